@@ -1,0 +1,211 @@
+/**
+ * What can go wrong, as data: one table from code to what a person needs (the way out) and what the loop needs
+ * (when trying again makes sense). Every error that leaves a floor is a `Failure` that carries a `Problem`.
+ *
+ * To add one: add a row to `codes`; the compiler then accepts it everywhere, and `doctor`, `status`, the journal
+ * and the metrics show it without further work.
+ */
+
+/** `soon`: with backoff, nothing has to change. `changed`: only when the input or the host changed. */
+export type Retry = 'soon' | 'changed';
+
+type Row = { readonly hint: string; readonly retry: Retry };
+
+const row = (retry: Retry, hint: string): Row => ({ retry, hint });
+
+export const codes = {
+  // desire
+  'bad-toml': row('changed', 'Correct the file; the other shims are not affected.'),
+  'bad-value': row('changed', 'Correct the value; the other shims are not affected.'),
+  'unknown-key': row('changed', 'Remove the key or correct its spelling.'),
+  'reserved-handler': row(
+    'changed',
+    'Choose another handler name; this one belongs to the runtime or to another installer.',
+  ),
+  'handler-claimed': row(
+    'changed',
+    'Give one of the two shims another handler name, or remove one of the files.',
+  ),
+  'no-platform': row(
+    'changed',
+    'Add a [[fetchStrategy.platforms]] entry for this node, or fetchStrategy.anonHttp.location.',
+  ),
+  unpinned: row(
+    'changed',
+    'Add the sha256 of the file at `location`, or set allowUnpinned = true in /etc/rcm-node/config.toml.',
+  ),
+  'policy-denied': row('changed', "Allow it in this node's /etc/rcm-node/config.toml, or change the shim."),
+  'unreadable-source': row(
+    'soon',
+    'Make the folder or file readable for root; until then the last known answer stays in force.',
+  ),
+  // artifacts
+  'download-failed': row(
+    'soon',
+    'Check the address, the proxy and the mirrors; it is tried again with growing pauses.',
+  ),
+  'download-refused': row('changed', 'Correct the location of the artifact.'),
+  'digest-mismatch': row(
+    'changed',
+    'The bytes are not those that were asked for: correct sha256, or find out who changed the file.',
+  ),
+  'too-large': row('changed', 'Raise maxArtifactBytes in /etc/rcm-node/config.toml if this size is right.'),
+  'bad-archive': row(
+    'changed',
+    'Publish an archive that holds the named regular files (tar, tar.gz, tar.zst, or the binary itself).',
+  ),
+  'wrong-machine': row('changed', "Give the location of a build for this node's architecture."),
+  'missing-library': row(
+    'changed',
+    'Install the libraries on the node, or carry them in the artifact (runtime.libraries).',
+  ),
+  'will-not-run': row(
+    'changed',
+    'Run the binary by hand on this node; look for a noexec mount, SELinux, or another libc.',
+  ),
+  // host
+  'disk-full': row('soon', 'Free space or inodes on the file system that holds this path.'),
+  'read-only': row(
+    'soon',
+    'The file system is read-only; make it writable, or add the path to ReadWritePaths of rcm-node.service.',
+  ),
+  'cannot-write': row(
+    'soon',
+    'Check permissions, immutable attributes (lsattr) and SELinux denials for this path.',
+  ),
+  'bind-mounted': row(
+    'changed',
+    'This file is a mount point and cannot be replaced; mount its folder instead.',
+  ),
+  'changed-meanwhile': row('soon', 'Someone else wrote the file at the same moment; it is looked at again.'),
+  'no-runtime': row(
+    'soon',
+    'Install and start containerd (unit containerd.service), or set runtime.unit in /etc/rcm-node/config.toml.',
+  ),
+  'unsupported-host': row('changed', 'This host cannot be served; see "What it does not do" in the README.'),
+  'unsupported-runtime': row(
+    'changed',
+    'This version of the runtime or of its configuration is not known; update rcm-node.',
+  ),
+  'unit-masked': row('changed', 'Unmask the unit of the runtime: systemctl unmask containerd.'),
+  'systemd-unreachable': row(
+    'soon',
+    'Check that dbus.socket is active; nothing is changed while systemd cannot be asked.',
+  ),
+  'runtime-unreachable': row(
+    'soon',
+    'Check the runtime: systemctl status containerd; journalctl -u containerd.',
+  ),
+  // judgement
+  'broken-config': row('changed', 'The configuration was broken before rcm-node came; repair it first.'),
+  'cri-disabled': row('changed', 'Remove "cri" from disabled_plugins; a drop-in cannot take it back.'),
+  'default-handler-lost': row(
+    'changed',
+    'Correct default_runtime_name, or define the handler that it names.',
+  ),
+  shadowed: row('changed', 'Remove the later definition, or move it before ours.'),
+  'owned-by-another': row(
+    'changed',
+    'Someone else defines this handler; remove theirs, or give the shim another handler name.',
+  ),
+  'version-mix': row('changed', 'Give every imported file the version of the main file.'),
+  'dangling-import': row('changed', 'Remove the import or restore the file.'),
+  'would-change-others': row(
+    'changed',
+    'The new configuration would change more than our handlers; nothing was written.',
+  ),
+  'cannot-splice': row(
+    'changed',
+    'Write the affected table in plain [table] form, so that a block can follow it.',
+  ),
+  'generated-file': row('changed', 'This file is generated; change what generates it.'),
+  // proof
+  'activation-failed': row(
+    'changed',
+    'The previous configuration is back. See journalctl -u containerd for the reason.',
+  ),
+  'not-served': row(
+    'changed',
+    'The previous configuration is back. See journalctl -u containerd for the reason.',
+  ),
+  'handler-lost': row(
+    'changed',
+    'The previous configuration is back. See journalctl -u containerd for the reason.',
+  ),
+  'not-ready': row(
+    'changed',
+    'The previous configuration is back. See journalctl -u containerd for the reason.',
+  ),
+  'known-bad': row('changed', 'This revision failed its proof before and is left alone until it changes.'),
+  'undo-failed': row(
+    'changed',
+    'The runtime is not healthy on its former configuration either: journalctl -u containerd; rcm-node doctor.',
+  ),
+  'restart-budget': row('soon', 'The runtime was restarted often lately; the change waits.'),
+  fight: row('changed', 'Another program keeps changing this file; stop one of the two.'),
+  // state
+  'state-damaged': row(
+    'soon',
+    'The damaged file was set aside; ownership is derived from what is on the disk.',
+  ),
+  'state-newer': row('changed', 'A newer rcm-node wrote this state; install that version again.'),
+  locked: row('soon', 'Another rcm-node works on this host; wait for it, or stop it.'),
+  'handler-in-use': row('soon', 'Pods use this handler; it goes when they are gone. `--force` overrides.'),
+  'not-ours': row(
+    'changed',
+    'It was changed after rcm-node wrote it, so it stays; remove it by hand if you do not need it.',
+  ),
+  'bad-settings': row(
+    'changed',
+    'Correct /etc/rcm-node/config.toml; until then the defaults or the last good settings apply.',
+  ),
+  internal: row(
+    'soon',
+    'This is a defect of rcm-node; please report it with the output of rcm-node doctor --json.',
+  ),
+} as const satisfies Record<string, Row>;
+
+export type Code = keyof typeof codes;
+
+/** A place in a file; `line` and `column` count from 1. */
+export type Where = { readonly file: string; readonly line?: number; readonly column?: number };
+
+export type Problem = {
+  readonly code: Code;
+  /** One sentence, without the place and without the hint. */
+  readonly message: string;
+  readonly where?: Where;
+  /** The handler it concerns; absent when it concerns the node. */
+  readonly handler?: string;
+  /** A way out that is more exact than the one in the table. */
+  readonly hint?: string;
+};
+
+export const hintOf = (problem: Problem): string => problem.hint ?? codes[problem.code].hint;
+export const retryOf = (problem: Problem): Retry => codes[problem.code].retry;
+
+export const printWhere = (where: Where): string =>
+  [where.file, where.line, where.line === undefined ? undefined : where.column]
+    .filter((part) => part !== undefined)
+    .join(':');
+
+/** `file:line:column: message`, on one line; the hint is printed apart. */
+export const printProblem = (problem: Problem): string =>
+  `${problem.where ? `${printWhere(problem.where)}: ` : ''}${problem.message}`;
+
+/** The one error class: everything thrown on purpose is one of these. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly problem: Problem;
+
+  constructor(problem: Problem, cause?: unknown) {
+    super(printProblem(problem), cause === undefined ? undefined : { cause });
+    this.problem = problem;
+  }
+}
+
+/** Turns anything caught into a Problem; what nobody foresaw becomes `internal`. */
+export const problemOf = (error: unknown): Problem =>
+  error instanceof Failure
+    ? error.problem
+    : { code: 'internal', message: error instanceof Error ? error.message : String(error) };
