@@ -1,0 +1,129 @@
+/** The command line: argv in, one `Command` or a usage error out. */
+import { parseArgs } from 'node:util';
+
+export const commands = {
+  run: 'serve for ever (what the systemd unit runs)',
+  once: 'bring this host to what is asked for, then end',
+  plan: 'say what `once` would do, in sentences and as a diff; change nothing',
+  status: 'show what is served, waited for and wrong',
+  doctor: 'check everything that can go wrong, and say what to do',
+  uninstall: 'take away everything that is ours, byte for byte',
+  version: 'print the version',
+} as const;
+
+export type CommandName = keyof typeof commands;
+
+export type Command = {
+  readonly name: CommandName;
+  readonly root: string;
+  readonly activate: boolean;
+  readonly json: boolean;
+  readonly force: boolean;
+};
+
+export type Parsed =
+  | { readonly kind: 'command'; readonly command: Command }
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'usage'; readonly message: string };
+
+const options = {
+  root: { type: 'string' },
+  'no-activate': { type: 'boolean' },
+  json: { type: 'boolean' },
+  force: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+} as const;
+
+const allowed: Readonly<Record<CommandName, readonly (keyof typeof options)[]>> = {
+  run: [],
+  once: ['root', 'no-activate', 'json', 'force'],
+  plan: ['root', 'no-activate', 'json', 'force'],
+  status: ['root', 'json'],
+  doctor: ['root', 'json'],
+  uninstall: ['root', 'no-activate', 'json', 'force'],
+  version: ['json'],
+};
+
+const optionHelp: Readonly<Record<string, string>> = {
+  root: '--root DIR       work on the root file system in DIR (a mounted image, a chroot); nothing is restarted',
+  'no-activate': '--no-activate    write files, leave the runtime alone; its next start loads them',
+  json: '--json           print JSON for machines; stable within a major version',
+  force:
+    '--force          remove handlers that Pods still use, retry a revision that failed its proof, ignore the restart budget',
+};
+
+export const usage = `rcm-node: makes this node's container runtime serve the handlers it is asked for
+
+Usage: rcm-node COMMAND [OPTIONS]
+
+Commands:
+${Object.entries(commands)
+  .map(([name, what]) => `  ${name.padEnd(11)}${what}`)
+  .join('\n')}
+
+Options:
+${Object.values(optionHelp)
+  .map((row) => `  ${row}`)
+  .join('\n')}
+  -h, --help       this text, or that of one command
+  -V, --version    print the version
+
+Exit codes:
+  0  settled, or converged by this run      3  refused: nothing was changed
+  1  failed                                 4  pending: there is work, or it waits
+  2  usage
+
+Files:
+  /etc/rcm-node/shims.d/*.toml   what shall be served, one shim a file
+  /etc/rcm-node/config.toml      settings and this node's own policy
+  /run/rcm-node/status.json      what the last tick came to
+`;
+
+const helpOf = (name: CommandName): string => `rcm-node ${name}: ${commands[name]}
+
+Usage: rcm-node ${name}${allowed[name].length > 0 ? ' [OPTIONS]' : ''}
+${allowed[name].length > 0 ? `\nOptions:\n${allowed[name].map((option) => `  ${optionHelp[option]}`).join('\n')}\n` : ''}`;
+
+export const parseCommand = (argv: readonly string[]): Parsed => {
+  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    return {
+      kind: 'usage',
+      message: error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error),
+    };
+  }
+  const { values, positionals } = parsed;
+  const [name, ...rest] = positionals;
+  if (name === undefined) {
+    if (values.version)
+      return {
+        kind: 'command',
+        command: { name: 'version', root: '/', activate: false, json: false, force: false },
+      };
+    return values.help ? { kind: 'help', text: usage } : { kind: 'usage', message: 'a command is missing' };
+  }
+  if (!(name in commands))
+    return { kind: 'usage', message: `"${name}" is no command; known: ${Object.keys(commands).join(', ')}` };
+  const command = name as CommandName;
+  if (values.help) return { kind: 'help', text: helpOf(command) };
+  if (rest.length > 0) return { kind: 'usage', message: `"${rest[0]}" is one argument too many` };
+  const odd = Object.keys(values).find(
+    (option) => option !== 'help' && !allowed[command].includes(option as keyof typeof options),
+  );
+  if (odd) return { kind: 'usage', message: `--${odd} does not go with "${command}"` };
+  const root = typeof values.root === 'string' ? values.root : '/';
+  if (root === '') return { kind: 'usage', message: '--root needs a folder' };
+  return {
+    kind: 'command',
+    command: {
+      name: command,
+      root,
+      activate: values['no-activate'] !== true && root === '/',
+      json: values.json === true,
+      force: values.force === true,
+    },
+  };
+};

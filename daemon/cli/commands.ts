@@ -1,0 +1,139 @@
+/** The commands that work on the host. They load what is large, so `status` and `version` do not import this file. */
+import { resolve } from 'node:path';
+import { type Host, makeHost } from '../host/host.ts';
+import { type Level, makeLog, silent } from '../host/log.ts';
+import { makeNotifier } from '../host/notify.ts';
+import type { Machine } from '../model/desired.ts';
+import { exitCodeOf, exitCodes } from '../model/outcome.ts';
+import { Failure } from '../model/problem.ts';
+import { diagnose } from '../reconcile/doctor.ts';
+import { loadSettings } from '../reconcile/load-settings.ts';
+import { loop } from '../reconcile/loop.ts';
+import { consider, once } from '../reconcile/once.ts';
+import { publish, reportOf } from '../reconcile/report.ts';
+import { loadState } from '../reconcile/state.ts';
+import { stopService, uninstall } from '../reconcile/uninstall.ts';
+import { version } from '../version.ts';
+import type { Command, CommandName } from './arguments.ts';
+import { json, out, paint } from './output.ts';
+import { printPlan } from './print-plan.ts';
+import { printChecks, printReport, printUninstalled } from './print.ts';
+
+const machine = (): Machine => {
+  if (process.arch === 'x64') return 'amd64';
+  if (process.arch === 'arm64') return 'arm64';
+  throw new Failure({
+    code: 'unsupported-host',
+    message: `${process.arch} is not supported; amd64 and arm64 are`,
+  });
+};
+
+/** What happens goes to standard error, so that standard output holds the result alone. */
+const progress = (level: Level, message: string): void => {
+  if (level !== 'debug')
+    process.stderr.write(
+      `${level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : ''}${message}\n`,
+    );
+};
+
+const hostFor = (command: Command, log = silent as Host['log']): Host =>
+  makeHost({ root: resolve(command.root), machine: machine(), log });
+
+const tickOf = (command: Command) => ({
+  activate: command.activate,
+  deep: true,
+  force: command.force,
+  now: true,
+});
+
+const needRoot = (): void => {
+  if (process.getuid?.() !== 0)
+    throw new Failure({
+      code: 'cannot-write',
+      message: 'this command changes the host and has to run as root',
+      hint: 'Run it with sudo.',
+    });
+};
+
+export const work: Readonly<
+  Record<Exclude<CommandName, 'version' | 'status'>, (command: Command) => Promise<number>>
+> = {
+  run: async (command) => {
+    needRoot();
+    const journal = process.env.JOURNAL_STREAM !== undefined;
+    const first = await loadSettings(hostFor(command));
+    const host = hostFor(command, makeLog({ journal, level: first.settings.logLevel, write: out }));
+    let last = first.settings;
+    await loop(host, {
+      settings: async () => {
+        const loaded = await loadSettings(host, last);
+        last = loaded.settings;
+        return loaded;
+      },
+      notifier: makeNotifier(process.env, async (argv, env) => {
+        const result = await host.tools.run(argv, { deadlineMs: 5_000, env });
+        if (result.kind === 'not-started' || result.code !== 0) throw new Error('systemd-notify failed');
+      }),
+      onReload: (wake) => process.on('SIGHUP', wake),
+      onStop: (stop) => {
+        process.on('SIGTERM', stop);
+        process.on('SIGINT', stop);
+      },
+    });
+    return exitCodes.settled;
+  },
+  once: async (command) => {
+    needRoot();
+    const host = hostFor(command, progress);
+    const { settings, problem } = await loadSettings(host);
+    if (problem) throw new Failure(problem);
+    const ticked = await once(host, settings, tickOf(command));
+    const report = await publish({ ...host, log: silent }, ticked, undefined);
+    if (command.json) json(report);
+    else out(printReport(report, paint, host.clock.now()));
+    return exitCodeOf(ticked.outcome);
+  },
+  plan: async (command) => {
+    needRoot();
+    const host = hostFor(command);
+    const { settings, problem } = await loadSettings(host);
+    if (problem) throw new Failure(problem);
+    const { ledger } = await loadState(host);
+    const { decision, desired } = await consider(host, settings, ledger, tickOf(command), {
+      force: command.force,
+      since: host.clock.now(),
+    });
+    if (command.json) json({ ...decision, problems: desired.problems });
+    else out(printPlan({ ...decision, notes: [...desired.problems, ...decision.notes] }, paint));
+    if (decision.plan.kind === 'refused') return exitCodes.refused;
+    if (decision.plan.kind === 'steps') return exitCodes.pending;
+    return desired.problems.length > 0 || decision.handlers.some((one) => one.problem)
+      ? exitCodes.failed
+      : exitCodes.settled;
+  },
+  doctor: async (command) => {
+    needRoot();
+    const host = hostFor(command);
+    const { settings, problem } = await loadSettings(host);
+    const checks = await diagnose(host, settings, problem);
+    if (command.json) json(checks);
+    else out(printChecks(checks, paint));
+    return checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
+  },
+  uninstall: async (command) => {
+    needRoot();
+    const host = hostFor(command, progress);
+    const { settings } = await loadSettings(host);
+    if (command.activate && (await stopService(host)))
+      progress('info', 'rcm-node.service is stopped and disabled');
+    const result = await uninstall(host, settings, command);
+    if (command.json)
+      json({
+        complete: result.complete,
+        left: result.left,
+        report: reportOf(result.ticked, version, host.clock.now()),
+      });
+    else out(printUninstalled(result, paint));
+    return exitCodeOf(result.ticked.outcome);
+  },
+};

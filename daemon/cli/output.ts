@@ -1,0 +1,14 @@
+/** Standard output: text or JSON, and colour where a person looks. */
+import { paintFor } from './print.ts';
+
+export const out = (text: string): void => {
+  process.stdout.write(text);
+};
+
+/** Integers beyond 2^53 as strings: JSON has no others. */
+export const json = (value: unknown): void =>
+  out(
+    `${JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner), 2)}\n`,
+  );
+
+export const paint = paintFor(process.stdout.isTTY === true, process.env.NO_COLOR);

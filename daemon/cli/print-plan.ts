@@ -1,0 +1,24 @@
+/** A plan for a person: why, what in which order, and the diff. Apart from print.ts because it loads the diff library. */
+import { printDiff, sentences } from '../decide/sentences.ts';
+import type { Decision } from '../model/plan.ts';
+import { type Paint, printTrouble } from './print.ts';
+
+export const printPlan = (decision: Decision, paint: Paint): string => {
+  const { plan } = decision;
+  const extra = [...decision.handlers.flatMap((one) => (one.problem ? [one.problem] : [])), ...decision.notes]
+    .map((problem) => printTrouble(problem, paint))
+    .join('');
+  if (plan.kind === 'refused')
+    return `Refused; nothing is changed.\n${printTrouble(plan.problem, paint)}${extra}`;
+  if (plan.kind !== 'steps') return `${extra ? '' : 'Nothing to do: the host is as it shall be.\n'}${extra}`;
+  const rows = sentences(plan.steps).map((row, index) => `${String(index + 1).padStart(3)}. ${row}`);
+  const diff = colourDiff(printDiff(plan), paint);
+  const head = plan.because.length > 0 ? `${paint.dim(`Because: ${plan.because.join('; ')}`)}\n` : '';
+  const body = rows.length > 0 ? `${rows.join('\n')}\n` : 'Bring the ledger up to date.\n';
+  return `${head}${body}${plan.disrupts ? '' : paint.dim('The runtime is not restarted.\n')}${diff ? `\n${diff}` : ''}${extra ? `\n${extra}` : ''}`;
+};
+
+const colourDiff = (diff: string, paint: Paint): string =>
+  diff.replace(/^(\+|-|@@).*$/gm, (row, mark: string) =>
+    mark === '+' ? paint.good(row) : mark === '-' ? paint.bad(row) : paint.dim(row),
+  );

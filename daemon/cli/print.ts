@@ -1,0 +1,96 @@
+/** What people read: reports and checks as text, with colour on a terminal only. */
+import { headline, troubles } from '../decide/summary.ts';
+import type { Check } from '../reconcile/doctor.ts';
+import type { Uninstalled } from '../reconcile/uninstall.ts';
+import type { Report } from '../model/outcome.ts';
+import { hintOf, type Problem, printProblem } from '../model/problem.ts';
+
+export type Paint = {
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly warn: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly bold: (text: string) => string;
+};
+
+const sgr = (on: number, off: number) => (text: string) => `\u001b[${on}m${text}\u001b[${off}m`;
+const plain = (text: string): string => text;
+
+/** https://no-color.org: any NO_COLOR that is not empty wins. */
+export const paintFor = (terminal: boolean, noColor: string | undefined): Paint =>
+  terminal && !noColor
+    ? { good: sgr(32, 39), bad: sgr(31, 39), warn: sgr(33, 39), dim: sgr(2, 22), bold: sgr(1, 22) }
+    : { good: plain, bad: plain, warn: plain, dim: plain, bold: plain };
+
+export const printTrouble = (problem: Problem, paint: Paint): string =>
+  `${paint.bad('✗')} ${printProblem(problem)}\n  ${paint.dim(hintOf(problem))}\n`;
+
+export const printReport = (report: Report, paint: Paint, now: number): string => {
+  const mark = {
+    converged: paint.good('●'),
+    waiting: paint.warn('●'),
+    degraded: paint.bad('●'),
+    failed: paint.bad('●'),
+    refused: paint.bad('●'),
+  }[report.outcome.kind];
+  const lines = [
+    `${mark} ${headline(report).split('; ')[0]}`,
+    `  ${paint.dim(`rcm-node ${report.agent}, ${report.outcome.kind}, ${ago(report.at, now)}`)}`,
+  ];
+  if (report.handlers.length > 0) {
+    const width = Math.max(7, ...report.handlers.map((one) => one.name.length));
+    lines.push('', paint.bold(`  ${'HANDLER'.padEnd(width)}  STATE     SHA256        SOURCE`));
+    for (const one of report.handlers) {
+      const state = one.state.padEnd(8);
+      const painted =
+        one.state === 'served'
+          ? paint.good(state)
+          : one.state === 'pending' || one.state === 'removing'
+            ? paint.warn(state)
+            : paint.bad(state);
+      lines.push(
+        `  ${one.name.padEnd(width)}  ${painted}  ${(one.sha256 ?? '-').slice(0, 12).padEnd(12)}  ${one.source}`,
+      );
+    }
+  }
+  const list = [
+    ...new Map(
+      [...troubles(report.outcome), ...report.notes].map((problem) => [printProblem(problem), problem]),
+    ).values(),
+  ];
+  if (list.length > 0) lines.push('', ...list.map((problem) => printTrouble(problem, paint).trimEnd()));
+  if (report.did.length > 0) lines.push('', ...report.did.map((row) => `${paint.good('✓')} ${row}`));
+  if (report.restarts.last)
+    lines.push('', paint.dim(`  last restart of the runtime by rcm-node ${ago(report.restarts.last, now)}`));
+  return `${lines.join('\n')}\n`;
+};
+
+const ago = (time: string, now: number): string => {
+  const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000));
+  if (seconds < 90) return `${seconds} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  return seconds < 129_600 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} d ago`;
+};
+
+export const printChecks = (checks: readonly Check[], paint: Paint): string => {
+  const marks = {
+    good: paint.good('✓'),
+    warn: paint.warn('!'),
+    bad: paint.bad('✗'),
+    unknown: paint.dim('?'),
+  };
+  return checks
+    .map(
+      (check) =>
+        `${marks[check.verdict]} ${check.what}: ${check.says}\n${check.hint ? `  ${paint.dim(check.hint)}\n` : ''}`,
+    )
+    .join('');
+};
+
+export const printUninstalled = (result: Uninstalled, paint: Paint): string => {
+  const did = result.ticked.did.map((row) => `${paint.good('✓')} ${row}`);
+  const waits = troubles(result.ticked.outcome).map((problem) => printTrouble(problem, paint).trimEnd());
+  const left = result.left.map(({ path, why }) => `${paint.dim('·')} ${path} stays: ${why}`);
+  const end = result.complete ? 'Everything that was ours is gone.' : 'Not everything could go yet.';
+  return `${[...did, ...waits, end, ...left].join('\n')}\n`;
+};

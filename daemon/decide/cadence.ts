@@ -1,0 +1,67 @@
+/**
+ * When something may be tried again: pure functions of counters and of a clock that is an argument. Times that lie in
+ * the future (the clock was set back) count as now, so a wrong clock can delay by one period at most.
+ */
+import { type Problem, retryOf } from '../model/problem.ts';
+
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+export type Limits = {
+  /** Repairs of one file within an hour; after that it is a fight, and it is left to a person. */
+  readonly repairsPerHour: number;
+  /** How long to wait for a moment in which no container is being created. */
+  readonly quietSeconds: number;
+};
+
+export const defaultLimits: Limits = { repairsPerHour: 3, quietSeconds: 30 };
+
+const recent = (times: readonly number[], now: number, span: number): readonly number[] =>
+  times.map((time) => Math.min(time, now)).filter((time) => now - time < span);
+
+/** What is worth keeping of a list of times: one day. */
+export const remember = (times: readonly number[], now: number): readonly number[] =>
+  recent(times, now, 24 * hour);
+
+export const lastHour = (times: readonly number[], now: number): number => recent(times, now, hour).length;
+
+/**
+ * The restart budget: three restarts an hour come at once, then the gap doubles from one minute to thirty. A loop that
+ * restarts for ever is slowed down to two an hour; a person's tenth change of the afternoon still goes through.
+ */
+const gaps = [0, 0, 0, 1, 2, 4, 8, 16, 30].map((minutes) => minutes * minute);
+
+/** Milliseconds until the runtime may be restarted again; 0 is now. */
+export const restartWait = (restarts: readonly number[], now: number): number => {
+  const times = recent(restarts, now, hour);
+  const gap = gaps[Math.min(times.length, gaps.length - 1)] ?? 0;
+  return Math.max(0, Math.max(...times, -Infinity) + gap - now) || 0;
+};
+
+/** Milliseconds until an artifact is tried again: 10 s doubling to 15 min, or an hour where only a change helps. */
+export const artifactWait = (
+  attempt: { readonly count: number; readonly at: number; readonly problem: Problem },
+  now: number,
+): number => {
+  const pause =
+    retryOf(attempt.problem) === 'changed'
+      ? hour
+      : Math.min(15 * minute, 10 * second * 2 ** Math.min(attempt.count - 1, 10));
+  return Math.max(0, Math.min(attempt.at, now) + pause - now);
+};
+
+export const inWords = (ms: number): string => {
+  if (ms < 90 * second) return `${Math.max(1, Math.round(ms / second))} s`;
+  return ms < 90 * minute ? `${Math.round(ms / minute)} min` : `${Math.round(ms / hour)} h`;
+};
+
+/** How long until the next tick, from the phase the last one ended in; `jitter` is in [0, 1). */
+export const nextTick = (
+  phase: 'steady' | 'waiting' | 'failed',
+  intervalMs: number,
+  jitter: number,
+): number => {
+  const base = { steady: intervalMs, waiting: 10 * second, failed: 30 * second }[phase];
+  return Math.round(Math.min(base, intervalMs) * (0.8 + 0.4 * jitter));
+};

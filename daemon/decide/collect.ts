@@ -1,0 +1,43 @@
+/**
+ * What may leave the store: folders that no handler names, no running process has mapped, and no sandbox that existed
+ * when they went out of service may still need. Removed one tick after the switch at the earliest.
+ */
+import type { Ledger } from '../model/ledger.ts';
+import type { Observed, RuntimeFacts } from '../model/observed.ts';
+import type { Step } from '../model/plan.ts';
+
+/** Folders of the store that nothing names now or after the plan. */
+export const unreferenced = (before: Observed, keys: ReadonlySet<string>): readonly string[] =>
+  Object.keys(before.store).filter((key) => !keys.has(key));
+
+export const collect = (
+  before: Observed,
+  runtime: RuntimeFacts,
+  keys: ReadonlySet<string>,
+): readonly Step[] => {
+  const { ledger, activate } = before;
+  const idle = unreferenced(before, keys);
+  const retired: Record<string, Ledger['retired'][string]> = {};
+  const gone: string[] = [];
+  for (const key of idle) {
+    const entry = ledger.retired[key];
+    if (!activate || entry === undefined) {
+      if (!before.mapped.includes(key)) gone.push(key);
+      continue;
+    }
+    if (runtime.cri.kind === 'silent') {
+      retired[key] = entry;
+      continue;
+    }
+    // The sandboxes of the handler after the switch include all that were there before it: no clock is needed.
+    const alive = runtime.cri.sandboxes
+      .filter((sandbox) => sandbox.handler === entry.handler)
+      .map((one) => one.id);
+    const left = entry.sandboxes === null ? alive : entry.sandboxes.filter((id) => alive.includes(id));
+    if (left.length === 0 && !before.mapped.includes(key)) gone.push(key);
+    else retired[key] = { handler: entry.handler, sandboxes: left };
+  }
+  const steps: Step[] = gone.map((key) => ({ kind: 'discard', key }));
+  const changed = JSON.stringify(retired) !== JSON.stringify(ledger.retired);
+  return steps.length === 0 && !changed ? [] : [...steps, { kind: 'record', ledger: { ...ledger, retired } }];
+};

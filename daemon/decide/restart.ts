@@ -1,0 +1,50 @@
+/**
+ * "Is a restart due?" is observed, not remembered: the ledger says which configuration one invocation of the unit was
+ * proven to have loaded; any other invocation has read what stood on the disk when it started.
+ */
+import { canonical, digestOf } from '../model/desired.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { Observed, RuntimeFacts } from '../model/observed.ts';
+
+/** Names a set of handler tables, apart from the files and the spelling they are in. */
+export const configId = (tables: ReadonlyMap<string, unknown>): string =>
+  tables.size === 0 ? 'none' : digestOf(canonical([...tables]));
+
+export const servedNow = (runtime: RuntimeFacts): readonly string[] =>
+  runtime.cri.kind === 'answers' && runtime.cri.handlers !== 'unknown' ? runtime.cri.handlers : [];
+
+const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
+  if (runtime.cri.kind !== 'answers' || runtime.cri.handlers === 'unknown') return false;
+  const served = new Set(runtime.cri.handlers);
+  return [...names].some((name) => !served.has(name));
+};
+
+export const restartDue = (
+  before: Observed,
+  runtime: RuntimeFacts,
+  tables: ReadonlyMap<string, unknown>,
+  writes: boolean,
+): boolean => {
+  if (!before.activate || !runtime.unit) return false;
+  const { loaded } = before.ledger;
+  // A handler that is not served has to be brought back, whatever we believed to be loaded.
+  if (vanished(runtime, tables.keys())) return true;
+  if (loaded?.invocation === runtime.unit.invocation) return loaded.config !== configId(tables);
+  return writes;
+};
+
+/**
+ * Someone else restarted the runtime, the host booted, or our state was lost, and the runtime serves what it should:
+ * that is taken as loaded, without a restart. `undefined`: nothing to learn.
+ */
+export const adopted = (
+  before: Observed,
+  runtime: RuntimeFacts,
+  tables: ReadonlyMap<string, unknown>,
+  due: boolean,
+): Ledger['loaded'] | undefined => {
+  const { loaded } = before.ledger;
+  if (due || !before.activate || !runtime.unit || (loaded === null && tables.size === 0)) return undefined;
+  if (loaded?.invocation === runtime.unit.invocation) return undefined;
+  return { invocation: runtime.unit.invocation, config: configId(tables) };
+};

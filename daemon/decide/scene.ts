@@ -1,0 +1,143 @@
+/** What a decision starts from: the configuration without us, what of it is ours, and everything that forbids to go on. */
+import type { Desired } from '../model/desired.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { FileFact, Observed, RuntimeFacts } from '../model/observed.ts';
+import { Failure } from '../model/problem.ts';
+import { parseToml } from '../model/toml.ts';
+import {
+  defaultRuntime,
+  type Generation,
+  generationOf,
+  handlersIn,
+  isTable,
+  tableAt,
+} from '../runtimes/containerd.ts';
+import { findBlock } from './splice.ts';
+import { faultOf, type Parsed, parseConfig } from './verdict.ts';
+import { dropInPath, isOurDropIn, wire, withoutUs } from './wiring.ts';
+
+export type Table = Readonly<Record<string, unknown>>;
+
+export type Rules = {
+  /** Remove handlers that are in use, and try revisions that failed their proof. */
+  readonly force: boolean;
+  /** Attempts before this time do not count: a person asked to try now. */
+  readonly since: number | undefined;
+};
+
+export type Scene = {
+  readonly desired: Desired;
+  readonly before: Observed;
+  readonly runtime: RuntimeFacts;
+  readonly generation: Generation;
+  readonly schema: number;
+  /** The configuration without us, the main file first. */
+  readonly foreign: readonly Parsed[];
+  /** Handler tables as they stand in our text now. */
+  readonly present: Readonly<Record<string, Table>>;
+  readonly rules: Rules;
+};
+
+/** Throws the Failure that forbids every change. */
+export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene => {
+  const { runtime, ledger } = before;
+  if (runtime.name === 'none') throw new Failure(runtime.problem);
+  const generation = judgeRuntime(runtime, before.activate);
+  const mainPath = runtime.configPath;
+  const now = textIn(before.files[mainPath]);
+  const base = withoutUs(now, mainPath, generation, ledger);
+  const drop = dropInPath(mainPath, base);
+  const foreign = parseConfig(
+    runtime.config.flatMap((file) => {
+      if (file.path === drop) return [];
+      if (file.path !== mainPath || file.fact.kind !== 'regular') return [file];
+      return base === null ? [] : [{ path: file.path, fact: { ...file.fact, text: base } }];
+    }),
+  );
+  const fault = faultOf(runtime, foreign);
+  if (fault) throw new Failure(fault);
+  refuseForeignDropIn(before.files[drop], drop, ledger);
+  // The schema does not depend on the handlers: wiring none of them tells it.
+  const { schema } = wire(generation, runtime, before.files, new Map(), ledger);
+  return {
+    desired,
+    before,
+    runtime,
+    generation,
+    schema,
+    foreign,
+    present: present(now, textIn(before.files[drop])),
+    rules,
+  };
+};
+
+export const textIn = (fact: FileFact | undefined): string | null =>
+  fact?.kind === 'regular' ? fact.text : null;
+
+const judgeRuntime = (runtime: RuntimeFacts, activate: boolean): Generation => {
+  const { unit, cri } = runtime;
+  if (activate && unit) {
+    if (unit.load === 'masked')
+      throw new Failure({
+        code: 'unit-masked',
+        message: `${unit.name} is masked; it cannot be restarted`,
+        hint: `systemctl unmask ${unit.name}`,
+      });
+    if (unit.active !== 'active')
+      throw new Failure({
+        code: 'runtime-unreachable',
+        message: `${unit.name} is ${unit.active} (${unit.sub}); nothing is written until it runs`,
+        hint: `systemctl status ${unit.name}; journalctl -u ${unit.name}`,
+      });
+    if (cri.kind === 'silent')
+      throw new Failure({
+        code: 'runtime-unreachable',
+        message: `${unit.name} is active, but CRI does not answer: ${cri.why}`,
+      });
+    if (!cri.ready)
+      throw new Failure({
+        code: 'runtime-unreachable',
+        message: `the runtime says that it is not ready: ${cri.reason}`,
+      });
+  }
+  const generation = generationOf(runtime.version);
+  if (!generation)
+    throw new Failure({
+      code: 'unsupported-runtime',
+      message:
+        runtime.version === ''
+          ? `the version of ${runtime.binary || 'containerd'} cannot be found out`
+          : `containerd ${runtime.version} is not known; 1.x and 2.x are`,
+    });
+  return generation;
+};
+
+const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: Ledger): void => {
+  if (fact === undefined || fact.kind === 'absent' || path in ledger.files) return;
+  if (fact.kind === 'regular' && isOurDropIn(fact.text)) return;
+  throw new Failure({
+    code: 'not-ours',
+    message: 'a file stands where our drop-in goes, and rcm-node did not write it',
+    where: { file: path },
+    hint: 'Move it away, then run rcm-node once.',
+  });
+};
+
+/** A text of ours that someone broke holds nothing; it is written anew. */
+const present = (main: string | null, dropIn: string | null): Record<string, Table> => {
+  const block = main === null ? undefined : findBlock(main)?.body;
+  const found: Record<string, Table> = {};
+  for (const text of [block, dropIn ?? undefined]) {
+    if (text === undefined) continue;
+    try {
+      const doc = parseToml(text, 'rcm-node');
+      for (const { name, path } of handlersIn(doc)) {
+        const table = tableAt(doc, path);
+        if (isTable(table) && name !== defaultRuntime.name) found[name] = table;
+      }
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+    }
+  }
+  return found;
+};

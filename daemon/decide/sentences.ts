@@ -1,0 +1,57 @@
+/** A plan as a person would tell it: what `plan` prints, what the journal says, and what tests compare. */
+import { createTwoFilesPatch } from 'diff';
+import type { FileState, Plan, Step } from '../model/plan.ts';
+import { printUrl } from '../model/shim.ts';
+import { fileOf, folderOf, keyOfTarget } from './paths.ts';
+
+/** `undefined` for steps that say nothing to a person. */
+export const sentence = (step: Step): string | undefined => {
+  switch (step.kind) {
+    case 'fetch':
+      return `fetch ${printUrl(step.handler.artifact.url)} for ${step.handler.name}`;
+    case 'place':
+      return `check it, test-run it and place it in the store for ${step.handler.name}`;
+    case 'quiet':
+      return `wait for a moment in which no container is being created (${step.seconds} s at most)`;
+    case 'folder':
+      return `make the folder ${step.path}`;
+    case 'unfolder':
+      return `remove the folder ${step.path}`;
+    case 'write':
+      if (step.after.kind === 'absent') return `remove ${step.path}`;
+      return step.before.kind === 'absent' ? `write ${step.path}` : `change ${step.path}`;
+    case 'link':
+      if (step.after === null) return `remove the link ${step.path}`;
+      return `point ${fileOf(folderOf(step.path))} to ${short(keyOfTarget(step.after))}`;
+    case 'activate':
+      return `restart ${step.unit}`;
+    case 'prove':
+      return step.serve.length === 0
+        ? 'prove that the runtime is healthy'
+        : `prove that ${step.serve.join(', ')} ${step.serve.length === 1 ? 'is' : 'are'} served`;
+    case 'discard':
+      return `discard ${short(step.key)} from the store`;
+    case 'record':
+      return undefined;
+  }
+};
+
+const short = (key: string | undefined): string => (key ? key.slice(0, 12) : 'something foreign');
+
+export const sentences = (steps: readonly Step[]): readonly string[] =>
+  steps.flatMap((step) => sentence(step) ?? []);
+
+const textOf = (state: FileState): string => (state.kind === 'text' ? state.text : '');
+
+/** One unified diff over all files of the plan; empty when no file changes. */
+export const printDiff = (plan: Plan): string => {
+  if (plan.kind !== 'steps') return '';
+  return plan.steps
+    .flatMap((step) => {
+      if (step.kind !== 'write') return [];
+      const from = step.before.kind === 'absent' ? '/dev/null' : step.path;
+      const to = step.after.kind === 'absent' ? '/dev/null' : step.path;
+      return createTwoFilesPatch(from, to, textOf(step.before), textOf(step.after)).replace(/^=+\n/, '');
+    })
+    .join('');
+};

@@ -1,0 +1,118 @@
+/** From a change to its steps, in the one order that is safe to be interrupted anywhere. */
+import { canonical } from '../model/desired.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { FileFact, Observed } from '../model/observed.ts';
+import { absent, type FileState, type Step } from '../model/plan.ts';
+import { lastHour, remember, type Limits } from './cadence.ts';
+import { folderOf, keyOfTarget, storePath, fileOf } from './paths.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Wanted } from './wanted.ts';
+import type { WantedFile } from './wiring.ts';
+
+export type LinkStep = Extract<Step, { kind: 'link' }>;
+
+/** `now`: before the restart, so that the configuration never names a path that is not there. `later`: after it. */
+export const linkSteps = (
+  before: Observed,
+  wanted: readonly Wanted[],
+): { readonly now: readonly LinkStep[]; readonly later: readonly LinkStep[] } => {
+  const now: LinkStep[] = [];
+  const kept = new Set<string>();
+  for (const { name, installed } of wanted) {
+    if (!installed) {
+      for (const path of Object.keys(before.links)) if (folderOf(path).endsWith(`/${name}`)) kept.add(path);
+      continue;
+    }
+    kept.add(installed.path);
+    const { runtime } = installed.handler;
+    const target = storePath(
+      installed.key,
+      fileOf(installed.path),
+      runtime.type === 'oci' && runtime.libraries.length > 0,
+    );
+    const was = before.links[installed.path]?.target ?? null;
+    if (was !== target) now.push({ kind: 'link', path: installed.path, before: was, after: target });
+  }
+  const later = Object.entries(before.links).flatMap(([path, { target }]): LinkStep[] =>
+    kept.has(path) || target === null || keyOfTarget(target) === undefined
+      ? []
+      : [{ kind: 'link', path, before: target, after: null }],
+  );
+  return { now, later };
+};
+
+/** Store folders that a link leaves: out of service, but perhaps still in use. */
+export const retire = (
+  before: Observed,
+  links: readonly LinkStep[],
+  keys: ReadonlySet<string>,
+): Ledger['retired'] => {
+  const left = links.flatMap((link) => {
+    const key = link.before === null ? undefined : keyOfTarget(link.before);
+    return key === undefined
+      ? []
+      : [[key, { handler: fileOf(folderOf(link.path)), sandboxes: null }] as const];
+  });
+  const all = Object.entries({ ...before.ledger.retired, ...Object.fromEntries(left) });
+  return Object.fromEntries(all.filter(([key]) => !keys.has(key)));
+};
+
+const stateOf = (fact: FileFact | undefined): FileState =>
+  fact?.kind === 'regular'
+    ? { kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid }
+    : absent;
+
+export const writeStep = (file: WantedFile, fact: FileFact | undefined): Step => {
+  const before = stateOf(fact);
+  const owner = before.kind === 'text' ? before : { mode: 0o644, uid: 0, gid: 0 };
+  const after: FileState =
+    file.text === null
+      ? absent
+      : { kind: 'text', text: file.text, mode: owner.mode, uid: owner.uid, gid: owner.gid };
+  return { kind: 'write', path: fact?.kind === 'regular' ? fact.real : file.path, before, after };
+};
+
+export const missingFolders = (before: Observed, files: readonly WantedFile[]): readonly string[] => {
+  const missing = new Set<string>();
+  for (const file of files) {
+    if (file.text === null) continue;
+    for (let folder = folderOf(file.path); before.folders[folder] === false; folder = folderOf(folder))
+      missing.add(folder);
+  }
+  return [...missing].sort();
+};
+
+/** The ledger's entry differs from the disk: someone else had a hand in a file of ours. */
+const touched = (file: WantedFile, before: Observed): boolean => {
+  const known = before.ledger.files[file.path];
+  if (!known) return false;
+  const fact = before.files[file.path];
+  return fact?.kind !== 'regular' || fact.digest !== known.digest;
+};
+
+export const repairs = (before: Observed, files: readonly WantedFile[]): Ledger['repairs'] => {
+  const all: Record<string, readonly number[]> = { ...before.ledger.repairs };
+  for (const file of files)
+    if (touched(file, before)) all[file.path] = [...(all[file.path] ?? []), before.now];
+  return Object.fromEntries(
+    Object.entries(all)
+      .map(([path, times]) => [path, remember(times, before.now)] as const)
+      .filter(([, times]) => times.length > 0),
+  );
+};
+
+/** More repairs than the budget allows: it is reported with the other writer's marks, and left to a person. */
+export const fight = (file: WantedFile, before: Observed, limits: Limits): Problem | undefined => {
+  const count = lastHour(before.ledger.repairs[file.path] ?? [], before.now);
+  if (count < limits.repairsPerHour || !touched(file, before)) return undefined;
+  const fact = before.files[file.path];
+  const mark = fact?.kind === 'regular' ? /^\s*#\s*(.*\S)/m.exec(fact.text)?.[1]?.slice(0, 120) : undefined;
+  const what = fact?.kind === 'regular' ? 'changed' : 'removed';
+  return {
+    code: 'fight',
+    message: `another program ${what} it again after ${count} repairs within an hour${mark ? `; its first comment reads "${mark}"` : ''}`,
+    where: { file: file.path },
+  };
+};
+
+export const sameLedger = (a: Ledger, b: Ledger): boolean => canonical(a) === canonical(b);

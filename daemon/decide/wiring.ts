@@ -1,0 +1,183 @@
+/**
+ * From "these handlers" to "these files with these bytes", for each way in which our text can get read: a drop-in that
+ * the main file imports (containerd 2.x), or a marked block in the main file (1.x). Foreign text is spliced, never
+ * printed anew; what is returned for an empty set of handlers is the host as if we had never been there.
+ */
+import { digestOf } from '../model/desired.ts';
+import type { Ledger, OwnedFile } from '../model/ledger.ts';
+import type { FileFact, RuntimeFacts } from '../model/observed.ts';
+import { Failure } from '../model/problem.ts';
+import { parseToml } from '../model/toml.ts';
+import {
+  declaredSchema,
+  defaultRuntime,
+  type Generation,
+  handlersIn,
+  newestSchema,
+  runtimesPath,
+} from '../runtimes/containerd.ts';
+import { printTable } from './meaning.ts';
+import { fileOf, folderOf, globPattern, resolvePath } from './paths.ts';
+import { addImport, appendBlock, type ImportEdit, removeBlock, removeImport } from './splice.ts';
+
+type Table = Readonly<Record<string, unknown>>;
+
+/** A file as it shall be; `text: null` is "not there". */
+export type WantedFile = {
+  readonly path: string;
+  readonly text: string | null;
+  /** What the ledger will say of it; absent when nothing in it is ours any more. */
+  readonly owned?: OwnedFile;
+};
+
+export type Wiring = {
+  readonly schema: number;
+  readonly main: WantedFile;
+  readonly dropIn: WantedFile;
+};
+
+/** Sorts after `99-nvidia.toml`, which carries a frozen copy of everybody's handlers: the last one read wins. */
+const dropInName = 'zz-rcm-node.toml';
+/** Matches only our file: a wider glob could bring foreign files to life that were never read before. */
+const ownGlob = '*rcm-node.toml';
+
+const header =
+  '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
+
+export const isOurDropIn = (text: string): boolean => text.startsWith(header);
+
+export const dropInPath = (configPath: string, mainText: string | null): string => {
+  const folder = folderOf(configPath);
+  const covering = importsOf(mainText, configPath)
+    .map((entry) => resolvePath(folder, entry))
+    .find(
+      (entry) =>
+        !/[*?[]/.test(folderOf(entry)) &&
+        entry.includes('*') &&
+        fileOf(entry) !== ownGlob &&
+        globPattern(fileOf(entry)).test(dropInName),
+    );
+  return `${covering ? folderOf(covering) : `${folder}/conf.d`}/${dropInName}`;
+};
+
+export const importsOf = (text: string | null, file: string): readonly string[] => {
+  if (text === null) return [];
+  const list = parseToml(text, file, 'broken-config').imports;
+  return Array.isArray(list) ? list.filter((entry) => typeof entry === 'string') : [];
+};
+
+const textOf = (fact: FileFact | undefined, path: string): string | null => {
+  if (fact === undefined || fact.kind === 'absent') return null;
+  if (fact.kind === 'regular') return fact.text;
+  throw new Failure({
+    code: 'broken-config',
+    message: `it is ${fact.kind === 'foreign' ? fact.what : `not readable: ${fact.why}`}`,
+    where: { file: path },
+  });
+};
+
+const skeleton = (generation: Generation): string => `${header}version = ${generation.freshSchema}\n`;
+
+/** The main file without us: exactly the bytes that others put there, or `null` when it exists only because of us. */
+export const withoutUs = (
+  text: string | null,
+  path: string,
+  generation: Generation,
+  ledger: Ledger,
+): string | null => {
+  if (text === null) return null;
+  const owned = ledger.files[path];
+  const glob = `${folderOf(path)}/conf.d/${ownGlob}`;
+  const edit = owned?.edit as ImportEdit | undefined;
+  const bare = removeImport(removeBlock(text, path), glob, path, edit);
+  return bare === skeleton(generation) ? null : bare;
+};
+
+const owned = (
+  ledger: Ledger,
+  path: string,
+  fact: FileFact | undefined,
+  text: string,
+  edit?: unknown,
+): OwnedFile => {
+  const known = ledger.files[path];
+  const found = known ? known.found : fact?.kind === 'regular' ? fact.digest : undefined;
+  return {
+    kind: known?.kind ?? (fact?.kind === 'regular' ? 'edited' : 'created'),
+    digest: digestOf(text),
+    ...(found === undefined ? {} : { found }),
+    ...(edit === undefined ? {} : { edit }),
+  };
+};
+
+/** Throws Failures that name the obstacle; nothing has been written by then. */
+export const wire = (
+  generation: Generation,
+  runtime: RuntimeFacts,
+  files: Readonly<Record<string, FileFact>>,
+  tables: ReadonlyMap<string, Table>,
+  ledger: Ledger,
+): Wiring => {
+  const path = runtime.configPath;
+  const fact = files[path];
+  const now = textOf(fact, path);
+  const base = withoutUs(now, path, generation, ledger);
+  const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
+  const schema = declaredSchema(doc);
+  const place = schema === undefined ? undefined : runtimesPath(schema);
+  if (schema === undefined || place === undefined)
+    throw new Failure({
+      code: 'unsupported-runtime',
+      message: `it declares version ${String(doc.version)}, and versions 1 to ${newestSchema} are known`,
+      where: { file: path },
+    });
+  const drop = dropInPath(path, base);
+  if (tables.size === 0) return { schema, main: unowned(path, base), dropIn: unowned(drop, null) };
+  const from = base ?? skeleton(generation);
+  const print = (name: string, table: Table): string => printTable([...place, name], table);
+  const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
+  const mainOwned = (text: string, edit?: unknown): WantedFile => {
+    if (text !== now) refuseGenerated(from, path);
+    return { path, text, owned: owned(ledger, path, fact, text, edit) };
+  };
+  if (generation.wiring === 'block') {
+    const alive = definesHandlers(runtime, base, path)
+      ? ''
+      : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
+    return {
+      schema,
+      main: mainOwned(appendBlock(from, `${alive}${body}`, path).text),
+      dropIn: unowned(drop, null),
+    };
+  }
+  const version = doc.version === undefined ? '' : `version = ${schema}\n`;
+  const text = `${header}${version}\n${body}`;
+  const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };
+  const covered = importsOf(from, path)
+    .map((entry) => resolvePath(folderOf(path), entry))
+    .some((entry) => entry.includes('*') && globPattern(entry).test(drop));
+  if (covered && base !== null) return { schema, main: unowned(path, base), dropIn };
+  const glob = `${folderOf(drop)}/${ownGlob}`;
+  const standing = now !== null && importsOf(now, path).includes(glob);
+  const spliced = standing ? { text: now, edit: ledger.files[path]?.edit } : addImport(from, glob, path);
+  return { schema, main: mainOwned(spliced.text, spliced.edit), dropIn };
+};
+
+const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
+
+/** 1.x: the first `runtimes.X` in any file replaces the built-in map, and with it `runc`. */
+const definesHandlers = (runtime: RuntimeFacts, base: string | null, path: string): boolean =>
+  runtime.config.some(({ path: file, fact }) => {
+    const text = file === path ? base : fact.kind === 'regular' ? fact.text : null;
+    return text !== null && handlersIn(parseToml(text, file, 'broken-config')).length > 0;
+  });
+
+const refuseGenerated = (text: string, file: string): void => {
+  const line = text.split('\n', 20).findIndex((row) => /^\s*#.*do not edit/i.test(row));
+  if (line >= 0)
+    throw new Failure({
+      code: 'generated-file',
+      message: 'the file says that it is generated and must not be edited',
+      where: { file, line: line + 1 },
+    });
+};

@@ -1,0 +1,140 @@
+/**
+ * The part of the CRI that the daemon speaks, as a protobuf descriptor in code: a single executable has no .proto
+ * file to read. Field numbers from pkg/apis/runtime/v1/api.proto of https://github.com/kubernetes/cri-api; fields
+ * that nobody reads are left out, a decoder skips them.
+ *
+ * To add a message: name it as the CRI does, keep the snake_case field names, and give the number of each field.
+ */
+
+type Field = {
+  readonly type: string;
+  readonly id: number;
+  readonly rule?: 'repeated';
+  readonly keyType?: string;
+};
+type Message = { readonly fields: Readonly<Record<string, Field>> };
+type Enum = { readonly values: Readonly<Record<string, number>> };
+type Service = {
+  readonly methods: Readonly<Record<string, { readonly requestType: string; readonly responseType: string }>>;
+};
+export type ProtoType = Message | Enum | Service;
+
+/** Messages, enums and services by name, put into the package `runtime.v1` as `loadService` takes it. */
+export const inRuntimeV1 = (types: Readonly<Record<string, ProtoType>>) => ({
+  // Without it the decoder takes proto2, where absent and zero differ.
+  edition: 'proto3',
+  nested: { runtime: { nested: { v1: { nested: types } } } },
+});
+
+export const criTypes = {
+  RuntimeService: {
+    methods: {
+      Version: { requestType: 'VersionRequest', responseType: 'VersionResponse' },
+      Status: { requestType: 'StatusRequest', responseType: 'StatusResponse' },
+      ListPodSandbox: { requestType: 'ListPodSandboxRequest', responseType: 'ListPodSandboxResponse' },
+      ListContainers: { requestType: 'ListContainersRequest', responseType: 'ListContainersResponse' },
+    },
+  },
+
+  VersionRequest: { fields: { version: { type: 'string', id: 1 } } },
+  VersionResponse: {
+    fields: {
+      version: { type: 'string', id: 1 },
+      runtime_name: { type: 'string', id: 2 },
+      runtime_version: { type: 'string', id: 3 },
+      runtime_api_version: { type: 'string', id: 4 },
+    },
+  },
+
+  StatusRequest: { fields: { verbose: { type: 'bool', id: 1 } } },
+  StatusResponse: {
+    fields: {
+      status: { type: 'RuntimeStatus', id: 1 },
+      info: { keyType: 'string', type: 'string', id: 2 },
+      runtime_handlers: { rule: 'repeated', type: 'RuntimeHandler', id: 3 },
+    },
+  },
+  RuntimeStatus: { fields: { conditions: { rule: 'repeated', type: 'RuntimeCondition', id: 1 } } },
+  RuntimeCondition: {
+    fields: {
+      type: { type: 'string', id: 1 },
+      status: { type: 'bool', id: 2 },
+      reason: { type: 'string', id: 3 },
+      message: { type: 'string', id: 4 },
+    },
+  },
+  RuntimeHandler: { fields: { name: { type: 'string', id: 1 } } },
+
+  ListPodSandboxRequest: { fields: {} },
+  ListPodSandboxResponse: { fields: { items: { rule: 'repeated', type: 'PodSandbox', id: 1 } } },
+  PodSandbox: {
+    fields: {
+      id: { type: 'string', id: 1 },
+      metadata: { type: 'PodSandboxMetadata', id: 2 },
+      state: { type: 'PodSandboxState', id: 3 },
+      created_at: { type: 'int64', id: 4 },
+      runtime_handler: { type: 'string', id: 7 },
+    },
+  },
+  PodSandboxMetadata: {
+    fields: {
+      name: { type: 'string', id: 1 },
+      uid: { type: 'string', id: 2 },
+      namespace: { type: 'string', id: 3 },
+      attempt: { type: 'uint32', id: 4 },
+    },
+  },
+  PodSandboxState: { values: { SANDBOX_READY: 0, SANDBOX_NOTREADY: 1 } },
+
+  ListContainersRequest: { fields: {} },
+  ListContainersResponse: { fields: { containers: { rule: 'repeated', type: 'Container', id: 1 } } },
+  Container: {
+    fields: {
+      id: { type: 'string', id: 1 },
+      pod_sandbox_id: { type: 'string', id: 2 },
+      state: { type: 'ContainerState', id: 6 },
+      created_at: { type: 'int64', id: 7 },
+    },
+  },
+  ContainerState: {
+    values: { CONTAINER_CREATED: 0, CONTAINER_RUNNING: 1, CONTAINER_EXITED: 2, CONTAINER_UNKNOWN: 3 },
+  },
+} as const satisfies Readonly<Record<string, ProtoType>>;
+
+/** What the decoder makes of the messages above: every scalar and list is present, a missing message is null. */
+export type VersionReply = {
+  readonly version: string;
+  readonly runtime_name: string;
+  readonly runtime_version: string;
+  readonly runtime_api_version: string;
+};
+export type StatusReply = {
+  readonly status: {
+    readonly conditions: readonly {
+      readonly type: string;
+      readonly status: boolean;
+      readonly reason: string;
+      readonly message: string;
+    }[];
+  } | null;
+  readonly info: Readonly<Record<string, string>>;
+  readonly runtime_handlers: readonly { readonly name: string }[];
+};
+export type SandboxesReply = {
+  readonly items: readonly {
+    readonly id: string;
+    readonly metadata: { readonly name: string; readonly namespace: string } | null;
+    /** The name of a value, or a number that was not known when this was written. */
+    readonly state: string | number;
+    readonly created_at: string;
+    readonly runtime_handler: string;
+  }[];
+};
+export type ContainersReply = {
+  readonly containers: readonly {
+    readonly id: string;
+    readonly pod_sandbox_id: string;
+    readonly state: string | number;
+    readonly created_at: string;
+  }[];
+};

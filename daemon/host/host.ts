@@ -1,0 +1,72 @@
+/**
+ * Everything that touches the world, as one record that is passed along: the only place where a test puts a fake. It
+ * has verbs of an operating system, none of shims.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Machine } from '../model/desired.ts';
+import { pick } from './archive.ts';
+import { checkBinary } from './binary.ts';
+import { type Cri, connectCri } from './cri.ts';
+import { type Files, makeFiles } from './files.ts';
+import { download } from './http.ts';
+import { acquireLock } from './lock.ts';
+import type { Log } from './log.ts';
+import { mappedFiles } from './processes.ts';
+import { makeSystemd, type Systemd } from './systemd.ts';
+import { makeTools, type Tools } from './tools.ts';
+
+export type Clock = {
+  /** Epoch milliseconds; may jump. For what people read and for what outlives the process. */
+  now(): number;
+  /** Milliseconds that never jump; for deadlines. */
+  elapsed(): number;
+  sleep(ms: number): Promise<void>;
+  /** In [0, 1). */
+  random(): number;
+};
+
+export type Host = {
+  readonly root: string;
+  readonly machine: Machine;
+  readonly files: Files;
+  readonly tools: Tools;
+  /** Absent where there is no service manager to ask: another root. */
+  readonly systemd: Systemd | undefined;
+  readonly cri: (socket: string) => Cri;
+  readonly download: typeof download;
+  readonly pick: typeof pick;
+  readonly checkBinary: typeof checkBinary;
+  readonly mappedFiles: typeof mappedFiles;
+  readonly lock: typeof acquireLock;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const realClock: Clock = {
+  now: () => Date.now(),
+  elapsed: () => performance.now(),
+  sleep: async (ms) => {
+    await sleep(ms);
+  },
+  random: () => Math.random(),
+};
+
+export const makeHost = (options: {
+  readonly root: string;
+  readonly machine: Machine;
+  readonly log: Log;
+}): Host => ({
+  root: options.root,
+  machine: options.machine,
+  files: makeFiles(options.root),
+  tools: makeTools(),
+  systemd: options.root === '/' ? makeSystemd({ callDeadlineMs: 10_000 }) : undefined,
+  cri: (socket) => connectCri(socket, { deadlineMs: 5_000 }),
+  download,
+  pick,
+  checkBinary,
+  mappedFiles,
+  lock: acquireLock,
+  clock: realClock,
+  log: options.log,
+});

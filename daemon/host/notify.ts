@@ -1,0 +1,78 @@
+/**
+ * Readiness, status and watchdog for systemd, through the program systemd-notify: Node has no AF_UNIX datagrams, so
+ * it cannot write to $NOTIFY_SOCKET itself. The unit needs `NotifyAccess=all`, since the message comes from a child.
+ *
+ * Only what systemd-notify of systemd 252 knows is used (`--reloading` and `--stopping` came later), and never
+ * `--no-block`: it has to stay until systemd has read the message, or systemd cannot tell whose child it was.
+ * `RELOADING=1` is for `Type=notify`; `Type=notify-reload` would want MONOTONIC_USEC too.
+ */
+
+/**
+ * No function here rejects: telling how the service is must not break the service. The first failure is given to
+ * `onFailure`, the others are dropped, because the reason (no such program, no right) will not change.
+ */
+export type Notifier = {
+  ready(status: string): Promise<void>;
+  status(text: string): Promise<void>;
+  reloading(): Promise<void>;
+  stopping(): Promise<void>;
+  watchdog(): Promise<void>;
+  /** systemd ends us when it hears nothing for so long, so call `watchdog` twice as often; undefined: it waits for nothing. */
+  readonly watchdogMs: number | undefined;
+};
+
+export type RunNotify = (argv: readonly [string, ...string[]], env: Record<string, string>) => Promise<void>;
+
+/**
+ * Does nothing when `env` has no NOTIFY_SOCKET. `run` starts a program with exactly that environment and rejects
+ * when it fails; `pid` is the process that WATCHDOG_PID must name for the watchdog to be meant for us.
+ */
+export const makeNotifier = (
+  env: Readonly<Record<string, string | undefined>>,
+  run: RunNotify,
+  onFailure: (error: unknown) => void = () => {},
+  pid: number = process.pid,
+): Notifier => {
+  const socket = env.NOTIFY_SOCKET;
+  const passed = {
+    NOTIFY_SOCKET: socket ?? '',
+    PATH: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  };
+  const failures: unknown[] = [];
+  const tell = async (...words: readonly string[]): Promise<void> => {
+    if (socket === undefined || socket === '') return;
+    try {
+      await run(['systemd-notify', ...words], passed);
+    } catch (error) {
+      if (failures.length > 0) return;
+      failures.push(error);
+      onFailure(error);
+    }
+  };
+  return {
+    ready: (status) => tell('--ready', `--status=${statusLine(status)}`),
+    status: (text) => tell(`--status=${statusLine(text)}`),
+    reloading: () => tell('RELOADING=1'),
+    stopping: () => tell('STOPPING=1'),
+    watchdog: () => tell('WATCHDOG=1'),
+    watchdogMs: socket === undefined || socket === '' ? undefined : watchdogMs(env, pid),
+  };
+};
+
+const watchdogMs = (env: Readonly<Record<string, string | undefined>>, pid: number): number | undefined => {
+  const usec = Number(env.WATCHDOG_USEC);
+  const ours = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === '' || env.WATCHDOG_PID === String(pid);
+  return ours && Number.isSafeInteger(usec) && usec > 0 ? usec / 1000 : undefined;
+};
+
+const longest = 300;
+
+/** One line without control characters, at most 300 characters; a line break would start another assignment. */
+const statusLine = (text: string): string => {
+  const line = text
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
+  const characters = Array.from(line);
+  return characters.length <= longest ? line : `${characters.slice(0, longest - 1).join('')}…`;
+};

@@ -1,0 +1,26 @@
+/**
+ * Which files below a folder do running processes have mapped? `/proc/PID/maps` names programs and libraries alike; it
+ * needs CAP_SYS_PTRACE for processes with more capabilities than ours (proc(5), "Ptrace access mode").
+ */
+import { readdir, readFile } from 'node:fs/promises';
+
+/** Paths that begin with `prefix`, each once. `complete: false` when a process would not tell. */
+export const mappedFiles = async (
+  prefix: string,
+): Promise<{ readonly files: readonly string[]; readonly complete: boolean }> => {
+  const files = new Set<string>();
+  let complete = true;
+  for (const pid of (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))) {
+    try {
+      for (const line of (await readFile(`/proc/${pid}/maps`, 'utf8')).split('\n')) {
+        const at = line.indexOf(prefix);
+        if (at >= 0) files.add(line.slice(at).replace(/ \(deleted\)$/, ''));
+      }
+    } catch (error) {
+      // Gone in the meantime (ENOENT, ESRCH) holds nothing; being refused means that we do not know.
+      if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM'))
+        complete = false;
+    }
+  }
+  return { files: [...files], complete };
+};

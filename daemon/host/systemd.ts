@@ -1,0 +1,181 @@
+/**
+ * systemd as the service sees it: what a unit is, and jobs on units whose end is known. One connection per
+ * operation; see bus.ts for why.
+ *
+ * ReloadUnit and KillUnit are left out on purpose: containerd ends on SIGHUP.
+ *
+ * Interface: https://www.freedesktop.org/software/systemd/man/latest/org.freedesktop.systemd1.html
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Bus, type BusCall, type BusSignal, withBus } from './bus.ts';
+import { accepted, manager, readUnit, type UnitFacts, unwrap } from './unit-facts.ts';
+
+export type { UnitFacts };
+
+/**
+ * How a job ended, in systemd's words; `deadline` is ours: it was still running, and was cancelled. What systemd
+ * calls otherwise (`invalid`, `assert`, `unsupported`, …) is `failed`.
+ */
+export type JobResult = 'done' | 'failed' | 'canceled' | 'timeout' | 'dependency' | 'skipped' | 'deadline';
+
+/**
+ * Every function throws Failure 'systemd-unreachable' when the bus is missing, dies or does not answer in time,
+ * and when it denies us the right to ask. A job that systemd does not even accept is 'unit-masked' or
+ * 'activation-failed' with systemd's own words. After 'systemd-unreachable' from a job it is unknown whether the
+ * job ran: look at the unit's `invocation`.
+ */
+export type Systemd = {
+  /** A unit that does not exist has `load: 'not-found'`. */
+  unit(name: string): Promise<UnitFacts>;
+  restart(name: string, deadlineMs: number): Promise<JobResult>;
+  start(name: string, deadlineMs: number): Promise<JobResult>;
+  stop(name: string, deadlineMs: number): Promise<JobResult>;
+  /** Clears the failed state and the start limit; a unit that systemd does not know needs neither. */
+  resetFailed(name: string): Promise<void>;
+  enable(name: string): Promise<void>;
+  disable(name: string): Promise<void>;
+  daemonReload(): Promise<void>;
+  /** As systemd prints it, e.g. `252.39-1~deb12u2`. */
+  version(): Promise<string>;
+};
+
+export type SystemdOptions = {
+  /** A D-Bus address; `unix:path=/run/dbus/system_bus_socket` when absent. */
+  readonly address?: string;
+  /** For one call; a job has its own deadline. */
+  readonly callDeadlineMs: number;
+  /** How often a running job is looked at in case its signal was lost; 1000 when absent. */
+  readonly pollMs?: number;
+};
+
+export const makeSystemd = (options: SystemdOptions): Systemd => {
+  const address = options.address ?? 'unix:path=/run/dbus/system_bus_socket';
+  const base = { address, callDeadlineMs: options.callDeadlineMs };
+  const once = (what: string, call: BusCall, harmless?: string): Promise<void> =>
+    withBus(base, async (bus) => {
+      const reply = await bus.call(call);
+      if (reply.kind !== 'refusal' || reply.name !== harmless) accepted(reply, what);
+    });
+  const job = (verb: Verb) => (name: string, deadlineMs: number) =>
+    runJob({ ...base, pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
+
+  return {
+    unit: (name) => withBus(base, (bus) => readUnit(bus, name)),
+    restart: job('restart'),
+    start: job('start'),
+    stop: job('stop'),
+    resetFailed: (name) => once(`reset ${name}`, manager('ResetFailedUnit', 's', [name]), noSuchUnit),
+    enable: (name) => once(`enable ${name}`, manager('EnableUnitFiles', 'asbb', [[name], false, true])),
+    disable: (name) => once(`disable ${name}`, manager('DisableUnitFiles', 'asb', [[name], false])),
+    daemonReload: () => once('reload the unit files', manager('Reload')),
+    version: () =>
+      withBus(base, async (bus) => {
+        const reply = await bus.call(managerVersion);
+        return String(unwrap(accepted(reply, 'tell its version')[0]));
+      }),
+  };
+};
+
+type Verb = 'restart' | 'start' | 'stop';
+type JobOptions = { readonly address: string; readonly callDeadlineMs: number; readonly pollMs: number };
+
+const jobMethod = { restart: 'RestartUnit', start: 'StartUnit', stop: 'StopUnit' } as const satisfies Record<
+  Verb,
+  string
+>;
+
+/**
+ * Subscribes before it asks, and keeps every ending it hears of, because a quick job ends before its own method
+ * reply arrives. Signals can be lost (systemd executed itself anew), so the job is looked at now and then too.
+ */
+const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: number): Promise<JobResult> => {
+  const ended = new Map<string, JobResult>();
+  const waiters = new Set<() => void>();
+  const onSignal = (signal: BusSignal): void => {
+    if (signal.member !== 'JobRemoved' || signal.interface !== 'org.freedesktop.systemd1.Manager') return;
+    const [, path, , result] = signal.body;
+    ended.set(String(path), jobResult(String(result)));
+    for (const wake of waiters) wake();
+  };
+  /** Settles at the next ending of any job, when the bus is lost, or after `ms`. */
+  const pause = async (bus: Bus, ms: number): Promise<void> => {
+    const heard = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    waiters.add(heard.resolve);
+    try {
+      await Promise.race([heard.promise, bus.lost, sleep(ms, undefined, { signal: stop.signal })]);
+    } finally {
+      waiters.delete(heard.resolve);
+      stop.abort();
+    }
+  };
+
+  return withBus({ ...options, onSignal }, async (bus) => {
+    const what = `${verb} ${name}`;
+    const until = performance.now() + deadlineMs;
+    accepted(await bus.call(manager('Subscribe')), what);
+    accepted(await bus.call(matchJobRemoved), what);
+    const before = await readUnit(bus, name);
+    const path = String(accepted(await bus.call(manager(jobMethod[verb], 'ss', [name, 'replace'])), what)[0]);
+    const id = Number(path.slice(path.lastIndexOf('/') + 1));
+
+    for (;;) {
+      const heard = ended.get(path);
+      if (heard !== undefined) return heard;
+      const left = until - performance.now();
+      if (left <= 0) {
+        await bus.call(manager('CancelJob', 'u', [id]));
+        // It may have ended by itself at the last moment: then that is the truth, and nothing was cancelled.
+        const late = ended.get(path);
+        return late === undefined || late === 'canceled' ? 'deadline' : late;
+      }
+      await pause(bus, Math.min(options.pollMs, left));
+      if (ended.has(path)) continue;
+      // A systemd too busy to answer a look is no reason to give up; a lost bus ends the next pause.
+      const look = await bus.call(manager('GetJob', 'u', [id])).catch(() => undefined);
+      // One sender's messages keep their order: a signal sent before this answer has been heard by now.
+      if (look?.kind === 'refusal' && look.name === noSuchJob && !ended.has(path))
+        return endingOf(verb, before, await readUnit(bus, name));
+    }
+  });
+};
+
+/**
+ * The ending of a job whose signal was lost, from what it left behind. A unit that is active under its former
+ * invocation was not restarted, whatever else is true of it.
+ */
+const endingOf = (verb: Verb, before: UnitFacts, after: UnitFacts): JobResult => {
+  const up = after.active === 'active' || after.active === 'reloading' || after.active === 'refreshing';
+  if (verb === 'stop') return up ? 'failed' : 'done';
+  if (!up) return 'failed';
+  return verb === 'restart' && after.invocation === before.invocation ? 'canceled' : 'done';
+};
+
+const results: ReadonlySet<string> = new Set([
+  'done',
+  'failed',
+  'canceled',
+  'timeout',
+  'dependency',
+  'skipped',
+]);
+const jobResult = (text: string): JobResult => (results.has(text) ? (text as JobResult) : 'failed');
+
+const noSuchUnit = 'org.freedesktop.systemd1.NoSuchUnit';
+const noSuchJob = 'org.freedesktop.systemd1.NoSuchJob';
+
+const managerVersion: BusCall = {
+  ...manager('Get', 'ss', ['org.freedesktop.systemd1.Manager', 'Version']),
+  interface: 'org.freedesktop.DBus.Properties',
+};
+
+const matchJobRemoved: BusCall = {
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+  member: 'AddMatch',
+  signature: 's',
+  body: [
+    "type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
+  ],
+};

@@ -1,0 +1,156 @@
+/**
+ * How systemd's objects are asked, what its refusals mean, and what is read of a unit: properties one by one,
+ * because GetAll sends some three hundred, of types that nobody here needs to understand.
+ */
+import { Failure } from '../model/problem.ts';
+import type { Bus, BusAnswer, BusCall, BusRefusal } from './bus.ts';
+
+export type UnitFacts = {
+  readonly name: string;
+  readonly load: 'loaded' | 'masked' | 'not-found' | 'error' | 'bad-setting' | (string & {});
+  readonly active: string;
+  readonly sub: string;
+  /** 32 hex digits; '' when it never ran. */
+  readonly invocation: string;
+  /** Automatic restarts since it was last started by hand (NRestarts). */
+  readonly restarts: number;
+  /** 0 when there is none. */
+  readonly mainPid: number;
+  /** argv of the last ExecStart command; [] when there is none. */
+  readonly execStart: readonly string[];
+  /** `NAME=value`, from Environment= alone. May hold secrets (a proxy's password): never log it. */
+  readonly environment: readonly string[];
+  readonly environmentFiles: readonly string[];
+  /** Path of the unit file; '' when there is none. */
+  readonly fragment: string;
+  /** Of a service: `success`, `exit-code`, `timeout`, …; '' of other units. */
+  readonly result: string;
+};
+
+/** Throws Failure 'systemd-unreachable'; a name that systemd does not know or accept has `load: 'not-found'`. */
+export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
+  const loaded = await bus.call(manager('LoadUnit', 's', [name]));
+  if (loaded.kind === 'refusal' && unknownNames.has(loaded.name)) return { ...nothing, name };
+  const path = text(accepted(loaded, `look at ${name}`)[0]);
+
+  const read = async (of: 'Unit' | 'Service', key: string): Promise<unknown> => {
+    const reply = await bus.call({
+      destination: 'org.freedesktop.systemd1',
+      path,
+      interface: 'org.freedesktop.DBus.Properties',
+      member: 'Get',
+      signature: 'ss',
+      body: [`org.freedesktop.systemd1.${of}`, key],
+    });
+    // A socket or a target has no Service properties, an old systemd lacks some: absent, not an error.
+    if (reply.kind === 'refusal' && absentNames.has(reply.name)) return undefined;
+    return unwrap(accepted(reply, `look at ${name}`)[0]);
+  };
+  const [load, active, sub, invocation, fragment] = await Promise.all(
+    ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'FragmentPath'].map((key) => read('Unit', key)),
+  );
+  const [restarts, mainPid, execStart, environment, environmentFiles, result] = await Promise.all(
+    ['NRestarts', 'MainPID', 'ExecStart', 'Environment', 'EnvironmentFiles', 'Result'].map((key) =>
+      read('Service', key),
+    ),
+  );
+  return {
+    name,
+    load: text(load),
+    active: text(active),
+    sub: text(sub),
+    invocation: Buffer.isBuffer(invocation) ? invocation.toString('hex') : '',
+    restarts: count(restarts),
+    mainPid: count(mainPid),
+    // a(sasbttttuii): path, argv, …; a oneshot may have several, the last is the one that counts.
+    execStart: list(list(list(execStart).at(-1))[1]).map(text),
+    environment: list(environment).map(text),
+    // a(sb): path, whether it may be missing.
+    environmentFiles: list(environmentFiles).map((file) => text(list(file)[0])),
+    fragment: text(fragment),
+    result: text(result),
+  };
+};
+
+const nothing = {
+  load: 'not-found',
+  active: 'inactive',
+  sub: 'dead',
+  invocation: '',
+  restarts: 0,
+  mainPid: 0,
+  execStart: [],
+  environment: [],
+  environmentFiles: [],
+  fragment: '',
+  result: '',
+} as const;
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const count = (value: unknown): number => (typeof value === 'number' ? value : 0);
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** The value inside a D-Bus variant. */
+export const unwrap = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'value' in value ? value.value : value;
+
+/** A call of systemd's Manager object. */
+export const manager = (member: string, signature = '', body: readonly unknown[] = []): BusCall => ({
+  destination: 'org.freedesktop.systemd1',
+  path: '/org/freedesktop/systemd1',
+  interface: 'org.freedesktop.systemd1.Manager',
+  member,
+  signature,
+  body,
+});
+
+/** The values of an answer; a refusal is thrown, with `what` (e.g. `restart containerd.service`) in its message. */
+export const accepted = (reply: BusAnswer, what: string): readonly unknown[] => {
+  if (reply.kind === 'answer') return reply.body;
+  throw refused(reply, what);
+};
+
+const refused = (reply: BusRefusal, what: string): Failure => {
+  const short = reply.name.slice(reply.name.lastIndexOf('.') + 1);
+  const said = reply.text.replace(/\s+/gu, ' ').trim().replace(/\.$/u, '');
+  const why = said === '' ? short : said;
+  if (short === 'UnitMasked')
+    return new Failure({ code: 'unit-masked', message: `systemd refused to ${what}: ${why}` });
+  if (unreachableNames.has(short))
+    return new Failure({
+      code: 'systemd-unreachable',
+      message: `systemd could not be asked to ${what}: ${why}`,
+    });
+  return new Failure({
+    code: 'activation-failed',
+    message: `systemd refused to ${what}: ${why}`,
+    hint: 'See systemctl status and journalctl for this unit.',
+  });
+};
+
+const unknownNames: ReadonlySet<string> = new Set([
+  'org.freedesktop.systemd1.NoSuchUnit',
+  'org.freedesktop.DBus.Error.InvalidArgs',
+]);
+
+const absentNames: ReadonlySet<string> = new Set([
+  'org.freedesktop.DBus.Error.UnknownInterface',
+  'org.freedesktop.DBus.Error.UnknownProperty',
+  'org.freedesktop.DBus.Error.UnknownMethod',
+]);
+
+/** The last part of the error names that say more of the way to systemd, or of our rights, than of the unit. */
+const unreachableNames: ReadonlySet<string> = new Set([
+  'AccessDenied',
+  'AuthFailed',
+  'InteractiveAuthorizationRequired',
+  'ServiceUnknown',
+  'NameHasNoOwner',
+  'NoReply',
+  'NoServer',
+  'Disconnected',
+  'Timeout',
+  'TimedOut',
+  'LimitsExceeded',
+  'ShuttingDown',
+]);

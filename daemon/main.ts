@@ -1,0 +1,71 @@
+/** The composition root: argv, environment and exit codes. What is large is loaded by the commands that need it. */
+import { resolve } from 'node:path';
+import { type Command, parseCommand } from './cli/arguments.ts';
+import { json, out, paint } from './cli/output.ts';
+import { paintFor, printReport, printTrouble } from './cli/print.ts';
+import { paths } from './decide/paths.ts';
+import { makeFiles } from './host/files.ts';
+import { exitCodeOf, exitCodes, type Report } from './model/outcome.ts';
+import { Failure, problemOf } from './model/problem.ts';
+import { version } from './version.ts';
+
+const printVersion = (asJson: boolean): number => {
+  if (asJson) json({ version, node: process.version, arch: process.arch });
+  else out(`rcm-node ${version}\n`);
+  return exitCodes.settled;
+};
+
+const status = async (command: Command): Promise<number> => {
+  const fact = await makeFiles(resolve(command.root)).look(paths.status);
+  if (fact.kind !== 'regular')
+    throw new Failure({
+      code: 'no-runtime',
+      message:
+        fact.kind === 'absent'
+          ? 'rcm-node has not run on this host since it booted'
+          : 'the status cannot be read',
+      where: { file: paths.status },
+      hint: 'systemctl status rcm-node; or run rcm-node once.',
+    });
+  const report = JSON.parse(fact.text) as Report;
+  if (command.json) out(fact.text);
+  else out(printReport(report, paint, Date.now()));
+  return exitCodeOf(report.outcome);
+};
+
+const perform = async (command: Command): Promise<number> => {
+  if (command.name === 'version') return printVersion(command.json);
+  if (command.name === 'status') return status(command);
+  const { work } = await import('./cli/commands.ts');
+  return work[command.name](command);
+};
+
+const main = async (argv: readonly string[]): Promise<number> => {
+  const parsed = parseCommand(argv);
+  if (parsed.kind === 'help') {
+    out(parsed.text);
+    return exitCodes.settled;
+  }
+  if (parsed.kind === 'usage') {
+    process.stderr.write(`rcm-node: ${parsed.message}\nTry: rcm-node --help\n`);
+    return exitCodes.usage;
+  }
+  try {
+    return await perform(parsed.command);
+  } catch (error) {
+    const problem = problemOf(error);
+    if (parsed.command.json) json({ error: problem });
+    else
+      process.stderr.write(
+        printTrouble(problem, paintFor(process.stderr.isTTY === true, process.env.NO_COLOR)),
+      );
+    return problem.code === 'locked' ? exitCodes.pending : exitCodes.failed;
+  }
+};
+
+// A closed pipe (`rcm-node plan | head`) is no error of ours.
+process.stdout.on('error', () => process.exit(0));
+// The bundle is CommonJS, which has no await here; `main` never rejects.
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,74 @@
+/**
+ * What a node is asked to serve: one `Handler` for each shim, already validated, and where the wish came from.
+ */
+import { createHash } from 'node:crypto';
+import type { Problem, Where } from './problem.ts';
+
+export type Machine = 'amd64' | 'arm64';
+
+/** Values that can stand in a runtime's options table. */
+export type OptionValue = string | number | bigint | boolean;
+
+/**
+ * `shim`: a containerd shim, named in the configuration by its absolute path.
+ * `oci`: an OCI runtime that containerd's own runc shim runs, with the libraries that only it shall find.
+ */
+export type RuntimeKind =
+  | { readonly type: 'shim' }
+  | { readonly type: 'oci'; readonly binary: string; readonly libraries: readonly string[] };
+
+export type Artifact = {
+  readonly url: string;
+  /** 64 lower-case hex digits, of the file at `url`; absent only where the node's policy allows it. */
+  readonly sha256?: string;
+};
+
+export type Handler = {
+  /** The name that a RuntimeClass uses and that the runtime's configuration carries. */
+  readonly name: string;
+  /** The name of the shim; its binary is `containerd-shim-<shim>`. */
+  readonly shim: string;
+  readonly artifact: Artifact;
+  readonly runtime: RuntimeKind;
+  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly podAnnotations: readonly string[];
+  readonly containerAnnotations: readonly string[];
+  readonly where: Where;
+};
+
+/** One answer of one source. A lost source keeps the handlers of its last answer: empty is not delete. */
+export type Desired = {
+  readonly handlers: readonly Handler[];
+  /** What was asked for and cannot be had as asked; each concerns one file or one handler. */
+  readonly problems: readonly Problem[];
+  /** Paths whose last known handlers stay in force because they cannot be read or understood now. */
+  readonly lost: readonly string[];
+};
+
+/** Nothing is wanted, and that is certain (uninstall). */
+export const nothing: Desired = { handlers: [], problems: [], lost: [] };
+
+export const digestOf = (text: string | Uint8Array): string =>
+  createHash('sha256').update(text).digest('hex');
+
+/** JSON with sorted keys: equal values give equal text whatever order they were written in. */
+export const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'bigint') return `${inner}n`;
+    if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+
+/** What is fetched and how it is unpacked; equal selections of one artifact share one folder of the store. */
+export const binaryName = (handler: Handler): string =>
+  handler.runtime.type === 'oci' ? handler.runtime.binary : `containerd-shim-${handler.shim}`;
+
+/**
+ * The name of a handler's folder in the store: the digest of its artifact, or, for an OCI runtime (of which
+ * only chosen files are taken), the digest of artifact and choice together; undefined until the digest is known.
+ */
+export const storeKey = (handler: Handler, sha256 = handler.artifact.sha256): string | undefined => {
+  if (sha256 === undefined) return undefined;
+  if (handler.runtime.type === 'shim') return sha256;
+  return digestOf(canonical([sha256, handler.runtime.binary, handler.runtime.libraries]));
+};

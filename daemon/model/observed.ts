@@ -1,0 +1,103 @@
+/**
+ * Everything a decision may look at, read from the host in one place (reconcile/observe.ts). If a decision seems to
+ * need more, it is missing here.
+ */
+import type { Machine } from './desired.ts';
+import type { Ledger } from './ledger.ts';
+import type { Problem } from './problem.ts';
+
+export type FileFact =
+  | { readonly kind: 'absent' }
+  | {
+      readonly kind: 'regular';
+      /** Where the bytes are, all symbolic links followed: what a rename has to replace. */
+      readonly real: string;
+      readonly text: string;
+      readonly digest: string;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    }
+  | { readonly kind: 'foreign'; readonly what: string }
+  | { readonly kind: 'unreadable'; readonly why: string };
+
+/** What systemd says of a unit. */
+export type UnitFacts = {
+  readonly name: string;
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  /** 32 hex digits; empty when the unit never ran. */
+  readonly invocation: string;
+  /** Automatic restarts since it was last started by hand (NRestarts). */
+  readonly restarts: number;
+  readonly mainPid: number;
+  readonly execStart: readonly string[];
+  readonly environment: readonly string[];
+  readonly environmentFiles: readonly string[];
+  readonly fragment: string;
+  readonly result: string;
+};
+
+export type SandboxFact = { readonly id: string; readonly handler: string };
+
+export type CriFact =
+  | {
+      readonly kind: 'answers';
+      readonly ready: boolean;
+      readonly reason: string;
+      readonly handlers: readonly string[] | 'unknown';
+      readonly sandboxes: readonly SandboxFact[];
+    }
+  | { readonly kind: 'silent'; readonly why: string };
+
+/** One file of the configuration, in the order in which the runtime merges them; the main file first. */
+export type ConfigFile = { readonly path: string; readonly fact: FileFact };
+
+export type RuntimeFacts = {
+  readonly name: 'containerd';
+  /** As the running daemon says, e.g. "1.7.24"; empty when it could not be found out. */
+  readonly version: string;
+  readonly binary: string;
+  readonly socket: string;
+  readonly configPath: string;
+  /** `undefined` where there is no service manager to ask (another root). */
+  readonly unit: UnitFacts | undefined;
+  readonly cri: CriFact;
+  readonly config: readonly ConfigFile[];
+  /** Imports that name no glob and whose file is not there. */
+  readonly dangling: readonly { readonly from: string; readonly path: string }[];
+};
+
+export type StoreFact =
+  | { readonly kind: 'whole'; readonly sha256: string; readonly url: string; readonly binary: string }
+  | { readonly kind: 'damaged'; readonly why: string };
+
+export type DumpFact =
+  | { readonly kind: 'dumped'; readonly text: string }
+  | { readonly kind: 'failed'; readonly why: string }
+  /** The runtime's binary cannot be run from here (another architecture, no chroot). */
+  | { readonly kind: 'impossible'; readonly why: string };
+
+/** The verdict material of the runtime's own parser on one set of staged files. */
+export type Trial = { readonly id: string; readonly before: DumpFact; readonly after: DumpFact };
+
+/** The way from a stable path to the store; `null`: no such link. */
+export type LinkFact = { readonly target: string | null; readonly foreign?: string };
+
+export type Observed = {
+  readonly now: number;
+  readonly machine: Machine;
+  /** Whether the runtime may be restarted at all; false when another root or an image is prepared. */
+  readonly activate: boolean;
+  readonly runtime: RuntimeFacts | { readonly name: 'none'; readonly problem: Problem };
+  /** Files that carry our text or will: by the path that the configuration uses. */
+  readonly files: Readonly<Record<string, FileFact>>;
+  readonly folders: Readonly<Record<string, boolean>>;
+  readonly store: Readonly<Record<string, StoreFact>>;
+  readonly links: Readonly<Record<string, LinkFact>>;
+  /** Store folders that a running process has mapped; only looked for where something could be discarded. */
+  readonly mapped: readonly string[];
+  readonly ledger: Ledger;
+  readonly trials: readonly Trial[];
+};

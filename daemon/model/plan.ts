@@ -1,0 +1,98 @@
+/**
+ * A plan is data: printed as sentences, shown as JSON and as a diff, kept in the journal, compared in tests.
+ * Every step carries what it needs to be undone, so undo is the inverse step and not a closure.
+ */
+import type { Handler } from './desired.ts';
+import type { Ledger } from './ledger.ts';
+import type { Problem } from './problem.ts';
+
+/** The content a file must have for a step to touch it: compare-and-swap against everyone else who edits it. */
+export type FileState =
+  | { readonly kind: 'absent' }
+  | {
+      readonly kind: 'text';
+      readonly text: string;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    };
+
+export const absent: FileState = { kind: 'absent' };
+
+export type Step =
+  /** Download to the incoming folder and check the digest; nothing of it is interpreted before. */
+  | { readonly kind: 'fetch'; readonly handler: Handler }
+  /** Take the named files out, check and test-run them, and move them into the store as one folder. */
+  | { readonly kind: 'place'; readonly handler: Handler }
+  /** Wait until no container is being created, for at most so many seconds. */
+  | { readonly kind: 'quiet'; readonly seconds: number }
+  | { readonly kind: 'folder'; readonly path: string }
+  /** Take away a folder that we made, if it is empty. */
+  | { readonly kind: 'unfolder'; readonly path: string }
+  | { readonly kind: 'write'; readonly path: string; readonly before: FileState; readonly after: FileState }
+  /** Point a symbolic link elsewhere, in one rename; `null` is no link. */
+  | {
+      readonly kind: 'link';
+      readonly path: string;
+      readonly before: string | null;
+      readonly after: string | null;
+    }
+  | { readonly kind: 'activate'; readonly unit: string }
+  /**
+   * The gate: everything in `serve` is served, nothing in `keep` was lost, and the runtime is stable. `former` is what
+   * was served before, ours included: what has to be there again after an undo.
+   */
+  | {
+      readonly kind: 'prove';
+      readonly unit: string;
+      readonly serve: readonly string[];
+      readonly keep: readonly string[];
+      readonly former: readonly string[];
+    }
+  /** Remove a folder of the store that nothing uses any more. */
+  | { readonly kind: 'discard'; readonly key: string }
+  | { readonly kind: 'record'; readonly ledger: Ledger };
+
+export type StepKind = Step['kind'];
+
+/** Files as they would be, to be judged by the runtime's own parser before one byte is written. */
+export type Staged = { readonly path: string; readonly text: string | null };
+
+export type Plan =
+  | { readonly kind: 'settled' }
+  /** The runtime's own parser has to be heard on these files before more can be said. */
+  | {
+      readonly kind: 'trial';
+      readonly id: string;
+      /** Without us, as the host would be had we never come; the main file first. */
+      readonly before: readonly Staged[];
+      readonly after: readonly Staged[];
+    }
+  | {
+      readonly kind: 'steps';
+      /** Names the configuration this plan leads to; a revision that failed its proof is remembered by it. */
+      readonly revision: string;
+      readonly steps: readonly Step[];
+      readonly because: readonly string[];
+      /** Whether the runtime is restarted. */
+      readonly disrupts: boolean;
+    }
+  | { readonly kind: 'refused'; readonly problem: Problem };
+
+export type HandlerState = 'served' | 'pending' | 'removing' | 'failed' | 'refused';
+
+/** What is to be said of one handler, whether or not there is work. */
+export type HandlerReport = {
+  readonly name: string;
+  readonly state: HandlerState;
+  readonly sha256?: string;
+  readonly source: string;
+  readonly problem?: Problem;
+};
+
+export type Decision = {
+  readonly plan: Plan;
+  readonly handlers: readonly HandlerReport[];
+  /** Problems of the node, not of one handler, that do not stop the rest. */
+  readonly notes: readonly Problem[];
+};

@@ -1,0 +1,148 @@
+/**
+ * /etc/rcm-node/config.toml: settings, and the node's own policy that nobody else may widen. Text in, complete
+ * `Settings` out, or a Failure with file, line and column.
+ */
+import {
+  at,
+  boolean,
+  type Cursor,
+  elements,
+  fail,
+  integer,
+  required,
+  string,
+  strings,
+  table,
+} from './shape.ts';
+import { parseToml } from './toml.ts';
+
+export type Mirror = { readonly prefix: string; readonly replace: string };
+
+export type Settings = {
+  /** Seconds between two looks at everything; file watches make most changes come sooner. */
+  readonly interval: number;
+  /** Seconds between two full verifications of the store's digests. */
+  readonly sweep: number;
+  readonly allowUnpinned: boolean;
+  readonly allowedHosts: readonly string[];
+  readonly maxArtifactBytes: number;
+  /** Seconds: for one download in all, and of silence within it. */
+  readonly downloadTimeout: number;
+  readonly idleTimeout: number;
+  readonly attempts: number;
+  readonly mirrors: readonly Mirror[];
+  readonly proxy: { readonly http?: string; readonly https?: string; readonly no?: string };
+  readonly extraCa: string | undefined;
+  readonly unit: string;
+  /** Seconds to wait for a moment without a container being created. */
+  readonly quiet: number;
+  /** Seconds that the runtime has to stay healthy to count as proven. */
+  readonly stable: number;
+  readonly repairsPerHour: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+};
+
+export const defaultSettings: Settings = {
+  interval: 60,
+  sweep: 3600,
+  allowUnpinned: false,
+  allowedHosts: [],
+  maxArtifactBytes: 1024 * 1024 * 1024,
+  downloadTimeout: 900,
+  idleTimeout: 30,
+  attempts: 3,
+  mirrors: [],
+  proxy: {},
+  extraCa: undefined,
+  unit: 'containerd.service',
+  quiet: 30,
+  // Longer than the RestartSec=5 of containerd's unit, or a crash loop could pass.
+  stable: 6,
+  repairsPerHour: 3,
+  logLevel: 'info',
+};
+
+const keys = [
+  'interval',
+  'sweep',
+  'allowUnpinned',
+  'allowedHosts',
+  'maxArtifactBytes',
+  'downloadTimeout',
+  'idleTimeout',
+  'attempts',
+  'mirrors',
+  'proxy',
+  'extraCa',
+  'runtime',
+  'quiet',
+  'stable',
+  'repairsPerHour',
+  'logLevel',
+];
+
+export const parseSettings = (text: string, file: string): Settings => {
+  const root: Cursor = {
+    file,
+    text,
+    path: [],
+    value: parseToml(text, file, 'bad-settings'),
+    code: 'bad-settings',
+  };
+  table(root, keys);
+  const number = (key: keyof Settings, least: number, most: number): number =>
+    integer(at(root, key), least, most) ?? (defaultSettings[key] as number);
+  const runtime = table(at(root, 'runtime'), ['unit']);
+  const level = string(
+    at(root, 'logLevel'),
+    /^(debug|info|warn|error)$/,
+    '"debug", "info", "warn" or "error" is expected',
+  );
+  const unit =
+    runtime &&
+    string(
+      at(runtime, 'unit'),
+      /^[A-Za-z0-9:_.@-]{1,200}\.service$/,
+      'the name of a .service unit is expected',
+    );
+  return {
+    interval: number('interval', 5, 86_400),
+    sweep: number('sweep', 60, 604_800),
+    allowUnpinned: boolean(at(root, 'allowUnpinned')) ?? false,
+    allowedHosts: strings(at(root, 'allowedHosts'), /^[A-Za-z0-9.:[\]-]{1,253}$/, 'a host name is expected'),
+    maxArtifactBytes: number('maxArtifactBytes', 1, 1024 ** 4),
+    downloadTimeout: number('downloadTimeout', 1, 86_400),
+    idleTimeout: number('idleTimeout', 1, 3_600),
+    attempts: number('attempts', 1, 20),
+    mirrors: elements(at(root, 'mirrors')).map(mirror),
+    proxy: proxy(at(root, 'proxy')),
+    extraCa: string(at(root, 'extraCa'), /^\//, 'an absolute path is expected'),
+    unit: unit ?? defaultSettings.unit,
+    quiet: number('quiet', 0, 600),
+    stable: number('stable', 1, 40),
+    repairsPerHour: number('repairsPerHour', 0, 1000),
+    logLevel: (level as Settings['logLevel'] | undefined) ?? 'info',
+  };
+};
+
+const address = (cursor: Cursor): string => {
+  const text = required(cursor, string(cursor));
+  if (!/^(https?|file):/.test(text) || !URL.canParse(text))
+    fail(cursor, 'a URL with https:, http: or file: is expected');
+  return text;
+};
+
+const mirror = (cursor: Cursor): Mirror => {
+  const row = required(cursor, table(cursor, ['prefix', 'replace']));
+  return { prefix: address(at(row, 'prefix')), replace: address(at(row, 'replace')) };
+};
+
+const proxy = (cursor: Cursor): Settings['proxy'] => {
+  const row = table(cursor, ['http', 'https', 'no']);
+  if (!row) return {};
+  const [http, https] = [at(row, 'http'), at(row, 'https')].map((one) =>
+    one.value === undefined ? undefined : address(one),
+  );
+  const no = string(at(row, 'no'));
+  return { ...(http ? { http } : {}), ...(https ? { https } : {}), ...(no ? { no } : {}) };
+};

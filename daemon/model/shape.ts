@@ -1,0 +1,137 @@
+/**
+ * Reading parsed TOML with errors that name the place: one cursor type, used by shims and settings alike, so that
+ * "unknown key" and "wrong type" read the same everywhere.
+ */
+import { Failure, type Code, type Where } from './problem.ts';
+import { locate, type TomlPath } from './toml.ts';
+
+export type Cursor = {
+  readonly file: string;
+  readonly text: string;
+  readonly path: TomlPath;
+  readonly value: unknown;
+  /** The code of errors that concern a value here. */
+  readonly code: Code;
+};
+
+const nameOf = (value: unknown): string => {
+  if (Array.isArray(value)) return 'an array';
+  if (value === null || value === undefined) return 'nothing';
+  if (value instanceof Date) return 'a date';
+  if (typeof value === 'object') return 'a table';
+  return (
+    { string: 'a string', boolean: 'a boolean', number: 'a number', bigint: 'an integer' }[
+      typeof value as string
+    ] ?? typeof value
+  );
+};
+
+export const printKey = (path: TomlPath): string =>
+  path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${part}`))
+    .join('');
+
+export const whereOf = (cursor: Cursor): Where => ({
+  file: cursor.file,
+  ...locate(cursor.text, cursor.path),
+});
+
+export const fail = (cursor: Cursor, message: string, code: Code = cursor.code, hint?: string): never => {
+  throw new Failure({ code, message, where: whereOf(cursor), ...(hint === undefined ? {} : { hint }) });
+};
+
+const wrong = (cursor: Cursor, wanted: string): never =>
+  fail(cursor, `"${printKey(cursor.path)}" must be ${wanted}, not ${nameOf(cursor.value)}`);
+
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+
+export const at = (cursor: Cursor, key: string | number): Cursor => ({
+  ...cursor,
+  path: [...cursor.path, key],
+  value: (cursor.value as Record<string | number, unknown> | undefined)?.[key],
+});
+
+/** A table whose keys are all known; `undefined` when it is absent. */
+export const table = (cursor: Cursor, keys: readonly string[]): Cursor | undefined => {
+  if (cursor.value === undefined) return undefined;
+  if (!isTable(cursor.value)) return wrong(cursor, 'a table');
+  for (const key of Object.keys(cursor.value))
+    if (!keys.includes(key)) {
+      const known = nearest(key, keys);
+      fail(
+        at(cursor, key),
+        `unknown key "${printKey([...cursor.path, key])}"`,
+        'unknown-key',
+        known ? `Did you mean "${known}"?` : `Known keys here: ${keys.join(', ')}.`,
+      );
+    }
+  return cursor;
+};
+
+export const entries = (cursor: Cursor): readonly (readonly [string, Cursor])[] => {
+  if (cursor.value === undefined) return [];
+  if (!isTable(cursor.value)) return wrong(cursor, 'a table');
+  return Object.keys(cursor.value).map((key) => [key, at(cursor, key)] as const);
+};
+
+export const elements = (cursor: Cursor): readonly Cursor[] => {
+  if (cursor.value === undefined) return [];
+  if (!Array.isArray(cursor.value)) return wrong(cursor, 'an array');
+  return cursor.value.map((_value, index) => at(cursor, index));
+};
+
+export const string = (cursor: Cursor, fits?: RegExp, says?: string): string | undefined => {
+  if (cursor.value === undefined) return undefined;
+  if (typeof cursor.value !== 'string') return wrong(cursor, 'a string');
+  if (fits && !fits.test(cursor.value))
+    return fail(
+      cursor,
+      `"${printKey(cursor.path)}" is ${JSON.stringify(cursor.value.slice(0, 120))}, but ${says}`,
+    );
+  return cursor.value;
+};
+
+export const strings = (cursor: Cursor, fits?: RegExp, says?: string): readonly string[] =>
+  elements(cursor).map((element) => required(element, string(element, fits, says)));
+
+export const boolean = (cursor: Cursor): boolean | undefined => {
+  if (cursor.value === undefined || typeof cursor.value === 'boolean') return cursor.value;
+  return wrong(cursor, 'true or false');
+};
+
+export const integer = (cursor: Cursor, least: number, most: number): number | undefined => {
+  if (cursor.value === undefined) return undefined;
+  if (typeof cursor.value !== 'number' || !Number.isInteger(cursor.value)) return wrong(cursor, 'an integer');
+  if (cursor.value < least || cursor.value > most)
+    return fail(
+      cursor,
+      `"${printKey(cursor.path)}" is ${cursor.value}, but must be from ${least} to ${most}`,
+    );
+  return cursor.value;
+};
+
+export const required = <T>(cursor: Cursor, value: T | undefined): T =>
+  value ?? fail(cursor, `"${printKey(cursor.path)}" is missing`);
+
+/** The known key that was probably meant: at most two edits away. */
+const nearest = (key: string, keys: readonly string[]): string | undefined =>
+  keys
+    .map((known) => [edits(key.toLowerCase(), known.toLowerCase()), known] as const)
+    .filter(([distance]) => distance <= 2)
+    .sort(([a], [b]) => a - b)[0]?.[1];
+
+const edits = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_unused, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(
+        (row[j] ?? 0) + 1,
+        (next[j - 1] ?? 0) + 1,
+        (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      );
+    row = next;
+  }
+  return row[b.length] ?? 0;
+};

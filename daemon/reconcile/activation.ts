@@ -1,0 +1,104 @@
+/** Restarting the runtime and proving it: the only disruptive thing this program does, with deadlines of its own. */
+import { judgeProof } from '../decide/judge.ts';
+import type { Host } from '../host/host.ts';
+import { Failure, type Problem } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { askCri } from './runtime.ts';
+
+/** Restart and undo together, each with its proof, stay below the 240 s after which Pods may be evicted for it. */
+const restartDeadlineMs = 60_000;
+
+/**
+ * Restarts unless it happened already: `from` is the invocation that was seen when the restart was first intended (by a
+ * run that was killed, perhaps). `intend` makes that durable before the restart is asked for.
+ */
+export const activate = async (
+  host: Host,
+  name: string,
+  from: string | undefined,
+  hooks: { readonly intend: (invocation: string) => Promise<void> },
+): Promise<void> => {
+  const { systemd } = host;
+  if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
+  const unit = await systemd.unit(name);
+  if (from !== undefined && unit.invocation !== from && unit.invocation !== '') return;
+  if (from === undefined) await hooks.intend(unit.invocation);
+  // A unit that failed too often would refuse to start (StartLimitBurst).
+  if (unit.active === 'failed' || unit.restarts > 0) await systemd.resetFailed(name);
+  host.log('info', `restarting ${name}`, { invocation: unit.invocation });
+  const result = await systemd.restart(name, restartDeadlineMs);
+  if (result !== 'done')
+    throw new Failure({
+      code: 'activation-failed',
+      message: `${name} was not restarted: the job ended with "${result}"`,
+    });
+};
+
+export type Gate = {
+  readonly unit: string;
+  readonly serve: readonly string[];
+  readonly keep: readonly string[];
+  readonly deadlineMs: number;
+};
+
+/** Returns when the runtime was healthy, with all its handlers, for `settings.stable` seconds; throws otherwise. */
+export const prove = async (host: Host, settings: Settings, socket: string, gate: Gate): Promise<void> => {
+  const { systemd, clock } = host;
+  if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
+  const end = clock.elapsed() + gate.deadlineMs;
+  const baseline = (await systemd.unit(gate.unit)).restarts;
+  let steady: { readonly invocation: string; readonly since: number } | undefined;
+  let last: Problem = { code: 'not-ready', message: 'nothing was seen yet' };
+  while (clock.elapsed() < end) {
+    const unit = await systemd.unit(gate.unit);
+    const { fact } = await askCri(host, socket);
+    const verdict = judgeProof({ serve: gate.serve, keep: gate.keep, baseline }, unit, fact);
+    if (verdict.kind === 'disproven') throw new Failure(verdict.problem);
+    if (verdict.kind === 'waiting') {
+      last = verdict.for;
+      steady = undefined;
+    } else if (steady?.invocation !== unit.invocation)
+      steady = { invocation: unit.invocation, since: clock.elapsed() };
+    else if (clock.elapsed() - steady.since >= settings.stable * 1000) return;
+    await clock.sleep(steady ? 500 : 200);
+  }
+  throw new Failure({
+    ...last,
+    message: `not proven within ${Math.round(gate.deadlineMs / 1000)} s: ${last.message}`,
+  });
+};
+
+/**
+ * Waits for a moment in which no container is being created: a restart in the middle of StartContainer leaves it in
+ * "created" for good. Bounded, because a container may be stuck there already.
+ */
+export const quiet = async (host: Host, socket: string, seconds: number): Promise<void> => {
+  const end = host.clock.elapsed() + seconds * 1000;
+  let seen: string | undefined;
+  while (host.clock.elapsed() < end) {
+    const look = await lookAtContainers(host, socket);
+    if (look === undefined) return;
+    if (look.creating === 0 && look.all === seen) return;
+    seen = look.all;
+    await host.clock.sleep(300);
+  }
+  host.log('warn', `containers were being created for ${seconds} s; the restart does not wait longer`);
+};
+
+/** `undefined`: CRI does not answer, so nothing can be disturbed. */
+const lookAtContainers = async (
+  host: Host,
+  socket: string,
+): Promise<{ readonly creating: number; readonly all: string } | undefined> => {
+  const cri = host.cri(host.files.real(socket));
+  try {
+    const containers = await cri.containers();
+    const sandboxes = await cri.sandboxes();
+    const ids = [...containers.map((one) => one.id), ...sandboxes.map((one) => one.id)].sort();
+    return { creating: containers.filter((one) => one.state === 'created').length, all: ids.join() };
+  } catch {
+    return undefined;
+  } finally {
+    cri.close();
+  }
+};

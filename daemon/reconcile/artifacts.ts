@@ -1,0 +1,154 @@
+/**
+ * From a location to a folder of the store: download, verify, take out the named files, check that they run here, and
+ * only then give them their name. Nothing of this touches the configuration, so nothing of it needs undoing.
+ */
+import { folderOf, paths } from '../decide/paths.ts';
+import type { DownloadOptions } from '../host/http.ts';
+import type { Host } from '../host/host.ts';
+import { binaryName, digestOf, type Handler, storeKey } from '../model/desired.ts';
+import { Failure } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { printUrl } from '../model/shim.ts';
+import { type Manifest, manifestName } from './store.ts';
+
+const incoming = (handler: Handler): string =>
+  `${paths.incoming}/${digestOf(handler.artifact.url + (handler.artifact.sha256 ?? '')).slice(0, 16)}`;
+
+/** Most entries that an archive may have; a shim's has a handful. */
+const maxEntries = 10_000;
+
+export const fetchArtifact = async (host: Host, settings: Settings, handler: Handler): Promise<string> => {
+  await makeIncoming(host);
+  const { url, sha256 } = handler.artifact;
+  const steps = { at: 0 };
+  const { extraCa } = settings;
+  const options: DownloadOptions = {
+    mirrors: settings.mirrors,
+    proxy: settings.proxy,
+    ...(extraCa === undefined ? {} : { extraCaFile: extraCa }),
+    maxBytes: settings.maxArtifactBytes,
+    connectTimeoutMs: 15_000,
+    idleTimeoutMs: settings.idleTimeout * 1000,
+    totalTimeoutMs: settings.downloadTimeout * 1000,
+    attempts: settings.attempts,
+    backoffMs: 1000,
+    // A digest makes the transport irrelevant; without one, http was refused when the shim was read.
+    allowHttp: true,
+    random: host.clock.random,
+    onProgress: (done, total) => {
+      const now = host.clock.elapsed();
+      if (now - steps.at < 5000) return;
+      steps.at = now;
+      host.log(
+        'info',
+        `fetching ${printUrl(url)}: ${megabytes(done)}${total ? ` of ${megabytes(total)}` : ''}`,
+        { handler: handler.name },
+      );
+    },
+  };
+  const location = url.startsWith('file:') ? `file://${host.files.real(new URL(url).pathname)}` : url;
+  const result = await host.download(
+    location,
+    sha256,
+    host.files.real(`${incoming(handler)}.artifact`),
+    options,
+  );
+  return result.sha256;
+};
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const makeIncoming = async (host: Host): Promise<void> => {
+  for (const folder of [paths.home, paths.store, paths.incoming])
+    if (!(await host.files.isFolder(folder))) await host.files.makeFolder(folder);
+};
+
+/** `sha256` is what was verified, or trusted, when it was fetched. */
+export const placeArtifact = async (
+  host: Host,
+  settings: Settings,
+  handler: Handler,
+  sha256: string,
+): Promise<void> => {
+  const key = storeKey(handler, sha256);
+  if (key === undefined)
+    throw new Failure({ code: 'internal', message: 'an artifact without a digest cannot be placed' });
+  const folder = `${incoming(handler)}.d`;
+  const artifact = `${incoming(handler)}.artifact`;
+  await host.files.removeTree(folder);
+  await host.files.makeFolder(folder);
+  try {
+    const manifest = await unpack(host, settings, handler, sha256, key, { folder, artifact });
+    await host.files.put(`${folder}/${manifestName}`, `${JSON.stringify(manifest, null, 1)}\n`, 0o644);
+    // A damaged folder of this name makes room: what runs from it keeps its files until it ends.
+    await host.files.removeTree(`${paths.store}/${key}`);
+    await host.files.move(folder, `${paths.store}/${key}`);
+  } finally {
+    await host.files.removeTree(folder);
+    await host.files.removeTree(artifact);
+  }
+};
+
+type Places = { readonly folder: string; readonly artifact: string };
+
+const unpack = async (
+  host: Host,
+  settings: Settings,
+  handler: Handler,
+  sha256: string,
+  key: string,
+  places: Places,
+): Promise<Manifest> => {
+  const { runtime } = handler;
+  const binary = binaryName(handler);
+  const libraries = runtime.type === 'oci' ? runtime.libraries : [];
+  const wanted =
+    runtime.type === 'oci'
+      ? { kind: 'named' as const, names: [binary, ...libraries] }
+      : { kind: 'shim' as const, name: handler.shim };
+  const limits = { maxBytes: settings.maxArtifactBytes * 4, maxEntries };
+  const picked = await host.pick(
+    host.files.real(places.artifact),
+    wanted,
+    host.files.real(places.folder),
+    limits,
+  );
+  const files: Record<string, { sha256: string; bytes: number }> = {};
+  for (const file of picked) {
+    const name = libraries.includes(file.name) ? `lib/${file.name}` : binary;
+    if (name !== file.name)
+      await host.files.move(`${places.folder}/${file.name}`, `${places.folder}/${name}`);
+    files[name] = { sha256: file.sha256, bytes: file.bytes };
+  }
+  const home = `${paths.store}/${key}`;
+  await host.checkBinary(
+    {
+      path: host.files.real(`${places.folder}/${binary}`),
+      libraries: libraries.map((name) => host.files.real(`${places.folder}/lib/${name}`)),
+      probe: [runtime.type === 'oci' ? '--version' : '-v'],
+      run: host.systemd !== undefined,
+      ...(libraries.length > 0 ? { env: { LD_LIBRARY_PATH: host.files.real(`${places.folder}/lib`) } } : {}),
+      root: host.root,
+      machine: host.machine,
+    },
+    host.tools,
+  );
+  if (libraries.length === 0)
+    return { version: 1, url: printUrl(handler.artifact.url), sha256, binary, files };
+  const launcher = `launch/${binary}`;
+  const text = launcherText(`${home}/${binary}`, `${home}/lib`);
+  await host.files.makeFolder(folderOf(`${places.folder}/${launcher}`));
+  await host.files.put(`${places.folder}/${launcher}`, text, 0o755);
+  files[launcher] = { sha256: digestOf(text), bytes: Buffer.byteLength(text) };
+  return { version: 1, url: printUrl(handler.artifact.url), sha256, binary: launcher, files };
+};
+
+/**
+ * The libraries are found by this program and by it alone: nothing is put on the system's search path, and the
+ * container's environment comes from its own configuration. A run path in the binary would not do: crun runs itself
+ * from a memfd, where $ORIGIN leads nowhere (https://github.com/containers/crun, cloned_binary.c).
+ */
+const launcherText = (binary: string, libraries: string): string => `#!/bin/sh
+# Written by rcm-node: libraries for this program alone.
+LD_LIBRARY_PATH='${libraries}' exec '${binary}' "$@"
+`;

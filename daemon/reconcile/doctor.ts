@@ -1,0 +1,176 @@
+/** Checks what can go wrong on this host, each with a way out. Reads only; one check that fails does not stop the others. */
+import { fileOf, folderOf, paths } from '../decide/paths.ts';
+import { hostFacts } from '../host/facts.ts';
+import type { Host } from '../host/host.ts';
+import type { Observed } from '../model/observed.ts';
+import { hintOf, type Problem, printProblem, problemOf } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { consider } from './once.ts';
+import { loadState } from './state.ts';
+
+export type Check = {
+  readonly what: string;
+  readonly verdict: 'good' | 'warn' | 'bad' | 'unknown';
+  readonly says: string;
+  readonly hint?: string;
+};
+
+const good = (what: string, says: string): Check => ({ what, verdict: 'good', says });
+const bad = (what: string, problem: Problem): Check => ({
+  what,
+  verdict: 'bad',
+  says: printProblem(problem),
+  hint: hintOf(problem),
+});
+
+export const diagnose = async (
+  host: Host,
+  settings: Settings,
+  settingsProblem: Problem | undefined,
+): Promise<readonly Check[]> => {
+  const checks: Check[] = [
+    settingsProblem
+      ? bad('settings', settingsProblem)
+      : good('settings', (await host.files.stat(paths.settings)) ? paths.settings : 'defaults'),
+  ];
+  const add = async (what: string, work: () => Promise<readonly Check[]>): Promise<void> => {
+    try {
+      checks.push(...(await work()));
+    } catch (error) {
+      checks.push(bad(what, problemOf(error)));
+    }
+  };
+  await add('host', async () => {
+    const facts = await hostFacts();
+    return [
+      good('host', `${facts.system}, kernel ${facts.kernel}, ${host.machine}`),
+      ...facts.full.map(
+        (one): Check => ({
+          what: 'disk',
+          verdict: 'warn',
+          says: `${one.mount} is ${one.percent} % full`,
+          hint: 'Downloads and state need space; free some.',
+        }),
+      ),
+    ];
+  });
+  await add('service', () => service(host));
+  await add('state', async () => {
+    const state = await loadState(host);
+    const tick = { activate: host.systemd !== undefined, deep: true, force: false, now: false };
+    const { desired, before, decision } = await consider(host, settings, state.ledger, tick, {
+      force: false,
+      since: undefined,
+    });
+    return [
+      ...state.problems.map((problem) => bad('state', problem)),
+      ...(state.journal
+        ? [
+            {
+              what: 'journal',
+              verdict: 'warn',
+              says: 'a plan was interrupted',
+              hint: 'The service finishes or undoes it at its next tick; or run rcm-node once.',
+            } as const,
+          ]
+        : [good('state', `${Object.keys(state.ledger.handlers).length} handlers in the ledger`)]),
+      ...runtime(before),
+      ...store(before),
+      ...desired.problems.map((problem) =>
+        bad(problem.where ? fileOf(problem.where.file) : 'shims', problem),
+      ),
+      ...decision.handlers.map(
+        (one): Check =>
+          one.problem ? bad(`handler ${one.name}`, one.problem) : good(`handler ${one.name}`, one.state),
+      ),
+      ...decision.notes.map((problem) => bad('plan', problem)),
+      ...(decision.plan.kind === 'refused' ? [bad('plan', decision.plan.problem)] : []),
+      ...(decision.plan.kind === 'steps'
+        ? [
+            {
+              what: 'plan',
+              verdict: 'warn',
+              says: 'there is work to do',
+              hint: 'See rcm-node plan; the service does it, or rcm-node once.',
+            } as const,
+          ]
+        : []),
+    ];
+  });
+  for (const path of [paths.home, paths.state, paths.run]) await add('folder', () => writable(host, path));
+  return checks;
+};
+
+const service = async (host: Host): Promise<readonly Check[]> => {
+  if (!host.systemd)
+    return [{ what: 'service', verdict: 'unknown', says: 'no service manager can be asked in another root' }];
+  const unit = await host.systemd.unit('rcm-node.service');
+  const systemd = good('systemd', `version ${await host.systemd.version()} answers over D-Bus`);
+  if (unit.load === 'not-found')
+    return [
+      systemd,
+      {
+        what: 'service',
+        verdict: 'warn',
+        says: 'rcm-node.service is not installed',
+        hint: 'Copy systemd/rcm-node.service to /etc/systemd/system, then systemctl enable --now rcm-node.',
+      },
+    ];
+  if (unit.active === 'active')
+    return [systemd, good('service', `rcm-node.service is active, ${unit.restarts} automatic restarts`)];
+  return [
+    systemd,
+    {
+      what: 'service',
+      verdict: 'bad',
+      says: `rcm-node.service is ${unit.active} (${unit.sub})`,
+      hint: 'systemctl status rcm-node; journalctl -u rcm-node',
+    },
+  ];
+};
+
+const runtime = (before: Observed): readonly Check[] => {
+  const { runtime } = before;
+  if (runtime.name === 'none') return [bad('runtime', runtime.problem)];
+  const said = `${runtime.name} ${runtime.version || '(version unknown)'}, ${runtime.binary}, configuration ${runtime.configPath}`;
+  const { cri } = runtime;
+  if (!before.activate) return [good('runtime', said)];
+  if (cri.kind === 'silent')
+    return [
+      good('runtime', said),
+      {
+        what: 'CRI',
+        verdict: 'bad',
+        says: cri.why,
+        hint: 'systemctl status containerd; journalctl -u containerd',
+      },
+    ];
+  const handlers = cri.handlers === 'unknown' ? 'handlers unknown' : `serves ${cri.handlers.join(', ')}`;
+  return [
+    good('runtime', said),
+    cri.ready
+      ? good('CRI', `${runtime.socket} answers, ${handlers}, ${cri.sandboxes.length} sandboxes`)
+      : { what: 'CRI', verdict: 'bad', says: `not ready: ${cri.reason}` },
+  ];
+};
+
+const store = (before: Observed): readonly Check[] =>
+  Object.entries(before.store).map(
+    ([key, fact]): Check =>
+      fact.kind === 'whole'
+        ? good('store', `${key.slice(0, 12)} is whole, every byte verified`)
+        : {
+            what: 'store',
+            verdict: 'bad',
+            says: `${key.slice(0, 12)}: ${fact.why}`,
+            hint: 'The service fetches it again at its next tick.',
+          },
+  );
+
+const writable = async (host: Host, path: string): Promise<readonly Check[]> => {
+  const exists = await host.files.isFolder(path);
+  const probe = `${exists ? path : folderOf(path)}/.rcm-node-doctor`;
+  await host.files.put(probe, '', 0o600);
+  await host.files.removeTree(probe);
+  return [good('folder', `${exists ? path : folderOf(path)} is writable`)];
+};

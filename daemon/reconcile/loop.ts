@@ -1,0 +1,157 @@
+/**
+ * The service: one tick at a time, for ever. It wakes by timer with jitter, by file watches and by SIGHUP, and it knows
+ * nothing of shims.
+ */
+import { nextTick } from '../decide/cadence.ts';
+import { folderOf, paths } from '../decide/paths.ts';
+import { headline } from '../decide/summary.ts';
+import type { Host } from '../host/host.ts';
+import type { Notifier } from '../host/notify.ts';
+import { watchFolders } from '../host/watch.ts';
+import type { Report } from '../model/outcome.ts';
+import { type Problem, printProblem, problemOf } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { once, type Ticked } from './once.ts';
+import { publish } from './report.ts';
+
+export type Service = {
+  /** Settings are read again for each tick; a bad file keeps the last good ones and adds a problem. */
+  readonly settings: () => Promise<{ readonly settings: Settings; readonly problem: Problem | undefined }>;
+  readonly notifier: Notifier;
+  readonly onReload: (wake: () => void) => void;
+  readonly onStop: (stop: () => void) => void;
+};
+
+/** Changes come in bursts (an editor writes, renames, touches): a tick waits for the end of a burst. */
+const settleMs = 300;
+
+export const loop = async (host: Host, service: Service): Promise<void> => {
+  const { notifier, onReload, onStop } = service;
+  const state = {
+    stopping: false,
+    reload: false,
+    woken: undefined as undefined | (() => void),
+    pending: false,
+  };
+  const wake = (): void => {
+    state.pending = true;
+    state.woken?.();
+  };
+  onReload(() => {
+    state.reload = true;
+    wake();
+  });
+  onStop(() => {
+    state.stopping = true;
+    wake();
+  });
+  const watcher = watchFolders(wake);
+  const pet = watchdog(notifier);
+  let previous: Report | undefined;
+  let swept = Number.NEGATIVE_INFINITY;
+  // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
+  await notifier.ready('Looking at this host');
+  try {
+    while (!state.stopping) {
+      state.pending = false;
+      const { settings, problem } = await service.settings();
+      if (problem) host.log('warn', printProblem(problem), { code: problem.code });
+      const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
+      const ticked = await tickOrProblem(host, settings, deep, state.reload, problem);
+      state.reload = false;
+      if (deep) swept = host.clock.elapsed();
+      let phase: 'steady' | 'waiting' | 'failed' = 'failed';
+      if ('outcome' in ticked) {
+        previous = await publish(host, ticked, previous);
+        phase = phases[ticked.outcome.kind];
+        watcher.set(watchable(ticked).map(host.files.real));
+        await notifier.status(headline(previous));
+      } else {
+        host.log('error', printProblem(ticked), { code: ticked.code });
+        await notifier.status(printProblem(ticked));
+      }
+      if (state.stopping) break;
+      await rest(host, state, nextTick(phase, settings.interval * 1000, host.clock.random()));
+    }
+    await notifier.stopping();
+  } finally {
+    pet.stop();
+    watcher.close();
+  }
+};
+
+const phases = {
+  converged: 'steady',
+  waiting: 'waiting',
+  degraded: 'steady',
+  failed: 'failed',
+  refused: 'steady',
+} as const;
+
+const tickOrProblem = async (
+  host: Host,
+  settings: Settings,
+  deep: boolean,
+  now: boolean,
+  problem: Problem | undefined,
+): Promise<Ticked | Problem> => {
+  try {
+    const ticked = await once(host, settings, {
+      activate: host.systemd !== undefined,
+      deep,
+      force: false,
+      now,
+    });
+    if (!problem || ticked.outcome.kind === 'failed' || ticked.outcome.kind === 'refused') return ticked;
+    const others = ticked.outcome.kind === 'degraded' ? ticked.outcome.problems : [];
+    return { ...ticked, outcome: { kind: 'degraded', problems: [problem, ...others] } };
+  } catch (error) {
+    return problemOf(error);
+  }
+};
+
+type Waking = { woken: undefined | (() => void); pending: boolean; stopping: boolean };
+
+const rest = async (host: Host, state: Waking, ms: number): Promise<void> => {
+  if (!state.pending) {
+    const timer = { id: undefined as NodeJS.Timeout | undefined };
+    await new Promise<void>((resolve) => {
+      state.woken = resolve;
+      timer.id = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer.id);
+    state.woken = undefined;
+  }
+  // Let a burst of changes end, and our own writes of the tick just over be heard, before looking again.
+  if (state.pending && !state.stopping) await host.clock.sleep(settleMs);
+};
+
+/** What others edit and what is ours to keep right. */
+const watchable = (ticked: Ticked): readonly string[] => {
+  const { runtime, files } = ticked.before;
+  const config = runtime.name === 'none' ? [] : runtime.config.map((file) => folderOf(file.path));
+  const stores = Object.keys(ticked.before.store).map((key) => `${paths.store}/${key}`);
+  const links = Object.keys(ticked.before.links).map(folderOf);
+  return [
+    ...new Set([
+      folderOf(paths.settings),
+      paths.shims,
+      paths.links,
+      ...links,
+      ...stores,
+      ...config,
+      ...Object.keys(files).map(folderOf),
+    ]),
+  ];
+};
+
+/**
+ * Pets systemd's watchdog from the event loop: when the loop hangs, nobody does. A tick that waits for the runtime does
+ * not hang it.
+ */
+const watchdog = (notifier: Notifier): { stop: () => void } => {
+  if (notifier.watchdogMs === undefined) return { stop: () => undefined };
+  const timer = setInterval(() => void notifier.watchdog(), notifier.watchdogMs / 2);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+};

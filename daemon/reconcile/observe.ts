@@ -1,0 +1,140 @@
+/** Every read of the host that a decision depends on, in one place. */
+import { unreferenced } from '../decide/collect.ts';
+import { folderOf, paths } from '../decide/paths.ts';
+import { dropInPath } from '../decide/wiring.ts';
+import type { Host } from '../host/host.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { DumpFact, FileFact, LinkFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
+import type { Plan, Staged } from '../model/plan.ts';
+import { Failure } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { inRoot, observeRuntime } from './runtime.ts';
+import { observeStore } from './store.ts';
+
+export type Looking = {
+  readonly activate: boolean;
+  /** Read every byte of the store again, not only sizes. */
+  readonly deep: boolean;
+};
+
+export const observe = async (
+  host: Host,
+  settings: Settings,
+  ledger: Ledger,
+  looking: Looking,
+): Promise<Observed> => {
+  const runtime = await observeRuntime(host, settings);
+  const store = await observeStore(host, looking.deep);
+  const links = await observeLinks(host);
+  const keys = new Set(Object.values(ledger.handlers).map((one) => one.key));
+  const base = {
+    now: host.clock.now(),
+    machine: host.machine,
+    activate: looking.activate,
+    runtime,
+    store,
+    links,
+    ledger,
+    trials: [],
+    files: {},
+    folders: {},
+    mapped: [],
+  };
+  const mapped = unreferenced(base, keys).length > 0 ? await observeMapped(host) : [];
+  if (runtime.name === 'none') return { ...base, mapped };
+  return { ...base, mapped, ...(await observeFiles(host, runtime)) };
+};
+
+const observeFiles = async (
+  host: Host,
+  runtime: RuntimeFacts,
+): Promise<Pick<Observed, 'files' | 'folders'>> => {
+  const main = await host.files.look(runtime.configPath);
+  const drop = dropInOf(main, runtime.configPath);
+  const files: Record<string, FileFact> = { [runtime.configPath]: main, [drop]: await host.files.look(drop) };
+  const folders: Record<string, boolean> = {};
+  for (const path of [drop, runtime.configPath])
+    for (
+      let folder = folderOf(path);
+      folder !== '/' && folders[folder] === undefined;
+      folder = folderOf(folder)
+    )
+      folders[folder] = await host.files.isFolder(folder);
+  return { files, folders };
+};
+
+const dropInOf = (main: FileFact, path: string): string => {
+  try {
+    return dropInPath(path, main.kind === 'regular' ? main.text : null);
+  } catch (error) {
+    // A broken main file imports nothing; the decision refuses it by name.
+    if (error instanceof Failure) return dropInPath(path, null);
+    throw error;
+  }
+};
+
+const observeLinks = async (host: Host): Promise<Observed['links']> => {
+  const links: Record<string, LinkFact> = {};
+  for (const handler of (await host.files.names(paths.links)) ?? [])
+    for (const binary of (await host.files.names(`${paths.links}/${handler}`).catch(() => null)) ?? []) {
+      const path = `${paths.links}/${handler}/${binary}`;
+      links[path] = await host.files.linkAt(path);
+    }
+  return links;
+};
+
+/** A process that would not tell what it has mapped might have mapped anything: then everything counts as in use. */
+const observeMapped = async (host: Host): Promise<readonly string[]> => {
+  const { files, complete } = await host.mappedFiles(`${paths.store}/`);
+  const all = complete ? [] : ((await host.files.names(paths.store)) ?? []);
+  return [
+    ...new Set([...all, ...files.map((file) => file.slice(paths.store.length + 1).split('/')[0] ?? '')]),
+  ];
+};
+
+/** Asks the runtime's own parser about staged files; they are gone afterwards. */
+export const tryOut = async (
+  host: Host,
+  runtime: RuntimeFacts,
+  trial: Extract<Plan, { kind: 'trial' }>,
+): Promise<Trial> => {
+  const folder = `${paths.trials}/${trial.id}`;
+  try {
+    return {
+      id: trial.id,
+      before: await dump(host, runtime, trial.before),
+      after: await dump(host, runtime, trial.after),
+    };
+  } finally {
+    await host.files.removeTree(folder);
+  }
+};
+
+const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]): Promise<DumpFact> => {
+  for (const file of staged) {
+    if (file.text === null) continue;
+    await host.files.makeFolder(folderOf(file.path));
+    // 0600: a copy of foreign configuration may hold registry credentials.
+    await host.files.put(file.path, file.text, 0o600);
+  }
+  const main = staged[0];
+  const words =
+    main && main.text !== null ? ['--config', main.path, 'config', 'dump'] : ['config', 'default'];
+  const result = await host.tools.run(inRoot(host, [runtime.binary, ...words]), {
+    deadlineMs: 20_000,
+    maxOutputBytes: 16 * 1024 * 1024,
+  });
+  if (result.kind === 'not-started')
+    return {
+      kind: host.systemd ? 'failed' : 'impossible',
+      why: `${runtime.binary} cannot be run: ${result.message}`,
+    };
+  // chroot(1) exits with 125 when it may not, 126 when the program cannot be run and 127 when there is none.
+  if (!host.systemd && result.code !== null && result.code >= 125 && result.code <= 127)
+    return { kind: 'impossible', why: lastLine(result.stderr) };
+  if (result.code !== 0)
+    return { kind: 'failed', why: result.timedOut ? 'it did not answer in time' : lastLine(result.stderr) };
+  return { kind: 'dumped', text: result.stdout };
+};
+
+const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.slice(0, 400) ?? '';

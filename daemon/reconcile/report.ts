@@ -1,0 +1,60 @@
+/** Where status goes: status.json and the metrics for machines, the journal for history, systemd for a person. */
+import { paths } from '../decide/paths.ts';
+import { lastHour } from '../decide/cadence.ts';
+import { headline, metrics, troubles } from '../decide/summary.ts';
+import type { Host } from '../host/host.ts';
+import type { Report } from '../model/outcome.ts';
+import { hintOf, printProblem, problemOf } from '../model/problem.ts';
+import { version } from '../version.ts';
+import type { Ticked } from './once.ts';
+
+/** The clock is the caller's; this only spells a time. */
+const iso = (time: number): string => new Date(time).toISOString();
+
+export const reportOf = (material: Ticked, agent: string, now: number): Report => {
+  const { before, decision, ledger } = material;
+  const last = ledger.restarts.length === 0 ? undefined : Math.max(...ledger.restarts);
+  return {
+    version: 1,
+    agent,
+    at: iso(now),
+    outcome: material.outcome,
+    runtime:
+      before.runtime.name === 'none'
+        ? null
+        : {
+            name: before.runtime.name,
+            version: before.runtime.version,
+            unit: before.runtime.unit?.name ?? '',
+          },
+    handlers: decision.handlers,
+    notes: decision.notes,
+    did: material.did,
+    restarts: { lastHour: lastHour(ledger.restarts, now), last: last === undefined ? null : iso(last) },
+    trusted: ledger.trusted,
+  };
+};
+
+/** Writes what others read. A report that cannot be written must not undo a tick that went well: it is logged only. */
+export const publish = async (host: Host, ticked: Ticked, previous: Report | undefined): Promise<Report> => {
+  const report = reportOf(ticked, version, host.clock.now());
+  try {
+    await host.files.put(paths.status, `${JSON.stringify(report, null, 1)}\n`, 0o644);
+    await host.files.put(paths.metrics, metrics(report, ticked.ledger), 0o644);
+  } catch (error) {
+    host.log('warn', problemOf(error).message, { code: problemOf(error).code });
+  }
+  // Transitions only: a journal that repeats itself every minute is a journal that nobody reads.
+  const line = headline(report);
+  if (previous === undefined || headline(previous) !== line || report.did.length > 0) {
+    const level =
+      report.outcome.kind === 'converged' ? 'info' : report.outcome.kind === 'waiting' ? 'info' : 'warn';
+    host.log(level, line, { state: report.outcome.kind, did: report.did });
+    for (const problem of troubles(report.outcome))
+      host.log(level, `${printProblem(problem)} ${hintOf(problem)}`, {
+        code: problem.code,
+        ...(problem.handler ? { handler: problem.handler } : {}),
+      });
+  }
+  return report;
+};

@@ -1,0 +1,59 @@
+/**
+ * The store: one folder for each verified artifact, never modified. Each carries a manifest, so that what is there can be
+ * recognised when the state folder is lost, and a damaged file is noticed.
+ */
+import { paths } from '../decide/paths.ts';
+import type { Host } from '../host/host.ts';
+import type { StoreFact } from '../model/observed.ts';
+
+export type Manifest = {
+  readonly version: 1;
+  /** Without userinfo and query. */
+  readonly url: string;
+  /** Of the artifact as it was downloaded. */
+  readonly sha256: string;
+  /** What a link to this folder leads to, relative to it. */
+  readonly binary: string;
+  /** Relative path to digest and size. */
+  readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+};
+
+export const manifestName = 'manifest.json';
+
+export const parseManifest = (text: string): Manifest | undefined => {
+  try {
+    const value: unknown = JSON.parse(text);
+    const manifest = value as Manifest;
+    return manifest.version === 1 && typeof manifest.files === 'object' && typeof manifest.binary === 'string'
+      ? manifest
+      : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+export const observeStore = async (
+  host: Host,
+  deep: boolean,
+): Promise<Readonly<Record<string, StoreFact>>> => {
+  const facts: Record<string, StoreFact> = {};
+  for (const key of (await host.files.names(paths.store)) ?? [])
+    if (/^[0-9a-f]{64}$/.test(key)) facts[key] = await inspect(host, key, deep);
+  return facts;
+};
+
+const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFact> => {
+  const folder = `${paths.store}/${key}`;
+  const fact = await host.files.look(`${folder}/${manifestName}`);
+  const manifest = fact.kind === 'regular' ? parseManifest(fact.text) : undefined;
+  if (!manifest) return { kind: 'damaged', why: 'its manifest is missing or damaged' };
+  for (const [name, wanted] of Object.entries(manifest.files)) {
+    const found = await host.files.stat(`${folder}/${name}`);
+    if (!found) return { kind: 'damaged', why: `${name} is gone` };
+    if (found.bytes !== wanted.bytes)
+      return { kind: 'damaged', why: `${name} has ${found.bytes} bytes instead of ${wanted.bytes}` };
+    if (deep && (await host.files.digest(`${folder}/${name}`)) !== wanted.sha256)
+      return { kind: 'damaged', why: `${name} has another digest` };
+  }
+  return { kind: 'whole', sha256: manifest.sha256, url: manifest.url, binary: manifest.binary };
+};

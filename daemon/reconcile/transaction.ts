@@ -1,0 +1,198 @@
+/**
+ * Carries a plan out so that it can be interrupted anywhere: the journal is written before each mutation, every step can
+ * be run twice, and what fails before its proof is taken back, last step first.
+ */
+import type { Host } from '../host/host.ts';
+import type { Journal, Ledger } from '../model/ledger.ts';
+import type { Step, StepKind } from '../model/plan.ts';
+import { Failure, type Problem, problemOf } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { activate, prove, quiet } from './activation.ts';
+import { dropJournal, saveJournal, saveLedger } from './state.ts';
+import { paths } from '../decide/paths.ts';
+import { sameContent } from '../host/files.ts';
+
+export type Ended =
+  | { readonly kind: 'done'; readonly ledger: Ledger }
+  | { readonly kind: 'undone'; readonly ledger: Ledger; readonly problem: Problem }
+  /** The journal stays: the next tick goes on where this one stopped. */
+  | { readonly kind: 'stuck'; readonly ledger: Ledger; readonly problem: Problem };
+
+type Run = { readonly host: Host; readonly settings: Settings; journal: Journal; ledger: Ledger };
+
+/** Steps after the proof only tidy up: a failure there is no reason to take back what works. */
+const pastProof = (steps: readonly Step[], at: number): boolean =>
+  steps.findLastIndex((step) => step.kind === 'prove') < at &&
+  steps
+    .slice(at)
+    .every(
+      (step) =>
+        ['link', 'record', 'discard'].includes(step.kind) && (step.kind !== 'link' || step.after === null),
+    );
+
+export const transact = async (
+  host: Host,
+  settings: Settings,
+  journal: Journal,
+  ledger: Ledger,
+): Promise<Ended> => {
+  const run: Run = { host, settings, journal, ledger };
+  if (journal.direction === 'undo') return undo(run);
+  const { steps } = journal.plan;
+  for (let at = journal.at; at < steps.length; at++) {
+    const step = steps[at];
+    if (step === undefined) break;
+    try {
+      await note(run, { at });
+      await forward[step.kind](run, step as never);
+    } catch (error) {
+      const problem = problemOf(error);
+      host.log('error', problem.message, { code: problem.code, step: step.kind });
+      if (pastProof(steps, at)) return { kind: 'stuck', ledger: run.ledger, problem };
+      run.journal = { ...run.journal, direction: 'undo', at, problem };
+      return undo(run);
+    }
+  }
+  await dropJournal(host);
+  return { kind: 'done', ledger: run.ledger };
+};
+
+const note = async (run: Run, change: Partial<Journal>): Promise<void> => {
+  run.journal = { ...run.journal, ...change };
+  await saveJournal(run.host, run.journal);
+};
+
+type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
+
+const nothing = async (): Promise<void> => undefined;
+
+/** How each step is done. Running one a second time has to find that nothing is left to do. */
+const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) => Promise<void> } = {
+  fetch: nothing,
+  place: nothing,
+  quiet: ({ host, journal }, step) => quiet(host, journal.socket, step.seconds),
+  folder: ({ host }, step) => host.files.makeFolder(step.path),
+  unfolder: ({ host }, step) => host.files.dropFolder(step.path),
+  write: async ({ host }, step) => {
+    if (!sameContent(await host.files.look(step.path), step.after))
+      await host.files.swap(step.path, step.before, step.after);
+  },
+  link: async ({ host }, step) => {
+    const now = await host.files.linkAt(step.path);
+    if (now.foreign !== undefined)
+      throw new Failure({
+        code: 'not-ours',
+        message: `it is ${now.foreign} now`,
+        where: { file: step.path },
+      });
+    if (now.target !== step.after) await host.files.point(step.path, step.after);
+  },
+  activate: async (run, step) => {
+    await activate(run.host, step.unit, run.journal.forwardFrom, {
+      intend: async (invocation) => {
+        await countRestart(run);
+        await note(run, { forwardFrom: invocation });
+      },
+    });
+  },
+  prove: ({ host, settings, journal }, step) =>
+    prove(host, settings, journal.socket, {
+      unit: step.unit,
+      serve: step.serve,
+      keep: step.keep,
+      deadlineMs: 45_000,
+    }),
+  discard: ({ host }, step) => host.files.removeTree(`${paths.store}/${step.key}`),
+  record: async (run, step) => {
+    const unit = run.journal.plan.steps.find((one) => one.kind === 'activate')?.unit;
+    const invocation = unit === undefined ? undefined : (await run.host.systemd?.unit(unit))?.invocation;
+    const { loaded } = step.ledger;
+    const { restarts, trusted } = run.ledger;
+    run.ledger = {
+      ...step.ledger,
+      restarts,
+      trusted,
+      loaded: loaded && invocation !== undefined ? { ...loaded, invocation } : loaded,
+    };
+    await saveLedger(run.host, run.ledger);
+  },
+};
+
+/** Counted before it happens: a kill in between must not make restarts free. */
+const countRestart = async (run: Run): Promise<void> => {
+  run.ledger = { ...run.ledger, restarts: [...run.ledger.restarts, run.host.clock.now()] };
+  await saveLedger(run.host, run.ledger);
+};
+
+/** How each step is taken back; what has no entry leaves nothing behind. */
+const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) => Promise<void> } = {
+  folder: ({ host }, step) => host.files.dropFolder(step.path),
+  unfolder: ({ host }, step) => host.files.makeFolder(step.path),
+  write: async ({ host }, step) => {
+    const now = await host.files.look(step.path);
+    if (sameContent(now, step.before)) return;
+    // Somebody wrote it after us: theirs stays, and the next tick looks at it anew.
+    if (!sameContent(now, step.after))
+      return host.log('warn', `${step.path} was changed by someone else meanwhile; it is left as it is`);
+    await host.files.swap(step.path, step.after, step.before);
+  },
+  link: ({ host }, step) => host.files.point(step.path, step.before),
+};
+
+const undo = async (run: Run): Promise<Ended> => {
+  const { host, settings } = run;
+  const { steps } = run.journal.plan;
+  const problem: Problem = run.journal.problem ?? {
+    code: 'internal',
+    message: 'the reason for the undo was lost',
+  };
+  const restarted = run.journal.forwardFrom !== undefined;
+  try {
+    for (let at = run.journal.at; at >= 0; at--) {
+      const step = steps[at];
+      const back = step && (backward[step.kind] as ((run: Run, step: Step) => Promise<void>) | undefined);
+      if (!step || !back) continue;
+      await note(run, { at, direction: 'undo', problem });
+      await back(run, step);
+    }
+  } catch (error) {
+    const stuck: Problem = {
+      code: 'undo-failed',
+      message: `the former configuration could not be put back yet: ${problemOf(error).message} (first: ${problem.message})`,
+    };
+    return { kind: 'stuck', ledger: run.ledger, problem: stuck };
+  }
+  const gate = steps.find((step) => step.kind === 'prove');
+  let outcome = problem;
+  if (restarted && gate) {
+    try {
+      await note(run, { at: 0, direction: 'undo', problem });
+      await activate(host, gate.unit, run.journal.undoFrom, {
+        intend: (invocation) => note(run, { undoFrom: invocation }),
+      });
+      await prove(host, { ...settings, stable: Math.min(settings.stable, 3) }, run.journal.socket, {
+        unit: gate.unit,
+        serve: [],
+        keep: gate.former,
+        deadlineMs: 60_000,
+      });
+    } catch (error) {
+      outcome = {
+        code: 'undo-failed',
+        message: `after "${problem.message}" the former configuration was put back, but the runtime is not healthy: ${problemOf(error).message}`,
+      };
+    }
+  }
+  // Only what the runtime disproved is bad; a full disk or a race may be gone at the next try.
+  const bad = restarted
+    ? { revision: run.journal.plan.revision, problem: outcome, at: host.clock.now() }
+    : run.journal.ledger.bad;
+  run.ledger = { ...run.journal.ledger, restarts: run.ledger.restarts, trusted: run.ledger.trusted, bad };
+  try {
+    await saveLedger(host, run.ledger);
+    await dropJournal(host);
+  } catch (error) {
+    return { kind: 'stuck', ledger: run.ledger, problem: problemOf(error) };
+  }
+  return { kind: 'undone', ledger: run.ledger, problem: outcome };
+};

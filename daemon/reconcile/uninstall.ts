@@ -1,0 +1,57 @@
+/**
+ * Takes everything away that the ledger proves to be ours, in the order configuration, restart, binaries, state. What
+ * stays, and why, is named.
+ */
+import { paths } from '../decide/paths.ts';
+import type { Host } from '../host/host.ts';
+import { nothing } from '../model/desired.ts';
+import type { Settings } from '../model/settings.ts';
+import { once, type Ticked } from './once.ts';
+
+export type Uninstalled = {
+  readonly ticked: Ticked;
+  /** Whether everything that was ours is gone. */
+  readonly complete: boolean;
+  readonly left: readonly { readonly path: string; readonly why: string }[];
+};
+
+const serviceUnit = 'rcm-node.service';
+
+/** A service that still ran would put back what is taken away. */
+export const stopService = async (host: Host): Promise<boolean> => {
+  const unit = await host.systemd?.unit(serviceUnit);
+  if (!host.systemd || !unit || unit.load !== 'loaded') return false;
+  await host.systemd.disable(serviceUnit);
+  if (unit.active !== 'inactive') await host.systemd.stop(serviceUnit, 330_000);
+  return true;
+};
+
+export const uninstall = async (
+  host: Host,
+  settings: Settings,
+  options: { readonly activate: boolean; readonly force: boolean },
+): Promise<Uninstalled> => {
+  const ticked = await once(host, settings, { ...options, deep: false, now: true, desired: nothing });
+  const left: { path: string; why: string }[] = [];
+  const complete = ticked.outcome.kind === 'converged';
+  if (complete) {
+    for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
+      await host.files.removeTree(path);
+    for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
+    for (const path of [paths.ledger, paths.journal, `${paths.ledger}.damaged`, `${paths.journal}.damaged`])
+      await host.files.removeTree(path);
+    await host.files.dropFolder(paths.state);
+    for (const path of [paths.links, paths.store, paths.state])
+      if (await host.files.isFolder(path))
+        left.push({ path, why: 'it is not empty: something in it is not ours, or still in use' });
+  }
+  for (const path of [paths.settings, paths.shims])
+    if ((await host.files.isFolder(path)) || (await host.files.stat(path)))
+      left.push({ path, why: 'it is yours: settings and wishes are not removed' });
+  if (await host.files.isFolder(`${paths.home}/bin`))
+    left.push({
+      path: `${paths.home}/bin`,
+      why: 'this program runs from there; remove it with its unit',
+    });
+  return { ticked, complete, left };
+};

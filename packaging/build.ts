@@ -1,0 +1,119 @@
+/**
+ * `npm run build`: the daemon as one executable per architecture, both from either one.
+ *
+ *     dist/rcm-node.cjs                   the bundle
+ *     dist/linux-<architecture>/          what a host gets: rcm-node, libatomic.so.1, the licences
+ *     dist/SHA256SUMS
+ *
+ * The same inputs give the same bytes on the same build architecture.
+ */
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { bundle } from './bundle.ts';
+import { FIXED_SEED, forAnySeed } from './codecache.ts';
+import { ARCHITECTURES, type Architecture, libatomicFor, nodeFor } from './downloads.ts';
+import { architecture as architectureOf, strip, withFullLastPage, withRunPath } from './elf.ts';
+import { licenses } from './licenses.ts';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+
+/** Another entry than the daemon's serves to try the packaging itself. */
+const entry = process.argv[2] ?? 'daemon/main.ts';
+
+type Manifest = { readonly version: string; readonly devDependencies: { readonly node: string } };
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+
+/**
+ * Where the loader looks for our libraries: beside the executable; and, because it ignores `$ORIGIN` when SELinux
+ * changes domain at exec (secure execution, see ld.so(8)), at the absolute path of an installed version.
+ */
+const runPath = `$ORIGIN:/opt/rcm-node/bin/versions/${manifest.version}`;
+
+/**
+ * Writes the single executable for `architecture` to `output`. Names in its configuration are relative, because
+ * Node keeps that of the main file: it is what stack traces show, and must not depend on where this tree is.
+ */
+function singleExecutable(architecture: Architecture, node: Buffer, text: string, output: string): void {
+  if (architectureOf(node) !== architecture)
+    throw new Error(`the Node for ${architecture} is for another machine`);
+  // Compiled code fits only the architecture (and the Node) that made it.
+  const useCodeCache = architecture === process.arch;
+  const work = mkdtempSync(join(tmpdir(), 'rcm-node-build-'));
+  try {
+    writeFileSync(join(work, 'node'), withRunPath(withFullLastPage(strip(node)), runPath), { mode: 0o755 });
+    writeFileSync(join(work, 'rcm-node.cjs'), text);
+    const config = {
+      main: 'rcm-node.cjs',
+      mainFormat: 'commonjs',
+      executable: 'node',
+      output: 'rcm-node',
+      disableExperimentalSEAWarning: true,
+      useSnapshot: false,
+      useCodeCache,
+      // A host's NODE_OPTIONS is meant for other programs.
+      execArgvExtension: 'none',
+    };
+    writeFileSync(join(work, 'sea.json'), JSON.stringify(config));
+    execFileSync(process.execPath, [FIXED_SEED, '--build-sea', 'sea.json'], { stdio: 'pipe', cwd: work });
+    const made = readFileSync(join(work, 'rcm-node'));
+    writeFileSync(output, useCodeCache ? forAnySeed(made) : made, { mode: 0o755 });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Starts what was built where this machine can: it must say its version, and V8 must take the compiled code. */
+function prove(executable: string): void {
+  const environment = { NODE_DEBUG_NATIVE: 'SEA' };
+  const { stdout, stderr, status } = spawnSync(executable, ['version'], {
+    encoding: 'utf8',
+    env: environment,
+  });
+  if (status !== 0 || !stdout.includes(manifest.version))
+    throw new Error(`${executable} version: ${status} ${stdout}${stderr}`);
+  if (/cache data rejected/i.test(stderr))
+    throw new Error('V8 does not take the compiled code in the executable');
+}
+
+if (process.version !== `v${manifest.devDependencies.node}`) {
+  throw new Error(`this is Node ${process.version}; "npm run build" runs the one that package.json pins`);
+}
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+
+const { text, inputs } = await bundle(root, entry, manifest.version);
+const main = join(dist, 'rcm-node.cjs');
+writeFileSync(main, text);
+
+const made = [main];
+for (const architecture of ARCHITECTURES) {
+  const folder = join(dist, `linux-${architecture}`);
+  mkdirSync(folder);
+  const node = await nodeFor(architecture, manifest.devDependencies.node);
+  singleExecutable(architecture, node.executable, text, join(folder, 'rcm-node'));
+  writeFileSync(join(folder, 'libatomic.so.1'), libatomicFor(architecture));
+  if (architecture === process.arch) prove(join(folder, 'rcm-node'));
+  writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), licenses(root, Object.keys(inputs), node.license));
+  copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+  made.push(
+    ...['rcm-node', 'libatomic.so.1', 'THIRD-PARTY-LICENSES', 'LICENSE'].map((name) => join(folder, name)),
+  );
+}
+
+const sums = made.map((path) => {
+  const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
+  return { path: relative(dist, path), sha256, size: statSync(path).size };
+});
+writeFileSync(join(dist, 'SHA256SUMS'), sums.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join(''));
+for (const { path, sha256, size } of sums) {
+  console.log(`${(size / 1e6).toFixed(1).padStart(7)} MB  ${sha256}  dist/${path}`);
+}
+console.log(
+  `rcm-node ${manifest.version} on Node ${manifest.devDependencies.node}: a host gets a whole folder dist/linux-<architecture>/`,
+);

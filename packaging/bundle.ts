@@ -1,0 +1,57 @@
+/**
+ * One JavaScript file out of the daemon and its libraries. CommonJS, because a single executable can carry V8's
+ * compiled code only for a CommonJS main, and that saves a fifth of the start time.
+ */
+
+import { builtinModules } from 'node:module';
+import { type Metafile, build } from 'esbuild';
+
+/**
+ * Modules that libraries ask for only when their user wants a feature that we do not: passing descriptors over
+ * D-Bus, an X11 session bus, temperature sensors of macOS.
+ */
+const NEVER_LOADED = ['usocket', 'x11', 'macos-temperature-sensor', 'osx-temperature-sensor'];
+
+export type Bundle = { readonly text: string; readonly inputs: Metafile['inputs'] };
+
+/**
+ * Bundles `entry` (relative to `root`). `version` is baked in as `RCM_NODE_VERSION`. Throws when something would be
+ * looked up on disk at run time, where a single executable has nothing to find.
+ */
+export async function bundle(root: string, entry: string, version: string): Promise<Bundle> {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    bundle: true,
+    platform: 'node',
+    target: 'node26',
+    format: 'cjs',
+    external: NEVER_LOADED,
+    define: { RCM_NODE_VERSION: JSON.stringify(version) },
+    minifyWhitespace: true,
+    keepNames: true,
+    charset: 'utf8',
+    legalComments: 'none',
+    write: false,
+    outfile: 'rcm-node.cjs',
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const text = result.outputFiles[0]?.text;
+  if (text === undefined) throw new Error('esbuild wrote nothing');
+
+  const known = new Set([
+    ...builtinModules,
+    ...builtinModules.map((name) => `node:${name}`),
+    ...NEVER_LOADED,
+  ]);
+  const outside = Object.values(result.metafile.outputs).flatMap((output) =>
+    output.imports.map((one) => one.path),
+  );
+  const missing = outside.filter((name) => !known.has(name));
+  if (missing.length > 0) throw new Error(`left out of the bundle: ${[...new Set(missing)].join(', ')}`);
+  // A name computed at run time; `require()` without one is prose in an error message.
+  const computed = /(?<![\w.$])require\((?!["')])[^)]{0,60}/.exec(text);
+  if (computed !== null) throw new Error(`the bundle holds a computed require: ${computed[0]}`);
+  return { text, inputs: result.metafile.inputs };
+}

@@ -1,0 +1,182 @@
+/** Keeps the shape of daemon/: which file may know which, read from the files themselves. */
+
+import { globSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join, posix } from 'node:path';
+import { transformSync } from 'esbuild';
+import t from 'tap';
+
+const root = join(import.meta.dirname, '..');
+
+/** Files of daemon/ with the floor they stand on; the first row that matches counts. */
+const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
+  [/^daemon\/model\//, 0],
+  [/^daemon\/version\.ts$/, 0],
+  [/^daemon\/(decide|runtimes)\//, 1],
+  [/^daemon\/distros\.ts$/, 1],
+  [/^daemon\/host\//, 2],
+  [/^daemon\/reconcile\//, 3],
+  [/^daemon\/[\w-]+\.ts$/, 4],
+];
+
+/** Each of these is used through one file of our own, so that it can be replaced, and faked, in one place. */
+const ONE_FILE_LIBRARIES = [
+  'dbus-next',
+  'node-fetch',
+  'execa',
+  '@grpc/grpc-js',
+  '@grpc/proto-loader',
+  'pino',
+  'tar',
+  'systeminformation',
+];
+
+/** What floors 0 and 1 may import from outside: values in, values out. */
+const PURE = new Set([
+  'smol-toml',
+  'node:crypto',
+  'node:path',
+  'node:path/posix',
+  'node:util',
+  'node:buffer',
+]);
+
+const IMPURE: readonly (readonly [what: string, pattern: RegExp])[] = [
+  ['async', /\basync\b/],
+  ['await', /\bawait\b/],
+  ['Date.now', /\bDate\.now\b/],
+  ['new Date() of now', /\bnew Date\(\s*\)/],
+  ['Math.random', /\bMath\.random\b/],
+  ['randomness of crypto', /\b(randomUUID|randomBytes|randomInt|getRandomValues)\b/],
+  ['process', /(?<!\.)\bprocess\./],
+  ['a timer', /\b(setTimeout|setInterval|setImmediate|performance)\b/],
+];
+
+const MAXIMUM_LINES = 250;
+
+/** Code without types, comments, and the text in strings, templates and regular expressions; their `${…}` stay. */
+function bare(text: string): string {
+  const { code } = transformSync(text, { loader: 'ts', target: 'node26', format: 'esm' });
+  const token =
+    /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`|(?<=(?:[(,=:[!&|?{};>]|\breturn)\s*)\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])*\/[a-z]*/g;
+  return code.replace(token, (found) =>
+    found.startsWith('`')
+      ? `\`${[...found.matchAll(/\$\{([^}]*)\}/g)].map((one) => one[1]).join(';')}\``
+      : "''",
+  );
+}
+
+/** The names a file imports or re-exports, types included: a type ties as much as a value does. */
+function imports(text: string): readonly string[] {
+  const uncommented = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+  const statements =
+    /^(?:import|export)\b[^'";]*?\bfrom\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+  return [...uncommented.matchAll(statements)].map((found) => found[1] ?? found[2] ?? found[3] ?? '');
+}
+
+const floorOf = (path: string): number | undefined => FLOORS.find(([pattern]) => pattern.test(path))?.[1];
+
+const files = globSync('daemon/**/*.ts', { cwd: root })
+  .sort()
+  .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+
+t.test('there are files to look at, each on a known floor', async (t) => {
+  t.ok(files.length > 10, `${files.length} files`);
+  t.same(
+    files.filter(({ path }) => floorOf(path) === undefined).map(({ path }) => path),
+    [],
+  );
+});
+
+t.test('the checks below see what they are looking for', async (t) => {
+  const sample = [
+    '// async',
+    "const a = 'await'; const b = /async '/; const c = `process.exit $".concat('{Date.now()}`;'),
+    'export type T = { readonly async: boolean };',
+    "import type { X } from '../host/host.ts';",
+    'export {',
+    '  y,',
+    "} from 'pino';",
+    "const z = () => import('tar');",
+  ].join('\n');
+  t.notMatch(bare(sample), /async|await|process/);
+  t.match(bare(sample), /Date\.now/);
+  t.match(bare('export const f = async () => 1;'), /\basync\b/);
+  t.same(imports(sample), ['../host/host.ts', 'pino', 'tar']);
+});
+
+t.test('imports only point down', async (t) => {
+  const wrong = files.flatMap(({ path, text }) => {
+    const own = floorOf(path) ?? -1;
+    return imports(text)
+      .filter((name) => name.startsWith('.'))
+      .map((name) => posix.join(posix.dirname(path), name))
+      .filter((target) => (floorOf(target) ?? Number.POSITIVE_INFINITY) > own)
+      .map((target) => `${path} (floor ${own}) imports ${target} (floor ${floorOf(target) ?? 'none'})`);
+  });
+  t.same(wrong, []);
+});
+
+t.test(
+  'every import is of this project, of Node by its full name, or of a declared dependency',
+  async (t) => {
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object };
+    const builtin = new Set(builtinModules.map((name) => (name.startsWith('node:') ? name : `node:${name}`)));
+    const wrong = files.flatMap(({ path, text }) =>
+      imports(text)
+        .filter((name) => !name.startsWith('.') && !builtin.has(name) && !(name in manifest.dependencies))
+        .map((name) => `${path} imports ${name}`),
+    );
+    t.same(wrong, []);
+  },
+);
+
+t.test('model, decide, runtimes and distros are values in and values out', async (t) => {
+  const wrong = files
+    .filter(({ path }) => (floorOf(path) ?? 0) <= 1)
+    .flatMap(({ path, text }) => {
+      const code = bare(text);
+      return [
+        ...imports(text).filter((name) => !name.startsWith('.') && !PURE.has(name)),
+        ...IMPURE.filter(([, pattern]) => pattern.test(code)).map(([what]) => what),
+      ].map((what) => `${path} uses ${what}`);
+    });
+  t.same(wrong, []);
+});
+
+t.test('each library is known to one file, in host', async (t) => {
+  for (const library of ONE_FILE_LIBRARIES) {
+    const users = files.filter(({ text }) => imports(text).includes(library)).map(({ path }) => path);
+    t.ok(users.length <= 1, `${library} is imported by ${users.join(' and ') || 'none'}`);
+    t.same(
+      users.filter((path) => floorOf(path) !== 2),
+      [],
+      `${library} is used in host only`,
+    );
+  }
+});
+
+t.test('the host does not know what a shim is', async (t) => {
+  const wrong = files
+    .filter(({ path }) => path.startsWith('daemon/host/'))
+    .filter(({ path, text }) =>
+      imports(text).some((name) => posix.join(posix.dirname(path), name) === 'daemon/model/shim.ts'),
+    );
+  t.same(
+    wrong.map(({ path }) => path),
+    [],
+  );
+});
+
+t.test(`no file is longer than ${MAXIMUM_LINES} lines, and each says first what it is for`, async (t) => {
+  const length = (text: string): number => text.split('\n').length - 1;
+  const long = files.filter(({ text }) => length(text) > MAXIMUM_LINES);
+  t.same(
+    long.map(({ path, text }) => `${path}: ${length(text)} lines`),
+    [],
+  );
+  t.same(
+    files.filter(({ text }) => !text.startsWith('/**')).map(({ path }) => path),
+    [],
+  );
+});

@@ -1,0 +1,317 @@
+/**
+ * A private D-Bus daemon, and on it an org.freedesktop.systemd1 that does what a test tells it: units with settable
+ * properties, and jobs that end well, badly, never, too early to be noticed, or without a word.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Message, type MessageBus, MessageType, sessionBus, Variant } from 'dbus-next';
+
+/** For tap's `skip`: false, or why these tests cannot run here. */
+export const noBusHere: string | false =
+  spawnSync('dbus-daemon', ['--version']).status === 0
+    ? false
+    : 'dbus-daemon is not installed on this machine';
+
+export type PrivateBus = {
+  /** `unix:path=…` */
+  readonly address: string;
+  /** Ends the daemon as a crash would, and waits until it is gone. */
+  readonly kill: () => Promise<void>;
+  /** Stops it from answering, without closing anything. */
+  readonly freeze: () => void;
+  /** Ends it and removes its folder; may be called after `kill`. */
+  readonly stop: () => Promise<void>;
+};
+
+export const startBus = async (): Promise<PrivateBus> => {
+  const folder = mkdtempSync(join(tmpdir(), 'rcm-bus-'));
+  const config = join(folder, 'bus.xml');
+  writeFileSync(
+    config,
+    `<busconfig>
+  <type>session</type>
+  <listen>unix:path=${folder}/socket</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow receive_sender="*"/>
+    <allow own="*"/>
+    <allow user="*"/>
+  </policy>
+</busconfig>
+`,
+  );
+  const daemon = spawn('dbus-daemon', [`--config-file=${config}`, '--nofork', '--print-address'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = once(daemon, 'exit');
+  const complaints: string[] = [];
+  daemon.stderr.on('data', (data) => complaints.push(String(data)));
+  const lines = createInterface({ input: daemon.stdout });
+  await Promise.race([
+    once(lines, 'line'),
+    exited.then(() =>
+      Promise.reject(new Error(`dbus-daemon ended before it listened: ${complaints.join('')}`)),
+    ),
+  ]);
+  const kill = async (): Promise<void> => {
+    daemon.kill('SIGKILL');
+    await exited;
+  };
+  return {
+    address: `unix:path=${folder}/socket`,
+    kill,
+    freeze: () => void daemon.kill('SIGSTOP'),
+    stop: async () => {
+      await kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+};
+
+/** What becomes of the next jobs; `early`: its signal comes before the method reply, `lost`: it never comes. */
+export type JobScript =
+  | { readonly kind: 'ends'; readonly result: string; readonly signal?: 'normal' | 'early' | 'lost' }
+  | { readonly kind: 'never' }
+  /** The job ends at the moment somebody asks for its cancellation. */
+  | { readonly kind: 'ends-when-cancelled'; readonly result: string }
+  /** The method call itself is refused. */
+  | { readonly kind: 'refused'; readonly error: string; readonly text: string }
+  /** The method call gets no reply. */
+  | { readonly kind: 'silent' }
+  /** The test does it, e.g. kills the bus; the job then never ends. */
+  | { readonly kind: 'calls'; readonly what: () => void };
+
+/** D-Bus values by property name; signatures are known here, so that a test writes plain values. */
+export type UnitProperties = {
+  readonly LoadState?: string;
+  readonly ActiveState?: string;
+  readonly SubState?: string;
+  readonly InvocationID?: Buffer;
+  readonly FragmentPath?: string;
+  readonly NRestarts?: number;
+  readonly MainPID?: number;
+  readonly Result?: string;
+  /** One argv per command. */
+  readonly ExecStart?: readonly (readonly string[])[];
+  readonly Environment?: readonly string[];
+  readonly EnvironmentFiles?: readonly string[];
+};
+
+const signatures: Readonly<Record<string, string>> = {
+  InvocationID: 'ay',
+  NRestarts: 'u',
+  MainPID: 'u',
+  ExecStart: 'a(sasbttttuii)',
+  Environment: 'as',
+  EnvironmentFiles: 'a(sb)',
+};
+const ofService: ReadonlySet<string> = new Set([
+  'NRestarts',
+  'MainPID',
+  'Result',
+  'ExecStart',
+  'Environment',
+  'EnvironmentFiles',
+]);
+
+const variant = (key: string, value: unknown): Variant => {
+  if (key === 'ExecStart')
+    value = (value as string[][]).map((argv) => [argv[0], argv, false, 0n, 0n, 0n, 0n, 0, 0, 0]);
+  if (key === 'EnvironmentFiles') value = (value as string[]).map((file) => [file, true]);
+  return new Variant(signatures[key] ?? 's', value);
+};
+
+export class ScriptedSystemd {
+  /** Every method call that arrived, as `RestartUnit containerd.service replace`. */
+  readonly calls: string[] = [];
+  readonly units = new Map<string, UnitProperties>();
+  /** What happens to jobs from now on. */
+  job: JobScript = { kind: 'ends', result: 'done' };
+  /** Method name -> D-Bus error name, for calls that are to be refused. */
+  readonly refuse = new Map<string, string>();
+  readonly #bus: MessageBus;
+  readonly #jobs = new Map<number, string>();
+  #lastJob = 700;
+
+  private constructor(bus: MessageBus) {
+    this.#bus = bus;
+  }
+
+  /** Owns the name when it returns; survives the death of the bus. */
+  static async start(address: string): Promise<ScriptedSystemd> {
+    const bus = sessionBus({ busAddress: address.replace('unix:path=', 'unix:socket=') });
+    bus.on('error', () => {});
+    const scripted = new ScriptedSystemd(bus);
+    bus.addMethodHandler((message: Message) => {
+      scripted.#answer(message);
+      return true;
+    });
+    await bus.requestName('org.freedesktop.systemd1', 0);
+    return scripted;
+  }
+
+  /** Leaves the bus. */
+  stop(): void {
+    (
+      this.#bus as unknown as { readonly _connection: { readonly stream: Socket } }
+    )._connection.stream.destroy();
+  }
+
+  /** A unit with these properties over those of a healthy service; replaces what was set before. */
+  setUnit(name: string, properties: UnitProperties = {}): void {
+    this.units.set(name, {
+      LoadState: 'loaded',
+      ActiveState: 'active',
+      SubState: 'running',
+      InvocationID: randomBytes(16),
+      FragmentPath: `/usr/lib/systemd/system/${name}`,
+      ...(name.endsWith('.service')
+        ? {
+            NRestarts: 0,
+            MainPID: 42,
+            Result: 'success',
+            ExecStart: [],
+            Environment: [],
+            EnvironmentFiles: [],
+          }
+        : {}),
+      ...properties,
+    });
+  }
+
+  #answer(message: Message): undefined {
+    const { member, path, body } = message;
+    this.calls.push([member, ...body.flat()].join(' '));
+    const error = this.refuse.get(member);
+    if (error !== undefined) return this.#error(message, error, `${member} is refused by the test.`);
+    if (member === 'Subscribe' || member === 'Reload') return this.#reply(message);
+    if (member === 'EnableUnitFiles') return this.#reply(message, 'ba(sss)', [false, []]);
+    if (member === 'DisableUnitFiles') return this.#reply(message, 'a(sss)', [[]]);
+    if (member === 'ResetFailedUnit')
+      return this.#known(message, String(body[0])) ? this.#reply(message) : undefined;
+    if (member === 'LoadUnit') return this.#reply(message, 'o', [pathOf(String(body[0]))]);
+    if (member === 'Get') return this.#get(message, path, String(body[0]), String(body[1]));
+    if (member === 'GetJob') {
+      const id = Number(body[0]);
+      return this.#jobs.has(id)
+        ? this.#reply(message, 'o', [`/org/freedesktop/systemd1/job/${id}`])
+        : this.#error(message, 'org.freedesktop.systemd1.NoSuchJob', `Job ${id} does not exist.`);
+    }
+    if (member === 'CancelJob') return this.#cancel(message, Number(body[0]));
+    if (/^(Re)?[Ss]t(art|op)Unit$/.test(member)) return this.#begin(message, member, String(body[0]));
+    return this.#error(message, 'org.freedesktop.DBus.Error.UnknownMethod', `Unknown method ${member}`);
+  }
+
+  #known(message: Message, name: string): boolean {
+    if (this.units.has(name)) return true;
+    this.#error(message, 'org.freedesktop.systemd1.NoSuchUnit', `Unit ${name} not found.`);
+    return false;
+  }
+
+  #get(message: Message, path: string, iface: string, key: string): undefined {
+    if (key === 'Version') return this.#reply(message, 'v', [new Variant('s', '252.39-1~deb12u2')]);
+    const found = [...this.units].find(([name]) => pathOf(name) === path)?.[1];
+    // systemd shows a unit that does not exist as an object like any other.
+    const unit: UnitProperties = found ?? {
+      LoadState: 'not-found',
+      ActiveState: 'inactive',
+      SubState: 'dead',
+    };
+    const value = unit[key as keyof UnitProperties];
+    const service = iface === 'org.freedesktop.systemd1.Service';
+    if (value === undefined || service !== ofService.has(key))
+      return this.#error(message, 'org.freedesktop.DBus.Error.UnknownProperty', `Unknown property ${key}`);
+    this.#reply(message, 'v', [variant(key, value)]);
+  }
+
+  #begin(message: Message, member: string, name: string): undefined {
+    const script = this.job;
+    if (script.kind === 'refused') return this.#error(message, script.error, script.text);
+    if (script.kind === 'silent') return;
+    if (!this.#known(message, name)) return;
+    this.#lastJob += 1;
+    const id = this.#lastJob;
+    this.#jobs.set(id, name);
+    const accept = () => this.#reply(message, 'o', [`/org/freedesktop/systemd1/job/${id}`]);
+    if (script.kind === 'calls') {
+      accept();
+      script.what();
+    } else if (script.kind !== 'ends') {
+      accept();
+    } else if (script.signal === 'early') {
+      this.#apply(member, name, script.result);
+      this.#end(id, script.result);
+      accept();
+    } else if (script.signal === 'lost') {
+      accept();
+      this.#apply(member, name, script.result);
+      this.#jobs.delete(id);
+    } else {
+      accept();
+      this.#apply(member, name, script.result);
+      this.#end(id, script.result);
+    }
+  }
+
+  #apply(member: string, name: string, result: string): undefined {
+    const { MainPID, ...unit } = this.units.get(name) ?? {};
+    if (result === 'canceled') return;
+    const up = result === 'done' && member !== 'StopUnit';
+    this.units.set(name, {
+      ...unit,
+      MainPID: up ? (MainPID ?? 42) + 1 : 0,
+      ActiveState: up ? 'active' : result === 'done' ? 'inactive' : 'failed',
+      SubState: up ? 'running' : result === 'done' ? 'dead' : 'failed',
+      InvocationID: randomBytes(16),
+    });
+  }
+
+  #cancel(message: Message, id: number): undefined {
+    if (!this.#jobs.has(id))
+      return this.#error(message, 'org.freedesktop.systemd1.NoSuchJob', `Job ${id} does not exist.`);
+    this.#end(id, this.job.kind === 'ends-when-cancelled' ? this.job.result : 'canceled');
+    this.#reply(message);
+  }
+
+  #end(id: number, result: string): undefined {
+    const name = this.#jobs.get(id) ?? '';
+    this.#jobs.delete(id);
+    this.#bus.send(
+      Message.newSignal(
+        '/org/freedesktop/systemd1',
+        'org.freedesktop.systemd1.Manager',
+        'JobRemoved',
+        'uoss',
+        [id, `/org/freedesktop/systemd1/job/${id}`, name, result],
+      ),
+    );
+  }
+
+  #reply(message: Message, signature = '', body: unknown[] = []): undefined {
+    this.#bus.send(Message.newMethodReturn(message, signature, body));
+  }
+
+  #error(message: Message, errorName: string, text: string): undefined {
+    this.#bus.send(
+      new Message({
+        type: MessageType.ERROR,
+        // Typed as text by the library, a number on the wire.
+        replySerial: message.serial as unknown as string,
+        destination: message.sender,
+        errorName,
+        signature: 's',
+        body: [text],
+      }),
+    );
+  }
+}
+
+const pathOf = (name: string): string =>
+  `/org/freedesktop/systemd1/unit/${name.replace(/[^A-Za-z0-9]/g, (c) => `_${c.charCodeAt(0).toString(16)}`)}`;

@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { makeTools } from '../../daemon/host/tools.ts';
+
+const tools = makeTools();
+const sh = (script: string): [string, ...string[]] => ['/bin/sh', '-c', script];
+
+const script = async (folder: string, text: string, mode = 0o755): Promise<string> => {
+  const path = join(folder, 'program');
+  await writeFile(path, text);
+  await chmod(path, mode);
+  return path;
+};
+
+/** Gone, or a zombie that its new parent has not collected yet. */
+const isDead = async (pid: number): Promise<boolean> => {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat === '' || /\) [ZX] /.test(stat);
+};
+
+t.test('output, exit code and both streams come back as they were', async (t) => {
+  t.same(await tools.run(sh('printf "a\\n\\n"; echo b >&2; exit 3'), { deadlineMs: 20_000 }), {
+    kind: 'ran',
+    code: 3,
+    signal: null,
+    stdout: 'a\n\n',
+    stderr: 'b\n',
+    timedOut: false,
+  });
+});
+
+t.test('arguments are not read by a shell', async (t) => {
+  const result = await tools.run(['/bin/echo', '$(id); `id` * "'], { deadlineMs: 20_000 });
+  t.match(result, { stdout: '$(id); `id` * "\n' });
+});
+
+t.test('only PATH is inherited, and what is given is added', async (t) => {
+  process.env.RCM_TEST_SECRET = 'secret';
+  t.teardown(() => delete process.env.RCM_TEST_SECRET);
+  const result = await tools.run(['env', '-0'], { deadlineMs: 20_000, env: { GIVEN: 'yes' } });
+  const lines = result.kind === 'ran' ? result.stdout.split('\0').filter((line) => line !== '') : [];
+  const names = lines.map((line) => line.split('=')[0] ?? '').sort();
+  // The test runner adds its own to whatever a test starts.
+  t.same(
+    names.filter((name) => !name.startsWith('_TAPJS') && name !== 'NODE_OPTIONS'),
+    ['GIVEN', 'PATH'],
+  );
+});
+
+t.test('it runs in / unless told otherwise', async (t) => {
+  const folder = t.testdir();
+  t.match(await tools.run(['pwd'], { deadlineMs: 20_000 }), { stdout: '/\n' });
+  t.match(await tools.run(['pwd'], { deadlineMs: 20_000, cwd: folder }), { stdout: `${folder}\n` });
+});
+
+t.test('what cannot be started says why and does not throw', async (t) => {
+  const folder = t.testdir();
+  t.match(await tools.run(['/no/such/program'], { deadlineMs: 20_000 }), {
+    kind: 'not-started',
+    errno: 'ENOENT',
+  });
+  const locked = await script(folder, '#!/bin/sh\n', 0o644);
+  t.match(await tools.run([locked], { deadlineMs: 20_000 }), { kind: 'not-started', errno: 'EACCES' });
+  t.match(await tools.run(['pwd'], { deadlineMs: 20_000, cwd: '/no/such/folder' }), { kind: 'not-started' });
+  t.match(await tools.run(['with\0nul'], { deadlineMs: 20_000 }), { kind: 'not-started' });
+});
+
+t.test('at the deadline the program and its children are ended', async (t) => {
+  const folder = t.testdir();
+  const note = join(folder, 'pid');
+  const result = await tools.run(sh(`echo begun; sleep 600 & echo $! > ${note}; wait`), { deadlineMs: 1000 });
+  t.match(result, { kind: 'ran', code: null, signal: 'SIGTERM', timedOut: true, stdout: 'begun\n' });
+  t.ok(await isDead(Number(await readFile(note, 'utf8'))), 'the child is gone too');
+});
+
+t.test('a program that ignores SIGTERM is killed', async (t) => {
+  const result = await tools.run(sh('trap "" TERM; while :; do sleep 1; done'), { deadlineMs: 800 });
+  t.match(result, { code: null, signal: 'SIGKILL', timedOut: true });
+});
+
+t.test('a child that left the session and holds the pipes does not keep us waiting', async (t) => {
+  const folder = t.testdir();
+  const note = join(folder, 'pid');
+  const result = await tools.run(
+    sh(`setsid sh -c 'echo $$ > ${note}; exec sleep 600' & sleep 0.2; echo done`),
+    {
+      deadlineMs: 600_000,
+    },
+  );
+  t.match(result, { code: 0, stdout: 'done\n', timedOut: false });
+  const pid = existsSync(note) ? Number(await readFile(note, 'utf8')) : 0;
+  if (pid > 0) process.kill(pid);
+});
+
+t.test('a program that writes without end is stopped, and that is no success', async (t) => {
+  const result = await tools.run(sh('while :; do echo 0123456789; done'), {
+    deadlineMs: 600_000,
+    maxOutputBytes: 1000,
+  });
+  t.match(result, { kind: 'ran', code: null, timedOut: false, stderr: /more than 1000 bytes/ });
+  t.equal(result.kind === 'ran' && result.stdout.length, 1000);
+  const short = await tools.run(sh('printf 0123456789; exit 0'), { deadlineMs: 600_000, maxOutputBytes: 5 });
+  t.match(short, { kind: 'ran', code: null, stdout: '01234' });
+});
+
+t.test('a program that ends by a signal of its own is told from one that was stopped', async (t) => {
+  const result = await tools.run(sh('kill -SEGV $$'), { deadlineMs: 20_000 });
+  t.match(result, { code: null, signal: 'SIGSEGV', timedOut: false });
+});

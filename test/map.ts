@@ -1,0 +1,24 @@
+/**
+ * What a test file is counted as covering: its namesake with the parts split off from it, and nothing it merely
+ * passes through. So a broken test cannot hide behind its neighbours.
+ */
+
+import { existsSync, globSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+
+/**
+ * tap's coverage map: `test/host/x.test.ts` covers `daemon/host/x.ts` and `daemon/host/x-*.ts`, unless such a part
+ * has a test of its own; a test without a namesake covers nothing.
+ */
+export default function covered(test: string): string[] {
+  const name = test.replace(/^test\//, '').replace(/\.test\.ts$/, '');
+  const base = [`daemon/${name}`, name].find((path) => existsSync(join(root, `${path}.ts`)));
+  if (base === undefined) return [];
+  const parts = globSync(`${base}-*.ts`, { cwd: root }).filter((path) => {
+    const own = `test/${path.replace(/^daemon\//, '').replace(/\.ts$/, '.test.ts')}`;
+    return !existsSync(join(root, own));
+  });
+  return [`${base}.ts`, ...parts];
+}

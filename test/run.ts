@@ -1,0 +1,80 @@
+/**
+ * `npm test`: runs tap, shows a line per file, then every failure, every skipped test with its reason, coverage, and
+ * as the last line `N passed, N failed, N skipped`. Arguments go to tap: options, test files.
+ *
+ * Exits 1 when a test failed, when nothing passed, when tap died, or when coverage is under its floor.
+ */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { judgeCoverage } from './coverage.ts';
+import { collector } from './tally.ts';
+
+const root = join(import.meta.dirname, '..');
+const tap = join(root, 'node_modules', '.bin', 'tap'); // run by our own Node: its first line asks for any
+const given = process.argv.slice(2);
+const measures = !given.includes('--disable-coverage');
+const isWhole = given.every((argument) => argument.startsWith('-'));
+
+/**
+ * tap generates its `t` from the plugins in .taprc. What a fresh `npm ci` brings has the TypeScript plugin in it,
+ * which would run tests through a compiler of its own. The marker lives in node_modules and dies with it.
+ */
+function buildPlugins(): void {
+  const marker = join(root, 'node_modules', '.cache', 'rcm-node', 'taprc');
+  const wanted = readFileSync(join(root, '.taprc'), 'utf8');
+  if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return;
+  const { status } = spawnSync(process.execPath, [tap, 'build'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`"tap build" ended with ${status}`);
+  mkdirSync(dirname(marker), { recursive: true });
+  writeFileSync(marker, wanted);
+}
+
+/** Runs tap to its end; resolves with its exit code. Its standard error passes through. */
+function run(files: readonly string[], show: (line: string) => void): Promise<number> {
+  const report = measures ? ['--coverage-report=json-summary'] : [];
+  const child = spawn(process.execPath, [tap, '--reporter=jsonstream', ...report, ...files], {
+    cwd: root,
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  createInterface({ input: child.stdout }).on('line', show);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+const indent = (text: string): string => text.replace(/^/gm, '    ');
+
+buildPlugins();
+rmSync(join(root, '.tap', 'report'), { recursive: true, force: true });
+
+const results = collector();
+const files = isWhole ? [...given, ...globSync('test/**/*.test.ts', { cwd: root }).sort()] : given;
+const code = await run(files, (line) => {
+  const shown = results.line(line);
+  if (shown !== undefined && !shown.startsWith('json-summary report:')) console.log(shown);
+});
+const { passed, failures, skips, complete } = results.tally();
+
+for (const { name, detail } of failures) console.log(`\nFAILED ${name}\n${indent(detail)}`);
+if (skips.length > 0)
+  console.log(`\n${skips.map(({ name, reason }) => `skipped ${name}: ${reason}`).join('\n')}`);
+const coverage = measures ? judgeCoverage(root, isWhole) : { text: '', ok: true };
+if (measures) console.log(`\n${coverage.text}`);
+// Without a failed test to show for it, an unhappy tap still fails the run; --bail is the one that ends early.
+const died = failures.length === 0 && (code !== 0 || !complete);
+if (died)
+  console.log(
+    `\nFAILED tap itself: it ended with ${code}, its report ${complete ? 'complete' : 'cut short'}`,
+  );
+if (!coverage.ok) console.log('FAILED coverage is under its floor');
+const failed = failures.length + (died ? 1 : 0) + (coverage.ok ? 0 : 1);
+
+console.log(`\n${passed} passed, ${failed} failed, ${skips.length} skipped`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

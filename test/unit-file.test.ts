@@ -1,0 +1,106 @@
+/** What systemd itself says about systemd/rcm-node.service, and the promises a later edit could break unseen. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+
+const path = join(import.meta.dirname, '..', 'systemd', 'rcm-node.service');
+const text = readFileSync(path, 'utf8');
+
+/** Every value of `key`, in order, as systemd would join them. */
+const values = (key: string): readonly string[] =>
+  text
+    .split('\n')
+    .flatMap((line) => (line.startsWith(`${key}=`) ? line.slice(key.length + 1).split(/\s+/) : []));
+
+const missing =
+  spawnSync('systemd-analyze', ['--version']).error === undefined
+    ? false
+    : 'systemd-analyze is not installed';
+
+t.test(
+  'a restart of the runtime never stops the service: the unit is ordered after it and no more',
+  async (t) => {
+    for (const key of [
+      'Requires',
+      'Requisite',
+      'BindsTo',
+      'PartOf',
+      'Upholds',
+      'Conflicts',
+      'JoinsNamespaceOf',
+    ]) {
+      t.same(values(key), [], `${key}= ties our life to another unit`);
+    }
+    t.same(values('Wants'), ['network-online.target']);
+    for (const unit of ['containerd.service', 'crio.service', 'dbus.socket', 'network-online.target']) {
+      t.ok(values('After').includes(unit), `ordered after ${unit}`);
+    }
+  },
+);
+
+t.test('a tick of 240 seconds may end before a start or a stop is given up', async (t) => {
+  for (const key of ['TimeoutStartSec', 'TimeoutStopSec']) t.ok(Number(values(key)[0]) > 240, key);
+  t.same(values('KillMode'), ['mixed'], 'children of a tick are not shot with SIGTERM');
+});
+
+t.test(
+  'what the service has to write is writable, as folders, and status outlives the process',
+  async (t) => {
+    const writable = values('ReadWritePaths');
+    t.ok(writable.includes('/opt/rcm-node'));
+    t.ok(writable.includes('-/etc/containerd'));
+    t.ok(writable.includes('-/etc/crio'));
+    for (const key of ['StateDirectory', 'RuntimeDirectory', 'ConfigurationDirectory'])
+      t.same(values(key), ['rcm-node']);
+    t.same(values('RuntimeDirectoryPreserve'), ['yes']);
+    for (const folder of writable)
+      t.notMatch(folder, /\.\w+$/, `${folder}: a file here could not be replaced by rename`);
+  },
+);
+
+t.test('nothing that makes V8 abort or hides the host is switched on', async (t) => {
+  for (const key of [
+    'MemoryDenyWriteExecute',
+    'PrivateNetwork',
+    'PrivateUsers',
+    'User',
+    'DynamicUser',
+    'ProcSubset',
+  ]) {
+    t.same(values(key), [], key);
+  }
+  t.ok(
+    values('CapabilityBoundingSet').includes('CAP_SYS_PTRACE'),
+    'else /proc/PID/exe of the runtime is unreadable',
+  );
+  t.same(values('NotifyAccess'), ['all'], 'else systemd-notify, a child, is not heard');
+});
+
+t.test('systemd rates the exposure at most 3.0', { skip: missing }, async (t) => {
+  const { stdout, stderr } = spawnSync(
+    'systemd-analyze',
+    ['security', '--offline=true', '--no-pager', path],
+    {
+      encoding: 'utf8',
+    },
+  );
+  const exposure = /exposure level for rcm-node\.service: (\d+\.\d)/.exec(stdout)?.[1];
+  t.ok(exposure !== undefined, `no exposure line: ${stdout.slice(-300)} ${stderr.slice(-300)}`);
+  t.ok(Number(exposure) <= 3.0, `exposure ${exposure}`);
+});
+
+t.test('systemd knows every line of the unit', { skip: missing }, async (t) => {
+  // The executable exists only on a node, so verify a copy that starts one which exists here.
+  const folder = t.testdir();
+  const copy = join(folder, 'rcm-node.service');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(copy, text.replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`));
+  const { stdout, stderr, status } = spawnSync('systemd-analyze', ['verify', '--man=no', copy], {
+    encoding: 'utf8',
+  });
+  const ours = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('rcm-node.service'));
+  t.same(ours, [], `verify ended with ${status}`);
+  t.match(text, /^ExecStart=\/opt\/rcm-node\/bin\/rcm-node run$/m);
+});

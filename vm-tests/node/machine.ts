@@ -1,0 +1,58 @@
+/**
+ * What this machine must have before a test node can boot on it, and how it gets it. On a Debian-family machine,
+ * as root, missing packages are installed (and said so); anywhere else the caller learns plainly what is missing.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { type Progress, run } from './command.ts';
+
+/** This machine cannot run nodes; scripts print the message and exit with 2. */
+export class MachineLacks extends Error {
+  override readonly name = 'MachineLacks';
+}
+
+/** Package to install, and the file that shows it is there. */
+const packages: readonly (readonly [name: string, evidence: string])[] = [
+  ['mmdebstrap', '/usr/bin/mmdebstrap'],
+  ['systemd-container', '/usr/bin/systemd-nspawn'],
+  ['debian-archive-keyring', '/usr/share/keyrings/debian-archive-keyring.gpg'],
+  ['zstd', '/usr/bin/zstd'],
+  ['util-linux', '/usr/bin/nsenter'],
+  ['mount', '/usr/bin/mount'],
+];
+
+const debianFamily = (): boolean => {
+  if (!existsSync('/etc/os-release')) return false;
+  const osRelease = readFileSync('/etc/os-release', 'utf8');
+  return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(osRelease) && existsSync('/usr/bin/apt-get');
+};
+
+/** Makes sure that nodes can be built and booted here. Idempotent; silent when nothing is missing. */
+export const prepareMachine = async (progress: Progress): Promise<void> => {
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    throw new MachineLacks(`test nodes need Linux on x86-64; this is ${process.platform} on ${process.arch}`);
+  const missing = packages.filter(([, evidence]) => !existsSync(evidence)).map(([name]) => name);
+  if (process.getuid?.() !== 0)
+    throw new MachineLacks(
+      `test nodes need root (they boot systemd in containers)${missing.length ? `, and these are missing: ${missing.join(' ')}` : ''}`,
+    );
+  if (missing.length === 0) return;
+  if (!debianFamily())
+    throw new MachineLacks(
+      `these Debian packages, or what they contain, are missing: ${missing.join(' ')}. They are installed by themselves on Debian and Ubuntu only`,
+    );
+  progress(`installing ${missing.join(' ')} with apt-get, needed to build and boot test nodes`);
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  await run(['apt-get', 'update', '-q'], { env });
+  await run(['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...missing], { env });
+};
+
+/** For scripts: like `prepareMachine`, but what is missing ends the process with exit code 2. */
+export const prepareMachineOrExit = async (progress: Progress): Promise<void> => {
+  try {
+    await prepareMachine(progress);
+  } catch (error) {
+    if (!(error instanceof MachineLacks)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+};
