@@ -63,6 +63,8 @@ const main = async (argv: readonly string[]): Promise<number> => {
   }
 };
 
+// Node calls its main thread "node-MainThread"; ps, top and systemctl status shall name the program.
+process.title = 'rcm-node';
 // A closed pipe (`rcm-node plan | head`) is no error of ours.
 process.stdout.on('error', () => process.exit(0));
 // The bundle is CommonJS, which has no await here; `main` never rejects.

@@ -15,7 +15,7 @@ import { trialOf } from './stage.ts';
 import { fight, linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
 import { verdict } from './verdict.ts';
 import { type Wish, wish } from './wanted.ts';
-import { type Wiring, wire } from './wiring.ts';
+import { type WantedFile, type Wiring, wire } from './wiring.ts';
 
 export const decide = (desired: Desired, before: Observed, limits: Limits, rules: Rules): Decision => {
   try {
@@ -48,9 +48,9 @@ type Change = {
 };
 
 const changeOf = (scene: Scene, asked: Wish): Change => {
-  const { before, runtime, generation } = scene;
+  const { before, runtime, site } = scene;
   const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
-  const wiring = wire(generation, runtime, before.files, tables, before.ledger);
+  const wiring = wire(site, tables);
   const files = [wiring.dropIn, wiring.main].filter((file) => file.text !== textIn(before.files[file.path]));
   const keys = asked.wanted.map((one) => one.installed?.key ?? null);
   return {
@@ -58,8 +58,17 @@ const changeOf = (scene: Scene, asked: Wish): Change => {
     tables,
     files,
     restart: restartDue(before, runtime, tables, files.length > 0),
-    revision: digestOf(canonical([wiring.main.text, wiring.dropIn.text, runtime.version, keys])),
+    revision: digestOf(
+      canonical([identity(wiring.main, before), identity(wiring.dropIn, before), runtime.version, keys]),
+    ),
   };
+};
+
+/** The digest of a file as it shall be; the one that was read when it stays: hashing a large file twice a tick adds up. */
+const identity = (file: WantedFile, before: Observed): string | null => {
+  const fact = before.files[file.path];
+  if (fact?.kind === 'regular' && fact.text === file.text) return fact.digest;
+  return file.text === null ? null : digestOf(file.text);
 };
 
 const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
@@ -103,7 +112,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
       message: `the runtime was restarted ${count} times within an hour; the next restart may come in ${inWords(wait)}`,
     });
   } else if (touches) {
-    const bare = wire(scene.generation, runtime, before.files, new Map(), ledger);
+    const bare = wire(scene.site, new Map());
     const asking = trialOf(bare, change.wiring, runtime);
     const trial = before.trials.find((one) => one.id === asking.id);
     if (!trial) return { plan: asking, handlers: asked.reports, notes };

@@ -14,7 +14,7 @@ import {
 } from '../runtimes/containerd.ts';
 import { findBlock } from './splice.ts';
 import { faultOf, type Parsed, parseConfig } from './verdict.ts';
-import { dropInPath, isOurDropIn, wire, withoutUs } from './wiring.ts';
+import { isOurDropIn, type Site, siteOf } from './wiring.ts';
 
 export type Table = Readonly<Record<string, unknown>>;
 
@@ -29,8 +29,7 @@ export type Scene = {
   readonly desired: Desired;
   readonly before: Observed;
   readonly runtime: RuntimeFacts;
-  readonly generation: Generation;
-  readonly schema: number;
+  readonly site: Site;
   /** The configuration without us, the main file first. */
   readonly foreign: readonly Parsed[];
   /** Handler tables as they stand in our text now. */
@@ -43,10 +42,9 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
   const { runtime, ledger } = before;
   if (runtime.name === 'none') throw new Failure(runtime.problem);
   const generation = judgeRuntime(runtime, before.activate);
+  const site = siteOf(generation, runtime, before.files, ledger);
+  const { base, drop, now } = site;
   const mainPath = runtime.configPath;
-  const now = textIn(before.files[mainPath]);
-  const base = withoutUs(now, mainPath, generation, ledger);
-  const drop = dropInPath(mainPath, base);
   const foreign = parseConfig(
     runtime.config.flatMap((file) => {
       if (file.path === drop) return [];
@@ -57,14 +55,11 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
   const fault = faultOf(runtime, foreign);
   if (fault) throw new Failure(fault);
   refuseForeignDropIn(before.files[drop], drop, ledger);
-  // The schema does not depend on the handlers: wiring none of them tells it.
-  const { schema } = wire(generation, runtime, before.files, new Map(), ledger);
   return {
     desired,
     before,
     runtime,
-    generation,
-    schema,
+    site,
     foreign,
     present: present(now, textIn(before.files[drop])),
     rules,

@@ -1,5 +1,5 @@
 /** A plan as a person would tell it: what `plan` prints, what the journal says, and what tests compare. */
-import { createTwoFilesPatch } from 'diff';
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import type { FileState, Plan, Step } from '../model/plan.ts';
 import { printUrl } from '../model/shim.ts';
 import { fileOf, folderOf, keyOfTarget } from './paths.ts';
@@ -51,7 +51,9 @@ export const printDiff = (plan: Plan): string => {
       if (step.kind !== 'write') return [];
       const from = step.before.kind === 'absent' ? '/dev/null' : step.path;
       const to = step.after.kind === 'absent' ? '/dev/null' : step.path;
-      return createTwoFilesPatch(from, to, textOf(step.before), textOf(step.after)).replace(/^=+\n/, '');
+      return createTwoFilesPatch(from, to, textOf(step.before), textOf(step.after), '', '', {
+        headerOptions: FILE_HEADERS_ONLY,
+      });
     })
     .join('');
 };

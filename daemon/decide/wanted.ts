@@ -32,7 +32,7 @@ export const wish = (scene: Scene): Wish => {
   const wanted: Wanted[] = [];
   const artifacts: Step[] = [];
   const reports: HandlerReport[] = [];
-  const options = inherited(scene.foreign, scene.schema);
+  const options = inherited(scene.foreign, scene.site.schema);
   for (const handler of desired.handlers) {
     const report = (state: HandlerState, problem?: Problem, sha256?: string): void => {
       reports.push({

@@ -7,7 +7,7 @@ import { digestOf } from '../model/desired.ts';
 import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { FileFact, RuntimeFacts } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';
-import { parseToml } from '../model/toml.ts';
+import { locate, parseToml } from '../model/toml.ts';
 import {
   declaredSchema,
   defaultRuntime,
@@ -18,7 +18,15 @@ import {
 } from '../runtimes/containerd.ts';
 import { printTable } from './meaning.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from './paths.ts';
-import { addImport, appendBlock, type ImportEdit, removeBlock, removeImport } from './splice.ts';
+import {
+  addImport,
+  appendBlock,
+  findBlock,
+  type ImportEdit,
+  removeBlock,
+  removeImport,
+  replaceBlock,
+} from './splice.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -31,7 +39,6 @@ export type WantedFile = {
 };
 
 export type Wiring = {
-  readonly schema: number;
   readonly main: WantedFile;
   readonly dropIn: WantedFile;
 };
@@ -104,23 +111,38 @@ const owned = (
   const found = known ? known.found : fact?.kind === 'regular' ? fact.digest : undefined;
   return {
     kind: known?.kind ?? (fact?.kind === 'regular' ? 'edited' : 'created'),
-    digest: digestOf(text),
+    digest: fact?.kind === 'regular' && fact.text === text ? fact.digest : digestOf(text),
     ...(found === undefined ? {} : { found }),
     ...(edit === undefined ? {} : { edit }),
   };
 };
 
-/** Throws Failures that name the obstacle; nothing has been written by then. */
-export const wire = (
+/** Where the wiring takes place: read once, wired with several sets of handlers. */
+export type Site = {
+  readonly generation: Generation;
+  readonly runtime: RuntimeFacts;
+  readonly files: Readonly<Record<string, FileFact>>;
+  readonly ledger: Ledger;
+  /** The main file as it is, and as it would be without us. */
+  readonly now: string | null;
+  readonly base: string | null;
+  readonly drop: string;
+  readonly schema: number;
+  /** Where handlers stand. */
+  readonly place: readonly string[];
+  /** Whether the main file declares its version, or leaves it to the runtime. */
+  readonly declares: boolean;
+};
+
+/** Throws Failures that name the obstacle. */
+export const siteOf = (
   generation: Generation,
   runtime: RuntimeFacts,
   files: Readonly<Record<string, FileFact>>,
-  tables: ReadonlyMap<string, Table>,
   ledger: Ledger,
-): Wiring => {
+): Site => {
   const path = runtime.configPath;
-  const fact = files[path];
-  const now = textOf(fact, path);
+  const now = textOf(files[path], path);
   const base = withoutUs(now, path, generation, ledger);
   const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
   const schema = declaredSchema(doc);
@@ -129,38 +151,59 @@ export const wire = (
     throw new Failure({
       code: 'unsupported-runtime',
       message: `it declares version ${String(doc.version)}, and versions 1 to ${newestSchema} are known`,
-      where: { file: path },
+      where: { file: path, ...(base === null ? {} : locate(base, ['version'])) },
     });
   const drop = dropInPath(path, base);
-  if (tables.size === 0) return { schema, main: unowned(path, base), dropIn: unowned(drop, null) };
+  return {
+    generation,
+    runtime,
+    files,
+    ledger,
+    now,
+    base,
+    drop,
+    schema,
+    place,
+    declares: doc.version !== undefined,
+  };
+};
+
+/** Throws Failures that name the obstacle; nothing has been written by then. */
+export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => {
+  const { generation, runtime, files, ledger, now, base, drop, place } = site;
+  const path = runtime.configPath;
+  if (tables.size === 0) return { main: unowned(path, base), dropIn: unowned(drop, null) };
   const from = base ?? skeleton(generation);
   const print = (name: string, table: Table): string => printTable([...place, name], table);
   const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
   const mainOwned = (text: string, edit?: unknown): WantedFile => {
     if (text !== now) refuseGenerated(from, path);
-    return { path, text, owned: owned(ledger, path, fact, text, edit) };
+    return { path, text, owned: owned(ledger, path, files[path], text, edit) };
   };
   if (generation.wiring === 'block') {
     const alive = definesHandlers(runtime, base, path)
       ? ''
       : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
-    return {
-      schema,
-      main: mainOwned(appendBlock(from, `${alive}${body}`, path).text),
-      dropIn: unowned(drop, null),
-    };
+    const block = `${alive}${body}`;
+    // A block that stands already is changed where it stands: what others wrote after it stays after it.
+    const standing = now === null ? undefined : findBlock(now);
+    if (now !== null && standing)
+      return {
+        main: mainOwned(standing.body === block ? now : replaceBlock(now, block, path)),
+        dropIn: unowned(drop, null),
+      };
+    return { main: mainOwned(appendBlock(from, block, path).text), dropIn: unowned(drop, null) };
   }
-  const version = doc.version === undefined ? '' : `version = ${schema}\n`;
-  const text = `${header}${version}\n${body}`;
+  const text = `${header}${site.declares ? `version = ${site.schema}\n` : ''}\n${body}`;
   const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };
   const covered = importsOf(from, path)
     .map((entry) => resolvePath(folderOf(path), entry))
     .some((entry) => entry.includes('*') && globPattern(entry).test(drop));
-  if (covered && base !== null) return { schema, main: unowned(path, base), dropIn };
+  if (covered && base !== null) return { main: unowned(path, base), dropIn };
   const glob = `${folderOf(drop)}/${ownGlob}`;
   const standing = now !== null && importsOf(now, path).includes(glob);
   const spliced = standing ? { text: now, edit: ledger.files[path]?.edit } : addImport(from, glob, path);
-  return { schema, main: mainOwned(spliced.text, spliced.edit), dropIn };
+  return { main: mainOwned(spliced.text, spliced.edit), dropIn };
 };
 
 const unowned = (path: string, text: string | null): WantedFile => ({ path, text });

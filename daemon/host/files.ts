@@ -26,6 +26,7 @@ import type { FileFact, LinkFact } from '../model/observed.ts';
 import type { FileState } from '../model/plan.ts';
 import { Failure } from '../model/problem.ts';
 import { resolveIn } from './libraries.ts';
+import { placeIn } from './place.ts';
 import { errnoOf, writeFailure } from './sink.ts';
 
 /** All paths begin with "/" and are meant below the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
@@ -51,7 +52,7 @@ export type Files = {
   /** One rename; the target's folder is synced. */
   move(from: string, to: string): Promise<void>;
   removeTree(path: string): Promise<void>;
-  /** As this process has to write it to reach `path`. */
+  /** As this process has to spell it to reach `path`: links are followed, and never out of the root. */
   real(path: string): string;
 };
 
@@ -60,6 +61,14 @@ const maxBytes = 8 * 1024 * 1024;
 
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
   state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
+
+const unseen = (error: unknown): FileFact => {
+  if (error instanceof Failure) return { kind: 'unreadable', why: error.problem.message };
+  const errno = errnoOf(error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR'
+    ? { kind: 'absent' }
+    : { kind: 'unreadable', why: errno, errno };
+};
 
 const syncFolder = async (path: string): Promise<void> => {
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -71,7 +80,9 @@ const syncFolder = async (path: string): Promise<void> => {
 };
 
 export const makeFiles = (root: string): Files => {
-  const real = (path: string): string => join(root, path);
+  /** What is renamed, removed or made is the name itself; only the way to it is followed. */
+  const own = (path: string): string => placeIn(root, path, false);
+  const real = (path: string): string => placeIn(root, path, true);
   const guard = async <T>(path: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -90,15 +101,21 @@ export const makeFiles = (root: string): Files => {
     }
   };
 
-  const look = async (path: string): Promise<FileFact> => {
-    const resolved = resolveIn(root, path);
-    if (resolved === undefined) {
+  /** Absent only where the kernel says so: what cannot be seen may be there all the same. */
+  const missing = async (path: string): Promise<FileFact> => {
+    try {
       // A link that leads nowhere is not "absent": writing there would replace somebody's link.
-      const own = await lstat(real(path)).catch(() => undefined);
-      return own?.isSymbolicLink()
+      return (await lstat(own(path))).isSymbolicLink()
         ? { kind: 'foreign', what: 'a symbolic link that leads nowhere' }
         : { kind: 'absent' };
+    } catch (error) {
+      return unseen(error);
     }
+  };
+
+  const look = async (path: string): Promise<FileFact> => {
+    const resolved = resolveIn(root, path);
+    if (resolved === undefined) return missing(path);
     try {
       const handle = await open(resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
       try {
@@ -113,7 +130,7 @@ export const makeFiles = (root: string): Files => {
           return { kind: 'unreadable', why: 'it is not UTF-8 text' };
         return {
           kind: 'regular',
-          real: resolved === real(path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
+          real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
           text,
           digest: createHash('sha256').update(bytes).digest('hex'),
           mode: facts.mode & 0o7777,
@@ -124,15 +141,12 @@ export const makeFiles = (root: string): Files => {
         await handle.close();
       }
     } catch (error) {
-      const errno = errnoOf(error);
-      return errno === 'ENOENT' || errno === 'ENOTDIR'
-        ? { kind: 'absent' }
-        : { kind: 'unreadable', why: errno };
+      return unseen(error);
     }
   };
 
   const temporary = async (path: string, state: Extract<FileState, { kind: 'text' }>): Promise<string> => {
-    const temp = join(dirname(real(path)), `.rcm-node-${randomBytes(6).toString('hex')}`);
+    const temp = join(dirname(own(path)), `.rcm-node-${randomBytes(6).toString('hex')}`);
     const handle = await open(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
     try {
       await handle.writeFile(state.text, 'utf8');
@@ -161,8 +175,8 @@ export const makeFiles = (root: string): Files => {
     guard(path, async () => {
       if (after.kind === 'absent') {
         if (!sameContent(await look(path), before)) throw changed(path);
-        if (before.kind === 'text') await unlink(real(path));
-        await syncFolder(dirname(real(path)));
+        if (before.kind === 'text') await unlink(own(path));
+        await syncFolder(dirname(own(path)));
         return;
       }
       const temp = await temporary(path, after);
@@ -170,11 +184,11 @@ export const makeFiles = (root: string): Files => {
         if (!sameContent(await look(path), before)) throw changed(path);
         // link(2) fails where a file has appeared in between; rename would replace it.
         if (before.kind === 'absent')
-          await link(temp, real(path)).catch((error) => {
+          await link(temp, own(path)).catch((error) => {
             throw errnoOf(error) === 'EEXIST' ? changed(path) : error;
           });
-        else await rename(temp, real(path));
-        await syncFolder(dirname(real(path)));
+        else await rename(temp, own(path));
+        await syncFolder(dirname(own(path)));
       } finally {
         await unlink(temp).catch(() => undefined);
       }
@@ -186,32 +200,32 @@ export const makeFiles = (root: string): Files => {
       const gid = process.getgid?.() ?? 0;
       const temp = await temporary(path, { kind: 'text', text, mode, uid, gid });
       try {
-        await rename(temp, real(path));
+        await rename(temp, own(path));
       } catch (error) {
         await unlink(temp).catch(() => undefined);
         throw error;
       }
-      await syncFolder(dirname(real(path)));
+      await syncFolder(dirname(own(path)));
     });
 
   const point = (path: string, target: string | null): Promise<void> =>
     guard(path, async () => {
       if (target === null) {
-        await unlink(real(path)).catch((error) => {
+        await unlink(own(path)).catch((error) => {
           if (errnoOf(error) !== 'ENOENT') throw error;
         });
-        await syncFolder(dirname(real(path))).catch(() => undefined);
-        await rmdir(dirname(real(path))).catch(() => undefined);
+        await syncFolder(dirname(own(path))).catch(() => undefined);
+        await rmdir(dirname(own(path))).catch(() => undefined);
         return;
       }
-      await mkdir(dirname(real(path)), { recursive: true, mode: 0o755 });
-      const temp = `${real(path)}.${randomBytes(6).toString('hex')}`;
+      await mkdir(dirname(own(path)), { recursive: true, mode: 0o755 });
+      const temp = `${own(path)}.${randomBytes(6).toString('hex')}`;
       await symlink(target, temp);
-      await rename(temp, real(path)).catch(async (error) => {
+      await rename(temp, own(path)).catch(async (error) => {
         await unlink(temp).catch(() => undefined);
         throw error;
       });
-      await syncFolder(dirname(real(path)));
+      await syncFolder(dirname(own(path)));
     });
 
   return {
@@ -221,18 +235,13 @@ export const makeFiles = (root: string): Files => {
     point,
     real,
     names: async (path) => {
-      const folder = resolveIn(root, path);
-      if (folder === undefined) return null;
       try {
-        return (await readdir(folder)).sort();
+        return (await readdir(real(path))).sort();
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return null;
+        const why = error instanceof Failure ? error.problem.message : errnoOf(error);
         throw new Failure(
-          {
-            code: 'unreadable-source',
-            message: `the folder cannot be read: ${errnoOf(error)}`,
-            where: { file: path },
-          },
+          { code: 'unreadable-source', message: `the folder cannot be read: ${why}`, where: { file: path } },
           error,
         );
       }
@@ -259,7 +268,7 @@ export const makeFiles = (root: string): Files => {
     },
     linkAt: async (path) => {
       try {
-        return { target: await readlink(real(path)) };
+        return { target: await readlink(own(path)) };
       } catch (error) {
         return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
           ? { target: null }
@@ -268,23 +277,24 @@ export const makeFiles = (root: string): Files => {
     },
     makeFolder: (path) =>
       guard(path, async () => {
-        await mkdir(real(path), { recursive: true, mode: 0o755 });
+        const folder = real(path);
+        await mkdir(folder, { recursive: true, mode: 0o755 });
         // mkdir obeys the umask; a folder that containerd cannot search would hide the configuration from it.
-        await chmod(real(path), 0o755);
-        await syncFolder(dirname(real(path)));
+        await chmod(folder, 0o755);
+        await syncFolder(dirname(folder));
       }),
     dropFolder: (path) =>
       guard(path, async () => {
-        await rmdir(real(path)).catch((error) => {
+        await rmdir(own(path)).catch((error) => {
           if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(errnoOf(error))) throw error;
         });
       }),
     move: (from, to) =>
       guard(to, async () => {
-        await mkdir(dirname(real(to)), { recursive: true, mode: 0o755 });
-        await rename(real(from), real(to));
-        await syncFolder(dirname(real(to)));
+        await mkdir(dirname(own(to)), { recursive: true, mode: 0o755 });
+        await rename(own(from), own(to));
+        await syncFolder(dirname(own(to)));
       }),
-    removeTree: (path) => guard(path, () => rm(real(path), { recursive: true, force: true })),
+    removeTree: (path) => guard(path, () => rm(own(path), { recursive: true, force: true })),
   };
 };

@@ -19,7 +19,12 @@ export type FileFact =
       readonly gid: number;
     }
   | { readonly kind: 'foreign'; readonly what: string }
-  | { readonly kind: 'unreadable'; readonly why: string };
+  | {
+      readonly kind: 'unreadable';
+      readonly why: string;
+      /** Set when the system refused the look, which may pass; absent when what is in the file is the reason. */
+      readonly errno?: string;
+    };
 
 /** What systemd says of a unit. */
 export type UnitFacts = {

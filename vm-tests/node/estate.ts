@@ -101,11 +101,20 @@ const mountsUnder = (dir: string): readonly string[] =>
     .filter((target) => target.startsWith(`${dir}/`))
     .reverse();
 
+/** nspawn's lock on the tree; it is left when nspawn is killed, and found only while the tree is mounted. */
+const lockOf = (estate: Estate): string | undefined => {
+  if (!existsSync(estate.root)) return undefined;
+  const { dev, ino } = statSync(estate.root);
+  return `/run/systemd/nspawn/locks/inode-${dev}:${ino}`;
+};
+
 /** Ends the node, if it still runs, and removes every trace of it. */
 export const raze = (name: string): void => {
   const estate = estateOf(name);
   killAll(estate);
   removeCgroups(estate);
+  const lock = lockOf(estate);
+  if (lock !== undefined) rmSync(lock, { force: true });
   for (const target of mountsUnder(estate.dir)) {
     const done = spawnSync('umount', ['--', target], { encoding: 'utf8' });
     if (done.status !== 0) spawnSync('umount', ['-l', '--', target]);

@@ -16,7 +16,7 @@ export type Suite = 'bookworm' | 'trixie' | 'forky';
 /** `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. */
 export type ImageKind = 'containerd' | 'minbase' | 'crun';
 
-const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps'];
+const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
 
 const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
   switch (kind) {
@@ -27,7 +27,7 @@ const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
     case 'containerd':
       return [
         ...base,
-        ...['containerd', 'runc', 'iptables', 'kmod', 'containernetworking-plugins'],
+        ...['containerd', 'runc', 'iptables', 'containernetworking-plugins'],
         // Not in trixie, where it would bring libwasmedge: the bundle under test must not find that on the node.
         ...(suite === 'forky' ? ['crun'] : []),
       ];

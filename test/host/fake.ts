@@ -1,0 +1,356 @@
+/**
+ * The one fake: a `Host` over a folder that looks like a host, with real files and real archives, and with a containerd,
+ * a systemd and a clock that are scripted. Time passes only where somebody sleeps or waits, and at once. The daemon and
+ * its clock outlive a "killed" run of ours, as the real ones do.
+ */
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { pick } from '../../daemon/host/archive.ts';
+import { checkBinary } from '../../daemon/host/binary.ts';
+import type { ContainerFact, Cri } from '../../daemon/host/cri.ts';
+import { makeFiles } from '../../daemon/host/files.ts';
+import type { Clock, Host } from '../../daemon/host/host.ts';
+import { download } from '../../daemon/host/http.ts';
+import type { JobResult, Systemd } from '../../daemon/host/systemd.ts';
+import type { RunResult } from '../../daemon/host/tools.ts';
+import type { UnitFacts } from '../../daemon/model/observed.ts';
+import { Failure } from '../../daemon/model/problem.ts';
+import { type Loaded, loadConfig } from './fake-config.ts';
+
+/** How a start of containerd goes. `slow`: ready after so many ms. `dies`: ready, and gone after so many ms. */
+export type Start =
+  | 'works'
+  /** Ends before it is ready; systemd starts it again every 5 s, for ever. */
+  | 'exits'
+  /** Ends, and systemd gives up. */
+  | 'fails'
+  /** The unit is active, the CRI plugin did not load. */
+  | 'no-cri'
+  | 'not-ready'
+  /** Ready, but without the handlers that are new to it. */
+  | 'drops'
+  /** Never ready. */
+  | 'hangs'
+  | { readonly slow: number }
+  | { readonly dies: number };
+
+type Sandbox = { readonly id: string; readonly handler: string };
+
+export type Containerd = {
+  unit: UnitFacts;
+  /** What the running daemon has loaded. */
+  loaded: Loaded | undefined;
+  sandboxes: readonly Sandbox[];
+  containers: readonly ContainerFact[];
+  /** How a start with these handlers goes. */
+  behaves: (handlers: readonly string[]) => Start;
+  /** Handlers that the daemon does not tell of although it loaded them. */
+  forgotten: readonly string[];
+  /** Jobs that were asked of systemd, with the virtual time: `restart 1200`. */
+  readonly jobs: string[];
+  /** How often its binary was asked about a configuration. */
+  dumps: number;
+  /** Somebody else restarts it. */
+  restartByOther(): void;
+  served(): readonly string[];
+};
+
+export type Fake = {
+  readonly host: Host;
+  readonly containerd: Containerd;
+  readonly lines: string[];
+  /** Store files that processes have mapped, below the root as seen from inside. */
+  mapped: readonly string[];
+  mappedComplete: boolean;
+  /** True while a run holds the lock; a killed run drops it, as the kernel would. */
+  locked: boolean;
+  advance(ms: number): void;
+};
+
+export type FakeOptions = {
+  readonly root: string;
+  readonly version: string;
+  readonly execStart?: readonly string[];
+  readonly environment?: readonly string[];
+  readonly load?: string;
+  /** False: the unit is there, and containerd does not run. */
+  readonly runs?: boolean;
+};
+
+/** 2027-01-15T08:00:00Z. */
+const epoch = 1_800_000_000_000;
+
+export const fakeHost = (options: FakeOptions): Fake => {
+  const { root, version } = options;
+  const files = makeFiles(root);
+  const timers: { at: number; act: () => void }[] = [];
+  const time = { now: 0 };
+  const advance = (ms: number): void => {
+    const end = time.now + ms;
+    for (;;) {
+      const next = timers.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!next) break;
+      timers.splice(timers.indexOf(next), 1);
+      time.now = Math.max(time.now, next.at);
+      next.act();
+    }
+    time.now = end;
+  };
+  const clock: Clock = {
+    now: () => epoch + time.now,
+    elapsed: () => time.now,
+    sleep: async (ms) => advance(ms),
+    random: () => 0.5,
+  };
+  const after = (ms: number, act: () => void): void => {
+    timers.push({ at: time.now + ms, act });
+  };
+
+  const execStart = options.execStart ?? ['/usr/bin/containerd'];
+  const configPath = configOf(execStart, options.environment ?? []);
+  const counter = { starts: 0 };
+  const blank: UnitFacts = {
+    name: 'containerd.service',
+    load: options.load ?? 'loaded',
+    active: 'inactive',
+    sub: 'dead',
+    invocation: '',
+    restarts: 0,
+    mainPid: 0,
+    execStart,
+    environment: options.environment ?? [],
+    environmentFiles: [],
+    fragment: '/lib/systemd/system/containerd.service',
+    result: 'success',
+  };
+  const daemon: Containerd = {
+    unit: blank,
+    loaded: undefined,
+    sandboxes: [],
+    containers: [],
+    behaves: () => 'works',
+    forgotten: [],
+    jobs: [],
+    dumps: 0,
+    restartByOther: () => {
+      timers.length = 0;
+      begin(0);
+    },
+    served: () => {
+      const { loaded, unit } = daemon;
+      if (unit.active !== 'active' || loaded?.kind !== 'loaded' || loaded.criFault !== undefined) return [];
+      return Object.keys(loaded.handlers).filter((name) => !daemon.forgotten.includes(name));
+    },
+  };
+  const state = (active: string, sub: string, result = 'success'): void => {
+    daemon.unit = { ...daemon.unit, active, sub, result };
+  };
+  /** One start of the program, by hand or by systemd; answers how it went and when that is known, in ms. */
+  const begin = (restarts: number): { readonly job: JobResult; readonly ms: number } => {
+    counter.starts += 1;
+    const invocation = counter.starts.toString(16).padStart(32, '0');
+    daemon.unit = { ...daemon.unit, invocation, restarts, mainPid: 4000 + counter.starts };
+    const former = daemon.loaded?.kind === 'loaded' ? Object.keys(daemon.loaded.handlers) : [];
+    const path = files.real(configPath.path);
+    const config = configPath.given || exists(path) ? configPath.path : undefined;
+    const loaded = loadConfig(root, config, version, 'daemon');
+    const how = loaded.kind === 'fatal' ? 'exits' : daemon.behaves(Object.keys(loaded.handlers));
+    daemon.loaded = loaded;
+    daemon.forgotten = [];
+    const again = (ms: number): void => {
+      state('activating', 'auto-restart', 'exit-code');
+      daemon.unit = { ...daemon.unit, mainPid: 0 };
+      after(ms, () => begin(daemon.unit.restarts + 1));
+    };
+    if (how === 'exits') {
+      again(5000);
+      return { job: 'failed', ms: 300 };
+    }
+    if (how === 'fails') {
+      state('failed', 'failed', 'exit-code');
+      return { job: 'failed', ms: 300 };
+    }
+    if (how === 'hangs') {
+      state('activating', 'start');
+      return { job: 'timeout', ms: Number.POSITIVE_INFINITY };
+    }
+    if (typeof how === 'object' && 'slow' in how) {
+      state('activating', 'start');
+      after(how.slow, () => state('active', 'running'));
+      return { job: 'done', ms: how.slow };
+    }
+    state('active', 'running');
+    if (loaded.kind === 'loaded') {
+      if (how === 'no-cri') daemon.loaded = { ...loaded, criFault: 'failed to load plugin' };
+      if (how === 'drops')
+        daemon.forgotten = Object.keys(loaded.handlers).filter((name) => !former.includes(name));
+    }
+    notReady.is = how === 'not-ready';
+    if (typeof how === 'object') after(how.dies, () => again(5000));
+    return { job: 'done', ms: 200 };
+  };
+  const notReady = { is: false };
+  if (options.runs !== false && options.load !== 'masked') begin(0);
+
+  const job = async (name: string, deadlineMs: number): Promise<JobResult> => {
+    daemon.jobs.push(`restart ${time.now}`);
+    if (name !== blank.name) throw new Failure({ code: 'activation-failed', message: `no unit ${name}` });
+    timers.length = 0;
+    const { job: result, ms } = begin(0);
+    advance(Math.min(ms, deadlineMs));
+    return ms > deadlineMs ? 'deadline' : result;
+  };
+  const never = async (): Promise<never> => {
+    throw new Error('nobody should ask for this');
+  };
+  const systemd: Systemd = {
+    unit: async (name) =>
+      name === blank.name ? daemon.unit : { ...blank, name, load: 'not-found', execStart: [] },
+    restart: job,
+    start: never,
+    stop: never,
+    resetFailed: async () => {
+      if (daemon.unit.active === 'failed') state('inactive', 'dead');
+      daemon.unit = { ...daemon.unit, restarts: 0 };
+    },
+    enable: never,
+    disable: never,
+    daemonReload: never,
+    version: async () => '257',
+  };
+
+  const cri = (socket: string): Cri => {
+    const alive = (): Loaded & { kind: 'loaded' } => {
+      const { loaded, unit } = daemon;
+      const down = (message: string): Failure => new Failure({ code: 'runtime-unreachable', message });
+      if (unit.active !== 'active' || loaded?.kind !== 'loaded' || socket !== files.real(loaded.socket))
+        throw down(`nothing listens on ${socket.slice(root.length)}`);
+      if (loaded.criFault !== undefined) throw down('unknown service runtime.v1.RuntimeService');
+      return loaded;
+    };
+    return {
+      version: async () => {
+        alive();
+        return { name: 'containerd', version: version.startsWith('1.') ? version : `v${version}`, api: 'v1' };
+      },
+      status: async () => {
+        alive();
+        const runtimeReady = !notReady.is;
+        return {
+          runtimeReady,
+          networkReady: false,
+          reason: runtimeReady ? '' : 'cni is not the reason',
+          handlers: daemon.served(),
+        };
+      },
+      sandboxes: async () => {
+        alive();
+        return daemon.sandboxes.map((one) => ({
+          ...one,
+          ready: true,
+          createdAt: '0',
+          namespace: 'default',
+          name: one.id,
+        }));
+      },
+      containers: async () => {
+        alive();
+        return daemon.containers;
+      },
+      close: () => undefined,
+    };
+  };
+
+  const lines: string[] = [];
+  const fake: Fake = {
+    containerd: daemon,
+    lines,
+    mapped: [],
+    mappedComplete: true,
+    locked: false,
+    advance,
+    host: {
+      root,
+      machine: 'amd64',
+      files,
+      systemd,
+      cri,
+      clock,
+      download,
+      pick,
+      checkBinary,
+      tools: { run: async (argv) => runProgram(argv) },
+      mappedFiles: async () => ({ files: fake.mapped, complete: fake.mappedComplete }),
+      lock: async () => {
+        if (fake.locked) throw new Failure({ code: 'locked', message: 'another process holds it' });
+        fake.locked = true;
+        return {
+          release: async () => {
+            fake.locked = false;
+          },
+        };
+      },
+      log: (level, message) => {
+        lines.push(`${level}: ${message}`);
+      },
+    },
+  };
+  const ran = (code: number, stdout: string, stderr = ''): RunResult => ({
+    kind: 'ran',
+    code,
+    signal: null,
+    stdout,
+    stderr,
+    timedOut: false,
+  });
+  const runProgram = (argv: readonly string[]): RunResult => {
+    const [program = '', ...words] = argv;
+    // A shim's test run: a script that says "broken" is one that does not run.
+    if (program.startsWith(`${root}/`))
+      return headOf(program).includes('broken') ? ran(1, '', 'broken') : ran(0, 'version 1');
+    if (words[0] === '--version') return ran(0, `containerd github.com/containerd/containerd v${version} 1234abc\n`);
+    daemon.dumps += 1;
+    const [first, path, ...verb] = words;
+    if (words.join(' ') === 'config default') return dumped(loadConfig(root, undefined, version, 'dump'));
+    if (first === '--config' && path !== undefined && verb.join(' ') === 'config dump')
+      return dumped(loadConfig(root, path, version, 'dump'));
+    throw new Error(`containerd was run as ${argv.join(' ')}`);
+  };
+  const dumped = (loaded: Loaded): RunResult =>
+    loaded.kind === 'loaded' ? ran(0, loaded.dump) : ran(1, '', `containerd: ${loaded.why}\n`);
+  return fake;
+};
+
+const configOf = (
+  execStart: readonly string[],
+  environment: readonly string[],
+): { readonly path: string; readonly given: boolean } => {
+  const flag = execStart.findIndex((word) => word === '-c' || word === '--config');
+  const given =
+    flag > 0
+      ? execStart[flag + 1]
+      : environment.find((row) => row.startsWith('CONTAINERD_CONFIG='))?.slice('CONTAINERD_CONFIG='.length);
+  return { path: given ?? '/etc/containerd/config.toml', given: flag > 0 };
+};
+
+const exists = (path: string): boolean => {
+  try {
+    readFileSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const headOf = (path: string): string => {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(512);
+    return bytes.subarray(0, readSync(file, bytes, 0, 512, 0)).toString('latin1');
+  } finally {
+    closeSync(file);
+  }
+};
+
+/** Where a path of the fake host really is. */
+export const inside = (fake: Fake, path: string): string => join(fake.host.root, path);

@@ -1,0 +1,139 @@
+/** A node for tests: a folder that looks like a host, the fake around it, and the verbs of the command line. */
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parse } from 'smol-toml';
+import type { Test } from 'tap';
+import type { Host } from '../../daemon/host/host.ts';
+import { Failure } from '../../daemon/model/problem.ts';
+import { loadSettings } from '../../daemon/reconcile/load-settings.ts';
+import { consider, once, type Tick, type Ticked } from '../../daemon/reconcile/once.ts';
+import { loadState } from '../../daemon/reconcile/state.ts';
+import { uninstall, type Uninstalled } from '../../daemon/reconcile/uninstall.ts';
+import { type Fake, type FakeOptions, fakeHost } from '../host/fake.ts';
+
+/** case.toml: what a folder cannot say. */
+export type Meta = Omit<FakeOptions, 'root'> & {
+  readonly sandboxes?: readonly { readonly id: string; readonly handler: string }[];
+  /** Empty folders, which git does not keep. */
+  readonly folders?: readonly string[];
+  /** `0o600`; git keeps only whether a file is executable. */
+  readonly modes?: Readonly<Record<string, number>>;
+  readonly owners?: Readonly<Record<string, readonly [number, number]>>;
+};
+
+export type Node = {
+  readonly root: string;
+  readonly fake: Fake;
+  readonly write: (path: string, text: string, mode?: number) => void;
+  readonly read: (path: string) => string | undefined;
+  readonly remove: (path: string) => void;
+  /** `host` stands in for the node's own, so that a run of it can be killed. */
+  readonly once: (tick?: Partial<Tick>, host?: Host) => Promise<Ticked>;
+  readonly plan: () => Promise<Awaited<ReturnType<typeof consider>>>;
+  readonly uninstall: (options?: { readonly force?: boolean }, host?: Host) => Promise<Uninstalled>;
+};
+
+const tickOf = (over: Partial<Tick>): Tick => ({
+  activate: true,
+  deep: true,
+  force: false,
+  now: false,
+  ...over,
+});
+
+const settingsOf = async (host: Host) => {
+  const { settings, problem } = await loadSettings(host);
+  if (problem) throw new Failure(problem);
+  return settings;
+};
+
+export const openNode = (root: string, meta: Meta): Node => {
+  const fake = fakeHost({ ...meta, root });
+  fake.containerd.sandboxes = meta.sandboxes ?? [];
+  const real = (path: string): string => join(root, path);
+  return {
+    root,
+    fake,
+    write: (path, text, mode = 0o644) => {
+      mkdirSync(dirname(real(path)), { recursive: true });
+      writeFileSync(real(path), text);
+      chmodSync(real(path), mode);
+    },
+    read: (path) => (existsSync(real(path)) ? readFileSync(real(path), 'utf8') : undefined),
+    remove: (path) => rmSync(real(path), { recursive: true, force: true }),
+    once: async (tick = {}, host = fake.host) => once(host, await settingsOf(fake.host), tickOf(tick)),
+    plan: async () => {
+      const { ledger } = await loadState(fake.host);
+      const rules = { force: false, since: undefined };
+      return consider(fake.host, await settingsOf(fake.host), ledger, tickOf({}), rules);
+    },
+    uninstall: async (options = {}, host = fake.host) =>
+      uninstall(host, await settingsOf(fake.host), { activate: true, force: options.force ?? false }),
+  };
+};
+
+/** In memory where there is such a place: every write is synced, thousands of times. */
+const places = ['/dev/shm', tmpdir()];
+
+export const makeRoot = (t: Test): string => {
+  const root = mkdtempSync(join(places.find((place) => existsSync(place)) ?? tmpdir(), 'rcm-node-test-'));
+  t.teardown(() => rmSync(root, { recursive: true, force: true }));
+  for (const folder of ['etc', 'opt', 'run', 'srv/artifacts', 'usr/bin', 'var/lib'])
+    mkdirSync(join(root, folder), { recursive: true });
+  writeFileSync(join(root, 'usr/bin/containerd'), 'the program\n', { mode: 0o755 });
+  return root;
+};
+
+/** A program that a shim's location names; its text depends on its name alone, so that cases can carry its digest. */
+export const program = (name: string): string => `#!/bin/sh\n# ${name}\n`;
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** A file of shims.d, and the program it names. */
+export const shimFile = (name: string, artifact = name, more = ''): string =>
+  `name = "${name}"\n${more}\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/${artifact}"\nsha256 = "${sha256(program(artifact))}"\n`;
+
+export const wish = (node: Node, name: string, artifact = name, more = ''): void => {
+  node.write(`/srv/artifacts/${artifact}`, program(artifact), 0o755);
+  node.write(`/etc/rcm-node/shims.d/${name}.toml`, shimFile(name, artifact, more));
+};
+
+/** The programs that shims name and the case does not bring along. */
+const addPrograms = (root: string): void => {
+  const folder = join(root, 'etc/rcm-node/shims.d');
+  for (const file of existsSync(folder) ? readdirSync(folder) : []) {
+    const text = readFileSync(join(folder, file), 'utf8');
+    for (const [, name] of text.matchAll(/file:\/\/\/srv\/artifacts\/([\w.-]+)/g)) {
+      const path = join(root, 'srv/artifacts', name ?? '');
+      if (!existsSync(path)) writeFileSync(path, program(name ?? ''), { mode: 0o755 });
+    }
+  }
+};
+
+export const casesFolder = join(import.meta.dirname, '..', 'cases');
+
+/** A case of test/cases, copied and running. */
+export const openCase = (t: Test, name: string): Node => {
+  const root = makeRoot(t);
+  const folder = join(casesFolder, name);
+  const meta = parse(readFileSync(join(folder, 'case.toml'), 'utf8')) as unknown as Meta;
+  cpSync(join(folder, 'host'), root, { recursive: true, verbatimSymlinks: true });
+  for (const path of meta.folders ?? []) mkdirSync(join(root, path), { recursive: true });
+  for (const [path, [uid, gid]] of Object.entries(meta.owners ?? {}))
+    if (process.getuid?.() === 0) chownSync(join(root, path), uid, gid);
+  for (const [path, mode] of Object.entries(meta.modes ?? {})) chmodSync(join(root, path), mode);
+  addPrograms(root);
+  return openNode(root, meta);
+};
