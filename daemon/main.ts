@@ -27,10 +27,32 @@ const status = async (command: Command): Promise<number> => {
       where: { file: paths.status },
       hint: 'systemctl status rcm-node; or run rcm-node once.',
     });
-  const report = JSON.parse(fact.text) as Report;
+  const report = parseReport(fact.text);
   if (command.json) out(fact.text);
   else out(printReport(report, paint, Date.now()));
   return exitCodeOf(report.outcome);
+};
+
+const parseReport = (text: string): Report => {
+  const damaged = (cause?: unknown): Failure =>
+    new Failure(
+      {
+        code: 'state-damaged',
+        message: 'this is no status of this version of rcm-node',
+        where: { file: paths.status },
+        hint: 'The next tick writes it anew: systemctl status rcm-node; or run rcm-node once.',
+      },
+      cause,
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(error);
+  }
+  const report = value as Report | null;
+  if (report?.version !== 1 || !report.outcome || !Array.isArray(report.handlers)) throw damaged();
+  return report;
 };
 
 const perform = async (command: Command): Promise<number> => {
@@ -40,16 +62,21 @@ const perform = async (command: Command): Promise<number> => {
   return work[command.name](command);
 };
 
+const usageError = (message: string): number => {
+  process.stderr.write(`rcm-node: ${message}\nTry: rcm-node --help\n`);
+  return exitCodes.usage;
+};
+
 const main = async (argv: readonly string[]): Promise<number> => {
   const parsed = parseCommand(argv);
   if (parsed.kind === 'help') {
     out(parsed.text);
     return exitCodes.settled;
   }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`rcm-node: ${parsed.message}\nTry: rcm-node --help\n`);
-    return exitCodes.usage;
-  }
+  if (parsed.kind === 'usage') return usageError(parsed.message);
+  const { root } = parsed.command;
+  // A misspelt folder would be made, filled, and taken for a success.
+  if (!(await makeFiles('/').isFolder(resolve(root)))) return usageError(`--root ${root} is no folder`);
   try {
     return await perform(parsed.command);
   } catch (error) {
@@ -65,8 +92,15 @@ const main = async (argv: readonly string[]): Promise<number> => {
 
 // Node calls its main thread "node-MainThread"; ps, top and systemctl status shall name the program.
 process.title = 'rcm-node';
-// A closed pipe (`rcm-node plan | head`) is no error of ours.
-process.stdout.on('error', () => process.exit(0));
+// A closed pipe (`rcm-node plan | head`) is no error of ours, and a full disk is one. The service outlives its log.
+process.stdout.on('error', (error) => {
+  const isClosed = 'code' in error && error.code === 'EPIPE';
+  if (isClosed && process.argv[2] === 'run') return;
+  if (!isClosed) process.stderr.write(`rcm-node: standard output cannot be written: ${error.message}\n`);
+  process.exit(isClosed ? exitCodes.settled : exitCodes.failed);
+});
+// Progress that nobody reads must not end a run between two steps.
+process.stderr.on('error', () => undefined);
 // The bundle is CommonJS, which has no await here; `main` never rejects.
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;

@@ -56,6 +56,8 @@ function singleExecutable(architecture: Architecture, node: Buffer, text: string
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
       useCodeCache,
+      // A young generation that may not grow: it would fill with what one tick leaves behind, and stay that large.
+      execArgv: ['--max-semi-space-size=1'],
       // A host's NODE_OPTIONS is meant for other programs.
       execArgvExtension: 'none',
     };

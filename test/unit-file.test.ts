@@ -40,8 +40,8 @@ t.test(
   },
 );
 
-t.test('a tick of 240 seconds may end before a start or a stop is given up', async (t) => {
-  for (const key of ['TimeoutStartSec', 'TimeoutStopSec']) t.ok(Number(values(key)[0]) > 240, key);
+t.test('a tick of 240 seconds may end before a stop is given up', async (t) => {
+  t.ok(Number(values('TimeoutStopSec')[0]) > 240);
   t.same(values('KillMode'), ['mixed'], 'children of a tick are not shot with SIGTERM');
 });
 

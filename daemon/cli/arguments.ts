@@ -101,11 +101,11 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
     if (values.version)
       return {
         kind: 'command',
-        command: { name: 'version', root: '/', activate: false, json: false, force: false },
+        command: { name: 'version', root: '/', activate: false, json: values.json === true, force: false },
       };
     return values.help ? { kind: 'help', text: usage } : { kind: 'usage', message: 'a command is missing' };
   }
-  if (!(name in commands))
+  if (!Object.hasOwn(commands, name))
     return { kind: 'usage', message: `"${name}" is no command; known: ${Object.keys(commands).join(', ')}` };
   const command = name as CommandName;
   if (values.help) return { kind: 'help', text: helpOf(command) };

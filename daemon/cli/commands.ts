@@ -11,7 +11,7 @@ import { loadSettings } from '../reconcile/load-settings.ts';
 import { loop } from '../reconcile/loop.ts';
 import { consider, once } from '../reconcile/once.ts';
 import { publish, reportOf } from '../reconcile/report.ts';
-import { loadState } from '../reconcile/state.ts';
+import { readState } from '../reconcile/state.ts';
 import { stopService, uninstall } from '../reconcile/uninstall.ts';
 import { version } from '../version.ts';
 import type { Command, CommandName } from './arguments.ts';
@@ -98,16 +98,17 @@ export const work: Readonly<
     const host = hostFor(command);
     const { settings, problem } = await loadSettings(host);
     if (problem) throw new Failure(problem);
-    const { ledger } = await loadState(host);
-    const { decision, desired } = await consider(host, settings, ledger, tickOf(command), {
+    const state = await readState(host);
+    const { decision, desired } = await consider(host, settings, state.ledger, tickOf(command), {
       force: command.force,
       since: host.clock.now(),
     });
-    if (command.json) json({ ...decision, problems: desired.problems });
-    else out(printPlan({ ...decision, notes: [...desired.problems, ...decision.notes] }, paint));
+    const problems = [...state.problems, ...desired.problems];
+    if (command.json) json({ ...decision, problems });
+    else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));
     if (decision.plan.kind === 'refused') return exitCodes.refused;
     if (decision.plan.kind === 'steps') return exitCodes.pending;
-    return desired.problems.length > 0 || decision.handlers.some((one) => one.problem)
+    return problems.length > 0 || decision.handlers.some((one) => one.problem)
       ? exitCodes.failed
       : exitCodes.settled;
   },

@@ -91,6 +91,8 @@ export const printUninstalled = (result: Uninstalled, paint: Paint): string => {
   const did = result.ticked.did.map((row) => `${paint.good('✓')} ${row}`);
   const waits = troubles(result.ticked.outcome).map((problem) => printTrouble(problem, paint).trimEnd());
   const left = result.left.map(({ path, why }) => `${paint.dim('·')} ${path} stays: ${why}`);
-  const end = result.complete ? 'Everything that was ours is gone.' : 'Not everything could go yet; run rcm-node uninstall again.';
+  const end = result.complete
+    ? 'Everything that was ours is gone.'
+    : 'Not everything could go yet; run rcm-node uninstall again.';
   return `${[...did, ...waits, end, ...left].join('\n')}\n`;
 };

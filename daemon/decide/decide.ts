@@ -4,7 +4,7 @@
  */
 import { canonical, type Desired, digestOf } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
-import type { Observed } from '../model/observed.ts';
+import type { Observed, Trial } from '../model/observed.ts';
 import type { Decision, HandlerReport, Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../model/problem.ts';
 import { inWords, lastHour, type Limits, remember, restartWait } from './cadence.ts';
@@ -13,7 +13,7 @@ import { adopted, configId, restartDue, servedNow } from './restart.ts';
 import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
 import { fight, linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
-import { verdict } from './verdict.ts';
+import { definedIn, verdict } from './verdict.ts';
 import { type Wish, wish } from './wanted.ts';
 import { type WantedFile, type Wiring, wire } from './wiring.ts';
 
@@ -111,10 +111,12 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
       code: 'restart-budget',
       message: `the runtime was restarted ${count} times within an hour; the next restart may come in ${inWords(wait)}`,
     });
-  } else if (touches) {
+  }
+  let trial: Trial | undefined;
+  if (wait === 0 && touches) {
     const bare = wire(scene.site, new Map());
     const asking = trialOf(bare, change.wiring, runtime);
-    const trial = before.trials.find((one) => one.id === asking.id);
+    trial = before.trials.find((one) => one.id === asking.id);
     if (!trial) return { plan: asking, handlers: asked.reports, notes };
     const ours = new Set([...change.tables.keys(), ...Object.keys(scene.present)]);
     const problem = verdict(trial, { tables: change.tables, ours }, scene.foreign, runtime.configPath);
@@ -126,7 +128,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
         hint: 'The first start on the real host proves it.',
       });
   }
-  return plan(scene, asked, change, wait > 0, limits, notes);
+  return plan(scene, asked, change, wait > 0, trial, limits, notes);
 };
 
 const plan = (
@@ -134,13 +136,14 @@ const plan = (
   asked: Wish,
   change: Change,
   held: boolean,
+  trial: Trial | undefined,
   limits: Limits,
   notes: readonly Problem[],
 ): Decision => {
   const { before, runtime } = scene;
   const keys = new Set(asked.wanted.flatMap((one) => (one.installed ? [one.installed.key] : [])));
   const steps: Step[] = [...asked.artifacts];
-  if (!held) steps.push(...configSteps(scene, asked, change, keys, limits));
+  if (!held) steps.push(...configSteps(scene, asked, change, trial, keys, limits));
   const answer = (list: readonly Step[], because: readonly string[]): Decision => ({
     plan: {
       kind: 'steps',
@@ -162,6 +165,7 @@ const configSteps = (
   scene: Scene,
   asked: Wish,
   change: Change,
+  trial: Trial | undefined,
   keys: ReadonlySet<string>,
   limits: Limits,
 ): readonly Step[] => {
@@ -174,8 +178,6 @@ const configSteps = (
   // On the way out the import goes before the file it names: a restart in between must not find it dangling.
   const ordered = tables.size === 0 ? [...files].reverse() : files;
   const unit = runtime.unit?.name ?? '';
-  const former = servedNow(runtime);
-  const keep = former.filter((name) => !(name in scene.present));
   const steps: Step[] = [
     ...(restart && limits.quietSeconds > 0 ? [{ kind: 'quiet', seconds: limits.quietSeconds } as const] : []),
     ...links.now,
@@ -185,7 +187,7 @@ const configSteps = (
     ...(restart
       ? ([
           { kind: 'activate', unit },
-          { kind: 'prove', unit, serve: [...tables.keys()], keep, former },
+          { kind: 'prove', unit, serve: [...tables.keys()], ...survivors(scene, trial) },
         ] as const)
       : []),
     ...links.later,
@@ -215,6 +217,22 @@ const configSteps = (
   return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
     ? [...steps, { kind: 'record', ledger: record }]
     : [];
+};
+
+/**
+ * Of what is served now: `keep` has to survive the restart, `former` an undo. A handler that no file defines any more is
+ * gone with any restart, whoever asks for it, and must not be held against ours.
+ */
+const survivors = (
+  { runtime, present }: Scene,
+  trial: Trial | undefined,
+): { readonly keep: readonly string[]; readonly former: readonly string[] } => {
+  const served = servedNow(runtime);
+  const [without, shall] = [trial?.before, trial?.after].map((dump) => dump && definedIn(dump));
+  return {
+    keep: served.filter((name) => !(name in present) && shall?.has(name) !== false),
+    former: served.filter((name) => name in present || without?.has(name) !== false),
+  };
 };
 
 const reasons = (before: Observed, asked: Wish, change: Change, held: boolean): readonly string[] => {

@@ -59,7 +59,12 @@ export const globPattern = (glob: string): RegExp => {
     } else if (char === '\\' && i + 1 < glob.length) source += quote(glob.charAt(++i));
     else source += quote(char);
   }
-  return new RegExp(`^${source}$`);
+  try {
+    return new RegExp(`^${source}$`);
+  } catch {
+    // A range that runs backwards, [z-a], matches nothing in Go and is an error here.
+    return /(?!)/;
+  }
 };
 
 const quote = (char: string): string => char.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');

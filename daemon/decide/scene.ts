@@ -41,7 +41,7 @@ export type Scene = {
 export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene => {
   const { runtime, ledger } = before;
   if (runtime.name === 'none') throw new Failure(runtime.problem);
-  const generation = judgeRuntime(runtime, before.activate);
+  const generation = knownGeneration(runtime);
   const site = siteOf(generation, runtime, before.files, ledger);
   const { base, drop, now } = site;
   const mainPath = runtime.configPath;
@@ -55,6 +55,8 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
   const fault = faultOf(runtime, foreign);
   if (fault) throw new Failure(fault);
   refuseForeignDropIn(before.files[drop], drop, ledger);
+  // Last, because a fault found in a file is nearly always why the runtime does not answer.
+  if (before.activate) judgeHealth(runtime);
   return {
     desired,
     before,
@@ -69,42 +71,42 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
 export const textIn = (fact: FileFact | undefined): string | null =>
   fact?.kind === 'regular' ? fact.text : null;
 
-const judgeRuntime = (runtime: RuntimeFacts, activate: boolean): Generation => {
-  const { unit, cri } = runtime;
-  if (activate && unit) {
-    if (unit.load === 'masked')
-      throw new Failure({
-        code: 'unit-masked',
-        message: `${unit.name} is masked; it cannot be restarted`,
-        hint: `systemctl unmask ${unit.name}`,
-      });
-    if (unit.active !== 'active')
-      throw new Failure({
-        code: 'runtime-unreachable',
-        message: `${unit.name} is ${unit.active} (${unit.sub}); nothing is written until it runs`,
-        hint: `systemctl status ${unit.name}; journalctl -u ${unit.name}`,
-      });
-    if (cri.kind === 'silent')
-      throw new Failure({
-        code: 'runtime-unreachable',
-        message: `${unit.name} is active, but CRI does not answer: ${cri.why}`,
-      });
-    if (!cri.ready)
-      throw new Failure({
-        code: 'runtime-unreachable',
-        message: `the runtime says that it is not ready: ${cri.reason}`,
-      });
-  }
-  const generation = generationOf(runtime.version);
-  if (!generation)
+const judgeHealth = ({ unit, cri }: RuntimeFacts): void => {
+  if (!unit) return;
+  if (unit.load === 'masked')
     throw new Failure({
-      code: 'unsupported-runtime',
-      message:
-        runtime.version === ''
-          ? `the version of ${runtime.binary || 'containerd'} cannot be found out`
-          : `containerd ${runtime.version} is not known; 1.x and 2.x are`,
+      code: 'unit-masked',
+      message: `${unit.name} is masked; it cannot be restarted`,
+      hint: `systemctl unmask ${unit.name}`,
     });
-  return generation;
+  if (unit.active !== 'active')
+    throw new Failure({
+      code: 'runtime-unreachable',
+      message: `${unit.name} is ${unit.active} (${unit.sub}); nothing is written until it runs`,
+      hint: `systemctl status ${unit.name}; journalctl -u ${unit.name}`,
+    });
+  if (cri.kind === 'silent')
+    throw new Failure({
+      code: 'runtime-unreachable',
+      message: `${unit.name} is active, but CRI does not answer: ${cri.why}`,
+    });
+  if (!cri.ready)
+    throw new Failure({
+      code: 'runtime-unreachable',
+      message: `the runtime says that it is not ready: ${cri.reason}`,
+    });
+};
+
+const knownGeneration = (runtime: RuntimeFacts): Generation => {
+  const generation = generationOf(runtime.version);
+  if (generation) return generation;
+  throw new Failure({
+    code: 'unsupported-runtime',
+    message:
+      runtime.version === ''
+        ? `the version of ${runtime.binary || 'containerd'} cannot be found out`
+        : `containerd ${runtime.version} is not known; 1.x and 2.x are`,
+  });
 };
 
 const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: Ledger): void => {

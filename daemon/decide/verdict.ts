@@ -2,7 +2,7 @@
  * The verdict on a trial: the runtime's own parser read the present configuration and the staged one; by meaning, only
  * our handlers may differ. Everything else is refused with the culprit's file and line.
  */
-import type { ConfigFile, RuntimeFacts, Trial } from '../model/observed.ts';
+import type { ConfigFile, DumpFact, RuntimeFacts, Trial } from '../model/observed.ts';
 import { Failure, type Problem, type Where } from '../model/problem.ts';
 import { locate, parseToml, type TomlPath } from '../model/toml.ts';
 import { declaredSchema, disablesCri, handlersIn, isTable, viewOf } from '../runtimes/containerd.ts';
@@ -66,6 +66,13 @@ export const foreignOwner = (files: readonly Parsed[], name: string): Where | un
   return undefined;
 };
 
+/** The handlers of a dumped configuration; `undefined` where none could be read out of it. */
+export const definedIn = (dump: DumpFact): ReadonlySet<string> | undefined => {
+  if (dump.kind !== 'dumped') return undefined;
+  const view = viewOf(parseToml(dump.text, 'containerd config dump', 'broken-config'));
+  return view && new Set(Object.keys(view.runtimes));
+};
+
 /** `undefined`: the staged configuration may be written. */
 export const verdict = (
   trial: Trial,
@@ -75,11 +82,13 @@ export const verdict = (
 ): Problem | undefined => {
   if (trial.before.kind === 'impossible' || trial.after.kind === 'impossible') return undefined;
   if (trial.before.kind === 'failed')
-    return {
-      code: 'broken-config',
-      message: `containerd cannot read the present configuration: ${trial.before.why}`,
-      where: { file: mainPath },
-    };
+    return (
+      versionMix(files) ?? {
+        code: 'broken-config',
+        message: `containerd cannot read the present configuration: ${trial.before.why}`,
+        where: { file: mainPath },
+      }
+    );
   if (trial.after.kind === 'failed') {
     const mixed = versionMix(files);
     if (mixed) return mixed;

@@ -17,6 +17,7 @@ import {
   rename,
   rm,
   rmdir,
+  stat,
   symlink,
   unlink,
 } from 'node:fs/promises';
@@ -76,6 +77,20 @@ const syncFolder = async (path: string): Promise<void> => {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+};
+
+/** Like `mkdir -p`. Node's own `recursive` turns the EROFS of a read-only file system into ENOENT. */
+const makeWay = async (path: string): Promise<void> => {
+  try {
+    await mkdir(path, 0o755);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') {
+      await makeWay(dirname(path));
+      await mkdir(path, 0o755);
+    } else if (errno !== 'EEXIST' || (await stat(path).catch(() => undefined))?.isDirectory() !== true)
+      throw error;
   }
 };
 
@@ -218,7 +233,7 @@ export const makeFiles = (root: string): Files => {
         await rmdir(dirname(own(path))).catch(() => undefined);
         return;
       }
-      await mkdir(dirname(own(path)), { recursive: true, mode: 0o755 });
+      await makeWay(dirname(own(path)));
       const temp = `${own(path)}.${randomBytes(6).toString('hex')}`;
       await symlink(target, temp);
       await rename(temp, own(path)).catch(async (error) => {
@@ -278,7 +293,7 @@ export const makeFiles = (root: string): Files => {
     makeFolder: (path) =>
       guard(path, async () => {
         const folder = real(path);
-        await mkdir(folder, { recursive: true, mode: 0o755 });
+        await makeWay(folder);
         // mkdir obeys the umask; a folder that containerd cannot search would hide the configuration from it.
         await chmod(folder, 0o755);
         await syncFolder(dirname(folder));
@@ -291,7 +306,7 @@ export const makeFiles = (root: string): Files => {
       }),
     move: (from, to) =>
       guard(to, async () => {
-        await mkdir(dirname(own(to)), { recursive: true, mode: 0o755 });
+        await makeWay(dirname(own(to)));
         await rename(own(from), own(to));
         await syncFolder(dirname(own(to)));
       }),

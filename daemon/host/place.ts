@@ -48,5 +48,5 @@ export const placeIn = (root: string, path: string, last: boolean): string => {
     if (target.startsWith('/')) at = '/';
     todo = [...target.split('/').filter((one) => one !== '' && one !== '.'), ...rest];
   }
-  return join(root, at);
+  return at === '/' ? root : join(root, at);
 };

@@ -3,6 +3,7 @@
  * folder is not there yet, the regular tick finds the change all the same.
  */
 import { type FSWatcher, watch } from 'node:fs';
+import { basename } from 'node:path';
 
 export type Watcher = {
   /** Replaces the set of watched folders; those that cannot be watched are returned. */
@@ -26,6 +27,9 @@ export const watchFolders = (onChange: (path: string) => void): Watcher => {
           const watcher = watch(folder, { persistent: false }, (_event, name) => {
             // Our own temporary files come and go with every write.
             if (name?.startsWith('.rcm-node-')) return;
+            // The end of the folder itself is told with its own name. One of the same name may follow, which has to
+            // be watched anew; a child of that name does no harm.
+            if (name === basename(folder)) drop(folder);
             onChange(name ? `${folder}/${name}` : folder);
           });
           watcher.on('error', () => drop(folder));

@@ -3,7 +3,7 @@
  * Kept in /var/lib/rcm-node/ledger.json. The journal beside it holds the plan that is being carried out.
  */
 import type { Handler } from './desired.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, StepKind } from './plan.ts';
 import { Failure, type Problem } from './problem.ts';
 
 export type Installed = {
@@ -137,14 +137,35 @@ const shape: Record<keyof Ledger, (value: unknown) => boolean> = {
   attempts: isRecord,
 };
 
-/** Throws `state-damaged` or `state-newer`. */
-export const parseLedger = (text: string, file: string): Ledger => {
-  const value = { ...emptyLedger, ...parseVersioned(text, file) };
+const checkLedger = (found: Record<string, unknown>, file: string): Ledger => {
+  const value = { ...emptyLedger, ...found };
   for (const [key, fits] of Object.entries(shape))
     if (!fits(value[key as keyof Ledger]))
       throw new Failure({ code: 'state-damaged', message: `"${key}" has a wrong shape`, where: { file } });
   return value;
 };
+
+/** Throws `state-damaged` or `state-newer`. */
+export const parseLedger = (text: string, file: string): Ledger =>
+  checkLedger(parseVersioned(text, file), file);
+
+const stepKinds: ReadonlySet<unknown> = new Set(
+  Object.keys({
+    fetch: true,
+    place: true,
+    quiet: true,
+    folder: true,
+    unfolder: true,
+    write: true,
+    link: true,
+    activate: true,
+    prove: true,
+    discard: true,
+    record: true,
+  } satisfies Record<StepKind, true>),
+);
+
+const isStep = (value: unknown): boolean => isRecord(value) && stepKinds.has(value.kind);
 
 /** Throws `state-damaged` or `state-newer`. */
 export const parseJournal = (text: string, file: string): Journal => {
@@ -153,11 +174,13 @@ export const parseJournal = (text: string, file: string): Journal => {
   if (
     !isRecord(plan) ||
     !Array.isArray(plan.steps) ||
-    typeof value.at !== 'number' ||
+    !plan.steps.every(isStep) ||
+    !Number.isInteger(value.at) ||
+    Number(value.at) < 0 ||
     typeof value.socket !== 'string' ||
     !isRecord(value.ledger) ||
     (value.direction !== 'forward' && value.direction !== 'undo')
   )
     throw new Failure({ code: 'state-damaged', message: 'the journal has a wrong shape', where: { file } });
-  return value as unknown as Journal;
+  return { ...value, ledger: checkLedger(value.ledger, file) } as unknown as Journal;
 };

@@ -189,9 +189,14 @@ export const printWhere = (where: Where): string =>
     .filter((part) => part !== undefined)
     .join(':');
 
-/** `file:line:column: message`, on one line; the hint is printed apart. */
+const control = /[\p{Cc}\u2028\u2029]+/gu;
+
+/**
+ * `file:line:column: message`, on one line; the hint is printed apart. Messages quote files and programs of others,
+ * whose control characters would reach a terminal.
+ */
 export const printProblem = (problem: Problem): string =>
-  `${problem.where ? `${printWhere(problem.where)}: ` : ''}${problem.message}`;
+  `${problem.where ? `${printWhere(problem.where)}: ` : ''}${problem.message}`.replace(control, ' ');
 
 /** The one error class: everything thrown on purpose is one of these. */
 export class Failure extends Error {

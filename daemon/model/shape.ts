@@ -26,9 +26,15 @@ const nameOf = (value: unknown): string => {
   );
 };
 
+/** A quoted key may hold anything, and messages end on terminals: what is not plain is escaped, and cut. */
+const printPart = (part: string): string =>
+  /^[A-Za-z0-9_-]{1,120}$/.test(part) ? part : JSON.stringify(part.slice(0, 120)).slice(1, -1);
+
 export const printKey = (path: TomlPath): string =>
   path
-    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${part}`))
+    .map((part, index) =>
+      typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${printPart(part)}`,
+    )
     .join('');
 
 export const whereOf = (cursor: Cursor): Where => ({
@@ -102,13 +108,15 @@ export const boolean = (cursor: Cursor): boolean | undefined => {
 
 export const integer = (cursor: Cursor, least: number, most: number): number | undefined => {
   if (cursor.value === undefined) return undefined;
-  if (typeof cursor.value !== 'number' || !Number.isInteger(cursor.value)) return wrong(cursor, 'an integer');
-  if (cursor.value < least || cursor.value > most)
+  const isBig = typeof cursor.value === 'bigint';
+  if (!isBig && !Number.isInteger(cursor.value)) return wrong(cursor, 'an integer');
+  const value = Number(cursor.value);
+  if (value < least || value > most)
     return fail(
       cursor,
       `"${printKey(cursor.path)}" is ${cursor.value}, but must be from ${least} to ${most}`,
     );
-  return cursor.value;
+  return value;
 };
 
 export const required = <T>(cursor: Cursor, value: T | undefined): T =>
@@ -117,6 +125,7 @@ export const required = <T>(cursor: Cursor, value: T | undefined): T =>
 /** The known key that was probably meant: at most two edits away. */
 const nearest = (key: string, keys: readonly string[]): string | undefined =>
   keys
+    .filter((known) => Math.abs(known.length - key.length) <= 2)
     .map((known) => [edits(key.toLowerCase(), known.toLowerCase()), known] as const)
     .filter(([distance]) => distance <= 2)
     .sort(([a], [b]) => a - b)[0]?.[1];

@@ -6,11 +6,11 @@
 import type { Artifact, Handler, Machine, OptionValue, RuntimeKind } from './desired.ts';
 import {
   at,
-  boolean,
   type Cursor,
   elements,
   entries,
   fail,
+  printKey,
   required,
   string,
   strings,
@@ -41,14 +41,40 @@ const annotation = /^[A-Za-z0-9_./*?[\]-]{1,253}$/;
 const annotationSays = 'an annotation key or a pattern of one is expected';
 
 /** Names that belong to the runtime itself or to installers that we would fight with. */
-const reserved = [/^(runc|crun|youki|runsc|default|untrusted)$/, /^(kata|nvidia)(-|$)/];
+const reserved = [
+  /^(runc|crun|youki|runsc|default|untrusted)$/,
+  /^(kata|nvidia)(-|$)/,
+  // The one label that every JavaScript object answers to, whether or not it holds a handler of this name.
+  /^constructor$/,
+];
 
-const machines: Readonly<Record<string, Machine>> = {
-  amd64: 'amd64',
-  x86_64: 'amd64',
-  arm64: 'arm64',
-  aarch64: 'arm64',
-};
+const machines: ReadonlyMap<string, Machine> = new Map([
+  ['amd64', 'amd64'],
+  ['x86_64', 'amd64'],
+  ['arm64', 'arm64'],
+  ['aarch64', 'arm64'],
+]);
+
+/**
+ * What containerd decodes options into: the values of these must have these types, whatever they look like
+ * (https://github.com/containerd/containerd/blob/main/api/types/runc/options/oci.proto and
+ * https://github.com/containerd/containerd/blob/main/api/types/runtimeoptions/v1/api.proto).
+ */
+const optionTypes: ReadonlyMap<string, 'string' | 'boolean' | 'integer'> = new Map([
+  ['TypeUrl', 'string'],
+  ['ConfigPath', 'string'],
+  ['ShimCgroup', 'string'],
+  ['BinaryName', 'string'],
+  ['Root', 'string'],
+  ['CriuPath', 'string'],
+  ['CriuImagePath', 'string'],
+  ['CriuWorkPath', 'string'],
+  ['NoPivotRoot', 'boolean'],
+  ['NoNewKeyring', 'boolean'],
+  ['SystemdCgroup', 'boolean'],
+  ['IoUid', 'integer'],
+  ['IoGid', 'integer'],
+]);
 
 const topKeys = [
   'name',
@@ -96,13 +122,17 @@ const handlerName = (root: Cursor, shim: string): string => {
 const artifact = (root: Cursor, policy: Policy): Artifact => {
   const strategyAt = at(root, 'fetchStrategy');
   const strategy = required(strategyAt, table(strategyAt, ['type', 'anonHttp', 'platforms']));
+  string(at(strategy, 'type'));
   const platformKeys = ['os', 'arch', 'location', 'sha256'];
   const platforms = elements(at(strategy, 'platforms')).map((cursor) => {
     const row = required(cursor, table(cursor, platformKeys));
     const arch = required(at(row, 'arch'), string(at(row, 'arch')));
-    const machine = machines[arch];
+    const machine = machines.get(arch);
     if (machine === undefined)
-      fail(at(row, 'arch'), `"${arch}" is no known architecture; write amd64, arm64, x86_64 or aarch64`);
+      fail(
+        at(row, 'arch'),
+        `${JSON.stringify(arch.slice(0, 40))} is no known architecture; write amd64, arm64, x86_64 or aarch64`,
+      );
     return { row, os: required(at(row, 'os'), string(at(row, 'os'))), machine };
   });
   const anonymous = table(at(strategy, 'anonHttp'), ['location', 'sha256']);
@@ -145,18 +175,32 @@ export const printUrl = (url: string): string => {
 const location = (cursor: Cursor, policy: Policy): string => {
   const url = required(cursor, string(cursor));
   if (!URL.canParse(url)) fail(cursor, 'location is no absolute URL');
-  const { protocol, hostname } = new URL(url);
+  const { protocol, hostname, host, pathname } = new URL(url);
   if (!['https:', 'http:', 'file:'].includes(protocol))
     fail(cursor, `location has the scheme "${protocol}"; https:, http: and file: are known`);
   if (protocol === 'file:' && hostname !== '')
     fail(cursor, 'a file: location names no host; write file:///path');
-  if (protocol !== 'file:' && policy.allowedHosts.length > 0 && !policy.allowedHosts.includes(hostname))
+  if (protocol === 'file:' && !isFilePath(pathname))
+    fail(
+      cursor,
+      'location is no path of a file: "%" has to be written %25, and %2F and %00 cannot stand in it',
+    );
+  const allowed = policy.allowedHosts.map((one) => one.toLowerCase());
+  if (protocol !== 'file:' && allowed.length > 0 && !allowed.includes(hostname) && !allowed.includes(host))
     fail(
       cursor,
       `artifacts from the host "${hostname}" are not allowed on this node (allowedHosts)`,
       'policy-denied',
     );
   return url;
+};
+
+const isFilePath = (pathname: string): boolean => {
+  try {
+    return decodeURIComponent(pathname) !== '' && !/%(2f|00)/i.test(pathname);
+  } catch {
+    return false;
+  }
 };
 
 const runtimeKind = (cursor: Cursor): RuntimeKind => {
@@ -187,17 +231,36 @@ const options = (cursor: Cursor): Record<string, OptionValue> =>
   Object.fromEntries(
     entries(cursor).map(([key, value]) => {
       if (!/^[A-Za-z0-9_]{1,64}$/.test(key)) fail(value, `"${key.slice(0, 80)}" is no name of an option`);
-      return [key, option(value)] as const;
+      return [key, option(value, optionTypes.get(key))] as const;
     }),
   );
 
-const option = (cursor: Cursor): OptionValue => {
+const option = (cursor: Cursor, type: 'string' | 'boolean' | 'integer' | undefined): OptionValue => {
+  const value = plain(cursor, type === 'string');
+  if (
+    type !== undefined &&
+    type !== (typeof value === 'bigint' || Number.isInteger(value) ? 'integer' : typeof value)
+  )
+    fail(
+      cursor,
+      `"${printKey(cursor.path)}" must be ${typeNames[type]}; containerd would refuse anything else`,
+    );
+  return value;
+};
+
+const typeNames = { string: 'a string', boolean: 'true or false', integer: 'an integer' } as const;
+
+const plain = (cursor: Cursor, verbatim: boolean): OptionValue => {
   const { value } = cursor;
-  if (typeof value === 'boolean') return boolean(cursor) ?? false;
-  if (typeof value === 'number' || typeof value === 'bigint') return value;
+  if (typeof value === 'boolean' || typeof value === 'bigint') return value;
+  if (typeof value === 'number')
+    return Number.isFinite(value)
+      ? value
+      : fail(cursor, `"${printKey(cursor.path)}" must be a finite number`);
   const text = required(cursor, string(cursor));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a control character in an option is what is looked for
   if (/[\u0000-\u001f\u007f]/.test(text)) fail(cursor, 'an option value holds a control character');
+  if (verbatim) return text;
   if (text === 'true' || text === 'false') return text === 'true';
-  return /^-?(0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : text;
+  return /^(0|-?[1-9][0-9]{0,14})$/.test(text) ? Number(text) : text;
 };

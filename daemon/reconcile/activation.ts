@@ -23,8 +23,9 @@ export const activate = async (
   const unit = await systemd.unit(name);
   if (from !== undefined && unit.invocation !== from && unit.invocation !== '') return;
   if (from === undefined) await hooks.intend(unit.invocation);
-  // A unit that failed too often would refuse to start (StartLimitBurst).
-  if (unit.active === 'failed' || unit.restarts > 0) await systemd.resetFailed(name);
+  // systemd counts our restarts too: without this the sixth start within 10 s, the undo perhaps, would be refused and
+  // leave the runtime down (StartLimitBurst, systemd.unit(5)).
+  await systemd.resetFailed(name);
   host.log('info', `restarting ${name}`, { invocation: unit.invocation });
   const result = await systemd.restart(name, restartDeadlineMs);
   if (result !== 'done')

@@ -2,6 +2,7 @@
  * From a location to a folder of the store: download, verify, take out the named files, check that they run here, and
  * only then give them their name. Nothing of this touches the configuration, so nothing of it needs undoing.
  */
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { folderOf, paths } from '../decide/paths.ts';
 import type { DownloadOptions } from '../host/http.ts';
 import type { Host } from '../host/host.ts';
@@ -17,9 +18,15 @@ const incoming = (handler: Handler): string =>
 /** Most entries that an archive may have; a shim's has a handful. */
 const maxEntries = 10_000;
 
-export const fetchArtifact = async (host: Host, settings: Settings, handler: Handler): Promise<string> => {
+/** `sha256`: what the bytes have to be; `undefined` where the first bytes that come are trusted. */
+export const fetchArtifact = async (
+  host: Host,
+  settings: Settings,
+  handler: Handler,
+  sha256: string | undefined,
+): Promise<string> => {
   await makeIncoming(host);
-  const { url, sha256 } = handler.artifact;
+  const { url } = handler.artifact;
   const steps = { at: 0 };
   const { extraCa } = settings;
   const options: DownloadOptions = {
@@ -46,7 +53,7 @@ export const fetchArtifact = async (host: Host, settings: Settings, handler: Han
       );
     },
   };
-  const location = url.startsWith('file:') ? `file://${host.files.real(new URL(url).pathname)}` : url;
+  const location = url.startsWith('file:') ? pathToFileURL(host.files.real(fileURLToPath(url))).href : url;
   const result = await host.download(
     location,
     sha256,

@@ -6,7 +6,7 @@ import type { Observed } from '../model/observed.ts';
 import { hintOf, type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { consider } from './once.ts';
-import { loadState } from './state.ts';
+import { readState } from './state.ts';
 
 export type Check = {
   readonly what: string;
@@ -56,7 +56,7 @@ export const diagnose = async (
   });
   await add('service', () => service(host));
   await add('state', async () => {
-    const state = await loadState(host);
+    const state = await readState(host);
     const tick = { activate: host.systemd !== undefined, deep: true, force: false, now: false };
     const { desired, before, decision } = await consider(host, settings, state.ledger, tick, {
       force: false,

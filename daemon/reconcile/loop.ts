@@ -51,6 +51,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   let swept = Number.NEGATIVE_INFINITY;
   // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
   await notifier.ready('Looking at this host');
+  let said = '';
+  // Each status is a process of its own (systemd-notify): only what is new is worth one.
+  const say = async (line: string): Promise<void> => {
+    if (line !== said) await notifier.status(line);
+    said = line;
+  };
   try {
     while (!state.stopping) {
       state.pending = false;
@@ -64,11 +70,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       if ('outcome' in ticked) {
         previous = await publish(host, ticked, previous);
         phase = phases[ticked.outcome.kind];
+        if (ticked.did.length > 0) host.clock.tidy();
         watcher.set(watchable(ticked).map(host.files.real));
-        await notifier.status(headline(previous));
+        await say(headline(previous));
       } else {
         host.log('error', printProblem(ticked), { code: ticked.code });
-        await notifier.status(printProblem(ticked));
+        await say(printProblem(ticked));
       }
       if (state.stopping) break;
       await rest(host, state, nextTick(phase, settings.interval * 1000, host.clock.random()));

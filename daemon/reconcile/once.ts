@@ -18,6 +18,7 @@ import type { Decision, Plan, Step } from '../model/plan.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { fetchArtifact, placeArtifact } from './artifacts.ts';
+import { sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe.ts';
 import { gather } from './sources.ts';
 import { loadState, saveJournal, saveLedger } from './state.ts';
@@ -93,6 +94,7 @@ export const once = async (host: Host, settings: Settings, tick: Tick): Promise<
 
 const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked> => {
   const state = await loadState(host);
+  await sweep(host, state.journal);
   let { ledger } = state;
   const did: string[] = [];
   let failed: { readonly problem: Problem; readonly undone: boolean } | undefined;
@@ -179,7 +181,9 @@ const artifacts = async (
     const { handler } = step;
     try {
       host.log('info', sentence(step) ?? '', { handler: handler.name });
-      const sha256 = await fetchArtifact(host, settings, handler);
+      // What was trusted on first use is asked for by its digest from then on.
+      const pinned = handler.artifact.sha256 ?? ledger.trusted[handler.artifact.url];
+      const sha256 = await fetchArtifact(host, settings, handler, pinned);
       await placeArtifact(host, settings, handler, sha256);
       did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
       if (handler.artifact.sha256 === undefined && ledger.trusted[handler.artifact.url] !== sha256) {

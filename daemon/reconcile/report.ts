@@ -5,6 +5,7 @@ import { headline, metrics, troubles } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { Report } from '../model/outcome.ts';
 import { hintOf, printProblem, problemOf } from '../model/problem.ts';
+import { printUrl } from '../model/shim.ts';
 import { version } from '../version.ts';
 import type { Ticked } from './once.ts';
 
@@ -31,7 +32,10 @@ export const reportOf = (material: Ticked, agent: string, now: number): Report =
     notes: decision.notes,
     did: material.did,
     restarts: { lastHour: lastHour(ledger.restarts, now), last: last === undefined ? null : iso(last) },
-    trusted: ledger.trusted,
+    // status.json is for everyone to read; a URL may hold a password or a token.
+    trusted: Object.fromEntries(
+      Object.entries(ledger.trusted).map(([url, sha256]) => [printUrl(url), sha256]),
+    ),
   };
 };
 

@@ -20,24 +20,39 @@ export type State = {
   readonly problems: readonly Problem[];
 };
 
-export const loadState = async (host: Host): Promise<State> => {
+/** Reads only, for commands that change nothing. Throws `state-newer`, and `unreadable-source` for what may pass. */
+export const readState = (host: Host): Promise<State> => load(host, async () => undefined);
+
+/** Sets damaged files aside, so that the next save does not bury what a person might still want to see. */
+export const loadState = (host: Host): Promise<State> =>
+  load(host, (path) => host.files.move(path, `${path}.damaged`));
+
+const load = async (host: Host, setAside: (path: string) => Promise<void>): Promise<State> => {
   const problems: Problem[] = [];
-  const load = async <T>(path: string, parse: (text: string, file: string) => T): Promise<T | undefined> => {
+  const read = async <T>(path: string, parse: (text: string, file: string) => T): Promise<T | undefined> => {
     const fact = await host.files.look(path);
     if (fact.kind === 'absent') return undefined;
+    // What the system refuses now (EIO, EMFILE) may be whole: nobody may take it for lost, and with it what is ours.
+    if (fact.kind === 'unreadable' && fact.errno !== undefined)
+      throw new Failure({
+        code: 'unreadable-source',
+        message: `the file cannot be read: ${fact.errno}`,
+        where: { file: path },
+        hint: 'Nothing is changed until it can be read.',
+      });
     try {
       if (fact.kind === 'regular') return parse(fact.text, path);
-      const what = fact.kind === 'foreign' ? fact.what : fact.why;
-      throw new Failure({ code: 'state-damaged', message: `it is ${what}`, where: { file: path } });
+      const message = fact.kind === 'foreign' ? `it is ${fact.what}` : fact.why;
+      throw new Failure({ code: 'state-damaged', message, where: { file: path } });
     } catch (error) {
       if (!(error instanceof Failure) || error.problem.code !== 'state-damaged') throw error;
       problems.push(error.problem);
-      await host.files.move(path, `${path}.damaged`);
+      await setAside(path);
       return undefined;
     }
   };
-  const ledger = await load(paths.ledger, parseLedger);
-  const journal = await load(paths.journal, parseJournal);
+  const ledger = await read(paths.ledger, parseLedger);
+  const journal = await read(paths.journal, parseJournal);
   return { ledger: ledger ?? journal?.ledger ?? emptyLedger, journal, problems };
 };
 

@@ -20,16 +20,26 @@ export type Manifest = {
 
 export const manifestName = 'manifest.json';
 
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isEntry = (value: unknown): boolean =>
+  isRecord(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
+
+/** `undefined` for what is no manifest; one that does not vouch for its own binary is none. */
 export const parseManifest = (text: string): Manifest | undefined => {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    const manifest = value as Manifest;
-    return manifest.version === 1 && typeof manifest.files === 'object' && typeof manifest.binary === 'string'
-      ? manifest
-      : undefined;
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }
+  if (!isRecord(value) || value.version !== 1) return undefined;
+  const { binary, files, sha256, url } = value;
+  if (typeof binary !== 'string' || typeof sha256 !== 'string' || typeof url !== 'string') return undefined;
+  if (!isRecord(files) || !Object.hasOwn(files, binary) || !Object.values(files).every(isEntry))
+    return undefined;
+  return value as Manifest;
 };
 
 export const observeStore = async (

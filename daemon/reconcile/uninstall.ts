@@ -40,7 +40,7 @@ export const uninstall = async (
     for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
     for (const path of [paths.ledger, paths.journal, `${paths.ledger}.damaged`, `${paths.journal}.damaged`])
       await host.files.removeTree(path);
-    await host.files.dropFolder(paths.state);
+    for (const path of [paths.state, paths.home]) await host.files.dropFolder(path);
     for (const path of [paths.links, paths.store, paths.state])
       if (await host.files.isFolder(path))
         left.push({ path, why: 'it is not empty: something in it is not ours, or still in use' });

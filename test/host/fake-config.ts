@@ -81,7 +81,12 @@ const renames = (config: Table): Table => {
   };
 };
 
-const streaming = ['disable_tcp_service', 'stream_server_address', 'stream_server_port', 'enable_tls_streaming'];
+const streaming = [
+  'disable_tcp_service',
+  'stream_server_address',
+  'stream_server_port',
+  'enable_tls_streaming',
+];
 const images = ['registry', 'max_concurrent_downloads', 'image_pull_progress_timeout'];
 
 /** The CRI plugin's own migration from version 2 to 3; what the version 3 tables hold already stays. */
@@ -93,7 +98,8 @@ const migrateCri = (plugins: Table): Table => {
   const rest: Table = {};
   for (const [key, value] of Object.entries(old)) {
     if (streaming.includes(key)) rest[key] = value;
-    else if (key === 'sandbox_image') image.pinned_images = { sandbox: value, ...tableOf(image.pinned_images) };
+    else if (key === 'sandbox_image')
+      image.pinned_images = { sandbox: value, ...tableOf(image.pinned_images) };
     else if (images.includes(key)) image[key] ??= value;
     else if (key === 'containerd') runtime.containerd = { ...tableOf(value), ...tableOf(runtime.containerd) };
     else runtime[key] ??= value;
@@ -123,7 +129,9 @@ const emptyRuntime = (major: number): Table => ({
   runtime_path: '',
   runtime_type: '',
   snapshotter: '',
-  ...(major === 1 ? { runtime_engine: '', runtime_root: '', sandbox_mode: 'podsandbox' } : { sandboxer: 'podsandbox' }),
+  ...(major === 1
+    ? { runtime_engine: '', runtime_root: '', sandbox_mode: 'podsandbox' }
+    : { sandboxer: 'podsandbox' }),
   options: {},
 });
 
@@ -149,6 +157,20 @@ const decodeCri = (given: Table, major: number): Table => {
   );
   return { ...merged, containerd: { ...containerd, runtimes } };
 };
+
+/** 2.x splits CRI; the other two plugins print their settings in full as well. */
+const decodeOthers = (plugins: Table): Table => ({
+  [v3Images]: deep(
+    {
+      max_concurrent_downloads: 3,
+      pinned_images: {},
+      registry: { config_path: '' },
+      snapshotter: 'overlayfs',
+    },
+    tableOf(plugins[v3Images]),
+  ),
+  [v2Cri]: deep({ disable_tcp_service: true, stream_server_port: '0' }, tableOf(plugins[v2Cri])),
+});
 
 const parts = (version: string): { readonly major: number; readonly minor: number } => {
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -177,7 +199,12 @@ export const loadConfig = (
   }
 };
 
-const load = (root: string, main: string | undefined, version: string, purpose: 'daemon' | 'dump'): Loaded => {
+const load = (
+  root: string,
+  main: string | undefined,
+  version: string,
+  purpose: 'daemon' | 'dump',
+): Loaded => {
   const { major, minor } = parts(version);
   const top = newest(version);
   let config: Table = { version: major === 1 ? 1 : top };
@@ -194,7 +221,9 @@ const load = (root: string, main: string | undefined, version: string, purpose: 
     let file = toTable(text, path);
     const declared = typeof file.version === 'number' ? file.version : 0;
     if (declared > top && (major === 2 || minor >= 7))
-      throw new Fatal(`expected containerd config version equal to or less than \`${top}\`, got \`${declared}\``);
+      throw new Fatal(
+        `expected containerd config version equal to or less than \`${top}\`, got \`${declared}\``,
+      );
     rootVersion ??= Math.max(declared, 1);
     if (major === 2 && minor >= 3) {
       if (declared > rootVersion)
@@ -250,7 +279,12 @@ const answer = (config: Table, seen: readonly string[], version: string): Loaded
         ? undefined
         : `no corresponding runtime configured in \`containerd.runtimes\` for \`default_runtime_name = "${name}"\``,
     socket: typeof grpc.address === 'string' ? grpc.address : '/run/containerd/containerd.sock',
-    dump: stringify({ version: newest(version), imports: [...seen], ...rest, plugins: { ...others, [id]: cri } }),
+    dump: stringify({
+      version: newest(version),
+      imports: [...seen],
+      ...rest,
+      plugins: { ...others, ...(major === 2 ? decodeOthers(others) : {}), [id]: cri },
+    }),
   };
 };
 
@@ -261,7 +295,7 @@ const read = (root: string, path: string): string | undefined => {
 
 const toTable = (text: string, path: string): Table => {
   try {
-    return parse(text) as Table;
+    return parse(text, { integersAsBigInt: 'asNeeded' }) as Table;
   } catch (error) {
     throw new Fatal(`failed to load TOML from ${path}: ${String(error).split('\n')[0]}`);
   }

@@ -31,7 +31,7 @@ export type Start =
   | 'drops'
   /** Never ready. */
   | 'hangs'
-  | { readonly slow: number }
+  | { readonly slow: number; readonly later?: 'no-cri' }
   | { readonly dies: number };
 
 type Sandbox = { readonly id: string; readonly handler: string };
@@ -101,6 +101,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     elapsed: () => time.now,
     sleep: async (ms) => advance(ms),
     random: () => 0.5,
+    tidy: () => undefined,
   };
   const after = (ms: number, act: () => void): void => {
     timers.push({ at: time.now + ms, act });
@@ -176,6 +177,8 @@ export const fakeHost = (options: FakeOptions): Fake => {
     }
     if (typeof how === 'object' && 'slow' in how) {
       state('activating', 'start');
+      if (how.later && loaded.kind === 'loaded')
+        daemon.loaded = { ...loaded, criFault: 'failed to load plugin' };
       after(how.slow, () => state('active', 'running'));
       return { job: 'done', ms: how.slow };
     }
@@ -308,7 +311,8 @@ export const fakeHost = (options: FakeOptions): Fake => {
     // A shim's test run: a script that says "broken" is one that does not run.
     if (program.startsWith(`${root}/`))
       return headOf(program).includes('broken') ? ran(1, '', 'broken') : ran(0, 'version 1');
-    if (words[0] === '--version') return ran(0, `containerd github.com/containerd/containerd v${version} 1234abc\n`);
+    if (words[0] === '--version')
+      return ran(0, `containerd github.com/containerd/containerd v${version} 1234abc\n`);
     daemon.dumps += 1;
     const [first, path, ...verb] = words;
     if (words.join(' ') === 'config default') return dumped(loadConfig(root, undefined, version, 'dump'));

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,8 @@ export type Meta = Omit<FakeOptions, 'root'> & {
   /** `0o600`; git keeps only whether a file is executable. */
   readonly modes?: Readonly<Record<string, number>>;
   readonly owners?: Readonly<Record<string, readonly [number, number]>>;
+  /** Seconds since 1970: when a file was last changed. */
+  readonly times?: Readonly<Record<string, number>>;
 };
 
 export type Node = {
@@ -134,6 +137,10 @@ export const openCase = (t: Test, name: string): Node => {
   for (const [path, [uid, gid]] of Object.entries(meta.owners ?? {}))
     if (process.getuid?.() === 0) chownSync(join(root, path), uid, gid);
   for (const [path, mode] of Object.entries(meta.modes ?? {})) chmodSync(join(root, path), mode);
+  for (const [path, time] of Object.entries(meta.times ?? {})) utimesSync(join(root, path), time, time);
   addPrograms(root);
-  return openNode(root, meta);
+  const node = openNode(root, meta);
+  // What somebody wrote after the daemon had started, and the daemon does not know yet.
+  if (existsSync(join(folder, 'late'))) cpSync(join(folder, 'late'), root, { recursive: true });
+  return node;
 };

@@ -54,9 +54,10 @@ const identity = (pid: string): string | undefined => {
   }
 };
 
-export const claim = (estate: Estate): void => {
+/** The node is a leftover once its owner is gone: this process, or another one to which it is handed over. */
+export const claim = (estate: Estate, owner = process.pid): void => {
   mkdirSync(estate.dir, { recursive: true });
-  writeFileSync(join(estate.dir, 'owner'), identity(`${process.pid}`) ?? '');
+  writeFileSync(join(estate.dir, 'owner'), identity(`${owner}`) ?? '');
 };
 
 const pause = (ms: number): void => {

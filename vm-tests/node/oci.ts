@@ -14,7 +14,7 @@ export type OciImage = { readonly name: string; readonly layout: Uint8Array };
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** An image with `files` (path to bytes, all executable) that runs `entrypoint`. */
-const ociImage = (
+export const ociImage = (
   name: string,
   files: Readonly<Record<string, Uint8Array>>,
   entrypoint: readonly string[],

@@ -1,0 +1,105 @@
+/** `npm run demo`: prepares a node, plays the acts, says what was measured. Exit codes: arguments.ts. */
+import { raze } from '../vm-tests/node/estate.ts';
+import { MachineLacks } from '../vm-tests/node/machine.ts';
+import { actPlan } from './acts/plan.ts';
+import { actServe } from './acts/serve.ts';
+import { actOwnStatus, actServiceStatus } from './acts/status.ts';
+import { actUninstall } from './acts/uninstall.ts';
+import { actUpdate } from './acts/update.ts';
+import { actWasm } from './acts/wasm.ts';
+import { parseArguments, usage } from './arguments.ts';
+import { Disproved } from './disproved.ts';
+import { duration } from './fit.ts';
+import { keepNode } from './keep.ts';
+import { prepare } from './prepare.ts';
+import { makeScreen, type Screen } from './screen.ts';
+import type { Stage } from './stage.ts';
+import { tidyAtExit } from './tidy.ts';
+
+const play = async (stage: Stage): Promise<void> => {
+  const dropped = await actPlan(stage);
+  await actServe(stage, dropped);
+  await actWasm(stage);
+  await actServiceStatus(stage);
+  await actOwnStatus(stage);
+  await actUpdate(stage);
+  await actUninstall(stage);
+};
+
+const summarize = ({ screen, figures }: Stage, preparedMs: number, totalMs: number): void => {
+  const rows = [
+    ...figures,
+    ['all of it', `${duration(totalMs)}, ${duration(preparedMs)} of it to prepare the node`] as const,
+  ];
+  const width = Math.max(...rows.map(([what]) => what.length));
+  screen.title('What was measured');
+  for (const [what, value] of rows) screen.say(`  ${what.padEnd(width)}  ${screen.paint.bold(value)}`);
+};
+
+const explain = async (stage: Stage, error: unknown): Promise<void> => {
+  const { screen, node } = stage;
+  const mark = screen.paint.bad('✗');
+  if (error instanceof Disproved)
+    screen.say(`\n  ${mark} Expected: ${error.expected}\n    Seen: ${error.seen.replaceAll('\n', '\n    ')}`);
+  else screen.say(`\n  ${mark} ${error instanceof Error ? error.message : String(error)}`);
+  screen.remark('The last lines of the journal of the node:');
+  const journal = await node.exec(['journalctl', '--no-pager', '-n', '30', '-o', 'short-precise'], {
+    timeoutMs: 20_000,
+  });
+  screen.output(`${journal.stdout}${journal.stderr}`);
+};
+
+const demo = async (screen: Screen, keep: boolean): Promise<number> => {
+  const began = performance.now();
+  screen.say(screen.paint.bold('rcm-node: a demonstration on a throwaway node'));
+  screen.say('Lines with $ were run in the node, a ✓ was checked. Ctrl-C at any time: nothing stays.\n');
+  tidyAtExit(screen.clear);
+  const stage = await prepare(screen);
+  const preparedMs = performance.now() - began;
+  let code = 0;
+  try {
+    await play(stage);
+    summarize(stage, preparedMs, performance.now() - began);
+  } catch (error) {
+    await explain(stage, error);
+    code = 1;
+  }
+  if (keep) keepNode(stage.node, screen);
+  else {
+    await screen.during('end of the node', () => stage.node.stop());
+    screen.say(
+      `\n  The node is gone. Kept for the next run: ~/.cache/rcm-node (images, artifacts, downloads) and dist/.`,
+    );
+  }
+  return code;
+};
+
+const main = async (argv: readonly string[]): Promise<number> => {
+  const wanted = parseArguments(argv);
+  if (wanted.kind === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (wanted.kind === 'usage') {
+    process.stderr.write(`demo: ${wanted.message}\n\n${usage}`);
+    return 2;
+  }
+  try {
+    if (wanted.kind === 'demo')
+      return await demo(makeScreen(process.stdout, process.env.NO_COLOR), wanted.keep);
+    raze(wanted.node);
+    process.stdout.write(`${wanted.node} is gone.\n`);
+    return 0;
+  } catch (error) {
+    if (error instanceof MachineLacks) {
+      process.stderr.write(`The demo cannot run here. This is missing:\n${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+};
+
+// A closed pipe (`npm run demo | head`) ends the demo; what it started is taken away at exit.
+process.stdout.on('error', () => process.exit(1));
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,54 @@
+/** Everything before the curtain: this machine, the executable, the artifacts, the node. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Progress } from '../vm-tests/node/command.ts';
+import { cacheDir, prepareImage } from '../vm-tests/node/images.ts';
+import { MachineLacks, prepareMachine } from '../vm-tests/node/machine.ts';
+import { bootDemoNode } from './boot.ts';
+import { buildIfNeeded } from './build.ts';
+import { makeBundles } from './bundles.ts';
+import { isNetworkTrouble, missing } from './requirements.ts';
+import type { Screen } from './screen.ts';
+import { takeSnapshot } from './snapshot.ts';
+import type { Stage } from './stage.ts';
+
+/** What mmdebstrap says of its own work is of interest only while it happens; what the harness says stays. */
+const progressTo =
+  (screen: Screen, detail: (text: string) => void): Progress =>
+  (line) => {
+    if (/^[IWE]: |^\s/.test(line)) detail(line.replace(/^\w: /, ''));
+    else screen.say(`  ${line}`);
+  };
+
+const prepared = async (screen: Screen): Promise<Stage> => {
+  const waiting = <T>(what: string, work: (progress: Progress) => Promise<T>): Promise<T> =>
+    screen.during(what, (detail) => work(progressTo(screen, detail)));
+  await waiting('packages of this machine', prepareMachine);
+  await buildIfNeeded(screen);
+  await waiting('image of the node', (progress) => prepareImage('trixie', 'containerd', progress));
+  const bundles = await waiting('two versions of crun with WasmEdge', makeBundles);
+  const node = await waiting('boot of the node', (progress) => bootDemoNode(bundles, progress));
+  const before = await takeSnapshot(node, '/etc', '/etc/rcm-node');
+  const version = (await node.run(['containerd', '--version'])).split(' ')[2] ?? '';
+  screen.say(
+    `  ${screen.paint.good('✓')} ${node.name} runs: Debian 13, systemd as PID 1, D-Bus, containerd ${version};` +
+      ' no network, no Wasm.',
+  );
+  return { node, screen, bundles, before, figures: [] };
+};
+
+/** Throws `MachineLacks` where the demo cannot run, with all that is missing in its message. */
+export const prepare = async (screen: Screen): Promise<Stage> => {
+  const lacks = missing(!existsSync(join(cacheDir(), 'images')));
+  if (lacks.length > 0) throw new MachineLacks(lacks.map((lack) => `  ✗ ${lack}`).join('\n'));
+  try {
+    return await prepared(screen);
+  } catch (error) {
+    if (!isNetworkTrouble(error)) throw error;
+    const said = error instanceof Error ? error.message : String(error);
+    throw new MachineLacks(
+      `  ✗ network: a download from the Debian mirrors or the npm registry failed. Proxies are taken from the environment\n` +
+        `    and from apt's configuration. What was said:\n${said.replace(/^/gm, '      ')}`,
+    );
+  }
+};

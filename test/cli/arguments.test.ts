@@ -1,0 +1,71 @@
+import t from 'tap';
+import { commands, parseCommand, usage } from '../../daemon/cli/arguments.ts';
+
+const plain = { root: '/', activate: true, json: false, force: false };
+const message = (...argv: readonly string[]): string => {
+  const parsed = parseCommand(argv);
+  if (parsed.kind !== 'usage') throw new Error(`expected a usage error, got ${JSON.stringify(parsed)}`);
+  return parsed.message;
+};
+
+t.test('every command stands by itself', async (t) => {
+  for (const name of Object.keys(commands))
+    t.match(parseCommand([name]), { kind: 'command', command: { name, ...plain } }, name);
+});
+
+t.test('options may stand before or behind the command, and be spelt both ways', async (t) => {
+  const command = { name: 'once', root: '/mnt', activate: false, json: true, force: true };
+  for (const argv of [
+    ['once', '--root', '/mnt', '--json', '--force'],
+    ['--force', '--json', '--root=/mnt', 'once'],
+  ])
+    t.same(parseCommand(argv), { kind: 'command', command });
+});
+
+t.test('the runtime is left alone where it was asked for, and in every other root', async (t) => {
+  t.match(parseCommand(['once', '--no-activate']), { command: { root: '/', activate: false } });
+  t.match(parseCommand(['plan', '--root', '/mnt']), { command: { root: '/mnt', activate: false } });
+  t.match(parseCommand(['plan', '--root', '/']), { command: { root: '/', activate: true } });
+});
+
+t.test('help is there for all and for one', async (t) => {
+  t.same(parseCommand(['--help']), { kind: 'help', text: usage });
+  t.same(parseCommand(['-h']), { kind: 'help', text: usage });
+  const once = parseCommand(['once', '-h']);
+  t.match(once, { kind: 'help', text: /^rcm-node once: bring this host[\s\S]*--force/ });
+  t.match(parseCommand(['run', '--help']), { kind: 'help', text: /Usage: rcm-node run\n$/ });
+  t.match(parseCommand(['once', 'too', 'many', '--help']), { kind: 'help' });
+  for (const name of Object.keys(commands)) t.match(usage, `  ${name} `);
+  for (const code of [0, 1, 2, 3, 4]) t.match(usage, new RegExp(`  ${code}  [a-z]`));
+  for (const line of usage.split('\n').filter((row) => !row.includes('--force')))
+    t.ok(line.length <= 110, line);
+});
+
+t.test('the version is a command and an option', async (t) => {
+  for (const argv of [['version'], ['--version'], ['-V']])
+    t.match(parseCommand(argv), { kind: 'command', command: { name: 'version', json: false } });
+  t.match(parseCommand(['-V', '--json']), { command: { name: 'version', json: true } });
+  t.match(parseCommand(['version', '--json']), { command: { name: 'version', json: true } });
+});
+
+t.test('what cannot be meant is an error that says what is wrong', async (t) => {
+  t.equal(message(), 'a command is missing');
+  t.equal(message('--json'), 'a command is missing');
+  t.match(message('start'), /^"start" is no command; known: run, once, plan/);
+  t.equal(message('once', 'more'), '"more" is one argument too many');
+  t.equal(message('once', '--dry-run'), "Unknown option '--dry-run'");
+  t.equal(message('once', '-x'), "Unknown option '-x'");
+  t.match(message('once', '--root'), /--root <value>' argument missing/);
+  t.equal(message('once', '--root='), '--root needs a folder');
+  t.match(message('once', '--json=yes'), /does not take an argument/);
+  t.equal(message('run', '--json'), '--json does not go with "run"');
+  t.equal(message('status', '--force'), '--force does not go with "status"');
+  t.equal(message('doctor', '--no-activate'), '--no-activate does not go with "doctor"');
+  t.equal(message('once', '--version'), '--version does not go with "once"');
+});
+
+t.test('no word of JavaScript is a command', async (t) => {
+  for (const word of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
+    for (const argv of [[word], [word, '--help'], [word, '--json']])
+      t.match(message(...argv), /is no command/);
+});

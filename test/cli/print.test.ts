@@ -1,0 +1,165 @@
+import t from 'tap';
+import {
+  paintFor,
+  printChecks,
+  printReport,
+  printTrouble,
+  printUninstalled,
+} from '../../daemon/cli/print.ts';
+import { emptyLedger } from '../../daemon/model/ledger.ts';
+import type { Report } from '../../daemon/model/outcome.ts';
+import { codes } from '../../daemon/model/problem.ts';
+import { nothing } from '../../daemon/model/desired.ts';
+import { observed } from '../decide/bare-host.ts';
+
+const plain = paintFor(false, undefined);
+const colour = paintFor(true, undefined);
+const now = Date.parse('2024-01-02T03:04:05Z');
+const report: Report = {
+  version: 1,
+  agent: '0.1.0',
+  at: '2024-01-02T03:03:05.000Z',
+  outcome: { kind: 'converged' },
+  runtime: { name: 'containerd', version: '2.1.0', unit: 'containerd.service' },
+  handlers: [],
+  notes: [],
+  did: [],
+  restarts: { lastHour: 0, last: null },
+  trusted: {},
+};
+const problem = { code: 'bad-toml', message: 'odd', where: { file: '/f', line: 2 } } as const;
+
+t.test('colour is for terminals, and NO_COLOR takes it away', async (t) => {
+  t.equal(colour.good('x'), '\u001b[32mx\u001b[39m');
+  t.equal(paintFor(true, '').bad('x'), '\u001b[31mx\u001b[39m', 'an empty NO_COLOR says nothing');
+  for (const paint of [plain, paintFor(true, '1'), paintFor(false, '')])
+    t.equal(paint.good(paint.bad(paint.warn(paint.dim(paint.bold('x'))))), 'x');
+});
+
+t.test('a trouble is a line with its place, and a line with the way out', async (t) => {
+  t.equal(printTrouble(problem, plain), `✗ /f:2: odd\n  ${codes['bad-toml'].hint}\n`);
+  t.equal(printTrouble({ ...problem, hint: 'do this' }, plain), '✗ /f:2: odd\n  do this\n');
+});
+
+t.test('a host that is asked for nothing is told in two lines', async (t) => {
+  t.equal(
+    printReport(report, plain, now),
+    '● Nothing is asked for on containerd 2.1.0\n  rcm-node 0.1.0, converged, 60 s ago\n',
+  );
+});
+
+t.test(
+  'handlers are a table that fits its longest name, each with its state and where it comes from',
+  async (t) => {
+    const handlers = [
+      { name: 'spin', state: 'served', sha256: 'ab'.repeat(32), source: '/s/a.toml' },
+      { name: 'a-very-long-handler-name', state: 'removing', source: '/s/b.toml' },
+      { name: 'x', state: 'failed', source: '/s/c.toml', problem },
+    ] as const;
+    const outcome = { kind: 'degraded', problems: [problem] } as const;
+    const text = printReport({ ...report, handlers, outcome, notes: [problem] }, plain, now);
+    t.equal(
+      text,
+      `● Serving 2 of 3 (spin, a-very-long-handler-name) on containerd 2.1.0
+  rcm-node 0.1.0, degraded, 60 s ago
+
+  HANDLER                   STATE     SHA256        SOURCE
+  spin                      served    abababababab  /s/a.toml
+  a-very-long-handler-name  removing  -             /s/b.toml
+  x                         failed    -             /s/c.toml
+
+✗ /f:2: odd
+  ${codes['bad-toml'].hint}
+`,
+      'a problem that is told twice is printed once',
+    );
+  },
+);
+
+t.test('every state and every outcome has a colour of its own kind', async (t) => {
+  const handlers = (['served', 'pending', 'removing', 'failed', 'refused'] as const).map((state) => ({
+    name: state,
+    state,
+    source: '/f',
+  }));
+  const text = printReport({ ...report, handlers }, colour, now);
+  for (const [state, code] of [
+    ['served', 32],
+    ['pending', 33],
+    ['removing', 33],
+    ['failed', 31],
+    ['refused', 31],
+  ] as const)
+    t.match(text, `\u001b[${code}m${state}`);
+  const mark = (outcome: Report['outcome']) => printReport({ ...report, outcome }, colour, now).slice(0, 5);
+  t.equal(mark({ kind: 'converged' }), '\u001b[32m');
+  t.equal(mark({ kind: 'waiting', for: [] }), '\u001b[33m');
+  for (const bad of [
+    { kind: 'degraded', problems: [] },
+    { kind: 'failed', problem, undone: true },
+    { kind: 'refused', problem },
+  ] as const)
+    t.equal(mark(bad), '\u001b[31m', bad.kind);
+});
+
+t.test('what was done, and when the runtime was last restarted, is told', async (t) => {
+  const text = printReport(
+    {
+      ...report,
+      did: ['restart containerd.service'],
+      restarts: { lastHour: 1, last: '2024-01-02T01:04:05Z' },
+    },
+    plain,
+    now,
+  );
+  t.match(text, '\n✓ restart containerd.service\n\n  last restart of the runtime by rcm-node 2 h ago\n');
+  const aged = (at: string) =>
+    printReport({ ...report, at }, plain, now)
+      .trimEnd()
+      .split(', ')
+      .at(-1);
+  t.same(
+    ['2024-01-02T03:04:06Z', '2024-01-02T02:34:05Z', '2024-01-01T03:04:05Z', '2023-12-30T03:04:05Z'].map(
+      aged,
+    ),
+    ['0 s ago', '30 min ago', '24 h ago', '3 d ago'],
+  );
+});
+
+t.test('checks have a mark each, and a hint where there is one', async (t) => {
+  t.equal(
+    printChecks(
+      [
+        { what: 'host', verdict: 'good', says: 'fine' },
+        { what: 'disk', verdict: 'warn', says: 'full', hint: 'free some' },
+        { what: 'CRI', verdict: 'bad', says: 'silent' },
+        { what: 'service', verdict: 'unknown', says: 'who knows' },
+      ],
+      plain,
+    ),
+    '✓ host: fine\n! disk: full\n  free some\n✗ CRI: silent\n? service: who knows\n',
+  );
+});
+
+t.test('an uninstall says what went, what stays and why', async (t) => {
+  const ticked = {
+    outcome: { kind: 'converged' },
+    decision: { plan: { kind: 'settled' }, handlers: [], notes: [] },
+    before: observed,
+    desired: nothing,
+    did: ['remove /etc/x'],
+    ledger: emptyLedger,
+  } as const;
+  t.equal(
+    printUninstalled(
+      { ticked, complete: true, left: [{ path: '/etc/rcm-node', why: 'it is yours' }] },
+      plain,
+    ),
+    '✓ remove /etc/x\nEverything that was ours is gone.\n· /etc/rcm-node stays: it is yours\n',
+  );
+  const waits = { ...ticked, outcome: { kind: 'waiting', for: [problem] } } as const;
+  t.match(
+    printUninstalled({ ticked: waits, complete: false, left: [] }, plain),
+    new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything could go yet`),
+  );
+});

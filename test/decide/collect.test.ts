@@ -1,0 +1,67 @@
+import t from 'tap';
+import { collect, unreferenced } from '../../daemon/decide/collect.ts';
+import type { Ledger } from '../../daemon/model/ledger.ts';
+import type { Observed, StoreFact } from '../../daemon/model/observed.ts';
+import { key, observed, runtime, serving } from './bare-host.ts';
+
+const [old, used] = [key('a'), key('b')];
+const whole: StoreFact = { kind: 'whole', sha256: old, url: '', binary: 'x' };
+const retired = (sandboxes: readonly string[] | null): Ledger['retired'] => ({
+  [old]: { handler: 'spin', sandboxes },
+});
+const before = (list: Ledger['retired'], more: Partial<Observed> = {}): Observed => ({
+  ...observed,
+  store: { [old]: whole, [used]: whole },
+  ledger: { ...observed.ledger, retired: list },
+  ...more,
+});
+const keys = new Set([used]);
+
+t.test('folders that a handler names are not touched', async (t) => {
+  t.same(unreferenced(before({}), keys), [old]);
+  t.same(collect(before({}), runtime, new Set([old, used])), []);
+});
+
+t.test('a folder that nobody knows of and nobody has mapped is discarded', async (t) => {
+  t.same(collect(before({}), runtime, keys), [
+    { kind: 'discard', key: old },
+    { kind: 'record', ledger: before({}).ledger },
+  ]);
+  t.same(collect(before({}, { mapped: [old] }), runtime, keys), []);
+});
+
+t.test('a version that was replaced stays while one of the sandboxes from before lives', async (t) => {
+  const at = (sandboxes: readonly string[] | null, ...alive: readonly string[]) =>
+    collect(before(retired(sandboxes)), serving([], ...alive.map((id) => [id, 'spin'] as const)), keys);
+  t.match(at(null, 's1', 's2'), [{ kind: 'record', ledger: { retired: retired(['s1', 's2']) } }]);
+  t.same(at(['s1', 's2'], 's1', 's2'), [], 'nothing changed, so nothing is written');
+  t.match(at(['s1', 's2'], 's2', 's3'), [{ kind: 'record', ledger: { retired: retired(['s2']) } }]);
+  t.match(at(['s1'], 's3'), [
+    { kind: 'discard', key: old },
+    { kind: 'record', ledger: { retired: {} } },
+  ]);
+  t.match(at(null), [{ kind: 'discard', key: old }, { kind: 'record' }]);
+});
+
+t.test('sandboxes of other handlers do not hold it, a mapped file does', async (t) => {
+  const others = serving([], ['s1', 'other']);
+  t.match(collect(before(retired(['s1'])), others, keys), [
+    { kind: 'discard', key: old },
+    { kind: 'record' },
+  ]);
+  const mapped = before(retired([]), { mapped: [old] });
+  t.same(collect(mapped, others, keys), []);
+});
+
+t.test('while CRI is silent, what is out of service may be in use', async (t) => {
+  const silent = { ...runtime, cri: { kind: 'silent', why: 'x' } as const };
+  t.same(collect(before(retired(['s1'])), silent, keys), []);
+});
+
+t.test('in an image nothing runs, so nothing holds it', async (t) => {
+  const image = before(retired(['s1']), { activate: false });
+  t.match(collect(image, runtime, keys), [
+    { kind: 'discard', key: old },
+    { kind: 'record', ledger: { retired: {} } },
+  ]);
+});

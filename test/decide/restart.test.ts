@@ -1,0 +1,67 @@
+import t from 'tap';
+import { adopted, configId, restartDue, servedNow } from '../../daemon/decide/restart.ts';
+import type { Ledger } from '../../daemon/model/ledger.ts';
+import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
+import { observed, runtime, serving, unit } from './bare-host.ts';
+
+const tables = new Map<string, unknown>([['spin', { runtime_type: '/x' }]]);
+const none = new Map<string, unknown>();
+const knowing = (loaded: Ledger['loaded'], more: Partial<Observed> = {}): Observed => ({
+  ...observed,
+  ledger: { ...observed.ledger, loaded },
+  ...more,
+});
+const silent: RuntimeFacts = { ...runtime, cri: { kind: 'silent', why: 'x' } };
+
+t.test('a set of handlers is named by what it says, not by its spelling', async (t) => {
+  t.equal(configId(none), 'none');
+  t.equal(configId(new Map([['a', { x: 1, y: 2 }]])), configId(new Map([['a', { y: 2, x: 1 }]])));
+  t.not(configId(tables), configId(new Map([['spin', { runtime_type: '/y' }]])));
+  t.not(configId(tables), configId(new Map([['other', { runtime_type: '/x' }]])));
+});
+
+t.test('what is served is what CRI says', async (t) => {
+  t.same(servedNow(serving(['runc', 'spin'])), ['runc', 'spin']);
+  t.same(servedNow(serving('unknown')), []);
+  t.same(servedNow(silent), []);
+});
+
+t.test('a proven invocation is restarted for another set of handlers only', async (t) => {
+  const before = knowing({ invocation: 'now', config: configId(tables) });
+  const runs = serving(['runc', 'spin']);
+  t.notOk(restartDue(before, runs, tables, false));
+  t.notOk(restartDue(before, runs, tables, true), 'the spelling of a file is no reason');
+  t.ok(restartDue(before, runs, new Map([['spin', { runtime_type: '/new' }]]), true));
+  t.ok(restartDue(before, runs, none, false), 'a removed handler is loaded still');
+});
+
+t.test('an invocation that others started has read what stood on the disk', async (t) => {
+  const before = knowing({ invocation: 'earlier', config: configId(tables) });
+  const runs = serving(['runc', 'spin']);
+  t.notOk(restartDue(before, runs, tables, false));
+  t.ok(restartDue(before, runs, tables, true), 'what is written now was not there when it started');
+});
+
+t.test('a handler that is not served is brought back, whatever is believed', async (t) => {
+  const before = knowing({ invocation: 'now', config: configId(tables) });
+  t.ok(restartDue(before, serving(['runc']), tables, false));
+  t.notOk(restartDue(before, serving('unknown'), tables, false));
+  t.notOk(restartDue(before, silent, tables, false));
+});
+
+t.test('where nothing may be restarted, nothing is due', async (t) => {
+  t.notOk(restartDue(knowing(null, { activate: false }), serving(['runc']), tables, true));
+  const { unit: _unit, ...rest } = runtime;
+  t.notOk(restartDue(knowing(null), { ...rest, unit: undefined }, tables, true));
+});
+
+t.test('a boot or a restart by others that serves everything is taken as loaded', async (t) => {
+  const before = knowing({ invocation: 'earlier', config: 'x' });
+  const runs = serving(['runc', 'spin']);
+  t.same(adopted(before, runs, tables, false), { invocation: unit.invocation, config: configId(tables) });
+  t.equal(adopted(before, runs, tables, true), undefined, 'not while a restart is due');
+  t.equal(adopted(knowing({ invocation: 'now', config: 'x' }), runs, tables, false), undefined);
+  t.equal(adopted(knowing(null), runs, none, false), undefined, 'a host that we never touched');
+  t.same(adopted(knowing(null), runs, tables, false)?.invocation, 'now', 'state was lost');
+  t.equal(adopted(knowing(null, { activate: false }), runs, tables, false), undefined);
+});

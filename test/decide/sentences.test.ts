@@ -1,0 +1,86 @@
+import t from 'tap';
+import { storePath } from '../../daemon/decide/paths.ts';
+import { printDiff, sentence, sentences } from '../../daemon/decide/sentences.ts';
+import { emptyLedger } from '../../daemon/model/ledger.ts';
+import { absent, type Step } from '../../daemon/model/plan.ts';
+import { handler, key } from './bare-host.ts';
+
+const text = (content: string) => ({ kind: 'text', text: content, mode: 0o644, uid: 0, gid: 0 }) as const;
+const unit = 'containerd.service';
+const link = '/opt/rcm-node/shims/spin/containerd-shim-spin-v2';
+
+t.test('every step that matters to a person is a sentence, without secrets', async (t) => {
+  const steps: readonly Step[] = [
+    { kind: 'fetch', handler },
+    { kind: 'place', handler },
+    { kind: 'quiet', seconds: 30 },
+    { kind: 'folder', path: '/etc/x' },
+    { kind: 'unfolder', path: '/etc/x' },
+    { kind: 'write', path: '/etc/a', before: absent, after: text('x') },
+    { kind: 'write', path: '/etc/a', before: text('x'), after: text('y') },
+    { kind: 'write', path: '/etc/a', before: text('x'), after: absent },
+    { kind: 'link', path: link, before: null, after: storePath(key('a'), 'x', false) },
+    { kind: 'link', path: link, before: null, after: '/usr/bin/x' },
+    { kind: 'link', path: link, before: '/x', after: null },
+    { kind: 'activate', unit },
+    { kind: 'prove', unit, serve: ['spin'], keep: [], former: [] },
+    { kind: 'prove', unit, serve: ['spin', 'wws'], keep: [], former: [] },
+    { kind: 'prove', unit, serve: [], keep: [], former: [] },
+    { kind: 'discard', key: key('b') },
+    { kind: 'record', ledger: emptyLedger },
+  ];
+  t.same(sentences(steps), [
+    'fetch https://example.com/spin.tar.gz for spin',
+    'check it, test-run it and place it in the store for spin',
+    'wait for a moment in which no container is being created (30 s at most)',
+    'make the folder /etc/x',
+    'remove the folder /etc/x',
+    'write /etc/a',
+    'change /etc/a',
+    'remove /etc/a',
+    'point spin to aaaaaaaaaaaa',
+    'point spin to something foreign',
+    `remove the link ${link}`,
+    'restart containerd.service',
+    'prove that spin is served',
+    'prove that spin, wws are served',
+    'prove that the runtime is healthy',
+    'discard bbbbbbbbbbbb from the store',
+  ]);
+  t.equal(sentence({ kind: 'record', ledger: emptyLedger }), undefined);
+});
+
+t.test('the diff is one that patch(1) takes, over all files', async (t) => {
+  const diff = printDiff({
+    kind: 'steps',
+    revision: 'r',
+    because: [],
+    disrupts: true,
+    steps: [
+      { kind: 'write', path: '/etc/a', before: text('one\ntwo\n'), after: text('one\nthree\n') },
+      { kind: 'folder', path: '/etc/d' },
+      { kind: 'write', path: '/etc/d/new', before: absent, after: text('x') },
+      { kind: 'write', path: '/etc/old', before: text('y\n'), after: absent },
+    ],
+  });
+  t.equal(
+    diff.replaceAll('\t', ''),
+    `--- /etc/a
++++ /etc/a
+@@ -1,2 +1,2 @@
+ one
+-two
++three
+--- /dev/null
++++ /etc/d/new
+@@ -0,0 +1,1 @@
++x
+\\ No newline at end of file
+--- /etc/old
++++ /dev/null
+@@ -1,1 +0,0 @@
+-y
+`,
+  );
+  t.equal(printDiff({ kind: 'settled' }), '');
+});

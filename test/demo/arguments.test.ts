@@ -1,0 +1,17 @@
+import t from 'tap';
+import { parseArguments } from '../../demo/arguments.ts';
+
+t.test('the demo runs without words, and keeps the node when told', async (t) => {
+  t.same(parseArguments([]), { kind: 'demo', keep: false });
+  t.same(parseArguments(['--keep']), { kind: 'demo', keep: true });
+});
+
+t.test('only a node of the demo can be removed', async (t) => {
+  t.same(parseArguments(['--remove', 'rcm-demo-12']), { kind: 'remove', node: 'rcm-demo-12' });
+  t.match(parseArguments(['--remove', '../../etc']), { kind: 'usage' });
+});
+
+t.test('words that are not known are told', async (t) => {
+  t.match(parseArguments(['--quick']), { kind: 'usage', message: /--quick/ });
+  t.match(parseArguments(['--keep', '--remove', 'rcm-demo-1']), { kind: 'usage' });
+});

@@ -1,0 +1,27 @@
+import t from 'tap';
+import { differences } from '../../demo/snapshot.ts';
+
+const file = (sha256: string, facts = 'f 644 root:root') => ({ facts, sha256 });
+
+t.test('equal folders have no differences', async (t) => {
+  t.same(differences(new Map([['/a', file('1')]]), new Map([['/a', file('1')]])), []);
+});
+
+t.test('bytes, mode, what is new and what is gone are told apart', async (t) => {
+  const before = new Map([
+    ['/bytes', file('1')],
+    ['/gone', file('1')],
+    ['/mode', file('1')],
+  ]);
+  const after = new Map([
+    ['/bytes', file('2')],
+    ['/mode', file('1', 'f 600 root:root')],
+    ['/new', file('1')],
+  ]);
+  t.same(differences(before, after), [
+    '/bytes has other bytes',
+    '/gone is gone',
+    '/mode was "f 644 root:root" and is "f 600 root:root"',
+    '/new is new',
+  ]);
+});

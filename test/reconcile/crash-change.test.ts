@@ -1,0 +1,88 @@
+/** What crash.test.ts shows of an installation, for what comes after it: updates, removals, uninstall and rollbacks. */
+import t, { type Test } from 'tap';
+import type { Start } from '../host/fake.ts';
+import { makeRoot, type Node, openNode, wish } from './node.ts';
+import { survive } from './story.ts';
+
+const plain = (version: string) => (t: Test) => {
+  const node = openNode(makeRoot(t), { version });
+  wish(node, 'spin-v2');
+  wish(node, 'wws-v1');
+  return node;
+};
+const installed = async (node: Node): Promise<void> => {
+  await node.once();
+};
+
+// Other processes share the machine; a slow one is no failure.
+t.setTimeout(300_000);
+
+for (const version of ['1.7.24', '2.1.4']) {
+  /** Every death on one of the two, every third on the other. */
+  const dies = (at: number): boolean => version.startsWith('2') || at % 3 === 0;
+  t.test(`a new version of a shim on containerd ${version} needs no restart, wherever it is killed`, (t) =>
+    survive(
+      t,
+      {
+        open: plain(version),
+        prepare: async (node) => {
+          await node.once();
+          wish(node, 'spin-v2', 'spin-v2-new');
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 0,
+      },
+      dies,
+    ),
+  );
+
+  t.test(`the removal of one of two shims on containerd ${version} can be killed anywhere`, (t) =>
+    survive(
+      t,
+      {
+        open: plain(version),
+        prepare: async (node) => {
+          await node.once();
+          node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 1,
+      },
+      dies,
+    ),
+  );
+
+  t.test(`an uninstallation from containerd ${version} can be killed anywhere`, (t) =>
+    survive(
+      t,
+      {
+        open: plain(version),
+        prepare: installed,
+        run: (node, host) => node.uninstall({}, host),
+        restarts: 1,
+      },
+      dies,
+    ),
+  );
+}
+
+const bads: readonly (readonly [what: string, how: Start])[] = [
+  ['does not start', 'exits'],
+  ['starts without CRI', 'no-cri'],
+];
+for (const [what, how] of bads)
+  t.test(`a rollback because the runtime ${what} can be killed anywhere`, (t) =>
+    survive(
+      t,
+      {
+        open: (t) => {
+          const node = plain('2.1.4')(t);
+          node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? how : 'works');
+          return node;
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 2,
+      },
+      (at) => how === 'exits' || at % 3 === 0,
+    ),
+  );

@@ -1,0 +1,30 @@
+/**
+ * Killed at any effect, the next run ends where an uninterrupted one would: the same bytes, the same handlers, and no
+ * restart more than it takes. For every case of test/cases that has something to do.
+ */
+import { readdirSync } from 'node:fs';
+import t from 'tap';
+import { casesFolder, openCase } from './node.ts';
+import { type Story, survive } from './story.ts';
+
+/** Small hosts are killed at every point; of the others every seventh, beginning elsewhere for each. */
+const thorough = new Set(['1.7-plain', '2.1-oci-libraries']);
+const names = readdirSync(casesFolder)
+  .filter((name) => /^(\d|bad)/.test(name))
+  .sort();
+
+// Other processes share the machine; a slow one is no failure.
+t.setTimeout(300_000);
+
+for (const [index, name] of names.entries()) {
+  const all = thorough.has(name);
+  const every = name.includes('ten-shims') ? 23 : 7;
+  t.test(`an installation on ${name} can be killed ${all ? 'anywhere' : 'here and there'}`, async (t) => {
+    const story: Story = {
+      open: (t) => openCase(t, name),
+      run: (node, host) => node.once({}, host),
+      restarts: 1,
+    };
+    await survive(t, story, all ? () => true : (at) => at % every === index % every);
+  });
+}

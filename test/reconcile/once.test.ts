@@ -1,0 +1,353 @@
+import t, { type Test } from 'tap';
+import type { Outcome } from '../../daemon/model/outcome.ts';
+import { type Problem, problemOf as problemIn } from '../../daemon/model/problem.ts';
+import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
+import { difference, foreign, treeOf } from './tree.ts';
+
+const ledger = '/var/lib/rcm-node/ledger.json';
+const journal = '/var/lib/rcm-node/journal.json';
+const minute = 60_000;
+
+/** A node that serves the shims. */
+const serving = async (t: Test, names: readonly string[] = ['spin-v2'], version = '2.1.4'): Promise<Node> => {
+  const node = openNode(makeRoot(t), { version });
+  for (const name of names) wish(node, name);
+  await node.once();
+  node.fake.containerd.jobs.length = 0;
+  return node;
+};
+const problemsOf = (outcome: Outcome): readonly Problem[] => {
+  if (outcome.kind === 'degraded') return outcome.problems;
+  if (outcome.kind === 'waiting') return outcome.for;
+  return outcome.kind === 'converged' ? [] : [outcome.problem];
+};
+const refusal = (attempt: Promise<unknown>): Promise<Problem | undefined> =>
+  attempt.then(
+    () => undefined,
+    (error: unknown) => problemIn(error),
+  );
+const codes = (outcome: Outcome): readonly string[] => problemsOf(outcome).map(({ code }) => code);
+const storeOf = (node: Node): readonly string[] =>
+  Object.keys(treeOf(node.root))
+    .map((path) => /^\/opt\/rcm-node\/store\/([0-9a-f]{64})$/.exec(path)?.[1] ?? '')
+    .filter((key) => key !== '');
+const keyOf = (artifact: string): string => sha256(program(artifact));
+
+for (const version of ['1.7.24', '2.1.4'])
+  t.test(
+    `on ${version} a torn ledger is set aside, and what stands is ours again without a restart`,
+    async (t) => {
+      const node = await serving(t, ['spin-v2'], version);
+      const whole = node.read(ledger) ?? '';
+      const before = foreign(treeOf(node.root));
+      for (const length of [0, 1, 10, whole.length >> 1, whole.length - 2]) {
+        node.write(ledger, whole.slice(0, length), 0o600);
+        const first = await node.once();
+        t.strictSame(codes(first.outcome), ['state-damaged'], `cut after ${length}: it is told once`);
+        const second = await node.once();
+        t.equal(second.outcome.kind, 'converged');
+        t.strictSame(second.did, []);
+        t.strictSame(node.fake.containerd.jobs, [], 'no restart');
+        t.strictSame(difference(before, foreign(treeOf(node.root))), {}, 'no byte elsewhere changed');
+        t.equal(node.read(`${ledger}.damaged`), whole.slice(0, length), 'what was found is kept');
+        t.strictSame(Object.keys(JSON.parse(node.read(ledger) ?? '').handlers), ['spin-v2']);
+      }
+    },
+  );
+
+t.test('a torn journal is set aside, and the plan is made anew from what stands', async (t) => {
+  const node = await serving(t);
+  for (const text of ['', '{', '{"version":1}', '[]', '{"version":1,"at":0,"plan":{"steps":[]}}']) {
+    node.write(journal, text, 0o600);
+    t.strictSame(codes((await node.once()).outcome), ['state-damaged'], JSON.stringify(text));
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.equal(node.read(journal), undefined);
+  }
+  t.strictSame(node.fake.containerd.jobs, []);
+});
+
+t.test('a ledger and a journal that are both torn still end well', async (t) => {
+  const node = await serving(t);
+  node.write(ledger, '{"version":1,"handlers":[]}', 0o600);
+  node.write(journal, '{"ver', 0o600);
+  await node.once();
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.strictSame(node.fake.containerd.jobs, []);
+});
+
+for (const version of ['1.7.24', '2.1.4'])
+  t.test(
+    `on ${version} a lost state folder costs no restart, and uninstall still finds what is ours`,
+    async (t) => {
+      const node = openNode(makeRoot(t), { version });
+      node.write('/etc/containerd/config.toml', `version = ${version.startsWith('1') ? 2 : 3}\n# theirs`);
+      wish(node, 'spin-v2');
+      node.fake.containerd.restartByOther();
+      const before = foreign(treeOf(node.root));
+      await node.once();
+      node.fake.containerd.jobs.length = 0;
+      node.remove('/var/lib/rcm-node');
+      const found = await node.once();
+      t.equal(found.outcome.kind, 'converged');
+      t.strictSame(node.fake.containerd.jobs, []);
+      t.strictSame((await node.once()).did, []);
+      node.remove('/var/lib/rcm-node');
+      const gone = await node.uninstall();
+      t.ok(gone.complete);
+      const left = difference(before, foreign(treeOf(node.root)));
+      // Without the ledger nobody knows that the folder was not there before; it is empty, and it stays.
+      t.strictSame(
+        Object.keys(left).filter((path) => path !== '/etc/containerd/conf.d'),
+        [],
+      );
+    },
+  );
+
+t.test('state of a newer version stops every change, and is left as it is', async (t) => {
+  for (const path of [ledger, journal]) {
+    const node = await serving(t);
+    node.write(path, '{"version": 2, "new": true}', 0o600);
+    wish(node, 'wws-v1');
+    const before = treeOf(node.root);
+    t.match(await refusal(node.once()), { code: 'state-newer', where: { file: path } });
+    t.strictSame(treeOf(node.root), before);
+    t.strictSame(node.fake.containerd.jobs, []);
+    t.equal(node.fake.locked, false, 'and the lock is free');
+  }
+});
+
+t.test('a second run on the same host is told that the first holds the lock', async (t) => {
+  const node = await serving(t);
+  node.fake.locked = true;
+  t.match(await refusal(node.once()), { code: 'locked' });
+});
+
+t.test('several changes are one restart', async (t) => {
+  const node = await serving(t, ['spin-v2', 'wws-v1']);
+  node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
+  wish(node, 'slight-v1');
+  wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["a/*"]\n');
+  await node.once();
+  t.equal(node.fake.containerd.jobs.length, 1);
+  t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
+});
+
+t.test('a new version of a shim moves the link and restarts nothing', async (t) => {
+  const node = await serving(t);
+  const config = node.read('/etc/containerd/conf.d/zz-rcm-node.toml');
+  wish(node, 'spin-v2', 'spin-v2-new');
+  const ticked = await node.once();
+  t.equal(ticked.outcome.kind, 'converged');
+  t.strictSame(node.fake.containerd.jobs, []);
+  t.equal(node.read('/etc/containerd/conf.d/zz-rcm-node.toml'), config);
+  t.equal(
+    node.read(`/opt/rcm-node/store/${keyOf('spin-v2-new')}/containerd-shim-spin-v2`),
+    program('spin-v2-new'),
+  );
+  t.strictSame(storeOf(node), [keyOf('spin-v2-new')], 'what nobody uses is gone in the same tick');
+});
+
+t.test('the former version stays as long as a sandbox of before the switch lives', async (t) => {
+  const node = await serving(t);
+  const { containerd } = node.fake;
+  containerd.sandboxes = [
+    { id: 'old', handler: 'spin-v2' },
+    { id: 'other', handler: '' },
+  ];
+  wish(node, 'spin-v2', 'spin-v2-new');
+  await node.once();
+  const both = [keyOf('spin-v2'), keyOf('spin-v2-new')].sort();
+  t.strictSame(storeOf(node), both);
+  containerd.sandboxes = [...containerd.sandboxes, { id: 'new', handler: 'spin-v2' }];
+  await node.once();
+  t.strictSame(storeOf(node), both, 'the old one still lives');
+  containerd.sandboxes = containerd.sandboxes.filter(({ id }) => id !== 'old');
+  await node.once();
+  t.strictSame(storeOf(node), [keyOf('spin-v2-new')], 'a sandbox that came after the switch is no reason');
+  t.equal(storeOf(node)[0], keyOf('spin-v2-new'));
+});
+
+t.test('the former version stays as long as a process has it mapped, or would not say', async (t) => {
+  const node = await serving(t);
+  const old = `/opt/rcm-node/store/${keyOf('spin-v2')}`;
+  node.fake.mapped = [`${old}/containerd-shim-spin-v2`];
+  wish(node, 'spin-v2', 'spin-v2-new');
+  await node.once();
+  t.equal(storeOf(node).length, 2);
+  node.fake.mapped = [];
+  node.fake.mappedComplete = false;
+  await node.once();
+  t.equal(storeOf(node).length, 2, 'not to know is not to be free');
+  node.fake.mappedComplete = true;
+  const ticked = await node.once();
+  t.strictSame(storeOf(node), [keyOf('spin-v2-new')]);
+  t.match(ticked.did, [/^discard /]);
+});
+
+t.test('a handler in use is not removed until its last sandbox is gone, unless forced', async (t) => {
+  for (const force of [false, true]) {
+    const node = await serving(t, ['spin-v2', 'wws-v1']);
+    const { containerd } = node.fake;
+    containerd.sandboxes = [{ id: 'a', handler: 'spin-v2' }];
+    node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
+    const ticked = await node.once();
+    t.equal(ticked.outcome.kind, 'waiting');
+    t.match(problemsOf(ticked.outcome), [
+      { code: 'handler-in-use', handler: 'spin-v2', message: /1 sandbox$/ },
+    ]);
+    t.strictSame(containerd.jobs, []);
+    t.ok(containerd.served().includes('spin-v2'));
+    if (force) await node.once({ force: true });
+    else {
+      containerd.sandboxes = [];
+      t.equal((await node.once()).outcome.kind, 'converged');
+    }
+    t.strictSame(containerd.served(), ['runc', 'wws-v1']);
+    t.equal(containerd.jobs.length, 1);
+  }
+});
+
+t.test('a folder of wishes that is gone or cannot be read removes nothing', async (t) => {
+  const node = await serving(t, ['spin-v2', 'wws-v1']);
+  node.remove('/etc/rcm-node/shims.d');
+  t.match(problemsOf((await node.once()).outcome), [
+    { code: 'unreadable-source', where: { file: '/etc/rcm-node/shims.d' } },
+  ]);
+  node.write('/etc/rcm-node/shims.d', 'a file where the folder was');
+  t.strictSame(codes((await node.once()).outcome), ['unreadable-source']);
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws-v1']);
+  t.strictSame(node.fake.containerd.jobs, []);
+  node.remove('/etc/rcm-node/shims.d');
+  node.write('/etc/rcm-node/shims.d/empty.txt', '');
+  await node.once();
+  t.strictSame(node.fake.containerd.served(), ['runc'], 'an empty folder does');
+});
+
+t.test('one file that became nonsense keeps its handler, and the others follow their wishes', async (t) => {
+  const node = await serving(t, ['spin-v2', 'wws-v1']);
+  node.write('/etc/rcm-node/shims.d/spin-v2.toml', 'name = ');
+  node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
+  wish(node, 'slight-v1');
+  const ticked = await node.once();
+  t.strictSame(codes(ticked.outcome), ['bad-toml']);
+  t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
+});
+
+t.test('of two claims on a handler the one in force keeps it, whatever the age of the files', async (t) => {
+  const node = await serving(t);
+  node.write('/srv/artifacts/mine', program('mine'));
+  node.write(
+    '/etc/rcm-node/shims.d/a-newcomer.toml',
+    `name = "x"\nruntimeClass = { handler = "spin-v2" }\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/mine"\nsha256 = "${keyOf('mine')}"\n`,
+  );
+  const ticked = await node.once();
+  t.match(problemsOf(ticked.outcome), [
+    { code: 'handler-claimed', where: { file: '/etc/rcm-node/shims.d/a-newcomer.toml' } },
+  ]);
+  t.strictSame(storeOf(node), [keyOf('spin-v2')]);
+  node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.strictSame(storeOf(node), [keyOf('mine')], 'and the other gets it when the first is gone');
+});
+
+t.test('after three restarts within an hour the next ones wait, longer each time', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const { containerd } = node.fake;
+  const names = ['a-v1', 'b-v1', 'c-v1', 'd-v1', 'e-v1'];
+  for (const name of names.slice(0, 3)) {
+    wish(node, name);
+    t.equal((await node.once()).outcome.kind, 'converged');
+  }
+  for (const [index, wait] of [1, 2].entries()) {
+    const name = names[3 + index] ?? '';
+    wish(node, name);
+    const before = containerd.jobs.length;
+    const held = await node.once();
+    t.match(problemsOf(held.outcome), [{ code: 'restart-budget' }], `${name} waits`);
+    t.equal(held.outcome.kind, 'waiting');
+    t.notOk(containerd.served().includes(name));
+    node.fake.advance((wait - 0.5) * minute);
+    await node.once();
+    t.equal(containerd.jobs.length, before, 'not yet');
+    node.fake.advance(0.5 * minute);
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.equal(containerd.jobs.length, before + 1);
+  }
+  wish(node, 'f-v1');
+  await node.once({ force: true });
+  t.ok(containerd.served().includes('f-v1'), 'a person may force it');
+});
+
+t.test('an artifact that cannot be had holds up nobody else, and is tried again after a pause', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  wish(node, 'spin-v2');
+  wish(node, 'wws-v1');
+  node.remove('/srv/artifacts/wws-v1');
+  const ticked = await node.once();
+  t.match(problemsOf(ticked.outcome), [{ handler: 'wws-v1' }]);
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+  node.write('/srv/artifacts/wws-v1', program('wws-v1'));
+  await node.once();
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2'], 'it is not hammered');
+  await node.once({ now: true });
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws-v1'], 'a person may hurry it');
+});
+
+t.test('a program that does not run here is never named in the configuration', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const text = '#!/bin/sh\n# broken\n';
+  wish(node, 'spin-v2');
+  node.write('/srv/artifacts/spin-v2', text);
+  node.write(
+    '/etc/rcm-node/shims.d/spin-v2.toml',
+    (node.read('/etc/rcm-node/shims.d/spin-v2.toml') ?? '').replace(keyOf('spin-v2'), sha256(text)),
+  );
+  const ticked = await node.once();
+  t.match(problemsOf(ticked.outcome), [{ code: 'will-not-run', handler: 'spin-v2' }]);
+  t.strictSame(node.fake.containerd.jobs, []);
+  t.strictSame(storeOf(node), []);
+  t.equal(node.read('/etc/containerd/config.toml'), undefined);
+});
+
+t.test(
+  'what is trusted on first use is written down, and something else at that address is not taken',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    node.write('/etc/rcm-node/config.toml', 'allowUnpinned = true\n');
+    node.write('/srv/artifacts/spin-v2', program('spin-v2'));
+    node.write(
+      '/etc/rcm-node/shims.d/spin-v2.toml',
+      'name = "spin-v2"\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/spin-v2"\n',
+    );
+    const ticked = await node.once();
+    t.equal(ticked.outcome.kind, 'converged');
+    t.equal(ticked.ledger.trusted['file:///srv/artifacts/spin-v2'], keyOf('spin-v2'));
+    t.equal(node.fake.containerd.jobs.length, 1);
+    node.write('/srv/artifacts/spin-v2', program('evil'));
+    node.remove(`/opt/rcm-node/store/${keyOf('spin-v2')}`);
+    await node.once();
+    t.notOk(storeOf(node).includes(keyOf('evil')));
+  },
+);
+
+t.test('without activation everything is put in place for the first start', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  wish(node, 'spin-v2');
+  t.equal((await node.once({ activate: false })).outcome.kind, 'converged');
+  t.strictSame(node.fake.containerd.jobs, []);
+  node.fake.containerd.restartByOther();
+  t.ok(node.fake.containerd.served().includes('spin-v2'));
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.strictSame(node.fake.containerd.jobs, [], 'and its first start is taken as it is');
+});
+
+t.test('a restart waits for containers that are being created, but not for ever', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const { containerd } = node.fake;
+  containerd.containers = [{ id: 'c', sandbox: 's', state: 'created', createdAt: '0' }];
+  wish(node, 'spin-v2');
+  await node.once();
+  const at = Number(containerd.jobs[0]?.split(' ')[1]);
+  t.ok(at >= 30_000 && at < 32_000, `restarted after ${at} ms`);
+  t.ok(node.fake.lines.some((line) => line.startsWith('warn: containers were being created')));
+});

@@ -1,0 +1,151 @@
+import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
+import { parseShim } from '../../daemon/model/shim.ts';
+import { gather } from '../../daemon/reconcile/sources.ts';
+import { bareRoot } from './bare-root.ts';
+
+const policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] } as const;
+const folder = '/etc/rcm-node/shims.d';
+const shim = (name: string, version = '1'): string => `name = "${name}"
+[[fetchStrategy.platforms]]
+os = "linux"
+arch = "amd64"
+location = "https://example.com/${name}/${version}"
+sha256 = "${'ab'.repeat(32)}"
+`;
+
+const setUp = (t: Test, files: Readonly<Record<string, string>>) => {
+  const root = t.testdir({ etc: { 'rcm-node': { 'shims.d': files } } });
+  return { root: join(root, folder), host: bareRoot(root).host };
+};
+
+/** The ledger of a host that serves these files' shims. */
+const serving = (...files: readonly (readonly [file: string, text: string])[]): Ledger => ({
+  ...emptyLedger,
+  handlers: Object.fromEntries(
+    files.map(([file, text]) => {
+      const handler = parseShim(text, `${folder}/${file}`, policy);
+      return [handler.name, { handler, key: 'k', sha256: 'k', path: '/p' }];
+    }),
+  ),
+});
+
+t.test('each .toml file is a handler, in the order of their names', async (t) => {
+  const { host } = setUp(t, {
+    'b.toml': shim('wws'),
+    'a.toml': shim('spin'),
+    'c.toml~': shim('backup'),
+    '.d.toml': shim('hidden'),
+    README: 'x',
+  });
+  const { handlers, problems, lost } = await gather(host, policy, emptyLedger);
+  t.same(
+    handlers.map((one) => [one.name, one.where.file]),
+    [
+      ['spin', `${folder}/a.toml`],
+      ['wws', `${folder}/b.toml`],
+    ],
+  );
+  t.same([problems, lost], [[], []]);
+});
+
+t.test('an empty folder wants nothing, and is believed', async (t) => {
+  const { host } = setUp(t, {});
+  t.same(await gather(host, policy, serving(['a.toml', shim('spin')])), {
+    handlers: [],
+    problems: [],
+    lost: [],
+  });
+});
+
+t.test('a folder that is gone or cannot be read keeps what is served', async (t) => {
+  const ledger = serving(['a.toml', shim('spin')]);
+  const gone = bareRoot(t.testdir({})).host;
+  t.same(await gather(gone, policy, emptyLedger), { handlers: [], problems: [], lost: [] }, 'a fresh host');
+  t.match(await gather(gone, policy, ledger), {
+    handlers: [{ name: 'spin' }],
+    problems: [{ code: 'unreadable-source', message: /the folder is gone/, where: { file: folder } }],
+    lost: [folder],
+  });
+  const file = bareRoot(t.testdir({ etc: { 'rcm-node': { 'shims.d': 'a file' } } })).host;
+  t.match(await gather(file, policy, ledger), {
+    handlers: [{ name: 'spin' }],
+    problems: [{ code: 'unreadable-source', message: /ENOTDIR/ }],
+    lost: [folder],
+  });
+});
+
+t.test('a file that broke keeps its last answer, and the others are not touched', async (t) => {
+  const ledger = serving(['a.toml', shim('spin')], ['z.toml', shim('old')]);
+  const { host } = setUp(t, { 'a.toml': 'name = ', 'b.toml': shim('wws'), 'c.toml': '' });
+  const { handlers, problems, lost } = await gather(host, policy, ledger);
+  t.same(
+    handlers.map((one) => one.name),
+    ['spin', 'wws'],
+    'z.toml was removed on purpose',
+  );
+  t.match(problems, [
+    { code: 'bad-toml', where: { file: `${folder}/a.toml`, line: 1 } },
+    { code: 'bad-value', message: '"name" is missing' },
+  ]);
+  t.same(lost, [`${folder}/a.toml`, `${folder}/c.toml`]);
+});
+
+t.test('whatever stands in the place of a file is told, and keeps its last answer', async (t) => {
+  const names = ['binary.toml', 'dangling.toml', 'folder.toml', 'huge.toml'];
+  const ledger = serving(...names.map((name, index) => [name, shim(`h${index}`)] as const));
+  const { host, root } = setUp(t, { 'huge.toml': '#'.repeat(8 * 1024 * 1024 + 1) });
+  mkdirSync(join(root, 'folder.toml'));
+  writeFileSync(join(root, 'binary.toml'), Buffer.from([0xff, 0xfe]));
+  symlinkSync('/none', join(root, 'dangling.toml'));
+  const { handlers, problems } = await gather(host, policy, ledger);
+  t.equal(handlers.length, 4);
+  t.same(
+    problems.map((one) => one.message),
+    [
+      'it is not UTF-8 text',
+      'it is a symbolic link that leads nowhere',
+      'it is a folder',
+      'it has 8388609 bytes, more than 8388608',
+    ],
+  );
+});
+
+t.test('a file that may not be read keeps its last answer', async (t) => {
+  const { host, root } = setUp(t, { 'a.toml': shim('spin') });
+  chmodSync(join(root, 'a.toml'), 0);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  const answer = await gather(host, policy, serving(['a.toml', shim('spin')]));
+  if (isRoot) process.seteuid?.(0);
+  t.match(answer, { handlers: [{ name: 'spin' }], problems: [{ message: 'EACCES' }] });
+});
+
+t.test('of two claims on one handler the older file wins, and the other is told', async (t) => {
+  const { host, root } = setUp(t, { 'a.toml': shim('spin', 'new'), 'b.toml': shim('spin', 'old') });
+  utimesSync(join(root, 'b.toml'), 1000, 1000);
+  const { handlers, problems } = await gather(host, policy, emptyLedger);
+  t.match(handlers, [{ where: { file: `${folder}/b.toml` } }]);
+  t.match(problems, [
+    {
+      code: 'handler-claimed',
+      message: `the handler "spin" is claimed by ${folder}/b.toml already, which keeps it`,
+      where: { file: `${folder}/a.toml` },
+      handler: 'spin',
+    },
+  ]);
+});
+
+t.test('the claim in force wins, whatever its age, also while its file is broken', async (t) => {
+  const ledger = serving(['b.toml', shim('spin', 'old')]);
+  const { host, root } = setUp(t, { 'a.toml': shim('spin', 'new'), 'b.toml': shim('spin', 'old') });
+  utimesSync(join(root, 'a.toml'), 1000, 1000);
+  t.match((await gather(host, policy, ledger)).handlers, [{ where: { file: `${folder}/b.toml` } }]);
+  writeFileSync(join(root, 'b.toml'), 'broken');
+  t.match(await gather(host, policy, ledger), {
+    handlers: [{ artifact: { url: 'https://example.com/spin/old' } }],
+    problems: [{ code: 'bad-toml' }, { code: 'handler-claimed', where: { file: `${folder}/a.toml` } }],
+  });
+});

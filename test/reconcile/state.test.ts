@@ -1,0 +1,109 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { emptyLedger, type Journal, printState } from '../../daemon/model/ledger.ts';
+import { Failure } from '../../daemon/model/problem.ts';
+import { dropJournal, loadState, readState, saveJournal, saveLedger } from '../../daemon/reconcile/state.ts';
+import { bareRoot } from './bare-root.ts';
+
+const ledger = { ...emptyLedger, restarts: [1] };
+const journal: Journal = {
+  version: 1,
+  plan: { kind: 'steps', revision: 'r', steps: [], because: [], disrupts: false },
+  direction: 'forward',
+  at: 0,
+  socket: '/run/x',
+  ledger: { ...emptyLedger, restarts: [7] },
+};
+
+const setUp = (t: Test, files: Readonly<Record<string, string>> = {}) => {
+  const root = t.testdir({ var: { lib: { 'rcm-node': files } } });
+  return { host: bareRoot(root).host, folder: join(root, 'var/lib/rcm-node') };
+};
+const code = async (work: Promise<unknown>): Promise<string> => {
+  const error = await work.catch((thrown: unknown) => thrown);
+  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
+  return error.problem.code;
+};
+
+t.test('a host that was never touched has an empty ledger and no journal', async (t) => {
+  t.same(await loadState(bareRoot(t.testdir({})).host), {
+    ledger: emptyLedger,
+    journal: undefined,
+    problems: [],
+  });
+});
+
+t.test('what is saved is loaded, and only root can read it', async (t) => {
+  const root = t.testdir({});
+  const { host } = bareRoot(root);
+  await saveLedger(host, ledger);
+  await saveJournal(host, journal);
+  t.same(await loadState(host), { ledger, journal, problems: [] });
+  const folder = join(root, 'var/lib/rcm-node');
+  for (const name of ['ledger.json', 'journal.json'])
+    t.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
+  await dropJournal(host);
+  await dropJournal(host);
+  t.same(readdirSync(folder), ['ledger.json']);
+});
+
+t.test('a damaged ledger is set aside, and that of an interrupted plan takes its place', async (t) => {
+  const { host, folder } = setUp(t, { 'ledger.json': '{"version":1', 'journal.json': printState(journal) });
+  const state = await loadState(host);
+  t.match(state, { ledger: { restarts: [7] }, journal: { direction: 'forward' } });
+  t.match(state.problems, [{ code: 'state-damaged', where: { file: '/var/lib/rcm-node/ledger.json' } }]);
+  t.same(readdirSync(folder), ['journal.json', 'ledger.json.damaged']);
+  t.equal(readFileSync(join(folder, 'ledger.json.damaged'), 'utf8'), '{"version":1');
+});
+
+t.test('whoever only looks leaves a damaged file where it is', async (t) => {
+  const { host, folder } = setUp(t, { 'ledger.json': '', 'journal.json': 'x' });
+  t.match(await readState(host), {
+    ledger: emptyLedger,
+    journal: undefined,
+    problems: [{ code: 'state-damaged' }, { code: 'state-damaged' }],
+  });
+  t.same(readdirSync(folder), ['journal.json', 'ledger.json']);
+});
+
+t.test('what stands in the place of a file is set aside as well', async (t) => {
+  const { host, folder } = setUp(t);
+  mkdirSync(join(folder, 'ledger.json'));
+  symlinkSync('/none', join(folder, 'journal.json'));
+  t.match((await loadState(host)).problems, [
+    { message: 'it is a folder' },
+    { message: 'it is a symbolic link that leads nowhere' },
+  ]);
+  t.same(readdirSync(folder), ['journal.json.damaged', 'ledger.json.damaged']);
+  writeFileSync(join(folder, 'journal.json'), Buffer.from([0xff]));
+  t.match((await loadState(host)).problems, [{ message: 'it is not UTF-8 text' }]);
+});
+
+t.test('a file of a newer version stops everything, and stays', async (t) => {
+  const { host, folder } = setUp(t, { 'ledger.json': '{"version":2}' });
+  t.equal(await code(loadState(host)), 'state-newer');
+  t.equal(readFileSync(join(folder, 'ledger.json'), 'utf8'), '{"version":2}');
+});
+
+t.test('a file that the system refuses to read now is not taken for a damaged one', async (t) => {
+  const root = t.testdir({});
+  const { host } = bareRoot(root);
+  await saveLedger(host, ledger);
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot) return t.pass('unreadable', { skip: 'needs root, to become somebody else' });
+  process.seteuid?.(65_534);
+  const refused = await code(loadState(host));
+  process.seteuid?.(0);
+  t.equal(refused, 'unreadable-source');
+  t.ok(existsSync(join(root, 'var/lib/rcm-node/ledger.json')));
+  t.same((await loadState(host)).ledger, ledger);
+});

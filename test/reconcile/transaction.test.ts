@@ -1,0 +1,286 @@
+import t, { type Test } from 'tap';
+import type { Host } from '../../daemon/host/host.ts';
+import { Failure } from '../../daemon/model/problem.ts';
+import type { Start } from '../host/fake.ts';
+import { makeRoot, type Node, openNode, wish } from './node.ts';
+import { difference, foreign, treeOf } from './tree.ts';
+
+const main = '/etc/containerd/config.toml';
+
+const nodeOf = (t: Test, how: Start, version = '2.1.4'): Node => {
+  const node = openNode(makeRoot(t), { version });
+  wish(node, 'spin-v2');
+  node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? how : 'works');
+  return node;
+};
+const restartTimes = (node: Node): readonly number[] =>
+  node.fake.containerd.jobs.map((job) => Number(job.split(' ')[1]));
+
+const failures: readonly (readonly [what: string, how: Start, code: string])[] = [
+  ['exits before it is ready', 'exits', 'activation-failed'],
+  ['fails for good', 'fails', 'activation-failed'],
+  ['starts without CRI', 'no-cri', 'not-ready'],
+  ['is never ready', 'not-ready', 'not-ready'],
+  ['does not serve the new handler', 'drops', 'not-served'],
+  ['hangs in its start', 'hangs', 'activation-failed'],
+  ['dies after two seconds', { dies: 2000 }, 'activation-failed'],
+  ['dies after five seconds, again and again', { dies: 5000 }, 'activation-failed'],
+];
+
+for (const version of ['1.7.24', '2.1.4'])
+  for (const [what, how, code] of failures)
+    t.test(`a containerd ${version} that ${what} gets its former configuration back`, async (t) => {
+      const node = nodeOf(t, how, version);
+      const { containerd } = node.fake;
+      const before = foreign(treeOf(node.root));
+      const ticked = await node.once();
+      t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code } });
+      t.strictSame(difference(before, foreign(treeOf(node.root))), {}, 'every byte is back');
+      t.strictSame(containerd.served(), ['runc'], 'and healthy');
+      t.equal(containerd.jobs.length, 2, 'one restart there, one back');
+      t.match(ticked.ledger.bad, { problem: { code } });
+
+      const { jobs, dumps } = containerd;
+      const count = jobs.length;
+      const again = await node.once();
+      t.match(again.outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }, { code: 'known-bad' }] });
+      t.strictSame(again.did, []);
+      node.fake.advance(3 * 3_600_000);
+      await node.once();
+      t.equal(jobs.length, count, 'what is known to be bad is left alone, for ever');
+      t.equal(containerd.dumps, dumps);
+
+      containerd.behaves = () => 'works';
+      wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["fixed/*"]\n');
+      t.equal((await node.once()).outcome.kind, 'converged', 'until it changes');
+      t.equal((await node.once()).ledger.bad, null);
+    });
+
+t.test('a person may force what failed before', async (t) => {
+  const node = nodeOf(t, 'exits');
+  await node.once();
+  node.fake.containerd.behaves = () => 'works';
+  await node.once();
+  t.strictSame(node.fake.containerd.served(), ['runc']);
+  t.equal((await node.once({ force: true })).outcome.kind, 'converged');
+});
+
+t.test('a forced try that fails again is not tried twice in the same tick', async (t) => {
+  const node = nodeOf(t, 'exits');
+  await node.once({ force: true });
+  t.equal(node.fake.containerd.jobs.length, 2);
+});
+
+t.test('in the worst case the runtime is healthy again 240 s after the first restart', async (t) => {
+  const worst: readonly (readonly [there: Start, back: Start])[] = [
+    ['hangs', 'works'],
+    ['hangs', { slow: 59_000 }],
+    [{ slow: 59_000, later: 'no-cri' }, { slow: 59_000 }],
+    ['no-cri', { slow: 59_000 }],
+    ['not-ready', { slow: 100_000 }],
+    ['hangs', { slow: 100_000 }],
+  ];
+  for (const [there, back] of worst) {
+    const node = nodeOf(t, there);
+    const { containerd } = node.fake;
+    containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? there : back);
+    await node.once();
+    const [first = 0] = restartTimes(node);
+    const spent = node.fake.host.clock.elapsed() - first;
+    t.ok(spent <= 240_000, `${JSON.stringify([there, back])}: ${spent} ms`);
+    node.fake.advance(240_000 - spent);
+    t.strictSame(containerd.served(), ['runc'], 'served again');
+  }
+});
+
+t.test(
+  'a runtime that does not come back on its former configuration either is called by its name',
+  async (t) => {
+    const node = nodeOf(t, 'exits');
+    const { containerd } = node.fake;
+    const behaves: Start[] = ['exits', 'exits'];
+    containerd.behaves = () => behaves.shift() ?? 'works';
+    const before = foreign(treeOf(node.root));
+    const ticked = await node.once();
+    t.match(ticked.outcome, { kind: 'failed', problem: { code: 'undo-failed' } });
+    t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+  },
+);
+
+t.test('handlers of others that vanish with ours count as lost', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  node.write(
+    main,
+    `version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\nruntime_type = "io.containerd.kata.v2"\n`,
+  );
+  node.fake.containerd.restartByOther();
+  wish(node, 'spin-v2');
+  const { containerd } = node.fake;
+  const served = containerd.served;
+  containerd.served = () =>
+    served().includes('spin-v2') ? served().filter((name) => name !== 'kata') : served();
+  const ticked = await node.once();
+  t.match(ticked.outcome, { kind: 'failed', problem: { code: 'handler-lost', message: /kata/ } });
+  t.ok(containerd.served().includes('kata'));
+});
+
+/** Somebody else acts right before the first call of a verb. */
+const meanwhile = (host: Host, verb: 'swap' | 'point', path: string, act: () => void): Host => {
+  const state = { done: false };
+  const hook = (at: string): void => {
+    if (at !== path || state.done) return;
+    state.done = true;
+    act();
+  };
+  return {
+    ...host,
+    files: {
+      ...host.files,
+      swap: async (at, ...rest) => {
+        if (verb === 'swap') hook(at);
+        return host.files.swap(at, ...rest);
+      },
+      point: async (at, ...rest) => {
+        if (verb === 'point') hook(at);
+        return host.files.point(at, ...rest);
+      },
+    },
+  };
+};
+
+t.test('an edit by someone else between look and write is kept, and the plan is made anew', async (t) => {
+  for (const version of ['1.7.24', '2.1.4']) {
+    const node = nodeOf(t, 'works', version);
+    const first = version.startsWith('1') ? 'version = 2\n' : 'version = 3\n';
+    node.write(main, first);
+    const host = meanwhile(node.fake.host, 'swap', main, () => node.write(main, `${first}oom_score = -5\n`));
+    const ticked = await node.once({}, host);
+    t.ok(node.fake.containerd.served().includes('spin-v2'));
+    t.match(node.read(main), /oom_score = -5/);
+    t.equal(node.fake.containerd.jobs.length, 1);
+    t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'changed-meanwhile' } });
+    t.equal((await node.once()).outcome.kind, 'converged');
+    await node.uninstall();
+    t.equal(node.read(main), `${first}oom_score = -5\n`);
+  }
+});
+
+t.test('an edit by someone else during the restart is kept when ours is taken back', async (t) => {
+  const node = nodeOf(t, 'exits');
+  node.write(main, 'version = 3\n');
+  const { systemd } = node.fake.host;
+  if (!systemd) throw new Error('there is a service manager');
+  const edited = (): string => `${node.read(main)}\n# theirs\n`;
+  const state = { text: '' };
+  const host: Host = {
+    ...node.fake.host,
+    systemd: {
+      ...systemd,
+      restart: async (name, ms) => {
+        if (state.text === '') {
+          state.text = edited();
+          node.write(main, state.text);
+        }
+        return systemd.restart(name, ms);
+      },
+    },
+  };
+  const ticked = await node.once({}, host);
+  t.match(ticked.outcome, { kind: 'failed', undone: true });
+  t.equal(node.read(main), state.text, 'their edit is not overwritten by the undo');
+  t.equal(node.read('/etc/containerd/conf.d/zz-rcm-node.toml'), undefined, 'what is ours alone is');
+  t.strictSame(node.fake.containerd.served(), ['runc']);
+  await node.once();
+  await node.uninstall();
+  t.equal(node.read(main), 'version = 3\n\n# theirs\n');
+});
+
+t.test(
+  'a full disk in the middle undoes what was done, without a restart, and is no bad revision',
+  async (t) => {
+    for (const victim of [main, '/etc/containerd/conf.d/zz-rcm-node.toml']) {
+      const node = nodeOf(t, 'works');
+      node.write(main, 'version = 3\n');
+      const before = foreign(treeOf(node.root));
+      const { files } = node.fake.host;
+      const host: Host = {
+        ...node.fake.host,
+        files: {
+          ...files,
+          swap: async (path, was, shall) => {
+            if (path === victim && shall.kind === 'text' && shall.text.includes('rcm-node'))
+              throw new Failure({ code: 'disk-full', message: 'no space', where: { file: path } });
+            return files.swap(path, was, shall);
+          },
+        },
+      };
+      const ticked = await node.once({}, host);
+      t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'disk-full' } });
+      t.strictSame(node.fake.containerd.jobs, []);
+      t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+      t.equal((await node.once()).outcome.kind, 'converged', 'with space it goes on');
+    }
+  },
+);
+
+t.test('a disk too full for the journal changes nothing', async (t) => {
+  const node = nodeOf(t, 'works');
+  const before = foreign(treeOf(node.root));
+  const { files } = node.fake.host;
+  const host: Host = {
+    ...node.fake.host,
+    files: {
+      ...files,
+      put: async (path, ...rest) => {
+        if (path.endsWith('/journal.json')) throw new Failure({ code: 'disk-full', message: 'no space' });
+        return files.put(path, ...rest);
+      },
+    },
+  };
+  const ticked = await node.once({}, host);
+  t.match(ticked.outcome, { kind: 'failed', problem: { code: 'disk-full' } });
+  t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+  t.strictSame(node.fake.containerd.jobs, []);
+});
+
+t.test('someone else restarting the runtime during the proof is no failure', async (t) => {
+  const node = nodeOf(t, 'works');
+  const { clock } = node.fake.host;
+  const state = { done: false };
+  const host: Host = {
+    ...node.fake.host,
+    clock: {
+      ...clock,
+      sleep: async (ms) => {
+        if (ms === 500 && !state.done) {
+          state.done = true;
+          node.fake.containerd.restartByOther();
+        }
+        return clock.sleep(ms);
+      },
+    },
+  };
+  t.equal((await node.once({}, host)).outcome.kind, 'converged');
+  t.ok(state.done);
+  t.equal(node.fake.containerd.jobs.length, 1);
+  await node.once();
+  t.equal(node.fake.containerd.jobs.length, 1);
+});
+
+t.test('a service manager that cannot be reached stops everything before the first write', async (t) => {
+  const node = nodeOf(t, 'works');
+  const { systemd } = node.fake.host;
+  if (!systemd) throw new Error('there is a service manager');
+  const host: Host = {
+    ...node.fake.host,
+    systemd: {
+      ...systemd,
+      unit: async () => {
+        throw new Failure({ code: 'systemd-unreachable', message: 'no bus' });
+      },
+    },
+  };
+  const before = foreign(treeOf(node.root));
+  t.match((await node.once({}, host)).outcome, { kind: 'refused', problem: { code: 'systemd-unreachable' } });
+  t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+});

@@ -1,0 +1,186 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { paths } from '../../daemon/decide/paths.ts';
+import { stopService, uninstall } from '../../daemon/reconcile/uninstall.ts';
+import { defaultSettings } from '../../daemon/model/settings.ts';
+import type { Host } from '../../daemon/host/host.ts';
+import { makeRoot, type Node, openNode, wish } from './node.ts';
+import { difference, foreign, ours, treeOf } from './tree.ts';
+
+const main = '/etc/containerd/config.toml';
+const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
+
+const serving = async (t: Test, version = '2.1.4'): Promise<Node> => {
+  const node = openNode(makeRoot(t), { version });
+  node.write(main, `version = ${version.startsWith('1') ? 2 : 3}\n`, 0o640);
+  node.fake.containerd.restartByOther();
+  wish(node, 'spin-v2');
+  wish(node, 'wws-v1');
+  await node.once();
+  node.fake.containerd.jobs.length = 0;
+  return node;
+};
+
+t.test('what is left is named with the reason, and wishes and settings are left', async (t) => {
+  const node = await serving(t);
+  node.write('/etc/rcm-node/config.toml', 'interval = 30\n');
+  node.write('/opt/rcm-node/bin/rcm-node', 'the program\n');
+  const { complete, left } = await node.uninstall();
+  t.ok(complete);
+  t.strictSame(
+    left.map(({ path }) => path),
+    [paths.settings, paths.shims, '/opt/rcm-node/bin'],
+  );
+  t.strictSame(Object.keys(ours(treeOf(node.root))), [
+    '/opt/rcm-node',
+    '/opt/rcm-node/bin',
+    '/opt/rcm-node/bin/rcm-node',
+  ]);
+});
+
+t.test('a second uninstall finds nothing and restarts nothing', async (t) => {
+  const node = await serving(t);
+  await node.uninstall();
+  t.equal(node.fake.containerd.jobs.length, 1);
+  const tree = treeOf(node.root);
+  const again = await node.uninstall();
+  t.ok(again.complete);
+  t.strictSame(again.ticked.did, []);
+  t.equal(node.fake.containerd.jobs.length, 1);
+  t.strictSame(foreign(treeOf(node.root)), foreign(tree));
+});
+
+t.test('an uninstall where nothing was ever installed touches nothing', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  node.write(main, 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"] # my own\n');
+  node.fake.containerd.restartByOther();
+  const before = foreign(treeOf(node.root));
+  t.ok((await node.uninstall()).complete);
+  t.strictSame(foreign(treeOf(node.root)), before);
+  t.strictSame(node.fake.containerd.jobs, []);
+});
+
+t.test('handlers in use stay with all they need, until they are free or it is forced', async (t) => {
+  for (const version of ['1.7.24', '2.1.4']) {
+    const node = await serving(t, version);
+    const { containerd } = node.fake;
+    containerd.sandboxes = [{ id: 'a', handler: 'wws-v1' }];
+    const first = await node.uninstall();
+    t.notOk(first.complete);
+    t.equal(first.ticked.outcome.kind, 'waiting');
+    t.strictSame(containerd.served(), ['runc', 'wws-v1'], 'the one that nobody uses is gone');
+    t.ok(existsSync(join(node.root, '/opt/rcm-node/shims/wws-v1/containerd-shim-wws-v1')));
+    t.ok(node.read('/var/lib/rcm-node/ledger.json'), 'and the ledger stays');
+    const forced = await node.uninstall({ force: true });
+    t.ok(forced.complete);
+    t.strictSame(containerd.served(), ['runc']);
+    t.strictSame(
+      forced.left.map(({ path }) => path),
+      [paths.store, paths.shims],
+      'its program stays for the Pod that runs on it, and that is said',
+    );
+    t.equal(node.read(main), `version = ${version.startsWith('1') ? 2 : 3}\n`);
+  }
+});
+
+t.test('a store that a process has mapped stays, and is named', async (t) => {
+  const node = await serving(t);
+  const [binary] = Object.keys(treeOf(node.root)).filter((path) =>
+    /store\/[0-9a-f]+\/containerd-shim-/.test(path),
+  );
+  node.fake.mapped = [binary ?? ''];
+  const { left } = await node.uninstall();
+  t.ok(existsSync(join(node.root, binary ?? '')));
+  t.match(
+    left.map(({ path }) => path),
+    [paths.store],
+  );
+});
+
+t.test('an import that is gone already, or a drop-in, is no obstacle', async (t) => {
+  for (const act of [
+    (node: Node) => node.write(main, 'version = 3\n'),
+    (node: Node) => node.remove(dropIn),
+    (node: Node) => node.write(dropIn, ''),
+    (node: Node) => node.remove('/etc/containerd/conf.d'),
+    (node: Node) => node.remove('/opt/rcm-node'),
+    (node: Node) => node.remove('/var/lib/rcm-node/ledger.json'),
+  ]) {
+    const node = await serving(t);
+    act(node);
+    const { complete } = await node.uninstall();
+    t.ok(complete, act.toString());
+    t.equal(node.read(main), 'version = 3\n');
+    t.equal(node.read(dropIn), undefined);
+    t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+  }
+});
+
+t.test('somebody else’s file in the folder we made keeps the folder', async (t) => {
+  const node = await serving(t);
+  node.write('/etc/containerd/conf.d/50-theirs.toml', 'version = 3\n');
+  const { complete } = await node.uninstall();
+  t.ok(complete);
+  t.equal(node.read('/etc/containerd/conf.d/50-theirs.toml'), 'version = 3\n');
+  t.equal(node.read(main), 'version = 3\n');
+});
+
+t.test('a runtime that does not come up without our handlers gets them back', async (t) => {
+  const node = await serving(t);
+  const { containerd } = node.fake;
+  const before = foreign(treeOf(node.root));
+  containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'works' : 'exits');
+  const { complete, ticked } = await node.uninstall();
+  t.notOk(complete);
+  t.match(ticked.outcome, { kind: 'failed', undone: true });
+  t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+  t.ok(containerd.served().includes('spin-v2'));
+});
+
+t.test('the service is disabled and stopped first, and only when there is one', async (t) => {
+  const node = await serving(t);
+  const { systemd } = node.fake.host;
+  if (!systemd) throw new Error('there is a service manager');
+  t.equal(await stopService(node.fake.host), false);
+  const asked: string[] = [];
+  const host: Host = {
+    ...node.fake.host,
+    systemd: {
+      ...systemd,
+      unit: async (name) => ({ ...(await systemd.unit('containerd.service')), name }),
+      disable: async (name) => void asked.push(`disable ${name}`),
+      stop: async (name) => {
+        asked.push(`stop ${name}`);
+        return 'done';
+      },
+    },
+  };
+  t.equal(await stopService(host), true);
+  t.strictSame(asked, ['disable rcm-node.service', 'stop rcm-node.service']);
+  t.equal(await stopService({ ...host, systemd: undefined }), false);
+});
+
+t.test('another root is cleaned without a service manager', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  node.write(main, 'version = 3\n');
+  wish(node, 'spin-v2');
+  const before = foreign(treeOf(node.root));
+  const host: Host = { ...node.fake.host, systemd: undefined, tools: { run: chrootOf(node) } };
+  t.equal((await node.once({ activate: false }, host)).outcome.kind, 'converged');
+  t.match(node.read(dropIn), /spin-v2/);
+  const { complete } = await uninstall(host, defaultSettings, { activate: false, force: false });
+  t.ok(complete);
+  t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+  t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+});
+
+/** `chroot ROOT PROGRAM …` as the fake's own programs see it. */
+const chrootOf =
+  (node: Node): Host['tools']['run'] =>
+  (argv, options) => {
+    const [chroot, root, program, ...words] = argv;
+    if (chroot !== 'chroot' || root !== node.root || program === undefined)
+      throw new Error(`run outside of the root: ${argv.join(' ')}`);
+    return node.fake.host.tools.run([program, ...words], options);
+  };

@@ -1,0 +1,129 @@
+/**
+ * Others change what is ours: it is put right by the running service, soon, and without a restart that nothing needs.
+ * The interval is the usual minute, so whatever comes sooner came by a file watch.
+ */
+import t from 'tap';
+import { waitForCri } from './node/pods.ts';
+import {
+  bootWithRcmNode,
+  census,
+  censusDifference,
+  handlersOverCri,
+  rcmNode,
+  reportOf,
+  startsOf,
+  until,
+  untilReport,
+  untilServing,
+  wishFor,
+} from './node/service.ts';
+import { makeStandInShim } from './node/shim.ts';
+
+const progress = (line: string): void => t.comment(line);
+const config = '/etc/containerd/config.toml';
+const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
+
+/** The file that holds our text. */
+const ours = { trixie: config, forky: '/etc/containerd/conf.d/zz-rcm-node.toml' } as const;
+
+for (const suite of ['forky', 'trixie'] as const)
+  t.test(`drift on a ${suite} node`, async (t) => {
+    const shim = await makeStandInShim(suite, '1', progress);
+    const node = await bootWithRcmNode(suite, { progress, settings: '' });
+    t.teardown(() => node.stop());
+    const before = await census(node);
+    const original = await node.readFile(config);
+    await wishFor(node, 'spin-v2', shim);
+    await node.run(['systemctl', 'start', 'rcm-node']);
+    await untilServing(node, ['spin-v2']);
+    const started = await startsOf(node);
+    const file = ours[suite];
+    const right = { file: await node.readFile(file), config: await node.readFile(config) };
+    const target = (await node.run(['readlink', link])).trim();
+    const isRight = async (): Promise<boolean> =>
+      (await node.exec(['cat', file])).stdout === right.file &&
+      (await node.exec(['cat', config])).stdout === right.config &&
+      (await node.exec(['readlink', link])).stdout.trim() === target &&
+      (await node.exec([link, '-v'])).code === 0;
+    const repaired = (what: string): Promise<boolean> => until(node, `${what} put right`, isRight, 10_000);
+
+    const harms: Readonly<Record<string, () => Promise<unknown>>> = {
+      'our text was changed': () =>
+        node.writeFile(file, right.file.replace('containerd-shim-spin-v2', 'containerd-shim-other-v2')),
+      'our text was removed': () =>
+        suite === 'forky' ? node.run(['rm', file]) : node.writeFile(config, original),
+      'the link was removed': () => node.run(['rm', link]),
+      'the folder of links was removed': () => node.run(['rm', '-r', '/opt/rcm-node/shims']),
+      'the link was pointed elsewhere': () => node.run(['ln', '-sfT', '/bin/true', link]),
+      'a file in the store was deleted': () => node.run(['rm', target]),
+      'the store was deleted': () => node.run(['rm', '-r', '/opt/rcm-node/store']),
+      ...(suite === 'forky' ? { 'the import was removed': () => node.writeFile(config, original) } : {}),
+    };
+    for (const [what, harm] of Object.entries(harms))
+      await t.test(`${what}: put right without a restart`, async (t) => {
+        await harm();
+        t.notOk(await isRight(), 'the harm was done');
+        await repaired(what);
+        await untilServing(node, ['spin-v2']);
+        t.equal(await startsOf(node), started);
+      });
+
+    await t.test("someone else's restart is taken as it is", async (t) => {
+      await node.run(['systemctl', 'restart', 'containerd']);
+      await waitForCri(node);
+      const at = (await reportOf(node))?.at;
+      await node.run(['systemctl', 'reload', 'rcm-node']);
+      await untilReport(node, 'a tick after the restart', (report) => report.at !== at);
+      await untilServing(node, ['spin-v2']);
+      t.match(await rcmNode(node, 'plan'), { code: 0 });
+      t.equal(await startsOf(node), started + 1, 'theirs was the only one');
+    });
+
+    const theirs = `# Managed by another program.\n${original}\n[debug]\n  level = "info"\n`;
+    await t.test('a whole new configuration by a configuration manager gets our part again', async (t) => {
+      await node.writeFile(config, theirs);
+      await node.run(['systemctl', 'restart', 'containerd']);
+      await until(node, 'served again', async () => {
+        await waitForCri(node);
+        return (await handlersOverCri(node)).includes('spin-v2');
+      });
+      await untilServing(node, ['spin-v2']);
+      t.match(await node.readFile(config), '# Managed by another program.');
+      const starts = await startsOf(node);
+      t.ok(starts <= started + 3, `theirs, and one by us at most, not ${starts - started - 1}`);
+    });
+
+    await t.test('the fourth change within an hour is a fight, reported and left alone', async (t) => {
+      const starts = await startsOf(node);
+      // Of the main file, which holds our text in 1.x, three repairs are above; of the drop-in two.
+      if (suite === 'forky') {
+        await harms['our text was changed']?.();
+        await until(
+          node,
+          'the third change put right',
+          async () => (await node.readFile(file)) === right.file,
+        );
+      }
+      await harms['our text was changed']?.();
+      const foreign = await node.readFile(file);
+      await untilReport(node, 'the fight reported', (report) =>
+        JSON.stringify(report.outcome).includes('"fight"'),
+      );
+      const status = await rcmNode(node, 'status');
+      t.equal(status.code, 1);
+      t.match(status.stdout, `${file}: another program changed it again after 3 repairs within an hour`);
+      t.equal(await node.readFile(file), foreign, 'it stays as they left it');
+      t.match(await rcmNode(node, 'once', '--force'), { code: 0 }, 'a person can force it');
+      t.notMatch(await node.readFile(file), 'containerd-shim-other-v2');
+      t.equal(await startsOf(node), starts);
+    });
+
+    await t.test('uninstall leaves the bytes that others wrote last', async (t) => {
+      const now = await node.readFile(config);
+      t.match(now, suite === 'forky' ? '# Managed by another program.' : "# Written by the node's owner");
+      t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+      t.equal(await node.readFile(config), suite === 'forky' ? theirs : original);
+      await node.writeFile(config, original);
+      t.same(censusDifference(before, await census(node)), []);
+    });
+  });

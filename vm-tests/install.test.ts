@@ -1,0 +1,161 @@
+/** The life of a node in each suite: install, update under a running Pod, remove when the Pod is gone, uninstall. */
+import t from 'tap';
+import { helloOciImage, importImage, wasmOciImage } from './node/oci.ts';
+import type { TestNode } from './node/node.ts';
+import { isRunning, removePod, runPod } from './node/pods.ts';
+import {
+  bootWithRcmNode,
+  census,
+  censusDifference,
+  handlersOverCri,
+  locationOf,
+  rcmNode,
+  shimOf,
+  startsOf,
+  until,
+  untilReport,
+  untilServing,
+  wishFor,
+  wishPath,
+} from './node/service.ts';
+import { makeStandInShim } from './node/shim.ts';
+import { makeWasmedgeBundle, type WasmedgeBundle } from './node/wasmedge.ts';
+
+const progress = (line: string): void => t.comment(line);
+
+const wasmedgeToml = (bundle: WasmedgeBundle): string => `name = "wasmedge"
+runtime = { type = "oci", binary = "crun", libraries = ${JSON.stringify(bundle.libraries)} }
+podAnnotations = ["module.wasm.image/*", "run.oci.handler"]
+containerAnnotations = ["module.wasm.image/*", "run.oci.handler"]
+[[fetchStrategy.platforms]]
+os = "linux"
+arch = "amd64"
+location = "${locationOf(bundle)}"
+sha256 = "${bundle.sha256}"
+`;
+
+const statusText = async (node: TestNode): Promise<string> =>
+  node.run(['systemctl', 'show', '--value', '-p', 'StatusText', 'rcm-node.service']);
+
+for (const suite of ['bookworm', 'trixie', 'forky'] as const)
+  t.test(`a ${suite} node from install to uninstall`, async (t) => {
+    const one = await makeStandInShim(suite, '1', progress);
+    const two = await makeStandInShim(suite, '2', progress);
+    const node = await bootWithRcmNode(suite, { progress });
+    t.teardown(() => node.stop());
+    const wasm = suite === 'trixie';
+    const second = wasm ? 'wasmedge' : 'slight-v1';
+    const both = [second, 'spin-v2'].sort();
+    // A configuration that is not for everybody to read, because credentials stand in it.
+    await node.run(['chown', 'root:adm', '/etc/containerd/config.toml']);
+    await node.run(['chmod', '0640', '/etc/containerd/config.toml']);
+    const before = await census(node);
+    const started = await startsOf(node);
+    const foreign = await handlersOverCri(node);
+
+    await t.test('before the first run, status and plan say so and change nothing', async (t) => {
+      const status = await rcmNode(node, 'status');
+      t.equal(status.code, 1);
+      t.match(status.stderr, 'has not run on this host');
+      await wishFor(node, 'spin-v2', one);
+      if (wasm) await node.writeFile(wishPath(second), wasmedgeToml(await makeWasmedgeBundle(progress)));
+      else await wishFor(node, second, await makeStandInShim(suite, '1', progress, second));
+      const plan = await rcmNode(node, 'plan');
+      t.equal(plan.code, 4, 'work to do is exit code 4');
+      t.match(plan.stdout, /spin-v2/);
+      t.match(plan.stdout, /restart containerd/);
+      t.same(censusDifference(before, await census(node)), []);
+    });
+
+    await t.test('the service makes both handlers served with one restart of the runtime', async (t) => {
+      await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
+      await untilServing(node, both);
+      t.same(await handlersOverCri(node), [...foreign, ...both].sort());
+      t.equal(await startsOf(node), started + 1);
+      t.match(await statusText(node), /^Serving 2 of 2 \(.*spin-v2.*\) on containerd \d/);
+      const said = await node.run(['stat', '-c', '%U:%G %a', '/etc/containerd/config.toml']);
+      t.equal(said.trim(), 'root:adm 640', 'the changed file keeps owner and mode');
+    });
+
+    await t.test('status, plan and doctor agree that all is well', async (t) => {
+      const status = await rcmNode(node, 'status');
+      t.match(status, { code: 0, stderr: '' });
+      for (const name of both) t.match(status.stdout, new RegExp(`${name} +served`));
+      t.match(await rcmNode(node, 'plan'), { code: 0 });
+      const doctor = await rcmNode(node, 'doctor');
+      t.equal(doctor.code, 0, doctor.stdout);
+      t.match(doctor.stdout, /every byte verified/);
+      t.match(await rcmNode(node, 'once'), { code: 0 }, 'once finds nothing to do');
+      t.equal(await startsOf(node), started + 1);
+    });
+
+    if (wasm)
+      await t.test('the WasmEdge handler runs a WASI module', async (t) => {
+        const pod = await runPod(node, {
+          handler: 'wasmedge',
+          image: await importImage(node, await wasmOciImage()),
+          annotations: { 'module.wasm.image/variant': 'compat' },
+          wait: 'exited',
+        });
+        t.match(pod, { exitCode: 0, log: 'hello from wasm\n' });
+        await removePod(node, pod.id);
+      });
+
+    const image = await importImage(node, helloOciImage('wait'));
+    const old = await runPod(node, { handler: 'spin-v2', image, wait: 'running' });
+    const oldShim = await shimOf(node, old.id);
+    const folderOf = (exe: string): string => exe.slice(0, exe.lastIndexOf('/'));
+    const exists = async (path: string): Promise<boolean> =>
+      (await node.exec(['test', '-e', path])).code === 0;
+
+    await t.test('a new version needs no restart and leaves the running Pod alone', async (t) => {
+      t.equal(old.log, 'hello from a static program\n');
+      t.match(oldShim.exe, /^\/opt\/rcm-node\/store\/[0-9a-f]{64}\/containerd-shim-spin-v2$/);
+      await wishFor(node, 'spin-v2', two);
+      await untilReport(node, 'the new version in place', (report) =>
+        report.handlers.some((handler) => handler.sha256 === two.sha256 && handler.state === 'served'),
+      );
+      const young = await runPod(node, { handler: 'spin-v2', image, wait: 'running' });
+      const youngShim = await shimOf(node, young.id);
+      t.match(youngShim.exe, /^\/opt\/rcm-node\/store\//);
+      t.not(folderOf(youngShim.exe), folderOf(oldShim.exe), 'a new Pod runs on the new version');
+      t.ok(await isRunning(node, old.containerId));
+      t.same(await shimOf(node, old.id), oldShim, 'the old Pod keeps its shim');
+      t.equal(await startsOf(node), started + 1);
+      await removePod(node, young.id);
+      // Two ticks at least, in which the folder could have been taken for garbage.
+      await rcmNode(node, 'once');
+      await rcmNode(node, 'once');
+      t.ok(await exists(folderOf(oldShim.exe)), 'the old version stays while a Pod runs on it');
+    });
+
+    await t.test('a handler that a Pod uses is removed when the Pod is gone', async (t) => {
+      await node.run(['rm', wishPath('spin-v2')]);
+      await untilReport(node, 'waiting for the Pod', (report) => report.outcome.kind === 'waiting');
+      const status = await rcmNode(node, 'status');
+      t.equal(status.code, 4, 'waiting is exit code 4');
+      t.match(status.stdout, '"spin-v2" is used by 1 sandbox');
+      t.match(await handlersOverCri(node), /spin-v2/);
+      t.ok(await isRunning(node, old.containerId));
+      t.equal(await startsOf(node), started + 1);
+
+      await removePod(node, old.id);
+      await untilServing(node, [second]);
+      t.same(await handlersOverCri(node), [...foreign, second].sort());
+      t.equal(await startsOf(node), started + 2);
+      await until(node, 'the old version discarded', async () => !(await exists(folderOf(oldShim.exe))));
+    });
+
+    await t.test('uninstall leaves every foreign byte as it was', async (t) => {
+      const said = await rcmNode(node, 'uninstall');
+      t.equal(said.code, 0, said.stdout + said.stderr);
+      t.match(said.stdout, 'Everything that was ours is gone.');
+      t.same(censusDifference(before, await census(node)), []);
+      t.same(await handlersOverCri(node), foreign);
+      t.equal(await startsOf(node), started + 3);
+      const state = (await node.exec(['systemctl', 'is-active', 'rcm-node'])).stdout.trim();
+      t.equal(state, 'inactive', 'the service is stopped, so that it puts nothing back');
+      const left = await node.run(['find', '/run/rcm-node', '-type', 'f']);
+      t.notMatch(left, /status|metrics|trial/);
+    });
+  });

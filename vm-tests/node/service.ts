@@ -1,0 +1,182 @@
+/**
+ * rcm-node on a node, as its admin uses it: the command line, the journal, the files under /etc. What waits here polls,
+ * and shows the node's journal when it waited in vain.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectCri } from '../../daemon/host/cri.ts';
+import type { Report } from '../../daemon/model/outcome.ts';
+import type { Artifact } from './artifact.ts';
+import { builtExecutable } from './build.ts';
+import type { Progress, Said } from './command.ts';
+import { cacheDir, type Suite } from './images.ts';
+import { executable, installRcmNode } from './install.ts';
+import { bootNode, type NodeOptions, type TestNode } from './node.ts';
+
+const artifactsAt = '/srv/artifacts';
+
+export type Prepared = Omit<NodeOptions, 'suite' | 'kind'> & {
+  readonly progress: Progress;
+  /** Lines for /etc/rcm-node/config.toml; a short interval unless told. */
+  readonly settings?: string;
+};
+
+/** A node on which rcm-node lies ready, its service not yet started, with artifacts in reach. */
+export const bootWithRcmNode = async (suite: Suite, options: Prepared): Promise<TestNode> => {
+  const from = await builtExecutable(options.progress);
+  const node = await bootNode({
+    ...options,
+    suite,
+    binds: { [artifactsAt]: { from: `${cacheDir()}/bundles`, readOnly: true }, ...options.binds },
+  });
+  try {
+    await installRcmNode(node, { from });
+    await node.writeFile('/etc/rcm-node/config.toml', options.settings ?? 'interval = 5\n');
+    await node.run(['mkdir', '-p', '/etc/rcm-node/shims.d']);
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+  return node;
+};
+
+/** Where the node finds what lies at `path` in the cache. */
+export const locationOf = (artifact: Artifact): string =>
+  `file://${artifactsAt}/${artifact.path.slice(artifact.path.lastIndexOf('/') + 1)}`;
+
+/** A wish for a shim, as an admin writes it. */
+export const shimToml = (name: string, artifact: Artifact): string => `name = "${name}"
+[fetchStrategy.anonHttp]
+location = "${locationOf(artifact)}"
+sha256 = "${artifact.sha256}"
+`;
+
+export const wishPath = (name: string): string => `/etc/rcm-node/shims.d/${name}.toml`;
+
+export const wishFor = (node: TestNode, name: string, artifact: Artifact): Promise<void> =>
+  node.writeFile(wishPath(name), shimToml(name, artifact));
+
+/** Runs `rcm-node` in the node; never rejects for an exit code. */
+export const rcmNode = (node: TestNode, ...argv: readonly string[]): Promise<Said> =>
+  node.exec([executable, ...argv], { timeoutMs: 300_000 });
+
+/** What the service said of its last tick; undefined before the first. */
+export const reportOf = async (node: TestNode): Promise<Report | undefined> => {
+  const said = await rcmNode(node, 'status', '--json');
+  return said.stdout.includes('"outcome"') ? (JSON.parse(said.stdout) as Report) : undefined;
+};
+
+/** The newest lines of a unit's journal; containerd's can have thousands of characters. */
+export const journalOf = async (node: TestNode, unit = 'rcm-node', lines = 60): Promise<string> => {
+  const argv = ['journalctl', '-b', '-u', unit, '--no-pager', '-o', 'short-precise', '-n', `${lines}`];
+  return (await node.exec(argv)).stdout.replace(/^(.{600}).+$/gm, '$1…');
+};
+
+/** Polls until `look` returns something other than undefined or false. */
+export const until = async <T>(
+  node: TestNode,
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  ms = 60_000,
+): Promise<T> => {
+  const end = performance.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    if (performance.now() > end) {
+      const status = await rcmNode(node, 'status');
+      throw new Error(
+        `not within ${ms / 1000} s: ${what}\n${status.stdout}${status.stderr}\n${await journalOf(node)}\n${await journalOf(node, 'containerd', 15)}`,
+      );
+    }
+    await sleep(200);
+  }
+};
+
+/** Waits for a tick of the service whose report fits. */
+export const untilReport = (
+  node: TestNode,
+  what: string,
+  fits: (report: Report) => boolean,
+  ms?: number,
+): Promise<Report> =>
+  until(
+    node,
+    what,
+    async () => {
+      const report = await reportOf(node);
+      return report !== undefined && fits(report) && report;
+    },
+    ms,
+  );
+
+export const served = (report: Report): readonly string[] =>
+  report.handlers.filter((one) => one.state === 'served').map((one) => one.name);
+
+/** Waits until the service serves exactly these, with nothing left to do. */
+export const untilServing = (node: TestNode, names: readonly string[], ms?: number): Promise<Report> =>
+  untilReport(
+    node,
+    `serving ${names.join(', ') || 'nothing'}`,
+    (report) => report.outcome.kind === 'converged' && served(report).join() === [...names].sort().join(),
+    ms,
+  );
+
+/** Asked from outside over CRI; sorted, the default handler's empty name left out. */
+export const handlersOverCri = async (node: TestNode): Promise<readonly string[]> => {
+  const cri = connectCri(node.criSocket, { deadlineMs: 10_000 });
+  try {
+    const { handlers } = await cri.status();
+    if (handlers === 'unknown') throw new Error('the runtime does not tell its handlers');
+    return [...handlers].sort();
+  } finally {
+    cri.close();
+  }
+};
+
+/** SD_MESSAGE_UNIT_STARTING: one for every start that systemd tried in this boot, by whomever it was asked for. */
+const starting = '7d4958e842da4a758f6c1cdc7b36dcc5';
+
+export const startsOf = async (node: TestNode, unit = 'containerd.service'): Promise<number> => {
+  // What systemd says travels to the journal by a socket.
+  await node.run(['journalctl', '--sync']);
+  const said = await node.exec([
+    'journalctl',
+    '-b',
+    '--no-pager',
+    '-q',
+    '-o',
+    'cat',
+    `MESSAGE_ID=${starting}`,
+    `UNIT=${unit}`,
+  ]);
+  return said.stdout.split('\n').filter((line) => line !== '').length;
+};
+
+/**
+ * Everything that an uninstall has to leave as it was: kind, mode, owner, link target and digest of all below /etc, and
+ * what lies in our own folders. Settings and wishes are the admin's, who may change them at any time.
+ */
+export const census = async (node: TestNode): Promise<string> => {
+  const script = `
+find /etc /opt /usr/local /var/lib/rcm-node -xdev -path /etc/rcm-node -prune -o -printf '%y %m %U:%G %p %l\\n' 2>/dev/null | sort -k4
+find /etc -xdev -path /etc/rcm-node -prune -o -type f -print0 | sort -z | xargs -0 sha256sum`;
+  return node.run(['sh', '-c', script]);
+};
+
+/** Lines of one census that the other lacks, for a message that says what is wrong. */
+export const censusDifference = (before: string, after: string): readonly string[] => {
+  const [old, now] = [before, after].map((text) => new Set(text.split('\n')));
+  return [
+    ...[...(old ?? [])].filter((line) => !now?.has(line)).map((line) => `- ${line}`),
+    ...[...(now ?? [])].filter((line) => !old?.has(line)).map((line) => `+ ${line}`),
+  ];
+};
+
+/** The process id, in the node, of the shim that holds a sandbox, and the binary that it runs. */
+export const shimOf = async (
+  node: TestNode,
+  sandbox: string,
+): Promise<{ readonly pid: string; readonly exe: string }> => {
+  const pid = (await node.run(['pgrep', '-o', '-f', '--', `-id ${sandbox}`])).trim();
+  return { pid, exe: (await node.run(['readlink', `/proc/${pid}/exe`])).trim() };
+};
