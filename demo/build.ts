@@ -20,8 +20,9 @@ const reasonToBuild = (): string | undefined => {
 export const buildIfNeeded = async (screen: Screen): Promise<void> => {
   const reason = reasonToBuild();
   if (reason === undefined) return;
-  screen.say(
-    `  ${reason}: building it now (packaging/build.ts; downloads are kept in ~/.cache/rcm-node/build)`,
+  screen.remark(
+    `${reason}: building it now (packaging/build.ts; downloads are kept in ~/.cache/rcm-node/build)`,
+    'close',
   );
   // The build wants the Node that package.json pins, whichever runs this.
   const node = join(root, 'node_modules', '.bin', 'node');

@@ -1,5 +1,6 @@
 /** `npm run demo`: prepares a node, plays the acts, says what was measured. Exit codes: arguments.ts. */
-import { raze } from '../vm-tests/node/estate.ts';
+import { existsSync } from 'node:fs';
+import { estateOf, raze } from '../vm-tests/node/estate.ts';
 import { MachineLacks } from '../vm-tests/node/machine.ts';
 import { actPlan } from './acts/plan.ts';
 import { actServe } from './acts/serve.ts';
@@ -29,7 +30,8 @@ const play = async (stage: Stage): Promise<void> => {
 const summarize = ({ screen, figures }: Stage, preparedMs: number, totalMs: number): void => {
   const rows = [
     ...figures,
-    ['all of it', `${duration(totalMs)}, ${duration(preparedMs)} of it to prepare the node`] as const,
+    ['to prepare the node', duration(preparedMs)] as const,
+    ['all of it', duration(totalMs)] as const,
   ];
   const width = Math.max(...rows.map(([what]) => what.length));
   screen.title('What was measured');
@@ -39,20 +41,23 @@ const summarize = ({ screen, figures }: Stage, preparedMs: number, totalMs: numb
 const explain = async (stage: Stage, error: unknown): Promise<void> => {
   const { screen, node } = stage;
   const mark = screen.paint.bad('✗');
-  if (error instanceof Disproved)
-    screen.say(`\n  ${mark} Expected: ${error.expected}\n    Seen: ${error.seen.replaceAll('\n', '\n    ')}`);
-  else screen.say(`\n  ${mark} ${error instanceof Error ? error.message : String(error)}`);
-  screen.remark('The last lines of the journal of the node:');
-  const journal = await node.exec(['journalctl', '--no-pager', '-n', '30', '-o', 'short-precise'], {
-    timeoutMs: 20_000,
-  });
-  screen.output(`${journal.stdout}${journal.stderr}`);
+  if (error instanceof Disproved) {
+    screen.say(`\n  ${mark} Expected: ${error.expected}\n    Seen:`);
+    screen.output(error.seen.trim(), 'whole');
+  } else screen.say(`\n  ${mark} ${error instanceof Error ? error.message : String(error)}`);
+  for (const unit of ['rcm-node.service', 'containerd.service']) {
+    screen.remark(`The last lines of the node's journal for ${unit}:`);
+    const journal = await node.exec(['journalctl', '--no-pager', '-n', '15', '-u', unit], {
+      timeoutMs: 20_000,
+    });
+    screen.output(`${journal.stdout}${journal.stderr}`, 'whole');
+  }
 };
 
 const demo = async (screen: Screen, keep: boolean): Promise<number> => {
   const began = performance.now();
   screen.say(screen.paint.bold('rcm-node: a demonstration on a throwaway node'));
-  screen.say('Lines with $ were run in the node, a ✓ was checked. Ctrl-C at any time: nothing stays.\n');
+  screen.say('Lines with $ are run in the node, a ✓ was checked. After Ctrl-C nothing stays.\n');
   tidyAtExit(screen.clear);
   const stage = await prepare(screen);
   const preparedMs = performance.now() - began;
@@ -67,8 +72,8 @@ const demo = async (screen: Screen, keep: boolean): Promise<number> => {
   if (keep) keepNode(stage.node, screen);
   else {
     await screen.during('end of the node', () => stage.node.stop());
-    screen.say(
-      `\n  The node is gone. Kept for the next run: ~/.cache/rcm-node (images, artifacts, downloads) and dist/.`,
+    screen.remark(
+      'The node is gone. Kept for the next run: ~/.cache/rcm-node (images, artifacts, downloads) and dist/.',
     );
   }
   return code;
@@ -87,6 +92,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
   try {
     if (wanted.kind === 'demo')
       return await demo(makeScreen(process.stdout, process.env.NO_COLOR), wanted.keep);
+    if (!existsSync(estateOf(wanted.node).dir)) throw new Error(`there is no node ${wanted.node}`);
     raze(wanted.node);
     process.stdout.write(`${wanted.node} is gone.\n`);
     return 0;

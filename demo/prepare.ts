@@ -7,17 +7,18 @@ import { MachineLacks, prepareMachine } from '../vm-tests/node/machine.ts';
 import { bootDemoNode } from './boot.ts';
 import { buildIfNeeded } from './build.ts';
 import { makeBundles } from './bundles.ts';
-import { isNetworkTrouble, missing } from './requirements.ts';
+import { missing, networkTrouble } from './requirements.ts';
 import type { Screen } from './screen.ts';
 import { takeSnapshot } from './snapshot.ts';
 import type { Stage } from './stage.ts';
 
-/** What mmdebstrap says of its own work is of interest only while it happens; what the harness says stays. */
+/** What tools say of their own work is of interest only while it happens; what the harness says stays. */
 const progressTo =
   (screen: Screen, detail: (text: string) => void): Progress =>
   (line) => {
-    if (/^[IWE]: |^\s/.test(line)) detail(line.replace(/^\w: /, ''));
-    else screen.say(`  ${line}`);
+    // The harness begins small and without a colon; `I: …`, `Get:1 …`, `Unpacking …`, `dpkg: …` are others.
+    if (/^[a-z][^:]* /.test(line)) screen.remark(line, 'close');
+    else detail(line.replace(/^\w: /, ''));
   };
 
 const prepared = async (screen: Screen): Promise<Stage> => {
@@ -30,9 +31,8 @@ const prepared = async (screen: Screen): Promise<Stage> => {
   const node = await waiting('boot of the node', (progress) => bootDemoNode(bundles, progress));
   const before = await takeSnapshot(node, '/etc', '/etc/rcm-node');
   const version = (await node.run(['containerd', '--version'])).split(' ')[2] ?? '';
-  screen.say(
-    `  ${screen.paint.good('✓')} ${node.name} runs: Debian 13, systemd as PID 1, D-Bus, containerd ${version};` +
-      ' no network, no Wasm.',
+  screen.proven(
+    `${node.name} runs: Debian 13, systemd as PID 1, D-Bus, containerd ${version}; no network, no Wasm.`,
   );
   return { node, screen, bundles, before, figures: [] };
 };
@@ -44,8 +44,8 @@ export const prepare = async (screen: Screen): Promise<Stage> => {
   try {
     return await prepared(screen);
   } catch (error) {
-    if (!isNetworkTrouble(error)) throw error;
-    const said = error instanceof Error ? error.message : String(error);
+    const said = networkTrouble(error);
+    if (said === '') throw error;
     throw new MachineLacks(
       `  ✗ network: a download from the Debian mirrors or the npm registry failed. Proxies are taken from the environment\n` +
         `    and from apt's configuration. What was said:\n${said.replace(/^/gm, '      ')}`,

@@ -106,6 +106,10 @@ export const missing = (cold: boolean): readonly string[] => {
 const networkWords =
   /Could not (resolve|connect)|Unable to connect|Temporary failure|Network is unreachable|Connection (timed out|refused|failed)|Failed to fetch|Unable to locate package|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH/i;
 
-/** Whether a failed download explains this error. */
-export const isNetworkTrouble = (error: unknown): boolean =>
-  error instanceof Error && networkWords.test(error.message);
+/** What was said of a failed download, if that explains this error; '' if it does not. */
+export const networkTrouble = (error: unknown): string =>
+  (error instanceof Error ? error.message : '')
+    .split('\n')
+    .filter((line) => networkWords.test(line))
+    .slice(-5)
+    .join('\n');

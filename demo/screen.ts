@@ -16,10 +16,10 @@ export type Screen = {
   command(text: string): void;
   /** A call that is really made to the node, and is no command. */
   call(text: string): void;
-  /** A remark on what follows. */
-  remark(text: string): void;
-  /** What it said, indented, lines cut at the edge of the screen. */
-  output(text: string): void;
+  /** A remark on what follows, after an empty line unless `close`. */
+  remark(text: string, close?: 'close'): void;
+  /** What it said, indented, lines cut at the edge of the screen unless it is to be seen whole. */
+  output(text: string, whole?: 'whole'): void;
   /** What was just proven by a check that could have failed. */
   proven(text: string): void;
   /** Waits for `work`; `detail` replaces the tail of the live line. Returns what `work` returns. */
@@ -44,10 +44,10 @@ export const makeScreen = (stream: NodeJS.WriteStream, noColor: string | undefin
   const terminal = stream.isTTY === true;
   const coloured = terminal && !noColor;
   const paint = paintFor(terminal, noColor);
-  const width = (): number => (terminal ? Math.max(40, stream.columns ?? 80) : widthOfPipe);
+  const columns = (): number => (terminal ? Math.max(40, stream.columns ?? 80) : widthOfPipe);
   let live = '';
   const hanging = (text: string, indent: number): string =>
-    wrap(text, width() - indent)
+    wrap(text, columns() - indent)
       .map((line) => `${' '.repeat(indent)}${line}`)
       .join('\n');
   const clear = (): void => {
@@ -61,7 +61,7 @@ export const makeScreen = (stream: NodeJS.WriteStream, noColor: string | undefin
     if (again !== '') draw(again);
   };
   const draw = (line: string): void => {
-    live = fit(line, width() - 1);
+    live = fit(line, columns() - 1);
     stream.write(`\r\u001b[2K${live}`);
   };
   const during: Screen['during'] = async (what, work) => {
@@ -92,19 +92,20 @@ export const makeScreen = (stream: NodeJS.WriteStream, noColor: string | undefin
     clear,
     during,
     title: (text) => {
-      const [first = '', ...rest] = wrap(text, width() - 5);
+      const [first = '', ...rest] = wrap(text, columns() - 5);
       say(['', ...[first, ...rest.map((line) => `     ${line}`)].map(paint.bold), ''].join('\n'));
     },
-    command: (text) => say(`  ${fit(`${paint.dim('$')} ${paint.bold(text)}`, width() - 2)}`),
+    command: (text) => say(`  ${fit(`${paint.dim('$')} ${paint.bold(text)}`, columns() - 2)}`),
     call: (text) => {
-      const [first = '', ...rest] = wrap(text, width() - 4);
+      const [first = '', ...rest] = wrap(text, columns() - 4);
       say(`  ${paint.dim('→')} ${[first, ...rest.map((line) => `    ${line}`)].map(paint.bold).join('\n')}`);
     },
-    remark: (text) => say(`\n${hanging(text, 2)}`),
-    output: (text) => {
+    remark: (text, close) => say(`${close ? '' : '\n'}${hanging(text, 2)}`),
+    output: (text, whole) => {
+      const width = whole ? Number.POSITIVE_INFINITY : columns();
       const lines = text.replace(/\n+$/, '').split('\n');
       for (const line of text.trim() === '' ? [] : lines)
-        say(`    ${tint(fit(line.trimEnd(), width() - 4), paint)}`.trimEnd());
+        say(`    ${tint(fit(line.trimEnd(), width - 4), paint)}`.trimEnd());
     },
     proven: (text) => say(`  ${paint.good('✓')} ${hanging(text, 4).trimStart()}`),
   };

@@ -31,7 +31,7 @@ export const actUninstall = async (stage: Stage): Promise<void> => {
     screen.output(
       files
         .map(([path]) => snapshot.get(path))
-        .map((one, index) => `${one?.sha256.slice(0, 32)}…  ${one?.facts}  ${files[index]?.[0]}`)
+        .map((one, index) => `${one?.sha256.slice(0, 16)}…  ${one?.facts.slice(2)}  ${files[index]?.[0]}`)
         .join('\n'),
     );
   }
@@ -49,8 +49,9 @@ export const actUninstall = async (stage: Stage): Promise<void> => {
   const pod = await runPod(node, { handler: 'runc', image, wait: 'exited' });
   check(pod.exitCode === 0, 'an ordinary Pod to run as ever', pod);
   screen.proven(`CRI serves ${handlers.toString()} again, and an ordinary Pod runs ("${pod.log.trim()}").`);
-  stage.figures.push([
-    'uninstall, proof included',
-    `${duration(took)}, ${restarts} restart, CRI away ${duration(outageMs)} at most`,
-  ]);
+  stage.figures.push(
+    ['uninstall, proof included', duration(took)],
+    ['restarts of containerd for that', `${restarts}`],
+    ['CRI away during that restart, at most', duration(outageMs)],
+  );
 };
