@@ -12,7 +12,7 @@ import { loop } from '../reconcile/loop.ts';
 import { consider, once } from '../reconcile/once.ts';
 import { publish, reportOf } from '../reconcile/report.ts';
 import { readState } from '../reconcile/state.ts';
-import { stopService, uninstall } from '../reconcile/uninstall.ts';
+import { uninstall } from '../reconcile/uninstall.ts';
 import { version } from '../version.ts';
 import type { Command, CommandName } from './arguments.ts';
 import { json, out, paint } from './output.ts';
@@ -125,8 +125,6 @@ export const work: Readonly<
     needRoot();
     const host = hostFor(command, progress);
     const { settings } = await loadSettings(host);
-    if (command.activate && (await stopService(host)))
-      progress('info', 'rcm-node.service is stopped and disabled');
     const result = await uninstall(host, settings, command);
     if (command.json)
       json({

@@ -93,6 +93,8 @@ export const printUninstalled = (result: Uninstalled, paint: Paint): string => {
   const left = result.left.map(({ path, why }) => `${paint.dim('·')} ${path} stays: ${why}`);
   const end = result.complete
     ? 'Everything that was ours is gone.'
-    : 'Not everything could go yet; run rcm-node uninstall again.';
+    : result.ticked.did.length === 0
+      ? 'Nothing was taken away.'
+      : 'Not everything could go; run rcm-node uninstall again.';
   return `${[...did, ...waits, end, ...left].join('\n')}\n`;
 };

@@ -9,11 +9,11 @@ import type { Decision, HandlerReport, Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../model/problem.ts';
 import { inWords, lastHour, type Limits, remember, restartWait } from './cadence.ts';
 import { collect } from './collect.ts';
-import { adopted, configId, restartDue, servedNow } from './restart.ts';
+import { adopted, configId, restartDue, survivors } from './restart.ts';
 import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
 import { fight, linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
-import { definedIn, verdict } from './verdict.ts';
+import { verdict } from './verdict.ts';
 import { type Wish, wish } from './wanted.ts';
 import { type WantedFile, type Wiring, wire } from './wiring.ts';
 
@@ -51,7 +51,9 @@ const changeOf = (scene: Scene, asked: Wish): Change => {
   const { before, runtime, site } = scene;
   const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
   const wiring = wire(site, tables);
-  const files = [wiring.dropIn, wiring.main].filter((file) => file.text !== textIn(before.files[file.path]));
+  const files = [wiring.dropIn, wiring.main, ...wiring.stale].filter(
+    (file) => file.text !== textIn(before.files[file.path]),
+  );
   const keys = asked.wanted.map((one) => one.installed?.key ?? null);
   return {
     wiring,
@@ -187,7 +189,7 @@ const configSteps = (
     ...(restart
       ? ([
           { kind: 'activate', unit },
-          { kind: 'prove', unit, serve: [...tables.keys()], ...survivors(scene, trial) },
+          { kind: 'prove', unit, serve: [...tables.keys()], ...survivors(runtime, scene.present, trial) },
         ] as const)
       : []),
     ...links.later,
@@ -217,22 +219,6 @@ const configSteps = (
   return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
     ? [...steps, { kind: 'record', ledger: record }]
     : [];
-};
-
-/**
- * Of what is served now: `keep` has to survive the restart, `former` an undo. A handler that no file defines any more is
- * gone with any restart, whoever asks for it, and must not be held against ours.
- */
-const survivors = (
-  { runtime, present }: Scene,
-  trial: Trial | undefined,
-): { readonly keep: readonly string[]; readonly former: readonly string[] } => {
-  const served = servedNow(runtime);
-  const [without, shall] = [trial?.before, trial?.after].map((dump) => dump && definedIn(dump));
-  return {
-    keep: served.filter((name) => !(name in present) && shall?.has(name) !== false),
-    former: served.filter((name) => name in present || without?.has(name) !== false),
-  };
 };
 
 const reasons = (before: Observed, asked: Wish, change: Change, held: boolean): readonly string[] => {

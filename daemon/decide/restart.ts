@@ -4,7 +4,9 @@
  */
 import { canonical, digestOf } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { Observed, RuntimeFacts } from '../model/observed.ts';
+import type { DumpFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
+import { parseToml } from '../model/toml.ts';
+import { viewOf } from '../runtimes/containerd.ts';
 
 /** Names a set of handler tables, apart from the files and the spelling they are in. */
 export const configId = (tables: ReadonlyMap<string, unknown>): string =>
@@ -47,4 +49,28 @@ export const adopted = (
   if (due || !before.activate || !runtime.unit || (loaded === null && tables.size === 0)) return undefined;
   if (loaded?.invocation === runtime.unit.invocation) return undefined;
   return { invocation: runtime.unit.invocation, config: configId(tables) };
+};
+
+/** The handlers of a dumped configuration; `undefined` where none could be read out of it. */
+const definedIn = (dump: DumpFact): ReadonlySet<string> | undefined => {
+  if (dump.kind !== 'dumped') return undefined;
+  const view = viewOf(parseToml(dump.text, 'containerd config dump', 'broken-config'));
+  return view && new Set(Object.keys(view.runtimes));
+};
+
+/**
+ * Of what is served now: `keep` has to survive the restart, `former` an undo. A handler that no file defines any more is
+ * gone with any restart, whoever asks for it, and must not be held against ours.
+ */
+export const survivors = (
+  runtime: RuntimeFacts,
+  present: Readonly<Record<string, unknown>>,
+  trial: Trial | undefined,
+): { readonly keep: readonly string[]; readonly former: readonly string[] } => {
+  const served = servedNow(runtime);
+  const [without, shall] = [trial?.before, trial?.after].map((dump) => dump && definedIn(dump));
+  return {
+    keep: served.filter((name) => !(name in present) && shall?.has(name) !== false),
+    former: served.filter((name) => name in present || without?.has(name) !== false),
+  };
 };

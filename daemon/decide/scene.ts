@@ -47,7 +47,7 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
   const mainPath = runtime.configPath;
   const foreign = parseConfig(
     runtime.config.flatMap((file) => {
-      if (file.path === drop) return [];
+      if (file.path === drop || site.stale.includes(file.path)) return [];
       if (file.path !== mainPath || file.fact.kind !== 'regular') return [file];
       return base === null ? [] : [{ path: file.path, fact: { ...file.fact, text: base } }];
     }),
@@ -63,7 +63,10 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
     runtime,
     site,
     foreign,
-    present: present(now, textIn(before.files[drop])),
+    present: present(
+      now,
+      [drop, ...site.stale].map((file) => textIn(before.files[file])),
+    ),
     rules,
   };
 };
@@ -121,11 +124,11 @@ const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: L
 };
 
 /** A text of ours that someone broke holds nothing; it is written anew. */
-const present = (main: string | null, dropIn: string | null): Record<string, Table> => {
+const present = (main: string | null, dropIns: readonly (string | null)[]): Record<string, Table> => {
   const block = main === null ? undefined : findBlock(main)?.body;
   const found: Record<string, Table> = {};
-  for (const text of [block, dropIn ?? undefined]) {
-    if (text === undefined) continue;
+  for (const text of [block, ...dropIns]) {
+    if (text === undefined || text === null) continue;
     try {
       const doc = parseToml(text, 'rcm-node');
       for (const { name, path } of handlersIn(doc)) {

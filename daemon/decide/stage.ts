@@ -50,13 +50,14 @@ const retarget = (main: string, wiring: Wiring, runtime: RuntimeFacts, drop: str
   if (pair?.kind !== 'pair') return main;
   if (elementsOf(main, pair.valueStart).length === 0) return main;
   const ours = wiring.dropIn.path;
+  const stale = new Set(wiring.stale.map((file) => file.path));
   const list = importsOf(main, wiring.main.path).flatMap((entry) => {
     const full = resolvePath(folderOf(wiring.main.path), entry);
     if (!full.includes('*')) return full === ours ? [] : [full];
     const pattern = globPattern(full);
     const known = runtime.config
       .map((file) => file.path)
-      .filter((file) => pattern.test(file) && file !== ours);
+      .filter((file) => pattern.test(file) && file !== ours && !stale.has(file));
     const all = wiring.dropIn.text !== null && pattern.test(ours) ? [...known, ours] : known;
     return all.sort().map((file) => (file === ours ? drop : file));
   });

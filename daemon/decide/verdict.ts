@@ -2,10 +2,17 @@
  * The verdict on a trial: the runtime's own parser read the present configuration and the staged one; by meaning, only
  * our handlers may differ. Everything else is refused with the culprit's file and line.
  */
-import type { ConfigFile, DumpFact, RuntimeFacts, Trial } from '../model/observed.ts';
+import type { ConfigFile, RuntimeFacts, Trial } from '../model/observed.ts';
 import { Failure, type Problem, type Where } from '../model/problem.ts';
 import { locate, parseToml, type TomlPath } from '../model/toml.ts';
-import { declaredSchema, disablesCri, handlersIn, isTable, viewOf } from '../runtimes/containerd.ts';
+import {
+  declaredSchema,
+  disablesCri,
+  handlersIn,
+  isTable,
+  meaningful,
+  viewOf,
+} from '../runtimes/containerd.ts';
 import { deepEqual, differences, printPath } from './meaning.ts';
 
 type Table = Readonly<Record<string, unknown>>;
@@ -64,13 +71,6 @@ export const foreignOwner = (files: readonly Parsed[], name: string): Where | un
     if (found) return whereIn(file, found.path);
   }
   return undefined;
-};
-
-/** The handlers of a dumped configuration; `undefined` where none could be read out of it. */
-export const definedIn = (dump: DumpFact): ReadonlySet<string> | undefined => {
-  if (dump.kind !== 'dumped') return undefined;
-  const view = viewOf(parseToml(dump.text, 'containerd config dump', 'broken-config'));
-  return view && new Set(Object.keys(view.runtimes));
 };
 
 /** `undefined`: the staged configuration may be written. */
@@ -227,28 +227,6 @@ const othersChanged = (
     where: { file: mainPath },
   };
 };
-
-/** Within a handler's table Go's zero values and absence are the same thing: the decoder starts from an empty struct. */
-const meaningful = (value: unknown): unknown => {
-  if (!isTable(value)) return value;
-  const rows = Object.entries(value)
-    .map(([key, inner]) => [key, meaningful(inner)] as const)
-    .filter(
-      ([key, inner]) =>
-        !(
-          isZero(inner) ||
-          (key === 'sandbox_mode' && inner === 'podsandbox') ||
-          (key === 'sandboxer' && inner === 'podsandbox')
-        ),
-    );
-  return Object.fromEntries(rows);
-};
-
-const isZero = (value: unknown): boolean =>
-  value === '' ||
-  value === 0 ||
-  value === false ||
-  (Array.isArray(value) ? value.length === 0 : isTable(value) && Object.keys(value).length === 0);
 
 const show = (value: unknown): string => {
   const text =

@@ -10,6 +10,7 @@ import { Failure } from '../model/problem.ts';
 import { locate, parseToml } from '../model/toml.ts';
 import {
   declaredSchema,
+  dropInSchema,
   defaultRuntime,
   type Generation,
   handlersIn,
@@ -41,6 +42,8 @@ export type WantedFile = {
 export type Wiring = {
   readonly main: WantedFile;
   readonly dropIn: WantedFile;
+  /** Drop-ins of ours in folders that are no longer the right one, to be removed. */
+  readonly stale: readonly WantedFile[];
 };
 
 /** Sorts after `99-nvidia.toml`, which carries a frozen copy of everybody's handlers: the last one read wins. */
@@ -50,6 +53,9 @@ const ownGlob = '*rcm-node.toml';
 
 const header =
   '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
+
+/** Whether a path is one where a drop-in of ours may have been left. */
+export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInName;
 
 export const isOurDropIn = (text: string): boolean => text.startsWith(header);
 
@@ -127,6 +133,7 @@ export type Site = {
   readonly now: string | null;
   readonly base: string | null;
   readonly drop: string;
+  readonly stale: readonly string[];
   readonly schema: number;
   /** Where handlers stand. */
   readonly place: readonly string[];
@@ -145,7 +152,8 @@ export const siteOf = (
   const now = textOf(files[path], path);
   const base = withoutUs(now, path, generation, ledger);
   const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
-  const schema = declaredSchema(doc);
+  const declared = declaredSchema(doc);
+  const schema = declared && dropInSchema(declared, runtime.version);
   const place = schema === undefined ? undefined : runtimesPath(schema);
   if (schema === undefined || place === undefined)
     throw new Failure({
@@ -162,9 +170,14 @@ export const siteOf = (
     now,
     base,
     drop,
+    stale: Object.entries(files).flatMap(([file, fact]) =>
+      file !== path && file !== drop && mayBeDropIn(file) && fact.kind === 'regular' && isOurDropIn(fact.text)
+        ? [file]
+        : [],
+    ),
     schema,
     place,
-    declares: doc.version !== undefined,
+    declares: doc.version !== undefined || schema !== declared,
   };
 };
 
@@ -172,7 +185,8 @@ export const siteOf = (
 export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => {
   const { generation, runtime, files, ledger, now, base, drop, place } = site;
   const path = runtime.configPath;
-  if (tables.size === 0) return { main: unowned(path, base), dropIn: unowned(drop, null) };
+  const stale = site.stale.map((file) => unowned(file, null));
+  if (tables.size === 0) return { main: unowned(path, base), dropIn: unowned(drop, null), stale };
   const from = base ?? skeleton(generation);
   const print = (name: string, table: Table): string => printTable([...place, name], table);
   const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
@@ -191,19 +205,20 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
       return {
         main: mainOwned(standing.body === block ? now : replaceBlock(now, block, path)),
         dropIn: unowned(drop, null),
+        stale,
       };
-    return { main: mainOwned(appendBlock(from, block, path).text), dropIn: unowned(drop, null) };
+    return { main: mainOwned(appendBlock(from, block, path).text), dropIn: unowned(drop, null), stale };
   }
   const text = `${header}${site.declares ? `version = ${site.schema}\n` : ''}\n${body}`;
   const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };
   const covered = importsOf(from, path)
     .map((entry) => resolvePath(folderOf(path), entry))
     .some((entry) => entry.includes('*') && globPattern(entry).test(drop));
-  if (covered && base !== null) return { main: unowned(path, base), dropIn };
+  if (covered && base !== null) return { main: unowned(path, base), dropIn, stale };
   const glob = `${folderOf(drop)}/${ownGlob}`;
   const standing = now !== null && importsOf(now, path).includes(glob);
   const spliced = standing ? { text: now, edit: ledger.files[path]?.edit } : addImport(from, glob, path);
-  return { main: mainOwned(spliced.text, spliced.edit), dropIn };
+  return { main: mainOwned(spliced.text, spliced.edit), dropIn, stale };
 };
 
 const unowned = (path: string, text: string | null): WantedFile => ({ path, text });

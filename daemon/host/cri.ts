@@ -54,12 +54,11 @@ export type Cri = {
 
 /** Connects with the first call, and again by itself after the runtime was restarted. */
 export const connectCri = (socketPath: string, options: { readonly deadlineMs: number }): Cri => {
-  const service = loadService(inRuntimeV1(criTypes), 'runtime.v1.RuntimeService');
   const socket = openSocket(socketPath, options);
   const ask = <Reply>(
     method: keyof typeof criTypes.RuntimeService.methods,
     request: object,
-  ): Promise<Reply> => socket.call<Reply>(service, method, request);
+  ): Promise<Reply> => socket.call<Reply>(runtimeService, method, request);
 
   return {
     version: async () => {
@@ -156,6 +155,9 @@ export const loadService = (descriptor: object, name: string): ServiceDefinition
     throw new Failure({ code: 'internal', message: `the descriptor holds no service ${name}` });
   return found as ServiceDefinition;
 };
+
+/** Made once: the coders of its messages are compiled at first use, which takes longer than a tick's four calls. */
+const runtimeService = loadService(inRuntimeV1(criTypes), 'runtime.v1.RuntimeService');
 
 const maxReplyBytes = 64 * 1024 * 1024;
 

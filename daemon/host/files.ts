@@ -3,44 +3,19 @@
  * temporary file beside the target, synced, renamed, and the folder synced. A foreign file is replaced only while it
  * still is what it was when it was looked at.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
-import {
-  chmod,
-  chown,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  symlink,
-  unlink,
-} from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, chown, link, mkdir, open, rename, rm, rmdir, stat, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import type { FileFact, LinkFact } from '../model/observed.ts';
+import type { FileFact } from '../model/observed.ts';
 import type { FileState } from '../model/plan.ts';
 import { Failure } from '../model/problem.ts';
-import { resolveIn } from './libraries.ts';
+import { makeReads, type Reads } from './files-read.ts';
 import { placeIn } from './place.ts';
 import { errnoOf, writeFailure } from './sink.ts';
 
 /** All paths begin with "/" and are meant below the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
-export type Files = {
-  look(path: string): Promise<FileFact>;
-  /** Names in a folder, sorted; `null` when there is no such folder. Throws `unreadable-source`. */
-  names(path: string): Promise<readonly string[] | null>;
-  isFolder(path: string): Promise<boolean>;
-  /** Of a regular file; `null` when there is none. `modified` in epoch milliseconds. */
-  stat(path: string): Promise<{ readonly bytes: number; readonly modified: number } | null>;
-  /** sha256 of a file of any size; `null` when it cannot be read. */
-  digest(path: string): Promise<string | null>;
-  linkAt(path: string): Promise<LinkFact>;
+export type Files = Reads & {
   /** Compare-and-swap: throws `changed-meanwhile` when the file is not as in `before`. */
   swap(path: string, before: FileState, after: FileState): Promise<void>;
   /** Writes a file that is ours alone. */
@@ -57,19 +32,8 @@ export type Files = {
   real(path: string): string;
 };
 
-/** A configuration larger than this is no configuration. */
-const maxBytes = 8 * 1024 * 1024;
-
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
   state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
-
-const unseen = (error: unknown): FileFact => {
-  if (error instanceof Failure) return { kind: 'unreadable', why: error.problem.message };
-  const errno = errnoOf(error);
-  return errno === 'ENOENT' || errno === 'ENOTDIR'
-    ? { kind: 'absent' }
-    : { kind: 'unreadable', why: errno, errno };
-};
 
 const syncFolder = async (path: string): Promise<void> => {
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -98,6 +62,8 @@ export const makeFiles = (root: string): Files => {
   /** What is renamed, removed or made is the name itself; only the way to it is followed. */
   const own = (path: string): string => placeIn(root, path, false);
   const real = (path: string): string => placeIn(root, path, true);
+  const reads = makeReads(root);
+  const { look } = reads;
   const guard = async <T>(path: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -113,50 +79,6 @@ export const makeFiles = (root: string): Files => {
           error,
         );
       throw writeFailure(path, error);
-    }
-  };
-
-  /** Absent only where the kernel says so: what cannot be seen may be there all the same. */
-  const missing = async (path: string): Promise<FileFact> => {
-    try {
-      // A link that leads nowhere is not "absent": writing there would replace somebody's link.
-      return (await lstat(own(path))).isSymbolicLink()
-        ? { kind: 'foreign', what: 'a symbolic link that leads nowhere' }
-        : { kind: 'absent' };
-    } catch (error) {
-      return unseen(error);
-    }
-  };
-
-  const look = async (path: string): Promise<FileFact> => {
-    const resolved = resolveIn(root, path);
-    if (resolved === undefined) return missing(path);
-    try {
-      const handle = await open(resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-      try {
-        const facts = await handle.stat();
-        if (!facts.isFile())
-          return { kind: 'foreign', what: facts.isDirectory() ? 'a folder' : 'not a regular file' };
-        if (facts.size > maxBytes)
-          return { kind: 'unreadable', why: `it has ${facts.size} bytes, more than ${maxBytes}` };
-        const bytes = await handle.readFile();
-        const text = bytes.toString('utf8');
-        if (!Buffer.from(text, 'utf8').equals(bytes))
-          return { kind: 'unreadable', why: 'it is not UTF-8 text' };
-        return {
-          kind: 'regular',
-          real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
-          text,
-          digest: createHash('sha256').update(bytes).digest('hex'),
-          mode: facts.mode & 0o7777,
-          uid: facts.uid,
-          gid: facts.gid,
-        };
-      } finally {
-        await handle.close();
-      }
-    } catch (error) {
-      return unseen(error);
     }
   };
 
@@ -244,52 +166,11 @@ export const makeFiles = (root: string): Files => {
     });
 
   return {
-    look,
     swap,
     put,
     point,
     real,
-    names: async (path) => {
-      try {
-        return (await readdir(real(path))).sort();
-      } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return null;
-        const why = error instanceof Failure ? error.problem.message : errnoOf(error);
-        throw new Failure(
-          { code: 'unreadable-source', message: `the folder cannot be read: ${why}`, where: { file: path } },
-          error,
-        );
-      }
-    },
-    isFolder: async (path) => {
-      const folder = resolveIn(root, path);
-      return folder !== undefined && (await lstat(folder).catch(() => undefined))?.isDirectory() === true;
-    },
-    stat: async (path) => {
-      const file = resolveIn(root, path);
-      const facts = file === undefined ? undefined : await lstat(file).catch(() => undefined);
-      return facts?.isFile() ? { bytes: facts.size, modified: facts.mtimeMs } : null;
-    },
-    digest: async (path) => {
-      const file = resolveIn(root, path);
-      if (file === undefined) return null;
-      const hash = createHash('sha256');
-      try {
-        await pipeline(createReadStream(file), hash);
-        return hash.digest('hex');
-      } catch {
-        return null;
-      }
-    },
-    linkAt: async (path) => {
-      try {
-        return { target: await readlink(own(path)) };
-      } catch (error) {
-        return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
-          ? { target: null }
-          : { target: null, foreign: 'a file or folder' };
-      }
-    },
+    ...reads,
     makeFolder: (path) =>
       guard(path, async () => {
         const folder = real(path);

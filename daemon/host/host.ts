@@ -6,11 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Machine } from '../model/desired.ts';
-import { pick } from './archive.ts';
-import { checkBinary } from './binary.ts';
+import type { pick } from './archive.ts';
+import type { checkBinary } from './binary.ts';
 import { type Cri, connectCri } from './cri.ts';
 import { type Files, makeFiles } from './files.ts';
-import { download } from './http.ts';
+import type { download } from './http.ts';
 import { acquireLock } from './lock.ts';
 import type { Log } from './log.ts';
 import { mappedFiles } from './processes.ts';
@@ -73,9 +73,10 @@ export const makeHost = (options: {
   tools: makeTools(),
   systemd: options.root === '/' ? makeSystemd({ callDeadlineMs: 10_000 }) : undefined,
   cri: (socket) => connectCri(socket, { deadlineMs: 5_000 }),
-  download,
-  pick,
-  checkBinary,
+  // Loaded by the first fetch: a service that has all it wants keeps neither an HTTP client nor tar in memory.
+  download: async (...given) => (await import('./http.ts')).download(...given),
+  pick: async (...given) => (await import('./archive.ts')).pick(...given),
+  checkBinary: async (...given) => (await import('./binary.ts')).checkBinary(...given),
   mappedFiles,
   lock: acquireLock,
   clock: realClock,

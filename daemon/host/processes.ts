@@ -2,12 +2,17 @@
  * Which files below a folder do running processes have mapped? `/proc/PID/maps` names programs and libraries alike; it
  * needs CAP_SYS_PTRACE for processes with more capabilities than ours (proc(5), "Ptrace access mode").
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 
-/** Paths that begin with `prefix`, each once. `complete: false` when a process would not tell. */
+/**
+ * Files below `folder` (which ends in "/"), each once, as the kernel spells them: all symbolic links followed.
+ * `complete: false` when a process would not tell.
+ */
 export const mappedFiles = async (
-  prefix: string,
+  folder: string,
 ): Promise<{ readonly files: readonly string[]; readonly complete: boolean }> => {
+  // /opt is a link on ostree systems; without this nothing would ever seem to be in use there.
+  const prefix = `${await realpath(folder).catch(() => folder.replace(/\/$/, ''))}/`;
   const files = new Set<string>();
   let complete = true;
   for (const pid of (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))) {

@@ -1,7 +1,7 @@
 /** Every read of the host that a decision depends on, in one place. */
 import { unreferenced } from '../decide/collect.ts';
 import { folderOf, paths } from '../decide/paths.ts';
-import { dropInPath } from '../decide/wiring.ts';
+import { dropInPath, mayBeDropIn } from '../decide/wiring.ts';
 import type { Host } from '../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { DumpFact, FileFact, LinkFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
@@ -42,16 +42,20 @@ export const observe = async (
   };
   const mapped = unreferenced(base, keys).length > 0 ? await observeMapped(host) : [];
   if (runtime.name === 'none') return { ...base, mapped };
-  return { ...base, mapped, ...(await observeFiles(host, runtime)) };
+  return { ...base, mapped, ...(await observeFiles(host, runtime, ledger)) };
 };
 
 const observeFiles = async (
   host: Host,
   runtime: RuntimeFacts,
+  ledger: Ledger,
 ): Promise<Pick<Observed, 'files' | 'folders'>> => {
   const main = await host.files.look(runtime.configPath);
   const drop = dropInOf(main, runtime.configPath);
   const files: Record<string, FileFact> = { [runtime.configPath]: main, [drop]: await host.files.look(drop) };
+  // Where we wrote before, and what the runtime reads: the main file's imports may lead elsewhere now.
+  for (const path of [...Object.keys(ledger.files), ...runtime.config.map((file) => file.path)])
+    if (mayBeDropIn(path)) files[path] ??= await host.files.look(path);
   const folders: Record<string, boolean> = {};
   for (const path of [drop, runtime.configPath])
     for (
@@ -83,13 +87,14 @@ const observeLinks = async (host: Host): Promise<Observed['links']> => {
   return links;
 };
 
-/** A process that would not tell what it has mapped might have mapped anything: then everything counts as in use. */
+/**
+ * A process that would not tell what it has mapped might have mapped anything: then everything counts as in use. What
+ * runs on this host has no need of another root's store, so there only a process that is seen to use it counts.
+ */
 const observeMapped = async (host: Host): Promise<readonly string[]> => {
-  const { files, complete } = await host.mappedFiles(`${paths.store}/`);
-  const all = complete ? [] : ((await host.files.names(paths.store)) ?? []);
-  return [
-    ...new Set([...all, ...files.map((file) => file.slice(paths.store.length + 1).split('/')[0] ?? '')]),
-  ];
+  const { files, complete } = await host.mappedFiles(`${host.files.real(paths.store)}/`);
+  const all = complete || !host.systemd ? [] : ((await host.files.names(paths.store)) ?? []);
+  return [...new Set([...all, ...files.flatMap((file) => /\/store\/([^/]+)\//.exec(file)?.[1] ?? [])])];
 };
 
 /** Asks the runtime's own parser about staged files; they are gone afterwards. */

@@ -6,7 +6,8 @@ import { paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
 import { nothing } from '../model/desired.ts';
 import type { Settings } from '../model/settings.ts';
-import { once, type Ticked } from './once.ts';
+import { consider, once, type Tick, type Ticked } from './once.ts';
+import { readState } from './state.ts';
 
 export type Uninstalled = {
   readonly ticked: Ticked;
@@ -23,7 +24,19 @@ export const stopService = async (host: Host): Promise<boolean> => {
   if (!host.systemd || !unit || unit.load !== 'loaded') return false;
   await host.systemd.disable(serviceUnit);
   if (unit.active !== 'inactive') await host.systemd.stop(serviceUnit, 330_000);
+  host.log('info', `${serviceUnit} is stopped and disabled`);
   return true;
+};
+
+/** All or nothing: half an uninstall would leave handlers that no service looks after. */
+const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked | undefined> => {
+  const { ledger } = await readState(host);
+  const considered = await consider(host, settings, ledger, tick, { force: tick.force, since: undefined });
+  const problems = considered.decision.handlers.flatMap((one) =>
+    one.state === 'removing' && one.problem ? [one.problem] : [],
+  );
+  if (problems.length === 0) return undefined;
+  return { ...considered, outcome: { kind: 'waiting', for: problems }, did: [], ledger };
 };
 
 export const uninstall = async (
@@ -31,7 +44,11 @@ export const uninstall = async (
   settings: Settings,
   options: { readonly activate: boolean; readonly force: boolean },
 ): Promise<Uninstalled> => {
-  const ticked = await once(host, settings, { ...options, deep: false, now: true, desired: nothing });
+  const tick: Tick = { ...options, deep: false, now: true, desired: nothing };
+  const waiting = await wait(host, settings, tick);
+  if (waiting) return { ticked: waiting, complete: false, left: [] };
+  if (options.activate) await stopService(host);
+  const ticked = await once(host, settings, tick);
   const left: { path: string; why: string }[] = [];
   const complete = ticked.outcome.kind === 'converged';
   if (complete) {

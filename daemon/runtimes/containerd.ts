@@ -48,6 +48,14 @@ export const declaredSchema = (doc: Table): number | undefined => {
   return version === 0 ? 1 : version;
 };
 
+/**
+ * The version our text has to have beside a main file that declares `declared`. The same, but for one case: 2.0 to 2.2
+ * call a file of version 1 (or without one, like docker's) version 3 without migrating it, so only version 3 is read.
+ * From 2.3 on each file is migrated by itself, and a drop-in of a higher version than the main file is fatal.
+ */
+export const dropInSchema = (declared: number, version: string): number =>
+  declared === 1 && /^2\.[0-2](\.|$)/.test(version) ? 3 : declared;
+
 export const criPath = (schema: number): readonly string[] | undefined => schemas[schema]?.cri;
 
 export const runtimesPath = (schema: number): readonly string[] | undefined => {
@@ -84,6 +92,28 @@ export const viewOf = (dump: Table): CriView | undefined => {
   }
   return undefined;
 };
+
+/** Within a handler's table Go's zero values and absence are the same thing: the decoder starts from an empty struct. */
+export const meaningful = (value: unknown): unknown => {
+  if (!isTable(value)) return value;
+  const rows = Object.entries(value)
+    .map(([key, inner]) => [key, meaningful(inner)] as const)
+    .filter(
+      ([key, inner]) =>
+        !(
+          isZero(inner) ||
+          (key === 'sandbox_mode' && inner === 'podsandbox') ||
+          (key === 'sandboxer' && inner === 'podsandbox')
+        ),
+    );
+  return Object.fromEntries(rows);
+};
+
+const isZero = (value: unknown): boolean =>
+  value === '' ||
+  value === 0 ||
+  value === false ||
+  (Array.isArray(value) ? value.length === 0 : isTable(value) && Object.keys(value).length === 0);
 
 /** Files of every schema that define handlers, whatever their declared version: for finding owners and culprits. */
 export const handlersIn = (

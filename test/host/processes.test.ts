@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { mappedFiles } from '../../daemon/host/processes.ts';
@@ -35,8 +35,16 @@ t.test('also after its file was removed', async (t) => {
   t.same((await mappedFiles(`${folder}/`)).files, [path]);
 });
 
+t.test('also where the folder is reached through a link', async (t) => {
+  const root = t.testdir({ real: {} });
+  symlinkSync('real', join(root, 'link'));
+  const path = await run(t, join(root, 'real'));
+  t.same((await mappedFiles(`${root}/link/`)).files, [path]);
+});
+
 t.test('a folder that nothing runs from has nothing mapped', async (t) => {
   t.same((await mappedFiles(`${t.testdir({})}/`)).files, []);
+  t.same((await mappedFiles('/none/at/all/')).files, []);
 });
 
 const isReadable = (path: string): boolean => {

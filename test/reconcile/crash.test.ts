@@ -7,8 +7,8 @@ import t from 'tap';
 import { casesFolder, openCase } from './node.ts';
 import { type Story, survive } from './story.ts';
 
-/** Small hosts are killed at every point; of the others every seventh, beginning elsewhere for each. */
-const thorough = new Set(['1.7-plain', '2.1-oci-libraries']);
+/** Small hosts are killed at every point; of the others every eleventh, beginning elsewhere for each. */
+const thorough = new Set(['1.7-plain', '2.1-absent']);
 const names = readdirSync(casesFolder)
   .filter((name) => /^(\d|bad)/.test(name))
   .sort();
@@ -18,7 +18,7 @@ t.setTimeout(300_000);
 
 for (const [index, name] of names.entries()) {
   const all = thorough.has(name);
-  const every = name.includes('ten-shims') ? 23 : 7;
+  const every = name.includes('ten-shims') ? 41 : 11;
   t.test(`an installation on ${name} can be killed ${all ? 'anywhere' : 'here and there'}`, async (t) => {
     const story: Story = {
       open: (t) => openCase(t, name),

@@ -201,6 +201,49 @@ t.test('a drop-in that was removed and a wish that is gone do not get in each ot
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
 });
 
+t.test(
+  'when the imports of the main file change, our drop-in moves along and leaves nothing behind',
+  async (t) => {
+    const lists = {
+      none: '',
+      site: 'imports = ["/etc/containerd/site/*.toml"]\n',
+      both: 'imports = ["/etc/containerd/early/*.toml", "/etc/containerd/site/*.toml"]\n',
+      confD: 'imports = ["/etc/containerd/conf.d/*.toml"]\n',
+    };
+    for (const [from, to] of [
+      ['site', 'none'],
+      ['none', 'site'],
+      ['site', 'both'],
+      ['both', 'site'],
+      ['none', 'confD'],
+      ['confD', 'none'],
+    ] as const) {
+      const node = openNode(makeRoot(t), { version: '2.1.4' });
+      node.write(main, `version = 3\n${lists[from]}`);
+      node.write('/etc/containerd/site/10-theirs.toml', 'version = 3\n');
+      node.write('/etc/containerd/early/10-theirs.toml', 'version = 3\n');
+      node.fake.containerd.restartByOther();
+      wish(node, 'spin-v2');
+      await node.once();
+      node.write(main, `version = 3\n${lists[to]}`);
+      const before = node.fake.containerd.jobs.length;
+      t.equal((await node.once()).outcome.kind, 'converged', `${from} to ${to}`);
+      t.equal(node.fake.containerd.jobs.length, before);
+      const drops = Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml'));
+      t.equal(drops.length, 1, drops.join(' '));
+      t.strictSame((await node.once()).did, []);
+      node.fake.containerd.restartByOther();
+      t.ok(node.fake.containerd.served().includes('spin-v2'));
+      t.ok((await node.uninstall()).complete);
+      t.equal(node.read(main), `version = 3\n${lists[to]}`);
+      t.strictSame(
+        Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml')),
+        [],
+      );
+    }
+  },
+);
+
 t.test('a runtime of another version is judged anew, without a restart', async (t) => {
   const node = await serving(t, '2.1.4');
   const tree = treeOf(node.root);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../daemon/decide/paths.ts';
-import { stopService, uninstall } from '../../daemon/reconcile/uninstall.ts';
+import { uninstall } from '../../daemon/reconcile/uninstall.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import type { Host } from '../../daemon/host/host.ts';
 import { makeRoot, type Node, openNode, wish } from './node.ts';
@@ -61,17 +61,19 @@ t.test('an uninstall where nothing was ever installed touches nothing', async (t
   t.strictSame(node.fake.containerd.jobs, []);
 });
 
-t.test('handlers in use stay with all they need, until they are free or it is forced', async (t) => {
+t.test('while a handler is in use everything stays, until it is free or it is forced', async (t) => {
   for (const version of ['1.7.24', '2.1.4']) {
     const node = await serving(t, version);
     const { containerd } = node.fake;
     containerd.sandboxes = [{ id: 'a', handler: 'wws-v1' }];
+    const before = treeOf(node.root);
     const first = await node.uninstall();
     t.notOk(first.complete);
     t.equal(first.ticked.outcome.kind, 'waiting');
-    t.strictSame(containerd.served(), ['runc', 'wws-v1'], 'the one that nobody uses is gone');
-    t.ok(existsSync(join(node.root, '/opt/rcm-node/shims/wws-v1/containerd-shim-wws-v1')));
-    t.ok(node.read('/var/lib/rcm-node/ledger.json'), 'and the ledger stays');
+    t.strictSame(containerd.served(), ['runc', 'spin-v2', 'wws-v1'], 'all or nothing');
+    t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
+    t.strictSame(difference(ours(before), ours(treeOf(node.root))), {});
+    t.strictSame(containerd.jobs, []);
     const forced = await node.uninstall({ force: true });
     t.ok(forced.complete);
     t.strictSame(containerd.served(), ['runc']);
@@ -138,28 +140,34 @@ t.test('a runtime that does not come up without our handlers gets them back', as
   t.ok(containerd.served().includes('spin-v2'));
 });
 
-t.test('the service is disabled and stopped first, and only when there is one', async (t) => {
-  const node = await serving(t);
-  const { systemd } = node.fake.host;
-  if (!systemd) throw new Error('there is a service manager');
-  t.equal(await stopService(node.fake.host), false);
-  const asked: string[] = [];
-  const host: Host = {
-    ...node.fake.host,
-    systemd: {
-      ...systemd,
-      unit: async (name) => ({ ...(await systemd.unit('containerd.service')), name }),
-      disable: async (name) => void asked.push(`disable ${name}`),
-      stop: async (name) => {
-        asked.push(`stop ${name}`);
-        return 'done';
+t.test(
+  'the service is disabled and stopped first, and not at all while there is something to wait for',
+  async (t) => {
+    const node = await serving(t);
+    const { containerd, host } = node.fake;
+    const { systemd } = host;
+    if (!systemd) throw new Error('there is a service manager');
+    const asked: string[] = [];
+    const withService: Host = {
+      ...host,
+      systemd: {
+        ...systemd,
+        unit: async (name) => ({ ...(await systemd.unit('containerd.service')), name }),
+        disable: async (name) => void asked.push(`disable ${name}`),
+        stop: async (name) => {
+          asked.push(`stop ${name}, after ${containerd.jobs.length} restarts`);
+          return 'done';
+        },
       },
-    },
-  };
-  t.equal(await stopService(host), true);
-  t.strictSame(asked, ['disable rcm-node.service', 'stop rcm-node.service']);
-  t.equal(await stopService({ ...host, systemd: undefined }), false);
-});
+    };
+    containerd.sandboxes = [{ id: 'a', handler: 'spin-v2' }];
+    await node.uninstall({}, withService);
+    t.strictSame(asked, [], 'a service that nobody replaces goes on');
+    containerd.sandboxes = [];
+    t.ok((await node.uninstall({}, withService)).complete);
+    t.strictSame(asked, ['disable rcm-node.service', 'stop rcm-node.service, after 0 restarts']);
+  },
+);
 
 t.test('another root is cleaned without a service manager', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });

@@ -4,7 +4,9 @@
  */
 import { existsSync, globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { acquireLock } from '../../daemon/host/lock.ts';
 import { type Progress, run } from './command.ts';
+import { cacheDir } from './images.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = join(root, 'dist', 'linux-x64');
@@ -22,14 +24,19 @@ const isFresh = (): boolean => {
 
 /** The folder with `rcm-node` and the library beside it; built first, ten seconds, if need be. */
 export const builtExecutable = async (progress: Progress): Promise<string> => {
-  if (isFresh()) return folder;
-  progress('building rcm-node, about ten seconds');
-  // A test runner's environment (NODE_OPTIONS, coverage) changes how V8 compiles, and so what is built.
-  const { PATH = '', HOME = '' } = process.env;
-  await run([process.execPath, join(root, 'packaging', 'build.ts')], {
-    timeoutMs: 900_000,
-    cleanEnv: true,
-    env: { PATH, HOME },
-  });
-  return folder;
+  // Two at once would build into the same folder; who comes second finds it fresh.
+  const lock = await acquireLock(join(cacheDir(), 'build.lock'), { waitMs: 900_000 });
+  try {
+    if (!isFresh()) {
+      progress('building rcm-node, about ten seconds');
+      // A test runner's environment (NODE_OPTIONS, coverage) changes how V8 compiles, and so what is built.
+      const { PATH = '', HOME = '' } = process.env;
+      const env = { PATH, HOME };
+      const argv = [process.execPath, join(root, 'packaging', 'build.ts')];
+      await run(argv, { timeoutMs: 900_000, cleanEnv: true, env });
+    }
+    return folder;
+  } finally {
+    await lock.release();
+  }
 };

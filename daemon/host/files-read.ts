@@ -1,0 +1,131 @@
+/**
+ * Reads below a root. What is there is told as a fact, never guessed at: "absent" is only what the kernel says is not
+ * there, because to whoever decides, absent means "ours to write".
+ */
+import { createHash } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { FileFact, LinkFact } from '../model/observed.ts';
+import { Failure } from '../model/problem.ts';
+import { resolveIn } from './libraries.ts';
+import { placeIn } from './place.ts';
+import { errnoOf } from './sink.ts';
+
+export type Reads = {
+  look(path: string): Promise<FileFact>;
+  /** Names in a folder, sorted; `null` when there is no such folder. Throws `unreadable-source`. */
+  names(path: string): Promise<readonly string[] | null>;
+  isFolder(path: string): Promise<boolean>;
+  /** Of a regular file; `null` when there is none. `modified` in epoch milliseconds. */
+  stat(path: string): Promise<{ readonly bytes: number; readonly modified: number } | null>;
+  /** sha256 of a file of any size; `null` when it cannot be read. */
+  digest(path: string): Promise<string | null>;
+  linkAt(path: string): Promise<LinkFact>;
+};
+
+/** A configuration larger than this is no configuration. */
+const maxBytes = 8 * 1024 * 1024;
+
+const unseen = (error: unknown): FileFact => {
+  if (error instanceof Failure) return { kind: 'unreadable', why: error.problem.message };
+  const errno = errnoOf(error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR'
+    ? { kind: 'absent' }
+    : { kind: 'unreadable', why: errno, errno };
+};
+
+export const makeReads = (root: string): Reads => {
+  const own = (path: string): string => placeIn(root, path, false);
+  const real = (path: string): string => placeIn(root, path, true);
+
+  /** Absent only where the kernel says so: what cannot be seen may be there all the same. */
+  const missing = async (path: string): Promise<FileFact> => {
+    try {
+      // A link that leads nowhere is not "absent": writing there would replace somebody's link.
+      return (await lstat(own(path))).isSymbolicLink()
+        ? { kind: 'foreign', what: 'a symbolic link that leads nowhere' }
+        : { kind: 'absent' };
+    } catch (error) {
+      return unseen(error);
+    }
+  };
+
+  const look = async (path: string): Promise<FileFact> => {
+    const resolved = resolveIn(root, path);
+    if (resolved === undefined) return missing(path);
+    try {
+      const handle = await open(resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+      try {
+        const facts = await handle.stat();
+        if (!facts.isFile())
+          return { kind: 'foreign', what: facts.isDirectory() ? 'a folder' : 'not a regular file' };
+        if (facts.size > maxBytes)
+          return { kind: 'unreadable', why: `it has ${facts.size} bytes, more than ${maxBytes}` };
+        const bytes = await handle.readFile();
+        const text = bytes.toString('utf8');
+        if (!Buffer.from(text, 'utf8').equals(bytes))
+          return { kind: 'unreadable', why: 'it is not UTF-8 text' };
+        return {
+          kind: 'regular',
+          real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
+          text,
+          digest: createHash('sha256').update(bytes).digest('hex'),
+          mode: facts.mode & 0o7777,
+          uid: facts.uid,
+          gid: facts.gid,
+        };
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      return unseen(error);
+    }
+  };
+
+  return {
+    look,
+    names: async (path) => {
+      try {
+        return (await readdir(real(path))).sort();
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return null;
+        const why = error instanceof Failure ? error.problem.message : errnoOf(error);
+        throw new Failure(
+          { code: 'unreadable-source', message: `the folder cannot be read: ${why}`, where: { file: path } },
+          error,
+        );
+      }
+    },
+    isFolder: async (path) => {
+      const folder = resolveIn(root, path);
+      return folder !== undefined && (await lstat(folder).catch(() => undefined))?.isDirectory() === true;
+    },
+    stat: async (path) => {
+      const file = resolveIn(root, path);
+      const facts = file === undefined ? undefined : await lstat(file).catch(() => undefined);
+      return facts?.isFile() ? { bytes: facts.size, modified: facts.mtimeMs } : null;
+    },
+    digest: async (path) => {
+      const file = resolveIn(root, path);
+      if (file === undefined) return null;
+      const hash = createHash('sha256');
+      try {
+        await pipeline(createReadStream(file), hash);
+        return hash.digest('hex');
+      } catch {
+        return null;
+      }
+    },
+    linkAt: async (path) => {
+      try {
+        return { target: await readlink(own(path)) };
+      } catch (error) {
+        return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+          ? { target: null }
+          : { target: null, foreign: 'a file or folder' };
+      }
+    },
+  };
+};

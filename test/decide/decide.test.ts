@@ -1,0 +1,188 @@
+/** Decisions that no host is needed for; whole hosts are in test/cases. */
+import t from 'tap';
+import { defaultLimits } from '../../daemon/decide/cadence.ts';
+import { decide } from '../../daemon/decide/decide.ts';
+import { configId } from '../../daemon/decide/restart.ts';
+import type { Rules } from '../../daemon/decide/scene.ts';
+import { sentences } from '../../daemon/decide/sentences.ts';
+import { type Desired, nothing } from '../../daemon/model/desired.ts';
+import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
+import type { CriFact, Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
+import type { Decision, Step } from '../../daemon/model/plan.ts';
+import { handler, key, observed, regular, runtime, unit } from './bare-host.ts';
+
+const main = '/etc/containerd/config.toml';
+const conf = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n';
+const rules: Rules = { force: false, since: undefined };
+const wanted: Desired = { handlers: [handler], problems: [], lost: [] };
+
+const hostOf = (more: Partial<Observed> = {}, facts: Partial<RuntimeFacts> = {}): Observed => ({
+  ...observed,
+  runtime: { ...runtime, config: [{ path: main, fact: regular(conf) }], ...facts },
+  files: { [main]: regular(conf), '/etc/containerd/conf.d/zz-rcm-node.toml': { kind: 'absent' } },
+  folders: { '/etc': true, '/etc/containerd': true, '/etc/containerd/conf.d': true },
+  ...more,
+});
+
+const table = '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.';
+const plain = `version = 3\n${table}runc]\nruntime_type = "io.containerd.runc.v2"\n`;
+
+/** Answers the trial that is asked for as containerd would. */
+const decided = (before: Observed, desired = wanted, given = rules): Decision => {
+  const first = decide(desired, before, defaultLimits, given);
+  if (first.plan.kind !== 'trial') return first;
+  const text = (staged: readonly { readonly text: string | null }[]): string => {
+    const body = staged[1]?.text?.replace(/^#.*\n|^version.*\n/gm, '') ?? '';
+    return `${plain}${body}`;
+  };
+  const { id } = first.plan;
+  const trial = {
+    id,
+    before: { kind: 'dumped' as const, text: text(first.plan.before) },
+    after: { kind: 'dumped' as const, text: text(first.plan.after) },
+  };
+  return decide(desired, { ...before, trials: [trial] }, defaultLimits, given);
+};
+const stepsOf = (decision: Decision): readonly Step[] =>
+  decision.plan.kind === 'steps' ? decision.plan.steps : [];
+const kinds = (decision: Decision): readonly string[] => stepsOf(decision).map(({ kind }) => kind);
+const whole = {
+  [key('a')]: { kind: 'whole' as const, sha256: key('a'), url: 'x', binary: 'containerd-shim-spin-v2' },
+};
+
+t.test('a host without wishes, where nothing is ours, is settled', async (t) => {
+  t.strictSame(decided(hostOf(), nothing).plan, { kind: 'settled' });
+});
+
+t.test('the order of the steps is the one that may be interrupted anywhere', async (t) => {
+  const decision = decided(hostOf({ store: whole }));
+  t.strictSame(kinds(decision), ['quiet', 'link', 'write', 'activate', 'prove', 'record']);
+  t.match(decision.plan, { disrupts: true });
+  t.strictSame(
+    decided(hostOf()).plan.kind === 'steps' && kinds(decided(hostOf())).slice(0, 2),
+    ['fetch', 'place'],
+    'artifacts come first',
+  );
+});
+
+t.test('nothing is decided before the runtime’s own parser was heard', async (t) => {
+  const first = decide(wanted, hostOf({ store: whole }), defaultLimits, rules);
+  t.equal(first.plan.kind, 'trial');
+  const other = {
+    id: 'another trial',
+    before: { kind: 'failed', why: '' },
+    after: { kind: 'failed', why: '' },
+  } as const;
+  t.equal(decide(wanted, hostOf({ store: whole, trials: [other] }), defaultLimits, rules).plan.kind, 'trial');
+});
+
+t.test('the same host gives the same decision, and leaves its arguments alone', async (t) => {
+  const host = hostOf({ store: whole });
+  const frozen = JSON.stringify(host);
+  t.strictSame(decided(host), decided(host));
+  t.equal(JSON.stringify(host), frozen);
+});
+
+t.test('a runtime that is not well is not touched', async (t) => {
+  const silent: CriFact = { kind: 'silent', why: 'no socket' };
+  const unready: CriFact = { ...(runtime.cri as CriFact & { kind: 'answers' }), ready: false, reason: 'cni' };
+  const rows: readonly (readonly [Partial<RuntimeFacts>, string])[] = [
+    [{ unit: { ...unit, load: 'masked' } }, 'unit-masked'],
+    [{ unit: { ...unit, active: 'activating', sub: 'auto-restart' } }, 'runtime-unreachable'],
+    [{ cri: silent }, 'runtime-unreachable'],
+    [{ cri: unready }, 'runtime-unreachable'],
+    [{ version: '' }, 'unsupported-runtime'],
+    [{ version: '3.0.0' }, 'unsupported-runtime'],
+    [{ dangling: [{ from: main, path: '/gone' }], cri: silent }, 'dangling-import'],
+  ];
+  for (const [facts, code] of rows)
+    t.match(decided(hostOf({ store: whole }, facts)).plan, { kind: 'refused', problem: { code } }, code);
+  const none = { name: 'none', problem: { code: 'no-runtime', message: 'none' } } as const;
+  t.match(decided(hostOf({ runtime: none })).plan, { kind: 'refused', problem: { code: 'no-runtime' } });
+  t.not(decided(hostOf({ store: whole, activate: false }, { cri: silent })).plan.kind, 'refused');
+});
+
+t.test('a refusal keeps served what is served and says so', async (t) => {
+  const installed = { handler, key: key('a'), sha256: key('a'), path: '/opt/x' };
+  const ledger: Ledger = { ...emptyLedger, handlers: { spin: installed } };
+  const two = { ...wanted, handlers: [handler, { ...handler, name: 'new' }] };
+  const { handlers } = decided(hostOf({ ledger }, { version: '' }), two);
+  t.match(handlers, [
+    { name: 'spin', state: 'served' },
+    { name: 'new', state: 'refused' },
+  ]);
+});
+
+t.test('a revision that failed is left alone until it, or the runtime, changes', async (t) => {
+  const { plan } = decided(hostOf({ store: whole }));
+  if (plan.kind !== 'steps') throw new Error(plan.kind);
+  const bad = { revision: plan.revision, problem: { code: 'not-served', message: 'no' }, at: 0 } as const;
+  const ledger: Ledger = { ...emptyLedger, bad };
+  const host = hostOf({ store: whole, ledger });
+  const left = decided(host);
+  t.equal(left.plan.kind, 'settled');
+  t.match(left, { handlers: [{ state: 'failed' }], notes: [{ code: 'known-bad' }] });
+  t.equal(decided(host, wanted, { ...rules, force: true }).plan.kind, 'steps');
+  t.equal(decided(hostOf({ store: whole, ledger }, { version: '2.1.1' })).plan.kind, 'steps');
+  const changed = { ...wanted, handlers: [{ ...handler, podAnnotations: ['a'] }] };
+  const steps = stepsOf(decided(host, changed));
+  t.match(steps.at(-1), { kind: 'record', ledger: { bad: null } });
+});
+
+t.test('when the restart has to wait, artifacts do not', async (t) => {
+  const ledger: Ledger = {
+    ...emptyLedger,
+    restarts: [observed.now, observed.now, observed.now, observed.now],
+  };
+  const decision = decided(hostOf({ ledger }));
+  t.strictSame(kinds(decision), ['fetch', 'place']);
+  t.match(decision, { plan: { disrupts: false }, notes: [{ code: 'restart-budget', message: /4 times/ }] });
+  t.ok(kinds(decided(hostOf({ ledger }), wanted, { ...rules, force: true })).includes('activate'));
+});
+
+t.test('what was proven is not restarted for another spelling of the same', async (t) => {
+  const path = '/opt/rcm-node/shims/spin/containerd-shim-spin-v2';
+  const loaded = {
+    invocation: unit.invocation,
+    config: configId(new Map([['spin', { runtime_type: path }]])),
+  };
+  const ledger: Ledger = { ...emptyLedger, loaded };
+  const cri: CriFact = { ...(runtime.cri as CriFact & { kind: 'answers' }), handlers: ['runc', 'spin'] };
+  const decision = decided(hostOf({ store: whole, ledger }, { cri }));
+  t.strictSame(kinds(decision), ['link', 'write', 'record']);
+  t.match(sentences(stepsOf(decision)), ['point spin to aaaaaaaaaaaa', /^write /]);
+});
+
+t.test(
+  'the proof asks for what any restart would keep, and not for what no file defines any more',
+  async (t) => {
+    const cri: CriFact = {
+      ...(runtime.cri as CriFact & { kind: 'answers' }),
+      handlers: ['runc', 'taken-out'],
+    };
+    const prove = stepsOf(decided(hostOf({ store: whole }, { cri }))).find(({ kind }) => kind === 'prove');
+    t.match(prove, { serve: ['spin'], keep: ['runc'], former: ['runc'] });
+  },
+);
+
+t.test('a foreign file at our place, a foreign link and a foreign owner are named', async (t) => {
+  const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
+  t.match(decided(hostOf({ files: { [main]: regular(conf), [drop]: regular('# theirs') } })).plan, {
+    kind: 'refused',
+    problem: { code: 'not-ours', where: { file: drop } },
+  });
+  const link = '/opt/rcm-node/shims/spin/containerd-shim-spin-v2';
+  const linked = decided(hostOf({ links: { [link]: { target: null, foreign: 'a folder' } } }));
+  t.match(linked, {
+    plan: { kind: 'settled' },
+    handlers: [{ state: 'refused', problem: { code: 'not-ours' } }],
+  });
+  const theirs = { path: '/x.toml', fact: regular(`${table}spin]\n`) };
+  const owner = decided(hostOf({}, { config: [{ path: main, fact: regular(conf) }, theirs] }));
+  t.match(owner, {
+    plan: { kind: 'settled' },
+    handlers: [
+      { state: 'refused', problem: { code: 'owned-by-another', where: { file: '/x.toml', line: 1 } } },
+    ],
+  });
+});

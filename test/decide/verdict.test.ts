@@ -1,0 +1,194 @@
+import t from 'tap';
+import {
+  type Expectation,
+  faultOf,
+  foreignOwner,
+  parseConfig,
+  verdict,
+} from '../../daemon/decide/verdict.ts';
+import type { DumpFact, FileFact } from '../../daemon/model/observed.ts';
+import { Failure, type Problem } from '../../daemon/model/problem.ts';
+import { regular, runtime } from './bare-host.ts';
+
+const main = '/etc/containerd/config.toml';
+const cri = 'plugins."io.containerd.cri.v1.runtime"';
+const spin = { runtime_type: '/opt/spin', options: { Level: 3 } };
+const ours: Expectation = { tables: new Map([['spin', spin]]), ours: new Set(['spin', 'old']) };
+
+const parsed = (files: Readonly<Record<string, string>>) =>
+  parseConfig(Object.entries(files).map(([path, text]) => ({ path, fact: regular(text) })));
+const dumped = (text: string): DumpFact => ({ kind: 'dumped', text });
+const dump = (more = '', top = ''): string =>
+  `version = 3\nimports = ["${more.length}"]\n${top}\n[${cri}.containerd]\ndefault_runtime_name = "runc"\n[${cri}.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n${more}`;
+const handler = (name: string, lines = 'runtime_type = "/opt/spin"\noptions = { Level = 3 }\n'): string =>
+  `[${cri}.containerd.runtimes.${name}]\n${lines}`;
+const judge = (
+  before: DumpFact,
+  after: DumpFact,
+  files: Readonly<Record<string, string>> = { [main]: 'version = 3\n' },
+  expected = ours,
+): Problem | undefined => verdict({ id: 'x', before, after }, expected, parsed(files), main);
+
+t.test('a configuration that differs by our handlers alone may be written', async (t) => {
+  const plain = dump();
+  t.equal(judge(dumped(plain), dumped(dump(handler('spin')))), undefined);
+  t.equal(
+    judge(dumped(dump(handler('old'))), dumped(dump(handler('spin')))),
+    undefined,
+    'one of ours may go',
+  );
+  t.equal(
+    judge(
+      dumped(plain),
+      dumped(
+        dump(
+          handler(
+            'spin',
+            'runtime_type = "/opt/spin"\npod_annotations = []\nsnapshotter = ""\nsandboxer = "podsandbox"\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin.options]\nLevel = 3\nRoot = ""\n',
+          ),
+        ),
+      ),
+    ),
+    undefined,
+    'what the decoder adds is no difference',
+  );
+  t.equal(judge({ kind: 'impossible', why: 'x' }, { kind: 'impossible', why: 'x' }), undefined);
+});
+
+t.test('any other difference is refused, with what it would be', async (t) => {
+  const changes: readonly (readonly [what: string, after: string, message: RegExp])[] = [
+    [
+      'a foreign handler goes',
+      dump(handler('spin')).replace('runtimes.runc', 'runtimes.runc2'),
+      /default handler/,
+    ],
+    ['a setting changes', dump(handler('spin'), 'oom_score = -999'), /oom_score from nothing to -999/],
+    [
+      'a foreign handler changes',
+      dump(handler('spin')).replace('"io.containerd.runc.v2"', '"io.containerd.runc.v1"'),
+      /runtimes\.runc\.runtime_type from "io.containerd.runc.v2" to "io.containerd.runc.v1"/,
+    ],
+    ['a foreign handler comes', dump(handler('spin') + handler('other')), /runtimes\.other from nothing/],
+    ['a list changes', dump(handler('spin'), 'disabled_plugins = ["x"]'), /disabled_plugins/],
+  ];
+  for (const [what, after, message] of changes)
+    t.match(judge(dumped(dump()), dumped(after))?.message, message, what);
+  const long = judge(dumped(dump()), dumped(dump(handler('spin'), `x = "${'y'.repeat(500)}"`)));
+  t.ok((long?.message.length ?? 0) < 300);
+});
+
+t.test('zero and absent are the same within a handler, and nowhere else', async (t) => {
+  const runc = (lines: string): string => dump(lines + handler('spin'));
+  t.equal(judge(dumped(dump()), dumped(runc('base_runtime_spec = ""\ncni_max_conf_num = 0\n'))), undefined);
+  t.match(judge(dumped(dump()), dumped(dump(handler('spin'), 'oom_score = 0'))), {
+    code: 'would-change-others',
+  });
+});
+
+t.test('a default handler that is lost is named with the line that asks for it', async (t) => {
+  const after = dump(handler('spin')).replace('= "runc"', '= "nvidia"');
+  const files = { [main]: `version = 3\n\n[${cri}.containerd]\ndefault_runtime_name = "nvidia"\n` };
+  const before = dump(`${handler('nvidia')}`).replace('= "runc"', '= "nvidia"');
+  t.match(judge(dumped(before), dumped(after), files), {
+    code: 'default-handler-lost',
+    message: /would lose/,
+    where: { file: main, line: 4 },
+  });
+  t.match(judge(dumped(after), dumped(after), files), { message: /is not defined/ });
+});
+
+t.test('a handler that would not be seen names whoever hides it', async (t) => {
+  const frozen = '/etc/containerd/conf.d/99-frozen.toml';
+  const files = {
+    [main]: 'version = 3\n',
+    [frozen]: `version = 3\n${handler('spin', 'runtime_type = "/other"\n')}`,
+  };
+  t.match(judge(dumped(dump()), dumped(dump(handler('spin', 'runtime_type = "/other"\n'))), files), {
+    code: 'shadowed',
+    handler: 'spin',
+    message: /override/,
+    where: { file: frozen, line: 2 },
+  });
+  t.match(judge(dumped(dump()), dumped(dump())), {
+    code: 'shadowed',
+    message: /not see/,
+    where: { file: main },
+  });
+  const table = { [main]: 'version = 3\n', [frozen]: `version = 3\n\n[${cri}]\nx = 1\n` };
+  t.match(judge(dumped(dump()), dumped(dump()), table), { where: { file: frozen, line: 3 } });
+});
+
+t.test('files of several versions are named before their consequences', async (t) => {
+  const odd = '/etc/containerd/conf.d/50-odd.toml';
+  const files = { [main]: 'version = 2\n', [odd]: '# x\nversion = 3\n' };
+  const wanted = { code: 'version-mix', where: { file: odd, line: 2 } };
+  const failed: DumpFact = { kind: 'failed', why: 'x' };
+  t.match(judge(dumped(dump()), dumped(dump()), files), wanted);
+  t.match(judge(dumped(dump()), dumped(dump(handler('spin'), 'oom_score = 1')), files), wanted);
+  t.match(judge(dumped(dump()), failed, files), wanted);
+  t.match(judge(failed, failed, files), wanted);
+  t.equal(
+    judge(dumped(dump()), dumped(dump(handler('spin'))), files),
+    undefined,
+    'without one they are no obstacle',
+  );
+});
+
+t.test('a parser that refuses is quoted, for the file as it is or as it would be', async (t) => {
+  const failed: DumpFact = { kind: 'failed', why: 'line 3: bad' };
+  t.match(judge(failed, failed), { code: 'broken-config', message: /present.*line 3: bad/ });
+  t.match(judge(dumped(dump()), failed), { code: 'would-change-others', message: /new.*line 3: bad/ });
+});
+
+t.test('a large number that only 64 bits hold is the same number in the dump', async (t) => {
+  const expected: Expectation = {
+    tables: new Map([['spin', { runtime_type: '/x', n: 7n }]]),
+    ours: new Set(['spin']),
+  };
+  const after = dump(handler('spin', 'runtime_type = "/x"\nn = 7\n'));
+  t.equal(judge(dumped(dump()), dumped(after), undefined, expected), undefined);
+});
+
+t.test('files that cannot be read stop everything, by name; absent ones are none', async (t) => {
+  t.same(parseConfig([{ path: main, fact: { kind: 'absent' } }]), []);
+  const kinds: readonly FileFact[] = [
+    { kind: 'foreign', what: 'a folder' },
+    { kind: 'unreadable', why: 'EIO' },
+    regular('a = [\n'),
+  ];
+  for (const fact of kinds)
+    try {
+      parseConfig([{ path: main, fact }]);
+      t.fail('it was read');
+    } catch (error) {
+      t.match(error instanceof Failure && error.problem, { code: 'broken-config', where: { file: main } });
+    }
+});
+
+t.test('what is wrong before we come is found without asking the runtime', async (t) => {
+  const files = parsed({
+    [main]: 'imports = ["/gone.toml"]\n',
+    '/b.toml': 'disabled_plugins = [\n "x",\n "io.containerd.grpc.v1.cri"]\n',
+  });
+  t.match(faultOf({ ...runtime, dangling: [{ from: main, path: '/gone.toml' }] }, files), {
+    code: 'dangling-import',
+    message: /gone/,
+    where: { file: main, line: 1 },
+  });
+  t.match(faultOf(runtime, files), { code: 'cri-disabled', where: { file: '/b.toml', line: 3 } });
+  t.equal(
+    faultOf(runtime, parsed({ [main]: 'disabled_plugins = ["io.containerd.snapshotter.v1.aufs"]' })),
+    undefined,
+  );
+});
+
+t.test('the owner of a handler is found in every spelling of the table', async (t) => {
+  const rows = [
+    '[plugins.cri.containerd.runtimes.spin]',
+    '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.spin]',
+    'plugins.\'io.containerd.cri.v1.runtime\'.containerd.runtimes."spin".x = 1',
+    '[plugins]\n"io.containerd.cri.v1.runtime" = { containerd = { runtimes = { spin = {} } } }',
+  ];
+  for (const text of rows) t.match(foreignOwner(parsed({ [main]: text }), 'spin'), { file: main }, text);
+  t.equal(foreignOwner(parsed({ [main]: '[plugins.cri.containerd.runtimes.spin2]' }), 'spin'), undefined);
+});

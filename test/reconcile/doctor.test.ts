@@ -1,0 +1,157 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import type { Host } from '../../daemon/host/host.ts';
+import type { UnitFacts } from '../../daemon/model/observed.ts';
+import { Failure } from '../../daemon/model/problem.ts';
+import { defaultSettings } from '../../daemon/model/settings.ts';
+import { type Check, diagnose } from '../../daemon/reconcile/doctor.ts';
+import { bareRoot } from './bare-root.ts';
+import { makeRoot, openNode, program, shimFile } from './node.ts';
+
+const healthy = (t: Test) => {
+  const node = openNode(makeRoot(t), { version: '2.1.0' });
+  node.write('/etc/containerd/config.toml', 'version = 3\n');
+  node.write('/etc/rcm-node/shims.d/spin.toml', shimFile('spin'));
+  node.write('/srv/artifacts/spin', program('spin'));
+  return node;
+};
+
+const rootOnly =
+  process.getuid?.() === 0 ? false : 'needs root: the files of the runtime are written for root';
+
+/** Every line that doctor says about one thing. */
+const about = (checks: readonly Check[], what: string) => checks.filter((check) => check.what === what);
+const bads = (checks: readonly Check[]) =>
+  checks.filter((check) => check.verdict === 'bad').map((one) => one.what);
+
+t.test('on a host in order nothing is bad, and everything is named', { skip: rootOnly }, async (t) => {
+  const node = healthy(t);
+  await node.once();
+  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  t.same(bads(checks), []);
+  t.match(about(checks, 'settings'), [{ verdict: 'good', says: 'defaults' }]);
+  t.match(about(checks, 'host'), [{ verdict: 'good', says: /kernel .*, amd64/ }]);
+  t.match(about(checks, 'systemd'), [{ says: 'version 257 answers over D-Bus' }]);
+  t.match(about(checks, 'runtime'), [
+    { says: /containerd 2\.1\.0, .*, configuration \/etc\/containerd\/config\.toml/ },
+  ]);
+  t.match(about(checks, 'CRI'), [{ verdict: 'good', says: /serves runc, spin, 0 sandboxes/ }]);
+  t.match(about(checks, 'store'), [{ verdict: 'good', says: /is whole, every byte verified/ }]);
+  t.match(about(checks, 'handler spin'), [{ verdict: 'good', says: 'served' }]);
+  t.match(about(checks, 'state'), [{ says: '1 handlers in the ledger' }]);
+  t.same(
+    about(checks, 'folder').map((one) => one.says),
+    ['/opt/rcm-node is writable', '/var/lib/rcm-node is writable', '/run/rcm-node is writable'],
+  );
+});
+
+t.test(
+  'what is wrong is bad, each with a way out, and does not hide the rest',
+  { skip: rootOnly },
+  async (t) => {
+    const node = healthy(t);
+    await node.once();
+    const store = node.fake.host.files;
+    const [key = ''] = ((await store.names('/opt/rcm-node/store')) ?? []).filter(
+      (name) => name.length === 64,
+    );
+    writeFileSync(join(node.root, 'opt/rcm-node/store', key, 'containerd-shim-spin'), '#!/bin/sh\n# evil\n');
+    node.write('/etc/rcm-node/shims.d/bad.toml', 'name = ');
+    const problem = { code: 'bad-settings', message: 'odd', where: { file: '/x' } } as const;
+    const checks = await diagnose(node.fake.host, defaultSettings, problem);
+    t.match(about(checks, 'settings'), [{ verdict: 'bad', says: '/x: odd', hint: String }]);
+    t.match(about(checks, 'store'), [{ verdict: 'bad', says: /another digest|bytes instead/ }]);
+    t.match(about(checks, 'bad.toml'), [{ verdict: 'bad', says: /bad\.toml:1/, hint: String }]);
+    t.match(about(checks, 'plan'), [{ verdict: 'warn', says: 'there is work to do' }]);
+    t.ok(about(checks, 'folder').length === 3);
+  },
+);
+
+t.test('a runtime that does not answer, or is not ready, is bad', async (t) => {
+  const node = healthy(t);
+  node.fake.containerd.behaves = () => 'no-cri';
+  node.fake.containerd.restartByOther();
+  t.match(about(await diagnose(node.fake.host, defaultSettings, undefined), 'CRI'), [
+    { verdict: 'bad', says: /unknown service/, hint: /journalctl/ },
+  ]);
+  node.fake.containerd.behaves = () => 'not-ready';
+  node.fake.containerd.restartByOther();
+  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  t.match(about(checks, 'CRI'), [{ verdict: 'bad', says: 'not ready: cni is not the reason' }]);
+  t.match(about(checks, 'plan'), [{ verdict: 'bad' }], 'and the refusal is told as such');
+});
+
+t.test('damaged state is told and left where it is; a plan that was interrupted is told', async (t) => {
+  const node = healthy(t);
+  const journal = {
+    version: 1,
+    plan: { kind: 'steps', revision: 'r', steps: [], because: [], disrupts: false },
+    direction: 'forward',
+    at: 0,
+    socket: '/x',
+    ledger: {},
+  };
+  node.write('/var/lib/rcm-node/journal.json', JSON.stringify(journal));
+  node.write('/var/lib/rcm-node/ledger.json', '{');
+  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  t.match(about(checks, 'state'), [{ verdict: 'bad', says: /not valid JSON/ }]);
+  t.match(about(checks, 'journal'), [{ verdict: 'warn', says: 'a plan was interrupted' }]);
+  t.equal(node.read('/var/lib/rcm-node/ledger.json'), '{');
+  node.write('/var/lib/rcm-node/ledger.json', '{"version":2}');
+  const newer = await diagnose(node.fake.host, defaultSettings, undefined);
+  t.match(about(newer, 'state'), [{ verdict: 'bad', says: /version 2/ }]);
+  t.equal(about(newer, 'folder').length, 3, 'the rest is checked all the same');
+});
+
+t.test('the service is told as it is', async (t) => {
+  const node = healthy(t);
+  const withService = (unit: Partial<UnitFacts>): Host => {
+    const { systemd } = node.fake.host;
+    if (!systemd) throw new Error('the fake has a systemd');
+    return {
+      ...node.fake.host,
+      systemd: {
+        ...systemd,
+        unit: async (name) => ({
+          ...(await systemd.unit(name)),
+          ...(name === 'rcm-node.service' ? unit : {}),
+        }),
+      },
+    };
+  };
+  const says = async (host: Host) => about(await diagnose(host, defaultSettings, undefined), 'service');
+  t.match(await says(node.fake.host), [{ verdict: 'warn', says: 'rcm-node.service is not installed' }]);
+  t.match(await says(withService({ load: 'loaded', active: 'active', restarts: 2 })), [
+    { verdict: 'good', says: 'rcm-node.service is active, 2 automatic restarts' },
+  ]);
+  t.match(await says(withService({ load: 'loaded', active: 'failed', sub: 'failed' })), [
+    { verdict: 'bad', says: 'rcm-node.service is failed (failed)' },
+  ]);
+  const { systemd } = node.fake.host;
+  const refuses = async () => {
+    throw new Failure({ code: 'systemd-unreachable', message: 'no bus' });
+  };
+  const deaf = { ...node.fake.host, systemd: { ...systemd, unit: refuses } } as Host;
+  const checks = await diagnose(deaf, defaultSettings, undefined);
+  t.match(about(checks, 'service'), [{ verdict: 'bad', says: 'no bus' }]);
+  t.match(about(checks, 'runtime'), [{ verdict: 'bad', says: 'no bus' }]);
+});
+
+t.test('another root without a runtime is told so', async (t) => {
+  const root = t.testdir({ etc: { 'rcm-node': { 'config.toml': '' } }, opt: {}, run: {}, var: { lib: {} } });
+  const checks = await diagnose(bareRoot(root).host, defaultSettings, undefined);
+  t.match(about(checks, 'settings'), [{ says: '/etc/rcm-node/config.toml' }]);
+  t.match(about(checks, 'service'), [{ verdict: 'unknown' }]);
+  t.match(about(checks, 'runtime'), [{ verdict: 'bad', says: `containerd is not installed below ${root}` }]);
+  t.same(
+    about(checks, 'folder').map((one) => one.says),
+    ['/opt is writable', '/var/lib is writable', '/run is writable'],
+  );
+  const bare = bareRoot(t.testdir({})).host;
+  t.match(about(await diagnose(bare, defaultSettings, undefined), 'folder'), [
+    { verdict: 'bad', says: /cannot be written: ENOENT/ },
+    { verdict: 'bad' },
+    { verdict: 'bad' },
+  ]);
+});

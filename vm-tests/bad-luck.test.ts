@@ -1,0 +1,143 @@
+/**
+ * Full disks, read-only folders, no D-Bus, no runtime, a broken configuration. The service keeps running: it names the
+ * obstacle, changes nothing by half, and goes on by itself when the obstacle is gone.
+ */
+import t from 'tap';
+import type { TestNode } from './node/node.ts';
+import { waitForCri } from './node/pods.ts';
+import {
+  bootWithRcmNode,
+  census,
+  censusDifference,
+  handlersOverCri,
+  rcmNode,
+  startsOf,
+  untilReport,
+  untilServing,
+  wishFor,
+  wishPath,
+} from './node/service.ts';
+import { makeStandInShim } from './node/shim.ts';
+
+const progress = (line: string): void => t.comment(line);
+const config = '/etc/containerd/config.toml';
+
+type Trouble = {
+  /** What status has to say. */
+  readonly says: RegExp;
+  /** Before the service starts. */
+  readonly prepare?: (node: TestNode) => Promise<unknown>;
+  readonly comes: (node: TestNode) => Promise<unknown>;
+  readonly goes: (node: TestNode) => Promise<unknown>;
+  /** After the uninstall. */
+  readonly tidy?: (node: TestNode) => Promise<unknown>;
+  /** Starts of the runtime that belong to the trouble itself. */
+  readonly starts?: number;
+};
+
+const sh = (node: TestNode, script: string): Promise<string> => node.run(['sh', '-c', script]);
+
+/** A file system of its own for a folder, with what is in it; `size` as in tmpfs(5). */
+const small = (folder: string, size: string) => (node: TestNode) =>
+  sh(
+    node,
+    `mkdir -p ${folder} && cp -a ${folder} /var/tmp/kept && mount -t tmpfs -o mode=0755,size=${size} tmpfs ${folder} && cp -a /var/tmp/kept/. ${folder}/ && rm -r /var/tmp/kept`,
+  );
+/** To the last byte; dd complains that the disk is full, which is the purpose. */
+const fill = (folder: string) => (node: TestNode) =>
+  sh(node, `dd if=/dev/zero of=${folder}/.filler bs=4k 2>/dev/null; test -e ${folder}/.filler`);
+const free = (folder: string) => (node: TestNode) => node.run(['rm', `${folder}/.filler`]);
+const unmount = (folder: string) => (node: TestNode) => node.run(['umount', folder]);
+
+const full = (folder: string, size: string, says: RegExp): Trouble => ({
+  says,
+  prepare: small(folder, size),
+  comes: fill(folder),
+  goes: free(folder),
+  tidy: unmount(folder),
+});
+
+const troubles: Readonly<Record<string, Trouble>> = {
+  'the configuration was broken by hand': {
+    says: new RegExp(`${config}:\\d+:\\d+: `),
+    comes: (node) => sh(node, `cp -a ${config} ${config}.good && echo '[[[' >> ${config}`),
+    goes: (node) => node.run(['mv', `${config}.good`, config]),
+  },
+  'the store is on a full disk': full('/opt/rcm-node/store', '64m', /\/opt\/rcm-node\/store.*(full|space)/),
+  'the state is on a full disk': full('/var/lib/rcm-node', '256k', /\/var\/lib\/rcm-node.*(full|space)/),
+  'the configuration is on a full disk': full(
+    '/etc/containerd',
+    '64k',
+    /\/etc\/containerd\/config\.toml.*(full|space)/,
+  ),
+  'the configuration is read-only': {
+    says: /\/etc\/containerd.*read-only/,
+    prepare: small('/etc/containerd', '64k'),
+    comes: (node) => node.run(['mount', '-o', 'remount,ro', '/etc/containerd']),
+    goes: (node) => node.run(['mount', '-o', 'remount,rw', '/etc/containerd']),
+    tidy: unmount('/etc/containerd'),
+  },
+  'D-Bus is away': {
+    says: /D-Bus|bus/,
+    comes: (node) => node.run(['systemctl', 'stop', 'dbus.socket', 'dbus.service']),
+    goes: (node) => node.run(['systemctl', 'start', 'dbus.socket']),
+  },
+  'the runtime is stopped': {
+    says: /containerd\.service is inactive/,
+    comes: (node) => node.run(['systemctl', 'stop', 'containerd']),
+    goes: async (node) => {
+      await node.run(['systemctl', 'start', 'containerd']);
+      await waitForCri(node);
+    },
+    starts: 1,
+  },
+  'the runtime is masked': {
+    says: /containerd\.service is masked/,
+    // Its unit file is the package's; a runtime mask leaves /etc as it is.
+    comes: (node) => node.run(['systemctl', 'mask', '--runtime', 'containerd']),
+    goes: (node) => node.run(['systemctl', 'unmask', '--runtime', 'containerd']),
+  },
+};
+
+t.test('bad luck on a node with the service running', async (t) => {
+  const shim = await makeStandInShim('trixie', '1', progress);
+  const settings = 'interval = 5\nstable = 1\nquiet = 0\n';
+  const node = await bootWithRcmNode('trixie', { progress, settings });
+  t.teardown(() => node.stop());
+  const before = await census(node);
+  const foreign = await handlersOverCri(node);
+
+  for (const [what, trouble] of Object.entries(troubles))
+    await t.test(`${what}: it is named, nothing is half done, and it passes`, async (t) => {
+      await trouble.prepare?.(node);
+      await node.run(['systemctl', 'reset-failed']);
+      await node.run(['systemctl', 'start', 'rcm-node']);
+      await untilServing(node, []);
+      const started = await startsOf(node);
+      await trouble.comes(node);
+      const troubled = await census(node);
+      await wishFor(node, 'spin-v2', shim);
+      await untilReport(node, 'the trouble reported', (report) => trouble.says.test(JSON.stringify(report)));
+      const status = await rcmNode(node, 'status');
+      t.not(status.code, 0);
+      t.match(status.stdout, trouble.says);
+      const changed = censusDifference(troubled, await census(node));
+      t.same(
+        changed.filter((line) => line.includes('/etc/')),
+        [],
+        'the configuration is as it was',
+      );
+      t.equal(await startsOf(node), started, 'the runtime was left alone');
+
+      await trouble.goes(node);
+      await untilServing(node, ['spin-v2'], 120_000);
+      t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
+      t.equal(await startsOf(node), started + 1 + (trouble.starts ?? 0));
+
+      await node.run(['rm', wishPath('spin-v2')]);
+      const said = await rcmNode(node, 'uninstall');
+      t.equal(said.code, 0, said.stdout + said.stderr);
+      await trouble.tidy?.(node);
+      t.same(censusDifference(before, await census(node)), []);
+    });
+});

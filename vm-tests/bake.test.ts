@@ -1,0 +1,78 @@
+/** An image is prepared from outside, without its runtime running; the node that boots from it serves at once. */
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import t from 'tap';
+import { attempt, run } from './node/command.ts';
+import { helloOciImage, importImage } from './node/oci.ts';
+import { removePod, runPod } from './node/pods.ts';
+import {
+  bootWithRcmNode,
+  census,
+  censusDifference,
+  handlersOverCri,
+  rcmNode,
+  shimToml,
+  startsOf,
+  untilServing,
+} from './node/service.ts';
+import { makeStandInShim } from './node/shim.ts';
+
+const progress = (line: string): void => t.comment(line);
+
+t.jobs = 2;
+
+for (const suite of ['trixie', 'forky'] as const)
+  t.test(`a ${suite} image is baked, booted and cleaned`, { buffered: true }, async (t) => {
+    const shim = await makeStandInShim(suite, '1', progress);
+    const node = await bootWithRcmNode(suite, { progress });
+    t.teardown(() => node.stop());
+    await importImage(node, helloOciImage('end'));
+    const foreign = await handlersOverCri(node);
+    const before = await census(node);
+    // From here on the node is a tree of files.
+    await node.kill();
+    const { root } = node;
+    const inTree = (...argv: readonly string[]) =>
+      attempt([join(root, 'opt/rcm-node/bin/versions/0.1.0/rcm-node'), ...argv, '--root', root], {
+        timeoutMs: 120_000,
+      });
+    const hostBefore = await run(['sh', '-c', 'ls -la /opt /etc | sort; ls /var/lib /run | sort']);
+
+    await t.test('once --root writes everything into the tree and restarts nothing', async (t) => {
+      await mkdir(join(root, 'srv/baked'), { recursive: true });
+      await copyFile(shim.path, join(root, 'srv/baked', basename(shim.path)));
+      const wish = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
+      await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), wish);
+      const said = await inTree('once', '--no-activate');
+      t.equal(said.code, 0, said.stdout + said.stderr);
+      t.match(said.stdout, /spin-v2 +served/);
+      t.notMatch(said.stdout, 'restart');
+      t.match(await inTree('plan', '--no-activate'), { code: 0 }, 'a second time finds nothing to do');
+      t.equal(
+        await run(['sh', '-c', 'ls -la /opt /etc | sort; ls /var/lib /run | sort']),
+        hostBefore,
+        'this machine is not touched',
+      );
+      await run(['systemctl', `--root=${root}`, 'enable', 'rcm-node.service']);
+    });
+
+    await t.test('the first boot serves the handler without a restart', async (t) => {
+      await node.start();
+      await untilServing(node, ['spin-v2']);
+      t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
+      t.equal(await startsOf(node), 1, 'systemd started it at boot, and nobody since');
+      const pod = await runPod(node, {
+        handler: 'spin-v2',
+        image: helloOciImage('end').name,
+        wait: 'exited',
+      });
+      t.match(pod, { exitCode: 0, log: 'hello from a static program\n' });
+      await removePod(node, pod.id);
+    });
+
+    await t.test('uninstall on the booted node leaves every foreign byte as it was', async (t) => {
+      t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+      t.same(await handlersOverCri(node), foreign);
+      t.same(censusDifference(before, await census(node)), []);
+    });
+  });

@@ -1,0 +1,127 @@
+/** The service under its unit: hung, reloaded, stopped in the middle, restarted, booted. The runtime never notices. */
+import t from 'tap';
+import type { Report } from '../daemon/model/outcome.ts';
+import {
+  bootWithRcmNode,
+  census,
+  censusDifference,
+  handlersOverCri,
+  journalOf,
+  rcmNode,
+  reportOf,
+  startsOf,
+  until,
+  untilReport,
+  untilServing,
+  wishFor,
+} from './node/service.ts';
+import { makeStandInShim } from './node/shim.ts';
+
+const progress = (line: string): void => t.comment(line);
+
+t.test('the service under its unit', async (t) => {
+  const shim = await makeStandInShim('trixie', '1', progress);
+  const second = await makeStandInShim('trixie', '1', progress, 'slight-v1');
+  // No tick by the clock during the test: each one has a reason.
+  const node = await bootWithRcmNode('trixie', { progress, settings: 'interval = 3600\n' });
+  t.teardown(() => node.stop());
+  const before = await census(node);
+  const property = async (name: string): Promise<string> =>
+    (await node.run(['systemctl', 'show', '--value', '-p', name, 'rcm-node.service'])).trim();
+  const journalFile = '/var/lib/rcm-node/journal.json';
+  const starts = { at: await startsOf(node) };
+
+  await t.test('SIGTERM in the middle of a tick lets it finish', async (t) => {
+    await wishFor(node, 'spin-v2', shim);
+    await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
+    await until(node, 'the restart asked for', async () =>
+      (await node.exec(['cat', journalFile])).stdout.includes('"forwardFrom"'),
+    );
+    await node.run(['systemctl', 'stop', 'rcm-node'], { timeoutMs: 400_000 });
+    t.equal(await property('Result'), 'success');
+    t.match(await node.exec(['test', '-e', journalFile]), { code: 1 }, 'nothing is left half done');
+    const status = await rcmNode(node, 'status');
+    t.equal(status.code, 0, status.stdout);
+    t.match(status.stdout, /spin-v2 +served/);
+    starts.at += 1;
+    t.equal(await startsOf(node), starts.at);
+  });
+
+  await t.test('stopped and started, restarted: nothing happens to the runtime', async (t) => {
+    const at = (await reportOf(node))?.at;
+    const again = (report: Report): boolean => report.at !== at && report.outcome.kind === 'converged';
+    await node.run(['systemctl', 'start', 'rcm-node']);
+    const report = await untilReport(node, 'a tick after the start', again);
+    await node.run(['systemctl', 'restart', 'rcm-node']);
+    const later = (one: Report): boolean => one.at !== report.at && one.outcome.kind === 'converged';
+    await untilReport(node, 'a tick after the restart', later);
+    t.equal(await startsOf(node), starts.at);
+  });
+
+  await t.test('SIGHUP is a tick, and reads the settings anew', async (t) => {
+    const at = (await reportOf(node))?.at;
+    await node.run(['systemctl', 'reload', 'rcm-node']);
+    await untilReport(node, 'a tick after the reload', (report) => report.at !== at);
+    await node.writeFile('/etc/rcm-node/config.toml', 'interval = "often"\n');
+    await node.run(['systemctl', 'reload', 'rcm-node']);
+    await untilReport(node, 'the settings complained of', ({ outcome }) =>
+      JSON.stringify(outcome).includes('/etc/rcm-node/config.toml'),
+    );
+    t.match((await rcmNode(node, 'status')).stdout, /\/etc\/rcm-node\/config\.toml:1:/);
+    t.same(await handlersOverCri(node), ['runc', 'spin-v2']);
+    await node.writeFile('/etc/rcm-node/config.toml', 'interval = 3600\n');
+    await untilServing(node, ['spin-v2']);
+    t.equal(await startsOf(node), starts.at);
+  });
+
+  await t.test('a service that hangs is killed by the watchdog and goes on', async (t) => {
+    const dropIn = '/etc/systemd/system/rcm-node.service.d';
+    await node.writeFile(`${dropIn}/soon.conf`, '[Service]\nWatchdogSec=4\nRestartSec=1\n');
+    await node.run(['systemctl', 'daemon-reload']);
+    const at = (await reportOf(node))?.at;
+    await node.run(['systemctl', 'restart', 'rcm-node']);
+    const hung = await untilReport(node, 'a tick', (report) => report.at !== at);
+    const pid = await property('MainPID');
+    await node.run(['kill', '-STOP', pid]);
+    await until(node, 'killed by the watchdog', async () => (await property('NRestarts')) !== '0');
+    await untilReport(node, 'a tick of the new one', (report) => report.at !== hung.at);
+    await untilServing(node, ['spin-v2']);
+    t.not(await property('MainPID'), pid);
+    t.match(await journalOf(node), /watchdog/i);
+    t.equal(await startsOf(node), starts.at);
+    await node.run(['rm', '-r', dropIn]);
+    await node.run(['systemctl', 'daemon-reload']);
+    await node.run(['systemctl', 'restart', 'rcm-node']);
+  });
+
+  await t.test('a service that is killed in the middle of a tick goes on where it was', async (t) => {
+    await wishFor(node, 'slight-v1', second);
+    await until(node, 'the restart asked for', async () =>
+      (await node.exec(['cat', journalFile])).stdout.includes('"forwardFrom"'),
+    );
+    await node.run(['systemctl', 'kill', '-s', 'KILL', 'rcm-node']);
+    await untilServing(node, ['slight-v1', 'spin-v2']);
+    starts.at += 1;
+    t.equal(await startsOf(node), starts.at, 'one restart, whether it came before the kill or after');
+  });
+
+  await t.test('after a reboot all is served, and nobody but systemd started the runtime', async (t) => {
+    await node.reboot();
+    await untilServing(node, ['slight-v1', 'spin-v2']);
+    t.same(await handlersOverCri(node), ['runc', 'slight-v1', 'spin-v2']);
+    t.equal(await startsOf(node), 1);
+    t.match(await rcmNode(node, 'plan'), { code: 0 });
+  });
+
+  await t.test('after a power cut the same', async (t) => {
+    await node.kill();
+    await node.start();
+    await untilServing(node, ['slight-v1', 'spin-v2']);
+    t.equal(await startsOf(node), 1);
+  });
+
+  await t.test('uninstall leaves every foreign byte as it was', async (t) => {
+    t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+    t.same(censusDifference(before, await census(node)), []);
+  });
+});
