@@ -3,8 +3,6 @@
  * has verbs of an operating system, none of shims.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Machine } from '../model/desired.ts';
 import type { pick } from './archive.ts';
 import type { checkBinary } from './binary.ts';
@@ -23,8 +21,6 @@ export type Clock = {
   /** Milliseconds that never jump; for deadlines. */
   elapsed(): number;
   sleep(ms: number): Promise<void>;
-  /** A good moment to give memory back, after work that needed much of it. */
-  tidy(): void;
   /** In [0, 1). */
   random(): number;
 };
@@ -46,19 +42,12 @@ export type Host = {
   readonly log: Log;
 };
 
-/** As a flag of the executable it would make V8 reject the code cache; set at run time it does not. */
-const collectGarbage = (): void => {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-};
-
 const realClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
   sleep: async (ms) => {
     await sleep(ms);
   },
-  tidy: () => collectGarbage(),
   random: () => Math.random(),
 };
 

@@ -1,50 +1,21 @@
 /**
- * Brings the bytes at an address into a file and says their digest. The only file that imports node-fetch.
+ * Brings the bytes at an address into a file and says their digest.
  *
  * Servers, mirrors and proxies cut, stall, lie and redirect as they like; what comes out is either the whole file
  * with the digest that was asked for, synced to the disk, or a Failure and no file.
  */
-import { constants } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import * as tls from 'node:tls';
-import { fileURLToPath } from 'node:url';
-import fetch, { type Response } from 'node-fetch';
 import { type Code, Failure, retryOf } from '../model/problem.ts';
-import { basicAuth, type ProxySettings, proxyFor, routeTo } from './proxy.ts';
-import { openSink, removeLeftover, type Sink } from './sink.ts';
+import {
+  type Downloaded,
+  type DownloadOptions,
+  MAX_PAUSE_MS,
+  type Place,
+  transfer,
+  trustOf,
+} from './http-transfer.ts';
 
-export type DownloadOptions = {
-  /** The longest `prefix` of the location, ending where a path segment ends, is replaced; the digest stays. */
-  readonly mirrors: readonly { readonly prefix: string; readonly replace: string }[];
-  readonly proxy?: ProxySettings;
-  /** PEM; trusted besides the roots of the system and those of Node, never instead of them. */
-  readonly extraCaFile?: string;
-  readonly maxBytes: number;
-  /** Until TCP and TLS stand, through the proxy if there is one. */
-  readonly connectTimeoutMs: number;
-  /** The longest silence of a server that is connected. */
-  readonly idleTimeoutMs: number;
-  /** For one transfer, redirects included. */
-  readonly totalTimeoutMs: number;
-  /** How often each of mirror and original is asked. */
-  readonly attempts: number;
-  /** Before the second attempt; doubled each time, with full jitter. */
-  readonly backoffMs: number;
-  /** Plain http, for an air-gapped network; it makes nothing of a pinned digest weaker. */
-  readonly allowHttp?: boolean;
-  readonly random?: () => number;
-  readonly onProgress?: (done: number, total: number | undefined) => void;
-  readonly signal?: AbortSignal;
-};
-
-export type Downloaded = { readonly sha256: string; readonly bytes: number };
-
-const MAX_REDIRECTS = 5;
-const MAX_PAUSE_MS = 60_000;
-const REDIRECTS = [301, 302, 303, 307, 308];
-/** The refusals of RFC 9110 and RFC 8470 that may be different a moment later. */
-const PASSING = [408, 425, 429];
+export type { Downloaded, DownloadOptions };
 
 /** An address for messages: without userinfo and query, either of which may hold a secret. */
 const shown = (location: string): string => {
@@ -52,17 +23,6 @@ const shown = (location: string): string => {
   const url = new URL(location);
   return url.protocol === 'file:' ? `file://${url.pathname}` : `${url.protocol}//${url.host}${url.pathname}`;
 };
-
-/** What a place is to the attempts: where it is, why it failed last, how long its server asked us to wait. */
-type Place = { readonly location: string; failure?: Failure; askedMs: number };
-
-// Their messages have no address yet; `download` puts it in front, once for each place.
-const failed = (message: string, cause?: unknown): Failure =>
-  new Failure({ code: 'download-failed', message }, cause);
-const refused = (message: string): Failure => new Failure({ code: 'download-refused', message });
-const tooLarge = (what: string, maxBytes: number): Failure =>
-  new Failure({ code: 'too-large', message: `${what}, and ${maxBytes} bytes are allowed` });
-const cancelled = (): Failure => failed('it was cancelled');
 
 /** The mirror first, then the original. Userinfo belongs to the original and is not shown to a mirror. */
 export const placesFor = (location: string, mirrors: DownloadOptions['mirrors']): readonly string[] => {
@@ -80,219 +40,6 @@ export const placesFor = (location: string, mirrors: DownloadOptions['mirrors'])
     )
     .sort((a, b) => b.prefix.length - a.prefix.length)[0];
   return best === undefined ? [location] : [best.replace + url.href.slice(best.prefix.length), location];
-};
-
-/** Built once per download, and only for https: reading a few hundred roots takes its time. */
-const trustOf = async (extraCaFile: string | undefined): Promise<() => tls.SecureContext> => {
-  let extra: string[] = [];
-  if (extraCaFile !== undefined) {
-    const text = await readFile(extraCaFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw failed(`the extra CA file ${extraCaFile} cannot be read: ${error.code ?? error.message}`, error);
-    });
-    extra = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-    if (extra.length === 0) throw failed(`the extra CA file ${extraCaFile} holds no certificate`);
-  }
-  const made: { context?: tls.SecureContext } = {};
-  return () => {
-    const roots = [...tls.getCACertificates('default'), ...tls.getCACertificates('system'), ...extra];
-    made.context ??= tls.createSecureContext({ ca: [...new Set(roots)] });
-    return made.context;
-  };
-};
-
-/** Aborts with a reason when a phase lasts too long, when the whole does, or when the caller wants it. */
-const makeWatch = (options: DownloadOptions) => {
-  const controller = new AbortController();
-  const stop = (error: Failure): void => controller.abort(error);
-  const cancel = (): void => stop(cancelled());
-  const total = setTimeout(
-    () => stop(failed(`it took longer than ${options.totalTimeoutMs} ms`)),
-    options.totalTimeoutMs,
-  );
-  const phase: { timer?: NodeJS.Timeout } = {};
-  options.signal?.addEventListener('abort', cancel, { once: true });
-  if (options.signal?.aborted === true) cancel();
-  const arm = (ms: number, message: string): void => {
-    clearTimeout(phase.timer);
-    phase.timer = setTimeout(() => stop(failed(message)), ms);
-  };
-  return {
-    signal: controller.signal,
-    connecting: () => arm(options.connectTimeoutMs, `no connection within ${options.connectTimeoutMs} ms`),
-    alive: () => arm(options.idleTimeoutMs, `nothing came for ${options.idleTimeoutMs} ms`),
-    broken: (error: Error) => stop(failed(error.message, error)),
-    /** The reason of the abort, if there is one, tells more than the error that it caused. */
-    explain: (error: unknown): unknown => (controller.signal.aborted ? controller.signal.reason : error),
-    end: () => {
-      clearTimeout(total);
-      clearTimeout(phase.timer);
-      options.signal?.removeEventListener('abort', cancel);
-    },
-  };
-};
-type Watch = ReturnType<typeof makeWatch>;
-
-/** Delta seconds or a date (RFC 9110 section 10.2.3), bounded; a date counts from the server's own clock. */
-const retryAfter = (response: Response): number => {
-  const text = response.headers.get('retry-after') ?? '';
-  const ms = /^\d+$/.test(text)
-    ? Number(text) * 1000
-    : Date.parse(text) - Date.parse(response.headers.get('date') ?? '');
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_PAUSE_MS) : 0;
-};
-
-const judgeStatus = (response: Response, place: Place): void => {
-  const { status } = response;
-  if (status === 200) return;
-  if (status === 429 || status === 503) place.askedMs = retryAfter(response);
-  const message = `the server answered ${status}`;
-  throw status >= 500 || PASSING.includes(status) ? failed(message) : refused(message);
-};
-
-const nextHop = (from: URL, response: Response): URL => {
-  const text = response.headers.get('location') ?? '';
-  if (text === '' || !URL.canParse(text, from.href)) throw refused('it redirects to no address');
-  const to = new URL(text, from.href);
-  if (to.protocol !== 'https:' && !(to.protocol === 'http:' && from.protocol === 'http:')) {
-    throw refused(`it redirects from ${from.protocol.slice(0, -1)} to ${to.protocol.slice(0, -1)}`);
-  }
-  return to;
-};
-
-const receive = async (
-  response: Response,
-  sink: Sink,
-  options: DownloadOptions,
-  watch: Watch,
-): Promise<void> => {
-  const text = response.headers.get('content-length');
-  const announced = text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
-  if (announced !== undefined && announced > options.maxBytes) {
-    throw tooLarge(`the server announces ${announced} bytes`, options.maxBytes);
-  }
-  let done = 0;
-  for await (const chunk of response.body ?? []) {
-    if (watch.signal.aborted) break;
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    watch.alive();
-    done += bytes.length;
-    if (done > options.maxBytes) throw tooLarge('the server sends more', options.maxBytes);
-    await sink.write(bytes);
-    options.onProgress?.(done, announced);
-  }
-  watch.signal.throwIfAborted();
-  if (announced !== undefined && done !== announced) {
-    throw failed(`only ${done} of ${announced} bytes came`);
-  }
-};
-
-const overHttp = async (
-  place: Place,
-  start: URL,
-  sink: Sink,
-  options: DownloadOptions,
-  trust: () => tls.SecureContext,
-): Promise<void> => {
-  const watch = makeWatch(options);
-  const authorization = basicAuth(start);
-  let url = start;
-  try {
-    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      const bare = new URL(url);
-      bare.username = '';
-      bare.password = '';
-      watch.connecting();
-      const route = routeTo(bare, proxyFor(bare, options.proxy), trust, watch.alive, watch.broken);
-      try {
-        const response = await fetch(bare.href, {
-          agent: route.agent,
-          redirect: 'manual',
-          // A .tar.gz that is served with Content-Encoding: gzip has to arrive as the bytes its digest is of.
-          compress: false,
-          headers: {
-            'accept-encoding': 'identity',
-            accept: '*/*',
-            'user-agent': 'rcm-node',
-            // Credentials stay with the origin they were given for.
-            ...(authorization !== undefined && url.origin === start.origin ? { authorization } : {}),
-          },
-          signal: watch.signal,
-        });
-        if (REDIRECTS.includes(response.status)) {
-          url = nextHop(bare, response);
-          continue;
-        }
-        judgeStatus(response, place);
-        return await receive(response, sink, options, watch);
-      } finally {
-        route.close();
-      }
-    }
-    throw refused(`it redirects more than ${MAX_REDIRECTS} times`);
-  } catch (error) {
-    throw watch.explain(error);
-  } finally {
-    watch.end();
-  }
-};
-
-const fromFile = async (url: URL, sink: Sink, options: DownloadOptions): Promise<void> => {
-  if (url.hostname !== '' && url.hostname !== 'localhost') throw refused('a file: address names no host');
-  // Not to hang on a named pipe, which opens only when somebody writes.
-  const handle = await open(
-    fileURLToPath(`file://${url.pathname}`),
-    constants.O_RDONLY | constants.O_NONBLOCK,
-  );
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw refused('it is not a regular file');
-    if (stat.size > options.maxBytes) throw tooLarge(`it has ${stat.size} bytes`, options.maxBytes);
-    let done = 0;
-    for await (const chunk of handle.createReadStream({ autoClose: false })) {
-      options.signal?.throwIfAborted();
-      done += chunk.length;
-      if (done > options.maxBytes) throw tooLarge('it has more', options.maxBytes);
-      await sink.write(chunk);
-      options.onProgress?.(done, stat.size);
-    }
-  } finally {
-    await handle.close();
-  }
-};
-
-/** One transfer into a new file. */
-const transfer = async (
-  place: Place,
-  sha256: string | undefined,
-  into: string,
-  options: DownloadOptions,
-  trust: () => tls.SecureContext,
-): Promise<Downloaded> => {
-  place.askedMs = 0;
-  if (!URL.canParse(place.location)) throw refused('it is not an address');
-  const url = new URL(place.location);
-  if (!['https:', 'http:', 'file:'].includes(url.protocol)) throw refused(`${url.protocol} is not supported`);
-  if (url.protocol === 'http:' && options.allowHttp !== true) throw refused('plain http is not allowed');
-  await removeLeftover(into);
-  const sink = await openSink(into);
-  try {
-    await (url.protocol === 'file:'
-      ? fromFile(url, sink, options)
-      : overHttp(place, url, sink, options, trust));
-    const result = await sink.finish(0o600);
-    if (sha256 !== undefined && result.sha256 !== sha256.toLowerCase()) {
-      const message = `sha256 ${result.sha256} came, ${sha256.toLowerCase()} was asked for`;
-      throw new Failure({ code: 'digest-mismatch', message });
-    }
-    return result;
-  } catch (error) {
-    await sink.discard();
-    if (error instanceof Failure) throw error;
-    if (options.signal?.aborted === true) throw cancelled();
-    const message = error instanceof Error ? error.message : String(error);
-    // node-fetch names the whole address in its messages, query included; its cause does not.
-    throw failed(/, reason: (.*)$/s.exec(message)?.[1] || message, error);
-  }
 };
 
 /** The failure of a download is that of its places: one that may pass if there is one, else that of the original. */

@@ -70,7 +70,6 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       if ('outcome' in ticked) {
         previous = await publish(host, ticked, previous);
         phase = phases[ticked.outcome.kind];
-        if (ticked.did.length > 0) host.clock.tidy();
         watcher.set(watchable(ticked).map(host.files.real));
         await say(headline(previous));
       } else {

@@ -101,6 +101,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   const take = (ended: Ended): void => {
     ledger = ended.ledger;
     if (ended.kind !== 'done') failed = { problem: ended.problem, undone: ended.kind === 'undone' };
+    // Somebody was quicker, we looked again, and now it is done: nothing failed.
+    else if (failed?.problem.code === 'changed-meanwhile') failed = undefined;
   };
   if (state.journal) {
     const what =

@@ -160,6 +160,6 @@ t.test('an uninstall says what went, what stays and why', async (t) => {
   const waits = { ...ticked, outcome: { kind: 'waiting', for: [problem] } } as const;
   t.match(
     printUninstalled({ ticked: waits, complete: false, left: [] }, plain),
-    new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything could go yet`),
+    new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything could go; run`),
   );
 });

@@ -101,7 +101,6 @@ export const fakeHost = (options: FakeOptions): Fake => {
     elapsed: () => time.now,
     sleep: async (ms) => advance(ms),
     random: () => 0.5,
-    tidy: () => undefined,
   };
   const after = (ms: number, act: () => void): void => {
     timers.push({ at: time.now + ms, act });

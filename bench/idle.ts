@@ -1,0 +1,113 @@
+/** What the service costs a node on which nothing happens: memory of its own, and processor time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestNode } from '../vm-tests/node/node.ts';
+import { median, type Row } from './row.ts';
+import { memoryMb, processorMs, reportIn, tick, until } from './site.ts';
+
+/** Enough for the garbage of ticks to have been collected a few times: what is measured is no first lap. */
+const warmUp = 20;
+const counted = 20;
+const intervalMs = 60_000;
+
+const memoryLimitMb = 40;
+const processorLimit = 0.1;
+
+type Ticked = { readonly memory: number; readonly perTickMs: number };
+
+/** Ticks provoked one after another; memory is the most that was seen after any of the counted ones. */
+const tickOften = async (node: TestNode): Promise<Ticked> => {
+  for (let at = 0; at < warmUp; at += 1) await tick(node);
+  const before = await processorMs(node);
+  const memory: number[] = [];
+  for (let at = 0; at < counted; at += 1) {
+    await tick(node);
+    memory.push(await memoryMb(node));
+  }
+  return { memory: Math.max(...memory), perTickMs: ((await processorMs(node)) - before) / counted };
+};
+
+const override = '/etc/systemd/system/rcm-node.service.d/bench.conf';
+
+const restart = async (node: TestNode): Promise<void> => {
+  const before = (await reportIn(node))?.at;
+  await node.run(['systemctl', 'reset-failed', 'rcm-node.service']);
+  await node.run(['systemctl', 'restart', 'rcm-node.service']);
+  await until(node, 'the first tick', async () => ((await reportIn(node))?.at === before ? undefined : true));
+};
+
+/** The watchdog's pings alone: with a deadline of one second there are two a second, and no tick among them. */
+const pingMs = async (node: TestNode): Promise<number> => {
+  await node.writeFile(override, '[Service]\nWatchdogSec=1\n');
+  await node.run(['systemctl', 'daemon-reload']);
+  await restart(node);
+  await sleep(2_000);
+  const before = await processorMs(node);
+  const from = performance.now();
+  await sleep(10_000);
+  const spent = (await processorMs(node)) - before;
+  const pings = (performance.now() - from) / 500;
+  await node.run(['rm', override]);
+  await node.run(['systemctl', 'daemon-reload']);
+  return spent / pings;
+};
+
+/** From one tick that the timer brought to the next: one whole period, pings included, whatever its jitter. */
+const observePeriod = async (
+  node: TestNode,
+): Promise<{ readonly percent: number; readonly seconds: number }> => {
+  await restart(node);
+  // The first tick verifies every byte of the store, which otherwise happens once an hour.
+  await sleep(2_000);
+  const first = (await reportIn(node))?.at;
+  const before = await processorMs(node);
+  const from = performance.now();
+  await until(
+    node,
+    'a tick by timer',
+    async () => ((await reportIn(node))?.at === first ? undefined : true),
+    { everyMs: 250, forMs: 100_000 },
+  );
+  // What follows the status file belongs to the same tick. And a minute has to be seen even where jitter makes it less.
+  await sleep(Math.max(1_000, intervalMs - (performance.now() - from)));
+  const spent = (await processorMs(node)) - before;
+  const ms = performance.now() - from;
+  return { percent: (spent / ms) * 100, seconds: ms / 1000 };
+};
+
+const memoryRow = (when: string, value: number): Row => ({
+  what: `idle memory ${when}`,
+  value,
+  unit: 'MB',
+  limit: memoryLimitMb,
+  how: `Pss_Anon; the highest after any of ${counted} ticks, with ${warmUp} before them. Ticks come by SIGHUP here, so as not to wait 40 minutes for them`,
+});
+
+/** The service runs since before it was first asked for anything, with settings as they are by default. */
+export const measureIdle = async (node: TestNode): Promise<readonly Row[]> => {
+  const installed = await tickOften(node);
+  await restart(node);
+  const fresh = await tickOften(node);
+  const ping = await pingMs(node);
+  const period = await observePeriod(node);
+  const perTick = median([installed.perTickMs, fresh.perTickMs]);
+  // WatchdogSec=300 in the unit: a ping every 150 s.
+  const perMinute = perTick + (ping * intervalMs) / 150_000;
+  return [
+    memoryRow('after installing', installed.memory),
+    memoryRow('after a fresh start', fresh.memory),
+    {
+      what: 'idle processor time, from many ticks',
+      value: (perMinute / intervalMs) * 100,
+      unit: '%',
+      limit: processorLimit,
+      how: `of one core at the default interval of ${intervalMs / 1000} s: ${perTick.toFixed(1)} ms for a tick (mean of ${2 * counted}), ${ping.toFixed(1)} ms for a watchdog ping every 150 s; the whole cgroup`,
+    },
+    {
+      what: 'idle processor time, observed',
+      value: period.percent,
+      unit: '%',
+      limit: processorLimit,
+      how: `of one core, over ${period.seconds.toFixed(0)} s at the default interval, one tick by timer; the whole cgroup`,
+    },
+  ];
+};
