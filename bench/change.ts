@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Artifact } from '../vm-tests/node/artifact.ts';
 import { restartContainerd } from '../vm-tests/node/containerd.ts';
 import type { TestNode } from '../vm-tests/node/node.ts';
+import { startsOf } from '../vm-tests/node/service.ts';
 import { median, type Row } from './row.ts';
-import { drop, reportIn, servedBy, startsOfContainerd, until } from './site.ts';
+import { drop, reportIn, servedBy, until } from './site.ts';
 
 export type Shims = { readonly first: Artifact; readonly second: Artifact };
 
@@ -27,7 +28,7 @@ type Served = { readonly servedMs: number; readonly provenMs: number; readonly r
 
 const change = async (node: TestNode, names: readonly string[], artifact: Artifact): Promise<Served> => {
   await apart();
-  const before = await startsOfContainerd(node);
+  const before = await startsOf(node);
   const from = drop(node, Object.fromEntries(names.map((name) => [name, artifact])));
   await until(node, `serving ${names.join(', ')}`, async () => {
     const served = await servedBy(node);
@@ -36,7 +37,7 @@ const change = async (node: TestNode, names: readonly string[], artifact: Artifa
   const servedMs = performance.now() - from;
   await until(node, `the proof of ${names.join(', ')}`, () => isProven(node, names, artifact.sha256));
   const provenMs = performance.now() - from;
-  return { servedMs, provenMs, restarts: (await startsOfContainerd(node)) - before };
+  return { servedMs, provenMs, restarts: (await startsOf(node)) - before };
 };
 
 const bareRestart = async (node: TestNode): Promise<number> => {

@@ -2,20 +2,17 @@
  * `npm run bench`: the figures that README.md promises, all of one run on this machine, and whether each is within its
  * limit. Exit codes: 0 all are, 1 one is not (or could not be had), 2 the bench cannot run here.
  */
-import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { builtExecutable } from '../vm-tests/node/build.ts';
 import type { Progress } from '../vm-tests/node/command.ts';
-import { installRcmNode } from '../vm-tests/node/install.ts';
 import { prepareMachineOrExit } from '../vm-tests/node/machine.ts';
-import { bootNode, type TestNode } from '../vm-tests/node/node.ts';
+import type { TestNode } from '../vm-tests/node/node.ts';
+import { bootWithRcmNode } from '../vm-tests/node/service.ts';
 import { makeStandInShim } from '../vm-tests/node/shim.ts';
 import { measureChange, type Shims } from './change.ts';
 import { measureDecision } from './decision.ts';
 import { measureIdle } from './idle.ts';
 import { measureOutage } from './outage.ts';
 import { isMissed, type Row } from './row.ts';
-import { artifactsFolder } from './site.ts';
 import { measureStart } from './start.ts';
 import { printMarkdown, printTable } from './table.ts';
 
@@ -46,8 +43,6 @@ const print: Readonly<Record<Format, (rows: readonly Row[]) => string>> = {
 
 const onNode = async (node: TestNode, shims: Shims, progress: Progress): Promise<readonly Row[]> => {
   const rows: Row[] = [];
-  await installRcmNode(node);
-  await node.run(['mkdir', '-p', '/etc/rcm-node/shims.d']);
   await node.run(['systemctl', 'start', 'rcm-node.service']);
   progress('changes: until they are served, and the restarts they take');
   rows.push(...(await measureChange(node, shims)));
@@ -66,7 +61,6 @@ const onNode = async (node: TestNode, shims: Shims, progress: Progress): Promise
 const bench = async (format: Format): Promise<number> => {
   const progress: Progress = (line) => process.stderr.write(`# ${line}\n`);
   await prepareMachineOrExit(progress);
-  await builtExecutable(progress);
   progress('decide on a large node');
   const decision = measureDecision();
   const suite = 'trixie';
@@ -74,11 +68,8 @@ const bench = async (format: Format): Promise<number> => {
     first: await makeStandInShim(suite, '1', progress),
     second: await makeStandInShim(suite, '2', progress),
   };
-  const node = await bootNode({
-    suite,
-    progress,
-    binds: { [artifactsFolder]: { from: dirname(shims.first.path), readOnly: true } },
-  });
+  // Settings as they are by default.
+  const node = await bootWithRcmNode(suite, { progress, settings: '' });
   try {
     const rows = [...(await onNode(node, shims, progress)), ...decision];
     process.stdout.write(print[format](rows));

@@ -4,20 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Report } from '../daemon/model/outcome.ts';
 import type { Artifact } from '../vm-tests/node/artifact.ts';
-import { callCri } from '../vm-tests/node/cri.ts';
 import type { TestNode } from '../vm-tests/node/node.ts';
-
-export const artifactsFolder = '/srv/artifacts';
-
-/** Where the node finds an artifact: no byte of it crosses a network. */
-export const addressOf = (artifact: Artifact): string =>
-  `file://${artifactsFolder}/${artifact.path.slice(artifact.path.lastIndexOf('/') + 1)}`;
-
-const shimToml = (name: string, artifact: Artifact): string => `name = "${name}"
-[fetchStrategy.anonHttp]
-location = "${addressOf(artifact)}"
-sha256 = "${artifact.sha256}"
-`;
+import { handlersOverCri, journalOf, shimToml } from '../vm-tests/node/service.ts';
 
 /**
  * Asks for handlers: files appear in shims.d by rename, as a careful writer makes them. Returns the moment before the
@@ -50,34 +38,14 @@ export const until = async <T>(
     const found = await look();
     if (found !== undefined) return found;
     if (performance.now() > end) {
-      const { stdout } = await node.exec(['journalctl', '--no-pager', '-n', '30', '-u', 'rcm-node.service']);
-      throw new Error(`${what} did not happen within ${forMs / 1000} s\n${stdout}`);
+      throw new Error(`${what} did not happen within ${forMs / 1000} s\n${await journalOf(node)}`);
     }
     await sleep(everyMs);
   }
 };
 
-/** The handlers that containerd 1.x tells of, in the JSON of its verbose status; none while it does not answer. */
-export const servedBy = async (node: TestNode): Promise<readonly string[]> => {
-  try {
-    const { info } = await callCri<{ info: { config?: string } }>(
-      node.criSocket,
-      'Status',
-      { verbose: true },
-      2_000,
-    );
-    const config = JSON.parse(info.config ?? '{}') as { containerd?: { runtimes?: object } };
-    return Object.keys(config.containerd?.runtimes ?? {});
-  } catch {
-    return [];
-  }
-};
-
-/** How often systemd has started containerd since the node booted. */
-export const startsOfContainerd = async (node: TestNode): Promise<number> => {
-  const rows = await node.run(['journalctl', '-o', 'cat', '-u', 'containerd.service', '_PID=1']);
-  return rows.split('\n').filter((row) => row.startsWith('Started containerd')).length;
-};
+/** What CRI tells of, seen from outside; nothing while it does not answer. */
+export const servedBy = (node: TestNode): Promise<readonly string[]> => handlersOverCri(node).catch(() => []);
 
 const property = async (node: TestNode, name: string): Promise<number> =>
   Number(await node.run(['systemctl', 'show', '--value', '-p', name, 'rcm-node.service']));

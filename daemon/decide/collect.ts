@@ -5,10 +5,16 @@
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed, RuntimeFacts } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
+import { keyOfTarget } from './paths.ts';
 
-/** Folders of the store that nothing names now or after the plan. */
-export const unreferenced = (before: Observed, keys: ReadonlySet<string>): readonly string[] =>
-  Object.keys(before.store).filter((key) => !keys.has(key));
+/**
+ * Folders of the store that nothing names now or after the plan. `keys` are those after it; a plan that has to wait
+ * leaves the links, and the configuration that names them, where they are.
+ */
+export const unreferenced = (before: Observed, keys: ReadonlySet<string>): readonly string[] => {
+  const linked = new Set(Object.values(before.links).map(({ target }) => target && keyOfTarget(target)));
+  return Object.keys(before.store).filter((key) => !keys.has(key) && !linked.has(key));
+};
 
 export const collect = (
   before: Observed,

@@ -223,16 +223,20 @@ const othersChanged = (
   if (mixed) return mixed;
   return {
     code: 'would-change-others',
-    message: `the new configuration would change ${printPath(change.path)} from ${show(change.before)} to ${show(change.after)}`,
+    message: `the new configuration would change ${printPath(change.path)} from ${show(change.path, change.before)} to ${show(change.path, change.after)}`,
     where: { file: mainPath },
   };
 };
 
-const show = (value: unknown): string => {
+/** Keys that may lead to credentials, and addresses that hold some: a message ends in a status that all may read. */
+const secretive = /registry|auth|pass|token|secret|cred|key|header|:\/\/[^/\s"]*@/i;
+
+const show = (path: TomlPath, value: unknown): string => {
   const text =
     value === undefined
       ? 'nothing'
       : (JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? Number(inner) : inner)) ??
         'nothing');
+  if (value !== undefined && secretive.test(`${printPath(path)} ${text}`)) return '(not shown)';
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 };

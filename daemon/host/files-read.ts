@@ -3,13 +3,13 @@
  * there, because to whoever decides, absent means "ours to write".
  */
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { FileFact, LinkFact } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';
 import { resolveIn } from './libraries.ts';
+import { pieces } from './pieces.ts';
 import { placeIn } from './place.ts';
 import { errnoOf } from './sink.ts';
 
@@ -27,6 +27,19 @@ export type Reads = {
 
 /** A configuration larger than this is no configuration. */
 const maxBytes = 8 * 1024 * 1024;
+
+const digestOfFile = async (file: string): Promise<string | null> => {
+  // Not to hang on a named pipe, which opens only when somebody writes.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await handle.stat()).isFile()) return null;
+    const hash = createHash('sha256');
+    for await (const piece of pieces(handle)) hash.update(piece);
+    return hash.digest('hex');
+  } finally {
+    await handle.close();
+  }
+};
 
 const unseen = (error: unknown): FileFact => {
   if (error instanceof Failure) return { kind: 'unreadable', why: error.problem.message };
@@ -109,14 +122,7 @@ export const makeReads = (root: string): Reads => {
     },
     digest: async (path) => {
       const file = resolveIn(root, path);
-      if (file === undefined) return null;
-      const hash = createHash('sha256');
-      try {
-        await pipeline(createReadStream(file), hash);
-        return hash.digest('hex');
-      } catch {
-        return null;
-      }
+      return file === undefined ? null : digestOfFile(file).catch(() => null);
     },
     linkAt: async (path) => {
       try {

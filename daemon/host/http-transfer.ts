@@ -8,6 +8,7 @@ import * as tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import fetch, { type Response } from 'node-fetch';
 import { Failure } from '../model/problem.ts';
+import { pieces } from './pieces.ts';
 import { basicAuth, type ProxySettings, proxyFor, routeTo } from './proxy.ts';
 import { openSink, removeLeftover, type Sink } from './sink.ts';
 import { cancelled, failed, makeWatch, refused, tooLarge, type Watch } from './http-watch.ts';
@@ -181,7 +182,7 @@ const fromFile = async (url: URL, sink: Sink, options: DownloadOptions): Promise
     if (!stat.isFile()) throw refused('it is not a regular file');
     if (stat.size > options.maxBytes) throw tooLarge(`it has ${stat.size} bytes`, options.maxBytes);
     let done = 0;
-    for await (const chunk of handle.createReadStream({ autoClose: false })) {
+    for await (const chunk of pieces(handle)) {
       options.signal?.throwIfAborted();
       done += chunk.length;
       if (done > options.maxBytes) throw tooLarge('it has more', options.maxBytes);

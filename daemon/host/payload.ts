@@ -30,10 +30,16 @@ const judge = (head: Buffer): Content => {
   throw bad('the artifact is no tar archive, no ELF program and no script');
 };
 
+/**
+ * Large enough for the C library to take each piece from the kernel and to give it back (see MALLOC_TRIM_THRESHOLD_ in
+ * the unit). V8 collects such memory late, and what comes in the usual small pieces stays with the process for good.
+ */
+const pieceBytes = 256 * 1024;
+
 /** By position, so that the file can be read again; a stream of a FileHandle would close it. */
 async function* bytesOf(handle: FileHandle): AsyncGenerator<Buffer> {
   for (let at = 0; ; ) {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, at);
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(pieceBytes), 0, pieceBytes, at);
     if (bytesRead === 0) return;
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
@@ -47,9 +53,9 @@ export async function* payload(handle: FileHandle, maxBytes: number): AsyncGener
   const magic = head.subarray(0, bytesRead);
   const codec = isGzip(magic)
     ? // Several members and zeros after the last are fine, as for gzip itself; anything else is an error.
-      createGunzip()
+      createGunzip({ chunkSize: pieceBytes })
     : isZstd(magic)
-      ? createZstdDecompress({ rejectGarbageAfterEnd: true })
+      ? createZstdDecompress({ chunkSize: pieceBytes, rejectGarbageAfterEnd: true })
       : undefined;
   const stream =
     codec === undefined ? Readable.from(bytesOf(handle)) : pipeline(bytesOf(handle), codec, () => undefined);

@@ -1,7 +1,9 @@
 /** Restarting the runtime and proving it: the only disruptive thing this program does, with deadlines of its own. */
 import { judgeProof } from '../decide/judge.ts';
 import type { Host } from '../host/host.ts';
+import type { Systemd } from '../host/systemd.ts';
 import { Failure, type Problem } from '../model/problem.ts';
+import type { UnitFacts } from '../model/observed.ts';
 import type { Settings } from '../model/settings.ts';
 import { askCri } from './runtime.ts';
 
@@ -47,11 +49,18 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
   const { systemd, clock } = host;
   if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
   const end = clock.elapsed() + gate.deadlineMs;
-  const baseline = (await systemd.unit(gate.unit)).restarts;
+  let baseline: number | undefined;
   let steady: { readonly invocation: string; readonly since: number } | undefined;
   let last: Problem = { code: 'not-ready', message: 'nothing was seen yet' };
   while (clock.elapsed() < end) {
-    const unit = await systemd.unit(gate.unit);
+    const unit = await lookAtUnit(systemd, gate.unit);
+    if ('code' in unit) {
+      last = unit;
+      steady = undefined;
+      await clock.sleep(200);
+      continue;
+    }
+    baseline ??= unit.restarts;
     const { fact } = await askCri(host, socket);
     const verdict = judgeProof({ serve: gate.serve, keep: gate.keep, baseline }, unit, fact);
     if (verdict.kind === 'disproven') throw new Failure(verdict.problem);
@@ -67,6 +76,16 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
     ...last,
     message: `not proven within ${Math.round(gate.deadlineMs / 1000)} s: ${last.message}`,
   });
+};
+
+/** A bus that is being restarted says nothing of the runtime: the proof asks again, within its deadline. */
+const lookAtUnit = async (systemd: Systemd, name: string): Promise<UnitFacts | Problem> => {
+  try {
+    return await systemd.unit(name);
+  } catch (error) {
+    if (error instanceof Failure && error.problem.code === 'systemd-unreachable') return error.problem;
+    throw error;
+  }
 };
 
 /**

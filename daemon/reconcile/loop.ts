@@ -77,6 +77,11 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         await say(printProblem(ticked));
       }
       if (state.stopping) break;
+      if (phase === 'failed') {
+        // What a failed tick wrote and took back wakes us too; to follow that would be to fail again, for ever.
+        await host.clock.sleep(settleMs);
+        state.pending = state.reload || state.stopping;
+      }
       await rest(host, state, nextTick(phase, settings.interval * 1000, host.clock.random()));
     }
     await notifier.stopping();

@@ -115,15 +115,21 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   }
   const rules: Rules = { force: tick.force, since: tick.now ? host.clock.now() : undefined };
   let considered = await consider(host, settings, ledger, tick, rules);
+  // What was undone for a full disk, say, would only fail again at once: it waits for the next tick.
+  let hopeless: string | undefined;
   for (
     let round = 0;
-    round < mostRounds && considered.decision.plan.kind === 'steps' && failed?.undone !== false;
+    round < mostRounds &&
+    considered.decision.plan.kind === 'steps' &&
+    considered.decision.plan.revision !== hopeless &&
+    failed?.undone !== false;
     round++
   ) {
     const { plan } = considered.decision;
     const result = await apply(host, settings, plan, ledger, considered.before, did);
     if (result.kind === 'retry') ledger = result.ledger;
     else take(result);
+    if (failed && failed.problem.code !== 'changed-meanwhile') hopeless = plan.revision;
     // Once something was undone the same force must not try it again in this tick.
     considered = await consider(host, settings, ledger, tick, failed ? { ...rules, force: false } : rules);
   }

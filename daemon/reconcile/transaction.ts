@@ -85,7 +85,8 @@ const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) => Promis
         message: `it is ${now.foreign} now`,
         where: { file: step.path },
       });
-    if (now.target !== step.after) await host.files.point(step.path, step.after);
+    // A link that is gone already may have left its folder: a kill came between the two.
+    if (now.target !== step.after || step.after === null) await host.files.point(step.path, step.after);
   },
   activate: async (run, step) => {
     await activate(run.host, step.unit, run.journal.forwardFrom, {
@@ -131,12 +132,30 @@ const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) => Prom
   write: async ({ host }, step) => {
     const now = await host.files.look(step.path);
     if (sameContent(now, step.before)) return;
+    // What cannot be seen now may be ours all the same: to pass it by would keep what just failed.
+    if (now.kind === 'unreadable' && now.errno !== undefined)
+      throw new Failure({
+        code: 'unreadable-source',
+        message: `the file cannot be read: ${now.errno}`,
+        where: { file: step.path },
+      });
     // Somebody wrote it after us: theirs stays, and the next tick looks at it anew.
     if (!sameContent(now, step.after))
       return host.log('warn', `${step.path} was changed by someone else meanwhile; it is left as it is`);
     await host.files.swap(step.path, step.after, step.before);
   },
-  link: ({ host }, step) => host.files.point(step.path, step.before),
+  link: async ({ host }, step) => {
+    const now = await host.files.linkAt(step.path);
+    if (now.foreign !== undefined || (now.target !== step.after && now.target !== step.before))
+      return host.log('warn', `${step.path} was changed by someone else meanwhile; it is left as it is`);
+    await host.files.point(step.path, step.before);
+  },
+};
+
+/** Whether the unit was started since it had the invocation `from`; false when that cannot be found out. */
+const startedSince = async (host: Host, name: string, from: string | undefined): Promise<boolean> => {
+  const now = (await host.systemd?.unit(name).catch(() => undefined))?.invocation;
+  return from !== undefined && now !== undefined && now !== '' && now !== from;
 };
 
 const undo = async (run: Run): Promise<Ended> => {
@@ -177,16 +196,22 @@ const undo = async (run: Run): Promise<Ended> => {
         deadlineMs: 60_000,
       });
     } catch (error) {
+      const why = problemOf(error);
       outcome = {
         code: 'undo-failed',
-        message: `after "${problem.message}" the former configuration was put back, but the runtime is not healthy: ${problemOf(error).message}`,
+        message: `after "${problem.message}" the former configuration was put back, but the runtime is not healthy: ${why.message}`,
       };
+      // The runtime may still run on what was taken back: nobody else would restart it, so this is not the end.
+      const seen =
+        why.code !== 'systemd-unreachable' && (await startedSince(host, gate.unit, run.journal.undoFrom));
+      if (!seen) return { kind: 'stuck', ledger: run.ledger, problem: outcome };
     }
   }
-  // Only what the runtime disproved is bad; a full disk or a race may be gone at the next try.
-  const bad = restarted
-    ? { revision: run.journal.plan.revision, problem: outcome, at: host.clock.now() }
-    : run.journal.ledger.bad;
+  // Only what the runtime disproved is bad; a full disk, a race or a lost bus may be gone at the next try.
+  const bad =
+    restarted && problem.code !== 'systemd-unreachable'
+      ? { revision: run.journal.plan.revision, problem: outcome, at: host.clock.now() }
+      : run.journal.ledger.bad;
   run.ledger = { ...run.journal.ledger, restarts: run.ledger.restarts, trusted: run.ledger.trusted, bad };
   try {
     await saveLedger(host, run.ledger);

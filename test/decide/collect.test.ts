@@ -30,6 +30,17 @@ t.test('a folder that nobody knows of and nobody has mapped is discarded', async
   t.same(collect(before({}, { mapped: [old] }), runtime, keys), []);
 });
 
+t.test('what a link still leads to is in service, whatever the plan is', async (t) => {
+  // The restart that would switch the link has to wait, and no Pod runs at the moment.
+  const links = {
+    '/opt/rcm-node/shims/spin/containerd-shim-spin': {
+      target: `/opt/rcm-node/store/${old}/containerd-shim-spin`,
+    },
+  };
+  t.same(unreferenced(before({}, { links }), keys), []);
+  t.same(collect(before({}, { links }), runtime, keys), []);
+});
+
 t.test('a version that was replaced stays while one of the sandboxes from before lives', async (t) => {
   const at = (sandboxes: readonly string[] | null, ...alive: readonly string[]) =>
     collect(before(retired(sandboxes)), serving([], ...alive.map((id) => [id, 'spin'] as const)), keys);

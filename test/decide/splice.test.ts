@@ -287,7 +287,7 @@ const meaning = (text: string): Record<string, unknown> =>
 
 t.test('random documents: what goes in means what it should, and comes out to the byte', async (t) => {
   const kinds = new Set<string>();
-  forRandomDocuments(2500, ({ text }, random) => {
+  forRandomDocuments(1500, ({ text }, random) => {
     const before = meaning(text);
     const imports = [...((before.imports as string[] | undefined) ?? []), glob];
     const first = addImport(text, glob, file);

@@ -77,6 +77,19 @@ t.test('any other difference is refused, with what it would be', async (t) => {
   t.ok((long?.message.length ?? 0) < 300);
 });
 
+t.test('a refusal does not repeat what may be a secret of others', async (t) => {
+  const registry =
+    '\n[plugins."io.containerd.grpc.v1.cri".registry.configs."r.io".auth]\npassword = "hunter2"\n';
+  for (const lost of [registry, '\n[proxy]\naddress = "https://me:hunter2@proxy"\n']) {
+    const problem = judge(dumped(dump(lost)), dumped(dump(handler('spin'))));
+    t.match(problem, {
+      code: 'would-change-others',
+      message: /would change .* from \(not shown\) to nothing/,
+    });
+    t.notMatch(problem?.message, /hunter2/);
+  }
+});
+
 t.test('zero and absent are the same within a handler, and nowhere else', async (t) => {
   const runc = (lines: string): string => dump(lines + handler('spin'));
   t.equal(judge(dumped(dump()), dumped(runc('base_runtime_spec = ""\ncni_max_conf_num = 0\n'))), undefined);

@@ -243,7 +243,7 @@ const pathsOf = (value: unknown, path: TomlPath = []): readonly TomlPath[] => {
 
 t.test('random documents: the statements tell the whole document, and locate finds its keys', async (t) => {
   let keys = 0;
-  forRandomDocuments(2500, ({ text, spellings }, random) => {
+  forRandomDocuments(1500, ({ text, spellings }, random) => {
     const document = parseToml(text, 'random');
     assert.deepEqual(plain(rebuild(text)), plain(document));
     const paths = pathsOf(document);

@@ -85,7 +85,7 @@ export const until = async <T>(
     if (performance.now() > end) {
       const status = await rcmNode(node, 'status');
       throw new Error(
-        `not within ${ms / 1000} s: ${what}\n${status.stdout}${status.stderr}\n${await journalOf(node)}\n${await journalOf(node, 'containerd', 15)}`,
+        `not within ${ms / 1000} s: ${what}\n${status.stdout}${status.stderr}\n${await journalOf(node)}\n${await journalOf(node, 'containerd', 8)}`,
       );
     }
     await sleep(200);

@@ -3,23 +3,23 @@
  * program is about to make its Nth call of one kind. That call does not happen any more.
  */
 import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt, type Progress, run, type Said } from './command.ts';
 import type { TestNode } from './node.ts';
 
 /**
- * The calls by which names of files appear and vanish. Writing needs no kill of its own: a file is a temporary one
- * until a rename or link gives it its name.
+ * The calls by which names appear and vanish. Writing needs no kill of its own: a file is a temporary one until a
+ * rename or link gives it its name.
  */
-export const changes = {
-  rename: 'rename,renameat,renameat2',
-  link: 'link,linkat',
-  symlink: 'symlink,symlinkat',
-  unlink: 'unlink,unlinkat',
-  rmdir: 'rmdir',
-} as const;
+const changes = ['rename', 'renameat', 'renameat2', 'link', 'linkat', 'symlink', 'symlinkat']
+  .concat(['unlink', 'unlinkat', 'mkdir', 'mkdirat', 'rmdir'])
+  .join(',');
 
-export type Change = keyof typeof changes;
+/** The call that changes `path`, and how many of its kind the program has made by then, itself included. */
+export type Change = { readonly call: string; readonly at: number; readonly path: string };
 
 export const prepareStrace = async (progress: Progress): Promise<void> => {
   if (existsSync('/usr/bin/strace')) return;
@@ -28,41 +28,47 @@ export const prepareStrace = async (progress: Progress): Promise<void> => {
   await run(['apt-get', 'install', '-y', '-q', '--no-install-recommends', 'strace'], { env });
 };
 
-const cleanEnv = {
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  HOME: '/root',
-  // strace counts for each thread; one thread for files makes one count.
-  UV_THREADPOOL_SIZE: '1',
-};
-
-const inNode = (node: TestNode, argv: readonly string[]): readonly string[] => [
-  'nsenter',
-  '-t',
-  `${node.leader}`,
-  '-a',
-  '--',
-  ...argv,
-];
-
-/**
- * Runs `argv` in the node and kills it before the change `at` of this kind, counting from 1. Code 137 is "killed";
- * anything else means that it came to its end with fewer.
- */
-export const runKilledAt = (
-  node: TestNode,
-  change: Change,
-  at: number,
-  argv: readonly string[],
-): Promise<Said> => {
-  const calls = changes[change];
-  // Not with --seccomp-bpf, which is faster but makes strace lose count.
-  const tracer = ['strace', '-f', '-qqq', '-o', '/dev/null', '-e', `trace=${calls}`];
-  const inject = ['-e', `inject=${calls}:signal=KILL:when=${at}`];
-  return attempt([...tracer, ...inject, ...inNode(node, argv)], {
+const traced = (node: TestNode, tracer: readonly string[], argv: readonly string[], progress?: Progress) =>
+  attempt([...tracer, 'nsenter', '-t', `${node.leader}`, '-a', '--', ...argv], {
     timeoutMs: 300_000,
     cleanEnv: true,
-    env: cleanEnv,
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: '/root',
+      // strace counts for each thread; one thread for files makes one count.
+      UV_THREADPOOL_SIZE: '1',
+    },
+    ...(progress ? { progress } : {}),
   });
+
+/** Runs `argv` in the node and tells every change that it made, but for those below /run, which a boot forgets. */
+export const changesOf = async (node: TestNode, argv: readonly string[]): Promise<readonly Change[]> => {
+  const folder = await mkdtemp(join(tmpdir(), 'rcm-node-strace-'));
+  try {
+    const output = join(folder, 'calls');
+    const said = await traced(node, ['strace', '-f', '-qqq', '-o', output, '-e', `trace=${changes}`], argv);
+    if (said.code !== 0) throw new Error(`${argv.join(' ')} ended with ${said.code}: ${said.stderr}`);
+    const counts = new Map<string, number>();
+    const list: Change[] = [];
+    for (const line of (await readFile(output, 'utf8')).split('\n')) {
+      const [, thread, call, words, answer] = /^(\d+) +(\w+)\((.*)\) += (-?\d+)/.exec(line) ?? [];
+      if (thread === undefined || call === undefined || words === undefined) continue;
+      const at = (counts.get(`${thread} ${call}`) ?? 0) + 1;
+      counts.set(`${thread} ${call}`, at);
+      const path = [...words.matchAll(/"([^"]*)"/g)].at(-1)?.[1] ?? '';
+      if (answer === '0' && !path.startsWith('/run/')) list.push({ call, at, path });
+    }
+    return list;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+};
+
+/** Runs `argv` in the node and kills it right before the change: code 137. */
+export const runKilledBefore = (node: TestNode, change: Change, argv: readonly string[]): Promise<Said> => {
+  // Not with --seccomp-bpf, which is faster but makes strace lose count.
+  const tracer = ['strace', '-f', '-qqq', '-o', '/dev/null', '-e', `trace=${change.call}`];
+  return traced(node, [...tracer, '-e', `inject=${change.call}:signal=KILL:when=${change.at}`], argv);
 };
 
 /** Runs `argv` and kills every process called `name` so many milliseconds after it said `line` on stderr. */
@@ -74,13 +80,8 @@ export const runKilledAfter = async (
   argv: readonly string[],
 ): Promise<Said> => {
   const heard = Promise.withResolvers<boolean>();
-  const running = attempt(inNode(node, argv), {
-    timeoutMs: 300_000,
-    cleanEnv: true,
-    env: cleanEnv,
-    progress: (said) => {
-      if (said.includes(line)) heard.resolve(true);
-    },
+  const running = traced(node, [], argv, (said) => {
+    if (said.includes(line)) heard.resolve(true);
   });
   void running.then(() => heard.resolve(false));
   if (await heard.promise) {
