@@ -241,7 +241,13 @@ t.test(
   { skip: rootOnly },
   async (t) => {
     const root = t.testdir({ etc: { 'rcm-node': { 'config.toml': 'interval = 1\n' } }, run: {} });
-    const [text, json] = await measureAll(['once', '--root', root], ['plan', '--json', '--root', root]);
+    const [text, json, gone] = await measureAll(
+      ['once', '--root', root],
+      ['plan', '--json', '--root', root],
+      // The defaults may name another unit, and so another configuration than the one that carries our text.
+      ['uninstall', '--root', root],
+    );
+    t.match(gone, { code: 1, out: '', err: /"interval" is 1/ });
     t.match(text, {
       code: 1,
       out: '',

@@ -7,6 +7,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { judgeCoverage } from './coverage.ts';
@@ -55,7 +56,12 @@ buildPlugins();
 rmSync(join(root, '.tap', 'report'), { recursive: true, force: true });
 
 const results = collector();
-const files = isWhole ? [...given, ...globSync('test/**/*.test.ts', { cwd: root }).sort()] : given;
+// tap leaves one processor free, which is half of a small machine.
+const jobs = given.some((argument) => /^(-j|--jobs)/.test(argument))
+  ? []
+  : [`--jobs=${availableParallelism()}`];
+const all = isWhole ? [...given, ...globSync('test/**/*.test.ts', { cwd: root }).sort()] : given;
+const files = [...jobs, ...all];
 const code = await run(files, (line) => {
   const shown = results.line(line);
   if (shown !== undefined && !shown.startsWith('json-summary report:')) console.log(shown);

@@ -55,6 +55,8 @@ const prepare = async (t: Test): Promise<Ground> => {
   const node = await bootWithRcmNode('forky', { progress, settings: 'stable = 1\nquiet = 0\n' });
   t.teardown(() => node.stop());
   await wishFor(node, 'spin-v2', shim);
+  // Made by the first run only: with it there, every run makes the same calls.
+  await node.run(['mkdir', '/run/rcm-node']);
   return { node, before: await census(node), foreign: await handlersOverCri(node) };
 };
 

@@ -124,7 +124,8 @@ export const work: Readonly<
   uninstall: async (command) => {
     needRoot();
     const host = hostFor(command, progress);
-    const { settings } = await loadSettings(host);
+    const { settings, problem } = await loadSettings(host);
+    if (problem) throw new Failure(problem);
     const result = await uninstall(host, settings, command);
     if (command.json)
       json({

@@ -64,11 +64,11 @@ export const binaryName = (handler: Handler): string =>
   handler.runtime.type === 'oci' ? handler.runtime.binary : `containerd-shim-${handler.shim}`;
 
 /**
- * The name of a handler's folder in the store: the digest of its artifact, or, for an OCI runtime (of which
- * only chosen files are taken), the digest of artifact and choice together; undefined until the digest is known.
+ * The name of a handler's folder in the store: the digest of its artifact's digest and of what is taken out of it, since
+ * one archive may hold several programs; undefined until the artifact's digest is known.
  */
 export const storeKey = (handler: Handler, sha256 = handler.artifact.sha256): string | undefined => {
   if (sha256 === undefined) return undefined;
-  if (handler.runtime.type === 'shim') return sha256;
-  return digestOf(canonical([sha256, handler.runtime.binary, handler.runtime.libraries]));
+  const libraries = handler.runtime.type === 'oci' ? handler.runtime.libraries : [];
+  return digestOf(canonical([sha256, binaryName(handler), libraries]));
 };

@@ -152,8 +152,9 @@ const apply = async (
     because: plan.because,
   });
   const fetched = await artifacts(host, settings, plan.steps, ledger, did);
-  // A digest that was just learned, or an artifact that cannot be had, makes another plan of it.
-  if (fetched.changed) return { kind: 'retry', ledger: fetched.ledger };
+  // A download takes its time: what the host was before it is no ground to restart on. A digest that was just learned,
+  // or an artifact that cannot be had, makes another plan of it too.
+  if (plan.steps.some((step) => step.kind === 'fetch')) return { kind: 'retry', ledger: fetched.ledger };
   const steps = plan.steps.filter((step) => step.kind !== 'fetch' && step.kind !== 'place');
   if (before.runtime.name === 'none') throw new Failure(before.runtime.problem);
   const journal: Journal = {

@@ -47,7 +47,7 @@ export const uninstall = async (
   const tick: Tick = { ...options, deep: false, now: true, desired: nothing };
   const waiting = await wait(host, settings, tick);
   if (waiting) return { ticked: waiting, complete: false, left: [] };
-  if (options.activate) await stopService(host);
+  await stopService(host);
   const ticked = await once(host, settings, tick);
   const left: { path: string; why: string }[] = [];
   const complete = ticked.outcome.kind === 'converged';

@@ -5,7 +5,7 @@ import { decide } from '../../daemon/decide/decide.ts';
 import { configId } from '../../daemon/decide/restart.ts';
 import type { Rules } from '../../daemon/decide/scene.ts';
 import { sentences } from '../../daemon/decide/sentences.ts';
-import { type Desired, nothing } from '../../daemon/model/desired.ts';
+import { type Desired, nothing, storeKey } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import type { CriFact, Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
 import type { Decision, Step } from '../../daemon/model/plan.ts';
@@ -46,8 +46,9 @@ const decided = (before: Observed, desired = wanted, given = rules): Decision =>
 const stepsOf = (decision: Decision): readonly Step[] =>
   decision.plan.kind === 'steps' ? decision.plan.steps : [];
 const kinds = (decision: Decision): readonly string[] => stepsOf(decision).map(({ kind }) => kind);
+const stored = storeKey(handler) ?? '';
 const whole = {
-  [key('a')]: { kind: 'whole' as const, sha256: key('a'), url: 'x', binary: 'containerd-shim-spin-v2' },
+  [stored]: { kind: 'whole' as const, sha256: key('a'), url: 'x', binary: 'containerd-shim-spin-v2' },
 };
 
 t.test('a host without wishes, where nothing is ours, is settled', async (t) => {
@@ -150,7 +151,7 @@ t.test('what was proven is not restarted for another spelling of the same', asyn
   const cri: CriFact = { ...(runtime.cri as CriFact & { kind: 'answers' }), handlers: ['runc', 'spin'] };
   const decision = decided(hostOf({ store: whole, ledger }, { cri }));
   t.strictSame(kinds(decision), ['link', 'write', 'record']);
-  t.match(sentences(stepsOf(decision)), ['point spin to aaaaaaaaaaaa', /^write /]);
+  t.match(sentences(stepsOf(decision)), [`point spin to ${stored.slice(0, 12)}`, /^write /]);
 });
 
 t.test(

@@ -2,13 +2,13 @@
 import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
+import { keyOf, makeRoot, type Node, openNode, wish } from './node.ts';
 import { difference, foreign, ours, treeOf } from './tree.ts';
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
 const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
-const stored = `/opt/rcm-node/store/${sha256(program('spin-v2'))}/containerd-shim-spin-v2`;
+const stored = `/opt/rcm-node/store/${keyOf('spin-v2')}/containerd-shim-spin-v2`;
 const minute = 60_000;
 
 const serving = async (t: Test, version: string): Promise<Node> => {

@@ -18,6 +18,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'smol-toml';
 import type { Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
+import { canonical, digestOf } from '../../daemon/model/desired.ts';
 import { Failure } from '../../daemon/model/problem.ts';
 import { loadSettings } from '../../daemon/reconcile/load-settings.ts';
 import { consider, once, type Tick, type Ticked } from '../../daemon/reconcile/once.ts';
@@ -103,6 +104,10 @@ export const makeRoot = (t: Test): string => {
 /** A program that a shim's location names; its text depends on its name alone, so that cases can carry its digest. */
 export const program = (name: string): string => `#!/bin/sh\n# ${name}\n`;
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The folder of the store that a shim's program is in. */
+export const keyOf = (artifact: string, shim = 'spin-v2'): string =>
+  digestOf(canonical([sha256(program(artifact)), `containerd-shim-${shim}`, []]));
 
 /** A file of shims.d, and the program it names. */
 export const shimFile = (name: string, artifact = name, more = ''): string =>

@@ -1,7 +1,12 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { create } from 'tar';
 import t, { type Test } from 'tap';
+import type { Host } from '../../daemon/host/host.ts';
 import type { Outcome } from '../../daemon/model/outcome.ts';
 import { type Problem, problemOf as problemIn } from '../../daemon/model/problem.ts';
-import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
+import { keyOf, makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { difference, foreign, treeOf } from './tree.ts';
 
 const ledger = '/var/lib/rcm-node/ledger.json';
@@ -31,7 +36,6 @@ const storeOf = (node: Node): readonly string[] =>
   Object.keys(treeOf(node.root))
     .map((path) => /^\/opt\/rcm-node\/store\/([0-9a-f]{64})$/.exec(path)?.[1] ?? '')
     .filter((key) => key !== '');
-const keyOf = (artifact: string): string => sha256(program(artifact));
 
 for (const version of ['1.7.24', '2.1.4'])
   t.test(
@@ -238,7 +242,7 @@ t.test('of two claims on a handler the one in force keeps it, whatever the age o
   node.write('/srv/artifacts/mine', program('mine'));
   node.write(
     '/etc/rcm-node/shims.d/a-newcomer.toml',
-    `name = "x"\nruntimeClass = { handler = "spin-v2" }\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/mine"\nsha256 = "${keyOf('mine')}"\n`,
+    `name = "x"\nruntimeClass = { handler = "spin-v2" }\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/mine"\nsha256 = "${sha256(program('mine'))}"\n`,
   );
   const ticked = await node.once();
   t.match(problemsOf(ticked.outcome), [
@@ -247,7 +251,7 @@ t.test('of two claims on a handler the one in force keeps it, whatever the age o
   t.strictSame(storeOf(node), [keyOf('spin-v2')]);
   node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
   t.equal((await node.once()).outcome.kind, 'converged');
-  t.strictSame(storeOf(node), [keyOf('mine')], 'and the other gets it when the first is gone');
+  t.strictSame(storeOf(node), [keyOf('mine', 'x')], 'and the other gets it when the first is gone');
 });
 
 t.test('after three restarts within an hour the next ones wait, longer each time', async (t) => {
@@ -293,6 +297,63 @@ t.test('an artifact that cannot be had holds up nobody else, and is tried again 
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws-v1'], 'a person may hurry it');
 });
 
+t.test('two shims of one archive have a program each', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const names = ['slight-v1', 'spin-v2'];
+  for (const name of names) node.write(`/srv/both/containerd-shim-${name}`, program(name), 0o755);
+  const archive = join(node.root, 'srv/artifacts/both.tar');
+  create({ file: archive, cwd: join(node.root, 'srv/both'), sync: true }, ['.']);
+  const digest = createHash('sha256').update(readFileSync(archive)).digest('hex');
+  for (const name of names)
+    node.write(
+      `/etc/rcm-node/shims.d/${name}.toml`,
+      `name = "${name}"\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/both.tar"\nsha256 = "${digest}"\n`,
+    );
+  const ticked = await node.once();
+  t.equal(ticked.outcome.kind, 'converged');
+  for (const name of names) {
+    const { target } = await node.fake.host.files.linkAt(ticked.ledger.handlers[name]?.path ?? '');
+    t.equal(node.read(target ?? ''), program(name));
+  }
+  t.strictSame((await node.once()).did, []);
+});
+
+t.test('a version in service stays while the restart that replaces it has to wait', async (t) => {
+  const node = await serving(t, ['spin-v2']);
+  for (const name of ['a', 'b', 'c']) {
+    wish(node, name);
+    await node.once();
+  }
+  wish(node, 'spin-v2', 'spin-v2-new');
+  wish(node, 'd');
+  t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
+  t.ok(storeOf(node).includes(keyOf('spin-v2')), 'its link is the one that containerd follows');
+  node.fake.advance(30 * minute);
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.notOk(storeOf(node).includes(keyOf('spin-v2')));
+});
+
+t.test('what changed on the host during a long download is seen before the restart', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const main = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n';
+  const kata = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\nruntime_type = "io.containerd.kata.v2"\n`;
+  node.write('/etc/containerd/config.toml', main + kata);
+  node.fake.containerd.restartByOther();
+  wish(node, 'spin-v2');
+  const { host } = node.fake;
+  const slow: Host = {
+    ...host,
+    download: async (...given) => {
+      node.write('/etc/containerd/config.toml', main);
+      node.fake.containerd.restartByOther();
+      return host.download(...given);
+    },
+  };
+  const ticked = await node.once({}, slow);
+  t.equal(ticked.outcome.kind, 'converged', 'a handler that its owner removed meanwhile was not lost by us');
+  t.equal(node.fake.containerd.jobs.length, 1);
+});
+
 t.test('a program that does not run here is never named in the configuration', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const text = '#!/bin/sh\n# broken\n';
@@ -300,7 +361,7 @@ t.test('a program that does not run here is never named in the configuration', a
   node.write('/srv/artifacts/spin-v2', text);
   node.write(
     '/etc/rcm-node/shims.d/spin-v2.toml',
-    (node.read('/etc/rcm-node/shims.d/spin-v2.toml') ?? '').replace(keyOf('spin-v2'), sha256(text)),
+    (node.read('/etc/rcm-node/shims.d/spin-v2.toml') ?? '').replace(sha256(program('spin-v2')), sha256(text)),
   );
   const ticked = await node.once();
   t.match(problemsOf(ticked.outcome), [{ code: 'will-not-run', handler: 'spin-v2' }]);
@@ -321,7 +382,7 @@ t.test(
     );
     const ticked = await node.once();
     t.equal(ticked.outcome.kind, 'converged');
-    t.equal(ticked.ledger.trusted['file:///srv/artifacts/spin-v2'], keyOf('spin-v2'));
+    t.equal(ticked.ledger.trusted['file:///srv/artifacts/spin-v2'], sha256(program('spin-v2')));
     t.equal(node.fake.containerd.jobs.length, 1);
     node.write('/srv/artifacts/spin-v2', program('evil'));
     node.remove(`/opt/rcm-node/store/${keyOf('spin-v2')}`);

@@ -166,6 +166,9 @@ t.test(
     containerd.sandboxes = [];
     t.ok((await node.uninstall({}, withService)).complete);
     t.strictSame(asked, ['disable rcm-node.service', 'stop rcm-node.service, after 0 restarts']);
+    asked.length = 0;
+    await uninstall(withService, defaultSettings, { activate: false, force: false });
+    t.equal(asked.length, 2, 'also where the runtime is left alone: it would put everything back');
   },
 );
 
