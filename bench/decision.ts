@@ -4,7 +4,7 @@
  */
 import { defaultLimits } from '../daemon/decide/cadence.ts';
 import { decide } from '../daemon/decide/decide.ts';
-import { type Desired, digestOf, type Handler } from '../daemon/model/desired.ts';
+import { binaryName, type Desired, digestOf, type Handler, storeKey } from '../daemon/model/desired.ts';
 import { emptyLedger } from '../daemon/model/ledger.ts';
 import type { FileFact, Observed, RuntimeFacts, Trial } from '../daemon/model/observed.ts';
 import type { Plan } from '../daemon/model/plan.ts';
@@ -93,12 +93,12 @@ const bareHost = (): Host => {
     folders: { '/etc/containerd/conf.d': true, '/etc/containerd': true, '/etc': true },
     store: Object.fromEntries(
       handlers.map((one) => [
-        one.artifact.sha256 ?? '',
+        storeKey(one) ?? '',
         {
           kind: 'whole',
           sha256: one.artifact.sha256 ?? '',
           url: one.artifact.url,
-          binary: `containerd-shim-${one.shim}`,
+          binary: binaryName(one),
         },
       ]),
     ),

@@ -129,7 +129,7 @@ const removals = (scene: Scene, wanted: Wanted[], reports: HandlerReport[]): voi
     if (desired.has(name)) continue;
     const installed = before.ledger.handlers[name];
     const source = installed?.handler.where.file ?? '(no longer asked for)';
-    const problem = rules.force || !before.activate ? undefined : inUse(runtime, name);
+    const problem = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
     reports.push({ name, state: 'removing', source, ...(problem ? { problem } : {}) });
     if (problem) wanted.push({ name, table, ...(installed ? { installed } : {}) });
   }

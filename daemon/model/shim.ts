@@ -187,6 +187,9 @@ const runtimeKind = (cursor: Cursor): RuntimeKind => {
     return { type: 'shim' };
   }
   const named = required(at(runtime, 'binary'), binary);
+  // Names of our own in a folder of the store.
+  if ([named, ...libraries].some((name) => ['manifest.json', 'lib', 'launch'].includes(name)))
+    fail(runtime, 'a file of the artifact cannot be called manifest.json, lib or launch');
   if (new Set([named, ...libraries]).size !== libraries.length + 1)
     fail(at(runtime, 'libraries'), '"runtime.libraries" names a file twice');
   return { type: 'oci', binary: named, libraries };

@@ -24,6 +24,8 @@ export type Service = {
 
 /** Changes come in bursts (an editor writes, renames, touches): a tick waits for the end of a burst. */
 const settleMs = 300;
+/** A folder where something changes all the time must not become a tick without end. */
+const longestSettleMs = 5000;
 
 export const loop = async (host: Host, service: Service): Promise<void> => {
   const { notifier, onReload, onStop } = service;
@@ -32,6 +34,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     reload: false,
     woken: undefined as undefined | (() => void),
     pending: false,
+    settle: settleMs,
   };
   const wake = (): void => {
     state.pending = true;
@@ -63,8 +66,9 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       const { settings, problem } = await service.settings();
       if (problem) host.log('warn', printProblem(problem), { code: problem.code });
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
-      const ticked = await tickOrProblem(host, settings, deep, state.reload, problem);
+      const asked = state.reload;
       state.reload = false;
+      const ticked = await tickOrProblem(host, settings, deep, asked, problem);
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
@@ -121,9 +125,10 @@ const tickOrProblem = async (
   }
 };
 
-type Waking = { woken: undefined | (() => void); pending: boolean; stopping: boolean };
+type Waking = { woken: undefined | (() => void); pending: boolean; stopping: boolean; settle: number };
 
 const rest = async (host: Host, state: Waking, ms: number): Promise<void> => {
+  const since = host.clock.elapsed();
   if (!state.pending) {
     const timer = { id: undefined as NodeJS.Timeout | undefined };
     await new Promise<void>((resolve) => {
@@ -134,7 +139,10 @@ const rest = async (host: Host, state: Waking, ms: number): Promise<void> => {
     state.woken = undefined;
   }
   // Let a burst of changes end, and our own writes of the tick just over be heard, before looking again.
-  if (state.pending && !state.stopping) await host.clock.sleep(settleMs);
+  if (!state.pending || state.stopping) return;
+  const calm = host.clock.elapsed() - since >= longestSettleMs;
+  state.settle = calm ? settleMs : Math.min(state.settle * 2, longestSettleMs);
+  await host.clock.sleep(state.settle);
 };
 
 /** What others edit and what is ours to keep right. */

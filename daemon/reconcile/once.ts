@@ -105,6 +105,14 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     else if (failed?.problem.code === 'changed-meanwhile') failed = undefined;
   };
   if (state.journal) {
+    if (!tick.activate && state.journal.plan.disrupts)
+      throw new Failure({
+        code: 'changed-meanwhile',
+        message:
+          'a plan that restarts the runtime was interrupted, and it cannot be finished without a restart',
+        where: { file: paths.journal },
+        hint: 'Run rcm-node once without --no-activate.',
+      });
     const what =
       state.journal.direction === 'forward'
         ? 'went on with a plan that was interrupted'
@@ -128,8 +136,10 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     const { plan } = considered.decision;
     const result = await apply(host, settings, plan, ledger, considered.before, did);
     if (result.kind === 'retry') ledger = result.ledger;
-    else take(result);
-    if (failed && failed.problem.code !== 'changed-meanwhile') hopeless = plan.revision;
+    else {
+      take(result);
+      if (failed && failed.problem.code !== 'changed-meanwhile') hopeless = plan.revision;
+    }
     // Once something was undone the same force must not try it again in this tick.
     considered = await consider(host, settings, ledger, tick, failed ? { ...rules, force: false } : rules);
   }
@@ -154,7 +164,7 @@ const apply = async (
   const fetched = await artifacts(host, settings, plan.steps, ledger, did);
   // A download takes its time: what the host was before it is no ground to restart on. A digest that was just learned,
   // or an artifact that cannot be had, makes another plan of it too.
-  if (plan.steps.some((step) => step.kind === 'fetch')) return { kind: 'retry', ledger: fetched.ledger };
+  if (plan.steps.some((step) => step.kind === 'fetch')) return { kind: 'retry', ledger: fetched };
   const steps = plan.steps.filter((step) => step.kind !== 'fetch' && step.kind !== 'place');
   if (before.runtime.name === 'none') throw new Failure(before.runtime.problem);
   const journal: Journal = {
@@ -163,14 +173,14 @@ const apply = async (
     direction: 'forward',
     at: 0,
     socket: before.runtime.socket,
-    ledger: fetched.ledger,
+    ledger: fetched,
   };
   try {
     await saveJournal(host, journal);
   } catch (error) {
-    return { kind: 'stuck', ledger: fetched.ledger, problem: problemOf(error) };
+    return { kind: 'stuck', ledger: fetched, problem: problemOf(error) };
   }
-  const ended = await transact(host, settings, journal, fetched.ledger);
+  const ended = await transact(host, settings, journal, fetched);
   if (ended.kind === 'done') did.push(...sentences(steps));
   return ended;
 };
@@ -182,7 +192,7 @@ const artifacts = async (
   steps: readonly Step[],
   before: Ledger,
   did: string[],
-): Promise<{ readonly ledger: Ledger; readonly changed: boolean }> => {
+): Promise<Ledger> => {
   let ledger = before;
   let changed = false;
   for (const step of steps) {
@@ -207,7 +217,7 @@ const artifacts = async (
     }
   }
   if (changed) await saveLedger(host, ledger);
-  return { ledger, changed };
+  return ledger;
 };
 
 const attempt = (ledger: Ledger, handler: Handler, problem: Problem, at: number): Ledger => {

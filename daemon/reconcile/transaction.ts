@@ -25,10 +25,7 @@ const pastProof = (steps: readonly Step[], at: number): boolean =>
   steps.findLastIndex((step) => step.kind === 'prove') < at &&
   steps
     .slice(at)
-    .every(
-      (step) =>
-        ['link', 'record', 'discard'].includes(step.kind) && (step.kind !== 'link' || step.after === null),
-    );
+    .every((step) => ['link', 'record'].includes(step.kind) && (step.kind !== 'link' || step.after === null));
 
 export const transact = async (
   host: Host,
@@ -58,8 +55,15 @@ export const transact = async (
 };
 
 const note = async (run: Run, change: Partial<Journal>): Promise<void> => {
+  const next = { ...run.journal, ...change };
+  await saveJournal(run.host, next);
+  run.journal = next;
+};
+
+/** On the way back the journal helps whoever resumes; a disk too full to write it must not keep the runtime broken. */
+const trace = async (run: Run, change: Partial<Journal>): Promise<void> => {
   run.journal = { ...run.journal, ...change };
-  await saveJournal(run.host, run.journal);
+  await saveJournal(run.host, run.journal).catch((error) => run.host.log('error', problemOf(error).message));
 };
 
 type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
@@ -166,28 +170,31 @@ const undo = async (run: Run): Promise<Ended> => {
     message: 'the reason for the undo was lost',
   };
   const restarted = run.journal.forwardFrom !== undefined;
-  try {
-    for (let at = run.journal.at; at >= 0; at--) {
-      const step = steps[at];
-      const back = step && (backward[step.kind] as ((run: Run, step: Step) => Promise<void>) | undefined);
-      if (!step || !back) continue;
-      await note(run, { at, direction: 'undo', problem });
+  const left: Problem[] = [];
+  for (let at = run.journal.at; at >= 0; at--) {
+    const step = steps[at];
+    const back = step && (backward[step.kind] as ((run: Run, step: Step) => Promise<void>) | undefined);
+    if (!step || !back) continue;
+    try {
+      await trace(run, { at, direction: 'undo', problem });
       await back(run, step);
+    } catch (error) {
+      const stuck: Problem = {
+        code: 'undo-failed',
+        message: `the former configuration could not be put back yet: ${problemOf(error).message} (first: ${problem.message})`,
+      };
+      // Without the former configuration a restart would help nobody. A link or a folder can wait for the next tick.
+      if (step.kind === 'write') return { kind: 'stuck', ledger: run.ledger, problem: stuck };
+      left.push(stuck);
     }
-  } catch (error) {
-    const stuck: Problem = {
-      code: 'undo-failed',
-      message: `the former configuration could not be put back yet: ${problemOf(error).message} (first: ${problem.message})`,
-    };
-    return { kind: 'stuck', ledger: run.ledger, problem: stuck };
   }
   const gate = steps.find((step) => step.kind === 'prove');
   let outcome = problem;
   if (restarted && gate) {
     try {
-      await note(run, { at: 0, direction: 'undo', problem });
+      await trace(run, { at: run.journal.at, direction: 'undo', problem });
       await activate(host, gate.unit, run.journal.undoFrom, {
-        intend: (invocation) => note(run, { undoFrom: invocation }),
+        intend: (invocation) => trace(run, { undoFrom: invocation }),
       });
       await prove(host, { ...settings, stable: Math.min(settings.stable, 3) }, run.journal.socket, {
         unit: gate.unit,
@@ -213,8 +220,11 @@ const undo = async (run: Run): Promise<Ended> => {
       ? { revision: run.journal.plan.revision, problem: outcome, at: host.clock.now() }
       : run.journal.ledger.bad;
   run.ledger = { ...run.journal.ledger, restarts: run.ledger.restarts, trusted: run.ledger.trusted, bad };
+  const [stuck] = left;
+  if (stuck) return { kind: 'stuck', ledger: run.ledger, problem: stuck };
   try {
-    await saveLedger(host, run.ledger);
+    // On a full disk the ledger cannot be written, and a journal can be removed: no plan begins without a new one.
+    await saveLedger(host, run.ledger).catch((error) => host.log('error', problemOf(error).message));
     await dropJournal(host);
   } catch (error) {
     return { kind: 'stuck', ledger: run.ledger, problem: problemOf(error) };

@@ -396,3 +396,36 @@ t.test('a file that cannot be read during the undo is not taken for one that oth
   t.strictSame(difference(before, foreign(treeOf(node.root))), {});
   t.strictSame(containerd.served(), ['runc']);
 });
+
+t.test('a disk that fills up during the restart does not keep the former configuration away', async (t) => {
+  const node = nodeOf(t, 'exits');
+  node.write(main, 'version = 3\n');
+  const { systemd, files } = node.fake.host;
+  if (!systemd) throw new Error('there is a service manager');
+  const disk = { full: false };
+  const host: Host = {
+    ...node.fake.host,
+    files: {
+      ...files,
+      put: async (path, text, mode) => {
+        if (disk.full && path.startsWith('/var/lib/rcm-node/'))
+          throw new Failure({ code: 'disk-full', message: 'no space', where: { file: path } });
+        return files.put(path, text, mode);
+      },
+    },
+    systemd: {
+      ...systemd,
+      restart: async (name, ms) => {
+        disk.full = true;
+        return systemd.restart(name, ms);
+      },
+    },
+  };
+  const ticked = await node.once({}, host);
+  t.equal(ticked.outcome.kind, 'failed');
+  t.equal(node.read(main), 'version = 3\n');
+  t.strictSame(node.fake.containerd.served(), ['runc'], 'the runtime is back on what it had');
+  t.equal(node.fake.containerd.jobs.length, 2, 'one restart, and one back');
+  await node.once({}, host);
+  t.equal(node.fake.containerd.jobs.length, 2, 'nothing is tried while nothing can be written down');
+});
