@@ -9,8 +9,8 @@ import { drop, reportIn, servedBy, until } from './site.ts';
 
 export type Shims = { readonly first: Artifact; readonly second: Artifact };
 
-/** Changes that come one after another, so that none is taken for a burst with the one before. */
-const apart = (): Promise<void> => sleep(1_500);
+/** A change that comes right after another waits a little longer, lest it belong to the same burst; a lone one is meant. */
+const apart = (): Promise<void> => sleep(6_000);
 
 const isProven = async (
   node: TestNode,
@@ -45,6 +45,9 @@ const bareRestart = async (node: TestNode): Promise<number> => {
   await restartContainerd(node);
   return performance.now() - from;
 };
+
+/** All that is served in the end. */
+export const changed = (): readonly string[] => ['one', 'other', ...ten];
 
 const ten = Array.from({ length: 10 }, (_, at) => `many${at}`);
 

@@ -49,6 +49,8 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     wake();
   });
   const watcher = watchFolders(wake);
+  // Before the first tick: a wish that comes while it looks elsewhere would else wait for a whole interval.
+  watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
   const pet = watchdog(notifier);
   let previous: Report | undefined;
   let swept = Number.NEGATIVE_INFINITY;
