@@ -85,7 +85,7 @@ for (const suite of ['forky', 'trixie'] as const)
       await node.run(['systemctl', 'restart', 'containerd']);
       await until(node, 'served again', async () => {
         // While the runtime restarts it answers nobody.
-        const handlers: readonly string[] = await handlersOverCri(node).catch(() => []);
+        const handlers: readonly string[] = await handlersOverCri(node).catch((): readonly string[] => []);
         return handlers.includes('spin-v2');
       });
       await untilServing(node, ['spin-v2']);
