@@ -7,8 +7,8 @@ import { median, type Row } from './row.ts';
 import { drop, memoryMb, processorMs, reportIn, tick, until } from './site.ts';
 
 /** Enough for the garbage of ticks to have been collected a few times: what is measured is no first lap. */
-const warmUp = 15;
-const counted = 15;
+const warmUp = 10;
+const counted = 10;
 const intervalMs = 60_000;
 
 const memoryLimitMb = 40;
@@ -81,7 +81,7 @@ const memoryRow = (when: string, value: number): Row => ({
   value,
   unit: 'MB',
   limit: memoryLimitMb,
-  how: `Pss_Anon; the highest after any of ${counted} ticks, with ${warmUp} before them. Ticks come by SIGHUP here, so as not to wait half an hour for them`,
+  how: `Pss_Anon; the highest after any of ${counted} ticks, with ${warmUp} before them. Ticks come by SIGHUP here, so as not to wait twenty minutes for them`,
 });
 
 /** A process that found everything in place when it started, as after a reboot. */
@@ -102,12 +102,11 @@ export const measureIdle = async (
   artifact: Artifact,
 ): Promise<readonly Row[]> => {
   await startFresh(unused, names, artifact);
-  const [installed, { fresh, period }] = await Promise.all([
-    tickOften(used),
-    // The period last, when its code is warm: the first ticks of a process take twice as long, and 1440 a day follow.
-    tickOften(unused).then(async (fresh) => ({ fresh, period: await observePeriod(unused) })),
-  ]);
+  // The period last, when the code is warm: the first ticks of a process take twice as long, and 1440 a day follow.
+  const both = async (node: TestNode) => ({ ...(await tickOften(node)), period: await observePeriod(node) });
+  const [installed, fresh] = await Promise.all([both(used), both(unused)]);
   const ping = await pingMs(unused);
+  const periods = [installed.period, fresh.period];
   const perTick = median([installed.perTickMs, fresh.perTickMs]);
   // WatchdogSec=300 in the unit: a ping every 150 s.
   const perMinute = perTick + (ping * intervalMs) / 150_000;
@@ -123,10 +122,10 @@ export const measureIdle = async (
     },
     {
       what: 'idle processor time, observed',
-      value: period.percent,
+      value: median(periods.map(({ percent }) => percent)),
       unit: '%',
       limit: processorLimit,
-      how: `of one core, over ${period.seconds.toFixed(0)} s at the default interval, one tick by timer; the whole cgroup`,
+      how: `of one core at the default interval, one tick by timer; the whole cgroup; mean of ${periods.map(({ percent, seconds }) => `${percent.toFixed(3)} % over ${seconds.toFixed(0)} s`).join(' and ')}`,
     },
   ];
 };

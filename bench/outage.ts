@@ -14,7 +14,7 @@ import { median, type Row } from './row.ts';
 import { drop } from './site.ts';
 
 const pollMs = 4;
-const rounds = 11;
+const rounds = 9;
 
 /** Milliseconds from the last answer to the next one, around the longest silence while `act` runs. */
 const silenceDuring = async (node: TestNode, act: () => Promise<void>): Promise<number> => {

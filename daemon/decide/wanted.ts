@@ -8,7 +8,7 @@ import type { RuntimeFacts } from '../model/observed.ts';
 import type { HandlerReport, HandlerState, Step } from '../model/plan.ts';
 import type { Problem } from '../model/problem.ts';
 import { criPath, handlerTable, inheritable, isTable, tableAt } from '../runtimes/containerd.ts';
-import { artifactWait, inWords } from './cadence.ts';
+import { artifactWait } from './cadence.ts';
 import { stablePath } from './paths.ts';
 import type { Rules, Scene, Table } from './scene.ts';
 import { foreignOwner, type Parsed } from './verdict.ts';
@@ -80,11 +80,11 @@ export const wish = (scene: Scene): Wish => {
       const blocked =
         attempt && attempt.artifact === artifactId(handler) && blocks(attempt, before.now, scene.rules);
       if (blocked) {
-        const pause = inWords(artifactWait(attempt, before.now));
         report('failed', {
           ...attempt.problem,
           handler: handler.name,
-          message: `${attempt.problem.message} (attempt ${attempt.count}; again in ${pause})`,
+          // No countdown: a line that differs at every tick would be logged at every tick.
+          message: `${attempt.problem.message} (attempt ${attempt.count})`,
         });
         keep();
         continue;
