@@ -2,30 +2,11 @@
  * How systemd's objects are asked, what its refusals mean, and what is read of a unit: properties one by one,
  * because GetAll sends some three hundred, of types that nobody here needs to understand.
  */
+import type { UnitFacts } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';
 import type { Bus, BusAnswer, BusCall, BusRefusal } from './bus.ts';
 
-export type UnitFacts = {
-  readonly name: string;
-  readonly load: 'loaded' | 'masked' | 'not-found' | 'error' | 'bad-setting' | (string & {});
-  readonly active: string;
-  readonly sub: string;
-  /** 32 hex digits; '' when it never ran. */
-  readonly invocation: string;
-  /** Automatic restarts since it was last started by hand (NRestarts). */
-  readonly restarts: number;
-  /** 0 when there is none. */
-  readonly mainPid: number;
-  /** argv of the last ExecStart command; [] when there is none. */
-  readonly execStart: readonly string[];
-  /** `NAME=value`, from Environment= alone. May hold secrets (a proxy's password): never log it. */
-  readonly environment: readonly string[];
-  readonly environmentFiles: readonly string[];
-  /** Path of the unit file; '' when there is none. */
-  readonly fragment: string;
-  /** Of a service: `success`, `exit-code`, `timeout`, …; '' of other units. */
-  readonly result: string;
-};
+export type { UnitFacts };
 
 /** Throws Failure 'systemd-unreachable'; a name that systemd does not know or accept has `load: 'not-found'`. */
 export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {

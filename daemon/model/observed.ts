@@ -29,18 +29,23 @@ export type FileFact =
 /** What systemd says of a unit. */
 export type UnitFacts = {
   readonly name: string;
-  readonly load: string;
+  readonly load: 'loaded' | 'masked' | 'not-found' | 'error' | 'bad-setting' | (string & {});
   readonly active: string;
   readonly sub: string;
-  /** 32 hex digits; empty when the unit never ran. */
+  /** 32 hex digits; '' when it never ran. */
   readonly invocation: string;
   /** Automatic restarts since it was last started by hand (NRestarts). */
   readonly restarts: number;
+  /** 0 when there is none. */
   readonly mainPid: number;
+  /** argv of the last ExecStart command; [] when there is none. */
   readonly execStart: readonly string[];
+  /** `NAME=value`, from Environment= alone. May hold secrets (a proxy's password): never log it. */
   readonly environment: readonly string[];
   readonly environmentFiles: readonly string[];
+  /** Path of the unit file; '' when there is none. */
   readonly fragment: string;
+  /** Of a service: `success`, `exit-code`, `timeout`, …; '' of other units. */
   readonly result: string;
 };
 
