@@ -65,3 +65,9 @@ export const nextTick = (
   const base = { steady: intervalMs, waiting: 10 * second, failed: 30 * second }[phase];
   return Math.round(Math.min(base, intervalMs) * (0.8 + 0.4 * jitter));
 };
+
+/**
+ * How long the work may stand still before it counts as hung. A transfer says each piece that comes, and its own deadline
+ * ends one that says nothing; whatever else is waited for (a job of systemd, a program, the lock) is over within minutes.
+ */
+export const longestSilence = (downloadTimeoutMs: number): number => downloadTimeoutMs + 5 * minute;

@@ -33,6 +33,7 @@ export type DownloadOptions = {
   /** Plain http, for an air-gapped network; it makes nothing of a pinned digest weaker. */
   readonly allowHttp?: boolean;
   readonly random?: () => number;
+  /** With each piece that comes, and with 0 when a transfer begins. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
   readonly signal?: AbortSignal;
 };
@@ -203,6 +204,7 @@ export const transfer = async (
   trust: () => tls.SecureContext,
 ): Promise<Downloaded> => {
   place.askedMs = 0;
+  options.onProgress?.(0, undefined);
   if (!URL.canParse(place.location)) throw refused('it is not an address');
   const url = new URL(place.location);
   if (!['https:', 'http:', 'file:'].includes(url.protocol)) throw refused(`${url.protocol} is not supported`);

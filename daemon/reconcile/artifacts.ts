@@ -27,7 +27,7 @@ export const fetchArtifact = async (
 ): Promise<string> => {
   await makeIncoming(host);
   const { url } = handler.artifact;
-  const steps = { at: 0 };
+  const steps = { at: host.clock.elapsed() };
   const { extraCa } = settings;
   const options: DownloadOptions = {
     mirrors: settings.mirrors,
@@ -43,6 +43,7 @@ export const fetchArtifact = async (
     allowHttp: true,
     random: host.clock.random,
     onProgress: (done, total) => {
+      // To ask the clock is the sign of life that the watchdog waits for (pulse.ts): with each piece, not each line.
       const now = host.clock.elapsed();
       if (now - steps.at < 5000) return;
       steps.at = now;

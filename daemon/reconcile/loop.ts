@@ -12,6 +12,7 @@ import type { Report } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { once, type Ticked } from './once.ts';
+import { startPulse } from './pulse.ts';
 import { publish } from './report.ts';
 
 export type Service = {
@@ -51,7 +52,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   const watcher = watchFolders(wake);
   // Before the first tick: a wish that comes while it looks elsewhere would else wait for a whole interval.
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
-  const pet = watchdog(notifier);
+  const pulse = startPulse(host, notifier);
   let previous: Report | undefined;
   let swept = Number.NEGATIVE_INFINITY;
   // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
@@ -66,15 +67,16 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     while (!state.stopping) {
       state.pending = false;
       const { settings, problem } = await service.settings();
+      pulse.obey(settings);
       if (problem) host.log('warn', printProblem(problem), { code: problem.code });
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
       const asked = state.reload;
       state.reload = false;
-      const ticked = await tickOrProblem(host, settings, deep, asked, problem);
+      const ticked = await tickOrProblem(pulse.host, settings, deep, asked, problem);
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
-        previous = await publish(host, ticked, previous);
+        previous = await publish(pulse.host, ticked, previous);
         phase = phases[ticked.outcome.kind];
         watcher.set(watchable(ticked).map(host.files.real));
         await say(headline(previous));
@@ -88,11 +90,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         await host.clock.sleep(settleMs);
         state.pending = state.reload || state.stopping;
       }
-      await rest(host, state, nextTick(phase, settings.interval * 1000, host.clock.random()));
+      const pause = nextTick(phase, settings.interval * 1000, host.clock.random());
+      await pulse.resting(() => rest(host, state, pause));
     }
     await notifier.stopping();
   } finally {
-    pet.stop();
+    pulse.stop();
     watcher.close();
   }
 };
@@ -164,15 +167,4 @@ const watchable = (ticked: Ticked): readonly string[] => {
       ...Object.keys(files).map(folderOf),
     ]),
   ];
-};
-
-/**
- * Pets systemd's watchdog from the event loop: when the loop hangs, nobody does. A tick that waits for the runtime does
- * not hang it.
- */
-const watchdog = (notifier: Notifier): { stop: () => void } => {
-  if (notifier.watchdogMs === undefined) return { stop: () => undefined };
-  const timer = setInterval(() => void notifier.watchdog(), notifier.watchdogMs / 2);
-  timer.unref();
-  return { stop: () => clearInterval(timer) };
 };

@@ -1,0 +1,99 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import type { Host } from '../../daemon/host/host.ts';
+import type { Notifier } from '../../daemon/host/notify.ts';
+import { defaultSettings } from '../../daemon/model/settings.ts';
+import { loop } from '../../daemon/reconcile/loop.ts';
+import { makeRoot, type Node, openNode, wish } from './node.ts';
+
+type Running = {
+  readonly node: Node;
+  /** What systemd heard: `ready`, a status, `watchdog`. */
+  readonly heard: string[];
+  readonly reload: () => void;
+  /** Ends the loop after the tick that is under way. */
+  readonly end: () => Promise<void>;
+};
+
+const start = (t: Test, change: (host: Host) => Host = (host) => host, watchdogMs?: number): Running => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  mkdirSync(join(node.root, 'etc/rcm-node/shims.d'), { recursive: true });
+  wish(node, 'spin-v2');
+  const heard: string[] = [];
+  const say = async (text: string): Promise<void> => void heard.push(text);
+  const notifier: Notifier = {
+    ready: () => say('ready'),
+    status: say,
+    reloading: () => say('reloading'),
+    stopping: () => say('stopping'),
+    watchdog: () => say('watchdog'),
+    watchdogMs,
+  };
+  const hands: { reload?: () => void; stop?: () => void } = {};
+  // Nothing of the loop keeps a process up: that is the runtime's business in a service.
+  const awake = setInterval(() => undefined, 1000);
+  const ended = loop(change(node.fake.host), {
+    settings: async () => ({ settings: defaultSettings, problem: undefined }),
+    notifier,
+    onReload: (wake) => {
+      hands.reload = wake;
+    },
+    onStop: (stop) => {
+      hands.stop = stop;
+    },
+  }).finally(() => clearInterval(awake));
+  return {
+    node,
+    heard,
+    reload: () => hands.reload?.(),
+    end: () => {
+      hands.stop?.();
+      return ended;
+    },
+  };
+};
+
+/** Looks until it is so; the test's own timeout ends what never comes. */
+const until = async (what: () => boolean): Promise<void> => {
+  while (!what()) await new Promise((resolve) => setTimeout(resolve, 2));
+};
+
+t.test('it is ready before its first tick, says what it serves, and ends when it is asked to', async (t) => {
+  const { node, heard, end } = start(t);
+  await until(() => heard.some((line) => line.startsWith('Serving 1 of 1 (spin-v2)')));
+  await end();
+  t.equal(heard[0], 'ready');
+  t.equal(heard.at(-1), 'stopping');
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+  t.match(node.read('/run/rcm-node/status.json'), /"converged"/);
+});
+
+t.test('a wish that comes later, and a reload, wake it', async (t) => {
+  const { node, heard, reload, end } = start(t);
+  await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
+  wish(node, 'wws-v1');
+  await until(() => heard.some((line) => line.startsWith('Serving 2 of 2')));
+  const { dumps } = node.fake.containerd;
+  node.write('/opt/rcm-node/nobody-watches-this', '');
+  node.remove('/run/rcm-node/status.json');
+  reload();
+  await until(() => node.read('/run/rcm-node/status.json') !== undefined);
+  await end();
+  t.equal(node.fake.containerd.dumps, dumps, 'and a settled host is not judged again');
+});
+
+t.test('the watchdog is told nothing any more once a tick hangs for good', async (t) => {
+  const hung = Promise.withResolvers<never>();
+  const { node, heard, end } = start(t, (host) => ({ ...host, lock: () => hung.promise }), 4);
+  const beats = (): number => heard.filter((line) => line === 'watchdog').length;
+  await until(() => beats() >= 2);
+  node.fake.advance(24 * 3_600_000);
+  const silent = /^error: nothing has moved for .*; the watchdog ends this$/;
+  await until(() => node.fake.lines.some((line) => silent.test(line)));
+  const before = beats();
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  t.equal(beats(), before);
+  hung.reject(new Error('it ends for the sake of the test'));
+  await end();
+});
