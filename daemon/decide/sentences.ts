@@ -1,7 +1,7 @@
 /** A plan as a person would tell it: what `plan` prints, what the journal says, and what tests compare. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import type { FileState, Plan, Step } from '../model/plan.ts';
-import { printUrl } from '../model/shim.ts';
+import { printUrl } from '../model/shim-artifact.ts';
 import { fileOf, folderOf, keyOfTarget } from './paths.ts';
 
 /** `undefined` for steps that say nothing to a person. */

@@ -22,13 +22,10 @@ export const codes = {
     'changed',
     'Choose another handler name; this one belongs to the runtime or to another installer.',
   ),
-  'handler-claimed': row(
-    'changed',
-    'Give one of the two shims another handler name, or remove one of the files.',
-  ),
+  'handler-claimed': row('changed', 'Give one of the two shims another handler name, or remove one of them.'),
   'no-platform': row(
     'changed',
-    'Add a [[fetchStrategy.platforms]] entry for this node, or fetchStrategy.anonHttp.location.',
+    'Add an entry for this node to fetchStrategy.platforms, or give fetchStrategy.anonHttp.location.',
   ),
   unpinned: row(
     'changed',

@@ -1,13 +1,17 @@
 /**
- * Reading parsed TOML with errors that name the place: one cursor type, used by shims and settings alike, so that
- * "unknown key" and "wrong type" read the same everywhere.
+ * Reading parsed TOML and resources of the cluster with errors that name the place: one cursor type, used by shims and
+ * settings alike, so that "unknown key" and "wrong type" read the same everywhere.
  */
 import { Failure, type Code, type Where } from './problem.ts';
 import { locate, type TomlPath } from './toml.ts';
 
 export type Cursor = {
   readonly file: string;
-  readonly text: string;
+  /**
+   * The text of a file, where a place has a line, and a key that nobody knows is an error. `undefined` for a resource:
+   * its places are paths of fields, and the API server has judged its keys by a schema that may be newer than this.
+   */
+  readonly text: string | undefined;
   readonly path: TomlPath;
   readonly value: unknown;
   /** The code of errors that concern a value here. */
@@ -39,11 +43,24 @@ export const printKey = (path: TomlPath): string =>
 
 export const whereOf = (cursor: Cursor): Where => ({
   file: cursor.file,
-  ...locate(cursor.text, cursor.path),
+  ...(cursor.text === undefined ? {} : locate(cursor.text, cursor.path)),
 });
 
+/** Without a line to look at, the message has to say which field is meant. */
+const placed = (cursor: Cursor, message: string): string => {
+  const key = printKey(cursor.path);
+  return cursor.text !== undefined || key === '' || message.includes(`"${key}"`)
+    ? message
+    : `${key}: ${message}`;
+};
+
 export const fail = (cursor: Cursor, message: string, code: Code = cursor.code, hint?: string): never => {
-  throw new Failure({ code, message, where: whereOf(cursor), ...(hint === undefined ? {} : { hint }) });
+  throw new Failure({
+    code,
+    message: placed(cursor, message),
+    where: whereOf(cursor),
+    ...(hint === undefined ? {} : { hint }),
+  });
 };
 
 const wrong = (cursor: Cursor, wanted: string): never =>
@@ -55,13 +72,15 @@ const isTable = (value: unknown): value is Record<string, unknown> =>
 export const at = (cursor: Cursor, key: string | number): Cursor => ({
   ...cursor,
   path: [...cursor.path, key],
-  value: (cursor.value as Record<string | number, unknown> | undefined)?.[key],
+  // JSON's null is an absent field; TOML has none.
+  value: (cursor.value as Record<string | number, unknown> | undefined)?.[key] ?? undefined,
 });
 
-/** A table whose keys are all known; `undefined` when it is absent. */
+/** A table whose keys are all known, if it is of a file; `undefined` when it is absent. */
 export const table = (cursor: Cursor, keys: readonly string[]): Cursor | undefined => {
   if (cursor.value === undefined) return undefined;
   if (!isTable(cursor.value)) return wrong(cursor, 'a table');
+  if (cursor.text === undefined) return cursor;
   for (const key of Object.keys(cursor.value))
     if (!keys.includes(key)) {
       const known = nearest(key, keys);

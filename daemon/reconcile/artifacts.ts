@@ -9,7 +9,7 @@ import type { Host } from '../host/host.ts';
 import { binaryName, digestOf, type Handler, storeKey } from '../model/desired.ts';
 import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { printUrl } from '../model/shim.ts';
+import { printUrl } from '../model/shim-artifact.ts';
 import { type Manifest, manifestName } from './store.ts';
 
 const incoming = (handler: Handler): string =>

@@ -5,7 +5,7 @@ import { headline, metrics, troubles } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { Report } from '../model/outcome.ts';
 import { hintOf, printProblem, problemOf } from '../model/problem.ts';
-import { printUrl } from '../model/shim.ts';
+import { printUrl } from '../model/shim-artifact.ts';
 import { version } from '../version.ts';
 import type { Ticked } from './once.ts';
 

@@ -7,7 +7,8 @@ import type { Host } from '../host/host.ts';
 import type { Desired, Handler } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
-import { type Policy, parseShim } from '../model/shim.ts';
+import { parseShim } from '../model/shim.ts';
+import type { Policy } from '../model/shim-artifact.ts';
 
 type Claim = { readonly handler: Handler; readonly modified: number };
 

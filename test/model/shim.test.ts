@@ -2,7 +2,8 @@ import t from 'tap';
 import { printTable } from '../../daemon/decide/meaning.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
 import { type Problem, problemOf } from '../../daemon/model/problem.ts';
-import { type Policy, parseShim, printUrl } from '../../daemon/model/shim.ts';
+import { parseShim } from '../../daemon/model/shim.ts';
+import { type Policy, printUrl } from '../../daemon/model/shim-artifact.ts';
 import { parseToml } from '../../daemon/model/toml.ts';
 
 const file = '/etc/rcm-node/shims.d/spin.toml';

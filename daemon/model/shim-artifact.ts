@@ -1,0 +1,106 @@
+/** Where a shim's bytes come from: which of the locations is for this node, and whether the node allows it. */
+import type { Artifact, Machine } from './desired.ts';
+import { at, type Cursor, elements, fail, printKey, required, string, table } from './shape.ts';
+
+/** What the node itself allows, whatever a shim asks for. */
+export type Policy = {
+  readonly machine: Machine;
+  /** Accept shims without a digest, and trust the first bytes that come. */
+  readonly allowUnpinned: boolean;
+  /** Hosts that artifacts may come from; empty is any. `file:` locations are always allowed to local files. */
+  readonly allowedHosts: readonly string[];
+};
+
+const digest = /^(sha256:)?[0-9a-f]{64}$/i;
+const digestSays = 'a sha256 has 64 hexadecimal digits';
+
+const machines: ReadonlyMap<string, Machine> = new Map([
+  ['amd64', 'amd64'],
+  ['x86_64', 'amd64'],
+  ['arm64', 'arm64'],
+  ['aarch64', 'arm64'],
+]);
+
+export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
+  const strategy = required(strategyAt, table(strategyAt, ['type', 'anonHttp', 'platforms']));
+  string(at(strategy, 'type'));
+  const platformKeys = ['os', 'arch', 'location', 'sha256'];
+  const platforms = elements(at(strategy, 'platforms')).map((cursor) => {
+    const row = required(cursor, table(cursor, platformKeys));
+    const arch = required(at(row, 'arch'), string(at(row, 'arch')));
+    const machine = machines.get(arch);
+    if (machine === undefined)
+      fail(
+        at(row, 'arch'),
+        `${JSON.stringify(arch.slice(0, 40))} is no known architecture; write amd64, arm64, x86_64 or aarch64`,
+      );
+    return { row, os: required(at(row, 'os'), string(at(row, 'os'))), machine };
+  });
+  const anonymous = table(at(strategy, 'anonHttp'), ['location', 'sha256']);
+  if (platforms.length === 0) {
+    if (anonymous) return pinned(anonymous, policy);
+    return fail(
+      strategy,
+      `"${printKey(strategy.path)}" has neither "platforms" nor "anonHttp"`,
+      'no-platform',
+    );
+  }
+  for (const one of platforms) location(at(one.row, 'location'), policy);
+  const match = platforms.find((one) => one.os === 'linux' && one.machine === policy.machine);
+  if (match) return pinned(match.row, policy);
+  const list = at(strategy, 'platforms');
+  return fail(list, `no entry of "${printKey(list.path)}" is for linux/${policy.machine}`, 'no-platform');
+};
+
+const pinned = (cursor: Cursor, policy: Policy): Artifact => {
+  const url = location(at(cursor, 'location'), policy);
+  const sum = string(at(cursor, 'sha256'), digest, digestSays);
+  if (sum !== undefined) return { url, sha256: sum.replace(/^sha256:/i, '').toLowerCase() };
+  if (!policy.allowUnpinned) fail(cursor, `no sha256 is given for ${printUrl(url)}`, 'unpinned');
+  if (url.startsWith('http:'))
+    fail(
+      cursor,
+      `no sha256 is given for ${printUrl(url)}, and http proves nothing about the sender`,
+      'unpinned',
+      'Add the sha256, or use https.',
+    );
+  return { url };
+};
+
+/** Without user, password, query and fragment: those may hold secrets, and URLs end in logs. */
+export const printUrl = (url: string): string => {
+  if (!URL.canParse(url)) return '(no valid URL)';
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+};
+
+const location = (cursor: Cursor, policy: Policy): string => {
+  const url = required(cursor, string(cursor));
+  if (!URL.canParse(url)) fail(cursor, 'location is no absolute URL');
+  const { protocol, hostname, host, pathname } = new URL(url);
+  if (!['https:', 'http:', 'file:'].includes(protocol))
+    fail(cursor, `location has the scheme "${protocol}"; https:, http: and file: are known`);
+  if (protocol === 'file:' && hostname !== '')
+    fail(cursor, 'a file: location names no host; write file:///path');
+  if (protocol === 'file:' && !isFilePath(pathname))
+    fail(
+      cursor,
+      'location is no path of a file: "%" has to be written %25, and %2F and %00 cannot stand in it',
+    );
+  const allowed = policy.allowedHosts.map((one) => one.toLowerCase());
+  if (protocol !== 'file:' && allowed.length > 0 && !allowed.includes(hostname) && !allowed.includes(host))
+    fail(
+      cursor,
+      `artifacts from the host "${hostname}" are not allowed on this node (allowedHosts)`,
+      'policy-denied',
+    );
+  return url;
+};
+
+const isFilePath = (pathname: string): boolean => {
+  try {
+    return decodeURIComponent(pathname) !== '' && !/%(2f|00)/i.test(pathname);
+  } catch {
+    return false;
+  }
+};

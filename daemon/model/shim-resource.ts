@@ -1,0 +1,45 @@
+/**
+ * One `Shim` of runtime.spinkube.dev/v1alpha1: JSON in, the `Handler` that a file with the same fields would give out.
+ * Its name is the shim's name, so the binary is `containerd-shim-<metadata.name>`.
+ */
+import type { Handler } from './desired.ts';
+import { at, type Cursor, entries, required, string, table } from './shape.ts';
+import type { Policy } from './shim-artifact.ts';
+import { handlerOf } from './shim-fields.ts';
+
+/** What stands where a wish from a file has its path. */
+export const resourceFile = (name: string): string => `shims.runtime.spinkube.dev/${name}`;
+
+const rootOf = (object: unknown): Cursor => {
+  const root: Cursor = {
+    file: resourceFile('?'),
+    text: undefined,
+    path: [],
+    value: object,
+    code: 'bad-value',
+  };
+  // What is no object at all, or has no name, cannot be told by its name.
+  required(root, table(root, []));
+  const metadata = at(root, 'metadata');
+  const name = at(required(metadata, table(metadata, [])), 'name');
+  return { ...root, file: resourceFile(required(name, string(name))) };
+};
+
+/** Throws a Failure for the first thing that is wrong. Which nodes it is for is not looked at here. */
+export const parseShimResource = (object: unknown, policy: Policy): Handler => {
+  const root = rootOf(object);
+  const spec = at(root, 'spec');
+  const fields = required(spec, table(spec, []));
+  return {
+    ...handlerOf(fields, at(at(root, 'metadata'), 'name'), policy),
+    where: { file: root.file },
+  };
+};
+
+/** The labels that a node must have; throws a Failure when they cannot be understood. */
+export const nodeSelectorOf = (object: unknown): Readonly<Record<string, string>> => {
+  const selector = at(at(rootOf(object), 'spec'), 'nodeSelector');
+  return Object.fromEntries(
+    entries(selector).map(([key, value]) => [key, required(value, string(value))] as const),
+  );
+};

@@ -1,0 +1,172 @@
+import t from 'tap';
+import type { Handler } from '../../daemon/model/desired.ts';
+import { type Problem, printProblem, problemOf } from '../../daemon/model/problem.ts';
+import { parseShim } from '../../daemon/model/shim.ts';
+import type { Policy } from '../../daemon/model/shim-artifact.ts';
+import { nodeSelectorOf, parseShimResource, resourceFile } from '../../daemon/model/shim-resource.ts';
+
+const sum = 'ab'.repeat(32);
+const strict: Policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] };
+const location = 'https://example.com/containerd-shim-spin-v2-linux-x86_64.tar.gz';
+const platforms = [
+  { os: 'linux', arch: 'aarch64', location: 'https://example.com/arm', sha256: sum },
+  { os: 'linux', arch: 'x86_64', location, sha256: sum },
+];
+
+const resource = (spec: unknown, name: unknown = 'spin-v2') => ({
+  apiVersion: 'runtime.spinkube.dev/v1alpha1',
+  kind: 'Shim',
+  metadata: { name, resourceVersion: '7' },
+  spec,
+});
+const spec = (more: object = {}) => ({ fetchStrategy: { platforms }, ...more });
+
+const problem = (object: unknown, policy: Partial<Policy> = {}): Problem => {
+  try {
+    parseShimResource(object, { ...strict, ...policy });
+  } catch (error) {
+    return problemOf(error);
+  }
+  throw new Error(`expected a Failure for ${JSON.stringify(object)}`);
+};
+
+t.test('a resource becomes the handler that a file with the same fields becomes', async (t) => {
+  const given = resource(
+    spec({
+      nodeSelector: { spin: 'true' },
+      containerdRuntimeOptions: { SystemdCgroup: 'true', Root: '/run/x' },
+      runtimeClass: { name: 'wasmtime-spin-v2', handler: 'spin' },
+      rolloutStrategy: { type: 'rolling', rolling: { maxUpdate: '10%' } },
+      podAnnotations: ['run.oci.handler'],
+      containerAnnotations: ['module.wasm.image/*'],
+    }),
+  );
+  const fromFile = parseShim(
+    `name = "spin-v2"
+containerdRuntimeOptions = { SystemdCgroup = "true", Root = "/run/x" }
+runtimeClass = { name = "wasmtime-spin-v2", handler = "spin" }
+podAnnotations = ["run.oci.handler"]
+containerAnnotations = ["module.wasm.image/*"]
+[[fetchStrategy.platforms]]
+os = "linux"
+arch = "amd64"
+location = "${location}"
+sha256 = "${sum}"`,
+    '/f.toml',
+    strict,
+  );
+  const handler = parseShimResource(given, strict);
+  t.same(handler, { ...fromFile, where: { file: 'shims.runtime.spinkube.dev/spin-v2' } } satisfies Handler);
+  t.match(handler, { name: 'spin', shim: 'spin-v2', options: { SystemdCgroup: true, Root: '/run/x' } });
+  t.equal(handler.where.file, resourceFile('spin-v2'));
+});
+
+t.test('a single location is for every node, and a list wins over it', async (t) => {
+  const anonHttp = { location: 'https://example.com/any', sha256: `sha256:${sum.toUpperCase()}` };
+  const single = resource({ fetchStrategy: { type: 'anonymousHttp', anonHttp } });
+  t.same(parseShimResource(single, strict).artifact, { url: anonHttp.location, sha256: sum });
+  const both = resource({ fetchStrategy: { type: 'whatever', anonHttp, platforms } });
+  t.equal(parseShimResource(both, strict).artifact.url, location);
+  t.equal(parseShimResource(both, { ...strict, machine: 'arm64' }).artifact.url, 'https://example.com/arm');
+});
+
+t.test('an OCI runtime is described as in a file', async (t) => {
+  const runtime = { type: 'oci', binary: 'crun', libraries: ['libwasmedge.so.0'] };
+  t.same(parseShimResource(resource(spec({ runtime })), strict).runtime, runtime);
+});
+
+t.test('keys that only a newer schema knows are passed over, and so is null', async (t) => {
+  const newer = {
+    ...resource({
+      future: true,
+      runtime: null,
+      podAnnotations: null,
+      runtimeClass: { name: 'x', handler: null, overhead: {} },
+      fetchStrategy: {
+        oci: {},
+        anonHttp: null,
+        platforms: platforms.map((one) => ({ ...one, signature: 'x' })),
+      },
+    }),
+    status: { nodes: 3 },
+  };
+  t.match(parseShimResource(newer, strict), { name: 'spin-v2', artifact: { url: location } });
+});
+
+t.test('what is wrong is told by the name of the resource and the path of the field', async (t) => {
+  const where = { file: 'shims.runtime.spinkube.dev/spin-v2' };
+  const mips = [{ os: 'linux', arch: 'mips', location, sha256: sum }];
+  t.same(problem(resource({ fetchStrategy: { platforms: mips } })), {
+    code: 'bad-value',
+    message:
+      'spec.fetchStrategy.platforms[0].arch: "mips" is no known architecture; write amd64, arm64, x86_64 or aarch64',
+    where,
+  });
+  for (const [given, code, message] of [
+    [
+      spec({ runtimeClass: { handler: 'runc' } }),
+      'reserved-handler',
+      /^spec\.runtimeClass\.handler: .*"runc"/,
+    ],
+    [spec({ runtimeClass: 'x' }), 'bad-value', /^"spec\.runtimeClass" must be a table, not a string$/],
+    [
+      spec({ containerdRuntimeOptions: { SystemdCgroup: 'yes' } }),
+      'bad-value',
+      /SystemdCgroup" must be true/,
+    ],
+    [spec({ runtime: { type: 'oci' } }), 'bad-value', /^"spec\.runtime\.binary" is missing$/],
+    [{}, 'bad-value', /^"spec\.fetchStrategy" is missing$/],
+    [undefined, 'bad-value', /^"spec" is missing$/],
+    [{ fetchStrategy: {} }, 'no-platform', /^"spec\.fetchStrategy" has neither "platforms" nor "anonHttp"$/],
+  ] as const)
+    t.match(problem(resource(given)), { code, message, where });
+  const arm = { fetchStrategy: { platforms: platforms.slice(0, 1) } };
+  t.match(problem(resource(arm)), {
+    code: 'no-platform',
+    message: 'no entry of "spec.fetchStrategy.platforms" is for linux/amd64',
+  });
+  t.match(problem(resource(spec(), 'kata')), {
+    code: 'reserved-handler',
+    message: 'metadata.name: the handler name "kata" is reserved',
+  });
+});
+
+t.test('a name with dots is a shim, but no handler', async (t) => {
+  t.match(problem(resource(spec(), 'spin.v2')), { message: /^metadata\.name: the handler name "spin\.v2"/ });
+  const named = resource(spec({ runtimeClass: { handler: 'spin' } }), 'spin.v2');
+  t.match(parseShimResource(named, strict), { name: 'spin', shim: 'spin.v2' });
+});
+
+t.test("the node's own policy holds for resources, and the message names the setting", async (t) => {
+  const open = resource({ fetchStrategy: { anonHttp: { location } } });
+  const refused = problem(open);
+  t.match(refused, { code: 'unpinned', where: { file: resourceFile('spin-v2') } });
+  t.equal(
+    printProblem(refused),
+    `shims.runtime.spinkube.dev/spin-v2: spec.fetchStrategy.anonHttp: no sha256 is given for ${location}`,
+  );
+  t.same(parseShimResource(open, { ...strict, allowUnpinned: true }).artifact, { url: location });
+  t.match(problem(resource(spec()), { allowedHosts: ['example.org'] }), {
+    code: 'policy-denied',
+    message: /^spec\.fetchStrategy\.platforms\[0\]\.location: .*allowedHosts/,
+  });
+});
+
+t.test('what is no resource at all is a problem and no crash', async (t) => {
+  for (const given of [undefined, null, 'x', [], 7, {}, { metadata: 'x' }, { metadata: {} }, resource({}, 7)])
+    t.match(problem(given), { code: 'bad-value', where: { file: 'shims.runtime.spinkube.dev/?' } });
+  t.match(problem(resource(spec(), '../../etc')), { message: /^"metadata\.name" is .* file name/ });
+});
+
+t.test('the node selector is read by itself', async (t) => {
+  t.same(nodeSelectorOf(resource({ nodeSelector: { spin: 'true', 'a/b': '' } })), {
+    spin: 'true',
+    'a/b': '',
+  });
+  t.same(nodeSelectorOf(resource({})), {});
+  t.same(nodeSelectorOf(resource({ nodeSelector: null })), {});
+  t.throws(() => nodeSelectorOf(resource({ nodeSelector: { spin: true } })), {
+    message: /"spec\.nodeSelector\.spin" must be a string/,
+  });
+  t.throws(() => nodeSelectorOf(resource({ nodeSelector: { spin: null } })), { message: /is missing/ });
+});
