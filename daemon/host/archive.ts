@@ -15,7 +15,7 @@ import { openSink, type Sink, writeFailure } from './sink.ts';
 
 export type Wanted =
   | { readonly kind: 'named'; readonly names: readonly string[] }
-  /** `containerd-shim-<name>` or, failing that, the only file called `containerd-shim-…`. */
+  /** `containerd-shim-<name>` or, failing that, the only regular file called `containerd-shim-…`. */
   | { readonly kind: 'shim'; readonly name: string };
 
 /** `name` is a basename, `path` where it is now; mode 0755, synced. */
@@ -125,8 +125,10 @@ const choose = (
   there: readonly string[],
 ): readonly string[] => {
   const exact = entries.filter((entry) => names.includes(entry.name));
-  // An archive often has its files in a folder of the same name, so that a folder is no candidate here.
-  const others = entries.filter((entry) => entry.type !== 'Directory');
+  // An archive often has its files in a folder of the same name, and links to them, so those are no candidates here;
+  // where there is nothing else, a link is named in the message.
+  const regular = entries.filter((entry) => REGULAR.includes(entry.type));
+  const others = regular.length > 0 ? regular : entries.filter((entry) => entry.type !== 'Directory');
   const first = others[0];
   const chosen = wanted.kind === 'shim' && exact.length === 0 && first !== undefined ? [first.name] : names;
   const pool = chosen === names ? exact : others;

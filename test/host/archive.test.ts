@@ -198,6 +198,20 @@ t.test('a shim of another name is taken when it is the only one', async (t) => {
   );
 });
 
+t.test('links beside the only shim of another name neither help nor hinder', async (t) => {
+  const real = { path: 'bin/containerd-shim-slight-v1', body: 'slight' };
+  const link = { path: 'containerd-shim-slight', type: '2', linkpath: 'bin/containerd-shim-slight-v1' };
+  const hard = { path: 'containerd-shim-hard', type: '1', linkpath: real.path };
+  const { out, picked } = await run(t, tarOf(link, real, hard), spin);
+  t.match(picked, [{ name: 'containerd-shim-slight-v1', bytes: 6 }]);
+  t.same(readdirSync(out), ['containerd-shim-slight-v1']);
+  await fails(t, tarOf(link, hard), /but several shims: "containerd-shim-slight", "containerd-shim-hard"/);
+  const second = { path: 'old/containerd-shim-slight-v1', body: 'older' };
+  await fails(t, tarOf(real, second), /several shims: "bin\/.*", "old\/containerd-shim-slight-v1"/);
+  const outside = { path: '../containerd-shim-slight-v1', body: 'x' };
+  await fails(t, tarOf(link, outside), /leads out of the archive/);
+});
+
 t.test('setuid and setgid do not come along, and neither does a missing x', async (t) => {
   const { picked } = await run(t, tarOf({ path: SPIN, body: 'x', mode: 0o6444 }), spin);
   t.equal(statSync(picked[0]?.path ?? '').mode & 0o7777, 0o755);

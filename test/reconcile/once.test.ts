@@ -318,6 +318,41 @@ t.test('two shims of one archive have a program each', async (t) => {
   t.strictSame((await node.once()).did, []);
 });
 
+t.test(
+  'the only shim of an archive is served whatever it is called there, and several are no guess',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    const archive = join(node.root, 'srv/artifacts/one.tar');
+    const pack = () => {
+      create({ file: archive, cwd: join(node.root, 'srv/one'), sync: true }, ['.']);
+      const digest = createHash('sha256').update(readFileSync(archive)).digest('hex');
+      node.write(
+        '/etc/rcm-node/shims.d/spin-v2.toml',
+        `name = "spin-v2"\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/one.tar"\nsha256 = "${digest}"\n`,
+      );
+    };
+    node.write('/srv/one/containerd-shim-spin-v9', program('spin-v9'), 0o755);
+    pack();
+    const ticked = await node.once();
+    t.equal(ticked.outcome.kind, 'converged');
+    const { target } = await node.fake.host.files.linkAt(ticked.ledger.handlers['spin-v2']?.path ?? '');
+    t.match(target, /\/containerd-shim-spin-v2$/, 'it has the name that is asked for');
+    t.equal(node.read(target ?? ''), program('spin-v9'));
+    t.strictSame((await node.once()).did, []);
+
+    node.write('/srv/one/containerd-shim-spin-v8', program('spin-v8'), 0o755);
+    pack();
+    t.match(problemsOf((await node.once()).outcome), [
+      {
+        code: 'bad-archive',
+        message:
+          /several shims: .*containerd-shim-spin-v8.*containerd-shim-spin-v9|several shims: .*spin-v9.*spin-v8/,
+      },
+    ]);
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2'], 'the version in service stays');
+  },
+);
+
 t.test('a version in service stays while the restart that replaces it has to wait', async (t) => {
   const node = await serving(t, ['spin-v2']);
   for (const name of ['a', 'b', 'c']) {
