@@ -14,6 +14,7 @@ import {
   rcmNode,
   startsOf,
   until,
+  untilReport,
   untilServing,
   wishFor,
 } from './node/service.ts';
@@ -148,3 +149,32 @@ for (const [what, trouble] of Object.entries(troubles))
     await trouble.tidy?.(node);
     t.same(censusDifference(before, await census(node)), []);
   });
+
+t.test(
+  'the runtime takes longer to stop than a restart may: it runs again, on its former configuration',
+  { buffered: true },
+  async (t) => {
+    const settings = 'interval = 5\nstable = 1\nquiet = 0\n';
+    const node = await bootWithRcmNode('trixie', { progress, settings });
+    t.teardown(() => node.stop());
+    const before = await census(node);
+    const foreign = await handlersOverCri(node);
+    const slow = '/run/systemd/system/containerd.service.d/slow.conf';
+    await node.writeFile(slow, '[Service]\nTimeoutStopSec=120\nExecStop=/bin/sleep 75\n');
+    await node.run(['systemctl', 'daemon-reload']);
+    await node.run(['systemctl', 'start', 'rcm-node']);
+    await untilServing(node, []);
+    const started = await startsOf(node);
+    await wishFor(node, 'spin-v2', shim);
+    const began = performance.now();
+    const undone = await untilReport(node, 'undone', ({ outcome }) => outcome.kind === 'failed', 240_000);
+    t.match(undone.outcome, { undone: true, problem: { message: /deadline/ } });
+    t.comment(`from the wish to health: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    t.same(await handlersOverCri(node), foreign);
+    t.equal(await startsOf(node), started + 1, 'both restarts came to wait for the same stop');
+    await node.run(['rm', slow]);
+    await node.run(['systemctl', 'daemon-reload']);
+    t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+    t.same(censusDifference(before, await census(node)), []);
+  },
+);

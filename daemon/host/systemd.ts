@@ -13,8 +13,9 @@ import { accepted, manager, readUnit, type UnitFacts, unwrap } from './unit-fact
 export type { UnitFacts };
 
 /**
- * How a job ended, in systemd's words; `deadline` is ours: it was still running, and was cancelled. What systemd
- * calls otherwise (`invalid`, `assert`, `unsupported`, …) is `failed`.
+ * How a job ended, in systemd's words; `deadline` is ours: it was still running. A stop is cancelled then; a start or a
+ * restart goes on, since one that is cancelled while the unit stops would leave it stopped. What systemd calls otherwise
+ * (`invalid`, `assert`, `unsupported`, …) is `failed`.
  */
 export type JobResult = 'done' | 'failed' | 'canceled' | 'timeout' | 'dependency' | 'skipped' | 'deadline';
 
@@ -124,6 +125,7 @@ const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: numbe
       if (heard !== undefined) return heard;
       const left = until - performance.now();
       if (left <= 0) {
+        if (verb !== 'stop') return 'deadline';
         await bus.call(manager('CancelJob', 'u', [id]));
         // It may have ended by itself at the last moment: then that is the truth, and nothing was cancelled.
         const late = ended.get(path);

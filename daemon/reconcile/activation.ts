@@ -1,7 +1,7 @@
 /** Restarting the runtime and proving it: the only disruptive thing this program does, with deadlines of its own. */
 import { judgeProof } from '../decide/judge.ts';
 import type { Host } from '../host/host.ts';
-import type { Systemd } from '../host/systemd.ts';
+import type { JobResult, Systemd } from '../host/systemd.ts';
 import { Failure, type Problem } from '../model/problem.ts';
 import type { UnitFacts } from '../model/observed.ts';
 import type { Settings } from '../model/settings.ts';
@@ -12,28 +12,33 @@ const restartDeadlineMs = 60_000;
 
 /**
  * Restarts unless it happened already: `from` is the invocation that was seen when the restart was first intended (by a
- * run that was killed, perhaps). `intend` makes that durable before the restart is asked for.
+ * run that was killed, perhaps). `intend` makes that durable before the restart is asked for. Answers how the job ended.
  */
 export const activate = async (
   host: Host,
   name: string,
   from: string | undefined,
   hooks: { readonly intend: (invocation: string) => Promise<void> },
-): Promise<void> => {
+): Promise<JobResult> => {
   const { systemd } = host;
   if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
   const unit = await systemd.unit(name);
-  if (from !== undefined && unit.invocation !== from && unit.invocation !== '') return;
+  if (from !== undefined && unit.invocation !== from && unit.invocation !== '') return 'done';
   if (from === undefined) await hooks.intend(unit.invocation);
   // systemd counts our restarts too: without this the sixth start within 10 s, the undo perhaps, would be refused and
   // leave the runtime down (StartLimitBurst, systemd.unit(5)).
   await systemd.resetFailed(name);
   host.log('info', `restarting ${name}`, { invocation: unit.invocation });
-  const result = await systemd.restart(name, restartDeadlineMs);
+  return systemd.restart(name, restartDeadlineMs);
+};
+
+/** As `activate`, where a runtime that was not restarted in time disproves the change. */
+export const mustActivate = async (...given: Parameters<typeof activate>): Promise<void> => {
+  const result = await activate(...given);
   if (result !== 'done')
     throw new Failure({
       code: 'activation-failed',
-      message: `${name} was not restarted: the job ended with "${result}"`,
+      message: `${given[1]} was not restarted: the job ended with "${result}"`,
     });
 };
 
@@ -42,6 +47,8 @@ export type Gate = {
   readonly serve: readonly string[];
   readonly keep: readonly string[];
   readonly deadlineMs: number;
+  /** How often the unit is started when it is found stopped: on its former configuration it has to run again. */
+  readonly revive?: number;
 };
 
 /** Returns when the runtime was healthy, with all its handlers, for `settings.stable` seconds; throws otherwise. */
@@ -52,12 +59,22 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
   let baseline: number | undefined;
   let steady: { readonly invocation: string; readonly since: number } | undefined;
   let last: Problem = { code: 'not-ready', message: 'nothing was seen yet' };
+  let lives = gate.revive ?? 0;
   while (clock.elapsed() < end) {
     const unit = await lookAtUnit(systemd, gate.unit);
     if ('code' in unit) {
       last = unit;
       steady = undefined;
       await clock.sleep(200);
+      continue;
+    }
+    if (lives > 0 && (unit.active === 'inactive' || unit.active === 'failed')) {
+      lives -= 1;
+      // A start of ours sets the count of automatic ones back.
+      baseline = undefined;
+      host.log('warn', `${gate.unit} is ${unit.active}; it is started`);
+      await revive(systemd, gate.unit, end - clock.elapsed());
+      await clock.sleep(1000);
       continue;
     }
     baseline ??= unit.restarts;
@@ -85,6 +102,15 @@ const lookAtUnit = async (systemd: Systemd, name: string): Promise<UnitFacts | P
   } catch (error) {
     if (error instanceof Failure && error.problem.code === 'systemd-unreachable') return error.problem;
     throw error;
+  }
+};
+
+const revive = async (systemd: Systemd, name: string, deadlineMs: number): Promise<void> => {
+  try {
+    await systemd.resetFailed(name);
+    await systemd.start(name, deadlineMs);
+  } catch (error) {
+    if (!(error instanceof Failure && error.problem.code === 'systemd-unreachable')) throw error;
   }
 };
 

@@ -7,7 +7,7 @@ import type { Journal, Ledger } from '../model/ledger.ts';
 import type { Step, StepKind } from '../model/plan.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { activate, prove, quiet } from './activation.ts';
+import { activate, mustActivate, prove, quiet } from './activation.ts';
 import { dropJournal, saveJournal, saveLedger } from './state.ts';
 import { paths } from '../decide/paths.ts';
 import { sameContent } from '../host/files.ts';
@@ -93,7 +93,7 @@ const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) => Promis
     if (now.target !== step.after || step.after === null) await host.files.point(step.path, step.after);
   },
   activate: async (run, step) => {
-    await activate(run.host, step.unit, run.journal.forwardFrom, {
+    await mustActivate(run.host, step.unit, run.journal.forwardFrom, {
       intend: async (invocation) => {
         await countRestart(run);
         await note(run, { forwardFrom: invocation });
@@ -193,15 +193,21 @@ const undo = async (run: Run): Promise<Ended> => {
   if (restarted && gate) {
     try {
       await trace(run, { at: run.journal.at, direction: 'undo', problem });
-      await activate(host, gate.unit, run.journal.undoFrom, {
+      const job = await activate(host, gate.unit, run.journal.undoFrom, {
         intend: (invocation) => trace(run, { undoFrom: invocation }),
       });
+      // No reason to give up: a stop may take longer than the deadline, and somebody may have cancelled the job.
+      if (job !== 'done') host.log('warn', `the restart of ${gate.unit} ended with "${job}"`);
       await prove(host, { ...settings, stable: Math.min(settings.stable, 3) }, run.journal.socket, {
         unit: gate.unit,
         serve: [],
         keep: gate.former,
         deadlineMs: 60_000,
+        revive: 3,
       });
+      // Healthy, and perhaps never restarted: then it is what was taken back that it still serves so well.
+      if (job !== 'done' && !(await startedSince(host, gate.unit, run.journal.undoFrom)))
+        throw new Failure({ code: 'activation-failed', message: `the restart ended with "${job}"` });
     } catch (error) {
       const why = problemOf(error);
       outcome = {

@@ -44,9 +44,11 @@ export type Containerd = {
   containers: readonly ContainerFact[];
   /** How a start with these handlers goes. */
   behaves: (handlers: readonly string[]) => Start;
+  /** How long the running daemon takes to stop, in ms. */
+  stopTakes: number;
   /** Handlers that the daemon does not tell of although it loaded them. */
   forgotten: readonly string[];
-  /** Jobs that were asked of systemd, with the virtual time: `restart 1200`. */
+  /** Jobs that were asked of systemd, with the virtual time: `restart 1200`, `start 61000`. */
   readonly jobs: string[];
   /** How often its binary was asked about a configuration. */
   dumps: number;
@@ -129,6 +131,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     sandboxes: [],
     containers: [],
     behaves: () => 'works',
+    stopTakes: 0,
     forgotten: [],
     jobs: [],
     dumps: 0,
@@ -197,6 +200,27 @@ export const fakeHost = (options: FakeOptions): Fake => {
   const job = async (name: string, deadlineMs: number): Promise<JobResult> => {
     daemon.jobs.push(`restart ${time.now}`);
     if (name !== blank.name) throw new Failure({ code: 'activation-failed', message: `no unit ${name}` });
+    // A job for a unit that is on its way down waits for the end of that.
+    const stop = Math.max(stopping.until - time.now, 0) || (daemon.unit.mainPid > 0 ? daemon.stopTakes : 0);
+    timers.length = 0;
+    if (stop > 0) {
+      stopping.until = time.now + stop;
+      state('deactivating', 'stop-sigterm');
+      if (stop > deadlineMs) {
+        after(stop, () => void begin(0));
+        advance(deadlineMs);
+        return 'deadline';
+      }
+      advance(stop);
+    }
+    const { job: result, ms } = begin(0);
+    const left = deadlineMs - stop;
+    advance(Math.min(ms, left));
+    return ms > left ? 'deadline' : result;
+  };
+  const stopping = { until: 0 };
+  const start = async (_name: string, deadlineMs: number): Promise<JobResult> => {
+    daemon.jobs.push(`start ${time.now}`);
     timers.length = 0;
     const { job: result, ms } = begin(0);
     advance(Math.min(ms, deadlineMs));
@@ -209,7 +233,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     unit: async (name) =>
       name === blank.name ? daemon.unit : { ...blank, name, load: 'not-found', execStart: [] },
     restart: job,
-    start: never,
+    start,
     stop: never,
     resetFailed: async () => {
       if (daemon.unit.active === 'failed') state('inactive', 'dead');

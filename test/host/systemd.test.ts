@@ -93,17 +93,28 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
       t.equal(await systemd[verb]('containerd.service', 60_000), expected);
     });
 
-  t.test('a job that never ends is cancelled at the deadline', async (t) => {
+  t.test('a stop that never ends is cancelled at the deadline', async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.job = { kind: 'never' };
-    t.equal(await systemd.restart('containerd.service', 100), 'deadline');
+    t.equal(await systemd.stop('containerd.service', 100), 'deadline');
     t.equal(scripted.calls.at(-1), 'CancelJob 701');
   });
+
+  t.test(
+    'a restart or start goes on after the deadline: its stop alone would leave the unit down',
+    async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = { kind: 'never' };
+      t.equal(await systemd.restart('containerd.service', 100), 'deadline');
+      t.equal(await systemd.start('containerd.service', 100), 'deadline');
+      t.notOk(scripted.calls.some((call) => call.startsWith('CancelJob')));
+    },
+  );
 
   t.test('a job that ends at the very deadline keeps its own ending', async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.job = { kind: 'ends-when-cancelled', result: 'done' };
-    t.equal(await systemd.restart('containerd.service', 100), 'done');
+    t.equal(await systemd.stop('containerd.service', 100), 'done');
   });
 
   t.test('a bus that dies during the job is systemd-unreachable, long before the deadline', async (t) => {

@@ -93,6 +93,47 @@ t.test('in the worst case the runtime is healthy again 240 s after the first res
   }
 });
 
+t.test('a runtime that takes longer to stop than the restart may take is served again', async (t) => {
+  for (const seconds of [61, 90, 110]) {
+    const node = nodeOf(t, 'works');
+    const { containerd } = node.fake;
+    const before = foreign(treeOf(node.root));
+    containerd.stopTakes = seconds * 1000;
+    const ticked = await node.once();
+    t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'activation-failed' } });
+    t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+    t.strictSame(containerd.served(), ['runc'], `after a stop of ${seconds} s`);
+    const [first = 0] = restartTimes(node);
+    t.ok(node.fake.host.clock.elapsed() - first <= 240_000);
+  }
+});
+
+t.test('a runtime that is found stopped during the undo is started', async (t) => {
+  for (const active of ['inactive', 'failed']) {
+    const node = nodeOf(t, 'no-cri');
+    const { containerd, host } = node.fake;
+    const { systemd } = host;
+    if (!systemd) throw new Error('there is a service manager');
+    const stops: Host = {
+      ...host,
+      systemd: {
+        ...systemd,
+        // Somebody stops it: our job is cancelled, and nobody would start the runtime again.
+        restart: async (name, ms) => {
+          if (containerd.jobs.length === 0) return systemd.restart(name, ms);
+          containerd.jobs.push('restart, cancelled');
+          containerd.unit = { ...containerd.unit, active, sub: 'dead', mainPid: 0 };
+          return 'canceled';
+        },
+      },
+    };
+    const ticked = await node.once({}, stops);
+    t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'not-ready' } });
+    t.strictSame(containerd.served(), ['runc']);
+    t.match(containerd.jobs, [/^restart \d/, 'restart, cancelled', /^start /]);
+  }
+});
+
 t.test(
   'a runtime that does not come back on its former configuration either is called by its name',
   async (t) => {
@@ -336,23 +377,24 @@ t.test('an undo without a service manager goes on, restart included, once there 
   t.equal((await node.once()).outcome.kind, 'converged');
 });
 
-t.test('an undo whose restart somebody cancelled is not taken for done', async (t) => {
-  const node = nodeOf(t, 'no-cri');
-  const { containerd, host } = node.fake;
-  const { systemd } = host;
-  if (!systemd) throw new Error('there is a service manager');
-  const cancels: Host = {
-    ...host,
-    systemd: {
-      ...systemd,
-      restart: async (name, ms) => (containerd.jobs.length > 0 ? 'canceled' : systemd.restart(name, ms)),
-    },
-  };
-  t.match((await node.once({}, cancels)).outcome, { kind: 'failed', undone: false });
-  await node.once();
-  t.strictSame(containerd.served(), ['runc']);
-  t.equal(containerd.jobs.length, 2);
-});
+for (const how of ['no-cri', 'drops'] as const)
+  t.test(`an undo (${how}) whose restart somebody cancelled is not taken for done`, async (t) => {
+    const node = nodeOf(t, how);
+    const { containerd, host } = node.fake;
+    const { systemd } = host;
+    if (!systemd) throw new Error('there is a service manager');
+    const cancels: Host = {
+      ...host,
+      systemd: {
+        ...systemd,
+        restart: async (name, ms) => (containerd.jobs.length > 0 ? 'canceled' : systemd.restart(name, ms)),
+      },
+    };
+    t.match((await node.once({}, cancels)).outcome, { kind: 'failed', undone: false });
+    await node.once();
+    t.strictSame(containerd.served(), ['runc']);
+    t.equal(containerd.jobs.length, 2);
+  });
 
 t.test('what somebody put in the place of a link of ours survives plan and undo', async (t) => {
   const node = nodeOf(t, 'works');
