@@ -9,6 +9,7 @@ import type { Decision, HandlerReport, Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../model/problem.ts';
 import { inWords, lastHour, type Limits, remember, restartWait } from './cadence.ts';
 import { collect } from './collect.ts';
+import { foldersOf, kept, takeBack } from './former.ts';
 import { adopted, configId, restartDue, survivors } from './restart.ts';
 import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
@@ -78,7 +79,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
   const { ledger } = before;
   const change = changeOf(scene, asked);
   const touches = change.files.length > 0 || change.restart;
-  const notes: Problem[] = [];
+  const notes: Problem[] = [...scene.former.problems];
   const settled = (handlers: readonly HandlerReport[] = asked.reports): Decision => ({
     plan: { kind: 'settled' },
     handlers,
@@ -158,6 +159,8 @@ const plan = (
     notes,
   });
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
+  const former = held ? [] : takeBack(scene.former, before);
+  if (former.length > 0) return answer(former, ['the configuration of the runtime is elsewhere now']);
   const garbage = collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
   return { plan: { kind: 'settled' }, handlers: asked.reports, notes };
@@ -176,7 +179,12 @@ const configSteps = (
   const { files, tables, restart } = change;
   const links = linkSteps(before, asked.wanted);
   const folders = missingFolders(before, files);
-  const leaving = tables.size === 0 ? [...ledger.folders].reverse() : [];
+  const former = kept(scene.former, ledger);
+  const staying = foldersOf(
+    ledger.folders,
+    former.map(([path]) => path),
+  );
+  const leaving = tables.size === 0 ? ledger.folders.filter((one) => !staying.includes(one)).reverse() : [];
   // On the way out the import goes before the file it names: a restart in between must not find it dangling.
   const ordered = tables.size === 0 ? [...files].reverse() : files;
   const unit = runtime.unit?.name ?? '';
@@ -205,8 +213,8 @@ const configSteps = (
   const record: Ledger = {
     ...ledger,
     handlers: Object.fromEntries(installed),
-    files: Object.fromEntries(owned),
-    folders: tables.size === 0 ? [] : [...ledger.folders, ...folders],
+    files: Object.fromEntries([...former, ...owned]),
+    folders: tables.size === 0 ? staying : [...ledger.folders, ...folders],
     // The executor fills in the invocation that the proof saw.
     loaded: restart ? { invocation: '', config: configId(tables) } : (learned ?? ledger.loaded),
     bad: files.length > 0 || restart ? null : ledger.bad,

@@ -12,6 +12,7 @@ import {
   isTable,
   tableAt,
 } from '../runtimes/containerd.ts';
+import { type Former, formerOf } from './former.ts';
 import { findBlock } from './splice.ts';
 import { faultOf, type Parsed, parseConfig } from './verdict.ts';
 import { isOurDropIn, type Site, siteOf } from './wiring.ts';
@@ -34,6 +35,8 @@ export type Scene = {
   readonly foreign: readonly Parsed[];
   /** Handler tables as they stand in our text now. */
   readonly present: Readonly<Record<string, Table>>;
+  /** Ours in files that the runtime no longer reads. */
+  readonly former: Former;
   readonly rules: Rules;
 };
 
@@ -67,6 +70,7 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
       now,
       [drop, ...site.stale].map((file) => textIn(before.files[file])),
     ),
+    former: formerOf(site, before),
     rules,
   };
 };

@@ -13,6 +13,7 @@ import {
   dropInSchema,
   defaultRuntime,
   type Generation,
+  generations,
   handlersIn,
   newestSchema,
   runtimesPath,
@@ -42,7 +43,7 @@ export type WantedFile = {
 export type Wiring = {
   readonly main: WantedFile;
   readonly dropIn: WantedFile;
-  /** Drop-ins of ours in folders that are no longer the right one, to be removed. */
+  /** Drop-ins of ours that are read in another folder than the right one, to be removed. */
   readonly stale: readonly WantedFile[];
 };
 
@@ -92,18 +93,14 @@ const textOf = (fact: FileFact | undefined, path: string): string | null => {
 const skeleton = (generation: Generation): string => `${header}version = ${generation.freshSchema}\n`;
 
 /** The main file without us: exactly the bytes that others put there, or `null` when it exists only because of us. */
-export const withoutUs = (
-  text: string | null,
-  path: string,
-  generation: Generation,
-  ledger: Ledger,
-): string | null => {
+export const withoutUs = (text: string | null, path: string, ledger: Ledger): string | null => {
   if (text === null) return null;
   const owned = ledger.files[path];
   const glob = `${folderOf(path)}/conf.d/${ownGlob}`;
   const edit = owned?.edit as ImportEdit | undefined;
   const bare = removeImport(removeBlock(text, path), glob, path, edit);
-  return bare === skeleton(generation) ? null : bare;
+  // Any generation's: the runtime may have been upgraded since.
+  return generations.some((row) => bare === skeleton(row)) ? null : bare;
 };
 
 const owned = (
@@ -133,6 +130,7 @@ export type Site = {
   readonly now: string | null;
   readonly base: string | null;
   readonly drop: string;
+  /** Drop-ins of ours that the runtime reads, in another place than the right one. */
   readonly stale: readonly string[];
   readonly schema: number;
   /** Where handlers stand. */
@@ -150,7 +148,7 @@ export const siteOf = (
 ): Site => {
   const path = runtime.configPath;
   const now = textOf(files[path], path);
-  const base = withoutUs(now, path, generation, ledger);
+  const base = withoutUs(now, path, ledger);
   const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
   const declared = declaredSchema(doc);
   const schema = declared && dropInSchema(declared, runtime.version);
@@ -170,7 +168,7 @@ export const siteOf = (
     now,
     base,
     drop,
-    stale: Object.entries(files).flatMap(([file, fact]) =>
+    stale: runtime.config.flatMap(({ path: file, fact }) =>
       file !== path && file !== drop && mayBeDropIn(file) && fact.kind === 'regular' && isOurDropIn(fact.text)
         ? [file]
         : [],

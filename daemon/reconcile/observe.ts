@@ -53,9 +53,9 @@ const observeFiles = async (
   const main = await host.files.look(runtime.configPath);
   const drop = dropInOf(main, runtime.configPath);
   const files: Record<string, FileFact> = { [runtime.configPath]: main, [drop]: await host.files.look(drop) };
-  // Where we wrote before, and what the runtime reads: the main file's imports may lead elsewhere now.
-  for (const path of [...Object.keys(ledger.files), ...runtime.config.map((file) => file.path)])
-    if (mayBeDropIn(path)) files[path] ??= await host.files.look(path);
+  // Where we wrote before: the runtime's configuration, or its imports, may be elsewhere now.
+  for (const path of Object.keys(ledger.files)) files[path] ??= await host.files.look(path);
+  for (const { path } of runtime.config) if (mayBeDropIn(path)) files[path] ??= await host.files.look(path);
   const folders: Record<string, boolean> = {};
   for (const path of [drop, runtime.configPath])
     for (

@@ -52,6 +52,9 @@ export const uninstall = async (
   const left: { path: string; why: string }[] = [];
   const complete = ticked.outcome.kind === 'converged';
   if (complete) {
+    // What is no longer part of the configuration, and could not be taken back.
+    for (const { where, message } of ticked.decision.notes)
+      if (where && where.file in ticked.ledger.files) left.push({ path: where.file, why: message });
     for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
       await host.files.removeTree(path);
     for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);

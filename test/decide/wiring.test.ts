@@ -24,8 +24,9 @@ const wiringOf = (
   wanted: typeof tables = tables,
 ) => {
   const fact: FileFact = text === null ? { kind: 'absent' } : regular(text);
-  const facts: RuntimeFacts = { ...runtime, version, config: [{ path: main, fact }] };
   const files = { [main]: fact, ...more.files };
+  const config = Object.entries(files).map(([path, one]) => ({ path, fact: one }));
+  const facts: RuntimeFacts = { ...runtime, version, config };
   return wire(siteOf(generation(version), facts, files, more.ledger ?? emptyLedger), wanted);
 };
 const refusal = (act: () => unknown): Problem | undefined => {
@@ -153,7 +154,7 @@ t.test('whatever is wired is taken out again to the byte, with and without the l
       const { owned } = wiring.main;
       const known: Ledger = { ...emptyLedger, files: owned ? { [main]: owned } : {} };
       for (const ledger of [known, emptyLedger])
-        t.equal(withoutUs(wiring.main.text, main, generation(version), ledger), text, JSON.stringify(text));
+        t.equal(withoutUs(wiring.main.text, main, ledger), text, JSON.stringify(text));
       const again = wiringOf(version, wiring.main.text, { ledger: known });
       t.equal(again.main.text, wiring.main.text, 'and wired twice it is wired once');
     }
@@ -170,7 +171,7 @@ t.test('what the ledger remembers of the first edit survives the later ones', as
 });
 
 t.test(
-  'a drop-in of ours in a folder that is no longer the right one is to go, a foreign one is not',
+  'a drop-in of ours that is read in a folder that is no longer the right one is to go, a foreign one is not',
   async (t) => {
     const old = '/etc/containerd/site/zz-rcm-node.toml';
     const ours = wiringOf('2.1.4', 'version = 3\n').dropIn.text ?? '';

@@ -66,6 +66,30 @@ for (const version of ['1.7.24', '2.1.4']) {
   );
 }
 
+for (const version of ['1.7.24', '2.1.4'])
+  t.test(`a move of the configuration of containerd ${version} can be killed on its way`, (t) => {
+    const site = '/etc/site/containerd.toml';
+    return survive(
+      t,
+      {
+        open: (t) => {
+          const execStart = ['/usr/bin/containerd', '-c', site];
+          const node = openNode(makeRoot(t), { version, execStart });
+          wish(node, 'spin-v2');
+          return node;
+        },
+        prepare: async (node) => {
+          await openNode(node.root, { version }).once();
+          node.write(site, `version = ${version.startsWith('1') ? 2 : 3}\n`);
+          node.fake.containerd.restartByOther();
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 1,
+      },
+      (at) => at % 6 === 2,
+    );
+  });
+
 const bads: readonly (readonly [what: string, how: Start])[] = [
   ['does not start', 'exits'],
   ['starts without CRI', 'no-cri'],

@@ -271,3 +271,85 @@ t.test(
     t.notOk(existsSync(join(node.root, '/etc/containerd/conf.d')));
   },
 );
+
+const site = '/etc/site/containerd.toml';
+const moves: readonly (readonly [how: string, options: object])[] = [
+  ['-c', { execStart: ['/usr/bin/containerd', '-c', site] }],
+  ['the variable', { environment: [`CONTAINERD_CONFIG=${site}`] }],
+];
+
+for (const version of both)
+  for (const [how, options] of moves)
+    for (const found of ['a file', 'nothing'])
+      t.test(
+        `when ${how} of a ${version} that had ${found} leads elsewhere, ours moves along and the former place is as it was`,
+        async (t) => {
+          const node = openNode(makeRoot(t), { version });
+          const theirs = `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`;
+          if (found === 'a file') node.write(main, theirs);
+          node.write(site, theirs);
+          wish(node, 'spin-v2');
+          const untouched = foreign(treeOf(node.root));
+          node.fake.containerd.restartByOther();
+          await node.once();
+          for (const act of ['a tick', 'uninstall at once'] as const) {
+            const moved = openNode(node.root, { version, ...options });
+            t.notOk(moved.fake.containerd.served().includes('spin-v2'));
+            if (act === 'a tick') {
+              t.equal((await moved.once()).outcome.kind, 'converged');
+              t.ok(moved.fake.containerd.served().includes('spin-v2'));
+              t.equal(moved.fake.containerd.jobs.length, 1);
+              t.equal(moved.read(main), found === 'a file' ? theirs : undefined);
+              t.equal(moved.read(dropIn), undefined);
+              t.notOk(existsSync(join(node.root, '/etc/containerd/conf.d')));
+              t.strictSame((await moved.once()).did, []);
+              // And back again.
+              await openNode(node.root, { version }).once();
+              t.equal(moved.read(site), theirs);
+              t.notOk(existsSync(join(node.root, '/etc/site/conf.d')));
+            } else {
+              const gone = await moved.uninstall();
+              t.ok(gone.complete);
+              t.strictSame(difference(untouched, foreign(treeOf(node.root))), {}, 'every foreign byte');
+              t.strictSame(
+                gone.left.map(({ path }) => path),
+                ['/etc/rcm-node/shims.d'],
+              );
+            }
+          }
+        },
+      );
+
+t.test('the former place is left alone until the new one serves', async (t) => {
+  const node = await serving(t, '2.1.4');
+  node.write(site, 'version = 3\n');
+  const former = [node.read(main), node.read(dropIn)];
+  const moved = openNode(node.root, { version: '2.1.4', execStart: ['/usr/bin/containerd', '-c', site] });
+  moved.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'exits' : 'works');
+  t.match((await moved.once()).outcome, { kind: 'failed', undone: true });
+  await moved.once();
+  t.strictSame([node.read(main), node.read(dropIn)], former);
+  t.ok((await moved.uninstall()).complete);
+  t.equal(node.read(main), '# theirs\nversion = 3\n');
+  t.equal(node.read(dropIn), undefined);
+});
+
+t.test('what others changed at the former place stays, and is named', async (t) => {
+  const node = await serving(t, '2.1.4');
+  node.write(site, 'version = 3\n');
+  const moved = openNode(node.root, { version: '2.1.4', execStart: ['/usr/bin/containerd', '-c', site] });
+  node.write(dropIn, `${node.read(dropIn)}# and this is mine\n`);
+  node.write(main, `${node.read(main)}[[[`);
+  const ticked = await moved.once();
+  t.equal(ticked.outcome.kind, 'converged');
+  t.match(ticked.decision.notes, [
+    { code: 'not-ours', where: { file: dropIn } },
+    { code: 'not-ours', where: { file: main, line: 4 } },
+  ]);
+  t.match(node.read(dropIn), /and this is mine/);
+  t.strictSame((await moved.once()).did, []);
+  const { complete, left } = await moved.uninstall();
+  t.ok(complete);
+  t.match(left, [{ path: dropIn }, { path: main }, { path: '/etc/rcm-node/shims.d' }]);
+  t.match(node.read(dropIn), /and this is mine/);
+});
