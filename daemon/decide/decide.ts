@@ -10,6 +10,7 @@ import { Failure, type Problem } from '../model/problem.ts';
 import { inWords, lastHour, type Limits, remember, restartWait } from './cadence.ts';
 import { collect } from './collect.ts';
 import { foldersOf, kept, takeBack } from './former.ts';
+import { reasons } from './reasons.ts';
 import { adopted, configId, restartDue, survivors } from './restart.ts';
 import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
@@ -39,7 +40,7 @@ const refused = (problem: Problem, desired: Desired, before: Observed): Decision
   notes: [],
 });
 
-type Change = {
+export type Change = {
   readonly wiring: Wiring;
   readonly tables: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   /** Files that differ from what they shall be. */
@@ -227,25 +228,4 @@ const configSteps = (
   return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
     ? [...steps, { kind: 'record', ledger: record }]
     : [];
-};
-
-const reasons = (before: Observed, asked: Wish, change: Change, held: boolean): readonly string[] => {
-  const list: string[] = [];
-  if (asked.artifacts.length > 0) list.push('artifacts are missing from the store');
-  if (held) return list;
-  const known = new Set(Object.keys(before.ledger.handlers));
-  const added = asked.wanted.filter((one) => !known.has(one.name)).map((one) => one.name);
-  const gone = [...known].filter((name) => !change.tables.has(name));
-  if (added.length > 0) list.push(`new: ${added.join(', ')}`);
-  if (gone.length > 0) list.push(`no longer wanted: ${gone.join(', ')}`);
-  for (const file of change.files) {
-    const owned = before.ledger.files[file.path];
-    const fact = before.files[file.path];
-    if (owned && fact?.kind !== 'regular') list.push(`${file.path} was removed by someone else`);
-    else if (owned && fact?.kind === 'regular' && fact.digest !== owned.digest)
-      list.push(`${file.path} was changed by someone else`);
-  }
-  if (change.restart && change.files.length === 0)
-    list.push('the runtime does not serve what its configuration says');
-  return list;
 };

@@ -1,0 +1,30 @@
+/** Why a plan is made, for the person who reads it. */
+import type { Observed } from '../model/observed.ts';
+import type { Change } from './decide.ts';
+import type { Wish } from './wanted.ts';
+
+export const reasons = (
+  before: Observed,
+  asked: Wish,
+  change: Pick<Change, 'tables' | 'files' | 'restart'>,
+  held: boolean,
+): readonly string[] => {
+  const list: string[] = [];
+  if (asked.artifacts.length > 0) list.push('artifacts are missing from the store');
+  if (held) return list;
+  const known = new Set(Object.keys(before.ledger.handlers));
+  const added = asked.wanted.filter((one) => !known.has(one.name)).map((one) => one.name);
+  const gone = [...known].filter((name) => !change.tables.has(name));
+  if (added.length > 0) list.push(`new: ${added.join(', ')}`);
+  if (gone.length > 0) list.push(`no longer wanted: ${gone.join(', ')}`);
+  for (const file of change.files) {
+    const owned = before.ledger.files[file.path];
+    const fact = before.files[file.path];
+    if (owned && fact?.kind !== 'regular') list.push(`${file.path} was removed by someone else`);
+    else if (owned && fact?.kind === 'regular' && fact.digest !== owned.digest)
+      list.push(`${file.path} was changed by someone else`);
+  }
+  if (change.restart && change.files.length === 0)
+    list.push('the runtime does not serve what its configuration says');
+  return list;
+};

@@ -1,0 +1,39 @@
+import t from 'tap';
+import { reasons } from '../../daemon/decide/reasons.ts';
+import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
+import { handler, key, observed, regular, runtime } from './bare-host.ts';
+
+const main = runtime.configPath;
+const ledger: Ledger = {
+  ...emptyLedger,
+  handlers: { old: { handler, key: key('a'), sha256: key('a'), path: '/x' } },
+  files: { [main]: { kind: 'edited', digest: 'digest' } },
+};
+const asked = { wanted: [{ name: 'new', table: {} }], artifacts: [], reports: [] };
+const change = { tables: new Map([['new', {}]]), files: [{ path: main, text: 'x' }], restart: true };
+
+t.test('a plan says what comes, what goes, and who had a hand in our files', async (t) => {
+  const changed = { ...observed, ledger, files: { [main]: regular('', 'another') } };
+  t.strictSame(reasons(changed, asked, change, false), [
+    'new: new',
+    'no longer wanted: old',
+    `${main} was changed by someone else`,
+  ]);
+  t.strictSame(reasons({ ...observed, ledger }, asked, change, false).slice(2), [
+    `${main} was removed by someone else`,
+  ]);
+});
+
+t.test('a restart without a file to write says what it is good for', async (t) => {
+  const same = { ...change, tables: new Map([['old', {}]]), files: [] };
+  t.strictSame(reasons({ ...observed, ledger }, { ...asked, wanted: [] }, same, false), [
+    'the runtime does not serve what its configuration says',
+  ]);
+});
+
+t.test('where the configuration has to wait, only the artifacts are a reason', async (t) => {
+  const artifacts = [{ kind: 'fetch', handler } as const];
+  t.strictSame(reasons({ ...observed, ledger }, { ...asked, artifacts }, change, true), [
+    'artifacts are missing from the store',
+  ]);
+});
