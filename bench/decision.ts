@@ -106,6 +106,7 @@ const bareHost = (): Host => {
     mapped: [],
     ledger: emptyLedger,
     trials: [],
+    scratch: '/run/rcm-node/trials/own',
   };
 };
 

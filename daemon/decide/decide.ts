@@ -119,7 +119,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
   let trial: Trial | undefined;
   if (wait === 0 && touches) {
     const bare = wire(scene.site, new Map());
-    const asking = trialOf(bare, change.wiring, runtime);
+    const asking = trialOf(bare, change.wiring, runtime, before.scratch);
     trial = before.trials.find((one) => one.id === asking.id);
     if (!trial) return { plan: asking, handlers: asked.reports, notes };
     const ours = new Set([...change.tables.keys(), ...Object.keys(scene.present)]);

@@ -6,26 +6,26 @@ import { canonical, digestOf } from '../model/desired.ts';
 import type { RuntimeFacts } from '../model/observed.ts';
 import type { Plan, Staged } from '../model/plan.ts';
 import { elementsOf, scan } from '../model/toml.ts';
-import { fileOf, folderOf, globPattern, paths, resolvePath } from './paths.ts';
+import { fileOf, folderOf, globPattern, resolvePath } from './paths.ts';
 import { importsOf, type Wiring } from './wiring.ts';
 
-/** `bare` is the wiring without any handler: the host as if we had never come. */
+/** `bare` is the wiring without any handler: the host as if we had never come. `id` is the same wherever it is staged. */
 export const trialOf = (
   bare: Wiring,
   wanted: Wiring,
   runtime: RuntimeFacts,
+  scratch: string,
 ): Extract<Plan, { kind: 'trial' }> => {
   const others = runtime.config.map(({ path, fact }) => [
     path,
     fact.kind === 'regular' ? fact.digest : fact.kind,
   ]);
   const id = digestOf(canonical([bare, wanted, runtime.version, others])).slice(0, 16);
-  const folder = `${paths.trials}/${id}`;
   return {
     kind: 'trial',
     id,
-    before: stage(bare, runtime, `${folder}/before`),
-    after: stage(wanted, runtime, `${folder}/after`),
+    before: stage(bare, runtime, `${scratch}/before`),
+    after: stage(wanted, runtime, `${scratch}/after`),
   };
 };
 

@@ -110,4 +110,6 @@ export type Observed = {
   readonly mapped: readonly string[];
   readonly ledger: Ledger;
   readonly trials: readonly Trial[];
+  /** A folder of this look's own for the files of a trial: `plan` and a tick may try the same at the same time. */
+  readonly scratch: string;
 };

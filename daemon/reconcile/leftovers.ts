@@ -1,6 +1,6 @@
 /**
- * What a run that was killed leaves behind: half a download, a temporary file beside its target. Only for the holder of
- * the lock, and only where nobody writes without it: /run has trials of `plan` going on, and is cleared by every boot.
+ * What a run that was killed leaves behind: half a download, a temporary file beside its target, a trial. Only for the
+ * holder of the lock, and only where nobody writes without it; a trial of `plan` may be going on, but not for an hour.
  */
 import { folderOf, paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
@@ -16,6 +16,8 @@ export const sweep = async (host: Host, journal: Journal | undefined): Promise<v
   await clear(host, paths.incoming, () => true);
   for (const folder of new Set([paths.state, ...(writes ?? [])]))
     await clear(host, folder, (name) => temporary.test(name));
+  const now = host.clock.now();
+  await clear(host, paths.trials, (name) => !(Math.abs(now - Number.parseInt(name, 10)) < 3_600_000));
 };
 
 const clear = async (host: Host, folder: string, goes: (name: string) => boolean): Promise<void> => {

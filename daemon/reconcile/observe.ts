@@ -1,4 +1,5 @@
 /** Every read of the host that a decision depends on, in one place. */
+import { randomBytes } from 'node:crypto';
 import { unreferenced } from '../decide/collect.ts';
 import { folderOf, paths } from '../decide/paths.ts';
 import { dropInPath, mayBeDropIn } from '../decide/wiring.ts';
@@ -36,6 +37,8 @@ export const observe = async (
     links,
     ledger,
     trials: [],
+    // The time tells what a killed run left behind (leftovers.ts).
+    scratch: `${paths.trials}/${host.clock.now()}-${randomBytes(6).toString('hex')}`,
     files: {},
     folders: {},
     mapped: [],
@@ -102,18 +105,22 @@ export const tryOut = async (
   host: Host,
   runtime: RuntimeFacts,
   trial: Extract<Plan, { kind: 'trial' }>,
+  scratch: string,
 ): Promise<Trial> => {
-  const folder = `${paths.trials}/${trial.id}`;
   try {
     return {
       id: trial.id,
-      before: await dump(host, runtime, trial.before),
-      after: await dump(host, runtime, trial.after),
+      before: nameless(await dump(host, runtime, trial.before), scratch),
+      after: nameless(await dump(host, runtime, trial.after), scratch),
     };
   } finally {
-    await host.files.removeTree(folder);
+    await host.files.removeTree(scratch);
   }
 };
+
+/** The folder is another one each time: a message that names it would be news at every tick. */
+const nameless = (fact: DumpFact, scratch: string): DumpFact =>
+  fact.kind === 'failed' ? { ...fact, why: fact.why.replaceAll(`${scratch}/`, '') } : fact;
 
 const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]): Promise<DumpFact> => {
   for (const file of staged) {

@@ -76,7 +76,7 @@ export const consider = async (
       return { desired, before, decision };
     if (trials.some((one) => one.id === (decision.plan.kind === 'trial' ? decision.plan.id : '')))
       return { desired, before, decision };
-    trials.push(await tryOut(host, before.runtime, decision.plan));
+    trials.push(await tryOut(host, before.runtime, decision.plan, before.scratch));
     before = { ...before, trials };
   }
 };

@@ -58,6 +58,7 @@ export const observed: Observed = {
   mapped: [],
   ledger: emptyLedger,
   trials: [],
+  scratch: '/run/rcm-node/trials/own',
 };
 
 export const handler: Handler = {

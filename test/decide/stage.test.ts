@@ -23,8 +23,8 @@ const staged = (
   dropIn: string | null = '# ours',
   stale: readonly string[] = [],
 ) => {
-  const trial = trialOf(bare, wiring(text, dropIn, stale), facts);
-  const folder = `/run/rcm-node/trials/${trial.id}/after`;
+  const trial = trialOf(bare, wiring(text, dropIn, stale), facts, '/run/own');
+  const folder = '/run/own/after';
   const [first] = trial.after;
   return {
     imports: importsOf(first?.text ?? null, main).map((one) => one.replace(folder, '~')),
@@ -79,7 +79,7 @@ t.test('everything but the list is staged to the byte', async (t) => {
 });
 
 t.test('a main file that would not exist is the runtime’s built-in configuration', async (t) => {
-  const trial = trialOf(wiring(null, null), wiring('version = 3\n', '# ours'), runtime);
+  const trial = trialOf(wiring(null, null), wiring('version = 3\n', '# ours'), runtime, '/run/own');
   t.strictSame(
     trial.before.map(({ text }) => text),
     [null],
@@ -88,16 +88,21 @@ t.test('a main file that would not exist is the runtime’s built-in configurati
 
 t.test('a trial has another name as soon as its verdict could be another one', async (t) => {
   const facts = reading(main, '/a.toml');
-  const id = trialOf(bare, wiring('a = 1', '# x'), facts).id;
-  t.equal(trialOf(bare, wiring('a = 1', '# x'), facts).id, id);
+  const id = trialOf(bare, wiring('a = 1', '# x'), facts, '/run/own').id;
+  t.equal(trialOf(bare, wiring('a = 1', '# x'), facts, '/run/own').id, id);
   t.match(id, /^[0-9a-f]{16}$/);
   const others = [
-    trialOf(bare, wiring('a = 2', '# x'), facts),
-    trialOf(bare, wiring('a = 1', '# y'), facts),
-    trialOf(wiring('b = 1', null), wiring('a = 1', '# x'), facts),
-    trialOf(bare, wiring('a = 1', '# x'), { ...facts, version: '2.2.0' }),
-    trialOf(bare, wiring('a = 1', '# x'), reading(main)),
-    trialOf(bare, wiring('a = 1', '# x'), { ...facts, config: [{ path: main, fact: regular('', 'other') }] }),
+    trialOf(bare, wiring('a = 2', '# x'), facts, '/run/own'),
+    trialOf(bare, wiring('a = 1', '# y'), facts, '/run/own'),
+    trialOf(wiring('b = 1', null), wiring('a = 1', '# x'), facts, '/run/own'),
+    trialOf(bare, wiring('a = 1', '# x'), { ...facts, version: '2.2.0' }, '/run/own'),
+    trialOf(bare, wiring('a = 1', '# x'), reading(main), '/run/own'),
+    trialOf(
+      bare,
+      wiring('a = 1', '# x'),
+      { ...facts, config: [{ path: main, fact: regular('', 'other') }] },
+      '/run/own',
+    ),
   ];
   t.equal(new Set([id, ...others.map((one) => one.id)]).size, others.length + 1);
 });

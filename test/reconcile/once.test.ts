@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create } from 'tar';
 import t, { type Test } from 'tap';
+import { paths } from '../../daemon/decide/paths.ts';
 import type { Host } from '../../daemon/host/host.ts';
 import type { Outcome } from '../../daemon/model/outcome.ts';
 import { type Problem, problemOf as problemIn } from '../../daemon/model/problem.ts';
@@ -446,4 +447,38 @@ t.test('a restart waits for containers that are being created, but not for ever'
   const at = Number(containerd.jobs[0]?.split(' ')[1]);
   t.ok(at >= 30_000 && at < 32_000, `restarted after ${at} ms`);
   t.ok(node.fake.lines.some((line) => line.startsWith('warn: containers were being created')));
+});
+
+t.test('a plan that somebody looks at in the middle of a tick is no obstacle to it', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  wish(node, 'spin-v2');
+  const { host } = node.fake;
+  const looked: string[] = [];
+  const beside: Host = {
+    ...host,
+    tools: {
+      run: async (argv, options) => {
+        if (argv.includes('dump') && looked.length === 0) {
+          looked.push('begins');
+          const { decision } = await node.plan();
+          looked.push(decision.plan.kind);
+        }
+        return host.tools.run(argv, options);
+      },
+    },
+  };
+  node.write('/etc/containerd/config.toml', 'version = 3\n');
+  t.equal((await node.once({}, beside)).outcome.kind, 'converged');
+  t.strictSame(looked, ['begins', 'steps']);
+  t.strictSame(await host.files.names(paths.trials), [], 'and neither leaves anything behind');
+});
+
+t.test('a trial that a killed plan left is swept an hour later, one that goes on is not', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const now = node.fake.host.clock.now();
+  for (const at of [now - 3_600_000, now - 60_000, now + 7_200_000])
+    node.write(`${paths.trials}/${at}-0123456789ab/after/config.toml`, 'secret = "x"\n');
+  node.write(`${paths.trials}/0123456789abcdef/after/config.toml`, '');
+  await node.once();
+  t.strictSame(await node.fake.host.files.names(paths.trials), [`${now - 60_000}-0123456789ab`]);
 });
