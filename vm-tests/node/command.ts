@@ -12,6 +12,7 @@ export type CommandOptions = {
   /** Milliseconds until SIGKILL; 10 minutes unless told. */
   readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
+  readonly cwd?: string;
   /** Added to this process's environment, or all there is with `cleanEnv`. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cleanEnv?: boolean;
@@ -24,6 +25,7 @@ export const attempt = (argv: readonly string[], options: CommandOptions = {}): 
     const [file = '', ...rest] = argv;
     const child = spawn(file, rest, {
       detached: true,
+      cwd: options.cwd,
       env: { ...(options.cleanEnv ? {} : process.env), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });

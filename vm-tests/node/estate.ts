@@ -1,5 +1,6 @@
 /**
- * Everything a node leaves on this machine while it lives: one folder, one cgroup, one mount. And the one function
+ * Everything a node leaves on this machine while it lives: one folder, one cgroup, one mount; a cluster's control
+ * plane has a bridge instead of the mount. And the one function
  * that takes it all away again, synchronous because it also runs while the process exits. Nodes whose process died
  * without that are recognised by their owner file and removed by the next run.
  */
@@ -109,11 +110,25 @@ const lockOf = (estate: Estate): string | undefined => {
   return `/run/systemd/nspawn/locks/inode-${dev}:${ino}`;
 };
 
+/** Notes a network interface that goes away with the estate, before it is made; its name must be nobody else's. */
+export const claimBridge = (estate: Estate, bridge: string): void =>
+  writeFileSync(join(estate.dir, 'bridge'), bridge);
+
+const removeBridge = (estate: Estate): void => {
+  const note = join(estate.dir, 'bridge');
+  if (!existsSync(note)) return;
+  const bridge = readFileSync(note, 'utf8');
+  if (!existsSync(`/sys/class/net/${bridge}`)) return;
+  const done = spawnSync('ip', ['link', 'delete', bridge], { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`the bridge ${bridge} cannot be removed: ${done.stderr}`);
+};
+
 /** Ends the node, if it still runs, and removes every trace of it. */
 export const raze = (name: string): void => {
   const estate = estateOf(name);
   killAll(estate);
   removeCgroups(estate);
+  removeBridge(estate);
   const lock = lockOf(estate);
   if (lock !== undefined) rmSync(lock, { force: true });
   for (const target of mountsUnder(estate.dir)) {

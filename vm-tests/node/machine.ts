@@ -18,6 +18,7 @@ const packages: readonly (readonly [name: string, evidence: string])[] = [
   ['zstd', '/usr/bin/zstd'],
   ['util-linux', '/usr/bin/nsenter'],
   ['mount', '/usr/bin/mount'],
+  ['iproute2', '/usr/sbin/ip'],
 ];
 
 const debianFamily = (): boolean => {

@@ -1,6 +1,7 @@
 /**
  * A real node in a container: systemd as PID 1, D-Bus, and containerd unless asked otherwise, on a throw-away copy of
- * a cached image. It has a loopback network only. What it cannot show: another kernel, and loss of unwritten data.
+ * a cached image. It has a loopback network only, or a port of a bridge. What it cannot show: another kernel, and loss
+ * of unwritten data.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -33,6 +34,8 @@ export type NodeOptions = {
   readonly binds?: Readonly<Record<string, { readonly from: string; readonly readOnly?: boolean }>>;
   /** Paths in the node to text, there before its first boot. What begins with `#!` is executable. */
   readonly files?: Readonly<Record<string, string>>;
+  /** An interface `host0` that is a port of this bridge. What address it has is up to `files`. */
+  readonly bridge?: string;
 };
 
 export type TestNode = {
@@ -133,6 +136,7 @@ const launch = async (name: string, estate: Estate, options: NodeOptions): Promi
       '--keep-unit',
       '--capability=all',
       '--private-network',
+      ...(options.bridge === undefined ? [] : [`--network-bridge=${options.bridge}`]),
       '--console=pipe',
       '--system-call-filter=@keyring bpf',
       '--resolv-conf=off',

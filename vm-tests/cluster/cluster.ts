@@ -1,0 +1,197 @@
+/**
+ * A whole Kubernetes around test nodes: the control plane runs on this machine, each node is a booted Debian with its
+ * own kubelet. All of it goes away with `stop`, and with the process however that ends.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { attempt, type CommandOptions, type Progress, type Said } from '../node/command.ts';
+import {
+  claim,
+  type Estate,
+  estateOf,
+  forget,
+  freshCgroups,
+  raze,
+  razeAtExit,
+  razeLeftovers,
+} from '../node/estate.ts';
+import { prepareMachine } from '../node/machine.ts';
+import type { OciImage } from '../node/oci.ts';
+import { kubernetesBinaries } from './binaries.ts';
+import { type Client, clientFor, type Identity } from './client.ts';
+import { type ControlPlaneOptions, makeControlPlane } from './control-plane.ts';
+import {
+  type CertificateLife,
+  type ClusterNode,
+  type JoinOptions,
+  joinNode,
+  mintNodeCertificate,
+} from './join.ts';
+import { makeNetwork } from './network.ts';
+import type { Authority, Certificate } from './pki.ts';
+import type { ControlPlaneProcess } from './process.ts';
+import { serveServiceAddress } from './service-address.ts';
+import { type UntilOptions, until } from './until.ts';
+
+export type ClusterOptions = ControlPlaneOptions & { readonly progress?: Progress };
+
+/** One line of the API server's audit log. */
+export type AuditEvent = {
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username: string };
+  readonly userAgent?: string;
+  readonly responseStatus?: { readonly code: number };
+  readonly requestReceivedTimestamp: string;
+};
+
+export type Cluster = {
+  /** Where nodes, Pods and this machine reach the API server. */
+  readonly server: string;
+  readonly authority: Authority;
+  /** Path of the admin's kubeconfig. */
+  readonly kubeconfig: string;
+  /** The API server as `system:masters`. */
+  readonly admin: Client;
+  /** The API server as somebody else. */
+  as(identity: Identity): Client;
+  readonly etcd: ControlPlaneProcess;
+  readonly apiserver: ControlPlaneProcess;
+  readonly controllers: ControlPlaneProcess;
+  readonly scheduler: ControlPlaneProcess;
+  readonly nodes: readonly ClusterNode[];
+  /** Boots a node and returns when it is Ready. */
+  joinNode(options: JoinOptions): Promise<ClusterNode>;
+  mintNodeCertificate(node: string, life?: CertificateLife): Certificate;
+  /** Into every node there is by now; returns the name for a Pod's `image`. */
+  importImage(image: OciImage): Promise<string>;
+  /** As the admin; anything but exit code 0 is an error. Returns stdout. */
+  kubectl(
+    argv: readonly string[],
+    options?: Pick<CommandOptions, 'input' | 'cwd' | 'timeoutMs'>,
+  ): Promise<string>;
+  /** As the admin; returns whatever came of it. */
+  tryKubectl(
+    argv: readonly string[],
+    options?: Pick<CommandOptions, 'input' | 'cwd' | 'timeoutMs'>,
+  ): Promise<Said>;
+  /** `kubectl apply` of YAML or JSON text. */
+  apply(text: string): Promise<string>;
+  /** Asks until the answer is neither undefined nor false; the error tells how the cluster looked. */
+  waitFor<T>(what: string, probe: () => Promise<T | undefined | false>, options?: UntilOptions): Promise<T>;
+  /** What the API server was asked so far. */
+  audit(): readonly AuditEvent[];
+  /** Nodes, Pods, events, and what each part said last. */
+  logs(): Promise<string>;
+  stop(): Promise<void>;
+};
+
+let started = 0;
+
+/** An API server with etcd, controllers and scheduler; nodes join later. */
+export const startCluster = async (options: ClusterOptions = {}): Promise<Cluster> => {
+  const progress = options.progress ?? (() => undefined);
+  await prepareMachine(progress);
+  const binaries = await kubernetesBinaries(progress);
+  for (const left of razeLeftovers()) progress(`removed ${left}, left behind by a killed run`);
+  started += 1;
+  const name = `cluster-${process.pid}-${started}`;
+  const estate: Estate = estateOf(name);
+  razeAtExit(name);
+  claim(estate);
+  freshCgroups(estate);
+  const network = await makeNetwork(estate, `rcm${process.pid.toString(36)}-${started}`);
+  const plane = await makeControlPlane(estate, network, binaries, options);
+  const services = await serveServiceAddress(network);
+  const { admin, etcd, apiserver, controllers, scheduler } = plane;
+  await etcd.start();
+  await apiserver.start();
+  await Promise.all([controllers.start(), scheduler.start()]);
+
+  const nodes: ClusterNode[] = [];
+  let numbers = 0;
+  const tryKubectl: Cluster['tryKubectl'] = (argv, given) =>
+    attempt([binaries.path('kubectl'), ...argv], {
+      timeoutMs: 120_000,
+      ...given,
+      cleanEnv: true,
+      env: { KUBECONFIG: plane.adminFile, HOME: estate.dir, PATH: process.env.PATH ?? '' },
+    });
+  const kubectl: Cluster['kubectl'] = async (argv, given) => {
+    const said = await tryKubectl(argv, given);
+    if (said.code !== 0) throw new Error(`kubectl ${argv.join(' ')} ended with ${said.code}: ${said.stderr}`);
+    return said.stdout;
+  };
+  const logs = async (): Promise<string> => {
+    const parts: string[] = [];
+    const look = async (title: string, said: Promise<Said>): Promise<void> => {
+      const { stdout, stderr } = await said;
+      parts.push(`--- ${title}\n${stdout}${stderr}`);
+    };
+    for (const what of ['nodes', 'pods', 'events'])
+      await look(what, tryKubectl(['get', what, '-A', '-o', 'wide', '--request-timeout=5s']));
+    for (const part of [etcd, apiserver, controllers, scheduler])
+      parts.push(`--- ${part.name}\n${part.log().split('\n').slice(-20).join('\n')}`);
+    for (const { name, host } of nodes)
+      await look(
+        `node ${name}`,
+        host
+          .exec([
+            'journalctl',
+            '-q',
+            '--no-pager',
+            '-o',
+            'cat',
+            '-n',
+            '40',
+            '-u',
+            'kubelet',
+            '-u',
+            'containerd',
+          ])
+          .catch((error: unknown) => ({ code: 1, stdout: '', stderr: String(error) })),
+      );
+    return parts.join('\n').replace(/^(.{400}).+$/gm, '$1…');
+  };
+  return {
+    ...{ server: plane.server, authority: plane.authority, kubeconfig: plane.adminFile, admin },
+    ...{ etcd, apiserver, controllers, scheduler, nodes, kubectl, tryKubectl, logs },
+    as: (identity) => clientFor(plane.server, plane.authority.certificate, identity),
+    joinNode: async (joining) => {
+      numbers += 1;
+      const node = await joinNode(plane, network, binaries, numbers, { progress, ...joining });
+      nodes.push(node);
+      await until(`node ${node.name} is Ready`, node.isReady, { explain: logs });
+      return node;
+    },
+    mintNodeCertificate: (node, life) => mintNodeCertificate(plane, node, life),
+    importImage: async (image) => {
+      for (const node of nodes) await node.importImage(image);
+      return image.name;
+    },
+    apply: (text) => kubectl(['apply', '-f', '-'], { input: text }),
+    waitFor: (what, probe, given) => until(what, probe, { explain: logs, ...given }),
+    audit: () =>
+      readFileSync(join(estate.dir, 'audit.log'), 'utf8')
+        .split('\n')
+        .filter((line) => line.endsWith('}')) // the last one may be half written
+        .map((line) => JSON.parse(line) as AuditEvent),
+    stop: async () => {
+      await Promise.all(nodes.map(({ host }) => host.stop()));
+      services.close();
+      raze(name);
+      forget(name);
+    },
+  };
+};
+
+/** The same for a test: it ends with the test, and when that failed its logs are shown first. */
+export const clusterFor = async (t: Test, options: ClusterOptions = {}): Promise<Cluster> => {
+  const cluster = await startCluster({ progress: (line) => t.comment(line), ...options });
+  t.teardown(async () => {
+    if (!t.passing()) t.comment(await cluster.logs());
+    await cluster.stop();
+  });
+  return cluster;
+};
