@@ -5,6 +5,7 @@
  * To add one: add a row to `codes`; the compiler then accepts it everywhere, and `doctor`, `status`, the journal
  * and the metrics show it without further work.
  */
+import { clusterCodes } from './problem-cluster.ts';
 
 /** `soon`: with backoff, nothing has to change. `changed`: only when the input or the host changed. */
 export type Retry = 'soon' | 'changed';
@@ -156,6 +157,7 @@ export const codes = {
     'changed',
     'Correct /etc/rcm-node/config.toml; until then the defaults or the last good settings apply.',
   ),
+  ...clusterCodes,
   internal: row(
     'soon',
     'This is a defect of rcm-node; please report it with the output of rcm-node doctor --json.',

@@ -1,0 +1,40 @@
+/** The rows of the table of problems that are about the Kubernetes API; problem.ts says what a row is. */
+export const clusterCodes = {
+  'api-unreachable': {
+    retry: 'soon',
+    hint: 'Check the network, the proxy and the API server; what is served stays, and it is tried again with growing pauses.',
+  },
+  'api-unauthorized': {
+    retry: 'soon',
+    hint: "The API server does not accept this node's credentials: check that the kubelet can still reach it (journalctl -u kubelet), and this node's clock.",
+  },
+  'api-forbidden': {
+    retry: 'soon',
+    hint: 'Grant it: kubectl apply -k bootstrap/ brings the ClusterRole and its binding; rcm-node doctor names what is missing.',
+  },
+  'api-missing': {
+    retry: 'soon',
+    hint: 'Apply the CustomResourceDefinition (kubectl apply -k bootstrap/), or check that the object still exists.',
+  },
+  'api-conflict': {
+    retry: 'soon',
+    hint: 'Someone else wrote the object at the same moment; it is tried again.',
+  },
+  'api-invalid': {
+    retry: 'changed',
+    hint: 'The API server does not understand what this version of rcm-node asks; update the older of the two.',
+  },
+  'api-gone': {
+    retry: 'soon',
+    hint: 'The API server no longer has this version; everything is listed again.',
+  },
+  'api-busy': { retry: 'soon', hint: 'The API server is overloaded or starting; it is tried again later.' },
+  'no-identity': {
+    retry: 'soon',
+    hint: 'Start the kubelet, or set cluster.kubeconfig in /etc/rcm-node/config.toml to a kubeconfig of this node.',
+  },
+  'bad-kubeconfig': {
+    retry: 'changed',
+    hint: 'Correct the kubeconfig, or name another one as cluster.kubeconfig in /etc/rcm-node/config.toml.',
+  },
+} as const;
