@@ -20,7 +20,8 @@ export type Clock = {
   now(): number;
   /** Milliseconds that never jump; for deadlines. */
   elapsed(): number;
-  sleep(ms: number): Promise<void>;
+  /** Ends early, without an error, when the signal is given. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** In [0, 1). */
   random(): number;
 };
@@ -42,11 +43,13 @@ export type Host = {
   readonly log: Log;
 };
 
-const realClock: Clock = {
+export const realClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  sleep: async (ms) => {
-    await sleep(ms);
+  sleep: async (ms, signal) => {
+    await sleep(ms, undefined, signal && { signal }).catch((error: unknown) => {
+      if (signal?.aborted !== true) throw error;
+    });
   },
   random: () => Math.random(),
 };

@@ -1,13 +1,13 @@
 /**
- * One transfer: from one address into one new file, hashed on the way. The only file that imports node-fetch; which
- * addresses there are, and how often they are asked, is for http.ts.
+ * One transfer: from one address into one new file, hashed on the way. Which addresses there are, and how
+ * often they are asked, is for http.ts.
  */
 import { constants } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import * as tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import fetch, { type Response } from 'node-fetch';
 import { Failure } from '../model/problem.ts';
+import { fetch, type Response } from './fetch.ts';
 import { pieces } from './pieces.ts';
 import { basicAuth, type ProxySettings, proxyFor, routeTo } from './proxy.ts';
 import { openSink, removeLeftover, type Sink } from './sink.ts';

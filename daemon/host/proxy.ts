@@ -76,12 +76,14 @@ type Done = (error: Error | null, socket?: Duplex) => void;
 type Open = Set<{ destroy(): unknown }>;
 
 /** RFC 9110 section 9.3.6: any 2xx to CONNECT means that the tunnel stands. */
-const openTunnel = (
+export const openTunnel = (
   proxy: URL,
   options: tls.ConnectionOptions,
   secureContext: tls.SecureContext,
   open: Open,
   done: (error: Error | null, socket?: tls.TLSSocket) => void,
+  /** For the server behind the proxy, where that trusts others than the proxy does. */
+  inner: tls.SecureContext = secureContext,
 ): void => {
   const host = options.host ?? 'localhost';
   const target = `${isIP(host) === 6 ? `[${host}]` : host}:${options.port ?? 443}`;
@@ -96,10 +98,12 @@ const openTunnel = (
     ...(proxy.protocol === 'https:' ? { secureContext } : {}),
   });
   open.add(request);
+  request.once('close', () => open.delete(request));
   const refused = (status: number | undefined): Error =>
     new Error(`the proxy ${proxy.host} answered ${status ?? 'nothing'} to CONNECT ${target}`);
   request.once('connect', (response: http.IncomingMessage, socket: Socket, head: Buffer) => {
     open.add(socket);
+    socket.once('close', () => open.delete(socket));
     // Its errors are those of the TLS above it; without a listener the same error would end the process.
     socket.on('error', () => undefined);
     const status = response.statusCode ?? 0;
@@ -110,7 +114,7 @@ const openTunnel = (
     }
     if (head.length > 0) socket.unshift(head);
     const { host: _host, port: _port, path: _path, ...rest } = options;
-    done(null, tls.connect({ ...rest, host, socket, secureContext }));
+    done(null, tls.connect({ ...rest, host, socket, secureContext: inner }));
   });
   request.once('response', (response) => {
     response.destroy();

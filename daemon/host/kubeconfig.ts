@@ -1,0 +1,98 @@
+/**
+ * Credentials from a kubeconfig. Everything is read from the disk each time: the kubelet renews its certificate by
+ * replacing a link, a token in a file is good for an hour, and a kubeconfig is written again when a node joins again.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type Access, parseKubeconfig, type Source } from '../model/kubeconfig.ts';
+import { Failure } from '../model/problem.ts';
+import type { Credentials } from './api-connection.ts';
+import type { Why } from './api-session.ts';
+import type { Clock } from './host.ts';
+import { execCredentials } from './kubeconfig-exec.ts';
+import type { Tools } from './tools.ts';
+
+/** Tokens in files live for an hour at least, and are replaced well before they end. */
+const tokenFileMs = 60_000;
+/** Certificate and key may be two files, and one of them new already. */
+const mismatchMs = 200;
+
+const noIdentity = (message: string, file: string, cause?: unknown): Failure =>
+  new Failure({ code: 'no-identity', message, where: { file } }, cause);
+
+const readText = async (path: string): Promise<string> => {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw noIdentity(`it cannot be read: ${code}`, path, error);
+  }
+};
+
+const contentOf = async (source: Source): Promise<string> =>
+  source.kind === 'inline' ? source.text : readText(source.path);
+
+const pair = async (cert: Source, key: Source): Promise<{ cert: string; key: string }> => {
+  // The kubelet keeps both in one file; read twice, they could be of two renewals.
+  const one = await contentOf(cert);
+  const same = cert.kind === 'file' && key.kind === 'file' && cert.path === key.path;
+  return { cert: one, key: same ? one : await contentOf(key) };
+};
+
+const belongTogether = ({ cert, key }: { cert: string; key: string }): boolean => {
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
+};
+
+const tokenPattern = /^[\x21-\x7e]+$/;
+
+const tokenOf = async (source: Source, file: string): Promise<string> => {
+  const token = (await contentOf(source)).trim();
+  const where = source.kind === 'file' ? source.path : file;
+  if (!tokenPattern.test(token)) throw noIdentity('it holds no token', where);
+  return token;
+};
+
+type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
+
+/** What `connectApi` asks for its credentials. Throws Failure `no-identity` or `bad-kubeconfig`. */
+export const kubeconfigCredentials = (
+  file: string,
+  tools: Tools,
+  clock: Clock,
+): ((why: Why) => Promise<Credentials>) => {
+  const plugin = execCredentials(tools, clock);
+
+  const clientOf = async (access: Access, ca: string | undefined, why: Why): Promise<Client> => {
+    const { user } = access;
+    if (user.kind === 'exec') return plugin(user.plugin, access, ca, why);
+    if (user.kind === 'token') {
+      const token = await tokenOf(user.token, file);
+      const readAgainAfter = clock.now() + tokenFileMs;
+      return { client: { kind: 'token', token }, ...(user.token.kind === 'file' ? { readAgainAfter } : {}) };
+    }
+    const first = await pair(user.cert, user.key);
+    if (belongTogether(first)) return { client: { kind: 'certificate', ...first } };
+    await clock.sleep(mismatchMs);
+    const second = await pair(user.cert, user.key);
+    if (belongTogether(second)) return { client: { kind: 'certificate', ...second } };
+    const where = user.cert.kind === 'file' ? user.cert.path : file;
+    throw noIdentity('client certificate and key are damaged, or do not belong together', where);
+  };
+
+  return async (why) => {
+    const access = parseKubeconfig(await readText(file), file);
+    const ca = access.ca === undefined ? undefined : await contentOf(access.ca);
+    const { server, serverName, proxy } = access;
+    return {
+      server,
+      ...(serverName === undefined ? {} : { serverName }),
+      ...(proxy === undefined ? {} : { proxy }),
+      ...(ca === undefined ? {} : { ca }),
+      ...(await clientOf(access, ca, why)),
+    };
+  };
+};
