@@ -90,7 +90,8 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
   const fought = change.files
     .map((file) => fight(file, before, limits))
     .find((problem) => problem !== undefined);
-  if (fought && !rules.force) {
+  const budgeted = !rules.force && rules.unbudgeted !== true;
+  if (fought && budgeted) {
     notes.push(fought);
     return settled();
   }
@@ -108,7 +109,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
       ),
     );
   }
-  const wait = change.restart && !rules.force ? restartWait(ledger.restarts, before.now) : 0;
+  const wait = change.restart && budgeted ? restartWait(ledger.restarts, before.now) : 0;
   if (wait > 0) {
     const count = lastHour(ledger.restarts, before.now);
     notes.push({

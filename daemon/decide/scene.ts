@@ -24,6 +24,8 @@ export type Rules = {
   readonly force: boolean;
   /** Attempts before this time do not count: a person asked to try now. */
   readonly since: number | undefined;
+  /** A person takes us out: the budgets of restarts and repairs, which slow down a loop, hold nobody back. */
+  readonly unbudgeted?: boolean;
 };
 
 export type Scene = {

@@ -32,6 +32,7 @@ export type Tick = {
   readonly now: boolean;
   /** Instead of the sources; uninstall wants nothing. */
   readonly desired?: Desired;
+  readonly unbudgeted?: boolean;
 };
 
 export type Ticked = {
@@ -121,7 +122,11 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     did.push(what);
     take(await transact(host, settings, state.journal, ledger));
   }
-  const rules: Rules = { force: tick.force, since: tick.now ? host.clock.now() : undefined };
+  const rules: Rules = {
+    force: tick.force,
+    since: tick.now ? host.clock.now() : undefined,
+    unbudgeted: tick.unbudgeted === true,
+  };
   let considered = await consider(host, settings, ledger, tick, rules);
   // What was undone for a full disk, say, would only fail again at once: it waits for the next tick.
   let hopeless: string | undefined;

@@ -194,7 +194,11 @@ const undo = async (run: Run): Promise<Ended> => {
     try {
       await trace(run, { at: run.journal.at, direction: 'undo', problem });
       const job = await activate(host, gate.unit, run.journal.undoFrom, {
-        intend: (invocation) => trace(run, { undoFrom: invocation }),
+        intend: async (invocation) => {
+          // The budget never holds an undo back, and remembers it all the same.
+          await countRestart(run).catch((error) => host.log('error', problemOf(error).message));
+          await trace(run, { undoFrom: invocation });
+        },
       });
       // No reason to give up: a stop may take longer than the deadline, and somebody may have cancelled the job.
       if (job !== 'done') host.log('warn', `the restart of ${gate.unit} ended with "${job}"`);

@@ -44,7 +44,7 @@ export const uninstall = async (
   settings: Settings,
   options: { readonly activate: boolean; readonly force: boolean },
 ): Promise<Uninstalled> => {
-  const tick: Tick = { ...options, deep: false, now: true, desired: nothing };
+  const tick: Tick = { ...options, deep: false, now: true, desired: nothing, unbudgeted: true };
   const waiting = await wait(host, settings, tick);
   if (waiting) return { ticked: waiting, complete: false, left: [] };
   await stopService(host);

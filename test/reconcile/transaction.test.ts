@@ -39,6 +39,7 @@ for (const version of ['1.7.24', '2.1.4'])
       t.strictSame(containerd.served(), ['runc'], 'and healthy');
       t.equal(containerd.jobs.length, 2, 'one restart there, one back');
       t.match(ticked.ledger.bad, { problem: { code } });
+      t.equal(ticked.ledger.restarts.length, 2, 'and the budget remembers both');
 
       const { jobs, dumps } = containerd;
       const count = jobs.length;

@@ -195,3 +195,22 @@ const chrootOf =
       throw new Error(`run outside of the root: ${argv.join(' ')}`);
     return node.fake.host.tools.run([program, ...words], options);
   };
+
+t.test('the budgets that slow down a loop do not hold back who takes it out', async (t) => {
+  const node = await serving(t);
+  for (const name of ['a-v1', 'b-v1', 'c-v1', 'd-v1']) {
+    wish(node, name);
+    await node.once({ force: true });
+  }
+  wish(node, 'e-v1');
+  t.equal((await node.once()).outcome.kind, 'waiting', 'the service would have to wait');
+  for (let round = 1; round <= 4; round++) {
+    node.remove(dropIn);
+    await node.once();
+  }
+  t.equal(node.read(dropIn), undefined, 'nor does it fight any more');
+  const { complete } = await node.uninstall();
+  t.ok(complete);
+  t.strictSame(node.fake.containerd.served(), ['runc']);
+  t.equal(node.read(main), 'version = 3\n');
+});
