@@ -76,7 +76,8 @@ export const printUrl = (url: string): string => {
 
 const location = (cursor: Cursor, policy: Policy): string => {
   const url = required(cursor, string(cursor));
-  if (!URL.canParse(url)) fail(cursor, 'location is no absolute URL');
+  // URL passes over blanks and line breaks that others would take for a part of the scheme.
+  if (!URL.canParse(url) || !/^[a-z][a-z0-9+.-]*:/i.test(url)) fail(cursor, 'location is no absolute URL');
   const { protocol, hostname, host, pathname } = new URL(url);
   if (!['https:', 'http:', 'file:'].includes(protocol))
     fail(cursor, `location has the scheme "${protocol}"; https:, http: and file: are known`);
@@ -94,7 +95,8 @@ const location = (cursor: Cursor, policy: Policy): string => {
       `artifacts from the host "${hostname}" are not allowed on this node (allowedHosts)`,
       'policy-denied',
     );
-  return url;
+  // From here on the scheme is compared as text.
+  return protocol + url.slice(protocol.length);
 };
 
 const isFilePath = (pathname: string): boolean => {

@@ -50,6 +50,12 @@ const option = (cursor: Cursor, type: 'string' | 'boolean' | 'integer' | undefin
 
 const typeNames = { string: 'a string', boolean: 'true or false', integer: 'an integer' } as const;
 
+/**
+ * Where an option of a resource went into the configuration as it stood, a string had to carry the quotes of TOML within
+ * it; such manifests mean the string between them.
+ */
+const quoted = /^(["'])([^"'\\]*)\1$/;
+
 const plain = (cursor: Cursor, verbatim: boolean): OptionValue => {
   const { value } = cursor;
   if (typeof value === 'boolean' || typeof value === 'bigint') return value;
@@ -60,6 +66,8 @@ const plain = (cursor: Cursor, verbatim: boolean): OptionValue => {
   const text = required(cursor, string(cursor));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a control character in an option is what is looked for
   if (/[\u0000-\u001f\u007f]/.test(text)) fail(cursor, 'an option value holds a control character');
+  const inner = cursor.text === undefined ? quoted.exec(text)?.[2] : undefined;
+  if (inner !== undefined) return inner;
   if (verbatim) return text;
   if (text === 'true' || text === 'false') return text === 'true';
   return /^(0|-?[1-9][0-9]{0,14})$/.test(text) ? Number(text) : text;

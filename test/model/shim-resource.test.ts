@@ -75,6 +75,18 @@ t.test('an OCI runtime is described as in a file', async (t) => {
   t.same(parseShimResource(resource(spec({ runtime })), strict).runtime, runtime);
 });
 
+t.test('a string option may carry the quotes of TOML', async (t) => {
+  const options = (given: Record<string, string>) =>
+    parseShimResource(resource(spec({ containerdRuntimeOptions: given })), strict).options;
+  t.same(options({ BinaryName: '"/usr/bin/crun"', Root: "'/run/x'", A: '"' }), {
+    BinaryName: '/usr/bin/crun',
+    Root: '/run/x',
+    A: '"',
+  });
+  t.same(options({ A: '"a" or "b"', B: '\'"', C: '"a\\"' }), { A: '"a" or "b"', B: '\'"', C: '"a\\"' });
+  t.same(options({ A: '"12"', B: '12' }), { A: '12', B: 12 }, 'what is quoted is a string');
+});
+
 t.test('keys that only a newer schema knows are passed over, and so is null', async (t) => {
   const newer = {
     ...resource({

@@ -208,6 +208,10 @@ t.test('without a digest a shim is refused with the way out, unless the node tru
     message: /http proves nothing/,
     hint: 'Add the sha256, or use https.',
   });
+  const loud = `name = "a"\n${row('amd64', '', 'HTTP://example.com/a')}`;
+  t.match(problem(loud, { allowUnpinned: true }), { code: 'unpinned', message: /http proves nothing/ });
+  const file = `name = "a"\n${row('amd64', '', 'FILE:///srv/a')}`;
+  t.same(parse(file, { allowUnpinned: true }).artifact, { url: 'file:///srv/a' });
   t.equal(
     parse(`name = "a"\n${row('amd64', undefined, 'http://example.com/a')}`).artifact.url,
     'http://example.com/a',
@@ -243,6 +247,8 @@ t.test('a machine without an entry is told so, and an unknown one is named', asy
 t.test('locations are URLs of a known kind', async (t) => {
   const says = (url: string): Problem => problem(`name = "a"\n${row('amd64', undefined, url)}`);
   t.match(says('example.com/a'), { code: 'bad-value', message: /no absolute URL/, where: where(5, 1) });
+  for (const odd of [' https://example.com/a', 'ht\\ntps://example.com/a'])
+    t.match(says(odd), { code: 'bad-value', message: /no absolute URL/ }, odd);
   t.match(says('ftp://example.com/a'), { code: 'bad-value', message: /the scheme "ftp:"/ });
   t.match(says('file://host/a'), { code: 'bad-value', message: /write file:\/\/\/path/ });
   for (const bad of ['file:///a%2Fb', 'file:///a%00', 'file:///100%'])
