@@ -30,8 +30,10 @@ export type DownloadOptions = {
   readonly attempts: number;
   /** Before the second attempt; doubled each time, with full jitter. */
   readonly backoffMs: number;
-  /** Plain http, for an air-gapped network; it makes nothing of a pinned digest weaker. */
+  /** Plain http, for an air-gapped network: it makes nothing of a digest weaker, and without one it is refused. */
   readonly allowHttp?: boolean;
+  /** Where a redirect may lead besides the host it started from; anywhere when absent. */
+  readonly allows?: (to: URL) => boolean;
   readonly random?: () => number;
   /** With each piece that comes, and with 0 when a transfer begins. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
@@ -84,13 +86,19 @@ const judgeStatus = (response: Response, place: Place): void => {
   throw status >= 500 || PASSING.includes(status) ? failed(message) : refused(message);
 };
 
-const nextHop = (from: URL, response: Response): URL => {
+/** What may be asked for at all was judged with the shim, and a mirror is the node's own: only where they send us is new. */
+const nextHop = (start: URL, from: URL, response: Response, options: DownloadOptions): URL => {
   const text = response.headers.get('location') ?? '';
   if (text === '' || !URL.canParse(text, from.href)) throw refused('it redirects to no address');
   const to = new URL(text, from.href);
   if (to.protocol !== 'https:' && !(to.protocol === 'http:' && from.protocol === 'http:')) {
     throw refused(`it redirects from ${from.protocol.slice(0, -1)} to ${to.protocol.slice(0, -1)}`);
   }
+  if (to.host !== start.host && options.allows?.(to) === false)
+    throw new Failure({
+      code: 'policy-denied',
+      message: `it redirects to the host "${to.hostname}", which is not allowed on this node (allowedHosts)`,
+    });
   return to;
 };
 
@@ -154,7 +162,7 @@ const overHttp = async (
           signal: watch.signal,
         });
         if (REDIRECTS.includes(response.status)) {
-          url = nextHop(bare, response);
+          url = nextHop(start, bare, response, options);
           continue;
         }
         judgeStatus(response, place);
@@ -209,6 +217,8 @@ export const transfer = async (
   const url = new URL(place.location);
   if (!['https:', 'http:', 'file:'].includes(url.protocol)) throw refused(`${url.protocol} is not supported`);
   if (url.protocol === 'http:' && options.allowHttp !== true) throw refused('plain http is not allowed');
+  if (url.protocol === 'http:' && sha256 === undefined)
+    throw refused('plain http proves nothing about the sender, and no sha256 is given');
   await removeLeftover(into);
   const sink = await openSink(into);
   try {

@@ -54,11 +54,18 @@ const conclude = (places: readonly Place[]): Failure => {
 };
 
 /** Codes that speak of the address; any other is about this host's disk, which no other address makes better. */
-const OF_THE_PLACE: readonly Code[] = ['download-failed', 'download-refused', 'too-large', 'digest-mismatch'];
+const OF_THE_PLACE: readonly Code[] = [
+  'download-failed',
+  'download-refused',
+  'policy-denied',
+  'too-large',
+  'digest-mismatch',
+];
 
 /**
  * Brings `location` (https, file, and http if allowed) to `into`, mode 0600. Whatever was at `into` is replaced.
- * Throws Failure: `download-failed` (may work later), `download-refused`, `too-large`, `digest-mismatch`; of the
+ * Throws Failure: `download-failed` (may work later), `download-refused`, `policy-denied`, `too-large`,
+ * `digest-mismatch`; of the
  * disk `disk-full`, `read-only`, `cannot-write`. After a Failure there is no file.
  */
 export const download = async (

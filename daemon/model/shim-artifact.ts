@@ -74,11 +74,17 @@ export const printUrl = (url: string): string => {
   return `${protocol}//${host}${pathname}`;
 };
 
+/** `example.com` is that host at any port, `example.com:8443` at this one; no list allows any. */
+export const allowsHost = ({ hostname, host }: URL, allowedHosts: readonly string[]): boolean => {
+  const allowed = allowedHosts.map((one) => one.toLowerCase());
+  return allowed.length === 0 || allowed.includes(hostname) || allowed.includes(host);
+};
+
 const location = (cursor: Cursor, policy: Policy): string => {
   const url = required(cursor, string(cursor));
   // URL passes over blanks and line breaks that others would take for a part of the scheme.
   if (!URL.canParse(url) || !/^[a-z][a-z0-9+.-]*:/i.test(url)) fail(cursor, 'location is no absolute URL');
-  const { protocol, hostname, host, pathname } = new URL(url);
+  const { protocol, hostname, pathname } = new URL(url);
   if (!['https:', 'http:', 'file:'].includes(protocol))
     fail(cursor, `location has the scheme "${protocol}"; https:, http: and file: are known`);
   if (protocol === 'file:' && hostname !== '')
@@ -88,8 +94,7 @@ const location = (cursor: Cursor, policy: Policy): string => {
       cursor,
       'location is no path of a file: "%" has to be written %25, and %2F and %00 cannot stand in it',
     );
-  const allowed = policy.allowedHosts.map((one) => one.toLowerCase());
-  if (protocol !== 'file:' && allowed.length > 0 && !allowed.includes(hostname) && !allowed.includes(host))
+  if (protocol !== 'file:' && !allowsHost(new URL(url), policy.allowedHosts))
     fail(
       cursor,
       `artifacts from the host "${hostname}" are not allowed on this node (allowedHosts)`,

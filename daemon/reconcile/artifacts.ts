@@ -9,7 +9,7 @@ import type { Host } from '../host/host.ts';
 import { binaryName, digestOf, type Handler, storeKey } from '../model/desired.ts';
 import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { printUrl } from '../model/shim-artifact.ts';
+import { allowsHost, printUrl } from '../model/shim-artifact.ts';
 import { type Manifest, manifestName } from './store.ts';
 
 const incoming = (handler: Handler): string =>
@@ -39,8 +39,9 @@ export const fetchArtifact = async (
     totalTimeoutMs: settings.downloadTimeout * 1000,
     attempts: settings.attempts,
     backoffMs: 1000,
-    // A digest makes the transport irrelevant; without one, http was refused when the shim was read.
+    // A digest makes the transport irrelevant.
     allowHttp: true,
+    allows: (to) => allowsHost(to, settings.allowedHosts),
     random: host.clock.random,
     onProgress: (done, total) => {
       // To ask the clock is the sign of life that the watchdog waits for (pulse.ts): with each piece, not each line.

@@ -109,7 +109,13 @@ const withCa: DownloadOptions = { ...options, allowHttp: false, extraCaFile: cer
 const target = (t: Test): string => join(t.testdir(), 'artifact');
 
 type Expected = { readonly code: string; readonly message: RegExp };
-const fails = async (t: Test, location: string, given: DownloadOptions, expected: Expected, sha?: string) => {
+const fails = async (
+  t: Test,
+  location: string,
+  given: DownloadOptions,
+  expected: Expected,
+  sha: string | undefined = SHA,
+) => {
   const into = target(t);
   try {
     await download(location, sha, into, given);
@@ -270,7 +276,7 @@ t.test('a server that sends more than it announced, or chunks that are none, is 
   const good = await serveRaw(t, (socket) => {
     socket.once('data', () => socket.end(`${head}0\r\n\r\n`));
   });
-  t.match(await download(good, undefined, target(t), options), { bytes: 4 });
+  t.match(await download(good, digest(Buffer.from('four')), target(t), options), { bytes: 4 });
 });
 
 t.test('what is no HTTP is a failure that may pass', async (t) => {
@@ -354,6 +360,51 @@ t.test('a redirect from https to http is refused even where http is allowed', tl
   const expected = { code: 'download-refused', message: /redirects from https to http/ };
   await fails(t, url, { ...withCa, allowHttp: true }, expected);
   t.equal(plain.requests.length, 0);
+});
+
+t.test(
+  'a redirect leads only where the node allows it, at each hop, and nothing is asked there before',
+  async (t) => {
+    const last = await serve(t, (_, response) => response.end(BODY));
+    const other = await serve(t, (_, response) => void response.writeHead(302, { location: last.url }).end());
+    const first = await serve(t, (request, response) => {
+      response.writeHead(302, { location: request.url === '/' ? '/again' : other.url }).end();
+    });
+    const only =
+      (...urls: readonly string[]) =>
+      (to: URL): boolean =>
+        urls.some((url) => new URL(url).host === to.host);
+    const denied = {
+      code: 'policy-denied',
+      message: /redirects to the host "127\.0\.0\.1".*\(allowedHosts\)/,
+    };
+    await fails(t, first.url, { ...options, allows: only(first.url) }, denied);
+    t.equal(first.requests.length, 2, 'to itself it may redirect');
+    t.equal(other.requests.length, 0);
+    await fails(t, first.url, { ...options, allows: only(other.url) }, denied);
+    t.equal(other.requests.length, 1);
+    t.equal(last.requests.length, 0);
+    for (const given of [options, { ...options, allows: only(other.url, last.url) }])
+      t.match(await download(first.url, SHA, target(t), given), { sha256: SHA });
+  },
+);
+
+t.test('without a digest nothing comes over plain http, also not from a mirror', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => response.end(BODY));
+  const message = /plain http proves nothing about the sender/;
+  const folder = t.testdir({ shim: BODY });
+  const into = join(folder, 'artifact');
+  const refused = await download(`${url}/x`, undefined, into, options).catch(
+    ({ problem }: Failure) => problem,
+  );
+  t.match(refused, { code: 'download-refused', message });
+  t.notOk(existsSync(into));
+  const origin = pathToFileURL(folder).href;
+  const given = { ...options, mirrors: [{ prefix: origin, replace: url }] };
+  t.match(await download(`${origin}/shim`, undefined, into, given), { bytes: BODY.length });
+  t.equal(requests.length, 0, 'the original is asked instead');
+  t.match(await download(`${origin}/shim`, SHA, into, given), { sha256: SHA });
+  t.equal(requests.length, 1, 'with a digest the mirror will do');
 });
 
 t.test('credentials stay with their origin when a redirect leads elsewhere', async (t) => {

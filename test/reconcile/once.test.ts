@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { create } from 'tar';
 import t, { type Test } from 'tap';
@@ -482,3 +485,31 @@ t.test('a trial that a killed plan left is swept an hour later, one that goes on
   await node.once();
   t.strictSame(await node.fake.host.files.names(paths.trials), [`${now - 60_000}-0123456789ab`]);
 });
+
+t.test(
+  'an artifact that is redirected past allowedHosts is denied by name, and allowed by a setting',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    const serve = async (answer: RequestListener): Promise<number> => {
+      const server = createServer(answer).listen(0, '127.0.0.1');
+      t.teardown(() => server.close());
+      await once(server, 'listening');
+      return (server.address() as AddressInfo).port;
+    };
+    const end = await serve((_, response) => response.end(program('spin-v2')));
+    const start = await serve((_, response) => {
+      response.writeHead(302, { location: `http://localhost:${end}/x` }).end();
+    });
+    node.write(
+      '/etc/rcm-node/shims.d/spin-v2.toml',
+      `name = "spin-v2"\n[fetchStrategy.anonHttp]\nlocation = "http://127.0.0.1:${start}/x"\nsha256 = "${sha256(program('spin-v2'))}"\n`,
+    );
+    node.write('/etc/rcm-node/config.toml', 'allowedHosts = ["127.0.0.1"]\n');
+    t.match(problemsOf((await node.once()).outcome), [
+      { code: 'policy-denied', handler: 'spin-v2', message: /redirects to the host "localhost"/ },
+    ]);
+    node.write('/etc/rcm-node/config.toml', 'allowedHosts = ["127.0.0.1", "localhost"]\n');
+    node.fake.advance(1000);
+    t.equal((await node.once({ now: true })).outcome.kind, 'converged');
+  },
+);
