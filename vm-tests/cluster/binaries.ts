@@ -7,9 +7,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { acquireLock } from '../../daemon/host/lock.ts';
-import { attempt, type Progress, run } from '../node/command.ts';
+import { type Progress, run } from '../node/command.ts';
 import { cacheDir } from '../node/images.ts';
-import { MachineLacks } from '../node/machine.ts';
+import { provideGo } from './go.ts';
 
 /** The staging modules of Kubernetes 1.x.y are published as 0.x.y. */
 const minor = '36';
@@ -39,8 +39,8 @@ const linkFlags = [
 /** Without C, so that a program runs with any node's libraries. */
 const environment = { CGO_ENABLED: '0', GOFLAGS: '' };
 
-const build = (out: string, packages: readonly string[]): readonly string[] => [
-  ...['go', 'build', '-v', '-mod=mod', '-trimpath', '-buildvcs=false', '-ldflags', linkFlags],
+const build = (go: string, out: string, packages: readonly string[]): readonly string[] => [
+  ...[go, 'build', '-v', '-mod=mod', '-trimpath', '-buildvcs=false', '-ldflags', linkFlags],
   ...['-o', out, ...packages],
 ];
 
@@ -50,20 +50,9 @@ const etcdPackage = 'go.etcd.io/etcd/server/v3';
 /** What identifies a build; the module file follows from the version. */
 const recipe = JSON.stringify([
   kubernetesVersion,
-  build('', [...kubernetesPackages, etcdPackage]),
+  build('go', '', [...kubernetesPackages, etcdPackage]),
   environment,
 ]);
-
-/** `go version go1.26.8 linux/amd64`; 1.21 is the first that fetches a younger one by itself. */
-const requireGo = async (): Promise<void> => {
-  const said = await attempt(['go', 'version']);
-  const found = /go1\.(\d+)/.exec(said.stdout);
-  if (said.code === 0 && found !== null && Number(found[1]) >= 21) return;
-  const lack = said.code === 0 ? `${said.stdout.trim()} is too old` : 'there is no go in PATH';
-  throw new MachineLacks(
-    `Kubernetes ${kubernetesVersion} is built from source, and ${lack}: install Go 1.21 or later, see https://go.dev/dl`,
-  );
-};
 
 /** Kubernetes names its staging modules by a folder of its repository, which is not in the published module. */
 const moduleFile = (kubernetes: string): string => {
@@ -85,12 +74,11 @@ const moduleFile = (kubernetes: string): string => {
 };
 
 const compile = async (folder: string, progress: Progress): Promise<void> => {
-  await requireGo();
-  // A Go that is told to stay as it is, and is old enough to need another, would give up.
-  const go = { cwd: folder, env: { ...environment, GOTOOLCHAIN: 'auto' } };
+  const go = await provideGo(folder, progress);
+  const given = { cwd: folder, env: environment };
   await writeFile(join(folder, 'go.mod'), 'module rcm-node.test/cluster\n');
-  const argv = ['go', 'mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`];
-  const { GoMod } = JSON.parse(await run(argv, go)) as { readonly GoMod: string };
+  const argv = [go, 'mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`];
+  const { GoMod } = JSON.parse(await run(argv, given)) as { readonly GoMod: string };
   await writeFile(join(folder, 'go.mod'), moduleFile(await readFile(GoMod, 'utf8')));
   let compiled = 0;
   const counting = (line: string): void => {
@@ -98,9 +86,9 @@ const compile = async (folder: string, progress: Progress): Promise<void> => {
     compiled += 1;
     if (compiled % 200 === 0) progress(`compiled ${compiled} Go packages of about 1,900`);
   };
-  const options = { ...go, progress: counting, timeoutMs: 3_600_000 };
-  await run(build(`${folder}/`, kubernetesPackages), options);
-  await run(build(join(folder, 'etcd'), [etcdPackage]), options);
+  const options = { ...given, progress: counting, timeoutMs: 3_600_000 };
+  await run(build(go, `${folder}/`, kubernetesPackages), options);
+  await run(build(go, join(folder, 'etcd'), [etcdPackage]), options);
 };
 
 /** The finished programs, built first if need be: about ten minutes on two cores. */

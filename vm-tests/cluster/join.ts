@@ -63,8 +63,6 @@ export const mintNodeCertificate = (
 const isReady = ({ status }: NodeObject): boolean =>
   status.conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 
-let certificates = 0;
-
 export const joinNode = async (
   plane: ControlPlane,
   network: ClusterNetwork,
@@ -92,6 +90,7 @@ export const joinNode = async (
       ...options.files,
     },
   });
+  let certificates = 0;
   const installCertificate: ClusterNode['installCertificate'] = async ({ certificate, key }) => {
     certificates += 1;
     const file = `kubelet-client-${certificates}.pem`;

@@ -1,11 +1,13 @@
 /** The harness itself: a whole Kubernetes with two nodes of different releases. When this fails, no other cluster test means much. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { helloOciImage } from '../node/oci.ts';
-import { kubernetesVersion } from './binaries.ts';
+import { helloOciImage, ociImage } from '../node/oci.ts';
+import { kubernetesBinaries, kubernetesVersion } from './binaries.ts';
 import { clusterFor } from './cluster.ts';
+import { currentCertificate } from './kubelet.ts';
+import { rateDuring } from './rate.ts';
 
 const began = performance.now();
 const lap = (what: string): void => t.comment(`${what} after ${Math.round(performance.now() - began)} ms`);
@@ -72,6 +74,46 @@ t.test('a node may change itself, and no other node', async (t) => {
     patches.some(({ requestURI }) => requestURI === '/api/v1/nodes/node-b'),
     'and the audit log has it',
   );
+});
+
+t.test('the certificate of a node can be replaced, and one that has ended is nobody', async (t) => {
+  const ended = cluster.mintNodeCertificate('node-a', { notAfter: new Date(Date.now() - 1000) });
+  t.equal((await cluster.as(ended).request('GET', '/api/v1/nodes/node-a')).status, 401);
+  await older.installCertificate(cluster.mintNodeCertificate('node-a'));
+  await older.host.run(['systemctl', 'restart', 'kubelet']);
+  const [file] = (await older.host.run(['readlink', currentCertificate])).split('\n');
+  t.equal(file, 'kubelet-client-2.pem');
+  await cluster.waitFor('node-a is Ready', older.isReady);
+});
+
+t.test('a Pod finds the API server by its real address and by that of the service', async (t) => {
+  const kubectl = await readFile((await kubernetesBinaries((line) => t.comment(line))).path('kubectl'));
+  const image = ociImage('rcm-node.test/kubectl:1', { kubectl }, ['/kubectl', 'proxy']);
+  await cluster.importImage(image);
+  await cluster.apply(pod('asks', younger.name, image.name));
+  await cluster.waitFor('Pod asks is running', async () => (await phase('asks')()) === 'Running');
+  const ask = ['exec', 'asks', '--', '/kubectl', 'get', '--raw', '/readyz'];
+  t.equal(await cluster.kubectl(ask), 'ok', 'as the environment tells it');
+  const folder = '/var/run/secrets/kubernetes.io/serviceaccount';
+  const config = `
+clusters: [{name: a, cluster: {server: "${cluster.server}", certificate-authority: ${folder}/ca.crt}}]
+users: [{name: a, user: {tokenFile: ${folder}/token}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+current-context: a
+`;
+  const withConfig = [...ask.slice(0, 1), '-i', ...ask.slice(1), '--kubeconfig=/dev/stdin'];
+  t.equal(await cluster.kubectl(withConfig, { input: config }), 'ok', 'by its address');
+});
+
+t.test('the API server tells what it was asked', async (t) => {
+  const rate = await rateDuring(cluster.admin, async () => {
+    for (let asked = 0; asked < 20; asked += 1)
+      await cluster.admin.get('/apis/node.k8s.io/v1/runtimeclasses');
+  });
+  t.equal(Math.round((rate.requests['LIST runtimeclasses.node.k8s.io'] ?? 0) * rate.seconds), 20);
+  t.ok((rate.responseBytes['LIST runtimeclasses.node.k8s.io'] ?? 0) > 0);
+  t.ok(rate.processors > 0);
+  t.ok((rate.watches.nodes ?? 0) >= 2, 'each kubelet watches its Node');
 });
 
 t.test('kubectl apply -k applies a folder, and a DaemonSet reaches every node', async (t) => {

@@ -11,7 +11,9 @@ export class MachineLacks extends Error {
 }
 
 /** Package to install, and the file that shows it is there. */
-const packages: readonly (readonly [name: string, evidence: string])[] = [
+type Package = readonly [name: string, evidence: string];
+
+const packages: readonly Package[] = [
   ['mmdebstrap', '/usr/bin/mmdebstrap'],
   ['systemd-container', '/usr/bin/systemd-nspawn'],
   ['debian-archive-keyring', '/usr/share/keyrings/debian-archive-keyring.gpg'],
@@ -27,24 +29,33 @@ const debianFamily = (): boolean => {
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(osRelease) && existsSync('/usr/bin/apt-get');
 };
 
-/** Makes sure that nodes can be built and booted here. Idempotent; silent when nothing is missing. */
-export const prepareMachine = async (progress: Progress): Promise<void> => {
-  if (process.platform !== 'linux' || process.arch !== 'x64')
-    throw new MachineLacks(`test nodes need Linux on x86-64; this is ${process.platform} on ${process.arch}`);
-  const missing = packages.filter(([, evidence]) => !existsSync(evidence)).map(([name]) => name);
-  if (process.getuid?.() !== 0)
-    throw new MachineLacks(
-      `test nodes need root (they boot systemd in containers)${missing.length ? `, and these are missing: ${missing.join(' ')}` : ''}`,
-    );
+/** Installs those of `wanted` whose evidence is missing; `purpose` is for the person who sees it happen. */
+export const providePackages = async (
+  wanted: readonly Package[],
+  purpose: string,
+  progress: Progress,
+): Promise<void> => {
+  const missing = wanted.filter(([, evidence]) => !existsSync(evidence)).map(([name]) => name);
   if (missing.length === 0) return;
+  if (process.getuid?.() !== 0)
+    throw new MachineLacks(`${purpose} needs root to install what is missing: ${missing.join(' ')}`);
   if (!debianFamily())
     throw new MachineLacks(
       `these Debian packages, or what they contain, are missing: ${missing.join(' ')}. They are installed by themselves on Debian and Ubuntu only`,
     );
-  progress(`installing ${missing.join(' ')} with apt-get, needed to build and boot test nodes`);
+  progress(`installing ${missing.join(' ')} with apt-get, for ${purpose}`);
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   await run(['apt-get', 'update', '-q'], { env });
   await run(['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...missing], { env });
+};
+
+/** Makes sure that nodes can be built and booted here. Idempotent; silent when nothing is missing. */
+export const prepareMachine = async (progress: Progress): Promise<void> => {
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    throw new MachineLacks(`test nodes need Linux on x86-64; this is ${process.platform} on ${process.arch}`);
+  if (process.getuid?.() !== 0)
+    throw new MachineLacks('test nodes need root, since they boot systemd in containers');
+  await providePackages(packages, 'building and booting test nodes', progress);
 };
 
 /** For scripts: like `prepareMachine`, but what is missing ends the process with exit code 2. */
