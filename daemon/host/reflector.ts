@@ -1,0 +1,236 @@
+/**
+ * A list of objects as the API server has it, kept current for ever: listed once, then watched from where the list
+ * ended. Whatever goes wrong, what was known last stays; an error is never an empty list.
+ */
+import { idleLimitMs, paceOf, retryPause, startDelay, watchSeconds } from '../decide/watching.ts';
+import { type Problem, problemOf } from '../model/problem.ts';
+import { type Api, ApiFailure, type WatchEvent } from './api.ts';
+import type { Clock } from './host.ts';
+import { type KubeObject, keyOf, objectOf, pageOf, versionOf } from './reflector-objects.ts';
+
+export type { KubeObject };
+
+export type Reflected<T> = {
+  /** Undefined: never listed yet. */
+  readonly items: readonly T[] | undefined;
+  /** `clock.now` of the last proof that this is current: a list, an event or a bookmark. */
+  readonly confirmed: number | undefined;
+  /** `clock.now` of the last list that was read from etcd and not from a server's cache, which may lag. */
+  readonly consistent: number | undefined;
+  /** Set while it cannot be refreshed. */
+  readonly problem: Problem | undefined;
+};
+
+export type Reflector<T> = {
+  current(): Reflected<T>;
+  /** Has everything listed anew and consistently: what is missing then is gone. Ask for `consistent` to see it done. */
+  relist(): void;
+  stop(): void;
+};
+
+/**
+ * Which version a list has to show. `cached`: any, from the server's memory, as thousands of nodes ask when they start.
+ * `newer`: from memory, too, but not older than what was seen. `consistent`: the present. None has a `limit`, with which
+ * a server would read etcd instead.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
+ */
+type Need = 'cached' | 'newer' | 'consistent';
+
+const minute = 60_000;
+/** What a server may be early with the end that was asked for. */
+const toleranceMs = 5000;
+
+export const reflect = <T extends KubeObject>(
+  api: Api,
+  clock: Clock,
+  what: {
+    readonly path: string;
+    readonly query?: Readonly<Record<string, string>>;
+    /** The first list comes somewhere within this time. */
+    readonly startJitterMs: number;
+    /** Called when items or problem changed, once for a burst. */
+    onChange(now: Reflected<T>): void;
+    /** As in watching.ts unless told. */
+    readonly idleMs?: number;
+  },
+): Reflector<T> => {
+  const stopping = new AbortController();
+  const state: {
+    items?: Map<string, T>;
+    confirmed?: number;
+    consistent?: number;
+    problem?: Problem | undefined;
+    version?: string;
+    need: Need | undefined;
+    failures: number;
+    /** Watches in a row that broke off before anything came. */
+    silent: number;
+    /** The request under way. */
+    running?: AbortController;
+    watching: boolean;
+    /** The watch under way was accepted. */
+    opened: boolean;
+    interrupted: boolean;
+    told: boolean;
+  } = {
+    need: 'cached',
+    failures: 0,
+    silent: 0,
+    watching: false,
+    opened: false,
+    interrupted: false,
+    told: true,
+  };
+
+  const current = (): Reflected<T> => ({
+    items: state.items && [...state.items.values()],
+    confirmed: state.confirmed,
+    consistent: state.consistent,
+    problem: state.problem,
+  });
+
+  const changed = (): void => {
+    if (!state.told) return;
+    state.told = false;
+    setImmediate(() => {
+      state.told = true;
+      if (!stopping.signal.aborted) what.onChange(current());
+    });
+  };
+
+  const setProblem = (problem: Problem | undefined): void => {
+    const same = state.problem?.code === problem?.code && state.problem?.message === problem?.message;
+    state.problem = problem;
+    if (!same) changed();
+  };
+
+  const begin = (): AbortSignal => {
+    state.running = new AbortController();
+    if (stopping.signal.aborted) state.running.abort();
+    return state.running.signal;
+  };
+
+  const list = async (need: Need): Promise<void> => {
+    const versions = {
+      cached: { resourceVersion: '0' },
+      newer: { resourceVersion: state.version ?? '0', resourceVersionMatch: 'NotOlderThan' },
+      consistent: {},
+    }[need];
+    const items = new Map<string, T>();
+    let query: Readonly<Record<string, string>> = { ...what.query, ...versions };
+    let version: string;
+    for (;;) {
+      const page = pageOf<T>(await api.request('GET', what.path, { query, signal: begin() }));
+      for (const item of page.items) items.set(keyOf(item), item);
+      version = page.version;
+      if (page.next === undefined) break;
+      query = { ...what.query, continue: page.next };
+    }
+    state.items = items;
+    state.version = version;
+    state.confirmed = clock.now();
+    if (need === 'consistent') state.consistent = state.confirmed;
+    state.problem = undefined;
+    changed();
+  };
+
+  const onEvent = ({ type, object }: WatchEvent): void => {
+    if (state.interrupted) return;
+    state.version = versionOf(object);
+    state.confirmed = clock.now();
+    state.failures = 0;
+    state.silent = 0;
+    if (type === 'BOOKMARK' || state.items === undefined) return;
+    const item = objectOf<T>(object);
+    if (type === 'DELETED') state.items.delete(keyOf(item));
+    else state.items.set(keyOf(item), item);
+    changed();
+  };
+
+  /** Milliseconds to wait before the next one. */
+  const watch = async (): Promise<number> => {
+    const seconds = watchSeconds(clock.random());
+    const begun = clock.elapsed();
+    const query = {
+      ...what.query,
+      resourceVersion: state.version ?? '0',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(seconds),
+    };
+    const onOpen = (): void => {
+      state.opened = true;
+      setProblem(undefined);
+    };
+    const idleMs = what.idleMs ?? idleLimitMs;
+    await api.watch(what.path, { query, idleMs, onOpen, onEvent, signal: begin() });
+    const lasted = clock.elapsed() - begun;
+    if (lasted > minute) state.failures = 0;
+    if (lasted >= seconds * 1000 - toleranceMs) return 0;
+    // A server that goes down ends all watches in order, and all at once: not to meet again at the next server.
+    state.failures++;
+    return retryPause({ failures: state.failures, pace: 'usual', random: clock.random() });
+  };
+
+  const failed = (error: unknown, listing: Need | undefined): number => {
+    const problem = problemOf(error);
+    const api = error instanceof ApiFailure ? error : undefined;
+    if (listing !== undefined) state.need ??= listing;
+    // Which versions a server still has, or has already, is no matter of a person.
+    const isAge = problem.code === 'api-gone' || api?.tooNew === true;
+    if (isAge) state.need = listing !== undefined || api?.tooNew ? 'consistent' : (state.need ?? 'newer');
+    // Without its definition everything was removed, and nobody was told.
+    if (problem.code === 'api-missing' && state.version !== undefined) state.need ??= 'newer';
+    // Twice nothing at all came, not even a bookmark: after etcd was restored from a backup, a server counts up to the
+    // version that we have seen already, and is silent until it is there.
+    if (state.opened && ++state.silent > 1) state.need ??= 'newer';
+    // A watch that stood and broke off is resumed; it is a problem when that does not work.
+    if (!isAge && !state.opened) setProblem(problem);
+    state.failures++;
+    return retryPause({
+      failures: state.failures,
+      pace: paceOf(problem.code),
+      retryAfterMs: api?.retryAfterMs,
+      random: clock.random(),
+    });
+  };
+
+  const step = async (): Promise<number> => {
+    const need = state.need;
+    state.need = undefined;
+    state.watching = need === undefined;
+    state.opened = false;
+    state.interrupted = false;
+    try {
+      if (need === undefined) return await watch();
+      await list(need);
+      return 0;
+    } catch (error) {
+      if (state.interrupted || stopping.signal.aborted) return 0;
+      return failed(error, need);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    await clock.sleep(startDelay(what.startJitterMs, clock.random()), stopping.signal);
+    while (!stopping.signal.aborted) {
+      const pause = await step();
+      state.watching = false;
+      if (pause > 0) await clock.sleep(pause, stopping.signal);
+    }
+  };
+  void run();
+
+  return {
+    current,
+    relist: () => {
+      state.need = 'consistent';
+      if (!state.watching) return;
+      state.interrupted = true;
+      state.running?.abort();
+    },
+    stop: () => {
+      stopping.abort();
+      state.running?.abort();
+    },
+  };
+};
