@@ -2,7 +2,8 @@
  * `npm run build`: the daemon as one executable per architecture, both from either one.
  *
  *     dist/rcm-node.cjs                   the bundle
- *     dist/linux-<architecture>/          what a host gets: rcm-node, libatomic.so.1, the licences
+ *     dist/linux-<architecture>/          what a host gets: rcm-node, libatomic.so.1, the units, the licences
+ *     dist/image/                         the image that brings it there (image.ts)
  *     dist/SHA256SUMS
  *
  * The same inputs give the same bytes on the same build architecture.
@@ -15,12 +16,17 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { bundle } from './bundle.ts';
 import { FIXED_SEED, forAnySeed } from './codecache.ts';
-import { ARCHITECTURES, type Architecture, libatomicFor, nodeFor } from './downloads.ts';
+import { libatomicFor } from './debian.ts';
+import { ARCHITECTURES, type Architecture, nodeFor } from './downloads.ts';
 import { architecture as architectureOf, strip, withFullLastPage, withRunPath } from './elf.ts';
+import { writeImage } from './image.ts';
 import { licenses } from './licenses.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+
+/** A version brings the units that fit it, so that going back to it brings them back. */
+const units = ['rcm-node.service', 'rcm-node-uninstall.service'];
 
 /** Another entry than the daemon's serves to try the packaging itself. */
 const entry = process.argv[2] ?? 'daemon/main.ts';
@@ -103,10 +109,14 @@ for (const architecture of ARCHITECTURES) {
   if (architecture === process.arch) prove(join(folder, 'rcm-node'));
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), licenses(root, Object.keys(inputs), node.license));
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+  for (const unit of units) copyFileSync(join(root, 'systemd', unit), join(folder, unit));
   made.push(
-    ...['rcm-node', 'libatomic.so.1', 'THIRD-PARTY-LICENSES', 'LICENSE'].map((name) => join(folder, name)),
+    ...['rcm-node', 'libatomic.so.1', ...units, 'THIRD-PARTY-LICENSES', 'LICENSE'].map((name) =>
+      join(folder, name),
+    ),
   );
 }
+made.push(...(await writeImage(dist, manifest.version)));
 
 const sums = made.map((path) => {
   const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');

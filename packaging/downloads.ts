@@ -1,7 +1,6 @@
 /**
- * The two things an executable is made of that this repository does not hold: Node itself, and the one shared
- * library Node needs that minimal hosts lack. Pinned by digest here, fetched with npm and apt, and kept in a cache,
- * so a second build needs no network and a changed download fails the build.
+ * What an executable is made of that this repository does not hold: Node, pinned by digest here and fetched with npm.
+ * Downloads are kept in a cache, so a second build needs no network and a changed download fails the build.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -24,28 +23,7 @@ const NODE = {
   },
 } as const;
 
-/**
- * Debian 12's libatomic: needs nothing newer than glibc 2.17, less than Node itself (2.28). libstdc++ and libgcc are
- * not taken along: every host with apt, dnf or zypper has them, and newer than the ones we could bring.
- */
-const LIBATOMIC = {
-  pool: 'http://deb.debian.org/debian/pool/main/g/gcc-12',
-  version: '12.2.0-14+deb12u1',
-  x64: {
-    debian: 'amd64',
-    triplet: 'x86_64-linux-gnu',
-    sha256: 'fbd4e154a6b444229ea002cc209df099209c0adc09102e5fd21239a3d2b55e2d',
-  },
-  arm64: {
-    debian: 'arm64',
-    triplet: 'aarch64-linux-gnu',
-    sha256: '1693aa13ce2b30d061a519fc28b77b9bab8c8e45804ced5969d99821e1bc2159',
-  },
-} as const;
-
-const APT_HELPER = '/usr/lib/apt/apt-helper';
-
-const digest = (algorithm: 'sha256' | 'sha512', encoding: 'hex' | 'base64', path: string): string =>
+export const digest = (algorithm: 'sha256' | 'sha512', encoding: 'hex' | 'base64', path: string): string =>
   createHash(algorithm).update(readFileSync(path)).digest(encoding);
 
 /** The cache folder, `~/.cache/rcm-node/build`, made when missing. Safe to delete at any time. */
@@ -56,7 +34,11 @@ export function cacheFolder(): string {
 }
 
 /** Fills `path` with `fetch` unless it is there already with the right content; throws when the content is wrong. */
-function pinned(path: string, isRight: (path: string) => boolean, fetch: (folder: string) => void): string {
+export function pinned(
+  path: string,
+  isRight: (path: string) => boolean,
+  fetch: (folder: string) => void,
+): string {
   if (existsSync(path) && isRight(path)) return path;
   const folder = `${path}.incoming-${process.pid}`;
   rmSync(folder, { recursive: true, force: true });
@@ -66,7 +48,7 @@ function pinned(path: string, isRight: (path: string) => boolean, fetch: (folder
     const name = path.slice(path.lastIndexOf('/') + 1);
     const fetched = join(folder, name);
     if (!isRight(fetched))
-      throw new Error(`${name} is not the file that packaging/downloads.ts pins; it was discarded`);
+      throw new Error(`${name} is not the file that packaging/ pins by digest; it was discarded`);
     renameSync(fetched, path);
     return path;
   } finally {
@@ -104,27 +86,4 @@ export async function nodeFor(architecture: Architecture, wanted: string) {
   if (executable === undefined || license === undefined)
     throw new Error(`${spec} holds no bin/node or no LICENSE`);
   return { executable, license: license.toString() };
-}
-
-/** The bytes of `libatomic.so.1` for `architecture`. Leaves dpkg and apt of this machine as they are. */
-export function libatomicFor(architecture: Architecture): Buffer {
-  const { debian, triplet, sha256 } = LIBATOMIC[architecture];
-  const name = `libatomic1_${LIBATOMIC.version}_${debian}.deb`;
-  const archive = pinned(
-    join(cacheFolder(), name),
-    (path) => digest('sha256', 'hex', path) === sha256,
-    (folder) => {
-      if (!existsSync(APT_HELPER))
-        throw new Error(`fetching ${name} needs apt; or put it into ${cacheFolder()} yourself`);
-      const args = ['download-file', `${LIBATOMIC.pool}/${name}`, join(folder, name), `SHA256:${sha256}`];
-      execFileSync(APT_HELPER, args, { stdio: 'pipe' });
-    },
-  );
-  const folder = join(cacheFolder(), `libatomic-${architecture}-${process.pid}`);
-  try {
-    execFileSync('dpkg-deb', ['-x', archive, folder], { stdio: 'pipe' });
-    return readFileSync(join(folder, 'usr', 'lib', triplet, 'libatomic.so.1'));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }

@@ -104,3 +104,13 @@ t.test('systemd knows every line of the unit', { skip: missing }, async (t) => {
   t.same(ours, [], `verify ended with ${status}`);
   t.match(text, /^ExecStart=\/opt\/rcm-node\/bin\/rcm-node run$/m);
 });
+
+t.test('the unit that uninstalls has the same sandbox, and may remove the folders themselves', async (t) => {
+  const other = readFileSync(join(path, '..', 'rcm-node-uninstall.service'), 'utf8');
+  const sandbox = (of: string): string =>
+    of.slice(of.indexOf('NoNewPrivileges='), of.indexOf('\n[Install]') + 1 || undefined).trim();
+  t.equal(sandbox(other), sandbox(text));
+  t.match(other, /^ExecStart=\/opt\/rcm-node\/bin\/rcm-node uninstall --json$/m);
+  for (const key of ['StateDirectory', 'RuntimeDirectory', 'ConfigurationDirectory'])
+    t.notMatch(other, new RegExp(`^${key}=`, 'm'), `${key}= would be a mount point`);
+});
