@@ -1,5 +1,5 @@
 /** The composition root: argv, environment and exit codes. What is large is loaded by the commands that need it. */
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type Command, parseCommand } from './cli/arguments.ts';
 import { json, out, paint } from './cli/output.ts';
 import { paintFor, printReport, printTrouble } from './cli/print.ts';
@@ -55,9 +55,22 @@ const parseReport = (text: string): Report => {
   return report;
 };
 
+/** Its output is the container's log, read while it works: each line is written as it comes. */
+const bootstrap = async (command: Command): Promise<number> => {
+  const [{ bootstrap: work }, { realClock }] = await Promise.all([
+    import('../bootstrap/main.ts'),
+    import('./host/host.ts'),
+  ]);
+  if (!command.bootstrap) throw new Error('bootstrap without its options');
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const payload = dirname(process.execPath);
+  return work(command.bootstrap, { payload, version, clock: realClock, arch: process.arch, say });
+};
+
 const perform = async (command: Command): Promise<number> => {
   if (command.name === 'version') return printVersion(command.json);
   if (command.name === 'status') return status(command);
+  if (command.name === 'bootstrap') return bootstrap(command);
   const { work } = await import('./cli/commands.ts');
   return work[command.name](command);
 };
@@ -95,7 +108,7 @@ process.title = 'rcm-node';
 // A closed pipe (`rcm-node plan | head`) is no error of ours, and a full disk is one. The service outlives its log.
 process.stdout.on('error', (error) => {
   const isClosed = 'code' in error && error.code === 'EPIPE';
-  if (isClosed && process.argv[2] === 'run') return;
+  if (isClosed && ['run', 'bootstrap'].includes(process.argv[2] ?? '')) return;
   if (!isClosed) process.stderr.write(`rcm-node: standard output cannot be written: ${error.message}\n`);
   process.exit(isClosed ? exitCodes.settled : exitCodes.failed);
 });

@@ -8,7 +8,7 @@ import t from 'tap';
 
 const root = join(import.meta.dirname, '..');
 
-/** Files of daemon/ with the floor they stand on; the first row that matches counts. */
+/** Files of daemon/ and bootstrap/ with the floor they stand on; the first row that matches counts. */
 const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^daemon\/model\//, 0],
   [/^daemon\/version\.ts$/, 0],
@@ -18,6 +18,10 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^daemon\/reconcile\//, 3],
   [/^daemon\/cli\//, 4],
   [/^daemon\/[\w-]+\.ts$/, 4],
+  [/^bootstrap\/(state|versions)\.ts$/, 0],
+  [/^bootstrap\/(plan|files|proof)\.ts$/, 1],
+  [/^bootstrap\/main\.ts$/, 4],
+  [/^bootstrap\/[\w-]+\.ts$/, 3],
 ];
 
 /** Each of these is used through one file of our own, so that it can be replaced, and faked, in one place. */
@@ -79,7 +83,7 @@ function imports(text: string): readonly string[] {
 
 const floorOf = (path: string): number | undefined => FLOORS.find(([pattern]) => pattern.test(path))?.[1];
 
-const files = globSync('daemon/**/*.ts', { cwd: root })
+const files = globSync(['daemon/**/*.ts', 'bootstrap/**/*.ts'], { cwd: root })
   .sort()
   .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 

@@ -8,6 +8,7 @@ export const commands = {
   status: 'show what is served, waited for and wrong',
   doctor: 'check everything that can go wrong, and say what to do',
   uninstall: 'take away everything that is ours, byte for byte',
+  bootstrap: 'place this program on a node and start its service (what the image runs)',
   version: 'print the version',
 } as const;
 
@@ -19,6 +20,14 @@ export type Command = {
   readonly activate: boolean;
   readonly json: boolean;
   readonly force: boolean;
+  /** Of `bootstrap` alone. */
+  readonly bootstrap?: {
+    readonly host: string;
+    readonly settings: string;
+    readonly uninstall: boolean;
+    readonly downgrade: boolean;
+    readonly force: boolean;
+  };
 };
 
 export type Parsed =
@@ -31,6 +40,10 @@ const options = {
   'no-activate': { type: 'boolean' },
   json: { type: 'boolean' },
   force: { type: 'boolean' },
+  host: { type: 'string' },
+  settings: { type: 'string' },
+  uninstall: { type: 'boolean' },
+  downgrade: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const;
@@ -42,6 +55,7 @@ const allowed: Readonly<Record<CommandName, readonly (keyof typeof options)[]>> 
   status: ['root', 'json'],
   doctor: ['root', 'json'],
   uninstall: ['root', 'no-activate', 'json', 'force'],
+  bootstrap: ['host', 'settings', 'uninstall', 'downgrade', 'force'],
   version: ['json'],
 };
 
@@ -51,6 +65,15 @@ const optionHelp: Readonly<Record<string, string>> = {
   json: '--json           print JSON for machines; stable within a major version',
   force:
     '--force          remove handlers that Pods still use, retry a revision that failed its proof, ignore the restart budget',
+};
+
+/** Shown by `rcm-node bootstrap --help` alone: a person on a node has no use for them. */
+const bootstrapHelp: Readonly<Record<string, string>> = {
+  host: "--host DIR       where the host's folders are mounted; /host when absent",
+  settings: '--settings DIR   where config.toml and *.toml for shims.d are mounted; /config when absent',
+  uninstall: '--uninstall      take rcm-node off the node, once no Pod uses its handlers',
+  downgrade: '--downgrade      replace a newer version',
+  force: '--force          try a build at once that did not come up on this node before',
 };
 
 export const usage = `rcm-node: makes this node's container runtime serve the handlers it is asked for
@@ -83,7 +106,7 @@ Files:
 const helpOf = (name: CommandName): string => `rcm-node ${name}: ${commands[name]}
 
 Usage: rcm-node ${name}${allowed[name].length > 0 ? ' [OPTIONS]' : ''}
-${allowed[name].length > 0 ? `\nOptions:\n${allowed[name].map((option) => `  ${optionHelp[option]}`).join('\n')}\n` : ''}`;
+${allowed[name].length > 0 ? `\nOptions:\n${allowed[name].map((option) => `  ${(name === 'bootstrap' ? bootstrapHelp : optionHelp)[option]}`).join('\n')}\n` : ''}`;
 
 export const parseCommand = (argv: readonly string[]): Parsed => {
   let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
@@ -116,6 +139,10 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
   if (odd) return { kind: 'usage', message: `--${odd} does not go with "${command}"` };
   const root = typeof values.root === 'string' ? values.root : '/';
   if (root === '') return { kind: 'usage', message: '--root needs a folder' };
+  const text = (name: string, absent: string): string => {
+    const value = values[name];
+    return typeof value === 'string' && value !== '' ? value : absent;
+  };
   return {
     kind: 'command',
     command: {
@@ -124,6 +151,17 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
       activate: values['no-activate'] !== true && root === '/',
       json: values.json === true,
       force: values.force === true,
+      ...(command === 'bootstrap'
+        ? {
+            bootstrap: {
+              host: text('host', '/host'),
+              settings: text('settings', '/config'),
+              uninstall: values.uninstall === true,
+              downgrade: values.downgrade === true,
+              force: values.force === true,
+            },
+          }
+        : {}),
     },
   };
 };

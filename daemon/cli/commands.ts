@@ -56,7 +56,7 @@ const needRoot = (): void => {
 };
 
 export const work: Readonly<
-  Record<Exclude<CommandName, 'version' | 'status'>, (command: Command) => Promise<number>>
+  Record<Exclude<CommandName, 'version' | 'status' | 'bootstrap'>, (command: Command) => Promise<number>>
 > = {
   run: async (command) => {
     needRoot();

@@ -3,6 +3,9 @@ import type { Ledger } from '../model/ledger.ts';
 import type { Outcome, Report } from '../model/outcome.ts';
 import { type Problem, printProblem } from '../model/problem.ts';
 
+/** What the service says of itself until its first tick is over; bootstrap knows it by that. */
+export const looking = 'Looking at this host';
+
 /** What a person wants to know first: what is served, by what, and what is waited for or wrong. */
 export const headline = (report: Report): string => {
   const served = report.handlers

@@ -38,6 +38,8 @@ export type Systemd = {
   daemonReload(): Promise<void>;
   /** As systemd prints it, e.g. `252.39-1~deb12u2`. */
   version(): Promise<string>;
+  /** Of the machine that it runs on, in its own words: `x86-64`, `arm64`. */
+  architecture(): Promise<string>;
 };
 
 export type SystemdOptions = {
@@ -57,6 +59,11 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
       const reply = await bus.call(call);
       if (reply.kind !== 'refusal' || reply.name !== harmless) accepted(reply, what);
     });
+  const property = (name: string): Promise<string> =>
+    withBus(base, async (bus) => {
+      const reply = await bus.call(managerProperty(name));
+      return String(unwrap(accepted(reply, `tell its ${name.toLowerCase()}`)[0]));
+    });
   const job = (verb: Verb) => (name: string, deadlineMs: number) =>
     runJob({ ...base, pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
 
@@ -69,11 +76,8 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     enable: (name) => once(`enable ${name}`, manager('EnableUnitFiles', 'asbb', [[name], false, true])),
     disable: (name) => once(`disable ${name}`, manager('DisableUnitFiles', 'asb', [[name], false])),
     daemonReload: () => once('reload the unit files', manager('Reload')),
-    version: () =>
-      withBus(base, async (bus) => {
-        const reply = await bus.call(managerVersion);
-        return String(unwrap(accepted(reply, 'tell its version')[0]));
-      }),
+    version: () => property('Version'),
+    architecture: () => property('Architecture'),
   };
 };
 
@@ -166,10 +170,10 @@ const jobResult = (text: string): JobResult => (results.has(text) ? (text as Job
 const noSuchUnit = 'org.freedesktop.systemd1.NoSuchUnit';
 const noSuchJob = 'org.freedesktop.systemd1.NoSuchJob';
 
-const managerVersion: BusCall = {
-  ...manager('Get', 'ss', ['org.freedesktop.systemd1.Manager', 'Version']),
+const managerProperty = (name: string): BusCall => ({
+  ...manager('Get', 'ss', ['org.freedesktop.systemd1.Manager', name]),
   interface: 'org.freedesktop.DBus.Properties',
-};
+});
 
 const matchJobRemoved: BusCall = {
   destination: 'org.freedesktop.DBus',

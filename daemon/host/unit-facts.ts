@@ -30,11 +30,19 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
   const [load, active, sub, invocation, fragment] = await Promise.all(
     ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'FragmentPath'].map((key) => read('Unit', key)),
   );
-  const [restarts, mainPid, execStart, environment, environmentFiles, result] = await Promise.all(
-    ['NRestarts', 'MainPID', 'ExecStart', 'Environment', 'EnvironmentFiles', 'Result'].map((key) =>
-      read('Service', key),
-    ),
-  );
+  const [restarts, mainPid, execStart, environment, environmentFiles, result, status, exit] =
+    await Promise.all(
+      [
+        'NRestarts',
+        'MainPID',
+        'ExecStart',
+        'Environment',
+        'EnvironmentFiles',
+        'Result',
+        'StatusText',
+        'ExecMainStatus',
+      ].map((key) => read('Service', key)),
+    );
   return {
     name,
     load: text(load),
@@ -50,6 +58,8 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
     environmentFiles: list(environmentFiles).map((file) => text(list(file)[0])),
     fragment: text(fragment),
     result: text(result),
+    ...(status === undefined ? {} : { status: text(status) }),
+    ...(exit === undefined ? {} : { exit: count(exit) }),
   };
 };
 

@@ -47,6 +47,10 @@ export type UnitFacts = {
   readonly fragment: string;
   /** Of a service: `success`, `exit-code`, `timeout`, …; '' of other units. */
   readonly result: string;
+  /** What the service says of itself (STATUS=); absent for other units. */
+  readonly status?: string;
+  /** Exit code, or number of the signal, of the main process that ended last; 203 could not be started at all. */
+  readonly exit?: number;
 };
 
 export type SandboxFact = { readonly id: string; readonly handler: string };

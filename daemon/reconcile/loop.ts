@@ -4,7 +4,7 @@
  */
 import { nextTick } from '../decide/cadence.ts';
 import { folderOf, paths } from '../decide/paths.ts';
-import { headline } from '../decide/summary.ts';
+import { headline, looking } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { Notifier } from '../host/notify.ts';
 import { watchFolders } from '../host/watch.ts';
@@ -56,7 +56,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   let previous: Report | undefined;
   let swept = Number.NEGATIVE_INFINITY;
   // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
-  await notifier.ready('Looking at this host');
+  await notifier.ready(looking);
   let said = '';
   // Each status is a process of its own (systemd-notify): only what is new is worth one.
   const say = async (line: string): Promise<void> => {

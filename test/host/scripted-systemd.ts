@@ -102,6 +102,8 @@ export type UnitProperties = {
   readonly ExecStart?: readonly (readonly string[])[];
   readonly Environment?: readonly string[];
   readonly EnvironmentFiles?: readonly string[];
+  readonly StatusText?: string;
+  readonly ExecMainStatus?: number;
 };
 
 const signatures: Readonly<Record<string, string>> = {
@@ -111,6 +113,7 @@ const signatures: Readonly<Record<string, string>> = {
   ExecStart: 'a(sasbttttuii)',
   Environment: 'as',
   EnvironmentFiles: 'a(sb)',
+  ExecMainStatus: 'i',
 };
 const ofService: ReadonlySet<string> = new Set([
   'NRestarts',
@@ -119,6 +122,8 @@ const ofService: ReadonlySet<string> = new Set([
   'ExecStart',
   'Environment',
   'EnvironmentFiles',
+  'StatusText',
+  'ExecMainStatus',
 ]);
 
 const variant = (key: string, value: unknown): Variant => {
@@ -216,6 +221,7 @@ export class ScriptedSystemd {
   }
 
   #get(message: Message, path: string, iface: string, key: string): undefined {
+    if (key === 'Architecture') return this.#reply(message, 'v', [new Variant('s', 'x86-64')]);
     if (key === 'Version') return this.#reply(message, 'v', [new Variant('s', '252.39-1~deb12u2')]);
     const found = [...this.units].find(([name]) => pathOf(name) === path)?.[1];
     // systemd shows a unit that does not exist as an object like any other.

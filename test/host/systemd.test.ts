@@ -186,6 +186,7 @@ t.test('the small operations', { skip: noBusHere }, async (t) => {
       'ResetFailedUnit containerd.service',
     ]);
     t.equal(await systemd.version(), '252.39-1~deb12u2');
+    t.equal(await systemd.architecture(), 'x86-64');
     t.match(await systemd.unit('containerd.service'), { load: 'loaded', active: 'active' });
   });
 

@@ -31,7 +31,7 @@ const exited = 2; // ContainerState CONTAINER_EXITED
 const node = 2; // NamespaceMode NODE
 
 /** Lines are `<time> <stream> <F or P> <text>`; P means that the line goes on. */
-const plainLog = (text: string): string =>
+export const plainLog = (text: string): string =>
   text
     .split('\n')
     .map((line) => /^\S+ (?:stdout|stderr) ([FP]) ?(.*)$/s.exec(line))

@@ -1,0 +1,82 @@
+/**
+ * The files beside the executable: the unit, and settings and wishes from the ConfigMap. One rule for all of them: what
+ * somebody else wrote, or changed since we did, stays as it is and is named.
+ */
+import { createHash } from 'node:crypto';
+import { paths } from '../daemon/decide/paths.ts';
+import type { FileFact } from '../daemon/model/observed.ts';
+import type { State } from './state.ts';
+
+/** `after` null removes it. */
+export type FileChange = {
+  readonly path: string;
+  readonly before: FileFact;
+  readonly after: string | null;
+  readonly mode: number;
+};
+
+type Seen = {
+  readonly payload: { readonly unit: string };
+  readonly settings: Readonly<Record<string, string>>;
+  readonly state: State;
+  readonly units: Readonly<Record<string, string>>;
+  readonly files: Readonly<Record<string, FileFact>>;
+};
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Where a key of the ConfigMap goes. */
+export const pathOfSetting = (name: string): string =>
+  name === 'config.toml' ? paths.settings : `${paths.shims}/${name}`;
+
+/** A proxy's password may stand in the settings; wishes and units hold no secrets. */
+const modeOf = (path: string): number => (path === paths.settings ? 0o600 : 0o644);
+
+export const isOurs = (fact: FileFact | undefined, path: string, wrote: State['wrote']): boolean =>
+  fact?.kind === 'regular' && wrote[path]?.includes(fact.digest) === true;
+
+export const fileChanges = (
+  { payload, settings, state, units, files }: Seen,
+  unitPath: string,
+): {
+  readonly changes: readonly FileChange[];
+  readonly notes: readonly string[];
+  readonly wrote: State['wrote'];
+} => {
+  const wished = new Map([
+    [unitPath, payload.unit],
+    ...Object.entries(settings).map(([name, text]) => [pathOfSetting(name), text] as const),
+  ]);
+  const changes: FileChange[] = [];
+  const notes: string[] = [];
+  const wrote: Record<string, readonly string[]> = { ...state.wrote };
+  for (const [path, text] of wished) {
+    const fact = files[path] ?? { kind: 'absent' };
+    const shipped = path === unitPath && fact.kind === 'regular' && Object.values(units).includes(fact.text);
+    if (fact.kind === 'regular' && fact.text === text) wrote[path] = [digest(text)];
+    else if (fact.kind === 'absent' || shipped || isOurs(fact, path, state.wrote)) {
+      changes.push({ path, before: fact, after: text, mode: modeOf(path) });
+      // Both, so that it is ours whether or not a kill comes before the write.
+      wrote[path] = [...(fact.kind === 'regular' ? [fact.digest] : []), digest(text)];
+    } else {
+      notes.push(
+        `${path} was written by somebody else, or changed since: it stays. ` +
+          (path === unitPath
+            ? `Move the change into a drop-in (systemctl edit rcm-node) and remove the file to have ours.`
+            : 'Remove it to have the one from the ConfigMap.'),
+      );
+      delete wrote[path];
+    }
+  }
+  // A ConfigMap that is not there says nothing; one that is there says that what it lacks is not wanted.
+  if (Object.keys(settings).length > 0)
+    for (const path of Object.keys(state.wrote)) {
+      if (wished.has(path)) continue;
+      const fact = files[path] ?? { kind: 'absent' };
+      if (!isOurs(fact, path, state.wrote)) delete wrote[path];
+      if (isOurs(fact, path, state.wrote)) changes.push({ path, before: fact, after: null, mode: 0 });
+      else if (fact.kind !== 'absent')
+        notes.push(`${path} is no longer in the ConfigMap, and was changed on the node: it stays.`);
+    }
+  return { changes, notes, wrote };
+};

@@ -1,0 +1,66 @@
+/** `rcm-node bootstrap`: what the image runs on each node, in the init container of the DaemonSet. */
+import { inWords } from '../daemon/decide/cadence.ts';
+import type { Clock } from '../daemon/host/host.ts';
+import { acquireLock, type Lock } from '../daemon/host/lock.ts';
+import { exitCodes } from '../daemon/model/outcome.ts';
+import { Failure, hintOf, printProblem } from '../daemon/model/problem.ts';
+import { install } from './install.ts';
+import { remove } from './remove.ts';
+import { checkSite, makeSite, type Site } from './site.ts';
+import { places } from './state.ts';
+
+export type BootstrapCommand = {
+  /** Where the host's folders are mounted. */
+  readonly host: string;
+  /** Where the ConfigMap is mounted. */
+  readonly settings: string;
+  readonly uninstall: boolean;
+  readonly downgrade: boolean;
+  readonly force: boolean;
+};
+
+/** As long as another one may need: a tick that ends, a start, and the way back. */
+const patienceMs = 900_000;
+
+const lockSite = async (site: Site): Promise<Lock> => {
+  const path = site.host.real(places.lock);
+  try {
+    return await acquireLock(path, { waitMs: 0 });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.problem.code !== 'locked') throw error;
+    site.say(`another bootstrap works on this node; waiting for it, at most ${inWords(patienceMs)}`);
+    return acquireLock(path, { waitMs: patienceMs });
+  }
+};
+
+export const bootstrap = async (
+  command: BootstrapCommand,
+  given: {
+    /** The folder that this program lies in, which is what a host gets. */
+    readonly payload: string;
+    readonly version: string;
+    readonly clock: Clock;
+    readonly arch: string;
+    readonly say: (line: string) => void;
+  },
+): Promise<number> => {
+  const site = makeSite({ ...command, ...given });
+  await checkSite(site, given.arch);
+  const lock = await lockSite(site);
+  try {
+    if (command.uninstall) {
+      await remove(site);
+      // Held until now, so nobody else can be in between; whoever waits for it finds its file gone, and makes a new one.
+      await site.host.removeTree(places.lock);
+      await site.host.dropFolder(places.bin);
+      return exitCodes.settled;
+    }
+    const { kind, ...rest } = await install(site, command);
+    if (kind === 'up' || !('problem' in rest)) return exitCodes.settled;
+    given.say(`error: ${printProblem(rest.problem)}`);
+    given.say(`  ${hintOf(rest.problem)}`);
+    return exitCodes.refused;
+  } finally {
+    await lock.release();
+  }
+};

@@ -1,0 +1,62 @@
+/** The payload's files on the host: complete under their name, or not there. */
+import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { pieces } from '../daemon/host/pieces.ts';
+import { openSink } from '../daemon/host/sink.ts';
+import { Failure } from '../daemon/model/problem.ts';
+import { incomingPrefix } from './look.ts';
+import type { Payload } from './plan.ts';
+import type { Site } from './site.ts';
+import { places, program, service } from './state.ts';
+
+const modeOf = (name: string): number => (name === program ? 0o755 : 0o644);
+
+/** Copies one file to a name that is free, and compares what was written with what was decided on. */
+const copy = async (site: Site, payload: Payload, name: string, to: string): Promise<void> => {
+  const source = await open(site.own.real(`${site.payload}/${name}`));
+  const sink = await openSink(site.host.real(to));
+  try {
+    for await (const piece of pieces(source)) await sink.write(piece);
+    const { sha256 } = await sink.finish(modeOf(name));
+    if (sha256 !== payload.files[name])
+      throw new Failure({
+        code: 'digest-mismatch',
+        message: `${name} changed while it was copied`,
+        hint: 'The image, or the disk that it lies on, is damaged: have the node pull it anew.',
+      });
+  } catch (error) {
+    await sink.discard();
+    throw error;
+  } finally {
+    await source.close();
+  }
+};
+
+/** Whatever fails, only folders under their final names are ever looked at. */
+export const placeFolder = async (site: Site, payload: Payload, folder: string): Promise<void> => {
+  const incoming = `${places.versions}/${incomingPrefix}${randomBytes(6).toString('hex')}`;
+  await site.host.makeFolder(incoming);
+  try {
+    for (const name of Object.keys(payload.files))
+      if (name !== service) await copy(site, payload, name, `${incoming}/${name}`);
+    // Last, because it syncs the folder too.
+    await site.host.put(`${incoming}/${service}`, payload.unit, modeOf(service));
+    await site.host.move(incoming, `${places.versions}/${folder}`);
+  } catch (error) {
+    await site.host.removeTree(incoming).catch(() => undefined);
+    throw error;
+  }
+};
+
+/** By rename, so that a program that runs from there keeps its own. */
+export const mendFile = async (site: Site, payload: Payload, folder: string, name: string): Promise<void> => {
+  const temporary = `${places.versions}/${incomingPrefix}${randomBytes(6).toString('hex')}`;
+  await copy(site, payload, name, temporary);
+  await site.host.move(temporary, `${places.versions}/${folder}/${name}`);
+};
+
+/** What a killed run left; only for the holder of the lock. */
+export const sweepIncoming = async (site: Site): Promise<void> => {
+  for (const name of (await site.host.names(places.versions)) ?? [])
+    if (name.startsWith(incomingPrefix)) await site.host.removeTree(`${places.versions}/${name}`);
+};

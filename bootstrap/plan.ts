@@ -1,0 +1,228 @@
+/**
+ * What bootstrap has to do, given what is there: values in, values out. A plan is data, run by install.ts step by step;
+ * whoever is killed between two steps looks again, and gets the plan for the rest.
+ */
+import { inWords } from '../daemon/decide/cadence.ts';
+import type { FileFact, UnitFacts } from '../daemon/model/observed.ts';
+import type { Problem } from '../daemon/model/problem.ts';
+import { type FileChange, fileChanges } from './files.ts';
+import { type Build, type Digests, idOf, places, type State, service } from './state.ts';
+import { isOlder } from './versions.ts';
+
+export type Payload = Build & { readonly unit: string };
+
+export type Seen = {
+  readonly payload: Payload;
+  /** Names below the ConfigMap's mount to text; none at all says nothing about what was there before. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly state: State;
+  /** The folder below `versions` that the link leads to; null without a link, or with one that leads elsewhere. */
+  readonly linked: string | null;
+  /** By folder below `versions`; a file that cannot be read has the digest ''. */
+  readonly folders: Readonly<Record<string, Digests>>;
+  /** The unit in each of these folders, as far as there is one. */
+  readonly units: Readonly<Record<string, string>>;
+  /** Everything that is to be written, and what was. */
+  readonly files: Readonly<Record<string, FileFact>>;
+  readonly service: UnitFacts;
+  readonly now: number;
+};
+
+export type Asked = { readonly downgrade: boolean; readonly force: boolean };
+
+export type Step =
+  | { readonly kind: 'remember'; readonly change: Partial<State> }
+  /** The whole folder, under its name in one rename. */
+  | { readonly kind: 'place'; readonly folder: string }
+  /** One file of a folder that is there already. */
+  | { readonly kind: 'mend'; readonly folder: string; readonly name: string }
+  | ({ readonly kind: 'file' } & FileChange)
+  | { readonly kind: 'link'; readonly folder: string }
+  /** Has systemd read its units again and start the service at boot. */
+  | { readonly kind: 'enable' }
+  | { readonly kind: 'start'; readonly how: 'start' | 'restart' }
+  /** Waits until `version` is up and has reported; what went wrong leads to `revert`. */
+  | { readonly kind: 'prove'; readonly version: string }
+  | { readonly kind: 'stop' }
+  /** Folders of versions that are neither in force nor the one before. */
+  | { readonly kind: 'prune'; readonly folders: readonly string[] };
+
+export type Plan =
+  | { readonly kind: 'settled'; readonly notes: readonly string[] }
+  | { readonly kind: 'refused'; readonly problem: Problem }
+  | {
+      readonly kind: 'steps';
+      readonly steps: readonly Step[];
+      readonly notes: readonly string[];
+      /** What is still to be told after the steps: they put things right, and that is not what was asked for. */
+      readonly instead?: Problem;
+    };
+
+export const unitPath = `${places.units}/${service}`;
+
+const minute = 60_000;
+
+/** Milliseconds until a build that did not come up is tried again: 5 min doubling to 6 h, so that nothing flaps. */
+export const retryWait = (state: State, id: string, now: number): number => {
+  const mishap = state.failed[id];
+  if (mishap === undefined) return 0;
+  const pause = Math.min(360 * minute, 5 * minute * 2 ** Math.min(mishap.attempts - 1, 10));
+  return Math.max(0, Math.min(mishap.at, now) + pause - now);
+};
+
+/** The folder for the payload: that of its version, unless another build of that version has it. */
+export const folderFor = ({ payload, state, folders }: Seen): string => {
+  const id = idOf(payload.files);
+  const owner = state.builds[payload.version]?.files ?? folders[payload.version];
+  return owner === undefined || idOf(owner) === id ? payload.version : `${payload.version}-${id.slice(0, 8)}`;
+};
+
+/** Where the service is to be when the payload does not come up; null when nothing ever did. */
+export const fallback = (seen: Seen): string | null =>
+  // Without a memory of ours, what somebody installed by hand and runs is as good as proven.
+  seen.state.good ?? (seen.service.active === 'active' && seen.state.trying === null ? seen.linked : null);
+
+const versionOf = (seen: Seen, folder: string): string =>
+  seen.state.builds[folder]?.version ?? /^\d+\.\d+\.\d+/.exec(folder)?.[0] ?? '0.0.0';
+
+export const decide = (seen: Seen, asked: Asked): Plan => {
+  const { payload, state } = seen;
+  const target = folderFor(seen);
+  const good = fallback(seen);
+  const id = idOf(payload.files);
+  if (seen.service.load === 'masked')
+    return {
+      kind: 'refused',
+      problem: {
+        code: 'unit-masked',
+        message: `${service} is masked on this node`,
+        hint: `Somebody decided that it must not run here; systemctl unmask ${service}, or keep this node out with a nodeSelector.`,
+      },
+    };
+  if (good !== null && good !== target && !asked.downgrade && isOlder(payload.version, versionOf(seen, good)))
+    return {
+      kind: 'refused',
+      problem: {
+        code: 'policy-denied',
+        message: `this node has rcm-node ${versionOf(seen, good)}, and this image is ${payload.version}: nothing was changed`,
+        hint: 'Use an image of that version or later; or allow it with the argument --downgrade in the DaemonSet.',
+      },
+    };
+  const wait = target === good || asked.force ? 0 : retryWait(state, id, seen.now);
+  if (wait > 0) return refuseAgain(seen, id, wait, good);
+  return install(seen, target, good);
+};
+
+/** The build failed here before: what is in force stays, or is put back first if a killed run did not get to it. */
+const refuseAgain = (seen: Seen, id: string, wait: number, good: string | null): Plan => {
+  const { payload, state } = seen;
+  const mishap = state.failed[id];
+  const runs =
+    good === null ? 'the service is stopped' : `rcm-node ${versionOf(seen, good)} serves this node instead`;
+  const problem: Problem = {
+    code: 'known-bad',
+    message: `rcm-node ${payload.version} did not come up on this node (attempt ${mishap?.attempts}): ${mishap?.why}; ${runs}`,
+    hint: `It is tried again in ${inWords(wait)}. Apply another image; or add the argument --force to try at once. On the node: journalctl -u rcm-node.`,
+  };
+  if (state.trying === null) return { kind: 'refused', problem };
+  return { kind: 'steps', steps: revert(seen, good), notes: [], instead: problem };
+};
+
+const install = (seen: Seen, target: string, good: string | null): Plan => {
+  const { payload, state } = seen;
+  const { changes, notes, wrote } = fileChanges(seen, unitPath);
+  const there = seen.folders[target];
+  const damaged = Object.keys(payload.files).filter((name) => there?.[name] !== payload.files[name]);
+  const placing: readonly Step[] =
+    there === undefined
+      ? [{ kind: 'place', folder: target }]
+      : damaged.map((name) => ({ kind: 'mend', folder: target, name }));
+  const files: readonly Step[] = changes.map((change) => ({ kind: 'file', ...change }));
+  const unitChanges = changes.some(({ path }) => path === unitPath);
+
+  const switches = seen.linked !== target;
+  const unproven = state.good !== target || state.trying !== null;
+  const runs = seen.service.active === 'active';
+  const how = ['inactive', 'failed'].includes(seen.service.active) ? 'start' : 'restart';
+  // Whoever was killed after the restart does not restart again.
+  const restarted = state.trying?.folder === target && !switches && isNewInvocation(seen);
+  const restarts = switches || unitChanges || damaged.length > 0 || (unproven && !restarted);
+  const isUp = runs && !restarts && !unproven;
+  if (isUp && files.length === 0 && placing.length === 0) return { kind: 'settled', notes };
+
+  const known: Partial<State> = { builds: { ...state.builds, [target]: build(payload) }, wrote };
+  if (isUp) return { kind: 'steps', notes, steps: [remember(known), ...placing, ...files] };
+  const kept = new Set([target, good, good === target ? state.former : null]);
+  const prunes = Object.keys(state.builds).filter((folder) => !kept.has(folder));
+  const proven: Partial<State> = {
+    good: target,
+    former: good === target ? state.former : good,
+    trying: null,
+    failed: without(state.failed, [idOf(payload.files)]),
+  };
+  // A version that came up once is not on trial again: no link to turn back, nothing to hold against it.
+  const trying =
+    state.good === target && !switches
+      ? state.trying
+      : { folder: target, from: restarted ? (state.trying?.from ?? null) : null };
+  return {
+    kind: 'steps',
+    notes,
+    steps: [
+      // Before the first byte: a folder that is there is then known to be ours, and damage is told from another build.
+      remember({ ...known, trying, ...(state.good === null && good !== null ? { good } : {}) }),
+      ...placing,
+      ...files,
+      ...(switches ? [{ kind: 'link', folder: target } as const] : []),
+      { kind: 'enable' },
+      ...(restarted && runs ? [] : [{ kind: 'start', how } as const]),
+      { kind: 'prove', version: payload.version },
+      remember(proven),
+      ...(prunes.length > 0
+        ? [
+            { kind: 'prune', folders: prunes } as const,
+            remember({ builds: without({ ...state.builds, [target]: build(payload) }, prunes) }),
+          ]
+        : []),
+    ],
+  };
+};
+
+const isNewInvocation = ({ state, service: { invocation } }: Seen): boolean =>
+  state.trying?.from !== null && state.trying?.from !== undefined && state.trying.from !== invocation;
+
+/** Back to `good`, or to a service that is stopped when nothing ever came up. */
+export const revert = (seen: Seen, good: string | null): readonly Step[] => {
+  if (good === null) return [{ kind: 'stop' }, remember({ trying: null })];
+  const unit = seen.units[good];
+  const fact = seen.files[unitPath];
+  const back: readonly Step[] =
+    unit === undefined || fact === undefined || (fact.kind === 'regular' && fact.text === unit)
+      ? []
+      : [{ kind: 'file', path: unitPath, before: fact, after: unit, mode: 0o644 }];
+  return [
+    ...back,
+    { kind: 'link', folder: good },
+    { kind: 'enable' },
+    { kind: 'start', how: 'restart' },
+    { kind: 'prove', version: versionOf(seen, good) },
+    remember({ trying: null }),
+  ];
+};
+
+/** What is held against the payload once it failed, before anything is put back. */
+export const blame = (seen: Seen, why: string): Partial<State> => {
+  const id = idOf(seen.payload.files);
+  const attempts = (seen.state.failed[id]?.attempts ?? 0) + 1;
+  return { failed: { ...seen.state.failed, [id]: { at: seen.now, attempts, why } } };
+};
+
+export const isOnTrial = (seen: Seen): boolean => folderFor(seen) !== fallback(seen);
+
+const build = ({ version, files }: Payload): Build => ({ version, files });
+const remember = (change: Partial<State>): Step => ({ kind: 'remember', change });
+const without = <T>(
+  record: Readonly<Record<string, T>>,
+  names: readonly string[],
+): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));

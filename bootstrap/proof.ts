@@ -1,0 +1,60 @@
+/**
+ * Whether a service that was just started has come up: systemd heard that it is ready, and it reported, as the version
+ * that was asked for. Values in, a verdict out; install.ts looks until the verdict is final.
+ */
+import { looking } from '../daemon/decide/summary.ts';
+import type { UnitFacts } from '../daemon/model/observed.ts';
+
+export type Look = {
+  readonly unit: UnitFacts;
+  /** From status.json; undefined when there is none, or none that can be read. */
+  readonly report: { readonly agent: string; readonly at: string } | undefined;
+  /** Milliseconds since its start was over. */
+  readonly elapsed: number;
+};
+
+export type Wanted = {
+  readonly version: string;
+  /** As systemd called the service right after its start. */
+  readonly invocation: string;
+  /** The time of the report that stood there before the start, which proves nothing. */
+  readonly staleAt: string | undefined;
+};
+
+export type Verdict =
+  | { readonly kind: 'up'; readonly note?: string }
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'down'; readonly why: string };
+
+/** How long it may take to report. */
+export const reportMs = 90_000;
+/** How long it has to stay up, report or not: a service that dies on its first thought gets there in less. */
+export const stableMs = 5_000;
+
+export const judgeStart = ({ unit, report, elapsed }: Look, wanted: Wanted): Verdict => {
+  if (unit.active !== 'active') return { kind: 'down', why: howItEnded(unit) };
+  if (unit.invocation !== wanted.invocation)
+    return { kind: 'down', why: `it was started anew after ${Math.round(elapsed / 1000)} s` };
+  if (elapsed < stableMs) return { kind: 'wait' };
+  if (report?.agent === wanted.version && report.at !== wanted.staleAt) return { kind: 'up' };
+  if (elapsed < reportMs) return { kind: 'wait' };
+  // A first look may download for minutes. It says so, and says something else once it is over.
+  if (unit.status === looking)
+    return { kind: 'up', note: 'it is still at its first look: rcm-node status tells how it went' };
+  const says = unit.status ? `; it says: ${unit.status}` : '';
+  return { kind: 'down', why: `it is running, but has not reported within ${reportMs / 1000} s${says}` };
+};
+
+/** What the numbers mean that systemd and the dynamic loader give. */
+const causes: Readonly<Record<number, string>> = {
+  127: 'the host lacks a library: it needs glibc 2.28 or later and libstdc++',
+  203: 'it could not be started at all: no glibc, a noexec mount, or SELinux',
+  226: 'its sandbox could not be set up',
+};
+
+export const howItEnded = (unit: UnitFacts): string => {
+  const cause = unit.exit === undefined ? undefined : causes[unit.exit];
+  const result = unit.result === '' || unit.result === 'success' ? '' : `, ${unit.result}`;
+  const exit = unit.exit === undefined || unit.exit === 0 ? '' : ` ${unit.exit}`;
+  return `it is ${unit.active}${result}${exit}${cause === undefined ? '' : ` (${cause})`}`;
+};

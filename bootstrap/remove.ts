@@ -1,0 +1,127 @@
+/**
+ * Takes rcm-node off a node, from the Pod: has systemd run `rcm-node uninstall` there, waits until nothing uses its
+ * handlers any more, then removes what bootstrap itself brought. What others changed stays and is named.
+ */
+import { paths } from '../daemon/decide/paths.ts';
+import { Failure } from '../daemon/model/problem.ts';
+import { isOurs } from './files.ts';
+import { folderOfLink, readState } from './look.ts';
+import { sweepIncoming } from './place.ts';
+import { unitPath } from './plan.ts';
+import type { Site } from './site.ts';
+import { emptyState, places, service, uninstaller } from './state.ts';
+
+const uninstallerPath = `${places.units}/${uninstaller}`;
+/** As long as its own TimeoutStartSec=, and a bit. */
+const uninstallMs = 930_000;
+const pauses = [5_000, 10_000, 20_000, 40_000, 60_000];
+
+/** The caller holds the lock. Returns when the node is clean; throws when it cannot become so by waiting. */
+export const remove = async (site: Site): Promise<void> => {
+  const state = await readState(site);
+  const linked = folderOfLink((await site.host.linkAt(places.link)).target);
+  // Who never came up has served nothing. Without a memory there is only the link to go by.
+  const served = linked !== null && (state.good !== null || state === emptyState);
+  if (served) await uninstallOnHost(site);
+  else await stop(site);
+  // First of all: without the link, whoever comes after a kill knows that the host's own part is done.
+  await site.host.point(places.link, null);
+  await sweep(site);
+  site.say('this node is clean');
+};
+
+const stop = async (site: Site): Promise<void> => {
+  const unit = await site.systemd.unit(service);
+  if (unit.load !== 'loaded') return;
+  await site.systemd.disable(service);
+  if (unit.active !== 'inactive') await site.systemd.stop(service, 450_000);
+};
+
+const uninstallOnHost = async (site: Site): Promise<void> => {
+  const shipped = await site.own.look(`${site.payload}/${uninstaller}`);
+  if (shipped.kind !== 'regular')
+    throw new Failure({
+      code: 'unsupported-host',
+      message: `${site.payload} lacks ${uninstaller}: this is not the image`,
+    });
+  await site.host.put(uninstallerPath, shipped.text, 0o644);
+  await site.systemd.daemonReload();
+  for (let attempt = 0; ; attempt += 1) {
+    site.say(`running rcm-node uninstall on the host`);
+    await site.systemd.resetFailed(uninstaller);
+    const result = await site.systemd.start(uninstaller, uninstallMs);
+    const said = await answer(site);
+    if (said?.complete) {
+      // Of what is left, the executable is for us to remove, and what is the admin's is looked at once more below.
+      for (const { path, why } of said.left)
+        if (path !== places.bin && path !== paths.shims && path !== paths.settings)
+          site.say(`note: ${path} stays: ${why}`);
+      return;
+    }
+    const pause = pauses[Math.min(attempt, pauses.length - 1)] ?? 60_000;
+    const reasons = said?.reasons ?? [];
+    site.say(
+      reasons.length > 0
+        ? `not yet: ${reasons.join('; ')}`
+        : `not yet: the job ended as "${result}"; on the node: journalctl -u ${uninstaller}`,
+    );
+    site.say(`trying again in ${pause / 1000} s`);
+    await site.clock.sleep(pause);
+  }
+};
+
+type Answer = {
+  readonly complete: boolean;
+  readonly left: readonly { readonly path: string; readonly why: string }[];
+  readonly reasons: readonly string[];
+};
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+/** What `rcm-node uninstall --json` wrote; undefined when that is nothing that can be read. */
+const answer = async (site: Site): Promise<Answer | undefined> => {
+  const fact = await site.host.look(places.uninstalled);
+  if (fact.kind !== 'regular') return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(fact.text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value)) return undefined;
+  const outcome = isRecord(value.report) && isRecord(value.report.outcome) ? value.report.outcome : {};
+  const problems = [value.error, outcome.problem, ...[outcome.for, outcome.problems].flat()];
+  return {
+    complete: value.complete === true,
+    left: (Array.isArray(value.left) ? value.left : []) as Answer['left'],
+    reasons: problems.flatMap((one) =>
+      isRecord(one) && typeof one.message === 'string' ? [one.message] : [],
+    ),
+  };
+};
+
+/** Everything that bootstrap wrote, in an order in which each kill leaves the rest to be found. */
+const sweep = async (site: Site): Promise<void> => {
+  const state = await readState(site);
+  for (const path of Object.keys(state.wrote).filter((one) => one !== unitPath)) {
+    const fact = await site.host.look(path);
+    if (isOurs(fact, path, state.wrote)) await site.host.removeTree(path);
+    else if (fact.kind !== 'absent') site.say(`note: ${path} stays: it was changed since it was written`);
+  }
+  const unit = await site.host.look(unitPath);
+  if (isOurs(unit, unitPath, state.wrote)) await site.host.removeTree(unitPath);
+  else if (unit.kind !== 'absent')
+    site.say(`note: ${unitPath} stays: it was changed since it was written; it is disabled`);
+  await site.host.removeTree(uninstallerPath);
+  await site.systemd.daemonReload();
+  await site.systemd.resetFailed(service);
+  await sweepIncoming(site);
+  for (const folder of Object.keys(state.builds)) await site.host.removeTree(`${places.versions}/${folder}`);
+  await site.host.dropFolder(places.versions);
+  await site.host.removeTree(places.state);
+  await site.host.dropFolder(paths.shims);
+  for (const path of [places.versions, paths.shims])
+    if (await site.host.isFolder(path))
+      site.say(`note: ${path} stays: there is something in it that is not ours`);
+};

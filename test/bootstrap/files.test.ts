@@ -1,0 +1,99 @@
+/** Which files bootstrap writes, keeps and takes away: only what it can prove to have written. */
+import t from 'tap';
+import { fileChanges } from '../../bootstrap/files.ts';
+import { emptyState } from '../../bootstrap/state.ts';
+import type { FileFact } from '../../daemon/model/observed.ts';
+import { sha } from './stage.ts';
+
+const unitPath = '/etc/systemd/system/rcm-node.service';
+const config = '/etc/rcm-node/config.toml';
+const wish = '/etc/rcm-node/shims.d/spin.toml';
+
+const regular = (text: string): FileFact => ({
+  kind: 'regular',
+  real: '',
+  text,
+  digest: sha(text),
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+});
+
+const given = (more: {
+  settings?: Record<string, string>;
+  wrote?: Record<string, readonly string[]>;
+  files?: Record<string, FileFact>;
+  units?: Record<string, string>;
+}) =>
+  fileChanges(
+    {
+      payload: { unit: 'unit' },
+      settings: more.settings ?? {},
+      state: { ...emptyState, wrote: more.wrote ?? {} },
+      units: more.units ?? {},
+      files: { [unitPath]: regular('unit'), ...more.files },
+    },
+    unitPath,
+  );
+
+t.test('what is missing is written, and remembered', async (t) => {
+  const { changes, wrote } = given({ settings: { 'config.toml': 'a = 1', 'spin.toml': 'name = "spin"' } });
+  t.match(changes, [
+    { path: config, after: 'a = 1', mode: 0o600 },
+    { path: wish, after: 'name = "spin"', mode: 0o644 },
+  ]);
+  t.same(wrote[config], [sha('a = 1')]);
+});
+
+t.test('what is as it shall be is ours, whoever wrote it', async (t) => {
+  const { changes, wrote } = given({ settings: { 'config.toml': 'a' }, files: { [config]: regular('a') } });
+  t.same(changes, []);
+  t.same(Object.keys(wrote).sort(), [config, unitPath].sort());
+});
+
+t.test('what we wrote is updated; both texts are ours until it is done', async (t) => {
+  const { changes, wrote } = given({
+    settings: { 'config.toml': 'b' },
+    files: { [config]: regular('a') },
+    wrote: { [config]: [sha('a')] },
+  });
+  t.match(changes, [{ path: config, after: 'b' }]);
+  t.same(wrote[config], [sha('a'), sha('b')]);
+});
+
+t.test('what somebody wrote or changed stays, and is named', async (t) => {
+  for (const wrote of [{}, { [config]: [sha('a')] }]) {
+    const { changes, notes } = given({
+      settings: { 'config.toml': 'b' },
+      files: { [config]: regular('mine') },
+      wrote,
+    });
+    t.same(changes, []);
+    t.match(notes, [/config\.toml was written by somebody else.*it stays/]);
+  }
+  t.match(given({ files: { [unitPath]: regular('mine') } }).notes, [/systemctl edit/]);
+});
+
+t.test('the unit of a version that lies on the node is ours to replace', async (t) => {
+  const { changes } = given({ files: { [unitPath]: regular('old') }, units: { '0.0.9': 'old' } });
+  t.match(changes, [{ path: unitPath, after: 'unit' }]);
+});
+
+t.test('what is no longer in the ConfigMap goes if it is unchanged', async (t) => {
+  const wrote = { [wish]: [sha('a')], [unitPath]: [sha('unit')] };
+  const settings = { 'config.toml': 'x' };
+  t.match(given({ settings, wrote, files: { [wish]: regular('a') } }).changes, [
+    {},
+    { path: wish, after: null },
+  ]);
+  const changed = given({ settings, wrote, files: { [wish]: regular('mine') } });
+  t.equal(changed.changes.length, 1);
+  t.match(changed.notes, [/no longer in the ConfigMap, and was changed/]);
+});
+
+t.test('no ConfigMap at all takes nothing away', async (t) => {
+  const wrote = { [wish]: [sha('a')] };
+  const { changes, wrote: after } = given({ wrote, files: { [wish]: regular('a') } });
+  t.same(changes, []);
+  t.same(after[wish], [sha('a')]);
+});

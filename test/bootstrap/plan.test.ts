@@ -1,0 +1,76 @@
+/** The decisions that need no host: which folder, when again, in which order. */
+import t from 'tap';
+import { decide, folderFor, retryWait, type Seen } from '../../bootstrap/plan.ts';
+import { emptyState } from '../../bootstrap/state.ts';
+import { buildId, epoch, filesOf, plainly, unitText } from './stage.ts';
+
+const seen = (more: Partial<Seen> = {}): Seen => ({
+  payload: { version: '0.2.0', files: filesOf('0.2.0'), unit: unitText('0.2.0') },
+  settings: {},
+  state: emptyState,
+  linked: null,
+  folders: {},
+  units: {},
+  files: {},
+  service: {
+    name: 'rcm-node.service',
+    load: 'not-found',
+    active: 'inactive',
+    sub: 'dead',
+    invocation: '',
+    restarts: 0,
+    mainPid: 0,
+    execStart: [],
+    environment: [],
+    environmentFiles: [],
+    fragment: '',
+    result: '',
+  },
+  now: epoch,
+  ...more,
+});
+
+t.test('nothing is written before it is remembered, and the link moves when all lies ready', async (t) => {
+  const plan = decide(seen(), plainly);
+  t.equal(plan.kind, 'steps');
+  t.same(plan.kind === 'steps' && plan.steps.map((step) => step.kind), [
+    'remember',
+    'place',
+    'file',
+    'link',
+    'enable',
+    'start',
+    'prove',
+    'remember',
+  ]);
+});
+
+t.test('a version has its folder, and another build of it one beside', async (t) => {
+  t.equal(folderFor(seen()), '0.2.0');
+  t.equal(folderFor(seen({ folders: { '0.2.0': filesOf('0.2.0') } })), '0.2.0');
+  const other = { 'rcm-node': 'other' };
+  const beside = `0.2.0-${buildId('0.2.0').slice(0, 8)}`;
+  t.equal(folderFor(seen({ folders: { '0.2.0': other } })), beside);
+  const builds = { '0.2.0': { version: '0.2.0', files: filesOf('0.2.0') } };
+  const damaged = seen({ state: { ...emptyState, builds }, folders: { '0.2.0': other } });
+  t.equal(folderFor(damaged), '0.2.0', 'damage is no other build');
+});
+
+t.test('a build that failed is tried again ever more rarely, whatever the clock says', async (t) => {
+  const minutes = (attempts: number, at = epoch): number =>
+    retryWait({ ...emptyState, failed: { id: { at, attempts, why: '' } } }, 'id', epoch) / 60_000;
+  t.same(
+    [1, 2, 3, 7, 8, 99].map((attempts) => minutes(attempts)),
+    [5, 10, 20, 320, 360, 360],
+  );
+  t.equal(minutes(1, epoch + 9_000_000), 5, 'a clock that was set back delays by one period');
+  t.equal(minutes(1, epoch - 300_000), 0);
+  t.equal(retryWait(emptyState, 'id', epoch), 0);
+});
+
+t.test('a build that failed can be asked for at once', async (t) => {
+  const failed = { [buildId('0.2.0')]: { at: epoch, attempts: 3, why: 'it died' } };
+  const state = { ...emptyState, failed };
+  t.match(decide(seen({ state }), plainly), { kind: 'refused', problem: { code: 'known-bad' } });
+  t.match(decide(seen({ state }), { downgrade: false, force: true }), { kind: 'steps' });
+});

@@ -1,0 +1,79 @@
+/** How a node is left. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { install } from '../../bootstrap/install.ts';
+import { remove } from '../../bootstrap/remove.ts';
+import { places } from '../../bootstrap/state.ts';
+import { makeNode, mortal, type Node, plainly } from './stage.ts';
+
+const files = (node: Node): readonly string[] =>
+  readdirSync(node.root, { recursive: true, withFileTypes: true })
+    .filter((one) => !one.isDirectory())
+    .map((one) => join(one.parentPath, one.name).slice(node.root.length))
+    .filter((path) => !path.startsWith('/run/'))
+    .sort();
+
+t.test('everything that was brought goes, and nothing else', async (t) => {
+  const node = makeNode(t.testdir({ config: { 'config.toml': 'a = 1', 'spin.toml': 'x', '..data': 'y' } }));
+  node.write('/etc/systemd/system/other.service', 'theirs');
+  node.write('/etc/rcm-node/shims.d/mine.toml', 'a wish');
+  const site = node.site(node.payload('0.1.0'));
+  await install(site, plainly);
+  t.equal(node.read('/etc/rcm-node/config.toml'), 'a = 1');
+  t.equal(node.read('/etc/rcm-node/shims.d/spin.toml'), 'x');
+  await remove(site);
+  t.same(files(node), ['/etc/rcm-node/shims.d/mine.toml', '/etc/systemd/system/other.service']);
+  t.match(node.said.at(-1), 'this node is clean');
+  t.match(node.said.join('\n'), /shims\.d stays/);
+  await t.test('and again', async () => remove(site));
+});
+
+t.test('what was changed since stays, and is named', async (t) => {
+  const node = makeNode(t.testdir({ config: { 'config.toml': 'a = 1' } }));
+  const site = node.site(node.payload('0.1.0'));
+  await install(site, plainly);
+  node.write('/etc/rcm-node/config.toml', 'a = 2');
+  await remove(site);
+  t.same(files(node), ['/etc/rcm-node/config.toml']);
+  t.match(node.said.join('\n'), /config\.toml stays: it was changed/);
+});
+
+t.test('Pods that use a handler are waited for, and whatever fails is tried again', async (t) => {
+  const node = makeNode(t.testdir());
+  const site = node.site(node.payload('0.1.0'));
+  await install(site, plainly);
+  node.uninstalls.push('waits', 'fails', 'waits');
+  await remove(site);
+  t.same(node.uninstalls, []);
+  t.same(files(node), []);
+  const said = node.said.join('\n');
+  t.match(said, /not yet: a Pod uses it/);
+  t.match(said, /not yet: the job ended as "failed".*journalctl -u rcm-node-uninstall/);
+});
+
+t.test('a service that never came up is stopped, and asked nothing', async (t) => {
+  const node = makeNode(t.testdir());
+  const site = node.site(node.payload('0.1.0', 'refuses'));
+  await install(site, plainly).catch(() => undefined);
+  await remove(site);
+  t.notOk(node.calls.includes('start rcm-node-uninstall.service'));
+  t.same(files(node), []);
+});
+
+t.test('killed anywhere, the next run finishes it', async (t) => {
+  t.testdir({});
+  for (const moment of ['before', 'after'] as const)
+    for (let at = 1; ; at += 1) {
+      const node = makeNode(join(t.testdirName, `${moment}-${at}`));
+      const site = node.site(node.payload('0.1.0'));
+      await install(site, plainly);
+      await install(node.site(node.payload('0.2.0')), plainly);
+      const run = mortal(site, at, moment);
+      await remove(run.site).catch(() => undefined);
+      if (run.effects() < at) break;
+      await remove(site);
+      t.same(files(node), [], `killed ${moment} effect ${at}`);
+      t.notOk(existsSync(join(node.root, places.versions)), `killed ${moment} effect ${at}`);
+    }
+});
