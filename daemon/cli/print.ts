@@ -1,8 +1,8 @@
 /** What people read: reports and checks as text, with colour on a terminal only. */
 import { headline, troubles } from '../decide/summary.ts';
-import type { Check } from '../reconcile/doctor.ts';
+import type { Check } from '../reconcile/check.ts';
 import type { Uninstalled } from '../reconcile/uninstall.ts';
-import type { Report } from '../model/outcome.ts';
+import type { ClusterFacts, Report } from '../model/outcome.ts';
 import { hintOf, type Problem, printProblem } from '../model/problem.ts';
 
 export type Paint = {
@@ -37,6 +37,7 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
     `${mark} ${headline(report).split('; ')[0]}`,
     `  ${paint.dim(`rcm-node ${report.agent}, ${report.outcome.kind}, ${ago(report.at, now)}`)}`,
   ];
+  if (report.cluster) lines.push(`  ${paint.dim(clusterLine(report.cluster, now))}`);
   if (report.handlers.length > 0) {
     const width = Math.max(7, ...report.handlers.map((one) => one.name.length));
     lines.push('', paint.bold(`  ${'HANDLER'.padEnd(width)}  STATE     SHA256        SOURCE`));
@@ -63,6 +64,12 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
   if (report.restarts.last)
     lines.push('', paint.dim(`  last restart of the runtime by rcm-node ${ago(report.restarts.last, now)}`));
   return `${lines.join('\n')}\n`;
+};
+
+const clusterLine = (cluster: ClusterFacts, now: number): string => {
+  const who = `cluster: ${cluster.node ? `node ${cluster.node}` : 'no name yet'}, as ${cluster.identity}${cluster.server ? `, ${cluster.server}` : ''}`;
+  const heard = cluster.confirmed ? `last heard ${ago(cluster.confirmed, now)}` : 'not heard yet';
+  return cluster.state === 'synced' ? `${who}, ${heard}` : `${who}, ${cluster.state}, ${heard}`;
 };
 
 const ago = (time: string, now: number): string => {

@@ -10,6 +10,8 @@ export const paths = {
   state: '/var/lib/rcm-node',
   ledger: '/var/lib/rcm-node/ledger.json',
   journal: '/var/lib/rcm-node/journal.json',
+  cluster: '/var/lib/rcm-node/cluster.json',
+  token: '/var/lib/rcm-node/identity/token',
   run: '/run/rcm-node',
   status: '/run/rcm-node/status.json',
   metrics: '/run/rcm-node/metrics.prom',

@@ -23,8 +23,16 @@ export const headline = (report: Report): string => {
   const tail = first
     ? `; ${words[report.outcome.kind]}: ${printProblem(first)}${more > 0 ? ` (and ${more} more)` : ''}`
     : '';
-  return `${what} on ${runtime}${tail}`;
+  return `${what} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
 };
+
+/** How long it lasts is not said: a line that differs at every tick would be logged at every tick. */
+const clusterWords = {
+  none: '',
+  connecting: ', waiting for the cluster',
+  synced: ', in step with the cluster',
+  stale: ', on what the cluster said last',
+} as const;
 
 const words: Readonly<Record<Outcome['kind'], string>> = {
   converged: '',

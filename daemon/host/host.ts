@@ -9,6 +9,7 @@ import type { checkBinary } from './binary.ts';
 import { type Cri, connectCri } from './cri.ts';
 import { type Files, makeFiles } from './files.ts';
 import type { download } from './http.ts';
+import type { FoundKubeconfig } from './kubelet.ts';
 import { acquireLock } from './lock.ts';
 import type { Log } from './log.ts';
 import { mappedFiles } from './processes.ts';
@@ -38,6 +39,8 @@ export type Host = {
   readonly pick: typeof pick;
   readonly checkBinary: typeof checkBinary;
   readonly mappedFiles: typeof mappedFiles;
+  /** Of this node's kubelet; undefined where there is none. Throws `no-identity` where it is not clear which one is meant. */
+  readonly kubeconfig: () => Promise<FoundKubeconfig | undefined>;
   readonly lock: typeof acquireLock;
   readonly clock: Clock;
   readonly log: Log;
@@ -58,19 +61,25 @@ export const makeHost = (options: {
   readonly root: string;
   readonly machine: Machine;
   readonly log: Log;
-}): Host => ({
-  root: options.root,
-  machine: options.machine,
-  files: makeFiles(options.root),
-  tools: makeTools(),
-  systemd: options.root === '/' ? makeSystemd({ callDeadlineMs: 10_000 }) : undefined,
-  cri: (socket) => connectCri(socket, { deadlineMs: 5_000 }),
-  // Loaded by the first fetch: a service that has all it wants keeps neither an HTTP client nor tar in memory.
-  download: async (...given) => (await import('./http.ts')).download(...given),
-  pick: async (...given) => (await import('./archive.ts')).pick(...given),
-  checkBinary: async (...given) => (await import('./binary.ts')).checkBinary(...given),
-  mappedFiles,
-  lock: acquireLock,
-  clock: realClock,
-  log: options.log,
-});
+}): Host => {
+  const { root } = options;
+  const systemd = root === '/' ? makeSystemd({ callDeadlineMs: 10_000 }) : undefined;
+  return {
+    root,
+    machine: options.machine,
+    files: makeFiles(root),
+    tools: makeTools(),
+    systemd,
+    kubeconfig: async () =>
+      (await import('./kubelet.ts')).findKubeconfig({ root, systemd, proc: systemd ? '/proc' : undefined }),
+    cri: (socket) => connectCri(socket, { deadlineMs: 5_000 }),
+    // Loaded by the first fetch: a service that has all it wants keeps neither an HTTP client nor tar in memory.
+    download: async (...given) => (await import('./http.ts')).download(...given),
+    pick: async (...given) => (await import('./archive.ts')).pick(...given),
+    checkBinary: async (...given) => (await import('./binary.ts')).checkBinary(...given),
+    mappedFiles,
+    lock: acquireLock,
+    clock: realClock,
+    log: options.log,
+  };
+};

@@ -85,14 +85,25 @@ export const kubeconfigCredentials = (
 
   return async (why) => {
     const access = parseKubeconfig(await readText(file), file);
-    const ca = access.ca === undefined ? undefined : await contentOf(access.ca);
-    const { server, serverName, proxy } = access;
-    return {
-      server,
-      ...(serverName === undefined ? {} : { serverName }),
-      ...(proxy === undefined ? {} : { proxy }),
-      ...(ca === undefined ? {} : { ca }),
-      ...(await clientOf(access, ca, why)),
-    };
+    const way = await wayOf(access);
+    return { ...way, ...(await clientOf(access, way.ca, why)) };
   };
 };
+
+type Way = Omit<Credentials, 'client' | 'readAgainAfter'>;
+
+const wayOf = async ({ server, serverName, proxy, ca }: Access): Promise<Way> => ({
+  server,
+  ...(serverName === undefined ? {} : { serverName }),
+  ...(proxy === undefined ? {} : { proxy }),
+  ...(ca === undefined ? {} : { ca: await contentOf(ca) }),
+});
+
+/** The same way to the API server, under another identity: a token of our own, in a file that may be replaced at any time. */
+export const tokenCredentials =
+  (kubeconfig: string, token: () => Promise<string>, clock: Clock): (() => Promise<Credentials>) =>
+  async () => ({
+    ...(await wayOf(parseKubeconfig(await readText(kubeconfig), kubeconfig))),
+    client: { kind: 'token', token: await token() },
+    readAgainAfter: clock.now() + tokenFileMs,
+  });

@@ -16,6 +16,8 @@ export type Attributes = {
   readonly subresource?: string;
   readonly name?: string;
   readonly namespace?: string;
+  /** What a list or watch is limited to: a node may see itself alone. */
+  readonly field?: { readonly key: string; readonly value: string };
 };
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -56,11 +58,16 @@ export const whoAmI = async (api: Api, signal?: AbortSignal): Promise<Identity> 
 /** One verb at a time: the server does not list the rights of a node. */
 export const mayI = async (
   api: Api,
-  resourceAttributes: Attributes,
+  { field, ...attributes }: Attributes,
   signal?: AbortSignal,
 ): Promise<{ readonly allowed: boolean; readonly reason: string }> => {
   const kind = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' };
   const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  // https://kubernetes.io/docs/reference/access-authn-authz/authorization/#using-field-or-label-selectors-for-authorization
+  const fieldSelector = field && {
+    requirements: [{ key: field.key, operator: 'In', values: [field.value] }],
+  };
+  const resourceAttributes = { ...attributes, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
   const body = { ...kind, spec: { resourceAttributes } };
   const status = statusOf(
     await api.request('POST', path, { body, ...(signal === undefined ? {} : { signal }) }),

@@ -9,6 +9,19 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly problem: Problem; readonly undone: boolean }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
+/** How the node stands with its cluster. */
+export type ClusterFacts = {
+  readonly identity: 'kubelet' | 'serviceaccount';
+  /** The name of its Node; null until the API server said it. */
+  readonly node: string | null;
+  readonly server: string | null;
+  /** `stale`: the last answer is in force, because no newer one can be had. */
+  readonly state: 'connecting' | 'synced' | 'stale';
+  /** When the answer was last known to be current; ISO 8601. */
+  readonly confirmed: string | null;
+  readonly problem?: Problem;
+};
+
 /** One tick, as status.json and `--json` show it. Times are ISO 8601. */
 export type Report = {
   readonly version: 1;
@@ -22,6 +35,8 @@ export type Report = {
   readonly did: readonly string[];
   readonly restarts: { readonly lastHour: number; readonly last: string | null };
   readonly trusted: Readonly<Record<string, string>>;
+  /** Null where there is no cluster, or where it was not asked (`once`). */
+  readonly cluster: ClusterFacts | null;
 };
 
 /** Exit codes of `once` and `plan`; see `--help`. */

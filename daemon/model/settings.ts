@@ -40,6 +40,19 @@ export type Settings = {
   readonly stable: number;
   readonly repairsPerHour: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly cluster: ClusterSettings;
+};
+
+/**
+ * `kubelet`: speak as this node's kubelet, with its kubeconfig. `serviceaccount`: with a token bound to this Node, which
+ * the bootstrap puts here. Never one for the other by itself: who we are decides what we may do.
+ */
+export type ClusterSettings = {
+  readonly identity: 'kubelet' | 'serviceaccount' | 'none';
+  /** Of the kubelet; undefined: found by the running kubelet's command line. */
+  readonly kubeconfig: string | undefined;
+  /** runtime-class-manager's `<shim>=provisioned|pending|failed` labels beside our own. */
+  readonly legacyLabels: boolean;
 };
 
 export const defaultSettings: Settings = {
@@ -60,6 +73,7 @@ export const defaultSettings: Settings = {
   stable: 6,
   repairsPerHour: 3,
   logLevel: 'info',
+  cluster: { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false },
 };
 
 const keys = [
@@ -79,6 +93,7 @@ const keys = [
   'stable',
   'repairsPerHour',
   'logLevel',
+  'cluster',
 ];
 
 export const parseSettings = (text: string, file: string): Settings => {
@@ -122,6 +137,22 @@ export const parseSettings = (text: string, file: string): Settings => {
     stable: number('stable', 1, 40),
     repairsPerHour: number('repairsPerHour', 0, 1000),
     logLevel: (level as Settings['logLevel'] | undefined) ?? 'info',
+    cluster: cluster(at(root, 'cluster')),
+  };
+};
+
+const cluster = (cursor: Cursor): ClusterSettings => {
+  const row = table(cursor, ['identity', 'kubeconfig', 'legacyLabels']);
+  if (!row) return defaultSettings.cluster;
+  const identity = string(
+    at(row, 'identity'),
+    /^(kubelet|serviceaccount|none)$/,
+    '"kubelet", "serviceaccount" or "none" is expected',
+  );
+  return {
+    identity: (identity as ClusterSettings['identity'] | undefined) ?? 'kubelet',
+    kubeconfig: string(at(row, 'kubeconfig'), /^\//, 'an absolute path is expected'),
+    legacyLabels: boolean(at(row, 'legacyLabels')) ?? false,
   };
 };
 

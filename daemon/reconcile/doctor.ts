@@ -3,25 +3,12 @@ import { fileOf, folderOf, paths } from '../decide/paths.ts';
 import { hostFacts } from '../host/facts.ts';
 import type { Host } from '../host/host.ts';
 import type { Observed } from '../model/observed.ts';
-import { hintOf, type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import { bad, type Check, good } from './check.ts';
+import { clusterChecks } from './doctor-cluster.ts';
 import { consider } from './once.ts';
 import { readState } from './state.ts';
-
-export type Check = {
-  readonly what: string;
-  readonly verdict: 'good' | 'warn' | 'bad' | 'unknown';
-  readonly says: string;
-  readonly hint?: string;
-};
-
-const good = (what: string, says: string): Check => ({ what, verdict: 'good', says });
-const bad = (what: string, problem: Problem): Check => ({
-  what,
-  verdict: 'bad',
-  says: printProblem(problem),
-  hint: hintOf(problem),
-});
 
 export const diagnose = async (
   host: Host,
@@ -97,6 +84,7 @@ export const diagnose = async (
         : []),
     ];
   });
+  if (host.systemd) await add('cluster', () => clusterChecks(host, settings));
   for (const path of [paths.home, paths.state, paths.run]) await add('folder', () => writable(host, path));
   return checks;
 };

@@ -3,16 +3,22 @@ import { paths } from '../decide/paths.ts';
 import { lastHour } from '../decide/cadence.ts';
 import { headline, metrics, troubles } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
-import type { Report } from '../model/outcome.ts';
+import type { ClusterFacts, Report } from '../model/outcome.ts';
 import { hintOf, printProblem, problemOf } from '../model/problem.ts';
 import { printUrl } from '../model/shim-artifact.ts';
 import { version } from '../version.ts';
+import type { Told } from './node-report.ts';
 import type { Ticked } from './once.ts';
 
 /** The clock is the caller's; this only spells a time. */
 const iso = (time: number): string => new Date(time).toISOString();
 
-export const reportOf = (material: Ticked, agent: string, now: number): Report => {
+export const reportOf = (
+  material: Ticked,
+  agent: string,
+  now: number,
+  cluster: ClusterFacts | null = null,
+): Report => {
   const { before, decision, ledger } = material;
   const last = ledger.restarts.length === 0 ? undefined : Math.max(...ledger.restarts);
   return {
@@ -29,19 +35,37 @@ export const reportOf = (material: Ticked, agent: string, now: number): Report =
             unit: before.runtime.unit?.name ?? '',
           },
     handlers: decision.handlers,
-    notes: decision.notes,
+    notes: cluster?.problem ? [...decision.notes, cluster.problem] : decision.notes,
     did: material.did,
     restarts: { lastHour: lastHour(ledger.restarts, now), last: last === undefined ? null : iso(last) },
     // status.json is for everyone to read; a URL may hold a password or a token.
     trusted: Object.fromEntries(
       Object.entries(ledger.trusted).map(([url, sha256]) => [printUrl(url), sha256]),
     ),
+    cluster,
+  };
+};
+
+/** What the Node object is to say of a tick. */
+export const told = (report: Report, { before, desired, ledger }: Ticked): Told => {
+  const cri = before.runtime.name === 'none' ? undefined : before.runtime.cri;
+  return {
+    report,
+    desired: desired.handlers,
+    installed: ledger.handlers,
+    // A runtime that does not answer serves nothing that could be sworn to.
+    serves: cri === undefined || cri.kind === 'silent' ? [] : cri.handlers,
   };
 };
 
 /** Writes what others read. A report that cannot be written must not undo a tick that went well: it is logged only. */
-export const publish = async (host: Host, ticked: Ticked, previous: Report | undefined): Promise<Report> => {
-  const report = reportOf(ticked, version, host.clock.now());
+export const publish = async (
+  host: Host,
+  ticked: Ticked,
+  previous: Report | undefined,
+  cluster: ClusterFacts | null = null,
+): Promise<Report> => {
+  const report = reportOf(ticked, version, host.clock.now(), cluster);
   try {
     await host.files.put(paths.status, `${JSON.stringify(report, null, 1)}\n`, 0o644);
     await host.files.put(paths.metrics, metrics(report, ticked.ledger), 0o644);

@@ -26,6 +26,7 @@ const report: Report = {
   did: [],
   restarts: { lastHour: 0, last: null },
   trusted: {},
+  cluster: null,
 };
 const problem = { code: 'bad-toml', message: 'odd', where: { file: '/f', line: 2 } } as const;
 

@@ -16,6 +16,7 @@ const report: Report = {
   did: [],
   restarts: { lastHour: 0, last: null },
   trusted: {},
+  cluster: null,
 };
 const [a, b] = [
   { code: 'bad-toml', message: 'odd', where: { file: '/f', line: 2 } },
@@ -87,4 +88,15 @@ t.test('a family without values is left out', async (t) => {
   t.notMatch(text, 'rcm_node_handler');
   t.match(text, 'runtime="",runtime_version=""');
   t.match(text, 'rcm_node_known_bad 0\n');
+});
+
+t.test('the line says how the node stands with its cluster, without a countdown', async (t) => {
+  const line = (state: 'connecting' | 'synced' | 'stale'): string =>
+    headline({
+      ...report,
+      cluster: { identity: 'kubelet', node: 'n', server: 'https://s', state, confirmed: null },
+    });
+  t.equal(line('synced'), 'Serving 2 of 2 (spin, wws) on containerd 2.1.0, in step with the cluster');
+  t.match(line('connecting'), /, waiting for the cluster$/);
+  t.match(line('stale'), /, on what the cluster said last$/);
 });

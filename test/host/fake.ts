@@ -307,6 +307,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       pick,
       checkBinary,
       tools: { run: async (argv) => runProgram(argv) },
+      kubeconfig: async () => undefined,
       mappedFiles: async () => ({ files: fake.mapped, complete: fake.mappedComplete }),
       lock: async () => {
         if (fake.locked) throw new Failure({ code: 'locked', message: 'another process holds it' });

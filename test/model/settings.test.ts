@@ -59,6 +59,7 @@ unit = "snap.microk8s.daemon-containerd.service"
       stable: 7,
       repairsPerHour: 0,
       logLevel: 'debug',
+      cluster: defaultSettings.cluster,
     },
   );
   t.same(parse('[proxy]\n[runtime]\n'), defaultSettings, 'empty tables change nothing');
@@ -98,3 +99,19 @@ t.test('a misspelt policy is an error and never a default that allows more', asy
 t.test('no message repeats a password', async (t) => {
   t.notMatch(JSON.stringify(problem('[proxy]\nhttp = "user:hunter2@proxy"')), /hunter2/);
 });
+
+t.test(
+  'the cluster: as the kubelet unless said otherwise, and in no identity that is misspelt',
+  async (t) => {
+    t.same(parse('').cluster, { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false });
+    t.same(
+      parse(
+        '[cluster]\nidentity = "serviceaccount"\nkubeconfig = "/etc/k/kubelet.conf"\nlegacyLabels = true\n',
+      ).cluster,
+      { identity: 'serviceaccount', kubeconfig: '/etc/k/kubelet.conf', legacyLabels: true },
+    );
+    t.match(problem('[cluster]\nidentity = "admin"\n'), { code: 'bad-settings', where: { file, line: 2 } });
+    t.match(problem('[cluster]\nkubeconfig = "kubelet.conf"\n'), { where: { line: 2 } });
+    t.match(problem('[cluster]\nlabels = true\n'), { code: 'unknown-key', where: { line: 2 } });
+  },
+);

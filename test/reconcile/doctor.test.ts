@@ -5,7 +5,8 @@ import type { Host } from '../../daemon/host/host.ts';
 import type { UnitFacts } from '../../daemon/model/observed.ts';
 import { Failure } from '../../daemon/model/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
-import { type Check, diagnose } from '../../daemon/reconcile/doctor.ts';
+import type { Check } from '../../daemon/reconcile/check.ts';
+import { diagnose } from '../../daemon/reconcile/doctor.ts';
 import { bareRoot } from './bare-root.ts';
 import { makeRoot, openNode, program, shimFile } from './node.ts';
 

@@ -40,6 +40,7 @@ t.test('a report is what machines may rely on', async (t) => {
     did: [],
     restarts: { lastHour: 0, last: null },
     trusted: {},
+    cluster: null,
   });
   const none = { ...observed, runtime: { name: 'none', problem } } as const;
   t.equal(reportOf({ ...ticked, before: none }, '', now).runtime, null);

@@ -1,0 +1,238 @@
+/**
+ * What the Node object says of this node: annotations for people and controllers, a label for each served handler for
+ * schedulers. Pure: from a report and from what stands on the Node to the patch, or to none where nothing changed.
+ */
+import { canonical, digestOf, type Handler } from '../model/desired.ts';
+import type { Labels, Metadata } from '../model/cluster.ts';
+import type { Report } from '../model/outcome.ts';
+import { printProblem } from '../model/problem.ts';
+import { headline, troubles } from './summary.ts';
+
+const prefix = 'rcm.spinkube.dev/';
+
+/** Ours on every Node; other keys of the prefix belong to controllers and people. */
+export const annotations = {
+  state: `${prefix}state`,
+  reason: `${prefix}reason`,
+  desired: `${prefix}desired-hash`,
+  applied: `${prefix}applied-hash`,
+  agent: `${prefix}agent`,
+  status: `${prefix}status`,
+  /** The labels in runtime-class-manager's manner that we set: the evidence to remove them by. */
+  legacy: `${prefix}legacy-labels`,
+} as const;
+
+export const servedPrefix = 'shim.rcm.spinkube.dev/';
+
+const legacyValues = ['provisioned', 'pending', 'failed'] as const;
+
+/** At most: shared with everyone else are 256 KiB for all annotations of an object. */
+const reasonBytes = 512;
+const statusBytes = 2048;
+
+export type NodeStatus = {
+  readonly annotations: Labels;
+  readonly labels: Labels;
+};
+
+/** Nothing of us: what an uninstall leaves. */
+export const noStatus: NodeStatus = { annotations: {}, labels: {} };
+
+export type Telling = {
+  readonly report: Report;
+  readonly desired: readonly Handler[];
+  /** What the ledger says was put in place, by handler. */
+  readonly installed: Readonly<Record<string, { readonly handler: Handler }>>;
+  /** Handlers that the runtime serves, as it says itself; `unknown` where it does not. */
+  readonly serves: readonly string[] | 'unknown';
+  readonly identity: string;
+  readonly legacyLabels: boolean;
+};
+
+/** 16 hex digits of what a set of handlers means, whoever asked for it and in whatever order. */
+export const hashOf = (handlers: readonly Handler[]): string =>
+  digestOf(
+    canonical(
+      [...handlers]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ where: _where, ...meaning }) => meaning),
+    ),
+  ).slice(0, 16);
+
+export const stateOf = (report: Report): string => {
+  const { outcome } = report;
+  switch (outcome.kind) {
+    case 'converged':
+      return 'Ready';
+    case 'waiting':
+      return 'Waiting';
+    case 'degraded':
+      return 'Degraded';
+    case 'failed':
+      return outcome.undone ? 'RolledBack' : 'Failed';
+    case 'refused':
+      return 'Refused';
+  }
+};
+
+const camel = (code: string): string =>
+  code.replace(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+
+const reasonOf = (report: Report): string => {
+  const [first] = troubles(report.outcome);
+  const text = first ? `${camel(first.code)}: ${printProblem(first)}` : `Converged: ${headline(report)}`;
+  return cut(text, reasonBytes);
+};
+
+/** Whole characters only: the API refuses what is no UTF-8. */
+const cut = (text: string, bytes: number): string => {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  return `${new TextDecoder().decode(Buffer.from(text).subarray(0, bytes - 6)).replace(/\ufffd+$/, '')}…`;
+};
+
+const isServed = (given: Telling, name: string): boolean => {
+  const state = given.report.handlers.find((one) => one.name === name)?.state;
+  // What is on its way out shall attract no new Pods.
+  if (state === undefined || state === 'removing') return false;
+  if (given.serves === 'unknown') return state === 'served';
+  return name in given.installed && given.serves.includes(name);
+};
+
+export const statusOf = (given: Telling, since: string): NodeStatus => {
+  const { report, desired, installed } = given;
+  const served = report.handlers.map((one) => one.name).filter((name) => isServed(given, name));
+  const applied = report.handlers.flatMap(({ name, state }) =>
+    state === 'served' && installed[name] ? [installed[name].handler] : [],
+  );
+  const legacy = given.legacyLabels ? legacyLabels(report, desired) : {};
+  const names = Object.keys(legacy).sort();
+  return {
+    annotations: {
+      [annotations.state]: stateOf(report),
+      [annotations.reason]: reasonOf(report),
+      [annotations.desired]: hashOf(desired),
+      [annotations.applied]: hashOf(applied),
+      [annotations.agent]: report.agent,
+      [annotations.status]: detail(given, since),
+      ...(names.length > 0 ? { [annotations.legacy]: names.join(',') } : {}),
+    },
+    labels: { ...legacy, ...Object.fromEntries(served.map((name) => [`${servedPrefix}${name}`, 'served'])) },
+  };
+};
+
+/** One JSON, versioned: who reads it ignores what it does not know. Handlers that would make it too long are left out. */
+const detail = (given: Telling, since: string): string => {
+  const { report } = given;
+  const shims = report.handlers.map(
+    (one) =>
+      [
+        one.name,
+        {
+          s: one.state,
+          ...(one.sha256 ? { d: one.sha256.slice(0, 12) } : {}),
+          ...(one.problem ? { p: one.problem.code } : {}),
+        },
+      ] as const,
+  );
+  const print = (count: number): string =>
+    JSON.stringify({
+      v: 1,
+      agent: report.agent,
+      runtime: report.runtime ? `${report.runtime.name}/${report.runtime.version}` : null,
+      identity: given.identity,
+      since,
+      ...(count < shims.length ? { trunc: true } : {}),
+      shims: Object.fromEntries(shims.slice(0, count)),
+    });
+  for (let count = shims.length; count > 0; count--) {
+    const text = print(count);
+    if (Buffer.byteLength(text) <= statusBytes) return text;
+  }
+  return print(0);
+};
+
+/** A label's key must be a name that the API accepts: what is none was never a label of runtime-class-manager either. */
+const legacyLabels = (report: Report, desired: readonly Handler[]): Labels => {
+  const words = {
+    served: 'provisioned',
+    pending: 'pending',
+    removing: 'pending',
+    failed: 'failed',
+    refused: 'failed',
+  } as const;
+  return Object.fromEntries(
+    desired.flatMap((handler) => {
+      const state = report.handlers.find((one) => one.name === handler.name)?.state;
+      return state && isLabelName(handler.shim) ? [[handler.shim, words[state]] as const] : [];
+    }),
+  );
+};
+
+const isLabelName = (name: string): boolean => /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(name);
+
+/** Since when the Node says so: the time on it while the state is the same, so that it is no reason to write. */
+export const sinceOf = (metadata: Metadata, report: Report): string => {
+  if (metadata.annotations?.[annotations.state] === stateOf(report)) {
+    try {
+      const { since } = JSON.parse(metadata.annotations[annotations.status] ?? '') as {
+        readonly since?: unknown;
+      };
+      if (typeof since === 'string') return since;
+    } catch {
+      // Somebody else wrote there, or nobody yet: it is said anew.
+    }
+  }
+  return report.at;
+};
+
+type Patch = {
+  readonly metadata: {
+    readonly annotations?: Readonly<Record<string, string | null>>;
+    readonly labels?: Readonly<Record<string, string | null>>;
+  };
+};
+
+/** A merge patch of our own keys, or undefined where they are as they shall be. */
+export const patchOf = (metadata: Metadata, wanted: NodeStatus): Patch | undefined => {
+  const present = metadata.annotations ?? {};
+  const set = changes(
+    present,
+    keepReason(present, wanted.annotations),
+    Object.values(annotations).filter((key) => key in present),
+  );
+  const labels = metadata.labels ?? {};
+  const legacy = (present[annotations.legacy] ?? '')
+    .split(',')
+    .filter((key) => (legacyValues as readonly (string | undefined)[]).includes(labels[key]));
+  const mark = changes(labels, wanted.labels, [
+    ...Object.keys(labels).filter((key) => key.startsWith(servedPrefix)),
+    ...legacy,
+  ]);
+  if (!set && !mark) return undefined;
+  return { metadata: { ...(set ? { annotations: set } : {}), ...(mark ? { labels: mark } : {}) } };
+};
+
+const changes = (
+  present: Labels,
+  wanted: Labels,
+  ours: readonly string[],
+): Readonly<Record<string, string | null>> | undefined => {
+  const set = Object.entries(wanted).filter(([key, value]) => present[key] !== value);
+  const gone = ours.filter((key) => !(key in wanted)).map((key) => [key, null] as const);
+  return set.length + gone.length === 0 ? undefined : Object.fromEntries([...set, ...gone]);
+};
+
+/**
+ * The words after a reason may count attempts or name a moment. As long as nothing else changed they are no transition,
+ * and fifteen thousand nodes that tell each of their attempts are a load.
+ */
+const keepReason = (present: Labels, wanted: Labels): Labels => {
+  const head = (labels: Labels): string => (labels[annotations.reason] ?? '').split(':', 1)[0] ?? '';
+  const same = Object.values(annotations).every(
+    (key) => key === annotations.reason || present[key] === wanted[key],
+  );
+  const reason = present[annotations.reason];
+  return same && reason !== undefined && head(present) === head(wanted)
+    ? { ...wanted, [annotations.reason]: reason }
+    : wanted;
+};

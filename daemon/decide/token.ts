@@ -1,0 +1,70 @@
+/**
+ * What a service account's token says of itself (a JWT, RFC 7519), and when it is to be renewed. Nothing is verified here:
+ * that is the API server's work, and what is read only tells when to ask for the next one.
+ */
+
+export type TokenFacts = {
+  /** Epoch milliseconds. */
+  readonly issued: number | undefined;
+  readonly expires: number | undefined;
+  readonly namespace: string | undefined;
+  readonly serviceAccount: string | undefined;
+  readonly node: { readonly name: string; readonly uid: string } | undefined;
+  /** Bound to a Pod, with which it ends: what the bootstrap brings, to be exchanged for one that is bound to the Node. */
+  readonly ofPod: boolean;
+};
+
+type Named = { readonly name?: unknown; readonly uid?: unknown };
+
+const named = (value: unknown): { readonly name: string; readonly uid: string } | undefined => {
+  const { name, uid } = (value ?? {}) as Named;
+  return typeof name === 'string' && typeof uid === 'string' ? { name, uid } : undefined;
+};
+
+export const tokenFacts = (token: string): TokenFacts => {
+  const claims = claimsOf(token);
+  const time = (value: unknown): number | undefined => (typeof value === 'number' ? value * 1000 : undefined);
+  const ours = (claims['kubernetes.io'] ?? {}) as Readonly<Record<string, unknown>>;
+  return {
+    issued: time(claims.iat),
+    expires: time(claims.exp),
+    namespace: typeof ours.namespace === 'string' ? ours.namespace : undefined,
+    serviceAccount: named(ours.serviceaccount)?.name,
+    node: named(ours.node),
+    ofPod: named(ours.pod) !== undefined,
+  };
+};
+
+const claimsOf = (token: string): Readonly<Record<string, unknown>> => {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+};
+
+/**
+ * After a fifth of its life: the rest is how long the API server may be away without taking the node's identity with it.
+ * A Pod's is exchanged at once; one that says nothing of itself is never renewed.
+ */
+export const renewAt = ({ issued, expires, ofPod }: TokenFacts): number | undefined => {
+  if (issued === undefined || expires === undefined) return undefined;
+  return ofPod ? issued : issued + (expires - issued) * 0.2;
+};
+
+/** A week, unless the API server allows less (--service-account-max-token-expiration). */
+const lifeSeconds = 604_800;
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/ */
+export const tokenRequest = (node: { readonly name: string; readonly uid: string }): unknown => ({
+  apiVersion: 'authentication.k8s.io/v1',
+  kind: 'TokenRequest',
+  spec: {
+    expirationSeconds: lifeSeconds,
+    boundObjectRef: { apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid },
+  },
+});
+
+export const tokenPath = (namespace: string, serviceAccount: string): string =>
+  `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(serviceAccount)}/token`;

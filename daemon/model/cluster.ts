@@ -1,0 +1,74 @@
+/**
+ * What the cluster last said that this node shall serve, as /var/lib/rcm-node/cluster.json keeps it: so that a node whose
+ * API server is away, or that starts before its network, knows it all the same. And what of a Node and a Shim is looked at.
+ */
+import { Failure } from './problem.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type Metadata = {
+  readonly name: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Labels;
+  readonly annotations?: Labels;
+};
+
+export type NodeObject = { readonly metadata: Metadata };
+
+/** The rest of `spec` is read by model/shim-resource.ts, under the node's policy. */
+export type ShimObject = {
+  readonly metadata: Metadata;
+  readonly spec?: { readonly nodeSelector?: Labels };
+};
+
+export type Answer = {
+  readonly version: 1;
+  /** The Node that this is meant for: a node that was given another name has no answer yet. */
+  readonly node: string;
+  /** The Shims that select it, by name. */
+  readonly shims: readonly ShimObject[];
+};
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isShim = (value: unknown): value is ShimObject =>
+  isRecord(value) && isRecord(value.metadata) && typeof value.metadata.name === 'string';
+
+/** Throws `state-damaged` or `state-newer`. */
+export const parseAnswer = (text: string, file: string): Answer => {
+  const damaged = (message: string, cause?: unknown): Failure =>
+    new Failure({ code: 'state-damaged', message, where: { file } }, cause);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged('the file is not valid JSON', error);
+  }
+  if (!isRecord(value) || typeof value.version !== 'number') throw damaged('the file has no version');
+  if (value.version > 1)
+    throw new Failure({
+      code: 'state-newer',
+      message: `the file has version ${value.version}, and this rcm-node knows version 1`,
+      where: { file },
+    });
+  const { node, shims } = value;
+  if (typeof node !== 'string' || !Array.isArray(shims) || !shims.every(isShim))
+    throw damaged('the file has a wrong shape');
+  return { version: 1, node, shims };
+};
+
+/** What is of no account to a node, status and bookkeeping, would have it written anew at every touch of a controller. */
+export const trimShim = ({ metadata, spec }: ShimObject): ShimObject => ({
+  metadata: {
+    name: metadata.name,
+    ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
+    ...(metadata.creationTimestamp === undefined ? {} : { creationTimestamp: metadata.creationTimestamp }),
+  },
+  ...(spec === undefined ? {} : { spec }),
+});
+
+export const printAnswer = (answer: Answer): string => `${JSON.stringify(answer, null, 1)}\n`;

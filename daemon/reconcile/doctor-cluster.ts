@@ -1,0 +1,89 @@
+/** The part of `doctor` that is about the cluster: who we are there, and whether each thing we do there is allowed. */
+import { paths } from '../decide/paths.ts';
+import type { Api } from '../host/api.ts';
+import type { Host } from '../host/host.ts';
+import type { Attributes } from '../host/review.ts';
+import { parseAnswer } from '../model/cluster.ts';
+import { hintOf, printProblem, problemOf } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { bad, type Check, good } from './check.ts';
+import { findIdentity } from './identity.ts';
+
+/**
+ * What is asked of the API, one review each: the node authorizer does not list rules
+ * (https://github.com/kubernetes/kubernetes/blob/v1.36.0/plugin/pkg/auth/authorizer/node/node_authorizer.go).
+ */
+const needs = (node: string): readonly Attributes[] => [
+  ...(['get', 'list', 'watch'] as const).map((verb) => ({
+    verb,
+    group: 'runtime.spinkube.dev',
+    resource: 'shims',
+  })),
+  ...(['get', 'patch'] as const).map((verb) => ({ verb, group: '', resource: 'nodes', name: node })),
+  ...(['list', 'watch'] as const).map((verb) => ({
+    verb,
+    group: '',
+    resource: 'nodes',
+    field: { key: 'metadata.name', value: node },
+  })),
+  { verb: 'create', group: '', resource: 'events', namespace: 'default' },
+];
+
+export const clusterChecks = async (host: Host, settings: Settings): Promise<readonly Check[]> => {
+  if (settings.cluster.identity === 'none') return [good('cluster', 'not asked: identity = "none"')];
+  const identity = await findIdentity(host, settings.cluster);
+  if (!identity)
+    return [
+      {
+        what: 'cluster',
+        verdict: 'unknown',
+        says: 'no kubelet runs here, so only local files are served',
+        hint: 'That is as it should be on a host that has not joined a cluster; else set cluster.kubeconfig in /etc/rcm-node/config.toml.',
+      },
+    ];
+  const { mayI } = await import('../host/review.ts');
+  let api: Api | undefined;
+  try {
+    api = await identity.connect();
+    const node = await identity.nodeName(api);
+    const checks: Check[] = [
+      good('cluster', `${api.server} knows this node as ${node} (${identity.mode}, ${identity.kubeconfig})`),
+    ];
+    const refused: string[] = [];
+    for (const review of needs(node)) {
+      const { allowed } = await mayI(api, review);
+      if (!allowed) refused.push(`${review.verb} ${review.resource}`);
+    }
+    checks.push(
+      refused.length === 0
+        ? good('rights', 'everything that rcm-node asks of the API server is allowed')
+        : {
+            what: 'rights',
+            verdict: 'bad',
+            says: `not allowed: ${refused.join(', ')}`,
+            hint: 'kubectl apply -k bootstrap/ brings the ClusterRole and its binding; a node may patch only its own Node.',
+          },
+    );
+    return [...checks, ...(await lastAnswer(host))];
+  } catch (error) {
+    const problem = problemOf(error);
+    return [
+      { what: 'cluster', verdict: 'bad', says: printProblem(problem), hint: hintOf(problem) },
+      ...(await lastAnswer(host)),
+    ];
+  } finally {
+    api?.close();
+  }
+};
+
+const lastAnswer = async (host: Host): Promise<readonly Check[]> => {
+  const fact = await host.files.look(paths.cluster);
+  if (fact.kind === 'absent') return [];
+  try {
+    if (fact.kind !== 'regular') throw new Error('the file cannot be read');
+    const { shims } = parseAnswer(fact.text, paths.cluster);
+    return [good('shims', `${shims.length} Shims of the cluster select this node`)];
+  } catch (error) {
+    return [bad('shims', problemOf(error))];
+  }
+};

@@ -1,0 +1,91 @@
+/**
+ * Who this node is to its cluster: its kubelet, or a service account whose token is bound to this Node. One of the two,
+ * as the settings say, and never the other one instead: who we are decides what we may do.
+ */
+import { paths } from '../decide/paths.ts';
+import { renewAt, tokenFacts, tokenPath, tokenRequest } from '../decide/token.ts';
+import type { Api } from '../host/api.ts';
+import type { Host } from '../host/host.ts';
+import { Failure } from '../model/problem.ts';
+import type { ClusterSettings } from '../model/settings.ts';
+
+export type Identity = {
+  readonly mode: 'kubelet' | 'serviceaccount';
+  /** Where the way to the API server is read from. */
+  readonly kubeconfig: string;
+  connect(): Promise<Api>;
+  /** As the API server knows it: a host name may be anything. */
+  nodeName(api: Api): Promise<string>;
+  /** Sees to it that the identity lasts; cheap when there is nothing to do. */
+  renew(api: Api): Promise<void>;
+};
+
+/** Undefined: there is no cluster here, or none yet. Throws where one is meant and cannot be had. */
+export const findIdentity = async (host: Host, settings: ClusterSettings): Promise<Identity | undefined> => {
+  if (settings.identity === 'none') return undefined;
+  const kubeconfig = settings.kubeconfig ?? (await host.kubeconfig())?.path;
+  if (kubeconfig === undefined) return undefined;
+  const { connectApi } = await import('../host/api.ts');
+  const { kubeconfigCredentials, tokenCredentials } = await import('../host/kubeconfig.ts');
+  const { whoAmI } = await import('../host/review.ts');
+  const mode = settings.identity;
+  const credentials =
+    mode === 'kubelet'
+      ? kubeconfigCredentials(kubeconfig, host.tools, host.clock)
+      : tokenCredentials(kubeconfig, () => readToken(host), host.clock);
+  return {
+    mode,
+    kubeconfig,
+    connect: async () => connectApi(credentials, host.clock),
+    // The kubelet renews its own certificate; each new connection reads it anew.
+    renew: async (api) => (mode === 'kubelet' ? undefined : renewToken(host, api)),
+    nodeName: async (api) => {
+      const { username, nodeName } = await whoAmI(api);
+      if (nodeName !== undefined) return nodeName;
+      throw new Failure({
+        code: 'no-identity',
+        message: `the API server knows these credentials as "${username}", which is no node`,
+        where: { file: mode === 'kubelet' ? kubeconfig : paths.token },
+      });
+    },
+  };
+};
+
+/** Throws `no-identity` for a token that is not there, or that no API server would take any more. */
+const readToken = async (host: Host): Promise<string> => {
+  const fact = await host.files.look(paths.token);
+  if (fact.kind !== 'regular')
+    throw new Failure({
+      code: 'no-identity',
+      message: 'there is no token of the service account',
+      where: { file: paths.token },
+      hint: 'The bootstrap pod of the serviceaccount overlay puts it there: kubectl -n rcm-node get pods.',
+    });
+  const token = fact.text.trim();
+  const { expires } = tokenFacts(token);
+  if (expires !== undefined && expires <= host.clock.now())
+    throw new Failure({
+      code: 'no-identity',
+      message: `the token of the service account ran out at ${new Date(expires).toISOString()}`,
+      where: { file: paths.token },
+      hint: 'The API server was away for longer than a token lives: restart the bootstrap pod of this node.',
+    });
+  return token;
+};
+
+const renewToken = async (host: Host, api: Api): Promise<void> => {
+  const fact = await host.files.look(paths.token);
+  if (fact.kind !== 'regular') return;
+  const facts = tokenFacts(fact.text.trim());
+  const due = renewAt(facts);
+  const { namespace, serviceAccount, node } = facts;
+  if (due === undefined || host.clock.now() < due || !namespace || !serviceAccount || !node) return;
+  const answer = (await api.request('POST', tokenPath(namespace, serviceAccount), {
+    body: tokenRequest(node),
+  })) as { readonly status?: { readonly token?: unknown } };
+  const token = answer.status?.token;
+  if (typeof token !== 'string' || tokenFacts(token).expires === undefined)
+    throw new Failure({ code: 'no-identity', message: 'the API server gave no token' });
+  await host.files.put(paths.token, `${token}\n`, 0o600);
+  host.log('info', 'the token of the service account was renewed');
+};

@@ -1,0 +1,155 @@
+/**
+ * Writes what a tick came to onto the own Node: on a transition, never in steady state, at most once in ten seconds. What
+ * stands on the Node is known from its watch, so a Node that was deleted and made anew is told again by itself.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  annotations,
+  type NodeStatus,
+  noStatus,
+  patchOf,
+  sinceOf,
+  statusOf,
+  type Telling,
+} from '../decide/node-status.ts';
+import { headline } from '../decide/summary.ts';
+import type { Api } from '../host/api.ts';
+import type { Host } from '../host/host.ts';
+import type { NodeObject } from '../model/cluster.ts';
+import { type Problem, printProblem, problemOf } from '../model/problem.ts';
+
+export type Told = Omit<Telling, 'identity' | 'legacyLabels'>;
+
+export type NodeReport = {
+  tell(told: Told, legacyLabels: boolean): void;
+  seen(node: NodeObject): void;
+  close(): void;
+};
+
+const pauseMs = 10_000;
+/** A failed write is tried again by the next tick at the latest; sooner would be a load on a server in trouble. */
+const afterFailureMs = 30_000;
+
+export const nodePath = (node: string): string => `/api/v1/nodes/${encodeURIComponent(node)}`;
+
+export const makeNodeReport = (host: Host, api: Api, name: string, identity: string): NodeReport => {
+  const { clock } = host;
+  const state = {
+    telling: undefined as Telling | undefined,
+    node: undefined as NodeObject | undefined,
+    busy: false,
+    closed: false,
+    notBefore: 0,
+    timer: undefined as NodeJS.Timeout | undefined,
+    failure: '',
+  };
+
+  const later = (ms: number): void => {
+    if (state.timer || state.closed) return;
+    state.timer = setTimeout(() => {
+      state.timer = undefined;
+      void push();
+    }, ms);
+    state.timer.unref();
+  };
+
+  const fail = (problem: Problem): void => {
+    // Each kind of trouble once: the state of the connection is told elsewhere.
+    if (state.failure !== problem.code)
+      host.log('warn', `the Node could not be told: ${printProblem(problem)}`, { code: problem.code });
+    state.failure = problem.code;
+    state.notBefore = clock.elapsed() + afterFailureMs;
+    later(afterFailureMs);
+  };
+
+  const push = async (): Promise<void> => {
+    const { telling, node } = state;
+    if (!telling || !node || state.busy || state.closed) return;
+    const wanted = statusOf(telling, sinceOf(node.metadata, telling.report));
+    const patch = patchOf(node.metadata, wanted);
+    if (!patch) return;
+    const wait = state.notBefore - clock.elapsed();
+    if (wait > 0) return later(wait);
+    state.busy = true;
+    try {
+      const after = (await api.request('PATCH', nodePath(name), {
+        patch: 'merge',
+        body: patch,
+      })) as NodeObject;
+      state.notBefore = clock.elapsed() + pauseMs;
+      state.failure = '';
+      const before = node;
+      state.node = after;
+      await tellTransition(before, after, wanted, telling);
+    } catch (error) {
+      fail(problemOf(error));
+    } finally {
+      state.busy = false;
+      // Another tick, or another hand on the Node, may have come meanwhile.
+      later(pauseMs);
+    }
+  };
+
+  /** An Event where a person would want to know: another state, another reason, other handlers. */
+  const tellTransition = async (
+    before: NodeObject,
+    after: NodeObject,
+    wanted: NodeStatus,
+    telling: Telling,
+  ): Promise<void> => {
+    const said = (node: NodeObject): string =>
+      [annotations.state, annotations.applied].map((key) => node.metadata.annotations?.[key] ?? '').join(' ');
+    if (said(before) === said(after)) return;
+    const reason = wanted.annotations[annotations.state] ?? 'Unknown';
+    await api
+      .request('POST', '/api/v1/namespaces/default/events', {
+        body: eventOf(after, reason, telling, clock.now()),
+      })
+      .catch((error: unknown) => host.log('debug', printProblem(problemOf(error))));
+  };
+
+  return {
+    tell: (told, legacyLabels) => {
+      state.telling = { ...told, identity, legacyLabels };
+      void push();
+    },
+    seen: (node) => {
+      state.node = node;
+      void push();
+    },
+    close: () => {
+      state.closed = true;
+      clearTimeout(state.timer);
+    },
+  };
+};
+
+const isGood = (reason: string): boolean => reason === 'Ready' || reason === 'Waiting';
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/, in its core/v1 form. */
+const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number): unknown => {
+  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  const { name, uid } = node.metadata;
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: `${name}.rcm-node.${randomBytes(6).toString('hex')}`, namespace: 'default' },
+    involvedObject: { apiVersion: 'v1', kind: 'Node', name, ...(uid ? { uid } : {}) },
+    type: isGood(reason) ? 'Normal' : 'Warning',
+    reason: `Shims${reason}`,
+    message: headline(telling.report).slice(0, 1000),
+    source: { component: 'rcm-node', host: name },
+    reportingComponent: 'rcm-node',
+    reportingInstance: name,
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+  };
+};
+
+/** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
+export const clearNode = async (api: Api, name: string): Promise<void> => {
+  const node = (await api.request('GET', nodePath(name))) as NodeObject;
+  const patch = patchOf(node.metadata, noStatus);
+  if (patch) await api.request('PATCH', nodePath(name), { patch: 'merge', body: patch });
+};

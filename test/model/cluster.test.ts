@@ -1,0 +1,57 @@
+import t from 'tap';
+import { parseAnswer, printAnswer, trimShim } from '../../daemon/model/cluster.ts';
+import { problemOf } from '../../daemon/model/problem.ts';
+
+const file = '/var/lib/rcm-node/cluster.json';
+const answer = {
+  version: 1,
+  node: 'n',
+  shims: [{ metadata: { name: 'spin' }, spec: { nodeSelector: { a: 'b' } } }],
+} as const;
+
+t.test('an answer survives the disk', async (t) => {
+  t.same(parseAnswer(printAnswer(answer), file), answer);
+});
+
+t.test('half an answer, or one of a newer version, is none', async (t) => {
+  const code = (text: string) => {
+    try {
+      parseAnswer(text, file);
+    } catch (error) {
+      const { code, where } = problemOf(error);
+      return [code, where?.file];
+    }
+    return 'no error';
+  };
+  for (const text of [
+    '',
+    '{',
+    'null',
+    '[]',
+    '{}',
+    '{"version":1}',
+    '{"version":1,"node":"n","shims":[{}]}',
+    '{"version":1,"node":1,"shims":[]}',
+  ])
+    t.same(code(text), ['state-damaged', file], text);
+  t.same(code('{"version":2,"node":"n","shims":[]}'), ['state-newer', file]);
+});
+
+t.test('status and bookkeeping of others are no reason to write the answer again', async (t) => {
+  const given = {
+    metadata: {
+      name: 'spin',
+      uid: 'u',
+      resourceVersion: '7',
+      creationTimestamp: '2027-01-01T00:00:00Z',
+      annotations: { a: 'b' },
+      managedFields: [],
+    },
+    spec: {},
+    status: { nodes: 3 },
+  };
+  t.same(trimShim(given), {
+    metadata: { name: 'spin', uid: 'u', creationTimestamp: '2027-01-01T00:00:00Z' },
+    spec: {},
+  });
+});

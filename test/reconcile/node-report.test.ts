@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { annotations } from '../../daemon/decide/node-status.ts';
+import type { NodeObject } from '../../daemon/model/cluster.ts';
+import type { Outcome } from '../../daemon/model/outcome.ts';
+import { clearNode, makeNodeReport, type Told } from '../../daemon/reconcile/node-report.ts';
+import { bareRoot } from './bare-root.ts';
+import { scriptedApi } from './scripted-api.ts';
+
+const told = (outcome: Outcome = { kind: 'converged' }): Told => ({
+  report: {
+    version: 1,
+    agent: '1',
+    at: '2027-01-15T08:00:00.000Z',
+    outcome,
+    runtime: null,
+    handlers: [],
+    notes: [],
+    did: [],
+    restarts: { lastHour: 0, last: null },
+    trusted: {},
+    cluster: null,
+  },
+  desired: [],
+  installed: {},
+  serves: [],
+});
+
+const bare: NodeObject = { metadata: { name: 'n', uid: 'u' } };
+
+/** The Node as the API server keeps it: merge patches of its metadata. */
+const setUp = (t: Test) => {
+  const { api, calls, answers, fail } = scriptedApi();
+  const { host } = bareRoot(t.testdir({}));
+  const time = { now: 0 };
+  const clock = { ...host.clock, elapsed: () => time.now };
+  const server = { node: bare };
+  const merge = (
+    into: Readonly<Record<string, string>> = {},
+    patch: Readonly<Record<string, string | null>> = {},
+  ) => Object.fromEntries(Object.entries({ ...into, ...patch }).filter(([, value]) => value !== null));
+  answers.set('GET /api/v1/nodes/n', () => server.node);
+  answers.set('PATCH /api/v1/nodes/n', (body: unknown) => {
+    const { metadata } = body as {
+      metadata: { annotations?: Record<string, null>; labels?: Record<string, null> };
+    };
+    server.node = {
+      metadata: {
+        ...server.node.metadata,
+        annotations: merge(server.node.metadata.annotations, metadata.annotations),
+        labels: merge(server.node.metadata.labels, metadata.labels),
+      } as NodeObject['metadata'],
+    };
+    return server.node;
+  });
+  answers.set('POST /api/v1/namespaces/default/events', (body: unknown) => body);
+  const report = makeNodeReport({ ...host, clock }, api, 'n', 'kubelet');
+  t.teardown(() => report.close());
+  const settle = (): Promise<void> => sleep(1);
+  const did = (method: string): number => calls.filter((one) => one.method === method).length;
+  return { api, report, server, fail, did, calls, time, settle };
+};
+
+t.test('a tick is told once, with an Event, and in steady state never again', async (t) => {
+  const { report, server, did, calls, settle, time } = setUp(t);
+  report.tell(told(), false);
+  t.equal(did('PATCH'), 0, 'what stands on the Node is not known yet');
+  report.seen(bare);
+  await settle();
+  t.equal(server.node.metadata.annotations?.[annotations.state], 'Ready');
+  t.match(calls.find((one) => one.method === 'POST')?.body, {
+    involvedObject: { kind: 'Node', name: 'n', uid: 'u' },
+    type: 'Normal',
+    reason: 'ShimsReady',
+  });
+  for (let tick = 0; tick < 5; tick++) {
+    time.now += 60_000;
+    report.tell(told(), false);
+    report.seen(server.node);
+    await settle();
+  }
+  t.same([did('PATCH'), did('POST')], [1, 1]);
+});
+
+t.test('a transition waits until ten seconds are over, and then the last one is told', async (t) => {
+  const { report, did, settle, time, server } = setUp(t);
+  report.seen(bare);
+  report.tell(told(), false);
+  await settle();
+  const bad = { code: 'disk-full', message: 'x' } as const;
+  report.tell(told({ kind: 'refused', problem: bad }), false);
+  await settle();
+  t.equal(did('PATCH'), 1);
+  time.now += 10_000;
+  report.tell(told({ kind: 'degraded', problems: [bad] }), false);
+  await settle();
+  t.equal(did('PATCH'), 2);
+  t.equal(server.node.metadata.annotations?.[annotations.state], 'Degraded');
+});
+
+t.test('a Node that was deleted and made anew is told again', async (t) => {
+  const { report, did, settle, time } = setUp(t);
+  report.seen(bare);
+  report.tell(told(), false);
+  await settle();
+  time.now += 10_000;
+  report.seen({ metadata: { name: 'n', uid: 'another' } });
+  await settle();
+  t.equal(did('PATCH'), 2);
+});
+
+t.test('what the API server refuses is tried again later, not at once', async (t) => {
+  const { report, fail, did, settle, time, server } = setUp(t);
+  fail({ code: 'api-busy', message: 'too many requests' });
+  report.seen(bare);
+  report.tell(told(), false);
+  await settle();
+  report.tell(told(), false);
+  await settle();
+  t.equal(did('PATCH'), 1);
+  fail(undefined);
+  time.now += 30_000;
+  report.tell(told(), false);
+  await settle();
+  t.equal(server.node.metadata.annotations?.[annotations.state], 'Ready');
+});
+
+t.test('an uninstall leaves the Node without a word of ours', async (t) => {
+  const { api, report, server, settle, did } = setUp(t);
+  server.node = { metadata: { ...bare.metadata, annotations: { other: 'x' } } };
+  report.seen(server.node);
+  report.tell(told(), false);
+  await settle();
+  await clearNode(api, 'n');
+  t.same(server.node.metadata.annotations, { other: 'x' });
+  const before = did('PATCH');
+  await clearNode(api, 'n');
+  t.equal(did('PATCH'), before, 'there was nothing left to remove');
+});
