@@ -6,6 +6,7 @@ import { makeNotifier } from '../host/notify.ts';
 import type { Machine } from '../model/desired.ts';
 import { exitCodeOf, exitCodes } from '../model/outcome.ts';
 import { Failure } from '../model/problem.ts';
+import { openCluster } from '../reconcile/cluster.ts';
 import { diagnose } from '../reconcile/doctor.ts';
 import { loadSettings } from '../reconcile/load-settings.ts';
 import { loop } from '../reconcile/loop.ts';
@@ -74,6 +75,7 @@ export const work: Readonly<
         const result = await host.tools.run(argv, { deadlineMs: 5_000, env });
         if (result.kind === 'not-started' || result.code !== 0) throw new Error('systemd-notify failed');
       }),
+      cluster: (wake) => openCluster(host, wake),
       onReload: (wake) => process.on('SIGHUP', wake),
       onStop: (stop) => {
         process.on('SIGTERM', stop);

@@ -11,9 +11,10 @@ import { watchFolders } from '../host/watch.ts';
 import type { Report } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import type { Cluster } from './cluster.ts';
 import { once, type Ticked } from './once.ts';
 import { startPulse } from './pulse.ts';
-import { publish } from './report.ts';
+import { publish, told } from './report.ts';
 
 export type Service = {
   /** Settings are read again for each tick; a bad file keeps the last good ones and adds a problem. */
@@ -21,6 +22,8 @@ export type Service = {
   readonly notifier: Notifier;
   readonly onReload: (wake: () => void) => void;
   readonly onStop: (stop: () => void) => void;
+  /** The other source of wishes, and the other place to report to; it wakes us when the cluster says something new. */
+  readonly cluster: (wake: () => void) => Cluster;
 };
 
 /** Changes come in bursts (an editor writes, renames, touches): a tick waits for the end of a burst. */
@@ -53,6 +56,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   // Before the first tick: a wish that comes while it looks elsewhere would else wait for a whole interval.
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
   const pulse = startPulse(host, notifier);
+  const cluster = service.cluster(wake);
   let previous: Report | undefined;
   let swept = Number.NEGATIVE_INFINITY;
   // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
@@ -69,6 +73,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       const { settings, problem } = await service.settings();
       pulse.obey(settings);
       if (problem) host.log('warn', printProblem(problem), { code: problem.code });
+      cluster.follow(settings.cluster);
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
       const asked = state.reload;
       state.reload = false;
@@ -76,7 +81,8 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
-        previous = await publish(pulse.host, ticked, previous);
+        previous = await publish(pulse.host, ticked, previous, cluster.facts());
+        cluster.tell(told(previous, ticked));
         phase = phases[ticked.outcome.kind];
         watcher.set(watchable(ticked).map(host.files.real));
         await say(headline(previous));
@@ -95,6 +101,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     }
     await notifier.stopping();
   } finally {
+    cluster.close();
     pulse.stop();
     watcher.close();
   }

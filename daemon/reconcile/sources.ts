@@ -1,34 +1,72 @@
 /**
- * Where intent comes from. Local files now; a further source is a further function of this shape. A file or folder that
- * cannot be read or understood keeps its last answer, which the ledger knows: empty is not delete.
+ * Where intent comes from: local files, and what the cluster last said; a further source is a further function of this
+ * shape. What cannot be read or understood keeps its last answer, which the ledger knows: empty is not delete.
  */
 import { paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
+import { type Answer, parseAnswer } from '../model/cluster.ts';
 import type { Desired, Handler } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import { parseShim } from '../model/shim.ts';
 import type { Policy } from '../model/shim-artifact.ts';
+import { parseShimResource, resourceFile } from '../model/shim-resource.ts';
 
-type Claim = { readonly handler: Handler; readonly modified: number };
+type Claim = {
+  readonly handler: Handler;
+  /** Epoch milliseconds: when the wish was made, as far as that is known. */
+  readonly made: number;
+  readonly source: 'local' | 'cluster';
+};
+
+/** What one source says. */
+type Said = {
+  readonly claims: readonly Claim[];
+  readonly problems: readonly Problem[];
+  readonly lost: readonly string[];
+};
 
 export const gather = async (host: Host, policy: Policy, ledger: Ledger): Promise<Desired> => {
   const installed = Object.values(ledger.handlers).map((one) => one.handler);
+  const [ofCluster, ofFiles] = [true, false].map((wanted) =>
+    installed.filter((one) => isResource(one.where.file) === wanted),
+  ) as [Handler[], Handler[]];
+  const said = [await localFiles(host, policy, ofFiles), await cluster(host, policy, ofCluster)];
+  const problems = said.flatMap((one) => one.problems);
+  return {
+    handlers: settle(
+      said.flatMap((one) => one.claims),
+      ledger,
+      problems,
+    ),
+    problems,
+    lost: said.flatMap((one) => one.lost),
+  };
+};
+
+const isResource = (file: string): boolean => file.startsWith(resourceFile(''));
+
+/** What is in force of a source that does not answer. */
+const keep = (source: Claim['source'], handlers: readonly Handler[]): readonly Claim[] =>
+  handlers.map((handler) => ({ handler, made: 0, source }));
+
+const localFiles = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
+  const kept = keep('local', installed);
   let names: readonly string[] | null;
   try {
     names = await host.files.names(paths.shims);
   } catch (error) {
-    return { handlers: installed, problems: [problemOf(error)], lost: [paths.shims] };
+    return { claims: kept, problems: [problemOf(error)], lost: [paths.shims] };
   }
   if (names === null) {
-    if (installed.length === 0) return { handlers: [], problems: [], lost: [] };
+    if (installed.length === 0) return { claims: [], problems: [], lost: [] };
     const problem: Problem = {
       code: 'unreadable-source',
       message: 'the folder is gone; what is served stays served',
       where: { file: paths.shims },
       hint: 'Make the folder again; an empty folder removes the handlers.',
     };
-    return { handlers: installed, problems: [problem], lost: [paths.shims] };
+    return { claims: kept, problems: [problem], lost: [paths.shims] };
   }
   const claims: Claim[] = [];
   const problems: Problem[] = [];
@@ -48,26 +86,73 @@ export const gather = async (host: Host, policy: Policy, ledger: Ledger): Promis
                 : fact.why,
           where: { file },
         });
-      const modified = (await host.files.stat(file))?.modified ?? 0;
-      claims.push({ handler: parseShim(fact.text, file, policy), modified });
+      const made = (await host.files.stat(file))?.modified ?? 0;
+      claims.push({ handler: parseShim(fact.text, file, policy), made, source: 'local' });
     } catch (error) {
       problems.push(problemOf(error));
       lost.push(file);
-      for (const handler of installed) if (handler.where.file === file) claims.push({ handler, modified: 0 });
+      claims.push(...kept.filter((one) => one.handler.where.file === file));
     }
   }
-  return { handlers: settle(claims, ledger, problems), problems, lost };
+  return { claims, problems, lost };
 };
 
-/** Two claims on one handler: the one in force keeps it; where neither is, the older file. */
+/** The cluster's last answer, as the service keeps it on the disk: commands see what the service sees. */
+const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
+  const kept = keep('cluster', installed);
+  const lose = (problem: Problem): Said => ({ claims: kept, problems: [problem], lost: [paths.cluster] });
+  const fact = await host.files.look(paths.cluster);
+  if (fact.kind === 'absent') {
+    if (installed.length === 0) return { claims: [], problems: [], lost: [] };
+    return lose({
+      code: 'unreadable-source',
+      message: 'what the cluster asked for is not known; what is served stays served',
+      where: { file: paths.cluster },
+      hint: 'The service writes the file as soon as the cluster answers: systemctl status rcm-node.',
+    });
+  }
+  let answer: Answer;
+  try {
+    if (fact.kind !== 'regular')
+      throw new Failure({
+        code: 'unreadable-source',
+        message: fact.kind === 'foreign' ? `it is ${fact.what}` : fact.why,
+        where: { file: paths.cluster },
+      });
+    answer = parseAnswer(fact.text, paths.cluster);
+  } catch (error) {
+    return lose(problemOf(error));
+  }
+  const claims: Claim[] = [];
+  const problems: Problem[] = [];
+  const lost: string[] = [];
+  for (const shim of answer.shims) {
+    const made = Date.parse(shim.metadata.creationTimestamp ?? '') || 0;
+    try {
+      claims.push({ handler: parseShimResource(shim, policy), made, source: 'cluster' });
+    } catch (error) {
+      const file = resourceFile(shim.metadata.name);
+      problems.push(problemOf(error));
+      lost.push(file);
+      claims.push(...kept.filter((one) => one.handler.where.file === file));
+    }
+  }
+  return { claims, problems, lost };
+};
+
+/**
+ * Two claims on one handler: a local file wins over the cluster, whoever came first, because it is the node's own word.
+ * Among equals the one in force keeps it; where neither is, the older wish.
+ */
 const settle = (claims: readonly Claim[], ledger: Ledger, problems: Problem[]): readonly Handler[] => {
-  const rank = ({ handler, modified }: Claim): number =>
-    ledger.handlers[handler.name]?.handler.where.file === handler.where.file
-      ? Number.NEGATIVE_INFINITY
-      : modified;
+  const inForce = ({ handler }: Claim): boolean =>
+    ledger.handlers[handler.name]?.handler.where.file === handler.where.file;
+  const order = (a: Claim, b: Claim): number =>
+    Number(b.source === 'local') - Number(a.source === 'local') ||
+    Number(inForce(b)) - Number(inForce(a)) ||
+    a.made - b.made;
   const winners = new Map<string, Handler>();
-  for (const claim of [...claims].sort((a, b) => rank(a) - rank(b))) {
-    const { handler } = claim;
+  for (const { handler } of [...claims].sort(order)) {
     const holder = winners.get(handler.name);
     if (!holder) winners.set(handler.name, handler);
     else

@@ -36,6 +36,12 @@ const start = (t: Test, change: (host: Host) => Host = (host) => host, watchdogM
   const ended = loop(change(node.fake.host), {
     settings: async () => ({ settings: defaultSettings, problem: undefined }),
     notifier,
+    cluster: () => ({
+      follow: () => undefined,
+      facts: () => null,
+      tell: () => undefined,
+      close: () => undefined,
+    }),
     onReload: (wake) => {
       hands.reload = wake;
     },

@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
+import { hintOf } from '../../daemon/model/problem.ts';
 import { parseShim } from '../../daemon/model/shim.ts';
 import { gather } from '../../daemon/reconcile/sources.ts';
 import { bareRoot } from './bare-root.ts';
@@ -148,4 +149,125 @@ t.test('the claim in force wins, whatever its age, also while its file is broken
     handlers: [{ artifact: { url: 'https://example.com/spin/old' } }],
     problems: [{ code: 'bad-toml' }, { code: 'handler-claimed', where: { file: `${folder}/a.toml` } }],
   });
+});
+
+const stored = '/var/lib/rcm-node/cluster.json';
+const resource = (
+  name: string,
+  spec: Readonly<Record<string, unknown>> = {},
+  created = '2027-01-01T00:00:00Z',
+) => ({
+  metadata: { name, creationTimestamp: created },
+  spec: {
+    fetchStrategy: {
+      platforms: [
+        { os: 'linux', arch: 'amd64', location: `https://example.com/${name}`, sha256: 'ab'.repeat(32) },
+      ],
+    },
+    ...spec,
+  },
+});
+
+const setUpCluster = (t: Test, files: Readonly<Record<string, string>>, ...shims: readonly unknown[]) => {
+  const root = t.testdir({
+    etc: { 'rcm-node': { 'shims.d': files } },
+    var: { lib: { 'rcm-node': { 'cluster.json': JSON.stringify({ version: 1, node: 'n', shims }) } } },
+  });
+  return { root, host: bareRoot(root).host };
+};
+
+const where = (desired: Awaited<ReturnType<typeof gather>>) =>
+  desired.handlers.map((one) => [one.name, one.where.file]);
+
+t.test('what the cluster asks for and what local files ask for is served together', async (t) => {
+  const { host } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
+  const desired = await gather(host, policy, emptyLedger);
+  t.same(where(desired), [
+    ['spin', 'shims.runtime.spinkube.dev/spin'],
+    ['wws', `${folder}/wws.toml`],
+  ]);
+  t.same([desired.problems, desired.lost], [[], []]);
+});
+
+t.test(
+  'a local file wins over the cluster, even where the cluster’s wish is in force, and the loser is told',
+  async (t) => {
+    const first = await gather(setUpCluster(t, {}, resource('spin')).host, policy, emptyLedger);
+    const { host } = setUpCluster(t, { 'spin.toml': shim('spin') }, resource('spin'));
+    const [handler] = first.handlers;
+    if (!handler) throw new Error('the Shim is a wish');
+    const ledger = { ...emptyLedger, handlers: { spin: { handler, key: 'k', sha256: 'k', path: '/p' } } };
+    const desired = await gather(host, policy, ledger);
+    t.same(where(desired), [['spin', `${folder}/spin.toml`]]);
+    t.match(desired.problems, [
+      { code: 'handler-claimed', where: { file: 'shims.runtime.spinkube.dev/spin' }, handler: 'spin' },
+    ]);
+  },
+);
+
+t.test('of two Shims that claim one handler the older keeps it', async (t) => {
+  const runtimeClass = { name: 'x', handler: 'spin' };
+  const { host } = setUpCluster(
+    t,
+    {},
+    resource('a', { runtimeClass }, '2027-02-01T00:00:00Z'),
+    resource('b', { runtimeClass }, '2027-01-01T00:00:00Z'),
+  );
+  const desired = await gather(host, policy, emptyLedger);
+  t.same(where(desired), [['spin', 'shims.runtime.spinkube.dev/b']]);
+  t.match(desired.problems, [{ code: 'handler-claimed', where: { file: 'shims.runtime.spinkube.dev/a' } }]);
+});
+
+t.test(
+  'a Shim without a digest is refused with the name of the setting, and concerns no other',
+  async (t) => {
+    const anonymous = { fetchStrategy: { anonHttp: { location: 'https://example.com/x.tar.gz' } } };
+    const { host } = setUpCluster(t, {}, resource('bare', anonymous), resource('spin'));
+    const desired = await gather(host, policy, emptyLedger);
+    t.same(where(desired), [['spin', 'shims.runtime.spinkube.dev/spin']]);
+    const [problem] = desired.problems;
+    t.match(problem, { code: 'unpinned', where: { file: 'shims.runtime.spinkube.dev/bare' } });
+    t.match(problem && hintOf(problem), /allowUnpinned = true in \/etc\/rcm-node\/config\.toml/);
+    const allowed = await gather(host, { ...policy, allowUnpinned: true }, emptyLedger);
+    t.same([where(allowed).length, allowed.problems], [2, []]);
+  },
+);
+
+t.test(
+  'an answer of the cluster that is gone or damaged keeps what it gave, and the local files stand',
+  async (t) => {
+    const { host, root } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
+    const { handlers } = await gather(host, policy, emptyLedger);
+    const ledger = {
+      ...emptyLedger,
+      handlers: Object.fromEntries(
+        handlers.map((handler) => [handler.name, { handler, key: 'k', sha256: 'k', path: '/p' }]),
+      ),
+    };
+    const both = [
+      ['spin', 'shims.runtime.spinkube.dev/spin'],
+      ['wws', `${folder}/wws.toml`],
+    ];
+    for (const text of ['', '{"version":1}']) {
+      writeFileSync(join(root, stored), text);
+      const desired = await gather(host, policy, ledger);
+      t.same([where(desired), desired.lost], [both, [stored]]);
+      t.match(desired.problems, [{ code: 'state-damaged', where: { file: stored } }]);
+    }
+    rmSync(join(root, stored));
+    const desired = await gather(host, policy, ledger);
+    t.same([where(desired), desired.lost], [both, [stored]]);
+    t.match(desired.problems, [{ code: 'unreadable-source' }]);
+  },
+);
+
+t.test('a Shim that the node cannot understand any more keeps what it gave', async (t) => {
+  const before = await gather(setUpCluster(t, {}, resource('spin')).host, policy, emptyLedger);
+  const [handler] = before.handlers;
+  if (!handler) throw new Error('the Shim is a wish');
+  const ledger = { ...emptyLedger, handlers: { spin: { handler, key: 'k', sha256: 'k', path: '/p' } } };
+  const broken = resource('spin', { containerdRuntimeOptions: { SystemdCgroup: 'perhaps' } });
+  const desired = await gather(setUpCluster(t, {}, broken).host, policy, ledger);
+  t.same(desired.handlers, [handler]);
+  t.match(desired.problems, [{ code: 'bad-value', where: { file: 'shims.runtime.spinkube.dev/spin' } }]);
 });

@@ -1,0 +1,147 @@
+/**
+ * Keeps what the cluster asks for on the disk, where `gather` finds it: takes up what is new at once, and what is gone only
+ * once it made sure. A type that vanished with all its Shims, or a list that is empty by mistake, removes nothing.
+ */
+import { type Belief, believe, isTypeWhole, type Seen } from '../decide/believe.ts';
+import { paths } from '../decide/paths.ts';
+import type { Api } from '../host/api.ts';
+import type { Host } from '../host/host.ts';
+import { pageOf } from '../host/reflector-objects.ts';
+import { type Answer, parseAnswer, printAnswer, type ShimObject } from '../model/cluster.ts';
+import { canonical } from '../model/desired.ts';
+import { problemOf } from '../model/problem.ts';
+
+export const shimsPath = '/apis/runtime.spinkube.dev/v1alpha1/shims';
+export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
+
+/**
+ * A Shim that is gone is looked for again after a while, spread so that the nodes of a large cluster do not ask all at
+ * once. A type that was gone may come back empty and be filled by and by: its Shims have this long to come back.
+ */
+const doubtMs = { least: 5_000, most: 30_000, again: 60_000, atMost: 600_000, comeback: 600_000 } as const;
+
+/** The cluster as one connection to it shows it. */
+export type View = {
+  readonly api: Api;
+  readonly node: string;
+  readonly seen: () => Seen;
+  /** Whether the API server says that there is no such type. */
+  readonly typeMissing: () => boolean;
+  /** Whether this connection still is the one in use. */
+  readonly current: () => boolean;
+};
+
+export type AnswerKeeper = {
+  /** Reads what was believed before this start. */
+  restore(): Promise<void>;
+  /** To be called whenever the view changed. */
+  look(view: View): void;
+  /** The type is not there, or is being deleted with all that is of it. */
+  typeless(): boolean;
+};
+
+/** `changed`: there is another answer, or the type came or went. */
+export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
+  const { clock } = host;
+  const state = {
+    answer: undefined as Answer | undefined,
+    restored: false,
+    doubting: false,
+    typeless: false,
+    /** `elapsed` since when the type is back; undefined: it never was away, or long ago. */
+    back: undefined as number | undefined,
+  };
+  /** One at a time: two would write the file from two views. */
+  const queue = { last: Promise.resolve() as Promise<unknown> };
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = queue.last.then(work);
+    queue.last = done.catch(() => undefined);
+    return done;
+  };
+
+  const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Belief> =>
+    inTurn(async () => {
+      const belief = believe(state.answer, view.node, view.seen(), sure);
+      if (belief.answer && canonical(belief.answer) !== canonical(state.answer ?? null)) {
+        try {
+          if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
+          await host.files.put(paths.cluster, printAnswer(belief.answer), 0o600);
+          state.answer = belief.answer;
+          changed();
+        } catch (error) {
+          // The next event, or the next tick, tries again.
+          host.log('warn', problemOf(error).message, { code: problemOf(error).code });
+        }
+      }
+      return belief;
+    });
+
+  const setTypeless = (typeless: boolean): void => {
+    if (typeless) state.back = undefined;
+    if (state.typeless === typeless) return;
+    if (!typeless) state.back = clock.elapsed();
+    state.typeless = typeless;
+    changed();
+  };
+
+  /** Asks until it is certain: the type is whole, has been for long enough, and a fresh list has no such Shim. */
+  const makeSure = async (view: View): Promise<void> => {
+    if (state.doubting) return;
+    state.doubting = true;
+    try {
+      await clock.sleep(doubtMs.least + clock.random() * (doubtMs.most - doubtMs.least));
+      for (let pause: number = doubtMs.again; view.current(); pause *= 2) {
+        if (await isSure(view)) return;
+        await clock.sleep(Math.min(pause, doubtMs.atMost) * (0.8 + 0.4 * clock.random()));
+      }
+    } finally {
+      state.doubting = false;
+    }
+  };
+
+  const isSure = async (view: View): Promise<boolean> => {
+    const { api } = view;
+    try {
+      const whole = isTypeWhole(await api.request('GET', typePath));
+      setTypeless(!whole);
+      if (!whole) return false;
+      if (state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback)
+        return (await take(view)).doubted.length === 0;
+      // Without a resourceVersion: as it is now, not as some cache remembers it.
+      const { items } = pageOf<ShimObject>(await api.request('GET', shimsPath));
+      const there = new Set(
+        items.filter((one) => one.metadata.deletionTimestamp === undefined).map((one) => one.metadata.name),
+      );
+      const asked = (state.answer?.shims ?? []).map((one) => one.metadata.name);
+      const { doubted } = await take(view, new Set(asked.filter((name) => !there.has(name))));
+      return doubted.length === 0;
+    } catch (error) {
+      if (problemOf(error).code === 'api-missing') setTypeless(true);
+      return false;
+    }
+  };
+
+  return {
+    restore: async () => {
+      if (state.restored) return;
+      state.restored = true;
+      const fact = await host.files.look(paths.cluster);
+      if (fact.kind !== 'regular') return;
+      try {
+        state.answer = parseAnswer(fact.text, paths.cluster);
+      } catch {
+        // A damaged file is told by `gather`; the first answer writes it anew.
+      }
+    },
+    look: (view) => {
+      void (async () => {
+        const missing = view.typeMissing();
+        if (missing) setTypeless(true);
+        const { doubted } = await take(view);
+        // Where the type is missing, asking for it is the reflector's work, with its growing pauses.
+        if (!missing && (doubted.length > 0 || state.typeless)) await makeSure(view);
+      })();
+    },
+    typeless: () => state.typeless,
+  };
+};

@@ -1,0 +1,203 @@
+/**
+ * The node's side of a cluster: follows the own Node and the Shims, and says on the Node what came of them. Whatever
+ * happens to the API server, the node serves on.
+ */
+import type { Api } from '../host/api.ts';
+import type { Host } from '../host/host.ts';
+import type { Reflector } from '../host/reflector.ts';
+import type { NodeObject, ShimObject } from '../model/cluster.ts';
+import { canonical } from '../model/desired.ts';
+import type { ClusterFacts } from '../model/outcome.ts';
+import { type Problem, printProblem, problemOf } from '../model/problem.ts';
+import type { ClusterSettings } from '../model/settings.ts';
+import { keepAnswer, shimsPath, typePath, type View } from './answer.ts';
+import { findIdentity, type Identity } from './identity.ts';
+import { makeNodeReport, type NodeReport, type Told } from './node-report.ts';
+
+export type Cluster = {
+  /** Called at every tick: settings may have changed, a kubelet may have come. Returns at once. */
+  follow(settings: ClusterSettings): void;
+  /** For the report; null where there is no cluster. */
+  facts(): ClusterFacts | null;
+  /** What the last tick came to. */
+  tell(told: Told): void;
+  close(): void;
+};
+
+/** Nodes that start together, after a power cut or as a new pool, must not all list at the same moment. */
+const startJitterMs = 10_000;
+
+type Session = {
+  readonly identity: Identity;
+  readonly view: View;
+  readonly nodes: Reflector<NodeObject>;
+  readonly shims: Reflector<ShimObject>;
+  readonly report: NodeReport;
+};
+
+const typeGone: Problem = {
+  code: 'api-missing',
+  message: 'the cluster has no resource type "shims"; what it asked for before stays served',
+  where: { file: typePath },
+  hint: 'kubectl apply -k bootstrap/ brings the type. Shims that do not come back with it within 10 minutes are removed.',
+};
+
+export const openCluster = (host: Host, wake: () => void): Cluster => {
+  const state = {
+    settings: undefined as ClusterSettings | undefined,
+    closed: false,
+    joining: false,
+    session: undefined as Session | undefined,
+    /** Why there is no session. */
+    trouble: undefined as Problem | undefined,
+    identity: undefined as Identity | undefined,
+    told: undefined as Told | undefined,
+    health: '',
+  };
+  const answer = keepAnswer(host, () => {
+    noteHealth();
+    wake();
+  });
+
+  const problem = (): Problem | undefined => {
+    const { session } = state;
+    if (!session) return state.trouble;
+    return (
+      session.nodes.current().problem ?? (answer.typeless() ? typeGone : session.shims.current().problem)
+    );
+  };
+
+  /** A change of what is said of the cluster is worth a tick, which says it. */
+  const noteHealth = (): void => {
+    const now = problem();
+    const health = `${state.session?.view.node ?? ''} ${now?.code ?? ''}`;
+    if (health === state.health || state.closed) return;
+    if (now) host.log('warn', printProblem(now), { code: now.code });
+    else if (state.session) host.log('info', `in step with the cluster as Node ${state.session.view.node}`);
+    state.health = health;
+    wake();
+  };
+
+  const look = (session: Session): void => {
+    if (state.session !== session) return;
+    const [node] = session.nodes.current().items ?? [];
+    if (node) session.report.seen(node);
+    answer.look(session.view);
+    noteHealth();
+  };
+
+  const leave = (): void => {
+    const { session } = state;
+    state.session = undefined;
+    state.identity = undefined;
+    session?.report.close();
+    session?.nodes.stop();
+    session?.shims.stop();
+    session?.view.api.close();
+  };
+
+  const join = async (settings: ClusterSettings): Promise<void> => {
+    await answer.restore();
+    const identity = await findIdentity(host, settings);
+    const overtaken = (): boolean => state.closed || state.settings !== settings;
+    if (overtaken()) return;
+    state.identity = identity;
+    state.trouble = undefined;
+    if (!identity) return;
+    const api = await identity.connect();
+    try {
+      const node = await identity.nodeName(api);
+      const { reflect } = await import('../host/reflector.ts');
+      if (!overtaken()) state.session = open(identity, api, node, reflect);
+    } finally {
+      if (!state.session) api.close();
+    }
+    if (!state.session) return;
+    if (state.told) state.session.report.tell(state.told, settings.legacyLabels);
+    look(state.session);
+  };
+
+  const open = (
+    identity: Identity,
+    api: Api,
+    node: string,
+    reflect: typeof import('../host/reflector.ts').reflect,
+  ): Session => {
+    const onChange = (): void => {
+      if (state.session) look(state.session);
+    };
+    const nodes = reflect<NodeObject>(api, host.clock, {
+      path: '/api/v1/nodes',
+      query: { fieldSelector: `metadata.name=${node}` },
+      startJitterMs: 0,
+      onChange,
+    });
+    const shims = reflect<ShimObject>(api, host.clock, { path: shimsPath, startJitterMs, onChange });
+    const view: View = {
+      api,
+      node,
+      seen: () => {
+        const [own] = nodes.current().items ?? [];
+        return {
+          shims: shims.current().items,
+          // A Node that was deleted is made anew by its kubelet; until then nobody can say what selects it.
+          labels: own ? (own.metadata.labels ?? {}) : undefined,
+        };
+      },
+      typeMissing: () => shims.current().problem?.code === 'api-missing',
+      current: () => state.session?.view === view,
+    };
+    return { identity, view, nodes, shims, report: makeNodeReport(host, api, node, identity.mode) };
+  };
+
+  return {
+    follow: (given) => {
+      if (canonical(given) !== canonical(state.settings ?? null)) {
+        leave();
+        // An object of its own, by which a join that was overtaken notices it.
+        state.settings = { ...given };
+      }
+      const { settings, session } = state;
+      if (session) {
+        look(session);
+        session.identity.renew(session.view.api).catch((error: unknown) => {
+          host.log('warn', printProblem(problemOf(error)), { code: problemOf(error).code });
+        });
+        return;
+      }
+      if (state.joining || state.closed || !settings || settings.identity === 'none') return;
+      state.joining = true;
+      void join(settings)
+        .catch((error: unknown) => {
+          if (state.settings === settings) state.trouble = problemOf(error);
+        })
+        .finally(() => {
+          state.joining = false;
+          noteHealth();
+        });
+    },
+    facts: () => {
+      const { session, identity } = state;
+      const trouble = problem();
+      const mode = identity?.mode ?? state.settings?.identity ?? 'none';
+      if (mode === 'none' || (!identity && !trouble)) return null;
+      const confirmed = session?.shims.current().confirmed;
+      return {
+        identity: mode,
+        node: session?.view.node ?? null,
+        server: session?.view.api.server ?? null,
+        state: trouble ? 'stale' : confirmed === undefined ? 'connecting' : 'synced',
+        confirmed: confirmed === undefined ? null : new Date(confirmed).toISOString(),
+        ...(trouble ? { problem: trouble } : {}),
+      };
+    },
+    tell: (told) => {
+      state.told = told;
+      state.session?.report.tell(told, state.settings?.legacyLabels ?? false);
+    },
+    close: () => {
+      leave();
+      state.closed = true;
+    },
+  };
+};

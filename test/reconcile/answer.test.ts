@@ -1,0 +1,224 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Labels, ShimObject } from '../../daemon/model/cluster.ts';
+import { keepAnswer, shimsPath, typePath, type View } from '../../daemon/reconcile/answer.ts';
+import { bareRoot } from './bare-root.ts';
+import { scriptedApi } from './scripted-api.ts';
+
+const shim = (name: string, over: Partial<ShimObject['metadata']> = {}): ShimObject => ({
+  metadata: { name, ...over },
+  spec: {},
+});
+const whole = { resources: [{ name: 'shims', verbs: ['create', 'delete', 'get', 'list', 'watch'] }] };
+const dying = { resources: [{ name: 'shims', verbs: ['delete', 'get', 'list', 'watch'] }] };
+
+const listOf = (items: readonly ShimObject[]) => ({
+  kind: 'ShimList',
+  metadata: { resourceVersion: '1' },
+  items,
+});
+
+/** A node that the cluster speaks to; time passes only with `pass`. */
+const setUp = (t: Test) => {
+  const root = t.testdir({});
+  const time = { now: 0 };
+  const sleepers: { at: number; wake: () => void }[] = [];
+  const bare = bareRoot(root).host;
+  const clock = {
+    ...bare.clock,
+    elapsed: () => time.now,
+    random: () => 0.5,
+    sleep: (ms: number) =>
+      new Promise<void>((wake) => {
+        sleepers.push({ at: time.now + ms, wake });
+      }),
+  };
+  const disk = { busy: 0 };
+  const slow =
+    <A extends readonly unknown[], R>(work: (...given: A) => Promise<R>) =>
+    async (...given: A): Promise<R> => {
+      disk.busy++;
+      try {
+        return await work(...given);
+      } finally {
+        disk.busy--;
+      }
+    };
+  const files = {
+    ...bare.files,
+    isFolder: slow(bare.files.isFolder),
+    makeFolder: slow(bare.files.makeFolder),
+    put: slow(bare.files.put),
+    look: slow(bare.files.look),
+  };
+  /** Until nothing moves any more but by the clock. */
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 30; turn++) {
+      await breathe();
+      while (disk.busy > 0) await breathe();
+    }
+  };
+  const pass = async (ms: number): Promise<void> => {
+    const end = time.now + ms;
+    for (;;) {
+      await settle();
+      sleepers.sort((a, b) => a.at - b.at);
+      const [next] = sleepers;
+      if (!next || next.at > end) break;
+      sleepers.shift();
+      time.now = next.at;
+      next.wake();
+    }
+    time.now = end;
+    await settle();
+  };
+  const { api, answers, calls } = scriptedApi();
+  const shown = {
+    shims: undefined as readonly ShimObject[] | undefined,
+    labels: {} as Labels | undefined,
+    missing: false,
+    current: true,
+  };
+  answers.set(`GET ${typePath}`, whole);
+  answers.set(`GET ${shimsPath}`, () => listOf(shown.shims ?? []));
+  const view: View = {
+    api,
+    node: 'n',
+    seen: () => shown,
+    typeMissing: () => shown.missing,
+    current: () => shown.current,
+  };
+  const changes = { count: 0 };
+  const file = join(root, 'var/lib/rcm-node/cluster.json');
+  const make = () =>
+    keepAnswer({ ...bare, clock, files }, () => {
+      changes.count++;
+    });
+  const state = { keeper: make() };
+  return {
+    file,
+    answers,
+    calls,
+    changes,
+    shown,
+    pass,
+    again: async (): Promise<void> => {
+      state.keeper = make();
+      await state.keeper.restore();
+    },
+    typeless: () => state.keeper.typeless(),
+    show: async (now: Partial<typeof shown>): Promise<void> => {
+      Object.assign(shown, now);
+      state.keeper.look(view);
+      await settle();
+    },
+    asked: (): readonly string[] =>
+      existsSync(file)
+        ? (JSON.parse(readFileSync(file, 'utf8')) as { shims: ShimObject[] }).shims.map(
+            (one) => one.metadata.name,
+          )
+        : [],
+  };
+};
+
+t.test('a new Shim is asked for at once; what does not change is not written', async (t) => {
+  const { show, asked, changes } = setUp(t);
+  await show({ shims: [shim('spin')] });
+  t.same([asked(), changes.count], [['spin'], 1]);
+  await show({ shims: [shim('spin', { resourceVersion: '8' })] });
+  await show({ shims: [shim('spin')], labels: { other: 'label' } });
+  t.equal(changes.count, 1);
+});
+
+t.test('a deleted Shim is gone once a fresh list says so too', async (t) => {
+  const { show, asked, pass, calls } = setUp(t);
+  await show({ shims: [shim('spin'), shim('wws')] });
+  await show({ shims: [shim('wws')] });
+  t.same(asked(), ['spin', 'wws'], 'not on the word of one event');
+  await pass(30_000);
+  t.same(asked(), ['wws']);
+  t.equal(calls.filter((one) => one.path === shimsPath).length, 1);
+});
+
+t.test('a list that is empty by mistake removes nothing', async (t) => {
+  const { show, asked, pass, answers } = setUp(t);
+  await show({ shims: [shim('spin')] });
+  answers.set(`GET ${shimsPath}`, listOf([shim('spin')]));
+  await show({ shims: [] });
+  await pass(60_000);
+  t.same(asked(), ['spin']);
+  await show({ shims: [shim('spin')] });
+  await pass(3_600_000);
+  t.same(asked(), ['spin']);
+});
+
+t.test(
+  'a CRD that is deleted, with all its Shims, removes nothing; coming back filled it changes nothing',
+  async (t) => {
+    const { show, asked, pass, answers, typeless } = setUp(t);
+    await show({ shims: [shim('spin'), shim('wws')] });
+    answers.set(`GET ${typePath}`, dying);
+    await show({ shims: [shim('wws', { deletionTimestamp: '2027-01-01T00:00:00Z' })] });
+    await show({ shims: [] });
+    await pass(30_000);
+    t.equal(typeless(), true);
+    answers.delete(`GET ${typePath}`);
+    answers.delete(`GET ${shimsPath}`);
+    await show({ missing: true });
+    await pass(86_400_000);
+    t.same(asked(), ['spin', 'wws'], 'a day later');
+
+    answers.set(`GET ${typePath}`, whole);
+    answers.set(`GET ${shimsPath}`, listOf([]));
+    await show({ missing: false, shims: [] });
+    await pass(600_000);
+    t.equal(typeless(), false);
+    t.same(asked(), ['spin', 'wws'], 'back, and empty as yet');
+    answers.set(`GET ${shimsPath}`, listOf([shim('spin')]));
+    await show({ shims: [shim('spin')] });
+    await pass(1_800_000);
+    t.same(asked(), ['spin'], 'what did not come back was not wanted back');
+  },
+);
+
+t.test('an API server that does not answer leaves the doubt, and it is asked again', async (t) => {
+  const { show, asked, pass, answers } = setUp(t);
+  await show({ shims: [shim('spin')] });
+  const fail = (): never => {
+    throw new Error('no route');
+  };
+  answers.set(`GET ${shimsPath}`, fail);
+  await show({ shims: [] });
+  await pass(600_000);
+  t.same(asked(), ['spin']);
+  answers.set(`GET ${shimsPath}`, listOf([]));
+  await pass(1_200_000);
+  t.same(asked(), []);
+});
+
+t.test('what was believed survives a restart, and a damaged file is written anew', async (t) => {
+  const { show, asked, again, file, pass } = setUp(t);
+  await show({ shims: [shim('spin')] });
+  await again();
+  await show({ shims: undefined });
+  t.same(asked(), ['spin']);
+  await show({ shims: [] });
+  t.same(asked(), ['spin'], 'an empty list after a restart is doubted too');
+  await pass(60_000);
+  t.same(asked(), []);
+  writeFileSync(file, '{');
+  await again();
+  await show({ shims: [shim('wws')] });
+  t.same(asked(), ['wws']);
+});
+
+t.test('a connection that was left no longer decides anything', async (t) => {
+  const { show, asked, pass } = setUp(t);
+  await show({ shims: [shim('spin')] });
+  await show({ shims: [] });
+  await show({ current: false });
+  await pass(3_600_000);
+  t.same(asked(), ['spin']);
+});
