@@ -71,3 +71,7 @@ export const nextTick = (
  * ends one that says nothing; whatever else is waited for (a job of systemd, a program, the lock) is over within minutes.
  */
 export const longestSilence = (downloadTimeoutMs: number): number => downloadTimeoutMs + 5 * minute;
+
+/** No honest download takes longer, mirror and original, each with its pauses. */
+export const longestDownload = (downloadTimeoutMs: number, attempts: number): number =>
+  2 * attempts * (downloadTimeoutMs + minute);

@@ -163,7 +163,8 @@ const plan = (
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
   const former = held ? [] : takeBack(scene.former, before);
   if (former.length > 0) return answer(former, ['the configuration of the runtime is elsewhere now']);
-  const garbage = collect(before, runtime, keys);
+  // What was just placed is named by nothing yet.
+  const garbage = scene.rules.ready ? [] : collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
   return { plan: { kind: 'settled' }, handlers: asked.reports, notes };
 };
@@ -211,7 +212,10 @@ const configSteps = (
   const owned = [change.wiring.dropIn, change.wiring.main].flatMap((file) =>
     file.owned ? [[file.path, file.owned] as const] : [],
   );
-  const failed = new Set(asked.reports.filter((one) => one.state === 'failed').map((one) => one.name));
+  const tried = asked.reports.filter(
+    (one) => one.state === 'failed' || (scene.rules.ready && one.state === 'pending'),
+  );
+  const failed = new Set(tried.map((one) => one.name));
   const record: Ledger = {
     ...ledger,
     handlers: Object.fromEntries(installed),

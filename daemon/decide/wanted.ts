@@ -89,8 +89,8 @@ export const wish = (scene: Scene): Wish => {
         keep();
         continue;
       }
-      artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
-      if (key === undefined) {
+      if (!scene.rules.ready) artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
+      if (key === undefined || scene.rules.ready) {
         // Trust on first use: the digest, and with it the name in the store, is known only after the download.
         report('pending');
         keep();

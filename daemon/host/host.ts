@@ -23,6 +23,8 @@ export type Clock = {
   elapsed(): number;
   /** Ends early, without an error, when the signal is given. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Whether the work ends within so many milliseconds, well or not. It goes on either way. */
+  within(work: Promise<unknown>, ms: number): Promise<boolean>;
   /** In [0, 1). */
   random(): number;
 };
@@ -46,13 +48,23 @@ export type Host = {
   readonly log: Log;
 };
 
+const realSleep: Clock['sleep'] = async (ms, signal) => {
+  await sleep(ms, undefined, signal && { signal }).catch((error: unknown) => {
+    if (signal?.aborted !== true) throw error;
+  });
+};
+
 export const realClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  sleep: async (ms, signal) => {
-    await sleep(ms, undefined, signal && { signal }).catch((error: unknown) => {
-      if (signal?.aborted !== true) throw error;
-    });
+  sleep: realSleep,
+  within: async (work, ms) => {
+    const stop = new AbortController();
+    const end = (): true => {
+      stop.abort();
+      return true;
+    };
+    return Promise.race([work.then(end, end), realSleep(ms, stop.signal).then(() => false)]);
   },
   random: () => Math.random(),
 };

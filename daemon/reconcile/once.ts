@@ -7,17 +7,16 @@ import { decide } from '../decide/decide.ts';
 import { judge } from '../decide/judge.ts';
 import { paths } from '../decide/paths.ts';
 import type { Rules } from '../decide/scene.ts';
-import { sentence, sentences } from '../decide/sentences.ts';
-import { artifactId } from '../decide/wanted.ts';
+import { sentences } from '../decide/sentences.ts';
 import type { Host } from '../host/host.ts';
-import type { Desired, Handler } from '../model/desired.ts';
+import type { Desired } from '../model/desired.ts';
 import type { Journal, Ledger } from '../model/ledger.ts';
 import type { Observed, Trial } from '../model/observed.ts';
 import type { Outcome } from '../model/outcome.ts';
-import type { Decision, Plan, Step } from '../model/plan.ts';
+import type { Decision, Plan } from '../model/plan.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { fetchArtifact, placeArtifact } from './artifacts.ts';
+import { fetchAll } from './fetching.ts';
 import { sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe.ts';
 import { gather } from './sources.ts';
@@ -130,6 +129,18 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   let considered = await consider(host, settings, ledger, tick, rules);
   // What was undone for a full disk, say, would only fail again at once: it waits for the next tick.
   let hopeless: string | undefined;
+  const carryOut = async (plan: Steps, before: Observed): Promise<void> => {
+    take(await apply(host, settings, plan, ledger, before, did));
+    if (failed && failed.problem.code !== 'changed-meanwhile') hopeless = plan.revision;
+  };
+  /** What is ready while downloads go on: repairs at once, what needs a restart only when it would wait for long. */
+  const meanwhile = async (restart: boolean): Promise<void> => {
+    if (failed) return;
+    const { before, decision } = await consider(host, settings, ledger, tick, { ...rules, ready: true });
+    if (decision.plan.kind !== 'steps' || (decision.plan.disrupts && !restart)) return;
+    announce(host, decision.plan);
+    await carryOut(decision.plan, before);
+  };
   for (
     let round = 0;
     round < mostRounds &&
@@ -139,12 +150,15 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     round++
   ) {
     const { plan } = considered.decision;
-    const result = await apply(host, settings, plan, ledger, considered.before, did);
-    if (result.kind === 'retry') ledger = result.ledger;
-    else {
-      take(result);
-      if (failed && failed.problem.code !== 'changed-meanwhile') hopeless = plan.revision;
-    }
+    announce(host, plan);
+    if (plan.steps.some((step) => step.kind === 'fetch')) {
+      // A download takes its time: what the host was before it is no ground to restart on. A digest that was just
+      // learned, or an artifact that cannot be had, makes another plan of it too.
+      const learn = await fetchAll(host, settings, plan.steps, ledger, did, meanwhile);
+      const learned = learn(ledger);
+      if (learned !== ledger) await saveLedger(host, learned);
+      ledger = learned;
+    } else await carryOut(plan, considered.before);
     // Once something was undone the same force must not try it again in this tick.
     considered = await consider(host, settings, ledger, tick, failed ? { ...rules, force: false } : rules);
   }
@@ -152,8 +166,13 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   return { outcome, ...considered, did, ledger };
 };
 
-type Retry = { readonly kind: 'retry'; readonly ledger: Ledger };
+const announce = (host: Host, plan: Steps): void =>
+  host.log('info', `plan: ${sentences(plan.steps).join('; ') || 'bring the ledger up to date'}`, {
+    revision: plan.revision.slice(0, 12),
+    because: plan.because,
+  });
 
+/** Carries out a plan whose artifacts are all there. */
 const apply = async (
   host: Host,
   settings: Settings,
@@ -161,79 +180,22 @@ const apply = async (
   ledger: Ledger,
   before: Observed,
   did: string[],
-): Promise<Ended | Retry> => {
-  host.log('info', `plan: ${sentences(plan.steps).join('; ') || 'bring the ledger up to date'}`, {
-    revision: plan.revision.slice(0, 12),
-    because: plan.because,
-  });
-  const fetched = await artifacts(host, settings, plan.steps, ledger, did);
-  // A download takes its time: what the host was before it is no ground to restart on. A digest that was just learned,
-  // or an artifact that cannot be had, makes another plan of it too.
-  if (plan.steps.some((step) => step.kind === 'fetch')) return { kind: 'retry', ledger: fetched };
-  const steps = plan.steps.filter((step) => step.kind !== 'fetch' && step.kind !== 'place');
+): Promise<Ended> => {
   if (before.runtime.name === 'none') throw new Failure(before.runtime.problem);
   const journal: Journal = {
     version: 1,
-    plan: { ...plan, steps },
+    plan,
     direction: 'forward',
     at: 0,
     socket: before.runtime.socket,
-    ledger: fetched,
+    ledger,
   };
   try {
     await saveJournal(host, journal);
   } catch (error) {
-    return { kind: 'stuck', ledger: fetched, problem: problemOf(error) };
+    return { kind: 'stuck', ledger, problem: problemOf(error) };
   }
-  const ended = await transact(host, settings, journal, fetched);
-  if (ended.kind === 'done') did.push(...sentences(steps));
+  const ended = await transact(host, settings, journal, ledger);
+  if (ended.kind === 'done') did.push(...sentences(plan.steps));
   return ended;
-};
-
-/** Every download is tried, whatever becomes of the others; failures are written down with their count. */
-const artifacts = async (
-  host: Host,
-  settings: Settings,
-  steps: readonly Step[],
-  before: Ledger,
-  did: string[],
-): Promise<Ledger> => {
-  let ledger = before;
-  let changed = false;
-  for (const step of steps) {
-    if (step.kind !== 'fetch') continue;
-    const { handler } = step;
-    try {
-      host.log('info', sentence(step) ?? '', { handler: handler.name });
-      // What was trusted on first use is asked for by its digest from then on.
-      const pinned = handler.artifact.sha256 ?? ledger.trusted[handler.artifact.url];
-      const sha256 = await fetchArtifact(host, settings, handler, pinned);
-      await placeArtifact(host, settings, handler, sha256);
-      did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
-      if (handler.artifact.sha256 === undefined && ledger.trusted[handler.artifact.url] !== sha256) {
-        ledger = { ...ledger, trusted: { ...ledger.trusted, [handler.artifact.url]: sha256 } };
-        changed = true;
-      }
-    } catch (error) {
-      const problem = problemOf(error);
-      host.log('error', problem.message, { handler: handler.name, code: problem.code });
-      ledger = attempt(ledger, handler, problem, host.clock.now());
-      changed = true;
-    }
-  }
-  if (changed) await saveLedger(host, ledger);
-  return ledger;
-};
-
-const attempt = (ledger: Ledger, handler: Handler, problem: Problem, at: number): Ledger => {
-  const artifact = artifactId(handler);
-  const known = ledger.attempts[handler.name];
-  const count = known?.artifact === artifact ? known.count + 1 : 1;
-  return {
-    ...ledger,
-    attempts: {
-      ...ledger.attempts,
-      [handler.name]: { artifact, count, at, problem: { ...problem, handler: handler.name } },
-    },
-  };
 };

@@ -4,6 +4,8 @@ import {
   defaultLimits,
   inWords,
   lastHour,
+  longestDownload,
+  longestSilence,
   nextTick,
   remember,
   restartWait,
@@ -81,3 +83,11 @@ t.test('the next look comes within a fifth of its time, sooner while something i
 t.test('the limits without settings are those that the settings start from', async (t) => {
   t.same(defaultLimits, { repairsPerHour: 3, quietSeconds: 30 });
 });
+
+t.test(
+  'no honest download is longer than all its tries, and no honest silence than one of them',
+  async (t) => {
+    t.equal(longestDownload(900_000, 3), 6 * 960_000);
+    t.equal(longestSilence(900_000), 1_200_000);
+  },
+);

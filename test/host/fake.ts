@@ -66,6 +66,8 @@ export type Fake = {
   mappedComplete: boolean;
   /** True while a run holds the lock; a killed run drops it, as the kernel would. */
   locked: boolean;
+  /** How many more times something that is waited for with a limit is not over by then. */
+  slow: number;
   advance(ms: number): void;
 };
 
@@ -102,6 +104,15 @@ export const fakeHost = (options: FakeOptions): Fake => {
     now: () => epoch + time.now,
     elapsed: () => time.now,
     sleep: async (ms) => advance(ms),
+    within: async (work, ms) => {
+      if (fake.slow > 0) {
+        fake.slow -= 1;
+        advance(ms);
+        return false;
+      }
+      await work.catch(() => undefined);
+      return true;
+    },
     random: () => 0.5,
   };
   const after = (ms: number, act: () => void): void => {
@@ -295,6 +306,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     mapped: [],
     mappedComplete: true,
     locked: false,
+    slow: 0,
     advance,
     host: {
       root,

@@ -513,3 +513,107 @@ t.test(
     t.equal((await node.once({ now: true })).outcome.kind, 'converged');
   },
 );
+
+/** A node that serves two shims, with a third on its way for as long as the test wants. */
+const fetching = async (t: Test) => {
+  const node = await serving(t, ['spin-v2', 'wws-v1']);
+  wish(node, 'slight-v1');
+  const hold = Promise.withResolvers<void>();
+  const { host } = node.fake;
+  const slow: Host = {
+    ...host,
+    download: async (...given) => {
+      await hold.promise;
+      return host.download(...given);
+    },
+    clock: {
+      ...host.clock,
+      within: async (work, ms) => {
+        const over = await host.clock.within(work, ms);
+        if (node.fake.slow === 0) hold.resolve();
+        return over;
+      },
+    },
+  };
+  return { node, slow };
+};
+
+t.test('what drifts while a download goes on is put right without waiting for it', async (t) => {
+  const { node, slow } = await fetching(t);
+  const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
+  const seen: boolean[] = [];
+  node.remove('/opt/rcm-node/shims/spin-v2');
+  node.fake.slow = 3;
+  const ticked = await node.once(
+    {},
+    {
+      ...slow,
+      download: async (...given) => {
+        const result = await slow.download(...given);
+        seen.push((await node.fake.host.files.linkAt(link)).target !== null);
+        return result;
+      },
+    },
+  );
+  t.strictSame(seen, [true]);
+  t.equal(ticked.outcome.kind, 'converged');
+  t.equal(node.fake.containerd.jobs.length, 1);
+  t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'spin-v2', 'wws-v1']);
+});
+
+t.test(
+  'a removal shares its restart with a download that is over soon, and does not wait for a long one',
+  async (t) => {
+    for (const [looks, restarts] of [
+      [5, 1],
+      [30, 2],
+    ] as const) {
+      const { node, slow } = await fetching(t);
+      const { containerd } = node.fake;
+      node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
+      node.fake.slow = looks;
+      const begun = node.fake.host.clock.elapsed();
+      const ticked = await node.once({}, slow);
+      t.equal(ticked.outcome.kind, 'converged');
+      t.strictSame(containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
+      t.equal(containerd.jobs.length, restarts, `${looks * 10} s`);
+      if (restarts === 2) t.ok(Number(containerd.jobs[0]?.split(' ')[1]) - begun < 100_000);
+      t.strictSame((await node.once()).did, []);
+    }
+  },
+);
+
+t.test('a wish that comes and one that goes while a download goes on are seen', async (t) => {
+  const { node, slow } = await fetching(t);
+  node.fake.slow = 12;
+  const { within } = slow.clock;
+  const moments: string[] = [];
+  const host: Host = {
+    ...slow,
+    clock: {
+      ...slow.clock,
+      within: async (work, ms) => {
+        if (node.fake.slow === 11) node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
+        moments.push(node.fake.containerd.served().join());
+        return within(work, ms);
+      },
+    },
+  };
+  t.equal((await node.once({}, host)).outcome.kind, 'converged');
+  t.equal(moments.at(-1), 'runc,wws-v1', 'gone before the download was over');
+  t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'wws-v1']);
+});
+
+t.test('a failed download beside other work keeps its count', async (t) => {
+  const { node, slow } = await fetching(t);
+  node.remove('/srv/artifacts/slight-v1');
+  for (const count of [1, 2]) {
+    node.remove('/opt/rcm-node/shims/spin-v2');
+    node.fake.slow = 2;
+    const ticked = await node.once({}, slow);
+    t.match(problemsOf(ticked.outcome), [
+      { handler: 'slight-v1', message: new RegExp(`\\(attempt ${count}\\)`) },
+    ]);
+    node.fake.advance(minute);
+  }
+});

@@ -1,0 +1,23 @@
+import t from 'tap';
+import { realClock } from '../../daemon/host/host.ts';
+
+t.test('what ends in time is within, however it ends, and what does not goes on', async (t) => {
+  const hour = 3_600_000;
+  t.equal(await realClock.within(Promise.resolve(), hour), true);
+  t.equal(await realClock.within(Promise.reject(new Error('it failed')), hour), true);
+  const work = Promise.withResolvers<string>();
+  t.equal(await realClock.within(work.promise, 1), false);
+  work.resolve('done');
+  t.equal(await realClock.within(work.promise, hour), true);
+  t.equal(await work.promise, 'done');
+});
+
+t.test('a sleep ends early, and well, when its signal is given', async (t) => {
+  const stop = new AbortController();
+  const slept = realClock.sleep(3_600_000, stop.signal);
+  stop.abort();
+  await slept;
+  const before = realClock.elapsed();
+  await realClock.sleep(1);
+  t.ok(realClock.elapsed() > before);
+});
