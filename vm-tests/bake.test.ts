@@ -13,6 +13,7 @@ import {
   rcmNode,
   shimToml,
   startsOf,
+  untilReport,
   untilServing,
 } from './node/service.ts';
 import { makeStandInShim } from './node/shim.ts';
@@ -76,3 +77,42 @@ for (const suite of ['trixie', 'forky'] as const)
       t.same(censusDifference(before, await census(node)), []);
     });
   });
+
+t.test(
+  'an image whose first boot does not serve comes up without what was put there',
+  { buffered: true },
+  async (t) => {
+    const shim = await makeStandInShim('trixie', '1', progress);
+    const node = await bootWithRcmNode('trixie', { progress });
+    t.teardown(() => node.stop());
+    const foreign = await handlersOverCri(node);
+    // A runtime that cannot live with the handler, which no parser can tell.
+    await node.writeFile(
+      '/usr/lib/systemd/system/containerd.service.d/obstacle.conf',
+      '[Service]\nExecStartPre=/bin/sh -c "! grep -rqs spin-v2 /etc/containerd"\n',
+    );
+    const before = await census(node);
+    await node.kill();
+    const { root } = node;
+    await mkdir(join(root, 'srv/baked'), { recursive: true });
+    await copyFile(shim.path, join(root, 'srv/baked', basename(shim.path)));
+    const wish = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
+    await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), wish);
+    const executable = join(root, 'opt/rcm-node/bin/versions/0.1.0/rcm-node');
+    const said = await attempt([executable, 'once', '--no-activate', '--root', root], { timeoutMs: 120_000 });
+    t.equal(said.code, 0, said.stdout + said.stderr);
+    await run(['systemctl', `--root=${root}`, 'enable', 'rcm-node.service']);
+    await node.start();
+    const { outcome } = await untilReport(
+      node,
+      'taken out again',
+      (report) => JSON.stringify(report.outcome).includes('known-bad'),
+      240_000,
+    );
+    t.equal(outcome.kind, 'degraded');
+    t.same(await handlersOverCri(node), foreign);
+    t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+    await run(['systemctl', `--root=${root}`, 'disable', 'rcm-node.service']);
+    t.same(censusDifference(before, await census(node)), []);
+  },
+);

@@ -9,6 +9,7 @@ import type { Decision, HandlerReport, Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../model/problem.ts';
 import { inWords, lastHour, type Limits, remember, restartWait } from './cadence.ts';
 import { collect } from './collect.ts';
+import { firstStart } from './first-start.ts';
 import { foldersOf, kept, takeBack } from './former.ts';
 import { reasons } from './reasons.ts';
 import { adopted, configId, restartDue, survivors } from './restart.ts';
@@ -79,6 +80,18 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
   const { before, runtime, rules } = scene;
   const { ledger } = before;
   const change = changeOf(scene, asked);
+  if (scene.sick) {
+    const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(scene.present));
+    const steps = firstStart(scene, configId(standing), change.revision);
+    if (!steps) throw new Failure(scene.sick);
+    const because = [`the first start with what was put in place before it: ${scene.sick.message}`];
+    const { revision } = change;
+    return {
+      plan: { kind: 'steps', revision, steps, because, disrupts: true },
+      handlers: asked.reports,
+      notes: [],
+    };
+  }
   const touches = change.files.length > 0 || change.restart;
   const notes: Problem[] = [...scene.former.problems];
   const settled = (handlers: readonly HandlerReport[] = asked.reports): Decision => ({

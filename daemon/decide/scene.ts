@@ -2,7 +2,7 @@
 import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { FileFact, Observed, RuntimeFacts } from '../model/observed.ts';
-import { Failure } from '../model/problem.ts';
+import { Failure, type Problem } from '../model/problem.ts';
 import { parseToml } from '../model/toml.ts';
 import {
   defaultRuntime,
@@ -41,6 +41,8 @@ export type Scene = {
   readonly present: Readonly<Record<string, Table>>;
   /** Ours in files that the runtime no longer reads. */
   readonly former: Former;
+  /** Why nothing may be changed now: the runtime is not well. */
+  readonly sick: Problem | undefined;
   readonly rules: Rules;
 };
 
@@ -62,8 +64,6 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
   const fault = faultOf(runtime, foreign);
   if (fault) throw new Failure(fault);
   refuseForeignDropIn(before.files[drop], drop, ledger);
-  // Last, because a fault found in a file is nearly always why the runtime does not answer.
-  if (before.activate) judgeHealth(runtime);
   return {
     desired,
     before,
@@ -75,6 +75,8 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
       [drop, ...site.stale].map((file) => textIn(before.files[file])),
     ),
     former: formerOf(site, before),
+    // A fault found in a file, refused above, is nearly always why the runtime does not answer.
+    sick: before.activate ? sickness(runtime) : undefined,
     rules,
   };
 };
@@ -82,30 +84,30 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
 export const textIn = (fact: FileFact | undefined): string | null =>
   fact?.kind === 'regular' ? fact.text : null;
 
-const judgeHealth = ({ unit, cri }: RuntimeFacts): void => {
-  if (!unit) return;
+const sickness = ({ unit, cri }: RuntimeFacts): Problem | undefined => {
+  if (!unit) return undefined;
   if (unit.load === 'masked')
-    throw new Failure({
+    return {
       code: 'unit-masked',
       message: `${unit.name} is masked; it cannot be restarted`,
       hint: `systemctl unmask ${unit.name}`,
-    });
+    };
   if (unit.active !== 'active')
-    throw new Failure({
+    return {
       code: 'runtime-unreachable',
       message: `${unit.name} is ${unit.active} (${unit.sub}); nothing is written until it runs`,
       hint: `systemctl status ${unit.name}; journalctl -u ${unit.name}`,
-    });
+    };
   if (cri.kind === 'silent')
-    throw new Failure({
+    return {
       code: 'runtime-unreachable',
       message: `${unit.name} is active, but CRI does not answer: ${cri.why}`,
-    });
-  if (!cri.ready)
-    throw new Failure({
-      code: 'runtime-unreachable',
-      message: `the runtime says that it is not ready: ${cri.reason}`,
-    });
+    };
+  if (cri.ready) return undefined;
+  return {
+    code: 'runtime-unreachable',
+    message: `the runtime says that it is not ready: ${cri.reason}`,
+  };
 };
 
 const knownGeneration = (runtime: RuntimeFacts): Generation => {

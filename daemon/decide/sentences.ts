@@ -24,7 +24,7 @@ export const sentence = (step: Step): string | undefined => {
       if (step.after === null) return `remove the link ${step.path}`;
       return `point ${fileOf(folderOf(step.path))} to ${short(keyOfTarget(step.after))}`;
     case 'activate':
-      return `restart ${step.unit}`;
+      return step.started ? `take ${step.unit} as it started by itself` : `restart ${step.unit}`;
     case 'prove':
       return step.serve.length === 0
         ? 'prove that the runtime is healthy'

@@ -37,7 +37,8 @@ export type Step =
       readonly before: string | null;
       readonly after: string | null;
     }
-  | { readonly kind: 'activate'; readonly unit: string }
+  /** `started`: by its own first start, which has loaded what the steps before would write; nobody restarts it. */
+  | { readonly kind: 'activate'; readonly unit: string; readonly started?: true }
   /**
    * The gate: everything in `serve` is served, nothing in `keep` was lost, and the runtime is stable. `former` is what
    * was served before, ours included: what has to be there again after an undo.

@@ -93,6 +93,8 @@ const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) => Promis
     if (now.target !== step.after || step.after === null) await host.files.point(step.path, step.after);
   },
   activate: async (run, step) => {
+    // Whoever undoes it has to restart all the same.
+    if (step.started) return note(run, { forwardFrom: run.journal.forwardFrom ?? 'before its first start' });
     await mustActivate(run.host, step.unit, run.journal.forwardFrom, {
       intend: async (invocation) => {
         await countRestart(run);

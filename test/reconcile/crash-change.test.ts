@@ -90,6 +90,25 @@ for (const version of ['1.7.24', '2.1.4'])
     );
   });
 
+t.test(
+  'what an image brought along and the runtime does not start with can be taken back, killed or not',
+  (t) =>
+    survive(
+      t,
+      {
+        open: plain('2.1.4'),
+        prepare: async (node) => {
+          await node.once({ activate: false });
+          node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'fails' : 'works');
+          node.fake.containerd.restartByOther();
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 1,
+      },
+      (at) => at % 3 === 0,
+    ),
+);
+
 const bads: readonly (readonly [what: string, how: Start])[] = [
   ['does not start', 'exits'],
   ['starts without CRI', 'no-cri'],

@@ -10,6 +10,7 @@ import { paths } from '../../daemon/decide/paths.ts';
 import type { Host } from '../../daemon/host/host.ts';
 import type { Outcome } from '../../daemon/model/outcome.ts';
 import { type Problem, problemOf as problemIn } from '../../daemon/model/problem.ts';
+import type { Start } from '../host/fake.ts';
 import { keyOf, makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { difference, foreign, treeOf } from './tree.ts';
 
@@ -617,3 +618,96 @@ t.test('a failed download beside other work keeps its count', async (t) => {
     node.fake.advance(minute);
   }
 });
+
+/** A node that boots from an image into which a shim was put. */
+const booted = async (t: Test, version: string, how: Start, without: Start = 'works'): Promise<Node> => {
+  const node = openNode(makeRoot(t), { version });
+  node.write('/etc/containerd/config.toml', `version = ${version.startsWith('1') ? 2 : 3}\n# theirs\n`);
+  wish(node, 'spin-v2');
+  await node.once({ activate: false });
+  node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? how : without);
+  node.fake.containerd.restartByOther();
+  return node;
+};
+const configuration = (node: Node): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(treeOf(node.root)).filter(([path]) => path.startsWith('/etc/containerd')),
+  );
+
+for (const version of ['1.7.24', '2.1.4'])
+  for (const how of ['exits', 'fails', 'no-cri', 'not-ready'] as const)
+    t.test(`an image whose ${version} does not come up with ours (${how}) comes up without`, async (t) => {
+      const bare = openNode(makeRoot(t), { version });
+      bare.write('/etc/containerd/config.toml', `version = ${version.startsWith('1') ? 2 : 3}\n# theirs\n`);
+      const node = await booted(t, version, how);
+      // What systemd tries again has been tried once by the time that anybody looks.
+      node.fake.advance(6000);
+      const ticked = await node.once();
+      t.match(ticked.outcome, { kind: 'failed', undone: true });
+      t.strictSame(node.fake.containerd.served(), ['runc']);
+      t.equal(node.fake.containerd.jobs.length, 1, 'one restart, without ours');
+      t.strictSame(Object.keys(configuration(node)), Object.keys(configuration(bare)));
+      t.equal(node.read('/etc/containerd/config.toml'), bare.read('/etc/containerd/config.toml'));
+      t.strictSame(codes((await node.once()).outcome), ['known-bad', 'known-bad'], 'and it is left alone');
+      t.equal(node.fake.containerd.jobs.length, 1);
+      node.fake.containerd.behaves = () => 'works';
+      wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["fixed/*"]\n');
+      t.equal((await node.once()).outcome.kind, 'converged', 'until it changes');
+      t.ok((await node.uninstall()).complete);
+      t.strictSame(Object.keys(configuration(node)), Object.keys(configuration(bare)));
+    });
+
+t.test('a first start that takes its time, or was proven before, is not disturbed', async (t) => {
+  const slow = await booted(t, '2.1.4', { slow: 40_000 });
+  t.match((await slow.once()).outcome, { kind: 'refused', problem: { message: /activating/ } });
+  slow.fake.advance(40_000);
+  t.equal((await slow.once()).outcome.kind, 'converged');
+  t.strictSame(slow.fake.containerd.jobs, []);
+
+  const late = await booted(t, '2.1.4', 'no-cri');
+  const { host, containerd } = late.fake;
+  const patient: Host = {
+    ...host,
+    clock: {
+      ...host.clock,
+      sleep: async (ms) => {
+        await host.clock.sleep(ms);
+        if (host.clock.elapsed() > 20_000 && containerd.loaded?.kind === 'loaded')
+          containerd.loaded = { ...containerd.loaded, criFault: undefined };
+      },
+    },
+  };
+  t.equal((await late.once({}, patient)).outcome.kind, 'converged', 'CRI that comes late is waited for');
+  t.strictSame(containerd.jobs, []);
+  t.ok(containerd.served().includes('spin-v2'));
+
+  const proven = await serving(t);
+  proven.fake.containerd.behaves = () => 'no-cri';
+  proven.fake.containerd.restartByOther();
+  t.match((await proven.once()).outcome, { kind: 'refused', problem: { code: 'runtime-unreachable' } });
+  t.strictSame(proven.fake.containerd.jobs, []);
+});
+
+t.test(
+  'a wish that came after the image was made is served too, once its first start is proven',
+  async (t) => {
+    const node = await booted(t, '2.1.4', 'no-cri');
+    wish(node, 'wws-v1');
+    const { host, containerd } = node.fake;
+    const patient: Host = {
+      ...host,
+      clock: {
+        ...host.clock,
+        sleep: async (ms) => {
+          await host.clock.sleep(ms);
+          if (containerd.jobs.length === 0 && containerd.loaded?.kind === 'loaded')
+            containerd.loaded = { ...containerd.loaded, criFault: undefined };
+          containerd.behaves = () => 'works';
+        },
+      },
+    };
+    t.equal((await node.once({}, patient)).outcome.kind, 'converged');
+    t.strictSame(containerd.served(), ['runc', 'spin-v2', 'wws-v1']);
+    t.equal(containerd.jobs.length, 1);
+  },
+);

@@ -1,0 +1,67 @@
+import t from 'tap';
+import { firstStart } from '../../daemon/decide/first-start.ts';
+import { sceneOf } from '../../daemon/decide/scene.ts';
+import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
+import type { Observed, RuntimeFacts, UnitFacts } from '../../daemon/model/observed.ts';
+import { nothing } from '../../daemon/model/desired.ts';
+import { handler, key, observed, regular, runtime, unit } from './bare-host.ts';
+
+const main = runtime.configPath;
+const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
+const header =
+  '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
+const ours = `${header}version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin]\nruntime_type = "/x"\n`;
+const wired = 'version = 3\nimports = ["/etc/containerd/conf.d/*rcm-node.toml"] # added by rcm-node\n';
+const ledger: Ledger = {
+  ...emptyLedger,
+  handlers: { spin: { handler, key: key('a'), sha256: key('a'), path: '/x' } },
+  files: {
+    [main]: { kind: 'edited', digest: 'm', edit: { kind: 'line' } },
+    [drop]: { kind: 'created', digest: 'd' },
+  },
+  folders: ['/etc/containerd/conf.d'],
+};
+
+const stepsOf = (change: Partial<UnitFacts>, more: Partial<Observed> = {}) => {
+  const files = { [main]: regular(wired), [drop]: regular(ours) };
+  const facts: RuntimeFacts = {
+    ...runtime,
+    unit: { ...unit, ...change },
+    cri: { kind: 'silent', why: 'nobody listens' },
+    config: Object.entries(files).map(([path, fact]) => ({ path, fact })),
+  };
+  const before: Observed = { ...observed, runtime: facts, files, ledger, ...more };
+  const rules = { force: false, since: undefined };
+  return firstStart(sceneOf(nothing, before, rules), 'config', 'revision');
+};
+
+t.test('what stands is to be proven, and to be undone step by step', async (t) => {
+  t.match(stepsOf({ active: 'failed' }), [
+    { kind: 'folder', path: '/etc/containerd/conf.d' },
+    { kind: 'write', before: { kind: 'absent' }, after: { text: ours } },
+    { kind: 'write', before: { text: 'version = 3\n', mode: 0o640 }, after: { text: wired, mode: 0o640 } },
+    { kind: 'activate', unit: unit.name, started: true },
+    { kind: 'prove', serve: ['spin'], keep: [], former: [] },
+    { kind: 'record', ledger: { loaded: { config: 'config' } } },
+  ]);
+});
+
+t.test(
+  'a start that goes on, a stopped unit, and what was proven or disproven before are left alone',
+  async (t) => {
+    t.ok(stepsOf({}), 'active, and CRI does not answer');
+    t.ok(stepsOf({ active: 'activating', restarts: 1 }), 'systemd tries again');
+    const bad = { revision: 'revision', problem: { code: 'not-ready', message: '' }, at: 0 } as const;
+    for (const [change, more] of [
+      [{ active: 'activating' }, {}],
+      [{ active: 'inactive' }, {}],
+      [{ active: 'failed', invocation: '' }, {}],
+      [{}, { ledger: { ...ledger, loaded: { invocation: 'x', config: 'y' } } }],
+      [{}, { ledger: { ...ledger, handlers: {} } }],
+      [{}, { ledger: { ...ledger, bad } }],
+      [{}, { files: {} }],
+      [{}, { activate: false }],
+    ] satisfies readonly (readonly [Partial<UnitFacts>, Partial<Observed>])[])
+      t.equal(stepsOf(change, more), undefined, JSON.stringify([change, Object.keys(more)]));
+  },
+);
