@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { bootstrap } from '../../bootstrap/main.ts';
 import { places, service, uninstaller } from '../../bootstrap/state.ts';
-import type { Clock } from '../../daemon/host/host.ts';
+import { type Clock, realClock } from '../../daemon/host/host.ts';
 import { acquireLock } from '../../daemon/host/lock.ts';
 import { problemOf } from '../../daemon/model/problem.ts';
 import { noBusHere, ScriptedSystemd, startBus } from '../host/scripted-systemd.ts';
@@ -34,6 +34,7 @@ const stage = async (t: Test, systemd: boolean) => {
       const report = { agent: '0.1.0', at: String(time.now) };
       writeFileSync(join(host, 'run/rcm-node/status.json'), JSON.stringify(report));
     },
+    within: realClock.within,
     random: () => 0.5,
   };
   const said: string[] = [];

@@ -9,6 +9,7 @@ import type { Asked } from '../../bootstrap/plan.ts';
 import type { Site } from '../../bootstrap/site.ts';
 import { idOf, places, program, service, uninstaller } from '../../bootstrap/state.ts';
 import { makeFiles } from '../../daemon/host/files.ts';
+import { realClock } from '../../daemon/host/host.ts';
 import type { JobResult, Systemd } from '../../daemon/host/systemd.ts';
 import type { UnitFacts } from '../../daemon/model/observed.ts';
 import { looking } from '../../daemon/decide/summary.ts';
@@ -173,6 +174,7 @@ export const makeNode = (folder: string): Node => {
       now: () => epoch + time.now,
       elapsed: () => time.now,
       sleep: async (ms) => advance(ms),
+      within: realClock.within,
       random: () => 0.5,
     },
     say: (line) => void said.push(line),
