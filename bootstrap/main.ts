@@ -8,12 +8,15 @@ import { install } from './install.ts';
 import { remove } from './remove.ts';
 import { checkSite, makeSite, type Site } from './site.ts';
 import { places } from './state.ts';
+import { bringToken } from './token.ts';
 
 export type BootstrapCommand = {
   /** Where the host's folders are mounted. */
   readonly host: string;
   /** Where the ConfigMap is mounted. */
   readonly settings: string;
+  /** Where a token of this Pod is mounted, in the serviceaccount overlay. */
+  readonly token?: string;
   readonly uninstall: boolean;
   readonly downgrade: boolean;
   readonly force: boolean;
@@ -55,6 +58,7 @@ export const bootstrap = async (
       await site.host.dropFolder(places.bin);
       return exitCodes.settled;
     }
+    if (command.token !== undefined) await bringToken(site, command.token);
     const { kind, ...rest } = await install(site, command);
     if (kind === 'up' || !('problem' in rest)) return exitCodes.settled;
     given.say(`error: ${printProblem(rest.problem)}`);

@@ -24,6 +24,7 @@ export type Command = {
   readonly bootstrap?: {
     readonly host: string;
     readonly settings: string;
+    readonly token?: string;
     readonly uninstall: boolean;
     readonly downgrade: boolean;
     readonly force: boolean;
@@ -42,6 +43,7 @@ const options = {
   force: { type: 'boolean' },
   host: { type: 'string' },
   settings: { type: 'string' },
+  token: { type: 'string' },
   uninstall: { type: 'boolean' },
   downgrade: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -55,7 +57,7 @@ const allowed: Readonly<Record<CommandName, readonly (keyof typeof options)[]>> 
   status: ['root', 'json'],
   doctor: ['root', 'json'],
   uninstall: ['root', 'no-activate', 'json', 'force'],
-  bootstrap: ['host', 'settings', 'uninstall', 'downgrade', 'force'],
+  bootstrap: ['host', 'settings', 'token', 'uninstall', 'downgrade', 'force'],
   version: ['json'],
 };
 
@@ -71,6 +73,7 @@ const optionHelp: Readonly<Record<string, string>> = {
 const bootstrapHelp: Readonly<Record<string, string>> = {
   host: "--host DIR       where the host's folders are mounted; /host when absent",
   settings: '--settings DIR   where config.toml and *.toml for shims.d are mounted; /config when absent',
+  token: "--token FILE     this Pod's token, which becomes the node's identity (serviceaccount overlay)",
   uninstall: '--uninstall      take rcm-node off the node, once no Pod uses its handlers',
   downgrade: '--downgrade      replace a newer version',
   force: '--force          try a build at once that did not come up on this node before',
@@ -156,6 +159,7 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
             bootstrap: {
               host: text('host', '/host'),
               settings: text('settings', '/config'),
+              ...(typeof values.token === 'string' ? { token: values.token } : {}),
               uninstall: values.uninstall === true,
               downgrade: values.downgrade === true,
               force: values.force === true,

@@ -68,3 +68,17 @@ export const tokenRequest = (node: { readonly name: string; readonly uid: string
 
 export const tokenPath = (namespace: string, serviceAccount: string): string =>
   `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(serviceAccount)}/token`;
+
+/** Less than this is left to none of them: a start that waits for its image may take as long. */
+const tooLate = 600_000;
+
+/** Whether a token is to be put in the place of the one that a node has, if any. */
+export const replaces = (brought: TokenFacts, present: TokenFacts | undefined, now: number): boolean =>
+  present === undefined ||
+  present.ofPod ||
+  present.expires === undefined ||
+  present.expires - tooLate <= now ||
+  // A Node that was deleted and made anew has another uid, and its former tokens are worth nothing.
+  present.node?.uid !== brought.node?.uid ||
+  present.namespace !== brought.namespace ||
+  present.serviceAccount !== brought.serviceAccount;

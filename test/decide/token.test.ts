@@ -1,5 +1,5 @@
 import t from 'tap';
-import { renewAt, tokenFacts, tokenPath, tokenRequest } from '../../daemon/decide/token.ts';
+import { renewAt, replaces, tokenFacts, tokenPath, tokenRequest } from '../../daemon/decide/token.ts';
 
 const token = (claims: unknown): string =>
   `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
@@ -61,3 +61,31 @@ t.test('a token is asked for this Node alone', async (t) => {
   });
   t.equal(tokenPath('a/b', 'c'), '/api/v1/namespaces/a%2Fb/serviceaccounts/c/token');
 });
+
+t.test(
+  'a brought token replaces none that is better: of this Node, of this account, with time left',
+  async (t) => {
+    const facts = (over: object = {}, claims: object = {}) =>
+      tokenFacts(
+        token({
+          iat: 1000,
+          exp: 10_000,
+          'kubernetes.io': {
+            namespace: 'rcm-node',
+            node: { name: 'n', uid: 'u' },
+            serviceaccount: { name: 'rcm-node', uid: 's' },
+            ...over,
+          },
+          ...claims,
+        }),
+      );
+    const brought = facts({ pod: { name: 'p', uid: 'x' } });
+    t.equal(replaces(brought, facts(), 5_000_000), false);
+    t.equal(replaces(brought, undefined, 5_000_000), true, 'there is none');
+    t.equal(replaces(brought, brought, 5_000_000), true, 'it was not exchanged yet');
+    t.equal(replaces(brought, facts(), 9_500_000), true, 'it is about to run out');
+    t.equal(replaces(brought, facts({ node: { name: 'n', uid: 'v' } }), 5_000_000), true, 'of a former Node');
+    t.equal(replaces(brought, facts({ serviceaccount: { name: 'x', uid: 's' } }), 5_000_000), true);
+    t.equal(replaces(brought, tokenFacts('garbage'), 5_000_000), true);
+  },
+);
