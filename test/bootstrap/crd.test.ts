@@ -42,7 +42,7 @@ type Schema = {
   readonly additionalProperties?: Schema;
 };
 
-const crd = read('bootstrap/crd.yaml');
+const crd = read('bootstrap/crd/shims.yaml');
 const schema: Schema = crd.spec.versions[0].schema.openAPIV3Schema;
 
 const walk = (

@@ -8,7 +8,7 @@ import { clusterFor } from './cluster.ts';
 
 const root = join(import.meta.dirname, '../..');
 const shims = '/apis/runtime.spinkube.dev/v1alpha1/shims';
-const crd = join(root, 'bootstrap/crd.yaml');
+const crd = join(root, 'bootstrap/crd/shims.yaml');
 const manifests = globSync(['test/fixtures/rcm/*.yaml', 'bootstrap/samples/shim-*.yaml'], {
   cwd: root,
 }).sort();
