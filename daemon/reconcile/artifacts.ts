@@ -24,6 +24,7 @@ export const fetchArtifact = async (
   settings: Settings,
   handler: Handler,
   sha256: string | undefined,
+  stop?: AbortSignal,
 ): Promise<string> => {
   await makeIncoming(host);
   const { url } = handler.artifact;
@@ -43,6 +44,7 @@ export const fetchArtifact = async (
     allowHttp: true,
     allows: (to) => allowsHost(to, settings.allowedHosts),
     random: host.clock.random,
+    ...(stop ? { signal: stop } : {}),
     onProgress: (done, total) => {
       // To ask the clock is the sign of life that the watchdog waits for (pulse.ts): with each piece, not each line.
       const now = host.clock.elapsed();

@@ -30,12 +30,13 @@ export const fetchAll = async (
   before: Ledger,
   did: string[],
   meanwhile: (restart: boolean) => Promise<void>,
+  stop?: AbortSignal,
 ): Promise<Change> => {
   const { clock } = host;
   const since = clock.elapsed();
   const count = steps.filter((step) => step.kind === 'fetch').length;
   const longest = count * longestDownload(settings.downloadTimeout * 1000, settings.attempts);
-  const work = downloads(host, settings, steps, before, did);
+  const work = downloads(host, settings, steps, before, did, stop);
   try {
     while (!(await clock.within(work, lookMs))) {
       const spent = clock.elapsed() - since;
@@ -57,23 +58,28 @@ const downloads = async (
   steps: readonly Step[],
   before: Ledger,
   did: string[],
+  stop: AbortSignal | undefined,
 ): Promise<Change> => {
   const changes: Change[] = [];
   const trusted: Record<string, string> = { ...before.trusted };
   for (const step of steps) {
     if (step.kind !== 'fetch') continue;
+    if (stop?.aborted) break;
     const { handler } = step;
     const { url } = handler.artifact;
     try {
       host.log('info', sentence(step) ?? '', { handler: handler.name });
       // What was trusted on first use is asked for by its digest from then on.
-      const sha256 = await fetchArtifact(host, settings, handler, handler.artifact.sha256 ?? trusted[url]);
+      const pinned = handler.artifact.sha256 ?? trusted[url];
+      const sha256 = await fetchArtifact(host, settings, handler, pinned, stop);
       await placeArtifact(host, settings, handler, sha256);
       did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
       if (handler.artifact.sha256 !== undefined || trusted[url] === sha256) continue;
       trusted[url] = sha256;
       changes.push((ledger) => ({ ...ledger, trusted: { ...ledger.trusted, [url]: sha256 } }));
     } catch (error) {
+      // No fault of the artifact.
+      if (stop?.aborted) break;
       const problem = problemOf(error);
       host.log('error', problem.message, { handler: handler.name, code: problem.code });
       changes.push(attempt(handler, problem, host.clock.now()));

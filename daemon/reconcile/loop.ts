@@ -12,7 +12,7 @@ import type { Report } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Cluster } from './cluster.ts';
-import { once, type Ticked } from './once.ts';
+import { once, type Tick, type Ticked } from './once.ts';
 import { startPulse } from './pulse.ts';
 import { publish, told } from './report.ts';
 
@@ -48,8 +48,10 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     state.reload = true;
     wake();
   });
+  const stop = new AbortController();
   onStop(() => {
     state.stopping = true;
+    stop.abort();
     wake();
   });
   const watcher = watchFolders(wake);
@@ -77,7 +79,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
       const asked = state.reload;
       state.reload = false;
-      const ticked = await tickOrProblem(pulse.host, settings, deep, asked, problem);
+      const ticked = await tickOrProblem(
+        pulse.host,
+        settings,
+        { deep, now: asked, stop: stop.signal },
+        problem,
+      );
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
@@ -118,16 +125,14 @@ const phases = {
 const tickOrProblem = async (
   host: Host,
   settings: Settings,
-  deep: boolean,
-  now: boolean,
+  how: Pick<Tick, 'deep' | 'now' | 'stop'>,
   problem: Problem | undefined,
 ): Promise<Ticked | Problem> => {
   try {
     const ticked = await once(host, settings, {
+      ...how,
       activate: host.systemd !== undefined,
-      deep,
       force: false,
-      now,
     });
     if (!problem || ticked.outcome.kind === 'failed' || ticked.outcome.kind === 'refused') return ticked;
     const others = ticked.outcome.kind === 'degraded' ? ticked.outcome.problems : [];

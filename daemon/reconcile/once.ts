@@ -32,6 +32,8 @@ export type Tick = {
   /** Instead of the sources; uninstall wants nothing. */
   readonly desired?: Desired;
   readonly unbudgeted?: boolean;
+  /** Given when the service is to end: a download is left then, and nothing new is begun. */
+  readonly stop?: AbortSignal;
 };
 
 export type Ticked = {
@@ -135,7 +137,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   };
   /** What is ready while downloads go on: repairs at once, what needs a restart only when it would wait for long. */
   const meanwhile = async (restart: boolean): Promise<void> => {
-    if (failed) return;
+    if (failed || tick.stop?.aborted) return;
     const { before, decision } = await consider(host, settings, ledger, tick, { ...rules, ready: true });
     if (decision.plan.kind !== 'steps' || (decision.plan.disrupts && !restart)) return;
     announce(host, decision.plan);
@@ -146,7 +148,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     round < mostRounds &&
     considered.decision.plan.kind === 'steps' &&
     considered.decision.plan.revision !== hopeless &&
-    failed?.undone !== false;
+    failed?.undone !== false &&
+    tick.stop?.aborted !== true;
     round++
   ) {
     const { plan } = considered.decision;
@@ -154,7 +157,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     if (plan.steps.some((step) => step.kind === 'fetch')) {
       // A download takes its time: what the host was before it is no ground to restart on. A digest that was just
       // learned, or an artifact that cannot be had, makes another plan of it too.
-      const learn = await fetchAll(host, settings, plan.steps, ledger, did, meanwhile);
+      const learn = await fetchAll(host, settings, plan.steps, ledger, did, meanwhile, tick.stop);
       const learned = learn(ledger);
       if (learned !== ledger) await saveLedger(host, learned);
       ledger = learned;

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
@@ -102,4 +105,25 @@ t.test('the watchdog is told nothing any more once a tick hangs for good', async
   t.equal(beats(), before);
   hung.reject(new Error('it ends for the sake of the test'));
   await end();
+});
+
+t.test('to be stopped it does not wait for a download, nor counts it as failed', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const server = createServer(() => asked.resolve()).listen(0, '127.0.0.1');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { node, end, heard } = start(t);
+  await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
+  node.write(
+    '/etc/rcm-node/shims.d/wws-v1.toml',
+    `name = "wws-v1"\n[fetchStrategy.anonHttp]\nlocation = "http://127.0.0.1:${port}/x"\nsha256 = "${'0'.repeat(64)}"\n`,
+  );
+  await asked.promise;
+  await end();
+  t.equal(heard.at(-1), 'stopping');
+  t.strictSame(JSON.parse(node.read('/var/lib/rcm-node/ledger.json') ?? '').attempts, {});
 });
