@@ -75,12 +75,15 @@ export const stateOf = (report: Report): string => {
   }
 };
 
+/** What stands on the Node came through the cluster: how this node stands with it would be read when it is no longer so. */
+export const onNode = (report: Report): string => headline({ ...report, cluster: null });
+
 const camel = (code: string): string =>
   code.replace(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase());
 
 const reasonOf = (report: Report): string => {
   const [first] = troubles(report.outcome);
-  const text = first ? `${camel(first.code)}: ${printProblem(first)}` : `Converged: ${headline(report)}`;
+  const text = first ? `${camel(first.code)}: ${printProblem(first)}` : `Converged: ${onNode(report)}`;
   return cut(text, reasonBytes);
 };
 

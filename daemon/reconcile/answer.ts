@@ -48,8 +48,12 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     restored: false,
     doubting: false,
     typeless: false,
-    /** `elapsed` since when the type is back; undefined: it never was away, or long ago. */
+    /** `elapsed` since when the type is back; undefined: it never was away. */
     back: undefined as number | undefined,
+    /** What the last look saw of the type. */
+    missing: false,
+    /** Ends the pause between two questions. */
+    nap: undefined as AbortController | undefined,
   };
   /** One at a time: two would write the file from two views. */
   const queue = { last: Promise.resolve() as Promise<unknown> };
@@ -89,14 +93,25 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     if (state.doubting) return;
     state.doubting = true;
     try {
-      await clock.sleep(doubtMs.least + clock.random() * (doubtMs.most - doubtMs.least));
+      await clock.sleep(spread());
       for (let pause: number = doubtMs.again; view.current(); pause *= 2) {
         if (await isSure(view)) return;
-        await clock.sleep(Math.min(pause, doubtMs.atMost) * (0.8 + 0.4 * clock.random()));
+        state.nap = new AbortController();
+        await clock.sleep(Math.min(usual(pause), untilComebackEnds()), state.nap.signal);
       }
     } finally {
       state.doubting = false;
     }
+  };
+
+  const spread = (): number => doubtMs.least + clock.random() * (doubtMs.most - doubtMs.least);
+
+  const usual = (pause: number): number => Math.min(pause, doubtMs.atMost) * (0.8 + 0.4 * clock.random());
+
+  /** To be asked then, and not at the end of a pause that began before. */
+  const untilComebackEnds = (): number => {
+    const left = state.back === undefined ? 0 : state.back + doubtMs.comeback - clock.elapsed();
+    return left > 0 ? left + spread() : Number.POSITIVE_INFINITY;
   };
 
   const isSure = async (view: View): Promise<boolean> => {
@@ -137,6 +152,9 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
       void (async () => {
         const missing = view.typeMissing();
         if (missing) setTypeless(true);
+        // It is back: what is said of it, and the time that its Shims have, shall not wait for the end of a pause.
+        else if (state.missing) state.nap?.abort();
+        state.missing = missing;
         const { doubted } = await take(view);
         // Where the type is missing, asking for it is the reflector's work, with its growing pauses.
         if (!missing && (doubted.length > 0 || state.typeless)) await makeSure(view);

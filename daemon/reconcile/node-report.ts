@@ -7,12 +7,12 @@ import {
   annotations,
   type NodeStatus,
   noStatus,
+  onNode,
   patchOf,
   sinceOf,
   statusOf,
   type Telling,
 } from '../decide/node-status.ts';
-import { headline } from '../decide/summary.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { NodeObject } from '../model/cluster.ts';
@@ -137,7 +137,7 @@ const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number
     involvedObject: { apiVersion: 'v1', kind: 'Node', name, ...(uid ? { uid } : {}) },
     type: isGood(reason) ? 'Normal' : 'Warning',
     reason: `Shims${reason}`,
-    message: headline(telling.report).slice(0, 1000),
+    message: onNode(telling.report).slice(0, 1000),
     source: { component: 'rcm-node', host: name },
     reportingComponent: 'rcm-node',
     reportingInstance: name,

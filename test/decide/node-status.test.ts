@@ -76,6 +76,14 @@ t.test('a node that serves what it is asked for says so in words, hashes and lab
   t.same(labels, { 'shim.rcm.spinkube.dev/spin': 'served' });
 });
 
+t.test('how it stands with its cluster is nothing that stays true on a Node', async (t) => {
+  for (const state of ['connecting', 'synced', 'stale'] as const) {
+    const cluster = { identity: 'kubelet', node: 'n', server: 'x', state, confirmed: null } as const;
+    const { annotations: said } = statusOf(telling({ report: report({ cluster }) }), since);
+    t.equal(said[annotations.reason], 'Converged: Serving 1 of 1 (spin) on containerd 2.1.9');
+  }
+});
+
 t.test('in steady state nothing is written', async (t) => {
   t.equal(patchOf(onNode(telling()), statusOf(telling(), since)), undefined);
 });
