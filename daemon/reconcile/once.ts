@@ -138,7 +138,9 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   /** What is ready while downloads go on: repairs at once, what needs a restart only when it would wait for long. */
   const meanwhile = async (restart: boolean): Promise<void> => {
     if (failed || tick.stop?.aborted) return;
-    const { before, decision } = await consider(host, settings, ledger, tick, { ...rules, ready: true });
+    // Every byte of the store was read at the start of the tick, if it was due.
+    const look = { ...tick, deep: false };
+    const { before, decision } = await consider(host, settings, ledger, look, { ...rules, ready: true });
     if (decision.plan.kind !== 'steps' || (decision.plan.disrupts && !restart)) return;
     announce(host, decision.plan);
     await carryOut(decision.plan, before);

@@ -711,3 +711,21 @@ t.test(
     t.equal(containerd.jobs.length, 1);
   },
 );
+
+t.test('the looks beside a download do not read the whole store again', async (t) => {
+  const reads: number[] = [];
+  for (const looks of [0, 4]) {
+    const { node, slow } = await fetching(t);
+    const count = { reads: 0 };
+    node.fake.slow = looks;
+    const { digest } = slow.files;
+    const counting = (path: string) => {
+      count.reads += 1;
+      return digest(path);
+    };
+    await node.once({ deep: true }, { ...slow, files: { ...slow.files, digest: counting } });
+    reads.push(count.reads);
+  }
+  t.ok((reads[0] ?? 0) > 0);
+  t.equal(reads[0], reads[1]);
+});
