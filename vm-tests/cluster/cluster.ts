@@ -28,6 +28,7 @@ import {
   joinNode,
   mintNodeCertificate,
 } from './join.ts';
+import { clusterLogs } from './logs.ts';
 import { makeNetwork } from './network.ts';
 import type { Authority, Certificate } from './pki.ts';
 import type { ControlPlaneProcess } from './process.ts';
@@ -63,6 +64,8 @@ export type Cluster = {
   readonly nodes: readonly ClusterNode[];
   /** Boots a node and returns when it is Ready. */
   joinNode(options: JoinOptions): Promise<ClusterNode>;
+  /** Shuts it down and deletes its Node. */
+  removeNode(node: ClusterNode): Promise<void>;
   mintNodeCertificate(node: string, life?: CertificateLife): Certificate;
   /** Into every node there is by now; returns the name for a Pod's `image`. */
   importImage(image: OciImage): Promise<string>;
@@ -123,37 +126,8 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     if (said.code !== 0) throw new Error(`kubectl ${argv.join(' ')} ended with ${said.code}: ${said.stderr}`);
     return said.stdout;
   };
-  const logs = async (): Promise<string> => {
-    const parts: string[] = [];
-    const look = async (title: string, said: Promise<Said>): Promise<void> => {
-      const { stdout, stderr } = await said;
-      parts.push(`--- ${title}\n${stdout}${stderr}`);
-    };
-    for (const what of ['nodes', 'pods', 'events'])
-      await look(what, tryKubectl(['get', what, '-A', '-o', 'wide', '--request-timeout=5s']));
-    for (const part of [etcd, apiserver, controllers, scheduler])
-      parts.push(`--- ${part.name}\n${part.log().split('\n').slice(-20).join('\n')}`);
-    for (const { name, host } of nodes)
-      await look(
-        `node ${name}`,
-        host
-          .exec([
-            'journalctl',
-            '-q',
-            '--no-pager',
-            '-o',
-            'cat',
-            '-n',
-            '40',
-            '-u',
-            'kubelet',
-            '-u',
-            'containerd',
-          ])
-          .catch((error: unknown) => ({ code: 1, stdout: '', stderr: String(error) })),
-      );
-    return parts.join('\n').replace(/^(.{400}).+$/gm, '$1…');
-  };
+  const logs = (): Promise<string> =>
+    clusterLogs(tryKubectl, [etcd, apiserver, controllers, scheduler], nodes);
   return {
     ...{ server: plane.server, authority: plane.authority, kubeconfig: plane.adminFile, admin },
     ...{ etcd, apiserver, controllers, scheduler, nodes, kubectl, tryKubectl, logs },
@@ -164,6 +138,11 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       nodes.push(node);
       await until(`node ${node.name} is Ready`, node.isReady, { explain: logs });
       return node;
+    },
+    removeNode: async (node) => {
+      nodes.splice(nodes.indexOf(node), 1);
+      await node.host.stop();
+      await kubectl(['delete', 'node', node.name]);
     },
     mintNodeCertificate: (node, life) => mintNodeCertificate(plane, node, life),
     importImage: async (image) => {

@@ -177,4 +177,18 @@ t.test('an API server comes back after a stop and a pause', async (t) => {
   await cluster.waitFor('node-a is Ready', older.isReady);
   t.equal((await cluster.admin.request('GET', '/readyz')).status, 200);
 });
+
+t.test('a node goes away, and the cluster forgets it', async (t) => {
+  await cluster.removeNode(younger);
+  t.equal(await cluster.kubectl(['get', 'nodes', '-o', 'name']), 'node/node-a\n');
+  t.equal(
+    await cluster.importImage(ending),
+    ending.name,
+    'what is for every node is for those that are left',
+  );
+  const logs = await cluster.logs();
+  t.match(logs, /--- kube-apiserver/);
+  t.match(logs, /--- node node-a/);
+});
+
 t.teardown(() => lap('all done'));
