@@ -25,6 +25,8 @@ export const startServer = async (t: Test) => {
     token: '',
     denied: [] as readonly string[],
     events: [] as unknown[],
+    /** Lists of Shims that wait for their answer; undefined: they are answered at once. */
+    held: undefined as (() => void)[] | undefined,
     watches: new Map<ServerResponse, string>(),
   };
   const tell = (path: string, type: string, object: object): void => {
@@ -79,6 +81,7 @@ export const startServer = async (t: Test) => {
       return;
     }
     if (path === `${nodePath}/n`) return json(response, world.node);
+    if (world.held && path === shimPath) return world.held.push(() => void handle(asked, response));
     const items = path === nodePath ? [world.node] : path === shimPath ? world.shims : undefined;
     if (!items) return refuse(response, 404, 'no such thing');
     return json(response, { kind: 'List', metadata: { resourceVersion: `${world.version}` }, items });
@@ -112,6 +115,7 @@ export const hostOf = (root: string) => {
   const bare = bareRoot(root);
   const clock = {
     ...realClock,
+    random: () => 0,
     sleep: (ms: number, signal?: AbortSignal) => realClock.sleep(Math.min(ms, 3), signal),
   };
   return { host: { ...bare.host, clock }, lines: bare.lines };

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -16,7 +16,8 @@ const start = async (t: Test) => {
   const cluster: Cluster = openCluster(host, () => {
     woken.count++;
   });
-  // What it is writing down is written to its end.
+  /** Its first answer is on the disk: a test that ends before would take the folder away under it. */
+  const isWritten = (): boolean => existsSync(join(given.root, 'var/lib/rcm-node/cluster.json'));
   t.teardown(async () => {
     cluster.close();
     await sleep(100);
@@ -30,7 +31,7 @@ const start = async (t: Test) => {
       return [];
     }
   };
-  return { ...given, host, cluster, settings, asked, woken, lines };
+  return { ...given, host, cluster, settings, asked, isWritten, woken, lines };
 };
 
 t.test(
@@ -66,7 +67,7 @@ t.test(
   'the Node is told what a tick came to, and nothing more when nothing changed',
   needsOpenssl,
   async (t) => {
-    const { world, cluster, settings, server } = await start(t);
+    const { world, cluster, settings, server, woken } = await start(t);
     const told = {
       report: {
         version: 1,
@@ -85,9 +86,21 @@ t.test(
       installed: {},
       serves: [],
     } as const;
-    cluster.tell(told);
+    world.held = [];
     cluster.follow(settings);
-    await until(() => world.node.metadata.annotations?.[annotations.state] === 'Ready');
+    await until(() => world.held?.length === 1);
+    cluster.tell(told);
+    await sleep(20);
+    t.equal(world.node.metadata.annotations, undefined, 'nothing before it is known what is asked for');
+    const before = woken.count;
+    const { held } = world;
+    world.held = undefined;
+    for (const answer of held) answer();
+    await until(() => woken.count > before);
+    await until(() => {
+      cluster.tell(told);
+      return world.node.metadata.annotations?.[annotations.state] === 'Ready';
+    });
     await until(() => world.events.length === 1);
     const patches = (): number => server.asked.filter((one) => one.method === 'PATCH').length;
     for (let tick = 0; tick < 3; tick++) {
@@ -119,7 +132,7 @@ t.test('an API server that forbids keeps what was asked for, and is named', need
 });
 
 t.test('a node that cannot reach its API server says so, and joins when it can', needsOpenssl, async (t) => {
-  const { cluster, settings, kubeconfig } = await start(t);
+  const { cluster, settings, kubeconfig, isWritten } = await start(t);
   const good = readFileSync(kubeconfig, 'utf8');
   writeFileSync(kubeconfig, '{');
   cluster.follow(settings);
@@ -128,7 +141,7 @@ t.test('a node that cannot reach its API server says so, and joins when it can',
   writeFileSync(kubeconfig, good);
   await until(() => {
     cluster.follow(settings);
-    return cluster.facts()?.state === 'synced';
+    return cluster.facts()?.state === 'synced' && isWritten();
   });
 });
 
@@ -136,13 +149,13 @@ t.test(
   'a host without a kubelet has no cluster; settings can forbid one, and take effect at once',
   needsOpenssl,
   async (t) => {
-    const { cluster, settings, server } = await start(t);
+    const { cluster, settings, server, isWritten } = await start(t);
     cluster.follow(defaultSettings.cluster);
     await sleep(20);
     t.equal(cluster.facts(), null);
     await until(() => {
       cluster.follow(settings);
-      return cluster.facts()?.state === 'synced';
+      return cluster.facts()?.state === 'synced' && isWritten();
     });
     const before = server.asked.length;
     cluster.follow({ ...settings, identity: 'none' });
