@@ -26,6 +26,8 @@ export type BootstrapCommand = {
 const patienceMs = 900_000;
 
 const lockSite = async (site: Site): Promise<Lock> => {
+  // Here, because it tells a read-only file system from a folder that is missing.
+  await site.host.makeFolder(places.bin);
   const path = site.host.real(places.lock);
   try {
     return await acquireLock(path, { waitMs: 0 });

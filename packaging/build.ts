@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
 import { bundle } from './bundle.ts';
 import { FIXED_SEED, forAnySeed } from './codecache.ts';
 import { libatomicFor } from './debian.ts';
@@ -23,23 +24,29 @@ import { writeImage } from './image.ts';
 import { licenses } from './licenses.ts';
 
 const root = join(import.meta.dirname, '..');
-const dist = join(root, 'dist');
-
 /** A version brings the units that fit it, so that going back to it brings them back. */
 const units = ['rcm-node.service', 'rcm-node-uninstall.service'];
-
-/** Another entry than the daemon's serves to try the packaging itself. */
-const entry = process.argv[2] ?? 'daemon/main.ts';
 
 type Manifest = { readonly version: string; readonly devDependencies: { readonly node: string } };
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
 
+/** Without arguments all of it, into dist/; tests want another version elsewhere, for the machine they run on. */
+const { values, positionals } = parseArgs({
+  options: { version: { type: 'string' }, dist: { type: 'string' }, only: { type: 'string' } },
+  allowPositionals: true,
+});
+/** Another entry than the daemon's serves to try the packaging itself. */
+const entry = positionals[0] ?? 'daemon/main.ts';
+const dist = values.dist ?? join(root, 'dist');
+const version = values.version ?? manifest.version;
+const architectures = ARCHITECTURES.filter((one) => values.only === undefined || one === values.only);
+
 /**
  * Where the loader looks for our libraries: beside the executable; and, because it ignores `$ORIGIN` when SELinux
  * changes domain at exec (secure execution, see ld.so(8)), at the absolute path of an installed version.
  */
-const runPath = `$ORIGIN:/opt/rcm-node/bin/versions/${manifest.version}`;
+const runPath = `$ORIGIN:/opt/rcm-node/bin/versions/${version}`;
 
 /**
  * Writes the single executable for `architecture` to `output`. Names in its configuration are relative, because
@@ -83,7 +90,7 @@ function prove(executable: string): void {
     encoding: 'utf8',
     env: environment,
   });
-  if (status !== 0 || !stdout.includes(manifest.version))
+  if (status !== 0 || !stdout.includes(version))
     throw new Error(`${executable} version: ${status} ${stdout}${stderr}`);
   if (/cache data rejected/i.test(stderr))
     throw new Error('V8 does not take the compiled code in the executable');
@@ -93,14 +100,14 @@ if (process.version !== `v${manifest.devDependencies.node}`) {
   throw new Error(`this is Node ${process.version}; "npm run build" runs the one that package.json pins`);
 }
 rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
+mkdirSync(dist, { recursive: true });
 
-const { text, inputs } = await bundle(root, entry, manifest.version);
+const { text, inputs } = await bundle(root, entry, version);
 const main = join(dist, 'rcm-node.cjs');
 writeFileSync(main, text);
 
 const made = [main];
-for (const architecture of ARCHITECTURES) {
+for (const architecture of architectures) {
   const folder = join(dist, `linux-${architecture}`);
   mkdirSync(folder);
   const node = await nodeFor(architecture, manifest.devDependencies.node);
@@ -116,7 +123,7 @@ for (const architecture of ARCHITECTURES) {
     ),
   );
 }
-made.push(...(await writeImage(dist, manifest.version)));
+made.push(...(await writeImage(dist, version, architectures)));
 
 const sums = made.map((path) => {
   const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
@@ -127,5 +134,5 @@ for (const { path, sha256, size } of sums) {
   console.log(`${(size / 1e6).toFixed(1).padStart(7)} MB  ${sha256}  dist/${path}`);
 }
 console.log(
-  `rcm-node ${manifest.version} on Node ${manifest.devDependencies.node}: a host gets a whole folder dist/linux-<architecture>/`,
+  `rcm-node ${version} on Node ${manifest.devDependencies.node}: a host gets a whole folder dist/linux-<architecture>/`,
 );

@@ -11,7 +11,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runtimeFor } from './debian.ts';
-import { ARCHITECTURES, type Architecture } from './downloads.ts';
+import type { Architecture } from './downloads.ts';
 import { archive, type ImageFile, layoutOf } from './oci.ts';
 
 /** Where the image holds what is placed on a host. */
@@ -38,7 +38,11 @@ const runtimeOf = (architecture: Architecture): readonly ImageFile[] =>
   }));
 
 /** Writes both forms below `dist`; returns their paths, the archive first. */
-export async function writeImage(dist: string, version: string): Promise<readonly string[]> {
+export async function writeImage(
+  dist: string,
+  version: string,
+  architectures: readonly Architecture[],
+): Promise<readonly string[]> {
   const layout = await layoutOf({
     name: 'rcm-node',
     tag: version,
@@ -49,7 +53,7 @@ export async function writeImage(dist: string, version: string): Promise<readonl
       'org.opencontainers.image.version': version,
       'org.opencontainers.image.licenses': 'Apache-2.0',
     },
-    platforms: ARCHITECTURES.map((architecture) => ({
+    platforms: architectures.map((architecture) => ({
       architecture: platformNames[architecture],
       layers: [runtimeOf(architecture), payloadOf(dist, architecture)],
     })),

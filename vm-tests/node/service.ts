@@ -14,9 +14,6 @@ import { bootNode, type NodeOptions, type TestNode } from './node.ts';
 
 const artifactsAt = '/srv/artifacts';
 
-/** Puts artifacts in reach of a node; some must have been made before it boots. */
-export const artifactBinds = { [artifactsAt]: { from: `${cacheDir()}/bundles`, readOnly: true } };
-
 export type Prepared = Omit<NodeOptions, 'suite' | 'kind'> & {
   readonly progress: Progress;
   /** Lines for /etc/rcm-node/config.toml; a short interval unless told. */
@@ -29,7 +26,7 @@ export const bootWithRcmNode = async (suite: Suite, options: Prepared): Promise<
   const node = await bootNode({
     ...options,
     suite,
-    binds: { ...artifactBinds, ...options.binds },
+    binds: { [artifactsAt]: { from: `${cacheDir()}/bundles`, readOnly: true }, ...options.binds },
   });
   try {
     await installRcmNode(node, { from });

@@ -1,0 +1,162 @@
+/**
+ * `kubectl apply -k bootstrap/` on a real Kubernetes: from an image to a service on every node, one that joins later too;
+ * upgraded, upgraded to something broken, left alone, and taken off again. No container runtime is restarted for any of it.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import t from 'tap';
+import { importArchive } from '../node/bootstrap-pod.ts';
+import { pauseImage } from '../node/configuration.ts';
+import { nextImage, nextImageWith, nextVersion, type OwnImage, thisImage } from '../node/own-images.ts';
+import { rcmNode, startsOf } from '../node/service.ts';
+import { clusterFor } from './cluster.ts';
+import type { ClusterNode, JoinOptions } from './join.ts';
+
+const progress = (line: string): void => t.comment(line);
+const root = join(import.meta.dirname, '..', '..');
+const service = 'rcm-node.service';
+
+const first = await thisImage(progress);
+const next = await nextImage(progress);
+const broken = await nextImageWith(
+  'broken',
+  (text) => text.replace(/^ExecStart=.*$/m, 'ExecStart=/bin/false'),
+  progress,
+);
+const images: readonly OwnImage[] = [first, next, broken];
+
+const cluster = await clusterFor(t);
+
+/** A node with all images, as though it had pulled them. */
+const joinWithImages = async (options: JoinOptions): Promise<ClusterNode> => {
+  const binds = Object.fromEntries(
+    images.map(({ archive }, index) => [`/srv/image-${index}`, { from: dirname(archive), readOnly: true }]),
+  );
+  const node = await cluster.joinNode({ ...options, binds });
+  for (const [index, { archive }] of images.entries())
+    await importArchive(node.host, `/srv/image-${index}/${basename(archive)}`);
+  return node;
+};
+
+// A user's own kustomization; kustomize wants to reach ours by a relative path.
+const own = t.testdir();
+const kustomization = async (base: string, tag: string): Promise<string> => {
+  const folder = join(own, basename(base));
+  await mkdir(folder, { recursive: true });
+  const [pauseName, pauseTag] = pauseImage.split(':');
+  await writeFile(
+    join(folder, 'kustomization.yaml'),
+    `resources: [${relative(folder, join(root, base))}]
+images:
+  - {name: rcm-node, newTag: ${JSON.stringify(tag)}}
+  - {name: registry.k8s.io/pause, newName: ${pauseName}, newTag: "${pauseTag}"}
+`,
+  );
+  return folder;
+};
+const apply = async (tag: string, base = 'bootstrap'): Promise<void> => {
+  await cluster.kubectl(['apply', '-k', await kustomization(base, tag)]);
+};
+const rollout = (seconds = 300): Promise<string> =>
+  cluster.kubectl(
+    ['-n', 'rcm-node', 'rollout', 'status', 'daemonset/rcm-node-bootstrap', `--timeout=${seconds}s`],
+    { timeoutMs: (seconds + 10) * 1000 },
+  );
+const tagOf = ({ name }: OwnImage): string => name.slice(name.indexOf(':') + 1);
+const isActive = async ({ host }: ClusterNode): Promise<boolean> =>
+  (await host.exec(['systemctl', 'is-active', '-q', service])).code === 0;
+const versionOf = async ({ host }: ClusterNode): Promise<string> =>
+  (await rcmNode(host, 'version')).stdout.trim().replace('rcm-node ', '');
+const log = async (pod: string): Promise<string> =>
+  (await cluster.tryKubectl(['-n', 'rcm-node', 'logs', pod, '-c', 'bootstrap'])).stdout;
+const podNames = async (): Promise<readonly string[]> =>
+  (
+    await cluster.kubectl(['-n', 'rcm-node', 'get', 'pods', '-o', 'jsonpath={.items[*].metadata.name}'])
+  ).split(' ');
+
+await joinWithImages({ suite: 'trixie', name: 'node-a' });
+await joinWithImages({ suite: 'forky', name: 'node-b' });
+const { nodes } = cluster;
+
+t.test('one kubectl apply brings the service to every node', async (t) => {
+  await apply(tagOf(first));
+  await rollout();
+  for (const node of nodes) {
+    t.ok(await isActive(node), node.name);
+    t.equal(await versionOf(node), '0.1.0', node.name);
+    t.equal((await rcmNode(node.host, 'status')).code, 0, node.name);
+  }
+  for (const pod of await podNames()) t.match(await log(pod), /rcm-node\.service is up/);
+});
+
+t.test('a node that joins later gets it too', async (t) => {
+  const late = await joinWithImages({ suite: 'bookworm', name: 'node-late' });
+  await cluster.waitFor('the service on node-late', () => isActive(late));
+  await rollout();
+  t.equal(await versionOf(late), '0.1.0');
+});
+
+t.test('an upgrade reaches every node, although its Pods are killed on the way', async (t) => {
+  await apply(tagOf(next));
+  const placing = await cluster.waitFor('a Pod that places the next version', async () => {
+    for (const pod of await podNames()) if (/versions\/0\.2\.0$/m.test(await log(pod))) return pod;
+    return undefined;
+  });
+  await cluster.kubectl(['-n', 'rcm-node', 'delete', 'pod', placing, '--force', '--grace-period=0']);
+  await rollout();
+  for (const node of nodes) t.equal(await versionOf(node), nextVersion, node.name);
+  for (const node of nodes) t.equal(await startsOf(node.host), 1, `${node.name}: its runtime never noticed`);
+});
+
+t.test('a broken upgrade stops at the first node, which stays on what it had', async (t) => {
+  await apply('broken');
+  const told = await cluster.waitFor('the failure told', async () => {
+    const said = await cluster.kubectl(['-n', 'rcm-node', 'describe', 'pods']);
+    return /did not come up.*the version before is back and up/s.test(said) && said;
+  });
+  t.match(told, /journalctl -u rcm-node/);
+  const before = await Promise.all(nodes.map(({ host }) => startsOf(host, service)));
+  // The kubelet starts the container again, more than once.
+  await cluster.waitFor('a second try of the container', async () => {
+    const counts = await cluster.kubectl([
+      ...['-n', 'rcm-node', 'get', 'pods', '-o'],
+      'jsonpath={.items[*].status.initContainerStatuses[*].restartCount}',
+    ]);
+    return counts.split(' ').some((count) => Number(count) > 1);
+  });
+  for (const node of nodes) {
+    t.ok(await isActive(node), node.name);
+    t.equal(await versionOf(node), nextVersion, node.name);
+  }
+  const troubled = before.filter((count) => count > 2).length;
+  t.ok(troubled <= 1, `${troubled} nodes were touched`);
+  t.same(await Promise.all(nodes.map(({ host }) => startsOf(host, service))), before, 'no flapping');
+  await apply(tagOf(next));
+  await rollout();
+});
+
+t.test('deleted, the nodes keep the service', async (t) => {
+  await cluster.kubectl(['delete', '-k', await kustomization('bootstrap', tagOf(next)), '--wait=true']);
+  for (const node of nodes) t.ok(await isActive(node), node.name);
+});
+
+t.test('the second kustomization takes it off every node', async (t) => {
+  await apply(tagOf(next));
+  await rollout();
+  await apply(tagOf(next), 'bootstrap/uninstall');
+  await rollout();
+  for (const { name, host } of nodes) {
+    t.equal((await host.exec(['systemctl', 'cat', service])).code, 1, `${name}: no unit`);
+    const left = await host.exec([
+      'find',
+      '/opt/rcm-node',
+      '/etc/rcm-node',
+      '/var/lib/rcm-node',
+      '-type',
+      'f',
+    ]);
+    t.equal(left.stdout, '', `${name}: no file`);
+    t.equal(await startsOf(host), 1, `${name}: nothing was served, so nothing was restarted`);
+  }
+  await cluster.kubectl(['delete', '-k', await kustomization('bootstrap', tagOf(next))]);
+});
