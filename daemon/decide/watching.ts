@@ -25,20 +25,28 @@ export const paceOf = (code: Code): 'usual' | 'slow' =>
     ? 'slow'
     : 'usual';
 
+/**
+ * A server that has just started denies for a second or two what it will grant: its rules, and the definitions of its
+ * types, are not loaded yet. Whoever waited a minute for a person then would be blind for a minute after each restart.
+ */
+const hastyTries = 4;
+
 /** What a server may make us wait; with more than this a typing error of somebody would be an outage. */
 const longestAskedMs = 10 * minute;
 
-/** Milliseconds until the next try, after so many failures in a row (1 is the first). */
+/** Milliseconds until the next try, after so many failures of this pace in a row (1 is the first). */
 export const retryPause = (given: {
   readonly failures: number;
   readonly pace: 'usual' | 'slow';
   readonly retryAfterMs?: number | undefined;
   readonly random: number;
 }): number => {
-  const doublings = Math.min(Math.max(given.failures, 1) - 1, 20);
-  const limit = Math.min(5 * minute, second * 2 ** doublings);
-  const slowest = Math.min(5 * minute, minute * 2 ** doublings);
-  const own = given.pace === 'slow' ? slowest * (0.5 + given.random / 2) : limit * given.random;
+  const limit = (first: number, failures: number): number =>
+    Math.min(5 * minute, first * 2 ** Math.min(Math.max(failures, 1) - 1, 20));
+  const slow =
+    given.failures <= hastyTries ? limit(second, given.failures) : limit(minute, given.failures - hastyTries);
+  const own =
+    given.pace === 'slow' ? slow * (0.5 + given.random / 2) : limit(second, given.failures) * given.random;
   if (given.retryAfterMs === undefined) return Math.round(own);
   // All that were turned away heard the same number.
   const asked = Math.min(given.retryAfterMs, longestAskedMs) * (1 + given.random / 2);

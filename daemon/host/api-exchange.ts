@@ -12,6 +12,8 @@ export type Given = {
   readonly body?: unknown;
   /** What kind of patch `body` is. */
   readonly patch?: keyof typeof patchTypes;
+  /** Of an object, or of each in a list, the metadata alone: of a Node that is a tenth. */
+  readonly as?: keyof typeof forms | undefined;
   /** 30 s unless told. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
@@ -22,6 +24,15 @@ const patchTypes = {
   json: 'application/json-patch+json',
   // JSON is YAML; only this name is known for server-side apply.
   apply: 'application/apply-patch+yaml',
+} as const;
+
+const metadataOnly = (kind: string): string =>
+  `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
+
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches */
+const forms = {
+  metadata: metadataOnly('PartialObjectMetadata'),
+  metadataList: metadataOnly('PartialObjectMetadataList'),
 } as const;
 
 const longestAnswer = 32 * 1024 * 1024;
@@ -82,7 +93,7 @@ export const exchange = async <T>(
     // Compression spares a local network little, and costs a server that thousands ask at once.
     compress: false,
     headers: {
-      accept: 'application/json',
+      accept: given.as === undefined ? 'application/json' : forms[given.as],
       'accept-encoding': 'identity',
       'user-agent': `rcm-node/${version}`,
       ...(given.body === undefined ? {} : { 'content-type': type }),

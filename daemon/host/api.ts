@@ -16,6 +16,7 @@ export { ApiFailure, type Credentials, type Given, type WatchEvent };
 
 export type WatchGiven = {
   readonly query: Readonly<Record<string, string>>;
+  readonly as?: 'metadata' | undefined;
   readonly idleMs: number;
   /** The server accepted it: what it sends from now on is all that happens. */
   onOpen?(): void;
@@ -117,8 +118,8 @@ export const connectApi = (credentials: (why: Why) => Promise<Credentials>, cloc
     },
     request: (method, path, given = {}) =>
       ask({ method, path, given }, given.deadlineMs ?? defaultDeadlineMs, false, objectIn),
-    watch: (path, { query, idleMs, onOpen, onEvent, signal }) => {
-      const given = { query: { ...query, watch: 'true' }, ...(signal === undefined ? {} : { signal }) };
+    watch: (path, { query, as, idleMs, onOpen, onEvent, signal }) => {
+      const given = { query: { ...query, watch: 'true' }, ...(as && { as }), ...(signal && { signal }) };
       return ask({ method: 'GET', path, given }, defaultDeadlineMs, true, async (response, life) => {
         life.idle(idleMs);
         onOpen?.();

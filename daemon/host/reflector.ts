@@ -46,6 +46,8 @@ export const reflect = <T extends KubeObject>(
   what: {
     readonly path: string;
     readonly query?: Readonly<Record<string, string>>;
+    /** Of the objects nothing else is looked at. */
+    readonly metadataOnly?: boolean;
     /** The first list comes somewhere within this time. */
     readonly startJitterMs: number;
     /** Called when items or problem changed, once for a burst. */
@@ -63,6 +65,8 @@ export const reflect = <T extends KubeObject>(
     version?: string;
     need: Need | undefined;
     failures: number;
+    /** The last of them, as far as only a person can help. */
+    denials: number;
     /** Watches in a row that broke off before anything came. */
     silent: number;
     /** The request under way. */
@@ -75,6 +79,7 @@ export const reflect = <T extends KubeObject>(
   } = {
     need: 'cached',
     failures: 0,
+    denials: 0,
     silent: 0,
     watching: false,
     opened: false,
@@ -120,7 +125,8 @@ export const reflect = <T extends KubeObject>(
     let query: Readonly<Record<string, string>> = { ...what.query, ...versions };
     let version: string;
     for (;;) {
-      const page = pageOf<T>(await api.request('GET', what.path, { query, signal: begin() }));
+      const as = what.metadataOnly ? 'metadataList' : undefined;
+      const page = pageOf<T>(await api.request('GET', what.path, { query, as, signal: begin() }));
       for (const item of page.items) items.set(keyOf(item), item);
       version = page.version;
       if (page.next === undefined) break;
@@ -139,6 +145,7 @@ export const reflect = <T extends KubeObject>(
     state.version = versionOf(object);
     state.confirmed = clock.now();
     state.failures = 0;
+    state.denials = 0;
     state.silent = 0;
     if (type === 'BOOKMARK' || state.items === undefined) return;
     const item = objectOf<T>(object);
@@ -162,8 +169,10 @@ export const reflect = <T extends KubeObject>(
       setProblem(undefined);
     };
     const idleMs = what.idleMs ?? idleLimitMs;
-    await api.watch(what.path, { query, idleMs, onOpen, onEvent, signal: begin() });
+    const as = what.metadataOnly ? 'metadata' : undefined;
+    await api.watch(what.path, { query, as, idleMs, onOpen, onEvent, signal: begin() });
     const lasted = clock.elapsed() - begun;
+    state.denials = 0;
     if (lasted > minute) state.failures = 0;
     if (lasted >= seconds * 1000 - toleranceMs) return 0;
     // A server that goes down ends all watches in order, and all at once: not to meet again at the next server.
@@ -186,9 +195,12 @@ export const reflect = <T extends KubeObject>(
     // A watch that stood and broke off is resumed; it is a problem when that does not work.
     if (!isAge && !state.opened) setProblem(problem);
     state.failures++;
+    const pace = paceOf(problem.code);
+    // A server that was away, and is back with a denial, has only been asked once.
+    state.denials = pace === 'slow' ? state.denials + 1 : 0;
     return retryPause({
-      failures: state.failures,
-      pace: paceOf(problem.code),
+      failures: pace === 'slow' ? state.denials : state.failures,
+      pace,
       retryAfterMs: api?.retryAfterMs,
       random: clock.random(),
     });

@@ -2,6 +2,7 @@
  * The node's side of a cluster: follows the own Node and the Shims, and says on the Node what came of them. Whatever
  * happens to the API server, the node serves on.
  */
+import { startDelay } from '../decide/watching.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { Reflector } from '../host/reflector.ts';
@@ -24,7 +25,7 @@ export type Cluster = {
   close(): void;
 };
 
-/** Nodes that start together, after a power cut or as a new pool, must not all list at the same moment. */
+/** Nodes that start together, after a power cut or as a new pool, must not all connect at the same moment. */
 const startJitterMs = 10_000;
 
 type Session = {
@@ -33,6 +34,8 @@ type Session = {
   readonly nodes: Reflector<NodeObject>;
   readonly shims: Reflector<ShimObject>;
   readonly report: NodeReport;
+  /** What the cluster asks for was heard, or why it cannot be: from then on a tick is worth telling. */
+  heard: boolean;
 };
 
 const typeGone: Problem = {
@@ -46,12 +49,11 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   const state = {
     settings: undefined as ClusterSettings | undefined,
     closed: false,
-    joining: false,
+    joining: undefined as AbortController | undefined,
     session: undefined as Session | undefined,
     /** Why there is no session. */
     trouble: undefined as Problem | undefined,
     identity: undefined as Identity | undefined,
-    told: undefined as Told | undefined,
     health: '',
   };
   const answer = keepAnswer(host, () => {
@@ -84,10 +86,15 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     if (node) session.report.seen(node);
     answer.look(session.view);
     noteHealth();
+    const { items, problem } = session.shims.current();
+    if (session.heard || (items === undefined && problem === undefined)) return;
+    session.heard = true;
+    wake();
   };
 
   const leave = (): void => {
     const { session } = state;
+    state.joining?.abort();
     state.session = undefined;
     state.identity = undefined;
     session?.report.close();
@@ -96,7 +103,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     session?.view.api.close();
   };
 
-  const join = async (settings: ClusterSettings): Promise<void> => {
+  const join = async (settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
     await answer.restore();
     const identity = await findIdentity(host, settings);
     const overtaken = (): boolean => state.closed || state.settings !== settings;
@@ -104,6 +111,8 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     state.identity = identity;
     state.trouble = undefined;
     if (!identity) return;
+    await host.clock.sleep(startDelay(startJitterMs, host.clock.random()), signal);
+    if (overtaken()) return;
     const api = await identity.connect();
     try {
       const node = await identity.nodeName(api);
@@ -112,9 +121,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     } finally {
       if (!state.session) api.close();
     }
-    if (!state.session) return;
-    if (state.told) state.session.report.tell(state.told, settings.legacyLabels);
-    look(state.session);
+    if (state.session) look(state.session);
   };
 
   const open = (
@@ -129,10 +136,12 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     const nodes = reflect<NodeObject>(api, host.clock, {
       path: '/api/v1/nodes',
       query: { fieldSelector: `metadata.name=${node}` },
+      // Its kubelet writes all its images and conditions anew every five minutes.
+      metadataOnly: true,
       startJitterMs: 0,
       onChange,
     });
-    const shims = reflect<ShimObject>(api, host.clock, { path: shimsPath, startJitterMs, onChange });
+    const shims = reflect<ShimObject>(api, host.clock, { path: shimsPath, startJitterMs: 0, onChange });
     const view: View = {
       api,
       node,
@@ -147,7 +156,8 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       typeMissing: () => shims.current().problem?.code === 'api-missing',
       current: () => state.session?.view === view,
     };
-    return { identity, view, nodes, shims, report: makeNodeReport(host, api, node, identity.mode) };
+    const report = makeNodeReport(host, api, node, identity.mode);
+    return { identity, view, nodes, shims, report, heard: false };
   };
 
   return {
@@ -166,13 +176,13 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
         return;
       }
       if (state.joining || state.closed || !settings || settings.identity === 'none') return;
-      state.joining = true;
-      void join(settings)
+      state.joining = new AbortController();
+      void join(settings, state.joining.signal)
         .catch((error: unknown) => {
           if (state.settings === settings) state.trouble = problemOf(error);
         })
         .finally(() => {
-          state.joining = false;
+          state.joining = undefined;
           noteHealth();
         });
     },
@@ -192,8 +202,8 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       };
     },
     tell: (told) => {
-      state.told = told;
-      state.session?.report.tell(told, state.settings?.legacyLabels ?? false);
+      // Of a node that starts, "all is served" would be said twice: before it knows what is asked for, and after.
+      if (state.session?.heard) state.session.report.tell(told, state.settings?.legacyLabels ?? false);
     },
     close: () => {
       leave();

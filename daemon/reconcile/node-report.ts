@@ -27,7 +27,9 @@ export type NodeReport = {
 };
 
 const pauseMs = 10_000;
-/** A failed write is tried again by the next tick at the latest; sooner would be a load on a server in trouble. */
+/** A Shim that all nodes refuse in the same moment must not have all of them write in the same moment. */
+const spreadMs = 5_000;
+/** On the average; sooner would be a load on a server in trouble, and so would all be that it turned away together. */
 const afterFailureMs = 30_000;
 
 export const nodePath = (node: string): string => `/api/v1/nodes/${encodeURIComponent(node)}`;
@@ -40,6 +42,8 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     busy: false,
     closed: false,
     notBefore: 0,
+    /** When the transition that was last seen is written; undefined: none is waiting. */
+    due: undefined as number | undefined,
     timer: undefined as NodeJS.Timeout | undefined,
     failure: '',
   };
@@ -58,8 +62,9 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     if (state.failure !== problem.code)
       host.log('warn', `the Node could not be told: ${printProblem(problem)}`, { code: problem.code });
     state.failure = problem.code;
-    state.notBefore = clock.elapsed() + afterFailureMs;
-    later(afterFailureMs);
+    const pause = afterFailureMs * (0.5 + clock.random());
+    state.notBefore = clock.elapsed() + pause;
+    later(pause);
   };
 
   const push = async (): Promise<void> => {
@@ -67,13 +72,19 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     if (!telling || !node || state.busy || state.closed) return;
     const wanted = statusOf(telling, sinceOf(node.metadata, telling.report));
     const patch = patchOf(node.metadata, wanted);
-    if (!patch) return;
-    const wait = state.notBefore - clock.elapsed();
+    if (!patch) {
+      state.due = undefined;
+      return;
+    }
+    state.due ??= clock.elapsed() + spreadMs * clock.random();
+    const wait = Math.max(state.notBefore, state.due) - clock.elapsed();
     if (wait > 0) return later(wait);
     state.busy = true;
+    state.due = undefined;
     try {
       const after = (await api.request('PATCH', nodePath(name), {
         patch: 'merge',
+        as: 'metadata',
         body: patch,
       })) as NodeObject;
       state.notBefore = clock.elapsed() + pauseMs;
@@ -149,7 +160,7 @@ const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number
 
 /** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
 export const clearNode = async (api: Api, name: string): Promise<void> => {
-  const node = (await api.request('GET', nodePath(name))) as NodeObject;
+  const node = (await api.request('GET', nodePath(name), { as: 'metadata' })) as NodeObject;
   const patch = patchOf(node.metadata, noStatus);
   if (patch) await api.request('PATCH', nodePath(name), { patch: 'merge', body: patch });
 };

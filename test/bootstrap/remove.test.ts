@@ -26,7 +26,8 @@ t.test('everything that was brought goes, and nothing else', async (t) => {
   t.same(files(node), ['/etc/rcm-node/shims.d/mine.toml', '/etc/systemd/system/other.service']);
   t.match(node.said.at(-1), 'this node is clean');
   t.match(node.said.join('\n'), /shims\.d stays/);
-  await t.test('and again', async () => remove(site));
+  await remove(site);
+  t.same(files(node), ['/etc/rcm-node/shims.d/mine.toml', '/etc/systemd/system/other.service'], 'and again');
 });
 
 t.test('what was changed since stays, and is named', async (t) => {

@@ -33,12 +33,17 @@ t.test('pauses grow from a second to five minutes, each anywhere below its limit
 
 t.test('what waits for a person is asked for at leisure', async (t) => {
   const pause = (failures: number, random: number) => retryPause({ failures, pace: 'slow', random });
-  t.equal(pause(1, 0), minute / 2);
-  t.equal(pause(1, almostOne), minute);
+  t.equal(pause(5, 0), minute / 2);
+  t.equal(pause(5, almostOne), minute);
   t.equal(pause(100, 0), 2.5 * minute);
   t.equal(pause(100, almostOne), 5 * minute);
   t.same([paceOf('api-missing'), paceOf('api-forbidden')], ['slow', 'slow']);
   t.same([paceOf('api-unreachable'), paceOf('api-busy'), paceOf('api-gone')], ['usual', 'usual', 'usual']);
+});
+
+t.test('a denial is doubted for some seconds: a server that has just started denies everybody', async (t) => {
+  const pauses = [1, 2, 3, 4].map((failures) => retryPause({ failures, pace: 'slow', random: 0 }));
+  t.same(pauses, [500, 1000, 2000, 4000], 'at the least');
 });
 
 t.test(

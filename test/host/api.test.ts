@@ -73,6 +73,26 @@ t.test(
 );
 
 t.test(
+  'of a Node only what is looked at is asked for: of one, of a list and of a watch',
+  needsOpenssl,
+  async (t) => {
+    const server = await serve(t, (_, response) => json(response, { kind: 'PartialObjectMetadata' }));
+    const api = connected(t, withToken(server.url, ca));
+    await api.request('GET', nodePath, { as: 'metadata' });
+    await api.request('GET', '/api/v1/nodes', { as: 'metadataList' });
+    const onEvent = (): void => undefined;
+    await api
+      .watch('/api/v1/nodes', { query: {}, as: 'metadata', idleMs: 1000, onEvent })
+      .catch(() => undefined);
+    const form = /as=(\w+);g=meta\.k8s\.io;v=v1,application\/json$/;
+    t.same(
+      server.asked.map(({ headers }) => form.exec(headers.accept ?? '')?.[1]),
+      ['PartialObjectMetadata', 'PartialObjectMetadataList', 'PartialObjectMetadata'],
+    );
+  },
+);
+
+t.test(
   'a certificate of the kubelet is shown, and another one after it was renewed',
   needsOpenssl,
   async (t) => {

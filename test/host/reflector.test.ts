@@ -44,7 +44,7 @@ const run = async (
   t: Test,
   lists: readonly Answer[],
   watches: readonly Answer[],
-  given: { idleMs?: number; startJitterMs?: number; random?: number } = {},
+  given: { idleMs?: number; startJitterMs?: number; random?: number; metadataOnly?: boolean } = {},
 ) => {
   const counts = { lists: 0, watches: 0 };
   const server: ApiServer = await serveApi(t, authority!, (asked, response) => {
@@ -57,10 +57,17 @@ const run = async (
   const clock = briskClock(given.random);
   const api = connectApi(async () => withToken(server.url, authority!.ca), clock);
   const seen: Reflected<Thing>[] = [];
-  const { idleMs = 60_000, startJitterMs = 0 } = given;
+  const { idleMs = 60_000, startJitterMs = 0, metadataOnly = false } = given;
   const query = { labelSelector: 'a=b' };
   const onChange = (now: Reflected<Thing>) => void seen.push(now);
-  const reflector = reflect<Thing>(api, clock, { path, query, startJitterMs, onChange, idleMs });
+  const reflector = reflect<Thing>(api, clock, {
+    path,
+    query,
+    metadataOnly,
+    startJitterMs,
+    onChange,
+    idleMs,
+  });
   t.teardown(() => {
     reflector.stop();
     api.close();
@@ -248,10 +255,10 @@ t.test(
         reflector.stop();
         api.close();
       });
-      await until(() => state.count > 5);
+      await until(() => state.count > 9);
       t.equal(reflector.current().problem?.code, problem);
       t.equal(reflector.current().items?.length, 1);
-      t.ok(clock.slept.slice(2).every((ms) => ms >= 30_000));
+      t.ok(clock.slept.slice(6).every((ms) => ms >= 30_000));
       state.refusing = false;
       await until(() => reflector.current().problem === undefined);
       t.equal(reflector.current().items?.length, 1);
@@ -260,6 +267,14 @@ t.test(
     }
   },
 );
+
+t.test('a server that comes back with a denial is asked again at once', needsOpenssl, async (t) => {
+  const away = Array.from({ length: 8 }, () => refuses(500));
+  const { clock, counts } = await run(t, [...away, refuses(403), lists(10)], [open]);
+  await until(() => counts.watches === 1);
+  t.ok((clock.slept[8] ?? 0) > 60_000, 'while it was away it was left alone');
+  t.equal(clock.slept[9], 750);
+});
 
 t.test('a server that is busy is left alone for as long as it asks', needsOpenssl, async (t) => {
   const { clock, counts } = await run(
@@ -352,6 +367,15 @@ t.test('a fleet that starts at once does not ask at once', needsOpenssl, async (
   const { clock, counts } = await run(t, [lists(10)], [open], { startJitterMs: 60_000, random: 0.25 });
   await until(() => counts.watches === 1);
   t.equal(clock.slept[0], 15_000);
+});
+
+t.test('where only metadata is of interest, nothing else is asked for', needsOpenssl, async (t) => {
+  const { server, counts } = await run(t, [lists(10)], [open], { metadataOnly: true });
+  await until(() => counts.watches === 1);
+  t.match(
+    server.asked.map(({ headers }) => headers.accept),
+    [/as=PartialObjectMetadataList;/, /as=PartialObjectMetadata;/],
+  );
 });
 
 t.test('stopped, it is silent and lets go of its connection', needsOpenssl, async (t) => {

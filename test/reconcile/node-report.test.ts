@@ -29,11 +29,11 @@ const told = (outcome: Outcome = { kind: 'converged' }): Told => ({
 const bare: NodeObject = { metadata: { name: 'n', uid: 'u' } };
 
 /** The Node as the API server keeps it: merge patches of its metadata. */
-const setUp = (t: Test) => {
+const setUp = (t: Test, random = 0) => {
   const { api, calls, answers, fail } = scriptedApi();
   const { host } = bareRoot(t.testdir({}));
   const time = { now: 0 };
-  const clock = { ...host.clock, elapsed: () => time.now };
+  const clock = { ...host.clock, elapsed: () => time.now, random: () => random };
   const server = { node: bare };
   const merge = (
     into: Readonly<Record<string, string>> = {},
@@ -96,6 +96,18 @@ t.test('a transition waits until ten seconds are over, and then the last one is 
   await settle();
   t.equal(did('PATCH'), 2);
   t.equal(server.node.metadata.annotations?.[annotations.state], 'Degraded');
+});
+
+t.test('nodes that have the same to say at the same moment do not say it at once', async (t) => {
+  const { report, did, settle, time } = setUp(t, 0.5);
+  report.seen(bare);
+  report.tell(told(), false);
+  await settle();
+  t.equal(did('PATCH'), 0);
+  time.now += 2_500;
+  report.tell(told(), false);
+  await settle();
+  t.equal(did('PATCH'), 1);
 });
 
 t.test('a Node that was deleted and made anew is told again', async (t) => {

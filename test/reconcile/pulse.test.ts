@@ -112,6 +112,9 @@ t.test('where systemd waits for a sign it comes by itself, until it is stopped',
   // The timer alone does not keep a process up.
   const awake = setInterval(() => undefined, 1000);
   await third.promise;
-  clearInterval(awake);
   pulse.stop();
+  const before = heard.beats;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  clearInterval(awake);
+  t.equal(heard.beats, before);
 });

@@ -14,6 +14,9 @@ import { bootNode, type NodeOptions, type TestNode } from './node.ts';
 
 const artifactsAt = '/srv/artifacts';
 
+/** Puts artifacts in reach of a node; some must have been made before it boots. */
+export const artifactBinds = { [artifactsAt]: { from: `${cacheDir()}/bundles`, readOnly: true } };
+
 export type Prepared = Omit<NodeOptions, 'suite' | 'kind'> & {
   readonly progress: Progress;
   /** Lines for /etc/rcm-node/config.toml; a short interval unless told. */
@@ -26,7 +29,7 @@ export const bootWithRcmNode = async (suite: Suite, options: Prepared): Promise<
   const node = await bootNode({
     ...options,
     suite,
-    binds: { [artifactsAt]: { from: `${cacheDir()}/bundles`, readOnly: true }, ...options.binds },
+    binds: { ...artifactBinds, ...options.binds },
   });
   try {
     await installRcmNode(node, { from });

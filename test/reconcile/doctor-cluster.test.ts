@@ -1,0 +1,62 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { defaultSettings } from '../../daemon/model/settings.ts';
+import { clusterChecks } from '../../daemon/reconcile/doctor-cluster.ts';
+import { needsOpenssl } from '../host/api-server.ts';
+import { hostOf, startServer } from './cluster-server.ts';
+
+t.test('doctor names the node, and each right that is missing', needsOpenssl, async (t) => {
+  const { world, kubeconfig, root } = await startServer(t);
+  const { host } = hostOf(root);
+  const settings = {
+    ...defaultSettings,
+    cluster: { identity: 'kubelet', kubeconfig, legacyLabels: false },
+  } as const;
+  t.match(await clusterChecks(host, settings), [
+    { what: 'cluster', verdict: 'good', says: /knows this node as n \(kubelet/ },
+    { what: 'rights', verdict: 'good' },
+  ]);
+  world.denied = ['watch shims', 'create events'];
+  t.match(await clusterChecks(host, settings), [
+    { verdict: 'good' },
+    {
+      what: 'rights',
+      verdict: 'bad',
+      says: 'not allowed: watch shims, create events',
+      hint: /kubectl apply/,
+    },
+  ]);
+
+  mkdirSync(join(root, 'var/lib/rcm-node'), { recursive: true });
+  const file = join(root, 'var/lib/rcm-node/cluster.json');
+  writeFileSync(file, JSON.stringify({ version: 1, node: 'n', shims: [{ metadata: { name: 'spin' } }] }));
+  t.match((await clusterChecks(host, settings)).at(-1), {
+    what: 'shims',
+    verdict: 'good',
+    says: '1 Shims of the cluster select this node',
+  });
+  writeFileSync(file, '{');
+  t.match((await clusterChecks(host, settings)).at(-1), { what: 'shims', verdict: 'bad' });
+});
+
+t.test(
+  'an API server that cannot be reached is said with its reason and a way out',
+  needsOpenssl,
+  async (t) => {
+    const { kubeconfig, root } = await startServer(t);
+    const { host } = hostOf(root);
+    writeFileSync(kubeconfig, 'users: {');
+    const cluster = { identity: 'kubelet', kubeconfig, legacyLabels: false } as const;
+    t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [
+      { what: 'cluster', verdict: 'bad', says: /kubelet\.conf/, hint: /kubeconfig/ },
+    ]);
+  },
+);
+
+t.test('a host without a cluster is in order', async (t) => {
+  const { host } = hostOf(t.testdir({}));
+  t.match(await clusterChecks(host, defaultSettings), [{ verdict: 'unknown', says: /no kubelet runs here/ }]);
+  const cluster = { ...defaultSettings.cluster, identity: 'none' } as const;
+  t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [{ verdict: 'good' }]);
+});

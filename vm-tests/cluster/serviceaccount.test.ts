@@ -1,0 +1,72 @@
+/** A node that speaks with a token of its own, by the serviceaccount overlay, from kubectl apply to a served handler. */
+import { join } from 'node:path';
+import t from 'tap';
+import { tokenFacts } from '../../daemon/decide/token.ts';
+import { rcmNode } from '../node/service.ts';
+import { makeStandInShim } from '../node/shim.ts';
+import { clusterFor } from './cluster.ts';
+import { importBootstrap, nodeBinds, untilReady } from './rcm-node.ts';
+import { bootstrapFolder, runtimeClassYaml, shimYaml } from './wishes.ts';
+
+const progress = (line: string): void => t.comment(line);
+const account = 'system:serviceaccount:rcm-node:rcm-node';
+const tokenFile = '/var/lib/rcm-node/identity/token';
+
+const shim = await makeStandInShim('trixie', '1', progress);
+const binds = await nodeBinds(progress);
+const cluster = await clusterFor(t);
+const node = await cluster.joinNode({ suite: 'trixie', name: 'node-a', binds });
+await importBootstrap(node.host);
+
+const facts = async () => tokenFacts((await node.host.readFile(tokenFile)).trim());
+
+t.test(
+  'the overlay brings a token, and the service exchanges it for one that is bound to the Node',
+  async (t) => {
+    await cluster.kubectl(['apply', '-k', join(bootstrapFolder, 'serviceaccount')]);
+    await cluster.kubectl([
+      '-n',
+      'rcm-node',
+      'rollout',
+      'status',
+      'daemonset/rcm-node-bootstrap',
+      '--timeout=100s',
+    ]);
+    await cluster.waitFor('the token is bound to the Node', async () => !(await facts()).ofPod, {
+      timeoutMs: 150_000,
+    });
+    t.match(await facts(), { namespace: 'rcm-node', serviceAccount: 'rcm-node', node: { name: 'node-a' } });
+    t.equal((await node.host.run(['stat', '-c', '%a %U', tokenFile])).trim(), '600 root');
+  },
+);
+
+t.test('a Shim is served, and the Node is told, without the kubelet’s identity', async (t) => {
+  await cluster.apply([shimYaml('spin-v2', shim), runtimeClassYaml('spin-v2')].join('\n---\n'));
+  const marks = await untilReady(cluster, node, ['spin-v2']);
+  t.match(JSON.parse(marks['rcm.spinkube.dev/status'] ?? ''), { identity: 'serviceaccount' });
+  const ours = cluster.audit().filter(({ userAgent }) => userAgent?.startsWith('rcm-node/'));
+  t.ok(
+    ours.some(({ verb, requestURI }) => verb === 'patch' && requestURI.startsWith('/api/v1/nodes/node-a')),
+  );
+  t.same([...new Set(ours.map(({ user }) => user.username))], [account]);
+  t.match((await rcmNode(node.host, 'status')).stdout, /cluster: node node-a, as serviceaccount/);
+  const doctor = await rcmNode(node.host, 'doctor');
+  t.match(doctor.stdout, /rights: everything that rcm-node asks of the API server is allowed/);
+});
+
+t.test('the identity outlives the Pod that brought it', async (t) => {
+  const before = (await facts()).expires;
+  await cluster.kubectl(['-n', 'rcm-node', 'delete', 'daemonset', 'rcm-node-bootstrap']);
+  await cluster.waitFor(
+    'the Pod is gone',
+    async () => (await cluster.kubectl(['-n', 'rcm-node', 'get', 'pods', '-o', 'name'])) === '',
+  );
+  await node.host.run(['systemctl', 'restart', 'rcm-node']);
+  await cluster.waitFor('the service is in step again', async () => {
+    const said = await rcmNode(node.host, 'status', '--json');
+    return (
+      (JSON.parse(said.stdout) as { cluster: { node: string | null } | null }).cluster?.node === 'node-a'
+    );
+  });
+  t.equal((await facts()).expires, before, 'it is the same token');
+});
