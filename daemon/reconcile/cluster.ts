@@ -97,6 +97,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     state.joining?.abort();
     state.session = undefined;
     state.identity = undefined;
+    state.trouble = undefined;
     session?.report.close();
     session?.nodes.stop();
     session?.shims.stop();
@@ -109,8 +110,10 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     const overtaken = (): boolean => state.closed || state.settings !== settings;
     if (overtaken()) return;
     state.identity = identity;
-    state.trouble = undefined;
-    if (!identity) return;
+    if (!identity) {
+      state.trouble = undefined;
+      return;
+    }
     await host.clock.sleep(startDelay(startJitterMs, host.clock.random()), signal);
     if (overtaken()) return;
     const api = await identity.connect();
@@ -121,7 +124,10 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     } finally {
       if (!state.session) api.close();
     }
-    if (state.session) look(state.session);
+    if (!state.session) return;
+    // Not before: where the server is away, each try would take the word "stale" back for as long as it lasts.
+    state.trouble = undefined;
+    look(state.session);
   };
 
   const open = (

@@ -145,6 +145,26 @@ t.test('a node that cannot reach its API server says so, and joins when it can',
   });
 });
 
+t.test('as long as the API server is away each tick can say so', needsOpenssl, async (t) => {
+  const { cluster, settings, kubeconfig, server, isWritten } = await start(t);
+  const good = readFileSync(kubeconfig, 'utf8');
+  writeFileSync(kubeconfig, good.replace(server.url, 'https://127.0.0.1:1'));
+  cluster.follow(settings);
+  await until(() => cluster.facts()?.problem !== undefined);
+  const states = new Set<string | undefined>();
+  for (let tick = 0; tick < 100; tick++) {
+    cluster.follow(settings);
+    states.add(cluster.facts()?.problem?.code);
+    await sleep(1);
+  }
+  t.same([...states], ['api-unreachable']);
+  writeFileSync(kubeconfig, good);
+  await until(() => {
+    cluster.follow(settings);
+    return cluster.facts()?.state === 'synced' && isWritten();
+  });
+});
+
 t.test(
   'a host without a kubelet has no cluster; settings can forbid one, and take effect at once',
   needsOpenssl,
