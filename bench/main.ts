@@ -8,6 +8,7 @@ import { prepareMachineOrExit } from '../vm-tests/node/machine.ts';
 import type { TestNode } from '../vm-tests/node/node.ts';
 import { bootWithRcmNode } from '../vm-tests/node/service.ts';
 import { makeStandInShim } from '../vm-tests/node/shim.ts';
+import { measureCluster } from './cluster.ts';
 import { changed, measureChange, type Shims } from './change.ts';
 import { measureDecision } from './decision.ts';
 import { measureIdle } from './idle.ts';
@@ -18,9 +19,11 @@ import { printMarkdown, printTable } from './table.ts';
 
 const usage = `npm run bench [-- OPTIONS]
 
-Measures what rcm-node costs a node, on two throwaway Debian 13 nodes (systemd, containerd 1.7): five to six
-minutes.
+Measures what rcm-node costs a node, on two throwaway Debian 13 nodes (systemd, containerd 1.7), and what it costs a
+cluster, with simulated nodes against a real API server and etcd: six and five minutes.
 
+  --only PART  node or cluster
+  --nodes N    so many simulated nodes; 1000 unless told
   --markdown   the table as Markdown
   --json       the table as JSON
   --help       this text
@@ -64,9 +67,9 @@ const onNodes = async (
   return rows;
 };
 
-const bench = async (format: Format): Promise<number> => {
-  const progress: Progress = (line) => process.stderr.write(`# ${line}\n`);
-  await prepareMachineOrExit(progress);
+const progress: Progress = (line) => process.stderr.write(`# ${line}\n`);
+
+const benchNode = async (): Promise<readonly Row[]> => {
   progress('decide on a large node');
   const decision = measureDecision();
   const suite = 'trixie';
@@ -82,33 +85,58 @@ const bench = async (format: Format): Promise<number> => {
     return node;
   };
   try {
-    const rows = [...(await onNodes(await boot(), await boot(), shims, progress)), ...decision];
-    process.stdout.write(print[format](rows));
-    return rows.some(isMissed) ? 1 : 0;
+    return [...(await onNodes(await boot(), await boot(), shims, progress)), ...decision];
   } finally {
     for (const node of nodes) await node.stop();
   }
 };
 
+type Part = 'node' | 'cluster';
+
+const parse = (argv: readonly string[]) => {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      only: { type: 'string' },
+      nodes: { type: 'string', default: '1000' },
+      markdown: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+    strict: true,
+  });
+  const { only, nodes } = values;
+  if (only !== undefined && only !== 'node' && only !== 'cluster')
+    throw new Usage(`there is no part "${only}"`);
+  if (!/^[1-9][0-9]{0,4}$/.test(nodes) || Number(nodes) < 20)
+    throw new Usage('--nodes wants a number of at least 20');
+  const parts: readonly Part[] = only === undefined ? ['node', 'cluster'] : [only];
+  return { ...values, parts, nodes: Number(nodes) };
+};
+
+class Usage extends Error {}
+
+const bench = async (parts: readonly Part[], nodes: number, format: Format): Promise<number> => {
+  await prepareMachineOrExit(progress);
+  const rows: Row[] = [];
+  if (parts.includes('node')) rows.push(...(await benchNode()));
+  if (parts.includes('cluster')) rows.push(...(await measureCluster(nodes, progress)));
+  process.stdout.write(print[format](rows));
+  return rows.some(isMissed) ? 1 : 0;
+};
+
 const main = async (argv: readonly string[]): Promise<number> => {
   try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        markdown: { type: 'boolean' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-      strict: true,
-    });
-    if (values.help) {
+    const { help, json, markdown, parts, nodes } = parse(argv);
+    if (help) {
       process.stdout.write(usage);
       return 0;
     }
-    return await bench(values.json ? 'json' : values.markdown ? 'markdown' : 'table');
+    return await bench(parts, nodes, json ? 'json' : markdown ? 'markdown' : 'table');
   } catch (error) {
     const isUsage =
-      error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+      error instanceof Usage ||
+      (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
     process.stderr.write(
       `${error instanceof Error ? error.message : String(error)}\n${isUsage ? `\n${usage}` : ''}`,
     );

@@ -3,8 +3,8 @@
 export type Row = {
   readonly what: string;
   readonly value: number;
-  /** `count` and `ratio` have no unit to print. */
-  readonly unit: 's' | 'ms' | 'MB' | '%' | 'ratio' | 'count';
+  /** `count`, `ratio` and `mean` have no unit to print. */
+  readonly unit: 's' | 'ms' | 'MB' | 'kB' | '%' | '/s' | '/min' | 'ratio' | 'mean' | 'count';
   /** The most that is allowed; for a count exactly this. Absent where the figure is for information. */
   readonly limit?: number;
   /** How it came about, for whoever doubts it. */
@@ -26,10 +26,12 @@ export const median = (samples: readonly number[]): number => {
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? Number.NaN) + upper) / 2;
 };
 
-const digits = { s: 2, ms: 0, MB: 1, '%': 3, ratio: 2, count: 0 } as const satisfies Record<
-  Row['unit'],
-  number
->;
+const digits = {
+  ...{ s: 2, ms: 0, MB: 1, kB: 1, '%': 3, '/s': 0, '/min': 2 },
+  ...{ ratio: 2, mean: 2, count: 0 },
+} as const satisfies Record<Row['unit'], number>;
+
+const isBare = (unit: Row['unit']): boolean => ['ratio', 'mean', 'count'].includes(unit);
 
 export const spell = (value: number, unit: Row['unit']): string =>
-  `${Number.isFinite(value) ? value.toFixed(digits[unit]) : '?'}${unit === 'ratio' || unit === 'count' ? '' : ` ${unit}`}`;
+  `${Number.isFinite(value) ? value.toFixed(digits[unit]) : '?'}${isBare(unit) ? '' : ` ${unit}`}`;

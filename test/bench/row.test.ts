@@ -40,5 +40,7 @@ t.test('figures are spelt with the digits that mean something', async (t) => {
   t.equal(spell(0.0604, '%'), '0.060 %');
   t.equal(spell(1.184, 'ratio'), '1.18');
   t.equal(spell(1, 'count'), '1');
+  t.equal(spell(0.0433, '/min'), '0.04 /min');
+  t.equal(spell(6.996, 'mean'), '7.00');
   t.equal(spell(Number.NaN, 'MB'), '? MB');
 });

@@ -3,7 +3,6 @@
  * own kubelet. All of it goes away with `stop`, and with the process however that ends.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Test } from 'tap';
 import { attempt, type CommandOptions, type Progress, type Said } from '../node/command.ts';
 import {
@@ -39,12 +38,16 @@ export type ClusterOptions = ControlPlaneOptions & { readonly progress?: Progres
 
 /** One line of the API server's audit log. */
 export type AuditEvent = {
+  /** `ResponseStarted` of a watch alone; `ResponseComplete` of everything that was answered. */
+  readonly stage: string;
   readonly verb: string;
   readonly requestURI: string;
   readonly user: { readonly username: string };
   readonly userAgent?: string;
+  readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
   readonly responseStatus?: { readonly code: number };
   readonly requestReceivedTimestamp: string;
+  readonly stageTimestamp: string;
 };
 
 export type Cluster = {
@@ -85,6 +88,8 @@ export type Cluster = {
   waitFor<T>(what: string, probe: () => Promise<T | undefined | false>, options?: UntilOptions): Promise<T>;
   /** What the API server was asked so far. */
   audit(): readonly AuditEvent[];
+  /** The same where it is written, for whoever has more to read than to read all of it each time. */
+  readonly auditFile: string;
   /** Nodes, Pods, events, and what each part said last. */
   logs(): Promise<string>;
   stop(): Promise<void>;
@@ -152,10 +157,11 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     apply: (text) => kubectl(['apply', '-f', '-'], { input: text }),
     waitFor: (what, probe, given) => until(what, probe, { explain: logs, ...given }),
     audit: () =>
-      readFileSync(join(estate.dir, 'audit.log'), 'utf8')
+      readFileSync(plane.auditFile, 'utf8')
         .split('\n')
         .filter((line) => line.endsWith('}')) // the last one may be half written
         .map((line) => JSON.parse(line) as AuditEvent),
+    auditFile: plane.auditFile,
     stop: async () => {
       await Promise.all(nodes.map(({ host }) => host.stop()));
       services.close();

@@ -16,6 +16,7 @@ export type ControlPlane = {
   readonly admin: Client;
   /** The path of the admin's kubeconfig. */
   readonly adminFile: string;
+  readonly auditFile: string;
   readonly etcd: ControlPlaneProcess;
   readonly apiserver: ControlPlaneProcess;
   readonly controllers: ControlPlaneProcess;
@@ -77,6 +78,8 @@ export const makeControlPlane = async (
   const admin = clientFor(server, authority.certificate, adminCertificate);
   const adminFile = await place('admin.conf', kubeconfig(server, authority.certificate, adminCertificate));
 
+  const auditFile = join(estate.dir, 'audit.log');
+
   const etcdUrl = `http://${network.loopback}:2379`;
   const etcd = controlPlaneProcess({
     name: 'etcd',
@@ -123,7 +126,7 @@ export const makeControlPlane = async (
       '--requestheader-extra-headers-prefix=X-Remote-Extra-',
       '--shutdown-watch-termination-grace-period=1s', // without it, a stop waits a minute for the watches of others
       `--audit-policy-file=${await place('audit.json', auditPolicy)}`,
-      `--audit-log-path=${join(estate.dir, 'audit.log')}`,
+      `--audit-log-path=${auditFile}`,
       ...(options.apiserver ?? []),
     ],
     isReady: async () => (await admin.request('GET', '/readyz', { timeoutMs: 5_000 })).status === 200,
@@ -164,5 +167,5 @@ export const makeControlPlane = async (
     ],
     isReady: async () => true, // nothing waits for it but Pods, which do so by themselves
   });
-  return { authority, server, admin, adminFile, etcd, apiserver, controllers, scheduler };
+  return { authority, server, admin, adminFile, auditFile, etcd, apiserver, controllers, scheduler };
 };

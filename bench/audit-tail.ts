@@ -1,0 +1,60 @@
+/** The API server's audit log as it grows: who asked what, and when. Its own metrics do not tell one client from another. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import type { AuditEvent } from '../vm-tests/cluster/cluster.ts';
+import { version } from '../daemon/version.ts';
+
+export type Asked = {
+  /** `LIST nodes`, `PATCH nodes`, `WATCH shims`. */
+  readonly what: string;
+  /** Whether it was rcm-node, and who it was. */
+  readonly ours: boolean;
+  readonly user: string;
+  readonly code: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly tookMs: number;
+};
+
+/** A watch counts when it begins, everything else when it is answered. */
+const counts = ({ stage, verb, responseStatus }: AuditEvent): boolean =>
+  verb === 'watch' && (responseStatus?.code ?? 0) < 400
+    ? stage === 'ResponseStarted'
+    : stage === 'ResponseComplete';
+
+const askedOf = (event: AuditEvent): Asked => {
+  const { verb, objectRef, requestReceivedTimestamp, stageTimestamp, userAgent } = event;
+  const path = event.requestURI.replace(/\?.*/, '');
+  const resource = objectRef?.resource ?? path;
+  const at = Date.parse(requestReceivedTimestamp);
+  return {
+    what: `${verb.toUpperCase()} ${resource}${objectRef?.subresource ? `/${objectRef.subresource}` : ''}`,
+    ours: userAgent === `rcm-node/${version}`,
+    user: event.user.username,
+    code: event.responseStatus?.code ?? 0,
+    at,
+    tookMs: Date.parse(stageTimestamp) - at,
+  };
+};
+
+/** Everything is kept that was asked since the call. */
+export const tailAudit = (file: string): { read(): readonly Asked[]; close(): void } => {
+  const descriptor = openSync(file, 'r');
+  const buffer = Buffer.alloc(1 << 20);
+  const all: Asked[] = [];
+  let rest = Buffer.alloc(0);
+  const read = (): readonly Asked[] => {
+    for (;;) {
+      const bytes = readSync(descriptor, buffer, 0, buffer.length, null);
+      if (bytes === 0) return all;
+      const text = Buffer.concat([rest, buffer.subarray(0, bytes)]);
+      const end = text.lastIndexOf(10) + 1;
+      rest = Buffer.from(text.subarray(end));
+      for (const line of text.subarray(0, end).toString('utf8').split('\n')) {
+        if (line === '') continue;
+        const event = JSON.parse(line) as AuditEvent;
+        if (counts(event)) all.push(askedOf(event));
+      }
+    }
+  };
+  return { read, close: () => closeSync(descriptor) };
+};
