@@ -8,6 +8,7 @@ import { defaultSettings } from '../../daemon/model/settings.ts';
 import { type Cluster, openCluster } from '../../daemon/reconcile/cluster.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { hostOf, nodePath, shimPath, startServer, until } from './cluster-server.ts';
+import { told } from './told.ts';
 
 const start = async (t: Test) => {
   const given = await startServer(t);
@@ -68,28 +69,10 @@ t.test(
   needsOpenssl,
   async (t) => {
     const { world, cluster, settings, server, woken } = await start(t);
-    const told = {
-      report: {
-        version: 1,
-        agent: '1',
-        at: '2027-01-15T08:00:00.000Z',
-        outcome: { kind: 'converged' },
-        runtime: null,
-        handlers: [],
-        notes: [],
-        did: [],
-        restarts: { lastHour: 0, last: null },
-        trusted: {},
-        cluster: null,
-      },
-      desired: [],
-      installed: {},
-      serves: [],
-    } as const;
     world.held = [];
     cluster.follow(settings);
     await until(() => world.held?.length === 1);
-    cluster.tell(told);
+    cluster.tell(told());
     await sleep(20);
     t.equal(world.node.metadata.annotations, undefined, 'nothing before it is known what is asked for');
     const before = woken.count;
@@ -98,14 +81,14 @@ t.test(
     for (const answer of held) answer();
     await until(() => woken.count > before);
     await until(() => {
-      cluster.tell(told);
+      cluster.tell(told());
       return world.node.metadata.annotations?.[annotations.state] === 'Ready';
     });
     await until(() => world.events.length === 1);
     const patches = (): number => server.asked.filter((one) => one.method === 'PATCH').length;
     for (let tick = 0; tick < 3; tick++) {
       cluster.follow(settings);
-      cluster.tell(told);
+      cluster.tell(told());
       await sleep(20);
     }
     t.equal(patches(), 1);

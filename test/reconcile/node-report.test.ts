@@ -2,29 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { annotations } from '../../daemon/decide/node-status.ts';
 import type { NodeObject } from '../../daemon/model/cluster.ts';
-import type { Outcome } from '../../daemon/model/outcome.ts';
-import { clearNode, makeNodeReport, type Told } from '../../daemon/reconcile/node-report.ts';
+import { clearNode, makeNodeReport } from '../../daemon/reconcile/node-report.ts';
 import { bareRoot } from './bare-root.ts';
 import { scriptedApi } from './scripted-api.ts';
-
-const told = (outcome: Outcome = { kind: 'converged' }): Told => ({
-  report: {
-    version: 1,
-    agent: '1',
-    at: '2027-01-15T08:00:00.000Z',
-    outcome,
-    runtime: null,
-    handlers: [],
-    notes: [],
-    did: [],
-    restarts: { lastHour: 0, last: null },
-    trusted: {},
-    cluster: null,
-  },
-  desired: [],
-  installed: {},
-  serves: [],
-});
+import { told } from './told.ts';
 
 const bare: NodeObject = { metadata: { name: 'n', uid: 'u' } };
 
