@@ -38,6 +38,8 @@ export type AnswerKeeper = {
   look(view: View): void;
   /** The type is not there, or is being deleted with all that is of it. */
   typeless(): boolean;
+  /** The connection in use is left: whatever waits for it ends, so that nothing keeps the process. */
+  leave(): void;
 };
 
 /** `changed`: there is another answer, or the type came or went. */
@@ -46,7 +48,6 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
   const state = {
     answer: undefined as Answer | undefined,
     restored: false,
-    doubting: false,
     typeless: false,
     /** `elapsed` since when the type is back; undefined: it never was away. */
     back: undefined as number | undefined,
@@ -54,6 +55,8 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     missing: false,
     /** Ends the pause between two questions. */
     nap: undefined as AbortController | undefined,
+    /** Ends every pause of the doubt that is under way. */
+    end: undefined as AbortController | undefined,
   };
   /** One at a time: two would write the file from two views. */
   const queue = { last: Promise.resolve() as Promise<unknown> };
@@ -90,17 +93,19 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
 
   /** Asks until it is certain: the type is whole, has been for long enough, and a fresh list has no such Shim. */
   const makeSure = async (view: View): Promise<void> => {
-    if (state.doubting) return;
-    state.doubting = true;
+    if (state.end) return;
+    const end = new AbortController();
+    state.end = end;
     try {
-      await clock.sleep(spread());
+      await clock.sleep(spread(), end.signal);
       for (let pause: number = doubtMs.again; view.current(); pause *= 2) {
         if (await isSure(view)) return;
         state.nap = new AbortController();
-        await clock.sleep(Math.min(usual(pause), untilComebackEnds()), state.nap.signal);
+        const either = AbortSignal.any([state.nap.signal, end.signal]);
+        await clock.sleep(Math.min(usual(pause), untilComebackEnds()), either);
       }
     } finally {
-      state.doubting = false;
+      state.end = undefined;
     }
   };
 
@@ -161,5 +166,6 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
       })();
     },
     typeless: () => state.typeless,
+    leave: () => state.end?.abort(),
   };
 };

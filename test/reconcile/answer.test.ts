@@ -32,8 +32,14 @@ const setUp = (t: Test) => {
     random: () => 0.5,
     sleep: (ms: number, signal?: AbortSignal) =>
       new Promise<void>((wake) => {
-        sleepers.push({ at: time.now + ms, wake });
-        signal?.addEventListener('abort', () => wake(), { once: true });
+        const sleeper = { at: time.now + ms, wake };
+        const end = (): void => {
+          if (sleepers.includes(sleeper)) sleepers.splice(sleepers.indexOf(sleeper), 1);
+          wake();
+        };
+        if (signal?.aborted) return wake();
+        sleepers.push(sleeper);
+        signal?.addEventListener('abort', end, { once: true });
       }),
   };
   const disk = { busy: 0 };
@@ -110,6 +116,11 @@ const setUp = (t: Test) => {
       await state.keeper.restore();
     },
     typeless: () => state.keeper.typeless(),
+    leave: async (): Promise<void> => {
+      state.keeper.leave();
+      await settle();
+    },
+    waiting: () => sleepers.length,
     show: async (now: Partial<typeof shown>): Promise<void> => {
       Object.assign(shown, now);
       state.keeper.look(view);
@@ -223,4 +234,24 @@ t.test('a connection that was left no longer decides anything', async (t) => {
   await show({ current: false });
   await pass(3_600_000);
   t.same(asked(), ['spin']);
+});
+
+t.test('nothing waits for a connection that was left, and the next one is doubted anew', async (t) => {
+  for (const later of [0, 60_000]) {
+    const { show, shown, asked, pass, answers, leave, waiting } = setUp(t);
+    await show({ shims: [shim('spin')] });
+    answers.set(`GET ${typePath}`, dying);
+    await show({ shims: [] });
+    await pass(later);
+    t.equal(waiting(), 1);
+    Object.assign(shown, { current: false });
+    await leave();
+    t.equal(waiting(), 0, 'a pause of minutes would keep a service that is told to end');
+    answers.set(`GET ${typePath}`, whole);
+    answers.set(`GET ${shimsPath}`, listOf([shim('spin')]));
+    await show({ current: true });
+    answers.set(`GET ${shimsPath}`, listOf([]));
+    await pass(700_000);
+    t.same(asked(), []);
+  }
 });
