@@ -71,7 +71,7 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     const { telling, node } = state;
     if (!telling || !node || state.busy || state.closed) return;
     const wanted = statusOf(telling, sinceOf(node.metadata, telling.report));
-    const patch = patchOf(node.metadata, wanted);
+    const patch = patchOf(node.metadata, wanted, identity === 'kubelet');
     if (!patch) {
       state.due = undefined;
       return;
@@ -121,7 +121,8 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
 
   return {
     tell: (told, legacyLabels) => {
-      state.telling = { ...told, identity, legacyLabels };
+      // The policies of the service account refuse a patch as a whole that has a label without our prefix.
+      state.telling = { ...told, identity, legacyLabels: legacyLabels && identity === 'kubelet' };
       void push();
     },
     seen: (node) => {
@@ -159,8 +160,8 @@ const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number
 };
 
 /** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
-export const clearNode = async (api: Api, name: string): Promise<void> => {
+export const clearNode = async (api: Api, name: string, identity: string): Promise<void> => {
   const node = (await api.request('GET', nodePath(name), { as: 'metadata' })) as NodeObject;
-  const patch = patchOf(node.metadata, noStatus);
+  const patch = patchOf(node.metadata, noStatus, identity === 'kubelet');
   if (patch) await api.request('PATCH', nodePath(name), { patch: 'merge', body: patch });
 };

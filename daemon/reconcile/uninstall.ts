@@ -55,7 +55,7 @@ const leaveCluster = async (host: Host, settings: Settings): Promise<Uninstalled
     api = await identity.connect();
     const node = await identity.nodeName(api);
     name = `Node ${node}`;
-    await clearNode(api, node);
+    await clearNode(api, node, identity.mode);
     return [];
   } catch (error) {
     const { code } = problemOf(error);
