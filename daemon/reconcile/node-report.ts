@@ -15,6 +15,7 @@ import {
 } from '../decide/node-status.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
+import { objectOf } from '../host/reflector-objects.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 
@@ -82,11 +83,9 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     state.busy = true;
     state.due = undefined;
     try {
-      const after = (await api.request('PATCH', nodePath(name), {
-        patch: 'merge',
-        as: 'metadata',
-        body: patch,
-      })) as NodeObject;
+      const after = objectOf<NodeObject>(
+        await api.request('PATCH', nodePath(name), { patch: 'merge', as: 'metadata', body: patch }),
+      );
       state.notBefore = clock.elapsed() + pauseMs;
       state.failure = '';
       const before = node;
@@ -161,7 +160,7 @@ const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number
 
 /** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
 export const clearNode = async (api: Api, name: string, identity: string): Promise<void> => {
-  const node = (await api.request('GET', nodePath(name), { as: 'metadata' })) as NodeObject;
+  const node = objectOf<NodeObject>(await api.request('GET', nodePath(name), { as: 'metadata' }));
   const patch = patchOf(node.metadata, noStatus, identity === 'kubelet');
   if (patch) await api.request('PATCH', nodePath(name), { patch: 'merge', body: patch });
 };

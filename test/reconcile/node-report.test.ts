@@ -39,7 +39,7 @@ const setUp = (t: Test, random = 0, identity = 'kubelet') => {
   t.teardown(() => report.close());
   const settle = (): Promise<void> => sleep(1);
   const did = (method: string): number => calls.filter((one) => one.method === method).length;
-  return { api, report, server, fail, did, calls, time, settle };
+  return { api, answers, report, server, fail, did, calls, time, settle };
 };
 
 t.test('a tick is told once, with an Event, and in steady state never again', async (t) => {
@@ -150,4 +150,16 @@ t.test('a service account, which may set labels of our prefix alone, tells of ev
   report.tell(told(), true);
   await settle();
   t.equal(calls.length, patches);
+});
+
+t.test('an answer that is no Node is a failed try, and no end of the service', async (t) => {
+  const { report, answers, did, settle, time } = setUp(t);
+  answers.set('PATCH /api/v1/nodes/n', { kind: 'Status' });
+  report.seen(bare);
+  report.tell(told(), false);
+  await settle();
+  time.now += 60_000;
+  report.tell(told(), false);
+  await settle();
+  t.equal(did('PATCH'), 2);
 });
