@@ -162,6 +162,15 @@ t.test("the node's own policy holds for resources, and the message names the set
     code: 'policy-denied',
     message: /^spec\.fetchStrategy\.platforms\[0\]\.location: .*allowedHosts/,
   });
+  const onDisk = resource({
+    fetchStrategy: { anonHttp: { location: 'file:///srv/a', sha256: 'ab'.repeat(32) } },
+  });
+  t.equal(parseShimResource(onDisk, strict).artifact.url, 'file:///srv/a');
+  t.match(
+    problem(onDisk, { allowedHosts: ['example.org'] }),
+    { code: 'policy-denied', message: /a file: location .*allowedHosts/ },
+    'a list of hosts would be no limit for whoever can put a file on this node',
+  );
 });
 
 t.test('what is no resource at all is a problem and no crash', async (t) => {
