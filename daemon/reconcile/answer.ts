@@ -66,13 +66,18 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     return done;
   };
 
+  const put = (text: string): Promise<void> => host.files.put(paths.cluster, text, 0o600);
+
   const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Belief> =>
     inTurn(async () => {
       const belief = believe(state.answer, view.node, view.seen(), sure);
       if (belief.answer && canonical(belief.answer) !== canonical(state.answer ?? null)) {
+        const text = printAnswer(belief.answer);
         try {
           if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
-          await host.files.put(paths.cluster, printAnswer(belief.answer), 0o600);
+          // Without the lock, which a tick may hold for minutes: one that begins right now takes a half-written file for
+          // what a killed run left, and removes it.
+          await put(text).catch(() => put(text));
           state.answer = belief.answer;
           changed();
         } catch (error) {

@@ -42,7 +42,8 @@ const setUp = (t: Test) => {
         signal?.addEventListener('abort', end, { once: true });
       }),
   };
-  const disk = { busy: 0 };
+  /** `hinder`: so many writes fail. */
+  const disk = { busy: 0, hinder: 0 };
   const slow =
     <A extends readonly unknown[], R>(work: (...given: A) => Promise<R>) =>
     async (...given: A): Promise<R> => {
@@ -57,7 +58,10 @@ const setUp = (t: Test) => {
     ...bare.files,
     isFolder: slow(bare.files.isFolder),
     makeFolder: slow(bare.files.makeFolder),
-    put: slow(bare.files.put),
+    put: slow(async (...given: Parameters<typeof bare.files.put>) => {
+      if (disk.hinder-- > 0) throw new Error('ENOENT');
+      await bare.files.put(...given);
+    }),
     look: slow(bare.files.look),
   };
   /** Until nothing moves any more but by the clock. */
@@ -119,6 +123,9 @@ const setUp = (t: Test) => {
     leave: async (): Promise<void> => {
       state.keeper.leave();
       await settle();
+    },
+    hinder: (times: number) => {
+      disk.hinder = times;
     },
     waiting: () => sleepers.length,
     show: async (now: Partial<typeof shown>): Promise<void> => {
@@ -254,4 +261,16 @@ t.test('nothing waits for a connection that was left, and the next one is doubte
     await pass(700_000);
     t.same(asked(), []);
   }
+});
+
+t.test('a tick that sweeps at that moment costs nothing; a disk that is full is told', async (t) => {
+  const { show, asked, changes, hinder } = setUp(t);
+  hinder(1);
+  await show({ shims: [shim('spin')] });
+  t.same([asked(), changes.count], [['spin'], 1]);
+  hinder(2);
+  await show({ shims: [shim('spin'), shim('wws')] });
+  t.same([asked(), changes.count], [['spin'], 1], 'and not taken for written');
+  await show({});
+  t.same(asked(), ['spin', 'wws']);
 });
