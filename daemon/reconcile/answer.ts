@@ -66,19 +66,26 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     return done;
   };
 
+  const isComingBack = (): boolean =>
+    state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback;
+
+  const marked = ({ version, node, shims }: Answer): Answer =>
+    state.typeless || isComingBack() ? { version, node, shims, away: true } : { version, node, shims };
+
   const put = (text: string): Promise<void> => host.files.put(paths.cluster, text, 0o600);
 
   const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Belief> =>
     inTurn(async () => {
       const belief = believe(state.answer, view.node, view.seen(), sure);
-      if (belief.answer && canonical(belief.answer) !== canonical(state.answer ?? null)) {
-        const text = printAnswer(belief.answer);
+      const answer = belief.answer && marked(belief.answer);
+      if (answer && canonical(answer) !== canonical(state.answer ?? null)) {
+        const text = printAnswer(answer);
         try {
           if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
           // Without the lock, which a tick may hold for minutes: one that begins right now takes a half-written file for
           // what a killed run left, and removes it.
           await put(text).catch(() => put(text));
-          state.answer = belief.answer;
+          state.answer = answer;
           changed();
         } catch (error) {
           // The next event, or the next tick, tries again.
@@ -129,9 +136,10 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     try {
       const whole = isTypeWhole(await api.request('GET', typePath));
       setTypeless(!whole);
-      if (!whole) return false;
-      if (state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback)
-        return (await take(view)).doubted.length === 0;
+      if (!whole || isComingBack()) {
+        const { doubted } = await take(view);
+        return whole && doubted.length === 0;
+      }
       // Without a resourceVersion: as it is now, not as some cache remembers it.
       const { items } = pageOf<ShimObject>(await api.request('GET', shimsPath));
       const there = new Set(
@@ -154,6 +162,8 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
       if (fact.kind !== 'regular') return;
       try {
         state.answer = parseAnswer(fact.text, paths.cluster);
+        // How long the type has been back is not known; where it still is away, the first look finds out.
+        if (state.answer.away) state.back = clock.elapsed();
       } catch {
         // A damaged file is told by `gather`; the first answer writes it anew.
       }

@@ -274,3 +274,33 @@ t.test('a tick that sweeps at that moment costs nothing; a disk that is full is 
   await show({});
   t.same(asked(), ['spin', 'wws']);
 });
+
+t.test(
+  'a service that is restarted while the type is away, or just back, gives its Shims their time',
+  async (t) => {
+    for (const [before, after] of [
+      [dying, whole],
+      [undefined, whole],
+      [whole, whole],
+    ]) {
+      const { show, asked, again, pass, answers } = setUp(t);
+      await show({ shims: [shim('spin')] });
+      if (before) answers.set(`GET ${typePath}`, before);
+      else answers.delete(`GET ${typePath}`);
+      if (before === whole) {
+        await show({ missing: true });
+        await show({ missing: false });
+      }
+      await show({ shims: [], missing: before === undefined });
+      await pass(30_000);
+      await again();
+      answers.set(`GET ${typePath}`, after);
+      answers.set(`GET ${shimsPath}`, listOf([]));
+      await show({ missing: false, shims: [] });
+      await pass(590_000);
+      t.same(asked(), ['spin']);
+      await pass(100_000);
+      t.same(asked(), [], 'and no more than that');
+    }
+  },
+);
