@@ -69,8 +69,7 @@ export const consider = async (
     allowUnpinned: settings.allowUnpinned,
     allowedHosts: settings.allowedHosts,
   };
-  const clustered = settings.cluster.identity !== 'none';
-  const desired = tick.desired ?? (await gather(host, policy, ledger, clustered));
+  const desired = tick.desired ?? (await gather(host, policy, ledger));
   let before = await observe(host, settings, ledger, tick);
   const trials: Trial[] = [];
   for (;;) {

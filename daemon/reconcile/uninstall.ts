@@ -45,8 +45,6 @@ const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked 
 
 /** Our marks on the Node go too. An API server that is away must not keep a host from being cleaned: it is named. */
 const leaveCluster = async (host: Host, settings: Settings): Promise<Uninstalled['left']> => {
-  // Another root is no node of a cluster, and its kubeconfig would be read from this one.
-  if (!host.systemd) return [];
   let api: Api | undefined;
   let name = 'Node';
   try {
@@ -55,7 +53,7 @@ const leaveCluster = async (host: Host, settings: Settings): Promise<Uninstalled
     api = await identity.connect();
     const node = await identity.nodeName(api);
     name = `Node ${node}`;
-    await clearNode(api, node, identity.mode);
+    await clearNode(api, node);
     return [];
   } catch (error) {
     const { code } = problemOf(error);

@@ -10,8 +10,7 @@ const answer = {
 } as const;
 
 t.test('an answer survives the disk', async (t) => {
-  for (const one of [answer, { ...answer, away: true } as const])
-    t.same(parseAnswer(printAnswer(one), file), one);
+  t.same(parseAnswer(printAnswer(answer), file), answer);
 });
 
 t.test('half an answer, or one of a newer version, is none', async (t) => {
