@@ -84,7 +84,7 @@ export const clusterRows = ({ accounts, nodes, relabelled, processes }: Given): 
       what: 'bytes to a node when its kubelet writes',
       value: per(beats.wire.read) / 1000,
       unit: 'kB',
-      limit: 2.5,
+      limit: 5,
       how: `every five minutes, a Node of ${((beatsAlone.watched.nodes ?? 0) / (beatsAlone.events.nodes ?? 1) / 1000).toFixed(1)} kB; ${per((beats.cpu.apiserver - beatsAlone.cpu.apiserver) * 1000).toFixed(1)} ms of the API server's processor time more than without us`,
     },
     {

@@ -195,19 +195,26 @@ type Patch = {
   };
 };
 
-/** A merge patch of our own keys, or undefined where they are as they shall be. */
-export const patchOf = (metadata: Metadata, wanted: NodeStatus): Patch | undefined => {
+/**
+ * A merge patch of our own keys, or undefined where they are as they shall be. `everywhere`: who we are there may change
+ * labels without our prefix, too; where not, those that are ours stay, with the evidence, for who may.
+ */
+export const patchOf = (metadata: Metadata, wanted: NodeStatus, everywhere = true): Patch | undefined => {
   const present = metadata.annotations ?? {};
   const set = changes(
     present,
     keepReason(present, wanted.annotations),
-    Object.values(annotations).filter((key) => key in present),
+    Object.values(annotations).filter((key) => key in present && (everywhere || key !== annotations.legacy)),
   );
   const labels = metadata.labels ?? {};
-  const legacy = (present[annotations.legacy] ?? '')
-    .split(',')
-    .filter((key) => (legacyValues as readonly (string | undefined)[]).includes(labels[key]));
-  const mark = changes(labels, wanted.labels, [
+  const isLegacy = (key: string): boolean =>
+    everywhere && (legacyValues as readonly (string | undefined)[]).includes(labels[key]);
+  // A Shim can be called as a label is that somebody else has on his nodes.
+  const may = Object.entries(wanted.labels).filter(
+    ([key]) => key.startsWith(servedPrefix) || (everywhere && !(key in labels)) || isLegacy(key),
+  );
+  const legacy = (present[annotations.legacy] ?? '').split(',').filter(isLegacy);
+  const mark = changes(labels, Object.fromEntries(may), [
     ...Object.keys(labels).filter((key) => key.startsWith(servedPrefix)),
     ...legacy,
   ]);

@@ -8,7 +8,7 @@ export type TokenFacts = {
   readonly issued: number | undefined;
   readonly expires: number | undefined;
   readonly namespace: string | undefined;
-  readonly serviceAccount: string | undefined;
+  readonly serviceAccount: { readonly name: string; readonly uid: string } | undefined;
   readonly node: { readonly name: string; readonly uid: string } | undefined;
   /** Bound to a Pod, with which it ends: what the bootstrap brings, to be exchanged for one that is bound to the Node. */
   readonly ofPod: boolean;
@@ -29,7 +29,7 @@ export const tokenFacts = (token: string): TokenFacts => {
     issued: time(claims.iat),
     expires: time(claims.exp),
     namespace: typeof ours.namespace === 'string' ? ours.namespace : undefined,
-    serviceAccount: named(ours.serviceaccount)?.name,
+    serviceAccount: named(ours.serviceaccount),
     node: named(ours.node),
     ofPod: named(ours.pod) !== undefined,
   };
@@ -78,7 +78,7 @@ export const replaces = (brought: TokenFacts, present: TokenFacts | undefined, n
   present.ofPod ||
   present.expires === undefined ||
   present.expires - tooLate <= now ||
-  // A Node that was deleted and made anew has another uid, and its former tokens are worth nothing.
+  // A Node or an account that was deleted and made anew has another uid, and its former tokens are worth nothing.
   present.node?.uid !== brought.node?.uid ||
   present.namespace !== brought.namespace ||
-  present.serviceAccount !== brought.serviceAccount;
+  present.serviceAccount?.uid !== brought.serviceAccount?.uid;

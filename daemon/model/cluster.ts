@@ -30,6 +30,8 @@ export type Answer = {
   readonly node: string;
   /** The Shims that select it, by name. */
   readonly shims: readonly ShimObject[];
+  /** The type was away, and is not back for long: who starts now must not take an empty list for the cluster's wish. */
+  readonly away?: true;
 };
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -58,7 +60,7 @@ export const parseAnswer = (text: string, file: string): Answer => {
   const { node, shims } = value;
   if (typeof node !== 'string' || !Array.isArray(shims) || !shims.every(isShim))
     throw damaged('the file has a wrong shape');
-  return { version: 1, node, shims };
+  return { version: 1, node, shims, ...(value.away === true ? { away: true } : {}) };
 };
 
 /** What is of no account to a node, status and bookkeeping, would have it written anew at every touch of a controller. */

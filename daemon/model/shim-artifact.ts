@@ -94,6 +94,13 @@ const location = (cursor: Cursor, policy: Policy): string => {
       cursor,
       'location is no path of a file: "%" has to be written %25, and %2F and %00 cannot stand in it',
     );
+  // What lies on the disk may come from anywhere, out of a Pod for instance: here only the node's own files may name it.
+  if (protocol === 'file:' && cursor.text === undefined && policy.allowedHosts.length > 0)
+    fail(
+      cursor,
+      'a file: location of a resource is not allowed on this node (allowedHosts)',
+      'policy-denied',
+    );
   if (protocol !== 'file:' && !allowsHost(new URL(url), policy.allowedHosts))
     fail(
       cursor,

@@ -3,7 +3,7 @@
  * Its name is the shim's name, so the binary is `containerd-shim-<metadata.name>`.
  */
 import type { Handler } from './desired.ts';
-import { at, type Cursor, entries, required, string, table } from './shape.ts';
+import { at, type Cursor, required, string, table } from './shape.ts';
 import type { Policy } from './shim-artifact.ts';
 import { handlerOf } from './shim-fields.ts';
 
@@ -34,12 +34,4 @@ export const parseShimResource = (object: unknown, policy: Policy): Handler => {
     ...handlerOf(fields, at(at(root, 'metadata'), 'name'), policy),
     where: { file: root.file },
   };
-};
-
-/** The labels that a node must have; throws a Failure when they cannot be understood. */
-export const nodeSelectorOf = (object: unknown): Readonly<Record<string, string>> => {
-  const selector = at(at(rootOf(object), 'spec'), 'nodeSelector');
-  return Object.fromEntries(
-    entries(selector).map(([key, value]) => [key, required(value, string(value))] as const),
-  );
 };

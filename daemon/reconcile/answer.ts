@@ -38,6 +38,8 @@ export type AnswerKeeper = {
   look(view: View): void;
   /** The type is not there, or is being deleted with all that is of it. */
   typeless(): boolean;
+  /** The connection in use is left: whatever waits for it ends, so that nothing keeps the process. */
+  leave(): void;
 };
 
 /** `changed`: there is another answer, or the type came or went. */
@@ -46,7 +48,6 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
   const state = {
     answer: undefined as Answer | undefined,
     restored: false,
-    doubting: false,
     typeless: false,
     /** `elapsed` since when the type is back; undefined: it never was away. */
     back: undefined as number | undefined,
@@ -54,6 +55,8 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     missing: false,
     /** Ends the pause between two questions. */
     nap: undefined as AbortController | undefined,
+    /** Ends every pause of the doubt that is under way. */
+    end: undefined as AbortController | undefined,
   };
   /** One at a time: two would write the file from two views. */
   const queue = { last: Promise.resolve() as Promise<unknown> };
@@ -63,14 +66,26 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     return done;
   };
 
+  const isComingBack = (): boolean =>
+    state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback;
+
+  const marked = ({ version, node, shims }: Answer): Answer =>
+    state.typeless || isComingBack() ? { version, node, shims, away: true } : { version, node, shims };
+
+  const put = (text: string): Promise<void> => host.files.put(paths.cluster, text, 0o600);
+
   const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Belief> =>
     inTurn(async () => {
       const belief = believe(state.answer, view.node, view.seen(), sure);
-      if (belief.answer && canonical(belief.answer) !== canonical(state.answer ?? null)) {
+      const answer = belief.answer && marked(belief.answer);
+      if (answer && canonical(answer) !== canonical(state.answer ?? null)) {
+        const text = printAnswer(answer);
         try {
           if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
-          await host.files.put(paths.cluster, printAnswer(belief.answer), 0o600);
-          state.answer = belief.answer;
+          // Without the lock, which a tick may hold for minutes: one that begins right now takes a half-written file for
+          // what a killed run left, and removes it.
+          await put(text).catch(() => put(text));
+          state.answer = answer;
           changed();
         } catch (error) {
           // The next event, or the next tick, tries again.
@@ -90,17 +105,19 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
 
   /** Asks until it is certain: the type is whole, has been for long enough, and a fresh list has no such Shim. */
   const makeSure = async (view: View): Promise<void> => {
-    if (state.doubting) return;
-    state.doubting = true;
+    if (state.end) return;
+    const end = new AbortController();
+    state.end = end;
     try {
-      await clock.sleep(spread());
+      await clock.sleep(spread(), end.signal);
       for (let pause: number = doubtMs.again; view.current(); pause *= 2) {
         if (await isSure(view)) return;
         state.nap = new AbortController();
-        await clock.sleep(Math.min(usual(pause), untilComebackEnds()), state.nap.signal);
+        const either = AbortSignal.any([state.nap.signal, end.signal]);
+        await clock.sleep(Math.min(usual(pause), untilComebackEnds()), either);
       }
     } finally {
-      state.doubting = false;
+      state.end = undefined;
     }
   };
 
@@ -119,9 +136,10 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     try {
       const whole = isTypeWhole(await api.request('GET', typePath));
       setTypeless(!whole);
-      if (!whole) return false;
-      if (state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback)
-        return (await take(view)).doubted.length === 0;
+      if (!whole || isComingBack()) {
+        const { doubted } = await take(view);
+        return whole && doubted.length === 0;
+      }
       // Without a resourceVersion: as it is now, not as some cache remembers it.
       const { items } = pageOf<ShimObject>(await api.request('GET', shimsPath));
       const there = new Set(
@@ -144,6 +162,8 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
       if (fact.kind !== 'regular') return;
       try {
         state.answer = parseAnswer(fact.text, paths.cluster);
+        // How long the type has been back is not known; where it still is away, the first look finds out.
+        if (state.answer.away) state.back = clock.elapsed();
       } catch {
         // A damaged file is told by `gather`; the first answer writes it anew.
       }
@@ -161,5 +181,6 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
       })();
     },
     typeless: () => state.typeless,
+    leave: () => state.end?.abort(),
   };
 };

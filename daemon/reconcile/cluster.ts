@@ -98,6 +98,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     state.session = undefined;
     state.identity = undefined;
     state.trouble = undefined;
+    answer.leave();
     session?.report.close();
     session?.nodes.stop();
     session?.shims.stop();
@@ -117,6 +118,8 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     await host.clock.sleep(startDelay(startJitterMs, host.clock.random()), signal);
     if (overtaken()) return;
     const api = await identity.connect();
+    // A server that does not answer would keep a service that is told to end for as long as a request may take.
+    signal.addEventListener('abort', () => api.close(), { once: true });
     try {
       const node = await identity.nodeName(api);
       const { reflect } = await import('../host/reflector.ts');

@@ -80,7 +80,7 @@ const renewToken = async (host: Host, api: Api): Promise<void> => {
   const due = renewAt(facts);
   const { namespace, serviceAccount, node } = facts;
   if (due === undefined || host.clock.now() < due || !namespace || !serviceAccount || !node) return;
-  const answer = (await api.request('POST', tokenPath(namespace, serviceAccount), {
+  const answer = (await api.request('POST', tokenPath(namespace, serviceAccount.name), {
     body: tokenRequest(node),
   })) as { readonly status?: { readonly token?: unknown } };
   const token = answer.status?.token;

@@ -15,6 +15,7 @@ import {
 } from '../decide/node-status.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
+import { objectOf } from '../host/reflector-objects.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 
@@ -71,7 +72,7 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     const { telling, node } = state;
     if (!telling || !node || state.busy || state.closed) return;
     const wanted = statusOf(telling, sinceOf(node.metadata, telling.report));
-    const patch = patchOf(node.metadata, wanted);
+    const patch = patchOf(node.metadata, wanted, identity === 'kubelet');
     if (!patch) {
       state.due = undefined;
       return;
@@ -82,11 +83,9 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     state.busy = true;
     state.due = undefined;
     try {
-      const after = (await api.request('PATCH', nodePath(name), {
-        patch: 'merge',
-        as: 'metadata',
-        body: patch,
-      })) as NodeObject;
+      const after = objectOf<NodeObject>(
+        await api.request('PATCH', nodePath(name), { patch: 'merge', as: 'metadata', body: patch }),
+      );
       state.notBefore = clock.elapsed() + pauseMs;
       state.failure = '';
       const before = node;
@@ -121,7 +120,8 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
 
   return {
     tell: (told, legacyLabels) => {
-      state.telling = { ...told, identity, legacyLabels };
+      // The policies of the service account refuse a patch as a whole that has a label without our prefix.
+      state.telling = { ...told, identity, legacyLabels: legacyLabels && identity === 'kubelet' };
       void push();
     },
     seen: (node) => {
@@ -159,8 +159,8 @@ const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number
 };
 
 /** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
-export const clearNode = async (api: Api, name: string): Promise<void> => {
-  const node = (await api.request('GET', nodePath(name), { as: 'metadata' })) as NodeObject;
-  const patch = patchOf(node.metadata, noStatus);
+export const clearNode = async (api: Api, name: string, identity: string): Promise<void> => {
+  const node = objectOf<NodeObject>(await api.request('GET', nodePath(name), { as: 'metadata' }));
+  const patch = patchOf(node.metadata, noStatus, identity === 'kubelet');
   if (patch) await api.request('PATCH', nodePath(name), { patch: 'merge', body: patch });
 };

@@ -69,7 +69,8 @@ export const consider = async (
     allowUnpinned: settings.allowUnpinned,
     allowedHosts: settings.allowedHosts,
   };
-  const desired = tick.desired ?? (await gather(host, policy, ledger));
+  const clustered = settings.cluster.identity !== 'none';
+  const desired = tick.desired ?? (await gather(host, policy, ledger, clustered));
   let before = await observe(host, settings, ledger, tick);
   const trials: Trial[] = [];
   for (;;) {

@@ -26,12 +26,19 @@ type Said = {
   readonly lost: readonly string[];
 };
 
-export const gather = async (host: Host, policy: Policy, ledger: Ledger): Promise<Desired> => {
+/** `clustered` false: the node's settings say that no cluster has a say here, which is no source that was lost. */
+export const gather = async (
+  host: Host,
+  policy: Policy,
+  ledger: Ledger,
+  clustered = true,
+): Promise<Desired> => {
   const installed = Object.values(ledger.handlers).map((one) => one.handler);
   const [ofCluster, ofFiles] = [true, false].map((wanted) =>
     installed.filter((one) => isResource(one.where.file) === wanted),
   ) as [Handler[], Handler[]];
-  const said = [await localFiles(host, policy, ofFiles), await cluster(host, policy, ofCluster)];
+  const said = [await localFiles(host, policy, ofFiles)];
+  if (clustered) said.push(await cluster(host, policy, ofCluster));
   const problems = said.flatMap((one) => one.problems);
   return {
     handlers: settle(

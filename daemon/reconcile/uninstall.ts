@@ -45,6 +45,8 @@ const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked 
 
 /** Our marks on the Node go too. An API server that is away must not keep a host from being cleaned: it is named. */
 const leaveCluster = async (host: Host, settings: Settings): Promise<Uninstalled['left']> => {
+  // Another root is no node of a cluster, and its kubeconfig would be read from this one.
+  if (!host.systemd) return [];
   let api: Api | undefined;
   let name = 'Node';
   try {
@@ -53,7 +55,7 @@ const leaveCluster = async (host: Host, settings: Settings): Promise<Uninstalled
     api = await identity.connect();
     const node = await identity.nodeName(api);
     name = `Node ${node}`;
-    await clearNode(api, node);
+    await clearNode(api, node, identity.mode);
     return [];
   } catch (error) {
     const { code } = problemOf(error);

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { Failure, hintOf } from '../../daemon/model/problem.ts';
 import type { Policy } from '../../daemon/model/shim-artifact.ts';
 import { fieldKeys } from '../../daemon/model/shim-fields.ts';
-import { nodeSelectorOf, parseShimResource } from '../../daemon/model/shim-resource.ts';
+import { parseShimResource } from '../../daemon/model/shim-resource.ts';
 import { accepted, refused } from '../fixtures/shims/refused.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -175,7 +175,7 @@ t.test('every manifest of runtime-class-manager means what it says there', async
         { code: 'unpinned', hint: /allowUnpinned = true in \/etc\/rcm-node\/config\.toml/ },
         name,
       );
-    t.match(nodeSelectorOf(object), { [shim.replace(/-v\d$/, '')]: 'true' }, name);
+    t.match(object.spec.nodeSelector, { [shim.replace(/-v\d$/, '')]: 'true' }, name);
     const cgroup = object.spec.containerdRuntimeOptions?.SystemdCgroup === 'true';
     t.same(parsed.options, cgroup ? { SystemdCgroup: true } : {}, name);
   }

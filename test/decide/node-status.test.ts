@@ -208,6 +208,8 @@ t.test(
         (patchOf(foreign, statusOf({ ...given, legacyLabels: false }, since))?.metadata.labels ?? {}),
       'a value that we never write is somebody else’s',
     );
+    const also = patchOf(foreign, statusOf(given, since));
+    t.same(also?.metadata.labels, { wws: 'failed', 'shim.rcm.spinkube.dev/spin': 'served' });
   },
 );
 

@@ -20,7 +20,7 @@ t.test('a token bound to a Node says whose it is and how long it lives', async (
     issued: 1_000_000,
     expires: 2_000_000,
     namespace: 'rcm-node',
-    serviceAccount: 'rcm-node',
+    serviceAccount: { name: 'rcm-node', uid: 's' },
     node: { name: 'n', uid: 'u' },
     ofPod: false,
   });
@@ -85,7 +85,8 @@ t.test(
     t.equal(replaces(brought, brought, 5_000_000), true, 'it was not exchanged yet');
     t.equal(replaces(brought, facts(), 9_500_000), true, 'it is about to run out');
     t.equal(replaces(brought, facts({ node: { name: 'n', uid: 'v' } }), 5_000_000), true, 'of a former Node');
-    t.equal(replaces(brought, facts({ serviceaccount: { name: 'x', uid: 's' } }), 5_000_000), true);
+    const anew = { serviceaccount: { name: 'rcm-node', uid: 't' } };
+    t.equal(replaces(brought, facts(anew), 5_000_000), true, 'of an account that was made anew since');
     t.equal(replaces(brought, tokenFacts('garbage'), 5_000_000), true);
   },
 );

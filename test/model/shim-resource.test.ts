@@ -3,7 +3,7 @@ import type { Handler } from '../../daemon/model/desired.ts';
 import { type Problem, printProblem, problemOf } from '../../daemon/model/problem.ts';
 import { parseShim } from '../../daemon/model/shim.ts';
 import type { Policy } from '../../daemon/model/shim-artifact.ts';
-import { nodeSelectorOf, parseShimResource, resourceFile } from '../../daemon/model/shim-resource.ts';
+import { parseShimResource, resourceFile } from '../../daemon/model/shim-resource.ts';
 
 const sum = 'ab'.repeat(32);
 const strict: Policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] };
@@ -162,23 +162,19 @@ t.test("the node's own policy holds for resources, and the message names the set
     code: 'policy-denied',
     message: /^spec\.fetchStrategy\.platforms\[0\]\.location: .*allowedHosts/,
   });
+  const onDisk = resource({
+    fetchStrategy: { anonHttp: { location: 'file:///srv/a', sha256: 'ab'.repeat(32) } },
+  });
+  t.equal(parseShimResource(onDisk, strict).artifact.url, 'file:///srv/a');
+  t.match(
+    problem(onDisk, { allowedHosts: ['example.org'] }),
+    { code: 'policy-denied', message: /a file: location .*allowedHosts/ },
+    'a list of hosts would be no limit for whoever can put a file on this node',
+  );
 });
 
 t.test('what is no resource at all is a problem and no crash', async (t) => {
   for (const given of [undefined, null, 'x', [], 7, {}, { metadata: 'x' }, { metadata: {} }, resource({}, 7)])
     t.match(problem(given), { code: 'bad-value', where: { file: 'shims.runtime.spinkube.dev/?' } });
   t.match(problem(resource(spec(), '../../etc')), { message: /^"metadata\.name" is .* file name/ });
-});
-
-t.test('the node selector is read by itself', async (t) => {
-  t.same(nodeSelectorOf(resource({ nodeSelector: { spin: 'true', 'a/b': '' } })), {
-    spin: 'true',
-    'a/b': '',
-  });
-  t.same(nodeSelectorOf(resource({})), {});
-  t.same(nodeSelectorOf(resource({ nodeSelector: null })), {});
-  t.throws(() => nodeSelectorOf(resource({ nodeSelector: { spin: true } })), {
-    message: /"spec\.nodeSelector\.spin" must be a string/,
-  });
-  t.throws(() => nodeSelectorOf(resource({ nodeSelector: { spin: null } })), { message: /is missing/ });
 });

@@ -32,11 +32,18 @@ const setUp = (t: Test) => {
     random: () => 0.5,
     sleep: (ms: number, signal?: AbortSignal) =>
       new Promise<void>((wake) => {
-        sleepers.push({ at: time.now + ms, wake });
-        signal?.addEventListener('abort', () => wake(), { once: true });
+        const sleeper = { at: time.now + ms, wake };
+        const end = (): void => {
+          if (sleepers.includes(sleeper)) sleepers.splice(sleepers.indexOf(sleeper), 1);
+          wake();
+        };
+        if (signal?.aborted) return wake();
+        sleepers.push(sleeper);
+        signal?.addEventListener('abort', end, { once: true });
       }),
   };
-  const disk = { busy: 0 };
+  /** `hinder`: so many writes fail. */
+  const disk = { busy: 0, hinder: 0 };
   const slow =
     <A extends readonly unknown[], R>(work: (...given: A) => Promise<R>) =>
     async (...given: A): Promise<R> => {
@@ -51,7 +58,10 @@ const setUp = (t: Test) => {
     ...bare.files,
     isFolder: slow(bare.files.isFolder),
     makeFolder: slow(bare.files.makeFolder),
-    put: slow(bare.files.put),
+    put: slow(async (...given: Parameters<typeof bare.files.put>) => {
+      if (disk.hinder-- > 0) throw new Error('ENOENT');
+      await bare.files.put(...given);
+    }),
     look: slow(bare.files.look),
   };
   /** Until nothing moves any more but by the clock. */
@@ -110,6 +120,14 @@ const setUp = (t: Test) => {
       await state.keeper.restore();
     },
     typeless: () => state.keeper.typeless(),
+    leave: async (): Promise<void> => {
+      state.keeper.leave();
+      await settle();
+    },
+    hinder: (times: number) => {
+      disk.hinder = times;
+    },
+    waiting: () => sleepers.length,
     show: async (now: Partial<typeof shown>): Promise<void> => {
       Object.assign(shown, now);
       state.keeper.look(view);
@@ -224,3 +242,65 @@ t.test('a connection that was left no longer decides anything', async (t) => {
   await pass(3_600_000);
   t.same(asked(), ['spin']);
 });
+
+t.test('nothing waits for a connection that was left, and the next one is doubted anew', async (t) => {
+  for (const later of [0, 60_000]) {
+    const { show, shown, asked, pass, answers, leave, waiting } = setUp(t);
+    await show({ shims: [shim('spin')] });
+    answers.set(`GET ${typePath}`, dying);
+    await show({ shims: [] });
+    await pass(later);
+    t.equal(waiting(), 1);
+    Object.assign(shown, { current: false });
+    await leave();
+    t.equal(waiting(), 0, 'a pause of minutes would keep a service that is told to end');
+    answers.set(`GET ${typePath}`, whole);
+    answers.set(`GET ${shimsPath}`, listOf([shim('spin')]));
+    await show({ current: true });
+    answers.set(`GET ${shimsPath}`, listOf([]));
+    await pass(700_000);
+    t.same(asked(), []);
+  }
+});
+
+t.test('a tick that sweeps at that moment costs nothing; a disk that is full is told', async (t) => {
+  const { show, asked, changes, hinder } = setUp(t);
+  hinder(1);
+  await show({ shims: [shim('spin')] });
+  t.same([asked(), changes.count], [['spin'], 1]);
+  hinder(2);
+  await show({ shims: [shim('spin'), shim('wws')] });
+  t.same([asked(), changes.count], [['spin'], 1], 'and not taken for written');
+  await show({});
+  t.same(asked(), ['spin', 'wws']);
+});
+
+t.test(
+  'a service that is restarted while the type is away, or just back, gives its Shims their time',
+  async (t) => {
+    for (const [before, after] of [
+      [dying, whole],
+      [undefined, whole],
+      [whole, whole],
+    ]) {
+      const { show, asked, again, pass, answers } = setUp(t);
+      await show({ shims: [shim('spin')] });
+      if (before) answers.set(`GET ${typePath}`, before);
+      else answers.delete(`GET ${typePath}`);
+      if (before === whole) {
+        await show({ missing: true });
+        await show({ missing: false });
+      }
+      await show({ shims: [], missing: before === undefined });
+      await pass(30_000);
+      await again();
+      answers.set(`GET ${typePath}`, after);
+      answers.set(`GET ${shimsPath}`, listOf([]));
+      await show({ missing: false, shims: [] });
+      await pass(590_000);
+      t.same(asked(), ['spin']);
+      await pass(100_000);
+      t.same(asked(), [], 'and no more than that');
+    }
+  },
+);

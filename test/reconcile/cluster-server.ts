@@ -46,10 +46,16 @@ export const startServer = async (t: Test) => {
         status: { userInfo: { username: world.username, groups: ['system:nodes'] } },
       });
     if (path.endsWith('selfsubjectaccessreviews')) {
-      const { verb, resource } = (
-        body as unknown as { spec: { resourceAttributes: { verb: string; resource: string } } }
+      const { verb, resource, name } = (
+        body as unknown as {
+          spec: { resourceAttributes: { verb: string; resource: string; name?: string } };
+        }
       ).spec.resourceAttributes;
-      return json(response, { status: { allowed: !world.denied.includes(`${verb} ${resource}`) } });
+      // As the node authorizer: a node reads the Node of its name alone, lists and watches included.
+      const foreign = resource === 'nodes' && name !== world.node.metadata.name;
+      return json(response, {
+        status: { allowed: !foreign && !world.denied.includes(`${verb} ${resource}`) },
+      });
     }
     if (path.endsWith('/token')) return json(response, { status: { token: world.token } }, 201);
     if (world.forbidden) return refuse(response, 403, 'nodes may not list shims');

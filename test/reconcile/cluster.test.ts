@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -165,5 +166,32 @@ t.test(
     t.equal(cluster.facts(), null);
     await sleep(30);
     t.equal(server.asked.length, before);
+  },
+);
+
+t.test(
+  'a service that ends waits for no API server, not even for one that takes a call and says nothing',
+  needsOpenssl,
+  async (t) => {
+    const { cluster, settings, kubeconfig } = await start(t);
+    const calls = { open: 0 };
+    const mute = createServer((socket) => {
+      calls.open++;
+      socket.on('error', () => undefined).on('close', () => calls.open--);
+      socket.resume();
+    });
+    await new Promise<void>((done) => mute.listen(0, '127.0.0.1', done));
+    t.teardown(() => mute.close());
+    const { port } = mute.address() as AddressInfo;
+    const text = readFileSync(kubeconfig, 'utf8').replace(
+      /"server":"[^"]*"/,
+      `"server":"https://127.0.0.1:${port}"`,
+    );
+    writeFileSync(kubeconfig, text);
+    cluster.follow(settings);
+    await until(() => calls.open === 1);
+    cluster.close();
+    await until(() => calls.open === 0);
+    t.pass('the call was ended');
   },
 );

@@ -94,9 +94,14 @@ t.test('a wish that comes later, and a reload, wake it', async (t) => {
 
 t.test('the watchdog is told nothing any more once a tick hangs for good', async (t) => {
   const hung = Promise.withResolvers<never>();
-  const { node, heard, end } = start(t, (host) => ({ ...host, lock: () => hung.promise }), 4);
+  const hanging = { asked: false };
+  const lock = (): Promise<never> => {
+    hanging.asked = true;
+    return hung.promise;
+  };
+  const { node, heard, end } = start(t, (host) => ({ ...host, lock }), 4);
   const beats = (): number => heard.filter((line) => line === 'watchdog').length;
-  await until(() => beats() >= 2);
+  await until(() => hanging.asked && beats() >= 2);
   node.fake.advance(24 * 3_600_000);
   const silent = /^error: nothing has moved for .*; the watchdog ends this$/;
   await until(() => node.fake.lines.some((line) => silent.test(line)));

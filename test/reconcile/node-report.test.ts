@@ -10,7 +10,7 @@ import { told } from './told.ts';
 const bare: NodeObject = { metadata: { name: 'n', uid: 'u' } };
 
 /** The Node as the API server keeps it: merge patches of its metadata. */
-const setUp = (t: Test, random = 0) => {
+const setUp = (t: Test, random = 0, identity = 'kubelet') => {
   const { api, calls, answers, fail } = scriptedApi();
   const { host } = bareRoot(t.testdir({}));
   const time = { now: 0 };
@@ -35,11 +35,11 @@ const setUp = (t: Test, random = 0) => {
     return server.node;
   });
   answers.set('POST /api/v1/namespaces/default/events', (body: unknown) => body);
-  const report = makeNodeReport({ ...host, clock }, api, 'n', 'kubelet');
+  const report = makeNodeReport({ ...host, clock }, api, 'n', identity);
   t.teardown(() => report.close());
   const settle = (): Promise<void> => sleep(1);
   const did = (method: string): number => calls.filter((one) => one.method === method).length;
-  return { api, report, server, fail, did, calls, time, settle };
+  return { api, answers, report, server, fail, did, calls, time, settle };
 };
 
 t.test('a tick is told once, with an Event, and in steady state never again', async (t) => {
@@ -124,9 +124,42 @@ t.test('an uninstall leaves the Node without a word of ours', async (t) => {
   report.seen(server.node);
   report.tell(told(), false);
   await settle();
-  await clearNode(api, 'n');
+  await clearNode(api, 'n', 'kubelet');
   t.same(server.node.metadata.annotations, { other: 'x' });
   const before = did('PATCH');
-  await clearNode(api, 'n');
+  await clearNode(api, 'n', 'kubelet');
   t.equal(did('PATCH'), before, 'there was nothing left to remove');
+});
+
+t.test('a service account, which may set labels of our prefix alone, tells of everything else', async (t) => {
+  const { report, server, settle, calls, time } = setUp(t, 0, 'serviceaccount');
+  // As the kubelet, this node had set one of runtime-class-manager's.
+  const before = {
+    annotations: { [annotations.legacy]: 'spin' },
+    labels: { spin: 'provisioned' },
+  };
+  server.node = { metadata: { ...bare.metadata, ...before } };
+  report.seen(server.node);
+  report.tell(told(), true);
+  await settle();
+  t.equal(server.node.metadata.annotations?.[annotations.state], 'Ready');
+  t.match(server.node.metadata, before, 'and leaves them, with the evidence, to who may take them off');
+  t.notOk(calls.some(({ body }) => 'labels' in ((body as { metadata: object }).metadata ?? {})));
+  time.now += 60_000;
+  const patches = calls.length;
+  report.tell(told(), true);
+  await settle();
+  t.equal(calls.length, patches);
+});
+
+t.test('an answer that is no Node is a failed try, and no end of the service', async (t) => {
+  const { report, answers, did, settle, time } = setUp(t);
+  answers.set('PATCH /api/v1/nodes/n', { kind: 'Status' });
+  report.seen(bare);
+  report.tell(told(), false);
+  await settle();
+  time.now += 60_000;
+  report.tell(told(), false);
+  await settle();
+  t.equal(did('PATCH'), 2);
 });

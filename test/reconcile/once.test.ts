@@ -729,3 +729,17 @@ t.test('the looks beside a download do not read the whole store again', async (t
   t.ok((reads[0] ?? 0) > 0);
   t.equal(reads[0], reads[1]);
 });
+
+t.test(
+  'what the cluster asked for is a wish, unless the settings say that there is no cluster',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    const location = 'https://example.com/spin';
+    const spec = { fetchStrategy: { anonHttp: { location, sha256: 'ab'.repeat(32) } } };
+    const shims = [{ metadata: { name: 'spin' }, spec }];
+    node.write('/var/lib/rcm-node/cluster.json', JSON.stringify({ version: 1, node: 'n', shims }));
+    t.match((await node.plan()).desired.handlers, [{ name: 'spin' }]);
+    node.write('/etc/rcm-node/config.toml', '[cluster]\nidentity = "none"\n');
+    t.same((await node.plan()).desired.handlers, []);
+  },
+);

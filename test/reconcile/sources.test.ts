@@ -205,6 +205,20 @@ t.test(
   },
 );
 
+t.test('where the settings know no cluster, what it asked for once is no wish any more', async (t) => {
+  const { host } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
+  const { handlers } = await gather(host, policy, emptyLedger);
+  const ledger = {
+    ...emptyLedger,
+    handlers: Object.fromEntries(
+      handlers.map((handler) => [handler.name, { handler, key: 'k', sha256: 'k', path: '/p' }]),
+    ),
+  };
+  const desired = await gather(host, policy, ledger, false);
+  t.same(where(desired), [['wws', `${folder}/wws.toml`]]);
+  t.same([desired.problems, desired.lost], [[], []], 'nor is it a source that was lost');
+});
+
 t.test('of two Shims that claim one handler the older keeps it', async (t) => {
   const runtimeClass = { name: 'x', handler: 'spin' };
   const { host } = setUpCluster(

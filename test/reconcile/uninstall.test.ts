@@ -5,6 +5,8 @@ import { paths } from '../../daemon/decide/paths.ts';
 import { uninstall } from '../../daemon/reconcile/uninstall.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import type { Host } from '../../daemon/host/host.ts';
+import { needsOpenssl } from '../host/api-server.ts';
+import { startServer } from './cluster-server.ts';
 import { makeRoot, type Node, openNode, wish } from './node.ts';
 import { difference, foreign, ours, treeOf } from './tree.ts';
 
@@ -213,4 +215,31 @@ t.test('the budgets that slow down a loop do not hold back who takes it out', as
   t.ok(complete);
   t.strictSame(node.fake.containerd.served(), ['runc']);
   t.equal(node.read(main), 'version = 3\n');
+});
+
+t.test('the marks on the own Node go too, and not with another root', needsOpenssl, async (t) => {
+  const { world, server, kubeconfig } = await startServer(t);
+  const settings = { ...defaultSettings, cluster: { ...defaultSettings.cluster, kubeconfig } };
+  world.node = {
+    metadata: { name: 'n', labels: { 'shim.rcm.spinkube.dev/spin-v2': 'served', zone: 'a' } },
+  };
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const { host } = node.fake;
+  const image: Host = { ...host, systemd: undefined, tools: { run: chrootOf(node) } };
+  t.ok((await uninstall(image, settings, { activate: false, force: false })).complete);
+  t.equal(server.asked.length, 0, 'who cleans an image on a node of a cluster does not mean that node');
+  t.ok((await uninstall(host, settings, { activate: true, force: false })).complete);
+  t.same(world.node.metadata.labels, { zone: 'a' });
+});
+
+t.test('an API server that cannot be asked holds no uninstall back, and is named', async (t) => {
+  const node = await serving(t);
+  const cluster = { ...defaultSettings.cluster, kubeconfig: join(node.root, 'none.conf') };
+  const options = { activate: true, force: false };
+  const { complete, left } = await uninstall(node.fake.host, { ...defaultSettings, cluster }, options);
+  t.ok(complete);
+  t.match(
+    left.filter(({ path }) => path === 'Node'),
+    [{ why: /annotations and labels could not be removed: .*none\.conf/ }],
+  );
 });

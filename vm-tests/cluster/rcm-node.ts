@@ -1,6 +1,6 @@
 /** rcm-node on the nodes of a cluster: what it brings there, and what it says on the Node object. */
-import { dirname, join } from 'node:path';
-import { builtExecutable } from '../node/build.ts';
+import { join } from 'node:path';
+import { builtDist, builtExecutable } from '../node/build.ts';
 import type { Progress } from '../node/command.ts';
 import { installRcmNode } from '../node/install.ts';
 import type { TestNode } from '../node/node.ts';
@@ -16,7 +16,7 @@ const imageAt = '/srv/image';
 /** Artifacts and the image of rcm-node in reach of a node that joins. */
 export const nodeBinds = async (progress: Progress): Promise<NonNullable<JoinOptions['binds']>> => ({
   ...artifactBinds,
-  [imageAt]: { from: join(dirname(await builtExecutable(progress)), 'image'), readOnly: true },
+  [imageAt]: { from: join(await builtDist(progress), 'image'), readOnly: true },
 });
 
 /** The images of the DaemonSet, which no registry has for these nodes. */

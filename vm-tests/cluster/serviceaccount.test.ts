@@ -35,7 +35,11 @@ t.test(
     await cluster.waitFor('the token is bound to the Node', async () => !(await facts()).ofPod, {
       timeoutMs: 150_000,
     });
-    t.match(await facts(), { namespace: 'rcm-node', serviceAccount: 'rcm-node', node: { name: 'node-a' } });
+    t.match(await facts(), {
+      namespace: 'rcm-node',
+      serviceAccount: { name: 'rcm-node' },
+      node: { name: 'node-a' },
+    });
     t.equal((await node.host.run(['stat', '-c', '%a %U', tokenFile])).trim(), '600 root');
   },
 );
