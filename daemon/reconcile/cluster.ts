@@ -2,7 +2,7 @@
  * The node's side of a cluster: follows the own Node and the Shims, and says on the Node what came of them. Whatever
  * happens to the API server, the node serves on.
  */
-import { startDelay } from '../decide/watching.ts';
+import { paceOf, startDelay } from '../decide/watching.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { Reflector } from '../host/reflector.ts';
@@ -28,6 +28,9 @@ export type Cluster = {
 /** Nodes that start together, after a power cut or as a new pool, must not all connect at the same moment. */
 const startJitterMs = 10_000;
 
+/** How long we may be denied our own Node before we ask anew who we are. */
+const deniedMs = 300_000;
+
 type Session = {
   readonly identity: Identity;
   readonly view: View;
@@ -36,6 +39,8 @@ type Session = {
   readonly report: NodeReport;
   /** What the cluster asks for was heard, or why it cannot be: from then on a tick is worth telling. */
   heard: boolean;
+  /** `elapsed` since when the own Node cannot be seen for a reason that does not pass by itself. */
+  denied: number | undefined;
 };
 
 const typeGone: Problem = {
@@ -105,6 +110,14 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     session?.view.api.close();
   };
 
+  /** A kubelet that was set up anew may have another file of credentials, another cluster, or another name of its Node. */
+  const isAnother = (session: Session): boolean => {
+    const code = session.nodes.current().problem?.code;
+    const denied = code !== undefined && (paceOf(code) === 'slow' || code === 'api-unauthorized');
+    session.denied = denied ? (session.denied ?? host.clock.elapsed()) : undefined;
+    return session.denied !== undefined && host.clock.elapsed() - session.denied >= deniedMs;
+  };
+
   const join = async (settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
     await answer.restore();
     const identity = await findIdentity(host, settings);
@@ -166,7 +179,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       current: () => state.session?.view === view,
     };
     const report = makeNodeReport(host, api, node, identity.mode);
-    return { identity, view, nodes, shims, report, heard: false };
+    return { identity, view, nodes, shims, report, heard: false, denied: undefined };
   };
 
   return {
@@ -177,12 +190,14 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
         state.settings = { ...given };
       }
       const { settings, session } = state;
-      if (session) {
+      if (session && !isAnother(session)) {
         look(session);
-        session.identity.renew(session.view.api).catch((error: unknown) => {
-          host.log('warn', printProblem(problemOf(error)), { code: problemOf(error).code });
-        });
-        return;
+        return void session.identity.renew(session.view.api);
+      }
+      if (session) {
+        const trouble = problem();
+        leave();
+        state.trouble = trouble;
       }
       if (state.joining || state.closed || !settings || settings.identity === 'none') return;
       state.joining = new AbortController();

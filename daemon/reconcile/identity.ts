@@ -6,7 +6,7 @@ import { paths } from '../decide/paths.ts';
 import { renewAt, tokenFacts, tokenPath, tokenRequest } from '../decide/token.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
-import { Failure } from '../model/problem.ts';
+import { Failure, printProblem, problemOf } from '../model/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
 
 export type Identity = {
@@ -16,7 +16,7 @@ export type Identity = {
   connect(): Promise<Api>;
   /** As the API server knows it: a host name may be anything. */
   nodeName(api: Api): Promise<string>;
-  /** Sees to it that the identity lasts; cheap when there is nothing to do. */
+  /** Sees to it that the identity lasts; cheap when there is nothing to do. Logs why it could not, each reason once. */
   renew(api: Api): Promise<void>;
 };
 
@@ -33,12 +33,27 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
     mode === 'kubelet'
       ? kubeconfigCredentials(kubeconfig, host.tools, host.clock)
       : tokenCredentials(kubeconfig, () => readToken(host), host.clock);
+  const state = { failure: '' };
   return {
     mode,
     kubeconfig,
     connect: async () => connectApi(credentials, host.clock),
     // The kubelet renews its own certificate; each new connection reads it anew.
-    renew: async (api) => (mode === 'kubelet' ? undefined : renewToken(host, api)),
+    renew: async (api) => {
+      if (mode === 'kubelet') return;
+      try {
+        await renewToken(host, api);
+        state.failure = '';
+      } catch (error) {
+        const problem = problemOf(error);
+        // An API server that is away for days would be in the journal at every tick.
+        if (state.failure !== problem.code)
+          host.log('warn', `the token could not be renewed: ${printProblem(problem)}`, {
+            code: problem.code,
+          });
+        state.failure = problem.code;
+      }
+    },
     nodeName: async (api) => {
       const { username, nodeName } = await whoAmI(api);
       if (nodeName !== undefined) return nodeName;

@@ -13,7 +13,12 @@ import { told } from './told.ts';
 
 const start = async (t: Test) => {
   const given = await startServer(t);
-  const { host, lines } = hostOf(given.root);
+  const { host: real, lines } = hostOf(given.root);
+  const time = { later: 0 };
+  const host = {
+    ...real,
+    clock: { ...real.clock, elapsed: () => real.clock.elapsed() + time.later },
+  };
   const woken = { count: 0 };
   const cluster: Cluster = openCluster(host, () => {
     woken.count++;
@@ -33,7 +38,7 @@ const start = async (t: Test) => {
       return [];
     }
   };
-  return { ...given, host, cluster, settings, asked, isWritten, woken, lines };
+  return { ...given, host, time, cluster, settings, asked, isWritten, woken, lines };
 };
 
 t.test(
@@ -193,5 +198,31 @@ t.test(
     cluster.close();
     await until(() => calls.open === 0);
     t.pass('the call was ended');
+  },
+);
+
+t.test(
+  'a node that joined anew under another name is found by it, also without a restart of the service',
+  needsOpenssl,
+  async (t) => {
+    const { world, cluster, settings, server, time, isWritten } = await start(t);
+    cluster.follow(settings);
+    await until(() => cluster.facts()?.state === 'synced' && isWritten());
+    world.forbidden = true;
+    server.cut();
+    await until(() => cluster.facts()?.state === 'stale');
+    world.username = 'system:node:m';
+    world.node = { metadata: { name: 'm', uid: 'v' } };
+    await until(() => cluster.facts()?.problem?.code === 'api-forbidden');
+    cluster.follow(settings);
+    t.equal(cluster.facts()?.node, 'n', 'not at the first word');
+    await until(() => {
+      time.later += 60_000;
+      cluster.follow(settings);
+      return cluster.facts()?.node === null;
+    });
+    t.match(cluster.facts(), { state: 'stale', problem: { code: 'api-forbidden' } }, 'still said');
+    world.forbidden = false;
+    await until(() => cluster.facts()?.node === 'm' && cluster.facts()?.state === 'synced');
   },
 );
