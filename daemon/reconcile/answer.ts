@@ -9,7 +9,7 @@ import type { Host } from '../host/host.ts';
 import { pageOf } from '../host/reflector-objects.ts';
 import { type Answer, parseAnswer, printAnswer, type ShimObject } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
-import { problemOf } from '../model/problem.ts';
+import { printProblem, problemOf } from '../model/problem.ts';
 
 export const shimsPath = '/apis/runtime.spinkube.dev/v1alpha1/shims';
 export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
@@ -55,6 +55,8 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
     missing: false,
     /** Ends the pause between two questions. */
     nap: undefined as AbortController | undefined,
+    /** Why the last try to make sure failed. */
+    unsure: '',
     /** Ends every pause of the doubt that is under way. */
     end: undefined as AbortController | undefined,
   };
@@ -146,10 +148,16 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
         items.filter((one) => one.metadata.deletionTimestamp === undefined).map((one) => one.metadata.name),
       );
       const asked = (state.answer?.shims ?? []).map((one) => one.metadata.name);
+      state.unsure = '';
       const { doubted } = await take(view, new Set(asked.filter((name) => !there.has(name))));
       return doubted.length === 0;
     } catch (error) {
-      if (problemOf(error).code === 'api-missing') setTypeless(true);
+      const problem = problemOf(error);
+      if (problem.code === 'api-missing') setTypeless(true);
+      // For good, where somebody took the right to see the types: what was deleted then stays, and nothing else says why.
+      else if (problem.code !== state.unsure)
+        host.log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, { code: problem.code });
+      state.unsure = problem.code;
       return false;
     }
   };

@@ -25,7 +25,7 @@ const setUp = (t: Test) => {
   const root = t.testdir({});
   const time = { now: 0 };
   const sleepers: { at: number; wake: () => void }[] = [];
-  const bare = bareRoot(root).host;
+  const { host: bare, lines } = bareRoot(root);
   const clock = {
     ...bare.clock,
     elapsed: () => time.now,
@@ -110,6 +110,7 @@ const setUp = (t: Test) => {
   const state = { keeper: make() };
   return {
     file,
+    lines,
     answers,
     calls,
     changes,
@@ -204,7 +205,7 @@ t.test(
 );
 
 t.test('an API server that does not answer leaves the doubt, and it is asked again', async (t) => {
-  const { show, asked, pass, answers } = setUp(t);
+  const { show, asked, pass, answers, lines } = setUp(t);
   await show({ shims: [shim('spin')] });
   const fail = (): never => {
     throw new Error('no route');
@@ -213,6 +214,7 @@ t.test('an API server that does not answer leaves the doubt, and it is asked aga
   await show({ shims: [] });
   await pass(600_000);
   t.same(asked(), ['spin']);
+  t.same(lines, ['warn no deletion can be made sure of: no route'], 'and that is told once');
   answers.set(`GET ${shimsPath}`, listOf([]));
   await pass(1_200_000);
   t.same(asked(), []);
