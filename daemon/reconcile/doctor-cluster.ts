@@ -1,5 +1,6 @@
 /** The part of `doctor` that is about the cluster: who we are there, and whether each thing we do there is allowed. */
 import { paths } from '../decide/paths.ts';
+import { tokenFacts } from '../decide/token.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { Attributes } from '../host/review.ts';
@@ -7,7 +8,7 @@ import { parseAnswer } from '../model/cluster.ts';
 import { hintOf, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
-import { findIdentity } from './identity.ts';
+import { findIdentity, type Identity } from './identity.ts';
 
 /**
  * What is asked of the API, one review each: the node authorizer does not list rules
@@ -31,6 +32,16 @@ const needs = (node: string): readonly Attributes[] => [
   { verb: 'create', group: '', resource: 'events', namespace: 'default' },
 ];
 
+/** A service account's token asks for the next one; whose it is, it says itself. */
+const renewal = async (host: Host, { mode }: Identity): Promise<readonly Attributes[]> => {
+  const fact = mode === 'kubelet' ? undefined : await host.files.look(paths.token);
+  if (fact?.kind !== 'regular') return [];
+  const { namespace, serviceAccount } = tokenFacts(fact.text.trim());
+  if (namespace === undefined || serviceAccount === undefined) return [];
+  const { name } = serviceAccount;
+  return [{ verb: 'create', group: '', resource: 'serviceaccounts', subresource: 'token', namespace, name }];
+};
+
 export const clusterChecks = async (host: Host, settings: Settings): Promise<readonly Check[]> => {
   if (settings.cluster.identity === 'none') return [good('cluster', 'not asked: identity = "none"')];
   const identity = await findIdentity(host, settings.cluster);
@@ -52,9 +63,10 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
       good('cluster', `${api.server} knows this node as ${node} (${identity.mode}, ${identity.kubeconfig})`),
     ];
     const refused: string[] = [];
-    for (const review of needs(node)) {
+    for (const review of [...needs(node), ...(await renewal(host, identity))]) {
       const { allowed } = await mayI(api, review);
-      if (!allowed) refused.push(`${review.verb} ${review.resource}`);
+      const { verb, resource, subresource } = review;
+      if (!allowed) refused.push(`${verb} ${resource}${subresource ? `/${subresource}` : ''}`);
     }
     checks.push(
       refused.length === 0

@@ -40,6 +40,32 @@ t.test('doctor names the node, and each right that is missing', needsOpenssl, as
   t.match((await clusterChecks(host, settings)).at(-1), { what: 'shims', verdict: 'bad' });
 });
 
+t.test('a service account needs the next token, too', needsOpenssl, async (t) => {
+  const { world, kubeconfig, root } = await startServer(t);
+  const { host } = hostOf(root);
+  const claims = {
+    iat: 1,
+    exp: Date.now() / 1000 + 3600,
+    'kubernetes.io': { namespace: 'rcm-node', serviceaccount: { name: 'rcm-node', uid: 's' } },
+  };
+  mkdirSync(join(root, 'var/lib/rcm-node/identity'), { recursive: true });
+  writeFileSync(
+    join(root, 'var/lib/rcm-node/identity/token'),
+    `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln\n`,
+  );
+  const cluster = { identity: 'serviceaccount', kubeconfig, legacyLabels: false } as const;
+  world.denied = ['create serviceaccounts'];
+  t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [
+    { what: 'cluster', verdict: 'good', says: /\(serviceaccount/ },
+    { what: 'rights', verdict: 'bad', says: 'not allowed: create serviceaccounts/token' },
+  ]);
+  const asked = { ...defaultSettings.cluster, kubeconfig };
+  t.match(await clusterChecks(host, { ...defaultSettings, cluster: asked }), [
+    { verdict: 'good' },
+    { what: 'rights', verdict: 'good' },
+  ]);
+});
+
 t.test(
   'an API server that cannot be reached is said with its reason and a way out',
   needsOpenssl,
