@@ -22,14 +22,20 @@ export type Uninstalled = {
 
 const serviceUnit = 'rcm-node.service';
 
-/** A service that still ran would put back what is taken away. */
-export const stopService = async (host: Host): Promise<boolean> => {
+/** A service that still ran would put back what is taken away. Answers whether it ran. */
+const stopService = async (host: Host): Promise<boolean> => {
   const unit = await host.systemd?.unit(serviceUnit);
   if (!host.systemd || !unit || unit.load !== 'loaded') return false;
   await host.systemd.disable(serviceUnit);
   if (unit.active !== 'inactive') await host.systemd.stop(serviceUnit, 330_000);
   host.log('info', `${serviceUnit} is stopped and disabled`);
-  return true;
+  return unit.active !== 'inactive';
+};
+
+const startService = async (host: Host): Promise<void> => {
+  await host.systemd?.enable(serviceUnit);
+  await host.systemd?.start(serviceUnit, 90_000);
+  host.log('warn', `${serviceUnit} runs again: not everything could be taken away`);
 };
 
 /** All or nothing: half an uninstall would leave handlers that no service looks after. */
@@ -80,10 +86,14 @@ export const uninstall = async (
   const tick: Tick = { ...options, deep: false, now: true, desired: nothing, unbudgeted: true };
   const waiting = await wait(host, settings, tick);
   if (waiting) return { ticked: waiting, complete: false, left: [] };
-  await stopService(host);
-  const ticked = await once(host, settings, tick);
+  const ran = await stopService(host);
+  const ticked = await once(host, settings, tick).catch(async (error: unknown) => {
+    if (ran) await startService(host);
+    throw error;
+  });
   const left: { path: string; why: string }[] = [];
   const complete = ticked.outcome.kind === 'converged';
+  if (ran && !complete) await startService(host);
   if (complete) {
     // What is no longer part of the configuration, and could not be taken back.
     for (const { where, message } of ticked.decision.notes)

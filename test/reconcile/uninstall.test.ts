@@ -174,6 +174,39 @@ t.test(
   },
 );
 
+t.test('where not all can be taken away, the service looks after the rest again', async (t) => {
+  const node = await serving(t);
+  const { containerd, host } = node.fake;
+  const { systemd } = host;
+  if (!systemd) throw new Error('there is a service manager');
+  const asked: string[] = [];
+  const did = (verb: string) => async (name: string) => {
+    asked.push(`${verb} ${name}`);
+    return 'done' as const;
+  };
+  const isOurs = (name: string): boolean => name === 'rcm-node.service';
+  const withService: Host = {
+    ...host,
+    systemd: {
+      ...systemd,
+      unit: async (name) => ({ ...(await systemd.unit('containerd.service')), name }),
+      disable: async (name) => void (await did('disable')(name)),
+      enable: async (name) => void (await did('enable')(name)),
+      stop: did('stop'),
+      start: (name, ms) => (isOurs(name) ? did('start')(name) : systemd.start(name, ms)),
+    },
+  };
+  containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'works' : 'exits');
+  t.notOk((await node.uninstall({}, withService)).complete);
+  t.ok(containerd.served().includes('spin-v2'));
+  t.same(asked, [
+    'disable rcm-node.service',
+    'stop rcm-node.service',
+    'enable rcm-node.service',
+    'start rcm-node.service',
+  ]);
+});
+
 t.test('another root is cleaned without a service manager', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write(main, 'version = 3\n');
