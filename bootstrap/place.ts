@@ -1,6 +1,7 @@
 /** The payload's files on the host: complete under their name, or not there. */
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { folderOf, paths } from '../daemon/decide/paths.ts';
 import { pieces } from '../daemon/host/pieces.ts';
 import { openSink } from '../daemon/host/sink.ts';
 import { Failure } from '../daemon/model/problem.ts';
@@ -55,8 +56,18 @@ export const mendFile = async (site: Site, payload: Payload, folder: string, nam
   await site.host.move(temporary, `${places.versions}/${folder}/${name}`);
 };
 
+/** As host/files.ts names a file, or a link, that has not got its final name yet. */
+const temporary = /^(\.rcm-node-|rcm-node\.)[0-9a-f]{12}$/;
+
+/** Where bootstrap writes single files, and the service none. */
+const written = [places.bin, places.units, folderOf(paths.settings), paths.shims];
+
 /** What a killed run left; only for the holder of the lock. */
 export const sweepIncoming = async (site: Site): Promise<void> => {
-  for (const name of (await site.host.names(places.versions)) ?? [])
-    if (name.startsWith(incomingPrefix)) await site.host.removeTree(`${places.versions}/${name}`);
+  const clear = async (folder: string, goes: (name: string) => boolean): Promise<void> => {
+    for (const name of (await site.host.names(folder)) ?? [])
+      if (goes(name)) await site.host.removeTree(`${folder}/${name}`);
+  };
+  await clear(places.versions, (name) => name.startsWith(incomingPrefix));
+  for (const folder of written) await clear(folder, (name) => temporary.test(name));
 };

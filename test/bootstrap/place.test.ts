@@ -49,6 +49,17 @@ t.test('what a killed run left is swept, and nothing else', async (t) => {
   await placeFolder(site, payload, '0.1.0');
   mkdirSync(join(node.root, places.versions, '.incoming-0123'));
   writeFileSync(join(node.root, places.versions, '.incoming-4567'), 'half');
+  const halves = [
+    '/opt/rcm-node/bin/.rcm-node-0123456789ab',
+    '/opt/rcm-node/bin/rcm-node.0123456789ab',
+    '/etc/systemd/system/.rcm-node-0123456789ab',
+    '/etc/rcm-node/.rcm-node-0123456789ab',
+    '/etc/rcm-node/shims.d/.rcm-node-0123456789ab',
+  ];
+  const whole = ['/etc/systemd/system/.rcm-node-notes', '/etc/systemd/system/rcm-node.service'];
+  for (const path of [...halves, ...whole]) node.write(path, '');
   await sweepIncoming(site);
   t.same(names(), ['0.1.0']);
+  for (const path of halves) t.throws(() => node.read(path), { code: 'ENOENT' }, path);
+  for (const path of whole) t.equal(node.read(path), '');
 });
