@@ -18,14 +18,9 @@ export type Account = {
   readonly peak: number;
   /** Seconds from the beginning to rcm-node's last request. */
   readonly last: number;
-  /** 99 of 100 of our requests, but for watches, were answered within this. */
-  readonly slowMs: number;
-  /** Of everybody else, this bench included. */
-  readonly others: Counts;
   /** Bytes that the nodes read and wrote, TLS included; an API server keeps no account of what it answers to writes. */
   readonly wire: { readonly read: number; readonly written: number };
-  /** By the API server's own account, to everybody: bytes of answers to GET and LIST; watch events and their bytes. */
-  readonly answers: number;
+  /** By the API server's own account, to everybody: watch events and their bytes. */
   readonly watched: Counts;
   readonly events: Counts;
   /** Seconds of processor time. */
@@ -62,9 +57,6 @@ const ofInterest = (counts: Counts): Counts => ({
 });
 
 export const sum = (counts: Counts): number => Object.values(counts).reduce((all, one) => all + one, 0);
-
-const percentile = (samples: readonly number[], part: number): number =>
-  [...samples].sort((a, b) => a - b)[Math.floor((samples.length - 1) * part)] ?? 0;
 
 /** A sample of the server that was started anew counts from nothing. */
 const nothingYet = (sample: ApiserverSample, at: number): ApiserverSample => ({
@@ -116,12 +108,6 @@ export const keepBooks = (cluster: Cluster, crowd: () => readonly number[]): Boo
         refused: tally(ours.filter(({ code }) => code >= 400).map(({ code }) => String(code))),
         peak: Math.max(0, ...Object.values(perSecond)),
         last: ours.length === 0 ? 0 : (Math.max(...ours.map(({ at }) => at)) - began) / 1000,
-        slowMs: percentile(
-          ours.filter(({ what }) => !what.startsWith('WATCH')).map(({ tookMs }) => tookMs),
-          0.99,
-        ),
-        others: tally(all.filter((one) => !one.ours && one.what !== 'GET /metrics').map(({ what }) => what)),
-        answers: sum(times(rate.responseBytes, seconds)),
         watched: ofInterest(times(rate.watchBytes, seconds)),
         events: ofInterest(times(rate.watchEvents, seconds)),
         cpu: {

@@ -12,7 +12,6 @@ export type Asked = {
   readonly code: number;
   /** Epoch milliseconds. */
   readonly at: number;
-  readonly tookMs: number;
 };
 
 /** A watch counts when it begins, everything else when it is answered. */
@@ -22,7 +21,7 @@ const counts = ({ stage, verb, responseStatus }: AuditEvent): boolean =>
     : stage === 'ResponseComplete';
 
 const askedOf = (event: AuditEvent): Asked => {
-  const { verb, objectRef, requestReceivedTimestamp, stageTimestamp, userAgent } = event;
+  const { verb, objectRef, requestReceivedTimestamp, userAgent } = event;
   const path = event.requestURI.replace(/\?.*/, '');
   const resource = objectRef?.resource ?? path;
   const at = Date.parse(requestReceivedTimestamp);
@@ -32,7 +31,6 @@ const askedOf = (event: AuditEvent): Asked => {
     user: event.user.username,
     code: event.responseStatus?.code ?? 0,
     at,
-    tookMs: Date.parse(stageTimestamp) - at,
   };
 };
 

@@ -14,7 +14,6 @@ const event = (given: object): string =>
     objectRef: { resource: 'nodes' },
     responseStatus: { code: 200 },
     requestReceivedTimestamp: '2027-01-15T08:00:00.000000Z',
-    stageTimestamp: '2027-01-15T08:00:00.250000Z',
     ...given,
   })}\n`;
 
@@ -25,7 +24,7 @@ t.test('the log is read as it grows, also where a line is only half there', asyn
   const tail = tailAudit(file);
   t.teardown(tail.close);
   const [first, ...others] = tail.read();
-  t.match(first, { what: 'PATCH nodes', ours: true, user: 'system:node:a', code: 200, tookMs: 250 });
+  t.match(first, { what: 'PATCH nodes', ours: true, user: 'system:node:a', code: 200 });
   t.equal(others.length, 0);
   appendFileSync(file, line.slice(50));
   t.equal(tail.read().length, 2);

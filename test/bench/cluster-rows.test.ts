@@ -10,10 +10,7 @@ const nothing: Account = {
   refused: {},
   peak: 0,
   last: 0,
-  slowMs: 0,
-  others: {},
   wire: { read: 0, written: 0 },
-  answers: 0,
   watched: { nodes: 1 },
   events: { nodes: 1 },
   cpu: { apiserver: 1.2, etcd: 0, crowd: 0 },
@@ -60,11 +57,12 @@ t.test('what is asked is shared among the nodes, and over the time that it took'
   t.equal(row(/bytes of a node for a change/, { change: { wire: { read: 4e5, written: 1e5 } } }), 5);
 });
 
-t.test('what the server needs without any node is not counted', async (t) => {
-  const [value] = rowsOf({ idle: { cpu: { apiserver: 3, etcd: 0, crowd: 9 } } }).flatMap((row) =>
-    row.what.startsWith('processor time') ? [row.value] : [],
+t.test('what the server needs without any node is not counted as theirs', async (t) => {
+  const cpu = { apiserver: 3, etcd: 0, crowd: 9 };
+  const [row] = rowsOf({ change: { cpu } }).filter(({ what }) =>
+    what.startsWith('requests of a node for a change'),
   );
-  t.equal(value?.toFixed(3), '3.000', '% of a core: 5 with, 2 without');
+  t.match(row?.how, /18\.0 ms of the API server's processor time for each node/, '3 s with, 1.2 s without');
 });
 
 t.test('a server that turned nodes away is named, unless it was restarting', async (t) => {

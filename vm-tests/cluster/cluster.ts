@@ -47,7 +47,6 @@ export type AuditEvent = {
   readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
   readonly responseStatus?: { readonly code: number };
   readonly requestReceivedTimestamp: string;
-  readonly stageTimestamp: string;
 };
 
 export type Cluster = {
