@@ -12,9 +12,10 @@ import type { Report } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Cluster } from './cluster.ts';
+import type { Told } from './node-report.ts';
 import { once, type Tick, type Ticked } from './once.ts';
 import { startPulse } from './pulse.ts';
-import { publish, told } from './report.ts';
+import { publish, publishFailure, told } from './report.ts';
 
 export type Service = {
   /** Settings are read again for each tick; a bad file keeps the last good ones and adds a problem. */
@@ -60,6 +61,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   const pulse = startPulse(host, notifier);
   const cluster = service.cluster(wake);
   let previous: Report | undefined;
+  let last: Told | undefined;
   let swept = Number.NEGATIVE_INFINITY;
   // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
   await notifier.ready(looking);
@@ -89,13 +91,20 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
         previous = await publish(pulse.host, ticked, previous, cluster.facts());
-        cluster.tell(told(previous, ticked));
+        last = told(previous, ticked);
+        cluster.tell(last);
         phase = phases[ticked.outcome.kind];
         watcher.set(watchable(ticked).map(host.files.real));
         await say(headline(previous));
       } else {
         host.log('error', printProblem(ticked), { code: ticked.code });
         await say(printProblem(ticked));
+        // Who holds the lock is at work here, and reports.
+        if (last && ticked.code !== 'locked') {
+          previous = await publishFailure(pulse.host, last.report, ticked);
+          last = { ...last, report: previous };
+          cluster.tell(last);
+        }
       }
       if (state.stopping) break;
       if (phase === 'failed') {

@@ -4,7 +4,7 @@ import { lastHour } from '../decide/cadence.ts';
 import { headline, metrics, troubles } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
-import { hintOf, printProblem, problemOf } from '../model/problem.ts';
+import { hintOf, type Problem, printProblem, problemOf } from '../model/problem.ts';
 import { printUrl } from '../model/shim-artifact.ts';
 import { version } from '../version.ts';
 import type { Told } from './node-report.ts';
@@ -58,6 +58,17 @@ export const told = (report: Report, { before, desired, ledger }: Ticked): Told 
   };
 };
 
+const putStatus = (host: Host, report: Report): Promise<void> =>
+  host.files.put(paths.status, `${JSON.stringify(report, null, 1)}\n`, 0o644);
+
+/** A tick that came to no end at all: what is served is as it was, and what was said of it before is true no longer. */
+export const publishFailure = async (host: Host, previous: Report, problem: Problem): Promise<Report> => {
+  const outcome = { kind: 'failed', problem, undone: false } as const;
+  const report = { ...previous, at: iso(host.clock.now()), outcome, did: [] };
+  await putStatus(host, report).catch((error: unknown) => host.log('warn', problemOf(error).message));
+  return report;
+};
+
 /** Writes what others read. A report that cannot be written must not undo a tick that went well: it is logged only. */
 export const publish = async (
   host: Host,
@@ -67,7 +78,7 @@ export const publish = async (
 ): Promise<Report> => {
   const report = reportOf(ticked, version, host.clock.now(), cluster);
   try {
-    await host.files.put(paths.status, `${JSON.stringify(report, null, 1)}\n`, 0o644);
+    await putStatus(host, report);
     await host.files.put(paths.metrics, metrics(report, ticked.ledger), 0o644);
   } catch (error) {
     host.log('warn', problemOf(error).message, { code: problemOf(error).code });

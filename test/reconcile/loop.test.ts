@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
 import type { Notifier } from '../../daemon/host/notify.ts';
+import { Failure } from '../../daemon/model/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import { loop } from '../../daemon/reconcile/loop.ts';
 import { makeRoot, type Node, openNode, wish } from './node.ts';
@@ -90,6 +91,31 @@ t.test('a wish that comes later, and a reload, wake it', async (t) => {
   await until(() => node.read('/run/rcm-node/status.json') !== undefined);
   await end();
   t.equal(node.fake.containerd.dumps, dumps, 'and a settled host is not judged again');
+});
+
+t.test('a tick that comes to no end is told, until one does again', async (t) => {
+  const broken = { by: undefined as 'internal' | 'locked' | undefined };
+  const { node, heard, reload, end } = start(t, (host) => ({
+    ...host,
+    lock: async (...given) => {
+      if (broken.by) throw new Failure({ code: broken.by, message: 'the disk does not answer' });
+      return host.lock(...given);
+    },
+  }));
+  const outcome = (): string =>
+    JSON.parse(node.read('/run/rcm-node/status.json') ?? '{"outcome":{}}').outcome.kind;
+  await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')) && outcome() === 'converged');
+  broken.by = 'locked';
+  reload();
+  await until(() => heard.at(-1) === 'the disk does not answer');
+  t.equal(outcome(), 'converged', 'whoever has the lock reports himself');
+  broken.by = 'internal';
+  reload();
+  await until(() => outcome() === 'failed');
+  broken.by = undefined;
+  reload();
+  await until(() => outcome() === 'converged');
+  await end();
 });
 
 t.test('the watchdog is told nothing any more once a tick hangs for good', async (t) => {
