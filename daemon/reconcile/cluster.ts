@@ -13,6 +13,7 @@ import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
 import { keepAnswer, shimsPath, typePath, type View } from './answer.ts';
 import { findIdentity, type Identity } from './identity.ts';
+import { leaveCluster } from './leave-cluster.ts';
 import { makeNodeReport, type NodeReport, type Told } from './node-report.ts';
 
 export type Cluster = {
@@ -185,7 +186,13 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   return {
     follow: (given) => {
       if (canonical(given) !== canonical(state.settings ?? null)) {
+        const { session, settings: former } = state;
         leave();
+        // Its labels would go on to attract Pods for handlers that are about to go.
+        if (session && former && given.identity === 'none')
+          void leaveCluster(host, former).then((left) => {
+            for (const { path, why } of left) host.log('warn', `${path}: ${why}`);
+          });
         // An object of its own, by which a join that was overtaken notices it.
         state.settings = { ...given };
       }

@@ -3,13 +3,10 @@
  * stays, and why, is named.
  */
 import { folderOf, paths } from '../decide/paths.ts';
-import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import { nothing } from '../model/desired.ts';
-import { printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { findIdentity } from './identity.ts';
-import { clearNode } from './node-report.ts';
+import { leaveCluster } from './leave-cluster.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
 import { readState } from './state.ts';
 
@@ -49,35 +46,6 @@ const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked 
   return { ...considered, outcome: { kind: 'waiting', for: problems }, did: [], ledger };
 };
 
-/** Our marks on the Node go too. An API server that is away must not keep a host from being cleaned: it is named. */
-const leaveCluster = async (host: Host, settings: Settings): Promise<Uninstalled['left']> => {
-  // Another root is no node of a cluster, and its kubeconfig would be read from this one.
-  if (!host.systemd) return [];
-  let api: Api | undefined;
-  let name = 'Node';
-  try {
-    const identity = await findIdentity(host, settings.cluster);
-    if (!identity) return [];
-    api = await identity.connect();
-    const node = await identity.nodeName(api);
-    name = `Node ${node}`;
-    await clearNode(api, node, identity.mode);
-    return [];
-  } catch (error) {
-    const { code } = problemOf(error);
-    // A Node that is gone has no marks.
-    if (code === 'api-missing') return [];
-    return [
-      {
-        path: name,
-        why: `its annotations and labels could not be removed: ${printProblem(problemOf(error))}`,
-      },
-    ];
-  } finally {
-    api?.close();
-  }
-};
-
 export const uninstall = async (
   host: Host,
   settings: Settings,
@@ -98,7 +66,8 @@ export const uninstall = async (
     // What is no longer part of the configuration, and could not be taken back.
     for (const { where, message } of ticked.decision.notes)
       if (where && where.file in ticked.ledger.files) left.push({ path: where.file, why: message });
-    left.push(...(await leaveCluster(host, settings)));
+    // Another root is no node of a cluster, and its kubeconfig would be read from this one.
+    if (host.systemd) left.push(...(await leaveCluster(host, settings.cluster)));
     for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
       await host.files.removeTree(path);
     for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
