@@ -36,9 +36,10 @@ export type Reflector<T> = {
  */
 type Need = 'cached' | 'newer' | 'consistent';
 
-const minute = 60_000;
 /** What a server may be early with the end that was asked for. */
 const toleranceMs = 5000;
+/** After a watch that stood for so long, though nothing happened meanwhile, failures are counted anew. */
+const steadyMs = 15_000;
 
 export const reflect = <T extends KubeObject>(
   api: Api,
@@ -72,8 +73,8 @@ export const reflect = <T extends KubeObject>(
     /** The request under way. */
     running?: AbortController;
     watching: boolean;
-    /** The watch under way was accepted. */
-    opened: boolean;
+    /** `elapsed` when the watch under way was accepted. */
+    opened?: number | undefined;
     interrupted: boolean;
     told: boolean;
   } = {
@@ -82,7 +83,6 @@ export const reflect = <T extends KubeObject>(
     denials: 0,
     silent: 0,
     watching: false,
-    opened: false,
     interrupted: false,
     told: true,
   };
@@ -157,7 +157,6 @@ export const reflect = <T extends KubeObject>(
   /** Milliseconds to wait before the next one. */
   const watch = async (): Promise<number> => {
     const seconds = watchSeconds(clock.random());
-    const begun = clock.elapsed();
     const query = {
       ...what.query,
       resourceVersion: state.version ?? '0',
@@ -165,19 +164,23 @@ export const reflect = <T extends KubeObject>(
       timeoutSeconds: String(seconds),
     };
     const onOpen = (): void => {
-      state.opened = true;
+      state.opened = clock.elapsed();
       setProblem(undefined);
     };
     const idleMs = what.idleMs ?? idleLimitMs;
     const as = what.metadataOnly ? 'metadata' : undefined;
     await api.watch(what.path, { query, as, idleMs, onOpen, onEvent, signal: begin() });
-    const lasted = clock.elapsed() - begun;
     state.denials = 0;
-    if (lasted > minute) state.failures = 0;
-    if (lasted >= seconds * 1000 - toleranceMs) return 0;
+    if (standing() >= seconds * 1000 - toleranceMs) return 0;
     // A server that goes down ends all watches in order, and all at once: not to meet again at the next server.
-    state.failures++;
-    return retryPause({ failures: state.failures, pace: 'usual', random: clock.random() });
+    return retryPause({ failures: countFailure(), pace: 'usual', random: clock.random() });
+  };
+
+  /** For how long the watch under way, or the one that just ended, has been accepted. */
+  const standing = (): number => (state.opened === undefined ? 0 : clock.elapsed() - state.opened);
+  const countFailure = (): number => {
+    state.failures = standing() >= steadyMs ? 1 : state.failures + 1;
+    return state.failures;
   };
 
   const failed = (error: unknown, listing: Need | undefined): number => {
@@ -191,15 +194,15 @@ export const reflect = <T extends KubeObject>(
     if (problem.code === 'api-missing' && state.version !== undefined) state.need ??= 'newer';
     // Twice nothing at all came, not even a bookmark: after etcd was restored from a backup, a server counts up to the
     // version that we have seen already, and is silent until it is there.
-    if (state.opened && ++state.silent > 1) state.need ??= 'newer';
+    if (state.opened !== undefined && ++state.silent > 1) state.need ??= 'newer';
     // A watch that stood and broke off is resumed; it is a problem when that does not work.
-    if (!isAge && !state.opened) setProblem(problem);
-    state.failures++;
+    if (!isAge && state.opened === undefined) setProblem(problem);
+    const failures = countFailure();
     const pace = paceOf(problem.code);
     // A server that was away, and is back with a denial, has only been asked once.
     state.denials = pace === 'slow' ? state.denials + 1 : 0;
     return retryPause({
-      failures: pace === 'slow' ? state.denials : state.failures,
+      failures: pace === 'slow' ? state.denials : failures,
       pace,
       retryAfterMs: api?.retryAfterMs,
       random: clock.random(),
@@ -210,7 +213,7 @@ export const reflect = <T extends KubeObject>(
     const need = state.need;
     state.need = undefined;
     state.watching = need === undefined;
-    state.opened = false;
+    state.opened = undefined;
     state.interrupted = false;
     try {
       if (need === undefined) return await watch();

@@ -44,7 +44,13 @@ const run = async (
   t: Test,
   lists: readonly Answer[],
   watches: readonly Answer[],
-  given: { idleMs?: number; startJitterMs?: number; random?: number; metadataOnly?: boolean } = {},
+  given: {
+    idleMs?: number;
+    startJitterMs?: number;
+    random?: number;
+    metadataOnly?: boolean;
+    elapsed?: () => number;
+  } = {},
 ) => {
   const counts = { lists: 0, watches: 0 };
   const server: ApiServer = await serveApi(t, authority!, (asked, response) => {
@@ -54,7 +60,7 @@ const run = async (
     if (isWatch) response.flushHeaders();
     answers[Math.min(at, answers.length - 1)]?.(response, asked);
   });
-  const clock = briskClock(given.random);
+  const clock = { ...briskClock(given.random), ...(given.elapsed && { elapsed: given.elapsed }) };
   const api = connectApi(async () => withToken(server.url, authority!.ca), clock);
   const seen: Reflected<Thing>[] = [];
   const { idleMs = 60_000, startJitterMs = 0, metadataOnly = false } = given;
@@ -274,6 +280,30 @@ t.test('a server that comes back with a denial is asked again at once', needsOpe
   await until(() => counts.watches === 1);
   t.ok((clock.slept[8] ?? 0) > 60_000, 'while it was away it was left alone');
   t.equal(clock.slept[9], 750);
+});
+
+t.test('what failed before a watch that stood for a while is no reason to wait', needsOpenssl, async (t) => {
+  for (const [stood, pause] of [
+    [20_000, 500],
+    [1000, 4000],
+  ] as const) {
+    const time = { now: 0 };
+    const breaks: Answer = (response) => {
+      setTimeout(() => {
+        time.now += stood;
+        response.destroy();
+      }, 50);
+    };
+    const { clock, counts } = await run(
+      t,
+      [refuses(500), refuses(500), refuses(500), lists(10)],
+      [breaks, open],
+      { elapsed: () => time.now },
+    );
+    await until(() => counts.watches === 2);
+    t.same(clock.slept.slice(1, 4), [500, 1000, 2000], 'lists that failed');
+    t.equal(clock.slept[4], pause, `a watch that broke off after ${stood} ms`);
+  }
 });
 
 t.test('a server that is busy is left alone for as long as it asks', needsOpenssl, async (t) => {
