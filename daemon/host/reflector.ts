@@ -176,7 +176,6 @@ export const reflect = <T extends KubeObject>(
     return retryPause({ failures: countFailure(), pace: 'usual', random: clock.random() });
   };
 
-  /** For how long the watch under way, or the one that just ended, has been accepted. */
   const standing = (): number => (state.opened === undefined ? 0 : clock.elapsed() - state.opened);
   const countFailure = (): number => {
     state.failures = standing() >= steadyMs ? 1 : state.failures + 1;
