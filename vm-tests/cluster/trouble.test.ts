@@ -87,7 +87,7 @@ const servesOn = async (t: Test, node: ClusterNode, names = ['spin-v2']): Promis
 };
 
 /** Pauses between tries are random, and grow. */
-const patienceMs = 240_000;
+const patienceMs = 420_000;
 
 const isStale = (code: string) => (report: Report) =>
   report.cluster?.state === 'stale' && report.cluster.problem?.code === code;
