@@ -68,14 +68,26 @@ const NAMES = {
   arm64: { debian: 'arm64', triplet: 'aarch64-linux-gnu', loader: 'lib/ld-linux-aarch64.so.1' },
 } as const;
 
-const POOL = 'http://deb.debian.org/debian/pool/main';
+/** This machine's apt knows where Debian is; on another distribution somebody has to say it. */
+function archive(): string {
+  const told = process.env.DEBIAN_MIRROR;
+  if (told) return told.replace(/\/*$/, '/');
+  const argv = ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'];
+  const found = execFileSync('apt-get', argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    .split('\n')
+    .find((line) => /\/debian\/?$/.test(line));
+  if (found !== undefined) return found.replace(/\/*$/, '/');
+  throw new Error(
+    'apt knows no archive of Debian here: set DEBIAN_MIRROR to the address of one (it ends in /debian/)',
+  );
+}
 
 const APT_HELPER = '/usr/lib/apt/apt-helper';
 
 function download(name: Name, file: string, path: string, sha256: string): void {
   if (!existsSync(APT_HELPER))
     throw new Error(`fetching ${file} needs apt; or put it into ${cacheFolder()} yourself`);
-  const address = `${POOL}/${PACKAGES[name].source}/${file}`;
+  const address = `${archive()}pool/main/${PACKAGES[name].source}/${file}`;
   try {
     execFileSync(APT_HELPER, ['download-file', address, path, `SHA256:${sha256}`], { stdio: 'pipe' });
   } catch (error) {
@@ -88,14 +100,14 @@ function download(name: Name, file: string, path: string, sha256: string): void 
 function unpacked<T>(name: Name, architecture: Architecture, read: (folder: string) => T): T {
   const { version, sha256 } = PACKAGES[name];
   const file = `${name}_${version}_${NAMES[architecture].debian}.deb`;
-  const archive = pinned(
+  const fetched = pinned(
     join(cacheFolder(), file),
     (path) => digest('sha256', 'hex', path) === sha256[architecture],
     (folder) => download(name, file, join(folder, file), sha256[architecture]),
   );
   const folder = mkdtempSync(join(cacheFolder(), `${name}-`));
   try {
-    execFileSync('dpkg-deb', ['-x', archive, folder], { stdio: 'pipe' });
+    execFileSync('dpkg-deb', ['-x', fetched, folder], { stdio: 'pipe' });
     return read(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const LIBATOMIC = `libatomic.so.1 (Debian package libatomic1, source package gcc-12)
 
 Copyright (C) Free Software Foundation, Inc. GPL-3.0-or-later with the GCC Runtime Library Exception 3.1:
-https://www.gnu.org/licenses/gcc-exception-3.1.html. Source: https://deb.debian.org/debian/pool/main/g/gcc-12/`;
+https://www.gnu.org/licenses/gcc-exception-3.1.html. Source: the Debian source package gcc-12 (apt-get source gcc-12)`;
 
 /**
  * `inputs` are the bundled files, relative to `root`; those under node_modules name their packages. Throws for a
