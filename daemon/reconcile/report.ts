@@ -19,13 +19,15 @@ export const reportOf = (
   now: number,
   cluster: ClusterFacts | null = null,
 ): Report => {
-  const { before, decision, ledger } = material;
+  const { before, decision, desired, ledger, outcome } = material;
+  // A refusal or a failure of the whole node is an outcome of its own; what is wrong with one wish is wrong all the same.
+  const unsaid = desired.problems.filter((problem) => !troubles(outcome).includes(problem));
   const last = ledger.restarts.length === 0 ? undefined : Math.max(...ledger.restarts);
   return {
     version: 1,
     agent,
     at: iso(now),
-    outcome: material.outcome,
+    outcome,
     runtime:
       before.runtime.name === 'none'
         ? null
@@ -35,7 +37,7 @@ export const reportOf = (
             unit: before.runtime.unit?.name ?? '',
           },
     handlers: decision.handlers,
-    notes: cluster?.problem ? [...decision.notes, cluster.problem] : decision.notes,
+    notes: [...decision.notes, ...unsaid, ...(cluster?.problem ? [cluster.problem] : [])],
     did: material.did,
     restarts: { lastHour: lastHour(ledger.restarts, now), last: last === undefined ? null : iso(last) },
     // status.json is for everyone to read; a URL may hold a password or a token.

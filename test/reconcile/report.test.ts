@@ -53,6 +53,15 @@ t.test('a report is what machines may rely on', async (t) => {
   });
 });
 
+t.test('a wish that is wrong stays visible, also while the whole node is refused', async (t) => {
+  const desired = { ...nothing, problems: [problem] };
+  const refusal = { code: 'no-runtime', message: 'none' } as const;
+  const refused = { ...ticked, desired, outcome: { kind: 'refused', problem: refusal } } as const;
+  t.same(reportOf(refused, '', now).notes, [problem]);
+  const degraded = { ...ticked, desired, outcome: { kind: 'degraded', problems: [problem] } } as const;
+  t.same(reportOf(degraded, '', now).notes, [], 'and is said once');
+});
+
 t.test('what everyone may read holds no password and no token', async (t) => {
   const trusted = { 'https://user:hunter2@example.com/a?token=hunter2': 'ab' };
   const report = reportOf({ ...ticked, ledger: { ...observed.ledger, trusted } }, '', now);
