@@ -19,7 +19,7 @@ t.setTimeout(300_000);
 
 for (const version of ['1.7.24', '2.1.4']) {
   /** Every other death on one of the two, the others, more sparsely, on the other. */
-  const dies = (at: number): boolean => (version.startsWith('2') ? at % 5 === 0 : at % 7 === 1);
+  const dies = (at: number): boolean => (version.startsWith('2') ? at % 11 === 0 : at % 13 === 1);
   t.test(`a new version of a shim on containerd ${version} needs no restart, killed or not`, (t) =>
     survive(
       t,

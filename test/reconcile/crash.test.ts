@@ -7,7 +7,7 @@ import t from 'tap';
 import { casesFolder, openCase } from './node.ts';
 import { type Story, survive } from './story.ts';
 
-/** Small hosts are killed at every point; of the others every seventeenth (all with CRASH=all, as npm run test:crash does), beginning elsewhere for each. */
+/** Small hosts are killed at every point; of the others a sample (all with CRASH=all, as npm run test:crash does), beginning elsewhere for each. */
 const thorough = new Set(['1.7-plain', '2.1-absent']);
 const names = readdirSync(casesFolder)
   .filter((name) => /^(\d|bad)/.test(name))
@@ -18,7 +18,7 @@ t.setTimeout(300_000);
 
 for (const [index, name] of names.entries()) {
   const all = thorough.has(name);
-  const every = name.includes('ten-shims') ? 61 : 17;
+  const every = name.includes('ten-shims') ? 131 : 41;
   t.test(`an installation on ${name} can be killed ${all ? 'anywhere' : 'here and there'}`, async (t) => {
     const story: Story = {
       open: (t) => openCase(t, name),
