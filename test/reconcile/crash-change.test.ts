@@ -18,7 +18,7 @@ const installed = async (node: Node): Promise<void> => {
 t.setTimeout(300_000);
 
 for (const version of ['1.7.24', '2.1.4']) {
-  /** Every other death on one of the two, the others, more sparsely, on the other. */
+  /** A sample on each of the two, and not the same one. */
   const dies = (at: number): boolean => (version.startsWith('2') ? at % 11 === 0 : at % 13 === 1);
   t.test(`a new version of a shim on containerd ${version} needs no restart, killed or not`, (t) =>
     survive(
