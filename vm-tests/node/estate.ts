@@ -148,7 +148,12 @@ export const razeLeftovers = (): readonly string[] => {
   const left = readdirSync(folder).filter((name) => {
     const owner = join(folder, name, 'owner');
     const recorded = existsSync(owner) ? readFileSync(owner, 'utf8') : '';
-    return recorded === '' || identity(recorded.split(' ')[0] ?? '') !== recorded;
+    // Another process may be about to write its name there.
+    if (recorded === '') {
+      const made = statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+      return Date.now() - made > 60_000;
+    }
+    return identity(recorded.split(' ')[0] ?? '') !== recorded;
   });
   for (const name of left) raze(name);
   return left;
