@@ -3,20 +3,15 @@ import t from 'tap';
 import { howItEnded, judgeStart, reportMs, stableMs } from '../../bootstrap/proof.ts';
 import { looking } from '../../daemon/decide/summary.ts';
 import type { UnitFacts } from '../../daemon/model/observed.ts';
+import { unknownUnit } from './stage.ts';
 
 const unit: UnitFacts = {
-  name: 'rcm-node.service',
+  ...unknownUnit,
   load: 'loaded',
   active: 'active',
   sub: 'running',
   invocation: 'one',
-  restarts: 0,
   mainPid: 1,
-  execStart: [],
-  environment: [],
-  environmentFiles: [],
-  fragment: '',
-  result: 'success',
 };
 const wanted = { version: '0.2.0', invocation: 'one', staleAt: 'before' };
 const report = { agent: '0.2.0', at: 'now' };

@@ -53,6 +53,23 @@ export const filesOf = (version: string, manner: Manner = 'good', unit = unitTex
 });
 export const buildId = (version: string, manner: Manner = 'good'): string => idOf(filesOf(version, manner));
 
+/** What systemd says of a service that it does not know. */
+export const unknownUnit: UnitFacts = {
+  name: service,
+  load: 'not-found',
+  active: 'inactive',
+  sub: 'dead',
+  invocation: '',
+  restarts: 0,
+  mainPid: 0,
+  execStart: [],
+  environment: [],
+  environmentFiles: [],
+  fragment: '',
+  result: 'success',
+  exit: 0,
+};
+
 export const makeNode = (folder: string): Node => {
   const root = join(folder, 'host');
   // The kubelet makes the mounts' folders, and whoever takes the lock the one that it lies in.
@@ -62,26 +79,11 @@ export const makeNode = (folder: string): Node => {
   const time = { now: 0, starts: 0, running: '', dies: Number.POSITIVE_INFINITY };
   const said: string[] = [];
   const calls: string[] = [];
-  const blank: UnitFacts = {
-    name: service,
-    load: 'not-found',
-    active: 'inactive',
-    sub: 'dead',
-    invocation: '',
-    restarts: 0,
-    mainPid: 0,
-    execStart: [],
-    environment: [],
-    environmentFiles: [],
-    fragment: '',
-    result: 'success',
-    exit: 0,
-  };
   const node: Node = {
     root,
     said,
     calls,
-    unit: blank,
+    unit: unknownUnit,
     uninstalls: [],
     starts: () => time.starts,
     runs: () => (node.unit.active === 'active' ? time.running : ''),
