@@ -8,7 +8,7 @@ import t from 'tap';
 
 const root = join(import.meta.dirname, '..');
 
-/** Files of daemon/ and bootstrap/ with the floor they stand on; the first row that matches counts. */
+/** Files of daemon/, bootstrap/ and controller/ with the floor they stand on; the first row that matches counts. */
 const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^daemon\/model\//, 0],
   [/^daemon\/version\.ts$/, 0],
@@ -20,6 +20,10 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^daemon\/[\w-]+\.ts$/, 4],
   [/^bootstrap\/(state|versions)\.ts$/, 0],
   [/^bootstrap\/(plan|files|proof)\.ts$/, 1],
+  [/^controller\/model\//, 0],
+  [/^controller\/decide\//, 1],
+  [/^controller\/main\.ts$/, 4],
+  [/^controller\/[\w-]+\.ts$/, 3],
   [/^bootstrap\/main\.ts$/, 4],
   [/^bootstrap\/[\w-]+\.ts$/, 3],
 ];
@@ -83,7 +87,7 @@ function imports(text: string): readonly string[] {
 
 const floorOf = (path: string): number | undefined => FLOORS.find(([pattern]) => pattern.test(path))?.[1];
 
-const files = globSync(['daemon/**/*.ts', 'bootstrap/**/*.ts'], { cwd: root })
+const files = globSync(['daemon/**/*.ts', 'bootstrap/**/*.ts', 'controller/**/*.ts'], { cwd: root })
   .sort()
   .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 

@@ -1,0 +1,130 @@
+/** What the controller knows of the cluster, and what it wants done: values that the pure decision takes and gives. */
+import type { Labels, RolloutState, RolloutStrategy } from '../../daemon/model/cluster.ts';
+import type { Approval, NodeDetail } from '../../daemon/model/turn.ts';
+
+/** One Node, as far as the controller looks at it. */
+export type NodeFacts = {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly labels: Labels;
+  /** Its kubelet says that it is ready. */
+  readonly ready: boolean;
+  /** `spec.unschedulable`. */
+  readonly cordoned: boolean;
+  /** Handlers by `Node.status.runtimeHandlers`; undefined where the kubelet does not say. */
+  readonly kubeletSees: readonly string[] | undefined;
+  /** rcm-node's annotations `state` and `reason`; undefined: it never spoke here. */
+  readonly state: string | undefined;
+  readonly reason: string | undefined;
+  readonly detail: NodeDetail | undefined;
+  /** The text as it stands, and what it means. */
+  readonly approvedText: string | undefined;
+  readonly approval: Approval | undefined;
+};
+
+/** One Shim, as far as the controller looks at it. */
+export type ShimFacts = {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+  /** Epoch milliseconds. */
+  readonly created: number;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly annotations: Labels;
+  readonly revision: string;
+  readonly handler: string;
+  readonly runtimeClass: string;
+  readonly nodeSelector: Labels | undefined;
+  readonly strategy: RolloutStrategy;
+  readonly status: ShimStatus | undefined;
+};
+
+export type ClassFacts = {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly deleting: boolean;
+  readonly handler: string;
+  readonly labels: Labels;
+  readonly nodeSelector: Labels;
+  readonly owners: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
+};
+
+/** Pods that name a RuntimeClass, as they were counted at `at`, epoch milliseconds. */
+export type ClassUse = { readonly at: number; readonly pods: number; readonly examples: readonly string[] };
+
+export type View = {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly nodes: readonly NodeFacts[];
+  readonly shims: readonly ShimFacts[];
+  readonly classes: readonly ClassFacts[];
+  /** By name of the RuntimeClass; only those that were asked for. */
+  readonly use: ReadonlyMap<string, ClassUse>;
+};
+
+export type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Conflict';
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/definitions/condition-v1-meta/ */
+export type Condition = {
+  readonly type: ConditionType;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  /** For people; names at most ten nodes. */
+  readonly message: string;
+  /** ISO 8601. */
+  readonly lastTransitionTime: string;
+  readonly observedGeneration: number;
+};
+
+export type ShimStatus = {
+  readonly observedGeneration: number;
+  /** Nodes that it is meant for. */
+  readonly nodes: number;
+  /** Of these, nodes that are proven to serve its handler, in whatever revision. */
+  readonly nodesReady: number;
+  /** Of these, nodes that serve the present revision. */
+  readonly nodesUpdated: number;
+  /** Nodes that cannot serve it. */
+  readonly nodesFailed: number;
+  readonly rollout?: RolloutState;
+  readonly conditions: readonly Condition[];
+};
+
+/** A merge patch of metadata: null takes a key away. */
+export type NodeChange = {
+  readonly node: string;
+  readonly annotations: Readonly<Record<string, string | null>>;
+  readonly labels: Readonly<Record<string, string | null>>;
+};
+
+export type ClassChange =
+  /** Server-side apply of what is ours of it. */
+  | { readonly kind: 'apply'; readonly name: string; readonly shim: ShimFacts }
+  /** Only if it still is this very one: with its uid and resourceVersion as preconditions. */
+  | { readonly kind: 'delete'; readonly class: ClassFacts };
+
+export type FinalizerChange = { readonly shim: ShimFacts; readonly finalizers: readonly string[] };
+
+/** Told on the Shim; `reason` is CamelCase. */
+export type Notice = {
+  readonly shim: ShimFacts;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+};
+
+export type Decision = {
+  readonly nodes: readonly NodeChange[];
+  readonly classes: readonly ClassChange[];
+  readonly finalizers: readonly FinalizerChange[];
+  /** What the status of each Shim shall be; also those that are so already. */
+  readonly statuses: readonly { readonly shim: ShimFacts; readonly status: ShimStatus }[];
+  /** RuntimeClasses whose Pods have to be counted before more can be said. */
+  readonly count: readonly string[];
+  /** Epoch milliseconds at which time alone changes the answer; undefined: never. */
+  readonly wakeAt: number | undefined;
+};

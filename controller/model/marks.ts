@@ -1,0 +1,25 @@
+/** Keys that the controller writes or reads on objects of the cluster; the node's own are in daemon/decide/node-status.ts. */
+
+/**
+ * Set on a Node that is proven to serve a handler, `<prefix><handler>=served`. A kubelet may not set labels of this
+ * domain, so that a node cannot attract Pods by claiming what it does not serve.
+ * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
+ */
+export const provenPrefix = 'spinkube.node-restriction.kubernetes.io/';
+
+/** That of runtime-class-manager: a Shim that it left behind can be deleted, and is cleaned up after. */
+export const finalizer = 'rcm.spinkube.dev/finalizer';
+
+/** On a Shim: lets a deletion end though nodes have not cleaned up. */
+export const forceDeleteKey = 'rcm.spinkube.dev/force-delete';
+
+/** On a Shim: a new value has a rollout that stopped go on. */
+export const resumeKey = 'rcm.spinkube.dev/resume';
+
+/** On a RuntimeClass: the Shim that it belongs to. Set by a person it hands the class over. */
+export const shimKey = 'rcm.spinkube.dev/shim';
+
+export const fieldManager = 'rcm-node-controller';
+
+/** Name of the Lease, of the Deployment and of the ServiceAccount; `rcm-node` is their namespace. */
+export const controllerName = 'rcm-node-controller';

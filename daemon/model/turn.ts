@@ -1,0 +1,100 @@
+/**
+ * What a node and a controller say to each other on the Node object: the node which revision of a Shim it serves and which
+ * it waits to take up, the controller whose turn it is. Both read and write it through this file alone.
+ */
+import type { ShimObject } from './cluster.ts';
+import { canonical, digestOf } from './desired.ts';
+import type { HandlerState } from './plan.ts';
+
+/** Written by the controller, read by the node. */
+export const approvedKey = 'rcm.spinkube.dev/approved';
+
+/** Stands where a revision does, for a Shim that shall no longer be served here. */
+export const goneRevision = '-';
+
+/** By Shim, the revision that this node may take up with a restart of its runtime; worth nothing after `until`. */
+export type Approval = {
+  /** ISO 8601. */
+  readonly until: string;
+  readonly shims: Readonly<Record<string, string>>;
+};
+
+/** One handler in the node's status annotation. */
+export type HandlerDetail = {
+  readonly s: HandlerState;
+  /** The Shim that asks for it; absent for a handler of a local file. */
+  readonly n?: string;
+  /** The revision of that Shim that the runtime serves now, whatever else is asked for. */
+  readonly r?: string;
+  /** The revision that waits for its turn: it needs a restart of the runtime, or shall take part in the order. */
+  readonly w?: string;
+  /** The first digits of the artifact's digest. */
+  readonly d?: string;
+  /** The code of what is wrong. */
+  readonly p?: string;
+};
+
+/** The node's status annotation. */
+export type NodeDetail = {
+  readonly v: 1;
+  readonly agent: string;
+  readonly runtime: string | null;
+  readonly identity: string;
+  /** ISO 8601: since when the node is in this state. */
+  readonly since: string;
+  /** Handlers are missing here, because there are too many. */
+  readonly trunc?: true;
+  /** By handler. */
+  readonly shims: Readonly<Record<string, HandlerDetail>>;
+};
+
+/** What concerns who gets it, in which order, and under which name Pods ask for it, makes no other handler. */
+const orderFields = ['nodeSelector', 'rolloutStrategy'];
+
+/**
+ * 16 hex digits of what a Shim asks of any node: the same for the controller and for nodes of all architectures, and for
+ * a Shim that was deleted and made again as it was.
+ */
+export const revisionOf = ({ spec }: ShimObject): string => {
+  const meaning = Object.fromEntries(
+    Object.entries(spec ?? {}).flatMap(([key, value]) => {
+      if (orderFields.includes(key)) return [];
+      return [[key, key === 'runtimeClass' ? { handler: (value as { handler?: unknown }).handler } : value]];
+    }),
+  );
+  return digestOf(canonical(meaning)).slice(0, 16);
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const parse = (text: string | undefined): Readonly<Record<string, unknown>> | undefined => {
+  try {
+    const value: unknown = JSON.parse(text ?? '');
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Undefined for what is absent or damaged: neither approves anything. */
+export const parseApproval = (text: string | undefined): Approval | undefined => {
+  const value = parse(text);
+  if (typeof value?.until !== 'string' || Number.isNaN(Date.parse(value.until)) || !isRecord(value.shims))
+    return undefined;
+  const shims = Object.entries(value.shims).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return { until: value.until, shims: Object.fromEntries(shims) };
+};
+
+export const printApproval = ({ until, shims }: Approval): string => JSON.stringify({ v: 1, until, shims });
+
+/** Undefined for what is absent, damaged, or of a version that this one does not know. */
+export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
+  const value = parse(text);
+  if (value?.v !== 1 || !isRecord(value.shims)) return undefined;
+  if (!Object.values(value.shims).every((one) => isRecord(one) && typeof one.s === 'string'))
+    return undefined;
+  return value as NodeDetail;
+};
