@@ -5,7 +5,7 @@ import { ApiFailure, statusFailure } from './api-failure.ts';
 import type { Lifetime } from './api-lifetime.ts';
 import { fetch, type Response } from './fetch.ts';
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export type Given = {
   readonly query?: Readonly<Record<string, string>>;

@@ -29,7 +29,7 @@ export const versionOf = (value: unknown): string => {
 };
 
 /** An object with a name; the rest of `T` is for those who know its kind. */
-export const objectOf = <T extends KubeObject>(value: unknown): T => {
+export const objectOf = <T extends KubeObject = KubeObject>(value: unknown): T => {
   const metadata = metadataOf(value);
   if (typeof metadata.name !== 'string' || metadata.name === '') throw odd('an object without a name');
   // Who wrote which field is often half of an object, and is of no use here.
@@ -39,6 +39,13 @@ export const objectOf = <T extends KubeObject>(value: unknown): T => {
 
 export const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
+/** Whether more than the version of an object changed: a kubelet's heartbeat changes nothing else. */
+export const differs = (one: unknown, other: unknown): boolean => {
+  const print = (value: unknown) =>
+    JSON.stringify(value, (key, inner: unknown) => (key === 'resourceVersion' ? undefined : inner));
+  return print(one) !== print(other);
+};
+
 export type Page<T> = {
   readonly items: readonly T[];
   readonly version: string;
@@ -46,7 +53,7 @@ export type Page<T> = {
 };
 
 /** Anything that is not plainly a list is an error: taken for an empty one, it would say that everything is gone. */
-export const pageOf = <T extends KubeObject>(value: unknown): Page<T> => {
+export const pageOf = <T extends KubeObject = KubeObject>(value: unknown): Page<T> => {
   if (!isTable(value) || typeof value.kind !== 'string' || !value.kind.endsWith('List')) throw odd('no list');
   const { items } = value;
   // An empty list without the field is how some servers encode none.

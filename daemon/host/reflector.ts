@@ -6,7 +6,8 @@ import { idleLimitMs, paceOf, retryPause, startDelay, watchSeconds } from '../de
 import { type Problem, problemOf } from '../model/problem.ts';
 import { type Api, ApiFailure, type WatchEvent } from './api.ts';
 import type { Clock } from './host.ts';
-import { type KubeObject, keyOf, objectOf, pageOf, versionOf } from './reflector-objects.ts';
+import { listAll, type Need } from './reflector-list.ts';
+import { differs, type KubeObject, keyOf, objectOf, versionOf } from './reflector-objects.ts';
 
 export type { KubeObject };
 
@@ -23,25 +24,19 @@ export type Reflected<T> = {
 
 export type Reflector<T> = {
   current(): Reflected<T>;
+  /** The version that everything up to is known of. */
+  version(): string | undefined;
   /** Has everything listed anew and consistently: what is missing then is gone. Ask for `consistent` to see it done. */
   relist(): void;
   stop(): void;
 };
-
-/**
- * Which version a list has to show. `cached`: any, from the server's memory, as thousands of nodes ask when they start.
- * `newer`: from memory, too, but not older than what was seen. `consistent`: the present. None has a `limit`, with which
- * a server would read etcd instead.
- * https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
- */
-type Need = 'cached' | 'newer' | 'consistent';
 
 /** What a server may be early with the end that was asked for. */
 const toleranceMs = 5000;
 /** After a watch that stood for so long, though nothing happened meanwhile, failures are counted anew. */
 const steadyMs = 15_000;
 
-export const reflect = <T extends KubeObject>(
+export const reflect = <T>(
   api: Api,
   clock: Clock,
   what: {
@@ -49,6 +44,10 @@ export const reflect = <T extends KubeObject>(
     readonly query?: Readonly<Record<string, string>>;
     /** Of the objects nothing else is looked at. */
     readonly metadataOnly?: boolean;
+    /** Lists come in pages of so many objects, from etcd: for one that asks for what does not fit into one answer. */
+    readonly limit?: number;
+    /** What is stored of an object; what is the same of it, versions apart, is no change. Absent: all of it. */
+    keep?(object: KubeObject): T;
     /** The first list comes somewhere within this time. */
     readonly startJitterMs: number;
     /** Called when items or problem changed, once for a burst. */
@@ -115,27 +114,19 @@ export const reflect = <T extends KubeObject>(
     return state.running.signal;
   };
 
+  const keep = what.keep ?? ((object: KubeObject) => object as T);
+
   const list = async (need: Need): Promise<void> => {
-    const versions = {
-      cached: { resourceVersion: '0' },
-      newer: { resourceVersion: state.version ?? '0', resourceVersionMatch: 'NotOlderThan' },
-      consistent: {},
-    }[need];
-    const items = new Map<string, T>();
-    let query: Readonly<Record<string, string>> = { ...what.query, ...versions };
-    let version: string;
-    for (;;) {
-      const as = what.metadataOnly ? 'metadataList' : undefined;
-      const page = pageOf<T>(await api.request('GET', what.path, { query, as, signal: begin() }));
-      for (const item of page.items) items.set(keyOf(item), item);
-      version = page.version;
-      if (page.next === undefined) break;
-      query = { ...what.query, continue: page.next };
-    }
+    const { items, version, consistent } = await listAll(api, what, {
+      need,
+      known: state.version,
+      begin,
+      keep,
+    });
     state.items = items;
     state.version = version;
     state.confirmed = clock.now();
-    if (need === 'consistent') state.consistent = state.confirmed;
+    if (consistent) state.consistent = state.confirmed;
     state.problem = undefined;
     changed();
   };
@@ -148,10 +139,12 @@ export const reflect = <T extends KubeObject>(
     state.denials = 0;
     state.silent = 0;
     if (type === 'BOOKMARK' || state.items === undefined) return;
-    const item = objectOf<T>(object);
-    if (type === 'DELETED') state.items.delete(keyOf(item));
-    else state.items.set(keyOf(item), item);
-    changed();
+    const item = objectOf(object);
+    const key = keyOf(item);
+    const former = state.items.get(key);
+    if (type === 'DELETED') state.items.delete(key);
+    else state.items.set(key, keep(item));
+    if (what.keep === undefined || type === 'DELETED' || differs(former, state.items.get(key))) changed();
   };
 
   /** Milliseconds to wait before the next one. */
@@ -236,6 +229,7 @@ export const reflect = <T extends KubeObject>(
 
   return {
     current,
+    version: () => state.version,
     relist: () => {
       state.need = 'consistent';
       if (!state.watching) return;

@@ -437,3 +437,61 @@ t.test('stopped before it began, it never asks', needsOpenssl, async (t) => {
   await pause(20);
   t.equal(server.asked.length, 0);
 });
+
+t.test(
+  'a list that is too long for one answer comes in pages, and of each object only what is kept stays',
+  needsOpenssl,
+  async (t) => {
+    const state: { response?: ServerResponse } = {};
+    const server = await serveApi(t, authority!, ({ url }, response) => {
+      if (url.searchParams.has('watch')) {
+        state.response = response;
+        return response.flushHeaders();
+      }
+      const first = !url.searchParams.has('continue');
+      const metadata = { resourceVersion: '10', ...(first ? { continue: 'more' } : {}) };
+      json(response, { ...list(10, thing(first ? 'a' : 'b', 5, 'x')), metadata });
+    });
+    const clock = briskClock();
+    const api = connectApi(async () => withToken(server.url, authority!.ca), clock);
+    const seen: unknown[] = [];
+    const reflector = reflect<{ name: string; resourceVersion: string | undefined; spec: string }>(
+      api,
+      clock,
+      {
+        path,
+        startJitterMs: 0,
+        limit: 1,
+        keep: (object) => ({
+          name: object.metadata.name,
+          resourceVersion: object.metadata.resourceVersion,
+          spec: (object as Thing).spec ?? '',
+        }),
+        onChange: (now) => void seen.push(now.items),
+      },
+    );
+    t.teardown(() => {
+      reflector.stop();
+      api.close();
+    });
+    await until(() => state.response !== undefined && seen.length === 1);
+    t.same(
+      server.asked.slice(0, 2).map(({ url }) => Object.fromEntries(url.searchParams)),
+      [{ limit: '1' }, { limit: '1', continue: 'more' }],
+      'not from a cache, which knows no pages',
+    );
+    t.ok(reflector.current().consistent);
+    const kept = (name: string, resourceVersion: string, spec: string) => ({ name, resourceVersion, spec });
+    t.same(reflector.current().items, [kept('a', '5', 'x'), kept('b', '5', 'x')]);
+    send(state.response!, 'MODIFIED', { ...thing('a', 11, 'x'), status: 'a heartbeat' });
+    await until(() => reflector.version() === '11');
+    await pause(20);
+    t.equal(seen.length, 1, 'nobody is told of what nobody keeps');
+    t.same(reflector.current().items?.[0], kept('a', '11', 'x'), 'but its version is known');
+    send(state.response!, 'MODIFIED', thing('a', 12, 'y'));
+    await until(() => seen.length === 2);
+    send(state.response!, 'DELETED', thing('b', 13, 'x'));
+    await until(() => seen.length === 3);
+    t.same(reflector.current().items, [kept('a', '12', 'y')]);
+  },
+);
