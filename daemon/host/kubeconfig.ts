@@ -92,7 +92,7 @@ export const kubeconfigCredentials = (
 
 type Way = Omit<Credentials, 'client' | 'readAgainAfter'>;
 
-const wayOf = async ({ server, serverName, proxy, ca }: Access): Promise<Way> => ({
+const wayOf = async ({ server, serverName, proxy, ca }: Omit<Access, 'user'>): Promise<Way> => ({
   server,
   ...(serverName === undefined ? {} : { serverName }),
   ...(proxy === undefined ? {} : { proxy }),
@@ -105,5 +105,14 @@ export const tokenCredentials =
   async () => ({
     ...(await wayOf(parseKubeconfig(await readText(kubeconfig), kubeconfig))),
     client: { kind: 'token', token: await token() },
+    readAgainAfter: clock.now() + tokenFileMs,
+  });
+
+/** A way that no kubeconfig tells, and a token in a file: what a Pod is given. */
+export const tokenFileCredentials =
+  (way: Omit<Access, 'user'>, file: string, clock: Clock): (() => Promise<Credentials>) =>
+  async () => ({
+    ...(await wayOf(way)),
+    client: { kind: 'token', token: await tokenOf({ kind: 'file', path: file }, file) },
     readAgainAfter: clock.now() + tokenFileMs,
   });

@@ -37,4 +37,8 @@ export const clusterCodes = {
     retry: 'changed',
     hint: 'Correct the kubeconfig, or name another one as cluster.kubeconfig in /etc/rcm-node/config.toml.',
   },
+  'cannot-listen': {
+    retry: 'changed',
+    hint: 'Another program has this port, or it is none of this machine: give another one with --listen.',
+  },
 } as const;
