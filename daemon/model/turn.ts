@@ -17,6 +17,11 @@ export type Approval = {
   /** ISO 8601. */
   readonly until: string;
   readonly shims: Readonly<Record<string, string>>;
+  /**
+   * By Shim, a turn that this node had and that came to nothing: the controller's own memory, which allows nothing. `p` is
+   * the code of what went wrong.
+   */
+  readonly tried?: Readonly<Record<string, { readonly r: string; readonly p: string }>>;
 };
 
 /** One handler in the node's status annotation. */
@@ -28,6 +33,8 @@ export type HandlerDetail = {
   readonly r?: string;
   /** The revision that waits for its turn: it needs a restart of the runtime, or shall take part in the order. */
   readonly w?: string;
+  /** The revision that is asked for here: what a failure is about, which may be older than the Shim is by now. */
+  readonly a?: string;
   /** The first digits of the artifact's digest. */
   readonly d?: string;
   /** The code of what is wrong. */
@@ -85,10 +92,20 @@ export const parseApproval = (text: string | undefined): Approval | undefined =>
   const shims = Object.entries(value.shims).filter(
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   );
-  return { until: value.until, shims: Object.fromEntries(shims) };
+  const tried = Object.entries(isRecord(value.tried) ? value.tried : {}).flatMap(([shim, one]) =>
+    isRecord(one) && typeof one.r === 'string' && typeof one.p === 'string'
+      ? [[shim, { r: one.r, p: one.p }] as const]
+      : [],
+  );
+  return {
+    until: value.until,
+    shims: Object.fromEntries(shims),
+    ...(tried.length > 0 ? { tried: Object.fromEntries(tried) } : {}),
+  };
 };
 
-export const printApproval = ({ until, shims }: Approval): string => JSON.stringify({ v: 1, until, shims });
+export const printApproval = ({ until, shims, tried }: Approval): string =>
+  JSON.stringify({ v: 1, until, shims, ...(tried ? { tried } : {}) });
 
 /** Undefined for what is absent, damaged, or of a version that this one does not know. */
 export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
