@@ -3,99 +3,87 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseAllDocuments } from 'yaml';
 import { render } from '../../packaging/manifests.ts';
+import { objectOf, objectsOf, type Resource } from './objects.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = join(root, 'bootstrap');
 const text = readFileSync(join(folder, 'bootstrap.yaml'), 'utf8');
 
-type Container = {
-  readonly name: string;
-  readonly image: string;
-  readonly args?: readonly string[];
-  readonly securityContext: {
-    readonly privileged?: boolean;
-    readonly allowPrivilegeEscalation: boolean;
-    readonly readOnlyRootFilesystem: boolean;
-    readonly capabilities: object;
-  };
-  readonly volumeMounts?: readonly {
-    readonly name: string;
-    readonly mountPath: string;
-    readonly readOnly?: boolean;
-  }[];
-};
-
-type PodSpec = {
-  readonly hostPID?: boolean;
-  readonly hostNetwork?: boolean;
-  readonly hostIPC?: boolean;
-  readonly automountServiceAccountToken: boolean;
-  readonly securityContext: { readonly seccompProfile: object };
-  readonly tolerations: readonly object[];
-  readonly nodeSelector: object;
-  readonly priorityClassName: string;
-  readonly initContainers: readonly [Container];
-  readonly containers: readonly [Container];
-  readonly volumes: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
-};
-
-/** The fields of any object that these tests look at. */
-type Resource = {
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-  readonly spec: { readonly template: { readonly spec: PodSpec } };
-  readonly automountServiceAccountToken?: boolean;
-  readonly rules?: readonly object[];
-  readonly subjects?: readonly object[];
-};
-
-const objectsOf = (yaml: string): readonly Resource[] =>
-  parseAllDocuments(yaml)
-    .map((one) => one.toJS() as Resource | null)
-    .filter((one) => one !== null)
-    .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
-const nameOf = ({ kind, metadata }: Resource): string =>
-  `${kind} ${metadata.namespace ?? ''} ${metadata.name}`;
-
 const objects = objectsOf(text);
-const one = (kind: string): Resource => {
-  const found = objects.find((object) => object.kind === kind);
-  if (found === undefined) throw new Error(`there is no ${kind}`);
-  return found;
-};
-const pod = () => one('DaemonSet').spec.template.spec;
+const one = (kind: string, name: string): Resource => objectOf(objects, kind, name);
+const pod = () => one('DaemonSet', 'rcm-node-bootstrap').spec.template.spec;
 
 t.test('the rendered file is in step: node packaging/manifests.ts writes it', async (t) => {
   t.equal(text, render(folder));
 });
 
-const kubectl = spawnSync('kubectl', ['kustomize', folder], { encoding: 'utf8' });
-const missing = kubectl.error === undefined ? false : 'kubectl is not installed';
+const missing =
+  spawnSync('kubectl', ['version', '--client']).error === undefined ? false : 'kubectl is not installed';
 
-t.test('kubectl makes the same of the kustomization', { skip: missing }, async (t) => {
-  t.equal(kubectl.status, 0, kubectl.stderr);
-  t.same(objectsOf(kubectl.stdout), objects);
-});
-
-t.test('the second kustomization is the same DaemonSet, which uninstalls', { skip: missing }, async (t) => {
-  const { stdout, stderr, status } = spawnSync('kubectl', ['kustomize', join(folder, 'uninstall')], {
+const kustomized = (name: string): readonly Resource[] => {
+  const { stdout, stderr, status } = spawnSync('kubectl', ['kustomize', join(folder, name)], {
     encoding: 'utf8',
   });
-  t.equal(status, 0, stderr);
-  const [other] = objectsOf(stdout).filter(({ kind }) => kind === 'DaemonSet');
-  t.same(other?.spec.template.spec.initContainers[0].args, ['bootstrap', '--uninstall']);
-  t.equal(other?.metadata.name, one('DaemonSet').metadata.name);
+  if (status !== 0) throw new Error(`${name}: ${stderr}`);
+  return objectsOf(stdout);
+};
+const argumentsIn = (all: readonly Resource[]) =>
+  objectOf(all, 'DaemonSet', 'rcm-node-bootstrap').spec.template.spec.initContainers?.[0].args;
+const isOfController = ({ metadata }: Resource): boolean => /^rcm-node-controller/.test(metadata.name);
+
+t.test('kubectl makes the same of the kustomization', { skip: missing }, async (t) => {
+  t.same(kustomized('.'), objects);
 });
+
+t.test('nodes can be had without the controller', { skip: missing }, async (t) => {
+  t.same(
+    kustomized('nodes'),
+    objects.filter((object) => !isOfController(object)),
+  );
+  t.same(kustomized('controller'), objects.filter(isOfController), 'and it without them');
+});
+
+t.test(
+  'the uninstalling kustomization is the same DaemonSet, with another word',
+  { skip: missing },
+  async (t) => {
+    const other = kustomized('uninstall');
+    t.same(argumentsIn(other), ['bootstrap', '--uninstall']);
+    t.notOk(other.some(isOfController), 'whatever is there of the controller is left as it is');
+    t.notOk(
+      other.some(({ kind }) => kind === 'CustomResourceDefinition'),
+      'and so are the Shims',
+    );
+  },
+);
+
+t.test(
+  'with a token in the place of the kubelet’s identity all else is the same',
+  { skip: missing },
+  async (t) => {
+    const other = kustomized('serviceaccount');
+    t.same(argumentsIn(other), ['bootstrap', '--token', '/identity/token']);
+    t.same(
+      objectOf(other, 'RoleBinding', 'rcm-node-controller-lease').subjects,
+      [{ kind: 'ServiceAccount', name: 'rcm-node', namespace: 'rcm-node' }],
+      'the Lease is for those who speak with it, too',
+    );
+    const same = ({ kind, metadata }: Resource) =>
+      isOfController({ kind, metadata } as Resource) && metadata.name !== 'rcm-node-controller-lease';
+    t.same(other.filter(same), objects.filter(same));
+    const nodes = other.filter(({ subjects }) => JSON.stringify(subjects ?? '').includes('system:nodes'));
+    t.same(nodes, [], 'and nodes themselves get no right');
+  },
+);
 
 t.test('no container is privileged, has a capability, a token, or a namespace of the host', async (t) => {
   const spec = pod();
   for (const key of ['hostPID', 'hostNetwork', 'hostIPC'] as const) t.notOk(spec[key], key);
   t.equal(spec.automountServiceAccountToken, false);
-  t.equal(one('ServiceAccount').automountServiceAccountToken, false);
+  t.equal(one('ServiceAccount', 'rcm-node-bootstrap').automountServiceAccountToken, false);
   t.same(spec.securityContext.seccompProfile, { type: 'RuntimeDefault' });
-  for (const { name, securityContext } of [...spec.initContainers, ...spec.containers]) {
+  for (const { name, securityContext } of [...(spec.initContainers ?? []), ...spec.containers]) {
     t.notOk(securityContext.privileged, name);
     t.equal(securityContext.allowPrivilegeEscalation, false, name);
     t.equal(securityContext.readOnlyRootFilesystem, true, name);
@@ -105,8 +93,8 @@ t.test('no container is privileged, has a capability, a token, or a namespace of
 
 t.test('the folders of the host are the few that bootstrap writes, and two that it reads', async (t) => {
   const spec = pod();
-  const paths = new Map(spec.volumes.map(({ name, hostPath }) => [name, hostPath?.path]));
-  const mounts = spec.initContainers[0].volumeMounts ?? [];
+  const paths = new Map(spec.volumes?.map(({ name, hostPath }) => [name, hostPath?.path]));
+  const mounts = spec.initContainers?.[0].volumeMounts ?? [];
   const writable = mounts.filter(({ readOnly }) => !readOnly).map(({ name }) => paths.get(name));
   const readable = mounts.filter(({ readOnly }) => readOnly).map(({ name }) => paths.get(name));
   t.same(writable, ['/opt/rcm-node', '/etc/rcm-node', '/etc/systemd/system']);
@@ -124,24 +112,35 @@ t.test('it goes to every node that it is made for', async (t) => {
   t.equal(spec.priorityClassName, 'system-node-critical');
 });
 
-t.test('the extra rights are to read Shims', async (t) => {
-  const roles = objects.filter(({ kind }) => /Role$/.test(kind));
-  t.same(
-    roles.map(({ kind, rules }) => ({ kind, rules })),
-    [
-      {
-        kind: 'ClusterRole',
-        rules: [
-          { apiGroups: ['runtime.spinkube.dev'], resources: ['shims'], verbs: ['get', 'list', 'watch'] },
-        ],
-      },
-    ],
-  );
-  const [binding] = objects.filter(({ kind }) => /RoleBinding$/.test(kind));
-  t.match(binding?.subjects, [{ kind: 'Group', name: 'system:nodes' }]);
+t.test('the extra rights of a node are to read Shims, and whether there is a controller', async (t) => {
+  const bound = objects.filter(({ subjects }) => JSON.stringify(subjects ?? '').includes('system:nodes'));
+  const rules = bound.flatMap(({ roleRef, metadata }) => {
+    const role = one(roleRef?.kind ?? '', roleRef?.name ?? '');
+    t.equal(role.metadata.namespace, metadata.namespace);
+    return role.rules ?? [];
+  });
+  t.same(rules, [
+    { apiGroups: ['runtime.spinkube.dev'], resources: ['shims'], verbs: ['get', 'list', 'watch'] },
+    {
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      resourceNames: ['rcm-node-controller'],
+      verbs: ['get'],
+    },
+  ]);
+});
+
+t.test('nothing here grants everything of anything, or a Secret', async (t) => {
+  const roles = ['.', 'serviceaccount']
+    .filter((name) => name === '.' || missing === false)
+    .flatMap((name) => (name === '.' ? objects : kustomized(name)))
+    .filter(({ kind }) => /Role$/.test(kind));
+  t.ok(roles.length > 0);
+  for (const { metadata, rules } of roles)
+    t.notMatch(JSON.stringify(rules), /"\*"|secrets|impersonate|escalate|"bind"/, metadata.name);
 });
 
 t.test('the image is of this version', async (t) => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  t.equal(pod().initContainers[0].image, `rcm-node:${version}`);
+  t.equal(pod().initContainers?.[0].image, `rcm-node:${version}`);
 });

@@ -71,7 +71,10 @@ const log = async (pod: string): Promise<string> =>
   (await cluster.tryKubectl(['-n', 'rcm-node', 'logs', pod, '-c', 'bootstrap'])).stdout;
 const podNames = async (): Promise<readonly string[]> =>
   (
-    await cluster.kubectl(['-n', 'rcm-node', 'get', 'pods', '-o', 'jsonpath={.items[*].metadata.name}'])
+    await cluster.kubectl([
+      ...['-n', 'rcm-node', 'get', 'pods', '-l', 'app.kubernetes.io/name=rcm-node'],
+      ...['-o', 'jsonpath={.items[*].metadata.name}'],
+    ])
   ).split(' ');
 
 await joinWithImages({ suite: 'trixie', name: 'node-a' });

@@ -63,7 +63,11 @@ t.test('the identity outlives the Pod that brought it', async (t) => {
   await cluster.kubectl(['-n', 'rcm-node', 'delete', 'daemonset', 'rcm-node-bootstrap']);
   await cluster.waitFor(
     'the Pod is gone',
-    async () => (await cluster.kubectl(['-n', 'rcm-node', 'get', 'pods', '-o', 'name'])) === '',
+    async () =>
+      (await cluster.kubectl([
+        ...['-n', 'rcm-node', 'get', 'pods', '-o', 'name'],
+        ...['-l', 'app.kubernetes.io/name=rcm-node'],
+      ])) === '',
   );
   await node.host.run(['systemctl', 'restart', 'rcm-node']);
   await cluster.waitFor('the service is in step again', async () => {
