@@ -90,7 +90,7 @@ export const simulateNode = (kubeconfig: string, log: Host['log']): void => {
   const live = async (): Promise<void> => {
     for (;;) {
       state.pending = false;
-      cluster.follow({ identity: 'kubelet', kubeconfig, legacyLabels: false });
+      cluster.follow({ identity: 'kubelet', kubeconfig, legacyLabels: false, spread: 0 });
       cluster.tell(await tellingOf(host));
       await rest(nextTick('steady', defaultSettings.interval * 1000, host.clock.random()));
       if (state.pending) await host.clock.sleep(settleMs);

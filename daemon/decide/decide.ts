@@ -69,7 +69,7 @@ const changeOf = (scene: Scene, asked: Wish): Change => {
   };
 };
 
-/** The digest of a file as it shall be; the one that was read when it stays: hashing a large file twice a tick adds up. */
+/** As it was read where it stays: hashing a large file twice a tick adds up. */
 const identity = (file: WantedFile, before: Observed): string | null => {
   const fact = before.files[file.path];
   if (fact?.kind === 'regular' && fact.text === file.text) return fact.digest;
@@ -109,14 +109,12 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
     return settled();
   }
   if (touches && ledger.bad?.revision === change.revision && !rules.force) {
-    const problem: Problem = {
-      code: 'known-bad',
-      message: `this revision failed its proof and is left alone until it changes: ${ledger.bad.problem.message}`,
-    };
+    const message = `this revision failed its proof and is left alone until it changes: ${ledger.bad.problem.message}`;
+    const problem: Problem = { code: 'known-bad', message };
     notes.push(problem);
     return settled(
       asked.reports.map((one) =>
-        one.state === 'pending'
+        one.state === 'pending' && one.turn?.hold === undefined
           ? { ...one, state: 'failed', problem: { ...problem, handler: one.name } }
           : one,
       ),
@@ -159,7 +157,8 @@ const plan = (
   notes: readonly Problem[],
 ): Decision => {
   const { before, runtime } = scene;
-  const keys = new Set(asked.wanted.flatMap((one) => (one.installed ? [one.installed.key] : [])));
+  const named = asked.wanted.flatMap((one) => (one.installed ? [one.installed.key] : []));
+  const keys = new Set([...named, ...asked.awaited]);
   const steps: Step[] = [...asked.artifacts];
   if (!held) steps.push(...configSteps(scene, asked, change, trial, keys, limits));
   const answer = (list: readonly Step[], because: readonly string[]): Decision => ({
@@ -225,10 +224,11 @@ const configSteps = (
   const owned = [change.wiring.dropIn, change.wiring.main].flatMap((file) =>
     file.owned ? [[file.path, file.owned] as const] : [],
   );
-  const tried = asked.reports.filter(
-    (one) => one.state === 'failed' || (scene.rules.ready && one.state === 'pending'),
-  );
-  const failed = new Set(tried.map((one) => one.name));
+  const isTried = (one: HandlerReport): boolean =>
+    one.state === 'failed' || (scene.rules.ready === true && one.state === 'pending');
+  const failed = new Set(asked.reports.filter(isTried).map((one) => one.name));
+  // Else another change that went well would have it tried again.
+  const isStillBad = asked.reports.some((one) => one.turn && one.problem?.code === 'known-bad');
   const record: Ledger = {
     ...ledger,
     handlers: Object.fromEntries(installed),
@@ -236,7 +236,7 @@ const configSteps = (
     folders: tables.size === 0 ? staying : [...ledger.folders, ...folders],
     // The executor fills in the invocation that the proof saw.
     loaded: restart ? { invocation: '', config: configId(tables) } : (learned ?? ledger.loaded),
-    bad: files.length > 0 || restart ? null : ledger.bad,
+    bad: (files.length > 0 || restart) && !isStillBad ? null : ledger.bad,
     restarts: remember(ledger.restarts, before.now),
     repairs: repairs(before, files),
     retired: retire(before, [...links.now, ...links.later], keys),

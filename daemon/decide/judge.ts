@@ -57,12 +57,12 @@ export const judge = (
   const { plan, handlers, notes } = decision;
   if (plan.kind === 'refused') return { kind: 'refused', problem: plan.problem };
   const bad = handlers
-    .filter((one) => one.state === 'failed' || one.state === 'refused')
+    .filter((one) => one.state === 'failed' || one.state === 'refused' || one.problem?.code === 'known-bad')
     .flatMap((one) => (one.problem ? [one.problem] : []));
   const waits = [
     ...handlers
-      .filter((one) => one.state === 'removing')
-      .flatMap((one) => (one.problem ? [one.problem] : [])),
+      .filter((one) => one.state === 'removing' || one.state === 'pending')
+      .flatMap((one) => (one.problem && one.problem.code !== 'known-bad' ? [one.problem] : [])),
     ...notes.filter((note) => note.code === 'restart-budget'),
   ];
   const worse = [

@@ -5,7 +5,9 @@
 import { canonical, digestOf, type Handler } from '../model/desired.ts';
 import type { Labels, Metadata } from '../model/cluster.ts';
 import type { Report } from '../model/outcome.ts';
-import { printProblem } from '../model/problem.ts';
+import { type Problem, printProblem } from '../model/problem.ts';
+import type { TurnFacts } from '../model/turns.ts';
+import { detail } from './node-detail.ts';
 import { headline, troubles } from './summary.ts';
 
 const prefix = 'rcm.spinkube.dev/';
@@ -28,7 +30,6 @@ const legacyValues = ['provisioned', 'pending', 'failed'] as const;
 
 /** At most: shared with everyone else are 256 KiB for all annotations of an object. */
 const reasonBytes = 512;
-const statusBytes = 2048;
 
 export type NodeStatus = {
   readonly annotations: Labels;
@@ -41,6 +42,9 @@ export const noStatus: NodeStatus = { annotations: {}, labels: {} };
 export type Telling = {
   readonly report: Report;
   readonly desired: readonly Handler[];
+  /** What was asked for and is no handler here. */
+  readonly problems?: readonly Problem[];
+  readonly turns?: TurnFacts | undefined;
   /** What the ledger says was put in place, by handler. */
   readonly installed: Readonly<Record<string, { readonly handler: Handler }>>;
   /** Handlers that the runtime serves, as it says itself; `unknown` where it does not. */
@@ -55,7 +59,7 @@ export const hashOf = (handlers: readonly Handler[]): string =>
     canonical(
       [...handlers]
         .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map(({ where: _where, ...meaning }) => meaning),
+        .map(({ where: _where, order: _order, ...meaning }) => meaning),
     ),
   ).slice(0, 16);
 
@@ -121,37 +125,6 @@ export const statusOf = (given: Telling, since: string): NodeStatus => {
     },
     labels: { ...legacy, ...Object.fromEntries(served.map((name) => [`${servedPrefix}${name}`, 'served'])) },
   };
-};
-
-/** One JSON, versioned: who reads it ignores what it does not know. Handlers that would make it too long are left out. */
-const detail = (given: Telling, since: string): string => {
-  const { report } = given;
-  const shims = report.handlers.map(
-    (one) =>
-      [
-        one.name,
-        {
-          s: one.state,
-          ...(one.sha256 ? { d: one.sha256.slice(0, 12) } : {}),
-          ...(one.problem ? { p: one.problem.code } : {}),
-        },
-      ] as const,
-  );
-  const print = (count: number): string =>
-    JSON.stringify({
-      v: 1,
-      agent: report.agent,
-      runtime: report.runtime ? `${report.runtime.name}/${report.runtime.version}` : null,
-      identity: given.identity,
-      since,
-      ...(count < shims.length ? { trunc: true } : {}),
-      shims: Object.fromEntries(shims.slice(0, count)),
-    });
-  for (let count = shims.length; count > 0; count--) {
-    const text = print(count);
-    if (Buffer.byteLength(text) <= statusBytes) return text;
-  }
-  return print(0);
 };
 
 /** A label's key must be a name that the API accepts: what is none was never a label of runtime-class-manager either. */

@@ -1,16 +1,17 @@
 /**
- * Which handlers the configuration shall carry, and what is missing for each: desire, minus what cannot be had now,
- * plus what may not go yet.
+ * Which handlers the configuration shall carry, and what is missing for each: desire, minus what cannot be had now and
+ * what has to wait for its turn, plus what may not go yet.
  */
 import { binaryName, type Handler, storeKey } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
-import type { RuntimeFacts } from '../model/observed.ts';
 import type { HandlerReport, HandlerState, Step } from '../model/plan.ts';
 import type { Problem } from '../model/problem.ts';
 import { criPath, handlerTable, inheritable, isTable, tableAt } from '../runtimes/containerd.ts';
 import { artifactWait } from './cadence.ts';
+import { type Gate, gateOf, tableInForce } from './gate.ts';
 import { stablePath } from './paths.ts';
-import type { Rules, Scene, Table } from './scene.ts';
+import { removals } from './removals.ts';
+import type { Scene, Table } from './scene.ts';
 import { foreignOwner, type Parsed } from './verdict.ts';
 
 export type Wanted = {
@@ -25,6 +26,8 @@ export type Wish = {
   /** Downloads and placements that come first. */
   readonly artifacts: readonly Step[];
   readonly reports: readonly HandlerReport[];
+  /** Folders of the store that nothing names yet, for what waits for its turn. */
+  readonly awaited: readonly string[];
 };
 
 export const wish = (scene: Scene): Wish => {
@@ -32,84 +35,138 @@ export const wish = (scene: Scene): Wish => {
   const wanted: Wanted[] = [];
   const artifacts: Step[] = [];
   const reports: HandlerReport[] = [];
+  const awaited: string[] = [];
   const options = inherited(scene.foreign, scene.site.schema);
+  const keep = (name: string): void => {
+    const table = present[name];
+    const installed = before.ledger.handlers[name];
+    if (table) wanted.push({ name, table, ...(installed ? { installed } : {}) });
+  };
+  /** As the ledger knows it, and whatever became of it meanwhile put right; answers whether its artifact is there. */
+  const hold = (name: string): boolean => {
+    const installed = before.ledger.handlers[name];
+    const table = tableInForce(scene, name, options);
+    if (!installed || !table) {
+      keep(name);
+      return true;
+    }
+    const whole = before.store[installed.key]?.kind === 'whole';
+    if (!whole && attemptOf(scene, installed.handler)) {
+      keep(name);
+      return false;
+    }
+    if (!whole && !scene.rules.ready) {
+      const { handler } = installed;
+      artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
+    }
+    wanted.push({ name, table, installed });
+    return whole;
+  };
   for (const handler of desired.handlers) {
-    const report = (state: HandlerState, problem?: Problem, sha256?: string): void => {
+    const report = (
+      state: HandlerState,
+      given: { readonly problem?: Problem; readonly sha256?: string; readonly gate?: Gate | undefined } = {},
+    ): void => {
+      const { problem, sha256, gate } = given;
       reports.push({
         name: handler.name,
         state,
         source: handler.where.file,
         ...(sha256 ? { sha256 } : {}),
         ...(problem ? { problem } : {}),
+        ...(gate ? { turn: gate.turn } : {}),
       });
     };
-    const keep = (): void => {
-      const table = present[handler.name];
-      const installed = before.ledger.handlers[handler.name];
-      if (table) wanted.push({ name: handler.name, table, ...(installed ? { installed } : {}) });
-    };
-    const owner = foreignOwner(scene.foreign, handler.name);
-    if (owner) {
-      report('refused', {
-        code: 'owned-by-another',
-        message: `the handler "${handler.name}" is defined here already`,
-        where: owner,
-        handler: handler.name,
-      });
-      keep();
-      continue;
-    }
     const path = stablePath(handler.name, binaryName(handler));
-    const link = before.links[path];
-    if (link?.foreign !== undefined) {
-      report('refused', {
-        code: 'not-ours',
-        message: `${path} is ${link.foreign}, which rcm-node did not put there`,
-        where: { file: path },
-        handler: handler.name,
-      });
-      keep();
+    const foreign = foreignHand(scene, handler.name, path);
+    if (foreign) {
+      report('refused', { problem: foreign });
+      keep(handler.name);
       continue;
     }
     const sha256 = handler.artifact.sha256 ?? before.ledger.trusted[handler.artifact.url];
     const key = storeKey(handler, sha256);
     const table = handlerTable(handler, path, options);
     const ready = key !== undefined && before.store[key]?.kind === 'whole';
+    const gate = gateOf(scene, handler, { table, key }, options);
+    // What cannot be had back now is not replaced by what may not come yet.
+    if (gate?.held && (!hold(handler.name) || gate.held.code === 'known-bad')) {
+      report(gate.held.code === 'known-bad' ? 'failed' : 'pending', { problem: gate.held, gate });
+      continue;
+    }
+    const keepIt = (): void => {
+      if (!gate?.held) keep(handler.name);
+    };
     if (!ready) {
-      const attempt = before.ledger.attempts[handler.name];
-      const blocked =
-        attempt && attempt.artifact === artifactId(handler) && blocks(attempt, before.now, scene.rules);
-      if (blocked) {
-        report('failed', {
-          ...attempt.problem,
-          handler: handler.name,
-          // No countdown: a line that differs at every tick would be logged at every tick.
-          message: `${attempt.problem.message} (attempt ${attempt.count})`,
-        });
-        keep();
+      const attempt = attemptOf(scene, handler);
+      if (attempt) {
+        // No countdown: a line that differs at every tick would be logged at every tick.
+        const message = `${attempt.problem.message} (attempt ${attempt.count})`;
+        report('failed', { problem: { ...attempt.problem, handler: handler.name, message } });
+        keepIt();
         continue;
       }
       if (!scene.rules.ready) artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
       if (key === undefined || scene.rules.ready) {
         // Trust on first use: the digest, and with it the name in the store, is known only after the download.
-        report('pending');
-        keep();
+        report('pending', { gate });
+        keepIt();
         continue;
       }
     }
+    if (gate?.held) {
+      report('pending', { problem: gate.held, gate, ...(sha256 ? { sha256 } : {}) });
+      if (key !== undefined) awaited.push(key);
+      continue;
+    }
     const served = ready && isServed(scene, handler.name);
-    report(served ? 'served' : 'pending', undefined, sha256);
+    report(served ? 'served' : 'pending', { gate, ...(sha256 ? { sha256 } : {}) });
     wanted.push({ name: handler.name, table, installed: { handler, key, sha256: sha256 ?? '', path } });
   }
-  removals(scene, wanted, reports);
-  return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports };
+  for (const { name, source, gate, problem } of removals(scene)) {
+    reports.push({
+      name,
+      state: 'removing',
+      source,
+      ...(problem ? { problem } : {}),
+      ...(gate ? { turn: gate.turn } : {}),
+    });
+    if (gate?.held) hold(name);
+    else if (problem) keep(name);
+  }
+  return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited };
+};
+
+/** The name, or the place where its binary goes, belongs to somebody else. */
+const foreignHand = (scene: Scene, name: string, path: string): Problem | undefined => {
+  const owner = foreignOwner(scene.foreign, name);
+  if (owner)
+    return {
+      code: 'owned-by-another',
+      message: `the handler "${name}" is defined here already`,
+      where: owner,
+      handler: name,
+    };
+  const link = scene.before.links[path];
+  if (link?.foreign === undefined) return undefined;
+  return {
+    code: 'not-ours',
+    message: `${path} is ${link.foreign}, which rcm-node did not put there`,
+    where: { file: path },
+    handler: name,
+  };
 };
 
 /** Identifies what was tried, so that a changed location, digest or selection is tried at once. */
 export const artifactId = (handler: Handler): string => JSON.stringify([handler.artifact, handler.runtime]);
 
-const blocks = (attempt: Ledger['attempts'][string], now: number, rules: Rules): boolean =>
-  (rules.since === undefined || attempt.at >= rules.since) && artifactWait(attempt, now) > 0;
+/** The failed try that says not to try again yet. */
+const attemptOf = ({ before, rules }: Scene, handler: Handler): Ledger['attempts'][string] | undefined => {
+  const attempt = before.ledger.attempts[handler.name];
+  if (attempt?.artifact !== artifactId(handler)) return undefined;
+  const counts = rules.since === undefined || attempt.at >= rules.since;
+  return counts && artifactWait(attempt, before.now) > 0 ? attempt : undefined;
+};
 
 const isServed = (scene: Scene, name: string): boolean => {
   const { cri } = scene.runtime;
@@ -119,37 +176,6 @@ const isServed = (scene: Scene, name: string): boolean => {
     cri.kind === 'answers' &&
     (cri.handlers === 'unknown' || cri.handlers.includes(name))
   );
-};
-
-/** A handler that nobody wants any more stays while a sandbox uses it: its operations need the configuration. */
-const removals = (scene: Scene, wanted: Wanted[], reports: HandlerReport[]): void => {
-  const { before, runtime, rules } = scene;
-  const desired = new Set(scene.desired.handlers.map((handler) => handler.name));
-  for (const [name, table] of Object.entries(scene.present)) {
-    if (desired.has(name)) continue;
-    const installed = before.ledger.handlers[name];
-    const source = installed?.handler.where.file ?? '(no longer asked for)';
-    const problem = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
-    reports.push({ name, state: 'removing', source, ...(problem ? { problem } : {}) });
-    if (problem) wanted.push({ name, table, ...(installed ? { installed } : {}) });
-  }
-};
-
-const inUse = (runtime: RuntimeFacts, name: string): Problem | undefined => {
-  const { cri } = runtime;
-  if (cri.kind === 'silent')
-    return {
-      code: 'handler-in-use',
-      handler: name,
-      message: `whether Pods use "${name}" cannot be found out: ${cri.why}`,
-    };
-  const count = cri.sandboxes.filter((sandbox) => sandbox.handler === name).length;
-  if (count === 0) return undefined;
-  return {
-    code: 'handler-in-use',
-    handler: name,
-    message: `"${name}" is used by ${count} ${count === 1 ? 'sandbox' : 'sandboxes'}`,
-  };
 };
 
 /** The default handler's options as the files write them; the trial proves that they were read that way. */

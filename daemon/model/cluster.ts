@@ -3,6 +3,7 @@
  * API server is away, or that starts before its network, knows it all the same. And what of a Node and a Shim is looked at.
  */
 import { Failure } from './problem.ts';
+import { parseTurns, type Turns } from './turns.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -63,6 +64,8 @@ export type Answer = {
   readonly shims: readonly ShimObject[];
   /** The type was away, and is not back for long: who starts now must not take an empty list for the cluster's wish. */
   readonly away?: true;
+  /** What is known of whose turn it is. */
+  readonly turns?: Turns;
 };
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -91,17 +94,42 @@ export const parseAnswer = (text: string, file: string): Answer => {
   const { node, shims } = value;
   if (typeof node !== 'string' || !Array.isArray(shims) || !shims.every(isShim))
     throw damaged('the file has a wrong shape');
-  return { version: 1, node, shims, ...(value.away === true ? { away: true } : {}) };
+  const turns = parseTurns(value.turns);
+  return {
+    version: 1,
+    node,
+    shims,
+    ...(value.away === true ? { away: true } : {}),
+    ...(turns === undefined ? {} : { turns }),
+  };
 };
 
-/** What is of no account to a node, status and bookkeeping, would have it written anew at every touch of a controller. */
-export const trimShim = ({ metadata, spec }: ShimObject): ShimObject => ({
+/** Whether nothing more of its present revision is approved, whoever is there to say so. */
+export const isHalted = ({ status }: ShimObject): boolean =>
+  status?.rollout?.phase === 'Stopped' || status?.rollout?.phase === 'Refused';
+
+/**
+ * What is of no account to a node, bookkeeping and how far a rollout is, would have it written anew at every touch of a
+ * controller. That one stands still outlives the controller that saw to it.
+ */
+export const trimShim = ({ metadata, spec, status }: ShimObject): ShimObject => ({
   metadata: {
     name: metadata.name,
     ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
     ...(metadata.creationTimestamp === undefined ? {} : { creationTimestamp: metadata.creationTimestamp }),
   },
   ...(spec === undefined ? {} : { spec }),
+  ...(status?.rollout && isHalted({ metadata, status })
+    ? {
+        status: {
+          rollout: {
+            revision: status.rollout.revision,
+            phase: status.rollout.phase,
+            since: status.rollout.since,
+          },
+        },
+      }
+    : {}),
 });
 
 export const printAnswer = (answer: Answer): string => `${JSON.stringify(answer, null, 1)}\n`;

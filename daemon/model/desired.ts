@@ -3,6 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Problem, Where } from './problem.ts';
+import type { TurnFacts } from './turns.ts';
 
 export type Machine = 'amd64' | 'arm64';
 
@@ -23,6 +24,13 @@ export type Artifact = {
   readonly sha256?: string;
 };
 
+/** Which state of which Shim a handler is of: it tells when a change of it may be made, and is no part of what it means. */
+export type Order = {
+  readonly shim: string;
+  readonly revision: string;
+  readonly scope: 'restarts' | 'all';
+};
+
 export type Handler = {
   /** The name that a RuntimeClass uses and that the runtime's configuration carries. */
   readonly name: string;
@@ -34,6 +42,8 @@ export type Handler = {
   readonly podAnnotations: readonly string[];
   readonly containerAnnotations: readonly string[];
   readonly where: Where;
+  /** Absent for a handler of a local file, which waits for nobody. */
+  readonly order?: Order;
 };
 
 /** One answer of one source. A lost source keeps the handlers of its last answer: empty is not delete. */
@@ -43,6 +53,8 @@ export type Desired = {
   readonly problems: readonly Problem[];
   /** Paths whose last known handlers stay in force because they cannot be read or understood now. */
   readonly lost: readonly string[];
+  /** Absent where no cluster has a say: nothing waits for its turn then. */
+  readonly turns?: TurnFacts;
 };
 
 /** Nothing is wanted, and that is certain (uninstall). */

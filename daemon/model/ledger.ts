@@ -33,7 +33,13 @@ export type Ledger = {
   readonly folders: readonly string[];
   /** Which configuration the runtime's invocation is known to have loaded and proven. */
   readonly loaded: { readonly invocation: string; readonly config: string } | null;
-  readonly bad: { readonly revision: string; readonly problem: Problem; readonly at: number } | null;
+  readonly bad: {
+    readonly revision: string;
+    readonly problem: Problem;
+    readonly at: number;
+    /** By Shim, the revision that was taken up with it: it failed here, whatever else is asked for meanwhile. */
+    readonly tried?: Readonly<Record<string, string>>;
+  } | null;
   /** Restarts that we asked for, epoch milliseconds. */
   readonly restarts: readonly number[];
   /** Times at which a file of ours was put right after someone else changed it, by path. */

@@ -20,6 +20,8 @@ export type ClusterFacts = {
   /** When the answer was last known to be current; ISO 8601. */
   readonly confirmed: string | null;
   readonly problem?: Problem;
+  /** Whether a controller gives turns here; only while something needs one. */
+  readonly controller?: 'alive' | 'none' | 'unknown';
 };
 
 /** One tick, as status.json and `--json` show it. Times are ISO 8601. */

@@ -5,6 +5,7 @@
 import type { Handler } from './desired.ts';
 import type { Ledger } from './ledger.ts';
 import type { Problem } from './problem.ts';
+import type { NeededTurn } from './turns.ts';
 
 /** The content a file must have for a step to touch it: compare-and-swap against everyone else who edits it. */
 export type FileState =
@@ -89,6 +90,8 @@ export type HandlerReport = {
   readonly sha256?: string;
   readonly source: string;
   readonly problem?: Problem;
+  /** Its change may only be made in its turn. */
+  readonly turn?: NeededTurn;
 };
 
 export type Decision = {

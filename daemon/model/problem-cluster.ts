@@ -41,4 +41,8 @@ export const clusterCodes = {
     retry: 'changed',
     hint: 'Another program has this port, or it is none of this machine: give another one with --listen.',
   },
+  'waits-for-turn': {
+    retry: 'soon',
+    hint: 'What was served is still served. kubectl get shims shows how far the rollout is; rcm-node once --force does not wait.',
+  },
 } as const;

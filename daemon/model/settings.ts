@@ -53,6 +53,8 @@ export type ClusterSettings = {
   readonly kubeconfig: string | undefined;
   /** runtime-class-manager's `<shim>=provisioned|pending|failed` labels beside our own. */
   readonly legacyLabels: boolean;
+  /** Seconds: where no controller gives turns, nodes spread over so much time what restarts their runtimes. */
+  readonly spread: number;
 };
 
 export const defaultSettings: Settings = {
@@ -73,7 +75,7 @@ export const defaultSettings: Settings = {
   stable: 6,
   repairsPerHour: 3,
   logLevel: 'info',
-  cluster: { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false },
+  cluster: { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false, spread: 300 },
 };
 
 const keys = [
@@ -142,7 +144,7 @@ export const parseSettings = (text: string, file: string): Settings => {
 };
 
 const cluster = (cursor: Cursor): ClusterSettings => {
-  const row = table(cursor, ['identity', 'kubeconfig', 'legacyLabels']);
+  const row = table(cursor, ['identity', 'kubeconfig', 'legacyLabels', 'spread']);
   if (!row) return defaultSettings.cluster;
   const identity = string(
     at(row, 'identity'),
@@ -153,6 +155,7 @@ const cluster = (cursor: Cursor): ClusterSettings => {
     identity: (identity as ClusterSettings['identity'] | undefined) ?? 'kubelet',
     kubeconfig: string(at(row, 'kubeconfig'), /^\//, 'an absolute path is expected'),
     legacyLabels: boolean(at(row, 'legacyLabels')) ?? false,
+    spread: integer(at(row, 'spread'), 0, 86_400) ?? defaultSettings.cluster.spread,
   };
 };
 

@@ -2,13 +2,19 @@
  * One `Shim` of runtime.spinkube.dev/v1alpha1: JSON in, the `Handler` that a file with the same fields would give out.
  * Its name is the shim's name, so the binary is `containerd-shim-<metadata.name>`.
  */
+import type { ShimObject } from './cluster.ts';
 import type { Handler } from './desired.ts';
 import { at, type Cursor, required, string, table } from './shape.ts';
 import type { Policy } from './shim-artifact.ts';
 import { handlerOf } from './shim-fields.ts';
+import { revisionOf } from './turn.ts';
 
 /** What stands where a wish from a file has its path. */
 export const resourceFile = (name: string): string => `shims.runtime.spinkube.dev/${name}`;
+
+/** The other way round; undefined for the path of a file. */
+export const shimOfResource = (file: string): string | undefined =>
+  file.startsWith(resourceFile('')) ? file.slice(resourceFile('').length) : undefined;
 
 const rootOf = (object: unknown): Cursor => {
   const root: Cursor = {
@@ -30,8 +36,13 @@ export const parseShimResource = (object: unknown, policy: Policy): Handler => {
   const root = rootOf(object);
   const spec = at(root, 'spec');
   const fields = required(spec, table(spec, []));
+  const handler = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy);
+  const { metadata, spec: whole } = object as ShimObject;
+  // Of whoever writes objects without a schema; a strategy that cannot be read is none.
+  const scope = whole?.rolloutStrategy?.scope === 'all' ? 'all' : 'restarts';
   return {
-    ...handlerOf(fields, at(at(root, 'metadata'), 'name'), policy),
+    ...handler,
     where: { file: root.file },
+    order: { shim: metadata.name, revision: revisionOf(object as ShimObject), scope },
   };
 };

@@ -66,7 +66,9 @@ export const revisionOf = ({ spec }: ShimObject): string => {
   const meaning = Object.fromEntries(
     Object.entries(spec ?? {}).flatMap(([key, value]) => {
       if (orderFields.includes(key)) return [];
-      return [[key, key === 'runtimeClass' ? { handler: (value as { handler?: unknown }).handler } : value]];
+      return [
+        [key, key === 'runtimeClass' ? { handler: (value as { handler?: unknown } | null)?.handler } : value],
+      ];
     }),
   );
   return digestOf(canonical(meaning)).slice(0, 16);

@@ -9,10 +9,18 @@ import type { Host } from '../host/host.ts';
 import { pageOf } from '../host/reflector-objects.ts';
 import { type Answer, parseAnswer, printAnswer, type ShimObject } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
-import { printProblem, problemOf } from '../model/problem.ts';
+import type { Turns } from '../model/turns.ts';
+import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 
 export const shimsPath = '/apis/runtime.spinkube.dev/v1alpha1/shims';
 export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
+
+export const typeGone: Problem = {
+  code: 'api-missing',
+  message: 'the cluster has no resource type "shims"; what it asked for before stays served',
+  where: { file: typePath },
+  hint: 'kubectl apply -k bootstrap/ brings the type. Shims that do not come back with it within 10 minutes are removed.',
+};
 
 /**
  * A Shim that is gone is looked for again after a while, spread so that the nodes of a large cluster do not ask all at
@@ -32,8 +40,8 @@ export type View = {
 };
 
 export type AnswerKeeper = {
-  /** Reads what was believed before this start. */
-  restore(): Promise<void>;
+  /** Reads what was believed before this start, once; answers what was known of turns then. */
+  restore(): Promise<Turns | undefined>;
   /** To be called whenever the view changed. */
   look(view: View): void;
   /** The type is not there, or is being deleted with all that is of it. */
@@ -42,8 +50,8 @@ export type AnswerKeeper = {
   leave(): void;
 };
 
-/** `changed`: there is another answer, or the type came or went. */
-export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
+/** `changed`: there is another answer, or the type came or went. `turns`: kept beside it. */
+export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns | undefined): AnswerKeeper => {
   const { clock } = host;
   const state = {
     answer: undefined as Answer | undefined,
@@ -71,8 +79,16 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
   const isComingBack = (): boolean =>
     state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback;
 
-  const marked = ({ version, node, shims }: Answer): Answer =>
-    state.typeless || isComingBack() ? { version, node, shims, away: true } : { version, node, shims };
+  const marked = ({ version, node, shims }: Answer): Answer => {
+    const known = turns();
+    return {
+      version,
+      node,
+      shims,
+      ...(state.typeless || isComingBack() ? { away: true } : {}),
+      ...(known === undefined ? {} : { turns: known }),
+    };
+  };
 
   const put = (text: string): Promise<void> => host.files.put(paths.cluster, text, 0o600);
 
@@ -164,16 +180,18 @@ export const keepAnswer = (host: Host, changed: () => void): AnswerKeeper => {
 
   return {
     restore: async () => {
-      if (state.restored) return;
+      if (state.restored) return undefined;
       state.restored = true;
       const fact = await host.files.look(paths.cluster);
-      if (fact.kind !== 'regular') return;
+      if (fact.kind !== 'regular') return undefined;
       try {
         state.answer = parseAnswer(fact.text, paths.cluster);
         // How long the type has been back is not known; where it still is away, the first look finds out.
         if (state.answer.away) state.back = clock.elapsed();
+        return state.answer.turns;
       } catch {
         // A damaged file is told by `gather`; the first answer writes it anew.
+        return undefined;
       }
     },
     look: (view) => {

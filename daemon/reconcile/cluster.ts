@@ -11,10 +11,11 @@ import { canonical } from '../model/desired.ts';
 import type { ClusterFacts } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
-import { keepAnswer, shimsPath, typePath, type View } from './answer.ts';
+import { keepAnswer, shimsPath, typeGone, type View } from './answer.ts';
 import { findIdentity, type Identity } from './identity.ts';
 import { leaveCluster } from './leave-cluster.ts';
 import { makeNodeReport, type NodeReport, type Told } from './node-report.ts';
+import { keepTurns } from './turns.ts';
 
 export type Cluster = {
   /** Called at every tick: settings may have changed, a kubelet may have come. Returns at once. */
@@ -44,13 +45,6 @@ type Session = {
   denied: number | undefined;
 };
 
-const typeGone: Problem = {
-  code: 'api-missing',
-  message: 'the cluster has no resource type "shims"; what it asked for before stays served',
-  where: { file: typePath },
-  hint: 'kubectl apply -k bootstrap/ brings the type. Shims that do not come back with it within 10 minutes are removed.',
-};
-
 export const openCluster = (host: Host, wake: () => void): Cluster => {
   const state = {
     settings: undefined as ClusterSettings | undefined,
@@ -62,10 +56,12 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     identity: undefined as Identity | undefined,
     health: '',
   };
-  const answer = keepAnswer(host, () => {
+  const turns = keepTurns(host, () => state.session && answer.look(state.session.view), wake);
+  const heardMore = (): void => {
     noteHealth();
     wake();
-  });
+  };
+  const answer = keepAnswer(host, heardMore, turns.kept);
 
   const problem = (): Problem | undefined => {
     const { session } = state;
@@ -89,7 +85,10 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   const look = (session: Session): void => {
     if (state.session !== session) return;
     const [node] = session.nodes.current().items ?? [];
-    if (node) session.report.seen(node);
+    if (node) {
+      session.report.seen(node);
+      turns.seen(node);
+    }
     answer.look(session.view);
     noteHealth();
     const { items, problem } = session.shims.current();
@@ -105,6 +104,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     state.identity = undefined;
     state.trouble = undefined;
     answer.leave();
+    turns.leave();
     session?.report.close();
     session?.nodes.stop();
     session?.shims.stop();
@@ -120,7 +120,8 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   };
 
   const join = async (settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
-    await answer.restore();
+    const known = await answer.restore();
+    if (known) turns.restore(known);
     const identity = await findIdentity(host, settings);
     const overtaken = (): boolean => state.closed || state.settings !== settings;
     if (overtaken()) return;
@@ -223,6 +224,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       const mode = identity?.mode ?? state.settings?.identity ?? 'none';
       if (mode === 'none' || (!identity && !trouble)) return null;
       const confirmed = session?.shims.current().confirmed;
+      const controller = turns.controller();
       return {
         identity: mode,
         node: session?.view.node ?? null,
@@ -230,11 +232,15 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
         state: trouble ? 'stale' : confirmed === undefined ? 'connecting' : 'synced',
         confirmed: confirmed === undefined ? null : new Date(confirmed).toISOString(),
         ...(trouble ? { problem: trouble } : {}),
+        ...(controller === undefined ? {} : { controller }),
       };
     },
     tell: (told) => {
       // Of a node that starts, "all is served" would be said twice: before it knows what is asked for, and after.
-      if (state.session?.heard) state.session.report.tell(told, state.settings?.legacyLabels ?? false);
+      if (!state.session?.heard) return;
+      state.session.report.tell(told, state.settings?.legacyLabels ?? false);
+      const needed = told.report.handlers.flatMap((one) => (one.turn ? [one.turn] : []));
+      turns.need(needed, (state.settings?.spread ?? 0) * 1000, state.session.view.api);
     },
     close: () => {
       leave();

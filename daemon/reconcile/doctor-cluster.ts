@@ -9,6 +9,7 @@ import { hintOf, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { findIdentity, type Identity } from './identity.ts';
+import { leasePath } from './turns.ts';
 
 /**
  * What is asked of the API, one review each: the node authorizer does not list rules
@@ -78,7 +79,7 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
             hint: 'kubectl apply -k bootstrap/ brings the ClusterRole and its binding; a node may patch only its own Node.',
           },
     );
-    return [...checks, ...(await lastAnswer(host))];
+    return [...checks, await turns(api), ...(await lastAnswer(host))];
   } catch (error) {
     const problem = problemOf(error);
     return [
@@ -87,6 +88,28 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
     ];
   } finally {
     api?.close();
+  }
+};
+
+/** No right of ours: without it nodes go ahead as if there were no controller. */
+const turns = async (api: Api): Promise<Check> => {
+  try {
+    await api.request('GET', leasePath);
+    return good('turns', 'a controller gives turns, or did: its Lease can be read');
+  } catch (error) {
+    const { code } = problemOf(error);
+    if (code === 'api-missing')
+      return good(
+        'turns',
+        'no controller runs in this cluster: nodes go ahead alone, spread over cluster.spread',
+      );
+    if (code !== 'api-forbidden') throw error;
+    return {
+      what: 'turns',
+      verdict: 'warn',
+      says: 'this node may not read the Lease of the controller, so it goes ahead alone',
+      hint: 'kubectl apply -k bootstrap/controller/ grants it, where a controller shall give turns.',
+    };
   }
 };
 

@@ -8,7 +8,7 @@ import { headline, looking } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { Notifier } from '../host/notify.ts';
 import { watchFolders } from '../host/watch.ts';
-import type { Report } from '../model/outcome.ts';
+import type { Outcome, Report } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Cluster } from './cluster.ts';
@@ -93,7 +93,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         previous = await publish(pulse.host, ticked, previous, cluster.facts());
         last = told(previous, ticked);
         cluster.tell(last);
-        phase = phases[ticked.outcome.kind];
+        phase = phaseOf(ticked.outcome);
         watcher.set(watchable(ticked).map(host.files.real));
         await say(headline(previous));
       } else {
@@ -122,6 +122,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     watcher.close();
   }
 };
+
+/** A turn may be hours away, and whoever gives it wakes us: nothing is gained by looking every ten seconds. */
+const phaseOf = (outcome: Outcome): 'steady' | 'waiting' | 'failed' =>
+  outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'waits-for-turn')
+    ? 'steady'
+    : phases[outcome.kind];
 
 const phases = {
   converged: 'steady',

@@ -54,6 +54,8 @@ export const told = (report: Report, { before, desired, ledger }: Ticked): Told 
   return {
     report,
     desired: desired.handlers,
+    problems: desired.problems,
+    turns: desired.turns,
     installed: ledger.handlers,
     // A runtime that does not answer serves nothing that could be sworn to.
     serves: cri === undefined || cri.kind === 'silent' ? [] : cri.handlers,

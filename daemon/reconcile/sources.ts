@@ -4,13 +4,15 @@
  */
 import { paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
-import { type Answer, parseAnswer } from '../model/cluster.ts';
+import { type Answer, isHalted, parseAnswer, type ShimObject } from '../model/cluster.ts';
 import type { Desired, Handler } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import { parseShim } from '../model/shim.ts';
 import type { Policy } from '../model/shim-artifact.ts';
-import { parseShimResource, resourceFile } from '../model/shim-resource.ts';
+import { parseShimResource, resourceFile, shimOfResource } from '../model/shim-resource.ts';
+import { parseApproval, revisionOf } from '../model/turn.ts';
+import type { TurnFacts } from '../model/turns.ts';
 
 type Claim = {
   readonly handler: Handler;
@@ -24,6 +26,7 @@ type Said = {
   readonly claims: readonly Claim[];
   readonly problems: readonly Problem[];
   readonly lost: readonly string[];
+  readonly turns?: TurnFacts;
 };
 
 /** `clustered` false: the node's settings say that no cluster has a say here, which is no source that was lost. */
@@ -40,6 +43,7 @@ export const gather = async (
   const said = [await localFiles(host, policy, ofFiles)];
   if (clustered) said.push(await cluster(host, policy, ofCluster));
   const problems = said.flatMap((one) => one.problems);
+  const turns = said.find((one) => one.turns)?.turns;
   return {
     handlers: settle(
       said.flatMap((one) => one.claims),
@@ -48,10 +52,11 @@ export const gather = async (
     ),
     problems,
     lost: said.flatMap((one) => one.lost),
+    ...(turns ? { turns } : {}),
   };
 };
 
-const isResource = (file: string): boolean => file.startsWith(resourceFile(''));
+const isResource = (file: string): boolean => shimOfResource(file) !== undefined;
 
 /** What is in force of a source that does not answer. */
 const keep = (source: Claim['source'], handlers: readonly Handler[]): readonly Claim[] =>
@@ -144,7 +149,24 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
       claims.push(...kept.filter((one) => one.handler.where.file === file));
     }
   }
-  return { claims, problems, lost };
+  return { claims, problems, lost, turns: turnsOf(answer) };
+};
+
+const turnsOf = ({ shims, turns }: Answer): TurnFacts => ({
+  approval: parseApproval(turns?.approved),
+  controller: turns?.controller,
+  alone: turns?.alone ?? {},
+  shims: Object.fromEntries(shims.map((shim) => [shim.metadata.name, standingOf(shim)])),
+});
+
+const standingOf = (shim: ShimObject): TurnFacts['shims'][string] => {
+  const revision = revisionOf(shim);
+  const { spec, status } = shim;
+  return {
+    revision,
+    paused: spec?.rolloutStrategy?.paused === true,
+    stopped: isHalted(shim) && status?.rollout?.revision === revision,
+  };
 };
 
 /**

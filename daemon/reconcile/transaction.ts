@@ -7,6 +7,7 @@ import type { Journal, Ledger } from '../model/ledger.ts';
 import type { Step, StepKind } from '../model/plan.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import { badOf } from '../decide/tried.ts';
 import { activate, mustActivate, prove, quiet } from './activation.ts';
 import { dropJournal, saveJournal, saveLedger } from './state.ts';
 import { paths } from '../decide/paths.ts';
@@ -229,7 +230,7 @@ const undo = async (run: Run): Promise<Ended> => {
   // Only what the runtime disproved is bad; a full disk, a race or a lost bus may be gone at the next try.
   const bad =
     restarted && problem.code !== 'systemd-unreachable'
-      ? { revision: run.journal.plan.revision, problem: outcome, at: host.clock.now() }
+      ? badOf(run.journal, outcome, host.clock.now())
       : run.journal.ledger.bad;
   run.ledger = { ...run.journal.ledger, restarts: run.ledger.restarts, trusted: run.ledger.trusted, bad };
   const [stuck] = left;

@@ -103,15 +103,22 @@ t.test('no message repeats a password', async (t) => {
 t.test(
   'the cluster: as the kubelet unless said otherwise, and in no identity that is misspelt',
   async (t) => {
-    t.same(parse('').cluster, { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false });
+    t.same(parse('').cluster, {
+      identity: 'kubelet',
+      kubeconfig: undefined,
+      legacyLabels: false,
+      spread: 300,
+    });
     t.same(
       parse(
         '[cluster]\nidentity = "serviceaccount"\nkubeconfig = "/etc/k/kubelet.conf"\nlegacyLabels = true\n',
       ).cluster,
-      { identity: 'serviceaccount', kubeconfig: '/etc/k/kubelet.conf', legacyLabels: true },
+      { identity: 'serviceaccount', kubeconfig: '/etc/k/kubelet.conf', legacyLabels: true, spread: 300 },
     );
     t.match(problem('[cluster]\nidentity = "admin"\n'), { code: 'bad-settings', where: { file, line: 2 } });
     t.match(problem('[cluster]\nkubeconfig = "kubelet.conf"\n'), { where: { line: 2 } });
+    t.equal(parse('[cluster]\nspread = 0\n').cluster.spread, 0, 'all at once is a choice');
+    t.match(problem('[cluster]\nspread = -1\n'), { code: 'bad-settings', where: { line: 2 } });
     t.match(problem('[cluster]\nlabels = true\n'), { code: 'unknown-key', where: { line: 2 } });
   },
 );

@@ -1,5 +1,7 @@
 import t from 'tap';
+import type { ShimObject } from '../../daemon/model/cluster.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
+import { revisionOf } from '../../daemon/model/turn.ts';
 import { type Problem, printProblem, problemOf } from '../../daemon/model/problem.ts';
 import { parseShim } from '../../daemon/model/shim.ts';
 import type { Policy } from '../../daemon/model/shim-artifact.ts';
@@ -56,7 +58,12 @@ sha256 = "${sum}"`,
     strict,
   );
   const handler = parseShimResource(given, strict);
-  t.same(handler, { ...fromFile, where: { file: 'shims.runtime.spinkube.dev/spin-v2' } } satisfies Handler);
+  const order = { shim: 'spin-v2', revision: revisionOf(given as ShimObject), scope: 'restarts' } as const;
+  t.same(handler, {
+    ...fromFile,
+    where: { file: 'shims.runtime.spinkube.dev/spin-v2' },
+    order,
+  } satisfies Handler);
   t.match(handler, { name: 'spin', shim: 'spin-v2', options: { SystemdCgroup: true, Root: '/run/x' } });
   t.equal(handler.where.file, resourceFile('spin-v2'));
 });

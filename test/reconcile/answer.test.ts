@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Labels, ShimObject } from '../../daemon/model/cluster.ts';
+import type { Turns } from '../../daemon/model/turns.ts';
 import { keepAnswer, shimsPath, typePath, type View } from '../../daemon/reconcile/answer.ts';
 import { bareRoot } from './bare-root.ts';
 import { scriptedApi } from './scripted-api.ts';
@@ -91,6 +92,7 @@ const setUp = (t: Test) => {
     labels: {} as Labels | undefined,
     missing: false,
     current: true,
+    turns: undefined as Turns | undefined,
   };
   answers.set(`GET ${typePath}`, whole);
   answers.set(`GET ${shimsPath}`, () => listOf(shown.shims ?? []));
@@ -104,9 +106,13 @@ const setUp = (t: Test) => {
   const changes = { count: 0 };
   const file = join(root, 'var/lib/rcm-node/cluster.json');
   const make = () =>
-    keepAnswer({ ...bare, clock, files }, () => {
-      changes.count++;
-    });
+    keepAnswer(
+      { ...bare, clock, files },
+      () => {
+        changes.count++;
+      },
+      () => shown.turns,
+    );
   const state = { keeper: make() };
   return {
     file,
@@ -116,9 +122,9 @@ const setUp = (t: Test) => {
     changes,
     shown,
     pass,
-    again: async (): Promise<void> => {
+    again: async (): Promise<Turns | undefined> => {
       state.keeper = make();
-      await state.keeper.restore();
+      return state.keeper.restore();
     },
     typeless: () => state.keeper.typeless(),
     leave: async (): Promise<void> => {

@@ -29,7 +29,12 @@ const start = async (t: Test) => {
     cluster.close();
     await sleep(100);
   });
-  const settings = { identity: 'kubelet', kubeconfig: given.kubeconfig, legacyLabels: false } as const;
+  const settings = {
+    identity: 'kubelet',
+    kubeconfig: given.kubeconfig,
+    legacyLabels: false,
+    spread: 0,
+  } as const;
   const asked = (): readonly string[] => {
     try {
       const text = readFileSync(join(given.root, 'var/lib/rcm-node/cluster.json'), 'utf8');

@@ -11,7 +11,7 @@ t.test('doctor names the node, and each right that is missing', needsOpenssl, as
   const { host } = hostOf(root);
   const settings = {
     ...defaultSettings,
-    cluster: { identity: 'kubelet', kubeconfig, legacyLabels: false },
+    cluster: { identity: 'kubelet', kubeconfig, legacyLabels: false, spread: 0 },
   } as const;
   t.match(await clusterChecks(host, settings), [
     { what: 'cluster', verdict: 'good', says: /knows this node as n \(kubelet/ },
@@ -53,7 +53,7 @@ t.test('a service account needs the next token, too', needsOpenssl, async (t) =>
     join(root, 'var/lib/rcm-node/identity/token'),
     `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln\n`,
   );
-  const cluster = { identity: 'serviceaccount', kubeconfig, legacyLabels: false } as const;
+  const cluster = { identity: 'serviceaccount', kubeconfig, legacyLabels: false, spread: 0 } as const;
   world.denied = ['create serviceaccounts'];
   t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [
     { what: 'cluster', verdict: 'good', says: /\(serviceaccount/ },
@@ -73,7 +73,7 @@ t.test(
     const { kubeconfig, root } = await startServer(t);
     const { host } = hostOf(root);
     writeFileSync(kubeconfig, 'users: {');
-    const cluster = { identity: 'kubelet', kubeconfig, legacyLabels: false } as const;
+    const cluster = { identity: 'kubelet', kubeconfig, legacyLabels: false, spread: 0 } as const;
     t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [
       { what: 'cluster', verdict: 'bad', says: /kubelet\.conf/, hint: /kubeconfig/ },
     ]);

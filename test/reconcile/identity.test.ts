@@ -22,7 +22,12 @@ const setUp = async (t: Test, identity: 'kubelet' | 'serviceaccount') => {
   const { host, lines } = hostOf(given.root);
   mkdirSync(join(given.root, 'var/lib/rcm-node/identity'), { recursive: true });
   const file = join(given.root, 'var/lib/rcm-node/identity/token');
-  const found = await findIdentity(host, { identity, kubeconfig: given.kubeconfig, legacyLabels: false });
+  const found = await findIdentity(host, {
+    identity,
+    kubeconfig: given.kubeconfig,
+    legacyLabels: false,
+    spread: 0,
+  });
   if (!found) throw new Error('there is an identity');
   const open = async () => {
     const api = await found.connect();
@@ -117,8 +122,11 @@ t.test('an answer without a token keeps the one there is, and is told once', nee
 t.test('where no kubelet is there is no identity, and with "none" none is looked for', async (t) => {
   const { host } = hostOf(t.testdir({}));
   t.equal(
-    await findIdentity(host, { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false }),
+    await findIdentity(host, { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false, spread: 0 }),
     undefined,
   );
-  t.equal(await findIdentity(host, { identity: 'none', kubeconfig: '/x', legacyLabels: false }), undefined);
+  t.equal(
+    await findIdentity(host, { identity: 'none', kubeconfig: '/x', legacyLabels: false, spread: 0 }),
+    undefined,
+  );
 });

@@ -1,0 +1,57 @@
+/**
+ * Which changes have to wait for their turn: those of the configuration that a Shim asks for. What a local file asks for,
+ * what repairs or adopts what stands already, and what a person forces never waits.
+ */
+import { canonical, type Handler } from '../model/desired.ts';
+import type { Problem } from '../model/problem.ts';
+import type { NeededTurn } from '../model/turns.ts';
+import { handlerTable } from '../runtimes/containerd.ts';
+import type { Scene, Table } from './scene.ts';
+import { revisionHere, turnOf, waitsForTurn } from './turn.ts';
+
+/** A change that needs a turn; with `held` it is not made now. */
+export type Gate = { readonly turn: NeededTurn; readonly held?: Problem };
+
+/** The table of a handler as it was put in place, under the default handler's options of now. */
+export const tableInForce = (scene: Scene, name: string, options: Table): Table | undefined => {
+  const installed = scene.before.ledger.handlers[name];
+  return installed && handlerTable(installed.handler, installed.path, options);
+};
+
+/** Of a handler that is asked for. Undefined: it needs no turn. */
+export const gateOf = (
+  scene: Scene,
+  handler: Handler,
+  asked: { readonly table: Table; readonly key: string | undefined },
+  options: Table,
+): Gate | undefined => {
+  const { order, name } = handler;
+  if (!order) return undefined;
+  const installed = scene.before.ledger.handlers[name];
+  const isSame = [tableInForce(scene, name, options), scene.present[name]].some(
+    (table) => table !== undefined && canonical(table) === canonical(asked.table),
+  );
+  const isArtifact = order.scope === 'all' && installed !== undefined && installed.key !== asked.key;
+  return isSame && !isArtifact ? undefined : gate(scene, name, order.shim, order.revision);
+};
+
+/** Of a handler that nobody asks for any more. */
+export const gateOfRemoval = (scene: Scene, name: string): Gate | undefined => {
+  const order = scene.before.ledger.handlers[name]?.handler.order;
+  const { turns } = scene.desired;
+  // Its Shim may live on under another handler: both are one change, and one approval.
+  return order && turns && gate(scene, name, order.shim, revisionHere(turns, order.shim));
+};
+
+const gate = (scene: Scene, name: string, shim: string, revision: string): Gate | undefined => {
+  const { turns } = scene.desired;
+  if (!turns || scene.rules.force) return undefined;
+  const turn = turnOf(turns, shim, revision, scene.before.now);
+  const { bad } = scene.before.ledger;
+  if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision) {
+    // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
+    const message = `it failed its proof here and is left alone until it changes: ${bad.problem.message}`;
+    return { turn: { shim, revision }, held: { code: 'known-bad', handler: name, message } };
+  }
+  return turn.hold === undefined ? { turn } : { turn, held: waitsForTurn(turn, name, turns) };
+};

@@ -1,0 +1,46 @@
+/** Handlers that nobody asks for any more, and why some of them stay for now. */
+import type { RuntimeFacts } from '../model/observed.ts';
+import type { Problem } from '../model/problem.ts';
+import { type Gate, gateOfRemoval } from './gate.ts';
+import type { Scene } from './scene.ts';
+
+export type Removal = {
+  readonly name: string;
+  readonly source: string;
+  readonly gate: Gate | undefined;
+  /** Why it stays; undefined: it goes. */
+  readonly problem: Problem | undefined;
+};
+
+export const removals = (scene: Scene): readonly Removal[] => {
+  const { before, runtime, rules, present } = scene;
+  const desired = new Set(scene.desired.handlers.map((handler) => handler.name));
+  const known = new Set([...Object.keys(present), ...Object.keys(before.ledger.handlers)]);
+  return [...known].flatMap((name): Removal[] => {
+    if (desired.has(name)) return [];
+    const gate = gateOfRemoval(scene, name);
+    // Somebody took it out of our text. That is put right as long as it may not go; else it is what is asked for.
+    if (!(name in present) && !gate?.held) return [];
+    const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
+    const used = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
+    return [{ name, source, gate, problem: gate?.held ?? used }];
+  });
+};
+
+/** It stays while a sandbox uses it: its operations need the configuration. */
+const inUse = (runtime: RuntimeFacts, name: string): Problem | undefined => {
+  const { cri } = runtime;
+  if (cri.kind === 'silent')
+    return {
+      code: 'handler-in-use',
+      handler: name,
+      message: `whether Pods use "${name}" cannot be found out: ${cri.why}`,
+    };
+  const count = cri.sandboxes.filter((sandbox) => sandbox.handler === name).length;
+  if (count === 0) return undefined;
+  return {
+    code: 'handler-in-use',
+    handler: name,
+    message: `"${name}" is used by ${count} ${count === 1 ? 'sandbox' : 'sandboxes'}`,
+  };
+};

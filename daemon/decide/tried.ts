@@ -1,0 +1,34 @@
+/** Which revisions of Shims a plan takes up: where it fails its proof, these are what failed here. */
+import type { Journal, Ledger } from '../model/ledger.ts';
+import type { Problem } from '../model/problem.ts';
+import { goneRevision } from '../model/turn.ts';
+
+type Bad = NonNullable<Ledger['bad']>;
+
+/** What the ledger keeps of a plan that the runtime disproved. */
+export const badOf = (journal: Pick<Journal, 'plan' | 'ledger'>, problem: Problem, at: number): Bad => ({
+  revision: journal.plan.revision,
+  problem,
+  at,
+  ...triedWith(journal),
+});
+
+/** What the plan left as it was has no part in its failure. */
+const triedWith = ({ plan, ledger }: Pick<Journal, 'plan' | 'ledger'>): Pick<Bad, 'tried'> => {
+  const record = plan.steps.find((step) => step.kind === 'record');
+  if (!record) return {};
+  const after = record.ledger.handlers;
+  const gone = Object.keys(ledger.handlers).flatMap((name): [string, string][] => {
+    const shim = name in after ? undefined : ledger.handlers[name]?.handler.order?.shim;
+    return shim === undefined ? [] : [[shim, goneRevision]];
+  });
+  const taken = Object.entries(after).flatMap(([name, { handler }]): [string, string][] => {
+    const { order } = handler;
+    const was = ledger.handlers[name]?.handler.order;
+    return !order || (was?.shim === order.shim && was.revision === order.revision)
+      ? []
+      : [[order.shim, order.revision]];
+  });
+  const tried = Object.fromEntries([...gone, ...taken]);
+  return Object.keys(tried).length === 0 ? {} : { tried };
+};

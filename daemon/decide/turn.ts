@@ -1,0 +1,105 @@
+/**
+ * Whose turn it is: a change of the runtime's configuration that a Shim brings waits until the controller approves it for
+ * this node, or, where no controller is, until this node's own moment. Pure; what it is told is kept in cluster.json.
+ */
+import type { Problem } from '../model/problem.ts';
+import { goneRevision } from '../model/turn.ts';
+import type { Hold, NeededTurn, TurnFacts } from '../model/turns.ts';
+
+const minute = 60_000;
+
+/** So long a look tells whether somebody gives turns: a node that was off for a week knows nothing of today. */
+const believedMs = 30 * minute;
+
+/** What the cluster asks of a Shim here, now. */
+export const revisionHere = (facts: TurnFacts, shim: string): string =>
+  Object.hasOwn(facts.shims, shim) ? (facts.shims[shim]?.revision ?? goneRevision) : goneRevision;
+
+/** Whether this change has its turn, and if not, why. */
+export const turnOf = (facts: TurnFacts, shim: string, revision: string, now: number): NeededTurn => {
+  const hold = holdOf(facts, shim, revision, now);
+  return { shim, revision, ...(hold === undefined ? {} : { hold }) };
+};
+
+const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): Hold | undefined => {
+  const { approval, controller } = facts;
+  const own = Object.hasOwn(facts.shims, shim) ? facts.shims[shim] : undefined;
+  const approved = approval && Object.hasOwn(approval.shims, shim) ? approval.shims[shim] : undefined;
+  if (approval && approved === revision && Date.parse(approval.until) > now) return undefined;
+  if (own?.paused) return 'paused';
+  const known = controller && Math.abs(now - Date.parse(controller.looked)) <= believedMs;
+  if (known && controller.answer === 'alive') return own?.stopped ? 'stopped' : 'queued';
+  if (own?.stopped) return 'stopped';
+  if (!known) return 'unknown';
+  const moment = Object.hasOwn(facts.alone, shim) ? facts.alone[shim] : undefined;
+  return moment?.revision === revision && Date.parse(moment.at) <= now ? undefined : 'alone';
+};
+
+const says: Readonly<Record<Hold, { readonly why: string; readonly hint?: string }>> = {
+  paused: {
+    why: 'its rolloutStrategy is paused',
+    hint: 'It goes on when spec.rolloutStrategy.paused of the Shim is taken away.',
+  },
+  stopped: {
+    why: 'its rollout was stopped because nodes failed',
+    hint: 'kubectl describe shim names the nodes. It goes on with another revision, or with a new value of the annotation rcm.spinkube.dev/resume.',
+  },
+  queued: { why: 'the controller has not approved it for this node yet' },
+  alone: { why: 'no controller runs in this cluster, so this node goes ahead alone' },
+  unknown: { why: 'whether a controller gives turns is being found out' },
+};
+
+/** Nothing in it changes while it waits: a line that differs at every tick would be logged at every tick. */
+export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts): Problem => {
+  const { why, hint } = says[turn.hold ?? 'unknown'];
+  const { shim, revision } = turn;
+  const at = turn.hold === 'alone' && Object.hasOwn(facts.alone, shim) ? facts.alone[shim] : undefined;
+  const when = at?.revision === revision ? ` at ${at.at.replace(/\.\d+Z$/, 'Z')}` : '';
+  const what =
+    revision === goneRevision
+      ? `the end of the Shim "${shim}"`
+      : `the Shim "${shim}" (${revision.slice(0, 8)})`;
+  return {
+    code: 'waits-for-turn',
+    handler,
+    message: `${what} waits for its turn: ${why}${when}`,
+    ...(hint === undefined ? {} : { hint }),
+  };
+};
+
+/** A Lease of the controller as one look saw it, and when. */
+export type LeaseLook = {
+  /** Its renewTime, whatever it is; '' where it has none. */
+  readonly renewed: string;
+  /** Milliseconds of a clock that never jumps, of the first look that saw this renewTime. */
+  readonly since: number;
+};
+
+const still = { leastMs: 90_000, oldMs: 10 * minute } as const;
+
+/**
+ * Whether who holds the Lease is alive. Its clock need not be ours: what counts is that the time in it moves. Only a very
+ * old one is believed at first sight.
+ */
+export const judgeLease = (
+  before: LeaseLook | undefined,
+  renewed: string,
+  elapsed: number,
+  now: number,
+): { readonly answer: 'alive' | 'none'; readonly look: LeaseLook } => {
+  const time = Date.parse(renewed);
+  if (before?.renewed === renewed) {
+    const gone = elapsed - before.since >= still.leastMs;
+    const old = Number.isNaN(time) || now - time > still.oldMs;
+    return { answer: gone || old ? 'none' : 'alive', look: before };
+  }
+  const old = before === undefined && (Number.isNaN(time) || now - time > still.oldMs);
+  return { answer: old ? 'none' : 'alive', look: { renewed, since: elapsed } };
+};
+
+/** Milliseconds until the Lease is looked at again, after so many looks that told something. */
+export const nextLook = (looks: number, random: number): number =>
+  looks === 1 ? 2 * minute : 10 * minute * (0.5 + random);
+
+/** After a look that told nothing, since the API server is away. */
+export const lookAgain = (random: number): number => 30_000 * (0.5 + random);

@@ -1,0 +1,208 @@
+/**
+ * Keeps what a node has to know of whose turn it is: the approval on its own Node, whether a controller is there to give
+ * one, and else the moment at which this node goes ahead by itself. What is kept goes to cluster.json, where `gather`
+ * reads it.
+ */
+import { judgeLease, type LeaseLook, lookAgain, nextLook } from '../decide/turn.ts';
+import type { Api } from '../host/api.ts';
+import type { Host } from '../host/host.ts';
+import type { NodeObject } from '../model/cluster.ts';
+import { canonical } from '../model/desired.ts';
+import { printProblem, problemOf } from '../model/problem.ts';
+import { approvedKey, goneRevision } from '../model/turn.ts';
+import {
+  type AloneTime,
+  type ControllerFact,
+  type NeededTurn,
+  trimTurns,
+  type Turns,
+} from '../model/turns.ts';
+
+/** Of the controller: its Deployment, its namespace and this are in bootstrap/controller. */
+export const leasePath = '/apis/coordination.k8s.io/v1/namespaces/rcm-node/leases/rcm-node-controller';
+
+/** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
+const freshMs = 600_000;
+
+/** A timer may ring a little before its time. */
+const lateMs = 50;
+
+export type TurnKeeper = {
+  /** What was kept before this start. */
+  restore(turns: Turns | undefined): void;
+  /** For cluster.json. */
+  kept(): Turns | undefined;
+  /** What the own Node says now. */
+  seen(node: NodeObject): void;
+  /** Which turns the last tick needed, given or not; `api` is undefined while there is no connection. */
+  need(needed: readonly NeededTurn[], spreadMs: number, api: Api | undefined): void;
+  /** Whether a controller gives turns; undefined while nothing needs one. */
+  controller(): 'alive' | 'none' | 'unknown' | undefined;
+  /** The connection in use is left. */
+  leave(): void;
+};
+
+/** `changed`: what is kept is another; `wake`: this node's own moment has come. */
+export const keepTurns = (host: Host, changed: () => void, wake: () => void): TurnKeeper => {
+  const { clock } = host;
+  const state = {
+    node: undefined as NodeObject | undefined,
+    approved: undefined as string | undefined,
+    fact: undefined as ControllerFact | undefined,
+    alone: {} as Readonly<Record<string, AloneTime>>,
+    needed: [] as readonly NeededTurn[],
+    spreadMs: 0,
+    look: undefined as LeaseLook | undefined,
+    /** Ends the looks at the Lease that are under way. */
+    end: undefined as AbortController | undefined,
+    timer: undefined as NodeJS.Timeout | undefined,
+    kept: '',
+  };
+
+  const kept = (): Turns | undefined =>
+    trimTurns({ approved: state.approved, controller: state.fact, alone: state.alone });
+
+  const note = (): void => {
+    const text = canonical(kept() ?? null);
+    if (text === state.kept) return;
+    state.kept = text;
+    changed();
+  };
+
+  const isFresh = (now: number): boolean => {
+    const made = Date.parse(state.node?.metadata.creationTimestamp ?? '');
+    return now - made < freshMs;
+  };
+
+  /** One moment for all that waits: several changes shall stay one restart. */
+  const draw = (): void => {
+    const now = clock.now();
+    const due = state.fact?.answer === 'none' ? state.needed.filter(goesAlone) : [];
+    const before = state.alone;
+    const isDrawn = ({ shim, revision }: NeededTurn): boolean => {
+      const own = before[shim];
+      return own?.revision === revision && Date.parse(own.at) - now <= state.spreadMs;
+    };
+    const drawn = due.filter(isDrawn).map(({ shim }) => before[shim]?.at ?? '');
+    const shared = drawn.filter((at) => Date.parse(at) > now).sort()[0];
+    const wait = isFresh(now) ? 0 : clock.random() * state.spreadMs;
+    const at = shared ?? new Date(now + wait).toISOString();
+    state.alone = Object.fromEntries(
+      due.map((one) => [
+        one.shim,
+        { revision: one.revision, at: isDrawn(one) ? (before[one.shim]?.at ?? at) : at },
+      ]),
+    );
+    const added = due.filter((one) => !isDrawn(one)).map(nameOf);
+    if (added.length > 0)
+      host.log('info', `no controller runs in this cluster: this node goes ahead alone at ${at}`, {
+        shims: [...new Set(added)],
+      });
+    ring(now);
+  };
+
+  const ring = (now: number): void => {
+    clearTimeout(state.timer);
+    state.timer = undefined;
+    const ahead = Object.values(state.alone)
+      .map(({ at }) => Date.parse(at) - now)
+      .filter((ms) => ms > 0);
+    if (ahead.length === 0) return;
+    state.timer = setTimeout(wake, Math.min(...ahead) + lateMs);
+    state.timer.unref();
+  };
+
+  const learn = (answer: ControllerFact['answer']): void => {
+    if (answer === 'alive' && state.fact?.answer !== 'alive')
+      host.log('info', 'a controller gives turns in this cluster: this node waits for its approval');
+    state.fact = { answer, looked: new Date(clock.now()).toISOString() };
+    draw();
+    note();
+  };
+
+  /** Answers whether something was learned. */
+  const lookOnce = async (api: Api, signal: AbortSignal): Promise<boolean> => {
+    try {
+      const renewed = renewTimeOf(await api.request('GET', leasePath));
+      if (signal.aborted) return false;
+      const { answer, look } = judgeLease(state.look, renewed, clock.elapsed(), clock.now());
+      state.look = look;
+      learn(answer);
+      return true;
+    } catch (error) {
+      const problem = problemOf(error);
+      if (signal.aborted) return false;
+      if (problem.code !== 'api-missing' && problem.code !== 'api-forbidden') {
+        host.log('debug', `the Lease of the controller: ${printProblem(problem)}`);
+        return false;
+      }
+      // Where nobody granted nodes to read it, nobody has brought a controller either: they come together.
+      state.look = undefined;
+      learn('none');
+      return true;
+    }
+  };
+
+  const watch = async (api: Api, signal: AbortSignal): Promise<void> => {
+    let looks = 0;
+    while (!signal.aborted) {
+      const told = await lookOnce(api, signal);
+      if (told) looks++;
+      await clock.sleep(told ? nextLook(looks, clock.random()) : lookAgain(clock.random()), signal);
+    }
+  };
+
+  const stop = (): void => {
+    state.end?.abort();
+    state.end = undefined;
+  };
+
+  return {
+    restore: (turns) => {
+      state.approved = turns?.approved;
+      state.fact = turns?.controller;
+      state.alone = turns?.alone ?? {};
+      state.kept = canonical(kept() ?? null);
+    },
+    kept,
+    seen: (node) => {
+      state.node = node;
+      state.approved = node.metadata.annotations?.[approvedKey];
+      note();
+    },
+    need: (needed, spreadMs, api) => {
+      state.needed = needed;
+      state.spreadMs = spreadMs;
+      if (needed.length === 0) {
+        stop();
+        state.fact = undefined;
+        state.look = undefined;
+      } else if (api && !state.end) {
+        state.end = new AbortController();
+        void watch(api, state.end.signal);
+      }
+      draw();
+      note();
+    },
+    controller: () => (state.needed.length === 0 ? undefined : (state.fact?.answer ?? 'unknown')),
+    leave: () => {
+      stop();
+      clearTimeout(state.timer);
+      state.timer = undefined;
+      state.node = undefined;
+    },
+  };
+};
+
+/** What a person or a controller halted is not for a node to go ahead with; nor does its moment come meanwhile. */
+const goesAlone = ({ hold }: NeededTurn): boolean => hold !== 'paused' && hold !== 'stopped';
+
+const nameOf = ({ shim, revision }: NeededTurn): string =>
+  revision === goneRevision ? `${shim} (gone)` : shim;
+
+const renewTimeOf = (lease: unknown): string => {
+  const { renewTime } = ((lease as { spec?: unknown } | null)?.spec ?? {}) as {
+    readonly renewTime?: unknown;
+  };
+  return typeof renewTime === 'string' ? renewTime : '';
+};

@@ -1,0 +1,110 @@
+import t from 'tap';
+import {
+  judgeLease,
+  lookAgain,
+  nextLook,
+  revisionHere,
+  turnOf,
+  waitsForTurn,
+} from '../../daemon/decide/turn.ts';
+import type { TurnFacts } from '../../daemon/model/turns.ts';
+
+const now = Date.parse('2027-01-15T08:00:00.000Z');
+const iso = (ms: number): string => new Date(now + ms).toISOString();
+const minute = 60_000;
+
+const facts = (over: Partial<TurnFacts> = {}): TurnFacts => ({
+  approval: undefined,
+  controller: undefined,
+  alone: {},
+  shims: { spin: { revision: 'r1', paused: false, stopped: false } },
+  ...over,
+});
+const none = { answer: 'none', looked: iso(-minute) } as const;
+const alive = { answer: 'alive', looked: iso(-minute) } as const;
+const holdOf = (given: TurnFacts, revision = 'r1', shim = 'spin') => turnOf(given, shim, revision, now).hold;
+
+t.test('an approval of this revision is a turn, until it runs out', async (t) => {
+  const approval = (ms: number, revision = 'r1') => ({ until: iso(ms), shims: { spin: revision } });
+  t.equal(holdOf(facts({ approval: approval(minute), controller: alive })), undefined);
+  t.equal(holdOf(facts({ approval: approval(-1), controller: alive })), 'queued', 'it ran out');
+  t.equal(holdOf(facts({ approval: approval(0), controller: alive })), 'queued');
+  t.equal(holdOf(facts({ approval: approval(minute, 'r0'), controller: alive })), 'queued', 'of another one');
+  t.equal(holdOf(facts({ approval: approval(minute), controller: alive }), 'r1', 'wws'), 'queued');
+  t.equal(holdOf(facts({ approval: approval(minute, '-'), controller: alive }), '-'), undefined);
+  t.equal(holdOf(facts({ approval: { until: iso(minute), shims: {} } }), 'r1', 'toString'), 'unknown');
+});
+
+t.test('what is paused waits, with a controller and without one', async (t) => {
+  const shims = { spin: { revision: 'r1', paused: true, stopped: false } };
+  const alone = { spin: { revision: 'r1', at: iso(-minute) } };
+  t.equal(holdOf(facts({ shims, controller: alive })), 'paused');
+  t.equal(holdOf(facts({ shims, controller: none, alone })), 'paused');
+  const approval = { until: iso(minute), shims: { spin: 'r1' } };
+  t.equal(holdOf(facts({ shims, approval })), undefined, 'what was approved before goes through');
+});
+
+t.test('a rollout that was stopped stays so when its controller is gone', async (t) => {
+  const shims = { spin: { revision: 'r1', paused: false, stopped: true } };
+  const alone = { spin: { revision: 'r1', at: iso(-minute) } };
+  for (const controller of [alive, none, undefined])
+    t.equal(holdOf(facts({ shims, controller, alone })), 'stopped');
+});
+
+t.test('without a controller a node goes ahead at its own moment, with that revision alone', async (t) => {
+  const at = (ms: number, revision = 'r1') =>
+    facts({ controller: none, alone: { spin: { revision, at: iso(ms) } } });
+  t.equal(holdOf(facts({ controller: none })), 'alone', 'no moment yet');
+  t.equal(holdOf(at(1)), 'alone');
+  t.equal(holdOf(at(0)), undefined);
+  t.equal(holdOf(at(-minute, 'r0')), 'alone', 'another revision has another moment');
+  t.equal(holdOf({ ...at(-minute), controller: alive }), 'queued', 'one came meanwhile');
+  t.equal(holdOf({ ...at(-minute), controller: undefined }), 'unknown');
+  const old = { answer: 'none', looked: iso(-31 * minute) } as const;
+  t.equal(holdOf({ ...at(-minute), controller: old }), 'unknown', 'who was off for long looks again first');
+});
+
+t.test('a Shim that does not select this node any more is awaited as gone', async (t) => {
+  t.equal(revisionHere(facts(), 'spin'), 'r1');
+  t.equal(revisionHere(facts(), 'wws'), '-');
+  t.equal(revisionHere(facts(), 'constructor'), '-');
+});
+
+t.test('whoever waits is told for what, and until when where that is known', async (t) => {
+  const given = facts({ controller: none, alone: { spin: { revision: 'r1', at: iso(minute) } } });
+  const problem = waitsForTurn(turnOf(given, 'spin', 'r1', now), 'h', given);
+  t.match(problem, {
+    code: 'waits-for-turn',
+    handler: 'h',
+    message: /no controller .* alone at 2027-01-15T08:01:00Z$/,
+  });
+  const gone = waitsForTurn({ shim: 'spin', revision: '-', hold: 'queued' }, 'h', given);
+  t.match(gone.message, /^the end of the Shim "spin" waits for its turn/);
+  const stopped = waitsForTurn({ shim: 'spin', revision: 'r1', hold: 'stopped' }, 'h', given);
+  t.match(stopped.hint, /rcm\.spinkube\.dev\/resume/);
+});
+
+t.test('a Lease is alive while its time moves, whatever time that is', async (t) => {
+  const first = judgeLease(undefined, iso(-1000), 0, now);
+  t.equal(first.answer, 'alive', 'young at first sight');
+  t.equal(judgeLease(first.look, iso(-1000), 89_000, now).answer, 'alive', 'too soon to tell');
+  t.equal(judgeLease(first.look, iso(-1000), 120_000, now).answer, 'none', 'it stands still');
+  const moved = judgeLease(first.look, iso(5000), 120_000, now);
+  t.equal(moved.answer, 'alive');
+  t.equal(moved.look.since, 120_000);
+
+  const skewed = judgeLease(undefined, iso(-60 * minute), 0, now);
+  t.equal(skewed.answer, 'none', 'old at first sight');
+  t.equal(
+    judgeLease(skewed.look, iso(-58 * minute), 120_000, now).answer,
+    'alive',
+    'a clock that is wrong, and moves',
+  );
+  t.equal(judgeLease(undefined, '', 0, now).answer, 'none', 'nobody ever held it');
+});
+
+t.test('looks at the Lease are few, and spread', async (t) => {
+  t.equal(nextLook(1, 0.9), 2 * minute);
+  t.same([nextLook(2, 0), nextLook(3, 0.5), nextLook(9, 1)], [5 * minute, 10 * minute, 15 * minute]);
+  t.same([lookAgain(0), lookAgain(1)], [15_000, 45_000]);
+});
