@@ -31,10 +31,18 @@ export const admitShims = async (cluster: Cluster): Promise<void> => {
     await cluster.kubectl(['apply', '-f', join(bootstrapFolder, file)]);
 };
 
+/** Where no controller runs a node would wait for minutes with what restarts its runtime. */
+export const atOnce = '[cluster]\nspread = 0\n';
+
+export const actAtOnce = async (node: TestNode): Promise<void> => {
+  await node.run(['mkdir', '-p', '/etc/rcm-node']);
+  await node.writeFile('/etc/rcm-node/config.toml', atOnce);
+};
+
 /** The service without the DaemonSet, which has tests of its own. */
 export const startRcmNode = async (node: ClusterNode, progress: Progress): Promise<void> => {
   await installRcmNode(node.host, { from: await builtExecutable(progress) });
-  await node.host.writeFile('/etc/rcm-node/config.toml', 'interval = 5\n');
+  await node.host.writeFile('/etc/rcm-node/config.toml', `interval = 5\n${atOnce}`);
   await node.host.run(['mkdir', '-p', '/etc/rcm-node/shims.d']);
   await node.host.run(['systemctl', 'enable', '--now', 'rcm-node']);
 };

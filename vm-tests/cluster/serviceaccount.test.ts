@@ -5,7 +5,7 @@ import { tokenFacts } from '../../daemon/decide/token.ts';
 import { rcmNode } from '../node/service.ts';
 import { makeStandInShim } from '../node/shim.ts';
 import { clusterFor } from './cluster.ts';
-import { importBootstrap, nodeBinds, untilReady } from './rcm-node.ts';
+import { actAtOnce, importBootstrap, nodeBinds, untilReady } from './rcm-node.ts';
 import { bootstrapFolder, runtimeClassYaml, shimYaml } from './wishes.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -17,6 +17,7 @@ const binds = await nodeBinds(progress);
 const cluster = await clusterFor(t);
 const node = await cluster.joinNode({ suite: 'trixie', name: 'node-a', binds });
 await importBootstrap(node.host);
+await actAtOnce(node.host);
 
 const facts = async () => tokenFacts((await node.host.readFile(tokenFile)).trim());
 

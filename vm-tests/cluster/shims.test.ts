@@ -18,7 +18,16 @@ import { makeStandInShim } from '../node/shim.ts';
 import { makeWasmedgeBundle } from '../node/wasmedge.ts';
 import { clusterFor } from './cluster.ts';
 import type { ClusterNode } from './join.ts';
-import { importBootstrap, marksOf, nodeBinds, servedByLabel, untilMarked, untilReady } from './rcm-node.ts';
+import {
+  actAtOnce,
+  atOnce,
+  importBootstrap,
+  marksOf,
+  nodeBinds,
+  servedByLabel,
+  untilMarked,
+  untilReady,
+} from './rcm-node.ts';
 import {
   bootstrapFolder,
   phaseOf,
@@ -48,6 +57,7 @@ const join = async (suite: 'bookworm' | 'trixie' | 'forky', name: string): Promi
   const node = await cluster.joinNode({ suite, name, labels: { release: suite }, binds });
   starts.set(node, await startsOf(node.host));
   await importBootstrap(node.host);
+  await actAtOnce(node.host);
   await node.importImage(helloOciImage('wait'));
   return node;
 };
@@ -269,15 +279,16 @@ t.test('a Shim that a Pod uses goes when the Pod is gone, elsewhere at once', as
 t.test('labels as runtime-class-manager sets them come and go with the setting', async (t) => {
   const settings = '/etc/rcm-node/config.toml';
   const label = async () => (await a.object()).metadata.labels.wasmedge;
-  await a.host.writeFile(settings, '[cluster]\nlegacyLabels = true\n');
+  await a.host.writeFile(settings, `${atOnce}legacyLabels = true\n`);
   await cluster.waitFor('node-a has the label', async () => (await label()) === 'provisioned');
-  await a.host.writeFile(settings, 'interval = 5\n');
+  await a.host.writeFile(settings, `interval = 5\n${atOnce}`);
   await cluster.waitFor('node-a lost the label', async () => (await label()) === undefined);
   t.strictSame(servedByLabel(marksOf(await a.object())), ['wasmedge']);
 });
 
 t.test('in steady state a node asks nothing and writes nothing', async (t) => {
-  for (const { host } of cluster.nodes) await host.writeFile('/etc/rcm-node/config.toml', 'interval = 5\n');
+  for (const { host } of cluster.nodes)
+    await host.writeFile('/etc/rcm-node/config.toml', `interval = 5\n${atOnce}`);
   const at = (await untilReport(a.host, 'a tick', () => true)).at;
   const since = new Date().toISOString();
   await untilReport(
