@@ -1,0 +1,93 @@
+/**
+ * Holds back what takes away while the type of Shims is away or going: its definition deleted takes all Shims with it,
+ * and that is no wish that nodes stop serving.
+ */
+import { type Api, ApiFailure } from '../daemon/host/api.ts';
+import type { Clock } from '../daemon/host/host.ts';
+import type { Log } from '../daemon/host/log.ts';
+import { approvedKey, goneRevision, parseApproval } from '../daemon/model/turn.ts';
+import type { Decision, NodeChange, ShimFacts, View } from './model/fleet.ts';
+import { finalizer } from './model/marks.ts';
+
+export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
+
+export type Caution = {
+  /** The type was seen to be away: what comes back with it has time to do so. */
+  away(): void;
+  /** The same decision, or what of it takes nothing. Throws what the API says. */
+  weigh(decision: Decision, view: View): Promise<Decision>;
+};
+
+/** As long as nodes wait, too. */
+const returnMs = 600_000;
+const believedMs = 10_000;
+
+const takesFromNode = ({ annotations, labels }: NodeChange): boolean =>
+  Object.values(labels).includes(null) ||
+  Object.values(parseApproval(annotations[approvedKey] ?? undefined)?.shims ?? {}).includes(goneRevision);
+
+const takesFinalizer = ({ shim }: { readonly shim: ShimFacts }): boolean => shim.deleting;
+
+export const makeCaution = (api: Api, clock: Clock, log: Log): Caution => {
+  const state = {
+    awayUntil: Number.NEGATIVE_INFINITY,
+    asked: undefined as { readonly at: number; readonly stands: boolean } | undefined,
+    said: false,
+  };
+
+  /** A definition that is being deleted lets nobody create, before its objects go one by one. */
+  const stands = async (): Promise<boolean> => {
+    if (state.asked !== undefined && clock.elapsed() - state.asked.at < believedMs) return state.asked.stands;
+    const found = await api.request('GET', typePath).then(
+      (answer) => {
+        const { resources } = answer as {
+          readonly resources?: readonly { readonly name?: unknown; readonly verbs?: readonly unknown[] }[];
+        };
+        return resources?.find(({ name }) => name === 'shims')?.verbs?.includes('create') === true;
+      },
+      (error: unknown) => {
+        if (error instanceof ApiFailure && error.status === 404) return false;
+        throw error;
+      },
+    );
+    state.asked = { at: clock.elapsed(), stands: found };
+    return found;
+  };
+
+  const away = (): void => {
+    if (!state.said) log('warn', 'the type of Shims is away or being deleted: nothing is taken from nodes');
+    state.said = true;
+    state.awayUntil = clock.elapsed() + returnMs;
+    state.asked = undefined;
+  };
+
+  /** Nobody would ever end the deletion of the definition if the Shims were kept. */
+  const letGo = (view: View) =>
+    view.shims
+      .filter(({ deleting, finalizers }) => deleting && finalizers.includes(finalizer))
+      .map((shim) => ({ shim, finalizers: shim.finalizers.filter((one) => one !== finalizer) }));
+
+  return {
+    away,
+    weigh: async (decision, view) => {
+      const { nodes, classes, finalizers } = decision;
+      const takes =
+        nodes.some(takesFromNode) ||
+        classes.some(({ kind }) => kind === 'delete') ||
+        finalizers.some(takesFinalizer);
+      if (!takes) return decision;
+      const isThere = await stands();
+      if (!isThere) away();
+      else if (clock.elapsed() >= state.awayUntil) {
+        state.said = false;
+        return decision;
+      }
+      return {
+        ...decision,
+        nodes: nodes.filter((change) => !takesFromNode(change)),
+        classes: classes.filter(({ kind }) => kind !== 'delete'),
+        finalizers: isThere ? finalizers.filter((change) => !takesFinalizer(change)) : letGo(view),
+      };
+    },
+  };
+};

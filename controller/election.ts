@@ -1,0 +1,175 @@
+/**
+ * Which one of several controllers works: the one that holds the Lease. It stops well before anybody else may take it over,
+ * by its own clock alone, because the server's may say anything.
+ */
+import { type Api, ApiFailure } from '../daemon/host/api.ts';
+import type { Clock } from '../daemon/host/host.ts';
+import type { Log } from '../daemon/host/log.ts';
+import { printProblem, problemOf } from '../daemon/model/problem.ts';
+import { type Lease, leaseBody, parseLease } from './model/lease.ts';
+
+export type Election = {
+  /** Asked before each single write. */
+  holds(): boolean;
+  /** `elapsed` of the last time that the API server answered with what was asked for. */
+  reached(): number | undefined;
+  /** `elapsed` of the last round: it goes on whatever the API server does. */
+  beat(): number;
+  /** Ends the work, and gives the Lease back. */
+  stop(): Promise<void>;
+};
+
+export type Timing = {
+  /** For so long others leave a Lease alone that is not renewed. */
+  readonly durationMs: number;
+  readonly renewMs: number;
+  /** After so long without a renewal the work stops: what is still on its way has the rest of the duration. */
+  readonly giveUpMs: number;
+};
+
+const usual: Timing = { durationMs: 15_000, renewMs: 5_000, giveUpMs: 10_000 };
+
+export const elect = (given: {
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly namespace: string;
+  readonly name: string;
+  readonly identity: string;
+  readonly timing?: Timing;
+  /** The work may begin. */
+  onLead(): void;
+  /** It has to have stopped writing when this returns; `kindly`: what is under way may end. */
+  onLose(kindly: boolean): Promise<void>;
+}): Election => {
+  const { api, clock, log, namespace, name, identity, timing = usual } = given;
+  const folder = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+  const path = `${folder}/${encodeURIComponent(name)}`;
+  const deadlineMs = Math.ceil(timing.giveUpMs * 0.3);
+  const stopping = new AbortController();
+  const state = {
+    lease: undefined as Lease | undefined,
+    /** The Lease of somebody, and `elapsed` since when it has not changed. */
+    observed: undefined as { readonly mark: string; readonly since: number } | undefined,
+    /** When the renewal in force was asked for: the server wrote it later, whenever that was. */
+    renewed: undefined as { readonly elapsed: number; readonly now: number } | undefined,
+    leads: false,
+    timer: undefined as NodeJS.Timeout | undefined,
+    reached: undefined as number | undefined,
+    beat: clock.elapsed(),
+    said: '',
+  };
+
+  const holds = (): boolean => {
+    const { leads, renewed } = state;
+    if (!leads || renewed === undefined) return false;
+    // Of a machine that slept, only the wall clock tells.
+    return clock.elapsed() - renewed.elapsed < timing.giveUpMs && clock.now() - renewed.now < timing.giveUpMs;
+  };
+
+  const lose = (why: string, kindly = false): Promise<void> => {
+    clearTimeout(state.timer);
+    if (!state.leads) return Promise.resolve();
+    state.leads = false;
+    log(kindly ? 'info' : 'warn', `no longer the leader: ${why}`, { identity });
+    return given.onLose(kindly);
+  };
+
+  const lead = (lease: Lease, elapsed: number, now: number): void => {
+    state.lease = lease;
+    state.renewed = { elapsed, now };
+    clearTimeout(state.timer);
+    const left = timing.giveUpMs - (clock.elapsed() - elapsed);
+    state.timer = setTimeout(() => void lose('the Lease could not be renewed'), Math.max(left, 0));
+    if (state.leads || stopping.signal.aborted) return;
+    state.leads = true;
+    log('info', 'leader', { identity, namespace, lease: name });
+    given.onLead();
+  };
+
+  const read = async (signal?: AbortSignal): Promise<Lease | undefined> => {
+    try {
+      const how = { deadlineMs, ...(signal === undefined ? {} : { signal }) };
+      return parseLease(await api.request('GET', path, how));
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status === 404) return undefined;
+      throw error;
+    }
+  };
+
+  const write = async (former: Lease | undefined, holder: string, signal?: AbortSignal): Promise<Lease> => {
+    const body = leaseBody({
+      ...{ name, namespace, holder, former },
+      durationMs: timing.durationMs,
+      now: clock.now(),
+    });
+    const how = { body, deadlineMs, ...(signal === undefined ? {} : { signal }) };
+    return parseLease(
+      former === undefined ? await api.request('POST', folder, how) : await api.request('PUT', path, how),
+    );
+  };
+
+  const isTaken = ({ holder, renewed, resourceVersion, durationMs }: Lease): boolean => {
+    if (holder === '' || holder === identity) return false;
+    const mark = `${holder} ${renewed} ${resourceVersion}`;
+    if (state.observed?.mark !== mark) state.observed = { mark, since: clock.elapsed() };
+    return clock.elapsed() - state.observed.since <= durationMs;
+  };
+
+  const round = async (): Promise<void> => {
+    const known = state.leads ? state.lease : await read(stopping.signal);
+    state.reached = clock.elapsed();
+    if (known !== undefined && isTaken(known)) return lose(`${known.holder} has the Lease`);
+    const asked = { elapsed: clock.elapsed(), now: clock.now() };
+    try {
+      lead(await write(known, identity, stopping.signal), asked.elapsed, asked.now);
+    } catch (error) {
+      if (!(error instanceof ApiFailure && error.status === 409)) throw error;
+      // Somebody was faster, or an answer to us was lost: the Lease itself tells.
+      state.lease = await read(stopping.signal);
+      if (state.lease === undefined || state.lease.holder !== identity)
+        await lose(`${state.lease?.holder ?? 'nobody'} has the Lease`);
+    }
+    state.reached = clock.elapsed();
+  };
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      state.beat = clock.elapsed();
+      const failed = await round().then(
+        () => '',
+        (error: unknown) => {
+          const problem = problemOf(error);
+          if (!stopping.signal.aborted && state.said !== problem.code)
+            log('warn', `the Lease cannot be had: ${printProblem(problem)}`, { code: problem.code });
+          // Deleted under our hands: then it is made anew.
+          if (error instanceof ApiFailure && error.status === 404) void lose('the Lease is gone');
+          return problem.code;
+        },
+      );
+      state.said = failed;
+      const pause = failed !== '' && state.leads ? timing.renewMs / 5 : timing.renewMs;
+      await clock.sleep(pause * (state.leads ? 1 : 0.8 + 0.4 * clock.random()), stopping.signal);
+    }
+  };
+  const running = run();
+
+  /** Read anew, because of a renewal that was cut off nobody knows whether it arrived. */
+  const giveBack = async (): Promise<void> => {
+    const lease = await read();
+    if (lease?.holder === identity) await write(lease, '');
+  };
+
+  return {
+    holds,
+    reached: () => state.reached,
+    beat: () => state.beat,
+    stop: async () => {
+      const held = state.leads;
+      stopping.abort();
+      await lose('it was told to end', true);
+      await running;
+      if (held) await giveBack().catch((error: unknown) => log('debug', printProblem(problemOf(error))));
+    },
+  };
+};

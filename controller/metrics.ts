@@ -1,0 +1,65 @@
+/** Figures for Prometheus, in its text format. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+
+const table = {
+  rcm_controller_leader: ['gauge', 'Whether this one is the leader.'],
+  rcm_controller_passes_total: ['counter', 'Times that everything was looked at and carried out.'],
+  rcm_controller_pass_seconds_total: ['counter', 'Time that these passes took, their writes included.'],
+  rcm_controller_decide_seconds_total: ['counter', 'Time of these in which nothing else could be done.'],
+  rcm_controller_pass_running_seconds: ['gauge', 'How long the pass under way has made no progress.'],
+  rcm_controller_nodes: ['gauge', 'Nodes of the cluster.'],
+  rcm_controller_shims: ['gauge', 'Shims of the cluster.'],
+  rcm_controller_shim_nodes: [
+    'gauge',
+    'Nodes of a Shim, by state; a node may be in several: target, ready, updated, failed.',
+  ],
+  rcm_controller_rollouts_stopped: ['gauge', 'Shims whose rollout stopped because nodes failed.'],
+  rcm_controller_requests_total: ['counter', 'Requests to the API server by verb and answer.'],
+  rcm_controller_errors_total: ['counter', 'What went wrong, by code.'],
+  rcm_controller_watch_age_seconds: ['gauge', 'Since when nothing was heard on a watch; a minute is usual.'],
+  rcm_controller_writes_waiting: ['gauge', 'Writes that failed and wait to be tried again.'],
+  process_resident_memory_bytes: ['gauge', 'Memory of this process.'],
+} as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;
+
+export type MetricName = keyof typeof table;
+type LabelsOf = Readonly<Record<string, string>>;
+
+export type Metrics = {
+  add(name: MetricName, labels?: LabelsOf, by?: number): void;
+  set(name: MetricName, value: number, labels?: LabelsOf): void;
+  /** All rows of that name: for what may not be there any more. */
+  clear(name: MetricName): void;
+  print(): string;
+};
+
+const escaped = (text: string): string =>
+  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+
+const printLabels = (labels: LabelsOf): string => {
+  const all = Object.entries(labels).map(([key, value]) => `${key}="${escaped(value)}"`);
+  return all.length === 0 ? '' : `{${all.join(',')}}`;
+};
+
+export const makeMetrics = (): Metrics => {
+  const rows = new Map<MetricName, Map<string, number>>();
+  const row = (name: MetricName): Map<string, number> => {
+    const found = rows.get(name) ?? new Map<string, number>();
+    rows.set(name, found);
+    return found;
+  };
+  return {
+    add: (name, labels = {}, by = 1) => {
+      const key = printLabels(labels);
+      row(name).set(key, (row(name).get(key) ?? 0) + by);
+    },
+    set: (name, value, labels = {}) => void row(name).set(printLabels(labels), value),
+    clear: (name) => void rows.delete(name),
+    print: () =>
+      Object.entries(table)
+        .map(([name, [type, help]]) => {
+          const values = [...(rows.get(name as MetricName) ?? [])];
+          const lines = values.map(([labels, value]) => `${name}${labels} ${value}\n`).join('');
+          return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines}`;
+        })
+        .join(''),
+  };
+};

@@ -1,0 +1,69 @@
+/** The Lease by which one of several controllers works: what it says, and what is written into it. */
+export type Lease = {
+  readonly resourceVersion: string;
+  /** Empty: nobody's. */
+  readonly holder: string;
+  readonly durationMs: number;
+  /** As it stands there: by it one sees whether its holder still lives. */
+  readonly renewed: string;
+  readonly acquired: string;
+  readonly transitions: number;
+};
+
+type Table = Readonly<Record<string, unknown>>;
+
+const tableOf = (value: unknown): Table =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Table) : {};
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+const countOf = (value: unknown): number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
+
+/** What is missing of it was never written: then it is nobody's. */
+export const parseLease = (value: unknown): Lease => {
+  const { metadata, spec } = tableOf(value);
+  const { holderIdentity, leaseDurationSeconds, renewTime, acquireTime, leaseTransitions } = tableOf(spec);
+  return {
+    resourceVersion: textOf(tableOf(metadata).resourceVersion),
+    holder: textOf(holderIdentity),
+    durationMs: countOf(leaseDurationSeconds) * 1000,
+    renewed: textOf(renewTime),
+    acquired: textOf(acquireTime),
+    transitions: countOf(leaseTransitions),
+  };
+};
+
+/** MicroTime wants six digits. */
+const micro = (now: number): string => new Date(now).toISOString().replace(/\.(\d{3})Z$/, '.$1000Z');
+
+/**
+ * What to write over `former`. Its resourceVersion goes along, so that of two who try one fails. An empty holder gives it
+ * back: for a second, because nothing is no duration.
+ */
+export const leaseBody = (given: {
+  readonly name: string;
+  readonly namespace: string;
+  readonly holder: string;
+  readonly durationMs: number;
+  readonly now: number;
+  readonly former: Lease | undefined;
+}): unknown => {
+  const { name, namespace, holder, durationMs, now, former } = given;
+  const same = former !== undefined && (former.holder === holder || holder === '');
+  return {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: {
+      name,
+      namespace,
+      ...(former === undefined ? {} : { resourceVersion: former.resourceVersion }),
+    },
+    spec: {
+      holderIdentity: holder,
+      leaseDurationSeconds: holder === '' ? 1 : Math.ceil(durationMs / 1000),
+      renewTime: micro(now),
+      acquireTime: same && former.acquired !== '' ? former.acquired : micro(now),
+      leaseTransitions: (former?.transitions ?? 0) + (same ? 0 : 1),
+    },
+  };
+};

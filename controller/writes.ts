@@ -1,0 +1,124 @@
+/**
+ * How writes are tried: so many at once and in a second, each with pauses of its own after failures, and all of them after
+ * one that says that the server has enough.
+ */
+import { ApiFailure } from '../daemon/host/api.ts';
+import type { Clock } from '../daemon/host/host.ts';
+import type { Log } from '../daemon/host/log.ts';
+import { paceOf, retryPause } from '../daemon/decide/watching.ts';
+import { type Code, printProblem, problemOf } from '../daemon/model/problem.ts';
+import type { Metrics } from './metrics.ts';
+
+export type Writes = {
+  /** Whether it may be tried now. */
+  isDue(key: string): boolean;
+  /** False: it failed, or was not tried; it is told here, and may be tried again after a pause. */
+  attempt(key: string, write: () => Promise<void>): Promise<boolean>;
+  /** Over all items, some at a time. */
+  each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void>;
+  /** Forgets what has not been asked for of late. */
+  tidy(): void;
+  /** `elapsed` when something that failed is due again; undefined: nothing waits. */
+  nextDue(): number | undefined;
+  /** `elapsed` of the last write that ended, well or not. */
+  lastEnd(): number;
+};
+
+const atOnce = 8;
+const everyMs = 20;
+/** What may be saved up while nothing is written. */
+const burst = 25;
+const forgetMs = 900_000;
+
+/** Of these the next one would fail as well. */
+const isForAll = (error: unknown): boolean =>
+  !(error instanceof ApiFailure) ||
+  error.status === undefined ||
+  error.status === 429 ||
+  error.status === 503;
+
+export const makeWrites = (given: {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Not any more: what is cut off then is no failure. */
+  stopped(): boolean;
+}): Writes => {
+  const { clock, log, metrics, stopped } = given;
+  const waiting = new Map<string, { readonly failures: number; readonly notBefore: number }>();
+  const state = { next: clock.elapsed(), pausedUntil: 0, inARow: 0, lastEnd: clock.elapsed() };
+  /** What was told, until something works again. */
+  const told = new Set<string>();
+
+  const turn = async (): Promise<void> => {
+    const now = clock.elapsed();
+    state.next = Math.max(state.next, now - burst * everyMs) + everyMs;
+    if (state.next > now) await clock.sleep(state.next - now);
+  };
+
+  const failed = (key: string, error: unknown): void => {
+    const problem = problemOf(error);
+    const failures = (waiting.get(key)?.failures ?? 0) + 1;
+    const forAll = isForAll(error);
+    state.inARow = forAll ? state.inARow + 1 : 0;
+    const pause = retryPause({
+      failures: forAll ? Math.max(failures, Math.ceil(state.inARow / atOnce)) : failures,
+      pace: paceOf(problem.code),
+      retryAfterMs: error instanceof ApiFailure ? error.retryAfterMs : undefined,
+      random: clock.random(),
+    });
+    waiting.set(key, { failures, notBefore: clock.elapsed() + pause });
+    if (forAll) state.pausedUntil = Math.max(state.pausedUntil, clock.elapsed() + pause);
+    metrics.add('rcm_controller_errors_total', { code: problem.code });
+    const [what = ''] = key.split('/', 1);
+    const mark = `${what} ${problem.code}`;
+    const known = told.has(mark);
+    told.add(mark);
+    const isRace = (['api-conflict', 'api-missing'] satisfies Code[] as Code[]).includes(problem.code);
+    log(isRace || known ? 'debug' : 'warn', `${key} could not be written: ${printProblem(problem)}`, {
+      code: problem.code,
+    });
+  };
+
+  const isDue: Writes['isDue'] = (key) =>
+    clock.elapsed() >= Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0);
+
+  return {
+    isDue,
+    attempt: async (key, write) => {
+      if (stopped() || !isDue(key)) return false;
+      await turn();
+      if (stopped() || !isDue(key)) return false;
+      try {
+        await write();
+        waiting.delete(key);
+        state.inARow = 0;
+        told.clear();
+        return true;
+      } catch (error) {
+        if (!stopped()) failed(key, error);
+        return false;
+      } finally {
+        state.lastEnd = clock.elapsed();
+      }
+    },
+    each: async (items, work) => {
+      const rest = items[Symbol.iterator]();
+      const worker = async (): Promise<void> => {
+        for (let one = rest.next(); !one.done; one = rest.next()) await work(one.value);
+      };
+      await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+    },
+    tidy: () => {
+      const oldest = clock.elapsed() - forgetMs;
+      for (const [key, { notBefore }] of waiting) if (notBefore < oldest) waiting.delete(key);
+      metrics.set('rcm_controller_writes_waiting', waiting.size);
+    },
+    nextDue: () => {
+      const now = clock.elapsed();
+      const due = [...waiting.values()].map(({ notBefore }) => notBefore).filter((at) => at > now);
+      return due.length === 0 ? undefined : Math.max(state.pausedUntil, Math.min(...due));
+    },
+    lastEnd: () => state.lastEnd,
+  };
+};

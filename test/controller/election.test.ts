@@ -1,0 +1,140 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { connectApi } from '../../daemon/host/api.ts';
+import { realClock } from '../../daemon/host/host.ts';
+import { elect } from '../../controller/election.ts';
+import { needsOpenssl } from '../host/api-server.ts';
+import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-server.ts';
+
+const timing = { durationMs: 1000, renewMs: 100, giveUpMs: 500 };
+
+/** A candidate that notes when it leads and when it has to stop. */
+const stand = (t: Test, fleet: FleetServer, identity: string, clock = realClock) => {
+  const seen: string[] = [];
+  const api = connectApi(fleet.credentials, clock);
+  const { log, lines } = keepLog();
+  const election = elect({
+    ...{ api, clock, log, identity, timing },
+    namespace: 'rcm-node',
+    name: 'lease',
+    onLead: () => void seen.push('lead'),
+    onLose: async (kindly) => void seen.push(kindly ? 'end' : 'lose'),
+  });
+  t.teardown(async () => {
+    await election.stop();
+    api.close();
+  });
+  return { election, seen, lines, api };
+};
+
+const holder = (fleet: FleetServer): unknown =>
+  (fleet.get(paths.leases, 'lease')?.spec as { holderIdentity?: string } | undefined)?.holderIdentity;
+
+t.test(
+  'of two candidates one leads, and the other when that gave the Lease back',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const one = stand(t, fleet, 'one');
+    await until(() => one.election.holds());
+    const other = stand(t, fleet, 'other');
+    await sleep(400);
+    t.same(other.seen, []);
+    t.ok(one.election.holds(), 'renewed meanwhile');
+    t.match(fleet.get(paths.leases, 'lease'), {
+      spec: { holderIdentity: 'one', leaseDurationSeconds: 1, leaseTransitions: 1 },
+    });
+    await one.election.stop();
+    t.same(one.seen, ['lead', 'end']);
+    t.notOk(one.election.holds());
+    await until(() => other.election.holds());
+    t.equal(holder(fleet), 'other');
+    t.match(fleet.get(paths.leases, 'lease'), { spec: { leaseTransitions: 2 } });
+  },
+);
+
+t.test(
+  'a leader that was killed is followed, when it has stopped by its own clock',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const killed = stand(t, fleet, 'killed');
+    await until(() => killed.election.holds());
+    const other = stand(t, fleet, 'other');
+    await sleep(200);
+    t.same(other.seen, []);
+    killed.api.close();
+    while (!other.election.holds()) {
+      if (killed.election.holds()) t.notOk(other.election.holds(), 'never both');
+      await sleep(5);
+    }
+    t.same(killed.seen, ['lead', 'lose']);
+  },
+);
+
+t.test(
+  'an API server that is away has the leader stop before anybody may follow',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const one = stand(t, fleet, 'one');
+    await until(() => one.election.holds());
+    const other = stand(t, fleet, 'other');
+    fleet.world.fail = ({ method, body }) => (method === 'PUT' && body.includes('"one"') ? 0 : undefined);
+    await until(() => other.election.holds());
+    t.notOk(one.election.holds());
+    t.same(one.seen, ['lead', 'lose']);
+    fleet.world.fail = () => undefined;
+    await other.election.stop();
+    await until(() => one.election.holds());
+    t.same(one.seen, ['lead', 'lose', 'lead'], 'and goes on when it is its turn again');
+    t.equal(one.lines.filter(({ message }) => /cannot be had/.test(message)).length, 1, 'said once');
+  },
+);
+
+t.test('an answer that never comes is no renewal', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const one = stand(t, fleet, 'one');
+  await until(() => one.election.holds());
+  fleet.world.delay = () => sleep(600_000, undefined, { ref: false });
+  await until(() => one.seen.includes('lose'));
+  t.notOk(one.election.holds());
+  fleet.world.delay = () => undefined;
+});
+
+t.test('a machine that slept does not lead when it wakes', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const skew = { ms: 0 };
+  const one = stand(t, fleet, 'one', { ...realClock, now: () => Date.now() + skew.ms });
+  await until(() => one.election.holds());
+  skew.ms = 3_600_000;
+  t.notOk(one.election.holds(), 'though its timers say nothing');
+});
+
+t.test('a Lease that somebody else took is not fought for', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const one = stand(t, fleet, 'one');
+  await until(() => one.election.holds());
+  const lease = fleet.get(paths.leases, 'lease');
+  const spec = { holderIdentity: 'thief', leaseDurationSeconds: 60, renewTime: 'now' };
+  fleet.put(paths.leases, { ...lease, metadata: { name: 'lease', namespace: 'rcm-node' }, spec });
+  await until(() => one.seen.includes('lose'));
+  t.equal(holder(fleet), 'thief');
+  await sleep(300);
+  t.same(one.seen, ['lead', 'lose']);
+});
+
+t.test(
+  'without the right, or without the namespace, it says so and goes on trying',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    fleet.world.fail = () => 403;
+    const one = stand(t, fleet, 'one');
+    await until(() => one.lines.some(({ message }) => /the Lease cannot be had: .*403/.test(message)));
+    t.equal(one.election.reached(), undefined);
+    fleet.world.fail = () => undefined;
+    await until(() => one.election.holds());
+    t.ok(one.election.reached());
+  },
+);
