@@ -56,7 +56,7 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
     /** Ends the looks at the Lease that are under way. */
     end: undefined as AbortController | undefined,
     timer: undefined as NodeJS.Timeout | undefined,
-    kept: '',
+    kept: canonical(null),
   };
 
   const kept = (): Turns | undefined =>

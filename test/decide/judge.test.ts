@@ -102,6 +102,11 @@ t.test('what is wrong with one shim degrades the node, and is named', async (t) 
     kind: 'degraded',
     problems: [problem('bad-toml'), one],
   });
+  const bad = problem('known-bad');
+  t.same(judge(decision({ handlers: [handler('removing', bad)] }), [], undefined), {
+    kind: 'degraded',
+    problems: [bad],
+  });
   for (const code of ['fight', 'known-bad'] as const)
     t.same(judge(decision({ notes: [problem(code)] }), [], undefined), {
       kind: 'degraded',
@@ -110,17 +115,22 @@ t.test('what is wrong with one shim degrades the node, and is named', async (t) 
 });
 
 t.test('what only takes time is waited for', async (t) => {
-  const used = problem('handler-in-use');
+  const [used, turn] = [problem('handler-in-use'), problem('waits-for-turn')];
   t.same(
     judge(
       decision({
-        handlers: [handler('removing', used), handler('removing'), handler('pending')],
+        handlers: [
+          handler('removing', used),
+          handler('removing'),
+          handler('pending'),
+          handler('pending', turn),
+        ],
         notes: [problem('restart-budget')],
       }),
       [],
       undefined,
     ),
-    { kind: 'waiting', for: [used, problem('restart-budget')] },
+    { kind: 'waiting', for: [used, turn, problem('restart-budget')] },
   );
   const steps = { kind: 'steps', revision: 'r', steps: [], because: [], disrupts: false } as const;
   t.match(judge(decision({ plan: steps }), [], undefined), {

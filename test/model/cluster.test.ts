@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseAnswer, printAnswer, trimShim } from '../../daemon/model/cluster.ts';
+import { parseAnswer, printAnswer, type ShimObject, trimShim } from '../../daemon/model/cluster.ts';
 import { problemOf } from '../../daemon/model/problem.ts';
 
 const file = '/var/lib/rcm-node/cluster.json';
@@ -10,8 +10,14 @@ const answer = {
 } as const;
 
 t.test('an answer survives the disk', async (t) => {
-  for (const one of [answer, { ...answer, away: true } as const])
+  const turns = { approved: 'x', alone: { spin: { revision: 'r', at: '2027-01-15T08:00:00.000Z' } } };
+  for (const one of [answer, { ...answer, away: true } as const, { ...answer, turns }])
     t.same(parseAnswer(printAnswer(one), file), one);
+});
+
+t.test('what is damaged in its turns is not known, and the wishes stand', async (t) => {
+  const text = JSON.stringify({ ...answer, turns: { approved: 1, controller: 'x' } });
+  t.same(parseAnswer(text, file), answer);
 });
 
 t.test('half an answer, or one of a newer version, is none', async (t) => {
@@ -56,3 +62,20 @@ t.test('status and bookkeeping of others are no reason to write the answer again
     spec: {},
   });
 });
+
+t.test(
+  'how far a rollout is concerns no node; that it stands still does, also when nobody is there to say so',
+  async (t) => {
+    const of = (phase: string) => ({
+      metadata: { name: 'spin' },
+      status: { nodes: 3, rollout: { revision: 'r', phase, since: 's', stoppedBy: ['a'] } },
+    });
+    for (const phase of ['Rolling', 'Paused', 'Complete'])
+      t.same(trimShim(of(phase) as ShimObject), { metadata: { name: 'spin' } });
+    for (const phase of ['Stopped', 'Refused'])
+      t.same(trimShim(of(phase) as ShimObject), {
+        metadata: { name: 'spin' },
+        status: { rollout: { revision: 'r', phase, since: 's' } },
+      });
+  },
+);

@@ -20,6 +20,8 @@ export const startServer = async (t: Test) => {
     node: { metadata: { name: 'n', uid: 'u', labels: { on: 'yes' } } } as NodeObject,
     shims: [] as readonly ShimObject[],
     forbidden: false,
+    /** Of the controller; undefined: there is none. */
+    lease: undefined as object | 'forbidden' | undefined,
     username: 'system:node:n',
     /** What a TokenRequest gives. */
     token: '',
@@ -86,6 +88,8 @@ export const startServer = async (t: Test) => {
       response.on('close', () => world.watches.delete(response));
       return;
     }
+    if (path.includes('/leases/') && world.lease === 'forbidden') return refuse(response, 403, 'no');
+    if (path.includes('/leases/') && world.lease) return json(response, world.lease);
     if (path === `${nodePath}/n`) return json(response, world.node);
     if (world.held && path === shimPath) return world.held.push(() => void handle(asked, response));
     const items = path === nodePath ? [world.node] : path === shimPath ? world.shims : undefined;

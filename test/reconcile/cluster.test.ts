@@ -5,8 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { annotations } from '../../daemon/decide/node-status.ts';
 import type { ShimObject } from '../../daemon/model/cluster.ts';
+import { emptyLedger } from '../../daemon/model/ledger.ts';
+import type { HandlerReport } from '../../daemon/model/plan.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
+import { approvedKey, printApproval } from '../../daemon/model/turn.ts';
 import { type Cluster, openCluster } from '../../daemon/reconcile/cluster.ts';
+import { gather } from '../../daemon/reconcile/sources.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { hostOf, nodePath, shimPath, startServer, until } from './cluster-server.ts';
 import { told } from './told.ts';
@@ -232,5 +236,45 @@ t.test(
     t.match(cluster.facts(), { state: 'stale', problem: { code: 'api-forbidden' } }, 'still said');
     world.forbidden = false;
     await until(() => cluster.facts()?.node === 'm' && cluster.facts()?.state === 'synced');
+  },
+);
+
+t.test(
+  'what needs a turn has the Lease looked at, and an approval on the Node is obeyed from the disk',
+  needsOpenssl,
+  async (t) => {
+    const { world, tell, cluster, settings, host, isWritten, woken } = await start(t);
+    world.shims = [{ metadata: { name: 'spin' }, spec: {} }];
+    cluster.follow(settings);
+    await until(() => cluster.facts()?.state === 'synced' && isWritten());
+    const policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] } as const;
+    const turns = async () => (await gather(host, policy, emptyLedger)).turns;
+    t.match(await turns(), { approval: undefined, controller: undefined });
+    t.equal(cluster.facts()?.controller, undefined, 'nothing needs a turn');
+
+    const { report, ...rest } = told();
+    const needed: HandlerReport = {
+      name: 'spin',
+      state: 'pending',
+      source: 'x',
+      turn: { shim: 'spin', revision: 'r1', hold: 'unknown' },
+    };
+    const before = woken.count;
+    cluster.tell({ ...rest, report: { ...report, handlers: [needed] } });
+    await until(() => cluster.facts()?.controller === 'none');
+    while ((await turns())?.alone.spin?.revision !== 'r1') await sleep(5);
+    t.ok(woken.count > before, 'a tick follows');
+
+    world.lease = { spec: { renewTime: new Date().toISOString() } };
+    await until(() => cluster.facts()?.controller === 'alive');
+    while ((await turns())?.controller?.answer !== 'alive') await sleep(5);
+    t.same((await turns())?.alone, {}, 'a controller came, and has the say');
+
+    const approved = printApproval({ until: '2099-01-01T00:00:00.000Z', shims: { spin: 'r1' } });
+    world.node = { metadata: { ...world.node.metadata, annotations: { [approvedKey]: approved } } };
+    tell(nodePath, 'MODIFIED', world.node);
+    while ((await turns())?.approval?.shims.spin !== 'r1') await sleep(5);
+    cluster.tell({ ...rest, report: { ...report, handlers: [] } });
+    await until(() => cluster.facts()?.controller === undefined);
   },
 );

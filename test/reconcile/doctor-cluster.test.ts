@@ -16,7 +16,12 @@ t.test('doctor names the node, and each right that is missing', needsOpenssl, as
   t.match(await clusterChecks(host, settings), [
     { what: 'cluster', verdict: 'good', says: /knows this node as n \(kubelet/ },
     { what: 'rights', verdict: 'good' },
+    { what: 'turns', verdict: 'good', says: /no controller runs/ },
   ]);
+  world.lease = 'forbidden';
+  t.match((await clusterChecks(host, settings))[2], { what: 'turns', verdict: 'warn', says: /may not read/ });
+  world.lease = { spec: {} };
+  t.match((await clusterChecks(host, settings))[2], { verdict: 'good', says: /its Lease can be read/ });
   world.denied = ['watch shims', 'create events'];
   t.match(await clusterChecks(host, settings), [
     { verdict: 'good' },
@@ -26,6 +31,7 @@ t.test('doctor names the node, and each right that is missing', needsOpenssl, as
       says: 'not allowed: watch shims, create events',
       hint: /kubectl apply/,
     },
+    { what: 'turns' },
   ]);
 
   mkdirSync(join(root, 'var/lib/rcm-node'), { recursive: true });

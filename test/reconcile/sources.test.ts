@@ -1,9 +1,11 @@
-import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { ShimObject } from '../../daemon/model/cluster.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import { hintOf } from '../../daemon/model/problem.ts';
 import { parseShim } from '../../daemon/model/shim.ts';
+import { revisionOf } from '../../daemon/model/turn.ts';
 import { gather } from '../../daemon/reconcile/sources.ts';
 import { bareRoot } from './bare-root.ts';
 
@@ -204,6 +206,39 @@ t.test(
     ]);
   },
 );
+
+t.test('whose turn it is comes with the wishes, and from nowhere but the cluster', async (t) => {
+  const stopped = resource('spin');
+  const revision = revisionOf(stopped as ShimObject);
+  const rollout = { revision, phase: 'Stopped', since: 's' };
+  const { root, host } = setUpCluster(
+    t,
+    {},
+    { ...stopped, status: { rollout } },
+    resource('wws', { rolloutStrategy: { paused: true, scope: 'all' } }),
+    { ...resource('old'), status: { rollout } },
+  );
+  const file = join(root, 'var/lib/rcm-node/cluster.json');
+  const answer = JSON.parse(readFileSync(file, 'utf8')) as object;
+  const approved = '{"until":"2027-01-15T08:00:00Z","shims":{"spin":"r"}}';
+  writeFileSync(file, JSON.stringify({ ...answer, turns: { approved } }));
+  const { turns, handlers } = await gather(host, policy, emptyLedger);
+  t.match(turns, {
+    approval: { shims: { spin: 'r' } },
+    controller: undefined,
+    shims: {
+      spin: { revision, paused: false, stopped: true },
+      wws: { paused: true, stopped: false },
+    },
+  });
+  t.equal(turns?.shims.old?.stopped, turns?.shims.old?.revision === revision);
+  t.same(
+    handlers.map((one) => one.order?.scope),
+    ['restarts', 'restarts', 'all'],
+  );
+  t.equal((await gather(host, policy, emptyLedger, false)).turns, undefined);
+  t.equal((await gather(setUp(t, {}).host, policy, emptyLedger)).turns, undefined);
+});
 
 t.test('where the settings know no cluster, what it asked for once is no wish any more', async (t) => {
   const { host } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
