@@ -1,4 +1,4 @@
-/** Keys that the controller writes or reads on objects of the cluster; the node's own are in daemon/decide/node-status.ts. */
+/** Keys that the controller writes or reads on objects of the cluster; what a node writes is in daemon/decide/node-status.ts. */
 
 /**
  * Set on a Node that is proven to serve a handler, `<prefix><handler>=served`. A kubelet may not set labels of this
@@ -23,3 +23,15 @@ export const fieldManager = 'rcm-node-controller';
 
 /** Name of the Lease, of the Deployment and of the ServiceAccount; `rcm-node` is their namespace. */
 export const controllerName = 'rcm-node-controller';
+
+/** Annotations that a node writes, as far as they are read here. */
+export const nodeKeys = {
+  state: 'rcm.spinkube.dev/state',
+  reason: 'rcm.spinkube.dev/reason',
+  status: 'rcm.spinkube.dev/status',
+} as const;
+
+/** A label that a node sets on itself for each handler that it serves, `<prefix><handler>`: its own word, and no proof. */
+export const claimedPrefix = 'shim.rcm.spinkube.dev/';
+
+export const zoneKey = 'topology.kubernetes.io/zone';

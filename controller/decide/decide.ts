@@ -1,0 +1,54 @@
+/** From what the controller sees to what it wants done: pure, and at rest once that is done. */
+import type { Decision, NodeFacts, View } from '../model/fleet.ts';
+import { provenPrefix } from '../model/marks.ts';
+import { claimsOf } from './claims.ts';
+import { draftOf, type Given, orphan } from './draft.ts';
+import { musters } from './muster.ts';
+import { askedOf, nodeChanges } from './node-changes.ts';
+import { isProven, provenLabel } from './proof.ts';
+import { finalizerChange, holdersOf } from './removal.ts';
+import { settlesAt } from './rollout.ts';
+import { statusOf } from './status.ts';
+import { byName } from './wording.ts';
+
+export const decideFleet = (view: View): Decision => {
+  const { now } = view;
+  const nodes = [...view.nodes].sort(byName);
+  const shims = [...view.shims].sort(byName);
+  const all = musters(nodes, shims);
+  const { classes, rivalOf } = claimsOf(view, all);
+  const living = new Set(shims.filter(({ deleting }) => !deleting).map(({ name }) => name));
+  const given: Given = { living, classes, now, shares: new Map() };
+  const drafts = shims.map((shim) => draftOf(shim, all.of.get(shim)!, given));
+  for (const [name, muster] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
+    orphan(name, muster, given);
+
+  const changes = nodeChanges(nodes, given.shares, askedOf(drafts, selectedHandlers(view)), now);
+  const decided = drafts.map((draft) => {
+    const { shim, muster } = draft;
+    // Nobody can use what is proven before it stands on the Node.
+    const isShown = (node: NodeFacts): boolean =>
+      provenLabel(shim.handler) in node.labels && isProven(node, shim.handler, changes.approvals.get(node));
+    const holders = shim.deleting ? holdersOf(shim, muster, nodes) : [];
+    const status = statusOf({ ...draft, holders, isProven: isShown, rival: rivalOf(shim) }, now);
+    const finalizer = finalizerChange(shim, holders.length === 0 && draft.classes.length === 0);
+    return { shim, status, finalizer };
+  });
+  const moments = [...changes.moments, ...shims.flatMap((shim) => settlesAt(shim, now) ?? [])];
+  return {
+    nodes: changes.nodes,
+    classes: drafts.flatMap((draft) => draft.changes),
+    finalizers: decided.flatMap(({ finalizer }) => finalizer ?? []),
+    statuses: decided.map(({ shim, status }) => ({ shim, status })),
+    count: [...new Set(drafts.flatMap(({ own }) => own?.count ?? []))].sort(),
+    wakeAt: moments.length > 0 ? moments.reduce((a, b) => Math.min(a, b)) : undefined,
+  };
+};
+
+/** A class whose handler is about to change still sends Pods to nodes with the former one. */
+const selectedHandlers = ({ classes }: View): readonly string[] =>
+  classes.flatMap(({ nodeSelector }) =>
+    Object.keys(nodeSelector)
+      .filter((key) => key.startsWith(provenPrefix))
+      .map((key) => key.slice(provenPrefix.length)),
+  );

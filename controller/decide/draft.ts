@@ -1,0 +1,116 @@
+/** What is decided of one Shim, before it is said: how its nodes stand, whether it goes on, and who gets a turn. */
+import type { RolloutState } from '../../daemon/model/cluster.ts';
+import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../model/fleet.ts';
+import { isLive, isToRenew, type Share } from './approvals.ts';
+import type { Muster } from './muster.ts';
+import { failuresIn, rolloutOf, settlesAt } from './rollout.ts';
+import { type Classes, type ClassStanding, classesOf, classOf } from './runtime-class.ts';
+import { type Concern, type Standing, standingOf } from './standing.ts';
+import { failureBudget } from './strategy.ts';
+import { turnsOf } from './turns.ts';
+
+export type Given = {
+  readonly living: ReadonlySet<string>;
+  readonly classes: Classes;
+  readonly now: number;
+  /** Filled Shim by Shim: who comes later prefers nodes that restart their runtime anyway. */
+  readonly shares: Map<NodeFacts, Share[]>;
+};
+
+export type Draft = {
+  readonly shim: ShimFacts;
+  readonly muster: Muster;
+  readonly targets: readonly Standing[];
+  readonly leavers: readonly Standing[];
+  readonly rollout: RolloutState;
+  readonly own: ClassStanding | undefined;
+  /** RuntimeClasses of a Shim that is being deleted. */
+  readonly classes: readonly ClassFacts[];
+  readonly changes: readonly ClassChange[];
+};
+
+export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft => {
+  const { classes, now, living } = given;
+  const { name, deleting, handler, revision, strategy } = shim;
+  const own = deleting ? undefined : classOf(shim, classes, now);
+  const left = deleting ? classesOf(shim, classes) : [];
+  const settled = settlesAt(shim, now) === undefined;
+  const concern = { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision } }) };
+  const { targets, leavers } = standingsOf(concern, muster);
+  const standings = [...targets, ...leavers];
+  // Of a Shim that goes, also nodes that are clean by now: a percentage of those that are left would end in single steps.
+  const size = Math.max(muster.selected, deleting || targets.length === 0 ? leavers.length : 0);
+  const rollout = rolloutOf({ shim, standings, size, refused: own?.kind === 'in-use', now });
+  // The RuntimeClass of a Shim that goes is gone first, and a new handler waits until the class can follow.
+  const isHeld = own?.kind === 'uncounted' || left.length > 0;
+  const isHalted = isHeld || (rollout.phase !== 'Rolling' && rollout.phase !== 'Complete');
+  const turns = turnsOf({
+    strategy,
+    standings,
+    size,
+    proven: isProvenWith(deleting, muster, targets),
+    forgiven: (rollout.forgiven ?? 0) > 0,
+    busy: busyIn(name, given),
+  });
+  share(name, standings, isHalted ? undefined : turns, given);
+  const changes =
+    own?.changes ??
+    left.filter((one) => !one.deleting).map((one) => ({ kind: 'delete', class: one }) as const);
+  return { shim, muster, targets, leavers, rollout, own, classes: left, changes };
+};
+
+/** One node came through it. Where there is none that it could be tried on first, there is nothing to wait for. */
+const isProvenWith = (deleting: boolean, muster: Muster, targets: readonly Standing[]): boolean =>
+  deleting
+    ? muster.clean > 0
+    : targets.some(({ serves }) => serves) || targets.every(({ kind }) => kind === 'claimed');
+
+/** What is left of Shims that are gone follows the default strategy; no status can tell of it. */
+export const orphan = (name: string, muster: Muster, given: Given): void => {
+  const concern = { shim: name, settled: false, living: given.living, now: given.now };
+  const { leavers } = standingsOf(concern, { ...muster, targets: [] });
+  const size = leavers.length;
+  const isStopped = failuresIn(leavers).length >= failureBudget({}, size);
+  const round = { strategy: {}, standings: leavers, size, proven: true, forgiven: false };
+  share(name, leavers, isStopped ? undefined : turnsOf({ ...round, busy: busyIn(name, given) }), given);
+};
+
+const standingsOf = (
+  concern: Omit<Concern, 'strays'>,
+  { targets, strays }: Pick<Muster, 'targets' | 'strays'>,
+): { readonly targets: readonly Standing[]; readonly leavers: readonly Standing[] } => {
+  const { asked: _asked, ...left } = concern;
+  const chosen = new Set(targets);
+  return {
+    targets: targets.map((node) => standingOf(node, { ...concern, strays: strays.get(node) ?? [] })),
+    leavers: [...strays].flatMap(([node, own]) =>
+      chosen.has(node) ? [] : [standingOf(node, { ...left, strays: own })],
+    ),
+  };
+};
+
+/** `turns`: undefined where nobody gets one. */
+const share = (
+  shim: string,
+  standings: readonly Standing[],
+  turns: readonly Standing[] | undefined,
+  { shares, now }: Given,
+): void => {
+  const given = new Set(turns);
+  for (const standing of standings) {
+    const { node, keep, tried } = standing;
+    const isGiven = given.has(standing) || (turns !== undefined && isToRenew(standing, now));
+    if (!isGiven && keep === undefined && tried === undefined) continue;
+    const one = { shim, standing, given: isGiven };
+    const row = shares.get(node);
+    if (row) row.push(one);
+    else shares.set(node, [one]);
+  }
+};
+
+/** Whether a node restarts its runtime for another Shim anyway. */
+const busyIn =
+  (shim: string, { shares, now }: Given) =>
+  (node: NodeFacts): boolean =>
+    shares.get(node)?.some(({ given }) => given) === true ||
+    (isLive(node, now) && Object.keys(node.approval?.shims ?? {}).some((name) => name !== shim));

@@ -1,0 +1,71 @@
+/** Which nodes each Shim has to do with. Nodes are gone through once: there may be 15,000 of them, and twenty Shims. */
+import type { NodeFacts, ShimFacts } from '../model/fleet.ts';
+import type { HandlerDetail } from '../../daemon/model/turn.ts';
+import { byName } from './wording.ts';
+
+/** What a node still has of a Shim beside what that Shim asks of it now. */
+export type Stray = { readonly handler: string; readonly entry: HandlerDetail };
+
+export type Muster = {
+  /** Nodes that it selects and whose agent has spoken, by name. */
+  readonly targets: readonly NodeFacts[];
+  /** Nodes that it selects and where rcm-node never spoke. */
+  readonly mute: readonly NodeFacts[];
+  /** By node: what it should not have, because the Shim asks for another handler, or nothing of this node. */
+  readonly strays: ReadonlyMap<NodeFacts, readonly Stray[]>;
+  /** Nodes that it selects and whose agent has spoken, also when it is being deleted, and how many of them are clean. */
+  readonly selected: number;
+  readonly clean: number;
+};
+
+type Open = {
+  targets: NodeFacts[];
+  mute: NodeFacts[];
+  strays: Map<NodeFacts, Stray[]>;
+  selected: number;
+  clean: number;
+};
+
+export type Musters = {
+  readonly of: ReadonlyMap<ShimFacts, Muster>;
+  /** What nodes have of Shims that no longer exist, by their name. */
+  readonly orphans: ReadonlyMap<string, Muster>;
+};
+
+type Selected = (node: NodeFacts) => boolean;
+
+const selectedBy = ({ nodeSelector }: ShimFacts): Selected => {
+  const asked = Object.entries(nodeSelector ?? {});
+  return ({ labels }) => asked.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+};
+
+const empty = (): Open => ({ targets: [], mute: [], strays: new Map(), selected: 0, clean: 0 });
+
+export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]): Musters => {
+  const of = new Map(shims.map((shim) => [shim, empty()] as const));
+  const rows = shims.map((shim) => ({ shim, open: of.get(shim)!, selects: selectedBy(shim) }));
+  const byShim = new Map(rows.map((row) => [row.shim.name, row] as const));
+  const orphans = new Map<string, Open>();
+  for (const node of [...nodes].sort(byName)) {
+    const entries = Object.entries(node.detail?.shims ?? {});
+    for (const { shim, open, selects } of rows) {
+      if (!selects(node)) continue;
+      if (node.state === undefined) open.mute.push(node);
+      else if (!shim.deleting) open.targets.push(node);
+      if (node.state !== undefined) open.selected++;
+      if (shim.deleting && node.state !== undefined && !entries.some(([, { n }]) => n === shim.name))
+        open.clean++;
+    }
+    for (const [handler, entry] of entries) {
+      if (entry.n === undefined) continue;
+      const row = byShim.get(entry.n);
+      if (row && !row.shim.deleting && row.shim.handler === handler && row.selects(node)) continue;
+      const open = row?.open ?? orphans.get(entry.n) ?? empty();
+      if (!row) orphans.set(entry.n, open);
+      const strays = open.strays.get(node);
+      if (strays) strays.push({ handler, entry });
+      else open.strays.set(node, [{ handler, entry }]);
+    }
+  }
+  return { of, orphans };
+};

@@ -1,0 +1,67 @@
+/** Which handlers a Node is proven to serve, as labels that RuntimeClasses select. */
+import type { Approval, HandlerDetail } from '../../daemon/model/turn.ts';
+import type { NodeFacts } from '../model/fleet.ts';
+import { claimedPrefix, provenPrefix } from '../model/marks.ts';
+
+export const provenLabel = (handler: string): string => `${provenPrefix}${handler}`;
+
+/** What the cluster asks of handlers. */
+export type Asked = {
+  /** Handlers that some Shim or RuntimeClass of ours names: others are nobody's business, whatever a node says. */
+  readonly handlers: ReadonlySet<string>;
+  /** Whether a living Shim of this handler selects the node. */
+  readonly selects: (node: NodeFacts, handler: string) => boolean;
+};
+
+/** A kubelet that lists handlers has to list this one; one that lists none is too old to tell. */
+const isSeen = ({ kubeletSees }: NodeFacts, handler: string): boolean =>
+  kubeletSees === undefined || kubeletSees.includes(handler);
+
+/**
+ * What a local file serves counts, too: it wins over the Shim, and Pods that name the handler get it there. An agent that
+ * cannot tell Shims from files yet says no more than that.
+ */
+const isServed = ({ s, n, r }: HandlerDetail): boolean =>
+  r !== undefined || (n === undefined && s === 'served');
+
+const isLeaving = ({ s, n, p }: HandlerDetail, next: Approval | undefined): boolean =>
+  s === 'removing' &&
+  // Once only Pods are waited for, new ones would have it wait for ever.
+  (p === 'handler-in-use' || (n !== undefined && next !== undefined && Object.hasOwn(next.shims, n)));
+
+/** `next`: the approval as it will stand, since what may go now shall attract no new Pods. */
+export const isProven = (node: NodeFacts, handler: string, next: Approval | undefined): boolean => {
+  const all = node.detail?.shims;
+  const entry = all !== undefined && Object.hasOwn(all, handler) ? all[handler] : undefined;
+  if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, next);
+  // It has more to say than there is room, or says it in words of another version: what was proven stays so.
+  const isUntold = node.state !== undefined && (node.detail === undefined || node.detail.trunc === true);
+  return (
+    isUntold &&
+    `${claimedPrefix}${handler}` in node.labels &&
+    provenLabel(handler) in node.labels &&
+    isSeen(node, handler)
+  );
+};
+
+/** Labels to set and, with null, to take away; undefined: they are right. */
+export const proofChange = (
+  node: NodeFacts,
+  asked: Asked,
+  next: Approval | undefined,
+): Readonly<Record<string, string | null>> | undefined => {
+  const change: Record<string, string | null> = {};
+  for (const key of Object.keys(node.labels)) {
+    if (!key.startsWith(provenPrefix)) continue;
+    const handler = key.slice(provenPrefix.length);
+    if (!asked.handlers.has(handler) || !isProven(node, handler, next)) change[key] = null;
+    else if (node.labels[key] !== 'served') change[key] = 'served';
+  }
+  for (const handler of Object.keys(node.detail?.shims ?? {})) {
+    const key = provenLabel(handler);
+    if (key in node.labels || !asked.handlers.has(handler)) continue;
+    // A node that nobody selects may keep what it has until it is gone, but cannot call for Pods by claiming it.
+    if (asked.selects(node, handler) && isProven(node, handler, next)) change[key] = 'served';
+  }
+  return Object.keys(change).length > 0 ? change : undefined;
+};

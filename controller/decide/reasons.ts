@@ -1,0 +1,75 @@
+/** Why nodes are not where they shall be, in words that name them and say what to do. */
+import { codes } from '../../daemon/model/problem.ts';
+import { turnMs } from './approvals.ts';
+import { lost, overridden, ranOut, type Standing } from './standing.ts';
+import { countOf, someOf } from './wording.ts';
+
+/** Of codes that only the controller knows; the others are in the table of problems. */
+const ownHints: Readonly<Record<string, string>> = {
+  [ranOut]: `It had its turn for ${turnMs / 60_000} minutes and did not use it: look there whether rcm-node runs (systemctl status rcm-node) and whether the clock is right.`,
+  [lost]:
+    'It became NotReady in its turn and did not come back: look there at the runtime (journalctl -u rcm-node -u containerd).',
+  [overridden]:
+    'A file in /etc/rcm-node/shims.d of the node defines this handler and wins; take it away there to have this Shim serve it.',
+};
+
+export const hintOfCode = (code: string): string | undefined =>
+  ownHints[code] ?? (Object.hasOwn(codes, code) ? codes[code as keyof typeof codes].hint : undefined);
+
+const names = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
+
+/** "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. */
+export const failuresOf = (given: readonly Standing[]): { readonly who: string; readonly hint: string } => {
+  const counts = new Map<string, number>();
+  for (const { code } of given) if (code !== undefined) counts.set(code, (counts.get(code) ?? 0) + 1);
+  const [most] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  const hint = most && hintOfCode(most[0]);
+  return {
+    who: someOf(given.map(({ node, code }) => `${node.name} (${code ?? 'unknown'})`)),
+    hint: hint === undefined ? '' : ` ${most?.[0]}: ${hint}`,
+  };
+};
+
+type Group = { readonly what: string; readonly of: (one: Standing) => boolean };
+
+const isAway = ({ node }: Standing): boolean => !node.ready;
+
+/** The first that fits counts. */
+const groups: readonly Group[] = [
+  { what: 'still used by Pods', of: ({ kind }) => kind === 'in-use' },
+  { what: 'failed', of: ({ kind }) => kind === 'failed' },
+  { what: 'not ready', of: isAway },
+  { what: 'in its turn', of: ({ kind, inFlight }) => kind === 'turn' || inFlight },
+  { what: 'cordoned', of: ({ node, kind }) => node.cordoned && kind === 'waiting' },
+  { what: 'waiting for its turn', of: ({ kind }) => kind === 'waiting' },
+  { what: 'preparing it, or silent', of: ({ kind }) => kind === 'working' },
+  { what: 'with a status that cannot be read', of: ({ kind }) => kind === 'unreadable' },
+  { what: 'served by somebody else', of: ({ kind }) => kind === 'claimed' },
+  { what: 'serving it, but not proven yet', of: () => true },
+];
+
+const mostNames = 10;
+const namesOfOne = 3;
+
+/** "in its turn: node-a; waiting for its turn: node-b, node-c and 4 more"; names ten nodes at most. */
+export const whereabouts = (given: readonly Standing[]): string => {
+  const rest = new Map<Group, Standing[]>();
+  for (const one of given) {
+    const group = groups.find(({ of }) => of(one)) as Group;
+    const row = rest.get(group);
+    if (row) row.push(one);
+    else rest.set(group, [one]);
+  }
+  let left = mostNames;
+  return groups
+    .flatMap((group) => {
+      const row = rest.get(group);
+      if (!row) return [];
+      // someOf names one more than it is told, rather than say that there is one more.
+      const most = Math.min(left, namesOfOne);
+      const shown = row.length <= most ? row.length : most - 1;
+      left -= most;
+      return [`${group.what}: ${most < 2 ? countOf(row.length, 'node') : someOf(names(row), shown)}`];
+    })
+    .join('; ');
+};

@@ -1,0 +1,194 @@
+/** The RuntimeClass of a Shim: whether it is ours, what it shall be, and when it can become that. */
+import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../model/fleet.ts';
+import { shimKey } from '../model/marks.ts';
+import { provenLabel } from './proof.ts';
+import { countOf, someOf } from './wording.ts';
+
+/** So long nobody is believed to use a class: a Pod may come at any time. */
+const believedMs = 30_000;
+
+export type ClassStanding = {
+  readonly kind:
+    | 'stands'
+    /** It is being made or replaced. */
+    | 'missing'
+    /** Somebody else has the name. */
+    | 'foreign'
+    | 'claimed'
+    /** It belongs to a Shim that is gone, and is collected. */
+    | 'collected'
+    /** Pods use it with its former handler. */
+    | 'in-use'
+    /** Whether Pods use it has to be found out. */
+    | 'uncounted';
+  /** For people; absent where it stands. */
+  readonly message?: string;
+  /** Former classes of this Shim that Pods still use. */
+  readonly note?: string;
+  readonly changes: readonly ClassChange[];
+  /** Of these something hangs on how many Pods use them. */
+  readonly count: readonly string[];
+};
+
+export type Classes = {
+  readonly byName: ReadonlyMap<string, ClassFacts>;
+  readonly byOwner: ReadonlyMap<string, readonly ClassFacts[]>;
+  readonly use: ReadonlyMap<string, ClassUse>;
+  /** The Shim that has the name. */
+  readonly holder: (name: string) => ShimFacts | undefined;
+  readonly shimOfUid: (uid: string) => ShimFacts | undefined;
+};
+
+export const managedBy = { key: 'app.kubernetes.io/managed-by', value: 'rcm-node' } as const;
+
+const isOwned = ({ owners }: ClassFacts, { uid }: ShimFacts): boolean =>
+  uid !== '' && owners.some((owner) => owner.uid === uid);
+
+/** Those that runtime-class-manager made have the owner; a person hands one over by the label. */
+export const isOurs = (one: ClassFacts, shim: ShimFacts): boolean =>
+  isOwned(one, shim) || (one.owners.length === 0 && one.labels[shimKey] === shim.name);
+
+const isRight = (one: ClassFacts, shim: ShimFacts): boolean =>
+  isOwned(one, shim) &&
+  one.labels[shimKey] === shim.name &&
+  one.labels[managedBy.key] === managedBy.value &&
+  Object.keys(one.nodeSelector).length === 1 &&
+  one.nodeSelector[provenLabel(shim.handler)] === 'served';
+
+/** All classes that are this Shim's, under whatever name. */
+export const classesOf = (shim: ShimFacts, { byName, byOwner }: Classes): readonly ClassFacts[] => {
+  const own = byName.get(shim.runtimeClass);
+  const owned = byOwner.get(shim.uid) ?? [];
+  return own && isOurs(own, shim) && !owned.includes(own) ? [own, ...owned] : owned;
+};
+
+export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassStanding => {
+  const former = formerOf(shim, classes, now);
+  const own = presentOf(shim, classes, now);
+  return {
+    ...own,
+    changes: [...own.changes, ...former.changes],
+    count: [...own.count, ...former.count],
+    ...(former.note === undefined ? {} : { note: former.note }),
+  };
+};
+
+const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStanding => {
+  const name = shim.runtimeClass;
+  const rest = { changes: [], count: [] };
+  const holder = classes.holder(name);
+  if (holder && holder !== shim)
+    return {
+      ...rest,
+      kind: 'claimed',
+      message: `the Shim ${holder.name}, which is older, has the RuntimeClass ${name}; give one of the two another spec.runtimeClass.name, or delete one`,
+    };
+  const present = classes.byName.get(name);
+  const apply: ClassChange = { kind: 'apply', name, shim };
+  if (!present)
+    return { ...rest, kind: 'missing', message: `the RuntimeClass ${name} is being made`, changes: [apply] };
+  if (present.deleting)
+    return {
+      ...rest,
+      kind: 'missing',
+      message: `the RuntimeClass ${name} is being deleted, and is made anew when it is gone; if it stays, look at its finalizers`,
+    };
+  if (!isOurs(present, shim)) return { ...rest, ...foreign(present, classes) };
+  if (present.handler === shim.handler)
+    return isRight(present, shim)
+      ? { ...rest, kind: 'stands' }
+      : { ...rest, kind: 'stands', changes: [apply] };
+  return replaced(present, shim, classes.use.get(name), now);
+};
+
+const foreign = (present: ClassFacts, classes: Classes): Pick<ClassStanding, 'kind' | 'message'> => {
+  const { name, owners } = present;
+  const owner = owners.find(({ kind }) => kind === 'Shim');
+  const other = owner && classes.shimOfUid(owner.uid);
+  if (other)
+    return {
+      kind: 'claimed',
+      message: `the RuntimeClass ${name} still belongs to the Shim ${other.name}; it is made anew when that one has given it up`,
+    };
+  if (owner)
+    return {
+      kind: 'collected',
+      message: `the RuntimeClass ${name} belonged to a Shim that is gone, and is made anew when the garbage collector has taken it`,
+    };
+  return {
+    kind: 'foreign',
+    message: `a RuntimeClass ${name} is there already and is left alone; hand it over (kubectl label runtimeclass ${name} ${shimKey}=SHIM), delete it, or give this Shim another spec.runtimeClass.name`,
+  };
+};
+
+/** The handler of a RuntimeClass cannot be changed: it is deleted and made anew, and no Pod may notice. */
+const replaced = (
+  present: ClassFacts,
+  shim: ShimFacts,
+  use: ClassUse | undefined,
+  now: number,
+): ClassStanding => {
+  const { name, handler } = present;
+  const change = `the handler of the RuntimeClass ${name} is to change from ${handler} to ${shim.handler}`;
+  const { pods, who } = counting(use, now);
+  const count = [name];
+  if (pods === undefined)
+    return {
+      kind: 'uncounted',
+      message: `${change}; Pods that use it are being counted`,
+      changes: [],
+      count,
+    };
+  if (pods > 0)
+    return {
+      kind: 'in-use',
+      message: `${change}, but ${who} it; delete them, or set spec.runtimeClass.handler back to ${handler}, or give this Shim another spec.runtimeClass.name`,
+      changes: [],
+      count,
+    };
+  return {
+    kind: 'missing',
+    message: `${change}, so it is made anew`,
+    changes: [{ kind: 'delete', class: present }],
+    count,
+  };
+};
+
+type Counted = {
+  /** Undefined: it has to be counted first. */
+  readonly pods: number | undefined;
+  readonly who: string;
+};
+
+const counting = (use: ClassUse | undefined, now: number): Counted => {
+  if (use === undefined || (use.pods === 0 && now - use.at >= believedMs))
+    return { pods: undefined, who: '' };
+  const { pods, examples } = use;
+  const some = examples.length === 0 ? '' : ` (${someOf(examples, 4)}${pods > examples.length ? ', …' : ''})`;
+  return { pods, who: `${countOf(pods, 'Pod')}${some} still ${pods === 1 ? 'uses' : 'use'}` };
+};
+
+/** What we made under a former name goes when no Pod uses it any more. */
+const formerOf = (
+  shim: ShimFacts,
+  classes: Classes,
+  now: number,
+): Pick<ClassStanding, 'changes' | 'count' | 'note'> => {
+  const rows = (classes.byOwner.get(shim.uid) ?? [])
+    .filter((one) => one.name !== shim.runtimeClass && !one.deleting)
+    .map((one) => ({ one, counted: counting(classes.use.get(one.name), now) }));
+  const note = rows
+    .filter(({ counted }) => counted.pods !== undefined && counted.pods > 0)
+    .map(
+      ({ one, counted }) =>
+        `${counted.who} its former RuntimeClass ${one.name}, which goes when they are gone`,
+    )
+    .join('; ');
+  return {
+    changes: rows
+      .filter(({ counted }) => counted.pods === 0)
+      .map(({ one }) => ({ kind: 'delete', class: one })),
+    count: rows.map(({ one }) => one.name),
+    ...(note === '' ? {} : { note }),
+  };
+};

@@ -1,0 +1,38 @@
+/** What is said of a Shim in its status: counts and conditions, from how its nodes stand. */
+import type { Condition, ShimFacts, ShimStatus } from '../model/fleet.ts';
+import { available, conflict, degraded, progressing, type Said } from './conditions.ts';
+import { isFailed, type Situation } from './situation.ts';
+import { timeOf } from './wording.ts';
+
+/** A time changes only with the status beside it: readers take it for the moment of a transition. */
+const conditionOf = (shim: ShimFacts, type: Condition['type'], said: Said, now: number): Condition => {
+  const former = shim.status?.conditions.find((one) => one.type === type);
+  const status = said.is ? 'True' : 'False';
+  return {
+    type,
+    status,
+    reason: said.reason,
+    message: said.message,
+    lastTransitionTime: former?.status === status ? former.lastTransitionTime : timeOf(now),
+    observedGeneration: shim.generation,
+  };
+};
+
+export const statusOf = (situation: Situation, now: number): ShimStatus => {
+  const { shim, targets, rollout } = situation;
+  const proven = targets.filter(({ node }) => situation.isProven(node));
+  return {
+    observedGeneration: shim.generation,
+    nodes: targets.length,
+    nodesReady: proven.length,
+    nodesUpdated: targets.filter(({ serves }) => serves).length,
+    nodesFailed: targets.filter((one) => isFailed(situation, one)).length,
+    rollout,
+    conditions: [
+      conditionOf(shim, 'Available', available(situation), now),
+      conditionOf(shim, 'Progressing', progressing(situation), now),
+      conditionOf(shim, 'Degraded', degraded(situation), now),
+      conditionOf(shim, 'Conflict', conflict(situation), now),
+    ],
+  };
+};

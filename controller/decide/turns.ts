@@ -1,0 +1,58 @@
+/** Whose turn it is now, among the nodes of one Shim. */
+import { type Problem, codes, retryOf } from '../../daemon/model/problem.ts';
+import type { RolloutStrategy } from '../../daemon/model/cluster.ts';
+import type { NodeFacts } from '../model/fleet.ts';
+import { zoneKey } from '../model/marks.ts';
+import type { Standing } from './standing.ts';
+import { isRolling, maxUpdate } from './strategy.ts';
+import { byName } from './wording.ts';
+
+export type Round = {
+  readonly strategy: RolloutStrategy;
+  readonly standings: readonly Standing[];
+  /** The nodes that percentages are of. */
+  readonly size: number;
+  /** One node has done it: until then, one at a time. */
+  readonly proven: boolean;
+  /** A person said to go on after failures: also what would fail again by itself is tried again. */
+  readonly forgiven: boolean;
+  /** Nodes that have a turn for another Shim: both then share one restart. */
+  readonly busy: (node: NodeFacts) => boolean;
+};
+
+const zoneOf = ({ node }: Standing): string => node.labels[zoneKey] ?? '';
+
+/** A turn that came to nothing is given again only where it can end differently. */
+const isRepeatable = ({ tried }: Standing): boolean =>
+  tried === undefined ||
+  !Object.hasOwn(codes, tried.p) ||
+  retryOf({ code: tried.p as Problem['code'], message: '' }) === 'soon';
+
+export const turnsOf = (round: Round): readonly Standing[] => {
+  const { strategy, standings, size, proven } = round;
+  const ready = standings.filter((one) => one.asks && !one.inFlight && one.node.ready);
+  const fresh = ready.filter(({ kind }) => kind === 'waiting');
+  const again = ready.filter((one) => one.kind === 'failed' && (round.forgiven || isRepeatable(one)));
+  if (!isRolling(strategy)) return [...fresh, ...again];
+  const flying = standings.filter(({ inFlight }) => inFlight);
+  const free = (proven ? maxUpdate(strategy, size) : 1) - flying.length;
+  if (free <= 0) return [];
+  const able = fresh.length > 0 ? fresh : again;
+  // On a cordoned node no Pod can show that it works, so it is not the one to try things out on.
+  const others = standings.some(
+    ({ node, kind }) =>
+      node.ready && !node.cordoned && (kind === 'waiting' || kind === 'turn' || kind === 'working'),
+  );
+  const allowed = proven || !others ? able : able.filter(({ node }) => !node.cordoned);
+  const zones = new Set(flying.map(zoneOf));
+  const here = zones.size > 0 ? allowed.filter((one) => zones.has(zoneOf(one))) : allowed;
+  const zone = here.map(zoneOf).reduce<string | undefined>(first, undefined);
+  return here
+    .filter((one) => zones.size > 0 || zoneOf(one) === zone)
+    .sort((a, b) => rank(a, round) - rank(b, round) || byName(a.node, b.node))
+    .slice(0, free);
+};
+
+const first = (a: string | undefined, b: string): string => (a === undefined || b < a ? b : a);
+
+const rank = ({ node }: Standing, { busy }: Round): number => (node.cordoned ? 2 : 0) + (busy(node) ? 0 : 1);

@@ -1,0 +1,94 @@
+/** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
+import type { RolloutState, RolloutStrategy, ShimObject } from '../../daemon/model/cluster.ts';
+import { revisionOf } from '../../daemon/model/turn.ts';
+import type { Condition, ShimFacts, ShimStatus } from './fleet.ts';
+import { count, fields, type Fields, identity, items, labels, text, texts } from './reading.ts';
+
+/** Throws `bad-value` for an object without a name. */
+export const shimFacts = (object: unknown): ShimFacts => {
+  const { metadata: given, spec: asked, status } = fields(object);
+  const metadata = fields(given);
+  const spec = fields(asked);
+  const id = identity(metadata);
+  const created = Date.parse(text(metadata.creationTimestamp) ?? '');
+  const named = fields(spec.runtimeClass);
+  return {
+    ...id,
+    generation: count(metadata.generation),
+    created: Number.isNaN(created) ? 0 : created,
+    deleting: metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp !== null,
+    finalizers: texts(metadata.finalizers),
+    annotations: labels(metadata.annotations),
+    revision: revisionOf({ metadata: { name: id.name }, spec } as ShimObject),
+    handler: text(named.handler) ?? id.name,
+    runtimeClass: text(named.name) ?? id.name,
+    nodeSelector: spec.nodeSelector === undefined ? undefined : labels(spec.nodeSelector),
+    strategy: strategyOf(fields(spec.rolloutStrategy)),
+    status: status === undefined || status === null ? undefined : statusOf(fields(status)),
+  };
+};
+
+const strategyOf = ({ type, rolling, paused, scope }: Fields): RolloutStrategy => {
+  const { maxUpdate, maxFailures } = fields(rolling);
+  const limits = {
+    ...(isLimit(maxUpdate) ? { maxUpdate } : {}),
+    ...(isLimit(maxFailures) ? { maxFailures } : {}),
+  };
+  return {
+    ...(type === 'recreate' || type === 'rolling' ? { type } : {}),
+    ...(Object.keys(limits).length > 0 ? { rolling: limits } : {}),
+    ...(paused === true ? { paused } : {}),
+    ...(scope === 'all' ? { scope } : {}),
+  };
+};
+
+const isLimit = (value: unknown): value is number | string =>
+  typeof value === 'number' || typeof value === 'string';
+
+const statusOf = (given: Fields): ShimStatus => {
+  const rollout = rolloutOf(fields(given.rollout));
+  return {
+    observedGeneration: count(given.observedGeneration),
+    nodes: count(given.nodes),
+    nodesReady: count(given.nodesReady),
+    nodesUpdated: count(given.nodesUpdated),
+    nodesFailed: count(given.nodesFailed),
+    ...(rollout ? { rollout } : {}),
+    conditions: items(given.conditions).flatMap(conditionOf),
+  };
+};
+
+const types: readonly string[] = ['Available', 'Progressing', 'Degraded', 'Conflict'];
+
+/** Conditions of others, runtime-class-manager's for instance, are none of ours. */
+const conditionOf = (value: unknown): readonly Condition[] => {
+  const { type, status, reason, message, lastTransitionTime, observedGeneration } = fields(value);
+  if (!types.includes(text(type) ?? '')) return [];
+  return [
+    {
+      type: type as Condition['type'],
+      status: status === 'True' || status === 'False' ? status : 'Unknown',
+      reason: text(reason) ?? '',
+      message: text(message) ?? '',
+      lastTransitionTime: text(lastTransitionTime) ?? '',
+      observedGeneration: count(observedGeneration),
+    },
+  ];
+};
+
+const phases: readonly string[] = ['Rolling', 'Paused', 'Stopped', 'Refused', 'Complete'];
+
+const rolloutOf = (given: Fields): RolloutState | undefined => {
+  const revision = text(given.revision);
+  const phase = text(given.phase);
+  if (revision === undefined || phase === undefined || !phases.includes(phase)) return undefined;
+  const resumed = text(given.resumed);
+  return {
+    revision,
+    phase: phase as RolloutState['phase'],
+    since: text(given.since) ?? '',
+    ...(Array.isArray(given.stoppedBy) ? { stoppedBy: texts(given.stoppedBy) } : {}),
+    ...(typeof given.forgiven === 'number' ? { forgiven: given.forgiven } : {}),
+    ...(resumed === undefined ? {} : { resumed }),
+  };
+};
