@@ -54,9 +54,14 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
       );
     }
   }
+  // Where something is wrong as well, the outcome says that alone.
+  const waits = report.handlers.flatMap((one) => (one.problem && one.turn?.hold ? [one.problem] : []));
   const list = [
     ...new Map(
-      [...troubles(report.outcome), ...report.notes].map((problem) => [printProblem(problem), problem]),
+      [...troubles(report.outcome), ...waits, ...report.notes].map((problem) => [
+        printProblem(problem),
+        problem,
+      ]),
     ).values(),
   ];
   if (list.length > 0) lines.push('', ...list.map((problem) => printTrouble(problem, paint).trimEnd()));
@@ -66,10 +71,19 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
   return `${lines.join('\n')}\n`;
 };
 
+const turnWords = {
+  alive: '; a controller gives turns',
+  none: '; no controller gives turns, so this node goes ahead alone',
+  unknown: '; whether a controller gives turns is being found out',
+} as const;
+
 const clusterLine = (cluster: ClusterFacts, now: number): string => {
   const who = `cluster: ${cluster.node ? `node ${cluster.node}` : 'no name yet'}, as ${cluster.identity}${cluster.server ? `, ${cluster.server}` : ''}`;
   const heard = cluster.confirmed ? `last heard ${ago(cluster.confirmed, now)}` : 'not heard yet';
-  return cluster.state === 'synced' ? `${who}, ${heard}` : `${who}, ${cluster.state}, ${heard}`;
+  const turns = cluster.controller === undefined ? '' : turnWords[cluster.controller];
+  return cluster.state === 'synced'
+    ? `${who}, ${heard}${turns}`
+    : `${who}, ${cluster.state}, ${heard}${turns}`;
 };
 
 const ago = (time: string, now: number): string => {

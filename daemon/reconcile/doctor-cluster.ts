@@ -108,7 +108,7 @@ const turns = async (api: Api): Promise<Check> => {
       what: 'turns',
       verdict: 'warn',
       says: 'this node may not read the Lease of the controller, so it goes ahead alone',
-      hint: 'kubectl apply -k bootstrap/controller/ grants it, where a controller shall give turns.',
+      hint: 'kubectl apply -k bootstrap/ grants it, and brings the controller that gives turns.',
     };
   }
 };

@@ -164,3 +164,25 @@ t.test('an uninstall says what went, what stays and why', async (t) => {
     new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything could go; run`),
   );
 });
+
+t.test('what waits for its turn is told beside what is wrong, and so is who gives turns', async (t) => {
+  const problem = {
+    code: 'waits-for-turn',
+    message: 'the Shim "spin" waits for its turn',
+    handler: 'spin',
+  } as const;
+  const turn = { shim: 'spin', revision: 'r', hold: 'queued' } as const;
+  const cluster = { identity: 'kubelet', node: 'n', server: null, state: 'synced', confirmed: null } as const;
+  const given: Report = {
+    ...report,
+    outcome: { kind: 'degraded', problems: [{ code: 'bad-toml', message: 'x' }] },
+    handlers: [{ name: 'spin', state: 'pending', source: 'x', problem, turn }],
+  };
+  const say = (controller?: 'alive' | 'none' | 'unknown'): string =>
+    printReport({ ...given, cluster: { ...cluster, ...(controller ? { controller } : {}) } }, plain, now);
+  t.match(say(), /the Shim "spin" waits for its turn/);
+  t.notMatch(say(), /gives turns/);
+  t.match(say('alive'), /cluster: node n.*; a controller gives turns\n/);
+  t.match(say('none'), /goes ahead alone/);
+  t.match(say('unknown'), /is being found out/);
+});
