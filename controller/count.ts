@@ -32,7 +32,7 @@ type Pod = KubeObject & { readonly spec?: { readonly runtimeClassName?: unknown 
 export const countPods = async (
   api: Api,
   names: readonly string[],
-  given: { readonly now: number; readonly signal?: AbortSignal },
+  given: { readonly clock: Clock; readonly signal?: AbortSignal },
 ): Promise<ReadonlyMap<string, ClassUse>> => {
   const found = new Map(names.map((name) => [name, { pods: 0, examples: [] as string[] }]));
   let next: string | undefined;
@@ -53,7 +53,8 @@ export const countPods = async (
     }
     next = page.next;
   } while (next !== undefined);
-  return new Map([...found].map(([name, use]) => [name, { at: given.now, ...use }]));
+  const at = given.clock.now();
+  return new Map([...found].map(([name, use]) => [name, { at, ...use }]));
 };
 
 export const makeCounting = (api: Api, clock: Clock, log: Log, onCounted: () => void): Counting => {
@@ -80,9 +81,7 @@ export const makeCounting = (api: Api, clock: Clock, log: Log, onCounted: () => 
         continue;
       }
       try {
-        // A moment before the first page: a Pod that was made after it may be missing.
-        const at = clock.now();
-        for (const [name, use] of await countPods(api, names, { now: at, signal: stopping.signal }))
+        for (const [name, use] of await countPods(api, names, { clock, signal: stopping.signal }))
           known.set(name, use);
         onCounted();
       } catch (error) {

@@ -67,10 +67,21 @@ const bootstrap = async (command: Command): Promise<number> => {
   return work(command.bootstrap, { payload, version, clock: realClock, arch: process.arch, say });
 };
 
+/** Its output is the container's log, too. */
+const controller = async (command: Command): Promise<number> => {
+  const { controller: work } = await import('../controller/main.ts');
+  if (!command.controller) throw new Error('controller without its options');
+  const onStop = (stop: () => void): void => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+  };
+  return work(command.controller, { version, write: out, onStop });
+};
+
 const perform = async (command: Command): Promise<number> => {
   if (command.name === 'version') return printVersion(command.json);
   if (command.name === 'status') return status(command);
   if (command.name === 'bootstrap') return bootstrap(command);
+  if (command.name === 'controller') return controller(command);
   const { work } = await import('./cli/commands.ts');
   return work[command.name](command);
 };
@@ -108,7 +119,7 @@ process.title = 'rcm-node';
 // A closed pipe (`rcm-node plan | head`) is no error of ours, and a full disk is one. The service outlives its log.
 process.stdout.on('error', (error) => {
   const isClosed = 'code' in error && error.code === 'EPIPE';
-  if (isClosed && ['run', 'bootstrap'].includes(process.argv[2] ?? '')) return;
+  if (isClosed && ['run', 'bootstrap', 'controller'].includes(process.argv[2] ?? '')) return;
   if (!isClosed) process.stderr.write(`rcm-node: standard output cannot be written: ${error.message}\n`);
   process.exit(isClosed ? exitCodes.settled : exitCodes.failed);
 });

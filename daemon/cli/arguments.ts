@@ -9,6 +9,7 @@ export const commands = {
   doctor: 'check everything that can go wrong, and say what to do',
   uninstall: 'take away everything that is ours, byte for byte',
   bootstrap: 'place this program on a node and start its service (what the image runs)',
+  controller: 'order rollouts and keep RuntimeClasses, for a whole cluster (what the Deployment runs)',
   version: 'print the version',
 } as const;
 
@@ -29,6 +30,13 @@ export type Command = {
     readonly downgrade: boolean;
     readonly force: boolean;
   };
+  /** Of `controller` alone. */
+  readonly controller?: {
+    readonly kubeconfig?: string;
+    readonly listen: string;
+    readonly namespace: string;
+    readonly knative: boolean;
+  };
 };
 
 export type Parsed =
@@ -46,6 +54,10 @@ const options = {
   token: { type: 'string' },
   uninstall: { type: 'boolean' },
   downgrade: { type: 'boolean' },
+  kubeconfig: { type: 'string' },
+  listen: { type: 'string' },
+  namespace: { type: 'string' },
+  knative: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const;
@@ -58,6 +70,7 @@ const allowed: Readonly<Record<CommandName, readonly (keyof typeof options)[]>> 
   doctor: ['root', 'json'],
   uninstall: ['root', 'no-activate', 'json', 'force'],
   bootstrap: ['host', 'settings', 'token', 'uninstall', 'downgrade', 'force'],
+  controller: ['kubeconfig', 'listen', 'namespace', 'knative'],
   version: ['json'],
 };
 
@@ -79,13 +92,27 @@ const bootstrapHelp: Readonly<Record<string, string>> = {
   force: '--force          try a build at once that did not come up on this node before',
 };
 
+/** As these: it runs in a Pod, whose manifest is the one place where they are written. */
+const controllerHelp: Readonly<Record<string, string>> = {
+  kubeconfig: "--kubeconfig FILE   how to reach the API server; this Pod's service account when absent",
+  listen: '--listen ADDR       HOST:PORT of /metrics, /healthz and /readyz; :8080 when absent',
+  namespace: '--namespace NS      where its Lease is; nodes look for it in rcm-node, which it is when absent',
+  knative:
+    "--knative           let Knative's services name a RuntimeClass; put back what was there when absent",
+};
+
+const ownHelp: Partial<Readonly<Record<CommandName, Readonly<Record<string, string>>>>> = {
+  bootstrap: bootstrapHelp,
+  controller: controllerHelp,
+};
+
 export const usage = `rcm-node: makes this node's container runtime serve the handlers it is asked for
 
 Usage: rcm-node COMMAND [OPTIONS]
 
 Commands:
 ${Object.entries(commands)
-  .map(([name, what]) => `  ${name.padEnd(11)}${what}`)
+  .map(([name, what]) => `  ${name.padEnd(12)}${what}`)
   .join('\n')}
 
 Options:
@@ -109,7 +136,7 @@ Files:
 const helpOf = (name: CommandName): string => `rcm-node ${name}: ${commands[name]}
 
 Usage: rcm-node ${name}${allowed[name].length > 0 ? ' [OPTIONS]' : ''}
-${allowed[name].length > 0 ? `\nOptions:\n${allowed[name].map((option) => `  ${(name === 'bootstrap' ? bootstrapHelp : optionHelp)[option]}`).join('\n')}\n` : ''}`;
+${allowed[name].length > 0 ? `\nOptions:\n${allowed[name].map((option) => `  ${(ownHelp[name] ?? optionHelp)[option]}`).join('\n')}\n` : ''}`;
 
 export const parseCommand = (argv: readonly string[]): Parsed => {
   let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
@@ -142,6 +169,8 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
   if (odd) return { kind: 'usage', message: `--${odd} does not go with "${command}"` };
   const root = typeof values.root === 'string' ? values.root : '/';
   if (root === '') return { kind: 'usage', message: '--root needs a folder' };
+  const empty = ['kubeconfig', 'listen', 'namespace'].find((option) => values[option] === '');
+  if (empty) return { kind: 'usage', message: `--${empty} needs a value` };
   const text = (name: string, absent: string): string => {
     const value = values[name];
     return typeof value === 'string' && value !== '' ? value : absent;
@@ -163,6 +192,16 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
               uninstall: values.uninstall === true,
               downgrade: values.downgrade === true,
               force: values.force === true,
+            },
+          }
+        : {}),
+      ...(command === 'controller'
+        ? {
+            controller: {
+              ...(typeof values.kubeconfig === 'string' ? { kubeconfig: values.kubeconfig } : {}),
+              listen: text('listen', ':8080'),
+              namespace: text('namespace', 'rcm-node'),
+              knative: values.knative === true,
             },
           }
         : {}),

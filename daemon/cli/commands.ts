@@ -57,7 +57,10 @@ const needRoot = (): void => {
 };
 
 export const work: Readonly<
-  Record<Exclude<CommandName, 'version' | 'status' | 'bootstrap'>, (command: Command) => Promise<number>>
+  Record<
+    Exclude<CommandName, 'version' | 'status' | 'bootstrap' | 'controller'>,
+    (command: Command) => Promise<number>
+  >
 > = {
   run: async (command) => {
     needRoot();

@@ -1,0 +1,80 @@
+/**
+ * Writes the status of Shims: only where it changed, and not often, because every node of the cluster watches Shims and is
+ * woken by it.
+ */
+import { canonical } from '../daemon/model/desired.ts';
+import { noticesOf } from './decide/notices.ts';
+import { type Means, unlessGone } from './means.ts';
+import type { Decision, ShimFacts, ShimStatus } from './model/fleet.ts';
+import { shimFacts } from './model/shim-facts.ts';
+import { paths } from './watches.ts';
+
+export type StatusWriter = {
+  carry(statuses: Decision['statuses'], nodes: number): Promise<void>;
+  /** `elapsed` when one that was put off is due; undefined: none was. */
+  nextDue(): number | undefined;
+};
+
+const secondMs = 1000;
+/** How long an answer that shows something else than was sent keeps us from sending the same again. */
+const stubbornMs = 600_000;
+
+const intervalOf = (nodes: number): number => Math.min(Math.max(nodes / 50, 1), 30) * secondMs;
+
+const isTable = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A merge patch from one to the other: what is not there any more is taken away by null. */
+export const mergeOf = (from: unknown, to: unknown): unknown => {
+  if (!isTable(from) || !isTable(to)) return to;
+  const gone = Object.keys(from).filter((key) => !(key in to));
+  return Object.fromEntries([
+    ...gone.map((key) => [key, null]),
+    ...Object.entries(to).map(([key, value]) => [key, mergeOf(from[key], value)]),
+  ]);
+};
+
+type Written = { readonly at: number; readonly sent: string; readonly stubborn: boolean };
+
+export const makeStatusWriter = (means: Means): StatusWriter => {
+  const { api, clock, log, writes, watches, teller } = means;
+  /** By uid of the Shim. */
+  const last = new Map<string, Written>();
+  const state = { due: undefined as number | undefined };
+
+  const write = async (shim: ShimFacts, status: ShimStatus, sent: string): Promise<void> => {
+    const body = { status: mergeOf(shim.status, status) };
+    const path = `${paths.shims}/${encodeURIComponent(shim.name)}/status`;
+    const after = shimFacts(await api.request('PATCH', path, { patch: 'merge', body }));
+    watches.shims.put(after);
+    const stubborn = canonical(after.status ?? null) !== sent;
+    if (stubborn && !last.get(shim.uid)?.stubborn)
+      log('warn', `the status of ${shim.name} did not become what was written: is its CRD an older one?`);
+    last.set(shim.uid, { at: clock.elapsed(), sent, stubborn });
+    teller.tell(noticesOf(shim, status));
+  };
+
+  const isPutOff = (shim: ShimFacts, sent: string, intervalMs: number): boolean => {
+    const one = last.get(shim.uid);
+    if (one === undefined) return false;
+    const due = one.at + (one.stubborn && one.sent === sent ? stubbornMs : intervalMs);
+    if (due <= clock.elapsed()) return false;
+    state.due = Math.min(state.due ?? due, due);
+    return true;
+  };
+
+  return {
+    carry: async (statuses, nodes) => {
+      state.due = undefined;
+      const uids = new Set(statuses.map(({ shim }) => shim.uid));
+      for (const uid of last.keys()) if (!uids.has(uid)) last.delete(uid);
+      for (const { shim, status } of statuses) {
+        const sent = canonical(status);
+        if (canonical(shim.status ?? null) === sent || isPutOff(shim, sent, intervalOf(nodes))) continue;
+        const work = () => unlessGone(write(shim, status, sent), () => watches.shims.gone(shim));
+        await writes.attempt(`Shim/${shim.name}/status`, work);
+      }
+    },
+    nextDue: () => state.due,
+  };
+};

@@ -1,0 +1,45 @@
+/** `rcm-node controller`: what the Deployment runs. */
+import { hostname } from 'node:os';
+import { realClock } from '../daemon/host/host.ts';
+import { inClusterCredentials } from '../daemon/host/in-cluster.ts';
+import { kubeconfigCredentials } from '../daemon/host/kubeconfig.ts';
+import { makeLog } from '../daemon/host/log.ts';
+import { makeTools } from '../daemon/host/tools.ts';
+import { exitCodes } from '../daemon/model/outcome.ts';
+import { decideFleet } from './decide/decide.ts';
+import { startController } from './run.ts';
+
+export type ControllerCommand = {
+  /** Absent: the service account of the Pod that this runs in. */
+  readonly kubeconfig?: string;
+  readonly listen: string;
+  readonly namespace: string;
+  readonly knative: boolean;
+};
+
+export const controller = async (
+  command: ControllerCommand,
+  given: {
+    readonly version: string;
+    readonly write: (line: string) => void;
+    readonly onStop: (stop: () => void) => void;
+  },
+): Promise<number> => {
+  const { kubeconfig, listen, namespace, knative } = command;
+  const log = makeLog({ journal: false, level: 'info', write: given.write });
+  const credentials =
+    kubeconfig === undefined
+      ? inClusterCredentials(process.env, realClock)
+      : kubeconfigCredentials(kubeconfig, makeTools(), realClock);
+  // The first process of a container is not ended by a signal that it does not wait for.
+  const ended = new Promise<void>((resolve) => given.onStop(resolve));
+  const running = await startController({
+    ...{ credentials, log, listen, namespace, knative },
+    ...{ clock: realClock, host: hostname(), decide: decideFleet },
+  });
+  log('info', `rcm-node controller ${given.version}`, { port: running.port, namespace });
+  await ended;
+  await running.stop();
+  log('info', 'ended');
+  return exitCodes.settled;
+};
