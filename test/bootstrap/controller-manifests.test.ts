@@ -26,19 +26,18 @@ t.test('it has these rights, and no others', async (t) => {
     [
       'ClusterRole',
       [
-        { ...shims, resources: ['shims'], verbs: ['get', 'list', 'watch', 'patch'] },
+        { ...shims, resources: ['shims'], verbs: ['list', 'watch', 'patch'] },
         { ...shims, resources: ['shims/status'], verbs: ['patch'] },
-        { ...shims, resources: ['shims/finalizers'], verbs: ['update'] },
-        { ...core, resources: ['nodes'], verbs: ['get', 'list', 'watch', 'patch'] },
+        { ...core, resources: ['nodes'], verbs: ['list', 'watch', 'patch'] },
         {
           apiGroups: ['node.k8s.io'],
           resources: ['runtimeclasses'],
-          verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+          verbs: ['list', 'watch', 'create', 'patch', 'delete'],
         },
         { ...core, resources: ['pods'], verbs: ['list'] },
       ],
     ],
-    ['Role default', [{ ...core, resources: ['events'], verbs: ['create', 'patch'] }]],
+    ['Role default', [{ ...core, resources: ['events'], verbs: ['create'] }]],
     [
       'Role rcm-node',
       [

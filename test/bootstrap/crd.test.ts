@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
+import { shimKey } from '../../controller/model/marks.ts';
 import { Failure, hintOf } from '../../daemon/model/problem.ts';
 import type { Policy } from '../../daemon/model/shim-artifact.ts';
 import { fieldKeys } from '../../daemon/model/shim-fields.ts';
@@ -106,7 +107,8 @@ t.test('each sample has a RuntimeClass and a Pod that belong to it', async (t) =
       {
         apiVersion: 'node.k8s.io/v1',
         kind: 'RuntimeClass',
-        metadata: { name: runtimeClassName },
+        // By the label a controller that comes later takes it over.
+        metadata: { name: runtimeClassName, labels: { [shimKey]: shim.metadata.name } },
         handler,
         scheduling: { nodeSelector: { [`shim.rcm.spinkube.dev/${handler}`]: 'served' } },
       },

@@ -1,7 +1,7 @@
 /** What the manifests promise, and that the one rendered file says the same as the kustomization. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import t from 'tap';
 import { render } from '../../packaging/manifests.ts';
 import { objectOf, objectsOf, type Resource } from './objects.ts';
@@ -22,7 +22,7 @@ const missing =
   spawnSync('kubectl', ['version', '--client']).error === undefined ? false : 'kubectl is not installed';
 
 const kustomized = (name: string): readonly Resource[] => {
-  const { stdout, stderr, status } = spawnSync('kubectl', ['kustomize', join(folder, name)], {
+  const { stdout, stderr, status } = spawnSync('kubectl', ['kustomize', resolve(folder, name)], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`${name}: ${stderr}`);
@@ -130,14 +130,63 @@ t.test('the extra rights of a node are to read Shims, and whether there is a con
   ]);
 });
 
+t.test('Knative costs one word more, and one ConfigMap', { skip: missing }, async (t) => {
+  const own = join(t.testdir({ own: {} }), 'own');
+  const [resources, component] = ['.', 'knative'].map((name) => relative(own, join(folder, name)));
+  writeFileSync(
+    join(own, 'kustomization.yaml'),
+    `{resources: [${resources}], components: [${component}], images: [{name: rcm-node, newTag: "9"}]}\n`,
+  );
+  const other = kustomized(own);
+  const [container] = objectOf(other, 'Deployment', 'rcm-node-controller').spec.template.spec.containers;
+  t.same(container.args, ['controller', '--listen', ':8080', '--knative']);
+  t.equal(container.image, 'rcm-node:9', 'the image is named once for all');
+  const more = other.filter(({ metadata }) => metadata.namespace === 'knative-serving');
+  t.same(
+    more.map(({ kind }) => kind),
+    ['Role', 'RoleBinding'],
+  );
+  t.same(more[0]?.rules, [
+    {
+      apiGroups: [''],
+      resources: ['configmaps'],
+      resourceNames: ['config-features'],
+      verbs: ['get', 'patch'],
+    },
+  ]);
+  t.equal(other.length, objects.length + more.length);
+});
+
 t.test('nothing here grants everything of anything, or a Secret', async (t) => {
-  const roles = ['.', 'serviceaccount']
-    .filter((name) => name === '.' || missing === false)
-    .flatMap((name) => (name === '.' ? objects : kustomized(name)))
+  const roles = (missing === false ? ['.', 'serviceaccount', 'policies', 'knative'] : [])
+    .flatMap(kustomized)
+    .concat(objects)
     .filter(({ kind }) => /Role$/.test(kind));
   t.ok(roles.length > 0);
   for (const { metadata, rules } of roles)
     t.notMatch(JSON.stringify(rules), /"\*"|secrets|impersonate|escalate|"bind"/, metadata.name);
+});
+
+t.test('the roles for people: reading goes with view, writing with admin and no less', async (t) => {
+  const shims = { apiGroups: ['runtime.spinkube.dev'] };
+  const aggregation = 'rbac.authorization.k8s.io/aggregate-to-';
+  const found = (name: string) => {
+    const { metadata, rules } = one('ClusterRole', name);
+    const to = Object.keys(metadata.labels ?? {}).filter((key) => key.startsWith(aggregation));
+    return { to: to.map((key) => key.slice(aggregation.length)), rules };
+  };
+  const read = ['get', 'list', 'watch'];
+  t.same(found('rcm-node-shims-viewer'), {
+    to: ['view'],
+    rules: [{ ...shims, resources: ['shims', 'shims/status'], verbs: read }],
+  });
+  const write = ['create', 'update', 'patch', 'delete', 'deletecollection'];
+  t.same(found('rcm-node-shims-editor'), {
+    to: ['admin'],
+    rules: [{ ...shims, resources: ['shims'], verbs: [...read, ...write] }],
+  });
+  const bound = objects.filter(({ roleRef }) => /^rcm-node-shims-(viewer|editor)$/.test(roleRef?.name ?? ''));
+  t.same(bound, [], 'whom they are given to is for others to say');
 });
 
 t.test('the image is of this version', async (t) => {

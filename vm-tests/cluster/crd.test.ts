@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
 import { accepted, refused } from '../../test/fixtures/shims/refused.ts';
+import type { Condition, ConditionType, ShimStatus } from '../../controller/model/fleet.ts';
 import { clusterFor } from './cluster.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -139,8 +140,16 @@ t.test('what is left out gets a value, and what is odd but right is taken', asyn
     { type: 'rolling', rolling: { maxUpdate: 5 } },
     { type: 'rolling', rolling: { maxUpdate: '100%' } },
     { type: 'recreate', rolling: { maxUpdate: 0 } },
+    { type: 'rolling', rolling: { maxUpdate: 1, maxFailures: 1 } },
+    { type: 'rolling', rolling: { maxUpdate: '50%', maxFailures: '100%' }, paused: true, scope: 'all' },
+    { type: 'recreate', scope: 'restarts', paused: false },
   ])
     t.strictSame((await spec({ rolloutStrategy })).rolloutStrategy, rolloutStrategy);
+  for (const [given, kept] of [
+    [{ paused: true }, { type: 'rolling', paused: true }],
+    [{ rolling: { maxFailures: 3 } }, { type: 'rolling', rolling: { maxUpdate: '10%', maxFailures: 3 } }],
+  ])
+    t.strictSame((await spec({ rolloutStrategy: given })).rolloutStrategy, kept);
   for (const artifact of [
     { location: 'file:///srv/shim' },
     { location: 'http://127.0.0.1:8080/shim', sha256: `sha256:${'AB'.repeat(32)}` },
@@ -188,25 +197,60 @@ t.test('kubectl get shows what a person looks for, and status is written apart f
       .map((line) => line.trim().split(/\s{2,}/));
   };
   const [header, spin] = await columns();
-  t.same(header, ['NAME', 'RUNTIMECLASS', 'HANDLER', 'READY', 'DESIRED', 'AGE']);
-  t.same(spin?.slice(0, 3), ['spin-v2', 'wasmtime-spin-v2', 'spin-v2']);
-  const status = { observedGeneration: 1, nodes: 3, nodesReady: 2, nodesUpdated: 2, nodesFailed: 1 };
-  const condition = {
-    ...{ type: 'Ready', status: 'False', reason: 'NodesFailed', message: 'one node says why' },
-    lastTransitionTime: '2026-01-01T00:00:00Z',
+  t.same(header, ['NAME', 'RUNTIMECLASS', 'READY', 'UPDATED', 'DESIRED', 'AVAILABLE', 'ROLLOUT', 'AGE']);
+  t.same(spin?.slice(0, 2), ['spin-v2', 'wasmtime-spin-v2']);
+  const since = '2026-01-01T00:00:00.123Z';
+  const condition = (type: ConditionType, status: 'True' | 'False', reason: string): Condition => ({
+    ...{ type, status, reason, message: `node-1, node-2: ${reason}` },
+    ...{ lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 },
+  });
+  const status: ShimStatus = {
+    ...{ observedGeneration: 1, nodes: 30, nodesReady: 27, nodesUpdated: 20, nodesFailed: 2 },
+    rollout: {
+      ...{ revision: 'a'.repeat(16), phase: 'Stopped', since, forgiven: 1, resumed: 'again, 10:15' },
+      stoppedBy: Array.from({ length: 10 }, (_, index) => `${index}.${'n'.repeat(250)}`),
+    },
+    conditions: [
+      condition('Available', 'True', 'Served'),
+      condition('Progressing', 'False', 'Stopped'),
+      condition('Degraded', 'True', 'NodesFailed'),
+      condition('Conflict', 'False', 'NoConflict'),
+    ],
   };
-  const body = { spec: { nodeSelector: { not: 'written' } }, status: { ...status, conditions: [condition] } };
-  const patched = await cluster.admin.request('PATCH', `${shims}/spin-v2/status`, { body });
-  t.equal(patched.status, 200);
+  const body = { spec: { nodeSelector: { not: 'written' } }, status };
+  const write = (given: object) =>
+    cluster.admin.request('PATCH', `${shims}/spin-v2/status?fieldValidation=Strict`, { body: given });
+  const patched = await write(body);
+  t.equal(patched.status, 200, patched.text);
   const kept = await get('spin-v2');
-  t.strictSame(kept.status, body.status);
+  t.strictSame(kept.status, status, 'what a controller says is kept as it says it');
   t.notOk('nodeSelector' in kept.spec, 'a writer of status writes nothing else');
   t.equal(kept.metadata.generation, 1);
-  t.same((await columns())[1]?.slice(0, 5), ['spin-v2', 'wasmtime-spin-v2', 'spin-v2', '2', '3']);
+  t.same((await columns())[1]?.slice(0, 7), [
+    ...['spin-v2', 'wasmtime-spin-v2', '27', '20', '30', 'True', 'Stopped'],
+  ]);
   const [wide, ...rows] = await columns('-o', 'wide');
-  t.same(wide?.slice(-3), ['FAILED', 'LOCATION', 'AGE']);
-  t.match(rows[0]?.[6], /containerd-shim-spin-v2-linux-(x86_64|aarch64)\.tar\.gz$/);
+  t.same(wide?.slice(-5), ['FAILED', 'REASON', 'HANDLER', 'LOCATION', 'AGE']);
+  t.same(rows[0]?.slice(7, 10), ['2', 'Served', 'spin-v2']);
+  t.match(rows[0]?.[10], /containerd-shim-spin-v2-linux-(x86_64|aarch64)\.tar\.gz$/);
   t.match(rows[1]?.join(' '), /wws-linux-aarch64\.tar\.gz/, 'also where there is a single location');
+  const awaited = await cluster.kubectl([
+    'wait',
+    '--for=condition=Available',
+    'shim/spin-v2',
+    '--timeout=10s',
+  ]);
+  t.match(awaited, /condition met/);
+  const stopped = await cluster.kubectl([
+    ...['wait', '--for=jsonpath={.status.rollout.phase}=Stopped', 'shim/spin-v2', '--timeout=10s'],
+  ]);
+  t.match(stopped, /condition met/);
+  t.equal(
+    (await write({ status: { rollout: null } })).status,
+    200,
+    'before there is a rollout there is none',
+  );
+  t.equal((await write({ status: { rollout: { phase: 'Done' } } })).status, 422, 'while not everything goes');
   await cluster.kubectl(['delete', 'shims', '--all']);
 });
 
@@ -222,6 +266,11 @@ t.test('kubectl explain teaches', async (t) => {
   );
   t.match(await explain('shim.spec.runtimeClass'), /handler <string> -required-/);
   t.match(await explain('shim.spec.rolloutStrategy.rolling.maxUpdate'), /a number, or a percentage/);
+  t.match(
+    await explain('shim.spec.rolloutStrategy'),
+    /The controller gives each its turn; in a cluster without one/,
+  );
+  t.match(await explain('shim.status.rollout'), /Stopped: too many nodes failed\./);
 });
 
 t.test('the RuntimeClass of a sample sends its Pod to the nodes that serve it', async (t) => {

@@ -1,4 +1,7 @@
-/** What the policies of the serviceaccount overlay let a node's token do, judged by a real API server. No node is booted. */
+/**
+ * What the policies of the serviceaccount overlay let a node's token do, judged by a real API server. No node is booted.
+ * What a cluster asks of Shims is in access.test.ts.
+ */
 import { join } from 'node:path';
 import t from 'tap';
 import { clusterFor } from './cluster.ts';
@@ -70,6 +73,9 @@ t.test('a node reads Shims, and tells its own Node what became of them', async (
   const answer = await patch(agent, 'node-a', gone);
   t.equal(answer.status, 200);
   t.match(answer.json, { metadata: { labels: { zone: 'x' }, annotations: { other: 'x' } } });
+  const lease = '/apis/coordination.k8s.io/v1/namespaces/rcm-node/leases/rcm-node-controller';
+  t.equal((await agent.request('GET', lease)).status, 404, 'it may ask whether there is a controller');
+  t.equal((await agent.request('DELETE', lease)).status, 403);
   const event = {
     metadata: { name: 'x', namespace: 'default' },
     involvedObject: { kind: 'Node', name: 'node-a' },
@@ -91,6 +97,7 @@ t.test('on its own Node everything but our keys is out of reach', async (t) => {
     [{ labels: { 'node-role.kubernetes.io/control-plane': '' } }, {}, /only labels below shim\.rcm/],
     [{ labels: { zone: 'y' } }, {}, /only labels/],
     [{ labels: { zone: null } }, {}, /only labels/],
+    [{ labels: { 'spinkube.node-restriction.kubernetes.io/spin': 'served' } }, {}, /only labels/],
     [{ annotations: { other: 'y' } }, {}, /only annotations below rcm/],
     [{ annotations: { other: null } }, {}, /only annotations/],
     [{ finalizers: ['example.com/x'] }, {}, /owners and finalizers/],

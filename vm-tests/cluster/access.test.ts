@@ -1,0 +1,294 @@
+/** Who may read and write Shims, and what a cluster may ask of them, judged by a real API server. No node is booted. */
+import { join } from 'node:path';
+import t from 'tap';
+import { clusterFor } from './cluster.ts';
+
+const bootstrap = join(import.meta.dirname, '../../bootstrap');
+const shims = '/apis/runtime.spinkube.dev/v1alpha1/shims';
+const digest = 'ab'.repeat(32);
+
+const cluster = await clusterFor(t);
+await cluster.kubectl(['apply', '-k', bootstrap]);
+
+/** As an admission would judge it; nothing is kept. */
+const wouldCreate = async (spec: object) => {
+  const body = {
+    apiVersion: 'runtime.spinkube.dev/v1alpha1',
+    kind: 'Shim',
+    metadata: { name: 'asked' },
+    spec: { runtimeClass: { name: 'spin', handler: 'spin' }, ...spec },
+  };
+  const answer = await cluster.admin.request('POST', `${shims}?dryRun=All`, { body });
+  const { message = '' } = answer.json as { message?: string };
+  return { status: answer.status, message: message.replace(/\s+/g, ' ') };
+};
+const from = (location: string, sha256: string | undefined = digest) => ({
+  fetchStrategy: { anonHttp: { location, ...(sha256 === '' ? {} : { sha256 }) } },
+});
+const handler = (name: string) => ({
+  ...from('https://example.com/shim'),
+  runtimeClass: { name: 'spin', handler: name },
+});
+await cluster.waitFor('Shims can be made', async () => {
+  return (await wouldCreate(from('https://example.com/shim'))).status === 201;
+});
+
+/** In all namespaces, which is what a right over something without a namespace is; `what` may be RESOURCE/SUBRESOURCE. */
+const may = async (who: readonly string[], verb: string, what: string): Promise<boolean> => {
+  const [resource = '', subresource] = what.split('/');
+  const sub = subresource === undefined ? [] : [`--subresource=${subresource}`];
+  const argv = ['auth', 'can-i', verb, resource, ...sub, ...(who.includes('-n') ? [] : ['-A']), ...who];
+  return (await cluster.tryKubectl(argv)).stdout.trim() === 'yes';
+};
+/** The same of one object in a namespace. */
+const mayOne = async (who: readonly string[], verb: string, what: string): Promise<boolean> =>
+  (await cluster.tryKubectl(['auth', 'can-i', verb, what, ...who])).stdout.trim() === 'yes';
+const bind = async (kind: 'role' | 'clusterrole', role: string, user: string): Promise<readonly string[]> => {
+  const scope = kind === 'role' ? ['rolebinding', '-n', 'default'] : ['clusterrolebinding'];
+  await cluster.kubectl(['create', ...scope, `${kind}-${user}`, `--clusterrole=${role}`, `--user=${user}`]);
+  return [`--as=${user}`];
+};
+
+t.test('who reads the cluster reads Shims; who is admin of all of it writes them; nobody else', async (t) => {
+  const reader = await bind('clusterrole', 'view', 'reader');
+  const editor = await bind('clusterrole', 'edit', 'editor');
+  const admin = await bind('clusterrole', 'admin', 'administrator');
+  const ofNamespace = await bind('role', 'admin', 'tenant');
+  const author = await bind('clusterrole', 'rcm-node-shims-editor', 'author');
+  // Roles are aggregated a moment after they were stored.
+  await cluster.waitFor('the roles are aggregated', () => may(admin, 'create', 'shims'));
+  const said = async (who: readonly string[]) => ({
+    read: await may(who, 'list', 'shims'),
+    write: await may(who, 'patch', 'shims'),
+    status: await may(who, 'patch', 'shims/status'),
+  });
+  t.same(await said(reader), { read: true, write: false, status: false });
+  t.same(await said(editor), { read: true, write: false, status: false });
+  t.same(await said(admin), { read: true, write: true, status: false });
+  t.same(await said(author), { read: true, write: true, status: false });
+  t.same(await said(ofNamespace), { read: false, write: false, status: false }, 'Shims have no namespace');
+});
+
+t.test('the controller and the nodes may do what they do, and no more', async (t) => {
+  const account = 'system:serviceaccount:rcm-node:rcm-node-controller';
+  const controller = [`--as=${account}`];
+  const node = ['--as=system:node:node-a', '--as-group=system:nodes'];
+  const lease = 'leases.coordination.k8s.io/rcm-node-controller';
+  const other = 'leases.coordination.k8s.io/kube-scheduler';
+  const inOurs = (who: readonly string[]) => ['-n', 'rcm-node', ...who];
+  for (const [who, verb, what, expected] of [
+    [controller, 'patch', 'shims', true],
+    [controller, 'patch', 'shims/status', true],
+    [controller, 'create', 'shims', false],
+    [controller, 'delete', 'shims', false],
+    [controller, 'patch', 'nodes', true],
+    [controller, 'patch', 'nodes/status', false],
+    [controller, 'delete', 'nodes', false],
+    [controller, 'delete', 'runtimeclasses', true],
+    [controller, 'list', 'pods', true],
+    [controller, 'watch', 'pods', false],
+    [controller, 'create', 'pods', false],
+    [controller, 'list', 'secrets', false],
+    [inOurs(controller), 'get', 'secrets', false],
+    [inOurs(controller), 'update', lease, true],
+    [inOurs(controller), 'update', other, false],
+    [['-n', 'kube-system', ...controller], 'update', other, false],
+    [['-n', 'default', ...controller], 'create', 'events', true],
+    [['-n', 'kube-system', ...controller], 'create', 'events', false],
+    [inOurs(node), 'get', lease, true],
+    [inOurs(node), 'update', lease, false],
+    [node, 'list', 'shims', true],
+    [node, 'patch', 'shims', false],
+    [node, 'patch', 'shims/status', false],
+  ] as const) {
+    const asked = what === lease || what === other ? mayOne : may;
+    t.equal(await asked(who, verb, what), expected, `${who.join(' ')} ${verb} ${what}`);
+  }
+});
+
+t.test('a kubelet cannot give its node the label by which Pods find it', async (t) => {
+  await cluster.admin.request('POST', '/api/v1/nodes', { body: { metadata: { name: 'node-a' } } });
+  const kubelet = cluster.as(cluster.mintNodeCertificate('node-a'));
+  const label = (key: string) =>
+    kubelet.request('PATCH', '/api/v1/nodes/node-a', { body: { metadata: { labels: { [key]: 'served' } } } });
+  const answer = await label('spinkube.node-restriction.kubernetes.io/spin');
+  t.equal(answer.status, 403);
+  t.match(answer.text, /is not allowed to modify labels: spinkube\.node-restriction/);
+  t.equal((await label('shim.rcm.spinkube.dev/spin')).status, 200, 'while it may claim what it likes');
+});
+
+t.test('the controller’s Pods are taken by a namespace that is restricted', async (t) => {
+  await cluster.kubectl(['create', 'namespace', 'strict']);
+  await cluster.kubectl(['label', 'namespace', 'strict', 'pod-security.kubernetes.io/enforce=restricted']);
+  const text = await cluster.kubectl([
+    '-n',
+    'rcm-node',
+    'get',
+    'deployment',
+    'rcm-node-controller',
+    '-o',
+    'json',
+  ]);
+  const { template } = (JSON.parse(text) as { spec: { template: { spec: object; metadata: object } } }).spec;
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'x', namespace: 'strict' },
+    // Neither is there in this namespace, and neither is what is asked about.
+    spec: {
+      ...template.spec,
+      serviceAccountName: 'default',
+      serviceAccount: 'default',
+      priorityClassName: '',
+    },
+  };
+  const answer = await cluster.admin.request('POST', '/api/v1/namespaces/strict/pods?dryRun=All', {
+    body: pod,
+  });
+  t.match(answer, { status: 201 });
+});
+
+t.test('a Shim from before the policy is there', async () => {
+  await cluster.apply(
+    JSON.stringify({
+      apiVersion: 'runtime.spinkube.dev/v1alpha1',
+      kind: 'Shim',
+      metadata: { name: 'from-before', finalizers: ['rcm.spinkube.dev/finalizer'] },
+      spec: { runtimeClass: { name: 'old', handler: 'old' }, ...from('https://example.com/shim', '') },
+    }),
+  );
+});
+
+const settings = async (data: Readonly<Record<string, string>>): Promise<void> => {
+  const patch = JSON.stringify({ data });
+  await cluster.kubectl([
+    '-n',
+    'rcm-node',
+    'patch',
+    'configmap',
+    'rcm-node-shim-policy',
+    '--type=merge',
+    '-p',
+    patch,
+  ]);
+};
+/** A change is in force a moment after it was stored. */
+const until = (what: string, spec: object, status: number) =>
+  cluster.waitFor(what, async () => {
+    const answer = await wouldCreate(spec);
+    return answer.status === status && answer;
+  });
+
+t.test('the policies as they come ask for a digest and for https', async (t) => {
+  const said = await cluster.tryKubectl(['apply', '-k', join(bootstrap, 'policies')]);
+  t.equal(said.code, 0, said.stderr);
+  t.notMatch(said.stderr, /warning/i);
+  const unpinned = await until('the policy is in force', from('https://example.com/shim', ''), 422);
+  t.match(
+    unpinned.message,
+    /no sha256 is given for https:\/\/example\.com\/shim: add what `curl -L LOCATION \| sha256sum` prints, or set allowUnpinned to "true" in the ConfigMap rcm-node\/rcm-node-shim-policy/,
+  );
+  const http = await wouldCreate(from('http://example.com/shim'));
+  t.equal(http.status, 422);
+  t.match(
+    http.message,
+    /http locations are not allowed in this cluster: use https, or set allowHttp to "true"/,
+  );
+  const arm = { os: 'linux', arch: 'arm64', location: 'HTTP://example.com/shim', sha256: digest };
+  const amd = { os: 'linux', arch: 'amd64', location: 'https://example.com/shim', sha256: digest };
+  t.equal((await wouldCreate({ fetchStrategy: { platforms: [amd, arm] } })).status, 422, 'in any platform');
+  t.equal((await wouldCreate({ fetchStrategy: { platforms: [amd] } })).status, 201);
+  const aside = { anonHttp: { location: 'https://example.com/shim' }, platforms: [amd] };
+  t.equal((await wouldCreate({ fetchStrategy: aside })).status, 201, 'what does not count is not judged');
+  t.equal((await wouldCreate(from('file:///srv/shim'))).status, 201, 'any host is one, and none');
+  const { status } = await cluster.admin.get<{
+    status?: { typeChecking?: { expressionWarnings?: unknown } };
+  }>('/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/rcm-node-shims');
+  t.notOk(status?.typeChecking?.expressionWarnings, 'and its expressions fit the type');
+});
+
+t.test(
+  'what was there before can be paused and deleted, but brings nothing else unless it is right',
+  async (t) => {
+    await cluster.kubectl(['label', 'shim', 'from-before', 'looked-at=true']);
+    const change = (spec: object) =>
+      cluster.admin.request('PATCH', `${shims}/from-before`, { body: { spec } });
+    t.equal((await change({ rolloutStrategy: { paused: true } })).status, 200, 'a rollout can be stopped');
+    const elsewhere = await change({
+      fetchStrategy: { anonHttp: { location: 'https://example.com/other' } },
+    });
+    t.equal(elsewhere.status, 422);
+    t.match(elsewhere.text, /no sha256 is given/);
+    t.equal((await change(from('https://example.com/shim'))).status, 200);
+    await cluster.kubectl(['delete', 'shim', 'from-before', '--wait=false']);
+    const freed = await cluster.admin.request('PATCH', `${shims}/from-before`, {
+      body: { metadata: { finalizers: null } },
+    });
+    t.equal(freed.status, 200, 'a finalizer can be taken off');
+    t.equal((await cluster.admin.request('GET', `${shims}/from-before`)).status, 404);
+  },
+);
+
+t.test('a cluster reserves handlers', async (t) => {
+  await settings({ reservedHandlers: 'gvisor\nsysbox firecracker*\n' });
+  const answer = await until('it is in force', handler('gvisor'), 422);
+  t.match(
+    answer.message,
+    /the handler "gvisor" is reserved in this cluster: give the Shim another one, or take it out of reservedHandlers in the ConfigMap/,
+  );
+  for (const name of ['sysbox', 'firecracker', 'firecracker-2'])
+    t.equal((await wouldCreate(handler(name))).status, 422, name);
+  for (const name of ['gvisor-2', 'sys', 'spin'])
+    t.equal((await wouldCreate(handler(name))).status, 201, name);
+});
+
+t.test('a cluster says where shims may come from', async (t) => {
+  await settings({ allowedHosts: 'Example.com mirror.example.com:8443 2001:db8::1' });
+  const answer = await until('it is in force', from('https://elsewhere.example.com/shim'), 422);
+  t.match(
+    answer.message,
+    /https:\/\/elsewhere\.example\.com\/shim is not from a host that this cluster allows \(example\.com, mirror\.example\.com:8443, 2001:db8::1\): put the file on one of these, or add its host to allowedHosts/,
+  );
+  for (const [location, status] of [
+    ['https://example.com/shim', 201],
+    ['https://EXAMPLE.com:8080/shim', 201],
+    ['https://mirror.example.com:8443/shim', 201],
+    ['https://mirror.example.com/shim', 422],
+    ['https://mirror.example.com:8444/shim', 422],
+    ['https://[2001:db8::1]/shim', 201],
+    ['https://example.com@elsewhere.example.com/shim', 422],
+    ['https://elsewhere.example.com/example.com', 422],
+    ['file:///srv/shim', 422],
+  ] as const)
+    t.equal((await wouldCreate(from(location))).status, status, location);
+});
+
+t.test('a cluster that wants less asks for less', async (t) => {
+  await settings({ allowHttp: 'true', allowUnpinned: 'true', allowedHosts: '', reservedHandlers: '' });
+  await until('it is in force', from('https://elsewhere.example.com/shim', ''), 201);
+  t.equal((await wouldCreate(from('http://example.com/shim'))).status, 201);
+  const neither = await wouldCreate(from('http://example.com/shim', ''));
+  t.match(neither.message, /an http location needs a sha256/, 'what is refused everywhere stays so');
+});
+
+t.test('without its settings nothing is let through, and Shims can still be deleted', async (t) => {
+  await cluster.kubectl([
+    '-n',
+    'rcm-node',
+    'patch',
+    'configmap',
+    'rcm-node-shim-policy',
+    '--type=json',
+    '-p',
+    '[{"op":"remove","path":"/data"}]',
+  ]);
+  await until('without data it is strict', from('https://example.com/shim', ''), 422);
+  t.equal((await wouldCreate(from('https://example.com/shim'))).status, 201);
+  await cluster.kubectl(['-n', 'rcm-node', 'delete', 'configmap', 'rcm-node-shim-policy']);
+  const answer = await cluster.waitFor('it is missed', async () => {
+    const said = await wouldCreate(from('https://example.com/shim'));
+    return said.status !== 201 && said;
+  });
+  t.match(answer.message, /rcm-node-shims.* (denied|failed).*param/, answer.message);
+  await cluster.kubectl(['delete', 'shims', '--all']);
+});
