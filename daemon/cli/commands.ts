@@ -113,9 +113,9 @@ export const work: Readonly<
     else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));
     if (decision.plan.kind === 'refused') return exitCodes.refused;
     if (decision.plan.kind === 'steps') return exitCodes.pending;
-    return problems.length > 0 || decision.handlers.some((one) => one.problem)
-      ? exitCodes.failed
-      : exitCodes.settled;
+    const wrong = decision.handlers.filter((one) => one.problem && !one.turn?.hold);
+    if (problems.length > 0 || wrong.length > 0) return exitCodes.failed;
+    return decision.handlers.some((one) => one.turn?.hold) ? exitCodes.pending : exitCodes.settled;
   },
   doctor: async (command) => {
     needRoot();

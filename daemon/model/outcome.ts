@@ -41,6 +41,10 @@ export type Report = {
   readonly cluster: ClusterFacts | null;
 };
 
+/** Nothing but a turn is missing, which somebody gives. */
+export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
+  outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'waits-for-turn');
+
 /** Exit codes of `once` and `plan`; see `--help`. */
 export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending: 4 } as const;
 

@@ -8,7 +8,7 @@ import { headline, looking } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { Notifier } from '../host/notify.ts';
 import { watchFolders } from '../host/watch.ts';
-import type { Outcome, Report } from '../model/outcome.ts';
+import { type Outcome, type Report, waitsOnlyForTurn } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Cluster } from './cluster.ts';
@@ -125,9 +125,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
 
 /** A turn may be hours away, and whoever gives it wakes us: nothing is gained by looking every ten seconds. */
 const phaseOf = (outcome: Outcome): 'steady' | 'waiting' | 'failed' =>
-  outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'waits-for-turn')
-    ? 'steady'
-    : phases[outcome.kind];
+  waitsOnlyForTurn(outcome) ? 'steady' : phases[outcome.kind];
 
 const phases = {
   converged: 'steady',

@@ -17,6 +17,7 @@ import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import { objectOf } from '../host/reflector-objects.ts';
 import type { NodeObject } from '../model/cluster.ts';
+import { waitsOnlyForTurn } from '../model/outcome.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
 
 export type Told = Omit<Telling, 'identity' | 'legacyLabels'>;
@@ -110,6 +111,8 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     const said = (node: NodeObject): string =>
       [annotations.state, annotations.applied].map((key) => node.metadata.annotations?.[key] ?? '').join(' ');
     if (said(before) === said(after)) return;
+    // All nodes begin to wait in the same moment, and it is no news of any one of them.
+    if (waitsOnlyForTurn(telling.report.outcome)) return;
     const reason = wanted.annotations[annotations.state] ?? 'Unknown';
     await api
       .request('POST', '/api/v1/namespaces/default/events', {

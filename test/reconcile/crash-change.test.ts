@@ -1,7 +1,9 @@
 /** What crash.test.ts shows of an installation, for what comes after it: updates, removals, uninstall and rollbacks. */
 import t, { type Test } from 'tap';
 import type { Start } from '../host/fake.ts';
-import { makeRoot, type Node, openNode, wish } from './node.ts';
+import { printAnswer, type ShimObject } from '../../daemon/model/cluster.ts';
+import { printApproval, revisionOf } from '../../daemon/model/turn.ts';
+import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { survive } from './story.ts';
 
 const plain = (version: string) => (t: Test) => {
@@ -127,5 +129,40 @@ for (const [what, how] of bads)
         restarts: 2,
       },
       (at) => how === 'exits' || at % 6 === 0,
+    ),
+  );
+
+/** Shims of a cluster; `approved`: may be taken up now. */
+const ask = (node: Node, shims: readonly ShimObject[], approved: Readonly<Record<string, string>>): void => {
+  const turns = { approved: printApproval({ until: '2099-01-01T00:00:00.000Z', shims: approved }) };
+  node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
+};
+const shim = (node: Node, name: string, more: object = {}): ShimObject => {
+  node.write(`/srv/artifacts/${name}`, program(name), 0o755);
+  const anonHttp = { location: `file:///srv/artifacts/${name}`, sha256: sha256(program(name)) };
+  return { metadata: { name }, spec: { fetchStrategy: { anonHttp }, ...more } } as ShimObject;
+};
+const renamed = { runtimeClass: { name: 'x', handler: 'spin-x' } };
+const options = { containerdRuntimeOptions: { Root: '/run/x' } };
+
+for (const how of ['works', 'exits'] as const)
+  t.test(`the change of a Shim in its turn, which ${how}, can be killed on its way`, (t) =>
+    survive(
+      t,
+      {
+        open: (t) => openNode(makeRoot(t), { version: '2.1.4' }),
+        prepare: async (node) => {
+          const [one, two] = [shim(node, 'spin-v2'), shim(node, 'wws-v1')];
+          ask(node, [one, two], { 'spin-v2': revisionOf(one), 'wws-v1': revisionOf(two) });
+          await node.once();
+          const changed = shim(node, 'spin-v2', renamed);
+          const waits = shim(node, 'wws-v1', options);
+          ask(node, [changed, waits], { 'spin-v2': revisionOf(changed) });
+          node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-x') ? how : 'works');
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: how === 'works' ? 1 : 2,
+      },
+      (at) => at % 4 === 0,
     ),
   );

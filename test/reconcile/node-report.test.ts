@@ -163,3 +163,19 @@ t.test('an answer that is no Node is a failed try, and no end of the service', a
   await settle();
   t.equal(did('PATCH'), 2);
 });
+
+t.test(
+  'a node that begins to wait for its turn says so without an Event, and with one what came of it',
+  async (t) => {
+    const { report, server, did, settle, time } = setUp(t);
+    report.seen(bare);
+    report.tell(told({ kind: 'waiting', for: [{ code: 'waits-for-turn', message: 'x' }] }), false);
+    await settle();
+    t.equal(server.node.metadata.annotations?.[annotations.state], 'Waiting');
+    t.equal(did('POST'), 0);
+    time.now += 60_000;
+    report.tell(told(), false);
+    await settle();
+    t.same([did('PATCH'), did('POST')], [2, 1]);
+  },
+);
