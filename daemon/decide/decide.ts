@@ -16,6 +16,7 @@ import { adopted, configId, restartDue, survivors } from './restart.ts';
 import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
 import { fight, linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
+import { isTried } from './tried.ts';
 import { verdict } from './verdict.ts';
 import { type Wish, wish } from './wanted.ts';
 import { type WantedFile, type Wiring, wire } from './wiring.ts';
@@ -224,9 +225,7 @@ const configSteps = (
   const owned = [change.wiring.dropIn, change.wiring.main].flatMap((file) =>
     file.owned ? [[file.path, file.owned] as const] : [],
   );
-  const isTried = (one: HandlerReport): boolean =>
-    one.state === 'failed' || (scene.rules.ready === true && one.state === 'pending');
-  const failed = new Set(asked.reports.filter(isTried).map((one) => one.name));
+  const failed = new Set(asked.reports.filter(isTried(scene.rules.ready === true)).map((one) => one.name));
   // Else another change that went well would have it tried again.
   const isStillBad = asked.reports.some((one) => one.turn && one.problem?.code === 'known-bad');
   const record: Ledger = {

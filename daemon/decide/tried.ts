@@ -1,6 +1,7 @@
-/** Which revisions of Shims a plan takes up: where it fails its proof, these are what failed here. */
+/** What was tried here and failed: downloads that wait for their next try, and revisions that failed their proof. */
 import type { Journal, Ledger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
+import type { HandlerReport } from '../model/plan.ts';
 import { goneRevision } from '../model/turn.ts';
 
 type Bad = NonNullable<Ledger['bad']>;
@@ -32,3 +33,9 @@ const triedWith = ({ plan, ledger }: Pick<Journal, 'plan' | 'ledger'>): Pick<Bad
   const tried = Object.fromEntries([...gone, ...taken]);
   return Object.keys(tried).length === 0 ? {} : { tried };
 };
+
+/** Whether the tries of its downloads still count; what is held may have one of what is in force, besides its own. */
+export const isTried =
+  (ready: boolean) =>
+  (one: HandlerReport): boolean =>
+    one.state === 'failed' || one.turn?.hold !== undefined || (ready && one.state === 'pending');

@@ -205,6 +205,18 @@ t.test('what is held is put right when somebody takes it away meanwhile', async 
   const damaged = decided({ ...before, store: {} }, desired([changed]));
   const fetch = steps(damaged).filter((step) => step.kind === 'fetch');
   t.match(fetch, [{ handler: { order: { revision: 'r1' } } }], 'and before what is not its turn yet');
+
+  const one = handler();
+  const artifact = JSON.stringify([one.artifact, one.runtime]);
+  const problem = { code: 'download-failed', message: 'no' } as const;
+  const attempts = { spin: { artifact, count: 1, at: observed.now, problem } };
+  const lame = { ...before, store: {}, ledger: { ...before.ledger, attempts } };
+  for (const wish of [desired([changed]), desired([], { shims: {} })])
+    t.strictSame(
+      decided(lame, wish).plan,
+      { kind: 'settled' },
+      'what cannot be had again is not asked for at once',
+    );
 });
 
 t.test('a new artifact under the same name goes at once, unless it shall take part', async (t) => {

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { badOf } from '../../daemon/decide/tried.ts';
+import { badOf, isTried } from '../../daemon/decide/tried.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
-import type { Step } from '../../daemon/model/plan.ts';
+import type { HandlerReport, HandlerState, Step } from '../../daemon/model/plan.ts';
 import { handler } from './bare-host.ts';
 
 const of = (shim: string, revision: string): Handler => ({
@@ -43,4 +43,16 @@ t.test('a Shim under another handler is not taken for one that is gone', async (
 t.test('a plan that concerns no Shim leaves no mark', async (t) => {
   t.equal(triedWith(ledgerOf({}), ledgerOf({ d: handler })).tried, undefined);
   t.equal(triedWith(ledgerOf({}), undefined).tried, undefined);
+});
+
+t.test('tries count while a handler failed, waits for its turn, or is downloaded', async (t) => {
+  const of = (state: HandlerState, held = false): HandlerReport => ({
+    name: 'a',
+    state,
+    source: 'x',
+    ...(held ? { turn: { shim: 'a', revision: 'r', hold: 'queued' } } : {}),
+  });
+  t.same([of('failed'), of('pending', true), of('removing', true)].map(isTried(false)), [true, true, true]);
+  t.same([of('served'), of('pending')].map(isTried(false)), [false, false]);
+  t.equal(isTried(true)(of('pending')), true);
 });
