@@ -58,6 +58,7 @@ export const startFleet = async (t: Test) => {
     uids: 0,
     stores: new Map<string, Map<string, Stored>>(Object.values(paths).map((path) => [path, new Map()])),
     watches: new Map<ServerResponse, string>(),
+    history: [] as { path: string; version: number; line: string }[],
     /** Events wait while this is a list. */
     held: undefined as (() => void)[] | undefined,
     /** What the type of Shims lets one do; undefined: there is none. */
@@ -71,6 +72,7 @@ export const startFleet = async (t: Test) => {
   const next = (): string => `${++world.version}`;
   const tell = (path: string, type: string, object: Stored): void => {
     const line = `${JSON.stringify({ type, object })}\n`;
+    world.history.push({ path, version: Number(object.metadata.resourceVersion), line });
     const send = (): void => {
       for (const [response, watched] of world.watches) if (watched === path) response.write(line);
     };
@@ -115,6 +117,9 @@ export const startFleet = async (t: Test) => {
     if (searchParams.get('watch') === 'true') {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.flushHeaders();
+      const known = Number(searchParams.get('resourceVersion') ?? 0);
+      for (const one of world.history)
+        if (!world.held && one.path === path && one.version > known) response.write(one.line);
       world.watches.set(response, path);
       response.on('close', () => world.watches.delete(response));
       return undefined;

@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Decision, View } from '../../controller/model/fleet.ts';
+import { startController } from '../../controller/run.ts';
+import { realClock } from '../../daemon/host/host.ts';
+import { needsOpenssl } from '../host/api-server.ts';
+import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-server.ts';
+import { always, approve, node, nothing, written } from './worker.ts';
+
+const timing = { durationMs: 1000, renewMs: 100, giveUpMs: 500 };
+
+const start = async (
+  t: Test,
+  fleet: FleetServer,
+  decide: (view: View) => Decision = () => nothing,
+  given: { knative?: boolean } = {},
+) => {
+  const { log, lines } = keepLog();
+  const controller = await startController({
+    ...{ credentials: fleet.credentials, clock: realClock, log, decide, timing },
+    ...{ host: 'pod', listen: '127.0.0.1:0', namespace: 'rcm-node', knative: given.knative ?? false },
+  });
+  t.teardown(() => controller.stop());
+  const ask = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${controller.port}${path}`);
+    return { status: answer.status, text: await answer.text() };
+  };
+  return { controller, lines, ask };
+};
+
+const approveAll = (view: View): Decision => ({
+  ...always,
+  nodes: view.nodes.filter(({ approvedText }) => approvedText === undefined).map(({ name }) => approve(name)),
+});
+
+t.test(
+  'of two controllers one works; killed in the middle of a wave, the other goes on',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    for (let count = 0; count < 90; count++) fleet.put(paths.nodes, node(`n${count}`));
+    const one = await start(t, fleet, approveAll);
+    await until(() => one.controller.leads());
+    const seen: View[] = [];
+    const other = await start(t, fleet, (view) => {
+      seen.push(view);
+      return approveAll(view);
+    });
+    await until(() => written(fleet, paths.nodes).length > 20);
+    t.same(seen, []);
+    t.equal((await other.ask('/healthz')).status, 200, 'who waits is well, too');
+    t.match((await other.ask('/metrics')).text, /^rcm_controller_leader 0$/m);
+    t.match((await one.ask('/metrics')).text, /^rcm_controller_leader 1$/m);
+    await one.controller.stop();
+    const before = written(fleet, paths.nodes).length;
+    t.ok(before < 90);
+    const lease = fleet.get(paths.leases, 'rcm-node-controller');
+    t.match(lease, { spec: { holderIdentity: /^$/ } }, 'given back');
+    await until(() => fleet.all(paths.nodes).every(({ metadata }) => metadata.annotations));
+    t.equal(written(fleet, paths.nodes).length, 90, 'none was approved twice');
+  },
+);
+
+t.test('it is ready when it reaches the API, and says when it does not', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.world.fail = () => 500;
+  const { ask, controller } = await start(t, fleet);
+  t.equal((await ask('/healthz')).status, 200);
+  t.same(await ask('/readyz'), { status: 503, text: 'the API server cannot be reached\n' });
+  fleet.world.fail = () => undefined;
+  await until(() => controller.leads());
+  t.equal((await ask('/readyz')).status, 200);
+  t.match((await ask('/metrics')).text, /rcm_controller_requests_total\{verb="GET",code="500"\}/);
+});
+
+t.test('with the Lease lost it stops, and begins anew with it', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.nodes, node('a'));
+  const state = { passes: 0 };
+  const { controller, lines } = await start(t, fleet, () => {
+    state.passes++;
+    return always;
+  });
+  await until(() => state.passes > 0);
+  fleet.world.fail = ({ method }) => (method === 'PUT' ? 0 : undefined);
+  await until(() => !controller.leads());
+  await until(() => fleet.world.watches.size === 0);
+  const before = state.passes;
+  await sleep(100);
+  t.ok(state.passes <= before + 1);
+  fleet.world.fail = () => undefined;
+  await until(() => controller.leads() && fleet.world.watches.size === 3);
+  t.match(
+    lines.filter(({ message }) => /leader/.test(message)).map(({ message }) => message),
+    ['leader', /no longer the leader: the Lease could not be renewed/, 'leader'],
+  );
+});
+
+t.test('Knative is served by the leader alone', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.knative, { metadata: { name: 'config-features', namespace: 'knative-serving' } });
+  await start(t, fleet, undefined, { knative: true });
+  await until(() => fleet.get(paths.knative, 'config-features')?.data !== undefined);
+  t.same(fleet.get(paths.knative, 'config-features')?.data, {
+    'kubernetes.podspec-runtimeclassname': 'enabled',
+  });
+});
