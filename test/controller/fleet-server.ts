@@ -18,6 +18,8 @@ export type Stored = Table & {
     namespace?: string;
     uid: string;
     resourceVersion: string;
+    creationTimestamp?: string;
+    generation?: number;
     deletionTimestamp?: string;
     finalizers?: string[];
     labels?: Record<string, string>;

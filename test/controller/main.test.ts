@@ -1,0 +1,104 @@
+/** The controller as its Deployment runs it: a process, with a token and a CA in files, ended by a signal. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { needsOpenssl } from '../host/api-server.ts';
+import { type FleetServer, paths, startFleet, until } from './fleet-server.ts';
+
+t.setTimeout(120_000);
+
+const main = join(import.meta.dirname, '../../daemon/main.ts');
+
+const run = (t: Test, fleet: FleetServer, ...more: string[]) => {
+  const kubeconfig = join(t.testdirName, 'kubeconfig');
+  const cluster = { server: fleet.server.url, 'certificate-authority-data': btoa(fleet.authority.ca) };
+  writeFileSync(
+    kubeconfig,
+    JSON.stringify({
+      'current-context': 'c',
+      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+      clusters: [{ name: 'c', cluster }],
+      users: [{ name: 'u', user: { token: 'abc' } }],
+    }),
+  );
+  const words = ['controller', '--kubeconfig', kubeconfig, '--listen', '127.0.0.1:0', ...more];
+  const child: ChildProcess = spawn(process.execPath, [main, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.teardown(() => void child.kill('SIGKILL'));
+  const said = { out: '', err: '' };
+  child.stdout?.on('data', (text: Buffer) => {
+    said.out += text.toString();
+  });
+  child.stderr?.on('data', (text: Buffer) => {
+    said.err += text.toString();
+  });
+  const ended = new Promise<number | null>((resolve) => void child.on('close', (code) => resolve(code)));
+  return { child, said, ended, lines: () => said.out.split('\n').filter((line) => line !== '') };
+};
+
+const nodeOf = (name: string, detail: object) => ({
+  kind: 'Node',
+  metadata: {
+    name,
+    annotations: {
+      'rcm.spinkube.dev/state': 'Waiting',
+      'rcm.spinkube.dev/status': JSON.stringify({ v: 1, shims: detail }),
+    },
+  },
+  status: { conditions: [{ type: 'Ready', status: 'True' }] },
+});
+
+t.test(
+  'from a Shim to a RuntimeClass and a first turn, and an end that gives the Lease back',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    fleet.put(paths.shims, {
+      kind: 'Shim',
+      metadata: { name: 'spin', creationTimestamp: '2026-01-01T00:00:00Z', generation: 1 },
+      spec: { runtimeClass: { name: 'wasm', handler: 'spin' } },
+    });
+    const { child, said, ended, lines } = run(t, fleet);
+    await until(() => fleet.get(paths.classes, 'wasm') !== undefined);
+    const status = () =>
+      fleet.get(paths.shims, 'spin')?.status as { nodes: number; rollout?: { revision: string } };
+    await until(() => status()?.rollout !== undefined);
+    const { revision } = status().rollout!;
+    for (const name of ['a', 'b'])
+      fleet.put(paths.nodes, nodeOf(name, { spin: { s: 'pending', n: 'spin', w: revision } }));
+    const approved = () =>
+      fleet
+        .all(paths.nodes)
+        .filter(({ metadata }) => metadata.annotations?.['rcm.spinkube.dev/approved']?.includes(revision));
+    await until(() => approved().length === 1);
+    child.kill('SIGTERM');
+    t.equal(await ended, 0);
+    t.equal(said.err, '');
+    t.match(fleet.get(paths.leases, 'rcm-node-controller'), { spec: { holderIdentity: /^$/ } });
+    t.equal(approved().length, 1, 'a first wave is one node');
+    const messages = lines().map((line) => (JSON.parse(line) as { message: string }).message);
+    t.match(messages, [/^rcm-node controller /]);
+    t.ok(messages.includes('a may take up spin'));
+    t.equal(messages.at(-1), 'ended');
+    t.notMatch(said.out, /abc/, 'no secrets');
+  },
+);
+
+t.test('a signal while the API server does not answer ends it, too', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.world.delay = () => new Promise(() => undefined);
+  const { child, ended, lines } = run(t, fleet);
+  await until(() => lines().length > 0);
+  child.kill('SIGTERM');
+  t.equal(await ended, 0);
+});
+
+t.test('a port that somebody has is a failure with a way out', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const { ended, said } = run(t, fleet, '--listen', `127.0.0.1:${fleet.server.port}`);
+  t.equal(await ended, 1);
+  t.match(said.err, /EADDRINUSE/);
+  t.match(said.err, /--listen/);
+});
