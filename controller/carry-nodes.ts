@@ -1,5 +1,5 @@
 /** Carries out what is decided of Nodes: approvals and proofs, by merge patches of their metadata. */
-import { type Approval, approvedKey, parseApproval } from '../daemon/model/turn.ts';
+import { type Approval, approvedKey, goneRevision, parseApproval } from '../daemon/model/turn.ts';
 import { type Means, unlessGone } from './means.ts';
 import type { NodeChange, NodeFacts, View } from './model/fleet.ts';
 import { nodeFacts } from './model/node-facts.ts';
@@ -27,7 +27,11 @@ export const carryNodes = async (
       const path = `${paths.nodes}/${encodeURIComponent(change.node)}`;
       watches.nodes.put(nodeFacts(await api.request('PATCH', path, { patch: 'merge', body })));
       for (const [shim, revision] of approvals(node, annotations[approvedKey]))
-        log('info', `${change.node} may take up ${shim}`, { node: change.node, shim, revision });
+        log('info', `${change.node} may ${revision === goneRevision ? 'give' : 'take'} up ${shim}`, {
+          node: change.node,
+          shim,
+          revision,
+        });
     };
     await writes.attempt(`Node/${change.node}`, () => unlessGone(write(), () => watches.nodes.gone(node)));
   });

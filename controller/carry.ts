@@ -1,4 +1,5 @@
 /** Carries out what was decided, in the order in which a part that fails leaves the least behind. */
+import { canonical } from '../daemon/model/desired.ts';
 import { carryClasses } from './carry-classes.ts';
 import { carryNodes } from './carry-nodes.ts';
 import type { StatusWriter } from './carry-status.ts';
@@ -10,8 +11,11 @@ import { paths } from './watches.ts';
 const carryFinalizers = async (means: Means, changes: readonly FinalizerChange[]): Promise<void> => {
   const { api, watches, writes, log } = means;
   await writes.each(changes, async ({ shim, finalizers }) => {
+    // Its status may just have been written, by us.
+    const latest = watches.shims.latest(shim);
+    if (canonical(latest.finalizers) !== canonical(shim.finalizers)) return;
     // With its version: who added a finalizer meanwhile keeps it.
-    const body = { metadata: { resourceVersion: shim.resourceVersion, finalizers } };
+    const body = { metadata: { resourceVersion: latest.resourceVersion, finalizers } };
     const write = async (): Promise<void> => {
       const path = `${paths.shims}/${encodeURIComponent(shim.name)}`;
       const after = shimFacts(await api.request('PATCH', path, { patch: 'merge', body }));

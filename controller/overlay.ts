@@ -11,6 +11,8 @@ export type Overlay<T> = {
   put(item: T): void;
   /** It was deleted, and is no more. */
   gone(item: T): void;
+  /** The same, or what we made of it since. */
+  latest(item: T): T;
   /** `version`: that of the watch as a whole. */
   over(items: readonly T[], version: string | undefined): readonly T[];
 };
@@ -44,6 +46,10 @@ export const makeOverlay = <T extends Item>(clock: Clock): Overlay<T> => {
     gone: (item) => {
       removed.set(item.uid, clock.elapsed());
       written.delete(item.name);
+    },
+    latest: (item) => {
+      const own = written.get(item.name)?.item;
+      return own !== undefined && isNewer(own.resourceVersion, item.resourceVersion) ? own : item;
     },
     over: (items, version) => {
       expire();

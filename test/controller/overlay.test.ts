@@ -19,6 +19,7 @@ t.test('what was written is shown until the watch has it, or something newer', a
   t.equal(overlay.over(before, '6'), before, 'nothing was written');
   overlay.put(item('a', '9'));
   t.same(overlay.over(before, '6'), [item('a', '9'), item('b', '6')]);
+  t.same(before.map(overlay.latest), [item('a', '9'), item('b', '6')]);
   t.same(overlay.over([item('a', '10'), item('b', '6')], '10'), [item('a', '10'), item('b', '6')]);
   t.same(overlay.over(before, '6'), before, 'and then forgotten');
 });
