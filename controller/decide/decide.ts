@@ -1,11 +1,10 @@
 /** From what the controller sees to what it wants done: pure, and at rest once that is done. */
-import type { Decision, NodeFacts, View } from '../model/fleet.ts';
+import type { Decision, View } from '../model/fleet.ts';
 import { provenPrefix } from '../model/marks.ts';
 import { claimsOf } from './claims.ts';
 import { draftOf, type Given, orphan } from './draft.ts';
 import { musters } from './muster.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
-import { isProven, provenLabel } from './proof.ts';
 import { finalizerChange, holdersOf } from './removal.ts';
 import { settlesAt } from './rollout.ts';
 import { statusOf } from './status.ts';
@@ -23,14 +22,15 @@ export const decideFleet = (view: View): Decision => {
   for (const [name, muster] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
     orphan(name, muster, given);
 
-  const changes = nodeChanges(nodes, given.shares, askedOf(drafts, selectedHandlers(view)), now);
+  const changes = nodeChanges(nodes, given.shares, askedOf(shims, selectedHandlers(view)), now);
   const decided = drafts.map((draft) => {
     const { shim, muster } = draft;
-    // Nobody can use what is proven before it stands on the Node.
-    const isShown = (node: NodeFacts): boolean =>
-      provenLabel(shim.handler) in node.labels && isProven(node, shim.handler, changes.approvals.get(node));
+    const shown = changes.shown.get(shim.handler);
     const holders = shim.deleting ? holdersOf(shim, muster, nodes) : [];
-    const status = statusOf({ ...draft, holders, isProven: isShown, rival: rivalOf(shim) }, now);
+    const status = statusOf(
+      { ...draft, holders, isProven: (node) => shown?.has(node) === true, rival: rivalOf(shim) },
+      now,
+    );
     const finalizer = finalizerChange(shim, holders.length === 0 && draft.classes.length === 0);
     return { shim, status, finalizer };
   });

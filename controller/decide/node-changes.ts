@@ -1,13 +1,13 @@
 /** What all Shims together want changed on each Node: one patch, with its turns and its proofs. */
-import type { Approval } from '../../daemon/model/turn.ts';
+import { selects } from '../../daemon/decide/select.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
 import { approvalChange, approvalOf, renewMs, type Share } from './approvals.ts';
-import { type Asked, proofChange } from './proof.ts';
+import { type Asked, proofOf } from './proof.ts';
 
 export type NodeChanges = {
   readonly nodes: readonly NodeChange[];
-  /** As they will stand. */
-  readonly approvals: ReadonlyMap<NodeFacts, Approval>;
+  /** By handler, the nodes that are proven and marked to serve it. */
+  readonly shown: ReadonlyMap<string, ReadonlySet<NodeFacts>>;
   /** Epoch milliseconds at which turns end or have to be lengthened. */
   readonly moments: readonly number[];
 };
@@ -19,13 +19,12 @@ export const nodeChanges = (
   now: number,
 ): NodeChanges => {
   const changes: NodeChange[] = [];
-  const approvals = new Map<NodeFacts, Approval>();
+  const shown = new Map<string, Set<NodeFacts>>();
   const moments = new Set<number>();
   for (const node of nodes) {
     const own = shares.get(node) ?? [];
     const next = approvalOf(node, own, now);
     if (next) {
-      approvals.set(node, next);
       const until = Date.parse(next.until);
       if (until > now && Object.keys(next.shims).length > 0) {
         moments.add(until);
@@ -34,26 +33,26 @@ export const nodeChanges = (
       }
     }
     const annotations = approvalChange(node, next);
-    const labels = proofChange(node, asked, next);
+    const proof = proofOf(node, asked, next);
+    for (const handler of proof.shown) {
+      const nodes = shown.get(handler);
+      if (nodes) nodes.add(node);
+      else shown.set(handler, new Set([node]));
+    }
+    const labels = proof.change;
     if (annotations || labels)
       changes.push({ node: node.name, annotations: annotations ?? {}, labels: labels ?? {} });
   }
-  return { nodes: changes, approvals, moments: [...moments] };
+  return { nodes: changes, shown, moments: [...moments] };
 };
 
 /** What may be proven at all, and where it may be proven anew. */
-export const askedOf = (
-  shims: readonly { readonly shim: ShimFacts; readonly targets: readonly { readonly node: NodeFacts }[] }[],
-  classHandlers: readonly string[],
-): Asked => {
-  const byHandler = new Map<string, Set<NodeFacts>>();
-  for (const { shim, targets } of shims) {
-    const nodes = byHandler.get(shim.handler) ?? new Set();
-    for (const { node } of targets) nodes.add(node);
-    byHandler.set(shim.handler, nodes);
-  }
+export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly string[]): Asked => {
+  const byHandler = new Map<string, ShimFacts[]>();
+  for (const shim of shims) byHandler.set(shim.handler, [...(byHandler.get(shim.handler) ?? []), shim]);
   return {
     handlers: new Set([...byHandler.keys(), ...classHandlers]),
-    selects: (node, handler) => byHandler.get(handler)?.has(node) === true,
+    selects: ({ labels }, handler) =>
+      byHandler.get(handler)?.some((shim) => !shim.deleting && selects(shim.nodeSelector, labels)) === true,
   };
 };

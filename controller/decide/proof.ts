@@ -30,7 +30,7 @@ const isLeaving = ({ s, n, p }: HandlerDetail, next: Approval | undefined): bool
   (p === 'handler-in-use' || (n !== undefined && next !== undefined && Object.hasOwn(next.shims, n)));
 
 /** `next`: the approval as it will stand, since what may go now shall attract no new Pods. */
-export const isProven = (node: NodeFacts, handler: string, next: Approval | undefined): boolean => {
+const isProven = (node: NodeFacts, handler: string, next: Approval | undefined): boolean => {
   const all = node.detail?.shims;
   const entry = all !== undefined && Object.hasOwn(all, handler) ? all[handler] : undefined;
   if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, next);
@@ -44,24 +44,29 @@ export const isProven = (node: NodeFacts, handler: string, next: Approval | unde
   );
 };
 
-/** Labels to set and, with null, to take away; undefined: they are right. */
-export const proofChange = (
-  node: NodeFacts,
-  asked: Asked,
-  next: Approval | undefined,
-): Readonly<Record<string, string | null>> | undefined => {
+export type Proof = {
+  /** Labels to set and, with null, to take away; undefined: they are right. */
+  readonly change: Readonly<Record<string, string | null>> | undefined;
+  /** Handlers that are proven and marked so: nobody can use a proof before it stands on the Node. */
+  readonly shown: readonly string[];
+};
+
+export const proofOf = (node: NodeFacts, asked: Asked, next: Approval | undefined): Proof => {
   const change: Record<string, string | null> = {};
+  const shown: string[] = [];
   for (const key of Object.keys(node.labels)) {
     if (!key.startsWith(provenPrefix)) continue;
     const handler = key.slice(provenPrefix.length);
     if (!asked.handlers.has(handler) || !isProven(node, handler, next)) change[key] = null;
     else if (node.labels[key] !== 'served') change[key] = 'served';
+    else shown.push(handler);
   }
   for (const handler of Object.keys(node.detail?.shims ?? {})) {
+    if (!asked.handlers.has(handler) || shown.includes(handler)) continue;
     const key = provenLabel(handler);
-    if (key in node.labels || !asked.handlers.has(handler)) continue;
+    if (key in node.labels) continue;
     // A node that nobody selects may keep what it has until it is gone, but cannot call for Pods by claiming it.
     if (asked.selects(node, handler) && isProven(node, handler, next)) change[key] = 'served';
   }
-  return Object.keys(change).length > 0 ? change : undefined;
+  return { change: Object.keys(change).length > 0 ? change : undefined, shown };
 };

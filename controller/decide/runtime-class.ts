@@ -4,8 +4,11 @@ import { shimKey } from '../model/marks.ts';
 import { provenLabel } from './proof.ts';
 import { countOf, someOf } from './wording.ts';
 
-/** So long nobody is believed to use a class: a Pod may come at any time. */
-const believedMs = 30_000;
+/**
+ * So long nobody is believed to use a class. To count the Pods of a large cluster takes minutes; one that comes meanwhile
+ * keeps its handler, which no node takes away under it.
+ */
+const believedMs = 5 * 60_000;
 
 export type ClassStanding = {
   readonly kind:

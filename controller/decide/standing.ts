@@ -65,22 +65,21 @@ export const overridden = 'local-file';
 const ofShim = <T>(all: Readonly<Record<string, T>> | undefined, shim: string): T | undefined =>
   all !== undefined && Object.hasOwn(all, shim) ? all[shim] : undefined;
 
-const head = (reason: string | undefined): string => (reason ?? '').split(':', 1)[0] ?? '';
-
-/** The node as a whole could not take up what it was asked for last. */
-const isSick = ({ state, reason }: NodeFacts): boolean =>
-  state === 'RolledBack' || state === 'Failed' || state === 'Refused' || head(reason) === 'KnownBad';
-
 export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
   const { shim, asked, now } = concern;
   const found = ofShim(node.detail?.shims, asked?.handler ?? '');
   // A node that cannot even read the Shim reports that under the Shim's own name.
   const refusal = concern.strays.find(({ entry }) => entry.s === 'refused' && entry.r === undefined)?.entry;
   const main = asked && (found?.n === shim ? found : refusal);
-  const left = concern.strays.map(({ entry }) => entry).filter((entry) => entry !== main);
+  const left =
+    concern.strays.length === 0
+      ? none
+      : concern.strays.map(({ entry }) => entry).filter((one) => one !== main);
   const serves = asked !== undefined && main?.s === 'served' && main.r === asked.revision;
+  // Almost all nodes, almost always.
+  if (serves && left.length === 0) return settledOf(node, asked.revision);
   const pending = serves || !asked ? left : main ? [main] : [];
-  const want = serves || !asked ? (left.find(({ w }) => w !== undefined)?.w ?? goneRevision) : asked.revision;
+  const want = serves || !asked ? wantOf(left) : asked.revision;
 
   const isLive = node.approval !== undefined && Date.parse(node.approval.until) > now;
   const given = ofShim(node.approval?.shims, shim);
@@ -88,7 +87,6 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
   const evidence = past?.r === want ? past : undefined;
   const asks = pending.some(({ w }) => w === want);
   const hasTurn = isLive && given === want;
-  const isDone = (serves || asked === undefined) && left.length === 0;
   const broken = pending.find((entry) => isBroken(node, entry, given === want, concern, want));
   // Cordoned and away is maintenance; away without that may be what the change did to it.
   const isAway = !node.ready && node.cordoned;
@@ -106,13 +104,10 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
     code: undefined,
     ...more,
   });
-  const over = { inFlight: false, keep: undefined, tried: undefined };
-
-  if (isDone) return answer('done', over);
   if (pending.some(({ p, w }) => p === 'handler-in-use' && w === undefined))
     return answer('in-use', { inFlight: false, keep: given === want ? given : undefined, tried: undefined });
   if (broken) {
-    const code = broken.p ?? head(node.reason);
+    const code = broken.p ?? node.state ?? ranOut;
     // Its turn goes on until it ends: some of what fails is tried again by the node itself.
     return answer('failed', {
       inFlight: isLive && given !== want && given !== undefined,
@@ -135,16 +130,36 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
   return answer('working');
 };
 
+const none: readonly HandlerDetail[] = [];
+
+const settledOf = (node: NodeFacts, want: string): Standing => ({
+  node,
+  kind: 'done',
+  want,
+  serves: true,
+  asks: false,
+  inFlight: false,
+  keep: undefined,
+  tried: undefined,
+  code: undefined,
+});
+
+/** An older agent does not say what it is asked for beyond what it waits for. */
+const wantOf = (left: readonly HandlerDetail[]): string =>
+  left.flatMap(({ w, a }) => w ?? a ?? [])[0] ?? goneRevision;
+
 const isBroken = (
-  node: NodeFacts,
+  { state }: NodeFacts,
   { s, w, a, p }: HandlerDetail,
   hadTurn: boolean,
   { settled }: Concern,
   want: string,
 ): boolean => {
   if (w !== undefined || s === 'served') return false;
-  const isItself = s === 'failed' || s === 'refused' || p === 'known-bad';
-  if (!isItself && !isSick(node)) return false;
   // Before a node heard of a new revision it speaks of the former one: that failure is not this one's.
-  return a === undefined ? hadTurn || settled : a === want;
+  const isThis = a === undefined ? hadTurn || settled : a === want;
+  if (!isThis) return false;
+  if (s === 'failed' || s === 'refused' || p === 'known-bad') return true;
+  // What was undone was what had its turn; a node that cannot be served at all refuses everything.
+  return state === 'Failed' || state === 'Refused' || (state === 'RolledBack' && hadTurn);
 };
