@@ -92,6 +92,34 @@ t.test('one kubectl apply brings the service to every node', async (t) => {
   for (const pod of await podNames()) t.match(await log(pod), /rcm-node\.service is up/);
 });
 
+t.test('and a controller, of which one works and one waits', async (t) => {
+  const argv = ['-n', 'rcm-node', 'rollout', 'status', 'deployment/rcm-node-controller', '--timeout=200s'];
+  await cluster.kubectl(argv, { timeoutMs: 210_000 });
+  const pods = (
+    await cluster.kubectl([
+      ...['-n', 'rcm-node', 'get', 'pods', '-l', 'app.kubernetes.io/name=rcm-node-controller', '-o'],
+      'jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{"\\n"}{end}',
+    ])
+  )
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '));
+  t.same(pods.map(([, node]) => node).sort(), ['node-a', 'node-b'], 'each on a node of its own');
+  const holder = await cluster.waitFor('one leads', async () => {
+    const lease = ['-n', 'rcm-node', 'get', 'lease', 'rcm-node-controller', '-o'];
+    return (await cluster.tryKubectl([...lease, 'jsonpath={.spec.holderIdentity}'])).stdout;
+  });
+  t.ok(
+    pods.some(([pod = '?']) => holder.startsWith(pod)),
+    `${holder} is one of them`,
+  );
+  const restarts = await cluster.kubectl([
+    ...['-n', 'rcm-node', 'get', 'pods', '-l', 'app.kubernetes.io/name=rcm-node-controller', '-o'],
+    'jsonpath={.items[*].status.containerStatuses[*].restartCount}',
+  ]);
+  t.equal(restarts, '0 0', 'neither was started twice');
+});
+
 t.test('a node that joins later gets it too', async (t) => {
   const late = await joinWithImages({ suite: 'bookworm', name: 'node-late' });
   await cluster.waitFor('the service on node-late', () => isActive(late));
