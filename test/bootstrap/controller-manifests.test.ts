@@ -13,7 +13,7 @@ const pod = () => one('Deployment').spec.template.spec;
 t.test('it has these rights, and no others', async (t) => {
   const bindings = objects.filter(
     ({ kind, subjects }) =>
-      kind.endsWith('Binding') && JSON.stringify(subjects).includes(`"${controllerName}"`),
+      kind.endsWith('RoleBinding') && JSON.stringify(subjects).includes(`"${controllerName}"`),
   );
   const granted = bindings.map(({ metadata, roleRef }) => [
     `${roleRef?.kind} ${metadata.namespace ?? ''}`.trim(),
@@ -46,6 +46,22 @@ t.test('it has these rights, and no others', async (t) => {
       ],
     ],
   ]);
+});
+
+t.test('what RBAC cannot tell apart, policies do, and they fail closed', async (t) => {
+  for (const resource of ['nodes', 'shims', 'classes']) {
+    const name = `${controllerName}-${resource}`;
+    t.match(one('ValidatingAdmissionPolicy', name).spec, {
+      failurePolicy: 'Fail',
+      matchConditions: [
+        { expression: `request.userInfo.username == "system:serviceaccount:rcm-node:${controllerName}"` },
+      ],
+    });
+    t.match(one('ValidatingAdmissionPolicyBinding', name).spec, {
+      policyName: name,
+      validationActions: ['Deny'],
+    });
+  }
 });
 
 t.test('its Pods are restricted, whatever the namespace would allow', async (t) => {

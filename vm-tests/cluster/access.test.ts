@@ -106,6 +106,80 @@ t.test('the controller and the nodes may do what they do, and no more', async (t
   }
 });
 
+t.test('the controller’s token changes its own marks, and nothing that nodes run', async (t) => {
+  const made = await cluster.admin.request(
+    'POST',
+    '/api/v1/namespaces/rcm-node/serviceaccounts/rcm-node-controller/token',
+    { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
+  );
+  const { token } = (made.json as { status: { token: string } }).status;
+  const controller = cluster.as({ token });
+  const node = '/api/v1/nodes/marked';
+  const classes = '/apis/node.k8s.io/v1/runtimeclasses';
+  const post = (path: string, body: object) => cluster.admin.request('POST', path, { body });
+  const runtimeClass = (name: string, labels: object) => ({
+    apiVersion: 'node.k8s.io/v1',
+    kind: 'RuntimeClass',
+    metadata: { name, labels },
+    handler: 'spin',
+  });
+  await post('/api/v1/nodes', {
+    metadata: { name: 'marked', labels: { zone: 'x' }, annotations: { a: 'x' } },
+  });
+  await post(classes, runtimeClass('theirs', {}));
+  await post(shims, {
+    apiVersion: 'runtime.spinkube.dev/v1alpha1',
+    kind: 'Shim',
+    metadata: { name: 'marked' },
+    spec: { runtimeClass: { name: 'spin', handler: 'spin' }, ...from('https://example.com/shim') },
+  });
+  const patch = (path: string, body: object) => controller.request('PATCH', path, { body });
+  await cluster.waitFor('the policies are in force', async () => {
+    return (await patch(node, { metadata: { labels: { zone: 'y' } } })).status === 403;
+  });
+  const allowed: readonly (readonly [string, object])[] = [
+    [node, { metadata: { annotations: { 'rcm.spinkube.dev/approved': '{}' } } }],
+    [node, { metadata: { annotations: { 'rcm.spinkube.dev/approved': null } } }],
+    [node, { metadata: { labels: { 'spinkube.node-restriction.kubernetes.io/spin': 'served' } } }],
+    [node, { metadata: { labels: { 'spinkube.node-restriction.kubernetes.io/spin': null } } }],
+    [`${shims}/marked`, { metadata: { finalizers: ['rcm.spinkube.dev/finalizer'] } }],
+    [`${shims}/marked`, { metadata: { finalizers: [] } }],
+    [`${shims}/marked/status`, { status: { nodes: 1 } }],
+  ];
+  for (const [path, body] of allowed) t.equal((await patch(path, body)).status, 200, JSON.stringify(body));
+  const refused: readonly (readonly [string, object, RegExp])[] = [
+    [node, { metadata: { labels: { zone: null } } }, /only labels below spinkube\.node-restriction/],
+    [node, { metadata: { labels: { 'node-role.kubernetes.io/x': '' } } }, /only labels below/],
+    [node, { metadata: { annotations: { a: null } } }, /only the annotation rcm\.spinkube\.dev\/approved/],
+    [node, { metadata: { annotations: { 'rcm.spinkube.dev/state': 'Ready' } } }, /only the annotation/],
+    [node, { metadata: { finalizers: ['example.com/x'] } }, /owners and finalizers of a Node/],
+    [node, { spec: { unschedulable: true } }, /may not change the spec of a Node/],
+    [`${shims}/marked`, { spec: from('https://example.org/other') }, /may not change what a Shim asks for/],
+    [
+      `${classes}/theirs`,
+      { metadata: { labels: { 'rcm.spinkube.dev/shim': 'marked' } } },
+      /only RuntimeClasses that/,
+    ],
+  ];
+  for (const [path, body, words] of refused) {
+    const answer = await patch(path, body);
+    t.equal(answer.status, 403, JSON.stringify(body));
+    t.match(answer.text, words);
+  }
+  t.equal((await controller.request('DELETE', `${classes}/theirs`)).status, 403, 'what others made stays');
+  t.equal((await controller.request('POST', classes, { body: runtimeClass('other', {}) })).status, 403);
+  const ours = runtimeClass('ours', { 'rcm.spinkube.dev/shim': 'marked' });
+  t.equal((await controller.request('POST', classes, { body: ours })).status, 201);
+  t.equal((await controller.request('DELETE', `${classes}/ours`)).status, 200);
+  await cluster.kubectl(['label', 'runtimeclass', 'theirs', 'rcm.spinkube.dev/shim=marked']);
+  t.equal(
+    (await controller.request('DELETE', `${classes}/theirs`)).status,
+    200,
+    'but what is handed over goes',
+  );
+  await cluster.kubectl(['delete', 'shim', 'marked']);
+});
+
 t.test('a kubelet cannot give its node the label by which Pods find it', async (t) => {
   await cluster.admin.request('POST', '/api/v1/nodes', { body: { metadata: { name: 'node-a' } } });
   const kubelet = cluster.as(cluster.mintNodeCertificate('node-a'));
