@@ -10,6 +10,7 @@ import { pauseImage } from '../node/configuration.ts';
 import { nextImage, nextImageWith, nextVersion, type OwnImage, thisImage } from '../node/own-images.ts';
 import { rcmNode, startsOf } from '../node/service.ts';
 import { clusterFor } from './cluster.ts';
+import { sample } from './wishes.ts';
 import type { ClusterNode, JoinOptions } from './join.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -167,7 +168,27 @@ t.test('a broken upgrade stops at the first node, which stays on what it had', a
 });
 
 t.test('deleted, the nodes keep the service', async (t) => {
-  await cluster.kubectl(['delete', '-k', await kustomization('bootstrap', tagOf(next)), '--wait=true']);
+  await cluster.apply(
+    sample('shim-spin.yaml', {
+      '  # nodeSelector:': '  nodeSelector:',
+      '  #   spin: "true"': '    no: node',
+    }),
+  );
+  const finalizers = ['get', 'shim', 'spin-v2', '-o', 'jsonpath={.metadata.finalizers}'];
+  await cluster.waitFor('the controller holds the Shim', async () =>
+    (await cluster.kubectl(finalizers)).includes('rcm.spinkube.dev/finalizer'),
+  );
+  const type = join(root, 'bootstrap', 'crd');
+  await cluster.kubectl(['delete', '-k', type, '--timeout=100s']);
+  t.match(
+    (await cluster.tryKubectl(['get', 'shims'])).stderr,
+    /the server (could not find the requested resource|doesn't have a resource type)/,
+    'the type goes with its Shims, since the controller lets go of them',
+  );
+  await cluster.kubectl([
+    ...['delete', '-k', await kustomization('bootstrap', tagOf(next))],
+    ...['--wait=true', '--ignore-not-found'],
+  ]);
   for (const node of nodes) t.ok(await isActive(node), node.name);
 });
 
