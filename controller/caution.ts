@@ -20,7 +20,7 @@ export type Caution = {
 
 /** As long as nodes wait, too. */
 const returnMs = 600_000;
-const believedMs = 10_000;
+const believedMs = 3_000;
 
 const takesFromNode = ({ annotations, labels }: NodeChange): boolean =>
   Object.values(labels).includes(null) ||

@@ -21,6 +21,13 @@ export const paths = {
 
 type Watched = keyof typeof paths;
 
+export type Trouble = {
+  readonly what: Watched;
+  readonly problem: Problem | undefined;
+  /** There was a time when it was none. */
+  readonly wasKnown: boolean;
+};
+
 export type Watches = {
   readonly nodes: Overlay<NodeFacts>;
   readonly shims: Overlay<ShimFacts>;
@@ -28,7 +35,7 @@ export type Watches = {
   /** Undefined: not everything is known, or not of late. */
   view(use: ReadonlyMap<string, ClassUse>): View | undefined;
   /** What keeps from having a view. */
-  trouble(): { readonly what: Watched; readonly problem: Problem | undefined } | undefined;
+  trouble(): Trouble | undefined;
   measure(metrics: Metrics): void;
   stop(): void;
 };
@@ -56,7 +63,8 @@ export const openWatches = (api: Api, clock: Clock, onChange: () => void): Watch
     for (const [what, reflector] of each) {
       const { items, problem, confirmed } = reflector.current();
       const stale = confirmed === undefined || clock.now() - confirmed > staleMs;
-      if (items === undefined || problem !== undefined || stale) return { what, problem };
+      if (items === undefined || problem !== undefined || stale)
+        return { what, problem, wasKnown: items !== undefined };
     }
     return undefined;
   };

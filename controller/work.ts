@@ -5,7 +5,7 @@
 import type { Api } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
-import { type Problem, printProblem, problemOf } from '../daemon/model/problem.ts';
+import { printProblem, problemOf } from '../daemon/model/problem.ts';
 import { carry } from './carry.ts';
 import { makeStatusWriter } from './carry-status.ts';
 import { makeCaution } from './caution.ts';
@@ -16,7 +16,7 @@ import { measureFleet } from './metrics-fleet.ts';
 import type { Decision, View } from './model/fleet.ts';
 import { fenced } from './requests.ts';
 import { makeTeller } from './tell.ts';
-import { openWatches } from './watches.ts';
+import { openWatches, type Trouble } from './watches.ts';
 import { makeWrites } from './writes.ts';
 
 export type Work = {
@@ -76,8 +76,8 @@ export const startWork = (given: {
   const means: Means = { api, clock, log, metrics, writes, watches, teller };
   const statuses = makeStatusWriter(means);
 
-  const noteTrouble = (what: string, problem: Problem | undefined): void => {
-    if (what === 'shims' && problem?.code === 'api-missing') caution.away();
+  const noteTrouble = ({ what, problem, wasKnown }: Trouble): void => {
+    if (what === 'shims' && problem?.code === 'api-missing' && wasKnown) caution.away();
     const mark = `${what} ${problem?.code ?? ''}`;
     if (problem !== undefined && state.trouble !== mark) {
       log('warn', `nothing is decided, because ${what} cannot be followed: ${printProblem(problem)}`, {
@@ -92,7 +92,7 @@ export const startWork = (given: {
   const pass = async (): Promise<number> => {
     const trouble = watches.trouble();
     if (trouble) {
-      noteTrouble(trouble.what, trouble.problem);
+      noteTrouble(trouble);
       return troubledMs;
     }
     const view = watches.view(counting.use());
