@@ -1,0 +1,44 @@
+import t from 'tap';
+import { musters } from '../../../controller/decide/muster.ts';
+import { aNode, aShim } from './facts.ts';
+
+const names = (given: readonly { readonly name: string }[]) => given.map(({ name }) => name);
+
+t.test('a Shim has to do with the nodes that it selects and where rcm-node speaks', async (t) => {
+  const spin = aShim('spin', { nodeSelector: { pool: 'a' } });
+  const nodes = [
+    aNode('c', {}, { labels: { pool: 'a' } }),
+    aNode('a', {}, { labels: { pool: 'a' } }),
+    aNode('b', {}, { labels: { pool: 'b' } }),
+    aNode('m', {}, { labels: { pool: 'a' }, state: undefined }),
+  ];
+  const { targets, mute, strays, selected } = musters(nodes, [spin]).of.get(spin)!;
+  t.same([names(targets), names(mute), strays.size, selected], [['a', 'c'], ['m'], 0, 2]);
+});
+
+t.test('what a node has beside what is asked of it is found', async (t) => {
+  const spin = aShim('spin', { nodeSelector: { pool: 'a' }, handler: 'spin-v3' });
+  const gone = aShim('gone', { deleting: true });
+  const entry = (n: string) => ({ s: 'served', n, r: 'r1' }) as const;
+  const inPool = aNode('a', { spin: entry('spin'), 'spin-v3': entry('spin') }, { labels: { pool: 'a' } });
+  const left = aNode('b', {
+    'spin-v3': entry('spin'),
+    gone: entry('gone'),
+    local: { s: 'served' },
+    lost: entry('lost'),
+  });
+  const { of, orphans } = musters([inPool, left], [spin, gone]);
+  t.same(
+    [...of.get(spin)!.strays].map(([{ name }, all]) => [name, all.map(({ handler }) => handler)]),
+    [
+      ['a', ['spin']],
+      ['b', ['spin-v3']],
+    ],
+  );
+  t.same(
+    [...of.get(gone)!.strays.keys()].map(({ name }) => name),
+    ['b'],
+  );
+  t.same([of.get(gone)!.targets, of.get(gone)!.selected, of.get(gone)!.clean], [[], 2, 1]);
+  t.same([...orphans.keys()], ['lost']);
+});

@@ -1,0 +1,52 @@
+import t from 'tap';
+import { musters } from '../../../controller/decide/muster.ts';
+import { finalizerChange, holdersOf, isForced } from '../../../controller/decide/removal.ts';
+import type { NodeFacts } from '../../../controller/model/fleet.ts';
+import { aNode, aShim, before } from './facts.ts';
+
+const finalizer = 'rcm.spinkube.dev/finalizer';
+
+t.test('every Shim gets the finalizer, beside those of others', async (t) => {
+  t.same(finalizerChange(aShim('spin', { finalizers: ['other'] }), true)?.finalizers, ['other', finalizer]);
+  t.equal(finalizerChange(aShim('spin'), true), undefined);
+});
+
+t.test('it goes when all is clean, or when a person says so', async (t) => {
+  const gone = { deleting: true, finalizers: [finalizer, 'other'] };
+  t.equal(finalizerChange(aShim('spin', gone), false), undefined);
+  t.same(finalizerChange(aShim('spin', gone), true)?.finalizers, ['other']);
+  const forced = aShim('spin', { ...gone, annotations: { 'rcm.spinkube.dev/force-delete': 'true' } });
+  t.ok(isForced(forced));
+  t.same(finalizerChange(forced, false)?.finalizers, ['other']);
+  t.notOk(isForced({ ...forced, deleting: false }));
+  t.equal(finalizerChange(aShim('spin', { deleting: true, finalizers: ['other'] }), true), undefined);
+});
+
+t.test(
+  'who has something of it is every node that names it, and one that cannot tell but is marked',
+  async (t) => {
+    const shim = aShim('spin', { deleting: true });
+    const label = { 'shim.rcm.spinkube.dev/spin': 'served' };
+    const nodes: readonly NodeFacts[] = [
+      aNode('a', { spin: { s: 'removing', n: 'spin' } }),
+      aNode('b', { 'spin-old': { s: 'removing', n: 'spin' } }, { ready: false }),
+      aNode('c', { spin: { s: 'served' } }, { labels: label }),
+      aNode('d', {}, { labels: label, detail: undefined }),
+      aNode(
+        'e',
+        {},
+        {
+          labels: label,
+          detail: { v: 1, agent: '', runtime: null, identity: '', since: before, trunc: true, shims: {} },
+        },
+      ),
+      aNode('f', {}, { detail: undefined }),
+      aNode('g', {}, { labels: label, detail: undefined, state: undefined }),
+    ];
+    const muster = musters(nodes, [shim]).of.get(shim)!;
+    t.same(
+      holdersOf(shim, muster, nodes).map(({ name }) => name),
+      ['a', 'b', 'd', 'e'],
+    );
+  },
+);

@@ -1,0 +1,92 @@
+import t from 'tap';
+import { annotations } from '../../../daemon/decide/node-status.ts';
+import { servedPrefix } from '../../../daemon/decide/node-status.ts';
+import { claimedPrefix, nodeKeys } from '../../../controller/model/marks.ts';
+import { nodeFacts } from '../../../controller/model/node-facts.ts';
+
+const detail = {
+  v: 1,
+  agent: '1',
+  runtime: null,
+  identity: 'kubelet',
+  since: 'x',
+  shims: { spin: { s: 'served', r: 'r1' } },
+};
+
+t.test('a Node is what the controller looks at, and nothing more', async (t) => {
+  const approved = JSON.stringify({ v: 1, until: '2027-01-15T08:00:00Z', shims: { spin: 'r1' } });
+  const facts = nodeFacts({
+    metadata: {
+      name: 'a',
+      uid: 'u',
+      resourceVersion: '7',
+      labels: { pool: 'a' },
+      annotations: {
+        'rcm.spinkube.dev/state': 'Ready',
+        'rcm.spinkube.dev/reason': 'Converged: yes',
+        'rcm.spinkube.dev/status': JSON.stringify(detail),
+        'rcm.spinkube.dev/approved': approved,
+        huge: 'x'.repeat(1000),
+      },
+      managedFields: [{}],
+    },
+    spec: { unschedulable: true },
+    status: {
+      conditions: [
+        { type: 'MemoryPressure', status: 'True' },
+        { type: 'Ready', status: 'True' },
+      ],
+      runtimeHandlers: [{ name: '' }, { name: 'spin' }, { odd: 1 }],
+      images: ['x'],
+    },
+  });
+  t.same(facts, {
+    name: 'a',
+    uid: 'u',
+    resourceVersion: '7',
+    labels: { pool: 'a' },
+    ready: true,
+    cordoned: true,
+    kubeletSees: ['', 'spin'],
+    state: 'Ready',
+    reason: 'Converged: yes',
+    detail,
+    approvedText: approved,
+    approval: { until: '2027-01-15T08:00:00Z', shims: { spin: 'r1' } },
+  });
+});
+
+t.test('what is odd about a Node is left out', async (t) => {
+  const odd = nodeFacts({
+    metadata: {
+      name: 'a',
+      labels: { good: 'x', bad: 1 },
+      annotations: { 'rcm.spinkube.dev/status': '{', 'rcm.spinkube.dev/approved': '[]' },
+    },
+    spec: null,
+    status: { conditions: [null, 'x', { type: 'Ready', status: 'Unknown' }], runtimeHandlers: 'none' },
+  });
+  t.match(odd, { labels: { good: 'x' }, ready: false, cordoned: false, approvedText: '[]' });
+  t.same(
+    [odd.detail, odd.approval, odd.kubeletSees, odd.state],
+    [undefined, undefined, undefined, undefined],
+  );
+  t.match(nodeFacts({ metadata: { name: 'b' } }), { uid: '', resourceVersion: '', ready: false });
+});
+
+t.test('an object without a name is refused with words', async (t) => {
+  for (const object of [
+    null,
+    7,
+    {},
+    { metadata: null },
+    { metadata: { name: '' } },
+    { metadata: { name: 3 } },
+  ])
+    t.throws(() => nodeFacts(object), { message: /without a name/ });
+});
+
+t.test('the keys are those that nodes write', async (t) => {
+  t.same(nodeKeys, { state: annotations.state, reason: annotations.reason, status: annotations.status });
+  t.equal(claimedPrefix, servedPrefix);
+});

@@ -1,0 +1,93 @@
+import t from 'tap';
+import { shimFacts } from '../../../controller/model/shim-facts.ts';
+import { revisionOf } from '../../../daemon/model/turn.ts';
+
+const spec = {
+  runtimeClass: { name: 'wasmtime-spin-v2', handler: 'spin-v2' },
+  nodeSelector: { spin: 'true' },
+  rolloutStrategy: {
+    type: 'rolling',
+    rolling: { maxUpdate: '10%', maxFailures: 2 },
+    paused: true,
+    scope: 'all',
+  },
+  fetchStrategy: { anonHttp: { location: 'https://example.com/x' } },
+};
+const metadata = {
+  name: 'spin',
+  uid: 'u',
+  resourceVersion: '9',
+  generation: 2,
+  creationTimestamp: '2027-01-15T08:00:00Z',
+};
+
+t.test('a Shim is what it asks for, and its own last status', async (t) => {
+  const condition = {
+    type: 'Available',
+    status: 'True',
+    reason: 'Served',
+    message: 'm',
+    lastTransitionTime: 't',
+    observedGeneration: 2,
+  };
+  const rollout = {
+    revision: 'r',
+    phase: 'Stopped',
+    since: 't',
+    stoppedBy: ['a'],
+    forgiven: 1,
+    resumed: 'x',
+  };
+  const status = {
+    observedGeneration: 2,
+    nodes: 3,
+    nodesReady: 2,
+    nodesUpdated: 1,
+    nodesFailed: 0,
+    rollout,
+    conditions: [condition],
+  };
+  const facts = shimFacts({
+    metadata: { ...metadata, finalizers: ['f'], annotations: { a: 'b' } },
+    spec,
+    status,
+  });
+  t.match(facts, {
+    name: 'spin',
+    generation: 2,
+    created: Date.parse('2027-01-15T08:00:00Z'),
+    deleting: false,
+    finalizers: ['f'],
+    annotations: { a: 'b' },
+    handler: 'spin-v2',
+    runtimeClass: 'wasmtime-spin-v2',
+    nodeSelector: { spin: 'true' },
+  });
+  t.same(facts.strategy, spec.rolloutStrategy);
+  t.same(facts.status, status, 'nothing is lost, or it would be written again and again');
+  t.equal(facts.revision, revisionOf({ metadata, spec } as never), 'the same as on nodes');
+});
+
+t.test('what is odd about a Shim is left out', async (t) => {
+  const odd = shimFacts({
+    metadata: {
+      ...metadata,
+      creationTimestamp: 'soon',
+      deletionTimestamp: '2027-01-15T08:00:00Z',
+      finalizers: 'x',
+    },
+    spec: { runtimeClass: 'x', rolloutStrategy: { type: 'odd', rolling: { maxUpdate: {} }, paused: 'yes' } },
+    status: {
+      nodes: 'many',
+      conditions: [{ type: 'Theirs' }, null, { type: 'Degraded', status: 'odd' }],
+      rollout: { phase: 'Odd', revision: 'r' },
+    },
+  });
+  t.match(odd, { created: 0, deleting: true, finalizers: [], handler: 'spin', runtimeClass: 'spin' });
+  t.same([odd.nodeSelector, odd.strategy], [undefined, {}]);
+  t.match(odd.status, { nodes: 0, conditions: [{ type: 'Degraded', status: 'Unknown' }] });
+  t.equal(odd.status?.rollout, undefined);
+  t.equal(shimFacts({ metadata }).status, undefined);
+  t.match(shimFacts({ metadata, spec: { runtimeClass: null } }), { handler: 'spin' });
+  t.throws(() => shimFacts({}), { message: /without a name/ });
+});
