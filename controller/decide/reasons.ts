@@ -5,16 +5,23 @@ import { lost, overridden, ranOut, type Standing } from './standing.ts';
 import { countOf, someOf } from './wording.ts';
 
 /** Of codes that only the controller knows; the others are in the table of problems. */
-const ownHints: Readonly<Record<string, string>> = {
-  [ranOut]: `It had its turn for ${turnMs / 60_000} minutes and did not use it: look there whether rcm-node runs (systemctl status rcm-node) and whether the clock is right.`,
-  [lost]:
+const ownHints: ReadonlyMap<string, string> = new Map([
+  [
+    ranOut,
+    `It had its turn for ${turnMs / 60_000} minutes and did not use it: look there whether rcm-node runs (systemctl status rcm-node) and whether the clock is right.`,
+  ],
+  [
+    lost,
     'It became NotReady in its turn and did not come back: look there at the runtime (journalctl -u rcm-node -u containerd).',
-  [overridden]:
+  ],
+  [
+    overridden,
     'A file in /etc/rcm-node/shims.d of the node defines this handler and wins; take it away there to have this Shim serve it.',
-};
+  ],
+]);
 
 export const hintOfCode = (code: string): string | undefined =>
-  ownHints[code] ?? (Object.hasOwn(codes, code) ? codes[code as keyof typeof codes].hint : undefined);
+  ownHints.get(code) ?? (Object.hasOwn(codes, code) ? codes[code as keyof typeof codes].hint : undefined);
 
 const names = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
 
@@ -65,11 +72,13 @@ export const whereabouts = (given: readonly Standing[]): string => {
     .flatMap((group) => {
       const row = rest.get(group);
       if (!row) return [];
-      // someOf names one more than it is told, rather than say that there is one more.
       const most = Math.min(left, namesOfOne);
-      const shown = row.length <= most ? row.length : most - 1;
-      left -= most;
-      return [`${group.what}: ${most < 2 ? countOf(row.length, 'node') : someOf(names(row), shown)}`];
+      left -= Math.min(row.length, most);
+      const isShort = row.length <= most;
+      // someOf names one more than it is told, rather than say that there is one more.
+      const who =
+        isShort || most > 1 ? someOf(names(row), isShort ? most : most - 1) : countOf(row.length, 'node');
+      return [`${group.what}: ${who}`];
     })
     .join('; ');
 };

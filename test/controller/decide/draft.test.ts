@@ -1,0 +1,102 @@
+import t from 'tap';
+import { decideFleet } from '../../../controller/decide/decide.ts';
+import { type Draft, draftOf, type Given, orphan } from '../../../controller/decide/draft.ts';
+import { claimsOf } from '../../../controller/decide/claims.ts';
+import { musters } from '../../../controller/decide/muster.ts';
+import type { ClassFacts, NodeFacts, ShimFacts } from '../../../controller/model/fleet.ts';
+import type { HandlerDetail } from '../../../daemon/model/turn.ts';
+import { aClass, aNode, aShim, later, now } from './facts.ts';
+
+const asking = (shim: string): HandlerDetail => ({ s: 'pending', n: shim, a: 'r2', w: 'r2' });
+const leaving = (shim: string): HandlerDetail => ({ s: 'removing', n: shim, r: 'r1', a: '-', w: '-' });
+
+const draft = (
+  nodes: readonly NodeFacts[],
+  shims: readonly ShimFacts[],
+  classes: readonly ClassFacts[] = [],
+) => {
+  const all = musters(nodes, shims);
+  const claims = claimsOf({ now, nodes, shims, classes, use: new Map() }, all);
+  const given: Given = {
+    living: new Set(shims.map(({ name }) => name)),
+    classes: claims.classes,
+    now,
+    shares: new Map(),
+  };
+  const drafts: readonly Draft[] = shims.map((shim) => draftOf(shim, all.of.get(shim)!, given));
+  for (const [name, muster] of all.orphans) orphan(name, muster, given);
+  const turns = [...given.shares].flatMap(([node, own]) =>
+    own.filter((one) => one.given).map((one) => `${node.name} ${one.shim} ${one.standing.want}`),
+  );
+  return { drafts, turns };
+};
+
+t.test('two Shims that both wait share one restart of a node', async (t) => {
+  const both = { spin: asking('spin'), wws: asking('wws') };
+  const nodes = [aNode('a', { wws: asking('wws') }), aNode('b', both), aNode('c', both)];
+  t.same(draft(nodes, [aShim('spin'), aShim('wws')]).turns, ['b spin r2', 'b wws r2']);
+  const flying = aNode('c', both, { given: { until: later, shims: { spin: 'r2' } } });
+  t.same(draft([nodes[0]!, nodes[1]!, flying], [aShim('spin'), aShim('wws')]).turns, ['c wws r2']);
+});
+
+t.test('nothing is given while it is paused, stopped, or its class cannot follow', async (t) => {
+  const nodes = [aNode('a', { spin: asking('spin') })];
+  t.same(draft(nodes, [aShim('spin', { strategy: { paused: true } })]).turns, []);
+  const bad = aNode('b', { spin: { s: 'failed', n: 'spin', a: 'r2', p: 'will-not-run' } });
+  t.same(draft([...nodes, bad], [aShim('spin')]).turns, []);
+  const shim = aShim('spin');
+  t.same(draft(nodes, [shim], [aClass(shim, { handler: 'former' })]).turns, []);
+});
+
+t.test('of a Shim that is deleted the class goes first, then one node, then the others', async (t) => {
+  const shim = aShim('spin', { deleting: true, strategy: { rolling: { maxUpdate: 2 } } });
+  const nodes = ['a', 'b', 'c'].map((name) => aNode(name, { spin: leaving('spin') }));
+  const first = draft(nodes, [shim], [aClass(shim)]);
+  t.same([first.turns, first.drafts[0]?.changes], [[], [{ kind: 'delete', class: aClass(shim) }]]);
+  t.same(
+    draft(nodes, [shim], [aClass(shim, { deleting: true })]).drafts[0]?.changes,
+    [],
+    'it is asked for once',
+  );
+  t.same(draft(nodes, [shim]).turns, ['a spin -']);
+  t.same(draft([...nodes, aNode('d')], [shim]).turns, ['a spin -', 'b spin -'], 'd came through it');
+});
+
+t.test('nodes that left the selector are cleaned', async (t) => {
+  const shim = aShim('spin', { nodeSelector: { pool: 'a' } });
+  t.same(draft([aNode('b', { spin: leaving('spin') })], [shim]).turns, ['b spin -']);
+});
+
+t.test('what is left of Shims that are gone is cleaned, and not on where that fails', async (t) => {
+  const nodes = ['a', 'b'].map((name) => aNode(name, { old: leaving('old') }));
+  t.same(draft(nodes, []).turns, ['a old -']);
+  const bad = aNode('c', { old: { s: 'removing', n: 'old', r: 'r1', a: '-', p: 'known-bad' } });
+  t.same(draft([...nodes, bad], []).turns, []);
+});
+
+t.test('a turn that waits for Pods is lengthened in time', async (t) => {
+  const rollout = { revision: '-', phase: 'Rolling', since: '2027-01-15T07:00:00Z' } as const;
+  const status = {
+    observedGeneration: 1,
+    nodes: 0,
+    nodesReady: 0,
+    nodesUpdated: 0,
+    nodesFailed: 0,
+    rollout,
+    conditions: [],
+  };
+  const shim = aShim('spin', { deleting: true, status });
+  const used: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', a: '-', p: 'handler-in-use' };
+  const soon = { until: new Date(now + 30_000).toISOString(), shims: { spin: '-' } };
+  t.same(draft([aNode('a', { spin: used }, { given: soon })], [shim]).turns, ['a spin -']);
+  const view = {
+    now,
+    nodes: [aNode('a', { spin: used }, { given: { until: later, shims: { spin: '-' } } })],
+    shims: [shim],
+    classes: [],
+    use: new Map(),
+  };
+  const decision = decideFleet(view);
+  t.same(decision.nodes, []);
+  t.equal(decision.wakeAt, now + 540_000, 'a minute before it ends');
+});

@@ -1,0 +1,60 @@
+import t from 'tap';
+import type { Share } from '../../../controller/decide/approvals.ts';
+import { askedOf, nodeChanges } from '../../../controller/decide/node-changes.ts';
+import type { NodeFacts } from '../../../controller/model/fleet.ts';
+import { aNode, aShim, later, now } from './facts.ts';
+
+const key = 'spinkube.node-restriction.kubernetes.io/spin';
+const asked = askedOf(
+  [aShim('spin', { nodeSelector: { pool: 'a' } }), aShim('gone', { deleting: true })],
+  ['former'],
+);
+
+const share = (node: NodeFacts, given: boolean, keep: string | undefined): Share => ({
+  ...{ shim: 'spin', given },
+  standing: {
+    ...{ node, kind: 'waiting', want: 'r2', serves: false, asks: true, inFlight: false },
+    ...{ keep, tried: undefined, code: undefined },
+  },
+});
+
+t.test('what may be proven is what Shims and classes name, and anew only where a Shim selects', async (t) => {
+  t.same([...asked.handlers], ['spin', 'gone', 'former']);
+  const inPool = aNode('a', {}, { labels: { pool: 'a' } });
+  t.ok(asked.selects(inPool, 'spin'));
+  t.notOk(asked.selects(aNode('b'), 'spin'));
+  t.notOk(asked.selects(inPool, 'gone'), 'it is being deleted');
+  t.notOk(asked.selects(inPool, 'former'));
+});
+
+t.test('a turn and a proof are one patch, and a node that is right gets none', async (t) => {
+  const busy = aNode('a', { spin: { s: 'served', n: 'spin', r: 'r1', w: 'r2' } }, { labels: { pool: 'a' } });
+  const right = aNode(
+    'b',
+    { spin: { s: 'served', n: 'spin', r: 'r1' } },
+    { labels: { pool: 'a', [key]: 'served' } },
+  );
+  const { nodes, shown, moments } = nodeChanges(
+    [busy, right],
+    new Map([[busy, [share(busy, true, undefined)]]]),
+    asked,
+    now,
+  );
+  t.match(nodes, [
+    { node: 'a', annotations: { 'rcm.spinkube.dev/approved': String }, labels: { [key]: 'served' } },
+  ]);
+  t.equal(nodes.length, 1);
+  t.same([...(shown.get('spin') ?? [])], [right]);
+  t.same(moments, [now + 900_000]);
+});
+
+t.test('the end of every turn is a moment to look again', async (t) => {
+  const flying = aNode('a', {}, { given: { until: later, shims: { spin: 'r2' } } });
+  const of = (kept: string | undefined) =>
+    nodeChanges([flying], new Map([[flying, [share(flying, false, kept)]]]), asked, now);
+  t.same([of('r2').nodes, of('r2').moments], [[], [Date.parse(later)]]);
+  t.same(
+    [of(undefined).nodes, of(undefined).moments],
+    [[{ node: 'a', annotations: { 'rcm.spinkube.dev/approved': null }, labels: {} }], []],
+  );
+});
