@@ -9,7 +9,7 @@ import { parseApproval } from '../../../daemon/model/turn.ts';
 import { chance, SimulatedCluster } from './simulated-cluster.ts';
 
 /** More of them: SEEDS=500. One of them: SEED=17. */
-const runs = Number(process.env.SEEDS ?? 40);
+const runs = Number(process.env.SEEDS ?? 25);
 
 /** Who has an unexpired turn for this Shim that it has not done yet, by what the nodes said last. */
 const inFlight = (view: View, shim: string): readonly string[] =>
@@ -181,7 +181,8 @@ const strategyAtRandom = (random: () => number) => ({
 const pass = (t: Test, cluster: SimulatedCluster, survives?: () => boolean): Decision => {
   const view = cluster.view();
   const decision = decideFleet(view);
-  t.same(decideFleet(cluster.view()), decision, 'the same view, the same decision');
+  if (JSON.stringify(decideFleet(cluster.view())) !== JSON.stringify(decision))
+    t.fail('the same view gave another decision');
   cluster.carryOut(decision, survives);
   check(t, view, decision, cluster.view());
   return decision;
