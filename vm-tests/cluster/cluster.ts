@@ -30,7 +30,7 @@ import {
 import { clusterLogs } from './logs.ts';
 import { makeNetwork } from './network.ts';
 import type { Authority, Certificate } from './pki.ts';
-import type { ControlPlaneProcess } from './process.ts';
+import { type ControlPlaneProcess, controlPlaneProcess, type ProcessOptions } from './process.ts';
 import { serveServiceAddress } from './service-address.ts';
 import { type UntilOptions, until } from './until.ts';
 
@@ -63,6 +63,10 @@ export type Cluster = {
   readonly apiserver: ControlPlaneProcess;
   readonly controllers: ControlPlaneProcess;
   readonly scheduler: ControlPlaneProcess;
+  /** Another program beside the nodes, not yet started; it ends with the cluster. */
+  program(options: Omit<ProcessOptions, 'estate'>): ControlPlaneProcess;
+  /** The path of one of Kubernetes' own programs. */
+  binary(name: 'kubectl'): string;
   readonly nodes: readonly ClusterNode[];
   /** Boots a node and returns when it is Ready. */
   joinNode(options: JoinOptions): Promise<ClusterNode>;
@@ -117,6 +121,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   await Promise.all([controllers.start(), scheduler.start()]);
 
   const nodes: ClusterNode[] = [];
+  const programs: ControlPlaneProcess[] = [etcd, apiserver, controllers, scheduler];
   let numbers = 0;
   const tryKubectl: Cluster['tryKubectl'] = (argv, given) =>
     attempt([binaries.path('kubectl'), ...argv], {
@@ -130,12 +135,16 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     if (said.code !== 0) throw new Error(`kubectl ${argv.join(' ')} ended with ${said.code}: ${said.stderr}`);
     return said.stdout;
   };
-  const logs = (): Promise<string> =>
-    clusterLogs(tryKubectl, [etcd, apiserver, controllers, scheduler], nodes);
+  const logs = (): Promise<string> => clusterLogs(tryKubectl, programs, nodes);
   return {
     ...{ server: plane.server, authority: plane.authority, kubeconfig: plane.adminFile, admin },
     ...{ etcd, apiserver, controllers, scheduler, nodes, kubectl, tryKubectl, logs },
     as: (identity) => clientFor(plane.server, plane.authority.certificate, identity),
+    program: (program) => {
+      programs.push(controlPlaneProcess({ ...program, estate }));
+      return programs.at(-1)!;
+    },
+    binary: (name) => binaries.path(name),
     joinNode: async (joining) => {
       numbers += 1;
       const node = await joinNode(plane, network, binaries, numbers, { progress, ...joining });

@@ -28,3 +28,7 @@ export const kubeconfig = (server: string, ca: string, { certificate, key }: Cer
 /** A kubelet's: the certificate and its key are in one file that is replaced as time goes by. */
 export const kubeletKubeconfig = (server: string, ca: string, file: string): string =>
   config(server, ca, `client-certificate: ${file}\nclient-key: ${file}\n`);
+
+/** A service account's. */
+export const tokenKubeconfig = (server: string, ca: string, token: string): string =>
+  config(server, ca, `token: ${token}\n`);

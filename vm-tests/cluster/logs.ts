@@ -18,6 +18,7 @@ export const clusterLogs = async (
   };
   for (const what of ['nodes', 'pods', 'events'])
     await look(what, kubectl(['get', what, '-A', '-o', 'wide', '--request-timeout=5s']));
+  await look('Shims', kubectl(['get', 'shims,runtimeclasses', '-o', 'yaml', '--request-timeout=5s']));
   for (const { name, log } of processes)
     parts.push(`--- ${name}\n${log().split('\n').slice(-20).join('\n')}`);
   const journal = ['journalctl', '-q', '--no-pager', '-o', 'cat', '-n', '40'];

@@ -1,9 +1,9 @@
 /**
- * A program of the control plane: it runs on this machine, in the cluster's cgroup, so that it ends with the cluster
- * whatever becomes of the test. Its output is a file.
+ * A program beside the nodes, of the control plane or of a test: it runs on this machine, in the cluster's cgroup, so that
+ * it ends with the cluster whatever becomes of the test. Its output is a file.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Estate } from '../node/estate.ts';
@@ -37,7 +37,7 @@ const readyWithinMs = 120_000;
 export const controlPlaneProcess = (options: ProcessOptions): ControlPlaneProcess => {
   const { name, estate } = options;
   const logFile = join(estate.dir, `${name}.log`);
-  const log = (): string => readFileSync(logFile, 'utf8');
+  const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   let child: ReturnType<typeof spawn> | undefined;
   const isOver = (): boolean =>
     child === undefined || child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
@@ -53,6 +53,7 @@ export const controlPlaneProcess = (options: ProcessOptions): ControlPlaneProces
       detached: true, // Ctrl-C is for the test, which then ends this in order
       stdio: ['ignore', output, output],
       cwd: estate.dir,
+      env: { ...process.env, NODE_OPTIONS: '' }, // what a test runner adds is for its own processes
     });
     closeSync(output);
     child.on('error', () => undefined);

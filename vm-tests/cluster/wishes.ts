@@ -19,8 +19,13 @@ export const sample = (file: string, words: Readonly<Record<string, string>> = {
     readFileSync(join(bootstrapFolder, 'samples', file), 'utf8'),
   );
 
-/** A Shim whose name is its handler's and its RuntimeClass's. */
-export const shimYaml = (name: string, artifact: Artifact, nodeSelector: Labels = {}): string => `
+/** A Shim whose name is its handler's and its RuntimeClass's; `more` is put beside the other fields of its spec. */
+export const shimYaml = (
+  name: string,
+  artifact: Artifact,
+  nodeSelector: Labels = {},
+  more: Readonly<Record<string, unknown>> = {},
+): string => `
 apiVersion: runtime.spinkube.dev/v1alpha1
 kind: Shim
 metadata:
@@ -31,10 +36,11 @@ spec:
     anonHttp:
       location: ${locationOf(artifact)}
       sha256: "${artifact.sha256}"
-  runtimeClass:
-    name: ${name}
-    handler: ${name}
-`;
+  runtimeClass: ${JSON.stringify({ name, handler: name, ...(more.runtimeClass as object | undefined) })}
+${Object.entries(more)
+  .filter(([key]) => key !== 'runtimeClass')
+  .map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`)
+  .join('')}`;
 
 /** As in the samples: the label that rcm-node gives a node while it serves the handler is what Pods wait for. */
 export const runtimeClassYaml = (name: string): string => `

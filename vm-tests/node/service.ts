@@ -156,6 +156,18 @@ export const startsOf = async (node: TestNode, unit = 'containerd.service'): Pro
 };
 
 /**
+ * As though the restarts of the runtime so far had been an hour ago: the fourth within an hour waits for a minute, and each
+ * further one for longer. For a node that has nothing under way.
+ */
+export const forgetRestarts = async (node: TestNode): Promise<void> => {
+  const path = '/var/lib/rcm-node/ledger.json';
+  await node.run(['systemctl', 'stop', 'rcm-node']);
+  const ledger = JSON.parse(await node.readFile(path)) as { readonly restarts: readonly number[] };
+  await node.writeFile(path, JSON.stringify({ ...ledger, restarts: [] }), 0o600);
+  await node.run(['systemctl', 'start', 'rcm-node']);
+};
+
+/**
  * Everything that an uninstall has to leave as it was: kind, mode, owner, link target and digest of all below /etc, and
  * what lies in our own folders. Settings and wishes are the admin's, who may change them at any time.
  */
