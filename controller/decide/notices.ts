@@ -63,7 +63,10 @@ const courseOf = (former: ShimStatus | undefined, next: ShimStatus): Course | un
       return isNew ? { type: 'Normal', reason: isRemoval ? 'RemovalStarted' : 'RolloutStarted' } : undefined;
     case 'Complete':
       // A revision that nobody had to wait for began and ended before anybody looked.
-      return was === undefined || isRemoval ? undefined : { type: 'Normal', reason: 'RolloutComplete' };
+      if (was === undefined || isRemoval) return undefined;
+      // Where nodes failed there is nothing more to do, but it is no success; that they failed is told by itself.
+      if (conditionIn(next, 'Degraded')?.status === 'True') return undefined;
+      return { type: 'Normal', reason: 'RolloutComplete' };
     case 'Paused':
       return { type: 'Normal', reason: 'RolloutPaused' };
     case 'Stopped':

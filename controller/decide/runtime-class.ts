@@ -96,7 +96,7 @@ const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStandin
       kind: 'missing',
       message: `the RuntimeClass ${name} is being deleted, and is made anew when it is gone; if it stays, look at its finalizers`,
     };
-  if (!isOurs(present, shim)) return { ...rest, ...foreign(present, classes) };
+  if (!isOurs(present, shim)) return { ...rest, ...foreign(present, shim, classes) };
   if (present.handler === shim.handler)
     return isRight(present, shim)
       ? { ...rest, kind: 'stands' }
@@ -104,7 +104,11 @@ const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStandin
   return replaced(present, shim, classes.use.get(name), now);
 };
 
-const foreign = (present: ClassFacts, classes: Classes): Pick<ClassStanding, 'kind' | 'message'> => {
+const foreign = (
+  present: ClassFacts,
+  shim: ShimFacts,
+  classes: Classes,
+): Pick<ClassStanding, 'kind' | 'message'> => {
   const { name, owners } = present;
   const owner = owners.find(({ kind }) => kind === 'Shim');
   const other = owner && classes.shimOfUid(owner.uid);
@@ -118,9 +122,14 @@ const foreign = (present: ClassFacts, classes: Classes): Pick<ClassStanding, 'ki
       kind: 'collected',
       message: `the RuntimeClass ${name} belonged to a Shim that is gone, and is made anew when the garbage collector has taken it`,
     };
+  // One that belongs to another object goes with that: it cannot be handed over.
+  const handOver =
+    owners.length > 0
+      ? ''
+      : `hand it over (kubectl label --overwrite runtimeclass ${name} ${shimKey}=${shim.name}), `;
   return {
     kind: 'foreign',
-    message: `a RuntimeClass ${name} is there already and is left alone; hand it over (kubectl label runtimeclass ${name} ${shimKey}=SHIM), delete it, or give this Shim another spec.runtimeClass.name`,
+    message: `a RuntimeClass ${name} is there already and is left alone; ${handOver}delete it, or give this Shim another spec.runtimeClass.name`,
   };
 };
 

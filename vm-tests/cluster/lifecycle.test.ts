@@ -81,7 +81,7 @@ t.test('a RuntimeClass of somebody else stays as it is, and the Shim says what t
   t.comment(told);
   t.match(
     told,
-    'kubectl label runtimeclass spin-v2 rcm.spinkube.dev/shim=',
+    'kubectl label --overwrite runtimeclass spin-v2 rcm.spinkube.dev/shim=spin-v2',
     'it names the label that hands the class over',
   );
   await untilEvent('spin-v2', /^Warning .*RuntimeClassNotOurs/);

@@ -30,6 +30,11 @@ t.test('a rollout is told from its start to its end, once', async (t) => {
   t.same(told(status('Complete'), status('Rolling')), [], 'a node joined');
   t.same(told(status('Complete', [], 'r1'), status('Rolling')), ['Normal RolloutStarted']);
   t.same(told(undefined, status('Complete')), [], 'there was nothing to do');
+  t.same(
+    told(status('Rolling'), status('Complete', [['Degraded', 'True', 'NodesFailed']])),
+    ['Warning NodesFailed'],
+    'its end with nodes that failed is no success',
+  );
 });
 
 t.test('who stopped or paused it, and that it goes on, is told', async (t) => {

@@ -37,9 +37,11 @@ t.test('a class of somebody else is left alone, with a way out', async (t) => {
   t.match(foreign, {
     kind: 'foreign',
     changes: [],
-    message: /kubectl label runtimeclass class-spin rcm.spinkube.dev\/shim=/,
+    message: /kubectl label --overwrite runtimeclass class-spin rcm.spinkube.dev\/shim=spin\)/,
   });
-  t.match(of([aClass(spin, { owners: [{ kind: 'Helm', name: 'x', uid: 'y' }] })]), { kind: 'foreign' });
+  const owned = of([aClass(spin, { owners: [{ kind: 'Helm', name: 'x', uid: 'y' }] })]);
+  t.match(owned, { kind: 'foreign', message: /delete it/ });
+  t.notMatch(owned.message, /kubectl label/, 'it would not do');
   t.match(of([aClass(spin, { owners: [], labels: { 'rcm.spinkube.dev/shim': 'other' } })]), {
     kind: 'foreign',
   });
