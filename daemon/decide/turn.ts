@@ -97,6 +97,12 @@ export const judgeLease = (
   return { answer: old ? 'none' : 'alive', look: { renewed, since: elapsed } };
 };
 
+/**
+ * Milliseconds until the first look: a new Shim has all nodes of a cluster ask in the same moment, each over a connection
+ * that it opens for it. Spread as what they report is, which goes over the same one.
+ */
+export const firstLook = (random: number): number => 5_000 * random;
+
 /** Milliseconds until the Lease is looked at again, after so many looks that told something. */
 export const nextLook = (looks: number, random: number): number =>
   looks === 1 ? 2 * minute : 10 * minute * (0.5 + random);

@@ -3,7 +3,7 @@
  * one, and else the moment at which this node goes ahead by itself. What is kept goes to cluster.json, where `gather`
  * reads it.
  */
-import { judgeLease, type LeaseLook, lookAgain, nextLook } from '../decide/turn.ts';
+import { firstLook, judgeLease, type LeaseLook, lookAgain, nextLook } from '../decide/turn.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { NodeObject } from '../model/cluster.ts';
@@ -145,6 +145,7 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
 
   const watch = async (api: Api, signal: AbortSignal): Promise<void> => {
     let looks = 0;
+    await clock.sleep(firstLook(clock.random()), signal);
     while (!signal.aborted) {
       const told = await lookOnce(api, signal);
       if (told) looks++;

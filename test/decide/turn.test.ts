@@ -1,6 +1,7 @@
 import t from 'tap';
 import {
   judgeLease,
+  firstLook,
   lookAgain,
   nextLook,
   revisionHere,
@@ -104,6 +105,7 @@ t.test('a Lease is alive while its time moves, whatever time that is', async (t)
 });
 
 t.test('looks at the Lease are few, and spread', async (t) => {
+  t.same([firstLook(0), firstLook(0.5)], [0, 2_500], 'as far apart as their reports');
   t.equal(nextLook(1, 0.9), 2 * minute);
   t.same([nextLook(2, 0), nextLook(3, 0.5), nextLook(9, 1)], [5 * minute, 10 * minute, 15 * minute]);
   t.same([lookAgain(0), lookAgain(1)], [15_000, 45_000]);

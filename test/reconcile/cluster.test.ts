@@ -263,7 +263,7 @@ t.test(
     cluster.tell({ ...rest, report: { ...report, handlers: [needed] } });
     await until(() => cluster.facts()?.controller === 'none');
     while ((await turns())?.alone.spin?.revision !== 'r1') await sleep(5);
-    t.ok(woken.count > before, 'a tick follows');
+    await until(() => woken.count > before);
 
     world.lease = { spec: { renewTime: new Date().toISOString() } };
     await until(() => cluster.facts()?.controller === 'alive');
@@ -276,5 +276,7 @@ t.test(
     while ((await turns())?.approval?.shims.spin !== 'r1') await sleep(5);
     cluster.tell({ ...rest, report: { ...report, handlers: [] } });
     await until(() => cluster.facts()?.controller === undefined);
+    // It is written; a write that is under way would find its folder gone.
+    while ((await turns())?.controller !== undefined) await sleep(5);
   },
 );

@@ -18,6 +18,8 @@ import { makeRoot, openNode, program, sha256 } from './node.ts';
 import { scriptedApi } from './scripted-api.ts';
 
 const minute = 60_000;
+/** When the first look is, by the clock of these tests. */
+const firstMs = 2_500;
 const start = Date.parse('2027-01-15T08:00:00.000Z');
 const lease = (ms: number) => ({ spec: { renewTime: new Date(start + ms).toISOString() } });
 const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'unknown' };
@@ -102,18 +104,18 @@ t.test('nobody is asked while nothing needs a turn', async (t) => {
 });
 
 t.test('without a controller all that waits gets one moment, within the spread', async (t) => {
-  const { turns, api, settle, at, lines, seen, calls } = setUp(t);
+  const { turns, api, pass, at, lines, seen, calls } = setUp(t);
   turns.seen(nodeOf());
   turns.need([spin], 300_000, api);
   t.equal(turns.controller(), 'unknown');
-  await settle();
+  await pass(firstMs);
   t.same(calls, [{ method: 'GET', path: leasePath }]);
   t.equal(turns.controller(), 'none');
-  t.equal(at('spin'), new Date(start + 150_000).toISOString());
+  t.equal(at('spin'), new Date(start + firstMs + 150_000).toISOString());
   t.equal(seen.changes, 1);
   turns.need([{ ...spin, hold: 'alone' }, wws], 300_000, api);
   t.equal(at('wws'), at('spin'), 'two changes stay one restart');
-  t.ok(lines.some((line) => line.includes('this node goes ahead alone at 2027-01-15T08:02:30')));
+  t.ok(lines.some((line) => line.includes('this node goes ahead alone at 2027-01-15T08:02:32')));
 
   turns.need([{ ...spin, revision: 'r2', hold: 'alone' }], 300_000, api);
   t.same(turns.kept()?.alone?.spin?.revision, 'r2');
@@ -123,18 +125,18 @@ t.test('without a controller all that waits gets one moment, within the spread',
 });
 
 t.test('a Lease that may not be read says as much as one that is not there', async (t) => {
-  const { turns, api, settle, fail } = setUp(t);
+  const { turns, api, pass, fail } = setUp(t);
   fail({ code: 'api-forbidden', message: 'no' });
   turns.need([spin], 300_000, api);
-  await settle();
+  await pass(firstMs);
   t.equal(turns.controller(), 'none');
 });
 
 t.test('an API server that is away decides nothing, and is asked again', async (t) => {
-  const { turns, api, settle, fail, pass, looks, answers } = setUp(t);
+  const { turns, api, fail, pass, looks, answers } = setUp(t);
   fail({ code: 'api-unreachable', message: 'away' });
   turns.need([spin], 0, api);
-  await settle();
+  await pass(firstMs);
   t.equal(turns.controller(), 'unknown');
   t.equal(turns.kept(), undefined);
   await pass(minute);
@@ -149,11 +151,11 @@ t.test('an API server that is away decides nothing, and is asked again', async (
 });
 
 t.test('a Lease that moves is a controller, and one that stands still is none', async (t) => {
-  const { turns, api, settle, pass, looks, answers, at, time } = setUp(t);
+  const { turns, api, pass, looks, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now));
   turns.seen(nodeOf());
   turns.need([spin], 300_000, api);
-  await settle();
+  await pass(firstMs);
   t.equal(turns.controller(), 'alive');
   await pass(30 * minute);
   t.equal(turns.controller(), 'alive');
@@ -174,23 +176,23 @@ t.test('a Node that was just made does not wait for others, nor does a spread of
   const fresh = setUp(t);
   fresh.turns.seen(nodeOf({}, '2027-01-15T07:55:00Z'));
   fresh.turns.need([spin], 300_000, fresh.api);
-  await fresh.settle();
-  t.equal(fresh.at('spin'), new Date(start).toISOString());
+  await fresh.pass(firstMs);
+  t.equal(fresh.at('spin'), new Date(start + firstMs).toISOString());
   const free = setUp(t);
   free.turns.seen(nodeOf());
   free.turns.need([spin], 0, free.api);
-  await free.settle();
-  t.equal(free.at('spin'), new Date(start).toISOString());
+  await free.pass(firstMs);
+  t.equal(free.at('spin'), new Date(start + firstMs).toISOString());
   await free.pass(1000);
   free.turns.need([spin], 0, free.api);
-  t.equal(free.at('spin'), new Date(start).toISOString(), 'drawn once');
+  t.equal(free.at('spin'), new Date(start + firstMs).toISOString(), 'drawn once');
 });
 
 t.test('the moment outlives a restart of the service, and is not drawn again', async (t) => {
   const before = setUp(t);
   before.turns.seen(nodeOf());
   before.turns.need([spin], 300_000, before.api);
-  await before.settle();
+  await before.pass(firstMs);
   const kept = before.turns.kept();
   const after = setUp(t);
   after.random.value = 0.9;
@@ -207,7 +209,7 @@ t.test('the moment outlives a restart of the service, and is not drawn again', a
 t.test(
   'what is halted gets no moment: all nodes would have theirs behind them when it goes on',
   async (t) => {
-    const { turns, api, settle, at } = setUp(t);
+    const { turns, api, pass, at } = setUp(t);
     turns.seen(nodeOf());
     turns.need(
       [
@@ -217,7 +219,7 @@ t.test(
       300_000,
       api,
     );
-    await settle();
+    await pass(firstMs);
     t.equal(turns.controller(), 'none');
     t.same([at('spin'), at('wws')], [undefined, undefined]);
     turns.need([spin], 300_000, api);
@@ -228,24 +230,24 @@ t.test(
 );
 
 t.test('the loop is woken when its moment comes', async (t) => {
-  const { turns, api, settle, seen } = setUp(t);
+  const { turns, api, pass, seen } = setUp(t);
   turns.seen(nodeOf());
   turns.need([spin], 20, api);
-  await settle();
+  await pass(firstMs);
   while (seen.wakes === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   t.equal(seen.wakes, 1);
 });
 
 t.test('a connection that is left is asked no more, and a new one is', async (t) => {
-  const { turns, api, settle, looks, pass, sleepers } = setUp(t);
+  const { turns, api, looks, pass, sleepers } = setUp(t);
   turns.need([spin], 300_000, api);
-  await settle();
+  await pass(firstMs);
   turns.leave();
   await pass(60 * minute);
   t.equal(looks(), 1);
   t.equal(sleepers.length, 0);
   turns.need([spin], 300_000, api);
-  await settle();
+  await pass(firstMs);
   t.equal(looks(), 2);
 });
 
