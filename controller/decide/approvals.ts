@@ -6,9 +6,6 @@ import type { Standing } from './standing.ts';
 /** A turn lasts so long: a restart of the runtime takes seconds, its proof and an undo at most four minutes. */
 export const turnMs = 15 * 60_000;
 
-/** A turn that waits for Pods to end is lengthened so long before it ends, or its node would serve new ones again. */
-export const renewMs = 60_000;
-
 /** One node with one Shim, and whether it gets a turn now. */
 export type Share = { readonly shim: string; readonly standing: Standing; readonly given: boolean };
 
@@ -42,10 +39,3 @@ export const approvalChange = (
   const text = next ? printApproval(next) : undefined;
   return text === approvedText ? undefined : { [approvedKey]: text ?? null };
 };
-
-/** Pods still use it there, and its turn is about to end. */
-export const isToRenew = ({ kind, keep, node }: Standing, now: number): boolean =>
-  kind === 'in-use' &&
-  keep !== undefined &&
-  node.approval !== undefined &&
-  Date.parse(node.approval.until) - now <= renewMs;

@@ -1,7 +1,7 @@
 /** What is decided of one Shim, before it is said: how its nodes stand, whether it goes on, and who gets a turn. */
 import type { RolloutState } from '../../daemon/model/cluster.ts';
 import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { isLive, isToRenew, type Share } from './approvals.ts';
+import { isLive, type Share } from './approvals.ts';
 import type { Muster } from './muster.ts';
 import { failuresIn, rolloutOf, settlesAt } from './rollout.ts';
 import { type Classes, type ClassStanding, classesOf, classOf } from './runtime-class.ts';
@@ -94,12 +94,12 @@ const share = (
   shim: string,
   standings: readonly Standing[],
   turns: readonly Standing[] | undefined,
-  { shares, now }: Given,
+  { shares }: Given,
 ): void => {
   const given = new Set(turns);
   for (const standing of standings) {
     const { node, keep, tried } = standing;
-    const isGiven = given.has(standing) || (turns !== undefined && isToRenew(standing, now));
+    const isGiven = given.has(standing);
     if (!isGiven && keep === undefined && tried === undefined) continue;
     const one = { shim, standing, given: isGiven };
     const row = shares.get(node);

@@ -1,14 +1,14 @@
 /** What all Shims together want changed on each Node: one patch, with its turns and its proofs. */
 import { selects } from '../../daemon/decide/select.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { approvalChange, approvalOf, renewMs, type Share } from './approvals.ts';
+import { approvalChange, approvalOf, type Share } from './approvals.ts';
 import { type Asked, proofOf } from './proof.ts';
 
 export type NodeChanges = {
   readonly nodes: readonly NodeChange[];
   /** By handler, the nodes that are proven and marked to serve it. */
   readonly shown: ReadonlyMap<string, ReadonlySet<NodeFacts>>;
-  /** Epoch milliseconds at which turns end or have to be lengthened. */
+  /** Epoch milliseconds at which turns end. */
   readonly moments: readonly number[];
 };
 
@@ -26,11 +26,7 @@ export const nodeChanges = (
     const next = approvalOf(node, own, now);
     if (next) {
       const until = Date.parse(next.until);
-      if (until > now && Object.keys(next.shims).length > 0) {
-        moments.add(until);
-        if (own.some(({ standing }) => standing.kind === 'in-use'))
-          moments.add(Math.max(now, until - renewMs));
-      }
+      if (until > now && Object.keys(next.shims).length > 0) moments.add(until);
     }
     const annotations = approvalChange(node, next);
     const proof = proofOf(node, asked, next);
@@ -50,7 +46,11 @@ export const nodeChanges = (
 export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly string[]): Asked => {
   const byHandler = new Map<string, ShimFacts[]>();
   for (const shim of shims) byHandler.set(shim.handler, [...(byHandler.get(shim.handler) ?? []), shim]);
+  const living = new Map(
+    shims.filter(({ deleting }) => !deleting).map(({ name, handler }) => [name, handler]),
+  );
   return {
+    isRenamed: (shim, handler) => living.has(shim) && living.get(shim) !== handler,
     handlers: new Set([...byHandler.keys(), ...classHandlers]),
     selects: ({ labels }, handler) =>
       byHandler.get(handler)?.some((shim) => !shim.deleting && selects(shim.nodeSelector, labels)) === true,

@@ -11,6 +11,8 @@ export type Asked = {
   readonly handlers: ReadonlySet<string>;
   /** Whether a living Shim of this handler selects the node. */
   readonly selects: (node: NodeFacts, handler: string) => boolean;
+  /** Whether this Shim lives and asks for another handler by now: its RuntimeClass may not have followed yet. */
+  readonly isRenamed: (shim: string, handler: string) => boolean;
 };
 
 /** A kubelet that lists handlers has to list this one; one that lists none is too old to tell. */
@@ -24,16 +26,23 @@ const isSeen = ({ kubeletSees }: NodeFacts, handler: string): boolean =>
 const isServed = ({ s, n, r }: HandlerDetail): boolean =>
   r !== undefined || (n === undefined && s === 'served');
 
-const isLeaving = ({ s, n, p }: HandlerDetail, next: Approval | undefined): boolean =>
-  s === 'removing' &&
-  // Once only Pods are waited for, new ones would have it wait for ever.
-  (p === 'handler-in-use' || (n !== undefined && next !== undefined && Object.hasOwn(next.shims, n)));
-
 /** `next`: the approval as it will stand, since what may go now shall attract no new Pods. */
-const isProven = (node: NodeFacts, handler: string, next: Approval | undefined): boolean => {
+const isLeaving = (
+  { s, n, w, p }: HandlerDetail,
+  handler: string,
+  asked: Asked,
+  next: Approval | undefined,
+): boolean => {
+  if (s !== 'removing') return false;
+  if (n !== undefined && next !== undefined && Object.hasOwn(next.shims, n)) return true;
+  // Its turn comes when its Pods are gone, and new ones would have it wait for ever.
+  return p === 'handler-in-use' && !(w !== undefined && n !== undefined && asked.isRenamed(n, handler));
+};
+
+const isProven = (node: NodeFacts, handler: string, asked: Asked, next: Approval | undefined): boolean => {
   const all = node.detail?.shims;
   const entry = all !== undefined && Object.hasOwn(all, handler) ? all[handler] : undefined;
-  if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, next);
+  if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, handler, asked, next);
   // It has more to say than there is room, or says it in words of another version: what was proven stays so.
   const isUntold = node.state !== undefined && (node.detail === undefined || node.detail.trunc === true);
   return (
@@ -57,7 +66,7 @@ export const proofOf = (node: NodeFacts, asked: Asked, next: Approval | undefine
   for (const key of Object.keys(node.labels)) {
     if (!key.startsWith(provenPrefix)) continue;
     const handler = key.slice(provenPrefix.length);
-    if (!asked.handlers.has(handler) || !isProven(node, handler, next)) change[key] = null;
+    if (!asked.handlers.has(handler) || !isProven(node, handler, asked, next)) change[key] = null;
     else if (node.labels[key] !== 'served') change[key] = 'served';
     else shown.push(handler);
   }
@@ -66,7 +75,7 @@ export const proofOf = (node: NodeFacts, asked: Asked, next: Approval | undefine
     const key = provenLabel(handler);
     if (key in node.labels) continue;
     // A node that nobody selects may keep what it has until it is gone, but cannot call for Pods by claiming it.
-    if (asked.selects(node, handler) && isProven(node, handler, next)) change[key] = 'served';
+    if (asked.selects(node, handler) && isProven(node, handler, asked, next)) change[key] = 'served';
   }
   return { change: Object.keys(change).length > 0 ? change : undefined, shown };
 };

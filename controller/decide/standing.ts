@@ -10,7 +10,7 @@ export type Kind =
   | 'waiting'
   /** It has its turn. */
   | 'turn'
-  /** It may take it away, but Pods use it. */
+  /** It shall take it away, but Pods use it: its turn comes when they are gone. */
   | 'in-use'
   | 'failed'
   /** A local file or another Shim has the handler there. */
@@ -104,8 +104,10 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
     code: undefined,
     ...more,
   });
-  if (pending.some(({ p, w }) => p === 'handler-in-use' && w === undefined))
-    return answer('in-use', { inFlight: false, keep: given === want ? given : undefined, tried: undefined });
+  const isUsed = ({ p }: HandlerDetail): boolean => p === 'handler-in-use';
+  // A turn that it has, because Pods came after it was given, is taken back: it would restart whenever they end.
+  if (pending.some(isUsed) && !pending.some((entry) => entry.w === want && !isUsed(entry)))
+    return answer('in-use', { asks: false, inFlight: false, keep: undefined, tried: undefined });
   if (broken) {
     const code = broken.p ?? node.state ?? ranOut;
     // Its turn goes on until it ends: some of what fails is tried again by the node itself.

@@ -23,7 +23,10 @@ export const removals = (scene: Scene): readonly Removal[] => {
     if (!(name in present) && !gate?.held) return [];
     const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
     const used = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
-    return [{ name, source, gate, problem: gate?.held ?? used }];
+    // Its Pods come first, and then its turn: many nodes that were told to go ahead as soon as they can would all do so in
+    // the moment in which somebody takes the Pods away.
+    const isWaiting = gate?.held?.code === 'waits-for-turn';
+    return [{ name, source, gate, problem: isWaiting ? (used ?? gate.held) : (gate?.held ?? used) }];
   });
 };
 

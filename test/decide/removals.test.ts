@@ -56,12 +56,13 @@ t.test('what is asked for is not removed, nor what is gone already', async (t) =
   t.same(removals(scene(handler, { present: {} })), []);
 });
 
-t.test('the end of a Shim waits for its turn first, whether or not it is in use', async (t) => {
+t.test('the end of a Shim waits for its Pods, and then for its turn', async (t) => {
   const used = serving(['runc', 'spin'], ['one', 'spin']);
-  for (const facts of [runtime, used])
-    t.match(removals(scene(ofShim, { desired: ofCluster, facts })), [
-      { problem: { code: 'waits-for-turn' }, gate: { turn: { shim: 'spin', revision: '-' } } },
-    ]);
+  const gate = { turn: { shim: 'spin', revision: '-', hold: 'unknown' } };
+  t.match(removals(scene(ofShim, { desired: ofCluster, facts: used })), [
+    { problem: { code: 'handler-in-use' }, gate },
+  ]);
+  t.match(removals(scene(ofShim, { desired: ofCluster })), [{ problem: { code: 'waits-for-turn' }, gate }]);
   t.match(
     removals(scene(ofShim, { desired: ofCluster, present: {} })),
     [{ name: 'spin' }],

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { approvalChange, approvalOf, isToRenew, type Share } from '../../../controller/decide/approvals.ts';
+import { approvalChange, approvalOf, type Share } from '../../../controller/decide/approvals.ts';
 import type { Standing } from '../../../controller/decide/standing.ts';
 import type { NodeFacts } from '../../../controller/model/fleet.ts';
 import { aNode, before, later, now } from './facts.ts';
@@ -46,14 +46,4 @@ t.test('an annotation that nobody can read is taken away', async (t) => {
   t.same(approvalChange(aNode('n', {}, { approvedText: '{' }), undefined), {
     'rcm.spinkube.dev/approved': null,
   });
-});
-
-t.test('who waits for Pods has the turn lengthened before it ends', async (t) => {
-  const given = (until: string) => aNode('n', {}, { given: { until, shims: { spin: '-' } } });
-  const used = (until: string, kind: Standing['kind'] = 'in-use') =>
-    isToRenew(share(given(until), 'spin', false, { kind, keep: '-' }).standing, now);
-  t.notOk(used(later));
-  t.ok(used(new Date(now + 30_000).toISOString()));
-  t.ok(used(before), 'also where nobody looked in time');
-  t.notOk(used(before, 'turn'));
 });

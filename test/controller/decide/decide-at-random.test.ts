@@ -19,7 +19,7 @@ const inFlight = (view: View, shim: string): readonly string[] =>
       if (given === undefined || approval === undefined || Date.parse(approval.until) <= view.now)
         return false;
       const own = Object.values(detail?.shims ?? {}).filter(({ n }) => n === shim);
-      if (own.some(({ p }) => p === 'handler-in-use' || p === 'known-bad')) return false;
+      if (own.some(({ p }) => p === 'known-bad')) return false;
       // It speaks of another revision already: what was given before is nothing to it.
       if (own.some(({ w }) => w !== undefined && w !== given)) return false;
       // It serves what it is asked for, whatever it was once given.
@@ -41,18 +41,9 @@ const newTurns = (
     const next = parseApproval(annotations['rcm.spinkube.dev/approved'] ?? undefined);
     if (!next || Date.parse(next.until) <= view.now) return [];
     const isLive = before.approval !== undefined && Date.parse(before.approval.until) > view.now;
-    return (
-      Object.entries(next.shims)
-        .filter(([shim, revision]) => !isLive || before.approval?.shims[shim] !== revision)
-        // What only waits for its Pods has its turn lengthened.
-        .filter(
-          ([shim]) =>
-            !Object.values(before.detail?.shims ?? {}).some(
-              ({ n, p }) => n === shim && p === 'handler-in-use',
-            ),
-        )
-        .map(([shim, revision]) => [node, shim, revision] as const)
-    );
+    return Object.entries(next.shims)
+      .filter(([shim, revision]) => !isLive || before.approval?.shims[shim] !== revision)
+      .map(([shim, revision]) => [node, shim, revision] as const);
   });
 };
 
@@ -305,3 +296,25 @@ t.test(
     }
   },
 );
+
+t.test('Pods that end everywhere at once restart no more nodes than may change at a time', async (t) => {
+  const cluster = new SimulatedCluster();
+  for (let i = 0; i < 30; i++) cluster.addNode(`n${i}`);
+  cluster.addShim('spin', { rolloutStrategy: { type: 'rolling', rolling: { maxUpdate: 3 } } });
+  const step = (): number => {
+    const restarts = () => [...cluster.nodes.values()].reduce((sum, node) => sum + node.restarts.length, 0);
+    const before = restarts();
+    tickSome(cluster, () => 0, 1);
+    pass(t, cluster);
+    cluster.now += 60_000;
+    return restarts() - before;
+  };
+  for (let i = 0; i < 30; i++) step();
+  for (const node of cluster.nodes.values()) node.used.add('spin');
+  cluster.deleteShim('spin');
+  for (let i = 0; i < 30; i++) t.equal(step(), 0, 'all are in use');
+  for (const node of cluster.nodes.values()) node.used.clear();
+  const most = Math.max(...Array.from({ length: 40 }, step));
+  t.ok(most <= 3, `${most} nodes restarted at the same time`);
+  t.equal(cluster.shims.size, 0, 'and in the end it is gone');
+});

@@ -74,29 +74,25 @@ t.test('what is left of Shims that are gone is cleaned, and not on where that fa
   t.same(draft([...nodes, bad], []).turns, []);
 });
 
-t.test('a turn that waits for Pods is lengthened in time', async (t) => {
-  const rollout = { revision: '-', phase: 'Rolling', since: '2027-01-15T07:00:00Z' } as const;
-  const status = {
-    observedGeneration: 1,
-    nodes: 0,
-    nodesReady: 0,
-    nodesUpdated: 0,
-    nodesFailed: 0,
-    rollout,
-    conditions: [],
-  };
-  const shim = aShim('spin', { deleting: true, status });
-  const used: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', a: '-', p: 'handler-in-use' };
-  const soon = { until: new Date(now + 30_000).toISOString(), shims: { spin: '-' } };
-  t.same(draft([aNode('a', { spin: used }, { given: soon })], [shim]).turns, ['a spin -']);
-  const view = {
-    now,
-    nodes: [aNode('a', { spin: used }, { given: { until: later, shims: { spin: '-' } } })],
-    shims: [shim],
-    classes: [],
-    use: new Map(),
-  };
-  const decision = decideFleet(view);
-  t.same(decision.nodes, []);
-  t.equal(decision.wakeAt, now + 540_000, 'a minute before it ends');
-});
+t.test(
+  'a node on which Pods use what shall go gets its turn when they are gone, and holds nobody up',
+  async (t) => {
+    const shim = aShim('spin', { deleting: true });
+    const used: HandlerDetail = { ...leaving('spin'), p: 'handler-in-use' };
+    const nodes = [aNode('a', { spin: used }), aNode('b', { spin: leaving('spin') })];
+    t.same(draft(nodes, [shim]).turns, ['b spin -']);
+    t.same(draft([aNode('a', { spin: leaving('spin') })], [shim]).turns, ['a spin -']);
+    const came = aNode(
+      'a',
+      { spin: { ...used, w: undefined } as HandlerDetail },
+      { given: { until: later, shims: { spin: '-' } } },
+    );
+    const view = { now, nodes: [came], shims: [shim], classes: [], use: new Map() };
+    const taken = decideFleet(view).nodes;
+    t.match(
+      taken,
+      [{ node: 'a', annotations: { 'rcm.spinkube.dev/approved': null } }],
+      'a turn that Pods overtook is taken back',
+    );
+  },
+);

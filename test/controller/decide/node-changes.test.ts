@@ -25,6 +25,15 @@ t.test('what may be proven is what Shims and classes name, and anew only where a
   t.notOk(asked.selects(aNode('b'), 'spin'));
   t.notOk(asked.selects(inPool, 'gone'), 'it is being deleted');
   t.notOk(asked.selects(inPool, 'former'));
+  t.same(
+    [
+      asked.isRenamed('spin', 'spin-v1'),
+      asked.isRenamed('spin', 'spin'),
+      asked.isRenamed('gone', 'x'),
+      asked.isRenamed('y', 'x'),
+    ],
+    [true, false, false, false],
+  );
 });
 
 t.test('a turn and a proof are one patch, and a node that is right gets none', async (t) => {

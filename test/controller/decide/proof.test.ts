@@ -4,7 +4,7 @@ import type { HandlerDetail } from '../../../daemon/model/turn.ts';
 import { aNode, before, later } from './facts.ts';
 
 const key = 'spinkube.node-restriction.kubernetes.io/spin';
-const asked: Asked = { handlers: new Set(['spin']), selects: () => true };
+const asked: Asked = { handlers: new Set(['spin']), selects: () => true, isRenamed: () => false };
 const serving: HandlerDetail = { s: 'served', n: 'spin', r: 'r1' };
 const marked = { labels: { [key]: 'served' } };
 const change = (
@@ -47,6 +47,11 @@ t.test('what may go attracts no new Pods, and until then it serves on', async (t
     change({ ...leaving, p: 'handler-in-use' }, marked),
     { [key]: null },
     'new Pods would keep it for ever',
+  );
+  t.equal(
+    change({ ...leaving, p: 'handler-in-use' }, marked, { isRenamed: () => true }),
+    undefined,
+    'where its RuntimeClass still sends Pods, nothing happens to them',
   );
 });
 

@@ -352,11 +352,10 @@ export class SimulatedCluster {
         r: has.revision,
         ...(node.bad.get(has.shim) === revision
           ? { p: 'known-bad' }
-          : waits
-            ? { w: revision, p: 'waits-for-turn' }
-            : node.used.has(handler)
-              ? { p: 'handler-in-use' }
-              : {}),
+          : {
+              ...(waits ? { w: revision, p: 'waits-for-turn' } : {}),
+              ...(node.used.has(handler) ? { p: 'handler-in-use' } : {}),
+            }),
       };
     }
     const { annotations } = node;

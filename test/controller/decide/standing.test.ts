@@ -150,10 +150,15 @@ t.test('what shall go asks for its turn, waits for Pods, and is done when nothin
   t.match(leave({ s: 'removing', n: 'spin', r: 'r1', w: '-' }), { kind: 'waiting', want: '-' });
   t.match(leave({ s: 'removing', n: 'spin', r: 'r1', a: '-' }, { given: gone }), { kind: 'turn', keep: '-' });
   const used: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', p: 'handler-in-use' };
-  t.match(leave(used, { given: gone }), { kind: 'in-use', inFlight: false, keep: '-' });
+  t.match(leave({ ...used, w: '-' }), { kind: 'in-use', asks: false, inFlight: false, keep: undefined });
+  t.match(
+    leave(used, { given: gone }),
+    { kind: 'in-use', keep: undefined },
+    'a turn that it has is taken back',
+  );
   t.match(
     leave(used, { given: { ...gone, until: before } }),
-    { kind: 'in-use', keep: '-' },
+    { kind: 'in-use', tried: undefined },
     'and is no failure',
   );
 });
