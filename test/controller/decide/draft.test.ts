@@ -82,11 +82,9 @@ t.test(
     const nodes = [aNode('a', { spin: used }), aNode('b', { spin: leaving('spin') })];
     t.same(draft(nodes, [shim]).turns, ['b spin -']);
     t.same(draft([aNode('a', { spin: leaving('spin') })], [shim]).turns, ['a spin -']);
-    const came = aNode(
-      'a',
-      { spin: { ...used, w: undefined } as HandlerDetail },
-      { given: { until: later, shims: { spin: '-' } } },
-    );
+    const { w: _w, ...overtaken } = used;
+    const given = { until: later, shims: { spin: '-' } };
+    const came = aNode('a', { spin: overtaken }, { given });
     const view = { now, nodes: [came], shims: [shim], classes: [], use: new Map() };
     const taken = decideFleet(view).nodes;
     t.match(
