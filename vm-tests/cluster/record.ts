@@ -44,7 +44,9 @@ const turnOf = ({ object }: Version, shim: string): Turn => {
     node: object.metadata.name,
     approved: parseApproval(annotations['rcm.spinkube.dev/approved'])?.shims[shim],
     serves: handler?.r,
-    failed: ['RolledBack', 'Failed', 'Refused'].includes(annotations['rcm.spinkube.dev/state'] ?? ''),
+    failed:
+      handler?.s === 'failed' ||
+      ['RolledBack', 'Failed', 'Refused'].includes(annotations['rcm.spinkube.dev/state'] ?? ''),
   };
 };
 
