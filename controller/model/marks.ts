@@ -1,11 +1,6 @@
 /** Keys that the controller writes or reads on objects of the cluster; what a node writes is in daemon/decide/node-status.ts. */
 
-/**
- * Set on a Node that is proven to serve a handler, `<prefix><handler>=served`. A kubelet may not set labels of this
- * domain, so that a node cannot attract Pods by claiming what it does not serve.
- * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
- */
-export const provenPrefix = 'spinkube.node-restriction.kubernetes.io/';
+export { provenPrefix } from '../../daemon/model/turn.ts';
 
 /** That of runtime-class-manager: a Shim that it left behind can be deleted, and is cleaned up after. */
 export const finalizer = 'rcm.spinkube.dev/finalizer';

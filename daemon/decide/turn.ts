@@ -78,24 +78,31 @@ export type LeaseLook = {
 const still = { leastMs: 90_000, oldMs: 10 * minute } as const;
 
 /**
- * Whether who holds the Lease is alive. Its clock need not be ours: what counts is that the time in it moves. Only a very
- * old one is believed at first sight.
+ * Whether who holds the Lease is alive. Its clock need not be ours: what counts is that the time in it moves. One that is
+ * very old at first sight tells nothing yet: were the controller's clock wrong, all nodes would go ahead at once.
  */
 export const judgeLease = (
   before: LeaseLook | undefined,
   renewed: string,
   elapsed: number,
   now: number,
-): { readonly answer: 'alive' | 'none'; readonly look: LeaseLook } => {
+): { readonly answer: 'alive' | 'none' | undefined; readonly look: LeaseLook } => {
   const time = Date.parse(renewed);
-  if (before?.renewed === renewed) {
-    const gone = elapsed - before.since >= still.leastMs;
-    const old = Number.isNaN(time) || now - time > still.oldMs;
-    return { answer: gone || old ? 'none' : 'alive', look: before };
-  }
-  const old = before === undefined && (Number.isNaN(time) || now - time > still.oldMs);
-  return { answer: old ? 'none' : 'alive', look: { renewed, since: elapsed } };
+  const isOld = Number.isNaN(time) || now - time > still.oldMs;
+  if (before !== undefined && before.renewed !== renewed)
+    return { answer: 'alive', look: { renewed, since: elapsed } };
+  const look = before ?? { renewed, since: elapsed };
+  if (elapsed - look.since >= still.leastMs) return { answer: 'none', look };
+  return { answer: isOld ? undefined : 'alive', look };
 };
+
+/**
+ * Whether a Lease that is not there, or may not be read, is believed to be none: `since` is the first look that found it
+ * so. Where a controller was seen it has to stay away: an API server that has just started denies what it will grant, and a
+ * Lease that somebody deleted is made anew within seconds.
+ */
+export const isAbsent = (wasThere: boolean, since: number, elapsed: number): boolean =>
+  !wasThere || elapsed - since >= still.leastMs;
 
 /**
  * Milliseconds until the first look: a new Shim has all nodes of a cluster ask in the same moment, each over a connection

@@ -9,6 +9,13 @@ import type { HandlerState } from './plan.ts';
 /** Written by the controller, read by the node. */
 export const approvedKey = 'rcm.spinkube.dev/approved';
 
+/**
+ * Label that the controller sets on a Node that is proven to serve a handler, `<prefix><handler>=served`. A kubelet may not
+ * set labels of this domain, so that a node cannot attract Pods by claiming what it does not serve.
+ * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
+ */
+export const provenPrefix = 'spinkube.node-restriction.kubernetes.io/';
+
 /** Stands where a revision does, for a Shim that shall no longer be served here. */
 export const goneRevision = '-';
 

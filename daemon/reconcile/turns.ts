@@ -3,13 +3,13 @@
  * one, and else the moment at which this node goes ahead by itself. What is kept goes to cluster.json, where `gather`
  * reads it.
  */
-import { firstLook, judgeLease, type LeaseLook, lookAgain, nextLook } from '../decide/turn.ts';
+import { firstLook, isAbsent, judgeLease, type LeaseLook, lookAgain, nextLook } from '../decide/turn.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import { printProblem, problemOf } from '../model/problem.ts';
-import { approvedKey, goneRevision } from '../model/turn.ts';
+import { approvedKey, goneRevision, provenPrefix } from '../model/turn.ts';
 import {
   type AloneTime,
   type ControllerFact,
@@ -53,6 +53,8 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
     needed: [] as readonly NeededTurn[],
     spreadMs: 0,
     look: undefined as LeaseLook | undefined,
+    /** `elapsed` since when the Lease is not there; undefined: it is, or nobody looked. */
+    absent: undefined as number | undefined,
     /** Ends the looks at the Lease that are under way. */
     end: undefined as AbortController | undefined,
     timer: undefined as NodeJS.Timeout | undefined,
@@ -120,13 +122,22 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
     note();
   };
 
-  /** Answers whether something was learned. */
-  const lookOnce = async (api: Api, signal: AbortSignal): Promise<boolean> => {
+  /** Whether a controller was at this node before. */
+  const wasThere = (): boolean => {
+    const { annotations = {}, labels = {} } = state.node?.metadata ?? {};
+    const isMarked = Object.keys(labels).some((key) => key.startsWith(provenPrefix));
+    return state.fact?.answer === 'alive' || approvedKey in annotations || isMarked;
+  };
+
+  /** Answers whether something was learned; `doubtful`: only another look tells. */
+  const lookOnce = async (api: Api, signal: AbortSignal): Promise<boolean | 'doubtful'> => {
     try {
       const renewed = renewTimeOf(await api.request('GET', leasePath));
       if (signal.aborted) return false;
       const { answer, look } = judgeLease(state.look, renewed, clock.elapsed(), clock.now());
       state.look = look;
+      state.absent = undefined;
+      if (answer === undefined) return 'doubtful';
       learn(answer);
       return true;
     } catch (error) {
@@ -138,18 +149,21 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
       }
       // Where nobody granted nodes to read it, nobody has brought a controller either: they come together.
       state.look = undefined;
+      state.absent ??= clock.elapsed();
+      if (!isAbsent(wasThere(), state.absent, clock.elapsed())) return 'doubtful';
       learn('none');
       return true;
     }
   };
 
   const watch = async (api: Api, signal: AbortSignal): Promise<void> => {
-    let looks = 0;
     await clock.sleep(firstLook(clock.random()), signal);
+    let looks = 0;
     while (!signal.aborted) {
       const told = await lookOnce(api, signal);
-      if (told) looks++;
-      await clock.sleep(told ? nextLook(looks, clock.random()) : lookAgain(clock.random()), signal);
+      if (told === true) looks++;
+      const known = told === 'doubtful' ? 1 : looks;
+      await clock.sleep(told ? nextLook(known, clock.random()) : lookAgain(clock.random()), signal);
     }
   };
 
@@ -178,6 +192,7 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
         stop();
         state.fact = undefined;
         state.look = undefined;
+        state.absent = undefined;
       } else if (api && !state.end) {
         state.end = new AbortController();
         void watch(api, state.end.signal);

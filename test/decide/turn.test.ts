@@ -2,6 +2,7 @@ import t from 'tap';
 import {
   judgeLease,
   firstLook,
+  isAbsent,
   lookAgain,
   nextLook,
   revisionHere,
@@ -95,13 +96,21 @@ t.test('a Lease is alive while its time moves, whatever time that is', async (t)
   t.equal(moved.look.since, 120_000);
 
   const skewed = judgeLease(undefined, iso(-60 * minute), 0, now);
-  t.equal(skewed.answer, 'none', 'old at first sight');
+  t.equal(skewed.answer, undefined, 'old at first sight: nobody knows yet');
+  t.equal(judgeLease(skewed.look, iso(-60 * minute), 60_000, now).answer, undefined, 'too soon to tell');
+  t.equal(judgeLease(skewed.look, iso(-60 * minute), 120_000, now).answer, 'none', 'it stands still');
   t.equal(
     judgeLease(skewed.look, iso(-58 * minute), 120_000, now).answer,
     'alive',
     'a clock that is wrong, and moves',
   );
-  t.equal(judgeLease(undefined, '', 0, now).answer, 'none', 'nobody ever held it');
+  t.equal(judgeLease(undefined, '', 0, now).answer, undefined);
+});
+
+t.test('a Lease that is gone is believed at once only where no controller was ever seen', async (t) => {
+  t.ok(isAbsent(false, 0, 0));
+  t.notOk(isAbsent(true, 0, 89_000));
+  t.ok(isAbsent(true, 0, 120_000));
 });
 
 t.test('looks at the Lease are few, and spread', async (t) => {

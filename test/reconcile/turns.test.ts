@@ -172,6 +172,66 @@ t.test('a Lease that moves is a controller, and one that stands still is none', 
   t.equal(at('spin'), undefined, 'and whoever has not gone ahead waits for it');
 });
 
+t.test('a controller whose clock is far behind is one all the same', async (t) => {
+  const { turns, api, pass, answers, at, time } = setUp(t);
+  answers.set(`GET ${leasePath}`, () => lease(time.now - 20 * minute));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(minute);
+  t.equal(turns.controller(), 'unknown', 'its Lease looks like one that was left over');
+  t.equal(at('spin'), undefined);
+  await pass(3 * minute);
+  t.equal(turns.controller(), 'alive');
+});
+
+t.test('a Lease that was left over has nodes go ahead after a second look', async (t) => {
+  const { turns, api, pass, answers, at, looks } = setUp(t);
+  answers.set(`GET ${leasePath}`, lease(-60 * minute));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(minute);
+  t.equal(turns.controller(), 'unknown');
+  await pass(90_000);
+  t.equal(turns.controller(), 'none');
+  t.ok(at('spin'));
+  t.equal(looks(), 2);
+});
+
+t.test(
+  'where a controller was seen, an API server that denies for a moment says nothing of it',
+  async (t) => {
+    const { turns, api, fail, pass, answers, at, time } = setUp(t);
+    answers.set(`GET ${leasePath}`, () => lease(time.now));
+    turns.seen(nodeOf());
+    turns.need([spin], 300_000, api);
+    await pass(10_000);
+    fail({ code: 'api-forbidden', message: 'no' });
+    await pass(2 * minute);
+    t.equal(turns.controller(), 'alive');
+    fail(undefined);
+    await pass(2 * minute);
+    t.equal(turns.controller(), 'alive');
+    fail({ code: 'api-missing', message: 'no' });
+    await pass(20 * minute);
+    t.equal(turns.controller(), 'none', 'it stayed away');
+    t.ok(at('spin'));
+
+    for (const metadata of [
+      { annotations: { [approvedKey]: 'x' } },
+      { labels: { 'spinkube.node-restriction.kubernetes.io/wws': 'served' } },
+    ]) {
+      const after = setUp(t);
+      after.fail({ code: 'api-missing', message: 'no' });
+      after.turns.seen({ metadata: { name: 'n', ...metadata } });
+      after.turns.need([spin], 300_000, after.api);
+      await after.pass(10_000);
+      t.equal(after.turns.controller(), 'unknown', `${Object.keys(metadata)} tell of one`);
+      await after.pass(3 * minute);
+      t.equal(after.turns.controller(), 'none');
+    }
+  },
+);
+
 t.test('a Node that was just made does not wait for others, nor does a spread of nothing', async (t) => {
   const fresh = setUp(t);
   fresh.turns.seen(nodeOf({}, '2027-01-15T07:55:00Z'));
