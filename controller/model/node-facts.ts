@@ -1,5 +1,5 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
-import { parseApproval, parseDetail, approvedKey } from '../../daemon/model/turn.ts';
+import { approvedKey, isCode, parseApproval, parseDetail } from '../../daemon/model/turn.ts';
 import type { NodeFacts } from './fleet.ts';
 import { nodeKeys } from './marks.ts';
 import { fields, identity, items, labels, text, texts } from './reading.ts';
@@ -10,6 +10,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
   const metadata = fields(given);
   const annotations = labels(metadata.annotations);
   const { conditions, runtimeHandlers } = fields(status);
+  const state = annotations[nodeKeys.state];
   const approvedText = annotations[approvedKey];
   return {
     ...identity(metadata),
@@ -22,7 +23,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
     kubeletSees: Array.isArray(runtimeHandlers)
       ? texts(runtimeHandlers.map((one) => text(fields(one).name)))
       : undefined,
-    state: annotations[nodeKeys.state],
+    state: state === undefined || isCode(state) ? state : 'Unknown',
     reason: annotations[nodeKeys.reason],
     detail: parseDetail(annotations[nodeKeys.status]),
     approvedText,

@@ -93,16 +93,38 @@ const parse = (text: string | undefined): Readonly<Record<string, unknown>> | un
   }
 };
 
+/**
+ * Each node writes its own, and whoever rules a node can write anything: what is read there ends up in messages and in
+ * annotations of the controller, which the API refuses when they are too long. So only what is plainly a name is one.
+ */
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(value);
+
+/** Of a problem; or the name of a node's state, which has capitals. */
+export const isCode = (value: unknown): value is string =>
+  typeof value === 'string' && /^[A-Za-z][A-Za-z0-9-]{0,63}$/.test(value);
+
+const isRevision = (value: unknown): value is string =>
+  typeof value === 'string' && /^(-|[0-9a-z]{1,64})$/.test(value);
+
+const states: readonly unknown[] = [
+  'served',
+  'pending',
+  'removing',
+  'failed',
+  'refused',
+] satisfies HandlerState[];
+
 /** Undefined for what is absent or damaged: neither approves anything. */
 export const parseApproval = (text: string | undefined): Approval | undefined => {
   const value = parse(text);
   if (typeof value?.until !== 'string' || Number.isNaN(Date.parse(value.until)) || !isRecord(value.shims))
     return undefined;
   const shims = Object.entries(value.shims).filter(
-    (entry): entry is [string, string] => typeof entry[1] === 'string',
+    (entry): entry is [string, string] => isName(entry[0]) && isRevision(entry[1]),
   );
   const tried = Object.entries(isRecord(value.tried) ? value.tried : {}).flatMap(([shim, one]) =>
-    isRecord(one) && typeof one.r === 'string' && typeof one.p === 'string'
+    isName(shim) && isRecord(one) && isRevision(one.r) && isCode(one.p)
       ? [[shim, { r: one.r, p: one.p }] as const]
       : [],
   );
@@ -120,7 +142,13 @@ export const printApproval = ({ until, shims, tried }: Approval): string =>
 export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
   const value = parse(text);
   if (value?.v !== 1 || !isRecord(value.shims)) return undefined;
-  if (!Object.values(value.shims).every((one) => isRecord(one) && typeof one.s === 'string'))
-    return undefined;
-  return value as NodeDetail;
+  const shims = Object.fromEntries(Object.entries(value.shims).filter(([handler]) => isName(handler)));
+  if (!Object.values(shims).every((one) => isRecord(one) && isHandlerDetail(one))) return undefined;
+  return { ...(value as NodeDetail), shims: shims as NodeDetail['shims'] };
 };
+
+const isHandlerDetail = ({ s, n, r, w, a, p }: Readonly<Record<string, unknown>>): boolean =>
+  states.includes(s) &&
+  (n === undefined || isName(n)) &&
+  [r, w, a].every((one) => one === undefined || isRevision(one)) &&
+  (p === undefined || isCode(p));

@@ -47,3 +47,34 @@ t.test('a detail of another version, or a damaged one, says nothing', async (t) 
   for (const other of [undefined, 'x', '{"v":2,"shims":{}}', '{"v":1}', '{"v":1,"shims":{"a":1}}'])
     t.equal(parseDetail(other), undefined);
 });
+
+t.test('what a node writes there is a name, a revision or a code, or is not believed', async (t) => {
+  const long = 'x'.repeat(70_000);
+  const print = (one: object, handler = 'spin') => JSON.stringify({ v: 1, shims: { [handler]: one } });
+  const entry = { s: 'failed', n: 'spin', r: 'r1', w: '-', a: '0123456789abcdef', p: 'known-bad' };
+  t.match(parseDetail(print(entry)), { shims: { spin: entry } });
+  for (const odd of [
+    { s: 'odd' },
+    { n: long },
+    { n: 'A B' },
+    { r: long },
+    { w: 1 },
+    { a: '' },
+    { p: long },
+    { p: 'a b' },
+  ])
+    t.equal(parseDetail(print({ ...entry, ...odd })), undefined, `${Object.keys(odd)}`);
+  for (const handler of [long, '__proto__', 'a/b', '']) t.same(parseDetail(print(entry, handler))?.shims, {});
+
+  const until = '2027-01-15T08:00:00.000Z';
+  const approval = (shims: object, tried: object) => parseApproval(JSON.stringify({ until, shims, tried }));
+  const bad = { r: 'r1', p: 'known-bad' };
+  t.same(
+    approval({ [long]: 'r1', spin: long, wws: '-' }, { spin: { ...bad, p: long }, [long]: bad, wws: bad }),
+    {
+      until,
+      shims: { wws: '-' },
+      tried: { wws: bad },
+    },
+  );
+});
