@@ -12,6 +12,8 @@ export type Account = {
   /** Of rcm-node alone: `PATCH nodes` and how often. */
   readonly asked: Counts;
   readonly total: number;
+  /** The same one by one. */
+  readonly requests: readonly Asked[];
   /** Statuses of 400 and more. */
   readonly refused: Counts;
   /** The most that rcm-node asked within a second. */
@@ -29,24 +31,28 @@ export type Account = {
 };
 
 /** User and kernel time of a process, in seconds; the kernel counts in hundredths. */
-const processorSeconds = (pid: number): number => {
+export const processorSeconds = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
 };
 
 /** All that a process read and wrote, which in a simulated node is its connections, and little else. */
-const bytesOf = (pid: number): { readonly read: number; readonly written: number } => {
+export const bytesOf = (pid: number): { readonly read: number; readonly written: number } => {
   const io = readFileSync(`/proc/${pid}/io`, 'utf8');
   const field = (name: string): number => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(io)?.[1]);
   return { read: field('rchar'), written: field('wchar') };
 };
 
-const tally = (words: readonly string[]): Counts => {
+export const tally = (words: readonly string[]): Counts => {
   const found: Record<string, number> = {};
   for (const word of words) found[word] = (found[word] ?? 0) + 1;
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
 };
+
+/** The most within a second. */
+export const peakOf = (asked: readonly Asked[]): number =>
+  Math.max(0, ...Object.values(tally(asked.map(({ at }) => String(Math.floor(at / 1000))))));
 
 const times = (rates: Counts, seconds: number): Counts =>
   Object.fromEntries(Object.entries(rates).map(([key, rate]) => [key, rate * seconds]));
@@ -100,14 +106,14 @@ export const keepBooks = (cluster: Cluster, crowd: () => readonly number[]): Boo
       const { seconds } = rate;
       const all = since();
       const ours = all.filter((one) => one.ours);
-      const perSecond = tally(ours.map(({ at }) => String(Math.floor((at - began) / 1000))));
       return {
         seconds,
         asked: tally(ours.map(({ what }) => what)),
         total: ours.length,
+        requests: ours,
         refused: tally(ours.filter(({ code }) => code >= 400).map(({ code }) => String(code))),
-        peak: Math.max(0, ...Object.values(perSecond)),
-        last: ours.length === 0 ? 0 : (Math.max(...ours.map(({ at }) => at)) - began) / 1000,
+        peak: peakOf(ours),
+        last: ours.length === 0 ? 0 : (ours.reduce((last, { at }) => Math.max(last, at), 0) - began) / 1000,
         watched: ofInterest(times(rate.watchBytes, seconds)),
         events: ofInterest(times(rate.watchEvents, seconds)),
         cpu: {

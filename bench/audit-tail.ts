@@ -1,13 +1,15 @@
 /** The API server's audit log as it grows: who asked what, and when. Its own metrics do not tell one client from another. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { AuditEvent } from '../vm-tests/cluster/cluster.ts';
+import { controllerName } from '../controller/model/marks.ts';
 import { version } from '../daemon/version.ts';
 
 export type Asked = {
   /** `LIST nodes`, `PATCH nodes`, `WATCH shims`. */
   readonly what: string;
-  /** Whether it was rcm-node, and who it was. */
+  /** Whether it was rcm-node, on a node or as the controller. */
   readonly ours: boolean;
+  readonly by: 'node' | 'controller' | 'other';
   readonly user: string;
   readonly code: number;
   /** Epoch milliseconds. */
@@ -20,14 +22,22 @@ const counts = ({ stage, verb, responseStatus }: AuditEvent): boolean =>
     ? stage === 'ResponseStarted'
     : stage === 'ResponseComplete';
 
+const byOf = (user: string): Asked['by'] => {
+  if (user.startsWith('system:node:')) return 'node';
+  return user === `system:serviceaccount:rcm-node:${controllerName}` ? 'controller' : 'other';
+};
+
 const askedOf = (event: AuditEvent): Asked => {
   const { verb, objectRef, requestReceivedTimestamp, userAgent } = event;
   const path = event.requestURI.replace(/\?.*/, '');
   const resource = objectRef?.resource ?? path;
   const at = Date.parse(requestReceivedTimestamp);
+  const by = byOf(event.user.username);
   return {
     what: `${verb.toUpperCase()} ${resource}${objectRef?.subresource ? `/${objectRef.subresource}` : ''}`,
-    ours: userAgent === `rcm-node/${version}`,
+    // This bench looks on with the same client code, as nobody of these.
+    ours: userAgent === `rcm-node/${version}` && by !== 'other',
+    by,
     user: event.user.username,
     code: event.responseStatus?.code ?? 0,
     at,

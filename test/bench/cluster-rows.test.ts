@@ -7,6 +7,7 @@ const nothing: Account = {
   seconds: 60,
   asked: {},
   total: 0,
+  requests: [],
   refused: {},
   peak: 0,
   last: 0,

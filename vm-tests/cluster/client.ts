@@ -25,11 +25,12 @@ export type Client = {
 
 export type Identity = Certificate | { readonly token: string };
 
-export const clientFor = (server: string, ca: string, identity: Identity): Client => {
-  // No connection outlives its request: servers of tests come and go.
+/** `keep`: so many connections stay open, as of somebody who has much to say. */
+export const clientFor = (server: string, ca: string, identity: Identity, keep = 0): Client => {
   const agent = new Agent({
     ca,
-    keepAlive: false,
+    // Else no connection outlives its request: servers of tests come and go.
+    ...(keep > 0 ? { keepAlive: true, maxSockets: keep } : { keepAlive: false }),
     ...('token' in identity ? {} : { cert: identity.certificate, key: identity.key }),
   });
   const send: Client['request'] = (method, path, given = {}) =>

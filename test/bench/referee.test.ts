@@ -1,0 +1,77 @@
+import t from 'tap';
+import { refereeOf } from '../../bench/referee.ts';
+import { annotations } from '../../daemon/decide/node-status.ts';
+import type { NodeObject } from '../../daemon/model/cluster.ts';
+import { approvedKey, printApproval } from '../../daemon/model/turn.ts';
+
+const revision = '0123456789abcdef';
+const rollout = { shim: 'spin', handler: 'spin-v2', revision };
+
+const node = (
+  name: string,
+  given: {
+    readonly approved?: string;
+    readonly forMs?: number;
+    readonly serves?: string;
+    readonly zone?: string;
+    readonly state?: string;
+    readonly proven?: true;
+  },
+): NodeObject => {
+  const { approved, forMs = 60_000, serves, zone = 'a', state = 'Ready', proven } = given;
+  const until = new Date(Date.now() + forMs).toISOString();
+  const entry = { s: 'served', n: 'spin', ...(serves ? { r: serves } : {}) };
+  return {
+    metadata: {
+      name,
+      labels: {
+        'topology.kubernetes.io/zone': zone,
+        ...(proven ? { 'spinkube.node-restriction.kubernetes.io/spin-v2': 'served' } : {}),
+      },
+      annotations: {
+        [annotations.state]: state,
+        [annotations.status]: JSON.stringify({ v: 1, shims: { 'spin-v2': entry } }),
+        ...(approved ? { [approvedKey]: printApproval({ until, shims: { spin: approved } }) } : {}),
+      },
+    },
+  };
+};
+
+t.test('nodes are in their turn from the approval until they serve', async (t) => {
+  const referee = refereeOf(rollout);
+  referee.see(node('one', { approved: revision }));
+  referee.see(node('one', { approved: revision, serves: revision }));
+  referee.see(node('two', { approved: revision }));
+  referee.see(node('three', { approved: revision, zone: 'b' }));
+  referee.see(node('two', { serves: revision, proven: true }));
+  t.match(referee.verdict(), {
+    ...{ atOnce: 2, beforeFirst: 1, zonesAtOnce: 2, unapproved: 0 },
+    ...{ approved: 3, serving: 2, proven: 1, failed: 0 },
+  });
+});
+
+t.test('more than one before the first has come through is seen', async (t) => {
+  const referee = refereeOf(rollout);
+  referee.see(node('one', { approved: revision }));
+  referee.see(node('two', { approved: revision }));
+  t.equal(referee.verdict().beforeFirst, 2);
+});
+
+t.test('an approval that ran out, or is of another revision, is no turn', async (t) => {
+  const referee = refereeOf(rollout);
+  referee.see(node('one', { approved: revision, forMs: -1 }));
+  referee.see(node('two', { approved: 'fedcba9876543210' }));
+  t.match(referee.verdict(), { atOnce: 0, approved: 0 });
+});
+
+t.test('a node that goes ahead by itself is seen', async (t) => {
+  const referee = refereeOf(rollout);
+  referee.see(node('one', { serves: revision }));
+  t.equal(referee.verdict().unapproved, 1);
+});
+
+t.test('a node that failed is no longer in its turn', async (t) => {
+  const referee = refereeOf(rollout);
+  referee.see(node('one', { approved: revision, state: 'RolledBack' }));
+  t.match(referee.verdict(), { atOnce: 0, failed: 1 });
+});
