@@ -1,12 +1,13 @@
 /**
  * How writes are tried: so many at once and in a second, each with pauses of its own after failures, and all of them after
- * one that says that the server has enough.
+ * one that says that the server has enough, or that somebody else undoes each time.
  */
 import { ApiFailure } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
 import { paceOf, retryPause } from '../daemon/decide/watching.ts';
 import { type Code, printProblem, problemOf } from '../daemon/model/problem.ts';
+import { makeFights } from './fights.ts';
 import type { Metrics } from './metrics.ts';
 
 export type Writes = {
@@ -30,6 +31,9 @@ const everyMs = 20;
 const burst = 25;
 const forgetMs = 900_000;
 
+/** Those are put off by whoever writes them. */
+const isStatus = (key: string): boolean => key.endsWith('/status');
+
 /** Of these the next one would fail as well. */
 const isForAll = (error: unknown): boolean =>
   !(error instanceof ApiFailure) ||
@@ -45,6 +49,7 @@ export const makeWrites = (given: {
   stopped(): boolean;
 }): Writes => {
   const { clock, log, metrics, stopped } = given;
+  const fights = makeFights(clock, log);
   const waiting = new Map<string, { readonly failures: number; readonly notBefore: number }>();
   const state = { next: clock.elapsed(), pausedUntil: 0, inARow: 0, lastEnd: clock.elapsed() };
   /** What was told, until something works again. */
@@ -81,7 +86,7 @@ export const makeWrites = (given: {
   };
 
   const isDue: Writes['isDue'] = (key) =>
-    clock.elapsed() >= Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0);
+    clock.elapsed() >= Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0, fights.notBefore(key));
 
   return {
     isDue,
@@ -92,6 +97,7 @@ export const makeWrites = (given: {
       try {
         await write();
         waiting.delete(key);
+        if (!isStatus(key)) fights.wrote(key);
         state.inARow = 0;
         told.clear();
         return true;
@@ -112,11 +118,13 @@ export const makeWrites = (given: {
     tidy: () => {
       const oldest = clock.elapsed() - forgetMs;
       for (const [key, { notBefore }] of waiting) if (notBefore < oldest) waiting.delete(key);
+      fights.tidy();
       metrics.set('rcm_controller_writes_waiting', waiting.size);
     },
     nextDue: () => {
       const now = clock.elapsed();
       const due = [...waiting.values()].map(({ notBefore }) => notBefore).filter((at) => at > now);
+      due.push(...[fights.nextDue()].filter((at) => at !== undefined));
       return due.length === 0 ? undefined : Math.max(state.pausedUntil, Math.min(...due));
     },
     lastEnd: () => state.lastEnd,

@@ -90,3 +90,16 @@ t.test('what is not asked for any more is forgotten', async (t) => {
   writes.tidy();
   t.match(metrics.print(), /writes_waiting 0/);
 });
+
+t.test('what somebody else undoes each time is not written as fast as it is undone', async (t) => {
+  const { writes, time } = make();
+  const count = { node: 0, status: 0 };
+  for (let pass = 0; pass < 200; pass++) {
+    await writes.attempt('Node/a', async () => void count.node++);
+    await writes.attempt('Shim/a/status', async () => void count.status++);
+  }
+  t.ok(count.node < 60, `${count.node} writes`);
+  t.equal(count.status, 200, 'a status is put off by who writes it');
+  t.notOk(writes.isDue('Node/a'));
+  t.ok((writes.nextDue() ?? 0) > time.now);
+});
