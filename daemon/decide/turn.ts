@@ -67,19 +67,21 @@ export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts
   };
 };
 
-/** A Lease of the controller as one look saw it, and when. */
+/** A Lease of the controller as one look saw it. */
 export type LeaseLook = {
   /** Its renewTime, whatever it is; '' where it has none. */
   readonly renewed: string;
-  /** Milliseconds of a clock that never jumps, of the first look that saw this renewTime. */
-  readonly since: number;
+  /** Milliseconds of a clock that never jumps, of the first look that found it standing still; undefined: none did. */
+  readonly still: number | undefined;
 };
 
 const still = { leastMs: 90_000, oldMs: 10 * minute } as const;
 
 /**
- * Whether who holds the Lease is alive. Its clock need not be ours: what counts is that the time in it moves. One that is
- * very old at first sight tells nothing yet: were the controller's clock wrong, all nodes would go ahead at once.
+ * Whether who holds the Lease is alive; undefined where only another look tells. Its clock need not be ours: what counts is
+ * that the time in it moves. That it has not moved since a look before tells little: perhaps nobody reached the API server
+ * meanwhile. Only if it does not move after that, with an API server that answers, nobody renews it. One that is very old at
+ * first sight is as good as one that stands still: were the controller's clock wrong, all nodes would go ahead at once.
  */
 export const judgeLease = (
   before: LeaseLook | undefined,
@@ -89,11 +91,10 @@ export const judgeLease = (
 ): { readonly answer: 'alive' | 'none' | undefined; readonly look: LeaseLook } => {
   const time = Date.parse(renewed);
   const isOld = Number.isNaN(time) || now - time > still.oldMs;
-  if (before !== undefined && before.renewed !== renewed)
-    return { answer: 'alive', look: { renewed, since: elapsed } };
-  const look = before ?? { renewed, since: elapsed };
-  if (elapsed - look.since >= still.leastMs) return { answer: 'none', look };
-  return { answer: isOld ? undefined : 'alive', look };
+  if (before === undefined ? !isOld : before.renewed !== renewed)
+    return { answer: 'alive', look: { renewed, still: undefined } };
+  const since = before?.still ?? elapsed;
+  return { answer: elapsed - since >= still.leastMs ? 'none' : undefined, look: { renewed, still: since } };
 };
 
 /**

@@ -145,6 +145,9 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
       if (signal.aborted) return false;
       if (problem.code !== 'api-missing' && problem.code !== 'api-forbidden') {
         host.log('debug', `the Lease of the controller: ${printProblem(problem)}`);
+        // A controller could not reach it either, and has to have time to.
+        state.absent = undefined;
+        if (state.look) state.look = { ...state.look, still: undefined };
         return false;
       }
       // Where nobody granted nodes to read it, nobody has brought a controller either: they come together.

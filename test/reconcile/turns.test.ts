@@ -172,6 +172,29 @@ t.test('a Lease that moves is a controller, and one that stands still is none', 
   t.equal(at('spin'), undefined, 'and whoever has not gone ahead waits for it');
 });
 
+t.test('an API server that was away is no controller that is gone', async (t) => {
+  const { turns, api, fail, pass, answers, at, time } = setUp(t);
+  answers.set(`GET ${leasePath}`, () => lease(time.now));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(4 * minute);
+  const last = time.now;
+  answers.set(`GET ${leasePath}`, lease(last));
+  fail({ code: 'api-unreachable', message: 'away' });
+  await pass(20 * minute);
+  fail(undefined);
+  await pass(minute);
+  t.equal(
+    turns.controller(),
+    'alive',
+    'its Lease is as it was: the controller has not reached it yet, either',
+  );
+  answers.set(`GET ${leasePath}`, () => lease(time.now));
+  await pass(20 * minute);
+  t.equal(turns.controller(), 'alive');
+  t.equal(at('spin'), undefined);
+});
+
 t.test('a controller whose clock is far behind is one all the same', async (t) => {
   const { turns, api, pass, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now - 20 * minute));
