@@ -1,7 +1,8 @@
 /**
- * From `kubectl apply -k bootstrap/` to Wasm that runs, and the life of Shims after that: nodes that join, labels that
- * move, new versions, Pods in the way, a local file that knows better.
+ * From `kubectl apply -k bootstrap/nodes/`, which brings no controller, to Wasm that runs, and the life of Shims after that:
+ * nodes that join, labels that move, new versions, Pods in the way, a local file that knows better.
  */
+import { join as joinPath } from 'node:path';
 import t from 'tap';
 import { containerdPid } from '../node/containerd.ts';
 import { helloOciImage, wasmOciImage } from '../node/oci.ts';
@@ -68,8 +69,8 @@ const restarts = async (node: ClusterNode): Promise<number> =>
 const waiting = helloOciImage('wait').name;
 lap('two nodes are Ready');
 
-t.test('from kubectl apply -k bootstrap/ to a Wasm Pod that has succeeded', async (t) => {
-  await cluster.kubectl(['apply', '-k', bootstrapFolder]);
+t.test('from kubectl apply -k bootstrap/nodes/ to a Wasm Pod that has succeeded', async (t) => {
+  await cluster.kubectl(['apply', '-k', joinPath(bootstrapFolder, 'nodes')]);
   const rollout = ['-n', 'rcm-node', 'rollout', 'status', 'daemonset/rcm-node-bootstrap', '--timeout=100s'];
   await cluster.kubectl(rollout);
   lap('rcm-node is on both nodes');
@@ -107,10 +108,10 @@ t.test('from kubectl apply -k bootstrap/ to a Wasm Pod that has succeeded', asyn
 });
 
 t.test('kubectl shows what became of it', async (t) => {
-  const shims = await cluster.kubectl(['get', 'shims']);
-  t.match(shims, /^NAME +RUNTIMECLASS +HANDLER/);
-  t.match(shims, /^wasmedge +wasmedge +wasmedge/m);
-  t.match(shims, /^spin-v2 +spin-v2 +spin-v2/m);
+  const shims = await cluster.kubectl(['get', 'shims', '-o', 'wide']);
+  t.match(shims, /^NAME +RUNTIMECLASS .* HANDLER /);
+  t.match(shims, /^wasmedge +wasmedge .* wasmedge /m);
+  t.match(shims, /^spin-v2 +spin-v2 .* spin-v2 /m);
 
   const described = await cluster.kubectl(['describe', 'node', a.name]);
   t.match(described, /shim\.rcm\.spinkube\.dev\/wasmedge=served/);
