@@ -95,8 +95,9 @@ export const startWork = (given: {
       noteTrouble(trouble);
       return troubledMs;
     }
-    const view = watches.view(counting.use());
-    if (view === undefined) return troubledMs;
+    const seen = watches.view(counting.use());
+    if (seen === undefined) return troubledMs;
+    const view = { ...seen, refused: writes.refused('RuntimeClass') };
     if (state.trouble !== '') log('info', 'nodes, Shims and RuntimeClasses are followed');
     state.trouble = '';
     const began = clock.elapsed();

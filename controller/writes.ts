@@ -6,7 +6,7 @@ import { ApiFailure } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
 import { paceOf, retryPause } from '../daemon/decide/watching.ts';
-import { type Code, printProblem, problemOf } from '../daemon/model/problem.ts';
+import { type Code, type Problem, printProblem, problemOf } from '../daemon/model/problem.ts';
 import { makeFights } from './fights.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -19,6 +19,8 @@ export type Writes = {
   each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void>;
   /** Forgets what has not been asked for of late. */
   tidy(): void;
+  /** By name, of what is written under `what/NAME`: why it is refused for good, for a person. */
+  refused(what: string): ReadonlyMap<string, string>;
   /** `elapsed` when something that failed is due again; undefined: nothing waits. */
   nextDue(): number | undefined;
   /** `elapsed` of the last write that ended, well or not. */
@@ -30,6 +32,7 @@ const everyMs = 20;
 /** What may be saved up while nothing is written. */
 const burst = 25;
 const forgetMs = 900_000;
+const longestReason = 500;
 
 /** Those are put off by whoever writes them. */
 const isStatus = (key: string): boolean => key.endsWith('/status');
@@ -50,7 +53,10 @@ export const makeWrites = (given: {
 }): Writes => {
   const { clock, log, metrics, stopped } = given;
   const fights = makeFights(clock, log);
-  const waiting = new Map<string, { readonly failures: number; readonly notBefore: number }>();
+  const waiting = new Map<
+    string,
+    { readonly failures: number; readonly notBefore: number; readonly problem: Problem }
+  >();
   const state = { next: clock.elapsed(), pausedUntil: 0, inARow: 0, lastEnd: clock.elapsed() };
   /** What was told, until something works again. */
   const told = new Set<string>();
@@ -72,7 +78,7 @@ export const makeWrites = (given: {
       retryAfterMs: error instanceof ApiFailure ? error.retryAfterMs : undefined,
       random: clock.random(),
     });
-    waiting.set(key, { failures, notBefore: clock.elapsed() + pause });
+    waiting.set(key, { failures, notBefore: clock.elapsed() + pause, problem });
     if (forAll) state.pausedUntil = Math.max(state.pausedUntil, clock.elapsed() + pause);
     metrics.add('rcm_controller_errors_total', { code: problem.code });
     const [what = ''] = key.split('/', 1);
@@ -121,6 +127,12 @@ export const makeWrites = (given: {
       fights.tidy();
       metrics.set('rcm_controller_writes_waiting', waiting.size);
     },
+    refused: (what) =>
+      new Map(
+        [...waiting]
+          .filter(([key, { problem }]) => key.startsWith(`${what}/`) && paceOf(problem.code) === 'slow')
+          .map(([key, { problem }]) => [key.slice(what.length + 1), problem.message.slice(0, longestReason)]),
+      ),
     nextDue: () => {
       const now = clock.elapsed();
       const due = [...waiting.values()].map(({ notBefore }) => notBefore).filter((at) => at > now);

@@ -39,6 +39,7 @@ export const claimsOf = (view: View, { of }: Pick<Musters, 'of'>): Claims => {
         owners.map(({ uid }) => uid),
       ),
       use: view.use,
+      refused: view.refused ?? new Map(),
       holder: (name) => byClass.get(name)?.[0],
       shimOfUid: (uid) => byUid.get(uid),
     },

@@ -37,6 +37,8 @@ export type Classes = {
   readonly byName: ReadonlyMap<string, ClassFacts>;
   readonly byOwner: ReadonlyMap<string, readonly ClassFacts[]>;
   readonly use: ReadonlyMap<string, ClassUse>;
+  /** By name, why the API server does not let it be made or replaced. */
+  readonly refused: ReadonlyMap<string, string>;
   /** The Shim that has the name. */
   readonly holder: (name: string) => ShimFacts | undefined;
   readonly shimOfUid: (uid: string) => ShimFacts | undefined;
@@ -68,8 +70,12 @@ export const classesOf = (shim: ShimFacts, { byName, byOwner }: Classes): readon
 export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassStanding => {
   const former = formerOf(shim, classes, now);
   const own = presentOf(shim, classes, now);
+  const refused = own.kind === 'missing' ? classes.refused.get(shim.runtimeClass) : undefined;
   return {
     ...own,
+    ...(refused === undefined
+      ? {}
+      : { message: `${own.message}, but the API server refuses that: ${refused}` }),
     changes: [...own.changes, ...former.changes],
     count: [...own.count, ...former.count],
     ...(former.note === undefined ? {} : { note: former.note }),

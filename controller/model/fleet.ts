@@ -64,6 +64,8 @@ export type View = {
   readonly classes: readonly ClassFacts[];
   /** By name of the RuntimeClass; only those that were asked for. */
   readonly use: ReadonlyMap<string, ClassUse>;
+  /** By name of a RuntimeClass, why the API server refused what was last wanted of it; a person has to act. */
+  readonly refused?: ReadonlyMap<string, string>;
 };
 
 export type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Conflict';

@@ -103,3 +103,12 @@ t.test('what somebody else undoes each time is not written as fast as it is undo
   t.notOk(writes.isDue('Node/a'));
   t.ok((writes.nextDue() ?? 0) > time.now);
 });
+
+t.test('what is refused until a person acts is known by its name', async (t) => {
+  const { writes } = make();
+  const denied = new ApiFailure('api-forbidden', 'a policy says no', { status: 403 });
+  await writes.attempt('RuntimeClass/spin', fails(denied));
+  await writes.attempt('RuntimeClass/wws', fails(refused(500)));
+  await writes.attempt('Node/a', fails(denied));
+  t.same([...writes.refused('RuntimeClass')], [['spin', 'a policy says no']]);
+});

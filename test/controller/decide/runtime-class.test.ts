@@ -111,3 +111,14 @@ t.test('a Shim that is deleted takes all of its classes along, and no other', as
   );
   t.same(classesOf(spin, given([aClass(spin, { owners: [], labels: {} })])), []);
 });
+
+t.test('where the API server refuses the class, that is said', async (t) => {
+  const refused = new Map([['class-spin', 'denied by the webhook x']]);
+  const asked = (classes: readonly ClassFacts[]) => classOf(spin, { ...given(classes), refused }, now);
+  t.match(asked([]), {
+    kind: 'missing',
+    message: /^the RuntimeClass class-spin is being made, but the API server refuses that: denied by/,
+    changes: [{ kind: 'apply' }],
+  });
+  t.equal(asked([aClass(spin)]).message, undefined);
+});
