@@ -105,9 +105,10 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
     ...more,
   });
   const isUsed = ({ p }: HandlerDetail): boolean => p === 'handler-in-use';
-  // A turn that it has, because Pods came after it was given, is taken back: it would restart whenever they end.
+  // A turn that it has, because Pods came after it was given, is taken back: it would restart whenever they end. Until
+  // that stands on the Node it may do so, and keeps its place.
   if (pending.some(isUsed) && !pending.some((entry) => entry.w === want && !isUsed(entry)))
-    return answer('in-use', { asks: false, inFlight: false, keep: undefined, tried: undefined });
+    return answer('in-use', { asks: false, keep: undefined, tried: undefined });
   if (broken) {
     const code = broken.p ?? node.state ?? ranOut;
     // Its turn goes on until it ends: some of what fails is tried again by the node itself.

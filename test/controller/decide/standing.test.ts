@@ -153,8 +153,8 @@ t.test('what shall go asks for its turn, waits for Pods, and is done when nothin
   t.match(leave({ ...used, w: '-' }), { kind: 'in-use', asks: false, inFlight: false, keep: undefined });
   t.match(
     leave(used, { given: gone }),
-    { kind: 'in-use', keep: undefined },
-    'a turn that it has is taken back',
+    { kind: 'in-use', keep: undefined, inFlight: true },
+    'a turn that it has is taken back, and counts until it is',
   );
   t.match(
     leave(used, { given: { ...gone, until: before } }),
