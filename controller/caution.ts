@@ -26,6 +26,9 @@ const takesFromNode = ({ annotations, labels }: NodeChange): boolean =>
   Object.values(labels).includes(null) ||
   Object.values(parseApproval(annotations[approvedKey] ?? undefined)?.shims ?? {}).includes(goneRevision);
 
+/** It goes when it is let go; perhaps with its definition, and then no node ever says that it is clean. */
+const isKept = ({ deleting, finalizers }: ShimFacts): boolean => deleting && finalizers.includes(finalizer);
+
 const takesFinalizer = ({ shim }: { readonly shim: ShimFacts }): boolean => shim.deleting;
 
 export const makeCaution = (api: Api, clock: Clock, log: Log): Caution => {
@@ -64,7 +67,7 @@ export const makeCaution = (api: Api, clock: Clock, log: Log): Caution => {
   /** Nobody would ever end the deletion of the definition if the Shims were kept. */
   const letGo = (view: View) =>
     view.shims
-      .filter(({ deleting, finalizers }) => deleting && finalizers.includes(finalizer))
+      .filter(isKept)
       .map((shim) => ({ shim, finalizers: shim.finalizers.filter((one) => one !== finalizer) }));
 
   return {
@@ -74,7 +77,8 @@ export const makeCaution = (api: Api, clock: Clock, log: Log): Caution => {
       const takes =
         nodes.some(takesFromNode) ||
         classes.some(({ kind }) => kind === 'delete') ||
-        finalizers.some(takesFinalizer);
+        finalizers.some(takesFinalizer) ||
+        view.shims.some(isKept);
       if (!takes) return decision;
       const isThere = await stands();
       if (!isThere) away();

@@ -70,9 +70,24 @@ t.test('where nothing is taken nobody is asked', needsOpenssl, async (t) => {
   const caution = makeCaution(fleet.connect(), realClock, log);
   caution.away();
   const giving = { ...nothing, nodes: [approve('b')] };
-  t.equal(await caution.weigh(giving, view), giving);
+  t.equal(await caution.weigh(giving, { shims: [] } as unknown as View), giving);
   t.same(fleet.server.asked, []);
 });
+
+t.test(
+  'a Shim that waits for its nodes is let go with its type, though nothing is taken',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const { log } = keepLog();
+    const time = { now: 0 };
+    const caution = makeCaution(fleet.connect(), { ...realClock, elapsed: () => time.now }, log);
+    t.equal(await caution.weigh(nothing, view), nothing);
+    time.now += 10_000;
+    fleet.world.verbs = ['list', 'delete'];
+    t.same((await caution.weigh(nothing, view)).finalizers, [{ shim: deleted, finalizers: ['theirs'] }]);
+  },
+);
 
 t.test('an answer that is none takes nothing', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
