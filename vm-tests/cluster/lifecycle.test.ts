@@ -188,7 +188,7 @@ t.test('another handler is refused while a Pod uses the class, and comes once no
   lap('the other handler is served');
 });
 
-t.test('a Shim is deleted while a node is down: it waits, and names the node', async (t) => {
+t.test('a node that is down holds up no rollout', async (t) => {
   await rested();
   for (const name of ['slight-v1', 'forced-v1'])
     await cluster.apply(
@@ -198,6 +198,24 @@ t.test('a Shim is deleted while a node is down: it waits, and names the node', a
   await b.host.kill();
   await cluster.waitFor('node-b is lost', async () => !(await b.isReady()));
   lap('node-b is down');
+  const more = {
+    ...{ rolloutStrategy: both, runtimeClass: { handler: 'spin-next' } },
+    podAnnotations: ['while-down.example.com/*'],
+  };
+  await cluster.apply(shimYaml('spin-v2', spin, { pool: 'wasm' }, more));
+  const shim = await untilShim(
+    cluster,
+    'spin-v2',
+    'is on the node that is there',
+    ({ status }) => status?.rollout?.phase === 'Complete' && status.nodesUpdated === 1,
+  );
+  t.match(shim.status, { nodes: 2, nodesFailed: 0 });
+  t.match(conditionOf(shim, 'Available'), { status: 'True' });
+  t.match(conditionOf(shim, 'Progressing')?.message, /not ready: node-b/i);
+  lap('node-a has it');
+});
+
+t.test('a Shim is deleted while a node is down: it waits, and names the node', async (t) => {
   for (const name of ['slight-v1', 'forced-v1'])
     await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
   for (const name of ['slight-v1', 'forced-v1']) {
@@ -235,6 +253,7 @@ t.test('the node comes back, cleans up, and the Shim goes', async (t) => {
   await cluster.waitFor('the Shim is gone', () => shimIsGone(cluster, 'slight-v1'), { timeoutMs: 240_000 });
   await untilReady(cluster, b, ['spin-next'], 240_000);
   await untilProven(cluster, b, ['spin-next']);
+  await untilShim(cluster, 'spin-v2', 'is everywhere', isComplete);
   t.same(
     (await handlersOverCri(b.host)).filter((name) => /^(spin|slight|forced)-/.test(name)),
     ['spin-next'],
@@ -244,6 +263,7 @@ t.test('the node comes back, cleans up, and the Shim goes', async (t) => {
 });
 
 t.test('a node whose Node is deleted is waited for no longer', async (t) => {
+  await forgetRestarts(a.host);
   await b.host.kill();
   await cluster.kubectl(['delete', 'shim', 'spin-v2', '--wait=false']);
   await untilReady(cluster, a, [], 240_000);
