@@ -97,7 +97,11 @@ export const startWork = (given: {
     }
     const seen = watches.view(counting.use());
     if (seen === undefined) return troubledMs;
-    const view = { ...seen, refused: writes.refused('RuntimeClass') };
+    const view: View = {
+      ...seen,
+      refused: writes.refused('RuntimeClass'),
+      unmarked: writes.refused('Node'),
+    };
     if (state.trouble !== '') log('info', 'nodes, Shims and RuntimeClasses are followed');
     state.trouble = '';
     const began = clock.elapsed();

@@ -65,6 +65,15 @@ const mute = ({ muster, targets }: Situation): string =>
     ? ''
     : ` rcm-node has not spoken on ${someOf(muster.mute.map(({ name }) => name))}; ${muteHint}.`;
 
+/** What a webhook or a policy keeps from Nodes: they would wait for ever, and nothing on them says why. */
+const kept = ({ unmarked, targets, leavers }: Situation): string => {
+  const nodes = namesOf([...targets, ...leavers]).filter((name) => unmarked.has(name));
+  const [first] = nodes;
+  return first === undefined
+    ? ''
+    : ` The API server refuses what is to be written on ${someOf(nodes)}: ${unmarked.get(first)}.`;
+};
+
 const resume = (name: string): string => `kubectl annotate shim ${name} ${resumeKey}="$(date)" --overwrite`;
 
 export const progressing = (situation: Situation): Said => {
@@ -98,7 +107,7 @@ export const progressing = (situation: Situation): Said => {
       if (shim.deleting) break;
       return yes(
         'RollingOut',
-        `${sentence(far)}. ${sentence(whereabouts(all.filter(isOpen)))}.${mute(situation)}`,
+        `${sentence(far)}. ${sentence(whereabouts(all.filter(isOpen)))}.${kept(situation)}${mute(situation)}`,
       );
     case 'Complete':
       break;
@@ -108,19 +117,20 @@ export const progressing = (situation: Situation): Said => {
   if (open.length > 0)
     return yes(
       'Removing',
-      `It is taken from ${countOf(open.length, 'node')} that it no longer selects. ${sentence(whereabouts(open))}.`,
+      `It is taken from ${countOf(open.length, 'node')} that it no longer selects. ${sentence(whereabouts(open))}.${kept(situation)}`,
     );
   const rest = all.filter(isOpen);
   const tail = rest.length > 0 ? ` ${sentence(whereabouts(rest))}.` : '';
   return no(
     'Complete',
-    targets.length === 0 ? nobody(situation) : `${sentence(far)}.${tail}${mute(situation)}`,
+    targets.length === 0 ? nobody(situation) : `${sentence(far)}.${tail}${kept(situation)}${mute(situation)}`,
   );
 };
 
 const isOpen = ({ kind }: Standing): boolean => kind !== 'done';
 
-const removing = ({ shim, classes, holders, leavers }: Situation, far: string): Said => {
+const removing = (situation: Situation, far: string): Said => {
+  const { shim, classes, holders, leavers } = situation;
   if (classes.length > 0)
     return yes(
       'Removing',
@@ -135,7 +145,7 @@ const removing = ({ shim, classes, holders, leavers }: Situation, far: string): 
   ];
   return yes(
     'Removing',
-    `Waits for nodes: ${far}. ${sentence(parts.filter((part) => part !== '').join('; '))}. A node that does not come back is let go with kubectl delete node, all of them with kubectl annotate shim ${shim.name} rcm.spinkube.dev/force-delete=true`,
+    `Waits for nodes: ${far}. ${sentence(parts.filter((part) => part !== '').join('; '))}.${kept(situation)} A node that does not come back is let go with kubectl delete node, all of them with kubectl annotate shim ${shim.name} rcm.spinkube.dev/force-delete=true`,
   );
 };
 

@@ -28,7 +28,13 @@ export const decideFleet = (view: View): Decision => {
     const shown = changes.shown.get(shim.handler);
     const holders = shim.deleting ? holdersOf(shim, muster, nodes) : [];
     const status = statusOf(
-      { ...draft, holders, isProven: (node) => shown?.has(node) === true, rival: rivalOf(shim) },
+      {
+        ...draft,
+        holders,
+        isProven: (node) => shown?.has(node) === true,
+        unmarked: view.unmarked ?? new Map(),
+        rival: rivalOf(shim),
+      },
       now,
     );
     const finalizer = finalizerChange(shim, holders.length === 0 && draft.classes.length === 0);

@@ -14,6 +14,8 @@ export type Situation = {
   /** Of a Shim that is being deleted: every node that has something of it, also where its agent cannot tell. */
   readonly holders: readonly NodeFacts[];
   readonly isProven: (node: NodeFacts) => boolean;
+  /** By Node, why the API server refuses what is to be written on it. */
+  readonly unmarked: ReadonlyMap<string, string>;
   readonly rollout: RolloutState;
   /** Undefined while it is being deleted. */
   readonly own: ClassStanding | undefined;

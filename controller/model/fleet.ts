@@ -66,6 +66,8 @@ export type View = {
   readonly use: ReadonlyMap<string, ClassUse>;
   /** By name of a RuntimeClass, why the API server refused what was last wanted of it; a person has to act. */
   readonly refused?: ReadonlyMap<string, string>;
+  /** The same by name of a Node: it gets neither turns nor proofs. */
+  readonly unmarked?: ReadonlyMap<string, string>;
 };
 
 export type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Conflict';

@@ -237,3 +237,28 @@ t.test('the time of a condition changes with its status alone', async (t) => {
     [3, 3, 3, 3],
   );
 });
+
+t.test('where the API server lets nothing be written on nodes, that is said, and of which', async (t) => {
+  const shim = aShim('spin');
+  const of = (deleting: boolean, entry: HandlerDetail) => {
+    const own = { ...shim, deleting };
+    const nodes = [aNode('a', { spin: entry }), aNode('b', { spin: entry })];
+    const unmarked = new Map([
+      ['b', 'a webhook says no'],
+      ['other', 'x'],
+    ]);
+    const view = {
+      now,
+      nodes,
+      shims: [own],
+      classes: deleting ? [] : [aClass(shim)],
+      use: new Map(),
+      unmarked,
+    };
+    return condition(decideFleet(view).statuses[0]!.status, 'Progressing').message;
+  };
+  const words = / The API server refuses what is to be written on b: a webhook says no\./;
+  t.match(of(false, waiting), words);
+  t.match(of(false, done), words, 'a proof that cannot be given');
+  t.match(of(true, { s: 'removing', n: 'spin', r: 'r1', w: '-', a: '-' }), words);
+});

@@ -27,7 +27,7 @@ t.test('counts are of the nodes that it is meant for', async (t) => {
     shares: new Map(),
   });
   const isProven = ({ name }: NodeFacts) => ['a', 'b', 'd', 'f'].includes(name);
-  const status = statusOf({ ...draft, holders: [], isProven, rival: undefined }, now);
+  const status = statusOf({ ...draft, holders: [], isProven, unmarked: new Map(), rival: undefined }, now);
   t.match(status, { observedGeneration: 3, nodes: 5, nodesReady: 3, nodesUpdated: 1, nodesFailed: 2 });
   t.same(
     status.conditions.map(({ type }) => type),
