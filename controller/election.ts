@@ -116,19 +116,24 @@ export const elect = (given: {
     return clock.elapsed() - state.observed.since <= durationMs;
   };
 
+  const renew = async (known: Lease | undefined): Promise<void> => {
+    const asked = { elapsed: clock.elapsed(), now: clock.now() };
+    lead(await write(known, identity, stopping.signal), asked.elapsed, asked.now);
+  };
+
   const round = async (): Promise<void> => {
     const known = state.leads ? state.lease : await read(stopping.signal);
     state.reached = clock.elapsed();
     if (known !== undefined && isTaken(known)) return lose(`${known.holder} has the Lease`);
-    const asked = { elapsed: clock.elapsed(), now: clock.now() };
     try {
-      lead(await write(known, identity, stopping.signal), asked.elapsed, asked.now);
+      await renew(known);
     } catch (error) {
       if (!(error instanceof ApiFailure && error.status === 409)) throw error;
       // Somebody was faster, or an answer to us was lost: the Lease itself tells.
       state.lease = await read(stopping.signal);
-      if (state.lease === undefined || state.lease.holder !== identity)
-        await lose(`${state.lease?.holder ?? 'nobody'} has the Lease`);
+      if (state.lease?.holder !== identity) await lose(`${state.lease?.holder ?? 'nobody'} has the Lease`);
+      // At once: another pause would be longer than what is left of the renewal in force.
+      else await renew(state.lease);
     }
     state.reached = clock.elapsed();
   };

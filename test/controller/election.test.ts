@@ -9,12 +9,18 @@ import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-ser
 const timing = { durationMs: 1000, renewMs: 100, giveUpMs: 500 };
 
 /** A candidate that notes when it leads and when it has to stop. */
-const stand = (t: Test, fleet: FleetServer, identity: string, clock = realClock) => {
+const stand = (
+  t: Test,
+  fleet: FleetServer,
+  identity: string,
+  clock = realClock,
+  renewMs = timing.renewMs,
+) => {
   const seen: string[] = [];
   const api = connectApi(fleet.credentials, clock);
   const { log, lines } = keepLog();
   const election = elect({
-    ...{ api, clock, log, identity, timing },
+    ...{ api, clock, log, identity, timing: { ...timing, renewMs } },
     namespace: 'rcm-node',
     name: 'lease',
     onLead: () => void seen.push('lead'),
@@ -110,6 +116,25 @@ t.test('a machine that slept does not lead when it wakes', needsOpenssl, async (
   skew.ms = 3_600_000;
   t.notOk(one.election.holds(), 'though its timers say nothing');
 });
+
+t.test(
+  'a Lease that somebody touched, or whose renewal got no answer, is renewed at once',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const one = stand(t, fleet, 'one', realClock, 300);
+    await until(() => one.election.holds());
+    for (let times = 0; times < 3; times++) {
+      const lease = fleet.get(paths.leases, 'lease')!;
+      fleet.put(paths.leases, { ...lease, metadata: { ...lease.metadata, labels: { touched: `${times}` } } });
+      await until(
+        () => fleet.get(paths.leases, 'lease')?.metadata.resourceVersion !== lease.metadata.resourceVersion,
+      );
+      await sleep(350);
+    }
+    t.same(one.seen, ['lead'], 'and its work goes on');
+  },
+);
 
 t.test('a Lease that somebody else took is not fought for', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
