@@ -115,5 +115,8 @@ export const firstLook = (random: number): number => 5_000 * random;
 export const nextLook = (looks: number, random: number): number =>
   looks === 1 ? 2 * minute : 10 * minute * (0.5 + random);
 
+/** After a look that only another one makes sure of. */
+export const confirmLook = still.leastMs + 5_000;
+
 /** After a look that told nothing, since the API server is away. */
 export const lookAgain = (random: number): number => 30_000 * (0.5 + random);

@@ -3,7 +3,15 @@
  * one, and else the moment at which this node goes ahead by itself. What is kept goes to cluster.json, where `gather`
  * reads it.
  */
-import { firstLook, isAbsent, judgeLease, type LeaseLook, lookAgain, nextLook } from '../decide/turn.ts';
+import {
+  confirmLook,
+  firstLook,
+  isAbsent,
+  judgeLease,
+  type LeaseLook,
+  lookAgain,
+  nextLook,
+} from '../decide/turn.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { NodeObject } from '../model/cluster.ts';
@@ -165,8 +173,9 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
     while (!signal.aborted) {
       const told = await lookOnce(api, signal);
       if (told === true) looks++;
-      const known = told === 'doubtful' ? 1 : looks;
-      await clock.sleep(told ? nextLook(known, clock.random()) : lookAgain(clock.random()), signal);
+      const random = clock.random();
+      const pause = told === 'doubtful' ? confirmLook : told ? nextLook(looks, random) : lookAgain(random);
+      await clock.sleep(pause, signal);
     }
   };
 

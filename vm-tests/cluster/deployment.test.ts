@@ -131,7 +131,7 @@ t.test('without a controller nodes act alone, each at its own time, and say so',
       `${node.name} has it`,
       async () =>
         (await node.host.exec(['grep', '-rqsF', 'third.example.com', '/etc/containerd'])).code === 0,
-      { timeoutMs: 300_000 },
+      { timeoutMs: 420_000 },
     );
     await untilMarked(
       cluster,
