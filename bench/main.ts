@@ -22,7 +22,7 @@ const usage = `npm run bench [-- OPTIONS]
 
 Measures what rcm-node costs a node, on two throwaway Debian 13 nodes (systemd, containerd 1.7), and what it costs a
 cluster, with simulated nodes against a real API server and etcd: six and five minutes. Rollouts are by the real
-controller; they and an hour of nothing take a quarter of an hour.
+controller; they and an hour of nothing take twenty minutes.
 
   --only PART  node, cluster or rollout
   --nodes N    so many simulated nodes; 1000 unless told, 5000 for the rollout

