@@ -35,9 +35,12 @@ export const isAwaited = ({ kind, node }: Standing): boolean =>
   !node.cordoned &&
   (kind === 'waiting' || kind === 'turn' || kind === 'working' || kind === 'unreadable');
 
-/** Failures that count against the budget. */
+/**
+ * Failures that count against the budget. A node of an architecture that the Shim has nothing for cannot serve it, and
+ * that tells nothing about the others: an amd64 Shim in a mixed cluster would be stopped before its first node.
+ */
 export const failuresIn = (standings: readonly Standing[]): readonly Standing[] =>
-  standings.filter(({ kind }) => kind === 'failed');
+  standings.filter(({ kind, code }) => kind === 'failed' && code !== 'no-platform');
 
 /** No failure any more: it has done it, is gone, or asks for a turn anew. */
 const isOver = (standing: Standing | undefined): boolean =>
