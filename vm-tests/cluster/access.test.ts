@@ -155,6 +155,18 @@ t.test('the controller’s token changes its own marks, and nothing that nodes r
     [node, { metadata: { finalizers: ['example.com/x'] } }, /owners and finalizers of a Node/],
     [node, { spec: { unschedulable: true } }, /may not change the spec of a Node/],
     [`${shims}/marked`, { spec: from('https://example.org/other') }, /may not change what a Shim asks for/],
+    [`${shims}/marked`, { metadata: { labels: { a: 'x' } } }, /labels, annotations and owners of a Shim/],
+    [
+      `${shims}/marked`,
+      { metadata: { annotations: { 'rcm.spinkube.dev/resume': 'x' } } },
+      /labels, annotations and/,
+    ],
+    [
+      `${shims}/marked`,
+      { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'gone', uid: 'x' }] } },
+      /labels, annotations and owners of a Shim/,
+    ],
+    [`${shims}/marked`, { metadata: { finalizers: ['example.com/x'] } }, /its own finalizer only/],
     [
       `${classes}/theirs`,
       { metadata: { labels: { 'rcm.spinkube.dev/shim': 'marked' } } },
