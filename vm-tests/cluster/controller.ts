@@ -51,8 +51,12 @@ const tokenOf = async (cluster: Cluster): Promise<string> => {
   return (answer.json as { status: { token: string } }).status.token;
 };
 
-/** Not started yet; `name` tells it from others in the logs. */
-export const controllerOf = async (cluster: Cluster, name: string): Promise<Controller> => {
+/** Not started yet; `name` tells it from others in the logs, `more` are arguments beside those of the Deployment. */
+export const controllerOf = async (
+  cluster: Cluster,
+  name: string,
+  more: readonly string[] = [],
+): Promise<Controller> => {
   const file = join(dirname(cluster.kubeconfig), `${name}.conf`);
   const token = await tokenOf(cluster);
   await writeFile(file, tokenKubeconfig(cluster.server, cluster.authority.certificate, token), {
@@ -65,6 +69,7 @@ export const controllerOf = async (cluster: Cluster, name: string): Promise<Cont
     argv: [
       ...[process.execPath, join(root, 'daemon', 'main.ts'), 'controller'],
       ...['--kubeconfig', file, '--listen', listen, '--namespace', namespace],
+      ...more,
     ],
     isReady: async () => (await fetch(`${address}/healthz`)).ok,
   });
