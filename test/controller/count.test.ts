@@ -78,6 +78,7 @@ t.test('another class that is asked for meanwhile does not wait', needsOpenssl, 
   await realClock.sleep(20);
   counting.want(['a', 'b']);
   await until(() => counting.use().has('b'));
+  t.same([...counting.use().keys()].sort(), ['a', 'b'], 'long before the next count of the first');
 });
 
 t.test('a count that fails is no count', needsOpenssl, async (t) => {

@@ -234,8 +234,8 @@ t.test('the controller’s Pods are taken by a namespace that is restricted', as
   t.match(answer, { status: 201 });
 });
 
-t.test('a Shim from before the policy is there', async () => {
-  await cluster.apply(
+t.test('a Shim from before the policy is there', async (t) => {
+  const said = await cluster.apply(
     JSON.stringify({
       apiVersion: 'runtime.spinkube.dev/v1alpha1',
       kind: 'Shim',
@@ -243,6 +243,7 @@ t.test('a Shim from before the policy is there', async () => {
       spec: { runtimeClass: { name: 'old', handler: 'old' }, ...from('https://example.com/shim', '') },
     }),
   );
+  t.match(said, /from-before created/);
 });
 
 const settings = async (data: Readonly<Record<string, string>>): Promise<void> => {
