@@ -3,6 +3,7 @@
  * as root, missing packages are installed (and said so); anywhere else the caller learns plainly what is missing.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { acquireLock } from '../../daemon/host/lock.ts';
 import { type Progress, run } from './command.ts';
 
 /** This machine cannot run nodes; scripts print the message and exit with 2. */
@@ -29,13 +30,16 @@ const debianFamily = (): boolean => {
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(osRelease) && existsSync('/usr/bin/apt-get');
 };
 
+const missingOf = (wanted: readonly Package[]): readonly string[] =>
+  wanted.filter(([, evidence]) => !existsSync(evidence)).map(([name]) => name);
+
 /** Installs those of `wanted` whose evidence is missing; `purpose` is for the person who sees it happen. */
 export const providePackages = async (
   wanted: readonly Package[],
   purpose: string,
   progress: Progress,
 ): Promise<void> => {
-  const missing = wanted.filter(([, evidence]) => !existsSync(evidence)).map(([name]) => name);
+  const missing = missingOf(wanted);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0)
     throw new MachineLacks(`${purpose} needs root to install what is missing: ${missing.join(' ')}`);
@@ -43,10 +47,18 @@ export const providePackages = async (
     throw new MachineLacks(
       `these Debian packages, or what they contain, are missing: ${missing.join(' ')}. They are installed by themselves on Debian and Ubuntu only`,
     );
-  progress(`installing ${missing.join(' ')} with apt-get, for ${purpose}`);
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  await run(['apt-get', 'update', '-q'], { env });
-  await run(['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...missing], { env });
+  // Of two apt-get at once one fails; who comes second mostly finds all of it there.
+  const lock = await acquireLock('/run/lock/rcm-node-packages', { waitMs: 900_000 });
+  try {
+    const left = missingOf(wanted);
+    if (left.length === 0) return;
+    progress(`installing ${left.join(' ')} with apt-get, for ${purpose}`);
+    const env = { DEBIAN_FRONTEND: 'noninteractive' };
+    await run(['apt-get', 'update', '-q'], { env });
+    await run(['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...left], { env });
+  } finally {
+    await lock.release();
+  }
 };
 
 const inotifyInstances = '/proc/sys/fs/inotify/max_user_instances';
