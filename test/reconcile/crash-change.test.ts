@@ -88,7 +88,7 @@ for (const version of ['1.7.24', '2.1.4'])
         run: (node, host) => node.once({}, host),
         restarts: 1,
       },
-      (at) => at % 6 === 2,
+      (at) => at % 9 === 2,
     );
   });
 
@@ -107,7 +107,7 @@ t.test(
         run: (node, host) => node.once({}, host),
         restarts: 1,
       },
-      (at) => at % 3 === 0,
+      (at) => at % 5 === 0,
     ),
 );
 
@@ -128,7 +128,7 @@ for (const [what, how] of bads)
         run: (node, host) => node.once({}, host),
         restarts: 2,
       },
-      (at) => how === 'exits' || at % 6 === 0,
+      (at) => at % (how === 'exits' ? 2 : 9) === 0,
     ),
   );
 
@@ -163,6 +163,6 @@ for (const how of ['works', 'exits'] as const)
         run: (node, host) => node.once({}, host),
         restarts: how === 'works' ? 1 : 2,
       },
-      (at) => at % 4 === 0,
+      (at) => at % 7 === 0,
     ),
   );

@@ -9,7 +9,7 @@ import { parseApproval } from '../../../daemon/model/turn.ts';
 import { chance, SimulatedCluster } from './simulated-cluster.ts';
 
 /** npm run test:crash takes 200; one of them alone: SEED=17. */
-const runs = Number(process.env.SEEDS ?? 12);
+const runs = Number(process.env.SEEDS ?? 8);
 
 /** Who has an unexpired turn for this Shim that it has not done yet, by what the nodes said last. */
 const inFlight = (view: View, shim: string): readonly string[] =>
