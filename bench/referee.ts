@@ -2,7 +2,7 @@
  * Judges a rollout by what stands on the Nodes at each moment: how many had their turn at once, in how many zones, how many
  * before the first had come through, and when each served the new revision.
  */
-import { annotations } from '../daemon/decide/node-status.ts';
+import { annotations } from '../daemon/model/turn.ts';
 import type { NodeObject } from '../daemon/model/cluster.ts';
 import { approvedKey, parseApproval, parseDetail } from '../daemon/model/turn.ts';
 import { provenPrefix } from '../controller/model/marks.ts';

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeObject } from '../daemon/model/cluster.ts';
-import { annotations } from '../daemon/decide/node-status.ts';
+import { annotations } from '../daemon/model/turn.ts';
 import { parseDetail } from '../daemon/model/turn.ts';
 import { type Cluster, startCluster } from '../vm-tests/cluster/cluster.ts';
 import { attempt, type Progress } from '../vm-tests/node/command.ts';

@@ -2,14 +2,14 @@
  * Holds back what takes away while the type of Shims is away or going: its definition deleted takes all Shims with it,
  * and that is no wish that nodes stop serving.
  */
+import { isTypeWhole } from '../daemon/decide/believe.ts';
 import { type Api, ApiFailure } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
+import { typePath } from '../daemon/model/cluster.ts';
 import { approvedKey, goneRevision, parseApproval } from '../daemon/model/turn.ts';
 import type { Decision, NodeChange, ShimFacts, View } from './model/fleet.ts';
 import { finalizer } from './model/marks.ts';
-
-export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
 
 export type Caution = {
   /** The type was seen to be away: what comes back with it has time to do so. */
@@ -41,18 +41,10 @@ export const makeCaution = (api: Api, clock: Clock, log: Log): Caution => {
   /** A definition that is being deleted lets nobody create, before its objects go one by one. */
   const stands = async (): Promise<boolean> => {
     if (state.asked !== undefined && clock.elapsed() - state.asked.at < believedMs) return state.asked.stands;
-    const found = await api.request('GET', typePath).then(
-      (answer) => {
-        const { resources } = answer as {
-          readonly resources?: readonly { readonly name?: unknown; readonly verbs?: readonly unknown[] }[];
-        };
-        return resources?.find(({ name }) => name === 'shims')?.verbs?.includes('create') === true;
-      },
-      (error: unknown) => {
-        if (error instanceof ApiFailure && error.status === 404) return false;
-        throw error;
-      },
-    );
+    const found = await api.request('GET', typePath).then(isTypeWhole, (error: unknown) => {
+      if (error instanceof ApiFailure && error.status === 404) return false;
+      throw error;
+    });
     state.asked = { at: clock.elapsed(), stands: found };
     return found;
   };

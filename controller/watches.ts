@@ -5,6 +5,7 @@
 import type { Api } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import { type Reflector, reflect } from '../daemon/host/reflector.ts';
+import { shimsPath } from '../daemon/model/cluster.ts';
 import type { Problem } from '../daemon/model/problem.ts';
 import type { Metrics } from './metrics.ts';
 import { classFacts } from './model/class-facts.ts';
@@ -15,7 +16,7 @@ import { makeOverlay, type Overlay } from './overlay.ts';
 
 export const paths = {
   nodes: '/api/v1/nodes',
-  shims: '/apis/runtime.spinkube.dev/v1alpha1/shims',
+  shims: shimsPath,
   classes: '/apis/node.k8s.io/v1/runtimeclasses',
 } as const;
 

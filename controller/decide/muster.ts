@@ -1,4 +1,5 @@
 /** Which nodes each Shim has to do with. Nodes are gone through once: there may be 15,000 of them, and twenty Shims. */
+import { selects } from '../../daemon/decide/select.ts';
 import type { NodeFacts, ShimFacts } from '../model/fleet.ts';
 import type { HandlerDetail } from '../../daemon/model/turn.ts';
 import { byName } from './wording.ts';
@@ -32,24 +33,17 @@ export type Musters = {
   readonly orphans: ReadonlyMap<string, Muster>;
 };
 
-type Selected = (node: NodeFacts) => boolean;
-
-const selectedBy = ({ nodeSelector }: ShimFacts): Selected => {
-  const asked = Object.entries(nodeSelector ?? {});
-  return ({ labels }) => asked.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
-};
-
 const empty = (): Open => ({ targets: [], mute: [], strays: new Map(), selected: 0, clean: 0 });
 
 export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]): Musters => {
   const of = new Map(shims.map((shim) => [shim, empty()] as const));
-  const rows = shims.map((shim) => ({ shim, open: of.get(shim)!, selects: selectedBy(shim) }));
+  const rows = shims.map((shim) => ({ shim, open: of.get(shim)! }));
   const byShim = new Map(rows.map((row) => [row.shim.name, row] as const));
   const orphans = new Map<string, Open>();
   for (const node of [...nodes].sort(byName)) {
     const entries = Object.entries(node.detail?.shims ?? {});
-    for (const { shim, open, selects } of rows) {
-      if (!selects(node)) continue;
+    for (const { shim, open } of rows) {
+      if (!selects(shim.nodeSelector, node.labels)) continue;
       if (node.state === undefined) open.mute.push(node);
       else if (!shim.deleting) open.targets.push(node);
       if (node.state !== undefined) open.selected++;
@@ -59,7 +53,13 @@ export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]
     for (const [handler, entry] of entries) {
       if (entry.n === undefined) continue;
       const row = byShim.get(entry.n);
-      if (row && !row.shim.deleting && row.shim.handler === handler && row.selects(node)) continue;
+      if (
+        row &&
+        !row.shim.deleting &&
+        row.shim.handler === handler &&
+        selects(row.shim.nodeSelector, node.labels)
+      )
+        continue;
       const open = row?.open ?? orphans.get(entry.n) ?? empty();
       if (!row) orphans.set(entry.n, open);
       const strays = open.strays.get(node);

@@ -1,4 +1,6 @@
 /** The Lease by which one of several controllers works: what it says, and what is written into it. */
+import { fields, text } from './reading.ts';
+
 export type Lease = {
   readonly resourceVersion: string;
   /** Empty: nobody's. */
@@ -10,21 +12,16 @@ export type Lease = {
   readonly transitions: number;
 };
 
-type Table = Readonly<Record<string, unknown>>;
-
-const tableOf = (value: unknown): Table =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Table) : {};
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+const textOf = (value: unknown): string => text(value) ?? '';
 const countOf = (value: unknown): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
 
 /** What is missing of it was never written: then it is nobody's. */
 export const parseLease = (value: unknown): Lease => {
-  const { metadata, spec } = tableOf(value);
-  const { holderIdentity, leaseDurationSeconds, renewTime, acquireTime, leaseTransitions } = tableOf(spec);
+  const { metadata, spec } = fields(value);
+  const { holderIdentity, leaseDurationSeconds, renewTime, acquireTime, leaseTransitions } = fields(spec);
   return {
-    resourceVersion: textOf(tableOf(metadata).resourceVersion),
+    resourceVersion: textOf(fields(metadata).resourceVersion),
     holder: textOf(holderIdentity),
     durationMs: countOf(leaseDurationSeconds) * 1000,
     renewed: textOf(renewTime),

@@ -1,6 +1,8 @@
-/** Keys that the controller writes or reads on objects of the cluster; what a node writes is in daemon/decide/node-status.ts. */
+/** Keys that the controller writes or reads on objects of the cluster; what a node writes is in daemon/model/turn.ts. */
 
-export { provenPrefix } from '../../daemon/model/turn.ts';
+import { annotations } from '../../daemon/model/turn.ts';
+
+export { controllerName, provenPrefix, servedPrefix as claimedPrefix } from '../../daemon/model/turn.ts';
 
 /** That of runtime-class-manager: a Shim that it left behind can be deleted, and is cleaned up after. */
 export const finalizer = 'rcm.spinkube.dev/finalizer';
@@ -16,17 +18,11 @@ export const shimKey = 'rcm.spinkube.dev/shim';
 
 export const fieldManager = 'rcm-node-controller';
 
-/** Name of the Lease, of the Deployment and of the ServiceAccount; `rcm-node` is their namespace. */
-export const controllerName = 'rcm-node-controller';
-
 /** Annotations that a node writes, as far as they are read here. */
 export const nodeKeys = {
-  state: 'rcm.spinkube.dev/state',
-  reason: 'rcm.spinkube.dev/reason',
-  status: 'rcm.spinkube.dev/status',
+  state: annotations.state,
+  reason: annotations.reason,
+  status: annotations.status,
 } as const;
-
-/** A label that a node sets on itself for each handler that it serves, `<prefix><handler>`: its own word, and no proof. */
-export const claimedPrefix = 'shim.rcm.spinkube.dev/';
 
 export const zoneKey = 'topology.kubernetes.io/zone';

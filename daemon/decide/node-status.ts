@@ -6,25 +6,10 @@ import { canonical, digestOf, type Handler } from '../model/desired.ts';
 import type { Labels, Metadata } from '../model/cluster.ts';
 import type { Report } from '../model/outcome.ts';
 import { type Problem, printProblem } from '../model/problem.ts';
+import { annotations, servedPrefix } from '../model/turn.ts';
 import type { TurnFacts } from '../model/turns.ts';
 import { detail } from './node-detail.ts';
 import { headline, troubles } from './summary.ts';
-
-const prefix = 'rcm.spinkube.dev/';
-
-/** Ours on every Node; other keys of the prefix belong to controllers and people. */
-export const annotations = {
-  state: `${prefix}state`,
-  reason: `${prefix}reason`,
-  desired: `${prefix}desired-hash`,
-  applied: `${prefix}applied-hash`,
-  agent: `${prefix}agent`,
-  status: `${prefix}status`,
-  /** The labels in runtime-class-manager's manner that we set: the evidence to remove them by. */
-  legacy: `${prefix}legacy-labels`,
-} as const;
-
-export const servedPrefix = 'shim.rcm.spinkube.dev/';
 
 const legacyValues = ['provisioned', 'pending', 'failed'] as const;
 

@@ -5,6 +5,10 @@
 import { Failure } from './problem.ts';
 import { parseTurns, type Turns } from './turns.ts';
 
+/** The resource type: its discovery document, and its objects. */
+export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
+export const shimsPath = `${typePath}/shims`;
+
 export type Labels = Readonly<Record<string, string>>;
 
 export type Metadata = {

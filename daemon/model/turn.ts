@@ -6,8 +6,28 @@ import type { ShimObject } from './cluster.ts';
 import { canonical, digestOf } from './desired.ts';
 import type { HandlerState } from './plan.ts';
 
+const prefix = 'rcm.spinkube.dev/';
+
+/** The node's own; other keys of the prefix belong to controllers and people. */
+export const annotations = {
+  state: `${prefix}state`,
+  reason: `${prefix}reason`,
+  desired: `${prefix}desired-hash`,
+  applied: `${prefix}applied-hash`,
+  agent: `${prefix}agent`,
+  status: `${prefix}status`,
+  /** The labels in runtime-class-manager's manner that we set: the evidence to remove them by. */
+  legacy: `${prefix}legacy-labels`,
+} as const;
+
+/** A label that a node sets on itself for each handler that it serves, `<prefix><handler>`: its own word, and no proof. */
+export const servedPrefix = 'shim.rcm.spinkube.dev/';
+
 /** Written by the controller, read by the node. */
-export const approvedKey = 'rcm.spinkube.dev/approved';
+export const approvedKey = `${prefix}approved`;
+
+/** Of the Lease, which nodes look at; also of the Deployment and the ServiceAccount. */
+export const controllerName = 'rcm-node-controller';
 
 /**
  * Label that the controller sets on a Node that is proven to serve a handler, `<prefix><handler>=served`. A kubelet may not

@@ -7,13 +7,17 @@ import { paths } from '../decide/paths.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import { pageOf } from '../host/reflector-objects.ts';
-import { type Answer, parseAnswer, printAnswer, type ShimObject } from '../model/cluster.ts';
+import {
+  type Answer,
+  parseAnswer,
+  printAnswer,
+  type ShimObject,
+  shimsPath,
+  typePath,
+} from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import type { Turns } from '../model/turns.ts';
 import { type Problem, printProblem, problemOf } from '../model/problem.ts';
-
-export const shimsPath = '/apis/runtime.spinkube.dev/v1alpha1/shims';
-export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
 
 export const typeGone: Problem = {
   code: 'api-missing',

@@ -3,8 +3,8 @@
  * stands on the Node is known from its watch, so a Node that was deleted and made anew is told again by itself.
  */
 import { randomBytes } from 'node:crypto';
+import { annotations } from '../model/turn.ts';
 import {
-  annotations,
   type NodeStatus,
   noStatus,
   onNode,

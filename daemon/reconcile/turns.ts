@@ -17,7 +17,7 @@ import type { Host } from '../host/host.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import { printProblem, problemOf } from '../model/problem.ts';
-import { approvedKey, goneRevision, provenPrefix } from '../model/turn.ts';
+import { approvedKey, controllerName, goneRevision, provenPrefix } from '../model/turn.ts';
 import {
   type AloneTime,
   type ControllerFact,
@@ -27,7 +27,7 @@ import {
 } from '../model/turns.ts';
 
 /** Of the controller: its Deployment, its namespace and this are in bootstrap/controller. */
-export const leasePath = '/apis/coordination.k8s.io/v1/namespaces/rcm-node/leases/rcm-node-controller';
+export const leasePath = `/apis/coordination.k8s.io/v1/namespaces/rcm-node/leases/${controllerName}`;
 
 /** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
 const freshMs = 600_000;

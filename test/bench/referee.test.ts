@@ -1,6 +1,6 @@
 import t from 'tap';
 import { refereeOf } from '../../bench/referee.ts';
-import { annotations } from '../../daemon/decide/node-status.ts';
+import { annotations } from '../../daemon/model/turn.ts';
 import type { NodeObject } from '../../daemon/model/cluster.ts';
 import { approvedKey, printApproval } from '../../daemon/model/turn.ts';
 

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { makeCaution, typePath } from '../../controller/caution.ts';
+import { makeCaution } from '../../controller/caution.ts';
+import { typePath } from '../../daemon/model/cluster.ts';
 import type { ClassFacts, Decision, ShimFacts, View } from '../../controller/model/fleet.ts';
 import { realClock } from '../../daemon/host/host.ts';
 import { needsOpenssl } from '../host/api-server.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
+import { annotations } from '../../daemon/model/turn.ts';
 import {
-  annotations,
   hashOf,
   noStatus,
   patchOf,

@@ -2,9 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import type { Labels, ShimObject } from '../../daemon/model/cluster.ts';
+import { type Labels, type ShimObject, shimsPath, typePath } from '../../daemon/model/cluster.ts';
 import type { Turns } from '../../daemon/model/turns.ts';
-import { keepAnswer, shimsPath, typePath, type View } from '../../daemon/reconcile/answer.ts';
+import { keepAnswer, type View } from '../../daemon/reconcile/answer.ts';
 import { bareRoot } from './bare-root.ts';
 import { scriptedApi } from './scripted-api.ts';
 

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { annotations } from '../../daemon/decide/node-status.ts';
+import { annotations } from '../../daemon/model/turn.ts';
 import type { ShimObject } from '../../daemon/model/cluster.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { HandlerReport } from '../../daemon/model/plan.ts';

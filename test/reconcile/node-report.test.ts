@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { annotations } from '../../daemon/decide/node-status.ts';
+import { annotations } from '../../daemon/model/turn.ts';
 import type { NodeObject } from '../../daemon/model/cluster.ts';
 import { clearNode, makeNodeReport } from '../../daemon/reconcile/node-report.ts';
 import { bareRoot } from './bare-root.ts';

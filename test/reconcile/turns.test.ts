@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { annotations, statusOf } from '../../daemon/decide/node-status.ts';
+import { statusOf } from '../../daemon/decide/node-status.ts';
 import { type NodeObject, printAnswer, type ShimObject } from '../../daemon/model/cluster.ts';
 import {
+  annotations,
   approvedKey,
   type NodeDetail,
   parseDetail,

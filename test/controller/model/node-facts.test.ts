@@ -1,6 +1,5 @@
 import t from 'tap';
-import { annotations } from '../../../daemon/decide/node-status.ts';
-import { servedPrefix } from '../../../daemon/decide/node-status.ts';
+import { annotations, servedPrefix } from '../../../daemon/model/turn.ts';
 import { claimedPrefix, nodeKeys } from '../../../controller/model/marks.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
 
