@@ -6,11 +6,17 @@
  * - it emits 'error', and an 'error' nobody listens to ends the process;
  * - a refused Hello rejects a promise that nobody holds, which ends the process too;
  * - its proxies fetch and parse XML before the first call, so only plain messages are used here;
- * - `disconnect` closes one half of the socket, so a bus that stopped reading would keep the process alive.
+ * - `disconnect` closes one half of the socket, so a bus that stopped reading would keep the process alive;
+ * - it hands over signals and replies from any sender, and any local user may send signals to our connection.
+ *
+ * So only two senders are listened to: the bus itself, and the one that owns `peer` at that moment. That holds for replies
+ * too. dbus-daemon lets nobody answer a call that was made to another (`send_requested_reply` in dbus-daemon(1), and
+ * system.conf allows returns and errors only with it), but a local change of its policy must not become our master.
  */
 import type { Socket } from 'node:net';
 import { type DBusError, Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';
 import { Failure } from '../model/problem.ts';
+import { type Envelope, filterMessages } from './bus-filter.ts';
 
 export type BusCall = {
   readonly destination: string;
@@ -42,9 +48,13 @@ export type Bus = {
 export type BusOptions = {
   readonly address: string;
   readonly callDeadlineMs: number;
-  /** Called for every signal that the bus routes here, in the order of arrival. */
+  /** The name of the service that is called; without one only the bus itself is listened to. */
+  readonly peer?: string;
+  /** Called for every signal that the owner of `peer` sends here, in the order of arrival. */
   readonly onSignal?: (signal: BusSignal) => void;
 };
+
+const driver = 'org.freedesktop.DBus';
 
 /** Connects, runs `use`, and closes the socket whatever happens: nothing is left that keeps the process alive. */
 export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise<T>): Promise<T> => {
@@ -60,8 +70,17 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
     gone.reject(unreachable(`the system bus cannot be used: ${said(error)}`, error)),
   );
   socket.once('close', () => gone.reject(unreachable('the system bus closed the connection')));
+  const owner: Owner = { name: undefined, told: false };
+  filterMessages(
+    socket,
+    ({ type, sender }: Envelope) =>
+      type !== MessageType.METHOD_CALL &&
+      sender !== undefined &&
+      (sender === driver || sender === owner.name),
+  );
   bus.on('message', (message: Message) => {
-    if (message.type === MessageType.SIGNAL) options.onSignal?.(message);
+    if (message.type === MessageType.SIGNAL && message.sender !== driver) options.onSignal?.(message);
+    if (message.type === MessageType.SIGNAL && message.sender === driver) follow(message, options, owner);
     // Hello is always the first call; its refusal is hidden from the library (see above) and kept for us.
     if (message.type === MessageType.ERROR && Number(message.replySerial) === 1) {
       gone.reject(unreachable(`the system bus refused us: ${String(message.body[0] ?? message.errorName)}`));
@@ -69,16 +88,50 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
     }
   });
 
+  const call = (asked: BusCall): Promise<BusAnswer> => answer(bus, asked, options, gone.promise, unreachable);
   try {
-    return await use({
-      lost: gone.promise,
-      call: (call) => answer(bus, call, options, gone.promise, unreachable),
-    });
+    if (options.peer !== undefined) {
+      await call(driverCall('AddMatch', ownerChanges(options.peer)));
+      const found = await call(driverCall('GetNameOwner', options.peer));
+      // No owner: the calls that follow say so in the words of the bus.
+      if (found.kind === 'answer' && !owner.told) owner.name = String(found.body[0]);
+    }
+    return await use({ lost: gone.promise, call });
   } finally {
     // What was written is already with the kernel, so a call that nobody waits for still goes out.
     socket.destroy();
   }
 };
+
+type Owner = {
+  /** The unique name of the connection that owns `peer`. */
+  name: string | undefined;
+  /** The bus told of a change, which is as new as any answer to GetNameOwner that is still to be looked at. */
+  told: boolean;
+};
+
+/**
+ * A service that starts anew (systemd does at `daemon-reexec`) comes back under another unique name. The bus tells of it
+ * before it hands over what the new owner sends.
+ */
+const follow = (signal: Message, options: BusOptions, owner: Owner): void => {
+  const [name, , now] = signal.body;
+  if (signal.member !== 'NameOwnerChanged' || name !== options.peer) return;
+  owner.name = typeof now === 'string' && now !== '' ? now : undefined;
+  owner.told = true;
+};
+
+const ownerChanges = (peer: string): string =>
+  `type='signal',sender='${driver}',interface='${driver}',member='NameOwnerChanged',arg0='${peer}'`;
+
+const driverCall = (member: string, argument: string): BusCall => ({
+  destination: driver,
+  path: '/org/freedesktop/DBus',
+  interface: driver,
+  member,
+  signature: 's',
+  body: [argument],
+});
 
 type Unreachable = (what: string, cause?: unknown) => Failure;
 

@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type BusCall, type BusSignal, withBus } from './bus.ts';
-import { accepted, manager, readUnit, type UnitFacts, unwrap } from './unit-facts.ts';
+import { accepted, manager, readUnit, systemdName, type UnitFacts, unwrap } from './unit-facts.ts';
 
 export type { UnitFacts };
 
@@ -53,7 +53,7 @@ export type SystemdOptions = {
 
 export const makeSystemd = (options: SystemdOptions): Systemd => {
   const address = options.address ?? 'unix:path=/run/dbus/system_bus_socket';
-  const base = { address, callDeadlineMs: options.callDeadlineMs };
+  const base = { address, callDeadlineMs: options.callDeadlineMs, peer: systemdName };
   const once = (what: string, call: BusCall, harmless?: string): Promise<void> =>
     withBus(base, async (bus) => {
       const reply = await bus.call(call);
@@ -82,7 +82,12 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
 };
 
 type Verb = 'restart' | 'start' | 'stop';
-type JobOptions = { readonly address: string; readonly callDeadlineMs: number; readonly pollMs: number };
+type JobOptions = {
+  readonly address: string;
+  readonly callDeadlineMs: number;
+  readonly peer: string;
+  readonly pollMs: number;
+};
 
 const jobMethod = { restart: 'RestartUnit', start: 'StartUnit', stop: 'StopUnit' } as const satisfies Record<
   Verb,
@@ -90,16 +95,18 @@ const jobMethod = { restart: 'RestartUnit', start: 'StartUnit', stop: 'StopUnit'
 >;
 
 /**
- * Subscribes before it asks, and keeps every ending it hears of, because a quick job ends before its own method
+ * A signal only says when to look: a job has ended when systemd knows no such job any more, and it is `done` when the unit
+ * agrees. Subscribes before it asks, and keeps every ending it hears of, because a quick job ends before its own method
  * reply arrives. Signals can be lost (systemd executed itself anew), so the job is looked at now and then too.
  */
 const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: number): Promise<JobResult> => {
-  const ended = new Map<string, JobResult>();
+  const told = new Map<string, JobResult>();
   const waiters = new Set<() => void>();
   const onSignal = (signal: BusSignal): void => {
     if (signal.member !== 'JobRemoved' || signal.interface !== 'org.freedesktop.systemd1.Manager') return;
     const [, path, , result] = signal.body;
-    ended.set(String(path), jobResult(String(result)));
+    if (typeof path !== 'string' || typeof result !== 'string') return;
+    told.set(path, jobResult(result));
     for (const wake of waiters) wake();
   };
   /** Settles at the next ending of any job, when the bus is lost, or after `ms`. */
@@ -123,38 +130,49 @@ const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: numbe
     const before = await readUnit(bus, name);
     const path = String(accepted(await bus.call(manager(jobMethod[verb], 'ss', [name, 'replace'])), what)[0]);
     const id = Number(path.slice(path.lastIndexOf('/') + 1));
+    /** A systemd too busy to answer a look is no reason to give up; a lost bus ends the next pause. */
+    const isGone = async (): Promise<boolean> => {
+      const look = await bus.call(manager('GetJob', 'u', [id])).catch(() => undefined);
+      return look?.kind === 'refusal' && look.name === noSuchJob;
+    };
+    // One sender's messages keep their order: a signal sent before the answer to a look has been heard by then.
+    const ending = async (): Promise<JobResult> =>
+      endingOf(verb, before, await readUnit(bus, name), told.get(path));
 
     for (;;) {
-      const heard = ended.get(path);
-      if (heard !== undefined) return heard;
+      if (told.has(path) && (await isGone())) return ending();
       const left = until - performance.now();
       if (left <= 0) {
         if (verb !== 'stop') return 'deadline';
         await bus.call(manager('CancelJob', 'u', [id]));
         // It may have ended by itself at the last moment: then that is the truth, and nothing was cancelled.
-        const late = ended.get(path);
-        return late === undefined || late === 'canceled' ? 'deadline' : late;
+        const late = told.get(path);
+        return late === undefined || late === 'canceled' ? 'deadline' : ending();
       }
       await pause(bus, Math.min(options.pollMs, left));
-      if (ended.has(path)) continue;
-      // A systemd too busy to answer a look is no reason to give up; a lost bus ends the next pause.
-      const look = await bus.call(manager('GetJob', 'u', [id])).catch(() => undefined);
-      // One sender's messages keep their order: a signal sent before this answer has been heard by now.
-      if (look?.kind === 'refusal' && look.name === noSuchJob && !ended.has(path))
-        return endingOf(verb, before, await readUnit(bus, name));
+      if (!told.has(path) && (await isGone())) return ending();
     }
   });
 };
 
 /**
- * The ending of a job whose signal was lost, from what it left behind. A unit that is active under its former
- * invocation was not restarted, whatever else is true of it.
+ * How a job ended, from what it left behind and from what systemd told of it, unless that signal was lost. A unit that
+ * is active under its former invocation was not restarted, whatever else is true of it.
  */
-const endingOf = (verb: Verb, before: UnitFacts, after: UnitFacts): JobResult => {
-  const up = after.active === 'active' || after.active === 'reloading' || after.active === 'refreshing';
-  if (verb === 'stop') return up ? 'failed' : 'done';
-  if (!up) return 'failed';
-  return verb === 'restart' && after.invocation === before.invocation ? 'canceled' : 'done';
+const endingOf = (
+  verb: Verb,
+  before: UnitFacts,
+  after: UnitFacts,
+  told: JobResult | undefined,
+): JobResult => {
+  if (told !== undefined && told !== 'done') return told;
+  const isUp = after.active === 'active' || after.active === 'reloading' || after.active === 'refreshing';
+  if (verb === 'stop') return isUp ? 'failed' : 'done';
+  const isNew = after.invocation !== before.invocation;
+  if (isUp) return verb === 'start' || isNew ? 'done' : 'canceled';
+  // It ran and ended well, as a oneshot does. systemd forgets a unit that nothing refers to, and its invocation with it.
+  const isOver = after.active === 'inactive' && (isNew || after.invocation === '');
+  return told === 'done' && isOver && (after.result === 'success' || after.result === '') ? 'done' : 'failed';
 };
 
 const results: ReadonlySet<string> = new Set([

@@ -8,6 +8,9 @@ import type { Bus, BusAnswer, BusCall, BusRefusal } from './bus.ts';
 
 export type { UnitFacts };
 
+/** Only root may own it (org.freedesktop.systemd1.conf). */
+export const systemdName = 'org.freedesktop.systemd1';
+
 /** Throws Failure 'systemd-unreachable'; a name that systemd does not know or accept has `load: 'not-found'`. */
 export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
   const loaded = await bus.call(manager('LoadUnit', 's', [name]));
@@ -16,7 +19,7 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
 
   const read = async (of: 'Unit' | 'Service', key: string): Promise<unknown> => {
     const reply = await bus.call({
-      destination: 'org.freedesktop.systemd1',
+      destination: systemdName,
       path,
       interface: 'org.freedesktop.DBus.Properties',
       member: 'Get',
@@ -87,7 +90,7 @@ export const unwrap = (value: unknown): unknown =>
 
 /** A call of systemd's Manager object. */
 export const manager = (member: string, signature = '', body: readonly unknown[] = []): BusCall => ({
-  destination: 'org.freedesktop.systemd1',
+  destination: systemdName,
   path: '/org/freedesktop/systemd1',
   interface: 'org.freedesktop.systemd1.Manager',
   member,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Message, NameFlag, sessionBus } from 'dbus-next';
 import t from 'tap';
 import { type BusCall, type BusSignal, withBus } from '../../daemon/host/bus.ts';
 import { Failure } from '../../daemon/model/problem.ts';
@@ -95,21 +96,40 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
     t.match(answers[1], { kind: 'refusal', name: 'org.freedesktop.DBus.Error.UnknownMethod' });
   });
 
-  t.test('passes signals on in their order', async (t) => {
+  t.test('passes on what the owner of the name says, in its order, and of nobody else', async (t) => {
     const bus = await startBus();
     t.teardown(bus.stop);
-    const heard: BusSignal[] = [];
-    await withBus(
-      { address: bus.address, callDeadlineMs: 20_000, onSignal: (signal) => heard.push(signal) },
-      async (bus) => {
-        await bus.call({ ...listNames, member: 'RequestName', signature: 'su', body: ['org.example.A', 0] });
-        await bus.call({ ...listNames, member: 'ReleaseName', signature: 's', body: ['org.example.A'] });
-      },
-    );
-    t.strictSame(heard.map((signal) => `${signal.member} ${signal.body[0]}`).slice(-2), [
-      'NameAcquired org.example.A',
-      'NameLost org.example.A',
-    ]);
+    const heard: string[] = [];
+    const onSignal = (signal: BusSignal) => heard.push(`${signal.member} ${signal.body[0]}`);
+    const peer = 'org.example.Peer';
+    /** A connection that may own the name, and says something to all when it is told to. */
+    const speaker = () => {
+      const own = sessionBus({ busAddress: bus.address.replace('unix:path=', 'unix:socket=') });
+      own.on('error', () => {});
+      t.teardown(() => own.disconnect());
+      const say = async (text: string) => {
+        own.send(Message.newSignal('/org/example', peer, 'Said', 's', [text]));
+        // The bus has handed it on when it answers what came later.
+        await own.call(new Message({ ...listNames, body: [] }));
+      };
+      return { own, say };
+    };
+    const [first, second, stranger] = [speaker(), speaker(), speaker()];
+    await first.own.requestName(peer, NameFlag.ALLOW_REPLACEMENT);
+    await withBus({ address: bus.address, callDeadlineMs: 20_000, peer, onSignal }, async (open) => {
+      const addMatch = { ...listNames, member: 'AddMatch', signature: 's', body: [`interface='${peer}'`] };
+      await open.call(addMatch);
+      await first.say('one');
+      await stranger.say('forged');
+      await first.say('two');
+      await second.own.requestName(peer, NameFlag.REPLACE_EXISTING);
+      await first.say('late');
+      await second.say('three');
+      await second.own.releaseName(peer);
+      await second.say('later');
+      await open.call(listNames);
+    });
+    t.strictSame(heard, ['Said one', 'Said two', 'Said three']);
   });
 
   t.test('rejects the pending call, and all later ones, when it dies', async (t) => {
@@ -151,6 +171,7 @@ const helloRefused = (() => {
   const fields = Buffer.concat([
     pad(field(4, 's', string('org.freedesktop.DBus.Error.LimitsExceeded')), 8),
     pad(field(5, 'u', u32(1)), 8),
+    pad(field(7, 's', string('org.freedesktop.DBus')), 8),
     field(8, 'g', Buffer.from('\u0001s\0')),
   ]);
   return Buffer.concat([

@@ -29,6 +29,7 @@ export type PrivateBus = {
   readonly stop: () => Promise<void>;
 };
 
+/** Its policy is laxer than any real one: everybody may send anything to everybody, answers that were not asked for too. */
 export const startBus = async (): Promise<PrivateBus> => {
   const folder = mkdtempSync(join(tmpdir(), 'rcm-bus-'));
   const config = join(folder, 'bus.xml');
@@ -40,7 +41,8 @@ export const startBus = async (): Promise<PrivateBus> => {
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
-    <allow receive_sender="*"/>
+    <allow send_destination="*" send_requested_reply="false"/>
+    <allow receive_sender="*" receive_requested_reply="false"/>
     <allow own="*"/>
     <allow user="*"/>
   </policy>
@@ -77,8 +79,16 @@ export const startBus = async (): Promise<PrivateBus> => {
 
 /** What becomes of the next jobs; `early`: its signal comes before the method reply, `lost`: it never comes. */
 export type JobScript =
-  | { readonly kind: 'ends'; readonly result: string; readonly signal?: 'normal' | 'early' | 'lost' }
+  | {
+      readonly kind: 'ends';
+      readonly result: string;
+      readonly signal?: 'normal' | 'early' | 'lost';
+      /** What it leaves of its unit, over what such a result usually leaves. */
+      readonly leaves?: UnitProperties;
+    }
   | { readonly kind: 'never' }
+  /** It is told as ended, and goes on. */
+  | { readonly kind: 'told-too-soon'; readonly result: string }
   /** The job ends at the moment somebody asks for its cancellation. */
   | { readonly kind: 'ends-when-cancelled'; readonly result: string }
   /** The method call itself is refused. */
@@ -249,24 +259,27 @@ export class ScriptedSystemd {
     if (script.kind === 'calls') {
       accept();
       script.what();
+    } else if (script.kind === 'told-too-soon') {
+      accept();
+      this.#tell(id, script.result);
     } else if (script.kind !== 'ends') {
       accept();
     } else if (script.signal === 'early') {
-      this.#apply(member, name, script.result);
+      this.#apply(member, name, script.result, script.leaves);
       this.#end(id, script.result);
       accept();
     } else if (script.signal === 'lost') {
       accept();
-      this.#apply(member, name, script.result);
+      this.#apply(member, name, script.result, script.leaves);
       this.#jobs.delete(id);
     } else {
       accept();
-      this.#apply(member, name, script.result);
+      this.#apply(member, name, script.result, script.leaves);
       this.#end(id, script.result);
     }
   }
 
-  #apply(member: string, name: string, result: string): undefined {
+  #apply(member: string, name: string, result: string, leaves: UnitProperties = {}): undefined {
     const { MainPID, ...unit } = this.units.get(name) ?? {};
     if (result === 'canceled') return;
     const up = result === 'done' && member !== 'StopUnit';
@@ -276,19 +289,26 @@ export class ScriptedSystemd {
       ActiveState: up ? 'active' : result === 'done' ? 'inactive' : 'failed',
       SubState: up ? 'running' : result === 'done' ? 'dead' : 'failed',
       InvocationID: randomBytes(16),
+      ...leaves,
     });
   }
 
   #cancel(message: Message, id: number): undefined {
     if (!this.#jobs.has(id))
       return this.#error(message, 'org.freedesktop.systemd1.NoSuchJob', `Job ${id} does not exist.`);
-    this.#end(id, this.job.kind === 'ends-when-cancelled' ? this.job.result : 'canceled');
+    const result = this.job.kind === 'ends-when-cancelled' ? this.job.result : 'canceled';
+    this.#apply('StopUnit', this.#jobs.get(id) ?? '', result);
+    this.#end(id, result);
     this.#reply(message);
   }
 
   #end(id: number, result: string): undefined {
+    this.#tell(id, result, () => this.#jobs.delete(id));
+  }
+
+  #tell(id: number, result: string, first: () => void = () => {}): undefined {
     const name = this.#jobs.get(id) ?? '';
-    this.#jobs.delete(id);
+    first();
     this.#bus.send(
       Message.newSignal(
         '/org/freedesktop/systemd1',

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { makeSystemd, type Systemd } from '../../daemon/host/systemd.ts';
 import { Failure } from '../../daemon/model/problem.ts';
 import { noBusHere, type PrivateBus, ScriptedSystemd, startBus } from './scripted-systemd.ts';
+import { Stranger } from './stranger.ts';
 
 type Stage = { readonly bus: PrivateBus; readonly scripted: ScriptedSystemd; readonly systemd: Systemd };
 
@@ -62,10 +63,46 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.job = { kind: 'ends', result: 'dependency', signal: 'early' };
     t.equal(await systemd.restart('containerd.service', 60_000), 'dependency');
-    t.notOk(
-      scripted.calls.some((call) => call.startsWith('GetJob')),
-      'and nobody had to look for it',
-    );
+  });
+
+  t.test('a job that systemd still knows has not ended, whatever was told of it', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'told-too-soon', result: 'done' };
+    t.equal(await systemd.restart('containerd.service', 300), 'deadline');
+  });
+
+  for (const [what, verb, result, unit, expected] of [
+    ['a restart whose unit failed', 'restart', 'done', { ActiveState: 'failed' }, 'failed'],
+    [
+      'a restart whose unit is being started again',
+      'restart',
+      'done',
+      { ActiveState: 'activating' },
+      'failed',
+    ],
+    ['a stop whose unit runs', 'stop', 'done', { ActiveState: 'active' }, 'failed'],
+    ['a oneshot that ran', 'start', 'done', { ActiveState: 'inactive', Result: 'success' }, 'done'],
+    [
+      'a oneshot that systemd forgot again',
+      'start',
+      'done',
+      { ActiveState: 'inactive', Result: 'success', InvocationID: Buffer.alloc(0) },
+      'done',
+    ],
+    ['a oneshot that failed', 'start', 'failed', { ActiveState: 'failed', Result: 'exit-code' }, 'failed'],
+  ] as const)
+    t.test(`the unit is asked too: ${what} is ${expected}, told ${result}`, async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = { kind: 'ends', result, leaves: unit };
+      t.equal(await systemd[verb]('containerd.service', 60_000), expected);
+    });
+
+  t.test('a restart that was told as done and left the old invocation running is canceled', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    const InvocationID = Buffer.alloc(16, 7);
+    scripted.setUnit('containerd.service', { InvocationID });
+    scripted.job = { kind: 'ends', result: 'done', leaves: { InvocationID } };
+    t.equal(await systemd.restart('containerd.service', 60_000), 'canceled');
   });
 
   t.test('the end of another job is not taken for ours', async (t) => {
@@ -169,6 +206,50 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
       code: 'activation-failed',
       message: 'systemd refused to start nope.service: Unit nope.service not found',
     });
+  });
+});
+
+t.test('another user on the bus', { skip: noBusHere }, async (t) => {
+  /** The scripted systemd numbers its jobs from 701. */
+  const jobs = Array.from({ length: 20 }, (_, at) => 700 + at);
+  const attacked = async (t: Test, attack: (self: Stranger, victim: string) => void) => {
+    const { bus, scripted, systemd } = await stage(t);
+    const stranger = await Stranger.start(bus.address, attack);
+    t.teardown(() => stranger.stop());
+    return { stranger, scripted, systemd };
+  };
+
+  t.test('cannot end a job, not before it began and not while it runs', async (t) => {
+    const attack = (self: Stranger, victim: string): void => {
+      for (const id of jobs) self.endJob(victim, id, 'failed');
+    };
+    const { stranger, scripted, systemd } = await attacked(t, attack);
+    t.equal(await systemd.restart('containerd.service', 60_000), 'done');
+    scripted.job = { kind: 'calls', what: () => attack(stranger, String(stranger.victims.at(-1))) };
+    t.equal(await systemd.restart('containerd.service', 300), 'deadline');
+    t.equal(stranger.victims.length, 2);
+  });
+
+  t.test('cannot make a restart that failed look done', async (t) => {
+    const { scripted, systemd } = await attacked(t, (self, victim) => {
+      for (const id of jobs) self.endJob(victim, id, 'done');
+    });
+    scripted.job = { kind: 'ends', result: 'failed' };
+    t.equal(await systemd.restart('containerd.service', 60_000), 'failed');
+  });
+
+  t.test('cannot answer what systemd was asked, where a policy lets it try', async (t) => {
+    const { systemd } = await attacked(t, (self, victim) => {
+      for (let serial = 1; serial < 40; serial += 1) self.reply(victim, serial, 'o', ['/org/example/forged']);
+    });
+    t.match(await systemd.unit('containerd.service'), { load: 'loaded', active: 'active', mainPid: 42 });
+  });
+
+  t.test('cannot end our process with a message that does not parse', async (t) => {
+    const { stranger, systemd } = await attacked(t, (self, victim) => self.withoutItsFile(victim));
+    t.match(await systemd.unit('containerd.service'), { load: 'loaded' });
+    t.equal(await systemd.restart('containerd.service', 60_000), 'done');
+    t.equal(stranger.victims.length, 2);
   });
 });
 

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { type Bus, withBus } from '../../daemon/host/bus.ts';
-import { accepted, manager, readUnit, unwrap } from '../../daemon/host/unit-facts.ts';
+import { accepted, manager, readUnit, systemdName, unwrap } from '../../daemon/host/unit-facts.ts';
 import { Failure } from '../../daemon/model/problem.ts';
 import { noBusHere, ScriptedSystemd, startBus } from './scripted-systemd.ts';
 
@@ -12,7 +12,7 @@ const stage = async (test: Test) => {
   return {
     scripted,
     use: <T>(what: (bus: Bus) => Promise<T>) =>
-      withBus({ address: bus.address, callDeadlineMs: 20_000 }, what),
+      withBus({ address: bus.address, callDeadlineMs: 20_000, peer: systemdName }, what),
   };
 };
 
