@@ -5,7 +5,10 @@
  * A program gets a session of its own, so that the deadline ends it together with everything it started: a shell
  * script killed alone leaves its children holding the pipes, and the wait for the pipes would outlive the deadline.
  */
+import { ChildProcess } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { execa } from 'execa';
+import { Failure } from '../model/problem.ts';
 
 export type RunResult =
   | {
@@ -30,7 +33,10 @@ export type RunOptions = {
 };
 
 export type Tools = {
-  /** Never throws for what the program does, nor when there is no such program. */
+  /**
+   * Never throws for what the program does, nor when there is no such program. Throws Failure 'out-of-resources' when no
+   * program could be started now, which says nothing about this one.
+   */
   run(argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult>;
 };
 
@@ -48,19 +54,66 @@ const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
   }
 };
 
+/** What `spawn` says for want of file descriptors (ours, the machine's), of processes, of memory. */
+const shortages: Readonly<Record<string, string>> = {
+  EMFILE: 'this process has as many open files as it may',
+  ENFILE: 'this machine has as many open files as it may',
+  EAGAIN: 'there are as many processes as there may be',
+  ENOMEM: 'there is no memory for it',
+};
+
+const short = (file: string, error: unknown): Failure | undefined => {
+  const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const why = shortages[errno];
+  if (why === undefined) return undefined;
+  return new Failure(
+    { code: 'out-of-resources', message: `${file} was not started: ${why} (${errno})` },
+    error,
+  );
+};
+
+/**
+ * Starts by `begin`. For EMFILE and ENFILE Node makes a child without streams, on which execa throws a TypeError; and the
+ * error that the child emits a moment later, to which nothing listens then, would end this process.
+ */
+const started = async <T>(file: string, begin: () => T): Promise<{ readonly child: T }> => {
+  const failed = Promise.withResolvers<Error>();
+  const children: ChildProcess[] = [];
+  const listen = (message: unknown): void => {
+    const child = typeof message === 'object' && message !== null && 'process' in message && message.process;
+    if (!(child instanceof ChildProcess)) return;
+    children.push(child);
+    child.once('error', failed.resolve);
+  };
+  // https://nodejs.org/api/diagnostics_channel.html#child-process
+  subscribe('child_process', listen);
+  try {
+    // Not the child itself: it is a promise too, and would be waited for.
+    return { child: begin() };
+  } catch (error) {
+    if (children.length === 0) throw error;
+    const cause = await failed.promise;
+    throw short(file, cause) ?? cause;
+  } finally {
+    unsubscribe('child_process', listen);
+  }
+};
+
 const run = async (argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> => {
   const limit = options.maxOutputBytes ?? 1024 * 1024;
   const [file, ...args] = argv;
-  const child = execa(file, args, {
-    reject: false,
-    buffer: false,
-    stdin: 'ignore',
-    detached: true,
-    cleanup: false,
-    extendEnv: false,
-    env: { PATH: process.env.PATH ?? DEFAULT_PATH, ...options.env },
-    cwd: options.cwd ?? '/',
-  });
+  const { child } = await started(file, () =>
+    execa(file, args, {
+      reject: false,
+      buffer: false,
+      stdin: 'ignore',
+      detached: true,
+      cleanup: false,
+      extendEnv: false,
+      env: { PATH: process.env.PATH ?? DEFAULT_PATH, ...options.env },
+      cwd: options.cwd ?? '/',
+    }),
+  );
 
   const timers: NodeJS.Timeout[] = [];
   const later = (ms: number, act: () => void): void => {
@@ -113,6 +166,8 @@ const run = async (argv: readonly [string, ...string[]], options: RunOptions): P
   for (const timer of timers) clearTimeout(timer);
   if (state.exit === undefined && result.exitCode === undefined && result.signal === undefined) {
     const cause = result.cause;
+    const shortage = short(file, cause);
+    if (shortage) throw shortage;
     const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : (result.code ?? 'UNKNOWN');
     return {
       kind: 'not-started',

@@ -75,6 +75,10 @@ export const codes = {
     'changed',
     'This file is a mount point and cannot be replaced; mount its folder instead.',
   ),
+  'out-of-resources': row(
+    'soon',
+    'Find what uses them up: ls /proc/<pid>/fd | wc -l; systemctl show rcm-node -p LimitNOFILE -p TasksCurrent -p TasksMax; free -m.',
+  ),
   'changed-meanwhile': row('soon', 'Someone else wrote the file at the same moment; it is looked at again.'),
   'no-runtime': row(
     'soon',

@@ -109,3 +109,50 @@ t.test('a program that ends by a signal of its own is told from one that was sto
   const result = await tools.run(sh('kill -SEGV $$'), { deadlineMs: 20_000 });
   t.match(result, { code: null, signal: 'SIGSEGV', timedOut: false });
 });
+
+/** Runs a program of Node in which `tools` is ours, by the shell, which can lower limits first. */
+const limited = (limits: string, source: string) => {
+  const from = JSON.stringify(import.meta.resolve('../../daemon/host/tools.ts'));
+  const program = `
+    import { openSync, closeSync, readFileSync } from 'node:fs';
+    const { makeTools } = await import(${from});
+    const tools = makeTools();
+    const run = () => tools.run(['/bin/true'], { deadlineMs: 20_000 }).then(
+      (result) => result.kind,
+      (error) => error.problem?.code + ': ' + error.message,
+    );
+    ${source}`;
+  const shell = `${limits}; exec "$0" --input-type=module -e "$1"`;
+  return tools.run(['/bin/sh', '-c', shell, process.execPath, program], { deadlineMs: 60_000 });
+};
+
+t.test('without a free file descriptor it says so, and goes on when there is one', async (t) => {
+  const source = `
+    const open = [];
+    console.log(await run());
+    try { for (;;) open.push(openSync('/dev/null')); } catch {}
+    console.log(await run());
+    for (const one of open) closeSync(one);
+    console.log(await run());`;
+  t.match(await limited('ulimit -n 80', source), {
+    code: 0,
+    stderr: '',
+    stdout:
+      'ran\nout-of-resources: /bin/true was not started: this process has as many open files as it may (EMFILE)\nran\n',
+  });
+});
+
+t.test(
+  'without room for another process it says so',
+  { skip: process.getuid?.() === 0 ? false : 'needs root, to become somebody who has a limit' },
+  async (t) => {
+    const source = `
+      process.setgid(54_321);
+      process.setuid(54_321);
+      console.log(await run());`;
+    t.match(await limited('ulimit -p 1', source), {
+      code: 0,
+      stdout: /^out-of-resources: .*as many processes as there may be \(EAGAIN\)\n$/,
+    });
+  },
+);
