@@ -34,7 +34,15 @@ const stop = async (site: Site): Promise<void> => {
   const unit = await site.systemd.unit(service);
   if (unit.load !== 'loaded') return;
   await site.systemd.disable(service);
-  if (unit.active !== 'inactive') await site.systemd.stop(service, 450_000);
+  if (unit.active === 'inactive') return;
+  const ended = await site.systemd.stop(service, 450_000);
+  // It would write again what is taken away below.
+  if (ended !== 'done')
+    throw new Failure({
+      code: 'activation-failed',
+      message: `${service} could not be stopped: the job ended as "${ended}"`,
+      hint: `On the node: systemctl status ${service}. The Pod tries again when it is started anew.`,
+    });
 };
 
 const uninstallOnHost = async (site: Site): Promise<void> => {

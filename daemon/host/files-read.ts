@@ -128,9 +128,11 @@ export const makeReads = (root: string): Reads => {
       try {
         return { target: await readlink(own(path)) };
       } catch (error) {
-        return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
-          ? { target: null }
-          : { target: null, foreign: 'a file or folder' };
+        const errno = errnoOf(error);
+        if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ESRCH') return { target: null };
+        return errno === 'EINVAL'
+          ? { target: null, foreign: 'a file or folder' }
+          : { target: null, foreign: `something that cannot be read (${errno})`, errno };
       }
     },
   };

@@ -4,6 +4,9 @@
  */
 import { readdir, readFile, realpath } from 'node:fs/promises';
 
+const isGone = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
+
 /**
  * Files below `folder` (which ends in "/"), each once, as the kernel spells them: all symbolic links followed.
  * `complete: false` when a process would not tell.
@@ -12,9 +15,10 @@ export const mappedFiles = async (
   folder: string,
 ): Promise<{ readonly files: readonly string[]; readonly complete: boolean }> => {
   // /opt is a link on ostree systems; without this nothing would ever seem to be in use there.
-  const prefix = `${await realpath(folder).catch(() => folder.replace(/\/$/, ''))}/`;
+  const real = await realpath(folder).catch((error: unknown) => (isGone(error) ? undefined : null));
+  const prefix = `${real ?? folder.replace(/\/$/, '')}/`;
   const files = new Set<string>();
-  let complete = true;
+  let complete = real !== null;
   for (const pid of (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))) {
     try {
       for (const line of (await readFile(`/proc/${pid}/maps`, 'utf8')).split('\n')) {
@@ -22,9 +26,8 @@ export const mappedFiles = async (
         if (at >= 0) files.add(line.slice(at).replace(/ \(deleted\)$/, ''));
       }
     } catch (error) {
-      // Gone in the meantime (ENOENT, ESRCH) holds nothing; being refused means that we do not know.
-      if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM'))
-        complete = false;
+      // Gone in the meantime holds nothing. Whatever else it is, refused or out of files and memory, we do not know.
+      if (!isGone(error)) complete = false;
     }
   }
   return { files: [...files], complete };

@@ -97,7 +97,12 @@ export type DumpFact =
 export type Trial = { readonly id: string; readonly before: DumpFact; readonly after: DumpFact };
 
 /** The way from a stable path to the store; `null`: no such link. */
-export type LinkFact = { readonly target: string | null; readonly foreign?: string };
+export type LinkFact = {
+  readonly target: string | null;
+  readonly foreign?: string;
+  /** Why it could not be read: where it leads to is not known then. */
+  readonly errno?: string;
+};
 
 export type Observed = {
   readonly now: number;

@@ -2,7 +2,7 @@
 import { judgeProof } from '../decide/judge.ts';
 import type { Host } from '../host/host.ts';
 import type { JobResult, Systemd } from '../host/systemd.ts';
-import { Failure, type Problem } from '../model/problem.ts';
+import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import type { UnitFacts } from '../model/observed.ts';
 import type { Settings } from '../model/settings.ts';
 import { askCri } from './runtime.ts';
@@ -116,34 +116,41 @@ const revive = async (systemd: Systemd, name: string, deadlineMs: number): Promi
 
 /**
  * Waits for a moment in which no container is being created: a restart in the middle of StartContainer leaves it in
- * "created" for good. Bounded, because a container may be stuck there already.
+ * "created" for good. Two looks must agree. A runtime that gives no answer is not quiet: it is slowest when it creates most,
+ * and a kubelet that was connected before may go on with a runtime whose socket is gone. Bounded, because a container may be
+ * stuck in "created" already, and a runtime that hangs needs the restart: after `seconds` it goes on, and says so.
  */
 export const quiet = async (host: Host, socket: string, seconds: number): Promise<void> => {
   const end = host.clock.elapsed() + seconds * 1000;
   let seen: string | undefined;
+  let why = '';
   while (host.clock.elapsed() < end) {
     const look = await lookAtContainers(host, socket);
-    if (look === undefined) return;
-    if (look.creating === 0 && look.all === seen) return;
-    seen = look.all;
+    if (look.kind === 'answers' && look.creating === 0 && look.all === seen) return;
+    seen = look.kind === 'answers' ? look.all : undefined;
+    why =
+      look.kind === 'answers'
+        ? 'containers are being created'
+        : `whether containers are being created cannot be found out: ${look.why}`;
     await host.clock.sleep(300);
   }
-  host.log('warn', `containers were being created for ${seconds} s; the restart does not wait longer`);
+  host.log('warn', `the restart has waited for ${seconds} s and does not wait longer: ${why}`);
 };
 
-/** `undefined`: CRI does not answer, so nothing can be disturbed. */
-const lookAtContainers = async (
-  host: Host,
-  socket: string,
-): Promise<{ readonly creating: number; readonly all: string } | undefined> => {
+type Containers =
+  | { readonly kind: 'answers'; readonly creating: number; readonly all: string }
+  | { readonly kind: 'silent'; readonly why: string };
+
+const lookAtContainers = async (host: Host, socket: string): Promise<Containers> => {
   const cri = host.cri(host.files.real(socket));
   try {
     const containers = await cri.containers();
     const sandboxes = await cri.sandboxes();
     const ids = [...containers.map((one) => one.id), ...sandboxes.map((one) => one.id)].sort();
-    return { creating: containers.filter((one) => one.state === 'created').length, all: ids.join() };
-  } catch {
-    return undefined;
+    const creating = containers.filter((one) => one.state === 'created').length;
+    return { kind: 'answers', creating, all: ids.join() };
+  } catch (error) {
+    return { kind: 'silent', why: problemOf(error).message };
   } finally {
     cri.close();
   }

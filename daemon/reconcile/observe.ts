@@ -80,12 +80,32 @@ const dropInOf = (main: FileFact, path: string): string => {
   }
 };
 
+/** A file where a folder should be holds no links; a folder that cannot be read may hold any. */
+const binariesOf = async (host: Host, folder: string): Promise<readonly string[]> => {
+  try {
+    return (await host.files.names(folder)) ?? [];
+  } catch (error) {
+    if (await host.files.isFolder(folder)) throw error;
+    return [];
+  }
+};
+
+const unreadable = (file: string, errno: string): Failure =>
+  new Failure({
+    code: 'unreadable-source',
+    message: `the link cannot be read: ${errno}`,
+    where: { file },
+  });
+
 const observeLinks = async (host: Host): Promise<Observed['links']> => {
   const links: Record<string, LinkFact> = {};
   for (const handler of (await host.files.names(paths.links)) ?? [])
-    for (const binary of (await host.files.names(`${paths.links}/${handler}`).catch(() => null)) ?? []) {
+    for (const binary of await binariesOf(host, `${paths.links}/${handler}`)) {
       const path = `${paths.links}/${handler}/${binary}`;
-      links[path] = await host.files.linkAt(path);
+      const link = await host.files.linkAt(path);
+      // What it leads to would count as out of service, and be discarded.
+      if (link.errno !== undefined) throw unreadable(path, link.errno);
+      links[path] = link;
     }
   return links;
 };

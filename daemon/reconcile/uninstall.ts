@@ -5,6 +5,7 @@
 import { folderOf, paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
 import { nothing } from '../model/desired.ts';
+import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { leaveCluster } from './leave-cluster.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
@@ -24,7 +25,17 @@ const stopService = async (host: Host): Promise<boolean> => {
   const unit = await host.systemd?.unit(serviceUnit);
   if (!host.systemd || !unit || unit.load !== 'loaded') return false;
   await host.systemd.disable(serviceUnit);
-  if (unit.active !== 'inactive') await host.systemd.stop(serviceUnit, 330_000);
+  if (unit.active !== 'inactive') {
+    const ended = await host.systemd.stop(serviceUnit, 330_000);
+    if (ended !== 'done') {
+      await host.systemd.enable(serviceUnit);
+      throw new Failure({
+        code: 'activation-failed',
+        message: `${serviceUnit} could not be stopped (the job ended as "${ended}"), and would put back what is taken away; nothing was changed`,
+        hint: `systemctl status ${serviceUnit}; then run it again.`,
+      });
+    }
+  }
   host.log('info', `${serviceUnit} is stopped and disabled`);
   return unit.active !== 'inactive';
 };

@@ -62,6 +62,18 @@ t.test('a service that never came up is stopped, and asked nothing', async (t) =
   t.same(files(node), []);
 });
 
+t.test('a service that cannot be stopped keeps its files: it would write them again', async (t) => {
+  const node = makeNode(t.testdir());
+  const site = node.site(node.payload('0.1.0', 'refuses'));
+  await install(site, plainly).catch(() => undefined);
+  node.unit = { ...node.unit, load: 'loaded', active: 'failed' };
+  const before = files(node);
+  const stuck = { ...site, systemd: { ...site.systemd, stop: async () => 'deadline' as const } };
+  const error = await remove(stuck).catch((thrown: unknown) => thrown);
+  t.match(error, { problem: { code: 'activation-failed', message: /"deadline"/ } });
+  t.same(files(node), before);
+});
+
 t.test('killed anywhere, the next run finishes it', async (t) => {
   t.testdir({});
   for (const moment of ['before', 'after'] as const)

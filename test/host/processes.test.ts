@@ -47,6 +47,12 @@ t.test('a folder that nothing runs from has nothing mapped', async (t) => {
   t.same((await mappedFiles('/none/at/all/')).files, []);
 });
 
+t.test('where the folder cannot be found out, the answer is incomplete', async (t) => {
+  const root = t.testdir({});
+  symlinkSync('loop', join(root, 'loop'));
+  t.notOk((await mappedFiles(`${root}/loop/`)).complete);
+});
+
 const isReadable = (path: string): boolean => {
   try {
     readFileSync(path);

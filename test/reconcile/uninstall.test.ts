@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../daemon/decide/paths.ts';
 import { uninstall } from '../../daemon/reconcile/uninstall.ts';
+import { problemOf } from '../../daemon/model/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import type { Host } from '../../daemon/host/host.ts';
 import { needsOpenssl } from '../host/api-server.ts';
@@ -173,6 +174,33 @@ t.test(
     t.equal(asked.length, 2, 'also where the runtime is left alone: it would put everything back');
   },
 );
+
+t.test('a service that cannot be stopped would put everything back: nothing is taken away', async (t) => {
+  const node = await serving(t);
+  const { containerd, host } = node.fake;
+  const { systemd } = host;
+  if (!systemd) throw new Error('there is a service manager');
+  const asked: string[] = [];
+  const withService: Host = {
+    ...host,
+    systemd: {
+      ...systemd,
+      unit: async (name) => ({ ...(await systemd.unit('containerd.service')), name }),
+      disable: async (name) => void asked.push(`disable ${name}`),
+      enable: async (name) => void asked.push(`enable ${name}`),
+      stop: async () => 'deadline',
+    },
+  };
+  const before = treeOf(node.root);
+  const problem = await node.uninstall({}, withService).then(
+    () => undefined,
+    (error: unknown) => problemOf(error),
+  );
+  t.match(problem, { code: 'activation-failed', message: /could not be stopped.*"deadline"/ });
+  t.strictSame(difference(before, treeOf(node.root)), {});
+  t.same(containerd.jobs, []);
+  t.same(asked, ['disable rcm-node.service', 'enable rcm-node.service']);
+});
 
 t.test('where not all can be taken away, the service looks after the rest again', async (t) => {
   const node = await serving(t);
