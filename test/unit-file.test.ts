@@ -78,6 +78,15 @@ t.test('nothing that makes V8 abort or hides the host is switched on', async (t)
   t.same(values('NotifyAccess'), ['all'], 'else systemd-notify, a child, is not heard');
 });
 
+t.test('what CAP_SYS_PTRACE would also allow is taken away again', async (t) => {
+  const lines = values('SystemCallFilter').join(' ');
+  const denied = lines.slice(lines.lastIndexOf('~')).replace('~', '').split(' ');
+  for (const call of ['process_vm_readv', 'process_vm_writev', 'kcmp', 'userfaultfd'])
+    t.ok(denied.includes(call), call);
+  t.ok(lines.includes('@debug'), 'ptrace and pidfd_getfd');
+  t.same(values('ReadOnlyPaths'), ['/proc'], 'else the memory of other processes can be written as a file');
+});
+
 t.test('systemd rates the exposure at most 3.0', { skip: missing }, async (t) => {
   const { stdout, stderr } = spawnSync(
     'systemd-analyze',

@@ -77,6 +77,16 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       t.equal(said.trim(), 'root:adm 640', 'the changed file keeps owner and mode');
     });
 
+    await t.test('with CAP_SYS_PTRACE it can look into other processes, and write into none', async (t) => {
+      const pid = await node.run(['systemctl', 'show', '--value', '-p', 'MainPID', 'rcm-node.service']);
+      const within = ['nsenter', '-t', pid.trim(), '-m', 'sh', '-c'];
+      t.match(await node.exec([...within, 'readlink /proc/$(pidof -s containerd)/exe']), {
+        stdout: '/usr/bin/containerd\n',
+      });
+      for (const path of ['/proc/$(pidof -s containerd)/mem', '/proc/self/oom_score_adj'])
+        t.match(await node.exec([...within, `: >> ${path}`]), { stderr: /Read-only file system/ }, path);
+    });
+
     await t.test('status, plan and doctor agree that all is well', async (t) => {
       const status = await rcmNode(node, 'status');
       t.match(status, { code: 0, stderr: '' });
