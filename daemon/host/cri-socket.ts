@@ -32,7 +32,13 @@ export const loadService = (descriptor: object, name: string): ServiceDefinition
 
 const maxReplyBytes = 64 * 1024 * 1024;
 
-export const openSocket = (socketPath: string, options: { readonly deadlineMs: number }): CriSocket => {
+export type SocketOptions = {
+  readonly deadlineMs: number;
+  /** Asked before each call, since the connection may be a new one; throws a Failure for a socket that is not believed. */
+  readonly trust?: (socketPath: string) => void;
+};
+
+export const openSocket = (socketPath: string, options: SocketOptions): CriSocket => {
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
     // Thousands of containers exceed the usual 4 MiB.
     'grpc.max_receive_message_length': maxReplyBytes,
@@ -59,6 +65,7 @@ export const openSocket = (socketPath: string, options: { readonly deadlineMs: n
       const definition = service[method];
       if (definition === undefined)
         throw new Failure({ code: 'internal', message: `the descriptor holds no method ${method}` });
+      options.trust?.(socketPath);
       const done = Promise.withResolvers<Reply>();
       const pending = client.makeUnaryRequest(
         definition.path,

@@ -7,7 +7,7 @@ import {
   type StatusReply,
   type VersionReply,
 } from './cri-messages.ts';
-import { loadService, oneLine, openSocket } from './cri-socket.ts';
+import { loadService, oneLine, openSocket, type SocketOptions } from './cri-socket.ts';
 
 export { type CriSocket, loadService, openSocket } from './cri-socket.ts';
 
@@ -52,7 +52,7 @@ export type Cri = {
 };
 
 /** Connects with the first call, and again by itself after the runtime was restarted. */
-export const connectCri = (socketPath: string, options: { readonly deadlineMs: number }): Cri => {
+export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
   const socket = openSocket(socketPath, options);
   const ask = <Reply>(
     method: keyof typeof criTypes.RuntimeService.methods,

@@ -13,6 +13,7 @@ import type { FoundKubeconfig } from './kubelet.ts';
 import { acquireLock } from './lock.ts';
 import type { Log } from './log.ts';
 import { mappedFiles } from './processes.ts';
+import { mustBeRootsSocket } from './socket-owner.ts';
 import { makeSystemd, type Systemd } from './systemd.ts';
 import { makeTools, type Tools } from './tools.ts';
 
@@ -84,7 +85,7 @@ export const makeHost = (options: {
     systemd,
     kubeconfig: async () =>
       (await import('./kubelet.ts')).findKubeconfig({ root, systemd, proc: systemd ? '/proc' : undefined }),
-    cri: (socket) => connectCri(socket, { deadlineMs: 5_000 }),
+    cri: (socket) => connectCri(socket, { deadlineMs: 5_000, trust: mustBeRootsSocket }),
     // Loaded by the first fetch: a service that has all it wants keeps neither an HTTP client nor tar in memory.
     download: async (...given) => (await import('./http.ts')).download(...given),
     pick: async (...given) => (await import('./archive.ts')).pick(...given),

@@ -1,0 +1,20 @@
+/**
+ * Who answers on a unix socket? Node does not tell the other side's identity (SO_PEERCRED), so it is read off the socket's
+ * file: its owner is the one who bound it, and only root can give a file to root. Whoever may write it may connect and no
+ * more, so a socket that a group shares, as a runtime's often is, is believed.
+ *
+ * It says nothing of the folders above: who can write one of those may put another socket there in the next moment.
+ */
+import { statSync } from 'node:fs';
+import { Failure } from '../model/problem.ts';
+
+/** Throws Failure 'runtime-unreachable' when another user made the socket; one that is not there is left to the call. */
+export const mustBeRootsSocket = (path: string): void => {
+  const uid = statSync(path, { throwIfNoEntry: false })?.uid;
+  if (uid === undefined || uid === 0 || uid === process.geteuid?.()) return;
+  throw new Failure({
+    code: 'runtime-unreachable',
+    message: `the socket ${path} belongs to uid ${uid}, not to root; what answers there is not believed`,
+    hint: 'The runtime makes its socket as root (in the configuration of containerd: [grpc] uid = 0). If it did, find out who put another one there.',
+  });
+};
