@@ -8,7 +8,7 @@ import { isOurs } from './files.ts';
 import { folderOfLink, readState } from './look.ts';
 import { sweepIncoming } from './place.ts';
 import { unitPath } from './plan.ts';
-import type { Site } from './site.ts';
+import { mustStop, type Site } from './site.ts';
 import { emptyState, places, service, uninstaller } from './state.ts';
 
 const uninstallerPath = `${places.units}/${uninstaller}`;
@@ -34,15 +34,8 @@ const stop = async (site: Site): Promise<void> => {
   const unit = await site.systemd.unit(service);
   if (unit.load !== 'loaded') return;
   await site.systemd.disable(service);
-  if (unit.active === 'inactive') return;
-  const ended = await site.systemd.stop(service, 450_000);
   // It would write again what is taken away below.
-  if (ended !== 'done')
-    throw new Failure({
-      code: 'activation-failed',
-      message: `${service} could not be stopped: the job ended as "${ended}"`,
-      hint: `On the node: systemctl status ${service}. The Pod tries again when it is started anew.`,
-    });
+  if (unit.active !== 'inactive') await mustStop(site, service, 450_000);
 };
 
 const uninstallOnHost = async (site: Site): Promise<void> => {

@@ -6,7 +6,7 @@ import { lastReport } from './look.ts';
 import { mendFile, placeFolder } from './place.ts';
 import type { Payload, Step } from './plan.ts';
 import { howItEnded, judgeStart } from './proof.ts';
-import type { Site } from './site.ts';
+import { mustStop, type Site } from './site.ts';
 import { places, program, printState, service, type State } from './state.ts';
 
 /** The former version finishes its tick (TimeoutStopSec=), the new one gets ready (TimeoutStartSec=). */
@@ -97,8 +97,8 @@ export const runSteps = async (
         await prove(site, step.version, memory.staleAt);
         break;
       case 'stop':
-        await site.systemd.stop(service, startMs);
         await site.systemd.disable(service);
+        await mustStop(site, service, startMs);
         break;
       case 'prune':
         for (const folder of step.folders) await site.host.removeTree(`${places.versions}/${folder}`);

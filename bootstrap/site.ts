@@ -39,6 +39,17 @@ export const makeSite = (options: {
   };
 };
 
+/** Throws when the unit may still run: what comes next counts on it that it does not. */
+export const mustStop = async (site: Site, unit: string, deadlineMs: number): Promise<void> => {
+  const ended = await site.systemd.stop(unit, deadlineMs);
+  if (ended === 'done') return;
+  throw new Failure({
+    code: 'activation-failed',
+    message: `${unit} could not be stopped: the job ended as "${ended}"`,
+    hint: `On the node: systemctl status ${unit}. It is tried again when the Pod is started anew.`,
+  });
+};
+
 const architectures: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'arm64' };
 
 /** Throws where nothing is to be changed: no systemd, or another machine than this program is for. */

@@ -165,9 +165,11 @@ const endingOf = (
   after: UnitFacts,
   told: JobResult | undefined,
 ): JobResult => {
+  // A stop is asked for so that the unit is down.
+  if (verb === 'stop' && (after.active === 'inactive' || after.active === 'failed')) return 'done';
   if (told !== undefined && told !== 'done') return told;
+  if (verb === 'stop') return 'failed';
   const isUp = after.active === 'active' || after.active === 'reloading' || after.active === 'refreshing';
-  if (verb === 'stop') return isUp ? 'failed' : 'done';
   const isNew = after.invocation !== before.invocation;
   if (isUp) return verb === 'start' || isNew ? 'done' : 'canceled';
   // It ran and ended well, as a oneshot does. systemd forgets a unit that nothing refers to, and its invocation with it.

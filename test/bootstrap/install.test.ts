@@ -129,7 +129,7 @@ t.test('a first version that does not come up leaves a service that is stopped',
   const bad = node.site(node.payload('0.1.0', 'refuses'));
   const problem = problemOf(await install(bad, plainly).catch((error) => error));
   t.match(problem.message, /glibc 2\.28 or later and libstdc\+\+.*the service is stopped/);
-  t.same(node.calls.slice(-2), ['stop rcm-node.service', 'disable rcm-node.service']);
+  t.same(node.calls.slice(-2), ['disable rcm-node.service', 'stop rcm-node.service']);
   t.match(await install(bad, plainly), { kind: 'refused' });
   await bad.clock.sleep(hour);
   await install(bad, plainly).catch(() => undefined);

@@ -281,7 +281,7 @@ export class ScriptedSystemd {
 
   #apply(member: string, name: string, result: string, leaves: UnitProperties = {}): undefined {
     const { MainPID, ...unit } = this.units.get(name) ?? {};
-    if (result === 'canceled') return;
+    if (result === 'canceled' && Object.keys(leaves).length === 0) return;
     const up = result === 'done' && member !== 'StopUnit';
     this.units.set(name, {
       ...unit,

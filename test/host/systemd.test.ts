@@ -81,6 +81,8 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
       'failed',
     ],
     ['a stop whose unit runs', 'stop', 'done', { ActiveState: 'active' }, 'failed'],
+    ['a stop whose unit goes down', 'stop', 'canceled', { ActiveState: 'deactivating' }, 'canceled'],
+    ['a stop whose unit is down', 'stop', 'failed', { ActiveState: 'failed' }, 'done'],
     ['a oneshot that ran', 'start', 'done', { ActiveState: 'inactive', Result: 'success' }, 'done'],
     [
       'a oneshot that systemd forgot again',
