@@ -20,6 +20,36 @@ export class Stranger {
     )._connection.stream;
   }
 
+  /** Asks systemd to tell all of its jobs, as any user may. */
+  async followJobs(onJob: (id: number) => void): Promise<void> {
+    this.#bus.on('message', ({ type, member, body }: Message) => {
+      if (type === MessageType.SIGNAL && member === 'JobNew') onJob(Number(body[0]));
+    });
+    const manager = 'org.freedesktop.systemd1.Manager';
+    await this.#match(`type='signal',interface='${manager}',member='JobNew'`);
+    await this.#bus.call(
+      new Message({
+        destination: 'org.freedesktop.systemd1',
+        path: systemd,
+        interface: manager,
+        member: 'Subscribe',
+      }),
+    );
+  }
+
+  async #match(rule: string): Promise<void> {
+    await this.#bus.call(
+      new Message({
+        destination: 'org.freedesktop.DBus',
+        path: '/org/freedesktop/DBus',
+        interface: 'org.freedesktop.DBus',
+        member: 'AddMatch',
+        signature: 's',
+        body: [rule],
+      }),
+    );
+  }
+
   /** Attacks each connection that comes to the bus from now on, as soon as it has a name. */
   static async start(address: string, attack: (self: Stranger, victim: string) => void): Promise<Stranger> {
     const bus = sessionBus({ busAddress: address.replace('unix:path=', 'unix:socket=') });
@@ -32,16 +62,7 @@ export class Stranger {
       self.victims.push(name);
       attack(self, name);
     });
-    await bus.call(
-      new Message({
-        destination: 'org.freedesktop.DBus',
-        path: '/org/freedesktop/DBus',
-        interface: 'org.freedesktop.DBus',
-        member: 'AddMatch',
-        signature: 's',
-        body: ["type='signal',member='NameOwnerChanged'"],
-      }),
-    );
+    await self.#match("type='signal',member='NameOwnerChanged'");
     return self;
   }
 

@@ -6,13 +6,17 @@ import { Stranger } from '../../test/host/stranger.ts';
 
 const bus = 'unix:path=/run/dbus/system_bus_socket';
 
-/** systemd counts the jobs of a boot from 1. */
-const jobs = Array.from({ length: 2000 }, (_, at) => at + 1);
+/** systemd counts the jobs of a boot, and tells everybody of each. */
+const last = { job: 0 };
+
+const endJob = (self: Stranger, victim: string, id: number): void => {
+  self.endJob(victim, id, 'failed');
+  console.log(`told ${victim} that job ${id} failed`);
+};
 
 const attacks: Readonly<Record<string, (self: Stranger, victim: string) => void>> = {
   endings: (self, victim) => {
-    for (const id of jobs) self.endJob(victim, id, 'failed');
-    console.log(`told ${victim} of ${jobs.length} jobs that failed`);
+    for (let id = last.job + 1; id <= last.job + 8; id += 1) endJob(self, victim, id);
   },
   unparsable: (self, victim) => {
     self.withoutItsFile(victim);
@@ -20,7 +24,12 @@ const attacks: Readonly<Record<string, (self: Stranger, victim: string) => void>
   },
 };
 
-const attack = attacks[process.argv[2] ?? ''];
+const what = process.argv[2] ?? '';
+const attack = attacks[what];
 if (attack === undefined) throw new Error(`one of: ${Object.keys(attacks).join(', ')}`);
-await Stranger.start(bus, attack);
+const self = await Stranger.start(bus, attack);
+await self.followJobs((id) => {
+  last.job = id;
+  if (what === 'endings') for (const victim of self.victims.slice(-20)) endJob(self, victim, id);
+});
 console.log('ready');
