@@ -8,6 +8,7 @@ import { importsOf } from '../decide/wiring.ts';
 import type { Files } from '../host/files.ts';
 import type { ConfigFile, RuntimeFacts } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';
+import { namesIn } from './names.ts';
 
 export type ConfigTree = Pick<RuntimeFacts, 'config' | 'dangling'>;
 
@@ -51,7 +52,7 @@ const expand = async (files: Files, glob: string): Promise<readonly string[]> =>
   const pattern = globPattern(`/${fileOf(glob)}`);
   const found: string[] = [];
   for (const one of folders)
-    for (const name of (await files.names(one).catch(() => null)) ?? [])
+    for (const name of await namesIn(files, one))
       if (pattern.test(`/${name}`)) found.push(`${one === '/' ? '' : one}/${name}`);
   return found;
 };

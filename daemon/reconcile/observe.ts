@@ -9,6 +9,7 @@ import type { DumpFact, FileFact, LinkFact, Observed, RuntimeFacts, Trial } from
 import type { Plan, Staged } from '../model/plan.ts';
 import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import { namesIn } from './names.ts';
 import { inRoot, observeRuntime } from './runtime.ts';
 import { observeStore } from './store.ts';
 
@@ -80,16 +81,6 @@ const dropInOf = (main: FileFact, path: string): string => {
   }
 };
 
-/** A file where a folder should be holds no links; a folder that cannot be read may hold any. */
-const binariesOf = async (host: Host, folder: string): Promise<readonly string[]> => {
-  try {
-    return (await host.files.names(folder)) ?? [];
-  } catch (error) {
-    if (await host.files.isFolder(folder)) throw error;
-    return [];
-  }
-};
-
 const unreadable = (file: string, errno: string): Failure =>
   new Failure({
     code: 'unreadable-source',
@@ -100,7 +91,7 @@ const unreadable = (file: string, errno: string): Failure =>
 const observeLinks = async (host: Host): Promise<Observed['links']> => {
   const links: Record<string, LinkFact> = {};
   for (const handler of (await host.files.names(paths.links)) ?? [])
-    for (const binary of await binariesOf(host, `${paths.links}/${handler}`)) {
+    for (const binary of await namesIn(host.files, `${paths.links}/${handler}`)) {
       const path = `${paths.links}/${handler}/${binary}`;
       const link = await host.files.linkAt(path);
       // What it leads to would count as out of service, and be discarded.
