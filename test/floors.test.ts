@@ -38,6 +38,7 @@ const ONE_FILE_LIBRARIES = [
   'pino',
   'tar',
   'systeminformation',
+  'node:ffi',
 ];
 
 /** What floors 0 and 1 may import from outside: values in, values out. */

@@ -15,7 +15,7 @@ import { reasons } from './reasons.ts';
 import { adopted, configId, restartDue, survivors } from './restart.ts';
 import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
-import { fight, linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
+import { fight, linkSteps, missingFolders, refuseLinked, repairs, retire, writeStep } from './steps.ts';
 import { isTried } from './tried.ts';
 import { verdict } from './verdict.ts';
 import { type Wish, wish } from './wanted.ts';
@@ -101,6 +101,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
     notes,
   });
 
+  refuseLinked(change.files, before.files);
   const fought = change.files
     .map((file) => fight(file, before, limits))
     .find((problem) => problem !== undefined);

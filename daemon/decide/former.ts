@@ -6,7 +6,7 @@ import type { Ledger } from '../model/ledger.ts';
 import type { FileFact, Observed } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../model/problem.ts';
-import { writeStep } from './steps.ts';
+import { refuseLinked, writeStep } from './steps.ts';
 import { mayBeDropIn, type Site, type WantedFile, withoutUs } from './wiring.ts';
 
 export type Former = {
@@ -52,8 +52,10 @@ const without = (
     if (fact.digest === digest) return { path, text: null };
     throw new Failure({ code: 'not-ours', message: 'it was changed by someone else' });
   }
-  const text = withoutUs(fact.text, path, ledger);
-  return text === fact.text ? undefined : { path, text };
+  const file = { path, text: withoutUs(fact.text, path, ledger) };
+  if (file.text === fact.text) return undefined;
+  refuseLinked([file], { [path]: fact });
+  return file;
 };
 
 /** Entries of the ledger that a plan for the present configuration has to leave in it. */

@@ -1,11 +1,11 @@
 /** From a change to its steps, in the one order that is safe to be interrupted anywhere. */
 import { canonical } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { FileFact, Observed } from '../model/observed.ts';
+import { type FileFact, hardLinked, type Observed } from '../model/observed.ts';
 import { absent, type FileState, type Step } from '../model/plan.ts';
 import { lastHour, remember, type Limits } from './cadence.ts';
 import { folderOf, keyOfTarget, storePath, fileOf } from './paths.ts';
-import type { Problem } from '../model/problem.ts';
+import { Failure, type Problem } from '../model/problem.ts';
 import type { Wanted } from './wanted.ts';
 import type { WantedFile } from './wiring.ts';
 
@@ -99,6 +99,16 @@ export const repairs = (before: Observed, files: readonly WantedFile[]): Ledger[
       .map(([path, times]) => [path, remember(times, before.now)] as const)
       .filter(([, times]) => times.length > 0),
   );
+};
+
+/** Throws the Failure that forbids to replace one of these; taking a file away leaves its other names as they are. */
+export const refuseLinked = (files: readonly WantedFile[], facts: Observed['files']): void => {
+  for (const file of files) {
+    const fact = facts[file.path];
+    const problem =
+      file.text !== null && fact?.kind === 'regular' ? hardLinked(fact.real, fact.links) : undefined;
+    if (problem) throw new Failure(problem);
+  }
 };
 
 /** More repairs than the budget allows: it is reported with the other writer's marks, and left to a person. */

@@ -88,6 +88,7 @@ export const makeReads = (root: string): Reads => {
           mode: facts.mode & 0o7777,
           uid: facts.uid,
           gid: facts.gid,
+          ...(facts.nlink > 1 ? { links: facts.nlink } : {}),
         };
       } finally {
         await handle.close();

@@ -1,23 +1,30 @@
 /**
  * Files below a root, written so that a reader or a power cut sees the old bytes or the new ones, never a mixture: a
  * temporary file beside the target, synced, renamed, and the folder synced. A foreign file is replaced only while it
- * still is what it was when it was looked at.
+ * still is what it was when it was looked at, by one that has its owner, mode, ACL and other attributes.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, chown, link, mkdir, open, rename, rm, rmdir, stat, symlink, unlink } from 'node:fs/promises';
+import { chmod, link, mkdir, open, rename, rm, rmdir, stat, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { FileFact } from '../model/observed.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type FileFact, hardLinked } from '../model/observed.ts';
 import type { FileState } from '../model/plan.ts';
 import { Failure } from '../model/problem.ts';
+import type { Attributes } from './attributes.ts';
 import { makeReads, type Reads } from './files-read.ts';
 import { placeIn } from './place.ts';
 import { errnoOf, writeFailure } from './sink.ts';
 
 /** All paths begin with "/" and are meant below the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
 export type Files = Reads & {
-  /** Compare-and-swap: throws `changed-meanwhile` when the file is not as in `before`. */
-  swap(path: string, before: FileState, after: FileState): Promise<void>;
+  /**
+   * Compare-and-swap: throws `changed-meanwhile` when the file is not as in `before`. Of a file that is replaced, mode and
+   * owner stay as they are now, unless `after` differs from `before` in them. It throws `attribute-lost` when the new
+   * file cannot have all attributes of the old one, and `hard-linked` when the old one has other names, under which it
+   * would stay; an undo takes that into account, since the runtime has to come back.
+   */
+  swap(path: string, before: FileState, after: FileState, links?: 'undo'): Promise<void>;
   /** Writes a file that is ours alone. */
   put(path: string, text: string, mode: number): Promise<void>;
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
@@ -30,6 +37,17 @@ export type Files = Reads & {
   removeTree(path: string): Promise<void>;
   /** As this process has to spell it to reach `path`: links are followed, and never out of the root. */
   real(path: string): string;
+};
+
+type Text = Extract<FileState, { kind: 'text' }>;
+
+/** What a file is besides its bytes. */
+type Standing = {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly links: number;
+  readonly attributes: Attributes;
 };
 
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
@@ -82,14 +100,33 @@ export const makeFiles = (root: string): Files => {
     }
   };
 
-  const temporary = async (path: string, state: Extract<FileState, { kind: 'text' }>): Promise<string> => {
+  /** Of the file under this very name; a link to it is another file. */
+  const standing = async (path: string): Promise<Standing> => {
+    const { attributesOf } = await import('./attributes.ts');
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const handle = await open(own(path), flags).catch((error) => {
+      throw ['ENOENT', 'ELOOP'].includes(errnoOf(error)) ? changed(path) : error;
+    });
+    try {
+      const facts = await handle.stat();
+      if (!facts.isFile()) throw changed(path);
+      const { mode, uid, gid, nlink } = facts;
+      return { mode: mode & 0o7777, uid, gid, links: nlink, attributes: attributesOf(path, handle.fd) };
+    } finally {
+      await handle.close();
+    }
+  };
+
+  const temporary = async (path: string, state: Text, attributes?: Attributes): Promise<string> => {
     const temp = join(dirname(own(path)), `.rcm-node-${randomBytes(6).toString('hex')}`);
     const handle = await open(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
     try {
       await handle.writeFile(state.text, 'utf8');
       const facts = await handle.stat();
       // Owner before mode: chown clears setuid bits, and the file is never readable for more people than it shall be.
-      if (facts.uid !== state.uid || facts.gid !== state.gid) await chown(temp, state.uid, state.gid);
+      if (facts.uid !== state.uid || facts.gid !== state.gid) await handle.chown(state.uid, state.gid);
+      // An ACL before the mode, whose group bits are the ACL's mask: without it the group would get what the mask allows.
+      if (attributes) (await import('./attributes.ts')).giveAttributes(path, handle.fd, attributes);
       await handle.chmod(state.mode);
       await handle.sync();
     } catch (error) {
@@ -108,7 +145,15 @@ export const makeFiles = (root: string): Files => {
       where: { file: path },
     });
 
-  const swap = (path: string, before: FileState, after: FileState): Promise<void> =>
+  /** As asked for where that is a change; else as it is now, whatever it was when somebody looked. */
+  const keeping = (before: FileState, after: Text, now: Standing | undefined): Text => {
+    if (now === undefined || before.kind === 'absent') return after;
+    const kept = (field: 'mode' | 'uid' | 'gid'): number =>
+      after[field] === before[field] ? now[field] : after[field];
+    return { ...after, mode: kept('mode'), uid: kept('uid'), gid: kept('gid') };
+  };
+
+  const swap: Files['swap'] = (path, before, after, links) =>
     guard(path, async () => {
       if (after.kind === 'absent') {
         if (!sameContent(await look(path), before)) throw changed(path);
@@ -116,9 +161,13 @@ export const makeFiles = (root: string): Files => {
         await syncFolder(dirname(own(path)));
         return;
       }
-      const temp = await temporary(path, after);
+      const former = before.kind === 'text' ? await standing(path) : undefined;
+      const severed = links === undefined && former ? hardLinked(path, former.links) : undefined;
+      if (severed) throw new Failure(severed);
+      const temp = await temporary(path, keeping(before, after, former), former?.attributes);
       try {
         if (!sameContent(await look(path), before)) throw changed(path);
+        if (former && !isDeepStrictEqual(former, await standing(path))) throw changed(path);
         // link(2) fails where a file has appeared in between; rename would replace it.
         if (before.kind === 'absent')
           await link(temp, own(path)).catch((error) => {

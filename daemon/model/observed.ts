@@ -17,6 +17,8 @@ export type FileFact =
       readonly mode: number;
       readonly uid: number;
       readonly gid: number;
+      /** How many names the file has, by hard links; set when it is more than one. */
+      readonly links?: number;
     }
   | { readonly kind: 'foreign'; readonly what: string }
   | {
@@ -25,6 +27,17 @@ export type FileFact =
       /** Set when the system refused the look, which may pass; absent when what is in the file is the reason. */
       readonly errno?: string;
     };
+
+/** Why a file must not be replaced: the new one takes one name, and under the others the old one stays, and goes stale. */
+export const hardLinked = (file: string, links = 1): Problem | undefined =>
+  links <= 1
+    ? undefined
+    : {
+        code: 'hard-linked',
+        message: `the file has ${links} names (hard links), and would be replaced under this one alone`,
+        where: { file },
+        hint: `Give this name a file of its own (cp -a ${file} ${file}.copy && mv ${file}.copy ${file}), or remove the others; they are listed by: find / -xdev -samefile ${file}`,
+      };
 
 /** What systemd says of a unit. */
 export type UnitFacts = {

@@ -149,7 +149,7 @@ const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) => Prom
     // Somebody wrote it after us: theirs stays, and the next tick looks at it anew.
     if (!sameContent(now, step.after))
       return host.log('warn', `${step.path} was changed by someone else meanwhile; it is left as it is`);
-    await host.files.swap(step.path, step.after, step.before);
+    await host.files.swap(step.path, step.after, step.before, 'undo');
   },
   link: async ({ host }, step) => {
     const now = await host.files.linkAt(step.path);

@@ -166,6 +166,20 @@ t.test(
   },
 );
 
+t.test('a main file with other names is refused where it would be edited, and only there', async (t) => {
+  const named = (text: string): Decision => {
+    const fact = regular(text);
+    if (fact.kind !== 'regular') throw new Error('a file');
+    const files = { [main]: { ...fact, links: 3 } };
+    return decided(hostOf({ store: whole, files }, { config: [{ path: main, fact }] }));
+  };
+  t.match(named('version = 3\n'), {
+    plan: { kind: 'refused', problem: { code: 'hard-linked', message: /3 names/, where: { file: '/real' } } },
+    handlers: [{ name: 'spin', state: 'refused' }],
+  });
+  t.equal(named(conf).plan.kind, 'steps', 'it imports the folder of our file already');
+});
+
 t.test('a foreign file at our place, a foreign link and a foreign owner are named', async (t) => {
   const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
   t.match(decided(hostOf({ files: { [main]: regular(conf), [drop]: regular('# theirs') } })).plan, {

@@ -72,6 +72,7 @@ t.test('what cannot be taken back is named with its reason, and kept in the ledg
     [{ kind: 'foreign', what: 'a folder' }, /it is a folder/],
     [{ kind: 'unreadable', why: 'EIO' }, /EIO/],
     [regular('[[['), /config|expected|table/i],
+    [{ ...(regular(wired) as FileFact & { kind: 'regular' }), links: 2 }, /2 names/],
   ];
   for (const [fact, why] of facts) {
     const { before, former } = lookAt({ [main]: fact, [drop]: regular('changed', 'another') });

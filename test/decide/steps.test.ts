@@ -4,6 +4,7 @@ import {
   fight,
   linkSteps,
   missingFolders,
+  refuseLinked,
   repairs,
   retire,
   sameLedger,
@@ -86,6 +87,16 @@ t.test('a foreign file keeps its owner and mode, and its link', async (t) => {
     after: { kind: 'text', text: 'new', mode: 0o644, uid: 0, gid: 0 },
   });
   t.match(writeStep({ path, text: null }, regular('old')), { after: { kind: 'absent' } });
+});
+
+t.test('a file with other names is refused where it would be replaced, and not where it goes', async (t) => {
+  const fact = regular('old');
+  if (fact.kind !== 'regular') throw new Error('a file');
+  const facts = { [path]: { ...fact, links: 2 } };
+  t.throws(() => refuseLinked([{ path, text: 'new' }], facts), { message: /^\/real: the file has 2 names/ });
+  refuseLinked([{ path, text: null }], facts);
+  refuseLinked([{ path, text: 'new' }], { [path]: fact });
+  refuseLinked([{ path, text: 'new' }], {});
 });
 
 t.test('missing folders are made from the top, for files that come', async (t) => {

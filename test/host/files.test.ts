@@ -2,24 +2,30 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Files, makeFiles, sameContent } from '../../daemon/host/files.ts';
 import type { FileState } from '../../daemon/model/plan.ts';
 import { absent } from '../../daemon/model/plan.ts';
-import { Failure } from '../../daemon/model/problem.ts';
+import { Failure, hintOf, type Problem } from '../../daemon/model/problem.ts';
 
 const uid = process.getuid?.() ?? 0;
 const gid = process.getgid?.() ?? 0;
@@ -29,16 +35,43 @@ const unprivileged =
     ? false
     : 'needs root and the right to mount';
 
+/** A reason to skip what needs ACLs and extended attributes: the tools, and a file system that has them. */
+const withoutAttributes = ((): string | false => {
+  const folder = mkdtempSync(join(import.meta.dirname, 'attributes-'));
+  try {
+    const works = [
+      ['setfacl', '-m', 'u:12:r', folder],
+      ['setfattr', '-n', 'user.note', folder],
+      ['getfacl', folder],
+      ['getfattr', folder],
+    ].every(([tool = '', ...args]) => spawnSync(tool, args).status === 0);
+    return works ? false : 'needs the packages acl and attr, and a file system with ACLs and user attributes';
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+})();
+
 const text = (content: string, mode = 0o644): FileState => ({ kind: 'text', text: content, mode, uid, gid });
 
-const code = async (work: Promise<unknown>): Promise<string> => {
+const failure = async (work: Promise<unknown>): Promise<Problem> => {
   const error = await work.then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
-  return error.problem.code;
+  return error.problem;
 };
+
+const code = async (work: Promise<unknown>): Promise<string> => (await failure(work)).code;
+
+/** Owner, mode, ACL and extended attributes, as the tools of the packages acl and attr tell them. */
+const attributes = (root: string, ...paths: readonly string[]): string =>
+  paths
+    .flatMap((path) => [
+      execFileSync('getfacl', ['--numeric', path], { cwd: root, encoding: 'utf8' }),
+      execFileSync('getfattr', ['--dump', '--match=-', path], { cwd: root, encoding: 'utf8' }),
+    ])
+    .join('');
 
 /** Everything below a folder, so that a forgotten temporary file shows. */
 const tree = (root: string): readonly string[] => (readdirSync(root, { recursive: true }) as string[]).sort();
@@ -170,10 +203,143 @@ t.test('a file is replaced or removed only while it is as it was', async (t) => 
 
 t.test('a reader of the old file keeps the old bytes', async (t) => {
   const root = t.testdir({ file: 'old\n' });
-  linkSync(join(root, 'file'), join(root, 'other-name'));
+  const reader = openSync(join(root, 'file'), 'r');
   await makeFiles(root).swap('/file', text('old\n'), text('new\n'));
-  t.equal(readFileSync(join(root, 'other-name'), 'utf8'), 'old\n');
+  t.equal(readFileSync(reader, 'utf8'), 'old\n');
+  closeSync(reader);
+  t.equal(readFileSync(join(root, 'file'), 'utf8'), 'new\n');
 });
+
+t.test('a file with other names is not replaced under one of them, but by an undo', async (t) => {
+  const root = t.testdir({ file: 'old\n' });
+  const files = makeFiles(root);
+  linkSync(join(root, 'file'), join(root, 'other-name'));
+  t.match(await files.look('/file'), { kind: 'regular', links: 2 });
+  const refused = await failure(files.swap('/file', text('old\n'), text('new\n')));
+  t.match(refused, { code: 'hard-linked', message: /2 names/, where: { file: '/file' } });
+  t.match(hintOf(refused), 'cp -a /file /file.copy && mv /file.copy /file');
+  t.equal(readFileSync(join(root, 'file'), 'utf8'), 'old\n');
+  t.same(tree(root), ['file', 'other-name']);
+  // What the hint says.
+  execFileSync('sh', ['-c', 'cp -a file file.copy && mv file.copy file'], { cwd: root });
+  await files.swap('/file', text('old\n'), text('new\n'));
+  t.equal(readFileSync(join(root, 'other-name'), 'utf8'), 'old\n');
+
+  linkSync(join(root, 'file'), join(root, 'third-name'));
+  await files.swap('/file', text('new\n'), text('old\n'), 'undo');
+  t.equal(readFileSync(join(root, 'file'), 'utf8'), 'old\n', 'the runtime has to come back');
+  linkSync(join(root, 'file'), join(root, 'fourth-name'));
+  await files.swap('/file', text('old\n'), absent);
+  t.equal(
+    readFileSync(join(root, 'fourth-name'), 'utf8'),
+    'old\n',
+    'to remove one name takes nothing from another',
+  );
+});
+
+t.test('mode and owner are those of the file that is replaced, not of an earlier look', async (t) => {
+  const root = t.testdir({ file: 'old\n' });
+  const files = makeFiles(root);
+  const modeNow = (): number => statSync(join(root, 'file')).mode & 0o7777;
+  chmodSync(join(root, 'file'), 0o644);
+  await files.swap('/file', text('old\n', 0o644), text('new\n', 0o644));
+  chmodSync(join(root, 'file'), 0o600);
+  await files.swap('/file', text('new\n', 0o644), text('old\n', 0o644), 'undo');
+  t.equal(modeNow(), 0o600, 'what was closed meanwhile stays closed');
+  await files.swap('/file', text('old\n', 0o644), text('new\n', 0o640));
+  t.equal(modeNow(), 0o640, 'another mode can be asked for');
+});
+
+t.test('a file that is replaced keeps its ACL and its attributes', { skip: withoutAttributes }, async (t) => {
+  const root = t.testdir({ etc: { file: 'old\n', plain: 'old\n' } });
+  const file = join(root, 'etc/file');
+  // The group may nothing, and the mask lets through all that the named user has: its bits stand where the group's would.
+  execFileSync('setfacl', ['-m', 'u:12:rw,g::-,m::rw,o::-', file]);
+  execFileSync('setfattr', ['-n', 'user.note', '-v', 'ours since 2019', file]);
+  execFileSync('setfattr', ['-n', 'user.empty', file]);
+  if (uid === 0) execFileSync('setfattr', ['-n', 'trusted.note', '-v', 'x', file]);
+  chmodSync(file, 0o660);
+  // Nobody but its owner and group may read this one; a new file in the folder would let in user 12.
+  execFileSync('setfacl', ['-d', '-m', 'u:12:rw', join(root, 'etc')]);
+  chmodSync(join(root, 'etc/plain'), 0o640);
+  const before = attributes(root, 'etc/file', 'etc/plain');
+  t.match(before, /user:12:rw-\ngroup::---\nmask::rw-\n/);
+  t.match(before, /user.note="ours since 2019"/);
+  const files = makeFiles(root);
+  for (const path of ['/etc/file', '/etc/plain']) {
+    const found = await files.look(path);
+    if (found.kind !== 'regular') throw new Error('expected a regular file');
+    const { mode } = found;
+    await files.swap(path, text('old\n', mode), text('new\n', mode));
+    t.equal(attributes(root, 'etc/file', 'etc/plain'), before, `${path} after an edit`);
+    await files.swap(path, text('new\n', mode), text('old\n', mode));
+    t.equal(attributes(root, 'etc/file', 'etc/plain'), before, `${path} after it was taken out again`);
+  }
+  t.same(tree(root), ['etc', 'etc/file', 'etc/plain']);
+});
+
+t.test(
+  'an attribute that changes at the last moment is not overwritten',
+  { skip: withoutAttributes },
+  async (t) => {
+    const root = t.testdir({ file: 'old\n' });
+    const late: FileState = {
+      ...text('new\n'),
+      kind: 'text',
+      // Read after the look at the old file, for the new one.
+      get text() {
+        execFileSync('setfacl', ['-m', 'u:12:-', join(root, 'file')]);
+        return 'new\n';
+      },
+    } as FileState;
+    t.equal(await code(makeFiles(root).swap('/file', text('old\n'), late)), 'changed-meanwhile');
+    t.match(attributes(root, 'file'), /user:12:---/);
+    t.equal(readFileSync(join(root, 'file'), 'utf8'), 'old\n');
+    t.same(tree(root), ['file']);
+  },
+);
+
+t.test(
+  'an attribute that cannot be kept is a reason to leave the file as it is',
+  { skip: withoutAttributes || (uid === 0 ? false : 'needs root to set what others may not') },
+  async (t) => {
+    const root = mkdtempSync(join(tmpdir(), 'rcm-attributes-'));
+    t.teardown(() => rmSync(root, { recursive: true }));
+    const file = join(root, 'file');
+    writeFileSync(file, 'old\n', { mode: 0o644 });
+    for (const path of [root, file]) chownSync(path, 65_534, 65_534);
+    const capability = '0x0100000200200000000000000000000000000000';
+    execFileSync('setfattr', ['-n', 'security.capability', '-v', capability, file]);
+    const before = attributes(root, 'file');
+    t.match(before, 'security.capability');
+    const state = (content: string): FileState => ({
+      kind: 'text',
+      text: content,
+      mode: 0o644,
+      uid: 65_534,
+      gid: 65_534,
+    });
+    // Like a service that lacks a capability.
+    process.setegid?.(65_534);
+    process.seteuid?.(65_534);
+    const problem = await failure(
+      makeFiles(root)
+        .swap('/file', state('old\n'), state('new\n'))
+        .finally(() => {
+          process.seteuid?.(0);
+          process.setegid?.(0);
+        }),
+    );
+    t.match(problem, {
+      code: 'attribute-lost',
+      message: 'the file has an extended attribute security.capability, and it cannot be kept: EPERM',
+      where: { file: '/file' },
+    });
+    t.equal(readFileSync(file, 'utf8'), 'old\n');
+    t.equal(attributes(root, 'file'), before);
+    t.same(tree(root), ['file']);
+  },
+);
 
 t.test(
   'owner and mode are those that were asked for',

@@ -1,3 +1,5 @@
+import { existsSync, linkSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
 import { Failure } from '../../daemon/model/problem.ts';
@@ -236,6 +238,31 @@ t.test('an edit by someone else during the restart is kept when ours is taken ba
   await node.uninstall();
   t.equal(node.read(main), 'version = 3\n\n# theirs\n');
 });
+
+t.test(
+  'a name that the configuration gets during the restart does not keep the runtime broken',
+  async (t) => {
+    const node = nodeOf(t, 'exits');
+    node.write(main, 'version = 3\n');
+    const { systemd } = node.fake.host;
+    if (!systemd) throw new Error('there is a service manager');
+    const copy = join(node.root, 'etc/backup.toml');
+    const host: Host = {
+      ...node.fake.host,
+      systemd: {
+        ...systemd,
+        restart: async (name, ms) => {
+          if (!existsSync(copy)) linkSync(join(node.root, main), copy);
+          return systemd.restart(name, ms);
+        },
+      },
+    };
+    const ticked = await node.once({}, host);
+    t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'activation-failed' } });
+    t.equal(node.read(main), 'version = 3\n');
+    t.strictSame(node.fake.containerd.served(), ['runc']);
+  },
+);
 
 t.test(
   'a full disk in the middle undoes what was done, without a restart, and is no bad revision',

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../daemon/decide/paths.ts';
@@ -40,6 +40,28 @@ t.test('what is left is named with the reason, and wishes and settings are left'
     '/opt/rcm-node/bin',
     '/opt/rcm-node/bin/rcm-node',
   ]);
+});
+
+t.test('a configuration that got another name meanwhile stays until one of the two is gone', async (t) => {
+  for (const version of ['1.7.24', '2.1.4']) {
+    const node = await serving(t, version);
+    const other = join(node.root, 'etc/backup.toml');
+    linkSync(join(node.root, main), other);
+    const before = treeOf(node.root);
+    const refused = await node.uninstall();
+    t.match(refused, {
+      complete: false,
+      ticked: {
+        outcome: { kind: 'refused', problem: { code: 'hard-linked', where: { file: main }, hint: /cp -a/ } },
+      },
+    });
+    t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws-v1'], 'what is served stays served');
+    t.strictSame(node.fake.containerd.jobs, []);
+    rmSync(other);
+    t.ok((await node.uninstall()).complete);
+    t.equal(node.read(main), `version = ${version.startsWith('1') ? 2 : 3}\n`);
+  }
 });
 
 t.test('a second uninstall finds nothing and restarts nothing', async (t) => {
