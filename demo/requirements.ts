@@ -76,7 +76,7 @@ export const missing = (cold: boolean): readonly string[] => {
     lacks.push('Debian, Ubuntu or a relative: what builds the node comes from their packages (apt-get)');
   for (const [path, gigabytes] of [
     [homedir(), cold ? 3 : 0.5],
-    ['/var/tmp', 1.5],
+    ['/var/lib', 1.5],
   ] as const) {
     const free = freeBytes(path);
     if (free < gigabytes * gigabyte)

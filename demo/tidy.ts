@@ -3,7 +3,7 @@
  * here is the rest: programs still at work for us, their temporary files, half-built trees. All of it is synchronous,
  * because it runs while the process exits.
  */
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheDir } from '../vm-tests/node/images.ts';
@@ -78,11 +78,18 @@ const removeHalves = (): void => {
   }
 };
 
+/** Others may use the name in a shared folder, and change what is in theirs while it is removed. */
+const isOurs = (path: string): boolean => {
+  const facts = lstatSync(path, { throwIfNoEntry: false });
+  return facts?.isDirectory() === true && facts.uid === process.getuid?.() && (facts.mode & 0o77) === 0;
+};
+
 /** Of demos that were killed and could not tidy. */
 const removeOldTemporary = (): void => {
   for (const path of globSync(join(tmpdir(), 'rcm-demo-*-*'))) {
     const owner = /rcm-demo-(\d+)-\w+$/.exec(path)?.[1];
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmSync(path, { recursive: true, force: true });
+    if (owner !== undefined && !existsSync(`/proc/${owner}`) && isOurs(path))
+      rmSync(path, { recursive: true, force: true });
   }
 };
 

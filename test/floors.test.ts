@@ -194,3 +194,48 @@ t.test(`no file is longer than ${MAXIMUM_LINES} lines, and each says first what 
     [],
   );
 });
+
+/** Folders in which every user can make a file of any name, before root does. */
+const FIXED_NAME_IN_A_SHARED_FOLDER = /(?<![\w.-])\/(?:var\/tmp|tmp|dev\/shm|run\/lock|var\/lock)\//;
+/** `mkdtemp` makes a name that is free, and a folder that is ours; to look for names makes nothing. */
+const NAME_OF_ITS_OWN_THERE = /(?<!\b(?:mkdtemp|mkdtempSync|globSync)\()\bjoin\(tmpdir\(\)|\$\{tmpdir\(\)\}/;
+
+/** What a document tells people to type. */
+const commandsIn = (text: string): readonly string[] => {
+  let fenced = false;
+  return text.split('\n').map((line) => {
+    if (line.startsWith('```')) fenced = !fenced;
+    return fenced || line.startsWith('    ') ? line : '';
+  });
+};
+
+const predictable = (path: string, text: string): readonly string[] => {
+  // Tests say what others would do, too.
+  const patterns = path.endsWith('.test.ts')
+    ? [NAME_OF_ITS_OWN_THERE]
+    : [FIXED_NAME_IN_A_SHARED_FOLDER, NAME_OF_ITS_OWN_THERE];
+  const lines = path.endsWith('.md') ? commandsIn(text) : text.split('\n');
+  return lines.flatMap((line, at) =>
+    patterns.some((pattern) => pattern.test(line)) ? [`${path}:${at + 1}: ${line.trim()}`] : [],
+  );
+};
+
+t.test('no name in a folder that all users share can be foreseen, in code or in a document', async (t) => {
+  for (const line of [
+    '    mv /tmp/linux-x64 /opt/rcm-node',
+    '    scp -r dist root@NODE:/tmp/',
+    '    cat > /var/tmp/x',
+    '    /run/lock/rcm-node',
+  ])
+    t.same(predictable('x.md', line).length, 1, line);
+  t.same(predictable('x.ts', "join(tmpdir(), 'x')").length, 1);
+  t.same(predictable('x.ts', "mkdtempSync(join(tmpdir(), 'x-'))"), []);
+  t.same(predictable('x.md', 'An artifact in /tmp/x is what others put there.'), []);
+  const wrong = globSync(['**/*.{ts,md,yaml,service,json}', '.ci/run'], {
+    cwd: root,
+    exclude: (name) => ['node_modules', 'dist', '.tap', '.git'].includes(name),
+  })
+    .filter((path) => path !== 'test/floors.test.ts' && path !== 'package-lock.json')
+    .flatMap((path) => predictable(path, readFileSync(join(root, path), 'utf8')));
+  t.same(wrong, []);
+});

@@ -42,7 +42,7 @@ const sh = (node: TestNode, script: string): Promise<string> => node.run(['sh', 
 const small = (folder: string, size: string) => (node: TestNode) =>
   sh(
     node,
-    `mkdir -p ${folder} && cp -a ${folder} /var/tmp/kept && mount -t tmpfs -o mode=0755,size=${size} tmpfs ${folder} && cp -a /var/tmp/kept/. ${folder}/ && rm -r /var/tmp/kept`,
+    `mkdir -p ${folder} && cp -a ${folder} /root/kept && mount -t tmpfs -o mode=0755,size=${size} tmpfs ${folder} && cp -a /root/kept/. ${folder}/ && rm -r /root/kept`,
   );
 /** To the last byte; dd complains that the disk is full, which is the purpose. */
 const fill = (folder: string) => (node: TestNode) =>

@@ -17,8 +17,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-/** Not below /tmp, which can be a tmpfs; overlayfs wants its upper folder on a disk file system. */
-const folder = '/var/tmp/rcm-node-nodes';
+/** On a disk, which overlayfs wants for its upper folder; and where only root makes folders, because names are known here. */
+const folder = '/var/lib/rcm-node-nodes';
 
 export type Estate = {
   readonly dir: string;

@@ -22,6 +22,8 @@ const packages: readonly Package[] = [
   ['util-linux', '/usr/bin/nsenter'],
   ['mount', '/usr/bin/mount'],
   ['iproute2', '/usr/sbin/ip'],
+  ['acl', '/usr/bin/getfacl'],
+  ['attr', '/usr/bin/getfattr'],
 ];
 
 const debianFamily = (): boolean => {
@@ -48,7 +50,7 @@ export const providePackages = async (
       `these Debian packages, or what they contain, are missing: ${missing.join(' ')}. They are installed by themselves on Debian and Ubuntu only`,
     );
   // Of two apt-get at once one fails; who comes second mostly finds all of it there.
-  const lock = await acquireLock('/run/lock/rcm-node-packages', { waitMs: 900_000 });
+  const lock = await acquireLock('/run/rcm-node-packages.lock', { waitMs: 900_000 });
   try {
     const left = missingOf(wanted);
     if (left.length === 0) return;
