@@ -1,5 +1,6 @@
 /** The life of a node in each suite: install, update under a running Pod, remove when the Pod is gone, uninstall. */
 import t from 'tap';
+import { run } from './node/command.ts';
 import { helloOciImage, importImage, wasmOciImage } from './node/oci.ts';
 import type { TestNode } from './node/node.ts';
 import { isRunning, removePod, runPod } from './node/pods.ts';
@@ -49,7 +50,25 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
     // A configuration that is not for everybody to read, because credentials stand in it.
     await node.run(['chown', 'root:adm', '/etc/containerd/config.toml']);
     await node.run(['chmod', '0640', '/etc/containerd/config.toml']);
+    // One more may read it, and the group may not: the bits of the group are the mask's. And a mark of another tool.
+    await run(['setfacl', '-m', 'u:12:r,g::-,m::r', node.hostPath('/etc/containerd/config.toml')]);
+    await run([
+      'setfattr',
+      '-n',
+      'user.origin',
+      '-v',
+      'by hand',
+      node.hostPath('/etc/containerd/config.toml'),
+    ]);
+    const attributes = async (): Promise<string> =>
+      (await census(node))
+        .split('\n')
+        .filter((line) => line.startsWith('attributes of /etc/containerd/config.toml '))
+        .join('\n');
     const before = await census(node);
+    const marked = await attributes();
+    t.match(marked, /user:12:r-- group::--- mask::r--/);
+    t.match(marked, 'user.origin="by hand"');
     const started = await startsOf(node);
     const foreign = await handlersOverCri(node);
 
@@ -75,6 +94,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       t.match(await statusText(node), /^Serving 2 of 2 \(.*spin-v2.*\) on containerd \d/);
       const said = await node.run(['stat', '-c', '%U:%G %a', '/etc/containerd/config.toml']);
       t.equal(said.trim(), 'root:adm 640', 'the changed file keeps owner and mode');
+      t.equal(await attributes(), marked, 'its ACL and its attributes');
     });
 
     await t.test('with CAP_SYS_PTRACE it can look into other processes, and write into none', async (t) => {

@@ -45,9 +45,9 @@ const unreadable = (path: string, why: string): Failure =>
     where: { file: path },
   });
 
-/** What this process may see: attributes `trusted.*` are shown only to who has CAP_SYS_ADMIN. */
+/** All that this process may see: the kernel shows attributes `trusted.*` to a process with CAP_SYS_ADMIN alone. */
 export const attributesOf = (path: string, fd: number): Attributes => {
-  const bytes = Buffer.alloc(maxBytes);
+  const bytes = Buffer.allocUnsafeSlow(maxBytes);
   const listed = Number(libc.flistxattr(fd, bytes, BigInt(maxBytes)));
   if (listed < 0) {
     const why = lastError();
@@ -69,8 +69,8 @@ export const attributesOf = (path: string, fd: number): Attributes => {
 const isComputed = (name: string): boolean => name === 'security.evm';
 
 /**
- * Gives a new file these and no other: an ACL that it inherited from its folder would let in people whom the former
- * file kept out. What a security module gave it by a rule of its own stays, where the former file had nothing.
+ * Gives a new file these and no others: an ACL that it inherited from its folder would let in people whom the former
+ * file kept out. What a security module gave the new file by its own rule stays where the former file had nothing.
  */
 export const giveAttributes = (path: string, fd: number, wanted: Attributes): void => {
   const had = attributesOf(path, fd);

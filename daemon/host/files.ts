@@ -22,9 +22,9 @@ export type Files = Reads & {
    * Compare-and-swap: throws `changed-meanwhile` when the file is not as in `before`. Of a file that is replaced, mode and
    * owner stay as they are now, unless `after` differs from `before` in them. It throws `attribute-lost` when the new
    * file cannot have all attributes of the old one, and `hard-linked` when the old one has other names, under which it
-   * would stay; an undo takes that into account, since the runtime has to come back.
+   * would stay. An undo replaces it all the same, because the runtime has to come back.
    */
-  swap(path: string, before: FileState, after: FileState, links?: 'undo'): Promise<void>;
+  swap(path: string, before: FileState, after: FileState, purpose?: 'undo'): Promise<void>;
   /** Writes a file that is ours alone. */
   put(path: string, text: string, mode: number): Promise<void>;
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
@@ -153,7 +153,7 @@ export const makeFiles = (root: string): Files => {
     return { ...after, mode: kept('mode'), uid: kept('uid'), gid: kept('gid') };
   };
 
-  const swap: Files['swap'] = (path, before, after, links) =>
+  const swap: Files['swap'] = (path, before, after, purpose) =>
     guard(path, async () => {
       if (after.kind === 'absent') {
         if (!sameContent(await look(path), before)) throw changed(path);
@@ -162,8 +162,8 @@ export const makeFiles = (root: string): Files => {
         return;
       }
       const former = before.kind === 'text' ? await standing(path) : undefined;
-      const severed = links === undefined && former ? hardLinked(path, former.links) : undefined;
-      if (severed) throw new Failure(severed);
+      const linked = purpose === 'undo' ? undefined : hardLinked(path, former?.links);
+      if (linked) throw new Failure(linked);
       const temp = await temporary(path, keeping(before, after, former), former?.attributes);
       try {
         if (!sameContent(await look(path), before)) throw changed(path);

@@ -7,7 +7,7 @@ import { connectCri } from '../../daemon/host/cri.ts';
 import type { Report } from '../../daemon/model/outcome.ts';
 import type { Artifact } from './artifact.ts';
 import { builtExecutable } from './build.ts';
-import type { Progress, Said } from './command.ts';
+import { type Progress, run, type Said } from './command.ts';
 import { cacheDir, type Suite } from './images.ts';
 import { executable, installRcmNode } from './install.ts';
 import { bootNode, type NodeOptions, type TestNode } from './node.ts';
@@ -168,14 +168,20 @@ export const forgetRestarts = async (node: TestNode): Promise<void> => {
 };
 
 /**
- * Everything that an uninstall has to leave as it was: kind, mode, owner, link target and digest of all below /etc, and
- * what lies in our own folders. Settings and wishes are the admin's, who may change them at any time.
+ * Everything that an uninstall has to leave as it was: kind, mode, owner, link target, number of hard links, ACL, extended
+ * attributes and digest of all below /etc, and what lies in our own folders. Settings and wishes are the admin's, who may
+ * change them at any time.
  */
 export const census = async (node: TestNode): Promise<string> => {
   const script = `
-find /etc /opt /usr/local /var/lib/rcm-node -xdev -path /etc/rcm-node -prune -o -printf '%y %m %U:%G %p %l\\n' 2>/dev/null | sort -k4
+find /etc /opt /usr/local /var/lib/rcm-node -xdev -path /etc/rcm-node -prune -o \\( -type f -printf '%y %m %U:%G %p %n\\n' -o -printf '%y %m %U:%G %p %l\\n' \\) 2>/dev/null | sort -k4
 find /etc -xdev -path /etc/rcm-node -prune -o -type f -print0 | sort -z | xargs -0 sha256sum`;
-  return node.run(['sh', '-c', script]);
+  // By this machine's tools, a line for each file that has any: a node has no tools for them.
+  const attributes = `
+find etc -xdev -path etc/rcm-node -prune -o ! -type l -print0 | sort -z | xargs -0 sh -c '
+  getfacl --numeric --skip-base "$@"
+  getfattr --dump --match=- "$@"' sh | awk 'BEGIN { RS = "" } { gsub("\\n", " "); sub("# file: ", "attributes of /"); print }'`;
+  return `${await node.run(['sh', '-c', script])}${await run(['sh', '-c', attributes], { cwd: node.hostPath('/') })}`;
 };
 
 /** Lines of one census that the other lacks, for a message that says what is wrong. */
