@@ -82,7 +82,7 @@ export const codes = {
   'hard-linked': row('changed', 'Give this name a file of its own, or remove the other names of the file.'),
   'attribute-lost': row(
     'changed',
-    'Nothing was written. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
+    'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
   ),
   'changed-meanwhile': row('soon', 'Someone else wrote the file at the same moment; it is looked at again.'),
   'no-runtime': row(
