@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { nextTick } from '../daemon/decide/cadence.ts';
+import { makeFiles } from '../daemon/host/files.ts';
 import { type Host, makeHost } from '../daemon/host/host.ts';
 import type { FileFact } from '../daemon/model/observed.ts';
 import { defaultSettings } from '../daemon/model/settings.ts';
@@ -31,11 +32,15 @@ const memoryHost = (log: Host['log']): Host => {
     const digest = createHash('sha256').update(text).digest('hex');
     return { kind: 'regular', real: path, text, digest, mode: 0o600, uid: 0, gid: 0 };
   };
+  // Its kubeconfig is a file of this machine, in a folder for all.
+  const { look: lookAtDisk } = makeFiles('/');
   return {
     ...host,
     files: {
       ...host.files,
       look,
+      trust: async () => undefined,
+      lookTrusted: async (path) => (texts.has(path) ? look(path) : lookAtDisk(path)),
       names: async () => null,
       isFolder: async () => true,
       put: async (path, text) => void texts.set(path, text),

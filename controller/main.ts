@@ -1,6 +1,7 @@
 /** `rcm-node controller`: what the Deployment runs. */
 import { hostname } from 'node:os';
 import { realClock } from '../daemon/host/host.ts';
+import { asGiven } from '../daemon/host/credential-files.ts';
 import { inClusterCredentials } from '../daemon/host/in-cluster.ts';
 import { kubeconfigCredentials } from '../daemon/host/kubeconfig.ts';
 import { makeLog } from '../daemon/host/log.ts';
@@ -30,7 +31,7 @@ export const controller = async (
   const credentials =
     kubeconfig === undefined
       ? inClusterCredentials(process.env, realClock)
-      : kubeconfigCredentials(kubeconfig, makeTools(), realClock);
+      : kubeconfigCredentials(kubeconfig, asGiven, makeTools(), realClock);
   // The first process of a container is not ended by a signal that it does not wait for.
   const ended = new Promise<void>((resolve) => given.onStop(resolve));
   const running = await startController({

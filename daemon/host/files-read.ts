@@ -12,9 +12,14 @@ import { resolveIn } from './libraries.ts';
 import { pieces } from './pieces.ts';
 import { placeIn } from './place.ts';
 import { errnoOf } from './sink.ts';
+import { isRoots, mustBeRoots, untrusted } from './trusted.ts';
 
 export type Reads = {
   look(path: string): Promise<FileFact>;
+  /** As `look`, for what decides what runs as root. Throws `untrusted` unless root alone can have written it. */
+  lookTrusted(path: string): Promise<FileFact>;
+  /** Throws `untrusted` unless root alone decides what is at `path` (trusted.ts). */
+  trust(path: string): Promise<void>;
   /** Names in a folder, sorted; `null` when there is no such folder. Throws `unreadable-source`. */
   names(path: string): Promise<readonly string[] | null>;
   isFolder(path: string): Promise<boolean>;
@@ -98,8 +103,18 @@ export const makeReads = (root: string): Reads => {
     }
   };
 
+  const trust = async (path: string): Promise<void> => mustBeRoots(root, path);
+
   return {
     look,
+    trust,
+    lookTrusted: async (path) => {
+      await trust(path);
+      const fact = await look(path);
+      // Owner and mode of the very file that was read.
+      if (fact.kind === 'regular' && !isRoots(root, fact)) throw untrusted(root, path, path, fact);
+      return fact;
+    },
     names: async (path) => {
       try {
         return (await readdir(real(path))).sort();

@@ -7,8 +7,9 @@ import type { Access, ExecPlugin } from '../model/kubeconfig.ts';
 import { Failure } from '../model/problem.ts';
 import type { Credentials } from './api-connection.ts';
 import type { Why } from './api-session.ts';
+import type { CredentialFiles } from './credential-files.ts';
 import type { Clock } from './host.ts';
-import type { Tools } from './tools.ts';
+import { searchPath, type Tools } from './tools.ts';
 
 type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
 
@@ -75,6 +76,7 @@ const answer = (plugin: ExecPlugin, stdout: string, now: number): Client => {
 };
 
 export const execCredentials = (
+  files: CredentialFiles,
   tools: Tools,
   clock: Clock,
 ): ((plugin: ExecPlugin, access: Access, ca: string | undefined, why: Why) => Promise<Client>) => {
@@ -85,7 +87,9 @@ export const execCredentials = (
     if (why !== 'refused' && client !== undefined && kept.key === key) {
       if (clock.now() < (client.readAgainAfter ?? 0)) return client;
     }
-    const result = await tools.run([plugin.command, ...plugin.args], {
+    const program = await files.program(plugin.command, plugin.env.PATH ?? searchPath());
+    if (program === undefined) throw failed(plugin, 'is in no folder of PATH');
+    const result = await tools.run([program, ...plugin.args], {
       deadlineMs,
       env: { HOME: '/root', ...plugin.env, KUBERNETES_EXEC_INFO: question(plugin, access, ca) },
     });

@@ -3,11 +3,11 @@
  * replacing a link, a token in a file is good for an hour, and a kubeconfig is written again when a node joins again.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { type Access, parseKubeconfig, type Source } from '../model/kubeconfig.ts';
 import { Failure } from '../model/problem.ts';
 import type { Credentials } from './api-connection.ts';
 import type { Why } from './api-session.ts';
+import { asGiven, type CredentialFiles } from './credential-files.ts';
 import type { Clock } from './host.ts';
 import { execCredentials } from './kubeconfig-exec.ts';
 import type { Tools } from './tools.ts';
@@ -17,29 +17,22 @@ const tokenFileMs = 60_000;
 /** Certificate and key may be two files, and one of them new already. */
 const mismatchMs = 200;
 
-const noIdentity = (message: string, file: string, cause?: unknown): Failure =>
-  new Failure({ code: 'no-identity', message, where: { file } }, cause);
+const noIdentity = (message: string, file: string): Failure =>
+  new Failure({ code: 'no-identity', message, where: { file } });
 
-const readText = async (path: string): Promise<string> => {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw noIdentity(`it cannot be read: ${code}`, path, error);
-  }
-};
+const contentOf = async (files: CredentialFiles, source: Source): Promise<string> =>
+  source.kind === 'inline' ? source.text : files.text(source.path);
 
-const contentOf = async (source: Source): Promise<string> =>
-  source.kind === 'inline' ? source.text : readText(source.path);
+type Pair = { readonly cert: string; readonly key: string };
 
-const pair = async (cert: Source, key: Source): Promise<{ cert: string; key: string }> => {
+const pair = async (files: CredentialFiles, cert: Source, key: Source): Promise<Pair> => {
   // The kubelet keeps both in one file; read twice, they could be of two renewals.
-  const one = await contentOf(cert);
+  const one = await contentOf(files, cert);
   const same = cert.kind === 'file' && key.kind === 'file' && cert.path === key.path;
-  return { cert: one, key: same ? one : await contentOf(key) };
+  return { cert: one, key: same ? one : await contentOf(files, key) };
 };
 
-const belongTogether = ({ cert, key }: { cert: string; key: string }): boolean => {
+const belongTogether = ({ cert, key }: Pair): boolean => {
   try {
     return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
   } catch {
@@ -49,8 +42,8 @@ const belongTogether = ({ cert, key }: { cert: string; key: string }): boolean =
 
 const tokenPattern = /^[\x21-\x7e]+$/;
 
-const tokenOf = async (source: Source, file: string): Promise<string> => {
-  const token = (await contentOf(source)).trim();
+const tokenOf = async (files: CredentialFiles, source: Source, file: string): Promise<string> => {
+  const token = (await contentOf(files, source)).trim();
   const where = source.kind === 'file' ? source.path : file;
   if (!tokenPattern.test(token)) throw noIdentity('it holds no token', where);
   return token;
@@ -58,52 +51,61 @@ const tokenOf = async (source: Source, file: string): Promise<string> => {
 
 type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
 
-/** What `connectApi` asks for its credentials. Throws Failure `no-identity` or `bad-kubeconfig`. */
+/** What `connectApi` asks for its credentials. Throws Failure `no-identity`, `untrusted` or `bad-kubeconfig`. */
 export const kubeconfigCredentials = (
   file: string,
+  files: CredentialFiles,
   tools: Tools,
   clock: Clock,
 ): ((why: Why) => Promise<Credentials>) => {
-  const plugin = execCredentials(tools, clock);
+  const plugin = execCredentials(files, tools, clock);
 
   const clientOf = async (access: Access, ca: string | undefined, why: Why): Promise<Client> => {
     const { user } = access;
     if (user.kind === 'exec') return plugin(user.plugin, access, ca, why);
     if (user.kind === 'token') {
-      const token = await tokenOf(user.token, file);
+      const token = await tokenOf(files, user.token, file);
       const readAgainAfter = clock.now() + tokenFileMs;
       return { client: { kind: 'token', token }, ...(user.token.kind === 'file' ? { readAgainAfter } : {}) };
     }
-    const first = await pair(user.cert, user.key);
+    const first = await pair(files, user.cert, user.key);
     if (belongTogether(first)) return { client: { kind: 'certificate', ...first } };
     await clock.sleep(mismatchMs);
-    const second = await pair(user.cert, user.key);
+    const second = await pair(files, user.cert, user.key);
     if (belongTogether(second)) return { client: { kind: 'certificate', ...second } };
     const where = user.cert.kind === 'file' ? user.cert.path : file;
     throw noIdentity('client certificate and key are damaged, or do not belong together', where);
   };
 
   return async (why) => {
-    const access = parseKubeconfig(await readText(file), file);
-    const way = await wayOf(access);
+    const access = parseKubeconfig(await files.text(file), file);
+    const way = await wayOf(files, access);
     return { ...way, ...(await clientOf(access, way.ca, why)) };
   };
 };
 
 type Way = Omit<Credentials, 'client' | 'readAgainAfter'>;
 
-const wayOf = async ({ server, serverName, proxy, ca }: Omit<Access, 'user'>): Promise<Way> => ({
+const wayOf = async (
+  files: CredentialFiles,
+  { server, serverName, proxy, ca }: Omit<Access, 'user'>,
+): Promise<Way> => ({
   server,
   ...(serverName === undefined ? {} : { serverName }),
   ...(proxy === undefined ? {} : { proxy }),
-  ...(ca === undefined ? {} : { ca: await contentOf(ca) }),
+  ...(ca === undefined ? {} : { ca: await contentOf(files, ca) }),
 });
 
 /** The same way to the API server, under another identity: a token of our own, in a file that may be replaced at any time. */
 export const tokenCredentials =
-  (kubeconfig: string, token: () => Promise<string>, clock: Clock): (() => Promise<Credentials>) =>
+  (
+    kubeconfig: string,
+    files: CredentialFiles,
+    token: () => Promise<string>,
+    clock: Clock,
+  ): (() => Promise<Credentials>) =>
   async () => ({
-    ...(await wayOf(parseKubeconfig(await readText(kubeconfig), kubeconfig))),
+    ...(await wayOf(files, parseKubeconfig(await files.text(kubeconfig), kubeconfig))),
     client: { kind: 'token', token: await token() },
     readAgainAfter: clock.now() + tokenFileMs,
   });
@@ -112,7 +114,7 @@ export const tokenCredentials =
 export const tokenFileCredentials =
   (way: Omit<Access, 'user'>, file: string, clock: Clock): (() => Promise<Credentials>) =>
   async () => ({
-    ...(await wayOf(way)),
-    client: { kind: 'token', token: await tokenOf({ kind: 'file', path: file }, file) },
+    ...(await wayOf(asGiven, way)),
+    client: { kind: 'token', token: await tokenOf(asGiven, { kind: 'file', path: file }, file) },
     readAgainAfter: clock.now() + tokenFileMs,
   });

@@ -1,13 +1,15 @@
 /**
  * Finds the kubeconfig of this node's kubelet: what the running one was started with, else what its distribution is
- * known to write. A program can call itself anything, and whoever answers as the API server can have this node run what
- * he likes; so a process counts as the kubelet only when it is root's and sees the same root folder as we do.
+ * known to write. The API server that a kubeconfig names can have this node run anything, and its exec plugin runs as
+ * root, so a process is the kubelet only where systemd says so (the main process of kubelet.service) or the kernel
+ * (kubelet-process.ts), never by what it says of itself.
  */
-import { access, readdir, readFile, readlink, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path/posix';
+import { access, readdir } from 'node:fs/promises';
+import { join } from 'node:path/posix';
 import { distros } from '../distros.ts';
 import type { UnitFacts } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';
+import { bornAt, doubtOf, isOfThisHost, kubeconfigOf, looksLikeKubelet } from './kubelet-process.ts';
 
 export type FoundKubeconfig = {
   /** As seen from inside of `root`. */
@@ -24,36 +26,6 @@ export type Looking = {
   readonly proc?: string | undefined;
 };
 
-/** The value of `--kubeconfig`, in both spellings; of several the last counts, as it does for the kubelet. */
-export const kubeconfigFlag = (argv: readonly string[]): string | undefined =>
-  argv
-    .map((word, at) => {
-      if (word === '--kubeconfig') return argv[at + 1];
-      return word.startsWith('--kubeconfig=') ? word.slice('--kubeconfig='.length) : undefined;
-    })
-    .findLast((value) => value !== undefined && value !== '');
-
-const argvOf = async (folder: string): Promise<readonly string[]> =>
-  (await readFile(join(folder, 'cmdline'), 'utf8').catch(() => '')).split('\0').slice(0, -1);
-
-const kubeconfigOf = async (folder: string): Promise<string | undefined> => {
-  const flag = kubeconfigFlag(await argvOf(folder));
-  return flag && resolve(await readlink(join(folder, 'cwd')).catch(() => '/'), flag);
-};
-
-const isKubelet = async (folder: string): Promise<boolean> => {
-  const [program = ''] = await argvOf(folder);
-  if (basename(program) === 'kubelet') return true;
-  return basename(await readlink(join(folder, 'exe')).catch(() => '')) === 'kubelet';
-};
-
-const isOfThisHost = async (folder: string, root: string): Promise<boolean> => {
-  const status = await readFile(join(folder, 'status'), 'utf8').catch(() => '');
-  if (!/^Uid:\s+0\s+0\s/m.test(status)) return false;
-  const [own, its] = await Promise.all([stat(root), stat(join(folder, 'root', '.')).catch(() => undefined)]);
-  return its !== undefined && own.dev === its.dev && own.ino === its.ino;
-};
-
 const several = (what: string, paths: readonly string[]): Failure =>
   new Failure({
     code: 'no-identity',
@@ -61,29 +33,50 @@ const several = (what: string, paths: readonly string[]): Failure =>
     hint: 'Say which one is meant: cluster.kubeconfig in /etc/rcm-node/config.toml.',
   });
 
-const fromUnit = async ({ systemd, proc }: Looking): Promise<FoundKubeconfig | undefined> => {
+const fromUnit = async ({ root, systemd, proc }: Looking): Promise<FoundKubeconfig | undefined> => {
   if (systemd === undefined || proc === undefined) return undefined;
   // A systemd that cannot be asked is reported where it is needed; the process can be found without it.
-  const pid = await systemd.unit('kubelet.service').then(
-    ({ mainPid }) => mainPid,
-    () => 0,
-  );
-  const path = pid === 0 ? undefined : await kubeconfigOf(join(proc, String(pid)));
-  return path === undefined ? undefined : { path, by: 'the command line of kubelet.service' };
+  const ask = (): Promise<number> =>
+    systemd.unit('kubelet.service').then(
+      ({ mainPid }) => mainPid,
+      () => 0,
+    );
+  const pid = await ask();
+  const folder = join(proc, String(pid));
+  if (pid === 0 || !(await isOfThisHost(folder, root))) return undefined;
+  const path = await kubeconfigOf(folder);
+  // Once it has ended, its number is another process's. systemd is the one that hears of the end before that.
+  if (path === undefined || (await ask()) !== pid) return undefined;
+  return { path, by: 'the command line of kubelet.service' };
 };
 
-const fromProcesses = async ({ root, proc }: Looking): Promise<FoundKubeconfig | undefined> => {
-  if (proc === undefined) return undefined;
+type Processes = {
+  readonly found: FoundKubeconfig | undefined;
+  /** Sentences about those that look like the kubelet, and are not believed. */
+  readonly refused: readonly string[];
+};
+
+const fromProcesses = async (root: string, proc: string): Promise<Processes> => {
   const found = new Set<string>();
-  for (const pid of (await readdir(proc)).filter((name) => /^[0-9]+$/.test(name))) {
+  const refused: string[] = [];
+  const numbers = (await readdir(proc)).filter((name) => /^[0-9]+$/.test(name));
+  for (const pid of numbers) {
     const folder = join(proc, pid);
-    if (!(await isKubelet(folder)) || !(await isOfThisHost(folder, root))) continue;
-    const path = await kubeconfigOf(folder);
-    if (path !== undefined) found.add(path);
+    if (!(await looksLikeKubelet(folder, root))) continue;
+    const born = await bornAt(folder);
+    const path = (await isOfThisHost(folder, root)) ? await kubeconfigOf(folder) : undefined;
+    const doubt = await doubtOf(folder, root);
+    // All that was read is of one process only if none took over its number meanwhile.
+    if (path === undefined || born !== (await bornAt(folder))) continue;
+    if (doubt === undefined) found.add(path);
+    else refused.push(`process ${pid} calls itself kubelet and is not believed: ${doubt}`);
   }
   const [path, ...others] = found;
   if (others.length > 0) throw several('several kubelets run here', [...found]);
-  return path === undefined ? undefined : { path, by: 'the command line of the kubelet that runs' };
+  return {
+    found: path === undefined ? undefined : { path, by: 'the command line of the kubelet that runs' },
+    refused,
+  };
 };
 
 const fromDistros = async ({ root }: Looking): Promise<FoundKubeconfig | undefined> => {
@@ -106,8 +99,23 @@ const fromDistros = async ({ root }: Looking): Promise<FoundKubeconfig | undefin
   return found[0];
 };
 
-/** Undefined when this host has no kubelet. Throws Failure `no-identity` when it is not clear which one is meant. */
+/**
+ * Undefined when this host has no kubelet. Throws Failure `no-identity` when it is not clear which one is meant, and
+ * where all that looks like one is a process that is not believed.
+ */
 export const findKubeconfig = async (given: Looking): Promise<FoundKubeconfig | undefined> => {
   const looking = { ...given, proc: 'proc' in given ? given.proc : '/proc' };
-  return (await fromUnit(looking)) ?? (await fromProcesses(looking)) ?? (await fromDistros(looking));
+  const unit = await fromUnit(looking);
+  if (unit !== undefined) return unit;
+  const { found, refused } = looking.proc
+    ? await fromProcesses(looking.root, looking.proc)
+    : { found: undefined, refused: [] };
+  const known = found ?? (await fromDistros(looking));
+  if (known === undefined && refused.length > 0)
+    throw new Failure({
+      code: 'no-identity',
+      message: `no kubelet runs here; ${refused.slice(0, 3).join('; ')}`,
+      hint: 'If it is the kubelet, name its kubeconfig as cluster.kubeconfig in /etc/rcm-node/config.toml; else find out who started it.',
+    });
+  return known;
 };

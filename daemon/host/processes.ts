@@ -1,8 +1,13 @@
 /**
- * Which files below a folder do running processes have mapped? `/proc/PID/maps` names programs and libraries alike; it
- * needs CAP_SYS_PTRACE for processes with more capabilities than ours (proc(5), "Ptrace access mode").
+ * What running processes tell of files: which ones of a folder they have mapped, and how the program of one is run again.
+ * `/proc/PID/maps` and `/proc/PID/exe` need CAP_SYS_PTRACE for processes with more capabilities than ours (proc(5),
+ * "Ptrace access mode").
  */
-import { readdir, readFile, realpath } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path/posix';
+import { cgroupOf, isContainer } from './cgroup.ts';
+import type { Files } from './files.ts';
+import { isRoots, untrusted } from './trusted.ts';
 
 const isGone = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
@@ -10,20 +15,25 @@ const isGone = (error: unknown): boolean =>
 /**
  * Files below `folder` (which ends in "/"), each once, as the kernel spells them: all symbolic links followed.
  * `complete: false` when a process would not tell.
+ *
+ * Every user can map our files, or files that lie elsewhere under a name that ends as ours. That must not keep a version
+ * for ever, so what an ordinary user started does not count: only processes of root, and those of containers.
  */
 export const mappedFiles = async (
   folder: string,
+  proc = '/proc',
 ): Promise<{ readonly files: readonly string[]; readonly complete: boolean }> => {
   // /opt is a link on ostree systems; without this nothing would ever seem to be in use there.
   const real = await realpath(folder).catch((error: unknown) => (isGone(error) ? undefined : null));
   const prefix = `${real ?? folder.replace(/\/$/, '')}/`;
   const files = new Set<string>();
   let complete = real !== null;
-  for (const pid of (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))) {
+  for (const pid of (await readdir(proc)).filter((name) => /^[0-9]+$/.test(name))) {
     try {
-      for (const line of (await readFile(`/proc/${pid}/maps`, 'utf8')).split('\n')) {
-        const at = line.indexOf(prefix);
-        if (at >= 0) files.add(line.slice(at).replace(/ \(deleted\)$/, ''));
+      if (!(await counts(proc, pid))) continue;
+      for (const line of (await readFile(join(proc, pid, 'maps'), 'utf8')).split('\n')) {
+        const path = pathIn(line);
+        if (path?.startsWith(prefix)) files.add(path);
       }
     } catch (error) {
       // Gone in the meantime holds nothing. Whatever else it is, refused or out of files and memory, we do not know.
@@ -31,4 +41,39 @@ export const mappedFiles = async (
     }
   }
   return { files: [...files], complete };
+};
+
+/** Of the ids the real one: a setuid program that a user started is still the user's. */
+const counts = async (proc: string, pid: string): Promise<boolean> => {
+  const uid = /^Uid:\s+(\d+)/m.exec(await readFile(join(proc, pid, 'status'), 'utf8'))?.[1];
+  if (uid === '0' || Number(uid) === process.geteuid?.()) return true;
+  return isContainer(await cgroupOf(proc, pid));
+};
+
+/** The sixth field is the path, up to the end of the line and with blanks in it (proc_pid_maps(5)). */
+const pathIn = (line: string): string | undefined =>
+  /^[0-9a-f]+-[0-9a-f]+ \S+ [0-9a-f]+ \S+ \d+ +(\/.*)$/.exec(line)?.[1]?.replace(/ \(deleted\)$/, '');
+
+/**
+ * By which path root runs the program of process `pid` once more; undefined where there is no such process. By its own
+ * path where only root can put another file there. Else through `/proc`, which leads to the very file that runs, also when
+ * it was replaced since; but the number may be another process's by the time that it is used, so that only a file that
+ * root alone can have written is run. Throws Failure `untrusted`.
+ */
+export const runningProgram = async (files: Files, pid: number): Promise<string | undefined> => {
+  const running = `/proc/${pid}/exe`;
+  const { target } = await files.linkAt(running);
+  if (target === null) return undefined;
+  const own = await stat(files.real(running)).catch(() => undefined);
+  if (own === undefined) return undefined;
+  const named = await stat(files.real(target)).catch(() => undefined);
+  if (named?.dev === own.dev && named.ino === own.ino) {
+    const safe = await files.trust(target).then(
+      () => true,
+      () => false,
+    );
+    if (safe) return target;
+  }
+  if (!isRoots('/', own)) throw untrusted('/', target, target, own);
+  return running;
 };

@@ -44,6 +44,9 @@ const TERM_GRACE_MS = 500;
 const PIPE_GRACE_MS = 250;
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** Where a program that is called by a bare name is looked for. */
+export const searchPath = (): string => process.env.PATH ?? DEFAULT_PATH;
+
 /** Signals the program and everything in its session; what is gone already is no error. */
 const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
   if (pid === undefined) return;
@@ -110,7 +113,7 @@ const run = async (argv: readonly [string, ...string[]], options: RunOptions): P
       detached: true,
       cleanup: false,
       extendEnv: false,
-      env: { PATH: process.env.PATH ?? DEFAULT_PATH, ...options.env },
+      env: { PATH: searchPath(), ...options.env },
       cwd: options.cwd ?? '/',
     }),
   );

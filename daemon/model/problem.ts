@@ -37,6 +37,10 @@ export const codes = {
     'soon',
     'Make the folder or file readable for root; until then the last known answer stays in force.',
   ),
+  untrusted: row(
+    'soon',
+    'Only root may own and write this file and every folder above it: chown root:root, chmod go-w.',
+  ),
   // artifacts
   'download-failed': row(
     'soon',

@@ -186,15 +186,15 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
     restore: async () => {
       if (state.restored) return undefined;
       state.restored = true;
-      const fact = await host.files.look(paths.cluster);
-      if (fact.kind !== 'regular') return undefined;
       try {
+        const fact = await host.files.lookTrusted(paths.cluster);
+        if (fact.kind !== 'regular') return undefined;
         state.answer = parseAnswer(fact.text, paths.cluster);
         // How long the type has been back is not known; where it still is away, the first look finds out.
         if (state.answer.away) state.back = clock.elapsed();
         return state.answer.turns;
       } catch {
-        // A damaged file is told by `gather`; the first answer writes it anew.
+        // A damaged file, or one of another user, is told by `gather`; the first answer writes it anew.
         return undefined;
       }
     },

@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { folderOf, paths } from '../decide/paths.ts';
 import type { DownloadOptions } from '../host/http.ts';
 import type { Host } from '../host/host.ts';
+import { mustBeRoots } from '../host/trusted.ts';
 import { binaryName, digestOf, type Handler, storeKey } from '../model/desired.ts';
 import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
@@ -58,6 +59,7 @@ export const fetchArtifact = async (
     },
   };
   const location = url.startsWith('file:') ? pathToFileURL(host.files.real(fileURLToPath(url))).href : url;
+  await trustSources(host, settings, { url, location }, sha256);
   const result = await host.download(
     location,
     sha256,
@@ -65,6 +67,25 @@ export const fetchArtifact = async (
     options,
   );
   return result.sha256;
+};
+
+/**
+ * Who can write the CA's file decides which servers are believed; and where no digest is given, who can write the file
+ * that comes decides what root runs. Mirrors and the CA are paths of this machine, not of the root that is worked on.
+ */
+const trustSources = async (
+  host: Host,
+  { extraCa, mirrors }: Settings,
+  { url, location }: { readonly url: string; readonly location: string },
+  sha256: string | undefined,
+): Promise<void> => {
+  if (extraCa !== undefined) mustBeRoots('/', extraCa);
+  if (sha256 !== undefined) return;
+  const { placesFor } = await import('../host/http.ts');
+  for (const place of placesFor(location, mirrors).filter((one) => one.startsWith('file:'))) {
+    if (place === location) await host.files.trust(fileURLToPath(url));
+    else mustBeRoots('/', fileURLToPath(place));
+  }
 };
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

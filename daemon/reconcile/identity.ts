@@ -27,12 +27,14 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
   if (kubeconfig === undefined) return undefined;
   const { connectApi } = await import('../host/api.ts');
   const { kubeconfigCredentials, tokenCredentials } = await import('../host/kubeconfig.ts');
+  const { rootsAlone } = await import('../host/credential-files.ts');
   const { whoAmI } = await import('../host/review.ts');
   const mode = settings.identity;
+  const files = rootsAlone(host.files);
   const credentials =
     mode === 'kubelet'
-      ? kubeconfigCredentials(kubeconfig, host.tools, host.clock)
-      : tokenCredentials(kubeconfig, () => readToken(host), host.clock);
+      ? kubeconfigCredentials(kubeconfig, files, host.tools, host.clock)
+      : tokenCredentials(kubeconfig, files, () => readToken(host), host.clock);
   const state = { failure: '' };
   return {
     mode,
@@ -68,7 +70,7 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
 
 /** Throws `no-identity` for a token that is not there, or that no API server would take any more. */
 const readToken = async (host: Host): Promise<string> => {
-  const fact = await host.files.look(paths.token);
+  const fact = await host.files.lookTrusted(paths.token);
   if (fact.kind !== 'regular')
     throw new Failure({
       code: 'no-identity',
@@ -89,7 +91,7 @@ const readToken = async (host: Host): Promise<string> => {
 };
 
 const renewToken = async (host: Host, api: Api): Promise<void> => {
-  const fact = await host.files.look(paths.token);
+  const fact = await host.files.lookTrusted(paths.token);
   if (fact.kind !== 'regular') return;
   const facts = tokenFacts(fact.text.trim());
   const due = renewAt(facts);

@@ -8,7 +8,7 @@ export type Loaded = { readonly settings: Settings; readonly problem: Problem | 
 
 export const loadSettings = async (host: Host, last: Settings = defaultSettings): Promise<Loaded> => {
   try {
-    const fact = await host.files.look(paths.settings);
+    const fact = await host.files.lookTrusted(paths.settings);
     if (fact.kind === 'absent') return { settings: defaultSettings, problem: undefined };
     if (fact.kind !== 'regular')
       throw new Failure({

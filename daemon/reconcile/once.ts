@@ -86,6 +86,8 @@ export const consider = async (
 
 /** Holds the lock for its whole length; throws `locked` when another one works on this host. */
 export const once = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked> => {
+  // Where another user can write, what we put would not be what is found there, and might not land there.
+  for (const folder of [paths.home, paths.state, paths.run]) await host.files.trust(folder);
   if (!(await host.files.isFolder(paths.run))) await host.files.makeFolder(paths.run);
   const lock = await host.lock(host.files.real(paths.lock), { waitMs: 60_000 });
   try {

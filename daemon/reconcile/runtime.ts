@@ -1,5 +1,6 @@
 /** The container runtime that is really running: binary, configuration and socket come from its unit, not from a guess. */
 import type { Host } from '../host/host.ts';
+import { runningProgram } from '../host/processes.ts';
 import type { CriFact, Observed, UnitFacts } from '../model/observed.ts';
 import { problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
@@ -16,11 +17,16 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
     return { name: 'none', problem: problemOf(error) };
   }
   if (unit?.load === 'not-found') return none(`there is no unit ${settings.unit}`);
-  const binary = await findBinary(host, unit);
+  let binary: string | undefined;
+  let configPath: string;
+  try {
+    binary = await findBinary(host, unit);
+    configPath = configArgument(unit?.execStart ?? []) ?? (await variable(host, unit)) ?? defaults.configPath;
+  } catch (error) {
+    return { name: 'none', problem: problemOf(error) };
+  }
   if (binary === undefined)
     return none(`containerd is not installed${host.root === '/' ? '' : ` below ${host.root}`}`);
-  const configPath =
-    configArgument(unit?.execStart ?? []) ?? (await variable(host, unit)) ?? defaults.configPath;
   const tree = await readTree(host.files, configPath);
   const socket = socketOf(tree);
   const cri = host.systemd
@@ -35,21 +41,22 @@ const none = (message: string): Observed['runtime'] => ({
   problem: { code: 'no-runtime', message },
 });
 
-/** `/proc/PID/exe` still is the running program when the file was replaced since. */
+/** What root runs already, or what systemd would start: another user's file must not be run as root because of us. */
 const findBinary = async (host: Host, unit: UnitFacts | undefined): Promise<string | undefined> => {
-  if (unit && unit.mainPid > 0) {
-    const running = `/proc/${unit.mainPid}/exe`;
-    if ((await host.files.linkAt(running)).target !== null) return running;
+  const running = unit && unit.mainPid > 0 ? await runningProgram(host.files, unit.mainPid) : undefined;
+  if (running !== undefined) return running;
+  for (const path of [unit?.execStart[0], ...defaults.binaries]) {
+    if (!path || !(await host.files.stat(path))) continue;
+    await host.files.trust(path);
+    return path;
   }
-  for (const path of [unit?.execStart[0], ...defaults.binaries])
-    if (path && (await host.files.stat(path))) return path;
   return undefined;
 };
 
 const variable = async (host: Host, unit: UnitFacts | undefined): Promise<string | undefined> => {
   const rows = [...(unit?.environment ?? [])];
   for (const file of unit?.environmentFiles ?? []) {
-    const fact = await host.files.look(file.replace(/^-/, ''));
+    const fact = await host.files.lookTrusted(file.replace(/^-/, ''));
     if (fact.kind === 'regular')
       rows.push(
         ...fact.text.split('\n').map((row) => row.trim().replace(/^([A-Z_]+)=["'](.*)["']$/, '$1=$2')),

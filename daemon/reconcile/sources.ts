@@ -7,6 +7,7 @@ import type { Host } from '../host/host.ts';
 import { type Answer, isHalted, parseAnswer, type ShimObject } from '../model/cluster.ts';
 import type { Desired, Handler } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
+import type { FileFact } from '../model/observed.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import { parseShim } from '../model/shim.ts';
 import type { Policy } from '../model/shim-artifact.ts';
@@ -66,6 +67,7 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
   const kept = keep('local', installed);
   let names: readonly string[] | null;
   try {
+    await host.files.trust(paths.shims);
     names = await host.files.names(paths.shims);
   } catch (error) {
     return { claims: kept, problems: [problemOf(error)], lost: [paths.shims] };
@@ -86,7 +88,7 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
   for (const name of names.filter((one) => one.endsWith('.toml') && !one.startsWith('.'))) {
     const file = `${paths.shims}/${name}`;
     try {
-      const fact = await host.files.look(file);
+      const fact = await host.files.lookTrusted(file);
       if (fact.kind !== 'regular')
         throw new Failure({
           code: 'unreadable-source',
@@ -113,7 +115,12 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
 const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
   const kept = keep('cluster', installed);
   const lose = (problem: Problem): Said => ({ claims: kept, problems: [problem], lost: [paths.cluster] });
-  const fact = await host.files.look(paths.cluster);
+  let fact: FileFact;
+  try {
+    fact = await host.files.lookTrusted(paths.cluster);
+  } catch (error) {
+    return lose(problemOf(error));
+  }
   if (fact.kind === 'absent') {
     if (installed.length === 0) return { claims: [], problems: [], lost: [] };
     return lose({

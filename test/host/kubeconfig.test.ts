@@ -2,6 +2,7 @@ import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { connectApi } from '../../daemon/host/api.ts';
+import { asGiven } from '../../daemon/host/credential-files.ts';
 import { type Clock, realClock } from '../../daemon/host/host.ts';
 import { kubeconfigCredentials } from '../../daemon/host/kubeconfig.ts';
 import { makeTools, type Tools } from '../../daemon/host/tools.ts';
@@ -50,7 +51,7 @@ t.test(
     const user = { 'client-certificate': 'current.pem', 'client-key': 'current.pem' };
     writeFileSync(join(folder, 'ca.crt'), authority!.ca);
     const file = write(folder, user, { server: server.url, 'certificate-authority': 'ca.crt' });
-    const api = connectApi(kubeconfigCredentials(file, tools, realClock), realClock);
+    const api = connectApi(kubeconfigCredentials(file, asGiven, tools, realClock), realClock);
     t.teardown(api.close);
     await api.request('GET', '/');
     put('2.pem', 'two');
@@ -81,7 +82,7 @@ t.test(
     const user = { 'client-certificate': 'x.pem', 'client-key': 'x.pem' };
     const ca = { 'certificate-authority-data': Buffer.from(authority!.ca).toString('base64') };
     const file = write(folder, user, { server: server.url, ...ca });
-    const api = connectApi(kubeconfigCredentials(file, tools, realClock), realClock);
+    const api = connectApi(kubeconfigCredentials(file, asGiven, tools, realClock), realClock);
     t.teardown(api.close);
     t.same(await api.request('GET', '/'), {});
     t.equal(server.connections, 2);
@@ -99,14 +100,22 @@ t.test(
     const file = write(folder, { 'client-certificate': 'cert', 'client-key': 'key' });
     const where = { file: join(folder, 'cert') };
     const still: Clock = { ...realClock, sleep: async () => {} };
-    await fails(t, kubeconfigCredentials(file, tools, still)('first'), { code: 'no-identity', where });
+    await fails(t, kubeconfigCredentials(file, asGiven, tools, still)('first'), {
+      code: 'no-identity',
+      where,
+    });
     const meanwhile: Clock = {
       ...realClock,
       sleep: async () => writeFileSync(join(folder, 'cert'), two.cert),
     };
-    t.match(await kubeconfigCredentials(file, tools, meanwhile)('first'), { client: { cert: two.cert } });
+    t.match(await kubeconfigCredentials(file, asGiven, tools, meanwhile)('first'), {
+      client: { cert: two.cert },
+    });
     writeFileSync(join(folder, 'key'), 'junk');
-    await fails(t, kubeconfigCredentials(file, tools, still)('first'), { code: 'no-identity', where });
+    await fails(t, kubeconfigCredentials(file, asGiven, tools, still)('first'), {
+      code: 'no-identity',
+      where,
+    });
   },
 );
 
@@ -114,7 +123,7 @@ t.test('a file that cannot be read is named', async (t) => {
   const folder = t.testdir({});
   const missing = join(folder, 'none');
   const code = 'no-identity';
-  const ask = (file: string) => kubeconfigCredentials(file, tools, realClock)('first');
+  const ask = (file: string) => kubeconfigCredentials(file, asGiven, tools, realClock)('first');
   await fails(t, ask(missing), { code, message: /ENOENT/, where: { file: missing } });
   await fails(t, ask(write(folder, { tokenFile: 'none' })), { code, where: { file: missing } });
   await fails(t, ask(write(folder, { token: 'x' }, { 'certificate-authority': 'none' })), {
@@ -129,6 +138,7 @@ t.test('a token file is read again after a minute', async (t) => {
   const clock: Clock = { ...realClock, now: () => 1000 };
   const credentials = await kubeconfigCredentials(
     write(folder, { tokenFile: 'token' }),
+    asGiven,
     tools,
     clock,
   )('first');
@@ -169,7 +179,7 @@ t.test('a plugin is asked as the kubelet asks it, and again shortly before its a
     `printf '%s' "$1|$X|$KUBERNETES_EXEC_INFO" > "$0.in"; ${says({ token: 'abc', expirationTimestamp: '2027-01-15T09:00:00Z' })}`,
   );
   const clock = at(start);
-  const ask = kubeconfigCredentials(given.file, tools, clock);
+  const ask = kubeconfigCredentials(given.file, asGiven, tools, clock);
   t.match(await ask('first'), {
     server: 'https://127.0.0.1:1',
     client: { kind: 'token', token: 'abc' },
@@ -193,7 +203,7 @@ t.test('a plugin is asked as the kubelet asks it, and again shortly before its a
 t.test('an answer without an end is asked for again after a while, and after a refusal', async (t) => {
   const given = plugin(t, says({ token: 'abc' }));
   const clock = at(1_800_000_000_000);
-  const ask = kubeconfigCredentials(given.file, tools, clock);
+  const ask = kubeconfigCredentials(given.file, asGiven, tools, clock);
   await ask('first');
   await ask('reconnect');
   t.equal(given.runs(), 1);
@@ -206,7 +216,7 @@ t.test('an answer without an end is asked for again after a while, and after a r
 
 t.test('a plugin may give a certificate', async (t) => {
   const given = plugin(t, says({ clientCertificateData: 'C', clientKeyData: 'K', token: 'abc' }));
-  t.match(await kubeconfigCredentials(given.file, tools, realClock)('first'), {
+  t.match(await kubeconfigCredentials(given.file, asGiven, tools, realClock)('first'), {
     client: { kind: 'certificate', cert: 'C', key: 'K' },
   });
 });
@@ -224,7 +234,7 @@ t.test('a plugin that fails, hangs or answers nonsense is named, and what it sai
   ];
   for (const [script, message] of cases) {
     const { file } = plugin(t, script);
-    const error = await fails(t, kubeconfigCredentials(file, tools, realClock)('first'), {
+    const error = await fails(t, kubeconfigCredentials(file, asGiven, tools, realClock)('first'), {
       code: 'no-identity',
       message,
     });
@@ -232,11 +242,11 @@ t.test('a plugin that fails, hangs or answers nonsense is named, and what it sai
   }
   const hangs = plugin(t, `${secret}; sleep 1000`);
   const impatient: Tools = { run: (argv, options) => tools.run(argv, { ...options, deadlineMs: 200 }) };
-  await fails(t, kubeconfigCredentials(hangs.file, impatient, realClock)('first'), {
+  await fails(t, kubeconfigCredentials(hangs.file, asGiven, impatient, realClock)('first'), {
     message: /did not answer within/,
   });
   rmSync(join(hangs.folder, 'plugin'));
-  await fails(t, kubeconfigCredentials(hangs.file, tools, realClock)('first'), {
+  await fails(t, kubeconfigCredentials(hangs.file, asGiven, tools, realClock)('first'), {
     message: /cannot be started: ENOENT/,
   });
 });

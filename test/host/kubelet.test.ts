@@ -1,30 +1,9 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import t, { type Test } from 'tap';
-import { findKubeconfig, kubeconfigFlag } from '../../daemon/host/kubelet.ts';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { findKubeconfig } from '../../daemon/host/kubelet.ts';
 import { Failure } from '../../daemon/model/problem.ts';
-
-type Process = { argv: readonly string[]; uid?: number; root?: string; cwd?: string; exe?: string };
-
-/** Folders that look like a host and its /proc. */
-const host = (t: Test, processes: Record<number, Process>, files: readonly string[] = []) => {
-  const folder = t.testdir({ root: {}, elsewhere: {}, proc: { version: 'Linux', 4000: {} } });
-  const root = join(folder, 'root');
-  for (const [pid, { argv, uid = 0, root: its = root, cwd = '/', exe }] of Object.entries(processes)) {
-    const at = join(folder, 'proc', pid);
-    mkdirSync(at);
-    writeFileSync(join(at, 'cmdline'), argv.map((word) => `${word}\0`).join(''));
-    writeFileSync(join(at, 'status'), `Name:\tx\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\nGid:\t0\n`);
-    symlinkSync(its, join(at, 'root'));
-    symlinkSync(cwd, join(at, 'cwd'));
-    if (exe !== undefined) symlinkSync(exe, join(at, 'exe'));
-  }
-  for (const file of files) {
-    mkdirSync(dirname(join(root, file)), { recursive: true });
-    writeFileSync(join(root, file), '');
-  }
-  return { root, proc: join(folder, 'proc'), elsewhere: join(folder, 'elsewhere') };
-};
+import { fakeProc as host } from './fake-proc.ts';
 
 const kubeadm = [
   '/usr/bin/kubelet',
@@ -32,17 +11,8 @@ const kubeadm = [
   '--kubeconfig=/etc/kubernetes/kubelet.conf',
 ];
 
-t.test('the flag is read in both spellings, and not taken for another', async (t) => {
-  t.equal(kubeconfigFlag(kubeadm), '/etc/kubernetes/kubelet.conf');
-  t.equal(kubeconfigFlag(['kubelet', '--kubeconfig', '/x', '--v=2']), '/x');
-  t.equal(kubeconfigFlag(['kubelet', '--kubeconfig=/x', '--kubeconfig=/y']), '/y');
-  t.equal(kubeconfigFlag(['kubelet', '--kubeconfig']), undefined);
-  t.equal(kubeconfigFlag(['kubelet', '--kubeconfig=']), undefined);
-  t.equal(kubeconfigFlag(['kubelet', '--bootstrap-kubeconfig=/x']), undefined);
-});
-
-t.test('the kubelet that runs is found, by its name or by its program', async (t) => {
-  const one = host(t, { 1: { argv: ['/sbin/init'] }, 70: { argv: kubeadm } });
+t.test('the kubelet that runs is found by its program', async (t) => {
+  const one = host(t, { 1: { argv: ['/sbin/init'], exe: '/sbin/init' }, 70: { argv: kubeadm } });
   t.match(await findKubeconfig(one), { path: '/etc/kubernetes/kubelet.conf', by: /command line/ });
   const renamed = host(t, { 70: { argv: ['node-agent', '--kubeconfig', '/x'], exe: '/opt/bin/kubelet' } });
   t.match(await findKubeconfig(renamed), { path: '/x' });
@@ -53,7 +23,10 @@ t.test('the kubelet that runs is found, by its name or by its program', async (t
 });
 
 t.test('the unit goes first, and its absence or a silent systemd is no obstacle', async (t) => {
-  const given = host(t, { 70: { argv: kubeadm }, 71: { argv: ['/wrapper', '--kubeconfig=/of/unit'] } });
+  const given = host(t, {
+    70: { argv: kubeadm },
+    71: { argv: ['/wrapper', '--kubeconfig=/of/unit'], exe: '/wrapper' },
+  });
   const systemd = (mainPid: number) => ({ unit: async () => ({ mainPid }) });
   t.match(await findKubeconfig({ ...given, systemd: systemd(71) }), {
     path: '/of/unit',
@@ -69,20 +42,55 @@ t.test('the unit goes first, and its absence or a silent systemd is no obstacle'
   t.match(await findKubeconfig({ ...given, systemd: silent }), { path: '/etc/kubernetes/kubelet.conf' });
 });
 
-t.test(
-  'a process that only calls itself kubelet, of another user or in a container, is not believed',
-  async (t) => {
-    const argv = ['kubelet', '--kubeconfig=/tmp/evil'];
-    t.equal(await findKubeconfig(host(t, { 70: { argv, uid: 1000 } })), undefined);
-    const elsewhere = t.testdir({ container: {} });
-    t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'container') } })), undefined);
-    t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'gone') } })), undefined);
-  },
-);
+t.test('the main process of the unit counts only while it is that', async (t) => {
+  const given = host(t, { 71: { argv: ['/wrapper', '--kubeconfig=/of/unit'], exe: '/wrapper' } });
+  const answers = [71, 0];
+  const dying = { unit: async () => ({ mainPid: answers.shift() ?? 0 }) };
+  t.equal(
+    await findKubeconfig({ ...given, systemd: dying }),
+    undefined,
+    'its number may be another’s by then',
+  );
+  const users = host(t, { 71: { argv: ['kubelet', '--kubeconfig=/x'], uids: '1000\t1000\t1000\t1000' } });
+  t.equal(await findKubeconfig({ ...users, systemd: { unit: async () => ({ mainPid: 71 }) } }), undefined);
+});
+
+t.test('a process that only looks like a kubelet is not believed, and said to be there', async (t) => {
+  const argv = ['kubelet', '-w', '--kubeconfig', '-h', '/home/mallory/evil'];
+  const given = host(t, { 70: { argv, exe: '/usr/bin/chfn', cwd: '/home/mallory' } });
+  t.match(await findKubeconfig(given).catch((error: unknown) => error), {
+    problem: {
+      code: 'no-identity',
+      message: /process 70 calls itself kubelet and is not believed: its program is \/usr\/bin\/chfn/,
+    },
+  });
+  const beside = host(t, { 70: { argv, exe: '/usr/bin/chfn' }, 71: { argv: kubeadm } });
+  t.match(await findKubeconfig(beside), { path: '/etc/kubernetes/kubelet.conf' }, 'nor is it an obstacle');
+  const file = '/var/lib/k0s/kubelet.conf';
+  t.match(await findKubeconfig(host(t, { 70: { argv, exe: '/usr/bin/chfn' } }, [file])), { path: file });
+});
+
+t.test('what others can change is not believed either', async (t) => {
+  const argv = ['kubelet', '--kubeconfig=/x'];
+  const given = host(t, { 70: { argv, exe: '/opt/bin/kubelet' } });
+  chmodSync(join(given.root, 'opt'), 0o777);
+  t.match(await findKubeconfig(given).catch((error: unknown) => error), {
+    problem: { message: /not believed: .*\/opt has mode 0777/ },
+  });
+});
+
+t.test('processes of other users and of containers are passed over', async (t) => {
+  const argv = ['kubelet', '--kubeconfig=/tmp/evil'];
+  t.equal(await findKubeconfig(host(t, { 70: { argv, uids: '1000\t1000\t1000\t1000' } })), undefined);
+  t.equal(await findKubeconfig(host(t, { 70: { argv, uids: '1000\t0\t0\t0' } })), undefined, 'setuid');
+  const elsewhere = t.testdir({ container: {} });
+  t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'container') } })), undefined);
+  t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'gone') } })), undefined);
+});
 
 t.test('where no kubelet runs on its own, the file that its distribution writes is taken', async (t) => {
   const k3s = '/var/lib/rancher/k3s/agent/kubelet.kubeconfig';
-  const given = host(t, { 70: { argv: ['/usr/local/bin/k3s', 'agent'] } }, [k3s]);
+  const given = host(t, { 70: { argv: ['/usr/local/bin/k3s', 'agent'], exe: '/usr/local/bin/k3s' } }, [k3s]);
   t.match(await findKubeconfig(given), { path: k3s, by: /^k3s: / });
   t.match(await findKubeconfig({ ...given, proc: undefined }), { path: k3s });
   const half = host(t, {}, ['/var/snap/microk8s/current/args/kubelet']);

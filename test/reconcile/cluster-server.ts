@@ -1,5 +1,5 @@
 /** Enough of an API server for one node, over TLS: lists, watches that are told of every change, merge patches, reviews. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -98,10 +98,12 @@ export const startServer = async (t: Test) => {
   };
   const server = await serveApi(t, authority, (asked, response) => void handle(asked, response));
   const { cert, key } = authority.sign('/CN=system:node:n');
-  const kubeconfig = join(folder, 'kubelet.conf');
+  const root = join(folder, 'root');
+  const kubeconfig = '/etc/kubernetes/kubelet.conf';
+  mkdirSync(join(root, 'etc/kubernetes'), { recursive: true });
   const data = (text: string): string => Buffer.from(text).toString('base64');
   writeFileSync(
-    kubeconfig,
+    join(root, kubeconfig),
     JSON.stringify({
       apiVersion: 'v1',
       kind: 'Config',
@@ -113,7 +115,7 @@ export const startServer = async (t: Test) => {
       users: [{ name: 'u', user: { 'client-certificate-data': data(cert), 'client-key-data': data(key) } }],
     }),
   );
-  return { world, tell, server, kubeconfig, root: join(folder, 'root') };
+  return { world, tell, server, kubeconfig, root };
 };
 
 export const until = async (what: () => boolean): Promise<void> => {

@@ -47,7 +47,8 @@ const start = async (t: Test) => {
       return [];
     }
   };
-  return { ...given, host, time, cluster, settings, asked, isWritten, woken, lines };
+  const kubeconfig = join(given.root, given.kubeconfig);
+  return { ...given, kubeconfig, host, time, cluster, settings, asked, isWritten, woken, lines };
 };
 
 t.test(

@@ -78,7 +78,7 @@ t.test(
   async (t) => {
     const { kubeconfig, root } = await startServer(t);
     const { host } = hostOf(root);
-    writeFileSync(kubeconfig, 'users: {');
+    writeFileSync(join(root, kubeconfig), 'users: {');
     const cluster = { identity: 'kubelet', kubeconfig, legacyLabels: false, spread: 0 } as const;
     t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [
       { what: 'cluster', verdict: 'bad', says: /kubelet\.conf/, hint: /kubeconfig/ },

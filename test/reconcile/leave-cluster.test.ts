@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import t from 'tap';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import { leaveCluster } from '../../daemon/reconcile/leave-cluster.ts';
@@ -27,7 +26,7 @@ t.test('what cannot be taken off is named, with the reason', needsOpenssl, async
   t.match(await leaveCluster(host, { ...defaultSettings.cluster, kubeconfig }), [
     { path: 'Node n', why: /could not be removed: .*403/ },
   ]);
-  const nowhere = { ...defaultSettings.cluster, kubeconfig: join(root, 'none.conf') };
+  const nowhere = { ...defaultSettings.cluster, kubeconfig: '/none.conf' };
   t.match(await leaveCluster(host, nowhere), [{ path: 'Node', why: /none\.conf/ }]);
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { defaultSettings } from '../../daemon/model/settings.ts';
@@ -39,4 +39,16 @@ t.test('a file that broke leaves the last good settings in force, and is told', 
     settings: defaultSettings,
     problem: { code: 'bad-settings', message: 'it is a folder' },
   });
+});
+
+t.test('settings that others can write, or take away, do not count', async (t) => {
+  const root = t.testdir({ etc: { 'rcm-node': { 'config.toml': 'allowUnpinned = true' } } });
+  const { host } = bareRoot(root);
+  const last = { ...defaultSettings, allowedHosts: ['example.com'] };
+  chmodSync(join(root, file), 0o664);
+  const problem = { code: 'untrusted', where: { file } };
+  t.match(await loadSettings(host, last), { settings: last, problem });
+  rmSync(join(root, file));
+  chmodSync(join(root, 'etc/rcm-node'), 0o777);
+  t.match(await loadSettings(host, last), { settings: last, problem });
 });

@@ -5,6 +5,7 @@ import {
   chownSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -132,12 +133,21 @@ const addPrograms = (root: string): void => {
 
 export const casesFolder = join(import.meta.dirname, '..', 'cases');
 
+/** git leaves it to the umask of who checks out whether a group can write. */
+const closeToOthers = (root: string): void => {
+  for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    const facts = lstatSync(join(root, name));
+    if (!facts.isSymbolicLink()) chmodSync(join(root, name), facts.mode & 0o7755);
+  }
+};
+
 /** A case of test/cases, copied and running. */
 export const openCase = (t: Test, name: string): Node => {
   const root = makeRoot(t);
   const folder = join(casesFolder, name);
   const meta = parse(readFileSync(join(folder, 'case.toml'), 'utf8')) as unknown as Meta;
   cpSync(join(folder, 'host'), root, { recursive: true, verbatimSymlinks: true });
+  closeToOthers(root);
   for (const path of meta.folders ?? []) mkdirSync(join(root, path), { recursive: true });
   for (const [path, [uid, gid]] of Object.entries(meta.owners ?? {}))
     if (process.getuid?.() === 0) chownSync(join(root, path), uid, gid);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -743,3 +743,16 @@ t.test(
     t.same((await node.plan()).desired.handlers, []);
   },
 );
+
+t.test('in folders of ours that others can write nothing is done, and what is served stays', async (t) => {
+  const node = await serving(t);
+  wish(node, 'wws');
+  for (const path of ['/opt', '/opt/rcm-node', '/var/lib/rcm-node', '/run/rcm-node']) {
+    chmodSync(join(node.root, path), 0o777);
+    t.match(await node.once().catch(problemIn), { code: 'untrusted', message: /has mode 0777/ }, path);
+    chmodSync(join(node.root, path), 0o755);
+  }
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+  await node.once();
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws']);
+});

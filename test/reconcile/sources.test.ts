@@ -126,6 +126,35 @@ t.test('a file that may not be read keeps its last answer', async (t) => {
   t.match(answer, { handlers: [{ name: 'spin' }], problems: [{ message: 'EACCES' }] });
 });
 
+t.test('a file that others can write keeps its last answer, and says how to mend it', async (t) => {
+  const ledger = serving(['a.toml', shim('spin')]);
+  const { host, root } = setUp(t, { 'a.toml': shim('evil'), 'b.toml': shim('wws') });
+  chmodSync(join(root, 'a.toml'), 0o666);
+  const { handlers, problems, lost } = await gather(host, policy, ledger);
+  t.same(
+    handlers.map((one) => one.name),
+    ['spin', 'wws'],
+  );
+  const file = `${folder}/a.toml`;
+  t.match(problems, [{ code: 'untrusted', message: /it has mode 0666/, where: { file } }]);
+  t.match(problems[0] && hintOf(problems[0]), `chmod go-w ${file}`);
+  t.same(lost, [file]);
+});
+
+t.test('a folder that others can write keeps all that is served', async (t) => {
+  const ledger = serving(['a.toml', shim('spin')]);
+  const { host, root } = setUp(t, { 'b.toml': shim('evil') });
+  chmodSync(root, 0o777);
+  t.match(await gather(host, policy, ledger), {
+    handlers: [{ name: 'spin' }],
+    problems: [{ code: 'untrusted', where: { file: folder } }],
+    lost: [folder],
+  });
+  rmSync(root, { recursive: true });
+  chmodSync(join(root, '..'), 0o775);
+  t.match((await gather(host, policy, ledger)).lost, [folder], 'also where it is gone');
+});
+
 t.test('of two claims on one handler the older file wins, and the other is told', async (t) => {
   const { host, root } = setUp(t, { 'a.toml': shim('spin', 'new'), 'b.toml': shim('spin', 'old') });
   utimesSync(join(root, 'b.toml'), 1000, 1000);
@@ -319,4 +348,14 @@ t.test('a Shim that the node cannot understand any more keeps what it gave', asy
   const desired = await gather(setUpCluster(t, {}, broken).host, policy, ledger);
   t.same(desired.handlers, [handler]);
   t.match(desired.problems, [{ code: 'bad-value', where: { file: 'shims.runtime.spinkube.dev/spin' } }]);
+});
+
+t.test('an answer of the cluster that others can write is not believed', async (t) => {
+  const { host, root } = setUpCluster(t, {}, resource('spin'));
+  chmodSync(join(root, stored), 0o646);
+  t.match(await gather(host, policy, emptyLedger), {
+    handlers: [],
+    problems: [{ code: 'untrusted', where: { file: stored } }],
+    lost: [stored],
+  });
 });

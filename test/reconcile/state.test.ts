@@ -109,3 +109,15 @@ t.test('a file that the system refuses to read now is not taken for a damaged on
   t.equal(refused, 'unreadable-source');
   t.same((await loadState(host)).ledger, ledger);
 });
+
+t.test('state that others can write is neither carried out nor set aside', async (t) => {
+  const { host, folder } = setUp(t, { 'journal.json': printState(journal) });
+  chmodSync(join(folder, 'journal.json'), 0o666);
+  t.equal(await code(loadState(host)), 'untrusted');
+  chmodSync(join(folder, 'journal.json'), 0o600);
+  chmodSync(folder, 0o770);
+  t.equal(await code(readState(host)), 'untrusted');
+  t.same(readdirSync(folder), ['journal.json']);
+  chmodSync(folder, 0o700);
+  t.equal(typeof (await loadState(host)).journal, 'object');
+});

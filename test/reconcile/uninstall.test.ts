@@ -1,4 +1,4 @@
-import { existsSync, linkSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../daemon/decide/paths.ts';
@@ -301,12 +301,13 @@ t.test('the budgets that slow down a loop do not hold back who takes it out', as
 });
 
 t.test('the marks on the own Node go too, and not with another root', needsOpenssl, async (t) => {
-  const { world, server, kubeconfig } = await startServer(t);
+  const { world, server, kubeconfig, root } = await startServer(t);
   const settings = { ...defaultSettings, cluster: { ...defaultSettings.cluster, kubeconfig } };
   world.node = {
     metadata: { name: 'n', labels: { 'shim.rcm.spinkube.dev/spin-v2': 'served', zone: 'a' } },
   };
   const node = openNode(makeRoot(t), { version: '2.1.4' });
+  node.write(kubeconfig, readFileSync(join(root, kubeconfig), 'utf8'));
   const { host } = node.fake;
   const image: Host = { ...host, systemd: undefined, tools: { run: chrootOf(node) } };
   t.ok((await uninstall(image, settings, { activate: false, force: false })).complete);
@@ -317,7 +318,7 @@ t.test('the marks on the own Node go too, and not with another root', needsOpens
 
 t.test('an API server that cannot be asked holds no uninstall back, and is named', async (t) => {
   const node = await serving(t);
-  const cluster = { ...defaultSettings.cluster, kubeconfig: join(node.root, 'none.conf') };
+  const cluster = { ...defaultSettings.cluster, kubeconfig: '/none.conf' };
   const options = { activate: true, force: false };
   const { complete, left } = await uninstall(node.fake.host, { ...defaultSettings, cluster }, options);
   t.ok(complete);

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { connectApi, type WatchEvent } from '../../daemon/host/api.ts';
 import { realClock } from '../../daemon/host/host.ts';
+import { asGiven } from '../../daemon/host/credential-files.ts';
 import { kubeconfigCredentials } from '../../daemon/host/kubeconfig.ts';
 import { type KubeObject, type Reflected, reflect } from '../../daemon/host/reflector.ts';
 import { mayI, whoAmI } from '../../daemon/host/review.ts';
@@ -38,7 +39,8 @@ await writeFile(
   kubeconfig,
   kubeletKubeconfig(cluster.server, cluster.authority.certificate, join(folder, 'current.pem')),
 );
-const connected = () => connectApi(kubeconfigCredentials(kubeconfig, makeTools(), realClock), realClock);
+const connected = () =>
+  connectApi(kubeconfigCredentials(kubeconfig, asGiven, makeTools(), realClock), realClock);
 const api = connected();
 t.teardown(() => api.close());
 
