@@ -21,14 +21,7 @@ export const startDelay = (spreadMs: number, random: number): number => Math.rou
  * else passes by itself.
  */
 export const paceOf = (code: Code): 'usual' | 'slow' =>
-  [
-    'api-forbidden',
-    'api-missing',
-    'api-invalid',
-    'bad-kubeconfig',
-    'no-identity',
-    'untrusted',
-  ].includes(code)
+  ['api-forbidden', 'api-missing', 'api-invalid', 'bad-kubeconfig', 'no-identity', 'untrusted'].includes(code)
     ? 'slow'
     : 'usual';
 

@@ -156,6 +156,7 @@ const store = (before: Observed): readonly Check[] =>
   );
 
 const writable = async (host: Host, path: string): Promise<readonly Check[]> => {
+  await host.files.trust(path);
   const exists = await host.files.isFolder(path);
   const probe = `${exists ? path : folderOf(path)}/.rcm-node-doctor`;
   await host.files.put(probe, '', 0o600);

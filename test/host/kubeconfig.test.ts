@@ -1,8 +1,8 @@
-import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { connectApi } from '../../daemon/host/api.ts';
-import { asGiven } from '../../daemon/host/credential-files.ts';
+import { asGiven, type CredentialFiles } from '../../daemon/host/credential-files.ts';
 import { type Clock, realClock } from '../../daemon/host/host.ts';
 import { kubeconfigCredentials } from '../../daemon/host/kubeconfig.ts';
 import { makeTools, type Tools } from '../../daemon/host/tools.ts';
@@ -248,5 +248,26 @@ t.test('a plugin that fails, hangs or answers nonsense is named, and what it sai
   rmSync(join(hangs.folder, 'plugin'));
   await fails(t, kubeconfigCredentials(hangs.file, asGiven, tools, realClock)('first'), {
     message: /cannot be started: ENOENT/,
+  });
+});
+
+t.test('a plugin that others can write is not run, nor one that is not there', async (t) => {
+  const given = plugin(t, says({ token: 'abc' }));
+  const refusing: CredentialFiles = {
+    ...asGiven,
+    program: async (command) => {
+      throw new Failure({ code: 'untrusted', message: 'it has mode 0777', where: { file: command } });
+    },
+  };
+  const where = { file: join(given.folder, 'plugin') };
+  await fails(t, kubeconfigCredentials(given.file, refusing, tools, realClock)('first'), {
+    code: 'untrusted',
+    where,
+  });
+  t.notOk(existsSync(join(given.folder, 'runs')));
+  const exec = { apiVersion: version, command: 'no-such-plugin', interactiveMode: 'Never' };
+  const file = write(given.folder, { exec });
+  await fails(t, kubeconfigCredentials(file, asGiven, tools, realClock)('first'), {
+    message: /is in no folder of PATH/,
   });
 });

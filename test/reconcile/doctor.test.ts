@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
@@ -154,5 +154,21 @@ t.test('another root without a runtime is told so', async (t) => {
     { verdict: 'bad', says: /cannot be written: ENOENT/ },
     { verdict: 'bad' },
     { verdict: 'bad' },
+  ]);
+});
+
+t.test('what others can write is named, with the way out', { skip: rootOnly }, async (t) => {
+  const node = healthy(t);
+  await node.once();
+  chmodSync(join(node.root, 'opt/rcm-node'), 0o777);
+  chmodSync(join(node.root, 'etc/rcm-node/shims.d/spin.toml'), 0o666);
+  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  t.match(about(checks, 'folder')[0], {
+    verdict: 'bad',
+    says: /not only root can change it: it has mode 0777/,
+    hint: /chmod go-w \/opt\/rcm-node/,
+  });
+  t.match(about(checks, 'spin.toml'), [
+    { verdict: 'bad', hint: /chmod go-w \/etc\/rcm-node\/shims\.d\/spin\.toml/ },
   ]);
 });
