@@ -36,7 +36,6 @@ const ONE_FILE_LIBRARIES = [
   '@grpc/grpc-js',
   '@grpc/proto-loader',
   'pino',
-  'tar',
   'systeminformation',
   'node:ffi',
 ];

@@ -1,17 +1,18 @@
 /**
- * Takes named regular files out of an artifact whose digest was verified before. The only file that imports tar,
- * and only its parser: nothing here lets an archive choose a path, a mode, an owner or a link.
+ * Takes named regular files out of an artifact whose digest was verified before. Nothing here lets an archive choose a
+ * path, a mode, an owner or a link.
  *
  * The artifact is read twice: once to the very end to see what is in it and that it is whole, then to write what
- * was wanted. So a broken archive writes nothing, and the choice of a shim sees every name.
+ * was wanted. So a broken archive writes nothing, and the choice of a shim sees every name. What is remembered of the
+ * names is what a choice or a message needs, a few of them and cut: a small file may hold gigabytes of names.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Parser, type ReadEntry } from 'tar';
 import { Failure } from '../model/problem.ts';
-import { BLOCK, bad, contentOf, payload } from './payload.ts';
+import { bad, contentOf, payload } from './payload.ts';
 import { openSink, type Sink, writeFailure } from './sink.ts';
+import { type TarEntry, walkTar } from './tar.ts';
 
 export type Wanted =
   | { readonly kind: 'named'; readonly names: readonly string[] }
@@ -29,81 +30,11 @@ export type Picked = {
 /** `maxBytes` of everything after decompression, `maxEntries` of any kind. */
 export type Limits = { readonly maxBytes: number; readonly maxEntries: number };
 
-const ANY_SHIM = /^containerd-shim-[A-Za-z0-9._+-]+$/;
-const REGULAR = ['File', 'OldFile', 'ContiguousFile'];
+/** No longer than a name may be. */
+const ANY_SHIM = /^containerd-shim-[A-Za-z0-9._+-]{1,200}$/;
 
 /** A name from an archive for messages: no control characters, not long. */
 const quoted = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
-
-type Entry = { readonly path: string; readonly name: string; readonly type: string };
-type Visitor = {
-  /** Called for each entry; true to get its data. */
-  wants(entry: Entry): boolean;
-  data(entry: Entry, chunk: Buffer): Promise<void>;
-};
-
-const isZero = (block: Buffer): boolean => block.every((byte) => byte === 0);
-
-/** Cuts before and after each block of zeros, so that the end mark ends a write and garbage after it is seen. */
-function* cutAtZeros(bytes: Buffer): Generator<Buffer> {
-  let start = 0;
-  for (let at = 0; at + BLOCK <= bytes.length; at += BLOCK) {
-    if (bytes[at] !== 0 || !isZero(bytes.subarray(at, at + BLOCK))) continue;
-    if (at > start) yield bytes.subarray(start, at);
-    yield bytes.subarray(at, at + BLOCK);
-    start = at + BLOCK;
-  }
-  if (start < bytes.length) yield bytes.subarray(start);
-}
-
-/** Walks a tar archive to its end; throws when it is damaged, cut, followed by garbage, or has too many entries. */
-const walk = async (chunks: AsyncIterable<Buffer>, limits: Limits, visitor: Visitor): Promise<void> => {
-  const seen: { entries: number; ended: boolean; error?: Failure } = { entries: 0, ended: false };
-  const pending: { readonly entry: Entry; readonly chunk: Buffer }[] = [];
-  const count = (): boolean => {
-    seen.entries += 1;
-    if (seen.entries > limits.maxEntries) {
-      seen.error ??= bad(`the archive has more than ${limits.maxEntries} entries`);
-    }
-    return seen.error === undefined;
-  };
-  const entryOf = (path: string, type: string): Entry => ({ path, name: basename(path), type });
-  const parser = new Parser({
-    strict: true,
-    filter: (path, entry) => count() && 'type' in entry && visitor.wants(entryOf(path, entry.type)),
-    onReadEntry: (entry: ReadEntry) => {
-      const own = entryOf(entry.path, entry.type);
-      // An empty chunk announces the entry, so that an empty file comes out as an empty file.
-      pending.push({ entry: own, chunk: Buffer.alloc(0) });
-      entry.on('data', (chunk) => pending.push({ entry: own, chunk }));
-    },
-  });
-  parser.on('error', (error) => {
-    seen.error ??= bad(`the archive is damaged: ${error instanceof Error ? error.message : error}`, error);
-  });
-  parser.on('meta', count);
-  parser.on('ignoredEntry', (entry: ReadEntry) => {
-    // The name of the next entry would be in it.
-    if (entry.meta) seen.error ??= bad('the archive has an extended header that is too large');
-  });
-  parser.on('eof', () => {
-    seen.ended = true;
-  });
-  for await (const bytes of chunks) {
-    for (const piece of cutAtZeros(bytes)) {
-      if (seen.ended) {
-        if (!isZero(piece)) throw bad('the archive has something after its end');
-        continue;
-      }
-      parser.write(piece);
-      if (seen.error !== undefined) throw seen.error;
-    }
-    for (const { entry, chunk } of pending.splice(0)) await visitor.data(entry, chunk);
-  }
-  if (!seen.ended) throw bad('the archive is cut off: its end mark is missing');
-  parser.end();
-  if (seen.error !== undefined) throw seen.error;
-};
 
 const wantedNames = (wanted: Wanted): readonly string[] => {
   const names = wanted.kind === 'shim' ? [`containerd-shim-${wanted.name}`] : [...new Set(wanted.names)];
@@ -117,39 +48,89 @@ const wantedNames = (wanted: Wanted): readonly string[] => {
 
 const isUnsafe = (path: string): boolean => path.startsWith('/') || path.split('/').includes('..');
 
-/** Which basenames to write, given every entry that could be meant; throws when that is not plain. */
-const choose = (
+/** What is remembered of an entry. */
+type Seen = {
+  readonly name: string;
+  /** Quoted, and cut. */
+  readonly path: string;
+  readonly type: TarEntry['type'];
+  readonly unsafe: boolean;
+};
+/** Entries that could be meant: the first few, and how many there are. */
+type Few = { readonly first: Seen[]; count: number };
+
+const fewAreEnough = 10;
+
+const none = (): Few => ({ first: [], count: 0 });
+
+const remember = (few: Few, seen: Seen): void => {
+  few.count += 1;
+  if (few.first.length < fewAreEnough) few.first.push(seen);
+};
+
+type Contents = {
+  /** By the names that are wanted. */
+  readonly exact: ReadonlyMap<string, Few>;
+  /** Called like a shim: regular files, and what is neither that nor a folder. */
+  readonly shims: { readonly files: Few; readonly others: Few };
+  /** For a message, quoted. */
+  readonly there: readonly string[];
+};
+
+const look = async (
+  pieces: AsyncIterable<Buffer>,
   wanted: Wanted,
   names: readonly string[],
-  entries: readonly Entry[],
-  there: readonly string[],
-): readonly string[] => {
-  const exact = entries.filter((entry) => names.includes(entry.name));
+  limits: Limits,
+): Promise<Contents> => {
+  const exact = new Map(names.map((name) => [name, none()]));
+  const shims = { files: none(), others: none() };
+  const there: string[] = [];
+  await walkTar(pieces, limits.maxEntries, {
+    wants: ({ path, type }) => {
+      const name = basename(path);
+      const few = exact.get(name);
+      const isShim = wanted.kind === 'shim' && type !== 'Directory' && ANY_SHIM.test(name);
+      if (few || isShim) {
+        const seen = { name, path: quoted(path), type, unsafe: isUnsafe(path) };
+        if (few) remember(few, seen);
+        if (isShim) remember(type === 'File' ? shims.files : shims.others, seen);
+      }
+      if (there.length < fewAreEnough && type !== 'Directory') there.push(quoted(path));
+      return false;
+    },
+    data: async () => undefined,
+  });
+  return { exact, shims, there };
+};
+
+/** Which basenames to write; throws when that is not plain. */
+const choose = (wanted: Wanted, names: readonly string[], contents: Contents): readonly string[] => {
+  const { exact, shims, there } = contents;
   // An archive often has its files in a folder of the same name, and links to them, so those are no candidates here;
   // where there is nothing else, a link is named in the message.
-  const regular = entries.filter((entry) => REGULAR.includes(entry.type));
-  const others = regular.length > 0 ? regular : entries.filter((entry) => entry.type !== 'Directory');
-  const first = others[0];
-  const chosen = wanted.kind === 'shim' && exact.length === 0 && first !== undefined ? [first.name] : names;
-  const pool = chosen === names ? exact : others;
-  if (chosen !== names && pool.length > 1) {
-    const list = pool.slice(0, 10).map((entry) => quoted(entry.path));
-    throw bad(`the archive has no ${quoted(names[0] ?? '')} but several shims: ${list.join(', ')}`);
+  const others = shims.files.count > 0 ? shims.files : shims.others;
+  const only = others.first[0];
+  const hasNone = wanted.kind === 'shim' && names.every((name) => (exact.get(name)?.count ?? 0) === 0);
+  if (hasNone && others.count > 1) {
+    const list = others.first.map((seen) => seen.path).join(', ');
+    throw bad(`the archive has no ${quoted(names[0] ?? '')} but several shims: ${list}`);
   }
-  for (const name of chosen) {
-    const found = pool.filter((entry) => entry.name === name);
-    const entry = found[0];
-    if (entry === undefined) {
-      const list = there.length === 0 ? 'nothing' : there.map(quoted).join(', ');
+  const pools =
+    hasNone && only
+      ? [{ name: only.name, few: others }]
+      : names.map((name) => ({ name, few: exact.get(name) }));
+  for (const { name, few } of pools) {
+    const seen = few?.first[0];
+    if (few === undefined || seen === undefined) {
+      const list = there.length === 0 ? 'nothing' : there.join(', ');
       throw bad(`the archive has no ${quoted(name)}; it holds ${list}`);
     }
-    if (found.length > 1) throw bad(`the archive has ${quoted(name)} ${found.length} times`);
-    if (!REGULAR.includes(entry.type)) {
-      throw bad(`${quoted(entry.path)} is not a regular file in the archive but ${entry.type}`);
-    }
-    if (isUnsafe(entry.path)) throw bad(`${quoted(entry.path)} has a path that leads out of the archive`);
+    if (few.count > 1) throw bad(`the archive has ${quoted(name)} ${few.count} times`);
+    if (seen.type !== 'File') throw bad(`${seen.path} is not a regular file in the archive but ${seen.type}`);
+    if (seen.unsafe) throw bad(`${seen.path} has a path that leads out of the archive`);
   }
-  return chosen;
+  return pools.map(({ name }) => name);
 };
 
 const syncFolder = async (path: string): Promise<void> => {
@@ -193,21 +174,11 @@ const pickFromTar = async (
   limits: Limits,
   write: (name: string, chunk: Buffer) => Promise<void>,
 ): Promise<readonly string[]> => {
-  const entries: Entry[] = [];
-  const there: string[] = [];
-  await walk(payload(handle, limits.maxBytes), limits, {
-    wants: (entry) => {
-      const fits = names.includes(entry.name) || (wanted.kind === 'shim' && ANY_SHIM.test(entry.name));
-      if (fits) entries.push(entry);
-      if (there.length < 10 && entry.type !== 'Directory') there.push(entry.path);
-      return false;
-    },
-    data: async () => undefined,
-  });
-  const chosen = choose(wanted, names, entries, there);
-  await walk(payload(handle, limits.maxBytes), limits, {
-    wants: (entry) => chosen.includes(entry.name) && REGULAR.includes(entry.type),
-    data: (entry, chunk) => write(entry.name, chunk),
+  const contents = await look(payload(handle, limits.maxBytes), wanted, names, limits);
+  const chosen = choose(wanted, names, contents);
+  await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, {
+    wants: ({ path, type }) => type === 'File' && chosen.includes(basename(path)),
+    data: ({ path }, piece) => write(basename(path), piece),
   });
   return chosen;
 };

@@ -86,7 +86,7 @@ export const makeHost = (options: {
     kubeconfig: async () =>
       (await import('./kubelet.ts')).findKubeconfig({ root, systemd, proc: systemd ? '/proc' : undefined }),
     cri: (socket) => connectCri(socket, { deadlineMs: 5_000, trust: mustBeRootsSocket }),
-    // Loaded by the first fetch: a service that has all it wants keeps neither an HTTP client nor tar in memory.
+    // Loaded by the first fetch: a service that has all it wants keeps no HTTP client in memory, nor what reads archives.
     download: async (...given) => (await import('./http.ts')).download(...given),
     pick: async (...given) => (await import('./archive.ts')).pick(...given),
     checkBinary: async (...given) => (await import('./binary.ts')).checkBinary(...given),

@@ -3,12 +3,10 @@
  * allowed, however small the file that it comes out of.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
 import { Failure } from '../model/problem.ts';
-
-/** The unit of tar. */
-export const BLOCK = 512;
+import { blockBytes } from '../model/tar-header.ts';
+import { pieces } from './pieces.ts';
 
 export const bad = (message: string, cause?: unknown): Failure =>
   new Failure({ code: 'bad-archive', message }, cause);
@@ -32,61 +30,94 @@ const judge = (head: Buffer): Content => {
 
 /**
  * Large enough for the C library to take each piece from the kernel and to give it back (see MALLOC_TRIM_THRESHOLD_ in
- * the unit). V8 collects such memory late, and what comes in the usual small pieces stays with the process for good.
+ * the unit): what comes in the usual small pieces stays with the process for good. No buffer of Node's pool is as large.
  */
 const pieceBytes = 256 * 1024;
 
-/** By position, so that the file can be read again; a stream of a FileHandle would close it. */
-async function* bytesOf(handle: FileHandle): AsyncGenerator<Buffer> {
-  for (let at = 0; ; ) {
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(pieceBytes), 0, pieceBytes, at);
-    if (bytesRead === 0) return;
-    at += bytesRead;
-    yield buffer.subarray(0, bytesRead);
-  }
-}
+/**
+ * How far back a zstd archive may refer, as a power of two: a decompressor keeps that much in memory. 8 MB is what
+ * RFC 8878 (section 3.1.1.1.2) asks every decoder for and what no level up to 19 exceeds; --long and --ultra do.
+ */
+const windowLog = 23;
 
-/** The decompressed bytes in whole blocks of 512 (but for the last), never more than `maxBytes`. */
+/** Several members of gzip, and zeros after the last, are fine, as for gzip itself; anything else after the end is an error. */
+const codecOf = (magic: Uint8Array): Gunzip | ZstdDecompress | undefined => {
+  if (isGzip(magic)) return createGunzip({ chunkSize: pieceBytes });
+  if (!isZstd(magic)) return undefined;
+  const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
+  return createZstdDecompress({ chunkSize: pieceBytes, rejectGarbageAfterEnd: true, params });
+};
+
+/** Until the piece was taken in whole; a codec that failed, or is not needed any more, says nothing but that it closes. */
+const taken = (codec: Gunzip | ZstdDecompress, piece: Buffer): Promise<void> =>
+  new Promise((done) => {
+    codec.once('close', done);
+    codec.write(piece, () => {
+      codec.off('close', done);
+      done();
+    });
+  });
+
+/** All pieces are one buffer, so each has to be taken before the next is read. */
+const feed = async (handle: FileHandle, codec: Gunzip | ZstdDecompress): Promise<void> => {
+  try {
+    for await (const piece of pieces(handle)) {
+      await taken(codec, piece);
+      if (codec.destroyed) return;
+    }
+    codec.end();
+  } catch (error) {
+    codec.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+};
+
+const whyUnreadable = (error: unknown): string => {
+  if (error instanceof Error && 'code' in error && error.code === 'ZSTD_error_frameParameter_windowTooLarge')
+    return `it is compressed with a window of more than ${2 ** windowLog} bytes (zstd --long or --ultra); level 19 needs no more`;
+  return error instanceof Error ? error.message : String(error);
+};
+
+/**
+ * Gives a buffer that was read to its end back at once. V8 waits until some 60 MB of such buffers wait for it, as it sees
+ * nothing of them but a name. The codec takes a new one when one is full; what is shorter may still be written to.
+ */
+const release = ({ buffer, byteOffset, length }: Buffer): void => {
+  const isFull = buffer.byteLength === pieceBytes && byteOffset + length === pieceBytes;
+  if (isFull && buffer instanceof ArrayBuffer) buffer.transfer(0);
+};
+
+/** The decompressed bytes, never more than `maxBytes`. A piece is valid until the next one is asked for. */
 export async function* payload(handle: FileHandle, maxBytes: number): AsyncGenerator<Buffer> {
   const head = Buffer.alloc(4);
   const { bytesRead } = await handle.read(head, 0, 4, 0);
-  const magic = head.subarray(0, bytesRead);
-  const codec = isGzip(magic)
-    ? // Several members and zeros after the last are fine, as for gzip itself; anything else is an error.
-      createGunzip({ chunkSize: pieceBytes })
-    : isZstd(magic)
-      ? createZstdDecompress({ chunkSize: pieceBytes, rejectGarbageAfterEnd: true })
-      : undefined;
-  const stream =
-    codec === undefined ? Readable.from(bytesOf(handle)) : pipeline(bytesOf(handle), codec, () => undefined);
+  const codec = codecOf(head.subarray(0, bytesRead));
+  const feeding = codec && feed(handle, codec);
   let total = 0;
-  let rest = Buffer.alloc(0);
   try {
-    for await (const chunk of stream) {
-      total += chunk.length;
+    for await (const piece of codec ?? pieces(handle)) {
+      total += piece.length;
       if (total > maxBytes) {
         const message = `the artifact holds more than the ${maxBytes} bytes that are allowed`;
         throw new Failure({ code: 'too-large', message });
       }
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const whole = bytes.length - (bytes.length % BLOCK);
-      rest = bytes.subarray(whole);
-      if (whole > 0) yield bytes.subarray(0, whole);
+      yield piece;
+      if (codec) release(piece);
     }
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw bad(
-      `the artifact cannot be read to its end: ${error instanceof Error ? error.message : error}`,
-      error,
-    );
+    throw bad(`the artifact cannot be read to its end: ${whyUnreadable(error)}`, error);
   } finally {
-    stream.destroy();
+    codec?.destroy();
+    await feeding;
   }
-  if (rest.length > 0) yield rest;
 }
 
 /** Reads no more than it must. Throws Failure `bad-archive` for what is neither. */
 export const contentOf = async (handle: FileHandle, maxBytes: number): Promise<Content> => {
-  for await (const chunk of payload(handle, maxBytes)) return judge(chunk.subarray(0, BLOCK));
-  return judge(Buffer.alloc(0));
+  let head = Buffer.alloc(0);
+  for await (const piece of payload(handle, maxBytes)) {
+    head = Buffer.concat([head, piece.subarray(0, blockBytes - head.length)]);
+    if (head.length === blockBytes) break;
+  }
+  return judge(head);
 };
