@@ -24,7 +24,16 @@ export type BinaryCheck = {
 };
 
 const PROBE_DEADLINE_MS = 10_000;
+/** What a program prints of its version and its usage; more is no answer. */
+const PROBE_OUTPUT_BYTES = 64 * 1024;
 const MAX_OBJECTS = 1024;
+/**
+ * Questions to the file system for one program and its libraries: a moment in which nothing else is done. A program of a
+ * whole desktop takes some thousands; one that names 500 libraries and 100 folders would take seconds and find nothing.
+ */
+const MAX_QUESTIONS = 20_000;
+/** Names of libraries in a message. */
+const MAX_NAMES = 10;
 
 /** A file that the loader maps: how this process reads it, and what `$ORIGIN` is for it. */
 type Loaded = { readonly path: string; readonly elf: Elf; readonly runpath: readonly string[] };
@@ -37,12 +46,27 @@ const oneLine = (text: string): string =>
     .trim()
     .slice(0, 200);
 
+type Budget = { left: number };
+
+const spendOf = (budget: Budget) => (): void => {
+  budget.left -= 1;
+  if (budget.left < 0)
+    throw new Failure({
+      code: 'bad-archive',
+      message: 'it names so many libraries and folders that to look for them takes too long',
+    });
+};
+
 /** Null for what is not ELF or is no regular file; throws what the file system says, and Failure `bad-archive`. */
-const readElf = (path: string): { readonly elf: Elf | null; readonly head: string } => {
+const readElf = (
+  path: string,
+  spend: () => void = () => undefined,
+): { readonly elf: Elf | null; readonly head: string } => {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!fstatSync(fd).isFile()) return { elf: null, head: '' };
     const read = (offset: number, length: number): Uint8Array => {
+      spend();
       const bytes = Buffer.alloc(length);
       return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
     };
@@ -52,10 +76,11 @@ const readElf = (path: string): { readonly elf: Elf | null; readonly head: strin
   }
 };
 
-const elfOrUndefined = (path: string): Elf | undefined => {
+const elfOrUndefined = (path: string, budget: Budget): Elf | undefined => {
   try {
-    return readElf(path).elf ?? undefined;
-  } catch {
+    return readElf(path, spendOf(budget)).elf ?? undefined;
+  } catch (error) {
+    if (budget.left < 0) throw error;
     return undefined;
   }
 };
@@ -67,8 +92,10 @@ const missingOf = (check: BinaryCheck, program: Elf): readonly string[] => {
   const { root, machine } = check;
   const musl = isMusl(program);
   const missing: string[] = [];
+  const budget: Budget = { left: MAX_QUESTIONS };
+  const resolved = (within: string, path: string) => resolveIn(within, path, spendOf(budget));
   const loader = program.interpreter;
-  if (loader !== undefined && resolveIn(root, loader) === undefined) missing.push(loader);
+  if (loader !== undefined && resolved(root, loader) === undefined) missing.push(loader);
 
   const system = musl ? muslFolders(root, machine) : [...configuredFolders(root), ...defaultFolders(machine)];
   const shipped = [
@@ -77,7 +104,7 @@ const missingOf = (check: BinaryCheck, program: Elf): readonly string[] => {
   ];
   // ld.so passes over files of another machine or word size and looks on, and so does this.
   const load = (path: string | undefined): { path: string; elf: Elf } | undefined => {
-    const elf = path === undefined ? undefined : elfOrUndefined(path);
+    const elf = path === undefined ? undefined : elfOrUndefined(path, budget);
     return path !== undefined && elf !== undefined && elf.machine === machine && elf.bits === program.bits
       ? { path, elf }
       : undefined;
@@ -87,16 +114,16 @@ const missingOf = (check: BinaryCheck, program: Elf): readonly string[] => {
   /** `$ORIGIN` of what lies in the root is a path of the root; of what was shipped, one of this process. */
   const find = (soname: string, by: Loaded): { path: string; elf: Elf } | undefined => {
     const origin = dirname(by.path);
-    if (soname.includes('/')) return load(resolveIn(root, posix.resolve('/', soname)));
+    if (soname.includes('/')) return load(resolved(root, posix.resolve('/', soname)));
     const tries: (() => string | undefined)[] = [
-      ...shipped.map((folder) => () => resolveIn('/', join(folder, soname))),
+      ...shipped.map((folder) => () => resolved('/', join(folder, soname))),
       ...by.runpath.map((folder) => () => {
         const full = folder.replace(/\$(?:ORIGIN|\{ORIGIN\})/g, inside(origin));
         if (!full.startsWith('/')) return undefined;
         const isOurs = full !== folder && inside(origin) === origin && root !== '/';
-        return resolveIn(isOurs ? '/' : root, join(full, soname));
+        return resolved(isOurs ? '/' : root, join(full, soname));
       }),
-      ...system.map((folder) => () => resolveIn(root, join(folder, soname))),
+      ...system.map((folder) => () => resolved(root, join(folder, soname))),
     ];
     for (const attempt of tries) {
       const found = load(attempt());
@@ -110,7 +137,7 @@ const missingOf = (check: BinaryCheck, program: Elf): readonly string[] => {
   const queue: Loaded[] = [
     first,
     ...check.libraries.flatMap((path) => {
-      const elf = elfOrUndefined(path);
+      const elf = elfOrUndefined(path, budget);
       return elf === undefined ? [] : [{ path, elf, runpath: [...elf.runpath, ...program.runpath] }];
     }),
   ];
@@ -166,7 +193,7 @@ const judgeRun = (path: string, result: RunResult): string => {
 };
 
 /**
- * Throws Failure `wrong-machine`, `missing-library` (with every name), `will-not-run` (with the first line of what
+ * Throws Failure `wrong-machine`, `missing-library` (with the first names), `will-not-run` (with the first line of what
  * the program said) or `bad-archive` (a damaged file). `version` is the first line it printed, at most 200
  * characters without control characters; empty when it was not run or said nothing.
  */
@@ -179,7 +206,9 @@ export const checkBinary = async (
     const elf = checkElf(check, check.path);
     const missing = elf === null ? [] : missingOf(check, elf);
     if (missing.length > 0) {
-      const message = `${basename(check.path)} needs ${missing.map(oneLine).join(', ')}, which this node does not have`;
+      const more = missing.length > MAX_NAMES ? ` and ${missing.length - MAX_NAMES} more` : '';
+      const names = missing.slice(0, MAX_NAMES).map(oneLine).join(', ');
+      const message = `${basename(check.path)} needs ${names}${more}, which this node does not have`;
       throw new Failure({ code: 'missing-library', message, where: { file: check.path } });
     }
     if (elf === null && !readElf(check.path).head.startsWith('#!')) {
@@ -194,6 +223,7 @@ export const checkBinary = async (
   if (!check.run) return { version: '' };
   const result = await tools.run([check.path, ...check.probe], {
     deadlineMs: PROBE_DEADLINE_MS,
+    maxOutputBytes: PROBE_OUTPUT_BYTES,
     ...(check.env === undefined ? {} : { env: check.env }),
   });
   return { version: judgeRun(check.path, result) };

@@ -3,7 +3,7 @@
  * programs of musl, its ldso; the cache of ld.so is left aside, because it is derived from what is read here and
  * belongs to the root it was made in.
  */
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, matchesGlob, posix } from 'node:path';
 
 const MAX_LINKS = 40;
@@ -12,9 +12,14 @@ const MAX_CONF_BYTES = 256 * 1024;
 
 /**
  * `path` as somebody inside `root` would see it, as a path for this process; undefined when there is nothing. Links
- * are followed within `root`: an absolute link of a mounted image must not lead to the host.
+ * are followed within `root`: an absolute link of a mounted image must not lead to the host. `spend` hears of each
+ * question to the file system, and may throw.
  */
-export const resolveIn = (root: string, path: string): string | undefined => {
+export const resolveIn = (
+  root: string,
+  path: string,
+  spend: () => void = () => undefined,
+): string | undefined => {
   let links = 0;
   let todo = path.split('/');
   let at = '/';
@@ -23,8 +28,12 @@ export const resolveIn = (root: string, path: string): string | undefined => {
     todo = rest;
     if (part === '' || part === '.') continue;
     const next = posix.join(at, part);
+    spend();
     try {
-      if (part !== '..' && lstatSync(join(root, next)).isSymbolicLink()) {
+      // An error for each folder that does not have it would cost more than the question.
+      const facts = part === '..' ? undefined : lstatSync(join(root, next), { throwIfNoEntry: false });
+      if (part !== '..' && facts === undefined) return undefined;
+      if (facts?.isSymbolicLink()) {
         links += 1;
         if (links > MAX_LINKS) return undefined;
         const target = readlinkSync(join(root, next));
@@ -44,6 +53,8 @@ const readText = (root: string, path: string): string => {
   const real = resolveIn(root, path);
   if (real === undefined) return '';
   try {
+    // To open a named pipe of an image would wait for ever.
+    if (!statSync(real).isFile()) return '';
     return readFileSync(real, 'utf8').slice(0, MAX_CONF_BYTES);
   } catch {
     return '';

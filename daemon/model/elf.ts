@@ -25,6 +25,7 @@ export type ReadAt = (offset: number, length: number) => Uint8Array;
 const MAX_SEGMENTS = 256;
 const MAX_DYNAMIC_BYTES = 256 * 1024;
 const MAX_NEEDED = 512;
+const MAX_FOLDERS = 128;
 const MAX_STRING = 4096;
 
 const PT_LOAD = 1;
@@ -150,13 +151,15 @@ const readDynamic = (
     if (index >= size) throw damaged('a name is outside its table of strings');
     return readString(read, start + index, size - index, 'a name');
   };
+  const runpath = paths.slice(0, 1).flatMap((index) =>
+    text(index)
+      .split(':')
+      .filter((path) => path !== ''),
+  );
+  if (runpath.length > MAX_FOLDERS) throw damaged(`it claims ${runpath.length} folders for its libraries`);
   return {
     needed: needed.map(text),
-    runpath: paths.slice(0, 1).flatMap((index) =>
-      text(index)
-        .split(':')
-        .filter((path) => path !== ''),
-    ),
+    runpath,
     ...(sonames[0] === undefined ? {} : { soname: text(sonames[0]) }),
   };
 };

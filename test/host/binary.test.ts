@@ -222,6 +222,42 @@ t.test('a program that cannot be started says why', async (t) => {
   await fails(t, check(place(folder, 'empty', '')), 'will-not-run', /neither a program nor a script/);
 });
 
+t.test('a program that names more than can be looked for in a moment is refused', async (t) => {
+  const root = t.testdir();
+  const names = (count: number, of = 'lib') =>
+    Array.from({ length: count }, (_, index) => `${of}${index}.so`);
+  const large = (needed: readonly string[], folder: string) =>
+    makeElf(
+      AMD64,
+      (text) => [...needed.map((name) => [NEEDED, text(name)] as const), [RUNPATH, text(folder)]],
+      '',
+      65_536,
+    );
+  const given = { root, run: false, machine: 'amd64' } as const;
+  const folders = Array.from({ length: 120 }, (_, index) => `/lib/${index}`);
+  for (const folder of folders) mkdirSync(join(root, folder), { recursive: true });
+  const most = place(root, 'most', large(names(500), folders.join(':')));
+  await fails(t, check(most, given), 'bad-archive', /so many libraries and folders/);
+  const many = place(root, 'many', large(names(30), folders.join(':')));
+  const ten = names(10).join(', ');
+  const message = `many needs ${ten} and 20 more, which this node does not have`;
+  await fails(t, check(many, given), 'missing-library', message);
+  // Each of them is found, and names as many more.
+  for (const name of names(200)) place(root, `usr/lib/${name}`, large(names(200, name), '/none'));
+  const wide = place(root, 'wide', large(names(200), '/none'));
+  await fails(t, check(wide, given), 'bad-archive', /so many libraries and folders/);
+});
+
+t.test('a program that does not stop talking is stopped', async (t) => {
+  const folder = t.testdir();
+  const path = place(
+    folder,
+    'shim',
+    '#!/bin/sh\nwhile :; do echo 0123456789012345678901234567890123456789; done\n',
+  );
+  await fails(t, check(path), 'will-not-run', /it was ended by/);
+});
+
 t.test('a damaged program is a bad artifact', async (t) => {
   const folder = t.testdir();
   const path = place(folder, 'shim', makeElf(AMD64, () => []).subarray(0, 100));

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -54,4 +55,23 @@ t.test('musl has folders and names of its own', async (t) => {
   t.ok(isMuslItself('libc.musl-x86_64.so.1'));
   t.ok(isMuslItself('libpthread.so.0'));
   t.notOk(isMuslItself('libcrypto.so.3'));
+});
+
+t.test('each question to the file system is told, so that it can be the last', async (t) => {
+  const root = t.testdir({ a: { b: 'x' } });
+  const asked = { count: 0 };
+  const spend = () => {
+    asked.count += 1;
+    if (asked.count > 3) throw new Error('enough');
+  };
+  t.equal(resolveIn(root, '/a/./b', spend), join(root, 'a/b'));
+  t.equal(asked.count, 2);
+  t.throws(() => resolveIn(root, '/a/b', spend), /enough/);
+});
+
+t.test('a named pipe in the place of a list of folders is passed over', async (t) => {
+  const root = t.testdir({ etc: {} });
+  execFileSync('mkfifo', [join(root, 'etc/ld.so.conf'), join(root, 'etc/ld-musl-x86_64.path')]);
+  t.same(configuredFolders(root), []);
+  t.same(muslFolders(root, 'amd64'), ['/lib', '/usr/local/lib', '/usr/lib']);
 });

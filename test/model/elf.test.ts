@@ -173,6 +173,12 @@ t.test('thousands of needs are refused before they are read', async (t) => {
   refused(t, file, /claims to need 10000 libraries/);
 });
 
+t.test('more folders for libraries than a program has are refused', async (t) => {
+  const of = (count: number) => makeElf(62, (text) => [[29n, text('/a:'.repeat(count))]]);
+  t.equal(parseElf(reader(of(128)).read)?.runpath.length, 128);
+  refused(t, of(129), /claims 129 folders for its libraries/);
+});
+
 t.test('no change of a single byte of the headers makes anything but an answer or a Failure', async (t) => {
   const file = full();
   for (let at = 4; at < 1200; at++) {
