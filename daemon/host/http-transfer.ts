@@ -34,6 +34,8 @@ export type DownloadOptions = {
   readonly allowHttp?: boolean;
   /** Where a redirect may lead besides the host it started from; anywhere when absent. */
   readonly allows?: (to: URL) => boolean;
+  /** Where the path of a `file:` address, of a mirror too, lies for this process; as it is spelled when absent. */
+  readonly real?: (path: string) => string;
   readonly random?: () => number;
   /** With each piece that comes, and with 0 when a transfer begins. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
@@ -181,11 +183,9 @@ const overHttp = async (
 
 const fromFile = async (url: URL, sink: Sink, options: DownloadOptions): Promise<void> => {
   if (url.hostname !== '' && url.hostname !== 'localhost') throw refused('a file: address names no host');
+  const path = fileURLToPath(`file://${url.pathname}`);
   // Not to hang on a named pipe, which opens only when somebody writes.
-  const handle = await open(
-    fileURLToPath(`file://${url.pathname}`),
-    constants.O_RDONLY | constants.O_NONBLOCK,
-  );
+  const handle = await open(options.real?.(path) ?? path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stat = await handle.stat();
     if (!stat.isFile()) throw refused('it is not a regular file');

@@ -65,6 +65,10 @@ export const codes = {
     'changed',
     'Run the binary by hand on this node; look for a noexec mount, SELinux, or another libc.',
   ),
+  interrupted: row(
+    'soon',
+    'journalctl -u rcm-node says how it ended (out of memory, killed, power); it is tried again with growing pauses.',
+  ),
   // host
   'disk-full': row('soon', 'Free space or inodes on the file system that holds this path.'),
   'read-only': row(

@@ -2,19 +2,21 @@
  * From a location to a folder of the store: download, verify, take out the named files, check that they run here, and
  * only then give them their name. Nothing of this touches the configuration, so nothing of it needs undoing.
  */
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { folderOf, paths } from '../decide/paths.ts';
 import type { DownloadOptions } from '../host/http.ts';
 import type { Host } from '../host/host.ts';
-import { mustBeRoots } from '../host/trusted.ts';
 import { binaryName, digestOf, type Handler, storeKey } from '../model/desired.ts';
 import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { allowsHost, printUrl } from '../model/shim-artifact.ts';
 import { type Manifest, manifestName } from './store.ts';
 
-const incoming = (handler: Handler): string =>
-  `${paths.incoming}/${digestOf(handler.artifact.url + (handler.artifact.sha256 ?? '')).slice(0, 16)}`;
+/** A verified download, until it is dropped. */
+export type Fetched = { readonly path: string; readonly sha256: string };
+
+const incoming = (url: string, sha256: string | undefined): string =>
+  `${paths.incoming}/${digestOf(url + (sha256 ?? '')).slice(0, 16)}`;
 
 /** Most entries that an archive may have; a shim's has a handful. */
 const maxEntries = 10_000;
@@ -26,15 +28,17 @@ export const fetchArtifact = async (
   handler: Handler,
   sha256: string | undefined,
   stop?: AbortSignal,
-): Promise<string> => {
+): Promise<Fetched> => {
   await makeIncoming(host);
   const { url } = handler.artifact;
+  const path = `${incoming(url, sha256)}.artifact`;
   const steps = { at: host.clock.elapsed() };
-  const { extraCa } = settings;
   const options: DownloadOptions = {
     mirrors: settings.mirrors,
     proxy: settings.proxy,
-    ...(extraCa === undefined ? {} : { extraCaFile: extraCa }),
+    ...(settings.extraCa === undefined ? {} : { extraCaFile: host.files.real(settings.extraCa) }),
+    // Settings and shims of another root speak of its files: this machine's must not come into an image.
+    real: host.files.real,
     maxBytes: settings.maxArtifactBytes,
     connectTimeoutMs: 15_000,
     idleTimeoutMs: settings.idleTimeout * 1000,
@@ -58,34 +62,26 @@ export const fetchArtifact = async (
       );
     },
   };
-  const location = url.startsWith('file:') ? pathToFileURL(host.files.real(fileURLToPath(url))).href : url;
-  await trustSources(host, settings, { url, location }, sha256);
-  const result = await host.download(
-    location,
-    sha256,
-    host.files.real(`${incoming(handler)}.artifact`),
-    options,
-  );
-  return result.sha256;
+  await trustSources(host, settings, url, sha256);
+  const result = await host.download(url, sha256, host.files.real(path), options);
+  return { path, sha256: result.sha256 };
 };
 
 /**
  * Who can write the CA's file decides which servers are believed; and where no digest is given, who can write the file
- * that comes decides what root runs. Mirrors and the CA are paths of this machine, not of the root that is worked on.
+ * that comes decides what root runs.
  */
 const trustSources = async (
   host: Host,
   { extraCa, mirrors }: Settings,
-  { url, location }: { readonly url: string; readonly location: string },
+  url: string,
   sha256: string | undefined,
 ): Promise<void> => {
-  if (extraCa !== undefined) mustBeRoots('/', extraCa);
+  if (extraCa !== undefined) await host.files.trust(extraCa);
   if (sha256 !== undefined) return;
   const { placesFor } = await import('../host/http.ts');
-  for (const place of placesFor(location, mirrors).filter((one) => one.startsWith('file:'))) {
-    if (place === location) await host.files.trust(fileURLToPath(url));
-    else mustBeRoots('/', fileURLToPath(place));
-  }
+  for (const place of placesFor(url, mirrors).filter((one) => one.startsWith('file:')))
+    await host.files.trust(fileURLToPath(place));
 };
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -95,31 +91,33 @@ const makeIncoming = async (host: Host): Promise<void> => {
     if (!(await host.files.isFolder(folder))) await host.files.makeFolder(folder);
 };
 
-/** `sha256` is what was verified, or trusted, when it was fetched. */
+/** Takes out of a download what this handler needs; the download stays for the next one. */
 export const placeArtifact = async (
   host: Host,
   settings: Settings,
   handler: Handler,
-  sha256: string,
+  fetched: Fetched,
 ): Promise<void> => {
-  const key = storeKey(handler, sha256);
+  const key = storeKey(handler, fetched.sha256);
   if (key === undefined)
     throw new Failure({ code: 'internal', message: 'an artifact without a digest cannot be placed' });
-  const folder = `${incoming(handler)}.d`;
-  const artifact = `${incoming(handler)}.artifact`;
+  const folder = `${paths.incoming}/${key.slice(0, 16)}.d`;
   await host.files.removeTree(folder);
   await host.files.makeFolder(folder);
   try {
-    const manifest = await unpack(host, settings, handler, sha256, key, { folder, artifact });
+    const places = { folder, artifact: fetched.path };
+    const manifest = await unpack(host, settings, handler, fetched.sha256, key, places);
     await host.files.put(`${folder}/${manifestName}`, `${JSON.stringify(manifest, null, 1)}\n`, 0o644);
     // A damaged folder of this name makes room: what runs from it keeps its files until it ends.
     await host.files.removeTree(`${paths.store}/${key}`);
     await host.files.move(folder, `${paths.store}/${key}`);
   } finally {
     await host.files.removeTree(folder);
-    await host.files.removeTree(artifact);
   }
 };
+
+export const dropArtifact = (host: Host, fetched: Fetched): Promise<void> =>
+  host.files.removeTree(fetched.path);
 
 type Places = { readonly folder: string; readonly artifact: string };
 

@@ -1,17 +1,18 @@
 /**
- * The downloads of a tick, one after the other, and what goes on beside them: a download may take as long as a tick has
- * patience, and what can be done without it must not wait for that.
+ * The downloads of a tick, one after the other, each artifact once for all handlers that want something of it; and what
+ * goes on beside them: a download may take as long as a tick has patience, and what can be done without it must not wait.
  */
 import { longestDownload } from '../decide/cadence.ts';
-import { sentence } from '../decide/sentences.ts';
 import { artifactId } from '../decide/wanted.ts';
 import type { Host } from '../host/host.ts';
-import type { Handler } from '../model/desired.ts';
+import { type Handler, storeKey } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Step } from '../model/plan.ts';
-import { type Problem, problemOf } from '../model/problem.ts';
+import { problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { fetchArtifact, placeArtifact } from './artifacts.ts';
+import { printUrl } from '../model/shim-artifact.ts';
+import { dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './artifacts.ts';
+import { attempted, marked } from './unpacking.ts';
 
 const lookMs = 10_000;
 /** A download that is over by then shares its restart with whatever else needs one. */
@@ -51,6 +52,24 @@ export const fetchAll = async (
   return work;
 };
 
+/** What is had by one download, and who wants it. `sha256` is absent where the first bytes that come are trusted. */
+type Group = { readonly sha256: string | undefined; readonly handlers: readonly Handler[] };
+
+/** The same digest at several addresses is the same artifact. */
+const groupsOf = (steps: readonly Step[], trusted: Ledger['trusted']): readonly Group[] => {
+  const groups = new Map<string, Group>();
+  for (const step of steps) {
+    if (step.kind !== 'fetch') continue;
+    const { handler } = step;
+    const { url } = handler.artifact;
+    // What was trusted on first use is asked for by its digest from then on.
+    const sha256 = handler.artifact.sha256 ?? trusted[url];
+    const known = groups.get(sha256 ?? url)?.handlers ?? [];
+    groups.set(sha256 ?? url, { sha256, handlers: [...known, handler] });
+  }
+  return [...groups.values()];
+};
+
 /** Every download is tried, whatever becomes of the others; failures are written down with their count. */
 const downloads = async (
   host: Host,
@@ -61,44 +80,63 @@ const downloads = async (
   stop: AbortSignal | undefined,
 ): Promise<Change> => {
   const changes: Change[] = [];
-  const trusted: Record<string, string> = { ...before.trusted };
-  for (const step of steps) {
-    if (step.kind !== 'fetch') continue;
+  const fail = (handler: Handler, error: unknown): void => {
+    const problem = problemOf(error);
+    host.log('error', problem.message, { handler: handler.name, code: problem.code });
+    const at = host.clock.now();
+    changes.push((ledger) => attempted(ledger, handler.name, artifactId(handler), problem, at));
+  };
+  for (const group of groupsOf(steps, before.trusted)) {
     if (stop?.aborted) break;
-    const { handler } = step;
-    const { url } = handler.artifact;
-    try {
-      host.log('info', sentence(step) ?? '', { handler: handler.name });
-      // What was trusted on first use is asked for by its digest from then on.
-      const pinned = handler.artifact.sha256 ?? trusted[url];
-      const sha256 = await fetchArtifact(host, settings, handler, pinned, stop);
-      await placeArtifact(host, settings, handler, sha256);
-      did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
-      if (handler.artifact.sha256 !== undefined || trusted[url] === sha256) continue;
-      trusted[url] = sha256;
-      changes.push((ledger) => ({ ...ledger, trusted: { ...ledger.trusted, [url]: sha256 } }));
-    } catch (error) {
-      // No fault of the artifact.
+    const fetched = await fetchAny(host, settings, group, fail, stop);
+    if (!fetched) continue;
+    const placed = new Set<string | undefined>();
+    for (const handler of group.handlers) {
       if (stop?.aborted) break;
-      const problem = problemOf(error);
-      host.log('error', problem.message, { handler: handler.name, code: problem.code });
-      changes.push(attempt(handler, problem, host.clock.now()));
+      const { sha256 } = fetched;
+      const { url } = handler.artifact;
+      const key = storeKey(handler, sha256);
+      try {
+        if (!placed.has(key))
+          await marked(host, group.handlers, () => placeArtifact(host, settings, handler, fetched));
+        placed.add(key);
+        did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
+        if (handler.artifact.sha256 !== undefined || before.trusted[url] === sha256) continue;
+        changes.push((ledger) => ({ ...ledger, trusted: { ...ledger.trusted, [url]: sha256 } }));
+      } catch (error) {
+        // No fault of the artifact.
+        if (stop?.aborted) break;
+        fail(handler, error);
+      }
     }
+    // What stays is swept by the next tick.
+    await dropArtifact(host, fetched).catch((error) => host.log('warn', problemOf(error).message));
   }
   return (ledger) => changes.reduce((sum, change) => change(sum), ledger);
 };
 
-const attempt =
-  (handler: Handler, problem: Problem, at: number): Change =>
-  (ledger) => {
-    const artifact = artifactId(handler);
-    const known = ledger.attempts[handler.name];
-    const count = known?.artifact === artifact ? known.count + 1 : 1;
-    return {
-      ...ledger,
-      attempts: {
-        ...ledger.attempts,
-        [handler.name]: { artifact, count, at, problem: { ...problem, handler: handler.name } },
-      },
-    };
-  };
+/** From the first address that has it; where none does, each handler hears of its own. */
+const fetchAny = async (
+  host: Host,
+  settings: Settings,
+  { sha256, handlers }: Group,
+  fail: (handler: Handler, error: unknown) => void,
+  stop: AbortSignal | undefined,
+): Promise<Fetched | undefined> => {
+  const errors = new Map<string, unknown>();
+  for (const handler of handlers) {
+    const { url } = handler.artifact;
+    if (errors.has(url)) continue;
+    const names = handlers.map(({ name }) => name).join(', ');
+    host.log('info', `fetch ${printUrl(url)} for ${names}`, { handler: handler.name });
+    try {
+      return await fetchArtifact(host, settings, handler, sha256, stop);
+    } catch (error) {
+      // No fault of the address.
+      if (stop?.aborted) return undefined;
+      errors.set(url, error);
+    }
+  }
+  for (const handler of handlers) fail(handler, errors.get(handler.artifact.url));
+  return undefined;
+};

@@ -6,6 +6,7 @@ import { folderOf, paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
 import type { Journal } from '../model/ledger.ts';
 import { Failure } from '../model/problem.ts';
+import { isMark } from './unpacking.ts';
 
 /** As host/files.ts names them. */
 const temporary = /^\.rcm-node-[0-9a-f]{12}$/;
@@ -13,7 +14,7 @@ const temporary = /^\.rcm-node-[0-9a-f]{12}$/;
 /** A leftover that stays is no reason to do nothing: it is logged, and the next tick tries again. */
 export const sweep = async (host: Host, journal: Journal | undefined): Promise<void> => {
   const writes = journal?.plan.steps.flatMap((step) => (step.kind === 'write' ? [folderOf(step.path)] : []));
-  await clear(host, paths.incoming, () => true);
+  await clear(host, paths.incoming, (name) => !isMark(name));
   for (const folder of new Set([paths.state, ...(writes ?? [])]))
     await clear(host, folder, (name) => temporary.test(name));
   const now = host.clock.now();

@@ -22,6 +22,7 @@ import { observe, tryOut } from './observe.ts';
 import { gather } from './sources.ts';
 import { loadState, saveJournal, saveLedger } from './state.ts';
 import { type Ended, transact } from './transaction.ts';
+import { countInterrupted } from './unpacking.ts';
 
 export type Tick = {
   readonly activate: boolean;
@@ -126,6 +127,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     did.push(what);
     take(await transact(host, settings, state.journal, ledger));
   }
+  ledger = await countInterrupted(host, ledger);
   const rules: Rules = {
     force: tick.force,
     since: tick.now ? host.clock.now() : undefined,

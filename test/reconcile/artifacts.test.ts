@@ -1,6 +1,6 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
 import type { Handler } from '../../daemon/model/desired.ts';
 import { problemOf } from '../../daemon/model/problem.ts';
@@ -16,7 +16,10 @@ const setUp = (t: Test, more: Partial<Settings> = {}) => {
   node.write('/srv/artifacts/spin', program('spin'), 0o755);
   const handler = parseShim(shimFile('spin'), '/etc/rcm-node/shims.d/spin.toml', policy);
   const fetch = (digest: string | undefined, one: Handler = handler) =>
-    fetchArtifact(node.fake.host, { ...defaultSettings, ...more }, one, digest).catch(problemOf);
+    fetchArtifact(node.fake.host, { ...defaultSettings, ...more }, one, digest).then(
+      (fetched) => fetched.sha256,
+      problemOf,
+    );
   return { ...node, handler, fetch };
 };
 
@@ -36,21 +39,61 @@ t.test('without a digest a file counts only where root alone can write it', asyn
 });
 
 t.test('nor is a mirror’s file taken without one', async (t) => {
-  const mirror = t.testdir({ spin: 'x' });
-  chmodSync(join(mirror, 'spin'), 0o666);
-  const mirrors = [{ prefix: 'https://example.com', replace: pathToFileURL(mirror).href }];
-  const { handler, fetch } = setUp(t, { mirrors });
+  const mirrors = [{ prefix: 'https://example.com', replace: 'file:///srv/mirror' }];
+  const { write, handler, fetch } = setUp(t, { mirrors });
+  write('/srv/mirror/spin', 'x', 0o666);
   const remote = { ...handler, artifact: { ...handler.artifact, url: 'https://example.com/spin' } };
-  t.match(await fetch(undefined, remote), { code: 'untrusted', where: { file: join(mirror, 'spin') } });
+  t.match(await fetch(undefined, remote), { code: 'untrusted', where: { file: '/srv/mirror/spin' } });
 });
 
 t.test(
   'a CA that others can write vouches for no server, not even for an artifact with a digest',
   async (t) => {
-    const folder = t.testdir({ 'ca.pem': 'x' });
-    const extraCa = join(folder, 'ca.pem');
-    chmodSync(extraCa, 0o666);
-    const { fetch } = setUp(t, { extraCa });
-    t.match(await fetch(sha256(program('spin'))), { code: 'untrusted', where: { file: extraCa } });
+    const { write, fetch } = setUp(t, { extraCa: '/etc/ssl/own.pem' });
+    write('/etc/ssl/own.pem', 'x', 0o666);
+    t.match(await fetch(sha256(program('spin'))), { code: 'untrusted', where: { file: '/etc/ssl/own.pem' } });
   },
 );
+
+const text = program('spin');
+const shim = `name = "spin-v2"
+[fetchStrategy.anonHttp]
+location = "https://releases.example/spin"
+sha256 = "${sha256(text)}"
+`;
+
+t.test('a mirror of files, and an extra CA, are those of the root that is prepared', async (t) => {
+  // A folder that this machine has, and the root may have too.
+  const outside = mkdtempSync(join(tmpdir(), 'rcm-node-mirror-'));
+  t.teardown(() => rmSync(outside, { recursive: true, force: true }));
+  writeFileSync(join(outside, 'spin'), text);
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  node.write('/etc/rcm-node/shims.d/spin-v2.toml', shim);
+  // The original does not answer.
+  const settings = `attempts = 1
+[proxy]
+https = "http://127.0.0.1:1"
+[[mirrors]]
+prefix = "https://releases.example/"
+replace = "file://${outside}/"
+`;
+  node.write('/etc/rcm-node/config.toml', settings);
+  const { outcome } = await node.once({ activate: false });
+  t.match(outcome, { kind: 'degraded', problems: [{ code: 'download-failed', message: /ENOENT/ }] });
+
+  mkdirSync(join(node.root, outside), { recursive: true });
+  symlinkSync(join(outside, 'spin'), join(node.root, outside, 'spin'));
+  node.fake.advance(1000);
+  const linked = await node.once({ activate: false, now: true });
+  t.match(linked.outcome, { kind: 'degraded' }, 'nor does a link lead out of it');
+  rmSync(join(node.root, outside, 'spin'));
+  writeFileSync(join(node.root, outside, 'spin'), text);
+  node.write('/etc/rcm-node/config.toml', `extraCa = "/etc/ssl/own.pem"\n${settings}`);
+  writeFileSync(join(outside, 'own.pem'), '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n');
+  node.fake.advance(1000);
+  const refused = await node.once({ activate: false, now: true });
+  t.match(refused.outcome, { problems: [{ message: /extra CA file .*\/etc\/ssl\/own.pem cannot be read/ }] });
+  node.write('/etc/ssl/own.pem', '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n');
+  node.fake.advance(1000);
+  t.equal((await node.once({ activate: false, now: true })).outcome.kind, 'converged');
+});

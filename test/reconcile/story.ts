@@ -60,6 +60,8 @@ export const survive = async (
   for (const death of deathsOf(effects).filter((_one, at) => everywhere || dies(at))) {
     const node = await begin(t, story);
     await runMortal(node.fake, death, (host) => story.run(node, host));
+    // An artifact that it died with is not tried again at once.
+    node.fake.advance(60_000);
     await story.run(node, node.fake.host);
     const found = endOf(node);
     const { jobs } = node.fake.containerd;
