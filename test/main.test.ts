@@ -237,24 +237,22 @@ t.test('where no runtime is, nothing is done', { skip: rootOnly }, async (t) => 
 });
 
 t.test(
-  'settings that are wrong stop what a person asks for, with their place',
+  'with settings that are wrong nothing is taken, their place is named, and an uninstall works',
   { skip: rootOnly },
   async (t) => {
-    const root = t.testdir({ etc: { 'rcm-node': { 'config.toml': 'interval = 1\n' } }, run: {} });
-    const [text, json, gone] = await measureAll(
-      ['once', '--root', root],
-      ['plan', '--json', '--root', root],
-      // The defaults may name another unit, and so another configuration than the one that carries our text.
-      ['uninstall', '--root', root],
-    );
-    t.match(gone, { code: 1, out: '', err: /"interval" is 1/ });
-    t.match(text, {
-      code: 1,
-      out: '',
-      err: /^✗ \/etc\/rcm-node\/config\.toml:1:1: "interval" is 1, but must be from 5/,
+    const root = image(t);
+    writeFileSync(join(root, 'etc/rcm-node/config.toml'), 'interval = 1\n');
+    const says =
+      /config\.toml:1:1: "interval" is 1, but must be from 5 .*; no good settings are known, so nothing new is taken/;
+    const [text, json] = await measureAll(['once', '--root', root], ['plan', '--json', '--root', root]);
+    t.match(text, { code: 3, out: says, err: '' });
+    t.match(json, { code: 3, err: '' });
+    const where = { file: '/etc/rcm-node/config.toml', line: 1, column: 1 };
+    t.match(JSON.parse(json?.out ?? ''), {
+      plan: { kind: 'refused', problem: { code: 'bad-settings', where } },
     });
-    t.match(json, { code: 1, err: '' });
-    t.match(JSON.parse(json?.out ?? ''), { error: { code: 'bad-settings', where: { line: 1, column: 1 } } });
+    t.notOk(existsSync(join(root, 'opt/rcm-node/shims/spin')));
+    t.match(await run('uninstall', '--root', root), { code: 0, out: /Everything that was ours is gone/ });
   },
 );
 

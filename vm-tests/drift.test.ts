@@ -29,7 +29,7 @@ const ours = { trixie: config, forky: '/etc/containerd/conf.d/zz-rcm-node.toml' 
 for (const suite of ['forky', 'trixie'] as const)
   t.test(`drift on a ${suite} node`, async (t) => {
     const shim = await makeStandInShim(suite, '1', progress);
-    const node = await bootWithRcmNode(suite, { progress, settings: '' });
+    const node = await bootWithRcmNode(suite, { progress, settings: '# the defaults\n' });
     t.teardown(() => node.stop());
     const before = await census(node);
     const original = await node.readFile(config);

@@ -14,6 +14,7 @@ import {
   untilReport,
   untilServing,
   wishFor,
+  wishPath,
 } from './node/service.ts';
 import { makeStandInShim } from './node/shim.ts';
 
@@ -69,6 +70,31 @@ t.test('the service under its unit', async (t) => {
     );
     t.match((await rcmNode(node, 'status')).stdout, /\/etc\/rcm-node\/config\.toml:1:/);
     t.same(await handlersOverCri(node), ['runc', 'spin-v2']);
+    await node.writeFile('/etc/rcm-node/config.toml', 'interval = 3600\n');
+    await untilServing(node, ['spin-v2']);
+    t.equal(await startsOf(node), starts.at);
+  });
+
+  await t.test('a start with settings that broke keeps to the last good ones', async (t) => {
+    const allows = 'interval = 3600\nallowedHosts = ["good.example"]\n';
+    await node.writeFile('/etc/rcm-node/config.toml', allows);
+    await node.run(['systemctl', 'reload', 'rcm-node']);
+    await untilServing(node, ['spin-v2']);
+    const kept = '/var/lib/rcm-node/last-good-config.toml';
+    await until(node, 'the settings kept', async () => (await node.exec(['cat', kept])).stdout === allows);
+    t.equal((await node.run(['stat', '-c', '%a %u', kept])).trim(), '600 0');
+    await node.run(['systemctl', 'stop', 'rcm-node']);
+    await node.writeFile('/etc/rcm-node/config.toml', allows.replace('allowed', 'alowed'));
+    const forbidden = (await node.readFile(wishPath('spin-v2')))
+      .replaceAll('spin-v2', 'evil-v1')
+      .replace(/file:[^"]*/, 'https://127.0.0.1:9/evil');
+    await node.writeFile(wishPath('evil-v1'), forbidden);
+    await node.run(['systemctl', 'start', 'rcm-node']);
+    const { outcome } = await untilReport(node, 'the forbidden refused', (report) =>
+      JSON.stringify(report.outcome).includes('allowedHosts)'),
+    );
+    t.match(outcome, { kind: 'degraded', problems: [{ code: 'bad-settings' }, { code: 'policy-denied' }] });
+    await node.run(['rm', wishPath('evil-v1')]);
     await node.writeFile('/etc/rcm-node/config.toml', 'interval = 3600\n');
     await untilServing(node, ['spin-v2']);
     t.equal(await startsOf(node), starts.at);

@@ -8,7 +8,7 @@ import { exitCodeOf, exitCodes } from '../model/outcome.ts';
 import { Failure } from '../model/problem.ts';
 import { openCluster } from '../reconcile/cluster.ts';
 import { diagnose } from '../reconcile/doctor.ts';
-import { loadSettings } from '../reconcile/load-settings.ts';
+import { loadSettings, openSettings } from '../reconcile/load-settings.ts';
 import { loop } from '../reconcile/loop.ts';
 import { consider, once } from '../reconcile/once.ts';
 import { publish, reportOf } from '../reconcile/report.ts';
@@ -65,15 +65,10 @@ export const work: Readonly<
   run: async (command) => {
     needRoot();
     const journal = process.env.JOURNAL_STREAM !== undefined;
-    const first = await loadSettings(hostFor(command));
-    const host = hostFor(command, makeLog({ journal, level: first.settings.logLevel, write: out }));
-    let last = first.settings;
+    const { logLevel } = await loadSettings(hostFor(command));
+    const host = hostFor(command, makeLog({ journal, level: logLevel, write: out }));
     await loop(host, {
-      settings: async () => {
-        const loaded = await loadSettings(host, last);
-        last = loaded.settings;
-        return loaded;
-      },
+      settings: openSettings(host),
       notifier: makeNotifier(process.env, async (argv, env) => {
         const result = await host.tools.run(argv, { deadlineMs: 5_000, env });
         if (result.kind === 'not-started' || result.code !== 0) throw new Error('systemd-notify failed');
@@ -90,8 +85,7 @@ export const work: Readonly<
   once: async (command) => {
     needRoot();
     const host = hostFor(command, progress);
-    const { settings, problem } = await loadSettings(host);
-    if (problem) throw new Failure(problem);
+    const settings = await openSettings(host)();
     const ticked = await once(host, settings, tickOf(command));
     const report = await publish({ ...host, log: silent }, ticked, undefined);
     if (command.json) json(report);
@@ -101,18 +95,20 @@ export const work: Readonly<
   plan: async (command) => {
     needRoot();
     const host = hostFor(command);
-    const { settings, problem } = await loadSettings(host);
-    if (problem) throw new Failure(problem);
+    const settings = await loadSettings(host);
     const state = await readState(host);
     const { decision, desired } = await consider(host, settings, state.ledger, tickOf(command), {
       force: command.force,
       since: host.clock.now(),
     });
-    const problems = [...state.problems, ...desired.problems];
+    const { plan } = decision;
+    const problems = [...state.problems, ...desired.problems].filter(
+      (problem) => plan.kind !== 'refused' || plan.problem !== problem,
+    );
     if (command.json) json({ ...decision, problems });
     else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));
-    if (decision.plan.kind === 'refused') return exitCodes.refused;
-    if (decision.plan.kind === 'steps') return exitCodes.pending;
+    if (plan.kind === 'refused') return exitCodes.refused;
+    if (plan.kind === 'steps') return exitCodes.pending;
     const wrong = decision.handlers.filter((one) => one.problem && !one.turn?.hold);
     if (problems.length > 0 || wrong.length > 0) return exitCodes.failed;
     return decision.handlers.some((one) => one.turn?.hold) ? exitCodes.pending : exitCodes.settled;
@@ -120,8 +116,7 @@ export const work: Readonly<
   doctor: async (command) => {
     needRoot();
     const host = hostFor(command);
-    const { settings, problem } = await loadSettings(host);
-    const checks = await diagnose(host, settings, problem);
+    const checks = await diagnose(host, await loadSettings(host));
     if (command.json) json(checks);
     else out(printChecks(checks, paint));
     return checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
@@ -129,8 +124,7 @@ export const work: Readonly<
   uninstall: async (command) => {
     needRoot();
     const host = hostFor(command, progress);
-    const { settings, problem } = await loadSettings(host);
-    if (problem) throw new Failure(problem);
+    const settings = await loadSettings(host);
     const result = await uninstall(host, settings, command);
     if (command.json)
       json({

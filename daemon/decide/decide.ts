@@ -32,7 +32,7 @@ export const decide = (desired: Desired, before: Observed, limits: Limits, rules
 };
 
 /** What is served stays served; what is new waits for a person. */
-const refused = (problem: Problem, desired: Desired, before: Observed): Decision => ({
+export const refused = (problem: Problem, desired: Desired, before: Observed): Decision => ({
   plan: { kind: 'refused', problem },
   handlers: desired.handlers.map((handler) => ({
     name: handler.name,

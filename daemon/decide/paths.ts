@@ -8,6 +8,8 @@ export const paths = {
   incoming: '/opt/rcm-node/store/.incoming',
   links: '/opt/rcm-node/shims',
   state: '/var/lib/rcm-node',
+  /** The text of the last settings that were understood. */
+  lastSettings: '/var/lib/rcm-node/last-good-config.toml',
   ledger: '/var/lib/rcm-node/ledger.json',
   journal: '/var/lib/rcm-node/journal.json',
   cluster: '/var/lib/rcm-node/cluster.json',

@@ -172,7 +172,7 @@ export const codes = {
   ),
   'bad-settings': row(
     'changed',
-    'Correct /etc/rcm-node/config.toml; until then the defaults or the last good settings apply.',
+    'Correct /etc/rcm-node/config.toml; an update of rcm-node may know what this version does not. To have the defaults, remove the file.',
   ),
   ...clusterCodes,
   internal: row(

@@ -14,6 +14,7 @@ import {
   strings,
   table,
 } from './shape.ts';
+import type { Problem } from './problem.ts';
 import { parseToml } from './toml.ts';
 
 export type Mirror = { readonly prefix: string; readonly replace: string };
@@ -41,6 +42,10 @@ export type Settings = {
   readonly repairsPerHour: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly cluster: ClusterSettings;
+  /** Nothing is known of what this node allows: nothing new is taken from any source, and what is served stays. */
+  readonly closed: boolean;
+  /** Why these are not the settings of the file, or cannot be relied on after the next start. */
+  readonly problem?: Problem;
 };
 
 /**
@@ -76,7 +81,10 @@ export const defaultSettings: Settings = {
   repairsPerHour: 3,
   logLevel: 'info',
   cluster: { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false, spread: 300 },
+  closed: false,
 };
+
+const unitName = /^[A-Za-z0-9:_.@-]{1,200}\.service$/;
 
 const keys = [
   'interval',
@@ -115,13 +123,7 @@ export const parseSettings = (text: string, file: string): Settings => {
     /^(debug|info|warn|error)$/,
     '"debug", "info", "warn" or "error" is expected',
   );
-  const unit =
-    runtime &&
-    string(
-      at(runtime, 'unit'),
-      /^[A-Za-z0-9:_.@-]{1,200}\.service$/,
-      'the name of a .service unit is expected',
-    );
+  const unit = runtime && string(at(runtime, 'unit'), unitName, 'the name of a .service unit is expected');
   return {
     interval: number('interval', 5, 86_400),
     sweep: number('sweep', 60, 604_800),
@@ -140,7 +142,19 @@ export const parseSettings = (text: string, file: string): Settings => {
     repairsPerHour: number('repairsPerHour', 0, 1000),
     logLevel: (level as Settings['logLevel'] | undefined) ?? 'info',
     cluster: cluster(at(root, 'cluster')),
+    closed: false,
   };
+};
+
+/** The unit of the runtime, from a text that may be wrong in all else: where to look is all that is taken from it. */
+export const unitIn = (text: string): string | undefined => {
+  try {
+    const { runtime } = parseToml(text, '', 'bad-settings');
+    const unit = (runtime as { readonly unit?: unknown } | undefined)?.unit;
+    return typeof unit === 'string' && unitName.test(unit) ? unit : undefined;
+  } catch {
+    return undefined;
+  }
 };
 
 const cluster = (cursor: Cursor): ClusterSettings => {

@@ -18,8 +18,8 @@ import { makeNodeReport, type NodeReport, type Told } from './node-report.ts';
 import { keepTurns } from './turns.ts';
 
 export type Cluster = {
-  /** Called at every tick: settings may have changed, a kubelet may have come. Returns at once. */
-  follow(settings: ClusterSettings): void;
+  /** At every tick, for settings and kubelets change; returns at once. Undefined: they are not known, and all stays. */
+  follow(settings: ClusterSettings | undefined): void;
   /** For the report; null where there is no cluster. */
   facts(): ClusterFacts | null;
   /** What the last tick came to. */
@@ -186,7 +186,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
 
   return {
     follow: (given) => {
-      if (canonical(given) !== canonical(state.settings ?? null)) {
+      if (given && canonical(given) !== canonical(state.settings ?? null)) {
         const { session, settings: former } = state;
         leave();
         // Its labels would go on to attract Pods for handlers that are about to go.

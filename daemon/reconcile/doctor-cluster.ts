@@ -44,6 +44,14 @@ const renewal = async (host: Host, { mode }: Identity): Promise<readonly Attribu
 };
 
 export const clusterChecks = async (host: Host, settings: Settings): Promise<readonly Check[]> => {
+  if (settings.closed)
+    return [
+      {
+        what: 'cluster',
+        verdict: 'unknown',
+        says: 'not asked: the settings do not say who this node is to its cluster',
+      },
+    ];
   if (settings.cluster.identity === 'none') return [good('cluster', 'not asked: identity = "none"')];
   const identity = await findIdentity(host, settings.cluster);
   if (!identity)

@@ -3,21 +3,17 @@ import { fileOf, folderOf, paths } from '../decide/paths.ts';
 import { hostFacts } from '../host/facts.ts';
 import type { Host } from '../host/host.ts';
 import type { Observed } from '../model/observed.ts';
-import { type Problem, problemOf } from '../model/problem.ts';
+import { problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { clusterChecks } from './doctor-cluster.ts';
 import { consider } from './once.ts';
 import { readState } from './state.ts';
 
-export const diagnose = async (
-  host: Host,
-  settings: Settings,
-  settingsProblem: Problem | undefined,
-): Promise<readonly Check[]> => {
+export const diagnose = async (host: Host, settings: Settings): Promise<readonly Check[]> => {
   const checks: Check[] = [
-    settingsProblem
-      ? bad('settings', settingsProblem)
+    settings.problem
+      ? bad('settings', settings.problem)
       : good('settings', (await host.files.stat(paths.settings)) ? paths.settings : 'defaults'),
   ];
   const add = async (what: string, work: () => Promise<readonly Check[]>): Promise<void> => {
@@ -63,9 +59,9 @@ export const diagnose = async (
         : [good('state', `${Object.keys(state.ledger.handlers).length} handlers in the ledger`)]),
       ...runtime(before),
       ...store(before),
-      ...desired.problems.map((problem) =>
-        bad(problem.where ? fileOf(problem.where.file) : 'shims', problem),
-      ),
+      ...desired.problems
+        .filter((problem) => problem !== settings.problem)
+        .map((problem) => bad(problem.where ? fileOf(problem.where.file) : 'shims', problem)),
       ...decision.handlers.map(
         (one): Check =>
           one.problem ? bad(`handler ${one.name}`, one.problem) : good(`handler ${one.name}`, one.state),

@@ -18,8 +18,8 @@ import { startPulse } from './pulse.ts';
 import { publish, publishFailure, told } from './report.ts';
 
 export type Service = {
-  /** Settings are read again for each tick; a bad file keeps the last good ones and adds a problem. */
-  readonly settings: () => Promise<{ readonly settings: Settings; readonly problem: Problem | undefined }>;
+  /** Settings are read again for each tick. */
+  readonly settings: () => Promise<Settings>;
   readonly notifier: Notifier;
   readonly onReload: (wake: () => void) => void;
   readonly onStop: (stop: () => void) => void;
@@ -74,19 +74,16 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   try {
     while (!state.stopping) {
       state.pending = false;
-      const { settings, problem } = await service.settings();
+      const settings = await service.settings();
+      const { problem } = settings;
       pulse.obey(settings);
       if (problem) host.log('warn', printProblem(problem), { code: problem.code });
-      cluster.follow(settings.cluster);
+      // Who this node is to its cluster is not known then: it begins no session, and leaves none.
+      cluster.follow(settings.closed ? undefined : settings.cluster);
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
       const asked = state.reload;
       state.reload = false;
-      const ticked = await tickOrProblem(
-        pulse.host,
-        settings,
-        { deep, now: asked, stop: stop.signal },
-        problem,
-      );
+      const ticked = await tickOrProblem(pulse.host, settings, { deep, now: asked, stop: stop.signal });
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
@@ -139,17 +136,9 @@ const tickOrProblem = async (
   host: Host,
   settings: Settings,
   how: Pick<Tick, 'deep' | 'now' | 'stop'>,
-  problem: Problem | undefined,
 ): Promise<Ticked | Problem> => {
   try {
-    const ticked = await once(host, settings, {
-      ...how,
-      activate: host.systemd !== undefined,
-      force: false,
-    });
-    if (!problem || ticked.outcome.kind === 'failed' || ticked.outcome.kind === 'refused') return ticked;
-    const others = ticked.outcome.kind === 'degraded' ? ticked.outcome.problems : [];
-    return { ...ticked, outcome: { kind: 'degraded', problems: [problem, ...others] } };
+    return await once(host, settings, { ...how, activate: host.systemd !== undefined, force: false });
   } catch (error) {
     return problemOf(error);
   }

@@ -3,7 +3,7 @@
  * whatever touches the host is in host/.
  */
 import { defaultLimits, type Limits } from '../decide/cadence.ts';
-import { decide } from '../decide/decide.ts';
+import { decide, refused } from '../decide/decide.ts';
 import { judge } from '../decide/judge.ts';
 import { paths } from '../decide/paths.ts';
 import type { Rules } from '../decide/scene.ts';
@@ -19,7 +19,7 @@ import type { Settings } from '../model/settings.ts';
 import { fetchAll } from './fetching.ts';
 import { sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe.ts';
-import { gather } from './sources.ts';
+import { gather, inForce } from './sources.ts';
 import { loadState, saveJournal, saveLedger } from './state.ts';
 import { type Ended, transact } from './transaction.ts';
 import { countInterrupted } from './unpacking.ts';
@@ -71,8 +71,15 @@ export const consider = async (
     allowedHosts: settings.allowedHosts,
   };
   const clustered = settings.cluster.identity !== 'none';
-  const desired = tick.desired ?? (await gather(host, policy, ledger, clustered));
+  const asked = async (): Promise<Desired> => {
+    const said = settings.closed ? inForce(ledger) : await gather(host, policy, ledger, clustered);
+    return settings.problem ? { ...said, problems: [settings.problem, ...said.problems] } : said;
+  };
+  const desired = tick.desired ?? (await asked());
   let before = await observe(host, settings, ledger, tick);
+  // Repairs too would go by settings that nobody chose. What a person takes away goes by what the ledger knows.
+  if (settings.closed && settings.problem && !tick.desired)
+    return { desired, before, decision: refused(settings.problem, desired, before) };
   const trials: Trial[] = [];
   for (;;) {
     const decision = decide(desired, before, limitsOf(settings), rules);

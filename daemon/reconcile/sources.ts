@@ -57,6 +57,13 @@ export const gather = async (
   };
 };
 
+/** Where nobody may be asked, because it is not known what this node allows: what is in force, from all sources. */
+export const inForce = (ledger: Ledger): Desired => ({
+  handlers: Object.values(ledger.handlers).map((one) => one.handler),
+  problems: [],
+  lost: [paths.shims, paths.cluster],
+});
+
 const isResource = (file: string): boolean => shimOfResource(file) !== undefined;
 
 /** What is in force of a source that does not answer. */

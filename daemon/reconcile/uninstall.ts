@@ -50,11 +50,32 @@ const startService = async (host: Host): Promise<void> => {
 const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked | undefined> => {
   const { ledger } = await readState(host);
   const considered = await consider(host, settings, ledger, tick, { force: tick.force, since: undefined });
+  const { runtime } = considered.before;
+  if (settings.closed && runtime.name !== 'none') {
+    // The unit is guessed then, and may be another one than the one that reads what is ours.
+    const read = new Set(runtime.config.map((file) => file.path));
+    const elsewhere = Object.keys(ledger.files).find((path) => !read.has(path));
+    if (elsewhere !== undefined)
+      throw new Failure({
+        code: 'bad-settings',
+        message: `the settings cannot be used, and ${settings.unit} does not read ${elsewhere}, which is ours`,
+        where: { file: paths.settings },
+        hint: 'Correct the file, or write one that names the unit of the runtime ([runtime] unit) and nothing else.',
+      });
+  }
   const problems = considered.decision.handlers.flatMap((one) =>
     one.state === 'removing' && one.problem ? [one.problem] : [],
   );
   if (problems.length === 0) return undefined;
   return { ...considered, outcome: { kind: 'waiting', for: problems }, did: [], ledger };
+};
+
+/** Where the settings do not say who this node is to its cluster, it may speak to it as nobody. */
+const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveCluster> => {
+  if (!settings.closed) return leaveCluster(host, settings.cluster);
+  if (!(await host.files.stat(paths.cluster))) return [];
+  const why = `its annotations and labels stay: ${paths.settings} cannot be used, which says who this node is to its cluster`;
+  return [{ path: 'Node', why }];
 };
 
 export const uninstall = async (
@@ -78,12 +99,13 @@ export const uninstall = async (
     for (const { where, message } of ticked.decision.notes)
       if (where && where.file in ticked.ledger.files) left.push({ path: where.file, why: message });
     // Another root is no node of a cluster, and its kubeconfig would be read from this one.
-    if (host.systemd) left.push(...(await leaveCluster(host, settings.cluster)));
+    if (host.systemd) left.push(...(await leave(host, settings)));
     for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
       await host.files.removeTree(path);
     for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
     for (const path of [
       paths.cluster,
+      paths.lastSettings,
       folderOf(paths.token),
       paths.ledger,
       paths.journal,

@@ -169,6 +169,7 @@ t.test(
   needsOpenssl,
   async (t) => {
     const { world, cluster, settings, server, isWritten } = await start(t);
+    cluster.follow(undefined);
     cluster.follow(defaultSettings.cluster);
     await sleep(20);
     t.equal(cluster.facts(), null);
@@ -177,6 +178,12 @@ t.test(
       return cluster.facts()?.state === 'synced' && isWritten();
     });
     world.node = { metadata: { ...world.node.metadata, labels: { 'shim.rcm.spinkube.dev/x': 'served' } } };
+    cluster.follow(undefined);
+    t.match(
+      cluster.facts(),
+      { state: 'synced', identity: 'kubelet' },
+      'settings that are lost are no answer',
+    );
     cluster.follow({ ...settings, identity: 'none' });
     t.equal(cluster.facts(), null);
     await until(() => Object.keys(world.node.metadata.labels ?? {}).length === 0);

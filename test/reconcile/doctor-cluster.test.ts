@@ -89,6 +89,9 @@ t.test(
 t.test('a host without a cluster is in order', async (t) => {
   const { host } = hostOf(t.testdir({}));
   t.match(await clusterChecks(host, defaultSettings), [{ verdict: 'unknown', says: /no kubelet runs here/ }]);
+  t.match(await clusterChecks(host, { ...defaultSettings, closed: true }), [
+    { verdict: 'unknown', says: /^not asked: the settings do not say/ },
+  ]);
   const cluster = { ...defaultSettings.cluster, identity: 'none' } as const;
   t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [{ verdict: 'good' }]);
 });

@@ -29,7 +29,7 @@ const bads = (checks: readonly Check[]) =>
 t.test('on a host in order nothing is bad, and everything is named', { skip: rootOnly }, async (t) => {
   const node = healthy(t);
   await node.once();
-  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  const checks = await diagnose(node.fake.host, defaultSettings);
   t.same(bads(checks), []);
   t.match(about(checks, 'settings'), [{ verdict: 'good', says: 'defaults' }]);
   t.match(about(checks, 'host'), [{ verdict: 'good', says: /kernel .*, amd64/ }]);
@@ -60,7 +60,7 @@ t.test(
     writeFileSync(join(node.root, 'opt/rcm-node/store', key, 'containerd-shim-spin'), '#!/bin/sh\n# evil\n');
     node.write('/etc/rcm-node/shims.d/bad.toml', 'name = ');
     const problem = { code: 'bad-settings', message: 'odd', where: { file: '/x' } } as const;
-    const checks = await diagnose(node.fake.host, defaultSettings, problem);
+    const checks = await diagnose(node.fake.host, { ...defaultSettings, problem });
     t.match(about(checks, 'settings'), [{ verdict: 'bad', says: '/x: odd', hint: String }]);
     t.match(about(checks, 'store'), [{ verdict: 'bad', says: /another digest|bytes instead/ }]);
     t.match(about(checks, 'bad.toml'), [{ verdict: 'bad', says: /bad\.toml:1/, hint: String }]);
@@ -73,12 +73,12 @@ t.test('a runtime that does not answer, or is not ready, is bad', async (t) => {
   const node = healthy(t);
   node.fake.containerd.behaves = () => 'no-cri';
   node.fake.containerd.restartByOther();
-  t.match(about(await diagnose(node.fake.host, defaultSettings, undefined), 'CRI'), [
+  t.match(about(await diagnose(node.fake.host, defaultSettings), 'CRI'), [
     { verdict: 'bad', says: /unknown service/, hint: /journalctl/ },
   ]);
   node.fake.containerd.behaves = () => 'not-ready';
   node.fake.containerd.restartByOther();
-  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  const checks = await diagnose(node.fake.host, defaultSettings);
   t.match(about(checks, 'CRI'), [{ verdict: 'bad', says: 'not ready: cni is not the reason' }]);
   t.match(about(checks, 'plan'), [{ verdict: 'bad' }], 'and the refusal is told as such');
 });
@@ -95,12 +95,12 @@ t.test('damaged state is told and left where it is; a plan that was interrupted 
   };
   node.write('/var/lib/rcm-node/journal.json', JSON.stringify(journal));
   node.write('/var/lib/rcm-node/ledger.json', '{');
-  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  const checks = await diagnose(node.fake.host, defaultSettings);
   t.match(about(checks, 'state'), [{ verdict: 'bad', says: /not valid JSON/ }]);
   t.match(about(checks, 'journal'), [{ verdict: 'warn', says: 'a plan was interrupted' }]);
   t.equal(node.read('/var/lib/rcm-node/ledger.json'), '{');
   node.write('/var/lib/rcm-node/ledger.json', '{"version":2}');
-  const newer = await diagnose(node.fake.host, defaultSettings, undefined);
+  const newer = await diagnose(node.fake.host, defaultSettings);
   t.match(about(newer, 'state'), [{ verdict: 'bad', says: /version 2/ }]);
   t.equal(about(newer, 'folder').length, 3, 'the rest is checked all the same');
 });
@@ -121,7 +121,7 @@ t.test('the service is told as it is', async (t) => {
       },
     };
   };
-  const says = async (host: Host) => about(await diagnose(host, defaultSettings, undefined), 'service');
+  const says = async (host: Host) => about(await diagnose(host, defaultSettings), 'service');
   t.match(await says(node.fake.host), [{ verdict: 'warn', says: 'rcm-node.service is not installed' }]);
   t.match(await says(withService({ load: 'loaded', active: 'active', restarts: 2 })), [
     { verdict: 'good', says: 'rcm-node.service is active, 2 automatic restarts' },
@@ -134,14 +134,14 @@ t.test('the service is told as it is', async (t) => {
     throw new Failure({ code: 'systemd-unreachable', message: 'no bus' });
   };
   const deaf = { ...node.fake.host, systemd: { ...systemd, unit: refuses } } as Host;
-  const checks = await diagnose(deaf, defaultSettings, undefined);
+  const checks = await diagnose(deaf, defaultSettings);
   t.match(about(checks, 'service'), [{ verdict: 'bad', says: 'no bus' }]);
   t.match(about(checks, 'runtime'), [{ verdict: 'bad', says: 'no bus' }]);
 });
 
 t.test('another root without a runtime is told so', async (t) => {
   const root = t.testdir({ etc: { 'rcm-node': { 'config.toml': '' } }, opt: {}, run: {}, var: { lib: {} } });
-  const checks = await diagnose(bareRoot(root).host, defaultSettings, undefined);
+  const checks = await diagnose(bareRoot(root).host, defaultSettings);
   t.match(about(checks, 'settings'), [{ says: '/etc/rcm-node/config.toml' }]);
   t.match(about(checks, 'service'), [{ verdict: 'unknown' }]);
   t.match(about(checks, 'runtime'), [{ verdict: 'bad', says: `containerd is not installed below ${root}` }]);
@@ -150,7 +150,7 @@ t.test('another root without a runtime is told so', async (t) => {
     ['/opt is writable', '/var/lib is writable', '/run is writable'],
   );
   const bare = bareRoot(t.testdir({})).host;
-  t.match(about(await diagnose(bare, defaultSettings, undefined), 'folder'), [
+  t.match(about(await diagnose(bare, defaultSettings), 'folder'), [
     { verdict: 'bad', says: /cannot be written: ENOENT/ },
     { verdict: 'bad' },
     { verdict: 'bad' },

@@ -7,7 +7,8 @@ import t, { type Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
 import type { Notifier } from '../../daemon/host/notify.ts';
 import { Failure } from '../../daemon/model/problem.ts';
-import { defaultSettings } from '../../daemon/model/settings.ts';
+import type { ClusterSettings } from '../../daemon/model/settings.ts';
+import { openSettings } from '../../daemon/reconcile/load-settings.ts';
 import { loop } from '../../daemon/reconcile/loop.ts';
 import { makeRoot, type Node, openNode, wish } from './node.ts';
 
@@ -15,16 +16,25 @@ type Running = {
   readonly node: Node;
   /** What systemd heard: `ready`, a status, `watchdog`. */
   readonly heard: string[];
+  /** What the cluster was to follow, tick by tick. */
+  readonly followed: (ClusterSettings | undefined)[];
   readonly reload: () => void;
   /** Ends the loop after the tick that is under way. */
   readonly end: () => Promise<void>;
 };
 
-const start = (t: Test, change: (host: Host) => Host = (host) => host, watchdogMs?: number): Running => {
+const start = (
+  t: Test,
+  change: (host: Host) => Host = (host) => host,
+  watchdogMs?: number,
+  settings?: string,
+): Running => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   mkdirSync(join(node.root, 'etc/rcm-node/shims.d'), { recursive: true });
+  if (settings !== undefined) node.write('/etc/rcm-node/config.toml', settings);
   wish(node, 'spin-v2');
   const heard: string[] = [];
+  const followed: (ClusterSettings | undefined)[] = [];
   const say = async (text: string): Promise<void> => void heard.push(text);
   const notifier: Notifier = {
     ready: () => say('ready'),
@@ -38,10 +48,10 @@ const start = (t: Test, change: (host: Host) => Host = (host) => host, watchdogM
   // Nothing of the loop keeps a process up: that is the runtime's business in a service.
   const awake = setInterval(() => undefined, 1000);
   const ended = loop(change(node.fake.host), {
-    settings: async () => ({ settings: defaultSettings, problem: undefined }),
+    settings: openSettings(node.fake.host),
     notifier,
     cluster: () => ({
-      follow: () => undefined,
+      follow: (given) => void followed.push(given),
       facts: () => null,
       tell: () => undefined,
       close: () => undefined,
@@ -56,6 +66,7 @@ const start = (t: Test, change: (host: Host) => Host = (host) => host, watchdogM
   return {
     node,
     heard,
+    followed,
     reload: () => hands.reload?.(),
     end: () => {
       hands.stop?.();
@@ -92,6 +103,27 @@ t.test('a wish that comes later, and a reload, wake it', async (t) => {
   await end();
   t.equal(node.fake.containerd.dumps, dumps, 'and a settled host is not judged again');
 });
+
+t.test(
+  'a start with settings that cannot be used takes nothing, asks no cluster, and says why',
+  async (t) => {
+    const { node, heard, followed, end } = start(t, undefined, undefined, 'alowedHosts = []\n');
+    const says = 'unknown key "alowedHosts"; no good settings are known, so nothing new is taken';
+    await until(() => heard.some((line) => line.includes(`refused: /etc/rcm-node/config.toml:1:1: ${says}`)));
+    t.match(JSON.parse(node.read('/run/rcm-node/status.json') ?? ''), {
+      outcome: { kind: 'refused', problem: { code: 'bad-settings', where: { line: 1, column: 1 } } },
+    });
+    t.strictSame([...new Set(followed)], [undefined]);
+    t.strictSame(node.fake.containerd.served(), ['runc']);
+    node.write('/etc/rcm-node/config.toml', '[cluster]\nidentity = "none"\n');
+    await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
+    t.match(followed.at(-1), { identity: 'none' });
+    node.write('/etc/rcm-node/config.toml', 'alowedHosts = []\n');
+    await until(() => heard.some((line) => line.includes('; the last good settings stay in force')));
+    t.match(followed.at(-1), { identity: 'none' });
+    await end();
+  },
+);
 
 t.test('a tick that comes to no end is told, until one does again', async (t) => {
   const broken = { by: undefined as 'internal' | 'locked' | undefined };

@@ -20,8 +20,7 @@ import { parse } from 'smol-toml';
 import type { Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
 import { canonical, digestOf } from '../../daemon/model/desired.ts';
-import { Failure } from '../../daemon/model/problem.ts';
-import { loadSettings } from '../../daemon/reconcile/load-settings.ts';
+import { loadSettings, openSettings } from '../../daemon/reconcile/load-settings.ts';
 import { consider, once, type Tick, type Ticked } from '../../daemon/reconcile/once.ts';
 import { loadState } from '../../daemon/reconcile/state.ts';
 import { uninstall, type Uninstalled } from '../../daemon/reconcile/uninstall.ts';
@@ -59,12 +58,6 @@ const tickOf = (over: Partial<Tick>): Tick => ({
   ...over,
 });
 
-const settingsOf = async (host: Host) => {
-  const { settings, problem } = await loadSettings(host);
-  if (problem) throw new Failure(problem);
-  return settings;
-};
-
 export const openNode = (root: string, meta: Meta): Node => {
   const fake = fakeHost({ ...meta, root });
   fake.containerd.sandboxes = meta.sandboxes ?? [];
@@ -79,14 +72,14 @@ export const openNode = (root: string, meta: Meta): Node => {
     },
     read: (path) => (existsSync(real(path)) ? readFileSync(real(path), 'utf8') : undefined),
     remove: (path) => rmSync(real(path), { recursive: true, force: true }),
-    once: async (tick = {}, host = fake.host) => once(host, await settingsOf(fake.host), tickOf(tick)),
+    once: async (tick = {}, host = fake.host) => once(host, await openSettings(fake.host)(), tickOf(tick)),
     plan: async () => {
       const { ledger } = await loadState(fake.host);
       const rules = { force: false, since: undefined };
-      return consider(fake.host, await settingsOf(fake.host), ledger, tickOf({}), rules);
+      return consider(fake.host, await loadSettings(fake.host), ledger, tickOf({}), rules);
     },
     uninstall: async (options = {}, host = fake.host) =>
-      uninstall(host, await settingsOf(fake.host), { activate: true, force: options.force ?? false }),
+      uninstall(host, await loadSettings(fake.host), { activate: true, force: options.force ?? false }),
   };
 };
 

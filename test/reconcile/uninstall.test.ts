@@ -327,3 +327,18 @@ t.test('an API server that cannot be asked holds no uninstall back, and is named
     [{ why: /annotations and labels could not be removed: .*none\.conf/ }],
   );
 });
+
+t.test('who this node is to its cluster is not guessed: what stays on the Node is named', async (t) => {
+  const node = await serving(t);
+  node.write('/var/lib/rcm-node/cluster.json', '{}');
+  const kubeconfig = () => t.fail('it looks for an identity') as never;
+  const host: Host = { ...node.fake.host, kubeconfig };
+  const problem = { code: 'bad-settings', message: 'odd' } as const;
+  const settings = { ...defaultSettings, closed: true, problem };
+  const { complete, left } = await uninstall(host, settings, { activate: true, force: false });
+  t.ok(complete);
+  t.match(
+    left.filter(({ path }) => path === 'Node'),
+    [{ why: /annotations and labels stay: .*config\.toml cannot be used/ }],
+  );
+});
