@@ -6,7 +6,7 @@ import type { Api } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
 import { type KubeObject, pageOf } from '../daemon/host/reflector-objects.ts';
-import { printProblem, problemOf } from '../daemon/model/problem.ts';
+import { logFields, printProblem, problemOf } from '../daemon/model/problem.ts';
 import type { ClassUse } from './model/fleet.ts';
 
 export type Counting = {
@@ -87,7 +87,7 @@ export const makeCounting = (api: Api, clock: Clock, log: Log, onCounted: () => 
       } catch (error) {
         if (stopping.signal.aborted) return;
         const problem = problemOf(error);
-        log('warn', `Pods could not be counted: ${printProblem(problem)}`, { code: problem.code });
+        log('warn', `Pods could not be counted: ${printProblem(problem)}`, logFields(problem));
       }
       for (const name of names) {
         const one = wanted.get(name);

@@ -5,7 +5,7 @@
 import { type Api, ApiFailure } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
-import { printProblem, problemOf } from '../daemon/model/problem.ts';
+import { logFields, printProblem, problemOf } from '../daemon/model/problem.ts';
 import { type Lease, leaseBody, parseLease } from './model/lease.ts';
 
 export type Election = {
@@ -146,7 +146,7 @@ export const elect = (given: {
         (error: unknown) => {
           const problem = problemOf(error);
           if (!stopping.signal.aborted && state.said !== problem.code)
-            log('warn', `the Lease cannot be had: ${printProblem(problem)}`, { code: problem.code });
+            log('warn', `the Lease cannot be had: ${printProblem(problem)}`, logFields(problem));
           // Deleted under our hands: then it is made anew.
           if (error instanceof ApiFailure && error.status === 404) void lose('the Lease is gone');
           return problem.code;

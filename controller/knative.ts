@@ -5,7 +5,7 @@
 import { type Api, ApiFailure } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
-import { printProblem, problemOf } from '../daemon/model/problem.ts';
+import { logFields, printProblem, problemOf } from '../daemon/model/problem.ts';
 
 /** https://knative.dev/docs/serving/configuration/feature-flags/ */
 export const featuresPath = '/api/v1/namespaces/knative-serving/configmaps/config-features';
@@ -87,7 +87,7 @@ export const followKnative = async (
       if (!enable && (status === 403 || status === 404)) return;
       const problem = problemOf(error);
       if (enable && state.said !== problem.code)
-        log('warn', `Knative: ${featuresPath}: ${printProblem(problem)}`, { code: problem.code });
+        log('warn', `Knative: ${featuresPath}: ${printProblem(problem)}`, logFields(problem));
       state.said = problem.code;
       await clock.sleep(status === 404 ? againMs : afterFailureMs, signal);
     }

@@ -5,7 +5,7 @@
 import type { Api } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
-import { printProblem, problemOf } from '../daemon/model/problem.ts';
+import { logFields, printProblem, problemOf } from '../daemon/model/problem.ts';
 import { carry } from './carry.ts';
 import { makeStatusWriter } from './carry-status.ts';
 import { makeCaution } from './caution.ts';
@@ -80,9 +80,11 @@ export const startWork = (given: {
     if (what === 'shims' && problem?.code === 'api-missing' && wasKnown) caution.away();
     const mark = `${what} ${problem?.code ?? ''}`;
     if (problem !== undefined && state.trouble !== mark) {
-      log('warn', `nothing is decided, because ${what} cannot be followed: ${printProblem(problem)}`, {
-        code: problem.code,
-      });
+      log(
+        'warn',
+        `nothing is decided, because ${what} cannot be followed: ${printProblem(problem)}`,
+        logFields(problem),
+      );
       metrics.add('rcm_controller_errors_total', { code: problem.code });
     }
     state.trouble = mark;

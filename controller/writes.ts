@@ -6,7 +6,7 @@ import { ApiFailure } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
 import { paceOf, retryPause } from '../daemon/decide/watching.ts';
-import { type Code, type Problem, printProblem, problemOf } from '../daemon/model/problem.ts';
+import { type Code, logFields, printProblem, type Problem, problemOf } from '../daemon/model/problem.ts';
 import { makeFights } from './fights.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -86,9 +86,8 @@ export const makeWrites = (given: {
     const known = told.has(mark);
     told.add(mark);
     const isRace = (['api-conflict', 'api-missing'] satisfies Code[] as Code[]).includes(problem.code);
-    log(isRace || known ? 'debug' : 'warn', `${key} could not be written: ${printProblem(problem)}`, {
-      code: problem.code,
-    });
+    const level = isRace || known ? 'debug' : 'warn';
+    log(level, `${key} could not be written: ${printProblem(problem)}`, logFields(problem));
   };
 
   const isDue: Writes['isDue'] = (key) =>

@@ -7,6 +7,7 @@ import { paths } from './decide/paths.ts';
 import { makeFiles } from './host/files.ts';
 import { exitCodeOf, exitCodes, type Report } from './model/outcome.ts';
 import { Failure, problemOf } from './model/problem.ts';
+import { publicJson } from './model/public.ts';
 import { version } from './version.ts';
 
 const printVersion = (asJson: boolean): number => {
@@ -105,7 +106,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
     return await perform(parsed.command);
   } catch (error) {
     const problem = problemOf(error);
-    if (parsed.command.json) json({ error: problem });
+    if (parsed.command.json) json({ error: JSON.parse(publicJson(problem)) });
     else
       process.stderr.write(
         printTrouble(problem, paintFor(process.stderr.isTTY === true, process.env.NO_COLOR)),

@@ -317,6 +317,18 @@ t.test('an image is prepared, looked at and left as it was', { skip: rootOnly },
   t.notMatch(planned.out, 'restart containerd');
   t.notOk(existsSync(at('etc/containerd')), 'a plan changes nothing');
 
+  const secret = at('etc/rcm-node/shims.d/secret.toml');
+  const location = 'https://user:hunter2@example.com/shim?X-Amz-Signature=hunter2';
+  const artifact = `location = "${location}"\nsha256 = "${'ab'.repeat(32)}"`;
+  writeFileSync(secret, `name = "secret"\n[fetchStrategy.anonHttp]\n${artifact}\n`);
+  const [text, json] = await runAll(['plan', '--root', root], ['plan', '--json', '--root', root]);
+  for (const said of [text, json]) {
+    t.match(said, { code: 4, out: 'https://example.com/shim' });
+    t.notMatch(`${said?.out}${said?.err}`, 'hunter2', 'no credentials of an address');
+  }
+  t.match(JSON.parse(json?.out ?? ''), { plan: { kind: 'steps' }, handlers: [{ name: 'secret' }, {}] });
+  rmSync(secret);
+
   t.match(await run('once', '--root', root), {
     code: 0,
     out: /Serving 1 of 1 \(spin\)/,

@@ -32,6 +32,8 @@ type Trouble = {
   readonly goes: (node: TestNode) => Promise<unknown>;
   /** After the uninstall. */
   readonly tidy?: (node: TestNode) => Promise<unknown>;
+  /** A secret that the trouble has programs print: no place that everyone may read has it. */
+  readonly hides?: string;
   /** Starts of the runtime that belong to the trouble itself. */
   readonly starts?: number;
 };
@@ -65,6 +67,17 @@ const troubles: Readonly<Record<string, Trouble>> = {
     says: new RegExp(`${config}:\\d+:\\d+: `),
     comes: (node) => sh(node, `cp -a ${config} ${config}.good && echo '[[[' >> ${config}`),
     goes: (node) => node.run(['mv', `${config}.good`, config]),
+  },
+  'the configuration of another has a fault that only the runtime finds, beside a password': {
+    says: /containerd cannot read the present configuration/,
+    // Its parser prints what it cannot take for a table: go-toml says "Can't convert hunter2(string) to a table".
+    comes: (node) =>
+      sh(
+        node,
+        `cp -a ${config} ${config}.good && chmod 0600 ${config} && printf '\\n[plugins."io.containerd.grpc.v1.cri".registry.configs."r.example"]\\nauth = "hunter2"\\n[timeouts]\\n"x" = ["hunter2"]\\n' >> ${config}`,
+      ),
+    goes: (node) => node.run(['mv', `${config}.good`, config]),
+    hides: 'hunter2',
   },
   'the store is on a full disk': full('/opt/rcm-node/store', '64m', /\/opt\/rcm-node\/store.*\n.*Free space/),
   'the state is on a full disk': full('/var/lib/rcm-node', '256k', /\/var\/lib\/rcm-node.*\n.*Free space/),
@@ -127,6 +140,16 @@ for (const [what, trouble] of Object.entries(troubles))
       return trouble.says.test(said.stdout) && said;
     });
     t.not(status.code, 0);
+    if (trouble.hides !== undefined) {
+      const everyone = await sh(
+        node,
+        'cat /run/rcm-node/*.json /run/rcm-node/*.prom; systemctl show -p StatusText rcm-node; find /run/rcm-node -perm -o=r',
+      );
+      t.notMatch(everyone + status.stdout + status.stderr, trouble.hides);
+      const doctor = await rcmNode(node, 'doctor');
+      t.match(doctor.stdout, trouble.hides, 'root can find out what the runtime says');
+      t.match(await journalOf(node, 'rcm-node', 1000), trouble.hides);
+    }
     const changed = censusDifference(troubled, await census(node));
     t.same(
       changed.filter((line) => line.includes('/etc/')),

@@ -1,17 +1,19 @@
 /** The commands that work on the host. They load what is large, so `status` and `version` do not import this file. */
 import { resolve } from 'node:path';
 import { type Host, makeHost } from '../host/host.ts';
-import { type Level, makeLog, silent } from '../host/log.ts';
+import { makeLog, silent } from '../host/log.ts';
 import { makeNotifier } from '../host/notify.ts';
 import type { Machine } from '../model/desired.ts';
+import { maskUrls } from '../model/mask.ts';
 import { exitCodeOf, exitCodes } from '../model/outcome.ts';
+import type { Plan } from '../model/plan.ts';
 import { Failure } from '../model/problem.ts';
 import { openCluster } from '../reconcile/cluster.ts';
 import { diagnose } from '../reconcile/doctor.ts';
 import { loadSettings, openSettings } from '../reconcile/load-settings.ts';
 import { loop } from '../reconcile/loop.ts';
 import { consider, once } from '../reconcile/once.ts';
-import { publish, reportOf } from '../reconcile/report.ts';
+import { forEveryone, publish, reportOf } from '../reconcile/report.ts';
 import { readState } from '../reconcile/state.ts';
 import { uninstall } from '../reconcile/uninstall.ts';
 import { version } from '../version.ts';
@@ -30,11 +32,11 @@ const machine = (): Machine => {
 };
 
 /** What happens goes to standard error, so that standard output holds the result alone. */
-const progress = (level: Level, message: string): void => {
-  if (level !== 'debug')
-    process.stderr.write(
-      `${level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : ''}${message}\n`,
-    );
+const progress: Host['log'] = (level, message, fields) => {
+  if (level === 'debug') return;
+  const detail = typeof fields?.detail === 'string' ? `\n  It printed: ${fields.detail}` : '';
+  const text = `${level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : ''}${message}${detail}\n`;
+  process.stderr.write(maskUrls(text));
 };
 
 const hostFor = (command: Command, log = silent as Host['log']): Host =>
@@ -55,6 +57,12 @@ const needRoot = (): void => {
       hint: 'Run it with sudo.',
     });
 };
+
+/** Without what the ledger will say: there addresses are keys, and written as they were given. */
+const shownPlan = (plan: Plan): unknown =>
+  plan.kind === 'steps'
+    ? { ...plan, steps: plan.steps.map((step) => (step.kind === 'record' ? { kind: step.kind } : step)) }
+    : plan;
 
 export const work: Readonly<
   Record<
@@ -89,7 +97,7 @@ export const work: Readonly<
     const ticked = await once(host, settings, tickOf(command));
     const report = await publish({ ...host, log: silent }, ticked, undefined);
     if (command.json) json(report);
-    else out(printReport(report, paint, host.clock.now()));
+    else out(printReport({ ...report, outcome: ticked.outcome }, paint, host.clock.now()));
     return exitCodeOf(ticked.outcome);
   },
   plan: async (command) => {
@@ -105,7 +113,7 @@ export const work: Readonly<
     const problems = [...state.problems, ...desired.problems].filter(
       (problem) => plan.kind !== 'refused' || plan.problem !== problem,
     );
-    if (command.json) json({ ...decision, problems });
+    if (command.json) json({ ...decision, plan: shownPlan(plan), problems });
     else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));
     if (plan.kind === 'refused') return exitCodes.refused;
     if (plan.kind === 'steps') return exitCodes.pending;
@@ -130,7 +138,8 @@ export const work: Readonly<
       json({
         complete: result.complete,
         left: result.left,
-        report: reportOf(result.ticked, version, host.clock.now()),
+        // The unit that bootstrap starts has this in a file, which everyone may read.
+        report: forEveryone(reportOf(result.ticked, version, host.clock.now())),
       });
     else out(printUninstalled(result, paint));
     return exitCodeOf(result.ticked.outcome);

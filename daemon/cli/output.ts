@@ -1,8 +1,9 @@
-/** Standard output: text or JSON, and colour where a person looks. */
+/** Standard output: text or JSON, and colour where a person looks. No address in it has credentials. */
+import { maskUrls } from '../model/mask.ts';
 import { paintFor } from './print.ts';
 
 export const out = (text: string): void => {
-  process.stdout.write(text);
+  process.stdout.write(maskUrls(text));
 };
 
 /** Integers beyond 2^53 as strings: JSON has no others. */

@@ -3,7 +3,7 @@ import { headline, troubles } from '../decide/summary.ts';
 import type { Check } from '../reconcile/check.ts';
 import type { Uninstalled } from '../reconcile/uninstall.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
-import { hintOf, type Problem, printProblem } from '../model/problem.ts';
+import { hintOf, type Problem, printDetail, printProblem } from '../model/problem.ts';
 
 export type Paint = {
   readonly good: (text: string) => string;
@@ -23,7 +23,11 @@ export const paintFor = (terminal: boolean, noColor: string | undefined): Paint 
     : { good: plain, bad: plain, warn: plain, dim: plain, bold: plain };
 
 export const printTrouble = (problem: Problem, paint: Paint): string =>
-  `${paint.bad('✗')} ${printProblem(problem)}\n  ${paint.dim(hintOf(problem))}\n`;
+  `${paint.bad('✗')} ${printProblem(problem)}\n${printed(printDetail(problem), paint)}  ${paint.dim(hintOf(problem))}\n`;
+
+/** What another program printed: none of it is in what everyone may read. */
+const printed = (detail: string | undefined, paint: Paint): string =>
+  detail === undefined ? '' : `  ${paint.dim(`It printed: ${detail}`)}\n`;
 
 export const printReport = (report: Report, paint: Paint, now: number): string => {
   const mark = {
@@ -103,7 +107,7 @@ export const printChecks = (checks: readonly Check[], paint: Paint): string => {
   return checks
     .map(
       (check) =>
-        `${marks[check.verdict]} ${check.what}: ${check.says}\n${check.hint ? `  ${paint.dim(check.hint)}\n` : ''}`,
+        `${marks[check.verdict]} ${check.what}: ${check.says}\n${printed(check.detail, paint)}${check.hint ? `  ${paint.dim(check.hint)}\n` : ''}`,
     )
     .join('');
 };

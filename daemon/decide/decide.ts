@@ -6,7 +6,7 @@ import { canonical, type Desired, digestOf } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
 import type { Observed, Trial } from '../model/observed.ts';
 import type { Decision, HandlerReport, Step } from '../model/plan.ts';
-import { Failure, type Problem } from '../model/problem.ts';
+import { detailOf, Failure, type Problem } from '../model/problem.ts';
 import { inWords, lastHour, type Limits, remember, restartWait } from './cadence.ts';
 import { collect } from './collect.ts';
 import { firstStart } from './first-start.ts';
@@ -112,7 +112,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
   }
   if (touches && ledger.bad?.revision === change.revision && !rules.force) {
     const message = `this revision failed its proof and is left alone until it changes: ${ledger.bad.problem.message}`;
-    const problem: Problem = { code: 'known-bad', message };
+    const problem: Problem = { code: 'known-bad', message, ...detailOf(ledger.bad.problem) };
     notes.push(problem);
     return settled(
       asked.reports.map((one) =>
@@ -143,6 +143,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
       notes.push({
         code: 'unsupported-runtime',
         message: `the configuration was judged by its text alone: ${trial.after.why}`,
+        ...detailOf(trial.after),
         hint: 'The first start on the real host proves it.',
       });
   }

@@ -3,7 +3,7 @@
  * what repairs or adopts what stands already, and what a person forces never waits.
  */
 import { canonical, type Handler } from '../model/desired.ts';
-import type { Problem } from '../model/problem.ts';
+import { detailOf, type Problem } from '../model/problem.ts';
 import type { NeededTurn } from '../model/turns.ts';
 import { handlerTable } from '../runtimes/containerd.ts';
 import type { Scene, Table } from './scene.ts';
@@ -51,7 +51,10 @@ const gate = (scene: Scene, name: string, shim: string, revision: string): Gate 
   if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision) {
     // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
     const message = `it failed its proof here and is left alone until it changes: ${bad.problem.message}`;
-    return { turn: { shim, revision }, held: { code: 'known-bad', handler: name, message } };
+    return {
+      turn: { shim, revision },
+      held: { code: 'known-bad', handler: name, message, ...detailOf(bad.problem) },
+    };
   }
   return turn.hold === undefined ? { turn } : { turn, held: waitsForTurn(turn, name, turns) };
 };

@@ -2,7 +2,7 @@
 import type { CriFact, UnitFacts } from '../model/observed.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Decision } from '../model/plan.ts';
-import type { Problem } from '../model/problem.ts';
+import { detailOf, type Problem } from '../model/problem.ts';
 
 export type Proof = {
   readonly serve: readonly string[];
@@ -17,9 +17,9 @@ export type Verdict =
   | { readonly kind: 'waiting'; readonly for: Problem }
   | { readonly kind: 'disproven'; readonly problem: Problem };
 
-const waiting = (code: Problem['code'], message: string): Verdict => ({
+const waiting = (code: Problem['code'], message: string, detail?: string): Verdict => ({
   kind: 'waiting',
-  for: { code, message },
+  for: { code, message, ...detailOf({ detail }) },
 });
 const disproven = (code: Problem['code'], message: string): Verdict => ({
   kind: 'disproven',
@@ -37,8 +37,8 @@ export const judgeProof = (proof: Proof, unit: UnitFacts, cri: CriFact): Verdict
   if (unit.active !== 'active')
     return waiting('activation-failed', `${unit.name} is ${unit.active} (${unit.sub})`);
   if (cri.kind === 'silent')
-    return waiting('not-ready', `${unit.name} is active, but CRI does not answer: ${cri.why}`);
-  if (!cri.ready) return waiting('not-ready', `CRI answers, but the runtime is not ready: ${cri.reason}`);
+    return waiting('not-ready', `${unit.name} is active, but CRI does not answer: ${cri.why}`, cri.detail);
+  if (!cri.ready) return waiting('not-ready', 'CRI answers, but the runtime is not ready', cri.reason);
   if (cri.handlers === 'unknown') return { kind: 'good' };
   const served = new Set(cri.handlers);
   const lost = proof.keep.filter((name) => !served.has(name));

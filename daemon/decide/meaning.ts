@@ -101,6 +101,13 @@ export const printPath = (path: TomlPath): string =>
     )
     .join('');
 
+/** A word of a file of others that may stand in a message for everyone: an address or a password is none. */
+export const isPlain = (text: string): boolean => /^[\w.:-]{1,63}$/.test(text);
+
+/** For messages for everyone: even a key may be an address with a password in it. */
+export const shownPath = (path: TomlPath): string =>
+  printPath(path.map((part) => (typeof part === 'number' || isPlain(part) ? part : '…')));
+
 const printNumber = (value: number): string => {
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';

@@ -1,6 +1,6 @@
 /** Handlers that nobody asks for any more, and why some of them stay for now. */
 import type { RuntimeFacts } from '../model/observed.ts';
-import type { Problem } from '../model/problem.ts';
+import { detailOf, type Problem } from '../model/problem.ts';
 import { type Gate, gateOfRemoval } from './gate.ts';
 import type { Scene } from './scene.ts';
 
@@ -38,6 +38,7 @@ const inUse = (runtime: RuntimeFacts, name: string): Problem | undefined => {
       code: 'handler-in-use',
       handler: name,
       message: `whether Pods use "${name}" cannot be found out: ${cri.why}`,
+      ...detailOf(cri),
     };
   const count = cri.sandboxes.filter((sandbox) => sandbox.handler === name).length;
   if (count === 0) return undefined;

@@ -2,7 +2,7 @@
 import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { FileFact, Observed, RuntimeFacts } from '../model/observed.ts';
-import { Failure, type Problem } from '../model/problem.ts';
+import { detailOf, Failure, type Problem } from '../model/problem.ts';
 import { parseToml } from '../model/toml.ts';
 import {
   defaultRuntime,
@@ -102,11 +102,13 @@ const sickness = ({ unit, cri }: RuntimeFacts): Problem | undefined => {
     return {
       code: 'runtime-unreachable',
       message: `${unit.name} is active, but CRI does not answer: ${cri.why}`,
+      ...detailOf(cri),
     };
   if (cri.ready) return undefined;
   return {
     code: 'runtime-unreachable',
-    message: `the runtime says that it is not ready: ${cri.reason}`,
+    message: 'the runtime says that it is not ready',
+    ...detailOf({ detail: cri.reason }),
   };
 };
 

@@ -3,7 +3,7 @@
  * our handlers may differ. Everything else is refused with the culprit's file and line.
  */
 import type { ConfigFile, RuntimeFacts, Trial } from '../model/observed.ts';
-import { Failure, type Problem, type Where } from '../model/problem.ts';
+import { detailOf, Failure, type Problem, type Where } from '../model/problem.ts';
 import { locate, parseToml, type TomlPath } from '../model/toml.ts';
 import {
   declaredSchema,
@@ -13,7 +13,7 @@ import {
   meaningful,
   viewOf,
 } from '../runtimes/containerd.ts';
-import { deepEqual, differences, printPath } from './meaning.ts';
+import { deepEqual, differences, isPlain, shownPath } from './meaning.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -86,6 +86,7 @@ export const verdict = (
       versionMix(files) ?? {
         code: 'broken-config',
         message: `containerd cannot read the present configuration: ${trial.before.why}`,
+        ...detailOf(trial.before),
         where: { file: mainPath },
       }
     );
@@ -95,6 +96,7 @@ export const verdict = (
     return {
       code: 'would-change-others',
       message: `containerd would not read the new configuration: ${trial.after.why}`,
+      ...detailOf(trial.after),
       where: { file: mainPath },
     };
   }
@@ -118,11 +120,12 @@ const defaultLost = (
   const path = [...view.path, 'containerd', 'default_runtime_name'];
   const culprit = files.find((file) => locateExactly(file, path));
   const was = before && before.defaultName in before.runtimes;
+  const name = isPlain(view.defaultName) ? ` "${view.defaultName}"` : '';
   return {
     code: 'default-handler-lost',
     message: was
-      ? `the new configuration would lose the default handler "${view.defaultName}"`
-      : `the default handler "${view.defaultName}" is not defined; the CRI plugin does not start with that`,
+      ? `the new configuration would lose the default handler${name}`
+      : `the default handler${name} is not defined; the CRI plugin does not start with that`,
     where: culprit ? whereIn(culprit, path) : { file: mainPath },
   };
 };
@@ -181,7 +184,7 @@ const versionMix = (files: readonly Parsed[]): Problem | undefined => {
   if (!main || !odd) return undefined;
   return {
     code: 'version-mix',
-    message: `it declares version ${String(odd.doc.version)} while ${main.path} declares ${declared}; containerd would not apply all settings`,
+    message: `it declares ${versionOf(odd.doc)} while ${main.path} declares ${declared ?? 'none'}; containerd would not apply all settings`,
     where: whereIn(odd, ['version']),
   };
 };
@@ -223,20 +226,20 @@ const othersChanged = (
   if (mixed) return mixed;
   return {
     code: 'would-change-others',
-    message: `the new configuration would change ${printPath(change.path)} from ${show(change.path, change.before)} to ${show(change.path, change.after)}`,
+    message: `the new configuration would change ${shownPath(change.path)}`,
+    detail: `from ${show(change.before)} to ${show(change.after)}`,
     where: { file: mainPath },
   };
 };
 
-/** Keys that may lead to credentials, and addresses that hold some: a message ends in a status that all may read. */
-const secretive = /registry|auth|pass|token|secret|cred|key|header|:\/\/[^/\s"]*@/i;
+const versionOf = ({ version }: Table): string =>
+  typeof version === 'number' ? `version ${version}` : 'a version that is no number';
 
-const show = (path: TomlPath, value: unknown): string => {
+const show = (value: unknown): string => {
   const text =
     value === undefined
       ? 'nothing'
       : (JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? Number(inner) : inner)) ??
         'nothing');
-  if (value !== undefined && secretive.test(`${printPath(path)} ${text}`)) return '(not shown)';
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 };

@@ -156,7 +156,7 @@ export const siteOf = (
   if (schema === undefined || place === undefined)
     throw new Failure({
       code: 'unsupported-runtime',
-      message: `it declares version ${String(doc.version)}, and versions 1 to ${newestSchema} are known`,
+      message: `it declares ${typeof doc.version === 'number' ? `version ${doc.version}` : 'a version that is no number'}, and versions 1 to ${newestSchema} are known`,
       where: { file: path, ...(base === null ? {} : locate(base, ['version'])) },
     });
   const drop = dropInPath(path, base);

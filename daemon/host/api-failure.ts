@@ -1,5 +1,5 @@
 /** What the answers and errors of an API server mean: one place from a status or an error code to a Problem. */
-import { type Code, Failure } from '../model/problem.ts';
+import { type Code, detailOf, Failure } from '../model/problem.ts';
 
 /** A Failure of the Kubernetes API, with what decides about the next try. */
 export class ApiFailure extends Failure {
@@ -12,9 +12,17 @@ export class ApiFailure extends Failure {
   constructor(
     code: Code,
     message: string,
-    given: { status?: number; retryAfterMs?: number; tooNew?: boolean; hint?: string; cause?: unknown } = {},
+    given: {
+      status?: number;
+      retryAfterMs?: number;
+      tooNew?: boolean;
+      hint?: string;
+      detail?: string;
+      cause?: unknown;
+    } = {},
   ) {
-    super({ code, message, ...(given.hint === undefined ? {} : { hint: given.hint }) }, given.cause);
+    const { hint, cause } = given;
+    super({ code, message, ...detailOf(given), ...(hint === undefined ? {} : { hint }) }, cause);
     this.status = given.status;
     this.retryAfterMs = given.retryAfterMs;
     this.tooNew = given.tooNew ?? false;
@@ -58,15 +66,12 @@ export const statusFailure = (status: number, body: unknown, retryAfterMs?: numb
   const said = typeof object.message === 'string' ? object.message : typeof body === 'string' ? body : '';
   const seconds = details.retryAfterSeconds;
   const asked = retryAfterMs ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined);
-  return new ApiFailure(
-    codeOf(status),
-    `the API server answered ${status}${said === '' ? '' : `: ${oneLine(said)}`}`,
-    {
-      status,
-      ...(asked === undefined ? {} : { retryAfterMs: asked }),
-      tooNew: causes.some((cause) => isRecord(cause) && cause.reason === 'ResourceVersionTooLarge'),
-    },
-  );
+  return new ApiFailure(codeOf(status), `the API server answered ${status}`, {
+    status,
+    detail: oneLine(said),
+    ...(asked === undefined ? {} : { retryAfterMs: asked }),
+    tooNew: causes.some((cause) => isRecord(cause) && cause.reason === 'ResourceVersionTooLarge'),
+  });
 };
 
 const notOurCa = "the API server's certificate is not signed by the CA that the kubeconfig names";

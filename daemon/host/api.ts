@@ -9,6 +9,7 @@ import { ApiFailure, networkFailure } from './api-failure.ts';
 import { type Lifetime, lifetime } from './api-lifetime.ts';
 import { keepSession, type Session, type Why } from './api-session.ts';
 import { eventReader, type WatchEvent } from './api-stream.ts';
+import { detailOf } from '../model/problem.ts';
 import type { Response } from './fetch.ts';
 import type { Clock } from './host.ts';
 
@@ -48,7 +49,7 @@ const refusedCredentials = (failure: ApiFailure, { client }: Credentials, now: n
   const until = new X509Certificate(client.cert).validToDate;
   if (until.getTime() > now) return failure;
   const message = `${failure.problem.message}; this node's certificate ended at ${until.toISOString()}`;
-  return new ApiFailure('api-unauthorized', message, { status: 401 });
+  return new ApiFailure('api-unauthorized', message, { status: 401, ...detailOf(failure.problem) });
 };
 
 const isRefusal = (error: unknown): error is ApiFailure =>

@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join, posix, resolve } from 'node:path';
 import { type Elf, parseElf } from '../model/elf.ts';
-import { Failure } from '../model/problem.ts';
+import { detailOf, Failure } from '../model/problem.ts';
 import { configuredFolders, defaultFolders, isMuslItself, muslFolders, resolveIn } from './libraries.ts';
 import type { RunResult, Tools } from './tools.ts';
 
@@ -181,9 +181,9 @@ const whyNotStarted = (path: string, errno: string): string => {
 
 const judgeRun = (path: string, result: RunResult): string => {
   const fail = (why: string, stderr = ''): never => {
-    const said = oneLine(stderr);
-    const message = `${basename(path)} does not run: ${why}${said === '' ? '' : `: ${said}`}`;
-    throw new Failure({ code: 'will-not-run', message, where: { file: path } });
+    const message = `${basename(path)} does not run: ${why}`;
+    const detail = detailOf({ detail: oneLine(stderr) });
+    throw new Failure({ code: 'will-not-run', message, ...detail, where: { file: path } });
   };
   if (result.kind === 'not-started') return fail(whyNotStarted(path, result.errno));
   if (result.timedOut) return fail('it did not end in time', result.stderr);

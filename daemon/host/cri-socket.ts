@@ -4,7 +4,7 @@
  */
 import { Client, credentials, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import { Failure } from '../model/problem.ts';
+import { detailOf, Failure, type Problem } from '../model/problem.ts';
 
 export type CriSocket = {
   /**
@@ -98,32 +98,43 @@ const unreachable = (socket: string, method: string, error: Caught, lateMs: numb
   new Failure(
     {
       code: 'runtime-unreachable',
-      message:
-        lateMs === undefined
-          ? why(socket, method, error)
-          : `the runtime on ${socket} did not answer ${method} within ${lateMs} ms`,
+      ...(lateMs === undefined
+        ? why(socket, method, error)
+        : { message: `the runtime on ${socket} did not answer ${method} within ${lateMs} ms` }),
     },
     error ?? undefined,
   );
 
-const why = (socket: string, method: string, error: Caught): string => {
+const why = (socket: string, method: string, error: Caught): Pick<Problem, 'message' | 'detail'> => {
   const said = oneLine(error?.details ?? '');
+  const known = nobodyThere(socket, error, said);
+  return known
+    ? { message: known }
+    : { message: answered(socket, method, error, said), ...detailOf({ detail: said }) };
+};
+
+/** In the words of our own client: nobody else has said a thing. */
+const nobodyThere = (socket: string, error: Caught, said: string): string | undefined => {
+  if (error?.code !== status.UNAVAILABLE) return undefined;
+  if (said.includes('ENOENT')) return `there is no socket ${socket}`;
+  if (said.includes('ECONNREFUSED')) return `nobody listens on ${socket}`;
+  return said.includes('EACCES') ? `we may not connect to ${socket}` : undefined;
+};
+
+const answered = (socket: string, method: string, error: Caught, said: string): string => {
   switch (error?.code) {
     case status.UNAVAILABLE:
-      if (said.includes('ENOENT')) return `there is no socket ${socket}`;
-      if (said.includes('ECONNREFUSED')) return `nobody listens on ${socket}`;
-      if (said.includes('EACCES')) return `we may not connect to ${socket}`;
-      return `the connection to ${socket} failed during ${method}: ${said}`;
+      return `the connection to ${socket} failed during ${method}`;
     case status.UNIMPLEMENTED:
       return said.includes('unknown service') || said.includes('does not implement the method')
-        ? `the runtime on ${socket} answers but serves no CRI: its CRI plugin is disabled or failed to start (${said})`
-        : `the runtime on ${socket} does not know ${method}: ${said}`;
+        ? `the runtime on ${socket} answers but serves no CRI: its CRI plugin is disabled or failed to start`
+        : `the runtime on ${socket} does not know ${method}`;
     case status.RESOURCE_EXHAUSTED:
-      return `the answer to ${method} on ${socket} is too large: ${said}`;
+      return `the answer to ${method} on ${socket} is too large`;
     case undefined:
       return `the runtime on ${socket} answered ${method} with nothing`;
     default:
-      return `the runtime on ${socket} refused ${method}: ${said} (${status[error?.code ?? 2]})`;
+      return `the runtime on ${socket} refused ${method} (${status[error?.code ?? 2]})`;
   }
 };
 

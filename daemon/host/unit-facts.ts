@@ -3,7 +3,7 @@
  * because GetAll sends some three hundred, of types that nobody here needs to understand.
  */
 import type { UnitFacts } from '../model/observed.ts';
-import { Failure } from '../model/problem.ts';
+import { detailOf, Failure } from '../model/problem.ts';
 import type { Bus, BusAnswer, BusCall, BusRefusal } from './bus.ts';
 
 export type { UnitFacts };
@@ -105,19 +105,21 @@ export const accepted = (reply: BusAnswer, what: string): readonly unknown[] => 
 };
 
 const refused = (reply: BusRefusal, what: string): Failure => {
-  const short = reply.name.slice(reply.name.lastIndexOf('.') + 1);
-  const said = reply.text.replace(/\s+/gu, ' ').trim().replace(/\.$/u, '');
-  const why = said === '' ? short : said;
+  const last = reply.name.slice(reply.name.lastIndexOf('.') + 1);
+  const short = /^\w{1,60}$/.test(last) ? last : 'an error';
+  const detail = detailOf({ detail: reply.text.replace(/\s+/gu, ' ').trim() });
   if (short === 'UnitMasked')
-    return new Failure({ code: 'unit-masked', message: `systemd refused to ${what}: ${why}` });
+    return new Failure({ code: 'unit-masked', message: `systemd refused to ${what}: ${short}`, ...detail });
   if (unreachableNames.has(short))
     return new Failure({
       code: 'systemd-unreachable',
-      message: `systemd could not be asked to ${what}: ${why}`,
+      message: `systemd could not be asked to ${what}: ${short}`,
+      ...detail,
     });
   return new Failure({
     code: 'activation-failed',
-    message: `systemd refused to ${what}: ${why}`,
+    message: `systemd refused to ${what}: ${short}`,
+    ...detail,
     hint: 'See systemctl status and journalctl for this unit.',
   });
 };

@@ -72,11 +72,12 @@ export type CriFact =
   | {
       readonly kind: 'answers';
       readonly ready: boolean;
+      /** Why it is not ready, in its own words: for root alone. */
       readonly reason: string;
       readonly handlers: readonly string[] | 'unknown';
       readonly sandboxes: readonly SandboxFact[];
     }
-  | { readonly kind: 'silent'; readonly why: string };
+  | { readonly kind: 'silent'; readonly why: string; readonly detail?: string };
 
 /** One file of the configuration, in the order in which the runtime merges them; the main file first. */
 export type ConfigFile = { readonly path: string; readonly fact: FileFact };
@@ -102,9 +103,10 @@ export type StoreFact =
 
 export type DumpFact =
   | { readonly kind: 'dumped'; readonly text: string }
-  | { readonly kind: 'failed'; readonly why: string }
+  /** `why` in our own words; `detail`: what the parser printed, which may quote any line of the configuration. */
+  | { readonly kind: 'failed'; readonly why: string; readonly detail?: string }
   /** The runtime's binary cannot be run from here (another architecture, no chroot). */
-  | { readonly kind: 'impossible'; readonly why: string };
+  | { readonly kind: 'impossible'; readonly why: string; readonly detail?: string };
 
 /** The verdict material of the runtime's own parser on one set of staged files. */
 export type Trial = { readonly id: string; readonly before: DumpFact; readonly after: DumpFact };

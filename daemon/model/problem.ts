@@ -5,6 +5,7 @@
  * To add one: add a row to `codes`; the compiler then accepts it everywhere, and `doctor`, `status`, the journal
  * and the metrics show it without further work.
  */
+import { maskUrls } from './mask.ts';
 import { clusterCodes } from './problem-cluster.ts';
 
 /** `soon`: with backoff, nothing has to change. `changed`: only when the input or the host changed. */
@@ -188,8 +189,10 @@ export type Where = { readonly file: string; readonly line?: number; readonly co
 
 export type Problem = {
   readonly code: Code;
-  /** One sentence, without the place and without the hint. */
+  /** One sentence in our own words, without the place and without the hint: anyone may read it. */
   readonly message: string;
+  /** What another program printed or answered. It may quote secrets, so only root sees it: the journal, `doctor`. */
+  readonly detail?: string;
   readonly where?: Where;
   /** The handler it concerns; absent when it concerns the node. */
   readonly handler?: string;
@@ -207,12 +210,34 @@ export const printWhere = (where: Where): string =>
 
 const control = /[\p{Cc}\u2028\u2029]+/gu;
 
-/**
- * `file:line:column: message`, on one line; the hint is printed apart. Messages quote files and programs of others,
- * whose control characters would reach a terminal.
- */
+/** One line without control characters, which would reach a terminal, and without credentials. */
+const plain = (text: string): string => maskUrls(text.replace(control, ' '));
+
+/** `file:line:column: message`, on one line, for everyone; hint and detail are printed apart. */
 export const printProblem = (problem: Problem): string =>
-  `${problem.where ? `${printWhere(problem.where)}: ` : ''}${problem.message}`.replace(control, ' ');
+  plain(`${problem.where ? `${printWhere(problem.where)}: ` : ''}${problem.message}`);
+
+/** For root alone. */
+export const printDetail = ({ detail }: Problem): string | undefined =>
+  detail === undefined || detail === '' ? undefined : plain(detail);
+
+/** What else the log has of a problem. */
+export const logFields = (problem: Problem): Readonly<Record<string, string>> => {
+  const detail = printDetail(problem);
+  return {
+    code: problem.code,
+    ...(problem.handler === undefined ? {} : { handler: problem.handler }),
+    ...(detail === undefined ? {} : { detail }),
+  };
+};
+
+/** As a part of another problem, whose own words say the rest. */
+export const detailOf = (
+  ...problems: readonly { readonly detail?: string | undefined }[]
+): { detail?: string } => {
+  const parts = [...new Set(problems.flatMap(({ detail }) => detail || []))];
+  return parts.length === 0 ? {} : { detail: parts.join(' / ') };
+};
 
 /** The one error class: everything thrown on purpose is one of these. */
 export class Failure extends Error {
@@ -225,8 +250,11 @@ export class Failure extends Error {
   }
 }
 
-/** Turns anything caught into a Problem; what nobody foresaw becomes `internal`. */
-export const problemOf = (error: unknown): Problem =>
-  error instanceof Failure
-    ? error.problem
-    : { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+/** Turns anything caught into a Problem; what nobody foresaw becomes `internal`, and its text may quote anything. */
+export const problemOf = (error: unknown): Problem => {
+  if (error instanceof Failure) return error.problem;
+  if (!(error instanceof Error))
+    return { code: 'internal', message: 'an unforeseen error', detail: String(error) };
+  const errno = 'code' in error && /^[A-Z][A-Z0-9_]{1,60}$/.test(String(error.code)) ? `, ${error.code}` : '';
+  return { code: 'internal', message: `an unforeseen error (${error.name}${errno})`, detail: error.message };
+};

@@ -106,14 +106,15 @@ export const elements = (cursor: Cursor): readonly Cursor[] => {
   return cursor.value.map((_value, index) => at(cursor, index));
 };
 
+/** An address that stands where none belongs may hold a password. */
+const quoted = (text: string): string =>
+  /[@?]|:\/\//.test(text) ? '(not shown)' : JSON.stringify(text.slice(0, 120));
+
 export const string = (cursor: Cursor, fits?: RegExp, says?: string): string | undefined => {
   if (cursor.value === undefined) return undefined;
   if (typeof cursor.value !== 'string') return wrong(cursor, 'a string');
   if (fits && !fits.test(cursor.value))
-    return fail(
-      cursor,
-      `"${printKey(cursor.path)}" is ${JSON.stringify(cursor.value.slice(0, 120))}, but ${says}`,
-    );
+    return fail(cursor, `"${printKey(cursor.path)}" is ${quoted(cursor.value)}, but ${says}`);
   return cursor.value;
 };
 

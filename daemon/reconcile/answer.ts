@@ -17,7 +17,7 @@ import {
 } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import type { Turns } from '../model/turns.ts';
-import { type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
 
 export const typeGone: Problem = {
   code: 'api-missing',
@@ -111,7 +111,7 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
           changed();
         } catch (error) {
           // The next event, or the next tick, tries again.
-          host.log('warn', problemOf(error).message, { code: problemOf(error).code });
+          host.log('warn', problemOf(error).message, logFields(problemOf(error)));
         }
       }
       return belief;
@@ -176,7 +176,7 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
       if (problem.code === 'api-missing') setTypeless(true);
       // For good, where somebody took the right to see the types: what was deleted then stays, and nothing else says why.
       else if (problem.code !== state.unsure)
-        host.log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, { code: problem.code });
+        host.log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, logFields(problem));
       state.unsure = problem.code;
       return false;
     }

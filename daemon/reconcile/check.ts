@@ -1,11 +1,13 @@
 /** One finding of `doctor`, and how to say the two usual ones. */
-import { hintOf, type Problem, printProblem } from '../model/problem.ts';
+import { detailOf, hintOf, type Problem, printDetail, printProblem } from '../model/problem.ts';
 
 export type Check = {
   readonly what: string;
   readonly verdict: 'good' | 'warn' | 'bad' | 'unknown';
   readonly says: string;
   readonly hint?: string;
+  /** What another program printed. */
+  readonly detail?: string;
 };
 
 export const good = (what: string, says: string): Check => ({ what, verdict: 'good', says });
@@ -15,4 +17,5 @@ export const bad = (what: string, problem: Problem): Check => ({
   verdict: 'bad',
   says: printProblem(problem),
   hint: hintOf(problem),
+  ...detailOf({ detail: printDetail(problem) }),
 });

@@ -9,7 +9,7 @@ import type { Reflector } from '../host/reflector.ts';
 import { type NodeObject, type ShimObject, shimsPath } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import type { ClusterFacts } from '../model/outcome.ts';
-import { type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
 import { keepAnswer, typeGone, type View } from './answer.ts';
 import { findIdentity, type Identity } from './identity.ts';
@@ -76,7 +76,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     const now = problem();
     const health = `${state.session?.view.node ?? ''} ${now?.code ?? ''}`;
     if (health === state.health || state.closed) return;
-    if (now) host.log('warn', printProblem(now), { code: now.code });
+    if (now) host.log('warn', printProblem(now), logFields(now));
     else if (state.session) host.log('info', `in step with the cluster as Node ${state.session.view.node}`);
     state.health = health;
     wake();

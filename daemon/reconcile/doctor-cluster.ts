@@ -5,7 +5,7 @@ import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
 import type { Attributes } from '../host/review.ts';
 import { parseAnswer } from '../model/cluster.ts';
-import { hintOf, printProblem, problemOf } from '../model/problem.ts';
+import { problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { findIdentity, type Identity } from './identity.ts';
@@ -90,10 +90,7 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
     return [...checks, await turns(api), ...(await lastAnswer(host))];
   } catch (error) {
     const problem = problemOf(error);
-    return [
-      { what: 'cluster', verdict: 'bad', says: printProblem(problem), hint: hintOf(problem) },
-      ...(await lastAnswer(host)),
-    ];
+    return [bad('cluster', problem), ...(await lastAnswer(host))];
   } finally {
     api?.close();
   }

@@ -3,7 +3,7 @@ import { fileOf, folderOf, paths } from '../decide/paths.ts';
 import { hostFacts } from '../host/facts.ts';
 import type { Host } from '../host/host.ts';
 import type { Observed } from '../model/observed.ts';
-import { problemOf } from '../model/problem.ts';
+import { detailOf, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { clusterChecks } from './doctor-cluster.ts';
@@ -126,6 +126,7 @@ const runtime = (before: Observed): readonly Check[] => {
         what: 'CRI',
         verdict: 'bad',
         says: cri.why,
+        ...detailOf(cri),
         hint: 'systemctl status containerd; journalctl -u containerd',
       },
     ];
@@ -134,7 +135,7 @@ const runtime = (before: Observed): readonly Check[] => {
     good('runtime', said),
     cri.ready
       ? good('CRI', `${runtime.socket} answers, ${handlers}, ${cri.sandboxes.length} sandboxes`)
-      : { what: 'CRI', verdict: 'bad', says: `not ready: ${cri.reason}` },
+      : { what: 'CRI', verdict: 'bad', says: 'not ready', detail: cri.reason },
   ];
 };
 

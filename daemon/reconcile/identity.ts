@@ -6,7 +6,7 @@ import { paths } from '../decide/paths.ts';
 import { renewAt, tokenFacts, tokenPath, tokenRequest } from '../decide/token.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
-import { Failure, printProblem, problemOf } from '../model/problem.ts';
+import { Failure, logFields, printProblem, problemOf } from '../model/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
 
 export type Identity = {
@@ -50,9 +50,7 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
         const problem = problemOf(error);
         // An API server that is away for days would be in the journal at every tick.
         if (state.failure !== problem.code)
-          host.log('warn', `the token could not be renewed: ${printProblem(problem)}`, {
-            code: problem.code,
-          });
+          host.log('warn', `the token could not be renewed: ${printProblem(problem)}`, logFields(problem));
         state.failure = problem.code;
       }
     },

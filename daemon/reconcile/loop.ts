@@ -9,7 +9,7 @@ import type { Host } from '../host/host.ts';
 import type { Notifier } from '../host/notify.ts';
 import { watchFolders } from '../host/watch.ts';
 import { type Outcome, type Report, waitsOnlyForTurn } from '../model/outcome.ts';
-import { type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Cluster } from './cluster.ts';
 import type { Told } from './node-report.ts';
@@ -77,7 +77,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       const settings = await service.settings();
       const { problem } = settings;
       pulse.obey(settings);
-      if (problem) host.log('warn', printProblem(problem), { code: problem.code });
+      if (problem) host.log('warn', printProblem(problem), logFields(problem));
       // Who this node is to its cluster is not known then: it begins no session, and leaves none.
       cluster.follow(settings.closed ? undefined : settings.cluster);
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
@@ -94,7 +94,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         watcher.set(watchable(ticked).map(host.files.real));
         await say(headline(previous));
       } else {
-        host.log('error', printProblem(ticked), { code: ticked.code });
+        host.log('error', printProblem(ticked), logFields(ticked));
         await say(printProblem(ticked));
         // Who holds the lock is at work here, and reports.
         if (last && ticked.code !== 'locked') {

@@ -18,7 +18,7 @@ import type { Host } from '../host/host.ts';
 import { objectOf } from '../host/reflector-objects.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { waitsOnlyForTurn } from '../model/outcome.ts';
-import { type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
 
 export type Told = Omit<Telling, 'identity' | 'legacyLabels'>;
 
@@ -62,7 +62,7 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
   const fail = (problem: Problem): void => {
     // Each kind of trouble once: the state of the connection is told elsewhere.
     if (state.failure !== problem.code)
-      host.log('warn', `the Node could not be told: ${printProblem(problem)}`, { code: problem.code });
+      host.log('warn', `the Node could not be told: ${printProblem(problem)}`, logFields(problem));
     state.failure = problem.code;
     const pause = afterFailureMs * (0.5 + clock.random());
     state.notBefore = clock.elapsed() + pause;

@@ -7,7 +7,7 @@ import type { Host } from '../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { DumpFact, FileFact, LinkFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
 import type { Plan, Staged } from '../model/plan.ts';
-import { Failure } from '../model/problem.ts';
+import { detailOf, Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { namesIn } from './names.ts';
 import { inRoot, observeRuntime } from './runtime.ts';
@@ -131,7 +131,9 @@ export const tryOut = async (
 
 /** The folder is another one each time: a message that names it would be news at every tick. */
 const nameless = (fact: DumpFact, scratch: string): DumpFact =>
-  fact.kind === 'failed' ? { ...fact, why: fact.why.replaceAll(`${scratch}/`, '') } : fact;
+  fact.kind !== 'dumped' && fact.detail !== undefined
+    ? { ...fact, detail: fact.detail.replaceAll(`${scratch}/`, '') }
+    : fact;
 
 const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]): Promise<DumpFact> => {
   for (const file of staged) {
@@ -150,14 +152,14 @@ const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]
   if (result.kind === 'not-started')
     return {
       kind: host.systemd ? 'failed' : 'impossible',
-      why: `${runtime.binary} cannot be run: ${result.message}`,
+      why: `${runtime.binary} cannot be run: ${result.errno}`,
     };
+  if (result.code === 0) return { kind: 'dumped', text: result.stdout };
+  const how = result.code === null ? `was ended by ${result.signal}` : `ended with code ${result.code}`;
   // chroot(1) exits with 125 when it may not, 126 when the program cannot be run and 127 when there is none.
-  if (!host.systemd && result.code !== null && result.code >= 125 && result.code <= 127)
-    return { kind: 'impossible', why: lastLine(result.stderr) };
-  if (result.code !== 0)
-    return { kind: 'failed', why: result.timedOut ? 'it did not answer in time' : lastLine(result.stderr) };
-  return { kind: 'dumped', text: result.stdout };
+  const isChroot = !host.systemd && result.code !== null && result.code >= 125 && result.code <= 127;
+  const why = result.timedOut ? 'it did not answer in time' : `${isChroot ? 'chroot' : 'it'} ${how}`;
+  return { kind: isChroot ? 'impossible' : 'failed', why, ...detailOf({ detail: lastLine(result.stderr) }) };
 };
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.slice(0, 400) ?? '';

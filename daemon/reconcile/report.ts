@@ -4,7 +4,8 @@ import { lastHour } from '../decide/cadence.ts';
 import { headline, metrics, troubles } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
-import { hintOf, type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { hintOf, logFields, type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { publicJson } from '../model/public.ts';
 import { printUrl } from '../model/shim-artifact.ts';
 import { version } from '../version.ts';
 import type { Told } from './node-report.ts';
@@ -62,13 +63,16 @@ export const told = (report: Report, { before, desired, ledger }: Ticked): Told 
   };
 };
 
+/** What leaves this process but for the journal: status.json, the Node, Events, systemd's line. */
+export const forEveryone = (report: Report): Report => JSON.parse(publicJson(report)) as Report;
+
 const putStatus = (host: Host, report: Report): Promise<void> =>
-  host.files.put(paths.status, `${JSON.stringify(report, null, 1)}\n`, 0o644);
+  host.files.put(paths.status, `${publicJson(report)}\n`, 0o644);
 
 /** A tick that came to no end at all: what is served is as it was, and what was said of it before is true no longer. */
 export const publishFailure = async (host: Host, previous: Report, problem: Problem): Promise<Report> => {
   const outcome = { kind: 'failed', problem, undone: false } as const;
-  const report = { ...previous, at: iso(host.clock.now()), outcome, did: [] };
+  const report = forEveryone({ ...previous, at: iso(host.clock.now()), outcome, did: [] });
   await putStatus(host, report).catch((error: unknown) => host.log('warn', problemOf(error).message));
   return report;
 };
@@ -80,12 +84,13 @@ export const publish = async (
   previous: Report | undefined,
   cluster: ClusterFacts | null = null,
 ): Promise<Report> => {
-  const report = reportOf(ticked, version, host.clock.now(), cluster);
+  const whole = reportOf(ticked, version, host.clock.now(), cluster);
+  const report = forEveryone(whole);
   try {
     await putStatus(host, report);
     await host.files.put(paths.metrics, metrics(report, ticked.ledger), 0o644);
   } catch (error) {
-    host.log('warn', problemOf(error).message, { code: problemOf(error).code });
+    host.log('warn', problemOf(error).message, logFields(problemOf(error)));
   }
   // Transitions only: a journal that repeats itself every minute is a journal that nobody reads.
   const line = headline(report);
@@ -93,11 +98,8 @@ export const publish = async (
     const level =
       report.outcome.kind === 'converged' ? 'info' : report.outcome.kind === 'waiting' ? 'info' : 'warn';
     host.log(level, line, { state: report.outcome.kind, did: report.did });
-    for (const problem of troubles(report.outcome))
-      host.log(level, `${printProblem(problem)} ${hintOf(problem)}`, {
-        code: problem.code,
-        ...(problem.handler ? { handler: problem.handler } : {}),
-      });
+    for (const problem of troubles(whole.outcome))
+      host.log(level, `${printProblem(problem)} ${hintOf(problem)}`, logFields(problem));
   }
   return report;
 };

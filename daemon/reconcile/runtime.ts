@@ -2,9 +2,8 @@
 import type { Host } from '../host/host.ts';
 import { runningProgram } from '../host/processes.ts';
 import type { CriFact, Observed, UnitFacts } from '../model/observed.ts';
-import { problemOf } from '../model/problem.ts';
+import { detailOf, Failure, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { Failure } from '../model/problem.ts';
 import { parseToml } from '../model/toml.ts';
 import { configArgument, configVariable, defaults, socketIn } from '../runtimes/containerd.ts';
 import { type ConfigTree, readTree } from './config-tree.ts';
@@ -97,9 +96,10 @@ export const askCri = async (
       handlers: status.handlers,
       sandboxes: sandboxes.map(({ id, handler }) => ({ id, handler })),
     };
-    return { fact, version: version.replace(/^v/, '') };
+    return { fact, version: /^v?(\d+\.\d[\w.+~-]{0,60})$/.exec(version)?.[1] ?? '' };
   } catch (error) {
-    return { fact: { kind: 'silent', why: problemOf(error).message }, version: '' };
+    const problem = problemOf(error);
+    return { fact: { kind: 'silent', why: problem.message, ...detailOf(problem) }, version: '' };
   } finally {
     cri.close();
   }
@@ -113,6 +113,6 @@ const versionOf = async (host: Host, binary: string): Promise<string> => {
   const result = await host.tools.run(inRoot(host, [binary, '--version']), { deadlineMs: 10_000 });
   // "containerd github.com/containerd/containerd 1.7.24~ds1 1.7.24~ds1+b1"
   return result.kind === 'ran' && result.code === 0
-    ? (/\s[vV]?(\d+\.\d+\S*)/.exec(result.stdout)?.[1] ?? '')
+    ? (/\s[vV]?(\d+\.\d[\w.+~-]{0,60})(?:\s|$)/.exec(result.stdout)?.[1] ?? '')
     : '';
 };

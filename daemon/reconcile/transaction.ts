@@ -5,7 +5,7 @@
 import type { Host } from '../host/host.ts';
 import type { Journal, Ledger } from '../model/ledger.ts';
 import type { Step, StepKind } from '../model/plan.ts';
-import { Failure, type Problem, problemOf } from '../model/problem.ts';
+import { detailOf, Failure, logFields, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { badOf } from '../decide/tried.ts';
 import { activate, mustActivate, prove, quiet } from './activation.ts';
@@ -45,7 +45,7 @@ export const transact = async (
       await forward[step.kind](run, step as never);
     } catch (error) {
       const problem = problemOf(error);
-      host.log('error', problem.message, { code: problem.code, step: step.kind });
+      host.log('error', problem.message, { ...logFields(problem), step: step.kind });
       if (pastProof(steps, at)) return { kind: 'stuck', ledger: run.ledger, problem };
       run.journal = { ...run.journal, direction: 'undo', at, problem };
       return undo(run);
@@ -182,9 +182,11 @@ const undo = async (run: Run): Promise<Ended> => {
       await trace(run, { at, direction: 'undo', problem });
       await back(run, step);
     } catch (error) {
+      const why = problemOf(error);
       const stuck: Problem = {
         code: 'undo-failed',
-        message: `the former configuration could not be put back yet: ${problemOf(error).message} (first: ${problem.message})`,
+        message: `the former configuration could not be put back yet: ${why.message} (first: ${problem.message})`,
+        ...detailOf(why, problem),
       };
       // Without the former configuration a restart would help nobody. A link or a folder can wait for the next tick.
       if (step.kind === 'write') return { kind: 'stuck', ledger: run.ledger, problem: stuck };
@@ -220,6 +222,7 @@ const undo = async (run: Run): Promise<Ended> => {
       outcome = {
         code: 'undo-failed',
         message: `after "${problem.message}" the former configuration was put back, but the runtime is not healthy: ${why.message}`,
+        ...detailOf(problem, why),
       };
       // The runtime may still run on what was taken back: nobody else would restart it, so this is not the end.
       const seen =

@@ -39,7 +39,7 @@ t.test('an active unit alone proves nothing', async (t) => {
   });
   t.match(judgeProof(proof, unit, answers(['runc', 'spin'], false)), {
     kind: 'waiting',
-    for: { code: 'not-ready', message: /cni is missing/ },
+    for: { code: 'not-ready', message: /the runtime is not ready$/, detail: 'cni is missing' },
   });
   t.match(judgeProof(proof, { ...unit, active: 'activating', sub: 'auto-restart' }, answers([])), {
     kind: 'waiting',

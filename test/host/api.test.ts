@@ -133,7 +133,7 @@ t.test('a 401 has the credentials read again, once', needsOpenssl, async (t) => 
     t,
     connected(t, withToken(server.url, ca, 'old')).request('GET', nodePath),
     'api-unauthorized',
-    /answered 401: Unauthorized/,
+    /answered 401$/,
   );
   t.equal(server.asked.length, asked + 2);
 });
@@ -184,17 +184,18 @@ t.test('what the server says in refusal is in the problem, on one line and cut',
     500: 'api-busy',
   };
   for (const [status, code] of Object.entries(expected)) {
-    const { problem } = await fails(t, api.request('GET', `/${status}`), code, /answered \d+: said no x+…$/);
-    t.ok(problem.message.length < 350);
+    const { problem } = await fails(t, api.request('GET', `/${status}`), code, /answered \d+$/);
+    t.match(problem.detail, /^said no x+…$/);
+    t.ok((problem.detail?.length ?? 0) < 350);
   }
   await fails(t, api.request('GET', '/302'), 'api-unreachable', /answered 302$/);
   await fails(t, api.request('GET', '/502'), 'api-busy', /answered 502$/);
-  t.match(await fails(t, api.request('GET', '/429'), 'api-busy', /slow down/), {
+  t.match(await fails(t, api.request('GET', '/429'), 'api-busy', /answered 429$/), {
     status: 429,
     retryAfterMs: 7000,
   });
-  t.match(await fails(t, api.request('GET', '/503'), 'api-busy', /later/), { retryAfterMs: 3000 });
-  t.match(await fails(t, api.request('GET', '/504'), 'api-busy', /no/), { tooNew: true });
+  t.match(await fails(t, api.request('GET', '/503'), 'api-busy', /answered 503$/), { retryAfterMs: 3000 });
+  t.match(await fails(t, api.request('GET', '/504'), 'api-busy', /answered 504$/), { tooNew: true });
 });
 
 t.test('an answer that is no JSON, cut or too late is no answer', needsOpenssl, async (t) => {
@@ -361,9 +362,9 @@ t.test('a watch that breaks says how', needsOpenssl, async (t) => {
   });
   const api = connected(t, withToken(server.url, ca));
   const watch = (path: string, idleMs = 20_000) => api.watch(path, { query: {}, idleMs, onEvent: () => {} });
-  await fails(t, watch('/gone'), 'api-gone', /410: too old resource version/);
-  await fails(t, watch('/status'), 'api-gone', /410: too old/);
-  await fails(t, watch('/error'), 'api-busy', /500: etcd/);
+  await fails(t, watch('/gone'), 'api-gone', /answered 410$/);
+  await fails(t, watch('/status'), 'api-gone', /answered 410$/);
+  await fails(t, watch('/error'), 'api-busy', /answered 500$/);
   await fails(t, watch('/odd'), 'api-busy', /500/);
   await fails(t, watch('/junk'), 'api-unreachable', /no event/);
   await fails(t, watch('/shape'), 'api-unreachable', /no event/);

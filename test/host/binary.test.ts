@@ -47,6 +47,7 @@ const fails = async (
   code: string,
   message: RegExp | string,
   by: Tools = tools,
+  detail?: string,
 ) => {
   try {
     await checkBinary(what, by);
@@ -55,6 +56,7 @@ const fails = async (
     if (!(error instanceof Failure)) throw error;
     t.equal(error.problem.code, code);
     t.match(error.problem.message, message);
+    t.equal(error.problem.detail, detail);
   }
 };
 
@@ -200,14 +202,15 @@ t.test('libraries that need each other end', async (t) => {
   t.same(await checkBinary(check(path, prepare(root)), tools), { version: '' });
 });
 
-t.test('a program that fails says how, with the first line of what it said', async (t) => {
+t.test('a program that fails says how, and to root the first line of what it said', async (t) => {
   const folder = t.testdir();
   const say = (body: string) => check(place(folder, 'shim', `#!/bin/sh\n${body}\n`));
   const failing = say('printf "\\nno \\033[31mnetwork\\nmore" >&2; exit 3');
-  await fails(t, failing, 'will-not-run', 'shim does not run: it exited with 3: no network');
+  await fails(t, failing, 'will-not-run', 'shim does not run: it exited with 3', tools, 'no network');
   await fails(t, say('kill -SEGV $$'), 'will-not-run', /it was ended by SIGSEGV/);
   const hasty: Tools = { run: (argv, options) => tools.run(argv, { ...options, deadlineMs: 800 }) };
-  await fails(t, say('echo waiting >&2; sleep 600'), 'will-not-run', /did not end in time: waiting/, hasty);
+  const hanging = say('echo waiting >&2; sleep 600');
+  await fails(t, hanging, 'will-not-run', /did not end in time$/, hasty, 'waiting');
 });
 
 t.test('a program that cannot be started says why', async (t) => {

@@ -183,32 +183,38 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     t.equal(await restart, 'systemd-unreachable');
   });
 
-  t.test("a job that systemd refuses says why in systemd's words", async (t) => {
-    const { scripted, systemd } = await stage(t);
-    scripted.job = {
-      kind: 'refused',
-      error: 'org.freedesktop.systemd1.UnitMasked',
-      text: 'Unit containerd.service is masked.',
-    };
-    t.match(await problem(systemd.restart('containerd.service', 60_000)), {
-      code: 'unit-masked',
-      message: 'systemd refused to restart containerd.service: Unit containerd.service is masked',
-    });
-    scripted.job = {
-      kind: 'refused',
-      error: 'org.freedesktop.DBus.Error.AccessDenied',
-      text: 'Access denied',
-    };
-    t.match(await problem(systemd.restart('containerd.service', 60_000)), {
-      code: 'systemd-unreachable',
-      message: /Access denied/,
-    });
-    scripted.job = { kind: 'ends', result: 'done' };
-    t.match(await problem(systemd.start('nope.service', 60_000)), {
-      code: 'activation-failed',
-      message: 'systemd refused to start nope.service: Unit nope.service not found',
-    });
-  });
+  t.test(
+    "a job that systemd refuses says why by the name of the error, and to root in systemd's words",
+    async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = {
+        kind: 'refused',
+        error: 'org.freedesktop.systemd1.UnitMasked',
+        text: 'Unit containerd.service is masked.',
+      };
+      t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+        code: 'unit-masked',
+        message: 'systemd refused to restart containerd.service: UnitMasked',
+        detail: 'Unit containerd.service is masked.',
+      });
+      scripted.job = {
+        kind: 'refused',
+        error: 'org.freedesktop.DBus.Error.AccessDenied',
+        text: 'Access denied',
+      };
+      t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+        code: 'systemd-unreachable',
+        message: /: AccessDenied$/,
+        detail: 'Access denied',
+      });
+      scripted.job = { kind: 'ends', result: 'done' };
+      t.match(await problem(systemd.start('nope.service', 60_000)), {
+        code: 'activation-failed',
+        message: 'systemd refused to start nope.service: NoSuchUnit',
+        detail: /nope\.service not found/,
+      });
+    },
+  );
 });
 
 t.test('another user on the bus', { skip: noBusHere }, async (t) => {

@@ -103,9 +103,13 @@ t.test('a refusal is thrown with what was asked, and an answer is handed on', as
     code: 'systemd-unreachable',
     message: 'systemd could not be asked to start x.service: ShuttingDown',
   });
+  t.match(thrown('a secret, which is no name', ''), {
+    message: 'systemd refused to start x.service: an error',
+  });
   t.match(thrown('org.freedesktop.systemd1.BadUnitSetting', 'Unit x.service\nhas a bad setting.'), {
     code: 'activation-failed',
-    message: 'systemd refused to start x.service: Unit x.service has a bad setting',
+    message: 'systemd refused to start x.service: BadUnitSetting',
+    detail: 'Unit x.service has a bad setting.',
   });
 });
 

@@ -1,8 +1,10 @@
 import t from 'tap';
 import {
   codes,
+  detailOf,
   Failure,
   hintOf,
+  logFields,
   printProblem,
   printWhere,
   problemOf,
@@ -44,6 +46,29 @@ t.test('whatever is thrown becomes a problem', async (t) => {
   t.equal(problemOf(failure), problem);
   t.match(failure, { name: 'Failure', message: '/x: no space', cause });
   t.notOk(Object.hasOwn(new Failure(problem), 'cause'));
-  t.same(problemOf(new TypeError('x is undefined')), { code: 'internal', message: 'x is undefined' });
-  t.same(problemOf('text'), { code: 'internal', message: 'text' });
+  t.same(problemOf(new TypeError('x is undefined')), {
+    code: 'internal',
+    message: 'an unforeseen error (TypeError)',
+    detail: 'x is undefined',
+  });
+  t.match(problemOf(Object.assign(new Error('EIO: read'), { code: 'EIO' })), {
+    message: 'an unforeseen error (Error, EIO)',
+  });
+  t.same(problemOf('text'), { code: 'internal', message: 'an unforeseen error', detail: 'text' });
 });
+
+t.test(
+  'the log has the detail of a problem, on one line; what is made of several has all of theirs',
+  async (t) => {
+    const problem = {
+      code: 'not-ready',
+      message: 'odd',
+      handler: 'spin',
+      detail: 'a\nhttps://u:p@h',
+    } as const;
+    t.same(logFields(problem), { code: 'not-ready', handler: 'spin', detail: 'a https://h' });
+    t.same(logFields({ code: 'not-ready', message: 'odd' }), { code: 'not-ready' });
+    t.same(detailOf({ detail: 'a' }, {}, { detail: 'b' }, { detail: 'a' }), { detail: 'a / b' });
+    t.same(detailOf({ detail: '' }, {}), {});
+  },
+);

@@ -60,6 +60,7 @@ unit = "snap.microk8s.daemon-containerd.service"
       repairsPerHour: 0,
       logLevel: 'debug',
       cluster: defaultSettings.cluster,
+      closed: false,
     },
   );
   t.same(parse('[proxy]\n[runtime]\n'), defaultSettings, 'empty tables change nothing');
@@ -72,7 +73,7 @@ t.test('what is wrong is named with line and column, as a problem of the setting
     ['interval = 9223372036854775807', 1, 1, /must be from 5/],
     ['stable = 41', 1, 1, /from 1 to 40/],
     ['allowUnpinned = "yes"', 1, 1, /must be true or false/],
-    ['allowedHosts = ["ok", "https://no"]', 1, 23, /a host name is expected/],
+    ['allowedHosts = ["ok", "https://u:pw@no"]', 1, 23, /" is \(not shown\), but a host name is expected/],
     ['allowedHosts = "example.com"', 1, 1, /must be an array/],
     ['logLevel = "loud"', 1, 1, /"debug", "info"/],
     ['extraCa = "relative.pem"', 1, 1, /an absolute path/],

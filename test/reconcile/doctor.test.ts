@@ -79,7 +79,7 @@ t.test('a runtime that does not answer, or is not ready, is bad', async (t) => {
   node.fake.containerd.behaves = () => 'not-ready';
   node.fake.containerd.restartByOther();
   const checks = await diagnose(node.fake.host, defaultSettings);
-  t.match(about(checks, 'CRI'), [{ verdict: 'bad', says: 'not ready: cni is not the reason' }]);
+  t.match(about(checks, 'CRI'), [{ verdict: 'bad', says: 'not ready', detail: 'cni is not the reason' }]);
   t.match(about(checks, 'plan'), [{ verdict: 'bad' }], 'and the refusal is told as such');
 });
 

@@ -71,67 +71,73 @@ const offline = (t: Test, host: Host): Host => ({
   download: async (location) => t.fail(`it fetches ${location}`) as never,
 });
 
-for (const [what, spoil] of Object.entries(spoilers)) {
-  t.test(`${what} in place of the settings: a new start keeps the last good ones, and says so`, async (t) => {
+t.test(
+  'whatever becomes of the settings, no more is allowed than before, and what is served stays',
+  async (t) => {
     const node = await guarded(t);
-    forbid(node);
-    spoil(join(node.root, file));
-    for (const settings of [await loadSettings(node.fake.host), await openSettings(node.fake.host)()])
-      t.match(settings, {
-        allowedHosts: ['good.example'],
-        cluster: { identity: 'none' },
-        closed: false,
-        problem: {
-          code: 'bad-settings',
-          message: /; the last good settings stay in force$/,
-          where: { file: /rcm-node/ },
-        },
-      });
-    const { outcome, decision } = await node.once({}, offline(t, node.fake.host));
-    t.match(outcome, { kind: 'degraded', problems: [{ code: 'bad-settings' }] });
-    t.match(
-      decision.handlers,
-      [{ name: 'spin-v2', state: 'served' }],
-      'nothing of the forbidden, nothing lost',
-    );
-    t.equal(decision.handlers.length, 1);
-  });
+    const { host, containerd } = node.fake;
+    const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
+    const before = { drop: node.read(drop), served: containerd.served() };
+    containerd.jobs.length = 0;
+    /** As a service that has just started would. */
+    const start = () => node.once({ deep: false }, offline(t, host));
+    for (const [what, spoil] of Object.entries(spoilers))
+      await t.test(what, async (t) => {
+        node.remove('/etc/rcm-node');
+        node.write(file, strict);
+        wish(node, 'spin-v2');
+        await openSettings(host)();
+        forbid(node);
+        spoil(join(node.root, file));
 
-  t.test(`${what} and no good settings known: nothing is taken, what is served stays`, async (t) => {
-    const node = await guarded(t);
-    forbid(node);
-    spoil(join(node.root, file));
-    node.remove(kept);
-    const isNothing = what === 'a folder that is gone';
-    const settings = await openSettings(node.fake.host)();
-    t.equal(settings.closed, !isNothing);
-    // Without the folder and without what was kept, nobody ever said anything here.
-    if (isNothing) return;
-    const before = {
-      drop: node.read('/etc/containerd/conf.d/zz-rcm-node.toml'),
-      served: node.fake.containerd.served(),
-    };
-    node.fake.containerd.jobs.length = 0;
-    const { outcome, decision, ledger } = await node.once({}, offline(t, node.fake.host));
-    t.match(outcome, {
-      kind: 'refused',
-      problem: { code: 'bad-settings', message: /; no good settings are known, so nothing new is taken/ },
-    });
-    t.match(decision.handlers, [{ name: 'spin-v2', state: 'served' }]);
-    t.same(Object.keys(ledger.handlers), ['spin-v2']);
-    t.equal(node.read('/etc/containerd/conf.d/zz-rcm-node.toml'), before.drop);
-    t.same(node.fake.containerd.served(), before.served);
-    t.same(node.fake.containerd.jobs, []);
-    t.equal(node.read(kept), undefined, 'and it is not kept as good');
-    // Not even what was asked for by a file that is gone meanwhile is taken away.
-    node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
-    await node.once();
-    t.same(node.fake.containerd.served(), before.served);
-    // A person who takes all away needs no policy.
-    t.ok((await node.uninstall()).complete);
-    t.same(node.fake.containerd.served(), ['runc']);
-  });
-}
+        t.match(await openSettings(host)(), {
+          allowedHosts: ['good.example'],
+          cluster: { identity: 'none' },
+          closed: false,
+          problem: {
+            code: 'bad-settings',
+            message: /; the last good settings stay in force$/,
+            where: { file: /rcm-node/ },
+          },
+        });
+        const first = await start();
+        t.match(first.outcome, { kind: 'degraded', problems: [{ code: 'bad-settings' }] });
+        t.match(first.decision.handlers, [{ name: 'spin-v2', state: 'served' }]);
+        t.equal(first.decision.handlers.length, 1);
+
+        node.remove(kept);
+        if (what === 'a folder that is gone') {
+          // Then nobody ever said anything here.
+          t.same(await loadSettings(host), defaultSettings);
+          return;
+        }
+        t.match(await loadSettings(host), { closed: true });
+        const second = await start();
+        t.match(second.outcome, {
+          kind: 'refused',
+          problem: { code: 'bad-settings', message: /; no good settings are known, so nothing new is taken/ },
+        });
+        t.match(second.decision.handlers, [{ name: 'spin-v2', state: 'served' }]);
+        t.same(Object.keys(second.ledger.handlers), ['spin-v2']);
+        t.equal(node.read(kept), undefined, 'and it is not kept as good');
+      });
+    t.equal(node.read(drop), before.drop);
+    t.same(containerd.served(), before.served);
+    t.same(containerd.jobs, []);
+  },
+);
+
+t.test('without good settings nothing is taken away but by a person', async (t) => {
+  const node = await guarded(t);
+  node.write(file, 'alowedHosts = []\n');
+  node.remove(kept);
+  node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
+  await node.once();
+  t.same(node.fake.containerd.served(), ['runc', 'spin-v2']);
+  t.ok((await node.uninstall()).complete);
+  t.same(node.fake.containerd.served(), ['runc']);
+  t.equal(node.read('/var/lib/rcm-node'), undefined);
+});
 
 t.test(
   'a disk that fails, a file that may not be read, and a file of another owner are no absence',

@@ -1,13 +1,30 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { paintFor, printChecks, printReport } from '../../daemon/cli/print.ts';
+import { judgeProof } from '../../daemon/decide/judge.ts';
+import { onNode, statusOf } from '../../daemon/decide/node-status.ts';
+import { headline } from '../../daemon/decide/summary.ts';
+import { verdict } from '../../daemon/decide/verdict.ts';
+import { statusFailure } from '../../daemon/host/api-failure.ts';
+import { checkBinary } from '../../daemon/host/binary.ts';
+import type { Host } from '../../daemon/host/host.ts';
+import type { Systemd } from '../../daemon/host/systemd.ts';
+import { accepted } from '../../daemon/host/unit-facts.ts';
+import type { CriFact, Trial, UnitFacts } from '../../daemon/model/observed.ts';
+import { detailOf, type Problem, printProblem, problemOf } from '../../daemon/model/problem.ts';
+import { parseSettings } from '../../daemon/model/settings.ts';
+import { parseToml } from '../../daemon/model/toml.ts';
+import { bad as badCheck } from '../../daemon/reconcile/check.ts';
+import { tryOut } from '../../daemon/reconcile/observe.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import type { Ticked } from '../../daemon/reconcile/once.ts';
-import { publish, reportOf } from '../../daemon/reconcile/report.ts';
+import { forEveryone, publish, reportOf, told } from '../../daemon/reconcile/report.ts';
 import { version } from '../../daemon/version.ts';
 import { observed } from '../decide/bare-host.ts';
 import { bareRoot } from './bare-root.ts';
 
+const machineHere = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const now = Date.parse('2024-01-02T03:04:05Z');
 const ticked: Ticked = {
   outcome: { kind: 'converged' },
@@ -104,4 +121,148 @@ t.test('a report that cannot be written is a warning, and the tick stands', asyn
   const report = await publish(host, ticked, undefined);
   t.equal(report.outcome.kind, 'converged');
   t.match(lines[0], /^warn the file cannot be written: ENOENT/);
+});
+
+/** What each program says where it fails; in each a secret that it read, as real ones quote the line they stumble on. */
+const secret = 'hunter2';
+const caught = async (work: () => unknown): Promise<Problem> => {
+  try {
+    await work();
+  } catch (error) {
+    return problemOf(error);
+  }
+  throw new Error('it went well');
+};
+const failing = async (t: Test): Promise<Readonly<Record<string, Problem>>> => {
+  const { runtime } = observed;
+  if (runtime.name === 'none') throw new Error('the host of the tests has a runtime');
+  const main = `version = 2\n[plugins.x]\npassword = "${secret}\n`;
+  const staged = { kind: 'trial', id: '', before: [{ path: '/etc/c.toml', text: main }], after: [] } as const;
+  const root = t.testdir({ opt: {}, etc: {} });
+  const { host } = bareRoot(root);
+  const printing = (code: number) => ({
+    ...host,
+    systemd: {} as Systemd,
+    tools: {
+      run: async () =>
+        ({
+          kind: 'ran',
+          code,
+          signal: null,
+          stdout: '',
+          stderr: `3| password = "${secret}"\n`,
+          timedOut: false,
+        }) as const,
+    },
+  });
+  const trial = await tryOut(printing(1), runtime, staged, '/run/t');
+  const refusedBy = (at: Trial): Problem | undefined =>
+    verdict(at, { tables: new Map(), ours: new Set() }, [], '/etc/c.toml');
+  const dumped = (value: string) => ({ kind: 'dumped', text: `[plugins.x]\nauth = "${value}"\n` }) as const;
+  const none = { id: '', before: dumped('a'), after: dumped('b') } as const;
+  const unit = { ...runtime.unit, name: 'containerd.service', active: 'active' } as UnitFacts;
+  const silent = { kind: 'silent', why: 'odd', detail: secret } as const;
+  const mute = { kind: 'answers', ready: false, reason: secret, handlers: [], sandboxes: [] } as const;
+  const prove = (cri: CriFact): Problem | undefined => {
+    const said = judgeProof({ serve: [], keep: [], baseline: 0 }, unit, cri);
+    return said.kind === 'waiting' ? said.for : undefined;
+  };
+  writeFileSync(join(root, 'opt/shim'), '', { mode: 0o755 });
+  const elf = readFileSync('/bin/sh');
+  writeFileSync(join(root, 'opt/shim'), elf, { mode: 0o755 });
+  const check = {
+    path: join(root, 'opt/shim'),
+    libraries: [],
+    probe: ['-v'],
+    run: true,
+    root: '/',
+    machine: 'amd64',
+  } as const;
+  const bad = {
+    revision: 'r',
+    at: 0,
+    problem: { code: 'not-ready', message: 'odd', detail: secret },
+  } as const;
+  const found = {
+    'the parser of containerd, of the configuration as it is': refusedBy(trial),
+    'the parser of containerd, of the staged one': refusedBy({ ...trial, before: none.before }),
+    'a value of the configuration that would change': refusedBy({ ...none, after: dumped(secret) }),
+    'CRI that does not answer': prove(silent),
+    'CRI that is not ready': prove(mute),
+    'a Pod count that CRI refuses': { code: 'handler-in-use', message: 'odd', ...detailOf(silent) } as const,
+    'a revision that failed before': { code: 'known-bad', message: 'odd', ...detailOf(bad.problem) } as const,
+    'our own parser of TOML': await caught(() => parseToml(main, '/etc/c.toml')),
+    'our own check of a setting': await caught(() =>
+      parseSettings(`extraCa = "https://u:${secret}@h"`, '/etc/x'),
+    ),
+    systemd: await caught(() =>
+      accepted({ kind: 'refusal', name: 'a.NoSuchUnit', text: `${secret}.service` }, 'stop x'),
+    ),
+    'the test run of a binary': await caught(() =>
+      checkBinary({ ...check, machine: machineHere }, printing(1).tools),
+    ),
+    'the API server': statusFailure(403, { message: secret }).problem,
+    'a proxy in its place': statusFailure(502, `<p>${secret}</p>`).problem,
+    'an error of a library': await caught(() => JSON.parse(`{"a": ${secret}}`)),
+    'an address in a message': {
+      code: 'download-failed',
+      message: `https://u:${secret}@h/a?${secret} is away`,
+    } as const,
+  };
+  return Object.fromEntries(
+    Object.entries(found).map(([what, problem]) => {
+      if (problem === undefined) throw new Error(`no problem: ${what}`);
+      return [what, problem];
+    }),
+  );
+};
+
+t.test('what other programs print reaches root alone, whichever way it comes', async (t) => {
+  for (const [what, problem] of Object.entries(await failing(t))) {
+    const own = /^our own|address/.test(what);
+    for (const outcome of [
+      { kind: 'refused', problem },
+      { kind: 'failed', problem, undone: true },
+      { kind: 'degraded', problems: [problem] },
+    ] as const) {
+      const root = t.testdir({ run: { 'rcm-node': {} } });
+      const { host } = bareRoot(root);
+      const lines: string[] = [];
+      const log: Host['log'] = (...line) => void lines.push(JSON.stringify(line));
+      const material = {
+        ...ticked,
+        outcome,
+        decision: {
+          ...ticked.decision,
+          handlers: [{ name: 's', state: 'failed', source: '/f', problem }] as const,
+          notes: [problem],
+        },
+        desired: { ...nothing, problems: [problem] },
+      };
+      const cluster = {
+        identity: 'kubelet',
+        node: 'n',
+        server: `https://u:${secret}@h`,
+        state: 'stale',
+        confirmed: null,
+        problem,
+      } as const;
+      const report = await publish({ ...host, log }, material, undefined, cluster);
+      const telling = { ...told(report, material), identity: 'kubelet', legacyLabels: true };
+      const everyone = {
+        status: readFileSync(join(root, 'run/rcm-node/status.json'), 'utf8'),
+        metrics: readFileSync(join(root, 'run/rcm-node/metrics.prom'), 'utf8'),
+        'the Node': JSON.stringify(statusOf(telling, '')),
+        'an Event': onNode(report),
+        'the line of systemd': `${headline(report)} ${printProblem(problem)}`,
+        'rcm-node status': printReport(report, paintFor(false, undefined), now),
+        'rcm-node uninstall --json': JSON.stringify(forEveryone(reportOf(material, '', now))),
+      };
+      for (const [where, text] of Object.entries(everyone)) t.notMatch(text, secret, `${what}: ${where}`);
+      t.match(everyone.status, `"code": "${problem.code}"`, 'our own words are there');
+      t.equal(JSON.stringify(lines).includes(secret), !own, `${what}: the journal`);
+      const doctor = printChecks([badCheck('x', problem)], paintFor(false, undefined));
+      t.equal(doctor.includes(secret), !own, `${what}: doctor`);
+    }
+  }
 });

@@ -1,0 +1,19 @@
+/**
+ * Texts without the credentials of their addresses. Addresses reach logs, diffs and messages from many sides, in texts of
+ * others too: what leaves this program passes here, whatever was done before.
+ */
+
+/**
+ * A scheme with what stands for its slashes (URL takes `https:host` and `https:\host` for the same), userinfo up to the
+ * last "@" of the host part, the host with its path, a query, a fragment.
+ */
+const address =
+  /\b(https?:[\\/]*|[a-z][a-z0-9+.-]{0,30}:\/\/)(?:[^\s"<>\\/?#]*@)?([^\s"'`<>\\?#]*)(\?[^\s"'`<>\\#]*)?(#[^\s"'`<>\\]*)?/gi;
+
+/** Userinfo goes, and so do query and fragment, which hold the signatures of pre-signed addresses. */
+export const maskUrls = (text: string): string =>
+  text.replace(
+    address,
+    (_all, scheme: string, rest: string, query?: string, fragment?: string) =>
+      `${scheme}${rest}${query || fragment ? '?…' : ''}`,
+  );
