@@ -124,7 +124,7 @@ t.test('an API server that forbids keeps what was asked for, and is named', need
   await until(() => cluster.facts()?.state === 'stale');
   t.match(cluster.facts()?.problem, { code: 'api-forbidden' });
   t.same(asked(), ['spin']);
-  t.ok(lines.some((line) => line.startsWith('warn ') && line.includes('may not list shims')));
+  t.ok(lines.some((line) => line.startsWith('warn ') && line.includes('answered 403')));
   world.forbidden = false;
   await until(() => cluster.facts()?.state === 'synced');
   t.same(asked(), ['spin']);
