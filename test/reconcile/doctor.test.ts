@@ -162,7 +162,7 @@ t.test('what others can write is named, with the way out', { skip: rootOnly }, a
   await node.once();
   chmodSync(join(node.root, 'opt/rcm-node'), 0o777);
   chmodSync(join(node.root, 'etc/rcm-node/shims.d/spin.toml'), 0o666);
-  const checks = await diagnose(node.fake.host, defaultSettings, undefined);
+  const checks = await diagnose(node.fake.host, defaultSettings);
   t.match(about(checks, 'folder')[0], {
     verdict: 'bad',
     says: /not only root can change it: it has mode 0777/,
