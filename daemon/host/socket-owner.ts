@@ -1,17 +1,22 @@
 /**
  * Who answers on a unix socket? Node does not tell the other side's identity (SO_PEERCRED), so it is read off the socket's
  * file: its owner is the one who bound it, and only root can give a file to root. Whoever may write it may connect and no
- * more, so a socket that a group shares, as a runtime's often is, is believed.
- *
- * It says nothing of the folders above: who can write one of those may put another socket there in the next moment.
+ * more, so a socket that a group shares, as a runtime's often is, is believed. Its folders are held to the rule of
+ * trusted.ts: who can write one of those may put another socket there in the next moment.
  */
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Failure } from '../model/problem.ts';
+import { mustBeRoots } from './trusted.ts';
 
-/** Throws Failure 'runtime-unreachable' when another user made the socket; one that is not there is left to the call. */
+/** Throws Failure 'untrusted' or 'runtime-unreachable' when another user may have made the socket; one that is not there is left to the call. */
 export const mustBeRootsSocket = (path: string): void => {
   const uid = statSync(path, { throwIfNoEntry: false })?.uid;
-  if (uid === undefined || uid === 0 || uid === process.geteuid?.()) return;
+  if (uid === undefined) return;
+  // The folder as it is named, which holds links on the way to the rule, too, and the one that the socket itself is in.
+  mustBeRoots('/', dirname(path));
+  mustBeRoots('/', dirname(realpathSync(path)));
+  if (uid === 0 || uid === process.geteuid?.()) return;
   throw new Failure({
     code: 'runtime-unreachable',
     message: `the socket ${path} belongs to uid ${uid}, not to root; what answers there is not believed`,

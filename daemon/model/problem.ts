@@ -7,6 +7,7 @@
  */
 import { maskUrls } from './mask.ts';
 import { clusterCodes } from './problem-cluster.ts';
+import { fileCodes } from './problem-files.ts';
 
 /** `soon`: with backoff, nothing has to change. `changed`: only when the input or the host changed. */
 export type Retry = 'soon' | 'changed';
@@ -68,32 +69,10 @@ export const codes = {
   ),
   interrupted: row(
     'soon',
-    'journalctl -u rcm-node says how it ended (out of memory, killed, power); it is tried again with growing pauses.',
+    'See how it ended (out of memory, killed, power): journalctl -u rcm-node; it is tried again with growing pauses.',
   ),
   // host
-  'disk-full': row('soon', 'Free space or inodes on the file system that holds this path.'),
-  'read-only': row(
-    'soon',
-    'The file system is read-only; make it writable, or add the path to ReadWritePaths of rcm-node.service.',
-  ),
-  'cannot-write': row(
-    'soon',
-    'Check permissions, immutable attributes (lsattr) and SELinux denials for this path.',
-  ),
-  'bind-mounted': row(
-    'changed',
-    'This file is a mount point and cannot be replaced; mount its folder instead.',
-  ),
-  'out-of-resources': row(
-    'soon',
-    'Find what uses them up: ls /proc/<pid>/fd | wc -l; systemctl show rcm-node -p LimitNOFILE -p TasksCurrent -p TasksMax; free -m.',
-  ),
-  'hard-linked': row('changed', 'Give this name a file of its own, or remove the other names of the file.'),
-  'attribute-lost': row(
-    'changed',
-    'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
-  ),
-  'changed-meanwhile': row('soon', 'Someone else wrote the file at the same moment; it is looked at again.'),
+  ...fileCodes,
   'no-runtime': row(
     'soon',
     'Install and start containerd (unit containerd.service), or set runtime.unit in /etc/rcm-node/config.toml.',

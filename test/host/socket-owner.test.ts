@@ -11,6 +11,8 @@ import { startCri } from './scripted-cri.ts';
 
 const notRoot = process.getuid?.() === 0 ? false : 'needs root, to give a socket to another user';
 const another = 54_321;
+// Sockets are made below the folder for temporary files, which is not root's alone.
+if (!notRoot) process.env.TMPDIR = '/run';
 
 const listen = async (t: Test): Promise<string> => {
   // Not tap's own folder: the path of a socket may have 107 characters at most.
@@ -34,11 +36,22 @@ const refusal = (path: string): unknown => {
   }
 };
 
-t.test('a socket of our own passes, and one that is not there is left to the call', async (t) => {
+t.test('a socket in a folder for all is refused', async (t) => {
+  process.env.TMPDIR = '/tmp';
   const path = await listen(t);
-  t.equal(refusal(path), undefined);
-  t.equal(refusal(`${path}-that-is-not-there`), undefined);
+  process.env.TMPDIR = '/run';
+  t.match(refusal(path), { code: 'untrusted', message: /\/tmp has mode/ });
 });
+
+t.test(
+  'a socket of our own passes, and one that is not there is left to the call',
+  { skip: notRoot },
+  async (t) => {
+    const path = await listen(t);
+    t.equal(refusal(path), undefined);
+    t.equal(refusal(`${path}-that-is-not-there`), undefined);
+  },
+);
 
 t.test('a socket that another user made is refused, with its owner', { skip: notRoot }, async (t) => {
   const path = await listen(t);

@@ -1,0 +1,35 @@
+/** The rows of the table of problems that are about files and what the machine has left; problem.ts says what a row is. */
+export const fileCodes = {
+  'disk-full': {
+    retry: 'soon',
+    hint: 'Free space or inodes on the file system that holds this path.',
+  },
+  'read-only': {
+    retry: 'soon',
+    hint: 'The file system is read-only; make it writable, or add the path to ReadWritePaths of rcm-node.service.',
+  },
+  'cannot-write': {
+    retry: 'soon',
+    hint: 'Check permissions, immutable attributes (lsattr) and SELinux denials for this path.',
+  },
+  'bind-mounted': {
+    retry: 'changed',
+    hint: 'This file is a mount point and cannot be replaced; mount its folder instead.',
+  },
+  'out-of-resources': {
+    retry: 'soon',
+    hint: 'Find what uses them up: ls /proc/<pid>/fd | wc -l; systemctl show rcm-node -p LimitNOFILE -p TasksCurrent -p TasksMax; free -m.',
+  },
+  'hard-linked': {
+    retry: 'changed',
+    hint: 'Give this name a file of its own, or remove the other names of the file.',
+  },
+  'attribute-lost': {
+    retry: 'changed',
+    hint: 'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
+  },
+  'changed-meanwhile': {
+    retry: 'soon',
+    hint: 'Someone else wrote the file at the same moment; it is looked at again.',
+  },
+} as const;
