@@ -5,17 +5,23 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
-/** The one that systemd keeps: the only one of cgroup v2, and one by its name beside those of v1 (cgroups(7)). */
-const read = async (proc: string, pid: string): Promise<string> => {
-  const text = await readFile(join(proc, pid, 'cgroup'), 'utf8').catch(() => '');
-  return /^\d+:name=systemd:(.*)$/m.exec(text)?.[1] ?? /^0::(.*)$/m.exec(text)?.[1] ?? '';
-};
+/** cgroup v2, and the hierarchy of v1 that systemd keeps beside it or instead of it (cgroups(7)). */
+const hierarchies = [/^0::(\/.*)$/m, /^\d+:name=systemd:(\/.*)$/m];
 
-/** Empty for what cannot be seen. */
-export const cgroupOf = async (proc: string, pid: string): Promise<string> => {
-  const base = (await read(proc, '1')).replace(/\/(init\.scope)?$/, '');
-  const cgroup = await read(proc, pid);
-  return cgroup.startsWith(`${base}/`) ? cgroup.slice(base.length) : cgroup;
+/**
+ * One for each hierarchy where it is not in the root: that is where all are of a hierarchy that is not in use. Empty for
+ * what cannot be seen.
+ */
+export const cgroupsOf = async (proc: string, pid: string): Promise<readonly string[]> => {
+  const [first, own] = await Promise.all(
+    ['1', pid].map((one) => readFile(join(proc, one, 'cgroup'), 'utf8').catch(() => '')),
+  );
+  return hierarchies.flatMap((hierarchy) => {
+    const base = (hierarchy.exec(first ?? '')?.[1] ?? '').replace(/\/(init\.scope)?$/, '');
+    const cgroup = hierarchy.exec(own ?? '')?.[1] ?? '/';
+    const below = cgroup.startsWith(`${base}/`) ? cgroup.slice(base.length) : cgroup;
+    return below === '/' ? [] : [below];
+  });
 };
 
 /**

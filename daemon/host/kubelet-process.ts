@@ -8,7 +8,7 @@
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path/posix';
 import { printProblem, problemOf } from '../model/problem.ts';
-import { cgroupOf, isSystemService } from './cgroup.ts';
+import { cgroupsOf, isSystemService } from './cgroup.ts';
 import { isRoots, mustBeRoots } from './trusted.ts';
 
 const textOf = (folder: string, name: string): Promise<string> =>
@@ -68,8 +68,8 @@ export const doubtOf = async (folder: string, root: string): Promise<string | un
   } catch (error) {
     return printProblem(problemOf(error));
   }
-  const cgroup = await cgroupOf(dirname(folder), basename(folder));
-  return isSystemService(cgroup)
-    ? undefined
-    : `its cgroup ${cgroup || 'cannot be seen and'} is of no service of the system`;
+  const cgroups = await cgroupsOf(dirname(folder), basename(folder));
+  if (cgroups.length === 0) return 'its cgroup cannot be seen';
+  const other = cgroups.find((cgroup) => !isSystemService(cgroup));
+  return other === undefined ? undefined : `its cgroup ${other} is of no service of the system`;
 };

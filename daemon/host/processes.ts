@@ -5,7 +5,7 @@
  */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path/posix';
-import { cgroupOf, isContainer } from './cgroup.ts';
+import { cgroupsOf, isContainer } from './cgroup.ts';
 import type { Files } from './files.ts';
 import { isRoots, untrusted } from './trusted.ts';
 
@@ -47,7 +47,7 @@ export const mappedFiles = async (
 const counts = async (proc: string, pid: string): Promise<boolean> => {
   const uid = /^Uid:\s+(\d+)/m.exec(await readFile(join(proc, pid, 'status'), 'utf8'))?.[1];
   if (uid === '0' || Number(uid) === process.geteuid?.()) return true;
-  return isContainer(await cgroupOf(proc, pid));
+  return (await cgroupsOf(proc, pid)).some(isContainer);
 };
 
 /** The sixth field is the path, up to the end of the line and with blanks in it (proc_pid_maps(5)). */

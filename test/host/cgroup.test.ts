@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cgroupOf, isContainer, isSystemService } from '../../daemon/host/cgroup.ts';
+import { cgroupsOf, isContainer, isSystemService } from '../../daemon/host/cgroup.ts';
 
 const proc = (t: Test, cgroups: Record<number, string>): string => {
   const folder = t.testdir({});
@@ -15,15 +15,22 @@ const proc = (t: Test, cgroups: Record<number, string>): string => {
 t.test('the cgroup that systemd keeps is read, in every layout', async (t) => {
   const service = '/system.slice/kubelet.service';
   const unified = proc(t, { 1: '0::/init.scope\n', 70: `0::${service}\n` });
-  t.equal(await cgroupOf(unified, '70'), service);
+  t.same(await cgroupsOf(unified, '70'), [service]);
   const legacy = proc(t, {
     1: '4:memory:/\n1:name=systemd:/\n',
     70: `9:memory:/kubelet\n1:name=systemd:${service}\n0::/\n`,
   });
-  t.equal(await cgroupOf(legacy, '70'), service);
+  t.same(await cgroupsOf(legacy, '70'), [service]);
   const nested = proc(t, { 1: '0::/docker/abc/init.scope\n', 70: `0::/docker/abc${service}\n` });
-  t.equal(await cgroupOf(nested, '70'), service);
-  t.equal(await cgroupOf(unified, '71'), '', 'a process that is gone has none');
+  t.same(await cgroupsOf(nested, '70'), [service]);
+  const unused = proc(t, {
+    1: '1:name=systemd:/\n0::/init.scope\n',
+    70: `1:name=systemd:/\n0::${service}\n`,
+  });
+  t.same(await cgroupsOf(unused, '70'), [service], 'a container of its own on a host of v1');
+  const both = proc(t, { 1: '0::/init.scope\n', 70: `1:name=systemd:/kubepods/x\n0::${service}\n` });
+  t.same(await cgroupsOf(both, '70'), [service, '/kubepods/x']);
+  t.same(await cgroupsOf(unified, '71'), [], 'a process that is gone has none');
 });
 
 t.test('services of the system are told from sessions, users’ managers and containers', async (t) => {
