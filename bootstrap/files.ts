@@ -1,6 +1,6 @@
 /**
- * The files beside the executable: the unit, and settings and wishes from the ConfigMap. One rule for all of them: what
- * somebody else wrote, or changed since we did, stays as it is and is named.
+ * The files beside the executable: the unit, the namespace, and settings and wishes from the ConfigMap. One rule for all of
+ * them: what somebody else wrote, or changed since we did, stays as it is and is named.
  */
 import { createHash } from 'node:crypto';
 import { paths } from '../daemon/decide/paths.ts';
@@ -18,6 +18,7 @@ export type FileChange = {
 type Seen = {
   readonly payload: { readonly unit: string };
   readonly settings: Readonly<Record<string, string>>;
+  readonly namespace?: string | undefined;
   readonly state: State;
   readonly units: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, FileFact>>;
@@ -36,7 +37,7 @@ export const isOurs = (fact: FileFact | undefined, path: string, wrote: State['w
   fact?.kind === 'regular' && wrote[path]?.includes(fact.digest) === true;
 
 export const fileChanges = (
-  { payload, settings, state, units, files }: Seen,
+  { payload, settings, namespace, state, units, files }: Seen,
   unitPath: string,
 ): {
   readonly changes: readonly FileChange[];
@@ -45,6 +46,7 @@ export const fileChanges = (
 } => {
   const wished = new Map([
     [unitPath, payload.unit],
+    ...(namespace === undefined ? [] : [[paths.namespace, `${namespace}\n`] as const]),
     ...Object.entries(settings).map(([name, text]) => [pathOfSetting(name), text] as const),
   ]);
   const changes: FileChange[] = [];
@@ -63,7 +65,9 @@ export const fileChanges = (
         `${path} was written by somebody else, or changed since: it stays. ` +
           (path === unitPath
             ? `Move the change into a drop-in (systemctl edit rcm-node) and remove the file to have ours.`
-            : 'Remove it to have the one from the ConfigMap.'),
+            : path === paths.namespace
+              ? `Remove it to have the one that this Pod is in, ${namespace}.`
+              : 'Remove it to have the one from the ConfigMap.'),
       );
       delete wrote[path];
     }
@@ -71,7 +75,7 @@ export const fileChanges = (
   // A ConfigMap that is not there says nothing; one that is there says that what it lacks is not wanted.
   if (Object.keys(settings).length > 0)
     for (const path of Object.keys(state.wrote)) {
-      if (wished.has(path)) continue;
+      if (wished.has(path) || path === paths.namespace) continue;
       const fact = files[path] ?? { kind: 'absent' };
       if (!isOurs(fact, path, state.wrote)) delete wrote[path];
       if (isOurs(fact, path, state.wrote)) changes.push({ path, before: fact, after: null, mode: 0 });

@@ -76,11 +76,17 @@ export const look = async (site: Site, payload: Payload): Promise<Seen> => {
     if (unit !== undefined) units[folder] = unit;
   }
   const files: Record<string, FileFact> = {};
-  for (const path of [unitPath, ...Object.keys(settings).map(pathOfSetting), ...Object.keys(state.wrote)])
+  for (const path of [
+    unitPath,
+    paths.namespace,
+    ...Object.keys(settings).map(pathOfSetting),
+    ...Object.keys(state.wrote),
+  ])
     files[path] = await site.host.look(path);
   return {
     payload,
     settings,
+    namespace: site.namespace,
     state,
     linked: folderOfLink((await site.host.linkAt(places.link)).target),
     folders,

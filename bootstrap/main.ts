@@ -44,6 +44,8 @@ export const bootstrap = async (
     /** The folder that this program lies in, which is what a host gets. */
     readonly payload: string;
     readonly version: string;
+    /** Of this Pod. */
+    readonly namespace?: string | undefined;
     readonly clock: Clock;
     readonly arch: string;
     readonly say: (line: string) => void;

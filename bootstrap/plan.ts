@@ -15,6 +15,8 @@ export type Seen = {
   readonly payload: Payload;
   /** Names below the ConfigMap's mount to text; none at all says nothing about what was there before. */
   readonly settings: Readonly<Record<string, string>>;
+  /** The one that rcm-node is in; undefined says nothing about what was there before. */
+  readonly namespace?: string | undefined;
   readonly state: State;
   /** The folder below `versions` that the link leads to; null without a link, or with one that leads elsewhere. */
   readonly linked: string | null;

@@ -16,6 +16,8 @@ export type Site = {
   readonly payload: string;
   readonly version: string;
   readonly settings: string;
+  /** Of this Pod; undefined where the manifest does not say. */
+  readonly namespace?: string | undefined;
   readonly clock: Clock;
   readonly say: (line: string) => void;
 };
@@ -26,6 +28,7 @@ export const makeSite = (options: {
   readonly settings: string;
   readonly payload: string;
   readonly version: string;
+  readonly namespace?: string | undefined;
   readonly clock: Clock;
   readonly say: (line: string) => void;
 }): Site => {

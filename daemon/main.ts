@@ -65,7 +65,9 @@ const bootstrap = async (command: Command): Promise<number> => {
   if (!command.bootstrap) throw new Error('bootstrap without its options');
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const payload = dirname(process.execPath);
-  return work(command.bootstrap, { payload, version, clock: realClock, arch: process.arch, say });
+  // From the environment and not an argument: a kustomization that replaces the arguments must not lose it.
+  const namespace = process.env.RCM_NODE_NAMESPACE || undefined;
+  return work(command.bootstrap, { payload, version, namespace, clock: realClock, arch: process.arch, say });
 };
 
 /** Its output is the container's log, too. */

@@ -3,6 +3,8 @@
 export const paths = {
   settings: '/etc/rcm-node/config.toml',
   shims: '/etc/rcm-node/shims.d',
+  /** The namespace of its cluster that rcm-node is in; bootstrap writes it. */
+  namespace: '/etc/rcm-node/namespace',
   home: '/opt/rcm-node',
   store: '/opt/rcm-node/store',
   incoming: '/opt/rcm-node/store/.incoming',

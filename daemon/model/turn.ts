@@ -29,6 +29,12 @@ export const approvedKey = `${prefix}approved`;
 /** Of the Lease, which nodes look at; also of the Deployment and the ServiceAccount. */
 export const controllerName = 'rcm-node-controller';
 
+/** Where the manifests put it all, unless a kustomization says otherwise. */
+export const usualNamespace = 'rcm-node';
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
+export const isNamespace = (text: string): boolean => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text);
+
 /**
  * Label that the controller sets on a Node that is proven to serve a handler, `<prefix><handler>=served`. A kubelet may not
  * set labels of this domain, so that a node cannot attract Pods by claiming what it does not serve.

@@ -9,7 +9,8 @@ import { problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { findIdentity, type Identity } from './identity.ts';
-import { leasePath } from './turns.ts';
+import { readNamespace } from './namespace.ts';
+import { leasePathIn } from './turns.ts';
 
 /**
  * What is asked of the API, one review each: the node authorizer does not list rules
@@ -87,7 +88,7 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
             hint: 'kubectl apply -k bootstrap/ brings the ClusterRole and its binding; a node may patch only its own Node.',
           },
     );
-    return [...checks, await turns(api), ...(await lastAnswer(host))];
+    return [...checks, await turns(host, api), ...(await lastAnswer(host))];
   } catch (error) {
     const problem = problemOf(error);
     return [bad('cluster', problem), ...(await lastAnswer(host))];
@@ -97,16 +98,22 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
 };
 
 /** No right of ours: without it nodes go ahead as if there were no controller. */
-const turns = async (api: Api): Promise<Check> => {
+const turns = async (host: Host, api: Api): Promise<Check> => {
+  let namespace: string;
   try {
-    await api.request('GET', leasePath);
+    namespace = await readNamespace(host);
+  } catch (error) {
+    return bad('turns', problemOf(error));
+  }
+  try {
+    await api.request('GET', leasePathIn(namespace));
     return good('turns', 'a controller gives turns, or did: its Lease can be read');
   } catch (error) {
     const { code } = problemOf(error);
     if (code === 'api-missing')
       return good(
         'turns',
-        'no controller runs in this cluster: nodes go ahead alone, spread over cluster.spread',
+        `no controller runs in the namespace ${namespace}: nodes go ahead alone, spread over cluster.spread`,
       );
     if (code !== 'api-forbidden') throw error;
     return {

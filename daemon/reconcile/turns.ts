@@ -25,9 +25,11 @@ import {
   trimTurns,
   type Turns,
 } from '../model/turns.ts';
+import { readNamespace } from './namespace.ts';
 
-/** Of the controller: its Deployment, its namespace and this are in bootstrap/controller. */
-export const leasePath = `/apis/coordination.k8s.io/v1/namespaces/rcm-node/leases/${controllerName}`;
+/** Of the controller; bootstrap/controller has it and its Deployment. */
+export const leasePathIn = (namespace: string): string =>
+  `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${controllerName}`;
 
 /** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
 const freshMs = 600_000;
@@ -140,7 +142,7 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
   /** Answers whether something was learned; `doubtful`: only another look tells. */
   const lookOnce = async (api: Api, signal: AbortSignal): Promise<boolean | 'doubtful'> => {
     try {
-      const renewed = renewTimeOf(await api.request('GET', leasePath));
+      const renewed = renewTimeOf(await api.request('GET', leasePathIn(await readNamespace(host))));
       if (signal.aborted) return false;
       const { answer, look } = judgeLease(state.look, renewed, clock.elapsed(), clock.now());
       state.look = look;
@@ -152,7 +154,10 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
       const problem = problemOf(error);
       if (signal.aborted) return false;
       if (problem.code !== 'api-missing' && problem.code !== 'api-forbidden') {
-        host.log('debug', `the Lease of the controller: ${printProblem(problem)}`);
+        host.log(
+          problem.code === 'bad-settings' ? 'warn' : 'debug',
+          `the Lease of the controller: ${printProblem(problem)}`,
+        );
         // A controller could not reach it either, and has to have time to.
         state.absent = undefined;
         if (state.look) state.look = { ...state.look, still: undefined };

@@ -21,6 +21,7 @@ const regular = (text: string): FileFact => ({
 
 const given = (more: {
   settings?: Record<string, string>;
+  namespace?: string;
   wrote?: Record<string, readonly string[]>;
   files?: Record<string, FileFact>;
   units?: Record<string, string>;
@@ -29,6 +30,7 @@ const given = (more: {
     {
       payload: { unit: 'unit' },
       settings: more.settings ?? {},
+      namespace: more.namespace,
       state: { ...emptyState, wrote: more.wrote ?? {} },
       units: more.units ?? {},
       files: { [unitPath]: regular('unit'), ...more.files },
@@ -96,4 +98,20 @@ t.test('no ConfigMap at all takes nothing away', async (t) => {
   const { changes, wrote: after } = given({ wrote, files: { [wish]: regular('a') } });
   t.same(changes, []);
   t.same(after[wish], [sha('a')]);
+});
+
+t.test('the namespace is told as it is now, and stays when nobody tells it', async (t) => {
+  const at = '/etc/rcm-node/namespace';
+  const { changes, wrote } = given({ namespace: 'other' });
+  t.match(changes, [{ path: at, after: 'other\n', mode: 0o644 }]);
+  t.same(wrote[at], [sha('other\n')]);
+  const known = { wrote: { [at]: [sha('other\n')] }, files: { [at]: regular('other\n') } };
+  t.match(given({ namespace: 'third', ...known }).changes, [{ path: at, after: 'third\n' }]);
+  t.same(
+    given({ settings: { 'config.toml': 'x' }, ...known }).changes.map(({ path }) => path),
+    [config],
+  );
+  const foreign = given({ namespace: 'third', files: { [at]: regular('mine\n') } });
+  t.same(foreign.changes, []);
+  t.match(foreign.notes, [/namespace was written by somebody else.*Remove it to have .* third/]);
 });

@@ -34,6 +34,7 @@ t.test("of the ConfigMap's mount the keys are read, as files or as the kubelet's
   t.same(seen.settings, { 'config.toml': 'a = 1', 'spin.toml': 'x' });
   t.same(Object.keys(seen.files).sort(), [
     '/etc/rcm-node/config.toml',
+    '/etc/rcm-node/namespace',
     '/etc/rcm-node/shims.d/spin.toml',
     '/etc/systemd/system/rcm-node.service',
   ]);

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { statusOf } from '../../daemon/decide/node-status.ts';
 import { type NodeObject, printAnswer, type ShimObject } from '../../daemon/model/cluster.ts';
+import type { FileFact } from '../../daemon/model/observed.ts';
 import {
   annotations,
   approvedKey,
@@ -13,12 +14,13 @@ import {
 import type { NeededTurn, Turns } from '../../daemon/model/turns.ts';
 import type { Ticked } from '../../daemon/reconcile/once.ts';
 import { reportOf, told } from '../../daemon/reconcile/report.ts';
-import { keepTurns, leasePath } from '../../daemon/reconcile/turns.ts';
+import { keepTurns, leasePathIn } from '../../daemon/reconcile/turns.ts';
 import { bareRoot } from './bare-root.ts';
 import { makeRoot, openNode, program, sha256 } from './node.ts';
 import { scriptedApi } from './scripted-api.ts';
 
 const minute = 60_000;
+const leasePath = leasePathIn('rcm-node');
 /** When the first look is, by the clock of these tests. */
 const firstMs = 2_500;
 const start = Date.parse('2027-01-15T08:00:00.000Z');
@@ -73,15 +75,18 @@ const setUp = (t: Test) => {
   };
   const scripted = scriptedApi();
   const seen = { changes: 0, wakes: 0 };
+  // Of memory: a file would be read in time that does not pass here.
+  const placed = { fact: { kind: 'absent' } as FileFact };
+  const files = { ...host.files, look: async () => placed.fact };
   const turns = keepTurns(
-    { ...host, clock },
+    { ...host, clock, files },
     () => void seen.changes++,
     () => void seen.wakes++,
   );
   t.teardown(() => turns.leave());
   const looks = (): number => scripted.calls.length;
   const at = (shim: string): string | undefined => turns.kept()?.alone?.[shim]?.at;
-  return { ...scripted, turns, seen, pass, settle, looks, at, lines, random, time, sleepers };
+  return { ...scripted, turns, seen, pass, settle, looks, at, lines, random, time, sleepers, placed };
 };
 
 t.test('the approval on the own Node is kept, each change of it once', async (t) => {
@@ -102,6 +107,34 @@ t.test('nobody is asked while nothing needs a turn', async (t) => {
   await pass(60 * minute);
   t.equal(looks(), 0);
   t.equal(turns.controller(), undefined);
+});
+
+t.test('the Lease is looked for in the namespace that this node was told', async (t) => {
+  const { turns, api, pass, calls, answers, time, placed } = setUp(t);
+  placed.fact = { kind: 'regular', real: '', text: 'other\n', digest: '', mode: 0o644, uid: 0, gid: 0 };
+  answers.set(`GET ${leasePathIn('other')}`, () => lease(time.now));
+  turns.need([spin], 300_000, api);
+  await pass(firstMs);
+  t.same(calls, [{ method: 'GET', path: leasePathIn('other') }]);
+  t.equal(turns.controller(), 'alive');
+});
+
+t.test('a node that cannot tell where the Lease is does not go ahead, and says so', async (t) => {
+  for (const fact of [
+    { kind: 'unreadable', why: 'EACCES' },
+    { kind: 'foreign', what: 'a folder' },
+    { kind: 'regular', real: '', text: '', digest: '', mode: 0o644, uid: 0, gid: 0 },
+    { kind: 'regular', real: '', text: '../x', digest: '', mode: 0o644, uid: 0, gid: 0 },
+  ] as const) {
+    const { turns, api, pass, looks, at, lines, placed } = setUp(t);
+    placed.fact = fact;
+    turns.need([spin], 300_000, api);
+    await pass(20 * minute);
+    t.equal(looks(), 0);
+    t.equal(turns.controller(), 'unknown');
+    t.equal(at('spin'), undefined);
+    t.ok(lines.some((line) => line.includes('the namespace that rcm-node is in is not known')));
+  }
 });
 
 t.test('without a controller all that waits gets one moment, within the spread', async (t) => {

@@ -42,6 +42,7 @@ t.test(
       node: { name: 'node-a' },
     });
     t.equal((await node.host.run(['stat', '-c', '%a %U', tokenFile])).trim(), '600 root');
+    t.equal(await node.host.readFile('/etc/rcm-node/namespace'), 'rcm-node\n', 'and says where it came from');
   },
 );
 
