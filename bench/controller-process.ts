@@ -65,7 +65,7 @@ export const startController = async (cluster: Cluster): Promise<ControllerProce
   const said: string[] = [];
   const child = fork(
     join(root, 'daemon/main.ts'),
-    ['controller', '--kubeconfig', file, '--listen', '127.0.0.1:0'],
+    ['controller', '--kubeconfig', file, '--listen', '127.0.0.1:0', '--probes', '127.0.0.1:0'],
     {
       execArgv: ['--import', join(import.meta.dirname, 'tell-wire.ts')],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

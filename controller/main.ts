@@ -2,19 +2,23 @@
 import { hostname } from 'node:os';
 import { realClock } from '../daemon/host/host.ts';
 import { asGiven } from '../daemon/host/credential-files.ts';
-import { inClusterCredentials } from '../daemon/host/in-cluster.ts';
+import { inClusterCredentials, podNamespace } from '../daemon/host/in-cluster.ts';
 import { kubeconfigCredentials } from '../daemon/host/kubeconfig.ts';
 import { makeLog } from '../daemon/host/log.ts';
 import { makeTools } from '../daemon/host/tools.ts';
 import { exitCodes } from '../daemon/model/outcome.ts';
+import { usualNamespace } from '../daemon/model/turn.ts';
 import { decideFleet } from './decide/decide.ts';
 import { startController } from './run.ts';
 
 export type ControllerCommand = {
   /** Absent: the service account of the Pod that this runs in. */
   readonly kubeconfig?: string;
+  /** Of the metrics. */
   readonly listen: string;
-  readonly namespace: string;
+  readonly probes: string;
+  /** Absent: that of the Pod. */
+  readonly namespace?: string;
   readonly knative: boolean;
 };
 
@@ -26,19 +30,24 @@ export const controller = async (
     readonly onStop: (stop: () => void) => void;
   },
 ): Promise<number> => {
-  const { kubeconfig, listen, namespace, knative } = command;
+  const { kubeconfig, listen, probes, knative } = command;
   const log = makeLog({ journal: false, level: 'info', write: given.write });
   const credentials =
     kubeconfig === undefined
       ? inClusterCredentials(process.env, realClock)
       : kubeconfigCredentials(kubeconfig, asGiven, makeTools(), realClock);
+  const namespace = command.namespace ?? (kubeconfig === undefined ? podNamespace() : usualNamespace);
   // The first process of a container is not ended by a signal that it does not wait for.
   const ended = new Promise<void>((resolve) => given.onStop(resolve));
   const running = await startController({
-    ...{ credentials, log, listen, namespace, knative },
+    ...{ credentials, log, listen, probes, namespace, knative },
     ...{ clock: realClock, host: hostname(), decide: decideFleet },
   });
-  log('info', `rcm-node controller ${given.version}`, { port: running.port, namespace });
+  log('info', `rcm-node controller ${given.version}`, {
+    port: running.port,
+    probes: running.probes,
+    namespace,
+  });
   await ended;
   await running.stop();
   log('info', 'ended');

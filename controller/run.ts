@@ -4,7 +4,7 @@ import { type Api, connectApi, type Credentials } from '../daemon/host/api.ts';
 import type { Why } from '../daemon/host/api-session.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
-import { type Page, servePages } from '../daemon/host/serve.ts';
+import { metricsBudget, type Page, probeBudget, servePages } from '../daemon/host/serve.ts';
 import { elect, type Timing } from './election.ts';
 import { followKnative } from './knative.ts';
 import { makeMetrics } from './metrics.ts';
@@ -14,8 +14,10 @@ import { counted, fenced } from './requests.ts';
 import { startWork, type Work } from './work.ts';
 
 export type Controller = {
-  /** Where it listens. */
+  /** Where it shows its metrics. */
   readonly port: number;
+  /** Where it answers a kubelet's probes: what is asked on the other port must not keep these waiting. */
+  readonly probes: number;
   leads(): boolean;
   /** Gives the Lease back; nothing is written after it. */
   stop(): Promise<void>;
@@ -37,6 +39,7 @@ export const startController = async (given: {
   /** Of the machine or Pod: so that a person knows which one leads. */
   readonly host: string;
   readonly listen: string;
+  readonly probes: string;
   readonly namespace: string;
   readonly knative: boolean;
   readonly decide: (view: View) => Decision;
@@ -75,7 +78,7 @@ export const startController = async (given: {
   };
 
   const api = connect();
-  const served = await servePages(given.listen, {
+  const probePages = {
     '/healthz': () => {
       const stuck = state.work?.work.stuckMs() ?? 0;
       const beat = clock.elapsed() - election.beat();
@@ -87,12 +90,20 @@ export const startController = async (given: {
       const isGood = reached !== undefined && clock.elapsed() - reached < unreachedMs;
       return page(isGood, 'the API server cannot be reached');
     },
+  };
+  const metricsPages = {
     '/metrics': () => {
       metrics.clear('rcm_controller_watch_age_seconds');
       state.work?.work.measure();
       metrics.set('process_resident_memory_bytes', process.memoryUsage.rss());
       return { status: 200, text: metrics.print(), type: 'text/plain; version=0.0.4; charset=utf-8' };
     },
+  };
+  const served = await servePages(given.listen, metricsPages, metricsBudget);
+  // Last, because these pages ask the election, which is there before the first one can be asked for.
+  const probes = await servePages(given.probes, probePages, probeBudget).catch(async (error: unknown) => {
+    await served.close();
+    throw error;
   });
   const election = elect({
     ...{ api, clock, log, namespace, identity, name: controllerName },
@@ -106,11 +117,13 @@ export const startController = async (given: {
 
   return {
     port: served.port,
+    probes: probes.port,
     leads: election.holds,
     stop: async () => {
       await election.stop();
       api.close();
       await served.close();
+      await probes.close();
     },
   };
 };

@@ -124,7 +124,8 @@ for (const architecture of architectures) {
     ),
   );
 }
-made.push(...(await writeImage(dist, version, architectures)));
+const image = await writeImage(dist, version, architectures);
+made.push(...image.files);
 
 const sums = made.map((path) => {
   const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
@@ -134,6 +135,7 @@ writeFileSync(join(dist, 'SHA256SUMS'), sums.map(({ path, sha256 }) => `${sha256
 for (const { path, sha256, size } of sums) {
   console.log(`${(size / 1e6).toFixed(1).padStart(7)} MB  ${sha256}  dist/${path}`);
 }
+console.log(`the image, in a kustomization: rcm-node=REGISTRY/rcm-node@${image.digest}`);
 console.log(
   `rcm-node ${version} on Node ${manifest.devDependencies.node}: a host gets a whole folder dist/linux-<architecture>/`,
 );

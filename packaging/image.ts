@@ -12,7 +12,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runtimeFor } from './debian.ts';
 import type { Architecture } from './downloads.ts';
-import { archive, type ImageFile, layoutOf } from './oci.ts';
+import { archive, digestOf, type ImageFile, layoutOf } from './oci.ts';
 
 /** Where the image holds what is placed on a host. */
 const payload = 'rcm-node';
@@ -37,12 +37,15 @@ const runtimeOf = (architecture: Architecture): readonly ImageFile[] =>
     mode: path.startsWith('usr/share') ? 0o644 : 0o755,
   }));
 
-/** Writes both forms below `dist`; returns their paths, the archive first. */
+/**
+ * Writes both forms below `dist`; answers their paths, the archive first, and the digest by which a registry knows the image
+ * of all platforms, if it was copied there as it is.
+ */
 export async function writeImage(
   dist: string,
   version: string,
   architectures: readonly Architecture[],
-): Promise<readonly string[]> {
+): Promise<{ readonly files: readonly string[]; readonly digest: string }> {
   const layout = await layoutOf({
     name: 'rcm-node',
     tag: version,
@@ -66,5 +69,5 @@ export async function writeImage(
   }
   const tar = join(folder, `rcm-node-${version}.tar`);
   writeFileSync(tar, archive(layout));
-  return [tar, join(folder, 'oci', 'index.json')];
+  return { files: [tar, join(folder, 'oci', 'index.json')], digest: digestOf(layout) };
 }

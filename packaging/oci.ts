@@ -129,3 +129,14 @@ export async function layoutOf(image: Image): Promise<readonly ImageFile[]> {
     ...[...blobs].map(([digest, bytes]) => ({ path: `blobs/sha256/${digest}`, bytes, mode: 0o644 })),
   ];
 }
+
+/** Of the image of all platforms in a layout. */
+export const digestOf = (layout: readonly ImageFile[]): string => {
+  const index = layout.find(({ path }) => path === 'index.json');
+  const { manifests = [] } = JSON.parse(Buffer.from(index?.bytes ?? []).toString() || '{}') as {
+    readonly manifests?: readonly Descriptor[];
+  };
+  const [one] = manifests;
+  if (one === undefined) throw new Error('the layout has no index');
+  return one.digest;
+};

@@ -34,7 +34,8 @@ export type Command = {
   readonly controller?: {
     readonly kubeconfig?: string;
     readonly listen: string;
-    readonly namespace: string;
+    readonly probes: string;
+    readonly namespace?: string;
     readonly knative: boolean;
   };
 };
@@ -56,6 +57,7 @@ const options = {
   downgrade: { type: 'boolean' },
   kubeconfig: { type: 'string' },
   listen: { type: 'string' },
+  probes: { type: 'string' },
   namespace: { type: 'string' },
   knative: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -70,7 +72,7 @@ const allowed: Readonly<Record<CommandName, readonly (keyof typeof options)[]>> 
   doctor: ['root', 'json'],
   uninstall: ['root', 'no-activate', 'json', 'force'],
   bootstrap: ['host', 'settings', 'token', 'uninstall', 'downgrade', 'force'],
-  controller: ['kubeconfig', 'listen', 'namespace', 'knative'],
+  controller: ['kubeconfig', 'listen', 'probes', 'namespace', 'knative'],
   version: ['json'],
 };
 
@@ -95,8 +97,9 @@ const bootstrapHelp: Readonly<Record<string, string>> = {
 /** As these: it runs in a Pod, whose manifest is the one place where they are written. */
 const controllerHelp: Readonly<Record<string, string>> = {
   kubeconfig: "--kubeconfig FILE   how to reach the API server; this Pod's service account when absent",
-  listen: '--listen ADDR       HOST:PORT of /metrics, /healthz and /readyz; :8080 when absent',
-  namespace: '--namespace NS      where its Lease is; nodes look for it in rcm-node, which it is when absent',
+  listen: '--listen ADDR       HOST:PORT of /metrics; :8080 when absent',
+  probes: '--probes ADDR       HOST:PORT of /healthz and /readyz; :8081 when absent',
+  namespace: '--namespace NS      where its Lease is; that of this Pod when absent, rcm-node outside of one',
   knative:
     "--knative           let Knative's services name a RuntimeClass; put back what was there when absent",
 };
@@ -169,7 +172,7 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
   if (odd) return { kind: 'usage', message: `--${odd} does not go with "${command}"` };
   const root = typeof values.root === 'string' ? values.root : '/';
   if (root === '') return { kind: 'usage', message: '--root needs a folder' };
-  const empty = ['kubeconfig', 'listen', 'namespace'].find((option) => values[option] === '');
+  const empty = ['kubeconfig', 'listen', 'probes', 'namespace'].find((option) => values[option] === '');
   if (empty) return { kind: 'usage', message: `--${empty} needs a value` };
   const text = (name: string, absent: string): string => {
     const value = values[name];
@@ -200,7 +203,8 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
             controller: {
               ...(typeof values.kubeconfig === 'string' ? { kubeconfig: values.kubeconfig } : {}),
               listen: text('listen', ':8080'),
-              namespace: text('namespace', 'rcm-node'),
+              probes: text('probes', ':8081'),
+              ...(typeof values.namespace === 'string' ? { namespace: values.namespace } : {}),
               knative: values.knative === true,
             },
           }

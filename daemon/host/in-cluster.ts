@@ -3,9 +3,11 @@
  * server that every container has in its environment.
  * https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
  */
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { Failure } from '../model/problem.ts';
+import { isNamespace } from '../model/turn.ts';
 import type { Credentials } from './api-connection.ts';
 import type { Clock } from './host.ts';
 import { tokenFileCredentials } from './kubeconfig.ts';
@@ -15,6 +17,19 @@ const folder = '/var/run/secrets/kubernetes.io/serviceaccount';
 const hint = 'Run it in a Pod that has a service account and mounts its token, or give --kubeconfig FILE.';
 
 const noPod = (failure: Failure): Failure => new Failure({ ...failure.problem, hint }, failure);
+
+/** The namespace of this Pod; its service account's token is mounted beside it. Throws Failure `no-identity` outside of one. */
+export const podNamespace = (mounted = folder): string => {
+  const file = join(mounted, 'namespace');
+  try {
+    const text = readFileSync(file, 'utf8').trim();
+    if (isNamespace(text)) return text;
+  } catch (error) {
+    const message = 'the namespace of this Pod cannot be read';
+    throw noPod(new Failure({ code: 'no-identity', message, where: { file } }, error));
+  }
+  throw noPod(new Failure({ code: 'no-identity', message: 'this is no namespace', where: { file } }));
+};
 
 /** What `connectApi` asks for its credentials. Throws Failure `no-identity` outside of a Pod. */
 export const inClusterCredentials = (

@@ -39,7 +39,7 @@ export const clusterCodes = {
   },
   'cannot-listen': {
     retry: 'changed',
-    hint: 'Another program has this port, or it is none of this machine: give another one with --listen.',
+    hint: 'Another program has this port, or it is none of this machine: give another one with --listen or --probes.',
   },
   'waits-for-turn': {
     retry: 'soon',

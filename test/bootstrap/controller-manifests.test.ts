@@ -1,6 +1,7 @@
 /** What the controller may do in a cluster and on the node where it runs: exactly this. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import t from 'tap';
 import { controllerName } from '../../controller/model/marks.ts';
 import { objectOf, objectsOf, type Resource } from './objects.ts';
@@ -8,7 +9,16 @@ import { objectOf, objectsOf, type Resource } from './objects.ts';
 const folder = join(import.meta.dirname, '..', '..', 'bootstrap');
 const objects = objectsOf(readFileSync(join(folder, 'bootstrap.yaml'), 'utf8'));
 const one = (kind: string, name: string = controllerName): Resource => objectOf(objects, kind, name);
+const missing =
+  spawnSync('kubectl', ['version', '--client']).error === undefined ? false : 'kubectl is not installed';
 const pod = () => one('Deployment').spec.template.spec;
+
+/** By which the policies know an account; a role that allows something without it would be free of them. */
+const marker = (verb: string) => ({
+  apiGroups: ['rcm.spinkube.dev'],
+  resources: ['identities'],
+  verbs: [verb],
+});
 
 t.test('it has these rights, and no others', async (t) => {
   const bindings = objects.filter(
@@ -35,6 +45,7 @@ t.test('it has these rights, and no others', async (t) => {
           verbs: ['list', 'watch', 'create', 'patch', 'delete'],
         },
         { ...core, resources: ['pods'], verbs: ['list'] },
+        marker('act-as-controller'),
       ],
     ],
     ['Role default', [{ ...core, resources: ['events'], verbs: ['create'] }]],
@@ -48,21 +59,31 @@ t.test('it has these rights, and no others', async (t) => {
   ]);
 });
 
-t.test('what RBAC cannot tell apart, policies do, and they fail closed', async (t) => {
-  for (const resource of ['nodes', 'shims', 'classes']) {
-    const name = `${controllerName}-${resource}`;
-    t.match(one('ValidatingAdmissionPolicy', name).spec, {
-      failurePolicy: 'Fail',
-      matchConditions: [
-        { expression: `request.userInfo.username == "system:serviceaccount:rcm-node:${controllerName}"` },
-      ],
-    });
-    t.match(one('ValidatingAdmissionPolicyBinding', name).spec, {
-      policyName: name,
-      validationActions: ['Deny'],
-    });
-  }
-});
+t.test(
+  'what RBAC cannot tell apart, policies do, wherever it is installed, and they fail closed',
+  async (t) => {
+    for (const [resource, group, kind] of [
+      ['nodes', '', 'nodes'],
+      ['shims', 'runtime.spinkube.dev', 'shims'],
+      ['classes', 'node.k8s.io', 'runtimeclasses'],
+    ] as const) {
+      const name = `${controllerName}-${resource}`;
+      const kubelets = resource === 'nodes' ? "!('system:nodes' in request.userInfo.groups) && " : '';
+      t.match(one('ValidatingAdmissionPolicy', name).spec, {
+        failurePolicy: 'Fail',
+        matchConditions: [
+          {
+            expression: `${kubelets}[authorizer.group('rcm.spinkube.dev').resource('identities').check('act-as-controller')] .exists(one, one.allowed() || one.errored()) && !authorizer.group('${group}').resource('${kind}').check('update').allowed()`,
+          },
+        ],
+      });
+      t.match(one('ValidatingAdmissionPolicyBinding', name).spec, {
+        policyName: name,
+        validationActions: ['Deny'],
+      });
+    }
+  },
+);
 
 t.test('its Pods are restricted, whatever the namespace would allow', async (t) => {
   const spec = pod();
@@ -115,17 +136,55 @@ t.test(
   },
 );
 
+t.test(
+  'its network policy comes on request, and lets in and out what it needs',
+  { skip: missing },
+  async (t) => {
+    t.notOk(
+      objects.some(({ kind }) => kind === 'NetworkPolicy'),
+      'without the component there is none',
+    );
+    const own = join(t.testdir({ own: {} }), 'own');
+    const [base, component] = ['.', 'network-policy'].map((name) => relative(own, join(folder, name)));
+    writeFileSync(
+      join(own, 'kustomization.yaml'),
+      `{namespace: other, resources: [${base}], components: [${component}]}\n`,
+    );
+    const { stdout, status } = spawnSync('kubectl', ['kustomize', own], { encoding: 'utf8' });
+    t.equal(status, 0);
+    const policy = objectOf(objectsOf(stdout), 'NetworkPolicy', controllerName);
+    t.equal(policy.metadata.namespace, 'other');
+    t.same(policy.spec, {
+      podSelector: one('Deployment').spec.selector,
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        { ports: [{ protocol: 'TCP', port: 'probes' }] },
+        {
+          ports: [{ protocol: 'TCP', port: 'metrics' }],
+          from: [{ namespaceSelector: { matchLabels: { 'rcm.spinkube.dev/metrics': 'reader' } } }],
+        },
+      ],
+      egress: [{ ports: [443, 6443].map((port) => ({ protocol: 'TCP', port })) }],
+    });
+    const names = pod().containers[0].ports?.map(({ name }) => name);
+    for (const port of ['probes', 'metrics']) t.ok(names?.includes(port), port);
+  },
+);
+
 t.test('it runs the image of the nodes, and is asked on the port that it is told', async (t) => {
   const [container] = pod().containers;
   t.equal(
     container.image,
     one('DaemonSet', 'rcm-node-bootstrap').spec.template.spec.initContainers?.[0].image,
   );
-  t.same(container.args, ['controller', '--listen', ':8080']);
-  t.same(container.ports, [{ name: 'metrics', containerPort: 8080 }]);
+  t.same(container.args, ['controller', '--listen', ':8080', '--probes', ':8081']);
+  t.same(container.ports, [
+    { name: 'metrics', containerPort: 8080 },
+    { name: 'probes', containerPort: 8081 },
+  ]);
   t.match(container, {
-    livenessProbe: { httpGet: { path: '/healthz', port: 'metrics' } },
-    readinessProbe: { httpGet: { path: '/readyz', port: 'metrics' } },
+    livenessProbe: { httpGet: { path: '/healthz', port: 'probes' } },
+    readinessProbe: { httpGet: { path: '/readyz', port: 'probes' } },
     resources: { requests: { cpu: String, memory: String }, limits: { memory: String } },
   });
   t.match(one('Service').spec, { ports: [{ port: 8080, targetPort: 'metrics' }] });

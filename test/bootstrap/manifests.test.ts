@@ -139,7 +139,7 @@ t.test('Knative costs one word more, and one ConfigMap', { skip: missing }, asyn
   );
   const other = kustomized(own);
   const [container] = objectOf(other, 'Deployment', 'rcm-node-controller').spec.template.spec.containers;
-  t.same(container.args, ['controller', '--listen', ':8080', '--knative']);
+  t.same(container.args, ['controller', '--listen', ':8080', '--probes', ':8081', '--knative']);
   t.equal(container.image, 'rcm-node:9', 'the image is named once for all');
   const more = other.filter(({ metadata }) => metadata.namespace === 'knative-serving');
   t.same(
@@ -187,6 +187,72 @@ t.test('the roles for people: reading goes with view, writing with admin and no 
   });
   const bound = objects.filter(({ roleRef }) => /^rcm-node-shims-(viewer|editor)$/.test(roleRef?.name ?? ''));
   t.same(bound, [], 'whom they are given to is for others to say');
+});
+
+t.test(
+  'no image is named by a tag alone but our own, which each cluster names',
+  { skip: missing },
+  async (t) => {
+    const named = ['.', 'nodes', 'serviceaccount', 'uninstall']
+      .flatMap(kustomized)
+      .flatMap(({ spec }) => [
+        ...(spec?.template?.spec?.containers ?? []),
+        ...(spec?.template?.spec?.initContainers ?? []),
+      ])
+      .map(({ image }) => image);
+    t.ok(named.length > 0);
+    for (const image of named) t.match(image, /^rcm-node:\d|@sha256:[0-9a-f]{64}$/);
+  },
+);
+
+t.test(
+  'in another namespace and under other names, what is named is what is there',
+  { skip: missing },
+  async (t) => {
+    const own = join(t.testdir({ own: {} }), 'own');
+    const resources = ['serviceaccount', 'policies'].map((name) => relative(own, join(folder, name)));
+    writeFileSync(
+      join(own, 'kustomization.yaml'),
+      `{namespace: other, namePrefix: my-, resources: [${resources.join(', ')}]}\n`,
+    );
+    const all = kustomized(own);
+    const there = new Set(all.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
+    type Named = { readonly name: string; readonly namespace: string };
+    for (const { kind, spec, metadata } of all as readonly (Resource & {
+      spec: {
+        policyName?: string;
+        paramRef?: Named;
+        rules?: readonly { subjects: readonly { kind: string; serviceAccount?: Named }[] }[];
+      };
+    })[]) {
+      if (kind === 'ValidatingAdmissionPolicyBinding') {
+        t.ok(there.has(`ValidatingAdmissionPolicy ${spec.policyName}`), metadata.name);
+        if (spec.paramRef) {
+          t.ok(there.has(`ConfigMap ${spec.paramRef.name}`), spec.paramRef.name);
+          t.equal(spec.paramRef.namespace, 'other');
+        }
+      }
+      if (kind === 'FlowSchema')
+        for (const { serviceAccount } of spec.rules?.flatMap(({ subjects }) => subjects) ?? [])
+          if (serviceAccount) {
+            t.ok(there.has(`ServiceAccount ${serviceAccount.name}`), serviceAccount.name);
+            t.equal(serviceAccount.namespace, 'other');
+          }
+    }
+    const policies = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+    t.equal(policies.length, 6);
+    for (const { spec, metadata } of policies)
+      t.notMatch(JSON.stringify(spec), /system:serviceaccount/, metadata.name);
+  },
+);
+
+t.test('each node is told its namespace, whatever the arguments are', { skip: missing }, async (t) => {
+  for (const name of ['.', 'serviceaccount', 'uninstall']) {
+    const daemonSet = objectOf(kustomized(name), 'DaemonSet', 'rcm-node-bootstrap');
+    t.match(daemonSet.spec.template.spec.initContainers?.[0], {
+      env: [{ name: 'RCM_NODE_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } }],
+    });
+  }
 });
 
 t.test('the image is of this version', async (t) => {

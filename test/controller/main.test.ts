@@ -22,7 +22,16 @@ const run = (t: Test, fleet: FleetServer, ...more: string[]) => {
       users: [{ name: 'u', user: { token: 'the-secret-token' } }],
     }),
   );
-  const words = ['controller', '--kubeconfig', kubeconfig, '--listen', '127.0.0.1:0', ...more];
+  const words = [
+    'controller',
+    '--kubeconfig',
+    kubeconfig,
+    '--listen',
+    '127.0.0.1:0',
+    '--probes',
+    '127.0.0.1:0',
+    ...more,
+  ];
   const child: ChildProcess = spawn(process.execPath, [main, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -97,8 +106,10 @@ t.test('a signal while the API server does not answer ends it, too', needsOpenss
 
 t.test('a port that somebody has is a failure with a way out', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
-  const { ended, said } = run(t, fleet, '--listen', `127.0.0.1:${fleet.server.port}`);
-  t.equal(await ended, 1);
-  t.match(said.err, /EADDRINUSE/);
-  t.match(said.err, /--listen/);
+  for (const option of ['--listen', '--probes']) {
+    const { ended, said } = run(t, fleet, option, `127.0.0.1:${fleet.server.port}`);
+    t.equal(await ended, 1);
+    t.match(said.err, /EADDRINUSE/);
+    t.match(said.err, /--listen or --probes/);
+  }
 });

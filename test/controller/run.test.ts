@@ -18,11 +18,13 @@ const start = async (
   const { log, lines } = keepLog();
   const controller = await startController({
     ...{ credentials: fleet.credentials, clock: realClock, log, decide, timing },
-    ...{ host: 'pod', listen: '127.0.0.1:0', namespace: 'rcm-node', knative: given.knative ?? false },
+    ...{ host: 'pod', listen: '127.0.0.1:0', probes: '127.0.0.1:0', namespace: 'rcm-node' },
+    knative: given.knative ?? false,
   });
   t.teardown(() => controller.stop());
   const ask = async (path: string) => {
-    const answer = await fetch(`http://127.0.0.1:${controller.port}${path}`);
+    const port = path === '/metrics' ? controller.port : controller.probes;
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`);
     return { status: answer.status, text: await answer.text() };
   };
   return { controller, lines, ask };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { connectApi } from '../../daemon/host/api.ts';
 import { realClock } from '../../daemon/host/host.ts';
-import { inClusterCredentials } from '../../daemon/host/in-cluster.ts';
+import { inClusterCredentials, podNamespace } from '../../daemon/host/in-cluster.ts';
 import { type Failure, hintOf } from '../../daemon/model/problem.ts';
 import { json, makeAuthority, needsOpenssl, serveApi } from './api-server.ts';
 
@@ -57,4 +57,10 @@ t.test('outside of a Pod, and without its token, it says what to do', async (t) 
   const failure = await inClusterCredentials(env, realClock, mounted)().catch((error: unknown) => error);
   t.match((failure as Failure).problem, { code: 'no-identity', where: { file: join(mounted, 'token') } });
   t.match(hintOf((failure as Failure).problem), way);
+});
+
+t.test('a Pod knows its namespace, and what is none is an error', async (t) => {
+  t.equal(podNamespace(t.testdir({ namespace: 'other\n' })), 'other');
+  for (const mounted of [t.testdir({}), t.testdir({ namespace: '../x' }), t.testdir({ namespace: '' })])
+    t.throws(() => podNamespace(mounted), /namespace/);
 });

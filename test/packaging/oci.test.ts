@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import * as tar from 'tar';
 import t from 'tap';
-import { archive, type Image, layoutOf } from '../../packaging/oci.ts';
+import { archive, digestOf, type Image, layoutOf } from '../../packaging/oci.ts';
 
 const text = (value: string): Uint8Array => Buffer.from(value);
 const image: Image = {
@@ -25,6 +25,14 @@ const image: Image = {
 
 t.test('the same files give the same bytes', async (t) => {
   t.same(archive(await layoutOf(image)), archive(await layoutOf(image)));
+});
+
+t.test('the digest to name it by is that of the image of all platforms', async (t) => {
+  const layout = await layoutOf(image);
+  const digest = digestOf(layout);
+  const blob = layout.find(({ path }) => path === `blobs/${digest.replace(':', '/')}`);
+  t.match(JSON.parse(Buffer.from(blob?.bytes ?? []).toString()), { manifests: [{}, {}] });
+  t.throws(() => digestOf([]), /no index/);
 });
 
 t.test('every blob is named by its digest, and everything that is named is there', async (t) => {

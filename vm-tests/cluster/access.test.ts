@@ -1,6 +1,9 @@
 /** Who may read and write Shims, and what a cluster may ask of them, judged by a real API server. No node is booted. */
-import { join } from 'node:path';
-import t from 'tap';
+import { writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import t, { type Test } from 'tap';
+import { accountOf } from './account.ts';
+import type { Client } from './client.ts';
 import { clusterFor } from './cluster.ts';
 
 const bootstrap = join(import.meta.dirname, '../../bootstrap');
@@ -106,14 +109,9 @@ t.test('the controller and the nodes may do what they do, and no more', async (t
   }
 });
 
-t.test('the controller’s token changes its own marks, and nothing that nodes run', async (t) => {
-  const made = await cluster.admin.request(
-    'POST',
-    '/api/v1/namespaces/rcm-node/serviceaccounts/rcm-node-controller/token',
-    { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
-  );
-  const { token } = (made.json as { status: { token: string } }).status;
-  const controller = cluster.as({ token });
+/** The token of the controller that is installed in `namespace`, put to the test. */
+const controllerIn = async (t: Test, namespace: string): Promise<void> => {
+  const controller = await accountOf(cluster, namespace, 'rcm-node-controller');
   const node = '/api/v1/nodes/marked';
   const classes = '/apis/node.k8s.io/v1/runtimeclasses';
   const post = (path: string, body: object) => cluster.admin.request('POST', path, { body });
@@ -190,6 +188,64 @@ t.test('the controller’s token changes its own marks, and nothing that nodes r
     'but what is handed over goes',
   );
   await cluster.kubectl(['delete', 'shim', 'marked']);
+  await cluster.kubectl(['delete', 'node', 'marked']);
+};
+
+t.test('the controller’s token changes its own marks, and nothing that nodes run', (t) =>
+  controllerIn(t, 'rcm-node'),
+);
+
+t.test('what the controller may not do others may, as far as they were given it', async (t) => {
+  await cluster.admin.request('POST', '/api/v1/nodes', { body: { metadata: { name: 'free' } } });
+  const taint = { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } };
+  const change = async (client: Client, body: object): Promise<number> =>
+    (await client.request('PATCH', '/api/v1/nodes/free', { body })).status;
+  t.equal(await change(cluster.admin, taint), 200, 'system:masters');
+  // As drains and labels by others go: patch alone, and all of Shims.
+  await cluster.apply(
+    JSON.stringify({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: 'drainer' },
+      rules: [
+        { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'patch'] },
+        { apiGroups: ['runtime.spinkube.dev'], resources: ['*'], verbs: ['*'] },
+      ],
+    }),
+  );
+  for (const [name, role] of [
+    ['drainer', 'drainer'],
+    ['boss', 'cluster-admin'],
+  ] as const) {
+    await cluster.kubectl(['-n', 'default', 'create', 'serviceaccount', name]);
+    await cluster.kubectl([
+      ...['create', 'clusterrolebinding', `${name}-of-nodes`],
+      ...[`--clusterrole=${role}`, `--serviceaccount=default:${name}`],
+    ]);
+    const client = await accountOf(cluster, 'default', name);
+    await cluster.waitFor(`${name} may`, async () => (await change(client, { metadata: {} })) === 200);
+    t.equal(await change(client, { spec: { unschedulable: name === 'boss' } }), 200, name);
+    t.equal(await change(client, { metadata: { labels: { [name]: 'x' } } }), 200, name);
+  }
+  const kubelet = cluster.as(cluster.mintNodeCertificate('free'));
+  t.equal(await change(kubelet, { metadata: { labels: { 'example.com/mine': 'x' } } }), 200, 'a kubelet');
+});
+
+/** All of `bases`, as a person would put it into a namespace of their own. */
+const applyIn = async (t: Test, namespace: string, bases: readonly string[]): Promise<void> => {
+  const folder = join(t.testdir({ own: {} }), 'own');
+  const resources = bases.map((base) => relative(folder, base)).join(', ');
+  await writeFile(
+    join(folder, 'kustomization.yaml'),
+    `{namespace: ${namespace}, resources: [${resources}]}\n`,
+  );
+  await cluster.kubectl(['apply', '-k', folder]);
+};
+
+t.test('installed in another namespace, the controller is held to the same', async (t) => {
+  await applyIn(t, 'other', [bootstrap]);
+  await controllerIn(t, 'other');
+  await cluster.kubectl(['apply', '-k', bootstrap]);
 });
 
 t.test('a kubelet cannot give its node the label by which Pods find it', async (t) => {
@@ -329,6 +385,71 @@ t.test('a cluster reserves handlers', async (t) => {
     t.equal((await wouldCreate(handler(name))).status, 201, name);
 });
 
+t.test('entries are parted by whatever a person parts them by', async (t) => {
+  for (const [between, last] of [
+    [',', 'a'],
+    ['\t', 'b'],
+    ['\r\n', 'c'],
+    [' ,\r\n\t', 'd'],
+  ] as const) {
+    const reserved = ['gvisor', 'firecracker*', `last-${last}`];
+    await settings({ reservedHandlers: reserved.join(between) + between });
+    await until(`${JSON.stringify(between)} is in force`, handler(`last-${last}`), 422);
+    for (const name of ['gvisor', 'firecracker-2'])
+      t.match((await wouldCreate(handler(name))).message, /is reserved in this cluster/, between);
+    t.equal((await wouldCreate(handler('spin'))).status, 201);
+  }
+  await settings({
+    reservedHandlers: '',
+    allowedHosts: 'example.com,mirror.example.com\t[2001:db8::1]:8443',
+  });
+  await until('the hosts are in force', from('https://elsewhere.example.com/shim'), 422);
+  for (const url of [
+    'https://example.com/shim',
+    'https://mirror.example.com/x',
+    'https://[2001:db8::1]:8443/x',
+  ])
+    t.equal((await wouldCreate(from(url))).status, 201, url);
+});
+
+t.test('settings that cannot be read let nothing through, and the message names them', async (t) => {
+  const usual = { reservedHandlers: '', allowedHosts: '', allowHttp: 'false', allowUnpinned: 'false' };
+  const odd: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+    [
+      { reservedHandlers: 'gvisor;sysbox' },
+      /"gvisor;sysbox" in reservedHandlers of the ConfigMap rcm-node\/rcm-node-shim-policy is no handler/,
+    ],
+    [{ reservedHandlers: '# none' }, /"#" in reservedHandlers of/],
+    [{ reservedHandlers: 'gvisor\u00a0sysbox' }, /in reservedHandlers of .* is no handler/],
+    [{ reservedHandlers: '*visor' }, /"\*visor" in reservedHandlers/],
+    [{ reservedHandlers: 'gVisor' }, /"gVisor" in reservedHandlers/],
+    [{ allowedHosts: 'https://example.com' }, /"https:\/\/example\.com" in allowedHosts of .* is no host/],
+    [{ allowedHosts: 'example.com *.example.org' }, /"\*\.example\.org" in allowedHosts/],
+    [
+      { allowHttp: 'yes' },
+      /allowHttp in the ConfigMap rcm-node\/rcm-node-shim-policy is neither "true" nor "false"/,
+    ],
+    [{ allowUnpinned: 'True' }, /allowUnpinned in .* is neither "true" nor "false"/],
+    [{ reservedHandler: 'gvisor' }, /"reservedHandler" in the ConfigMap .* is no setting/],
+  ];
+  for (const [data, words] of odd) {
+    await settings({ ...usual, ...data });
+    const answer = await cluster.waitFor(`${JSON.stringify(data)} is in force`, async () => {
+      const said = await wouldCreate(from('https://example.com/shim'));
+      return words.test(said.message) && said;
+    });
+    t.equal(answer.status, 422);
+    t.match(answer.message, /Until it is corrected no Shim is made or changed/);
+  }
+  await cluster.kubectl([
+    ...['-n', 'rcm-node', 'patch', 'configmap', 'rcm-node-shim-policy', '--type=json', '-p'],
+    '[{"op":"remove","path":"/data/reservedHandler"}]',
+  ]);
+  await settings({ ...usual, allowHttp: 'true\n' });
+  await until('a line end is no answer', from('http://example.com/shim'), 201);
+  await settings(usual);
+});
+
 t.test('a cluster says where shims may come from', async (t) => {
   await settings({ allowedHosts: 'Example.com mirror.example.com:8443 2001:db8::1' });
   const answer = await until('it is in force', from('https://elsewhere.example.com/shim'), 422);
@@ -378,4 +499,13 @@ t.test('without its settings nothing is let through, and Shims can still be dele
   });
   t.match(answer.message, /rcm-node-shims.* (denied|failed).*param/, answer.message);
   await cluster.kubectl(['delete', 'shims', '--all']);
+});
+
+t.test('in another namespace the policy goes by the settings that are there', async (t) => {
+  await applyIn(t, 'other', [join(bootstrap, 'policies')]);
+  await until('they are found', from('https://example.com/shim'), 201);
+  t.match(
+    (await wouldCreate(from('https://example.com/shim', ''))).message,
+    /set allowUnpinned to "true" in the ConfigMap other\/rcm-node-shim-policy/,
+  );
 });

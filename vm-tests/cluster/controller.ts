@@ -27,8 +27,6 @@ export const admitController = async (cluster: Cluster): Promise<void> => {
 };
 
 export type Controller = ControlPlaneProcess & {
-  /** Where it says how it is, as `http://127.0.0.1:<port>`. */
-  readonly address: string;
   /** Whether it says that it is the one that leads. */
   leads(): Promise<boolean>;
 };
@@ -63,20 +61,20 @@ export const controllerOf = async (
     mode: 0o600,
   });
   const listen = `127.0.0.1:${await freePort()}`;
-  const address = `http://${listen}`;
+  const probes = `127.0.0.1:${await freePort()}`;
   const process_ = cluster.program({
     name,
     argv: [
       ...[process.execPath, join(root, 'daemon', 'main.ts'), 'controller'],
-      ...['--kubeconfig', file, '--listen', listen, '--namespace', namespace],
+      ...['--kubeconfig', file, '--listen', listen, '--probes', probes],
+      ...['--namespace', namespace],
       ...more,
     ],
-    isReady: async () => (await fetch(`${address}/healthz`)).ok,
+    isReady: async () => (await fetch(`http://${probes}/healthz`)).ok,
   });
   return Object.assign(Object.create(process_) as ControlPlaneProcess, {
-    address,
     leads: async () => {
-      const metrics = await (await fetch(`${address}/metrics`)).text();
+      const metrics = await (await fetch(`http://${listen}/metrics`)).text();
       return /^rcm_controller_leader 1$/m.test(metrics);
     },
   });

@@ -2,8 +2,11 @@
  * What the policies of the serviceaccount overlay let a node's token do, judged by a real API server. No node is booted.
  * What a cluster asks of Shims is in access.test.ts.
  */
-import { join } from 'node:path';
-import t from 'tap';
+import { writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import t, { type Test } from 'tap';
+import { tokenRequest } from '../../daemon/decide/token.ts';
+import { accountOf, type TokenAnswer } from './account.ts';
 import { clusterFor } from './cluster.ts';
 import type { Client } from './client.ts';
 
@@ -11,12 +14,13 @@ const overlay = join(import.meta.dirname, '../../bootstrap/serviceaccount');
 const cluster = await clusterFor(t);
 await cluster.kubectl(['apply', '-k', overlay]);
 
-const account = '/api/v1/namespaces/rcm-node/serviceaccounts/rcm-node/token';
+const tokensIn = (namespace: string): string =>
+  `/api/v1/namespaces/${namespace}/serviceaccounts/rcm-node/token`;
+const account = tokensIn('rcm-node');
 type Made = { readonly metadata: { readonly uid: string } };
-type Token = { readonly status: { readonly token: string } };
 
 const uids = new Map<string, string>();
-for (const name of ['node-a', 'node-b']) {
+for (const name of ['node-a', 'node-b', 'node-c']) {
   const body = {
     metadata: { name, labels: { zone: 'x' }, annotations: { other: 'x' } },
     spec: { podCIDR: name === 'node-a' ? '10.1.0.0/24' : '10.2.0.0/24' },
@@ -25,21 +29,17 @@ for (const name of ['node-a', 'node-b']) {
   uids.set(name, (made.json as Made).metadata.uid);
 }
 
-const bound = (name: string) => ({
-  body: {
-    apiVersion: 'authentication.k8s.io/v1',
-    kind: 'TokenRequest',
-    spec: { boundObjectRef: { apiVersion: 'v1', kind: 'Node', name, uid: uids.get(name) } },
-  },
+const toNode = (name: string) => ({
+  boundObjectRef: { apiVersion: 'v1', kind: 'Node', name, uid: uids.get(name) },
 });
-const tokenFor = async (given: object): Promise<Client> => {
-  const answer = await cluster.admin.request('POST', account, given);
-  return cluster.as({ token: (answer.json as Token).status.token });
-};
-const agent = await tokenFor(bound('node-a'));
-const unbound = await tokenFor({
-  body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} },
+const request = (spec: object) => ({
+  body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec },
 });
+const bound = (name: string) => request(toNode(name));
+const agentOf = (name: string, namespace = 'rcm-node'): Promise<Client> =>
+  accountOf(cluster, namespace, 'rcm-node', toNode(name));
+const agent = await agentOf('node-a');
+const unbound = await accountOf(cluster, 'rcm-node', 'rcm-node');
 
 // A policy is in force a moment after it was stored.
 await cluster.waitFor('the policies are in force', async () => {
@@ -113,7 +113,7 @@ t.test('on its own Node everything but our keys is out of reach', async (t) => {
   t.equal((await agent.request('PATCH', '/api/v1/nodes/node-a/status', status)).status, 403);
   t.equal((await agent.request('DELETE', '/api/v1/nodes/node-a')).status, 403);
   t.equal(
-    (await agent.request('POST', '/api/v1/nodes', { body: { metadata: { name: 'node-c' } } })).status,
+    (await agent.request('POST', '/api/v1/nodes', { body: { metadata: { name: 'node-d' } } })).status,
     403,
   );
 });
@@ -121,11 +121,14 @@ t.test('on its own Node everything but our keys is out of reach', async (t) => {
 t.test('a node renews its own token, and makes none for another', async (t) => {
   const renewed = await agent.request('POST', account, bound('node-a'));
   t.equal(renewed.status, 201);
-  const next = cluster.as({ token: (renewed.json as Token).status.token });
+  const next = cluster.as({ token: (renewed.json as TokenAnswer).status.token });
   t.equal((await patch(next, 'node-a', { annotations: { 'rcm.spinkube.dev/state': 'Ready' } })).status, 200);
+  const { uid, ...noUid } = toNode('node-a').boundObjectRef;
   for (const given of [
     bound('node-b'),
-    { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
+    request({}),
+    request({ boundObjectRef: noUid }),
+    request({ boundObjectRef: { ...noUid, uid: 'x' } }),
   ]) {
     const answer = await agent.request('POST', account, given);
     t.equal(answer.status, 403);
@@ -135,17 +138,89 @@ t.test('a node renews its own token, and makes none for another', async (t) => {
   t.equal((await agent.request('POST', other, bound('node-a'))).status, 403, 'nor for another account');
 });
 
+/** What a thief of `client`'s token would ask for. */
+const staysSmall = async (t: Test, client: Client, tokens: string): Promise<void> => {
+  const own = toNode('node-a');
+  const ask = (spec: object) => client.request('POST', tokens, request({ ...own, ...spec }));
+  const renewal = { body: tokenRequest({ name: 'node-a', uid: uids.get('node-a') ?? '' }) };
+  t.equal((await client.request('POST', tokens, renewal)).status, 201, 'what the agent asks for');
+  for (const expirationSeconds of [604_801, 315_360_000]) {
+    const answer = await ask({ expirationSeconds });
+    t.equal(answer.status, 403, `${expirationSeconds} s`);
+    t.match(answer.text, /only for tokens that live a week at most/);
+  }
+  const ours = 'https://kubernetes.default.svc.cluster.local';
+  t.equal((await ask({ audiences: [ours] })).status, 201, 'the audience of the API server');
+  for (const audiences of [['vault'], [ours, 'sts.amazonaws.com'], ['https://kubernetes.default.svc@x']]) {
+    const answer = await ask({ audiences });
+    t.equal(answer.status, 403, audiences.join());
+    t.match(answer.text, /tokens for the API server only/);
+  }
+};
+
+t.test('a token buys no longer life and no other audience than its own', (t) =>
+  staysSmall(t, agent, account),
+);
+
+t.test(
+  'an API server with audiences of its own is named on the namespace, and then no other one is',
+  async (t) => {
+    const ask = async (...audiences: readonly string[]) =>
+      (await agent.request('POST', account, request({ ...toNode('node-a'), audiences }))).status;
+    const refused = await agent.request(
+      'POST',
+      account,
+      request({ ...toNode('node-a'), audiences: ['ours'] }),
+    );
+    const hint = /kubectl annotate namespace rcm-node \\"rcm\.spinkube\.dev\/token-audiences=ours\\"/;
+    t.match(refused.text, hint);
+    const annotate = (value: string) =>
+      cluster.kubectl(['annotate', 'namespace', 'rcm-node', '--overwrite', value]);
+    await annotate('rcm.spinkube.dev/token-audiences=ours, theirs');
+    await cluster.waitFor('it is in force', async () => (await ask('ours')) === 201);
+    t.equal(await ask('ours', 'theirs'), 201);
+    t.equal(await ask('ours', 'other'), 403);
+    t.equal(await ask('https://kubernetes.default.svc.cluster.local'), 403);
+    await annotate('rcm.spinkube.dev/token-audiences-');
+    await cluster.waitFor('it is in force no more', async () => (await ask('ours')) === 403);
+  },
+);
+
 t.test('a token of this account that is bound to no Node is worth nothing here', async (t) => {
   t.equal((await patch(unbound, 'node-a', { annotations: { 'rcm.spinkube.dev/state': 'x' } })).status, 403);
   t.equal((await unbound.request('POST', account, bound('node-a'))).status, 403);
 });
 
 t.test('a token ends with its Node', async (t) => {
-  const client = await tokenFor(bound('node-b'));
+  const client = await agentOf('node-b');
   t.equal((await client.request('GET', '/api/v1/nodes/node-b')).status, 200);
   await cluster.kubectl(['delete', 'node', 'node-b']);
   await cluster.waitFor('the token is refused', async () => {
     return (await client.request('GET', '/api/v1/nodes/node-b')).status === 401;
   });
   t.equal((await agent.request('GET', '/api/v1/nodes/node-a')).status, 200);
+});
+
+t.test('installed in another namespace, a node’s token is held to the same', async (t) => {
+  const folder = join(t.testdir({ own: {} }), 'own');
+  const base = relative(folder, overlay);
+  await writeFile(join(folder, 'kustomization.yaml'), `{namespace: other, resources: [${base}]}\n`);
+  await cluster.kubectl(['apply', '-k', folder]);
+  const there = await agentOf('node-a', 'other');
+  const said = { annotations: { 'rcm.spinkube.dev/state': 'Ready' } };
+  await cluster.waitFor('its rights are there', async () => {
+    return (await patch(there, 'node-a', said)).status === 200;
+  });
+  for (const [metadata, more] of [
+    [{ labels: { zone: 'y' } }, {}],
+    [{ annotations: { other: 'y' } }, {}],
+    [{ finalizers: ['example.com/x'] }, {}],
+    [{}, { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } }],
+  ] as const)
+    t.equal((await patch(there, 'node-a', metadata, more)).status, 403, JSON.stringify([metadata, more]));
+  t.equal((await patch(there, 'node-c', said)).status, 403, 'another Node');
+  const ofNoNode = await accountOf(cluster, 'other', 'rcm-node');
+  t.equal((await patch(ofNoNode, 'node-a', said)).status, 403, 'a token of no Node');
+  t.equal((await there.request('POST', tokensIn('other'), request({}))).status, 403, 'nor is one had by it');
+  await staysSmall(t, there, tokensIn('other'));
 });

@@ -1,4 +1,5 @@
 /** rcm-node on the nodes of a cluster: what it brings there, and what it says on the Node object. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtDist, builtExecutable } from '../node/build.ts';
 import type { Progress } from '../node/command.ts';
@@ -19,9 +20,20 @@ export const nodeBinds = async (progress: Progress): Promise<NonNullable<JoinOpt
   [imageAt]: { from: join(await builtDist(progress), 'image'), readOnly: true },
 });
 
+/**
+ * Of the container that stays, as a runtime knows what is named by tag and digest: by the digest alone. What is imported under
+ * this name has another one; no runtime computes it again for an image that it has.
+ */
+const pauseName = (): string => {
+  const text = readFileSync(join(bootstrapFolder, 'manifests', 'daemonset.yaml'), 'utf8');
+  const [, name, digest] = /image: (\S+\/pause):\S+(@sha256:\S+)/.exec(text) ?? [];
+  if (name === undefined || digest === undefined) throw new Error('the DaemonSet has no pause image');
+  return `${name}${digest}`;
+};
+
 /** The images of the DaemonSet, which no registry has for these nodes. */
 export const importBootstrap = async (node: TestNode): Promise<void> => {
-  await importImage(node, ociImage('registry.k8s.io/pause:3.10', { pause: program('', 'wait') }, ['/pause']));
+  await importImage(node, ociImage(pauseName(), { pause: program('', 'wait') }, ['/pause']));
   await node.run(['sh', '-c', `ctr -n k8s.io images import ${imageAt}/rcm-node-*.tar`]);
 };
 

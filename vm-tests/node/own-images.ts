@@ -39,9 +39,9 @@ export const nextImageWith = async (
   await cp(join(from, 'linux-x64'), join(dist, 'linux-x64'), { recursive: true });
   const path = join(dist, 'linux-x64', 'rcm-node.service');
   await writeFile(path, unit(await readFile(path, 'utf8')));
-  const [written = ''] = await writeImage(dist, tag, ['x64']);
+  const { files } = await writeImage(dist, tag, ['x64']);
   const archive = join(dist, `${tag}.tar`);
-  await rename(written, archive);
+  await rename(files[0] ?? '', archive);
   await rm(join(dist, 'linux-x64'), { recursive: true });
   await rm(join(dist, 'image'), { recursive: true });
   return { name: `rcm-node:${tag}`, archive };
