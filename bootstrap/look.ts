@@ -1,5 +1,6 @@
 /** Every read of the host that a plan of bootstrap depends on, in one place. */
 import { paths } from '../daemon/decide/paths.ts';
+import { setAside } from '../daemon/host/aside.ts';
 import type { FileFact } from '../daemon/model/observed.ts';
 import { Failure } from '../daemon/model/problem.ts';
 import { pathOfSetting } from './files.ts';
@@ -41,12 +42,18 @@ const readSettings = async (site: Site): Promise<Record<string, string>> => {
   return found;
 };
 
-/** A damaged memory is set aside by the next write of it: all it holds can be learnt anew. */
+/** A damaged memory is set aside: all it holds can be learnt anew. The caller holds the lock. */
 export const readState = async (site: Site): Promise<State> => {
-  const text = await textAt(site.host, places.state);
-  const state = text === undefined ? emptyState : parseState(text);
-  if (state === undefined) site.say(`${places.state} is damaged; what is on the disk counts`);
-  return state ?? emptyState;
+  const fact = await site.host.look(places.state);
+  if (fact.kind === 'absent' || (fact.kind === 'unreadable' && fact.errno !== undefined)) return emptyState;
+  try {
+    return parseState(fact.kind === 'regular' ? fact.text : '');
+  } catch (error) {
+    if (!(error instanceof Failure) || error.problem.code !== 'state-damaged') throw error;
+    const to = await setAside(site.host, places.state, site.clock.now());
+    site.say(`${error.message}; it is set aside as ${to ?? 'nothing'}, and what is on the disk counts`);
+    return emptyState;
+  }
 };
 
 const digestsOf = async (site: Site, folder: string): Promise<Digests> => {

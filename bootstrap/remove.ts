@@ -3,6 +3,7 @@
  * handlers any more, then removes what bootstrap itself brought. What others changed stays and is named.
  */
 import { paths } from '../daemon/decide/paths.ts';
+import { asides } from '../daemon/host/aside.ts';
 import { Failure } from '../daemon/model/problem.ts';
 import { isOurs } from './files.ts';
 import { folderOfLink, readState } from './look.ts';
@@ -120,7 +121,8 @@ const sweep = async (site: Site): Promise<void> => {
   await sweepIncoming(site);
   for (const folder of Object.keys(state.builds)) await site.host.removeTree(`${places.versions}/${folder}`);
   await site.host.dropFolder(places.versions);
-  await site.host.removeTree(places.state);
+  for (const path of [places.state, ...(await asides(site.host, places.state))])
+    await site.host.removeTree(path);
   await site.host.dropFolder(paths.shims);
   for (const path of [places.versions, paths.shims])
     if (await site.host.isFolder(path))

@@ -1,9 +1,21 @@
 /**
- * What bootstrap remembers on a node, in one file beside the versions it placed. A damaged file is no disaster: what
+ * What bootstrap remembers on a node, in one file beside the versions it placed. A damaged file is set aside: what
  * stands on the disk then tells the rest, and files that nobody can prove to be ours stay.
  */
 import { createHash } from 'node:crypto';
-import { Failure } from '../daemon/model/problem.ts';
+import {
+  digest,
+  list,
+  nullable,
+  object,
+  one,
+  parseVersioned,
+  type Read,
+  record,
+  text,
+  time,
+  whole,
+} from '../daemon/model/schema.ts';
 
 /** Names on the host that are bootstrap's own; those of the service are in daemon/decide/paths.ts. */
 export const places = {
@@ -72,54 +84,28 @@ export const sameFiles = (one: Digests, other: Digests): boolean => idOf(one) ==
 
 export const printState = (state: State): string => `${JSON.stringify(state, null, 1)}\n`;
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isName = (value: unknown): boolean => value === null || typeof value === 'string';
-const areTexts = (value: unknown): boolean =>
-  isRecord(value) && Object.values(value).every((one) => typeof one === 'string');
+/** A name below `versions`, and of a file in such a folder: it decides what is removed as a whole. */
+const plain = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,254}$/;
+/** Only the unit and the settings are written outside of `versions`. */
+const ownPath = /^\/etc\/(systemd\/system|rcm-node|rcm-node\/shims\.d)\/[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const folder = text(plain);
 
-const shape: Record<keyof State, (value: unknown) => boolean> = {
-  version: (value) => value === 1,
-  good: isName,
-  former: isName,
-  trying: (value) =>
-    value === null || (isRecord(value) && typeof value.folder === 'string' && isName(value.from)),
-  builds: (value) =>
-    isRecord(value) &&
-    Object.values(value).every(
-      (one) => isRecord(one) && typeof one.version === 'string' && areTexts(one.files),
-    ),
-  wrote: (value) =>
-    isRecord(value) &&
-    Object.values(value).every(
-      (one) => Array.isArray(one) && one.every((digest) => typeof digest === 'string'),
-    ),
-  failed: (value) =>
-    isRecord(value) &&
-    Object.values(value).every(
-      (one) =>
-        isRecord(one) &&
-        typeof one.at === 'number' &&
-        typeof one.attempts === 'number' &&
-        typeof one.why === 'string',
-    ),
-};
+const fields: Read<State> = object<State>({
+  version: one(1),
+  good: nullable(folder),
+  former: nullable(folder),
+  trying: nullable(object({ folder, from: nullable(text(/^[0-9A-Za-z-]{0,64}$/)) })),
+  // A file that could not be read has no digest.
+  builds: record(plain, object<Build>({ version: text(), files: record(plain, text(/^([0-9a-f]{64})?$/)) })),
+  wrote: record(ownPath, list(digest)),
+  failed: record(
+    /^[0-9a-f]{64}$/,
+    object<Mishap>({ at: time, attempts: whole(1, Number.MAX_SAFE_INTEGER), why: text() }),
+  ),
+});
 
-/** Undefined for what is damaged; throws `state-newer` for what a newer bootstrap wrote. */
-export const parseState = (text: string): State | undefined => {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isRecord(value)) return undefined;
-  if (typeof value.version === 'number' && value.version > 1)
-    throw new Failure({
-      code: 'state-newer',
-      message: `a newer rcm-node keeps its state in version ${value.version}; this one knows version 1`,
-      where: { file: places.state },
-    });
-  const whole = { ...emptyState, ...value };
-  return Object.entries(shape).every(([key, fits]) => fits(whole[key as keyof State])) ? whole : undefined;
-};
+/** What an earlier build did not write yet is empty. Throws `state-damaged`, and `state-newer` for what a newer bootstrap wrote. */
+export const parseState = (source: string): State =>
+  parseVersioned(source, places.state, (cursor) =>
+    fields({ ...cursor, value: { ...emptyState, ...(cursor.value as object) } }),
+  );

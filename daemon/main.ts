@@ -5,7 +5,7 @@ import { json, out, paint } from './cli/output.ts';
 import { paintFor, printReport, printTrouble } from './cli/print.ts';
 import { paths } from './decide/paths.ts';
 import { makeFiles } from './host/files.ts';
-import { exitCodeOf, exitCodes, type Report } from './model/outcome.ts';
+import { exitCodeOf, exitCodes, parseReport, type Report } from './model/outcome.ts';
 import { Failure, problemOf } from './model/problem.ts';
 import { publicJson } from './model/public.ts';
 import { version } from './version.ts';
@@ -28,32 +28,28 @@ const status = async (command: Command): Promise<number> => {
       where: { file: paths.status },
       hint: 'systemctl status rcm-node; or run rcm-node once.',
     });
-  const report = parseReport(fact.text);
+  const report = readReport(fact.text);
   if (command.json) out(fact.text);
   else out(printReport(report, paint, Date.now()));
   return exitCodeOf(report.outcome);
 };
 
-const parseReport = (text: string): Report => {
-  const damaged = (cause?: unknown): Failure =>
-    new Failure(
+/** Whatever is wrong with it, the next tick writes it anew. */
+const readReport = (text: string): Report => {
+  try {
+    return parseReport(text, paths.status);
+  } catch (error) {
+    const { message } = problemOf(error);
+    throw new Failure(
       {
         code: 'state-damaged',
-        message: 'this is no status of this version of rcm-node',
+        message: `this is no status of this version of rcm-node: ${message}`,
         where: { file: paths.status },
         hint: 'The next tick writes it anew: systemctl status rcm-node; or run rcm-node once.',
       },
-      cause,
+      error,
     );
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw damaged(error);
   }
-  const report = value as Report | null;
-  if (report?.version !== 1 || !report.outcome || !Array.isArray(report.handlers)) throw damaged();
-  return report;
 };
 
 /** Its output is the container's log, read while it works: each line is written as it comes. */

@@ -2,6 +2,7 @@
  * When something may be tried again: pure functions of counters and of a clock that is an argument. Times that lie in
  * the future (the clock was set back) count as now, so a wrong clock can delay by one period at most.
  */
+import type { Ledger } from '../model/ledger.ts';
 import { type Problem, retryOf } from '../model/problem.ts';
 
 const second = 1000;
@@ -23,6 +24,23 @@ const recent = (times: readonly number[], now: number, span: number): readonly n
 /** What is worth keeping of a list of times: one day. */
 export const remember = (times: readonly number[], now: number): readonly number[] =>
   recent(times, now, 24 * hour);
+
+/**
+ * A ledger whose times are not later than now: one that a wrong clock wrote into the future would count as just now at every
+ * look, until that future comes.
+ */
+export const notLater = (ledger: Ledger, now: number): Ledger => {
+  const past = (time: number): number => Math.min(time, now);
+  const each = <T>(from: Readonly<Record<string, T>>, change: (one: T) => T): Readonly<Record<string, T>> =>
+    Object.fromEntries(Object.entries(from).map(([key, one]) => [key, change(one)]));
+  return {
+    ...ledger,
+    bad: ledger.bad && { ...ledger.bad, at: past(ledger.bad.at) },
+    restarts: ledger.restarts.map(past),
+    repairs: each(ledger.repairs, (times) => times.map(past)),
+    attempts: each(ledger.attempts, (one) => ({ ...one, at: past(one.at) })),
+  };
+};
 
 export const lastHour = (times: readonly number[], now: number): number => recent(times, now, hour).length;
 

@@ -23,12 +23,22 @@ export const removals = (scene: Scene): readonly Removal[] => {
     if (!(name in present) && !gate?.held) return [];
     const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
     const used = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
+    if (!gate?.held && scene.desired.unheard && !(name in before.ledger.handlers))
+      return [{ name, source, gate, problem: unknown(name) }];
     // Its Pods come first, and then its turn: many nodes that were told to go ahead as soon as they can would all do so in
     // the moment in which somebody takes the Pods away.
     const isWaiting = gate?.held?.code === 'waits-for-turn';
     return [{ name, source, gate, problem: isWaiting ? (used ?? gate.held) : (gate?.held ?? used) }];
   });
 };
+
+/** Of ours, and who asked for it is lost with the ledger: it may well be the cluster, which has not answered yet. */
+const unknown = (name: string): Problem => ({
+  code: 'unreadable-source',
+  handler: name,
+  message: `whether the cluster asks for "${name}" is not known, since the state was lost; it stays served`,
+  hint: 'It is decided when the cluster answers. On a node that is in no cluster set cluster.identity = "none" in /etc/rcm-node/config.toml.',
+});
 
 /** It stays while a sandbox uses it: its operations need the configuration. */
 const inUse = (runtime: RuntimeFacts, name: string): Problem | undefined => {

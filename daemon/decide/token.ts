@@ -23,7 +23,9 @@ const named = (value: unknown): { readonly name: string; readonly uid: string } 
 
 export const tokenFacts = (token: string): TokenFacts => {
   const claims = claimsOf(token);
-  const time = (value: unknown): number | undefined => (typeof value === 'number' ? value * 1000 : undefined);
+  // What no Date can hold could not even be said to have run out.
+  const time = (value: unknown): number | undefined =>
+    typeof value === 'number' && Math.abs(value) <= 8.64e12 ? value * 1000 : undefined;
   const ours = (claims['kubernetes.io'] ?? {}) as Readonly<Record<string, unknown>>;
   return {
     issued: time(claims.iat),

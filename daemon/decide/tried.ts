@@ -1,5 +1,6 @@
 /** What was tried here and failed: downloads that wait for their next try, and revisions that failed their proof. */
-import type { Journal, Ledger } from '../model/ledger.ts';
+import type { Journal } from '../model/journal.ts';
+import type { Ledger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { goneRevision } from '../model/turn.ts';

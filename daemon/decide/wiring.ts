@@ -97,8 +97,7 @@ export const withoutUs = (text: string | null, path: string, ledger: Ledger): st
   if (text === null) return null;
   const owned = ledger.files[path];
   const glob = `${folderOf(path)}/conf.d/${ownGlob}`;
-  const edit = owned?.edit as ImportEdit | undefined;
-  const bare = removeImport(removeBlock(text, path), glob, path, edit);
+  const bare = removeImport(removeBlock(text, path), glob, path, owned?.edit);
   // Any generation's: the runtime may have been upgraded since.
   return generations.some((row) => bare === skeleton(row)) ? null : bare;
 };
@@ -108,7 +107,7 @@ const owned = (
   path: string,
   fact: FileFact | undefined,
   text: string,
-  edit?: unknown,
+  edit?: ImportEdit,
 ): OwnedFile => {
   const known = ledger.files[path];
   const found = known ? known.found : fact?.kind === 'regular' ? fact.digest : undefined;
@@ -188,7 +187,7 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
   const from = base ?? skeleton(generation);
   const print = (name: string, table: Table): string => printTable([...place, name], table);
   const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
-  const mainOwned = (text: string, edit?: unknown): WantedFile => {
+  const mainOwned = (text: string, edit?: ImportEdit): WantedFile => {
     if (text !== now) refuseGenerated(from, path);
     return { path, text, owned: owned(ledger, path, files[path], text, edit) };
   };

@@ -2,7 +2,18 @@
  * What the cluster last said that this node shall serve, as /var/lib/rcm-node/cluster.json keeps it: so that a node whose
  * API server is away, or that starts before its network, knows it all the same. And what of a Node and a Shim is looked at.
  */
-import { Failure } from './problem.ts';
+import {
+  json,
+  list,
+  object,
+  one,
+  optional,
+  parseVersioned,
+  type Read,
+  record,
+  text,
+  whole,
+} from './schema.ts';
 import { parseTurns, type Turns } from './turns.ts';
 
 /** The resource type: its discovery document, and its objects. */
@@ -72,41 +83,34 @@ export type Answer = {
   readonly turns?: Turns;
 };
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const name = text(/^[^\0/]{1,253}$/);
+const labels = record(/^/, text());
 
-const isShim = (value: unknown): value is ShimObject =>
-  isRecord(value) && isRecord(value.metadata) && typeof value.metadata.name === 'string';
+const metadata: Read<Metadata> = object<Metadata>({
+  name,
+  uid: optional(text()),
+  resourceVersion: optional(text()),
+  creationTimestamp: optional(text()),
+  deletionTimestamp: optional(text()),
+  generation: optional(whole(0, Number.MAX_SAFE_INTEGER)),
+  finalizers: optional(list(text())),
+  labels: optional(labels),
+  annotations: optional(labels),
+});
+
+/** As the API server sent it, whatever that is: who reads a field of it checks the field. */
+const asSent = optional(json(100)) as Read<never>;
+
+const answer: Read<Answer> = object<Answer>({
+  version: one(1),
+  node: name,
+  shims: list(object<ShimObject>({ metadata, spec: asSent, status: asSent })),
+  away: optional(one(true)),
+  turns: ({ value }) => parseTurns(value),
+});
 
 /** Throws `state-damaged` or `state-newer`. */
-export const parseAnswer = (text: string, file: string): Answer => {
-  const damaged = (message: string, cause?: unknown): Failure =>
-    new Failure({ code: 'state-damaged', message, where: { file } }, cause);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw damaged('the file is not valid JSON', error);
-  }
-  if (!isRecord(value) || typeof value.version !== 'number') throw damaged('the file has no version');
-  if (value.version > 1)
-    throw new Failure({
-      code: 'state-newer',
-      message: `the file has version ${value.version}, and this rcm-node knows version 1`,
-      where: { file },
-    });
-  const { node, shims } = value;
-  if (typeof node !== 'string' || !Array.isArray(shims) || !shims.every(isShim))
-    throw damaged('the file has a wrong shape');
-  const turns = parseTurns(value.turns);
-  return {
-    version: 1,
-    node,
-    shims,
-    ...(value.away === true ? { away: true } : {}),
-    ...(turns === undefined ? {} : { turns }),
-  };
-};
+export const parseAnswer = (source: string, file: string): Answer => parseVersioned(source, file, answer);
 
 /** Whether nothing more of its present revision is approved, whoever is there to say so. */
 export const isHalted = ({ status }: ShimObject): boolean =>

@@ -53,6 +53,8 @@ export type Desired = {
   readonly problems: readonly Problem[];
   /** Paths whose last known handlers stay in force because they cannot be read or understood now. */
   readonly lost: readonly string[];
+  /** What the cluster asked for is not known, and where the ledger is lost as well neither is what came of it. */
+  readonly unheard?: true;
   /** Absent where no cluster has a say: nothing waits for its turn then. */
   readonly turns?: TurnFacts;
 };

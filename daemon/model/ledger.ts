@@ -1,10 +1,28 @@
 /**
  * What rcm-node did to this host, as evidence: only what stands here, unchanged since, is ours to change or remove.
- * Kept in /var/lib/rcm-node/ledger.json. The journal beside it holds the plan that is being carried out.
+ * Kept in /var/lib/rcm-node/ledger.json. model/journal.ts has the plan that is being carried out.
  */
-import type { Handler } from './desired.ts';
-import type { Plan, StepKind } from './plan.ts';
-import { Failure, type Problem } from './problem.ts';
+import { binaryName, type Handler } from './desired.ts';
+import type { Problem } from './problem.ts';
+import {
+  digest,
+  isPath,
+  list,
+  nullable,
+  object,
+  one,
+  optional,
+  parseVersioned,
+  path,
+  type Read,
+  record,
+  text,
+  time,
+  whole,
+} from './schema.ts';
+import { fail, required, table } from './shape.ts';
+import { fileName, label } from './shim-fields.ts';
+import { revision, short, storedHandler, storedProblem } from './stored.ts';
 
 export type Installed = {
   readonly handler: Handler;
@@ -22,7 +40,7 @@ export type OwnedFile = {
   /** sha256 of the file as we found it; absent when there was none. */
   readonly found?: string;
   /** What the splice needs to know to take itself out again, byte for byte. */
-  readonly edit?: unknown;
+  readonly edit?: { readonly kind: 'present' | 'element' | 'line' };
 };
 
 export type Ledger = {
@@ -73,120 +91,69 @@ export const emptyLedger: Ledger = {
   attempts: {},
 };
 
-/** The transaction under way: written before each mutation, so that the next start can finish or undo it. */
-export type Journal = {
-  readonly version: 1;
-  readonly plan: Extract<Plan, { kind: 'steps' }>;
-  readonly direction: 'forward' | 'undo';
-  /** Index of the step about to run (forward) or about to be undone (undo). */
-  readonly at: number;
-  /** Where CRI answers. */
-  readonly socket: string;
-  /** The ledger as it was before the plan. */
-  readonly ledger: Ledger;
-  /**
-   * InvocationID of the runtime, read after the files were written and before the restart was asked for. Any
-   * other ID seen later proves that a restart happened since: it is observed, not remembered.
-   */
-  readonly forwardFrom?: string;
-  readonly undoFrom?: string;
-  /** Why it is being undone. */
-  readonly problem?: Problem;
+const installed: Read<Installed> = (cursor) => {
+  const read = object<Installed>({ handler: storedHandler, key: digest, sha256: digest, path })(cursor);
+  const { handler } = read;
+  if (read.path !== `/opt/rcm-node/shims/${handler.name}/${binaryName(handler)}`)
+    fail(cursor, `the path of "${handler.name}" is not where its link belongs`);
+  return read;
 };
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const owned: Read<OwnedFile> = object<OwnedFile>({
+  kind: one('created', 'edited'),
+  digest,
+  found: optional(digest),
+  edit: optional(object({ kind: one('present', 'element', 'line') })),
+});
 
-const parseVersioned = (text: string, file: string): Record<string, unknown> => {
-  let value: unknown;
-  try {
-    value = JSON.parse(text, revive);
-  } catch (error) {
-    throw new Failure(
-      { code: 'state-damaged', message: 'the file is not valid JSON', where: { file } },
-      error,
-    );
-  }
-  if (!isRecord(value) || typeof value.version !== 'number')
-    throw new Failure({ code: 'state-damaged', message: 'the file has no version', where: { file } });
-  if (value.version > 1)
-    throw new Failure({
-      code: 'state-newer',
-      message: `the file has version ${value.version}, and this rcm-node knows version 1`,
-      where: { file },
-    });
-  return value;
+const isDigest = /^[0-9a-f]{64}$/;
+const isUrl = /^https?:|^file:/;
+
+const fields: Read<Ledger> = object<Ledger>({
+  version: one(1),
+  handlers: record(label, installed),
+  files: record(isPath, owned),
+  folders: list(path),
+  loaded: nullable(object({ invocation: text(/^[0-9a-f]{0,64}$/), config: text(/^(none|[0-9a-f]{64})$/) })),
+  bad: nullable(
+    object<NonNullable<Ledger['bad']>>({
+      revision: digest,
+      problem: storedProblem,
+      at: time,
+      tried: optional(record(fileName, revision)),
+    }),
+  ),
+  restarts: list(time),
+  repairs: record(isPath, list(time)),
+  trusted: record(isUrl, digest, true),
+  retired: record(isDigest, object({ handler: short, sandboxes: nullable(list(short)) })),
+  attempts: record(
+    label,
+    object({ artifact: text(), count: whole(1, Number.MAX_SAFE_INTEGER), at: time, problem: storedProblem }),
+  ),
+});
+
+/** What an earlier build of this version did not write yet is empty. */
+export const storedLedger: Read<Ledger> = (cursor) => {
+  const { value } = required(cursor, table(cursor, []));
+  const ledger = fields({ ...cursor, value: { ...emptyLedger, ...(value as object) } });
+  for (const [name, { handler }] of Object.entries(ledger.handlers))
+    if (handler.name !== name) fail(cursor, `the handler "${name}" stands under the name of another`);
+  return ledger;
 };
 
 /** Options may hold 64-bit integers, which JSON cannot: they travel as `{"$int":"…"}`. */
-const revive = (_key: string, value: unknown): unknown =>
-  isRecord(value) && typeof value.$int === 'string' && Object.keys(value).length === 1
-    ? BigInt(value.$int)
-    : value;
+export const reviveIntegers = (_key: string, value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null || !('$int' in value)) return value;
+  return typeof value.$int === 'string' && Object.keys(value).length === 1 ? BigInt(value.$int) : value;
+};
 
 const replace = (_key: string, value: unknown): unknown =>
   typeof value === 'bigint' ? { $int: value.toString() } : value;
 
-export const printState = (value: Ledger | Journal): string => `${JSON.stringify(value, replace, 1)}\n`;
-
-const shape: Record<keyof Ledger, (value: unknown) => boolean> = {
-  version: (value) => value === 1,
-  handlers: isRecord,
-  files: isRecord,
-  folders: Array.isArray,
-  loaded: (value) => value === null || isRecord(value),
-  bad: (value) => value === null || isRecord(value),
-  restarts: Array.isArray,
-  repairs: isRecord,
-  trusted: isRecord,
-  retired: isRecord,
-  attempts: isRecord,
-};
-
-const checkLedger = (found: Record<string, unknown>, file: string): Ledger => {
-  const value = { ...emptyLedger, ...found };
-  for (const [key, fits] of Object.entries(shape))
-    if (!fits(value[key as keyof Ledger]))
-      throw new Failure({ code: 'state-damaged', message: `"${key}" has a wrong shape`, where: { file } });
-  return value;
-};
+export const printState = (value: { readonly version: 1 }): string =>
+  `${JSON.stringify(value, replace, 1)}\n`;
 
 /** Throws `state-damaged` or `state-newer`. */
-export const parseLedger = (text: string, file: string): Ledger =>
-  checkLedger(parseVersioned(text, file), file);
-
-const stepKinds: ReadonlySet<unknown> = new Set(
-  Object.keys({
-    fetch: true,
-    place: true,
-    quiet: true,
-    folder: true,
-    unfolder: true,
-    write: true,
-    link: true,
-    activate: true,
-    prove: true,
-    discard: true,
-    record: true,
-  } satisfies Record<StepKind, true>),
-);
-
-const isStep = (value: unknown): boolean => isRecord(value) && stepKinds.has(value.kind);
-
-/** Throws `state-damaged` or `state-newer`. */
-export const parseJournal = (text: string, file: string): Journal => {
-  const value = parseVersioned(text, file);
-  const plan = value.plan;
-  if (
-    !isRecord(plan) ||
-    !Array.isArray(plan.steps) ||
-    !plan.steps.every(isStep) ||
-    !Number.isInteger(value.at) ||
-    Number(value.at) < 0 ||
-    typeof value.socket !== 'string' ||
-    !isRecord(value.ledger) ||
-    (value.direction !== 'forward' && value.direction !== 'undo')
-  )
-    throw new Failure({ code: 'state-damaged', message: 'the journal has a wrong shape', where: { file } });
-  return { ...value, ledger: checkLedger(value.ledger, file) } as unknown as Journal;
-};
+export const parseLedger = (source: string, file: string): Ledger =>
+  parseVersioned(source, file, storedLedger, reviveIntegers);

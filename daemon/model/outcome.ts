@@ -1,6 +1,23 @@
 /** What one tick came to, for a person and for the machines that read it. */
-import type { HandlerReport } from './plan.ts';
+import type { HandlerReport, HandlerState } from './plan.ts';
 import type { Problem } from './problem.ts';
+import {
+  digest,
+  flag,
+  list,
+  nullable,
+  object,
+  one,
+  optional,
+  parseVersioned,
+  type Read,
+  record,
+  text,
+  variant,
+  whole,
+} from './schema.ts';
+import { storedProblem } from './stored.ts';
+import type { Hold, NeededTurn } from './turns.ts';
 
 export type Outcome =
   | { readonly kind: 'converged' }
@@ -40,6 +57,59 @@ export type Report = {
   /** Null where there is no cluster, or where it was not asked (`once`). */
   readonly cluster: ClusterFacts | null;
 };
+
+const isoTime: Read<string> = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+const problems = list(storedProblem);
+const states: readonly HandlerState[] = ['served', 'pending', 'removing', 'failed', 'refused'];
+
+const handler: Read<HandlerReport> = object<HandlerReport>({
+  name: text(),
+  state: one(...states),
+  sha256: optional(digest),
+  source: text(),
+  problem: optional(storedProblem),
+  turn: optional(
+    object<NeededTurn>({
+      shim: text(),
+      revision: text(),
+      // A service that is newer than this program may know more of them; none is shown.
+      hold: optional(text() as Read<Hold>),
+    }),
+  ),
+});
+
+const report: Read<Report> = object<Report>({
+  version: one(1),
+  agent: text(),
+  at: isoTime,
+  outcome: variant<Outcome, 'kind'>('kind', {
+    converged: { kind: one('converged') },
+    waiting: { kind: one('waiting'), for: problems },
+    degraded: { kind: one('degraded'), problems },
+    failed: { kind: one('failed'), problem: storedProblem, undone: flag },
+    refused: { kind: one('refused'), problem: storedProblem },
+  }),
+  runtime: nullable(object({ name: text(), version: text(), unit: text() })),
+  handlers: list(handler),
+  notes: problems,
+  did: list(text()),
+  restarts: object({ lastHour: whole(0, Number.MAX_SAFE_INTEGER), last: nullable(isoTime) }),
+  trusted: record(/^/, digest, true),
+  cluster: nullable(
+    object<ClusterFacts>({
+      identity: one('kubelet', 'serviceaccount'),
+      node: nullable(text()),
+      server: nullable(text()),
+      state: one('connecting', 'synced', 'stale'),
+      confirmed: nullable(isoTime),
+      problem: optional(storedProblem),
+      controller: optional(one('alive', 'none', 'unknown')),
+    }),
+  ),
+});
+
+/** Throws `state-damaged` or `state-newer`. */
+export const parseReport = (source: string, file: string): Report => parseVersioned(source, file, report);
 
 /** Nothing but a turn is missing, which somebody gives. */
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>

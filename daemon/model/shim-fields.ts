@@ -9,13 +9,13 @@ import { options } from './shim-options.ts';
 
 // A handler becomes RuntimeClass.handler, which Kubernetes requires to be a DNS label:
 // https://kubernetes.io/docs/reference/kubernetes-api/node-resources/runtime-class-v1/
-const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+export const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const labelSays =
   'a handler name has at most 63 lower-case letters, digits and "-", and begins and ends with a letter or digit';
-const fileName = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
+export const fileName = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 const fileNameSays = 'a file name without folders is expected (letters, digits, ".", "_", "+", "-")';
 // containerd matches these with path.Match against the annotations' keys.
-const annotation = /^[A-Za-z0-9_./*?[\]-]{1,253}$/;
+export const annotation = /^[A-Za-z0-9_./*?[\]-]{1,253}$/;
 const annotationSays = 'an annotation key or a pattern of one is expected';
 
 /** Names that belong to the runtime itself or to installers that we would fight with. */

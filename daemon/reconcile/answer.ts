@@ -5,6 +5,7 @@
 import { type Belief, believe, isTypeWhole, type Seen } from '../decide/believe.ts';
 import { paths } from '../decide/paths.ts';
 import type { Api } from '../host/api.ts';
+import { setAside } from '../host/aside.ts';
 import type { Host } from '../host/host.ts';
 import { pageOf } from '../host/reflector-objects.ts';
 import {
@@ -17,7 +18,8 @@ import {
 } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import type { Turns } from '../model/turns.ts';
-import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
+import { Failure, logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
+import { clusterTrouble } from './state.ts';
 
 export const typeGone: Problem = {
   code: 'api-missing',
@@ -69,6 +71,8 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
     nap: undefined as AbortController | undefined,
     /** Why the last try to make sure failed. */
     unsure: '',
+    /** Why the answer could not be written last. */
+    unwritten: '',
     /** Ends every pause of the doubt that is under way. */
     end: undefined as AbortController | undefined,
   };
@@ -96,22 +100,36 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
 
   const put = (text: string): Promise<void> => host.files.put(paths.cluster, text, 0o600);
 
+  /** Whether the file still is as it was written: a damaged one is set aside by the next tick, and has to come again. */
+  const stands = async (): Promise<boolean> => {
+    const fact = await host.files.look(paths.cluster);
+    if (fact.kind === 'unreadable' && fact.errno !== undefined) return true;
+    return fact.kind === 'regular' && state.answer !== undefined && fact.text === printAnswer(state.answer);
+  };
+
   const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Belief> =>
     inTurn(async () => {
       const belief = believe(state.answer, view.node, view.seen(), sure);
       const answer = belief.answer && marked(belief.answer);
-      if (answer && canonical(answer) !== canonical(state.answer ?? null)) {
+      if (answer && (canonical(answer) !== canonical(state.answer ?? null) || !(await stands()))) {
         const text = printAnswer(answer);
         try {
           if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
+          const trouble = await clusterTrouble(host);
+          if (trouble?.code === 'state-newer') throw new Failure(trouble);
+          if (trouble) await setAside(host.files, paths.cluster, clock.now());
           // Without the lock, which a tick may hold for minutes: one that begins right now takes a half-written file for
           // what a killed run left, and removes it.
           await put(text).catch(() => put(text));
           state.answer = answer;
+          state.unwritten = '';
           changed();
         } catch (error) {
           // The next event, or the next tick, tries again.
-          host.log('warn', problemOf(error).message, logFields(problemOf(error)));
+          const problem = problemOf(error);
+          if (printProblem(problem) !== state.unwritten)
+            host.log('warn', printProblem(problem), logFields(problem));
+          state.unwritten = printProblem(problem);
         }
       }
       return belief;

@@ -47,6 +47,7 @@ export const diagnose = async (host: Host, settings: Settings): Promise<readonly
     });
     return [
       ...state.problems.map((problem) => bad('state', problem)),
+      ...state.notes.map((note): Check => ({ ...bad('state', note), verdict: 'warn' })),
       ...(state.journal
         ? [
             {

@@ -4,7 +4,7 @@
  */
 import { folderOf, paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
-import type { Journal } from '../model/ledger.ts';
+import type { Journal } from '../model/journal.ts';
 import { Failure } from '../model/problem.ts';
 import { isMark } from './unpacking.ts';
 

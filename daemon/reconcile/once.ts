@@ -10,7 +10,8 @@ import type { Rules } from '../decide/scene.ts';
 import { sentences } from '../decide/sentences.ts';
 import type { Host } from '../host/host.ts';
 import type { Desired } from '../model/desired.ts';
-import type { Journal, Ledger } from '../model/ledger.ts';
+import type { Journal } from '../model/journal.ts';
+import type { Ledger } from '../model/ledger.ts';
 import type { Observed, Trial } from '../model/observed.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Decision, Plan } from '../model/plan.ts';
@@ -180,7 +181,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     considered = await consider(host, settings, ledger, tick, failed ? { ...rules, force: false } : rules);
   }
   const outcome = judge(considered.decision, [...state.problems, ...considered.desired.problems], failed);
-  return { outcome, ...considered, did, ledger };
+  const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
+  return { outcome, ...considered, decision, did, ledger };
 };
 
 const announce = (host: Host, plan: Steps): void =>

@@ -1,4 +1,5 @@
 /** The container runtime that is really running: binary, configuration and socket come from its unit, not from a guess. */
+import { resolvePath } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
 import { runningProgram } from '../host/processes.ts';
 import type { CriFact, Observed, UnitFacts } from '../model/observed.ts';
@@ -20,7 +21,10 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
   let configPath: string;
   try {
     binary = await findBinary(host, unit);
-    configPath = configArgument(unit?.execStart ?? []) ?? (await variable(host, unit)) ?? defaults.configPath;
+    const given =
+      configArgument(unit?.execStart ?? []) ?? (await variable(host, unit)) ?? defaults.configPath;
+    // The ledger takes paths without detours only; systemd starts its services in "/".
+    configPath = resolvePath('/', given);
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }

@@ -27,6 +27,7 @@ type Said = {
   readonly claims: readonly Claim[];
   readonly problems: readonly Problem[];
   readonly lost: readonly string[];
+  readonly unheard?: true;
   readonly turns?: TurnFacts;
 };
 
@@ -53,6 +54,7 @@ export const gather = async (
     ),
     problems,
     lost: said.flatMap((one) => one.lost),
+    ...(said.some((one) => one.unheard) ? { unheard: true as const } : {}),
     ...(turns ? { turns } : {}),
   };
 };
@@ -121,7 +123,12 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
 /** The cluster's last answer, as the service keeps it on the disk: commands see what the service sees. */
 const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
   const kept = keep('cluster', installed);
-  const lose = (problem: Problem): Said => ({ claims: kept, problems: [problem], lost: [paths.cluster] });
+  const lose = (problem: Problem): Said => ({
+    claims: kept,
+    problems: [problem],
+    lost: [paths.cluster],
+    unheard: true,
+  });
   let fact: FileFact;
   try {
     fact = await host.files.lookTrusted(paths.cluster);
@@ -129,7 +136,7 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
     return lose(problemOf(error));
   }
   if (fact.kind === 'absent') {
-    if (installed.length === 0) return { claims: [], problems: [], lost: [] };
+    if (installed.length === 0) return { claims: [], problems: [], lost: [], unheard: true };
     return lose({
       code: 'unreadable-source',
       message: 'what the cluster asked for is not known; what is served stays served',

@@ -23,6 +23,9 @@ export const manifestName = 'manifest.json';
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What placing makes (artifacts.ts): any other name would have this look elsewhere. */
+const isName = /^((lib|launch)\/)?[A-Za-z0-9][A-Za-z0-9._+-]*$/;
+
 const isEntry = (value: unknown): boolean =>
   isRecord(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
 
@@ -39,6 +42,7 @@ export const parseManifest = (text: string): Manifest | undefined => {
   if (typeof binary !== 'string' || typeof sha256 !== 'string' || typeof url !== 'string') return undefined;
   if (!isRecord(files) || !Object.hasOwn(files, binary) || !Object.values(files).every(isEntry))
     return undefined;
+  if (!Object.keys(files).every((name) => isName.test(name))) return undefined;
   return value as Manifest;
 };
 

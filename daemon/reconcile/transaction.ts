@@ -3,7 +3,8 @@
  * be run twice, and what fails before its proof is taken back, last step first.
  */
 import type { Host } from '../host/host.ts';
-import type { Journal, Ledger } from '../model/ledger.ts';
+import type { Journal } from '../model/journal.ts';
+import type { Ledger } from '../model/ledger.ts';
 import type { Step, StepKind } from '../model/plan.ts';
 import { detailOf, Failure, logFields, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';

@@ -3,13 +3,14 @@
  * stays, and why, is named.
  */
 import { folderOf, paths } from '../decide/paths.ts';
+import { asides } from '../host/aside.ts';
 import type { Host } from '../host/host.ts';
 import { nothing } from '../model/desired.ts';
 import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { leaveCluster } from './leave-cluster.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
-import { readState } from './state.ts';
+import { persisted, readState } from './state.ts';
 
 export type Uninstalled = {
   readonly ticked: Ticked;
@@ -92,25 +93,33 @@ export const uninstall = async (
     throw error;
   });
   const left: { path: string; why: string }[] = [];
-  const complete = ticked.outcome.kind === 'converged';
+  const { outcome } = ticked;
+  // What the state had told is known from the host as well, or named below; to try again would not bring it back.
+  const damaged =
+    outcome.kind === 'degraded' && outcome.problems.every((one) => one.code === 'state-damaged')
+      ? outcome.problems
+      : undefined;
+  const complete = outcome.kind === 'converged' || damaged !== undefined;
   if (ran && !complete) await startService(host);
   if (complete) {
     // What is no longer part of the configuration, and could not be taken back.
     for (const { where, message } of ticked.decision.notes)
       if (where && where.file in ticked.ledger.files) left.push({ path: where.file, why: message });
+    for (const { where, message } of damaged ?? [])
+      left.push({
+        path: where?.file ?? paths.state,
+        why: `it was damaged (${message}): empty folders that rcm-node had made beside the configuration may stay`,
+      });
     // Another root is no node of a cluster, and its kubeconfig would be read from this one.
     if (host.systemd) left.push(...(await leave(host, settings)));
     for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
       await host.files.removeTree(path);
     for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
     for (const path of [
-      paths.cluster,
       paths.lastSettings,
       folderOf(paths.token),
-      paths.ledger,
-      paths.journal,
-      `${paths.ledger}.damaged`,
-      `${paths.journal}.damaged`,
+      ...persisted,
+      ...(await Promise.all(persisted.map((one) => asides(host.files, one)))).flat(),
     ])
       await host.files.removeTree(path);
     for (const path of [paths.state, paths.home]) await host.files.dropFolder(path);

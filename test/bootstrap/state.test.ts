@@ -1,13 +1,16 @@
 import t from 'tap';
 import { emptyState, idOf, parseState, printState, type State } from '../../bootstrap/state.ts';
 
+const digest = 'd'.repeat(64);
+
+const damaged = /the file is not valid JSON|the file has no version|"[^ ]*" /;
 const full: State = {
   ...emptyState,
   good: '0.1.0',
   trying: { folder: '0.2.0', from: 'abc' },
-  builds: { '0.1.0': { version: '0.1.0', files: { a: '1' } } },
-  wrote: { '/etc/x': ['1', '2'] },
-  failed: { id: { at: 1, attempts: 2, why: 'it died' } },
+  builds: { '0.1.0': { version: '0.1.0', files: { a: digest } } },
+  wrote: { '/etc/rcm-node/shims.d/x.toml': [digest, digest] },
+  failed: { [digest]: { at: 1, attempts: 2, why: 'it died' } },
 };
 
 t.test('what was written is read again', async (t) => {
@@ -17,7 +20,7 @@ t.test('what was written is read again', async (t) => {
 t.test('cut off anywhere, it is nothing rather than half', async (t) => {
   const text = printState(full);
   for (let at = 0; at < text.trimEnd().length; at += 1)
-    t.equal(parseState(text.slice(0, at)), undefined, `${at}`);
+    t.throws(() => parseState(text.slice(0, at)), damaged, `${at}`);
 });
 
 t.test('a wrong shape is nothing, and that of a newer version stops everything', async (t) => {
@@ -27,10 +30,16 @@ t.test('a wrong shape is nothing, and that of a newer version stops everything',
     { ...full, builds: { a: {} } },
     { ...full, wrote: { a: 'b' } },
     { ...full, failed: { a: { at: '1' } } },
+    // Each decides what is removed as root.
+    { ...full, good: '../../..' },
+    { ...full, builds: { '../../../etc': { version: '0.1.0', files: {} } } },
+    { ...full, wrote: { '/etc/passwd': [digest] } },
+    { ...full, wrote: { '/etc/rcm-node/shims.d/../../passwd': [digest] } },
+    { ...full, failed: { [digest]: { at: 1, attempts: 0, why: '' } } },
     [],
   ])
-    t.equal(parseState(JSON.stringify(odd)), undefined);
-  t.throws(() => parseState('{"version": 2}'), /a newer rcm-node keeps its state in version 2/);
+    t.throws(() => parseState(JSON.stringify(odd)), damaged, JSON.stringify(odd));
+  t.throws(() => parseState('{"version": 2}'), /version 2, and this rcm-node knows version 1/);
 });
 
 t.test('a build is named by all it holds, in whatever order', async (t) => {

@@ -87,7 +87,7 @@ t.test('damaged state is told and left where it is; a plan that was interrupted 
   const node = healthy(t);
   const journal = {
     version: 1,
-    plan: { kind: 'steps', revision: 'r', steps: [], because: [], disrupts: false },
+    plan: { kind: 'steps', revision: 'd'.repeat(64), steps: [], because: [], disrupts: false },
     direction: 'forward',
     at: 0,
     socket: '/x',

@@ -58,7 +58,10 @@ for (const version of ['1.7.24', '2.1.4'])
         t.strictSame(second.did, []);
         t.strictSame(node.fake.containerd.jobs, [], 'no restart');
         t.strictSame(difference(before, foreign(treeOf(node.root))), {}, 'no byte elsewhere changed');
-        t.equal(node.read(`${ledger}.damaged`), whole.slice(0, length), 'what was found is kept');
+        const [note] = second.decision.notes;
+        t.match(note, { code: 'state-damaged' }, 'and noted until a person removed it');
+        t.equal(node.read(note?.where?.file ?? ''), whole.slice(0, length), 'what was found is kept');
+        node.remove(note?.where?.file ?? '');
         t.strictSame(Object.keys(JSON.parse(node.read(ledger) ?? '').handlers), ['spin-v2']);
       }
     },

@@ -1,0 +1,148 @@
+/**
+ * Reading JSON that this program wrote itself: every inner value is checked before anything acts on it, because a path, a key
+ * or a time in it decides what root writes, removes or waits for. A type of the state has its reader beside it; the compiler
+ * refuses a reader that forgets a field. A key that is not known is dropped: a later build of the same version may have
+ * written it. A new kind of value, or a key that must not be lost, needs a new version number.
+ */
+import { Failure, type Problem } from './problem.ts';
+import {
+  at,
+  type Cursor,
+  elements,
+  entries,
+  fail,
+  integer,
+  printKey,
+  required,
+  string,
+  table,
+} from './shape.ts';
+
+/** Throws for what it does not take; where nothing stands, too, unless it is `optional`. */
+export type Read<T> = (cursor: Cursor) => T;
+
+/** Every optional field has to be named as well: one that is forgotten here would be lost at the next start. */
+export type Fields<T> = { readonly [K in keyof T]-?: Read<T[K]> };
+
+export const text =
+  (fits?: RegExp, says = 'that is not what rcm-node writes there'): Read<string> =>
+  (cursor) =>
+    required(cursor, string(cursor, fits, says));
+
+export const whole =
+  (least: number, most: number): Read<number> =>
+  (cursor) =>
+    required(cursor, integer(cursor, least, most));
+
+export const flag: Read<boolean> = (cursor) =>
+  typeof cursor.value === 'boolean' ? cursor.value : refuse(cursor);
+
+export const one =
+  <const T extends string | number | boolean>(...known: readonly T[]): Read<T> =>
+  (cursor) =>
+    known.find((value) => value === cursor.value) ?? refuse(cursor);
+
+export const list =
+  <T>(read: Read<T>): Read<readonly T[]> =>
+  (cursor) => {
+    required(cursor, cursor.value);
+    return elements(cursor).map(read);
+  };
+
+/** `secret`: the keys stay out of messages. */
+export const record =
+  <T>(key: RegExp, read: Read<T>, secret = false): Read<Readonly<Record<string, T>>> =>
+  (cursor) => {
+    required(cursor, cursor.value);
+    const rows = entries(cursor).map(([name, inner], index) => {
+      const place: Cursor = secret ? { ...inner, path: [...cursor.path, index] } : inner;
+      return [key.test(name) ? name : refuse(place), read(place)] as const;
+    });
+    return Object.fromEntries(rows);
+  };
+
+export const object =
+  <T extends object>(fields: Fields<T>): Read<T> =>
+  (cursor) => {
+    const there = required(cursor, table(cursor, []));
+    const rows = Object.entries<Read<unknown>>(fields).map(([key, read]) => [key, read(at(there, key))]);
+    return Object.fromEntries(rows.filter(([, value]) => value !== undefined)) as T;
+  };
+
+/** Objects that are told apart by one of their keys. */
+export const variant =
+  <T extends object, K extends keyof T & string>(
+    key: K,
+    rows: { readonly [V in T[K] & string]: Fields<Extract<T, Readonly<Record<K, V>>>> },
+  ): Read<T> =>
+  (cursor) => {
+    const there = required(cursor, table(cursor, []));
+    const name = text()(at(there, key));
+    const fields = Object.hasOwn(rows, name) ? rows[name as keyof typeof rows] : refuse(at(there, key));
+    return object(fields)(cursor) as unknown as T;
+  };
+
+export const optional =
+  <T>(read: Read<T>): Read<T | undefined> =>
+  (cursor) =>
+    cursor.value === undefined ? undefined : read(cursor);
+
+export const nullable =
+  <T>(read: Read<T>): Read<T | null> =>
+  (cursor) =>
+    cursor.value === undefined ? null : read(cursor);
+
+/** Any JSON that is not too deep for whoever walks through it. */
+export const json =
+  (depth: number): Read<unknown> =>
+  (cursor) => {
+    const { value } = cursor;
+    if (typeof value !== 'object' || value === null) return value;
+    if (depth === 0) return refuse(cursor);
+    for (const inner of Object.values(value)) json(depth - 1)({ ...cursor, value: inner });
+    return value;
+  };
+
+/** Without the value: it may be long, or a secret. */
+const refuse = (cursor: Cursor): never =>
+  fail(cursor, `"${printKey(cursor.path)}" holds what rcm-node does not write there`);
+
+export const digest: Read<string> = text(/^[0-9a-f]{64}$/, 'a sha256 has 64 hexadecimal digits');
+
+/** Begins at the root, and leads nowhere by way of `..`. */
+export const isPath = /^(\/(?!\.{1,2}(\/|$))[^/\0]*)+$/;
+export const path: Read<string> = text(isPath, 'that is no path without detours');
+
+/** Epoch milliseconds, as a Date can hold them: others cannot even be printed. */
+export const time: Read<number> = whole(0, 8_640_000_000_000_000);
+
+/** More than this program will ever count to: a number beyond it is damage, and says nothing of who wrote it. */
+const newest = 999;
+
+/** Throws `state-damaged`, or `state-newer`: that one is left alone, and whoever reads it does nothing. */
+export const parseVersioned = <T>(
+  source: string,
+  file: string,
+  read: Read<T>,
+  revive?: (key: string, value: unknown) => unknown,
+): T => {
+  const damaged = (message: string, cause?: unknown): Failure =>
+    new Failure({ code: 'state-damaged', message, where: { file } } satisfies Problem, cause);
+  let value: unknown;
+  try {
+    value = JSON.parse(source, revive);
+  } catch (error) {
+    throw damaged('the file is not valid JSON', error);
+  }
+  const version =
+    typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined;
+  if (typeof version !== 'number' || !Number.isInteger(version) || version > newest)
+    throw damaged('the file has no version');
+  if (version > 1)
+    throw new Failure({
+      code: 'state-newer',
+      message: `the file has version ${version}, and this rcm-node knows version 1`,
+      where: { file },
+    });
+  return read({ file, text: undefined, path: [], value, code: 'state-damaged' });
+};
