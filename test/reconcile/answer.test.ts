@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -64,6 +64,8 @@ const setUp = (t: Test) => {
       await bare.files.put(...given);
     }),
     look: slow(bare.files.look),
+    names: slow(bare.files.names),
+    move: slow(bare.files.move),
   };
   /** Until nothing moves any more but by the clock. */
   const settle = async (): Promise<void> => {
@@ -240,6 +242,12 @@ t.test('what was believed survives a restart, and a damaged file is written anew
   await again();
   await show({ shims: [shim('wws')] });
   t.same(asked(), ['wws']);
+  rmSync(file);
+  await show({});
+  t.same(asked(), ['wws'], 'and one that is gone comes again, though the cluster said nothing new');
+  writeFileSync(file, '{"version":2}');
+  await show({ shims: [shim('spin')] });
+  t.equal(readFileSync(file, 'utf8'), '{"version":2}', 'that of a newer version is left alone');
 });
 
 t.test('a connection that was left no longer decides anything', async (t) => {

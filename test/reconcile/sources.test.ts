@@ -60,13 +60,18 @@ t.test('an empty folder wants nothing, and is believed', async (t) => {
     handlers: [],
     problems: [],
     lost: [],
+    unheard: true,
   });
 });
 
 t.test('a folder that is gone or cannot be read keeps what is served', async (t) => {
   const ledger = serving(['a.toml', shim('spin')]);
   const gone = bareRoot(t.testdir({})).host;
-  t.same(await gather(gone, policy, emptyLedger), { handlers: [], problems: [], lost: [] }, 'a fresh host');
+  t.same(
+    await gather(gone, policy, emptyLedger),
+    { handlers: [], problems: [], lost: [], unheard: true },
+    'a fresh host',
+  );
   t.match(await gather(gone, policy, ledger), {
     handlers: [{ name: 'spin' }],
     problems: [{ code: 'unreadable-source', message: /the folder is gone/, where: { file: folder } }],
