@@ -4,7 +4,8 @@
  */
 import { annotations } from '../daemon/model/turn.ts';
 import type { NodeObject } from '../daemon/model/cluster.ts';
-import { approvedKey, parseApproval, parseDetail } from '../daemon/model/turn.ts';
+import { parseDetail } from '../daemon/model/turn.ts';
+import { approvedPrefix, labelNameOf, parseApproval } from '../daemon/model/turn-labels.ts';
 import { provenPrefix } from '../controller/model/marks.ts';
 
 export type Verdict = {
@@ -34,6 +35,7 @@ export const refereeOf = (rollout: {
   readonly revision: string;
 }): Referee => {
   const { shim, handler, revision } = rollout;
+  const approvedKey = `${approvedPrefix}${labelNameOf(shim)}`;
   /** Nodes in their turn, and their zones. */
   const inTurn = new Map<string, string>();
   const approved = new Set<string>();
@@ -45,11 +47,11 @@ export const refereeOf = (rollout: {
 
   const see = ({ metadata }: NodeObject): void => {
     const { name, labels = {}, annotations: said = {} } = metadata;
-    const approval = parseApproval(said[approvedKey]);
+    const approval = parseApproval(labels[approvedKey]);
     const entry = parseDetail(said[annotations.status])?.shims[handler];
     const serves = entry?.r === revision;
     const isFailed = entry?.s === 'failed' || failedStates.includes(said[annotations.state] ?? '');
-    const isApproved = approval?.shims[shim] === revision && Date.parse(approval.until) > Date.now();
+    const isApproved = approval?.revision === revision && approval.until > Date.now();
     if (isApproved) approved.add(name);
     if (serves && !serving.has(name)) {
       serving.add(name);

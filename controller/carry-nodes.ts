@@ -1,5 +1,6 @@
-/** Carries out what is decided of Nodes: approvals and proofs, by merge patches of their metadata. */
-import { type Approval, approvedKey, goneRevision, parseApproval } from '../daemon/model/turn.ts';
+/** Carries out what is decided of Nodes: approvals and proofs, by merge patches of their labels. */
+import { goneRevision } from '../daemon/model/turn.ts';
+import { approvedPrefix, parseApproval } from '../daemon/model/turn-labels.ts';
 import { type Means, unlessGone } from './means.ts';
 import type { NodeChange, NodeFacts, View } from './model/fleet.ts';
 import { nodeFacts } from './model/node-facts.ts';
@@ -20,13 +21,20 @@ export const carryNodes = async (
   await writes.each(due.slice(0, most), async (change) => {
     const node = byName.get(change.node);
     if (node === undefined) return;
-    const { annotations, labels } = change;
-    // Of a Node that was made anew under this name nothing is known yet.
-    const body = { metadata: { ...(node.uid === '' ? {} : { uid: node.uid }), annotations, labels } };
+    const { labels } = change;
+    const given = approvals(node, labels);
+    const metadata = {
+      // Of a Node that was made anew under this name nothing is known yet.
+      ...(node.uid === '' ? {} : { uid: node.uid }),
+      // One that was queued while the Lease was lost must not land after what the next leader decided of this Node.
+      ...(given.length > 0 ? { resourceVersion: node.resourceVersion } : {}),
+      labels,
+    };
     const write = async (): Promise<void> => {
       const path = `${paths.nodes}/${encodeURIComponent(change.node)}`;
+      const body = { metadata };
       watches.nodes.put(nodeFacts(await api.request('PATCH', path, { patch: 'merge', body })));
-      for (const [shim, revision] of approvals(node, annotations[approvedKey]))
+      for (const [shim, revision] of given)
         log('info', `${change.node} may ${revision === goneRevision ? 'give' : 'take'} up ${shim}`, {
           node: change.node,
           shim,
@@ -38,10 +46,13 @@ export const carryNodes = async (
   return due.length > most;
 };
 
-/** What of it is new. */
-const approvals = (node: NodeFacts, text: string | null | undefined): readonly [string, string][] => {
-  const approval: Approval | undefined = parseApproval(text ?? undefined);
-  return Object.entries(approval?.shims ?? {}).filter(
-    ([shim, revision]) => node.approval?.shims[shim] !== revision,
-  );
-};
+/** Revisions that it may take up after this and might not before, each with the name that stands for the Shim. */
+const approvals = (node: NodeFacts, labels: NodeChange['labels']): readonly (readonly [string, string])[] =>
+  Object.entries(labels).flatMap(([key, value]) => {
+    const next = key.startsWith(approvedPrefix) && value !== null ? parseApproval(value) : undefined;
+    if (next === undefined) return [];
+    const former = parseApproval(node.labels[key]);
+    return former?.revision === next.revision && former.until >= next.until
+      ? []
+      : [[key.slice(approvedPrefix.length), next.revision] as const];
+  });

@@ -7,9 +7,10 @@ import { type Api, ApiFailure } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
 import { typePath } from '../daemon/model/cluster.ts';
-import { approvedKey, goneRevision, parseApproval } from '../daemon/model/turn.ts';
+import { goneRevision } from '../daemon/model/turn.ts';
+import { approvedPrefix, parseApproval } from '../daemon/model/turn-labels.ts';
 import type { Decision, NodeChange, ShimFacts, View } from './model/fleet.ts';
-import { finalizer } from './model/marks.ts';
+import { finalizer, provenPrefix } from './model/marks.ts';
 
 export type Caution = {
   /** The type was seen to be away: what comes back with it has time to do so. */
@@ -22,9 +23,13 @@ export type Caution = {
 const returnMs = 600_000;
 const believedMs = 3_000;
 
-const takesFromNode = ({ annotations, labels }: NodeChange): boolean =>
-  Object.values(labels).includes(null) ||
-  Object.values(parseApproval(annotations[approvedKey] ?? undefined)?.shims ?? {}).includes(goneRevision);
+/** A proof, or a handler; that an approval ends takes nothing. */
+const takesFromNode = ({ labels }: NodeChange): boolean =>
+  Object.entries(labels).some(([key, value]) =>
+    value === null
+      ? key.startsWith(provenPrefix)
+      : key.startsWith(approvedPrefix) && parseApproval(value)?.revision === goneRevision,
+  );
 
 /** It goes when it is let go; perhaps with its definition, and then no node ever says that it is clean. */
 const isKept = ({ deleting, finalizers }: ShimFacts): boolean => deleting && finalizers.includes(finalizer);

@@ -63,7 +63,7 @@ export const openWatches = (api: Api, clock: Clock, onChange: () => void): Watch
   const trouble: Watches['trouble'] = () => {
     for (const [what, reflector] of each) {
       const { items, problem, confirmed } = reflector.current();
-      const stale = confirmed === undefined || clock.now() - confirmed > staleMs;
+      const stale = confirmed === undefined || Math.abs(clock.now() - confirmed) > staleMs;
       if (items === undefined || problem !== undefined || stale)
         return { what, problem, wasKnown: items !== undefined };
     }

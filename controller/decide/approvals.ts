@@ -1,41 +1,60 @@
-/** All turns of one Node in one annotation: what is given, what ended, what came to nothing. */
-import { type Approval, approvedKey, printApproval } from '../../daemon/model/turn.ts';
-import type { NodeFacts } from '../model/fleet.ts';
+/** All turns of one Node in its labels: what is given, what goes on, and what came of those that ended. */
+import {
+  type Approval,
+  approvedPrefix,
+  labelNameOf,
+  printApproval,
+  printTried,
+  triedPrefix,
+  turnMs,
+} from '../../daemon/model/turn-labels.ts';
 import type { Standing } from './standing.ts';
-
-/** A turn lasts so long: a restart of the runtime takes seconds, its proof and an undo at most four minutes. */
-export const turnMs = 15 * 60_000;
 
 /** One node with one Shim, and whether it gets a turn now. */
 export type Share = { readonly shim: string; readonly standing: Standing; readonly given: boolean };
 
-/** Undefined: nothing stands there afterwards. */
-export const approvalOf = (node: NodeFacts, shares: readonly Share[], now: number): Approval | undefined => {
-  const shims: Record<string, string> = {};
-  const tried: Record<string, { readonly r: string; readonly p: string }> = {};
-  for (const { shim, standing, given } of shares) {
-    const revision = given ? standing.want : isLive(node, now) ? standing.keep : undefined;
-    if (revision !== undefined) shims[shim] = revision;
-    if (standing.tried) tried[shim] = standing.tried;
+/** For so many Shims at most: a node can name any number that do not exist. Those that do exist come first. */
+const mostShares = 128;
+
+export type Turns = {
+  /** All of them, as they shall stand. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Epoch milliseconds at which those that go on end. */
+  readonly ends: readonly number[];
+  /** Shims that this node may be changing right now. */
+  readonly open: ReadonlySet<string>;
+};
+
+export const turnsAfter = (shares: readonly Share[], now: number): Turns => {
+  const labels: Record<string, string> = {};
+  const ends: number[] = [];
+  const open = new Set<string>();
+  for (const { shim, standing, given } of shares.slice(0, mostShares)) {
+    const name = labelNameOf(shim);
+    const approval: Approval | undefined = given
+      ? { revision: standing.want, until: now + turnMs }
+      : standing.keep;
+    if (approval) {
+      labels[`${approvedPrefix}${name}`] = printApproval(approval);
+      ends.push(approval.until);
+      open.add(shim);
+    }
+    if (standing.tried) labels[`${triedPrefix}${name}`] = printTried(standing.tried);
   }
-  const isAny = Object.keys(tried).length > 0;
-  if (!isAny && Object.keys(shims).length === 0) return undefined;
-  const isGiven = shares.some(({ given }) => given);
-  const until = !isGiven && node.approval ? node.approval.until : new Date(now + turnMs).toISOString();
-  return { until, shims: sorted(shims), ...(isAny ? { tried: sorted(tried) } : {}) };
+  return { labels, ends, open };
 };
 
-export const isLive = ({ approval }: NodeFacts, now: number): boolean =>
-  approval !== undefined && Date.parse(approval.until) > now;
+const isOfTurns = (key: string): boolean => key.startsWith(approvedPrefix) || key.startsWith(triedPrefix);
 
-const sorted = <T>(given: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
-  Object.fromEntries(Object.entries(given).sort(([a], [b]) => (a < b ? -1 : 1)));
-
-/** The annotation as it is to be written; undefined: as it stands. */
-export const approvalChange = (
-  { approvedText }: NodeFacts,
-  next: Approval | undefined,
-): Readonly<Record<string, string | null>> | undefined => {
-  const text = next ? printApproval(next) : undefined;
-  return text === approvedText ? undefined : { [approvedKey]: text ?? null };
-};
+/** What is to be written so that they stand so; also what nobody can read goes. */
+export const turnChanges = (
+  present: Readonly<Record<string, string>>,
+  wanted: Turns['labels'],
+): Readonly<Record<string, string | null>> => ({
+  ...Object.fromEntries(
+    Object.keys(present)
+      .filter((key) => isOfTurns(key) && !Object.hasOwn(wanted, key))
+      .map((key) => [key, null]),
+  ),
+  ...Object.fromEntries(Object.entries(wanted).filter(([key, value]) => present[key] !== value)),
+});

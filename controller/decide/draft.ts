@@ -1,8 +1,10 @@
 /** What is decided of one Shim, before it is said: how its nodes stand, whether it goes on, and who gets a turn. */
 import type { RolloutState } from '../../daemon/model/cluster.ts';
 import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { isLive, type Share } from './approvals.ts';
+import { labelNameOf, turnMs } from '../../daemon/model/turn-labels.ts';
+import type { Share } from './approvals.ts';
 import type { Muster } from './muster.ts';
+import { isSeen } from './proof.ts';
 import { failuresIn, rolloutOf, settlesAt } from './rollout.ts';
 import { type Classes, type ClassStanding, classesOf, classOf } from './runtime-class.ts';
 import { type Concern, type Standing, standingOf } from './standing.ts';
@@ -36,7 +38,7 @@ export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft =>
   const left = deleting ? classesOf(shim, classes) : [];
   const settled = settlesAt(shim, now) === undefined;
   const concern = { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision } }) };
-  const { targets, leavers } = standingsOf(concern, muster);
+  const { targets, leavers, traces } = standingsOf(concern, muster);
   const standings = [...targets, ...leavers];
   // Of a Shim that goes, also nodes that are clean by now: a percentage of those that are left would end in single steps.
   const size = Math.max(muster.selected, deleting || targets.length === 0 ? leavers.length : 0);
@@ -48,37 +50,51 @@ export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft =>
     strategy,
     standings,
     size,
-    proven: isProvenWith(deleting, muster, targets),
+    proven: isProvenWith(shim, muster, targets),
+    patient: now - Date.parse(rollout.since) < turnMs,
     forgiven: (rollout.forgiven ?? 0) > 0,
     busy: busyIn(name, given),
   });
-  share(name, standings, isHalted ? undefined : turns, given);
+  share(name, [...standings, ...traces], isHalted ? undefined : turns, given);
   const changes =
     own?.changes ??
     left.filter((one) => !one.deleting).map((one) => ({ kind: 'delete', class: one }) as const);
   return { shim, muster, targets, leavers, rollout, own, classes: left, changes };
 };
 
-/** One node came through it. Where there is none that it could be tried on first, there is nothing to wait for. */
-const isProvenWith = (deleting: boolean, muster: Muster, targets: readonly Standing[]): boolean =>
+/**
+ * One node came through it, and its kubelet, where that lists handlers, says so too. Where there is none that it could be
+ * tried on first, there is nothing to wait for.
+ */
+const isProvenWith = (
+  { deleting, handler }: ShimFacts,
+  muster: Muster,
+  targets: readonly Standing[],
+): boolean =>
   deleting
     ? muster.clean > 0
-    : targets.some(({ serves }) => serves) || targets.every(({ kind }) => kind === 'claimed');
+    : targets.some(({ serves, node }) => serves && isSeen(node, handler)) ||
+      targets.every(({ kind }) => kind === 'claimed');
 
 /** What is left of Shims that are gone follows the default strategy; no status can tell of it. */
 export const orphan = (name: string, muster: Muster, given: Given): void => {
   const concern = { shim: name, settled: false, living: given.living, now: given.now };
-  const { leavers } = standingsOf(concern, { ...muster, targets: [] });
+  const { leavers, traces } = standingsOf(concern, { ...muster, targets: [] });
   const size = leavers.length;
   const isStopped = failuresIn(leavers).length >= failureBudget({}, size);
-  const round = { strategy: {}, standings: leavers, size, proven: true, forgiven: false };
-  share(name, leavers, isStopped ? undefined : turnsOf({ ...round, busy: busyIn(name, given) }), given);
+  const round = { strategy: {}, standings: leavers, size, proven: true, patient: false, forgiven: false };
+  share(
+    name,
+    [...leavers, ...traces],
+    isStopped ? undefined : turnsOf({ ...round, busy: busyIn(name, given) }),
+    given,
+  );
 };
 
 const standingsOf = (
   concern: Omit<Concern, 'strays'>,
-  { targets, strays }: Pick<Muster, 'targets' | 'strays'>,
-): { readonly targets: readonly Standing[]; readonly leavers: readonly Standing[] } => {
+  { targets, strays, traces }: Pick<Muster, 'targets' | 'strays' | 'traces'>,
+): Record<'targets' | 'leavers' | 'traces', readonly Standing[]> => {
   const { asked: _asked, ...left } = concern;
   const chosen = new Set(targets);
   return {
@@ -86,6 +102,7 @@ const standingsOf = (
     leavers: [...strays].flatMap(([node, own]) =>
       chosen.has(node) ? [] : [standingOf(node, { ...left, strays: own })],
     ),
+    traces: traces.map((node) => standingOf(node, { ...left, strays: [] })),
   };
 };
 
@@ -113,4 +130,6 @@ const busyIn =
   (shim: string, { shares, now }: Given) =>
   (node: NodeFacts): boolean =>
     shares.get(node)?.some(({ given }) => given) === true ||
-    (isLive(node, now) && Object.keys(node.approval?.shims ?? {}).some((name) => name !== shim));
+    Object.entries(node.turns.approved).some(
+      ([name, { until }]) => until > now && name !== labelNameOf(shim),
+    );

@@ -2,6 +2,7 @@
 import { selects } from '../../daemon/decide/select.ts';
 import type { NodeFacts, ShimFacts } from '../model/fleet.ts';
 import type { HandlerDetail } from '../../daemon/model/turn.ts';
+import { ofShim } from '../../daemon/model/turn-labels.ts';
 import { byName } from './wording.ts';
 
 /** What a node still has of a Shim beside what that Shim asks of it now. */
@@ -14,7 +15,12 @@ export type Muster = {
   readonly mute: readonly NodeFacts[];
   /** By node: what it should not have, because the Shim asks for another handler, or nothing of this node. */
   readonly strays: ReadonlyMap<NodeFacts, readonly Stray[]>;
-  /** Nodes that it selects and whose agent has spoken, also when it is being deleted, and how many of them are clean. */
+  /** Nodes that have nothing of it and shall not, and whose labels say that they had a turn: while others wait, it counts. */
+  readonly traces: readonly NodeFacts[];
+  /**
+   * Nodes that it selects and whose agent has spoken, also when it is being deleted; and how many of them are clean, which
+   * no kubelet that lists handlers contradicts.
+   */
   readonly selected: number;
   readonly clean: number;
 };
@@ -23,6 +29,7 @@ type Open = {
   targets: NodeFacts[];
   mute: NodeFacts[];
   strays: Map<NodeFacts, Stray[]>;
+  traces: NodeFacts[];
   selected: number;
   clean: number;
 };
@@ -33,7 +40,7 @@ export type Musters = {
   readonly orphans: ReadonlyMap<string, Muster>;
 };
 
-const empty = (): Open => ({ targets: [], mute: [], strays: new Map(), selected: 0, clean: 0 });
+const empty = (): Open => ({ targets: [], mute: [], strays: new Map(), traces: [], selected: 0, clean: 0 });
 
 export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]): Musters => {
   const of = new Map(shims.map((shim) => [shim, empty()] as const));
@@ -47,7 +54,12 @@ export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]
       if (node.state === undefined) open.mute.push(node);
       else if (!shim.deleting) open.targets.push(node);
       if (node.state !== undefined) open.selected++;
-      if (shim.deleting && node.state !== undefined && !entries.some(([, { n }]) => n === shim.name))
+      if (
+        shim.deleting &&
+        node.state !== undefined &&
+        !entries.some(([, { n }]) => n === shim.name) &&
+        node.kubeletSees?.includes(shim.handler) !== true
+      )
         open.clean++;
     }
     for (const [handler, entry] of entries) {
@@ -67,5 +79,18 @@ export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]
       else open.strays.set(node, [{ handler, entry }]);
     }
   }
+  for (const [{ name }, open] of of) findTraces(name, open, nodes);
+  for (const [name, open] of orphans) findTraces(name, open, nodes);
   return { of, orphans };
+};
+
+/** Of a Shim that no node has anything of any more, nothing need be remembered. */
+const findTraces = (shim: string, open: Open, nodes: readonly NodeFacts[]): void => {
+  if (open.strays.size === 0) return;
+  const targets = new Set(open.targets);
+  open.traces = nodes.filter((node) => {
+    const { approved, tried } = node.turns;
+    const isMarked = ofShim(approved, shim) !== undefined || ofShim(tried, shim) !== undefined;
+    return isMarked && !targets.has(node) && !open.strays.has(node);
+  });
 };

@@ -1,7 +1,7 @@
 /** What all Shims together want changed on each Node: one patch, with its turns and its proofs. */
 import { selects } from '../../daemon/decide/select.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { approvalChange, approvalOf, type Share } from './approvals.ts';
+import { type Share, turnChanges, turnsAfter } from './approvals.ts';
 import { type Asked, proofOf } from './proof.ts';
 
 export type NodeChanges = {
@@ -22,22 +22,16 @@ export const nodeChanges = (
   const shown = new Map<string, Set<NodeFacts>>();
   const moments = new Set<number>();
   for (const node of nodes) {
-    const own = shares.get(node) ?? [];
-    const next = approvalOf(node, own, now);
-    if (next) {
-      const until = Date.parse(next.until);
-      if (until > now && Object.keys(next.shims).length > 0) moments.add(until);
-    }
-    const annotations = approvalChange(node, next);
-    const proof = proofOf(node, asked, next);
+    const turns = turnsAfter(shares.get(node) ?? [], now);
+    for (const end of turns.ends) moments.add(end);
+    const proof = proofOf(node, asked, turns.open);
     for (const handler of proof.shown) {
       const nodes = shown.get(handler);
       if (nodes) nodes.add(node);
       else shown.set(handler, new Set([node]));
     }
-    const labels = proof.change;
-    if (annotations || labels)
-      changes.push({ node: node.name, annotations: annotations ?? {}, labels: labels ?? {} });
+    const labels = { ...turnChanges(node.labels, turns.labels), ...proof.change };
+    if (Object.keys(labels).length > 0) changes.push({ node: node.name, labels });
   }
   return { nodes: changes, shown, moments: [...moments] };
 };

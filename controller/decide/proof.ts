@@ -1,5 +1,5 @@
 /** Which handlers a Node is proven to serve, as labels that RuntimeClasses select. */
-import type { Approval, HandlerDetail } from '../../daemon/model/turn.ts';
+import type { HandlerDetail } from '../../daemon/model/turn.ts';
 import type { NodeFacts } from '../model/fleet.ts';
 import { claimedPrefix, provenPrefix } from '../model/marks.ts';
 
@@ -16,7 +16,7 @@ export type Asked = {
 };
 
 /** A kubelet that lists handlers has to list this one; one that lists none is too old to tell. */
-const isSeen = ({ kubeletSees }: NodeFacts, handler: string): boolean =>
+export const isSeen = ({ kubeletSees }: NodeFacts, handler: string): boolean =>
   kubeletSees === undefined || kubeletSees.includes(handler);
 
 /**
@@ -26,23 +26,20 @@ const isSeen = ({ kubeletSees }: NodeFacts, handler: string): boolean =>
 const isServed = ({ s, n, r }: HandlerDetail): boolean =>
   r !== undefined || (n === undefined && s === 'served');
 
-/** `next`: the approval as it will stand, since what may go now shall attract no new Pods. */
-const isLeaving = (
-  { s, n, w, p }: HandlerDetail,
-  handler: string,
-  asked: Asked,
-  next: Approval | undefined,
-): boolean => {
+/** Shims that the node may be changing right now, as it will be after this: what may go shall attract no new Pods. */
+type Open = ReadonlySet<string>;
+
+const isLeaving = ({ s, n, w, p }: HandlerDetail, handler: string, asked: Asked, open: Open): boolean => {
   if (s !== 'removing') return false;
-  if (n !== undefined && next !== undefined && Object.hasOwn(next.shims, n)) return true;
+  if (n !== undefined && open.has(n)) return true;
   // Its turn comes when its Pods are gone, and new ones would have it wait for ever.
   return p === 'handler-in-use' && !(w !== undefined && n !== undefined && asked.isRenamed(n, handler));
 };
 
-const isProven = (node: NodeFacts, handler: string, asked: Asked, next: Approval | undefined): boolean => {
+const isProven = (node: NodeFacts, handler: string, asked: Asked, open: Open): boolean => {
   const all = node.detail?.shims;
   const entry = all !== undefined && Object.hasOwn(all, handler) ? all[handler] : undefined;
-  if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, handler, asked, next);
+  if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, handler, asked, open);
   // It has more to say than there is room, or says it in words of another version: what was proven stays so.
   const isUntold = node.state !== undefined && (node.detail === undefined || node.detail.trunc === true);
   return (
@@ -60,13 +57,13 @@ export type Proof = {
   readonly shown: readonly string[];
 };
 
-export const proofOf = (node: NodeFacts, asked: Asked, next: Approval | undefined): Proof => {
+export const proofOf = (node: NodeFacts, asked: Asked, open: Open): Proof => {
   const change: Record<string, string | null> = {};
   const shown: string[] = [];
   for (const key of Object.keys(node.labels)) {
     if (!key.startsWith(provenPrefix)) continue;
     const handler = key.slice(provenPrefix.length);
-    if (!asked.handlers.has(handler) || !isProven(node, handler, asked, next)) change[key] = null;
+    if (!asked.handlers.has(handler) || !isProven(node, handler, asked, open)) change[key] = null;
     else if (node.labels[key] !== 'served') change[key] = 'served';
     else shown.push(handler);
   }
@@ -75,7 +72,7 @@ export const proofOf = (node: NodeFacts, asked: Asked, next: Approval | undefine
     const key = provenLabel(handler);
     if (key in node.labels) continue;
     // A node that nobody selects may keep what it has until it is gone, but cannot call for Pods by claiming it.
-    if (asked.selects(node, handler) && isProven(node, handler, asked, next)) change[key] = 'served';
+    if (asked.selects(node, handler) && isProven(node, handler, asked, open)) change[key] = 'served';
   }
   return { change: Object.keys(change).length > 0 ? change : undefined, shown };
 };

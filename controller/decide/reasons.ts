@@ -1,6 +1,6 @@
 /** Why nodes are not where they shall be, in words that name them and say what to do. */
 import { codes } from '../../daemon/model/problem.ts';
-import { turnMs } from './approvals.ts';
+import { turnMs } from '../../daemon/model/turn-labels.ts';
 import { lost, overridden, ranOut, type Standing } from './standing.ts';
 import { countOf, someOf } from './wording.ts';
 
@@ -8,7 +8,7 @@ import { countOf, someOf } from './wording.ts';
 const ownHints: ReadonlyMap<string, string> = new Map([
   [
     ranOut,
-    `It had its turn for ${turnMs / 60_000} minutes and did not use it: look there whether rcm-node runs (systemctl status rcm-node) and whether the clock is right.`,
+    `It had its turn for ${turnMs / 60_000} minutes and did not use it: look there whether rcm-node runs (systemctl status rcm-node) and whether its clock and the controller's are right.`,
   ],
   [
     lost,

@@ -6,9 +6,9 @@ import type { RolloutState } from '../../daemon/model/cluster.ts';
 import { goneRevision } from '../../daemon/model/turn.ts';
 import type { ShimFacts } from '../model/fleet.ts';
 import { resumeKey } from '../model/marks.ts';
-import type { Standing } from './standing.ts';
+import { ranOut, type Standing } from './standing.ts';
 import { failureBudget, isRolling } from './strategy.ts';
-import { timeOf } from './wording.ts';
+import { isPast, timeOf } from './wording.ts';
 
 /** So long after a Shim changed, nodes may still speak of what it was. */
 const settleMs = 120_000;
@@ -26,7 +26,7 @@ export const settlesAt = (shim: ShimFacts, now: number): number | undefined => {
   const former = formerOf(shim);
   if (!former) return now + settleMs;
   const at = Date.parse(former.since) + settleMs;
-  return former.phase !== 'Rolling' || Number.isNaN(at) || at <= now ? undefined : at;
+  return former.phase !== 'Rolling' || !isPast(former.since, now) || at <= now ? undefined : at;
 };
 
 /** Nodes that cannot be waited for do not hold the end up: they get their turn when they are back. */
@@ -36,11 +36,15 @@ export const isAwaited = ({ kind, node }: Standing): boolean =>
   (kind === 'waiting' || kind === 'turn' || kind === 'working' || kind === 'unreadable');
 
 /**
- * Failures that count against the budget. A node of an architecture that the Shim has nothing for cannot serve it, and
- * that tells nothing about the others: an amd64 Shim in a mixed cluster would be stopped before its first node.
+ * Failures that tell nothing about other nodes, and count against no budget. On a node of an architecture that the Shim has
+ * nothing for, nothing is tried: an amd64 Shim in a mixed cluster would be stopped before its first node. On one that let
+ * its turn pass, is ready and reports no problem, nothing happened: one silent node would stop all others. One that
+ * became NotReady in its turn counts.
  */
+const tellsNothing: readonly (string | undefined)[] = ['no-platform', ranOut];
+
 export const failuresIn = (standings: readonly Standing[]): readonly Standing[] =>
-  standings.filter(({ kind, code }) => kind === 'failed' && code !== 'no-platform');
+  standings.filter(({ kind, code }) => kind === 'failed' && !tellsNothing.includes(code));
 
 /** No failure any more: it has done it, is gone, or asks for a turn anew. */
 const isOver = (standing: Standing | undefined): boolean =>
@@ -74,7 +78,7 @@ export const rolloutOf = (course: Course): RolloutState => {
   return {
     revision,
     phase,
-    since: former?.phase === phase ? former.since : timeOf(now),
+    since: former?.phase === phase && isPast(former.since, now) ? former.since : timeOf(now),
     ...(stoppedBy ? { stoppedBy } : {}),
     ...(forgiven > 0 ? { forgiven } : {}),
     ...(resumed === undefined ? {} : { resumed }),

@@ -179,7 +179,7 @@ type Counted = {
 };
 
 const counting = (use: ClassUse | undefined, now: number): Counted => {
-  if (use === undefined || (use.pods === 0 && now - use.at >= believedMs))
+  if (use === undefined || (use.pods === 0 && Math.abs(now - use.at) >= believedMs))
     return { pods: undefined, who: '' };
   const { pods, examples } = use;
   const some = examples.length === 0 ? '' : ` (${someOf(examples, 4)}${pods > examples.length ? ', …' : ''})`;

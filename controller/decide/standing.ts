@@ -1,5 +1,9 @@
-/** How one node stands with one Shim: from what it says of itself and the turns that it was given. */
+/**
+ * How one node stands with one Shim. Which turn it has, until when, and which it had, is read from the controller's own
+ * labels alone; what the node says is a message about that, and gives it no turn, no time and no second first place.
+ */
 import { goneRevision, type HandlerDetail } from '../../daemon/model/turn.ts';
+import { type Approval, ofShim, type Tried, turnMs } from '../../daemon/model/turn-labels.ts';
 import type { NodeFacts } from '../model/fleet.ts';
 import type { Stray } from './muster.ts';
 
@@ -31,10 +35,10 @@ export type Standing = {
   readonly asks: boolean;
   /** May be restarting its runtime for this Shim right now, for whatever revision. */
   readonly inFlight: boolean;
-  /** The present approval of this Shim, if it is to stay as it is. */
-  readonly keep: string | undefined;
-  /** A turn that came to nothing, to be remembered. */
-  readonly tried: { readonly r: string; readonly p: string } | undefined;
+  /** The present approval of this Shim, if it is to stay. */
+  readonly keep: Approval | undefined;
+  /** A turn for `want` that it had, to be remembered as long as that is wanted: it gets another one after all others. */
+  readonly tried: Tried | undefined;
   /** Why it failed, or who has the handler. */
   readonly code: string | undefined;
 };
@@ -59,15 +63,21 @@ export type Concern = {
 export const ranOut = 'turn-ran-out';
 /** It was given its turn while it was ready, and has not come back since. */
 export const lost = 'node-lost';
+/** How turns end that are no failure: it is done; somebody cordoned it and it is away; Pods came that use the handler. */
+const harmless = { done: 'done', away: 'node-away', used: 'taken-back' } as const;
+const isHarmless = (outcome: string): boolean => (Object.values(harmless) as string[]).includes(outcome);
+
+/** A controller whose clock was ahead wrote an end that is too far: none is, by more than clocks differ. */
+const slackMs = 60_000;
+const clamped = (approval: Approval, now: number): Approval =>
+  approval.until > now + turnMs + slackMs ? { ...approval, until: now + turnMs } : approval;
 
 export const overridden = 'local-file';
 
-const ofShim = <T>(all: Readonly<Record<string, T>> | undefined, shim: string): T | undefined =>
-  all !== undefined && Object.hasOwn(all, shim) ? all[shim] : undefined;
-
 export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
   const { shim, asked, now } = concern;
-  const found = ofShim(node.detail?.shims, asked?.handler ?? '');
+  const all = node.detail?.shims;
+  const found = asked && all && Object.hasOwn(all, asked.handler) ? all[asked.handler] : undefined;
   // A node that cannot even read the Shim reports that under the Shim's own name.
   const refusal = concern.strays.find(({ entry }) => entry.s === 'refused' && entry.r === undefined)?.entry;
   const main = asked && (found?.n === shim ? found : refusal);
@@ -76,18 +86,21 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
       ? none
       : concern.strays.map(({ entry }) => entry).filter((one) => one !== main);
   const serves = asked !== undefined && main?.s === 'served' && main.r === asked.revision;
+  const want = asked?.revision ?? goneRevision;
+  const approval = ofShim(node.turns.approved, shim);
+  const given = approval && clamped(approval, now);
+  const past = ofShim(node.turns.tried, shim);
+  const evidence = past?.revision === want ? past : undefined;
+  const had = given?.revision === want;
   // Almost all nodes, almost always.
-  if (serves && left.length === 0) return settledOf(node, asked.revision);
+  if (left.length === 0 && (serves || !asked))
+    return settledOf(node, want, serves, had || evidence !== undefined);
   const pending = serves || !asked ? left : main ? [main] : [];
-  const want = serves || !asked ? wantOf(left) : asked.revision;
 
-  const isLive = node.approval !== undefined && Date.parse(node.approval.until) > now;
-  const given = ofShim(node.approval?.shims, shim);
-  const past = ofShim(node.approval?.tried, shim);
-  const evidence = past?.r === want ? past : undefined;
+  const isLive = given !== undefined && given.until > now;
   const asks = pending.some(({ w }) => w === want);
-  const hasTurn = isLive && given === want;
-  const broken = pending.find((entry) => isBroken(node, entry, given === want, concern, want));
+  const hasTurn = isLive && had;
+  const broken = pending.find((entry) => isBroken(node, entry, had, concern, want));
   // Cordoned and away is maintenance; away without that may be what the change did to it.
   const isAway = !node.ready && node.cordoned;
 
@@ -98,7 +111,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
     serves,
     asks,
     // A turn for another revision may still be going on, unless the node speaks of the new one already.
-    inFlight: isLive && given !== undefined && (hasTurn || !asks),
+    inFlight: isLive && (hasTurn || !asks),
     keep: isLive && (hasTurn || !asks) ? given : undefined,
     tried: evidence,
     code: undefined,
@@ -108,23 +121,29 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
   // A turn that it has, because Pods came after it was given, is taken back: it would restart whenever they end. Until
   // that stands on the Node it may do so, and keeps its place.
   if (pending.some(isUsed) && !pending.some((entry) => entry.w === want && !isUsed(entry)))
-    return answer('in-use', { asks: false, keep: undefined, tried: undefined });
+    return answer('in-use', {
+      asks: false,
+      keep: undefined,
+      tried: had ? { revision: want, outcome: harmless.used } : evidence,
+    });
   if (broken) {
-    const code = broken.p ?? node.state ?? ranOut;
+    const code = codeOf(broken.p ?? node.state);
     // Its turn goes on until it ends: some of what fails is tried again by the node itself.
     return answer('failed', {
-      inFlight: isLive && given !== want && given !== undefined,
+      inFlight: isLive && !had,
       code,
-      tried: given === want && !isLive ? { r: want, p: code } : evidence,
+      tried: had && !isLive ? { revision: want, outcome: code } : evidence,
     });
   }
-  if (evidence) return answer('failed', { code: evidence.p });
-  if (given === want && !isLive && !isAway) {
+  if (evidence && !isHarmless(evidence.outcome)) return answer('failed', { code: evidence.outcome });
+  if (had && !isLive && !isAway) {
     const code = node.ready
-      ? (pending.find(({ p }) => p !== undefined && p !== 'waits-for-turn')?.p ?? ranOut)
+      ? codeOf(pending.find(({ p }) => p !== undefined && p !== 'waits-for-turn')?.p)
       : lost;
-    return answer('failed', { code, tried: { r: want, p: code } });
+    return answer('failed', { code, tried: { revision: want, outcome: code } });
   }
+  if (had && !isLive)
+    return answer(asks ? 'waiting' : 'working', { tried: { revision: want, outcome: harmless.away } });
   if (hasTurn) return answer('turn');
   if (asks) return answer('waiting');
   if (found && found.n !== shim && (found.n === undefined || concern.living.has(found.n)))
@@ -135,21 +154,25 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
 
 const none: readonly HandlerDetail[] = [];
 
-const settledOf = (node: NodeFacts, want: string): Standing => ({
+/** A code that a node gives; the controller's own words are not for it to say. */
+const codeOf = (given: string | undefined): string =>
+  given === undefined || isHarmless(given) || given === lost ? ranOut : given;
+
+/**
+ * That it had its turn is remembered: a node that says by turns that it is done and that it is not would else be the next
+ * one again each time, before all that wait.
+ */
+const settledOf = (node: NodeFacts, want: string, serves: boolean, had: boolean): Standing => ({
   node,
   kind: 'done',
   want,
-  serves: true,
+  serves,
   asks: false,
   inFlight: false,
   keep: undefined,
-  tried: undefined,
+  tried: had ? { revision: want, outcome: harmless.done } : undefined,
   code: undefined,
 });
-
-/** An older agent does not say what it is asked for beyond what it waits for. */
-const wantOf = (left: readonly HandlerDetail[]): string =>
-  left.flatMap(({ w, a }) => w ?? a ?? [])[0] ?? goneRevision;
 
 const isBroken = (
   { state }: NodeFacts,

@@ -2,7 +2,7 @@
 import type { Condition, ShimFacts, ShimStatus } from '../model/fleet.ts';
 import { available, conflict, degraded, progressing, type Said } from './conditions.ts';
 import { isFailed, type Situation } from './situation.ts';
-import { timeOf } from './wording.ts';
+import { isPast, timeOf } from './wording.ts';
 
 /** A time changes only with the status beside it: readers take it for the moment of a transition. */
 const conditionOf = (shim: ShimFacts, type: Condition['type'], said: Said, now: number): Condition => {
@@ -13,7 +13,10 @@ const conditionOf = (shim: ShimFacts, type: Condition['type'], said: Said, now: 
     status,
     reason: said.reason,
     message: said.message,
-    lastTransitionTime: former?.status === status ? former.lastTransitionTime : timeOf(now),
+    lastTransitionTime:
+      former?.status === status && isPast(former.lastTransitionTime, now)
+        ? former.lastTransitionTime
+        : timeOf(now),
     observedGeneration: shim.generation,
   };
 };

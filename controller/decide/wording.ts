@@ -19,5 +19,11 @@ export const countOf = (count: number, noun: string): string =>
 export const byName = <T extends { readonly name: string }>(a: T, b: T): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
+/**
+ * Whether a time that was written before can have been then. One of a controller whose clock was ahead is written anew; a
+ * minute is what clocks may differ by.
+ */
+export const isPast = (time: string, now: number): boolean => Date.parse(time) <= now + 60_000;
+
 /** As the CRD's times are written. */
 export const timeOf = (epoch: number): string => new Date(epoch).toISOString().replace(/\.\d+Z$/, 'Z');

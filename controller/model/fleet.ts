@@ -1,6 +1,7 @@
 /** What the controller knows of the cluster, and what it wants done: values that the pure decision takes and gives. */
 import type { Labels, RolloutState, RolloutStrategy } from '../../daemon/model/cluster.ts';
-import type { Approval, NodeDetail } from '../../daemon/model/turn.ts';
+import type { NodeDetail } from '../../daemon/model/turn.ts';
+import type { TurnLabels } from '../../daemon/model/turn-labels.ts';
 
 /** One Node, as far as the controller looks at it. */
 export type NodeFacts = {
@@ -14,13 +15,12 @@ export type NodeFacts = {
   readonly cordoned: boolean;
   /** Handlers by `Node.status.runtimeHandlers`; undefined where the kubelet does not say. */
   readonly kubeletSees: readonly string[] | undefined;
-  /** rcm-node's annotations `state` and `reason`; undefined: it never spoke here. */
+  /** rcm-node's annotation `state`; undefined: it never spoke here. */
   readonly state: string | undefined;
-  readonly reason: string | undefined;
+  /** What the node says of itself. Anybody who controls the node can write it: it is a message, and proves nothing. */
   readonly detail: NodeDetail | undefined;
-  /** The text as it stands, and what it means. */
-  readonly approvedText: string | undefined;
-  readonly approval: Approval | undefined;
+  /** What the controller wrote: of what a node may do and has done, this alone counts. */
+  readonly turns: TurnLabels;
 };
 
 /** One Shim, as far as the controller looks at it. */
@@ -98,10 +98,9 @@ export type ShimStatus = {
   readonly conditions: readonly Condition[];
 };
 
-/** A merge patch of metadata: null takes a key away. */
+/** A merge patch of labels: null takes a key away. */
 export type NodeChange = {
   readonly node: string;
-  readonly annotations: Readonly<Record<string, string | null>>;
   readonly labels: Readonly<Record<string, string | null>>;
 };
 

@@ -16,6 +16,9 @@ const textOf = (value: unknown): string => text(value) ?? '';
 const countOf = (value: unknown): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
 
+/** Four times what a controller asks for: a Lease that says more would keep all others from work for as long as it says. */
+const longestMs = 60_000;
+
 /** What is missing of it was never written: then it is nobody's. */
 export const parseLease = (value: unknown): Lease => {
   const { metadata, spec } = fields(value);
@@ -23,7 +26,7 @@ export const parseLease = (value: unknown): Lease => {
   return {
     resourceVersion: textOf(fields(metadata).resourceVersion),
     holder: textOf(holderIdentity),
-    durationMs: countOf(leaseDurationSeconds) * 1000,
+    durationMs: Math.min(countOf(leaseDurationSeconds) * 1000, longestMs),
     renewed: textOf(renewTime),
     acquired: textOf(acquireTime),
     transitions: countOf(leaseTransitions),

@@ -21,7 +21,6 @@ export const fieldManager = 'rcm-node-controller';
 /** Annotations that a node writes, as far as they are read here. */
 export const nodeKeys = {
   state: annotations.state,
-  reason: annotations.reason,
   status: annotations.status,
 } as const;
 

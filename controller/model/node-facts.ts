@@ -1,5 +1,6 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
-import { approvedKey, isCode, parseApproval, parseDetail } from '../../daemon/model/turn.ts';
+import { isCode, parseDetail } from '../../daemon/model/turn.ts';
+import { parseTurnLabels } from '../../daemon/model/turn-labels.ts';
 import type { NodeFacts } from './fleet.ts';
 import { nodeKeys } from './marks.ts';
 import { fields, identity, items, labels, text, texts } from './reading.ts';
@@ -11,10 +12,10 @@ export const nodeFacts = (object: unknown): NodeFacts => {
   const annotations = labels(metadata.annotations);
   const { conditions, runtimeHandlers } = fields(status);
   const state = annotations[nodeKeys.state];
-  const approvedText = annotations[approvedKey];
+  const own = labels(metadata.labels);
   return {
     ...identity(metadata),
-    labels: labels(metadata.labels),
+    labels: own,
     ready: items(conditions).some((one) => {
       const condition = fields(one);
       return condition.type === 'Ready' && condition.status === 'True';
@@ -24,9 +25,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
       ? texts(runtimeHandlers.map((one) => text(fields(one).name)))
       : undefined,
     state: state === undefined || isCode(state) ? state : 'Unknown',
-    reason: annotations[nodeKeys.reason],
     detail: parseDetail(annotations[nodeKeys.status]),
-    approvedText,
-    approval: parseApproval(approvedText),
+    turns: parseTurnLabels(own),
   };
 };

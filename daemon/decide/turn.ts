@@ -4,7 +4,8 @@
  */
 import type { Problem } from '../model/problem.ts';
 import { goneRevision } from '../model/turn.ts';
-import type { Hold, NeededTurn, TurnFacts } from '../model/turns.ts';
+import { ofShim, parseApproval } from '../model/turn-labels.ts';
+import { type Hold, leftOf, type NeededTurn, type TurnFacts } from '../model/turns.ts';
 
 const minute = 60_000;
 
@@ -22,10 +23,11 @@ export const turnOf = (facts: TurnFacts, shim: string, revision: string, now: nu
 };
 
 const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): Hold | undefined => {
-  const { approval, controller } = facts;
+  const { controller } = facts;
   const own = Object.hasOwn(facts.shims, shim) ? facts.shims[shim] : undefined;
-  const approved = approval && Object.hasOwn(approval.shims, shim) ? approval.shims[shim] : undefined;
-  if (approval && approved === revision && Date.parse(approval.until) > now) return undefined;
+  const approved = ofShim(facts.approved, shim);
+  if (approved && parseApproval(approved.value)?.revision === revision && leftOf(approved, now) > 0)
+    return undefined;
   if (own?.paused) return 'paused';
   const known = controller && Math.abs(now - Date.parse(controller.looked)) <= believedMs;
   if (known && controller.answer === 'alive') return own?.stopped ? 'stopped' : 'queued';

@@ -33,6 +33,8 @@ export type WatchGiven = {
 export type Api = {
   /** For messages. */
   readonly server: string;
+  /** Epoch milliseconds by the server's clock, to a second; undefined: no answer said so. */
+  readonly serverTime?: () => number | undefined;
   request(method: Method, path: string, given?: Given): Promise<unknown>;
   /** One watch request: resolves when the server ends it in order; `api-gone` also for an event that says so. */
   watch(path: string, given: WatchGiven): Promise<void>;
@@ -62,6 +64,11 @@ const isRefusal = (error: unknown): error is ApiFailure =>
 export const connectApi = (credentials: (why: Why) => Promise<Credentials>, clock: Clock): Api => {
   const sessions = keepSession(credentials, clock);
   const closing = new AbortController();
+  const heard = { at: Number.NaN, elapsed: 0 };
+  const noteTime = ({ headers }: Response): void => {
+    const at = Date.parse(headers.get('date') ?? '');
+    if (!Number.isNaN(at)) Object.assign(heard, { at, elapsed: clock.elapsed() });
+  };
 
   const askOnce = async <T>(
     session: Session,
@@ -73,7 +80,10 @@ export const connectApi = (credentials: (why: Why) => Promise<Credentials>, cloc
     const { server } = session.credentials;
     const connection = alone ? openConnection(session.credentials, false) : session.connection;
     try {
-      return await exchange(connection, server, question, life, use);
+      return await exchange(connection, server, question, life, (response) => {
+        noteTime(response);
+        return use(response);
+      });
     } catch (error) {
       const failure = networkFailure(life.explain(error), server, clock.now());
       // Whatever happened to this connection has probably happened to those that wait.
@@ -117,6 +127,7 @@ export const connectApi = (credentials: (why: Why) => Promise<Credentials>, cloc
     get server() {
       return sessions.known?.credentials.server ?? unknownServer;
     },
+    serverTime: () => (Number.isNaN(heard.at) ? undefined : heard.at + clock.elapsed() - heard.elapsed),
     request: (method, path, given = {}) =>
       ask({ method, path, given }, given.deadlineMs ?? defaultDeadlineMs, false, objectIn),
     watch: (path, { query, as, idleMs, onOpen, onEvent, signal }) => {

@@ -1,6 +1,6 @@
 /**
- * What a node and a controller say to each other on the Node object: the node which revision of a Shim it serves and which
- * it waits to take up, the controller whose turn it is. Both read and write it through this file alone.
+ * What a node and a controller say to each other on the Node object: the node, in annotations, which revision of a Shim it
+ * serves and which it waits to take up; the controller, in labels that no kubelet may set (turn-labels.ts), what it approves.
  */
 import type { ShimObject } from './cluster.ts';
 import { canonical, digestOf } from './desired.ts';
@@ -23,9 +23,6 @@ export const annotations = {
 /** A label that a node sets on itself for each handler that it serves, `<prefix><handler>`: its own word, and no proof. */
 export const servedPrefix = 'shim.rcm.spinkube.dev/';
 
-/** Written by the controller, read by the node. */
-export const approvedKey = `${prefix}approved`;
-
 /** Of the Lease, which nodes look at; also of the Deployment and the ServiceAccount. */
 export const controllerName = 'rcm-node-controller';
 
@@ -44,18 +41,6 @@ export const provenPrefix = 'spinkube.node-restriction.kubernetes.io/';
 
 /** Stands where a revision does, for a Shim that shall no longer be served here. */
 export const goneRevision = '-';
-
-/** By Shim, the revision that this node may take up with a restart of its runtime; worth nothing after `until`. */
-export type Approval = {
-  /** ISO 8601. */
-  readonly until: string;
-  readonly shims: Readonly<Record<string, string>>;
-  /**
-   * By Shim, a turn that this node had and that came to nothing: the controller's own memory, which allows nothing. `p` is
-   * the code of what went wrong.
-   */
-  readonly tried?: Readonly<Record<string, { readonly r: string; readonly p: string }>>;
-};
 
 /** One handler in the node's status annotation. */
 export type HandlerDetail = {
@@ -110,9 +95,15 @@ export const revisionOf = ({ spec }: ShimObject): string => {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** More than a node ever writes (`statusBytes` in decide/node-detail.ts): what is longer is not its work. */
+const longestStatus = 16_384;
+const mostHandlers = 128;
+const longestText = 256;
+
 const parse = (text: string | undefined): Readonly<Record<string, unknown>> | undefined => {
+  if (text === undefined || text.length > longestStatus) return undefined;
   try {
-    const value: unknown = JSON.parse(text ?? '');
+    const value: unknown = JSON.parse(text);
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
@@ -120,8 +111,8 @@ const parse = (text: string | undefined): Readonly<Record<string, unknown>> | un
 };
 
 /**
- * Each node writes its own, and whoever rules a node can write anything: what is read there ends up in messages and in
- * annotations of the controller, which the API refuses when they are too long. So only what is plainly a name is one.
+ * Each node writes its own, and the owner of a node can write anything: what is read there ends up in messages of the
+ * controller, which the API refuses when they are too long. So only what is plainly a name is one.
  */
 const isName = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(value);
@@ -133,6 +124,9 @@ export const isCode = (value: unknown): value is string =>
 const isRevision = (value: unknown): value is string =>
   typeof value === 'string' && /^(-|[0-9a-z]{1,64})$/.test(value);
 
+const isDigits = (value: unknown): value is string =>
+  typeof value === 'string' && /^[0-9a-f]{1,64}$/.test(value);
+
 const states: readonly unknown[] = [
   'served',
   'pending',
@@ -141,40 +135,44 @@ const states: readonly unknown[] = [
   'refused',
 ] satisfies HandlerState[];
 
-/** Undefined for what is absent or damaged: neither approves anything. */
-export const parseApproval = (text: string | undefined): Approval | undefined => {
-  const value = parse(text);
-  if (typeof value?.until !== 'string' || Number.isNaN(Date.parse(value.until)) || !isRecord(value.shims))
-    return undefined;
-  const shims = Object.entries(value.shims).filter(
-    (entry): entry is [string, string] => isName(entry[0]) && isRevision(entry[1]),
-  );
-  const tried = Object.entries(isRecord(value.tried) ? value.tried : {}).flatMap(([shim, one]) =>
-    isName(shim) && isRecord(one) && isRevision(one.r) && isCode(one.p)
-      ? [[shim, { r: one.r, p: one.p }] as const]
-      : [],
-  );
-  return {
-    until: value.until,
-    shims: Object.fromEntries(shims),
-    ...(tried.length > 0 ? { tried: Object.fromEntries(tried) } : {}),
-  };
-};
-
-export const printApproval = ({ until, shims, tried }: Approval): string =>
-  JSON.stringify({ v: 1, until, shims, ...(tried ? { tried } : {}) });
-
-/** Undefined for what is absent, damaged, or of a version that this one does not know. */
+/**
+ * Undefined for what is absent, damaged, longer than any node writes, or of a version that this one does not know. Only
+ * known fields are copied: what else is there may be nested so deeply that comparing or printing it overflows the stack.
+ */
 export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
   const value = parse(text);
   if (value?.v !== 1 || !isRecord(value.shims)) return undefined;
-  const shims = Object.fromEntries(Object.entries(value.shims).filter(([handler]) => isName(handler)));
-  if (!Object.values(shims).every((one) => isRecord(one) && isHandlerDetail(one))) return undefined;
-  return { ...(value as NodeDetail), shims: shims as NodeDetail['shims'] };
+  const all = Object.entries(value.shims);
+  if (all.length > mostHandlers) return undefined;
+  const shims: Record<string, HandlerDetail> = {};
+  for (const [handler, one] of all) {
+    if (!isName(handler)) continue;
+    const entry = entryOf(one);
+    if (entry === undefined) return undefined;
+    shims[handler] = entry;
+  }
+  return {
+    v: 1,
+    agent: textOf(value.agent) ?? '',
+    runtime: textOf(value.runtime) ?? null,
+    identity: textOf(value.identity) ?? '',
+    since: textOf(value.since) ?? '',
+    ...(value.trunc === true ? { trunc: true } : {}),
+    shims,
+  };
 };
 
-const isHandlerDetail = ({ s, n, r, w, a, p }: Readonly<Record<string, unknown>>): boolean =>
-  states.includes(s) &&
-  (n === undefined || isName(n)) &&
-  [r, w, a].every((one) => one === undefined || isRevision(one)) &&
-  (p === undefined || isCode(p));
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value.length <= longestText ? value : undefined;
+
+const fieldsOfEntry = { n: isName, r: isRevision, w: isRevision, a: isRevision, d: isDigits, p: isCode };
+
+const entryOf = (value: unknown): HandlerDetail | undefined => {
+  if (!isRecord(value) || !states.includes(value.s)) return undefined;
+  const entry: Record<string, unknown> = { s: value.s };
+  for (const [key, fits] of Object.entries(fieldsOfEntry)) {
+    if (fits(value[key])) entry[key] = value[key];
+    else if (value[key] !== undefined) return undefined;
+  }
+  return entry as HandlerDetail;
+};

@@ -56,7 +56,12 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     identity: undefined as Identity | undefined,
     health: '',
   };
-  const turns = keepTurns(host, () => state.session && answer.look(state.session.view), wake);
+  const turns = keepTurns(
+    host,
+    () => state.session && answer.look(state.session.view),
+    wake,
+    () => state.session?.view.api.serverTime?.(),
+  );
   const heardMore = (): void => {
     noteHealth();
     wake();

@@ -12,7 +12,7 @@ import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import { parseShim } from '../model/shim.ts';
 import type { Policy } from '../model/shim-artifact.ts';
 import { parseShimResource, resourceFile, shimOfResource } from '../model/shim-resource.ts';
-import { parseApproval, revisionOf } from '../model/turn.ts';
+import { revisionOf } from '../model/turn.ts';
 import type { TurnFacts } from '../model/turns.ts';
 
 type Claim = {
@@ -174,7 +174,7 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
 };
 
 const turnsOf = ({ shims, turns }: Answer): TurnFacts => ({
-  approval: parseApproval(turns?.approved),
+  approved: turns?.approved ?? {},
   controller: turns?.controller,
   alone: turns?.alone ?? {},
   shims: Object.fromEntries(shims.map((shim) => [shim.metadata.name, standingOf(shim)])),

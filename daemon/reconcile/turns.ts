@@ -17,7 +17,7 @@ import type { Host } from '../host/host.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import { printProblem, problemOf } from '../model/problem.ts';
-import { approvedKey, controllerName, goneRevision, provenPrefix } from '../model/turn.ts';
+import { controllerName, goneRevision, provenPrefix } from '../model/turn.ts';
 import {
   type AloneTime,
   type ControllerFact,
@@ -25,6 +25,7 @@ import {
   trimTurns,
   type Turns,
 } from '../model/turns.ts';
+import { keepApprovals } from './approvals.ts';
 import { readNamespace } from './namespace.ts';
 
 /** Of the controller; bootstrap/controller has it and its Deployment. */
@@ -33,6 +34,9 @@ export const leasePathIn = (namespace: string): string =>
 
 /** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
 const freshMs = 600_000;
+
+/** So much the clocks of two servers may differ. */
+const slackMs = 60_000;
 
 /** A timer may ring a little before its time. */
 const lateMs = 50;
@@ -52,12 +56,19 @@ export type TurnKeeper = {
   leave(): void;
 };
 
-/** `changed`: what is kept is another; `wake`: this node's own moment has come. */
-export const keepTurns = (host: Host, changed: () => void, wake: () => void): TurnKeeper => {
+/**
+ * `changed`: what is kept is another; `wake`: this node's own moment has come. `serverTime`: epoch milliseconds by the API
+ * server's clock, once it is known.
+ */
+export const keepTurns = (
+  host: Host,
+  changed: () => void,
+  wake: () => void,
+  serverTime: () => number | undefined,
+): TurnKeeper => {
   const { clock } = host;
   const state = {
     node: undefined as NodeObject | undefined,
-    approved: undefined as string | undefined,
     fact: undefined as ControllerFact | undefined,
     alone: {} as Readonly<Record<string, AloneTime>>,
     needed: [] as readonly NeededTurn[],
@@ -72,7 +83,7 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
   };
 
   const kept = (): Turns | undefined =>
-    trimTurns({ approved: state.approved, controller: state.fact, alone: state.alone });
+    trimTurns({ approved: approvals.kept(), controller: state.fact, alone: state.alone });
 
   const note = (): void => {
     const text = canonical(kept() ?? null);
@@ -81,23 +92,30 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
     changed();
   };
 
-  const isFresh = (now: number): boolean => {
-    const made = Date.parse(state.node?.metadata.creationTimestamp ?? '');
-    return now - made < freshMs;
+  const approvals = keepApprovals(clock, note, serverTime);
+
+  /** By the server's clock alone: by one that is behind, every Node is young. */
+  const isFresh = (): boolean => {
+    const age = (serverTime() ?? Number.NaN) - Date.parse(state.node?.metadata.creationTimestamp ?? '');
+    return age > -slackMs && age < freshMs;
   };
 
   /** One moment for all that waits: several changes shall stay one restart. */
   const draw = (): void => {
     const now = clock.now();
-    const due = state.fact?.answer === 'none' ? state.needed.filter(goesAlone) : [];
     const before = state.alone;
+    // Until somebody has looked, what was drawn before this start stays as it is, and nothing is drawn.
+    const isUndrawn = ({ shim, revision }: NeededTurn): boolean =>
+      state.fact === undefined && before[shim]?.revision !== revision;
+    const due =
+      state.fact?.answer === 'alive' ? [] : state.needed.filter((one) => goesAlone(one) && !isUndrawn(one));
     const isDrawn = ({ shim, revision }: NeededTurn): boolean => {
       const own = before[shim];
       return own?.revision === revision && Date.parse(own.at) - now <= state.spreadMs;
     };
     const drawn = due.filter(isDrawn).map(({ shim }) => before[shim]?.at ?? '');
     const shared = drawn.filter((at) => Date.parse(at) > now).sort()[0];
-    const wait = isFresh(now) ? 0 : clock.random() * state.spreadMs;
+    const wait = isFresh() ? 0 : clock.random() * state.spreadMs;
     const at = shared ?? new Date(now + wait).toISOString();
     state.alone = Object.fromEntries(
       due.map((one) => [
@@ -134,9 +152,10 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
 
   /** Whether a controller was at this node before. */
   const wasThere = (): boolean => {
-    const { annotations = {}, labels = {} } = state.node?.metadata ?? {};
-    const isMarked = Object.keys(labels).some((key) => key.startsWith(provenPrefix));
-    return state.fact?.answer === 'alive' || approvedKey in annotations || isMarked;
+    const { labels = {} } = state.node?.metadata ?? {};
+    // Proofs and approvals alike.
+    const isMarked = Object.keys(labels).some((key) => key.includes(provenPrefix));
+    return state.fact?.answer === 'alive' || isMarked;
   };
 
   /** Answers whether something was learned; `doubtful`: only another look tells. */
@@ -191,16 +210,15 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
 
   return {
     restore: (turns) => {
-      state.approved = turns?.approved;
-      state.fact = turns?.controller;
+      // Not whether a controller is there: a machine that was off for a week may have a clock that stood still with it.
       state.alone = turns?.alone ?? {};
-      state.kept = canonical(kept() ?? null);
+      state.kept = canonical(turns ?? null);
+      approvals.restore(turns?.approved ?? {});
     },
     kept,
     seen: (node) => {
       state.node = node;
-      state.approved = node.metadata.annotations?.[approvedKey];
-      note();
+      approvals.seen(node.metadata.labels ?? {});
     },
     need: (needed, spreadMs, api) => {
       state.needed = needed;
@@ -222,6 +240,7 @@ export const keepTurns = (host: Host, changed: () => void, wake: () => void): Tu
       stop();
       clearTimeout(state.timer);
       state.timer = undefined;
+      approvals.close();
       state.node = undefined;
     },
   };

@@ -2,7 +2,7 @@ import t from 'tap';
 import { refereeOf } from '../../bench/referee.ts';
 import { annotations } from '../../daemon/model/turn.ts';
 import type { NodeObject } from '../../daemon/model/cluster.ts';
-import { approvedKey, printApproval } from '../../daemon/model/turn.ts';
+import { approvedPrefix, printApproval } from '../../daemon/model/turn-labels.ts';
 
 const revision = '0123456789abcdef';
 const rollout = { shim: 'spin', handler: 'spin-v2', revision };
@@ -19,19 +19,19 @@ const node = (
   },
 ): NodeObject => {
   const { approved, forMs = 60_000, serves, zone = 'a', state = 'Ready', proven } = given;
-  const until = new Date(Date.now() + forMs).toISOString();
+  const until = Date.now() + forMs;
   const entry = { s: 'served', n: 'spin', ...(serves ? { r: serves } : {}) };
   return {
     metadata: {
       name,
       labels: {
         'topology.kubernetes.io/zone': zone,
+        ...(approved ? { [`${approvedPrefix}spin`]: printApproval({ until, revision: approved }) } : {}),
         ...(proven ? { 'spinkube.node-restriction.kubernetes.io/spin-v2': 'served' } : {}),
       },
       annotations: {
         [annotations.state]: state,
         [annotations.status]: JSON.stringify({ v: 1, shims: { 'spin-v2': entry } }),
-        ...(approved ? { [approvedKey]: printApproval({ until, shims: { spin: approved } }) } : {}),
       },
     },
   };

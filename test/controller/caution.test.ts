@@ -10,7 +10,7 @@ import { approve, nothing } from './worker.ts';
 const ours = 'rcm.spinkube.dev/finalizer';
 const deleted = { name: 'spin', deleting: true, finalizers: [ours, 'theirs'] } as unknown as ShimFacts;
 const view = { shims: [deleted] } as unknown as View;
-const unproven = { node: 'c', annotations: {}, labels: { proof: null } };
+const unproven = { node: 'c', labels: { 'spinkube.node-restriction.kubernetes.io/x': null } };
 
 const taking: Decision = {
   ...nothing,

@@ -1,4 +1,5 @@
 /** The controller as its Deployment runs it: a process, with a token and a CA in files, ended by a signal. */
+import { approvedPrefix } from '../../daemon/model/turn-labels.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -80,7 +81,7 @@ t.test(
     const approved = () =>
       fleet
         .all(paths.nodes)
-        .filter(({ metadata }) => metadata.annotations?.['rcm.spinkube.dev/approved']?.includes(revision));
+        .filter(({ metadata }) => metadata.labels?.[`${approvedPrefix}spin`]?.startsWith(revision));
     await until(() => approved().length === 1);
     child.kill('SIGTERM');
     t.equal(await ended, 0);

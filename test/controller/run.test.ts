@@ -32,7 +32,9 @@ const start = async (
 
 const approveAll = (view: View): Decision => ({
   ...always,
-  nodes: view.nodes.filter(({ approvedText }) => approvedText === undefined).map(({ name }) => approve(name)),
+  nodes: view.nodes
+    .filter(({ turns }) => Object.keys(turns.approved).length === 0)
+    .map(({ name }) => approve(name)),
 });
 
 t.test(
@@ -58,7 +60,7 @@ t.test(
     t.ok(before < 90);
     const lease = fleet.get(paths.leases, 'rcm-node-controller');
     t.match(lease, { spec: { holderIdentity: /^$/ } }, 'given back');
-    await until(() => fleet.all(paths.nodes).every(({ metadata }) => metadata.annotations));
+    await until(() => fleet.all(paths.nodes).every(({ metadata }) => metadata.labels));
     t.equal(written(fleet, paths.nodes).length, 90, 'none was approved twice');
   },
 );

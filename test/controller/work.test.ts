@@ -5,13 +5,13 @@ import { needsOpenssl } from '../host/api-server.ts';
 import { shortClock, startFleet, until } from './fleet-server.ts';
 import { always, approve, node, nothing, paths, shim, statusOf, work, written } from './worker.ts';
 
-const approved = ({ nodes }: View) => nodes.filter(({ approvedText }) => approvedText !== undefined);
+const approved = ({ nodes }: View) => nodes.filter(({ turns }) => Object.keys(turns.approved).length > 0);
 
 /** Two at a time, and none of them is ever done. */
 const twoAtOnce = (view: View) => ({
   ...always,
   nodes: view.nodes
-    .filter(({ approvedText }) => approvedText === undefined)
+    .filter(({ turns }) => Object.keys(turns.approved).length === 0)
     .slice(0, 2 - approved(view).length)
     .map(({ name }) => approve(name)),
 });
@@ -82,10 +82,10 @@ t.test(
     const { lines } = work(t, fleet, (view) => ({
       ...always,
       nodes: view.nodes
-        .filter(({ approvedText }) => approvedText === undefined)
+        .filter(({ turns }) => Object.keys(turns.approved).length === 0)
         .map(({ name }) => approve(name)),
     }));
-    await until(() => fleet.all(paths.nodes).every(({ metadata }) => metadata.annotations));
+    await until(() => fleet.all(paths.nodes).every(({ metadata }) => metadata.labels));
     t.ok(
       lines.some(({ level, message }) => level === 'warn' && /Node\/a could not be written/.test(message)),
     );
@@ -126,7 +126,7 @@ t.test('a Node that is gone, or another of its name, needs nothing', needsOpenss
   fleet.put(paths.nodes, node('a'));
   const seen = views.length;
   await until(() => views.length > seen + 3);
-  t.equal(fleet.get(paths.nodes, 'a')?.metadata.annotations, undefined);
+  t.equal(fleet.get(paths.nodes, 'a')?.metadata.labels, undefined);
   release();
   await until(() => views.at(-1)?.nodes[0]?.uid === 'uid-2');
 });
@@ -145,7 +145,7 @@ t.test(
       (view) => ({
         ...always,
         nodes: view.nodes
-          .filter(({ approvedText }) => approvedText === undefined)
+          .filter(({ turns }) => Object.keys(turns.approved).length === 0)
           .map(({ name }) => approve(name)),
       }),
       { holds: () => state.holds, clock },
@@ -161,7 +161,7 @@ t.test(
     await until(() => written(fleet, paths.nodes).length > count + 5);
     await working.stop(true);
     const last = written(fleet, paths.nodes).length;
-    const done = fleet.all(paths.nodes).filter(({ metadata }) => metadata.annotations).length;
+    const done = fleet.all(paths.nodes).filter(({ metadata }) => metadata.labels).length;
     await sleep(100);
     t.equal(written(fleet, paths.nodes).length, last);
     t.equal(done, last, 'and what was under way has ended well');

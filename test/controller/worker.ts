@@ -6,7 +6,7 @@ import { counted } from '../../controller/requests.ts';
 import { startWork } from '../../controller/work.ts';
 import type { Clock } from '../../daemon/host/host.ts';
 import { connectApi } from '../../daemon/host/api.ts';
-import { printApproval } from '../../daemon/model/turn.ts';
+import { approvedPrefix, printApproval } from '../../daemon/model/turn-labels.ts';
 import { type FleetServer, keepLog, paths, shortClock } from './fleet-server.ts';
 
 export const nothing: Decision = {
@@ -54,10 +54,12 @@ export const node = (name: string) => ({ kind: 'Node', metadata: { name } });
 
 export const approve = (name: string, shims: Readonly<Record<string, string>> = { spin: 'r1' }) => ({
   node: name,
-  annotations: {
-    'rcm.spinkube.dev/approved': printApproval({ until: '2099-01-01T00:00:00Z', shims }),
-  },
-  labels: {},
+  labels: Object.fromEntries(
+    Object.entries(shims).map(([shim, revision]) => [
+      `${approvedPrefix}${shim}`,
+      printApproval({ revision, until: Date.parse('2099-01-01T00:00:00Z') }),
+    ]),
+  ),
 });
 
 export const statusOf = (nodes: number, more: Partial<ShimStatus> = {}): ShimStatus => ({

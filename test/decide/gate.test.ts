@@ -12,6 +12,7 @@ import type { Decision, Step } from '../../daemon/model/plan.ts';
 import type { TurnFacts } from '../../daemon/model/turns.ts';
 import { handlerTable } from '../../daemon/runtimes/containerd.ts';
 import { key, observed, regular, runtime, unit } from './bare-host.ts';
+import { seen } from '../approvals.ts';
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
@@ -38,14 +39,14 @@ const at = (revision: string, scope: 'restarts' | 'all' = 'restarts') => ({
 const changed = handler({ ...at('r2'), options: { Root: '/run/x' } });
 
 const facts = (over: Partial<TurnFacts> = {}): TurnFacts => ({
-  approval: undefined,
+  approved: {},
   controller: { answer: 'alive', looked: new Date(observed.now).toISOString() },
   alone: {},
   shims: { spin: { revision: 'r2', paused: false, stopped: false } },
   ...over,
 });
 const approved = (revision: string): Partial<TurnFacts> => ({
-  approval: { until: new Date(observed.now + 60_000).toISOString(), shims: { spin: revision } },
+  approved: seen({ spin: revision }, observed.now + 60_000),
 });
 const desired = (handlers: readonly Handler[], turns: Partial<TurnFacts> = {}): Desired => ({
   handlers,
@@ -337,8 +338,8 @@ t.test('what failed its proof here stays failed when its approval has run out', 
     order: { shim: 'wws', revision: 'w1', scope: 'restarts' },
   });
   const store = { ...before.store, ...wholeOf(other) };
-  const go = { until: new Date(observed.now + 60_000).toISOString(), shims: { wws: 'w1' } };
-  const along = decided({ ...failed, store }, desired([changed, other], { approval: go }));
+  const go = seen({ wws: 'w1' }, observed.now + 60_000);
+  const along = decided({ ...failed, store }, desired([changed, other], { approved: go }));
   t.match(
     steps(along).find((step) => step.kind === 'record'),
     { ledger: { bad: { tried: { spin: 'r2' } } } },

@@ -30,7 +30,7 @@ const telling = (handlers: readonly HandlerReport[], over: Partial<Telling> = {}
   installed: { spin: { handler: of('spin', 'r1') } },
   serves: ['runc', 'spin'],
   turns: {
-    approval: undefined,
+    approved: {},
     controller: undefined,
     alone: {},
     shims: { spin: { revision: 'r2', paused: false, stopped: false } },
@@ -62,7 +62,7 @@ t.test('the revision in force is that of what the runtime serves', async (t) => 
 
 t.test('a handler on its way out is still of its Shim', async (t) => {
   const removing: HandlerReport = { name: 'spin', state: 'removing', source: 'x' };
-  const none = { approval: undefined, controller: undefined, alone: {}, shims: {} };
+  const none = { approved: {}, controller: undefined, alone: {}, shims: {} };
   t.same(detailOf(telling([removing], { desired: [], turns: none })), {
     spin: { s: 'removing', n: 'spin', r: 'r1', a: '-' },
   });

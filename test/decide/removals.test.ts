@@ -11,7 +11,7 @@ const conf = 'version = 3\n';
 const none: Desired = { handlers: [], problems: [], lost: [] };
 const ofCluster: Desired = {
   ...none,
-  turns: { approval: undefined, controller: undefined, alone: {}, shims: {} },
+  turns: { approved: {}, controller: undefined, alone: {}, shims: {} },
 };
 const ofShim: Handler = { ...handler, order: { shim: 'spin', revision: 'r1', scope: 'restarts' } };
 

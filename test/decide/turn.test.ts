@@ -10,13 +10,14 @@ import {
   waitsForTurn,
 } from '../../daemon/decide/turn.ts';
 import type { TurnFacts } from '../../daemon/model/turns.ts';
+import { seen } from '../approvals.ts';
 
 const now = Date.parse('2027-01-15T08:00:00.000Z');
 const iso = (ms: number): string => new Date(now + ms).toISOString();
 const minute = 60_000;
 
 const facts = (over: Partial<TurnFacts> = {}): TurnFacts => ({
-  approval: undefined,
+  approved: {},
   controller: undefined,
   alone: {},
   shims: { spin: { revision: 'r1', paused: false, stopped: false } },
@@ -27,14 +28,19 @@ const alive = { answer: 'alive', looked: iso(-minute) } as const;
 const holdOf = (given: TurnFacts, revision = 'r1', shim = 'spin') => turnOf(given, shim, revision, now).hold;
 
 t.test('an approval of this revision is a turn, until it runs out', async (t) => {
-  const approval = (ms: number, revision = 'r1') => ({ until: iso(ms), shims: { spin: revision } });
-  t.equal(holdOf(facts({ approval: approval(minute), controller: alive })), undefined);
-  t.equal(holdOf(facts({ approval: approval(-1), controller: alive })), 'queued', 'it ran out');
-  t.equal(holdOf(facts({ approval: approval(0), controller: alive })), 'queued');
-  t.equal(holdOf(facts({ approval: approval(minute, 'r0'), controller: alive })), 'queued', 'of another one');
-  t.equal(holdOf(facts({ approval: approval(minute), controller: alive }), 'r1', 'wws'), 'queued');
-  t.equal(holdOf(facts({ approval: approval(minute, '-'), controller: alive }), '-'), undefined);
-  t.equal(holdOf(facts({ approval: { until: iso(minute), shims: {} } }), 'r1', 'toString'), 'unknown');
+  const approved = (ms: number, revision = 'r1') => seen({ spin: revision }, now + ms);
+  t.equal(holdOf(facts({ approved: approved(minute), controller: alive })), undefined);
+  t.equal(holdOf(facts({ approved: approved(-1), controller: alive })), 'queued', 'it ran out');
+  t.equal(holdOf(facts({ approved: approved(0), controller: alive })), 'queued');
+  t.equal(holdOf(facts({ approved: approved(minute, 'r0'), controller: alive })), 'queued', 'of another one');
+  t.equal(holdOf(facts({ approved: approved(minute), controller: alive }), 'r1', 'wws'), 'queued');
+  t.equal(holdOf(facts({ approved: approved(minute, '-'), controller: alive }), '-'), undefined);
+  t.equal(holdOf(facts({ approved: approved(minute) }), 'r1', 'toString'), 'unknown');
+  t.equal(
+    holdOf(facts({ approved: approved(60 * minute), controller: alive })),
+    'queued',
+    'no turn lasts so long: the clock was set back since it was seen',
+  );
 });
 
 t.test('what is paused waits, with a controller and without one', async (t) => {
@@ -42,8 +48,8 @@ t.test('what is paused waits, with a controller and without one', async (t) => {
   const alone = { spin: { revision: 'r1', at: iso(-minute) } };
   t.equal(holdOf(facts({ shims, controller: alive })), 'paused');
   t.equal(holdOf(facts({ shims, controller: none, alone })), 'paused');
-  const approval = { until: iso(minute), shims: { spin: 'r1' } };
-  t.equal(holdOf(facts({ shims, approval })), undefined, 'what was approved before goes through');
+  const approved = seen({ spin: 'r1' }, now + minute);
+  t.equal(holdOf(facts({ shims, approved })), undefined, 'what was approved before goes through');
 });
 
 t.test('a rollout that was stopped stays so when its controller is gone', async (t) => {

@@ -10,7 +10,10 @@ const answer = {
 } as const;
 
 t.test('an answer survives the disk', async (t) => {
-  const turns = { approved: 'x', alone: { spin: { revision: 'r', at: '2027-01-15T08:00:00.000Z' } } };
+  const turns = {
+    approved: { spin: { value: 'r.1', until: '2027-01-15T08:00:00.000Z' } },
+    alone: { spin: { revision: 'r', at: '2027-01-15T08:00:00.000Z' } },
+  };
   for (const one of [answer, { ...answer, away: true } as const, { ...answer, turns }])
     t.same(parseAnswer(printAnswer(one), file), one);
 });

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { ShimObject } from '../../daemon/model/cluster.ts';
-import { parseApproval, parseDetail, printApproval, revisionOf } from '../../daemon/model/turn.ts';
+import { parseDetail, revisionOf } from '../../daemon/model/turn.ts';
 
 const shim = (spec: unknown): ShimObject => ({ metadata: { name: 'spin' }, spec }) as ShimObject;
 const fetchStrategy = { anonHttp: { location: 'https://example.com/a', sha256: 'ab'.repeat(32) } };
@@ -23,22 +23,6 @@ t.test('who gets it, in which order, and under which name is no other revision',
   t.equal(revisionOf(shim({ fetchStrategy, ...another })), one);
   t.match(revisionOf(shim(undefined)), /^[0-9a-f]{16}$/);
   t.match(revisionOf(shim({ runtimeClass: null })), /^[0-9a-f]{16}$/);
-});
-
-t.test('an approval is read as it was printed, and what is damaged approves nothing', async (t) => {
-  const approval = {
-    until: '2027-01-15T08:00:00.000Z',
-    shims: { spin: 'r1' },
-    tried: { wws: { r: 'w1', p: 'not-served' } },
-  };
-  t.same(parseApproval(printApproval(approval)), approval);
-  const { tried: _tried, ...plain } = approval;
-  t.same(parseApproval(printApproval(plain)), plain);
-  for (const text of [undefined, '', '{', '[]', '{"until":"soon","shims":{}}', '{"until":"2027-01-15"}'])
-    t.equal(parseApproval(text), undefined);
-  t.same(parseApproval('{"until":"2027-01-15","shims":{"a":"b","c":1},"tried":{"a":{"r":1}}}')?.shims, {
-    a: 'b',
-  });
 });
 
 t.test('a detail of another version, or a damaged one, says nothing', async (t) => {
@@ -64,17 +48,34 @@ t.test('what a node writes there is a name, a revision or a code, or is not beli
     { p: 'a b' },
   ])
     t.equal(parseDetail(print({ ...entry, ...odd })), undefined, `${Object.keys(odd)}`);
-  for (const handler of [long, '__proto__', 'a/b', '']) t.same(parseDetail(print(entry, handler))?.shims, {});
+  for (const handler of [long, '__proto__', 'a/b', ''])
+    t.same(parseDetail(print(entry, handler))?.shims ?? {}, {});
+});
 
-  const until = '2027-01-15T08:00:00.000Z';
-  const approval = (shims: object, tried: object) => parseApproval(JSON.stringify({ until, shims, tried }));
-  const bad = { r: 'r1', p: 'known-bad' };
-  t.same(
-    approval({ [long]: 'r1', spin: long, wws: '-' }, { spin: { ...bad, p: long }, [long]: bad, wws: bad }),
-    {
-      until,
-      shims: { wws: '-' },
-      tried: { wws: bad },
-    },
-  );
+t.test('what is too long, too much or nested too deeply to be of a node is none of its words', async (t) => {
+  const entry = { s: 'served', n: 'spin', r: 'r1' };
+  const many = (count: number) =>
+    JSON.stringify({
+      v: 1,
+      shims: Object.fromEntries(Array.from({ length: count }, (_, at) => [`h-${at}`, entry])),
+    });
+  t.equal(Object.keys(parseDetail(many(100))?.shims ?? {}).length, 100);
+  t.equal(parseDetail(many(129)), undefined, 'no node serves so many');
+  t.equal(parseDetail(`{"v":1,"shims":{},"pad":"${'x'.repeat(20_000)}"}`), undefined);
+  for (const depth of [7_000, 100_000]) {
+    const nested = `${'['.repeat(depth)}${']'.repeat(depth)}`;
+    for (const text of [
+      nested,
+      `{"v":1,"shims":{},"agent":${nested}}`,
+      `{"v":1,"shims":{"spin":{"s":"served","x":${nested}}}}`,
+      `{"v":1,"x":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)},"shims":{}}`,
+    ]) {
+      const detail = parseDetail(text);
+      t.doesNotThrow(() => JSON.stringify(detail), `${text.slice(0, 40)} with ${depth}`);
+    }
+  }
+  t.same(parseDetail('{"v":1,"shims":{"spin":{"s":"served","later":{"x":1}}},"later":2}'), {
+    ...{ v: 1, agent: '', runtime: null, identity: '', since: '' },
+    shims: { spin: { s: 'served' } },
+  });
 });

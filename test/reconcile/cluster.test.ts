@@ -8,7 +8,7 @@ import type { ShimObject } from '../../daemon/model/cluster.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { HandlerReport } from '../../daemon/model/plan.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
-import { approvedKey, printApproval } from '../../daemon/model/turn.ts';
+import { approvedPrefix, printApproval } from '../../daemon/model/turn-labels.ts';
 import { type Cluster, openCluster } from '../../daemon/reconcile/cluster.ts';
 import { gather } from '../../daemon/reconcile/sources.ts';
 import { needsOpenssl } from '../host/api-server.ts';
@@ -257,7 +257,7 @@ t.test(
     await until(() => cluster.facts()?.state === 'synced' && isWritten());
     const policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] } as const;
     const turns = async () => (await gather(host, policy, emptyLedger)).turns;
-    t.match(await turns(), { approval: undefined, controller: undefined });
+    t.match(await turns(), { approved: {}, controller: undefined });
     t.equal(cluster.facts()?.controller, undefined, 'nothing needs a turn');
 
     const { report, ...rest } = told();
@@ -278,10 +278,14 @@ t.test(
     while ((await turns())?.controller?.answer !== 'alive') await sleep(5);
     t.same((await turns())?.alone, {}, 'a controller came, and has the say');
 
-    const approved = printApproval({ until: '2099-01-01T00:00:00.000Z', shims: { spin: 'r1' } });
-    world.node = { metadata: { ...world.node.metadata, annotations: { [approvedKey]: approved } } };
+    const approved = printApproval({ revision: 'r1', until: Date.parse('2099-01-01') });
+    world.node = {
+      metadata: { ...world.node.metadata, labels: { [`${approvedPrefix}spin`]: approved } },
+    };
     tell(nodePath, 'MODIFIED', world.node);
-    while ((await turns())?.approval?.shims.spin !== 'r1') await sleep(5);
+    while ((await turns())?.approved.spin?.value !== approved) await sleep(5);
+    const left = Date.parse((await turns())?.approved.spin?.until ?? '') - host.clock.now();
+    t.ok(left > 0 && left <= 15 * 60_000 + 1000, 'for as long as a turn lasts, by the clock of the server');
     cluster.tell({ ...rest, report: { ...report, handlers: [] } });
     await until(() => cluster.facts()?.controller === undefined);
     // It is written; a write that is under way would find its folder gone.

@@ -2,7 +2,8 @@
 import t, { type Test } from 'tap';
 import type { Start } from '../host/fake.ts';
 import { printAnswer, type ShimObject } from '../../daemon/model/cluster.ts';
-import { printApproval, revisionOf } from '../../daemon/model/turn.ts';
+import { revisionOf } from '../../daemon/model/turn.ts';
+import { seen } from '../approvals.ts';
 import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { survive } from './story.ts';
 
@@ -134,7 +135,7 @@ for (const [what, how] of bads)
 
 /** Shims of a cluster; `approved`: may be taken up now. */
 const ask = (node: Node, shims: readonly ShimObject[], approved: Readonly<Record<string, string>>): void => {
-  const turns = { approved: printApproval({ until: '2099-01-01T00:00:00.000Z', shims: approved }) };
+  const turns = { approved: seen(approved, node.fake.host.clock.now() + 600_000) };
   node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
 };
 const shim = (node: Node, name: string, more: object = {}): ShimObject => {

@@ -9,7 +9,8 @@ import { parseAnswer, printAnswer, type ShimObject } from '../../daemon/model/cl
 import { parseJournal } from '../../daemon/model/journal.ts';
 import { parseLedger } from '../../daemon/model/ledger.ts';
 import { problemOf } from '../../daemon/model/problem.ts';
-import { printApproval, revisionOf } from '../../daemon/model/turn.ts';
+import { revisionOf } from '../../daemon/model/turn.ts';
+import { seen } from '../approvals.ts';
 import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { mutationsOf } from './odd.ts';
 import { difference, foreign, ours, treeOf } from './tree.ts';
@@ -41,10 +42,7 @@ const serving = async (t: Test, version: string): Promise<Node> => {
   node.fake.containerd.restartByOther();
   wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["a/*"]\n[containerdRuntimeOptions]\nRoot = "/run/x"\n');
   const shim = shimOf(node, 'wws-v1', { rolloutStrategy: { type: 'rolling', scope: 'all' } });
-  const approved = printApproval({
-    until: '2099-01-01T00:00:00.000Z',
-    shims: { 'wws-v1': revisionOf(shim) },
-  });
+  const approved = seen({ 'wws-v1': revisionOf(shim) }, Date.parse('2099-01-01T00:00:00Z'));
   const controller = { answer: 'alive', looked: '2027-01-15T08:00:00.000Z' } as const;
   const alone = { 'wws-v1': { revision: revisionOf(shim), at: '2027-01-15T08:00:00.000Z' } };
   put(

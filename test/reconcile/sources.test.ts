@@ -254,11 +254,11 @@ t.test('whose turn it is comes with the wishes, and from nowhere but the cluster
   );
   const file = join(root, 'var/lib/rcm-node/cluster.json');
   const answer = JSON.parse(readFileSync(file, 'utf8')) as object;
-  const approved = '{"until":"2027-01-15T08:00:00Z","shims":{"spin":"r"}}';
+  const approved = { spin: { value: 'r.1', until: '2027-01-15T08:00:00.000Z' } };
   writeFileSync(file, JSON.stringify({ ...answer, turns: { approved } }));
   const { turns, handlers } = await gather(host, policy, emptyLedger);
   t.match(turns, {
-    approval: { shims: { spin: 'r' } },
+    approved,
     controller: undefined,
     shims: {
       spin: { revision, paused: false, stopped: true },

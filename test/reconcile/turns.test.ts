@@ -3,18 +3,13 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { statusOf } from '../../daemon/decide/node-status.ts';
 import { type NodeObject, printAnswer, type ShimObject } from '../../daemon/model/cluster.ts';
 import type { FileFact } from '../../daemon/model/observed.ts';
-import {
-  annotations,
-  approvedKey,
-  type NodeDetail,
-  parseDetail,
-  printApproval,
-  revisionOf,
-} from '../../daemon/model/turn.ts';
+import { annotations, type NodeDetail, parseDetail, revisionOf } from '../../daemon/model/turn.ts';
+import { approvedPrefix, printApproval } from '../../daemon/model/turn-labels.ts';
 import type { NeededTurn, Turns } from '../../daemon/model/turns.ts';
 import type { Ticked } from '../../daemon/reconcile/once.ts';
 import { reportOf, told } from '../../daemon/reconcile/report.ts';
 import { keepTurns, leasePathIn } from '../../daemon/reconcile/turns.ts';
+import { seen as approvedUntil } from '../approvals.ts';
 import { bareRoot } from './bare-root.ts';
 import { makeRoot, openNode, program, sha256 } from './node.ts';
 import { scriptedApi } from './scripted-api.ts';
@@ -28,21 +23,24 @@ const lease = (ms: number) => ({ spec: { renewTime: new Date(start + ms).toISOSt
 const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'unknown' };
 const wws: NeededTurn = { shim: 'wws', revision: 'w1', hold: 'unknown' };
 const nodeOf = (
-  annotations: Readonly<Record<string, string>> = {},
+  labels: Readonly<Record<string, string>> = {},
   made = '2020-01-01T00:00:00Z',
 ): NodeObject => ({
-  metadata: { name: 'n', creationTimestamp: made, annotations },
+  metadata: { name: 'n', creationTimestamp: made, labels },
 });
+const approvedKey = `${approvedPrefix}spin`;
+const approval = (ms: number, revision = 'r1') => printApproval({ revision, until: start + ms });
 
 /** Time passes only with `pass`. */
 const setUp = (t: Test) => {
   const { host, lines } = bareRoot(t.testdir({}));
-  const time = { now: 0 };
+  /** `ahead`: of this node's clock, before that of the server. */
+  const time = { now: 0, ahead: 0 };
   const sleepers: { at: number; wake: () => void }[] = [];
   const random = { value: 0.5 };
   const clock = {
     ...host.clock,
-    now: () => start + time.now,
+    now: () => start + time.now + time.ahead,
     elapsed: () => time.now,
     random: () => random.value,
     sleep: (ms: number, signal?: AbortSignal) =>
@@ -82,6 +80,7 @@ const setUp = (t: Test) => {
     { ...host, clock, files },
     () => void seen.changes++,
     () => void seen.wakes++,
+    () => start + time.now,
   );
   t.teardown(() => turns.leave());
   const looks = (): number => scripted.calls.length;
@@ -92,13 +91,51 @@ const setUp = (t: Test) => {
 t.test('the approval on the own Node is kept, each change of it once', async (t) => {
   const { turns, seen } = setUp(t);
   t.equal(turns.kept(), undefined);
-  turns.seen(nodeOf({ [approvedKey]: 'x' }));
-  turns.seen(nodeOf({ [approvedKey]: 'x', other: 'y' }));
-  t.same(turns.kept(), { approved: 'x' });
+  const value = approval(5 * minute);
+  turns.seen(nodeOf({ [approvedKey]: value }));
+  turns.seen(nodeOf({ [approvedKey]: value, other: 'y' }));
+  t.same(turns.kept(), {
+    approved: { spin: { value, until: new Date(start + 5 * minute).toISOString() } },
+  });
   t.equal(seen.changes, 1);
   turns.seen(nodeOf());
   t.equal(turns.kept(), undefined);
   t.equal(seen.changes, 2);
+});
+
+const year = 365 * 24 * 60 * minute;
+const leftOfOne = (turns: Turns | undefined, now: number): number =>
+  Date.parse(turns?.approved?.spin?.until ?? '') - now;
+
+t.test('an approval that is over lets nothing go ahead, however far the clock is behind', async (t) => {
+  const { turns, time } = setUp(t);
+  time.ahead = -year;
+  turns.seen(nodeOf({ [approvedKey]: approval(-minute) }));
+  t.ok(leftOfOne(turns.kept(), start + time.ahead) <= 0, 'left over from a controller that is gone');
+  turns.seen(nodeOf({ [approvedKey]: approval(year) }));
+  t.equal(leftOfOne(turns.kept(), start + time.ahead), 15 * minute, 'nor is one longer than a turn');
+});
+
+t.test('an approval ends by a clock that never jumps', async (t) => {
+  const { turns, time, pass } = setUp(t);
+  turns.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
+  await pass(16 * minute);
+  time.ahead = -60 * minute;
+  turns.seen(nodeOf({ [approvedKey]: approval(15 * minute), other: 'y' }));
+  t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
+  const after = setUp(t);
+  after.time.ahead = -60 * minute;
+  after.turns.restore(turns.kept());
+  after.turns.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
+  t.equal(after.turns.kept()?.approved?.spin?.until, new Date(0).toISOString(), 'also after a start');
+});
+
+t.test('an approval ends while nothing happens on the Node', async (t) => {
+  const { turns, seen, time } = setUp(t);
+  turns.seen(nodeOf({ [approvedKey]: approval(1000) }));
+  time.now = 1000;
+  while (seen.changes < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
 });
 
 t.test('nobody is asked while nothing needs a turn', async (t) => {
@@ -274,7 +311,7 @@ t.test(
     t.ok(at('spin'));
 
     for (const metadata of [
-      { annotations: { [approvedKey]: 'x' } },
+      { labels: { [approvedKey]: 'x' } },
       { labels: { 'spinkube.node-restriction.kubernetes.io/wws': 'served' } },
     ]) {
       const after = setUp(t);
@@ -295,6 +332,19 @@ t.test('a Node that was just made does not wait for others, nor does a spread of
   fresh.turns.need([spin], 300_000, fresh.api);
   await fresh.pass(firstMs);
   t.equal(fresh.at('spin'), new Date(start + firstMs).toISOString());
+  for (const ahead of [-year, year]) {
+    const wrong = setUp(t);
+    wrong.time.ahead = ahead;
+    wrong.turns.seen(nodeOf({}, ahead < 0 ? '2027-01-15T06:00:00Z' : '2027-01-15T07:55:00Z'));
+    wrong.turns.need([spin], 300_000, wrong.api);
+    await wrong.pass(firstMs);
+    const wait = ahead < 0 ? 150_000 : 0;
+    t.equal(
+      wrong.at('spin'),
+      new Date(start + ahead + firstMs + wait).toISOString(),
+      'its age is by the clock of the server',
+    );
+  }
   const free = setUp(t);
   free.turns.seen(nodeOf());
   free.turns.need([spin], 0, free.api);
@@ -310,15 +360,15 @@ t.test('the moment outlives a restart of the service, and is not drawn again', a
   before.turns.seen(nodeOf());
   before.turns.need([spin], 300_000, before.api);
   await before.pass(firstMs);
-  const kept = before.turns.kept();
+  const alone = before.turns.kept()?.alone;
   const after = setUp(t);
   after.random.value = 0.9;
-  after.turns.restore(kept);
-  t.same(after.turns.kept(), kept);
+  after.turns.restore(before.turns.kept());
+  t.same(after.turns.kept(), { alone }, 'whether there is a controller is looked at anew');
   after.turns.seen(nodeOf());
-  after.turns.need([{ ...spin, hold: 'alone' }], 300_000, undefined);
+  after.turns.need([{ ...spin, hold: 'alone' }, wws], 300_000, undefined);
   await after.pass(minute);
-  t.same(after.turns.kept(), kept, 'also without a connection');
+  t.same(after.turns.kept(), { alone }, 'also without a connection, which has nothing drawn');
   after.turns.need([{ ...spin, hold: 'alone' }], 60_000, undefined);
   t.equal(after.at('spin'), new Date(start + minute + 54_000).toISOString(), 'a shorter spread is obeyed');
 });
@@ -381,10 +431,10 @@ const hostOf = (t: Test) => {
     node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
   const now = (): number => node.fake.host.clock.now();
   const approve = (...shims: readonly ShimObject[]): Turns => ({
-    approved: printApproval({
-      until: new Date(now() + 15 * minute).toISOString(),
-      shims: Object.fromEntries(shims.map((one) => [one.metadata.name, revisionOf(one)])),
-    }),
+    approved: approvedUntil(
+      Object.fromEntries(shims.map((one) => [one.metadata.name, revisionOf(one)])),
+      now() + 15 * minute,
+    ),
   });
   const detailOf = (ticked: Ticked): NodeDetail['shims'] => {
     const report = reportOf(ticked, '1', now());

@@ -9,6 +9,8 @@ import { clusterFor } from './cluster.ts';
 const bootstrap = join(import.meta.dirname, '../../bootstrap');
 const shims = '/apis/runtime.spinkube.dev/v1alpha1/shims';
 const digest = 'ab'.repeat(32);
+const proofs = 'spinkube.node-restriction.kubernetes.io/';
+const approval = `approved.${proofs}spin`;
 
 const cluster = await clusterFor(t);
 await cluster.kubectl(['apply', '-k', bootstrap]);
@@ -136,8 +138,9 @@ const controllerIn = async (t: Test, namespace: string): Promise<void> => {
     return (await patch(node, { metadata: { labels: { zone: 'y' } } })).status === 403;
   });
   const allowed: readonly (readonly [string, object])[] = [
-    [node, { metadata: { annotations: { 'rcm.spinkube.dev/approved': '{}' } } }],
-    [node, { metadata: { annotations: { 'rcm.spinkube.dev/approved': null } } }],
+    [node, { metadata: { labels: { [approval]: '0123456789abcdef.1800000000' } } }],
+    [node, { metadata: { labels: { [`tried.${proofs}spin`]: 'gone.done' } } }],
+    [node, { metadata: { labels: { [approval]: null } } }],
     [node, { metadata: { labels: { 'spinkube.node-restriction.kubernetes.io/spin': 'served' } } }],
     [node, { metadata: { labels: { 'spinkube.node-restriction.kubernetes.io/spin': null } } }],
     [`${shims}/marked`, { metadata: { finalizers: ['rcm.spinkube.dev/finalizer'] } }],
@@ -148,8 +151,9 @@ const controllerIn = async (t: Test, namespace: string): Promise<void> => {
   const refused: readonly (readonly [string, object, RegExp])[] = [
     [node, { metadata: { labels: { zone: null } } }, /only labels below spinkube\.node-restriction/],
     [node, { metadata: { labels: { 'node-role.kubernetes.io/x': '' } } }, /only labels below/],
-    [node, { metadata: { annotations: { a: null } } }, /only the annotation rcm\.spinkube\.dev\/approved/],
-    [node, { metadata: { annotations: { 'rcm.spinkube.dev/state': 'Ready' } } }, /only the annotation/],
+    [node, { metadata: { labels: { [`other.${proofs}spin`]: 'x' } } }, /only labels below/],
+    [node, { metadata: { annotations: { a: null } } }, /may not change annotations of a Node/],
+    [node, { metadata: { annotations: { 'rcm.spinkube.dev/state': 'Ready' } } }, /not change annotations/],
     [node, { metadata: { finalizers: ['example.com/x'] } }, /owners and finalizers of a Node/],
     [node, { spec: { unschedulable: true } }, /may not change the spec of a Node/],
     [`${shims}/marked`, { spec: from('https://example.org/other') }, /may not change what a Shim asks for/],

@@ -2,7 +2,8 @@
  * Every version of every Node from a moment on, in the order in which the API server had them: what happened in between two
  * looks of a test is in it too.
  */
-import { parseApproval, parseDetail } from '../../daemon/model/turn.ts';
+import { parseDetail } from '../../daemon/model/turn.ts';
+import { ofShim, parseTurnLabels } from '../../daemon/model/turn-labels.ts';
 import type { Cluster } from './cluster.ts';
 
 type Version = {
@@ -12,6 +13,7 @@ type Version = {
       readonly name: string;
       readonly resourceVersion: string;
       readonly annotations?: Readonly<Record<string, string>>;
+      readonly labels?: Readonly<Record<string, string>>;
     };
   };
 };
@@ -42,7 +44,7 @@ const turnOf = ({ object }: Version, shim: string): Turn => {
   const handler = Object.values(detail?.shims ?? {}).find(({ n }) => n === shim);
   return {
     node: object.metadata.name,
-    approved: parseApproval(annotations['rcm.spinkube.dev/approved'])?.shims[shim],
+    approved: ofShim(parseTurnLabels(object.metadata.labels ?? {}).approved, shim)?.revision,
     serves: handler?.r,
     failed:
       handler?.s === 'failed' ||

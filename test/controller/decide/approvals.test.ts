@@ -1,49 +1,58 @@
 import t from 'tap';
-import { approvalChange, approvalOf, type Share } from '../../../controller/decide/approvals.ts';
+import { type Share, turnChanges, turnsAfter } from '../../../controller/decide/approvals.ts';
 import type { Standing } from '../../../controller/decide/standing.ts';
-import type { NodeFacts } from '../../../controller/model/fleet.ts';
-import { aNode, before, later, now } from './facts.ts';
+import { approvedPrefix, triedPrefix } from '../../../daemon/model/turn-labels.ts';
+import { aNode, later, now } from './facts.ts';
 
-const share = (node: NodeFacts, shim: string, given: boolean, over: Partial<Standing> = {}): Share => ({
+const share = (shim: string, given: boolean, over: Partial<Standing> = {}): Share => ({
   shim,
   given,
   standing: {
-    ...{ node, kind: 'waiting', want: 'r2', serves: false, asks: true, inFlight: false },
+    ...{ node: aNode('n'), kind: 'waiting', want: 'r2', serves: false, asks: true, inFlight: false },
     ...{ keep: undefined, tried: undefined, code: undefined, ...over },
   },
 });
+const spin = `${approvedPrefix}spin`;
+const wws = `${approvedPrefix}wws`;
+const end = now / 1000 + 900;
+const keep = { revision: 'r2', until: Date.parse(later) };
 
-t.test('turns of several Shims stand in one annotation, for fifteen minutes', async (t) => {
-  const node = aNode('n');
-  const next = approvalOf(node, [share(node, 'wws', true), share(node, 'spin', true)], now);
-  t.same(next, { until: '2027-01-15T08:15:00.000Z', shims: { spin: 'r2', wws: 'r2' } });
-  const change = approvalChange(node, next);
-  t.match(change?.['rcm.spinkube.dev/approved'], /^\{"v":1,/);
+t.test('the turns of several Shims are labels of their own, for fifteen minutes', async (t) => {
+  const { labels, ends, open } = turnsAfter([share('wws', true), share('spin', true, { want: '-' })], now);
+  t.same(labels, { [wws]: `r2.${end}`, [spin]: `gone.${end}` });
+  t.same(
+    [ends, [...open]],
+    [
+      [now + 900_000, now + 900_000],
+      ['wws', 'spin'],
+    ],
+  );
 });
 
-t.test('what goes on keeps its end, and what ended goes', async (t) => {
-  const node = aNode('n', {}, { given: { until: later, shims: { spin: 'r2', wws: 'r1' } } });
-  const kept = share(node, 'spin', false, { keep: 'r2' });
-  t.same(approvalOf(node, [kept], now), { until: later, shims: { spin: 'r2' } });
-  const same = approvalOf(node, [kept, share(node, 'wws', false, { keep: 'r1' })], now);
-  t.equal(approvalChange(node, same), undefined, 'the same text is not written again');
-  t.equal(approvalOf(node, [], now), undefined);
-  t.same(approvalChange(node, undefined), { 'rcm.spinkube.dev/approved': null });
+t.test('what goes on keeps its end, beside what is new, and is not written again', async (t) => {
+  const { labels } = turnsAfter([share('spin', false, { keep }), share('wws', true)], now);
+  t.same(labels, { [spin]: `r2.${keep.until / 1000}`, [wws]: `r2.${end}` });
+  t.same(turnChanges({ [spin]: labels[spin]!, other: 'x' }, labels), { [wws]: labels[wws] });
+  t.same(turnChanges(labels, labels), {});
 });
 
-t.test('a turn that came to nothing is remembered when it is over, beside new ones', async (t) => {
-  const node = aNode('n', {}, { given: { until: before, shims: { spin: 'r2' } } });
-  const tried = { r: 'r2', p: 'turn-ran-out' };
-  const over = share(node, 'spin', false, { keep: 'r2', tried });
-  t.same(approvalOf(node, [over], now), { until: before, shims: {}, tried: { spin: tried } });
-  t.match(approvalOf(node, [over, share(node, 'wws', true)], now), {
-    shims: { wws: 'r2' },
-    tried: { spin: tried },
+t.test('what came of a turn is kept, and what ended or cannot be read goes', async (t) => {
+  const tried = { revision: 'r2', outcome: 'turn-ran-out' };
+  const { labels, ends } = turnsAfter([share('spin', false, { tried })], now);
+  t.same([labels, ends], [{ [`${triedPrefix}spin`]: 'r2.turn-ran-out' }, []]);
+  t.same(turnChanges({ [spin]: 'x', [`${triedPrefix}wws`]: '{' }, labels), {
+    [spin]: null,
+    [`${triedPrefix}wws`]: null,
+    [`${triedPrefix}spin`]: 'r2.turn-ran-out',
   });
 });
 
-t.test('an annotation that nobody can read is taken away', async (t) => {
-  t.same(approvalChange(aNode('n', {}, { approvedText: '{' }), undefined), {
-    'rcm.spinkube.dev/approved': null,
-  });
+t.test('a Shim whose name is no label has its turns under a digest', async (t) => {
+  const { labels } = turnsAfter([share('a'.repeat(200), true)], now);
+  t.match(Object.keys(labels), [/^approved\.[a-z.-]+\/sha256_[0-9a-f]{40}$/]);
+});
+
+t.test('a Node gets labels for so many Shims and no more', async (t) => {
+  const all = Array.from({ length: 1000 }, (_, index) => share(`made-up-${index}`, true));
+  t.equal(Object.keys(turnsAfter(all, now).labels).length, 128);
 });

@@ -214,7 +214,10 @@ t.test('a refused change of the handler gives no turns', async (t) => {
     use,
   };
   const { nodes, classes, statuses, count } = decideFleet(view);
-  t.same([nodes.map(({ annotations }) => annotations), classes, count], [[{}], [], ['class-spin']]);
+  t.same(
+    [nodes.flatMap(({ labels }) => Object.keys(labels)), classes, count],
+    [[`spinkube.node-restriction.kubernetes.io/spin`], [], ['class-spin']],
+  );
   const { status } = statuses[0]!;
   t.match(condition(status, 'Conflict'), { is: 'True', reason: 'HandlerInUse', message: /default\/web/ });
   t.match(condition(status, 'Progressing'), { is: 'False', reason: 'Refused' });
@@ -225,12 +228,16 @@ t.test('the time of a condition changes with its status alone', async (t) => {
   const first = statusOf([aNode('a', { spin: waiting })]);
   const old = {
     ...first,
-    conditions: first.conditions.map((one) => ({ ...one, lastTransitionTime: 'then', reason: 'Other' })),
+    conditions: first.conditions.map((one) => ({
+      ...one,
+      lastTransitionTime: '2026-01-15T08:00:00Z',
+      reason: 'Other',
+    })),
   };
   const second = statusOf([aNode('a', { spin: waiting })], { status: old });
   t.same(
     second.conditions.map((one) => one.lastTransitionTime),
-    ['then', 'then', 'then', 'then'],
+    ['2026-01-15T08:00:00Z', '2026-01-15T08:00:00Z', '2026-01-15T08:00:00Z', '2026-01-15T08:00:00Z'],
   );
   t.same(
     second.conditions.map((one) => one.observedGeneration),

@@ -5,7 +5,7 @@ import { maxUpdate } from '../../../controller/decide/strategy.ts';
 import type { Decision, View } from '../../../controller/model/fleet.ts';
 import { zoneKey } from '../../../controller/model/marks.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
-import { parseApproval } from '../../../daemon/model/turn.ts';
+import { approvedPrefix, ofShim, parseApproval } from '../../../daemon/model/turn-labels.ts';
 import { chance, SimulatedCluster } from './simulated-cluster.ts';
 
 /** npm run test:crash takes 200; one of them alone: SEED=17. */
@@ -14,10 +14,10 @@ const runs = Number(process.env.SEEDS ?? 8);
 /** Who has an unexpired turn for this Shim that it has not done yet, by what the nodes said last. */
 const inFlight = (view: View, shim: string): readonly string[] =>
   view.nodes
-    .filter(({ approval, detail }) => {
-      const given = approval?.shims[shim];
-      if (given === undefined || approval === undefined || Date.parse(approval.until) <= view.now)
-        return false;
+    .filter(({ turns, detail }) => {
+      const approval = ofShim(turns.approved, shim);
+      if (approval === undefined || approval.until <= view.now) return false;
+      const given = approval.revision;
       const own = Object.values(detail?.shims ?? {}).filter(({ n }) => n === shim);
       if (own.some(({ p }) => p === 'known-bad')) return false;
       // It speaks of another revision already: what was given before is nothing to it.
@@ -36,14 +36,16 @@ const newTurns = (
   decision: Decision,
 ): readonly (readonly [node: string, shim: string, revision: string])[] => {
   const byName = new Map(view.nodes.map((node) => [node.name, node]));
-  return decision.nodes.flatMap(({ node, annotations }) => {
-    const before = byName.get(node)!;
-    const next = parseApproval(annotations['rcm.spinkube.dev/approved'] ?? undefined);
-    if (!next || Date.parse(next.until) <= view.now) return [];
-    const isLive = before.approval !== undefined && Date.parse(before.approval.until) > view.now;
-    return Object.entries(next.shims)
-      .filter(([shim, revision]) => !isLive || before.approval?.shims[shim] !== revision)
-      .map(([shim, revision]) => [node, shim, revision] as const);
+  return decision.nodes.flatMap(({ node, labels }) => {
+    const { approved } = byName.get(node)!.turns;
+    return Object.entries(labels).flatMap(([key, value]) => {
+      const next = key.startsWith(approvedPrefix) && value !== null ? parseApproval(value) : undefined;
+      if (next === undefined || next.until <= view.now) return [];
+      const shim = key.slice(approvedPrefix.length);
+      const former = approved[shim];
+      const goesOn = former !== undefined && former.until > view.now && former.revision === next.revision;
+      return goesOn ? [] : [[node, shim, next.revision] as const];
+    });
   });
 };
 
@@ -265,7 +267,7 @@ t.test('whatever happens, no promise is broken, and in the end all nodes are as 
           t.ok(names.has(shim), `${node.name} has nothing left of ${shim} (${handler})`);
       t.same(
         [...cluster.nodes.values()].filter(
-          (node) => nodeFacts({ metadata: node }).approvedText !== undefined,
+          (node) => Object.keys(nodeFacts({ metadata: node }).turns.approved).length > 0,
         ),
         [],
         'no approval is left behind',

@@ -89,7 +89,7 @@ t.test(
     const taken = decideFleet(view).nodes;
     t.match(
       taken,
-      [{ node: 'a', annotations: { 'rcm.spinkube.dev/approved': null } }],
+      [{ node: 'a', labels: { 'approved.spinkube.node-restriction.kubernetes.io/spin': null } }],
       'a turn that Pods overtook is taken back',
     );
   },

@@ -2,31 +2,60 @@
 import type { ClassFacts, NodeFacts, ShimFacts } from '../../../controller/model/fleet.ts';
 import { shimKey } from '../../../controller/model/marks.ts';
 import { provenLabel } from '../../../controller/decide/proof.ts';
-import { type Approval, type HandlerDetail, printApproval } from '../../../daemon/model/turn.ts';
+import type { HandlerDetail } from '../../../daemon/model/turn.ts';
+import {
+  approvedPrefix,
+  parseTurnLabels,
+  printApproval,
+  printTried,
+  triedPrefix,
+} from '../../../daemon/model/turn-labels.ts';
 
 export const now = Date.parse('2027-01-15T08:00:00Z');
 export const later = new Date(now + 600_000).toISOString();
 export const before = new Date(now - 1000).toISOString();
 
+/** Turns that end at `until`, by Shim the revision; and turns that were had, by Shim the revision and what came of it. */
+export type Given = {
+  readonly until?: string;
+  readonly shims?: Readonly<Record<string, string>>;
+  readonly tried?: Readonly<Record<string, { readonly revision: string; readonly outcome: string }>>;
+};
+
+export const turnLabels = ({
+  until = later,
+  shims = {},
+  tried = {},
+}: Given = {}): Readonly<Record<string, string>> => ({
+  ...Object.fromEntries(
+    Object.entries(shims).map(([shim, revision]) => [
+      `${approvedPrefix}${shim}`,
+      printApproval({ revision, until: Date.parse(until) }),
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(tried).map(([shim, one]) => [`${triedPrefix}${shim}`, printTried(one)]),
+  ),
+});
+
 export const aNode = (
   name: string,
   shims: Readonly<Record<string, HandlerDetail>> = {},
-  over: Partial<NodeFacts> & { readonly given?: Approval } = {},
+  over: Partial<NodeFacts> & { readonly given?: Given } = {},
 ): NodeFacts => {
-  const { given, ...rest } = over;
+  const { given, labels: own = {}, ...rest } = over;
+  const labels = { ...own, ...turnLabels(given) };
   return {
     name,
     uid: `uid-${name}`,
     resourceVersion: '1',
-    labels: {},
+    labels,
+    turns: parseTurnLabels(labels),
     ready: true,
     cordoned: false,
     kubeletSees: undefined,
     state: 'Ready',
-    reason: 'Converged: it is',
     detail: { v: 1, agent: '1', runtime: null, identity: 'kubelet', since: before, shims },
-    approvedText: given && printApproval(given),
-    approval: given,
     ...rest,
   };
 };

@@ -1,16 +1,18 @@
 import t from 'tap';
 import type { Share } from '../../../controller/decide/approvals.ts';
 import { askedOf, nodeChanges } from '../../../controller/decide/node-changes.ts';
+import type { Approval } from '../../../daemon/model/turn-labels.ts';
 import type { NodeFacts } from '../../../controller/model/fleet.ts';
 import { aNode, aShim, later, now } from './facts.ts';
 
+const approved = 'approved.spinkube.node-restriction.kubernetes.io/spin';
 const key = 'spinkube.node-restriction.kubernetes.io/spin';
 const asked = askedOf(
   [aShim('spin', { nodeSelector: { pool: 'a' } }), aShim('gone', { deleting: true })],
   ['former'],
 );
 
-const share = (node: NodeFacts, given: boolean, keep: string | undefined): Share => ({
+const share = (node: NodeFacts, given: boolean, keep: Approval | undefined): Share => ({
   ...{ shim: 'spin', given },
   standing: {
     ...{ node, kind: 'waiting', want: 'r2', serves: false, asks: true, inFlight: false },
@@ -50,7 +52,7 @@ t.test('a turn and a proof are one patch, and a node that is right gets none', a
     now,
   );
   t.match(nodes, [
-    { node: 'a', annotations: { 'rcm.spinkube.dev/approved': String }, labels: { [key]: 'served' } },
+    { node: 'a', labels: { [approved]: `r2.${Math.floor(now / 1000) + 900}`, [key]: 'served' } },
   ]);
   t.equal(nodes.length, 1);
   t.same([...(shown.get('spin') ?? [])], [right]);
@@ -58,12 +60,10 @@ t.test('a turn and a proof are one patch, and a node that is right gets none', a
 });
 
 t.test('the end of every turn is a moment to look again', async (t) => {
+  const going = { revision: 'r2', until: Date.parse(later) };
   const flying = aNode('a', {}, { given: { until: later, shims: { spin: 'r2' } } });
-  const of = (kept: string | undefined) =>
+  const of = (kept: Approval | undefined) =>
     nodeChanges([flying], new Map([[flying, [share(flying, false, kept)]]]), asked, now);
-  t.same([of('r2').nodes, of('r2').moments], [[], [Date.parse(later)]]);
-  t.same(
-    [of(undefined).nodes, of(undefined).moments],
-    [[{ node: 'a', annotations: { 'rcm.spinkube.dev/approved': null }, labels: {} }], []],
-  );
+  t.same([of(going).nodes, of(going).moments], [[], [going.until]]);
+  t.same([of(undefined).nodes, of(undefined).moments], [[{ node: 'a', labels: { [approved]: null } }], []]);
 });

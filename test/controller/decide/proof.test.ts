@@ -11,7 +11,12 @@ const change = (
   entry: HandlerDetail | undefined,
   node: Parameters<typeof aNode>[2] = {},
   given: Partial<Asked> = {},
-) => proofOf(aNode('n', entry ? { spin: entry } : {}, node), { ...asked, ...given }, node.given).change;
+) =>
+  proofOf(
+    aNode('n', entry ? { spin: entry } : {}, node),
+    { ...asked, ...given },
+    new Set(Object.keys(node.given?.shims ?? {})),
+  ).change;
 
 t.test('a node that serves the handler, in whatever revision, is marked', async (t) => {
   t.same(change(serving), { [key]: 'served' });
@@ -83,10 +88,10 @@ t.test('a node that nobody selects calls for no Pods by claiming a handler', asy
     'it may keep what it has until it is gone',
   );
   const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`made-up-${index}`, serving]));
-  t.equal(proofOf(aNode('n', many), asked, undefined).change, undefined);
+  t.equal(proofOf(aNode('n', many), asked, new Set()).change, undefined);
 });
 
 t.test('only what stands on the Node is shown as proven', async (t) => {
-  t.same(proofOf(aNode('n', { spin: serving }), asked, undefined).shown, []);
-  t.same(proofOf(aNode('n', { spin: serving }, marked), asked, undefined).shown, ['spin']);
+  t.same(proofOf(aNode('n', { spin: serving }), asked, new Set()).shown, []);
+  t.same(proofOf(aNode('n', { spin: serving }, marked), asked, new Set()).shown, ['spin']);
 });

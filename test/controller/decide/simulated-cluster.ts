@@ -3,7 +3,9 @@
  * vanish, come back. What is decided is written into it; what is read out of it is read by the real parsers.
  */
 import { selects } from '../../../daemon/decide/select.ts';
-import { approvedKey, goneRevision, parseApproval, revisionOf } from '../../../daemon/model/turn.ts';
+import { goneRevision, revisionOf } from '../../../daemon/model/turn.ts';
+import { ofShim, parseApproval } from '../../../daemon/model/turn-labels.ts';
+import { leftOf, seeApprovals, type SeenApprovals } from '../../../daemon/model/turns.ts';
 import type { ShimObject } from '../../../daemon/model/cluster.ts';
 import { classFacts } from '../../../controller/model/class-facts.ts';
 import type { ClassUse, Decision, View } from '../../../controller/model/fleet.ts';
@@ -39,6 +41,8 @@ export type SimulatedNode = {
   lists: boolean;
   /** What its clock is ahead of ours, in milliseconds. */
   skew: number;
+  /** What it has seen of its approvals. */
+  seen: SeenApprovals;
   installed: Map<string, Installed>;
   /** By Shim, the revision that failed here. */
   bad: Map<string, string>;
@@ -99,6 +103,7 @@ export class SimulatedCluster {
       agent: true,
       lists: true,
       skew: 0,
+      seen: {},
       installed: new Map(),
       bad: new Map(),
       used: new Set(),
@@ -260,16 +265,12 @@ export class SimulatedCluster {
     });
   }
 
-  #patch({ node, annotations, labels }: Decision['nodes'][number]): void {
+  #patch({ node, labels }: Decision['nodes'][number]): void {
     const own = this.nodes.get(node);
     if (!own) return;
-    for (const [of, changes] of [
-      [own.annotations, annotations],
-      [own.labels, labels],
-    ] as const)
-      for (const [key, value] of Object.entries(changes))
-        if (value === null) delete of[key];
-        else of[key] = value;
+    for (const [key, value] of Object.entries(labels))
+      if (value === null) delete own.labels[key];
+      else own.labels[key] = value;
   }
 
   #collect(): void {
@@ -284,11 +285,12 @@ export class SimulatedCluster {
   /** One look of one node at what it is asked for: the gate, at most one restart, and what it says afterwards. */
   tick(node: SimulatedNode): void {
     if (!node.agent || !node.ready) return;
-    const approval = parseApproval(node.annotations[approvedKey]);
-    const isApproved = (shim: string, revision: string): boolean =>
-      approval !== undefined &&
-      Date.parse(approval.until) > this.now + node.skew &&
-      approval.shims[shim] === revision;
+    const clock = this.now + node.skew;
+    node.seen = seeApprovals(node.seen, node.labels, clock, node.skew);
+    const isApproved = (shim: string, revision: string): boolean => {
+      const own = ofShim(node.seen, shim);
+      return own !== undefined && leftOf(own, clock) > 0 && parseApproval(own.value)?.revision === revision;
+    };
     const asked = new Map<string, { shim: string; revision: string }>();
     for (const shim of [...this.shims.values()].sort((a, b) => a.created - b.created)) {
       const handler = shim.spec.runtimeClass?.handler ?? shim.name;
@@ -360,7 +362,6 @@ export class SimulatedCluster {
     }
     const { annotations } = node;
     annotations[nodeKeys.state] = state;
-    annotations[nodeKeys.reason] = `${state}: in words`;
     annotations[nodeKeys.status] = JSON.stringify({
       v: 1,
       agent: '0.2.0',

@@ -34,19 +34,31 @@ t.test('a node is done when it serves the revision that is asked for, and no oth
 
 t.test('a turn is asked for, given, and used up', async (t) => {
   t.match(at(waiting), { kind: 'waiting', asks: true, inFlight: false, keep: undefined });
-  t.match(at(waiting, { given: live }), { kind: 'turn', inFlight: true, keep: 'r2' });
-  t.match(at(busy, { given: live }), { kind: 'turn', inFlight: true, keep: 'r2' });
+  t.match(at(waiting, { given: live }), {
+    kind: 'turn',
+    inFlight: true,
+    keep: { revision: 'r2', until: Date.parse(later) },
+  });
+  t.match(at(busy, { given: live }), {
+    kind: 'turn',
+    inFlight: true,
+    keep: { revision: 'r2', until: Date.parse(later) },
+  });
 });
 
 t.test('a turn that ran out while the node was ready is a failure, and is remembered', async (t) => {
   t.match(at(waiting, { given: over }), {
     kind: 'failed',
     code: 'turn-ran-out',
-    tried: { r: 'r2', p: 'turn-ran-out' },
+    tried: { revision: 'r2', outcome: 'turn-ran-out' },
   });
-  const remembered = { until: before, shims: {}, tried: { spin: { r: 'r2', p: 'turn-ran-out' } } };
+  const remembered = {
+    until: before,
+    shims: {},
+    tried: { spin: { revision: 'r2', outcome: 'turn-ran-out' } },
+  };
   t.match(at(waiting, { given: remembered }), { kind: 'failed', asks: true, inFlight: false });
-  const former = { until: before, shims: {}, tried: { spin: { r: 'r1', p: 'known-bad' } } };
+  const former = { until: before, shims: {}, tried: { spin: { revision: 'r1', outcome: 'known-bad' } } };
   t.match(
     at(waiting, { given: former }),
     { kind: 'waiting', tried: undefined },
@@ -66,7 +78,7 @@ t.test(
     t.match(at(busy, { given: over, ready: false, cordoned: true }), {
       kind: 'working',
       keep: undefined,
-      tried: undefined,
+      tried: { revision: 'r2', outcome: 'node-away' },
     });
     t.equal(at(busy, { given: live, ready: false }).kind, 'turn');
   },
@@ -90,7 +102,7 @@ t.test('a node that rolled back failed what had its turn, and not what still wai
     kind: 'failed',
     code: 'RolledBack',
     inFlight: false,
-    keep: 'r2',
+    keep: { revision: 'r2', until: Date.parse(later) },
   });
   t.equal(at(busy, { state: 'RolledBack' }).kind, 'working', 'another Shim was undone');
   t.equal(at(waiting, { state: 'RolledBack' }).kind, 'waiting');
@@ -102,7 +114,7 @@ t.test('a turn for a former revision takes its place until the node speaks of th
   t.match(at({ s: 'pending', n: 'spin', a: 'r1' }, { given: former }), {
     kind: 'working',
     inFlight: true,
-    keep: 'r1',
+    keep: { revision: 'r1', until: Date.parse(later) },
   });
   t.match(at(waiting, { given: former }), { kind: 'waiting', inFlight: false, keep: undefined });
 });
@@ -148,7 +160,10 @@ t.test('what shall go asks for its turn, waits for Pods, and is done when nothin
   };
   const gone = { until: later, shims: { spin: '-' } };
   t.match(leave({ s: 'removing', n: 'spin', r: 'r1', w: '-' }), { kind: 'waiting', want: '-' });
-  t.match(leave({ s: 'removing', n: 'spin', r: 'r1', a: '-' }, { given: gone }), { kind: 'turn', keep: '-' });
+  t.match(leave({ s: 'removing', n: 'spin', r: 'r1', a: '-' }, { given: gone }), {
+    kind: 'turn',
+    keep: { revision: '-', until: Date.parse(later) },
+  });
   const used: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', p: 'handler-in-use' };
   t.match(leave({ ...used, w: '-' }), { kind: 'in-use', asks: false, inFlight: false, keep: undefined });
   t.match(
@@ -158,7 +173,7 @@ t.test('what shall go asks for its turn, waits for Pods, and is done when nothin
   );
   t.match(
     leave(used, { given: { ...gone, until: before } }),
-    { kind: 'in-use', tried: undefined },
+    { kind: 'in-use', tried: { revision: '-', outcome: 'taken-back' } },
     'and is no failure',
   );
 });

@@ -21,9 +21,9 @@ const standing = (
   ...over,
 });
 const flying = (name: string, node: Parameters<typeof aNode>[2] = {}) =>
-  standing(name, { kind: 'turn', inFlight: true, keep: 'r2' }, node);
+  standing(name, { kind: 'turn', inFlight: true, keep: { revision: 'r2', until: 0 } }, node);
 const failed = (name: string, p: string) =>
-  standing(name, { kind: 'failed', code: p, tried: { r: 'r2', p } });
+  standing(name, { kind: 'failed', code: p, tried: { revision: 'r2', outcome: p } });
 const zone = (name: string) => ({ labels: { [zoneKey]: name } });
 
 const turns = (standings: readonly Standing[], over: Partial<Round> = {}) =>
@@ -32,6 +32,7 @@ const turns = (standings: readonly Standing[], over: Partial<Round> = {}) =>
     standings,
     size: standings.length,
     proven: true,
+    patient: true,
     forgiven: false,
     busy: () => false,
     ...over,

@@ -13,18 +13,22 @@ const detail = {
 };
 
 t.test('a Node is what the controller looks at, and nothing more', async (t) => {
-  const approved = JSON.stringify({ v: 1, until: '2027-01-15T08:00:00Z', shims: { spin: 'r1' } });
+  const labels = {
+    pool: 'a',
+    'approved.spinkube.node-restriction.kubernetes.io/spin': 'r1.1800000000',
+    'tried.spinkube.node-restriction.kubernetes.io/wws': 'r1.done',
+  };
   const facts = nodeFacts({
     metadata: {
       name: 'a',
       uid: 'u',
       resourceVersion: '7',
-      labels: { pool: 'a' },
+      labels,
       annotations: {
         'rcm.spinkube.dev/state': 'Ready',
         'rcm.spinkube.dev/reason': 'Converged: yes',
         'rcm.spinkube.dev/status': JSON.stringify(detail),
-        'rcm.spinkube.dev/approved': approved,
+        'rcm.spinkube.dev/approved': '{"v":1,"until":"2099-01-01","shims":{"spin":"r2"}}',
         huge: 'x'.repeat(1000),
       },
       managedFields: [{}],
@@ -43,15 +47,16 @@ t.test('a Node is what the controller looks at, and nothing more', async (t) => 
     name: 'a',
     uid: 'u',
     resourceVersion: '7',
-    labels: { pool: 'a' },
+    labels,
     ready: true,
     cordoned: true,
     kubeletSees: ['', 'spin'],
     state: 'Ready',
-    reason: 'Converged: yes',
     detail,
-    approvedText: approved,
-    approval: { until: '2027-01-15T08:00:00Z', shims: { spin: 'r1' } },
+    turns: {
+      approved: { spin: { revision: 'r1', until: 1_800_000_000_000 } },
+      tried: { wws: { revision: 'r1', outcome: 'done' } },
+    },
   });
 });
 
@@ -59,16 +64,16 @@ t.test('what is odd about a Node is left out', async (t) => {
   const odd = nodeFacts({
     metadata: {
       name: 'a',
-      labels: { good: 'x', bad: 1 },
-      annotations: { 'rcm.spinkube.dev/status': '{', 'rcm.spinkube.dev/approved': '[]' },
+      labels: { good: 'x', bad: 1, 'approved.spinkube.node-restriction.kubernetes.io/spin': 'soon' },
+      annotations: { 'rcm.spinkube.dev/status': '{' },
     },
     spec: null,
     status: { conditions: [null, 'x', { type: 'Ready', status: 'Unknown' }], runtimeHandlers: 'none' },
   });
-  t.match(odd, { labels: { good: 'x' }, ready: false, cordoned: false, approvedText: '[]' });
+  t.match(odd, { labels: { good: 'x' }, ready: false, cordoned: false });
   t.same(
-    [odd.detail, odd.approval, odd.kubeletSees, odd.state],
-    [undefined, undefined, undefined, undefined],
+    [odd.detail, odd.turns, odd.kubeletSees, odd.state],
+    [undefined, { approved: {}, tried: {} }, undefined, undefined],
   );
   t.match(nodeFacts({ metadata: { name: 'b' } }), { uid: '', resourceVersion: '', ready: false });
 });
@@ -86,7 +91,7 @@ t.test('an object without a name is refused with words', async (t) => {
 });
 
 t.test('the keys are those that nodes write', async (t) => {
-  t.same(nodeKeys, { state: annotations.state, reason: annotations.reason, status: annotations.status });
+  t.same(nodeKeys, { state: annotations.state, status: annotations.status });
   t.equal(claimedPrefix, servedPrefix);
 });
 
