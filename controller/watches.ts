@@ -6,7 +6,8 @@ import type { Api } from '../daemon/host/api.ts';
 import type { Clock } from '../daemon/host/host.ts';
 import { type Reflector, reflect } from '../daemon/host/reflector.ts';
 import { shimsPath } from '../daemon/model/cluster.ts';
-import type { Problem } from '../daemon/model/problem.ts';
+import type { Log } from '../daemon/host/log.ts';
+import { type Problem, printProblem } from '../daemon/model/problem.ts';
 import type { Metrics } from './metrics.ts';
 import { classFacts } from './model/class-facts.ts';
 import type { ClassFacts, ClassUse, NodeFacts, ShimFacts, View } from './model/fleet.ts';
@@ -45,9 +46,19 @@ export type Watches = {
 const limit = 500;
 /** A bookmark comes each minute: after two that are missing a watch is not believed, before it is given up. */
 const staleMs = 150_000;
+/** Each object is told of once, and not every one of thousands. */
+const mostTold = 100;
 
-export const openWatches = (api: Api, clock: Clock, onChange: () => void): Watches => {
-  const common = { limit, startJitterMs: 0, onChange };
+export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => void): Watches => {
+  const told = new Set<string>();
+  const onOdd = (key: string, problem: Problem): void => {
+    if (told.size > mostTold || told.has(key)) return;
+    told.add(key);
+    log('error', `${key.slice(1)} cannot be read, and is passed by: ${printProblem(problem)}`, {
+      code: problem.code,
+    });
+  };
+  const common = { limit, startJitterMs: 0, onChange, onOdd };
   const reflectors = {
     nodes: reflect<NodeFacts>(api, clock, { ...common, path: paths.nodes, keep: nodeFacts }),
     shims: reflect<ShimFacts>(api, clock, { ...common, path: paths.shims, keep: shimFacts }),

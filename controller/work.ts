@@ -68,7 +68,7 @@ export const startWork = (given: {
     state.rest.abort();
   };
   const stopped = (): boolean => stopping.signal.aborted || !holds();
-  const watches = openWatches(api, clock, wake);
+  const watches = openWatches(api, clock, log, wake);
   const counting = makeCounting(api, clock, log, wake);
   const caution = makeCaution(api, clock, log);
   const writes = makeWrites({ clock, log, metrics, stopped });

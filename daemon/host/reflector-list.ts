@@ -1,6 +1,6 @@
 /** The list that a reflector begins with: which version it has to show, and its pages. */
 import type { Api } from './api.ts';
-import { type KubeObject, keyOf, pageOf } from './reflector-objects.ts';
+import { type KubeObject, pageOf, putKept } from './reflector-objects.ts';
 
 /**
  * Which version a list has to show. `cached`: any, from the server's memory, as thousands of nodes ask when they start.
@@ -32,7 +32,8 @@ export const listAll = async <T>(
     /** The version that was seen last. */
     readonly known: string | undefined;
     begin(): AbortSignal;
-    keep(object: KubeObject): T;
+    /** Undefined: it is left out. */
+    keep(object: KubeObject): T | undefined;
   },
 ): Promise<{ readonly items: Map<string, T>; readonly version: string; readonly consistent: boolean }> => {
   const items = new Map<string, T>();
@@ -43,7 +44,7 @@ export const listAll = async <T>(
   };
   for (;;) {
     const page = pageOf(await api.request('GET', path, { query, as, signal: given.begin() }));
-    for (const item of page.items) items.set(keyOf(item), given.keep(item));
+    for (const item of page.items) putKept(items, given.keep, item);
     if (page.next === undefined) {
       const consistent = given.need === 'consistent' || limit !== undefined;
       return { items, version: page.version, consistent };

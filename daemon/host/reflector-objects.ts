@@ -1,4 +1,5 @@
 /** What the API server sends of lists and objects, as far as keeping a list needs to understand it. */
+import { type Problem, problemOf } from '../model/problem.ts';
 import { ApiFailure } from './api-failure.ts';
 
 export type KubeObject = {
@@ -64,4 +65,32 @@ export const pageOf = <T extends KubeObject = KubeObject>(value: unknown): Page<
     version: versionOf(value),
     next: typeof next === 'string' && next !== '' ? next : undefined,
   };
+};
+
+/**
+ * What is stored of an object. One for which `keep` throws stays as it was known, or is left out: it must not end what is
+ * known of all others.
+ */
+export const keeperOf =
+  <T>(
+    what: { keep?(object: KubeObject): T; onOdd?(key: string, problem: Problem): void },
+    former: (key: string) => T | undefined,
+  ) =>
+  (object: KubeObject): T | undefined => {
+    if (what.keep === undefined) return object as T;
+    try {
+      return what.keep(object);
+    } catch (error) {
+      what.onOdd?.(keyOf(object), problemOf(error));
+      return former(keyOf(object));
+    }
+  };
+
+export const putKept = <T>(
+  items: Map<string, T>,
+  keep: (object: KubeObject) => T | undefined,
+  object: KubeObject,
+): void => {
+  const kept = keep(object);
+  if (kept !== undefined) items.set(keyOf(object), kept);
 };

@@ -7,7 +7,15 @@ import { type Problem, problemOf } from '../model/problem.ts';
 import { type Api, ApiFailure, type WatchEvent } from './api.ts';
 import type { Clock } from './host.ts';
 import { listAll, type Need } from './reflector-list.ts';
-import { differs, type KubeObject, keyOf, objectOf, versionOf } from './reflector-objects.ts';
+import {
+  differs,
+  keeperOf,
+  type KubeObject,
+  keyOf,
+  objectOf,
+  putKept,
+  versionOf,
+} from './reflector-objects.ts';
 
 export type { KubeObject };
 
@@ -48,6 +56,7 @@ export const reflect = <T>(
     readonly limit?: number;
     /** What is stored of an object; what is the same of it, versions apart, is no change. Absent: all of it. */
     keep?(object: KubeObject): T;
+    onOdd?(key: string, problem: Problem): void;
     /** The first list comes somewhere within this time. */
     readonly startJitterMs: number;
     /** Called when items or problem changed, once for a burst. */
@@ -114,15 +123,11 @@ export const reflect = <T>(
     return state.running.signal;
   };
 
-  const keep = what.keep ?? ((object: KubeObject) => object as T);
+  const keep = keeperOf<T>(what, (key) => state.items?.get(key));
 
   const list = async (need: Need): Promise<void> => {
-    const { items, version, consistent } = await listAll(api, what, {
-      need,
-      known: state.version,
-      begin,
-      keep,
-    });
+    const how = { need, known: state.version, begin, keep };
+    const { items, version, consistent } = await listAll(api, what, how);
     state.items = items;
     state.version = version;
     state.confirmed = clock.now();
@@ -143,7 +148,7 @@ export const reflect = <T>(
     const key = keyOf(item);
     const former = state.items.get(key);
     if (type === 'DELETED') state.items.delete(key);
-    else state.items.set(key, keep(item));
+    else putKept(state.items, keep, item);
     if (what.keep === undefined || type === 'DELETED' || differs(former, state.items.get(key))) changed();
   };
 

@@ -455,6 +455,7 @@ t.test(
     const clock = briskClock();
     const api = connectApi(async () => withToken(server.url, authority!.ca), clock);
     const seen: unknown[] = [];
+    const odd: string[] = [];
     const reflector = reflect<{ name: string; resourceVersion: string | undefined; spec: string }>(
       api,
       clock,
@@ -462,11 +463,15 @@ t.test(
         path,
         startJitterMs: 0,
         limit: 1,
-        keep: (object) => ({
-          name: object.metadata.name,
-          resourceVersion: object.metadata.resourceVersion,
-          spec: (object as Thing).spec ?? '',
-        }),
+        keep: (object) => {
+          if ((object as Thing).spec === 'odd') throw new Error('odd');
+          return {
+            name: object.metadata.name,
+            resourceVersion: object.metadata.resourceVersion,
+            spec: (object as Thing).spec ?? '',
+          };
+        },
+        onOdd: (key, { message }) => void odd.push(`${key}: ${message}`),
         onChange: (now) => void seen.push(now.items),
       },
     );
@@ -490,8 +495,16 @@ t.test(
     t.same(reflector.current().items?.[0], kept('a', '11', 'x'), 'but its version is known');
     send(state.response!, 'MODIFIED', thing('a', 12, 'y'));
     await until(() => seen.length === 2);
-    send(state.response!, 'DELETED', thing('b', 13, 'x'));
+    send(state.response!, 'MODIFIED', thing('a', 13, 'odd'));
+    send(state.response!, 'ADDED', thing('c', 14, 'odd'));
+    send(state.response!, 'DELETED', thing('b', 15, 'x'));
     await until(() => seen.length === 3);
-    t.same(reflector.current().items, [kept('a', '12', 'y')]);
+    t.same(
+      reflector.current().items,
+      [kept('a', '12', 'y')],
+      'what cannot be read is as it was, or left out',
+    );
+    t.same(odd, ['/a: odd', '/c: odd']);
+    t.equal(server.asked.length, 3, 'in the same watch');
   },
 );

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { accountOf } from './account.ts';
 import type { Client } from './client.ts';
 import { clusterFor } from './cluster.ts';
+import { controllerOf } from './controller.ts';
 
 const bootstrap = join(import.meta.dirname, '../../bootstrap');
 const shims = '/apis/runtime.spinkube.dev/v1alpha1/shims';
@@ -261,6 +262,68 @@ t.test('a kubelet cannot give its node the label by which Pods find it', async (
   t.equal(answer.status, 403);
   t.match(answer.text, /is not allowed to modify labels: spinkube\.node-restriction/);
   t.equal((await label('shim.rcm.spinkube.dev/spin')).status, 200, 'while it may claim what it likes');
+});
+
+t.test('a node cannot approve itself, and one that lies keeps no other from its turn', async (t) => {
+  const shim = { metadata: { name: 'turns' }, spec: handler('turns') };
+  const [liar, first, second] = ['aaa-liar', 'node-x', 'node-y'];
+  const path = (name: string, rest = '') => `/api/v1/nodes/${name}${rest}`;
+  const kubelet = (name: string) => cluster.as(cluster.mintNodeCertificate(name));
+  const change = async (name: string, metadata: object) =>
+    (await kubelet(name).request('PATCH', path(name), { body: { metadata } })).status;
+  const say = (name: string, shims: object, more: object = {}) =>
+    change(name, {
+      annotations: {
+        'rcm.spinkube.dev/state': 'Waiting',
+        'rcm.spinkube.dev/status': JSON.stringify({ v: 1, ...more, shims: { turns: shims } }),
+      },
+    });
+  for (const name of [liar, first, second]) {
+    await cluster.admin.request('POST', '/api/v1/nodes', { body: { metadata: { name } } });
+    const conditions = [{ type: 'Ready', status: 'True', lastHeartbeatTime: new Date().toISOString() }];
+    const ready = { body: { status: { conditions } } };
+    t.equal((await kubelet(name).request('PATCH', path(name, '/status'), ready)).status, 200);
+  }
+  await cluster.apply(JSON.stringify({ apiVersion: 'runtime.spinkube.dev/v1alpha1', kind: 'Shim', ...shim }));
+  const controller = await controllerOf(cluster, 'controller');
+  await controller.start();
+  const revision = await cluster.waitFor('the Shim has a revision', async () => {
+    const { status } = await cluster.admin.get<{ status?: { rollout?: { revision: string } } }>(
+      `${shims}/turns`,
+    );
+    return status?.rollout?.revision;
+  });
+  const key = `approved.${proofs}turns`;
+  const approvalOf = async (name: string): Promise<string | undefined> => {
+    const node = await cluster.admin.get<{ metadata: { labels?: Record<string, string> } }>(path(name));
+    return node.metadata.labels?.[key];
+  };
+  const forged = `${revision}.4000000000`;
+  for (const value of [forged, null])
+    t.equal(await change(liar, { labels: { [key]: value } }), value ? 403 : 200);
+  const until = '2099-01-01T00:00:00Z';
+  const former = JSON.stringify({ v: 1, until, shims: { turns: revision } });
+  t.equal(await change(liar, { annotations: { 'rcm.spinkube.dev/approved': former } }), 200);
+  const waits = { s: 'pending', n: 'turns', w: revision, a: revision, p: 'waits-for-turn' };
+  const nested = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
+  for (const depth of [3_000, 7_000, 3_000])
+    t.equal(await say(liar, { s: 'pending', n: 'turns' }, { agent: nested(depth) }), 200);
+
+  t.equal(await say(first, waits), 200);
+  await cluster.waitFor('an honest node has the first turn', () => approvalOf(first));
+  t.match(await approvalOf(first), new RegExp(`^${revision}\\.[0-9]{10}$`));
+  t.equal(await approvalOf(liar), undefined);
+  t.equal(await change(first, { labels: { [key]: forged } }), 403, 'it cannot put off the end');
+  t.equal(await change(first, { labels: { [key]: null } }), 403, 'nor have it forgotten');
+  t.equal(await say(second, waits), 200);
+  t.equal(await say(first, { s: 'served', n: 'turns', r: revision }), 200);
+  await cluster.waitFor('the next one has its turn', () => approvalOf(second));
+  t.equal(await approvalOf(first), undefined);
+  t.notMatch(controller.log(), /internal|call stack/, 'the watch of all Nodes went on');
+  await controller.kill();
+  for (const name of [liar, first, second]) await cluster.kubectl(['delete', 'node', name]);
+  await cluster.kubectl(['patch', 'shim', 'turns', '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
+  await cluster.kubectl(['delete', 'shim', 'turns']);
 });
 
 t.test('the controller’s Pods are taken by a namespace that is restricted', async (t) => {

@@ -282,6 +282,20 @@ export class SimulatedCluster {
         this.classes.delete(one.name);
   }
 
+  /** What a node writes of itself, true or not. */
+  say({ annotations }: SimulatedNode, shims: object, state = 'Ready', more: object = {}): void {
+    annotations[nodeKeys.state] = state;
+    annotations[nodeKeys.status] = JSON.stringify({
+      v: 1,
+      agent: '0.2.0',
+      runtime: 'containerd/2.1',
+      identity: 'kubelet',
+      since: '2027-01-15T08:00:00Z',
+      ...more,
+      shims,
+    });
+  }
+
   /** One look of one node at what it is asked for: the gate, at most one restart, and what it says afterwards. */
   tick(node: SimulatedNode): void {
     if (!node.agent || !node.ready) return;
@@ -360,16 +374,7 @@ export class SimulatedCluster {
             }),
       };
     }
-    const { annotations } = node;
-    annotations[nodeKeys.state] = state;
-    annotations[nodeKeys.status] = JSON.stringify({
-      v: 1,
-      agent: '0.2.0',
-      runtime: 'containerd/2.1',
-      identity: 'kubelet',
-      since: '2027-01-15T08:00:00Z',
-      shims: entries,
-    });
+    this.say(node, entries, state);
     for (const key of Object.keys(node.labels)) if (key.startsWith(claimedPrefix)) delete node.labels[key];
     for (const [handler, entry] of Object.entries(entries))
       if (entry.s === 'served') node.labels[`${claimedPrefix}${handler}`] = 'served';

@@ -1,0 +1,198 @@
+/**
+ * A hundred nodes, of which one lies in each of many ways, or has no word to say; and a controller whose clock was wrong.
+ * Whatever it is, the other ninety-nine come to their end, and there is no time in which nothing goes on.
+ */
+import t, { type Test } from 'tap';
+import { decideFleet } from '../../../controller/decide/decide.ts';
+import { zoneKey } from '../../../controller/model/marks.ts';
+import { approvedPrefix } from '../../../daemon/model/turn-labels.ts';
+import { SimulatedCluster, type SimulatedNode } from './simulated-cluster.ts';
+
+const minute = 60_000;
+const stepMs = 30_000;
+/** A turn, and what a pass and a look of a node take. */
+const longestWait = 20 * minute;
+
+type Lie = (cluster: SimulatedCluster, node: SimulatedNode, step: number) => void;
+
+/** As an honest node asks for its turn; `more` is said of it besides. */
+const ask = (cluster: SimulatedCluster, node: SimulatedNode, more: object = {}): void => {
+  const revision = cluster.shims.get('spin')?.deleting ? '-' : cluster.revision('spin');
+  const entry = { s: revision === '-' ? 'removing' : 'pending', n: 'spin', a: revision, w: revision };
+  cluster.say(node, { spin: { ...entry, p: 'waits-for-turn', ...more } });
+};
+const claimToServe = (cluster: SimulatedCluster, node: SimulatedNode): void => {
+  const isGoing = cluster.shims.get('spin')?.deleting === true;
+  cluster.say(node, isGoing ? {} : { spin: { s: 'served', n: 'spin', r: cluster.revision('spin') } });
+};
+const isIn = (node: SimulatedNode): boolean =>
+  Object.keys(node.labels).some((key) => key.startsWith(approvedPrefix));
+
+const lies: Readonly<Record<string, Lie>> = {
+  'asks, and never does anything': (cluster, node) => ask(cluster, node),
+  'writes the approval that nodes could once write, for ever': (cluster, node) => {
+    ask(cluster, node);
+    const shims = { spin: cluster.shims.has('spin') ? cluster.revision('spin') : '-' };
+    node.annotations['rcm.spinkube.dev/approved'] = JSON.stringify({ v: 1, until: '2099-01-01', shims });
+  },
+  'says by turns that it serves and that it waits': (cluster, node, step) =>
+    step % 2 === 0 ? ask(cluster, node) : claimToServe(cluster, node),
+  'says so just before its turn ends': (cluster, node, step) =>
+    step % 28 === 27 ? claimToServe(cluster, node) : ask(cluster, node),
+  'says by turns that Pods use it': (cluster, node, step) =>
+    step % 2 === 0 ? ask(cluster, node) : ask(cluster, node, { p: 'handler-in-use', w: undefined }),
+  'is cordoned and away when its turn ends, and back afterwards': (cluster, node, step) => {
+    ask(cluster, node);
+    node.cordoned = node.ready === false || step % 30 > 27;
+    node.ready = step % 30 < 28;
+  },
+  'goes from zone to zone in its turn': (cluster, node, step) => {
+    ask(cluster, node);
+    node.labels[zoneKey] = isIn(node) ? `z${step % 3}` : 'aaa';
+  },
+  'says at once that it serves, and its kubelet does not': (cluster, node) => claimToServe(cluster, node),
+  'says that it failed': (cluster, node) =>
+    ask(cluster, node, { s: 'failed', w: undefined, p: 'digest-mismatch' }),
+  'says that it failed, in the controller’s own words': (cluster, node, step) =>
+    step % 2 === 0 ? ask(cluster, node) : ask(cluster, node, { s: 'failed', w: undefined, p: 'node-away' }),
+  'has a thousand Shims that are not there, others each time': (cluster, node, step) => {
+    const many = Array.from({ length: 100 }, (_, index) => [
+      `h-${step % 10}-${index}`,
+      { s: 'removing', n: `made-up-${step % 10}-${index}`, r: 'x', w: '-' },
+    ]);
+    cluster.say(node, Object.fromEntries(many));
+  },
+  'writes more than any node does': (cluster, node) =>
+    cluster.say(node, {}, 'Ready', { x: 'x'.repeat(200_000) }),
+  'nests what it writes so deeply that a program that walks through it ends': (cluster, node) => {
+    cluster.say(node, {});
+    node.annotations['rcm.spinkube.dev/status'] = node.annotations['rcm.spinkube.dev/status']!.replace(
+      '"0.2.0"',
+      `${'['.repeat(7_000)}${']'.repeat(7_000)}`,
+    );
+  },
+  'says nothing any more': () => undefined,
+};
+
+const start = (rolling: object): { cluster: SimulatedCluster; liar: SimulatedNode } => {
+  const cluster = new SimulatedCluster();
+  for (let i = 0; i < 99; i++)
+    cluster.addNode(`n${String(i).padStart(2, '0')}`, {
+      labels: { [zoneKey]: `z${i % 3}` },
+      lists: i % 2 === 0,
+    });
+  // First by its name and by its zone, which it chose.
+  const liar = cluster.addNode('aaa', { labels: { [zoneKey]: 'aaa' } });
+  cluster.addShim('spin', { rolloutStrategy: { type: 'rolling', rolling } });
+  return { cluster, liar };
+};
+
+/** Until all honest nodes are done; answers the longest time in which none of them was. */
+const roll = (
+  cluster: SimulatedCluster,
+  lie: (step: number) => void,
+  isDone: (node: SimulatedNode) => boolean,
+  aheadMs: (step: number) => number = () => 0,
+  most = 400,
+): { readonly left: number; readonly longest: number } => {
+  const honest = [...cluster.nodes.values()].filter(({ name }) => name !== 'aaa');
+  const count = () => honest.filter((node) => !isDone(node)).length;
+  let left = count();
+  let since = cluster.now;
+  let longest = 0;
+  for (let step = 0; step < most && left > 0; step++) {
+    for (const node of honest) cluster.tick(node);
+    lie(step);
+    cluster.carryOut(decideFleet({ ...cluster.view(), now: cluster.now + aheadMs(step) }));
+    cluster.now += stepMs;
+    const now = count();
+    if (now < left) since = cluster.now;
+    left = now;
+    longest = Math.max(longest, cluster.now - since);
+  }
+  return { left, longest };
+};
+
+const check = (t: Test, { left, longest }: ReturnType<typeof roll>, what: string): void => {
+  t.equal(left, 0, `${what}: all others are done`);
+  t.ok(longest <= longestWait, `${what}: they waited for ${longest / minute} minutes at most`);
+};
+
+for (const [what, lie] of Object.entries(lies))
+  t.test(`one of a hundred nodes ${what}`, async (t) => {
+    const { cluster, liar } = start({ maxUpdate: '10%' });
+    const lying = (step: number): void => lie(cluster, liar, step);
+    const serves = (version: string) => (node: SimulatedNode) =>
+      node.installed.get('spin')?.revision === version;
+    check(t, roll(cluster, lying, serves(cluster.revision('spin'))), 'a new Shim');
+    cluster.changeShim('spin', { version: 2 });
+    check(t, roll(cluster, lying, serves(cluster.revision('spin'))), 'a change of it');
+    t.ok(Object.keys(liar.labels).length < 150, `${Object.keys(liar.labels).length} labels`);
+    cluster.deleteShim('spin');
+    check(
+      t,
+      roll(cluster, lying, ({ installed }) => installed.size === 0),
+      'its deletion',
+    );
+  });
+
+for (const rolling of [{ maxUpdate: 1 }, { maxUpdate: '10%', maxFailures: 1 }])
+  t.test(`a silent node stops none of the others with ${JSON.stringify(rolling)}`, async (t) => {
+    const { cluster, liar } = start(rolling);
+    const revision = cluster.revision('spin');
+    const silent = () => ask(cluster, liar);
+    check(
+      t,
+      roll(cluster, silent, ({ installed }) => installed.get('spin')?.revision === revision),
+      'a new Shim',
+    );
+    const { status } = decideFleet(cluster.view()).statuses[0]!;
+    t.match(
+      status.conditions.find(({ type }) => type === 'Degraded'),
+      { status: 'True', message: /aaa \(turn-ran-out\)/ },
+      'and it is named',
+    );
+  });
+
+t.test('a node that becomes NotReady in its turn counts, and stops what breaks nodes', async (t) => {
+  const { cluster, liar } = start({ maxUpdate: '10%', maxFailures: 1 });
+  const broken = (): void => {
+    if (isIn(liar)) liar.ready = false;
+    if (liar.ready) ask(cluster, liar);
+  };
+  const { left } = roll(cluster, broken, ({ installed }) => installed.has('spin'), undefined, 50);
+  t.equal(left, 99, 'nobody else was touched');
+  const { status } = decideFleet(cluster.view()).statuses[0]!;
+  t.match(status.rollout, { phase: 'Stopped', stoppedBy: ['aaa'] });
+});
+
+for (const [what, ahead] of [
+  ['an hour', 60 * minute],
+  ['a year', 365 * 24 * 60 * minute],
+] as const)
+  t.test(`a controller whose clock was ahead by ${what} leaves nothing that waits`, async (t) => {
+    const { cluster, liar } = start({ maxUpdate: '10%' });
+    const silent = () => ask(cluster, liar);
+    const revision = cluster.revision('spin');
+    const done = ({ installed }: SimulatedNode) => installed.get('spin')?.revision === revision;
+    // Long enough for some to be done, and for a turn to be given that has not ended when the clock is right again.
+    check(
+      t,
+      roll(cluster, silent, done, (step) => (step < 2 ? ahead : 0)),
+      'ahead at first',
+    );
+    cluster.changeShim('spin', { version: 2 });
+    const next = cluster.revision('spin');
+    const again = ({ installed }: SimulatedNode) => installed.get('spin')?.revision === next;
+    check(
+      t,
+      roll(cluster, silent, again, (step) => (step >= 35 && step < 37 ? ahead : 0)),
+      'ahead in the middle',
+    );
+    const written = JSON.stringify([...cluster.shims.values()].map(({ status }) => status));
+    t.notMatch(
+      written,
+      new RegExp(new Date(cluster.now + ahead - 1).toISOString().slice(0, 4 + 9)),
+      'nor a time',
+    );
+  });
