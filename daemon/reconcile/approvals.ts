@@ -13,7 +13,6 @@ export type ApprovalKeeper = {
   restore(approved: SeenApprovals): void;
   /** The labels of the own Node as they stand now. */
   seen(labels: Labels): void;
-  close(): void;
 };
 
 /** A timer may ring a little before its time. */
@@ -43,6 +42,7 @@ export const keepApprovals = (
       spend();
       changed();
     };
+    // Also while no API server is there; it keeps no process.
     state.timer = setTimeout(ring, Math.min(...state.ends.values()) - elapsed + lateMs);
     state.timer.unref();
   };
@@ -68,6 +68,5 @@ export const keepApprovals = (
       const now = clock.now();
       take(seeApprovals(state.approved, labels, now, now - (serverTime() ?? now)));
     },
-    close: () => clearTimeout(state.timer),
   };
 };

@@ -29,7 +29,6 @@ export type Cluster = {
 
 /** Nodes that start together, after a power cut or as a new pool, must not all connect at the same moment. */
 const startJitterMs = 10_000;
-
 /** How long we may be denied our own Node before we ask anew who we are. */
 const deniedMs = 300_000;
 
@@ -56,12 +55,8 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     identity: undefined as Identity | undefined,
     health: '',
   };
-  const turns = keepTurns(
-    host,
-    () => state.session && answer.look(state.session.view),
-    wake,
-    () => state.session?.view.api.serverTime?.(),
-  );
+  const serverTime = (): number | undefined => state.session?.view.api.serverTime?.();
+  const turns = keepTurns(host, () => state.session && answer.look(state.session.view), wake, serverTime);
   const heardMore = (): void => {
     noteHealth();
     wake();

@@ -37,7 +37,6 @@ const freshMs = 600_000;
 
 /** So much the clocks of two servers may differ. */
 const slackMs = 60_000;
-
 /** A timer may ring a little before its time. */
 const lateMs = 50;
 
@@ -56,10 +55,7 @@ export type TurnKeeper = {
   leave(): void;
 };
 
-/**
- * `changed`: what is kept is another; `wake`: this node's own moment has come. `serverTime`: epoch milliseconds by the API
- * server's clock, once it is known.
- */
+/** `changed`: what is kept is another; `wake`: this node's own moment has come; `serverTime`: of the API server's clock. */
 export const keepTurns = (
   host: Host,
   changed: () => void,
@@ -104,7 +100,7 @@ export const keepTurns = (
   const draw = (): void => {
     const now = clock.now();
     const before = state.alone;
-    // Until somebody has looked, what was drawn before this start stays as it is, and nothing is drawn.
+    // Before a look, what was drawn before this start stays as it is, and nothing is drawn.
     const isUndrawn = ({ shim, revision }: NeededTurn): boolean =>
       state.fact === undefined && before[shim]?.revision !== revision;
     const due =
@@ -240,7 +236,6 @@ export const keepTurns = (
       stop();
       clearTimeout(state.timer);
       state.timer = undefined;
-      approvals.close();
       state.node = undefined;
     },
   };
