@@ -233,3 +233,25 @@ t.test('what it does shows in the metrics', needsOpenssl, async (t) => {
     t.ok(text.includes(line), line);
   t.equal(working.stuckMs() >= 0, true);
 });
+
+t.test('an approval lands on no Node that changed since it was decided', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.nodes, node('a'));
+  const late = { go: (): void => undefined };
+  const waits = new Promise<void>((resolve) => {
+    late.go = resolve;
+  });
+  const isPatch = ({ method }: { method: string }) => method === 'PATCH';
+  fleet.world.delay = (asked) => (isPatch(asked) ? waits : undefined);
+  const given = { count: 0 };
+  work(t, fleet, ({ nodes }) => ({
+    ...nothing,
+    nodes: given.count++ === 0 && nodes.length > 0 ? [approve('a')] : [],
+  }));
+  await until(() => fleet.server.asked.some(isPatch));
+  // Another leader has decided of it meanwhile.
+  fleet.put(paths.nodes, { ...node('a'), metadata: { name: 'a', labels: { decided: 'anew' } } });
+  late.go();
+  await until(() => given.count > 1);
+  t.same(fleet.get(paths.nodes, 'a')?.metadata.labels, { decided: 'anew' });
+});

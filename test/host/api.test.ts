@@ -408,3 +408,21 @@ t.test(
     t.equal(new ApiFailure('api-busy', 'x').status, undefined);
   },
 );
+
+t.test('the time of the server is told by its answers, and goes on from there', needsOpenssl, async (t) => {
+  const server = await serve(t, (_, response) => {
+    response.setHeader('date', 'Fri, 15 Jan 2027 08:00:00 GMT');
+    json(response, {});
+  });
+  const time = { elapsed: 1000 };
+  const api = connectApi(async () => withToken(server.url, ca), {
+    ...realClock,
+    now: () => 0,
+    elapsed: () => time.elapsed,
+  });
+  t.teardown(api.close);
+  t.equal(api.serverTime?.(), undefined);
+  await api.request('GET', nodePath);
+  time.elapsed += 5000;
+  t.equal(api.serverTime?.(), Date.parse('2027-01-15T08:00:05Z'));
+});

@@ -94,3 +94,23 @@ t.test(
     );
   },
 );
+
+t.test('the first one is believed with the word of its kubelet, where that gives one', async (t) => {
+  const served = { spin: { s: 'served', n: 'spin', r: 'r2' } as const };
+  const others = ['b', 'c'].map((name) => aNode(name, { spin: asking('spin') }));
+  const shim = aShim('spin', { strategy: { rolling: { maxUpdate: 2 } } });
+  const with_ = (kubeletSees: readonly string[] | undefined) =>
+    draft([aNode('a', served, { kubeletSees }), ...others], [shim]).turns;
+  t.same(with_(['', 'runc']), ['b spin r2'], 'its kubelet does not see it: the next one goes alone');
+  t.same(with_(['', 'spin']), ['b spin r2', 'c spin r2']);
+  t.same(with_(undefined), ['b spin r2', 'c spin r2'], 'too old to tell');
+});
+
+t.test('a removal is believed so, too', async (t) => {
+  const shim = aShim('spin', { deleting: true, strategy: { rolling: { maxUpdate: 2 } } });
+  const others = ['b', 'c'].map((name) => aNode(name, { spin: leaving('spin') }));
+  const with_ = (kubeletSees: readonly string[]) =>
+    draft([aNode('a', {}, { kubeletSees }), ...others], [shim]).turns;
+  t.same(with_(['', 'spin']), ['b spin -']);
+  t.same(with_(['']), ['b spin -', 'c spin -']);
+});

@@ -42,3 +42,12 @@ t.test('what a node has beside what is asked of it is found', async (t) => {
   t.same([of.get(gone)!.targets, of.get(gone)!.selected, of.get(gone)!.clean], [[], 2, 1]);
   t.same([...orphans.keys()], ['lost']);
 });
+
+t.test('a turn that a node had is of account while others have something of the Shim', async (t) => {
+  const gone = aShim('gone', { deleting: true });
+  const clean = aNode('a', {}, { given: { tried: { gone: { revision: '-', outcome: 'done' } } } });
+  const holder = aNode('b', { gone: { s: 'removing', n: 'gone', r: 'r1' } });
+  t.same(names(musters([clean, holder], [gone]).of.get(gone)!.traces), ['a']);
+  t.same(names(musters([clean, holder], []).orphans.get('gone')!.traces), ['a']);
+  t.same(musters([clean], [gone]).of.get(gone)!.traces, []);
+});

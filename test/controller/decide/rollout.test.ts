@@ -138,3 +138,18 @@ t.test('for two minutes nodes may still speak of the former revision', async (t)
   t.equal(at(120), undefined);
   t.equal(at(60, 'Stopped'), undefined);
 });
+
+t.test('a node that let its turn pass in silence stops nothing; one that became NotReady does', async (t) => {
+  const of_ = (code: string) =>
+    of([{ ...standing('a', 'failed'), code }, standing('b', 'waiting')], {
+      strategy: { rolling: { maxFailures: 1 } },
+    }).phase;
+  t.same([of_('turn-ran-out'), of_('node-lost'), of_('not-served')], ['Rolling', 'Stopped', 'Stopped']);
+});
+
+t.test('a time of a controller whose clock was ahead is written anew', async (t) => {
+  const ahead = { revision: 'r2', phase: 'Rolling', since: '2028-01-15T08:00:00Z' } as const;
+  const next = of([standing('a', 'waiting')], { status: statusWith(ahead) });
+  t.equal(Date.parse(next.since), now);
+  t.equal(settlesAt(aShim('spin', { status: statusWith(ahead) }), now), undefined);
+});

@@ -196,3 +196,48 @@ t.test('a handler that got another name: the node takes the new one up and the o
     serves: true,
   });
 });
+
+t.test('a turn that a node had is remembered, whatever it says of itself afterwards', async (t) => {
+  const done: HandlerDetail = { s: 'served', n: 'spin', r: 'r2' };
+  const outcome = (given: Parameters<typeof aNode>[2], entry: HandlerDetail = done) => at(entry, given).tried;
+  t.equal(outcome({}), undefined, 'it came to it without any');
+  t.same(outcome({ given: live }), { revision: 'r2', outcome: 'done' });
+  t.same(outcome({ given: over }), { revision: 'r2', outcome: 'done' });
+  const ranOut = { tried: { spin: { revision: 'r2', outcome: 'turn-ran-out' } } };
+  t.same(outcome({ given: ranOut }), { revision: 'r2', outcome: 'done' }, 'in the end it did it');
+  const had = { given: { tried: { spin: { revision: 'r2', outcome: 'done' } } } };
+  t.match(at(waiting, had), { kind: 'waiting', asks: true, tried: { outcome: 'done' } });
+  t.equal(outcome({ given: { tried: { spin: { revision: 'r1', outcome: 'done' } } } }), undefined);
+  const left = concern({ strays: [] });
+  const { asked: _asked, ...gone } = left;
+  t.match(standingOf(aNode('n', {}, { given: { shims: { spin: '-' } } }), gone), {
+    kind: 'done',
+    serves: false,
+    tried: { revision: '-', outcome: 'done' },
+  });
+});
+
+t.test('an end that no controller of now gives is as far as a turn is long', async (t) => {
+  const year = { until: new Date(now + 365 * 24 * 3_600_000).toISOString(), shims: { spin: 'r2' } };
+  t.match(at(waiting, { given: year }), {
+    kind: 'turn',
+    keep: { revision: 'r2', until: now + 15 * 60_000 },
+  });
+  const near = now + 15 * 60_000 + 30_000;
+  t.match(
+    at(waiting, { given: { until: new Date(near).toISOString(), shims: { spin: 'r2' } } }),
+    { keep: { until: near } },
+    'two controllers may differ by a little',
+  );
+});
+
+t.test('a node does not speak in the controller’s own words', async (t) => {
+  for (const p of ['done', 'node-away', 'taken-back', 'node-lost'])
+    t.equal(at({ ...failed, p }).code, 'turn-ran-out', p);
+});
+
+t.test('what a node says that it waits for is no revision that it gets', async (t) => {
+  const stray: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', w: 'x', a: 'x' };
+  const { asked: _asked, ...gone } = concern({ strays: [{ handler: 'spin', entry: stray }] });
+  t.match(standingOf(aNode('n', { spin: stray }), gone), { want: '-', asks: false });
+});

@@ -102,3 +102,26 @@ t.test(
     t.same(turns([ranOut, bad], { forgiven: true }), ['a', 'b'], 'a person said to go on');
   },
 );
+
+t.test('who had a turn gets another one after all who had none, also if it was no failure', async (t) => {
+  const had = (name: string, outcome: string) => standing(name, { tried: { revision: 'r2', outcome } });
+  for (const outcome of ['done', 'node-away', 'taken-back']) {
+    t.same(turns([had('a', outcome), standing('b')], { proven: false }), ['b']);
+    t.same(turns([had('a', outcome)], { proven: false }), ['a']);
+  }
+});
+
+t.test('a node that changes its zone in its turn opens no second one', async (t) => {
+  const all = [standing('a', {}, zone('z2')), standing('b', {}, zone('z1'))];
+  const inFlight = [flying('x', zone('z1')), flying('y', zone('z1')), flying('liar', zone('z2'))];
+  t.same(turns([...all, ...inFlight], { strategy: { rolling: { maxUpdate: 9 } } }), ['b']);
+});
+
+t.test('cordoned nodes wait for others that may still ask, but not for ever', async (t) => {
+  const cordoned = standing('a', {}, { cordoned: true });
+  const silent = standing('b', { kind: 'working', asks: false });
+  t.same(turns([cordoned, silent], { proven: false, patient: true }), []);
+  t.same(turns([cordoned, silent], { proven: false, patient: false }), ['a']);
+  const had = standing('b', { tried: { revision: 'r2', outcome: 'done' } });
+  t.same(turns([cordoned, had], { proven: false, patient: true }), ['a'], 'nor for one that had its turn');
+});

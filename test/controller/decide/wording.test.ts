@@ -1,5 +1,5 @@
 import t from 'tap';
-import { byName, countOf, someOf, timeOf } from '../../../controller/decide/wording.ts';
+import { isPast, byName, countOf, someOf, timeOf } from '../../../controller/decide/wording.ts';
 
 t.test('a list of nodes stays short, however many there are', async (t) => {
   t.equal(someOf([]), '');
@@ -17,4 +17,11 @@ t.test('numbers, times and order read the same everywhere', async (t) => {
     [{ name: 'b' }, { name: 'B' }, { name: 'a' }, { name: 'a' }].sort(byName).map(({ name }) => name),
     ['B', 'a', 'a', 'b'],
   );
+});
+
+t.test('a time that has not come yet was written by a clock that was wrong', async (t) => {
+  const now = Date.parse('2027-01-15T08:00:00Z');
+  t.ok(isPast('2027-01-15T08:00:30Z', now));
+  t.ok(isPast('1970-01-01T00:00:00Z', now));
+  for (const time of ['2027-01-15T08:02:00Z', '', 'soon']) t.notOk(isPast(time, now), time);
 });
