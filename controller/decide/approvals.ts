@@ -58,3 +58,16 @@ export const turnChanges = (
   ),
   ...Object.fromEntries(Object.entries(wanted).filter(([key, value]) => present[key] !== value)),
 });
+
+/**
+ * What came of a turn for a former revision goes with the next write of its Node: taken away at once, a new revision of a
+ * Shim would begin with a write for each node. `names`: of Shims that are there, as labels have them.
+ */
+export const canWait = (
+  changes: Readonly<Record<string, string | null>>,
+  names: ReadonlySet<string>,
+): boolean =>
+  Object.entries(changes).every(
+    ([key, value]) =>
+      value === null && key.startsWith(triedPrefix) && names.has(key.slice(triedPrefix.length)),
+  );

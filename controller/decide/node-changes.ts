@@ -1,7 +1,8 @@
 /** What all Shims together want changed on each Node: one patch, with its turns and its proofs. */
 import { selects } from '../../daemon/decide/select.ts';
+import { labelNameOf } from '../../daemon/model/turn-labels.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { type Share, turnChanges, turnsAfter } from './approvals.ts';
+import { canWait, type Share, turnChanges, turnsAfter } from './approvals.ts';
 import { type Asked, proofOf } from './proof.ts';
 
 export type NodeChanges = {
@@ -31,7 +32,7 @@ export const nodeChanges = (
       else shown.set(handler, new Set([node]));
     }
     const labels = { ...turnChanges(node.labels, turns.labels), ...proof.change };
-    if (Object.keys(labels).length > 0) changes.push({ node: node.name, labels });
+    if (!canWait(labels, asked.names)) changes.push({ node: node.name, labels });
   }
   return { nodes: changes, shown, moments: [...moments] };
 };
@@ -44,6 +45,7 @@ export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly str
     shims.filter(({ deleting }) => !deleting).map(({ name, handler }) => [name, handler]),
   );
   return {
+    names: new Set(shims.map(({ name }) => labelNameOf(name))),
     isRenamed: (shim, handler) => living.has(shim) && living.get(shim) !== handler,
     handlers: new Set([...byHandler.keys(), ...classHandlers]),
     selects: ({ labels }, handler) =>

@@ -67,3 +67,14 @@ t.test('the end of every turn is a moment to look again', async (t) => {
   t.same([of(going).nodes, of(going).moments], [[], [going.until]]);
   t.same([of(undefined).nodes, of(undefined).moments], [[{ node: 'a', labels: { [approved]: null } }], []]);
 });
+
+t.test('what came of a turn for a former revision goes with the next write, or with its Shim', async (t) => {
+  const tried = { given: { tried: { spin: { revision: 'r1', outcome: 'done' } } } };
+  const node = aNode('a', {}, tried);
+  const of = (shares: readonly Share[], own = asked) =>
+    nodeChanges([node], new Map([[node, shares]]), own, now).nodes.map(({ labels }) => labels);
+  const key_ = 'tried.spinkube.node-restriction.kubernetes.io/spin';
+  t.same(of([]), [], 'a new revision begins with no write for each node');
+  t.match(of([share(node, true, undefined)]), [{ [approved]: String, [key_]: null }]);
+  t.same(of([], askedOf([], [])), [{ [key_]: null }]);
+});

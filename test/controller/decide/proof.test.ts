@@ -4,7 +4,12 @@ import type { HandlerDetail } from '../../../daemon/model/turn.ts';
 import { aNode, before, later } from './facts.ts';
 
 const key = 'spinkube.node-restriction.kubernetes.io/spin';
-const asked: Asked = { handlers: new Set(['spin']), selects: () => true, isRenamed: () => false };
+const asked: Asked = {
+  names: new Set(),
+  handlers: new Set(['spin']),
+  selects: () => true,
+  isRenamed: () => false,
+};
 const serving: HandlerDetail = { s: 'served', n: 'spin', r: 'r1' };
 const marked = { labels: { [key]: 'served' } };
 const change = (
