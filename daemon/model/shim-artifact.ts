@@ -21,20 +21,19 @@ const machines: ReadonlyMap<string, Machine> = new Map([
   ['aarch64', 'arm64'],
 ]);
 
+/** An entry for a system that is not built for here (riscv64, s390x, windows) is for others, and no mistake. */
+const platformName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
+const platformSays = 'the name of an operating system or an architecture is expected, like linux or amd64';
+
 export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
   const strategy = required(strategyAt, table(strategyAt, ['type', 'anonHttp', 'platforms']));
   string(at(strategy, 'type'));
   const platformKeys = ['os', 'arch', 'location', 'sha256'];
   const platforms = elements(at(strategy, 'platforms')).map((cursor) => {
     const row = required(cursor, table(cursor, platformKeys));
-    const arch = required(at(row, 'arch'), string(at(row, 'arch')));
-    const machine = machines.get(arch);
-    if (machine === undefined)
-      fail(
-        at(row, 'arch'),
-        `${JSON.stringify(arch.slice(0, 40))} is no known architecture; write amd64, arm64, x86_64 or aarch64`,
-      );
-    return { row, os: required(at(row, 'os'), string(at(row, 'os'))), machine };
+    const arch = required(at(row, 'arch'), string(at(row, 'arch'), platformName, platformSays));
+    const os = required(at(row, 'os'), string(at(row, 'os'), platformName, platformSays));
+    return { row, os, arch };
   });
   const anonymous = table(at(strategy, 'anonHttp'), ['location', 'sha256']);
   if (platforms.length === 0) {
@@ -46,10 +45,16 @@ export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
     );
   }
   for (const one of platforms) location(at(one.row, 'location'), policy);
-  const match = platforms.find((one) => one.os === 'linux' && one.machine === policy.machine);
+  const match = platforms.find(({ os, arch }) => os === 'linux' && machines.get(arch) === policy.machine);
   if (match) return pinned(match.row, policy);
   const list = at(strategy, 'platforms');
-  return fail(list, `no entry of "${printKey(list.path)}" is for linux/${policy.machine}`, 'no-platform');
+  // A misspelt architecture is not told from one that exists elsewhere: what stands there shows which it is.
+  const given = [...new Set(platforms.map(({ os, arch }) => `${os}/${arch}`))].slice(0, 8).join(', ');
+  return fail(
+    list,
+    `no entry of "${printKey(list.path)}" is for linux/${policy.machine}, only for ${given}`,
+    'no-platform',
+  );
 };
 
 const pinned = (cursor: Cursor, policy: Policy): Artifact => {

@@ -114,11 +114,11 @@ t.test('keys that only a newer schema knows are passed over, and so is null', as
 
 t.test('what is wrong is told by the name of the resource and the path of the field', async (t) => {
   const where = { file: 'shims.runtime.spinkube.dev/spin-v2' };
-  const mips = [{ os: 'linux', arch: 'mips', location, sha256: sum }];
-  t.same(problem(resource({ fetchStrategy: { platforms: mips } })), {
+  const odd = [{ os: 'linux', arch: 'amd 64', location, sha256: sum }];
+  t.same(problem(resource({ fetchStrategy: { platforms: odd } })), {
     code: 'bad-value',
     message:
-      'spec.fetchStrategy.platforms[0].arch: "mips" is no known architecture; write amd64, arm64, x86_64 or aarch64',
+      '"spec.fetchStrategy.platforms[0].arch" is "amd 64", but the name of an operating system or an architecture is expected, like linux or amd64',
     where,
   });
   for (const [given, code, message] of [
@@ -142,7 +142,7 @@ t.test('what is wrong is told by the name of the resource and the path of the fi
   const arm = { fetchStrategy: { platforms: platforms.slice(0, 1) } };
   t.match(problem(resource(arm)), {
     code: 'no-platform',
-    message: 'no entry of "spec.fetchStrategy.platforms" is for linux/amd64',
+    message: 'no entry of "spec.fetchStrategy.platforms" is for linux/amd64, only for linux/aarch64',
   });
   t.match(problem(resource(spec(), 'kata')), {
     code: 'reserved-handler',

@@ -71,6 +71,21 @@ t.test('each node takes the entry for its machine, by either name of the archite
   t.equal(parse(other, { machine: 'arm64' }).artifact.url, 'https://example.com/1', 'the first that fits');
 });
 
+t.test('an entry for a system that is not built for here takes nothing from the others', async (t) => {
+  const foreign = [
+    row('riscv64'),
+    row('s390x'),
+    row('loong64', undefined, 'https://example.com/loong'),
+    row('amd64', undefined, 'https://example.com/bsd').replace('linux', 'freebsd'),
+  ].join('');
+  const text = `name = "a"\n${foreign}${row('amd64')}`;
+  t.equal(parse(text).artifact.url, location);
+  t.match(problem(text, { machine: 'arm64' }), {
+    code: 'no-platform',
+    message: /only for linux\/riscv64, linux\/s390x, linux\/loong64, freebsd\/amd64, linux\/amd64$/,
+  });
+});
+
 t.test('an OCI runtime names its binary and the libraries that come with it', async (t) => {
   const runtime = '[runtime]\ntype = "oci"\nbinary = "crun"\nlibraries = ["libwasmedge.so.0"]';
   t.match(parse(`name = "crun-wasm"\n${runtime}\n${row('amd64')}`).runtime, {
@@ -228,19 +243,27 @@ t.test('a digest that is none is refused, with its place', async (t) => {
     });
 });
 
-t.test('a machine without an entry is told so, and an unknown one is named', async (t) => {
+t.test('a machine without an entry is told so, with the entries that there are', async (t) => {
   const arm = `name = "a"\n${row('arm64')}`;
-  t.match(problem(arm), { code: 'no-platform', message: /is for linux\/amd64/, where: where(2, 1) });
+  t.match(problem(arm), {
+    code: 'no-platform',
+    message: /is for linux\/amd64, only for linux\/arm64$/,
+    where: where(2, 1),
+  });
   const windows = arm.replace('linux', 'windows').replace('arm64', 'amd64');
   t.match(problem(windows), { code: 'no-platform' });
   t.match(problem('name = "a"\n[fetchStrategy]\n'), { code: 'no-platform', where: where(2, 1) });
   t.match(problem('name = "a"\n[fetchStrategy]\nplatforms = []\n'), { code: 'no-platform' });
-  for (const arch of ['riscv64', 'constructor', 'x\\u001b[31m'])
+  for (const arch of ['riscv64', 's390x', 'ppc64le', 'amd46', 'constructor'])
     t.match(problem(`name = "a"\n${row(arch)}`), {
-      code: 'bad-value',
-      message: /no known architecture; write amd64/,
-      where: where(4, 1),
+      code: 'no-platform',
+      message: new RegExp(`is for linux/amd64, only for linux/${arch}$`),
     });
+  t.match(problem(`name = "a"\n${row('x\\u001b[31m')}`), {
+    code: 'bad-value',
+    message: /the name of an operating system or an architecture is expected/,
+    where: where(4, 1),
+  });
   t.notMatch(problem(`name = "a"\n${row('x\\u001b[31m')}`).message, '\u001b');
 });
 
