@@ -31,36 +31,81 @@ export const trialOf = (
 
 /**
  * The staged main file imports what the real one would, by absolute path, with the staged drop-in in the place of the
- * real one. A main file that would not exist is staged as `null`: the runtime's built-in defaults.
+ * real one. A main file that would not exist is staged as `null`: the runtime's built-in defaults. A file that leads back
+ * to the main file or to the drop-in is staged, too: otherwise the trial would read the real ones besides, which
+ * the runtime itself, having loaded them already, passes over.
  */
 const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly Staged[] => {
-  const drop = `${folder}/${fileOf(wiring.dropIn.path)}`;
-  const main = wiring.main.text;
+  const { main, dropIn } = wiring;
+  const drop = `${folder}/${fileOf(dropIn.path)}`;
+  const places = new Map<string, string | null>([
+    [main.path, null],
+    [dropIn.path, dropIn.text === null ? null : drop],
+    ...wiring.stale.map(({ path }) => [path, null] as const),
+  ]);
+  const texts = new Map(
+    runtime.config.flatMap(({ path, fact }) =>
+      fact.kind === 'regular' && !places.has(path) ? [[path, fact.text] as const] : [],
+    ),
+  );
+  const known = [...texts.keys(), dropIn.path];
+  for (const path of leadBack(texts, known, places))
+    places.set(path, `${folder}/${places.size}-${fileOf(path)}`);
   const staged: Staged[] = [
-    { path: `${folder}/config.toml`, text: main === null ? null : retarget(main, wiring, runtime, drop) },
+    {
+      path: `${folder}/config.toml`,
+      text: main.text === null ? null : retarget(main.text, main.path, known, places),
+    },
   ];
-  if (wiring.dropIn.text !== null) staged.push({ path: drop, text: wiring.dropIn.text });
+  for (const [path, place] of places) {
+    if (place === null) continue;
+    const text = path === dropIn.path ? dropIn.text : retarget(texts.get(path) ?? '', path, known, places);
+    staged.push({ path: place, text });
+  }
   return staged;
 };
 
-const retarget = (main: string, wiring: Wiring, runtime: RuntimeFacts, drop: string): string => {
-  const pair = scan(main).find(
+type Places = ReadonlyMap<string, string | null>;
+
+/** The files from which imports lead to one that is staged or left out, over any number of files. */
+const leadBack = (
+  texts: ReadonlyMap<string, string>,
+  known: readonly string[],
+  places: Places,
+): readonly string[] => {
+  const imports = [...texts].map(([path, text]) => ({ path, list: importedBy(text, path, known) }));
+  const found = new Set(places.keys());
+  const back: string[] = [];
+  for (let before = -1; before < back.length; ) {
+    before = back.length;
+    for (const { path, list } of imports) {
+      if (found.has(path) || !list.some((one) => found.has(one))) continue;
+      found.add(path);
+      back.push(path);
+    }
+  }
+  return back;
+};
+
+/** What a file imports, by absolute path, in the runtime's order; a glob is what is known to match it. */
+const importedBy = (text: string, path: string, known: readonly string[]): readonly string[] =>
+  importsOf(text, path).flatMap((entry) => {
+    const full = resolvePath(folderOf(path), entry);
+    if (!full.includes('*')) return [full];
+    const pattern = globPattern(full);
+    return known.filter((file) => pattern.test(file)).sort();
+  });
+
+const retarget = (text: string, path: string, known: readonly string[], places: Places): string => {
+  const pair = scan(text).find(
     (one) => one.kind === 'pair' && one.path.length === 1 && one.path[0] === 'imports',
   );
-  if (pair?.kind !== 'pair') return main;
-  if (elementsOf(main, pair.valueStart).length === 0) return main;
-  const ours = wiring.dropIn.path;
-  const stale = new Set(wiring.stale.map((file) => file.path));
-  const list = importsOf(main, wiring.main.path).flatMap((entry) => {
-    const full = resolvePath(folderOf(wiring.main.path), entry);
-    if (!full.includes('*')) return full === ours ? [] : [full];
-    const pattern = globPattern(full);
-    const known = runtime.config
-      .map((file) => file.path)
-      .filter((file) => pattern.test(file) && file !== ours && !stale.has(file));
-    const all = wiring.dropIn.text !== null && pattern.test(ours) ? [...known, ours] : known;
-    return all.sort().map((file) => (file === ours ? drop : file));
+  if (pair?.kind !== 'pair') return text;
+  if (elementsOf(text, pair.valueStart).length === 0) return text;
+  const list = importedBy(text, path, known).flatMap((file) => {
+    const place = places.get(file);
+    return place === undefined ? [file] : place === null ? [] : [place];
   });
-  const text = `[${[...new Set(list)].map((entry) => JSON.stringify(entry)).join(', ')}]`;
-  return main.slice(0, pair.valueStart) + text + main.slice(pair.valueEnd);
+  const imports = `[${[...new Set(list)].map((entry) => JSON.stringify(entry)).join(', ')}]`;
+  return text.slice(0, pair.valueStart) + imports + text.slice(pair.valueEnd);
 };

@@ -4,7 +4,7 @@
  * services/server/config/config.go (1.x) of the release tags; the rows were seen on 1.6.20, 1.7.24 and 2.1.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { matchesGlob } from 'node:path';
+import { matchesGlob, resolve } from 'node:path/posix';
 import { parse, stringify } from 'smol-toml';
 import { resolveIn } from '../../daemon/host/libraries.ts';
 
@@ -304,7 +304,7 @@ const toTable = (text: string, path: string): Table => {
 /** Relative to the importing file; a glob only where there is a "*"; an empty match is fine. */
 const expand = (root: string, from: string, entry: string): readonly string[] => {
   const folder = from.slice(0, from.lastIndexOf('/')) || '/';
-  const full = entry.startsWith('/') ? entry : `${folder}/${entry}`;
+  const full = resolve(folder, entry);
   if (!full.includes('*')) return [full];
   const parent = full.slice(0, full.lastIndexOf('/')) || '/';
   const real = resolveIn(root, parent);
