@@ -14,7 +14,8 @@ import {
 } from '../runtimes/containerd.ts';
 import { type Former, formerOf } from './former.ts';
 import { findBlock } from './splice.ts';
-import { faultOf, type Parsed, parseConfig } from './verdict.ts';
+import { type Parsed, parseConfig } from './parsed.ts';
+import { faultOf } from './verdict.ts';
 import { isOurDropIn, type Site, siteOf } from './wiring.ts';
 
 export type Table = Readonly<Record<string, unknown>>;

@@ -2,18 +2,20 @@
  * The verdict on a trial: the runtime's own parser read the present configuration and the staged one; by meaning, only
  * our handlers may differ. Everything else is refused with the culprit's file and line.
  */
-import type { ConfigFile, RuntimeFacts, Trial } from '../model/observed.ts';
-import { detailOf, Failure, type Problem, type Where } from '../model/problem.ts';
-import { locate, parseToml, type TomlPath } from '../model/toml.ts';
+import type { RuntimeFacts, Trial } from '../model/observed.ts';
+import { detailOf, type Problem } from '../model/problem.ts';
+import { parseToml } from '../model/toml.ts';
 import {
   declaredSchema,
   disablesCri,
   handlersIn,
   isTable,
   meaningful,
+  runtimesPath,
   viewOf,
 } from '../runtimes/containerd.ts';
-import { deepEqual, differences, isPlain, shownPath } from './meaning.ts';
+import { deepEqual, differences, isPlain, printPath, shownPath } from './meaning.ts';
+import { foreignOwner, type Parsed, whereIn, whereLast } from './parsed.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -23,23 +25,6 @@ export type Expectation = {
   /** Handlers that are ours now or were: only these may appear, change or go. */
   readonly ours: ReadonlySet<string>;
 };
-
-export type Parsed = { readonly path: string; readonly text: string; readonly doc: Table };
-
-/** Reads every file of the configuration; a file that does not parse throws `broken-config`. */
-export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
-  files.flatMap(({ path, fact }) => {
-    if (fact.kind === 'absent') return [];
-    if (fact.kind !== 'regular')
-      throw new Failure({
-        code: 'broken-config',
-        message: `it is ${fact.kind === 'foreign' ? fact.what : `not readable: ${fact.why}`}`,
-        where: { file: path },
-      });
-    return [{ path, text: fact.text, doc: parseToml(fact.text, path, 'broken-config') }];
-  });
-
-const whereIn = (file: Parsed, path: TomlPath): Where => ({ file: file.path, ...locate(file.text, path) });
 
 /** What is wrong with the configuration as it stands, before we add a byte; the runtime need not be asked for these. */
 export const faultOf = (runtime: RuntimeFacts, files: readonly Parsed[]): Problem | undefined => {
@@ -64,17 +49,19 @@ export const faultOf = (runtime: RuntimeFacts, files: readonly Parsed[]): Proble
   return undefined;
 };
 
-/** The first definition of a handler in a file that is not ours. */
-export const foreignOwner = (files: readonly Parsed[], name: string): Where | undefined => {
-  for (const file of files) {
-    const found = handlersIn(file.doc).find((handler) => handler.name === name);
-    if (found) return whereIn(file, found.path);
-  }
-  return undefined;
+/** `undefined`: the staged configuration may be written. Files that do not go together are named before their consequences. */
+export const verdict = (
+  trial: Trial,
+  expected: Expectation,
+  files: readonly Parsed[],
+  mainPath: string,
+): Problem | undefined => {
+  const problem = refusal(trial, expected, files, mainPath);
+  const mixed = problem && versionMix(files);
+  return mixed ? { ...mixed, ...(problem.handler ? { handler: problem.handler } : {}) } : problem;
 };
 
-/** `undefined`: the staged configuration may be written. */
-export const verdict = (
+const refusal = (
   trial: Trial,
   expected: Expectation,
   files: readonly Parsed[],
@@ -82,30 +69,25 @@ export const verdict = (
 ): Problem | undefined => {
   if (trial.before.kind === 'impossible' || trial.after.kind === 'impossible') return undefined;
   if (trial.before.kind === 'failed')
-    return (
-      versionMix(files) ?? {
-        code: 'broken-config',
-        message: `containerd cannot read the present configuration: ${trial.before.why}`,
-        ...detailOf(trial.before),
-        where: { file: mainPath },
-      }
-    );
-  if (trial.after.kind === 'failed') {
-    const mixed = versionMix(files);
-    if (mixed) return mixed;
+    return {
+      code: 'broken-config',
+      message: `containerd cannot read the present configuration: ${trial.before.why}`,
+      ...detailOf(trial.before),
+      where: { file: mainPath },
+    };
+  if (trial.after.kind === 'failed')
     return {
       code: 'would-change-others',
       message: `containerd would not read the new configuration: ${trial.after.why}`,
       ...detailOf(trial.after),
       where: { file: mainPath },
     };
-  }
   const before = parseToml(trial.before.text, 'containerd config dump', 'broken-config');
   const after = parseToml(trial.after.text, 'containerd config dump', 'broken-config');
   return (
     defaultLost(viewOf(before), viewOf(after), files, mainPath) ??
     notServed(after, expected, files, mainPath) ??
-    othersChanged(before, after, expected, files, mainPath)
+    othersChanged(before, after, expected, mainPath)
   );
 };
 
@@ -117,8 +99,11 @@ const defaultLost = (
 ): Problem | undefined => {
   const view = after ?? before;
   if (!view || view.defaultName in view.runtimes) return undefined;
-  const path = [...view.path, 'containerd', 'default_runtime_name'];
-  const culprit = files.find((file) => locateExactly(file, path));
+  const table = [...view.path, 'containerd'];
+  const named = [...table, 'default_runtime_name'];
+  // Where no file names the default handler, one that defines others in its place has taken it away.
+  const culprit =
+    whereLast(files, named) ?? whereLast(files, [...table, 'runtimes']) ?? whereLast(files, view.path);
   const was = before && before.defaultName in before.runtimes;
   const name = isPlain(view.defaultName) ? ` "${view.defaultName}"` : '';
   return {
@@ -126,14 +111,8 @@ const defaultLost = (
     message: was
       ? `the new configuration would lose the default handler${name}`
       : `the default handler${name} is not defined; the CRI plugin does not start with that`,
-    where: culprit ? whereIn(culprit, path) : { file: mainPath },
+    where: culprit ?? { file: mainPath },
   };
-};
-
-const locateExactly = (file: Parsed, path: readonly string[]): boolean => {
-  let value: unknown = file.doc;
-  for (const key of path) value = isTable(value) ? value[key] : undefined;
-  return value !== undefined;
 };
 
 const notServed = (
@@ -146,9 +125,8 @@ const notServed = (
   for (const [name, table] of expected.tables) {
     const got = view?.runtimes[name];
     if (isTable(got) && contains(got, table)) continue;
-    const mixed = versionMix(files);
-    if (mixed) return { ...mixed, handler: name };
-    const owner = foreignOwner([...files].reverse(), name) ?? wholeTable(files, view?.path ?? []);
+    // 1.x: a later file with the plugin's table replaces the main file's, handlers and all.
+    const owner = foreignOwner([...files].reverse(), name) ?? whereLast(files, view?.path ?? []);
     return {
       code: 'shadowed',
       handler: name,
@@ -162,12 +140,6 @@ const notServed = (
   return undefined;
 };
 
-/** 1.x: a later file with the plugin's table replaces the main file's, handlers and all. */
-const wholeTable = (files: readonly Parsed[], path: readonly string[]): Where | undefined => {
-  const culprit = [...files].reverse().find((file) => path.length > 0 && locateExactly(file, path));
-  return culprit && whereIn(culprit, path);
-};
-
 const contains = (got: Table, wanted: Table): boolean =>
   Object.entries(wanted).every(([key, value]) =>
     isTable(value)
@@ -177,23 +149,34 @@ const contains = (got: Table, wanted: Table): boolean =>
 
 const normal = (value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
 
+/** Files that do not go together: by the version that they declare, or by the names of plugins that they use. */
 const versionMix = (files: readonly Parsed[]): Problem | undefined => {
   const [main, ...rest] = files;
   const declared = main && declaredSchema(main.doc);
+  if (!main) return undefined;
   const odd = rest.find((file) => file.doc.version !== undefined && declaredSchema(file.doc) !== declared);
-  if (!main || !odd) return undefined;
-  return {
-    code: 'version-mix',
-    message: `it declares ${versionOf(odd.doc)} while ${main.path} declares ${declared ?? 'none'}; containerd would not apply all settings`,
-    where: whereIn(odd, ['version']),
-  };
+  if (odd)
+    return {
+      code: 'version-mix',
+      message: `it declares ${versionOf(odd.doc)} while ${main.path} declares ${declared ?? 'none'}; containerd would not apply all settings`,
+      where: whereIn(odd, ['version']),
+    };
+  const place = declared === undefined ? undefined : runtimesPath(declared);
+  for (const file of files)
+    for (const { path } of place ? handlersIn(file.doc) : [])
+      if (place?.some((key, depth) => path[depth] !== key))
+        return {
+          code: 'version-mix',
+          message: `it defines a handler below ${printPath(path.slice(0, 2))}, and in version ${declared}, which ${main.path} declares, handlers stand below ${printPath(place.slice(0, 2))}; containerd would not apply all settings`,
+          where: whereIn(file, path),
+        };
+  return undefined;
 };
 
 const othersChanged = (
   before: Table,
   after: Table,
   expected: Expectation,
-  files: readonly Parsed[],
   mainPath: string,
 ): Problem | undefined => {
   const strip = (dump: Table): unknown => {
@@ -222,8 +205,6 @@ const othersChanged = (
   };
   const [change] = differences(strip(before), strip(after));
   if (!change) return undefined;
-  const mixed = versionMix(files);
-  if (mixed) return mixed;
   return {
     code: 'would-change-others',
     message: `the new configuration would change ${shownPath(change.path)}`,

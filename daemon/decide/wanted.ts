@@ -6,13 +6,20 @@ import { binaryName, type Handler, storeKey } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
 import type { HandlerReport, HandlerState, Step } from '../model/plan.ts';
 import type { Problem } from '../model/problem.ts';
-import { criPath, handlerTable, inheritable, isTable, tableAt } from '../runtimes/containerd.ts';
+import {
+  criPath,
+  handlersRead,
+  handlerTable,
+  inheritable,
+  isTable,
+  tableAt,
+} from '../runtimes/containerd.ts';
 import { artifactWait } from './cadence.ts';
 import { type Gate, gateOf, tableInForce } from './gate.ts';
 import { stablePath } from './paths.ts';
 import { removals } from './removals.ts';
 import type { Scene, Table } from './scene.ts';
-import { foreignOwner, type Parsed } from './verdict.ts';
+import { foreignOwner, type Parsed } from './parsed.ts';
 
 export type Wanted = {
   readonly name: string;
@@ -139,7 +146,8 @@ export const wish = (scene: Scene): Wish => {
 
 /** The name, or the place where its binary goes, belongs to somebody else. */
 const foreignHand = (scene: Scene, name: string, path: string): Problem | undefined => {
-  const owner = foreignOwner(scene.foreign, name);
+  const { generation, place } = scene.site;
+  const owner = foreignOwner(scene.foreign, name, (doc) => handlersRead(doc, generation, place));
   if (owner)
     return {
       code: 'owned-by-another',

@@ -14,7 +14,7 @@ import {
   defaultRuntime,
   type Generation,
   generations,
-  handlersIn,
+  handlersRead,
   newestSchema,
   runtimesPath,
 } from '../runtimes/containerd.ts';
@@ -192,9 +192,7 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
     return { path, text, owned: owned(ledger, path, files[path], text, edit) };
   };
   if (generation.wiring === 'block') {
-    const alive = definesHandlers(runtime, base, path)
-      ? ''
-      : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
+    const alive = definesHandlers(site) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
     const block = `${alive}${body}`;
     // A block that stands already is changed where it stands: what others wrote after it stays after it.
     const standing = now === null ? undefined : findBlock(now);
@@ -221,10 +219,11 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
 const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
 
 /** 1.x: the first `runtimes.X` in any file replaces the built-in map, and with it `runc`. */
-const definesHandlers = (runtime: RuntimeFacts, base: string | null, path: string): boolean =>
-  runtime.config.some(({ path: file, fact }) => {
-    const text = file === path ? base : fact.kind === 'regular' ? fact.text : null;
-    return text !== null && handlersIn(parseToml(text, file, 'broken-config')).length > 0;
+const definesHandlers = ({ runtime, base, generation, place }: Site): boolean =>
+  runtime.config.some(({ path, fact }) => {
+    const text = path === runtime.configPath ? base : fact.kind === 'regular' ? fact.text : null;
+    if (text === null) return false;
+    return handlersRead(parseToml(text, path, 'broken-config'), generation, place).length > 0;
   });
 
 const refuseGenerated = (text: string, file: string): void => {

@@ -22,11 +22,12 @@ export const newestSchema = schemas.length - 1;
 
 /**
  * How our text gets read. 1.x replaces a whole plugin table by that of the last imported file, so a drop-in would drop
- * everyone else's CRI settings: there the handlers stand in the main file. 2.x merges deeply.
+ * everyone else's CRI settings: there the handlers stand in the main file. 2.x merges deeply. `reads`: 1.x looks a plugin up
+ * by its name in the declared version and passes over the names of other versions; 2.x migrates the older ones.
  */
 export const generations = [
-  { major: 1, wiring: 'block', freshSchema: 2 },
-  { major: 2, wiring: 'drop-in', freshSchema: 3 },
+  { major: 1, wiring: 'block', freshSchema: 2, reads: 'declared' },
+  { major: 2, wiring: 'drop-in', freshSchema: 3, reads: 'any' },
 ] as const;
 
 export type Generation = (typeof generations)[number];
@@ -81,9 +82,10 @@ export type CriView = {
   readonly defaultName: string;
 };
 
-/** What a dumped (merged and decoded) configuration serves. */
+/** What a dumped (merged and decoded) configuration serves. 1.x dumps version 2, and leaves in it what it did not read. */
 export const viewOf = (dump: Table): CriView | undefined => {
-  for (const path of criTables) {
+  const isOld = typeof dump.version === 'number' && dump.version < 3;
+  for (const path of isOld ? criTables.slice(1) : criTables) {
     const containerd = tableAt(dump, [...path, 'containerd']);
     const runtimes = containerd && tableAt(containerd, ['runtimes']);
     if (!containerd || !runtimes) continue;
@@ -115,7 +117,7 @@ const isZero = (value: unknown): boolean =>
   value === false ||
   (Array.isArray(value) ? value.length === 0 : isTable(value) && Object.keys(value).length === 0);
 
-/** Files of every schema that define handlers, whatever their declared version: for finding owners and culprits. */
+/** Where handlers of any schema stand in a file, whatever version it declares: for finding owners and culprits. */
 export const handlersIn = (
   doc: Table,
 ): readonly { readonly name: string; readonly path: readonly string[] }[] =>
@@ -123,6 +125,14 @@ export const handlersIn = (
     const path = [...cri, 'containerd', 'runtimes'];
     return Object.keys(tableAt(doc, path) ?? {}).map((name) => ({ name, path: [...path, name] }));
   });
+
+/** Those of them that this generation reads beside handlers at `place`: what it passes over defines nothing. */
+export const handlersRead = (
+  doc: Table,
+  { reads }: Generation,
+  place: readonly string[],
+): ReturnType<typeof handlersIn> =>
+  handlersIn(doc).filter(({ path }) => reads === 'any' || place.every((key, depth) => path[depth] === key));
 
 /** `disabled_plugins` entries that switch CRI off (docker's containerd.io package ships "cri"). */
 const criPlugins = ['cri', 'io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.runtime'];

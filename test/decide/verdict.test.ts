@@ -1,13 +1,8 @@
 import t from 'tap';
-import {
-  type Expectation,
-  faultOf,
-  foreignOwner,
-  parseConfig,
-  verdict,
-} from '../../daemon/decide/verdict.ts';
-import type { DumpFact, FileFact } from '../../daemon/model/observed.ts';
-import { Failure, type Problem } from '../../daemon/model/problem.ts';
+import { parseConfig } from '../../daemon/decide/parsed.ts';
+import { type Expectation, faultOf, verdict } from '../../daemon/decide/verdict.ts';
+import type { DumpFact } from '../../daemon/model/observed.ts';
+import type { Problem } from '../../daemon/model/problem.ts';
 import { regular, runtime } from './bare-host.ts';
 
 const main = '/etc/containerd/config.toml';
@@ -186,22 +181,6 @@ t.test('a large number that only 64 bits hold is the same number in the dump', a
   t.equal(judge(dumped(dump()), dumped(after), undefined, expected), undefined);
 });
 
-t.test('files that cannot be read stop everything, by name; absent ones are none', async (t) => {
-  t.same(parseConfig([{ path: main, fact: { kind: 'absent' } }]), []);
-  const kinds: readonly FileFact[] = [
-    { kind: 'foreign', what: 'a folder' },
-    { kind: 'unreadable', why: 'EIO' },
-    regular('a = [\n'),
-  ];
-  for (const fact of kinds)
-    try {
-      parseConfig([{ path: main, fact }]);
-      t.fail('it was read');
-    } catch (error) {
-      t.match(error instanceof Failure && error.problem, { code: 'broken-config', where: { file: main } });
-    }
-});
-
 t.test('what is wrong before we come is found without asking the runtime', async (t) => {
   const files = parsed({
     [main]: 'imports = ["/gone.toml"]\n',
@@ -219,13 +198,33 @@ t.test('what is wrong before we come is found without asking the runtime', async
   );
 });
 
-t.test('the owner of a handler is found in every spelling of the table', async (t) => {
-  const rows = [
-    '[plugins.cri.containerd.runtimes.spin]',
-    '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.spin]',
-    'plugins.\'io.containerd.cri.v1.runtime\'.containerd.runtimes."spin".x = 1',
-    '[plugins]\n"io.containerd.cri.v1.runtime" = { containerd = { runtimes = { spin = {} } } }',
-  ];
-  for (const text of rows) t.match(foreignOwner(parsed({ [main]: text }), 'spin'), { file: main }, text);
-  t.equal(foreignOwner(parsed({ [main]: '[plugins.cri.containerd.runtimes.spin2]' }), 'spin'), undefined);
+t.test('a handler below the name of another version is named with the file that holds it', async (t) => {
+  const odd = '/etc/containerd/conf.d/50-nvidia.toml';
+  const v2 = 'plugins."io.containerd.grpc.v1.cri"';
+  const files = {
+    [main]: `version = 2\n[${v2}.containerd.runtimes.runc]\nruntime_type = "x"\n`,
+    [odd]: `[${cri}.containerd.runtimes.nvidia]\nruntime_type = "x"\n`,
+  };
+  const lost = dump(handler('spin')).replace('runtimes.runc', 'runtimes.nvidia');
+  for (const after of [lost, dump()])
+    t.match(judge(dumped(dump()), dumped(after), files), {
+      code: 'version-mix',
+      message:
+        /below plugins."io.containerd.cri.v1.runtime".* handlers stand below plugins."io.containerd.grpc.v1.cri"/,
+      where: { file: odd, line: 1 },
+    });
+  t.equal(judge(dumped(dump()), dumped(dump(handler('spin'))), files), undefined, 'where it does no harm');
+});
+
+t.test('a default handler that no file names was taken by the last that defines others', async (t) => {
+  const late = '/etc/containerd/conf.d/50-late.toml';
+  const files = {
+    [main]: `version = 3\n[${cri}.containerd.runtimes.runc]\nruntime_type = "x"\n`,
+    [late]: `version = 3\n\n[${cri}.containerd.runtimes.other]\nruntime_type = "x"\n`,
+  };
+  const lost = dump(handler('spin')).replace('runtimes.runc', 'runtimes.other');
+  t.match(judge(dumped(dump()), dumped(lost), files), {
+    code: 'default-handler-lost',
+    where: { file: late, line: 3 },
+  });
 });
