@@ -226,8 +226,11 @@ const definesHandlers = ({ runtime, base, generation, place }: Site): boolean =>
     return handlersRead(parseToml(text, path, 'broken-config'), generation, place).length > 0;
   });
 
+/** Only a header speaks of the whole file: further down such words are about the lines beside them. */
 const refuseGenerated = (text: string, file: string): void => {
-  const line = text.split('\n', 20).findIndex((row) => /^\s*#.*do not edit/i.test(row));
+  const rows = text.split('\n');
+  const end = rows.findIndex((row) => !/^\s*(#|$)/.test(row));
+  const line = rows.slice(0, end < 0 ? rows.length : end).findIndex((row) => /do not edit/i.test(row));
   if (line >= 0)
     throw new Failure({
       code: 'generated-file',

@@ -134,8 +134,13 @@ export const handlersRead = (
 ): ReturnType<typeof handlersIn> =>
   handlersIn(doc).filter(({ path }) => reads === 'any' || place.every((key, depth) => path[depth] === key));
 
-/** `disabled_plugins` entries that switch CRI off (docker's containerd.io package ships "cri"). */
-const criPlugins = ['cri', 'io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.runtime'];
+/** `disabled_plugins` entries that switch CRI off (docker's containerd.io package ships "cri"); 2.x has it in three parts. */
+const criPlugins = [
+  'cri',
+  'io.containerd.grpc.v1.cri',
+  'io.containerd.cri.v1.runtime',
+  'io.containerd.cri.v1.images',
+];
 
 export const disablesCri = (doc: Table): number | undefined => {
   const list = doc.disabled_plugins;

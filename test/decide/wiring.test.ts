@@ -116,6 +116,20 @@ t.test('a file that says it is generated is refused as soon as it would have to 
   }
 });
 
+t.test('only a header says of a whole file that it is generated', async (t) => {
+  for (const text of [
+    'version = 2\n# do not edit the line above\n',
+    'version = 2 # DO NOT EDIT\n',
+    '# ours\n\nversion = 2\n\n# do not edit below: managed by ansible\n[metrics]\n',
+  ])
+    t.match(wiringOf('1.7.24', text).main.text, '# rcm-node begin', text);
+  const long = `${'# a long licence\n'.repeat(40)}\n#   do not edit, see the template\nversion = 2\n`;
+  t.match(
+    refusal(() => wiringOf('1.7.24', long)),
+    { code: 'generated-file', where: { file: main, line: 42 } },
+  );
+});
+
 t.test(
   'on 1.x the handlers stand in a block, and the built-in runc is named where no file names any',
   async (t) => {

@@ -95,7 +95,8 @@ t.test('CRI that is switched off is noticed by each of its names', async (t) => 
     disablesCri(parse('disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.grpc.v1.cri"]')),
     1,
   );
-  t.equal(disablesCri(parse('disabled_plugins = ["io.containerd.cri.v1.runtime"]')), 0);
+  for (const part of ['io.containerd.cri.v1.runtime', 'io.containerd.cri.v1.images'])
+    t.equal(disablesCri(parse(`disabled_plugins = ["${part}"]`)), 0, part);
   for (const text of ['', 'disabled_plugins = []', 'disabled_plugins = ["criu"]', 'disabled_plugins = "cri"'])
     t.equal(disablesCri(parse(text)), undefined, text);
 });
