@@ -9,8 +9,7 @@ import { problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { findIdentity, type Identity } from './identity.ts';
-import { readNamespace } from './namespace.ts';
-import { leasePathIn } from './turns.ts';
+import { leasePathIn, readNamespace } from './namespace.ts';
 
 /**
  * What is asked of the API, one review each: the node authorizer does not list rules

@@ -5,10 +5,10 @@
 import { paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
 import { Failure } from '../model/problem.ts';
-import { isNamespace, usualNamespace } from '../model/turn.ts';
+import { controllerName, isNamespace, usualNamespace } from '../model/turn.ts';
 
 export const readNamespace = async (host: Host): Promise<string> => {
-  const fact = await host.files.look(paths.namespace);
+  const fact = await host.files.lookTrusted(paths.namespace);
   if (fact.kind === 'absent') return usualNamespace;
   const text = fact.kind === 'regular' ? fact.text.trim() : '';
   if (isNamespace(text)) return text;
@@ -25,3 +25,7 @@ export const readNamespace = async (host: Host): Promise<string> => {
     hint: `Write the namespace of the controller into it, or remove it where that is ${usualNamespace}. Until then this node does not go ahead alone.`,
   });
 };
+
+/** Of the controller; bootstrap/controller has it and its Deployment. */
+export const leasePathIn = (namespace: string): string =>
+  `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${controllerName}`;

@@ -17,7 +17,7 @@ import type { Host } from '../host/host.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { canonical } from '../model/desired.ts';
 import { printProblem, problemOf } from '../model/problem.ts';
-import { controllerName, goneRevision, provenPrefix } from '../model/turn.ts';
+import { goneRevision, provenPrefix } from '../model/turn.ts';
 import {
   type AloneTime,
   type ControllerFact,
@@ -26,11 +26,7 @@ import {
   type Turns,
 } from '../model/turns.ts';
 import { keepApprovals } from './approvals.ts';
-import { readNamespace } from './namespace.ts';
-
-/** Of the controller; bootstrap/controller has it and its Deployment. */
-export const leasePathIn = (namespace: string): string =>
-  `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${controllerName}`;
+import { leasePathIn, readNamespace } from './namespace.ts';
 
 /** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
 const freshMs = 600_000;

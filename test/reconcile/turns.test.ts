@@ -8,7 +8,8 @@ import { approvedPrefix, printApproval } from '../../daemon/model/turn-labels.ts
 import type { NeededTurn, Turns } from '../../daemon/model/turns.ts';
 import type { Ticked } from '../../daemon/reconcile/once.ts';
 import { reportOf, told } from '../../daemon/reconcile/report.ts';
-import { keepTurns, leasePathIn } from '../../daemon/reconcile/turns.ts';
+import { leasePathIn } from '../../daemon/reconcile/namespace.ts';
+import { keepTurns } from '../../daemon/reconcile/turns.ts';
 import { seen as approvedUntil } from '../approvals.ts';
 import { bareRoot } from './bare-root.ts';
 import { makeRoot, openNode, program, sha256 } from './node.ts';
@@ -75,7 +76,7 @@ const setUp = (t: Test) => {
   const seen = { changes: 0, wakes: 0 };
   // Of memory: a file would be read in time that does not pass here.
   const placed = { fact: { kind: 'absent' } as FileFact };
-  const files = { ...host.files, look: async () => placed.fact };
+  const files = { ...host.files, lookTrusted: async () => placed.fact };
   const turns = keepTurns(
     { ...host, clock, files },
     () => void seen.changes++,
