@@ -9,7 +9,7 @@ import { approvedPrefix } from '../../../daemon/model/turn-labels.ts';
 import { SimulatedCluster, type SimulatedNode } from './simulated-cluster.ts';
 
 const minute = 60_000;
-const stepMs = 30_000;
+const stepMs = 60_000;
 /** A turn, and what a pass and a look of a node take. */
 const longestWait = 20 * minute;
 
@@ -38,13 +38,13 @@ const lies: Readonly<Record<string, Lie>> = {
   'says by turns that it serves and that it waits': (cluster, node, step) =>
     step % 2 === 0 ? ask(cluster, node) : claimToServe(cluster, node),
   'says so just before its turn ends': (cluster, node, step) =>
-    step % 28 === 27 ? claimToServe(cluster, node) : ask(cluster, node),
+    step % 14 === 13 ? claimToServe(cluster, node) : ask(cluster, node),
   'says by turns that Pods use it': (cluster, node, step) =>
     step % 2 === 0 ? ask(cluster, node) : ask(cluster, node, { p: 'handler-in-use', w: undefined }),
   'is cordoned and away when its turn ends, and back afterwards': (cluster, node, step) => {
     ask(cluster, node);
-    node.cordoned = node.ready === false || step % 30 > 27;
-    node.ready = step % 30 < 28;
+    node.cordoned = node.ready === false || step % 15 > 13;
+    node.ready = step % 15 < 14;
   },
   'goes from zone to zone in its turn': (cluster, node, step) => {
     ask(cluster, node);
@@ -186,7 +186,7 @@ for (const [what, ahead] of [
     const again = ({ installed }: SimulatedNode) => installed.get('spin')?.revision === next;
     check(
       t,
-      roll(cluster, silent, again, (step) => (step >= 35 && step < 37 ? ahead : 0)),
+      roll(cluster, silent, again, (step) => (step >= 17 && step < 19 ? ahead : 0)),
       'ahead in the middle',
     );
     const written = JSON.stringify([...cluster.shims.values()].map(({ status }) => status));
