@@ -135,7 +135,7 @@ export const startWork = (given: {
       const level = problem.code === 'internal' ? 'error' : 'warn';
       // A defect is only found by where it was.
       const stack = problem.code === 'internal' && error instanceof Error ? { stack: error.stack } : {};
-      log(level, `a pass failed: ${printProblem(problem)}`, { code: problem.code, ...stack });
+      log(level, `a pass failed: ${printProblem(problem)}`, { ...logFields(problem), ...stack });
       metrics.add('rcm_controller_errors_total', { code: problem.code });
       return Math.min(1000 * 2 ** state.failures, idleMs);
     } finally {

@@ -69,6 +69,18 @@ export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts
   };
 };
 
+/** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
+const youngMs = 10 * minute;
+
+/** So much the clocks of two servers may differ. */
+const slackMs = minute;
+
+/** By the server's clock alone: by one that is behind, every Node is young. Undefined: not known, which is not young. */
+export const isYoung = (created: string | undefined, serverTime: number | undefined): boolean => {
+  const age = (serverTime ?? Number.NaN) - Date.parse(created ?? '');
+  return age > -slackMs && age < youngMs;
+};
+
 /** A Lease of the controller as one look saw it. */
 export type LeaseLook = {
   /** Its renewTime, whatever it is; '' where it has none. */

@@ -11,6 +11,7 @@ import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { allowsHost, printUrl } from '../model/shim-artifact.ts';
 import { type Manifest, manifestName } from './store.ts';
+import { marked } from './unpacking.ts';
 
 /** A verified download, until it is dropped. */
 export type Fetched = { readonly path: string; readonly sha256: string };
@@ -91,12 +92,13 @@ const makeIncoming = async (host: Host): Promise<void> => {
     if (!(await host.files.isFolder(folder))) await host.files.makeFolder(folder);
 };
 
-/** Takes out of a download what this handler needs; the download stays for the next one. */
+/** Takes out of a download what this handler needs; the download stays for the next of `sharers`, who have a part in the risk. */
 export const placeArtifact = async (
   host: Host,
   settings: Settings,
   handler: Handler,
   fetched: Fetched,
+  sharers: readonly Handler[],
 ): Promise<void> => {
   const key = storeKey(handler, fetched.sha256);
   if (key === undefined)
@@ -106,7 +108,10 @@ export const placeArtifact = async (
   await host.files.makeFolder(folder);
   try {
     const places = { folder, artifact: fetched.path };
-    const manifest = await unpack(host, settings, handler, fetched.sha256, key, places);
+    // Once it is in the store nothing of it is interpreted any more, and no attempt is left to count.
+    const manifest = await marked(host, sharers, () =>
+      unpack(host, settings, handler, fetched.sha256, key, places),
+    );
     await host.files.put(`${folder}/${manifestName}`, `${JSON.stringify(manifest, null, 1)}\n`, 0o644);
     // A damaged folder of this name makes room: what runs from it keeps its files until it ends.
     await host.files.removeTree(`${paths.store}/${key}`);

@@ -12,7 +12,7 @@ import { logFields, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { printUrl } from '../model/shim-artifact.ts';
 import { dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './artifacts.ts';
-import { attempted, marked } from './unpacking.ts';
+import { attempted, succeeded } from './unpacking.ts';
 
 const lookMs = 10_000;
 /** A download that is over by then shares its restart with whatever else needs one. */
@@ -97,10 +97,10 @@ const downloads = async (
       const { url } = handler.artifact;
       const key = storeKey(handler, sha256);
       try {
-        if (!placed.has(key))
-          await marked(host, group.handlers, () => placeArtifact(host, settings, handler, fetched));
+        if (!placed.has(key)) await placeArtifact(host, settings, handler, fetched, group.handlers);
         placed.add(key);
         did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
+        changes.push((ledger) => succeeded(ledger, handler.name));
         if (handler.artifact.sha256 !== undefined || before.trusted[url] === sha256) continue;
         changes.push((ledger) => ({ ...ledger, trusted: { ...ledger.trusted, [url]: sha256 } }));
       } catch (error) {

@@ -7,6 +7,7 @@ import {
   confirmLook,
   firstLook,
   isAbsent,
+  isYoung,
   judgeLease,
   type LeaseLook,
   lookAgain,
@@ -28,11 +29,6 @@ import {
 import { keepApprovals } from './approvals.ts';
 import { leasePathIn, readNamespace } from './namespace.ts';
 
-/** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
-const freshMs = 600_000;
-
-/** So much the clocks of two servers may differ. */
-const slackMs = 60_000;
 /** A timer may ring a little before its time. */
 const lateMs = 50;
 
@@ -45,7 +41,7 @@ export type TurnKeeper = {
   seen(node: NodeObject): void;
   /** Which turns the last tick needed, given or not; `api` is undefined while there is no connection. */
   need(needed: readonly NeededTurn[], spreadMs: number, api: Api | undefined): void;
-  /** Whether a controller gives turns; undefined while nothing needs one. */
+  /** Undefined while nothing needs a turn. */
   controller(): 'alive' | 'none' | 'unknown' | undefined;
   /** The connection in use is left. */
   leave(): void;
@@ -86,12 +82,6 @@ export const keepTurns = (
 
   const approvals = keepApprovals(clock, note, serverTime);
 
-  /** By the server's clock alone: by one that is behind, every Node is young. */
-  const isFresh = (): boolean => {
-    const age = (serverTime() ?? Number.NaN) - Date.parse(state.node?.metadata.creationTimestamp ?? '');
-    return age > -slackMs && age < freshMs;
-  };
-
   /** One moment for all that waits: several changes shall stay one restart. */
   const draw = (): void => {
     const now = clock.now();
@@ -107,7 +97,9 @@ export const keepTurns = (
     };
     const drawn = due.filter(isDrawn).map(({ shim }) => before[shim]?.at ?? '');
     const shared = drawn.filter((at) => Date.parse(at) > now).sort()[0];
-    const wait = isFresh() ? 0 : clock.random() * state.spreadMs;
+    const wait = isYoung(state.node?.metadata.creationTimestamp, serverTime())
+      ? 0
+      : clock.random() * state.spreadMs;
     const at = shared ?? new Date(now + wait).toISOString();
     state.alone = Object.fromEntries(
       due.map((one) => [

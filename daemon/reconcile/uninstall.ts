@@ -74,7 +74,9 @@ const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked 
 /** Where the settings do not say who this node is to its cluster, it may speak to it as nobody. */
 const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveCluster> => {
   if (!settings.closed) return leaveCluster(host, settings.cluster);
-  if (!(await host.files.stat(paths.cluster))) return [];
+  const wasFollowed =
+    (await host.files.stat(paths.cluster)) || (await asides(host.files, paths.cluster)).length > 0;
+  if (!wasFollowed) return [];
   const why = `its annotations and labels stay: ${paths.settings} cannot be used, which says who this node is to its cluster`;
   return [{ path: 'Node', why }];
 };

@@ -70,6 +70,13 @@ export const attempted = (
   };
 };
 
+/** Also what waits for its turn has no failures once its artifact is there. */
+export const succeeded = (ledger: Ledger, name: string): Ledger => {
+  if (!(name in ledger.attempts)) return ledger;
+  const { [name]: _gone, ...attempts } = ledger.attempts;
+  return { ...ledger, attempts };
+};
+
 const interrupted: Problem = {
   code: 'interrupted',
   message: 'rcm-node ended while it unpacked or tried this artifact',

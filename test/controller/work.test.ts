@@ -152,7 +152,8 @@ t.test(
     );
     await until(() => written(fleet, paths.nodes).length > 10);
     state.holds = false;
-    await sleep(50);
+    // What is under way ends.
+    await sleep(300);
     const count = written(fleet, paths.nodes).length;
     await sleep(200);
     t.equal(written(fleet, paths.nodes).length, count);
@@ -199,7 +200,10 @@ t.test('a decision that throws is told, and ends nothing', needsOpenssl, async (
   await until(() => views.length > 2);
   t.match(
     lines.find(({ level }) => level === 'error'),
-    { message: 'a pass failed: odd', fields: { code: 'internal', stack: /work\.test/ } },
+    {
+      message: 'a pass failed: an unforeseen error (TypeError)',
+      fields: { code: 'internal', detail: 'odd', stack: /work\.test/ },
+    },
   );
   t.match(metrics.print(), /rcm_controller_errors_total\{code="internal"\}/);
   state.bad = false;

@@ -3,6 +3,7 @@ import {
   judgeLease,
   firstLook,
   isAbsent,
+  isYoung,
   lookAgain,
   nextLook,
   revisionHere,
@@ -125,4 +126,13 @@ t.test('looks at the Lease are few, and spread', async (t) => {
   t.equal(nextLook(1, 0.9), 2 * minute);
   t.same([nextLook(2, 0), nextLook(3, 0.5), nextLook(9, 1)], [5 * minute, 10 * minute, 15 * minute]);
   t.same([lookAgain(0), lookAgain(1)], [15_000, 45_000]);
+});
+
+t.test('a Node is young by the clock of the server that made it, and by no other', async (t) => {
+  const made = '2027-01-15T08:00:00Z';
+  const at = (minutes: number): number => Date.parse(made) + minutes * 60_000;
+  for (const minutes of [-0.5, 0, 9]) t.ok(isYoung(made, at(minutes)), `${minutes} min`);
+  for (const minutes of [-2, 11, 525_600]) t.notOk(isYoung(made, at(minutes)), `${minutes} min`);
+  t.notOk(isYoung(made, undefined));
+  t.notOk(isYoung(undefined, at(0)));
 });

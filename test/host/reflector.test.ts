@@ -504,7 +504,7 @@ t.test(
       [kept('a', '12', 'y')],
       'what cannot be read is as it was, or left out',
     );
-    t.same(odd, ['/a: odd', '/c: odd']);
+    t.same(odd, ['/a: an unforeseen error (Error)', '/c: an unforeseen error (Error)']);
     t.equal(server.asked.length, 3, 'in the same watch');
   },
 );

@@ -42,7 +42,7 @@ const serving = async (t: Test, version: string): Promise<Node> => {
   node.fake.containerd.restartByOther();
   wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["a/*"]\n[containerdRuntimeOptions]\nRoot = "/run/x"\n');
   const shim = shimOf(node, 'wws-v1', { rolloutStrategy: { type: 'rolling', scope: 'all' } });
-  const approved = seen({ 'wws-v1': revisionOf(shim) }, Date.parse('2099-01-01T00:00:00Z'));
+  const approved = seen({ 'wws-v1': revisionOf(shim) }, Date.parse('2027-01-15T08:14:00Z'));
   const controller = { answer: 'alive', looked: '2027-01-15T08:00:00.000Z' } as const;
   const alone = { 'wws-v1': { revision: revisionOf(shim), at: '2027-01-15T08:00:00.000Z' } };
   put(
