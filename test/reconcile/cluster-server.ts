@@ -1,6 +1,7 @@
 /** Enough of an API server for one node, over TLS: lists, watches that are told of every change, merge patches, reviews. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
@@ -13,7 +14,10 @@ export const nodePath = '/api/v1/nodes';
 export const shimPath = '/apis/runtime.spinkube.dev/v1alpha1/shims';
 
 export const startServer = async (t: Test) => {
-  const folder = t.testdir({ pki: {}, root: {} });
+  // Not tap's own folder: that goes before what works in it is told to end, and is made anew under its hands.
+  const folder = mkdtempSync(join(tmpdir(), 'rcm-node-cluster-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  for (const one of ['pki', 'root']) mkdirSync(join(folder, one));
   const authority = makeAuthority(join(folder, 'pki'));
   const world = {
     version: 1,

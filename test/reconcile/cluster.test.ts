@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import type { Files } from '../../daemon/host/files.ts';
 import { annotations } from '../../daemon/model/turn.ts';
 import type { ShimObject } from '../../daemon/model/cluster.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
@@ -15,12 +16,29 @@ import { needsOpenssl } from '../host/api-server.ts';
 import { hostOf, nodePath, shimPath, startServer, until } from './cluster-server.ts';
 import { told } from './told.ts';
 
+/** `files`, and in `busy` how many of its calls are under way. */
+const counted = (files: Files, busy: { calls: number }): Files =>
+  new Proxy(files, {
+    get: (all, name) => {
+      const call: unknown = Reflect.get(all, name);
+      if (typeof call !== 'function') return call;
+      return (...given: readonly unknown[]): unknown => {
+        const answer: unknown = call(...given);
+        if (!(answer instanceof Promise)) return answer;
+        busy.calls++;
+        return answer.finally(() => busy.calls--);
+      };
+    },
+  });
+
 const start = async (t: Test) => {
   const given = await startServer(t);
   const { host: real, lines } = hostOf(given.root);
   const time = { later: 0 };
+  const busy = { calls: 0 };
   const host = {
     ...real,
+    files: counted(real.files, busy),
     clock: { ...real.clock, elapsed: () => real.clock.elapsed() + time.later },
   };
   const woken = { count: 0 };
@@ -31,7 +49,8 @@ const start = async (t: Test) => {
   const isWritten = (): boolean => existsSync(join(given.root, 'var/lib/rcm-node/cluster.json'));
   t.teardown(async () => {
     cluster.close();
-    await sleep(100);
+    // A write that is under way on a busy disk would find its folder gone.
+    for (let still = 0; still < 10; still = busy.calls === 0 ? still + 1 : 0) await sleep(10);
   });
   const settings = {
     identity: 'kubelet',
