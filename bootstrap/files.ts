@@ -1,6 +1,6 @@
 /**
  * The files beside the executable: the unit, the namespace, and settings and wishes from the ConfigMap. One rule for all of
- * them: what somebody else wrote, or changed since we did, stays as it is and is named.
+ * them: what another program or a person wrote, or changed since we did, stays as it is and is named.
  */
 import { createHash } from 'node:crypto';
 import { paths } from '../daemon/decide/paths.ts';

@@ -85,7 +85,7 @@ t.test('a local user of the node', async (t) => {
     await until(node, 'the service says why', async () => why.test(await journalOf(node)));
     t.notOk(await wasRun(node), 'nor did the service');
     await node.exec(['systemctl', 'stop', 'job', 'admin']);
-    await untilReport(node, 'no word of it once it is gone', (report) => troubleOf(report) === '');
+    await untilReport(node, 'no trouble once it is gone', (report) => troubleOf(report) === '');
   });
 
   await t.test('a kubelet without a unit of its own is found by the service, too', async (t) => {
@@ -126,7 +126,7 @@ t.test('a local user of the node', async (t) => {
     await node.run(['systemctl', 'stop', 'worker']);
   });
 
-  await t.test('a wish, or settings, that others can write change nothing', async (t) => {
+  await t.test('a local file, or settings, that others can write change nothing', async (t) => {
     await wishFor(node, 'spin-v2', shim);
     await untilServing(node, ['spin-v2']);
     const complains = (of: string): Promise<Report> =>

@@ -46,7 +46,7 @@ export const turnsAfter = (shares: readonly Share[], now: number): Turns => {
 
 const isOfTurns = (key: string): boolean => key.startsWith(approvedPrefix) || key.startsWith(triedPrefix);
 
-/** What is to be written so that they stand so; also what nobody can read goes. */
+/** What is to be written so that they stand so; also what cannot be read goes. */
 export const turnChanges = (
   present: Readonly<Record<string, string>>,
   wanted: Turns['labels'],

@@ -63,7 +63,7 @@ export type Concern = {
 export const ranOut = 'turn-ran-out';
 /** It was given its turn while it was ready, and has not come back since. */
 export const lost = 'node-lost';
-/** How turns end that are no failure: it is done; somebody cordoned it and it is away; Pods came that use the handler. */
+/** How turns end that are no failure: it is done; it was cordoned and is away; Pods came that use the handler. */
 const harmless = { done: 'done', away: 'node-away', used: 'taken-back' } as const;
 const isHarmless = (outcome: string): boolean => (Object.values(harmless) as string[]).includes(outcome);
 

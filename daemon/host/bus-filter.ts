@@ -54,8 +54,8 @@ const envelopeOf = (header: Buffer, fields: Buffer, order: Order): Envelope => {
 };
 
 /**
- * From now on whoever reads messages from the socket, in two pieces as dbus-next does, gets the wanted ones only. The
- * others are read away in small pieces.
+ * From now on a reader of messages from the socket, which reads each in two pieces as dbus-next does, gets the wanted ones
+ * only. The others are read in small pieces, and dropped.
  */
 export const filterMessages = (
   socket: Pick<Readable, 'read' | 'readableLength'>,

@@ -10,8 +10,8 @@
  * - it hands over signals and replies from any sender, and any local user may send signals to our connection.
  *
  * So only two senders are listened to: the bus itself, and the one that owns `peer` at that moment. That holds for replies
- * too. dbus-daemon lets nobody answer a call that was made to another (`send_requested_reply` in dbus-daemon(1), and
- * system.conf allows returns and errors only with it), but a local change of its policy must not become our master.
+ * too. dbus-daemon refuses answers to a call that was made to another (`send_requested_reply` in dbus-daemon(1), and
+ * system.conf allows returns and errors only with it), but a local change of its policy must not decide what we believe.
  */
 import type { Socket } from 'node:net';
 import { type DBusError, Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';

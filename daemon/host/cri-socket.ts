@@ -113,7 +113,7 @@ const why = (socket: string, method: string, error: Caught): Pick<Problem, 'mess
     : { message: answered(socket, method, error, said), ...detailOf({ detail: said }) };
 };
 
-/** In the words of our own client: nobody else has said a thing. */
+/** In the words of our own client: no other program has answered. */
 const nobodyThere = (socket: string, error: Caught, said: string): string | undefined => {
   if (error?.code !== status.UNAVAILABLE) return undefined;
   if (said.includes('ENOENT')) return `there is no socket ${socket}`;

@@ -145,7 +145,7 @@ export const makeFiles = (root: string): Files => {
       where: { file: path },
     });
 
-  /** As asked for where that is a change; else as it is now, whatever it was when somebody looked. */
+  /** As asked for where that is a change; else as it is now, whatever it was at an earlier look. */
   const keeping = (before: FileState, after: Text, now: Standing | undefined): Text => {
     if (now === undefined || before.kind === 'absent') return after;
     const kept = (field: 'mode' | 'uid' | 'gid'): number =>

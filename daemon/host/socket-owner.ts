@@ -1,6 +1,6 @@
 /**
  * Who answers on a unix socket? Node does not tell the other side's identity (SO_PEERCRED), so it is read off the socket's
- * file: its owner is the one who bound it, and only root can give a file to root. Whoever may write it may connect and no
+ * file: its owner is the one who bound it, and only root can give a file to root. A user who may write it may connect and no
  * more, so a socket that a group shares, as a runtime's often is, is believed. Its folders are held to the rule of
  * trusted.ts: who can write one of those may put another socket there in the next moment.
  */

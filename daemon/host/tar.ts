@@ -30,7 +30,7 @@ const maxHeadersBytes = 8 * 1024 * 1024;
 const zeros = Buffer.alloc(blockBytes);
 const isZero = (bytes: Buffer): boolean => bytes.equals(zeros.subarray(0, bytes.length));
 
-/** What is being read: the data of an entry, an extended header, or bytes that nobody wants. */
+/** What is being read: the data of an entry, an extended header, or bytes that are not wanted. */
 type Body = {
   /** Without and with the padding to whole blocks. */
   left: number;

@@ -229,7 +229,7 @@ export class Failure extends Error {
   }
 }
 
-/** Turns anything caught into a Problem; what nobody foresaw becomes `internal`, and its text may quote anything. */
+/** Turns anything caught into a Problem; what was not foreseen becomes `internal`, and its text may quote anything. */
 export const problemOf = (error: unknown): Problem => {
   if (error instanceof Failure) return error.problem;
   if (!(error instanceof Error))

@@ -92,7 +92,7 @@ export const nullable =
   (cursor) =>
     cursor.value === undefined ? null : read(cursor);
 
-/** Any JSON that is not too deep for whoever walks through it. */
+/** Any JSON that is not too deep for a program that walks through it. */
 export const json =
   (depth: number): Read<unknown> =>
   (cursor) => {
@@ -119,7 +119,7 @@ export const time: Read<number> = whole(0, 8_640_000_000_000_000);
 /** More than this program will ever count to: a number beyond it is damage, and says nothing of who wrote it. */
 const newest = 999;
 
-/** Throws `state-damaged`, or `state-newer`: that one is left alone, and whoever reads it does nothing. */
+/** Throws `state-damaged`, or `state-newer`: that one is left alone, and its reader does nothing. */
 export const parseVersioned = <T>(
   source: string,
   file: string,

@@ -19,7 +19,7 @@ export const turnMs = 15 * 60_000;
 /** The revision that this node may take up with a restart of its runtime, until an end in epoch milliseconds. */
 export type Approval = { readonly revision: string; readonly until: number };
 
-/** A turn that is over; `outcome` is a code of a problem, or a word of the controller's own. */
+/** A turn that is over; `outcome` is a code of a problem, or one that the controller gives (controller/decide/standing.ts). */
 export type Tried = { readonly revision: string; readonly outcome: string };
 
 /** By the name in the label's key, which `labelNameOf` gives for a Shim. */

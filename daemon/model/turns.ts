@@ -120,7 +120,7 @@ const spent = new Date(0).toISOString();
 
 /**
  * What is known of the approvals that stand on the own Node now. `now` is this node's own clock and `aheadMs` what that is
- * ahead of the API server's: an end is the controller's word, and no reason to act for longer than a turn lasts.
+ * ahead of the API server's: an end is what the controller wrote, and no reason to act for longer than a turn lasts.
  */
 export const seeApprovals = (
   former: SeenApprovals,

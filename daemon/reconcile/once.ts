@@ -78,7 +78,7 @@ export const consider = async (
   };
   const desired = tick.desired ?? (await asked());
   let before = await observe(host, settings, ledger, tick);
-  // Repairs too would go by settings that nobody chose. What a person takes away goes by what the ledger knows.
+  // Repairs too would go by settings that no person chose. An uninstall goes by what the ledger knows.
   if (settings.closed && settings.problem && !tick.desired)
     return { desired, before, decision: refused(settings.problem, desired, before) };
   const trials: Trial[] = [];

@@ -59,7 +59,7 @@ export const gather = async (
   };
 };
 
-/** Where nobody may be asked, because it is not known what this node allows: what is in force, from all sources. */
+/** Where no source may be asked, because it is not known what this node allows: what is in force, from all sources. */
 export const inForce = (ledger: Ledger): Desired => ({
   handlers: Object.values(ledger.handlers).map((one) => one.handler),
   problems: [],

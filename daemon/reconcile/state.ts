@@ -41,7 +41,7 @@ export const loadState = async (host: Host): Promise<State> => {
   };
   const state = await load(host, away);
   const cluster = await clusterTrouble(host);
-  // One of a newer version is told by \`gather\`, and is for that version to go on with.
+  // One of a newer version is reported by `gather`, and stays for that version to go on with.
   const more = cluster?.code === 'state-damaged' ? [cluster, ...(await away(cluster, paths.cluster))] : [];
   const ledger = notLater(state.ledger, host.clock.now());
   // Kept, so that these times pass as others do.

@@ -32,7 +32,7 @@ const stopService = async (host: Host): Promise<boolean> => {
       await host.systemd.enable(serviceUnit);
       throw new Failure({
         code: 'activation-failed',
-        message: `${serviceUnit} could not be stopped (the job ended as "${ended}"), and would put back what is taken away; nothing was changed`,
+        message: `${serviceUnit} could not be stopped (the job ended as "${ended}"), and would write again what is taken away; nothing was changed`,
         hint: `systemctl status ${serviceUnit}; then run it again.`,
       });
     }
@@ -71,7 +71,7 @@ const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked 
   return { ...considered, outcome: { kind: 'waiting', for: problems }, did: [], ledger };
 };
 
-/** Where the settings do not say who this node is to its cluster, it may speak to it as nobody. */
+/** Where the settings do not say who this node is to its cluster, it does not speak to it. */
 const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveCluster> => {
   if (!settings.closed) return leaveCluster(host, settings.cluster);
   const wasFollowed =

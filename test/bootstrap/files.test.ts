@@ -100,7 +100,7 @@ t.test('no ConfigMap at all takes nothing away', async (t) => {
   t.same(after[wish], [sha('a')]);
 });
 
-t.test('the namespace is told as it is now, and stays when nobody tells it', async (t) => {
+t.test('the namespace is told as it is now, and stays when it is not told', async (t) => {
   const at = '/etc/rcm-node/namespace';
   const { changes, wrote } = given({ namespace: 'other' });
   t.match(changes, [{ path: at, after: 'other\n', mode: 0o644 }]);

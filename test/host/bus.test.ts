@@ -96,7 +96,7 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
     t.match(answers[1], { kind: 'refusal', name: 'org.freedesktop.DBus.Error.UnknownMethod' });
   });
 
-  t.test('passes on what the owner of the name says, in its order, and of nobody else', async (t) => {
+  t.test('passes on what the owner of the name says, in its order, and no other sender', async (t) => {
     const bus = await startBus();
     t.teardown(bus.stop);
     const heard: string[] = [];

@@ -259,7 +259,7 @@ t.test('a file that is replaced keeps its ACL and its attributes', { skip: witho
   execFileSync('setfattr', ['-n', 'user.empty', file]);
   if (uid === 0) execFileSync('setfattr', ['-n', 'trusted.note', '-v', 'x', file]);
   chmodSync(file, 0o660);
-  // Nobody but its owner and group may read this one; a new file in the folder would let in user 12.
+  // Only its owner and group may read this one; a new file in the folder would let in user 12.
   execFileSync('setfacl', ['-d', '-m', 'u:12:rw', join(root, 'etc')]);
   chmodSync(join(root, 'etc/plain'), 0o640);
   const before = attributes(root, 'etc/file', 'etc/plain');

@@ -71,7 +71,7 @@ t.test('each thing that is not as the kubelet’s is a doubt of its own', async 
 
 t.test(
   'a program that belongs to another is not believed, wherever it lies',
-  { skip: process.getuid?.() === 0 ? false : 'needs root, to give a file to somebody else' },
+  { skip: process.getuid?.() === 0 ? false : 'needs root, to give a file to another user' },
   async (t) => {
     const { root, proc } = fakeProc(t, { 70: { argv } });
     chownSync(join(root, 'usr/bin/kubelet'), 1000, 1000);

@@ -157,7 +157,7 @@ t.test('the program of a process is run by its path, or by the very file that ru
 
 t.test(
   'a number that another user’s process has by now is not run as root',
-  { skip: process.getuid?.() === 0 ? false : 'needs root, to give a file to somebody else' },
+  { skip: process.getuid?.() === 0 ? false : 'needs root, to give a file to another user' },
   async (t) => {
     const root = t.testdir({ evil: '', proc: { 70: {} } });
     chmodSync(join(root, 'evil'), 0o755);

@@ -54,7 +54,7 @@ t.test('what stands before an entry is for that entry alone', async (t) => {
   const archive = Buffer.concat([
     tarEntry('g', 'g', paxRecord('path', 'everyone') + paxRecord('size', '1')),
     tarEntry('x', 'x', paxRecord('path', 'by pax') + paxRecord('size', '3')),
-    tarEntry('K', 'K', 'a link target that nobody follows'),
+    tarEntry('K', 'K', 'a link target that is not followed'),
     // The size of the records is that of the file, not of what stands between.
     tarEntry('one', '0').subarray(0, 512),
     Buffer.concat([Buffer.from('abc'), Buffer.alloc(509)]),

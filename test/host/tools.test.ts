@@ -144,7 +144,7 @@ t.test('without a free file descriptor it says so, and goes on when there is one
 
 t.test(
   'without room for another process it says so',
-  { skip: process.getuid?.() === 0 ? false : 'needs root, to become somebody who has a limit' },
+  { skip: process.getuid?.() === 0 ? false : 'needs root, to become a user who has a limit' },
   async (t) => {
     const source = `
       process.setgid(54_321);

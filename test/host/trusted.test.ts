@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { isRoots, mustBeRoots } from '../../daemon/host/trusted.ts';
 import { hintOf, type Problem, problemOf } from '../../daemon/model/problem.ts';
 
-const asRoot = process.getuid?.() === 0 ? false : 'needs root, to give files to somebody else';
+const asRoot = process.getuid?.() === 0 ? false : 'needs root, to give files to another user';
 const mallory = 1000;
 
 /** A tree with the file /etc/x/file, as root makes it. */
@@ -113,7 +113,7 @@ t.test('an ACL that lets another write shows in the mode, whatever the group is'
 });
 
 t.test(
-  'in a tree that is prepared, its owner counts as root, and nobody else',
+  'in a tree that is prepared, its owner counts as root, and no other user',
   { skip: asRoot },
   async (t) => {
     const { why, at } = tree(t);

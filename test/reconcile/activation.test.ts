@@ -14,8 +14,8 @@ const answering = (t: Test, ...looks: readonly Look[]) => {
   const fake = fakeHost({ root: t.testdir({ etc: {} }), version: '2.1.4' });
   const state = { asked: 0 };
   const cri: Cri = {
-    version: () => Promise.reject(new Error('nobody asks for this')),
-    status: () => Promise.reject(new Error('nobody asks for this')),
+    version: () => Promise.reject(new Error('this is not asked for')),
+    status: () => Promise.reject(new Error('this is not asked for')),
     sandboxes: async () => [],
     containers: async () => {
       const look = looks[Math.min(state.asked, looks.length - 1)] ?? [];

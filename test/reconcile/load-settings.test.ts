@@ -107,7 +107,7 @@ t.test(
 
         node.remove(kept);
         if (what === 'a folder that is gone') {
-          // Then nobody ever said anything here.
+          // Then no settings were ever given here.
           t.same(await loadSettings(host), defaultSettings);
           return;
         }

@@ -169,7 +169,7 @@ export const forgetRestarts = async (node: TestNode): Promise<void> => {
 
 /**
  * Everything that an uninstall has to leave as it was: kind, mode, owner, link target, number of hard links, ACL, extended
- * attributes and digest of all below /etc, and what lies in our own folders. Settings and wishes are the admin's, who may
+ * attributes and digest of all below /etc, and what lies in our own folders. Settings and local files are the admin's, who may
  * change them at any time.
  */
 export const census = async (node: TestNode): Promise<string> => {

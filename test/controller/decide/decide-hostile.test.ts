@@ -1,5 +1,5 @@
 /**
- * A hundred nodes, of which one lies in each of many ways, or has no word to say; and a controller whose clock was wrong.
+ * A hundred nodes, of which one lies in each of many ways, or says nothing; and a controller whose clock was wrong.
  * Whatever it is, the other ninety-nine come to their end, and there is no time in which nothing goes on.
  */
 import t, { type Test } from 'tap';
@@ -161,7 +161,7 @@ t.test('a node that becomes NotReady in its turn counts, and stops what breaks n
     if (liar.ready) ask(cluster, liar);
   };
   const { left } = roll(cluster, broken, ({ installed }) => installed.has('spin'), undefined, 50);
-  t.equal(left, 99, 'nobody else was touched');
+  t.equal(left, 99, 'no other node was touched');
   const { status } = decideFleet(cluster.view()).statuses[0]!;
   t.match(status.rollout, { phase: 'Stopped', stoppedBy: ['aaa'] });
 });

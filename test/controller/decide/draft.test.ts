@@ -95,7 +95,7 @@ t.test(
   },
 );
 
-t.test('the first one is believed with the word of its kubelet, where that gives one', async (t) => {
+t.test('the first one is believed when its kubelet lists the handler too, or lists none', async (t) => {
   const served = { spin: { s: 'served', n: 'spin', r: 'r2' } as const };
   const others = ['b', 'c'].map((name) => aNode(name, { spin: asking('spin') }));
   const shim = aShim('spin', { strategy: { rolling: { maxUpdate: 2 } } });

@@ -54,7 +54,7 @@ t.test('what is odd in one is nobody’s, for no time', async (t) => {
     t.match(parseLease(odd), { holder: '', durationMs: 0, transitions: 0, resourceVersion: '' });
 });
 
-t.test('a Lease holds nobody up for longer than a minute', async (t) => {
+t.test('no Lease is waited for longer than a minute', async (t) => {
   const of = (leaseDurationSeconds: number) => parseLease({ spec: { leaseDurationSeconds } }).durationMs;
   t.same([of(15), of(2_147_483_647)], [15_000, 60_000]);
 });
