@@ -2,6 +2,7 @@
 import {
   type Approval,
   approvedPrefix,
+  isTurnLabel,
   labelNameOf,
   printApproval,
   printTried,
@@ -44,8 +45,6 @@ export const turnsAfter = (shares: readonly Share[], now: number): Turns => {
   return { labels, ends, open };
 };
 
-const isOfTurns = (key: string): boolean => key.startsWith(approvedPrefix) || key.startsWith(triedPrefix);
-
 /** What is to be written so that they stand so; also what cannot be read goes. */
 export const turnChanges = (
   present: Readonly<Record<string, string>>,
@@ -53,7 +52,7 @@ export const turnChanges = (
 ): Readonly<Record<string, string | null>> => ({
   ...Object.fromEntries(
     Object.keys(present)
-      .filter((key) => isOfTurns(key) && !Object.hasOwn(wanted, key))
+      .filter((key) => isTurnLabel(key) && !Object.hasOwn(wanted, key))
       .map((key) => [key, null]),
   ),
   ...Object.fromEntries(Object.entries(wanted).filter(([key, value]) => present[key] !== value)),

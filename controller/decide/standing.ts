@@ -3,7 +3,7 @@
  * labels alone; what the node says is a message about that, and gives it no turn, no time and no second first place.
  */
 import { goneRevision, type HandlerDetail } from '../../daemon/model/turn.ts';
-import { type Approval, ofShim, type Tried, turnMs } from '../../daemon/model/turn-labels.ts';
+import { type Approval, ofShim, slackMs, type Tried, turnMs } from '../../daemon/model/turn-labels.ts';
 import type { NodeFacts } from '../model/fleet.ts';
 import type { Stray } from './muster.ts';
 
@@ -67,8 +67,7 @@ export const lost = 'node-lost';
 const harmless = { done: 'done', away: 'node-away', used: 'taken-back' } as const;
 const isHarmless = (outcome: string): boolean => (Object.values(harmless) as string[]).includes(outcome);
 
-/** A controller whose clock was ahead wrote an end that is too far: none is, by more than clocks differ. */
-const slackMs = 60_000;
+/** A controller whose clock was ahead wrote an end that is too far: no other is, by more than clocks differ. */
 const clamped = (approval: Approval, now: number): Approval =>
   approval.until > now + turnMs + slackMs ? { ...approval, until: now + turnMs } : approval;
 

@@ -4,7 +4,7 @@
  */
 import type { Problem } from '../model/problem.ts';
 import { goneRevision } from '../model/turn.ts';
-import { ofShim, parseApproval } from '../model/turn-labels.ts';
+import { ofShim, parseApproval, slackMs } from '../model/turn-labels.ts';
 import { type Hold, leftOf, type NeededTurn, type TurnFacts } from '../model/turns.ts';
 
 const minute = 60_000;
@@ -71,9 +71,6 @@ export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts
 
 /** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
 const youngMs = 10 * minute;
-
-/** So much the clocks of two servers may differ. */
-const slackMs = minute;
 
 /** By the server's clock alone: by one that is behind, every Node is young. Undefined: not known, which is not young. */
 export const isYoung = (created: string | undefined, serverTime: number | undefined): boolean => {

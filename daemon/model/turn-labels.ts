@@ -16,6 +16,9 @@ export const triedPrefix = 'tried.spinkube.node-restriction.kubernetes.io/';
 /** A turn lasts so long: a restart of the runtime takes seconds, its proof and an undo at most four minutes. */
 export const turnMs = 15 * 60_000;
 
+/** So much the clocks of two machines of a cluster may differ. */
+export const slackMs = 60_000;
+
 /** The revision that this node may take up with a restart of its runtime, until an end in epoch milliseconds. */
 export type Approval = { readonly revision: string; readonly until: number };
 
@@ -60,7 +63,9 @@ export const parseTried = (text: string | undefined): Tried | undefined => {
 
 const none: TurnLabels = { approved: {}, tried: {} };
 
-const isTurnLabel = (key: string): boolean => key.startsWith(approvedPrefix) || key.startsWith(triedPrefix);
+/** Whether it is a label of one of these two kinds. */
+export const isTurnLabel = (key: string): boolean =>
+  key.startsWith(approvedPrefix) || key.startsWith(triedPrefix);
 
 /** All of one Node; what is damaged is left out. */
 export const parseTurnLabels = (labels: Labels): TurnLabels => {

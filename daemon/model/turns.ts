@@ -3,7 +3,7 @@
  * network and commands know it too. Whatever is damaged here counts as not known, which lets nothing go ahead.
  */
 import type { Labels } from './cluster.ts';
-import { approvedPrefix, parseApproval, turnMs } from './turn-labels.ts';
+import { approvedPrefix, parseApproval, slackMs, turnMs } from './turn-labels.ts';
 
 /** Why something does not have its turn yet. */
 export type Hold =
@@ -149,10 +149,10 @@ export const spendApprovals = (approved: SeenApprovals, names: ReadonlySet<strin
     Object.entries(approved).map(([name, one]) => [name, names.has(name) ? { ...one, until: spent } : one]),
   );
 
-/** A clock that was set back since then tells nothing of how much of it is left. */
-const slackMs = 60_000;
-
-/** Milliseconds that are left of it; 0 and less: none. */
+/**
+ * Milliseconds that are left of it; 0 and less: none. A clock that was set back since it was seen does not tell how much is
+ * left: then it is over.
+ */
 export const leftOf = ({ until }: SeenApproval, now: number): number => {
   const left = Date.parse(until) - now;
   return left <= turnMs + slackMs ? left : 0;

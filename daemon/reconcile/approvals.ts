@@ -16,7 +16,7 @@ export type ApprovalKeeper = {
 };
 
 /** A timer may ring a little before its time. */
-const lateMs = 50;
+export const lateMs = 50;
 
 /** `changed`: what is kept may be another. `serverTime`: epoch milliseconds by the API server's clock, if it is known. */
 export const keepApprovals = (

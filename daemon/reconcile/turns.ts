@@ -26,11 +26,8 @@ import {
   trimTurns,
   type Turns,
 } from '../model/turns.ts';
-import { keepApprovals } from './approvals.ts';
+import { keepApprovals, lateMs } from './approvals.ts';
 import { leasePathIn, readNamespace } from './namespace.ts';
-
-/** A timer may ring a little before its time. */
-const lateMs = 50;
 
 export type TurnKeeper = {
   /** What was kept before this start. */
