@@ -5,6 +5,7 @@
  */
 import { fileOf, folderOf, paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
+import type { FileFact } from '../model/observed.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import { defaultSettings, parseSettings, type Settings, unitIn } from '../model/settings.ts';
 
@@ -83,7 +84,7 @@ const standIn = async (
   last: Settings | undefined,
   text: string | null,
 ): Promise<Settings> => {
-  const kept = await host.files.look(paths.lastSettings);
+  const kept = await trusted(host, paths.lastSettings);
   const good = last ?? (kept.kind === 'regular' ? understood(kept.text) : undefined);
   const says = good
     ? 'the last good settings stay in force'
@@ -99,6 +100,15 @@ const standIn = async (
     .map((one) => (one === null ? undefined : unitIn(one)))
     .find((one) => one !== undefined);
   return { ...defaultSettings, ...(unit === undefined ? {} : { unit }), closed: true, problem };
+};
+
+/** What another user can have written allows nothing. */
+const trusted = async (host: Host, path: string): Promise<FileFact> => {
+  try {
+    return await host.files.lookTrusted(path);
+  } catch (error) {
+    return { kind: 'unreadable', why: problemOf(error).message };
+  }
 };
 
 /** A newer version may have kept it: then it says nothing to this one. Nothing empty is ever kept. */

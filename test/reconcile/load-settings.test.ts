@@ -284,3 +284,12 @@ t.test('settings that others can write, or take away, do not count', async (t) =
     },
   });
 });
+
+t.test('settings that were kept count only where root alone can have written them', async (t) => {
+  const node = await guarded(t);
+  node.write(file, 'alowedHosts = []\n');
+  t.match(await loadSettings(node.fake.host), { allowedHosts: ['good.example'] });
+  node.write(kept, 'allowUnpinned = true\n');
+  chmodSync(join(node.root, kept), 0o666);
+  t.match(await loadSettings(node.fake.host), { closed: true, allowUnpinned: false });
+});
