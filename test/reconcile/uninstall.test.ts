@@ -6,6 +6,7 @@ import { uninstall } from '../../daemon/reconcile/uninstall.ts';
 import { problemOf } from '../../daemon/model/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import type { Host } from '../../daemon/host/host.ts';
+import type { Systemd } from '../../daemon/host/systemd.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { startServer } from './cluster-server.ts';
 import { makeRoot, type Node, openNode, wish } from './node.ts';
@@ -165,26 +166,27 @@ t.test('a runtime that does not come up without our handlers gets them back', as
   t.ok(containerd.served().includes('spin-v2'));
 });
 
+/** The host of `node`, on which rcm-node.service runs. */
+const hostWithService = ({ fake: { host } }: Node, jobs: Partial<Systemd>): Host => {
+  const { systemd } = host;
+  if (!systemd) throw new Error('there is a service manager');
+  const unit: Systemd['unit'] = async (name) => ({ ...(await systemd.unit('containerd.service')), name });
+  return { ...host, systemd: { ...systemd, unit, ...jobs } };
+};
+
 t.test(
   'the service is disabled and stopped first, and not at all while there is something to wait for',
   async (t) => {
     const node = await serving(t);
-    const { containerd, host } = node.fake;
-    const { systemd } = host;
-    if (!systemd) throw new Error('there is a service manager');
+    const { containerd } = node.fake;
     const asked: string[] = [];
-    const withService: Host = {
-      ...host,
-      systemd: {
-        ...systemd,
-        unit: async (name) => ({ ...(await systemd.unit('containerd.service')), name }),
-        disable: async (name) => void asked.push(`disable ${name}`),
-        stop: async (name) => {
-          asked.push(`stop ${name}, after ${containerd.jobs.length} restarts`);
-          return 'done';
-        },
+    const withService = hostWithService(node, {
+      disable: async (name) => void asked.push(`disable ${name}`),
+      stop: async (name) => {
+        asked.push(`stop ${name}, after ${containerd.jobs.length} restarts`);
+        return 'done';
       },
-    };
+    });
     containerd.sandboxes = [{ id: 'a', handler: 'spin-v2' }];
     await node.uninstall({}, withService);
     t.strictSame(asked, [], 'a service that nobody replaces goes on');
@@ -199,20 +201,13 @@ t.test(
 
 t.test('a service that cannot be stopped would put everything back: nothing is taken away', async (t) => {
   const node = await serving(t);
-  const { containerd, host } = node.fake;
-  const { systemd } = host;
-  if (!systemd) throw new Error('there is a service manager');
+  const { containerd } = node.fake;
   const asked: string[] = [];
-  const withService: Host = {
-    ...host,
-    systemd: {
-      ...systemd,
-      unit: async (name) => ({ ...(await systemd.unit('containerd.service')), name }),
-      disable: async (name) => void asked.push(`disable ${name}`),
-      enable: async (name) => void asked.push(`enable ${name}`),
-      stop: async () => 'deadline',
-    },
-  };
+  const withService = hostWithService(node, {
+    disable: async (name) => void asked.push(`disable ${name}`),
+    enable: async (name) => void asked.push(`enable ${name}`),
+    stop: async () => 'deadline',
+  });
   const before = treeOf(node.root);
   const problem = await node.uninstall({}, withService).then(
     () => undefined,
