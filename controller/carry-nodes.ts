@@ -27,7 +27,10 @@ export const carryNodes = async (
       // Of a Node that was made anew under this name nothing is known yet.
       ...(node.uid === '' ? {} : { uid: node.uid }),
       // One that was queued while the Lease was lost must not land after what the next leader decided of this Node.
-      ...(given.length > 0 ? { resourceVersion: node.resourceVersion } : {}),
+      // To take a label away late does no harm.
+      ...(Object.values(labels).some((value) => value !== null)
+        ? { resourceVersion: node.resourceVersion }
+        : {}),
       labels,
     };
     const write = async (): Promise<void> => {

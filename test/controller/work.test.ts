@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { View } from '../../controller/model/fleet.ts';
+import { provenPrefix } from '../../controller/model/marks.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { shortClock, startFleet, until } from './fleet-server.ts';
 import { always, approve, node, nothing, paths, shim, statusOf, work, written } from './worker.ts';
@@ -238,24 +239,30 @@ t.test('what it does shows in the metrics', needsOpenssl, async (t) => {
   t.equal(working.stuckMs() >= 0, true);
 });
 
-t.test('an approval lands on no Node that changed since it was decided', needsOpenssl, async (t) => {
-  const fleet = await startFleet(t);
-  fleet.put(paths.nodes, node('a'));
-  const late = { go: (): void => undefined };
-  const waits = new Promise<void>((resolve) => {
-    late.go = resolve;
+const proof = { node: 'a', labels: { [`${provenPrefix}spin`]: 'served' } };
+
+for (const [what, change] of [
+  ['an approval', approve('a')],
+  ['a proof', proof],
+] as const)
+  t.test(`${what} lands on no Node that changed since it was decided`, needsOpenssl, async (t) => {
+    const fleet = await startFleet(t);
+    fleet.put(paths.nodes, node('a'));
+    const late = { go: (): void => undefined };
+    const waits = new Promise<void>((resolve) => {
+      late.go = resolve;
+    });
+    const isPatch = ({ method }: { method: string }) => method === 'PATCH';
+    fleet.world.delay = (asked) => (isPatch(asked) ? waits : undefined);
+    const given = { count: 0 };
+    work(t, fleet, ({ nodes }) => ({
+      ...nothing,
+      nodes: given.count++ === 0 && nodes.length > 0 ? [change] : [],
+    }));
+    await until(() => fleet.server.asked.some(isPatch));
+    // Another leader has decided of it meanwhile.
+    fleet.put(paths.nodes, { ...node('a'), metadata: { name: 'a', labels: { decided: 'anew' } } });
+    late.go();
+    await until(() => given.count > 1);
+    t.same(fleet.get(paths.nodes, 'a')?.metadata.labels, { decided: 'anew' });
   });
-  const isPatch = ({ method }: { method: string }) => method === 'PATCH';
-  fleet.world.delay = (asked) => (isPatch(asked) ? waits : undefined);
-  const given = { count: 0 };
-  work(t, fleet, ({ nodes }) => ({
-    ...nothing,
-    nodes: given.count++ === 0 && nodes.length > 0 ? [approve('a')] : [],
-  }));
-  await until(() => fleet.server.asked.some(isPatch));
-  // Another leader has decided of it meanwhile.
-  fleet.put(paths.nodes, { ...node('a'), metadata: { name: 'a', labels: { decided: 'anew' } } });
-  late.go();
-  await until(() => given.count > 1);
-  t.same(fleet.get(paths.nodes, 'a')?.metadata.labels, { decided: 'anew' });
-});
