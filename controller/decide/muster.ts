@@ -2,7 +2,7 @@
 import { selects } from '../../daemon/decide/select.ts';
 import type { NodeFacts, ShimFacts } from '../model/fleet.ts';
 import type { HandlerDetail } from '../../daemon/model/turn.ts';
-import { ofShim } from '../../daemon/model/turn-labels.ts';
+import { labelNameOf } from '../../daemon/model/turn-labels.ts';
 import { byName } from './wording.ts';
 
 /** What a node still has of a Shim beside what that Shim asks of it now. */
@@ -79,18 +79,29 @@ export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]
       else open.strays.set(node, [{ handler, entry }]);
     }
   }
-  for (const [{ name }, open] of of) findTraces(name, open, nodes);
-  for (const [name, open] of orphans) findTraces(name, open, nodes);
+  const marked = markedBy(nodes);
+  for (const [{ name }, open] of of) findTraces(name, open, marked);
+  for (const [name, open] of orphans) findTraces(name, open, marked);
   return { of, orphans };
 };
 
+/** By the name that stands for a Shim in labels. One node can name a hundred Shims: for each, all nodes would be looked at. */
+const markedBy = (nodes: readonly NodeFacts[]): ReadonlyMap<string, readonly NodeFacts[]> => {
+  const marked = new Map<string, NodeFacts[]>();
+  for (const node of nodes)
+    for (const name of Object.keys({ ...node.turns.approved, ...node.turns.tried })) {
+      const row = marked.get(name);
+      if (row) row.push(node);
+      else marked.set(name, [node]);
+    }
+  return marked;
+};
+
 /** Of a Shim that no node has anything of any more, nothing need be remembered. */
-const findTraces = (shim: string, open: Open, nodes: readonly NodeFacts[]): void => {
+const findTraces = (shim: string, open: Open, marked: ReturnType<typeof markedBy>): void => {
   if (open.strays.size === 0) return;
   const targets = new Set(open.targets);
-  open.traces = nodes.filter((node) => {
-    const { approved, tried } = node.turns;
-    const isMarked = ofShim(approved, shim) !== undefined || ofShim(tried, shim) !== undefined;
-    return isMarked && !targets.has(node) && !open.strays.has(node);
-  });
+  open.traces = (marked.get(labelNameOf(shim)) ?? []).filter(
+    (node) => !targets.has(node) && !open.strays.has(node),
+  );
 };

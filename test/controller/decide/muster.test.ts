@@ -51,3 +51,21 @@ t.test('a turn that a node had is of account while others have something of the 
   t.same(names(musters([clean, holder], []).orphans.get('gone')!.traces), ['a']);
   t.same(musters([clean], [gone]).of.get(gone)!.traces, []);
 });
+
+t.test('what one node names has no other node looked at again', async (t) => {
+  const looks = { turns: 0 };
+  const other = aNode('b');
+  const { turns } = other;
+  const get = () => {
+    looks.turns++;
+    return turns;
+  };
+  Object.defineProperty(other, 'turns', { get });
+  const named = Array.from({ length: 128 }, (_, index) => `${index}-`.padEnd(64, 'x'));
+  const liar = aNode(
+    'a',
+    Object.fromEntries(named.map((n, index) => [`h${index}`, { s: 'removing', n, r: 'r1' } as const])),
+  );
+  t.equal(musters([liar, other], []).orphans.size, 128);
+  t.ok(looks.turns <= 2, `it was looked at ${looks.turns} times`);
+});
