@@ -41,6 +41,8 @@ const troubledMs = 10_000;
 /** What is due at once, pass after pass, is a mistake, and must be no fire. */
 const soonestMs = 500;
 const kindMs = 3_000;
+/** So many failures in a row are told on the Shim, whatever they are. */
+const oftenRefused = 5;
 
 export const startWork = (given: {
   /** Its own: it is closed with the work. */
@@ -52,8 +54,10 @@ export const startWork = (given: {
   readonly decide: (view: View) => Decision;
   readonly holds: () => boolean;
 }): Work => {
-  const { clock, log, metrics, identity, decide, holds } = given;
+  const { log, metrics, identity, decide, holds } = given;
   const api = fenced(given.api, holds);
+  // Nodes judge approvals by the API server's clock: by one of our own that is behind, each would be over when it is given.
+  const clock: Clock = { ...given.clock, now: () => api.serverTime?.() ?? given.clock.now() };
   const stopping = new AbortController();
   const state = {
     woken: false,
@@ -102,7 +106,8 @@ export const startWork = (given: {
     const view: View = {
       ...seen,
       refused: writes.refused('RuntimeClass'),
-      unmarked: writes.refused('Node'),
+      unmarked: writes.refused('Node', oftenRefused),
+      held: writes.held('Node'),
     };
     if (state.trouble !== '') log('info', 'nodes, Shims and RuntimeClasses are followed');
     state.trouble = '';

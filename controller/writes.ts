@@ -19,8 +19,10 @@ export type Writes = {
   each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void>;
   /** Forgets what has not been asked for of late. */
   tidy(): void;
-  /** By name, of what is written under `what/NAME`: why it is refused for good, for a person. */
-  refused(what: string): ReadonlyMap<string, string>;
+  /** By name, of what is written under `what/NAME`: why it is refused for good, or so often, for a person. */
+  refused(what: string, often?: number): ReadonlyMap<string, string>;
+  /** Names of what is written under `what/NAME` and is not due, because it failed itself. */
+  held(what: string): ReadonlySet<string>;
   /** `elapsed` when something that failed is due again; undefined: nothing waits. */
   nextDue(): number | undefined;
   /** `elapsed` of the last write that ended, well or not. */
@@ -126,12 +128,22 @@ export const makeWrites = (given: {
       fights.tidy();
       metrics.set('rcm_controller_writes_waiting', waiting.size);
     },
-    refused: (what) =>
+    refused: (what, often = Number.POSITIVE_INFINITY) =>
       new Map(
         [...waiting]
-          .filter(([key, { problem }]) => key.startsWith(`${what}/`) && paceOf(problem.code) === 'slow')
+          .filter(
+            ([key, { problem, failures }]) =>
+              key.startsWith(`${what}/`) && (paceOf(problem.code) === 'slow' || failures >= often),
+          )
           .map(([key, { problem }]) => [key.slice(what.length + 1), problem.message.slice(0, longestReason)]),
       ),
+    held: (what) => {
+      const now = clock.elapsed();
+      const names = [...waiting].flatMap(([key, { notBefore }]) =>
+        key.startsWith(`${what}/`) && notBefore > now ? [key.slice(what.length + 1)] : [],
+      );
+      return new Set(names);
+    },
     nextDue: () => {
       const now = clock.elapsed();
       const due = [...waiting.values()].map(({ notBefore }) => notBefore).filter((at) => at > now);

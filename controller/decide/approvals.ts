@@ -64,7 +64,7 @@ export const turnChanges = (
  */
 export const canWait = (
   changes: Readonly<Record<string, string | null>>,
-  names: ReadonlySet<string>,
+  names: { has(name: string): boolean },
 ): boolean =>
   Object.entries(changes).every(
     ([key, value]) =>

@@ -17,7 +17,7 @@ export const decideFleet = (view: View): Decision => {
   const all = musters(nodes, shims);
   const { classes, rivalOf } = claimsOf(view, all);
   const living = new Set(shims.filter(({ deleting }) => !deleting).map(({ name }) => name));
-  const given: Given = { living, classes, now, shares: new Map() };
+  const given: Given = { living, classes, now, held: view.held ?? new Set(), shares: new Map() };
   const drafts = shims.map((shim) => draftOf(shim, all.of.get(shim)!, given));
   for (const [name, muster] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
     orphan(name, muster, given);

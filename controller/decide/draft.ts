@@ -15,6 +15,8 @@ export type Given = {
   readonly living: ReadonlySet<string>;
   readonly classes: Classes;
   readonly now: number;
+  /** Names of Nodes that cannot be written now. */
+  readonly held: ReadonlySet<string>;
   /** Filled Shim by Shim: who comes later prefers nodes that restart their runtime anyway. */
   readonly shares: Map<NodeFacts, Share[]>;
 };
@@ -54,6 +56,7 @@ export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft =>
     patient: now - Date.parse(rollout.since) < turnMs,
     forgiven: (rollout.forgiven ?? 0) > 0,
     busy: busyIn(name, given),
+    held: ({ name: node }) => given.held.has(node),
   });
   share(name, [...standings, ...traces], isHalted ? undefined : turns, given);
   const changes =
@@ -81,14 +84,19 @@ export const orphan = (name: string, muster: Muster, given: Given): void => {
   const concern = { shim: name, settled: false, living: given.living, now: given.now };
   const { leavers, traces } = standingsOf(concern, { ...muster, targets: [] });
   const size = leavers.length;
-  const isStopped = failuresIn(leavers).length >= failureBudget({}, size);
-  const round = { strategy: {}, standings: leavers, size, proven: true, patient: false, forgiven: false };
-  share(
-    name,
-    [...leavers, ...traces],
-    isStopped ? undefined : turnsOf({ ...round, busy: busyIn(name, given) }),
-    given,
-  );
+  // No status can tell of a stop, and nothing would end it: where nodes failed, the others go one at a time.
+  const careful = failuresIn(leavers).length >= failureBudget({}, size);
+  const turns = turnsOf({
+    strategy: {},
+    standings: leavers,
+    size,
+    proven: !careful,
+    patient: false,
+    forgiven: false,
+    busy: busyIn(name, given),
+    held: ({ name: node }) => given.held.has(node),
+  });
+  share(name, [...leavers, ...traces], turns, given);
 };
 
 const standingsOf = (

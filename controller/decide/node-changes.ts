@@ -1,9 +1,11 @@
 /** What all Shims together want changed on each Node: one patch, with its turns and its proofs. */
 import { selects } from '../../daemon/decide/select.ts';
-import { labelNameOf } from '../../daemon/model/turn-labels.ts';
+import { approvedPrefix, labelNameOf, printTried, triedPrefix } from '../../daemon/model/turn-labels.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
 import { canWait, type Share, turnChanges, turnsAfter } from './approvals.ts';
 import { type Asked, proofOf } from './proof.ts';
+import { revisionIn } from './rollout.ts';
+import { ranOut } from './standing.ts';
 
 export type NodeChanges = {
   readonly nodes: readonly NodeChange[];
@@ -31,10 +33,29 @@ export const nodeChanges = (
       if (nodes) nodes.add(node);
       else shown.set(handler, new Set([node]));
     }
-    const labels = { ...turnChanges(node.labels, turns.labels), ...proof.change };
-    if (!canWait(labels, asked.names)) changes.push({ node: node.name, labels });
+    const wanted = { ...remembered(node, asked.revisions, turns.labels), ...turns.labels };
+    const labels = { ...turnChanges(node.labels, wanted), ...proof.change };
+    if (!canWait(labels, asked.revisions)) changes.push({ node: node.name, labels });
   }
   return { nodes: changes, shown, moments: [...moments] };
+};
+
+/**
+ * Turns for what a Shim asks now, of a node that is no concern of it at the moment: its agent took back all that it had said,
+ * or it has other labels. Forgotten, it would be the next one again when it comes back.
+ */
+const remembered = (
+  { turns }: NodeFacts,
+  revisions: Asked['revisions'],
+  wanted: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> => {
+  const labels: Record<string, string> = {};
+  for (const [name, { revision }] of Object.entries(turns.approved))
+    if (revisions.get(name) === revision && !Object.hasOwn(wanted, `${approvedPrefix}${name}`))
+      labels[`${triedPrefix}${name}`] = printTried({ revision, outcome: ranOut });
+  for (const [name, tried] of Object.entries(turns.tried))
+    if (revisions.get(name) === tried.revision) labels[`${triedPrefix}${name}`] = printTried(tried);
+  return labels;
 };
 
 /** What may be proven at all, and where it may be proven anew. */
@@ -45,7 +66,7 @@ export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly str
     shims.filter(({ deleting }) => !deleting).map(({ name, handler }) => [name, handler]),
   );
   return {
-    names: new Set(shims.map(({ name }) => labelNameOf(name))),
+    revisions: new Map(shims.map((shim) => [labelNameOf(shim.name), revisionIn(shim)])),
     isRenamed: (shim, handler) => living.has(shim) && living.get(shim) !== handler,
     handlers: new Set([...byHandler.keys(), ...classHandlers]),
     selects: ({ labels }, handler) =>

@@ -7,8 +7,8 @@ export const provenLabel = (handler: string): string => `${provenPrefix}${handle
 
 /** What the cluster asks of handlers. */
 export type Asked = {
-  /** Of all Shims, as the labels of their turns have them. */
-  readonly names: ReadonlySet<string>;
+  /** Of all Shims, by the names that labels of their turns have: the revision that nodes shall come to. */
+  readonly revisions: ReadonlyMap<string, string>;
   /** Handlers that some Shim or RuntimeClass of ours names: others are nobody's business, whatever a node says. */
   readonly handlers: ReadonlySet<string>;
   /** Whether a living Shim of this handler selects the node. */

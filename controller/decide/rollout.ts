@@ -6,7 +6,7 @@ import type { RolloutState } from '../../daemon/model/cluster.ts';
 import { goneRevision } from '../../daemon/model/turn.ts';
 import type { ShimFacts } from '../model/fleet.ts';
 import { resumeKey } from '../model/marks.ts';
-import { ranOut, type Standing } from './standing.ts';
+import { harmless, ranOut, type Standing } from './standing.ts';
 import { failureBudget, isRolling } from './strategy.ts';
 import { isPast, timeOf } from './wording.ts';
 
@@ -43,8 +43,19 @@ export const isAwaited = ({ kind, node }: Standing): boolean =>
  */
 const tellsNothing: readonly (string | undefined)[] = ['no-platform', ranOut];
 
-export const failuresIn = (standings: readonly Standing[]): readonly Standing[] =>
-  standings.filter(({ kind, code }) => kind === 'failed' && !tellsNothing.includes(code));
+export const failuresIn = (standings: readonly Standing[]): readonly Standing[] => {
+  const failed = standings.filter(({ kind, code }) => kind === 'failed' && !tellsNothing.includes(code));
+  const vanished = standings.filter(isVanished);
+  const done = standings.filter(({ kind }) => kind === 'done').length;
+  return vanished.length >= manyVanished && vanished.length > done ? [...failed, ...vanished] : failed;
+};
+
+/** Its turn came to nothing that says why: it is silent, or was cordoned and is away since. */
+const isVanished = ({ kind, code, tried, node }: Standing): boolean =>
+  (kind === 'failed' && code === ranOut) || (tried?.outcome === harmless.away && !node.ready);
+
+/** One such node may lie; of so many, more than came through it, the change is the likelier cause. */
+const manyVanished = 3;
 
 /** No failure any more: it has done it, is gone, or asks for a turn anew. */
 const isOver = (standing: Standing | undefined): boolean =>

@@ -64,7 +64,7 @@ export const ranOut = 'turn-ran-out';
 /** It was given its turn while it was ready, and has not come back since. */
 export const lost = 'node-lost';
 /** How turns end that are no failure: it is done; it was cordoned and is away; Pods came that use the handler. */
-const harmless = { done: 'done', away: 'node-away', used: 'taken-back' } as const;
+export const harmless = { done: 'done', away: 'node-away', used: 'taken-back' } as const;
 const isHarmless = (outcome: string): boolean => (Object.values(harmless) as string[]).includes(outcome);
 
 /** A controller whose clock was ahead wrote an end that is too far: no other is, by more than clocks differ. */

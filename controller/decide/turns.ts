@@ -20,6 +20,8 @@ export type Round = {
   readonly forgiven: boolean;
   /** Nodes that have a turn for another Shim: both then share one restart. */
   readonly busy: (node: NodeFacts) => boolean;
+  /** Nodes that cannot be written now: a turn that never reaches its node would keep the place from all others. */
+  readonly held: (node: NodeFacts) => boolean;
 };
 
 const zoneOf = ({ node }: Standing): string => node.labels[zoneKey] ?? '';
@@ -32,7 +34,9 @@ const isRepeatable = ({ tried }: Standing): boolean =>
 
 export const turnsOf = (round: Round): readonly Standing[] => {
   const { strategy, standings, size, proven } = round;
-  const ready = standings.filter((one) => one.asks && !one.inFlight && one.node.ready);
+  const ready = standings.filter(
+    (one) => one.asks && !one.inFlight && one.node.ready && !round.held(one.node),
+  );
   // Who had a turn for this revision gets another one after all who had none, whatever it says of itself meanwhile.
   const fresh = ready.filter(({ kind, tried }) => kind === 'waiting' && tried === undefined);
   const again = ready.filter(

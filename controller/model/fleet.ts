@@ -68,6 +68,8 @@ export type View = {
   readonly refused?: ReadonlyMap<string, string>;
   /** The same by name of a Node: it gets neither turns nor proofs. */
   readonly unmarked?: ReadonlyMap<string, string>;
+  /** Names of Nodes whose last write failed, and is not due again yet: what is decided of them would not be written. */
+  readonly held?: ReadonlySet<string>;
 };
 
 export type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Conflict';

@@ -72,6 +72,10 @@ const lies: Readonly<Record<string, Lie>> = {
     );
   },
   'says nothing any more': () => undefined,
+  'takes back all that it said just before its turn ends': (cluster, node, step) => {
+    if (step % 15 < 13) ask(cluster, node);
+    else node.annotations = {};
+  },
 };
 
 const start = (rolling: object): { cluster: SimulatedCluster; liar: SimulatedNode } => {
@@ -196,3 +200,105 @@ for (const [what, ahead] of [
       'nor a time',
     );
   });
+
+/** Nodes whose owner fills them up, or writes them so often, that the API server refuses what the controller writes. */
+const rollBeside = (rolling: object, unwritable: readonly string[]) => {
+  const { cluster } = start(rolling);
+  const revision = cluster.revision('spin');
+  const failed = new Map<string, number>();
+  let left = 99;
+  for (let step = 0; step < 300 && left > 0; step++) {
+    for (const node of cluster.nodes.values())
+      if (unwritable.includes(node.name)) ask(cluster, node);
+      else cluster.tick(node);
+    // As writes are: those that failed are tried again after pauses that grow to five minutes.
+    const held = new Set([...failed].filter(([, at]) => step - at < 5).map(([name]) => name));
+    const decision = decideFleet({ ...cluster.view(), held });
+    for (const { node } of decision.nodes)
+      if (unwritable.includes(node) && !held.has(node)) failed.set(node, step);
+    cluster.carryOut({ ...decision, nodes: decision.nodes.filter(({ node }) => !unwritable.includes(node)) });
+    cluster.now += stepMs;
+    left = [...cluster.nodes.values()].filter(
+      ({ name, installed }) => !unwritable.includes(name) && installed.get('spin')?.revision !== revision,
+    ).length;
+  }
+  return left;
+};
+
+for (const rolling of [{ maxUpdate: 1 }, { maxUpdate: '10%', maxFailures: 1 }])
+  t.test(`a node that cannot be written keeps no place, with ${JSON.stringify(rolling)}`, async (t) => {
+    t.equal(rollBeside(rolling, ['aaa']), 0);
+  });
+
+t.test(
+  'two nodes of one owner, in a zone of their own, that forget by turns: all others are done',
+  async (t) => {
+    const { cluster, liar } = start({ maxUpdate: '10%' });
+    const second = cluster.addNode('aab', { labels: { [zoneKey]: 'aaa' } });
+    const revision = cluster.revision('spin');
+    const forget = (step: number): void => {
+      for (const node of [liar, second])
+        if (isIn(node) && step % 3 === 2) node.annotations = {};
+        else ask(cluster, node);
+    };
+    const done = ({ name, installed }: SimulatedNode) =>
+      name === 'aab' || installed.get('spin')?.revision === revision;
+    check(t, roll(cluster, forget, done, undefined, 600), 'forgetting');
+  },
+);
+
+/** Each node that gets its turn is `broken`; answers how many were, and what the Shim says. */
+const spread = (nodes: number, broken: (node: SimulatedNode) => void) => {
+  const cluster = new SimulatedCluster();
+  for (let i = 0; i < nodes; i++) cluster.addNode(`n${String(i).padStart(2, '0')}`);
+  cluster.addShim('spin', {
+    rolloutStrategy: { type: 'rolling', rolling: { maxUpdate: '10%', maxFailures: 1 } },
+  });
+  const reached = new Set<string>();
+  for (let step = 0; step < 600; step++) {
+    for (const node of cluster.nodes.values()) {
+      if (reached.has(node.name)) continue;
+      if (!isIn(node)) cluster.tick(node);
+      else {
+        reached.add(node.name);
+        broken(node);
+      }
+    }
+    cluster.carryOut(decideFleet(cluster.view()));
+    cluster.now += stepMs;
+  }
+  return { reached: reached.size, rollout: decideFleet(cluster.view()).statuses[0]!.status.rollout };
+};
+
+t.test('a change that silences one agent after the other stops after three', async (t) => {
+  const { reached, rollout } = spread(40, (node) => {
+    node.agent = false;
+  });
+  t.match(rollout, { phase: 'Stopped' });
+  t.equal(reached, 3);
+});
+
+t.test('so does one after which nodes are away, and something cordons those', async (t) => {
+  const { reached, rollout } = spread(40, (node) => {
+    node.ready = false;
+    node.cordoned = true;
+  });
+  t.match(rollout, { phase: 'Stopped' });
+  t.equal(reached, 3);
+});
+
+t.test('a node that fails to give up what is left of a Shim that is gone holds up no other', async (t) => {
+  const cluster = new SimulatedCluster();
+  for (let i = 0; i < 20; i++)
+    cluster
+      .addNode(`n${String(i).padStart(2, '0')}`)
+      .installed.set('ghost', { shim: 'ghost', revision: 'r1' });
+  const liar = cluster.addNode('aaa');
+  for (let step = 0; step < 100; step++) {
+    for (const node of cluster.nodes.values()) if (node !== liar) cluster.tick(node);
+    cluster.say(liar, { ghost: { s: 'failed', n: 'ghost', r: 'r1', a: '-', p: 'digest-mismatch' } });
+    cluster.carryOut(decideFleet(cluster.view()));
+    cluster.now += stepMs;
+  }
+  t.equal([...cluster.nodes.values()].filter(({ installed }) => installed.size > 0).length, 0);
+});

@@ -21,6 +21,7 @@ const draft = (
     living: new Set(shims.map(({ name }) => name)),
     classes: claims.classes,
     now,
+    held: new Set(),
     shares: new Map(),
   };
   const drafts: readonly Draft[] = shims.map((shim) => draftOf(shim, all.of.get(shim)!, given));
@@ -67,11 +68,11 @@ t.test('nodes that left the selector are cleaned', async (t) => {
   t.same(draft([aNode('b', { spin: leaving('spin') })], [shim]).turns, ['b spin -']);
 });
 
-t.test('what is left of Shims that are gone is cleaned, and not on where that fails', async (t) => {
+t.test('what is left of Shims that are gone is cleaned, one at a time where that fails', async (t) => {
   const nodes = ['a', 'b'].map((name) => aNode(name, { old: leaving('old') }));
   t.same(draft(nodes, []).turns, ['a old -']);
   const bad = aNode('c', { old: { s: 'removing', n: 'old', r: 'r1', a: '-', p: 'known-bad' } });
-  t.same(draft([...nodes, bad], []).turns, []);
+  t.same(draft([...nodes, bad], []).turns, ['a old -']);
 });
 
 t.test(

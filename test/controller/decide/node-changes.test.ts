@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Share } from '../../../controller/decide/approvals.ts';
 import { askedOf, nodeChanges } from '../../../controller/decide/node-changes.ts';
-import type { Approval } from '../../../daemon/model/turn-labels.ts';
+import { type Approval, approvedPrefix, triedPrefix } from '../../../daemon/model/turn-labels.ts';
 import type { NodeFacts } from '../../../controller/model/fleet.ts';
 import { aNode, aShim, later, now } from './facts.ts';
 
@@ -65,7 +65,9 @@ t.test('the end of every turn is a moment to look again', async (t) => {
   const of = (kept: Approval | undefined) =>
     nodeChanges([flying], new Map([[flying, [share(flying, false, kept)]]]), asked, now);
   t.same([of(going).nodes, of(going).moments], [[], [going.until]]);
-  t.same([of(undefined).nodes, of(undefined).moments], [[{ node: 'a', labels: { [approved]: null } }], []]);
+  const tried = approved.replace(approvedPrefix, triedPrefix);
+  const labels = { [approved]: null, [tried]: 'r2.turn-ran-out' };
+  t.same([of(undefined).nodes, of(undefined).moments], [[{ node: 'a', labels }], []], 'it is remembered');
 });
 
 t.test('what came of a turn for a former revision goes with the next write, or with its Shim', async (t) => {

@@ -5,7 +5,7 @@ import { aNode, before, later } from './facts.ts';
 
 const key = 'spinkube.node-restriction.kubernetes.io/spin';
 const asked: Asked = {
-  names: new Set(),
+  revisions: new Map(),
   handlers: new Set(['spin']),
   selects: () => true,
   isRenamed: () => false,

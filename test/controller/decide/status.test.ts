@@ -24,6 +24,7 @@ t.test('counts are of the nodes that it is meant for', async (t) => {
     living: new Set(['spin']),
     classes,
     now,
+    held: new Set(),
     shares: new Map(),
   });
   const isProven = ({ name }: NodeFacts) => ['a', 'b', 'd', 'f'].includes(name);

@@ -35,6 +35,7 @@ const turns = (standings: readonly Standing[], over: Partial<Round> = {}) =>
     patient: true,
     forgiven: false,
     busy: () => false,
+    held: () => false,
     ...over,
   }).map(({ node }) => node.name);
 
