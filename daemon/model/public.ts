@@ -17,8 +17,11 @@ const forEveryone = ({ detail, ...problem }: Problem): Problem =>
 const isDetailed = (value: unknown): value is Problem =>
   typeof value === 'object' && value !== null && 'code' in value && 'message' in value && 'detail' in value;
 
+/** Each text for itself: in JSON a line break is "\\n", and an address that ends there would lose the half of it. */
+const shown = (_key: string, inner: unknown): unknown => {
+  if (typeof inner === 'string') return maskUrls(inner);
+  return isDetailed(inner) ? forEveryone(inner) : inner;
+};
+
 /** JSON that everyone may read: no problem in it has a detail, and no text an address with credentials. */
-export const publicJson = (value: unknown): string =>
-  maskUrls(
-    JSON.stringify(value, (_key, inner: unknown) => (isDetailed(inner) ? forEveryone(inner) : inner), 1),
-  );
+export const publicJson = (value: unknown): string => JSON.stringify(value, shown, 1);

@@ -8,6 +8,7 @@ import type { Host } from '../host/host.ts';
 import { digestOf, type Handler } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
+import { label } from '../model/shim-fields.ts';
 import { saveLedger } from './state.ts';
 
 type Mark = {
@@ -37,6 +38,9 @@ export const marked = async <T>(
   }
 };
 
+/** The last moment that a Date can hold. */
+const latest = 8_640_000_000_000_000;
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -44,11 +48,13 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const parseMark = (text: string): Mark | undefined => {
   try {
     const value: unknown = JSON.parse(text);
-    if (!isRecord(value) || typeof value.at !== 'number' || !isRecord(value.artifacts)) return undefined;
+    if (!isRecord(value) || !isRecord(value.artifacts)) return undefined;
+    // It goes into the ledger, which takes nothing else: else a damaged mark would cost the ledger, at the next look.
     const artifacts = Object.entries(value.artifacts).filter(
-      (entry): entry is [string, string] => typeof entry[1] === 'string',
+      (entry): entry is [string, string] => label.test(entry[0]) && typeof entry[1] === 'string',
     );
-    return { at: value.at, artifacts: Object.fromEntries(artifacts) };
+    const at = Number.isSafeInteger(value.at) ? Math.min(Math.max(Number(value.at), 0), latest) : 0;
+    return { at, artifacts: Object.fromEntries(artifacts) };
   } catch {
     return undefined;
   }

@@ -36,3 +36,9 @@ t.test('no address in it has credentials', async (t) => {
   const text = publicJson({ server: 'https://u:hunter2@h', notes: [{ message: 'see https://h/a?hunter2' }] });
   t.same(JSON.parse(text), { server: 'https://h', notes: [{ message: 'see https://h/a?…' }] });
 });
+
+t.test('what is no address to anyone is still JSON, whatever stands in it', async (t) => {
+  for (const message of ['https:\n@host', 'https:\u0001a@b', 'https:\\\n@h', 'x://\t"a@b"', '"https:\\'])
+    t.equal(typeof JSON.parse(publicJson({ notes: [{ message }] })).notes[0].message, 'string');
+  t.same(JSON.parse(publicJson({ message: 'https:\n@host' })), { message: 'https:\n@host' });
+});

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../daemon/decide/paths.ts';
 import type { Host } from '../../daemon/host/host.ts';
+import { loadState } from '../../daemon/reconcile/state.ts';
 import { countInterrupted } from '../../daemon/reconcile/unpacking.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import { runMortal } from './killed.ts';
@@ -123,5 +124,21 @@ t.test('a mark that cannot be understood counts for nothing and goes', async (t)
     node.write(`${paths.incoming}/0.unpacking`, text);
     t.equal(await countInterrupted(node.fake.host, emptyLedger), emptyLedger, text);
     t.equal(node.read(`${paths.incoming}/0.unpacking`), undefined);
+  }
+});
+
+t.test('a damaged mark does not damage the ledger', async (t) => {
+  for (const mark of [
+    { at: 1e300, artifacts: { x: 'y' } },
+    { at: -1, artifacts: { x: 'y' } },
+    { at: 0.5, artifacts: { x: 'y' } },
+    { at: 1, artifacts: { 'A B': 'y', x: 'y' } },
+  ]) {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    node.write(`${paths.incoming}/0123456789abcdef.unpacking`, JSON.stringify(mark), 0o600);
+    await countInterrupted(node.fake.host, emptyLedger);
+    const { problems, ledger } = await loadState(node.fake.host);
+    t.strictSame(problems, []);
+    t.match(ledger.attempts, { x: { count: 1, artifact: 'y' } });
   }
 });
