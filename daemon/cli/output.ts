@@ -6,10 +6,13 @@ export const out = (text: string): void => {
   process.stdout.write(maskUrls(text));
 };
 
+/** Each text for itself: in JSON a line break is "\\n", and an address that ends there would lose the half of it. */
+const shown = (_key: string, inner: unknown): unknown =>
+  typeof inner === 'string' ? maskUrls(inner) : typeof inner === 'bigint' ? inner.toString() : inner;
+
 /** Integers beyond 2^53 as strings: JSON has no others. */
-export const json = (value: unknown): void =>
-  out(
-    `${JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner), 2)}\n`,
-  );
+export const json = (value: unknown): void => {
+  process.stdout.write(`${JSON.stringify(value, shown, 2)}\n`);
+};
 
 export const paint = paintFor(process.stdout.isTTY === true, process.env.NO_COLOR);

@@ -22,7 +22,9 @@ import type { Ticked } from '../../daemon/reconcile/once.ts';
 import { forEveryone, publish, reportOf, told } from '../../daemon/reconcile/report.ts';
 import { version } from '../../daemon/version.ts';
 import { observed } from '../decide/bare-host.ts';
+import { fakeHost } from '../host/fake.ts';
 import { bareRoot } from './bare-root.ts';
+import { makeRoot } from './node.ts';
 
 const machineHere = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const now = Date.parse('2024-01-02T03:04:05Z');
@@ -265,4 +267,15 @@ t.test('what other programs print reaches root alone, whichever way it comes', a
       t.equal(doctor.includes(secret), !own, `${what}: doctor`);
     }
   }
+});
+
+t.test('a text that looks like an address and a line break is reported, and ends nothing', async (t) => {
+  const { host } = fakeHost({ root: makeRoot(t), version: '2.1.4' });
+  const message = '"https:\n@host" is no name of an option';
+  const report = await publish(
+    host,
+    { ...ticked, outcome: { kind: 'degraded', problems: [{ code: 'bad-value', message }] } },
+    undefined,
+  );
+  t.match(report.outcome, { problems: [{ message }] });
 });
