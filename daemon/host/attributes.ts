@@ -5,6 +5,7 @@
  * Node has no call for them, and no program that can read them is on every host: so libc is called, by node:ffi. That
  * is experimental, and the Node that we ship is one version, with which this is tested. The only file that imports it.
  */
+import { existsSync } from 'node:fs';
 import { dlopen, getInt32 } from 'node:ffi';
 import { getSystemErrorName } from 'node:util';
 import { Failure } from '../model/problem.ts';
@@ -65,8 +66,15 @@ export const attributesOf = (path: string, fd: number): Attributes => {
   );
 };
 
-/** The kernel computes it from the others; nothing else may write it. */
-const isComputed = (name: string): boolean => name === 'security.evm';
+/** The kernel computes them from the file; copied, they would be of other bytes. */
+const isComputed = (name: string): boolean => ['security.evm', 'security.ima'].includes(name);
+
+/**
+ * A label from a time when SELinux was on: without it the label means nothing, and only CAP_SYS_ADMIN may write it
+ * (capabilities(7)). To refuse for its sake would stop every edit on a host where SELinux was switched off.
+ */
+const isStale = (name: string): boolean =>
+  name === 'security.selinux' && !existsSync('/sys/fs/selinux/enforce');
 
 /**
  * Gives a new file these and no others: an ACL that it inherited from its folder would let in people whom the former
@@ -79,11 +87,11 @@ export const giveAttributes = (path: string, fd: number, wanted: Attributes): vo
       throw lost(path, name, lastError());
   for (const [name, value] of wanted) {
     if (isComputed(name) || had.get(name)?.equals(value)) continue;
-    if (libc.fsetxattr(fd, cString(name), value, BigInt(value.length), 0) < 0)
+    if (libc.fsetxattr(fd, cString(name), value, BigInt(value.length), 0) < 0 && !isStale(name))
       throw lost(path, name, lastError());
   }
   const found = attributesOf(path, fd);
   for (const [name, value] of wanted)
-    if (!isComputed(name) && !found.get(name)?.equals(value))
+    if (!isComputed(name) && !isStale(name) && !found.get(name)?.equals(value))
       throw lost(path, name, 'the file system did not take it as it was');
 };

@@ -3,6 +3,7 @@
  * `/proc/PID/maps` and `/proc/PID/exe` need CAP_SYS_PTRACE for processes with more capabilities than ours (proc(5),
  * "Ptrace access mode").
  */
+import { createReadStream } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 import { cgroupsOf, isContainer } from './cgroup.ts';
@@ -31,7 +32,8 @@ export const mappedFiles = async (
   for (const pid of (await readdir(proc)).filter((name) => /^[0-9]+$/.test(name))) {
     try {
       if (!(await counts(proc, pid))) continue;
-      for (const line of (await readFile(join(proc, pid, 'maps'), 'utf8')).split('\n')) {
+      // Line by line: a container can have 65,530 of them, of 4 kB each.
+      for await (const line of lines(join(proc, pid, 'maps'))) {
         const path = pathIn(line);
         if (path?.startsWith(prefix)) files.add(path);
       }
@@ -41,6 +43,16 @@ export const mappedFiles = async (
     }
   }
   return { files: [...files], complete };
+};
+
+const lines = async function* (path: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const piece of createReadStream(path, 'utf8')) {
+    const found = `${rest}${piece}`.split('\n');
+    rest = found.pop() ?? '';
+    yield* found;
+  }
+  if (rest !== '') yield rest;
 };
 
 /** Of the ids the real one: a setuid program that a user started is still the user's. */
@@ -57,8 +69,8 @@ const pathIn = (line: string): string | undefined =>
 /**
  * By which path root runs the program of process `pid` once more; undefined where there is no such process. By its own
  * path where only root can put another file there. Else through `/proc`, which leads to the very file that runs, also when
- * it was replaced since; but the number may be another process's by the time that it is used, so that only a file that
- * root alone can have written is run. Throws Failure `untrusted`.
+ * it was replaced since; but the number may be another process's by the time that it is used: only a file that root
+ * alone can have written is run, and `tools.ts` looks at it again when it is. Throws Failure `untrusted`.
  */
 export const runningProgram = async (files: Files, pid: number): Promise<string | undefined> => {
   const running = `/proc/${pid}/exe`;

@@ -7,8 +7,11 @@
  */
 import { ChildProcess } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { open } from 'node:fs/promises';
 import { execa } from 'execa';
 import { Failure } from '../model/problem.ts';
+import { errnoOf } from './sink.ts';
+import { isRoots, untrusted } from './trusted.ts';
 
 export type RunResult =
   | {
@@ -102,7 +105,26 @@ const started = async <T>(file: string, begin: () => T): Promise<{ readonly chil
   }
 };
 
-const run = async (argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> => {
+/** The program of a process: by the time that it is run, the number may be that of another user's process. */
+const runningProgram = /^\/proc\/\d+\/exe$/;
+
+const run: Tools['run'] = async (argv, options) => {
+  const [file, ...args] = argv;
+  if (!runningProgram.test(file)) return start(argv, options);
+  const opened = await open(file).catch((error: unknown) => errnoOf(error));
+  if (typeof opened === 'string')
+    return { kind: 'not-started', errno: opened, message: `${file} cannot be opened: ${opened}` };
+  try {
+    const facts = await opened.stat();
+    if (!isRoots('/', facts)) throw untrusted('/', file, file, facts);
+    // The very file that was looked at, whatever the number leads to by now.
+    return await start([`/proc/${process.pid}/fd/${opened.fd}`, ...args], options);
+  } finally {
+    await opened.close();
+  }
+};
+
+const start = async (argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> => {
   const limit = options.maxOutputBytes ?? 1024 * 1024;
   const [file, ...args] = argv;
   const { child } = await started(file, () =>

@@ -72,9 +72,12 @@ const read = async (host: Host): Promise<string | null> => {
   }
   const names = await host.files.names(folderOf(paths.settings));
   if (names?.includes(fileOf(paths.settings))) throw bad('it was replaced while it was read');
-  // A folder that is not mounted is no answer of a person.
-  if (names === null && (await host.files.look(paths.lastSettings)).kind !== 'absent')
-    throw bad('its folder is gone', 'Make the folder again. Without config.toml in it the defaults apply.');
+  // A folder that is not mounted is no answer of a person; nor is an empty one, which systemd makes at each start.
+  if ((names?.length ?? 0) === 0 && (await host.files.look(paths.lastSettings)).kind !== 'absent')
+    throw bad(
+      names === null ? 'its folder is gone' : 'its folder is empty',
+      'Put config.toml back. To have the defaults, write a file that has nothing but a comment.',
+    );
   return null;
 };
 

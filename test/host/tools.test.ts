@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
@@ -156,3 +158,32 @@ t.test(
     });
   },
 );
+
+t.test('the program of a process is run only where root alone can have written that very file', async (t) => {
+  const folder = t.testdir({});
+  const copy = join(folder, 'sleep');
+  await writeFile(copy, await readFile('/bin/sleep'));
+  await chmod(copy, 0o755);
+  const child = spawn(copy, ['60']);
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child, 'spawn');
+  const program = `/proc/${child.pid}/exe`;
+  const version = () => tools.run([program, '--version'], { deadlineMs: 20_000 });
+  t.match(await version(), { kind: 'ran', code: 0, stdout: /sleep/ });
+  rmSync(copy);
+  t.match(await version(), { kind: 'ran', code: 0 }, 'also when it was replaced');
+  const open = join(folder, 'open');
+  await writeFile(open, await readFile('/bin/sleep'));
+  await chmod(open, 0o777);
+  const other = spawn(open, ['60']);
+  t.teardown(() => other.kill('SIGKILL'));
+  await once(other, 'spawn');
+  await t.rejects(
+    tools.run([`/proc/${other.pid}/exe`, '--version'], { deadlineMs: 20_000 }),
+    /not only root can change it/,
+  );
+  t.match(await tools.run(['/proc/999999999/exe'], { deadlineMs: 20_000 }), {
+    kind: 'not-started',
+    errno: 'ENOENT',
+  });
+});

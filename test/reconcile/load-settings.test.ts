@@ -31,6 +31,10 @@ const spoilers: Readonly<Record<string, (path: string) => void>> = {
     symlinkSync('nowhere.toml', path);
   },
   'a folder that is gone': (path) => rmSync(join(path, '..'), { recursive: true }),
+  'a folder that is gone, and that systemd made anew': (path) => {
+    rmSync(join(path, '..'), { recursive: true });
+    mkdirSync(join(path, '..'));
+  },
   'a folder that is a file': (path) => {
     rmSync(join(path, '..'), { recursive: true });
     writeFileSync(join(path, '..'), '');
@@ -106,7 +110,7 @@ t.test(
         t.equal(first.decision.handlers.length, 1);
 
         node.remove(kept);
-        if (what === 'a folder that is gone') {
+        if (what.startsWith('a folder that is gone')) {
           // Then no settings were ever given here.
           t.same(await loadSettings(host), defaultSettings);
           return;
