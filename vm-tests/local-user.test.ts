@@ -148,7 +148,7 @@ t.test('a local user of the node', async (t) => {
     await untilServing(node, ['spin-v2']);
     await node.run(['chmod', '0664', '/etc/rcm-node/config.toml']);
     await complains('/etc/rcm-node/config.toml');
-    t.match((await rcmNode(node, 'plan')).stderr, /it has mode 0664/);
+    t.match((await rcmNode(node, 'plan')).stdout, /it has mode 0664/);
     await node.run(['chmod', '0644', '/etc/rcm-node/config.toml']);
     await untilServing(node, ['spin-v2']);
   });

@@ -2,6 +2,7 @@
  * How systemd's objects are asked, what its refusals mean, and what is read of a unit: properties one by one,
  * because GetAll sends some three hundred, of types that nobody here needs to understand.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { UnitFacts } from '../model/observed.ts';
 import { detailOf, Failure } from '../model/problem.ts';
 import type { Bus, BusAnswer, BusCall, BusRefusal } from './bus.ts';
@@ -11,14 +12,30 @@ export type { UnitFacts };
 /** Only root may own it (org.freedesktop.systemd1.conf). */
 export const systemdName = 'org.freedesktop.systemd1';
 
+/** While systemd executes itself anew (daemon-reexec, an upgrade of it) it leaves the bus for some 100 ms. */
+const awayNames: ReadonlySet<string> = new Set(
+  ['NoReply', 'NameHasNoOwner', 'ServiceUnknown'].map((short) => `org.freedesktop.DBus.Error.${short}`),
+);
+const awayMs = 100;
+const awayTries = 20;
+
+/** For questions alone, which may be asked twice: a change would be undone because one look in its proof got no answer. */
+const ask = async (bus: Bus, call: BusCall): Promise<BusAnswer> => {
+  for (let tries = 1; ; tries++) {
+    const reply = await bus.call(call);
+    if (reply.kind !== 'refusal' || !awayNames.has(reply.name) || tries === awayTries) return reply;
+    await sleep(awayMs);
+  }
+};
+
 /** Throws Failure 'systemd-unreachable'; a name that systemd does not know or accept has `load: 'not-found'`. */
 export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
-  const loaded = await bus.call(manager('LoadUnit', 's', [name]));
+  const loaded = await ask(bus, manager('LoadUnit', 's', [name]));
   if (loaded.kind === 'refusal' && unknownNames.has(loaded.name)) return { ...nothing, name };
   const path = text(accepted(loaded, `look at ${name}`)[0]);
 
   const read = async (of: 'Unit' | 'Service', key: string): Promise<unknown> => {
-    const reply = await bus.call({
+    const reply = await ask(bus, {
       destination: systemdName,
       path,
       interface: 'org.freedesktop.DBus.Properties',

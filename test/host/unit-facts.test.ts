@@ -119,3 +119,23 @@ t.test('calls go to the manager, and variants are opened', async (t) => {
   t.equal(unwrap(7), 7);
   t.equal(unwrap(undefined), undefined);
 });
+
+t.test(
+  'a systemd that leaves the bus for a moment is asked again, and one that stays away is told',
+  async (t) => {
+    const gone = { kind: 'refusal', name: 'org.freedesktop.DBus.Error.NoReply', text: '' } as const;
+    const asked = { count: 0 };
+    const awayFor = (calls: number): Bus =>
+      ({
+        call: async ({ member }) => {
+          asked.count++;
+          if (asked.count <= calls) return gone;
+          return { kind: 'answer', body: [member === 'LoadUnit' ? '/unit' : { value: 'loaded' }] };
+        },
+      }) as Bus;
+    t.match(await readUnit(awayFor(3), 'containerd.service'), { load: 'loaded' });
+    asked.count = 0;
+    const failure = await readUnit(awayFor(1000), 'containerd.service').catch((error: unknown) => error);
+    t.match((failure as Failure).problem, { code: 'systemd-unreachable' });
+  },
+);
