@@ -170,7 +170,7 @@ for (const [index, file] of (['ledger.json', 'journal.json', 'cluster.json'] as 
     // What is refused is set aside whatever it is, so that a few stand for all of them.
     const chosen = everything
       ? [...sample(taken, 60), ...sample(refused, 30)]
-      : [...sample(taken, 8), ...sample(refused, 4)];
+      : [...sample(taken, 3), ...sample(refused, 2)];
     const wrong: string[] = [];
     for (const { name, text } of chosen) {
       const what = await trial(t, prepared, version, file, text);
