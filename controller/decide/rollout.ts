@@ -36,7 +36,7 @@ export const isAwaited = ({ kind, node }: Standing): boolean =>
   (kind === 'waiting' || kind === 'turn' || kind === 'working' || kind === 'unreadable');
 
 /**
- * Failures that tell nothing about other nodes, and count against no budget. On a node of an architecture that the Shim has
+ * Failures that tell nothing about other nodes by themselves, and count against no budget unless they are many. On a node of an architecture that the Shim has
  * nothing for, nothing is tried: an amd64 Shim in a mixed cluster would be stopped before its first node. On one that let
  * its turn pass, is ready and reports no problem, nothing happened: one silent node would stop all others. One that
  * became NotReady in its turn counts.

@@ -1,4 +1,5 @@
 /** How conditions and Events name many nodes: short enough to read, and the same text for the same nodes. */
+import { slackMs } from '../../daemon/model/turn-labels.ts';
 
 /** "node-a, node-b and 13 more": `given` is in order already. */
 export const someOf = (given: readonly string[], most = 10): string => {
@@ -23,7 +24,7 @@ export const byName = <T extends { readonly name: string }>(a: T, b: T): number 
  * Whether a time that was written before can have been then. One of a controller whose clock was ahead is written anew; a
  * minute is what clocks may differ by.
  */
-export const isPast = (time: string, now: number): boolean => Date.parse(time) <= now + 60_000;
+export const isPast = (time: string, now: number): boolean => Date.parse(time) <= now + slackMs;
 
 /** As the CRD's times are written. */
 export const timeOf = (epoch: number): string => new Date(epoch).toISOString().replace(/\.\d+Z$/, 'Z');
