@@ -9,6 +9,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { isBeside, isProgram } from '../model/artifact-kind.ts';
 import { Failure } from '../model/problem.ts';
 import { bad, contentOf, payload } from './payload.ts';
 import { openSink, type Sink, writeFailure } from './sink.ts';
@@ -16,7 +17,10 @@ import { type TarEntry, walkTar } from './tar.ts';
 
 export type Wanted =
   | { readonly kind: 'named'; readonly names: readonly string[] }
-  /** `containerd-shim-<name>` or, failing that, the only regular file called `containerd-shim-…`. */
+  /**
+   * `containerd-shim-<name>` or, failing that, the only regular file called `containerd-shim-…`. Signatures, digests and
+   * the like beside it do not count, and of several files those alone that begin as a program does.
+   */
   | { readonly kind: 'shim'; readonly name: string };
 
 /** `name` is a basename, `path` where it is now; mode 0755, synced. */
@@ -51,6 +55,8 @@ const isUnsafe = (path: string): boolean => path.startsWith('/') || path.split('
 /** What is remembered of an entry. */
 type Seen = {
   readonly name: string;
+  /** Which entry it is, counted from 1. */
+  readonly index: number;
   /** Quoted, and cut. */
   readonly path: string;
   readonly type: TarEntry['type'];
@@ -60,6 +66,8 @@ type Seen = {
 type Few = { readonly first: Seen[]; count: number };
 
 const fewAreEnough = 10;
+/** As many of a file's first bytes as tell a program from something else. */
+const magicBytes = 4;
 
 const none = (): Few => ({ first: [], count: 0 });
 
@@ -71,8 +79,8 @@ const remember = (few: Few, seen: Seen): void => {
 type Contents = {
   /** By the names that are wanted. */
   readonly exact: ReadonlyMap<string, Few>;
-  /** Called like a shim: regular files, and what is neither that nor a folder. */
-  readonly shims: { readonly files: Few; readonly others: Few };
+  /** Called like a shim: regular files, those of them that begin as a program, and what is neither file nor folder. */
+  readonly shims: { readonly files: Few; readonly programs: Few; readonly others: Few };
   /** For a message, quoted. */
   readonly there: readonly string[];
 };
@@ -84,32 +92,43 @@ const look = async (
   limits: Limits,
 ): Promise<Contents> => {
   const exact = new Map(names.map((name) => [name, none()]));
-  const shims = { files: none(), others: none() };
+  const shims = { files: none(), programs: none(), others: none() };
   const there: string[] = [];
+  const at = { index: 0, seen: undefined as Seen | undefined, head: Buffer.alloc(0) };
   await walkTar(pieces, limits.maxEntries, {
     wants: ({ path, type }) => {
+      at.index += 1;
       const name = basename(path);
       const few = exact.get(name);
-      const isShim = wanted.kind === 'shim' && type !== 'Directory' && ANY_SHIM.test(name);
-      if (few || isShim) {
-        const seen = { name, path: quoted(path), type, unsafe: isUnsafe(path) };
-        if (few) remember(few, seen);
-        if (isShim) remember(type === 'File' ? shims.files : shims.others, seen);
-      }
+      const isShim = wanted.kind === 'shim' && type !== 'Directory' && ANY_SHIM.test(name) && !isBeside(name);
       if (there.length < fewAreEnough && type !== 'Directory') there.push(quoted(path));
-      return false;
+      if (!few && !isShim) return false;
+      const seen = { name, index: at.index, path: quoted(path), type, unsafe: isUnsafe(path) };
+      if (few) remember(few, seen);
+      if (isShim) remember(type === 'File' ? shims.files : shims.others, seen);
+      if (!isShim || type !== 'File') return false;
+      at.seen = seen;
+      at.head = Buffer.alloc(0);
+      return true;
     },
-    data: async () => undefined,
+    data: async (_entry, piece) => {
+      if (!at.seen) return;
+      at.head = Buffer.concat([at.head, piece.subarray(0, magicBytes - at.head.length)]);
+      if (at.head.length < magicBytes) return;
+      if (isProgram(at.head)) remember(shims.programs, at.seen);
+      at.seen = undefined;
+    },
   });
   return { exact, shims, there };
 };
 
-/** Which basenames to write; throws when that is not plain. */
-const choose = (wanted: Wanted, names: readonly string[], contents: Contents): readonly string[] => {
+/** Which entries to write; throws when that is not plain. */
+const choose = (wanted: Wanted, names: readonly string[], contents: Contents): readonly Seen[] => {
   const { exact, shims, there } = contents;
   // An archive often has its files in a folder of the same name, and links to them, so those are no candidates here;
   // where there is nothing else, a link is named in the message.
-  const others = shims.files.count > 0 ? shims.files : shims.others;
+  const files = shims.files.count > 1 && shims.programs.count > 0 ? shims.programs : shims.files;
+  const others = files.count > 0 ? files : shims.others;
   const only = others.first[0];
   const hasNone = wanted.kind === 'shim' && names.every((name) => (exact.get(name)?.count ?? 0) === 0);
   if (hasNone && others.count > 1) {
@@ -120,7 +139,7 @@ const choose = (wanted: Wanted, names: readonly string[], contents: Contents): r
     hasNone && only
       ? [{ name: only.name, few: others }]
       : names.map((name) => ({ name, few: exact.get(name) }));
-  for (const { name, few } of pools) {
+  return pools.map(({ name, few }) => {
     const seen = few?.first[0];
     if (few === undefined || seen === undefined) {
       const list = there.length === 0 ? 'nothing' : there.join(', ');
@@ -129,8 +148,8 @@ const choose = (wanted: Wanted, names: readonly string[], contents: Contents): r
     if (few.count > 1) throw bad(`the archive has ${quoted(name)} ${few.count} times`);
     if (seen.type !== 'File') throw bad(`${seen.path} is not a regular file in the archive but ${seen.type}`);
     if (seen.unsafe) throw bad(`${seen.path} has a path that leads out of the archive`);
-  }
-  return pools.map(({ name }) => name);
+    return seen;
+  });
 };
 
 const syncFolder = async (path: string): Promise<void> => {
@@ -176,11 +195,16 @@ const pickFromTar = async (
 ): Promise<readonly string[]> => {
   const contents = await look(payload(handle, limits.maxBytes), wanted, names, limits);
   const chosen = choose(wanted, names, contents);
+  const indexes = new Set(chosen.map(({ index }) => index));
+  const at = { index: 0 };
   await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, {
-    wants: ({ path, type }) => type === 'File' && chosen.includes(basename(path)),
+    wants: () => {
+      at.index += 1;
+      return indexes.has(at.index);
+    },
     data: ({ path }, piece) => write(basename(path), piece),
   });
-  return chosen;
+  return chosen.map(({ name }) => name);
 };
 
 /**

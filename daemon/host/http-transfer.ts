@@ -8,6 +8,7 @@ import * as tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../model/problem.ts';
 import { fetch, type Response } from './fetch.ts';
+import { foreignAt } from './payload.ts';
 import { pieces } from './pieces.ts';
 import { basicAuth, type ProxySettings, proxyFor, routeTo } from './proxy.ts';
 import { openSink, removeLeftover, type Sink } from './sink.ts';
@@ -227,8 +228,10 @@ export const transfer = async (
       : overHttp(place, url, sink, options, trust));
     const result = await sink.finish(0o600);
     if (sha256 !== undefined && result.sha256 !== sha256.toLowerCase()) {
-      const message = `sha256 ${result.sha256} came, ${sha256.toLowerCase()} was asked for`;
-      throw new Failure({ code: 'digest-mismatch', message });
+      const kind = await foreignAt(into);
+      const came = kind ? `; what came is ${kind.what}` : '';
+      const message = `sha256 ${result.sha256} came, ${sha256.toLowerCase()} was asked for${came}`;
+      throw new Failure({ code: 'digest-mismatch', message, ...(kind ? { hint: kind.hint } : {}) });
     }
     return result;
   } catch (error) {

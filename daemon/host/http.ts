@@ -50,7 +50,8 @@ const conclude = (places: readonly Place[]): Failure => {
   const message = list
     .map(({ location, failure }) => `${shown(location)}: ${failure?.problem.message}`)
     .join('; ');
-  return new Failure({ code: main?.failure?.problem.code ?? 'download-failed', message }, main?.failure);
+  const { code = 'download-failed', hint } = main?.failure?.problem ?? {};
+  return new Failure({ code, message, ...(hint === undefined ? {} : { hint }) }, main?.failure);
 };
 
 /** Codes that speak of the address; any other is about this host's disk, which no other address makes better. */

@@ -2,8 +2,9 @@
  * What is in an artifact once its compression is off: found out by its first bytes, and never more of it than is
  * allowed, however small the file that it comes out of.
  */
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
+import { type ForeignKind, foreignKind, isProgram } from '../model/artifact-kind.ts';
 import { Failure } from '../model/problem.ts';
 import { blockBytes } from '../model/tar-header.ts';
 import { pieces } from './pieces.ts';
@@ -24,7 +25,14 @@ const judge = (head: Buffer): Content => {
   if (head.length === 0) throw bad('the artifact is empty');
   if (isGzip(head) || isZstd(head)) throw bad('the artifact is compressed twice');
   if (head.length > 262 && head.toString('latin1', 257, 262) === 'ustar') return 'tar';
-  if (startsWith(head, [0x7f, 0x45, 0x4c, 0x46]) || startsWith(head, [0x23, 0x21])) return 'binary';
+  if (isProgram(head)) return 'binary';
+  const kind = foreignKind(head);
+  if (kind)
+    throw new Failure({
+      code: 'bad-archive',
+      message: `the artifact is ${kind.what}; a tar archive (plain, gzip, zstd), an ELF program or a script is expected`,
+      hint: kind.hint,
+    });
   throw bad('the artifact is no tar archive, no ELF program and no script');
 };
 
@@ -120,4 +128,15 @@ export const contentOf = async (handle: FileHandle, maxBytes: number): Promise<C
     if (head.length === blockBytes) break;
   }
   return judge(head);
+};
+
+/** Of bytes that are not those that were asked for, a page to log in, perhaps: only to be named in the refusal. */
+export const foreignAt = async (path: string): Promise<ForeignKind | undefined> => {
+  const handle = await open(path);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(blockBytes), 0, blockBytes, 0);
+    return foreignKind(buffer.subarray(0, bytesRead));
+  } finally {
+    await handle.close();
+  }
 };

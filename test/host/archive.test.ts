@@ -198,6 +198,51 @@ t.test('a shim of another name is taken when it is the only one', async (t) => {
   );
 });
 
+const slight = 'containerd-shim-slight-v1';
+const elf = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46]), Buffer.alloc(3000, 1)]);
+
+t.test('signatures, digests and lists of contents beside a shim do not make it several', async (t) => {
+  const beside = [
+    '.sig',
+    '.pem',
+    '.sha256',
+    '.asc',
+    '.spdx.json',
+    '.cdx.json',
+    '.intoto.jsonl',
+    '.bundle',
+    '.crt',
+  ];
+  const entries = [
+    ...['README.md', 'LICENSE', `${slight}-LICENSE`].map((path) => ({ path, body: 'text' })),
+    ...beside.map((ending) => ({ path: `${slight}${ending}`, body: ending })),
+  ];
+  for (const list of [
+    [{ path: slight, body: elf }, ...entries],
+    [...entries, { path: `bin/${slight}`, body: elf }],
+  ]) {
+    const { out, picked } = await run(t, gzipSync(tarOf(...list)), spin);
+    t.match(picked, [{ name: slight, bytes: elf.length }]);
+    t.ok(readFileSync(join(out, slight)).equals(elf));
+  }
+  await fails(t, tarOf(...entries), /no "containerd-shim-spin-v2"; it holds/, { code: 'bad-archive' });
+});
+
+t.test('of several that are called like shims the one that begins as a program is taken', async (t) => {
+  const odd = { path: `${slight}.in-some-format`, body: 'no program' };
+  t.match((await run(t, tarOf(odd, { path: slight, body: elf }), spin)).picked, [{ name: slight }]);
+  const script = { path: slight, body: '#!/bin/sh\n' };
+  t.match((await run(t, tarOf(script, odd), spin)).picked, [{ name: slight, bytes: 10 }]);
+  const same = [
+    { path: `doc/${slight}`, body: 'how it is used' },
+    { path: `bin/${slight}`, body: elf },
+  ];
+  const { picked } = await run(t, tarOf(...same), spin);
+  t.match(picked, [{ name: slight, bytes: elf.length }], 'and nothing of another file of that name');
+  const two = [odd, { path: slight, body: elf }, { path: 'containerd-shim-b', body: elf }];
+  await fails(t, tarOf(...two), /several shims: "containerd-shim-slight-v1", "containerd-shim-b"$/);
+});
+
 t.test('links beside the only shim of another name neither help nor hinder', async (t) => {
   const real = { path: 'bin/containerd-shim-slight-v1', body: 'slight' };
   const link = { path: 'containerd-shim-slight', type: '2', linkpath: 'bin/containerd-shim-slight-v1' };
@@ -307,8 +352,14 @@ t.test('damage within is refused', async (t) => {
 t.test('what is no archive is refused by what it is', async (t) => {
   await fails(t, Buffer.alloc(0), /is empty/);
   await fails(t, gzipSync(Buffer.alloc(0)), /is empty/);
-  await fails(t, Buffer.from('<html>not found</html>'), /no tar archive, no ELF program and no script/);
-  await fails(t, Buffer.from([0x50, 0x4b, 3, 4, 0, 0]), /no tar archive/);
+  await fails(t, Buffer.from([1, 2, 3]), /no tar archive, no ELF program and no script/);
+  await fails(t, Buffer.from('<html>not found</html>'), /is an HTML page; a tar archive/);
+  await fails(t, gzipSync(Buffer.from('<!DOCTYPE html><title>Log in')), /is an HTML page/);
+  await fails(t, Buffer.from([0x50, 0x4b, 3, 4, 0, 0]), /is a zip archive/);
+  await fails(t, Buffer.from('fd377a585a000004', 'hex'), /is compressed with xz/);
+  await fails(t, Buffer.from('BZh91AY&SY'), /is compressed with bzip2/);
+  await fails(t, Buffer.from('377abcaf271c0004', 'hex'), /is a 7z archive/);
+  await fails(t, Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /is a git-lfs pointer/);
   await fails(t, gzipSync(gzipSync(good)), /compressed twice/);
   await fails(t, Buffer.from([0x1f, 0x8b]), /cannot be read to its end/);
   // A name that looks like gzip would make the parser decompress by itself, past every limit.

@@ -188,6 +188,17 @@ t.test(
   },
 );
 
+t.test('a page that came in place of the file is named where its digest is refused', async (t) => {
+  for (const [page, named] of [
+    ['<!DOCTYPE html>\n<title>Sign in</title>', /was asked for; what came is an HTML page$/],
+    ['version https://git-lfs.github.com/spec/v1\n', /what came is a git-lfs pointer/],
+    ['Not Found', /what came is a text that is no script/],
+  ] as const) {
+    const { url } = await serve(t, (_request, response) => response.end(page));
+    await fails(t, url, options, { code: 'digest-mismatch', message: named }, SHA);
+  }
+});
+
 t.test('no message shows a secret, also when nobody answers', async (t) => {
   const port = await listen(
     t,
