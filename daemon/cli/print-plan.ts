@@ -1,16 +1,16 @@
 /** A plan for a person: why, what in which order, and the diff. Apart from print.ts because it loads the diff library. */
 import { printDiff, sentences } from '../decide/sentences.ts';
 import type { Decision } from '../model/plan.ts';
-import { type Paint, printTrouble } from './print.ts';
+import { isNote, type Paint, printTrouble } from './print.ts';
 
 export const printPlan = (decision: Decision, paint: Paint): string => {
   const { plan } = decision;
-  const extra = [...decision.handlers.flatMap((one) => (one.problem ? [one.problem] : [])), ...decision.notes]
-    .map((problem) => printTrouble(problem, paint))
-    .join('');
+  const said = [...decision.handlers.flatMap((one) => (one.problem ? [one.problem] : [])), ...decision.notes];
+  const extra = said.map((problem) => printTrouble(problem, paint)).join('');
   if (plan.kind === 'refused')
     return `Refused; nothing is changed.\n${printTrouble(plan.problem, paint)}${extra}`;
-  if (plan.kind !== 'steps') return `${extra ? '' : 'Nothing to do: the host is as it shall be.\n'}${extra}`;
+  if (plan.kind !== 'steps')
+    return `${said.every(isNote) ? 'Nothing to do: the host is as it shall be.\n' : ''}${extra}`;
   const rows = sentences(plan.steps).map((row, index) => `${String(index + 1).padStart(3)}. ${row}`);
   const diff = colourDiff(printDiff(plan), paint);
   const head = plan.because.length > 0 ? `${paint.dim(`Because: ${plan.because.join('; ')}`)}\n` : '';

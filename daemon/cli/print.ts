@@ -22,8 +22,11 @@ export const paintFor = (terminal: boolean, noColor: string | undefined): Paint 
     ? { good: sgr(32, 39), bad: sgr(31, 39), warn: sgr(33, 39), dim: sgr(2, 22), bold: sgr(1, 22) }
     : { good: plain, bad: plain, warn: plain, dim: plain, bold: plain };
 
+/** Said, and no fault. */
+export const isNote = (problem: Problem): boolean => problem.code === 'ignored-file';
+
 export const printTrouble = (problem: Problem, paint: Paint): string =>
-  `${paint.bad('✗')} ${printProblem(problem)}\n${printed(printDetail(problem), paint)}  ${paint.dim(hintOf(problem))}\n`;
+  `${isNote(problem) ? paint.warn('!') : paint.bad('✗')} ${printProblem(problem)}\n${printed(printDetail(problem), paint)}  ${paint.dim(hintOf(problem))}\n`;
 
 /** What another program printed: none of it is in what everyone may read. */
 const printed = (detail: string | undefined, paint: Paint): string =>

@@ -51,6 +51,8 @@ export type Desired = {
   readonly handlers: readonly Handler[];
   /** What was asked for and cannot be had as asked; each concerns one file or one handler. */
   readonly problems: readonly Problem[];
+  /** What a person may have meant otherwise, and is no fault: it is said, and changes no exit code. */
+  readonly notes?: readonly Problem[];
   /** Paths whose last known handlers stay in force because they cannot be read or understood now. */
   readonly lost: readonly string[];
   /** What the cluster asked for is not known, and where the ledger is lost as well neither is what came of it. */

@@ -28,6 +28,10 @@ export const fileCodes = {
     retry: 'changed',
     hint: 'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
   },
+  'ignored-file': {
+    retry: 'changed',
+    hint: 'Only names that end in .toml are read here. Rename what is meant to be read; move everything else to another folder.',
+  },
   'changed-meanwhile': {
     retry: 'soon',
     hint: 'Someone else wrote the file at the same moment; it is looked at again.',

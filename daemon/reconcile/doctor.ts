@@ -67,7 +67,12 @@ export const diagnose = async (host: Host, settings: Settings): Promise<readonly
         (one): Check =>
           one.problem ? bad(`handler ${one.name}`, one.problem) : good(`handler ${one.name}`, one.state),
       ),
-      ...decision.notes.map((problem) => bad('plan', problem)),
+      ...decision.notes.map(
+        (problem): Check =>
+          problem.code === 'ignored-file'
+            ? { ...bad('shims.d', problem), verdict: 'warn' }
+            : bad('plan', problem),
+      ),
       ...(decision.plan.kind === 'refused' ? [bad('plan', decision.plan.problem)] : []),
       ...(decision.plan.kind === 'steps'
         ? [

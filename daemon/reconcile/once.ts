@@ -83,7 +83,8 @@ export const consider = async (
     return { desired, before, decision: refused(settings.problem, desired, before) };
   const trials: Trial[] = [];
   for (;;) {
-    const decision = decide(desired, before, limitsOf(settings), rules);
+    const decided = decide(desired, before, limitsOf(settings), rules);
+    const decision = { ...decided, notes: [...decided.notes, ...(desired.notes ?? [])] };
     if (decision.plan.kind !== 'trial' || before.runtime.name === 'none')
       return { desired, before, decision };
     if (trials.some((one) => one.id === (decision.plan.kind === 'trial' ? decision.plan.id : '')))

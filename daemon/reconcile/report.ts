@@ -101,5 +101,9 @@ export const publish = async (
     for (const problem of troubles(whole.outcome))
       host.log(level, `${printProblem(problem)} ${hintOf(problem)}`, logFields(problem));
   }
+  const said = new Set(previous?.notes.map(printProblem));
+  for (const note of report.notes)
+    if (note.code === 'ignored-file' && !said.has(printProblem(note)))
+      host.log('warn', `${printProblem(note)} ${hintOf(note)}`, logFields(note));
   return report;
 };

@@ -26,6 +26,7 @@ type Claim = {
 type Said = {
   readonly claims: readonly Claim[];
   readonly problems: readonly Problem[];
+  readonly notes?: readonly Problem[];
   readonly lost: readonly string[];
   readonly unheard?: true;
   readonly turns?: TurnFacts;
@@ -46,6 +47,7 @@ export const gather = async (
   if (clustered) said.push(await cluster(host, policy, ofCluster));
   const problems = said.flatMap((one) => one.problems);
   const turns = said.find((one) => one.turns)?.turns;
+  const notes = said.flatMap((one) => one.notes ?? []);
   return {
     handlers: settle(
       said.flatMap((one) => one.claims),
@@ -53,6 +55,7 @@ export const gather = async (
       problems,
     ),
     problems,
+    ...(notes.length > 0 ? { notes } : {}),
     lost: said.flatMap((one) => one.lost),
     ...(said.some((one) => one.unheard) ? { unheard: true as const } : {}),
     ...(turns ? { turns } : {}),
@@ -94,7 +97,7 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
   const claims: Claim[] = [];
   const problems: Problem[] = [];
   const lost: string[] = [];
-  for (const name of names.filter((one) => one.endsWith('.toml') && !one.startsWith('.'))) {
+  for (const name of names.filter(isShimFile)) {
     const file = `${paths.shims}/${name}`;
     try {
       const fact = await host.files.lookTrusted(file);
@@ -117,7 +120,26 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
       claims.push(...kept.filter((one) => one.handler.where.file === file));
     }
   }
-  return { claims, problems, lost };
+  return { claims, problems, notes: ignored(names), lost };
+};
+
+const isShimFile = (name: string): boolean => name.endsWith('.toml') && !name.startsWith('.');
+
+/** Names in the message. */
+const mostNames = 10;
+
+/** A name in capitals, or with an ending of its own, is as easily a mistake as it is meant. */
+const ignored = (names: readonly string[]): readonly Problem[] => {
+  const others = names.filter((one) => !isShimFile(one) && !/^\.|^readme/i.test(one));
+  if (others.length === 0) return [];
+  const more = others.length > mostNames ? ` and ${others.length - mostNames} more` : '';
+  return [
+    {
+      code: 'ignored-file',
+      message: `not read, because the name does not end in .toml: ${others.slice(0, mostNames).join(', ')}${more}`,
+      where: { file: paths.shims },
+    },
+  ];
 };
 
 /** The cluster's last answer, as the service keeps it on the disk: commands see what the service sees. */

@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { printPlan } from '../../daemon/cli/print-plan.ts';
 import { paintFor, printChecks, printReport } from '../../daemon/cli/print.ts';
 import { judgeProof } from '../../daemon/decide/judge.ts';
 import { onNode, statusOf } from '../../daemon/decide/node-status.ts';
@@ -24,7 +25,7 @@ import { version } from '../../daemon/version.ts';
 import { observed } from '../decide/bare-host.ts';
 import { fakeHost } from '../host/fake.ts';
 import { bareRoot } from './bare-root.ts';
-import { makeRoot } from './node.ts';
+import { makeRoot, openNode, wish } from './node.ts';
 
 const machineHere = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const now = Date.parse('2024-01-02T03:04:05Z');
@@ -79,6 +80,32 @@ t.test('a wish that is wrong stays visible, also while the whole node is refused
   t.same(reportOf(refused, '', now).notes, [problem]);
   const degraded = { ...ticked, desired, outcome: { kind: 'degraded', problems: [problem] } } as const;
   t.same(reportOf(degraded, '', now).notes, [], 'and is said once');
+});
+
+t.test('a file that is not read is noted at every tick, logged once, and changes no exit code', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.0' });
+  node.write('/etc/containerd/config.toml', 'version = 3\n');
+  wish(node, 'spin');
+  await node.once();
+  const lines: string[] = [];
+  const host: Host = { ...node.fake.host, log: (_level, message) => lines.push(message) };
+  const logs = () => lines.filter((line) => line.includes('not read, because')).length;
+  node.write('/etc/rcm-node/shims.d/x.TOML', '');
+  const first = await node.once();
+  const said = await publish(host, first, undefined);
+  t.match(said, { outcome: { kind: 'converged' }, notes: [{ code: 'ignored-file', message: /: x\.TOML$/ }] });
+  t.match(printReport(said, paintFor(false, undefined), now), /^! \/etc\/rcm-node\/shims\.d: not read/m);
+  t.match(
+    printPlan((await node.plan()).decision, paintFor(false, undefined)),
+    /^Nothing to do.*\n! .*x\.TOML/,
+  );
+  t.equal(logs(), 1);
+  const again = await publish(host, await node.once(), said);
+  t.match(again.notes, [{ code: 'ignored-file' }]);
+  t.equal(logs(), 1, 'at the next tick nothing is new');
+  node.write('/etc/rcm-node/shims.d/y.yaml', '');
+  await publish(host, await node.once(), again);
+  t.equal(logs(), 2);
 });
 
 t.test('what everyone may read holds no password and no token', async (t) => {

@@ -54,6 +54,28 @@ t.test('each .toml file is a handler, in the order of their names', async (t) =>
   t.same([problems, lost], [[], []]);
 });
 
+t.test('names that are not read are said once, all together, and are no fault', async (t) => {
+  for (const name of ['x.TOML', 'x.yaml', 'x.toml.bak', 'x.Toml', 'spin', 'x.toml.dpkg-dist']) {
+    const { host } = setUp(t, { 'a.toml': shim('spin'), [name]: shim('other'), '.a.toml.swp': '' });
+    const desired = await gather(host, policy, emptyLedger);
+    t.match(desired, {
+      handlers: [{ name: 'spin' }],
+      problems: [],
+      lost: [],
+      notes: [
+        {
+          code: 'ignored-file',
+          message: `not read, because the name does not end in .toml: ${name}`,
+          where: { file: folder },
+        },
+      ],
+    });
+  }
+  const many = Array.from({ length: 12 }, (_, index) => `${String(index).padStart(2, '0')}.yaml`);
+  const { host } = setUp(t, Object.fromEntries(many.map((name) => [name, ''])));
+  t.match((await gather(host, policy, emptyLedger)).notes, [{ message: /09\.yaml and 2 more$/ }]);
+});
+
 t.test('an empty folder wants nothing, and is believed', async (t) => {
   const { host } = setUp(t, {});
   t.same(await gather(host, policy, serving(['a.toml', shim('spin')])), {
