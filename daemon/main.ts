@@ -1,6 +1,7 @@
 /** The composition root: argv, environment and exit codes. What is large is loaded by the commands that need it. */
 import { dirname, resolve } from 'node:path';
 import { type Command, parseCommand } from './cli/arguments.ts';
+import { needRoot } from './cli/need-root.ts';
 import { json, out, paint } from './cli/output.ts';
 import { paintFor, printReport, printTrouble } from './cli/print.ts';
 import { paths } from './decide/paths.ts';
@@ -77,6 +78,7 @@ const controller = async (command: Command): Promise<number> => {
 };
 
 const perform = async (command: Command): Promise<number> => {
+  needRoot(command, process.getuid?.());
   if (command.name === 'version') return printVersion(command.json);
   if (command.name === 'status') return status(command);
   if (command.name === 'bootstrap') return bootstrap(command);
@@ -99,7 +101,8 @@ const main = async (argv: readonly string[]): Promise<number> => {
   if (parsed.kind === 'usage') return usageError(parsed.message);
   const { root } = parsed.command;
   // A misspelt folder would be made, filled, and taken for a success.
-  if (!(await makeFiles('/').isFolder(resolve(root)))) return usageError(`--root ${root} is no folder`);
+  if (!(await makeFiles('/').isFolder(resolve(root))))
+    return usageError(`--root ${root}: there is no such folder`);
   try {
     return await perform(parsed.command);
   } catch (error) {

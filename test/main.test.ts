@@ -89,10 +89,10 @@ t.test('a wrong command line says what is wrong, on standard error, with exit co
   const folder = t.testdir({ file: '' });
   const cases = [
     [[], 'a command is missing'],
-    [['constructor'], '"constructor" is no command'],
-    [['once', '--dry-run'], "Unknown option '--dry-run'"],
-    [['once', '--root', join(folder, 'none')], 'is no folder'],
-    [['plan', '--json', '--root', join(folder, 'file')], 'is no folder'],
+    [['constructor'], '"constructor" is not a command'],
+    [['once', '--dry-run'], 'there is no option "--dry-run"'],
+    [['once', '--root', join(folder, 'none')], 'there is no such folder'],
+    [['plan', '--json', '--root', join(folder, 'file')], 'there is no such folder'],
   ] as const;
   const ended = await runAll(...cases.map(([words]) => words));
   for (const [index, [words, message]] of cases.entries()) {
@@ -203,15 +203,24 @@ t.test('a pipe that nobody reads is no error, and a disk that is full is one', a
 });
 
 t.test('what changes a host is for root', async (t) => {
-  const root = t.testdir({});
+  // Not below this folder, which the other user may not see.
+  const root = mkdtempSync(join(tmpdir(), 'rcm-main-'));
+  chmodSync(root, 0o755);
+  t.teardown(() => rmSync(root, { recursive: true, force: true }));
   // Without tap's environment, whose hooks write where only this user may.
   const become = isRoot ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
   const clean = ['-i', `PATH=${process.env.PATH}`, ...become, process.execPath, shipped];
   const commands = [['run'], ['once', '--root', root], ['uninstall', '--root', root, '--force']];
   const ended = await Promise.all(commands.map((words) => runAs(['env', ...clean, ...words])));
-  const err = /^✗ this command changes the host and has to run as root\n {2}Run it with sudo\.\n$/;
+  const err =
+    /^✗ "rcm-node \w+" changes .*, which only root can do; it runs as uid \d+, .*\n {2}Run it as root/;
   for (const [index, words] of commands.entries())
     t.match(ended[index], { code: 1, out: '', err }, words.join(' '));
+  for (const name of ['plan', 'doctor']) {
+    const { code, err } = await runAs(['env', ...clean, name, '--root', root]);
+    t.equal(code, 1, name);
+    t.match(err, 'changes nothing, but reads what only root can read', name);
+  }
 });
 
 t.test('where no runtime is, nothing is done', { skip: rootOnly }, async (t) => {

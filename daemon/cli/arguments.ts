@@ -1,22 +1,23 @@
-/** The command line: argv in, one `Command` or a usage error out. */
+/** The command line: argv in, one `Command`, a text of help, or a usage error out. */
 import { parseArgs } from 'node:util';
-
-export const commands = {
-  run: 'serve for ever (what the systemd unit runs)',
-  once: 'bring this host to what is asked for, then end',
-  plan: 'say what `once` would do, in sentences and as a diff; change nothing',
-  status: 'show what is served, waited for and wrong',
-  doctor: 'check everything that can go wrong, and say what to do',
-  uninstall: 'take away everything that is ours, byte for byte',
-  bootstrap: 'place this program on a node and start its service (what the image runs)',
-  controller: 'order rollouts and keep RuntimeClasses, for a whole cluster (what the Deployment runs)',
-  version: 'print the version',
-} as const;
-
-export type CommandName = keyof typeof commands;
+import { exitCodes } from '../model/outcome.ts';
+import { nearest } from '../model/nearest.ts';
+import {
+  type CommandName,
+  commands,
+  exitMeanings,
+  isCommand,
+  type OptionName,
+  options,
+  rowOf,
+  sharedOptions,
+} from './command-table.ts';
+import { pairs, wrap } from './layout.ts';
 
 export type Command = {
-  readonly name: CommandName;
+  readonly name: Exclude<CommandName, 'help'>;
+  /** The word behind the command, where it takes one. */
+  readonly operand?: string;
   readonly root: string;
   readonly activate: boolean;
   readonly json: boolean;
@@ -43,113 +44,129 @@ export type Command = {
 export type Parsed =
   | { readonly kind: 'command'; readonly command: Command }
   | { readonly kind: 'help'; readonly text: string }
-  | { readonly kind: 'usage'; readonly message: string };
+  | { readonly kind: 'usage'; readonly message: string; readonly json: boolean };
 
-const options = {
-  root: { type: 'string' },
-  'no-activate': { type: 'boolean' },
-  json: { type: 'boolean' },
-  force: { type: 'boolean' },
-  host: { type: 'string' },
-  settings: { type: 'string' },
-  token: { type: 'string' },
-  uninstall: { type: 'boolean' },
-  downgrade: { type: 'boolean' },
-  kubeconfig: { type: 'string' },
-  listen: { type: 'string' },
-  probes: { type: 'string' },
-  namespace: { type: 'string' },
-  knative: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'V' },
-} as const;
+/** Help is read on the narrowest terminal that is usual, and in files. */
+const columns = 80;
 
-const allowed: Readonly<Record<CommandName, readonly (keyof typeof options)[]>> = {
-  run: [],
-  once: ['root', 'no-activate', 'json', 'force'],
-  plan: ['root', 'no-activate', 'json', 'force'],
-  status: ['root', 'json'],
-  doctor: ['root', 'json'],
-  uninstall: ['root', 'no-activate', 'json', 'force'],
-  bootstrap: ['host', 'settings', 'token', 'uninstall', 'downgrade', 'force'],
-  controller: ['kubeconfig', 'listen', 'probes', 'namespace', 'knative'],
-  version: ['json'],
-};
-
-const optionHelp: Readonly<Record<string, string>> = {
-  root: '--root DIR       work on the root file system in DIR (a mounted image, a chroot); nothing is restarted',
-  'no-activate': '--no-activate    write files, leave the runtime alone; its next start loads them',
-  json: '--json           print JSON for machines; stable within a major version',
-  force:
-    '--force          remove handlers that Pods still use, retry a revision that failed its proof, ignore the restart budget',
-};
-
-/** Shown by `rcm-node bootstrap --help` alone: a person on a node has no use for them. */
-const bootstrapHelp: Readonly<Record<string, string>> = {
-  host: "--host DIR       where the host's folders are mounted; /host when absent",
-  settings: '--settings DIR   where config.toml and *.toml for shims.d are mounted; /config when absent',
-  token: "--token FILE     this Pod's token, which becomes the node's identity (serviceaccount overlay)",
-  uninstall: '--uninstall      take rcm-node off the node, once no Pod uses its handlers',
-  downgrade: '--downgrade      replace a newer version',
-  force: '--force          try a build at once that did not come up on this node before',
-};
-
-/** As these: it runs in a Pod, whose manifest is the one place where they are written. */
-const controllerHelp: Readonly<Record<string, string>> = {
-  kubeconfig: "--kubeconfig FILE   how to reach the API server; this Pod's service account when absent",
-  listen: '--listen ADDR       HOST:PORT of /metrics; :8080 when absent',
-  probes: '--probes ADDR       HOST:PORT of /healthz and /readyz; :8081 when absent',
-  namespace: '--namespace NS      where its Lease is; that of this Pod when absent, rcm-node outside of one',
-  knative:
-    "--knative           let Knative's services name a RuntimeClass; put back what was there when absent",
-};
-
-const ownHelp: Partial<Readonly<Record<CommandName, Readonly<Record<string, string>>>>> = {
-  bootstrap: bootstrapHelp,
-  controller: controllerHelp,
-};
+const exitRows = (Object.keys(exitMeanings) as (keyof typeof exitMeanings)[]).map(
+  (name) => [String(exitCodes[name]), exitMeanings[name]] as const,
+);
 
 export const usage = `rcm-node: makes this node's container runtime serve the handlers it is asked for
 
 Usage: rcm-node COMMAND [OPTIONS]
 
 Commands:
-${Object.entries(commands)
-  .map(([name, what]) => `  ${name.padEnd(12)}${what}`)
-  .join('\n')}
+${pairs(
+  Object.entries(commands).map(([name, row]) => [name, row.summary]),
+  columns,
+)}
 
 Options:
-${Object.values(optionHelp)
-  .map((row) => `  ${row}`)
-  .join('\n')}
-  -h, --help       this text, or that of one command
-  -V, --version    print the version
+${pairs(
+  [
+    ...sharedOptions,
+    ['-h, --help', 'this text, or that of one command'],
+    ['-V, --version', 'print the version'],
+  ],
+  columns,
+)}
 
 Exit codes:
-  0  settled, or converged by this run      3  refused: nothing was changed
-  1  failed                                 4  pending: there is work, or it waits
-  2  usage
+${pairs(exitRows, columns)}
 
 Files:
-  /etc/rcm-node/shims.d/*.toml   what shall be served, one shim a file
-  /etc/rcm-node/config.toml      settings and this node's own policy
-  /run/rcm-node/status.json      what the last tick came to
+${pairs(
+  [
+    ['/etc/rcm-node/shims.d/*.toml', 'what is to be served, one shim a file'],
+    ['/etc/rcm-node/config.toml', "settings and this node's own policy"],
+    ['/run/rcm-node/status.json', 'what the last tick came to'],
+  ],
+  columns,
+)}
+
+Examples:
+${pairs(
+  [
+    ['rcm-node help plan', 'what one command does'],
+    ['rcm-node plan', 'what would be changed here, and why'],
+    ['rcm-node doctor', 'what is wrong here, and the way out'],
+  ],
+  columns,
+)}
 `;
 
-const helpOf = (name: CommandName): string => `rcm-node ${name}: ${commands[name]}
+const helpOf = (name: CommandName): string => {
+  const row = rowOf(name);
+  const rows = Object.values(row.options);
+  const words = [
+    'rcm-node',
+    name,
+    ...(row.operand ? [row.operand] : []),
+    ...(rows.length > 0 ? ['[OPTIONS]'] : []),
+  ];
+  const needs =
+    row.root === undefined
+      ? ''
+      : `\n${wrap(row.root === 'change' ? 'It changes the host, and needs root.' : `It changes nothing, and needs root: it reads ${row.root.reads}.`, columns)}\n`;
+  const codes = new Set(row.exits.map((exit) => String(exitCodes[exit])));
+  return `${wrap(`rcm-node ${name}: ${row.summary}`, columns, 2)}
 
-Usage: rcm-node ${name}${allowed[name].length > 0 ? ' [OPTIONS]' : ''}
-${allowed[name].length > 0 ? `\nOptions:\n${allowed[name].map((option) => `  ${(ownHelp[name] ?? optionHelp)[option]}`).join('\n')}\n` : ''}`;
+Usage: ${words.join(' ')}
+${needs}${rows.length > 0 ? `\nOptions:\n${pairs(rows, columns)}\n` : ''}
+Exit codes:
+${pairs(
+  exitRows.filter(([code]) => codes.has(code) || code === String(exitCodes.usage)),
+  columns,
+)}
+`;
+};
+
+/** What people type who know other programs. */
+const meant: Readonly<Record<string, CommandName>> = {
+  apply: 'once',
+  check: 'doctor',
+  diff: 'plan',
+  'dry-run': 'plan',
+  remove: 'uninstall',
+  show: 'status',
+  start: 'run',
+};
+
+const unknownCommand = (name: string): string => {
+  const known = Object.hasOwn(meant, name) ? meant[name] : nearest(name, Object.keys(commands));
+  return `"${name.slice(0, 120)}" is not a command; ${known ? `did you mean "${known}"?` : `commands are: ${Object.keys(commands).join(', ')}`}`;
+};
+
+/** `name`: of the command, when there is one; its own options come first. */
+const unknownOption = (option: string, name: string | undefined): string => {
+  if (option === '--dry-run') return `there is no option "${option}"; "plan" says what "once" would do`;
+  const own = name !== undefined && isCommand(name) ? Object.keys(rowOf(name).options) : [];
+  const bare = option.replace(/^-+/, '');
+  const known = nearest(bare, own) ?? nearest(bare, Object.keys(options));
+  return `there is no option "${option.slice(0, 120)}"${known ? `; did you mean "--${known}"?` : ''}`;
+};
+
+const whatIsWrong = (error: unknown, argv: readonly string[]): string => {
+  const text = error instanceof Error ? error.message : String(error);
+  const option = /^Unknown option '(-[^']*)'/.exec(text)?.[1];
+  return option === undefined
+    ? (text.split('. ')[0] ?? '')
+    : unknownOption(
+        option,
+        argv.find((word) => !word.startsWith('-')),
+      );
+};
 
 export const parseCommand = (argv: readonly string[]): Parsed => {
+  const asJson = argv.includes('--json');
+  const wrong = (message: string): Parsed => ({ kind: 'usage', message, json: asJson });
   let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
   } catch (error) {
-    return {
-      kind: 'usage',
-      message: error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error),
-    };
+    return wrong(whatIsWrong(error, argv));
   }
   const { values, positionals } = parsed;
   const [name, ...rest] = positionals;
@@ -159,34 +176,46 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
         kind: 'command',
         command: { name: 'version', root: '/', activate: false, json: values.json === true, force: false },
       };
-    return values.help ? { kind: 'help', text: usage } : { kind: 'usage', message: 'a command is missing' };
+    return values.help ? { kind: 'help', text: usage } : wrong('a command is missing');
   }
-  if (!Object.hasOwn(commands, name))
-    return { kind: 'usage', message: `"${name}" is no command; known: ${Object.keys(commands).join(', ')}` };
-  const command = name as CommandName;
-  if (values.help) return { kind: 'help', text: helpOf(command) };
-  if (rest.length > 0) return { kind: 'usage', message: `"${rest[0]}" is one argument too many` };
-  const odd = Object.keys(values).find(
-    (option) => option !== 'help' && !allowed[command].includes(option as keyof typeof options),
-  );
-  if (odd) return { kind: 'usage', message: `--${odd} does not go with "${command}"` };
+  if (!isCommand(name)) return wrong(unknownCommand(name));
+  if (name === 'help') {
+    const [of, more] = rest;
+    if (more !== undefined) return wrong(`"${more}" is one argument too many`);
+    if (of === undefined || values.help) return { kind: 'help', text: usage };
+    return isCommand(of) ? { kind: 'help', text: helpOf(of) } : wrong(unknownCommand(of));
+  }
+  if (values.help) return { kind: 'help', text: helpOf(name) };
+  const row = rowOf(name);
+  const [operand, ...more] = row.operand ? rest : [undefined, ...rest];
+  if (more.length > 0) return wrong(`"${more[0]}" is one argument too many`);
+  if (row.operand && !row.operand.startsWith('[') && operand === undefined)
+    return wrong(`"${name}" needs ${row.operand}: rcm-node ${name} ${row.operand}`);
+  const odd = Object.keys(values).find((option) => !Object.hasOwn(row.options, option));
+  if (odd) {
+    const own = Object.keys(row.options).map((option) => `--${option}`);
+    return wrong(
+      `--${odd} does not go with "${name}"${own.length > 0 ? `, which has ${own.join(', ')}` : ', which has no options'}`,
+    );
+  }
   const root = typeof values.root === 'string' ? values.root : '/';
-  if (root === '') return { kind: 'usage', message: '--root needs a folder' };
+  if (root === '') return wrong('--root needs a folder');
   const empty = ['kubeconfig', 'listen', 'probes', 'namespace'].find((option) => values[option] === '');
-  if (empty) return { kind: 'usage', message: `--${empty} needs a value` };
-  const text = (name: string, absent: string): string => {
-    const value = values[name];
+  if (empty) return wrong(`--${empty} needs a value`);
+  const text = (option: OptionName, absent: string): string => {
+    const value = values[option];
     return typeof value === 'string' && value !== '' ? value : absent;
   };
   return {
     kind: 'command',
     command: {
-      name: command,
+      name,
+      ...(operand === undefined ? {} : { operand }),
       root,
       activate: values['no-activate'] !== true && root === '/',
       json: values.json === true,
       force: values.force === true,
-      ...(command === 'bootstrap'
+      ...(name === 'bootstrap'
         ? {
             bootstrap: {
               host: text('host', '/host'),
@@ -198,7 +227,7 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
             },
           }
         : {}),
-      ...(command === 'controller'
+      ...(name === 'controller'
         ? {
             controller: {
               ...(typeof values.kubeconfig === 'string' ? { kubeconfig: values.kubeconfig } : {}),

@@ -17,7 +17,7 @@ import { forEveryone, publish, reportOf } from '../reconcile/report.ts';
 import { readState } from '../reconcile/state.ts';
 import { uninstall } from '../reconcile/uninstall.ts';
 import { version } from '../version.ts';
-import type { Command, CommandName } from './arguments.ts';
+import type { Command } from './arguments.ts';
 import { json, out, paint } from './output.ts';
 import { printPlan } from './print-plan.ts';
 import { printChecks, printReport, printUninstalled } from './print.ts';
@@ -49,15 +49,6 @@ const tickOf = (command: Command) => ({
   now: true,
 });
 
-const needRoot = (): void => {
-  if (process.getuid?.() !== 0)
-    throw new Failure({
-      code: 'cannot-write',
-      message: 'this command changes the host and has to run as root',
-      hint: 'Run it with sudo.',
-    });
-};
-
 /** Without what the ledger will say: there addresses are keys, and written as they were given. */
 const shownPlan = (plan: Plan): unknown =>
   plan.kind === 'steps'
@@ -66,12 +57,11 @@ const shownPlan = (plan: Plan): unknown =>
 
 export const work: Readonly<
   Record<
-    Exclude<CommandName, 'version' | 'status' | 'bootstrap' | 'controller'>,
+    Exclude<Command['name'], 'version' | 'status' | 'bootstrap' | 'controller'>,
     (command: Command) => Promise<number>
   >
 > = {
   run: async (command) => {
-    needRoot();
     const journal = process.env.JOURNAL_STREAM !== undefined;
     const { logLevel } = await loadSettings(hostFor(command));
     const host = hostFor(command, makeLog({ journal, level: logLevel, write: out }));
@@ -91,7 +81,6 @@ export const work: Readonly<
     return exitCodes.settled;
   },
   once: async (command) => {
-    needRoot();
     const host = hostFor(command, progress);
     const settings = await openSettings(host)();
     const ticked = await once(host, settings, tickOf(command));
@@ -101,7 +90,6 @@ export const work: Readonly<
     return exitCodeOf(ticked.outcome);
   },
   plan: async (command) => {
-    needRoot();
     const host = hostFor(command);
     const settings = await loadSettings(host);
     const state = await readState(host);
@@ -122,7 +110,6 @@ export const work: Readonly<
     return decision.handlers.some((one) => one.turn?.hold) ? exitCodes.pending : exitCodes.settled;
   },
   doctor: async (command) => {
-    needRoot();
     const host = hostFor(command);
     const checks = await diagnose(host, await loadSettings(host));
     if (command.json) json(checks);
@@ -130,7 +117,6 @@ export const work: Readonly<
     return checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
   },
   uninstall: async (command) => {
-    needRoot();
     const host = hostFor(command, progress);
     const settings = await loadSettings(host);
     const result = await uninstall(host, settings, command);

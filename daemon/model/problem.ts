@@ -72,6 +72,7 @@ export const codes = {
     'See how it ended (out of memory, killed, power): journalctl -u rcm-node; it is tried again with growing pauses.',
   ),
   // host
+  'needs-root': row('changed', 'Run it as root, with sudo for instance.'),
   ...fileCodes,
   'no-runtime': row(
     'soon',

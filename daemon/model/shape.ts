@@ -2,6 +2,7 @@
  * Reading parsed TOML and resources of the cluster with errors that name the place: one cursor type, used by shims and
  * settings alike, so that "unknown key" and "wrong type" read the same everywhere.
  */
+import { nearest } from './nearest.ts';
 import { Failure, type Code, type Where } from './problem.ts';
 import { locate, type TomlPath } from './toml.ts';
 
@@ -141,26 +142,3 @@ export const integer = (cursor: Cursor, least: number, most: number): number | u
 
 export const required = <T>(cursor: Cursor, value: T | undefined): T =>
   value ?? fail(cursor, `"${printKey(cursor.path)}" is missing`);
-
-/** The known key that was probably meant: at most two edits away. */
-const nearest = (key: string, keys: readonly string[]): string | undefined =>
-  keys
-    .filter((known) => Math.abs(known.length - key.length) <= 2)
-    .map((known) => [edits(key.toLowerCase(), known.toLowerCase()), known] as const)
-    .filter(([distance]) => distance <= 2)
-    .sort(([a], [b]) => a - b)[0]?.[1];
-
-const edits = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_unused, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(
-        (row[j] ?? 0) + 1,
-        (next[j - 1] ?? 0) + 1,
-        (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
-      );
-    row = next;
-  }
-  return row[b.length] ?? 0;
-};

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { commands, parseCommand, usage } from '../../daemon/cli/arguments.ts';
+import { parseCommand, usage } from '../../daemon/cli/arguments.ts';
+import { commands } from '../../daemon/cli/command-table.ts';
 
 const plain = { root: '/', activate: true, json: false, force: false };
 const message = (...argv: readonly string[]): string => {
@@ -9,7 +10,7 @@ const message = (...argv: readonly string[]): string => {
 };
 
 t.test('every command stands by itself', async (t) => {
-  for (const name of Object.keys(commands))
+  for (const name of Object.keys(commands).filter((one) => one !== 'help'))
     t.match(parseCommand([name]), { kind: 'command', command: { name, ...plain } }, name);
 });
 
@@ -33,12 +34,34 @@ t.test('help is there for all and for one', async (t) => {
   t.same(parseCommand(['-h']), { kind: 'help', text: usage });
   const once = parseCommand(['once', '-h']);
   t.match(once, { kind: 'help', text: /^rcm-node once: bring this host[\s\S]*--force/ });
-  t.match(parseCommand(['run', '--help']), { kind: 'help', text: /Usage: rcm-node run\n$/ });
+  t.match(parseCommand(['run', '--help']), { kind: 'help', text: /Usage: rcm-node run\n/ });
   t.match(parseCommand(['once', 'too', 'many', '--help']), { kind: 'help' });
   for (const name of Object.keys(commands)) t.match(usage, `  ${name} `);
   for (const code of [0, 1, 2, 3, 4]) t.match(usage, new RegExp(`  ${code}  [a-z]`));
-  for (const line of usage.split('\n').filter((row) => !row.includes('--force')))
-    t.ok(line.length <= 110, line);
+});
+
+t.test('help is a command, too', async (t) => {
+  t.same(parseCommand(['help']), { kind: 'help', text: usage });
+  t.same(parseCommand(['help', '--help']), { kind: 'help', text: usage });
+  t.match(message('help', 'plan', 'more'), '"more" is one argument too many');
+  t.match(message('help', 'plann'), 'did you mean "plan"?');
+  for (const name of Object.keys(commands).filter((one) => one !== 'help')) {
+    const parsed = parseCommand(['help', name]);
+    t.same(parsed, parseCommand([name, '--help']), name);
+    const text = parsed.kind === 'help' ? parsed.text : '';
+    for (const line of `${text}\n${usage}`.split('\n')) t.ok(line.length <= 80, line);
+    t.match(text, /\nExit codes:\n {2}0 {2}/, name);
+  }
+});
+
+t.test('help says what a command needs root for', async (t) => {
+  const text = (name: string): string => {
+    const parsed = parseCommand(['help', name]);
+    return parsed.kind === 'help' ? parsed.text.replace(/\s+/g, ' ') : '';
+  };
+  t.match(text('once'), 'It changes the host, and needs root.');
+  t.match(text('plan'), 'It changes nothing, and needs root: it reads the ledger');
+  t.notMatch(text('status'), 'root:');
 });
 
 t.test('the version is a command and an option', async (t) => {
@@ -51,21 +74,44 @@ t.test('the version is a command and an option', async (t) => {
 t.test('what cannot be meant is an error that says what is wrong', async (t) => {
   t.equal(message(), 'a command is missing');
   t.equal(message('--json'), 'a command is missing');
-  t.match(message('start'), /^"start" is no command; known: run, once, plan/);
+  t.match(message('start'), /^"start" is not a command; did you mean "run"\?/);
+  t.match(message('frobnicate'), /^"frobnicate" is not a command; commands are: run, once, plan/);
   t.equal(message('once', 'more'), '"more" is one argument too many');
-  t.equal(message('once', '--dry-run'), "Unknown option '--dry-run'");
-  t.equal(message('once', '-x'), "Unknown option '-x'");
+  t.equal(message('once', '--dry-run'), 'there is no option "--dry-run"; "plan" says what "once" would do');
+  t.equal(message('once', '-x'), 'there is no option "-x"');
   t.match(message('once', '--root'), /--root <value>' argument missing/);
   t.equal(message('once', '--root='), '--root needs a folder');
   t.match(message('once', '--json=yes'), /does not take an argument/);
-  t.equal(message('run', '--json'), '--json does not go with "run"');
-  t.equal(message('status', '--force'), '--force does not go with "status"');
-  t.equal(message('doctor', '--no-activate'), '--no-activate does not go with "doctor"');
-  t.equal(message('once', '--version'), '--version does not go with "once"');
+  t.equal(message('run', '--json'), '--json does not go with "run", which has no options');
+  t.equal(message('status', '--force'), '--force does not go with "status", which has --root, --json');
+  t.match(message('doctor', '--no-activate'), /^--no-activate does not go with "doctor"/);
+  t.match(message('once', '--version'), /^--version does not go with "once"/);
+});
+
+t.test('a word that is nearly right is answered with the right one', async (t) => {
+  for (const [given, known] of [
+    ['stauts', 'status'],
+    ['Doctor', 'doctor'],
+    ['unistall', 'uninstall'],
+    ['apply', 'once'],
+    ['remove', 'uninstall'],
+    ['dry-run', 'plan'],
+  ] as const)
+    t.match(message(given), `did you mean "${known}"?`, given);
+  for (const [given, known] of [
+    ['--jsno', '--json'],
+    ['--no-activat', '--no-activate'],
+    ['--foce', '--force'],
+    ['--rot=/mnt', '--root'],
+  ] as const)
+    t.match(message('once', given), `did you mean "${known}"?`, given);
+  t.match(message('bootstrap', '--tokn', 'x'), 'did you mean "--token"?');
+  t.notMatch(message('zzzzzzzz'), 'did you mean');
+  t.notMatch(message('once', '--zzzzzzzz'), 'did you mean');
 });
 
 t.test('no word of JavaScript is a command', async (t) => {
   for (const word of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
     for (const argv of [[word], [word, '--help'], [word, '--json']])
-      t.match(message(...argv), /is no command/);
+      t.match(message(...argv), /is not a command/);
 });
