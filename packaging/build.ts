@@ -135,7 +135,10 @@ writeFileSync(join(dist, 'SHA256SUMS'), sums.map(({ path, sha256 }) => `${sha256
 for (const { path, sha256, size } of sums) {
   console.log(`${(size / 1e6).toFixed(1).padStart(7)} MB  ${sha256}  dist/${path}`);
 }
-console.log(`the image, in a kustomization: rcm-node=REGISTRY/rcm-node@${image.digest}`);
+console.log(`once the image is in REGISTRY, for bootstrap/images/kustomization.yaml:
+  - name: rcm-node
+    newName: REGISTRY/rcm-node
+    digest: ${image.digest}`);
 console.log(
   `rcm-node ${version} on Node ${manifest.devDependencies.node}: a host gets a whole folder dist/linux-<architecture>/`,
 );

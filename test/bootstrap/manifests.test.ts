@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import t from 'tap';
 import { render } from '../../packaging/manifests.ts';
-import { objectOf, objectsOf, type Resource } from './objects.ts';
+import { imagesOf, objectOf, objectsOf, type Resource } from './objects.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = join(root, 'bootstrap');
@@ -193,13 +193,7 @@ t.test(
   'no image is named by a tag alone but our own, which each cluster names',
   { skip: missing },
   async (t) => {
-    const named = ['.', 'nodes', 'serviceaccount', 'uninstall']
-      .flatMap(kustomized)
-      .flatMap(({ spec }) => [
-        ...(spec?.template?.spec?.containers ?? []),
-        ...(spec?.template?.spec?.initContainers ?? []),
-      ])
-      .map(({ image }) => image);
+    const named = imagesOf(['.', 'nodes', 'serviceaccount', 'uninstall'].flatMap(kustomized));
     t.ok(named.length > 0);
     for (const image of named) t.match(image, /^rcm-node:\d|@sha256:[0-9a-f]{64}$/);
   },

@@ -65,6 +65,15 @@ export const objectsOf = (yaml: string): readonly Resource[] =>
     .filter((one) => one !== null)
     .sort((a, b) => (titleOf(a) < titleOf(b) ? -1 : 1));
 
+/** Every image that a Pod of these objects runs. */
+export const imagesOf = (objects: readonly Resource[]): readonly string[] =>
+  objects
+    .flatMap(({ spec }) => [
+      ...(spec?.template?.spec?.containers ?? []),
+      ...(spec?.template?.spec?.initContainers ?? []),
+    ])
+    .map(({ image }) => image);
+
 export const objectOf = (objects: readonly Resource[], kind: string, name: string): Resource => {
   const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
   if (found === undefined) throw new Error(`there is no ${kind} ${name}`);

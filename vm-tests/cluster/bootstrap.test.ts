@@ -2,9 +2,10 @@
  * `kubectl apply -k bootstrap/` on a real Kubernetes: from an image to a service on every node, one that joins later too;
  * upgraded, upgraded to something broken, left alone, and taken off again. No container runtime is restarted for any of it.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import t from 'tap';
+import { parse, stringify } from 'yaml';
 import { importArchive } from '../node/bootstrap-pod.ts';
 import { pauseImage } from '../node/configuration.ts';
 import { nextImage, nextImageWith, nextVersion, type OwnImage, thisImage } from '../node/own-images.ts';
@@ -39,21 +40,18 @@ const joinWithImages = async (options: JoinOptions): Promise<ClusterNode> => {
   return node;
 };
 
-// A user's own kustomization; kustomize wants to reach ours by a relative path.
+// The manifests as a user has them who set the images in their one place; what is applied names none.
 const own = t.testdir();
 const kustomization = async (base: string, tag: string): Promise<string> => {
-  const folder = join(own, basename(base));
-  await mkdir(folder, { recursive: true });
+  await cp(join(root, 'bootstrap'), join(own, 'bootstrap'), { recursive: true });
+  const path = join(own, 'bootstrap', 'images', 'kustomization.yaml');
   const [pauseName, pauseTag] = pauseImage.split(':');
-  await writeFile(
-    join(folder, 'kustomization.yaml'),
-    `resources: [${relative(folder, join(root, base))}]
-images:
-  - {name: rcm-node, newTag: ${JSON.stringify(tag)}}
-  - {name: registry.k8s.io/pause, newName: ${pauseName}, newTag: "${pauseTag}"}
-`,
-  );
-  return folder;
+  const images = [
+    { name: 'rcm-node', newName: 'docker.io/library/rcm-node', newTag: tag },
+    { name: 'registry.k8s.io/pause', newName: pauseName, newTag: pauseTag },
+  ];
+  await writeFile(path, stringify({ ...(parse(await readFile(path, 'utf8')) as object), images }));
+  return join(own, base);
 };
 const apply = async (tag: string, base = 'bootstrap'): Promise<void> => {
   await cluster.kubectl(['apply', '-k', await kustomization(base, tag)]);
@@ -63,6 +61,13 @@ const rollout = (seconds = 300): Promise<string> =>
     ['-n', 'rcm-node', 'rollout', 'status', 'daemonset/rcm-node-bootstrap', `--timeout=${seconds}s`],
     { timeoutMs: (seconds + 10) * 1000 },
   );
+const imagesOfNodes = async (): Promise<readonly string[]> =>
+  (
+    await cluster.kubectl([
+      ...['-n', 'rcm-node', 'get', 'daemonset', 'rcm-node-bootstrap', '-o'],
+      'jsonpath={.spec.template.spec.initContainers[*].image} {.spec.template.spec.containers[*].image}',
+    ])
+  ).split(' ');
 const tagOf = ({ name }: OwnImage): string => name.slice(name.indexOf(':') + 1);
 const isActive = async ({ host }: ClusterNode): Promise<boolean> =>
   (await host.exec(['systemctl', 'is-active', '-q', service])).code === 0;
@@ -192,10 +197,11 @@ t.test('deleted, the nodes keep the service', async (t) => {
   for (const node of nodes) t.ok(await isActive(node), node.name);
 });
 
-t.test('the second kustomization takes it off every node', async (t) => {
+t.test('the second kustomization takes it off every node, with the image that was set for all', async (t) => {
   await apply(tagOf(next));
   await rollout();
   await apply(tagOf(next), 'bootstrap/uninstall');
+  t.same(await imagesOfNodes(), [`docker.io/library/${next.name}`, pauseImage]);
   await rollout();
   for (const { name, host } of nodes) {
     t.equal((await host.exec(['systemctl', 'cat', service])).code, 1, `${name}: no unit`);
