@@ -14,9 +14,11 @@ export type Limits = {
   readonly repairsPerHour: number;
   /** How long to wait for a moment in which no container is being created. */
   readonly quietSeconds: number;
+  /** Restarts within an hour that come at once. */
+  readonly restartsPerHour: number;
 };
 
-export const defaultLimits: Limits = { repairsPerHour: 3, quietSeconds: 30 };
+export const defaultLimits: Limits = { repairsPerHour: 3, quietSeconds: 30, restartsPerHour: 3 };
 
 const recent = (times: readonly number[], now: number, span: number): readonly number[] =>
   times.map((time) => Math.min(time, now)).filter((time) => now - time < span);
@@ -45,16 +47,31 @@ export const notLater = (ledger: Ledger, now: number): Ledger => {
 export const lastHour = (times: readonly number[], now: number): number => recent(times, now, hour).length;
 
 /**
- * The restart budget: three restarts an hour come at once, then the gap doubles from one minute to thirty. A loop that
- * restarts for ever is slowed down to two an hour; a person's tenth change of the afternoon still goes through.
+ * The restart budget: some restarts an hour come at once, then the pause between two doubles from one minute to thirty. A loop
+ * that restarts for ever is slowed down to two an hour; a person's tenth change of the afternoon still goes through.
  */
-const gaps = [0, 0, 0, 1, 2, 4, 8, 16, 30].map((minutes) => minutes * minute);
+const gaps = [1, 2, 4, 8, 16, 30].map((minutes) => minutes * minute);
 
 /** Milliseconds until the runtime may be restarted again; 0 is now. */
-export const restartWait = (restarts: readonly number[], now: number): number => {
+export const restartWait = (restarts: readonly number[], now: number, atOnce: number): number => {
   const times = recent(restarts, now, hour);
-  const gap = gaps[Math.min(times.length, gaps.length - 1)] ?? 0;
+  const gap = times.length < atOnce ? 0 : (gaps[Math.min(times.length - atOnce, gaps.length - 1)] ?? 0);
   return Math.max(0, Math.max(...times, -Infinity) + gap - now) || 0;
+};
+
+/**
+ * The first moment at which the runtime may be restarted again. It is the same at every look until then: a message with a
+ * countdown would be another one at every tick, and would be logged at every tick.
+ */
+export const restartAt = (restarts: readonly number[], now: number, atOnce: number): number => {
+  const times = recent(restarts, now, hour);
+  const last = Math.max(...times, -Infinity);
+  // A restart that is an hour old no longer counts, which makes the pause shorter.
+  const moments = [...gaps.map((gap) => last + gap), ...times.map((time) => time + hour)];
+  return Math.min(
+    ...moments.filter((moment) => moment > now && restartWait(times, moment, atOnce) === 0),
+    now + restartWait(times, now, atOnce),
+  );
 };
 
 /** Milliseconds until an artifact is tried again: 10 s doubling to 15 min, or an hour where only a change helps. */

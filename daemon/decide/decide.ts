@@ -3,20 +3,20 @@
  * at the host, it is missing from `Observed`.
  */
 import { canonical, type Desired, digestOf } from '../model/desired.ts';
-import type { Installed, Ledger } from '../model/ledger.ts';
 import type { Observed, Trial } from '../model/observed.ts';
 import type { Decision, HandlerReport, Step } from '../model/plan.ts';
 import { detailOf, Failure, type Problem } from '../model/problem.ts';
-import { inWords, lastHour, type Limits, remember, restartWait } from './cadence.ts';
+import { type Limits, restartAt, restartWait } from './cadence.ts';
 import { collect } from './collect.ts';
+import { configSteps } from './config-steps.ts';
 import { firstStart } from './first-start.ts';
-import { foldersOf, kept, takeBack } from './former.ts';
+import { takeBack } from './former.ts';
 import { reasons } from './reasons.ts';
-import { adopted, configId, restartDue, survivors } from './restart.ts';
+import { configId, restartDue } from './restart.ts';
 import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
-import { fight, linkSteps, missingFolders, refuseLinked, repairs, retire, writeStep } from './steps.ts';
-import { isTried } from './tried.ts';
+import { fight, refuseLinked } from './steps.ts';
+import { knownBad } from './tried.ts';
 import { verdict } from './verdict.ts';
 import { type Wish, wish } from './wanted.ts';
 import { type WantedFile, type Wiring, wire } from './wiring.ts';
@@ -47,6 +47,7 @@ export type Change = {
   readonly tables: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   /** Files that differ from what they shall be. */
   readonly files: readonly Wiring['main'][];
+  /** The runtime has to be restarted for it. */
   readonly restart: boolean;
   readonly revision: string;
 };
@@ -110,28 +111,18 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
     notes.push(fought);
     return settled();
   }
-  if (touches && ledger.bad?.revision === change.revision && !rules.force) {
-    const message = `this revision failed its proof and is left alone until it changes: ${ledger.bad.problem.message}`;
-    const problem: Problem = { code: 'known-bad', message, ...detailOf(ledger.bad.problem) };
-    notes.push(problem);
-    return settled(
-      asked.reports.map((one) =>
-        one.state === 'pending' && one.turn?.hold === undefined
-          ? { ...one, state: 'failed', problem: { ...problem, handler: one.name } }
-          : one,
-      ),
-    );
+  if (!scene.held && !rules.force) {
+    const bad = knownBad(before, asked, change);
+    if (bad) return without(scene, bad, limits);
+    const wait =
+      change.restart && budgeted ? restartWait(ledger.restarts, before.now, limits.restartsPerHour) : 0;
+    if (wait > 0) return without(scene, overBudget(before, limits), limits);
   }
-  const wait = change.restart && budgeted ? restartWait(ledger.restarts, before.now) : 0;
-  if (wait > 0) {
-    const count = lastHour(ledger.restarts, before.now);
-    notes.push({
-      code: 'restart-budget',
-      message: `the runtime was restarted ${count} times within an hour; the next restart may come in ${inWords(wait)}`,
-    });
-  }
+  // What is proven may stand in the files before the restart that has to wait; what is not could be loaded by anybody's.
+  const isProven = ledger.loaded?.config === configId(change.tables);
+  const isIdle = scene.held !== undefined && change.restart && !isProven;
   let trial: Trial | undefined;
-  if (wait === 0 && touches) {
+  if (!isIdle && touches) {
     const bare = wire(scene.site, new Map());
     const asking = trialOf(bare, change.wiring, runtime, before.scratch);
     trial = before.trials.find((one) => one.id === asking.id);
@@ -147,7 +138,31 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
         hint: 'The first start on the real host proves it.',
       });
   }
-  return plan(scene, asked, change, wait > 0, trial, limits, notes);
+  return plan(scene, asked, change, isIdle, trial, limits, notes);
+};
+
+/** What would change stays as the ledger has it, and what needs no restart goes on. */
+const without = (scene: Scene, held: Problem, limits: Limits): Decision => {
+  const less = { ...scene, held };
+  const decision = decideIn(less, wish(less), limits);
+  const isBad = held.code === 'known-bad';
+  return {
+    ...decision,
+    handlers: decision.handlers.map((one) =>
+      isBad && one.state === 'pending' && !one.problem
+        ? { ...one, state: 'failed', problem: { ...held, handler: one.name } }
+        : one,
+    ),
+    notes: [...decision.notes, held],
+  };
+};
+
+const overBudget = ({ ledger, now }: Observed, { restartsPerHour }: Limits): Problem => {
+  const moment = new Date(restartAt(ledger.restarts, now, restartsPerHour));
+  return {
+    code: 'restart-budget',
+    message: `the next restart of the runtime may come at ${moment.toISOString().replace(/\.\d+Z$/, 'Z')}: of those that were asked for within an hour ${restartsPerHour} come at once`,
+  };
 };
 
 const plan = (
@@ -182,69 +197,4 @@ const plan = (
   const garbage = scene.rules.ready ? [] : collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
   return { plan: { kind: 'settled' }, handlers: asked.reports, notes };
-};
-
-const configSteps = (
-  scene: Scene,
-  asked: Wish,
-  change: Change,
-  trial: Trial | undefined,
-  keys: ReadonlySet<string>,
-  limits: Limits,
-): readonly Step[] => {
-  const { before, runtime } = scene;
-  const { ledger } = before;
-  const { files, tables, restart } = change;
-  const links = linkSteps(before, asked.wanted);
-  const folders = missingFolders(before, files);
-  const former = kept(scene.former, ledger);
-  const staying = foldersOf(
-    ledger.folders,
-    former.map(([path]) => path),
-  );
-  const leaving = tables.size === 0 ? ledger.folders.filter((one) => !staying.includes(one)).reverse() : [];
-  // On the way out the import goes before the file it names: a restart in between must not find it dangling.
-  const ordered = tables.size === 0 ? [...files].reverse() : files;
-  const unit = runtime.unit?.name ?? '';
-  const steps: Step[] = [
-    ...(restart && limits.quietSeconds > 0 ? [{ kind: 'quiet', seconds: limits.quietSeconds } as const] : []),
-    ...links.now,
-    ...folders.map((path) => ({ kind: 'folder', path }) as const),
-    ...ordered.map((file) => writeStep(file, before.files[file.path])),
-    ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
-    ...(restart
-      ? ([
-          { kind: 'activate', unit },
-          { kind: 'prove', unit, serve: [...tables.keys()], ...survivors(runtime, scene.present, trial) },
-        ] as const)
-      : []),
-    ...links.later,
-  ];
-  const learned = adopted(before, runtime, tables, restart);
-  const installed: readonly (readonly [string, Installed])[] = asked.wanted.flatMap((one) =>
-    one.installed ? [[one.name, one.installed] as const] : [],
-  );
-  const owned = [change.wiring.dropIn, change.wiring.main].flatMap((file) =>
-    file.owned ? [[file.path, file.owned] as const] : [],
-  );
-  const failed = new Set(asked.reports.filter(isTried(scene.rules.ready === true)).map((one) => one.name));
-  // Else another change that went well would have it tried again.
-  const isStillBad = asked.reports.some((one) => one.turn && one.problem?.code === 'known-bad');
-  const record: Ledger = {
-    ...ledger,
-    handlers: Object.fromEntries(installed),
-    files: Object.fromEntries([...former, ...owned]),
-    folders: tables.size === 0 ? staying : [...ledger.folders, ...folders],
-    // The executor fills in the invocation that the proof saw.
-    loaded: restart ? { invocation: '', config: configId(tables) } : (learned ?? ledger.loaded),
-    bad: (files.length > 0 || restart) && !isStillBad ? null : ledger.bad,
-    restarts: remember(ledger.restarts, before.now),
-    repairs: repairs(before, files),
-    retired: retire(before, [...links.now, ...links.later], keys),
-    attempts: Object.fromEntries(Object.entries(ledger.attempts).filter(([name]) => failed.has(name))),
-  };
-  const recorded = { ...record, restarts: ledger.restarts };
-  return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
-    ? [...steps, { kind: 'record', ledger: record }]
-    : [];
 };

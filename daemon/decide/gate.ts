@@ -6,11 +6,12 @@ import { canonical, type Handler } from '../model/desired.ts';
 import { detailOf, type Problem } from '../model/problem.ts';
 import type { NeededTurn } from '../model/turns.ts';
 import { handlerTable } from '../runtimes/containerd.ts';
+import { servedNow } from './restart.ts';
 import type { Scene, Table } from './scene.ts';
 import { revisionHere, turnOf, waitsForTurn } from './turn.ts';
 
-/** A change that needs a turn; with `held` it is not made now. */
-export type Gate = { readonly turn: NeededTurn; readonly held?: Problem };
+/** A change that needs a turn, or has to wait for another reason; with `held` it is not made now. */
+export type Gate = { readonly turn?: NeededTurn; readonly held?: Problem };
 
 /** The table of a handler as it was put in place, under the default handler's options of now. */
 export const tableInForce = (scene: Scene, name: string, options: Table): Table | undefined => {
@@ -18,7 +19,7 @@ export const tableInForce = (scene: Scene, name: string, options: Table): Table 
   return installed && handlerTable(installed.handler, installed.path, options);
 };
 
-/** Of a handler that is asked for. Undefined: it needs no turn. */
+/** Of a handler that is asked for. Undefined: it needs no turn, and nothing holds it back. */
 export const gateOf = (
   scene: Scene,
   handler: Handler,
@@ -26,21 +27,30 @@ export const gateOf = (
   options: Table,
 ): Gate | undefined => {
   const { order, name } = handler;
-  if (!order) return undefined;
   const installed = scene.before.ledger.handlers[name];
   const isSame = [tableInForce(scene, name, options), scene.present[name]].some(
     (table) => table !== undefined && canonical(table) === canonical(asked.table),
   );
-  const isArtifact = order.scope === 'all' && installed !== undefined && installed.key !== asked.key;
-  return isSame && !isArtifact ? undefined : gate(scene, name, order.shim, order.revision);
+  const isMoved = installed !== undefined && installed.key !== asked.key;
+  const own =
+    !order || (isSame && !(order.scope === 'all' && isMoved))
+      ? undefined
+      : gate(scene, name, order.shim, order.revision);
+  return isSame && !(isMoved && scene.held?.code === 'known-bad') ? own : heldWith(scene, name, own);
 };
+
+const heldWith = ({ held }: Scene, name: string, own: Gate | undefined): Gate | undefined =>
+  held === undefined || own?.held ? own : { ...own, held: { ...held, handler: name } };
 
 /** Of a handler that nobody asks for any more. */
 export const gateOfRemoval = (scene: Scene, name: string): Gate | undefined => {
   const order = scene.before.ledger.handlers[name]?.handler.order;
   const { turns } = scene.desired;
   // Its Shim may live on under another handler: both are one change, and one approval.
-  return order && turns && gate(scene, name, order.shim, revisionHere(turns, order.shim));
+  const own = order && turns && gate(scene, name, order.shim, revisionHere(turns, order.shim));
+  // What somebody wrote into our text, and the runtime never loaded, needs no restart to go.
+  const isInForce = name in scene.before.ledger.handlers || servedNow(scene.runtime).includes(name);
+  return isInForce ? heldWith(scene, name, own) : own;
 };
 
 const gate = (scene: Scene, name: string, shim: string, revision: string): Gate | undefined => {

@@ -8,7 +8,7 @@ export type Removal = {
   readonly name: string;
   readonly source: string;
   readonly gate: Gate | undefined;
-  /** Why it stays; undefined: it goes. */
+  /** Why it stays; undefined: it goes, or waits for what the node says. */
   readonly problem: Problem | undefined;
 };
 
@@ -28,7 +28,8 @@ export const removals = (scene: Scene): readonly Removal[] => {
     // Its Pods come first, and then its turn: many nodes that were told to go ahead as soon as they can would all do so in
     // the moment in which somebody takes the Pods away.
     const isWaiting = gate?.held?.code === 'waits-for-turn';
-    return [{ name, source, gate, problem: isWaiting ? (used ?? gate.held) : (gate?.held ?? used) }];
+    const held = gate?.held?.code === 'restart-budget' ? undefined : gate?.held;
+    return [{ name, source, gate, problem: isWaiting ? (used ?? held) : (held ?? used) }];
   });
 };
 

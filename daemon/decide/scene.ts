@@ -45,6 +45,11 @@ export type Scene = {
   /** Why nothing may be changed now: the runtime is not well. */
   readonly sick: Problem | undefined;
   readonly rules: Rules;
+  /**
+   * Why nothing new is taken up now (the restart budget, a revision that failed its proof): what would change is decided as
+   * the ledger has it, so repairs go on.
+   */
+  readonly held?: Problem;
 };
 
 /** Throws the Failure that forbids every change. */

@@ -1,9 +1,12 @@
 /** What was tried here and failed: downloads that wait for their next try, and revisions that failed their proof. */
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { Problem } from '../model/problem.ts';
+import type { Observed } from '../model/observed.ts';
+import { detailOf, type Problem } from '../model/problem.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { goneRevision } from '../model/turn.ts';
+import type { Change } from './decide.ts';
+import type { Wish } from './wanted.ts';
 
 type Bad = NonNullable<Ledger['bad']>;
 
@@ -40,3 +43,19 @@ export const isTried =
   (ready: boolean) =>
   (one: HandlerReport): boolean =>
     one.state === 'failed' || one.turn?.hold !== undefined || (ready && one.state === 'pending');
+
+/** The revision of this change failed its proof, and nothing has changed since. */
+export const knownBad = (before: Observed, asked: Wish, change: Change): Problem | undefined => {
+  const { bad } = before.ledger;
+  if (bad?.revision !== change.revision) return undefined;
+  const isMoved = asked.wanted.some(
+    ({ name, installed }) => installed && before.ledger.handlers[name]?.key !== installed.key,
+  );
+  return change.files.length > 0 || change.restart || isMoved ? leftAlone(bad) : undefined;
+};
+
+const leftAlone = ({ problem }: Bad): Problem => ({
+  code: 'known-bad',
+  message: `this revision failed its proof and is left alone until it changes: ${problem.message}`,
+  ...detailOf(problem),
+});

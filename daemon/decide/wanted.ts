@@ -81,7 +81,7 @@ export const wish = (scene: Scene): Wish => {
         source: handler.where.file,
         ...(sha256 ? { sha256 } : {}),
         ...(problem ? { problem } : {}),
-        ...(gate ? { turn: gate.turn } : {}),
+        ...(gate?.turn ? { turn: gate.turn } : {}),
       });
     };
     const path = stablePath(handler.name, binaryName(handler));
@@ -98,7 +98,9 @@ export const wish = (scene: Scene): Wish => {
     const gate = gateOf(scene, handler, { table, key }, options);
     // What cannot be had back now is not replaced by what may not come yet.
     if (gate?.held && (!hold(handler.name) || gate.held.code === 'known-bad')) {
-      report(gate.held.code === 'known-bad' ? 'failed' : 'pending', { problem: gate.held, gate });
+      report(gate.held.code === 'known-bad' ? 'failed' : 'pending', { ...said(gate.held), gate });
+      // What a person may have tried again is not downloaded anew for it.
+      if (key !== undefined) awaited.push(key);
       continue;
     }
     const keepIt = (): void => {
@@ -122,7 +124,7 @@ export const wish = (scene: Scene): Wish => {
       }
     }
     if (gate?.held) {
-      report('pending', { problem: gate.held, gate, ...(sha256 ? { sha256 } : {}) });
+      report('pending', { ...said(gate.held), gate, ...(sha256 ? { sha256 } : {}) });
       if (key !== undefined) awaited.push(key);
       continue;
     }
@@ -136,13 +138,17 @@ export const wish = (scene: Scene): Wish => {
       state: 'removing',
       source,
       ...(problem ? { problem } : {}),
-      ...(gate ? { turn: gate.turn } : {}),
+      ...(gate?.turn ? { turn: gate.turn } : {}),
     });
     if (gate?.held) hold(name);
     else if (problem) keep(name);
   }
   return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited };
 };
+
+/** The budget is the node's, which says it once for all handlers. */
+const said = (held: Problem): { readonly problem?: Problem } =>
+  held.code === 'restart-budget' ? {} : { problem: held };
 
 /** The name, or the place where its binary goes, belongs to somebody else. */
 const foreignHand = (scene: Scene, name: string, path: string): Problem | undefined => {

@@ -137,7 +137,10 @@ export const codes = {
     'changed',
     'The runtime is not healthy on its former configuration either: journalctl -u containerd; rcm-node doctor.',
   ),
-  'restart-budget': row('soon', 'The runtime was restarted often lately; the change waits.'),
+  'restart-budget': row(
+    'soon',
+    'The runtime was restarted often lately, so the change waits; what needs no restart goes on. Raise restartsPerHour in /etc/rcm-node/config.toml, or do not wait: rcm-node once --force.',
+  ),
   fight: row('changed', 'Another program keeps changing this file; stop one of the two.'),
   // state
   'state-damaged': row(

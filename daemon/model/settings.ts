@@ -40,6 +40,8 @@ export type Settings = {
   /** Seconds that the runtime has to stay healthy to count as proven. */
   readonly stable: number;
   readonly repairsPerHour: number;
+  /** Restarts of the runtime within an hour that come at once; further ones wait, longer each time. */
+  readonly restartsPerHour: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly cluster: ClusterSettings;
   /** Nothing is known of what this node allows: nothing new is taken from any source, and what is served stays. */
@@ -79,6 +81,7 @@ export const defaultSettings: Settings = {
   // Longer than the RestartSec=5 of containerd's unit, or a crash loop could pass.
   stable: 6,
   repairsPerHour: 3,
+  restartsPerHour: 3,
   logLevel: 'info',
   cluster: { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false, spread: 300 },
   closed: false,
@@ -102,6 +105,7 @@ const keys = [
   'quiet',
   'stable',
   'repairsPerHour',
+  'restartsPerHour',
   'logLevel',
   'cluster',
 ];
@@ -140,6 +144,8 @@ export const parseSettings = (text: string, file: string): Settings => {
     quiet: number('quiet', 0, 600),
     stable: number('stable', 1, 40),
     repairsPerHour: number('repairsPerHour', 0, 1000),
+    // With none the first change would have to wait for a pause that no restart began.
+    restartsPerHour: number('restartsPerHour', 1, 60),
     logLevel: (level as Settings['logLevel'] | undefined) ?? 'info',
     cluster: cluster(at(root, 'cluster')),
     closed: false,

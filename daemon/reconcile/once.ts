@@ -55,6 +55,7 @@ const mostRounds = 12;
 const limitsOf = (settings: Settings): Limits => ({
   ...defaultLimits,
   repairsPerHour: settings.repairsPerHour,
+  restartsPerHour: settings.restartsPerHour,
   quietSeconds: settings.quiet,
 });
 

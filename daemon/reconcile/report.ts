@@ -97,8 +97,14 @@ export const publish = async (
   if (previous === undefined || headline(previous) !== line || report.did.length > 0) {
     const level =
       report.outcome.kind === 'converged' ? 'info' : report.outcome.kind === 'waiting' ? 'info' : 'warn';
-    host.log(level, line, { state: report.outcome.kind, did: report.did });
-    for (const problem of troubles(whole.outcome))
+    // The first of them stands in the line already.
+    const [first, ...others] = troubles(whole.outcome);
+    host.log(level, first ? `${line} ${hintOf(first)}` : line, {
+      ...(first && logFields(first)),
+      state: report.outcome.kind,
+      did: report.did,
+    });
+    for (const problem of others)
       host.log(level, `${printProblem(problem)} ${hintOf(problem)}`, logFields(problem));
   }
   const said = new Set(previous?.notes.map(printProblem));

@@ -24,7 +24,7 @@ const wants = (letter: string, more: object = {}): Wanted => ({
 });
 const linked = (links: Observed['links']): Observed => ({ ...observed, links });
 const path = '/etc/containerd/config.toml';
-const limits = { repairsPerHour: 3, quietSeconds: 0 };
+const limits = { repairsPerHour: 3, quietSeconds: 0, restartsPerHour: 3 };
 
 t.test('a link is made before the restart, and taken away after it', async (t) => {
   t.same(linkSteps(observed, [wants('a')]), {

@@ -34,6 +34,7 @@ extraCa = "/etc/ssl/extra.pem"
 quiet = 0
 stable = 7
 repairsPerHour = 0
+restartsPerHour = 60
 logLevel = "debug"
 [proxy]
 http = "http://user:secret@proxy:3128"
@@ -58,6 +59,7 @@ unit = "snap.microk8s.daemon-containerd.service"
       quiet: 0,
       stable: 7,
       repairsPerHour: 0,
+      restartsPerHour: 60,
       logLevel: 'debug',
       cluster: defaultSettings.cluster,
       closed: false,

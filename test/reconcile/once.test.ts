@@ -361,19 +361,109 @@ t.test(
   },
 );
 
-t.test('a version in service stays while the restart that replaces it has to wait', async (t) => {
+/** A node whose next restart has to wait, with a wish that needs one. */
+const overBudget = async (t: Test): Promise<Node> => {
   const node = await serving(t, ['spin-v2']);
   for (const name of ['a', 'b', 'c']) {
     wish(node, name);
     await node.once();
   }
-  wish(node, 'spin-v2', 'spin-v2-new');
+  node.fake.containerd.jobs.length = 0;
   wish(node, 'd');
+  t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
+  return node;
+};
+const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
+
+t.test('a version in service stays while the restart that replaces it has to wait', async (t) => {
+  const node = await overBudget(t);
+  wish(node, 'spin-v2', 'spin-v2-new', 'podAnnotations = ["x/*"]\n');
   t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
   t.ok(storeOf(node).includes(keyOf('spin-v2')), 'its link is the one that containerd follows');
   node.fake.advance(30 * minute);
   t.equal((await node.once()).outcome.kind, 'converged');
   t.notOk(storeOf(node).includes(keyOf('spin-v2')));
+});
+
+t.test('a new version needs no restart, so it does not wait for one', async (t) => {
+  const node = await overBudget(t);
+  wish(node, 'spin-v2', 'spin-v2-new');
+  const ticked = await node.once();
+  t.strictSame(codes(ticked.outcome), ['restart-budget']);
+  t.match(ticked.did.join('\n'), /point spin-v2 to/);
+  t.strictSame(node.fake.containerd.jobs, []);
+  t.notOk(node.fake.containerd.served().includes('d'));
+});
+
+t.test('files and links are repaired while a restart has to wait', async (t) => {
+  const node = await overBudget(t);
+  const whole = node.read(drop) ?? '';
+  const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
+  for (const damage of [
+    () => node.remove(drop),
+    () => node.write(drop, whole.replace('runtime_type', 'snapshotter = "native"\nruntime_type')),
+    () => node.remove(link),
+  ]) {
+    damage();
+    const ticked = await node.once();
+    t.strictSame(codes(ticked.outcome), ['restart-budget']);
+    t.equal(node.read(drop), whole, 'as it is loaded, without the one that waits');
+    t.ok(treeOf(node.root)[link]);
+    t.strictSame(node.fake.containerd.jobs, []);
+  }
+  node.fake.advance(minute);
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.equal(node.fake.containerd.jobs.length, 1);
+  t.ok(node.fake.containerd.served().includes('d'));
+});
+
+t.test(
+  'what others loaded is corrected in the files, and loaded again when a restart may come',
+  async (t) => {
+    const node = await overBudget(t);
+    const whole = node.read(drop) ?? '';
+    node.remove('/etc/rcm-node/shims.d/d.toml');
+    node.write(drop, whole.replace('runtime_type', 'snapshotter = "native"\nruntime_type'));
+    node.fake.containerd.restartByOther();
+    t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
+    t.equal(node.read(drop), whole);
+    t.strictSame(
+      codes((await node.once()).outcome),
+      ['restart-budget'],
+      'the runtime still runs with theirs',
+    );
+    t.strictSame(node.fake.containerd.jobs, []);
+    node.fake.advance(minute);
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.equal(node.fake.containerd.jobs.length, 1);
+  },
+);
+
+t.test('a revision that failed keeps no repair away, and stays known', async (t) => {
+  const node = await serving(t, ['spin-v2']);
+  node.fake.containerd.behaves = (handlers) => (handlers.includes('d') ? 'exits' : 'works');
+  wish(node, 'd');
+  t.match((await node.once()).outcome, { kind: 'failed', undone: true });
+  const whole = node.read(drop) ?? '';
+  node.fake.containerd.jobs.length = 0;
+  node.remove(drop);
+  t.strictSame(codes((await node.once()).outcome), ['known-bad', 'known-bad']);
+  t.equal(node.read(drop), whole);
+  const again = await node.once();
+  t.strictSame(codes(again.outcome), ['known-bad', 'known-bad']);
+  t.strictSame(again.did, []);
+  t.strictSame(node.fake.containerd.jobs, []);
+});
+
+t.test('how many restarts come at once is a setting', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 1\n');
+  wish(node, 'a');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  wish(node, 'b');
+  t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
+  node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 60\n');
+  t.equal((await node.once()).outcome.kind, 'converged');
 });
 
 t.test('what changed on the host during a long download is seen before the restart', async (t) => {

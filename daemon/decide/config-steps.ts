@@ -1,0 +1,87 @@
+/** The steps that bring links and configuration to what is asked for, with the restart and its proof, and what to record. */
+import { canonical } from '../model/desired.ts';
+import type { Installed, Ledger } from '../model/ledger.ts';
+import type { Trial } from '../model/observed.ts';
+import type { Step } from '../model/plan.ts';
+import { type Limits, remember } from './cadence.ts';
+import type { Change } from './decide.ts';
+import { foldersOf, kept } from './former.ts';
+import { adopted, configId, survivors } from './restart.ts';
+import type { Scene } from './scene.ts';
+import { linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
+import { isTried } from './tried.ts';
+import type { Wish } from './wanted.ts';
+
+export const configSteps = (
+  scene: Scene,
+  asked: Wish,
+  change: Change,
+  trial: Trial | undefined,
+  keys: ReadonlySet<string>,
+  limits: Limits,
+): readonly Step[] => {
+  const { before, runtime } = scene;
+  const { ledger } = before;
+  const { files, tables } = change;
+  const restart = change.restart && scene.held === undefined;
+  const links = linkSteps(before, asked.wanted);
+  const folders = missingFolders(before, files);
+  const former = kept(scene.former, ledger);
+  const staying = foldersOf(
+    ledger.folders,
+    former.map(([path]) => path),
+  );
+  const leaving = tables.size === 0 ? ledger.folders.filter((one) => !staying.includes(one)).reverse() : [];
+  // On the way out the import goes before the file it names: a restart in between must not find it dangling.
+  const ordered = tables.size === 0 ? [...files].reverse() : files;
+  const unit = runtime.unit?.name ?? '';
+  const steps: Step[] = [
+    ...(restart && limits.quietSeconds > 0 ? [{ kind: 'quiet', seconds: limits.quietSeconds } as const] : []),
+    ...links.now,
+    ...folders.map((path) => ({ kind: 'folder', path }) as const),
+    ...ordered.map((file) => writeStep(file, before.files[file.path])),
+    ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
+    ...(restart
+      ? ([
+          { kind: 'activate', unit },
+          { kind: 'prove', unit, serve: [...tables.keys()], ...survivors(runtime, scene.present, trial) },
+        ] as const)
+      : []),
+    ...links.later,
+  ];
+  const learned = adopted(before, runtime, tables, change.restart);
+  const installed: readonly (readonly [string, Installed])[] = asked.wanted.flatMap((one) =>
+    one.installed ? [[one.name, one.installed] as const] : [],
+  );
+  const owned = [change.wiring.dropIn, change.wiring.main].flatMap((file) =>
+    file.owned ? [[file.path, file.owned] as const] : [],
+  );
+  const failed = new Set(asked.reports.filter(isTried(scene.rules.ready === true)).map((one) => one.name));
+  // Else another change that went well would have it tried again.
+  const isStillBad = asked.reports.some((one) => one.turn && one.problem?.code === 'known-bad');
+  const isTaken = (files.length > 0 || restart || links.now.length > 0) && scene.held === undefined;
+  // A restart that is due and has to wait must be due at the next look, too: this invocation has read what stands now.
+  const isOwed = change.restart && !restart;
+  const standing = new Map(Object.entries(scene.present));
+  const record: Ledger = {
+    ...ledger,
+    handlers: Object.fromEntries(installed),
+    files: Object.fromEntries([...former, ...owned]),
+    folders: tables.size === 0 ? staying : [...ledger.folders, ...folders],
+    // The executor fills in the invocation that the proof saw.
+    loaded: restart
+      ? { invocation: '', config: configId(tables) }
+      : isOwed
+        ? { invocation: runtime.unit?.invocation ?? '', config: configId(standing) }
+        : (learned ?? ledger.loaded),
+    bad: isTaken && !isStillBad ? null : ledger.bad,
+    restarts: remember(ledger.restarts, before.now),
+    repairs: repairs(before, files),
+    retired: retire(before, [...links.now, ...links.later], keys),
+    attempts: Object.fromEntries(Object.entries(ledger.attempts).filter(([name]) => failed.has(name))),
+  };
+  const recorded = { ...record, restarts: ledger.restarts };
+  return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
+    ? [...steps, { kind: 'record', ledger: record }]
+    : [];
+};
