@@ -1,14 +1,18 @@
-/** A plan for a person: why, what in which order, and the diff. Apart from print.ts because it loads the diff library. */
+/**
+ * A plan for a person: why, what in which order, and the diff. It ends in logs of builds, so that nothing is in it that
+ * another program printed. Apart from print.ts because it loads the diff library.
+ */
 import { printDiff, sentences } from '../decide/sentences.ts';
 import type { Decision } from '../model/plan.ts';
+import { publicProblem } from '../model/public.ts';
 import { isNote, type Paint, printTrouble } from './print.ts';
 
 export const printPlan = (decision: Decision, paint: Paint): string => {
   const { plan } = decision;
   const said = [...decision.handlers.flatMap((one) => (one.problem ? [one.problem] : [])), ...decision.notes];
-  const extra = said.map((problem) => printTrouble(problem, paint)).join('');
+  const extra = said.map((problem) => printTrouble(publicProblem(problem), paint)).join('');
   if (plan.kind === 'refused')
-    return `Refused; nothing is changed.\n${printTrouble(plan.problem, paint)}${extra}`;
+    return `Refused; nothing is changed.\n${printTrouble(publicProblem(plan.problem), paint)}${extra}`;
   if (plan.kind !== 'steps')
     return `${said.every(isNote) ? 'Nothing to do: the host is as it shall be.\n' : ''}${extra}`;
   const rows = sentences(plan.steps).map((row, index) => `${String(index + 1).padStart(3)}. ${row}`);

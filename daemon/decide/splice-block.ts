@@ -15,6 +15,9 @@ const begin = '# rcm-node begin';
 const beginOpen = `${begin} (no newline before)`;
 const finish = '# rcm-node end';
 
+/** Comment lines that are ours, and no words of others. */
+export const ownComments: readonly string[] = [begin, beginOpen, finish];
+
 type Marker = {
   readonly line: string;
   readonly start: number;

@@ -15,6 +15,7 @@ import {
   viewOf,
 } from '../runtimes/containerd.ts';
 import { deepEqual, differences, isPlain, printPath, shownPath } from './meaning.ts';
+import { shownValue } from './shown.ts';
 import { foreignOwner, type Parsed, whereIn, whereLast } from './parsed.ts';
 
 type Table = Readonly<Record<string, unknown>>;
@@ -205,6 +206,8 @@ const othersChanged = (
   };
   const [change] = differences(strip(before), strip(after));
   if (!change) return undefined;
+  const handlers = [...handlersIn(before), ...handlersIn(after)].map((one) => one.path);
+  const show = (value: unknown): string => shownValue(change.path, value, handlers);
   return {
     code: 'would-change-others',
     message: `the new configuration would change ${shownPath(change.path)}`,
@@ -215,12 +218,3 @@ const othersChanged = (
 
 const versionOf = ({ version }: Table): string =>
   typeof version === 'number' ? `version ${version}` : 'a version that is no number';
-
-const show = (value: unknown): string => {
-  const text =
-    value === undefined
-      ? 'nothing'
-      : (JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? Number(inner) : inner)) ??
-        'nothing');
-  return text.length > 120 ? `${text.slice(0, 117)}…` : text;
-};

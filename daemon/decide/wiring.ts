@@ -52,7 +52,7 @@ const dropInName = 'zz-rcm-node.toml';
 /** Matches only our file: a wider glob could bring foreign files to life that were never read before. */
 const ownGlob = '*rcm-node.toml';
 
-const header =
+export const header =
   '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
 
 /** Whether a path is one where a drop-in of ours may have been left. */

@@ -6,7 +6,7 @@ import { maskUrls } from './mask.ts';
 import { hintOf, type Problem } from './problem.ts';
 
 /** As everyone may read it: the detail is left out, and the hint says where root finds it. */
-const forEveryone = ({ detail, ...problem }: Problem): Problem =>
+export const publicProblem = ({ detail, ...problem }: Problem): Problem =>
   detail === undefined
     ? problem
     : {
@@ -20,7 +20,7 @@ const isDetailed = (value: unknown): value is Problem =>
 /** Each text for itself: in JSON a line break is "\\n", and an address that ends there would lose the half of it. */
 const shown = (_key: string, inner: unknown): unknown => {
   if (typeof inner === 'string') return maskUrls(inner);
-  return isDetailed(inner) ? forEveryone(inner) : inner;
+  return isDetailed(inner) ? publicProblem(inner) : inner;
 };
 
 /** JSON that everyone may read: no problem in it has a detail, and no text an address with credentials. */

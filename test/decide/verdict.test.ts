@@ -85,9 +85,9 @@ t.test('a refusal does not repeat what may be a secret of others', async (t) => 
     t.match(problem, {
       code: 'would-change-others',
       message: /would change /,
-      detail: /hunter2.* to nothing/,
+      detail: /^from .*"….* to nothing$/,
     });
-    t.notMatch(problem?.message, /hunter2/);
+    t.notMatch(JSON.stringify(problem), /hunter2/);
   }
   const named = dump(`${handler('spin')}\n[registry."https://me:hunter2@r.io"]\na = 1\n`);
   const keyed = judge(dumped(named), dumped(named.replace('a = 1', 'a = 2')));

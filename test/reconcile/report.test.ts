@@ -214,7 +214,7 @@ const failing = async (t: Test): Promise<Readonly<Record<string, Problem>>> => {
   const found = {
     'the parser of containerd, of the configuration as it is': refusedBy(trial),
     'the parser of containerd, of the staged one': refusedBy({ ...trial, before: none.before }),
-    'a value of the configuration that would change': refusedBy({ ...none, after: dumped(secret) }),
+    'our own mask of a value that would change': refusedBy({ ...none, after: dumped(secret) }),
     'CRI that does not answer': prove(silent),
     'CRI that is not ready': prove(mute),
     'a Pod count that CRI refuses': { code: 'handler-in-use', message: 'odd', ...detailOf(silent) } as const,
