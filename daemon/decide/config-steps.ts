@@ -4,8 +4,9 @@ import type { Installed, Ledger } from '../model/ledger.ts';
 import type { Trial } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
 import { type Limits, remember } from './cadence.ts';
-import type { Change } from './decide.ts';
+import type { Change } from './decide-change.ts';
 import { foldersOf, kept } from './former.ts';
+import { mayBeLoaded } from './named.ts';
 import { adopted, configId, survivors } from './restart.ts';
 import type { Scene } from './scene.ts';
 import { linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
@@ -24,7 +25,12 @@ export const configSteps = (
   const { ledger } = before;
   const { files, tables } = change;
   const restart = change.restart && scene.held === undefined;
-  const links = linkSteps(before, asked.wanted);
+  const defined = new Set([...tables.keys(), ...scene.defined]);
+  const links = linkSteps(
+    before,
+    asked.wanted,
+    (path) => scene.named.has(path) || (!restart && mayBeLoaded(runtime, path, defined)),
+  );
   const folders = missingFolders(before, files);
   const former = kept(scene.former, ledger);
   const staying = foldersOf(

@@ -2,24 +2,26 @@
  * From what is wanted and what is there to what is to be done: pure and synchronous. If something seems to need a look
  * at the host, it is missing from `Observed`.
  */
-import { canonical, type Desired, digestOf } from '../model/desired.ts';
+import type { Desired } from '../model/desired.ts';
 import type { Observed, Trial } from '../model/observed.ts';
 import type { Decision, HandlerReport, Step } from '../model/plan.ts';
 import { detailOf, Failure, type Problem } from '../model/problem.ts';
 import { type Limits, restartAt, restartWait } from './cadence.ts';
 import { collect } from './collect.ts';
 import { configSteps } from './config-steps.ts';
+import { type Change, changeOf } from './decide-change.ts';
 import { firstStart } from './first-start.ts';
 import { takeBack } from './former.ts';
+import { keysOf } from './named.ts';
 import { reasons } from './reasons.ts';
-import { configId, restartDue } from './restart.ts';
-import { type Rules, type Scene, sceneOf, textIn } from './scene.ts';
+import { configId } from './restart.ts';
+import { type Rules, type Scene, sceneOf } from './scene.ts';
 import { trialOf } from './stage.ts';
 import { fight, refuseLinked } from './steps.ts';
 import { knownBad } from './tried.ts';
 import { verdict } from './verdict.ts';
 import { type Wish, wish } from './wanted.ts';
-import { type WantedFile, type Wiring, wire } from './wiring.ts';
+import { wire } from './wiring.ts';
 
 export const decide = (desired: Desired, before: Observed, limits: Limits, rules: Rules): Decision => {
   try {
@@ -42,46 +44,10 @@ export const refused = (problem: Problem, desired: Desired, before: Observed): D
   notes: [],
 });
 
-export type Change = {
-  readonly wiring: Wiring;
-  readonly tables: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
-  /** Files that differ from what they shall be. */
-  readonly files: readonly Wiring['main'][];
-  /** The runtime has to be restarted for it. */
-  readonly restart: boolean;
-  readonly revision: string;
-};
-
-const changeOf = (scene: Scene, asked: Wish): Change => {
-  const { before, runtime, site } = scene;
-  const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
-  const wiring = wire(site, tables);
-  const files = [wiring.dropIn, wiring.main, ...wiring.stale].filter(
-    (file) => file.text !== textIn(before.files[file.path]),
-  );
-  const keys = asked.wanted.map((one) => one.installed?.key ?? null);
-  return {
-    wiring,
-    tables,
-    files,
-    restart: restartDue(before, runtime, tables, files.length > 0),
-    revision: digestOf(
-      canonical([identity(wiring.main, before), identity(wiring.dropIn, before), runtime.version, keys]),
-    ),
-  };
-};
-
-/** As it was read where it stays: hashing a large file twice a tick adds up. */
-const identity = (file: WantedFile, before: Observed): string | null => {
-  const fact = before.files[file.path];
-  if (fact?.kind === 'regular' && fact.text === file.text) return fact.digest;
-  return file.text === null ? null : digestOf(file.text);
-};
-
 const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
   const { before, runtime, rules } = scene;
   const { ledger } = before;
-  const change = changeOf(scene, asked);
+  const change = changeOf(scene, asked, limits);
   if (scene.sick) {
     const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(scene.present));
     const steps = firstStart(scene, configId(standing), change.revision);
@@ -95,7 +61,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
     };
   }
   const touches = change.files.length > 0 || change.restart;
-  const notes: Problem[] = [...scene.former.problems];
+  const notes: Problem[] = [...scene.former.problems, ...scene.copies];
   const settled = (handlers: readonly HandlerReport[] = asked.reports): Decision => ({
     plan: { kind: 'settled' },
     handlers,
@@ -176,7 +142,7 @@ const plan = (
 ): Decision => {
   const { before, runtime } = scene;
   const named = asked.wanted.flatMap((one) => (one.installed ? [one.installed.key] : []));
-  const keys = new Set([...named, ...asked.awaited]);
+  const keys = new Set([...named, ...asked.awaited, ...keysOf(scene.named)]);
   const steps: Step[] = [...asked.artifacts];
   if (!held) steps.push(...configSteps(scene, asked, change, trial, keys, limits));
   const answer = (list: readonly Step[], because: readonly string[]): Decision => ({

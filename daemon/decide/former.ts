@@ -7,7 +7,9 @@ import type { FileFact, Observed } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../model/problem.ts';
 import { refuseLinked, writeStep } from './steps.ts';
-import { mayBeDropIn, type Site, type WantedFile, withoutUs } from './wiring.ts';
+import type { Site, WantedFile } from './wiring.ts';
+import { withoutUs } from './wiring-bare.ts';
+import { mayBeDropIn, meansOurs } from './wiring-drop-in.ts';
 
 export type Former = {
   /** Files of the ledger that are to be taken back; each stays in it until that is done. */
@@ -49,7 +51,7 @@ const without = (
       message: fact.kind === 'foreign' ? `it is ${fact.what}` : fact.why,
     });
   if (mayBeDropIn(path)) {
-    if (fact.digest === digest) return { path, text: null };
+    if (fact.digest === digest || meansOurs(fact.text)) return { path, text: null };
     throw new Failure({ code: 'not-ours', message: 'it was changed by someone else' });
   }
   const file = { path, text: withoutUs(fact.text, path, ledger) };

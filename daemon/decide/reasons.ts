@@ -1,6 +1,6 @@
 /** Why a plan is made, for the person who reads it. */
 import type { Observed } from '../model/observed.ts';
-import type { Change } from './decide.ts';
+import type { Change } from './decide-change.ts';
 import type { Wish } from './wanted.ts';
 
 export const reasons = (

@@ -13,10 +13,11 @@ import {
   tableAt,
 } from '../runtimes/containerd.ts';
 import { type Former, formerOf } from './former.ts';
-import { findBlock } from './splice.ts';
+import { copiesIn, namedIn } from './named.ts';
 import { type Parsed, parseConfig } from './parsed.ts';
 import { faultOf } from './verdict.ts';
-import { isOurDropIn, type Site, siteOf } from './wiring.ts';
+import { type Site, siteOf } from './wiring.ts';
+import { isOurDropIn } from './wiring-drop-in.ts';
 
 export type Table = Readonly<Record<string, unknown>>;
 
@@ -38,6 +39,11 @@ export type Scene = {
   readonly site: Site;
   /** The configuration without us, the main file first. */
   readonly foreign: readonly Parsed[];
+  /** Ours in files that are not: what others copied, and each of our paths that they lead to. */
+  readonly copies: readonly Problem[];
+  readonly named: ReadonlySet<string>;
+  /** Handlers that others define, whatever version their tables are for. */
+  readonly defined: readonly string[];
   /** Handler tables as they stand in our text now. */
   readonly present: Readonly<Record<string, Table>>;
   /** Ours in files that the runtime no longer reads. */
@@ -58,7 +64,7 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
   if (runtime.name === 'none') throw new Failure(runtime.problem);
   const generation = knownGeneration(runtime);
   const site = siteOf(generation, runtime, before.files, ledger);
-  const { base, drop, now } = site;
+  const { base, drop } = site;
   const mainPath = runtime.configPath;
   const foreign = parseConfig(
     runtime.config.flatMap((file) => {
@@ -67,7 +73,7 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
       return base === null ? [] : [{ path: file.path, fact: { ...file.fact, text: base } }];
     }),
   );
-  const fault = faultOf(runtime, foreign);
+  const fault = faultOf(runtime, foreign, drop);
   if (fault) throw new Failure(fault);
   refuseForeignDropIn(before.files[drop], drop, ledger);
   return {
@@ -76,8 +82,11 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
     runtime,
     site,
     foreign,
+    copies: copiesIn(foreign),
+    named: namedIn(foreign),
+    defined: foreign.flatMap(({ doc }) => handlersIn(doc).map(({ name }) => name)),
     present: present(
-      now,
+      site,
       [drop, ...site.stale].map((file) => textIn(before.files[file])),
     ),
     former: formerOf(site, before),
@@ -141,21 +150,26 @@ const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: L
   });
 };
 
-/** A text of ours that someone broke holds nothing; it is written anew. */
-const present = (main: string | null, dropIns: readonly (string | null)[]): Record<string, Table> => {
-  const block = main === null ? undefined : findBlock(main)?.body;
-  const found: Record<string, Table> = {};
-  for (const text of [block, ...dropIns]) {
-    if (text === undefined || text === null) continue;
-    try {
-      const doc = parseToml(text, 'rcm-node');
-      for (const { name, path } of handlersIn(doc)) {
-        const table = tableAt(doc, path);
-        if (isTable(table) && name !== defaultRuntime.name) found[name] = table;
-      }
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-    }
+/** What the main file has with us alone, and the drop-ins. A text of ours that someone broke holds nothing. */
+const present = ({ now, base }: Site, dropIns: readonly (string | null)[]): Record<string, Table> => {
+  const without = new Set(tablesIn(base).map(({ path }) => path.join('\n')));
+  const marked = tablesIn(now).filter(({ path }) => !without.has(path.join('\n')));
+  return Object.fromEntries(
+    [...marked, ...dropIns.flatMap(tablesIn)].flatMap(({ name, table }) =>
+      name === defaultRuntime.name ? [] : [[name, table]],
+    ),
+  );
+};
+
+const tablesIn = (text: string | null) => {
+  try {
+    const doc = parseToml(text ?? '', 'rcm-node');
+    return handlersIn(doc).flatMap(({ name, path }) => {
+      const table = tableAt(doc, path);
+      return isTable(table) ? [{ name, path, table }] : [];
+    });
+  } catch (error) {
+    if (error instanceof Failure) return [];
+    throw error;
   }
-  return found;
 };

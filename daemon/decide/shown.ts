@@ -9,7 +9,7 @@ import { elementsOf, entriesOf, lineEnd, readKey, skipValue, skipVoid } from '..
 import { handlersIn } from '../runtimes/containerd.ts';
 import { isPlain } from './meaning.ts';
 import { ownComments as ownMarks } from './splice-block.ts';
-import { header } from './wiring.ts';
+import { header } from './wiring-drop-in.ts';
 
 const mask = '…';
 

@@ -6,3 +6,4 @@
  */
 export { appendBlock, type Block, findBlock, removeBlock, replaceBlock } from './splice-block.ts';
 export { addImport, type ImportEdit, removeImport } from './splice-import.ts';
+export { removeTables } from './splice-tables.ts';

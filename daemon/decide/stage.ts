@@ -7,7 +7,8 @@ import type { RuntimeFacts } from '../model/observed.ts';
 import type { Plan, Staged } from '../model/plan.ts';
 import { elementsOf, scan } from '../model/toml.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from './paths.ts';
-import { importsOf, type Wiring } from './wiring.ts';
+import type { Wiring } from './wiring.ts';
+import { importsOf } from './wiring-drop-in.ts';
 
 /** `bare` is the wiring without any handler: the host as if we had never come. `id` is the same wherever it is staged. */
 export const trialOf = (

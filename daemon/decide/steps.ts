@@ -11,10 +11,14 @@ import type { WantedFile } from './wiring.ts';
 
 export type LinkStep = Extract<Step, { kind: 'link' }>;
 
-/** `now`: before the restart, so that the configuration never names a path that is not there. `later`: after it. */
+/**
+ * `now`: before the restart, so that the configuration never names a path that is not there. `later`: after it, and only
+ * what the configuration, as it stands in the files then and as it is loaded, names no longer.
+ */
 export const linkSteps = (
   before: Observed,
   wanted: readonly Wanted[],
+  isNamed: (path: string) => boolean = () => false,
 ): { readonly now: readonly LinkStep[]; readonly later: readonly LinkStep[] } => {
   const now: LinkStep[] = [];
   const kept = new Set<string>();
@@ -34,7 +38,7 @@ export const linkSteps = (
     if (was !== target) now.push({ kind: 'link', path: installed.path, before: was, after: target });
   }
   const later = Object.entries(before.links).flatMap(([path, { target }]): LinkStep[] =>
-    kept.has(path) || target === null || keyOfTarget(target) === undefined
+    kept.has(path) || target === null || keyOfTarget(target) === undefined || isNamed(path)
       ? []
       : [{ kind: 'link', path, before: target, after: null }],
   );

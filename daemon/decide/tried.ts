@@ -5,7 +5,7 @@ import type { Observed } from '../model/observed.ts';
 import { detailOf, type Problem } from '../model/problem.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { goneRevision } from '../model/turn.ts';
-import type { Change } from './decide.ts';
+import type { Change } from './decide-change.ts';
 import type { Wish } from './wanted.ts';
 
 type Bad = NonNullable<Ledger['bad']>;

@@ -28,8 +28,13 @@ export type Expectation = {
 };
 
 /** What is wrong with the configuration as it stands, before we add a byte; the runtime need not be asked for these. */
-export const faultOf = (runtime: RuntimeFacts, files: readonly Parsed[]): Problem | undefined => {
-  const missing = runtime.dangling[0];
+export const faultOf = (
+  runtime: RuntimeFacts,
+  files: readonly Parsed[],
+  drop: string,
+): Problem | undefined => {
+  // Our own drop-in, if others import it by its name, is either written again or imported no longer.
+  const missing = runtime.dangling.find(({ path }) => path !== drop);
   if (missing) {
     const from = files.find((file) => file.path === missing.from);
     return {

@@ -16,6 +16,7 @@ import {
 } from '../runtimes/containerd.ts';
 import { artifactWait } from './cadence.ts';
 import { type Gate, gateOf, tableInForce } from './gate.ts';
+import { isOurs } from './named.ts';
 import { stablePath } from './paths.ts';
 import { removals } from './removals.ts';
 import type { Scene, Table } from './scene.ts';
@@ -153,7 +154,10 @@ const said = (held: Problem): { readonly problem?: Problem } =>
 /** The name, or the place where its binary goes, belongs to somebody else. */
 const foreignHand = (scene: Scene, name: string, path: string): Problem | undefined => {
   const { generation, place } = scene.site;
-  const owner = foreignOwner(scene.foreign, name, (doc) => handlersRead(doc, generation, place));
+  // A copy of our table is served by our program, like ours.
+  const owner = foreignOwner(scene.foreign, name, (doc) =>
+    handlersRead(doc, generation, place).filter((one) => !isOurs(name, tableAt(doc, one.path))),
+  );
   if (owner)
     return {
       code: 'owned-by-another',

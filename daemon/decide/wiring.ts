@@ -13,22 +13,15 @@ import {
   dropInSchema,
   defaultRuntime,
   type Generation,
-  generations,
   handlersRead,
   newestSchema,
   runtimesPath,
 } from '../runtimes/containerd.ts';
 import { printTable } from './meaning.ts';
-import { fileOf, folderOf, globPattern, resolvePath } from './paths.ts';
-import {
-  addImport,
-  appendBlock,
-  findBlock,
-  type ImportEdit,
-  removeBlock,
-  removeImport,
-  replaceBlock,
-} from './splice.ts';
+import { folderOf, globPattern, resolvePath } from './paths.ts';
+import { addImport, appendBlock, findBlock, type ImportEdit, replaceBlock } from './splice.ts';
+import { mayBeUnmarked, skeleton, withoutTables, withoutUnmarked, withoutUs } from './wiring-bare.ts';
+import { dropInPath, header, importsOf, isOurDropIn, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -47,39 +40,6 @@ export type Wiring = {
   readonly stale: readonly WantedFile[];
 };
 
-/** Sorts after `99-nvidia.toml`, which carries a frozen copy of everybody's handlers: the last one read wins. */
-const dropInName = 'zz-rcm-node.toml';
-/** Matches only our file: a wider glob could bring foreign files to life that were never read before. */
-const ownGlob = '*rcm-node.toml';
-
-export const header =
-  '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
-
-/** Whether a path is one where a drop-in of ours may have been left. */
-export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInName;
-
-export const isOurDropIn = (text: string): boolean => text.startsWith(header);
-
-export const dropInPath = (configPath: string, mainText: string | null): string => {
-  const folder = folderOf(configPath);
-  const covering = importsOf(mainText, configPath)
-    .map((entry) => resolvePath(folder, entry))
-    .find(
-      (entry) =>
-        !/[*?[]/.test(folderOf(entry)) &&
-        entry.includes('*') &&
-        fileOf(entry) !== ownGlob &&
-        globPattern(fileOf(entry)).test(dropInName),
-    );
-  return `${covering ? folderOf(covering) : `${folder}/conf.d`}/${dropInName}`;
-};
-
-export const importsOf = (text: string | null, file: string): readonly string[] => {
-  if (text === null) return [];
-  const list = parseToml(text, file, 'broken-config').imports;
-  return Array.isArray(list) ? list.filter((entry) => typeof entry === 'string') : [];
-};
-
 const textOf = (fact: FileFact | undefined, path: string): string | null => {
   if (fact === undefined || fact.kind === 'absent') return null;
   if (fact.kind === 'regular') return fact.text;
@@ -88,18 +48,6 @@ const textOf = (fact: FileFact | undefined, path: string): string | null => {
     message: `it is ${fact.kind === 'foreign' ? fact.what : `not readable: ${fact.why}`}`,
     where: { file: path },
   });
-};
-
-const skeleton = (generation: Generation): string => `${header}version = ${generation.freshSchema}\n`;
-
-/** The main file without us: exactly the bytes that others put there, or `null` when it exists only because of us. */
-export const withoutUs = (text: string | null, path: string, ledger: Ledger): string | null => {
-  if (text === null) return null;
-  const owned = ledger.files[path];
-  const glob = `${folderOf(path)}/conf.d/${ownGlob}`;
-  const bare = removeImport(removeBlock(text, path), glob, path, owned?.edit);
-  // Any generation's: the runtime may have been upgraded since.
-  return generations.some((row) => bare === skeleton(row)) ? null : bare;
 };
 
 const owned = (
@@ -147,7 +95,7 @@ export const siteOf = (
 ): Site => {
   const path = runtime.configPath;
   const now = textOf(files[path], path);
-  const base = withoutUs(now, path, ledger);
+  const base = withoutUs(now, path, ledger, generation);
   const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
   const declared = declaredSchema(doc);
   const schema = declared && dropInSchema(declared, runtime.version);
@@ -195,10 +143,11 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
     const alive = definesHandlers(site) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
     const block = `${alive}${body}`;
     // A block that stands already is changed where it stands: what others wrote after it stays after it.
-    const standing = now === null ? undefined : findBlock(now);
-    if (now !== null && standing)
+    const marked = now === null ? '' : withoutUnmarked(now, path);
+    const standing = findBlock(marked);
+    if (standing)
       return {
-        main: mainOwned(standing.body === block ? now : replaceBlock(now, block, path)),
+        main: mainOwned(standing.body === block ? marked : replaceBlock(marked, block, path)),
         dropIn: unowned(drop, null),
         stale,
       };
@@ -211,8 +160,11 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
     .some((entry) => entry.includes('*') && globPattern(entry).test(drop));
   if (covered && base !== null) return { main: unowned(path, base), dropIn, stale };
   const glob = `${folderOf(drop)}/${ownGlob}`;
-  const standing = now !== null && importsOf(now, path).includes(glob);
-  const spliced = standing ? { text: now, edit: ledger.files[path]?.edit } : addImport(from, glob, path);
+  const unblocked = now === null ? null : withoutTables(now, path, mayBeUnmarked(path, ledger, generation));
+  const standing = unblocked !== null && importsOf(unblocked, path).includes(glob);
+  const spliced = standing
+    ? { text: unblocked, edit: ledger.files[path]?.edit }
+    : addImport(from, glob, path);
   return { main: mainOwned(spliced.text, spliced.edit), dropIn, stale };
 };
 

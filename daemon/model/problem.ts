@@ -104,6 +104,7 @@ export const codes = {
     'changed',
     'Someone else defines this handler; remove theirs, or give the shim another handler name.',
   ),
+  copied: row('changed', 'Take the table out of that file when you uninstall, and restart the runtime.'),
   'version-mix': row('changed', 'Give every imported file the version of the main file.'),
   'dangling-import': row('changed', 'Remove the import or restore the file.'),
   'would-change-others': row(

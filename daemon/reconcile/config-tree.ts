@@ -4,7 +4,7 @@
  * (https://github.com/containerd/containerd/blob/main/cmd/containerd/server/config/config.go, resolveImports).
  */
 import { fileOf, folderOf, globPattern, resolvePath } from '../decide/paths.ts';
-import { importsOf } from '../decide/wiring.ts';
+import { importsOf } from '../decide/wiring-drop-in.ts';
 import type { Files } from '../host/files.ts';
 import type { ConfigFile, RuntimeFacts } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';

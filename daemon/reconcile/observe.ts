@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { unreferenced } from '../decide/collect.ts';
 import { folderOf, paths } from '../decide/paths.ts';
-import { dropInPath, mayBeDropIn } from '../decide/wiring.ts';
+import { dropInPath, mayBeDropIn } from '../decide/wiring-drop-in.ts';
 import type { Host } from '../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { DumpFact, FileFact, LinkFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';

@@ -6,7 +6,7 @@ import { folderOf, paths } from '../decide/paths.ts';
 import { asides } from '../host/aside.ts';
 import type { Host } from '../host/host.ts';
 import { nothing } from '../model/desired.ts';
-import { Failure } from '../model/problem.ts';
+import { Failure, printWhere } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { leaveCluster } from './leave-cluster.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
@@ -107,6 +107,13 @@ export const uninstall = async (
     // What is no longer part of the configuration, and could not be taken back.
     for (const { where, message } of ticked.decision.notes)
       if (where && where.file in ticked.ledger.files) left.push({ path: where.file, why: message });
+    // Our programs stay for these: without them the runtime would serve handlers that start nothing.
+    for (const { where } of ticked.decision.notes.filter((one) => one.code === 'copied'))
+      if (where)
+        left.push({
+          path: printWhere(where),
+          why: 'another program wrote this table, and it leads to our program, which stays for it. Take the table out, restart the runtime, and run the uninstall again',
+        });
     for (const { where, message } of damaged ?? [])
       left.push({
         path: where?.file ?? paths.state,

@@ -7,6 +7,7 @@ import {
   type ImportEdit,
   removeBlock,
   removeImport,
+  removeTables,
   replaceBlock,
 } from '../../daemon/decide/splice.ts';
 import { Failure, type Problem } from '../../daemon/model/problem.ts';
@@ -313,4 +314,37 @@ t.test('random documents: what goes in means what it should, and comes out to th
     assert.equal(back, text);
   });
   t.strictSame([...kinds].sort(), ['element', 'line'], 'both ways were taken');
+});
+
+t.test('a table is taken out of whatever form another program printed it in', async (t) => {
+  const wanted = ['p', 'r', 'x'];
+  const cases: readonly (readonly [string, string])[] = [
+    ['[p.r.y]\na = 1\n\n[p.r.x]\nb = 2\n\n[p.r.x.o]\nc = 3\n\n[z]\n', '[p.r.y]\na = 1\n\n[z]\n'],
+    ['[p.r.y]\na = 1\n\n[p.r.x]\nb = 2\n', '[p.r.y]\na = 1\n'],
+    ['[p.r.x]\nb = 2\n[z]\n', '[z]\n'],
+    ['[p]\n  [p.r]\n    [p.r."x"] # mine\n      b = [\n 1, # one\n ]\n[z]', '[p]\n  [p.r]\n[z]'],
+    ['[p.r.x.o]\nc = 3\n[z]\nq = 1\n[p.r.x]\nb = 2\n', '[z]\nq = 1\n'],
+    ['p.r.x.b = 2\np.r.y = 1\n', 'p.r.y = 1\n'],
+    ['[p]\nr.x = { b = 2 }\nr.y = 1\n', '[p]\nr.y = 1\n'],
+    ['[p.r]\r\nx = { b = 2 }\r\ny = 1\r\n', '[p.r]\r\ny = 1\r\n'],
+    ['[p]\nr = { x = { b = 2 }, y = 1 }\n', '[p]\nr = { y = 1 }\n'],
+    ['p = { r = { y = 1 , x = { b = 2 } }, s = 2 }\n', 'p = { r = { y = 1 }, s = 2 }\n'],
+    ['p = { r.x.b = 2 }\n', 'p = {  }\n'],
+    ['[p.r.x]\nb = 2\n# theirs\n[p.r.x.o]\nc = 3\n# too\n', '# theirs\n# too\n'],
+    ['[a]\nb = """\n[p.r.x]\n"""\n[p.r.x]\nb = 2\n', '[a]\nb = """\n[p.r.x]\n"""\n'],
+  ];
+  for (const [before, after] of cases) t.equal(removeTables(before, [wanted], file), after, before);
+  const odd = problemOf(() => removeTables('p = { r.x.b = 2, r.x.c = 3, r.y = 1 }\n', [wanted], file));
+  t.match(odd, { code: 'cannot-splice', where: { file } });
+});
+
+t.test('a table that is taken out of any document leaves what the document meant without it', async (t) => {
+  forRandomDocuments(300, ({ text }) => {
+    const tables = '[rcm-own.x]\na = 1\n\n[rcm-own.x.options]\nb = { c = [1] }\n';
+    const whole = text === '' || text.endsWith('\n') ? text + tables : `${text}\n${tables}`;
+    const rest = removeTables(whole, [['rcm-own', 'x']], file);
+    assert.ok(whole.startsWith(rest.trimEnd()));
+    assert.deepEqual(parseToml(rest, file), parseToml(text, file));
+  });
+  t.pass('300 documents');
 });

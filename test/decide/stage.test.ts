@@ -1,6 +1,7 @@
 import t from 'tap';
 import { trialOf } from '../../daemon/decide/stage.ts';
-import { importsOf, type Wiring } from '../../daemon/decide/wiring.ts';
+import type { Wiring } from '../../daemon/decide/wiring.ts';
+import { importsOf } from '../../daemon/decide/wiring-drop-in.ts';
 import type { RuntimeFacts } from '../../daemon/model/observed.ts';
 import { regular, runtime } from './bare-host.ts';
 

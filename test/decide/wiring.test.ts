@@ -1,5 +1,7 @@
 import t from 'tap';
-import { dropInPath, importsOf, isOurDropIn, siteOf, wire, withoutUs } from '../../daemon/decide/wiring.ts';
+import { siteOf, wire } from '../../daemon/decide/wiring.ts';
+import { withoutUs } from '../../daemon/decide/wiring-bare.ts';
+import { dropInPath, importsOf, isOurDropIn } from '../../daemon/decide/wiring-drop-in.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import type { FileFact, RuntimeFacts } from '../../daemon/model/observed.ts';
 import { Failure, type Problem } from '../../daemon/model/problem.ts';

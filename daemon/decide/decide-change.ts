@@ -1,0 +1,86 @@
+/** From what is asked for to the files that it takes, and whether the runtime has to read them anew. */
+import { canonical, digestOf } from '../model/desired.ts';
+import type { Observed } from '../model/observed.ts';
+import { Failure } from '../model/problem.ts';
+import { whereIn } from './parsed.ts';
+import { folderOf, resolvePath } from './paths.ts';
+import { meaningful } from '../runtimes/containerd.ts';
+import type { Limits } from './cadence.ts';
+import { deepEqual } from './meaning.ts';
+import { fight } from './steps.ts';
+import { parseToml } from '../model/toml.ts';
+import { restartDue } from './restart.ts';
+import { type Scene, textIn } from './scene.ts';
+import type { Wish } from './wanted.ts';
+import { type WantedFile, type Wiring, wire } from './wiring.ts';
+import { importsOf } from './wiring-drop-in.ts';
+
+export type Change = {
+  readonly wiring: Wiring;
+  readonly tables: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** Files that differ from what they shall be. */
+  readonly files: readonly Wiring['main'][];
+  /** The runtime has to be restarted for it. */
+  readonly restart: boolean;
+  readonly revision: string;
+};
+
+export const changeOf = (scene: Scene, asked: Wish, limits: Limits): Change => {
+  const { before, runtime, site } = scene;
+  const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
+  const wiring = wire(site, tables);
+  const files = [wiring.dropIn, wiring.main, ...wiring.stale].filter(
+    (file) => file.text !== textIn(before.files[file.path]) && !isLeft(scene, file, limits),
+  );
+  if (wiring.dropIn.text === null) refuseImported(scene, wiring.dropIn.path);
+  const keys = asked.wanted.map((one) => one.installed?.key ?? null);
+  return {
+    wiring,
+    tables,
+    files,
+    restart: restartDue(before, runtime, tables, files.length > 0),
+    revision: digestOf(
+      canonical([identity(wiring.main, before), identity(wiring.dropIn, before), runtime.version, keys]),
+    ),
+  };
+};
+
+/** Another program prints it anew again and again: what it means is right, and marking it again would be a fight. */
+const isLeft = ({ before, rules }: Scene, file: WantedFile, limits: Limits): boolean => {
+  const now = textIn(before.files[file.path]);
+  if (now === null || file.text === null || rules.force || !fight(file, before, limits)) return false;
+  const [is, shall] = [now, file.text].map((text) => meaningOf(text, file.path));
+  return is !== undefined && deepEqual(is, shall);
+};
+
+const meaningOf = (text: string, path: string): unknown => {
+  try {
+    return meaningful(parseToml(text, path));
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+};
+
+/** Another file than the main one may import our drop-in by its name: without the drop-in nothing would start. */
+const refuseImported = ({ foreign }: Scene, drop: string): void => {
+  for (const file of foreign) {
+    const index = importsOf(file.text, file.path).findIndex(
+      (entry) => resolvePath(folderOf(file.path), entry) === drop,
+    );
+    if (index < 0) continue;
+    throw new Failure({
+      code: 'dangling-import',
+      message: `it imports ${drop} by its name, and containerd would not start without that file, which is ours and to be removed`,
+      where: whereIn(file, ['imports']),
+      hint: 'Take this import out of the file, and run it again.',
+    });
+  }
+};
+
+/** As it was read where it stays: hashing a large file twice a tick adds up. */
+const identity = (file: WantedFile, before: Observed): string | null => {
+  const fact = before.files[file.path];
+  if (fact?.kind === 'regular' && fact.text === file.text) return fact.digest;
+  return file.text === null ? null : digestOf(file.text);
+};
