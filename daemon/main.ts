@@ -1,18 +1,18 @@
 /** The composition root: argv, environment and exit codes. What is large is loaded by the commands that need it. */
 import { dirname, resolve } from 'node:path';
 import { type Command, parseCommand } from './cli/arguments.ts';
+import { errorDocument, reportDocument, versionDocument } from './cli/documents.ts';
 import { needRoot } from './cli/need-root.ts';
 import { json, out, paint } from './cli/output.ts';
 import { paintFor, printReport, printTrouble } from './cli/print.ts';
 import { paths } from './decide/paths.ts';
 import { makeFiles } from './host/files.ts';
 import { exitCodeOf, exitCodes, parseReport, type Report } from './model/outcome.ts';
-import { Failure, problemOf } from './model/problem.ts';
-import { publicJson } from './model/public.ts';
+import { Failure, type Problem, problemOf } from './model/problem.ts';
 import { version } from './version.ts';
 
 const printVersion = (asJson: boolean): number => {
-  if (asJson) json({ version, node: process.version, arch: process.arch });
+  if (asJson) json(versionDocument(exitCodes.settled, version, process.version, process.arch));
   else out(`rcm-node ${version}\n`);
   return exitCodes.settled;
 };
@@ -30,9 +30,10 @@ const status = async (command: Command): Promise<number> => {
       hint: 'systemctl status rcm-node; or run rcm-node once.',
     });
   const report = readReport(fact.text);
-  if (command.json) out(fact.text);
+  const code = exitCodeOf(report);
+  if (command.json) json(reportDocument('status', code, report));
   else out(printReport(report, paint, Date.now()));
-  return exitCodeOf(report.outcome);
+  return code;
 };
 
 /** Whatever is wrong with it, the next tick writes it anew. */
@@ -87,8 +88,15 @@ const perform = async (command: Command): Promise<number> => {
   return work[command.name](command);
 };
 
-const usageError = (message: string): number => {
-  process.stderr.write(`rcm-node: ${message}\nTry: rcm-node --help\n`);
+/** `command`: what was understood of the command line. */
+const usageError = (message: string, asJson: boolean, command?: Command): number => {
+  const problem: Problem = {
+    code: 'bad-usage',
+    message,
+    hint: command ? `See rcm-node help ${command.name}.` : 'See rcm-node help.',
+  };
+  if (asJson) json(errorDocument(command?.name ?? null, exitCodes.usage, problem));
+  else process.stderr.write(`rcm-node: ${message}\n${problem.hint}\n`);
   return exitCodes.usage;
 };
 
@@ -98,21 +106,22 @@ const main = async (argv: readonly string[]): Promise<number> => {
     out(parsed.text);
     return exitCodes.settled;
   }
-  if (parsed.kind === 'usage') return usageError(parsed.message);
-  const { root } = parsed.command;
+  if (parsed.kind === 'usage') return usageError(parsed.message, parsed.json);
+  const { command } = parsed;
   // A misspelt folder would be made, filled, and taken for a success.
-  if (!(await makeFiles('/').isFolder(resolve(root))))
-    return usageError(`--root ${root}: there is no such folder`);
+  if (!(await makeFiles('/').isFolder(resolve(command.root))))
+    return usageError(`--root ${command.root}: there is no such folder`, command.json, command);
   try {
-    return await perform(parsed.command);
+    return await perform(command);
   } catch (error) {
     const problem = problemOf(error);
-    if (parsed.command.json) json({ error: JSON.parse(publicJson(problem)) });
+    const code = problem.code === 'locked' ? exitCodes.pending : exitCodes.failed;
+    if (command.json) json(errorDocument(command.name, code, problem));
     else
       process.stderr.write(
         printTrouble(problem, paintFor(process.stderr.isTTY === true, process.env.NO_COLOR)),
       );
-    return problem.code === 'locked' ? exitCodes.pending : exitCodes.failed;
+    return code;
   }
 };
 

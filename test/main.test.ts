@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { usage } from '../daemon/cli/arguments.ts';
+import { faultsOf } from './cli/documented.ts';
 import { version } from '../daemon/version.ts';
 import { bundle } from '../packaging/bundle.ts';
 
@@ -82,7 +83,8 @@ t.test('help and version go to standard output', async (t) => {
   t.match(one, { code: 0, out: /^rcm-node once: /, err: '' });
   t.same(plain, { code: 0, out: `rcm-node ${version}\n`, err: '' });
   t.equal(json?.code, 0);
-  t.same(JSON.parse(json?.out ?? ''), { version, node: process.version, arch: process.arch });
+  const { version: node, arch } = process;
+  t.same(JSON.parse(json?.out ?? ''), { schema: 1, command: 'version', exitCode: 0, version, node, arch });
 });
 
 t.test('a wrong command line says what is wrong, on standard error, with exit code 2', async (t) => {
@@ -92,18 +94,27 @@ t.test('a wrong command line says what is wrong, on standard error, with exit co
     [['constructor'], '"constructor" is not a command'],
     [['once', '--dry-run'], 'there is no option "--dry-run"'],
     [['once', '--root', join(folder, 'none')], 'there is no such folder'],
-    [['plan', '--json', '--root', join(folder, 'file')], 'there is no such folder'],
+    [['plan', '--root', join(folder, 'file')], 'there is no such folder'],
   ] as const;
   const ended = await runAll(...cases.map(([words]) => words));
   for (const [index, [words, message]] of cases.entries()) {
     t.match(
       ended[index],
-      { code: 2, out: '', err: /^rcm-node: .*\nTry: rcm-node --help\n$/ },
+      { code: 2, out: '', err: /^rcm-node: .*\nSee rcm-node help( \w+)?\.\n$/ },
       words.join(' '),
     );
     t.match(ended[index]?.err, message);
   }
   t.notOk(existsSync(join(folder, 'none')), 'a misspelt root is not made');
+  const [none, odd] = await runAll(['plan', '--json', '--root', join(folder, 'none')], ['plann', '--json']);
+  t.match(none, { code: 2, err: '' });
+  const error = { code: 'bad-usage', hint: 'See rcm-node help plan.' };
+  t.match(JSON.parse(none?.out ?? ''), { schema: 1, command: 'plan', exitCode: 2, error });
+  t.match(JSON.parse(odd?.out ?? ''), {
+    command: null,
+    exitCode: 2,
+    error: { message: /did you mean "plan"/ },
+  });
 });
 
 const report = {
@@ -117,6 +128,7 @@ const report = {
   did: [],
   restarts: { lastHour: 0, last: null },
   trusted: {},
+  cluster: null,
 };
 /** A root with each of these texts as its status. */
 const withStatus = (t: Test, ...texts: readonly string[]): readonly string[] => {
@@ -144,7 +156,10 @@ t.test('status shows the last tick, and its exit code is that of the tick', asyn
     t.notMatch(ended[index]?.out, '\u001b', 'no colour where no terminal is');
   }
   const [json] = await measureAll(['status', '--json', '--root', roots[4] ?? '']);
-  t.same(json, { code: 4, out: texts[4], err: '' });
+  t.match(json, { code: 4, err: '' });
+  const shown = JSON.parse(json?.out ?? '');
+  t.match(shown, { command: 'status', exitCode: 4, outcome: { kind: 'waiting', problems: [problem] } });
+  t.same(faultsOf(['Every document', 'Report'], shown), []);
 });
 
 t.test('a status that is not there, or damaged, says so and what to do', async (t) => {
@@ -255,7 +270,7 @@ t.test(
       /config\.toml:1:1: "interval" is 1, but must be from 5 .*; no good settings are known, so nothing new is taken/;
     const [text, json] = await measureAll(['once', '--root', root], ['plan', '--json', '--root', root]);
     t.match(text, { code: 3, out: says, err: '' });
-    t.match(json, { code: 3, err: '' });
+    t.match(json, { code: 1, err: '' }, 'an input is wrong');
     const where = { file: '/etc/rcm-node/config.toml', line: 1, column: 1 };
     t.match(JSON.parse(json?.out ?? ''), {
       plan: { kind: 'refused', problem: { code: 'bad-settings', where } },
@@ -335,7 +350,9 @@ t.test('an image is prepared, looked at and left as it was', { skip: rootOnly },
     t.match(said, { code: 4, out: 'https://example.com/shim' });
     t.notMatch(`${said?.out}${said?.err}`, 'hunter2', 'no credentials of an address');
   }
-  t.match(JSON.parse(json?.out ?? ''), { plan: { kind: 'steps' }, handlers: [{ name: 'secret' }, {}] });
+  const document = JSON.parse(json?.out ?? '');
+  t.match(document, { plan: { kind: 'steps' }, handlers: [{ name: 'secret' }, {}] });
+  t.same(faultsOf(['Every document', 'Plan'], document), []);
   rmSync(secret);
 
   t.match(await run('once', '--root', root), {
@@ -350,8 +367,8 @@ t.test('an image is prepared, looked at and left as it was', { skip: rootOnly },
   t.match(settled, { code: 0, out: 'Nothing to do: the host is as it shall be.\n' });
 
   writeFileSync(at('etc/rcm-node/shims.d/bad.toml'), 'name = ');
-  const again = await run('once', '--json', '--root', root);
-  t.equal(again.code, 1);
+  const [again, planned2] = [await run('once', '--json', '--root', root), await run('plan', '--root', root)];
+  t.same([again.code, planned2.code], [1, 1]);
   t.match(JSON.parse(again.out), {
     outcome: { kind: 'degraded', problems: [{ code: 'bad-toml' }] },
     did: [],
@@ -359,9 +376,40 @@ t.test('an image is prepared, looked at and left as it was', { skip: rootOnly },
 
   const gone = await run('uninstall', '--json', '--root', root);
   t.equal(gone.code, 0);
+  t.same(faultsOf(['Every document', 'Uninstall'], JSON.parse(gone.out)), []);
   t.match(JSON.parse(gone.out), { complete: true, report: { outcome: { kind: 'converged' } } });
   for (const path of ['etc/containerd', 'data/opt/rcm-node/store', 'var/lib/rcm-node'])
     t.notOk(existsSync(at(path)), path);
+});
+
+t.test('an input that is wrong is told from a refusal, a failure and work', { skip: rootOnly }, async (t) => {
+  const root = image(t);
+  const at = (name: string): string => join(root, 'etc/rcm-node/shims.d', name);
+  const good = readFileSync(at('spin.toml'), 'utf8');
+  const other = good.replace('"spin"', '"other"');
+  const codes = async (): Promise<readonly (number | null)[]> => {
+    const planned = await run('plan', '--json', '--root', root);
+    t.same(faultsOf(['Every document', 'Plan'], JSON.parse(planned.out)), []);
+    t.equal(JSON.parse(planned.out).exitCode, planned.code);
+    const done = await run('once', '--json', '--root', root);
+    t.same(faultsOf(['Every document', 'Report'], JSON.parse(done.out)), []);
+    const told = await run('status', '--root', root);
+    return [planned.code, done.code, told.code];
+  };
+  writeFileSync(at('spin.toml'), 'name = ');
+  t.same(await codes(), [1, 3, 3], 'the only file is no TOML');
+  writeFileSync(at('spin.toml'), good.replace(/sha256 = .*/, ''));
+  writeFileSync(at('other.toml'), other.replace('"other"', '"runc"'));
+  t.same(await codes(), [1, 3, 3], 'no digest, and a name that is reserved');
+  writeFileSync(at('other.toml'), other.replace(/sha256 = .*/, `sha256 = "${'0'.repeat(64)}"`));
+  rmSync(at('spin.toml'));
+  t.same(await codes(), [4, 1, 1], 'a digest that is wrong is found by trying');
+  rmSync(at('other.toml'));
+  writeFileSync(at('spin.toml'), good);
+  writeFileSync(at('bad.toml'), 'nam = "x"');
+  t.same(await codes(), [1, 1, 1], 'one of two is wrong: there are changes all the same');
+  rmSync(at('bad.toml'));
+  t.same(await codes(), [0, 0, 0]);
 });
 
 t.test('two runs on one host do not meet', { skip: rootOnly }, async (t) => {

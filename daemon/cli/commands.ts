@@ -1,23 +1,25 @@
 /** The commands that work on the host. They load what is large, so `status` and `version` do not import this file. */
 import { resolve } from 'node:path';
+import { diffsOf } from '../decide/diffs.ts';
+import { judge } from '../decide/judge.ts';
 import { type Host, makeHost } from '../host/host.ts';
 import { makeLog, silent } from '../host/log.ts';
 import { makeNotifier } from '../host/notify.ts';
 import type { Machine } from '../model/desired.ts';
 import { maskUrls } from '../model/mask.ts';
 import { exitCodeOf, exitCodes } from '../model/outcome.ts';
-import type { Plan } from '../model/plan.ts';
 import { Failure } from '../model/problem.ts';
 import { openCluster } from '../reconcile/cluster.ts';
 import { diagnose } from '../reconcile/doctor.ts';
 import { loadSettings, openSettings } from '../reconcile/load-settings.ts';
 import { loop } from '../reconcile/loop.ts';
 import { consider, once } from '../reconcile/once.ts';
-import { forEveryone, publish, reportOf } from '../reconcile/report.ts';
+import { publish, reportOf } from '../reconcile/report.ts';
 import { readState } from '../reconcile/state.ts';
 import { uninstall } from '../reconcile/uninstall.ts';
 import { version } from '../version.ts';
 import type { Command } from './arguments.ts';
+import { doctorDocument, planDocument, reportDocument, uninstallDocument } from './documents.ts';
 import { json, out, paint } from './output.ts';
 import { printPlan } from './print-plan.ts';
 import { printChecks, printReport, printUninstalled } from './print.ts';
@@ -49,12 +51,6 @@ const tickOf = (command: Command) => ({
   now: true,
 });
 
-/** Without what the ledger will say: there addresses are keys, and written as they were given. */
-const shownPlan = (plan: Plan): unknown =>
-  plan.kind === 'steps'
-    ? { ...plan, steps: plan.steps.map((step) => (step.kind === 'record' ? { kind: step.kind } : step)) }
-    : plan;
-
 export const work: Readonly<
   Record<
     Exclude<Command['name'], 'version' | 'status' | 'bootstrap' | 'controller'>,
@@ -85,9 +81,10 @@ export const work: Readonly<
     const settings = await openSettings(host)();
     const ticked = await once(host, settings, tickOf(command));
     const report = await publish({ ...host, log: silent }, ticked, undefined);
-    if (command.json) json(report);
+    const code = exitCodeOf(report);
+    if (command.json) json(reportDocument('once', code, report));
     else out(printReport({ ...report, outcome: ticked.outcome }, paint, host.clock.now()));
-    return exitCodeOf(ticked.outcome);
+    return code;
   },
   plan: async (command) => {
     const host = hostFor(command);
@@ -98,36 +95,35 @@ export const work: Readonly<
       since: host.clock.now(),
     });
     const { plan } = decision;
-    const problems = [...state.problems, ...desired.problems].filter(
-      (problem) => plan.kind !== 'refused' || plan.problem !== problem,
-    );
-    if (command.json) json({ ...decision, plan: shownPlan(plan), problems });
+    const wrong = [...state.problems, ...desired.problems];
+    const judged = judge(decision, wrong, undefined);
+    // Who gates on this wants every input to be right, whatever else is to be said of the node.
+    const code =
+      wrong.length > 0
+        ? exitCodes.failed
+        : exitCodeOf({ outcome: judged, handlers: decision.handlers, did: [] });
+    const problems = wrong.filter((problem) => plan.kind !== 'refused' || plan.problem !== problem);
+    if (command.json) json(planDocument(code, version, decision, problems, diffsOf(plan)));
     else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));
-    if (plan.kind === 'refused') return exitCodes.refused;
-    if (plan.kind === 'steps') return exitCodes.pending;
-    const wrong = decision.handlers.filter((one) => one.problem && !one.turn?.hold);
-    if (problems.length > 0 || wrong.length > 0) return exitCodes.failed;
-    return decision.handlers.some((one) => one.turn?.hold) ? exitCodes.pending : exitCodes.settled;
+    return code;
   },
   doctor: async (command) => {
     const host = hostFor(command);
     const checks = await diagnose(host, await loadSettings(host));
-    if (command.json) json(checks);
+    const code = checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
+    if (command.json) json(doctorDocument(code, version, checks));
     else out(printChecks(checks, paint));
-    return checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
+    return code;
   },
   uninstall: async (command) => {
     const host = hostFor(command, progress);
     const settings = await loadSettings(host);
     const result = await uninstall(host, settings, command);
+    const { outcome, decision, did } = result.ticked;
+    const code = exitCodeOf({ outcome, handlers: decision.handlers, did });
     if (command.json)
-      json({
-        complete: result.complete,
-        left: result.left,
-        // The unit that bootstrap starts has this in a file, which everyone may read.
-        report: forEveryone(reportOf(result.ticked, version, host.clock.now())),
-      });
+      json(uninstallDocument(code, result, reportOf(result.ticked, version, host.clock.now())));
     else out(printUninstalled(result, paint));
-    return exitCodeOf(result.ticked.outcome);
+    return code;
   },
 };

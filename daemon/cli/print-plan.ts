@@ -2,7 +2,8 @@
  * A plan for a person: why, what in which order, and the diff. It ends in logs of builds, so that nothing is in it that
  * another program printed. Apart from print.ts because it loads the diff library.
  */
-import { printDiff, sentences } from '../decide/sentences.ts';
+import { printDiff } from '../decide/diffs.ts';
+import { sentences } from '../decide/sentences.ts';
 import type { Decision } from '../model/plan.ts';
 import { publicProblem } from '../model/public.ts';
 import { isNote, type Paint, printTrouble } from './print.ts';

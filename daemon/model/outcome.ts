@@ -1,6 +1,6 @@
 /** What one tick came to, for a person and for the machines that read it. */
 import type { HandlerReport, HandlerState } from './plan.ts';
-import type { Problem } from './problem.ts';
+import type { Code, Problem } from './problem.ts';
 import {
   digest,
   flag,
@@ -41,7 +41,7 @@ export type ClusterFacts = {
   readonly controller?: 'alive' | 'none' | 'unknown';
 };
 
-/** One tick, as status.json and `--json` show it. Times are ISO 8601. */
+/** One tick, as status.json keeps it; what `--json` shows of it is in cli/documents.ts. Times are ISO 8601. */
 export type Report = {
   readonly version: 1;
   readonly agent: string;
@@ -115,16 +115,35 @@ export const parseReport = (source: string, file: string): Report => parseVersio
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
   outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'waits-for-turn');
 
-/** Exit codes of `once` and `plan`; see `--help`. */
+/** Of every command; daemon/cli/command-table.ts and docs/commands.md say what each means. */
 export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending: 4 } as const;
 
-export const exitCodeOf = (outcome: Outcome): number => {
+/** Of what was asked for, and not of a try that failed. */
+const refusals: readonly Code[] = [
+  ...(['bad-toml', 'bad-value', 'unknown-key', 'reserved-handler', 'handler-claimed'] as const),
+  ...(['no-platform', 'unpinned', 'policy-denied', 'unreadable-source', 'untrusted'] as const),
+  ...(['owned-by-another', 'not-ours'] as const),
+];
+
+/** `handlers` and `did` of the same tick: where all that was asked for is refused, and nothing was done, nothing failed. */
+export const exitCodeOf = ({
+  outcome,
+  handlers,
+  did,
+}: Pick<Report, 'outcome' | 'handlers' | 'did'>): number => {
   switch (outcome.kind) {
     case 'converged':
       return exitCodes.settled;
     case 'waiting':
       return exitCodes.pending;
-    case 'degraded':
+    case 'degraded': {
+      const isRefused =
+        did.length === 0 &&
+        outcome.problems.length > 0 &&
+        outcome.problems.every((one) => refusals.includes(one.code)) &&
+        handlers.every((one) => one.state === 'refused');
+      return isRefused ? exitCodes.refused : exitCodes.failed;
+    }
     case 'failed':
       return exitCodes.failed;
     case 'refused':

@@ -73,6 +73,7 @@ export const codes = {
   ),
   // host
   'needs-root': row('changed', 'Run it as root, with sudo for instance.'),
+  'bad-usage': row('changed', 'See rcm-node help.'),
   ...fileCodes,
   'no-runtime': row(
     'soon',

@@ -1,15 +1,33 @@
 import t from 'tap';
-import { exitCodeOf, waitsOnlyForTurn } from '../../daemon/model/outcome.ts';
+import { exitCodeOf, type Outcome, type Report, waitsOnlyForTurn } from '../../daemon/model/outcome.ts';
 import type { Problem } from '../../daemon/model/problem.ts';
 
 const problem = (code: Problem['code']): Problem => ({ code, message: code });
 
+const codeOf = (outcome: Outcome, given: Partial<Pick<Report, 'handlers' | 'did'>> = {}): number =>
+  exitCodeOf({ outcome, handlers: [], did: [], ...given });
+
 t.test('every outcome has its exit code', async (t) => {
-  t.equal(exitCodeOf({ kind: 'converged' }), 0);
-  t.equal(exitCodeOf({ kind: 'waiting', for: [] }), 4);
-  t.equal(exitCodeOf({ kind: 'degraded', problems: [] }), 1);
-  t.equal(exitCodeOf({ kind: 'failed', problem: problem('internal'), undone: true }), 1);
-  t.equal(exitCodeOf({ kind: 'refused', problem: problem('broken-config') }), 3);
+  t.equal(codeOf({ kind: 'converged' }), 0);
+  t.equal(codeOf({ kind: 'waiting', for: [] }), 4);
+  t.equal(codeOf({ kind: 'degraded', problems: [] }), 1);
+  t.equal(codeOf({ kind: 'failed', problem: problem('internal'), undone: true }), 1);
+  t.equal(codeOf({ kind: 'refused', problem: problem('broken-config') }), 3);
+});
+
+t.test('where all that was asked for is refused, and nothing was done, nothing failed', async (t) => {
+  const handler = (state: Report['handlers'][number]['state']) => ({ name: 'x', state, source: '/f' });
+  const wrong = (...codes: readonly Problem['code'][]) =>
+    ({ kind: 'degraded', problems: codes.map(problem) }) as const;
+  t.equal(codeOf(wrong('bad-toml')), 3, 'the only file is wrong');
+  t.equal(codeOf(wrong('bad-toml', 'untrusted', 'unpinned')), 3, 'each of them');
+  t.equal(codeOf(wrong('owned-by-another'), { handlers: [handler('refused')] }), 3);
+  t.equal(codeOf(wrong('unreadable-source')), 3);
+  t.equal(codeOf(wrong('bad-toml'), { handlers: [handler('served')] }), 1, 'another one is served');
+  t.equal(codeOf(wrong('bad-toml'), { did: ['x'] }), 1, 'something was done');
+  t.equal(codeOf(wrong('bad-toml', 'state-damaged')), 1, 'and something else is wrong');
+  t.equal(codeOf(wrong('digest-mismatch'), { handlers: [handler('failed')] }), 1, 'it was tried');
+  t.equal(codeOf(wrong('bad-settings')), 1, 'nothing was asked for');
 });
 
 t.test('whoever waits for more than a turn does not only wait for that', async (t) => {

@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import {
+  doctorDocument,
+  errorDocument,
+  planDocument,
+  reportDocument,
+  schema,
+  uninstallDocument,
+  versionDocument,
+} from '../../daemon/cli/documents.ts';
+import { diffsOf } from '../../daemon/decide/diffs.ts';
+import { nothing } from '../../daemon/model/desired.ts';
+import { emptyLedger } from '../../daemon/model/ledger.ts';
+import type { Report } from '../../daemon/model/outcome.ts';
+import { absent, type Decision } from '../../daemon/model/plan.ts';
+import type { Problem } from '../../daemon/model/problem.ts';
+import { handler as wanted, key, observed } from '../decide/bare-host.ts';
+import { faultsOf, type Seen, tables } from './documented.ts';
+
+const detail = 'auth = "hunter2"';
+const problem: Problem = {
+  code: 'bad-toml',
+  message: 'odd',
+  handler: 'spin',
+  where: { file: '/f', line: 1, column: 2 },
+  detail,
+};
+const handlers = [
+  { name: 'spin', state: 'served', sha256: 'ab'.repeat(32), source: '/f' },
+  {
+    name: 'wws',
+    state: 'pending',
+    source: '/g',
+    problem,
+    turn: { shim: 'wws', revision: 'r', hold: 'queued' },
+  },
+] as const;
+const report: Report = {
+  version: 1,
+  agent: '0.1.0',
+  at: '2024-01-02T03:03:05.000Z',
+  outcome: { kind: 'failed', problem, undone: true },
+  runtime: { name: 'containerd', version: '2.1.0', unit: 'containerd.service' },
+  handlers,
+  notes: [problem],
+  did: ['restart containerd.service'],
+  restarts: { lastHour: 1, last: '2024-01-02T03:03:05.000Z' },
+  trusted: { 'https://example.com/a': 'ab'.repeat(32) },
+  cluster: {
+    identity: 'kubelet',
+    node: 'n',
+    server: 'https://api',
+    state: 'stale',
+    confirmed: '2024-01-02T03:03:05.000Z',
+    controller: 'alive',
+    problem,
+  },
+};
+const file = (text: string) => ({ kind: 'text', text, mode: 0o644, uid: 0, gid: 0 }) as const;
+const secrets = '[registry.auth]\npassword = "hunter2"\n';
+const plan: Decision['plan'] = {
+  kind: 'steps',
+  revision: 'r',
+  because: ['new: spin'],
+  disrupts: true,
+  steps: [
+    { kind: 'fetch', handler: wanted },
+    { kind: 'write', path: '/etc/a', before: file(secrets), after: file(`${secrets}version = 2\n`) },
+    { kind: 'write', path: '/etc/b', before: absent, after: file('version = 2\n') },
+    { kind: 'activate', unit: 'containerd.service' },
+    { kind: 'discard', key: key('b') },
+    { kind: 'record', ledger: { ...emptyLedger, trusted: { 'the-ledger': 'ab'.repeat(32) } } },
+  ],
+};
+const decision: Decision = { plan, handlers, notes: [problem] };
+const ticked = {
+  outcome: report.outcome,
+  decision,
+  before: observed,
+  desired: nothing,
+  did: [],
+  ledger: emptyLedger,
+} as const;
+
+/** Every document in every form, with the headings of docs/json.md that tell of it. */
+const documents: readonly (readonly [headings: readonly string[], value: object])[] = [
+  [['Report'], reportDocument('status', 1, report)],
+  [
+    ['Report'],
+    reportDocument('once', 0, {
+      ...report,
+      outcome: { kind: 'converged' },
+      runtime: null,
+      handlers: [],
+      cluster: null,
+      restarts: { lastHour: 0, last: null },
+    }),
+  ],
+  ...(['waiting', 'degraded', 'refused'] as const).map(
+    (kind) =>
+      [
+        ['Report'],
+        reportDocument('status', 3, {
+          ...report,
+          outcome:
+            kind === 'waiting'
+              ? { kind, for: [problem] }
+              : kind === 'degraded'
+                ? { kind, problems: [problem] }
+                : { kind, problem },
+        }),
+      ] as const,
+  ),
+  [['Plan'], planDocument(4, '0.1.0', decision, [problem], diffsOf(plan))],
+  [['Plan'], planDocument(3, '0.1.0', { ...decision, plan: { kind: 'refused', problem } }, [], [])],
+  [['Plan'], planDocument(0, '0.1.0', { ...decision, plan: { kind: 'settled' } }, [], [])],
+  [
+    ['Doctor'],
+    doctorDocument(1, '0.1.0', [
+      { what: 'host', verdict: 'good', says: 'fine' },
+      { what: 'CRI', verdict: 'bad', says: 'silent', detail, hint: 'look' },
+    ]),
+  ],
+  [
+    ['Uninstall'],
+    uninstallDocument(0, { ticked, complete: true, left: [{ path: '/etc/x', why: 'yours' }] }, report),
+  ],
+  [['Version'], versionDocument(0, '0.1.0', 'v26', 'x64')],
+  [['Error'], errorDocument('plan', 1, problem)],
+  [['Error'], errorDocument(null, 2, { code: 'bad-usage', message: 'x' })],
+];
+
+t.test('every document has the fields that docs/json.md lists, of these types, and no other', async (t) => {
+  for (const [headings, value] of documents)
+    t.same(faultsOf(['Every document', ...headings], JSON.parse(JSON.stringify(value))), [], headings.join());
+});
+
+t.test('docs/json.md lists no field that no document has', async (t) => {
+  const seen: Seen = new Set();
+  for (const [headings, value] of documents)
+    faultsOf(['Every document', ...headings], JSON.parse(JSON.stringify(value)), '$', seen);
+  const rows = [...tables].flatMap(([heading, fields]) => fields.map(({ name }) => `${heading}.${name}`));
+  t.ok(rows.length > 60, `${rows.length} rows`);
+  t.same(
+    rows.filter((row) => !seen.has(row)),
+    [],
+  );
+});
+
+t.test('the check of documents sees what is wrong', async (t) => {
+  const good = { schema: 1, command: null, exitCode: 1, error: { code: 'c', message: 'm', hint: 'h' } };
+  const all = ['Every document', 'Error'];
+  t.same(faultsOf(all, good), []);
+  t.same(faultsOf(all, { ...good, more: 1 }), ['$.more is not documented']);
+  t.same(faultsOf(all, { ...good, exitCode: '1' }), ['$.exitCode is "1", not a number']);
+  t.same(faultsOf(all, { ...good, error: { code: 'c', message: 'm' } }), ['$.error.hint is missing']);
+});
+
+t.test('no document holds what others printed, a ledger, or a whole file of others', async (t) => {
+  for (const [headings, value] of documents)
+    t.notMatch(JSON.stringify(value), /hunter2|the-ledger|"(before|after|ledger)":/, headings.join());
+});
+
+t.test('the version of the schema is in each document, and in its description', async (t) => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8');
+  t.match(text, `It is ${schema}.`);
+  for (const [, value] of documents) t.match(value, { schema, exitCode: Number });
+});
