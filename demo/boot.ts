@@ -1,9 +1,10 @@
 /** The node of the demo: booted, furnished as its owner would have it, with rcm-node installed but not started. */
+import type { Artifact } from '../vm-tests/node/artifact.ts';
 import { installRcmNode } from '../vm-tests/node/install.ts';
 import { bootNode, type TestNode } from '../vm-tests/node/node.ts';
 import type { Progress } from '../vm-tests/node/command.ts';
 import type { WasmedgeBundle } from '../vm-tests/node/wasmedge.ts';
-import { artifactPath } from './wish.ts';
+import { artifactPath, secondArtifactPath } from './wish.ts';
 
 export const nodeName = `rcm-demo-${process.pid}`;
 
@@ -14,6 +15,7 @@ server = "https://registry.example"
 
 export const bootDemoNode = async (
   bundles: readonly [WasmedgeBundle, WasmedgeBundle],
+  breaking: Artifact,
   progress: Progress,
 ): Promise<TestNode> => {
   const node = await bootNode({
@@ -23,6 +25,7 @@ export const bootDemoNode = async (
     binds: {
       [artifactPath(1)]: { from: bundles[0].path, readOnly: true },
       [artifactPath(2)]: { from: bundles[1].path, readOnly: true },
+      [secondArtifactPath]: { from: breaking.path, readOnly: true },
     },
     files: { '/etc/containerd/certs.d/registry.example/hosts.toml': mirrors },
   });

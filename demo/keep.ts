@@ -13,4 +13,5 @@ export const keepNode = (node: TestNode, screen: Screen): void => {
   screen.say(`  enter it    nsenter -t ${node.leader} -a bash -l`);
   screen.say(`  its files   ${node.root}`);
   screen.say(`  remove it   npm run demo -- --remove ${node.name}`);
+  screen.say('  Until then fs.inotify.max_user_instances stays as high as it needs.');
 };

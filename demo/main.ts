@@ -1,21 +1,25 @@
 /** `npm run demo`: prepares a node, plays the acts, says what was measured. Exit codes: arguments.ts. */
 import { existsSync } from 'node:fs';
-import { estateOf, raze } from '../vm-tests/node/estate.ts';
+import { estateOf, raze, razeLeftovers } from '../vm-tests/node/estate.ts';
+import { cacheDir } from '../vm-tests/node/images.ts';
 import { MachineLacks } from '../vm-tests/node/machine.ts';
+import { actFleet } from './acts/fleet.ts';
 import { actPlan } from './acts/plan.ts';
+import { actRollback } from './acts/rollback.ts';
 import { actServe } from './acts/serve.ts';
 import { actOwnStatus, actServiceStatus } from './acts/status.ts';
 import { actUninstall } from './acts/uninstall.ts';
 import { actUpdate } from './acts/update.ts';
 import { actWasm } from './acts/wasm.ts';
 import { parseArguments, usage } from './arguments.ts';
+import { cleanCache, keptFiles, sizeText } from './cache.ts';
 import { Disproved } from './disproved.ts';
 import { duration } from './fit.ts';
 import { keepNode } from './keep.ts';
 import { prepare } from './prepare.ts';
 import { makeScreen, type Screen } from './screen.ts';
 import type { Stage } from './stage.ts';
-import { tidyAtExit } from './tidy.ts';
+import { restoreMachine, tidyAtExit } from './tidy.ts';
 
 const play = async (stage: Stage): Promise<void> => {
   const dropped = await actPlan(stage);
@@ -24,7 +28,9 @@ const play = async (stage: Stage): Promise<void> => {
   await actServiceStatus(stage);
   await actOwnStatus(stage);
   await actUpdate(stage);
+  await actRollback(stage);
   await actUninstall(stage);
+  await actFleet(stage);
 };
 
 const summarize = ({ screen, figures }: Stage, preparedMs: number, totalMs: number): void => {
@@ -54,6 +60,37 @@ const explain = async (stage: Stage, error: unknown): Promise<void> => {
   }
 };
 
+const tellKept = (screen: Screen): void => {
+  const kept = keptFiles();
+  const sum = sizeText(kept.reduce((all, { bytes }) => all + bytes, 0));
+  screen.remark(
+    `The node is gone. Kept for the next run, ${sum} in all; npm run demo -- --clean removes it:`,
+  );
+  screen.output(
+    kept.map(({ path, what, bytes }) => `${sizeText(bytes).padStart(7)}  ${path}  ${what}`).join('\n'),
+  );
+  screen.remark(`And dist/ of this tree, which npm run build writes.`, 'close');
+};
+
+const remove = (node: string): string => {
+  if (!existsSync(estateOf(node).dir)) throw new Error(`there is no node ${node}`);
+  raze(node);
+  restoreMachine();
+  return `${node} is gone.\n`;
+};
+
+const clean = (): string => {
+  razeLeftovers();
+  const done = cleanCache();
+  if ('users' in done)
+    throw new Error(
+      `nothing was removed, because it is in use by ${done.users.join(', ')}; npm run demo -- --remove NODE`,
+    );
+  restoreMachine();
+  if (done.removed.length === 0) return `Nothing is kept in ${cacheDir()}.\n`;
+  return done.removed.map(({ path, bytes }) => `removed ${path} (${sizeText(bytes)})\n`).join('');
+};
+
 const demo = async (screen: Screen, keep: boolean): Promise<number> => {
   const began = performance.now();
   screen.say(screen.paint.bold('rcm-node: a demonstration on a throwaway node'));
@@ -72,9 +109,7 @@ const demo = async (screen: Screen, keep: boolean): Promise<number> => {
   if (keep) keepNode(stage.node, screen);
   else {
     await screen.during('end of the node', () => stage.node.stop());
-    screen.remark(
-      'The node is gone. Kept for the next run: ~/.cache/rcm-node (images, artifacts, downloads) and dist/.',
-    );
+    tellKept(screen);
   }
   return code;
 };
@@ -92,9 +127,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
   try {
     if (wanted.kind === 'demo')
       return await demo(makeScreen(process.stdout, process.env.NO_COLOR), wanted.keep);
-    if (!existsSync(estateOf(wanted.node).dir)) throw new Error(`there is no node ${wanted.node}`);
-    raze(wanted.node);
-    process.stdout.write(`${wanted.node} is gone.\n`);
+    process.stdout.write(wanted.kind === 'clean' ? clean() : remove(wanted.node));
     return 0;
   } catch (error) {
     if (error instanceof MachineLacks) {

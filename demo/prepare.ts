@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Progress } from '../vm-tests/node/command.ts';
 import { cacheDir, prepareImage } from '../vm-tests/node/images.ts';
-import { MachineLacks, prepareMachine } from '../vm-tests/node/machine.ts';
+import { MachineLacks, prepareMachine, providePackages } from '../vm-tests/node/machine.ts';
+import { makeStandInShim } from '../vm-tests/node/shim.ts';
 import { bootDemoNode } from './boot.ts';
 import { buildIfNeeded } from './build.ts';
 import { makeBundles } from './bundles.ts';
@@ -24,17 +25,23 @@ const progressTo =
 const prepared = async (screen: Screen): Promise<Stage> => {
   const waiting = <T>(what: string, work: (progress: Progress) => Promise<T>): Promise<T> =>
     screen.during(what, (detail) => work(progressTo(screen, detail)));
-  await waiting('packages of this machine', prepareMachine);
+  await waiting('packages of this machine', async (progress) => {
+    await prepareMachine(progress);
+    await providePackages([['openssl', '/usr/bin/openssl']], 'the simulated fleet', progress);
+  });
   await buildIfNeeded(screen);
   await waiting('image of the node', (progress) => prepareImage('trixie', 'containerd', progress));
   const bundles = await waiting('two versions of crun with WasmEdge', makeBundles);
-  const node = await waiting('boot of the node', (progress) => bootDemoNode(bundles, progress));
+  const breaking = await waiting('a shim to break containerd with', (progress) =>
+    makeStandInShim('trixie', '1', progress),
+  );
+  const node = await waiting('boot of the node', (progress) => bootDemoNode(bundles, breaking, progress));
   const before = await takeSnapshot(node, '/etc', '/etc/rcm-node');
   const version = (await node.run(['containerd', '--version'])).split(' ')[2] ?? '';
   screen.proven(
     `${node.name} runs: Debian 13, systemd as PID 1, D-Bus, containerd ${version}; no network, no Wasm.`,
   );
-  return { node, screen, bundles, before, figures: [] };
+  return { node, screen, bundles, breaking, before, figures: [] };
 };
 
 /** Throws `MachineLacks` where the demo cannot run, with all that is missing in its message. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectCri } from '../daemon/host/cri.ts';
 import type { Report } from '../daemon/model/outcome.ts';
+import type { Artifact } from '../vm-tests/node/artifact.ts';
 import type { Said } from '../vm-tests/node/command.ts';
 import type { TestNode } from '../vm-tests/node/node.ts';
 import type { WasmedgeBundle } from '../vm-tests/node/wasmedge.ts';
@@ -15,6 +16,8 @@ export type Stage = {
   readonly node: TestNode;
   readonly screen: Screen;
   readonly bundles: readonly [WasmedgeBundle, WasmedgeBundle];
+  /** Of a handler with which containerd will not start. */
+  readonly breaking: Artifact;
   /** All of /etc before anything was asked for, but for /etc/rcm-node. */
   readonly before: Snapshot;
   /** What was measured, for the summary. */

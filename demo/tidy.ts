@@ -6,7 +6,9 @@
 import { existsSync, globSync, lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodesOfOthers } from '../vm-tests/node/estate.ts';
 import { cacheDir } from '../vm-tests/node/images.ts';
+import { restoreInotify } from '../vm-tests/node/inotify.ts';
 
 type Running = { readonly pid: number; readonly words: string };
 
@@ -93,6 +95,11 @@ const removeOldTemporary = (): void => {
   }
 };
 
+/** Unless another node lives by the raised limit: one that was kept, or of a test. */
+export const restoreMachine = (): void => {
+  if (nodesOfOthers().length === 0) restoreInotify();
+};
+
 /** To be called once, before anything is started. Programs started from now on have a temporary folder of their own. */
 export const tidyAtExit = (clearScreen: () => void): void => {
   removeOldTemporary();
@@ -101,6 +108,7 @@ export const tidyAtExit = (clearScreen: () => void): void => {
   process.on('exit', () => {
     endPrograms();
     removeHalves();
+    restoreMachine();
     rmSync(temporary, { recursive: true, force: true });
   });
   for (const [name, number] of [

@@ -1,4 +1,5 @@
 /** The one file that asks for the handler, as an administrator would write it. */
+import type { Artifact } from '../vm-tests/node/artifact.ts';
 import type { WasmedgeBundle } from '../vm-tests/node/wasmedge.ts';
 
 export const handler = 'wasmedge';
@@ -24,6 +25,22 @@ os = "linux"
 arch = "amd64"
 location = "file://${artifactPath(version)}"
 sha256 = "${bundle.sha256}"
+`;
+
+/** Another handler, with which this node's containerd does not start (acts/rollback.ts). */
+export const secondHandler = 'spin-v2';
+
+export const secondWishPath = '/etc/rcm-node/shims.d/spin.toml';
+
+export const secondArtifactPath = '/srv/artifacts/spin-v2.tar.gz';
+
+export const secondWishText = ({ sha256 }: Artifact): string => `name = "${secondHandler}"
+
+[[fetchStrategy.platforms]]
+os = "linux"
+arch = "amd64"
+location = "file://${secondArtifactPath}"
+sha256 = "${sha256}"
 `;
 
 /** By which crun takes a module for one: https://github.com/containers/crun/blob/main/docs/wasm-wasi-on-kubernetes.md */

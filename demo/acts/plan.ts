@@ -7,7 +7,7 @@ import { wishPath, wishText } from '../wish.ts';
 /** Returns when the file was dropped, on the clock of `performance.now()`. */
 export const actPlan = async (stage: Stage): Promise<number> => {
   const { screen, node } = stage;
-  screen.title('1/7  The plan: what one TOML file would change, told before anything is touched');
+  screen.title('1/9  The plan: what one TOML file would change, told before anything is touched');
   const dropped = performance.now();
   await node.writeFile(wishPath, wishText(stage.bundles[0], 1));
   await show(stage, ['cat', wishPath]);

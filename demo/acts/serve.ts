@@ -17,7 +17,7 @@ import { handler } from '../wish.ts';
 export const actServe = async (stage: Stage, dropped: number): Promise<void> => {
   const { screen, node } = stage;
   screen.title(
-    '2/7  The install: crun with WasmEdge becomes a handler; containerd restarts once, and is proven',
+    '2/9  The install: crun with WasmEdge becomes a handler; containerd restarts once, and is proven',
   );
   const starts = await startsOfContainerd(stage);
   const before = await showContainerd(stage);

@@ -4,7 +4,7 @@ import { type Stage, show } from '../stage.ts';
 import { handler } from '../wish.ts';
 
 export const actServiceStatus = async (stage: Stage): Promise<void> => {
-  stage.screen.title('4/7  systemctl status: one line says what this node serves');
+  stage.screen.title('4/9  systemctl status: one line says what this node serves');
   const { stdout } = await show(stage, ['systemctl', 'status', 'rcm-node', '--no-pager', '--lines=4']);
   check(/Serving 1 of 1 \(wasmedge\)/.test(stdout), '"Serving 1 of 1 (wasmedge)" in the Status line', stdout);
   stage.screen.proven('The unit is active, and its Status line names the handler.');
@@ -12,7 +12,7 @@ export const actServiceStatus = async (stage: Stage): Promise<void> => {
 
 export const actOwnStatus = async (stage: Stage): Promise<void> => {
   stage.screen.title(
-    '5/7  rcm-node status: each handler, the digest of its artifact, and where the wish came from',
+    '5/9  rcm-node status: each handler, the digest of its artifact, and where the wish came from',
   );
   const { stdout } = await show(stage, ['rcm-node', 'status']);
   check(

@@ -1,4 +1,4 @@
-/** Act 7: all that is ours goes, and what is not ours is compared byte by byte. */
+/** Act 8: all that is ours goes, and what is not ours is compared byte by byte. */
 import { importImage, helloOciImage } from '../../vm-tests/node/oci.ts';
 import { runPod } from '../../vm-tests/node/pods.ts';
 import { check } from '../disproved.ts';
@@ -10,7 +10,7 @@ import { handler } from '../wish.ts';
 
 export const actUninstall = async (stage: Stage): Promise<void> => {
   const { screen, node, before } = stage;
-  screen.title('7/7  The uninstall: what is ours goes, and every foreign byte is as it was');
+  screen.title('8/9  The uninstall: what is ours goes, and every foreign byte is as it was');
   const starts = await startsOfContainerd(stage);
   const meter = measureOutage(() => node.criSocket);
   const began = performance.now();

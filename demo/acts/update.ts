@@ -66,7 +66,7 @@ const end = async (stage: Stage, old: TickingPod): Promise<void> => {
 
 export const actUpdate = async (stage: Stage): Promise<void> => {
   const { screen, node } = stage;
-  screen.title('6/7  An update under a running Pod: the new version arrives, containerd is not restarted');
+  screen.title('6/9  An update under a running Pod: the new version arrives, containerd is not restarted');
   screen.remark(`A Pod that prints "${tickingLine}" twice a second, and the library it runs with:`, 'close');
   const image = await importImage(node, await tickingImage());
   const old = await startTicking(stage, image);

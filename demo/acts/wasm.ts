@@ -9,7 +9,7 @@ const line = 'hello from wasm\n';
 
 export const actWasm = async (stage: Stage): Promise<void> => {
   const { screen, node } = stage;
-  screen.title('3/7  A Pod: a WASI module runs through CRI with that handler, as a kubelet would run it');
+  screen.title('3/9  A Pod: a WASI module runs through CRI with that handler, as a kubelet would run it');
   const image = await importImage(node, await wasmOciImage());
   const call = (name: string): string =>
     `CRI: RunPodSandbox(runtime_handler "${name}"), CreateContainer(image "${image}"), StartContainer`;

@@ -4,11 +4,18 @@
  */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Test } from 'tap';
 import { type Api, connectApi } from '../../daemon/host/api.ts';
 import { type Clock, realClock } from '../../daemon/host/host.ts';
 import type { Log } from '../../daemon/host/log.ts';
-import { type Asked, json, makeAuthority, refuse, serveApi, withToken } from '../host/api-server.ts';
+import {
+  type Asked,
+  json,
+  type Keeper,
+  makeAuthority,
+  refuse,
+  serveApi,
+  withToken,
+} from '../host/api-server.ts';
 
 type Table = Record<string, unknown>;
 export type Stored = Table & {
@@ -53,7 +60,7 @@ const merged = (from: unknown, patch: unknown): unknown => {
 
 export type FleetServer = Awaited<ReturnType<typeof startFleet>>;
 
-export const startFleet = async (t: Test) => {
+export const startFleet = async (t: Keeper) => {
   const authority = makeAuthority(t.testdir({}));
   const world = {
     version: 100,

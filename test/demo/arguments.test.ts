@@ -11,6 +11,12 @@ t.test('only a node of the demo can be removed', async (t) => {
   t.match(parseArguments(['--remove', '../../etc']), { kind: 'usage' });
 });
 
+t.test('what is kept can be removed, and nothing else in the same run', async (t) => {
+  t.same(parseArguments(['--clean']), { kind: 'clean' });
+  t.match(parseArguments(['--clean', '--keep']), { kind: 'usage' });
+  t.match(parseArguments(['--clean', '--remove', 'rcm-demo-12']), { kind: 'usage' });
+});
+
 t.test('words that are not known are told', async (t) => {
   t.match(parseArguments(['--quick']), { kind: 'usage', message: /--quick/ });
   t.match(parseArguments(['--keep', '--remove', 'rcm-demo-1']), { kind: 'usage' });

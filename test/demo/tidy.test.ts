@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 
@@ -33,3 +33,37 @@ t.test('what a killed demo left goes, and what only has such a name stays', asyn
   );
   t.same(readdirSync(join(folder, 'theirs')), ['file']);
 });
+
+/** Where this may have mounts of its own: the limit, its note and the nodes of this machine are then others. */
+const mounts = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+
+for (const [how, ending, code] of [
+  ['Ctrl-C', "process.kill(process.pid, 'SIGINT')", 130],
+  ['an error that nobody expected', "throw new Error('x')", 1],
+  ['its own end', '', 0],
+] as const)
+  t.test(
+    `after ${how} the limit of inotify instances is as it was found`,
+    { skip: mounts ? false : 'needs root, and mounts of its own' },
+    async (t) => {
+      const folder = t.testdir({ limit: '1024\n', note: '128\n', home: {}, empty: {} });
+      const tidy = join(import.meta.dirname, '../../demo/tidy.ts');
+      const program = `
+        require(${JSON.stringify(tidy)}).tidyAtExit(() => undefined);
+        setTimeout(() => undefined, 500);
+        ${ending};`;
+      const script = `
+        mount --bind "$1/limit" /proc/sys/fs/inotify/max_user_instances
+        if [ -d /var/lib/rcm-node-nodes ]; then mount --bind "$1/empty" /var/lib/rcm-node-nodes; fi
+        mount -t tmpfs tmpfs /run
+        cp "$1/note" /run/rcm-node-inotify
+        "$2" -e "$3"`;
+      const { status } = spawnSync(
+        'unshare',
+        ['-m', 'sh', '-ec', script, 'sh', folder, process.execPath, program],
+        { env: { ...process.env, HOME: join(folder, 'home'), TMPDIR: folder }, encoding: 'utf8' },
+      );
+      t.equal(status, code);
+      t.equal(readFileSync(join(folder, 'limit'), 'utf8').trim(), '128');
+    },
+  );

@@ -84,8 +84,11 @@ export type ApiServer = {
   cut(): void;
 };
 
+/** What a server needs of a test, or of a program that shows one. */
+export type Keeper = Pick<Test, 'testdir' | 'teardown'>;
+
 export const serveApi = async (
-  t: Test,
+  t: Pick<Keeper, 'teardown'>,
   authority: Authority,
   handle: Handle,
   given: { pair?: Pair; port?: number } = {},

@@ -96,7 +96,7 @@ export const killAll = (estate: Estate): void => {
   }
 };
 
-const mountsUnder = (dir: string): readonly string[] =>
+export const mountsUnder = (dir: string): readonly string[] =>
   readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')
@@ -142,24 +142,31 @@ export const raze = (name: string): void => {
     rmSync(`/run/systemd/nspawn/${kind}/${name}`, { recursive: true, force: true });
 };
 
+const isLeftover = (name: string): boolean => {
+  const owner = join(folder, name, 'owner');
+  const recorded = existsSync(owner) ? readFileSync(owner, 'utf8') : '';
+  // Another process may be about to write its name there.
+  if (recorded === '') {
+    const made = statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    return Date.now() - made > 60_000;
+  }
+  return identity(recorded.split(' ')[0] ?? '') !== recorded;
+};
+
+const estates = (): readonly string[] => (existsSync(folder) ? readdirSync(folder) : []);
+
 /** Removes what killed runs left behind; returns the names. */
 export const razeLeftovers = (): readonly string[] => {
-  if (!existsSync(folder)) return [];
-  const left = readdirSync(folder).filter((name) => {
-    const owner = join(folder, name, 'owner');
-    const recorded = existsSync(owner) ? readFileSync(owner, 'utf8') : '';
-    // Another process may be about to write its name there.
-    if (recorded === '') {
-      const made = statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-      return Date.now() - made > 60_000;
-    }
-    return identity(recorded.split(' ')[0] ?? '') !== recorded;
-  });
+  const left = estates().filter(isLeftover);
   for (const name of left) raze(name);
   return left;
 };
 
 const mine = new Set<string>();
+
+/** Nodes that live, and do not go away with this process. */
+export const nodesOfOthers = (): readonly string[] =>
+  estates().filter((name) => !mine.has(name) && !isLeftover(name));
 
 const razeMine = (): void => {
   for (const name of mine) {

@@ -2,9 +2,10 @@
  * What this machine must have before a test node can boot on it, and how it gets it. On a Debian-family machine,
  * as root, missing packages are installed (and said so); anywhere else the caller learns plainly what is missing.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { acquireLock } from '../../daemon/host/lock.ts';
 import { type Progress, run } from './command.ts';
+import { raiseInotify } from './inotify.ts';
 
 /** This machine cannot run nodes; scripts print the message and exit with 2. */
 export class MachineLacks extends Error {
@@ -63,19 +64,6 @@ export const providePackages = async (
   }
 };
 
-const inotifyInstances = '/proc/sys/fs/inotify/max_user_instances';
-
-/**
- * A node takes about fifteen of them, and root on this machine is root in all nodes. Of the 128 that are usual, some are in
- * use already; where none is left, containerd starts without CRI and systemd not at all.
- */
-const provideInotify = (progress: Progress): void => {
-  const enough = 1024;
-  if (Number(readFileSync(inotifyInstances, 'utf8')) >= enough) return;
-  progress(`raising ${inotifyInstances} to ${enough}, until this machine starts again`);
-  writeFileSync(inotifyInstances, `${enough}`);
-};
-
 /** Makes sure that nodes can be built and booted here. Idempotent; silent when nothing is missing. */
 export const prepareMachine = async (progress: Progress): Promise<void> => {
   if (process.platform !== 'linux' || process.arch !== 'x64')
@@ -83,7 +71,7 @@ export const prepareMachine = async (progress: Progress): Promise<void> => {
   if (process.getuid?.() !== 0)
     throw new MachineLacks('test nodes need root, since they boot systemd in containers');
   await providePackages(packages, 'building and booting test nodes', progress);
-  provideInotify(progress);
+  raiseInotify(progress);
 };
 
 /** For scripts: like `prepareMachine`, but what is missing ends the process with exit code 2. */
