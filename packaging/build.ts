@@ -2,7 +2,7 @@
  * `npm run build`: the daemon as one executable per architecture, both from either one.
  *
  *     dist/rcm-node.cjs                   the bundle
- *     dist/linux-<architecture>/          what a host gets: rcm-node, libatomic.so.1, the units, the licences
+ *     dist/linux-<architecture>/          what a host gets: rcm-node, libatomic.so.1, units, README.md, licences
  *     dist/image/                         the image that brings it there (image.ts)
  *     dist/SHA256SUMS
  *
@@ -26,6 +26,9 @@ import { licenses } from './licenses.ts';
 const root = join(import.meta.dirname, '..');
 /** A version brings the units that fit it, so that going back to it brings them back. */
 const units = ['rcm-node.service', 'rcm-node-uninstall.service'];
+
+/** What `Documentation=` of the units names, in the folder of the same version. */
+const documentation = 'README.md';
 
 type Manifest = { readonly version: string; readonly devDependencies: { readonly node: string } };
 
@@ -84,6 +87,16 @@ function singleExecutable(architecture: Architecture, node: Buffer, text: string
   }
 }
 
+/** A unit names its documentation in the folder that it is installed from. */
+function unitText(unit: string): string {
+  const named = (of: string): string =>
+    `Documentation=file:///opt/rcm-node/bin/versions/${of}/${documentation}\n`;
+  const text = readFileSync(join(root, 'systemd', unit), 'utf8');
+  if (!text.includes(named(manifest.version)))
+    throw new Error(`systemd/${unit} lacks ${named(manifest.version)}`);
+  return text.replace(named(manifest.version), named(version));
+}
+
 /** Starts what was built where this machine can: it must say its version, and V8 must take the compiled code. */
 function prove(executable: string): void {
   const environment = { NODE_DEBUG_NATIVE: 'SEA' };
@@ -117,10 +130,11 @@ for (const architecture of architectures) {
   if (architecture === process.arch) prove(join(folder, 'rcm-node'));
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), licenses(root, Object.keys(inputs), node.license));
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  for (const unit of units) copyFileSync(join(root, 'systemd', unit), join(folder, unit));
+  copyFileSync(join(root, 'packaging', 'on-the-host.md'), join(folder, documentation));
+  for (const unit of units) writeFileSync(join(folder, unit), unitText(unit));
   made.push(
-    ...['rcm-node', 'libatomic.so.1', ...units, 'THIRD-PARTY-LICENSES', 'LICENSE'].map((name) =>
-      join(folder, name),
+    ...['rcm-node', 'libatomic.so.1', ...units, documentation, 'THIRD-PARTY-LICENSES', 'LICENSE'].map(
+      (name) => join(folder, name),
     ),
   );
 }

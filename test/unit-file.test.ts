@@ -114,6 +114,24 @@ t.test('systemd knows every line of the unit', { skip: missing }, async (t) => {
   t.match(text, /^ExecStart=\/opt\/rcm-node\/bin\/rcm-node run$/m);
 });
 
+t.test('the documentation of both units is a file that the build puts beside the executable', async (t) => {
+  const folder = join(path, '..', '..');
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+  for (const unit of ['rcm-node.service', 'rcm-node-uninstall.service']) {
+    const lines = readFileSync(join(path, '..', unit), 'utf8').match(/^Documentation=.*$/gm);
+    t.same(lines, [`Documentation=file:///opt/rcm-node/bin/versions/${version}/README.md`], unit);
+  }
+  const text = readFileSync(join(folder, 'packaging', 'on-the-host.md'), 'utf8');
+  const commands = [...text.matchAll(/bin\/rcm-node ([a-z]+)`/g)].map(([, command]) => command ?? '');
+  t.ok(commands.length >= 5);
+  for (const command of commands) {
+    const { stdout } = spawnSync(process.execPath, [join(folder, 'daemon/main.ts'), 'help'], {
+      encoding: 'utf8',
+    });
+    t.match(stdout, new RegExp(`^  ${command} `, 'm'), 'a command that there is');
+  }
+});
+
 t.test('the unit that uninstalls has the same sandbox, and may remove the folders themselves', async (t) => {
   const other = readFileSync(join(path, '..', 'rcm-node-uninstall.service'), 'utf8');
   const sandbox = (of: string): string =>

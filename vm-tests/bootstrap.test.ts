@@ -53,6 +53,11 @@ const nodeWith = async (t: Test, suite: Suite, images: readonly OwnImage[]): Pro
 const isActive = async (node: TestNode): Promise<boolean> =>
   (await node.exec(['systemctl', 'is-active', '-q', service])).code === 0;
 const versionOf = async (node: TestNode): Promise<string> => (await rcmNode(node, 'version')).stdout.trim();
+/** What `systemctl status` names; another build of a version that is there already names that of the first. */
+const documentation = async (node: TestNode): Promise<string> => {
+  const named = await node.run(['systemctl', 'show', '--value', '-p', 'Documentation', service]);
+  return node.readFile(named.trim().replace(/^file:\/\//, ''));
+};
 const invocation = async (node: TestNode): Promise<string> =>
   (await node.run(['systemctl', 'show', '--value', '-p', 'InvocationID', service])).trim();
 /** Folders that the Pod mounts, and so cannot remove. */
@@ -72,6 +77,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       t.equal((await node.run(['systemctl', 'is-enabled', service])).trim(), 'enabled');
       t.equal((await rcmNode(node, 'status')).code, 0);
       t.equal(await node.readFile('/etc/rcm-node/config.toml'), settings);
+      t.match(await documentation(node), /^# rcm-node on this host\n/);
     });
 
     await t.test('again, it finds nothing to do', async (t) => {

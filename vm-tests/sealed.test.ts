@@ -1,6 +1,8 @@
 /** The executable needs nothing but its own folder: it starts on bare Debian trees with an empty environment. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
-import { builtExecutable } from './node/build.ts';
+import { builtDist, builtExecutable } from './node/build.ts';
 import { bootNode } from './node/node.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -20,3 +22,12 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
     t.match(await say('plan'), { code: 3, stdout: /there is no unit containerd\.service/ });
     t.match(await say('doctor'), { code: 1, stdout: /systemd: version \d\S* answers over D-Bus/ });
   });
+
+t.test('the executables of both architectures ask the C library for nothing younger than 2.28', async (t) => {
+  const dist = await builtDist(progress);
+  for (const architecture of ['linux-x64', 'linux-arm64']) {
+    const text = readFileSync(join(dist, architecture, 'rcm-node')).toString('latin1');
+    const minors = [...text.matchAll(/\bGLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
+    t.equal(Math.max(...minors), 28, architecture);
+  }
+});

@@ -48,6 +48,17 @@ t.test('the service under its unit', async (t) => {
     t.equal(await startsOf(node), starts.at);
   });
 
+  await t.test('systemd finds no fault with the unit, and its documentation is there', async (t) => {
+    const unit = await property('FragmentPath');
+    t.same(await node.exec(['systemd-analyze', 'verify', '--man=no', unit]), {
+      code: 0,
+      stdout: '',
+      stderr: '',
+    });
+    const [, documentation = ''] = /^file:\/\/(\/\S+)$/.exec(await property('Documentation')) ?? [];
+    t.match(await node.readFile(documentation), /^# rcm-node on this host\n/);
+  });
+
   await t.test('stopped and started, restarted: nothing happens to the runtime', async (t) => {
     const at = (await reportOf(node))?.at;
     const again = (report: Report): boolean => report.at !== at && report.outcome.kind === 'converged';
