@@ -13,6 +13,7 @@ import { type Change, changeOf } from './decide-change.ts';
 import { firstStart } from './first-start.ts';
 import { takeBack } from './former.ts';
 import { keysOf } from './named.ts';
+import { ownFault } from './own-fault.ts';
 import { reasons } from './reasons.ts';
 import { configId } from './restart.ts';
 import { type Rules, type Scene, sceneOf } from './scene.ts';
@@ -47,6 +48,8 @@ export const refused = (problem: Problem, desired: Desired, before: Observed): D
 const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
   const { before, runtime, rules } = scene;
   const { ledger } = before;
+  const fault = scene.sick && ownFault(scene, asked.reports);
+  if (fault) return { ...fault, notes: scene.former.problems };
   const change = changeOf(scene, asked, limits);
   if (scene.sick) {
     const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(scene.present));

@@ -37,6 +37,8 @@ export type Start =
 type Sandbox = { readonly id: string; readonly handler: string };
 
 export type Containerd = {
+  /** Of its program: as the next start runs it. */
+  version: string;
   unit: UnitFacts;
   /** What the running daemon has loaded. */
   loaded: Loaded | undefined;
@@ -85,7 +87,7 @@ export type FakeOptions = {
 const epoch = 1_800_000_000_000;
 
 export const fakeHost = (options: FakeOptions): Fake => {
-  const { root, version } = options;
+  const { root } = options;
   const files = makeFiles(root);
   const timers: { at: number; act: () => void }[] = [];
   const time = { now: 0 };
@@ -137,6 +139,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     result: 'success',
   };
   const daemon: Containerd = {
+    version: options.version,
     unit: blank,
     loaded: undefined,
     sandboxes: [],
@@ -167,7 +170,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     const former = daemon.loaded?.kind === 'loaded' ? Object.keys(daemon.loaded.handlers) : [];
     const path = files.real(configPath.path);
     const config = configPath.given || exists(path) ? configPath.path : undefined;
-    const loaded = loadConfig(root, config, version, 'daemon');
+    const loaded = loadConfig(root, config, daemon.version, 'daemon');
     const how = loaded.kind === 'fatal' ? 'exits' : daemon.behaves(Object.keys(loaded.handlers));
     daemon.loaded = loaded;
     daemon.forgotten = [];
@@ -269,6 +272,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     return {
       version: async () => {
         alive();
+        const { version } = daemon;
         return { name: 'containerd', version: version.startsWith('1.') ? version : `v${version}`, api: 'v1' };
       },
       status: async () => {
@@ -345,6 +349,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
   });
   const runProgram = (argv: readonly string[]): RunResult => {
     const [program = '', ...words] = argv;
+    const { version } = daemon;
     // A shim's test run: a script that says "broken" is one that does not run.
     if (program.startsWith(`${root}/`))
       return headOf(program).includes('broken') ? ran(1, '', 'broken') : ran(0, 'version 1');

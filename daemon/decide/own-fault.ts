@@ -1,0 +1,133 @@
+/**
+ * A runtime that is down because of what we wrote: for another generation of it (it was upgraded, went back, or is another
+ * one than in the image), or changed by others since. To wait until it runs would be to wait for ever, so ours is taken out
+ * first, and the runtime proven healthy without it; what is asked for is then put in place as on any healthy runtime.
+ */
+import { canonical, digestOf } from '../model/desired.ts';
+import type { Trial, UnitFacts } from '../model/observed.ts';
+import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
+import { Failure } from '../model/problem.ts';
+import { parseToml } from '../model/toml.ts';
+import { handlersIn } from '../runtimes/containerd.ts';
+import { remember } from './cadence.ts';
+import { foldersOf, kept } from './former.ts';
+import { type Scene, textIn } from './scene.ts';
+import { trialOf } from './stage.ts';
+import { refuseLinked, writeStep } from './steps.ts';
+import { verdict } from './verdict.ts';
+import { type Wiring, wire } from './wiring.ts';
+
+/** It ended by itself; a unit that a person stopped is no verdict on anything. */
+const crashed = ({ active, sub, restarts }: UnitFacts): boolean =>
+  active === 'failed' || (active === 'activating' && (restarts > 0 || sub === 'auto-restart'));
+
+const filesOf = (wiring: Wiring): readonly Wiring['main'][] => [wiring.main, wiring.dropIn, ...wiring.stale];
+
+/** Whether ours stands in a form that this generation, with this main file, reads otherwise or not at all. */
+const isOfAnother = ({ site, before }: Scene): boolean => {
+  const drop = textIn(before.files[site.drop]);
+  if (site.generation.wiring === 'block') return drop !== null;
+  if (drop === null) return false;
+  try {
+    const doc = parseToml(drop, site.drop);
+    const isElsewhere = handlersIn(doc).some(({ path }) =>
+      site.place.some((key, depth) => path[depth] !== key),
+    );
+    return isElsewhere || doc.version !== (site.declares ? site.schema : undefined);
+  } catch (error) {
+    if (error instanceof Failure) return true;
+    throw error;
+  }
+};
+
+/** Whether ours, as it stands, is not what would be written for the same handlers now. */
+const isMisfit = (scene: Scene): boolean => {
+  if (isOfAnother(scene)) return true;
+  try {
+    const files = filesOf(wire(scene.site, new Map(Object.entries(scene.present))));
+    return files.some((file) => file.text !== textIn(scene.before.files[file.path]));
+  } catch (error) {
+    if (error instanceof Failure) return true;
+    throw error;
+  }
+};
+
+const isOurFault = (scene: Scene): boolean => {
+  const { unit, cri } = scene.runtime;
+  if (!scene.before.activate || !unit || unit.load === 'masked') return false;
+  // CRI may be silent for a moment, and has many reasons: what others changed in our text is none of them by itself.
+  if (unit.active === 'active') return cri.kind === 'silent' && isOfAnother(scene);
+  return crashed(unit) && isMisfit(scene);
+};
+
+/** `undefined` where that is not the case at hand, or was tried and did not help. Throws what forbids it. */
+export const ownFault = (
+  scene: Scene,
+  reports: readonly HandlerReport[],
+): Pick<Decision, 'plan' | 'handlers'> | undefined => {
+  if (!isOurFault(scene)) return undefined;
+  const { before, runtime, rules } = scene;
+  const { ledger } = before;
+  const bare = wire(scene.site, new Map());
+  const files = filesOf(bare).filter((file) => file.text !== textIn(before.files[file.path]));
+  const states = files.map(({ path }) => [path, textIn(before.files[path])]);
+  const revision = digestOf(canonical(['taken out', runtime.version, states]));
+  if (files.length === 0 || (ledger.bad?.revision === revision && !rules.force)) return undefined;
+  refuseLinked(files, before.files);
+  // Whether a handler is in use cannot be asked; what is to stay is put back in a moment.
+  const handlers = reports.map(({ problem, ...one }) =>
+    problem && one.state !== 'removing' ? { ...one, problem } : one,
+  );
+  const asking = trialOf(bare, bare, runtime, before.scratch);
+  const trial = before.trials.find((one) => one.id === asking.id);
+  if (!trial) return { plan: asking, handlers };
+  refuseHopeless(scene, trial);
+  return { plan: planOf(scene, files, revision), handlers };
+};
+
+/** With a configuration that has a fault without us a restart would help nobody: it is named, and left to a person. */
+const refuseHopeless = (scene: Scene, trial: Trial): void => {
+  const ours = new Set(Object.keys(scene.present));
+  const problem = verdict(trial, { tables: new Map(), ours }, scene.foreign, scene.runtime.configPath);
+  if (problem) throw new Failure(problem);
+};
+
+const planOf = (
+  { before, runtime, former }: Scene,
+  files: readonly Wiring['main'][],
+  revision: string,
+): Extract<Plan, { kind: 'steps' }> => {
+  const { ledger } = before;
+  const unit = runtime.unit?.name ?? '';
+  const keeping = kept(former, ledger);
+  const folders = foldersOf(
+    ledger.folders,
+    keeping.map(([path]) => path),
+  );
+  const leaving = ledger.folders.filter((one) => !folders.includes(one)).reverse();
+  return {
+    kind: 'steps',
+    revision,
+    disrupts: true,
+    because: [
+      `what rcm-node wrote does not fit containerd ${runtime.version}, which is down: it is taken out first, and written anew when the runtime is healthy`,
+    ],
+    steps: [
+      // The main file comes first: the import goes before the file that it names.
+      ...files.map((file) => writeStep(file, before.files[file.path])),
+      ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
+      { kind: 'activate', unit },
+      { kind: 'prove', unit, serve: [], keep: [], former: [] },
+      {
+        kind: 'record',
+        ledger: {
+          ...ledger,
+          files: Object.fromEntries(keeping),
+          folders,
+          loaded: { invocation: '', config: 'none' },
+          restarts: remember(ledger.restarts, before.now),
+        },
+      },
+    ],
+  };
+};
