@@ -4,6 +4,7 @@ import type { Check } from '../reconcile/check.ts';
 import type { Uninstalled } from '../reconcile/uninstall.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
 import { hintOf, type Problem, printDetail, printProblem } from '../model/problem.ts';
+import { noteCodes } from '../model/problem-files.ts';
 
 export type Paint = {
   readonly good: (text: string) => string;
@@ -23,7 +24,7 @@ export const paintFor = (terminal: boolean, noColor: string | undefined): Paint 
     : { good: plain, bad: plain, warn: plain, dim: plain, bold: plain };
 
 /** Said, and no fault. */
-export const isNote = (problem: Problem): boolean => problem.code === 'ignored-file';
+export const isNote = (problem: Problem): boolean => noteCodes.has(problem.code);
 
 export const printTrouble = (problem: Problem, paint: Paint): string =>
   `${isNote(problem) ? paint.warn('!') : paint.bad('✗')} ${printProblem(problem)}\n${printed(printDetail(problem), paint)}  ${paint.dim(hintOf(problem))}\n`;

@@ -63,6 +63,16 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
         'ExecMainStatus',
       ].map((key) => read('Service', key)),
     );
+  const [execStartEx, folder, passed, removed] = await Promise.all(
+    ['ExecStartEx', 'WorkingDirectory', 'PassEnvironment', 'UnsetEnvironment'].map((key) =>
+      read('Service', key),
+    ),
+  );
+  // a(sasbttttuii): path, argv, …; a oneshot may have several, the last is the one that counts.
+  const command = list(list(execStart).at(-1));
+  const argv = list(command[1]).map(text);
+  const program = text(command[0]);
+  const cwd = text(folder).replace(/^!/, '');
   return {
     name,
     load: text(load),
@@ -71,8 +81,13 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
     invocation: Buffer.isBuffer(invocation) ? invocation.toString('hex') : '',
     restarts: count(restarts),
     mainPid: count(mainPid),
-    // a(sasbttttuii): path, argv, …; a oneshot may have several, the last is the one that counts.
-    execStart: list(list(list(execStart).at(-1))[1]).map(text),
+    execStart: argv,
+    ...(program === '' || program === argv[0] ? {} : { program }),
+    // a(sasasttttuii): path, argv, flags, …
+    ...(list(list(list(execStartEx).at(-1))[2]).includes('no-env-expand') ? { verbatim: true } : {}),
+    ...(cwd === '' ? {} : { cwd: cwd === '~' ? '/root' : cwd }),
+    ...(list(passed).length > 0 ? { passed: list(passed).map(text) } : {}),
+    ...(list(removed).length > 0 ? { removed: list(removed).map(text) } : {}),
     environment: list(environment).map(text),
     // a(sb): path, whether it may be missing.
     environmentFiles: list(environmentFiles).map((file) => text(list(file)[0])),

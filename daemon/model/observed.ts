@@ -51,8 +51,18 @@ export type UnitFacts = {
   readonly restarts: number;
   /** 0 when there is none. */
   readonly mainPid: number;
-  /** argv of the last ExecStart command; [] when there is none. */
+  /** argv of the last ExecStart command, variables as they are written; [] when there is none. */
   readonly execStart: readonly string[];
+  /** The program of that command, where it differs from the first word ("@"). */
+  readonly program?: string;
+  /** With ":" no variable of the command is replaced. */
+  readonly verbatim?: true;
+  /** WorkingDirectory=, where it is set. */
+  readonly cwd?: string;
+  /** PassEnvironment=: names whose value is the service manager's own. Absent where there are none. */
+  readonly passed?: readonly string[];
+  /** UnsetEnvironment=. Absent where there is none. */
+  readonly removed?: readonly string[];
   /** `NAME=value`, from Environment= alone. May hold secrets (a proxy's password): never log it. */
   readonly environment: readonly string[];
   readonly environmentFiles: readonly string[];
@@ -95,6 +105,8 @@ export type RuntimeFacts = {
   readonly config: readonly ConfigFile[];
   /** Imports that name no glob and whose file is not there. */
   readonly dangling: readonly { readonly from: string; readonly path: string }[];
+  /** What had to be assumed to find all this; absent where it was plain. */
+  readonly notes?: readonly Problem[];
 };
 
 export type StoreFact =

@@ -1,4 +1,8 @@
-/** The rows of the table of problems that are about files and what the machine has left; problem.ts says what a row is. */
+/** The rows of the table of problems that are about files, units, and what the machine has left; problem.ts says what a row is. */
+
+/** What is said, and is no fault: it changes no exit code, and is logged once. */
+export const noteCodes: ReadonlySet<string> = new Set(['ignored-file', 'assumed-start']);
+
 export const fileCodes = {
   'disk-full': {
     retry: 'soon',
@@ -27,6 +31,14 @@ export const fileCodes = {
   'attribute-lost': {
     retry: 'changed',
     hint: 'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
+  },
+  'unclear-start': {
+    retry: 'changed',
+    hint: 'Start containerd by ExecStart= itself, or by "exec containerd" as the last command of a shell, and name its configuration there (-c FILE); see systemctl cat of the unit.',
+  },
+  'assumed-start': {
+    retry: 'changed',
+    hint: 'Install the unit of the runtime before, or name it: [runtime] unit in /etc/rcm-node/config.toml.',
   },
   'ignored-file': {
     retry: 'changed',

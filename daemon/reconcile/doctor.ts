@@ -4,6 +4,7 @@ import { hostFacts } from '../host/facts.ts';
 import type { Host } from '../host/host.ts';
 import type { Observed } from '../model/observed.ts';
 import { detailOf, problemOf } from '../model/problem.ts';
+import { noteCodes } from '../model/problem-files.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { clusterChecks } from './doctor-cluster.ts';
@@ -69,9 +70,7 @@ export const diagnose = async (host: Host, settings: Settings): Promise<readonly
       ),
       ...decision.notes.map(
         (problem): Check =>
-          problem.code === 'ignored-file'
-            ? { ...bad('shims.d', problem), verdict: 'warn' }
-            : bad('plan', problem),
+          noteCodes.has(problem.code) ? { ...bad('note', problem), verdict: 'warn' } : bad('plan', problem),
       ),
       ...(decision.plan.kind === 'refused' ? [bad('plan', decision.plan.problem)] : []),
       ...(decision.plan.kind === 'steps'

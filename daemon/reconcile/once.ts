@@ -85,7 +85,8 @@ export const consider = async (
   const trials: Trial[] = [];
   for (;;) {
     const decided = decide(desired, before, limitsOf(settings), rules);
-    const decision = { ...decided, notes: [...decided.notes, ...(desired.notes ?? [])] };
+    const said = before.runtime.name === 'none' ? [] : (before.runtime.notes ?? []);
+    const decision = { ...decided, notes: [...decided.notes, ...said, ...(desired.notes ?? [])] };
     if (decision.plan.kind !== 'trial' || before.runtime.name === 'none')
       return { desired, before, decision };
     if (trials.some((one) => one.id === (decision.plan.kind === 'trial' ? decision.plan.id : '')))

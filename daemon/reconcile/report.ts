@@ -5,6 +5,7 @@ import { headline, metrics, troubles } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
 import { hintOf, logFields, type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { noteCodes } from '../model/problem-files.ts';
 import { publicJson } from '../model/public.ts';
 import { printUrl } from '../model/shim-artifact.ts';
 import { version } from '../version.ts';
@@ -109,7 +110,7 @@ export const publish = async (
   }
   const said = new Set(previous?.notes.map(printProblem));
   for (const note of report.notes)
-    if (note.code === 'ignored-file' && !said.has(printProblem(note)))
+    if (noteCodes.has(note.code) && !said.has(printProblem(note)))
       host.log('warn', `${printProblem(note)} ${hintOf(note)}`, logFields(note));
   return report;
 };

@@ -1,13 +1,12 @@
 /** The container runtime that is really running: binary, configuration and socket come from its unit, not from a guess. */
-import { resolvePath } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
-import { runningProgram } from '../host/processes.ts';
 import type { CriFact, Observed, UnitFacts } from '../model/observed.ts';
 import { detailOf, Failure, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { parseToml } from '../model/toml.ts';
-import { configArgument, configVariable, defaults, socketIn } from '../runtimes/containerd.ts';
+import { defaults, socketIn } from '../runtimes/containerd.ts';
 import { type ConfigTree, readTree } from './config-tree.ts';
+import { type Launch, launchOf } from './launch.ts';
 
 export const observeRuntime = async (host: Host, settings: Settings): Promise<Observed['runtime']> => {
   let unit: UnitFacts | undefined;
@@ -17,59 +16,29 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
     return { name: 'none', problem: problemOf(error) };
   }
   if (unit?.load === 'not-found') return none(`there is no unit ${settings.unit}`);
-  let binary: string | undefined;
-  let configPath: string;
+  let launch: Launch | undefined;
   try {
-    binary = await findBinary(host, unit);
-    const given =
-      configArgument(unit?.execStart ?? []) ?? (await variable(host, unit)) ?? defaults.configPath;
-    // The ledger takes paths without detours only; systemd starts its services in "/".
-    configPath = resolvePath('/', given);
+    launch = await launchOf(host, settings.unit, unit);
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }
-  if (binary === undefined)
+  if (launch === undefined)
     return none(`containerd is not installed${host.root === '/' ? '' : ` below ${host.root}`}`);
+  const { binary, configPath, notes } = launch;
   const tree = await readTree(host.files, configPath);
   const socket = socketOf(tree);
   const cri = host.systemd
     ? await askCri(host, socket)
     : { fact: { kind: 'silent', why: 'no runtime runs in this root' } as const, version: '' };
   const version = cri.version || (await versionOf(host, binary));
-  return { name: 'containerd', version, binary, socket, configPath, unit, cri: cri.fact, ...tree };
+  const facts = { version, binary, socket, configPath, unit, cri: cri.fact, ...tree };
+  return { name: 'containerd', ...facts, ...(notes.length > 0 ? { notes } : {}) };
 };
 
 const none = (message: string): Observed['runtime'] => ({
   name: 'none',
   problem: { code: 'no-runtime', message },
 });
-
-/** What root runs already, or what systemd would start: another user's file must not be run as root because of us. */
-const findBinary = async (host: Host, unit: UnitFacts | undefined): Promise<string | undefined> => {
-  const running = unit && unit.mainPid > 0 ? await runningProgram(host.files, unit.mainPid) : undefined;
-  if (running !== undefined) return running;
-  for (const path of [unit?.execStart[0], ...defaults.binaries]) {
-    if (!path || !(await host.files.stat(path))) continue;
-    await host.files.trust(path);
-    return path;
-  }
-  return undefined;
-};
-
-const variable = async (host: Host, unit: UnitFacts | undefined): Promise<string | undefined> => {
-  const rows = [...(unit?.environment ?? [])];
-  for (const file of unit?.environmentFiles ?? []) {
-    const fact = await host.files.lookTrusted(file.replace(/^-/, ''));
-    if (fact.kind === 'regular')
-      rows.push(
-        ...fact.text.split('\n').map((row) => row.trim().replace(/^([A-Z_]+)=["'](.*)["']$/, '$1=$2')),
-      );
-  }
-  return (
-    rows.findLast((row) => row.startsWith(`${configVariable}=`))?.slice(configVariable.length + 1) ||
-    undefined
-  );
-};
 
 const socketOf = (tree: ConfigTree): string => {
   let socket: string = defaults.socket;

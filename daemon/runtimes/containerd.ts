@@ -189,14 +189,17 @@ export const inheritable = (runtimes: Table, defaultName: string): Table => {
   );
 };
 
-/** `-c X`, `--config X`, `--config=X` of a containerd command line. */
+/** `-c X`, `--config X`, `--config=X` of a containerd command line; of several the last counts. */
 export const configArgument = (argv: readonly string[]): string | undefined => {
-  for (const [index, word] of argv.entries()) {
-    if (word === '-c' || word === '--config' || word === '-config') return argv[index + 1];
-    const joined = /^--?(?:config|c)=(.*)$/.exec(word)?.[1];
-    if (joined !== undefined) return joined;
+  let found: string | undefined;
+  for (let index = 1; index < argv.length && argv[index] !== '--'; index++) {
+    const word = argv[index] ?? '';
+    if (/^--?(?:config|c)$/.test(word)) {
+      index += 1;
+      found = argv[index];
+    } else found = /^--?(?:config|c)=(.*)$/s.exec(word)?.[1] ?? found;
   }
-  return undefined;
+  return found;
 };
 
 /** containerd itself reads CONTAINERD_CONFIG where no `-c` is given. */

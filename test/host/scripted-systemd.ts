@@ -112,6 +112,10 @@ export type UnitProperties = {
   readonly ExecStart?: readonly (readonly string[])[];
   readonly Environment?: readonly string[];
   readonly EnvironmentFiles?: readonly string[];
+  readonly ExecStartEx?: readonly { readonly argv: readonly string[]; readonly flags: readonly string[] }[];
+  readonly WorkingDirectory?: string;
+  readonly PassEnvironment?: readonly string[];
+  readonly UnsetEnvironment?: readonly string[];
   readonly StatusText?: string;
   readonly ExecMainStatus?: number;
 };
@@ -121,7 +125,10 @@ const signatures: Readonly<Record<string, string>> = {
   NRestarts: 'u',
   MainPID: 'u',
   ExecStart: 'a(sasbttttuii)',
+  ExecStartEx: 'a(sasasttttuii)',
   Environment: 'as',
+  PassEnvironment: 'as',
+  UnsetEnvironment: 'as',
   EnvironmentFiles: 'a(sb)',
   ExecMainStatus: 'i',
 };
@@ -132,6 +139,10 @@ const ofService: ReadonlySet<string> = new Set([
   'ExecStart',
   'Environment',
   'EnvironmentFiles',
+  'ExecStartEx',
+  'WorkingDirectory',
+  'PassEnvironment',
+  'UnsetEnvironment',
   'StatusText',
   'ExecMainStatus',
 ]);
@@ -139,6 +150,11 @@ const ofService: ReadonlySet<string> = new Set([
 const variant = (key: string, value: unknown): Variant => {
   if (key === 'ExecStart')
     value = (value as string[][]).map((argv) => [argv[0], argv, false, 0n, 0n, 0n, 0n, 0, 0, 0]);
+  if (key === 'ExecStartEx')
+    value = (value as { argv: string[]; flags: string[] }[]).map(({ argv, flags }) => [
+      ...[argv[0], argv, flags],
+      ...[0n, 0n, 0n, 0n, 0, 0, 0],
+    ]);
   if (key === 'EnvironmentFiles') value = (value as string[]).map((file) => [file, true]);
   return new Variant(signatures[key] ?? 's', value);
 };

@@ -47,6 +47,24 @@ t.test('reading a unit', { skip: noBusHere }, async (t) => {
     });
   });
 
+  t.test('what decides how a command is started is told where it is set', async (t) => {
+    const { scripted, use } = await stage(t);
+    scripted.setUnit('containerd.service', {
+      ExecStart: [['/usr/bin/containerd', '$OPTS']],
+      ExecStartEx: [{ argv: ['/usr/bin/containerd', '$OPTS'], flags: ['ignore-failure', 'no-env-expand'] }],
+      WorkingDirectory: '!/srv',
+      PassEnvironment: ['A'],
+      UnsetEnvironment: ['B=1'],
+    });
+    t.match(await use((bus) => readUnit(bus, 'containerd.service')), {
+      execStart: ['/usr/bin/containerd', '$OPTS'],
+      verbatim: true,
+      cwd: '/srv',
+      passed: ['A'],
+      removed: ['B=1'],
+    });
+  });
+
   t.test('a unit that never ran and has no command is told as empty', async (t) => {
     const { scripted, use } = await stage(t);
     scripted.setUnit('new.service', { InvocationID: Buffer.alloc(0), ActiveState: 'inactive', MainPID: 0 });

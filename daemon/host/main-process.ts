@@ -1,0 +1,82 @@
+/**
+ * The process of a service that is the program itself, where the service's main process is a shell or another program that
+ * started it; and what that process was really given. What is looked at belongs to the service: a process in its cgroup, of
+ * root and of this root folder, that descends from the main one. No container has any of that.
+ */
+import { readFile, readlink } from 'node:fs/promises';
+import { basename, join } from 'node:path/posix';
+import { cgroupsOf } from './cgroup.ts';
+import { isOfThisHost } from './kubelet-process.ts';
+
+export type Running = {
+  readonly pid: number;
+  /** Of its program, without the folder. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** As it was when the process started; undefined where it cannot be seen. */
+  readonly environment: ReadonlyMap<string, string> | undefined;
+  readonly cwd: string;
+};
+
+/** A main process has few descendants besides the program that it starts. */
+const mostProcesses = 64;
+
+const programOf = async (proc: string, pid: number): Promise<string> =>
+  basename((await readlink(join(proc, `${pid}`, 'exe')).catch(() => '')).replace(/ \(deleted\)$/, ''));
+
+const childrenOf = async (proc: string, pid: number): Promise<readonly number[]> => {
+  const text = await readFile(join(proc, `${pid}`, 'task', `${pid}`, 'children'), 'utf8').catch(() => '');
+  return text
+    .split(' ')
+    .filter((one) => /^\d+$/.test(one))
+    .map(Number);
+};
+
+const find = async (
+  proc: string,
+  main: number,
+  root: string,
+  isIt: (program: string) => boolean,
+): Promise<number> => {
+  const home = (await cgroupsOf(proc, `${main}`)).join();
+  const queue = [main];
+  for (let at = 0; at < queue.length && at < mostProcesses; at++) {
+    const pid = queue[at] ?? main;
+    const isOwn =
+      pid === main ||
+      ((await cgroupsOf(proc, `${pid}`)).join() === home && (await isOfThisHost(join(proc, `${pid}`), root)));
+    if (!isOwn) continue;
+    if (isIt(await programOf(proc, pid))) return pid;
+    queue.push(...(await childrenOf(proc, pid)));
+  }
+  return main;
+};
+
+/** Pairs of `NAME=value`, each ended by a zero byte. */
+const environmentOf = (text: string): ReadonlyMap<string, string> =>
+  new Map(
+    text.split('\0').flatMap((row): readonly (readonly [string, string])[] => {
+      const equals = row.indexOf('=');
+      return equals > 0 ? [[row.slice(0, equals), row.slice(equals + 1)]] : [];
+    }),
+  );
+
+/** The main process where none that descends from it is called as `isIt` asks for; undefined where it is gone. */
+export const findRunning = async (
+  main: number,
+  isIt: (program: string) => boolean,
+  proc = '/proc',
+  root = '/',
+): Promise<Running | undefined> => {
+  const pid = await find(proc, main, root, isIt);
+  const folder = join(proc, `${pid}`);
+  const [cmdline, environ, cwd] = await Promise.all([
+    readFile(join(folder, 'cmdline'), 'utf8').catch(() => ''),
+    readFile(join(folder, 'environ'), 'utf8').catch(() => undefined),
+    readlink(join(folder, 'cwd')).catch(() => '/'),
+  ]);
+  const argv = cmdline.replace(/\0$/, '').split('\0');
+  if (cmdline === '') return undefined;
+  const name = await programOf(proc, pid);
+  return { pid, name, argv, environment: environ === undefined ? undefined : environmentOf(environ), cwd };
+};
