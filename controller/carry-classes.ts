@@ -77,7 +77,7 @@ export const carryClasses = async (
     if (change.kind === 'delete') {
       const one = change.class;
       const gone = (): void => means.watches.classes.gone(one);
-      const work = () => unlessGone(remove(means, one), gone);
+      const work = () => unlessGone(one.name, remove(means, one), gone);
       if (await means.writes.attempt(`RuntimeClass/${one.name}`, work)) removed.add(one.uid);
       continue;
     }

@@ -44,7 +44,8 @@ export const carryNodes = async (
           revision,
         });
     };
-    await writes.attempt(`Node/${change.node}`, () => unlessGone(write(), () => watches.nodes.gone(node)));
+    const gone = (): void => watches.nodes.gone(node);
+    await writes.attempt(`Node/${change.node}`, () => unlessGone(change.node, write(), gone));
   });
   return due.length > most;
 };

@@ -3,13 +3,17 @@
  * woken by it.
  */
 import { canonical } from '../daemon/model/desired.ts';
+import { ApiFailure } from '../daemon/host/api.ts';
 import { noticesOf } from './decide/notices.ts';
-import { type Means, unlessGone } from './means.ts';
+import { makeDefinition } from './definition.ts';
+import type { Means } from './means.ts';
 import type { Decision, ShimFacts, ShimStatus } from './model/fleet.ts';
 import { shimFacts } from './model/shim-facts.ts';
 import { paths } from './watches.ts';
 
 export type StatusWriter = {
+  /** With the status that was decided last, where the definition of the type keeps none: a rollout is remembered in it. */
+  recall(shims: readonly ShimFacts[]): readonly ShimFacts[];
   carry(statuses: Decision['statuses'], nodes: number): Promise<void>;
   /** `elapsed` when one that was put off is due; undefined: none was. */
   nextDue(): number | undefined;
@@ -37,9 +41,12 @@ export const mergeOf = (from: unknown, to: unknown): unknown => {
 type Written = { readonly at: number; readonly sent: string; readonly stubborn: boolean };
 
 export const makeStatusWriter = (means: Means): StatusWriter => {
-  const { api, clock, log, writes, watches, teller } = means;
+  const { api, clock, log, metrics, writes, watches, teller } = means;
+  const definition = makeDefinition(api, clock, log, metrics);
   /** By uid of the Shim. */
   const last = new Map<string, Written>();
+  /** By uid of the Shim, what could not be written because there is no place for it. */
+  const unwritten = new Map<string, ShimStatus>();
   const state = { due: undefined as number | undefined };
 
   const write = async (shim: ShimFacts, status: ShimStatus, sent: string): Promise<void> => {
@@ -51,7 +58,25 @@ export const makeStatusWriter = (means: Means): StatusWriter => {
     if (stubborn && !last.get(shim.uid)?.stubborn)
       log('warn', `the status of ${shim.name} did not become what was written: is its CRD an older one?`);
     last.set(shim.uid, { at: clock.elapsed(), sent, stubborn });
+    unwritten.delete(shim.uid);
     teller.tell(noticesOf(shim, status));
+  };
+
+  const keepHere = (shim: ShimFacts, status: ShimStatus): void => {
+    unwritten.set(shim.uid, status);
+    const message = definition.trouble();
+    teller.tell([{ shim, type: 'Warning', reason: 'NoStatus', message }, ...noticesOf(shim, status)]);
+  };
+
+  const writeOrKeep = async (shim: ShimFacts, status: ShimStatus, sent: string): Promise<void> => {
+    try {
+      await write(shim, status, sent);
+    } catch (error) {
+      if (!(error instanceof ApiFailure && error.status === 404)) throw error;
+      if (!(await definition.look())) keepHere(shim, status);
+      else if (error.missing === shim.name) watches.shims.gone(shim);
+      else throw error;
+    }
   };
 
   const isPutOff = (shim: ShimFacts, sent: string, intervalMs: number): boolean => {
@@ -64,15 +89,25 @@ export const makeStatusWriter = (means: Means): StatusWriter => {
   };
 
   return {
+    recall: (shims) =>
+      unwritten.size === 0
+        ? shims
+        : shims.map((shim) => {
+            const status = unwritten.get(shim.uid);
+            return status === undefined ? shim : { ...shim, status };
+          }),
     carry: async (statuses, nodes) => {
       state.due = undefined;
       const uids = new Set(statuses.map(({ shim }) => shim.uid));
-      for (const uid of last.keys()) if (!uids.has(uid)) last.delete(uid);
+      for (const known of [last, unwritten])
+        for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
       for (const { shim, status } of statuses) {
         const sent = canonical(status);
-        if (canonical(shim.status ?? null) === sent || isPutOff(shim, sent, intervalOf(nodes))) continue;
-        const work = () => unlessGone(write(shim, status, sent), () => watches.shims.gone(shim));
-        await writes.attempt(`Shim/${shim.name}/status`, work);
+        const isWritten = !unwritten.has(shim.uid) && canonical(shim.status ?? null) === sent;
+        if (isWritten || isPutOff(shim, sent, intervalOf(nodes))) continue;
+        if (definition.keepsStatus())
+          await writes.attempt(`Shim/${shim.name}/status`, () => writeOrKeep(shim, status, sent));
+        else keepHere(shim, status);
       }
     },
     nextDue: () => state.due,

@@ -24,7 +24,8 @@ const carryFinalizers = async (means: Means, changes: readonly FinalizerChange[]
       if (after.finalizers.length === 0) watches.shims.gone(shim);
       else watches.shims.put(after);
     };
-    await writes.attempt(`Shim/${shim.name}`, () => unlessGone(write(), () => watches.shims.gone(shim)));
+    const gone = (): void => watches.shims.gone(shim);
+    await writes.attempt(`Shim/${shim.name}`, () => unlessGone(shim.name, write(), gone));
   });
 };
 

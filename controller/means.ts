@@ -18,12 +18,15 @@ export type Means = {
   readonly teller: Teller;
 };
 
-/** What is not there any more needs no change. */
-export const unlessGone = async (work: Promise<void>, gone: () => void): Promise<void> => {
+/**
+ * What is not there any more needs no change. Only the API server's word about this very object counts: a proxy, or a type
+ * that is away for a moment, answers 404 as well.
+ */
+export const unlessGone = async (name: string, work: Promise<void>, gone: () => void): Promise<void> => {
   try {
     await work;
   } catch (error) {
-    if (!(error instanceof ApiFailure && error.status === 404)) throw error;
+    if (!(error instanceof ApiFailure && error.missing === name)) throw error;
     gone();
   }
 };

@@ -12,6 +12,10 @@ const table = {
     'gauge',
     'Nodes of a Shim, by state; a node may be in several: target, ready, updated, failed.',
   ],
+  rcm_controller_shims_without_status: [
+    'gauge',
+    'Whether the definition of Shims in this cluster has no status, because it is not ours.',
+  ],
   rcm_controller_rollouts_stopped: ['gauge', 'Shims whose rollout stopped because nodes failed.'],
   rcm_controller_requests_total: ['counter', 'Requests to the API server by verb and answer.'],
   rcm_controller_errors_total: ['counter', 'What went wrong, by code.'],

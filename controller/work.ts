@@ -105,6 +105,7 @@ export const startWork = (given: {
     if (seen === undefined) return troubledMs;
     const view: View = {
       ...seen,
+      shims: statuses.recall(seen.shims),
       refused: writes.refused('RuntimeClass'),
       unmarked: writes.refused('Node', oftenRefused),
       held: writes.held('Node'),

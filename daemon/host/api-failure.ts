@@ -8,6 +8,8 @@ export class ApiFailure extends Failure {
   readonly retryAfterMs: number | undefined;
   /** The server knows no version as new as the one that was asked for: it lags, or was restored from a backup. */
   readonly tooNew: boolean;
+  /** The name of an object that the API server itself says does not exist. Absent for other 404s: those of a proxy, of a type that is away. */
+  readonly missing: string | undefined;
 
   constructor(
     code: Code,
@@ -16,6 +18,7 @@ export class ApiFailure extends Failure {
       status?: number;
       retryAfterMs?: number;
       tooNew?: boolean;
+      missing?: string | undefined;
       hint?: string;
       detail?: string;
       cause?: unknown;
@@ -26,6 +29,7 @@ export class ApiFailure extends Failure {
     this.status = given.status;
     this.retryAfterMs = given.retryAfterMs;
     this.tooNew = given.tooNew ?? false;
+    this.missing = given.missing;
   }
 }
 
@@ -71,6 +75,10 @@ export const statusFailure = (status: number, body: unknown, retryAfterMs?: numb
     detail: oneLine(said),
     ...(asked === undefined ? {} : { retryAfterMs: asked }),
     tooNew: causes.some((cause) => isRecord(cause) && cause.reason === 'ResourceVersionTooLarge'),
+    missing:
+      status === 404 && object.reason === 'NotFound' && typeof details.name === 'string'
+        ? details.name
+        : undefined,
   });
 };
 

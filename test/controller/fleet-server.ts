@@ -45,6 +45,10 @@ export const paths = {
   knative: '/api/v1/namespaces/knative-serving/configmaps',
 } as const;
 
+/** The API server's own word that an object does not exist. */
+const missing = (response: ServerResponse, name: string): void =>
+  refuse(response, 404, `"${name}" not found`, { reason: 'NotFound', details: { name } });
+
 const isTable = (value: unknown): value is Table =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -72,6 +76,9 @@ export const startFleet = async (t: Keeper) => {
     held: undefined as (() => void)[] | undefined,
     /** What the type of Shims lets one do; undefined: there is none. */
     verbs: ['create', 'list'] as readonly string[] | undefined,
+    /** Whether the definition of Shims has a status, and what it says of itself. */
+    keepsStatus: true,
+    definition: undefined as Table | undefined,
     /** A status to answer with instead; 0: no answer at all. */
     fail: (_: Asked): number | { status: number; after: string } | undefined => undefined,
     /** Waits before it answers. */
@@ -145,7 +152,7 @@ export const startFleet = async (t: Keeper) => {
     const found = [...storeOf(path).values()].find(({ metadata }) => metadata.name === name);
     const body: unknown = asked.body === '' ? {} : JSON.parse(asked.body);
     if (!isTable(body)) return refuse(response, 400, 'no object');
-    if (!found) return refuse(response, 404, `no ${name}`);
+    if (!found) return missing(response, name);
     const given = (asked.method === 'DELETE' ? body.preconditions : body.metadata) as
       | { uid?: string; resourceVersion?: string }
       | undefined;
@@ -174,7 +181,12 @@ export const startFleet = async (t: Keeper) => {
     }
     if (path === '/apis/runtime.spinkube.dev/v1alpha1')
       return world.verbs
-        ? json(response, { resources: [{ name: 'shims', verbs: world.verbs }] })
+        ? json(response, {
+            resources: [
+              { name: 'shims', verbs: world.verbs },
+              ...(world.keepsStatus ? [{ name: 'shims/status', verbs: ['patch'] }] : []),
+            ],
+          })
         : refuse(response, 404, 'no such type');
     if (world.verbs === undefined && path.startsWith(paths.shims))
       return refuse(response, 404, 'no such type');
@@ -184,12 +196,19 @@ export const startFleet = async (t: Keeper) => {
       if (storeOf(path).has(keyOf(object.metadata))) return refuse(response, 409, 'it exists');
       return json(response, put(path, object), 201);
     }
+    if (path.startsWith('/apis/apiextensions.k8s.io/'))
+      return world.definition
+        ? json(response, world.definition)
+        : refuse(response, 403, 'as a role without that right has it');
     const collection = Object.values(paths).find((one) => path.startsWith(`${one}/`));
     if (!collection) return refuse(response, 404, 'no such thing');
     const name = decodeURIComponent(path.slice(collection.length + 1).split('/')[0] ?? '');
+    // As kube-apiserver 1.36 answers for a subresource that a definition does not have.
+    if (path.startsWith(paths.shims) && path.endsWith('/status') && !world.keepsStatus)
+      return missing(response, name);
     if (asked.method !== 'GET') return change(asked, response, collection, name);
     const found = [...storeOf(collection).values()].find(({ metadata }) => metadata.name === name);
-    return found ? json(response, found) : refuse(response, 404, `no ${name}`);
+    return found ? json(response, found) : missing(response, name);
   };
   const server = await serveApi(t, authority, (asked, response) => void handle(asked, response));
   const credentials = async () => withToken(server.url, authority.ca);
