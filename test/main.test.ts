@@ -257,7 +257,7 @@ t.test('where no runtime is, nothing is done', { skip: rootOnly }, async (t) => 
     },
   );
   t.match(await run('status', '--root', root), { code: 3, out: /refused/ });
-  t.match(await run('uninstall', '--root', root), { code: 3, out: /containerd is not installed/ });
+  t.match(await run('uninstall', '--root', root), { code: 0, out: /containerd is not installed/ });
 });
 
 t.test(
@@ -276,7 +276,7 @@ t.test(
       plan: { kind: 'refused', problem: { code: 'bad-settings', where } },
     });
     t.notOk(existsSync(join(root, 'opt/rcm-node/shims/spin')));
-    t.match(await run('uninstall', '--root', root), { code: 0, out: /Everything that was ours is gone/ });
+    t.match(await run('uninstall', '--root', root), { code: 0, out: /^rcm-node had changed nothing/ });
   },
 );
 

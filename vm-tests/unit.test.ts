@@ -16,6 +16,7 @@ import {
   wishFor,
   wishPath,
 } from './node/service.ts';
+import { waitForCri } from './node/cri.ts';
 import { makeStandInShim } from './node/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -157,8 +158,19 @@ t.test('the service under its unit', async (t) => {
     t.equal(await startsOf(node), 1);
   });
 
-  await t.test('uninstall leaves every foreign byte as it was', async (t) => {
-    t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+  await t.test('an uninstall with the runtime stopped leaves every foreign byte as it was', async (t) => {
+    await node.run(['systemctl', 'stop', 'containerd']);
+    const said = await rcmNode(node, 'uninstall');
+    t.equal(said.code, 4, said.stdout + said.stderr);
+    t.match(
+      said.stdout,
+      /^Removed:\n {2}✓ the handler slight-v1\n[\s\S]*\nNot proven:\n.* containerd\.service is inactive/,
+    );
+    t.match(said.stdout, /\nTo finish:\n {2}systemctl start containerd\.service\n/);
+    await node.run(['systemctl', 'start', 'containerd']);
+    await waitForCri(node);
     t.same(censusDifference(before, await census(node)), []);
+    t.same(await handlersOverCri(node), ['runc']);
+    t.match(await rcmNode(node, 'uninstall'), { code: 0, stdout: /^rcm-node had changed nothing/ });
   });
 });

@@ -16,7 +16,7 @@ import { loop } from '../reconcile/loop.ts';
 import { consider, once } from '../reconcile/once.ts';
 import { publish, reportOf } from '../reconcile/report.ts';
 import { readState } from '../reconcile/state.ts';
-import { uninstall } from '../reconcile/uninstall.ts';
+import { exitCodeOfUninstall, uninstall } from '../reconcile/uninstall.ts';
 import { version } from '../version.ts';
 import type { Command } from './arguments.ts';
 import { doctorDocument, planDocument, reportDocument, uninstallDocument } from './documents.ts';
@@ -119,8 +119,7 @@ export const work: Readonly<
     const host = hostFor(command, progress);
     const settings = await loadSettings(host);
     const result = await uninstall(host, settings, command);
-    const { outcome, decision, did } = result.ticked;
-    const code = exitCodeOf({ outcome, handlers: decision.handlers, did });
+    const code = exitCodeOfUninstall(result);
     if (command.json)
       json(uninstallDocument(code, result, reportOf(result.ticked, version, host.clock.now())));
     else out(printUninstalled(result, paint));

@@ -11,6 +11,7 @@ import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
 import { hintOf, type Problem } from '../model/problem.ts';
 import { publicProblem } from '../model/public.ts';
 import type { Check } from '../reconcile/check.ts';
+import { finishing } from '../reconcile/remains.ts';
 import type { Uninstalled } from '../reconcile/uninstall.ts';
 import type { Command } from './arguments.ts';
 
@@ -114,8 +115,19 @@ export const doctorDocument = (exitCode: number, agent: string, checks: readonly
     })),
   });
 
-export const uninstallDocument = (exitCode: number, { complete, left }: Uninstalled, given: Report): object =>
-  document('uninstall', exitCode, { complete, left, report: report(given) });
+export const uninstallDocument = (exitCode: number, given: Uninstalled, reported: Report): object =>
+  document('uninstall', exitCode, {
+    complete: given.complete,
+    removed: given.removed,
+    left: given.left.map(({ path, why, command }) => ({
+      path,
+      why,
+      ...(command === undefined ? {} : { command }),
+    })),
+    commands: finishing(given),
+    ...(given.unproven === undefined ? {} : { unproven: given.unproven.why }),
+    report: report(reported),
+  });
 
 export const versionDocument = (exitCode: number, version: string, node: string, arch: string): object =>
   document('version', exitCode, { version, node, arch });

@@ -1,6 +1,7 @@
 /** What people read: reports and checks as text, with colour on a terminal only. */
 import { headline, troubles } from '../decide/summary.ts';
 import type { Check } from '../reconcile/check.ts';
+import { finishing } from '../reconcile/remains.ts';
 import type { Uninstalled } from '../reconcile/uninstall.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
 import { hintOf, type Problem, printDetail, printProblem } from '../model/problem.ts';
@@ -117,13 +118,28 @@ export const printChecks = (checks: readonly Check[], paint: Paint): string => {
 };
 
 export const printUninstalled = (result: Uninstalled, paint: Paint): string => {
-  const did = result.ticked.did.map((row) => `${paint.good('✓')} ${row}`);
-  const waits = troubles(result.ticked.outcome).map((problem) => printTrouble(problem, paint).trimEnd());
-  const left = result.left.map(({ path, why }) => `${paint.dim('·')} ${path} stays: ${why}`);
-  const end = result.complete
-    ? 'Everything that was ours is gone.'
-    : result.ticked.did.length === 0
-      ? 'Nothing was taken away.'
-      : 'Not everything could go; run rcm-node uninstall again.';
-  return `${[...did, ...waits, end, ...left].join('\n')}\n`;
+  const { ticked, complete, left, unproven } = result;
+  const list = (title: string, rows: readonly string[]): readonly string[] =>
+    rows.length === 0 ? [] : [paint.bold(title), ...rows.map((row) => `  ${row}`)];
+  const rest = [
+    ...list(
+      'Kept:',
+      left.map(({ path, why }) => `${paint.dim('·')} ${path}: ${why}`),
+    ),
+    ...list('Not proven:', unproven === undefined ? [] : [`${paint.warn('!')} ${unproven.why}`]),
+    ...list('To finish:', finishing(result)),
+  ];
+  if (!complete) {
+    const did = ticked.did.map((row) => `${paint.good('✓')} ${row}`);
+    const why = troubles(ticked.outcome).map((problem) => printTrouble(problem, paint).trimEnd());
+    const end =
+      ticked.did.length === 0
+        ? 'Nothing was taken away.'
+        : 'Not everything could go; run rcm-node uninstall again.';
+    return `${[...did, ...why, end].join('\n')}\n`;
+  }
+  const gone = result.removed.map((row) => `${paint.good('✓')} ${row}`);
+  const none = gone.length === 0 ? ['rcm-node had changed nothing that is still here.'] : [];
+  const all = rest.length === 0 ? ['Nothing of rcm-node stays on this host.'] : rest;
+  return `${[...none, ...list('Removed:', gone), ...all].join('\n')}\n`;
 };

@@ -14,6 +14,7 @@ import { firstStart } from './first-start.ts';
 import { takeBack } from './former.ts';
 import { keysOf } from './named.ts';
 import { ownFault } from './own-fault.ts';
+import { orphaned } from './orphaned.ts';
 import { reasons } from './reasons.ts';
 import { configId } from './restart.ts';
 import { type Rules, type Scene, sceneOf } from './scene.ts';
@@ -25,6 +26,7 @@ import { type Wish, wish } from './wanted.ts';
 import { wire } from './wiring.ts';
 
 export const decide = (desired: Desired, before: Observed, limits: Limits, rules: Rules): Decision => {
+  if (rules.orphaned && before.runtime.name === 'none') return orphaned(before);
   try {
     const scene = sceneOf(desired, before, rules);
     return decideIn(scene, wish(scene), limits);

@@ -19,10 +19,13 @@ export type Former = {
 };
 
 /** `before.files` has each file of the ledger. */
-export const formerOf = (site: Site, before: Observed): Former => {
+export const formerOf = (site: Site, before: Observed): Former =>
+  formerBeside(new Set([site.runtime.configPath, site.drop, ...site.stale]), before);
+
+/** `present`: files that the runtime reads, which are not for here. */
+export const formerBeside = (present: ReadonlySet<string>, before: Observed): Former => {
   const files: WantedFile[] = [];
   const problems: Former['problems'][number][] = [];
-  const present = new Set([site.runtime.configPath, site.drop, ...site.stale]);
   for (const [path, owned] of Object.entries(before.ledger.files)) {
     if (present.has(path)) continue;
     try {

@@ -45,20 +45,27 @@ export const observe = async (
     mapped: [],
   };
   const mapped = unreferenced(base, keys).length > 0 ? await observeMapped(host) : [];
-  if (runtime.name === 'none') return { ...base, mapped };
-  return { ...base, mapped, ...(await observeFiles(host, runtime, ledger)) };
+  const files = await observeOwned(host, ledger);
+  if (runtime.name === 'none') return { ...base, mapped, files };
+  return { ...base, mapped, ...(await observeFiles(host, runtime, files)) };
+};
+
+/** Where we wrote: the runtime's configuration, or its imports, may be elsewhere now. */
+const observeOwned = async (host: Host, ledger: Ledger): Promise<Observed['files']> => {
+  const files: Record<string, FileFact> = {};
+  for (const path of Object.keys(ledger.files)) files[path] = await host.files.look(path);
+  return files;
 };
 
 const observeFiles = async (
   host: Host,
   runtime: RuntimeFacts,
-  ledger: Ledger,
+  owned: Observed['files'],
 ): Promise<Pick<Observed, 'files' | 'folders'>> => {
-  const main = await host.files.look(runtime.configPath);
+  const main = owned[runtime.configPath] ?? (await host.files.look(runtime.configPath));
   const drop = dropInOf(main, runtime.configPath);
-  const files: Record<string, FileFact> = { [runtime.configPath]: main, [drop]: await host.files.look(drop) };
-  // Where we wrote before: the runtime's configuration, or its imports, may be elsewhere now.
-  for (const path of Object.keys(ledger.files)) files[path] ??= await host.files.look(path);
+  const files: Record<string, FileFact> = { ...owned, [runtime.configPath]: main };
+  files[drop] ??= await host.files.look(drop);
   for (const { path } of runtime.config) if (mayBeDropIn(path)) files[path] ??= await host.files.look(path);
   const folders: Record<string, boolean> = {};
   for (const path of [drop, runtime.configPath])
@@ -105,7 +112,7 @@ const observeLinks = async (host: Host): Promise<Observed['links']> => {
  * A process that would not tell what it has mapped might have mapped anything: then everything counts as in use. What
  * runs on this host has no need of another root's store, so there only a process that is seen to use it counts.
  */
-const observeMapped = async (host: Host): Promise<readonly string[]> => {
+export const observeMapped = async (host: Host): Promise<readonly string[]> => {
   const { files, complete } = await host.mappedFiles(`${host.files.real(paths.store)}/`);
   const all = complete || !host.systemd ? [] : ((await host.files.names(paths.store)) ?? []);
   return [...new Set([...all, ...files.flatMap((file) => /\/store\/([^/]+)\//.exec(file)?.[1] ?? [])])];

@@ -34,6 +34,8 @@ export type Tick = {
   /** Instead of the sources; uninstall wants nothing. */
   readonly desired?: Desired;
   readonly unbudgeted?: boolean;
+  /** As `Rules.orphaned`. */
+  readonly orphaned?: boolean;
   /** Given when the service is to end: a download is left then, and nothing new is begun. */
   readonly stop?: AbortSignal;
 };
@@ -143,6 +145,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     force: tick.force,
     since: tick.now ? host.clock.now() : undefined,
     unbudgeted: tick.unbudgeted === true,
+    orphaned: tick.orphaned === true,
   };
   let considered = await consider(host, settings, ledger, tick, rules);
   // What was undone for a full disk, say, would only fail again at once: it waits for the next tick.
@@ -203,13 +206,13 @@ const apply = async (
   before: Observed,
   did: string[],
 ): Promise<Ended> => {
-  if (before.runtime.name === 'none') throw new Failure(before.runtime.problem);
   const journal: Journal = {
     version: 1,
     plan,
     direction: 'forward',
     at: 0,
-    socket: before.runtime.socket,
+    // Without a runtime there are no steps that would ask it.
+    socket: before.runtime.name === 'none' ? '' : before.runtime.socket,
     ledger,
   };
   try {

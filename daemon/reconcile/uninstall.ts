@@ -1,22 +1,39 @@
 /**
- * Takes everything away that the ledger proves to be ours, in the order configuration, restart, binaries, state. What
- * stays, and why, is named.
+ * Takes everything away that the ledger proves to be ours, in the order configuration, restart, binaries, state. It works
+ * without the runtime, too: where that is stopped or gone, files are taken back, and what no start has proven is said.
  */
 import { folderOf, paths } from '../decide/paths.ts';
 import { asides } from '../host/aside.ts';
 import type { Host } from '../host/host.ts';
 import { nothing } from '../model/desired.ts';
-import { Failure, printWhere } from '../model/problem.ts';
+import { exitCodeOf, exitCodes } from '../model/outcome.ts';
+import { Failure, type Problem } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import { defaults } from '../runtimes/containerd.ts';
 import { leaveCluster } from './leave-cluster.ts';
+import { observeMapped } from './observe.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
+import {
+  byDesign,
+  filled,
+  isDown,
+  ownedFolders,
+  type Remains,
+  removed,
+  stuck,
+  type Unproven,
+  unproven,
+} from './remains.ts';
+import { askCri } from './runtime.ts';
 import { persisted, readState } from './state.ts';
 
 export type Uninstalled = {
   readonly ticked: Ticked;
-  /** Whether everything that was ours is gone. */
+  /** Whether everything that was ours is gone, but for what `left` names. */
   readonly complete: boolean;
-  readonly left: readonly { readonly path: string; readonly why: string }[];
+  readonly removed: readonly string[];
+  readonly left: readonly Remains[];
+  readonly unproven: Unproven | undefined;
 };
 
 const serviceUnit = 'rcm-node.service';
@@ -47,28 +64,65 @@ const startService = async (host: Host): Promise<void> => {
   host.log('warn', `${serviceUnit} runs again: not everything could be taken away`);
 };
 
-/** All or nothing: half an uninstall would leave handlers that no service looks after. */
-const wait = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked | undefined> => {
-  const { ledger } = await readState(host);
-  const considered = await consider(host, settings, ledger, tick, { force: tick.force, since: undefined });
-  const { runtime } = considered.before;
-  if (settings.closed && runtime.name !== 'none') {
-    // The unit is guessed then, and may be another one than the one that reads what is ours.
-    const read = new Set(runtime.config.map((file) => file.path));
-    const elsewhere = Object.keys(ledger.files).find((path) => !read.has(path));
-    if (elsewhere !== undefined)
+/** Why nothing may be taken away: all or nothing, since half an uninstall would leave handlers that no service looks after. */
+const refuse = (settings: Settings, { before }: Considered): void => {
+  const { runtime, ledger } = before;
+  if (!settings.closed) return;
+  // The unit is guessed then, and may be another one than the one that reads what is ours.
+  const read = new Set(runtime.name === 'none' ? [] : runtime.config.map((file) => file.path));
+  const elsewhere = Object.keys(ledger.files).find((path) => !read.has(path));
+  if (elsewhere !== undefined)
+    throw new Failure({
+      code: 'bad-settings',
+      message: `the settings cannot be used, and ${settings.unit} does not read ${elsewhere}, which is ours`,
+      where: { file: paths.settings },
+      hint: 'Correct the file, or write one that names the unit of the runtime ([runtime] unit) and nothing else.',
+    });
+};
+
+type Considered = Awaited<ReturnType<typeof consider>>;
+
+/** How it can be done on this host: with the runtime, or without one that is down or gone. */
+const tickFor = async (host: Host, tick: Tick, { before, decision }: Considered): Promise<Tick> => {
+  const { runtime } = before;
+  const { plan } = decision;
+  if (runtime.name === 'none') {
+    if (runtime.problem.code !== 'no-runtime') return tick;
+    const stray = host.systemd && (await askCri(host, defaults.socket)).fact.kind === 'answers';
+    if (stray)
       throw new Failure({
-        code: 'bad-settings',
-        message: `the settings cannot be used, and ${settings.unit} does not read ${elsewhere}, which is ours`,
+        code: 'no-runtime',
+        message: `${runtime.problem.message}, and yet a runtime answers at ${defaults.socket}`,
         where: { file: paths.settings },
-        hint: 'Correct the file, or write one that names the unit of the runtime ([runtime] unit) and nothing else.',
+        hint: 'Name its unit in the settings ([runtime] unit), then run the uninstall again.',
       });
+    return { ...tick, orphaned: true };
   }
-  const problems = considered.decision.handlers.flatMap((one) =>
-    one.state === 'removing' && one.problem ? [one.problem] : [],
-  );
-  if (problems.length === 0) return undefined;
-  return { ...considered, outcome: { kind: 'waiting', for: problems }, did: [], ledger };
+  const isSick =
+    plan.kind === 'refused' && ['runtime-unreachable', 'unit-masked'].includes(plan.problem.code);
+  // Nobody knows what a runtime that runs and is silent has loaded.
+  if (!isSick || !(isDown(runtime) || tick.force)) return tick;
+  return { ...tick, activate: false, force: true };
+};
+
+const inUse = (keys: readonly string[]): Problem => ({
+  code: 'handler-in-use',
+  message: `no runtime answers, and processes of Pods run programs of ours (${keys.length} in ${paths.store})`,
+  hint: 'End these Pods, or take their programs out of service all the same: rcm-node uninstall --force.',
+});
+
+/** What is to be waited for. */
+const waitsFor = async (
+  host: Host,
+  how: Tick,
+  asked: Tick,
+  { before, decision }: Considered,
+): Promise<readonly Problem[]> => {
+  if (how === asked)
+    return decision.handlers.flatMap((one) => (one.state === 'removing' && one.problem ? [one.problem] : []));
+  if (asked.force || Object.keys(before.store).length === 0) return [];
+  const used = (await observeMapped(host)).filter((key) => key in before.store);
+  return used.length > 0 ? [inUse(used)] : [];
 };
 
 /** Where the settings do not say who this node is to its cluster, it does not speak to it. */
@@ -81,20 +135,47 @@ const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveClu
   return [{ path: 'Node', why }];
 };
 
+/** State and what is kept for the service; whatever of it is in use, or not ours, stays. */
+const clear = async (host: Host): Promise<void> => {
+  for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
+    await host.files.removeTree(path);
+  for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
+  for (const path of [
+    paths.lastSettings,
+    folderOf(paths.token),
+    ...persisted,
+    ...(await Promise.all(persisted.map((one) => asides(host.files, one)))).flat(),
+  ])
+    await host.files.removeTree(path);
+  for (const path of [paths.state, paths.home]) await host.files.dropFolder(path);
+};
+
+const open = (rows: readonly { path: string; why: string }[]): readonly Remains[] =>
+  rows.map((row) => ({ ...row, open: 'wrong' }));
+
 export const uninstall = async (
   host: Host,
   settings: Settings,
   options: { readonly activate: boolean; readonly force: boolean },
 ): Promise<Uninstalled> => {
-  const tick: Tick = { ...options, deep: false, now: true, desired: nothing, unbudgeted: true };
-  const waiting = await wait(host, settings, tick);
-  if (waiting) return { ticked: waiting, complete: false, left: [] };
+  const asked: Tick = { ...options, deep: false, now: true, desired: nothing, unbudgeted: true };
+  const { ledger } = await readState(host);
+  const rules = { force: asked.force, since: undefined };
+  const considered = await consider(host, settings, ledger, asked, rules);
+  refuse(settings, considered);
+  const tick = await tickFor(host, asked, considered);
+  const waits = await waitsFor(host, tick, asked, considered);
+  const rest = { removed: [], unproven: undefined };
+  if (waits.length > 0) {
+    const ticked: Ticked = { ...considered, outcome: { kind: 'waiting', for: waits }, did: [], ledger };
+    return { ...rest, ticked, complete: false, left: [] };
+  }
+  const were = await ownedFolders(host, ledger);
   const ran = await stopService(host);
   const ticked = await once(host, settings, tick).catch(async (error: unknown) => {
     if (ran) await startService(host);
     throw error;
   });
-  const left: { path: string; why: string }[] = [];
   const { outcome } = ticked;
   // What the state had told is known from the host as well, or named below; to try again would not bring it back.
   const damaged =
@@ -102,47 +183,38 @@ export const uninstall = async (
       ? outcome.problems
       : undefined;
   const complete = outcome.kind === 'converged' || damaged !== undefined;
-  if (ran && !complete) await startService(host);
-  if (complete) {
-    // What is no longer part of the configuration, and could not be taken back.
-    for (const { where, message } of ticked.decision.notes)
-      if (where && where.file in ticked.ledger.files) left.push({ path: where.file, why: message });
-    // Our programs stay for these: without them the runtime would serve handlers that start nothing.
-    for (const { where } of ticked.decision.notes.filter((one) => one.code === 'copied'))
-      if (where)
-        left.push({
-          path: printWhere(where),
-          why: 'another program wrote this table, and it leads to our program, which stays for it. Take the table out, restart the runtime, and run the uninstall again',
-        });
-    for (const { where, message } of damaged ?? [])
-      left.push({
-        path: where?.file ?? paths.state,
-        why: `it was damaged (${message}): empty folders that rcm-node had made beside the configuration may stay`,
-      });
-    // Another root is no node of a cluster, and its kubeconfig would be read from this one.
-    if (host.systemd) left.push(...(await leave(host, settings)));
-    for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
-      await host.files.removeTree(path);
-    for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
-    for (const path of [
-      paths.lastSettings,
-      folderOf(paths.token),
-      ...persisted,
-      ...(await Promise.all(persisted.map((one) => asides(host.files, one)))).flat(),
-    ])
-      await host.files.removeTree(path);
-    for (const path of [paths.state, paths.home]) await host.files.dropFolder(path);
-    for (const path of [paths.links, paths.store, paths.state])
-      if (await host.files.isFolder(path))
-        left.push({ path, why: 'it is not empty: something in it is not ours, or still in use' });
+  if (!complete) {
+    if (ran) await startService(host);
+    return { ...rest, ticked, complete, left: await byDesign(host) };
   }
-  for (const path of [paths.settings, paths.shims])
-    if ((await host.files.isFolder(path)) || (await host.files.stat(path)))
-      left.push({ path, why: 'it is yours: settings and wishes are not removed' });
-  if (await host.files.isFolder(`${paths.home}/bin`))
-    left.push({
-      path: `${paths.home}/bin`,
-      why: 'this program runs from there; remove it with its unit',
-    });
-  return { ticked, complete, left };
+  const lost = (damaged ?? []).map(({ where, message }) => ({
+    path: where?.file ?? paths.state,
+    why: `it was damaged (${message}): empty folders that rcm-node had made beside the configuration may stay`,
+  }));
+  // Another root is no node of a cluster, and its kubeconfig would be read from this one.
+  const marks = host.systemd ? await leave(host, settings) : [];
+  await clear(host);
+  return {
+    ticked,
+    complete,
+    removed: await removed(host, ledger, were),
+    left: [
+      ...stuck(host, ticked),
+      ...lost,
+      ...open(marks),
+      ...(await filled(host)),
+      ...(await byDesign(host)),
+    ],
+    unproven: unproven(ticked, tick.activate),
+  };
+};
+
+/** 0 only where nothing is left to do: what stays by design is no reason for another code. */
+export const exitCodeOfUninstall = ({ ticked, complete, left, unproven }: Uninstalled): number => {
+  const { outcome, decision, did } = ticked;
+  const code = exitCodeOf({ outcome, handlers: decision.handlers, did });
+  if (!complete || code !== exitCodes.settled) return code;
+  if (left.some((one) => one.open === 'wrong')) return exitCodes.failed;
+  const waits = left.some((one) => one.open === 'waits') || unproven?.command !== undefined;
+  return waits ? exitCodes.pending : exitCodes.settled;
 };

@@ -125,7 +125,20 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
   ],
   [
     ['Uninstall'],
-    uninstallDocument(0, { ticked, complete: true, left: [{ path: '/etc/x', why: 'yours' }] }, report),
+    uninstallDocument(
+      0,
+      {
+        ticked,
+        complete: true,
+        removed: ['the handler spin'],
+        left: [
+          { path: '/etc/x', why: 'yours', command: 'rm /etc/x', open: 'waits' },
+          { path: 'Node', why: 'x' },
+        ],
+        unproven: { why: 'it does not run', command: 'systemctl start x' },
+      },
+      report,
+    ),
   ],
   [['Version'], versionDocument(0, '0.1.0', 'v26', 'x64')],
   [['Error'], errorDocument('plan', 1, problem)],

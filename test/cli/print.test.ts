@@ -151,16 +151,39 @@ t.test('an uninstall says what went, what stays and why', async (t) => {
     did: ['remove /etc/x'],
     ledger: emptyLedger,
   } as const;
+  const rest = { removed: [], left: [], unproven: undefined };
+  const gone = { ...rest, ticked, complete: true, removed: ['the handler spin', '/opt/rcm-node/store'] };
   t.equal(
-    printUninstalled(
-      { ticked, complete: true, left: [{ path: '/etc/rcm-node', why: 'it is yours' }] },
-      plain,
-    ),
-    '✓ remove /etc/x\nEverything that was ours is gone.\n· /etc/rcm-node stays: it is yours\n',
+    printUninstalled(gone, plain),
+    'Removed:\n  ✓ the handler spin\n  ✓ /opt/rcm-node/store\nNothing of rcm-node stays on this host.\n',
   );
+  const left = [
+    { path: '/opt/rcm-node/store', why: 'it is in use', command: 'rcm-node uninstall' },
+    { path: '/etc/rcm-node', why: 'it is yours', command: 'rm -r /etc/rcm-node' },
+    { path: 'Node', why: 'it cannot be asked' },
+  ];
+  const unproven = { why: 'x.service is inactive', command: 'systemctl start x' };
+  t.equal(
+    printUninstalled({ ...gone, left, unproven }, plain),
+    `Removed:
+  ✓ the handler spin
+  ✓ /opt/rcm-node/store
+Kept:
+  · /opt/rcm-node/store: it is in use
+  · /etc/rcm-node: it is yours
+  · Node: it cannot be asked
+Not proven:
+  ! x.service is inactive
+To finish:
+  systemctl start x
+  rm -r /etc/rcm-node
+  rcm-node uninstall
+`,
+  );
+  t.match(printUninstalled({ ...gone, removed: [] }, plain), /^rcm-node had changed nothing .*\nNothing/);
   const waits = { ...ticked, outcome: { kind: 'waiting', for: [problem] } } as const;
   t.match(
-    printUninstalled({ ticked: waits, complete: false, left: [] }, plain),
+    printUninstalled({ ...rest, ticked: waits, complete: false }, plain),
     new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything could go; run`),
   );
 });

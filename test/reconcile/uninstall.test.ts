@@ -2,7 +2,7 @@ import { existsSync, linkSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../daemon/decide/paths.ts';
-import { uninstall } from '../../daemon/reconcile/uninstall.ts';
+import { exitCodeOfUninstall, uninstall } from '../../daemon/reconcile/uninstall.ts';
 import { problemOf } from '../../daemon/model/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import type { Host } from '../../daemon/host/host.ts';
@@ -336,4 +336,167 @@ t.test('who this node is to its cluster is not guessed: what stays on the Node i
     left.filter(({ path }) => path === 'Node'),
     [{ why: /annotations and labels stay: .*config\.toml cannot be used/ }],
   );
+});
+
+/** Without a process; nothing starts it by itself. */
+const stopRuntime = ({ fake: { containerd } }: Node, more: Partial<typeof containerd.unit> = {}): void => {
+  containerd.unit = { ...containerd.unit, active: 'inactive', sub: 'dead', mainPid: 0, ...more };
+};
+
+const down: Readonly<Record<string, Partial<Node['fake']['containerd']['unit']>>> = {
+  stopped: {},
+  masked: { load: 'masked' },
+  failed: { active: 'failed', sub: 'failed', result: 'exit-code' },
+};
+
+for (const [how, unit] of Object.entries(down))
+  for (const version of ['1.7.24', '2.1.4'])
+    t.test(
+      `with containerd ${version} ${how} ours is taken back, and what is not proven is said`,
+      async (t) => {
+        const node = openNode(makeRoot(t), { version });
+        const text = `version = ${version.startsWith('1') ? 2 : 3}\n`;
+        node.write(main, text, 0o640);
+        node.fake.containerd.restartByOther();
+        wish(node, 'spin-v2');
+        const before = foreign(treeOf(node.root));
+        await node.once();
+        node.fake.containerd.jobs.length = 0;
+        stopRuntime(node, unit);
+        const result = await node.uninstall();
+        t.ok(result.complete);
+        t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+        t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+        t.strictSame(node.fake.containerd.jobs, [], 'it is not for us to start it');
+        t.match(result.removed, ['the handler spin-v2']);
+        const unmask = how === 'masked' ? 'systemctl unmask containerd.service && ' : '';
+        t.match(result.unproven, {
+          why: /^containerd.service is .*(inactive|failed): it has not been started/,
+          command: `${unmask}systemctl start containerd.service`,
+        });
+        t.equal(exitCodeOfUninstall(result), 4, 'a start has to follow');
+        stopRuntime(node, { load: 'loaded' });
+        node.fake.containerd.restartByOther();
+        t.strictSame(node.fake.containerd.served(), ['runc']);
+        const again = await node.uninstall();
+        t.match(again, { complete: true, removed: [], unproven: undefined });
+        t.equal(exitCodeOfUninstall(again), 0);
+      },
+    );
+
+t.test('a host whose runtime is gone, or never had one, is cleaned', async (t) => {
+  for (const version of ['1.7.24', '2.1.4'])
+    for (const act of [
+      (node: Node) => stopRuntime(node, { load: 'not-found' }),
+      (node: Node) => {
+        stopRuntime(node);
+        node.remove('/usr/bin/containerd');
+      },
+      (node: Node) => {
+        stopRuntime(node, { load: 'not-found' });
+        node.remove('/etc/containerd');
+      },
+    ]) {
+      const node = await serving(t, version);
+      act(node);
+      const text =
+        node.read(main) === undefined ? undefined : `version = ${version.startsWith('1') ? 2 : 3}\n`;
+      const result = await node.uninstall();
+      t.match(result, { complete: true, removed: ['the handler spin-v2', 'the handler wws-v1'] });
+      t.equal(node.read(main), text);
+      t.equal(node.read(dropIn), undefined);
+      t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+      t.match(result.unproven?.why, /nothing reads the configuration/);
+      t.equal(exitCodeOfUninstall(result), 0, 'there is nothing to start');
+    }
+  const node = openNode(makeRoot(t), { version: '2.1.4', load: 'not-found', runs: false });
+  const result = await node.uninstall();
+  t.match(result, { complete: true, removed: [] });
+  t.equal(exitCodeOfUninstall(result), 0);
+});
+
+t.test('what others changed in the files of a runtime that is gone stays, and is named', async (t) => {
+  const node = await serving(t);
+  stopRuntime(node, { load: 'not-found' });
+  node.write(dropIn, 'version = 3\n# theirs\n');
+  const result = await node.uninstall();
+  t.equal(node.read(dropIn), 'version = 3\n# theirs\n');
+  t.match(
+    result.left.find(({ path }) => path === dropIn),
+    { why: /changed by someone else/, open: 'wrong' },
+  );
+  t.equal(exitCodeOfUninstall(result), 1);
+});
+
+t.test('a unit that the settings name wrongly is not taken for a runtime that is gone', async (t) => {
+  const node = await serving(t);
+  node.write('/etc/rcm-node/config.toml', '[runtime]\nunit = "other.service"\n');
+  const before = treeOf(node.root);
+  const problem = await node.uninstall().then(
+    () => undefined,
+    (error: unknown) => problemOf(error),
+  );
+  t.match(problem, { code: 'no-runtime', message: /other\.service, and yet a runtime answers at/ });
+  t.strictSame(difference(before, treeOf(node.root)), {});
+});
+
+t.test('Pods that go on while the runtime is stopped keep everything, until it is forced', async (t) => {
+  const node = await serving(t);
+  const before = treeOf(node.root);
+  node.fake.mapped = Object.keys(before).filter((path) =>
+    /store\/[0-9a-f]+\/containerd-shim-spin/.test(path),
+  );
+  stopRuntime(node);
+  const first = await node.uninstall();
+  t.match(first, {
+    complete: false,
+    ticked: { outcome: { kind: 'waiting', for: [{ code: 'handler-in-use' }] } },
+  });
+  t.equal(exitCodeOfUninstall(first), 4);
+  t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
+  const forced = await node.uninstall({ force: true });
+  t.ok(forced.complete);
+  t.equal(node.read(main), 'version = 3\n');
+  t.match(
+    forced.left.find(({ path }) => path === paths.store),
+    { why: /still in use/, command: 'rcm-node uninstall', open: 'waits' },
+  );
+});
+
+t.test('a runtime that runs and does not answer is left as it is, until it is forced', async (t) => {
+  const node = await serving(t);
+  const { containerd } = node.fake;
+  containerd.loaded =
+    containerd.loaded?.kind === 'loaded' ? { ...containerd.loaded, criFault: 'odd' } : undefined;
+  const before = treeOf(node.root);
+  const first = await node.uninstall();
+  t.match(first.ticked.outcome, { kind: 'refused', problem: { code: 'runtime-unreachable' } });
+  t.equal(exitCodeOfUninstall(first), 3);
+  t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
+  const forced = await node.uninstall({ force: true });
+  t.ok(forced.complete);
+  t.equal(node.read(main), 'version = 3\n');
+  t.match(forced.unproven, { command: 'systemctl restart containerd.service' });
+  t.ok(
+    forced.left.some(({ path }) => path === paths.links),
+    'what it may have loaded keeps its program',
+  );
+});
+
+t.test('the commands that finish it are for the root that was worked on', async (t) => {
+  const node = await serving(t);
+  node.write('/etc/rcm-node/config.toml', '# mine\n');
+  node.write('/opt/rcm-node/bin/rcm-node', 'the program\n');
+  node.write('/etc/systemd/system/rcm-node.service', '[Unit]\n');
+  const { left } = await node.uninstall();
+  t.strictSame(
+    left.map(({ command }) => command?.replaceAll(node.root, 'ROOT')),
+    [
+      'rm ROOT/etc/rcm-node/config.toml',
+      'rm -r ROOT/etc/rcm-node/shims.d',
+      'rm -r ROOT/opt/rcm-node/bin ROOT/etc/systemd/system/rcm-node.service && systemctl daemon-reload',
+    ],
+  );
+  node.write('/opt/rcm-node/bin/bootstrap.json', '{}');
+  t.match((await node.uninstall()).left.at(-1), { command: 'kubectl apply -k bootstrap/uninstall/' });
 });

@@ -1,0 +1,134 @@
+/** What an uninstall took away, what stays and why, and the commands that finish it: one list, for people and for --json. */
+import { paths } from '../decide/paths.ts';
+import type { Host } from '../host/host.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { RuntimeFacts } from '../model/observed.ts';
+import { printWhere } from '../model/problem.ts';
+import type { Ticked } from './once.ts';
+
+export type Remains = {
+  readonly path: string;
+  readonly why: string;
+  /** What removes it; absent where no command can, or none should. */
+  readonly command?: string;
+  /** It is ours: somebody has to do something about it, or wait for something. Absent: it stays by design. */
+  readonly open?: 'wrong' | 'waits';
+};
+
+/** What nothing has shown, because no runtime ran. */
+export type Unproven = { readonly why: string; readonly command?: string };
+
+const program = `${paths.home}/bin`;
+const link = '/usr/local/bin/rcm-node';
+const unit = '/etc/systemd/system/rcm-node.service';
+const again = ({ root }: Host): string =>
+  root === '/' ? 'rcm-node uninstall' : `rcm-node uninstall --root ${root}`;
+
+/** Ours that could not be taken back, out of what the last decision said. */
+export const stuck = (host: Host, { decision, ledger }: Ticked): readonly Remains[] =>
+  decision.notes.flatMap(({ code, where, message }): readonly Remains[] => {
+    if (!where) return [];
+    const rest = { command: again(host), open: 'wrong' } as const;
+    // Our programs stay for these: without them the runtime would serve handlers that start nothing.
+    if (code === 'copied')
+      return [
+        {
+          path: printWhere(where),
+          why: 'another program wrote this table, and it leads to our program, which stays for it. Take the table out, restart the runtime, and run the uninstall again',
+          ...rest,
+        },
+      ];
+    // What is no longer part of the configuration, and could not be taken back.
+    return where.file in ledger.files ? [{ path: where.file, why: message, ...rest }] : [];
+  });
+
+/** Folders of ours in which something is left, once everything that could go is gone. */
+export const filled = async (host: Host): Promise<readonly Remains[]> => {
+  const rows: Remains[] = [];
+  for (const path of [paths.links, paths.store, paths.state])
+    if (await host.files.isFolder(path))
+      rows.push({
+        path,
+        why: 'it is not empty: something in it is still in use, or not ours',
+        command: again(host),
+        open: 'waits',
+      });
+  return rows;
+};
+
+/** What is left on purpose. A command is for the root that was worked on, and never for the one that runs it. */
+export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remains[]> => {
+  const yours = 'it is yours: settings, and files that ask for handlers, are not removed';
+  const rows: Remains[] = [];
+  if (await files.stat(paths.settings))
+    rows.push({ path: paths.settings, why: yours, command: `rm ${files.real(paths.settings)}` });
+  if (await files.isFolder(paths.shims))
+    rows.push({ path: paths.shims, why: yours, command: `rm -r ${files.real(paths.shims)}` });
+  if (!(await files.isFolder(program))) return rows;
+  if (await files.stat(`${program}/bootstrap.json`)) {
+    const why = 'a Pod of the DaemonSet rcm-node-bootstrap placed this program, and takes it away, too';
+    return [...rows, { path: program, why, command: 'kubectl apply -k bootstrap/uninstall/' }];
+  }
+  const hasUnit = (await files.stat(unit)) !== undefined;
+  const hasLink = (await files.linkAt(link)).target !== null;
+  const all = [program, ...(hasUnit ? [unit] : []), ...(hasLink ? [link] : [])];
+  const command = `rm -r ${all.map((path) => files.real(path)).join(' ')}${hasUnit && systemd ? ' && systemctl daemon-reload' : ''}`;
+  return [...rows, { path: program, why: 'this program runs from there', command }];
+};
+
+/** In this order, each once. What is to be done again comes last. */
+export const finishing = (given: {
+  readonly left: readonly Remains[];
+  readonly unproven: Unproven | undefined;
+}): readonly string[] => {
+  const all = [given.unproven?.command, ...given.left.map((one) => one.command)].filter(
+    (one) => one !== undefined,
+  );
+  const isAgain = (command: string): boolean => command.startsWith('rcm-node ');
+  return [...new Set([...all.filter((one) => !isAgain(one)), ...all.filter(isAgain)])];
+};
+
+const folders = async ({ files }: Host, all: readonly string[]): Promise<readonly string[]> => {
+  const there: string[] = [];
+  for (const path of all) if (await files.isFolder(path)) there.push(path);
+  return there;
+};
+
+/** Asked for twice: what was there the first time, and is not the second, was taken away. */
+export const ownedFolders = (host: Host, ledger: Ledger): Promise<readonly string[]> =>
+  folders(host, [...ledger.folders, paths.links, paths.store, paths.state]);
+
+/** Of what the ledger knew, and of folders that were there, what is gone. */
+export const removed = async (
+  host: Host,
+  ledger: Ledger,
+  were: readonly string[],
+): Promise<readonly string[]> => {
+  const rows = Object.keys(ledger.handlers).map((name) => `the handler ${name}`);
+  for (const path of Object.keys(ledger.files))
+    rows.push((await host.files.stat(path)) ? `what was ours in ${path}` : path);
+  const are = await folders(host, were);
+  return [...rows, ...were.filter((path) => !are.includes(path))];
+};
+
+/** No process of it runs, so it has nothing of ours loaded. */
+export const isDown = ({ unit }: RuntimeFacts): boolean => unit?.mainPid === 0;
+
+/** Where something was taken out of a configuration and no start has followed. */
+export const unproven = ({ before, did }: Ticked, activated: boolean): Unproven | undefined => {
+  const { runtime } = before;
+  if (runtime.name === 'none')
+    return { why: `${runtime.problem.message}: nothing reads the configuration, and nothing was proven` };
+  if (activated || did.length === 0 || runtime.unit === undefined) return undefined;
+  const { name, active, load } = runtime.unit;
+  if (!isDown(runtime))
+    return {
+      why: `${name} was left alone: it has loaded what was ours, until it is restarted`,
+      command: `systemctl restart ${name}`,
+    };
+  const unmask = load === 'masked' ? `systemctl unmask ${name} && ` : '';
+  return {
+    why: `${name} is ${load === 'masked' ? 'masked and ' : ''}${active}: it has not been started with the configuration as it is now`,
+    command: `${unmask}systemctl start ${name}`,
+  };
+};
