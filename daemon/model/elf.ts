@@ -5,6 +5,7 @@
  * The file is hostile until proven otherwise: every offset and count is bounded before it is used.
  * https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html
  */
+import { readVersions, type Versions } from './elf-versions.ts';
 import { Failure } from './problem.ts';
 
 export type Elf = {
@@ -17,6 +18,8 @@ export type Elf = {
   /** DT_RUNPATH, or DT_RPATH where there is no RUNPATH; `$ORIGIN` is not yet replaced. */
   readonly runpath: readonly string[];
   readonly soname?: string;
+  /** Absent where it names no version of any symbol. */
+  readonly versions?: Versions;
 };
 
 /** Gives up to `length` bytes from `offset`; fewer where the file ends. */
@@ -32,6 +35,7 @@ const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const DT = { null: 0, needed: 1, strtab: 5, strsz: 10, soname: 14, rpath: 15, runpath: 29 };
+const DT_VER = { defined: 0x6ffffffc, needed: 0x6ffffffe };
 
 type Segment = {
   readonly type: number;
@@ -65,6 +69,20 @@ const fieldsAt = (
       // Tag values of processors lie above 2^53 and are skipped; as an offset such a number ends no file.
       return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(value);
     },
+  };
+};
+
+/** Names lie close to each other: what was read around one is kept for the next. */
+const nearby = (read: ReadAt): ReadAt => {
+  const last = { offset: 0, bytes: new Uint8Array(0) };
+  return (offset, length) => {
+    const from = offset - last.offset;
+    const kept = from < 0 ? new Uint8Array(0) : last.bytes.subarray(from, from + length);
+    // One name that ends within what is kept needs no more.
+    if (kept.includes(0) || kept.length === length) return kept;
+    last.offset = offset;
+    last.bytes = Uint8Array.from(read(offset, Math.max(length, 4 * MAX_STRING)));
+    return last.bytes.subarray(0, length);
   };
 };
 
@@ -109,7 +127,7 @@ const readSegments = (read: ReadAt, bits: 32 | 64, little: boolean, header: Fiel
   });
 };
 
-type Dynamic = Pick<Elf, 'needed' | 'runpath' | 'soname'>;
+type Dynamic = Pick<Elf, 'needed' | 'runpath' | 'soname' | 'versions'>;
 
 const readDynamic = (
   read: ReadAt,
@@ -141,16 +159,31 @@ const readDynamic = (
   const address = values.get(DT.strtab)?.[0];
   const size = values.get(DT.strsz)?.[0];
   if (address === undefined || size === undefined) throw damaged('it has no table of strings');
-  const home = segments.find(
-    (segment) =>
-      segment.type === PT_LOAD && address >= segment.address && address < segment.address + segment.size,
-  );
-  if (home === undefined) throw damaged('its table of strings is in no segment');
-  const start = home.offset + (address - home.address);
+  /** Where an address lies in the file, and how much of the file follows there; undefined for no part of it. */
+  const placeOf = (where: number): { readonly offset: number; readonly left: number } | undefined => {
+    const home = segments.find(
+      (one) => one.type === PT_LOAD && where >= one.address && where < one.address + one.size,
+    );
+    return home && { offset: home.offset + (where - home.address), left: home.address + home.size - where };
+  };
+  const start = placeOf(address)?.offset;
+  if (start === undefined) throw damaged('its table of strings is in no segment');
+  const near = nearby(read);
   const text = (index: number): string => {
     if (index >= size) throw damaged('a name is outside its table of strings');
-    return readString(read, start + index, size - index, 'a name');
+    return readString(near, start + index, size - index, 'a name');
   };
+  const [asked, has] = [DT_VER.needed, DT_VER.defined].map((tag) => values.get(tag)?.[0]);
+  const versions =
+    asked === undefined && has === undefined
+      ? undefined
+      : readVersions({
+          at: (where, length) => {
+            const place = placeOf(where);
+            return place ? read(place.offset, Math.min(length, place.left)) : new Uint8Array(0);
+          },
+          ...{ little, text, needed: asked, defined: has, damaged },
+        });
   const runpath = paths.slice(0, 1).flatMap((index) =>
     text(index)
       .split(':')
@@ -161,6 +194,7 @@ const readDynamic = (
     needed: needed.map(text),
     runpath,
     ...(sonames[0] === undefined ? {} : { soname: text(sonames[0]) }),
+    ...(versions === undefined ? {} : { versions }),
   };
 };
 

@@ -1,0 +1,133 @@
+/**
+ * Versions of symbols: which ones a file needs of which library (DT_VERNEED), and which ones a library has (DT_VERDEF). The
+ * loader of glibc does not start a program when one is missing, as one that was built for a newer glibc.
+ * https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
+ */
+
+export type Versions = {
+  /** By library, as DT_NEEDED spells it; what is only wanted weakly is left out. */
+  readonly needed: readonly { readonly file: string; readonly names: readonly string[] }[];
+  /** Undefined where the library has none at all: then the loader asks for none. */
+  readonly defined?: readonly string[];
+};
+
+export type VersionTables = {
+  /** Up to so many bytes from an address of the file's own; empty where nothing of the file is there. */
+  readonly at: (address: number, length: number) => Uint8Array;
+  readonly little: boolean;
+  /** Of the table of strings. */
+  readonly text: (index: number) => string;
+  readonly needed: number | undefined;
+  readonly defined: number | undefined;
+  /** Throws. */
+  readonly damaged: (what: string) => Error;
+};
+
+/** libstdc++ has some 60, and no library has a thousand. */
+const MAX_ENTRIES = 4096;
+const MAX_TABLE_BYTES = 64 * 1024;
+
+const WEAK = 2;
+/** The first entry of a library is its own name. */
+const BASE = 1;
+
+/** Walks one list of records, each of which says how far the next one is; 0 ends it. The steps only go forward. */
+const records = (
+  view: DataView,
+  start: number,
+  bytes: number,
+  nextAt: number,
+  little: boolean,
+  beyond: () => Error,
+  budget: { left: number },
+): readonly number[] => {
+  const found: number[] = [];
+  for (let at = start; ; ) {
+    budget.left -= 1;
+    if (at + bytes > view.byteLength || budget.left < 0) throw beyond();
+    found.push(at);
+    const step = view.getUint32(at + nextAt, little);
+    if (step === 0) return found;
+    at += step;
+  }
+};
+
+export const readVersions = (tables: VersionTables): Versions => {
+  const { little, text } = tables;
+  const budget = { left: MAX_ENTRIES };
+  const open = (address: number, what: string): { view: DataView; beyond: () => Error } => {
+    const bytes = tables.at(address, MAX_TABLE_BYTES);
+    return {
+      view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+      beyond: () => tables.damaged(`its table of ${what} versions ends nowhere`),
+    };
+  };
+  const needed = (address: number): Versions['needed'] => {
+    const { view, beyond } = open(address, 'needed');
+    return records(view, 0, 16, 12, little, beyond, budget).map((at) => {
+      const names = records(view, at + view.getUint32(at + 8, little), 16, 12, little, beyond, budget)
+        .filter((aux) => (view.getUint16(aux + 4, little) & WEAK) === 0)
+        .map((aux) => text(view.getUint32(aux + 8, little)));
+      return { file: text(view.getUint32(at + 4, little)), names };
+    });
+  };
+  const defined = (address: number): readonly string[] => {
+    const { view, beyond } = open(address, 'defined');
+    return records(view, 0, 20, 16, little, beyond, budget).flatMap((at) => {
+      const aux = at + view.getUint32(at + 12, little);
+      if (aux + 8 > view.byteLength) throw beyond();
+      const isBase = (view.getUint16(at + 2, little) & BASE) !== 0;
+      return isBase ? [] : [text(view.getUint32(aux, little))];
+    });
+  };
+  return {
+    needed: tables.needed === undefined ? [] : needed(tables.needed),
+    ...(tables.defined === undefined ? {} : { defined: defined(tables.defined) }),
+  };
+};
+
+export type Lacking = {
+  readonly file: string;
+  readonly name: string;
+  /** The newest that is there of its kind. */
+  readonly newest: string | undefined;
+};
+
+/** What the loader would miss: `by` are the files that it maps, `libraries` what it finds under each name. */
+export const lackingVersions = (
+  by: readonly { readonly versions?: Versions }[],
+  libraries: ReadonlyMap<string, { readonly versions?: Versions }>,
+): readonly Lacking[] => {
+  const found = new Map<string, Lacking>();
+  for (const { file, names } of by.flatMap(({ versions }) => versions?.needed ?? [])) {
+    const defined = libraries.get(file)?.versions?.defined;
+    if (defined === undefined) continue;
+    for (const name of names)
+      if (!defined.includes(name))
+        found.set(`${file} ${name}`, { file, name, newest: newestLike(name, defined) });
+  }
+  // The newest of each library says all: GLIBC_2.38 comes with GLIBC_2.37.
+  return [...found.values()].sort((a, b) => (isNewer(a.name, b.name) ? -1 : isNewer(b.name, a.name) ? 1 : 0));
+};
+
+const parts = (name: string): readonly number[] =>
+  (/_(\d[\d.]*)$/.exec(name)?.[1] ?? '').split('.').map(Number);
+
+const isNewer = (a: string, b: string): boolean => {
+  const [left, right] = [parts(a), parts(b)];
+  const at = left.findIndex((part, index) => part !== (right[index] ?? 0));
+  return at === -1 ? false : (left[at] ?? 0) > (right[at] ?? 0);
+};
+
+/** The newest of those that are named alike: `GLIBC_2.36` for `GLIBC_2.38`; undefined where there is none. */
+export const newestLike = (name: string, defined: readonly string[]): string | undefined => {
+  const family = /^(.*_)\d[\d.]*$/.exec(name)?.[1];
+  if (family === undefined) return undefined;
+  const alike = defined.filter(
+    (one) => one.startsWith(family) && /^\d[\d.]*$/.test(one.slice(family.length)),
+  );
+  return alike.reduce<string | undefined>(
+    (best, one) => (best === undefined || isNewer(one, best) ? one : best),
+    undefined,
+  );
+};
