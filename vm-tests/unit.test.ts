@@ -16,7 +16,7 @@ import {
   wishFor,
   wishPath,
 } from './node/service.ts';
-import { waitForCri } from './node/cri.ts';
+import { waitForCri } from './node/pods.ts';
 import { makeStandInShim } from './node/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
