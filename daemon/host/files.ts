@@ -96,7 +96,7 @@ export const makeFiles = (root: string): Files => {
           },
           error,
         );
-      throw writeFailure(path, error);
+      throw writeFailure(path, error, join(root, path));
     }
   };
 

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { type Code, Failure } from '../model/problem.ts';
+import { wayToWrite } from './mounts.ts';
 
 export type Sink = {
   readonly path: string;
@@ -25,13 +26,13 @@ const codeOf = (errno: string): Code => {
   return errno === 'EROFS' ? 'read-only' : 'cannot-write';
 };
 
-/** What a failed write means: `disk-full`, `read-only` or `cannot-write`. */
-export const writeFailure = (path: string, error: unknown): Failure => {
+/** What a failed write means: `disk-full`, `read-only` or `cannot-write`. `real`: where the path leads in this process. */
+export const writeFailure = (path: string, error: unknown, real = path): Failure => {
   const errno = errnoOf(error);
-  return new Failure(
-    { code: codeOf(errno), message: `the file cannot be written: ${errno}`, where: { file: path } },
-    error,
-  );
+  const code = codeOf(errno);
+  const hint = code === 'read-only' ? wayToWrite(real) : undefined;
+  const message = `the file cannot be written: ${errno}${code === 'read-only' ? ', the file system is read-only' : ''}`;
+  return new Failure({ code, message, where: { file: path }, ...(hint ? { hint } : {}) }, error);
 };
 
 const writeAll = async (handle: FileHandle, chunk: Uint8Array): Promise<void> => {

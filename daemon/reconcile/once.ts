@@ -138,7 +138,11 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
         : 'went on with an undo that was interrupted';
     host.log('warn', what, { revision: state.journal.plan.revision });
     did.push(what);
-    take(await transact(host, settings, state.journal, ledger));
+    const ended = await transact(host, settings, state.journal, ledger);
+    // What an earlier run had begun is taken back, and was no verdict of the runtime: whether it fails again is seen below.
+    if (state.journal.direction === 'undo' && ended.kind === 'undone' && !isBad(ended.ledger, state.journal))
+      ledger = ended.ledger;
+    else take(ended);
   }
   ledger = await countInterrupted(host, ledger);
   const rules: Rules = {
@@ -190,6 +194,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
   return { outcome, ...considered, decision, did, ledger };
 };
+
+const isBad = ({ bad }: Ledger, { plan }: Journal): boolean => bad?.revision === plan.revision;
 
 const announce = (host: Host, plan: Steps): void =>
   host.log('info', `plan: ${sentences(plan.steps).join('; ') || 'bring the ledger up to date'}`, {
