@@ -1,18 +1,24 @@
 /**
- * Changes that look right to the runtime's parser and are not: the runtime does not start with them, or starts without
- * CRI. Both are undone, and the runtime is healthy on its old configuration, before a Pod is evicted for it.
+ * Changes that look right to the runtime's parser and are not: the runtime does not start with them, starts without CRI, or
+ * lists a handler with which no sandbox starts. All are undone, and the runtime is healthy on its old configuration, before a Pod is evicted for it.
  */
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { connectCri } from '../daemon/host/cri.ts';
 import type { Report } from '../daemon/model/outcome.ts';
-import type { Artifact } from './node/artifact.ts';
-import { helloOciImage, importImage } from './node/oci.ts';
+import { type Artifact, writeArtifact } from './node/artifact.ts';
+import { pauseImage } from './node/configuration.ts';
+import { cacheDir } from './node/images.ts';
+import { helloOciImage, importImage, pauseOciImage } from './node/oci.ts';
 import type { TestNode } from './node/node.ts';
 import { isRunning, runPod } from './node/pods.ts';
 import {
   bootWithRcmNode,
   census,
   censusDifference,
+  forgetRestarts,
   handlersOverCri,
+  journalOf,
   rcmNode,
   reportOf,
   startsOf,
@@ -64,6 +70,15 @@ const ticks = async (node: TestNode, count: number): Promise<void> => {
   for (let seen = 0; seen < count; seen += 1) {
     const at = (await reportOf(node))?.at;
     await untilReport(node, 'another tick', (report) => report.at !== at);
+  }
+};
+
+const sandboxesOf = async (node: TestNode): Promise<readonly string[]> => {
+  const cri = connectCri(node.criSocket, { deadlineMs: 10_000 });
+  try {
+    return (await cri.sandboxes()).map(({ id }) => id);
+  } finally {
+    cri.close();
   }
 };
 
@@ -139,6 +154,38 @@ for (const suite of ['trixie', 'forky'] as const)
       t.equal(await startsOf(node), started, 'what never came needs no restart to go');
       await clear(node, startsWithoutCri);
     });
+
+    await t.test(
+      'a shim that CRI lists and that starts nothing is undone; verify says what starts',
+      async (t) => {
+        await forgetRestarts(node);
+        await untilServing(node, ['spin-v2']);
+        const idle = await writeArtifact(join(cacheDir(), 'bundles', `idle-${suite}.tar.gz`), [
+          { path: 'containerd-shim-idle-v1', bytes: Buffer.from('#!/bin/sh\nexit 0\n'), mode: 0o755 },
+        ]);
+        await isTakenBack(
+          t,
+          'idle-v1',
+          idle,
+          /CRI lists \\"idle-v1\\", but a sandbox with it does not start/,
+        );
+        t.match(await journalOf(node), /connection refused/, 'the journal has what the runtime said');
+        await node.run(['rm', '/etc/rcm-node/shims.d/idle-v1.toml']);
+        const report = await untilServing(node, ['spin-v2']);
+        t.strictSame(report.handlers[0]?.start, { kind: 'started' });
+        const one = await rcmNode(node, 'verify', 'spin-v2');
+        t.match(one, { code: 0, stdout: /spin-v2: a sandbox starts with it/ });
+        t.match(await rcmNode(node, 'verify', '--json'), { code: 0, stdout: /"started"/ });
+        t.match(await rcmNode(node, 'verify', 'idle-v1'), {
+          code: 1,
+          stderr: /CRI lists no handler "idle-v1"/,
+        });
+        await node.run(['ctr', '-n', 'k8s.io', 'images', 'rm', '--sync', pauseImage]);
+        t.match(await rcmNode(node, 'verify'), { code: 4, stdout: /image of sandboxes is not on this node/ });
+        await importImage(node, pauseOciImage());
+        t.strictSame(await sandboxesOf(node), [pod.id], 'no sandbox of a proof is left');
+      },
+    );
 
     await t.test('uninstall leaves every foreign byte as it was', async (t) => {
       t.match(await rcmNode(node, 'uninstall'), { code: 0 }, 'whatever the budget of restarts says');

@@ -91,6 +91,13 @@ export const commands = {
     options: { root, json },
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
+  verify: {
+    summary: 'start a sandbox with each handler, or with one, and remove it: does a Pod start?',
+    options: { json },
+    operand: '[HANDLER]',
+    root: 'change',
+    exits: ['settled', 'failed', 'pending'],
+  },
   doctor: {
     summary: 'check everything that can go wrong, and say what to do',
     options: { root, json },

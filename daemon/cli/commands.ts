@@ -17,11 +17,19 @@ import { consider, once } from '../reconcile/once.ts';
 import { publish, reportOf } from '../reconcile/report.ts';
 import { readState } from '../reconcile/state.ts';
 import { exitCodeOfUninstall, uninstall } from '../reconcile/uninstall.ts';
+import { verify } from '../reconcile/verify.ts';
 import { version } from '../version.ts';
 import type { Command } from './arguments.ts';
-import { doctorDocument, planDocument, reportDocument, uninstallDocument } from './documents.ts';
+import {
+  doctorDocument,
+  planDocument,
+  reportDocument,
+  uninstallDocument,
+  verifyDocument,
+} from './documents.ts';
 import { json, out, paint } from './output.ts';
 import { printPlan } from './print-plan.ts';
+import { printVerified, verifiedCode } from './print-verify.ts';
 import { printChecks, printReport, printUninstalled } from './print.ts';
 
 const machine = (): Machine => {
@@ -105,6 +113,14 @@ export const work: Readonly<
     const problems = wrong.filter((problem) => plan.kind !== 'refused' || plan.problem !== problem);
     if (command.json) json(planDocument(code, version, decision, problems, diffsOf(plan)));
     else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));
+    return code;
+  },
+  verify: async (command) => {
+    const host = hostFor(command, progress);
+    const results = await verify(host, await loadSettings(host), command.operand);
+    const code = verifiedCode(results);
+    if (command.json) json(verifyDocument(code, results));
+    else out(printVerified(results, paint));
     return code;
   },
   doctor: async (command) => {

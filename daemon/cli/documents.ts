@@ -12,6 +12,7 @@ import { hintOf, type Problem } from '../model/problem.ts';
 import { publicProblem } from '../model/public.ts';
 import type { Check } from '../reconcile/check.ts';
 import { finishing } from '../reconcile/remains.ts';
+import type { Started } from '../reconcile/start-proof.ts';
 import type { Uninstalled } from '../reconcile/uninstall.ts';
 import type { Command } from './arguments.ts';
 
@@ -43,11 +44,12 @@ const outcome = (given: Outcome): object => ({
   ...(given.kind === 'failed' ? { undone: given.undone } : {}),
 });
 
-const handler = ({ name, state, source, sha256, turn, problem: wrong }: HandlerReport): object => ({
+const handler = ({ name, state, source, sha256, start, turn, problem: wrong }: HandlerReport): object => ({
   name,
   state,
   source,
   ...(sha256 === undefined ? {} : { sha256 }),
+  ...(start === undefined ? {} : { start }),
   ...(turn === undefined ? {} : { turn }),
   ...(wrong === undefined ? {} : { problem: problem(wrong) }),
 });
@@ -102,6 +104,14 @@ export const planDocument = (
     handlers: decision.handlers.map(handler),
     problems: problems.map(problem),
     notes: decision.notes.map(problem),
+  });
+
+export const verifyDocument = (exitCode: number, results: Readonly<Record<string, Started>>): object =>
+  document('verify', exitCode, {
+    handlers: Object.entries(results).map(([name, result]) => ({
+      name,
+      start: result.kind === 'failed' ? { kind: result.kind, problem: problem(result.problem) } : result,
+    })),
   });
 
 export const doctorDocument = (exitCode: number, agent: string, checks: readonly Check[]): object =>

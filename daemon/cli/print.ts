@@ -63,6 +63,11 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
       );
     }
   }
+  for (const { name, start } of report.handlers)
+    if (start?.kind === 'listed')
+      lines.push(
+        `  ${paint.dim(`${name} is listed by CRI, not started: ${start.why} (rcm-node verify ${name})`)}`,
+      );
   // Where something is wrong as well, the outcome says that alone.
   const waits = report.handlers.flatMap((one) => (one.problem && one.turn?.hold ? [one.problem] : []));
   const list = [

@@ -1,15 +1,15 @@
 /** The steps that bring links and configuration to what is asked for, with the restart and its proof, and what to record. */
 import { canonical } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
-import type { Trial } from '../model/observed.ts';
+import type { Observed, RuntimeFacts, Trial } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
 import { type Limits, remember } from './cadence.ts';
 import type { Change } from './decide-change.ts';
 import { foldersOf, kept } from './former.ts';
 import { mayBeLoaded } from './named.ts';
-import { adopted, configId, survivors } from './restart.ts';
+import { adopted, configId, servedNow, survivors } from './restart.ts';
 import type { Scene } from './scene.ts';
-import { linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
+import { type LinkStep, linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
 import { isTried } from './tried.ts';
 import type { Wish } from './wanted.ts';
 
@@ -41,6 +41,7 @@ export const configSteps = (
   // On the way out the import goes before the file it names: a restart in between must not find it dangling.
   const ordered = tables.size === 0 ? [...files].reverse() : files;
   const unit = runtime.unit?.name ?? '';
+  const start = startsOf(before, runtime, asked, restart ? undefined : links.now);
   const steps: Step[] = [
     ...(restart && limits.quietSeconds > 0 ? [{ kind: 'quiet', seconds: limits.quietSeconds } as const] : []),
     ...links.now,
@@ -50,9 +51,17 @@ export const configSteps = (
     ...(restart
       ? ([
           { kind: 'activate', unit },
-          { kind: 'prove', unit, serve: [...tables.keys()], ...survivors(runtime, scene.present, trial) },
+          {
+            kind: 'prove',
+            unit,
+            serve: [...tables.keys()],
+            ...survivors(runtime, scene.present, trial),
+            ...(start ? { start } : {}),
+          },
         ] as const)
-      : []),
+      : start
+        ? [{ kind: 'prove', unit, serve: [], keep: [], former: [], start } as const]
+        : []),
     ...links.later,
   ];
   const learned = adopted(before, runtime, tables, change.restart);
@@ -81,6 +90,7 @@ export const configSteps = (
         ? { invocation: runtime.unit?.invocation ?? '', config: configId(standing) }
         : (learned ?? ledger.loaded),
     bad: isTaken && !isStillBad ? null : ledger.bad,
+    starts: Object.fromEntries(Object.entries(ledger.starts).filter(([name]) => tables.has(name))),
     restarts: remember(ledger.restarts, before.now),
     repairs: repairs(before, files),
     retired: retire(before, [...links.now, ...links.later], keys),
@@ -90,4 +100,24 @@ export const configSteps = (
   return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
     ? [...steps, { kind: 'record', ledger: record }]
     : [];
+};
+
+/**
+ * New or changed handlers, each with its name for the proof. `moved`: the links of a plan without a restart, where only what
+ * they lead to is another; `undefined`: everything is loaded anew.
+ */
+const startsOf = (
+  before: Observed,
+  runtime: RuntimeFacts,
+  asked: Wish,
+  moved: readonly LinkStep[] | undefined,
+): Readonly<Record<string, string>> | undefined => {
+  const paths = moved && new Set(moved.map(({ path }) => path));
+  if (!before.activate || !runtime.unit || (moved && runtime.cri.kind !== 'answers')) return undefined;
+  const served = servedNow(runtime);
+  const rows = asked.wanted.flatMap(({ name, installed, start }) => {
+    if (start === undefined || !installed) return [];
+    return !paths || (paths.has(installed.path) && served.includes(name)) ? [[name, start] as const] : [];
+  });
+  return rows.length === 0 ? undefined : Object.fromEntries(rows);
 };

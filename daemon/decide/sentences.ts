@@ -25,6 +25,8 @@ export const sentence = (step: Step): string | undefined => {
     case 'activate':
       return step.started ? `take ${step.unit} as it started by itself` : `restart ${step.unit}`;
     case 'prove':
+      if (step.serve.length === 0 && step.start)
+        return `prove that a sandbox with ${Object.keys(step.start).join(', ')} starts`;
       return step.serve.length === 0
         ? 'prove that the runtime is healthy'
         : `prove that ${step.serve.join(', ')} ${step.serve.length === 1 ? 'is' : 'are'} served`;

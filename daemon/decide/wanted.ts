@@ -2,10 +2,11 @@
  * Which handlers the configuration shall carry, and what is missing for each: desire, minus what cannot be had now and
  * what has to wait for its turn, plus what may not go yet.
  */
-import { binaryName, type Handler, storeKey } from '../model/desired.ts';
+import { binaryName, canonical, type Handler, storeKey } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
 import type { HandlerReport, HandlerState, Step } from '../model/plan.ts';
 import type { Problem } from '../model/problem.ts';
+import { type Start, startId, startOf } from '../model/start.ts';
 import {
   criPath,
   handlersRead,
@@ -27,6 +28,8 @@ export type Wanted = {
   readonly table: Table;
   /** Absent when the handler is kept as it stands, from the text alone. */
   readonly installed?: Installed;
+  /** Of one that is new or another than before: names it as it shall be, for the proof that a sandbox starts with it. */
+  readonly start?: string;
 };
 
 export type Wish = {
@@ -73,14 +76,20 @@ export const wish = (scene: Scene): Wish => {
   for (const handler of desired.handlers) {
     const report = (
       state: HandlerState,
-      given: { readonly problem?: Problem; readonly sha256?: string; readonly gate?: Gate | undefined } = {},
+      given: {
+        readonly problem?: Problem;
+        readonly sha256?: string;
+        readonly gate?: Gate | undefined;
+        readonly start?: Start;
+      } = {},
     ): void => {
-      const { problem, sha256, gate } = given;
+      const { problem, sha256, gate, start } = given;
       reports.push({
         name: handler.name,
         state,
         source: handler.where.file,
         ...(sha256 ? { sha256 } : {}),
+        ...(start ? { start } : {}),
         ...(problem ? { problem } : {}),
         ...(gate?.turn ? { turn: gate.turn } : {}),
       });
@@ -130,8 +139,18 @@ export const wish = (scene: Scene): Wish => {
       continue;
     }
     const served = ready && isServed(scene, handler.name);
-    report(served ? 'served' : 'pending', { gate, ...(sha256 ? { sha256 } : {}) });
-    wanted.push({ name: handler.name, table, installed: { handler, key, sha256: sha256 ?? '', path } });
+    const id = startId(key, table);
+    const start = served ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
+    report(served ? 'served' : 'pending', { gate, ...start, ...(sha256 ? { sha256 } : {}) });
+    const was = before.ledger.handlers[handler.name];
+    const isSame =
+      was?.key === key && canonical(tableInForce(scene, handler.name, options)) === canonical(table);
+    wanted.push({
+      name: handler.name,
+      table,
+      installed: { handler, key, sha256: sha256 ?? '', path },
+      ...(isSame ? {} : { start: id }),
+    });
   }
   for (const { name, source, gate, problem } of removals(scene)) {
     reports.push({

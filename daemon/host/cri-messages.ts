@@ -33,7 +33,13 @@ export const criTypes = {
       Status: { requestType: 'StatusRequest', responseType: 'StatusResponse' },
       ListPodSandbox: { requestType: 'ListPodSandboxRequest', responseType: 'ListPodSandboxResponse' },
       ListContainers: { requestType: 'ListContainersRequest', responseType: 'ListContainersResponse' },
+      RunPodSandbox: { requestType: 'RunPodSandboxRequest', responseType: 'RunPodSandboxResponse' },
+      StopPodSandbox: { requestType: 'OneSandboxRequest', responseType: 'Empty' },
+      RemovePodSandbox: { requestType: 'OneSandboxRequest', responseType: 'Empty' },
     },
+  },
+  ImageService: {
+    methods: { ImageStatus: { requestType: 'ImageStatusRequest', responseType: 'ImageStatusResponse' } },
   },
 
   VersionRequest: { fields: { version: { type: 'string', id: 1 } } },
@@ -73,6 +79,7 @@ export const criTypes = {
       metadata: { type: 'PodSandboxMetadata', id: 2 },
       state: { type: 'PodSandboxState', id: 3 },
       created_at: { type: 'int64', id: 4 },
+      labels: { keyType: 'string', type: 'string', id: 5 },
       runtime_handler: { type: 'string', id: 7 },
     },
   },
@@ -96,6 +103,39 @@ export const criTypes = {
       created_at: { type: 'int64', id: 7 },
     },
   },
+  NamespaceOption: {
+    fields: {
+      network: { type: 'NamespaceMode', id: 1 },
+      pid: { type: 'NamespaceMode', id: 2 },
+      ipc: { type: 'NamespaceMode', id: 3 },
+    },
+  },
+  NamespaceMode: { values: { POD: 0, CONTAINER: 1, NODE: 2 } },
+  LinuxSandboxSecurityContext: { fields: { namespace_options: { type: 'NamespaceOption', id: 1 } } },
+  LinuxPodSandboxConfig: {
+    fields: {
+      cgroup_parent: { type: 'string', id: 1 },
+      security_context: { type: 'LinuxSandboxSecurityContext', id: 2 },
+    },
+  },
+  PodSandboxConfig: {
+    fields: {
+      metadata: { type: 'PodSandboxMetadata', id: 1 },
+      labels: { keyType: 'string', type: 'string', id: 6 },
+      linux: { type: 'LinuxPodSandboxConfig', id: 8 },
+    },
+  },
+  RunPodSandboxRequest: {
+    fields: { config: { type: 'PodSandboxConfig', id: 1 }, runtime_handler: { type: 'string', id: 2 } },
+  },
+  RunPodSandboxResponse: { fields: { pod_sandbox_id: { type: 'string', id: 1 } } },
+  OneSandboxRequest: { fields: { pod_sandbox_id: { type: 'string', id: 1 } } },
+  Empty: { fields: {} },
+
+  ImageSpec: { fields: { image: { type: 'string', id: 1 } } },
+  ImageStatusRequest: { fields: { image: { type: 'ImageSpec', id: 1 } } },
+  ImageStatusResponse: { fields: { image: { type: 'Image', id: 1 } } },
+  Image: { fields: { id: { type: 'string', id: 1 } } },
   ContainerState: {
     values: { CONTAINER_CREATED: 0, CONTAINER_RUNNING: 1, CONTAINER_EXITED: 2, CONTAINER_UNKNOWN: 3 },
   },
@@ -127,6 +167,7 @@ export type SandboxesReply = {
     /** The name of a value, or a number that was not known when this was written. */
     readonly state: string | number;
     readonly created_at: string;
+    readonly labels: Readonly<Record<string, string>>;
     readonly runtime_handler: string;
   }[];
 };
@@ -138,3 +179,6 @@ export type ContainersReply = {
     readonly created_at: string;
   }[];
 };
+export type RunSandboxReply = { readonly pod_sandbox_id: string };
+/** Null: there is no such image. */
+export type ImageReply = { readonly image: { readonly id: string } | null };

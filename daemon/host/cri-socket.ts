@@ -113,6 +113,19 @@ const why = (socket: string, method: string, error: Caught): Pick<Problem, 'mess
     : { message: answered(socket, method, error, said), ...detailOf({ detail: said }) };
 };
 
+/**
+ * How a call that failed ended: `refused` with an answer of the runtime, `late` by our own deadline, or `silent` where
+ * nothing was heard of the call itself (no connection, a connection that broke, a runtime that is out of something).
+ */
+export const endOfCall = (error: unknown): 'refused' | 'late' | 'silent' => {
+  const cause: unknown = error instanceof Failure ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === status.CANCELLED) return 'late';
+  if (code === undefined || code === status.UNAVAILABLE || code === status.RESOURCE_EXHAUSTED)
+    return 'silent';
+  return 'refused';
+};
+
 /** In the words of our own client: no other program has answered. */
 const nobodyThere = (socket: string, error: Caught, said: string): string | undefined => {
   if (error?.code !== status.UNAVAILABLE) return undefined;

@@ -1,18 +1,21 @@
-/** What the container runtime says of itself over CRI: the four calls that this program makes. */
+/** What the container runtime says of itself over CRI, and the sandboxes that a proof starts: all calls that this program makes. */
 import {
   type ContainersReply,
   criTypes,
+  type ImageReply,
   inRuntimeV1,
+  type RunSandboxReply,
   type SandboxesReply,
   type StatusReply,
   type VersionReply,
 } from './cri-messages.ts';
 import { loadService, oneLine, openSocket, type SocketOptions } from './cri-socket.ts';
 
-export { type CriSocket, loadService, openSocket } from './cri-socket.ts';
+export { type CriSocket, endOfCall, loadService, openSocket } from './cri-socket.ts';
 
 /** Made once: the coders of its messages are compiled at first use, which takes longer than a tick's four calls. */
 const runtimeService = loadService(inRuntimeV1(criTypes), 'runtime.v1.RuntimeService');
+const imageService = loadService(inRuntimeV1(criTypes), 'runtime.v1.ImageService');
 
 export type CriStatus = {
   readonly runtimeReady: boolean;
@@ -31,6 +34,19 @@ export type Sandbox = {
   readonly createdAt: string;
   readonly namespace: string;
   readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+};
+/** A sandbox in the host's network, so that no CNI plugin has a part in it. */
+export type SandboxOrder = {
+  /** '' is the default handler. */
+  readonly handler: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** No two sandboxes may have the same. */
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The slice, where the runtime has systemd make its cgroups; '' elsewhere. */
+  readonly cgroupParent: string;
 };
 export type ContainerFact = {
   readonly id: string;
@@ -47,6 +63,13 @@ export type Cri = {
   status(): Promise<CriStatus>;
   sandboxes(): Promise<readonly Sandbox[]>;
   containers(): Promise<readonly ContainerFact[]>;
+  /** The configuration that it has loaded, as it prints it: any shape, and it may hold passwords. */
+  configuration(): Promise<unknown>;
+  hasImage(name: string): Promise<boolean>;
+  /** Answers its id. Pulls the image of sandboxes where it is not there. */
+  startSandbox(order: SandboxOrder, deadlineMs: number): Promise<string>;
+  /** Ends and removes one; that it is gone already is no error. */
+  removeSandbox(id: string, deadlineMs: number): Promise<void>;
   /** Frees the socket; calls still pending fail. */
   close(): void;
 };
@@ -57,7 +80,8 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
   const ask = <Reply>(
     method: keyof typeof criTypes.RuntimeService.methods,
     request: object,
-  ): Promise<Reply> => socket.call<Reply>(runtimeService, method, request);
+    deadlineMs?: number,
+  ): Promise<Reply> => socket.call<Reply>(runtimeService, method, request, deadlineMs);
 
   return {
     version: async () => {
@@ -90,6 +114,7 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         createdAt: item.created_at,
         namespace: item.metadata?.namespace ?? '',
         name: item.metadata?.name ?? '',
+        labels: item.labels,
       })),
     containers: async () =>
       (await ask<ContainersReply>('ListContainers', {})).containers.map((item) => ({
@@ -98,6 +123,31 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         state: containerStates.get(item.state) ?? 'unknown',
         createdAt: item.created_at,
       })),
+    configuration: async () => {
+      const { config } = (await ask<StatusReply>('Status', { verbose: true })).info;
+      try {
+        return JSON.parse(config ?? 'null');
+      } catch {
+        return null;
+      }
+    },
+    hasImage: async (name) =>
+      (await socket.call<ImageReply>(imageService, 'ImageStatus', { image: { image: name } })).image !== null,
+    startSandbox: async ({ handler, namespace, name, uid, labels, cgroupParent }, deadlineMs) => {
+      const namespaces = { network: 'NODE', pid: 'POD', ipc: 'POD' };
+      const config = {
+        metadata: { name, uid, namespace },
+        labels,
+        linux: { cgroup_parent: cgroupParent, security_context: { namespace_options: namespaces } },
+      };
+      const request = { config, runtime_handler: handler };
+      return (await ask<RunSandboxReply>('RunPodSandbox', request, deadlineMs)).pod_sandbox_id;
+    },
+    removeSandbox: async (id, deadlineMs) => {
+      // containerd 1.6 calls it an error to end what it does not know; removing that is none.
+      await ask('StopPodSandbox', { pod_sandbox_id: id }, deadlineMs).catch(() => undefined);
+      await ask('RemovePodSandbox', { pod_sandbox_id: id }, deadlineMs);
+    },
     close: socket.close,
   };
 };
@@ -128,5 +178,6 @@ const handlersOf = (config: string | undefined): readonly string[] | 'unknown' =
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const member = (value: unknown, key: string): unknown =>
+/** Of what the runtime prints: names of Go fields stand there where a tag is missing, so the case of letters does not count. */
+export const member = (value: unknown, key: string): unknown =>
   isObject(value) ? Object.entries(value).find(([name]) => name.toLowerCase() === key)?.[1] : undefined;

@@ -12,6 +12,7 @@ import type { download } from './http.ts';
 import type { FoundKubeconfig } from './kubelet.ts';
 import { acquireLock } from './lock.ts';
 import type { Log } from './log.ts';
+import { readPressure } from './pressure.ts';
 import { mappedFiles } from './processes.ts';
 import { mustBeRootsSocket } from './socket-owner.ts';
 import { makeSystemd, type Systemd } from './systemd.ts';
@@ -42,6 +43,7 @@ export type Host = {
   readonly pick: typeof pick;
   readonly checkBinary: typeof checkBinary;
   readonly mappedFiles: typeof mappedFiles;
+  readonly pressure: typeof readPressure;
   /** Of this node's kubelet; undefined where there is none. Throws `no-identity` where it is not clear which one is meant. */
   readonly kubeconfig: () => Promise<FoundKubeconfig | undefined>;
   readonly lock: typeof acquireLock;
@@ -91,6 +93,7 @@ export const makeHost = (options: {
     pick: async (...given) => (await import('./archive.ts')).pick(...given),
     checkBinary: async (...given) => (await import('./binary.ts')).checkBinary(...given),
     mappedFiles,
+    pressure: readPressure,
     lock: acquireLock,
     clock: realClock,
     log: options.log,

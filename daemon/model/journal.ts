@@ -16,12 +16,15 @@ import {
   parseVersioned,
   path,
   type Read,
+  record,
   text,
   variant,
   whole,
 } from './schema.ts';
 import { fail } from './shape.ts';
-import { handlerName, short, storedHandler, storedProblem } from './stored.ts';
+import { label } from './shim-fields.ts';
+import type { KeptStart } from './start.ts';
+import { handlerName, keptStart, short, storedHandler, storedProblem } from './stored.ts';
 
 /** The transaction under way: written before each mutation, so that the next start can finish or undo it. */
 export type Journal = {
@@ -40,6 +43,8 @@ export type Journal = {
    */
   readonly forwardFrom?: string;
   readonly undoFrom?: string;
+  /** What starting sandboxes came to in this run, by handler. A version that does not know it does without. */
+  readonly starts?: Readonly<Record<string, KeptStart>>;
   /** Why it is being undone. */
   readonly problem?: Problem;
 };
@@ -72,7 +77,14 @@ const step: Read<Step> = variant<Step, 'kind'>('kind', {
   write: { kind: one('write'), path, before: fileState, after: fileState },
   link: { kind: one('link'), path: linkPath, before: nullable(short), after: nullable(linkTarget) },
   activate: { kind: one('activate'), unit, started: optional(one(true)) },
-  prove: { kind: one('prove'), unit, serve: list(handlerName), keep: names, former: names },
+  prove: {
+    kind: one('prove'),
+    unit,
+    serve: list(handlerName),
+    keep: names,
+    former: names,
+    start: optional(record(label, digest)),
+  },
   discard: { kind: one('discard'), key: digest },
   record: { kind: one('record'), ledger: storedLedger },
 });
@@ -94,6 +106,7 @@ const fields: Read<Journal> = object<Journal>({
   ledger: storedLedger,
   forwardFrom: optional(text(/^[ -~]{0,64}$/)),
   undoFrom: optional(text(/^[ -~]{0,64}$/)),
+  starts: optional(record(label, keptStart)),
   problem: optional(storedProblem),
 });
 

@@ -22,7 +22,8 @@ import {
 } from './schema.ts';
 import { fail, required, table } from './shape.ts';
 import { fileName, label } from './shim-fields.ts';
-import { revision, short, storedHandler, storedProblem } from './stored.ts';
+import type { KeptStart } from './start.ts';
+import { keptStart, revision, short, storedHandler, storedProblem } from './stored.ts';
 
 export type Installed = {
   readonly handler: Handler;
@@ -58,6 +59,8 @@ export type Ledger = {
     /** By Shim, the revision that was taken up with it: it failed here, whatever else is asked for meanwhile. */
     readonly tried?: Readonly<Record<string, string>>;
   } | null;
+  /** By handler, whether a sandbox started with it; of what is missing here none was tried. */
+  readonly starts: Readonly<Record<string, KeptStart>>;
   /** Restarts that we asked for, epoch milliseconds. */
   readonly restarts: readonly number[];
   /** Times at which a file of ours was put right after someone else changed it, by path. */
@@ -84,6 +87,7 @@ export const emptyLedger: Ledger = {
   folders: [],
   loaded: null,
   bad: null,
+  starts: {},
   restarts: [],
   repairs: {},
   trusted: {},
@@ -123,6 +127,7 @@ const fields: Read<Ledger> = object<Ledger>({
       tried: optional(record(fileName, revision)),
     }),
   ),
+  starts: record(label, keptStart),
   restarts: list(time),
   repairs: record(isPath, list(time)),
   trusted: record(isUrl, digest, true),

@@ -85,7 +85,10 @@ export type CriFact =
       /** Why it is not ready, in its own words: for root alone. */
       readonly reason: string;
       readonly handlers: readonly string[] | 'unknown';
+      /** Those of Pods. */
       readonly sandboxes: readonly SandboxFact[];
+      /** Ids of sandboxes that a proof of ours started, and left: no use of a handler. */
+      readonly proofs?: readonly string[];
     }
   | { readonly kind: 'silent'; readonly why: string; readonly detail?: string };
 

@@ -16,6 +16,7 @@ import {
   variant,
   whole,
 } from './schema.ts';
+import type { Start } from './start.ts';
 import { storedProblem } from './stored.ts';
 import type { Hold, NeededTurn } from './turns.ts';
 
@@ -67,6 +68,12 @@ const handler: Read<HandlerReport> = object<HandlerReport>({
   state: one(...states),
   sha256: optional(digest),
   source: text(),
+  start: optional(
+    variant<Start, 'kind'>('kind', {
+      started: { kind: one('started') },
+      listed: { kind: one('listed'), why: text() },
+    }),
+  ),
   problem: optional(storedProblem),
   turn: optional(
     object<NeededTurn>({

@@ -5,6 +5,7 @@
 import type { Handler } from './desired.ts';
 import type { Ledger } from './ledger.ts';
 import type { Problem } from './problem.ts';
+import type { Start } from './start.ts';
 import type { NeededTurn } from './turns.ts';
 
 /** The content a file must have for a step to touch it: compare-and-swap against everyone else who edits it. */
@@ -50,6 +51,11 @@ export type Step =
       readonly serve: readonly string[];
       readonly keep: readonly string[];
       readonly former: readonly string[];
+      /**
+       * New or changed handlers with which a sandbox is started, where the node can, each with what names it as it stands. In
+       * a plan without a restart that is all of the proof.
+       */
+      readonly start?: Readonly<Record<string, string>>;
     }
   /** Remove a folder of the store that nothing uses any more. */
   | { readonly kind: 'discard'; readonly key: string }
@@ -89,6 +95,8 @@ export type HandlerReport = {
   readonly state: HandlerState;
   readonly sha256?: string;
   readonly source: string;
+  /** Of what is served. */
+  readonly start?: Start;
   readonly problem?: Problem;
   /** Its change may only be made in its turn. */
   readonly turn?: NeededTurn;

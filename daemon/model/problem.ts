@@ -134,6 +134,10 @@ export const codes = {
     'changed',
     'The previous configuration is back. See journalctl -u containerd for the reason.',
   ),
+  'not-started': row(
+    'changed',
+    'CRI lists the handler, but no Pod starts with it. See what the runtime said: journalctl -u containerd; rcm-node verify.',
+  ),
   'known-bad': row('changed', 'This revision failed its proof before and is left alone until it changes.'),
   'undo-failed': row(
     'changed',

@@ -42,6 +42,8 @@ export type Settings = {
   readonly repairsPerHour: number;
   /** Restarts of the runtime within an hour that come at once; further ones wait, longer each time. */
   readonly restartsPerHour: number;
+  /** Handlers with which no sandbox is started for a proof; "*" is all of them. */
+  readonly verifyExcept: readonly string[];
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly cluster: ClusterSettings;
   /** Nothing is known of what this node allows: nothing new is taken from any source, and what is served stays. */
@@ -82,6 +84,7 @@ export const defaultSettings: Settings = {
   stable: 6,
   repairsPerHour: 3,
   restartsPerHour: 3,
+  verifyExcept: [],
   logLevel: 'info',
   cluster: { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false, spread: 300 },
   closed: false,
@@ -106,6 +109,7 @@ const keys = [
   'stable',
   'repairsPerHour',
   'restartsPerHour',
+  'verifyExcept',
   'logLevel',
   'cluster',
 ];
@@ -146,6 +150,11 @@ export const parseSettings = (text: string, file: string): Settings => {
     repairsPerHour: number('repairsPerHour', 0, 1000),
     // With none the first change would have to wait for a pause that no restart began.
     restartsPerHour: number('restartsPerHour', 1, 60),
+    verifyExcept: strings(
+      at(root, 'verifyExcept'),
+      /^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/,
+      'the name of a handler is expected, or "*"',
+    ),
     logLevel: (level as Settings['logLevel'] | undefined) ?? 'info',
     cluster: cluster(at(root, 'cluster')),
     closed: false,

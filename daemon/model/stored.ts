@@ -3,6 +3,7 @@ import type { Artifact, Handler, OptionValue, Order, RuntimeKind } from './desir
 import { type Code, codes, type Problem, type Where } from './problem.ts';
 import { digest, list, object, one, optional, type Read, record, text, variant, whole } from './schema.ts';
 import { annotation, fileName, label } from './shim-fields.ts';
+import type { KeptStart } from './start.ts';
 
 /** As long as the longest path that the kernel takes, and a line of a log. */
 export const short: Read<string> = text(/^[^\0]{1,4096}$/s);
@@ -44,6 +45,8 @@ const code: Read<Code> = (cursor) => {
   const name = text(/^[a-z][a-z0-9-]{0,63}$/)(cursor);
   return Object.hasOwn(codes, name) ? (name as Code) : 'internal';
 };
+
+export const keptStart: Read<KeptStart> = object<KeptStart>({ of: digest, why: optional(text()) });
 
 export const storedProblem: Read<Problem> = object<Problem>({
   code,

@@ -21,6 +21,7 @@ import { fetchAll } from './fetching.ts';
 import { sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe.ts';
 import { gather, inForce } from './sources.ts';
+import { removeLeftovers } from './start-proof.ts';
 import { loadState, saveJournal, saveLedger } from './state.ts';
 import { type Ended, transact } from './transaction.ts';
 import { countInterrupted } from './unpacking.ts';
@@ -152,6 +153,9 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     orphaned: tick.orphaned === true,
   };
   let considered = await consider(host, settings, ledger, tick, rules);
+  const { runtime } = considered.before;
+  if (runtime.name !== 'none' && runtime.cri.kind === 'answers')
+    await removeLeftovers(host, runtime.socket, runtime.cri.proofs ?? []);
   // What was undone for a full disk, say, would only fail again at once: it waits for the next tick.
   let hopeless: string | undefined;
   const carryOut = async (plan: Steps, before: Observed): Promise<void> => {

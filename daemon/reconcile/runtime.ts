@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import type { CriFact, Observed, UnitFacts } from '../model/observed.ts';
 import { detailOf, Failure, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import { isProof } from '../model/start.ts';
 import { parseToml } from '../model/toml.ts';
 import { defaults, socketIn } from '../runtimes/containerd.ts';
 import { type ConfigTree, readTree } from './config-tree.ts';
@@ -67,7 +68,8 @@ export const askCri = async (
       ready: status.runtimeReady,
       reason: status.reason,
       handlers: status.handlers,
-      sandboxes: sandboxes.map(({ id, handler }) => ({ id, handler })),
+      sandboxes: sandboxes.filter((one) => !isProof(one)).map(({ id, handler }) => ({ id, handler })),
+      proofs: sandboxes.filter(isProof).map(({ id }) => id),
     };
     return { fact, version: /^v?(\d+\.\d[\w.+~-]{0,60})$/.exec(version)?.[1] ?? '' };
   } catch (error) {

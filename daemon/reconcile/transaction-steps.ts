@@ -8,7 +8,11 @@ import type { Step, StepKind } from '../model/plan.ts';
 import { Failure, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { mustActivate, prove, quiet } from './activation.ts';
+import { proveStarts } from './start-proof.ts';
 import { saveJournal, saveLedger } from './state.ts';
+
+/** Restart and undo take 165 s at most, so that starting sandboxes may have ten more, whatever the proof before took. */
+const proofMs = 45_000;
 
 export type Run = { readonly host: Host; readonly settings: Settings; journal: Journal; ledger: Ledger };
 
@@ -60,13 +64,20 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
       },
     });
   },
-  prove: ({ host, settings, journal }, step) =>
-    prove(host, settings, journal.socket, {
-      unit: step.unit,
-      serve: step.serve,
-      keep: step.keep,
-      deadlineMs: 45_000,
-    }),
+  prove: async (run, step) => {
+    const { host, settings, journal } = run;
+    const end = host.clock.elapsed() + proofMs;
+    // Without a restart nothing but the artifacts is another: the runtime needs no time to prove itself.
+    if (journal.plan.disrupts)
+      await prove(host, settings, journal.socket, {
+        unit: step.unit,
+        serve: step.serve,
+        keep: step.keep,
+        deadlineMs: proofMs,
+      });
+    if (step.start)
+      await note(run, { starts: await proveStarts(host, settings, journal.socket, step.start, end) });
+  },
   discard: ({ host }, step) => host.files.removeTree(`${paths.store}/${step.key}`),
   record: async (run, step) => {
     const unit = run.journal.plan.steps.find((one) => one.kind === 'activate')?.unit;
@@ -75,6 +86,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
     const { restarts, trusted } = run.ledger;
     run.ledger = {
       ...step.ledger,
+      starts: { ...step.ledger.starts, ...run.journal.starts },
       restarts,
       trusted,
       loaded: loaded && invocation !== undefined ? { ...loaded, invocation } : loaded,

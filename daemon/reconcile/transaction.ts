@@ -136,7 +136,7 @@ const undo = async (run: Run): Promise<Ended> => {
   }
   // Only what the runtime disproved is bad; a full disk, a race or a lost bus may be gone at the next try.
   const bad =
-    restarted && problem.code !== 'systemd-unreachable'
+    (restarted && problem.code !== 'systemd-unreachable') || problem.code === 'not-started'
       ? badOf(run.journal, outcome, host.clock.now())
       : run.journal.ledger.bad;
   run.ledger = { ...run.journal.ledger, restarts: run.ledger.restarts, trusted: run.ledger.trusted, bad };

@@ -189,6 +189,14 @@ export const inheritable = (runtimes: Table, defaultName: string): Table => {
   );
 };
 
+/** The image of sandboxes in a dumped configuration: 2.x pins it in a plugin of its own, 1.x has it with CRI. */
+export const pauseImageIn = (dump: Table): string | undefined =>
+  [
+    tableAt(dump, ['plugins', 'io.containerd.cri.v1.images', 'pinned_images'])?.sandbox,
+    tableAt(dump, schemas[2].cri)?.sandbox_image,
+    tableAt(dump, schemas[1].cri)?.sandbox_image,
+  ].find((name) => typeof name === 'string' && name !== '') as string | undefined;
+
 /** `-c X`, `--config X`, `--config=X` of a containerd command line; of several the last counts. */
 export const configArgument = (argv: readonly string[]): string | undefined => {
   let found: string | undefined;

@@ -8,6 +8,7 @@ import {
   reportDocument,
   schema,
   uninstallDocument,
+  verifyDocument,
   versionDocument,
 } from '../../daemon/cli/documents.ts';
 import { diffsOf } from '../../daemon/decide/diffs.ts';
@@ -28,7 +29,7 @@ const problem: Problem = {
   detail,
 };
 const handlers = [
-  { name: 'spin', state: 'served', sha256: 'ab'.repeat(32), source: '/f' },
+  { name: 'spin', state: 'served', sha256: 'ab'.repeat(32), source: '/f', start: { kind: 'started' } },
   {
     name: 'wws',
     state: 'pending',
@@ -122,6 +123,14 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
       { what: 'host', verdict: 'good', says: 'fine' },
       { what: 'CRI', verdict: 'bad', says: 'silent', detail, hint: 'look' },
     ]),
+  ],
+  [
+    ['Verify'],
+    verifyDocument(1, {
+      a: { kind: 'started' },
+      b: { kind: 'listed', why: 'no image' },
+      c: { kind: 'failed', problem },
+    }),
   ],
   [
     ['Uninstall'],

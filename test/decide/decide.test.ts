@@ -158,8 +158,12 @@ t.test('what was proven is not restarted for another spelling of the same', asyn
   const ledger: Ledger = { ...emptyLedger, loaded };
   const cri: CriFact = { ...(runtime.cri as CriFact & { kind: 'answers' }), handlers: ['runc', 'spin'] };
   const decision = decided(hostOf({ store: whole, ledger }, { cri }));
-  t.strictSame(kinds(decision), ['link', 'write', 'record']);
-  t.match(sentences(stepsOf(decision)), [`point spin to ${stored.slice(0, 12)}`, /^write /]);
+  t.strictSame(kinds(decision), ['link', 'write', 'prove', 'record'], 'and one sandbox is all of its proof');
+  t.match(sentences(stepsOf(decision)), [
+    `point spin to ${stored.slice(0, 12)}`,
+    /^write /,
+    'prove that a sandbox with spin starts',
+  ]);
 });
 
 t.test(

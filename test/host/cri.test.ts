@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import t, { type Test } from 'tap';
-import { connectCri, loadService, openSocket } from '../../daemon/host/cri.ts';
+import { connectCri, endOfCall, loadService, openSocket } from '../../daemon/host/cri.ts';
 import { inRuntimeV1 } from '../../daemon/host/cri-messages.ts';
 import { Failure } from '../../daemon/model/problem.ts';
-import { healthy, replies, type ScriptedCri, startCri } from './scripted-cri.ts';
+import { healthy, message, replies, type ScriptedCri, startCri } from './scripted-cri.ts';
 
 /** Not tap's own folder: the path of a socket may have 107 characters at most. */
 const freshFolder = (test: { teardown(what: () => unknown): void }): string => {
@@ -136,8 +136,17 @@ t.test('sandboxes are told with handler, readiness and exact time', async (t) =>
       createdAt: '1760000000123456789',
       namespace: 'shop',
       name: 'cart',
+      labels: { label: 'value' },
     },
-    { id: 'b', handler: '', ready: false, createdAt: '1', namespace: 'default', name: 'pod' },
+    {
+      id: 'b',
+      handler: '',
+      ready: false,
+      createdAt: '1',
+      namespace: 'default',
+      name: 'pod',
+      labels: { label: 'value' },
+    },
   ]);
 });
 
@@ -154,6 +163,84 @@ t.test('containers are told with their sandbox, and a state of tomorrow is unkno
     containers.map((container) => container.state),
     ['created', 'running', 'exited', 'unknown', 'unknown'],
   );
+});
+
+t.test(
+  'a sandbox is ordered in the network of the host, under its handler, and removed for good',
+  async (t) => {
+    const { runtime, cri } = await stage(t);
+    runtime.methods.set('RunPodSandbox', () => message([1, 'id-1']));
+    runtime.methods.set('StopPodSandbox', { error: 'NOT_FOUND', text: 'as containerd 1.6 says it' });
+    const order = {
+      handler: 'spin',
+      namespace: 'rcm-node.proof',
+      name: 'spin',
+      uid: 'u-1',
+      labels: { 'rcm.spinkube.dev/proof': 'spin' },
+      cgroupParent: 'system.slice',
+    };
+    t.equal(await cri.startSandbox(order, 20_000), 'id-1');
+    await cri.removeSandbox('id-1', 20_000);
+    const wire = message(
+      [
+        1,
+        message(
+          [1, message([1, 'spin'], [2, 'u-1'], [3, 'rcm-node.proof'])],
+          [6, message([1, 'rcm.spinkube.dev/proof'], [2, 'spin'])],
+          // The network is the host's (NODE), pid and ipc are the sandbox's own (POD).
+          [8, message([1, 'system.slice'], [2, message([1, message([1, 2], [2, 0], [3, 0])])])],
+        ),
+      ],
+      [2, 'spin'],
+    );
+    const one = message([1, 'id-1']).toString('hex');
+    t.strictSame(runtime.calls, [
+      `RunPodSandbox ${wire.toString('hex')}`,
+      `StopPodSandbox ${one}`,
+      `RemovePodSandbox ${one}`,
+    ]);
+  },
+);
+
+t.test('whether an image is there is asked of the image service, and nothing is pulled', async (t) => {
+  const { runtime, cri } = await stage(t);
+  t.equal(await cri.hasImage('registry.k8s.io/pause:3.10'), false);
+  runtime.methods.set('ImageStatus', () => message([1, message([1, 'sha256:1'])]));
+  t.equal(await cri.hasImage('registry.k8s.io/pause:3.10'), true);
+  t.match(runtime.calls, [/^ImageStatus /, /^ImageStatus /]);
+});
+
+t.test('how a call ended is told apart: refused, late, or not heard of', async (t) => {
+  const { runtime, cri } = await stage(t);
+  const order = { handler: 'x', namespace: 'n', name: 'x', uid: 'u', labels: {}, cgroupParent: '' };
+  const end = async (ms = 20_000) => endOfCall(await cri.startSandbox(order, ms).catch((error) => error));
+  // The words of containerd 2.1.9 for a shim that is `exit 0`.
+  const text =
+    'failed to start shim: start failed: failed to create TTRPC connection: dial unix \0: connect: connection refused';
+  runtime.methods.set('RunPodSandbox', { error: 'UNKNOWN', text });
+  t.equal(await end(), 'refused');
+  runtime.methods.set('RunPodSandbox', { error: 'DEADLINE_EXCEEDED', text: 'context deadline exceeded' });
+  t.equal(await end(), 'refused', 'its own deadline is an answer');
+  runtime.methods.set('RunPodSandbox', 'hangs');
+  t.equal(await end(100), 'late');
+  for (const error of ['UNAVAILABLE', 'RESOURCE_EXHAUSTED'] as const) {
+    runtime.methods.set('RunPodSandbox', { error, text: '' });
+    t.equal(await end(), 'silent');
+  }
+  await runtime.stop();
+  t.equal(await end(), 'silent');
+  t.equal(endOfCall(new Error('a defect')), 'silent');
+});
+
+t.test('the configuration that is loaded is told as it is printed, or not at all', async (t) => {
+  const { runtime, cri } = await stage(t);
+  const loaded = { sandboxImage: 'pause:1', containerd: { runtimes: {} } };
+  says(runtime, healthy, ['runc'], { config: JSON.stringify(loaded) });
+  t.strictSame(await cri.configuration(), loaded);
+  says(runtime, healthy, ['runc'], { config: 'sandboxImage = 1' });
+  t.equal(await cri.configuration(), null);
+  says(runtime, healthy, ['runc']);
+  t.equal(await cri.configuration(), null);
 });
 
 t.test('an answer of many megabytes is read whole', async (t) => {

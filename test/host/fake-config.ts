@@ -163,7 +163,7 @@ const decodeOthers = (plugins: Table): Table => ({
   [v3Images]: deep(
     {
       max_concurrent_downloads: 3,
-      pinned_images: {},
+      pinned_images: { sandbox: 'registry.k8s.io/pause:3.10' },
       registry: { config_path: '' },
       snapshotter: 'overlayfs',
     },

@@ -14,6 +14,7 @@ import { download } from '../../daemon/host/http.ts';
 import type { JobResult, Systemd } from '../../daemon/host/systemd.ts';
 import type { RunResult } from '../../daemon/host/tools.ts';
 import type { UnitFacts } from '../../daemon/model/observed.ts';
+import type { Pressure } from '../../daemon/model/pressure.ts';
 import { Failure } from '../../daemon/model/problem.ts';
 import { type Loaded, loadConfig } from './fake-config.ts';
 
@@ -34,7 +35,15 @@ export type Start =
   | { readonly slow: number; readonly later?: 'no-cri' }
   | { readonly dies: number };
 
-type Sandbox = { readonly id: string; readonly handler: string };
+type Sandbox = {
+  readonly id: string;
+  readonly handler: string;
+  readonly namespace?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+};
+
+/** How a sandbox of a handler starts. `late`: not before anybody gave up. `kills`: the daemon dies of it. */
+export type SandboxStart = 'works' | 'refused' | 'late' | 'kills' | 'stays';
 
 export type Containerd = {
   /** Of its program: as the next start runs it. */
@@ -54,6 +63,12 @@ export type Containerd = {
   readonly jobs: string[];
   /** How often its binary was asked about a configuration. */
   dumps: number;
+  /** How a sandbox starts; '' is the default handler. `stays`: it starts, and cannot be removed. */
+  starts: (handler: string) => SandboxStart;
+  /** What was asked about sandboxes: `start spin-v2`, `remove proof-1`. */
+  readonly sandboxJobs: string[];
+  /** Whether the image of sandboxes is there. */
+  pauseImage: boolean;
   /** Somebody else restarts it. */
   restartByOther(): void;
   served(): readonly string[];
@@ -70,6 +85,7 @@ export type Fake = {
   locked: boolean;
   /** How many more times something that is waited for with a limit is not over by then. */
   slow: number;
+  pressure: Pressure;
   advance(ms: number): void;
 };
 
@@ -123,7 +139,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
 
   const execStart = options.execStart ?? ['/usr/bin/containerd'];
   const configPath = configOf(execStart, options.environment ?? []);
-  const counter = { starts: 0 };
+  const counter = { starts: 0, sandboxes: 0 };
   const blank: UnitFacts = {
     name: 'containerd.service',
     load: options.load ?? 'loaded',
@@ -149,6 +165,9 @@ export const fakeHost = (options: FakeOptions): Fake => {
     forgotten: [],
     jobs: [],
     dumps: 0,
+    starts: () => 'works',
+    sandboxJobs: [],
+    pauseImage: true,
     restartByOther: () => {
       timers.length = 0;
       begin(0);
@@ -291,16 +310,67 @@ export const fakeHost = (options: FakeOptions): Fake => {
           ...one,
           ready: true,
           createdAt: '0',
-          namespace: 'default',
+          namespace: one.namespace ?? 'default',
           name: one.id,
+          labels: one.labels ?? { 'io.kubernetes.pod.uid': one.id },
         }));
       },
       containers: async () => {
         alive();
         return daemon.containers;
       },
+      // As 1.7.24 and 2.1.9 print it, of what is read there; 2.x does not tell the image of sandboxes.
+      configuration: async () =>
+        alive() && {
+          containerd: {
+            defaultRuntimeName: 'runc',
+            runtimes: { runc: { options: { SystemdCgroup: true } } },
+          },
+          ...(daemon.version.startsWith('1.') ? { sandboxImage: 'registry.k8s.io/pause:3.8' } : {}),
+          containerdRootDir: '/var/lib/containerd',
+        },
+      hasImage: async (name) => {
+        alive();
+        return daemon.pauseImage && name.startsWith('registry.k8s.io/pause:');
+      },
+      startSandbox: async ({ handler, namespace, labels, cgroupParent }, deadlineMs) => {
+        alive();
+        daemon.sandboxJobs.push(
+          `start ${handler || '(default)'}${cgroupParent === 'system.slice' ? '' : '!'}`,
+        );
+        const known = handler === '' || daemon.served().includes(handler);
+        const how = known ? daemon.starts(handler) : 'refused';
+        if (how === 'late') advance(deadlineMs);
+        if (how === 'kills') {
+          timers.length = 0;
+          state('activating', 'auto-restart', 'exit-code');
+          after(1000, () => begin(daemon.unit.restarts + 1));
+        }
+        if (how !== 'works' && how !== 'stays') throw callFailed(how, handler);
+        advance(250);
+        counter.sandboxes += 1;
+        const id = `proof-${counter.sandboxes}`;
+        daemon.sandboxes = [...daemon.sandboxes, { id, handler, namespace, labels }];
+        return id;
+      },
+      removeSandbox: async (id) => {
+        alive();
+        daemon.sandboxJobs.push(`remove ${id}`);
+        const handler = daemon.sandboxes.find((one) => one.id === id)?.handler;
+        if (handler !== undefined && daemon.starts(handler) === 'stays') throw callFailed('refused', handler);
+        daemon.sandboxes = daemon.sandboxes.filter((one) => one.id !== id);
+      },
       close: () => undefined,
     };
+  };
+  /** As the real client reports it; the words are those of containerd 2.1.9 for a shim that is `exit 0`. */
+  const callFailed = (how: 'refused' | 'late' | 'kills', handler: string): Failure => {
+    const code = { refused: 2, late: 1, kills: 14 }[how];
+    const detail = `failed to start sandbox: failed to start shim: start failed: dial unix: connect: connection refused`;
+    return new Failure(
+      { code: 'runtime-unreachable', message: `the runtime refused RunPodSandbox of ${handler}`, detail },
+      Object.assign(new Error(detail), { code }),
+    );
   };
 
   const lines: string[] = [];
@@ -311,6 +381,10 @@ export const fakeHost = (options: FakeOptions): Fake => {
     mappedComplete: true,
     locked: false,
     slow: 0,
+    pressure: {
+      memory: { available: 8e9, total: 16e9 },
+      disk: { bytes: 0.5, inodes: 0.5 },
+    },
     advance,
     host: {
       root,
@@ -324,6 +398,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       checkBinary,
       tools: { run: async (argv) => runProgram(argv) },
       kubeconfig: async () => undefined,
+      pressure: async () => fake.pressure,
       mappedFiles: async () => ({ files: fake.mapped, complete: fake.mappedComplete }),
       lock: async () => {
         if (fake.locked) throw new Failure({ code: 'locked', message: 'another process holds it' });

@@ -133,7 +133,16 @@ export type ScriptedCri = {
   readonly remove: () => Promise<void>;
 };
 
-const methodNames = ['Version', 'Status', 'ListPodSandbox', 'ListContainers'];
+const methodNames = [
+  'Version',
+  'Status',
+  'ListPodSandbox',
+  'ListContainers',
+  'RunPodSandbox',
+  'StopPodSandbox',
+  'RemovePodSandbox',
+  'ImageStatus',
+];
 
 /** A healthy containerd 2.x with the handlers runc and spin; `service: null` is a runtime whose CRI plugin is dead. */
 export const startCri = async (
@@ -148,6 +157,10 @@ export const startCri = async (
     ['Status', () => replies.status(healthy, ['', 'runc', 'spin'])],
     ['ListPodSandbox', () => replies.sandboxes([])],
     ['ListContainers', () => replies.containers([])],
+    ['RunPodSandbox', () => message([1, 'sandbox'])],
+    ['StopPodSandbox', () => message()],
+    ['RemovePodSandbox', () => message()],
+    ['ImageStatus', () => message()],
   ]);
   let server: Server | undefined;
 
@@ -155,7 +168,7 @@ export const startCri = async (
     server = new Server();
     for (const method of name === null ? [] : methodNames)
       server.register(
-        `/${name}/${method}`,
+        `/${method === 'ImageStatus' ? 'runtime.v1.ImageService' : name}/${method}`,
         (call: { readonly request: Buffer }, done: (error: object | null, reply?: Buffer) => void) => {
           calls.push(`${method} ${call.request.toString('hex')}`.trim());
           const script = methods.get(method) ?? 'hangs';

@@ -14,6 +14,7 @@ const answering = (t: Test, ...looks: readonly Look[]) => {
   const fake = fakeHost({ root: t.testdir({ etc: {} }), version: '2.1.4' });
   const state = { asked: 0 };
   const cri: Cri = {
+    ...fake.host.cri(socket),
     version: () => Promise.reject(new Error('this is not asked for')),
     status: () => Promise.reject(new Error('this is not asked for')),
     sandboxes: async () => [],

@@ -16,6 +16,8 @@ const endOf = (node: Node): Record<string, unknown> => {
   if (text !== undefined) {
     const ledger = JSON.parse(text.replaceAll(node.root, '').replace(volatile, '"$1": 0'));
     delete ledger.restarts;
+    // A plan whose journal was torn is made anew from what stands, and what serves already is started by nobody.
+    delete ledger.starts;
     // What disproved it depends on when it was looked at.
     if (ledger.bad) delete ledger.bad.problem;
     tree['/var/lib/rcm-node/ledger.json'] = ledger;

@@ -1,0 +1,65 @@
+/** `rcm-node verify`: the proof that a sandbox starts, on demand and at leisure. It changes nothing but what the ledger knows of it. */
+import { paths } from '../decide/paths.ts';
+import { sceneOf } from '../decide/scene.ts';
+import type { Host } from '../host/host.ts';
+import { Failure } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { type KeptStart, startId } from '../model/start.ts';
+import { consider } from './once.ts';
+import { type Started, startEach } from './start-proof.ts';
+import { loadState, saveLedger } from './state.ts';
+
+/** A person waits, and the runtime is not on trial: a shim may take its time. */
+const forMs = 60_000;
+
+/** By handler: those that rcm-node put in place, or the one that is named. Throws `runtime-unreachable`, `locked`. */
+export const verify = async (
+  host: Host,
+  settings: Settings,
+  only: string | undefined,
+): Promise<Readonly<Record<string, Started>>> => {
+  for (const folder of [paths.home, paths.state, paths.run]) await host.files.trust(folder);
+  if (!(await host.files.isFolder(paths.run))) await host.files.makeFolder(paths.run);
+  // A tick removes the sandboxes of proofs that it finds.
+  const lock = await host.lock(host.files.real(paths.lock), { waitMs: 60_000 });
+  try {
+    const { ledger } = await loadState(host);
+    const rules = { force: false, since: undefined };
+    const look = { activate: true, deep: false, force: false, now: false };
+    const { desired, before } = await consider(host, settings, ledger, look, rules);
+    const { runtime } = before;
+    if (runtime.name === 'none') throw new Failure(runtime.problem);
+    if (runtime.cri.kind === 'silent')
+      throw new Failure({ code: 'runtime-unreachable', message: runtime.cri.why });
+    const served = runtime.cri.handlers === 'unknown' ? undefined : runtime.cri.handlers;
+    if (only !== undefined && served && !served.includes(only))
+      throw new Failure({
+        code: 'not-served',
+        message: `CRI lists no handler "${only}"; it lists ${served.join(', ') || 'none'}`,
+        hint: 'rcm-node status says what is asked for here, and what it waits for.',
+      });
+    const names = only === undefined ? Object.keys(ledger.handlers) : [only];
+    const given = only === undefined ? settings : { ...settings, verifyExcept: [] };
+    const results: Record<string, Started> = {};
+    for (const name of names)
+      Object.assign(results, await startEach(host, given, runtime.socket, [name], forMs));
+    const { present } = sceneOf(desired, before, rules);
+    const starts = Object.entries(results).flatMap(([name, result]): [string, KeptStart][] => {
+      const key = ledger.handlers[name]?.key;
+      const table = present[name];
+      return key === undefined || table === undefined
+        ? []
+        : [[name, { of: startId(key, table), ...whyOf(result) }]];
+    });
+    if (starts.length > 0)
+      await saveLedger(host, { ...ledger, starts: { ...ledger.starts, ...Object.fromEntries(starts) } });
+    return results;
+  } finally {
+    await lock.release();
+  }
+};
+
+const whyOf = (result: Started): { readonly why?: string } => {
+  if (result.kind === 'started') return {};
+  return { why: result.kind === 'listed' ? result.why : result.problem.message };
+};
