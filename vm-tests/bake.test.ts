@@ -2,7 +2,9 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import t from 'tap';
+import { type Artifact, writeArtifact } from './node/artifact.ts';
 import { attempt, run } from './node/command.ts';
+import { cacheDir } from './node/images.ts';
 import { helloOciImage, importImage } from './node/oci.ts';
 import { removePod, runPod } from './node/pods.ts';
 import {
@@ -22,13 +24,35 @@ const progress = (line: string): void => t.comment(line);
 
 t.jobs = 2;
 
+const siteConfig = '/etc/containerd/site.toml';
+const site = {
+  '/etc/systemd/system/containerd.service.d/10-site.conf': `[Service]
+EnvironmentFile=-/etc/default/site
+ExecStart=
+ExecStart=-/bin/sh -c "umask 022; exec /usr/bin/containerd \\
+  # a comment in between
+  $SITE_OPTIONS"
+`,
+  '/etc/default/site': `# for containerd\nSITE_OPTIONS='-c ${siteConfig}'\n`,
+};
+
+/** A program that can be read, and that ends with an error where it is run. */
+const brokenShim = (): Promise<Artifact> =>
+  writeArtifact(join(cacheDir(), 'bundles', 'wws-broken.tar.gz'), [
+    { path: 'containerd-shim-wws-v1', bytes: Buffer.from('#!/bin/sh\nexit 1\n'), mode: 0o755 },
+  ]);
+
 for (const suite of ['trixie', 'forky'] as const)
   t.test(`a ${suite} image is baked, booted and cleaned`, { buffered: true }, async (t) => {
+    const isBroken = suite === 'forky';
     const shim = await makeStandInShim(suite, '1', progress);
     const node = await bootWithRcmNode(suite, { progress });
     t.teardown(() => node.stop());
     await importImage(node, helloOciImage('end'));
     const foreign = await handlersOverCri(node);
+    // Which file the runtime reads after its next start is told by a drop-in, a file of variables and a shell.
+    for (const [path, text] of Object.entries(site)) await node.writeFile(path, text);
+    await node.run(['cp', '-a', '/etc/containerd/config.toml', siteConfig]);
     const before = await census(node);
     // From here on the node is a tree of files.
     await node.kill();
@@ -44,11 +68,19 @@ for (const suite of ['trixie', 'forky'] as const)
       await copyFile(shim.path, join(root, 'srv/baked', basename(shim.path)));
       const wish = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
       await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), wish);
+      if (isBroken) {
+        const broken = await brokenShim();
+        await copyFile(broken.path, join(root, 'srv/baked', basename(broken.path)));
+        const other = shimToml('wws-v1', broken).replace('/srv/artifacts/', '/srv/baked/');
+        await writeFile(join(root, 'etc/rcm-node/shims.d/wws-v1.toml'), other);
+      }
       const said = await inTree('once', '--no-activate');
       t.equal(said.code, 0, said.stdout + said.stderr);
       t.match(said.stdout, /spin-v2 +served/);
       t.notMatch(said.stdout, 'restart');
       t.match(await inTree('plan', '--no-activate'), { code: 0 }, 'a second time finds nothing to do');
+      const checks = await inTree('doctor');
+      t.match(checks.stdout, `configuration ${siteConfig}`, 'the unit of the tree says which file');
       t.equal(
         await run(['sh', '-c', 'ls -la /opt /etc | sort; ls /var/lib /run | sort']),
         hostBefore,
@@ -57,11 +89,26 @@ for (const suite of ['trixie', 'forky'] as const)
       await run(['systemctl', `--root=${root}`, 'enable', 'rcm-node.service']);
     });
 
-    await t.test('the first boot serves the handler without a restart', async (t) => {
+    await t.test('the first boot serves the handler, without a restart where all of it runs', async (t) => {
       await node.start();
-      await untilServing(node, ['spin-v2']);
+      if (isBroken) {
+        const { handlers } = await untilReport(node, 'one of two serves, and one was taken out', (report) =>
+          JSON.stringify(report.outcome).includes('will-not-run'),
+        );
+        t.match(handlers, [
+          { name: 'spin-v2', state: 'served' },
+          { name: 'wws-v1', state: 'failed' },
+        ]);
+      } else await untilServing(node, ['spin-v2']);
       t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
-      t.equal(await startsOf(node), 1, 'systemd started it at boot, and nobody since');
+      t.equal(
+        await startsOf(node),
+        isBroken ? 2 : 1,
+        'systemd started it at boot, and who takes something out',
+      );
+      const main = (await node.run(['systemctl', 'show', '-P', 'MainPID', 'containerd'])).trim();
+      const words = (await node.run(['cat', `/proc/${main}/cmdline`])).split('\0');
+      t.same(words.slice(1, 3), ['-c', siteConfig], 'systemd reads the unit as rcm-node does');
       const pod = await runPod(node, {
         handler: 'spin-v2',
         image: helloOciImage('end').name,

@@ -104,7 +104,16 @@ export const wish = (scene: Scene): Wish => {
     const sha256 = handler.artifact.sha256 ?? before.ledger.trusted[handler.artifact.url];
     const key = storeKey(handler, sha256);
     const table = handlerTable(handler, path, options);
+    const stored = key === undefined ? undefined : before.store[key];
     const ready = key !== undefined && before.store[key]?.kind === 'whole';
+    // It came with the image, and does not run here: whatever starts by it would fail.
+    const broken =
+      before.activate && stored?.kind === 'whole' && stored.untried ? attemptOf(scene, handler) : undefined;
+    if (broken) {
+      const message = `${broken.problem.message}; it came with the image, and is taken out of the configuration`;
+      report('failed', { problem: { ...broken.problem, handler: handler.name, message } });
+      continue;
+    }
     const gate = gateOf(scene, handler, { table, key }, options);
     // What cannot be had back now is not replaced by what may not come yet.
     if (gate?.held && (!hold(handler.name) || gate.held.code === 'known-bad')) {

@@ -113,7 +113,14 @@ export type RuntimeFacts = {
 };
 
 export type StoreFact =
-  | { readonly kind: 'whole'; readonly sha256: string; readonly url: string; readonly binary: string }
+  | {
+      readonly kind: 'whole';
+      readonly sha256: string;
+      readonly url: string;
+      readonly binary: string;
+      /** It was never run: it was placed into another root. */
+      readonly untried?: true;
+    }
   | { readonly kind: 'damaged'; readonly why: string };
 
 export type DumpFact =

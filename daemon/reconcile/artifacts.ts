@@ -10,7 +10,7 @@ import { binaryName, digestOf, type Handler, storeKey } from '../model/desired.t
 import { Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { allowsHost, printUrl } from '../model/shim-artifact.ts';
-import { type Manifest, manifestName } from './store.ts';
+import { type Manifest, writeManifest } from './store.ts';
 import { marked } from './unpacking.ts';
 
 /** A verified download, until it is dropped. */
@@ -112,7 +112,7 @@ export const placeArtifact = async (
     const manifest = await marked(host, sharers, () =>
       unpack(host, settings, handler, fetched.sha256, key, places),
     );
-    await host.files.put(`${folder}/${manifestName}`, `${JSON.stringify(manifest, null, 1)}\n`, 0o644);
+    await writeManifest(host, folder, manifest);
     // A damaged folder of this name makes room: what runs from it keeps its files until it ends.
     await host.files.removeTree(`${paths.store}/${key}`);
     await host.files.move(folder, `${paths.store}/${key}`);
@@ -156,26 +156,34 @@ const unpack = async (
     files[name] = { sha256: file.sha256, bytes: file.bytes };
   }
   const home = `${paths.store}/${key}`;
-  await host.checkBinary(
-    {
-      path: host.files.real(`${places.folder}/${binary}`),
-      libraries: libraries.map((name) => host.files.real(`${places.folder}/lib/${name}`)),
-      probe: [runtime.type === 'oci' ? '--version' : '-v'],
-      run: host.systemd !== undefined,
-      ...(libraries.length > 0 ? { env: { LD_LIBRARY_PATH: host.files.real(`${places.folder}/lib`) } } : {}),
-      root: host.root,
-      machine: host.machine,
-    },
-    host.tools,
-  );
-  if (libraries.length === 0)
-    return { version: 1, url: printUrl(handler.artifact.url), sha256, binary, files };
+  await tryProgram(host, handler, places.folder);
+  const tried = host.systemd ? {} : ({ untried: true } as const);
+  const base = { version: 1, url: printUrl(handler.artifact.url), sha256, ...tried } as const;
+  if (libraries.length === 0) return { ...base, binary, files };
   const launcher = `launch/${binary}`;
   const text = launcherText(`${home}/${binary}`, `${home}/lib`);
   await host.files.makeFolder(folderOf(`${places.folder}/${launcher}`));
   await host.files.put(`${places.folder}/${launcher}`, text, 0o755);
   files[launcher] = { sha256: digestOf(text), bytes: Buffer.byteLength(text) };
-  return { version: 1, url: printUrl(handler.artifact.url), sha256, binary: launcher, files };
+  return { ...base, binary: launcher, files };
+};
+
+/** By reading it, and by running it where it is to run. Throws what `checkBinary` says. */
+export const tryProgram = async (host: Host, handler: Handler, folder: string): Promise<void> => {
+  const { runtime } = handler;
+  const libraries = runtime.type === 'oci' ? runtime.libraries : [];
+  await host.checkBinary(
+    {
+      path: host.files.real(`${folder}/${binaryName(handler)}`),
+      libraries: libraries.map((name) => host.files.real(`${folder}/lib/${name}`)),
+      probe: [runtime.type === 'oci' ? '--version' : '-v'],
+      run: host.systemd !== undefined,
+      ...(libraries.length > 0 ? { env: { LD_LIBRARY_PATH: host.files.real(`${folder}/lib`) } } : {}),
+      root: host.root,
+      machine: host.machine,
+    },
+    host.tools,
+  );
 };
 
 /**

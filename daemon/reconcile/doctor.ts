@@ -148,7 +148,10 @@ const store = (before: Observed): readonly Check[] =>
   Object.entries(before.store).map(
     ([key, fact]): Check =>
       fact.kind === 'whole'
-        ? good('store', `${key.slice(0, 12)} is whole, every byte verified`)
+        ? good(
+            'store',
+            `${key.slice(0, 12)} is whole, every byte verified${fact.untried ? '; it was never run' : ''}`,
+          )
         : {
             what: 'store',
             verdict: 'bad',

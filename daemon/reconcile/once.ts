@@ -18,6 +18,7 @@ import type { Decision, Plan } from '../model/plan.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { fetchAll } from './fetching.ts';
+import { tryUntried } from './first-run.ts';
 import { sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe.ts';
 import { gather, inForce } from './sources.ts';
@@ -152,6 +153,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     unbudgeted: tick.unbudgeted === true,
     orphaned: tick.orphaned === true,
   };
+  if (tick.activate && !tick.desired) ledger = await tryUntried(host, ledger, rules.since);
   let considered = await consider(host, settings, ledger, tick, rules);
   const { runtime } = considered.before;
   if (runtime.name !== 'none' && runtime.cri.kind === 'answers')

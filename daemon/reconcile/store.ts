@@ -16,6 +16,8 @@ export type Manifest = {
   readonly binary: string;
   /** Relative path to digest and size. */
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+  /** It was placed into another root, where it could not be run: the first start there has to. */
+  readonly untried?: true;
 };
 
 export const manifestName = 'manifest.json';
@@ -56,10 +58,17 @@ export const observeStore = async (
   return facts;
 };
 
+export const readManifest = async (host: Host, key: string): Promise<Manifest | undefined> => {
+  const fact = await host.files.look(`${paths.store}/${key}/${manifestName}`);
+  return fact.kind === 'regular' ? parseManifest(fact.text) : undefined;
+};
+
+export const writeManifest = (host: Host, folder: string, manifest: Manifest): Promise<void> =>
+  host.files.put(`${folder}/${manifestName}`, `${JSON.stringify(manifest, null, 1)}\n`, 0o644);
+
 const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFact> => {
   const folder = `${paths.store}/${key}`;
-  const fact = await host.files.look(`${folder}/${manifestName}`);
-  const manifest = fact.kind === 'regular' ? parseManifest(fact.text) : undefined;
+  const manifest = await readManifest(host, key);
   if (!manifest) return { kind: 'damaged', why: 'its manifest is missing or damaged' };
   for (const [name, wanted] of Object.entries(manifest.files)) {
     const found = await host.files.stat(`${folder}/${name}`);
@@ -69,5 +78,6 @@ const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFac
     if (deep && (await host.files.digest(`${folder}/${name}`)) !== wanted.sha256)
       return { kind: 'damaged', why: `${name} has another digest` };
   }
-  return { kind: 'whole', sha256: manifest.sha256, url: manifest.url, binary: manifest.binary };
+  const { sha256, url, binary, untried } = manifest;
+  return { kind: 'whole', sha256, url, binary, ...(untried === true ? { untried } : {}) };
 };
