@@ -1,7 +1,12 @@
-/** What machine this is. The only file that imports systeminformation, and only when asked: it is large. */
+/** What machine this is, or what system a tree holds. The only file that imports systeminformation, and only when asked: it is large. */
+import { statfs } from 'node:fs/promises';
+import { environmentIn } from '../model/environment.ts';
+import type { Files } from './files.ts';
+
 export type HostFacts = {
   readonly system: string;
-  readonly kernel: string;
+  /** Absent of a tree: its kernel is known when it has booted. */
+  readonly kernel?: string;
   /** File systems that are nearly full. */
   readonly full: readonly { readonly mount: string; readonly percent: number }[];
 };
@@ -18,4 +23,30 @@ export const hostFacts = async (): Promise<HostFacts> => {
       .filter((disk) => disk.use >= fullPercent && disk.rw)
       .map((disk) => ({ mount: disk.mount, percent: Math.round(disk.use) })),
   };
+};
+
+/** https://www.freedesktop.org/software/systemd/man/latest/os-release.html: the first file that is there. */
+const releases = ['/etc/os-release', '/usr/lib/os-release'];
+
+const systemIn = async (files: Files): Promise<string> => {
+  for (const path of releases) {
+    const fact = await files.look(path);
+    if (fact.kind !== 'regular') continue;
+    const rows = new Map(environmentIn(fact.text));
+    const name = rows.get('PRETTY_NAME') || `${rows.get('NAME') ?? ''} ${rows.get('VERSION') ?? ''}`.trim();
+    // Text of the tree for one line of a terminal.
+    const said = name
+      .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+      .slice(0, 100)
+      .trim();
+    if (said !== '') return said;
+  }
+  return 'a system without os-release';
+};
+
+/** Of the tree in `root`, and of the file system that it lies on. */
+export const treeFacts = async (root: string, files: Files): Promise<HostFacts> => {
+  const { blocks, bavail } = await statfs(root);
+  const percent = blocks === 0 ? 0 : Math.round((100 * (blocks - bavail)) / blocks);
+  return { system: await systemIn(files), full: percent >= fullPercent ? [{ mount: root, percent }] : [] };
 };

@@ -1,6 +1,6 @@
 /** Checks what can go wrong on this host, each with a way out. Reads only; one check that fails does not stop the others. */
 import { fileOf, folderOf, paths } from '../decide/paths.ts';
-import { hostFacts } from '../host/facts.ts';
+import { hostFacts, treeFacts } from '../host/facts.ts';
 import type { Host } from '../host/host.ts';
 import type { Observed } from '../model/observed.ts';
 import { detailOf, problemOf } from '../model/problem.ts';
@@ -25,9 +25,11 @@ export const diagnose = async (host: Host, settings: Settings): Promise<readonly
     }
   };
   await add('host', async () => {
-    const facts = await hostFacts();
+    const facts = host.systemd ? await hostFacts() : await treeFacts(host.root, host.files);
+    const kernel = facts.kernel === undefined ? '' : `, kernel ${facts.kernel}`;
+    const where = host.systemd ? '' : `, in ${host.root}`;
     return [
-      good('host', `${facts.system}, kernel ${facts.kernel}, ${host.machine}`),
+      good('host', `${facts.system}${kernel}, ${host.machine}${where}`),
       ...facts.full.map(
         (one): Check => ({
           what: 'disk',

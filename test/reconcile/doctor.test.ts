@@ -140,9 +140,11 @@ t.test('the service is told as it is', async (t) => {
 });
 
 t.test('another root without a runtime is told so', async (t) => {
-  const root = t.testdir({ etc: { 'rcm-node': { 'config.toml': '' } }, opt: {}, run: {}, var: { lib: {} } });
+  const etc = { 'rcm-node': { 'config.toml': '' }, 'os-release': 'PRETTY_NAME="Image OS 9"\n' };
+  const root = t.testdir({ etc, opt: {}, run: {}, var: { lib: {} } });
   const checks = await diagnose(bareRoot(root).host, defaultSettings);
   t.match(about(checks, 'settings'), [{ says: '/etc/rcm-node/config.toml' }]);
+  t.match(about(checks, 'host'), [{ says: `Image OS 9, amd64, in ${root}` }], 'not the machine that looks');
   t.match(about(checks, 'service'), [{ verdict: 'unknown' }]);
   t.match(about(checks, 'runtime'), [{ verdict: 'bad', says: `containerd is not installed below ${root}` }]);
   t.same(
