@@ -23,7 +23,7 @@ import { version } from '../daemon/version.ts';
 import { bundle } from '../packaging/bundle.ts';
 
 // Each run of the program is a Node that starts; on a slow machine they add up.
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 const main = join(import.meta.dirname, '../daemon/main.ts');
 /** As it is shipped: one file, which starts in a third of the time. */
