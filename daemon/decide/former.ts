@@ -2,6 +2,7 @@
  * Files that we wrote into a configuration that is no longer the runtime's (its `-c` moved, an import led elsewhere). What
  * is ours in them is taken back once the new place serves; what others changed since stays, and is named.
  */
+import { fileFault } from '../model/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { FileFact, Observed } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
@@ -51,7 +52,7 @@ const without = (
   if (fact.kind !== 'regular')
     throw new Failure({
       code: 'not-ours',
-      message: fact.kind === 'foreign' ? `it is ${fact.what}` : fact.why,
+      ...fileFault(fact),
     });
   if (mayBeDropIn(path)) {
     if (fact.digest === digest || meansOurs(fact.text)) return { path, text: null };

@@ -1,4 +1,5 @@
 /** The files of the runtime's configuration as they were parsed, and where in them something stands. */
+import { fileFault } from '../model/file-fault.ts';
 import type { ConfigFile } from '../model/observed.ts';
 import { Failure, type Where } from '../model/problem.ts';
 import { locate, parseToml, type TomlPath } from '../model/toml.ts';
@@ -15,7 +16,7 @@ export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
     if (fact.kind !== 'regular')
       throw new Failure({
         code: 'broken-config',
-        message: `it is ${fact.kind === 'foreign' ? fact.what : `not readable: ${fact.why}`}`,
+        ...fileFault(fact),
         where: { file: path },
       });
     return [{ path, text: fact.text, doc: parseToml(fact.text, path, 'broken-config') }];

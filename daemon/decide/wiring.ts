@@ -3,6 +3,7 @@
  * the main file imports (containerd 2.x), or a marked block in the main file (1.x). Foreign text is spliced, never
  * printed anew; what is returned for an empty set of handlers is the host as if we had never been there.
  */
+import { fileFault } from '../model/file-fault.ts';
 import { digestOf } from '../model/desired.ts';
 import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { FileFact, RuntimeFacts } from '../model/observed.ts';
@@ -45,7 +46,7 @@ const textOf = (fact: FileFact | undefined, path: string): string | null => {
   if (fact.kind === 'regular') return fact.text;
   throw new Failure({
     code: 'broken-config',
-    message: `it is ${fact.kind === 'foreign' ? fact.what : `not readable: ${fact.why}`}`,
+    ...fileFault(fact),
     where: { file: path },
   });
 };

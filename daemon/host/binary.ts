@@ -24,7 +24,7 @@ const checkElf = (check: BinaryCheck, path: string): Elf | null => {
   if (elf.machine === check.machine && elf.bits === 64) return elf;
   const built = elf.bits === 64 ? elf.machine : `${elf.bits} bits of ${elf.machine}`;
   const message = `${basename(path)} is built for ${built}, this node is ${check.machine}`;
-  throw new Failure({ code: 'wrong-machine', message, where: { file: path } });
+  throw new Failure({ code: 'wrong-machine', message });
 };
 
 /** The interpreter of `#!`, for a message: ENOENT of a script is nearly always about that. */
@@ -45,7 +45,7 @@ const judgeRun = (path: string, result: RunResult): string => {
   const fail = (why: string, stderr = ''): never => {
     const message = `${basename(path)} does not run: ${why}`;
     const detail = detailOf({ detail: oneLine(stderr) });
-    throw new Failure({ code: 'will-not-run', message, ...detail, where: { file: path } });
+    throw new Failure({ code: 'will-not-run', message, ...detail });
   };
   if (result.kind === 'not-started') return fail(whyNotStarted(path, result.errno));
   if (result.timedOut) return fail('it did not end in time', result.stderr);
@@ -69,12 +69,12 @@ export const checkBinary = async (
     if (elf !== null) mustFind(check, elf);
     if (elf === null && !readElf(check.path).head.startsWith('#!')) {
       const message = `${basename(check.path)} is neither a program nor a script`;
-      throw new Failure({ code: 'will-not-run', message, where: { file: check.path } });
+      throw new Failure({ code: 'will-not-run', message });
     }
   } catch (error) {
     if (error instanceof Failure) throw error;
     const message = `${basename(check.path)} cannot be read: ${error instanceof Error ? error.message : error}`;
-    throw new Failure({ code: 'will-not-run', message, where: { file: check.path } }, error);
+    throw new Failure({ code: 'will-not-run', message }, error);
   }
   if (!check.run) return { version: '' };
   const result = await tools.run([check.path, ...check.probe], {

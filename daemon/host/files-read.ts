@@ -2,8 +2,9 @@
  * Reads below a root. What is there is told as a fact, never guessed at: "absent" is only what the kernel says is not
  * there, because to whoever decides, absent means "ours to write".
  */
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileFact, LinkFact } from '../model/observed.ts';
@@ -54,6 +55,33 @@ const unseen = (error: unknown): FileFact => {
     : { kind: 'unreadable', why: errno, errno };
 };
 
+const notFile = (facts: Stats, path: string): FileFact => {
+  const what = facts.isDirectory()
+    ? 'a folder'
+    : facts.isFIFO()
+      ? 'a named pipe'
+      : facts.isSocket()
+        ? 'a socket'
+        : 'a device';
+  return { kind: 'foreign', what, hint: `Put a file in its place, or move it away: ls -ld ${path}` };
+};
+
+/** The line is that of the first byte that is none of UTF-8. */
+const notText = (bytes: Buffer, path: string): FileFact => {
+  let line = 1;
+  for (let start = 0; ; ) {
+    const end = bytes.indexOf(0x0a, start);
+    if (!isUtf8(bytes.subarray(start, end < 0 ? bytes.length : end)) || end < 0) break;
+    line += 1;
+    start = end + 1;
+  }
+  return {
+    kind: 'unreadable',
+    why: `text in UTF-8 is expected, and line ${line} is none`,
+    hint: `Save it as UTF-8, for instance: iconv -f ISO-8859-1 -t UTF-8 ${path}. Where it is no text at all, move it away.`,
+  };
+};
+
 export const makeReads = (root: string): Reads => {
   const own = (path: string): string => placeIn(root, path, false);
   const real = (path: string): string => placeIn(root, path, true);
@@ -63,7 +91,11 @@ export const makeReads = (root: string): Reads => {
     try {
       // A link that leads nowhere is not "absent": writing there would replace somebody's link.
       return (await lstat(own(path))).isSymbolicLink()
-        ? { kind: 'foreign', what: 'a symbolic link that leads nowhere' }
+        ? {
+            kind: 'foreign',
+            what: `a symbolic link that leads nowhere (to ${await readlink(own(path))})`,
+            hint: `Point the link to a file that is there, or remove it: ls -l ${path}`,
+          }
         : { kind: 'absent' };
     } catch (error) {
       return unseen(error);
@@ -77,14 +109,16 @@ export const makeReads = (root: string): Reads => {
       const handle = await open(resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
       try {
         const facts = await handle.stat();
-        if (!facts.isFile())
-          return { kind: 'foreign', what: facts.isDirectory() ? 'a folder' : 'not a regular file' };
+        if (!facts.isFile()) return notFile(facts, path);
         if (facts.size > maxBytes)
-          return { kind: 'unreadable', why: `it has ${facts.size} bytes, more than ${maxBytes}` };
+          return {
+            kind: 'unreadable',
+            why: `at most ${maxBytes} bytes are read of a configuration, and it has ${facts.size}`,
+            hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
+          };
         const bytes = await handle.readFile();
         const text = bytes.toString('utf8');
-        if (!Buffer.from(text, 'utf8').equals(bytes))
-          return { kind: 'unreadable', why: 'it is not UTF-8 text' };
+        if (!Buffer.from(text, 'utf8').equals(bytes)) return notText(bytes, path);
         return {
           kind: 'regular',
           real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,

@@ -12,7 +12,7 @@ import { foreignAt } from './payload.ts';
 import { pieces } from './pieces.ts';
 import { basicAuth, type ProxySettings, proxyFor, routeTo } from './proxy.ts';
 import { openSink, removeLeftover, type Sink } from './sink.ts';
-import { cancelled, failed, makeWatch, refused, tooLarge, type Watch } from './http-watch.ts';
+import { cancelled, failed, makeWatch, notRead, refused, tooLarge, type Watch } from './http-watch.ts';
 
 export type DownloadOptions = {
   /** The longest `prefix` of the location, ending where a path segment ends, is replaced; the digest stays. */
@@ -230,7 +230,7 @@ export const transfer = async (
     if (sha256 !== undefined && result.sha256 !== sha256.toLowerCase()) {
       const kind = await foreignAt(into);
       const came = kind ? `; what came is ${kind.what}` : '';
-      const message = `sha256 ${result.sha256} came, ${sha256.toLowerCase()} was asked for${came}`;
+      const message = `expected sha256 ${sha256.toLowerCase()}, found ${result.sha256}${came}`;
       throw new Failure({ code: 'digest-mismatch', message, ...(kind ? { hint: kind.hint } : {}) });
     }
     return result;
@@ -238,6 +238,7 @@ export const transfer = async (
     await sink.discard();
     if (error instanceof Failure) throw error;
     if (options.signal?.aborted === true) throw cancelled();
+    if (url.protocol === 'file:') throw notRead(url, error);
     const message = error instanceof Error ? error.message : String(error);
     // node-fetch names the whole address in its messages, query included; its cause does not.
     throw failed(/, reason: (.*)$/s.exec(message)?.[1] || message, error);

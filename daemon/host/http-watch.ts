@@ -1,5 +1,7 @@
 /** The phases of a download, each with its deadline, and the failures that end one. */
+import { fileURLToPath } from 'node:url';
 import { Failure } from '../model/problem.ts';
+import { errnoOf } from './sink.ts';
 
 // Their messages have no address yet; `download` puts it in front, once for each place.
 export const failed = (message: string, cause?: unknown): Failure =>
@@ -7,6 +9,22 @@ export const failed = (message: string, cause?: unknown): Failure =>
 export const refused = (message: string): Failure => new Failure({ code: 'download-refused', message });
 export const tooLarge = (what: string, maxBytes: number): Failure =>
   new Failure({ code: 'too-large', message: `${what}, and ${maxBytes} bytes are allowed` });
+/** Of a file on this machine: no proxy and no mirror has a part in it. */
+export const notRead = ({ pathname }: URL, cause: unknown): Failure => {
+  const errno = errnoOf(cause);
+  const why = ['ENOENT', 'ENOTDIR'].includes(errno)
+    ? 'there is no such file'
+    : `it cannot be read (${errno})`;
+  return new Failure(
+    {
+      code: 'download-failed',
+      message: why,
+      hint: `Put the file there, or correct the location: ls -l ${fileURLToPath(`file://${pathname}`)}; with --root it is looked for below that folder. It is tried again with growing pauses.`,
+    },
+    cause,
+  );
+};
+
 export const cancelled = (): Failure => failed('it was cancelled');
 
 /** All in milliseconds. */

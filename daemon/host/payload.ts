@@ -135,7 +135,8 @@ export const foreignAt = async (path: string): Promise<ForeignKind | undefined> 
   const handle = await open(path);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(blockBytes), 0, blockBytes, 0);
-    return foreignKind(buffer.subarray(0, bytesRead));
+    const head = buffer.subarray(0, bytesRead);
+    return isProgram(head) ? undefined : foreignKind(head);
   } finally {
     await handle.close();
   }

@@ -57,6 +57,8 @@ export type Desired = {
   readonly lost: readonly string[];
   /** What the cluster asked for is not known, and where the ledger is lost as well neither is what came of it. */
   readonly unheard?: true;
+  /** Where in its file a handler of a local file says what to fetch: the place of what is wrong with its artifact. */
+  readonly places?: Readonly<Record<string, Where>>;
   /** Absent where no cluster has a say: nothing waits for its turn then. */
   readonly turns?: TurnFacts;
 };

@@ -20,10 +20,12 @@ export type FileFact =
       /** How many names the file has, by hard links; set when it is more than one. */
       readonly links?: number;
     }
-  | { readonly kind: 'foreign'; readonly what: string }
+  | { readonly kind: 'foreign'; readonly what: string; readonly hint?: string }
   | {
       readonly kind: 'unreadable';
       readonly why: string;
+      /** What to do about it, where that is more than to let root read it. */
+      readonly hint?: string;
       /** Set when the system refused the look, which may pass; absent when what is in the file is the reason. */
       readonly errno?: string;
     };

@@ -6,6 +6,7 @@
  * and the metrics show it without further work.
  */
 import { maskUrls } from './mask.ts';
+import { artifactCodes } from './problem-artifacts.ts';
 import { clusterCodes } from './problem-cluster.ts';
 import { fileCodes } from './problem-files.ts';
 
@@ -17,60 +18,7 @@ type Row = { readonly hint: string; readonly retry: Retry };
 const row = (retry: Retry, hint: string): Row => ({ retry, hint });
 
 export const codes = {
-  // desire
-  'bad-toml': row('changed', 'Correct the file; the other shims are not affected.'),
-  'bad-value': row('changed', 'Correct the value; the other shims are not affected.'),
-  'unknown-key': row('changed', 'Remove the key or correct its spelling.'),
-  'reserved-handler': row(
-    'changed',
-    'Choose another handler name; this one belongs to the runtime or to another installer.',
-  ),
-  'handler-claimed': row('changed', 'Give one of the two shims another handler name, or remove one of them.'),
-  'no-platform': row(
-    'changed',
-    'Add an entry for this node to fetchStrategy.platforms, or give fetchStrategy.anonHttp.location.',
-  ),
-  unpinned: row(
-    'changed',
-    'Add the sha256 of the file at `location`, or set allowUnpinned = true in /etc/rcm-node/config.toml.',
-  ),
-  'policy-denied': row('changed', "Allow it in this node's /etc/rcm-node/config.toml, or change the shim."),
-  'unreadable-source': row(
-    'soon',
-    'Make the folder or file readable for root; until then the last known answer stays in force.',
-  ),
-  untrusted: row(
-    'soon',
-    'Only root may own and write this file and every folder above it: chown root:root, chmod go-w.',
-  ),
-  // artifacts
-  'download-failed': row(
-    'soon',
-    'Check the address, the proxy and the mirrors; it is tried again with growing pauses.',
-  ),
-  'download-refused': row('changed', 'Correct the location of the artifact.'),
-  'digest-mismatch': row(
-    'changed',
-    'The bytes are not those that were asked for: correct sha256, or find out who changed the file.',
-  ),
-  'too-large': row('changed', 'Raise maxArtifactBytes in /etc/rcm-node/config.toml if this size is right.'),
-  'bad-archive': row(
-    'changed',
-    'Publish an archive that holds the named regular files (tar, tar.gz, tar.zst, or the binary itself).',
-  ),
-  'wrong-machine': row('changed', "Give the location of a build for this node's architecture."),
-  'missing-library': row(
-    'changed',
-    'Install the libraries on the node, or carry them in the artifact (runtime.libraries).',
-  ),
-  'will-not-run': row(
-    'changed',
-    'Run the binary by hand on this node; look for a noexec mount, SELinux, or another libc.',
-  ),
-  interrupted: row(
-    'soon',
-    'See how it ended (out of memory, killed, power): journalctl -u rcm-node; it is tried again with growing pauses.',
-  ),
+  ...artifactCodes,
   // host
   'needs-root': row('changed', 'Run it as root, with sudo for instance.'),
   'bad-usage': row('changed', 'See rcm-node help.'),
@@ -94,7 +42,10 @@ export const codes = {
     'Check the runtime: systemctl status containerd; journalctl -u containerd.',
   ),
   // judgement
-  'broken-config': row('changed', 'The configuration was broken before rcm-node came; repair it first.'),
+  'broken-config': row(
+    'changed',
+    'The runtime cannot read its own configuration, without anything of rcm-node in it: correct the file, then check it with containerd config dump.',
+  ),
   'cri-disabled': row('changed', 'Remove "cri" from disabled_plugins; a drop-in cannot take it back.'),
   'default-handler-lost': row(
     'changed',
@@ -116,7 +67,10 @@ export const codes = {
     'changed',
     'Write the affected table in plain [table] form, so that a block can follow it.',
   ),
-  'generated-file': row('changed', 'This file is generated; change what generates it.'),
+  'generated-file': row(
+    'changed',
+    'Find the program that generates this file (its header names it), and have it write what is asked for.',
+  ),
   // proof
   'activation-failed': row(
     'changed',
@@ -189,6 +143,8 @@ export type Problem = {
   readonly hint?: string;
 };
 
+/** Between a problem and its hint where both stand in one line. */
+export const hintLead = 'what to do: ';
 export const hintOf = (problem: Problem): string => problem.hint ?? codes[problem.code].hint;
 export const retryOf = (problem: Problem): Retry => codes[problem.code].retry;
 
@@ -202,9 +158,11 @@ const control = /[\p{Cc}\u2028\u2029]+/gu;
 /** One line without control characters, which would reach a terminal, and without credentials. */
 const plain = (text: string): string => maskUrls(text.replace(control, ' '));
 
-/** `file:line:column: message`, on one line, for everyone; hint and detail are printed apart. */
-export const printProblem = (problem: Problem): string =>
-  plain(`${problem.where ? `${printWhere(problem.where)}: ` : ''}${problem.message}`);
+/** `file:line:column: handler: message`, on one line, for everyone; hint and detail are printed apart. */
+export const printProblem = ({ where, handler, message }: Problem): string => {
+  const whose = handler === undefined || message.includes(`"${handler}"`) ? '' : `${handler}: `;
+  return plain(`${where ? `${printWhere(where)}: ` : ''}${whose}${message}`);
+};
 
 /** For root alone. */
 export const printDetail = ({ detail }: Problem): string | undefined =>

@@ -57,17 +57,31 @@ export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
   );
 };
 
+/** Of a strategy that `artifact` takes: the entry that it took. */
+export const artifactAt = (strategy: Cursor, machine: Machine): Cursor =>
+  elements(at(strategy, 'platforms')).find(
+    (row) => at(row, 'os').value === 'linux' && machines.get(String(at(row, 'arch').value)) === machine,
+  ) ?? at(strategy, 'anonHttp');
+
 const pinned = (cursor: Cursor, policy: Policy): Artifact => {
   const url = location(at(cursor, 'location'), policy);
   const sum = string(at(cursor, 'sha256'), digest, digestSays);
   if (sum !== undefined) return { url, sha256: sum.replace(/^sha256:/i, '').toLowerCase() };
-  if (!policy.allowUnpinned) fail(cursor, `no sha256 is given for ${printUrl(url)}`, 'unpinned');
   if (url.startsWith('http:'))
     fail(
       cursor,
       `no sha256 is given for ${printUrl(url)}, and http proves nothing about the sender`,
       'unpinned',
-      'Add the sha256, or use https.',
+      `Add the sha256 of the file: curl -fsSL ${printUrl(url)} | sha256sum. Without one, http is refused whatever the settings allow.`,
+    );
+  if (!policy.allowUnpinned)
+    fail(
+      cursor,
+      `no sha256 is given for ${printUrl(url)}`,
+      'unpinned',
+      url.startsWith('file:')
+        ? `Add the sha256 of the file: sha256sum ${new URL(url).pathname}. To trust the first bytes that come, set allowUnpinned = true in /etc/rcm-node/config.toml.`
+        : `Add the sha256 of the file: curl -fsSL ${printUrl(url)} | sha256sum. To trust the first bytes that come, set allowUnpinned = true in /etc/rcm-node/config.toml.`,
     );
   return { url };
 };

@@ -4,6 +4,7 @@
  */
 import { parse, TomlError } from 'smol-toml';
 import { type Code, Failure } from './problem.ts';
+import { tomlFault } from './toml-fault.ts';
 import {
   elementsOf,
   entriesOf,
@@ -81,7 +82,7 @@ const findUnfit = (value: unknown, depth: number): Unfit | undefined => {
  * What the text means. Tables are objects without a prototype, dates are smol-toml's `TomlDate`, integers that a number
  * cannot hold exactly are bigint.
  *
- * @throws Failure `bad-toml` (or `code`) with line and column; it carries the first line of the parser's message.
+ * @throws Failure `bad-toml` (or `code`) with line and column; toml-fault.ts has the words.
  */
 export const parseToml = (text: string, file: string, code: Code = 'bad-toml'): Record<string, unknown> => {
   const known = recent.get(text);
@@ -111,7 +112,7 @@ const parseAnew = (text: string, file: string, code: Code): Record<string, unkno
   } catch (error) {
     if (!(error instanceof TomlError)) throw fail('the file cannot be read as TOML', undefined, error);
     const column = error.line === 1 ? Math.max(error.column - startOf(text), 1) : error.column;
-    throw fail(error.message.split('\n', 1)[0] ?? '', { line: error.line, column }, error);
+    throw fail(tomlFault(error.message, text, error.line, error.column), { line: error.line, column }, error);
   }
   const unfit = findUnfit(document, 0);
   if (unfit) throw fail(unfit.why, locate(text, unfit.path));

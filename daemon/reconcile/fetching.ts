@@ -8,7 +8,7 @@ import type { Host } from '../host/host.ts';
 import { type Handler, storeKey } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Step } from '../model/plan.ts';
-import { logFields, problemOf } from '../model/problem.ts';
+import { hintLead, hintOf, logFields, printProblem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { printUrl } from '../model/shim-artifact.ts';
 import { dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './artifacts.ts';
@@ -82,7 +82,9 @@ const downloads = async (
   const changes: Change[] = [];
   const fail = (handler: Handler, error: unknown): void => {
     const problem = problemOf(error);
-    host.log('error', problem.message, { ...logFields(problem), handler: handler.name });
+    const { file } = handler.where;
+    const said = { ...problem, handler: handler.name, where: { file } };
+    host.log('error', `${printProblem(said)}; ${hintLead}${hintOf(said)}`, logFields(said));
     const at = host.clock.now();
     changes.push((ledger) => attempted(ledger, handler.name, artifactId(handler), problem, at));
   };

@@ -5,6 +5,7 @@
  */
 import { fileOf, folderOf, paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
+import { fileFault } from '../model/file-fault.ts';
 import type { FileFact } from '../model/observed.ts';
 import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import { defaultSettings, parseSettings, type Settings, unitIn } from '../model/settings.ts';
@@ -60,8 +61,10 @@ const bad = (message: string, hint?: string): Failure =>
 /** Throws for what is neither a file with something in it nor certainly no file. */
 const read = async (host: Host): Promise<string | null> => {
   const fact = await host.files.lookTrusted(paths.settings);
-  if (fact.kind === 'foreign') throw bad(`it is ${fact.what}`);
-  if (fact.kind === 'unreadable') throw bad(fact.why);
+  if (fact.kind === 'foreign' || fact.kind === 'unreadable') {
+    const { message, hint } = fileFault(fact);
+    throw bad(message, hint);
+  }
   if (fact.kind === 'regular') {
     // An editor empties a file before it writes it, and a power cut may leave it so.
     if (fact.text.trim() !== '') return fact.text;

@@ -4,7 +4,7 @@ import { lastHour } from '../decide/cadence.ts';
 import { headline, metrics, troubles } from '../decide/summary.ts';
 import type { Host } from '../host/host.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
-import { hintOf, logFields, type Problem, printProblem, problemOf } from '../model/problem.ts';
+import { hintLead, hintOf, logFields, type Problem, printProblem, problemOf } from '../model/problem.ts';
 import { noteCodes } from '../model/problem-files.ts';
 import { publicJson } from '../model/public.ts';
 import { printUrl } from '../model/shim-artifact.ts';
@@ -100,17 +100,17 @@ export const publish = async (
       report.outcome.kind === 'converged' ? 'info' : report.outcome.kind === 'waiting' ? 'info' : 'warn';
     // The first of them stands in the line already.
     const [first, ...others] = troubles(whole.outcome);
-    host.log(level, first ? `${line} ${hintOf(first)}` : line, {
+    host.log(level, first ? `${line}; ${hintLead}${hintOf(first)}` : line, {
       ...(first && logFields(first)),
       state: report.outcome.kind,
       did: report.did,
     });
     for (const problem of others)
-      host.log(level, `${printProblem(problem)} ${hintOf(problem)}`, logFields(problem));
+      host.log(level, `${printProblem(problem)}; ${hintLead}${hintOf(problem)}`, logFields(problem));
   }
   const said = new Set(previous?.notes.map(printProblem));
   for (const note of report.notes)
     if (noteCodes.has(note.code) && !said.has(printProblem(note)))
-      host.log('warn', `${printProblem(note)} ${hintOf(note)}`, logFields(note));
+      host.log('warn', `${printProblem(note)}; ${hintLead}${hintOf(note)}`, logFields(note));
   return report;
 };

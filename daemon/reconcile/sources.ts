@@ -6,10 +6,11 @@ import { paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
 import { type Answer, isHalted, parseAnswer, type ShimObject } from '../model/cluster.ts';
 import type { Desired, Handler } from '../model/desired.ts';
+import { fileFault } from '../model/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { FileFact } from '../model/observed.ts';
-import { Failure, type Problem, problemOf } from '../model/problem.ts';
-import { parseShim } from '../model/shim.ts';
+import { Failure, type Problem, problemOf, type Where } from '../model/problem.ts';
+import { parseShim, placeOfArtifact } from '../model/shim.ts';
 import type { Policy } from '../model/shim-artifact.ts';
 import { parseShimResource, resourceFile, shimOfResource } from '../model/shim-resource.ts';
 import { revisionOf } from '../model/turn.ts';
@@ -20,6 +21,8 @@ type Claim = {
   /** Epoch milliseconds: when the wish was made, as far as that is known. */
   readonly made: number;
   readonly source: 'local' | 'cluster';
+  /** In the file. */
+  readonly place?: Where;
 };
 
 /** What one source says. */
@@ -48,13 +51,15 @@ export const gather = async (
   const problems = said.flatMap((one) => one.problems);
   const turns = said.find((one) => one.turns)?.turns;
   const notes = said.flatMap((one) => one.notes ?? []);
+  const claims = said.flatMap((one) => one.claims);
+  const handlers = settle(claims, ledger, problems);
+  const places = claims.flatMap(({ handler, place }): readonly (readonly [string, Where])[] =>
+    place && handlers.includes(handler) ? [[handler.name, place]] : [],
+  );
   return {
-    handlers: settle(
-      said.flatMap((one) => one.claims),
-      ledger,
-      problems,
-    ),
+    handlers,
     problems,
+    ...(places.length > 0 ? { places: Object.fromEntries(places) } : {}),
     ...(notes.length > 0 ? { notes } : {}),
     lost: said.flatMap((one) => one.lost),
     ...(said.some((one) => one.unheard) ? { unheard: true as const } : {}),
@@ -102,18 +107,10 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
     try {
       const fact = await host.files.lookTrusted(file);
       if (fact.kind !== 'regular')
-        throw new Failure({
-          code: 'unreadable-source',
-          message:
-            fact.kind === 'absent'
-              ? 'the file vanished while it was read'
-              : fact.kind === 'foreign'
-                ? `it is ${fact.what}`
-                : fact.why,
-          where: { file },
-        });
+        throw new Failure({ code: 'unreadable-source', ...fileFault(fact), where: { file } });
       const made = (await host.files.stat(file))?.modified ?? 0;
-      claims.push({ handler: parseShim(fact.text, file, policy), made, source: 'local' });
+      const handler = parseShim(fact.text, file, policy);
+      claims.push({ handler, made, source: 'local', place: placeOfArtifact(fact.text, file, policy) });
     } catch (error) {
       problems.push(problemOf(error));
       lost.push(file);
@@ -171,7 +168,7 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
     if (fact.kind !== 'regular')
       throw new Failure({
         code: 'unreadable-source',
-        message: fact.kind === 'foreign' ? `it is ${fact.what}` : fact.why,
+        ...fileFault(fact),
         where: { file: paths.cluster },
       });
     answer = parseAnswer(fact.text, paths.cluster);

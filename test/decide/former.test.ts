@@ -69,7 +69,7 @@ t.test('a file that existed because of us alone goes, whatever generation it was
 
 t.test('what cannot be taken back is named with its reason, and kept in the ledger', (t) => {
   const facts: readonly (readonly [FileFact, RegExp])[] = [
-    [{ kind: 'foreign', what: 'a folder' }, /it is a folder/],
+    [{ kind: 'foreign', what: 'a folder' }, /this is a folder/],
     [{ kind: 'unreadable', why: 'EIO' }, /EIO/],
     [regular('[[['), /config|expected|table/i],
     [{ ...(regular(wired) as FileFact & { kind: 'regular' }), links: 2 }, /2 names/],

@@ -221,7 +221,7 @@ t.test('without a digest a shim is refused with the way out, unless the node tru
   t.match(problem(plain, { allowUnpinned: true }), {
     code: 'unpinned',
     message: /http proves nothing/,
-    hint: 'Add the sha256, or use https.',
+    hint: /curl -fsSL http:\/\/example.com\/a \| sha256sum.*whatever the settings allow/,
   });
   const loud = `name = "a"\n${row('amd64', '', 'HTTP://example.com/a')}`;
   t.match(problem(loud, { allowUnpinned: true }), { code: 'unpinned', message: /http proves nothing/ });

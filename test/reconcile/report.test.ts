@@ -136,7 +136,7 @@ t.test('the journal hears of transitions, and of them only', async (t) => {
   const third = await publish(host, bad, second);
   await publish(host, bad, third);
   t.same(lines.slice(1), [
-    `warn ${served}; degraded: /f:2: odd Correct the file; the other shims are not affected.`,
+    `warn ${served}; degraded: /f:2: spin: odd; what to do: Correct the file, then check it with rcm-node plan; other shims are not affected.`,
   ]);
   await publish(host, { ...bad, outcome: { kind: 'waiting', for: [{ ...problem }] } }, third);
   t.match(lines.at(-1), /^info /, 'waiting is no reason to worry');

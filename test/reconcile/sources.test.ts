@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -124,23 +125,29 @@ t.test('a file that broke keeps its last answer, and the others are not touched'
 });
 
 t.test('whatever stands in the place of a file is told, and keeps its last answer', async (t) => {
-  const names = ['binary.toml', 'dangling.toml', 'folder.toml', 'huge.toml'];
+  const names = ['binary.toml', 'dangling.toml', 'folder.toml', 'huge.toml', 'pipe.toml'];
   const ledger = serving(...names.map((name, index) => [name, shim(`h${index}`)] as const));
   const { host, root } = setUp(t, { 'huge.toml': '#'.repeat(8 * 1024 * 1024 + 1) });
   mkdirSync(join(root, 'folder.toml'));
   writeFileSync(join(root, 'binary.toml'), Buffer.from([0xff, 0xfe]));
   symlinkSync('/none', join(root, 'dangling.toml'));
+  execFileSync('mkfifo', [join(root, 'pipe.toml')]);
   const { handlers, problems } = await gather(host, policy, ledger);
-  t.equal(handlers.length, 4);
-  t.same(
-    problems.map((one) => one.message),
-    [
-      'it is not UTF-8 text',
-      'it is a symbolic link that leads nowhere',
-      'it is a folder',
-      'it has 8388609 bytes, more than 8388608',
-    ],
-  );
+  t.equal(handlers.length, 5);
+  const file = (name: string) => ({ file: `/etc/rcm-node/shims.d/${name}` });
+  t.match(problems, [
+    {
+      message: 'text in UTF-8 is expected, and line 1 is none',
+      where: file('binary.toml'),
+      hint: /iconv -f/,
+    },
+    { message: /a symbolic link that leads nowhere \(to \/none\)$/, hint: /Point the link to a file/ },
+    { message: 'a file is expected here, and this is a folder', hint: /ls -ld .*folder\.toml$/ },
+    { message: /^at most 8388608 bytes .* has 8388609$/, hint: /ls -lh .*huge\.toml$/ },
+    { message: 'a file is expected here, and this is a named pipe', where: file('pipe.toml') },
+  ]);
+  for (const problem of problems)
+    t.notMatch(hintOf(problem), 'root read', 'who may read it is not the point');
 });
 
 t.test('a file that may not be read keeps its last answer', async (t) => {

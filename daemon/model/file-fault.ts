@@ -1,0 +1,21 @@
+/** What is to be said of a path where a readable file is expected, and none is. */
+import type { FileFact } from './observed.ts';
+
+export const fileFault = (
+  fact: Exclude<FileFact, { kind: 'regular' }>,
+): { readonly message: string; readonly hint?: string } => {
+  switch (fact.kind) {
+    case 'absent':
+      return { message: 'there is no such file (any more)' };
+    case 'foreign':
+      return {
+        message: `a file is expected here, and this is ${fact.what}`,
+        ...(fact.hint === undefined ? {} : { hint: fact.hint }),
+      };
+    case 'unreadable':
+      return {
+        message: fact.errno === undefined ? fact.why : `the file cannot be read (${fact.errno})`,
+        ...(fact.hint === undefined ? {} : { hint: fact.hint }),
+      };
+  }
+};
