@@ -172,8 +172,7 @@ export const mustFind = (check: Program, program: Elf): void => {
     const more = list.length > MAX_NAMES ? ` and ${list.length - MAX_NAMES} more` : '';
     const said = list.slice(0, MAX_NAMES).map(oneLine).join(', ');
     const message = `${basename(check.path)} needs ${said}${more}, which this node does not have${end}`;
-    const where = { file: check.path };
-    throw new Failure({ code: 'missing-library', message, where, ...(hint === undefined ? {} : { hint }) });
+    throw new Failure({ code: 'missing-library', message, ...(hint === undefined ? {} : { hint }) });
   };
   if (names.length > 0) fail(names, '');
   const [first] = versions;

@@ -79,7 +79,10 @@ replace = "file://${outside}/"
 `;
   node.write('/etc/rcm-node/config.toml', settings);
   const { outcome } = await node.once({ activate: false });
-  t.match(outcome, { kind: 'degraded', problems: [{ code: 'download-failed', message: /ENOENT/ }] });
+  t.match(outcome, {
+    kind: 'degraded',
+    problems: [{ code: 'download-failed', message: /there is no such file/ }],
+  });
 
   mkdirSync(join(node.root, outside), { recursive: true });
   symlinkSync(join(outside, 'spin'), join(node.root, outside, 'spin'));

@@ -150,7 +150,10 @@ t.test(
     for (const errno of ['EIO', 'EACCES', 'EMFILE'])
       t.match(await loadSettings(failing(node.fake.host, errno)), {
         allowedHosts: ['good.example'],
-        problem: { code: 'bad-settings', message: `${errno}; the last good settings stay in force` },
+        problem: {
+          code: 'bad-settings',
+          message: `the file cannot be read (${errno}); the last good settings stay in force`,
+        },
       });
     const files = {
       ...node.fake.host.files,
