@@ -1,8 +1,9 @@
 /** What was tried here and failed: downloads that wait for their next try, and revisions that failed their proof. */
+import type { Handler } from '../model/desired.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from '../model/observed.ts';
-import { detailOf, type Problem } from '../model/problem.ts';
+import { detailOf, type Problem, type Where } from '../model/problem.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { goneRevision } from '../model/turn.ts';
 import type { Change } from './decide-change.ts';
@@ -58,4 +59,17 @@ const leftAlone = ({ problem }: Bad): Problem => ({
   code: 'known-bad',
   message: `this revision failed its proof and is left alone until it changes: ${problem.message}`,
   ...detailOf(problem),
+});
+
+/** No countdown: a line that differs at every tick would be logged at every tick. */
+export const failedTry = (
+  { problem, count }: Ledger['attempts'][string],
+  handler: Handler,
+  place: Where | undefined,
+): Problem => ({
+  ...problem,
+  handler: handler.name,
+  message: count > 1 ? `${problem.message} (failed ${count} times)` : problem.message,
+  // A copy of the artifact is gone by the time this is read.
+  where: place ?? { file: handler.where.file },
 });

@@ -5,7 +5,7 @@
 import { binaryName, canonical, type Handler, storeKey } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
 import type { HandlerReport, HandlerState, Step } from '../model/plan.ts';
-import type { Problem, Where } from '../model/problem.ts';
+import type { Problem } from '../model/problem.ts';
 import { type Start, startId, startOf } from '../model/start.ts';
 import {
   criPath,
@@ -21,6 +21,7 @@ import { isOurs } from './named.ts';
 import { stablePath } from './paths.ts';
 import { removals } from './removals.ts';
 import type { Scene, Table } from './scene.ts';
+import { failedTry } from './tried.ts';
 import { foreignOwner, type Parsed } from './parsed.ts';
 
 export type Wanted = {
@@ -200,19 +201,6 @@ const foreignHand = (scene: Scene, name: string, path: string): Problem | undefi
     handler: name,
   };
 };
-
-/** No countdown: a line that differs at every tick would be logged at every tick. */
-const failedTry = (
-  { problem, count }: Ledger['attempts'][string],
-  handler: Handler,
-  place: Where | undefined,
-): Problem => ({
-  ...problem,
-  handler: handler.name,
-  message: count > 1 ? `${problem.message} (failed ${count} times)` : problem.message,
-  // A copy of the artifact is gone by the time this is read.
-  where: place ?? { file: handler.where.file },
-});
 
 /** Identifies what was tried, so that a changed location, digest or selection is tried at once. */
 export const artifactId = (handler: Handler): string => JSON.stringify([handler.artifact, handler.runtime]);
