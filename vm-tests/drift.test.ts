@@ -119,6 +119,28 @@ for (const suite of ['forky', 'trixie'] as const)
       t.equal(await startsOf(node), starts);
     });
 
+    await t.test('another program prints the configuration anew: ours is known by its meaning', async (t) => {
+      const kept = await node.readFile(config);
+      const starts = await startsOf(node);
+      // No comments, every key in its place, and each default beside what was set.
+      await node.writeFile(config, await node.run(['containerd', 'config', 'dump']));
+      await node.run(['systemctl', 'restart', 'containerd']);
+      await waitForCri(node);
+      t.match(await rcmNode(node, 'once', '--force'), { code: 0 });
+      await untilServing(node, ['spin-v2']);
+      t.match(await handlersOverCri(node), /spin-v2/);
+      t.match(await node.exec([link, '-v']), { code: 0 }, 'the program is where the configuration says');
+      t.equal(await startsOf(node), starts + 1, 'theirs was the only one');
+      const [status, text] = [await rcmNode(node, 'status'), await node.readFile(config)];
+      t.equal(status.code, 0);
+      if (suite === 'trixie') {
+        t.match(text, /# rcm-node begin\n[^#]*shims\/spin-v2[^#]*# rcm-node end\n$/, 'marked again');
+        t.equal(text.split(link).length, 2, 'and there once');
+      } else t.match(status.stdout, `${config}:`, 'in a file of others it is a copy, and named');
+      await node.writeFile(config, kept);
+      await untilServing(node, ['spin-v2']);
+    });
+
     await t.test('uninstall leaves the bytes that others wrote last', async (t) => {
       const now = await node.readFile(config);
       t.match(now, suite === 'forky' ? '# Managed by another program.' : "# Written by the node's owner");

@@ -2,16 +2,18 @@
  * Changes that look right to the runtime's parser and are not: the runtime does not start with them, starts without CRI, or
  * lists a handler with which no sandbox starts. All are undone, and the runtime is healthy on its old configuration, before a Pod is evicted for it.
  */
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { connectCri } from '../daemon/host/cri.ts';
 import type { Report } from '../daemon/model/outcome.ts';
 import { type Artifact, writeArtifact } from './node/artifact.ts';
-import { pauseImage } from './node/configuration.ts';
-import { cacheDir } from './node/images.ts';
+import { containerdConfiguration, pauseImage } from './node/configuration.ts';
+import { restartContainerd } from './node/containerd.ts';
+import { cacheDir, prepareImage } from './node/images.ts';
 import { helloOciImage, importImage, pauseOciImage } from './node/oci.ts';
 import type { TestNode } from './node/node.ts';
-import { isRunning, runPod } from './node/pods.ts';
+import { isRunning, removePod, runPod } from './node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -63,6 +65,20 @@ const clear = async (node: TestNode, files: Readonly<Record<string, string>>): P
   await node.run(['rm', ...Object.keys(files)]);
   await node.run(['rmdir', unitDropIn.slice(0, unitDropIn.lastIndexOf('/'))]);
   await node.run(['systemctl', 'daemon-reload']);
+};
+
+const config = '/etc/containerd/config.toml';
+const program = '/usr/bin/containerd';
+
+/** Another containerd in the place of the one that is there, as a package manager puts it; what it had stored goes. */
+const exchange = async (node: TestNode, other: string): Promise<void> => {
+  await node.run(['systemctl', 'stop', 'containerd']);
+  await node.run(['rm', program]);
+  await copyFile(other, node.hostPath(program));
+  await node.run(['chmod', '0755', program]);
+  await node.run(['sh', '-c', 'rm -rf /var/lib/containerd/*']);
+  // It may not come up, which is the purpose.
+  await node.exec(['systemctl', 'start', 'containerd']);
 };
 
 /** Waits for so many more ticks of the running service. */
@@ -193,4 +209,31 @@ for (const suite of ['trixie', 'forky'] as const)
       t.same(await handlersOverCri(node), foreign);
       t.ok(await isRunning(node, pod.containerId));
     });
+
+    if (suite === 'forky')
+      for (const text of [containerdConfiguration.trixie, null])
+        await t.test(
+          `it goes back to 1.7 with ours for 2.1, ${text === null ? 'which is alone there' : 'beside a version 2 main file'}: it comes up, and serves`,
+          async (t) => {
+            await removePod(node, pod.id).catch(() => undefined);
+            if (text === null) await node.run(['rm', config]);
+            else await node.writeFile(config, text);
+            await restartContainerd(node);
+            await node.run(['systemctl', 'start', 'rcm-node']);
+            await untilServing(node, ['spin-v2']);
+            await exchange(node, join(await prepareImage('trixie', 'containerd', progress), program));
+            const began = performance.now();
+            await untilReport(
+              node,
+              'served by the other generation',
+              ({ runtime, outcome }) => outcome.kind === 'converged' && /^1\.7/.test(runtime?.version ?? ''),
+              evictionSeconds * 1000,
+            );
+            t.comment(`from the exchange to health: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+            t.match(await handlersOverCri(node), /spin-v2/);
+            t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+            t.equal((await node.exec(['cat', config])).stdout, text ?? '');
+            await exchange(node, join(await prepareImage('forky', 'containerd', progress), program));
+          },
+        );
   });

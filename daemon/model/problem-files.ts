@@ -1,7 +1,7 @@
 /** The rows of the table of problems that are about files, units, and what the machine has left; problem.ts says what a row is. */
 
 /** What is said, and is no fault: it changes no exit code, and is logged once. */
-export const noteCodes: ReadonlySet<string> = new Set(['ignored-file', 'assumed-start']);
+export const noteCodes: ReadonlySet<string> = new Set(['ignored-file', 'assumed-start', 'copied']);
 
 export const fileCodes = {
   'disk-full': {

@@ -1,4 +1,5 @@
 /** What crash.test.ts shows of an installation, for what comes after it: updates, removals, uninstall and rollbacks. */
+import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
 import type { Start } from '../host/fake.ts';
 import { printAnswer, type ShimObject } from '../../daemon/model/cluster.ts';
@@ -6,6 +7,8 @@ import { revisionOf } from '../../daemon/model/turn.ts';
 import { seen } from '../approvals.ts';
 import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { survive } from './story.ts';
+
+const main = '/etc/containerd/config.toml';
 
 const plain = (version: string) => (t: Test) => {
   const node = openNode(makeRoot(t), { version });
@@ -68,6 +71,46 @@ for (const version of ['1.7.24', '2.1.4']) {
     ),
   );
 }
+
+/** Served by 2.1, and down since its program is 1.7. */
+const wentBack = async (node: Node): Promise<void> => {
+  await node.once();
+  const { containerd } = node.fake;
+  containerd.version = '1.7.24';
+  containerd.restartByOther();
+};
+
+t.test('a runtime that went back a generation is brought up again, killed or not', (t) =>
+  survive(
+    t,
+    { open: plain('2.1.4'), prepare: wentBack, run: (node, host) => node.once({}, host), restarts: 2 },
+    (at) => at % 13 === 2,
+  ),
+);
+
+t.test('an uninstallation from a runtime that ours keeps down can be killed here and there', (t) =>
+  survive(
+    t,
+    { open: plain('2.1.4'), prepare: wentBack, run: (node, host) => node.uninstall({}, host), restarts: 1 },
+    (at) => at % 17 === 3,
+  ),
+);
+
+t.test('ours is marked again after another program printed the file anew, killed or not', (t) =>
+  survive(
+    t,
+    {
+      open: plain('1.7.24'),
+      prepare: async (node) => {
+        await node.once();
+        node.write(main, stringify(parse(node.read(main) ?? '')));
+      },
+      run: (node, host) => node.once({}, host),
+      restarts: 0,
+    },
+    (at) => at % 5 === 0,
+  ),
+);
 
 for (const version of ['1.7.24', '2.1.4'])
   t.test(`a move of the configuration of containerd ${version} can be killed on its way`, (t) => {

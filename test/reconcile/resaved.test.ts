@@ -3,6 +3,7 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
+import { isNote } from '../../daemon/cli/print.ts';
 import { loadConfig } from '../host/fake-config.ts';
 import { makeRoot, type Node, openNode, wish } from './node.ts';
 import { ours, treeOf } from './tree.ts';
@@ -217,6 +218,7 @@ for (const [what, copy] of Object.entries(copies))
       ticked.decision.notes.find((one) => one.handler === 'spin-v2'),
       { code: 'copied', where: { file: copy.path }, message: /leads to our program/ },
     );
+    t.ok(ticked.decision.notes.every(isNote), 'no fault, and said');
     t.strictSame(containerd.jobs, []);
     servesStill(t, node);
     t.strictSame((await node.once()).did, []);

@@ -18,6 +18,7 @@ const endOf = (node: Node): Record<string, unknown> => {
     delete ledger.restarts;
     // A plan whose journal was torn is made anew from what stands, and what serves already is started by nobody.
     delete ledger.starts;
+    for (const path of Object.keys(ledger.repairs)) ledger.repairs[path] = ledger.repairs[path].length;
     // What disproved it depends on when it was looked at.
     if (ledger.bad) delete ledger.bad.problem;
     tree['/var/lib/rcm-node/ledger.json'] = ledger;
