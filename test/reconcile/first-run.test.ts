@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../daemon/host/host.ts';
+import { AMD64, makeVersionedElf } from '../fixtures/artifacts/make-elf.ts';
 import { keyOf, makeRoot, type Node, openNode, sha256, wish } from './node.ts';
 
 /** `chroot ROOT PROGRAM …` as the fake's own programs see it. */
@@ -57,6 +61,41 @@ for (const version of ['1.7.24', '2.1.4'])
       t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
     },
   );
+
+t.test('a shim that needs a newer glibc than the image has is not put into it', async (t) => {
+  const image = openNode(makeRoot(t), { version: '2.1.4', runs: false });
+  const loader = '/lib64/ld-linux-x86-64.so.2';
+  const place = (path: string, bytes: Buffer): void => {
+    image.write(path, '', 0o755);
+    writeFileSync(join(image.root, path), bytes);
+  };
+  place(loader, makeVersionedElf(AMD64, {}, ''));
+  place('/usr/lib64/libc.so.6', makeVersionedElf(AMD64, { defined: ['GLIBC_2.2.5', 'GLIBC_2.36'] }, ''));
+  for (const [version, state] of [
+    ['GLIBC_2.39', 'failed'],
+    ['GLIBC_2.36', 'served'],
+  ] as const) {
+    const needed = { 'libc.so.6': ['GLIBC_2.2.5', version] };
+    const shim = makeVersionedElf(AMD64, { libraries: ['libc.so.6'], needed }, loader);
+    place('/srv/artifacts/spin', shim);
+    const digest = createHash('sha256').update(shim).digest('hex');
+    image.write(
+      '/etc/rcm-node/shims.d/spin.toml',
+      `name = "spin"\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/spin"\nsha256 = "${digest}"\n`,
+    );
+    const { decision } = await image.once({ activate: false, now: true }, imageOf(image));
+    t.match(decision.handlers, [{ name: 'spin', state }], version);
+    if (state === 'failed')
+      t.match(decision.handlers, [
+        {
+          problem: {
+            code: 'missing-library',
+            message: /GLIBC_2\.39 of libc\.so\.6.*\(its libc\.so\.6 has GLIBC_2\.36 at most\)/,
+          },
+        },
+      ]);
+  }
+});
 
 t.test('what does not run is taken out, the others stay, and it is not tried again and again', async (t) => {
   const node = await booted(t, (image) => {
