@@ -96,11 +96,18 @@ const lookAt = async (files: Files, folder: string, name: string): Promise<At | 
     if (isOther && unitFolders.some((one) => one === dirname(leads))) return { kind: 'alias', name: other };
   }
   const text = await textAt(files, path);
+  if (text === undefined && target !== null)
+    throw new Failure({
+      code: 'unclear-start',
+      message: `the unit is a link that leads nowhere (${target}): systemd finds no unit then, and looks in no other folder`,
+      where: { file: path },
+      hint: 'Remove the link, or let it lead to the unit.',
+    });
   if (text === undefined) return undefined;
   return text === '' ? { kind: 'masked', path } : { kind: 'file', path, text };
 };
 
-/** Undefined for what systemd passes over: nothing there, a folder, a link that leads nowhere. */
+/** Undefined where there is no file: nothing, a folder, a link that leads nowhere. */
 const textAt = async (files: Files, path: string): Promise<string | undefined> => {
   const fact = await files.lookTrusted(path);
   if (fact.kind === 'regular') return fact.text;
@@ -156,8 +163,10 @@ const dropInsOf = async (files: Files, names: readonly string[]) => {
       if (found.has(name)) continue;
       const path = join(folder, name);
       const { target } = await files.linkAt(path);
-      const text = target !== null && resolve(folder, target) === nowhere ? '' : await textAt(files, path);
-      if (text !== undefined) found.set(name, { path, text });
+      const isNowhere = target !== null && resolve(folder, target) === nowhere;
+      const text = isNowhere ? '' : await textAt(files, path);
+      // A link that leads nowhere hides what others have under its name, too.
+      if (text !== undefined || target !== null) found.set(name, { path, text: text ?? '' });
     }
   }
   return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, file]) => file);

@@ -183,17 +183,17 @@ export const commandsIn = (value: string, specify: (text: string) => string | un
 /** By letter: what each stands for. */
 export type Specifiers = Readonly<Record<string, string>>;
 
-/** Those whose value the host gives, or the moment of the start. */
-const ofTheHost = new Set('aAbBdfHlmMoqvwWyY');
-
-/** Undefined where one is not known. "%%" is "%"; a percent sign before what is no specifier stays. */
+/**
+ * Undefined where one is not known: its value is the host's, or there is none of that letter, and systemd refuses the unit.
+ * "%%" is "%"; a percent sign that no letter follows stays.
+ */
 export const withSpecifiers = (text: string, known: Specifiers): string | undefined => {
   let isKnown = true;
-  const said = text.replace(/%([%A-Za-z])/g, (whole, letter: string) => {
+  const said = text.replace(/%([%A-Za-z])/g, (_whole, letter: string) => {
     if (letter === '%') return '%';
     const value = known[letter];
-    isKnown &&= value !== undefined || !ofTheHost.has(letter);
-    return value ?? whole;
+    isKnown &&= value !== undefined;
+    return value ?? '';
   });
   return isKnown ? said : undefined;
 };

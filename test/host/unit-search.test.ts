@@ -43,11 +43,8 @@ t.test('a link to nowhere, or a file without a byte, masks it', async (t) => {
   const own = { [`${lib}/${name}`]: 'a' };
   for (const text of ['-> /dev/null', '-> ../../../dev/null', ''])
     t.match(await find(t, { ...own, [`${etc}/${name}`]: text }), { kind: 'masked', path: `${etc}/${name}` });
-  t.same(
-    await find(t, { ...own, [`${etc}/${name}`]: '-> /gone' }),
-    [name, `${lib}/${name}`],
-    'a dangling link is passed over',
-  );
+  const gone = await find(t, { ...own, [`${etc}/${name}`]: '-> /gone' }).catch(problemOf);
+  t.match(gone, { code: 'unclear-start', message: /leads nowhere/, where: { file: `${etc}/${name}` } });
 });
 
 t.test('drop-ins come from all folders, by name, and the first of a name stands for it', async (t) => {
@@ -62,6 +59,7 @@ t.test('drop-ins come from all folders, by name, and the first of a name stands 
       [`/usr/local/lib/systemd/system/${d}/30-c.conf`]: 'x',
       [`${etc}/${d}/30-c.conf`]: '-> /dev/null',
       [`${etc}/${d}/40-gone.conf`]: '-> /none',
+      [`${lib}/${d}/40-gone.conf`]: 'x',
       [`${etc}/${d}/.hidden.conf`]: 'x',
       [`${etc}/${d}/50-no.conf.bak`]: 'x',
       [`${etc}/${d}/60-folder.conf/x`]: 'x',
@@ -77,6 +75,7 @@ t.test('drop-ins come from all folders, by name, and the first of a name stands 
       `/run/systemd/system/${d}/15-r.conf`,
       `${etc}/${d}/20-b.conf`,
       `${etc}/${d}/30-c.conf`,
+      `${etc}/${d}/40-gone.conf`,
       `/lib/systemd/system/${d}/70-l.conf`,
     ],
   );
