@@ -28,7 +28,7 @@ export type Rules = {
   readonly since: number | undefined;
   /** A person takes us out: the budgets of restarts and repairs, which slow down a loop, hold nobody back. */
   readonly unbudgeted?: boolean;
-  /** A person takes us out, and no runtime is there any more: ours goes without it. */
+  /** A person takes us out, and no runtime runs, or none is there any more: ours goes without it. */
   readonly orphaned?: boolean;
   /** What has to be downloaded first counts as it stands: for what is done while the downloads go on. */
   readonly ready?: boolean;

@@ -125,8 +125,9 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     // Somebody was quicker, we looked again, and now it is done: nothing failed.
     else if (failed?.problem.code === 'changed-meanwhile') failed = undefined;
   };
-  if (state.journal) {
-    if (!tick.activate && state.journal.plan.disrupts)
+  const journal = tick.orphaned ? startless(state.journal) : state.journal;
+  if (journal) {
+    if (!tick.activate && !tick.orphaned && journal.plan.disrupts)
       throw new Failure({
         code: 'changed-meanwhile',
         message:
@@ -135,14 +136,14 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
         hint: 'Run rcm-node once without --no-activate.',
       });
     const what =
-      state.journal.direction === 'forward'
+      journal.direction === 'forward'
         ? 'went on with a plan that was interrupted'
         : 'went on with an undo that was interrupted';
-    host.log('warn', what, { revision: state.journal.plan.revision });
+    host.log('warn', what, { revision: journal.plan.revision });
     did.push(what);
-    const ended = await transact(host, settings, state.journal, ledger);
+    const ended = await transact(host, settings, journal, ledger);
     // What an earlier run had begun is taken back, and was no verdict of the runtime: whether it fails again is seen below.
-    if (state.journal.direction === 'undo' && ended.kind === 'undone' && !isBad(ended.ledger, state.journal))
+    if (journal.direction === 'undo' && ended.kind === 'undone' && !isBad(ended.ledger, journal))
       ledger = ended.ledger;
     else take(ended);
   }
@@ -202,6 +203,14 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
 };
 
 const isBad = ({ bad }: Ledger, { plan }: Journal): boolean => bad?.revision === plan.revision;
+
+/** Where no runtime runs, nothing is restarted: what a plan wrote before it is taken back, and its proof is not waited for. */
+const startless = (journal: Journal | undefined): Journal | undefined => {
+  if (!journal?.plan.disrupts) return journal;
+  const { forwardFrom: _forward, undoFrom: _undo, ...rest } = journal;
+  const problem = { code: 'no-runtime', message: 'the runtime does not run' } as const;
+  return { ...rest, direction: 'undo', problem: journal.problem ?? problem };
+};
 
 const announce = (host: Host, plan: Steps): void =>
   host.log('info', `plan: ${sentences(plan.steps).join('; ') || 'bring the ledger up to date'}`, {

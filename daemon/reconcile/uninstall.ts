@@ -102,7 +102,7 @@ const tickFor = async (host: Host, tick: Tick, { before, decision }: Considered)
     plan.kind === 'refused' && ['runtime-unreachable', 'unit-masked'].includes(plan.problem.code);
   // Nobody knows what a runtime that runs and is silent has loaded.
   if (!isSick || !(isDown(runtime) || tick.force)) return tick;
-  return { ...tick, activate: false, force: true };
+  return { ...tick, activate: false, force: true, orphaned: true };
 };
 
 const inUse = (keys: readonly string[]): Problem => ({

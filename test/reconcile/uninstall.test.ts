@@ -500,3 +500,45 @@ t.test('the commands that finish it are for the root that was worked on', async 
   node.write('/opt/rcm-node/bin/bootstrap.json', '{}');
   t.match((await node.uninstall()).left.at(-1), { command: 'kubectl apply -k bootstrap/uninstall/' });
 });
+
+t.test('a plan that was interrupted is taken back where no runtime runs to finish it', async (t) => {
+  for (const version of ['1.7.24', '2.1.4'])
+    for (const unit of [{}, { load: 'not-found' }]) {
+      const node = openNode(makeRoot(t), { version });
+      const text = `version = ${version.startsWith('1') ? 2 : 3}\n`;
+      node.write(main, text, 0o640);
+      node.fake.containerd.restartByOther();
+      wish(node, 'spin-v2');
+      const before = foreign(treeOf(node.root));
+      const { host } = node.fake;
+      const { systemd } = host;
+      if (!systemd) throw new Error('there is a service manager');
+      // As after a kill: nothing more is written, not even in a catch block.
+      const dead = { is: false };
+      const killed: Host = {
+        ...host,
+        files: new Proxy(host.files, {
+          get: (files, key, receiver) => {
+            if (dead.is) throw new Error('killed');
+            return Reflect.get(files, key, receiver) as unknown;
+          },
+        }),
+        systemd: {
+          ...systemd,
+          restart: async () => {
+            dead.is = true;
+            throw new Error('killed');
+          },
+        },
+      };
+      await t.rejects(node.once({}, killed));
+      node.fake.locked = false;
+      t.match(node.read('/var/lib/rcm-node/journal.json'), /"forwardFrom"/);
+      stopRuntime(node, unit);
+      const result = await node.uninstall();
+      t.ok(result.complete, JSON.stringify(result.ticked.outcome));
+      t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+      t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+      t.strictSame(node.fake.containerd.jobs, []);
+    }
+});
