@@ -226,14 +226,14 @@ t.test('a new artifact under the same name goes at once, unless it shall take pa
   const update = handler({ artifact, ...at('r2') });
   const store = { ...before.store, ...wholeOf(update) };
   const go = decided({ ...before, store }, desired([update]));
-  t.strictSame(kinds(go), ['link', 'record']);
+  t.strictSame(kinds(go), ['link', 'prove', 'record']);
   t.match(go.handlers, [{ state: 'served', turn: undefined }]);
 
   const all = handler({ artifact, ...at('r2', 'all') });
   const held = decided({ ...before, store }, desired([all]));
   t.strictSame(held.plan, { kind: 'settled' });
   t.match(held.handlers, [{ state: 'pending', turn: { revision: 'r2', hold: 'queued' } }]);
-  t.strictSame(kinds(decided({ ...before, store }, desired([all], approved('r2')))), ['link', 'record']);
+  t.strictSame(kinds(decided({ ...before, store }, desired([all], approved('r2')))), ['link', 'prove', 'record']);
 });
 
 t.test('a revision that means the same here is written down, and nothing else', async (t) => {
