@@ -59,6 +59,7 @@ export const makeStatusWriter = (means: Means): StatusWriter => {
       log('warn', `the status of ${shim.name} did not become what was written: is its CRD an older one?`);
     last.set(shim.uid, { at: clock.elapsed(), sent, stubborn });
     unwritten.delete(shim.uid);
+    definition.kept();
     teller.tell(noticesOf(shim, status));
   };
 
@@ -110,6 +111,9 @@ export const makeStatusWriter = (means: Means): StatusWriter => {
         else keepHere(shim, status);
       }
     },
-    nextDue: () => state.due,
+    nextDue: () => {
+      const due = [state.due, definition.nextTry()].filter((at) => at !== undefined);
+      return due.length === 0 ? undefined : Math.min(...due);
+    },
   };
 };

@@ -12,10 +12,14 @@ import { fields, items, text } from './model/reading.ts';
 export type Definition = {
   /** Whether a status can be written, as far as that is known. */
   keepsStatus(): boolean;
+  /** To be called after a status was written. */
+  kept(): void;
   /** To be called after a 404 for a status. Resolves to false where no Shim has one. Throws what the API says. */
   look(): Promise<boolean>;
   /** A sentence for people; empty while nothing is wrong. */
   trouble(): string;
+  /** `elapsed` at which it is worth a try again; undefined: nothing is wrong. */
+  nextTry(): number | undefined;
 };
 
 export const definitionName = 'shims.runtime.spinkube.dev';
@@ -68,18 +72,24 @@ export const makeDefinition = (api: Api, clock: Clock, log: Log, metrics: Metric
     }
   };
 
+  const kept = (): void => {
+    if (state.trouble !== '') log('info', `the definition ${definitionName} has a status again`);
+    state.trouble = '';
+    metrics.set('rcm_controller_shims_without_status', 0);
+  };
+
   return {
+    kept,
     keepsStatus: () => state.trouble === '' || clock.elapsed() >= state.notBefore,
     trouble: () => state.trouble,
+    nextTry: () => (state.trouble === '' ? undefined : state.notBefore),
     look: async () => {
-      const keeps = offersStatus(await api.request('GET', typePath));
-      metrics.set('rcm_controller_shims_without_status', keeps ? 0 : 1);
-      state.notBefore = clock.elapsed() + againMs;
-      if (keeps) {
-        if (state.trouble !== '') log('info', `the definition ${definitionName} has a status again`);
-        state.trouble = '';
+      if (offersStatus(await api.request('GET', typePath))) {
+        kept();
         return true;
       }
+      metrics.set('rcm_controller_shims_without_status', 1);
+      state.notBefore = clock.elapsed() + againMs;
       const by = await keeper();
       const trouble = `the definition ${definitionName} in this cluster is not rcm-node's${by === undefined ? '' : `, but kept by ${by}`}: it has no status, so none is written, and fields that it does not know are lost; take it out of that installation, then kubectl apply -k bootstrap/crd/`;
       if (trouble !== state.trouble) log('error', trouble);

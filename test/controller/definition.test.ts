@@ -72,7 +72,7 @@ t.test('the status is written once the definition has one again', needsOpenssl, 
   fleet.put(paths.shims, shim('spin'));
   const ahead = { ms: 0 };
   const short = shortClock();
-  const { views, lines } = work(
+  const { views, lines, metrics } = work(
     t,
     fleet,
     (view) => ({ ...always, statuses: view.shims.map((one) => ({ shim: one, status: rollout('r1') })) }),
@@ -83,6 +83,7 @@ t.test('the status is written once the definition has one again', needsOpenssl, 
   ahead.ms = 61_000;
   await until(() => fleet.get(paths.shims, 'spin')?.status !== undefined);
   t.equal(lines.filter(({ level }) => level === 'error').length, 1);
+  await until(() => metrics.print().includes('rcm_controller_shims_without_status 0'));
 });
 
 t.test('a 404 of a proxy takes no Shim, Node or RuntimeClass for gone', needsOpenssl, async (t) => {

@@ -29,6 +29,8 @@ export const admitController = async (cluster: Cluster): Promise<void> => {
 export type Controller = ControlPlaneProcess & {
   /** Whether it says that it is the one that leads. */
   leads(): Promise<boolean>;
+  /** What Prometheus would read. */
+  metrics(): Promise<string>;
 };
 
 const freePort = (): Promise<number> =>
@@ -72,11 +74,10 @@ export const controllerOf = async (
     ],
     isReady: async () => (await fetch(`http://${probes}/healthz`)).ok,
   });
+  const metrics = async (): Promise<string> => (await fetch(`http://${listen}/metrics`)).text();
   return Object.assign(Object.create(process_) as ControlPlaneProcess, {
-    leads: async () => {
-      const metrics = await (await fetch(`http://${listen}/metrics`)).text();
-      return /^rcm_controller_leader 1$/m.test(metrics);
-    },
+    metrics,
+    leads: async () => /^rcm_controller_leader 1$/m.test(await metrics()),
   });
 };
 
