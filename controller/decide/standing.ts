@@ -180,7 +180,8 @@ const isBroken = (
   { settled }: Concern,
   want: string,
 ): boolean => {
-  if (w !== undefined || s === 'served') return false;
+  // A runtime that does not answer says nothing of the Shim.
+  if (w !== undefined || s === 'served' || s === 'written' || s === 'unknown') return false;
   // Before a node heard of a new revision it speaks of the former one: that failure is not this one's.
   const isThis = a === undefined ? hadTurn || settled : a === want;
   if (!isThis) return false;

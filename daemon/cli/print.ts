@@ -55,7 +55,7 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
       const painted =
         one.state === 'served'
           ? paint.good(state)
-          : one.state === 'pending' || one.state === 'removing'
+          : one.state === 'pending' || one.state === 'removing' || one.state === 'written'
             ? paint.warn(state)
             : paint.bad(state);
       lines.push(

@@ -16,7 +16,7 @@ import { keysOf } from './named.ts';
 import { ownFault } from './own-fault.ts';
 import { orphaned } from './orphaned.ts';
 import { reasons } from './reasons.ts';
-import { configId } from './restart.ts';
+import { configId, stateOfWritten } from './restart.ts';
 import { type Rules, type Scene, sceneOf } from './scene.ts';
 import { trialOf } from './stage.ts';
 import { fight, refuseLinked } from './steps.ts';
@@ -36,12 +36,19 @@ export const decide = (desired: Desired, before: Observed, limits: Limits, rules
   }
 };
 
-/** What is served stays served; what is new waits for a person. */
+/** What is served stays served, as far as the runtime says so; what is new waits for a person. */
 export const refused = (problem: Problem, desired: Desired, before: Observed): Decision => ({
   plan: { kind: 'refused', problem },
   handlers: desired.handlers.map((handler) => ({
     name: handler.name,
-    state: handler.name in before.ledger.handlers ? 'served' : 'refused',
+    state:
+      handler.name in before.ledger.handlers
+        ? stateOfWritten(
+            before.runtime.name === 'none' ? undefined : before.runtime.cri,
+            handler.name,
+            before.activate,
+          )
+        : 'refused',
     source: handler.where.file,
   })),
   notes: [],

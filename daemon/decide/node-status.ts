@@ -116,6 +116,8 @@ export const statusOf = (given: Telling, since: string): NodeStatus => {
 const legacyLabels = (report: Report, desired: readonly Handler[]): Labels => {
   const words = {
     served: 'provisioned',
+    written: 'pending',
+    unknown: 'pending',
     pending: 'pending',
     removing: 'pending',
     failed: 'failed',

@@ -4,7 +4,8 @@
  */
 import { canonical, digestOf } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { DumpFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
+import type { CriFact, DumpFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
+import type { HandlerState } from '../model/plan.ts';
 import { parseToml } from '../model/toml.ts';
 import { viewOf } from '../runtimes/containerd.ts';
 
@@ -14,6 +15,14 @@ export const configId = (tables: ReadonlyMap<string, unknown>): string =>
 
 export const servedNow = (runtime: RuntimeFacts): readonly string[] =>
   runtime.cri.kind === 'answers' && runtime.cri.handlers !== 'unknown' ? runtime.cri.handlers : [];
+
+/** Of a handler that was put into the configuration. */
+export const stateOfWritten = (cri: CriFact | undefined, name: string, activate: boolean): HandlerState => {
+  if (cri?.kind === 'answers' && (cri.handlers === 'unknown' ? activate : cri.handlers.includes(name)))
+    return 'served';
+  if (!activate) return 'written';
+  return cri?.kind === 'answers' ? 'pending' : 'unknown';
+};
 
 const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
   if (runtime.cri.kind !== 'answers' || runtime.cri.handlers === 'unknown') return false;

@@ -8,22 +8,36 @@ export const looking = 'Looking at this host';
 
 /** What a person wants to know first: what is served, by what, and what is waited for or wrong. */
 export const headline = (report: Report): string => {
-  const served = report.handlers
-    .filter((one) => one.state === 'served' || one.state === 'removing')
-    .map((one) => one.name);
   const total = report.handlers.length;
   const runtime = report.runtime ? `${report.runtime.name} ${report.runtime.version}` : 'no runtime';
-  const names = served.length > 5 ? `${served.slice(0, 5).join(', ')}, …` : served.join(', ');
-  const what =
-    total === 0
-      ? 'Nothing is asked for'
-      : `Serving ${served.length} of ${total}${names ? ` (${names})` : ''}`;
+  const what = total === 0 ? 'Nothing is asked for' : standing(report);
   const [first] = troubles(report.outcome);
   const more = troubles(report.outcome).length - 1;
   const tail = first
     ? `; ${words[report.outcome.kind]}: ${printProblem(first)}${more > 0 ? ` (and ${more} more)` : ''}`
     : '';
   return `${what} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
+};
+
+/** What the runtime has not said itself is not called served. */
+const standing = ({ handlers }: Report): string => {
+  const total = handlers.length;
+  const of = (...states: readonly string[]): readonly string[] =>
+    handlers.filter((one) => states.includes(one.state)).map((one) => one.name);
+  const say = (what: string, names: readonly string[], tail = ''): string => {
+    const few = names.length > 5 ? `${names.slice(0, 5).join(', ')}, …` : names.join(', ');
+    return `${what} ${names.length} of ${total}${tail}${few ? ` (${few})` : ''}`;
+  };
+  const served = of('served', 'removing');
+  const [written, unknown] = [of('written'), of('unknown')];
+  const parts = [
+    ...(written.length > 0 ? [say('written, not loaded:', written)] : []),
+    ...(unknown.length > 0 ? [say('not known whether', unknown, ' are served')] : []),
+  ];
+  const text = [...(served.length > 0 || parts.length === 0 ? [say('Serving', served)] : []), ...parts].join(
+    ', ',
+  );
+  return text.charAt(0).toUpperCase() + text.slice(1);
 };
 
 /** How long it lasts is not said: a line that differs at every tick would be logged at every tick. */

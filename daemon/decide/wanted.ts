@@ -20,6 +20,7 @@ import { type Gate, gateOf, tableInForce } from './gate.ts';
 import { isOurs } from './named.ts';
 import { stablePath } from './paths.ts';
 import { removals } from './removals.ts';
+import { stateOfWritten } from './restart.ts';
 import type { Scene, Table } from './scene.ts';
 import { failedTry } from './tried.ts';
 import { foreignOwner, type Parsed } from './parsed.ts';
@@ -146,10 +147,10 @@ export const wish = (scene: Scene): Wish => {
       if (key !== undefined) awaited.push(key);
       continue;
     }
-    const served = ready && isServed(scene, handler.name);
+    const state = ready ? stateIn(scene, handler.name) : 'pending';
     const id = startId(key, table);
-    const start = served ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
-    report(served ? 'served' : 'pending', { gate, ...start, ...(sha256 ? { sha256 } : {}) });
+    const start = state === 'served' ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
+    report(state, { gate, ...start, ...(sha256 ? { sha256 } : {}) });
     const was = before.ledger.handlers[handler.name];
     const isSame =
       was?.key === key && canonical(tableInForce(scene, handler.name, options)) === canonical(table);
@@ -213,15 +214,8 @@ const attemptOf = ({ before, rules }: Scene, handler: Handler): Ledger['attempts
   return counts && artifactWait(attempt, before.now) > 0 ? attempt : undefined;
 };
 
-const isServed = (scene: Scene, name: string): boolean => {
-  const { cri } = scene.runtime;
-  if (!scene.before.activate) return name in scene.present;
-  return (
-    name in scene.present &&
-    cri.kind === 'answers' &&
-    (cri.handlers === 'unknown' || cri.handlers.includes(name))
-  );
-};
+const stateIn = ({ runtime, before, present }: Scene, name: string): HandlerState =>
+  name in present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';
 
 /** The default handler's options as the files write them; the trial proves that they were read that way. */
 const inherited = (files: readonly Parsed[], schema: number): Table => {

@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type BusCall, type BusSignal, withBus } from './bus.ts';
+import { followUnit } from './unit-signals.ts';
 import { accepted, manager, readUnit, systemdName, type UnitFacts, unwrap } from './unit-facts.ts';
 
 export type { UnitFacts };
@@ -36,6 +37,8 @@ export type Systemd = {
   enable(name: string): Promise<void>;
   disable(name: string): Promise<void>;
   daemonReload(): Promise<void>;
+  /** Calls `changed` whenever something about the unit may have changed, until what it answers is called. Never throws. */
+  follow(name: string, changed: () => void): () => void;
   /** As systemd prints it, e.g. `252.39-1~deb12u2`. */
   version(): Promise<string>;
   /** Of the machine that it runs on, in its own words: `x86-64`, `arm64`. */
@@ -76,6 +79,7 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     enable: (name) => once(`enable ${name}`, manager('EnableUnitFiles', 'asbb', [[name], false, true])),
     disable: (name) => once(`disable ${name}`, manager('DisableUnitFiles', 'asb', [[name], false])),
     daemonReload: () => once('reload the unit files', manager('Reload')),
+    follow: (name, changed) => followUnit(base, name, changed),
     version: () => property('Version'),
     architecture: () => property('Architecture'),
   };

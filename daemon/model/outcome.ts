@@ -1,5 +1,5 @@
 /** What one tick came to, for a person and for the machines that read it. */
-import type { HandlerReport, HandlerState } from './plan.ts';
+import { type HandlerReport, handlerStates } from './plan.ts';
 import type { Code, Problem } from './problem.ts';
 import {
   digest,
@@ -61,11 +61,10 @@ export type Report = {
 
 const isoTime: Read<string> = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 const problems = list(storedProblem);
-const states: readonly HandlerState[] = ['served', 'pending', 'removing', 'failed', 'refused'];
 
 const handler: Read<HandlerReport> = object<HandlerReport>({
   name: text(),
-  state: one(...states),
+  state: one(...handlerStates),
   sha256: optional(digest),
   source: text(),
   start: optional(

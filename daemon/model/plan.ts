@@ -87,7 +87,26 @@ export type Plan =
     }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-export type HandlerState = 'served' | 'pending' | 'removing' | 'failed' | 'refused';
+export type HandlerState =
+  | 'served'
+  /** It stands in the configuration, which no runtime has loaded: an image, another root, files alone. */
+  | 'written'
+  /** It was put in place, and the runtime, which alone can tell whether it serves it, does not answer. */
+  | 'unknown'
+  | 'pending'
+  | 'removing'
+  | 'failed'
+  | 'refused';
+
+export const handlerStates = [
+  'served',
+  'written',
+  'unknown',
+  'pending',
+  'removing',
+  'failed',
+  'refused',
+] as const satisfies readonly HandlerState[];
 
 /** What is to be said of one handler, whether or not there is work. */
 export type HandlerReport = {

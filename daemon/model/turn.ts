@@ -4,7 +4,7 @@
  */
 import type { ShimObject } from './cluster.ts';
 import { canonical, digestOf } from './desired.ts';
-import type { HandlerState } from './plan.ts';
+import { type HandlerState, handlerStates } from './plan.ts';
 
 const prefix = 'rcm.spinkube.dev/';
 
@@ -127,13 +127,7 @@ const isRevision = (value: unknown): value is string =>
 const isDigits = (value: unknown): value is string =>
   typeof value === 'string' && /^[0-9a-f]{1,64}$/.test(value);
 
-const states: readonly unknown[] = [
-  'served',
-  'pending',
-  'removing',
-  'failed',
-  'refused',
-] satisfies HandlerState[];
+const states: readonly unknown[] = handlerStates;
 
 /**
  * Undefined for what is absent, damaged, longer than any node writes, or of a version that this one does not know. Only

@@ -9,6 +9,7 @@ import type { Host } from '../host/host.ts';
 import type { Notifier } from '../host/notify.ts';
 import { watchFolders } from '../host/watch.ts';
 import { type Outcome, type Report, waitsOnlyForTurn } from '../model/outcome.ts';
+import type { RuntimeFacts } from '../model/observed.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Cluster } from './cluster.ts';
@@ -16,6 +17,7 @@ import type { Told } from './node-report.ts';
 import { once, type Tick, type Ticked } from './once.ts';
 import { startPulse } from './pulse.ts';
 import { publish, publishFailure, told } from './report.ts';
+import { watchRuntime } from './runtime-watch.ts';
 
 export type Service = {
   /** Settings are read again for each tick. */
@@ -58,10 +60,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   const watcher = watchFolders(wake);
   // Before the first tick: a wish that comes while it looks elsewhere would else wait for a whole interval.
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
+  const runtime = watchRuntime(host, wake);
   const pulse = startPulse(host, notifier);
   const cluster = service.cluster(wake);
   let previous: Report | undefined;
   let last: Told | undefined;
+  let seen: RuntimeFacts | undefined;
   let swept = Number.NEGATIVE_INFINITY;
   // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
   await notifier.ready(looking);
@@ -83,6 +87,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
       const asked = state.reload;
       state.reload = false;
+      runtime.begin();
       const ticked = await tickOrProblem(pulse.host, settings, { deep, now: asked, stop: stop.signal });
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
@@ -91,11 +96,14 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         last = told(previous, ticked);
         cluster.tell(last);
         phase = phaseOf(ticked.outcome);
+        seen = ticked.before.runtime.name === 'none' ? undefined : ticked.before.runtime;
+        runtime.end(seen);
         watcher.set(watchable(ticked).map(host.files.real));
         await say(headline(previous));
       } else {
         host.log('error', printProblem(ticked), logFields(ticked));
         await say(printProblem(ticked));
+        runtime.end(seen);
         // Who holds the lock is at work here, and reports.
         if (last && ticked.code !== 'locked') {
           previous = await publishFailure(pulse.host, last.report, ticked);
@@ -116,6 +124,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   } finally {
     cluster.close();
     pulse.stop();
+    runtime.close();
     watcher.close();
   }
 };

@@ -31,6 +31,11 @@ export type NodeReport = {
 const pauseMs = 10_000;
 /** A Shim that all nodes refuse in the same moment must not have all of them write in the same moment. */
 const spreadMs = 5_000;
+/**
+ * For so long a runtime has to be lost, or back, before the Node says so: a restart is over by then, and one that comes and
+ * goes is not written at each of its turns.
+ */
+const steadyMs = 10_000;
 /** On the average; sooner would be a load on a server in trouble, and so would all be that it turned away together. */
 const afterFailureMs = 30_000;
 
@@ -40,6 +45,9 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
   const { clock } = host;
   const state = {
     telling: undefined as Telling | undefined,
+    /** Of a runtime that has just been lost, or come back; and since when it is. */
+    next: undefined as Telling | undefined,
+    since: 0,
     node: undefined as NodeObject | undefined,
     busy: false,
     closed: false,
@@ -70,6 +78,12 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
   };
 
   const push = async (): Promise<void> => {
+    if (state.next) {
+      const left = state.since + steadyMs - clock.elapsed();
+      if (left > 0) return later(left);
+      state.telling = state.next;
+      state.next = undefined;
+    }
     const { telling, node } = state;
     if (!telling || !node || state.busy || state.closed) return;
     const wanted = statusOf(telling, sinceOf(node.metadata, telling.report));
@@ -124,7 +138,14 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
   return {
     tell: (told, legacyLabels) => {
       // The policies of the service account refuse a patch as a whole that has a label without our prefix.
-      state.telling = { ...told, identity, legacyLabels: legacyLabels && identity === 'kubelet' };
+      const telling = { ...told, identity, legacyLabels: legacyLabels && identity === 'kubelet' };
+      if (state.telling && isLost(state.telling) !== isLost(telling)) {
+        if (!state.next) state.since = clock.elapsed();
+        state.next = telling;
+        return void push();
+      }
+      state.next = undefined;
+      state.telling = telling;
       void push();
     },
     seen: (node) => {
@@ -137,6 +158,8 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
     },
   };
 };
+
+const isLost = ({ report }: Telling): boolean => report.handlers.some((one) => one.state === 'unknown');
 
 const isGood = (reason: string): boolean => reason === 'Ready' || reason === 'Waiting';
 

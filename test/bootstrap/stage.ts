@@ -157,6 +157,7 @@ export const makeNode = (folder: string): Node => {
     resetFailed: async () => undefined,
     enable: async (name) => void calls.push(`enable ${name}`),
     disable: async (name) => void calls.push(`disable ${name}`),
+    follow: () => () => undefined,
     daemonReload: async () => {
       calls.push('reload');
       const there = (await files.look(`${places.units}/${service}`)).kind === 'regular';

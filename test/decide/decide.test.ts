@@ -107,11 +107,19 @@ t.test('a refusal keeps served what is served and says so', async (t) => {
   const installed = { handler, key: key('a'), sha256: key('a'), path: '/opt/x' };
   const ledger: Ledger = { ...emptyLedger, handlers: { spin: installed } };
   const two = { ...wanted, handlers: [handler, { ...handler, name: 'new' }] };
-  const { handlers } = decided(hostOf({ ledger }, { version: '' }), two);
-  t.match(handlers, [
-    { name: 'spin', state: 'served' },
-    { name: 'new', state: 'refused' },
-  ]);
+  const cri = { ...(runtime.cri as CriFact & { kind: 'answers' }), handlers: ['runc', 'spin'] };
+  const silent = { kind: 'silent', why: 'nobody listens' } as const;
+  for (const [host, state] of [
+    [hostOf({ ledger }, { version: '', cri }), 'served'],
+    [hostOf({ ledger }, { version: '' }), 'pending'],
+    [hostOf({ ledger }, { version: '', cri: silent }), 'unknown'],
+    [hostOf({ ledger, runtime: { name: 'none', problem: { code: 'no-runtime', message: '' } } }), 'unknown'],
+    [hostOf({ ledger, activate: false }, { version: '', cri: silent }), 'written'],
+  ] as const)
+    t.match(decided(host, two).handlers, [
+      { name: 'spin', state },
+      { name: 'new', state: 'refused' },
+    ]);
 });
 
 t.test('a revision that failed is left alone until it, or the runtime, changes', async (t) => {

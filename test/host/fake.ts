@@ -71,6 +71,8 @@ export type Containerd = {
   pauseImage: boolean;
   /** Somebody else restarts it. */
   restartByOther(): void;
+  /** Somebody else stops it. */
+  stopByOther(): void;
   served(): readonly string[];
 };
 
@@ -140,6 +142,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
   const execStart = options.execStart ?? ['/usr/bin/containerd'];
   const configPath = configOf(execStart, options.environment ?? []);
   const counter = { starts: 0, sandboxes: 0 };
+  const followers = new Set<() => void>();
   const blank: UnitFacts = {
     name: 'containerd.service',
     load: options.load ?? 'loaded',
@@ -168,6 +171,11 @@ export const fakeHost = (options: FakeOptions): Fake => {
     starts: () => 'works',
     sandboxJobs: [],
     pauseImage: true,
+    stopByOther: () => {
+      timers.length = 0;
+      state('inactive', 'dead');
+      daemon.unit = { ...daemon.unit, mainPid: 0 };
+    },
     restartByOther: () => {
       timers.length = 0;
       begin(0);
@@ -180,6 +188,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
   };
   const state = (active: string, sub: string, result = 'success'): void => {
     daemon.unit = { ...daemon.unit, active, sub, result };
+    for (const changed of followers) changed();
   };
   /** One start of the program, by hand or by systemd; answers how it went and when that is known, in ms. */
   const begin = (restarts: number): { readonly job: JobResult; readonly ms: number } => {
@@ -275,6 +284,10 @@ export const fakeHost = (options: FakeOptions): Fake => {
     enable: never,
     disable: never,
     daemonReload: never,
+    follow: (_name, changed) => {
+      followers.add(changed);
+      return () => followers.delete(changed);
+    },
     version: async () => '257',
     architecture: async () => 'x86-64',
   };

@@ -190,3 +190,38 @@ t.test('to be stopped it does not wait for a download, nor counts it as failed',
   t.equal(heard.at(-1), 'stopping');
   t.strictSame(JSON.parse(node.read('/var/lib/rcm-node/ledger.json') ?? '').attempts, {});
 });
+
+t.test('a runtime that is lost and comes back is noticed without waiting for the next tick', async (t) => {
+  const { node, heard, end } = start(t, undefined, undefined, 'interval = 86400\n');
+  const { containerd } = node.fake;
+  const handlers = () => JSON.parse(node.read('/run/rcm-node/status.json') ?? '{"handlers":[]}').handlers;
+  await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
+  containerd.stopByOther();
+  const lost =
+    /^Not known whether 1 of 1 are served \(spin-v2\) on .*; refused: containerd\.service is inactive/;
+  await until(() => lost.test(heard.at(-1) ?? ''));
+  t.match(handlers(), [{ name: 'spin-v2', state: 'unknown' }]);
+  t.match(node.read('/run/rcm-node/metrics.prom'), 'rcm_node_handler{handler="spin-v2",state="unknown"} 1');
+  t.notMatch(node.read('/run/rcm-node/metrics.prom'), 'state="served"');
+  const jobs = containerd.jobs.length;
+  containerd.restartByOther();
+  await until(() => heard.at(-1)?.startsWith('Serving 1 of 1') === true);
+  t.match(handlers(), [{ name: 'spin-v2', state: 'served' }]);
+  await end();
+  t.equal(containerd.jobs.length, jobs, 'and nothing was restarted for it');
+});
+
+t.test('a restart by others that is over at once is no loss', async (t) => {
+  const { node, heard, end } = start(t, undefined, undefined, 'interval = 86400\n');
+  await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
+  const { containerd } = node.fake;
+  const loaded = (): string =>
+    JSON.parse(node.read('/var/lib/rcm-node/ledger.json') ?? '{}').loaded?.invocation;
+  containerd.restartByOther();
+  await until(() => loaded() === containerd.unit.invocation);
+  await end();
+  t.strictSame(
+    heard.filter((line) => /Not known/.test(line)),
+    [],
+  );
+});

@@ -91,6 +91,37 @@ t.test('nodes that have the same to say at the same moment do not say it at once
   t.equal(did('PATCH'), 1);
 });
 
+t.test('a runtime is lost, or back, on the Node once it has been so for ten seconds', async (t) => {
+  const { report, did, settle, time, server } = setUp(t);
+  report.seen(bare);
+  const well = told();
+  const silent = told({ kind: 'refused', problem: { code: 'runtime-unreachable', message: 'x' } });
+  const lost = {
+    ...silent,
+    report: { ...silent.report, handlers: [{ name: 'spin', state: 'unknown', source: '/f' } as const] },
+  };
+  const state = () => server.node.metadata.annotations?.[annotations.state];
+  const say = async (given: typeof lost | typeof well, ms: number): Promise<void> => {
+    time.now += ms;
+    report.tell(given, false);
+    await settle();
+  };
+  await say(well, 0);
+  for (let flap = 0; flap < 10; flap++) {
+    await say(lost, 6_000);
+    await say(well, 6_000);
+  }
+  t.equal(did('PATCH'), 1, 'what comes and goes is not written at each of its turns');
+  await say(lost, 1_000);
+  await say(lost, 10_000);
+  t.equal(state(), 'Refused');
+  await say(well, 1_000);
+  t.equal(state(), 'Refused');
+  await say(well, 10_000);
+  t.equal(state(), 'Ready');
+  t.equal(did('PATCH'), 3);
+});
+
 t.test('a Node that was deleted and made anew is told again', async (t) => {
   const { report, did, settle, time } = setUp(t);
   report.seen(bare);

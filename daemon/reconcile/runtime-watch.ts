@@ -1,0 +1,135 @@
+/**
+ * Notices between two ticks that the runtime was lost, came back, or was restarted, and wakes the loop for it. A restart that
+ * is over within two seconds is one wake, when it is over; one that a tick itself asked for is none.
+ */
+import type { Host } from '../host/host.ts';
+import type { RuntimeFacts } from '../model/observed.ts';
+
+export type RuntimeWatch = {
+  /** A tick begins: what changes until it is over is its own work, or seen by it. */
+  begin(): void;
+  /** It is over; `undefined` where it saw no runtime. */
+  end(runtime: RuntimeFacts | undefined): void;
+  close(): void;
+};
+
+/** A restart of containerd takes 0.3 s, and some seconds where it has much to load. */
+const lossMs = 2_000;
+const againMs = 250;
+/** While it is down: what a signal does not tell (CRI that answers again, a bus that is lost) is looked for. */
+const soonMs = 2_000;
+const laterMs = 10_000;
+const soonForMs = 60_000;
+
+type Seen = { readonly invocation: string; readonly active: string; readonly answers: boolean };
+
+export const watchRuntime = (host: Host, wake: () => void): RuntimeWatch => {
+  const { clock, systemd } = host;
+  const state = {
+    name: '',
+    socket: '',
+    last: undefined as Seen | undefined,
+    lostAt: 0,
+    ticking: false,
+    looking: false,
+    again: false,
+    closed: false,
+    timer: undefined as NodeJS.Timeout | undefined,
+    leave: undefined as (() => void) | undefined,
+  };
+
+  const isWell = ({ active, answers }: Seen): boolean => active === 'active' && answers;
+  const isLast = (seen: Seen): boolean =>
+    state.last?.active === seen.active &&
+    state.last.answers === seen.answers &&
+    state.last.invocation === seen.invocation;
+
+  /** Undefined: it cannot be found out, and is not taken for a loss. */
+  const look = async (): Promise<Seen | undefined> => {
+    const unit = await systemd?.unit(state.name).catch(() => undefined);
+    if (!unit) return undefined;
+    const cri = host.cri(host.files.real(state.socket));
+    try {
+      const answers = await cri.version().then(
+        () => true,
+        () => false,
+      );
+      return { invocation: unit.invocation, active: unit.active, answers };
+    } finally {
+      cri.close();
+    }
+  };
+
+  const check = async (): Promise<void> => {
+    if (state.closed || state.ticking || !state.last) return;
+    if (state.looking) {
+      state.again = true;
+      return;
+    }
+    state.looking = true;
+    try {
+      const until = clock.elapsed() + lossMs;
+      for (;;) {
+        const seen = await look();
+        if (state.closed || state.ticking || !seen || isLast(seen)) return;
+        if (isWell(seen) || clock.elapsed() >= until) return wake();
+        await clock.sleep(againMs);
+      }
+    } finally {
+      state.looking = false;
+      if (state.again) {
+        state.again = false;
+        void check();
+      }
+    }
+  };
+
+  const onChange = (): void => {
+    if (state.ticking) state.again = true;
+    else void check();
+  };
+
+  const later = (): void => {
+    clearTimeout(state.timer);
+    const { last } = state;
+    if (state.closed || !last || isWell(last)) return;
+    const pause = clock.elapsed() - state.lostAt < soonForMs ? soonMs : laterMs;
+    state.timer = setTimeout(() => void check().finally(later), pause);
+    state.timer.unref();
+  };
+
+  return {
+    begin: () => {
+      state.ticking = true;
+      clearTimeout(state.timer);
+    },
+    end: (runtime) => {
+      state.ticking = false;
+      const unit = runtime?.unit;
+      if (!systemd || !runtime || !unit) {
+        state.last = undefined;
+        return;
+      }
+      const answers = runtime.cri.kind === 'answers';
+      const seen = { invocation: unit.invocation, active: unit.active, answers };
+      if (!isWell(seen) && (!state.last || isWell(state.last))) state.lostAt = clock.elapsed();
+      state.last = seen;
+      state.socket = runtime.socket;
+      if (state.name !== unit.name) {
+        state.leave?.();
+        state.name = unit.name;
+        state.leave = systemd.follow(unit.name, onChange);
+      }
+      later();
+      if (state.again) {
+        state.again = false;
+        void check();
+      }
+    },
+    close: () => {
+      state.closed = true;
+      clearTimeout(state.timer);
+      state.leave?.();
+    },
+  };
+};
