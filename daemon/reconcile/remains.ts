@@ -1,5 +1,5 @@
 /** What an uninstall took away, what stays and why, and the commands that finish it: one list, for people and for --json. */
-import { paths } from '../decide/paths.ts';
+import { folderOf, paths } from '../decide/paths.ts';
 import type { Host } from '../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { RuntimeFacts } from '../model/observed.ts';
@@ -60,10 +60,9 @@ export const filled = async (host: Host): Promise<readonly Remains[]> => {
 export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remains[]> => {
   const yours = 'it is yours: settings, and files that ask for handlers, are not removed';
   const rows: Remains[] = [];
-  if (await files.stat(paths.settings))
-    rows.push({ path: paths.settings, why: yours, command: `rm ${files.real(paths.settings)}` });
-  if (await files.isFolder(paths.shims))
-    rows.push({ path: paths.shims, why: yours, command: `rm -r ${files.real(paths.shims)}` });
+  const command = `rm -r ${files.real(folderOf(paths.settings))}`;
+  if (await files.stat(paths.settings)) rows.push({ path: paths.settings, why: yours, command });
+  if (await files.isFolder(paths.shims)) rows.push({ path: paths.shims, why: yours, command });
   if (!(await files.isFolder(program))) return rows;
   if (await files.stat(`${program}/bootstrap.json`)) {
     const why = 'a Pod of the DaemonSet rcm-node-bootstrap placed this program, and takes it away, too';
@@ -72,8 +71,9 @@ export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remai
   const hasUnit = (await files.stat(unit)) !== undefined;
   const hasLink = (await files.linkAt(link)).target !== null;
   const all = [program, ...(hasUnit ? [unit] : []), ...(hasLink ? [link] : [])];
-  const command = `rm -r ${all.map((path) => files.real(path)).join(' ')}${hasUnit && systemd ? ' && systemctl daemon-reload' : ''}`;
-  return [...rows, { path: program, why: 'this program runs from there', command }];
+  const reload = hasUnit && systemd ? ' && systemctl daemon-reload' : '';
+  const rest = `rm -r ${all.map((path) => files.real(path)).join(' ')}${reload}`;
+  return [...rows, { path: program, why: 'this program runs from there', command: rest }];
 };
 
 /** In this order, each once. What is to be done again comes last. */

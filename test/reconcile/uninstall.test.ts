@@ -492,8 +492,8 @@ t.test('the commands that finish it are for the root that was worked on', async 
   t.strictSame(
     left.map(({ command }) => command?.replaceAll(node.root, 'ROOT')),
     [
-      'rm ROOT/etc/rcm-node/config.toml',
-      'rm -r ROOT/etc/rcm-node/shims.d',
+      'rm -r ROOT/etc/rcm-node',
+      'rm -r ROOT/etc/rcm-node',
       'rm -r ROOT/opt/rcm-node/bin ROOT/etc/systemd/system/rcm-node.service && systemctl daemon-reload',
     ],
   );
