@@ -1,7 +1,7 @@
 /** One rollout from `kubectl apply` to its end, and what was seen of it from outside. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShimObject } from '../daemon/model/cluster.ts';
-import { revisionOf } from '../daemon/model/turn.ts';
+import { revisionOf } from '../daemon/model/revision.ts';
 import type { ConditionType } from '../controller/model/fleet.ts';
 import type { Cluster } from '../vm-tests/cluster/cluster.ts';
 import type { Onlooker, SeenShim } from './onlooker.ts';

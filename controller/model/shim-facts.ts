@@ -1,6 +1,6 @@
 /** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
 import type { RolloutState, RolloutStrategy, ShimObject } from '../../daemon/model/cluster.ts';
-import { revisionOf } from '../../daemon/model/turn.ts';
+import { revisionOf } from '../../daemon/model/revision.ts';
 import type { Condition, ShimFacts, ShimStatus } from './fleet.ts';
 import { count, fields, type Fields, identity, items, labels, text, texts } from './reading.ts';
 

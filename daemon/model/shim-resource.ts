@@ -7,7 +7,7 @@ import type { Handler } from './desired.ts';
 import { at, type Cursor, required, string, table } from './shape.ts';
 import type { Policy } from './shim-artifact.ts';
 import { handlerOf } from './shim-fields.ts';
-import { revisionOf } from './turn.ts';
+import { revisionOf } from './revision.ts';
 
 /** What stands where a wish from a file has its path. */
 export const resourceFile = (name: string): string => `shims.runtime.spinkube.dev/${name}`;

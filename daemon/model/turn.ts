@@ -2,8 +2,6 @@
  * What a node and a controller say to each other on the Node object: the node, in annotations, which revision of a Shim it
  * serves and which it waits to take up; the controller, in labels that no kubelet may set (turn-labels.ts), what it approves.
  */
-import type { ShimObject } from './cluster.ts';
-import { canonical, digestOf } from './desired.ts';
 import { type HandlerState, handlerStates } from './plan.ts';
 
 const prefix = 'rcm.spinkube.dev/';
@@ -71,25 +69,6 @@ export type NodeDetail = {
   readonly trunc?: true;
   /** By handler. */
   readonly shims: Readonly<Record<string, HandlerDetail>>;
-};
-
-/** What concerns who gets it, in which order, and under which name Pods ask for it, makes no other handler. */
-const orderFields = ['nodeSelector', 'rolloutStrategy'];
-
-/**
- * 16 hex digits of what a Shim asks of any node: the same for the controller and for nodes of all architectures, and for
- * a Shim that was deleted and made again as it was.
- */
-export const revisionOf = ({ spec }: ShimObject): string => {
-  const meaning = Object.fromEntries(
-    Object.entries(spec ?? {}).flatMap(([key, value]) => {
-      if (orderFields.includes(key)) return [];
-      return [
-        [key, key === 'runtimeClass' ? { handler: (value as { handler?: unknown } | null)?.handler } : value],
-      ];
-    }),
-  );
-  return digestOf(canonical(meaning)).slice(0, 16);
 };
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

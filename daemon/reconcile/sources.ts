@@ -13,7 +13,7 @@ import { Failure, type Problem, problemOf, type Where } from '../model/problem.t
 import { parseShim, placeOfArtifact } from '../model/shim.ts';
 import type { Policy } from '../model/shim-artifact.ts';
 import { parseShimResource, resourceFile, shimOfResource } from '../model/shim-resource.ts';
-import { revisionOf } from '../model/turn.ts';
+import { revisionOf } from '../model/revision.ts';
 import type { TurnFacts } from '../model/turns.ts';
 
 type Claim = {

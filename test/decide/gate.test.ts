@@ -233,7 +233,11 @@ t.test('a new artifact under the same name goes at once, unless it shall take pa
   const held = decided({ ...before, store }, desired([all]));
   t.strictSame(held.plan, { kind: 'settled' });
   t.match(held.handlers, [{ state: 'pending', turn: { revision: 'r2', hold: 'queued' } }]);
-  t.strictSame(kinds(decided({ ...before, store }, desired([all], approved('r2')))), ['link', 'prove', 'record']);
+  t.strictSame(kinds(decided({ ...before, store }, desired([all], approved('r2')))), [
+    'link',
+    'prove',
+    'record',
+  ]);
 });
 
 t.test('a revision that means the same here is written down, and nothing else', async (t) => {

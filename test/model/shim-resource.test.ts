@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { ShimObject } from '../../daemon/model/cluster.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
-import { revisionOf } from '../../daemon/model/turn.ts';
+import { revisionOf } from '../../daemon/model/revision.ts';
 import { type Problem, printProblem, problemOf } from '../../daemon/model/problem.ts';
 import { parseShim } from '../../daemon/model/shim.ts';
 import type { Policy } from '../../daemon/model/shim-artifact.ts';

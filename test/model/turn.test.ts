@@ -1,29 +1,5 @@
 import t from 'tap';
-import type { ShimObject } from '../../daemon/model/cluster.ts';
-import { parseDetail, revisionOf } from '../../daemon/model/turn.ts';
-
-const shim = (spec: unknown): ShimObject => ({ metadata: { name: 'spin' }, spec }) as ShimObject;
-const fetchStrategy = { anonHttp: { location: 'https://example.com/a', sha256: 'ab'.repeat(32) } };
-
-t.test('a revision names what is asked of a node, in whatever order it was written', async (t) => {
-  const one = revisionOf(shim({ fetchStrategy, runtimeClass: { name: 'a', handler: 'spin' } }));
-  t.match(one, /^[0-9a-f]{16}$/);
-  t.equal(revisionOf(shim({ runtimeClass: { handler: 'spin', name: 'a' }, fetchStrategy })), one);
-  t.not(revisionOf(shim({ fetchStrategy, runtimeClass: { name: 'a', handler: 'other' } })), one);
-  t.not(revisionOf(shim({ fetchStrategy: {}, runtimeClass: { name: 'a', handler: 'spin' } })), one);
-});
-
-t.test('who gets it, in which order, and under which name is no other revision', async (t) => {
-  const one = revisionOf(shim({ fetchStrategy, runtimeClass: { name: 'a' } }));
-  const another = {
-    nodeSelector: { a: 'b' },
-    rolloutStrategy: { paused: true },
-    runtimeClass: { name: 'b' },
-  };
-  t.equal(revisionOf(shim({ fetchStrategy, ...another })), one);
-  t.match(revisionOf(shim(undefined)), /^[0-9a-f]{16}$/);
-  t.match(revisionOf(shim({ runtimeClass: null })), /^[0-9a-f]{16}$/);
-});
+import { parseDetail } from '../../daemon/model/turn.ts';
 
 t.test('a detail of another version, or a damaged one, says nothing', async (t) => {
   const text = JSON.stringify({ v: 1, agent: '1', shims: { spin: { s: 'served', r: 'r1' } } });

@@ -3,7 +3,7 @@ import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
 import type { Start } from '../host/fake.ts';
 import { printAnswer, type ShimObject } from '../../daemon/model/cluster.ts';
-import { revisionOf } from '../../daemon/model/turn.ts';
+import { revisionOf } from '../../daemon/model/revision.ts';
 import { seen } from '../approvals.ts';
 import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { survive } from './story.ts';

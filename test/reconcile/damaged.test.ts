@@ -9,7 +9,7 @@ import { parseAnswer, printAnswer, type ShimObject } from '../../daemon/model/cl
 import { parseJournal } from '../../daemon/model/journal.ts';
 import { parseLedger } from '../../daemon/model/ledger.ts';
 import { problemOf } from '../../daemon/model/problem.ts';
-import { revisionOf } from '../../daemon/model/turn.ts';
+import { revisionOf } from '../../daemon/model/revision.ts';
 import { seen } from '../approvals.ts';
 import { makeRoot, type Node, openNode, program, sha256, wish } from './node.ts';
 import { mutationsOf } from './odd.ts';

@@ -6,7 +6,7 @@ import type { ShimObject } from '../../daemon/model/cluster.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import { hintOf } from '../../daemon/model/problem.ts';
 import { parseShim } from '../../daemon/model/shim.ts';
-import { revisionOf } from '../../daemon/model/turn.ts';
+import { revisionOf } from '../../daemon/model/revision.ts';
 import { gather } from '../../daemon/reconcile/sources.ts';
 import { bareRoot } from './bare-root.ts';
 

@@ -3,7 +3,8 @@
  * vanish, come back. What is decided is written into it; what is read out of it is read by the real parsers.
  */
 import { selects } from '../../../daemon/decide/select.ts';
-import { goneRevision, revisionOf } from '../../../daemon/model/turn.ts';
+import { goneRevision } from '../../../daemon/model/turn.ts';
+import { revisionOf } from '../../../daemon/model/revision.ts';
 import { ofShim, parseApproval } from '../../../daemon/model/turn-labels.ts';
 import { leftOf, seeApprovals, type SeenApprovals } from '../../../daemon/model/turns.ts';
 import type { ShimObject } from '../../../daemon/model/cluster.ts';
