@@ -5,6 +5,7 @@
 import { basename } from 'node:path';
 import type { Elf } from '../model/elf.ts';
 import { detailOf, Failure } from '../model/problem.ts';
+import { resolveIn } from './libraries.ts';
 import { mustFind, oneLine, type Program, readElf } from './loader.ts';
 import type { RunResult, Tools } from './tools.ts';
 
@@ -39,6 +40,15 @@ const whyNotStarted = (path: string, errno: string): string => {
   }
   if (errno === 'EACCES') return 'it may not be executed (EACCES): a noexec mount, or SELinux';
   return `it cannot be started: ${errno}`;
+};
+
+/** Of a script in another root, where nothing is run: of all that it calls this is what can be told. */
+const mustHaveInterpreter = ({ path, root }: BinaryCheck): void => {
+  const { elf } = readElf(path);
+  const program = elf === null ? interpreterOf(path) : undefined;
+  if (program === undefined || resolveIn(root, program) !== undefined) return;
+  const message = `${basename(path)} does not run: its interpreter ${oneLine(program)} is not on this node`;
+  throw new Failure({ code: 'will-not-run', message, where: { file: path } });
 };
 
 const judgeRun = (path: string, result: RunResult): string => {
@@ -76,7 +86,10 @@ export const checkBinary = async (
     const message = `${basename(check.path)} cannot be read: ${error instanceof Error ? error.message : error}`;
     throw new Failure({ code: 'will-not-run', message }, error);
   }
-  if (!check.run) return { version: '' };
+  if (!check.run) {
+    mustHaveInterpreter(check);
+    return { version: '' };
+  }
   const result = await tools.run([check.path, ...check.probe], {
     deadlineMs: PROBE_DEADLINE_MS,
     maxOutputBytes: PROBE_OUTPUT_BYTES,

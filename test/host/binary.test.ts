@@ -110,6 +110,15 @@ t.test('every library that is missing is named, those of libraries too, and the 
   );
 });
 
+t.test('a script in another root needs its interpreter there', async (t) => {
+  const root = t.testdir();
+  const script = place(root, 'opt/shim', '#!/usr/bin/env -S python3\n');
+  const message = 'shim does not run: its interpreter /usr/bin/env is not on this node';
+  await fails(t, check(script, prepare(root)), 'will-not-run', message);
+  place(root, 'usr/bin/env', 'a program');
+  t.same(await checkBinary(check(script, prepare(root)), tools), { version: '' });
+});
+
 t.test('a musl program on a glibc root lacks its loader, and on its own root nothing', async (t) => {
   const root = t.testdir();
   const loader = '/lib/ld-musl-x86_64.so.1';

@@ -89,9 +89,11 @@ const places = ['/dev/shm', tmpdir()];
 export const makeRoot = (t: Test): string => {
   const root = mkdtempSync(join(places.find((place) => existsSync(place)) ?? tmpdir(), 'rcm-node-test-'));
   t.teardown(() => rmSync(root, { recursive: true, force: true }));
-  for (const folder of ['etc', 'opt', 'run', 'srv/artifacts', 'usr/bin', 'var/lib'])
+  for (const folder of ['bin', 'etc', 'opt', 'run', 'srv/artifacts', 'usr/bin', 'var/lib'])
     mkdirSync(join(root, folder), { recursive: true });
   writeFileSync(join(root, 'usr/bin/containerd'), 'the program\n', { mode: 0o755 });
+  // What the shims of these tests begin with.
+  writeFileSync(join(root, 'bin/sh'), 'a shell\n', { mode: 0o755 });
   return root;
 };
 
