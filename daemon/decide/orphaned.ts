@@ -1,18 +1,34 @@
 /**
  * An uninstall on a host whose runtime is gone: its package or its unit was removed first. Nothing reads its configuration
- * any more, so nothing is judged, restarted or proven. What the ledger knows to be ours is taken out of the files that are
- * left, then links and programs go, but for those that a process still uses.
+ * any more, so nothing is judged, restarted or proven. What is ours is taken out of the files that are left, whether the
+ * ledger knows of it or not, since a runtime that is installed again reads them. Then links and programs go, but for those
+ * that a process still uses, and those that such a file still leads to.
  */
 import { canonical, digestOf } from '../model/desired.ts';
-import type { Observed } from '../model/observed.ts';
+import type { ConfigFile, Observed } from '../model/observed.ts';
 import type { Decision, Step } from '../model/plan.ts';
+import { Failure, type Problem } from '../model/problem.ts';
 import { unreferenced } from './collect.ts';
-import { formerBeside, takeBack } from './former.ts';
-import { linkSteps } from './steps.ts';
+import { type Former, formerBeside, takeBack } from './former.ts';
+import { copiesIn, keysOf, namedIn } from './named.ts';
+import { type Parsed, parseConfig } from './parsed.ts';
+import { linkSteps, refuseLinked } from './steps.ts';
+import type { WantedFile } from './wiring.ts';
+import { withoutUs } from './wiring-bare.ts';
+import { isOurDropIn, mayBeDropIn } from './wiring-drop-in.ts';
 
 export const orphaned = (before: Observed): Decision => {
-  const former = formerBeside(new Set(), before);
-  const steps = nextSteps(before, takeBack(former, before));
+  const { remnant = [] } = before;
+  const facts = { ...Object.fromEntries(remnant.map(({ path, fact }) => [path, fact])), ...before.files };
+  const known = formerBeside(new Set(), before);
+  const standing = parsed(remnant);
+  const files = [...known.files, ...unknownTo(before, standing.files, facts)];
+  const former: Former = { files, problems: [...known.problems, ...standing.problems] };
+  const gone = new Set(files.map(({ path }) => path));
+  // A file that is taken back first is looked at again before any link goes.
+  const staying = standing.files.filter(({ path }) => !gone.has(path));
+  const left: Left = { named: namedIn(staying), isKept: standing.problems.length > 0 };
+  const steps = nextSteps(before, takeBack(former, { ...before, files: facts }), left);
   const revision = digestOf(canonical(steps));
   return {
     plan:
@@ -20,18 +36,65 @@ export const orphaned = (before: Observed): Decision => {
         ? { kind: 'settled' }
         : { kind: 'steps', revision, steps, because: ['the runtime is gone'], disrupts: false },
     handlers: [],
-    notes: former.problems,
+    notes: [...former.problems, ...copiesIn(staying)],
   };
 };
 
+type Left = {
+  readonly named: ReadonlySet<string>;
+  /** A file cannot be read, and may lead to anything of ours. */
+  readonly isKept: boolean;
+};
+
+/** Files that cannot be read as a configuration, and may hold what is ours. */
+const parsed = (
+  remnant: readonly ConfigFile[],
+): { readonly files: readonly Parsed[]; readonly problems: Former['problems'] } => {
+  const files: Parsed[] = [];
+  const problems: Former['problems'][number][] = [];
+  for (const file of remnant)
+    try {
+      files.push(...parseConfig([file]));
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (file.fact.kind === 'regular' && !file.fact.text.includes('rcm-node')) continue;
+      const problem: Problem = error.problem;
+      const message = `what it holds of ours is not known, and our programs stay for it: ${problem.message}`;
+      problems.push({ code: 'not-ours', message, where: { ...problem.where, file: file.path } });
+    }
+  return { files, problems };
+};
+
+/** Ours by its marks, by its name and by what it means, in files that the ledger does not know (any more). */
+const unknownTo = (
+  { ledger }: Observed,
+  files: readonly Parsed[],
+  facts: Observed['files'],
+): readonly WantedFile[] =>
+  files.flatMap(({ path, text }) => {
+    if (path in ledger.files) return [];
+    if (mayBeDropIn(path)) return isOurDropIn(text) ? [{ path, text: null }] : [];
+    try {
+      const bare = withoutUs(text, path, ledger);
+      if (bare === text) return [];
+      refuseLinked([{ path, text: bare }], facts);
+      return [{ path, text: bare }];
+    } catch (error) {
+      if (error instanceof Failure) return [];
+      throw error;
+    }
+  });
+
 /** Configuration, links, programs: each once what leads to it is gone. */
-const nextSteps = (before: Observed, files: readonly Step[]): readonly Step[] => {
+const nextSteps = (before: Observed, files: readonly Step[], { named, isKept }: Left): readonly Step[] => {
   const { ledger } = before;
   if (files.length > 0) return files;
-  const links = linkSteps(before, []).later;
+  const links = linkSteps(before, [], (path) => isKept || named.has(path)).later;
   if (links.length > 0 || Object.keys(ledger.handlers).length > 0)
     return [...links, { kind: 'record', ledger: { ...ledger, handlers: {}, loaded: null } }];
-  const idle = unreferenced(before, new Set()).filter((key) => !before.mapped.includes(key));
+  const idle = isKept
+    ? []
+    : unreferenced(before, keysOf(named)).filter((key) => !before.mapped.includes(key));
   if (idle.length === 0) return [];
   return [
     ...idle.map((key) => ({ kind: 'discard', key }) as const),

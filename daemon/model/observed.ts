@@ -157,6 +157,8 @@ export type Observed = {
   /** Store folders that a running process has mapped; only looked for where something could be discarded. */
   readonly mapped: readonly string[];
   readonly ledger: Ledger;
+  /** Where there is no runtime: what one would read, were it installed again. Else absent. */
+  readonly remnant?: readonly ConfigFile[];
   readonly trials: readonly Trial[];
   /** A folder of this look's own for the files of a trial: `plan` and a tick may try the same at the same time. */
   readonly scratch: string;

@@ -5,10 +5,20 @@ import { folderOf, paths } from '../decide/paths.ts';
 import { dropInPath, mayBeDropIn } from '../decide/wiring-drop-in.ts';
 import type { Host } from '../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { DumpFact, FileFact, LinkFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
+import type {
+  ConfigFile,
+  DumpFact,
+  FileFact,
+  LinkFact,
+  Observed,
+  RuntimeFacts,
+  Trial,
+} from '../model/observed.ts';
 import type { Plan, Staged } from '../model/plan.ts';
 import { detailOf, Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import { defaults } from '../runtimes/containerd.ts';
+import { readTree } from './config-tree.ts';
 import { namesIn } from './names.ts';
 import { inRoot, observeRuntime } from './runtime.ts';
 import { observeStore } from './store.ts';
@@ -46,7 +56,7 @@ export const observe = async (
   };
   const mapped = unreferenced(base, keys).length > 0 ? await observeMapped(host) : [];
   const files = await observeOwned(host, ledger);
-  if (runtime.name === 'none') return { ...base, mapped, files };
+  if (runtime.name === 'none') return { ...base, mapped, files, remnant: await observeRemnant(host, ledger) };
   return { ...base, mapped, ...(await observeFiles(host, runtime, files)) };
 };
 
@@ -55,6 +65,21 @@ const observeOwned = async (host: Host, ledger: Ledger): Promise<Observed['files
   const files: Record<string, FileFact> = {};
   for (const path of Object.keys(ledger.files)) files[path] = await host.files.look(path);
   return files;
+};
+
+/** The state may be lost, and others may have copied what is ours: the ledger alone does not tell where it stands. */
+const observeRemnant = async (host: Host, ledger: Ledger): Promise<readonly ConfigFile[]> => {
+  const found = new Map<string, ConfigFile>();
+  for (const main of [defaults.configPath, ...Object.keys(ledger.files)]) {
+    const { config } = await readTree(host.files, main);
+    for (const file of config) found.set(file.path, file);
+  }
+  for (const [path, { fact }] of [...found]) {
+    if (mayBeDropIn(path)) continue;
+    const drop = dropInOf(fact, path);
+    if (!found.has(drop)) found.set(drop, { path: drop, fact: await host.files.look(drop) });
+  }
+  return [...found.values()];
 };
 
 const observeFiles = async (

@@ -39,7 +39,9 @@ export const stuck = (host: Host, { decision, ledger }: Ticked): readonly Remain
         },
       ];
     // What is no longer part of the configuration, and could not be taken back.
-    return where.file in ledger.files ? [{ path: where.file, why: message, ...rest }] : [];
+    return where.file in ledger.files || code === 'not-ours'
+      ? [{ path: where.file, why: message, ...rest }]
+      : [];
   });
 
 /** Folders of ours in which something is left, once everything that could go is gone. */

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../daemon/decide/paths.ts';
@@ -426,6 +426,49 @@ t.test('what others changed in the files of a runtime that is gone stays, and is
     { why: /changed by someone else/, open: 'wrong' },
   );
   t.equal(exitCodeOfUninstall(result), 1);
+});
+
+t.test('where the runtime and the state are gone, ours is known by what stands in the files', async (t) => {
+  for (const version of ['1.7.24', '2.1.4']) {
+    const node = await serving(t, version);
+    stopRuntime(node, { load: 'not-found' });
+    node.remove('/var/lib/rcm-node');
+    const result = await node.uninstall();
+    t.ok(result.complete);
+    t.equal(node.read(main), `version = ${version.startsWith('1') ? 2 : 3}\n`);
+    t.equal(node.read(dropIn), undefined);
+    t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+    t.equal(exitCodeOfUninstall(result), 0);
+  }
+});
+
+t.test('a file that a runtime would read again keeps the programs that it leads to', async (t) => {
+  const copy = '/etc/containerd/conf.d/99-other.toml';
+  const table = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin-v2]\nruntime_type = "/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2"\n`;
+  for (const [text, why] of [
+    [`version = 3\n${table}`, /leads to our program/],
+    [`version = 3\n${table}broken\n`, /our programs stay for it/],
+  ] as const)
+    for (const forget of [false, true]) {
+      const node = await serving(t);
+      node.write(main, `imports = ["conf.d/*.toml"]\n${node.read(main)?.replace(/^imports.*\n/m, '')}`);
+      node.write(copy, text);
+      stopRuntime(node, { load: 'not-found' });
+      if (forget) node.remove('/var/lib/rcm-node');
+      const result = await node.uninstall();
+      t.match(
+        result.left.find(({ path }) => path.startsWith(copy)),
+        { why, open: 'wrong' },
+      );
+      t.equal(node.read(copy), text);
+      t.equal(node.read(dropIn), undefined);
+      const kept = readlinkSync(join(node.root, '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2'));
+      t.ok(existsSync(join(node.root, kept)));
+      t.equal(exitCodeOfUninstall(result), 1);
+      node.remove(copy);
+      t.ok((await node.uninstall()).complete);
+      t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+    }
 });
 
 t.test('a unit that the settings name wrongly is not taken for a runtime that is gone', async (t) => {
