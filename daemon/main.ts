@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { type Command, parseCommand } from './cli/arguments.ts';
 import { errorDocument, reportDocument, versionDocument } from './cli/documents.ts';
 import { needRoot } from './cli/need-root.ts';
-import { json, out, paint } from './cli/output.ts';
+import { columns, json, out, paint } from './cli/output.ts';
 import { paintFor, printReport, printTrouble } from './cli/print.ts';
 import { paths } from './decide/paths.ts';
 import { makeFiles } from './host/files.ts';
@@ -32,7 +32,7 @@ const status = async (command: Command): Promise<number> => {
   const report = readReport(fact.text);
   const code = exitCodeOf(report);
   if (command.json) json(reportDocument('status', code, report));
-  else out(printReport(report, paint, Date.now()));
+  else out(printReport(report, paint, Date.now(), columns));
   return code;
 };
 
@@ -119,7 +119,10 @@ const main = async (argv: readonly string[]): Promise<number> => {
     if (command.json) json(errorDocument(command.name, code, problem));
     else
       process.stderr.write(
-        printTrouble(problem, paintFor(process.stderr.isTTY === true, process.env.NO_COLOR)),
+        printTrouble(
+          problem,
+          paintFor(process.stderr.isTTY === true, process.env.NO_COLOR, process.env.TERM),
+        ),
       );
     return code;
   }

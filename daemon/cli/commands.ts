@@ -27,7 +27,8 @@ import {
   uninstallDocument,
   verifyDocument,
 } from './documents.ts';
-import { json, out, paint } from './output.ts';
+import { fitted } from './layout.ts';
+import { columns, json, out, paint } from './output.ts';
 import { printPlan } from './print-plan.ts';
 import { printVerified, verifiedCode } from './print-verify.ts';
 import { printChecks, printReport, printUninstalled } from './print.ts';
@@ -91,7 +92,7 @@ export const work: Readonly<
     const report = await publish({ ...host, log: silent }, ticked, undefined);
     const code = exitCodeOf(report);
     if (command.json) json(reportDocument('once', code, report));
-    else out(printReport({ ...report, outcome: ticked.outcome }, paint, host.clock.now()));
+    else out(printReport({ ...report, outcome: ticked.outcome }, paint, host.clock.now(), columns));
     return code;
   },
   plan: async (command) => {
@@ -128,7 +129,7 @@ export const work: Readonly<
     const checks = await diagnose(host, await loadSettings(host));
     const code = checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
     if (command.json) json(doctorDocument(code, version, checks));
-    else out(printChecks(checks, paint));
+    else out(fitted(printChecks(checks, paint), columns));
     return code;
   },
   uninstall: async (command) => {
@@ -138,7 +139,7 @@ export const work: Readonly<
     const code = exitCodeOfUninstall(result);
     if (command.json)
       json(uninstallDocument(code, result, reportOf(result.ticked, version, host.clock.now())));
-    else out(printUninstalled(result, paint));
+    else out(fitted(printUninstalled(result, paint), columns));
     return code;
   },
 };

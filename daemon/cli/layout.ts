@@ -27,6 +27,13 @@ export const wrap = (line: string, width: number, hang = 0): string => {
   return [...rows, row].join('\n');
 };
 
+/** Each line of a text; what follows a mark or stands below it begins where its words began. */
+export const fitted = (text: string, width: number): string =>
+  text
+    .split('\n')
+    .map((line) => wrap(line, width, 2))
+    .join('\n');
+
 /** Rows of a name and what it means, the names in one column. Where that leaves too little room, below each other. */
 export const pairs = (rows: readonly (readonly [string, string])[], width: number): string => {
   const first = Math.max(...rows.map(([name]) => widthOf(name))) + 2;

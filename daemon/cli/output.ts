@@ -15,4 +15,7 @@ export const json = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value, shown, 2)}\n`);
 };
 
-export const paint = paintFor(process.stdout.isTTY === true, process.env.NO_COLOR);
+export const paint = paintFor(process.stdout.isTTY === true, process.env.NO_COLOR, process.env.TERM);
+
+/** Of the terminal. A file and a pipe have room for every line. */
+export const columns: number = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;

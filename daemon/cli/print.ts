@@ -1,9 +1,11 @@
 /** What people read: reports and checks as text, with colour on a terminal only. */
+import { fitted, tableOf } from './layout.ts';
 import { headline, troubles } from '../decide/summary.ts';
 import type { Check } from '../reconcile/check.ts';
 import { finishing } from '../reconcile/remains.ts';
 import type { Uninstalled } from '../reconcile/uninstall.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
+import type { HandlerState } from '../model/plan.ts';
 import { hintOf, type Problem, printDetail, printProblem } from '../model/problem.ts';
 import { noteCodes } from '../model/problem-files.ts';
 
@@ -18,9 +20,9 @@ export type Paint = {
 const sgr = (on: number, off: number) => (text: string) => `\u001b[${on}m${text}\u001b[${off}m`;
 const plain = (text: string): string => text;
 
-/** https://no-color.org: any NO_COLOR that is not empty wins. */
-export const paintFor = (terminal: boolean, noColor: string | undefined): Paint =>
-  terminal && !noColor
+/** https://no-color.org: any NO_COLOR that is not empty wins. A terminal that calls itself dumb shows escapes as they are. */
+export const paintFor = (terminal: boolean, noColor: string | undefined, term?: string): Paint =>
+  terminal && !noColor && term !== 'dumb'
     ? { good: sgr(32, 39), bad: sgr(31, 39), warn: sgr(33, 39), dim: sgr(2, 22), bold: sgr(1, 22) }
     : { good: plain, bad: plain, warn: plain, dim: plain, bold: plain };
 
@@ -34,7 +36,13 @@ export const printTrouble = (problem: Problem, paint: Paint): string =>
 const printed = (detail: string | undefined, paint: Paint): string =>
   detail === undefined ? '' : `  ${paint.dim(`It printed: ${detail}`)}\n`;
 
-export const printReport = (report: Report, paint: Paint, now: number): string => {
+/** `columns`: of the terminal; a file and a pipe have room for every line. */
+export const printReport = (
+  report: Report,
+  paint: Paint,
+  now: number,
+  columns = Number.POSITIVE_INFINITY,
+): string => {
   const mark = {
     converged: paint.good('●'),
     waiting: paint.warn('●'),
@@ -48,20 +56,14 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
   ];
   if (report.cluster) lines.push(`  ${paint.dim(clusterLine(report.cluster, now))}`);
   if (report.handlers.length > 0) {
-    const width = Math.max(7, ...report.handlers.map((one) => one.name.length));
-    lines.push('', paint.bold(`  ${'HANDLER'.padEnd(width)}  STATE     SHA256        SOURCE`));
-    for (const one of report.handlers) {
-      const state = one.state.padEnd(8);
-      const painted =
-        one.state === 'served'
-          ? paint.good(state)
-          : one.state === 'pending' || one.state === 'removing' || one.state === 'written'
-            ? paint.warn(state)
-            : paint.bad(state);
-      lines.push(
-        `  ${one.name.padEnd(width)}  ${painted}  ${(one.sha256 ?? '-').slice(0, 12).padEnd(12)}  ${one.source}`,
-      );
-    }
+    const heading = ['HANDLER', 'STATE', 'SHA256', 'SOURCE'].map((name) => paint.bold(name));
+    const rows = report.handlers.map(({ name, state, sha256, source }) => [
+      name,
+      statePaint(state, paint)(state),
+      (sha256 ?? '-').slice(0, 12),
+      source,
+    ]);
+    lines.push('', ...tableOf(heading, rows, columns));
   }
   for (const { name, start } of report.handlers)
     if (start?.kind === 'listed')
@@ -82,8 +84,15 @@ export const printReport = (report: Report, paint: Paint, now: number): string =
   if (report.did.length > 0) lines.push('', ...report.did.map((row) => `${paint.good('✓')} ${row}`));
   if (report.restarts.last)
     lines.push('', paint.dim(`  last restart of the runtime by rcm-node ${ago(report.restarts.last, now)}`));
-  return `${lines.join('\n')}\n`;
+  return fitted(`${lines.join('\n')}\n`, columns);
 };
+
+const statePaint = (state: HandlerState, paint: Paint): Paint['good'] =>
+  state === 'served'
+    ? paint.good
+    : state === 'pending' || state === 'removing' || state === 'written'
+      ? paint.warn
+      : paint.bad;
 
 const turnWords = {
   alive: '; a controller gives turns',

@@ -1,12 +1,14 @@
 /** Why a plan is made, for the person who reads it. */
 import type { Observed } from '../model/observed.ts';
 import type { Change } from './decide-change.ts';
+import { defaultRuntime } from '../runtimes/containerd.ts';
 import type { Wish } from './wanted.ts';
+import type { Wiring } from './wiring.ts';
 
 export const reasons = (
   before: Observed,
   asked: Wish,
-  change: Pick<Change, 'tables' | 'files' | 'restart'>,
+  change: Pick<Change, 'tables' | 'files' | 'restart'> & { readonly wiring?: Pick<Wiring, 'addsDefault'> },
   held: boolean,
 ): readonly string[] => {
   const list: string[] = [];
@@ -17,6 +19,10 @@ export const reasons = (
   const gone = [...known].filter((name) => !change.tables.has(name));
   if (added.length > 0) list.push(`new: ${added.join(', ')}`);
   if (gone.length > 0) list.push(`no longer wanted: ${gone.join(', ')}`);
+  if (change.wiring?.addsDefault)
+    list.push(
+      `containerd 1.x has its built-in "${defaultRuntime.name}" only where no file defines a handler, so it is written beside them`,
+    );
   for (const file of change.files) {
     const owned = before.ledger.files[file.path];
     const fact = before.files[file.path];

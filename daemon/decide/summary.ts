@@ -1,6 +1,6 @@
 /** A tick in one line, for `systemctl status`, and as metrics for machines. */
 import type { Ledger } from '../model/ledger.ts';
-import type { Outcome, Report } from '../model/outcome.ts';
+import { type Outcome, refusals, type Report } from '../model/outcome.ts';
 import { type Problem, printProblem } from '../model/problem.ts';
 
 /** What the service says of itself until its first tick is over; bootstrap knows it by that. */
@@ -10,7 +10,7 @@ export const looking = 'Looking at this host';
 export const headline = (report: Report): string => {
   const total = report.handlers.length;
   const runtime = report.runtime ? `${report.runtime.name} ${report.runtime.version}` : 'no runtime';
-  const what = total === 0 ? 'Nothing is asked for' : standing(report);
+  const what = total > 0 ? standing(report) : isAsked(report) ? 'Serving nothing' : 'Nothing is asked for';
   const [first] = troubles(report.outcome);
   const more = troubles(report.outcome).length - 1;
   const tail = first
@@ -39,6 +39,10 @@ const standing = ({ handlers }: Report): string => {
   );
   return text.charAt(0).toUpperCase() + text.slice(1);
 };
+
+/** Something that could not be read or taken was asked for all the same. */
+const isAsked = ({ outcome, notes }: Report): boolean =>
+  [...troubles(outcome), ...notes].some((problem) => refusals.includes(problem.code));
 
 /** How long it lasts is not said: a line that differs at every tick would be logged at every tick. */
 const clusterWords = {

@@ -35,6 +35,8 @@ export type WantedFile = {
 };
 
 export type Wiring = {
+  /** The default handler is written beside ours: this generation has none of its own where a file defines others. */
+  readonly addsDefault?: true;
   readonly main: WantedFile;
   readonly dropIn: WantedFile;
   /** Drop-ins of ours that are read in another folder than the right one, to be removed. */
@@ -146,13 +148,13 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
     // A block that stands already is changed where it stands: what others wrote after it stays after it.
     const marked = now === null ? '' : withoutUnmarked(now, path);
     const standing = findBlock(marked);
-    if (standing)
-      return {
-        main: mainOwned(standing.body === block ? marked : replaceBlock(marked, block, path)),
-        dropIn: unowned(drop, null),
-        stale,
-      };
-    return { main: mainOwned(appendBlock(from, block, path).text), dropIn: unowned(drop, null), stale };
+    const others = { dropIn: unowned(drop, null), stale };
+    const adds = alive !== '' && !standing?.body.startsWith(alive) ? { addsDefault: true as const } : {};
+    if (standing) {
+      const text = standing.body === block ? marked : replaceBlock(marked, block, path);
+      return { main: mainOwned(text), ...others, ...adds };
+    }
+    return { main: mainOwned(appendBlock(from, block, path).text), ...others, ...adds };
   }
   const text = `${header}${site.declares ? `version = ${site.schema}\n` : ''}\n${body}`;
   const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };

@@ -125,7 +125,7 @@ export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
 export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending: 4 } as const;
 
 /** Of what was asked for, and not of a try that failed. */
-const refusals: readonly Code[] = [
+export const refusals: readonly Code[] = [
   ...(['bad-toml', 'bad-value', 'unknown-key', 'reserved-handler', 'handler-claimed'] as const),
   ...(['no-platform', 'unpinned', 'policy-denied', 'unreadable-source', 'untrusted'] as const),
   ...(['owned-by-another', 'not-ours'] as const),

@@ -1,5 +1,5 @@
 /** One finding of `doctor`, and how to say the two usual ones. */
-import { detailOf, hintOf, type Problem, printDetail, printProblem } from '../model/problem.ts';
+import { type Code, detailOf, hintOf, type Problem, printDetail, printProblem } from '../model/problem.ts';
 
 export type Check = {
   readonly what: string;
@@ -8,6 +8,8 @@ export type Check = {
   readonly hint?: string;
   /** What another program printed. */
   readonly detail?: string;
+  /** Of the problem, where it is one. */
+  readonly code?: Code;
 };
 
 export const good = (what: string, says: string): Check => ({ what, verdict: 'good', says });
@@ -15,6 +17,7 @@ export const good = (what: string, says: string): Check => ({ what, verdict: 'go
 export const bad = (what: string, problem: Problem): Check => ({
   what,
   verdict: 'bad',
+  code: problem.code,
   says: printProblem(problem),
   hint: hintOf(problem),
   ...detailOf({ detail: printDetail(problem) }),

@@ -89,7 +89,21 @@ export const diagnose = async (host: Host, settings: Settings): Promise<readonly
   });
   if (host.systemd) await add('cluster', () => clusterChecks(host, settings));
   for (const path of [paths.home, paths.state, paths.run]) await add('folder', () => writable(host, path));
-  return checks;
+  return saidOnce(checks);
+};
+
+/** Without systemd nothing of what it would have told is known: that is one finding, and not one for each question. */
+const saidOnce = (checks: readonly Check[]): readonly Check[] => {
+  const first = checks.find((check) => check.code === 'systemd-unreachable');
+  return checks.map((check) =>
+    check === first || check.code !== 'systemd-unreachable'
+      ? check
+      : {
+          what: check.what,
+          verdict: 'unknown',
+          says: `not looked at, because systemd does not answer (${first?.what})`,
+        },
+  );
 };
 
 const service = async (host: Host): Promise<readonly Check[]> => {

@@ -19,6 +19,7 @@ import { Failure, type Problem, problemOf } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { fetchAll } from './fetching.ts';
 import { tryUntried } from './first-run.ts';
+import { caProblem } from './extra-ca.ts';
 import { sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe.ts';
 import { gather, inForce } from './sources.ts';
@@ -79,7 +80,9 @@ export const consider = async (
   const clustered = settings.cluster.identity !== 'none';
   const asked = async (): Promise<Desired> => {
     const said = settings.closed ? inForce(ledger) : await gather(host, policy, ledger, clustered);
-    return settings.problem ? { ...said, problems: [settings.problem, ...said.problems] } : said;
+    const ca = await caProblem(host, settings);
+    const wrong = [settings.problem, ca].filter((one) => one !== undefined);
+    return wrong.length > 0 ? { ...said, problems: [...wrong, ...said.problems] } : said;
   };
   const desired = tick.desired ?? (await asked());
   let before = await observe(host, settings, ledger, tick);

@@ -209,3 +209,31 @@ t.test('what waits for its turn is told beside what is wrong, and so is who give
   t.match(say('none'), /goes ahead alone/);
   t.match(say('unknown'), /is being found out/);
 });
+
+t.test('a report is to be read at 40 and at 80 columns, and paths stay whole', async (t) => {
+  const source = '/etc/rcm-node/shims.d/spin-v2.toml';
+  const handlers = [
+    { name: 'spin-v2', state: 'served', sha256: 'ab'.repeat(32), source },
+    { name: 'a-very-long-handler-name', state: 'failed', source: `${source}.more`, problem },
+  ] as const;
+  const wordy = {
+    ...problem,
+    message: `expected one thing in the file, found another: ${'so '.repeat(30)}`.trim(),
+  };
+  const given = { ...report, handlers, outcome: { kind: 'degraded', problems: [wordy] } } as const;
+  for (const columns of [40, 80]) {
+    const text = printReport(given, plain, now, columns);
+    for (const line of text.split('\n'))
+      t.ok(line.length <= columns || line.trim().split(' ').length === 1, `${columns}: ${line}`);
+    for (const whole of [source, 'spin-v2  served', 'abababababab'])
+      t.match(text, whole, `${columns}: ${whole}`);
+  }
+  const wide = printReport(given, plain, now);
+  t.match(wide, /HANDLER +STATE +SHA256 +SOURCE\n/);
+  t.equal(wide.split('\n').filter((line) => line.includes('so so')).length, 1, 'in a file no line is broken');
+});
+
+t.test('a terminal that is dumb gets no colour', async (t) => {
+  t.equal(paintFor(true, undefined, 'dumb').bad('x'), 'x');
+  t.equal(paintFor(true, undefined, 'xterm').bad('x'), '\u001b[31mx\u001b[39m');
+});

@@ -100,3 +100,18 @@ t.test('the line says how the node stands with its cluster, without a countdown'
   t.match(line('connecting'), /, waiting for the cluster$/);
   t.match(line('stale'), /, on what the cluster said last$/);
 });
+
+t.test('"nothing is asked for" is not said where something that was asked for is wrong', async (t) => {
+  const none = { ...report, handlers: [] };
+  const wrong = { kind: 'degraded', problems: [a] } as const;
+  t.match(
+    headline({ ...none, outcome: wrong }),
+    /^Serving nothing on containerd 2\.1\.0; degraded: \/f:2: odd$/,
+  );
+  const dead = { code: 'no-runtime', message: 'no containerd' } as const;
+  const refused = { kind: 'refused', problem: dead } as const;
+  t.match(headline({ ...none, outcome: refused, notes: [a] }), /^Serving nothing/, 'behind another problem');
+  t.match(headline({ ...none, outcome: refused }), /^Nothing is asked for/);
+  const lost = { code: 'unreadable-source', message: 'the folder is gone' } as const;
+  t.match(headline({ ...none, outcome: { kind: 'degraded', problems: [lost] } }), /^Serving nothing/);
+});

@@ -136,7 +136,7 @@ t.test('the service is told as it is', async (t) => {
   const deaf = { ...node.fake.host, systemd: { ...systemd, unit: refuses } } as Host;
   const checks = await diagnose(deaf, defaultSettings);
   t.match(about(checks, 'service'), [{ verdict: 'bad', says: 'no bus' }]);
-  t.match(about(checks, 'runtime'), [{ verdict: 'bad', says: 'no bus' }]);
+  t.match(about(checks, 'runtime'), [{ verdict: 'unknown', says: /^not looked at, because systemd/ }]);
 });
 
 t.test('another root without a runtime is told so', async (t) => {
@@ -173,4 +173,18 @@ t.test('what others can write is named, with the way out', { skip: rootOnly }, a
   t.match(about(checks, 'spin.toml'), [
     { verdict: 'bad', hint: /chmod go-w \/etc\/rcm-node\/shims\.d\/spin\.toml/ },
   ]);
+});
+
+t.test('that systemd does not answer is one finding', { skip: rootOnly }, async (t) => {
+  const node = healthy(t);
+  const away = async (): Promise<never> => {
+    throw new Failure({ code: 'systemd-unreachable', message: 'the system bus cannot be used' });
+  };
+  const { systemd } = node.fake.host;
+  if (!systemd) throw new Error('a host with systemd is expected');
+  const host: Host = { ...node.fake.host, systemd: { ...systemd, unit: away, version: away } };
+  const checks = await diagnose(host, defaultSettings);
+  t.equal(checks.filter((check) => check.says.includes('the system bus')).length, 1);
+  t.equal(checks.filter((check) => check.code === 'systemd-unreachable').length, 1);
+  t.match(about(checks, 'runtime'), [{ verdict: 'unknown', says: /not looked at, because systemd/ }]);
 });

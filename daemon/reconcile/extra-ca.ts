@@ -1,0 +1,33 @@
+/** Whether the extra CA that the settings name can be used: without it no download comes, and that is late to hear of it. */
+import { paths } from '../decide/paths.ts';
+import type { Host } from '../host/host.ts';
+import { fileFault } from '../model/file-fault.ts';
+import { type Problem, problemOf } from '../model/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { locate } from '../model/toml.ts';
+
+/** With the line of the settings that names it. */
+export const caProblem = async (host: Host, { extraCa }: Settings): Promise<Problem | undefined> => {
+  if (extraCa === undefined) return undefined;
+  const fault = await faultOf(host, extraCa);
+  if (!fault) return undefined;
+  const settings = await host.files.look(paths.settings);
+  const place = settings.kind === 'regular' ? locate(settings.text, ['extraCa']) : undefined;
+  return {
+    code: 'bad-settings',
+    message: `extraCa is ${extraCa}, and a file of certificates (PEM) is expected there: ${fault}`,
+    where: { file: paths.settings, ...place },
+    hint: `Put the file there, or take the line out: ls -l ${extraCa}; with --root it is looked for below that folder. Downloads over https fail until then.`,
+  };
+};
+
+const faultOf = async (host: Host, path: string): Promise<string | undefined> => {
+  try {
+    const fact = await host.files.lookTrusted(path);
+    if (fact.kind === 'absent') return 'there is no such file';
+    if (fact.kind !== 'regular') return fileFault(fact).message;
+    return fact.text.includes('-----BEGIN CERTIFICATE-----') ? undefined : 'it holds no certificate';
+  } catch (error) {
+    return problemOf(error).message;
+  }
+};
