@@ -45,7 +45,7 @@ const told = async (t: Test, node: Node, count: number) => {
       {
         code: 'interrupted',
         handler: 'spin-v2',
-        message: `rcm-node ended while it unpacked or tried this artifact (attempt ${count})`,
+        message: `rcm-node ended while it unpacked or tried this artifact${count > 1 ? ` (failed ${count} times)` : ''}`,
       },
     ],
   });
