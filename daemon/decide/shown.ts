@@ -9,6 +9,7 @@ import { elementsOf, entriesOf, lineEnd, readKey, skipValue, skipVoid } from '..
 import { handlersIn } from '../runtimes/containerd.ts';
 import { isPlain } from './meaning.ts';
 import { ownComments as ownMarks } from './splice-block.ts';
+import { remark } from './splice-import.ts';
 import { header } from './wiring-drop-in.ts';
 
 const mask = '…';
@@ -22,7 +23,7 @@ const plainInHandlers = new Set([
   ...['pod_annotations', 'container_annotations', 'cni_conf_dir', 'cni_max_conf_num', 'sandboxer', 'io_type'],
   ...['BinaryName', 'Root', 'ShimCgroup', 'CriuPath', 'ConfigPath', 'TypeUrl', 'IoUid', 'IoGid'],
 ]);
-const ownComments = new Set([...ownMarks, ...header.trim().split('\n')]);
+const ownComments = new Set([remark, ...ownMarks, ...header.trim().split('\n')]);
 
 type Leaf = { readonly path: TomlPath; readonly start: number; readonly end: number };
 type Edit = { readonly start: number; readonly end: number; readonly text: string };

@@ -21,7 +21,8 @@ import { findBlock } from './splice-block.ts';
 /** What `addImport` did. `present`: nothing, the glob was there. `element`: into a list. `line`: a line of our own. */
 export type ImportEdit = { readonly kind: 'present' | 'element' | 'line' };
 
-const remark = '# added by rcm-node';
+/** A comment of ours. */
+export const remark = '# added by rcm-node';
 
 const cut = (text: string, start: number, end: number): string => text.slice(0, start) + text.slice(end);
 

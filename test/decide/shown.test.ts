@@ -37,7 +37,7 @@ t.test('what may be a secret is masked, in every layout of TOML', async (t) => {
 
 t.test('what says nothing secret stays to be read', async (t) => {
   const text = `version = 2
-imports = ["/etc/containerd/conf.d/*.toml"]
+imports = ["/etc/containerd/conf.d/*rcm-node.toml"] # added by rcm-node
 disabled_plugins = []
 [plugins."io.containerd.grpc.v1.cri".containerd]
 default_runtime_name = "runc"
