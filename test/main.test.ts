@@ -357,13 +357,13 @@ t.test('an image is prepared, looked at and left as it was', { skip: rootOnly },
 
   t.match(await run('once', '--root', root), {
     code: 0,
-    out: /Serving 1 of 1 \(spin\)/,
+    out: /Written, not loaded: 1 of 1 \(spin\)/,
     err: /plan: fetch/,
   });
   t.match(readFileSync(at('etc/containerd/conf.d/zz-rcm-node.toml'), 'utf8'), 'runtimes.spin]');
   t.ok(existsSync(at('data/opt/rcm-node/shims/spin')), 'in the image, where its /opt leads');
   const [shown, settled] = await runAll(['status', '--root', root], ['plan', '--root', root]);
-  t.match(shown, { code: 0, out: /spin +served/ });
+  t.match(shown, { code: 0, out: /spin +written/ });
   t.match(settled, { code: 0, out: 'Nothing to do: the host is as it shall be.\n' });
 
   writeFileSync(at('etc/rcm-node/shims.d/bad.toml'), 'name = ');
