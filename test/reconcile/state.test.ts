@@ -91,7 +91,7 @@ t.test('what stands in the place of a file is set aside as well', async (t) => {
   ]);
   t.match(readdirSync(folder), [/^journal\.json\.damaged-/, /^ledger\.json\.damaged-/]);
   writeFileSync(join(folder, 'journal.json'), Buffer.from([0xff]));
-  t.match((await loadState(host)).problems, [{ message: 'it is not UTF-8 text' }]);
+  t.match((await loadState(host)).problems, [{ message: 'text in UTF-8 is expected, and line 1 is none' }]);
 });
 
 t.test('a file of a newer version stops everything, and stays', async (t) => {
