@@ -3,7 +3,6 @@ import { canonical, digestOf } from '../model/desired.ts';
 import type { Observed } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';
 import { whereIn } from './parsed.ts';
-import { folderOf, resolvePath } from './paths.ts';
 import { meaningful } from '../runtimes/containerd.ts';
 import type { Limits } from './cadence.ts';
 import { deepEqual } from './meaning.ts';
@@ -13,7 +12,7 @@ import { restartDue } from './restart.ts';
 import { type Scene, textIn } from './scene.ts';
 import type { Wish } from './wanted.ts';
 import { type WantedFile, type Wiring, wire } from './wiring.ts';
-import { importsOf } from './wiring-drop-in.ts';
+import { leadsTo } from './wiring-drop-in.ts';
 
 export type Change = {
   readonly wiring: Wiring;
@@ -62,18 +61,21 @@ const meaningOf = (text: string, path: string): unknown => {
   }
 };
 
-/** Another file than the main one may import our drop-in by its name: without the drop-in nothing would start. */
-const refuseImported = ({ foreign }: Scene, drop: string): void => {
+/** Another file than the main one may import our drop-in by its name, or be a link to it: without it nothing would start. */
+export const refuseImported = ({ foreign, runtime }: Scene, drop: string): void => {
   for (const file of foreign) {
-    const index = importsOf(file.text, file.path).findIndex(
-      (entry) => resolvePath(folderOf(file.path), entry) === drop,
-    );
-    if (index < 0) continue;
+    if (file.path === runtime.configPath) continue;
+    const fact = runtime.config.find(({ path }) => path === file.path)?.fact;
+    const real = fact?.kind === 'regular' ? fact.real : file.path;
+    if (!leadsTo({ ...file, real }, drop)) continue;
+    const isLink = real === drop;
     throw new Failure({
       code: 'dangling-import',
-      message: `it imports ${drop} by its name, and containerd would not start without that file, which is ours and to be removed`,
-      where: whereIn(file, ['imports']),
-      hint: 'Take this import out of the file, and run it again.',
+      message: `it ${isLink ? `is a link to ${drop}` : `imports ${drop} by its name`}, and containerd would not start without that file, which is ours and to be removed`,
+      where: isLink ? { file: file.path } : whereIn(file, ['imports']),
+      hint: isLink
+        ? 'Remove the link, and run it again.'
+        : 'Take this import out of the file, and run it again.',
     });
   }
 };

@@ -55,8 +55,10 @@ const without = (
       ...fileFault(fact),
     });
   if (mayBeDropIn(path)) {
-    if (fact.digest === digest || meansOurs(fact.text)) return { path, text: null };
-    throw new Failure({ code: 'not-ours', message: 'it was changed by someone else' });
+    if (fact.digest !== digest && !meansOurs(fact.text))
+      throw new Failure({ code: 'not-ours', message: 'it was changed by someone else' });
+    refuseLinked([{ path, text: null }], { [path]: fact });
+    return { path, text: null };
   }
   const file = { path, text: withoutUs(fact.text, path, ledger) };
   if (file.text === fact.text) return undefined;

@@ -73,9 +73,8 @@ const unknownTo = (
 ): readonly WantedFile[] =>
   files.flatMap(({ path, text }) => {
     if (path in ledger.files) return [];
-    if (mayBeDropIn(path)) return isOurDropIn(text) ? [{ path, text: null }] : [];
     try {
-      const bare = withoutUs(text, path, ledger);
+      const bare = mayBeDropIn(path) ? (isOurDropIn(text) ? null : text) : withoutUs(text, path, ledger);
       if (bare === text) return [];
       refuseLinked([{ path, text: bare }], facts);
       return [{ path, text: bare }];

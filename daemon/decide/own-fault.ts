@@ -10,6 +10,7 @@ import { Failure } from '../model/problem.ts';
 import { parseToml } from '../model/toml.ts';
 import { handlersIn } from '../runtimes/containerd.ts';
 import { remember } from './cadence.ts';
+import { refuseImported } from './decide-change.ts';
 import { foldersOf, kept } from './former.ts';
 import { type Scene, textIn } from './scene.ts';
 import { trialOf } from './stage.ts';
@@ -74,6 +75,7 @@ export const ownFault = (
   const revision = digestOf(canonical(['taken out', runtime.version, states]));
   if (files.length === 0 || (ledger.bad?.revision === revision && !rules.force)) return undefined;
   refuseLinked(files, before.files);
+  if (files.includes(bare.dropIn)) refuseImported(scene, bare.dropIn.path);
   // Whether a handler is in use cannot be asked; what is to stay is put back in a moment.
   const handlers = reports.map(({ problem, ...one }) =>
     problem && one.state !== 'removing' ? { ...one, problem } : one,

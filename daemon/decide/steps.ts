@@ -1,7 +1,7 @@
 /** From a change to its steps, in the one order that is safe to be interrupted anywhere. */
 import { canonical } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import { type FileFact, hardLinked, type Observed } from '../model/observed.ts';
+import { type FileFact, hardLinked, type Observed, softLinked } from '../model/observed.ts';
 import { absent, type FileState, type Step } from '../model/plan.ts';
 import { lastHour, remember, type Limits } from './cadence.ts';
 import { folderOf, keyOfTarget, storePath, fileOf } from './paths.ts';
@@ -105,12 +105,17 @@ export const repairs = (before: Observed, files: readonly WantedFile[]): Ledger[
   );
 };
 
-/** Throws the Failure that forbids to replace one of these; taking a file away leaves its other names as they are. */
+/** Throws the Failure that forbids to replace or remove one of these; the other names of a file that is removed stay as they are. */
 export const refuseLinked = (files: readonly WantedFile[], facts: Observed['files']): void => {
   for (const file of files) {
     const fact = facts[file.path];
-    const problem =
-      file.text !== null && fact?.kind === 'regular' ? hardLinked(fact.real, fact.links) : undefined;
+    if (fact?.kind !== 'regular') continue;
+    const isStray = file.text === null && fact.isLink === true;
+    const problem = isStray
+      ? softLinked(file.path, fact.real)
+      : file.text === null
+        ? undefined
+        : hardLinked(fact.real, fact.links);
     if (problem) throw new Failure(problem);
   }
 };

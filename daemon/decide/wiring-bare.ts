@@ -18,6 +18,9 @@ export const mayBeUnmarked = (path: string, ledger: Ledger, generation?: Generat
   return generation?.wiring === 'block' || (owned !== undefined && owned.edit === undefined);
 };
 
+/** Whether a file that may be a drop-in of ours by its name is one. */
+export type IsDropIn = (path: string) => boolean;
+
 /** The text without our block; and without our tables that have lost their marks, where such may stand. */
 export const withoutTables = (text: string, path: string, unmarked: boolean): string =>
   unmarked ? withoutUnmarked(removeBlock(text, path), path) : removeBlock(text, path);
@@ -40,13 +43,18 @@ export const withoutUnmarked = (text: string, path: string): string => {
       );
 };
 
-/** Our imports: the glob, and our drop-in by its name, as the runtime's own parser prints what it has read. */
-const withoutImports = (text: string, path: string, ledger: Ledger): string => {
-  const glob = `${folderOf(path)}/conf.d/${ownGlob}`;
+/**
+ * Our imports: the glob, and our drop-in by its name, as the runtime's own parser prints what it has read. A file of others
+ * under the same name elsewhere is read on.
+ */
+const withoutImports = (text: string, path: string, ledger: Ledger, isDropIn: IsDropIn): string => {
+  const folder = `${folderOf(path)}/conf.d`;
+  const glob = `${folder}/${ownGlob}`;
   let rest = removeImport(text, glob, path, ledger.files[path]?.edit);
   for (const entry of importsOf(rest, path)) {
     const full = resolvePath(folderOf(path), entry);
-    if (!full.includes('*') && mayBeDropIn(full)) rest = removeImport(rest, entry, path);
+    const isOwn = full in ledger.files || folderOf(full) === folder || isDropIn(full);
+    if (!full.includes('*') && mayBeDropIn(full) && isOwn) rest = removeImport(rest, entry, path);
   }
   return rest;
 };
@@ -57,10 +65,11 @@ export const withoutUs = (
   path: string,
   ledger: Ledger,
   generation?: Generation,
+  isDropIn: IsDropIn = () => false,
 ): string | null => {
   if (text === null) return null;
   const tables = withoutTables(text, path, mayBeUnmarked(path, ledger, generation));
-  const bare = withoutImports(tables, path, ledger);
+  const bare = withoutImports(tables, path, ledger, isDropIn);
   // Any generation's: the runtime may have been upgraded since.
   if (generations.some((row) => bare === skeleton(row))) return null;
   return ledger.files[path]?.kind === 'created' && meansNothing(bare, path) ? null : bare;

@@ -70,6 +70,23 @@ export const dropInPath = (configPath: string, mainText: string | null): string 
   return `${covering ? folderOf(covering) : `${folder}/conf.d`}/${dropInName}`;
 };
 
+/** Whether another file of the configuration imports this one by its name, or is a link to it. */
+export const leadsTo = (
+  other: { readonly path: string; readonly text: string; readonly real: string },
+  file: string,
+): boolean => {
+  if (other.path === file) return false;
+  if (other.real === file) return true;
+  try {
+    return importsOf(other.text, other.path).some(
+      (entry) => resolvePath(folderOf(other.path), entry) === file,
+    );
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+};
+
 export const importsOf = (text: string | null, file: string): readonly string[] => {
   if (text === null) return [];
   const list = parseToml(text, file, 'broken-config').imports;

@@ -22,7 +22,15 @@ import { printTable } from './meaning.ts';
 import { folderOf, globPattern, resolvePath } from './paths.ts';
 import { addImport, appendBlock, findBlock, type ImportEdit, replaceBlock } from './splice.ts';
 import { mayBeUnmarked, skeleton, withoutTables, withoutUnmarked, withoutUs } from './wiring-bare.ts';
-import { dropInPath, header, importsOf, isOurDropIn, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
+import {
+  dropInPath,
+  header,
+  importsOf,
+  isOurDropIn,
+  leadsTo,
+  mayBeDropIn,
+  ownGlob,
+} from './wiring-drop-in.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -98,7 +106,10 @@ export const siteOf = (
 ): Site => {
   const path = runtime.configPath;
   const now = textOf(files[path], path);
-  const base = withoutUs(now, path, ledger, generation);
+  const base = withoutUs(now, path, ledger, generation, (file) => {
+    const fact = files[file];
+    return fact?.kind === 'regular' && isOurDropIn(fact.text);
+  });
   const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
   const declared = declaredSchema(doc);
   const schema = declared && dropInSchema(declared, runtime.version);
@@ -118,15 +129,22 @@ export const siteOf = (
     now,
     base,
     drop,
-    stale: runtime.config.flatMap(({ path: file, fact }) =>
-      file !== path && file !== drop && mayBeDropIn(file) && fact.kind === 'regular' && isOurDropIn(fact.text)
-        ? [file]
-        : [],
-    ),
+    stale: staleIn(runtime, drop),
     schema,
     place,
     declares: doc.version !== undefined || schema !== declared,
   };
+};
+
+/** What others lead to by its name is a copy of theirs: without it nothing would start. */
+const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly string[] => {
+  const others = config.flatMap(({ path, fact }) =>
+    path === configPath || fact.kind !== 'regular' ? [] : [{ path, text: fact.text, real: fact.real }],
+  );
+  const led = (file: string): boolean => others.some((other) => leadsTo(other, file));
+  return others.flatMap(({ path, text }) =>
+    path !== drop && mayBeDropIn(path) && isOurDropIn(text) && !led(path) ? [path] : [],
+  );
 };
 
 /** Throws Failures that name the obstacle; nothing has been written by then. */

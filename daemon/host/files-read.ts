@@ -119,6 +119,8 @@ export const makeReads = (root: string): Reads => {
         const bytes = await handle.readFile();
         const text = bytes.toString('utf8');
         if (!Buffer.from(text, 'utf8').equals(bytes)) return notText(bytes, path);
+        const isLink =
+          resolved !== join(root, path) && (await lstat(own(path)).catch(() => undefined))?.isSymbolicLink();
         return {
           kind: 'regular',
           real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
@@ -128,6 +130,7 @@ export const makeReads = (root: string): Reads => {
           uid: facts.uid,
           gid: facts.gid,
           ...(facts.nlink > 1 ? { links: facts.nlink } : {}),
+          ...(isLink ? { isLink } : {}),
         };
       } finally {
         await handle.close();

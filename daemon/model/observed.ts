@@ -19,6 +19,8 @@ export type FileFact =
       readonly gid: number;
       /** How many names the file has, by hard links; set when it is more than one. */
       readonly links?: number;
+      /** Set when the path itself is a symbolic link, to `real`. */
+      readonly isLink?: true;
     }
   | { readonly kind: 'foreign'; readonly what: string; readonly hint?: string }
   | {
@@ -40,6 +42,14 @@ export const hardLinked = (file: string, links = 1): Problem | undefined =>
         where: { file },
         hint: `Give this name a file of its own (cp -a ${file} ${file}.copy && mv ${file}.copy ${file}), or remove the others; they are listed by: find / -xdev -samefile ${file}`,
       };
+
+/** Why a file must not be removed: the link to it would stay, and lead nowhere. */
+export const softLinked = (path: string, real: string): Problem => ({
+  code: 'not-ours',
+  message: `it is a symbolic link to ${real} now, which rcm-node did not make; removed, the link would lead nowhere`,
+  where: { file: path },
+  hint: `Put the file in the place of the link (cp --remove-destination ${real} ${path}), or remove the link, and run it again.`,
+});
 
 /** What systemd says of a unit. */
 export type UnitFacts = {

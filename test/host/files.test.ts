@@ -105,7 +105,11 @@ t.test('a look tells what is there: text, its digest, its mode and where the byt
     gid,
   };
   t.same(await files.look('/etc/a.toml'), fact);
-  t.same(await files.look('/etc/link'), fact, 'a link is followed within the root, and says where to');
+  t.same(
+    await files.look('/etc/link'),
+    { ...fact, isLink: true },
+    'a link is followed within the root, and says where to',
+  );
   t.same(await files.look('/etc/none'), { kind: 'absent' });
   t.same(await files.look('/etc/a.toml/none'), { kind: 'absent' });
   t.match(await files.look('/etc/folder'), {

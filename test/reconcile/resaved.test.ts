@@ -1,5 +1,5 @@
 /** Other programs print the configuration anew, or copy what they find in it: ours is known by what it means. */
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
@@ -323,4 +323,56 @@ t.test('an uninstall leaves no import of our drop-in that others made by its nam
   t.equal(node.read(main), text);
   node.fake.containerd.restartByOther();
   t.strictSame(node.fake.containerd.served(), ['runc']);
+});
+
+t.test('a second drop-in of ours that others import by its name stays, as a copy', async (t) => {
+  const node = await serving(t, '2.1.4', 'version = 3\nimports = ["/etc/containerd/other.d/*.toml"]\n');
+  const copy = '/etc/containerd/extra/zz-rcm-node.toml';
+  node.write(copy, node.read('/etc/containerd/other.d/zz-rcm-node.toml') ?? '');
+  node.write('/etc/containerd/other.d/10-other.toml', `version = 3\nimports = ["${copy}"]\n`);
+  node.fake.containerd.restartByOther();
+  const ticked = await node.once();
+  t.equal(ticked.outcome.kind, 'converged', JSON.stringify(ticked.outcome));
+  t.match(ticked.decision.notes, [{ code: 'copied', where: { file: copy } }, {}]);
+  t.strictSame(node.fake.containerd.jobs, [], 'and nothing is restarted without it');
+  servesStill(t, node);
+});
+
+t.test('a file of others that has the name of our drop-in elsewhere is imported on', async (t) => {
+  const other = '/srv/other/zz-rcm-node.toml';
+  const text = `version = 3\nimports = ["${other}"]\n`;
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  node.write(other, 'version = 3\n[debug]\nlevel = "debug"\n');
+  node.write(main, text);
+  node.fake.containerd.restartByOther();
+  wish(node, 'spin-v2');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.match(node.read(main), `"${other}", `);
+  t.ok((await node.uninstall()).complete);
+  t.equal(node.read(main), text);
+});
+
+t.test('no link to our drop-in, and no link in its place, is left leading nowhere', async (t) => {
+  for (const down of [false, true])
+    for (const [path, target, message] of [
+      [`${folder}/00-other.toml`, 'zz-rcm-node.toml', /is a link to/],
+      [dropIn, '/srv/other.toml', /a symbolic link to \/srv\/other\.toml/],
+    ] as const) {
+      const node = await serving(t, '2.1.4', `version = 3\nimports = ["${folder}/*.toml"]\n`);
+      const text = node.read(dropIn);
+      node.write('/srv/other.toml', text ?? '');
+      node.remove(path);
+      symlinkSync(target, join(node.root, path));
+      t.equal((await node.once()).outcome.kind, 'converged');
+      if (down) node.fake.containerd.unit = { ...node.fake.containerd.unit, active: 'inactive', mainPid: 0 };
+      t.match((await node.uninstall()).ticked.outcome, {
+        kind: 'refused',
+        problem: { message, where: { file: path } },
+      });
+      t.strictSame(node.fake.containerd.jobs, []);
+      t.equal(node.read('/srv/other.toml'), text);
+      servesStill(t, node);
+      node.remove(path);
+      t.ok((await node.uninstall()).complete);
+    }
 });
