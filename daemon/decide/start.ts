@@ -25,6 +25,10 @@ export type Seen =
 
 export const isRuntime = (program: string): boolean => /^containerd(?:-v?\d[\w.]*)?$/.test(fileOf(program));
 
+/** Also within a word that is a command of its own, as for `unshare -m sh -c 'exec containerd'`. */
+const namesRuntime = (word: string): boolean =>
+  isRuntime(word) || (/\s/.test(word) && word.split(/[\s;&|'"()]+/).some(isRuntime));
+
 type Row = {
   /** Letters of options that take the next word. */
   readonly letters: string;
@@ -177,7 +181,7 @@ export const lookThrough = (given: Start | Seen): Seen => {
     } else if (shells.has(name)) seen = throughShell(start);
     else {
       // unshare, ip netns exec, a program of one's own: it may change what the configuration's path means.
-      const hidden = !isRuntime(start.program) && start.argv.slice(1).some((word) => isRuntime(word));
+      const hidden = !isRuntime(start.program) && start.argv.slice(1).some(namesRuntime);
       return hidden ? unclear(`${start.program}, which starts it`) : seen;
     }
   }

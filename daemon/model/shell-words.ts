@@ -16,8 +16,16 @@ export type Part =
       readonly kind: 'variable';
       readonly name: string;
       readonly quoted: boolean;
-      readonly otherwise?: string;
+      readonly otherwise?: Otherwise;
     };
+/** `${NAME:-text}` and its like. */
+export type Otherwise = {
+  readonly text: string;
+  /** With ":", it counts for a variable that is empty, too. */
+  readonly forEmpty: boolean;
+  /** With "=", the variable has this value from then on. */
+  readonly assigns: boolean;
+};
 
 /** Thrown within this file and by who replaces; `unclear` is the reason for a person. */
 export class Unclear extends Error {
@@ -31,14 +39,17 @@ type Reader = { readonly text: string; at: number };
 
 const variableAt = (reader: Reader, quoted: boolean): Part | undefined => {
   const rest = reader.text.slice(reader.at);
-  const found = /^\$(?:([A-Za-z_]\w*|[0-9@*#])|\{([A-Za-z_]\w*|[0-9@*])(?::?[-=]([^\s"'`$\\{}]*))?\})/.exec(
-    rest,
-  );
+  const found =
+    /^\$(?:([A-Za-z_]\w*|[0-9@*#])|\{([A-Za-z_]\w*|[0-9@*])(?:(:?)([-=])([^\s"'`$\\{}]*))?\})/.exec(rest);
   if (found) {
     reader.at += found[0].length;
     const name = found[1] ?? found[2] ?? '';
-    const otherwise = found[3];
-    return { kind: 'variable', name, quoted, ...(otherwise === undefined ? {} : { otherwise }) };
+    const [, , , colon, sign, text] = found;
+    if (text === undefined) return { kind: 'variable', name, quoted };
+    return {
+      ...{ kind: 'variable', name, quoted },
+      otherwise: { text, forEmpty: colon === ':', assigns: sign === '=' },
+    };
   }
   // A dollar sign that nothing follows is one.
   if (/^\$(?:[\s"]|$)/.test(rest)) {
@@ -148,12 +159,14 @@ export type Replacing = {
   readonly positional: readonly string[];
   /** Hears of variables that are asked for and not set. */
   readonly onUnset: (name: string) => void;
+  /** Hears of "${NAME:=text}" where it sets the variable. */
+  readonly onAssign: (name: string, value: string) => void;
 };
 
 /** What one word becomes: none or several where a variable is not quoted. Throws Unclear. */
 export const replaced = (
   piece: Piece,
-  { environment, positional, onUnset }: Replacing,
+  { environment, positional, onUnset, onAssign }: Replacing,
 ): readonly string[] => {
   let words: string[] = [];
   let open = false;
@@ -189,8 +202,9 @@ export const replaced = (
         ? positional.slice(1).join(' ')
         : environment.get(name);
     if (known === undefined && !/^\d$/.test(name)) onUnset(name);
-    const value =
-      known === undefined || (known === '' && otherwise !== undefined) ? (otherwise ?? '') : known;
+    const isOther = otherwise && (known === undefined || (known === '' && otherwise.forEmpty));
+    if (isOther && otherwise.assigns) onAssign(name, otherwise.text);
+    const value = isOther ? otherwise.text : (known ?? '');
     if (quoted) add(value);
     else {
       if (/[*?[]/.test(value)) throw new Unclear(`a pattern in $${name}`);

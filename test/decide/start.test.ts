@@ -99,6 +99,10 @@ t.test('a start script is read as its shell reads it', async (t) => {
 
 t.test('what is not known, or goes on for ever, is unclear', async (t) => {
   t.match(seen('/usr/bin/unshare', '-m', 'containerd', '-c', '/x'), { kind: 'unclear', why: /unshare/ });
+  t.match(seen('/usr/bin/unshare', '-m', 'sh', '-c', 'exec containerd -c /x'), {
+    kind: 'unclear',
+    why: /unshare/,
+  });
   t.match(seen('ip', 'netns', 'exec', 'a', '/usr/bin/containerd'), { kind: 'unclear' });
   t.match(seen('nice', '-n', '5'), { kind: 'unclear' });
   t.match(seen(...Array<string>(20).fill('nohup'), 'containerd'), { kind: 'unclear' });

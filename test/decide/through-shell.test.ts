@@ -23,6 +23,31 @@ t.test('the command that a script ends in is found, with what was set before it'
   t.match(end('[ -x /bin/y ] || exit 0; exec -a name containerd'), { words: ['containerd'] });
   t.match(end('containerd $MORE'), { words: ['containerd'], unset: ['MORE'] });
   t.match(end('command containerd'), { words: ['containerd'] });
+  t.match(end('containerd config default > /etc/x; containerd --version; exec containerd -c /x'), {
+    words: ['containerd', '-c', '/x'],
+  });
+  t.match(end('mkdir -p /x && exec containerd -c /x'), { words: ['containerd', '-c', '/x'] });
+});
+
+t.test('a value for what is not set, or is empty, is taken as a shell takes it', async (t) => {
+  t.match(end(`: \${F:=/y}; exec containerd -c $F`), { words: ['containerd', '-c', '/y'] });
+  t.match(end(`E=; exec containerd -c /x\${E-y}\${E:-z}`), { words: ['containerd', '-c', '/xz'] });
+  t.match(end(`E=; : \${E=/y}; exec containerd -c /x$E`), { words: ['containerd', '-c', '/x'] });
+});
+
+t.test('of two commands that may start it none is taken for the one', async (t) => {
+  for (const script of [
+    '[ -f /a ] && exec containerd -c /a; exec containerd -c /b',
+    '[ -f /a ] && containerd -c /a || containerd -c /b',
+    '[ -f /a ] && exec containerd -c /a || exec containerd -c /b',
+    'containerd -c /a; containerd -c /b',
+    'containerd -c /a; $OTHER',
+    'IFS=,; exec containerd $OPTS',
+    'command . /etc/default/x; exec containerd $OPTS',
+    'command cd /etc; exec containerd -c x',
+    'pushd /etc; exec containerd -c x',
+  ])
+    t.match(end(script), { kind: 'unclear', why: /./ }, script);
 });
 
 t.test('what may be otherwise when it runs is unclear', async (t) => {
