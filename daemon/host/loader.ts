@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join, posix, resolve } from 'node:path';
 import { type Elf, parseElf } from '../model/elf.ts';
-import { type Lacking, lackingVersions } from '../model/elf-versions.ts';
+import { type Lacking, lackingVersions, newestLike } from '../model/elf-versions.ts';
 import { Failure } from '../model/problem.ts';
 import { configuredFolders, defaultFolders, isMuslItself, muslFolders, resolveIn } from './libraries.ts';
 
@@ -177,7 +177,8 @@ export const mustFind = (check: Program, program: Elf): void => {
   if (names.length > 0) fail(names, '');
   const [first] = versions;
   if (!first) return;
-  const newest = first.newest === undefined ? '' : ` (its ${first.file} has ${first.newest} at most)`;
+  const most = newestLike(first.name, first.defined);
+  const newest = most === undefined ? '' : ` (its ${first.file} has ${most} at most)`;
   fail(
     versions.map(({ file, name }) => `${name} of ${file}`),
     oneLine(newest.trim()) === '' ? '' : ` ${oneLine(newest)}`,

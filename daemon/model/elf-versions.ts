@@ -26,6 +26,8 @@ export type VersionTables = {
 /** libstdc++ has some 60, and no library has a thousand. */
 const MAX_ENTRIES = 4096;
 const MAX_TABLE_BYTES = 64 * 1024;
+/** All names of one file together: libstdc++ has 1 KiB. Without it some thousand long ones would be kept of each library. */
+const MAX_NAMES_TEXT = 64 * 1024;
 
 const WEAK = 2;
 /** The first entry of a library is its own name. */
@@ -53,8 +55,15 @@ const records = (
 };
 
 export const readVersions = (tables: VersionTables): Versions => {
-  const { little, text } = tables;
+  const { little } = tables;
   const budget = { left: MAX_ENTRIES };
+  let room = MAX_NAMES_TEXT;
+  const text = (index: number): string => {
+    const name = tables.text(index);
+    room -= name.length;
+    if (room < 0) throw tables.damaged('its names of versions are too long');
+    return name;
+  };
   const open = (address: number, what: string): { view: DataView; beyond: () => Error } => {
     const bytes = tables.at(address, MAX_TABLE_BYTES);
     return {
@@ -89,32 +98,38 @@ export const readVersions = (tables: VersionTables): Versions => {
 export type Lacking = {
   readonly file: string;
   readonly name: string;
-  /** The newest that is there of its kind. */
-  readonly newest: string | undefined;
+  /** What the library has. */
+  readonly defined: readonly string[];
 };
 
-/** What the loader would miss: `by` are the files that it maps, `libraries` what it finds under each name. */
+/**
+ * What the loader would miss: `by` are the files that it maps, `libraries` what it finds under each name. Thousands of names on
+ * both sides are no reason to stand still: what is there is looked up, and compared by none.
+ */
 export const lackingVersions = (
   by: readonly { readonly versions?: Versions }[],
   libraries: ReadonlyMap<string, { readonly versions?: Versions }>,
 ): readonly Lacking[] => {
   const found = new Map<string, Lacking>();
+  const has = new Map<string, ReadonlySet<string>>();
   for (const { file, names } of by.flatMap(({ versions }) => versions?.needed ?? [])) {
     const defined = libraries.get(file)?.versions?.defined;
     if (defined === undefined) continue;
-    for (const name of names)
-      if (!defined.includes(name))
-        found.set(`${file} ${name}`, { file, name, newest: newestLike(name, defined) });
+    const known = has.get(file) ?? new Set(defined);
+    has.set(file, known);
+    for (const name of names) if (!known.has(name)) found.set(`${file} ${name}`, { file, name, defined });
   }
   // The newest of each library says all: GLIBC_2.38 comes with GLIBC_2.37.
-  return [...found.values()].sort((a, b) => (isNewer(a.name, b.name) ? -1 : isNewer(b.name, a.name) ? 1 : 0));
+  const sorted = [...found.values()].map((one) => ({ one, parts: parts(one.name) }));
+  return sorted
+    .sort((a, b) => (isNewer(a.parts, b.parts) ? -1 : isNewer(b.parts, a.parts) ? 1 : 0))
+    .map(({ one }) => one);
 };
 
 const parts = (name: string): readonly number[] =>
   (/_(\d[\d.]*)$/.exec(name)?.[1] ?? '').split('.').map(Number);
 
-const isNewer = (a: string, b: string): boolean => {
-  const [left, right] = [parts(a), parts(b)];
+const isNewer = (left: readonly number[], right: readonly number[]): boolean => {
   const at = left.findIndex((part, index) => part !== (right[index] ?? 0));
   return at === -1 ? false : (left[at] ?? 0) > (right[at] ?? 0);
 };
@@ -127,7 +142,7 @@ export const newestLike = (name: string, defined: readonly string[]): string | u
     (one) => one.startsWith(family) && /^\d[\d.]*$/.test(one.slice(family.length)),
   );
   return alike.reduce<string | undefined>(
-    (best, one) => (best === undefined || isNewer(one, best) ? one : best),
+    (best, one) => (best === undefined || isNewer(parts(one), parts(best)) ? one : best),
     undefined,
   );
 };

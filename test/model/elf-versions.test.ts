@@ -82,10 +82,12 @@ t.test(
         defined: ['GLIBC_2.2.5', 'GLIBC_2.4', 'GLIBC_2.35', 'GLIBC_2.10', 'GLIBC_PRIVATE'],
       },
     };
+    const { defined } = libc.versions;
     t.same(lackingVersions(by, new Map([['libc.so.6', libc]])), [
-      { file: 'libc.so.6', name: 'GLIBC_2.38', newest: 'GLIBC_2.35' },
-      { file: 'libc.so.6', name: 'GLIBC_2.36', newest: 'GLIBC_2.35' },
+      { file: 'libc.so.6', name: 'GLIBC_2.38', defined },
+      { file: 'libc.so.6', name: 'GLIBC_2.36', defined },
     ]);
+    t.equal(newestLike('GLIBC_2.38', defined), 'GLIBC_2.35');
     t.same(
       lackingVersions(by, new Map([['libc.so.6', {}]])),
       [],
@@ -99,3 +101,24 @@ t.test(
     t.equal(newestLike('odd', ['GLIBC_2.1']), undefined);
   },
 );
+
+t.test('thousands of names that are asked for and not there cost one look each', async (t) => {
+  let compared = 0;
+  /** Counts every name that is read of the library. */
+  const names = (from: number): string[] => Array.from({ length: 4096 }, (_, at) => `GLIBC_2.${from + at}`);
+  const defined = new Proxy(names(200_000), {
+    get: (list, key) => {
+      compared += typeof key === 'string' && /^\d+$/.test(key) ? 1 : 0;
+      return Reflect.get(list, key);
+    },
+  });
+  const by = [{ versions: { needed: [{ file: 'l.so', names: names(100_000) }] } }];
+  const lacking = lackingVersions(by, new Map([['l.so', { versions: { needed: [], defined } }]]));
+  t.equal(lacking.length, 4096);
+  t.ok(compared <= 4096, `${compared}`);
+});
+
+t.test('names that are long and many are not kept', async (t) => {
+  const given = { ...tablesOf(needs(), 0), text: () => 'A'.repeat(30_000) };
+  t.throws(() => readVersions(given), /too long/);
+});
