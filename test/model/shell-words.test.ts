@@ -14,6 +14,7 @@ const replacing = {
   environment,
   positional: ['sh', 'x y', 'z'],
   onUnset: (name: string) => unset.push(name),
+  onAssign: () => undefined,
 };
 const read = (script: string) =>
   commandsOf(script).map(({ joint, pieces }) => [
