@@ -73,7 +73,8 @@ export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remai
   const hasUnit = (await files.stat(unit)) !== undefined;
   const hasLink = (await files.linkAt(link)).target !== null;
   const all = [program, ...(hasUnit ? [unit] : []), ...(hasLink ? [link] : [])];
-  const reload = hasUnit && systemd ? ' && systemctl daemon-reload' : '';
+  const empty = ` && rmdir --ignore-fail-on-non-empty ${files.real(paths.home)}`;
+  const reload = empty + (hasUnit && systemd ? ' && systemctl daemon-reload' : '');
   const rest = `rm -r ${all.map((path) => files.real(path)).join(' ')}${reload}`;
   return [...rows, { path: program, why: 'this program runs from there', command: rest }];
 };

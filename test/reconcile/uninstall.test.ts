@@ -537,7 +537,7 @@ t.test('the commands that finish it are for the root that was worked on', async 
     [
       'rm -r ROOT/etc/rcm-node',
       'rm -r ROOT/etc/rcm-node',
-      'rm -r ROOT/opt/rcm-node/bin ROOT/etc/systemd/system/rcm-node.service && systemctl daemon-reload',
+      'rm -r ROOT/opt/rcm-node/bin ROOT/etc/systemd/system/rcm-node.service && rmdir --ignore-fail-on-non-empty ROOT/opt/rcm-node && systemctl daemon-reload',
     ],
   );
   node.write('/opt/rcm-node/bin/bootstrap.json', '{}');
