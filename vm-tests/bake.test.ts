@@ -76,7 +76,7 @@ for (const suite of ['trixie', 'forky'] as const)
       }
       const said = await inTree('once', '--no-activate');
       t.equal(said.code, 0, said.stdout + said.stderr);
-      t.match(said.stdout, /spin-v2 +written/);
+      t.match(said.stdout, /spin-v2 +written/, 'no runtime has loaded it');
       t.notMatch(said.stdout, 'restart');
       t.match(await inTree('plan', '--no-activate'), { code: 0 }, 'a second time finds nothing to do');
       const checks = await inTree('doctor');

@@ -149,16 +149,34 @@ for (const suite of ['trixie', 'forky'] as const)
       await isTakenBack(t, 'spin-v2', shim, /containerd\.service.*failed/);
     });
 
-    await t.test('it stays alone when the obstacle is gone, until the shim changes', async (t) => {
-      await clear(node, doesNotStart);
-      const started = await startsOf(node);
-      await ticks(node, 2);
-      t.equal(await startsOf(node), started);
-      await wishFor(node, 'spin-v2', await makeStandInShim(suite, '2', progress));
-      await untilServing(node, ['spin-v2']);
-      t.equal(await startsOf(node), started + 1);
-      t.match(await rcmNode(node, 'status'), { code: 0 });
-    });
+    await t.test(
+      'it stays alone when the obstacle is gone, until a person restarts the service',
+      async (t) => {
+        await clear(node, doesNotStart);
+        const started = await startsOf(node);
+        await node.run(['systemctl', 'kill', '-s', 'SIGKILL', 'rcm-node']);
+        await ticks(node, 2);
+        t.equal(await startsOf(node), started, 'also after the service crashed and systemd started it again');
+        t.match(
+          (await rcmNode(node, 'status')).stdout,
+          /journalctl -u containerd\.service --since.*rcm-node retry/,
+        );
+        await node.run(['systemctl', 'restart', 'rcm-node']);
+        await untilServing(node, ['spin-v2']);
+        t.equal(await startsOf(node), started + 1, 'a person started it again');
+        await node.run(['systemctl', 'stop', 'containerd']);
+        const lost = await untilReport(
+          node,
+          'the loss of the runtime',
+          (one) => one.handlers[0]?.state === 'unknown',
+          15_000,
+        );
+        t.match(lost.outcome, { kind: 'refused' });
+        await node.run(['systemctl', 'start', 'containerd']);
+        await untilServing(node, ['spin-v2'], 15_000);
+        t.match(await rcmNode(node, 'status'), { code: 0 });
+      },
+    );
 
     await t.test('the runtime starts without CRI with our change: it is undone', async (t) => {
       await obstruct(node, startsWithoutCri);

@@ -91,6 +91,13 @@ export const commands = {
     options: { root, json },
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
+  retry: {
+    summary: 'try again what failed for one handler: its download, or its proof; no budget holds it back',
+    options: { json },
+    operand: 'HANDLER',
+    root: 'change',
+    exits: ['settled', 'failed', 'refused', 'pending'],
+  },
   verify: {
     summary: 'start a sandbox with each handler, or with one, and remove it: does a Pod start?',
     options: { json },

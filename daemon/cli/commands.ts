@@ -13,10 +13,11 @@ import { openCluster } from '../reconcile/cluster.ts';
 import { diagnose } from '../reconcile/doctor.ts';
 import { loadSettings, openSettings } from '../reconcile/load-settings.ts';
 import { loop } from '../reconcile/loop.ts';
-import { consider, once } from '../reconcile/once.ts';
+import { consider, once, type Tick } from '../reconcile/once.ts';
 import { publish, reportOf } from '../reconcile/report.ts';
 import { readState } from '../reconcile/state.ts';
 import { exitCodeOfUninstall, uninstall } from '../reconcile/uninstall.ts';
+import { isStartedAgain } from '../reconcile/try-again.ts';
 import { verify } from '../reconcile/verify.ts';
 import { version } from '../version.ts';
 import type { Command } from './arguments.ts';
@@ -60,6 +61,17 @@ const tickOf = (command: Command) => ({
   now: true,
 });
 
+const tickOnce = async (command: Command, name: 'once' | 'retry', tick: Tick): Promise<number> => {
+  const host = hostFor(command, progress);
+  const settings = await openSettings(host)();
+  const ticked = await once(host, settings, tick);
+  const report = await publish({ ...host, log: silent }, ticked, undefined);
+  const code = exitCodeOf(report);
+  if (command.json) json(reportDocument(name, code, report));
+  else out(printReport({ ...report, outcome: ticked.outcome }, paint, host.clock.now(), columns));
+  return code;
+};
+
 export const work: Readonly<
   Record<
     Exclude<Command['name'], 'version' | 'status' | 'bootstrap' | 'controller'>,
@@ -77,6 +89,7 @@ export const work: Readonly<
         if (result.kind === 'not-started' || result.code !== 0) throw new Error('systemd-notify failed');
       }),
       cluster: (wake) => openCluster(host, wake),
+      isStartedAgain: () => isStartedAgain(host, process.env.INVOCATION_ID),
       onReload: (wake) => process.on('SIGHUP', wake),
       onStop: (stop) => {
         process.on('SIGTERM', stop);
@@ -85,16 +98,13 @@ export const work: Readonly<
     });
     return exitCodes.settled;
   },
-  once: async (command) => {
-    const host = hostFor(command, progress);
-    const settings = await openSettings(host)();
-    const ticked = await once(host, settings, tickOf(command));
-    const report = await publish({ ...host, log: silent }, ticked, undefined);
-    const code = exitCodeOf(report);
-    if (command.json) json(reportDocument('once', code, report));
-    else out(printReport({ ...report, outcome: ticked.outcome }, paint, host.clock.now(), columns));
-    return code;
-  },
+  once: (command) => tickOnce(command, 'once', tickOf(command)),
+  retry: (command) =>
+    tickOnce(command, 'retry', {
+      ...tickOf(command),
+      unbudgeted: true,
+      ...(command.operand === undefined ? {} : { retry: command.operand }),
+    }),
   plan: async (command) => {
     const host = hostFor(command);
     const settings = await loadSettings(host);

@@ -70,8 +70,11 @@ const report = (given: Report): object => {
   };
 };
 
-export const reportDocument = (command: 'once' | 'status', exitCode: number, given: Report): object =>
-  document(command, exitCode, report(given));
+export const reportDocument = (
+  command: 'once' | 'retry' | 'status',
+  exitCode: number,
+  given: Report,
+): object => document(command, exitCode, report(given));
 
 const plan = (given: Plan, files: readonly FileDiff[]): object => {
   if (given.kind === 'refused') return { kind: given.kind, problem: problem(given.problem) };

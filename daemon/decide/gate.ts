@@ -8,6 +8,7 @@ import type { NeededTurn } from '../model/turns.ts';
 import { handlerTable } from '../runtimes/containerd.ts';
 import { servedNow } from './restart.ts';
 import type { Scene, Table } from './scene.ts';
+import { wayOut } from './tried.ts';
 import { revisionHere, turnOf, waitsForTurn } from './turn.ts';
 
 /** A change that needs a turn, or has to wait for another reason; with `held` it is not made now. */
@@ -63,7 +64,13 @@ const gate = (scene: Scene, name: string, shim: string, revision: string): Gate 
     const message = `it failed its proof here and is left alone until it changes: ${bad.problem.message}`;
     return {
       turn: { shim, revision },
-      held: { code: 'known-bad', handler: name, message, ...detailOf(bad.problem) },
+      held: {
+        code: 'known-bad',
+        handler: name,
+        message,
+        ...detailOf(bad.problem),
+        hint: wayOut(scene.before, bad),
+      },
     };
   }
   return turn.hold === undefined ? { turn } : { turn, held: waitsForTurn(turn, name, turns) };

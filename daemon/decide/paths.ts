@@ -17,6 +17,8 @@ export const paths = {
   cluster: '/var/lib/rcm-node/cluster.json',
   token: '/var/lib/rcm-node/identity/token',
   run: '/run/rcm-node',
+  /** The service has run in this boot. */
+  ran: '/run/rcm-node/ran',
   status: '/run/rcm-node/status.json',
   metrics: '/run/rcm-node/metrics.prom',
   lock: '/run/rcm-node/lock',

@@ -52,14 +52,30 @@ export const knownBad = (before: Observed, asked: Wish, change: Change): Problem
   const isMoved = asked.wanted.some(
     ({ name, installed }) => installed && before.ledger.handlers[name]?.key !== installed.key,
   );
-  return change.files.length > 0 || change.restart || isMoved ? leftAlone(bad) : undefined;
+  return change.files.length > 0 || change.restart || isMoved ? leftAlone(before, bad) : undefined;
 };
 
-const leftAlone = ({ problem }: Bad): Problem => ({
+const leftAlone = (before: Observed, bad: Bad): Problem => ({
   code: 'known-bad',
-  message: `this revision failed its proof and is left alone until it changes: ${problem.message}`,
-  ...detailOf(problem),
+  message: `this revision failed its proof and is left alone until it changes: ${bad.problem.message}`,
+  ...detailOf(bad.problem),
+  hint: wayOut(before, bad),
 });
+
+const longestTry = 300_000;
+
+/** Where the reason is, and what a person can do who has removed it. The same words at every look. */
+export const wayOut = (before: Observed, { at, problem }: Bad): string => {
+  const { runtime, ledger } = before;
+  const unit = (runtime.name === 'none' ? undefined : runtime.unit?.name) ?? 'containerd.service';
+  const first = Math.min(at, ...ledger.restarts.filter((time) => time <= at && at - time < longestTry));
+  const since = new Date(first)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+  const name = problem.handler ?? 'HANDLER';
+  return `What the runtime said: journalctl -u ${unit} --since "${since}". Once the cause is gone: rcm-node retry ${name}, or rcm-node once --force; to touch its file in shims.d, or to restart or reload the service rcm-node, has it tried again, too.`;
+};
 
 /** No countdown: a line that differs at every tick would be logged at every tick. */
 export const failedTry = (

@@ -58,6 +58,8 @@ export type Ledger = {
     readonly at: number;
     /** By Shim, the revision that was taken up with it: it failed here, whatever else is asked for meanwhile. */
     readonly tried?: Readonly<Record<string, string>>;
+    /** When the local files that asked for it were last written, epoch milliseconds: one that is touched asks anew. */
+    readonly stamps?: Readonly<Record<string, number>>;
   } | null;
   /** By handler, whether a sandbox started with it; of what is missing here none was tried. */
   readonly starts: Readonly<Record<string, KeptStart>>;
@@ -125,6 +127,7 @@ const fields: Read<Ledger> = object<Ledger>({
       problem: storedProblem,
       at: time,
       tried: optional(record(fileName, revision)),
+      stamps: optional(record(isPath, time)),
     }),
   ),
   starts: record(label, keptStart),

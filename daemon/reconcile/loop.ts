@@ -23,6 +23,8 @@ export type Service = {
   /** Settings are read again for each tick. */
   readonly settings: () => Promise<Settings>;
   readonly notifier: Notifier;
+  /** Whether a person started the service again, after it ran before. */
+  readonly isStartedAgain: () => Promise<boolean>;
   readonly onReload: (wake: () => void) => void;
   readonly onStop: (stop: () => void) => void;
   /** The other source of wishes, and the other place to report to; it wakes us when the cluster says something new. */
@@ -70,6 +72,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
   await notifier.ready(looking);
   let said = '';
+  let again = await service.isStartedAgain().catch(() => false);
   // Each status is a process of its own (systemd-notify): only what is new is worth one.
   const say = async (line: string): Promise<void> => {
     if (line !== said) await notifier.status(line);
@@ -88,7 +91,14 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       const asked = state.reload;
       state.reload = false;
       runtime.begin();
-      const ticked = await tickOrProblem(pulse.host, settings, { deep, now: asked, stop: stop.signal });
+      const how = {
+        deep,
+        now: asked,
+        stop: stop.signal,
+        ...(asked || again ? { retry: true as const } : {}),
+      };
+      again = false;
+      const ticked = await tickOrProblem(pulse.host, settings, how);
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
@@ -144,7 +154,7 @@ const phases = {
 const tickOrProblem = async (
   host: Host,
   settings: Settings,
-  how: Pick<Tick, 'deep' | 'now' | 'stop'>,
+  how: Pick<Tick, 'deep' | 'now' | 'stop' | 'retry'>,
 ): Promise<Ticked | Problem> => {
   try {
     return await once(host, settings, { ...how, activate: host.systemd !== undefined, force: false });

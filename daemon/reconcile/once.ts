@@ -26,6 +26,7 @@ import { gather, inForce } from './sources.ts';
 import { removeLeftovers } from './start-proof.ts';
 import { loadState, saveJournal, saveLedger } from './state.ts';
 import { type Ended, transact } from './transaction.ts';
+import { forgiven, ifTouched, mustBeAsked, withStamps } from './try-again.ts';
 import { countInterrupted } from './unpacking.ts';
 
 export type Tick = {
@@ -37,6 +38,8 @@ export type Tick = {
   /** Instead of the sources; uninstall wants nothing. */
   readonly desired?: Desired;
   readonly unbudgeted?: boolean;
+  /** A person asked to try again what failed: `true` is all of it, a name is that handler. */
+  readonly retry?: true | string;
   /** As `Rules.orphaned`. */
   readonly orphaned?: boolean;
   /** Given when the service is to end: a download is left then, and nothing new is begun. */
@@ -150,7 +153,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
       ledger = ended.ledger;
     else take(ended);
   }
-  ledger = await countInterrupted(host, ledger);
+  ledger = await ifTouched(host, await countInterrupted(host, ledger));
+  if (tick.retry !== undefined) ledger = forgiven(ledger, tick.retry === true ? undefined : tick.retry);
   const rules: Rules = {
     force: tick.force,
     since: tick.now ? host.clock.now() : undefined,
@@ -159,9 +163,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   };
   if (tick.activate && !tick.desired) ledger = await tryUntried(host, ledger, rules.since);
   let considered = await consider(host, settings, ledger, tick, rules);
-  const { runtime } = considered.before;
-  if (runtime.name !== 'none' && runtime.cri.kind === 'answers')
-    await removeLeftovers(host, runtime.socket, runtime.cri.proofs ?? []);
+  if (tick.retry !== undefined) await mustBeAsked(host, tick.retry, considered.decision.handlers, ledger);
+  await removeLeftovers(host, considered.before.runtime);
   // What was undone for a full disk, say, would only fail again at once: it waits for the next tick.
   let hopeless: string | undefined;
   const carryOut = async (plan: Steps, before: Observed): Promise<void> => {
@@ -197,9 +200,9 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
       if (learned !== ledger) await saveLedger(host, learned);
       ledger = learned;
     } else await carryOut(plan, considered.before);
-    // Once something was undone the same force must not try it again in this tick.
     considered = await consider(host, settings, ledger, tick, failed ? { ...rules, force: false } : rules);
   }
+  ledger = await withStamps(host, ledger, considered.desired);
   const outcome = judge(considered.decision, [...state.problems, ...considered.desired.problems], failed);
   const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
   return { outcome, ...considered, decision, did, ledger };

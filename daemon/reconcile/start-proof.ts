@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Cri, endOfCall, member } from '../host/cri.ts';
 import type { Host } from '../host/host.ts';
+import type { Observed } from '../model/observed.ts';
 import { tooLittle } from '../model/pressure.ts';
 import { detailOf, Failure, logFields, type Problem, problemOf } from '../model/problem.ts';
 import type { Ledger } from '../model/ledger.ts';
@@ -205,9 +206,10 @@ const removeProofs = async (host: Host, cri: Cri): Promise<void> => {
 };
 
 /** What a killed run left. For the holder of the lock: no other proof is under way then. */
-export const removeLeftovers = async (host: Host, socket: string, ids: readonly string[]): Promise<void> => {
-  if (ids.length === 0) return;
-  const cri = host.cri(host.files.real(socket));
+export const removeLeftovers = async (host: Host, runtime: Observed['runtime']): Promise<void> => {
+  const ids = runtime.name !== 'none' && runtime.cri.kind === 'answers' ? (runtime.cri.proofs ?? []) : [];
+  if (runtime.name === 'none' || ids.length === 0) return;
+  const cri = host.cri(host.files.real(runtime.socket));
   try {
     for (const id of ids) await removeOne(host, cri, id, 'debug');
   } finally {

@@ -18,6 +18,7 @@ import {
 import type { Settings } from '../model/settings.ts';
 import { badOf } from '../decide/tried.ts';
 import { activate, prove } from './activation.ts';
+import { lastWords } from './last-words.ts';
 import { dropJournal, saveLedger } from './state.ts';
 import { backward, countRestart, forward, note, type Run, trace } from './transaction-steps.ts';
 
@@ -34,6 +35,19 @@ const pastProof = (steps: readonly Step[], at: number): boolean =>
     .slice(at)
     .every((step) => ['link', 'record'].includes(step.kind) && (step.kind !== 'link' || step.after === null));
 
+/** A runtime that does not come up says why in its own journal alone; what CRI answered is there already. */
+const withLastWords = async (
+  host: Host,
+  steps: readonly Step[],
+  since: number,
+  problem: Problem,
+): Promise<Problem> => {
+  const unit = steps.find((step) => step.kind === 'activate')?.unit;
+  if (unit === undefined || problem.detail || !['activation-failed', 'not-ready'].includes(problem.code))
+    return problem;
+  return { ...problem, ...detailOf({ detail: await lastWords(host, unit, since) }) };
+};
+
 export const transact = async (
   host: Host,
   settings: Settings,
@@ -43,6 +57,7 @@ export const transact = async (
   const run: Run = { host, settings, journal, ledger };
   if (journal.direction === 'undo') return undo(run);
   const { steps } = journal.plan;
+  const began = host.clock.now();
   for (let at = journal.at; at < steps.length; at++) {
     const step = steps[at];
     if (step === undefined) break;
@@ -50,7 +65,7 @@ export const transact = async (
       await note(run, { at });
       await forward[step.kind](run, step as never);
     } catch (error) {
-      const problem = problemOf(error);
+      const problem = await withLastWords(host, steps, began, problemOf(error));
       host.log('error', printProblem(problem), { ...logFields(problem), step: step.kind });
       if (pastProof(steps, at)) return { kind: 'stuck', ledger: run.ledger, problem };
       run.journal = { ...run.journal, direction: 'undo', at, problem };

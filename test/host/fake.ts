@@ -63,6 +63,8 @@ export type Containerd = {
   readonly jobs: string[];
   /** How often its binary was asked about a configuration. */
   dumps: number;
+  /** What `journalctl` has of it. */
+  journal: string;
   /** How a sandbox starts; '' is the default handler. `stays`: it starts, and cannot be removed. */
   starts: (handler: string) => SandboxStart;
   /** What was asked about sandboxes: `start spin-v2`, `remove proof-1`. */
@@ -170,6 +172,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     dumps: 0,
     starts: () => 'works',
     sandboxJobs: [],
+    journal: '',
     pauseImage: true,
     stopByOther: () => {
       timers.length = 0;
@@ -443,6 +446,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       return headOf(program).includes('broken') ? ran(1, '', 'broken') : ran(0, 'version 1');
     if (words[0] === '--version')
       return ran(0, `containerd github.com/containerd/containerd v${version} 1234abc\n`);
+    if (program === 'journalctl') return ran(0, daemon.journal);
     daemon.dumps += 1;
     const [first, path, ...verb] = words;
     if (words.join(' ') === 'config default') return dumped(loadConfig(root, undefined, version, 'dump'));

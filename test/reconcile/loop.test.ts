@@ -28,6 +28,7 @@ const start = (
   change: (host: Host) => Host = (host) => host,
   watchdogMs?: number,
   settings?: string,
+  startedAgain = false,
 ): Running => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   mkdirSync(join(node.root, 'etc/rcm-node/shims.d'), { recursive: true });
@@ -50,6 +51,7 @@ const start = (
   const ended = loop(change(node.fake.host), {
     settings: openSettings(node.fake.host),
     notifier,
+    isStartedAgain: async () => startedAgain,
     cluster: () => ({
       follow: (given) => void followed.push(given),
       facts: () => null,

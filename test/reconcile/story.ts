@@ -21,6 +21,7 @@ const endOf = (node: Node): Record<string, unknown> => {
     for (const path of Object.keys(ledger.repairs)) ledger.repairs[path] = ledger.repairs[path].length;
     // What disproved it depends on when it was looked at.
     if (ledger.bad) delete ledger.bad.problem;
+    if (ledger.bad) delete ledger.bad.stamps;
     tree['/var/lib/rcm-node/ledger.json'] = ledger;
   }
   return { tree, served: node.fake.containerd.served() };
