@@ -3,6 +3,7 @@
  * the future (the clock was set back) count as now, so a wrong clock can delay by one period at most.
  */
 import type { Ledger } from '../model/ledger.ts';
+import type { Settings } from '../model/settings.ts';
 import { type Problem, retryOf } from '../model/problem.ts';
 
 const second = 1000;
@@ -19,6 +20,13 @@ export type Limits = {
 };
 
 export const defaultLimits: Limits = { repairsPerHour: 3, quietSeconds: 30, restartsPerHour: 3 };
+
+export const limitsOf = (settings: Settings): Limits => ({
+  ...defaultLimits,
+  repairsPerHour: settings.repairsPerHour,
+  restartsPerHour: settings.restartsPerHour,
+  quietSeconds: settings.quiet,
+});
 
 const recent = (times: readonly number[], now: number, span: number): readonly number[] =>
   times.map((time) => Math.min(time, now)).filter((time) => now - time < span);

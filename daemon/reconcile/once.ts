@@ -2,7 +2,7 @@
  * One tick: gather, observe, decide, apply, observe again, judge. A sequence; whatever would be a decision is in decide/,
  * whatever touches the host is in host/.
  */
-import { defaultLimits, type Limits } from '../decide/cadence.ts';
+import { limitsOf } from '../decide/cadence.ts';
 import { decide, refused } from '../decide/decide.ts';
 import { judge } from '../decide/judge.ts';
 import { paths } from '../decide/paths.ts';
@@ -59,13 +59,6 @@ type Steps = Extract<Plan, { kind: 'steps' }>;
 
 /** More rounds than any honest tick needs: artifacts, configuration, clean-up, and one more look for each failure. */
 const mostRounds = 12;
-
-const limitsOf = (settings: Settings): Limits => ({
-  ...defaultLimits,
-  repairsPerHour: settings.repairsPerHour,
-  restartsPerHour: settings.restartsPerHour,
-  quietSeconds: settings.quiet,
-});
 
 /** A decision without any effect but the trial's staged copies. Used by `plan`, and by each round of a tick. */
 export const consider = async (
