@@ -101,8 +101,11 @@ export const printPath = (path: TomlPath): string =>
     )
     .join('');
 
+/** Letters and digits without an end: a token, and no word that a person would choose for a key. */
+const token = /(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{16}|[A-Za-z\d]{40}/;
+
 /** A word of a file of others that may stand in a message for everyone: an address or a password is none. */
-export const isPlain = (text: string): boolean => /^[\w.:-]{1,63}$/.test(text);
+export const isPlain = (text: string): boolean => /^[\w.:-]{1,63}$/.test(text) && !token.test(text);
 
 /** For messages for everyone: even a key may be an address with a password in it. */
 export const shownPath = (path: TomlPath): string =>

@@ -23,7 +23,11 @@ const plainInHandlers = new Set([
   ...['pod_annotations', 'container_annotations', 'cni_conf_dir', 'cni_max_conf_num', 'sandboxer', 'io_type'],
   ...['BinaryName', 'Root', 'ShimCgroup', 'CriuPath', 'ConfigPath', 'TypeUrl', 'IoUid', 'IoGid'],
 ]);
+const plainInContainerd = new Set(['default_runtime_name']);
 const ownComments = new Set([remark, ...ownMarks, ...header.trim().split('\n')]);
+
+/** What such a value looks like: paths, globs, names. An address with a password in it does not. */
+const plainValue = /^["']?[\w./:*?[\]{},+-]{0,300}["']?$/;
 
 type Leaf = { readonly path: TomlPath; readonly start: number; readonly end: number };
 type Edit = { readonly start: number; readonly end: number; readonly text: string };
@@ -66,6 +70,7 @@ const commentsIn = (text: string): readonly Edit[] => {
 
 type Reading = {
   readonly text: string;
+  readonly doc: unknown;
   readonly leaves: readonly Leaf[];
   readonly keys: readonly Leaf[];
   /** Paths of the tables of handlers. */
@@ -77,7 +82,8 @@ const read = (text: string): Reading | undefined => {
   const statements = scan(text);
   if (skipVoid(text, statements.at(-1)?.end ?? 0) < text.length) return undefined;
   try {
-    const handlers = handlersIn(parseToml(text, '')).map((one) => one.path);
+    const doc = parseToml(text, '');
+    const handlers = handlersIn(doc).map((one) => one.path);
     const pairs = statements.flatMap((one) => (one.kind === 'pair' ? [one] : []));
     const keys = statements.flatMap((one): readonly Leaf[] => {
       const start = one.kind === 'pair' ? one.start : one.start + (one.kind === 'header' ? 1 : 2);
@@ -86,7 +92,7 @@ const read = (text: string): Reading | undefined => {
       return one.kind === 'pair' ? [own, ...keysIn(text, one.valueStart, one.valueEnd)] : [own];
     });
     const leaves = pairs.flatMap((one) => leavesIn(text, one.path, one.valueStart, one.valueEnd));
-    return { text, leaves, keys, handlers };
+    return { text, doc, leaves, keys, handlers };
   } catch {
     return undefined;
   }
@@ -95,23 +101,37 @@ const read = (text: string): Reading | undefined => {
 const isBelow = (path: TomlPath, table: TomlPath): boolean =>
   path.length > table.length && table.every((key, at) => path[at] === key);
 
-const isPlace = (path: TomlPath, handlers: readonly TomlPath[]): boolean => {
-  const [first] = path;
-  if (typeof first === 'string' && plainAtRoot.has(first)) return true;
-  const last = path.findLast((key) => typeof key === 'string') ?? '';
-  if (last === 'default_runtime_name') return true;
-  return plainInHandlers.has(last) && handlers.some((table) => isBelow(path, table));
+/** A key by itself, or one that holds a list: what stands deeper has a meaning of its own. */
+const isKeyOf = (path: TomlPath, depth: number, keys: ReadonlySet<string>): boolean => {
+  const key = path[depth];
+  return typeof key === 'string' && keys.has(key) && path.slice(depth + 1).every(isIndex);
 };
+const isIndex = (key: string | number): boolean => typeof key === 'number';
 
-const isKnown = ({ text, handlers }: Reading, { path, start, end }: Leaf): boolean =>
-  /^(true|false)$/.test(text.slice(start, end)) || isPlace(path, handlers);
+const isPlace = (path: TomlPath, handlers: readonly TomlPath[]): boolean =>
+  isKeyOf(path, 0, plainAtRoot) ||
+  (path[0] === 'plugins' && path[2] === 'containerd' && isKeyOf(path, 3, plainInContainerd)) ||
+  handlers.some(
+    (table) =>
+      isBelow(path, table) &&
+      isKeyOf(path, table.length + (path[table.length] === 'options' ? 1 : 0), plainInHandlers),
+  );
+
+const isKnown = ({ text, handlers }: Reading, { path, start, end }: Leaf): boolean => {
+  const value = text.slice(start, end);
+  return /^(true|false)$/.test(value) || (isPlace(path, handlers) && plainValue.test(value));
+};
 
 /** A value of a dump of the runtime, for a message; at most a line of it. */
 export const shownValue = (path: TomlPath, value: unknown, handlers: readonly TomlPath[]): string => {
   const show = (at: TomlPath, inner: unknown): unknown => {
     if (typeof inner === 'boolean' || inner === undefined || inner === null) return inner;
     if (typeof inner !== 'object' || inner instanceof Date)
-      return isPlace(at, handlers) ? (typeof inner === 'bigint' ? Number(inner) : inner) : mask;
+      return isPlace(at, handlers) && plainValue.test(String(inner))
+        ? typeof inner === 'bigint'
+          ? Number(inner)
+          : inner
+        : mask;
     if (Array.isArray(inner)) return inner.map((one, index) => show([...at, index], one));
     const entries = Object.entries(inner);
     return Object.fromEntries(
@@ -122,9 +142,16 @@ export const shownValue = (path: TomlPath, value: unknown, handlers: readonly To
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 };
 
-const bare = (value: string): string => value.replace(/^["']+|["']+$/g, '');
-const identity = ({ text }: Reading, { path, start, end }: Leaf): string =>
-  JSON.stringify([path, text.slice(start, end)]);
+/** What it means, whatever its spelling: a string that is escaped, quoted or broken otherwise is the same. */
+const meaningOf = ({ doc, text }: Reading, { path, start, end }: Leaf): string => {
+  let value: unknown = doc;
+  for (const key of path)
+    value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  if (typeof value === 'string') return value;
+  return value === undefined ? text.slice(start, end) : String(value);
+};
+const identity = (reading: Reading, leaf: Leaf): string =>
+  JSON.stringify([leaf.path, meaningOf(reading, leaf)]);
 
 /** Each line of it on a line of its own; a string stays a string. */
 const maskedValue = (value: string): string => {
@@ -167,7 +194,7 @@ export const shownChange = (
   const secret = new Set(
     (was?.leaves ?? [])
       .filter((leaf) => was && !isKnown(was, leaf))
-      .map((leaf) => (was ? bareValue(was, leaf) : '')),
+      .map((leaf) => (was ? meaningOf(was, leaf) : '')),
   );
   const stood = new Set(was?.leaves.map((leaf) => identity(was, leaf)));
   const isOurs = (reading: Reading, leaf: Leaf): boolean =>
@@ -175,11 +202,9 @@ export const shownChange = (
     reading.handlers.some((table) => isBelow(leaf.path, table)) &&
     !stood.has(identity(reading, leaf)) &&
     // A value that we take over from the default handler is one of others.
-    !secret.has(bareValue(reading, leaf));
+    !secret.has(meaningOf(reading, leaf));
   return {
     before: was ? masked(was, (leaf) => isKnown(was, leaf)) : maskedLines(before),
     after: is ? masked(is, (leaf) => isKnown(is, leaf) || isOurs(is, leaf)) : maskedLines(after),
   };
 };
-
-const bareValue = ({ text }: Reading, { start, end }: Leaf): string => bare(text.slice(start, end));

@@ -90,3 +90,32 @@ t.test('no value, comment or odd key of a random document is shown', async (t) =
   });
   t.ok(count > 1000, `${count} texts were looked for`);
 });
+
+t.test('a value that is taken over is known again, however it was written before', async (t) => {
+  for (const [was, is] of [
+    ["'a\\hunter2'", '"a\\\\hunter2"'],
+    ['"""\nhunter2"""', '"hunter2"'],
+    ['"\\u0068unter2"', '"hunter2"'],
+    ['["PW=\\u0068unter2"]', '["PW=hunter2"]'],
+    ['0x1267', '4711'],
+  ]) {
+    const foreign = table('runc', `options = { Socket = ${was} }`);
+    const { after } = shownChange(foreign, `${foreign}${table('crun', `options = { Socket = ${is} }`)}`);
+    t.notMatch(after, /hunter2|4711/, was);
+  }
+});
+
+t.test(
+  'a key that is known says nothing of what stands deeper, or elsewhere, or holds an address',
+  async (t) => {
+    for (const text of [
+      'imports = { a = "hunter2" }\n',
+      '[root]\npassword = "hunter2"\n',
+      'imports = ["https://u:hunter2@r.example/x"]\n',
+      '[plugins.x.headers]\ndefault_runtime_name = "hunter2"\n',
+      table('runc', 'runtime_type = "x"', 'env = { Root = "hunter2" }'),
+      '[x]\n"ghp_16C7e42F292c6912E7710c838347Ae17hunter2" = 1\n',
+    ])
+      t.notMatch(shown(text), 'hunter2', text);
+  },
+);
