@@ -35,6 +35,7 @@ quiet = 0
 stable = 7
 repairsPerHour = 0
 restartsPerHour = 60
+verifyExcept = ["kata-qemu", "*"]
 logLevel = "debug"
 [proxy]
 http = "http://user:secret@proxy:3128"
@@ -60,6 +61,7 @@ unit = "snap.microk8s.daemon-containerd.service"
       stable: 7,
       repairsPerHour: 0,
       restartsPerHour: 60,
+      verifyExcept: ['kata-qemu', '*'],
       logLevel: 'debug',
       cluster: defaultSettings.cluster,
       closed: false,
