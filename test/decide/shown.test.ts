@@ -98,7 +98,7 @@ t.test('a value that is taken over is known again, however it was written before
     ['"\\u0068unter2"', '"hunter2"'],
     ['["PW=\\u0068unter2"]', '["PW=hunter2"]'],
     ['0x1267', '4711'],
-  ]) {
+  ] as const) {
     const foreign = table('runc', `options = { Socket = ${was} }`);
     const { after } = shownChange(foreign, `${foreign}${table('crun', `options = { Socket = ${is} }`)}`);
     t.notMatch(after, /hunter2|4711/, was);
