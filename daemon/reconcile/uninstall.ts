@@ -10,6 +10,7 @@ import { exitCodeOf, exitCodes } from '../model/outcome.ts';
 import { Failure, type Problem } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { defaults } from '../runtimes/containerd.ts';
+import { observeBundles } from './bundles.ts';
 import { leaveCluster } from './leave-cluster.ts';
 import { observeMapped } from './observe.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
@@ -105,9 +106,9 @@ const tickFor = async (host: Host, tick: Tick, { before, decision }: Considered)
   return { ...tick, activate: false, force: true, orphaned: true };
 };
 
-const inUse = (keys: readonly string[]): Problem => ({
+const inUse = (what: string): Problem => ({
   code: 'handler-in-use',
-  message: `no runtime answers, and processes of Pods run programs of ours (${keys.length} in ${paths.store})`,
+  message: `no runtime answers, and ${what}`,
   hint: 'End these Pods, or take their programs out of service all the same: rcm-node uninstall --force.',
 });
 
@@ -122,7 +123,12 @@ const waitsFor = async (
     return decision.handlers.flatMap((one) => (one.state === 'removing' && one.problem ? [one.problem] : []));
   if (asked.force || Object.keys(before.store).length === 0) return [];
   const used = (await observeMapped(host)).filter((key) => key in before.store);
-  return used.length > 0 ? [inUse(used)] : [];
+  if (used.length > 0)
+    return [inUse(`processes of Pods run programs of ours (${used.length} in ${paths.store})`)];
+  const needed = await observeBundles(host, before.runtime);
+  return needed.length > 0
+    ? [inUse(`containers run that only programs of ours can end (${needed.join(', ')})`)]
+    : [];
 };
 
 /** Where the settings do not say who this node is to its cluster, it does not speak to it. */

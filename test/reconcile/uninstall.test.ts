@@ -506,6 +506,35 @@ t.test('Pods that go on while the runtime is stopped keep everything, until it i
   );
 });
 
+t.test('a container that only a program of ours can end keeps it, although no process runs it', async (t) => {
+  const oci = '[runtime]\ntype = "oci"\nbinary = "crun"\n';
+  for (const [file, state] of [
+    ['runtime', '/run/containerd'],
+    ['options.json', '/run/elsewhere'],
+  ] as const)
+    for (const load of ['loaded', 'not-found']) {
+      if (load === 'not-found' && state !== '/run/containerd') continue;
+      const node = openNode(makeRoot(t), { version: '2.1.4' });
+      node.write(main, `version = 3\nstate = "${state}"\n`);
+      node.fake.containerd.restartByOther();
+      wish(node, 'crun-wasm', 'crun-wasm', oci);
+      t.equal((await node.once()).outcome.kind, 'converged');
+      const bundle = `${state}/io.containerd.runtime.v2.task/k8s.io/abc`;
+      const path = '/opt/rcm-node/shims/crun-wasm/crun';
+      node.write(`${bundle}/${file}`, file === 'runtime' ? path : JSON.stringify({ binary_name: path }));
+      node.write(`${bundle}/init.pid`, '77');
+      node.write('/proc/77/status', '');
+      stopRuntime(node, { load });
+      t.match((await node.uninstall()).ticked.outcome, {
+        kind: 'waiting',
+        for: [{ code: 'handler-in-use', message: /can end \(crun-wasm\)/ }],
+      });
+      t.ok(readlinkSync(join(node.root, path)));
+      node.remove('/proc/77');
+      t.ok((await node.uninstall()).complete, 'what has ended needs nothing');
+    }
+});
+
 t.test('a runtime that runs and does not answer is left as it is, until it is forced', async (t) => {
   const node = await serving(t);
   const { containerd } = node.fake;
