@@ -8,11 +8,19 @@ import { artifactId } from '../decide/wanted.ts';
 import type { Host } from '../host/host.ts';
 import type { Handler } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import { logFields, problemOf } from '../model/problem.ts';
+import { type Code, logFields, problemOf } from '../model/problem.ts';
 import { tryProgram } from './artifacts.ts';
 import { saveLedger } from './state.ts';
 import { type Manifest, readManifest, writeManifest } from './store.ts';
 import { attempted, marked, succeeded } from './unpacking.ts';
+
+/** Of the program: it runs at the next look. An image may have a store that nothing can be written to. */
+const saysNothing: ReadonlySet<Code> = new Set([
+  'out-of-resources',
+  'disk-full',
+  'read-only',
+  'cannot-write',
+]);
 
 /** The ledger with what came of it, saved. Only for the holder of the lock. `since` as in `Rules`. */
 export const tryUntried = async (host: Host, before: Ledger, since: number | undefined): Promise<Ledger> => {
@@ -27,21 +35,23 @@ export const tryUntried = async (host: Host, before: Ledger, since: number | und
     const folder = `${paths.store}/${key}`;
     const [handler] = handlers;
     if (!handler) continue;
+    const { untried: _tried, ...rest } = manifest;
     try {
       await marked(host, handlers, () => tryProgram(host, handler, folder));
+      await writeManifest(host, folder, rest);
     } catch (error) {
       const problem = problemOf(error);
+      if (saysNothing.has(problem.code)) {
+        host.log('debug', problem.message, { ...logFields(problem), handler: handler.name });
+        continue;
+      }
       host.log('error', problem.message, { ...logFields(problem), handler: handler.name });
-      // It says nothing of the program, which runs at the next look.
-      if (problem.code === 'out-of-resources' || problem.code === 'disk-full') continue;
       for (const one of handlers)
         ledger = attempted(ledger, one.name, artifactId(one), problem, host.clock.now());
       await saveLedger(host, ledger);
       continue;
     }
     host.log('info', `${handler.name} runs on this host, for the first time`, { handler: handler.name });
-    const { untried: _tried, ...rest } = manifest;
-    await writeManifest(host, folder, rest);
     for (const one of handlers) ledger = succeeded(ledger, one.name);
   }
   if (ledger !== before) await saveLedger(host, ledger);

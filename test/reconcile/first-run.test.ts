@@ -163,3 +163,39 @@ t.test('a want of memory says nothing of the program', async (t) => {
   t.match(manifest(node, 'spin-v2'), /untried/, 'it is run at the next look');
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
 });
+
+t.test('what was taken out and does not run stays out, also when it is time to try it again', async (t) => {
+  const node = await booted(t, (image) => {
+    wish(image, 'spin-v2');
+    wishBroken(image, 'wws-v1');
+  });
+  await node.once();
+  const { containerd } = node.fake;
+  const restarts = containerd.jobs.length;
+  for (let hour = 0; hour < 3; hour++) {
+    node.fake.advance(3_600_000);
+    await node.once();
+    t.strictSame(containerd.served(), ['runc', 'spin-v2']);
+  }
+  t.equal(containerd.jobs.length, restarts);
+});
+
+t.test('a store that cannot be written is no fault of the program that runs', async (t) => {
+  const node = await booted(t, (image) => wish(image, 'spin-v2'));
+  const { host } = node.fake;
+  const { Failure } = await import('../../daemon/model/problem.ts');
+  const readOnly: Host = {
+    ...host,
+    files: {
+      ...host.files,
+      put: (path, text, mode) =>
+        path.startsWith('/opt/')
+          ? Promise.reject(new Failure({ code: 'read-only', message: 'EROFS', where: { file: path } }))
+          : host.files.put(path, text, mode),
+    },
+  };
+  for (let more = 0; more < 2; more++) {
+    t.equal((await node.once({}, readOnly)).outcome.kind, 'converged');
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+  }
+});
