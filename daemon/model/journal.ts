@@ -43,6 +43,8 @@ export type Journal = {
    */
   readonly forwardFrom?: string;
   readonly undoFrom?: string;
+  /** How often starting sandboxes was begun: more than once where rcm-node ended meanwhile. */
+  readonly begun?: number;
   /** What starting sandboxes came to in this run, by handler. A version that does not know it does without. */
   readonly starts?: Readonly<Record<string, KeptStart>>;
   /** Why it is being undone. */
@@ -106,6 +108,7 @@ const fields: Read<Journal> = object<Journal>({
   ledger: storedLedger,
   forwardFrom: optional(text(/^[ -~]{0,64}$/)),
   undoFrom: optional(text(/^[ -~]{0,64}$/)),
+  begun: optional(whole(0, 16)),
   starts: optional(record(label, keptStart)),
   problem: optional(storedProblem),
 });

@@ -14,6 +14,9 @@ import { saveJournal, saveLedger } from './state.ts';
 /** Restart and undo take 165 s at most, so that starting sandboxes may have ten more, whatever the proof before took. */
 const proofMs = 45_000;
 
+/** A sandbox may take the whole node down, and would at each start: after this many it has failed. One may be a lost power line. */
+const mostBegun = 2;
+
 export type Run = { readonly host: Host; readonly settings: Settings; journal: Journal; ledger: Ledger };
 
 export const note = async (run: Run, change: Partial<Journal>): Promise<void> => {
@@ -75,8 +78,15 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
         keep: step.keep,
         deadlineMs: proofMs,
       });
-    if (step.start)
-      await note(run, { starts: await proveStarts(host, settings, journal.socket, step.start, end) });
+    if (!step.start) return;
+    const begun = run.journal.begun ?? 0;
+    if (begun >= mostBegun)
+      throw new Failure({
+        code: 'not-started',
+        message: `rcm-node, or the node, ended ${begun} times while it started sandboxes with ${Object.keys(step.start).join(', ')}`,
+      });
+    await note(run, { begun: begun + 1 });
+    await note(run, { starts: await proveStarts(host, settings, journal.socket, step.start, end) });
   },
   discard: ({ host }, step) => host.files.removeTree(`${paths.store}/${step.key}`),
   record: async (run, step) => {

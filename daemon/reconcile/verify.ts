@@ -10,7 +10,7 @@ import { type Started, startEach } from './start-proof.ts';
 import { loadState, saveLedger } from './state.ts';
 
 /** A person waits, and the runtime is not on trial: a shim may take its time. */
-const forMs = 60_000;
+const patience = { forMs: 150_000, mostMs: 90_000 };
 
 /** By handler: those that rcm-node put in place, or the one that is named. Throws `runtime-unreachable`, `locked`. */
 export const verify = async (
@@ -42,7 +42,7 @@ export const verify = async (
     const given = only === undefined ? settings : { ...settings, verifyExcept: [] };
     const results: Record<string, Started> = {};
     for (const name of names)
-      Object.assign(results, await startEach(host, given, runtime.socket, [name], forMs));
+      Object.assign(results, await startEach(host, given, runtime.socket, [name], patience));
     const { present } = sceneOf(desired, before, rules);
     const starts = Object.entries(results).flatMap(([name, result]): [string, KeptStart][] => {
       const key = ledger.handlers[name]?.key;

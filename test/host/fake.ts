@@ -42,8 +42,8 @@ type Sandbox = {
   readonly labels?: Readonly<Record<string, string>>;
 };
 
-/** How a sandbox of a handler starts. `late`: not before anybody gave up. `kills`: the daemon dies of it. */
-export type SandboxStart = 'works' | 'refused' | 'late' | 'kills' | 'stays';
+/** How a sandbox of a handler starts. `late`: not before anybody gave up. `drags`: refused, just before that. `kills`: the daemon dies of it. */
+export type SandboxStart = 'works' | 'refused' | 'drags' | 'late' | 'kills' | 'stays';
 
 export type Containerd = {
   /** Of its program: as the next start runs it. */
@@ -357,6 +357,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
         const known = handler === '' || daemon.served().includes(handler);
         const how = known ? daemon.starts(handler) : 'refused';
         if (how === 'late') advance(deadlineMs);
+        if (how === 'drags') advance(deadlineMs - 100);
         if (how === 'kills') {
           timers.length = 0;
           state('activating', 'auto-restart', 'exit-code');
@@ -380,8 +381,8 @@ export const fakeHost = (options: FakeOptions): Fake => {
     };
   };
   /** As the real client reports it; the words are those of containerd 2.1.9 for a shim that is `exit 0`. */
-  const callFailed = (how: 'refused' | 'late' | 'kills', handler: string): Failure => {
-    const code = { refused: 2, late: 1, kills: 14 }[how];
+  const callFailed = (how: 'refused' | 'drags' | 'late' | 'kills', handler: string): Failure => {
+    const code = { refused: 2, drags: 2, late: 1, kills: 14 }[how];
     const detail = `failed to start sandbox: failed to start shim: start failed: dial unix: connect: connection refused`;
     return new Failure(
       { code: 'runtime-unreachable', message: `the runtime refused RunPodSandbox of ${handler}`, detail },

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import type { Host } from '../../daemon/host/host.ts';
 import type { SandboxStart } from '../host/fake.ts';
 import { makeRoot, type Node, openNode, wish } from './node.ts';
 import { difference, foreign, treeOf } from './tree.ts';
@@ -33,7 +34,7 @@ for (const version of ['1.7.24', '2.1.4'])
   });
 
 for (const version of ['1.7.24', '2.1.4'])
-  for (const how of ['refused', 'late', 'kills'] as const)
+  for (const how of ['refused', 'drags', 'kills'] as const)
     t.test(
       `on ${version} a shim that CRI lists and that starts nothing (${how}) is rolled back`,
       async (t) => {
@@ -165,7 +166,7 @@ t.test('a shim that cannot be in the network of the host is no bad one', async (
     },
   );
   t.equal(ticked.outcome.kind, 'converged');
-  t.match(startOf(node), { why: /network of the host/ });
+  t.match(startOf(node), { why: /its own network/ });
 });
 
 t.test('a new version that starts nothing is taken back without a restart, and left alone', async (t) => {
@@ -240,7 +241,7 @@ t.test('in the worst case the runtime is healthy again 240 s after the first res
     const isOurs = (handlers: readonly string[]): boolean => handlers.includes('spin-v2');
     containerd.behaves = (handlers) => ({ slow: isOurs(handlers) ? 59_000 : 100_000 });
     node.write('/etc/rcm-node/config.toml', 'stable = 40\n');
-    behaves(node, 'late');
+    behaves(node, 'drags');
     await node.once();
     const first = Number(containerd.jobs[0]?.split(' ')[1] ?? 0);
     const spent = node.fake.host.clock.elapsed() - first;
@@ -248,4 +249,62 @@ t.test('in the worst case the runtime is healthy again 240 s after the first res
     node.fake.advance(240_000 - spent);
     t.strictSame(containerd.served(), ['runc']);
   }
+});
+
+t.test('a shim that starts slowly is served, and said to be listed', async (t) => {
+  const node = nodeOf(t);
+  behaves(node, 'late');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.equal(node.fake.containerd.jobs.length, 1, 'nothing is rolled back');
+  t.match(startOf(node), { why: /came up within \d+ s/ });
+});
+
+t.test('a sandbox that ends rcm-node, or the node, is started twice, and then is a failure', async (t) => {
+  const node = nodeOf(t);
+  const { containerd } = node.fake;
+  const died = new Error('killed');
+  const state = { dead: false, starts: 0 };
+  /** Once it is dead, nothing that is asked of the host is done. */
+  const mortal = <Part extends object>(part: Part): Part =>
+    new Proxy(part, {
+      get: (of, key) => {
+        const value: unknown = Reflect.get(of, key);
+        if (typeof value === 'object' && value !== null) return mortal(value);
+        if (typeof value !== 'function') return value;
+        return (...given: unknown[]) => {
+          if (key === 'startSandbox') {
+            state.dead = true;
+            state.starts += 1;
+          }
+          if (state.dead) throw died;
+          const answer: unknown = Reflect.apply(value, of, given);
+          return key === 'cri' ? mortal(answer as object) : answer;
+        };
+      },
+    });
+  for (let boot = 0; boot < 4; boot++) {
+    await node.once({}, mortal(node.fake.host)).catch((error: unknown) => t.equal(error, died));
+    state.dead = false;
+    node.fake.locked = false;
+  }
+  t.equal(state.starts, 2);
+  t.strictSame(containerd.served(), ['runc']);
+  t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }, {}] });
+});
+
+t.test('sandboxes that cannot be removed do not hold up a tick', async (t) => {
+  const node = nodeOf(t);
+  const { containerd, host } = node.fake;
+  await node.once();
+  containerd.sandboxes = Array.from({ length: 50 }, (_, at) => ({
+    ...{ id: `left-${at}`, handler: 'spin-v2', namespace: 'rcm-node.proof' },
+    labels: { 'rcm.spinkube.dev/proof': 'spin-v2' },
+  }));
+  const stuck: Host = {
+    ...host,
+    cri: (socket) => ({ ...host.cri(socket), removeSandbox: async (_id, ms) => node.fake.advance(2 * ms) }),
+  };
+  const from = host.clock.elapsed();
+  await node.once({}, stuck);
+  t.ok(host.clock.elapsed() - from < 20_000);
 });
