@@ -12,14 +12,16 @@ import { fileOf, folderOf, keyOfTarget, paths, resolvePath } from './paths.ts';
 const isBelow = (folder: string, path: string): boolean => path.startsWith(`${folder}/`);
 
 /** The paths of links and of store folders' files that a value holds, at any depth. */
-const oursIn = (value: unknown): readonly string[] => {
+const oursIn = (value: unknown, aliases: RuntimeFacts['aliases'] = {}): readonly string[] => {
   if (typeof value === 'string') {
+    const other = Object.hasOwn(aliases, value) ? aliases[value] : undefined;
+    if (other !== undefined) return [other];
     if (!value.startsWith('/')) return [];
     const path = resolvePath('/', value);
     return isBelow(paths.links, path) || isBelow(paths.store, path) ? [path] : [];
   }
-  if (Array.isArray(value)) return value.flatMap(oursIn);
-  return isTable(value) ? Object.values(value).flatMap(oursIn) : [];
+  if (Array.isArray(value)) return value.flatMap((one) => oursIn(one, aliases));
+  return isTable(value) ? Object.values(value).flatMap((one) => oursIn(one, aliases)) : [];
 };
 
 /** Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. */
@@ -29,8 +31,8 @@ export const isOurs = (name: string, table: unknown): boolean => {
 };
 
 /** Links, and files of the store, that must stay while these files are read. */
-export const namedIn = (files: readonly Parsed[]): ReadonlySet<string> =>
-  new Set(files.flatMap(({ doc }) => oursIn(doc)));
+export const namedIn = (files: readonly Parsed[], aliases?: RuntimeFacts['aliases']): ReadonlySet<string> =>
+  new Set(files.flatMap(({ doc }) => oursIn(doc, aliases)));
 
 /** Folders of the store among them. */
 export const keysOf = (named: ReadonlySet<string>): ReadonlySet<string> =>
@@ -52,10 +54,10 @@ export const mayBeLoaded = (
 };
 
 /** Tables in files that are not ours, and that lead to our programs. */
-export const copiesIn = (files: readonly Parsed[]): readonly Problem[] =>
+export const copiesIn = (files: readonly Parsed[], aliases?: RuntimeFacts['aliases']): readonly Problem[] =>
   files.flatMap((file) =>
     handlersIn(file.doc).flatMap(({ name, path }) => {
-      if (oursIn(tableAt(file.doc, path)).length === 0) return [];
+      if (oursIn(tableAt(file.doc, path), aliases).length === 0) return [];
       const where = whereIn(file, path);
       const known = isPlain(name) ? { handler: name } : {};
       return {

@@ -18,7 +18,7 @@ import { withoutUs } from './wiring-bare.ts';
 import { isOurDropIn, mayBeDropIn } from './wiring-drop-in.ts';
 
 export const orphaned = (before: Observed): Decision => {
-  const { remnant = [] } = before;
+  const { config: remnant, aliases } = before.remnant ?? { config: [] };
   const facts = { ...Object.fromEntries(remnant.map(({ path, fact }) => [path, fact])), ...before.files };
   const known = formerBeside(new Set(), before);
   const standing = parsed(remnant);
@@ -27,7 +27,7 @@ export const orphaned = (before: Observed): Decision => {
   const gone = new Set(files.map(({ path }) => path));
   // A file that is taken back first is looked at again before any link goes.
   const staying = standing.files.filter(({ path }) => !gone.has(path));
-  const left: Left = { named: namedIn(staying), isKept: standing.problems.length > 0 };
+  const left: Left = { named: namedIn(staying, aliases), isKept: standing.problems.length > 0 };
   const steps = nextSteps(before, takeBack(former, { ...before, files: facts }), left);
   const revision = digestOf(canonical(steps));
   return {
@@ -36,7 +36,7 @@ export const orphaned = (before: Observed): Decision => {
         ? { kind: 'settled' }
         : { kind: 'steps', revision, steps, because: ['the runtime is gone'], disrupts: false },
     handlers: [],
-    notes: [...former.problems, ...copiesIn(staying)],
+    notes: [...former.problems, ...copiesIn(staying, aliases)],
   };
 };
 

@@ -84,8 +84,8 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
     runtime,
     site,
     foreign,
-    copies: copiesIn(foreign),
-    named: namedIn(foreign),
+    copies: copiesIn(foreign, runtime.aliases),
+    named: namedIn(foreign, runtime.aliases),
     defined: foreign.flatMap(({ doc }) => handlersIn(doc).map(({ name }) => name)),
     present: present(
       site,

@@ -120,6 +120,8 @@ export type RuntimeFacts = {
   readonly config: readonly ConfigFile[];
   /** Imports that name no glob and whose file is not there. */
   readonly dangling: readonly { readonly from: string; readonly path: string }[];
+  /** Words of handlers' tables that lead to our programs over symbolic links, and where to; absent where there is none. */
+  readonly aliases?: Readonly<Record<string, string>>;
   /** What had to be assumed to find all this; absent where it was plain. */
   readonly notes?: readonly Problem[];
 };
@@ -168,7 +170,7 @@ export type Observed = {
   readonly mapped: readonly string[];
   readonly ledger: Ledger;
   /** Where there is no runtime: what one would read, were it installed again. Else absent. */
-  readonly remnant?: readonly ConfigFile[];
+  readonly remnant?: Pick<RuntimeFacts, 'config' | 'aliases'>;
   readonly trials: readonly Trial[];
   /** A folder of this look's own for the files of a trial: `plan` and a tick may try the same at the same time. */
   readonly scratch: string;

@@ -8,9 +8,10 @@ import { importsOf } from '../decide/wiring-drop-in.ts';
 import type { Files } from '../host/files.ts';
 import type { ConfigFile, RuntimeFacts } from '../model/observed.ts';
 import { Failure } from '../model/problem.ts';
+import { aliasesIn } from './aliases.ts';
 import { namesIn } from './names.ts';
 
-export type ConfigTree = Pick<RuntimeFacts, 'config' | 'dangling'>;
+export type ConfigTree = Pick<RuntimeFacts, 'config' | 'dangling' | 'aliases'>;
 
 /** A runaway of imports is cut here; containerd itself has no limit. */
 const most = 1000;
@@ -33,7 +34,8 @@ export const readTree = async (files: Files, main: string): Promise<ConfigTree> 
       else queue.push(full);
     }
   }
-  return { config, dangling };
+  const aliases = await aliasesIn(files, config);
+  return { config, dangling, ...(Object.keys(aliases).length > 0 ? { aliases } : {}) };
 };
 
 /** A file that does not parse has no imports; the decision names it as broken. */

@@ -18,6 +18,7 @@ import type { Plan, Staged } from '../model/plan.ts';
 import { detailOf, Failure } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { defaults } from '../runtimes/containerd.ts';
+import { aliasesIn } from './aliases.ts';
 import { readTree } from './config-tree.ts';
 import { namesIn } from './names.ts';
 import { inRoot, observeRuntime } from './runtime.ts';
@@ -68,7 +69,7 @@ const observeOwned = async (host: Host, ledger: Ledger): Promise<Observed['files
 };
 
 /** The state may be lost, and others may have copied what is ours: the ledger alone does not tell where it stands. */
-const observeRemnant = async (host: Host, ledger: Ledger): Promise<readonly ConfigFile[]> => {
+const observeRemnant = async (host: Host, ledger: Ledger): Promise<NonNullable<Observed['remnant']>> => {
   const found = new Map<string, ConfigFile>();
   for (const main of [defaults.configPath, ...Object.keys(ledger.files)]) {
     const { config } = await readTree(host.files, main);
@@ -79,7 +80,8 @@ const observeRemnant = async (host: Host, ledger: Ledger): Promise<readonly Conf
     const drop = dropInOf(fact, path);
     if (!found.has(drop)) found.set(drop, { path: drop, fact: await host.files.look(drop) });
   }
-  return [...found.values()];
+  const config = [...found.values()];
+  return { config, aliases: await aliasesIn(host.files, config) };
 };
 
 const observeFiles = async (

@@ -149,6 +149,20 @@ export const disablesCri = (doc: Table): number | undefined => {
   return index < 0 ? undefined : index;
 };
 
+/** Where a program is searched that a table names without a path: the service's $PATH as a rule, and the folder for plugins. */
+export const searched = [
+  ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/opt/containerd/bin'],
+];
+
+/** The program that a value of a handler's table names: a path, or a name to be searched. */
+export const programOf = (key: string, value: string): string | undefined => {
+  if (value.startsWith('/')) return value;
+  if (key === 'BinaryName') return /^[\w.+-]+$/.test(value) ? value : undefined;
+  // `io.containerd.spin.v2` is run as `containerd-shim-spin-v2`.
+  const [, name, version] = key === 'runtime_type' ? (/([\w-]+)\.([\w-]+)$/.exec(value) ?? []) : [];
+  return name === undefined ? undefined : `containerd-shim-${name}-${version}`;
+};
+
 /** The handler that runs what names none; 1.x loses it when a file defines other handlers only. */
 export const defaultRuntime = {
   name: 'runc',

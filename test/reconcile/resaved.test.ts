@@ -376,3 +376,32 @@ t.test('no link to our drop-in, and no link in its place, is left leading nowher
       t.ok((await node.uninstall()).complete);
     }
 });
+
+t.test('a handler that leads to our program over links of others keeps it', async (t) => {
+  const words = {
+    'io.containerd.other.v1': ['/usr/local/bin/containerd-shim-other-v1', link],
+    '/srv/other': ['/srv/other', `../opt/rcm-node/shims/../shims/spin-v2/${link.split('/').at(-1)}`],
+    '/srv/way/shims/spin-v2/containerd-shim-spin-v2': ['/srv/way', '/opt/rcm-node'],
+    '/var/home/rcm-node/shims/spin-v2/containerd-shim-spin-v2': ['/var/home', '/opt'],
+  } as const;
+  for (const [word, [path, target]] of Object.entries(words))
+    for (const gone of [false, true]) {
+      const node = await serving(t, '2.1.4', `version = 3\nimports = ["${folder}/*.toml"]\n`);
+      const table = `version = 3\n[plugins."${v3}".containerd.runtimes.other]\nruntime_type = "${word}"\n`;
+      node.write(`${folder}/50-other.toml`, table);
+      node.write(`${path}/../.keep`, '');
+      node.remove(path);
+      symlinkSync(target, join(node.root, path));
+      node.fake.containerd.restartByOther();
+      t.match((await node.once()).decision.notes, [{ code: 'copied', handler: 'other' }], word);
+      if (gone)
+        node.fake.containerd.unit = { ...node.fake.containerd.unit, load: 'not-found', active: 'inactive' };
+      const { left } = await node.uninstall();
+      t.match(
+        left.find((one) => one.open === 'wrong'),
+        { path: `${folder}/50-other.toml:2:1` },
+        word,
+      );
+      t.ok(existsSync(join(node.root, readlinkSync(join(node.root, link)))), word);
+    }
+});
