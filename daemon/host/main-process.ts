@@ -6,7 +6,7 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path/posix';
 import { cgroupsOf } from './cgroup.ts';
-import { isOfThisHost } from './kubelet-process.ts';
+import { bornAt, isOfThisHost } from './kubelet-process.ts';
 
 export type Running = {
   readonly pid: number;
@@ -61,22 +61,26 @@ const environmentOf = (text: string): ReadonlyMap<string, string> =>
     }),
   );
 
-/** The main process where none that descends from it is called as `isIt` asks for; undefined where it is gone. */
+/** The main process of a unit where none that descends from it is called as `isIt` asks for; undefined where it is gone. */
 export const findRunning = async (
   main: number,
   isIt: (program: string) => boolean,
   proc = '/proc',
   root = '/',
 ): Promise<Running | undefined> => {
+  // It may have ended since systemd named it, and its number may be another user's process by now, called as that one likes.
+  if (!(await isOfThisHost(join(proc, `${main}`), root))) return undefined;
   const pid = await find(proc, main, root, isIt);
   const folder = join(proc, `${pid}`);
+  const born = await bornAt(folder);
   const [cmdline, environ, cwd] = await Promise.all([
     readFile(join(folder, 'cmdline'), 'utf8').catch(() => ''),
     readFile(join(folder, 'environ'), 'utf8').catch(() => undefined),
     readlink(join(folder, 'cwd')).catch(() => '/'),
   ]);
   const argv = cmdline.replace(/\0$/, '').split('\0');
-  if (cmdline === '') return undefined;
   const name = await programOf(proc, pid);
+  const isSame = (await isOfThisHost(folder, root)) && (await bornAt(folder)) === born;
+  if (cmdline === '' || !isSame) return undefined;
   return { pid, name, argv, environment: environ === undefined ? undefined : environmentOf(environ), cwd };
 };

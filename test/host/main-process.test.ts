@@ -53,6 +53,18 @@ t.test('a process of a container, of another user or of another root is not take
   t.match(await findRunning(10, isIt, other.proc, other.root), { pid: 10 });
 });
 
+t.test('a number that is of another user by now is none', async (t) => {
+  const { proc, root } = fakeProc(t, {
+    10: {
+      argv: ['containerd', '-c', '/evil'],
+      exe: '/usr/bin/containerd',
+      cgroup: '/user.slice',
+      uids: '1000\t1000\t1000\t1000',
+    },
+  });
+  t.equal(await findRunning(10, isIt, proc, root), undefined);
+});
+
 t.test('a process that is gone is none, and a real one is read as it is', async (t) => {
   const { proc, root } = fakeProc(t, {});
   t.equal(await findRunning(77, isIt, proc, root), undefined);

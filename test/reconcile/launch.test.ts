@@ -165,6 +165,8 @@ const onHost = (
     const at = `/proc/${containerd.unit.mainPid}`;
     node.write(`${at}/cmdline`, process.argv.map((word) => `${word}\0`).join(''));
     node.write(`${at}/environ`, process.environ ?? '');
+    node.write(`${at}/status`, 'Uid:\t0\t0\t0\t0\n');
+    symlinkSync(node.root, join(node.root, at, 'root'));
     symlinkSync(process.exe ?? '/usr/bin/containerd', join(node.root, at, 'exe'));
     symlinkSync('/', join(node.root, at, 'cwd'));
   }
