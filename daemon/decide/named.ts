@@ -4,7 +4,7 @@
  */
 import type { RuntimeFacts } from '../model/observed.ts';
 import type { Problem } from '../model/problem.ts';
-import { defaultRuntime, handlersIn, isTable, tableAt } from '../runtimes/containerd.ts';
+import { defaultRuntime, handlersIn, isTable, saysMore, tableAt } from '../runtimes/containerd.ts';
 import { isPlain } from './meaning.ts';
 import { type Parsed, whereIn } from './parsed.ts';
 import { fileOf, folderOf, keyOfTarget, paths, resolvePath } from './paths.ts';
@@ -24,10 +24,18 @@ const oursIn = (value: unknown, aliases: RuntimeFacts['aliases'] = {}): readonly
   return isTable(value) ? Object.values(value).flatMap((one) => oursIn(one, aliases)) : [];
 };
 
-/** Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. */
+/**
+ * Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. One with
+ * settings that we never write is a person's work: it would be lost with ours.
+ */
 export const isOurs = (name: string, table: unknown): boolean => {
   const found = oursIn(table);
-  return found.length > 0 && found.every((path) => folderOf(path) === `${paths.links}/${name}`);
+  return (
+    isTable(table) &&
+    !saysMore(table) &&
+    found.length > 0 &&
+    found.every((path) => folderOf(path) === `${paths.links}/${name}`)
+  );
 };
 
 /** Links, and files of the store, that must stay while these files are read. */

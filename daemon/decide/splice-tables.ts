@@ -4,7 +4,7 @@
  */
 import { Failure } from '../model/problem.ts';
 import { locate, parseToml, type Statement, scan, type TomlPath } from '../model/toml.ts';
-import { entriesOf, lineStart, type Span, skipBreak, skipVoid } from '../model/toml-text.ts';
+import { entriesOf, lineStart, readKey, type Span, skipBreak, skipVoid } from '../model/toml-text.ts';
 import { deepEqual, isTable, printPath, type Table } from './meaning.ts';
 
 const startsWith = (path: TomlPath, head: TomlPath): boolean =>
@@ -31,9 +31,22 @@ const inlineSpans = (text: string, valueStart: number, wanted: TomlPath): readon
   });
 };
 
+const remarkIn = (text: string, statement: Statement): number | undefined => {
+  const { kind, start, end } = statement;
+  const bracket = kind === 'header' ? 1 : 2;
+  const from = statement.kind === 'pair' ? statement.valueEnd : (readKey(text, start + bracket)?.end ?? end);
+  const at = text.indexOf('#', from);
+  return at >= 0 && at < end ? at : undefined;
+};
+
 const spansOf = (text: string, statement: Statement, wanted: TomlPath): readonly Span[] => {
-  if (startsWith(statement.path, wanted))
-    return [{ start: lineStart(text, statement.start), end: skipBreak(text, statement.end) }];
+  if (startsWith(statement.path, wanted)) {
+    const { start, end } = statement;
+    const remark = remarkIn(text, statement);
+    // What a person remarks on a line of ours is the person's, and keeps the line.
+    if (remark !== undefined) return [{ start, end: remark }];
+    return [{ start: lineStart(text, start), end: skipBreak(text, end) }];
+  }
   return statement.kind === 'pair' && startsWith(wanted, statement.path)
     ? inlineSpans(text, statement.valueStart, wanted.slice(statement.path.length))
     : [];

@@ -169,6 +169,11 @@ export const defaultRuntime = {
   table: { runtime_type: 'io.containerd.runc.v2' },
 } as const;
 
+/** What `handlerTable` writes, and nothing else: a table that says more was written, or gone on with, by another hand. */
+const written = new Set(['runtime_type', 'pod_annotations', 'container_annotations', 'options']);
+export const saysMore = (table: Table): boolean =>
+  Object.keys(meaningful(table) as Table).some((key) => !written.has(key));
+
 /**
  * A handler's table. A shim goes by absolute path (accepted since 1.6), so $PATH plays no part. An OCI runtime goes
  * through the runc shim and inherits the default handler's options: with another cgroup driver than the kubelet's, Pods

@@ -405,3 +405,43 @@ t.test('a handler that leads to our program over links of others keeps it', asyn
       t.ok(existsSync(join(node.root, readlinkSync(join(node.root, link)))), word);
     }
 });
+
+t.test('a table with settings of a person stays as it is, and so does its program', async (t) => {
+  const node = await serving(t, '1.7.24');
+  const theirs = `# my own\n[plugins."${v2}".containerd.runtimes.spin-v2]\n  runtime_type = "${link}" # mine\n  base_runtime_spec = "/etc/mine.json"\n`;
+  node.write(main, `${foreignMain['1.7.24']}${theirs}`);
+  const ticked = await node.once();
+  t.match(
+    ticked.decision.handlers.find(({ name }) => name === 'spin-v2'),
+    { state: 'refused', problem: { code: 'owned-by-another', where: { file: main, line: 10 } } },
+  );
+  t.match(node.read(main), theirs);
+  servesStill(t, node);
+  const { complete, left } = await node.uninstall();
+  t.ok(complete);
+  t.match(
+    left.find(({ open }) => open === 'wrong'),
+    { path: `${main}:10:1` },
+  );
+  t.equal(node.read(main), `${foreignMain['1.7.24']}${theirs}`);
+  node.fake.containerd.restartByOther();
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+});
+
+t.test('remarks of a person on lines of ours stay', async (t) => {
+  const node = await serving(t, '1.7.24');
+  const text = node.read(main) ?? '';
+  node.write(
+    main,
+    text
+      .replace('# rcm-node begin\n', '')
+      .replace('# rcm-node end\n', '')
+      .replace(`"${link}"\n`, `"${link}" # of ours\n`)
+      .replace('runtimes.wws-v1]\n', 'runtimes.wws-v1] # of mine\n'),
+  );
+  t.equal((await node.once()).outcome.kind, 'converged');
+  servesStill(t, node);
+  t.ok((await node.uninstall()).complete);
+  t.match(node.read(main), /# of ours\n[\s\S]*# of mine\n/u);
+  t.notMatch(node.read(main), 'rcm-node');
+});
