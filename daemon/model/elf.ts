@@ -164,7 +164,9 @@ const readDynamic = (
     const home = segments.find(
       (one) => one.type === PT_LOAD && where >= one.address && where < one.address + one.size,
     );
-    return home && { offset: home.offset + (where - home.address), left: home.address + home.size - where };
+    if (!home) return undefined;
+    const offset = home.offset + (where - home.address);
+    return Number.isSafeInteger(offset) ? { offset, left: home.address + home.size - where } : undefined;
   };
   const start = placeOf(address)?.offset;
   if (start === undefined) throw damaged('its table of strings is in no segment');

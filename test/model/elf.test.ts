@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import t, { type Test } from 'tap';
 import { parseElf } from '../../daemon/model/elf.ts';
 import { Failure } from '../../daemon/model/problem.ts';
-import { makeElf } from '../fixtures/artifacts/make-elf.ts';
+import { AMD64, makeElf, makeVersionedElf } from '../fixtures/artifacts/make-elf.ts';
 
 /** Counts what is read, so that a test can say how much a hostile file makes us read. */
 const reader = (bytes: Uint8Array) => {
@@ -195,4 +195,18 @@ t.test('no change of a single byte of the headers makes anything but an answer o
     }
   }
   t.pass('all of them');
+});
+
+t.test('no place in the file is asked for that no file can have', (t) => {
+  for (const offset of [0xffff_ffff_ffff_ffffn, 0x1f_ffff_ffff_ffffn]) {
+    const needed = { 'libc.so.6': ['GLIBC_2.38'] };
+    const bytes = makeVersionedElf(AMD64, { libraries: ['libc.so.6'], needed }, '/lib64/ld.so');
+    bytes.writeBigUInt64LE(offset, 64 + 8);
+    const read = (at: number, length: number): Uint8Array => {
+      t.ok(Number.isSafeInteger(at), `${at}`);
+      return bytes.subarray(at, at + length);
+    };
+    t.throws(() => parseElf(read), Failure);
+  }
+  t.end();
 });
