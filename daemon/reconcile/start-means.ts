@@ -21,12 +21,18 @@ export const abilityOf = async (host: Host, settings: Settings, cri: Cri): Promi
     // The runtime would pull it, from wherever that leads, for as long as that takes.
     if (!(await cri.hasImage(image))) return unable(`the image of sandboxes is not on this node: ${image}`);
     const root = textIn(member(loaded, 'containerdrootdir')) ?? '/var/lib/containerd';
-    const why = tooLittle(await host.pressure(host.files.real(root)));
+    const pressure = host.pressure(host.files.real(root));
+    // A network file system that is gone answers nothing, for ever.
+    if (!(await host.clock.within(pressure, diskMs)))
+      return unable('the disk of the runtime gives no answer');
+    const why = tooLittle(await pressure);
     return why === undefined ? { kind: 'able', cgroupParent: cgroupParentIn(loaded) } : unable(why);
   } catch (error) {
     return unable(problemOf(error).message);
   }
 };
+
+const diskMs = 2_000;
 
 const textIn = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 1024 ? value : undefined;

@@ -308,3 +308,19 @@ t.test('sandboxes that cannot be removed do not hold up a tick', async (t) => {
   await node.once({}, stuck);
   t.ok(host.clock.elapsed() - from < 20_000);
 });
+
+t.test('a disk that gives no answer holds no proof up', async (t) => {
+  const node = nodeOf(t);
+  const { host } = node.fake;
+  const never = Promise.withResolvers<never>();
+  const gone: Host = {
+    ...host,
+    pressure: () => never.promise,
+    clock: {
+      ...host.clock,
+      within: async (work, ms) => work !== never.promise && host.clock.within(work, ms),
+    },
+  };
+  t.equal((await node.once({}, gone)).outcome.kind, 'converged');
+  t.match(startOf(node), { why: /gives no answer/ });
+});
