@@ -9,8 +9,8 @@ import { consider } from './once.ts';
 import { type Started, startEach } from './start-proof.ts';
 import { loadState, saveLedger } from './state.ts';
 
-/** A person waits, and the runtime is not on trial: a shim may take its time. */
-const patience = { forMs: 150_000, mostMs: 90_000 };
+/** A person waits, and the runtime is not on trial: a shim may take its time, but less than a tick waits for the lock. */
+const patience = { forMs: 80_000, mostMs: 45_000 };
 
 /** By handler: those that rcm-node put in place, or the one that is named. Throws `runtime-unreachable`, `locked`. */
 export const verify = async (
