@@ -3,7 +3,7 @@ import type { Handler } from '../model/desired.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from '../model/observed.ts';
-import { detailOf, type Problem, type Where } from '../model/problem.ts';
+import { detailOf, type Problem, printWhere, type Where } from '../model/problem.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { goneRevision } from '../model/turn.ts';
 import type { Change } from './decide-change.ts';
@@ -77,15 +77,27 @@ export const wayOut = (before: Observed, { at, problem }: Bad): string => {
   return `What the runtime said: journalctl -u ${unit} --since "${since}". Once the cause is gone: rcm-node retry ${name}, or rcm-node once --force; to touch its file in shims.d, or to restart or reload the service rcm-node, has it tried again, too.`;
 };
 
+/** What could not be written names the disk that is full, or read-only: its place stays in the message. */
+const unwritten: readonly Problem['code'][] = ['disk-full', 'read-only', 'cannot-write'];
+
+/** The problem of an artifact, at the place where a person asked for it. */
+export const askedAt = (problem: Problem, handler: Handler, place?: Where): Problem => ({
+  ...problem,
+  handler: handler.name,
+  message:
+    problem.where && unwritten.includes(problem.code)
+      ? `${printWhere(problem.where)}: ${problem.message}`
+      : problem.message,
+  // A copy of the artifact is gone by the time this is read.
+  where: place ?? { file: handler.where.file },
+});
+
 /** No countdown: a line that differs at every tick would be logged at every tick. */
 export const failedTry = (
   { problem, count }: Ledger['attempts'][string],
   handler: Handler,
   place: Where | undefined,
-): Problem => ({
-  ...problem,
-  handler: handler.name,
-  message: count > 1 ? `${problem.message} (failed ${count} times)` : problem.message,
-  // A copy of the artifact is gone by the time this is read.
-  where: place ?? { file: handler.where.file },
-});
+): Problem => {
+  const asked = askedAt(problem, handler, place);
+  return count > 1 ? { ...asked, message: `${asked.message} (failed ${count} times)` } : asked;
+};

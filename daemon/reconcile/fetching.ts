@@ -3,6 +3,7 @@
  * goes on beside them: a download may take as long as a tick has patience, and what can be done without it must not wait.
  */
 import { longestDownload } from '../decide/cadence.ts';
+import { askedAt } from '../decide/tried.ts';
 import { artifactId } from '../decide/wanted.ts';
 import type { Host } from '../host/host.ts';
 import { type Handler, storeKey } from '../model/desired.ts';
@@ -82,8 +83,7 @@ const downloads = async (
   const changes: Change[] = [];
   const fail = (handler: Handler, error: unknown): void => {
     const problem = problemOf(error);
-    const { file } = handler.where;
-    const said = { ...problem, handler: handler.name, where: { file } };
+    const said = askedAt(problem, handler);
     host.log('error', `${printProblem(said)}; ${hintLead}${hintOf(said)}`, logFields(said));
     const at = host.clock.now();
     changes.push((ledger) => attempted(ledger, handler.name, artifactId(handler), problem, at));

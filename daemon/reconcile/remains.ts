@@ -44,17 +44,24 @@ export const stuck = (host: Host, { decision, ledger }: Ticked): readonly Remain
       : [];
   });
 
-/** Folders of ours in which something is left, once everything that could go is gone. */
+/** Folders of ours that are left, once everything that could go is gone. */
 export const filled = async (host: Host): Promise<readonly Remains[]> => {
   const rows: Remains[] = [];
-  for (const path of [paths.links, paths.store, paths.state])
-    if (await host.files.isFolder(path))
-      rows.push({
-        path,
-        why: 'it is not empty: something in it is still in use, or not ours',
-        command: again(host),
-        open: 'waits',
-      });
+  for (const path of [paths.links, paths.store, paths.state]) {
+    if (!(await host.files.isFolder(path))) continue;
+    const isEmpty = (await host.files.names(path).catch(() => null))?.length === 0;
+    // An empty folder that could not be removed is one that a file system of others is mounted on (EBUSY).
+    rows.push(
+      isEmpty
+        ? { path, why: 'a file system is mounted on it, and nothing of ours is in it' }
+        : {
+            path,
+            why: 'it is not empty: something in it is still in use, or not ours',
+            command: again(host),
+            open: 'waits',
+          },
+    );
+  }
   return rows;
 };
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { badOf, isTried } from '../../daemon/decide/tried.ts';
+import { badOf, failedTry, isTried } from '../../daemon/decide/tried.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import type { HandlerReport, HandlerState, Step } from '../../daemon/model/plan.ts';
@@ -56,3 +56,27 @@ t.test('tries count while a handler failed, waits for its turn, or is downloaded
   t.same([of('served'), of('pending')].map(isTried(false)), [false, false]);
   t.equal(isTried(true)(of('pending')), true);
 });
+
+t.test(
+  'a failed try is told at the place where it was asked for, and names a disk that is full',
+  async (t) => {
+    const file = '/opt/rcm-node/store/incoming/x';
+    const full = {
+      code: 'disk-full',
+      message: 'the file cannot be written: ENOSPC',
+      where: { file },
+    } as const;
+    const other = { code: 'download-failed', message: 'no answer', where: { file } } as const;
+    const attempt = (problem: typeof full | typeof other, count = 1) => ({
+      artifact: 'a',
+      count,
+      at: 0,
+      problem,
+    });
+    const place = { file: '/etc/rcm-node/shims.d/a.toml', line: 4, column: 1 };
+    const told = failedTry(attempt(full, 2), handler, place);
+    t.same(told.where, place);
+    t.equal(told.message, `${file}: the file cannot be written: ENOSPC (failed 2 times)`);
+    t.equal(failedTry(attempt(other), handler, undefined).message, 'no answer');
+  },
+);

@@ -614,3 +614,17 @@ t.test('a plan that was interrupted is taken back where no runtime runs to finis
       t.strictSame(node.fake.containerd.jobs, []);
     }
 });
+
+t.test('a folder that a file system of others is mounted on stays, and leaves nothing to do', async (t) => {
+  const node = await serving(t);
+  const { files } = node.fake.host;
+  // As rmdir(2) answers EBUSY for a mount point, which is passed over.
+  const dropFolder: typeof files.dropFolder = async (path) =>
+    path === paths.state ? undefined : files.dropFolder(path);
+  const result = await node.uninstall({}, { ...node.fake.host, files: { ...files, dropFolder } });
+  t.match(
+    result.left.find(({ path }) => path === paths.state),
+    { why: /mounted/, command: undefined, open: undefined },
+  );
+  t.equal(exitCodeOfUninstall(result), 0);
+});
