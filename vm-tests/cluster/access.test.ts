@@ -94,6 +94,7 @@ t.test('the controller and the nodes may do what they do, and no more', async (t
     [controller, 'list', 'pods', true],
     [controller, 'watch', 'pods', false],
     [controller, 'create', 'pods', false],
+    [controller, 'get', 'customresourcedefinitions.apiextensions.k8s.io', false],
     [controller, 'list', 'secrets', false],
     [inOurs(controller), 'get', 'secrets', false],
     [inOurs(controller), 'update', lease, true],
