@@ -95,7 +95,9 @@ replace = "file://${outside}/"
   writeFileSync(join(outside, 'own.pem'), '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n');
   node.fake.advance(1000);
   const refused = await node.once({ activate: false, now: true });
-  t.match(refused.outcome, { problems: [{ message: /extraCa is \/etc\/ssl\/own.pem, .*there is no such file/ }] });
+  t.match(refused.outcome, {
+    problems: [{ message: /extraCa is \/etc\/ssl\/own.pem, .*there is no such file/ }],
+  });
   node.write('/etc/ssl/own.pem', '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n');
   node.fake.advance(1000);
   t.equal((await node.once({ activate: false, now: true })).outcome.kind, 'converged');
