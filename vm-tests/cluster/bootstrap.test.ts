@@ -146,6 +146,7 @@ t.test('an upgrade reaches every node, although its Pods are killed on the way',
 });
 
 t.test('a broken upgrade stops at the first node, which stays on what it had', async (t) => {
+  const calm = await Promise.all(nodes.map(({ host }) => startsOf(host, service)));
   await apply('broken');
   const told = await cluster.waitFor('the failure told', async () => {
     const said = await cluster.kubectl(['-n', 'rcm-node', 'describe', 'pods']);
@@ -165,7 +166,7 @@ t.test('a broken upgrade stops at the first node, which stays on what it had', a
     t.ok(await isActive(node), node.name);
     t.equal(await versionOf(node), nextVersion, node.name);
   }
-  const troubled = before.filter((count) => count > 2).length;
+  const troubled = before.filter((count, at) => count > (calm[at] ?? 0)).length;
   t.ok(troubled <= 1, `${troubled} nodes were touched`);
   t.same(await Promise.all(nodes.map(({ host }) => startsOf(host, service))), before, 'no flapping');
   await apply(tagOf(next));
