@@ -46,6 +46,7 @@ export const notLater = (ledger: Ledger, now: number): Ledger => {
   return {
     ...ledger,
     bad: ledger.bad && { ...ledger.bad, at: past(ledger.bad.at) },
+    failedStarts: each(ledger.failedStarts, (one) => ({ ...one, at: past(one.at) })),
     restarts: ledger.restarts.map(past),
     repairs: each(ledger.repairs, (times) => times.map(past)),
     attempts: each(ledger.attempts, (one) => ({ ...one, at: past(one.at) })),

@@ -5,6 +5,7 @@ import type { Observed, RuntimeFacts, Trial } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
 import { type Limits, remember } from './cadence.ts';
 import type { Change } from './decide-change.ts';
+import { stillFailed } from './failed-starts.ts';
 import { foldersOf, kept } from './former.ts';
 import { mayBeLoaded } from './named.ts';
 import { adopted, configId, servedNow, survivors } from './restart.ts';
@@ -73,7 +74,9 @@ export const configSteps = (
   );
   const failed = new Set(asked.reports.filter(isTried(scene.rules.ready === true)).map((one) => one.name));
   // Else another change that went well would have it tried again.
-  const isStillBad = asked.reports.some((one) => one.turn && one.problem?.code === 'known-bad');
+  const isStillBad = asked.reports.some(
+    (one) => one.turn && one.problem?.code === 'known-bad' && !asked.leftOut.has(one.name),
+  );
   const isTaken = (files.length > 0 || restart || links.now.length > 0) && scene.held === undefined;
   // A restart that is due and has to wait must be due at the next look, too: this invocation has read what stands now.
   const isOwed = change.restart && !restart;
@@ -91,6 +94,7 @@ export const configSteps = (
         : (learned ?? ledger.loaded),
     bad: isTaken && !isStillBad ? null : ledger.bad,
     starts: Object.fromEntries(Object.entries(ledger.starts).filter(([name]) => tables.has(name))),
+    failedStarts: stillFailed(scene, asked),
     restarts: remember(ledger.restarts, before.now),
     repairs: repairs(before, files),
     retired: retire(before, [...links.now, ...links.later], keys),

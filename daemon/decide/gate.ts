@@ -4,15 +4,22 @@
  */
 import { canonical, type Handler } from '../model/desired.ts';
 import { detailOf, type Problem } from '../model/problem.ts';
+import { startId } from '../model/start.ts';
 import type { NeededTurn } from '../model/turns.ts';
 import { handlerTable } from '../runtimes/containerd.ts';
+import { leftOut } from './failed-starts.ts';
 import { servedNow } from './restart.ts';
 import type { Scene, Table } from './scene.ts';
 import { wayOut } from './tried.ts';
 import { revisionHere, turnOf, waitsForTurn } from './turn.ts';
 
 /** A change that needs a turn, or has to wait for another reason; with `held` it is not made now. */
-export type Gate = { readonly turn?: NeededTurn; readonly held?: Problem };
+export type Gate = {
+  readonly turn?: NeededTurn;
+  readonly held?: Problem;
+  /** Held for itself: no sandbox started with it. */
+  readonly leftOut?: true;
+};
 
 /** The table of a handler as it was put in place, under the default handler's options of now. */
 export const tableInForce = (scene: Scene, name: string, options: Table): Table | undefined => {
@@ -28,6 +35,8 @@ export const gateOf = (
   options: Table,
 ): Gate | undefined => {
   const { order, name } = handler;
+  const failed = asked.key === undefined ? undefined : leftOut(scene, name, startId(asked.key, asked.table));
+  if (failed) return { ...turnFor(scene, order, order?.revision), held: failed, leftOut: true };
   const installed = scene.before.ledger.handlers[name];
   const isSame = [tableInForce(scene, name, options), scene.present[name]].some(
     (table) => table !== undefined && canonical(table) === canonical(asked.table),
@@ -43,10 +52,26 @@ export const gateOf = (
 const heldWith = ({ held }: Scene, name: string, own: Gate | undefined): Gate | undefined =>
   held === undefined || own?.held ? own : { ...own, held: { ...held, handler: name } };
 
-/** Of a handler that nobody asks for any more. */
-export const gateOfRemoval = (scene: Scene, name: string): Gate | undefined => {
-  const order = scene.before.ledger.handlers[name]?.handler.order;
+/** What failed and what is held for it is said of its Shim and revision; no approval would change it. */
+const turnFor = (
+  { desired: { turns } }: Scene,
+  order: Handler['order'],
+  revision?: string,
+): Pick<Gate, 'turn'> =>
+  turns && order ? { turn: { shim: order.shim, revision: revision ?? revisionHere(turns, order.shim) } } : {};
+
+/** Of a handler that nobody asks for any more. `failing`: why what is asked for now is left out, by what asks for it. */
+export const gateOfRemoval = (
+  scene: Scene,
+  name: string,
+  failing: ReadonlyMap<string, Problem>,
+): Gate | undefined => {
+  const installed = scene.before.ledger.handlers[name]?.handler;
+  const order = installed?.order;
   const { turns } = scene.desired;
+  // It was given another name, and does not start under that: the former one is served as long.
+  const failed = installed && failing.get(installed.where.file);
+  if (failed) return { ...turnFor(scene, order), held: { ...failed, handler: name } };
   // Its Shim may live on under another handler: both are one change, and one approval.
   const own = order && turns && gate(scene, name, order.shim, revisionHere(turns, order.shim));
   // What somebody wrote into our text, and the runtime never loaded, needs no restart to go.

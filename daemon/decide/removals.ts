@@ -12,13 +12,13 @@ export type Removal = {
   readonly problem: Problem | undefined;
 };
 
-export const removals = (scene: Scene): readonly Removal[] => {
+export const removals = (scene: Scene, failing: ReadonlyMap<string, Problem>): readonly Removal[] => {
   const { before, runtime, rules, present } = scene;
   const desired = new Set(scene.desired.handlers.map((handler) => handler.name));
   const known = new Set([...Object.keys(present), ...Object.keys(before.ledger.handlers)]);
   return [...known].flatMap((name): Removal[] => {
     if (desired.has(name)) return [];
-    const gate = gateOfRemoval(scene, name);
+    const gate = gateOfRemoval(scene, name, failing);
     // Somebody took it out of our text. That is put right as long as it may not go; else it is what is asked for.
     if (!(name in present) && !gate?.held) return [];
     const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';

@@ -109,8 +109,8 @@ export const metrics = (report: Report, ledger: Ledger): string => {
     [
       'rcm_node_known_bad',
       'gauge',
-      'Whether a revision failed its proof and is left alone.',
-      [` ${ledger.bad ? 1 : 0}`],
+      'Whether a revision or a handler failed its proof and is left alone.',
+      [` ${ledger.bad || Object.keys(ledger.failedStarts).length > 0 ? 1 : 0}`],
     ],
     [
       'rcm_node_repairs_day',

@@ -65,7 +65,7 @@ const leftAlone = (before: Observed, bad: Bad): Problem => ({
 const longestTry = 300_000;
 
 /** Where the reason is, and what a person can do who has removed it. The same words at every look. */
-export const wayOut = (before: Observed, { at, problem }: Bad): string => {
+export const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>): string => {
   const { runtime, ledger } = before;
   const unit = (runtime.name === 'none' ? undefined : runtime.unit?.name) ?? 'containerd.service';
   const first = Math.min(at, ...ledger.restarts.filter((time) => time <= at && at - time < longestTry));

@@ -41,6 +41,8 @@ export type Wish = {
   readonly reports: readonly HandlerReport[];
   /** Folders of the store that nothing names yet, for what waits for its turn. */
   readonly awaited: readonly string[];
+  /** Handlers with which no sandbox started as they are asked for. */
+  readonly leftOut: ReadonlySet<string>;
 };
 
 export const wish = (scene: Scene): Wish => {
@@ -49,6 +51,9 @@ export const wish = (scene: Scene): Wish => {
   const artifacts: Step[] = [];
   const reports: HandlerReport[] = [];
   const awaited: string[] = [];
+  const leftOut = new Set<string>();
+  /** Why, by what asks for it. */
+  const failing = new Map<string, Problem>();
   const options = inherited(scene.foreign, scene.site.schema);
   const keep = (name: string): void => {
     const table = present[name];
@@ -117,6 +122,10 @@ export const wish = (scene: Scene): Wish => {
       continue;
     }
     const gate = gateOf(scene, handler, { table, key }, options);
+    if (gate?.held && gate.leftOut) {
+      leftOut.add(handler.name);
+      failing.set(handler.where.file, gate.held);
+    }
     // What cannot be had back now is not replaced by what may not come yet.
     if (gate?.held && (!hold(handler.name) || gate.held.code === 'known-bad')) {
       report(gate.held.code === 'known-bad' ? 'failed' : 'pending', { ...said(gate.held), gate });
@@ -161,7 +170,7 @@ export const wish = (scene: Scene): Wish => {
       ...(isSame ? {} : { start: id }),
     });
   }
-  for (const { name, source, gate, problem } of removals(scene)) {
+  for (const { name, source, gate, problem } of removals(scene, failing)) {
     reports.push({
       name,
       state: 'removing',
@@ -172,7 +181,7 @@ export const wish = (scene: Scene): Wish => {
     if (gate?.held) hold(name);
     else if (problem) keep(name);
   }
-  return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited };
+  return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited, leftOut };
 };
 
 /** The budget is the node's, which says it once for all handlers. */

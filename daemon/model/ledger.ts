@@ -22,8 +22,8 @@ import {
 } from './schema.ts';
 import { fail, required, table } from './shape.ts';
 import { fileName, label } from './shim-fields.ts';
-import type { KeptStart } from './start.ts';
-import { keptStart, revision, short, storedHandler, storedProblem } from './stored.ts';
+import type { FailedStart, KeptStart } from './start.ts';
+import { failedStart, keptStart, revision, short, storedHandler, storedProblem } from './stored.ts';
 
 export type Installed = {
   readonly handler: Handler;
@@ -63,6 +63,8 @@ export type Ledger = {
   } | null;
   /** By handler, whether a sandbox started with it; of what is missing here none was tried. */
   readonly starts: Readonly<Record<string, KeptStart>>;
+  /** By handler, as what it failed the proof of a sandbox: it is left out, and the rest of what is asked for goes on. */
+  readonly failedStarts: Readonly<Record<string, FailedStart>>;
   /** Restarts that we asked for, epoch milliseconds. */
   readonly restarts: readonly number[];
   /** Times at which a file of ours was put right after someone else changed it, by path. */
@@ -90,6 +92,7 @@ export const emptyLedger: Ledger = {
   loaded: null,
   bad: null,
   starts: {},
+  failedStarts: {},
   restarts: [],
   repairs: {},
   trusted: {},
@@ -131,6 +134,7 @@ const fields: Read<Ledger> = object<Ledger>({
     }),
   ),
   starts: record(label, keptStart),
+  failedStarts: record(label, failedStart),
   restarts: list(time),
   repairs: record(isPath, list(time)),
   trusted: record(isUrl, digest, true),

@@ -3,6 +3,7 @@
  * sandbox that a proof started is known, so that it is removed, and counts as no use of the handler.
  */
 import { canonical, digestOf } from './desired.ts';
+import type { Problem } from './problem.ts';
 
 export type Start =
   | { readonly kind: 'started' }
@@ -11,6 +12,15 @@ export type Start =
 
 /** As the ledger keeps it. `of`: with which artifact and table; `why` is absent where a sandbox started. */
 export type KeptStart = { readonly of: string; readonly why?: string };
+
+/** As the ledger keeps one with which no sandbox started. `of`: with which artifact and table. */
+export type FailedStart = {
+  readonly of: string;
+  readonly problem: Problem;
+  readonly at: number;
+  /** When the local file that asked for it was last written, epoch milliseconds: one that is touched asks anew. */
+  readonly stamps?: Readonly<Record<string, number>>;
+};
 
 /** Names an artifact with the table that leads to it. */
 export const startId = (key: string, table: unknown): string => digestOf(canonical([key, table]));

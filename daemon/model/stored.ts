@@ -1,9 +1,22 @@
 /** A handler, and a problem, as the state on the disk and the status hold them: each value as it was when it was written. */
 import type { Artifact, Handler, OptionValue, Order, RuntimeKind } from './desired.ts';
 import { type Code, codes, type Problem, type Where } from './problem.ts';
-import { digest, list, object, one, optional, type Read, record, text, variant, whole } from './schema.ts';
+import {
+  digest,
+  isPath,
+  list,
+  object,
+  one,
+  optional,
+  type Read,
+  record,
+  text,
+  time,
+  variant,
+  whole,
+} from './schema.ts';
 import { annotation, fileName, label } from './shim-fields.ts';
-import type { KeptStart } from './start.ts';
+import type { FailedStart, KeptStart } from './start.ts';
 
 /** As long as the longest path that the kernel takes, and a line of a log. */
 export const short: Read<string> = text(/^[^\0]{1,4096}$/s);
@@ -55,4 +68,11 @@ export const storedProblem: Read<Problem> = object<Problem>({
   where: optional(where),
   handler: optional(short),
   hint: optional(text()),
+});
+
+export const failedStart: Read<FailedStart> = object<FailedStart>({
+  of: digest,
+  problem: storedProblem,
+  at: time,
+  stamps: optional(record(isPath, time)),
 });

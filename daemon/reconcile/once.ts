@@ -4,6 +4,7 @@
  */
 import { limitsOf } from '../decide/cadence.ts';
 import { decide, refused } from '../decide/decide.ts';
+import { isDisproven } from '../decide/failed-starts.ts';
 import { judge } from '../decide/judge.ts';
 import { paths } from '../decide/paths.ts';
 import type { Rules } from '../decide/scene.ts';
@@ -142,7 +143,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     did.push(what);
     const ended = await transact(host, settings, journal, ledger);
     // What an earlier run had begun is taken back, and was no verdict of the runtime: whether it fails again is seen below.
-    if (journal.direction === 'undo' && ended.kind === 'undone' && !isBad(ended.ledger, journal))
+    if (journal.direction === 'undo' && ended.kind === 'undone' && !isDisproven(ended.ledger, journal))
       ledger = ended.ledger;
     else take(ended);
   }
@@ -200,8 +201,6 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
   return { outcome, ...considered, decision, did, ledger };
 };
-
-const isBad = ({ bad }: Ledger, { plan }: Journal): boolean => bad?.revision === plan.revision;
 
 /** Where no runtime runs, nothing is restarted: what a plan wrote before it is taken back, and its proof is not waited for. */
 const startless = (journal: Journal | undefined): Journal | undefined => {

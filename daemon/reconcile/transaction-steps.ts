@@ -80,9 +80,11 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
       });
     if (!step.start) return;
     const begun = run.journal.begun ?? 0;
+    const [only, ...others] = Object.keys(step.start);
     if (begun >= mostBegun)
       throw new Failure({
         code: 'not-started',
+        ...(only !== undefined && others.length === 0 ? { handler: only } : {}),
         message: `rcm-node, or the node, ended ${begun} times while it started sandboxes with ${Object.keys(step.start).join(', ')}`,
       });
     await note(run, { begun: begun + 1 });

@@ -16,6 +16,7 @@ import {
   problemOf,
 } from '../model/problem.ts';
 import type { Settings } from '../model/settings.ts';
+import { withFailedStart } from '../decide/failed-starts.ts';
 import { badOf } from '../decide/tried.ts';
 import { activate, prove } from './activation.ts';
 import { lastWords } from './last-words.ts';
@@ -150,11 +151,14 @@ const undo = async (run: Run): Promise<Ended> => {
     }
   }
   // Only what the runtime disproved is bad; a full disk, a race or a lost bus may be gone at the next try.
+  const { ledger } = run.journal;
+  const failedStarts = withFailedStart(run.journal, problem, outcome, host.clock.now());
   const bad =
-    (restarted && problem.code !== 'systemd-unreachable') || problem.code === 'not-started'
+    !failedStarts && ((restarted && problem.code !== 'systemd-unreachable') || problem.code === 'not-started')
       ? badOf(run.journal, outcome, host.clock.now())
-      : run.journal.ledger.bad;
-  run.ledger = { ...run.journal.ledger, restarts: run.ledger.restarts, trusted: run.ledger.trusted, bad };
+      : ledger.bad;
+  const { restarts, trusted } = run.ledger;
+  run.ledger = { ...ledger, restarts, trusted, bad, failedStarts: failedStarts ?? ledger.failedStarts };
   const [stuck] = left;
   if (stuck) return { kind: 'stuck', ledger: run.ledger, problem: stuck };
   try {

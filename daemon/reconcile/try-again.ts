@@ -9,18 +9,20 @@ import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { Failure } from '../model/problem.ts';
+import type { FailedStart } from '../model/start.ts';
 import { saveLedger } from './state.ts';
 
 const ownUnit = 'rcm-node.service';
+
+const without = <T>(rows: Readonly<Record<string, T>>, name: string): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(rows).filter(([key]) => key !== name));
 
 /** Forgets what failed: all of it, or what is known of one handler. */
 export const forgiven = (ledger: Ledger, only?: string): Ledger => ({
   ...ledger,
   bad: null,
-  attempts:
-    only === undefined
-      ? ledger.attempts
-      : Object.fromEntries(Object.entries(ledger.attempts).filter(([name]) => name !== only)),
+  failedStarts: only === undefined ? {} : without(ledger.failedStarts, only),
+  attempts: only === undefined ? ledger.attempts : without(ledger.attempts, only),
 });
 
 /** When the files of shims.d that ask for something were last written, by path. */
@@ -33,29 +35,47 @@ const stampsOf = async (host: Host, files: readonly string[]): Promise<Readonly<
   return Object.fromEntries(rows);
 };
 
-/** Notes beside a failure how the files stood that asked for it. */
+/** Notes beside each failure how the files stood that asked for it. */
 export const withStamps = async (host: Host, ledger: Ledger, desired: Desired): Promise<Ledger> => {
-  const { bad } = ledger;
-  if (!bad || bad.stamps) return ledger;
-  const files = desired.handlers
-    .map(({ where }) => where.file)
-    .filter((file) => file.startsWith(`${paths.shims}/`));
-  const next = { ...ledger, bad: { ...bad, stamps: await stampsOf(host, [...new Set(files)]) } };
+  const stamp = async <T extends { readonly stamps?: Readonly<Record<string, number>> }>(
+    failure: T,
+    isMeant: (name: string) => boolean,
+  ): Promise<T> => {
+    if (failure.stamps) return failure;
+    const files = desired.handlers.flatMap(({ name, where }) =>
+      isMeant(name) && where.file.startsWith(`${paths.shims}/`) ? [where.file] : [],
+    );
+    return { ...failure, stamps: await stampsOf(host, [...new Set(files)]) };
+  };
+  const bad = ledger.bad && (await stamp(ledger.bad, () => true));
+  const rows: [string, FailedStart][] = [];
+  for (const [name, one] of Object.entries(ledger.failedStarts))
+    rows.push([name, await stamp(one, (other) => other === name)]);
+  if (bad === ledger.bad && rows.every(([name, one]) => one === ledger.failedStarts[name])) return ledger;
+  const next = { ...ledger, bad, failedStarts: Object.fromEntries(rows) };
   await saveLedger(host, next).catch(() => undefined);
   return next;
 };
 
-/** Without the failure where one of its files was touched since. A file that is gone is another desire, and seen as that. */
-export const ifTouched = async (host: Host, ledger: Ledger): Promise<Ledger> => {
-  const { bad } = ledger;
-  if (!bad?.stamps) return ledger;
-  const now = await stampsOf(host, Object.keys(bad.stamps));
-  const touched = Object.entries(now).find(([file, time]) => bad.stamps?.[file] !== time)?.[0];
-  if (touched === undefined) return ledger;
-  host.log('info', `${touched} was touched: what failed its proof is tried again`);
-  const next = forgiven(ledger);
-  await saveLedger(host, next);
-  return next;
+/** Without the failures of which a file was touched since. A file that is gone is another desire, and seen as that. */
+export const ifTouched = async (host: Host, before: Ledger): Promise<Ledger> => {
+  const touched = async (stamps: Readonly<Record<string, number>> = {}): Promise<string | undefined> => {
+    const now = await stampsOf(host, Object.keys(stamps));
+    return Object.entries(now).find(([file, time]) => stamps[file] !== time)?.[0];
+  };
+  let ledger = before;
+  const forget = (file: string, next: Ledger): void => {
+    host.log('info', `${file} was touched: what failed its proof is tried again`);
+    ledger = next;
+  };
+  for (const [name, { stamps }] of Object.entries(ledger.failedStarts)) {
+    const file = await touched(stamps);
+    if (file !== undefined) forget(file, { ...ledger, failedStarts: without(ledger.failedStarts, name) });
+  }
+  const file = await touched(ledger.bad?.stamps);
+  if (file !== undefined) forget(file, { ...ledger, bad: null });
+  if (ledger !== before) await saveLedger(host, ledger);
+  return ledger;
 };
 
 /**

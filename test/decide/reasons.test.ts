@@ -9,7 +9,13 @@ const ledger: Ledger = {
   handlers: { old: { handler, key: key('a'), sha256: key('a'), path: '/x' } },
   files: { [main]: { kind: 'edited', digest: 'digest' } },
 };
-const asked = { wanted: [{ name: 'new', table: {} }], artifacts: [], reports: [], awaited: [] };
+const asked = {
+  wanted: [{ name: 'new', table: {} }],
+  artifacts: [],
+  reports: [],
+  awaited: [],
+  leftOut: new Set<string>(),
+};
 const change = { tables: new Map([['new', {}]]), files: [{ path: main, text: 'x' }], restart: true };
 
 t.test('a plan says what comes, what goes, and who had a hand in our files', async (t) => {

@@ -38,35 +38,37 @@ const scene = (
   return { ...made, present: given.present ?? { spin: { runtime_type: '/p' } } };
 };
 
+const removalsIn = (one: Scene) => removals(one, new Map());
+
 t.test('what nobody asks for goes, once no sandbox uses it', async (t) => {
-  t.match(removals(scene(handler)), [{ name: 'spin', source: handler.where.file, problem: undefined }]);
+  t.match(removalsIn(scene(handler)), [{ name: 'spin', source: handler.where.file, problem: undefined }]);
   const used = serving(['runc', 'spin'], ['one', 'spin'], ['two', 'spin']);
-  t.match(removals(scene(handler, { facts: used })), [
+  t.match(removalsIn(scene(handler, { facts: used })), [
     { problem: { code: 'handler-in-use', message: /2 sandboxes/ } },
   ]);
   const silent: RuntimeFacts = { ...runtime, cri: { kind: 'silent', why: 'no answer' } };
-  t.equal(removals(scene(handler, { facts: used, force: true }))[0]?.problem, undefined);
-  t.match(removals({ ...scene(handler), runtime: silent }), [
+  t.equal(removalsIn(scene(handler, { facts: used, force: true }))[0]?.problem, undefined);
+  t.match(removalsIn({ ...scene(handler), runtime: silent }), [
     { problem: { code: 'handler-in-use', message: /no answer/ } },
   ]);
 });
 
 t.test('what is asked for is not removed, nor what is gone already', async (t) => {
-  t.same(removals(scene(handler, { desired: { ...none, handlers: [handler] } })), []);
-  t.same(removals(scene(handler, { present: {} })), []);
+  t.same(removalsIn(scene(handler, { desired: { ...none, handlers: [handler] } })), []);
+  t.same(removalsIn(scene(handler, { present: {} })), []);
 });
 
 t.test('the end of a Shim waits for its Pods, and then for its turn', async (t) => {
   const used = serving(['runc', 'spin'], ['one', 'spin']);
   const gate = { turn: { shim: 'spin', revision: '-', hold: 'unknown' } };
-  t.match(removals(scene(ofShim, { desired: ofCluster, facts: used })), [
+  t.match(removalsIn(scene(ofShim, { desired: ofCluster, facts: used })), [
     { problem: { code: 'handler-in-use' }, gate },
   ]);
-  t.match(removals(scene(ofShim, { desired: ofCluster })), [{ problem: { code: 'waits-for-turn' }, gate }]);
+  t.match(removalsIn(scene(ofShim, { desired: ofCluster })), [{ problem: { code: 'waits-for-turn' }, gate }]);
   t.match(
-    removals(scene(ofShim, { desired: ofCluster, present: {} })),
+    removalsIn(scene(ofShim, { desired: ofCluster, present: {} })),
     [{ name: 'spin' }],
     'and what somebody took away meanwhile is put back',
   );
-  t.equal(removals(scene(ofShim))[0]?.gate, undefined, 'an uninstall waits for nobody');
+  t.equal(removalsIn(scene(ofShim))[0]?.gate, undefined, 'an uninstall waits for nobody');
 });

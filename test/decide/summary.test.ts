@@ -74,6 +74,8 @@ t.test('metrics are in the exposition format, each family with its help and type
   t.match(text, 'rcm_node_handler{handler="spin",state="served"} 1\n');
   t.match(text, 'rcm_node_runtime_restarts_day 2\n');
   t.match(text, 'rcm_node_known_bad 1\n');
+  const failedStarts = { spin: { of: 'r', problem: a, at: 1 } };
+  t.match(metrics(report, { ...emptyLedger, failedStarts }), 'rcm_node_known_bad 1\n');
   t.match(text, 'rcm_node_repairs_day 3\n');
   t.match(text, 'rcm_node_last_tick_timestamp_seconds 1704164645\n');
   for (const line of text.trimEnd().split('\n'))

@@ -119,6 +119,12 @@ t.test('a path, a key, a name or a time that this program cannot have written is
     { restarts: [null] },
     { bad: { ...bad, at: -1 } },
     { bad: { ...bad, problem: { code: '__proto__', message: 'm' } } },
+    { failedStarts: { spin: { of: 'x', problem: bad.problem, at: 1 } } },
+    { failedStarts: { spin: { of: digest, problem: {}, at: 1 } } },
+    { failedStarts: { spin: { of: digest, problem: bad.problem, at: -1 } } },
+    { failedStarts: { '../x': { of: digest, problem: bad.problem, at: 1 } } },
+    { failedStarts: { spin: { of: digest, problem: bad.problem, at: 1, stamps: { x: 1 } } } },
+    { failedStarts: null },
     { retired: { '..': { handler: 'spin', sandboxes: null } } },
     { attempts: { spin: { artifact: 'a', count: 0, at: 1, problem: bad.problem } } },
   ];

@@ -176,6 +176,24 @@ for (const [what, how] of bads)
     ),
   );
 
+t.test('one of two shims that starts nothing is left out, killed or not', (t) =>
+  survive(
+    t,
+    {
+      open: (t) => {
+        const node = plain('2.1.4')(t);
+        // A restart that was counted before a kill is counted again, and the last one would have to wait.
+        node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 10\n');
+        node.fake.containerd.starts = (handler) => (handler === 'wws-v1' ? 'refused' : 'works');
+        return node;
+      },
+      run: (node, host) => node.once({}, host),
+      restarts: 3,
+    },
+    (at) => at % 11 === 4,
+  ),
+);
+
 /** Shims of a cluster; `approved`: may be taken up now. */
 const ask = (node: Node, shims: readonly ShimObject[], approved: Readonly<Record<string, string>>): void => {
   const turns = { approved: seen(approved, node.fake.host.clock.now() + 600_000) };

@@ -60,6 +60,7 @@ const enrich = (node: Node): void => {
   put(node, 'ledger.json', {
     ...ledger,
     bad: { revision: digest, problem, at: 1_800_000_000_000, tried: { other: '0123456789abcdef' } },
+    failedStarts: { 'slight-v1': { of: digest, problem, at: 1_800_000_000_000, stamps: { [main]: 1 } } },
     repairs: { [main]: [1_800_000_000_000] },
     trusted: { 'https://example.com/a': digest },
     retired: {

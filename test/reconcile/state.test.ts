@@ -163,6 +163,7 @@ t.test('times that a wrong clock wrote into the future are kept as now, so that 
     restarts: [1, future],
     repairs: { '/etc/x': [future] },
     bad: { revision: 'd'.repeat(64), problem, at: future },
+    failedStarts: { spin: { of: 'd'.repeat(64), problem, at: future } },
     attempts: { spin: { artifact: 'a', count: 1, at: future, problem } },
   });
   const { ledger } = await loadState(host);
@@ -172,6 +173,7 @@ t.test('times that a wrong clock wrote into the future are kept as now, so that 
     restarts: [1, now],
     repairs: { '/etc/x': [now] },
     bad: { at: now },
+    failedStarts: { spin: { at: now } },
     attempts: { spin: { at: now } },
   });
   t.same((await loadState(host)).ledger, ledger);

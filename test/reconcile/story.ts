@@ -22,6 +22,10 @@ const endOf = (node: Node): Record<string, unknown> => {
     // What disproved it depends on when it was looked at.
     if (ledger.bad) delete ledger.bad.problem;
     if (ledger.bad) delete ledger.bad.stamps;
+    for (const one of Object.values<Record<string, unknown>>(ledger.failedStarts)) {
+      delete one.problem;
+      delete one.stamps;
+    }
     tree['/var/lib/rcm-node/ledger.json'] = ledger;
   }
   return { tree, served: node.fake.containerd.served() };
