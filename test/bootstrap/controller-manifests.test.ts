@@ -37,6 +37,12 @@ t.test('it has these rights, and no others', async (t) => {
       'ClusterRole',
       [
         { ...shims, resources: ['shims'], verbs: ['list', 'watch', 'patch'] },
+        {
+          apiGroups: ['apiextensions.k8s.io'],
+          resources: ['customresourcedefinitions'],
+          resourceNames: ['shims.runtime.spinkube.dev'],
+          verbs: ['get'],
+        },
         { ...shims, resources: ['shims/status'], verbs: ['patch'] },
         { ...core, resources: ['nodes'], verbs: ['list', 'watch', 'patch'] },
         {
