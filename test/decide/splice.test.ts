@@ -322,7 +322,8 @@ t.test('a table is taken out of whatever form another program printed it in', as
     ['[p.r.y]\na = 1\n\n[p.r.x]\nb = 2\n\n[p.r.x.o]\nc = 3\n\n[z]\n', '[p.r.y]\na = 1\n\n[z]\n'],
     ['[p.r.y]\na = 1\n\n[p.r.x]\nb = 2\n', '[p.r.y]\na = 1\n'],
     ['[p.r.x]\nb = 2\n[z]\n', '[z]\n'],
-    ['[p]\n  [p.r]\n    [p.r."x"] # mine\n      b = [\n 1, # one\n ]\n[z]', '[p]\n  [p.r]\n[z]'],
+    // A remark behind the header of a table may be a person's.
+    ['[p]\n  [p.r]\n    [p.r."x"] # mine\n      b = [\n 1, # one\n ]\n[z]', '[p]\n  [p.r]\n    # mine\n[z]'],
     ['[p.r.x.o]\nc = 3\n[z]\nq = 1\n[p.r.x]\nb = 2\n', '[z]\nq = 1\n'],
     ['p.r.x.b = 2\np.r.y = 1\n', 'p.r.y = 1\n'],
     ['[p]\nr.x = { b = 2 }\nr.y = 1\n', '[p]\nr.y = 1\n'],
