@@ -87,7 +87,7 @@ export const ownFault = (
   return { plan: planOf(scene, files, revision), handlers };
 };
 
-/** With a configuration that has a fault without us a restart would help nobody: it is named, and left to a person. */
+/** With a configuration that has a fault without us a restart would not help: it is named, and left to a person. */
 const refuseHopeless = (scene: Scene, trial: Trial): void => {
   const ours = new Set(Object.keys(scene.present));
   const problem = verdict(trial, { tables: new Map(), ours }, scene.foreign, scene.runtime.configPath);

@@ -19,7 +19,7 @@ export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInNam
 /** By its first line, or, where another program printed it anew, by what it means. */
 export const isOurDropIn = (text: string): boolean => text.startsWith(header) || meansOurs(text);
 
-/** Nothing but tables that name our programs under their own names; a remark is a word of somebody else. */
+/** Nothing but tables that name our programs under their own names; a remark is another person's. */
 export const meansOurs = (text: string): boolean => {
   if (/^[ \t]*#/m.test(text)) return false;
   try {

@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type BusCall, type BusSignal, withBus } from './bus.ts';
 import { followUnit } from './unit-signals.ts';
-import { accepted, manager, readUnit, systemdName, type UnitFacts, unwrap } from './unit-facts.ts';
+import { addMatch, accepted, manager, readUnit, systemdName, type UnitFacts, unwrap } from './unit-facts.ts';
 
 export type { UnitFacts };
 
@@ -199,13 +199,6 @@ const managerProperty = (name: string): BusCall => ({
   interface: 'org.freedesktop.DBus.Properties',
 });
 
-const matchJobRemoved: BusCall = {
-  destination: 'org.freedesktop.DBus',
-  path: '/org/freedesktop/DBus',
-  interface: 'org.freedesktop.DBus',
-  member: 'AddMatch',
-  signature: 's',
-  body: [
-    "type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
-  ],
-};
+const matchJobRemoved = addMatch(
+  "type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
+);

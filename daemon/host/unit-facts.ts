@@ -182,3 +182,13 @@ const unreachableNames: ReadonlySet<string> = new Set([
   'LimitsExceeded',
   'ShuttingDown',
 ]);
+
+/** Asks the bus for the signals that a match rule of dbus-daemon(1) picks. */
+export const addMatch = (rule: string): BusCall => ({
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+  member: 'AddMatch',
+  signature: 's',
+  body: [rule],
+});

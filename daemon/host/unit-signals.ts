@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BusOptions, type BusSignal, withBus } from './bus.ts';
-import { accepted, manager } from './unit-facts.ts';
+import { accepted, addMatch, manager } from './unit-facts.ts';
 
 const shortestMs = 1_000;
 const longestMs = 30_000;
@@ -41,13 +41,7 @@ export const followUnit = (
   return () => stop.abort();
 };
 
-const matchChanges = (path: string) => ({
-  destination: 'org.freedesktop.DBus',
-  path: '/org/freedesktop/DBus',
-  interface: 'org.freedesktop.DBus',
-  member: 'AddMatch',
-  signature: 's',
-  body: [
+const matchChanges = (path: string) =>
+  addMatch(
     `type='signal',sender='org.freedesktop.systemd1',path='${path}',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'`,
-  ],
-});
+  );

@@ -1,6 +1,6 @@
 /**
  * What the bundles of containers that still run name of ours. An OCI runtime is no process while its container runs: it is run
- * again to stop and to remove it. No process has it mapped, and with the runtime down nobody else can be asked.
+ * again to stop and to remove it. No process has it mapped, and with the runtime down no other program can be asked.
  */
 import type { Host } from '../host/host.ts';
 import { paths } from '../decide/paths.ts';

@@ -11,7 +11,7 @@ export type Remains = {
   readonly why: string;
   /** What removes it; absent where no command can, or none should. */
   readonly command?: string;
-  /** It is ours: somebody has to do something about it, or wait for something. Absent: it stays by design. */
+  /** It is ours: a person has to act on it, or to wait. Absent: it stays by design. */
   readonly open?: 'wrong' | 'waits';
 };
 

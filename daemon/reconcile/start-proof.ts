@@ -87,7 +87,7 @@ const judgeOne = async (
   if (first.kind === 'started') return first;
   if (first.kind === 'late') return tooSlow(first);
   if (missesPod(first.problem)) return listed('it asks for what a Pod has (its own network, annotations)');
-  // Somebody restarted the runtime, or it died of the attempt: then it dies of the second one, too.
+  // Another program restarted the runtime, or it died of the attempt: then it dies of the second one, too.
   if (first.kind === 'silent') await answersAgain(host, cri, Math.min(left() - contrastMs, 5_000));
   const contrast = await tryIt('', contrastMs);
   if (contrast.kind !== 'started')
@@ -146,7 +146,7 @@ const tryOnce = async (
     return { kind: 'started' };
   } catch (error) {
     const kind = endOfCall(error);
-    // It may come up all the same, when nobody waits for it any more.
+    // It may still come up, after the wait has ended.
     if (kind === 'late') await removeProofs(host, cri, end);
     return { kind, problem: problemOf(error), ms };
   }

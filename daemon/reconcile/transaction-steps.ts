@@ -134,7 +134,7 @@ export const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) 
         message: `the file cannot be read: ${now.errno}`,
         where: { file: step.path },
       });
-    // Somebody wrote it after us: theirs stays, and the next tick looks at it anew.
+    // Another program wrote it after us: its text stays, and the next tick looks at it anew.
     if (!sameContent(now, step.after))
       return host.log('warn', `${step.path} was changed by someone else meanwhile; it is left as it is`);
     await host.files.swap(step.path, step.after, step.before, 'undo');

@@ -101,7 +101,7 @@ const tickFor = async (host: Host, tick: Tick, { before, decision }: Considered)
   }
   const isSick =
     plan.kind === 'refused' && ['runtime-unreachable', 'unit-masked'].includes(plan.problem.code);
-  // Nobody knows what a runtime that runs and is silent has loaded.
+  // What a runtime that runs and is silent has loaded cannot be known.
   if (!isSick || !(isDown(runtime) || tick.force)) return tick;
   return { ...tick, activate: false, force: true, orphaned: true };
 };
