@@ -37,7 +37,12 @@ export const changeOf = (scene: Scene, asked: Wish, limits: Limits): Change => {
     wiring,
     tables,
     files,
-    restart: restartDue(before, runtime, tables, files.length > 0),
+    restart: restartDue(
+      before,
+      runtime,
+      tables,
+      files.some((file) => !meansTheSame(before, file)),
+    ),
     revision: digestOf(
       canonical([identity(wiring.main, before), identity(wiring.dropIn, before), runtime.version, keys]),
     ),
@@ -45,9 +50,13 @@ export const changeOf = (scene: Scene, asked: Wish, limits: Limits): Change => {
 };
 
 /** Another program prints it anew again and again: what it means is right, and marking it again would be a fight. */
-const isLeft = ({ before, rules }: Scene, file: WantedFile, limits: Limits): boolean => {
+const isLeft = ({ before, rules }: Scene, file: WantedFile, limits: Limits): boolean =>
+  rules.force !== true && fight(file, before, limits) !== undefined && meansTheSame(before, file);
+
+/** What the runtime reads out of a file stays as it is, and our marks alone come or go: no restart is due for that. */
+const meansTheSame = (before: Observed, file: WantedFile): boolean => {
   const now = textIn(before.files[file.path]);
-  if (now === null || file.text === null || rules.force || !fight(file, before, limits)) return false;
+  if (now === null || file.text === null) return false;
   const [is, shall] = [now, file.text].map((text) => meaningOf(text, file.path));
   return is !== undefined && deepEqual(is, shall);
 };

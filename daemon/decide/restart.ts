@@ -30,18 +30,19 @@ const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
   return [...names].some((name) => !served.has(name));
 };
 
+/** `changes`: what is written means something else than what stands there, and this invocation has not read it. */
 export const restartDue = (
   before: Observed,
   runtime: RuntimeFacts,
   tables: ReadonlyMap<string, unknown>,
-  writes: boolean,
+  changes: boolean,
 ): boolean => {
   if (!before.activate || !runtime.unit) return false;
   const { loaded } = before.ledger;
   // A handler that is not served has to be brought back, whatever we believed to be loaded.
   if (vanished(runtime, tables.keys())) return true;
   if (loaded?.invocation === runtime.unit.invocation) return loaded.config !== configId(tables);
-  return writes;
+  return changes;
 };
 
 /**

@@ -68,29 +68,36 @@ const resaves: Readonly<Record<string, (node: Node) => string>> = {
     `${(node.read(main) ?? '').replace('# rcm-node begin\n', '').replace('# rcm-node end\n', '')}`,
 };
 
-for (const [what, resave] of Object.entries(resaves))
-  t.test(`ours in a main file that was ${what} is marked again, and served`, async (t) => {
-    const node = await serving(t, '1.7.24');
-    node.write(main, resave(node));
-    const ticked = await node.once();
-    t.equal(ticked.outcome.kind, 'converged', JSON.stringify(ticked.outcome));
-    t.strictSame(node.fake.containerd.jobs, [], 'what is loaded is right');
-    t.match(node.read(main), /# rcm-node begin\n[^#]*spin-v2[^#]*wws-v1[^#]*# rcm-node end\n/);
-    t.equal(node.read(main)?.split(link).length, 2, 'once');
-    servesStill(t, node);
-    t.strictSame((await node.once()).did, []);
-    const { complete, left } = await node.uninstall();
-    t.ok(complete);
-    t.strictSame(
-      left.map(({ path }) => path),
-      ['/etc/rcm-node/shims.d'],
-    );
-    t.notMatch(node.read(main), 'rcm-node');
-    t.match(parse(node.read(main) ?? ''), { version: 2, plugins: { [v2]: { sandbox_image: 'pause:1' } } });
-    t.strictSame(Object.keys(ours(treeOf(node.root))), []);
-    node.fake.containerd.restartByOther();
-    t.strictSame(node.fake.containerd.served(), ['runc']);
-  });
+const cases = Object.entries(resaves).flatMap(([what, resave]) =>
+  [false, true].map((loads) => ({ what, resave, loads })),
+);
+for (const { what, resave, loads } of cases)
+  t.test(
+    `ours in a main file that was ${what}${loads ? ', and loaded,' : ''} is marked again, and served`,
+    async (t) => {
+      const node = await serving(t, '1.7.24');
+      node.write(main, resave(node));
+      if (loads) node.fake.containerd.restartByOther();
+      const ticked = await node.once();
+      t.equal(ticked.outcome.kind, 'converged', JSON.stringify(ticked.outcome));
+      t.strictSame(node.fake.containerd.jobs, [], 'what is loaded is right');
+      t.match(node.read(main), /# rcm-node begin\n[^#]*spin-v2[^#]*wws-v1[^#]*# rcm-node end\n/);
+      t.equal(node.read(main)?.split(link).length, 2, 'once');
+      servesStill(t, node);
+      t.strictSame((await node.once()).did, []);
+      const { complete, left } = await node.uninstall();
+      t.ok(complete);
+      t.strictSame(
+        left.map(({ path }) => path),
+        ['/etc/rcm-node/shims.d'],
+      );
+      t.notMatch(node.read(main), 'rcm-node');
+      t.match(parse(node.read(main) ?? ''), { version: 2, plugins: { [v2]: { sandbox_image: 'pause:1' } } });
+      t.strictSame(Object.keys(ours(treeOf(node.root))), []);
+      node.fake.containerd.restartByOther();
+      t.strictSame(node.fake.containerd.served(), ['runc']);
+    },
+  );
 
 t.test('an uninstall finds what was printed anew, with the ledger or without it', async (t) => {
   for (const forget of [false, true]) {
