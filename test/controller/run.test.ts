@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import type { Timing } from '../../controller/election.ts';
 import type { Decision, View } from '../../controller/model/fleet.ts';
 import { startController } from '../../controller/run.ts';
 import { realClock } from '../../daemon/host/host.ts';
@@ -7,17 +8,21 @@ import { needsOpenssl } from '../host/api-server.ts';
 import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-server.ts';
 import { always, approve, node, nothing, written } from './worker.ts';
 
-const timing = { durationMs: 1000, renewMs: 100, giveUpMs: 500 };
+/** Where a Lease is lost by time. */
+const short: Timing = { durationMs: 1000, renewMs: 100, giveUpMs: 500 };
+/** Where none may be lost, however busy this machine is. */
+const patient: Timing = { durationMs: 60_000, renewMs: 100, giveUpMs: 50_000 };
 
 const start = async (
   t: Test,
   fleet: FleetServer,
   decide: (view: View) => Decision = () => nothing,
-  given: { knative?: boolean } = {},
+  given: { knative?: boolean; timing?: Timing } = {},
 ) => {
   const { log, lines } = keepLog();
   const controller = await startController({
-    ...{ credentials: fleet.credentials, clock: realClock, log, decide, timing },
+    ...{ credentials: fleet.credentials, clock: realClock, log, decide },
+    timing: given.timing ?? patient,
     ...{ host: 'pod', listen: '127.0.0.1:0', probes: '127.0.0.1:0', namespace: 'rcm-node' },
     knative: given.knative ?? false,
   });
@@ -83,10 +88,11 @@ t.test('with the Lease lost it stops, and begins anew with it', needsOpenssl, as
   const fleet = await startFleet(t);
   fleet.put(paths.nodes, node('a'));
   const state = { passes: 0 };
-  const { controller, lines } = await start(t, fleet, () => {
+  const decide = (): Decision => {
     state.passes++;
     return always;
-  });
+  };
+  const { controller, lines } = await start(t, fleet, decide, { timing: short });
   await until(() => state.passes > 0);
   fleet.world.fail = ({ method }) => (method === 'PUT' ? 0 : undefined);
   await until(() => !controller.leads());
