@@ -2,14 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { connectApi } from '../../daemon/host/api.ts';
 import { type Clock, realClock } from '../../daemon/host/host.ts';
-import { elect, type Timing } from '../../controller/election.ts';
+import { elect } from '../../controller/election.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-server.ts';
-
-/** Where a Lease is lost by time. */
-const short: Timing = { durationMs: 1000, renewMs: 100, giveUpMs: 500 };
-/** Where none may be lost, however busy this machine is. */
-const patient: Timing = { durationMs: 60_000, renewMs: 100, giveUpMs: 50_000 };
+import { patient, short } from './timing.ts';
 
 /** A candidate that notes when it leads and when it has to stop. */
 const stand = (t: Test, fleet: FleetServer, identity: string, timing = short, clock = realClock) => {

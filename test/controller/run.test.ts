@@ -6,12 +6,8 @@ import { startController } from '../../controller/run.ts';
 import { realClock } from '../../daemon/host/host.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-server.ts';
+import { patient, short } from './timing.ts';
 import { always, approve, node, nothing, written } from './worker.ts';
-
-/** Where a Lease is lost by time. */
-const short: Timing = { durationMs: 1000, renewMs: 100, giveUpMs: 500 };
-/** Where none may be lost, however busy this machine is. */
-const patient: Timing = { durationMs: 60_000, renewMs: 100, giveUpMs: 50_000 };
 
 const start = async (
   t: Test,
