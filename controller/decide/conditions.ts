@@ -21,6 +21,7 @@ export const available = (situation: Situation): Said => {
     const reason = {
       foreign: 'RuntimeClassNotOurs',
       claimed: 'RuntimeClassClaimed',
+      invalid: 'RuntimeClassInvalid',
       'in-use': 'HandlerInUse',
     };
     const known = reason[own.kind as keyof typeof reason] ?? 'RuntimeClassMissing';
@@ -164,6 +165,7 @@ export const conflict = ({ shim, own, rival }: Situation): Said => {
   const reasons = {
     foreign: 'RuntimeClassNotOurs',
     claimed: 'RuntimeClassClaimed',
+    invalid: 'RuntimeClassInvalid',
     'in-use': 'HandlerInUse',
   } as const;
   const reason = own && reasons[own.kind as keyof typeof reasons];

@@ -33,6 +33,9 @@ export type Draft = {
   readonly changes: readonly ClassChange[];
 };
 
+/** No Pod could ask for what nodes would change to. */
+const refusing: readonly (ClassStanding['kind'] | undefined)[] = ['in-use', 'invalid'];
+
 export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft => {
   const { classes, now, living } = given;
   const { name, deleting, handler, revision, strategy } = shim;
@@ -44,7 +47,7 @@ export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft =>
   const standings = [...targets, ...leavers];
   // Of a Shim that goes, also nodes that are clean by now: a percentage of those that are left would end in single steps.
   const size = Math.max(muster.selected, deleting || targets.length === 0 ? leavers.length : 0);
-  const rollout = rolloutOf({ shim, standings, size, refused: own?.kind === 'in-use', now });
+  const rollout = rolloutOf({ shim, standings, size, refused: refusing.includes(own?.kind), now });
   // The RuntimeClass of a Shim that goes is gone first, and a new handler waits until the class can follow.
   const isHeld = own?.kind === 'uncounted' || left.length > 0;
   const isHalted = isHeld || (rollout.phase !== 'Rolling' && rollout.phase !== 'Complete');

@@ -1,4 +1,5 @@
 /** The RuntimeClass of a Shim: whether it is ours, what it shall be, and when it can become that. */
+import { className, classNameSays, label, labelSays } from '../../daemon/model/shim-fields.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../model/fleet.ts';
 import { shimKey } from '../model/marks.ts';
 import { provenLabel } from './proof.ts';
@@ -18,6 +19,8 @@ export type ClassStanding = {
     /** Somebody else has the name. */
     | 'foreign'
     | 'claimed'
+    /** The API server would take neither it nor its handler. */
+    | 'invalid'
     /** It belongs to a Shim that is gone, and is collected. */
     | 'collected'
     /** Pods use it with its former handler. */
@@ -85,6 +88,8 @@ export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassSt
 const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStanding => {
   const name = shim.runtimeClass;
   const rest = { changes: [], count: [] };
+  const invalid = invalidity(shim);
+  if (invalid !== undefined) return { ...rest, kind: 'invalid', message: invalid };
   const holder = classes.holder(name);
   if (holder && holder !== shim)
     return {
@@ -108,6 +113,15 @@ const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStandin
       ? { ...rest, kind: 'stands' }
       : { ...rest, kind: 'stands', changes: [apply] };
   return replaced(present, shim, classes.use.get(name), now);
+};
+
+/** What a definition of Shims that is not ours, or was there before, let through. */
+const invalidity = ({ runtimeClass, handler }: ShimFacts): string | undefined => {
+  if (!className.test(runtimeClass))
+    return `no RuntimeClass can be called ${JSON.stringify(runtimeClass.slice(0, 120))}: ${classNameSays}; give this Shim another spec.runtimeClass.name`;
+  return label.test(handler)
+    ? undefined
+    : `no RuntimeClass can have the handler ${JSON.stringify(handler.slice(0, 120))}: ${labelSays}; give this Shim another spec.runtimeClass.handler`;
 };
 
 const foreign = (

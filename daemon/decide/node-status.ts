@@ -11,7 +11,8 @@ import type { TurnFacts } from '../model/turns.ts';
 import { detail } from './node-detail.ts';
 import { headline, troubles } from './summary.ts';
 
-const legacyValues = ['provisioned', 'pending', 'failed'] as const;
+/** Of runtime-class-manager's labels. It leaves `uninstall` where its Job to remove a shim failed; nothing here sets that. */
+const legacyValues = ['provisioned', 'pending', 'failed', 'uninstall'] as const;
 
 /** At most: shared with everyone else are 256 KiB for all annotations of an object. */
 const reasonBytes = 512;

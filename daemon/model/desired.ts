@@ -8,7 +8,7 @@ import type { TurnFacts } from './turns.ts';
 export type Machine = 'amd64' | 'arm64';
 
 /** Values that can stand in a runtime's options table. */
-export type OptionValue = string | number | bigint | boolean;
+export type OptionValue = string | number | bigint | boolean | readonly OptionValue[];
 
 /**
  * `shim`: a containerd shim, named in the configuration by its absolute path.

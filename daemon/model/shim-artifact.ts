@@ -11,7 +11,8 @@ export type Policy = {
   readonly allowedHosts: readonly string[];
 };
 
-const digest = /^(sha256:)?[0-9a-f]{64}$/i;
+/** runtime-class-manager takes an empty one for none, and so do the manifests that were written for it. */
+const digest = /^((sha256:)?[0-9a-f]{64})?$/i;
 const digestSays = 'a sha256 has 64 hexadecimal digits';
 
 const machines: ReadonlyMap<string, Machine> = new Map([
@@ -45,6 +46,7 @@ export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
     );
   }
   for (const one of platforms) location(at(one.row, 'location'), policy);
+  // Of two that fit, as amd64 and x86_64 do, the first counts: so it is with runtime-class-manager.
   const match = platforms.find(({ os, arch }) => os === 'linux' && machines.get(arch) === policy.machine);
   if (match) return pinned(match.row, policy);
   const list = at(strategy, 'platforms');
@@ -66,7 +68,7 @@ export const artifactAt = (strategy: Cursor, machine: Machine): Cursor =>
 const pinned = (cursor: Cursor, policy: Policy): Artifact => {
   const url = location(at(cursor, 'location'), policy);
   const sum = string(at(cursor, 'sha256'), digest, digestSays);
-  if (sum !== undefined) return { url, sha256: sum.replace(/^sha256:/i, '').toLowerCase() };
+  if (sum) return { url, sha256: sum.replace(/^sha256:/i, '').toLowerCase() };
   if (url.startsWith('http:'))
     fail(
       cursor,

@@ -1,6 +1,9 @@
-/** The options of a shim: what the resource carries as text, in the types that containerd demands. */
+/** The options of a shim: what a resource carries as text, and a file as values of TOML, in the types that containerd demands. */
 import type { OptionValue } from './desired.ts';
-import { type Cursor, entries, fail, printKey, required, string } from './shape.ts';
+import { Failure } from './problem.ts';
+import { type Cursor, elements, entries, fail, printKey, required, string } from './shape.ts';
+import { parseToml } from './toml.ts';
+import { maxDepth } from './toml-text.ts';
 
 /**
  * What containerd decodes options into: the values of these must have these types, whatever they look like
@@ -50,25 +53,56 @@ const option = (cursor: Cursor, type: 'string' | 'boolean' | 'integer' | undefin
 
 const typeNames = { string: 'a string', boolean: 'true or false', integer: 'an integer' } as const;
 
-/**
- * Where an option of a resource went into the configuration as it stood, a string had to carry the quotes of TOML within
- * it; such manifests mean the string between them.
- */
-const quoted = /^(["'])([^"'\\]*)\1$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a control character in an option is what is looked for
+const control = /[\u0000-\u001f\u007f]/;
 
 const plain = (cursor: Cursor, verbatim: boolean): OptionValue => {
+  const { value } = cursor;
+  if (typeof value !== 'string') return checked(cursor);
+  const text = checked(cursor);
+  if (cursor.text === undefined) return ofResource(cursor, value, verbatim);
+  if (verbatim) return text;
+  if (value === 'true' || value === 'false') return value === 'true';
+  return /^(0|-?[1-9][0-9]{0,14})$/.test(value) ? Number(value) : text;
+};
+
+/** A value that has its type: in a list, which may hold lists, as beside a key. */
+const checked = (cursor: Cursor): OptionValue => {
   const { value } = cursor;
   if (typeof value === 'boolean' || typeof value === 'bigint') return value;
   if (typeof value === 'number')
     return Number.isFinite(value)
       ? value
       : fail(cursor, `"${printKey(cursor.path)}" must be a finite number`);
+  // A file cannot hold deeper ones.
+  if (Array.isArray(value) && cursor.path.length < maxDepth) return elements(cursor).map(checked);
   const text = required(cursor, string(cursor));
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a control character in an option is what is looked for
-  if (/[\u0000-\u001f\u007f]/.test(text)) fail(cursor, 'an option value holds a control character');
-  const inner = cursor.text === undefined ? quoted.exec(text)?.[2] : undefined;
-  if (inner !== undefined) return inner;
-  if (verbatim) return text;
-  if (text === 'true' || text === 'false') return text === 'true';
-  return /^(0|-?[1-9][0-9]{0,14})$/.test(text) ? Number(text) : text;
+  return control.test(text) ? fail(cursor, 'an option value holds a control character') : text;
+};
+
+/**
+ * runtime-class-manager writes `KEY = TEXT`, so that a resource holds values of TOML: quotes around a string, 1.5, ["a"].
+ * They mean the same here. What is no value of TOML (/run/x) is a string, and so is a date: no option is one.
+ */
+const ofResource = (cursor: Cursor, text: string, verbatim: boolean): OptionValue => {
+  const value = tomlValue(cursor.file, text);
+  if (typeof value === 'string') return checked({ ...cursor, value });
+  const isText = value === undefined || value instanceof Date;
+  if (verbatim || isText || (typeof value === 'number' && !Number.isFinite(value))) return text;
+  if (typeof value === 'object' && !Array.isArray(value))
+    fail(
+      cursor,
+      `"${printKey(cursor.path)}" is a table of TOML; an option here is a string, a number, true, false or a list of these`,
+    );
+  return checked({ ...cursor, value });
+};
+
+const tomlValue = (file: string, text: string): unknown => {
+  if (!/^ *(["'[{+\-0-9]|true|false)/.test(text)) return undefined;
+  try {
+    return parseToml(`option = ${text}`, file).option;
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
 };

@@ -4,6 +4,7 @@ import { type Code, codes, type Problem, type Where } from './problem.ts';
 import {
   digest,
   isPath,
+  json,
   list,
   object,
   one,
@@ -17,6 +18,7 @@ import {
 } from './schema.ts';
 import { annotation, fileName, label } from './shim-fields.ts';
 import type { FailedStart, KeptStart } from './start.ts';
+import { maxDepth } from './toml-text.ts';
 
 /** As long as the longest path that the kernel takes, and a line of a log. */
 export const short: Read<string> = text(/^[^\0]{1,4096}$/s);
@@ -27,6 +29,10 @@ export const revision: Read<string> = text(/^(-|[0-9a-z]{1,64})$/);
 
 const option: Read<OptionValue> = (cursor) => {
   const { value } = cursor;
+  if (Array.isArray(value)) {
+    json(maxDepth)(cursor);
+    return list(option)(cursor);
+  }
   return typeof value === 'boolean' || typeof value === 'bigint' || Number.isFinite(value)
     ? (value as OptionValue)
     : text()(cursor);

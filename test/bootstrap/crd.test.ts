@@ -149,6 +149,7 @@ const asked: Readonly<
 > = {
   'as-stored': ['spin-v2', 'spin-v2', true, /v0\.23\.0\/.*x86_64/],
   lunatic: ['lunatic', 'lunatic-v1', false, /lunatic-linux-aarch64/],
+  'odd-values': ['spin-v2', 'spin-v2', false, /v0\.22\.0\/.*x86_64/],
   slight: ['slight', 'slight-v1', false, /slight-linux-aarch64/],
   spin: ['spin-v2', 'spin-v2', true, /v0\.23\.0\/.*x86_64/],
   'spin-both-ways': ['spin-v2', 'spin-v2', true, /v0\.23\.0\/.*x86_64/],
@@ -179,6 +180,7 @@ t.test('every manifest of runtime-class-manager means what it says there', async
       );
     t.match(object.spec.nodeSelector, { [shim.replace(/-v\d$/, '')]: 'true' }, name);
     const cgroup = object.spec.containerdRuntimeOptions?.SystemdCgroup === 'true';
-    t.same(parsed.options, cgroup ? { SystemdCgroup: true } : {}, name);
+    const odd = name === 'odd-values' ? { Ratio: 1.5, Features: ['sqlite', 'key-value'] } : {};
+    t.same(parsed.options, cgroup ? { SystemdCgroup: true, ...odd } : {}, name);
   }
 });

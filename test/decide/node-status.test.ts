@@ -208,6 +208,13 @@ t.test(
         (patchOf(foreign, statusOf({ ...given, legacyLabels: false }, since))?.metadata.labels ?? {}),
       'a value that we never write is somebody else’s',
     );
+    for (const left of ['provisioned', 'pending', 'failed', 'uninstall'])
+      t.match(
+        patchOf({ name: 'n', labels: { 'spin-v2': left, wws: left } }, statusOf(given, since))?.metadata
+          .labels,
+        left === 'provisioned' ? { wws: 'failed' } : { 'spin-v2': 'provisioned' },
+        `its own ${left} is replaced`,
+      );
     const also = patchOf(foreign, statusOf(given, since));
     t.same(also?.metadata.labels, { wws: 'failed', 'shim.rcm.spinkube.dev/spin': 'served' });
   },

@@ -94,6 +94,92 @@ t.test('a string option may carry the quotes of TOML', async (t) => {
   t.same(options({ A: '"12"', B: '12' }), { A: '12', B: 12 }, 'what is quoted is a string');
 });
 
+t.test('an option is what runtime-class-manager would have written for it', async (t) => {
+  const options = (given: Record<string, unknown>) =>
+    parseShimResource(resource(spec({ containerdRuntimeOptions: given })), strict).options;
+  t.same(
+    options({
+      ...{
+        A: '1.5',
+        B: '-1e-3',
+        C: '["a", \'b\']',
+        D: '[1, 2]',
+        E: '[["a"], []]',
+        F: ' true ',
+        G: '1_000',
+        H: '0x1F',
+      },
+      ...{
+        I: '"a\\\\b"',
+        J: '["\\"x\\"", "12", "true"]',
+        K: '1234567890123456',
+        L: '9223372036854775807',
+        M: '"1.5"',
+      },
+    }),
+    {
+      ...{ A: 1.5, B: -0.001, C: ['a', 'b'], D: [1, 2], E: [['a'], []], F: true, G: 1000, H: 31 },
+      ...{ I: 'a\\b', J: ['"x"', '12', 'true'], K: 1234567890123456, L: 9223372036854775807n, M: '1.5' },
+    },
+  );
+  const texts = {
+    A: '/run/x',
+    B: '007',
+    C: '[a',
+    D: '2024-01-01',
+    E: 'nan',
+    F: '1.5.0',
+    G: 'a = 1',
+    H: '',
+    I: '1.',
+  };
+  t.same(options(texts), texts, 'what is no value of TOML is a string');
+  const typed = { Root: '[1]', BinaryName: '1.5', IoUid: '7', SystemdCgroup: 'true' };
+  t.same(options(typed), { Root: '[1]', BinaryName: '1.5', IoUid: 7, SystemdCgroup: true });
+  for (const [given, message] of [
+    [
+      { A: '{ b = 1 }' },
+      /A" is a table of TOML; an option here is a string, a number, true, false or a list of these$/,
+    ],
+    [{ A: '[{ b = 1 }]' }, /A\[0\]" must be a string, not a table/],
+    [{ A: '["a\\nb"]' }, /A\[0\]: an option value holds a control character/],
+    [{ A: '"a\\u0000"' }, /control character/],
+    [{ A: '[1.5, nan]' }, /A\[1\]" must be a finite number/],
+    [{ IoUid: '[1]' }, /IoUid" must be an integer/],
+    [{ SystemdCgroup: '["true"]' }, /must be true or false/],
+    [{ A: JSON.parse('['.repeat(100) + ']'.repeat(100)) }, /must be a string, not an array/],
+  ] as const)
+    t.match(problem(resource(spec({ containerdRuntimeOptions: given }))), { code: 'bad-value', message });
+});
+
+t.test('an empty digest is none, as runtime-class-manager has it', async (t) => {
+  const from = (sha256: string, url = location) =>
+    resource({ fetchStrategy: { anonHttp: { location: url, sha256 } } });
+  t.match(problem(from('')), { code: 'unpinned', message: /no sha256 is given/ });
+  t.same(parseShimResource(from(''), { ...strict, allowUnpinned: true }).artifact, { url: location });
+  t.match(problem(from('', 'http://example.com/a'), { allowUnpinned: true }), {
+    code: 'unpinned',
+    message: /http proves nothing about the sender/,
+  });
+  t.match(problem(from('sha256:')), { code: 'bad-value' });
+});
+
+t.test(
+  'of two entries for one machine the first counts, as it does with runtime-class-manager',
+  async (t) => {
+    const both = ['x86_64', 'amd64'].map((arch) => ({
+      os: 'linux',
+      arch,
+      location: `https://example.com/${arch}`,
+      sha256: sum,
+    }));
+    const of = (list: readonly object[]) =>
+      parseShimResource(resource({ fetchStrategy: { platforms: list } }), strict).artifact.url;
+    t.equal(of(both), 'https://example.com/x86_64');
+    t.equal(of([...both].reverse()), 'https://example.com/amd64');
+  },
+);
+
 t.test('keys that only a newer schema knows are passed over, and so is null', async (t) => {
   const newer = {
     ...resource({

@@ -235,7 +235,7 @@ t.test('without a digest a shim is refused with the way out, unless the node tru
 });
 
 t.test('a digest that is none is refused, with its place', async (t) => {
-  for (const bad of ['', 'abc', `${sum}0`, 'g'.repeat(64), `md5:${sum}`])
+  for (const bad of ['sha256:', 'abc', `${sum}0`, 'g'.repeat(64), `md5:${sum}`])
     t.match(problem(`name = "a"\n${row('amd64', `sha256 = "${bad}"`)}`), {
       code: 'bad-value',
       message: /a sha256 has 64 hexadecimal digits/,
@@ -327,6 +327,13 @@ t.test('what is plainly a boolean or an integer becomes one', async (t) => {
   t.same(parse(shim(`containerdRuntimeOptions = ${texts}`)).options, expected, 'the rest stays text');
 });
 
+t.test('a file says floats and lists by their types, and a string in it stays one', async (t) => {
+  const given = '{ A = 1.5, B = [1, 2.5, "true"], C = [["a"]], D = "[1]", E = "1.5" }';
+  const { options } = parse(shim(`containerdRuntimeOptions = ${given}`));
+  t.same(options, { A: 1.5, B: [1, 2.5, 'true'], C: [['a']], D: '[1]', E: '1.5' });
+  t.same(parseToml(printTable(['t'], options), 'x'), { t: options }, 'and so they are written');
+});
+
 t.test('options that containerd knows keep the type that it demands', async (t) => {
   const parsed = parse(
     shim(
@@ -355,7 +362,8 @@ t.test('options that cannot be written into a configuration are refused', async 
   const says = (one: string) => problem(shim(`containerdRuntimeOptions = { ${one} }`));
   t.match(says('A = "x\\ny"'), { code: 'bad-value', message: /control character/, where: where(2, 30) });
   t.match(says('A = "\\u007f"'), { message: /control character/ });
-  t.match(says('A = [1]'), { message: /must be a string, not an array/ });
+  t.match(says('A = [{ B = 1 }]'), { message: /A\[0\]" must be a string, not a table/ });
+  t.match(says('A = ["x\\ny"]'), { message: /control character/, where: where(2, 35) });
   t.match(says('A = { B = 1 }'), { message: /must be a string, not a table/ });
   t.match(says('A = 2024-01-01'), { message: /must be a string, not a date/ });
   t.match(says('A = nan'), { message: /must be a finite number/ });

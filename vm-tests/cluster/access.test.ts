@@ -399,6 +399,8 @@ t.test('the policies as they come ask for a digest and for https', async (t) => 
     unpinned.message,
     /no sha256 is given for https:\/\/example\.com\/shim: add what `curl -L LOCATION \| sha256sum` prints, or set allowUnpinned to "true" in the ConfigMap rcm-node\/rcm-node-shim-policy/,
   );
+  const empty = { fetchStrategy: { anonHttp: { location: 'https://example.com/shim', sha256: '' } } };
+  t.match((await wouldCreate(empty)).message, /no sha256 is given/, 'an empty one is none');
   const http = await wouldCreate(from('http://example.com/shim'));
   t.equal(http.status, 422);
   t.match(

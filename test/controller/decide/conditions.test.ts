@@ -224,6 +224,24 @@ t.test('a refused change of the handler gives no turns', async (t) => {
   t.equal(status.rollout?.phase, 'Refused');
 });
 
+t.test('a Shim whose RuntimeClass no API server would take gives no turns', async (t) => {
+  const shim = aShim('spin', { runtimeClass: 'a..b' });
+  const view = { now, nodes: [aNode('a', { spin: waiting })], shims: [shim], classes: [], use: new Map() };
+  const { nodes, classes, statuses } = decideFleet(view);
+  t.same(
+    [nodes.flatMap(({ labels }) => Object.keys(labels).filter((key) => key.startsWith('approved'))), classes],
+    [[], []],
+  );
+  const { status } = statuses[0]!;
+  for (const type of ['Conflict', 'Available'] as const)
+    t.match(condition(status, type), {
+      reason: 'RuntimeClassInvalid',
+      message: /No RuntimeClass can be called "a\.\.b"/,
+    });
+  t.match(condition(status, 'Progressing'), { is: 'False', reason: 'Refused' });
+  t.equal(status.rollout?.phase, 'Refused');
+});
+
 t.test('the time of a condition changes with its status alone', async (t) => {
   const first = statusOf([aNode('a', { spin: waiting })]);
   const old = {

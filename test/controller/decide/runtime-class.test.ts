@@ -55,6 +55,23 @@ t.test('one of a former Shim is being collected, and one that is being deleted i
   t.match(of([aClass(spin, { deleting: true })]), { kind: 'missing', changes: [] });
 });
 
+t.test('what no RuntimeClass can be called, or have as its handler, is not asked for', async (t) => {
+  for (const [odd, message] of [
+    [
+      { runtimeClass: 'a..b' },
+      /^no RuntimeClass can be called "a\.\.b": .*give this Shim another spec\.runtimeClass\.name$/,
+    ],
+    [{ runtimeClass: 'a'.repeat(254) }, /at most 253/],
+    [
+      { handler: 'spin.v2' },
+      /^no RuntimeClass can have the handler "spin\.v2": .*another spec\.runtimeClass\.handler$/,
+    ],
+  ] as const) {
+    const shim = aShim('spin', odd);
+    t.match(classOf(shim, given([], {}, [shim]), now), { kind: 'invalid', changes: [], message });
+  }
+});
+
 t.test('the older of two Shims has the name', async (t) => {
   const older = aShim('elder', { runtimeClass: 'class-spin', created: 0 });
   t.match(of([], {}, [spin, older]), { kind: 'claimed', changes: [], message: /elder, which is older/ });
