@@ -2,8 +2,7 @@
  * Carries out what is decided of RuntimeClasses. One that is not there is created, and not applied, so that one which
  * somebody else makes in the same moment is not taken over; one that is there is changed only if it still is that very one.
  */
-import { provenLabel } from './decide/proof.ts';
-import { managedBy } from './decide/runtime-class.ts';
+import { managedBy, selectorOf } from './decide/runtime-class.ts';
 import { type Means, unlessGone } from './means.ts';
 import { classFacts } from './model/class-facts.ts';
 import type { ClassChange, ClassFacts, ShimFacts, View } from './model/fleet.ts';
@@ -31,7 +30,7 @@ const bodyOf = (name: string, shim: ShimFacts, present: ClassFacts | undefined):
     ],
   },
   handler: shim.handler,
-  scheduling: { nodeSelector: { [provenLabel(shim.handler)]: 'served' } },
+  scheduling: { nodeSelector: selectorOf(shim) },
 });
 
 const apply = async (means: Means, name: string, shim: ShimFacts, present?: ClassFacts): Promise<void> => {

@@ -173,7 +173,7 @@ export const conflict = ({ shim, own, rival }: Situation): Said => {
   if (rival)
     return yes(
       'HandlerClaimed',
-      `The Shim ${rival.name}, which is older, asks for the handler ${shim.handler} on some of the same nodes; give one of the two another spec.runtimeClass.handler, or delete one.`,
+      `The Shim ${rival.name}, which is older, asks for the handler ${shim.handler} on some of the same nodes, which serve the other's; give one of the two another spec.runtimeClass.handler, or delete one.`,
     );
   return no('NoConflict', own?.note === undefined ? 'Nothing else has its names.' : `${sentence(own.note)}.`);
 };

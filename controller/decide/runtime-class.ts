@@ -1,5 +1,7 @@
 /** The RuntimeClass of a Shim: whether it is ours, what it shall be, and when it can become that. */
 import { className, classNameSays, label, labelSays } from '../../daemon/model/shim-fields.ts';
+import { selects } from '../../daemon/decide/select.ts';
+import type { Labels } from '../../daemon/model/cluster.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../model/fleet.ts';
 import { shimKey } from '../model/marks.ts';
 import { provenLabel } from './proof.ts';
@@ -56,12 +58,26 @@ const isOwned = ({ owners }: ClassFacts, { uid }: ShimFacts): boolean =>
 export const isOurs = (one: ClassFacts, shim: ShimFacts): boolean =>
   isOwned(one, shim) || (one.owners.length === 0 && one.labels[shimKey] === shim.name);
 
+/**
+ * Nodes that the Shim selects and that are proven. Without the first, Pods of one Shim land on the nodes of another one with
+ * the same handler, and an autoscaler cannot tell which pool to grow. The proof wins over an entry of the Shim with its key:
+ * without it, Pods land where nothing serves them.
+ */
+export const selectorOf = ({ handler, nodeSelector }: ShimFacts): Labels => ({
+  ...nodeSelector,
+  [provenLabel(handler)]: 'served',
+});
+
+const leadsRight = ({ nodeSelector }: ClassFacts, shim: ShimFacts): boolean => {
+  const wanted = selectorOf(shim);
+  return selects(wanted, nodeSelector) && selects(nodeSelector, wanted);
+};
+
 const isRight = (one: ClassFacts, shim: ShimFacts): boolean =>
   isOwned(one, shim) &&
   one.labels[shimKey] === shim.name &&
   one.labels[managedBy.key] === managedBy.value &&
-  Object.keys(one.nodeSelector).length === 1 &&
-  one.nodeSelector[provenLabel(shim.handler)] === 'served';
+  leadsRight(one, shim);
 
 /** All classes that are this Shim's, under whatever name. */
 export const classesOf = (shim: ShimFacts, { byName, byOwner }: Classes): readonly ClassFacts[] => {

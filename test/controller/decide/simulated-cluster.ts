@@ -13,7 +13,7 @@ import type { ClassUse, Decision, View } from '../../../controller/model/fleet.t
 import { claimedPrefix, nodeKeys, shimKey } from '../../../controller/model/marks.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
 import { shimFacts } from '../../../controller/model/shim-facts.ts';
-import { provenLabel } from '../../../controller/decide/proof.ts';
+import { selectorOf } from '../../../controller/decide/runtime-class.ts';
 
 /** Numbers that look like chance and are the same in every run: mulberry32. */
 export const chance = (seed: number): (() => number) => {
@@ -261,7 +261,7 @@ export class SimulatedCluster {
       uid: present?.uid ?? this.#next('class'),
       handler: shim.handler,
       labels: { ...present?.labels, 'app.kubernetes.io/managed-by': 'rcm-node', [shimKey]: shim.name },
-      nodeSelector: { [provenLabel(shim.handler)]: 'served' },
+      nodeSelector: { ...selectorOf(shim) },
       owners: [{ kind: 'Shim', name: shim.name, uid: shim.uid }],
     });
   }
