@@ -39,6 +39,8 @@ const isLeaving = ({ s, n, w, p }: HandlerDetail, handler: string, asked: Asked,
 };
 
 const isProven = (node: NodeFacts, handler: string, asked: Asked, open: Open): boolean => {
+  // What was true before a reboot is proven again by the agent, within seconds of the kubelet: until then no Pod is sent there.
+  if (node.machine !== 'same') return false;
   const all = node.detail?.shims;
   const entry = all !== undefined && Object.hasOwn(all, handler) ? all[handler] : undefined;
   if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, handler, asked, open);

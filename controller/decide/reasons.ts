@@ -52,6 +52,7 @@ const groups: readonly Group[] = [
   { what: 'preparing it, or silent', of: ({ kind }) => kind === 'working' },
   { what: 'with a status that cannot be read', of: ({ kind }) => kind === 'unreadable' },
   { what: 'served by somebody else', of: ({ kind }) => kind === 'claimed' },
+  { what: 'rebooted, and rcm-node has not spoken since', of: ({ node }) => node.machine === 'rebooted' },
   { what: 'serving it, but not proven yet', of: () => true },
 ];
 

@@ -15,7 +15,9 @@ export type NodeFacts = {
   readonly cordoned: boolean;
   /** Handlers by `Node.status.runtimeHandlers`; undefined where the kubelet does not say. */
   readonly kubeletSees: readonly string[] | undefined;
-  /** rcm-node's annotation `state`; undefined: it never spoke here. */
+  /** The machine that its kubelet runs on, and the boot of it, against those that rcm-node spoke of. */
+  readonly machine: 'same' | 'rebooted' | 'replaced';
+  /** rcm-node's annotation `state`; undefined: it never spoke on this machine. */
   readonly state: string | undefined;
   /** What the node says of itself. Anybody who controls the node can write it: it is a message, and proves nothing. */
   readonly detail: NodeDetail | undefined;

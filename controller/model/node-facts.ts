@@ -1,17 +1,21 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
-import { isCode, parseDetail } from '../../daemon/model/turn.ts';
+import { isCode, type MachineIds, parseDetail } from '../../daemon/model/turn.ts';
 import { parseTurnLabels } from '../../daemon/model/turn-labels.ts';
 import type { NodeFacts } from './fleet.ts';
 import { nodeKeys } from './marks.ts';
-import { fields, identity, items, labels, text, texts } from './reading.ts';
+import { type Fields, fields, identity, items, labels, text, texts } from './reading.ts';
 
 /** Throws `bad-value` for an object without a name. */
 export const nodeFacts = (object: unknown): NodeFacts => {
   const { metadata: given, spec, status } = fields(object);
   const metadata = fields(given);
   const annotations = labels(metadata.annotations);
-  const { conditions, runtimeHandlers } = fields(status);
-  const state = annotations[nodeKeys.state];
+  const { conditions, runtimeHandlers, nodeInfo } = fields(status);
+  const detail = parseDetail(annotations[nodeKeys.status]);
+  const machine = machineOf(detail, fields(nodeInfo));
+  // A machine that was made anew has nothing of what the former one said; what it said last stays on the Node until an agent speaks.
+  const isHeard = machine !== 'replaced';
+  const state = isHeard ? annotations[nodeKeys.state] : undefined;
   const own = labels(metadata.labels);
   return {
     ...identity(metadata),
@@ -24,8 +28,22 @@ export const nodeFacts = (object: unknown): NodeFacts => {
     kubeletSees: Array.isArray(runtimeHandlers)
       ? texts(runtimeHandlers.map((one) => text(fields(one).name)))
       : undefined,
+    machine,
     state: state === undefined || isCode(state) ? state : 'Unknown',
-    detail: parseDetail(annotations[nodeKeys.status]),
+    detail: isHeard ? detail : undefined,
     turns: parseTurnLabels(own),
   };
+};
+
+/**
+ * Compared are the two ids that an agent reads from the same files as its kubelet. Both, because machines made of one image
+ * can share the first, and containers that are nodes the second. Not `systemUUID`: with it the boot changes, too, and where
+ * it comes from differs by architecture. What one of the two sides does not tell is not compared: agents of earlier versions
+ * tell neither.
+ */
+const machineOf = (told: MachineIds | undefined, info: Fields): NodeFacts['machine'] => {
+  const differs = (own: string | undefined, seen: unknown): boolean =>
+    own !== undefined && typeof seen === 'string' && seen !== '' && own !== seen;
+  if (differs(told?.machine, info.machineID)) return 'replaced';
+  return differs(told?.boot, info.bootID) ? 'rebooted' : 'same';
 };

@@ -23,6 +23,7 @@ export const detail = (given: Telling, since: string): string => {
       runtime: report.runtime ? `${report.runtime.name}/${report.runtime.version}` : null,
       identity: given.identity,
       since,
+      ...given.ids,
       ...(count < shims.length ? { trunc: true } : {}),
       shims: Object.fromEntries(shims.slice(0, count)),
     } satisfies NodeDetail);

@@ -6,7 +6,7 @@ import { canonical, digestOf, type Handler } from '../model/desired.ts';
 import type { Labels, Metadata } from '../model/cluster.ts';
 import type { Report } from '../model/outcome.ts';
 import { type Problem, printProblem } from '../model/problem.ts';
-import { annotations, servedPrefix } from '../model/turn.ts';
+import { annotations, type MachineIds, servedPrefix } from '../model/turn.ts';
 import type { TurnFacts } from '../model/turns.ts';
 import { detail } from './node-detail.ts';
 import { headline, troubles } from './summary.ts';
@@ -36,6 +36,8 @@ export type Telling = {
   /** Handlers that the runtime serves, as it says itself; `unknown` where it does not. */
   readonly serves: readonly string[] | 'unknown';
   readonly identity: string;
+  /** Of the machine that says it. */
+  readonly ids?: MachineIds;
   readonly legacyLabels: boolean;
 };
 

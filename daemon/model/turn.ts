@@ -57,8 +57,14 @@ export type HandlerDetail = {
   readonly p?: string;
 };
 
+/**
+ * `machineID` and `bootID` of the Node's `status.nodeInfo`, as the agent read them itself. Absent where it could not, and
+ * from agents of earlier versions.
+ */
+export type MachineIds = { readonly machine?: string; readonly boot?: string };
+
 /** The node's status annotation. */
-export type NodeDetail = {
+export type NodeDetail = MachineIds & {
   readonly v: 1;
   readonly agent: string;
   readonly runtime: string | null;
@@ -124,12 +130,15 @@ export const parseDetail = (text: string | undefined): NodeDetail | undefined =>
     if (entry === undefined) return undefined;
     shims[handler] = entry;
   }
+  const [machine, boot] = [textOf(value.machine), textOf(value.boot)];
   return {
     v: 1,
     agent: textOf(value.agent) ?? '',
     runtime: textOf(value.runtime) ?? null,
     identity: textOf(value.identity) ?? '',
     since: textOf(value.since) ?? '',
+    ...(machine === undefined ? {} : { machine }),
+    ...(boot === undefined ? {} : { boot }),
     ...(value.trunc === true ? { trunc: true } : {}),
     shims,
   };

@@ -138,7 +138,8 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     try {
       const node = await identity.nodeName(api);
       const { reflect } = await import('../host/reflector.ts');
-      if (!overtaken()) state.session = open(identity, api, node, reflect);
+      const report = await makeNodeReport(host, api, node, identity.mode);
+      if (!overtaken()) state.session = open({ identity, report }, api, node, reflect);
     } finally {
       if (!state.session) api.close();
     }
@@ -149,7 +150,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   };
 
   const open = (
-    identity: Identity,
+    { identity, report }: Pick<Session, 'identity' | 'report'>,
     api: Api,
     node: string,
     reflect: typeof import('../host/reflector.ts').reflect,
@@ -180,7 +181,6 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       typeMissing: () => shims.current().problem?.code === 'api-missing',
       current: () => state.session?.view === view,
     };
-    const report = makeNodeReport(host, api, node, identity.mode);
     return { identity, view, nodes, shims, report, heard: false, denied: undefined };
   };
 

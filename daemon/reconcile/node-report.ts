@@ -15,12 +15,13 @@ import {
 } from '../decide/node-status.ts';
 import type { Api } from '../host/api.ts';
 import type { Host } from '../host/host.ts';
+import { machineIds } from '../host/machine-ids.ts';
 import { objectOf } from '../host/reflector-objects.ts';
 import type { NodeObject } from '../model/cluster.ts';
 import { waitsOnlyForTurn } from '../model/outcome.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
 
-export type Told = Omit<Telling, 'identity' | 'legacyLabels'>;
+export type Told = Omit<Telling, 'identity' | 'ids' | 'legacyLabels'>;
 
 export type NodeReport = {
   tell(told: Told, legacyLabels: boolean): void;
@@ -41,7 +42,13 @@ const afterFailureMs = 30_000;
 
 export const nodePath = (node: string): string => `/api/v1/nodes/${encodeURIComponent(node)}`;
 
-export const makeNodeReport = (host: Host, api: Api, name: string, identity: string): NodeReport => {
+export const makeNodeReport = async (
+  host: Host,
+  api: Api,
+  name: string,
+  identity: string,
+): Promise<NodeReport> => {
+  const ids = await machineIds(host.files);
   const { clock } = host;
   const state = {
     telling: undefined as Telling | undefined,
@@ -138,7 +145,7 @@ export const makeNodeReport = (host: Host, api: Api, name: string, identity: str
   return {
     tell: (told, legacyLabels) => {
       // The policies of the service account refuse a patch as a whole that has a label without our prefix.
-      const telling = { ...told, identity, legacyLabels: legacyLabels && identity === 'kubelet' };
+      const telling = { ...told, identity, ids, legacyLabels: legacyLabels && identity === 'kubelet' };
       if (state.telling && isLost(state.telling) !== isLost(telling)) {
         if (!state.next) state.since = clock.elapsed();
         state.next = telling;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { annotations } from '../../daemon/model/turn.ts';
+import { annotations, parseDetail } from '../../daemon/model/turn.ts';
 import {
   hashOf,
   noStatus,
@@ -74,6 +74,18 @@ t.test('a node that serves what it is asked for says so in words, hashes and lab
     shims: { spin: { s: 'served', d: 'abababababab' } },
   });
   t.same(labels, { 'shim.rcm.spinkube.dev/spin': 'served' });
+});
+
+t.test('a node says which machine it is, and which boot of it', async (t) => {
+  const ids = { machine: 'ab12', boot: '0c8a7b9e' };
+  const said = statusOf(telling({ ids }), since).annotations[annotations.status] ?? '';
+  t.match(JSON.parse(said), ids);
+  t.match(parseDetail(said), ids);
+  const { ids: none, ...rest } = { ...telling(), ids };
+  t.ok(
+    patchOf(onNode(rest), statusOf({ ...rest, ids: { ...none, boot: 'x' } }, since)),
+    'a reboot is told, though nothing else changed',
+  );
 });
 
 t.test('how it stands with its cluster is nothing that stays true on a Node', async (t) => {

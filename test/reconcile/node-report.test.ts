@@ -10,9 +10,9 @@ import { told } from './told.ts';
 const bare: NodeObject = { metadata: { name: 'n', uid: 'u' } };
 
 /** The Node as the API server keeps it: merge patches of its metadata. */
-const setUp = (t: Test, random = 0, identity = 'kubelet') => {
+const setUp = async (t: Test, random = 0, identity = 'kubelet', files = {}) => {
   const { api, calls, answers, fail } = scriptedApi();
-  const { host } = bareRoot(t.testdir({}));
+  const { host } = bareRoot(t.testdir(files));
   const time = { now: 0 };
   const clock = { ...host.clock, elapsed: () => time.now, random: () => random };
   const server = { node: bare };
@@ -35,7 +35,7 @@ const setUp = (t: Test, random = 0, identity = 'kubelet') => {
     return server.node;
   });
   answers.set('POST /api/v1/namespaces/default/events', (body: unknown) => body);
-  const report = makeNodeReport({ ...host, clock }, api, 'n', identity);
+  const report = await makeNodeReport({ ...host, clock }, api, 'n', identity);
   t.teardown(() => report.close());
   const settle = (): Promise<void> => sleep(1);
   const did = (method: string): number => calls.filter((one) => one.method === method).length;
@@ -43,7 +43,7 @@ const setUp = (t: Test, random = 0, identity = 'kubelet') => {
 };
 
 t.test('a tick is told once, with an Event, and in steady state never again', async (t) => {
-  const { report, server, did, calls, settle, time } = setUp(t);
+  const { report, server, did, calls, settle, time } = await setUp(t);
   report.tell(told(), false);
   t.equal(did('PATCH'), 0, 'what stands on the Node is not known yet');
   report.seen(bare);
@@ -64,7 +64,7 @@ t.test('a tick is told once, with an Event, and in steady state never again', as
 });
 
 t.test('a transition waits until ten seconds are over, and then the last one is told', async (t) => {
-  const { report, did, settle, time, server } = setUp(t);
+  const { report, did, settle, time, server } = await setUp(t);
   report.seen(bare);
   report.tell(told(), false);
   await settle();
@@ -80,7 +80,7 @@ t.test('a transition waits until ten seconds are over, and then the last one is 
 });
 
 t.test('nodes that have the same to say at the same moment do not say it at once', async (t) => {
-  const { report, did, settle, time } = setUp(t, 0.5);
+  const { report, did, settle, time } = await setUp(t, 0.5);
   report.seen(bare);
   report.tell(told(), false);
   await settle();
@@ -92,7 +92,7 @@ t.test('nodes that have the same to say at the same moment do not say it at once
 });
 
 t.test('a runtime is lost, or back, on the Node once it has been so for ten seconds', async (t) => {
-  const { report, did, settle, time, server } = setUp(t);
+  const { report, did, settle, time, server } = await setUp(t);
   report.seen(bare);
   const well = told();
   const silent = told({ kind: 'refused', problem: { code: 'runtime-unreachable', message: 'x' } });
@@ -123,7 +123,7 @@ t.test('a runtime is lost, or back, on the Node once it has been so for ten seco
 });
 
 t.test('a Node that was deleted and made anew is told again', async (t) => {
-  const { report, did, settle, time } = setUp(t);
+  const { report, did, settle, time } = await setUp(t);
   report.seen(bare);
   report.tell(told(), false);
   await settle();
@@ -134,7 +134,7 @@ t.test('a Node that was deleted and made anew is told again', async (t) => {
 });
 
 t.test('what the API server refuses is tried again later, not at once', async (t) => {
-  const { report, fail, did, settle, time, server } = setUp(t);
+  const { report, fail, did, settle, time, server } = await setUp(t);
   fail({ code: 'api-busy', message: 'too many requests' });
   report.seen(bare);
   report.tell(told(), false);
@@ -150,7 +150,7 @@ t.test('what the API server refuses is tried again later, not at once', async (t
 });
 
 t.test('an uninstall leaves the Node without a word of ours', async (t) => {
-  const { api, report, server, settle, did } = setUp(t);
+  const { api, report, server, settle, did } = await setUp(t);
   server.node = { metadata: { ...bare.metadata, annotations: { other: 'x' } } };
   report.seen(server.node);
   report.tell(told(), false);
@@ -163,7 +163,7 @@ t.test('an uninstall leaves the Node without a word of ours', async (t) => {
 });
 
 t.test('a service account, which may set labels of our prefix alone, tells of everything else', async (t) => {
-  const { report, server, settle, calls, time } = setUp(t, 0, 'serviceaccount');
+  const { report, server, settle, calls, time } = await setUp(t, 0, 'serviceaccount');
   // As the kubelet, this node had set one of runtime-class-manager's.
   const before = {
     annotations: { [annotations.legacy]: 'spin' },
@@ -184,7 +184,7 @@ t.test('a service account, which may set labels of our prefix alone, tells of ev
 });
 
 t.test('an answer that is no Node is a failed try, and no end of the service', async (t) => {
-  const { report, answers, did, settle, time } = setUp(t);
+  const { report, answers, did, settle, time } = await setUp(t);
   answers.set('PATCH /api/v1/nodes/n', { kind: 'Status' });
   report.seen(bare);
   report.tell(told(), false);
@@ -198,7 +198,7 @@ t.test('an answer that is no Node is a failed try, and no end of the service', a
 t.test(
   'a node that begins to wait for its turn says so without an Event, and with one what came of it',
   async (t) => {
-    const { report, server, did, settle, time } = setUp(t);
+    const { report, server, did, settle, time } = await setUp(t);
     report.seen(bare);
     report.tell(told({ kind: 'waiting', for: [{ code: 'waits-for-turn', message: 'x' }] }), false);
     await settle();

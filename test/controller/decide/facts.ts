@@ -54,6 +54,7 @@ export const aNode = (
     ready: true,
     cordoned: false,
     kubeletSees: undefined,
+    machine: 'same',
     state: 'Ready',
     detail: { v: 1, agent: '1', runtime: null, identity: 'kubelet', since: before, shims },
     ...rest,

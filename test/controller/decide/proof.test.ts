@@ -100,3 +100,22 @@ t.test('only what stands on the Node is shown as proven', async (t) => {
   t.same(proofOf(aNode('n', { spin: serving }), asked, new Set()).shown, []);
   t.same(proofOf(aNode('n', { spin: serving }, marked), asked, new Set()).shown, ['spin']);
 });
+
+t.test('a proof is of this boot of this machine', async (t) => {
+  t.same(change(serving, { ...marked, machine: 'rebooted' }), { [key]: null });
+  t.same(
+    change(serving, { ...marked, machine: 'rebooted', kubeletSees: ['', 'spin'] }),
+    { [key]: null },
+    'what a kubelet lists is the configuration, and an image can bring that along',
+  );
+  t.same(change(undefined, { ...marked, machine: 'replaced', state: undefined, detail: undefined }), {
+    [key]: null,
+  });
+  const claimed = { [key]: 'served', 'shim.rcm.spinkube.dev/spin': 'served' };
+  t.same(
+    change(undefined, { labels: claimed, detail: undefined, machine: 'rebooted' }),
+    { [key]: null },
+    'nor is kept what cannot be read',
+  );
+  t.equal(change(serving, { machine: 'rebooted' }), undefined, 'and none is given');
+});

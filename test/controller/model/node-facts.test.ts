@@ -51,6 +51,7 @@ t.test('a Node is what the controller looks at, and nothing more', async (t) => 
     ready: true,
     cordoned: true,
     kubeletSees: ['', 'spin'],
+    machine: 'same',
     state: 'Ready',
     detail,
     turns: {
@@ -100,3 +101,50 @@ t.test('a state that is no word is none that anybody is told', async (t) => {
     nodeFacts({ metadata: { name: 'n', annotations: { 'rcm.spinkube.dev/state': state } } }).state;
   t.same([of('RolledBack'), of('x'.repeat(70_000)), of('a b')], ['RolledBack', 'Unknown', 'Unknown']);
 });
+
+t.test(
+  'what was said of another machine, or before a reboot, is told apart by the ids that the kubelet writes',
+  async (t) => {
+    const of = (told: object, nodeInfo: unknown, labels = {}) =>
+      nodeFacts({
+        metadata: {
+          name: 'n',
+          labels,
+          annotations: {
+            'rcm.spinkube.dev/state': 'Ready',
+            'rcm.spinkube.dev/status': JSON.stringify({ ...detail, ...told }),
+          },
+        },
+        status: { nodeInfo },
+      });
+    const here = { machine: 'm1', boot: 'b1' };
+    const info = { machineID: 'm1', bootID: 'b1', systemUUID: 's1' };
+    t.match(of(here, info), {
+      machine: 'same',
+      state: 'Ready',
+      detail: { shims: { spin: { s: 'served' } } },
+    });
+    const again = of(here, { ...info, bootID: 'b2' });
+    t.match(again, { machine: 'rebooted', state: 'Ready', detail: { shims: { spin: { s: 'served' } } } });
+    const other = of(here, { ...info, machineID: 'm2', bootID: 'b2' });
+    t.match(
+      other,
+      { machine: 'replaced', state: undefined, detail: undefined },
+      'nothing was said on this one',
+    );
+    t.equal(
+      of(here, { ...info, machineID: 'm2' }).machine,
+      'replaced',
+      'containers share the boot of their host',
+    );
+    t.equal(of(here, { ...info, systemUUID: 's2' }).machine, 'same');
+    for (const [told, seen, what] of [
+      [{}, info, 'an agent of an earlier version'],
+      [here, undefined, 'no kubelet has written yet'],
+      [here, { machineID: '', bootID: '' }, 'a kubelet that does not know'],
+      [{ machine: 7, boot: {} }, info, 'what is no text'],
+      [{ boot: 'b1' }, info, 'a machine without an id'],
+    ] as const)
+      t.equal(of(told, seen).machine, 'same', what);
+  },
+);
