@@ -31,6 +31,8 @@ export type ClassStanding = {
     | 'uncounted';
   /** For people; absent where it stands. */
   readonly message?: string;
+  /** Why the API server does not let it be made or replaced: a person has to act. */
+  readonly refused?: string;
   /** Former classes of this Shim that Pods still use. */
   readonly note?: string;
   readonly changes: readonly ClassChange[];
@@ -94,7 +96,7 @@ export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassSt
     ...own,
     ...(refused === undefined
       ? {}
-      : { message: `${own.message}, but the API server refuses that: ${refused}` }),
+      : { refused, message: `${own.message}, but the API server refuses that: ${refused}` }),
     changes: [...own.changes, ...former.changes],
     count: [...own.count, ...former.count],
     ...(former.note === undefined ? {} : { note: former.note }),

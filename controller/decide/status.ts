@@ -2,6 +2,7 @@
 import type { Condition, ShimFacts, ShimStatus } from '../model/fleet.ts';
 import { available, conflict, degraded, progressing, type Said } from './conditions.ts';
 import { isFailed, type Situation } from './situation.ts';
+import { type SaidOfAll, verdictOf } from './verdict.ts';
 import { isPast, timeOf } from './wording.ts';
 
 /** A time changes only with the status beside it: readers take it for the moment of a transition. */
@@ -21,8 +22,23 @@ const conditionOf = (shim: ShimFacts, type: Condition['type'], said: Said, now: 
   };
 };
 
+const settled: Said = { is: false, reason: 'Settled', message: 'Nothing is waited for.' };
+const unhindered: Said = {
+  is: false,
+  reason: 'AsExpected',
+  message: 'Nothing needs to be done by a person.',
+};
+
 export const statusOf = (situation: Situation, now: number): ShimStatus => {
   const { shim, targets, rollout } = situation;
+  const said: SaidOfAll = {
+    available: available(situation),
+    progressing: progressing(situation),
+    degraded: degraded(situation),
+    conflict: conflict(situation),
+  };
+  const { kind, by } = verdictOf(situation, said);
+  const { reason, message } = by;
   const proven = targets.filter(({ node }) => situation.isProven(node));
   return {
     observedGeneration: shim.generation,
@@ -32,10 +48,13 @@ export const statusOf = (situation: Situation, now: number): ShimStatus => {
     nodesFailed: targets.filter((one) => isFailed(situation, one)).length,
     rollout,
     conditions: [
-      conditionOf(shim, 'Available', available(situation), now),
-      conditionOf(shim, 'Progressing', progressing(situation), now),
-      conditionOf(shim, 'Degraded', degraded(situation), now),
-      conditionOf(shim, 'Conflict', conflict(situation), now),
+      conditionOf(shim, 'Available', said.available, now),
+      conditionOf(shim, 'Progressing', said.progressing, now),
+      conditionOf(shim, 'Degraded', said.degraded, now),
+      conditionOf(shim, 'Conflict', said.conflict, now),
+      conditionOf(shim, 'Ready', { is: kind === 'ready', reason, message }, now),
+      conditionOf(shim, 'Reconciling', kind === 'reconciling' ? { ...by, is: true } : settled, now),
+      conditionOf(shim, 'Stalled', kind === 'stalled' ? { ...by, is: true } : unhindered, now),
     ],
   };
 };

@@ -74,7 +74,13 @@ export type View = {
   readonly held?: ReadonlySet<string>;
 };
 
-export type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Conflict';
+/** The last three say the same to tools that know no Shims: decide/verdict.ts. */
+export const conditionTypes = [
+  ...(['Available', 'Progressing', 'Degraded', 'Conflict'] as const),
+  ...(['Ready', 'Reconciling', 'Stalled'] as const),
+] as const;
+
+export type ConditionType = (typeof conditionTypes)[number];
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/definitions/condition-v1-meta/ */
 export type Condition = {

@@ -13,6 +13,9 @@ export const forceDeleteKey = 'rcm.spinkube.dev/force-delete';
 /** On a Shim: a new value has a rollout that stopped go on. */
 export const resumeKey = 'rcm.spinkube.dev/resume';
 
+/** On a Shim: that it selects no node, or none yet, keeps no tool waiting for it. */
+export const noNodesKey = 'rcm.spinkube.dev/may-have-no-nodes';
+
 /** On a RuntimeClass: the Shim that it belongs to. Set by a person it hands the class over. */
 export const shimKey = 'rcm.spinkube.dev/shim';
 

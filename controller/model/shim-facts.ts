@@ -1,7 +1,7 @@
 /** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
 import type { RolloutState, RolloutStrategy, ShimObject } from '../../daemon/model/cluster.ts';
 import { revisionOf } from '../../daemon/model/revision.ts';
-import type { Condition, ShimFacts, ShimStatus } from './fleet.ts';
+import { type Condition, conditionTypes, type ShimFacts, type ShimStatus } from './fleet.ts';
 import { count, fields, type Fields, identity, items, labels, text, texts } from './reading.ts';
 
 /** Throws `bad-value` for an object without a name. */
@@ -58,7 +58,7 @@ const statusOf = (given: Fields): ShimStatus => {
   };
 };
 
-const types: readonly string[] = ['Available', 'Progressing', 'Degraded', 'Conflict'];
+const types: readonly string[] = conditionTypes;
 
 /** Conditions of others, runtime-class-manager's for instance, are none of ours. */
 const conditionOf = (value: unknown): readonly Condition[] => {

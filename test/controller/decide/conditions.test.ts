@@ -253,14 +253,8 @@ t.test('the time of a condition changes with its status alone', async (t) => {
     })),
   };
   const second = statusOf([aNode('a', { spin: waiting })], { status: old });
-  t.same(
-    second.conditions.map((one) => one.lastTransitionTime),
-    ['2026-01-15T08:00:00Z', '2026-01-15T08:00:00Z', '2026-01-15T08:00:00Z', '2026-01-15T08:00:00Z'],
-  );
-  t.same(
-    second.conditions.map((one) => one.observedGeneration),
-    [3, 3, 3, 3],
-  );
+  t.same(new Set(second.conditions.map((one) => one.lastTransitionTime)), new Set(['2026-01-15T08:00:00Z']));
+  t.same(new Set(second.conditions.map((one) => one.observedGeneration)), new Set([3]));
 });
 
 t.test('where the API server lets nothing be written on nodes, that is said, and of which', async (t) => {

@@ -26,5 +26,8 @@ t.test('a first Shim reaches three nodes, the first of them alone', async (t) =>
     Progressing: 'False Complete',
     Degraded: 'False AsExpected',
     Conflict: 'False NoConflict',
+    Ready: 'True Served',
+    Reconciling: 'False Settled',
+    Stalled: 'False AsExpected',
   });
 });

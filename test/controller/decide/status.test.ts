@@ -32,7 +32,7 @@ t.test('counts are of the nodes that it is meant for', async (t) => {
   t.match(status, { observedGeneration: 3, nodes: 5, nodesReady: 3, nodesUpdated: 1, nodesFailed: 2 });
   t.same(
     status.conditions.map(({ type }) => type),
-    ['Available', 'Progressing', 'Degraded', 'Conflict'],
+    ['Available', 'Progressing', 'Degraded', 'Conflict', 'Ready', 'Reconciling', 'Stalled'],
   );
   for (const { message, reason } of status.conditions) {
     t.match(reason, /^[A-Z][A-Za-z]+$/);
