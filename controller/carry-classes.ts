@@ -2,11 +2,12 @@
  * Carries out what is decided of RuntimeClasses. One that is not there is created, and not applied, so that one which
  * somebody else makes in the same moment is not taken over; one that is there is changed only if it still is that very one.
  */
-import { managedBy, selectorOf } from './decide/runtime-class.ts';
+import { canonical } from '../daemon/model/desired.ts';
+import { selectorOf } from './decide/class-content.ts';
 import { type Means, unlessGone } from './means.ts';
 import { classFacts } from './model/class-facts.ts';
 import type { ClassChange, ClassFacts, ShimFacts, View } from './model/fleet.ts';
-import { fieldManager, shimKey } from './model/marks.ts';
+import { fieldManager, managedBy, shimKey } from './model/marks.ts';
 import { paths } from './watches.ts';
 
 const pathOf = (name: string): string => `${paths.classes}/${encodeURIComponent(name)}`;
@@ -82,6 +83,11 @@ export const carryClasses = async (
     }
     const { name, shim } = change;
     const present = view.classes.find((one) => one.name === name && !removed.has(one.uid));
-    await means.writes.attempt(`RuntimeClass/${name}`, () => apply(means, name, shim, present));
+    // What the Shim asks for anew is none of what was undone.
+    const written = {
+      what: canonical([shim.generation, bodyOf(name, shim, undefined)]),
+      by: present?.overwrittenBy,
+    };
+    await means.writes.attempt(`RuntimeClass/${name}`, () => apply(means, name, shim, present), written);
   }
 };

@@ -1,4 +1,5 @@
 /** Carries out what is decided of Nodes: approvals and proofs, by merge patches of their labels. */
+import { canonical } from '../daemon/model/desired.ts';
 import { goneRevision } from '../daemon/model/turn.ts';
 import { approvedPrefix, parseApproval } from '../daemon/model/turn-labels.ts';
 import { type Means, unlessGone } from './means.ts';
@@ -45,7 +46,9 @@ export const carryNodes = async (
         });
     };
     const gone = (): void => watches.nodes.gone(node);
-    await writes.attempt(`Node/${change.node}`, () => unlessGone(change.node, write(), gone));
+    // Of a Node that was made anew the same is no repair.
+    const what = canonical([node.uid, labels]);
+    await writes.attempt(`Node/${change.node}`, () => unlessGone(change.node, write(), gone), { what });
   });
   return due.length > most;
 };

@@ -21,6 +21,10 @@ const table = {
   rcm_controller_errors_total: ['counter', 'What went wrong, by code.'],
   rcm_controller_watch_age_seconds: ['gauge', 'Since when nothing was heard on a watch; a minute is usual.'],
   rcm_controller_writes_waiting: ['gauge', 'Writes that failed and wait to be tried again.'],
+  rcm_controller_overwritten: [
+    'gauge',
+    'Nodes and RuntimeClasses that another program changes back again and again.',
+  ],
   process_resident_memory_bytes: ['gauge', 'Memory of this process.'],
 } as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;
 

@@ -107,6 +107,7 @@ export const startWork = (given: {
       ...seen,
       shims: statuses.recall(seen.shims),
       refused: writes.refused('RuntimeClass'),
+      overwritten: writes.overwritten('RuntimeClass'),
       unmarked: writes.refused('Node', oftenRefused),
       held: writes.held('Node'),
     };

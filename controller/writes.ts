@@ -7,14 +7,14 @@ import type { Clock } from '../daemon/host/host.ts';
 import type { Log } from '../daemon/host/log.ts';
 import { paceOf, retryPause } from '../daemon/decide/watching.ts';
 import { type Code, logFields, printProblem, type Problem, problemOf } from '../daemon/model/problem.ts';
-import { makeFights } from './fights.ts';
+import { makeFights, type Overwriters, type Written } from './fights.ts';
 import type { Metrics } from './metrics.ts';
 
 export type Writes = {
   /** Whether it may be tried now. */
   isDue(key: string): boolean;
   /** False: it failed, or was not tried; it is told here, and may be tried again after a pause. */
-  attempt(key: string, write: () => Promise<void>): Promise<boolean>;
+  attempt(key: string, write: () => Promise<void>, written?: Written): Promise<boolean>;
   /** Over all items, some at a time. */
   each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void>;
   /** Forgets what has not been asked for of late. */
@@ -23,6 +23,8 @@ export type Writes = {
   refused(what: string, often?: number): ReadonlyMap<string, string>;
   /** Names of what is written under `what/NAME` and is not due, because it failed itself. */
   held(what: string): ReadonlySet<string>;
+  /** By name, of what is written under `what/NAME`: another program changes it back again and again, as far as is known. */
+  overwritten(what: string): ReadonlyMap<string, Overwriters>;
   /** `elapsed` when something that failed is due again; undefined: nothing waits. */
   nextDue(): number | undefined;
   /** `elapsed` of the last write that ended, well or not. */
@@ -92,19 +94,20 @@ export const makeWrites = (given: {
     log(level, `${key} could not be written: ${printProblem(problem)}`, logFields(problem));
   };
 
-  const isDue: Writes['isDue'] = (key) =>
-    clock.elapsed() >= Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0, fights.notBefore(key));
+  const isDue = (key: string, what?: string): boolean =>
+    clock.elapsed() >=
+    Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0, fights.notBefore(key, what));
 
   return {
-    isDue,
-    attempt: async (key, write) => {
-      if (stopped() || !isDue(key)) return false;
+    isDue: (key) => isDue(key),
+    attempt: async (key, write, written) => {
+      if (stopped() || !isDue(key, written?.what)) return false;
       await turn();
-      if (stopped() || !isDue(key)) return false;
+      if (stopped() || !isDue(key, written?.what)) return false;
       try {
         await write();
         waiting.delete(key);
-        if (!isStatus(key)) fights.wrote(key);
+        if (!isStatus(key)) fights.wrote(key, written);
         state.inARow = 0;
         told.clear();
         return true;
@@ -127,6 +130,7 @@ export const makeWrites = (given: {
       for (const [key, { notBefore }] of waiting) if (notBefore < oldest) waiting.delete(key);
       fights.tidy();
       metrics.set('rcm_controller_writes_waiting', waiting.size);
+      metrics.set('rcm_controller_overwritten', fights.overwritten().size);
     },
     refused: (what, often = Number.POSITIVE_INFINITY) =>
       new Map(
@@ -144,6 +148,12 @@ export const makeWrites = (given: {
       );
       return new Set(names);
     },
+    overwritten: (what) =>
+      new Map(
+        [...fights.overwritten()].flatMap(([key, by]) =>
+          key.startsWith(`${what}/`) ? [[key.slice(what.length + 1), by]] : [],
+        ),
+      ),
     nextDue: () => {
       const now = clock.elapsed();
       const due = [...waiting.values()].map(({ notBefore }) => notBefore).filter((at) => at > now);

@@ -40,6 +40,7 @@ export const claimsOf = (view: View, { of }: Pick<Musters, 'of'>): Claims => {
       ),
       use: view.use,
       refused: view.refused ?? new Map(),
+      overwritten: view.overwritten ?? new Map(),
       holder: (name) => byClass.get(name)?.[0],
       shimOfUid: (uid) => byUid.get(uid),
     },

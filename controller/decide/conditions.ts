@@ -27,6 +27,8 @@ export const available = (situation: Situation): Said => {
     const known = reason[own.kind as keyof typeof reason] ?? 'RuntimeClassMissing';
     return no(known, `${sentence(own.message ?? '')}.`);
   }
+  if (own.misleads && own.overwritten !== undefined)
+    return no('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
   if (targets.length === 0) return no('NoNodes', nobody(situation));
   const proven = targets.filter(({ node }) => isProven(node));
   const missing = targets.filter(
@@ -170,6 +172,7 @@ export const conflict = ({ shim, own, rival }: Situation): Said => {
   } as const;
   const reason = own && reasons[own.kind as keyof typeof reasons];
   if (reason) return yes(reason, `${sentence(own.message ?? '')}.`);
+  if (own?.overwritten !== undefined) return yes('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
   if (rival)
     return yes(
       'HandlerClaimed',

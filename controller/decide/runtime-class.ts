@@ -1,10 +1,8 @@
 /** The RuntimeClass of a Shim: whether it is ours, what it shall be, and when it can become that. */
 import { className, classNameSays, label, labelSays } from '../../daemon/model/shim-fields.ts';
-import { selects } from '../../daemon/decide/select.ts';
-import type { Labels } from '../../daemon/model/cluster.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../model/fleet.ts';
 import { shimKey } from '../model/marks.ts';
-import { provenLabel } from './proof.ts';
+import { isOurs, isRight, leadsRight } from './class-content.ts';
 import { countOf, someOf } from './wording.ts';
 
 /**
@@ -33,6 +31,10 @@ export type ClassStanding = {
   readonly message?: string;
   /** Why the API server does not let it be made or replaced: a person has to act. */
   readonly refused?: string;
+  /** Another program changes it back again and again: who, and the way out. */
+  readonly overwritten?: string;
+  /** It stands, and does not lead to proven nodes of the Shim just now. */
+  readonly misleads?: true;
   /** Former classes of this Shim that Pods still use. */
   readonly note?: string;
   readonly changes: readonly ClassChange[];
@@ -46,40 +48,12 @@ export type Classes = {
   readonly use: ReadonlyMap<string, ClassUse>;
   /** By name, why the API server does not let it be made or replaced. */
   readonly refused: ReadonlyMap<string, string>;
+  /** By name, who changes it back again and again. */
+  readonly overwritten: ReadonlyMap<string, readonly string[]>;
   /** The Shim that has the name. */
   readonly holder: (name: string) => ShimFacts | undefined;
   readonly shimOfUid: (uid: string) => ShimFacts | undefined;
 };
-
-export const managedBy = { key: 'app.kubernetes.io/managed-by', value: 'rcm-node' } as const;
-
-const isOwned = ({ owners }: ClassFacts, { uid }: ShimFacts): boolean =>
-  uid !== '' && owners.some((owner) => owner.uid === uid);
-
-/** Those that runtime-class-manager made have the owner; a person hands one over by the label. */
-export const isOurs = (one: ClassFacts, shim: ShimFacts): boolean =>
-  isOwned(one, shim) || (one.owners.length === 0 && one.labels[shimKey] === shim.name);
-
-/**
- * Nodes that the Shim selects and that are proven. Without the first, Pods of one Shim land on the nodes of another one with
- * the same handler, and an autoscaler cannot tell which pool to grow. The proof wins over an entry of the Shim with its key:
- * without it, Pods land where nothing serves them.
- */
-export const selectorOf = ({ handler, nodeSelector }: ShimFacts): Labels => ({
-  ...nodeSelector,
-  [provenLabel(handler)]: 'served',
-});
-
-const leadsRight = ({ nodeSelector }: ClassFacts, shim: ShimFacts): boolean => {
-  const wanted = selectorOf(shim);
-  return selects(wanted, nodeSelector) && selects(nodeSelector, wanted);
-};
-
-const isRight = (one: ClassFacts, shim: ShimFacts): boolean =>
-  isOwned(one, shim) &&
-  one.labels[shimKey] === shim.name &&
-  one.labels[managedBy.key] === managedBy.value &&
-  leadsRight(one, shim);
 
 /** All classes that are this Shim's, under whatever name. */
 export const classesOf = (shim: ShimFacts, { byName, byOwner }: Classes): readonly ClassFacts[] => {
@@ -92,8 +66,11 @@ export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassSt
   const former = formerOf(shim, classes, now);
   const own = presentOf(shim, classes, now);
   const refused = own.kind === 'missing' ? classes.refused.get(shim.runtimeClass) : undefined;
+  const overwriters =
+    own.kind === 'stands' || own.kind === 'missing' ? classes.overwritten.get(shim.runtimeClass) : undefined;
   return {
     ...own,
+    ...(overwriters === undefined ? {} : { overwritten: overwrittenBy(shim.runtimeClass, overwriters) }),
     ...(refused === undefined
       ? {}
       : { refused, message: `${own.message}, but the API server refuses that: ${refused}` }),
@@ -129,7 +106,12 @@ const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStandin
   if (present.handler === shim.handler)
     return isRight(present, shim)
       ? { ...rest, kind: 'stands' }
-      : { ...rest, kind: 'stands', changes: [apply] };
+      : {
+          ...rest,
+          kind: 'stands',
+          changes: [apply],
+          ...(leadsRight(present, shim) ? {} : { misleads: true }),
+        };
   return replaced(present, shim, classes.use.get(name), now);
 };
 
@@ -140,6 +122,11 @@ const invalidity = ({ runtimeClass, handler }: ShimFacts): string | undefined =>
   return label.test(handler)
     ? undefined
     : `no RuntimeClass can have the handler ${JSON.stringify(handler.slice(0, 120))}: ${labelSays}; give this Shim another spec.runtimeClass.handler`;
+};
+
+const overwrittenBy = (name: string, who: readonly string[]): string => {
+  const by = who.length === 0 ? 'another program, which the API server does not name' : someOf(who);
+  return `the RuntimeClass ${name} is changed back or deleted again and again by ${by}, so it is corrected only every few minutes; take the RuntimeClass out of what is applied there, or give this Shim another spec.runtimeClass.name`;
 };
 
 const foreign = (

@@ -1,6 +1,27 @@
 /** One RuntimeClass as the API server gives it. */
 import type { ClassFacts } from './fleet.ts';
+import { managedBy, shimKey, fieldManager } from './marks.ts';
 import { fields, identity, items, labels, text } from './reading.ts';
+
+const isOursIn = (fieldsV1: unknown): boolean => {
+  const { 'f:metadata': metadata, 'f:scheduling': scheduling } = fields(fieldsV1);
+  const { 'f:labels': labels, 'f:ownerReferences': owners } = fields(metadata);
+  return (
+    fields(scheduling)['f:nodeSelector'] !== undefined ||
+    owners !== undefined ||
+    [managedBy.key, shimKey].some((key) => `f:${key}` in fields(labels))
+  );
+};
+
+/** https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management */
+const otherManager = (managedFields: readonly unknown[]): string | undefined => {
+  const others = managedFields.flatMap((one) => {
+    const { manager, time, fieldsV1 } = fields(one);
+    const name = text(manager) ?? '';
+    return name !== '' && name !== fieldManager && isOursIn(fieldsV1) ? [{ name, at: text(time) ?? '' }] : [];
+  });
+  return others.sort((a, b) => (a.at < b.at ? 1 : -1))[0]?.name;
+};
 
 /** Throws `bad-value` for an object without a name. */
 export const classFacts = (object: unknown): ClassFacts => {
@@ -12,6 +33,7 @@ export const classFacts = (object: unknown): ClassFacts => {
     handler: text(handler) ?? '',
     labels: labels(metadata.labels),
     nodeSelector: labels(fields(scheduling).nodeSelector),
+    overwrittenBy: otherManager(items(metadata.managedFields)),
     owners: items(metadata.ownerReferences).map((one) => {
       const { kind, name, uid } = fields(one);
       return { kind: text(kind) ?? '', name: text(name) ?? '', uid: text(uid) ?? '' };

@@ -52,6 +52,8 @@ export type ClassFacts = {
   readonly handler: string;
   readonly labels: Labels;
   readonly nodeSelector: Labels;
+  /** Who set last what is ours of it, where that is another one. */
+  readonly overwrittenBy: string | undefined;
   readonly owners: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
 };
 
@@ -68,7 +70,9 @@ export type View = {
   readonly use: ReadonlyMap<string, ClassUse>;
   /** By name of a RuntimeClass, why the API server refused what was last wanted of it; a person has to act. */
   readonly refused?: ReadonlyMap<string, string>;
-  /** The same by name of a Node: it gets neither turns nor proofs. */
+  /** By name of a RuntimeClass that is changed back again and again, who does it, as far as is known. */
+  readonly overwritten?: ReadonlyMap<string, readonly string[]>;
+  /** By name of a Node, why the API server refuses what is to be written on it: it gets neither turns nor proofs. */
   readonly unmarked?: ReadonlyMap<string, string>;
   /** Names of Nodes whose last write failed, and is not due again yet: what is decided of them would not be written. */
   readonly held?: ReadonlySet<string>;

@@ -19,6 +19,9 @@ export const noNodesKey = 'rcm.spinkube.dev/may-have-no-nodes';
 /** On a RuntimeClass: the Shim that it belongs to. Set by a person it hands the class over. */
 export const shimKey = 'rcm.spinkube.dev/shim';
 
+/** On a RuntimeClass: the label by which tools tell whose it is. */
+export const managedBy = { key: 'app.kubernetes.io/managed-by', value: 'rcm-node' } as const;
+
 export const fieldManager = 'rcm-node-controller';
 
 /** Annotations that a node writes, as far as they are read here. */

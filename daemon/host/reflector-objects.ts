@@ -33,8 +33,6 @@ export const versionOf = (value: unknown): string => {
 export const objectOf = <T extends KubeObject = KubeObject>(value: unknown): T => {
   const metadata = metadataOf(value);
   if (typeof metadata.name !== 'string' || metadata.name === '') throw odd('an object without a name');
-  // Who wrote which field is often half of an object, and is of no use here.
-  delete metadata.managedFields;
   return value as T;
 };
 
@@ -67,6 +65,12 @@ export const pageOf = <T extends KubeObject = KubeObject>(value: unknown): Page<
   };
 };
 
+/** Who wrote which field is often half of an object: it is stored only where `keep` takes it. */
+const withoutManagers = (object: KubeObject): KubeObject => {
+  const { managedFields: _managers, ...metadata } = object.metadata as KubeObject['metadata'] & Table;
+  return { ...object, metadata };
+};
+
 /**
  * What is stored of an object. One for which `keep` throws stays as it was known, or is left out: it must not end what is
  * known of all others.
@@ -77,7 +81,7 @@ export const keeperOf =
     former: (key: string) => T | undefined,
   ) =>
   (object: KubeObject): T | undefined => {
-    if (what.keep === undefined) return object as T;
+    if (what.keep === undefined) return withoutManagers(object) as T;
     try {
       return what.keep(object);
     } catch (error) {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { mergeOf } from '../../controller/carry-status.ts';
-import type { View } from '../../controller/model/fleet.ts';
+import { decideFleet } from '../../controller/decide/decide.ts';
+import type { ShimStatus, View } from '../../controller/model/fleet.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { shortClock, startFleet, until } from './fleet-server.ts';
 import { always, node, paths, shim, statusOf, work, written } from './worker.ts';
@@ -109,6 +110,47 @@ t.test('a class is replaced by one with another handler', needsOpenssl, async (t
   await until(() => fleet.get(paths.classes, 'class-spin')?.handler === 'spin');
   t.same(fleet.writes(), [`DELETE ${paths.classes}/class-spin`, `POST ${paths.classes}`]);
 });
+
+t.test(
+  'one that another program writes back each time is corrected three times, and said',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    fleet.put(paths.shims, shim('spin'));
+    const { views, metrics } = work(t, fleet, (view) => ({ ...decideFleet(view), wakeAt: 0 }));
+    const theirs = { 'f:scheduling': { 'f:nodeSelector': {} } };
+    const writeBack = () => {
+      const one = fleet.get(paths.classes, 'class-spin');
+      const { nodeSelector } = (one?.scheduling ?? {}) as { nodeSelector?: Readonly<Record<string, string>> };
+      if (!one || nodeSelector === undefined || 'pool' in nodeSelector) return;
+      const managedFields = [{ manager: 'argocd-controller', operation: 'Update', fieldsV1: theirs }];
+      fleet.put(paths.classes, {
+        ...one,
+        metadata: { ...one.metadata, managedFields } as typeof one.metadata,
+        scheduling: { nodeSelector: { pool: 'theirs' } },
+      });
+    };
+    const patches = () =>
+      written(fleet, '/runtimeclasses/').filter((line) => line.startsWith('PATCH')).length;
+    const untilUndone = (what: () => boolean) =>
+      until(() => {
+        writeBack();
+        return what();
+      });
+    await untilUndone(() => patches() === 3);
+    const seen = views.length;
+    await untilUndone(() => views.length > seen + 5);
+    t.equal(patches(), 3, 'then it waits');
+    t.match(metrics.print(), /^rcm_controller_overwritten 1$/m);
+    const conflict = () =>
+      (fleet.get(paths.shims, 'spin')?.status as ShimStatus | undefined)?.conditions.find(
+        ({ type }) => type === 'Conflict',
+      );
+    await until(() => conflict()?.status === 'True');
+    t.match(conflict(), { reason: 'RuntimeClassOverwritten', message: /by argocd-controller, so/ });
+    await until(() => fleet.all(paths.events).some(({ reason }) => reason === 'RuntimeClassOverwritten'));
+  },
+);
 
 t.test('a finalizer is put and taken, and one that came meanwhile stays', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);

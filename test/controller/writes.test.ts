@@ -104,6 +104,20 @@ t.test('what somebody else undoes each time is not written as fast as it is undo
   t.ok((writes.nextDue() ?? 0) > time.now);
 });
 
+t.test('what another program changes back is known by its name, and waits', async (t) => {
+  const { writes, time, metrics } = make();
+  const spin = () => writes.attempt('RuntimeClass/spin', works, { what: 'x', by: 'helm' });
+  for (let count = 0; count < 4; count++) t.ok(await spin());
+  t.notOk(await spin());
+  t.same([...writes.overwritten('RuntimeClass')], [['spin', ['helm']]]);
+  t.same([...writes.overwritten('Node')], []);
+  t.ok(await writes.attempt('RuntimeClass/spin', works, { what: 'y' }));
+  writes.tidy();
+  t.match(metrics.print(), /rcm_controller_overwritten 1/);
+  time.now = writes.nextDue() ?? 0;
+  t.ok(await spin());
+});
+
 t.test('what is refused until a person acts is known by its name', async (t) => {
   const { writes } = make();
   const denied = new ApiFailure('api-forbidden', 'a policy says no', { status: 403 });

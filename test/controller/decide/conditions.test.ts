@@ -1,6 +1,6 @@
 import t from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
-import type { ClassFacts, NodeFacts, ShimFacts, ShimStatus } from '../../../controller/model/fleet.ts';
+import type { ClassFacts, NodeFacts, ShimFacts, ShimStatus, View } from '../../../controller/model/fleet.ts';
 import type { RolloutState } from '../../../daemon/model/cluster.ts';
 import type { HandlerDetail } from '../../../daemon/model/turn.ts';
 import { aClass, aNode, aShim, before, later, now } from './facts.ts';
@@ -16,9 +16,10 @@ const statusOf = (
   over: Partial<ShimFacts> = {},
   classes: (shim: ShimFacts) => readonly ClassFacts[] = (shim) => [aClass(shim)],
   more: readonly ShimFacts[] = [],
+  given: Partial<View> = {},
 ): ShimStatus => {
   const shim = aShim('spin', over);
-  const view = { now, nodes, shims: [shim, ...more], classes: classes(shim), use: new Map() };
+  const view = { now, nodes, shims: [shim, ...more], classes: classes(shim), use: new Map(), ...given };
   return decideFleet(view).statuses.find((one) => one.shim === shim)!.status;
 };
 const condition = (status: ShimStatus, type: string) => {
@@ -201,6 +202,38 @@ t.test('Conflict says who has the name', async (t) => {
     message: /elder/,
   });
   t.match(of([], {}, undefined, [elder]), { is: 'False' }, 'on no node do they meet');
+});
+
+t.test('a class that another program changes back again and again is said, with its name', async (t) => {
+  const overwritten = new Map([['class-spin', ['kustomize-controller']]]);
+  const of = (
+    classes: (shim: ShimFacts) => readonly ClassFacts[],
+    given: Partial<View> = { overwritten },
+  ) => {
+    const status = statusOf([aNode('a', { spin: done }, marked)], {}, classes, [], given);
+    return [condition(status, 'Conflict'), condition(status, 'Available')];
+  };
+  const right = (shim: ShimFacts) => [aClass(shim)];
+  const wrong = (shim: ShimFacts) => [aClass(shim, { nodeSelector: { pool: 'theirs' } })];
+  const said = {
+    reason: 'RuntimeClassOverwritten',
+    message: /^The RuntimeClass class-spin is changed back .* again and again by kustomize-controller, so/,
+  };
+  t.match(of(right), [{ is: 'True', ...said }, { is: 'True' }], 'Pods can run while it is right');
+  t.match(of(wrong), [
+    { is: 'True', ...said },
+    { is: 'False', ...said },
+  ]);
+  t.match(
+    of(() => []),
+    [
+      { is: 'True', ...said },
+      { is: 'False', reason: 'RuntimeClassMissing' },
+    ],
+  );
+  t.match(of(wrong, {}), [{ is: 'False' }, { is: 'True' }], 'what is corrected at once needs no word');
+  const unknown = of(right, { overwritten: new Map([['class-spin', []]]) });
+  t.match(unknown, [{ message: /by another program, which the API server does not name, so/ }]);
 });
 
 t.test('a refused change of the handler gives no turns', async (t) => {

@@ -1,7 +1,7 @@
 /** Values of the controller's view with as little said of them as a test needs. */
 import type { ClassFacts, NodeFacts, ShimFacts } from '../../../controller/model/fleet.ts';
 import { shimKey } from '../../../controller/model/marks.ts';
-import { selectorOf } from '../../../controller/decide/runtime-class.ts';
+import { selectorOf } from '../../../controller/decide/class-content.ts';
 import type { HandlerDetail } from '../../../daemon/model/turn.ts';
 import {
   approvedPrefix,
@@ -88,5 +88,6 @@ export const aClass = (shim: ShimFacts, over: Partial<ClassFacts> = {}): ClassFa
   labels: { 'app.kubernetes.io/managed-by': 'rcm-node', [shimKey]: shim.name },
   nodeSelector: selectorOf(shim),
   owners: [{ kind: 'Shim', name: shim.name, uid: shim.uid }],
+  overwrittenBy: undefined,
   ...over,
 });

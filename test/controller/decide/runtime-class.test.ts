@@ -1,8 +1,7 @@
 import t from 'tap';
 import { claimsOf } from '../../../controller/decide/claims.ts';
 import { musters } from '../../../controller/decide/muster.ts';
-import { classesOf, classOf, selectorOf } from '../../../controller/decide/runtime-class.ts';
-import type { Labels } from '../../../daemon/model/cluster.ts';
+import { classesOf, classOf } from '../../../controller/decide/runtime-class.ts';
 import type { ClassFacts, ClassUse, ShimFacts } from '../../../controller/model/fleet.ts';
 import { aClass, aShim, now } from './facts.ts';
 
@@ -32,25 +31,6 @@ t.test(
     t.match(of([aClass(spin, { nodeSelector: { odd: 'x' } })]), { changes: [{ kind: 'apply' }] });
   },
 );
-
-t.test('a class leads to proven nodes that its Shim selects, and the proof is never given up', async (t) => {
-  const proof = { 'spinkube.node-restriction.kubernetes.io/spin': 'served' };
-  const pool = aShim('spin', { nodeSelector: { pool: 'wasm' } });
-  const one = (shim: ShimFacts, nodeSelector: Labels) =>
-    classOf(shim, given([aClass(shim, { nodeSelector })], {}, [shim]), now).changes.length;
-  t.same(selectorOf(pool), { pool: 'wasm', ...proof });
-  t.equal(one(pool, { pool: 'wasm', ...proof }), 0);
-  t.equal(one(pool, proof), 1, 'one that a former version made is applied again');
-  t.equal(one(spin, { pool: 'wasm', ...proof }), 1, 'so is one whose Shim selects less');
-  t.equal(one(pool, { pool: 'other', ...proof }), 1);
-  t.equal(one(pool, { ...proof, pool: 'wasm', zone: 'a' }), 1, 'and one with an entry of another');
-  const odd = aShim('spin', { nodeSelector: { [Object.keys(proof)[0] as string]: 'no' } });
-  t.same(selectorOf(odd), proof);
-  t.match(classOf(pool, given([aClass(pool, { nodeSelector: proof })], {}, [pool]), now), {
-    kind: 'stands',
-    changes: [{ kind: 'apply' }],
-  });
-});
 
 t.test('a class of somebody else is left alone, with a way out', async (t) => {
   const foreign = of([aClass(spin, { owners: [], labels: {} })]);

@@ -13,7 +13,7 @@ import type { ClassUse, Decision, View } from '../../../controller/model/fleet.t
 import { claimedPrefix, nodeKeys, shimKey } from '../../../controller/model/marks.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
 import { shimFacts } from '../../../controller/model/shim-facts.ts';
-import { selectorOf } from '../../../controller/decide/runtime-class.ts';
+import { selectorOf } from '../../../controller/decide/class-content.ts';
 
 /** Numbers that look like chance and are the same in every run: mulberry32. */
 export const chance = (seed: number): (() => number) => {

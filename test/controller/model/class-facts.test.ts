@@ -23,6 +23,7 @@ t.test('a RuntimeClass is its handler, its nodes and its owners', async (t) => {
       handler: 'spin',
       labels: { a: 'b' },
       nodeSelector: { x: 'y' },
+      overwrittenBy: undefined,
       owners: [
         { kind: 'Shim', name: 'spin', uid: 'u' },
         { kind: '', name: '', uid: '' },
@@ -36,4 +37,20 @@ t.test('a RuntimeClass is its handler, its nodes and its owners', async (t) => {
     owners: [],
   });
   t.throws(() => classFacts(undefined), { message: /without a name/ });
+});
+
+t.test('who set last what is ours is known by its name', async (t) => {
+  const selector = { 'f:scheduling': { 'f:nodeSelector': {} } };
+  const label = { 'f:metadata': { 'f:labels': { 'f:app.kubernetes.io/managed-by': {} } } };
+  const theirs = { 'f:metadata': { 'f:labels': { 'f:team': {} } }, 'f:overhead': {} };
+  const of = (...managedFields: unknown[]) =>
+    classFacts({ metadata: { name: 'c', managedFields } }).overwrittenBy;
+  const one = (manager: string, minute: number, fieldsV1: unknown) => ({
+    ...{ manager, operation: 'Update', fieldsV1 },
+    time: `2027-01-15T08:0${minute}:00Z`,
+  });
+  t.equal(of(one('a', 1, selector), one('b', 2, label), one('c', 3, theirs)), 'b');
+  t.equal(of(one('rcm-node-controller', 5, selector), one('c', 3, theirs)), undefined);
+  t.equal(of(one('flux', 1, { 'f:metadata': { 'f:ownerReferences': {} } })), 'flux');
+  t.equal(of(undefined, {}, { manager: 3, fieldsV1: [] }, one('x', 1, 'odd')), undefined);
 });

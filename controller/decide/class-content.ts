@@ -1,0 +1,35 @@
+/** What the RuntimeClass of a Shim says: whether it is this Shim's, and whether it says what it shall. */
+import { selects } from '../../daemon/decide/select.ts';
+import type { Labels } from '../../daemon/model/cluster.ts';
+import type { ClassFacts, ShimFacts } from '../model/fleet.ts';
+import { managedBy, shimKey } from '../model/marks.ts';
+import { provenLabel } from './proof.ts';
+
+const isOwned = ({ owners }: ClassFacts, { uid }: ShimFacts): boolean =>
+  uid !== '' && owners.some((owner) => owner.uid === uid);
+
+/** Those that runtime-class-manager made have the owner; a person hands one over by the label. */
+export const isOurs = (one: ClassFacts, shim: ShimFacts): boolean =>
+  isOwned(one, shim) || (one.owners.length === 0 && one.labels[shimKey] === shim.name);
+
+/**
+ * Nodes that the Shim selects and that are proven. Without the first, Pods of one Shim land on the nodes of another one with
+ * the same handler, and an autoscaler cannot tell which pool to grow. The proof wins over an entry of the Shim with its key:
+ * without it, Pods land where nothing serves them.
+ */
+export const selectorOf = ({ handler, nodeSelector }: ShimFacts): Labels => ({
+  ...nodeSelector,
+  [provenLabel(handler)]: 'served',
+});
+
+/** Whether Pods that name it go where they shall. */
+export const leadsRight = ({ nodeSelector }: ClassFacts, shim: ShimFacts): boolean => {
+  const wanted = selectorOf(shim);
+  return selects(wanted, nodeSelector) && selects(nodeSelector, wanted);
+};
+
+export const isRight = (one: ClassFacts, shim: ShimFacts): boolean =>
+  isOwned(one, shim) &&
+  one.labels[shimKey] === shim.name &&
+  one.labels[managedBy.key] === managedBy.value &&
+  leadsRight(one, shim);
