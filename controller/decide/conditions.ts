@@ -52,7 +52,9 @@ export const available = (situation: Situation): Said => {
 
 const namesOf = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
 
-const muteHint = 'kubectl -n rcm-node get pods -o wide tells whether its bootstrap ran there';
+/** In whatever namespace it was installed. */
+const muteHint =
+  'kubectl get pods -A -l app.kubernetes.io/name=rcm-node -o wide tells whether its bootstrap ran there';
 
 const nobody = ({ shim, muster }: Situation): string => {
   const asked = Object.entries(shim.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);

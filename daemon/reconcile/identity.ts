@@ -74,7 +74,7 @@ const readToken = async (host: Host): Promise<string> => {
       code: 'no-identity',
       message: 'there is no token of the service account',
       where: { file: paths.token },
-      hint: 'The bootstrap pod of the serviceaccount overlay puts it there: kubectl -n rcm-node get pods.',
+      hint: 'The bootstrap pod of the serviceaccount overlay puts it there: kubectl get pods -A -l app.kubernetes.io/name=rcm-node.',
     });
   const token = fact.text.trim();
   const { expires } = tokenFacts(token);

@@ -14,10 +14,10 @@ const missing =
 const pod = () => one('Deployment').spec.template.spec;
 
 /** By which the policies know an account; a role that allows something without it would be free of them. */
-const marker = (verb: string) => ({
+const marker = (...verbs: readonly string[]) => ({
   apiGroups: ['rcm.spinkube.dev'],
   resources: ['identities'],
-  verbs: [verb],
+  verbs,
 });
 
 t.test('it has these rights, and no others', async (t) => {
@@ -51,10 +51,10 @@ t.test('it has these rights, and no others', async (t) => {
           verbs: ['list', 'watch', 'create', 'patch', 'delete'],
         },
         { ...core, resources: ['pods'], verbs: ['list'] },
-        marker('act-as-controller'),
+        { ...core, resources: ['events'], verbs: ['create'] },
+        marker('act-as-controller', 'act-as-reporter'),
       ],
     ],
-    ['Role default', [{ ...core, resources: ['events'], verbs: ['create'] }]],
     [
       'Role rcm-node',
       [

@@ -142,12 +142,14 @@ t.test('Knative costs one word more, and one ConfigMap', { skip: missing }, asyn
   const [container] = objectOf(other, 'Deployment', 'rcm-node-controller').spec.template.spec.containers;
   t.same(container.args, ['controller', '--listen', ':8080', '--probes', ':8081', '--knative']);
   t.equal(container.image, 'rcm-node:9', 'the image is named once for all');
-  const more = other.filter(({ metadata }) => metadata.namespace === 'knative-serving');
-  t.same(
-    more.map(({ kind }) => kind),
-    ['Role', 'RoleBinding'],
-  );
-  t.same(more[0]?.rules, [
+  const more = other.filter(({ metadata }) => metadata.name === 'rcm-node-controller-knative');
+  t.same(more.map(({ kind }) => kind).sort(), [
+    'ClusterRole',
+    'ClusterRoleBinding',
+    'ValidatingAdmissionPolicy',
+    'ValidatingAdmissionPolicyBinding',
+  ]);
+  t.same(objectOf(more, 'ClusterRole', 'rcm-node-controller-knative').rules, [
     {
       apiGroups: [''],
       resources: ['configmaps'],
@@ -200,44 +202,148 @@ t.test(
   },
 );
 
+/** What one object says of others, by kind and name; `namespace` where it says that, too. */
+type Reference = { readonly kind: string; readonly name: string; readonly namespace?: string };
+
+type Referring = {
+  readonly kind?: string;
+  readonly apiGroup?: string;
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly serviceAccount?: Omit<Reference, 'kind'>;
+  readonly serviceAccountName?: string;
+  readonly policyName?: string;
+  readonly paramRef?: Omit<Reference, 'kind'>;
+  readonly configMap?: { readonly name: string; readonly optional?: boolean };
+  readonly resources?: readonly string[] | object;
+  readonly resourceNames?: readonly string[];
+};
+
+const referencesIn = (value: unknown): readonly Reference[] => {
+  if (typeof value !== 'object' || value === null) return [];
+  const { kind = '', name = '', ...rest }: Referring = value;
+  const { apiGroup, namespace, serviceAccount, policyName, paramRef, configMap, resources } = rest;
+  const account = (given: string, more: object = {}) => ({ kind: 'ServiceAccount', name: given, ...more });
+  const isOfTokens = Array.isArray(resources) && resources.includes('serviceaccounts/token');
+  return [
+    ...(kind === 'ServiceAccount' && name ? [account(name, namespace ? { namespace } : {})] : []),
+    ...(/^(Cluster)?Role$/.test(kind) && apiGroup ? [{ kind, name }] : []),
+    ...(serviceAccount ? [account(serviceAccount.name, serviceAccount)] : []),
+    ...(rest.serviceAccountName ? [account(rest.serviceAccountName)] : []),
+    ...(policyName ? [{ kind: 'ValidatingAdmissionPolicy', name: policyName }] : []),
+    ...(paramRef ? [{ ...paramRef, kind: 'ConfigMap' }] : []),
+    ...(configMap?.optional === false ? [{ kind: 'ConfigMap', name: configMap.name }] : []),
+    ...(isOfTokens ? (rest.resourceNames ?? []).map((one) => account(one)) : []),
+    ...Object.values(value).flatMap(referencesIn),
+  ];
+};
+
 t.test(
   'in another namespace and under other names, what is named is what is there',
   { skip: missing },
   async (t) => {
     const own = join(t.testdir({ own: {} }), 'own');
-    const resources = ['serviceaccount', 'policies'].map((name) => relative(own, join(folder, name)));
-    writeFileSync(
-      join(own, 'kustomization.yaml'),
-      `{namespace: other, namePrefix: my-, resources: [${resources.join(', ')}]}\n`,
-    );
-    const all = kustomized(own);
-    const there = new Set(all.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
-    type Named = { readonly name: string; readonly namespace: string };
-    for (const { kind, spec, metadata } of all as readonly (Resource & {
-      spec: {
-        policyName?: string;
-        paramRef?: Named;
-        rules?: readonly { subjects: readonly { kind: string; serviceAccount?: Named }[] }[];
-      };
-    })[]) {
-      if (kind === 'ValidatingAdmissionPolicyBinding') {
-        t.ok(there.has(`ValidatingAdmissionPolicy ${spec.policyName}`), metadata.name);
-        if (spec.paramRef) {
-          t.ok(there.has(`ConfigMap ${spec.paramRef.name}`), spec.paramRef.name);
-          t.equal(spec.paramRef.namespace, 'other');
+    const at = (names: readonly string[]) =>
+      names.map((name) => relative(own, join(folder, name))).join(', ');
+    for (const [resources, components] of [
+      [
+        ['.', 'policies'],
+        ['knative', 'network-policy'],
+      ],
+      [
+        ['serviceaccount', 'policies'],
+        ['knative', 'network-policy'],
+      ],
+      [['nodes'], []],
+      [['controller'], []],
+      [['uninstall'], []],
+    ] as const) {
+      writeFileSync(
+        join(own, 'kustomization.yaml'),
+        `{namespace: other, namePrefix: my-, nameSuffix: -x, resources: [${at(resources)}], components: [${at(components)}]}\n`,
+      );
+      const all = kustomized(own);
+      const there = new Set(all.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
+      let count = 0;
+      for (const object of all) {
+        const who = `${resources[0]}: ${object.kind} ${object.metadata.name}`;
+        if (object.metadata.namespace !== undefined) t.equal(object.metadata.namespace, 'other', who);
+        for (const { kind, name, namespace = 'other' } of referencesIn({ ...object, kind: '' })) {
+          count += 1;
+          t.ok(there.has(`${kind} ${name}`), `${who}: ${kind} ${name}`);
+          t.equal(namespace, 'other', who);
         }
+        if (object.kind === 'ValidatingAdmissionPolicy')
+          t.notMatch(JSON.stringify(object.spec), /system:serviceaccount/, who);
+        // The nodes know it by this name alone.
+        for (const { resources = [], resourceNames = [] } of (object.rules ?? []) as readonly {
+          resources?: readonly string[];
+          resourceNames?: readonly string[];
+        }[])
+          if (resources.includes('leases') && resourceNames.length > 0)
+            t.same(resourceNames, ['rcm-node-controller'], who);
       }
-      if (kind === 'FlowSchema')
-        for (const { serviceAccount } of spec.rules?.flatMap(({ subjects }) => subjects) ?? [])
-          if (serviceAccount) {
-            t.ok(there.has(`ServiceAccount ${serviceAccount.name}`), serviceAccount.name);
-            t.equal(serviceAccount.namespace, 'other');
-          }
+      t.ok(count > 0, resources[0]);
+      const policies = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+      t.equal(policies.length, { '.': 7, serviceaccount: 9, controller: 5 }[resources[0] as string] ?? 0);
+      t.equal(all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding').length, policies.length);
     }
-    const policies = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
-    t.equal(policies.length, 6);
-    for (const { spec, metadata } of policies)
-      t.notMatch(JSON.stringify(spec), /system:serviceaccount/, metadata.name);
+  },
+);
+
+/** What older versions of Kubernetes do not serve: a kind that is new here needs its row in bootstrap/README.md. */
+const since: Readonly<Record<string, string>> = {
+  'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy': '1.30',
+  'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding': '1.30',
+  'flowcontrol.apiserver.k8s.io/v1 FlowSchema': '1.29',
+};
+/** Served by all versions from 1.25 on, if not earlier. */
+const always =
+  /^(v1|apps\/v1|rbac\.authorization\.k8s\.io\/v1|policy\/v1|networking\.k8s\.io\/v1|apiextensions\.k8s\.io\/v1) /;
+
+t.test(
+  'what a version of Kubernetes has to serve is stated, and before 1.30 a component leaves it out',
+  { skip: missing },
+  async (t) => {
+    const own = join(t.testdir({ own: {} }), 'own');
+    const at = (name: string) => relative(own, join(folder, name));
+    const versioned = (all: readonly Resource[]) =>
+      [...new Set(all.map(({ apiVersion, kind }) => `${apiVersion} ${kind}`))]
+        .filter((one) => !always.test(one))
+        .sort();
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    for (const name of ['.', 'nodes', 'serviceaccount', 'uninstall', 'policies'])
+      for (const one of versioned(kustomized(name)))
+        t.match(
+          readme,
+          new RegExp(`^\\| ${since[one]} \\| .*${one.split(' ')[1]?.replace('Binding', '')}`, 'm'),
+          `${name}: ${one}`,
+        );
+    for (const name of ['.', 'nodes', 'uninstall', 'serviceaccount']) {
+      writeFileSync(
+        join(own, 'kustomization.yaml'),
+        `{namespace: other, namePrefix: my-, resources: [${at(name)}], components: [${at('knative')}, ${at('kubernetes-1.28')}]}\n`.replace(
+          name === 'nodes' || name === 'uninstall' ? `${at('knative')}, ` : '#',
+          '',
+        ),
+      );
+      const all = kustomized(own);
+      const policies = [
+        'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy',
+        'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding',
+      ];
+      t.same(
+        versioned(all),
+        // Where policies are all that limits a token, the apply shall be refused.
+        [...(name === 'serviceaccount' ? policies : []), 'flowcontrol.apiserver.k8s.io/v1beta3 FlowSchema'],
+        name,
+      );
+      const pods = objectOf(all, 'DaemonSet', 'my-rcm-node-bootstrap').spec.template;
+      t.notMatch(JSON.stringify(pods.spec), /appArmorProfile/);
+      t.match(pods.metadata, {
+        annotations: { 'container.apparmor.security.beta.kubernetes.io/bootstrap': 'unconfined' },
+      });
+    }
   },
 );
 

@@ -35,6 +35,7 @@ export type PodSpec = {
 };
 
 export type Resource = {
+  readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: {
     readonly name: string;

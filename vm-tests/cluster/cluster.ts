@@ -17,7 +17,7 @@ import {
 } from '../node/estate.ts';
 import { prepareMachine } from '../node/machine.ts';
 import type { OciImage } from '../node/oci.ts';
-import { kubernetesBinaries } from './binaries.ts';
+import { apiserverOf, type Binaries, kubernetesBinaries } from './binaries.ts';
 import { type Client, clientFor, type Identity } from './client.ts';
 import { type ControlPlaneOptions, makeControlPlane } from './control-plane.ts';
 import {
@@ -34,7 +34,11 @@ import { type ControlPlaneProcess, controlPlaneProcess, type ProcessOptions } fr
 import { serveServiceAddress } from './service-address.ts';
 import { type UntilOptions, until } from './until.ts';
 
-export type ClusterOptions = ControlPlaneOptions & { readonly progress?: Progress };
+export type ClusterOptions = ControlPlaneOptions & {
+  readonly progress?: Progress;
+  /** The version of the API server alone, where it is another one: v1.28.15, say. Then no controller and no scheduler runs. */
+  readonly version?: string;
+};
 
 /** One line of the API server's audit log. */
 export type AuditEvent = {
@@ -104,7 +108,12 @@ let started = 0;
 export const startCluster = async (options: ClusterOptions = {}): Promise<Cluster> => {
   const progress = options.progress ?? (() => undefined);
   await prepareMachine(progress);
-  const binaries = await kubernetesBinaries(progress);
+  const { version } = options;
+  const current = await kubernetesBinaries(progress);
+  const older = version === undefined ? undefined : await apiserverOf(version, progress);
+  const binaries: Binaries = {
+    path: (program) => (program === 'kube-apiserver' ? older : undefined) ?? current.path(program),
+  };
   for (const left of razeLeftovers()) progress(`removed ${left}, left behind by a killed run`);
   started += 1;
   const name = `cluster-${process.pid}-${started}`;
@@ -118,7 +127,8 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   const { admin, etcd, apiserver, controllers, scheduler } = plane;
   await etcd.start();
   await apiserver.start();
-  await Promise.all([controllers.start(), scheduler.start()]);
+  // Those of a newer version cannot work with an older API server.
+  if (older === undefined) await Promise.all([controllers.start(), scheduler.start()]);
 
   const nodes: ClusterNode[] = [];
   const programs: ControlPlaneProcess[] = [etcd, apiserver, controllers, scheduler];

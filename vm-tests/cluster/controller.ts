@@ -15,6 +15,10 @@ import { bootstrapFolder } from './wishes.ts';
 const root = join(import.meta.dirname, '..', '..');
 const namespace = 'rcm-node';
 
+/** Where the manifests put it, unless a kustomization around them says otherwise. */
+export type Place = { readonly namespace: string; readonly account: string };
+const usual: Place = { namespace, account: controllerName };
+
 /** What would run in Pods here runs on this machine, or is what a test puts on its nodes itself. */
 const workloads = ['Deployment', 'DaemonSet'];
 
@@ -43,8 +47,8 @@ const freePort = (): Promise<number> =>
   });
 
 /** As the Deployment's Pods get it from their kubelet. */
-const tokenOf = async (cluster: Cluster): Promise<string> => {
-  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${controllerName}/token`;
+const tokenOf = async (cluster: Cluster, { namespace, account }: Place): Promise<string> => {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
   const answer = await cluster.admin.request('POST', path, { body });
   if (answer.status !== 201) throw new Error(`no token for the controller: ${answer.text}`);
@@ -56,9 +60,10 @@ export const controllerOf = async (
   cluster: Cluster,
   name: string,
   more: readonly string[] = [],
+  place = usual,
 ): Promise<Controller> => {
   const file = join(dirname(cluster.kubeconfig), `${name}.conf`);
-  const token = await tokenOf(cluster);
+  const token = await tokenOf(cluster, place);
   await writeFile(file, tokenKubeconfig(cluster.server, cluster.authority.certificate, token), {
     mode: 0o600,
   });
@@ -69,7 +74,7 @@ export const controllerOf = async (
     argv: [
       ...[process.execPath, join(root, 'daemon', 'main.ts'), 'controller'],
       ...['--kubeconfig', file, '--listen', listen, '--probes', probes],
-      ...['--namespace', namespace],
+      ...['--namespace', place.namespace],
       ...more,
     ],
     isReady: async () => (await fetch(`http://${probes}/healthz`)).ok,
