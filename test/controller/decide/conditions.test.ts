@@ -60,7 +60,8 @@ t.test('Available says whether Pods that name the class can run', async (t) => {
   });
   t.match(of([aNode('a', {}, { state: undefined, detail: undefined })]), {
     reason: 'NoNodes',
-    message: /rcm-node has not spoken on any of the nodes: a; kubectl get pods -A -l app\.kubernetes\.io\/name=rcm-node/,
+    message:
+      /rcm-node has not spoken on any of the nodes: a; kubectl get pods -A -l app\.kubernetes\.io\/name=rcm-node/,
   });
   t.match(of([], { deleting: true }), { is: 'False', reason: 'Deleting' });
 });
