@@ -7,6 +7,10 @@ const table = {
   rcm_controller_decide_seconds_total: ['counter', 'Time of these in which nothing else could be done.'],
   rcm_controller_pass_running_seconds: ['gauge', 'How long the pass under way has made no progress.'],
   rcm_controller_nodes: ['gauge', 'Nodes of the cluster.'],
+  rcm_controller_nodes_unheard: [
+    'gauge',
+    'Nodes on which rcm-node has not spoken, by why: unable, replaced, not-ready, silent.',
+  ],
   rcm_controller_shims: ['gauge', 'Shims of the cluster.'],
   rcm_controller_shim_nodes: [
     'gauge',

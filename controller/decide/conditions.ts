@@ -5,6 +5,7 @@ import { failuresOf, whereabouts } from './reasons.ts';
 import { isAwaited } from './rollout.ts';
 import type { Standing } from './standing.ts';
 import { isFailed, type Situation } from './situation.ts';
+import { nobodySpeaks, unheard } from './unheard.ts';
 import { countOf, someOf } from './wording.ts';
 
 export type Said = { readonly is: boolean; readonly reason: string; readonly message: string };
@@ -52,23 +53,15 @@ export const available = (situation: Situation): Said => {
 
 const namesOf = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
 
-/** In whatever namespace it was installed. */
-const muteHint =
-  'kubectl get pods -A -l app.kubernetes.io/name=rcm-node -o wide tells whether its bootstrap ran there';
-
 const nobody = ({ shim, muster }: Situation): string => {
   const asked = Object.entries(shim.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
   const who = asked.length > 0 ? `nodes with ${asked.join(',')}` : 'nodes';
-  return muster.mute.length === 0
-    ? `There are no ${who}.`
-    : `rcm-node has not spoken on any of the ${who}: ${someOf(muster.mute.map(({ name }) => name))}; ${muteHint}.`;
+  return muster.mute.length === 0 ? `There are no ${who}.` : nobodySpeaks(muster.mute, who);
 };
 
 /** Nodes that are selected and cannot be reached through an agent; they count nowhere else. */
 const mute = ({ muster, targets }: Situation): string =>
-  muster.mute.length === 0 || targets.length === 0
-    ? ''
-    : ` rcm-node has not spoken on ${someOf(muster.mute.map(({ name }) => name))}; ${muteHint}.`;
+  muster.mute.length === 0 || targets.length === 0 ? '' : ` ${unheard(muster.mute)}`;
 
 /** What a webhook or a policy keeps from Nodes: they would wait for ever, and nothing on them says why. */
 const kept = ({ unmarked, targets, leavers }: Situation): string => {

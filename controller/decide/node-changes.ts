@@ -3,6 +3,7 @@ import { selects } from '../../daemon/decide/select.ts';
 import { approvedPrefix, labelNameOf, printTried, triedPrefix } from '../../daemon/model/turn-labels.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
 import { canWait, type Share, turnChanges, turnsAfter } from './approvals.ts';
+import { awayOf, isMinority } from './away.ts';
 import { type Asked, proofOf } from './proof.ts';
 import { revisionIn } from './rollout.ts';
 import { ranOut } from './standing.ts';
@@ -24,7 +25,10 @@ export const nodeChanges = (
   const changes: NodeChange[] = [];
   const shown = new Map<string, Set<NodeFacts>>();
   const moments = new Set<number>();
+  const minority = isMinority(nodes);
   for (const node of nodes) {
+    const away = awayOf(node, minority, now);
+    if (away.at !== undefined) moments.add(away.at);
     const turns = turnsAfter(shares.get(node) ?? [], now);
     for (const end of turns.ends) moments.add(end);
     const proof = proofOf(node, asked, turns.open);
@@ -34,7 +38,7 @@ export const nodeChanges = (
       else shown.set(handler, new Set([node]));
     }
     const wanted = { ...remembered(node, asked.revisions, turns.labels), ...turns.labels };
-    const labels = { ...turnChanges(node.labels, wanted), ...proof.change };
+    const labels = { ...turnChanges(node.labels, wanted), ...proof.change, ...away.labels };
     if (!canWait(labels, asked.revisions)) changes.push({ node: node.name, labels });
   }
   return { nodes: changes, shown, moments: [...moments] };

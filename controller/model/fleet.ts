@@ -11,6 +11,8 @@ export type NodeFacts = {
   readonly labels: Labels;
   /** Its kubelet says that it is ready. */
   readonly ready: boolean;
+  /** Since when it is not, epoch milliseconds; undefined where it is ready, or nobody says. */
+  readonly unreadySince: number | undefined;
   /** `spec.unschedulable`. */
   readonly cordoned: boolean;
   /** Handlers by `Node.status.runtimeHandlers`; undefined where the kubelet does not say. */

@@ -30,4 +30,7 @@ export const nodeKeys = {
   status: annotations.status,
 } as const;
 
+/** Label on a Node that is not ready for long: the DaemonSet leaves it out until it is back. No kubelet may set it. */
+export const awayKey = 'away.spinkube.node-restriction.kubernetes.io/node';
+
 export const zoneKey = 'topology.kubernetes.io/zone';

@@ -12,6 +12,12 @@ export const nodeFacts = (object: unknown): NodeFacts => {
   const annotations = labels(metadata.annotations);
   const { conditions, runtimeHandlers, nodeInfo } = fields(status);
   const detail = parseDetail(annotations[nodeKeys.status]);
+  const condition = items(conditions)
+    .map(fields)
+    .find(({ type }) => type === 'Ready');
+  const isReady = condition?.status === 'True';
+  // No kubelet ever spoke for a Node without this condition.
+  const since = Date.parse(text(condition ? condition.lastTransitionTime : metadata.creationTimestamp) ?? '');
   const machine = machineOf(detail, fields(nodeInfo));
   // A machine that was made anew has nothing of what the former one said; what it said last stays on the Node until an agent speaks.
   const isHeard = machine !== 'replaced';
@@ -20,10 +26,8 @@ export const nodeFacts = (object: unknown): NodeFacts => {
   return {
     ...identity(metadata),
     labels: own,
-    ready: items(conditions).some((one) => {
-      const condition = fields(one);
-      return condition.type === 'Ready' && condition.status === 'True';
-    }),
+    ready: isReady,
+    unreadySince: isReady || Number.isNaN(since) ? undefined : since,
     cordoned: fields(spec).unschedulable === true,
     kubeletSees: Array.isArray(runtimeHandlers)
       ? texts(runtimeHandlers.map((one) => text(fields(one).name)))

@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import t from 'tap';
+import { unable } from '../../controller/decide/unable.ts';
+import { awayKey } from '../../controller/model/marks.ts';
 import { render } from '../../packaging/manifests.ts';
 import { imagesOf, objectOf, objectsOf, type Resource } from './objects.ts';
 
@@ -360,3 +362,22 @@ t.test('the image is of this version', async (t) => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   t.equal(pod().initContainers?.[0].image, `rcm-node:${version}`);
 });
+
+t.test(
+  'the DaemonSet leaves out what the controller says can never run rcm-node, and nodes that are away',
+  async (t) => {
+    const { nodeSelector, affinity, terminationGracePeriodSeconds } = pod();
+    const [term, ...others] =
+      affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms ?? [];
+    t.same(others, []);
+    const expected = unable.flatMap((one) => {
+      const { key } = one;
+      if ('not' in one) return [{ key, operator: 'NotIn', values: one.not }];
+      if ('only' in one) return key === 'kubernetes.io/os' ? [] : [{ key, operator: 'In', values: one.only }];
+      return [{ key, operator: 'DoesNotExist' }];
+    });
+    t.same(term?.matchExpressions, [...expected, { key: awayKey, operator: 'DoesNotExist' }]);
+    t.same(nodeSelector, { 'kubernetes.io/os': 'linux' });
+    t.equal(terminationGracePeriodSeconds, 0, 'Pods of dead nodes do not stay');
+  },
+);

@@ -28,6 +28,14 @@ export type PodSpec = {
   readonly securityContext: { readonly seccompProfile: object; readonly runAsNonRoot?: boolean };
   readonly tolerations: readonly object[];
   readonly nodeSelector: object;
+  readonly affinity?: {
+    readonly nodeAffinity: {
+      readonly requiredDuringSchedulingIgnoredDuringExecution: {
+        readonly nodeSelectorTerms: readonly { readonly matchExpressions: readonly object[] }[];
+      };
+    };
+  };
+  readonly terminationGracePeriodSeconds?: number;
   readonly priorityClassName: string;
   readonly initContainers?: readonly [Container];
   readonly containers: readonly [Container];

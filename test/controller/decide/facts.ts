@@ -52,6 +52,7 @@ export const aNode = (
     labels,
     turns: parseTurnLabels(labels),
     ready: true,
+    unreadySince: undefined,
     cordoned: false,
     kubeletSees: undefined,
     machine: 'same',

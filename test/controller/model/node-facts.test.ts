@@ -49,6 +49,7 @@ t.test('a Node is what the controller looks at, and nothing more', async (t) => 
     resourceVersion: '7',
     labels,
     ready: true,
+    unreadySince: undefined,
     cordoned: true,
     kubeletSees: ['', 'spin'],
     machine: 'same',
@@ -148,3 +149,14 @@ t.test(
       t.equal(of(told, seen).machine, 'same', what);
   },
 );
+
+t.test('since when a node is not ready is what its condition says, or how old it is', async (t) => {
+  const time = '2027-01-15T08:00:00Z';
+  const of = (conditions: unknown) =>
+    nodeFacts({ metadata: { name: 'n', creationTimestamp: time }, status: { conditions } }).unreadySince;
+  const at = '2027-01-15T09:00:00Z';
+  t.equal(of([{ type: 'Ready', status: 'Unknown', lastTransitionTime: at }]), Date.parse(at));
+  t.equal(of([]), Date.parse(time), 'no kubelet ever spoke for it');
+  t.equal(of([{ type: 'Ready', status: 'True', lastTransitionTime: at }]), undefined);
+  t.equal(of([{ type: 'Ready', status: 'False', lastTransitionTime: 'soon' }]), undefined);
+});

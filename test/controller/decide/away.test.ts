@@ -1,0 +1,38 @@
+import t from 'tap';
+import { awayOf, isMinority } from '../../../controller/decide/away.ts';
+import { turnMs } from '../../../daemon/model/turn-labels.ts';
+import { aNode, now } from './facts.ts';
+
+const key = 'away.spinkube.node-restriction.kubernetes.io/node';
+const lost = (ms: number, labels = {}) => aNode('n', {}, { ready: false, unreadySince: now - ms, labels });
+
+t.test(
+  'a node that is not ready for fifteen minutes is marked, and until then it is known when',
+  async (t) => {
+    t.same(awayOf(lost(turnMs), true, now), { labels: { [key]: 'not-ready' } });
+    t.same(awayOf(lost(turnMs - 1), true, now), { labels: {}, at: now + 1 });
+    t.same(awayOf(lost(turnMs, { [key]: 'not-ready' }), true, now), { labels: {} }, 'once');
+  },
+);
+
+t.test('the mark goes when the node is back', async (t) => {
+  t.same(awayOf(aNode('n', {}, { labels: { [key]: 'not-ready' } }), true, now), { labels: { [key]: null } });
+  t.same(awayOf(aNode('n'), true, now), { labels: {} });
+});
+
+t.test('where nothing is known, or what is left out anyway, there is no mark', async (t) => {
+  t.same(awayOf(aNode('n', {}, { ready: false }), true, now), { labels: {} });
+  t.same(awayOf(lost(turnMs, { type: 'virtual-kubelet' }), true, now), { labels: {} });
+  t.same(
+    awayOf(lost(-60_000), true, now),
+    { labels: {}, at: now + 60_000 + turnMs },
+    'a clock that is ahead',
+  );
+});
+
+t.test('where most nodes are lost in the same moment none is marked, and no mark goes', async (t) => {
+  const [up, down] = [aNode('a'), lost(turnMs)];
+  t.same([isMinority([up, down]), isMinority([up, down, down]), isMinority([])], [true, false, true]);
+  t.same(awayOf(lost(turnMs), false, now), { labels: {} });
+  t.same(awayOf(lost(turnMs, { [key]: 'not-ready' }), false, now), { labels: {} });
+});
