@@ -5,6 +5,7 @@
 
 import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
+import { membersOf } from './groups.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -13,6 +14,10 @@ const root = join(import.meta.dirname, '..');
  * has a test of its own; a test without a namesake covers nothing.
  */
 export default function covered(test: string): string[] {
+  return membersOf(root, test).flatMap(coveredBy);
+}
+
+const coveredBy = (test: string): readonly string[] => {
   const name = test.replace(/^test\//, '').replace(/\.test\.ts$/, '');
   const base = [`daemon/${name}`, name].find((path) => existsSync(join(root, `${path}.ts`)));
   if (base === undefined) return [];
@@ -21,4 +26,4 @@ export default function covered(test: string): string[] {
     return !existsSync(join(root, own));
   });
   return [`${base}.ts`, ...parts];
-}
+};

@@ -6,11 +6,12 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { judgeCoverage } from './coverage.ts';
+import { grouped } from './groups.ts';
 import { collector } from './tally.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -62,7 +63,7 @@ const results = collector();
 const jobs = given.some((argument) => /^(-j|--jobs)/.test(argument))
   ? []
   : [`--jobs=${availableParallelism()}`];
-const all = isWhole ? [...given, ...globSync('test/**/*.test.ts', { cwd: root }).sort()] : given;
+const all = isWhole ? [...given, ...grouped(root)] : given;
 const files = [...jobs, ...all];
 const code = await run(files, (line) => {
   const shown = results.line(line);

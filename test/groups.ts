@@ -1,0 +1,53 @@
+/**
+ * Which test files share a process. To start one, with tap's loaders and what every file imports, takes longer than most
+ * files run; so those of a folder that leave the process as it was run one after the other in one.
+ */
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** What changes or measures its process, or ends with it, needs one of its own. */
+const needsOwn =
+  /\bprocess\.(env|chdir|exit|exitCode|umask|on|kill|argv|memoryUsage)\b|mockImport|^t\.(plan|teardown|after|before)/m;
+/** Long files must not wait for each other while a processor is free. */
+const most = 10;
+
+const folder = join('.tap', 'groups');
+
+export type Group = { readonly file: string; readonly members: readonly string[] };
+
+/** Each test file below `test/` once: first the groups, which do not exist yet, then those that stand alone. */
+export function groupsOf(root: string): readonly Group[] {
+  const all = globSync('test/**/*.test.ts', { cwd: root }).sort();
+  const alone = all.filter((file) => needsOwn.test(readFileSync(join(root, file), 'utf8')));
+  const byFolder = Map.groupBy(
+    all.filter((file) => !alone.includes(file)),
+    dirname,
+  );
+  const groups = [...byFolder].flatMap(([from, files]) => {
+    const count = Math.ceil(files.length / most);
+    return Array.from({ length: count }, (_, index) => ({
+      file: join(folder, `${from.replaceAll('/', '-')}-${index + 1}.test.ts`),
+      members: files.filter((_file, at) => at % count === index),
+    }));
+  });
+  return [...groups, ...alone.map((file) => ({ file, members: [file] }))];
+}
+
+/** Writes the groups below `.tap/`; the files to run in place of all below `test/`. */
+export function grouped(root: string): readonly string[] {
+  rmSync(join(root, folder), { recursive: true, force: true });
+  mkdirSync(join(root, folder), { recursive: true });
+  return groupsOf(root).map(({ file, members }) => {
+    if (isGroup(file))
+      writeFileSync(join(root, file), members.map((member) => `import '../../${member}';\n`).join(''));
+    return file;
+  });
+}
+
+const isGroup = (file: string): boolean => dirname(file) === folder;
+
+/** The files that a group runs; a file that is none runs itself. */
+export const membersOf = (root: string, file: string): readonly string[] =>
+  isGroup(file)
+    ? [...readFileSync(join(root, file), 'utf8').matchAll(/'..\/..\/(.*)'/g)].map(([, member = '']) => member)
+    : [file];
