@@ -99,7 +99,11 @@ export const orphan = (name: string, muster: Muster, given: Given): void => {
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
   });
-  share(name, [...leavers, ...traces], turns, given);
+  // As of a Shim that is there: no new Pod may ask for what is taken away. The garbage collector takes the RuntimeClass.
+  const isHeld = [...given.classes.byName.values()].some(({ owners }) =>
+    owners.some((owner) => owner.kind === 'Shim' && owner.name === name),
+  );
+  share(name, [...leavers, ...traces], isHeld ? undefined : turns, given);
 };
 
 const standingsOf = (

@@ -1,6 +1,6 @@
 /** The end of a Shim: who still has something of it, and when its finalizer may go. */
 import type { FinalizerChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { claimedPrefix, finalizer, forceDeleteKey } from '../model/marks.ts';
+import { claimedPrefix, finalizer, forceDeleteKey, waitKey } from '../model/marks.ts';
 import type { Muster } from './muster.ts';
 import { provenLabel } from './proof.ts';
 
@@ -23,11 +23,18 @@ const isUntold = ({ state, detail }: NodeFacts, handler: string): boolean =>
 const isMarked = ({ labels }: NodeFacts, handler: string): boolean =>
   `${claimedPrefix}${handler}` in labels || provenLabel(handler) in labels;
 
-/** `isClean`: neither a node nor the cluster has anything of it any more. */
+/**
+ * A Shim has a finalizer only where it asks that its deletion waits. On all of them it would have the deletion of the
+ * controller, of its rights and of the definition wait for ever when they go at once, as a prune has them go: nothing would be
+ * left that may take it off. So it is also taken off those that have it from an earlier version, or from runtime-class-manager.
+ * `isClean`: neither a node nor the cluster has anything of it any more.
+ */
 export const finalizerChange = (shim: ShimFacts, isClean: boolean): FinalizerChange | undefined => {
   const { deleting, finalizers } = shim;
   const has = finalizers.includes(finalizer);
-  if (!deleting) return has ? undefined : { shim, finalizers: [...finalizers, finalizer] };
-  if (!has || !(isClean || isForced(shim))) return undefined;
-  return { shim, finalizers: finalizers.filter((one) => one !== finalizer) };
+  const without = { shim, finalizers: finalizers.filter((one) => one !== finalizer) };
+  if (deleting) return has && (isClean || isForced(shim)) ? without : undefined;
+  const waits = shim.annotations[waitKey] === 'true';
+  if (waits === has) return undefined;
+  return waits ? { shim, finalizers: [...finalizers, finalizer] } : without;
 };

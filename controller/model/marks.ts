@@ -4,10 +4,13 @@ import { annotations } from '../../daemon/model/turn.ts';
 
 export { controllerName, provenPrefix, servedPrefix as claimedPrefix } from '../../daemon/model/turn.ts';
 
-/** That of runtime-class-manager: a Shim that it left behind can be deleted, and is cleaned up after. */
+/** That of runtime-class-manager: it is taken off a Shim that it left behind, which can then be deleted. */
 export const finalizer = 'rcm.spinkube.dev/finalizer';
 
-/** On a Shim: lets a deletion end though nodes have not cleaned up. */
+/** On a Shim: its deletion waits until no node has anything of it. */
+export const waitKey = 'rcm.spinkube.dev/delete-waits-for-nodes';
+
+/** On a Shim whose deletion waits: lets it end though nodes have not cleaned up. */
 export const forceDeleteKey = 'rcm.spinkube.dev/force-delete';
 
 /** On a Shim: a new value has a rollout that stopped go on. */

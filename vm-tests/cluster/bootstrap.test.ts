@@ -180,21 +180,15 @@ t.test('deleted, the nodes keep the service', async (t) => {
       '  #   spin: "true"': '    no: node',
     }),
   );
-  const finalizers = ['get', 'shim', 'spin-v2', '-o', 'jsonpath={.metadata.finalizers}'];
-  await cluster.waitFor('the controller holds the Shim', async () =>
-    (await cluster.kubectl(finalizers)).includes('rcm.spinkube.dev/finalizer'),
-  );
-  const type = join(root, 'bootstrap', 'crd');
-  await cluster.kubectl(['delete', '-k', type, '--timeout=100s']);
+  await cluster.kubectl([
+    ...['delete', '-k', await kustomization('bootstrap', tagOf(next))],
+    ...['--wait=true', '--timeout=100s'],
+  ]);
   t.match(
     (await cluster.tryKubectl(['get', 'shims'])).stderr,
     /the server (could not find the requested resource|doesn't have a resource type)/,
-    'the type goes with its Shims, since the controller lets go of them',
+    'the type goes with its Shims, all at once',
   );
-  await cluster.kubectl([
-    ...['delete', '-k', await kustomization('bootstrap', tagOf(next))],
-    ...['--wait=true', '--ignore-not-found'],
-  ]);
   for (const node of nodes) t.ok(await isActive(node), node.name);
 });
 

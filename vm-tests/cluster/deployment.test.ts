@@ -4,13 +4,13 @@
  */
 import t from 'tap';
 import { helloOciImage } from '../node/oci.ts';
-import { forgetRestarts, journalOf, rcmNode } from '../node/service.ts';
+import { forgetRestarts, handlersOverCri, journalOf, rcmNode } from '../node/service.ts';
 import { makeStandInShim } from '../node/shim.ts';
 import { clusterFor } from './cluster.ts';
 import { leaseOf } from './controller.ts';
 import type { ClusterNode } from './join.ts';
-import { importBootstrap, nodeBinds, untilMarked } from './rcm-node.ts';
-import { isComplete, provenOn, shimIsGone, untilConditions, untilShim } from './shim-status.ts';
+import { importBootstrap, nodeBinds, servedByLabel, untilMarked } from './rcm-node.ts';
+import { isComplete, provenOn, shimIsGone, untilConditions, untilProven, untilShim } from './shim-status.ts';
 import { bootstrapFolder, podYaml, shimYaml, untilPhase } from './wishes.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -157,12 +157,30 @@ t.test('a controller that comes back finds what was done without it', async (t) 
   lap('it knows');
 });
 
-t.test('the Shim goes when nodes are clean', async (t) => {
+t.test('the Shim is gone at once, and nodes are clean after it', async (t) => {
   for (const { host } of nodes) await forgetRestarts(host);
   await cluster.kubectl(['delete', 'pods', '--all', '--wait=true']);
-  await cluster.kubectl(['delete', 'shim', 'spin-v2', '--timeout=100s']);
+  await cluster.kubectl(['delete', 'shim', 'spin-v2', '--timeout=10s']);
   t.ok(await shimIsGone(cluster, 'spin-v2'));
-  for (const node of nodes) t.same(provenOn(await node.object()), []);
+  for (const node of nodes) await untilProven(cluster, node, []);
+  for (const node of nodes)
+    await untilMarked(cluster, node, 'that it is clean', (marks) => servedByLabel(marks).length === 0);
   lap('all is gone');
+});
+
+t.test('all of it is deleted at once: it ends, nodes serve on, and say why', async (t) => {
+  for (const { host } of nodes) await forgetRestarts(host);
+  await cluster.apply(edition('last'));
+  await untilConditions(cluster, 'spin-v2', 'Ready=True Served');
+  await cluster.kubectl(['delete', '-k', bootstrapFolder, '--timeout=100s']);
+  lap('all is deleted');
+  for (const { name, host } of nodes) {
+    const told = await cluster.waitFor(`${name} says why`, async () => {
+      const { stdout } = await rcmNode(host, 'status');
+      return /what it asked for before stays served|on what the cluster said last/.test(stdout) && stdout;
+    });
+    t.comment(told);
+    t.ok((await handlersOverCri(host)).includes('spin-v2'), `${name} serves on`);
+  }
 });
 t.teardown(() => lap('all done'));

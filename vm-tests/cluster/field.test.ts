@@ -24,7 +24,7 @@ const shim = (name: string): string =>
   JSON.stringify({
     apiVersion: 'runtime.spinkube.dev/v1alpha1',
     kind: 'Shim',
-    metadata: { name },
+    metadata: { name, annotations: { 'rcm.spinkube.dev/delete-waits-for-nodes': 'true' } },
     spec: {
       fetchStrategy: { anonHttp: { location: 'https://example.com/shim', sha256: digest } },
       runtimeClass: { name, handler: name },
@@ -47,7 +47,10 @@ const foreignDefinition = (): string => {
 
 t.test('under a definition without a status Shims come and go, and it is said whose it is', async (t) => {
   await cluster.apply(shim('before'));
-  await cluster.waitFor('the Shim has a status', async () => (await getShim(cluster, 'before')).status);
+  await cluster.waitFor(
+    'the Shim has a status',
+    async () => (await getShim(cluster, 'before')).status?.rollout,
+  );
   await cluster.apply(foreignDefinition());
   await cluster.apply(shim('meanwhile'));
   const event = await cluster.waitFor('it is said', async () =>
@@ -61,8 +64,12 @@ t.test('under a definition without a status Shims come and go, and it is said wh
   }
   await cluster.apply(shim('after'));
   await cluster.kubectl(['apply', '-f', crd]);
-  await cluster.waitFor('a status is written again', async () => (await getShim(cluster, 'after')).status, {
-    timeoutMs: 150_000,
-  });
+  await cluster.waitFor(
+    'a status is written again',
+    async () => (await getShim(cluster, 'after')).status?.rollout,
+    {
+      timeoutMs: 150_000,
+    },
+  );
   t.match(await controller.metrics(), /^rcm_controller_shims_without_status 0$/m);
 });

@@ -138,7 +138,7 @@ t.test('a node that leaves the selector is cleaned, and so is its label', async 
   const shim = await untilShim(cluster, 'slight-v1', 'has no node', ({ status }) => status?.nodes === 0);
   t.match(conditionOf(shim, 'Available'), { status: 'False', reason: 'NoNodes' });
   await cluster.kubectl(['delete', 'shim', 'slight-v1', '--timeout=100s']);
-  t.notOk(await hasClass('slight-v1'));
+  await cluster.waitFor('its class is collected', async () => !(await hasClass('slight-v1')));
   lap('node-b has left slight-v1');
 });
 
@@ -195,6 +195,8 @@ t.test('a node that is down holds up no rollout', async (t) => {
       shimYaml(name, name === 'slight-v1' ? slight : spin, { pool: 'wasm' }, { rolloutStrategy: both }),
     );
   for (const name of ['slight-v1', 'forced-v1']) await untilShim(cluster, name, 'is everywhere', isComplete);
+  for (const name of ['slight-v1', 'forced-v1', 'spin-v2'])
+    await cluster.kubectl(['annotate', 'shim', name, 'rcm.spinkube.dev/delete-waits-for-nodes=true']);
   await b.host.kill();
   await cluster.waitFor('node-b is lost', async () => !(await b.isReady()));
   lap('node-b is down');
@@ -215,7 +217,7 @@ t.test('a node that is down holds up no rollout', async (t) => {
   lap('node-a has it');
 });
 
-t.test('a Shim is deleted while a node is down: it waits, and names the node', async (t) => {
+t.test('a Shim that shall wait is deleted while a node is down: it names the node', async (t) => {
   for (const name of ['slight-v1', 'forced-v1'])
     await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
   for (const name of ['slight-v1', 'forced-v1']) {

@@ -15,7 +15,7 @@ import { clusterFor } from './cluster.ts';
 import { admitController, controllerOf } from './controller.ts';
 import { serveMirror } from './mirror.ts';
 import { nodeBinds, startRcmNode } from './rcm-node.ts';
-import { getShim, isComplete, provenOn, untilConditions, untilShim } from './shim-status.ts';
+import { getShim, isComplete, provenOn, untilConditions, untilProven, untilShim } from './shim-status.ts';
 import { podYaml, untilPhase } from './wishes.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -167,14 +167,20 @@ t.test('with a digest, other bytes are fetched and refused, and what is served s
   for (const path of fetched) t.match(path, /v0\.23\.0\/containerd-shim-spin-v2-linux-x86_64\.tar\.gz$/);
 });
 
-t.test('the one that its controller has touched goes, finalizer and all', async (t) => {
+t.test('the one that its controller has touched goes, finalizer and all', async () => {
   await apply('as-stored.yaml');
-  t.ok((await getShim(cluster, 'spin-v2')).metadata.finalizers?.includes('rcm.spinkube.dev/finalizer'));
+  await cluster.waitFor(
+    'its finalizer is taken off',
+    async () => (await getShim(cluster, 'spin-v2')).metadata.finalizers === undefined,
+  );
   await forgetRestarts(node.host);
   await cluster.kubectl(['delete', 'pods', '--all']); // also one that has ended has its sandbox
   await cluster.kubectl(['delete', 'shims', '--all', '--timeout=200s'], { timeoutMs: 210_000 });
-  t.same(provenOn(await node.object()), []);
-  t.equal(await cluster.kubectl(['get', 'runtimeclasses', '-o', 'name']), '');
+  await untilProven(cluster, node, []);
+  await cluster.waitFor(
+    'no RuntimeClass is left',
+    async () => (await cluster.kubectl(['get', 'runtimeclasses', '-o', 'name'])) === '',
+  );
   lap('all are gone');
 });
 t.teardown(() => lap('all done'));

@@ -129,7 +129,7 @@ const happen = (cluster: SimulatedCluster, random: () => number): void => {
       if (shim && random() < 0.5) cluster.deleteShim(shim.name);
       break;
     case 9:
-      if (cluster.shims.size < 4) cluster.addShim(`late-${Math.floor(random() * 3)}`);
+      if (cluster.shims.size < 4) cluster.addShim(`late-${Math.floor(random() * 3)}`, {}, random() < 0.5);
       break;
     case 10:
       node.skew = random() < 0.5 ? 0 : 3_600_000;
@@ -202,7 +202,7 @@ const start = (random: () => number): SimulatedCluster => {
       lists: random() < 0.8,
     });
   cluster.addClass('class-theirs', foreign);
-  cluster.addShim('spin', { rolloutStrategy: strategyAtRandom(random) });
+  cluster.addShim('spin', { rolloutStrategy: strategyAtRandom(random) }, true);
   cluster.addShim('wasmtime', { nodeSelector: { pool: 'a' }, rolloutStrategy: strategyAtRandom(random) });
   cluster.addShim('theirs');
   return cluster;
@@ -302,7 +302,7 @@ t.test(
 t.test('Pods that end everywhere at once restart no more nodes than may change at a time', async (t) => {
   const cluster = new SimulatedCluster();
   for (let i = 0; i < 30; i++) cluster.addNode(`n${i}`);
-  cluster.addShim('spin', { rolloutStrategy: { type: 'rolling', rolling: { maxUpdate: 3 } } });
+  cluster.addShim('spin', { rolloutStrategy: { type: 'rolling', rolling: { maxUpdate: 3 } } }, true);
   const step = (): number => {
     const restarts = () => [...cluster.nodes.values()].reduce((sum, node) => sum + node.restarts.length, 0);
     const before = restarts();

@@ -87,7 +87,7 @@ const start = (rolling: object): { cluster: SimulatedCluster; liar: SimulatedNod
     });
   // First by its name and by its zone, which it chose.
   const liar = cluster.addNode('aaa', { labels: { [zoneKey]: 'aaa' } });
-  cluster.addShim('spin', { rolloutStrategy: { type: 'rolling', rolling } });
+  cluster.addShim('spin', { rolloutStrategy: { type: 'rolling', rolling } }, true);
   return { cluster, liar };
 };
 

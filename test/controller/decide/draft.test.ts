@@ -96,6 +96,18 @@ t.test(
   },
 );
 
+t.test('of a Shim that is gone nothing is taken while its RuntimeClass stands', async (t) => {
+  const nodes = [aNode('a', { spin: leaving('spin') })];
+  const gone = aShim('spin');
+  t.same(draft(nodes, [], [aClass(gone)]).turns, [], 'the garbage collector has not come yet');
+  t.same(
+    draft(nodes, [], [aClass(gone, { owners: [] })]).turns,
+    ['a spin -'],
+    'it was to stay (--cascade=orphan)',
+  );
+  t.same(draft(nodes, [], [aClass(aShim('other'))]).turns, ['a spin -']);
+});
+
 t.test('the first one is believed when its kubelet lists the handler too, or lists none', async (t) => {
   const served = { spin: { s: 'served', n: 'spin', r: 'r2' } as const };
   const others = ['b', 'c'].map((name) => aNode(name, { spin: asking('spin') }));

@@ -69,7 +69,7 @@ export const aShim = (name: string, over: Partial<ShimFacts> = {}): ShimFacts =>
   generation: 3,
   created: now - 1_000_000,
   deleting: false,
-  finalizers: ['rcm.spinkube.dev/finalizer'],
+  finalizers: over.deleting ? ['rcm.spinkube.dev/finalizer'] : [],
   annotations: {},
   revision: 'r2',
   handler: name,

@@ -6,9 +6,21 @@ import { aNode, aShim, before } from './facts.ts';
 
 const finalizer = 'rcm.spinkube.dev/finalizer';
 
-t.test('every Shim gets the finalizer, beside those of others', async (t) => {
-  t.same(finalizerChange(aShim('spin', { finalizers: ['other'] }), true)?.finalizers, ['other', finalizer]);
-  t.equal(finalizerChange(aShim('spin'), true), undefined);
+t.test('a Shim has the finalizer only where its deletion shall wait, beside those of others', async (t) => {
+  const finalizers = ['other', finalizer];
+  const annotations = { 'rcm.spinkube.dev/delete-waits-for-nodes': 'true' };
+  t.equal(finalizerChange(aShim('spin'), true), undefined, 'nothing holds up an uninstall');
+  t.same(
+    finalizerChange(aShim('spin', { annotations, finalizers: ['other'] }), true)?.finalizers,
+    finalizers,
+  );
+  t.equal(finalizerChange(aShim('spin', { annotations, finalizers }), true), undefined);
+  for (const former of [{}, { 'rcm.spinkube.dev/delete-waits-for-nodes': 'false' }])
+    t.same(
+      finalizerChange(aShim('spin', { annotations: former, finalizers }), true)?.finalizers,
+      ['other'],
+      'one of an earlier version, of runtime-class-manager, or not asked for any more',
+    );
 });
 
 t.test('it goes when all is clean, or when a person says so', async (t) => {

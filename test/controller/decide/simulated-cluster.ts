@@ -10,7 +10,7 @@ import { leftOf, seeApprovals, type SeenApprovals } from '../../../daemon/model/
 import type { ShimObject } from '../../../daemon/model/cluster.ts';
 import { classFacts } from '../../../controller/model/class-facts.ts';
 import type { ClassUse, Decision, View } from '../../../controller/model/fleet.ts';
-import { claimedPrefix, nodeKeys, shimKey } from '../../../controller/model/marks.ts';
+import { claimedPrefix, nodeKeys, shimKey, waitKey } from '../../../controller/model/marks.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
 import { shimFacts } from '../../../controller/model/shim-facts.ts';
 import { selectorOf } from '../../../controller/decide/class-content.ts';
@@ -116,7 +116,7 @@ export class SimulatedCluster {
     return node;
   }
 
-  addShim(name: string, spec: Partial<ShimSpec> = {}): SimulatedShim {
+  addShim(name: string, spec: Partial<ShimSpec> = {}, waits = false): SimulatedShim {
     const shim: SimulatedShim = {
       name,
       uid: this.#next('shim'),
@@ -124,7 +124,7 @@ export class SimulatedCluster {
       created: this.now,
       deleting: false,
       finalizers: [],
-      annotations: {},
+      annotations: waits ? { [waitKey]: 'true' } : {},
       spec: { runtimeClass: { name: `class-${name}`, handler: name }, version: 1, ...spec },
       status: undefined,
     };
