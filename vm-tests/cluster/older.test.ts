@@ -84,7 +84,7 @@ t.test(
     await cluster.apply(JSON.stringify(shim('spin')));
     await cluster.waitFor('the Shim has a RuntimeClass and a status', async () => {
       const made = await cluster.admin.request('GET', '/apis/node.k8s.io/v1/runtimeclasses/spin');
-      return made.status === 200 && (await getShim(cluster, 'spin')).status !== undefined;
+      return made.status === 200 && (await getShim(cluster, 'spin')).status?.rollout !== undefined;
     });
     await cluster.kubectl(['delete', 'shim', 'spin', '--timeout=60s']);
     t.notMatch(controller.log(), /forbidden/i);

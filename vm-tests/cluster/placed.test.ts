@@ -84,7 +84,7 @@ t.test('the controller works there, with the account that it has there', async (
   );
   await cluster.waitFor('the Shim has a RuntimeClass and a status', async () => {
     const made = (await cluster.admin.request('GET', `${classes}/spin`)).status === 200;
-    return made && (await getShim(cluster, 'spin')).status !== undefined;
+    return made && (await getShim(cluster, 'spin')).status?.rollout !== undefined;
   });
   t.equal((await cluster.admin.request('GET', `${leases(namespace)}/rcm-node-controller`)).status, 200);
   const features = await cluster.waitFor('Knative is told', async () => {
