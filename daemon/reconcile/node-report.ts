@@ -48,7 +48,7 @@ export const makeNodeReport = async (
   name: string,
   identity: string,
 ): Promise<NodeReport> => {
-  const ids = await machineIds(host.files);
+  const ids = await machineIds(host.files, host.systemd ? '/proc' : undefined);
   const { clock } = host;
   const state = {
     telling: undefined as Telling | undefined,

@@ -1,12 +1,18 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makeFiles } from '../../daemon/host/files.ts';
 import { machineIds } from '../../daemon/host/machine-ids.ts';
 
-const read = (t: Test, tree: Parameters<typeof t.testdir>[0]) => machineIds(makeFiles(t.testdir(tree)));
+const read = (t: Test, tree: NonNullable<Parameters<typeof t.testdir>[0]>) => {
+  const root = t.testdir(tree);
+  return machineIds(makeFiles(root), join(root, 'proc'));
+};
 const bootId = '0c8a7b9e-3a53-4d4f-9a42-3e5a0f1b2c3d';
-const proc = { sys: { kernel: { random: { boot_id: `${bootId}\n` } } } };
+const random = (id: string) => ({ sys: { kernel: { random: { boot_id: `${id}\n` } } } });
+const proc = { ...random('of-the-kernel'), 1: { root: { proc: random(bootId) } } };
 
-t.test('the ids of a machine are those that its kubelet reads', async (t) => {
+t.test('the ids of a machine are those that its kubelet reads, and not what its own /proc has', async (t) => {
   t.same(await read(t, { etc: { 'machine-id': 'ab12\n' }, proc }), { machine: 'ab12', boot: bootId });
 });
 
@@ -24,9 +30,21 @@ t.test('what is no id is not told', async (t) => {
   t.same(await read(t, { etc: { 'machine-id': 'x'.repeat(65) } }), {});
   t.same(await read(t, { etc: { 'machine-id': '"},{"' } }), {});
   t.same(await read(t, { etc: { 'machine-id': {} } }), {}, 'a folder');
+  t.same(await read(t, { proc: random('of-the-kernel') }), {}, 'process 1 cannot be looked at');
   t.same(await read(t, {}), {});
 });
 
-t.test('the boot of this machine is told', async (t) => {
-  t.match((await machineIds(makeFiles('/'))).boot, /^[0-9a-f-]{36}$/);
+t.test('the boot of a tree is not that of the machine it lies on', async (t) => {
+  t.same(await machineIds(makeFiles(t.testdir({ etc: { 'machine-id': 'ab12' } })), undefined), {
+    machine: 'ab12',
+  });
 });
+
+const file = '/proc/1/root/proc/sys/kernel/random/boot_id';
+t.test(
+  'the boot of this machine is told',
+  { skip: existsSync(file) ? false : `no ${file} here` },
+  async (t) => {
+    t.equal((await machineIds(makeFiles('/'), '/proc')).boot, readFileSync(file, 'utf8').trim());
+  },
+);

@@ -25,7 +25,12 @@ export type NodeObject = {
       readonly status: string;
       readonly message: string;
     }[];
-    readonly nodeInfo: { readonly containerRuntimeVersion: string; readonly kubeletVersion: string };
+    readonly nodeInfo: {
+      readonly containerRuntimeVersion: string;
+      readonly kubeletVersion: string;
+      readonly machineID: string;
+      readonly bootID: string;
+    };
     readonly runtimeHandlers?: readonly { readonly name: string }[];
   };
 };

@@ -123,10 +123,13 @@ t.test('kubectl shows what became of it', async (t) => {
   t.match(described, /Normal +ShimsReady .* rcm-node +Serving 2 of 2/);
   t.comment(described);
 
-  const marks = marksOf(await a.object());
+  const object = await a.object();
+  const marks = marksOf(object);
   t.match(marks['rcm.spinkube.dev/desired-hash'], /^[0-9a-f]{16}$/);
   t.equal(marks['rcm.spinkube.dev/applied-hash'], marks['rcm.spinkube.dev/desired-hash']);
   const status = marks['rcm.spinkube.dev/status'] ?? '';
+  const { machineID, bootID } = object.status.nodeInfo;
+  t.match(JSON.parse(status), { machine: machineID, boot: bootID }, 'the ids that its kubelet writes');
   t.ok(Buffer.byteLength(status) <= 2048);
   t.match(JSON.parse(status), {
     v: 1,
