@@ -22,22 +22,25 @@ export const carryNodes = async (
   await writes.each(due.slice(0, most), async (change) => {
     const node = byName.get(change.node);
     if (node === undefined) return;
-    const { labels } = change;
+    const { labels, taints } = change;
     const given = approvals(node, labels);
     const metadata = {
       // Of a Node that was made anew under this name nothing is known yet.
       ...(node.uid === '' ? {} : { uid: node.uid }),
       // One that was queued while the Lease was lost must not land after what the next leader decided of this Node.
       // To take a label away late does no harm.
-      ...(Object.values(labels).some((value) => value !== null)
+      // A list is replaced as a whole: what somebody else taints meanwhile must not be lost.
+      ...(taints !== undefined || Object.values(labels).some((value) => value !== null)
         ? { resourceVersion: node.resourceVersion }
         : {}),
       labels,
     };
     const write = async (): Promise<void> => {
       const path = `${paths.nodes}/${encodeURIComponent(change.node)}`;
-      const body = { metadata };
+      const body = { metadata, ...(taints === undefined ? {} : { spec: { taints } }) };
       watches.nodes.put(nodeFacts(await api.request('PATCH', path, { patch: 'merge', body })));
+      if (taints !== undefined)
+        log('info', `${change.node} is open to Pods: its startup taint is taken off`, { node: change.node });
       for (const [shim, revision] of given)
         log('info', `${change.node} may ${revision === goneRevision ? 'give' : 'take'} up ${shim}`, {
           node: change.node,
@@ -47,7 +50,7 @@ export const carryNodes = async (
     };
     const gone = (): void => watches.nodes.gone(node);
     // Of a Node that was made anew the same is no repair.
-    const what = canonical([node.uid, labels]);
+    const what = canonical([node.uid, labels, taints ?? null]);
     await writes.attempt(`Node/${change.node}`, () => unlessGone(change.node, write(), gone), { what });
   });
   return due.length > most;

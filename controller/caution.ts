@@ -23,8 +23,9 @@ export type Caution = {
 const returnMs = 600_000;
 const believedMs = 3_000;
 
-/** A proof, or a handler; that an approval ends takes nothing. */
-const takesFromNode = ({ labels }: NodeChange): boolean =>
+/** A proof, a handler, or the startup taint, which has no Shim to wait for then; that an approval ends takes nothing. */
+const takesFromNode = ({ labels, taints }: NodeChange): boolean =>
+  taints !== undefined ||
   Object.entries(labels).some(([key, value]) =>
     value === null
       ? key.startsWith(provenPrefix)

@@ -7,6 +7,7 @@ import { musters } from './muster.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
 import { finalizerChange, holdersOf } from './removal.ts';
 import { settlesAt } from './rollout.ts';
+import { startsOf } from './starting.ts';
 import { statusOf } from './status.ts';
 import { byName } from './wording.ts';
 
@@ -22,7 +23,13 @@ export const decideFleet = (view: View): Decision => {
   for (const [name, muster] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
     orphan(name, muster, given);
 
-  const changes = nodeChanges(nodes, given.shares, askedOf(shims, selectedHandlers(view)), now);
+  const changes = nodeChanges(
+    nodes,
+    given.shares,
+    askedOf(shims, selectedHandlers(view)),
+    startsOf(drafts),
+    now,
+  );
   const decided = drafts.map((draft) => {
     const { shim, muster } = draft;
     const shown = changes.shown.get(shim.handler);

@@ -4,9 +4,10 @@ import { approvedPrefix, labelNameOf, printTried, triedPrefix } from '../../daem
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
 import { canWait, type Share, turnChanges, turnsAfter } from './approvals.ts';
 import { awayOf, isMinority } from './away.ts';
-import { type Asked, proofOf } from './proof.ts';
+import { type Asked, isProven, proofOf } from './proof.ts';
 import { revisionIn } from './rollout.ts';
 import { ranOut } from './standing.ts';
+import { isHeld, type Starts } from './starting.ts';
 
 export type NodeChanges = {
   readonly nodes: readonly NodeChange[];
@@ -20,6 +21,7 @@ export const nodeChanges = (
   nodes: readonly NodeFacts[],
   shares: ReadonlyMap<NodeFacts, readonly Share[]>,
   asked: Asked,
+  starts: Starts,
   now: number,
 ): NodeChanges => {
   const changes: NodeChange[] = [];
@@ -31,7 +33,10 @@ export const nodeChanges = (
     if (away.at !== undefined) moments.add(away.at);
     const turns = turnsAfter(shares.get(node) ?? [], now);
     for (const end of turns.ends) moments.add(end);
-    const proof = proofOf(node, asked, turns.open);
+    const held = isHeld(node, starts.get(node) ?? [], (handler) =>
+      isProven(node, handler, asked, turns.open),
+    );
+    const proof = proofOf(node, asked, turns.open, held);
     for (const handler of proof.shown) {
       const nodes = shown.get(handler);
       if (nodes) nodes.add(node);
@@ -39,7 +44,8 @@ export const nodeChanges = (
     }
     const wanted = { ...remembered(node, asked.revisions, turns.labels), ...turns.labels };
     const labels = { ...turnChanges(node.labels, wanted), ...proof.change, ...away.labels };
-    if (!canWait(labels, asked.revisions)) changes.push({ node: node.name, labels });
+    if (node.starting && !held) changes.push({ node: node.name, labels, taints: node.starting.others });
+    else if (!canWait(labels, asked.revisions)) changes.push({ node: node.name, labels });
   }
   return { nodes: changes, shown, moments: [...moments] };
 };

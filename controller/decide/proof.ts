@@ -38,7 +38,7 @@ const isLeaving = ({ s, n, w, p }: HandlerDetail, handler: string, asked: Asked,
   return p === 'handler-in-use' && !(w !== undefined && n !== undefined && asked.isRenamed(n, handler));
 };
 
-const isProven = (node: NodeFacts, handler: string, asked: Asked, open: Open): boolean => {
+export const isProven = (node: NodeFacts, handler: string, asked: Asked, open: Open): boolean => {
   // What was true before a reboot is proven again by the agent, within seconds of the kubelet: until then no Pod is sent there.
   if (node.machine !== 'same') return false;
   const all = node.detail?.shims;
@@ -61,13 +61,19 @@ export type Proof = {
   readonly shown: readonly string[];
 };
 
-export const proofOf = (node: NodeFacts, asked: Asked, open: Open): Proof => {
+/**
+ * `held`: its startup taint keeps Pods from it. Then a label that its node template set before there was a proof stays as long
+ * as a Shim may make it true, because Karpenter launches another node for a Pod as soon as this one lacks the label.
+ */
+export const proofOf = (node: NodeFacts, asked: Asked, open: Open, held = false): Proof => {
   const change: Record<string, string | null> = {};
   const shown: string[] = [];
   for (const key of Object.keys(node.labels)) {
     if (!key.startsWith(provenPrefix)) continue;
     const handler = key.slice(provenPrefix.length);
-    if (!asked.handlers.has(handler) || !isProven(node, handler, asked, open)) change[key] = null;
+    const proven = asked.handlers.has(handler) && isProven(node, handler, asked, open);
+    if (!proven && held && asked.selects(node, handler)) continue;
+    if (!proven) change[key] = null;
     else if (node.labels[key] !== 'served') change[key] = 'served';
     else shown.push(handler);
   }
@@ -78,5 +84,7 @@ export const proofOf = (node: NodeFacts, asked: Asked, open: Open): Proof => {
     // A node that nobody selects may keep what it has until it is gone, but cannot call for Pods by claiming it.
     if (asked.selects(node, handler) && isProven(node, handler, asked, open)) change[key] = 'served';
   }
-  return { change: Object.keys(change).length > 0 ? change : undefined, shown };
+  // With the taint no Pod can use it, whatever its labels say.
+  const usable = node.starting === undefined ? shown : [];
+  return { change: Object.keys(change).length > 0 ? change : undefined, shown: usable };
 };

@@ -53,6 +53,10 @@ const groups: readonly Group[] = [
   { what: 'with a status that cannot be read', of: ({ kind }) => kind === 'unreadable' },
   { what: 'served by somebody else', of: ({ kind }) => kind === 'claimed' },
   { what: 'rebooted, and rcm-node has not spoken since', of: ({ node }) => node.machine === 'rebooted' },
+  {
+    what: 'held by its startup taint until its other Shims are served',
+    of: ({ node }) => node.starting !== undefined,
+  },
   { what: 'serving it, but not proven yet', of: () => true },
 ];
 

@@ -27,4 +27,6 @@ export type Situation = {
 
 /** Also where another has the handler and does not get it served, which no rollout can help. */
 export const isFailed = ({ isProven }: Pick<Situation, 'isProven'>, one: Standing): boolean =>
-  one.kind === 'failed' || (one.kind === 'claimed' && !isProven(one.node));
+  one.kind === 'failed' ||
+  // With a startup taint nothing is proven yet.
+  (one.kind === 'claimed' && one.node.starting === undefined && !isProven(one.node));

@@ -25,6 +25,16 @@ export type NodeFacts = {
   readonly detail: NodeDetail | undefined;
   /** What the controller wrote: of what a node may do and has done, this alone counts. */
   readonly turns: TurnLabels;
+  /** Absent: it has no startup taint. */
+  readonly starting?: Starting;
+};
+
+/** A node with a startup taint: its node template set it, and no Pod that does not tolerate it is bound to the node. */
+export type Starting = {
+  /** Its other taints, as they stay when this one is taken off. */
+  readonly others: readonly unknown[];
+  /** A cloud provider or Karpenter is still to write labels and taints of its own: more Shims may select it then. */
+  readonly unfinished: boolean;
 };
 
 /** One Shim, as far as the controller looks at it. */
@@ -118,6 +128,8 @@ export type ShimStatus = {
 export type NodeChange = {
   readonly node: string;
   readonly labels: Readonly<Record<string, string | null>>;
+  /** All taints that are to stay: the startup taint is taken off, in the same write. */
+  readonly taints?: readonly unknown[];
 };
 
 export type ClassChange =

@@ -25,6 +25,26 @@ export const shimKey = 'rcm.spinkube.dev/shim';
 /** On a RuntimeClass: the label by which tools tell whose it is. */
 export const managedBy = { key: 'app.kubernetes.io/managed-by', value: 'rcm-node' } as const;
 
+/**
+ * Keys of the taint by which a node template has new nodes wait for their proofs. The second is for autoscalers whose settings
+ * are not the user's to change (GKE, AKS): cluster-autoscaler knows a startup taint by this prefix without being told.
+ * https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#startup-taints
+ */
+export const startupTaints: readonly string[] = [
+  'rcm.spinkube.dev/starting',
+  'startup-taint.cluster-autoscaler.kubernetes.io/rcm-starting',
+];
+
+/**
+ * While a Node has one of these, others are still to write labels and taints on it.
+ * https://kubernetes.io/docs/reference/labels-annotations-taints/#node-cloudprovider-kubernetes-io-uninitialized
+ * https://karpenter.sh/docs/concepts/nodeclaims/ (registration)
+ */
+export const unfinishedTaints: readonly string[] = [
+  'node.cloudprovider.kubernetes.io/uninitialized',
+  'karpenter.sh/unregistered',
+];
+
 export const fieldManager = 'rcm-node-controller';
 
 /** Annotations that a node writes, as far as they are read here. */

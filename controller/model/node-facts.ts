@@ -1,8 +1,8 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
 import { isCode, type MachineIds, parseDetail } from '../../daemon/model/turn.ts';
 import { parseTurnLabels } from '../../daemon/model/turn-labels.ts';
-import type { NodeFacts } from './fleet.ts';
-import { nodeKeys } from './marks.ts';
+import type { NodeFacts, Starting } from './fleet.ts';
+import { nodeKeys, startupTaints, unfinishedTaints } from './marks.ts';
 import { type Fields, fields, identity, items, labels, text, texts } from './reading.ts';
 
 /** Throws `bad-value` for an object without a name. */
@@ -23,6 +23,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
   const isHeard = machine !== 'replaced';
   const state = isHeard ? annotations[nodeKeys.state] : undefined;
   const own = labels(metadata.labels);
+  const starting = startingOf(items(fields(spec).taints));
   return {
     ...identity(metadata),
     labels: own,
@@ -36,6 +37,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
     state: state === undefined || isCode(state) ? state : 'Unknown',
     detail: isHeard ? detail : undefined,
     turns: parseTurnLabels(own),
+    ...(starting === undefined ? {} : { starting }),
   };
 };
 
@@ -50,4 +52,13 @@ const machineOf = (told: MachineIds | undefined, info: Fields): NodeFacts['machi
     own !== undefined && typeof seen === 'string' && seen !== '' && own !== seen;
   if (differs(told?.machine, info.machineID)) return 'replaced';
   return differs(told?.boot, info.bootID) ? 'rebooted' : 'same';
+};
+
+/** Kept only where it is needed: there may be thousands of Nodes. */
+const startingOf = (taints: readonly unknown[]): Starting | undefined => {
+  const has = (keys: readonly string[], taint: unknown): boolean =>
+    keys.includes(text(fields(taint).key) ?? '');
+  const others = taints.filter((taint) => !has(startupTaints, taint));
+  if (others.length === taints.length) return undefined;
+  return { others, unfinished: others.some((taint) => has(unfinishedTaints, taint)) };
 };

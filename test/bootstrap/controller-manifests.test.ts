@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import t from 'tap';
-import { controllerName } from '../../controller/model/marks.ts';
+import { controllerName, startupTaints } from '../../controller/model/marks.ts';
 import { objectOf, objectsOf, type Resource } from './objects.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'bootstrap');
@@ -112,6 +112,23 @@ t.test('its Pods are restricted, whatever the namespace would allow', async (t) 
   t.equal(one('ServiceAccount').automountServiceAccountToken, false, 'its token is for its Pods alone');
   t.equal(spec.automountServiceAccountToken, true);
   t.equal(spec.serviceAccountName, controllerName);
+});
+
+t.test('it runs on nodes whose startup taint it is to take off, and may change no other taint', async (t) => {
+  const policy = one('ValidatingAdmissionPolicy', `${controllerName}-nodes`).spec as unknown as {
+    readonly validations: readonly { readonly expression: string }[];
+  };
+  const taints = policy.validations
+    .map(({ expression }) => expression)
+    .filter((one) => one.includes('oldTaints'));
+  t.equal(taints.length, 1);
+  for (const key of startupTaints) {
+    t.ok(
+      pod().tolerations.some((one) => JSON.stringify(one) === JSON.stringify({ key, operator: 'Exists' })),
+      key,
+    );
+    t.ok(taints[0]?.includes(`'${key}'`), key);
+  }
 });
 
 t.test('one of two works, and the other is elsewhere where there is an elsewhere', async (t) => {

@@ -284,3 +284,41 @@ t.test('what happens to a Shim is told on it', needsOpenssl, async (t) => {
   });
   t.ok(lines.some(({ level, message }) => level === 'warn' && message === 'n1: download-failed'));
 });
+
+t.test(
+  'a startup taint goes with the labels, and only while no other taint has come',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const key = 'spinkube.node-restriction.kubernetes.io/spin';
+    const taint = (name: string) => ({ key: name, effect: 'NoSchedule' });
+    const starting = taint('rcm.spinkube.dev/starting');
+    fleet.put(paths.nodes, {
+      ...node('a'),
+      spec: { taints: [starting, taint('theirs')], podCIDR: '10.0.0.0/24' },
+    });
+    const state = { go: false };
+    const { lines } = work(t, fleet, (view) => ({
+      ...always,
+      nodes: view.nodes.flatMap(({ name, starting }) =>
+        state.go && starting ? [{ node: name, labels: { [key]: 'served' }, taints: starting.others }] : [],
+      ),
+    }));
+    await until(() => fleet.world.watches.size === 3);
+    const release = fleet.hold();
+    fleet.put(paths.nodes, {
+      ...node('a'),
+      spec: { taints: [starting, taint('theirs'), taint('new')], podCIDR: '10.0.0.0/24' },
+    });
+    state.go = true;
+    await until(() => written(fleet, 'nodes/a').length > 0);
+    t.match(fleet.get(paths.nodes, 'a'), { spec: { taints: [starting, taint('theirs'), taint('new')] } });
+    release();
+    await until(() => fleet.get(paths.nodes, 'a')?.metadata.labels?.[key] === 'served');
+    t.same(fleet.get(paths.nodes, 'a')?.spec, {
+      taints: [taint('theirs'), taint('new')],
+      podCIDR: '10.0.0.0/24',
+    });
+    await until(() => lines.some(({ message }) => message.includes('a is open to Pods')));
+  },
+);

@@ -12,9 +12,12 @@ const deleted = { name: 'spin', deleting: true, finalizers: [ours, 'theirs'] } a
 const view = { shims: [deleted] } as unknown as View;
 const unproven = { node: 'c', labels: { 'spinkube.node-restriction.kubernetes.io/x': null } };
 
+/** It waited for Shims, and now there are none to wait for. */
+const opened = { node: 'd', labels: {}, taints: [] };
+
 const taking: Decision = {
   ...nothing,
-  nodes: [approve('a', { spin: '-' }), approve('b', { spin: 'r' }), unproven],
+  nodes: [approve('a', { spin: '-' }), approve('b', { spin: 'r' }), unproven, opened],
   classes: [
     { kind: 'delete', class: { name: 'x' } as ClassFacts },
     { kind: 'apply', name: 'y', shim: deleted },

@@ -121,7 +121,7 @@ t.test('and is held to the same limits', async (t) => {
     },
   });
   for (const [path, body, words] of [
-    ['/api/v1/nodes/node-a', taint, /may not change the spec of a Node/],
+    ['/api/v1/nodes/node-a', taint, /change no other taint of a Node/],
     ['/api/v1/nodes/node-a', { metadata: { labels: { zone: 'y' } } }, /may set only labels/],
     [`${shims}/asked`, { spec: { runtimeClass: { handler: 'y' } } }, /may not change what a Shim asks for/],
     [`${classes}/theirs`, { metadata: { labels: { a: 'b' } } }, /only RuntimeClasses that a Shim owns/],

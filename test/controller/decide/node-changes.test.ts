@@ -49,6 +49,7 @@ t.test('a turn and a proof are one patch, and a node that is right gets none', a
     [busy, right],
     new Map([[busy, [share(busy, true, undefined)]]]),
     asked,
+    new Map(),
     now,
   );
   t.match(nodes, [
@@ -63,7 +64,7 @@ t.test('the end of every turn is a moment to look again', async (t) => {
   const going = { revision: 'r2', until: Date.parse(later) };
   const flying = aNode('a', {}, { given: { until: later, shims: { spin: 'r2' } } });
   const of = (kept: Approval | undefined) =>
-    nodeChanges([flying], new Map([[flying, [share(flying, false, kept)]]]), asked, now);
+    nodeChanges([flying], new Map([[flying, [share(flying, false, kept)]]]), asked, new Map(), now);
   t.same([of(going).nodes, of(going).moments], [[], [going.until]]);
   const tried = approved.replace(approvedPrefix, triedPrefix);
   const labels = { [approved]: null, [tried]: 'r2.turn-ran-out' };
@@ -74,7 +75,7 @@ t.test('what came of a turn for a former revision goes with the next write, or w
   const tried = { given: { tried: { spin: { revision: 'r1', outcome: 'done' } } } };
   const node = aNode('a', {}, tried);
   const of = (shares: readonly Share[], own = asked) =>
-    nodeChanges([node], new Map([[node, shares]]), own, now).nodes.map(({ labels }) => labels);
+    nodeChanges([node], new Map([[node, shares]]), own, new Map(), now).nodes.map(({ labels }) => labels);
   const key_ = 'tried.spinkube.node-restriction.kubernetes.io/spin';
   t.same(of([]), [], 'a new revision begins with no write for each node');
   t.match(of([share(node, true, undefined)]), [{ [approved]: String, [key_]: null }]);

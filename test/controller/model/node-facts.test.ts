@@ -160,3 +160,23 @@ t.test('since when a node is not ready is what its condition says, or how old it
   t.equal(of([{ type: 'Ready', status: 'True', lastTransitionTime: at }]), undefined);
   t.equal(of([{ type: 'Ready', status: 'False', lastTransitionTime: 'soon' }]), undefined);
 });
+
+t.test('of taints, those that stay when the startup taint goes are kept, and only where it is', async (t) => {
+  const of = (...keys: string[]) =>
+    nodeFacts({
+      metadata: { name: 'a' },
+      spec: { taints: keys.map((key) => ({ key, effect: 'NoSchedule' })) },
+    }).starting;
+  t.equal(of(), undefined);
+  t.equal(of('dedicated'), undefined);
+  const dedicated = { key: 'dedicated', effect: 'NoSchedule' };
+  t.same(of('dedicated', 'rcm.spinkube.dev/starting'), { others: [dedicated], unfinished: false });
+  t.same(of('startup-taint.cluster-autoscaler.kubernetes.io/rcm-starting'), {
+    others: [],
+    unfinished: false,
+  });
+  for (const key of ['karpenter.sh/unregistered', 'node.cloudprovider.kubernetes.io/uninitialized'])
+    t.match(of('rcm.spinkube.dev/starting', key), { unfinished: true });
+  const odd = ['x', null, { key: 1 }, { key: 'rcm.spinkube.dev/starting' }];
+  t.same(nodeFacts({ metadata: { name: 'a' }, spec: { taints: odd } }).starting?.others.length, 3);
+});
