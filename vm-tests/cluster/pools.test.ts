@@ -175,7 +175,7 @@ t.test(
   async (t) => {
     await launch('new', metadata.labels, [...template.startupTaints, other]);
     await cluster.apply(pod('early', 'spin', 'new'));
-    await unschedulable('early', /untolerated taint.*rcm\.spinkube\.dev\/starting/);
+    await unschedulable('early', /untolerated taint/);
     await speaks('new', { spin: 'waits' });
     await cluster.waitFor('its turn comes', async () =>
       Object.keys((await nodeOf('new')).metadata.labels).some((key) => key.startsWith('approved.')),
@@ -196,7 +196,7 @@ t.test(
   },
 );
 
-t.test('a label that a template sets without the taint is taken off until it is true', async () => {
+t.test('a label that a template sets without the taint is taken off until it is true', async (t) => {
   await launch('bare', metadata.labels, []);
   await cluster.waitFor('it is taken off', async () => !(proof in (await nodeOf('bare')).metadata.labels));
   await cluster.apply(pod('late', 'spin', 'bare'));
