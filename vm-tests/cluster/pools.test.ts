@@ -203,7 +203,7 @@ t.test('a label that a template sets without the taint is taken off until it is 
   await unschedulable('late', /didn't match Pod's node affinity\/selector/);
   await speaks('bare', { spin: 'served' });
   await reports('bare', ['', 'wasmtime-spin-v2']);
-  await cluster.waitFor('the Pod is bound', () => isBound('late', 'bare'));
+  t.ok(await cluster.waitFor('the Pod is bound', () => isBound('late', 'bare')));
 });
 
 t.test('a node that no Shim selects is opened at once, under either name of the taint', async (t) => {
