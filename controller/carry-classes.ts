@@ -4,16 +4,21 @@
  */
 import { canonical } from '../daemon/model/desired.ts';
 import { selectorOf } from './decide/class-content.ts';
+import { ApiFailure } from '../daemon/host/api.ts';
 import { type Means, unlessGone } from './means.ts';
 import { classFacts } from './model/class-facts.ts';
+import type { ClassSettings } from './model/class-settings.ts';
 import type { ClassChange, ClassFacts, ShimFacts, View } from './model/fleet.ts';
 import { fieldManager, managedBy, shimKey } from './model/marks.ts';
+import { fields, items } from './model/reading.ts';
 import { paths } from './watches.ts';
+
+type Apply = Extract<ClassChange, { kind: 'apply' }>;
 
 const pathOf = (name: string): string => `${paths.classes}/${encodeURIComponent(name)}`;
 
 /** No blockOwnerDeletion: it would need a right over the finalizers of Shims, and nobody waits for it. */
-const bodyOf = (name: string, shim: ShimFacts, present: ClassFacts | undefined): unknown => ({
+const bodyOf = (name: string, shim: ShimFacts, present: ClassFacts | undefined) => ({
   apiVersion: 'node.k8s.io/v1',
   kind: 'RuntimeClass',
   metadata: {
@@ -34,16 +39,60 @@ const bodyOf = (name: string, shim: ShimFacts, present: ClassFacts | undefined):
   scheduling: { nodeSelector: selectorOf(shim) },
 });
 
-const apply = async (means: Means, name: string, shim: ShimFacts, present?: ClassFacts): Promise<void> => {
-  const { api, log, watches } = means;
-  const body = bodyOf(name, shim, present);
-  const answer =
-    present === undefined
-      ? await api.request('POST', paths.classes, { query: { fieldManager }, body })
-      : await api.request('PATCH', pathOf(name), {
-          ...{ patch: 'apply', body },
-          query: { fieldManager, force: 'true' },
-        });
+/** What others set on its predecessor takes the place of nothing that is ours. */
+const wholeOf = (name: string, shim: ShimFacts, settings: ClassSettings): unknown => {
+  const { metadata, scheduling, ...rest } = bodyOf(name, shim, undefined);
+  const { labels, annotations, overhead, tolerations } = settings;
+  return {
+    ...rest,
+    metadata: {
+      ...metadata,
+      labels: { ...labels, ...metadata.labels },
+      ...(annotations === undefined ? {} : { annotations }),
+    },
+    ...(overhead === undefined ? {} : { overhead }),
+    scheduling: { ...scheduling, ...(tolerations === undefined ? {} : { tolerations }) },
+  };
+};
+
+const make = async (means: Means, { name, shim, settings }: Apply): Promise<unknown> => {
+  const { api, teller } = means;
+  const post = (body: unknown): Promise<unknown> =>
+    api.request('POST', paths.classes, { query: { fieldManager }, body });
+  if (settings === undefined) return post(bodyOf(name, shim, undefined));
+  try {
+    return await post(wholeOf(name, shim, settings));
+  } catch (error) {
+    // An update of a class is not validated, a creation is: it would never be made again.
+    if (!(error instanceof ApiFailure && error.status === 422)) throw error;
+    const made = await post(bodyOf(name, shim, undefined));
+    const message = `The RuntimeClass ${name} was made anew without what had been set on it (${Object.keys(settings).join(', ')}), because the API server does not take that: ${error.message}`;
+    teller.tell([{ shim, type: 'Warning', reason: 'RuntimeClassReset', message }]);
+    return made;
+  }
+};
+
+const correct = async (means: Means, { name, shim }: Apply, present: ClassFacts): Promise<unknown> => {
+  const { api } = means;
+  const answer = await api.request('PATCH', pathOf(name), {
+    ...{ patch: 'apply', body: bodyOf(name, shim, present) },
+    query: { fieldManager, force: 'true' },
+  });
+  const { uid, resourceVersion, holdsSettings } = classFacts(answer);
+  if (!holdsSettings) return answer;
+  // What it was made with belongs to no field manager then, and the next one that applies it has it without a conflict.
+  const managedFields = items(fields(fields(answer).metadata).managedFields).filter((one) => {
+    const { manager, operation } = fields(one);
+    return manager !== fieldManager || operation !== 'Update';
+  });
+  const body = { metadata: { uid, resourceVersion, managedFields } };
+  return api.request('PATCH', pathOf(name), { patch: 'merge', body, query: { fieldManager } });
+};
+
+const apply = async (means: Means, asked: Apply, present?: ClassFacts): Promise<void> => {
+  const { log, watches } = means;
+  const { name, shim } = asked;
+  const answer = present === undefined ? await make(means, asked) : await correct(means, asked, present);
   watches.classes.put(classFacts(answer));
   log('info', `RuntimeClass ${name} ${present === undefined ? 'made' : 'changed'}`, {
     shim: shim.name,
@@ -85,9 +134,9 @@ export const carryClasses = async (
     const present = view.classes.find((one) => one.name === name && !removed.has(one.uid));
     // What the Shim asks for anew is none of what was undone.
     const written = {
-      what: canonical([shim.generation, bodyOf(name, shim, undefined)]),
+      what: canonical([shim.generation, present?.holdsSettings === true, bodyOf(name, shim, undefined)]),
       by: present?.overwrittenBy,
     };
-    await means.writes.attempt(`RuntimeClass/${name}`, () => apply(means, name, shim, present), written);
+    await means.writes.attempt(`RuntimeClass/${name}`, () => apply(means, change, present), written);
   }
 };

@@ -47,6 +47,8 @@ export const makeStatusWriter = (means: Means): StatusWriter => {
   const last = new Map<string, Written>();
   /** By uid of the Shim, what could not be written because there is no place for it. */
   const unwritten = new Map<string, ShimStatus>();
+  /** By uid of the Shim, what others set on its RuntimeClass, where the definition of Shims is too old to keep it. */
+  const pruned = new Map<string, string>();
   const state = { due: undefined as number | undefined };
 
   const write = async (shim: ShimFacts, status: ShimStatus, sent: string): Promise<void> => {
@@ -59,6 +61,9 @@ export const makeStatusWriter = (means: Means): StatusWriter => {
       log('warn', `the status of ${shim.name} did not become what was written: is its CRD an older one?`);
     last.set(shim.uid, { at: clock.elapsed(), sent, stubborn });
     unwritten.delete(shim.uid);
+    const { runtimeClass } = status;
+    if (runtimeClass === undefined || after.status?.runtimeClass !== undefined) pruned.delete(shim.uid);
+    else pruned.set(shim.uid, runtimeClass);
     definition.kept();
     teller.tell(noticesOf(shim, status));
   };
@@ -91,16 +96,18 @@ export const makeStatusWriter = (means: Means): StatusWriter => {
 
   return {
     recall: (shims) =>
-      unwritten.size === 0
+      unwritten.size + pruned.size === 0
         ? shims
         : shims.map((shim) => {
-            const status = unwritten.get(shim.uid);
-            return status === undefined ? shim : { ...shim, status };
+            const status = unwritten.get(shim.uid) ?? shim.status;
+            const runtimeClass = pruned.get(shim.uid);
+            if (status === undefined) return shim;
+            return { ...shim, status: runtimeClass === undefined ? status : { ...status, runtimeClass } };
           }),
     carry: async (statuses, nodes) => {
       state.due = undefined;
       const uids = new Set(statuses.map(({ shim }) => shim.uid));
-      for (const known of [last, unwritten])
+      for (const known of [last, unwritten, pruned])
         for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
       for (const { shim, status } of statuses) {
         const sent = canonical(status);

@@ -1,6 +1,7 @@
 /** What the RuntimeClass of a Shim says: whether it is this Shim's, and whether it says what it shall. */
 import { selects } from '../../daemon/decide/select.ts';
 import type { Labels } from '../../daemon/model/cluster.ts';
+import { type ClassSettings, printSettings, readSettings } from '../model/class-settings.ts';
 import type { ClassFacts, ShimFacts } from '../model/fleet.ts';
 import { managedBy, shimKey } from '../model/marks.ts';
 import { provenLabel } from './proof.ts';
@@ -32,4 +33,20 @@ export const isRight = (one: ClassFacts, shim: ShimFacts): boolean =>
   isOwned(one, shim) &&
   one.labels[shimKey] === shim.name &&
   one.labels[managedBy.key] === managedBy.value &&
+  !one.holdsSettings &&
   leadsRight(one, shim);
+
+/** What others set on it: as it stands, or, where it does not stand, as it stood last. */
+export const settingsFor = (
+  shim: ShimFacts,
+  present: ClassFacts | undefined,
+  former: readonly ClassFacts[],
+): ClassSettings | undefined =>
+  present !== undefined && isOurs(present, shim)
+    ? present.settings
+    : (readSettings(shim.status?.runtimeClass) ??
+      former.find(({ name }) => name !== shim.runtimeClass)?.settings);
+
+/** Whether what others set on it outlives it: a controller that is killed after the deletion knows nothing else. */
+export const isRemembered = ({ settings }: ClassFacts, { status }: ShimFacts): boolean =>
+  (settings && printSettings(settings)) === status?.runtimeClass;

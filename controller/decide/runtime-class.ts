@@ -1,8 +1,9 @@
 /** The RuntimeClass of a Shim: whether it is ours, what it shall be, and when it can become that. */
 import { className, classNameSays, label, labelSays } from '../../daemon/model/shim-fields.ts';
+import type { ClassSettings } from '../model/class-settings.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../model/fleet.ts';
 import { shimKey } from '../model/marks.ts';
-import { isOurs, isRight, leadsRight } from './class-content.ts';
+import { isOurs, isRemembered, isRight, leadsRight, settingsFor } from './class-content.ts';
 import { countOf, someOf } from './wording.ts';
 
 /**
@@ -35,6 +36,8 @@ export type ClassStanding = {
   readonly overwritten?: string;
   /** It stands, and does not lead to proven nodes of the Shim just now. */
   readonly misleads?: true;
+  /** What others set on it, to be remembered. */
+  readonly settings?: ClassSettings;
   /** Former classes of this Shim that Pods still use. */
   readonly note?: string;
   readonly changes: readonly ClassChange[];
@@ -64,12 +67,15 @@ export const classesOf = (shim: ShimFacts, { byName, byOwner }: Classes): readon
 
 export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassStanding => {
   const former = formerOf(shim, classes, now);
-  const own = presentOf(shim, classes, now);
+  const present = classes.byName.get(shim.runtimeClass);
+  const settings = settingsFor(shim, present, classes.byOwner.get(shim.uid) ?? []);
+  const own = presentOf(shim, classes, settings, now);
   const refused = own.kind === 'missing' ? classes.refused.get(shim.runtimeClass) : undefined;
   const overwriters =
     own.kind === 'stands' || own.kind === 'missing' ? classes.overwritten.get(shim.runtimeClass) : undefined;
   return {
     ...own,
+    ...(settings === undefined ? {} : { settings }),
     ...(overwriters === undefined ? {} : { overwritten: overwrittenBy(shim.runtimeClass, overwriters) }),
     ...(refused === undefined
       ? {}
@@ -80,7 +86,12 @@ export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassSt
   };
 };
 
-const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStanding => {
+const presentOf = (
+  shim: ShimFacts,
+  classes: Classes,
+  settings: ClassSettings | undefined,
+  now: number,
+): ClassStanding => {
   const name = shim.runtimeClass;
   const rest = { changes: [], count: [] };
   const invalid = invalidity(shim);
@@ -93,7 +104,7 @@ const presentOf = (shim: ShimFacts, classes: Classes, now: number): ClassStandin
       message: `the Shim ${holder.name}, which is older, has the RuntimeClass ${name}; give one of the two another spec.runtimeClass.name, or delete one`,
     };
   const present = classes.byName.get(name);
-  const apply: ClassChange = { kind: 'apply', name, shim };
+  const apply: ClassChange = { kind: 'apply', name, shim, ...(settings === undefined ? {} : { settings }) };
   if (!present)
     return { ...rest, kind: 'missing', message: `the RuntimeClass ${name} is being made`, changes: [apply] };
   if (present.deleting)
@@ -186,7 +197,7 @@ const replaced = (
   return {
     kind: 'missing',
     message: `${change}, so it is made anew`,
-    changes: [{ kind: 'delete', class: present }],
+    changes: isRemembered(present, shim) ? [{ kind: 'delete', class: present }] : [],
     count,
   };
 };

@@ -1,4 +1,5 @@
 /** What is said of a Shim in its status: counts and conditions, from how its nodes stand. */
+import { printSettings } from '../model/class-settings.ts';
 import type { Condition, ShimFacts, ShimStatus } from '../model/fleet.ts';
 import { available, conflict, degraded, progressing, type Said } from './conditions.ts';
 import { isFailed, type Situation } from './situation.ts';
@@ -47,6 +48,7 @@ export const statusOf = (situation: Situation, now: number): ShimStatus => {
     nodesUpdated: targets.filter(({ serves }) => serves).length,
     nodesFailed: targets.filter((one) => isFailed(situation, one)).length,
     rollout,
+    ...(situation.own?.settings === undefined ? {} : { runtimeClass: printSettings(situation.own.settings) }),
     conditions: [
       conditionOf(shim, 'Available', said.available, now),
       conditionOf(shim, 'Progressing', said.progressing, now),

@@ -1,4 +1,5 @@
 /** One RuntimeClass as the API server gives it. */
+import { isSettingIn, settingsOf } from './class-settings.ts';
 import type { ClassFacts } from './fleet.ts';
 import { managedBy, shimKey, fieldManager } from './marks.ts';
 import { fields, identity, items, labels, text } from './reading.ts';
@@ -23,9 +24,17 @@ const otherManager = (managedFields: readonly unknown[]): string | undefined => 
   return others.sort((a, b) => (a.at < b.at ? 1 : -1))[0]?.name;
 };
 
+/** Made with what was remembered, it is all of one manager: then no one else could take a field of his back. */
+const isHolding = (managedFields: readonly unknown[]): boolean =>
+  managedFields.some((one) => {
+    const { manager, operation, fieldsV1 } = fields(one);
+    return manager === fieldManager && operation === 'Update' && isSettingIn(fieldsV1);
+  });
+
 /** Throws `bad-value` for an object without a name. */
 export const classFacts = (object: unknown): ClassFacts => {
-  const { metadata: given, handler, scheduling } = fields(object);
+  const whole = fields(object);
+  const { metadata: given, handler, scheduling } = whole;
   const metadata = fields(given);
   return {
     ...identity(metadata),
@@ -33,6 +42,8 @@ export const classFacts = (object: unknown): ClassFacts => {
     handler: text(handler) ?? '',
     labels: labels(metadata.labels),
     nodeSelector: labels(fields(scheduling).nodeSelector),
+    settings: settingsOf(metadata, whole),
+    holdsSettings: isHolding(items(metadata.managedFields)),
     overwrittenBy: otherManager(items(metadata.managedFields)),
     owners: items(metadata.ownerReferences).map((one) => {
       const { kind, name, uid } = fields(one);

@@ -1,6 +1,7 @@
 /** What the controller knows of the cluster, and what it wants done: values that the pure decision takes and gives. */
 import type { Labels, RolloutState, RolloutStrategy } from '../../daemon/model/cluster.ts';
 import type { NodeDetail } from '../../daemon/model/turn.ts';
+import type { ClassSettings } from './class-settings.ts';
 import type { TurnLabels } from '../../daemon/model/turn-labels.ts';
 
 /** One Node, as far as the controller looks at it. */
@@ -64,6 +65,10 @@ export type ClassFacts = {
   readonly handler: string;
   readonly labels: Labels;
   readonly nodeSelector: Labels;
+  /** What others set on it. */
+  readonly settings: ClassSettings | undefined;
+  /** These count as set by us, because we made it with them; not to stay so. */
+  readonly holdsSettings: boolean;
   /** Who set last what is ours of it, where that is another one. */
   readonly overwrittenBy: string | undefined;
   readonly owners: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
@@ -121,6 +126,8 @@ export type ShimStatus = {
   /** Nodes that cannot serve it. */
   readonly nodesFailed: number;
   readonly rollout?: RolloutState;
+  /** What others set on its RuntimeClass, for one that is made anew: model/class-settings.ts prints and reads it. */
+  readonly runtimeClass?: string;
   readonly conditions: readonly Condition[];
 };
 
@@ -133,8 +140,13 @@ export type NodeChange = {
 };
 
 export type ClassChange =
-  /** Server-side apply of what is ours of it. */
-  | { readonly kind: 'apply'; readonly name: string; readonly shim: ShimFacts }
+  /** Server-side apply of what is ours of it; one that is made has what others set on its predecessor, too. */
+  | {
+      readonly kind: 'apply';
+      readonly name: string;
+      readonly shim: ShimFacts;
+      readonly settings?: ClassSettings;
+    }
   /** Only if it still is this very one: with its uid and resourceVersion as preconditions. */
   | { readonly kind: 'delete'; readonly class: ClassFacts };
 

@@ -47,6 +47,7 @@ const isLimit = (value: unknown): value is number | string =>
 
 const statusOf = (given: Fields): ShimStatus => {
   const rollout = rolloutOf(fields(given.rollout));
+  const runtimeClass = text(given.runtimeClass);
   return {
     observedGeneration: count(given.observedGeneration),
     nodes: count(given.nodes),
@@ -54,6 +55,7 @@ const statusOf = (given: Fields): ShimStatus => {
     nodesUpdated: count(given.nodesUpdated),
     nodesFailed: count(given.nodesFailed),
     ...(rollout ? { rollout } : {}),
+    ...(runtimeClass === undefined ? {} : { runtimeClass }),
     conditions: items(given.conditions).flatMap(conditionOf),
   };
 };

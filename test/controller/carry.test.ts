@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { mergeOf } from '../../controller/carry-status.ts';
 import { decideFleet } from '../../controller/decide/decide.ts';
+import { printSettings } from '../../controller/model/class-settings.ts';
 import type { ShimStatus, View } from '../../controller/model/fleet.ts';
 import { needsOpenssl } from '../host/api-server.ts';
 import { shortClock, startFleet, until } from './fleet-server.ts';
@@ -151,6 +152,58 @@ t.test(
     await until(() => fleet.all(paths.events).some(({ reason }) => reason === 'RuntimeClassOverwritten'));
   },
 );
+
+const settings = {
+  labels: { team: 'a' },
+  overhead: { podFixed: { memory: '1Mi' } },
+  tolerations: [{ key: 'wasm' }],
+};
+const remembers = (name: string) => ({
+  ...shim(name),
+  status: { ...statusOf(0), runtimeClass: printSettings(settings) },
+});
+
+t.test('a class that is made anew has what others set on the one before', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.shims, remembers('spin'));
+  work(t, fleet, (view) => ({ ...always, classes: decideFleet(view).classes }));
+  await until(() => fleet.all(paths.classes).length === 1);
+  t.match(fleet.get(paths.classes, 'class-spin'), {
+    metadata: { labels: { team: 'a', 'rcm.spinkube.dev/shim': 'spin' } },
+    overhead: settings.overhead,
+    scheduling: {
+      nodeSelector: { 'spinkube.node-restriction.kubernetes.io/spin': 'served' },
+      ...{ tolerations: [{ key: 'wasm' }] },
+    },
+  });
+  const one = fleet.get(paths.classes, 'class-spin')!;
+  const mine = { manager: 'rcm-node-controller', operation: 'Update', fieldsV1: { 'f:overhead': {} } };
+  const theirs = { manager: 'flux', operation: 'Apply', fieldsV1: {} };
+  fleet.put(paths.classes, {
+    ...one,
+    metadata: { ...one.metadata, managedFields: [mine, theirs] } as typeof one.metadata,
+  });
+  const managers = () => {
+    const { metadata } = fleet.get(paths.classes, 'class-spin') ?? one;
+    return (metadata as { managedFields?: readonly unknown[] }).managedFields?.length;
+  };
+  await until(() => managers() === 1);
+});
+
+t.test('what the API server does not take of it is left out, and that is said', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.shims, remembers('spin'));
+  fleet.world.fail = ({ method, body }) =>
+    method === 'POST' && body.includes('"overhead"') ? 422 : undefined;
+  work(t, fleet, (view) => ({ ...always, classes: decideFleet(view).classes }));
+  await until(() => fleet.all(paths.classes).length === 1);
+  t.equal(fleet.get(paths.classes, 'class-spin')?.overhead, undefined);
+  await until(() => fleet.all(paths.events).length === 1);
+  t.match(fleet.all(paths.events)[0], {
+    reason: 'RuntimeClassReset',
+    message: /labels, overhead, tolerations/,
+  });
+});
 
 t.test('a finalizer is put and taken, and one that came meanwhile stays', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);

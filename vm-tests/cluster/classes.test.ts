@@ -2,12 +2,13 @@
  * The RuntimeClasses that the controller keeps, on a real API server: where its real scheduler sends their Pods. Nodes are
  * objects alone, which say that they serve what they are asked for; none is booted.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { revisionOf } from '../../daemon/model/revision.ts';
 import type { ShimObject } from '../../daemon/model/cluster.ts';
 import { clusterFor } from './cluster.ts';
 import { admitController, controllerOf } from './controller.ts';
-import { provenOn, untilConditions } from './shim-status.ts';
+import { conditionOf, eventsOf, getShim, provenOn, untilConditions } from './shim-status.ts';
 import type { NodeObject } from './join.ts';
 
 const cluster = await clusterFor(t);
@@ -141,3 +142,111 @@ t.test('a class follows the nodeSelector of its Shim, and is no other class for 
   const upgraded = await until('it is right again', ({ scheduling }) => 'pool' in scheduling.nodeSelector);
   t.same([moved.metadata.uid, upgraded.metadata.uid], [uid, uid]);
 });
+
+t.test('a class that Git writes back is corrected slowly, and its Shim says by whom', async (t) => {
+  const flips = { count: 0 };
+  const writeBack = async (): Promise<void> => {
+    if (!('pool' in (await getClass('canary')).scheduling.nodeSelector)) return;
+    flips.count++;
+    const theirs = { scheduling: { nodeSelector: { from: 'git' } } };
+    await must('PATCH', `${classes}/canary?fieldManager=argocd-controller`, theirs);
+  };
+  await cluster.waitFor('it is said', async () => {
+    await writeBack();
+    const conflict = conditionOf(await getShim(cluster, 'canary'), 'Conflict');
+    return (
+      conflict?.reason === 'RuntimeClassOverwritten' && /by argocd-controller, so/.test(conflict.message)
+    );
+  });
+  for (const end = Date.now() + 5000; Date.now() < end; await sleep(200)) await writeBack();
+  t.ok(flips.count <= 5, `${flips.count} times`);
+  t.match(await controller.metrics(), /^rcm_controller_overwritten 1$/m);
+  await untilConditions(cluster, 'canary', 'Available=False RuntimeClassOverwritten');
+  const told = await cluster.waitFor('an Event', async () =>
+    (await eventsOf(cluster, 'canary')).find((line) => line.includes('RuntimeClassOverwritten')),
+  );
+  t.match(told, /^Warning RuntimeClassOverwritten: .* by argocd-controller/);
+});
+
+t.test('so is one that is deleted each time', async (t) => {
+  const uids = new Set<string>();
+  await cluster.waitFor('it is said', async () => {
+    const { status, json } = await cluster.admin.request('GET', `${classes}/stable`);
+    if (status === 200) {
+      uids.add((json as RuntimeClass).metadata.uid);
+      await must('DELETE', `${classes}/stable`, {});
+    }
+    return conditionOf(await getShim(cluster, 'stable'), 'Conflict')?.reason === 'RuntimeClassOverwritten';
+  });
+  t.ok(uids.size <= 5, `${uids.size} times`);
+});
+
+t.test(
+  'what others set on a class survives another handler, another name, and a deletion by hand',
+  async (t) => {
+    type Set = RuntimeClass & {
+      readonly overhead?: object;
+      readonly scheduling: { readonly tolerations?: readonly { readonly key: string }[] };
+      readonly metadata: {
+        readonly annotations?: Readonly<Record<string, string>>;
+        readonly managedFields: readonly { readonly manager: string; readonly operation: string }[];
+      };
+    };
+    await addShim('own', 'own', {});
+    const until = (name: string, what: string, fits: (one: Set) => boolean): Promise<Set> =>
+      cluster.waitFor(what, async () => {
+        const { status, json } = await cluster.admin.request('GET', `${classes}/${name}`);
+        return status === 200 && fits(json as Set) && (json as Set);
+      });
+    await until('own', 'the class is there', () => true);
+    const asFlux = (handler: string, key: string) =>
+      cluster.admin.request('PATCH', `${classes}/own?fieldManager=flux`, {
+        type: 'application/apply-patch+yaml',
+        body: {
+          ...{ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', handler },
+          metadata: { name: 'own', labels: { team: 'a' }, annotations: { note: 'x' } },
+          overhead: { podFixed: { memory: '64Mi' } },
+          scheduling: { tolerations: [{ key, operator: 'Exists' }] },
+        },
+      });
+    t.equal((await asFlux('own', 'wasm')).status, 200);
+    const isKept = ({ metadata, overhead, scheduling }: Set): boolean =>
+      metadata.labels.team === 'a' &&
+      metadata.annotations?.note === 'x' &&
+      JSON.stringify(overhead) === '{"podFixed":{"memory":"64Mi"}}' &&
+      scheduling.tolerations?.[0]?.key === 'wasm' &&
+      !metadata.managedFields.some(
+        ({ manager, operation }) => manager === 'rcm-node-controller' && operation === 'Update',
+      );
+    const first = await getClass('own');
+    await must('PATCH', `${shims}/own`, { spec: { runtimeClass: { handler: 'other' } } });
+    const other = await until(
+      'own',
+      'it has the other handler and all else',
+      (one) => one.handler === 'other' && isKept(one),
+    );
+    t.not(other.metadata.uid, first.metadata.uid);
+    t.equal((await asFlux('other', 'newer')).status, 200, 'no conflict: what was carried over is not ours');
+    t.equal((await asFlux('other', 'wasm')).status, 200);
+    await cluster.waitFor('it is remembered', async () => {
+      const { status } = await getShim(cluster, 'own');
+      return status?.runtimeClass?.includes('"key":"wasm"');
+    });
+    await must('DELETE', `${classes}/own`, {});
+    const again = await until('own', 'it is made anew as it was', isKept);
+    t.not(again.metadata.uid, other.metadata.uid);
+    await must('PATCH', `${shims}/own`, { spec: { runtimeClass: { name: 'renamed' } } });
+    await until('renamed', 'it has another name and all else', isKept);
+    // An update is not validated as a creation is: https://github.com/kubernetes/kubernetes/blob/v1.36.3/pkg/apis/node/validation/validation.go
+    await must('PATCH', `${classes}/renamed`, { overhead: { podFixed: { memory: '-1' } } });
+    await cluster.waitFor('it is remembered', async () =>
+      (await getShim(cluster, 'own')).status?.runtimeClass?.includes('"-1"'),
+    );
+    await must('DELETE', `${classes}/renamed`, {});
+    await until(
+      'renamed',
+      'it is made without what nobody can make',
+      ({ overhead }) => overhead === undefined,
+    );
+  },
+);

@@ -1,5 +1,13 @@
 import t from 'tap';
-import { isOurs, isRight, leadsRight, selectorOf } from '../../../controller/decide/class-content.ts';
+import {
+  isOurs,
+  isRemembered,
+  isRight,
+  leadsRight,
+  selectorOf,
+  settingsFor,
+} from '../../../controller/decide/class-content.ts';
+import { printSettings } from '../../../controller/model/class-settings.ts';
 import { aClass, aShim } from './facts.ts';
 
 const spin = aShim('spin');
@@ -26,4 +34,25 @@ t.test('a class is ours by its owner, or by the label of a person', async (t) =>
   t.ok(isRight(aClass(spin), spin));
   for (const over of [{ labels: {} }, { owners: [] }, { nodeSelector: {} }])
     t.notOk(isRight(aClass(spin, over), spin));
+});
+
+t.test('what others set on it is what stands there, or what stood there last', async (t) => {
+  const settings = { labels: { team: 'a' } };
+  const status = {
+    observedGeneration: 1,
+    nodes: 0,
+    nodesReady: 0,
+    nodesUpdated: 0,
+    nodesFailed: 0,
+    conditions: [],
+  };
+  const knows = aShim('spin', { status: { ...status, runtimeClass: printSettings(settings) } });
+  t.same(settingsFor(knows, undefined, []), settings);
+  t.equal(settingsFor(knows, aClass(spin), []), undefined);
+  const foreign = aClass(spin, { owners: [], labels: {}, settings: { labels: { theirs: 'x' } } });
+  t.same(settingsFor(knows, foreign, []), settings, 'and not what a class of others has');
+  t.same(settingsFor(spin, undefined, [aClass(spin, { name: 'before', settings })]), settings);
+  t.ok(isRemembered(aClass(spin), spin));
+  t.ok(isRemembered(aClass(spin, { settings }), knows));
+  t.notOk(isRemembered(aClass(spin, { settings }), spin));
 });

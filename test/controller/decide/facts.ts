@@ -89,6 +89,8 @@ export const aClass = (shim: ShimFacts, over: Partial<ClassFacts> = {}): ClassFa
   labels: { 'app.kubernetes.io/managed-by': 'rcm-node', [shimKey]: shim.name },
   nodeSelector: selectorOf(shim),
   owners: [{ kind: 'Shim', name: shim.name, uid: shim.uid }],
+  settings: undefined,
+  holdsSettings: false,
   overwrittenBy: undefined,
   ...over,
 });

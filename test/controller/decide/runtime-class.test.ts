@@ -2,6 +2,7 @@ import t from 'tap';
 import { claimsOf } from '../../../controller/decide/claims.ts';
 import { musters } from '../../../controller/decide/muster.ts';
 import { classesOf, classOf } from '../../../controller/decide/runtime-class.ts';
+import { printSettings } from '../../../controller/model/class-settings.ts';
 import type { ClassFacts, ClassUse, ShimFacts } from '../../../controller/model/fleet.ts';
 import { aClass, aShim, now } from './facts.ts';
 
@@ -106,6 +107,30 @@ t.test('another handler: the class is replaced when no Pod uses it', async (t) =
       /3 Pods \(default\/web-1, …\) still use it; delete them, or set spec.runtimeClass.handler back to spin-v1/,
   });
 });
+
+t.test(
+  'what others set on a class is remembered before it is deleted, and the next one has it',
+  async (t) => {
+    const settings = { labels: { team: 'a' }, overhead: { podFixed: { memory: '1Mi' } } };
+    const former = aClass(spin, { handler: 'spin-v1', settings });
+    const use = { 'class-spin': used(0) };
+    t.match(of([former], use), { kind: 'missing', changes: [], settings }, 'not before it is written down');
+    const knows = aShim('spin', {
+      status: {
+        ...{ observedGeneration: 1, nodes: 0, nodesReady: 0, nodesUpdated: 0, nodesFailed: 0 },
+        conditions: [],
+        runtimeClass: printSettings(settings),
+      },
+    });
+    const ask = (classes: readonly ClassFacts[]) => classOf(knows, given(classes, use, [knows]), now);
+    t.match(ask([former]), { changes: [{ kind: 'delete' }], settings });
+    t.match(ask([]), { changes: [{ kind: 'apply', settings }], settings }, 'also where a person deleted it');
+    t.equal(ask([aClass(spin)]).settings, undefined, 'what is taken away there is forgotten');
+    const elsewhere = aClass(spin, { name: 'before', settings });
+    t.match(of([elsewhere]), { changes: [{ kind: 'apply', settings }], settings }, 'under another name, too');
+    t.match(of([aClass(spin, { settings, holdsSettings: true })]), { changes: [{ kind: 'apply' }] });
+  },
+);
 
 t.test('what stands under a former name goes when no Pod uses it', async (t) => {
   const former = aClass(spin, { name: 'former', uid: 'f' });

@@ -23,6 +23,8 @@ t.test('a RuntimeClass is its handler, its nodes and its owners', async (t) => {
       handler: 'spin',
       labels: { a: 'b' },
       nodeSelector: { x: 'y' },
+      settings: { labels: { a: 'b' } },
+      holdsSettings: false,
       overwrittenBy: undefined,
       owners: [
         { kind: 'Shim', name: 'spin', uid: 'u' },

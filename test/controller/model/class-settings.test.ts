@@ -1,0 +1,45 @@
+import t from 'tap';
+import {
+  isSettingIn,
+  printSettings,
+  readSettings,
+  settingsOf,
+} from '../../../controller/model/class-settings.ts';
+
+const ours = { 'app.kubernetes.io/managed-by': 'rcm-node', 'rcm.spinkube.dev/shim': 'spin' };
+const tolerations = [{ key: 'wasm', operator: 'Exists' }];
+const overhead = { podFixed: { memory: '64Mi' } };
+
+t.test('what others set on a class is all but what is ours', async (t) => {
+  const scheduling = { nodeSelector: { a: 'b' }, tolerations };
+  const metadata = { labels: { ...ours, team: 'a' }, annotations: { note: 'x' } };
+  t.same(settingsOf(metadata, { handler: 'spin', scheduling, overhead }), {
+    ...{ labels: { team: 'a' }, annotations: { note: 'x' } },
+    ...{ overhead, tolerations },
+  });
+  t.equal(settingsOf({ labels: ours }, { scheduling: { nodeSelector: {} } }), undefined);
+  const long = { labels: { team: 'a' }, annotations: { note: 'x'.repeat(20_000) } };
+  t.same(settingsOf(long, {}), { labels: { team: 'a' } }, 'an annotation may be as long as 256 kB');
+  const many = Array.from({ length: 1000 }, (_, index) => ({ key: `a-taint-${index}` }));
+  t.equal(settingsOf({}, { scheduling: { tolerations: many } }), undefined);
+});
+
+t.test('what is remembered is read as it was written, and oddities are left out', async (t) => {
+  const all = { labels: { team: 'a' }, annotations: { note: 'x' }, overhead, tolerations };
+  t.same(readSettings(printSettings(all)), all);
+  const odd = JSON.stringify({ labels: { ...ours, n: 3 }, tolerations: 'x', overhead: [] });
+  for (const one of [odd, undefined, '', 'null', '"x"', '[]', '{}', '{'])
+    t.equal(readSettings(one), undefined);
+});
+
+t.test('a manager of ours alone holds nothing of others', async (t) => {
+  const labels = { '.': {}, 'f:rcm.spinkube.dev/shim': {}, 'f:app.kubernetes.io/managed-by': {} };
+  t.notOk(isSettingIn({ 'f:metadata': { 'f:labels': labels }, 'f:scheduling': { 'f:nodeSelector': {} } }));
+  for (const one of [
+    { 'f:overhead': {} },
+    { 'f:scheduling': { 'f:tolerations': {} } },
+    { 'f:metadata': { 'f:annotations': {} } },
+    { 'f:metadata': { 'f:labels': { ...labels, 'f:team': {} } } },
+  ])
+    t.ok(isSettingIn(one));
+});
