@@ -146,7 +146,7 @@ t.test('a class follows the nodeSelector of its Shim, and is no other class for 
 t.test('a class that Git writes back is corrected slowly, and its Shim says by whom', async (t) => {
   const flips = { count: 0 };
   const writeBack = async (): Promise<void> => {
-    if (!('pool' in (await getClass('canary')).scheduling.nodeSelector)) return;
+    if ('from' in (await getClass('canary')).scheduling.nodeSelector) return;
     flips.count++;
     const theirs = { scheduling: { nodeSelector: { from: 'git' } } };
     await must('PATCH', `${classes}/canary?fieldManager=argocd-controller`, theirs);
