@@ -250,10 +250,44 @@ t.test('a Shim that failed on a node is not served there, and holds no other bac
   await cluster.waitFor('a Pod of what is served is bound', () => isBound('served', 'half'));
 });
 
+t.test('what kwasm asked for by an annotation, or of all nodes, is one line each', async (t) => {
+  const rows = readFileSync(join(root, 'bootstrap', 'README.md'), 'utf8');
+  const [, command = '', selector = ''] =
+    /`kubectl (label node NODE [^`]+)`, and in the Shim `nodeSelector: ([^`]+)`/.exec(rows) ?? [];
+  const given = JSON.parse(shim('chosen', 'chosen')) as { metadata: object; spec: { nodeSelector?: object } };
+  given.spec.nodeSelector = parse(selector) as object;
+  await cluster.apply(JSON.stringify(given));
+  const { nodeSelector: _none, ...spec } = given.spec;
+  const everywhere = { ...spec, runtimeClass: { name: 'everywhere', handler: 'everywhere' } };
+  await cluster.apply(JSON.stringify({ ...given, metadata: { name: 'everywhere' }, spec: everywhere }));
+  for (const name of ['kwasm-a', 'kwasm-b']) {
+    await launch(name, {}, []);
+    await cluster.kubectl(['annotate', 'node', name, 'kwasm.sh/kwasm-node=true']);
+    await speaks(name, {});
+  }
+  await cluster.waitFor('every node that has spoken is meant', async () => {
+    const all = await cluster.admin.get<{ items: { metadata: { annotations?: object } }[] }>('/api/v1/nodes');
+    const spoken = all.items.filter(({ metadata }) => annotations.state in (metadata.annotations ?? {}));
+    return (await getShim(cluster, 'everywhere')).status?.nodes === spoken.length;
+  });
+  t.equal((await getShim(cluster, 'chosen')).status?.nodes, 0, 'an annotation says nothing');
+  await cluster.kubectl(command.replace('NODE', 'kwasm-a').split(' '));
+  await cluster.waitFor(
+    'the labelled one is meant',
+    async () => (await getShim(cluster, 'chosen')).status?.nodes === 1,
+  );
+  for (const name of ['chosen', 'everywhere'])
+    await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
+});
+
 t.test(
   "neither a kubelet nor a thief of the controller's token makes more of the taint than that",
   async (t) => {
     await launch('guarded', metadata.labels, [...template.startupTaints, other]);
+    await cluster.waitFor(
+      "Kubernetes' own taint of a Node that was not ready yet is gone",
+      async () => (await nodeOf('guarded')).spec.taints?.length === 2,
+    );
     const patch = (client: typeof cluster.admin, spec: object) =>
       client.request('PATCH', path('guarded'), { body: { spec } });
     const kubelet = cluster.as(cluster.mintNodeCertificate('guarded'));
