@@ -3,19 +3,19 @@
  * limit. Exit codes: 0 all are, 1 one is not (or could not be had), 2 the bench cannot run here.
  */
 import { parseArgs } from 'node:util';
-import type { Progress } from '../vm-tests/node/command.ts';
-import { prepareMachineOrExit } from '../vm-tests/node/machine.ts';
-import type { TestNode } from '../vm-tests/node/node.ts';
-import { bootWithRcmNode } from '../vm-tests/node/service.ts';
-import { makeStandInShim } from '../vm-tests/node/shim.ts';
-import { measureCluster } from './cluster.ts';
-import { changed, measureChange, type Shims } from './change.ts';
-import { measureDecision } from './decision.ts';
-import { measureIdle } from './idle.ts';
-import { measureOutage } from './outage.ts';
+import type { Progress } from '../testbed/machine/command.ts';
+import { prepareMachineOrExit } from '../testbed/machine/machine.ts';
+import { bootWithRcmNode } from '../testbed/node/service.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
+import { measureCluster } from './cluster/cluster.ts';
+import { changed, measureChange, type Shims } from './node/change.ts';
+import { measureDecision } from './node/decision.ts';
+import { measureIdle } from './node/idle.ts';
+import { measureOutage } from './node/outage.ts';
 import { isMissed, type Row } from './row.ts';
-import { measureRollout } from './rollout.ts';
-import { measureStart } from './start.ts';
+import { measureRollout } from './rollout/rollout.ts';
+import { measureStart } from './node/start.ts';
+import type { TestNode } from '../testbed/node/test-node.ts';
 import { printMarkdown, printTable } from './table.ts';
 
 const usage = `npm run bench [-- OPTIONS]

@@ -3,8 +3,8 @@
  * them: what another program or a person wrote, or changed since we did, stays as it is and is named.
  */
 import { createHash } from 'node:crypto';
-import { paths } from '../daemon/decide/paths.ts';
-import type { FileFact } from '../daemon/model/observed.ts';
+import { paths } from '../protocol/host-paths.ts';
+import type { FileFact } from '../host/facts.ts';
 import type { State } from './state.ts';
 
 /** `after` null removes it. */

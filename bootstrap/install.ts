@@ -2,12 +2,12 @@
  * Brings a node to the version in this image: looks, decides, does it step by step, and goes back to what was in force
  * when the service does not come up. Never touches the container runtime.
  */
-import { Failure, type Problem } from '../daemon/model/problem.ts';
-import { look, readPayload } from './look.ts';
+import { Failure, type Problem } from '../protocol/problem/problem.ts';
+import { look, readPayload } from './observe.ts';
 import { sweepIncoming } from './place.ts';
 import { type Asked, blame, decide, fallback, isOnTrial, type Payload, revert, type Seen } from './plan.ts';
 import { NotUp, runSteps } from './run-steps.ts';
-import type { Site } from './site.ts';
+import type { Site } from './target.ts';
 import type { State } from './state.ts';
 
 export type Installed = { readonly kind: 'up' } | { readonly kind: 'refused'; readonly problem: Problem };

@@ -1,12 +1,12 @@
 /** `rcm-node bootstrap`: what the image runs on each node, in the init container of the DaemonSet. */
-import { inWords } from '../daemon/decide/cadence.ts';
-import type { Clock } from '../daemon/host/host.ts';
-import { acquireLock, type Lock } from '../daemon/host/lock.ts';
+import { inWords } from '../daemon/decide/backoff.ts';
+import type { Clock } from '../host/host.ts';
+import { acquireLock, type Lock } from '../host/files/lock.ts';
 import { exitCodes } from '../daemon/model/outcome.ts';
-import { Failure, hintOf, printProblem } from '../daemon/model/problem.ts';
+import { Failure, hintOf, printProblem } from '../protocol/problem/problem.ts';
 import { install } from './install.ts';
 import { remove } from './remove.ts';
-import { checkSite, makeSite, type Site } from './site.ts';
+import { checkSite, makeSite, type Site } from './target.ts';
 import { places } from './state.ts';
 import { bringToken } from './token.ts';
 

@@ -1,13 +1,13 @@
 /** The payload's files on the host: complete under their name, or not there. */
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { folderOf, paths } from '../daemon/decide/paths.ts';
-import { pieces } from '../daemon/host/pieces.ts';
-import { openSink } from '../daemon/host/sink.ts';
-import { Failure } from '../daemon/model/problem.ts';
-import { incomingPrefix } from './look.ts';
+import { folderOf, paths } from '../protocol/host-paths.ts';
+import { pieces } from '../host/files/chunks.ts';
+import { openSink } from '../host/files/hashing-writer.ts';
+import { Failure } from '../protocol/problem/problem.ts';
+import { incomingPrefix } from './observe.ts';
 import type { Payload } from './plan.ts';
-import type { Site } from './site.ts';
+import type { Site } from './target.ts';
 import { places, program, service } from './state.ts';
 
 const modeOf = (name: string): number => (name === program ? 0o755 : 0o644);
@@ -56,7 +56,7 @@ export const mendFile = async (site: Site, payload: Payload, folder: string, nam
   await site.host.move(temporary, `${places.versions}/${folder}/${name}`);
 };
 
-/** As host/files.ts names a file, or a link, that has not got its final name yet. */
+/** As host/files/files.ts names a file, or a link, that has not got its final name yet. */
 const temporary = /^(\.rcm-node-|rcm-node\.)[0-9a-f]{12}$/;
 
 /** Where bootstrap writes single files, and the service none. */

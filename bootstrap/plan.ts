@@ -2,11 +2,11 @@
  * What bootstrap has to do, given what is there: values in, values out. A plan is data, run by install.ts step by step;
  * whoever is killed between two steps looks again, and gets the plan for the rest.
  */
-import { inWords } from '../daemon/decide/cadence.ts';
-import type { FileFact, UnitFacts } from '../daemon/model/observed.ts';
-import type { Problem } from '../daemon/model/problem.ts';
+import { inWords } from '../daemon/decide/backoff.ts';
+import type { Problem } from '../protocol/problem/problem.ts';
 import { type FileChange, fileChanges } from './files.ts';
 import { type Build, type Digests, idOf, places, type State, service } from './state.ts';
+import type { FileFact, UnitFacts } from '../host/facts.ts';
 import { isOlder } from './versions.ts';
 
 export type Payload = Build & { readonly unit: string };

@@ -2,8 +2,8 @@
  * Whether a service that was just started has come up: systemd heard that it is ready, and it reported, as the version
  * that was asked for. Values in, a verdict out; install.ts looks until the verdict is final.
  */
-import { looking } from '../daemon/decide/summary.ts';
-import type { UnitFacts } from '../daemon/model/observed.ts';
+import type { UnitFacts } from '../host/facts.ts';
+import { looking } from '../daemon/decide/report/summary.ts';
 
 export type Look = {
   readonly unit: UnitFacts;

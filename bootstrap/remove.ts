@@ -2,14 +2,14 @@
  * Takes rcm-node off a node, from the Pod: has systemd run `rcm-node uninstall` there, waits until nothing uses its
  * handlers any more, then removes what bootstrap itself brought. What others changed stays and is named.
  */
-import { paths } from '../daemon/decide/paths.ts';
-import { asides } from '../daemon/host/aside.ts';
-import { Failure } from '../daemon/model/problem.ts';
+import { paths } from '../protocol/host-paths.ts';
+import { asides } from '../host/files/aside.ts';
+import { Failure } from '../protocol/problem/problem.ts';
 import { isOurs } from './files.ts';
-import { folderOfLink, readState } from './look.ts';
+import { folderOfLink, readState } from './observe.ts';
 import { sweepIncoming } from './place.ts';
 import { unitPath } from './plan.ts';
-import { mustStop, type Site } from './site.ts';
+import { mustStop, type Site } from './target.ts';
 import { emptyState, places, service, uninstaller } from './state.ts';
 
 const uninstallerPath = `${places.units}/${uninstaller}`;

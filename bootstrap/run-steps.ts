@@ -1,12 +1,11 @@
 /** How each step of a plan is done. State is written by rename and synced, before the step that relies on it. */
-import type { FileState } from '../daemon/model/plan.ts';
-import type { FileFact } from '../daemon/model/observed.ts';
-import { Failure } from '../daemon/model/problem.ts';
-import { lastReport } from './look.ts';
+import { Failure } from '../protocol/problem/problem.ts';
+import { lastReport } from './observe.ts';
 import { mendFile, placeFolder } from './place.ts';
 import type { Payload, Step } from './plan.ts';
 import { howItEnded, judgeStart } from './proof.ts';
-import { mustStop, type Site } from './site.ts';
+import { mustStop, type Site } from './target.ts';
+import type { FileFact, FileState } from '../host/facts.ts';
 import { places, program, printState, service, type State } from './state.ts';
 
 /** The former version finishes its tick (TimeoutStopSec=), the new one gets ready (TimeoutStartSec=). */

@@ -17,7 +17,7 @@ import {
   whole,
 } from '../daemon/model/schema.ts';
 
-/** Names on the host that are bootstrap's own; those of the service are in daemon/decide/paths.ts. */
+/** Names on the host that are bootstrap's own; those of the service are in protocol/host-paths.ts. */
 export const places = {
   bin: '/opt/rcm-node/bin',
   versions: '/opt/rcm-node/bin/versions',

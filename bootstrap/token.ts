@@ -2,10 +2,10 @@
  * For the serviceaccount overlay: puts this Pod's token where the service finds it. It ends with the Pod, so the service
  * exchanges it at once for one that is bound to the Node; a host that has such a one keeps it.
  */
-import { folderOf, paths } from '../daemon/decide/paths.ts';
-import { replaces, tokenFacts } from '../daemon/decide/token.ts';
-import { Failure } from '../daemon/model/problem.ts';
-import type { Site } from './site.ts';
+import { folderOf, paths } from '../protocol/host-paths.ts';
+import { replaces, tokenFacts } from '../kube/credentials/token.ts';
+import { Failure } from '../protocol/problem/problem.ts';
+import type { Site } from './target.ts';
 
 export const bringToken = async (site: Site, file: string): Promise<void> => {
   const ours = await site.own.look(file);

@@ -2,10 +2,10 @@
  * Which one of several controllers works: the one that holds the Lease. It stops well before anybody else may take it over,
  * by its own clock alone, because the server's may say anything.
  */
-import { type Api, ApiFailure } from '../daemon/host/api.ts';
-import type { Clock } from '../daemon/host/host.ts';
-import type { Log } from '../daemon/host/log.ts';
-import { logFields, printProblem, problemOf } from '../daemon/model/problem.ts';
+import { type Api, ApiFailure } from '../kube/client.ts';
+import type { Clock } from '../host/host.ts';
+import type { Log } from '../host/log.ts';
+import { logFields, printProblem, problemOf } from '../protocol/problem/problem.ts';
 import { type Lease, leaseBody, parseLease } from './model/lease.ts';
 
 export type Election = {

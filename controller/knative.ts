@@ -2,10 +2,10 @@
  * Lets Knative's services name a RuntimeClass, where that is asked for, and puts back what it found where it no longer is.
  * What it found is kept beside what it wrote, so that any later controller knows it.
  */
-import { type Api, ApiFailure } from '../daemon/host/api.ts';
-import type { Clock } from '../daemon/host/host.ts';
-import type { Log } from '../daemon/host/log.ts';
-import { logFields, printProblem, problemOf } from '../daemon/model/problem.ts';
+import { type Api, ApiFailure } from '../kube/client.ts';
+import type { Clock } from '../host/host.ts';
+import type { Log } from '../host/log.ts';
+import { logFields, printProblem, problemOf } from '../protocol/problem/problem.ts';
 
 /** https://knative.dev/docs/serving/configuration/feature-flags/ */
 export const featuresPath = '/api/v1/namespaces/knative-serving/configmaps/config-features';

@@ -1,13 +1,13 @@
 /** `rcm-node controller`: what the Deployment runs. */
 import { hostname } from 'node:os';
-import { realClock } from '../daemon/host/host.ts';
-import { asGiven } from '../daemon/host/credential-files.ts';
-import { inClusterCredentials, podNamespace } from '../daemon/host/in-cluster.ts';
-import { kubeconfigCredentials } from '../daemon/host/kubeconfig.ts';
-import { makeLog } from '../daemon/host/log.ts';
-import { makeTools } from '../daemon/host/tools.ts';
+import { realClock } from '../host/host.ts';
+import { asGiven } from '../kube/credentials/credential-files.ts';
+import { inClusterCredentials, podNamespace } from '../kube/credentials/in-cluster.ts';
+import { kubeconfigCredentials } from '../kube/credentials/kubeconfig.ts';
+import { makeLog } from '../host/log.ts';
+import { makeTools } from '../host/exec.ts';
 import { exitCodes } from '../daemon/model/outcome.ts';
-import { usualNamespace } from '../daemon/model/turn.ts';
+import { usualNamespace } from '../protocol/node-annotations.ts';
 import { decideFleet } from './decide/decide.ts';
 import { startController } from './run.ts';
 

@@ -1,17 +1,17 @@
 /** The controller as a whole: an election, the work of whoever wins it, and a port that tells how it is. */
 import { randomUUID } from 'node:crypto';
-import { type Api, connectApi, type Credentials } from '../daemon/host/api.ts';
-import type { Why } from '../daemon/host/api-session.ts';
-import type { Clock } from '../daemon/host/host.ts';
-import type { Log } from '../daemon/host/log.ts';
-import { metricsBudget, type Page, probeBudget, servePages } from '../daemon/host/serve.ts';
+import { type Api, connectApi, type Credentials } from '../kube/client.ts';
+import type { Why } from '../kube/session.ts';
+import type { Clock } from '../host/host.ts';
+import type { Log } from '../host/log.ts';
+import { metricsBudget, type Page, probeBudget, servePages } from '../host/http/serve.ts';
 import { elect, type Timing } from './election.ts';
 import { followKnative } from './knative.ts';
-import { makeMetrics } from './metrics.ts';
+import { makeMetrics } from './observe/metrics.ts';
 import type { Decision, View } from './model/fleet.ts';
-import { controllerName } from './model/marks.ts';
-import { counted, fenced } from './requests.ts';
-import { startWork, type Work } from './work.ts';
+import { controllerName } from './model/keys.ts';
+import { counted, fenced } from './observe/requests.ts';
+import { startWork, type Work } from './leader-loop.ts';
 
 export type Controller = {
   /** Where it shows its metrics. */

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decideFleet } from '../controller/decide/decide.ts';
 import type { ShimStatus } from '../controller/model/fleet.ts';
-import { provenPrefix, zoneKey } from '../controller/model/marks.ts';
+import { provenPrefix, zoneKey } from '../controller/model/keys.ts';
 import { startController } from '../controller/run.ts';
-import { realClock } from '../daemon/host/host.ts';
-import { approvedPrefix } from '../daemon/model/turn-labels.ts';
-import { paths, startFleet } from '../test/controller/fleet-server.ts';
-import { SimulatedCluster, type SimulatedNode } from '../test/controller/decide/simulated-cluster.ts';
+import { realClock } from '../host/host.ts';
+import { approvedPrefix } from '../protocol/node-labels.ts';
+import { paths, startFleet } from '../testbed/controller/fleet-server.ts';
+import { SimulatedCluster, type SimulatedNode } from '../testbed/controller/simulated-cluster.ts';
 
 export type Turn = { readonly node: string; readonly zone: string; readonly at: number };
 

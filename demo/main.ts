@@ -1,8 +1,8 @@
 /** `npm run demo`: prepares a node, plays the acts, says what was measured. Exit codes: arguments.ts. */
 import { existsSync } from 'node:fs';
-import { estateOf, raze, razeLeftovers } from '../vm-tests/node/estate.ts';
-import { cacheDir } from '../vm-tests/node/images.ts';
-import { MachineLacks } from '../vm-tests/node/machine.ts';
+import { estateOf, raze, razeLeftovers } from '../testbed/machine/estate.ts';
+import { cacheDir } from '../testbed/artifacts/images.ts';
+import { MachineLacks } from '../testbed/machine/machine.ts';
 import { actFleet } from './acts/fleet.ts';
 import { actPlan } from './acts/plan.ts';
 import { actRollback } from './acts/rollback.ts';
@@ -12,13 +12,13 @@ import { actUninstall } from './acts/uninstall.ts';
 import { actUpdate } from './acts/update.ts';
 import { actWasm } from './acts/wasm.ts';
 import { parseArguments, usage } from './arguments.ts';
-import { cleanCache, keptFiles, sizeText } from './cache.ts';
+import { cleanCache, keptFiles, sizeText } from './stage/cache.ts';
 import { Disproved } from './disproved.ts';
 import { duration } from './fit.ts';
-import { keepNode } from './keep.ts';
-import { prepare } from './prepare.ts';
+import { keepNode } from './stage/keep.ts';
+import { prepare } from './stage/prepare.ts';
 import { makeScreen, type Screen } from './screen.ts';
-import type { Stage } from './stage.ts';
+import type { Stage } from './stage/stage.ts';
 import { restoreMachine, tidyAtExit } from './tidy.ts';
 
 const play = async (stage: Stage): Promise<void> => {

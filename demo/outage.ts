@@ -3,7 +3,7 @@
  * its own, as somebody who comes new would ask.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { callCri } from '../vm-tests/node/cri.ts';
+import { callCri } from '../testbed/node/cri.ts';
 
 /** One question: when it was asked and answered (milliseconds on one clock), and whether it was answered well. */
 export type Sample = { readonly asked: number; readonly ended: number; readonly good: boolean };

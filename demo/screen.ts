@@ -2,7 +2,7 @@
  * What a person sees. On a terminal one live line at the bottom tells what is waited for and for how long; in a pipe
  * the same is one line at the end of the wait.
  */
-import { type Paint, paintFor } from '../daemon/cli/print.ts';
+import { type Paint, paintFor } from '../cli/print.ts';
 import { duration, fit, wrap } from './fit.ts';
 
 export type Screen = {

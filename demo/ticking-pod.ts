@@ -1,9 +1,9 @@
 /** A Pod that never ends, with its log and the process that runs its module: what an update must not disturb. */
-import { type Pod, runPod } from '../vm-tests/node/pods.ts';
-import { type Using, usersOfStore } from './mapped.ts';
-import { type Stage, show, until } from './stage.ts';
+import { type Pod, runPod } from '../testbed/node/pods.ts';
+import { type Using, usersOfStore } from './stage/mapped.ts';
+import { type Stage, show, until } from './stage/stage.ts';
 import { tickingLine } from './ticking.ts';
-import { annotations, handler } from './wish.ts';
+import { annotations, handler } from './stage/wish.ts';
 
 export type TickingPod = { readonly pod: Pod; readonly using: Using; readonly log: string };
 

@@ -1,6 +1,6 @@
 /** A WASI module that never ends: it prints a line, sleeps for half a second, and so on. A Pod to be updated around. */
 import wabt from 'wabt';
-import { type OciImage, ociImage } from '../vm-tests/node/oci.ts';
+import { type OciImage, ociImage } from '../testbed/artifacts/oci.ts';
 
 export const tickingLine = 'still running';
 

@@ -1,14 +1,14 @@
 /**
- * Nothing stays when the demo is interrupted. The node takes itself away when this process exits (vm-tests/node/estate.ts);
+ * Nothing stays when the demo is interrupted. The node takes itself away when this process exits (testbed/machine/estate.ts);
  * here is the rest: programs still at work for us, their temporary files, half-built trees. All of it is synchronous,
  * because it runs while the process exits.
  */
 import { existsSync, globSync, lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nodesOfOthers } from '../vm-tests/node/estate.ts';
-import { cacheDir } from '../vm-tests/node/images.ts';
-import { restoreInotify } from '../vm-tests/node/inotify.ts';
+import { nodesOfOthers } from '../testbed/machine/estate.ts';
+import { cacheDir } from '../testbed/artifacts/images.ts';
+import { restoreInotify } from '../testbed/machine/inotify.ts';
 
 type Running = { readonly pid: number; readonly words: string };
 

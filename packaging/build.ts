@@ -40,7 +40,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 /** Another entry than the daemon's serves to try the packaging itself. */
-const entry = positionals[0] ?? 'daemon/main.ts';
+const entry = positionals[0] ?? 'cli/main.ts';
 const dist = values.dist ?? join(root, 'dist');
 const version = values.version ?? manifest.version;
 const architectures = ARCHITECTURES.filter((one) => values.only === undefined || one === values.only);
@@ -73,7 +73,7 @@ function singleExecutable(architecture: Architecture, node: Buffer, text: string
       useSnapshot: false,
       useCodeCache,
       // A young generation that may not grow: it would fill with what one tick leaves behind, and stay that large.
-      // That node:ffi (host/attributes.ts) is experimental is known here, and nothing that an admin could act on.
+      // That node:ffi (host/files/attributes.ts) is experimental is known here, and nothing that an admin could act on.
       execArgv: ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'],
       // A host's NODE_OPTIONS is meant for other programs.
       execArgvExtension: 'none',

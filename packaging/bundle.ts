@@ -20,7 +20,7 @@ const NEVER_LOADED = [
 
 /**
  * dbus-next makes an XML builder for each connection and a parser for each proxy. It uses them to describe objects
- * that a program exports, and to discover those of others; host/bus.ts sends and reads plain messages only. Without
+ * that a program exports, and to discover those of others; host/systemd/bus.ts sends and reads plain messages only. Without
  * them the service is smaller by what 150 kB of source and its objects take.
  */
 const withoutXml: Plugin = {

@@ -1,4 +1,4 @@
-/** Keeps the shape of daemon/: which file may know which, read from the files themselves. */
+/** Keeps the shape of the house: which file may know which, read from the files themselves. */
 
 import { globSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
@@ -8,25 +8,39 @@ import t from 'tap';
 
 const root = join(import.meta.dirname, '..');
 
-/** Files of daemon/, bootstrap/ and controller/ with the floor they stand on; the first row that matches counts. */
-const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
-  [/^daemon\/model\//, 0],
-  [/^daemon\/version\.ts$/, 0],
-  [/^daemon\/(decide|runtimes)\//, 1],
-  [/^daemon\/distros\.ts$/, 1],
-  [/^daemon\/host\//, 2],
-  [/^daemon\/reconcile\//, 3],
-  [/^daemon\/cli\//, 4],
-  [/^daemon\/[\w-]+\.ts$/, 4],
-  [/^bootstrap\/(state|versions)\.ts$/, 0],
-  [/^bootstrap\/(plan|files|proof)\.ts$/, 1],
-  [/^controller\/model\//, 0],
-  [/^controller\/decide\//, 1],
-  [/^controller\/main\.ts$/, 4],
-  [/^controller\/[\w-]+\.ts$/, 3],
-  [/^bootstrap\/main\.ts$/, 4],
-  [/^bootstrap\/[\w-]+\.ts$/, 3],
+/** Rooms from the ground up; a file may import from its own room and from those above it in this list. */
+const ROOMS: readonly (readonly [pattern: RegExp, purity?: 'pure'])[] = [
+  [/^protocol\//, 'pure'],
+  [/^host\//],
+  [/^kube\//],
+  [/^daemon\/toml\//, 'pure'],
+  [/^daemon\/model\//, 'pure'],
+  [/^daemon\/shims\//, 'pure'],
+  [/^daemon\/runtimes\//, 'pure'],
+  [/^daemon\/decide\//, 'pure'],
+  [/^daemon\/state\//],
+  [/^daemon\/cluster\//],
+  [/^daemon\/reconcile\//],
+  [/^daemon\/doctor\//],
+  [/^controller\/model\//, 'pure'],
+  [/^controller\/decide\/rollout\//, 'pure'],
+  [/^controller\/decide\/shims\//, 'pure'],
+  [/^controller\/decide\/status\//, 'pure'],
+  [/^controller\/decide\//, 'pure'],
+  [/^controller\/observe\//],
+  [/^controller\/apply\//],
+  [/^controller\//],
+  [/^bootstrap\/(state|versions|plan|files|proof)\.ts$/, 'pure'],
+  [/^bootstrap\//],
+  [/^cli\//],
 ];
+
+/** Pure files that stand among effects, because what they read belongs there. */
+const PURE_BESIDE =
+  /^(host\/(unit-file\/|artifact\/(elf|elf-versions|kind|tar-header)\.ts|facts\.ts)|kube\/(retry|credentials\/(token|kubeconfig-file))\.ts)/;
+
+/** More files than this in one folder mean that a noun is missing. */
+const MAXIMUM_FILES = 14;
 
 /** Each of these is used through one file of our own, so that it can be replaced, and faked, in one place. */
 const ONE_FILE_LIBRARIES = [
@@ -40,7 +54,7 @@ const ONE_FILE_LIBRARIES = [
   'node:ffi',
 ];
 
-/** What floors 0 and 1 may import from outside: values in, values out. */
+/** What pure files may import from outside: values in, values out. */
 const PURE = new Set([
   'smol-toml',
   'yaml',
@@ -85,16 +99,48 @@ function imports(text: string): readonly string[] {
   return [...uncommented.matchAll(statements)].map((found) => found[1] ?? found[2] ?? found[3] ?? '');
 }
 
-const floorOf = (path: string): number | undefined => FLOORS.find(([pattern]) => pattern.test(path))?.[1];
+const roomOf = (path: string): number => ROOMS.findIndex(([pattern]) => pattern.test(path));
 
-const files = globSync(['daemon/**/*.ts', 'bootstrap/**/*.ts', 'controller/**/*.ts'], { cwd: root })
+const isPure = (path: string): boolean => PURE_BESIDE.test(path) || ROOMS[roomOf(path)]?.[1] === 'pure';
+
+const read = (path: string) => ({ path, text: readFileSync(join(root, path), 'utf8') });
+
+const files = globSync('{protocol,host,kube,daemon,bootstrap,controller,cli}/**/*.ts', { cwd: root })
   .sort()
-  .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+  .map(read);
 
-t.test('there are files to look at, each on a known floor', async (t) => {
-  t.ok(files.length > 10, `${files.length} files`);
+/** Programs and tests beside them: no room, but without circles, and no program imports a folder of tests. */
+const beside = globSync('{testbed,bench,demo,packaging,test,vm-tests}/**/*.ts', { cwd: root })
+  .sort()
+  .map(read);
+
+const targetsOf = ({ path, text }: { readonly path: string; readonly text: string }): readonly string[] =>
+  imports(text)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => posix.join(posix.dirname(path), name));
+
+/** Each circle once, as the files on it; types count, since a type ties as much as a value does. */
+function circles(edges: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const found: string[] = [];
+  const state = new Map<string, 'open' | 'done'>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (state.get(path) === 'done') return;
+    if (state.get(path) === 'open') {
+      found.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+      return;
+    }
+    state.set(path, 'open');
+    for (const target of edges.get(path) ?? []) visit(target, [...way, path]);
+    state.set(path, 'done');
+  };
+  for (const path of edges.keys()) visit(path, []);
+  return found;
+}
+
+t.test('there are files to look at, each in a known room', async (t) => {
+  t.ok(files.length > 200, `${files.length} files`);
   t.same(
-    files.filter(({ path }) => floorOf(path) === undefined).map(({ path }) => path),
+    files.filter(({ path }) => roomOf(path) < 0).map(({ path }) => path),
     [],
   );
 });
@@ -117,15 +163,47 @@ t.test('the checks below see what they are looking for', async (t) => {
 });
 
 t.test('imports only point down', async (t) => {
-  const wrong = files.flatMap(({ path, text }) => {
-    const own = floorOf(path) ?? -1;
-    return imports(text)
-      .filter((name) => name.startsWith('.'))
-      .map((name) => posix.join(posix.dirname(path), name))
-      .filter((target) => (floorOf(target) ?? Number.POSITIVE_INFINITY) > own)
-      .map((target) => `${path} (floor ${own}) imports ${target} (floor ${floorOf(target) ?? 'none'})`);
-  });
+  const wrong = files.flatMap((file) =>
+    targetsOf(file)
+      .filter((target) => roomOf(target) < 0 || roomOf(target) > roomOf(file.path))
+      .map((target) => `${file.path} imports ${target}`),
+  );
   t.same(wrong, []);
+});
+
+t.test('no imports run in a circle, in tests and in what they share neither', async (t) => {
+  t.same(
+    circles(
+      new Map([
+        ['a', ['b']],
+        ['b', ['c']],
+        ['c', ['b']],
+      ]),
+    ),
+    ['b -> c -> b'],
+  );
+  t.same(circles(new Map([...files, ...beside].map((file) => [file.path, targetsOf(file)]))), []);
+});
+
+t.test('no program imports a folder of tests', async (t) => {
+  const wrong = [...files, ...beside]
+    .filter(({ path }) => !/^(test|vm-tests)\//.test(path))
+    .flatMap((file) =>
+      targetsOf(file)
+        .filter((target) => /^(test|vm-tests)\//.test(target))
+        .map((target) => `${file.path} imports ${target}`),
+    );
+  t.same(wrong, []);
+});
+
+t.test(`no folder holds more than ${MAXIMUM_FILES} files`, async (t) => {
+  const folders = Map.groupBy([...files, ...beside], ({ path }) => posix.dirname(path));
+  t.same(
+    [...folders]
+      .filter(([, inside]) => inside.length > MAXIMUM_FILES)
+      .map(([folder, inside]) => `${folder}: ${inside.length}`),
+    [],
+  );
 });
 
 t.test(
@@ -142,9 +220,9 @@ t.test(
   },
 );
 
-t.test('model, decide, runtimes and distros are values in and values out', async (t) => {
+t.test('pure files are values in and values out', async (t) => {
   const wrong = files
-    .filter(({ path }) => (floorOf(path) ?? 0) <= 1)
+    .filter(({ path }) => isPure(path))
     .flatMap(({ path, text }) => {
       const code = bare(text);
       return [
@@ -160,25 +238,11 @@ t.test('each library is known to one file, in host', async (t) => {
     const users = files.filter(({ text }) => imports(text).includes(library)).map(({ path }) => path);
     t.ok(users.length <= 1, `${library} is imported by ${users.join(' and ') || 'none'}`);
     t.same(
-      users.filter((path) => floorOf(path) !== 2),
+      users.filter((path) => !path.startsWith('host/')),
       [],
       `${library} is used in host only`,
     );
   }
-});
-
-t.test('the host does not know what a shim is', async (t) => {
-  const wrong = files
-    .filter(({ path }) => path.startsWith('daemon/host/'))
-    .filter(({ path, text }) =>
-      imports(text).some((name) =>
-        /^daemon\/model\/shim(-\w+)?\.ts$/.test(posix.join(posix.dirname(path), name)),
-      ),
-    );
-  t.same(
-    wrong.map(({ path }) => path),
-    [],
-  );
 });
 
 t.test(`no file is longer than ${MAXIMUM_LINES} lines, and each says first what it is for`, async (t) => {

@@ -15,7 +15,7 @@ t.test('each test file runs once, and most share a process', (t) => {
 
 t.test('what changes its process has one of its own', (t) => {
   const files = groupsOf(root).map(({ file }) => file);
-  t.ok(files.includes('test/host/files.test.ts'), 'it sets the umask');
-  t.notOk(files.includes('test/model/shim.test.ts'));
+  t.ok(files.includes('test/host/files/files.test.ts'), 'it sets the umask');
+  t.notOk(files.includes('test/shims/local-file.test.ts'));
   t.end();
 });

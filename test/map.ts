@@ -10,7 +10,7 @@ import { membersOf } from './groups.ts';
 const root = join(import.meta.dirname, '..');
 
 /**
- * tap's coverage map: `test/host/x.test.ts` covers `daemon/host/x.ts` and `daemon/host/x-*.ts`, unless such a part
+ * tap's coverage map: `test/host/x.test.ts` covers `host/x.ts` and `host/x-*.ts` (of `daemon/` the folder's name is left out), unless such a part
  * has a test of its own; a test without a namesake covers nothing.
  */
 export default function covered(test: string): string[] {

@@ -53,7 +53,7 @@ function run(files: readonly string[], show: (line: string) => void): Promise<nu
 
 const indent = (text: string): string => text.replace(/^/gm, '    ');
 
-// Hosts that tests make are as root makes them: what a group can write decides nothing (daemon/host/trusted.ts).
+// Hosts that tests make are as root makes them: what a group can write decides nothing (host/files/trusted.ts).
 process.umask(0o022);
 buildPlugins();
 rmSync(join(root, '.tap', 'report'), { recursive: true, force: true });

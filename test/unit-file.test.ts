@@ -125,7 +125,7 @@ t.test('the documentation of both units is a file that the build puts beside the
   const commands = [...text.matchAll(/bin\/rcm-node ([a-z]+)`/g)].map(([, command]) => command ?? '');
   t.ok(commands.length >= 5);
   for (const command of commands) {
-    const { stdout } = spawnSync(process.execPath, [join(folder, 'daemon/main.ts'), 'help'], {
+    const { stdout } = spawnSync(process.execPath, [join(folder, 'cli/main.ts'), 'help'], {
       encoding: 'utf8',
     });
     t.match(stdout, new RegExp(`^  ${command} `, 'm'), 'a command that there is');

@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import t from 'tap';
 import { runtimeFor } from '../packaging/debian.ts';
 import { nodeFor } from '../packaging/downloads.ts';
-import { builtDist } from './node/build.ts';
-import { attempt, type Said } from './node/command.ts';
+import { builtDist } from '../testbed/artifacts/build.ts';
+import { attempt, type Said } from '../testbed/machine/command.ts';
 
 const root = join(import.meta.dirname, '..');
 const emulator = ['/usr/bin/qemu-aarch64', '/usr/bin/qemu-aarch64-static'].find(existsSync);

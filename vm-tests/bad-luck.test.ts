@@ -3,8 +3,7 @@
  * obstacle, changes nothing by half, and goes on by itself when the obstacle is gone.
  */
 import t from 'tap';
-import type { TestNode } from './node/node.ts';
-import { waitForCri } from './node/pods.ts';
+import { waitForCri } from '../testbed/node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -17,8 +16,9 @@ import {
   untilReport,
   untilServing,
   wishFor,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
+} from '../testbed/node/service.ts';
+import type { TestNode } from '../testbed/node/test-node.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 const config = '/etc/containerd/config.toml';

@@ -2,11 +2,11 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import t from 'tap';
-import { type Artifact, writeArtifact } from './node/artifact.ts';
-import { attempt, run } from './node/command.ts';
-import { cacheDir } from './node/images.ts';
-import { helloOciImage, importImage } from './node/oci.ts';
-import { removePod, runPod } from './node/pods.ts';
+import { type Artifact, writeArtifact } from '../testbed/artifacts/artifact.ts';
+import { attempt, run } from '../testbed/machine/command.ts';
+import { cacheDir } from '../testbed/artifacts/images.ts';
+import { helloOciImage, importImage } from '../testbed/artifacts/oci.ts';
+import { removePod, runPod } from '../testbed/node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -17,8 +17,8 @@ import {
   startsOf,
   untilReport,
   untilServing,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
+} from '../testbed/node/service.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 

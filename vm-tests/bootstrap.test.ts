@@ -10,12 +10,12 @@ import {
   importArchive,
   runBootstrap,
   startBootstrap,
-} from './node/bootstrap-pod.ts';
-import { restartContainerd } from './node/containerd.ts';
-import { bootNode, type TestNode } from './node/node.ts';
-import { helloOciImage, importImage } from './node/oci.ts';
-import { nextImage, nextImageWith, type OwnImage, thisImage } from './node/own-images.ts';
-import { isRunning, removePod, runPod } from './node/pods.ts';
+} from '../testbed/node/bootstrap-pod.ts';
+import { restartContainerd } from '../testbed/node/containerd.ts';
+import { bootNode } from '../testbed/node/node.ts';
+import { helloOciImage, importImage } from '../testbed/artifacts/oci.ts';
+import { nextImage, nextImageWith, type OwnImage, thisImage } from '../testbed/artifacts/own-images.ts';
+import { isRunning, removePod, runPod } from '../testbed/node/pods.ts';
 import {
   census,
   censusDifference,
@@ -26,9 +26,10 @@ import {
   startsOf,
   until,
   untilServing,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
-import { cacheDir, type Suite } from './node/images.ts';
+} from '../testbed/node/service.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
+import type { TestNode } from '../testbed/node/test-node.ts';
+import { cacheDir, type Suite } from '../testbed/artifacts/images.ts';
 
 const progress = (line: string): void => t.comment(line);
 const service = 'rcm-node.service';

@@ -3,7 +3,7 @@
  * The interval is the usual minute, so whatever comes sooner came by a file watch.
  */
 import t from 'tap';
-import { waitForCri } from './node/pods.ts';
+import { waitForCri } from '../testbed/node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -16,8 +16,8 @@ import {
   untilReport,
   untilServing,
   wishFor,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
+} from '../testbed/node/service.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 const config = '/etc/containerd/config.toml';

@@ -13,8 +13,8 @@ import {
   until,
   untilServing,
   wishFor,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
+} from '../testbed/node/service.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 const tree = '/srv/rcm-node';
@@ -39,7 +39,7 @@ t.test('a user of the node who forges signals of systemd', async (t) => {
     // The library that Node needs and a bare host lacks lies beside our executable.
     const libraries = dirname((await node.run(['readlink', '-f', '/opt/rcm-node/bin/rcm-node'])).trim());
     const own = [`--property=User=${user}`, `--setenv=LD_LIBRARY_PATH=${libraries}`, '--collect'];
-    const program = ['/srv/node/node', `${tree}/vm-tests/node/forger.ts`, what];
+    const program = ['/srv/node/node', `${tree}/testbed/node/forger.ts`, what];
     await node.run(['systemd-run', '--unit=forger', ...own, ...program]);
     await until(node, 'the forger is ready', async () => (await journalOf(node, 'forger')).includes('ready'));
   };

@@ -1,9 +1,8 @@
 /** The life of a node in each suite: install, update under a running Pod, remove when the Pod is gone, uninstall. */
 import t from 'tap';
-import { run } from './node/command.ts';
-import { helloOciImage, importImage, wasmOciImage } from './node/oci.ts';
-import type { TestNode } from './node/node.ts';
-import { isRunning, removePod, runPod } from './node/pods.ts';
+import { run } from '../testbed/machine/command.ts';
+import { helloOciImage, importImage, wasmOciImage } from '../testbed/artifacts/oci.ts';
+import { isRunning, removePod, runPod } from '../testbed/node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -18,9 +17,10 @@ import {
   untilServing,
   wishFor,
   wishPath,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
-import { makeWasmedgeBundle, type WasmedgeBundle } from './node/wasmedge.ts';
+} from '../testbed/node/service.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
+import type { TestNode } from '../testbed/node/test-node.ts';
+import { makeWasmedgeBundle, type WasmedgeBundle } from '../testbed/artifacts/wasmedge.ts';
 
 const progress = (line: string): void => t.comment(line);
 

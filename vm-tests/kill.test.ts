@@ -3,9 +3,8 @@
  * next run finishes or undoes, the runtime is restarted once in all, and in the end no foreign byte differs.
  */
 import t, { type Test } from 'tap';
-import type { Said } from './node/command.ts';
-import { executable } from './node/install.ts';
-import type { TestNode } from './node/node.ts';
+import type { Said } from '../testbed/machine/command.ts';
+import { executable } from '../testbed/node/install.ts';
 import {
   bootWithRcmNode,
   census,
@@ -14,9 +13,16 @@ import {
   rcmNode,
   startsOf,
   wishFor,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
-import { type Change, changesOf, prepareStrace, runKilledAfter, runKilledBefore } from './node/strace.ts';
+} from '../testbed/node/service.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
+import type { TestNode } from '../testbed/node/test-node.ts';
+import {
+  type Change,
+  changesOf,
+  prepareStrace,
+  runKilledAfter,
+  runKilledBefore,
+} from '../testbed/node/strace.ts';
 
 const progress = (line: string): void => t.comment(line);
 

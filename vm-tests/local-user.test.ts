@@ -4,7 +4,6 @@
  */
 import t from 'tap';
 import type { Report } from '../daemon/model/outcome.ts';
-import type { TestNode } from './node/node.ts';
 import {
   bootWithRcmNode,
   handlersOverCri,
@@ -15,8 +14,9 @@ import {
   untilServing,
   wishFor,
   wishPath,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
+} from '../testbed/node/service.ts';
+import type { TestNode } from '../testbed/node/test-node.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 

@@ -5,15 +5,14 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { connectCri } from '../daemon/host/cri.ts';
+import { connectCri } from '../host/cri/cri.ts';
 import type { Report } from '../daemon/model/outcome.ts';
-import { type Artifact, writeArtifact } from './node/artifact.ts';
-import { containerdConfiguration, pauseImage } from './node/configuration.ts';
-import { restartContainerd } from './node/containerd.ts';
-import { cacheDir, prepareImage } from './node/images.ts';
-import { helloOciImage, importImage, pauseOciImage } from './node/oci.ts';
-import type { TestNode } from './node/node.ts';
-import { isRunning, removePod, runPod } from './node/pods.ts';
+import { type Artifact, writeArtifact } from '../testbed/artifacts/artifact.ts';
+import { containerdConfiguration, pauseImage } from '../testbed/node/configuration.ts';
+import { restartContainerd } from '../testbed/node/containerd.ts';
+import { cacheDir, prepareImage } from '../testbed/artifacts/images.ts';
+import { helloOciImage, importImage, pauseOciImage } from '../testbed/artifacts/oci.ts';
+import { isRunning, removePod, runPod } from '../testbed/node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -27,8 +26,9 @@ import {
   untilReport,
   untilServing,
   wishFor,
-} from './node/service.ts';
-import { makeStandInShim } from './node/shim.ts';
+} from '../testbed/node/service.ts';
+import type { TestNode } from '../testbed/node/test-node.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 

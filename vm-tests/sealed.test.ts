@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { builtDist, builtExecutable } from './node/build.ts';
-import { bootNode } from './node/node.ts';
+import { builtDist, builtExecutable } from '../testbed/artifacts/build.ts';
+import { bootNode } from '../testbed/node/node.ts';
 
 const progress = (line: string): void => t.comment(line);
 

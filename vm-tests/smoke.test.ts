@@ -1,14 +1,14 @@
 /** The harness itself: each suite boots, serves CRI and runs Pods. When this fails, no other node test means much. */
 import { existsSync } from 'node:fs';
 import t from 'tap';
-import { containerdPid, restartContainerd } from './node/containerd.ts';
-import { containerdConfiguration } from './node/configuration.ts';
-import { callCri } from './node/cri.ts';
-import { bootNode } from './node/node.ts';
-import { helloOciImage, importImage, wasmOciImage } from './node/oci.ts';
-import { isRunning, removePod, runPod } from './node/pods.ts';
-import { makeStandInShim } from './node/shim.ts';
-import { makeWasmedgeBundle } from './node/wasmedge.ts';
+import { containerdPid, restartContainerd } from '../testbed/node/containerd.ts';
+import { containerdConfiguration } from '../testbed/node/configuration.ts';
+import { callCri } from '../testbed/node/cri.ts';
+import { bootNode } from '../testbed/node/node.ts';
+import { helloOciImage, importImage, wasmOciImage } from '../testbed/artifacts/oci.ts';
+import { isRunning, removePod, runPod } from '../testbed/node/pods.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
+import { makeWasmedgeBundle } from '../testbed/artifacts/wasmedge.ts';
 
 const progress = (line: string): void => t.comment(line);
 

@@ -15,9 +15,9 @@ import {
   untilServing,
   wishFor,
   wishPath,
-} from './node/service.ts';
-import { waitForCri } from './node/pods.ts';
-import { makeStandInShim } from './node/shim.ts';
+} from '../testbed/node/service.ts';
+import { waitForCri } from '../testbed/node/pods.ts';
+import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 

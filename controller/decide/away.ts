@@ -3,10 +3,10 @@
  * as unavailable for as long as its Node is there: some of them use up `maxUnavailable`, no other node is upgraded, and the
  * end of an uninstall never comes. What is not ready starts no Pod of ours anyway.
  */
-import { turnMs } from '../../daemon/model/turn-labels.ts';
+import { turnMs } from '../../protocol/node-labels.ts';
 import type { NodeFacts } from '../model/fleet.ts';
-import { awayKey } from '../model/marks.ts';
-import { unableBy } from './unable.ts';
+import { awayKey } from '../model/keys.ts';
+import { unableBy } from './rollout/unable.ts';
 
 export type Away = {
   readonly labels: Readonly<Record<string, string | null>>;

@@ -1,15 +1,15 @@
 /** From what the controller sees to what it wants done: pure, and at rest once that is done. */
 import type { Decision, View } from '../model/fleet.ts';
-import { provenPrefix } from '../model/marks.ts';
-import { claimsOf } from './claims.ts';
-import { draftOf, type Given, orphan } from './draft.ts';
-import { musters } from './muster.ts';
+import { provenPrefix } from '../model/keys.ts';
+import { claimsOf } from './shims/claims.ts';
+import { draftOf, type Given, orphan } from './shims/shim-plan.ts';
+import { musters } from './rollout/placement.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
-import { finalizerChange, holdersOf } from './removal.ts';
-import { settlesAt } from './rollout.ts';
-import { startsOf } from './starting.ts';
-import { statusOf } from './status.ts';
-import { byName } from './wording.ts';
+import { finalizerChange, holdersOf } from './shims/removal.ts';
+import { settlesAt } from './rollout/rollout.ts';
+import { startsOf } from './shims/starting.ts';
+import { statusOf } from './status/status.ts';
+import { byName } from '../model/wording.ts';
 
 export const decideFleet = (view: View): Decision => {
   const { now } = view;

@@ -1,13 +1,13 @@
 /** What all Shims together want changed on each Node: one patch, with its turns and its proofs. */
-import { selects } from '../../daemon/decide/select.ts';
-import { approvedPrefix, labelNameOf, printTried, triedPrefix } from '../../daemon/model/turn-labels.ts';
+import { selects } from '../../protocol/node-selector.ts';
+import { approvedPrefix, labelNameOf, printTried, triedPrefix } from '../../protocol/node-labels.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { canWait, type Share, turnChanges, turnsAfter } from './approvals.ts';
+import { canWait, type Share, turnChanges, turnsAfter } from './rollout/approval.ts';
 import { awayOf, isMinority } from './away.ts';
-import { type Asked, isProven, proofOf } from './proof.ts';
-import { revisionIn } from './rollout.ts';
-import { ranOut } from './standing.ts';
-import { isHeld, type Starts } from './starting.ts';
+import { type Asked, isProven, proofOf } from './rollout/proof.ts';
+import { revisionIn } from './rollout/rollout.ts';
+import { ranOut } from './rollout/node-standing.ts';
+import { isHeld, type Starts } from './shims/starting.ts';
 
 export type NodeChanges = {
   readonly nodes: readonly NodeChange[];

@@ -1,8 +1,8 @@
 /** One RuntimeClass as the API server gives it. */
 import { isSettingIn, settingsOf } from './class-settings.ts';
 import type { ClassFacts } from './fleet.ts';
-import { managedBy, shimKey, fieldManager } from './marks.ts';
-import { fields, identity, items, labels, text } from './reading.ts';
+import { managedBy, shimKey, fieldManager } from './keys.ts';
+import { fields, identity, items, labels, text } from '../../protocol/json.ts';
 
 const isOursIn = (fieldsV1: unknown): boolean => {
   const { 'f:metadata': metadata, 'f:scheduling': scheduling } = fields(fieldsV1);

@@ -2,10 +2,10 @@
  * What other people and programs set on a RuntimeClass of ours. It is remembered in the status of the Shim, because a class
  * that is made anew begins without it: the handler of one that is there cannot be changed.
  */
-import type { Labels } from '../../daemon/model/cluster.ts';
-import { canonical } from '../../daemon/model/desired.ts';
-import { managedBy, shimKey } from './marks.ts';
-import { type Fields, fields, items, labels } from './reading.ts';
+import { managedBy, shimKey } from './keys.ts';
+import { canonical } from '../../protocol/digest.ts';
+import type { Labels } from '../../protocol/shim-object.ts';
+import { type Fields, fields, items, labels } from '../../protocol/json.ts';
 
 /** What is empty is absent. */
 export type ClassSettings = {

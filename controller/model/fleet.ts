@@ -1,8 +1,8 @@
 /** What the controller knows of the cluster, and what it wants done: values that the pure decision takes and gives. */
-import type { Labels, RolloutState, RolloutStrategy } from '../../daemon/model/cluster.ts';
-import type { NodeDetail } from '../../daemon/model/turn.ts';
+import type { NodeDetail } from '../../protocol/node-annotations.ts';
 import type { ClassSettings } from './class-settings.ts';
-import type { TurnLabels } from '../../daemon/model/turn-labels.ts';
+import type { Labels, RolloutState, RolloutStrategy } from '../../protocol/shim-object.ts';
+import type { TurnLabels } from '../../protocol/node-labels.ts';
 
 /** One Node, as far as the controller looks at it. */
 export type NodeFacts = {
@@ -95,7 +95,7 @@ export type View = {
   readonly held?: ReadonlySet<string>;
 };
 
-/** The last three say the same to tools that know no Shims: decide/verdict.ts. */
+/** The last three say the same to tools that know no Shims: decide/status/verdict.ts. */
 export const conditionTypes = [
   ...(['Available', 'Progressing', 'Degraded', 'Conflict'] as const),
   ...(['Ready', 'Reconciling', 'Stalled'] as const),

@@ -1,5 +1,5 @@
 /** The Lease by which one of several controllers works: what it says, and what is written into it. */
-import { fields, text } from './reading.ts';
+import { fields, text } from '../../protocol/json.ts';
 
 export type Lease = {
   readonly resourceVersion: string;

@@ -1,9 +1,9 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
-import { isCode, type MachineIds, parseDetail } from '../../daemon/model/turn.ts';
-import { parseTurnLabels } from '../../daemon/model/turn-labels.ts';
+import { isCode, type MachineIds, parseDetail } from '../../protocol/node-annotations.ts';
+import { parseTurnLabels } from '../../protocol/node-labels.ts';
 import type { NodeFacts, Starting } from './fleet.ts';
-import { nodeKeys, startupTaints, unfinishedTaints } from './marks.ts';
-import { type Fields, fields, identity, items, labels, text, texts } from './reading.ts';
+import { nodeKeys, startupTaints, unfinishedTaints } from './keys.ts';
+import { type Fields, fields, identity, items, labels, text, texts } from '../../protocol/json.ts';
 
 /** Throws `bad-value` for an object without a name. */
 export const nodeFacts = (object: unknown): NodeFacts => {

@@ -1,8 +1,8 @@
 /** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
-import type { RolloutState, RolloutStrategy, ShimObject } from '../../daemon/model/cluster.ts';
-import { revisionOf } from '../../daemon/model/revision.ts';
+import { revisionOf } from '../../daemon/shims/revision.ts';
 import { type Condition, conditionTypes, type ShimFacts, type ShimStatus } from './fleet.ts';
-import { count, fields, type Fields, identity, items, labels, text, texts } from './reading.ts';
+import type { RolloutState, RolloutStrategy, ShimObject } from '../../protocol/shim-object.ts';
+import { count, fields, type Fields, identity, items, labels, text, texts } from '../../protocol/json.ts';
 
 /** Throws `bad-value` for an object without a name. */
 export const shimFacts = (object: unknown): ShimFacts => {

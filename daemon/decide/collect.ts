@@ -5,7 +5,7 @@
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed, RuntimeFacts } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
-import { keyOfTarget } from './paths.ts';
+import { keyOfTarget } from '../../protocol/host-paths.ts';
 
 /**
  * Folders of the store that nothing names now or after the plan. `keys` are those after it; a plan that has to wait

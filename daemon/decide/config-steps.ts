@@ -1,18 +1,19 @@
 /** The steps that bring links and configuration to what is asked for, with the restart and its proof, and what to record. */
-import { canonical } from '../model/desired.ts';
 import type { Installed, Ledger } from '../model/ledger.ts';
 import type { Observed, RuntimeFacts, Trial } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
-import { type Limits, remember } from './cadence.ts';
-import type { Change } from './decide-change.ts';
-import { stillFailed } from './failed-starts.ts';
-import { foldersOf, kept } from './former.ts';
-import { mayBeLoaded } from './named.ts';
+import { type Limits, remember } from './backoff.ts';
+import type { Change } from './change.ts';
+import { stillFailed } from './handlers/failed-starts.ts';
+import { foldersOf, kept } from './relocated.ts';
+import { mayBeLoaded } from '../runtimes/containerd/named.ts';
 import { adopted, configId, servedNow, survivors } from './restart.ts';
-import type { Scene } from './scene.ts';
-import { type LinkStep, linkSteps, missingFolders, repairs, retire, writeStep } from './steps.ts';
-import { isTried } from './tried.ts';
-import type { Wish } from './wanted.ts';
+import type { Scene } from './baseline.ts';
+import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './steps.ts';
+import { isTried } from './handlers/failed-revisions.ts';
+import { canonical } from '../../protocol/digest.ts';
+import type { Wish } from './handlers/selection.ts';
+import { writeStep } from './write-step.ts';
 
 export const configSteps = (
   scene: Scene,

@@ -5,9 +5,9 @@
  */
 import type { Observed, RuntimeFacts } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
-import type { Scene } from './scene.ts';
-import { writeStep } from './steps.ts';
-import { wire } from './wiring.ts';
+import type { Scene } from './baseline.ts';
+import { writeStep } from './write-step.ts';
+import { wire } from '../runtimes/containerd/wiring.ts';
 
 /** A start that goes on, and a unit that somebody stopped, are no verdict on anything. */
 const cameDown = ({ unit }: RuntimeFacts): boolean =>

@@ -4,18 +4,19 @@
  * ledger knows of it or not, since a runtime that is installed again reads them. Then links and programs go, but for those
  * that a process still uses, and those that such a file still leads to.
  */
-import { canonical, digestOf } from '../model/desired.ts';
 import type { ConfigFile, Observed } from '../model/observed.ts';
 import type { Decision, Step } from '../model/plan.ts';
-import { Failure, type Problem } from '../model/problem.ts';
+import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { unreferenced } from './collect.ts';
-import { type Former, formerBeside, takeBack } from './former.ts';
-import { copiesIn, keysOf, namedIn } from './named.ts';
-import { type Parsed, parseConfig } from './parsed.ts';
-import { linkSteps, refuseLinked } from './steps.ts';
-import type { WantedFile } from './wiring.ts';
-import { withoutUs } from './wiring-bare.ts';
-import { isOurDropIn, mayBeDropIn } from './wiring-drop-in.ts';
+import { type Former, formerBeside, takeBack } from './relocated.ts';
+import { copiesIn, keysOf, namedIn } from '../runtimes/containerd/named.ts';
+import { type Parsed, parseConfig } from '../runtimes/containerd/parsed.ts';
+import { linkSteps } from './steps.ts';
+import type { WantedFile } from '../runtimes/containerd/wiring.ts';
+import { withoutUs } from '../runtimes/containerd/wiring-bare.ts';
+import { canonical, digestOf } from '../../protocol/digest.ts';
+import { refuseLinked } from './write-step.ts';
+import { isOurDropIn, mayBeDropIn } from '../runtimes/containerd/wiring-drop-in.ts';
 
 export const orphaned = (before: Observed): Decision => {
   const { config: remnant, aliases } = before.remnant ?? { config: [] };

@@ -3,20 +3,21 @@
  * one than in the image), or changed by others since. To wait until it runs would be to wait for ever, so ours is taken out
  * first, and the runtime proven healthy without it; what is asked for is then put in place as on any healthy runtime.
  */
-import { canonical, digestOf } from '../model/desired.ts';
-import type { Trial, UnitFacts } from '../model/observed.ts';
+import type { Trial } from '../model/observed.ts';
 import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
-import { Failure } from '../model/problem.ts';
-import { parseToml } from '../model/toml.ts';
-import { handlersIn } from '../runtimes/containerd.ts';
-import { remember } from './cadence.ts';
-import { refuseImported } from './decide-change.ts';
-import { foldersOf, kept } from './former.ts';
-import { type Scene, textIn } from './scene.ts';
-import { trialOf } from './stage.ts';
-import { refuseLinked, writeStep } from './steps.ts';
-import { verdict } from './verdict.ts';
-import { type Wiring, wire } from './wiring.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { parseToml } from '../toml/toml.ts';
+import { handlersIn } from '../runtimes/containerd/config.ts';
+import { remember } from './backoff.ts';
+import { refuseImported } from './change.ts';
+import { foldersOf, kept } from './relocated.ts';
+import { type Scene, textIn } from './baseline.ts';
+import { trialOf } from '../runtimes/containerd/trial.ts';
+import { verdict } from '../runtimes/containerd/check.ts';
+import { canonical, digestOf } from '../../protocol/digest.ts';
+import type { UnitFacts } from '../../host/facts.ts';
+import { refuseLinked, writeStep } from './write-step.ts';
+import { type Wiring, wire } from '../runtimes/containerd/wiring.ts';
 
 /** It ended by itself; a unit that a person stopped is no verdict on anything. */
 const crashed = ({ active, sub, restarts }: UnitFacts): boolean =>

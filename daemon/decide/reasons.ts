@@ -1,9 +1,9 @@
 /** Why a plan is made, for the person who reads it. */
 import type { Observed } from '../model/observed.ts';
-import type { Change } from './decide-change.ts';
-import { defaultRuntime } from '../runtimes/containerd.ts';
-import type { Wish } from './wanted.ts';
-import type { Wiring } from './wiring.ts';
+import type { Change } from './change.ts';
+import { defaultRuntime } from '../runtimes/containerd/config.ts';
+import type { Wish } from './handlers/selection.ts';
+import type { Wiring } from '../runtimes/containerd/wiring.ts';
 
 export const reasons = (
   before: Observed,

@@ -2,12 +2,12 @@
  * "Is a restart due?" is observed, not remembered: the ledger says which configuration one invocation of the unit was
  * proven to have loaded; any other invocation has read what stood on the disk when it started.
  */
-import { canonical, digestOf } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { CriFact, DumpFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
-import type { HandlerState } from '../model/plan.ts';
-import { parseToml } from '../model/toml.ts';
-import { viewOf } from '../runtimes/containerd.ts';
+import { parseToml } from '../toml/toml.ts';
+import { canonical, digestOf } from '../../protocol/digest.ts';
+import type { HandlerState } from '../../protocol/node-annotations.ts';
+import { viewOf } from '../runtimes/containerd/config.ts';
 
 /** Names a set of handler tables, apart from the files and the spelling they are in. */
 export const configId = (tables: ReadonlyMap<string, unknown>): string =>

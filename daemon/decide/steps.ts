@@ -1,13 +1,13 @@
 /** From a change to its steps, in the one order that is safe to be interrupted anywhere. */
-import { canonical } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import { type FileFact, hardLinked, type Observed, softLinked } from '../model/observed.ts';
-import { absent, type FileState, type Step } from '../model/plan.ts';
-import { lastHour, remember, type Limits } from './cadence.ts';
-import { folderOf, keyOfTarget, storePath, fileOf } from './paths.ts';
-import { Failure, type Problem } from '../model/problem.ts';
-import type { Wanted } from './wanted.ts';
-import type { WantedFile } from './wiring.ts';
+import type { Observed } from '../model/observed.ts';
+import type { Step } from '../model/plan.ts';
+import { lastHour, remember, type Limits } from './backoff.ts';
+import { folderOf, keyOfTarget, storePath, fileOf } from '../../protocol/host-paths.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
+import { canonical } from '../../protocol/digest.ts';
+import type { Wanted } from './handlers/selection.ts';
+import type { WantedFile } from '../runtimes/containerd/wiring.ts';
 
 export type LinkStep = Extract<Step, { kind: 'link' }>;
 
@@ -61,21 +61,6 @@ export const retire = (
   return Object.fromEntries(all.filter(([key]) => !keys.has(key)));
 };
 
-const stateOf = (fact: FileFact | undefined): FileState =>
-  fact?.kind === 'regular'
-    ? { kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid }
-    : absent;
-
-export const writeStep = (file: WantedFile, fact: FileFact | undefined): Step => {
-  const before = stateOf(fact);
-  const owner = before.kind === 'text' ? before : { mode: 0o644, uid: 0, gid: 0 };
-  const after: FileState =
-    file.text === null
-      ? absent
-      : { kind: 'text', text: file.text, mode: owner.mode, uid: owner.uid, gid: owner.gid };
-  return { kind: 'write', path: fact?.kind === 'regular' ? fact.real : file.path, before, after };
-};
-
 export const missingFolders = (before: Observed, files: readonly WantedFile[]): readonly string[] => {
   const missing = new Set<string>();
   for (const file of files) {
@@ -103,21 +88,6 @@ export const repairs = (before: Observed, files: readonly WantedFile[]): Ledger[
       .map(([path, times]) => [path, remember(times, before.now)] as const)
       .filter(([, times]) => times.length > 0),
   );
-};
-
-/** Throws the Failure that forbids to replace or remove one of these; the other names of a file that is removed stay as they are. */
-export const refuseLinked = (files: readonly WantedFile[], facts: Observed['files']): void => {
-  for (const file of files) {
-    const fact = facts[file.path];
-    if (fact?.kind !== 'regular') continue;
-    const isStray = file.text === null && fact.isLink === true;
-    const problem = isStray
-      ? softLinked(file.path, fact.real)
-      : file.text === null
-        ? undefined
-        : hardLinked(fact.real, fact.links);
-    if (problem) throw new Failure(problem);
-  }
 };
 
 /** More repairs than the budget allows: it is reported with the other writer's marks, and left to a person. */

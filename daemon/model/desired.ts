@@ -1,11 +1,9 @@
 /**
  * What a node is asked to serve: one `Handler` for each shim, already validated, and where the wish came from.
  */
-import { createHash } from 'node:crypto';
-import type { Problem, Where } from './problem.ts';
-import type { TurnFacts } from './turns.ts';
-
-export type Machine = 'amd64' | 'arm64';
+import type { Problem, Where } from '../../protocol/problem/problem.ts';
+import { canonical, digestOf } from '../../protocol/digest.ts';
+import type { TurnFacts } from './rollout-wait.ts';
 
 /** Values that can stand in a runtime's options table. */
 export type OptionValue = string | number | bigint | boolean | readonly OptionValue[];
@@ -65,17 +63,6 @@ export type Desired = {
 
 /** Nothing is wanted, and that is certain (uninstall). */
 export const nothing: Desired = { handlers: [], problems: [], lost: [] };
-
-export const digestOf = (text: string | Uint8Array): string =>
-  createHash('sha256').update(text).digest('hex');
-
-/** JSON with sorted keys: equal values give equal text whatever order they were written in. */
-export const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner === 'bigint') return `${inner}n`;
-    if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 
 /** What is fetched and how it is unpacked; equal selections of one artifact share one folder of the store. */
 export const binaryName = (handler: Handler): string =>

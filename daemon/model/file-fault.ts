@@ -1,5 +1,5 @@
 /** What is to be said of a path where a readable file is expected, and none is. */
-import type { FileFact } from './observed.ts';
+import type { FileFact } from '../../host/facts.ts';
 
 export const fileFault = (
   fact: Exclude<FileFact, { kind: 'regular' }>,

@@ -3,8 +3,8 @@
  * to be one that this program can have planned.
  */
 import { type Ledger, reviveIntegers, storedLedger } from './ledger.ts';
-import type { FileState, Plan, Step } from './plan.ts';
-import type { Problem } from './problem.ts';
+import type { Plan, Step } from './plan.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
 import {
   digest,
   flag,
@@ -21,9 +21,10 @@ import {
   variant,
   whole,
 } from './schema.ts';
-import { fail } from './shape.ts';
-import { label } from './shim-fields.ts';
+import { fail } from '../toml/cursor.ts';
 import type { KeptStart } from './start.ts';
+import type { FileState } from '../../host/facts.ts';
+import { label } from '../../protocol/names.ts';
 import { handlerName, keptStart, short, storedHandler, storedProblem } from './stored.ts';
 
 /** The transaction under way: written before each mutation, so that the next start can finish or undo it. */

@@ -3,7 +3,7 @@
  * Kept in /var/lib/rcm-node/ledger.json. model/journal.ts has the plan that is being carried out.
  */
 import { binaryName, type Handler } from './desired.ts';
-import type { Problem } from './problem.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
 import {
   digest,
   isPath,
@@ -20,9 +20,9 @@ import {
   time,
   whole,
 } from './schema.ts';
-import { fail, required, table } from './shape.ts';
-import { fileName, label } from './shim-fields.ts';
+import { fail, required, table } from '../toml/cursor.ts';
 import type { FailedStart, KeptStart } from './start.ts';
+import { fileName, label } from '../../protocol/names.ts';
 import { failedStart, keptStart, revision, short, storedHandler, storedProblem } from './stored.ts';
 
 export type Installed = {

@@ -1,6 +1,6 @@
 /** What one tick came to, for a person and for the machines that read it. */
-import { type HandlerReport, handlerStates } from './plan.ts';
-import type { Code, Problem } from './problem.ts';
+import type { HandlerReport } from './plan.ts';
+import type { Code, Problem } from '../../protocol/problem/problem.ts';
 import {
   digest,
   flag,
@@ -18,7 +18,8 @@ import {
 } from './schema.ts';
 import type { Start } from './start.ts';
 import { storedProblem } from './stored.ts';
-import type { Hold, NeededTurn } from './turns.ts';
+import { handlerStates } from '../../protocol/node-annotations.ts';
+import type { Hold, NeededTurn } from './rollout-wait.ts';
 
 export type Outcome =
   | { readonly kind: 'converged' }
@@ -121,7 +122,7 @@ export const parseReport = (source: string, file: string): Report => parseVersio
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
   outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'waits-for-turn');
 
-/** Of every command; daemon/cli/command-table.ts and docs/commands.md say what each means. */
+/** Of every command; cli/command-table.ts and docs/commands.md say what each means. */
 export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending: 4 } as const;
 
 /** Of what was asked for, and not of a try that failed. */

@@ -4,22 +4,11 @@
  */
 import type { Handler } from './desired.ts';
 import type { Ledger } from './ledger.ts';
-import type { Problem } from './problem.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
 import type { Start } from './start.ts';
-import type { NeededTurn } from './turns.ts';
-
-/** The content a file must have for a step to touch it: compare-and-swap against everyone else who edits it. */
-export type FileState =
-  | { readonly kind: 'absent' }
-  | {
-      readonly kind: 'text';
-      readonly text: string;
-      readonly mode: number;
-      readonly uid: number;
-      readonly gid: number;
-    };
-
-export const absent: FileState = { kind: 'absent' };
+import type { FileState } from '../../host/facts.ts';
+import type { HandlerState } from '../../protocol/node-annotations.ts';
+import type { NeededTurn } from './rollout-wait.ts';
 
 export type Step =
   /** Download to the incoming folder and check the digest; nothing of it is interpreted before. */
@@ -86,27 +75,6 @@ export type Plan =
       readonly disrupts: boolean;
     }
   | { readonly kind: 'refused'; readonly problem: Problem };
-
-export type HandlerState =
-  | 'served'
-  /** It stands in the configuration, which no runtime has loaded: an image, another root, files alone. */
-  | 'written'
-  /** It was put in place, and the runtime, which alone can tell whether it serves it, does not answer. */
-  | 'unknown'
-  | 'pending'
-  | 'removing'
-  | 'failed'
-  | 'refused';
-
-export const handlerStates = [
-  'served',
-  'written',
-  'unknown',
-  'pending',
-  'removing',
-  'failed',
-  'refused',
-] as const satisfies readonly HandlerState[];
 
 /** What is to be said of one handler, whether or not there is work. */
 export type HandlerReport = {

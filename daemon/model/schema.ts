@@ -4,7 +4,7 @@
  * refuses a reader that forgets a field. A key that is not known is dropped: a later build of the same version may have
  * written it. A new kind of value, or a key that must not be lost, needs a new version number.
  */
-import { Failure, type Problem } from './problem.ts';
+import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import {
   at,
   type Cursor,
@@ -16,7 +16,7 @@ import {
   required,
   string,
   table,
-} from './shape.ts';
+} from '../toml/cursor.ts';
 
 /** Throws for what it does not take; where nothing stands, too, unless it is `optional`. */
 export type Read<T> = (cursor: Cursor) => T;

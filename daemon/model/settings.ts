@@ -13,9 +13,9 @@ import {
   string,
   strings,
   table,
-} from './shape.ts';
-import type { Problem } from './problem.ts';
-import { parseToml } from './toml.ts';
+} from '../toml/cursor.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
+import { parseToml } from '../toml/toml.ts';
 
 export type Mirror = { readonly prefix: string; readonly replace: string };
 

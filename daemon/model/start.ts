@@ -2,8 +2,8 @@
  * Whether a sandbox starts with a handler: CRI lists what is configured, also where no program of it runs. And how a
  * sandbox that a proof started is known, so that it is removed, and counts as no use of the handler.
  */
-import { canonical, digestOf } from './desired.ts';
-import type { Problem } from './problem.ts';
+import { canonical, digestOf } from '../../protocol/digest.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
 
 export type Start =
   | { readonly kind: 'started' }

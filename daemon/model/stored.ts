@@ -1,6 +1,6 @@
 /** A handler, and a problem, as the state on the disk and the status hold them: each value as it was when it was written. */
 import type { Artifact, Handler, OptionValue, Order, RuntimeKind } from './desired.ts';
-import { type Code, codes, type Problem, type Where } from './problem.ts';
+import { type Code, codes, type Problem, type Where } from '../../protocol/problem/problem.ts';
 import {
   digest,
   isPath,
@@ -16,9 +16,9 @@ import {
   variant,
   whole,
 } from './schema.ts';
-import { annotation, fileName, label } from './shim-fields.ts';
 import type { FailedStart, KeptStart } from './start.ts';
-import { maxDepth } from './toml-text.ts';
+import { annotation, fileName, label } from '../../protocol/names.ts';
+import { maxDepth } from '../toml/toml-text.ts';
 
 /** As long as the longest path that the kernel takes, and a line of a log. */
 export const short: Read<string> = text(/^[^\0]{1,4096}$/s);

@@ -1,10 +1,10 @@
 /** Whether the extra CA that the settings name can be used: without it no download comes, and that is late to hear of it. */
-import { paths } from '../decide/paths.ts';
-import type { Host } from '../host/host.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import type { Host } from '../../host/host.ts';
 import { fileFault } from '../model/file-fault.ts';
-import { type Problem, problemOf } from '../model/problem.ts';
+import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { locate } from '../model/toml.ts';
+import { locate } from '../toml/toml.ts';
 
 /** With the line of the settings that names it. */
 export const caProblem = async (host: Host, { extraCa }: Settings): Promise<Problem | undefined> => {

@@ -2,13 +2,13 @@
  * What a run that was killed leaves behind: half a download, a temporary file beside its target, a trial. Only for the
  * holder of the lock, and only where nobody writes without it; a trial of `plan` may be going on, but not for an hour.
  */
-import { folderOf, paths } from '../decide/paths.ts';
-import type { Host } from '../host/host.ts';
+import { folderOf, paths } from '../../protocol/host-paths.ts';
+import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
-import { Failure } from '../model/problem.ts';
-import { isMark } from './unpacking.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { isMark } from './artifacts/unpacking.ts';
 
-/** As host/files.ts names them. */
+/** As host/files/files.ts names them. */
 const temporary = /^\.rcm-node-[0-9a-f]{12}$/;
 
 /** A leftover that stays is no reason to do nothing: it is logged, and the next tick tries again. */

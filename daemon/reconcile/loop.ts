@@ -2,20 +2,20 @@
  * The service: one tick at a time, for ever. It wakes by timer with jitter, by file watches and by SIGHUP, and it knows
  * nothing of shims.
  */
-import { nextTick } from '../decide/cadence.ts';
-import { folderOf, paths } from '../decide/paths.ts';
-import { headline, looking } from '../decide/summary.ts';
-import type { Host } from '../host/host.ts';
-import type { Notifier } from '../host/notify.ts';
-import { watchFolders } from '../host/watch.ts';
+import { nextTick } from '../decide/backoff.ts';
+import { folderOf, paths } from '../../protocol/host-paths.ts';
+import { headline, looking } from '../decide/report/summary.ts';
+import type { Host } from '../../host/host.ts';
+import type { Notifier } from '../../host/systemd/notify.ts';
+import { watchFolders } from '../../host/files/watch.ts';
 import { type Outcome, type Report, waitsOnlyForTurn } from '../model/outcome.ts';
 import type { RuntimeFacts } from '../model/observed.ts';
-import { logFields, printProblem, type Problem, problemOf } from '../model/problem.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import type { Cluster } from './cluster.ts';
-import type { Told } from './node-report.ts';
+import type { Cluster } from '../cluster/session.ts';
+import type { Told } from '../cluster/node-writer.ts';
 import { once, type Tick, type Ticked } from './once.ts';
-import { startPulse } from './pulse.ts';
+import { startPulse } from './watchdog.ts';
 import { publish, publishFailure, told } from './report.ts';
 import { watchRuntime } from './runtime-watch.ts';
 

@@ -2,33 +2,33 @@
  * One tick: gather, observe, decide, apply, observe again, judge. A sequence; whatever would be a decision is in decide/,
  * whatever touches the host is in host/.
  */
-import { limitsOf } from '../decide/cadence.ts';
+import { limitsOf } from '../decide/backoff.ts';
 import { decide, refused } from '../decide/decide.ts';
-import { isDisproven } from '../decide/failed-starts.ts';
-import { judge } from '../decide/judge.ts';
-import { paths } from '../decide/paths.ts';
-import type { Rules } from '../decide/scene.ts';
-import { sentences } from '../decide/sentences.ts';
-import type { Host } from '../host/host.ts';
+import { isDisproven } from '../decide/handlers/failed-starts.ts';
+import { judge } from '../decide/report/outcome.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import type { Rules } from '../decide/baseline.ts';
+import { sentences } from '../decide/report/sentences.ts';
+import type { Host } from '../../host/host.ts';
 import type { Desired } from '../model/desired.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed, Trial } from '../model/observed.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Decision, Plan } from '../model/plan.ts';
-import { Failure, type Problem, problemOf } from '../model/problem.ts';
+import { Failure, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { fetchAll } from './fetching.ts';
-import { tryUntried } from './first-run.ts';
+import { fetchAll } from './artifacts/fetching.ts';
+import { tryUntried } from './artifacts/first-run.ts';
 import { caProblem } from './extra-ca.ts';
 import { sweep } from './leftovers.ts';
-import { observe, tryOut } from './observe.ts';
+import { observe, tryOut } from './observe/observe.ts';
 import { gather, inForce } from './sources.ts';
-import { removeLeftovers } from './start-proof.ts';
-import { loadState, saveJournal, saveLedger } from './state.ts';
+import { removeLeftovers } from './proof/start-proof.ts';
+import { loadState, saveJournal, saveLedger } from '../state/state.ts';
 import { type Ended, transact } from './transaction.ts';
 import { forgiven, ifTouched, mustBeAsked, withStamps } from './try-again.ts';
-import { countInterrupted } from './unpacking.ts';
+import { countInterrupted } from './artifacts/unpacking.ts';
 
 export type Tick = {
   readonly activate: boolean;

@@ -1,9 +1,9 @@
 /** What an uninstall took away, what stays and why, and the commands that finish it: one list, for people and for --json. */
-import { folderOf, paths } from '../decide/paths.ts';
-import type { Host } from '../host/host.ts';
+import { folderOf, paths } from '../../protocol/host-paths.ts';
+import type { Host } from '../../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { RuntimeFacts } from '../model/observed.ts';
-import { printWhere } from '../model/problem.ts';
+import { printWhere } from '../../protocol/problem/problem.ts';
 import type { Ticked } from './once.ts';
 
 export type Remains = {

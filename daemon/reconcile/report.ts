@@ -1,15 +1,22 @@
 /** Where status goes: status.json and the metrics for machines, the journal for history, systemd for a person. */
-import { paths } from '../decide/paths.ts';
-import { lastHour } from '../decide/cadence.ts';
-import { headline, metrics, troubles } from '../decide/summary.ts';
-import type { Host } from '../host/host.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import { lastHour } from '../decide/backoff.ts';
+import { headline, metrics, troubles } from '../decide/report/summary.ts';
+import type { Host } from '../../host/host.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
-import { hintLead, hintOf, logFields, type Problem, printProblem, problemOf } from '../model/problem.ts';
-import { noteCodes } from '../model/problem-files.ts';
-import { publicJson } from '../model/public.ts';
-import { printUrl } from '../model/shim-artifact.ts';
-import { version } from '../version.ts';
-import type { Told } from './node-report.ts';
+import {
+  hintLead,
+  hintOf,
+  logFields,
+  type Problem,
+  printProblem,
+  problemOf,
+} from '../../protocol/problem/problem.ts';
+import { noteCodes } from '../../protocol/problem/problem-files.ts';
+import { publicJson } from '../../protocol/problem/public.ts';
+import { printUrl } from '../shims/artifact.ts';
+import { version } from '../../protocol/version.ts';
+import type { Told } from '../cluster/node-writer.ts';
 import type { Ticked } from './once.ts';
 
 /** The clock is the caller's; this only spells a time. */

@@ -2,7 +2,7 @@
  * Notices between two ticks that the runtime was lost, came back, or was restarted, and wakes the loop for it. A restart that
  * is over within two seconds is one wake, when it is over; one that a tick itself asked for is none.
  */
-import type { Host } from '../host/host.ts';
+import type { Host } from '../../host/host.ts';
 import type { RuntimeFacts } from '../model/observed.ts';
 
 export type RuntimeWatch = {

@@ -2,19 +2,20 @@
  * Where intent comes from: local files, and what the cluster last said; a further source is a further function of this
  * shape. What cannot be read or understood keeps its last answer, which the ledger knows: empty is not delete.
  */
-import { paths } from '../decide/paths.ts';
-import type { Host } from '../host/host.ts';
-import { type Answer, isHalted, parseAnswer, type ShimObject } from '../model/cluster.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import type { Host } from '../../host/host.ts';
+import { type Answer, parseAnswer } from '../model/cluster-cache.ts';
 import type { Desired, Handler } from '../model/desired.ts';
 import { fileFault } from '../model/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { FileFact } from '../model/observed.ts';
-import { Failure, type Problem, problemOf, type Where } from '../model/problem.ts';
-import { parseShim, placeOfArtifact } from '../model/shim.ts';
-import type { Policy } from '../model/shim-artifact.ts';
-import { parseShimResource, resourceFile, shimOfResource } from '../model/shim-resource.ts';
-import { revisionOf } from '../model/revision.ts';
-import type { TurnFacts } from '../model/turns.ts';
+import { Failure, type Problem, problemOf, type Where } from '../../protocol/problem/problem.ts';
+import { parseShim, placeOfArtifact } from '../shims/local-file.ts';
+import type { Policy } from '../shims/artifact.ts';
+import { parseShimResource, resourceFile, shimOfResource } from '../shims/resource.ts';
+import { revisionOf } from '../shims/revision.ts';
+import type { FileFact } from '../../host/facts.ts';
+import { isHalted, type ShimObject } from '../../protocol/shim-object.ts';
+import type { TurnFacts } from '../model/rollout-wait.ts';
 
 type Claim = {
   readonly handler: Handler;

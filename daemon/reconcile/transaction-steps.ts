@@ -1,15 +1,15 @@
 /** How each step of a plan is done, and how it is taken back. Either may be run twice, and finds then that nothing is left to do. */
-import { folderOf, paths } from '../decide/paths.ts';
-import { sameContent } from '../host/files.ts';
-import type { Host } from '../host/host.ts';
+import { folderOf, paths } from '../../protocol/host-paths.ts';
+import { sameContent } from '../../host/files/files.ts';
+import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Step, StepKind } from '../model/plan.ts';
-import { Failure, problemOf } from '../model/problem.ts';
+import { Failure, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { mustActivate, prove, quiet } from './activation.ts';
-import { proveStarts } from './start-proof.ts';
-import { saveJournal, saveLedger } from './state.ts';
+import { mustActivate, prove, quiet } from './proof/activation.ts';
+import { proveStarts } from './proof/start-proof.ts';
+import { saveJournal, saveLedger } from '../state/state.ts';
 
 /** Restart and undo take 165 s at most, so that starting sandboxes may have ten more, whatever the proof before took. */
 const proofMs = 45_000;

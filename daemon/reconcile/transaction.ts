@@ -2,7 +2,7 @@
  * Carries a plan out so that it can be interrupted anywhere: the journal is written before each mutation, every step can
  * be run twice, and what fails before its proof is taken back, last step first.
  */
-import type { Host } from '../host/host.ts';
+import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Step } from '../model/plan.ts';
@@ -14,13 +14,13 @@ import {
   type Problem,
   printProblem,
   problemOf,
-} from '../model/problem.ts';
+} from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { withFailedStart } from '../decide/failed-starts.ts';
-import { badOf } from '../decide/tried.ts';
-import { activate, prove } from './activation.ts';
-import { lastWords } from './last-words.ts';
-import { dropJournal, saveLedger } from './state.ts';
+import { withFailedStart } from '../decide/handlers/failed-starts.ts';
+import { badOf } from '../decide/handlers/failed-revisions.ts';
+import { activate, prove } from './proof/activation.ts';
+import { lastWords } from './proof/last-words.ts';
+import { dropJournal, saveLedger } from '../state/state.ts';
 import { backward, countRestart, forward, note, type Run, trace } from './transaction-steps.ts';
 
 export type Ended =

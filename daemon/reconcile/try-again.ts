@@ -3,14 +3,14 @@
  * command, a reload, a start of the service, or by touching the file. A start that systemd made by itself (after a crash, at
  * boot) is none: each try restarts the runtime twice.
  */
-import { paths } from '../decide/paths.ts';
-import type { Host } from '../host/host.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import type { Host } from '../../host/host.ts';
 import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { HandlerReport } from '../model/plan.ts';
-import { Failure } from '../model/problem.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
 import type { FailedStart } from '../model/start.ts';
-import { saveLedger } from './state.ts';
+import { saveLedger } from '../state/state.ts';
 
 const ownUnit = 'rcm-node.service';
 

@@ -2,17 +2,17 @@
  * Takes everything away that the ledger proves to be ours, in the order configuration, restart, binaries, state. It works
  * without the runtime, too: where that is stopped or gone, files are taken back, and what no start has proven is said.
  */
-import { folderOf, paths } from '../decide/paths.ts';
-import { asides } from '../host/aside.ts';
-import type { Host } from '../host/host.ts';
+import { folderOf, paths } from '../../protocol/host-paths.ts';
+import { asides } from '../../host/files/aside.ts';
+import type { Host } from '../../host/host.ts';
 import { nothing } from '../model/desired.ts';
 import { exitCodeOf, exitCodes } from '../model/outcome.ts';
-import { Failure, type Problem } from '../model/problem.ts';
+import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { defaults } from '../runtimes/containerd.ts';
-import { observeBundles } from './bundles.ts';
-import { leaveCluster } from './leave-cluster.ts';
-import { observeMapped } from './observe.ts';
+import { defaults } from '../runtimes/containerd/config.ts';
+import { observeBundles } from './observe/bundles.ts';
+import { leaveCluster } from '../cluster/leave.ts';
+import { observeMapped } from './observe/observe.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
 import {
   byDesign,
@@ -25,8 +25,8 @@ import {
   type Unproven,
   unproven,
 } from './remains.ts';
-import { askCri } from './runtime.ts';
-import { persisted, readState } from './state.ts';
+import { askCri } from './observe/runtime.ts';
+import { persisted, readState } from '../state/state.ts';
 
 export type Uninstalled = {
   readonly ticked: Ticked;

@@ -1,13 +1,13 @@
 /** `rcm-node verify`: the proof that a sandbox starts, on demand and at leisure. It changes nothing but what the ledger knows of it. */
-import { paths } from '../decide/paths.ts';
-import { sceneOf } from '../decide/scene.ts';
-import type { Host } from '../host/host.ts';
-import { Failure } from '../model/problem.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import { sceneOf } from '../decide/baseline.ts';
+import type { Host } from '../../host/host.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { type KeptStart, startId } from '../model/start.ts';
 import { consider } from './once.ts';
-import { type Started, startEach } from './start-proof.ts';
-import { loadState, saveLedger } from './state.ts';
+import { type Started, startEach } from './proof/start-proof.ts';
+import { loadState, saveLedger } from '../state/state.ts';
 
 /** A person waits, and the runtime is not on trial: a shim may take its time, but less than a tick waits for the lock. */
 const patience = { forMs: 80_000, mostMs: 45_000 };

@@ -2,7 +2,7 @@
 import { check } from '../disproved.ts';
 import { duration } from '../fit.ts';
 import { type Fleet, restartMs, startDemoFleet, type Turn } from '../fleet.ts';
-import { type Stage, until } from '../stage.ts';
+import { type Stage, until } from '../stage/stage.ts';
 
 const size = 24;
 const atOnce = 6;

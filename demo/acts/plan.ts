@@ -1,8 +1,8 @@
 /** Act 1: the file is there, and rcm-node says what it would do. */
 import { check } from '../disproved.ts';
-import { differences, takeSnapshot } from '../snapshot.ts';
-import { type Stage, show } from '../stage.ts';
-import { wishPath, wishText } from '../wish.ts';
+import { differences, takeSnapshot } from '../stage/snapshot.ts';
+import { type Stage, show } from '../stage/stage.ts';
+import { wishPath, wishText } from '../stage/wish.ts';
 
 /** Returns when the file was dropped, on the clock of `performance.now()`. */
 export const actPlan = async (stage: Stage): Promise<number> => {

@@ -1,14 +1,14 @@
 /** Act 7: a change that every check lets through, and that the runtime does not start with. */
-import { importImage } from '../../vm-tests/node/oci.ts';
-import { isRunning, removePod } from '../../vm-tests/node/pods.ts';
+import { importImage } from '../../testbed/artifacts/oci.ts';
+import { isRunning, removePod } from '../../testbed/node/pods.ts';
 import { check } from '../disproved.ts';
 import { duration } from '../fit.ts';
 import { measureOutage } from '../outage.ts';
-import { differences, takeSnapshot } from '../snapshot.ts';
-import { readReport, type Stage, servedHandlers, show, until } from '../stage.ts';
+import { differences, takeSnapshot } from '../stage/snapshot.ts';
+import { readReport, type Stage, servedHandlers, show, until } from '../stage/stage.ts';
 import { tickingImage } from '../ticking.ts';
 import { linesOf, startTicking } from '../ticking-pod.ts';
-import { secondHandler, secondWishPath, secondWishText } from '../wish.ts';
+import { secondHandler, secondWishPath, secondWishText } from '../stage/wish.ts';
 
 const folder = '/etc/systemd/system/containerd.service.d';
 const site = `${folder}/site.conf`;

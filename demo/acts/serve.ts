@@ -11,8 +11,8 @@ import {
   showContainerd,
   startsOfContainerd,
   until,
-} from '../stage.ts';
-import { handler } from '../wish.ts';
+} from '../stage/stage.ts';
+import { handler } from '../stage/wish.ts';
 
 export const actServe = async (stage: Stage, dropped: number): Promise<void> => {
   const { screen, node } = stage;

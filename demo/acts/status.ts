@@ -1,7 +1,7 @@
 /** Acts 4 and 5: what somebody who comes to this node sees. */
 import { check } from '../disproved.ts';
-import { type Stage, show } from '../stage.ts';
-import { handler } from '../wish.ts';
+import { type Stage, show } from '../stage/stage.ts';
+import { handler } from '../stage/wish.ts';
 
 export const actServiceStatus = async (stage: Stage): Promise<void> => {
   stage.screen.title('4/9  systemctl status: one line says what this node serves');

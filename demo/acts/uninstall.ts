@@ -1,12 +1,12 @@
 /** Act 8: all that is ours goes, and what is not ours is compared byte by byte. */
-import { importImage, helloOciImage } from '../../vm-tests/node/oci.ts';
-import { runPod } from '../../vm-tests/node/pods.ts';
+import { importImage, helloOciImage } from '../../testbed/artifacts/oci.ts';
+import { runPod } from '../../testbed/node/pods.ts';
 import { check } from '../disproved.ts';
 import { duration } from '../fit.ts';
 import { measureOutage } from '../outage.ts';
-import { differences, takeSnapshot } from '../snapshot.ts';
-import { type Stage, servedHandlers, show, startsOfContainerd } from '../stage.ts';
-import { handler } from '../wish.ts';
+import { differences, takeSnapshot } from '../stage/snapshot.ts';
+import { type Stage, servedHandlers, show, startsOfContainerd } from '../stage/stage.ts';
+import { handler } from '../stage/wish.ts';
 
 export const actUninstall = async (stage: Stage): Promise<void> => {
   const { screen, node, before } = stage;

@@ -1,6 +1,6 @@
 /** Act 6: another version of the artifact while a Pod runs. Nobody restarts anything. */
-import { importImage } from '../../vm-tests/node/oci.ts';
-import { isRunning, removePod } from '../../vm-tests/node/pods.ts';
+import { importImage } from '../../testbed/artifacts/oci.ts';
+import { isRunning, removePod } from '../../testbed/node/pods.ts';
 import { check } from '../disproved.ts';
 import { duration } from '../fit.ts';
 import {
@@ -12,10 +12,10 @@ import {
   startsOfContainerd,
   storeKeys,
   until,
-} from '../stage.ts';
+} from '../stage/stage.ts';
 import { tickingImage, tickingLine } from '../ticking.ts';
 import { linesOf, showMapped, startTicking, type TickingPod } from '../ticking-pod.ts';
-import { handler, wishPath, wishText } from '../wish.ts';
+import { handler, wishPath, wishText } from '../stage/wish.ts';
 
 const digestNow = (stage: Stage): string | undefined =>
   readReport(stage)?.handlers.find((one) => one.name === handler)?.sha256;

@@ -1,9 +1,9 @@
 /** Act 3: what the handler is for. The control shows that it is the handler, and nothing else, that runs the module. */
-import { importImage, wasmOciImage } from '../../vm-tests/node/oci.ts';
-import { removePod, runPod } from '../../vm-tests/node/pods.ts';
+import { importImage, wasmOciImage } from '../../testbed/artifacts/oci.ts';
+import { removePod, runPod } from '../../testbed/node/pods.ts';
 import { check } from '../disproved.ts';
-import type { Stage } from '../stage.ts';
-import { annotations, handler } from '../wish.ts';
+import type { Stage } from '../stage/stage.ts';
+import { annotations, handler } from '../stage/wish.ts';
 
 const line = 'hello from wasm\n';
 

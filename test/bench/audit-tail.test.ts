@@ -1,8 +1,8 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { tailAudit } from '../../bench/audit-tail.ts';
-import { version } from '../../daemon/version.ts';
+import { tailAudit } from '../../bench/cluster/audit-tail.ts';
+import { version } from '../../protocol/version.ts';
 
 const event = (given: object): string =>
   `${JSON.stringify({

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { Account } from '../../bench/account.ts';
-import { clusterRows, type Phase } from '../../bench/cluster-rows.ts';
+import type { Account } from '../../bench/cluster/account.ts';
+import { clusterRows, type Phase } from '../../bench/cluster/cluster-rows.ts';
 import { isMissed } from '../../bench/row.ts';
 
 const nothing: Account = {

@@ -1,9 +1,9 @@
 import t from 'tap';
-import type { Account } from '../../bench/account.ts';
-import type { Asked } from '../../bench/audit-tail.ts';
-import type { ControllerSample } from '../../bench/controller-process.ts';
-import type { FleetAccount, Part } from '../../bench/fleet-account.ts';
-import { hourRows } from '../../bench/hour-rows.ts';
+import type { Account } from '../../bench/cluster/account.ts';
+import type { Asked } from '../../bench/cluster/audit-tail.ts';
+import type { ControllerSample } from '../../bench/rollout/controller-process.ts';
+import type { FleetAccount, Part } from '../../bench/rollout/fleet-account.ts';
+import { hourRows } from '../../bench/cluster/hour-rows.ts';
 import { isMissed } from '../../bench/row.ts';
 
 const account: Account = {

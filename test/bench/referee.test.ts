@@ -1,8 +1,8 @@
 import t from 'tap';
-import { refereeOf } from '../../bench/referee.ts';
-import { annotations } from '../../daemon/model/turn.ts';
-import type { NodeObject } from '../../daemon/model/cluster.ts';
-import { approvedPrefix, printApproval } from '../../daemon/model/turn-labels.ts';
+import { refereeOf } from '../../bench/rollout/referee.ts';
+import { annotations } from '../../protocol/node-annotations.ts';
+import type { NodeObject } from '../../protocol/shim-object.ts';
+import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
 
 const revision = '0123456789abcdef';
 const rollout = { shim: 'spin', handler: 'spin-v2', revision };

@@ -1,9 +1,9 @@
 import t from 'tap';
-import type { Account } from '../../bench/account.ts';
-import type { ControllerSample } from '../../bench/controller-process.ts';
-import type { FleetAccount, Part } from '../../bench/fleet-account.ts';
-import type { Course } from '../../bench/one-rollout.ts';
-import { rolloutRows } from '../../bench/rollout-rows.ts';
+import type { Account } from '../../bench/cluster/account.ts';
+import type { ControllerSample } from '../../bench/rollout/controller-process.ts';
+import type { FleetAccount, Part } from '../../bench/rollout/fleet-account.ts';
+import type { Course } from '../../bench/rollout/one-rollout.ts';
+import { rolloutRows } from '../../bench/rollout/rollout-rows.ts';
 import { isMissed } from '../../bench/row.ts';
 
 const account: Account = {

@@ -2,7 +2,7 @@ import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { addWire, countWire, questionOf } from '../../bench/wire.ts';
+import { addWire, countWire, questionOf } from '../../bench/cluster/wire.ts';
 
 t.test('a request is called as an audit log calls it', async (t) => {
   t.equal(questionOf('GET', '/api/v1/nodes?watch=true&resourceVersion=0'), 'WATCH nodes');

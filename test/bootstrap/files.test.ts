@@ -2,8 +2,8 @@
 import t from 'tap';
 import { fileChanges } from '../../bootstrap/files.ts';
 import { emptyState } from '../../bootstrap/state.ts';
-import type { FileFact } from '../../daemon/model/observed.ts';
-import { sha } from './stage.ts';
+import type { FileFact } from '../../host/facts.ts';
+import { sha } from '../../testbed/simulated/stage.ts';
 
 const unitPath = '/etc/systemd/system/rcm-node.service';
 const config = '/etc/rcm-node/config.toml';

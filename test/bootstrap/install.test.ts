@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { install } from '../../bootstrap/install.ts';
 import { places } from '../../bootstrap/state.ts';
-import { problemOf } from '../../daemon/model/problem.ts';
-import { epoch, makeNode, mortal, type Node, plainly, unitText } from './stage.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
+import { epoch, makeNode, mortal, type Node, plainly, unitText } from '../../testbed/simulated/stage.ts';
 
 const linked = (node: Node): string => readlinkSync(join(node.root, places.link));
 const versions = (node: Node): readonly string[] => readdirSync(join(node.root, places.versions)).sort();

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { bootstrap } from '../../bootstrap/main.ts';
 import { places, service, uninstaller } from '../../bootstrap/state.ts';
-import { type Clock, realClock } from '../../daemon/host/host.ts';
-import { acquireLock } from '../../daemon/host/lock.ts';
-import { problemOf } from '../../daemon/model/problem.ts';
-import { noBusHere, ScriptedSystemd, startBus } from '../host/scripted-systemd.ts';
-import { filesOf, unitText } from './stage.ts';
+import { type Clock, realClock } from '../../host/host.ts';
+import { acquireLock } from '../../host/files/lock.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
+import { noBusHere, ScriptedSystemd, startBus } from '../../testbed/simulated/scripted-systemd.ts';
+import { filesOf, unitText } from '../../testbed/simulated/stage.ts';
 
 const options = { uninstall: false, downgrade: false, force: false };
 

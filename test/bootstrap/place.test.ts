@@ -2,10 +2,10 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { readPayload } from '../../bootstrap/look.ts';
+import { readPayload } from '../../bootstrap/observe.ts';
 import { mendFile, placeFolder, sweepIncoming } from '../../bootstrap/place.ts';
 import { places } from '../../bootstrap/state.ts';
-import { makeNode } from './stage.ts';
+import { makeNode } from '../../testbed/simulated/stage.ts';
 
 const stage = async (t: Test) => {
   const node = makeNode(t.testdir());

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { decide, folderFor, retryWait, type Seen } from '../../bootstrap/plan.ts';
 import { emptyState } from '../../bootstrap/state.ts';
-import { buildId, epoch, filesOf, plainly, unitText, unknownUnit } from './stage.ts';
+import { buildId, epoch, filesOf, plainly, unitText, unknownUnit } from '../../testbed/simulated/stage.ts';
 
 const seen = (more: Partial<Seen> = {}): Seen => ({
   payload: { version: '0.2.0', files: filesOf('0.2.0'), unit: unitText('0.2.0') },

@@ -1,9 +1,9 @@
 /** When a service counts as up. */
 import t from 'tap';
 import { howItEnded, judgeStart, reportMs, stableMs } from '../../bootstrap/proof.ts';
-import { looking } from '../../daemon/decide/summary.ts';
-import type { UnitFacts } from '../../daemon/model/observed.ts';
-import { unknownUnit } from './stage.ts';
+import { looking } from '../../daemon/decide/report/summary.ts';
+import type { UnitFacts } from '../../host/facts.ts';
+import { unknownUnit } from '../../testbed/simulated/stage.ts';
 
 const unit: UnitFacts = {
   ...unknownUnit,

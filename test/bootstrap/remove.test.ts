@@ -5,7 +5,7 @@ import t from 'tap';
 import { install } from '../../bootstrap/install.ts';
 import { remove } from '../../bootstrap/remove.ts';
 import { places } from '../../bootstrap/state.ts';
-import { makeNode, mortal, type Node, plainly } from './stage.ts';
+import { makeNode, mortal, type Node, plainly } from '../../testbed/simulated/stage.ts';
 
 const files = (node: Node): readonly string[] =>
   readdirSync(node.root, { recursive: true, withFileTypes: true })

@@ -3,8 +3,8 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { bringToken } from '../../bootstrap/token.ts';
-import { problemOf } from '../../daemon/model/problem.ts';
-import { epoch, makeNode } from './stage.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
+import { epoch, makeNode } from '../../testbed/simulated/stage.ts';
 
 const path = '/var/lib/rcm-node/identity/token';
 const token = (claims: object): string =>

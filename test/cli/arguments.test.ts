@@ -1,6 +1,6 @@
 import t from 'tap';
-import { parseCommand, usage } from '../../daemon/cli/arguments.ts';
-import { commands } from '../../daemon/cli/command-table.ts';
+import { parseCommand, usage } from '../../cli/arguments.ts';
+import { commands } from '../../cli/command-table.ts';
 
 const plain = { root: '/', activate: true, json: false, force: false };
 const message = (...argv: readonly string[]): string => {

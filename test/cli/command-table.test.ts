@@ -8,8 +8,8 @@ import {
   isCommand,
   options,
   rowOf,
-} from '../../daemon/cli/command-table.ts';
-import { work } from '../../daemon/cli/commands.ts';
+} from '../../cli/command-table.ts';
+import { work } from '../../cli/commands.ts';
 import { exitCodes } from '../../daemon/model/outcome.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../docs/commands.md'), 'utf8');

@@ -10,14 +10,15 @@ import {
   uninstallDocument,
   verifyDocument,
   versionDocument,
-} from '../../daemon/cli/documents.ts';
-import { diffsOf } from '../../daemon/decide/diffs.ts';
+} from '../../cli/documents.ts';
+import { diffsOf } from '../../daemon/decide/report/diffs.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { Report } from '../../daemon/model/outcome.ts';
-import { absent, type Decision } from '../../daemon/model/plan.ts';
-import type { Problem } from '../../daemon/model/problem.ts';
-import { handler as wanted, key, observed } from '../decide/bare-host.ts';
+import type { Decision } from '../../daemon/model/plan.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
+import { handler as wanted, key, observed } from '../../testbed/simulated/bare-host.ts';
+import { absent } from '../../host/facts.ts';
 import { faultsOf, type Seen, tables } from './documented.ts';
 
 const detail = 'auth = "hunter2"';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { pairs, tableOf, wrap } from '../../daemon/cli/layout.ts';
+import { pairs, tableOf, wrap } from '../../cli/layout.ts';
 
 t.test('a line breaks between words, and what follows is indented', async (t) => {
   t.equal(wrap('short', 10), 'short');

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { needRoot } from '../../daemon/cli/need-root.ts';
-import { Failure, hintOf } from '../../daemon/model/problem.ts';
+import { needRoot } from '../../cli/need-root.ts';
+import { Failure, hintOf } from '../../protocol/problem/problem.ts';
 
 const refusal = (
   name: Parameters<typeof needRoot>[0]['name'],

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { json } from '../../daemon/cli/output.ts';
+import { json } from '../../cli/output.ts';
 
 t.test('what is printed as JSON is JSON, without credentials of addresses', async (t) => {
   const written = t.capture(process.stdout, 'write');

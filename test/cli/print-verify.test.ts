@@ -1,6 +1,6 @@
 import t from 'tap';
-import { paintFor } from '../../daemon/cli/print.ts';
-import { printVerified, verifiedCode } from '../../daemon/cli/print-verify.ts';
+import { paintFor } from '../../cli/print.ts';
+import { printVerified, verifiedCode } from '../../cli/print-verify.ts';
 
 const started = { kind: 'started' } as const;
 const listed = { kind: 'listed', why: 'no image' } as const;

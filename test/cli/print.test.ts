@@ -1,16 +1,10 @@
 import t from 'tap';
-import {
-  paintFor,
-  printChecks,
-  printReport,
-  printTrouble,
-  printUninstalled,
-} from '../../daemon/cli/print.ts';
+import { paintFor, printChecks, printReport, printTrouble, printUninstalled } from '../../cli/print.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { Report } from '../../daemon/model/outcome.ts';
-import { codes } from '../../daemon/model/problem.ts';
+import { codes } from '../../protocol/problem/problem.ts';
 import { nothing } from '../../daemon/model/desired.ts';
-import { observed } from '../decide/bare-host.ts';
+import { observed } from '../../testbed/simulated/bare-host.ts';
 
 const plain = paintFor(false, undefined);
 const colour = paintFor(true, undefined);

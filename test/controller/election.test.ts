@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { connectApi } from '../../daemon/host/api.ts';
-import { type Clock, realClock } from '../../daemon/host/host.ts';
+import { connectApi } from '../../kube/client.ts';
+import { type Clock, realClock } from '../../host/host.ts';
 import { elect } from '../../controller/election.ts';
-import { needsOpenssl } from '../host/api-server.ts';
-import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-server.ts';
-import { patient, short } from './timing.ts';
+import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
+import {
+  type FleetServer,
+  keepLog,
+  paths,
+  startFleet,
+  until,
+} from '../../testbed/controller/fleet-server.ts';
+import { patient, short } from '../../testbed/controller/timing.ts';
 
 /** A candidate that notes when it leads and when it has to stop. */
 const stand = (t: Test, fleet: FleetServer, identity: string, timing = short, clock = realClock) => {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { followKnative, knativePatch } from '../../controller/knative.ts';
-import { needsOpenssl } from '../host/api-server.ts';
-import { keepLog, paths, shortClock, startFleet, until } from './fleet-server.ts';
+import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
+import { keepLog, paths, shortClock, startFleet, until } from '../../testbed/controller/fleet-server.ts';
 
 const flag = 'kubernetes.podspec-runtimeclassname';
 const features = (data?: Record<string, string>) => ({

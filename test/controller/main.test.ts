@@ -1,15 +1,15 @@
 /** The controller as its Deployment runs it: a process, with a token and a CA in files, ended by a signal. */
-import { approvedPrefix } from '../../daemon/model/turn-labels.ts';
+import { approvedPrefix } from '../../protocol/node-labels.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { needsOpenssl } from '../host/api-server.ts';
-import { type FleetServer, paths, startFleet, until } from './fleet-server.ts';
+import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
+import { type FleetServer, paths, startFleet, until } from '../../testbed/controller/fleet-server.ts';
 
 t.setTimeout(120_000);
 
-const main = join(import.meta.dirname, '../../daemon/main.ts');
+const main = join(import.meta.dirname, '../../cli/main.ts');
 
 const run = (t: Test, fleet: FleetServer, ...more: string[]) => {
   const kubeconfig = join(t.testdirName, 'kubeconfig');

@@ -3,11 +3,17 @@ import t, { type Test } from 'tap';
 import type { Timing } from '../../controller/election.ts';
 import type { Decision, View } from '../../controller/model/fleet.ts';
 import { startController } from '../../controller/run.ts';
-import { realClock } from '../../daemon/host/host.ts';
-import { needsOpenssl } from '../host/api-server.ts';
-import { type FleetServer, keepLog, paths, startFleet, until } from './fleet-server.ts';
-import { patient, short } from './timing.ts';
-import { always, approve, node, nothing, written } from './worker.ts';
+import { realClock } from '../../host/host.ts';
+import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
+import {
+  type FleetServer,
+  keepLog,
+  paths,
+  startFleet,
+  until,
+} from '../../testbed/controller/fleet-server.ts';
+import { patient, short } from '../../testbed/controller/timing.ts';
+import { always, approve, node, nothing, written } from '../../testbed/controller/worker.ts';
 
 const start = async (
   t: Test,

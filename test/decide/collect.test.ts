@@ -2,7 +2,7 @@ import t from 'tap';
 import { collect, unreferenced } from '../../daemon/decide/collect.ts';
 import type { Ledger } from '../../daemon/model/ledger.ts';
 import type { Observed, StoreFact } from '../../daemon/model/observed.ts';
-import { key, observed, runtime, serving } from './bare-host.ts';
+import { key, observed, runtime, serving } from '../../testbed/simulated/bare-host.ts';
 
 const [old, used] = [key('a'), key('b')];
 const whole: StoreFact = { kind: 'whole', sha256: old, url: '', binary: 'x' };

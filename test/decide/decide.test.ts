@@ -1,15 +1,15 @@
 /** Decisions that no host is needed for; whole hosts are in test/cases. */
 import t from 'tap';
-import { defaultLimits } from '../../daemon/decide/cadence.ts';
+import { defaultLimits } from '../../daemon/decide/backoff.ts';
 import { decide } from '../../daemon/decide/decide.ts';
 import { configId } from '../../daemon/decide/restart.ts';
-import type { Rules } from '../../daemon/decide/scene.ts';
-import { sentences } from '../../daemon/decide/sentences.ts';
+import type { Rules } from '../../daemon/decide/baseline.ts';
+import { sentences } from '../../daemon/decide/report/sentences.ts';
 import { type Desired, nothing, storeKey } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import type { CriFact, Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
 import type { Decision, Step } from '../../daemon/model/plan.ts';
-import { handler, key, observed, regular, runtime, unit } from './bare-host.ts';
+import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
 
 const main = '/etc/containerd/config.toml';
 const conf = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n';

@@ -1,10 +1,11 @@
 import t from 'tap';
 import { firstStart } from '../../daemon/decide/first-start.ts';
-import { sceneOf } from '../../daemon/decide/scene.ts';
+import { sceneOf } from '../../daemon/decide/baseline.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
-import type { Observed, RuntimeFacts, UnitFacts } from '../../daemon/model/observed.ts';
+import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
 import { nothing } from '../../daemon/model/desired.ts';
-import { handler, key, observed, regular, runtime, unit } from './bare-host.ts';
+import type { UnitFacts } from '../../host/facts.ts';
+import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
 
 const main = runtime.configPath;
 const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';

@@ -1,11 +1,12 @@
 import t from 'tap';
 import { ownFault } from '../../daemon/decide/own-fault.ts';
-import { sceneOf } from '../../daemon/decide/scene.ts';
-import { header } from '../../daemon/decide/wiring-drop-in.ts';
+import { sceneOf } from '../../daemon/decide/baseline.ts';
+import { header } from '../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
-import type { Observed, RuntimeFacts, UnitFacts } from '../../daemon/model/observed.ts';
-import { handler, key, observed, regular, runtime, unit } from './bare-host.ts';
+import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
+import type { UnitFacts } from '../../host/facts.ts';
+import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
 
 const main = runtime.configPath;
 const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';

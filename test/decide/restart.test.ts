@@ -2,7 +2,7 @@ import t from 'tap';
 import { adopted, configId, restartDue, servedNow } from '../../daemon/decide/restart.ts';
 import type { Ledger } from '../../daemon/model/ledger.ts';
 import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
-import { observed, runtime, serving, unit } from './bare-host.ts';
+import { observed, runtime, serving, unit } from '../../testbed/simulated/bare-host.ts';
 
 const tables = new Map<string, unknown>([['spin', { runtime_type: '/x' }]]);
 const none = new Map<string, unknown>();

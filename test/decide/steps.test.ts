@@ -1,19 +1,11 @@
 import t from 'tap';
-import { storePath } from '../../daemon/decide/paths.ts';
-import {
-  fight,
-  linkSteps,
-  missingFolders,
-  refuseLinked,
-  repairs,
-  retire,
-  sameLedger,
-  writeStep,
-} from '../../daemon/decide/steps.ts';
-import type { Wanted } from '../../daemon/decide/wanted.ts';
+import { storePath } from '../../protocol/host-paths.ts';
+import { fight, linkSteps, missingFolders, repairs, retire, sameLedger } from '../../daemon/decide/steps.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/model/observed.ts';
-import { handler, key, observed, regular } from './bare-host.ts';
+import { refuseLinked, writeStep } from '../../daemon/decide/write-step.ts';
+import type { Wanted } from '../../daemon/decide/handlers/selection.ts';
+import { handler, key, observed, regular } from '../../testbed/simulated/bare-host.ts';
 
 const link = '/opt/rcm-node/shims/spin/containerd-shim-spin-v2';
 const target = (letter: string) => storePath(key(letter), 'containerd-shim-spin-v2', false);

@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cleanCache, keptFiles, sizeText } from '../../demo/cache.ts';
-import { nodesOfOthers } from '../../vm-tests/node/estate.ts';
+import { cleanCache, keptFiles, sizeText } from '../../demo/stage/cache.ts';
+import { nodesOfOthers } from '../../testbed/machine/estate.ts';
 
 const content = {
   images: { trixie: { file: 'x'.repeat(100_000) } },

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { raiseInotify, restoreInotify } from '../../vm-tests/node/inotify.ts';
+import { raiseInotify, restoreInotify } from '../../testbed/machine/inotify.ts';
 
 const machine = (t: Test, limit: string) => {
   const folder = t.testdir({ limit });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { differences } from '../../demo/snapshot.ts';
+import { differences } from '../../demo/stage/snapshot.ts';
 
 const file = (sha256: string, facts = 'f 644 root:root') => ({ facts, sha256 });
 

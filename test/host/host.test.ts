@@ -1,5 +1,5 @@
 import t from 'tap';
-import { realClock } from '../../daemon/host/host.ts';
+import { realClock } from '../../host/host.ts';
 
 t.test('what ends in time is within, however it ends, and what does not goes on', async (t) => {
   const hour = 3_600_000;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type Level, makeLog, silent } from '../../daemon/host/log.ts';
+import { type Level, makeLog, silent } from '../../host/log.ts';
 
 const collect = (journal: boolean, level: Level) => {
   const lines: string[] = [];

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { makeFiles } from '../../daemon/host/files.ts';
-import { machineIds } from '../../daemon/host/machine-ids.ts';
+import { makeFiles } from '../../host/files/files.ts';
+import { machineIds } from '../../host/machine-ids.ts';
 
 const read = (t: Test, tree: NonNullable<Parameters<typeof t.testdir>[0]>) => {
   const root = t.testdir(tree);

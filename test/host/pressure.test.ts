@@ -1,5 +1,5 @@
 import t from 'tap';
-import { readPressure } from '../../daemon/host/pressure.ts';
+import { readPressure } from '../../host/pressure.ts';
 
 t.test('a real machine tells its memory, its tasks and its disk', async (t) => {
   const now = await readPressure('/');

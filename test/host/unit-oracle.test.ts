@@ -4,10 +4,10 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { readService } from '../../daemon/decide/service-unit.ts';
-import { makeFiles } from '../../daemon/host/files.ts';
-import { findUnit } from '../../daemon/host/unit-search.ts';
-import { wordsOf } from '../../daemon/model/systemd-text.ts';
+import { readService } from '../../host/unit-file/service-unit.ts';
+import { makeFiles } from '../../host/files/files.ts';
+import { findUnit } from '../../host/systemd/unit-search.ts';
+import { wordsOf } from '../../host/unit-file/systemd-text.ts';
 
 const systemd = '/usr/lib/systemd/systemd';
 const skip = !existsSync(systemd)

@@ -1,12 +1,6 @@
 import t from 'tap';
-import {
-  binaryName,
-  canonical,
-  digestOf,
-  type Handler,
-  nothing,
-  storeKey,
-} from '../../daemon/model/desired.ts';
+import { canonical, digestOf } from '../../protocol/digest.ts';
+import { binaryName, type Handler, nothing, storeKey } from '../../daemon/model/desired.ts';
 
 const shim: Handler = {
   name: 'spin',

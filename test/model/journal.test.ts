@@ -2,7 +2,7 @@ import t from 'tap';
 import { type Journal, parseJournal } from '../../daemon/model/journal.ts';
 import { emptyLedger, printState } from '../../daemon/model/ledger.ts';
 import type { Step } from '../../daemon/model/plan.ts';
-import { problemOf } from '../../daemon/model/problem.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
 
 const file = '/var/lib/rcm-node/journal.json';
 const problem = (work: () => unknown) => {

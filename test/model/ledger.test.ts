@@ -1,6 +1,6 @@
 import t from 'tap';
 import { emptyLedger, type Ledger, parseLedger, printState } from '../../daemon/model/ledger.ts';
-import { problemOf } from '../../daemon/model/problem.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
 
 const file = '/var/lib/rcm-node/ledger.json';
 const problem = (work: () => unknown) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { exitCodeOf, type Outcome, type Report, waitsOnlyForTurn } from '../../daemon/model/outcome.ts';
-import type { Problem } from '../../daemon/model/problem.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
 
 const problem = (code: Problem['code']): Problem => ({ code, message: code });
 

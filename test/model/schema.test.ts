@@ -1,5 +1,5 @@
 import t from 'tap';
-import { problemOf } from '../../daemon/model/problem.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
 import {
   flag,
   isPath,

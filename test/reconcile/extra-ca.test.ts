@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap';
 import { defaultSettings } from '../../daemon/model/settings.ts';
-import { diagnose } from '../../daemon/reconcile/doctor.ts';
+import { diagnose } from '../../daemon/doctor/doctor.ts';
 import { caProblem } from '../../daemon/reconcile/extra-ca.ts';
-import { makeRoot, openNode } from './node.ts';
+import { makeRoot, openNode } from '../../testbed/simulated/node.ts';
 
 const extraCa = '/etc/rcm-node/ca.pem';
 const settings = { ...defaultSettings, extraCa };

@@ -4,13 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { Host } from '../../daemon/host/host.ts';
-import type { Notifier } from '../../daemon/host/notify.ts';
-import { Failure } from '../../daemon/model/problem.ts';
+import type { Host } from '../../host/host.ts';
+import type { Notifier } from '../../host/systemd/notify.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
 import type { ClusterSettings } from '../../daemon/model/settings.ts';
-import { openSettings } from '../../daemon/reconcile/load-settings.ts';
+import { openSettings } from '../../daemon/state/load-settings.ts';
 import { loop } from '../../daemon/reconcile/loop.ts';
-import { makeRoot, type Node, openNode, wish } from './node.ts';
+import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
 
 type Running = {
   readonly node: Node;

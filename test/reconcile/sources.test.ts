@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ShimObject } from '../../daemon/model/cluster.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
-import { hintOf } from '../../daemon/model/problem.ts';
-import { parseShim } from '../../daemon/model/shim.ts';
-import { revisionOf } from '../../daemon/model/revision.ts';
+import { hintOf } from '../../protocol/problem/problem.ts';
+import { parseShim } from '../../daemon/shims/local-file.ts';
+import { revisionOf } from '../../daemon/shims/revision.ts';
 import { gather } from '../../daemon/reconcile/sources.ts';
-import { bareRoot } from './bare-root.ts';
+import type { ShimObject } from '../../protocol/shim-object.ts';
+import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 
 const policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] } as const;
 const folder = '/etc/rcm-node/shims.d';

@@ -1,11 +1,11 @@
 import { existsSync, linkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { Host } from '../../daemon/host/host.ts';
-import { Failure } from '../../daemon/model/problem.ts';
-import type { Start } from '../host/fake.ts';
-import { makeRoot, type Node, openNode, wish } from './node.ts';
-import { difference, foreign, treeOf } from './tree.ts';
+import type { Host } from '../../host/host.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { Start } from '../../testbed/simulated/fake.ts';
+import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
+import { difference, foreign, treeOf } from '../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
 

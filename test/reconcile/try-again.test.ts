@@ -1,9 +1,9 @@
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { problemOf } from '../../daemon/model/problem.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
 import { isStartedAgain } from '../../daemon/reconcile/try-again.ts';
-import { makeRoot, type Node, openNode, wish } from './node.ts';
+import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
 
 const file = '/etc/rcm-node/shims.d/spin-v2.toml';
 

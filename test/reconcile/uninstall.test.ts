@@ -1,16 +1,16 @@
 import { existsSync, linkSync, readFileSync, rmSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { paths } from '../../daemon/decide/paths.ts';
+import { paths } from '../../protocol/host-paths.ts';
 import { exitCodeOfUninstall, uninstall } from '../../daemon/reconcile/uninstall.ts';
-import { problemOf } from '../../daemon/model/problem.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
-import type { Host } from '../../daemon/host/host.ts';
-import type { Systemd } from '../../daemon/host/systemd.ts';
-import { needsOpenssl } from '../host/api-server.ts';
-import { startServer } from './cluster-server.ts';
-import { makeRoot, type Node, openNode, wish } from './node.ts';
-import { difference, foreign, ours, treeOf } from './tree.ts';
+import type { Host } from '../../host/host.ts';
+import type { Systemd } from '../../host/systemd/systemd.ts';
+import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
+import { startServer } from '../../testbed/simulated/cluster-server.ts';
+import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
+import { difference, foreign, ours, treeOf } from '../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { problemOf } from '../../daemon/model/problem.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import { verify } from '../../daemon/reconcile/verify.ts';
-import { makeRoot, openNode, wish } from './node.ts';
+import { makeRoot, openNode, wish } from '../../testbed/simulated/node.ts';
 
 t.test('each handler is started and removed on demand, and the ledger knows what came of it', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });

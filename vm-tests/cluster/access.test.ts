@@ -2,10 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import t, { type Test } from 'tap';
-import { accountOf } from './account.ts';
-import type { Client } from './client.ts';
-import { clusterFor } from './cluster.ts';
-import { controllerOf } from './controller.ts';
+import { accountOf } from '../../testbed/cluster/account.ts';
+import type { Client } from '../../testbed/cluster/client.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { controllerOf } from '../../testbed/cluster/controller.ts';
 
 const bootstrap = join(import.meta.dirname, '../../bootstrap');
 const shims = '/apis/runtime.spinkube.dev/v1alpha1/shims';

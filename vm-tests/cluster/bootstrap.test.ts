@@ -6,13 +6,19 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
-import { importArchive } from '../node/bootstrap-pod.ts';
-import { pauseImage } from '../node/configuration.ts';
-import { nextImage, nextImageWith, nextVersion, type OwnImage, thisImage } from '../node/own-images.ts';
-import { rcmNode, startsOf } from '../node/service.ts';
-import { clusterFor } from './cluster.ts';
-import { sample } from './wishes.ts';
-import type { ClusterNode, JoinOptions } from './join.ts';
+import { importArchive } from '../../testbed/node/bootstrap-pod.ts';
+import { pauseImage } from '../../testbed/node/configuration.ts';
+import {
+  nextImage,
+  nextImageWith,
+  nextVersion,
+  type OwnImage,
+  thisImage,
+} from '../../testbed/artifacts/own-images.ts';
+import { rcmNode, startsOf } from '../../testbed/node/service.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { sample } from '../../testbed/cluster/wishes.ts';
+import type { ClusterNode, JoinOptions } from '../../testbed/cluster/join.ts';
 
 const progress = (line: string): void => t.comment(line);
 const root = join(import.meta.dirname, '..', '..');

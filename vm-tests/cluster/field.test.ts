@@ -6,9 +6,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { clusterFor } from './cluster.ts';
-import { admitController, controllerOf } from './controller.ts';
-import { eventsOf, getShim, shimIsGone } from './shim-status.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { admitController, controllerOf } from '../../testbed/cluster/controller.ts';
+import { eventsOf, getShim, shimIsGone } from '../../testbed/cluster/shim-status.ts';
 
 const crd = join(import.meta.dirname, '../../bootstrap/crd/shims.yaml');
 const digest = 'ab'.repeat(32);

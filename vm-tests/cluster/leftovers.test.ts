@@ -4,16 +4,16 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import t from 'tap';
-import { attempt } from '../node/command.ts';
-import { estateOf, razeLeftovers } from '../node/estate.ts';
-import { kubernetesBinaries } from './binaries.ts';
+import { attempt } from '../../testbed/machine/command.ts';
+import { estateOf, razeLeftovers } from '../../testbed/machine/estate.ts';
+import { kubernetesBinaries } from '../../testbed/kubernetes/binaries.ts';
 
 await kubernetesBinaries((line) => t.comment(line));
 
 /** Another process with a cluster of its own, and what shows of that on this machine. */
 const cluster = async () => {
   const program = `
-    const { startCluster } = await import('${import.meta.dirname}/cluster.ts');
+    const { startCluster } = await import('${import.meta.dirname}/../../testbed/cluster/cluster.ts');
     await startCluster();
     console.log('up');
     setInterval(() => undefined, 1000);`;

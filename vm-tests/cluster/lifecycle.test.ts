@@ -3,13 +3,13 @@
  * handler, nodes that leave, nodes that are down while it is deleted; and what a node cannot do for itself.
  */
 import t from 'tap';
-import { helloOciImage } from '../node/oci.ts';
-import { forgetRestarts, handlersOverCri, journalOf } from '../node/service.ts';
-import { makeStandInShim } from '../node/shim.ts';
-import { clusterFor } from './cluster.ts';
-import { admitController, controllerOf } from './controller.ts';
-import type { ClusterNode } from './join.ts';
-import { nodeBinds, startRcmNode, untilReady } from './rcm-node.ts';
+import { helloOciImage } from '../../testbed/artifacts/oci.ts';
+import { forgetRestarts, handlersOverCri, journalOf } from '../../testbed/node/service.ts';
+import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { admitController, controllerOf } from '../../testbed/cluster/controller.ts';
+import type { ClusterNode } from '../../testbed/cluster/join.ts';
+import { nodeBinds, startRcmNode, untilReady } from '../../testbed/cluster/rcm-node.ts';
 import {
   conditionOf,
   eventsOf,
@@ -20,8 +20,8 @@ import {
   untilConditions,
   untilProven,
   untilShim,
-} from './shim-status.ts';
-import { phaseOf, podYaml, runtimeClassYaml, shimYaml, untilPhase } from './wishes.ts';
+} from '../../testbed/cluster/shim-status.ts';
+import { phaseOf, podYaml, runtimeClassYaml, shimYaml, untilPhase } from '../../testbed/cluster/wishes.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

@@ -1,12 +1,12 @@
 /** A node that speaks with a token of its own, by the serviceaccount overlay, from kubectl apply to a served handler. */
 import { join } from 'node:path';
 import t from 'tap';
-import { tokenFacts } from '../../daemon/decide/token.ts';
-import { rcmNode } from '../node/service.ts';
-import { makeStandInShim } from '../node/shim.ts';
-import { clusterFor } from './cluster.ts';
-import { importBootstrap, nodeBinds, untilReady } from './rcm-node.ts';
-import { bootstrapFolder, shimYaml } from './wishes.ts';
+import { tokenFacts } from '../../kube/credentials/token.ts';
+import { rcmNode } from '../../testbed/node/service.ts';
+import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { importBootstrap, nodeBinds, untilReady } from '../../testbed/cluster/rcm-node.ts';
+import { bootstrapFolder, shimYaml } from '../../testbed/cluster/wishes.ts';
 
 const progress = (line: string): void => t.comment(line);
 const account = 'system:serviceaccount:rcm-node:rcm-node';

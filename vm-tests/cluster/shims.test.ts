@@ -4,8 +4,8 @@
  */
 import { join as joinPath } from 'node:path';
 import t from 'tap';
-import { containerdPid } from '../node/containerd.ts';
-import { helloOciImage, wasmOciImage } from '../node/oci.ts';
+import { containerdPid } from '../../testbed/node/containerd.ts';
+import { helloOciImage, wasmOciImage } from '../../testbed/artifacts/oci.ts';
 import {
   handlersOverCri,
   locationOf,
@@ -14,11 +14,11 @@ import {
   startsOf,
   untilReport,
   wishPath,
-} from '../node/service.ts';
-import { makeStandInShim } from '../node/shim.ts';
-import { makeWasmedgeBundle } from '../node/wasmedge.ts';
-import { clusterFor } from './cluster.ts';
-import type { ClusterNode } from './join.ts';
+} from '../../testbed/node/service.ts';
+import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
+import { makeWasmedgeBundle } from '../../testbed/artifacts/wasmedge.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import type { ClusterNode } from '../../testbed/cluster/join.ts';
 import {
   actAtOnce,
   atOnce,
@@ -28,7 +28,7 @@ import {
   servedByLabel,
   untilMarked,
   untilReady,
-} from './rcm-node.ts';
+} from '../../testbed/cluster/rcm-node.ts';
 import {
   bootstrapFolder,
   phaseOf,
@@ -37,7 +37,7 @@ import {
   sample,
   shimYaml,
   untilPhase,
-} from './wishes.ts';
+} from '../../testbed/cluster/wishes.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

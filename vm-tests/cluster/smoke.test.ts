@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { helloOciImage, ociImage } from '../node/oci.ts';
-import { kubernetesBinaries, kubernetesVersion } from './binaries.ts';
-import { clusterFor } from './cluster.ts';
-import { currentCertificate } from './kubelet.ts';
-import { rateDuring } from './rate.ts';
+import { helloOciImage, ociImage } from '../../testbed/artifacts/oci.ts';
+import { kubernetesBinaries, kubernetesVersion } from '../../testbed/kubernetes/binaries.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { currentCertificate } from '../../testbed/kubernetes/kubelet.ts';
+import { rateDuring } from '../../testbed/cluster/rate.ts';
 
 const began = performance.now();
 const lap = (what: string): void => t.comment(`${what} after ${Math.round(performance.now() - began)} ms`);

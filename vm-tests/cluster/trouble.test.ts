@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Report } from '../../daemon/model/outcome.ts';
-import type { Artifact } from '../node/artifact.ts';
-import { helloOciImage } from '../node/oci.ts';
-import { handlersOverCri, journalOf, rcmNode, startsOf, untilReport } from '../node/service.ts';
-import { makeStandInShim } from '../node/shim.ts';
-import { clusterFor } from './cluster.ts';
-import type { ClusterNode } from './join.ts';
+import type { Artifact } from '../../testbed/artifacts/artifact.ts';
+import { helloOciImage } from '../../testbed/artifacts/oci.ts';
+import { handlersOverCri, journalOf, rcmNode, startsOf, untilReport } from '../../testbed/node/service.ts';
+import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
+import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import type { ClusterNode } from '../../testbed/cluster/join.ts';
 import {
   admitShims,
   marksOf,
@@ -20,8 +20,15 @@ import {
   startRcmNode,
   untilMarked,
   untilReady,
-} from './rcm-node.ts';
-import { bootstrapFolder, phaseOf, podYaml, runtimeClassYaml, shimYaml, untilPhase } from './wishes.ts';
+} from '../../testbed/cluster/rcm-node.ts';
+import {
+  bootstrapFolder,
+  phaseOf,
+  podYaml,
+  runtimeClassYaml,
+  shimYaml,
+  untilPhase,
+} from '../../testbed/cluster/wishes.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

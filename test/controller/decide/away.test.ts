@@ -1,7 +1,7 @@
 import t from 'tap';
 import { awayOf, isMinority } from '../../../controller/decide/away.ts';
-import { turnMs } from '../../../daemon/model/turn-labels.ts';
-import { aNode, now } from './facts.ts';
+import { turnMs } from '../../../protocol/node-labels.ts';
+import { aNode, now } from '../../../testbed/controller/facts.ts';
 
 const key = 'away.spinkube.node-restriction.kubernetes.io/node';
 const lost = (ms: number, labels = {}) => aNode('n', {}, { ready: false, unreadySince: now - ms, labels });

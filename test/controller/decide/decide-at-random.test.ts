@@ -1,12 +1,12 @@
 /** Many clusters with many accidents: whatever happens, the promises of a rollout hold, and in the end all is at rest. */
 import t, { type Test } from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
-import { maxUpdate } from '../../../controller/decide/strategy.ts';
+import { maxUpdate } from '../../../controller/decide/rollout/strategy.ts';
 import type { Decision, View } from '../../../controller/model/fleet.ts';
-import { zoneKey } from '../../../controller/model/marks.ts';
+import { zoneKey } from '../../../controller/model/keys.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
-import { approvedPrefix, ofShim, parseApproval } from '../../../daemon/model/turn-labels.ts';
-import { chance, SimulatedCluster } from './simulated-cluster.ts';
+import { approvedPrefix, ofShim, parseApproval } from '../../../protocol/node-labels.ts';
+import { chance, SimulatedCluster } from '../../../testbed/controller/simulated-cluster.ts';
 
 /** npm run test:crash takes 200; one of them alone: SEED=17. */
 const runs = Number(process.env.SEEDS ?? 8);

@@ -4,9 +4,9 @@
  */
 import t, { type Test } from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
-import { zoneKey } from '../../../controller/model/marks.ts';
-import { approvedPrefix } from '../../../daemon/model/turn-labels.ts';
-import { SimulatedCluster, type SimulatedNode } from './simulated-cluster.ts';
+import { zoneKey } from '../../../controller/model/keys.ts';
+import { approvedPrefix } from '../../../protocol/node-labels.ts';
+import { SimulatedCluster, type SimulatedNode } from '../../../testbed/controller/simulated-cluster.ts';
 
 const minute = 60_000;
 const stepMs = 60_000;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
 import type { Decision, ShimStatus } from '../../../controller/model/fleet.ts';
-import { SimulatedCluster } from './simulated-cluster.ts';
+import { SimulatedCluster } from '../../../testbed/controller/simulated-cluster.ts';
 
 const shows = (status: ShimStatus) =>
   Object.fromEntries(status.conditions.map(({ type, status, reason }) => [type, `${status} ${reason}`]));

@@ -1,9 +1,9 @@
 import t from 'tap';
-import type { Share } from '../../../controller/decide/approvals.ts';
+import type { Share } from '../../../controller/decide/rollout/approval.ts';
 import { askedOf, nodeChanges } from '../../../controller/decide/node-changes.ts';
-import { type Approval, approvedPrefix, triedPrefix } from '../../../daemon/model/turn-labels.ts';
+import { type Approval, approvedPrefix, triedPrefix } from '../../../protocol/node-labels.ts';
 import type { NodeFacts } from '../../../controller/model/fleet.ts';
-import { aNode, aShim, later, now } from './facts.ts';
+import { aNode, aShim, later, now } from '../../../testbed/controller/facts.ts';
 
 const approved = 'approved.spinkube.node-restriction.kubernetes.io/spin';
 const key = 'spinkube.node-restriction.kubernetes.io/spin';

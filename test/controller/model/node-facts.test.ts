@@ -1,6 +1,6 @@
 import t from 'tap';
-import { annotations, servedPrefix } from '../../../daemon/model/turn.ts';
-import { claimedPrefix, nodeKeys } from '../../../controller/model/marks.ts';
+import { annotations, servedPrefix } from '../../../protocol/node-annotations.ts';
+import { claimedPrefix, nodeKeys } from '../../../controller/model/keys.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
 
 const detail = {

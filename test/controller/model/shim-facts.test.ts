@@ -1,6 +1,6 @@
 import t from 'tap';
 import { shimFacts } from '../../../controller/model/shim-facts.ts';
-import { revisionOf } from '../../../daemon/model/revision.ts';
+import { revisionOf } from '../../../daemon/shims/revision.ts';
 
 const spec = {
   runtimeClass: { name: 'wasmtime-spin-v2', handler: 'spin-v2' },

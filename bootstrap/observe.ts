@@ -1,0 +1,121 @@
+/** Every read of the host that a plan of bootstrap depends on, in one place. */
+import { paths } from '../protocol/host-paths.ts';
+import { setAside } from '../host/files/aside.ts';
+import { Failure } from '../protocol/problem/problem.ts';
+import { pathOfSetting } from './files.ts';
+import { type Payload, type Seen, unitPath } from './plan.ts';
+import type { Site } from './target.ts';
+import type { FileFact } from '../host/facts.ts';
+import { type Digests, emptyState, parseState, places, program, service, type State } from './state.ts';
+
+/** As they come out of a ConfigMap; what begins with a dot is the kubelet's. */
+const settingName = /^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$/;
+
+export const incomingPrefix = '.incoming-';
+
+const textAt = async (files: Site['own'], path: string): Promise<string | undefined> => {
+  const fact = await files.look(path);
+  return fact.kind === 'regular' ? fact.text : undefined;
+};
+
+export const readPayload = async (site: Site): Promise<Payload> => {
+  const unit = await textAt(site.own, `${site.payload}/${service}`);
+  if (unit === undefined)
+    throw new Failure({
+      code: 'unsupported-host',
+      message: `this program does not lie among what is to be placed on a host: there is no ${site.payload}/${service}`,
+      hint: 'bootstrap is what the image runs; by hand, follow "On one real node" in the README.',
+    });
+  const files: Record<string, string> = {};
+  for (const name of (await site.own.names(site.payload)) ?? [])
+    files[name] = (await site.own.digest(`${site.payload}/${name}`)) ?? '';
+  return { version: site.version, files, unit };
+};
+
+const readSettings = async (site: Site): Promise<Record<string, string>> => {
+  const found: Record<string, string> = {};
+  for (const name of (await site.own.names(site.settings)) ?? []) {
+    if (!settingName.test(name)) continue;
+    const text = await textAt(site.own, `${site.settings}/${name}`);
+    if (text !== undefined) found[name] = text;
+  }
+  return found;
+};
+
+/** A damaged memory is set aside: all it holds can be learnt anew. The caller holds the lock. */
+export const readState = async (site: Site): Promise<State> => {
+  const fact = await site.host.look(places.state);
+  if (fact.kind === 'absent' || (fact.kind === 'unreadable' && fact.errno !== undefined)) return emptyState;
+  try {
+    return parseState(fact.kind === 'regular' ? fact.text : '');
+  } catch (error) {
+    if (!(error instanceof Failure) || error.problem.code !== 'state-damaged') throw error;
+    const to = await setAside(site.host, places.state, site.clock.now());
+    site.say(`${error.message}; it is set aside as ${to ?? 'nothing'}, and what is on the disk counts`);
+    return emptyState;
+  }
+};
+
+const digestsOf = async (site: Site, folder: string): Promise<Digests> => {
+  const files: Record<string, string> = {};
+  for (const name of (await site.host.names(folder)) ?? [])
+    files[name] = (await site.host.digest(`${folder}/${name}`)) ?? '';
+  return files;
+};
+
+/** `versions/<folder>/rcm-node`, however it is spelt. */
+export const folderOfLink = (target: string | null): string | null =>
+  target === null
+    ? null
+    : (/^(?:\/opt\/rcm-node\/bin\/)?versions\/([^/]+)\/rcm-node$/.exec(target)?.[1] ?? null);
+
+export const look = async (site: Site, payload: Payload): Promise<Seen> => {
+  const state = await readState(site);
+  const settings = await readSettings(site);
+  const folders: Record<string, Digests> = {};
+  const units: Record<string, string> = {};
+  for (const folder of (await site.host.names(places.versions)) ?? []) {
+    if (folder.startsWith('.')) continue;
+    const path = `${places.versions}/${folder}`;
+    // Only what may become the target has to be read in full: the others are 119 MB each.
+    if (folder.startsWith(payload.version)) folders[folder] = await digestsOf(site, path);
+    const unit = await textAt(site.host, `${path}/${service}`);
+    if (unit !== undefined) units[folder] = unit;
+  }
+  const files: Record<string, FileFact> = {};
+  for (const path of [
+    unitPath,
+    paths.namespace,
+    ...Object.keys(settings).map(pathOfSetting),
+    ...Object.keys(state.wrote),
+  ])
+    files[path] = await site.host.look(path);
+  return {
+    payload,
+    settings,
+    namespace: site.namespace,
+    state,
+    linked: folderOfLink((await site.host.linkAt(places.link)).target),
+    folders,
+    units,
+    files,
+    service: await site.systemd.unit(service),
+    now: site.clock.now(),
+  };
+};
+
+/** What the service said last; undefined for nothing, or for what cannot be read as that. */
+export const lastReport = async (
+  site: Site,
+): Promise<{ readonly agent: string; readonly at: string } | undefined> => {
+  const text = await textAt(site.host, paths.status);
+  if (text === undefined) return undefined;
+  try {
+    const { agent, at } = JSON.parse(text) as { agent?: unknown; at?: unknown };
+    return typeof agent === 'string' && typeof at === 'string' ? { agent, at } : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+export const executableAt = (folder: string): string => `${places.versions}/${folder}/${program}`;

@@ -1,0 +1,77 @@
+/**
+ * What bootstrap works with: the host's folders as they are mounted into the Pod, its systemd, the payload that this
+ * program lies in, a clock, and somebody to tell.
+ */
+import { type Files, makeFiles } from '../host/files/files.ts';
+import type { Clock } from '../host/host.ts';
+import { makeSystemd, type Systemd } from '../host/systemd/systemd.ts';
+import { Failure } from '../protocol/problem/problem.ts';
+
+export type Site = {
+  readonly host: Files;
+  readonly systemd: Systemd;
+  /** Files of this container: the payload, and the ConfigMap. */
+  readonly own: Files;
+  /** The folder of what is placed on the host, and the version it is of. */
+  readonly payload: string;
+  readonly version: string;
+  readonly settings: string;
+  /** Of this Pod; undefined where the manifest does not say. */
+  readonly namespace?: string | undefined;
+  readonly clock: Clock;
+  readonly say: (line: string) => void;
+};
+
+export const makeSite = (options: {
+  /** Where the host's folders are mounted. */
+  readonly host: string;
+  readonly settings: string;
+  readonly payload: string;
+  readonly version: string;
+  readonly namespace?: string | undefined;
+  readonly clock: Clock;
+  readonly say: (line: string) => void;
+}): Site => {
+  const host = makeFiles(options.host);
+  const socket = host.real('/run/dbus/system_bus_socket');
+  return {
+    ...options,
+    host,
+    systemd: makeSystemd({ address: `unix:path=${socket}`, callDeadlineMs: 30_000 }),
+    own: makeFiles('/'),
+  };
+};
+
+/** Throws when the unit may still run: what comes next counts on it that it does not. */
+export const mustStop = async (site: Site, unit: string, deadlineMs: number): Promise<void> => {
+  const ended = await site.systemd.stop(unit, deadlineMs);
+  if (ended === 'done') return;
+  throw new Failure({
+    code: 'activation-failed',
+    message: `${unit} could not be stopped: the job ended as "${ended}"`,
+    hint: `On the node: systemctl status ${unit}. It is tried again when the Pod is started anew.`,
+  });
+};
+
+const architectures: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'arm64' };
+
+/** Throws where nothing is to be changed: no systemd, or another machine than this program is for. */
+export const checkSite = async (site: Site, arch: string): Promise<void> => {
+  const found = await site.systemd.architecture().catch((error) => {
+    throw new Failure(
+      {
+        code: 'unsupported-host',
+        message: `the systemd of this node cannot be asked over D-Bus (/run/dbus/system_bus_socket): ${error instanceof Error ? error.message : error}`,
+        hint: 'rcm-node is a systemd service. A node without systemd, such as one that k3d makes, cannot run it: keep it out with a nodeSelector. With systemd, look at the Pod: it needs the mount of /run/dbus, AppArmor Unconfined and the SELinux type spc_t.',
+      },
+      error,
+    );
+  });
+  // An image for another machine starts where its programs are emulated; the host's systemd is not.
+  if (architectures[arch] !== found)
+    throw new Failure({
+      code: 'unsupported-host',
+      message: `this image is for ${architectures[arch] ?? arch}, and the node is ${found}`,
+      hint: 'Push the whole index to the registry (skopeo copy --all), not the image of one platform.',
+    });
+};

@@ -1,0 +1,243 @@
+/** The command line: argv in, one `Command`, a text of help, or a usage error out. */
+import { parseArgs } from 'node:util';
+import { exitCodes } from '../daemon/model/outcome.ts';
+import { nearest } from '../protocol/nearest.ts';
+import {
+  type CommandName,
+  commands,
+  exitMeanings,
+  isCommand,
+  type OptionName,
+  options,
+  rowOf,
+  sharedOptions,
+} from './command-table.ts';
+import { pairs, wrap } from './layout.ts';
+
+export type Command = {
+  readonly name: Exclude<CommandName, 'help'>;
+  /** The word behind the command, where it takes one. */
+  readonly operand?: string;
+  readonly root: string;
+  readonly activate: boolean;
+  readonly json: boolean;
+  readonly force: boolean;
+  /** Of `bootstrap` alone. */
+  readonly bootstrap?: {
+    readonly host: string;
+    readonly settings: string;
+    readonly token?: string;
+    readonly uninstall: boolean;
+    readonly downgrade: boolean;
+    readonly force: boolean;
+  };
+  /** Of `controller` alone. */
+  readonly controller?: {
+    readonly kubeconfig?: string;
+    readonly listen: string;
+    readonly probes: string;
+    readonly namespace?: string;
+    readonly knative: boolean;
+  };
+};
+
+export type Parsed =
+  | { readonly kind: 'command'; readonly command: Command }
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'usage'; readonly message: string; readonly json: boolean };
+
+/** Help is read on the narrowest terminal that is usual, and in files. */
+const columns = 80;
+
+const exitRows = (Object.keys(exitMeanings) as (keyof typeof exitMeanings)[]).map(
+  (name) => [String(exitCodes[name]), exitMeanings[name]] as const,
+);
+
+export const usage = `rcm-node: makes this node's container runtime serve the handlers it is asked for
+
+Usage: rcm-node COMMAND [OPTIONS]
+
+Commands:
+${pairs(
+  Object.entries(commands).map(([name, row]) => [name, row.summary]),
+  columns,
+)}
+
+Options:
+${pairs(
+  [
+    ...sharedOptions,
+    ['-h, --help', 'this text, or that of one command'],
+    ['-V, --version', 'print the version'],
+  ],
+  columns,
+)}
+
+Exit codes:
+${pairs(exitRows, columns)}
+
+Files:
+${pairs(
+  [
+    ['/etc/rcm-node/shims.d/*.toml', 'what is to be served, one shim a file'],
+    ['/etc/rcm-node/config.toml', "settings and this node's own policy"],
+    ['/run/rcm-node/status.json', 'what the last tick came to'],
+  ],
+  columns,
+)}
+
+Examples:
+${pairs(
+  [
+    ['rcm-node help plan', 'what one command does'],
+    ['rcm-node plan', 'what would be changed here, and why'],
+    ['rcm-node doctor', 'what is wrong here, and the way out'],
+  ],
+  columns,
+)}
+`;
+
+const helpOf = (name: CommandName): string => {
+  const row = rowOf(name);
+  const rows = Object.values(row.options);
+  const words = [
+    'rcm-node',
+    name,
+    ...(row.operand ? [row.operand] : []),
+    ...(rows.length > 0 ? ['[OPTIONS]'] : []),
+  ];
+  const needs =
+    row.root === undefined
+      ? ''
+      : `\n${wrap(row.root === 'change' ? 'It changes the host, and needs root.' : `It changes nothing, and needs root: it reads ${row.root.reads}.`, columns)}\n`;
+  const codes = new Set(row.exits.map((exit) => String(exitCodes[exit])));
+  return `${wrap(`rcm-node ${name}: ${row.summary}`, columns, 2)}
+
+Usage: ${words.join(' ')}
+${needs}${rows.length > 0 ? `\nOptions:\n${pairs(rows, columns)}\n` : ''}
+Exit codes:
+${pairs(
+  exitRows.filter(([code]) => codes.has(code) || code === String(exitCodes.usage)),
+  columns,
+)}
+`;
+};
+
+/** What people type who know other programs. */
+const meant: Readonly<Record<string, CommandName>> = {
+  apply: 'once',
+  check: 'doctor',
+  diff: 'plan',
+  'dry-run': 'plan',
+  remove: 'uninstall',
+  show: 'status',
+  start: 'run',
+};
+
+const unknownCommand = (name: string): string => {
+  const known = Object.hasOwn(meant, name) ? meant[name] : nearest(name, Object.keys(commands));
+  return `"${name.slice(0, 120)}" is not a command; ${known ? `did you mean "${known}"?` : `commands are: ${Object.keys(commands).join(', ')}`}`;
+};
+
+/** `name`: of the command, when there is one; its own options come first. */
+const unknownOption = (option: string, name: string | undefined): string => {
+  if (option === '--dry-run') return `there is no option "${option}"; "plan" says what "once" would do`;
+  const own = name !== undefined && isCommand(name) ? Object.keys(rowOf(name).options) : [];
+  const bare = option.replace(/^-+/, '');
+  const known = nearest(bare, own) ?? nearest(bare, Object.keys(options));
+  return `there is no option "${option.slice(0, 120)}"${known ? `; did you mean "--${known}"?` : ''}`;
+};
+
+const whatIsWrong = (error: unknown, argv: readonly string[]): string => {
+  const text = error instanceof Error ? error.message : String(error);
+  const option = /^Unknown option '(-[^']*)'/.exec(text)?.[1];
+  return option === undefined
+    ? (text.split('. ')[0] ?? '')
+    : unknownOption(
+        option,
+        argv.find((word) => !word.startsWith('-')),
+      );
+};
+
+export const parseCommand = (argv: readonly string[]): Parsed => {
+  const asJson = argv.includes('--json');
+  const wrong = (message: string): Parsed => ({ kind: 'usage', message, json: asJson });
+  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    return wrong(whatIsWrong(error, argv));
+  }
+  const { values, positionals } = parsed;
+  const [name, ...rest] = positionals;
+  if (name === undefined) {
+    if (values.version)
+      return {
+        kind: 'command',
+        command: { name: 'version', root: '/', activate: false, json: values.json === true, force: false },
+      };
+    return values.help ? { kind: 'help', text: usage } : wrong('a command is missing');
+  }
+  if (!isCommand(name)) return wrong(unknownCommand(name));
+  if (name === 'help') {
+    const [of, more] = rest;
+    if (more !== undefined) return wrong(`"${more}" is one argument too many`);
+    if (of === undefined || values.help) return { kind: 'help', text: usage };
+    return isCommand(of) ? { kind: 'help', text: helpOf(of) } : wrong(unknownCommand(of));
+  }
+  if (values.help) return { kind: 'help', text: helpOf(name) };
+  const row = rowOf(name);
+  const [operand, ...more] = row.operand ? rest : [undefined, ...rest];
+  if (more.length > 0) return wrong(`"${more[0]}" is one argument too many`);
+  if (row.operand && !row.operand.startsWith('[') && operand === undefined)
+    return wrong(`"${name}" needs ${row.operand}: rcm-node ${name} ${row.operand}`);
+  const odd = Object.keys(values).find((option) => !Object.hasOwn(row.options, option));
+  if (odd) {
+    const own = Object.keys(row.options).map((option) => `--${option}`);
+    return wrong(
+      `--${odd} does not go with "${name}"${own.length > 0 ? `, which has ${own.join(', ')}` : ', which has no options'}`,
+    );
+  }
+  const root = typeof values.root === 'string' ? values.root : '/';
+  if (root === '') return wrong('--root needs a folder');
+  const empty = ['kubeconfig', 'listen', 'probes', 'namespace'].find((option) => values[option] === '');
+  if (empty) return wrong(`--${empty} needs a value`);
+  const text = (option: OptionName, absent: string): string => {
+    const value = values[option];
+    return typeof value === 'string' && value !== '' ? value : absent;
+  };
+  return {
+    kind: 'command',
+    command: {
+      name,
+      ...(operand === undefined ? {} : { operand }),
+      root,
+      activate: values['no-activate'] !== true && root === '/',
+      json: values.json === true,
+      force: values.force === true,
+      ...(name === 'bootstrap'
+        ? {
+            bootstrap: {
+              host: text('host', '/host'),
+              settings: text('settings', '/config'),
+              ...(typeof values.token === 'string' ? { token: values.token } : {}),
+              uninstall: values.uninstall === true,
+              downgrade: values.downgrade === true,
+              force: values.force === true,
+            },
+          }
+        : {}),
+      ...(name === 'controller'
+        ? {
+            controller: {
+              ...(typeof values.kubeconfig === 'string' ? { kubeconfig: values.kubeconfig } : {}),
+              listen: text('listen', ':8080'),
+              probes: text('probes', ':8081'),
+              ...(typeof values.namespace === 'string' ? { namespace: values.namespace } : {}),
+              knative: values.knative === true,
+            },
+          }
+        : {}),
+    },
+  };
+};

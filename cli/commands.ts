@@ -1,0 +1,155 @@
+/** The commands that work on the host. They load what is large, so `status` and `version` do not import this file. */
+import { resolve } from 'node:path';
+import { diffsOf } from '../daemon/decide/report/diffs.ts';
+import { judge } from '../daemon/decide/report/outcome.ts';
+import { type Host, makeHost } from '../host/host.ts';
+import { makeLog, silent } from '../host/log.ts';
+import { makeNotifier } from '../host/systemd/notify.ts';
+import { maskUrls } from '../protocol/problem/mask.ts';
+import { exitCodeOf, exitCodes } from '../daemon/model/outcome.ts';
+import { Failure } from '../protocol/problem/problem.ts';
+import { openCluster } from '../daemon/cluster/session.ts';
+import { diagnose } from '../daemon/doctor/doctor.ts';
+import { loadSettings, openSettings } from '../daemon/state/load-settings.ts';
+import { loop } from '../daemon/reconcile/loop.ts';
+import { consider, once, type Tick } from '../daemon/reconcile/once.ts';
+import { publish, reportOf } from '../daemon/reconcile/report.ts';
+import { readState } from '../daemon/state/state.ts';
+import { exitCodeOfUninstall, uninstall } from '../daemon/reconcile/uninstall.ts';
+import { isStartedAgain } from '../daemon/reconcile/try-again.ts';
+import { verify } from '../daemon/reconcile/verify.ts';
+import { version } from '../protocol/version.ts';
+import type { Command } from './arguments.ts';
+import {
+  doctorDocument,
+  planDocument,
+  reportDocument,
+  uninstallDocument,
+  verifyDocument,
+} from './documents.ts';
+import { fitted } from './layout.ts';
+import { columns, json, out, paint } from './output.ts';
+import { printPlan } from './print-plan.ts';
+import { printVerified, verifiedCode } from './print-verify.ts';
+import type { Machine } from '../host/facts.ts';
+import { printChecks, printReport, printUninstalled } from './print.ts';
+
+const machine = (): Machine => {
+  if (process.arch === 'x64') return 'amd64';
+  if (process.arch === 'arm64') return 'arm64';
+  throw new Failure({
+    code: 'unsupported-host',
+    message: `${process.arch} is not supported; amd64 and arm64 are`,
+  });
+};
+
+/** What happens goes to standard error, so that standard output holds the result alone. */
+const progress: Host['log'] = (level, message, fields) => {
+  if (level === 'debug') return;
+  const detail = typeof fields?.detail === 'string' ? `\n  It printed: ${fields.detail}` : '';
+  const text = `${level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : ''}${message}${detail}\n`;
+  process.stderr.write(maskUrls(text));
+};
+
+const hostFor = (command: Command, log = silent as Host['log']): Host =>
+  makeHost({ root: resolve(command.root), machine: machine(), log });
+
+const tickOf = (command: Command) => ({
+  activate: command.activate,
+  deep: true,
+  force: command.force,
+  now: true,
+});
+
+const tickOnce = async (command: Command, name: 'once' | 'retry', tick: Tick): Promise<number> => {
+  const host = hostFor(command, progress);
+  const settings = await openSettings(host)();
+  const ticked = await once(host, settings, tick);
+  const report = await publish({ ...host, log: silent }, ticked, undefined);
+  const code = exitCodeOf(report);
+  if (command.json) json(reportDocument(name, code, report));
+  else out(printReport({ ...report, outcome: ticked.outcome }, paint, host.clock.now(), columns));
+  return code;
+};
+
+export const work: Readonly<
+  Record<
+    Exclude<Command['name'], 'version' | 'status' | 'bootstrap' | 'controller'>,
+    (command: Command) => Promise<number>
+  >
+> = {
+  run: async (command) => {
+    const journal = process.env.JOURNAL_STREAM !== undefined;
+    const { logLevel } = await loadSettings(hostFor(command));
+    const host = hostFor(command, makeLog({ journal, level: logLevel, write: out }));
+    await loop(host, {
+      settings: openSettings(host),
+      notifier: makeNotifier(process.env, async (argv, env) => {
+        const result = await host.tools.run(argv, { deadlineMs: 5_000, env });
+        if (result.kind === 'not-started' || result.code !== 0) throw new Error('systemd-notify failed');
+      }),
+      cluster: (wake) => openCluster(host, wake),
+      isStartedAgain: () => isStartedAgain(host, process.env.INVOCATION_ID),
+      onReload: (wake) => process.on('SIGHUP', wake),
+      onStop: (stop) => {
+        process.on('SIGTERM', stop);
+        process.on('SIGINT', stop);
+      },
+    });
+    return exitCodes.settled;
+  },
+  once: (command) => tickOnce(command, 'once', tickOf(command)),
+  retry: (command) =>
+    tickOnce(command, 'retry', {
+      ...tickOf(command),
+      unbudgeted: true,
+      ...(command.operand === undefined ? {} : { retry: command.operand }),
+    }),
+  plan: async (command) => {
+    const host = hostFor(command);
+    const settings = await loadSettings(host);
+    const state = await readState(host);
+    const { decision, desired } = await consider(host, settings, state.ledger, tickOf(command), {
+      force: command.force,
+      since: host.clock.now(),
+    });
+    const { plan } = decision;
+    const wrong = [...state.problems, ...desired.problems];
+    const judged = judge(decision, wrong, undefined);
+    // Who gates on this wants every input to be right, whatever else is to be said of the node.
+    const code =
+      wrong.length > 0
+        ? exitCodes.failed
+        : exitCodeOf({ outcome: judged, handlers: decision.handlers, did: [] });
+    const problems = wrong.filter((problem) => plan.kind !== 'refused' || plan.problem !== problem);
+    if (command.json) json(planDocument(code, version, decision, problems, diffsOf(plan)));
+    else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));
+    return code;
+  },
+  verify: async (command) => {
+    const host = hostFor(command, progress);
+    const results = await verify(host, await loadSettings(host), command.operand);
+    const code = verifiedCode(results);
+    if (command.json) json(verifyDocument(code, results));
+    else out(printVerified(results, paint));
+    return code;
+  },
+  doctor: async (command) => {
+    const host = hostFor(command);
+    const checks = await diagnose(host, await loadSettings(host));
+    const code = checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
+    if (command.json) json(doctorDocument(code, version, checks));
+    else out(fitted(printChecks(checks, paint), columns));
+    return code;
+  },
+  uninstall: async (command) => {
+    const host = hostFor(command, progress);
+    const settings = await loadSettings(host);
+    const result = await uninstall(host, settings, command);
+    const code = exitCodeOfUninstall(result);
+    if (command.json)
+      json(uninstallDocument(code, result, reportOf(result.ticked, version, host.clock.now())));
+    else out(fitted(printUninstalled(result, paint), columns));
+    return code;
+  },
+};

@@ -1,0 +1,149 @@
+/**
+ * Every JSON document that a command prints, built here and nowhere else. docs/json.md lists each field, and
+ * test/cli/documents.test.ts holds both together. Nothing in it is a whole file of others, a ledger, or what another
+ * program printed: these documents end in logs of builds and in tickets.
+ */
+import type { FileDiff } from '../daemon/decide/report/diffs.ts';
+import { sentence } from '../daemon/decide/report/sentences.ts';
+import { troubles } from '../daemon/decide/report/summary.ts';
+import type { Outcome, Report } from '../daemon/model/outcome.ts';
+import type { Decision, HandlerReport, Plan } from '../daemon/model/plan.ts';
+import { hintOf, type Problem } from '../protocol/problem/problem.ts';
+import { publicProblem } from '../protocol/problem/public.ts';
+import type { Check } from '../daemon/doctor/check.ts';
+import { finishing } from '../daemon/reconcile/remains.ts';
+import type { Started } from '../daemon/reconcile/proof/start-proof.ts';
+import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
+import type { Command } from './arguments.ts';
+
+/** One more only where a field is renamed, removed, or means something else; docs/json.md has the promise. */
+export const schema = 1;
+
+/** `command`: null where the command line was not understood. */
+const document = (command: Command['name'] | null, exitCode: number, body: object): object => ({
+  schema,
+  command,
+  exitCode,
+  ...body,
+});
+
+const problem = (given: Problem): object => {
+  const { code, message, handler, where } = given;
+  return {
+    code,
+    message,
+    hint: hintOf(publicProblem(given)),
+    ...(handler === undefined ? {} : { handler }),
+    ...(where === undefined ? {} : { where }),
+  };
+};
+
+const outcome = (given: Outcome): object => ({
+  kind: given.kind,
+  problems: troubles(given).map(problem),
+  ...(given.kind === 'failed' ? { undone: given.undone } : {}),
+});
+
+const handler = ({ name, state, source, sha256, start, turn, problem: wrong }: HandlerReport): object => ({
+  name,
+  state,
+  source,
+  ...(sha256 === undefined ? {} : { sha256 }),
+  ...(start === undefined ? {} : { start }),
+  ...(turn === undefined ? {} : { turn }),
+  ...(wrong === undefined ? {} : { problem: problem(wrong) }),
+});
+
+const report = (given: Report): object => {
+  const { agent, at, runtime, did, restarts, trusted, cluster } = given;
+  return {
+    agent,
+    at,
+    outcome: outcome(given.outcome),
+    runtime,
+    handlers: given.handlers.map(handler),
+    notes: given.notes.map(problem),
+    did,
+    restarts,
+    trusted,
+    cluster: cluster && { ...cluster, ...(cluster.problem ? { problem: problem(cluster.problem) } : {}) },
+  };
+};
+
+export const reportDocument = (
+  command: 'once' | 'retry' | 'status',
+  exitCode: number,
+  given: Report,
+): object => document(command, exitCode, report(given));
+
+const plan = (given: Plan, files: readonly FileDiff[]): object => {
+  if (given.kind === 'refused') return { kind: given.kind, problem: problem(given.problem) };
+  // What the runtime's parser was asked about and did not answer leads nowhere.
+  if (given.kind !== 'steps') return { kind: 'settled' };
+  const { kind, revision, because, disrupts, steps } = given;
+  return {
+    kind,
+    revision,
+    because,
+    restarts: disrupts,
+    steps: steps.flatMap((step) => {
+      const says = sentence(step);
+      return says === undefined ? [] : [{ kind: step.kind, says }];
+    }),
+    files,
+  };
+};
+
+export const planDocument = (
+  exitCode: number,
+  agent: string,
+  decision: Decision,
+  problems: readonly Problem[],
+  files: readonly FileDiff[],
+): object =>
+  document('plan', exitCode, {
+    agent,
+    plan: plan(decision.plan, files),
+    handlers: decision.handlers.map(handler),
+    problems: problems.map(problem),
+    notes: decision.notes.map(problem),
+  });
+
+export const verifyDocument = (exitCode: number, results: Readonly<Record<string, Started>>): object =>
+  document('verify', exitCode, {
+    handlers: Object.entries(results).map(([name, result]) => ({
+      name,
+      start: result.kind === 'failed' ? { kind: result.kind, problem: problem(result.problem) } : result,
+    })),
+  });
+
+export const doctorDocument = (exitCode: number, agent: string, checks: readonly Check[]): object =>
+  document('doctor', exitCode, {
+    agent,
+    checks: checks.map(({ what, verdict, says, hint }) => ({
+      what,
+      verdict,
+      says,
+      ...(hint === undefined ? {} : { hint }),
+    })),
+  });
+
+export const uninstallDocument = (exitCode: number, given: Uninstalled, reported: Report): object =>
+  document('uninstall', exitCode, {
+    complete: given.complete,
+    removed: given.removed,
+    left: given.left.map(({ path, why, command }) => ({
+      path,
+      why,
+      ...(command === undefined ? {} : { command }),
+    })),
+    commands: finishing(given),
+    ...(given.unproven === undefined ? {} : { unproven: given.unproven.why }),
+    report: report(reported),
+  });
+
+export const versionDocument = (exitCode: number, version: string, node: string, arch: string): object =>
+  document('version', exitCode, { version, node, arch });
+
+export const errorDocument = (command: Command['name'] | null, exitCode: number, given: Problem): object =>
+  document(command, exitCode, { error: problem(given) });

@@ -1,0 +1,142 @@
+/**
+ * Carries out what is decided of RuntimeClasses. One that is not there is created, and not applied, so that one which
+ * somebody else makes in the same moment is not taken over; one that is there is changed only if it still is that very one.
+ */
+import { selectorOf } from '../decide/shims/class-content.ts';
+import { ApiFailure } from '../../kube/client.ts';
+import { type Means, unlessGone } from './context.ts';
+import { classFacts } from '../model/class-facts.ts';
+import type { ClassSettings } from '../model/class-settings.ts';
+import type { ClassChange, ClassFacts, ShimFacts, View } from '../model/fleet.ts';
+import { fieldManager, managedBy, shimKey } from '../model/keys.ts';
+import { fields, items } from '../../protocol/json.ts';
+import { canonical } from '../../protocol/digest.ts';
+import { paths } from '../observe/watches.ts';
+
+type Apply = Extract<ClassChange, { kind: 'apply' }>;
+
+const pathOf = (name: string): string => `${paths.classes}/${encodeURIComponent(name)}`;
+
+/** No blockOwnerDeletion: it would need a right over the finalizers of Shims, and nobody waits for it. */
+const bodyOf = (name: string, shim: ShimFacts, present: ClassFacts | undefined) => ({
+  apiVersion: 'node.k8s.io/v1',
+  kind: 'RuntimeClass',
+  metadata: {
+    name,
+    ...(present === undefined ? {} : { uid: present.uid, resourceVersion: present.resourceVersion }),
+    labels: { [managedBy.key]: managedBy.value, [shimKey]: shim.name },
+    ownerReferences: [
+      {
+        apiVersion: 'runtime.spinkube.dev/v1alpha1',
+        kind: 'Shim',
+        name: shim.name,
+        uid: shim.uid,
+        controller: true,
+      },
+    ],
+  },
+  handler: shim.handler,
+  scheduling: { nodeSelector: selectorOf(shim) },
+});
+
+/** What others set on its predecessor takes the place of nothing that is ours. */
+const wholeOf = (name: string, shim: ShimFacts, settings: ClassSettings): unknown => {
+  const { metadata, scheduling, ...rest } = bodyOf(name, shim, undefined);
+  const { labels, annotations, overhead, tolerations } = settings;
+  return {
+    ...rest,
+    metadata: {
+      ...metadata,
+      labels: { ...labels, ...metadata.labels },
+      ...(annotations === undefined ? {} : { annotations }),
+    },
+    ...(overhead === undefined ? {} : { overhead }),
+    scheduling: { ...scheduling, ...(tolerations === undefined ? {} : { tolerations }) },
+  };
+};
+
+const make = async (means: Means, { name, shim, settings }: Apply): Promise<unknown> => {
+  const { api, teller } = means;
+  const post = (body: unknown): Promise<unknown> =>
+    api.request('POST', paths.classes, { query: { fieldManager }, body });
+  if (settings === undefined) return post(bodyOf(name, shim, undefined));
+  try {
+    return await post(wholeOf(name, shim, settings));
+  } catch (error) {
+    // An update of a class is not validated, a creation is: it would never be made again.
+    if (!(error instanceof ApiFailure && error.status === 422)) throw error;
+    const made = await post(bodyOf(name, shim, undefined));
+    const message = `The RuntimeClass ${name} was made anew without what had been set on it (${Object.keys(settings).join(', ')}), because the API server does not take that: ${error.message}`;
+    teller.tell([{ shim, type: 'Warning', reason: 'RuntimeClassReset', message }]);
+    return made;
+  }
+};
+
+const correct = async (means: Means, { name, shim }: Apply, present: ClassFacts): Promise<unknown> => {
+  const { api } = means;
+  const answer = await api.request('PATCH', pathOf(name), {
+    ...{ patch: 'apply', body: bodyOf(name, shim, present) },
+    query: { fieldManager, force: 'true' },
+  });
+  const { uid, resourceVersion, holdsSettings } = classFacts(answer);
+  if (!holdsSettings) return answer;
+  // What it was made with belongs to no field manager then, and the next one that applies it has it without a conflict.
+  const managedFields = items(fields(fields(answer).metadata).managedFields).filter((one) => {
+    const { manager, operation } = fields(one);
+    return manager !== fieldManager || operation !== 'Update';
+  });
+  const body = { metadata: { uid, resourceVersion, managedFields } };
+  return api.request('PATCH', pathOf(name), { patch: 'merge', body, query: { fieldManager } });
+};
+
+const apply = async (means: Means, asked: Apply, present?: ClassFacts): Promise<void> => {
+  const { log, watches } = means;
+  const { name, shim } = asked;
+  const answer = present === undefined ? await make(means, asked) : await correct(means, asked, present);
+  watches.classes.put(classFacts(answer));
+  log('info', `RuntimeClass ${name} ${present === undefined ? 'made' : 'changed'}`, {
+    shim: shim.name,
+    handler: shim.handler,
+  });
+};
+
+const remove = async (means: Means, one: ClassFacts): Promise<void> => {
+  const { api, log, watches } = means;
+  const { name, uid, resourceVersion } = one;
+  const body = {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    preconditions: { uid, resourceVersion },
+    propagationPolicy: 'Background',
+  };
+  const answer = (await api.request('DELETE', pathOf(name), { body })) as { readonly kind?: unknown };
+  // Somebody's finalizer may keep it: then the answer is the class, and no Status.
+  if (answer.kind === 'RuntimeClass') watches.classes.put(classFacts(answer));
+  else watches.classes.gone(one);
+  log('info', `RuntimeClass ${name} removed`, { handler: one.handler });
+};
+
+export const carryClasses = async (
+  means: Means,
+  changes: readonly ClassChange[],
+  view: View,
+): Promise<void> => {
+  const removed = new Set<string>();
+  for (const change of changes) {
+    if (change.kind === 'delete') {
+      const one = change.class;
+      const gone = (): void => means.watches.classes.gone(one);
+      const work = () => unlessGone(one.name, remove(means, one), gone);
+      if (await means.writes.attempt(`RuntimeClass/${one.name}`, work)) removed.add(one.uid);
+      continue;
+    }
+    const { name, shim } = change;
+    const present = view.classes.find((one) => one.name === name && !removed.has(one.uid));
+    // What the Shim asks for anew is none of what was undone.
+    const written = {
+      what: canonical([shim.generation, present?.holdsSettings === true, bodyOf(name, shim, undefined)]),
+      by: present?.overwrittenBy,
+    };
+    await means.writes.attempt(`RuntimeClass/${name}`, () => apply(means, change, present), written);
+  }
+};

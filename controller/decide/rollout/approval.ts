@@ -1,0 +1,72 @@
+/** All turns of one Node in its labels: what is given, what goes on, and what came of those that ended. */
+import {
+  type Approval,
+  approvedPrefix,
+  isTurnLabel,
+  labelNameOf,
+  printApproval,
+  printTried,
+  triedPrefix,
+  turnMs,
+} from '../../../protocol/node-labels.ts';
+import type { Standing } from './node-standing.ts';
+
+/** One node with one Shim, and whether it gets a turn now. */
+export type Share = { readonly shim: string; readonly standing: Standing; readonly given: boolean };
+
+/** For so many Shims at most: a node can name any number that do not exist. Those that do exist come first. */
+const mostShares = 128;
+
+export type Turns = {
+  /** All of them, as they shall stand. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Epoch milliseconds at which those that go on end. */
+  readonly ends: readonly number[];
+  /** Shims that this node may be changing right now. */
+  readonly open: ReadonlySet<string>;
+};
+
+export const turnsAfter = (shares: readonly Share[], now: number): Turns => {
+  const labels: Record<string, string> = {};
+  const ends: number[] = [];
+  const open = new Set<string>();
+  for (const { shim, standing, given } of shares.slice(0, mostShares)) {
+    const name = labelNameOf(shim);
+    const approval: Approval | undefined = given
+      ? { revision: standing.want, until: now + turnMs }
+      : standing.keep;
+    if (approval) {
+      labels[`${approvedPrefix}${name}`] = printApproval(approval);
+      ends.push(approval.until);
+      open.add(shim);
+    }
+    if (standing.tried) labels[`${triedPrefix}${name}`] = printTried(standing.tried);
+  }
+  return { labels, ends, open };
+};
+
+/** What is to be written so that they stand so; also what cannot be read goes. */
+export const turnChanges = (
+  present: Readonly<Record<string, string>>,
+  wanted: Turns['labels'],
+): Readonly<Record<string, string | null>> => ({
+  ...Object.fromEntries(
+    Object.keys(present)
+      .filter((key) => isTurnLabel(key) && !Object.hasOwn(wanted, key))
+      .map((key) => [key, null]),
+  ),
+  ...Object.fromEntries(Object.entries(wanted).filter(([key, value]) => present[key] !== value)),
+});
+
+/**
+ * What came of a turn for a former revision goes with the next write of its Node: taken away at once, a new revision of a
+ * Shim would begin with a write for each node. `names`: of Shims that are there, as labels have them.
+ */
+export const canWait = (
+  changes: Readonly<Record<string, string | null>>,
+  names: { has(name: string): boolean },
+): boolean =>
+  Object.entries(changes).every(
+    ([key, value]) =>
+      value === null && key.startsWith(triedPrefix) && names.has(key.slice(triedPrefix.length)),
+  );

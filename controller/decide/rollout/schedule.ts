@@ -1,0 +1,72 @@
+/** Whose turn it is now, among the nodes of one Shim. */
+import { type Problem, codes, retryOf } from '../../../protocol/problem/problem.ts';
+import type { NodeFacts } from '../../model/fleet.ts';
+import { zoneKey } from '../../model/keys.ts';
+import type { Standing } from './node-standing.ts';
+import { isRolling, maxUpdate } from './strategy.ts';
+import type { RolloutStrategy } from '../../../protocol/shim-object.ts';
+import { byName } from '../../model/wording.ts';
+
+export type Round = {
+  readonly strategy: RolloutStrategy;
+  readonly standings: readonly Standing[];
+  /** The nodes that percentages are of. */
+  readonly size: number;
+  /** One node has done it: until then, one at a time. */
+  readonly proven: boolean;
+  /** It began a moment ago: nodes that have not answered yet will. */
+  readonly patient: boolean;
+  /** A person said to go on after failures: also what would fail again by itself is tried again. */
+  readonly forgiven: boolean;
+  /** Nodes that have a turn for another Shim: both then share one restart. */
+  readonly busy: (node: NodeFacts) => boolean;
+  /** Nodes that cannot be written now: a turn that never reaches its node would keep the place from all others. */
+  readonly held: (node: NodeFacts) => boolean;
+};
+
+const zoneOf = ({ node }: Standing): string => node.labels[zoneKey] ?? '';
+
+/** A turn that came to nothing is given again only where it can end differently. */
+const isRepeatable = ({ tried }: Standing): boolean =>
+  tried === undefined ||
+  !Object.hasOwn(codes, tried.outcome) ||
+  retryOf({ code: tried.outcome as Problem['code'], message: '' }) === 'soon';
+
+export const turnsOf = (round: Round): readonly Standing[] => {
+  const { strategy, standings, size, proven } = round;
+  const ready = standings.filter(
+    (one) => one.asks && !one.inFlight && one.node.ready && !round.held(one.node),
+  );
+  // Who had a turn for this revision gets another one after all who had none, whatever it says of itself meanwhile.
+  const fresh = ready.filter(({ kind, tried }) => kind === 'waiting' && tried === undefined);
+  const again = ready.filter(
+    (one) => one.tried !== undefined && (one.kind !== 'failed' || round.forgiven || isRepeatable(one)),
+  );
+  if (!isRolling(strategy)) return [...fresh, ...again];
+  const flying = standings.filter(({ inFlight }) => inFlight);
+  const free = (proven ? maxUpdate(strategy, size) : 1) - flying.length;
+  if (free <= 0) return [];
+  const able = fresh.length > 0 ? fresh : again;
+  // On a cordoned node no Pod can show that it works, so it is not the one to try things out on.
+  const isOther = ({ node, kind, tried }: Standing): boolean =>
+    node.ready && !node.cordoned && tried === undefined && (kind === 'waiting' || kind === 'working');
+  const others = able.some(({ node }) => !node.cordoned) || (round.patient && standings.some(isOther));
+  const allowed = proven || !others ? able : able.filter(({ node }) => !node.cordoned);
+  const zone =
+    busiest(flying.map(zoneOf)) ?? allowed.map(zoneOf).reduce<string | undefined>(first, undefined);
+  return allowed
+    .filter((one) => zoneOf(one) === zone)
+    .sort((a, b) => rank(a, round) - rank(b, round) || byName(a.node, b.node))
+    .slice(0, free);
+};
+
+/** A kubelet may set its own zone: one node that does so in its turn opens no second zone beside the one in flight. */
+const busiest = (zones: readonly string[]): string | undefined => {
+  const counts = new Map<string, number>();
+  for (const zone of zones) counts.set(zone, (counts.get(zone) ?? 0) + 1);
+  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]?.[0];
+};
+
+const first = (a: string | undefined, b: string): string => (a === undefined || b < a ? b : a);
+
+const rank = ({ node }: Standing, { busy }: Round): number => (node.cordoned ? 2 : 0) + (busy(node) ? 0 : 1);

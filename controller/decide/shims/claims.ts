@@ -1,0 +1,53 @@
+/** Two Shims can want one name, of a RuntimeClass or of a handler: the older one has it. */
+import type { ClassFacts, ShimFacts, View } from '../../model/fleet.ts';
+import type { Musters } from '../rollout/placement.ts';
+import type { Classes } from './runtime-class.ts';
+import { byName } from '../../model/wording.ts';
+
+export type Claims = {
+  readonly classes: Classes;
+  /** An older Shim that asks for the same handler on some of the same nodes. */
+  readonly rivalOf: (shim: ShimFacts) => ShimFacts | undefined;
+};
+
+const byAge = (a: ShimFacts, b: ShimFacts): number => a.created - b.created || byName(a, b);
+
+const grouped = <T>(given: readonly T[], keysOf: (one: T) => readonly string[]): Map<string, T[]> => {
+  const groups = new Map<string, T[]>();
+  for (const one of given)
+    for (const key of keysOf(one)) {
+      const group = groups.get(key);
+      if (group) group.push(one);
+      else groups.set(key, [one]);
+    }
+  return groups;
+};
+
+export const claimsOf = (view: View, { of }: Pick<Musters, 'of'>): Claims => {
+  const living = view.shims.filter(({ deleting }) => !deleting).sort(byAge);
+  const byClass = grouped(living, ({ runtimeClass }) => [runtimeClass]);
+  const byHandler = grouped(living, ({ handler }) => [handler]);
+  const byUid = new Map(view.shims.map((shim) => [shim.uid, shim] as const));
+  const share = (a: ShimFacts, b: ShimFacts): boolean => {
+    const nodes = new Set(of.get(a)?.targets);
+    return of.get(b)?.targets.some((node) => nodes.has(node)) === true;
+  };
+  return {
+    classes: {
+      byName: new Map(view.classes.map((one) => [one.name, one] as const)),
+      byOwner: grouped([...view.classes].sort(byName), ({ owners }: ClassFacts) =>
+        owners.map(({ uid }) => uid),
+      ),
+      use: view.use,
+      refused: view.refused ?? new Map(),
+      overwritten: view.overwritten ?? new Map(),
+      holder: (name) => byClass.get(name)?.[0],
+      shimOfUid: (uid) => byUid.get(uid),
+    },
+    rivalOf: (shim) => {
+      const group = byHandler.get(shim.handler) ?? [];
+      const older = group.slice(0, Math.max(0, group.indexOf(shim)));
+      return older.find((one) => share(one, shim));
+    },
+  };
+};

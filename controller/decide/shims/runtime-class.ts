@@ -1,0 +1,242 @@
+/** The RuntimeClass of a Shim: whether it is ours, what it shall be, and when it can become that. */
+import type { ClassSettings } from '../../model/class-settings.ts';
+import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../../model/fleet.ts';
+import { shimKey } from '../../model/keys.ts';
+import { isOurs, isRemembered, isRight, leadsRight, settingsFor } from './class-content.ts';
+import { className, classNameSays, label, labelSays } from '../../../protocol/names.ts';
+import { countOf, someOf } from '../../model/wording.ts';
+
+/**
+ * So long nobody is believed to use a class. To count the Pods of a large cluster takes minutes; one that comes meanwhile
+ * keeps its handler, which no node takes away under it.
+ */
+const believedMs = 5 * 60_000;
+
+export type ClassStanding = {
+  readonly kind:
+    | 'stands'
+    /** It is being made or replaced. */
+    | 'missing'
+    /** Somebody else has the name. */
+    | 'foreign'
+    | 'claimed'
+    /** The API server would take neither it nor its handler. */
+    | 'invalid'
+    /** It belongs to a Shim that is gone, and is collected. */
+    | 'collected'
+    /** Pods use it with its former handler. */
+    | 'in-use'
+    /** Whether Pods use it has to be found out. */
+    | 'uncounted';
+  /** For people; absent where it stands. */
+  readonly message?: string;
+  /** Why the API server does not let it be made or replaced: a person has to act. */
+  readonly refused?: string;
+  /** Another program changes it back again and again: who, and the way out. */
+  readonly overwritten?: string;
+  /** It stands, and does not lead to proven nodes of the Shim just now. */
+  readonly misleads?: true;
+  /** What others set on it, to be remembered. */
+  readonly settings?: ClassSettings;
+  /** Former classes of this Shim that Pods still use. */
+  readonly note?: string;
+  readonly changes: readonly ClassChange[];
+  /** Of these something hangs on how many Pods use them. */
+  readonly count: readonly string[];
+};
+
+export type Classes = {
+  readonly byName: ReadonlyMap<string, ClassFacts>;
+  readonly byOwner: ReadonlyMap<string, readonly ClassFacts[]>;
+  readonly use: ReadonlyMap<string, ClassUse>;
+  /** By name, why the API server does not let it be made or replaced. */
+  readonly refused: ReadonlyMap<string, string>;
+  /** By name, who changes it back again and again. */
+  readonly overwritten: ReadonlyMap<string, readonly string[]>;
+  /** The Shim that has the name. */
+  readonly holder: (name: string) => ShimFacts | undefined;
+  readonly shimOfUid: (uid: string) => ShimFacts | undefined;
+};
+
+/** All classes that are this Shim's, under whatever name. */
+export const classesOf = (shim: ShimFacts, { byName, byOwner }: Classes): readonly ClassFacts[] => {
+  const own = byName.get(shim.runtimeClass);
+  const owned = byOwner.get(shim.uid) ?? [];
+  return own && isOurs(own, shim) && !owned.includes(own) ? [own, ...owned] : owned;
+};
+
+export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassStanding => {
+  const former = formerOf(shim, classes, now);
+  const present = classes.byName.get(shim.runtimeClass);
+  const settings = settingsFor(shim, present, classes.byOwner.get(shim.uid) ?? []);
+  const own = presentOf(shim, classes, settings, now);
+  const refused = own.kind === 'missing' ? classes.refused.get(shim.runtimeClass) : undefined;
+  const overwriters =
+    own.kind === 'stands' || own.kind === 'missing' ? classes.overwritten.get(shim.runtimeClass) : undefined;
+  return {
+    ...own,
+    ...(settings === undefined ? {} : { settings }),
+    ...(overwriters === undefined ? {} : { overwritten: overwrittenBy(shim.runtimeClass, overwriters) }),
+    ...(refused === undefined
+      ? {}
+      : { refused, message: `${own.message}, but the API server refuses that: ${refused}` }),
+    changes: [...own.changes, ...former.changes],
+    count: [...own.count, ...former.count],
+    ...(former.note === undefined ? {} : { note: former.note }),
+  };
+};
+
+const presentOf = (
+  shim: ShimFacts,
+  classes: Classes,
+  settings: ClassSettings | undefined,
+  now: number,
+): ClassStanding => {
+  const name = shim.runtimeClass;
+  const rest = { changes: [], count: [] };
+  const invalid = invalidity(shim);
+  if (invalid !== undefined) return { ...rest, kind: 'invalid', message: invalid };
+  const holder = classes.holder(name);
+  if (holder && holder !== shim)
+    return {
+      ...rest,
+      kind: 'claimed',
+      message: `the Shim ${holder.name}, which is older, has the RuntimeClass ${name}; give one of the two another spec.runtimeClass.name, or delete one`,
+    };
+  const present = classes.byName.get(name);
+  const apply: ClassChange = { kind: 'apply', name, shim, ...(settings === undefined ? {} : { settings }) };
+  if (!present)
+    return { ...rest, kind: 'missing', message: `the RuntimeClass ${name} is being made`, changes: [apply] };
+  if (present.deleting)
+    return {
+      ...rest,
+      kind: 'missing',
+      message: `the RuntimeClass ${name} is being deleted, and is made anew when it is gone; if it stays, look at its finalizers`,
+    };
+  if (!isOurs(present, shim)) return { ...rest, ...foreign(present, shim, classes) };
+  if (present.handler === shim.handler)
+    return isRight(present, shim)
+      ? { ...rest, kind: 'stands' }
+      : {
+          ...rest,
+          kind: 'stands',
+          changes: [apply],
+          ...(leadsRight(present, shim) ? {} : { misleads: true }),
+        };
+  return replaced(present, shim, classes.use.get(name), now);
+};
+
+/** What a definition of Shims that is not ours, or was there before, let through. */
+const invalidity = ({ runtimeClass, handler }: ShimFacts): string | undefined => {
+  if (!className.test(runtimeClass))
+    return `no RuntimeClass can be called ${JSON.stringify(runtimeClass.slice(0, 120))}: ${classNameSays}; give this Shim another spec.runtimeClass.name`;
+  return label.test(handler)
+    ? undefined
+    : `no RuntimeClass can have the handler ${JSON.stringify(handler.slice(0, 120))}: ${labelSays}; give this Shim another spec.runtimeClass.handler`;
+};
+
+const overwrittenBy = (name: string, who: readonly string[]): string => {
+  const by = who.length === 0 ? 'another program, which the API server does not name' : someOf(who);
+  return `the RuntimeClass ${name} is changed back or deleted again and again by ${by}, so it is corrected only every few minutes; take the RuntimeClass out of what is applied there, or give this Shim another spec.runtimeClass.name`;
+};
+
+const foreign = (
+  present: ClassFacts,
+  shim: ShimFacts,
+  classes: Classes,
+): Pick<ClassStanding, 'kind' | 'message'> => {
+  const { name, owners } = present;
+  const owner = owners.find(({ kind }) => kind === 'Shim');
+  const other = owner && classes.shimOfUid(owner.uid);
+  if (other)
+    return {
+      kind: 'claimed',
+      message: `the RuntimeClass ${name} still belongs to the Shim ${other.name}; it is made anew when that one has given it up`,
+    };
+  if (owner)
+    return {
+      kind: 'collected',
+      message: `the RuntimeClass ${name} belonged to a Shim that is gone, and is made anew when the garbage collector has taken it`,
+    };
+  // One that belongs to another object goes with that: it cannot be handed over.
+  const handOver =
+    owners.length > 0
+      ? ''
+      : `hand it over (kubectl label --overwrite runtimeclass ${name} ${shimKey}=${shim.name}), `;
+  return {
+    kind: 'foreign',
+    message: `a RuntimeClass ${name} is there already and is left alone; ${handOver}delete it, or give this Shim another spec.runtimeClass.name`,
+  };
+};
+
+/** The handler of a RuntimeClass cannot be changed: it is deleted and made anew, and no Pod may notice. */
+const replaced = (
+  present: ClassFacts,
+  shim: ShimFacts,
+  use: ClassUse | undefined,
+  now: number,
+): ClassStanding => {
+  const { name, handler } = present;
+  const change = `the handler of the RuntimeClass ${name} is to change from ${handler} to ${shim.handler}`;
+  const { pods, who } = counting(use, now);
+  const count = [name];
+  if (pods === undefined)
+    return {
+      kind: 'uncounted',
+      message: `${change}; Pods that use it are being counted`,
+      changes: [],
+      count,
+    };
+  if (pods > 0)
+    return {
+      kind: 'in-use',
+      message: `${change}, but ${who} it; delete them, or set spec.runtimeClass.handler back to ${handler}, or give this Shim another spec.runtimeClass.name`,
+      changes: [],
+      count,
+    };
+  return {
+    kind: 'missing',
+    message: `${change}, so it is made anew`,
+    changes: isRemembered(present, shim) ? [{ kind: 'delete', class: present }] : [],
+    count,
+  };
+};
+
+type Counted = {
+  /** Undefined: it has to be counted first. */
+  readonly pods: number | undefined;
+  readonly who: string;
+};
+
+const counting = (use: ClassUse | undefined, now: number): Counted => {
+  if (use === undefined || (use.pods === 0 && Math.abs(now - use.at) >= believedMs))
+    return { pods: undefined, who: '' };
+  const { pods, examples } = use;
+  const some = examples.length === 0 ? '' : ` (${someOf(examples, 4)}${pods > examples.length ? ', …' : ''})`;
+  return { pods, who: `${countOf(pods, 'Pod')}${some} still ${pods === 1 ? 'uses' : 'use'}` };
+};
+
+/** What we made under a former name goes when no Pod uses it any more. */
+const formerOf = (
+  shim: ShimFacts,
+  classes: Classes,
+  now: number,
+): Pick<ClassStanding, 'changes' | 'count' | 'note'> => {
+  const rows = (classes.byOwner.get(shim.uid) ?? [])
+    .filter((one) => one.name !== shim.runtimeClass && !one.deleting)
+    .map((one) => ({ one, counted: counting(classes.use.get(one.name), now) }));
+  const note = rows
+    .filter(({ counted }) => counted.pods !== undefined && counted.pods > 0)
+    .map(
+      ({ one, counted }) =>
+        `${counted.who} its former RuntimeClass ${one.name}, which goes when they are gone`,
+    )
+    .join('; ');
+  return {
+    changes: rows
+      .filter(({ counted }) => counted.pods === 0)
+      .map(({ one }) => ({ kind: 'delete', class: one })),
+    count: rows.map(({ one }) => one.name),
+    ...(note === '' ? {} : { note }),
+  };
+};

@@ -1,0 +1,150 @@
+/** What is decided of one Shim, before it is said: how its nodes stand, whether it goes on, and who gets a turn. */
+import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
+import { labelNameOf, turnMs } from '../../../protocol/node-labels.ts';
+import type { Share } from '../rollout/approval.ts';
+import type { Muster } from '../rollout/placement.ts';
+import { isSeen } from '../rollout/proof.ts';
+import { failuresIn, rolloutOf, settlesAt } from '../rollout/rollout.ts';
+import { type Classes, type ClassStanding, classesOf, classOf } from './runtime-class.ts';
+import { type Concern, type Standing, standingOf } from '../rollout/node-standing.ts';
+import { failureBudget } from '../rollout/strategy.ts';
+import type { RolloutState } from '../../../protocol/shim-object.ts';
+import { turnsOf } from '../rollout/schedule.ts';
+
+export type Given = {
+  readonly living: ReadonlySet<string>;
+  readonly classes: Classes;
+  readonly now: number;
+  /** Names of Nodes that cannot be written now. */
+  readonly held: ReadonlySet<string>;
+  /** Filled Shim by Shim: who comes later prefers nodes that restart their runtime anyway. */
+  readonly shares: Map<NodeFacts, Share[]>;
+};
+
+export type Draft = {
+  readonly shim: ShimFacts;
+  readonly muster: Muster;
+  readonly targets: readonly Standing[];
+  readonly leavers: readonly Standing[];
+  readonly rollout: RolloutState;
+  readonly own: ClassStanding | undefined;
+  /** RuntimeClasses of a Shim that is being deleted. */
+  readonly classes: readonly ClassFacts[];
+  readonly changes: readonly ClassChange[];
+};
+
+/** No Pod could ask for what nodes would change to. */
+const refusing: readonly (ClassStanding['kind'] | undefined)[] = ['in-use', 'invalid'];
+
+export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft => {
+  const { classes, now, living } = given;
+  const { name, deleting, handler, revision, strategy } = shim;
+  const own = deleting ? undefined : classOf(shim, classes, now);
+  const left = deleting ? classesOf(shim, classes) : [];
+  const settled = settlesAt(shim, now) === undefined;
+  const concern = { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision } }) };
+  const { targets, leavers, traces } = standingsOf(concern, muster);
+  const standings = [...targets, ...leavers];
+  // Of a Shim that goes, also nodes that are clean by now: a percentage of those that are left would end in single steps.
+  const size = Math.max(muster.selected, deleting || targets.length === 0 ? leavers.length : 0);
+  const rollout = rolloutOf({ shim, standings, size, refused: refusing.includes(own?.kind), now });
+  // The RuntimeClass of a Shim that goes is gone first, and a new handler waits until the class can follow.
+  const isHeld = own?.kind === 'uncounted' || left.length > 0;
+  const isHalted = isHeld || (rollout.phase !== 'Rolling' && rollout.phase !== 'Complete');
+  const turns = turnsOf({
+    strategy,
+    standings,
+    size,
+    proven: isProvenWith(shim, muster, targets),
+    patient: now - Date.parse(rollout.since) < turnMs,
+    forgiven: (rollout.forgiven ?? 0) > 0,
+    busy: busyIn(name, given),
+    held: ({ name: node }) => given.held.has(node),
+  });
+  share(name, [...standings, ...traces], isHalted ? undefined : turns, given);
+  const changes =
+    own?.changes ??
+    left.filter((one) => !one.deleting).map((one) => ({ kind: 'delete', class: one }) as const);
+  return { shim, muster, targets, leavers, rollout, own, classes: left, changes };
+};
+
+/**
+ * One node came through it, and its kubelet, where that lists handlers, says so too. Where there is none that it could be
+ * tried on first, there is nothing to wait for.
+ */
+const isProvenWith = (
+  { deleting, handler }: ShimFacts,
+  muster: Muster,
+  targets: readonly Standing[],
+): boolean =>
+  deleting
+    ? muster.clean > 0
+    : targets.some(({ serves, node }) => serves && isSeen(node, handler)) ||
+      targets.every(({ kind }) => kind === 'claimed');
+
+/** What is left of Shims that are gone follows the default strategy; no status can tell of it. */
+export const orphan = (name: string, muster: Muster, given: Given): void => {
+  const concern = { shim: name, settled: false, living: given.living, now: given.now };
+  const { leavers, traces } = standingsOf(concern, { ...muster, targets: [] });
+  const size = leavers.length;
+  // No status can tell of a stop, and nothing would end it: where nodes failed, the others go one at a time.
+  const careful = failuresIn(leavers).length >= failureBudget({}, size);
+  const turns = turnsOf({
+    strategy: {},
+    standings: leavers,
+    size,
+    proven: !careful,
+    patient: false,
+    forgiven: false,
+    busy: busyIn(name, given),
+    held: ({ name: node }) => given.held.has(node),
+  });
+  // As of a Shim that is there: no new Pod may ask for what is taken away. The garbage collector takes the RuntimeClass.
+  const isHeld = [...given.classes.byName.values()].some(({ owners }) =>
+    owners.some((owner) => owner.kind === 'Shim' && owner.name === name),
+  );
+  share(name, [...leavers, ...traces], isHeld ? undefined : turns, given);
+};
+
+const standingsOf = (
+  concern: Omit<Concern, 'strays'>,
+  { targets, strays, traces }: Pick<Muster, 'targets' | 'strays' | 'traces'>,
+): Record<'targets' | 'leavers' | 'traces', readonly Standing[]> => {
+  const { asked: _asked, ...left } = concern;
+  const chosen = new Set(targets);
+  return {
+    targets: targets.map((node) => standingOf(node, { ...concern, strays: strays.get(node) ?? [] })),
+    leavers: [...strays].flatMap(([node, own]) =>
+      chosen.has(node) ? [] : [standingOf(node, { ...left, strays: own })],
+    ),
+    traces: traces.map((node) => standingOf(node, { ...left, strays: [] })),
+  };
+};
+
+/** `turns`: undefined where nobody gets one. */
+const share = (
+  shim: string,
+  standings: readonly Standing[],
+  turns: readonly Standing[] | undefined,
+  { shares }: Given,
+): void => {
+  const given = new Set(turns);
+  for (const standing of standings) {
+    const { node, keep, tried } = standing;
+    const isGiven = given.has(standing);
+    if (!isGiven && keep === undefined && tried === undefined) continue;
+    const one = { shim, standing, given: isGiven };
+    const row = shares.get(node);
+    if (row) row.push(one);
+    else shares.set(node, [one]);
+  }
+};
+
+/** Whether a node restarts its runtime for another Shim anyway. */
+const busyIn =
+  (shim: string, { shares, now }: Given) =>
+  (node: NodeFacts): boolean =>
+    shares.get(node)?.some(({ given }) => given) === true ||
+    Object.entries(node.turns.approved).some(
+      ([name, { until }]) => until > now && name !== labelNameOf(shim),
+    );

@@ -1,0 +1,76 @@
+/**
+ * When the startup taint of a new node comes off: when each Shim that selects the node has come to an end there. Its proofs
+ * stand and all other proof labels go in the same write, so that no Pod is bound to what is not served.
+ */
+import type { NodeFacts } from '../../model/fleet.ts';
+import type { Draft } from './shim-plan.ts';
+import type { Standing } from '../rollout/node-standing.ts';
+import type { RolloutState } from '../../../protocol/shim-object.ts';
+import { unableBy } from '../rollout/unable.ts';
+
+/** How one Shim that selects the node stands there. */
+type Part = {
+  readonly handler: string;
+  /** Undefined: rcm-node has not spoken there. */
+  readonly standing: Standing | undefined;
+  readonly phase: RolloutState['phase'];
+};
+
+/** Of each node with a startup taint, the living Shims that select it; none: it is not in the map. */
+export type Starts = ReadonlyMap<NodeFacts, readonly Part[]>;
+
+export const startsOf = (drafts: readonly Draft[]): Starts => {
+  const starts = new Map<NodeFacts, Part[]>();
+  const add = (node: NodeFacts, part: Part): void => {
+    const parts = starts.get(node);
+    if (parts) parts.push(part);
+    else starts.set(node, [part]);
+  };
+  for (const { shim, muster, targets, rollout } of drafts) {
+    if (shim.deleting) continue;
+    const { handler } = shim;
+    const { phase } = rollout;
+    for (const standing of targets)
+      if (standing.node.starting) add(standing.node, { handler, standing, phase });
+    // What cannot run rcm-node serves no Shim, and is waited for by none.
+    for (const node of muster.mute)
+      if (node.starting && unableBy(node.labels) === undefined)
+        add(node, { handler, standing: undefined, phase });
+  }
+  return starts;
+};
+
+const isHalted = (phase: RolloutState['phase']): boolean => phase !== 'Rolling' && phase !== 'Complete';
+
+/** It failed for good: what is tried again within its turn may still come to be served. */
+const isOver = ({ kind, keep }: Standing): boolean =>
+  (kind === 'failed' || kind === 'claimed') && keep === undefined;
+
+/** A status that is too long for all that a node serves never tells of this one. */
+const isAwaited = ({ standing }: Part): boolean => standing?.kind !== 'unreadable';
+
+/**
+ * Whether the startup taint stays for now. `isProven`: whether the node is proven to serve a handler.
+ *  - A Shim that failed there holds nothing back: its label goes with the taint, so that its Pods go elsewhere, and the others'
+ *    Pods can come.
+ *  - One whose rollout stopped, is paused or refused, gets no node its turn: it holds nodes back only where no other Shim
+ *    serves. Without that, an autoscaler would launch node after node for Pods that none of them can run; with it, as many as
+ *    `maxFailures`.
+ */
+export const isHeld = (
+  { ready, starting }: NodeFacts,
+  parts: readonly Part[],
+  isProven: (handler: string) => boolean,
+): boolean => {
+  if (starting === undefined) return false;
+  if (!ready || starting.unfinished) return true;
+  const open = parts.filter(
+    ({ handler, standing }) => !isProven(handler) && (standing === undefined || !isOver(standing)),
+  );
+  if (open.length === 0) return false;
+  const isServing = parts.some(({ handler }) => isProven(handler));
+  return (
+    !isServing ||
+    open.some((part) => part.standing?.kind === 'turn' || (isAwaited(part) && !isHalted(part.phase)))
+  );
+};

@@ -1,0 +1,177 @@
+/** The conditions of a Shim: each with a reason for machines and a message for who has to act on it. */
+import { resumeKey } from '../../model/keys.ts';
+import { isForced } from '../shims/removal.ts';
+import { failuresOf, whereabouts } from './reasons.ts';
+import { isAwaited } from '../rollout/rollout.ts';
+import type { Standing } from '../rollout/node-standing.ts';
+import { isFailed, type Situation } from './situation.ts';
+import { nobodySpeaks, unheard } from './unheard.ts';
+import { countOf, someOf } from '../../model/wording.ts';
+
+export type Said = { readonly is: boolean; readonly reason: string; readonly message: string };
+
+const no = (reason: string, message: string): Said => ({ is: false, reason, message });
+const yes = (reason: string, message: string): Said => ({ is: true, reason, message });
+
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
+export const available = (situation: Situation): Said => {
+  const { shim, own, targets, isProven } = situation;
+  if (!own) return no('Deleting', 'The Shim is being deleted.');
+  if (own.kind !== 'stands') {
+    const reason = {
+      foreign: 'RuntimeClassNotOurs',
+      claimed: 'RuntimeClassClaimed',
+      invalid: 'RuntimeClassInvalid',
+      'in-use': 'HandlerInUse',
+    };
+    const known = reason[own.kind as keyof typeof reason] ?? 'RuntimeClassMissing';
+    return no(known, `${sentence(own.message ?? '')}.`);
+  }
+  if (own.misleads && own.overwritten !== undefined)
+    return no('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
+  if (targets.length === 0) return no('NoNodes', nobody(situation));
+  const proven = targets.filter(({ node }) => isProven(node));
+  const missing = targets.filter(
+    (one) => one.node.ready && !one.node.cordoned && !isFailed(situation, one) && !isProven(one.node),
+  );
+  const serve = `${proven.length} of ${countOf(targets.length, 'node')} ${targets.length === 1 ? 'serves' : 'serve'} the handler ${shim.handler}`;
+  if (!proven.some(({ node }) => node.ready)) {
+    if (missing.length > 0) return no('RollingOut', `${serve}. ${sentence(whereabouts(missing))}.`);
+    if (!targets.some(({ node }) => node.ready))
+      return no(
+        'NodesNotReady',
+        `None of the ${countOf(targets.length, 'node')} is ready: ${someOf(namesOf(targets))}.`,
+      );
+    return no('NodesFailed', `${serve}, and no node that is left can. See Degraded.`);
+  }
+  // Pods go to nodes that are proven and to no others: nodes that join, or are changed, take nothing from it.
+  const was = shim.status?.conditions.some(({ type, status }) => type === 'Available' && status === 'True');
+  if (missing.length > 0 && !was) return no('RollingOut', `${serve}. ${sentence(whereabouts(missing))}.`);
+  return yes('Served', `${serve}.`);
+};
+
+const namesOf = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
+
+const nobody = ({ shim, muster }: Situation): string => {
+  const asked = Object.entries(shim.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
+  const who = asked.length > 0 ? `nodes with ${asked.join(',')}` : 'nodes';
+  return muster.mute.length === 0 ? `There are no ${who}.` : nobodySpeaks(muster.mute, who);
+};
+
+/** Nodes that are selected and cannot be reached through an agent; they count nowhere else. */
+const mute = ({ muster, targets }: Situation): string =>
+  muster.mute.length === 0 || targets.length === 0 ? '' : ` ${unheard(muster.mute)}`;
+
+/** What a webhook or a policy keeps from Nodes: they would wait for ever, and nothing on them says why. */
+const kept = ({ unmarked, targets, leavers }: Situation): string => {
+  const nodes = namesOf([...targets, ...leavers]).filter((name) => unmarked.has(name));
+  const [first] = nodes;
+  return first === undefined
+    ? ''
+    : ` The API server refuses what is to be written on ${someOf(nodes)}: ${unmarked.get(first)}.`;
+};
+
+const resume = (name: string): string => `kubectl annotate shim ${name} ${resumeKey}="$(date)" --overwrite`;
+
+export const progressing = (situation: Situation): Said => {
+  const { shim, rollout, targets, leavers } = situation;
+  const all = [...targets, ...leavers];
+  const updated = targets.filter(({ serves }) => serves).length;
+  const revision = rollout.revision.slice(0, 8);
+  const far = shim.deleting
+    ? `${countOf(situation.holders.length, 'node')} still ${situation.holders.length === 1 ? 'has' : 'have'} something of it`
+    : `${updated} of ${countOf(targets.length, 'node')} ${targets.length === 1 ? 'has' : 'have'} revision ${revision}`;
+  if (isForced(shim))
+    return no(
+      'ForceDeleted',
+      `The deletion was forced, and ${far}: ${someOf(situation.holders.map(({ name }) => name))}.`,
+    );
+  switch (rollout.phase) {
+    case 'Refused':
+      return no('Refused', `No node gets revision ${revision}: ${situation.own?.message ?? ''}.`);
+    case 'Stopped': {
+      const by = all.filter(({ node }) => rollout.stoppedBy?.includes(node.name));
+      const { who, hint } = failuresOf(by.filter(({ kind }) => kind === 'failed'));
+      const names = who === '' ? someOf(rollout.stoppedBy ?? []) : who;
+      return no(
+        'Stopped',
+        `Stopped because nodes failed: ${names}; ${far}, and no further node gets its turn.${hint} It goes on when the Shim is changed, when these nodes are well or gone, or with ${resume(shim.name)}`,
+      );
+    }
+    case 'Paused':
+      return no('Paused', `spec.rolloutStrategy.paused is set, so no further node gets its turn; ${far}.`);
+    case 'Rolling':
+      if (shim.deleting) break;
+      return yes(
+        'RollingOut',
+        `${sentence(far)}. ${sentence(whereabouts(all.filter(isOpen)))}.${kept(situation)}${mute(situation)}`,
+      );
+    case 'Complete':
+      break;
+  }
+  if (shim.deleting) return removing(situation, far);
+  const open = leavers.filter((one) => isAwaited(one) || one.kind === 'in-use');
+  if (open.length > 0)
+    return yes(
+      'Removing',
+      `It is taken from ${countOf(open.length, 'node')} that it no longer selects. ${sentence(whereabouts(open))}.${kept(situation)}`,
+    );
+  const rest = all.filter(isOpen);
+  const tail = rest.length > 0 ? ` ${sentence(whereabouts(rest))}.` : '';
+  return no(
+    'Complete',
+    targets.length === 0 ? nobody(situation) : `${sentence(far)}.${tail}${kept(situation)}${mute(situation)}`,
+  );
+};
+
+const isOpen = ({ kind }: Standing): boolean => kind !== 'done';
+
+const removing = (situation: Situation, far: string): Said => {
+  const { shim, classes, holders, leavers } = situation;
+  if (classes.length > 0)
+    return yes(
+      'Removing',
+      `Waits until the RuntimeClass ${classes.map(({ name }) => name).join(', ')} is gone.`,
+    );
+  if (holders.length === 0) return yes('Removing', 'No node has anything of it any more.');
+  const told = new Set(leavers.map(({ node }) => node));
+  const dumb = holders.filter((node) => !told.has(node)).map(({ name }) => name);
+  const parts = [
+    whereabouts(leavers),
+    dumb.length > 0 ? `with a status that cannot be read: ${someOf(dumb)}` : '',
+  ];
+  return yes(
+    'Removing',
+    `Waits for nodes: ${far}. ${sentence(parts.filter((part) => part !== '').join('; '))}.${kept(situation)} A node that does not come back is let go with kubectl delete node, all of them with kubectl annotate shim ${shim.name} rcm.spinkube.dev/force-delete=true`,
+  );
+};
+
+export const degraded = (situation: Situation): Said => {
+  const { targets, leavers } = situation;
+  const failed = [...targets, ...leavers].filter((one) => isFailed(situation, one));
+  if (failed.length === 0) return no('AsExpected', 'No node failed.');
+  const { who, hint } = failuresOf(failed);
+  return yes(
+    'NodesFailed',
+    `${countOf(failed.length, 'node')} failed: ${who}.${hint} kubectl describe node tells more.`,
+  );
+};
+
+export const conflict = ({ shim, own, rival }: Situation): Said => {
+  const reasons = {
+    foreign: 'RuntimeClassNotOurs',
+    claimed: 'RuntimeClassClaimed',
+    invalid: 'RuntimeClassInvalid',
+    'in-use': 'HandlerInUse',
+  } as const;
+  const reason = own && reasons[own.kind as keyof typeof reasons];
+  if (reason) return yes(reason, `${sentence(own.message ?? '')}.`);
+  if (own?.overwritten !== undefined) return yes('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
+  if (rival)
+    return yes(
+      'HandlerClaimed',
+      `The Shim ${rival.name}, which is older, asks for the handler ${shim.handler} on some of the same nodes, which serve the other's; give one of the two another spec.runtimeClass.handler, or delete one.`,
+    );
+  return no('NoConflict', own?.note === undefined ? 'Nothing else has its names.' : `${sentence(own.note)}.`);
+};

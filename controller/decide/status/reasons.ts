@@ -1,0 +1,89 @@
+/** Why nodes are not where they shall be, in words that name them and say what to do. */
+import { codes } from '../../../protocol/problem/problem.ts';
+import { turnMs } from '../../../protocol/node-labels.ts';
+import { lost, overridden, ranOut, type Standing } from '../rollout/node-standing.ts';
+import { countOf, someOf } from '../../model/wording.ts';
+
+/** Of codes that only the controller knows; the others are in the table of problems. */
+const ownHints: ReadonlyMap<string, string> = new Map([
+  [
+    ranOut,
+    `It had its turn for ${turnMs / 60_000} minutes and did not use it: look there whether rcm-node runs (systemctl status rcm-node) and whether its clock and the controller's are right.`,
+  ],
+  [
+    lost,
+    'It became NotReady in its turn and did not come back: look there at the runtime (journalctl -u rcm-node -u containerd).',
+  ],
+  [
+    overridden,
+    'A file in /etc/rcm-node/shims.d of the node defines this handler and wins; take it away there to have this Shim serve it.',
+  ],
+]);
+
+export const hintOfCode = (code: string): string | undefined =>
+  ownHints.get(code) ?? (Object.hasOwn(codes, code) ? codes[code as keyof typeof codes].hint : undefined);
+
+const names = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
+
+/** "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. */
+export const failuresOf = (given: readonly Standing[]): { readonly who: string; readonly hint: string } => {
+  const counts = new Map<string, number>();
+  for (const { code } of given) if (code !== undefined) counts.set(code, (counts.get(code) ?? 0) + 1);
+  const [most] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  const hint = most && hintOfCode(most[0]);
+  return {
+    who: someOf(given.map(({ node, code }) => `${node.name} (${code ?? 'unknown'})`)),
+    hint: hint === undefined ? '' : ` ${most?.[0]}: ${hint}`,
+  };
+};
+
+type Group = { readonly what: string; readonly of: (one: Standing) => boolean };
+
+const isAway = ({ node }: Standing): boolean => !node.ready;
+
+/** The first that fits counts. */
+const groups: readonly Group[] = [
+  { what: 'still used by Pods', of: ({ kind }) => kind === 'in-use' },
+  { what: 'failed', of: ({ kind }) => kind === 'failed' },
+  { what: 'not ready', of: isAway },
+  { what: 'in its turn', of: ({ kind, inFlight }) => kind === 'turn' || inFlight },
+  { what: 'cordoned', of: ({ node, kind }) => node.cordoned && kind === 'waiting' },
+  { what: 'waiting for its turn', of: ({ kind }) => kind === 'waiting' },
+  { what: 'preparing it, or silent', of: ({ kind }) => kind === 'working' },
+  { what: 'with a status that cannot be read', of: ({ kind }) => kind === 'unreadable' },
+  { what: 'served by somebody else', of: ({ kind }) => kind === 'claimed' },
+  { what: 'rebooted, and rcm-node has not spoken since', of: ({ node }) => node.machine === 'rebooted' },
+  {
+    what: 'held by its startup taint until its other Shims are served',
+    of: ({ node }) => node.starting !== undefined,
+  },
+  { what: 'serving it, but not proven yet', of: () => true },
+];
+
+const mostNames = 10;
+const namesOfOne = 3;
+
+/** "in its turn: node-a; waiting for its turn: node-b, node-c and 4 more"; names ten nodes at most. */
+export const whereabouts = (given: readonly Standing[]): string => {
+  const rest = new Map<Group, Standing[]>();
+  for (const one of given) {
+    const group = groups.find(({ of }) => of(one)) as Group;
+    const row = rest.get(group);
+    if (row) row.push(one);
+    else rest.set(group, [one]);
+  }
+  let left = mostNames;
+  return groups
+    .flatMap((group) => {
+      const row = rest.get(group);
+      if (!row) return [];
+      const most = Math.min(left, namesOfOne);
+      left -= Math.min(row.length, most);
+      const isShort = row.length <= most;
+      // someOf names one more than it is told, rather than say that there is one more.
+      const who =
+        isShort || most > 1 ? someOf(names(row), isShort ? most : most - 1) : countOf(row.length, 'node');
+      return [`${group.what}: ${who}`];
+    })
+    .join('; ');
+};

@@ -1,0 +1,32 @@
+/** All that is known of one Shim when something is to be said of it. */
+import type { ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
+import type { Muster } from '../rollout/placement.ts';
+import type { ClassStanding } from '../shims/runtime-class.ts';
+import type { RolloutState } from '../../../protocol/shim-object.ts';
+import type { Standing } from '../rollout/node-standing.ts';
+
+export type Situation = {
+  readonly shim: ShimFacts;
+  readonly muster: Muster;
+  readonly targets: readonly Standing[];
+  /** Nodes that shall no longer have it. */
+  readonly leavers: readonly Standing[];
+  /** Of a Shim that is being deleted: every node that has something of it, also where its agent cannot tell. */
+  readonly holders: readonly NodeFacts[];
+  readonly isProven: (node: NodeFacts) => boolean;
+  /** By Node, why the API server refuses what is to be written on it. */
+  readonly unmarked: ReadonlyMap<string, string>;
+  readonly rollout: RolloutState;
+  /** Undefined while it is being deleted. */
+  readonly own: ClassStanding | undefined;
+  /** RuntimeClasses of a Shim that is being deleted. */
+  readonly classes: readonly ClassFacts[];
+  /** An older Shim asks for the same handler on some of the same nodes. */
+  readonly rival: ShimFacts | undefined;
+};
+
+/** Also where another has the handler and does not get it served, which no rollout can help. */
+export const isFailed = ({ isProven }: Pick<Situation, 'isProven'>, one: Standing): boolean =>
+  one.kind === 'failed' ||
+  // With a startup taint nothing is proven yet.
+  (one.kind === 'claimed' && one.node.starting === undefined && !isProven(one.node));

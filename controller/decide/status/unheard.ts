@@ -1,0 +1,41 @@
+/** Nodes that a Shim selects and where rcm-node never spoke: why, and what to do. They count nowhere and hold nothing up. */
+import type { NodeFacts } from '../../model/fleet.ts';
+import { unableBy } from '../rollout/unable.ts';
+import { someOf } from '../../model/wording.ts';
+
+/** What the metric calls them. */
+export type Why = 'unable' | 'replaced' | 'not-ready' | 'silent';
+
+export const whyUnheard = (node: NodeFacts): Why => {
+  if (unableBy(node.labels) !== undefined) return 'unable';
+  if (!node.ready) return 'not-ready';
+  return node.machine === 'replaced' ? 'replaced' : 'silent';
+};
+
+/** In whatever namespace it was installed. */
+const hint =
+  'kubectl get pods -A -l app.kubernetes.io/name=rcm-node -o wide tells whether its bootstrap ran there';
+const namesOf = (given: readonly NodeFacts[]): string => someOf(given.map(({ name }) => name));
+
+const sentences: Readonly<Record<Why, (given: readonly NodeFacts[]) => string>> = {
+  unable: (given) =>
+    `rcm-node does not run on ${someOf(given.map((node) => `${node.name} (${unableBy(node.labels)})`))}.`,
+  replaced: (given) =>
+    `rcm-node has not spoken since the machine was made anew on ${namesOf(given)}; ${hint}.`,
+  'not-ready': (given) => `rcm-node has not spoken on ${namesOf(given)}, not ready.`,
+  silent: (given) => `rcm-node has not spoken on ${namesOf(given)}; ${hint}.`,
+};
+
+/** One sentence for each reason; empty where there is none. */
+export const unheard = (given: readonly NodeFacts[]): string =>
+  (Object.keys(sentences) as Why[])
+    .map((why) => [why, given.filter((node) => whyUnheard(node) === why)] as const)
+    .filter(([, nodes]) => nodes.length > 0)
+    .map(([why, nodes]) => sentences[why](nodes))
+    .join(' ');
+
+/** Of nodes of which none speaks; `who`: "nodes", or "nodes with pool=wasm". */
+export const nobodySpeaks = (given: readonly NodeFacts[], who: string): string =>
+  given.every((node) => whyUnheard(node) === 'silent')
+    ? `rcm-node has not spoken on any of the ${who}: ${namesOf(given)}; ${hint}.`
+    : `rcm-node speaks on none of the ${who}. ${unheard(given)}`;

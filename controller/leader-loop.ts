@@ -1,0 +1,186 @@
+/**
+ * The work of the leader: looks at all there is, decides, carries it out, and again whenever something changed. One pass at
+ * a time; how long one takes says how soon the next may begin.
+ */
+import type { Api } from '../kube/client.ts';
+import type { Clock } from '../host/host.ts';
+import type { Log } from '../host/log.ts';
+import { logFields, printProblem, problemOf } from '../protocol/problem/problem.ts';
+import { carry } from './apply/apply.ts';
+import { makeStatusWriter } from './apply/apply-status.ts';
+import { makeCaution } from './apply/crd-guard.ts';
+import { makeCounting } from './observe/pod-usage.ts';
+import type { Means } from './apply/context.ts';
+import type { Metrics } from './observe/metrics.ts';
+import { measureFleet } from './observe/metrics-fleet.ts';
+import type { Decision, View } from './model/fleet.ts';
+import { fenced } from './observe/requests.ts';
+import { makeTeller } from './apply/events.ts';
+import { openWatches, type Trouble } from './observe/watches.ts';
+import { makeWrites } from './apply/writes.ts';
+
+export type Work = {
+  /** Milliseconds since the pass under way made any progress; 0 when none is. */
+  stuckMs(): number;
+  /** For the metrics. */
+  measure(): void;
+  /** Returns when nothing is written any more; `kindly`: what is under way may end, for a moment. */
+  stop(kindly: boolean): Promise<void>;
+};
+
+/** A burst of changes is one. */
+const settleMs = 200;
+const shortestPauseMs = 250;
+const longestPauseMs = 10_000;
+/** Deciding about a large fleet must leave time for everything else. */
+const pauseOf = (decideMs: number): number =>
+  Math.min(Math.max(decideMs * 4, shortestPauseMs), longestPauseMs);
+/** Looked at anyway: what was overlooked is found. */
+const idleMs = 300_000;
+const troubledMs = 10_000;
+/** What is due at once, pass after pass, is a mistake, and must be no fire. */
+const soonestMs = 500;
+const kindMs = 3_000;
+/** So many failures in a row are told on the Shim, whatever they are. */
+const oftenRefused = 5;
+
+export const startWork = (given: {
+  /** Its own: it is closed with the work. */
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly identity: string;
+  readonly decide: (view: View) => Decision;
+  readonly holds: () => boolean;
+}): Work => {
+  const { log, metrics, identity, decide, holds } = given;
+  const api = fenced(given.api, holds);
+  // Nodes judge approvals by the API server's clock: by one of our own that is behind, each would be over when it is given.
+  const clock: Clock = { ...given.clock, now: () => api.serverTime?.() ?? given.clock.now() };
+  const stopping = new AbortController();
+  const state = {
+    woken: false,
+    rest: new AbortController(),
+    passing: undefined as number | undefined,
+    failures: 0,
+    decideMs: 0,
+    trouble: '',
+  };
+  const wake = (): void => {
+    state.woken = true;
+    state.rest.abort();
+  };
+  const stopped = (): boolean => stopping.signal.aborted || !holds();
+  const watches = openWatches(api, clock, log, wake);
+  const counting = makeCounting(api, clock, log, wake);
+  const caution = makeCaution(api, clock, log);
+  const writes = makeWrites({ clock, log, metrics, stopped });
+  const teller = makeTeller(api, clock, log, identity);
+  const means: Means = { api, clock, log, metrics, writes, watches, teller };
+  const statuses = makeStatusWriter(means);
+
+  const noteTrouble = ({ what, problem, wasKnown }: Trouble): void => {
+    if (what === 'shims' && problem?.code === 'api-missing' && wasKnown) caution.away();
+    const mark = `${what} ${problem?.code ?? ''}`;
+    if (problem !== undefined && state.trouble !== mark) {
+      log(
+        'warn',
+        `nothing is decided, because ${what} cannot be followed: ${printProblem(problem)}`,
+        logFields(problem),
+      );
+      metrics.add('rcm_controller_errors_total', { code: problem.code });
+    }
+    state.trouble = mark;
+  };
+
+  /** Milliseconds until the next one, unless something happens. */
+  const pass = async (): Promise<number> => {
+    const trouble = watches.trouble();
+    if (trouble) {
+      noteTrouble(trouble);
+      return troubledMs;
+    }
+    const seen = watches.view(counting.use());
+    if (seen === undefined) return troubledMs;
+    const view: View = {
+      ...seen,
+      shims: statuses.recall(seen.shims),
+      refused: writes.refused('RuntimeClass'),
+      overwritten: writes.overwritten('RuntimeClass'),
+      unmarked: writes.refused('Node', oftenRefused),
+      held: writes.held('Node'),
+    };
+    if (state.trouble !== '') log('info', 'nodes, Shims and RuntimeClasses are followed');
+    state.trouble = '';
+    const began = clock.elapsed();
+    const decided = decide(view);
+    state.decideMs = clock.elapsed() - began;
+    metrics.add('rcm_controller_decide_seconds_total', {}, state.decideMs / 1000);
+    measureFleet(metrics, view, decided);
+    counting.want(decided.count);
+    const more = await carry(means, statuses, await caution.weigh(decided, view), view);
+    writes.tidy();
+    if (more) return 0;
+    const elapsed = clock.elapsed();
+    const due = [writes.nextDue(), statuses.nextDue()].filter((at) => at !== undefined);
+    const byClock = decided.wakeAt === undefined ? idleMs : decided.wakeAt - clock.now();
+    return Math.max(Math.min(idleMs, byClock, ...due.map((at) => at - elapsed)), soonestMs);
+  };
+
+  const guarded = async (): Promise<number> => {
+    const began = clock.elapsed();
+    state.passing = began;
+    try {
+      const pause = await pass();
+      state.failures = 0;
+      return pause;
+    } catch (error) {
+      if (stopped()) return 0;
+      state.failures++;
+      const problem = problemOf(error);
+      const level = problem.code === 'internal' ? 'error' : 'warn';
+      // A defect is only found by where it was.
+      const stack = problem.code === 'internal' && error instanceof Error ? { stack: error.stack } : {};
+      log(level, `a pass failed: ${printProblem(problem)}`, { ...logFields(problem), ...stack });
+      metrics.add('rcm_controller_errors_total', { code: problem.code });
+      return Math.min(1000 * 2 ** state.failures, idleMs);
+    } finally {
+      state.passing = undefined;
+      metrics.add('rcm_controller_passes_total');
+      metrics.add('rcm_controller_pass_seconds_total', {}, (clock.elapsed() - began) / 1000);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      state.woken = false;
+      state.rest = new AbortController();
+      const pause = await guarded();
+      if (stopping.signal.aborted) return;
+      await clock.sleep(state.failures > 0 ? pause : pauseOf(state.decideMs), stopping.signal);
+      if (!state.woken) await clock.sleep(pause, state.rest.signal);
+      if (state.woken) await clock.sleep(settleMs, stopping.signal);
+    }
+  };
+  const running = run();
+
+  const stuckMs = (): number =>
+    state.passing === undefined ? 0 : clock.elapsed() - Math.max(state.passing, writes.lastEnd());
+
+  return {
+    stuckMs,
+    measure: () => {
+      watches.measure(metrics);
+      metrics.set('rcm_controller_pass_running_seconds', stuckMs() / 1000);
+    },
+    stop: async (kindly) => {
+      stopping.abort();
+      wake();
+      watches.stop();
+      if (kindly) await clock.within(running, kindMs);
+      given.api.close();
+      await Promise.all([running, counting.stop()]);
+    },
+  };
+};

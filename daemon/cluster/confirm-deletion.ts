@@ -1,0 +1,59 @@
+/**
+ * What to believe of what the cluster says: a Shim that is there is believed at once, one that is gone only when it is
+ * certain. Deleting the CRD deletes every Shim with it, event by event, and nobody meant the nodes to stop serving.
+ */
+import { type Answer, trimShim } from '../model/cluster-cache.ts';
+import type { Labels, ShimObject } from '../../protocol/shim-object.ts';
+import { selects } from '../../protocol/node-selector.ts';
+
+export type Seen = {
+  /** All Shims of the cluster; undefined as long as no list succeeded. */
+  readonly shims: readonly ShimObject[] | undefined;
+  /** Of the own Node; undefined as long as it was not seen, and when it is gone. */
+  readonly labels: Labels | undefined;
+};
+
+export type Belief = {
+  readonly answer: Answer | undefined;
+  /** Shims that were asked for and are no longer there, kept until somebody made sure. */
+  readonly doubted: readonly string[];
+};
+
+/** `sure`: Shims of which it is certain that they were deleted. */
+export const believe = (
+  last: Answer | undefined,
+  node: string,
+  seen: Seen,
+  sure: ReadonlySet<string>,
+): Belief => {
+  const former = last?.node === node ? last.shims : [];
+  const { shims, labels } = seen;
+  if (shims === undefined || labels === undefined) return { answer: last, doubted: [] };
+  const alive = shims.filter((one) => one.metadata.deletionTimestamp === undefined);
+  const names = new Set(alive.map((one) => one.metadata.name));
+  const gone = former.filter((one) => !names.has(one.metadata.name));
+  const kept = gone.filter((one) => !sure.has(one.metadata.name));
+  const selected = alive.filter((one) => selects(one.spec?.nodeSelector, labels)).map(trimShim);
+  return {
+    answer: {
+      version: 1,
+      node,
+      shims: [...selected, ...kept].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)),
+    },
+    doubted: kept.map((one) => one.metadata.name),
+  };
+};
+
+/**
+ * Whether the resource type is whole, from its discovery document: a CRD that is being deleted still lists its objects,
+ * but offers no `create` any more.
+ * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_discovery_controller.go
+ */
+export const isTypeWhole = (discovery: unknown): boolean => {
+  const resources = (discovery as { readonly resources?: unknown } | null)?.resources;
+  if (!Array.isArray(resources)) return false;
+  return resources.some((one: unknown) => {
+    const { name, verbs } = (one ?? {}) as { readonly name?: unknown; readonly verbs?: unknown };
+    return name === 'shims' && Array.isArray(verbs) && verbs.includes('create');
+  });
+};

@@ -1,0 +1,107 @@
+/**
+ * Who this node is to its cluster: its kubelet, or a service account whose token is bound to this Node. One of the two,
+ * as the settings say, and never the other one instead: who we are decides what we may do.
+ */
+import { distros } from '../runtimes/distros.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import { renewAt, tokenFacts, tokenPath, tokenRequest } from '../../kube/credentials/token.ts';
+import type { Api } from '../../kube/client.ts';
+import type { Host } from '../../host/host.ts';
+import { Failure, logFields, printProblem, problemOf } from '../../protocol/problem/problem.ts';
+import type { ClusterSettings } from '../model/settings.ts';
+
+export type Identity = {
+  readonly mode: 'kubelet' | 'serviceaccount';
+  /** Where the way to the API server is read from. */
+  readonly kubeconfig: string;
+  connect(): Promise<Api>;
+  /** As the API server knows it: a host name may be anything. */
+  nodeName(api: Api): Promise<string>;
+  /** Sees to it that the identity lasts; cheap when there is nothing to do. Logs why it could not, each reason once. */
+  renew(api: Api): Promise<void>;
+};
+
+/** Undefined: there is no cluster here, or none yet. Throws where one is meant and cannot be had. */
+export const findIdentity = async (host: Host, settings: ClusterSettings): Promise<Identity | undefined> => {
+  if (settings.identity === 'none') return undefined;
+  const kubeconfig = settings.kubeconfig ?? (await host.kubeconfig(distros))?.path;
+  if (kubeconfig === undefined) return undefined;
+  const { connectApi } = await import('../../kube/client.ts');
+  const { kubeconfigCredentials, tokenCredentials } = await import('../../kube/credentials/kubeconfig.ts');
+  const { rootsAlone } = await import('../../kube/credentials/credential-files.ts');
+  const { whoAmI } = await import('../../kube/review.ts');
+  const mode = settings.identity;
+  const files = rootsAlone(host.files);
+  const credentials =
+    mode === 'kubelet'
+      ? kubeconfigCredentials(kubeconfig, files, host.tools, host.clock)
+      : tokenCredentials(kubeconfig, files, () => readToken(host), host.clock);
+  const state = { failure: '' };
+  return {
+    mode,
+    kubeconfig,
+    connect: async () => connectApi(credentials, host.clock),
+    // The kubelet renews its own certificate; each new connection reads it anew.
+    renew: async (api) => {
+      if (mode === 'kubelet') return;
+      try {
+        await renewToken(host, api);
+        state.failure = '';
+      } catch (error) {
+        const problem = problemOf(error);
+        // An API server that is away for days would be in the journal at every tick.
+        if (state.failure !== problem.code)
+          host.log('warn', `the token could not be renewed: ${printProblem(problem)}`, logFields(problem));
+        state.failure = problem.code;
+      }
+    },
+    nodeName: async (api) => {
+      const { username, nodeName } = await whoAmI(api);
+      if (nodeName !== undefined) return nodeName;
+      throw new Failure({
+        code: 'no-identity',
+        message: `the API server knows these credentials as "${username}", which is no node`,
+        where: { file: mode === 'kubelet' ? kubeconfig : paths.token },
+      });
+    },
+  };
+};
+
+/** Throws `no-identity` for a token that is not there, or that no API server would take any more. */
+const readToken = async (host: Host): Promise<string> => {
+  const fact = await host.files.lookTrusted(paths.token);
+  if (fact.kind !== 'regular')
+    throw new Failure({
+      code: 'no-identity',
+      message: 'there is no token of the service account',
+      where: { file: paths.token },
+      hint: 'The bootstrap pod of the serviceaccount overlay puts it there: kubectl get pods -A -l app.kubernetes.io/name=rcm-node.',
+    });
+  const token = fact.text.trim();
+  const { expires } = tokenFacts(token);
+  if (expires !== undefined && expires <= host.clock.now())
+    throw new Failure({
+      code: 'no-identity',
+      message: `the token of the service account ran out at ${new Date(expires).toISOString()}`,
+      where: { file: paths.token },
+      hint: 'The API server was away for longer than a token lives: restart the bootstrap pod of this node.',
+    });
+  return token;
+};
+
+const renewToken = async (host: Host, api: Api): Promise<void> => {
+  const fact = await host.files.lookTrusted(paths.token);
+  if (fact.kind !== 'regular') return;
+  const facts = tokenFacts(fact.text.trim());
+  const due = renewAt(facts);
+  const { namespace, serviceAccount, node } = facts;
+  if (due === undefined || host.clock.now() < due || !namespace || !serviceAccount || !node) return;
+  const answer = (await api.request('POST', tokenPath(namespace, serviceAccount.name), {
+    body: tokenRequest(node),
+  })) as { readonly status?: { readonly token?: unknown } };
+  const token = answer.status?.token;
+  if (typeof token !== 'string' || tokenFacts(token).expires === undefined)
+    throw new Failure({ code: 'no-identity', message: 'the API server gave no token' });
+  await host.files.put(paths.token, `${token}\n`, 0o600);
+  host.log('info', 'the token of the service account was renewed');
+};

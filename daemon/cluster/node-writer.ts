@@ -1,0 +1,199 @@
+/**
+ * Writes what a tick came to onto the own Node: on a transition, never in steady state, at most once in ten seconds. What
+ * stands on the Node is known from its watch, so a Node that was deleted and made anew is told again by itself.
+ */
+import { randomBytes } from 'node:crypto';
+import { annotations } from '../../protocol/node-annotations.ts';
+import {
+  type NodeStatus,
+  noStatus,
+  onNode,
+  patchOf,
+  sinceOf,
+  statusOf,
+} from '../decide/report/node-status.ts';
+import type { Api } from '../../kube/client.ts';
+import type { Host } from '../../host/host.ts';
+import { machineIds } from '../../host/machine-ids.ts';
+import { objectOf } from '../../kube/objects.ts';
+import { waitsOnlyForTurn } from '../model/outcome.ts';
+import type { NodeObject } from '../../protocol/shim-object.ts';
+import type { Telling } from '../decide/report/node-detail.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
+
+export type Told = Omit<Telling, 'identity' | 'ids' | 'legacyLabels'>;
+
+export type NodeReport = {
+  tell(told: Told, legacyLabels: boolean): void;
+  seen(node: NodeObject): void;
+  close(): void;
+};
+
+const pauseMs = 10_000;
+/** A Shim that all nodes refuse in the same moment must not have all of them write in the same moment. */
+const spreadMs = 5_000;
+/**
+ * For so long a runtime has to be lost, or back, before the Node says so: a restart is over by then, and one that comes and
+ * goes is not written at each of its turns.
+ */
+const steadyMs = 10_000;
+/** On the average; sooner would be a load on a server in trouble, and so would all be that it turned away together. */
+const afterFailureMs = 30_000;
+
+export const nodePath = (node: string): string => `/api/v1/nodes/${encodeURIComponent(node)}`;
+
+export const makeNodeReport = async (
+  host: Host,
+  api: Api,
+  name: string,
+  identity: string,
+): Promise<NodeReport> => {
+  const ids = await machineIds(host.files, host.systemd ? '/proc' : undefined);
+  const { clock } = host;
+  const state = {
+    telling: undefined as Telling | undefined,
+    /** Of a runtime that has just been lost, or come back; and since when it is. */
+    next: undefined as Telling | undefined,
+    since: 0,
+    node: undefined as NodeObject | undefined,
+    busy: false,
+    closed: false,
+    notBefore: 0,
+    /** When the transition that was last seen is written; undefined: none is waiting. */
+    due: undefined as number | undefined,
+    timer: undefined as NodeJS.Timeout | undefined,
+    failure: '',
+  };
+
+  const later = (ms: number): void => {
+    if (state.timer || state.closed) return;
+    state.timer = setTimeout(() => {
+      state.timer = undefined;
+      void push();
+    }, ms);
+    state.timer.unref();
+  };
+
+  const fail = (problem: Problem): void => {
+    // Each kind of trouble once: the state of the connection is told elsewhere.
+    if (state.failure !== problem.code)
+      host.log('warn', `the Node could not be told: ${printProblem(problem)}`, logFields(problem));
+    state.failure = problem.code;
+    const pause = afterFailureMs * (0.5 + clock.random());
+    state.notBefore = clock.elapsed() + pause;
+    later(pause);
+  };
+
+  const push = async (): Promise<void> => {
+    if (state.next) {
+      const left = state.since + steadyMs - clock.elapsed();
+      if (left > 0) return later(left);
+      state.telling = state.next;
+      state.next = undefined;
+    }
+    const { telling, node } = state;
+    if (!telling || !node || state.busy || state.closed) return;
+    const wanted = statusOf(telling, sinceOf(node.metadata, telling.report));
+    const patch = patchOf(node.metadata, wanted, identity === 'kubelet');
+    if (!patch) {
+      state.due = undefined;
+      return;
+    }
+    state.due ??= clock.elapsed() + spreadMs * clock.random();
+    const wait = Math.max(state.notBefore, state.due) - clock.elapsed();
+    if (wait > 0) return later(wait);
+    state.busy = true;
+    state.due = undefined;
+    try {
+      const after = objectOf<NodeObject>(
+        await api.request('PATCH', nodePath(name), { patch: 'merge', as: 'metadata', body: patch }),
+      );
+      state.notBefore = clock.elapsed() + pauseMs;
+      state.failure = '';
+      const before = node;
+      state.node = after;
+      await tellTransition(before, after, wanted, telling);
+    } catch (error) {
+      fail(problemOf(error));
+    } finally {
+      state.busy = false;
+      // Another tick, or another hand on the Node, may have come meanwhile.
+      later(pauseMs);
+    }
+  };
+
+  /** An Event where a person would want to know: another state, another reason, other handlers. */
+  const tellTransition = async (
+    before: NodeObject,
+    after: NodeObject,
+    wanted: NodeStatus,
+    telling: Telling,
+  ): Promise<void> => {
+    const said = (node: NodeObject): string =>
+      [annotations.state, annotations.applied].map((key) => node.metadata.annotations?.[key] ?? '').join(' ');
+    if (said(before) === said(after)) return;
+    // All nodes begin to wait in the same moment, and it is no news of any one of them.
+    if (waitsOnlyForTurn(telling.report.outcome)) return;
+    const reason = wanted.annotations[annotations.state] ?? 'Unknown';
+    await api
+      .request('POST', '/api/v1/namespaces/default/events', {
+        body: eventOf(after, reason, telling, clock.now()),
+      })
+      .catch((error: unknown) => host.log('debug', printProblem(problemOf(error))));
+  };
+
+  return {
+    tell: (told, legacyLabels) => {
+      // The policies of the service account refuse a patch as a whole that has a label without our prefix.
+      const telling = { ...told, identity, ids, legacyLabels: legacyLabels && identity === 'kubelet' };
+      if (state.telling && isLost(state.telling) !== isLost(telling)) {
+        if (!state.next) state.since = clock.elapsed();
+        state.next = telling;
+        return void push();
+      }
+      state.next = undefined;
+      state.telling = telling;
+      void push();
+    },
+    seen: (node) => {
+      state.node = node;
+      void push();
+    },
+    close: () => {
+      state.closed = true;
+      clearTimeout(state.timer);
+    },
+  };
+};
+
+const isLost = ({ report }: Telling): boolean => report.handlers.some((one) => one.state === 'unknown');
+
+const isGood = (reason: string): boolean => reason === 'Ready' || reason === 'Waiting';
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/, in its core/v1 form. */
+const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number): unknown => {
+  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  const { name, uid } = node.metadata;
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: `${name}.rcm-node.${randomBytes(6).toString('hex')}`, namespace: 'default' },
+    involvedObject: { apiVersion: 'v1', kind: 'Node', name, ...(uid ? { uid } : {}) },
+    type: isGood(reason) ? 'Normal' : 'Warning',
+    reason: `Shims${reason}`,
+    message: onNode(telling.report).slice(0, 1000),
+    source: { component: 'rcm-node', host: name },
+    reportingComponent: 'rcm-node',
+    reportingInstance: name,
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+  };
+};
+
+/** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
+export const clearNode = async (api: Api, name: string, identity: string): Promise<void> => {
+  const node = objectOf<NodeObject>(await api.request('GET', nodePath(name), { as: 'metadata' }));
+  const patch = patchOf(node.metadata, noStatus, identity === 'kubelet');
+  if (patch) await api.request('PATCH', nodePath(name), { patch: 'merge', body: patch });
+};

@@ -1,0 +1,228 @@
+/**
+ * Keeps what the cluster asks for on the disk, where `gather` finds it: takes up what is new at once, and what is gone only
+ * once it made sure. A type that vanished with all its Shims, or a list that is empty by mistake, removes nothing.
+ */
+import { type Belief, believe, isTypeWhole, type Seen } from './confirm-deletion.ts';
+import { paths } from '../../protocol/host-paths.ts';
+import type { Api } from '../../kube/client.ts';
+import { setAside } from '../../host/files/aside.ts';
+import type { Host } from '../../host/host.ts';
+import { pageOf } from '../../kube/objects.ts';
+import { type Answer, parseAnswer, printAnswer } from '../model/cluster-cache.ts';
+import type { Turns } from '../model/rollout-wait.ts';
+import { Failure, logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
+import { canonical } from '../../protocol/digest.ts';
+import { type ShimObject, shimsPath, typePath } from '../../protocol/shim-object.ts';
+import { clusterTrouble } from '../state/state.ts';
+
+export const typeGone: Problem = {
+  code: 'api-missing',
+  message: 'the cluster has no resource type "shims"; what it asked for before stays served',
+  where: { file: typePath },
+  hint: 'kubectl apply -k bootstrap/ brings the type. Shims that do not come back with it within 10 minutes are removed.',
+};
+
+/**
+ * A Shim that is gone is looked for again after a while, spread so that the nodes of a large cluster do not ask all at
+ * once. A type that was gone may come back empty and be filled by and by: its Shims have this long to come back.
+ */
+const doubtMs = { least: 5_000, most: 30_000, again: 60_000, atMost: 600_000, comeback: 600_000 } as const;
+
+/** The cluster as one connection to it shows it. */
+export type View = {
+  readonly api: Api;
+  readonly node: string;
+  readonly seen: () => Seen;
+  /** Whether the API server says that there is no such type. */
+  readonly typeMissing: () => boolean;
+  /** Whether this connection still is the one in use. */
+  readonly current: () => boolean;
+};
+
+export type AnswerKeeper = {
+  /** Reads what was believed before this start, once; answers what was known of turns then. */
+  restore(): Promise<Turns | undefined>;
+  /** To be called whenever the view changed. */
+  look(view: View): void;
+  /** The type is not there, or is being deleted with all that is of it. */
+  typeless(): boolean;
+  /** The connection in use is left: whatever waits for it ends, so that nothing keeps the process. */
+  leave(): void;
+};
+
+/** `changed`: there is another answer, or the type came or went. `turns`: kept beside it. */
+export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns | undefined): AnswerKeeper => {
+  const { clock } = host;
+  const state = {
+    answer: undefined as Answer | undefined,
+    restored: false,
+    typeless: false,
+    /** `elapsed` since when the type is back; undefined: it never was away. */
+    back: undefined as number | undefined,
+    /** What the last look saw of the type. */
+    missing: false,
+    /** Ends the pause between two questions. */
+    nap: undefined as AbortController | undefined,
+    /** Why the last try to make sure failed. */
+    unsure: '',
+    /** Why the answer could not be written last. */
+    unwritten: '',
+    /** Ends every pause of the doubt that is under way. */
+    end: undefined as AbortController | undefined,
+  };
+  /** One at a time: two would write the file from two views. */
+  const queue = { last: Promise.resolve() as Promise<unknown> };
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = queue.last.then(work);
+    queue.last = done.catch(() => undefined);
+    return done;
+  };
+
+  const isComingBack = (): boolean =>
+    state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback;
+
+  const marked = ({ version, node, shims }: Answer): Answer => {
+    const known = turns();
+    return {
+      version,
+      node,
+      shims,
+      ...(state.typeless || isComingBack() ? { away: true } : {}),
+      ...(known === undefined ? {} : { turns: known }),
+    };
+  };
+
+  const put = (text: string): Promise<void> => host.files.put(paths.cluster, text, 0o600);
+
+  /** Whether the file still is as it was written: a damaged one is set aside by the next tick, and has to come again. */
+  const stands = async (): Promise<boolean> => {
+    const fact = await host.files.look(paths.cluster);
+    if (fact.kind === 'unreadable' && fact.errno !== undefined) return true;
+    return fact.kind === 'regular' && state.answer !== undefined && fact.text === printAnswer(state.answer);
+  };
+
+  const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Belief> =>
+    inTurn(async () => {
+      const belief = believe(state.answer, view.node, view.seen(), sure);
+      const answer = belief.answer && marked(belief.answer);
+      if (answer && (canonical(answer) !== canonical(state.answer ?? null) || !(await stands()))) {
+        const text = printAnswer(answer);
+        try {
+          if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
+          const trouble = await clusterTrouble(host);
+          if (trouble?.code === 'state-newer') throw new Failure(trouble);
+          if (trouble) await setAside(host.files, paths.cluster, clock.now());
+          // Without the lock, which a tick may hold for minutes: one that begins right now takes a half-written file for
+          // what a killed run left, and removes it.
+          await put(text).catch(() => put(text));
+          state.answer = answer;
+          state.unwritten = '';
+          changed();
+        } catch (error) {
+          // The next event, or the next tick, tries again.
+          const problem = problemOf(error);
+          if (printProblem(problem) !== state.unwritten)
+            host.log('warn', printProblem(problem), logFields(problem));
+          state.unwritten = printProblem(problem);
+        }
+      }
+      return belief;
+    });
+
+  const setTypeless = (typeless: boolean): void => {
+    if (typeless) state.back = undefined;
+    if (state.typeless === typeless) return;
+    if (!typeless) state.back = clock.elapsed();
+    state.typeless = typeless;
+    changed();
+  };
+
+  /** Asks until it is certain: the type is whole, has been for long enough, and a fresh list has no such Shim. */
+  const makeSure = async (view: View): Promise<void> => {
+    if (state.end) return;
+    const end = new AbortController();
+    state.end = end;
+    try {
+      await clock.sleep(spread(), end.signal);
+      for (let pause: number = doubtMs.again; view.current(); pause *= 2) {
+        if (await isSure(view)) return;
+        state.nap = new AbortController();
+        const either = AbortSignal.any([state.nap.signal, end.signal]);
+        await clock.sleep(Math.min(usual(pause), untilComebackEnds()), either);
+      }
+    } finally {
+      state.end = undefined;
+    }
+  };
+
+  const spread = (): number => doubtMs.least + clock.random() * (doubtMs.most - doubtMs.least);
+
+  const usual = (pause: number): number => Math.min(pause, doubtMs.atMost) * (0.8 + 0.4 * clock.random());
+
+  /** To be asked then, and not at the end of a pause that began before. */
+  const untilComebackEnds = (): number => {
+    const left = state.back === undefined ? 0 : state.back + doubtMs.comeback - clock.elapsed();
+    return left > 0 ? left + spread() : Number.POSITIVE_INFINITY;
+  };
+
+  const isSure = async (view: View): Promise<boolean> => {
+    const { api } = view;
+    try {
+      const whole = isTypeWhole(await api.request('GET', typePath));
+      setTypeless(!whole);
+      if (!whole || isComingBack()) {
+        const { doubted } = await take(view);
+        return whole && doubted.length === 0;
+      }
+      // Without a resourceVersion: as it is now, not as some cache remembers it.
+      const { items } = pageOf<ShimObject>(await api.request('GET', shimsPath));
+      const there = new Set(
+        items.filter((one) => one.metadata.deletionTimestamp === undefined).map((one) => one.metadata.name),
+      );
+      const asked = (state.answer?.shims ?? []).map((one) => one.metadata.name);
+      state.unsure = '';
+      const { doubted } = await take(view, new Set(asked.filter((name) => !there.has(name))));
+      return doubted.length === 0;
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem.code === 'api-missing') setTypeless(true);
+      // For good, where somebody took the right to see the types: what was deleted then stays, and nothing else says why.
+      else if (problem.code !== state.unsure)
+        host.log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, logFields(problem));
+      state.unsure = problem.code;
+      return false;
+    }
+  };
+
+  return {
+    restore: async () => {
+      if (state.restored) return undefined;
+      state.restored = true;
+      try {
+        const fact = await host.files.lookTrusted(paths.cluster);
+        if (fact.kind !== 'regular') return undefined;
+        state.answer = parseAnswer(fact.text, paths.cluster);
+        // How long the type has been back is not known; where it still is away, the first look finds out.
+        if (state.answer.away) state.back = clock.elapsed();
+        return state.answer.turns;
+      } catch {
+        // A damaged file, or one of another user, is told by `gather`; the first answer writes it anew.
+        return undefined;
+      }
+    },
+    look: (view) => {
+      void (async () => {
+        const missing = view.typeMissing();
+        if (missing) setTypeless(true);
+        // It is back: what is said of it, and the time that its Shims have, shall not wait for the end of a pause.
+        else if (state.missing) state.nap?.abort();
+        state.missing = missing;
+        const { doubted } = await take(view);
+        // Where the type is missing, asking for it is the reflector's work, with its growing pauses.
+        if (!missing && (doubted.length > 0 || state.typeless)) await makeSure(view);
+      })();
+    },
+    typeless: () => state.typeless,
+    leave: () => state.end?.abort(),
+  };
+};

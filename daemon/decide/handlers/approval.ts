@@ -1,0 +1,103 @@
+/**
+ * Which changes have to wait for their turn: those of the configuration that a Shim asks for. What a local file asks for,
+ * what repairs or adopts what stands already, and what a person forces never waits.
+ */
+import type { Handler } from '../../model/desired.ts';
+import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
+import { startId } from '../../model/start.ts';
+import type { NeededTurn } from '../../model/rollout-wait.ts';
+import { handlerTable } from '../../runtimes/containerd/config.ts';
+import { leftOut } from './failed-starts.ts';
+import { servedNow } from '../restart.ts';
+import type { Scene, Table } from '../baseline.ts';
+import { wayOut } from './failed-revisions.ts';
+import { canonical } from '../../../protocol/digest.ts';
+import { revisionHere, turnOf, waitsForTurn } from './rollout-wait.ts';
+
+/** A change that needs a turn, or has to wait for another reason; with `held` it is not made now. */
+export type Gate = {
+  readonly turn?: NeededTurn;
+  readonly held?: Problem;
+  /** Held for itself: no sandbox started with it. */
+  readonly leftOut?: true;
+};
+
+/** The table of a handler as it was put in place, under the default handler's options of now. */
+export const tableInForce = (scene: Scene, name: string, options: Table): Table | undefined => {
+  const installed = scene.before.ledger.handlers[name];
+  return installed && handlerTable(installed.handler, installed.path, options);
+};
+
+/** Of a handler that is asked for. Undefined: it needs no turn, and nothing holds it back. */
+export const gateOf = (
+  scene: Scene,
+  handler: Handler,
+  asked: { readonly table: Table; readonly key: string | undefined },
+  options: Table,
+): Gate | undefined => {
+  const { order, name } = handler;
+  const failed = asked.key === undefined ? undefined : leftOut(scene, name, startId(asked.key, asked.table));
+  if (failed) return { ...turnFor(scene, order, order?.revision), held: failed, leftOut: true };
+  const installed = scene.before.ledger.handlers[name];
+  const isSame = [tableInForce(scene, name, options), scene.present[name]].some(
+    (table) => table !== undefined && canonical(table) === canonical(asked.table),
+  );
+  const isMoved = installed !== undefined && installed.key !== asked.key;
+  const own =
+    !order || (isSame && !(order.scope === 'all' && isMoved))
+      ? undefined
+      : gate(scene, name, order.shim, order.revision);
+  return isSame && !(isMoved && scene.held?.code === 'known-bad') ? own : heldWith(scene, name, own);
+};
+
+const heldWith = ({ held }: Scene, name: string, own: Gate | undefined): Gate | undefined =>
+  held === undefined || own?.held ? own : { ...own, held: { ...held, handler: name } };
+
+/** What failed and what is held for it is said of its Shim and revision; no approval would change it. */
+const turnFor = (
+  { desired: { turns } }: Scene,
+  order: Handler['order'],
+  revision?: string,
+): Pick<Gate, 'turn'> =>
+  turns && order ? { turn: { shim: order.shim, revision: revision ?? revisionHere(turns, order.shim) } } : {};
+
+/** Of a handler that nobody asks for any more. `failing`: why what is asked for now is left out, by what asks for it. */
+export const gateOfRemoval = (
+  scene: Scene,
+  name: string,
+  failing: ReadonlyMap<string, Problem>,
+): Gate | undefined => {
+  const installed = scene.before.ledger.handlers[name]?.handler;
+  const order = installed?.order;
+  const { turns } = scene.desired;
+  // It was given another name, and does not start under that: the former one is served as long.
+  const failed = installed && failing.get(installed.where.file);
+  if (failed) return { ...turnFor(scene, order), held: { ...failed, handler: name } };
+  // Its Shim may live on under another handler: both are one change, and one approval.
+  const own = order && turns && gate(scene, name, order.shim, revisionHere(turns, order.shim));
+  // What somebody wrote into our text, and the runtime never loaded, needs no restart to go.
+  const isInForce = name in scene.before.ledger.handlers || servedNow(scene.runtime).includes(name);
+  return isInForce ? heldWith(scene, name, own) : own;
+};
+
+const gate = (scene: Scene, name: string, shim: string, revision: string): Gate | undefined => {
+  const { turns } = scene.desired;
+  if (!turns || scene.rules.force) return undefined;
+  const turn = turnOf(turns, shim, revision, scene.before.now);
+  const { bad } = scene.before.ledger;
+  if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision) {
+    // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
+    const message = `it failed its proof here and is left alone until it changes: ${bad.problem.message}`;
+    return {
+      turn: { shim, revision },
+      held: {
+        code: 'known-bad',
+        handler: name,
+        message,
+        ...detailOf(bad.problem),
+        hint: wayOut(scene.before, bad),
+      },
+    };
+  }
+  return turn.hold === undefined ? { turn } : { turn, held: waitsForTurn(turn, name, turns) };
+};

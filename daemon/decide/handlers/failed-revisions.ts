@@ -1,0 +1,103 @@
+/** What was tried here and failed: downloads that wait for their next try, and revisions that failed their proof. */
+import type { Handler } from '../../model/desired.ts';
+import type { Journal } from '../../model/journal.ts';
+import type { Ledger } from '../../model/ledger.ts';
+import type { Observed } from '../../model/observed.ts';
+import { detailOf, type Problem, printWhere, type Where } from '../../../protocol/problem/problem.ts';
+import type { HandlerReport } from '../../model/plan.ts';
+import { goneRevision } from '../../../protocol/node-annotations.ts';
+import type { Wish } from './selection.ts';
+import type { Change } from '../change.ts';
+
+type Bad = NonNullable<Ledger['bad']>;
+
+/** What the ledger keeps of a plan that the runtime disproved. */
+export const badOf = (journal: Pick<Journal, 'plan' | 'ledger'>, problem: Problem, at: number): Bad => ({
+  revision: journal.plan.revision,
+  problem,
+  at,
+  ...triedWith(journal),
+});
+
+/** What the plan left as it was has no part in its failure. */
+const triedWith = ({ plan, ledger }: Pick<Journal, 'plan' | 'ledger'>): Pick<Bad, 'tried'> => {
+  const record = plan.steps.find((step) => step.kind === 'record');
+  if (!record) return {};
+  const after = record.ledger.handlers;
+  const gone = Object.keys(ledger.handlers).flatMap((name): [string, string][] => {
+    const shim = name in after ? undefined : ledger.handlers[name]?.handler.order?.shim;
+    return shim === undefined ? [] : [[shim, goneRevision]];
+  });
+  const taken = Object.entries(after).flatMap(([name, { handler }]): [string, string][] => {
+    const { order } = handler;
+    const was = ledger.handlers[name]?.handler.order;
+    return !order || (was?.shim === order.shim && was.revision === order.revision)
+      ? []
+      : [[order.shim, order.revision]];
+  });
+  const tried = Object.fromEntries([...gone, ...taken]);
+  return Object.keys(tried).length === 0 ? {} : { tried };
+};
+
+/** Whether the tries of its downloads still count; what is held may have one of what is in force, besides its own. */
+export const isTried =
+  (ready: boolean) =>
+  (one: HandlerReport): boolean =>
+    one.state === 'failed' || one.turn?.hold !== undefined || (ready && one.state === 'pending');
+
+/** The revision of this change failed its proof, and nothing has changed since. */
+export const knownBad = (before: Observed, asked: Wish, change: Change): Problem | undefined => {
+  const { bad } = before.ledger;
+  if (bad?.revision !== change.revision) return undefined;
+  const isMoved = asked.wanted.some(
+    ({ name, installed }) => installed && before.ledger.handlers[name]?.key !== installed.key,
+  );
+  return change.files.length > 0 || change.restart || isMoved ? leftAlone(before, bad) : undefined;
+};
+
+const leftAlone = (before: Observed, bad: Bad): Problem => ({
+  code: 'known-bad',
+  message: `this revision failed its proof and is left alone until it changes: ${bad.problem.message}`,
+  ...detailOf(bad.problem),
+  hint: wayOut(before, bad),
+});
+
+const longestTry = 300_000;
+
+/** Where the reason is, and what a person can do who has removed it. The same words at every look. */
+export const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>): string => {
+  const { runtime, ledger } = before;
+  const unit = (runtime.name === 'none' ? undefined : runtime.unit?.name) ?? 'containerd.service';
+  const first = Math.min(at, ...ledger.restarts.filter((time) => time <= at && at - time < longestTry));
+  const since = new Date(first)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+  const name = problem.handler ?? 'HANDLER';
+  return `What the runtime said: journalctl -u ${unit} --since "${since}". Once the cause is gone: rcm-node retry ${name}, or rcm-node once --force; to touch its file in shims.d, or to restart or reload the service rcm-node, has it tried again, too.`;
+};
+
+/** What could not be written names the disk that is full, or read-only: its place stays in the message. */
+const unwritten: readonly Problem['code'][] = ['disk-full', 'read-only', 'cannot-write'];
+
+/** The problem of an artifact, at the place where a person asked for it. */
+export const askedAt = (problem: Problem, handler: Handler, place?: Where): Problem => ({
+  ...problem,
+  handler: handler.name,
+  message:
+    problem.where && unwritten.includes(problem.code)
+      ? `${printWhere(problem.where)}: ${problem.message}`
+      : problem.message,
+  // A copy of the artifact is gone by the time this is read.
+  where: place ?? { file: handler.where.file },
+});
+
+/** No countdown: a line that differs at every tick would be logged at every tick. */
+export const failedTry = (
+  { problem, count }: Ledger['attempts'][string],
+  handler: Handler,
+  place: Where | undefined,
+): Problem => {
+  const asked = askedAt(problem, handler, place);
+  return count > 1 ? { ...asked, message: `${asked.message} (failed ${count} times)` } : asked;
+};

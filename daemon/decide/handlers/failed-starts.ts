@@ -1,0 +1,67 @@
+/**
+ * Handlers with which no sandbox started. Which one it was is known, so it alone is left out, as it stood: what else is asked
+ * for with it would never be served otherwise.
+ */
+import type { Journal } from '../../model/journal.ts';
+import type { Ledger } from '../../model/ledger.ts';
+import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
+import type { FailedStart } from '../../model/start.ts';
+import type { Scene } from '../baseline.ts';
+import type { Wish } from './selection.ts';
+import { wayOut } from './failed-revisions.ts';
+
+type FailedStarts = Ledger['failedStarts'];
+
+const startsIn = ({ plan }: Pick<Journal, 'plan'>): Readonly<Record<string, string>> =>
+  plan.steps.find((step) => step.kind === 'prove')?.start ?? {};
+
+/**
+ * With the handler that has disproven the plan. `outcome`: what is to be said of it. Undefined: it was not one handler, so it
+ * is the whole plan that failed.
+ */
+export const withFailedStart = (
+  journal: Pick<Journal, 'plan' | 'ledger'>,
+  { code, handler }: Problem,
+  outcome: Problem,
+  at: number,
+): FailedStarts | undefined => {
+  if (code !== 'not-started' || handler === undefined) return undefined;
+  const starts = startsIn(journal);
+  const of = Object.hasOwn(starts, handler) ? starts[handler] : undefined;
+  if (of === undefined) return undefined;
+  return { ...journal.ledger.failedStarts, [handler]: { of, problem: { ...outcome, handler }, at } };
+};
+
+/** Whether the runtime has disproven this plan, or one handler of it. */
+export const isDisproven = ({ bad, failedStarts }: Ledger, journal: Journal): boolean =>
+  bad?.revision === journal.plan.revision ||
+  Object.entries(startsIn(journal)).some(([name, of]) => failedStarts[name]?.of === of);
+
+/** Why the handler is left out as it stands (`id`), until it changes or a person has it tried again. */
+export const leftOut = ({ before, rules }: Scene, name: string, id: string): Problem | undefined => {
+  const { failedStarts } = before.ledger;
+  const failed = Object.hasOwn(failedStarts, name) ? failedStarts[name] : undefined;
+  if (failed?.of !== id || rules.force) return undefined;
+  return {
+    code: 'known-bad',
+    handler: name,
+    message: `it failed its proof here and is left alone until it changes: ${failed.problem.message}`,
+    ...detailOf(failed.problem),
+    hint: wayOut(before, failed),
+  };
+};
+
+/**
+ * What of it the ledger keeps when the rest went well. Where not all sources could be read, or the cluster, which asked for
+ * what no local file did, was not heard, what is not asked for now may be asked for again with the next look.
+ */
+export const stillFailed = ({ desired, before }: Scene, asked: Wish): FailedStarts => {
+  const taken = new Map(asked.wanted.map(({ name, start }) => [name, start]));
+  const isKept = ([name, { of, stamps }]: [string, FailedStart]): boolean => {
+    if (asked.leftOut.has(name)) return true;
+    const isLocal = Object.keys(stamps ?? {}).length > 0;
+    const isSure = desired.problems.length === 0 && (isLocal || !desired.unheard);
+    return !isSure && taken.get(name) !== of;
+  };
+  return Object.fromEntries(Object.entries(before.ledger.failedStarts).filter(isKept));
+};

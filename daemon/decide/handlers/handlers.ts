@@ -1,0 +1,225 @@
+/**
+ * Which handlers the configuration shall carry, and what is missing for each: desire, minus what cannot be had now and
+ * what has to wait for its turn, plus what may not go yet.
+ */
+import { binaryName, type Handler, storeKey } from '../../model/desired.ts';
+import type { Ledger } from '../../model/ledger.ts';
+import type { HandlerReport, Step } from '../../model/plan.ts';
+import type { Problem } from '../../../protocol/problem/problem.ts';
+import { type Start, startId, startOf } from '../../model/start.ts';
+import {
+  criPath,
+  handlersRead,
+  handlerTable,
+  inheritable,
+  isTable,
+  tableAt,
+} from '../../runtimes/containerd/config.ts';
+import { artifactWait } from '../backoff.ts';
+import { type Gate, gateOf, tableInForce } from './approval.ts';
+import { isOurs } from '../../runtimes/containerd/named.ts';
+import { stablePath } from '../../../protocol/host-paths.ts';
+import { removals } from './removals.ts';
+import { stateOfWritten } from '../restart.ts';
+import type { Scene, Table } from '../baseline.ts';
+import { failedTry } from './failed-revisions.ts';
+import { canonical } from '../../../protocol/digest.ts';
+import type { HandlerState } from '../../../protocol/node-annotations.ts';
+import type { Wanted, Wish } from './selection.ts';
+import { foreignOwner, type Parsed } from '../../runtimes/containerd/parsed.ts';
+
+export const wish = (scene: Scene): Wish => {
+  const { desired, before, present } = scene;
+  const wanted: Wanted[] = [];
+  const artifacts: Step[] = [];
+  const reports: HandlerReport[] = [];
+  const awaited: string[] = [];
+  const leftOut = new Set<string>();
+  /** Why, by what asks for it. */
+  const failing = new Map<string, Problem>();
+  const options = inherited(scene.foreign, scene.site.schema);
+  const keep = (name: string): void => {
+    const table = present[name];
+    const installed = before.ledger.handlers[name];
+    if (table) wanted.push({ name, table, ...(installed ? { installed } : {}) });
+  };
+  /** As the ledger knows it, and whatever became of it meanwhile put right; answers whether its artifact is there. */
+  const hold = (name: string): boolean => {
+    const installed = before.ledger.handlers[name];
+    const table = tableInForce(scene, name, options);
+    if (!installed || !table) {
+      keep(name);
+      return true;
+    }
+    const whole = before.store[installed.key]?.kind === 'whole';
+    if (!whole && attemptOf(scene, installed.handler)) {
+      keep(name);
+      return false;
+    }
+    if (!whole && !scene.rules.ready) {
+      const { handler } = installed;
+      artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
+    }
+    wanted.push({ name, table, installed });
+    return whole;
+  };
+  for (const handler of desired.handlers) {
+    const report = (
+      state: HandlerState,
+      given: {
+        readonly problem?: Problem;
+        readonly sha256?: string;
+        readonly gate?: Gate | undefined;
+        readonly start?: Start;
+      } = {},
+    ): void => {
+      const { problem, sha256, gate, start } = given;
+      reports.push({
+        name: handler.name,
+        state,
+        source: handler.where.file,
+        ...(sha256 ? { sha256 } : {}),
+        ...(start ? { start } : {}),
+        ...(problem ? { problem } : {}),
+        ...(gate?.turn ? { turn: gate.turn } : {}),
+      });
+    };
+    const path = stablePath(handler.name, binaryName(handler));
+    const foreign = foreignHand(scene, handler.name, path);
+    if (foreign) {
+      report('refused', { problem: foreign });
+      keep(handler.name);
+      continue;
+    }
+    const sha256 = handler.artifact.sha256 ?? before.ledger.trusted[handler.artifact.url];
+    const key = storeKey(handler, sha256);
+    const table = handlerTable(handler, path, options);
+    const stored = key === undefined ? undefined : before.store[key];
+    const ready = key !== undefined && before.store[key]?.kind === 'whole';
+    // It came with the image, and does not run here: whatever starts by it would fail.
+    const broken =
+      before.activate && stored?.kind === 'whole' && stored.untried ? attemptOf(scene, handler) : undefined;
+    if (broken) {
+      const message = `${broken.problem.message}; it came with the image, and is taken out of the configuration`;
+      report('failed', { problem: { ...broken.problem, handler: handler.name, message } });
+      continue;
+    }
+    const gate = gateOf(scene, handler, { table, key }, options);
+    if (gate?.held && gate.leftOut) {
+      leftOut.add(handler.name);
+      failing.set(handler.where.file, gate.held);
+    }
+    // What cannot be had back now is not replaced by what may not come yet.
+    if (gate?.held && (!hold(handler.name) || gate.held.code === 'known-bad')) {
+      report(gate.held.code === 'known-bad' ? 'failed' : 'pending', { ...said(gate.held), gate });
+      // What a person may have tried again is not downloaded anew for it.
+      if (key !== undefined) awaited.push(key);
+      continue;
+    }
+    const keepIt = (): void => {
+      if (!gate?.held) keep(handler.name);
+    };
+    if (!ready) {
+      const attempt = attemptOf(scene, handler);
+      if (attempt) {
+        report('failed', { problem: failedTry(attempt, handler, desired.places?.[handler.name]) });
+        keepIt();
+        continue;
+      }
+      if (!scene.rules.ready) artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
+      if (key === undefined || scene.rules.ready) {
+        // Trust on first use: the digest, and with it the name in the store, is known only after the download.
+        report('pending', { gate });
+        keepIt();
+        continue;
+      }
+    }
+    if (gate?.held) {
+      report('pending', { ...said(gate.held), gate, ...(sha256 ? { sha256 } : {}) });
+      if (key !== undefined) awaited.push(key);
+      continue;
+    }
+    const state = ready ? stateIn(scene, handler.name) : 'pending';
+    const id = startId(key, table);
+    const start = state === 'served' ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
+    report(state, { gate, ...start, ...(sha256 ? { sha256 } : {}) });
+    const was = before.ledger.handlers[handler.name];
+    const isSame =
+      was?.key === key && canonical(tableInForce(scene, handler.name, options)) === canonical(table);
+    wanted.push({
+      name: handler.name,
+      table,
+      installed: { handler, key, sha256: sha256 ?? '', path },
+      ...(isSame ? {} : { start: id }),
+    });
+  }
+  for (const { name, source, gate, problem } of removals(scene, failing)) {
+    reports.push({
+      name,
+      state: 'removing',
+      source,
+      ...(problem ? { problem } : {}),
+      ...(gate?.turn ? { turn: gate.turn } : {}),
+    });
+    if (gate?.held) hold(name);
+    else if (problem) keep(name);
+  }
+  return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited, leftOut };
+};
+
+/** The budget is the node's, which says it once for all handlers. */
+const said = (held: Problem): { readonly problem?: Problem } =>
+  held.code === 'restart-budget' ? {} : { problem: held };
+
+/** The name, or the place where its binary goes, belongs to somebody else. */
+const foreignHand = (scene: Scene, name: string, path: string): Problem | undefined => {
+  const { generation, place } = scene.site;
+  // A copy of our table is served by our program, like ours.
+  const owner = foreignOwner(scene.foreign, name, (doc) =>
+    handlersRead(doc, generation, place).filter((one) => !isOurs(name, tableAt(doc, one.path))),
+  );
+  if (owner)
+    return {
+      code: 'owned-by-another',
+      message: `the handler "${name}" is defined here already`,
+      where: owner,
+      handler: name,
+    };
+  const link = scene.before.links[path];
+  if (link?.foreign === undefined) return undefined;
+  return {
+    code: 'not-ours',
+    message: `${path} is ${link.foreign}, which rcm-node did not put there`,
+    where: { file: path },
+    handler: name,
+  };
+};
+
+/** Identifies what was tried, so that a changed location, digest or selection is tried at once. */
+export const artifactId = (handler: Handler): string => JSON.stringify([handler.artifact, handler.runtime]);
+
+/** The failed try that says not to try again yet. */
+const attemptOf = ({ before, rules }: Scene, handler: Handler): Ledger['attempts'][string] | undefined => {
+  const attempt = before.ledger.attempts[handler.name];
+  if (attempt?.artifact !== artifactId(handler)) return undefined;
+  const counts = rules.since === undefined || attempt.at >= rules.since;
+  return counts && artifactWait(attempt, before.now) > 0 ? attempt : undefined;
+};
+
+const stateIn = ({ runtime, before, present }: Scene, name: string): HandlerState =>
+  name in present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';
+
+/** The default handler's options as the files write them; the trial proves that they were read that way. */
+const inherited = (files: readonly Parsed[], schema: number): Table => {
+  const cri = criPath(schema) ?? [];
+  let runtimes: Record<string, Table> = {};
+  let name = 'runc';
+  for (const file of files) {
+    const containerd = tableAt(file.doc, [...cri, 'containerd']);
+    if (!containerd) continue;
+    if (typeof containerd.default_runtime_name === 'string') name = containerd.default_runtime_name;
+    for (const [key, table] of Object.entries(tableAt(containerd, ['runtimes']) ?? {}))
+      if (isTable(table)) runtimes = { ...runtimes, [key]: { ...runtimes[key], ...table } };
+  }
+  return inheritable(runtimes, name);
+};

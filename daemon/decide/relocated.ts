@@ -1,0 +1,110 @@
+/**
+ * Files that we wrote into a configuration that is no longer the runtime's (its `-c` moved, an import led elsewhere). What
+ * is ours in them is taken back once the new place serves; what others changed since stays, and is named.
+ */
+import { fileFault } from '../model/file-fault.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { Observed } from '../model/observed.ts';
+import type { Step } from '../model/plan.ts';
+import { Failure, type Problem } from '../../protocol/problem/problem.ts';
+import type { Site, WantedFile } from '../runtimes/containerd/wiring.ts';
+import { withoutUs } from '../runtimes/containerd/wiring-bare.ts';
+import type { FileFact } from '../../host/facts.ts';
+import { refuseLinked, writeStep } from './write-step.ts';
+import { mayBeDropIn, meansOurs } from '../runtimes/containerd/wiring-drop-in.ts';
+
+export type Former = {
+  /** Files of the ledger that are to be taken back; each stays in it until that is done. */
+  readonly files: readonly WantedFile[];
+  /** What cannot be taken back; the ledger keeps these too, so that an uninstall can name them. */
+  readonly problems: readonly (Problem & { readonly where: { readonly file: string } })[];
+};
+
+/** `before.files` has each file of the ledger. */
+export const formerOf = (site: Site, before: Observed): Former =>
+  formerBeside(new Set([site.runtime.configPath, site.drop, ...site.stale]), before);
+
+/** `present`: files that the runtime reads, which are not for here. */
+export const formerBeside = (present: ReadonlySet<string>, before: Observed): Former => {
+  const files: WantedFile[] = [];
+  const problems: Former['problems'][number][] = [];
+  for (const [path, owned] of Object.entries(before.ledger.files)) {
+    if (present.has(path)) continue;
+    try {
+      const file = without(path, before.files[path], owned.digest, before.ledger);
+      if (file) files.push(file);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      const message = `it is no longer part of the configuration, and ours in it stays: ${error.problem.message}`;
+      problems.push({ code: 'not-ours', message, where: { ...error.problem.where, file: path } });
+    }
+  }
+  return { files, problems };
+};
+
+/** `undefined`: there is nothing of ours any more. */
+const without = (
+  path: string,
+  fact: FileFact | undefined,
+  digest: string,
+  ledger: Ledger,
+): WantedFile | undefined => {
+  if (fact === undefined || fact.kind === 'absent') return undefined;
+  if (fact.kind !== 'regular')
+    throw new Failure({
+      code: 'not-ours',
+      ...fileFault(fact),
+    });
+  if (mayBeDropIn(path)) {
+    if (fact.digest !== digest && !meansOurs(fact.text))
+      throw new Failure({ code: 'not-ours', message: 'it was changed by someone else' });
+    refuseLinked([{ path, text: null }], { [path]: fact });
+    return { path, text: null };
+  }
+  const file = { path, text: withoutUs(fact.text, path, ledger) };
+  if (file.text === fact.text) return undefined;
+  refuseLinked([file], { [path]: fact });
+  return file;
+};
+
+/** Entries of the ledger that a plan for the present configuration has to leave in it. */
+export const kept = (
+  former: Former,
+  ledger: Ledger,
+): readonly (readonly [string, Ledger['files'][string]])[] =>
+  [...former.files.map((file) => file.path), ...former.problems.map((one) => one.where.file)].flatMap(
+    (path) => {
+      const owned = ledger.files[path];
+      return owned ? [[path, owned] as const] : [];
+    },
+  );
+
+const holds = (folder: string, paths: Iterable<string>): boolean =>
+  [...paths].some((path) => path.startsWith(`${folder}/`));
+
+/** Folders of ours that hold one of these files. */
+export const foldersOf = (folders: readonly string[], paths: Iterable<string>): readonly string[] =>
+  folders.filter((folder) => holds(folder, paths));
+
+/** No restart: the runtime does not read any of it. */
+export const takeBack = (former: Former, before: Observed): readonly Step[] => {
+  if (former.files.length === 0) return [];
+  const { ledger } = before;
+  const gone = new Set(former.files.map((file) => file.path));
+  const files = Object.fromEntries(Object.entries(ledger.files).filter(([path]) => !gone.has(path)));
+  const folders = foldersOf(ledger.folders, Object.keys(files));
+  const leaving = ledger.folders
+    .filter((folder) => !folders.includes(folder) && holds(folder, gone))
+    .reverse();
+  return [
+    // The import goes before the file it names, should anyone read them after all.
+    ...[...former.files]
+      .sort((a, b) => Number(mayBeDropIn(a.path)) - Number(mayBeDropIn(b.path)))
+      .map((file) => writeStep(file, before.files[file.path])),
+    ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
+    {
+      kind: 'record',
+      ledger: { ...ledger, files, folders: ledger.folders.filter((folder) => !leaving.includes(folder)) },
+    },
+  ];
+};

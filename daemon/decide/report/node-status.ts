@@ -1,0 +1,195 @@
+/**
+ * What the Node object says of this node: annotations for people and controllers, a label for each served handler for
+ * schedulers. Pure: from a report and from what stands on the Node to the patch, or to none where nothing changed.
+ */
+import type { Handler } from '../../model/desired.ts';
+import type { Report } from '../../model/outcome.ts';
+import { printProblem } from '../../../protocol/problem/problem.ts';
+import { annotations, servedPrefix } from '../../../protocol/node-annotations.ts';
+import { detail, type Telling } from './node-detail.ts';
+import { canonical, digestOf } from '../../../protocol/digest.ts';
+import type { Labels, Metadata } from '../../../protocol/shim-object.ts';
+import { headline, troubles } from './summary.ts';
+
+/** Of runtime-class-manager's labels. It leaves `uninstall` where its Job to remove a shim failed; nothing here sets that. */
+const legacyValues = ['provisioned', 'pending', 'failed', 'uninstall'] as const;
+
+/** At most: shared with everyone else are 256 KiB for all annotations of an object. */
+const reasonBytes = 512;
+
+export type NodeStatus = {
+  readonly annotations: Labels;
+  readonly labels: Labels;
+};
+
+/** Nothing of us: what an uninstall leaves. */
+export const noStatus: NodeStatus = { annotations: {}, labels: {} };
+
+/** 16 hex digits of what a set of handlers means, whoever asked for it and in whatever order. */
+export const hashOf = (handlers: readonly Handler[]): string =>
+  digestOf(
+    canonical(
+      [...handlers]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ where: _where, order: _order, ...meaning }) => meaning),
+    ),
+  ).slice(0, 16);
+
+export const stateOf = (report: Report): string => {
+  const { outcome } = report;
+  switch (outcome.kind) {
+    case 'converged':
+      return 'Ready';
+    case 'waiting':
+      return 'Waiting';
+    case 'degraded':
+      return 'Degraded';
+    case 'failed':
+      return outcome.undone ? 'RolledBack' : 'Failed';
+    case 'refused':
+      return 'Refused';
+  }
+};
+
+/** What stands on the Node came through the cluster: how this node stands with it would be read when it is no longer so. */
+export const onNode = (report: Report): string => headline({ ...report, cluster: null });
+
+const camel = (code: string): string =>
+  code.replace(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+
+const reasonOf = (report: Report): string => {
+  const [first] = troubles(report.outcome);
+  const text = first ? `${camel(first.code)}: ${printProblem(first)}` : `Converged: ${onNode(report)}`;
+  return cut(text, reasonBytes);
+};
+
+/** Whole characters only: the API refuses what is no UTF-8. */
+const cut = (text: string, bytes: number): string => {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  return `${new TextDecoder().decode(Buffer.from(text).subarray(0, bytes - 6)).replace(/\ufffd+$/, '')}…`;
+};
+
+const isServed = (given: Telling, name: string): boolean => {
+  const state = given.report.handlers.find((one) => one.name === name)?.state;
+  // What is on its way out shall attract no new Pods.
+  if (state === undefined || state === 'removing') return false;
+  if (given.serves === 'unknown') return state === 'served';
+  return name in given.installed && given.serves.includes(name);
+};
+
+export const statusOf = (given: Telling, since: string): NodeStatus => {
+  const { report, desired, installed } = given;
+  const served = report.handlers.map((one) => one.name).filter((name) => isServed(given, name));
+  const applied = report.handlers.flatMap(({ name, state }) =>
+    state === 'served' && installed[name] ? [installed[name].handler] : [],
+  );
+  const legacy = given.legacyLabels ? legacyLabels(report, desired) : {};
+  const names = Object.keys(legacy).sort();
+  return {
+    annotations: {
+      [annotations.state]: stateOf(report),
+      [annotations.reason]: reasonOf(report),
+      [annotations.desired]: hashOf(desired),
+      [annotations.applied]: hashOf(applied),
+      [annotations.agent]: report.agent,
+      [annotations.status]: detail(given, since),
+      ...(names.length > 0 ? { [annotations.legacy]: names.join(',') } : {}),
+    },
+    labels: { ...legacy, ...Object.fromEntries(served.map((name) => [`${servedPrefix}${name}`, 'served'])) },
+  };
+};
+
+/** A label's key must be a name that the API accepts: what is none was never a label of runtime-class-manager either. */
+const legacyLabels = (report: Report, desired: readonly Handler[]): Labels => {
+  const words = {
+    served: 'provisioned',
+    written: 'pending',
+    unknown: 'pending',
+    pending: 'pending',
+    removing: 'pending',
+    failed: 'failed',
+    refused: 'failed',
+  } as const;
+  return Object.fromEntries(
+    desired.flatMap((handler) => {
+      const state = report.handlers.find((one) => one.name === handler.name)?.state;
+      return state && isLabelName(handler.shim) ? [[handler.shim, words[state]] as const] : [];
+    }),
+  );
+};
+
+const isLabelName = (name: string): boolean => /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(name);
+
+/** Since when the Node says so: the time on it while the state is the same, so that it is no reason to write. */
+export const sinceOf = (metadata: Metadata, report: Report): string => {
+  if (metadata.annotations?.[annotations.state] === stateOf(report)) {
+    try {
+      const { since } = JSON.parse(metadata.annotations[annotations.status] ?? '') as {
+        readonly since?: unknown;
+      };
+      if (typeof since === 'string') return since;
+    } catch {
+      // Somebody else wrote there, or nobody yet: it is said anew.
+    }
+  }
+  return report.at;
+};
+
+type Patch = {
+  readonly metadata: {
+    readonly annotations?: Readonly<Record<string, string | null>>;
+    readonly labels?: Readonly<Record<string, string | null>>;
+  };
+};
+
+/**
+ * A merge patch of our own keys, or undefined where they are as they shall be. `everywhere`: who we are there may change
+ * labels without our prefix, too; where not, those that are ours stay, with the evidence, for who may.
+ */
+export const patchOf = (metadata: Metadata, wanted: NodeStatus, everywhere = true): Patch | undefined => {
+  const present = metadata.annotations ?? {};
+  const set = changes(
+    present,
+    keepReason(present, wanted.annotations),
+    Object.values(annotations).filter((key) => key in present && (everywhere || key !== annotations.legacy)),
+  );
+  const labels = metadata.labels ?? {};
+  const isLegacy = (key: string): boolean =>
+    everywhere && (legacyValues as readonly (string | undefined)[]).includes(labels[key]);
+  // A Shim can be called as a label is that somebody else has on his nodes.
+  const may = Object.entries(wanted.labels).filter(
+    ([key]) => key.startsWith(servedPrefix) || (everywhere && !(key in labels)) || isLegacy(key),
+  );
+  const legacy = (present[annotations.legacy] ?? '').split(',').filter(isLegacy);
+  const mark = changes(labels, Object.fromEntries(may), [
+    ...Object.keys(labels).filter((key) => key.startsWith(servedPrefix)),
+    ...legacy,
+  ]);
+  if (!set && !mark) return undefined;
+  return { metadata: { ...(set ? { annotations: set } : {}), ...(mark ? { labels: mark } : {}) } };
+};
+
+const changes = (
+  present: Labels,
+  wanted: Labels,
+  ours: readonly string[],
+): Readonly<Record<string, string | null>> | undefined => {
+  const set = Object.entries(wanted).filter(([key, value]) => present[key] !== value);
+  const gone = ours.filter((key) => !(key in wanted)).map((key) => [key, null] as const);
+  return set.length + gone.length === 0 ? undefined : Object.fromEntries([...set, ...gone]);
+};
+
+/**
+ * The words after a reason may count attempts or name a moment. As long as nothing else changed they are no transition,
+ * and fifteen thousand nodes that tell each of their attempts are a load.
+ */
+const keepReason = (present: Labels, wanted: Labels): Labels => {
+  const head = (labels: Labels): string => (labels[annotations.reason] ?? '').split(':', 1)[0] ?? '';
+  const same = Object.values(annotations).every(
+    (key) => key === annotations.reason || present[key] === wanted[key],
+  );
+  const reason = present[annotations.reason];
+  return same && reason !== undefined && head(present) === head(wanted)
+    ? { ...wanted, [annotations.reason]: reason }
+    : wanted;
+};

@@ -1,0 +1,43 @@
+/** A plan as a person would tell it: what `plan` prints, what the journal says, and what tests compare. */
+import type { Step } from '../../model/plan.ts';
+import { printUrl } from '../../shims/artifact.ts';
+import { fileOf, folderOf, keyOfTarget } from '../../../protocol/host-paths.ts';
+
+/** `undefined` for steps that say nothing to a person. */
+export const sentence = (step: Step): string | undefined => {
+  switch (step.kind) {
+    case 'fetch':
+      return `fetch ${printUrl(step.handler.artifact.url)} for ${step.handler.name}`;
+    case 'place':
+      return `check it, test-run it and place it in the store for ${step.handler.name}`;
+    case 'quiet':
+      return `wait for a moment in which no container is being created (${step.seconds} s at most)`;
+    case 'folder':
+      return `make the folder ${step.path}`;
+    case 'unfolder':
+      return `remove the folder ${step.path}`;
+    case 'write':
+      if (step.after.kind === 'absent') return `remove ${step.path}`;
+      return step.before.kind === 'absent' ? `write ${step.path}` : `change ${step.path}`;
+    case 'link':
+      if (step.after === null) return `remove the link ${step.path}`;
+      return `point ${fileOf(folderOf(step.path))} to ${short(keyOfTarget(step.after))}`;
+    case 'activate':
+      return step.started ? `take ${step.unit} as it started by itself` : `restart ${step.unit}`;
+    case 'prove':
+      if (step.serve.length === 0 && step.start)
+        return `prove that a sandbox with ${Object.keys(step.start).join(', ')} starts`;
+      return step.serve.length === 0
+        ? 'prove that the runtime is healthy'
+        : `prove that ${step.serve.join(', ')} ${step.serve.length === 1 ? 'is' : 'are'} served`;
+    case 'discard':
+      return `discard ${short(step.key)} from the store`;
+    case 'record':
+      return undefined;
+  }
+};
+
+const short = (key: string | undefined): string => (key ? key.slice(0, 12) : 'something foreign');
+
+export const sentences = (steps: readonly Step[]): readonly string[] =>
+  steps.flatMap((step) => sentence(step) ?? []);

@@ -1,0 +1,129 @@
+/** A tick in one line, for `systemctl status`, and as metrics for machines. */
+import type { Ledger } from '../../model/ledger.ts';
+import { type Outcome, refusals, type Report } from '../../model/outcome.ts';
+import { type Problem, printProblem } from '../../../protocol/problem/problem.ts';
+
+/** What the service says of itself until its first tick is over; bootstrap knows it by that. */
+export const looking = 'Looking at this host';
+
+/** What a person wants to know first: what is served, by what, and what is waited for or wrong. */
+export const headline = (report: Report): string => {
+  const total = report.handlers.length;
+  const runtime = report.runtime ? `${report.runtime.name} ${report.runtime.version}` : 'no runtime';
+  const what = total > 0 ? standing(report) : isAsked(report) ? 'Serving nothing' : 'Nothing is asked for';
+  const [first] = troubles(report.outcome);
+  const more = troubles(report.outcome).length - 1;
+  const tail = first
+    ? `; ${words[report.outcome.kind]}: ${printProblem(first)}${more > 0 ? ` (and ${more} more)` : ''}`
+    : '';
+  return `${what} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
+};
+
+/** What the runtime has not said itself is not called served. */
+const standing = ({ handlers }: Report): string => {
+  const total = handlers.length;
+  const of = (...states: readonly string[]): readonly string[] =>
+    handlers.filter((one) => states.includes(one.state)).map((one) => one.name);
+  const say = (what: string, names: readonly string[], tail = ''): string => {
+    const few = names.length > 5 ? `${names.slice(0, 5).join(', ')}, …` : names.join(', ');
+    return `${what} ${names.length} of ${total}${tail}${few ? ` (${few})` : ''}`;
+  };
+  const served = of('served', 'removing');
+  const [written, unknown] = [of('written'), of('unknown')];
+  const parts = [
+    ...(written.length > 0 ? [say('written, not loaded:', written)] : []),
+    ...(unknown.length > 0 ? [say('not known whether', unknown, ' are served')] : []),
+  ];
+  const text = [...(served.length > 0 || parts.length === 0 ? [say('Serving', served)] : []), ...parts].join(
+    ', ',
+  );
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
+
+/** Something that could not be read or taken was asked for all the same. */
+const isAsked = ({ outcome, notes }: Report): boolean =>
+  [...troubles(outcome), ...notes].some((problem) => refusals.includes(problem.code));
+
+/** How long it lasts is not said: a line that differs at every tick would be logged at every tick. */
+const clusterWords = {
+  none: '',
+  connecting: ', waiting for the cluster',
+  synced: ', in step with the cluster',
+  stale: ', on what the cluster said last',
+} as const;
+
+const words: Readonly<Record<Outcome['kind'], string>> = {
+  converged: '',
+  waiting: 'waiting',
+  degraded: 'degraded',
+  failed: 'failed',
+  refused: 'refused',
+};
+
+export const troubles = (outcome: Outcome): readonly Problem[] => {
+  switch (outcome.kind) {
+    case 'converged':
+      return [];
+    case 'waiting':
+      return outcome.for;
+    case 'degraded':
+      return outcome.problems;
+    case 'failed':
+    case 'refused':
+      return [outcome.problem];
+  }
+};
+
+/** Text for node_exporter's textfile collector (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+export const metrics = (report: Report, ledger: Ledger): string => {
+  const quote = (text: string): string =>
+    text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+  const states = ['converged', 'waiting', 'degraded', 'failed', 'refused'] as const;
+  const rows: readonly (readonly [string, string, string, readonly string[]])[] = [
+    [
+      'rcm_node_state',
+      'gauge',
+      'What the last tick came to.',
+      states.map((state) => `{state="${state}"} ${report.outcome.kind === state ? 1 : 0}`),
+    ],
+    [
+      'rcm_node_info',
+      'gauge',
+      'Versions.',
+      [
+        `{agent="${quote(report.agent)}",runtime="${quote(report.runtime?.name ?? '')}",runtime_version="${quote(report.runtime?.version ?? '')}"} 1`,
+      ],
+    ],
+    [
+      'rcm_node_handler',
+      'gauge',
+      'Handlers by state.',
+      report.handlers.map((one) => `{handler="${quote(one.name)}",state="${one.state}"} 1`),
+    ],
+    [
+      'rcm_node_runtime_restarts_day',
+      'gauge',
+      'Restarts of the runtime that were asked for within a day.',
+      [` ${ledger.restarts.length}`],
+    ],
+    [
+      'rcm_node_known_bad',
+      'gauge',
+      'Whether a revision or a handler failed its proof and is left alone.',
+      [` ${ledger.bad || Object.keys(ledger.failedStarts).length > 0 ? 1 : 0}`],
+    ],
+    [
+      'rcm_node_repairs_day',
+      'gauge',
+      'Repairs of files that someone else changed within a day.',
+      [` ${Object.values(ledger.repairs).flat().length}`],
+    ],
+    [
+      'rcm_node_last_tick_timestamp_seconds',
+      'gauge',
+      'When the last tick ended.',
+      [` ${Math.floor(Date.parse(report.at) / 1000)}`],
+    ],
+  ];
+  return `${rows.flatMap(([name, type, help, values]) => (values.length === 0 ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...values.map((value) => `${name}${value}`)])).join('\n')}\n`;
+};

@@ -1,0 +1,36 @@
+/** One file of ours as a step: what stands there now, what shall stand there, and when it must not be replaced at all. */
+import { absent, type FileFact, type FileState, hardLinked, softLinked } from '../../host/facts.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { Observed } from '../model/observed.ts';
+import type { Step } from '../model/plan.ts';
+import type { WantedFile } from '../runtimes/containerd/wiring.ts';
+
+export const stateOf = (fact: FileFact | undefined): FileState =>
+  fact?.kind === 'regular'
+    ? { kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid }
+    : absent;
+
+export const writeStep = (file: WantedFile, fact: FileFact | undefined): Step => {
+  const before = stateOf(fact);
+  const owner = before.kind === 'text' ? before : { mode: 0o644, uid: 0, gid: 0 };
+  const after: FileState =
+    file.text === null
+      ? absent
+      : { kind: 'text', text: file.text, mode: owner.mode, uid: owner.uid, gid: owner.gid };
+  return { kind: 'write', path: fact?.kind === 'regular' ? fact.real : file.path, before, after };
+};
+
+/** Throws the Failure that forbids to replace or remove one of these; the other names of a file that is removed stay as they are. */
+export const refuseLinked = (files: readonly WantedFile[], facts: Observed['files']): void => {
+  for (const file of files) {
+    const fact = facts[file.path];
+    if (fact?.kind !== 'regular') continue;
+    const isStray = file.text === null && fact.isLink === true;
+    const problem = isStray
+      ? softLinked(file.path, fact.real)
+      : file.text === null
+        ? undefined
+        : hardLinked(fact.real, fact.links);
+    if (problem) throw new Failure(problem);
+  }
+};

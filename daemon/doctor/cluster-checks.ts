@@ -1,0 +1,137 @@
+/** The part of `doctor` that is about the cluster: who we are there, and whether each thing we do there is allowed. */
+import { paths } from '../../protocol/host-paths.ts';
+import { tokenFacts } from '../../kube/credentials/token.ts';
+import type { Api } from '../../kube/client.ts';
+import type { Host } from '../../host/host.ts';
+import type { Attributes } from '../../kube/review.ts';
+import { parseAnswer } from '../model/cluster-cache.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
+import type { Settings } from '../model/settings.ts';
+import { bad, type Check, good } from './check.ts';
+import { findIdentity, type Identity } from '../cluster/identity.ts';
+import { leasePathIn, readNamespace } from '../cluster/namespace.ts';
+
+/**
+ * What is asked of the API, one review each: the node authorizer does not list rules
+ * (https://github.com/kubernetes/kubernetes/blob/v1.36.0/plugin/pkg/auth/authorizer/node/node_authorizer.go).
+ */
+const needs = (node: string): readonly Attributes[] => [
+  ...(['get', 'list', 'watch'] as const).map((verb) => ({
+    verb,
+    group: 'runtime.spinkube.dev',
+    resource: 'shims',
+  })),
+  ...(['get', 'patch'] as const).map((verb) => ({ verb, group: '', resource: 'nodes', name: node })),
+  // The server takes the name out of the field selector; in a review it wants it said.
+  ...(['list', 'watch'] as const).map((verb) => ({
+    verb,
+    group: '',
+    resource: 'nodes',
+    name: node,
+    field: { key: 'metadata.name', value: node },
+  })),
+  { verb: 'create', group: '', resource: 'events', namespace: 'default' },
+];
+
+/** A service account's token asks for the next one; whose it is, it says itself. */
+const renewal = async (host: Host, { mode }: Identity): Promise<readonly Attributes[]> => {
+  const fact = mode === 'kubelet' ? undefined : await host.files.lookTrusted(paths.token);
+  if (fact?.kind !== 'regular') return [];
+  const { namespace, serviceAccount } = tokenFacts(fact.text.trim());
+  if (namespace === undefined || serviceAccount === undefined) return [];
+  const { name } = serviceAccount;
+  return [{ verb: 'create', group: '', resource: 'serviceaccounts', subresource: 'token', namespace, name }];
+};
+
+export const clusterChecks = async (host: Host, settings: Settings): Promise<readonly Check[]> => {
+  if (settings.closed)
+    return [
+      {
+        what: 'cluster',
+        verdict: 'unknown',
+        says: 'not asked: the settings do not say who this node is to its cluster',
+      },
+    ];
+  if (settings.cluster.identity === 'none') return [good('cluster', 'not asked: identity = "none"')];
+  const identity = await findIdentity(host, settings.cluster);
+  if (!identity)
+    return [
+      {
+        what: 'cluster',
+        verdict: 'unknown',
+        says: 'no kubelet runs here, so only local files are served',
+        hint: 'That is as it should be on a host that has not joined a cluster; else set cluster.kubeconfig in /etc/rcm-node/config.toml.',
+      },
+    ];
+  const { mayI } = await import('../../kube/review.ts');
+  let api: Api | undefined;
+  try {
+    api = await identity.connect();
+    const node = await identity.nodeName(api);
+    const checks: Check[] = [
+      good('cluster', `${api.server} knows this node as ${node} (${identity.mode}, ${identity.kubeconfig})`),
+    ];
+    const refused: string[] = [];
+    for (const review of [...needs(node), ...(await renewal(host, identity))]) {
+      const { allowed } = await mayI(api, review);
+      const { verb, resource, subresource } = review;
+      if (!allowed) refused.push(`${verb} ${resource}${subresource ? `/${subresource}` : ''}`);
+    }
+    checks.push(
+      refused.length === 0
+        ? good('rights', 'everything that rcm-node asks of the API server is allowed')
+        : {
+            what: 'rights',
+            verdict: 'bad',
+            says: `not allowed: ${refused.join(', ')}`,
+            hint: 'kubectl apply -k bootstrap/ brings the ClusterRole and its binding; a node may patch only its own Node.',
+          },
+    );
+    return [...checks, await turns(host, api), ...(await lastAnswer(host))];
+  } catch (error) {
+    const problem = problemOf(error);
+    return [bad('cluster', problem), ...(await lastAnswer(host))];
+  } finally {
+    api?.close();
+  }
+};
+
+/** No right of ours: without it nodes go ahead as if there were no controller. */
+const turns = async (host: Host, api: Api): Promise<Check> => {
+  let namespace: string;
+  try {
+    namespace = await readNamespace(host);
+  } catch (error) {
+    return bad('turns', problemOf(error));
+  }
+  try {
+    await api.request('GET', leasePathIn(namespace));
+    return good('turns', 'a controller gives turns, or did: its Lease can be read');
+  } catch (error) {
+    const { code } = problemOf(error);
+    if (code === 'api-missing')
+      return good(
+        'turns',
+        `no controller runs in the namespace ${namespace}: nodes go ahead alone, spread over cluster.spread`,
+      );
+    if (code !== 'api-forbidden') throw error;
+    return {
+      what: 'turns',
+      verdict: 'warn',
+      says: 'this node may not read the Lease of the controller, so it goes ahead alone',
+      hint: 'kubectl apply -k bootstrap/ grants it, and brings the controller that gives turns.',
+    };
+  }
+};
+
+const lastAnswer = async (host: Host): Promise<readonly Check[]> => {
+  try {
+    const fact = await host.files.lookTrusted(paths.cluster);
+    if (fact.kind === 'absent') return [];
+    if (fact.kind !== 'regular') throw new Error('the file cannot be read');
+    const { shims } = parseAnswer(fact.text, paths.cluster);
+    return [good('shims', `${shims.length} Shims of the cluster select this node`)];
+  } catch (error) {
+    return [bad('shims', problemOf(error))];
+  }
+};

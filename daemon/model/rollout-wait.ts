@@ -1,0 +1,159 @@
+/**
+ * What a node knows of whose turn it is, beside what it is asked for: kept in cluster.json, so that a start without a
+ * network and commands know it too. Whatever is damaged here counts as not known, which lets nothing go ahead.
+ */
+import type { Labels } from '../../protocol/shim-object.ts';
+import { approvedPrefix, parseApproval, slackMs, turnMs } from '../../protocol/node-labels.ts';
+
+/** Why something does not have its turn yet. */
+export type Hold =
+  /** Its rolloutStrategy says so. */
+  | 'paused'
+  /** The controller stopped its rollout. */
+  | 'stopped'
+  /** The controller has not come to this node yet. */
+  | 'queued'
+  /** No controller gives turns; this node goes ahead by itself at a moment of its own. */
+  | 'alone'
+  /** Whether there is a controller is not known yet. */
+  | 'unknown';
+
+/** A change that may only be made in its turn; without `hold` it has it. */
+export type NeededTurn = {
+  readonly shim: string;
+  /** What it leads to: a revision of the Shim, or `goneRevision`. */
+  readonly revision: string;
+  readonly hold?: Hold;
+};
+
+/** Whether somebody gives turns, by the last look that told. */
+export type ControllerFact = {
+  readonly answer: 'alive' | 'none';
+  /** ISO 8601. */
+  readonly looked: string;
+};
+
+/** When this node goes ahead by itself with one revision; ISO 8601. */
+export type AloneTime = { readonly revision: string; readonly at: string };
+
+/** An approval on the own Node, from the first time that this node saw it. */
+export type SeenApproval = {
+  /** Of the label: another value is another approval. */
+  readonly value: string;
+  /** ISO 8601, by this node's own clock: never more than the length of a turn after it was first seen. */
+  readonly until: string;
+};
+
+/** By the name that stands for the Shim in the label's key. */
+export type SeenApprovals = Readonly<Record<string, SeenApproval>>;
+
+/** As cluster.json keeps it. */
+export type Turns = {
+  readonly approved?: SeenApprovals;
+  readonly controller?: ControllerFact;
+  /** By Shim; only of what waits. */
+  readonly alone?: Readonly<Record<string, AloneTime>>;
+};
+
+/** As a decision takes it. */
+export type TurnFacts = {
+  readonly approved: SeenApprovals;
+  readonly controller: ControllerFact | undefined;
+  readonly alone: Readonly<Record<string, AloneTime>>;
+  /** What the cluster says of each Shim that selects this node, whether or not it can be had here. */
+  readonly shims: Readonly<
+    Record<string, { readonly revision: string; readonly paused: boolean; readonly stopped: boolean }>
+  >;
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isTime = (value: unknown): value is string =>
+  typeof value === 'string' && !Number.isNaN(Date.parse(value));
+
+/** Leaves out what is damaged; undefined where nothing is left. */
+export const parseTurns = (value: unknown): Turns | undefined => {
+  if (!isRecord(value)) return undefined;
+  const { approved, controller } = value;
+  const answer = isRecord(controller) && isTime(controller.looked) ? controller.answer : undefined;
+  const alone = Object.entries(isRecord(value.alone) ? value.alone : {}).flatMap(([shim, one]) =>
+    isRecord(one) && typeof one.revision === 'string' && isTime(one.at)
+      ? [[shim, { revision: one.revision, at: one.at }] as const]
+      : [],
+  );
+  const seen = Object.entries(isRecord(approved) ? approved : {}).flatMap(([name, one]) =>
+    isRecord(one) && typeof one.value === 'string' && isTime(one.until)
+      ? [[name, { value: one.value, until: one.until }] as const]
+      : [],
+  );
+  return trimTurns({
+    approved: Object.fromEntries(seen),
+    controller:
+      answer === 'alive' || answer === 'none'
+        ? { answer, looked: (controller as ControllerFact).looked }
+        : undefined,
+    alone: Object.fromEntries(alone),
+  });
+};
+
+/** Without what says nothing: a file that says nothing of turns looks as it did before there were any. */
+export const trimTurns = (given: {
+  readonly approved: SeenApprovals;
+  readonly controller: ControllerFact | undefined;
+  readonly alone: Readonly<Record<string, AloneTime>>;
+}): Turns | undefined => {
+  const { approved, controller, alone } = given;
+  const turns: Turns = {
+    ...(Object.keys(approved).length === 0 ? {} : { approved }),
+    ...(controller === undefined ? {} : { controller }),
+    ...(Object.keys(alone).length === 0 ? {} : { alone }),
+  };
+  return Object.keys(turns).length === 0 ? undefined : turns;
+};
+
+/** The controller writes one for each Shim that is in its turn here: far fewer. */
+const mostApprovals = 128;
+
+/** Over: whatever a clock says, it is so. */
+const spent = new Date(0).toISOString();
+
+/**
+ * What is known of the approvals that stand on the own Node now. `now` is this node's own clock and `aheadMs` what that is
+ * ahead of the API server's: an end is what the controller wrote, and no reason to act for longer than a turn lasts.
+ */
+export const seeApprovals = (
+  former: SeenApprovals,
+  labels: Labels,
+  now: number,
+  aheadMs: number,
+): SeenApprovals =>
+  Object.fromEntries(
+    Object.entries(labels)
+      .filter(([key]) => key.startsWith(approvedPrefix))
+      .slice(0, mostApprovals)
+      .flatMap(([key, value]) => {
+        const name = key.slice(approvedPrefix.length);
+        const known = Object.hasOwn(former, name) ? former[name] : undefined;
+        if (known?.value === value) return [[name, known] as const];
+        const approval = parseApproval(value);
+        if (approval === undefined) return [];
+        const until = new Date(Math.min(approval.until + aheadMs, now + turnMs)).toISOString();
+        return [[name, { value, until }] as const];
+      }),
+  );
+
+/** The same with those in `names` over. */
+export const spendApprovals = (approved: SeenApprovals, names: ReadonlySet<string>): SeenApprovals =>
+  Object.fromEntries(
+    Object.entries(approved).map(([name, one]) => [name, names.has(name) ? { ...one, until: spent } : one]),
+  );
+
+/**
+ * Milliseconds that are left of it; 0 and less: none. A clock that was set back since it was seen does not tell how much is
+ * left: then it is over.
+ */
+export const leftOf = ({ until }: SeenApproval, now: number): number => {
+  const left = Date.parse(until) - now;
+  return left <= turnMs + slackMs ? left : 0;
+};

@@ -1,0 +1,198 @@
+/**
+ * From a location to a folder of the store: download, verify, take out the named files, check that they run here, and
+ * only then give them their name. Nothing of this touches the configuration, so nothing of it needs undoing.
+ */
+import { fileURLToPath } from 'node:url';
+import { folderOf, paths } from '../../../protocol/host-paths.ts';
+import type { DownloadOptions } from '../../../host/http/download.ts';
+import type { Host } from '../../../host/host.ts';
+import { binaryName, type Handler, storeKey } from '../../model/desired.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import type { Settings } from '../../model/settings.ts';
+import { allowsHost, printUrl } from '../../shims/artifact.ts';
+import { type Manifest, writeManifest } from './store.ts';
+import { digestOf } from '../../../protocol/digest.ts';
+import { marked } from './unpacking.ts';
+
+/** A verified download, until it is dropped. */
+export type Fetched = { readonly path: string; readonly sha256: string };
+
+const incoming = (url: string, sha256: string | undefined): string =>
+  `${paths.incoming}/${digestOf(url + (sha256 ?? '')).slice(0, 16)}`;
+
+/** Most entries that an archive may have; a shim's has a handful. */
+const maxEntries = 10_000;
+
+/** `sha256`: what the bytes have to be; `undefined` where the first bytes that come are trusted. */
+export const fetchArtifact = async (
+  host: Host,
+  settings: Settings,
+  handler: Handler,
+  sha256: string | undefined,
+  stop?: AbortSignal,
+): Promise<Fetched> => {
+  await makeIncoming(host);
+  const { url } = handler.artifact;
+  const path = `${incoming(url, sha256)}.artifact`;
+  const steps = { at: host.clock.elapsed() };
+  const options: DownloadOptions = {
+    mirrors: settings.mirrors,
+    proxy: settings.proxy,
+    ...(settings.extraCa === undefined ? {} : { extraCaFile: host.files.real(settings.extraCa) }),
+    // Settings and shims of another root speak of its files: this machine's must not come into an image.
+    real: host.files.real,
+    maxBytes: settings.maxArtifactBytes,
+    connectTimeoutMs: 15_000,
+    idleTimeoutMs: settings.idleTimeout * 1000,
+    totalTimeoutMs: settings.downloadTimeout * 1000,
+    attempts: settings.attempts,
+    backoffMs: 1000,
+    // A digest makes the transport irrelevant.
+    allowHttp: true,
+    allows: (to) => allowsHost(to, settings.allowedHosts),
+    random: host.clock.random,
+    ...(stop ? { signal: stop } : {}),
+    onProgress: (done, total) => {
+      // To ask the clock is the sign of life that the watchdog waits for (watchdog.ts): with each piece, not each line.
+      const now = host.clock.elapsed();
+      if (now - steps.at < 5000) return;
+      steps.at = now;
+      host.log(
+        'info',
+        `fetching ${printUrl(url)}: ${megabytes(done)}${total ? ` of ${megabytes(total)}` : ''}`,
+        { handler: handler.name },
+      );
+    },
+  };
+  await trustSources(host, settings, url, sha256);
+  const result = await host.download(url, sha256, host.files.real(path), options);
+  return { path, sha256: result.sha256 };
+};
+
+/**
+ * Who can write the CA's file decides which servers are believed; and where no digest is given, who can write the file
+ * that comes decides what root runs.
+ */
+const trustSources = async (
+  host: Host,
+  { extraCa, mirrors }: Settings,
+  url: string,
+  sha256: string | undefined,
+): Promise<void> => {
+  if (extraCa !== undefined) await host.files.trust(extraCa);
+  if (sha256 !== undefined) return;
+  const { placesFor } = await import('../../../host/http/download.ts');
+  for (const place of placesFor(url, mirrors).filter((one) => one.startsWith('file:')))
+    await host.files.trust(fileURLToPath(place));
+};
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const makeIncoming = async (host: Host): Promise<void> => {
+  for (const folder of [paths.home, paths.store, paths.incoming])
+    if (!(await host.files.isFolder(folder))) await host.files.makeFolder(folder);
+};
+
+/** Takes out of a download what this handler needs; the download stays for the next of `sharers`, who have a part in the risk. */
+export const placeArtifact = async (
+  host: Host,
+  settings: Settings,
+  handler: Handler,
+  fetched: Fetched,
+  sharers: readonly Handler[],
+): Promise<void> => {
+  const key = storeKey(handler, fetched.sha256);
+  if (key === undefined)
+    throw new Failure({ code: 'internal', message: 'an artifact without a digest cannot be placed' });
+  const folder = `${paths.incoming}/${key.slice(0, 16)}.d`;
+  await host.files.removeTree(folder);
+  await host.files.makeFolder(folder);
+  try {
+    const places = { folder, artifact: fetched.path };
+    // Once it is in the store nothing of it is interpreted any more, and no attempt is left to count.
+    const manifest = await marked(host, sharers, () =>
+      unpack(host, settings, handler, fetched.sha256, key, places),
+    );
+    await writeManifest(host, folder, manifest);
+    // A damaged folder of this name makes room: what runs from it keeps its files until it ends.
+    await host.files.removeTree(`${paths.store}/${key}`);
+    await host.files.move(folder, `${paths.store}/${key}`);
+  } finally {
+    await host.files.removeTree(folder);
+  }
+};
+
+export const dropArtifact = (host: Host, fetched: Fetched): Promise<void> =>
+  host.files.removeTree(fetched.path);
+
+type Places = { readonly folder: string; readonly artifact: string };
+
+const unpack = async (
+  host: Host,
+  settings: Settings,
+  handler: Handler,
+  sha256: string,
+  key: string,
+  places: Places,
+): Promise<Manifest> => {
+  const { runtime } = handler;
+  const binary = binaryName(handler);
+  const libraries = runtime.type === 'oci' ? runtime.libraries : [];
+  const wanted =
+    runtime.type === 'oci'
+      ? { kind: 'named' as const, names: [binary, ...libraries] }
+      : { kind: 'shim' as const, name: handler.shim };
+  const limits = { maxBytes: settings.maxArtifactBytes * 4, maxEntries };
+  const picked = await host.pick(
+    host.files.real(places.artifact),
+    wanted,
+    host.files.real(places.folder),
+    limits,
+  );
+  const files: Record<string, { sha256: string; bytes: number }> = {};
+  for (const file of picked) {
+    const name = libraries.includes(file.name) ? `lib/${file.name}` : binary;
+    if (name !== file.name)
+      await host.files.move(`${places.folder}/${file.name}`, `${places.folder}/${name}`);
+    files[name] = { sha256: file.sha256, bytes: file.bytes };
+  }
+  const home = `${paths.store}/${key}`;
+  await tryProgram(host, handler, places.folder);
+  const tried = host.systemd ? {} : ({ untried: true } as const);
+  const base = { version: 1, url: printUrl(handler.artifact.url), sha256, ...tried } as const;
+  if (libraries.length === 0) return { ...base, binary, files };
+  const launcher = `launch/${binary}`;
+  const text = launcherText(`${home}/${binary}`, `${home}/lib`);
+  await host.files.makeFolder(folderOf(`${places.folder}/${launcher}`));
+  await host.files.put(`${places.folder}/${launcher}`, text, 0o755);
+  files[launcher] = { sha256: digestOf(text), bytes: Buffer.byteLength(text) };
+  return { ...base, binary: launcher, files };
+};
+
+/** By reading it, and by running it where it is to run. Throws what `checkBinary` says. */
+export const tryProgram = async (host: Host, handler: Handler, folder: string): Promise<void> => {
+  const { runtime } = handler;
+  const libraries = runtime.type === 'oci' ? runtime.libraries : [];
+  await host.checkBinary(
+    {
+      path: host.files.real(`${folder}/${binaryName(handler)}`),
+      libraries: libraries.map((name) => host.files.real(`${folder}/lib/${name}`)),
+      probe: [runtime.type === 'oci' ? '--version' : '-v'],
+      run: host.systemd !== undefined,
+      ...(libraries.length > 0 ? { env: { LD_LIBRARY_PATH: host.files.real(`${folder}/lib`) } } : {}),
+      root: host.root,
+      machine: host.machine,
+    },
+    host.tools,
+  );
+};
+
+/**
+ * The libraries are found by this program and by it alone: nothing is put on the system's search path, and the
+ * container's environment comes from its own configuration. A run path in the binary would not do: crun runs itself
+ * from a memfd, where $ORIGIN leads nowhere (https://github.com/containers/crun, cloned_binary.c).
+ */
+const launcherText = (binary: string, libraries: string): string => `#!/bin/sh
+# Written by rcm-node: libraries for this program alone.
+LD_LIBRARY_PATH='${libraries}' exec '${binary}' "$@"
+`;

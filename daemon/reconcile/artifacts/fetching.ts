@@ -1,0 +1,144 @@
+/**
+ * The downloads of a tick, one after the other, each artifact once for all handlers that want something of it; and what
+ * goes on beside them: a download may take as long as a tick has patience, and what can be done without it must not wait.
+ */
+import { longestDownload } from '../../decide/backoff.ts';
+import { askedAt } from '../../decide/handlers/failed-revisions.ts';
+import { artifactId } from '../../decide/handlers/handlers.ts';
+import type { Host } from '../../../host/host.ts';
+import { type Handler, storeKey } from '../../model/desired.ts';
+import type { Ledger } from '../../model/ledger.ts';
+import type { Step } from '../../model/plan.ts';
+import { hintLead, hintOf, logFields, printProblem, problemOf } from '../../../protocol/problem/problem.ts';
+import type { Settings } from '../../model/settings.ts';
+import { printUrl } from '../../shims/artifact.ts';
+import { dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './artifacts.ts';
+import { attempted, succeeded } from './unpacking.ts';
+
+const lookMs = 10_000;
+/** A download that is over by then shares its restart with whatever else needs one. */
+const sharedMs = 60_000;
+
+type Change = (ledger: Ledger) => Ledger;
+
+/**
+ * Answers what the downloads taught, for the ledger as it is by then. `meanwhile` is called again and again while they
+ * last; `restart` says whether what is ready has waited long enough to be worth a restart of its own.
+ */
+export const fetchAll = async (
+  host: Host,
+  settings: Settings,
+  steps: readonly Step[],
+  before: Ledger,
+  did: string[],
+  meanwhile: (restart: boolean) => Promise<void>,
+  stop?: AbortSignal,
+): Promise<Change> => {
+  const { clock } = host;
+  const since = clock.elapsed();
+  const count = steps.filter((step) => step.kind === 'fetch').length;
+  const longest = count * longestDownload(settings.downloadTimeout * 1000, settings.attempts);
+  const work = downloads(host, settings, steps, before, did, stop);
+  try {
+    while (!(await clock.within(work, lookMs))) {
+      const spent = clock.elapsed() - since;
+      // It hangs. To look on would be a sign of life, and the watchdog has to hear of it (watchdog.ts).
+      if (spent > longest) break;
+      await meanwhile(spent >= sharedMs);
+    }
+  } finally {
+    // Whatever became of the rest: nobody else may work on this host while it goes on.
+    await work.catch(() => undefined);
+  }
+  return work;
+};
+
+/** What is had by one download, and who wants it. `sha256` is absent where the first bytes that come are trusted. */
+type Group = { readonly sha256: string | undefined; readonly handlers: readonly Handler[] };
+
+/** The same digest at several addresses is the same artifact. */
+const groupsOf = (steps: readonly Step[], trusted: Ledger['trusted']): readonly Group[] => {
+  const groups = new Map<string, Group>();
+  for (const step of steps) {
+    if (step.kind !== 'fetch') continue;
+    const { handler } = step;
+    const { url } = handler.artifact;
+    // What was trusted on first use is asked for by its digest from then on.
+    const sha256 = handler.artifact.sha256 ?? trusted[url];
+    const known = groups.get(sha256 ?? url)?.handlers ?? [];
+    groups.set(sha256 ?? url, { sha256, handlers: [...known, handler] });
+  }
+  return [...groups.values()];
+};
+
+/** Every download is tried, whatever becomes of the others; failures are written down with their count. */
+const downloads = async (
+  host: Host,
+  settings: Settings,
+  steps: readonly Step[],
+  before: Ledger,
+  did: string[],
+  stop: AbortSignal | undefined,
+): Promise<Change> => {
+  const changes: Change[] = [];
+  const fail = (handler: Handler, error: unknown): void => {
+    const problem = problemOf(error);
+    const said = askedAt(problem, handler);
+    host.log('error', `${printProblem(said)}; ${hintLead}${hintOf(said)}`, logFields(said));
+    const at = host.clock.now();
+    changes.push((ledger) => attempted(ledger, handler.name, artifactId(handler), problem, at));
+  };
+  for (const group of groupsOf(steps, before.trusted)) {
+    if (stop?.aborted) break;
+    const fetched = await fetchAny(host, settings, group, fail, stop);
+    if (!fetched) continue;
+    const placed = new Set<string | undefined>();
+    for (const handler of group.handlers) {
+      if (stop?.aborted) break;
+      const { sha256 } = fetched;
+      const { url } = handler.artifact;
+      const key = storeKey(handler, sha256);
+      try {
+        if (!placed.has(key)) await placeArtifact(host, settings, handler, fetched, group.handlers);
+        placed.add(key);
+        did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
+        changes.push((ledger) => succeeded(ledger, handler.name));
+        if (handler.artifact.sha256 !== undefined || before.trusted[url] === sha256) continue;
+        changes.push((ledger) => ({ ...ledger, trusted: { ...ledger.trusted, [url]: sha256 } }));
+      } catch (error) {
+        // No fault of the artifact.
+        if (stop?.aborted) break;
+        fail(handler, error);
+      }
+    }
+    // What stays is swept by the next tick.
+    await dropArtifact(host, fetched).catch((error) => host.log('warn', problemOf(error).message));
+  }
+  return (ledger) => changes.reduce((sum, change) => change(sum), ledger);
+};
+
+/** From the first address that has it; where none does, each handler hears of its own. */
+const fetchAny = async (
+  host: Host,
+  settings: Settings,
+  { sha256, handlers }: Group,
+  fail: (handler: Handler, error: unknown) => void,
+  stop: AbortSignal | undefined,
+): Promise<Fetched | undefined> => {
+  const errors = new Map<string, unknown>();
+  for (const handler of handlers) {
+    const { url } = handler.artifact;
+    if (errors.has(url)) continue;
+    const names = handlers.map(({ name }) => name).join(', ');
+    host.log('info', `fetch ${printUrl(url)} for ${names}`, { handler: handler.name });
+    try {
+      return await fetchArtifact(host, settings, handler, sha256, stop);
+    } catch (error) {
+      // No fault of the address.
+      if (stop?.aborted) return undefined;
+      errors.set(url, error);
+    }
+  }
+  for (const handler of handlers) fail(handler, errors.get(handler.artifact.url));
+  return undefined;
+};

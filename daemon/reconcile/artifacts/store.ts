@@ -1,0 +1,83 @@
+/**
+ * The store: one folder for each verified artifact, never modified. Each carries a manifest, so that what is there can be
+ * recognised when the state folder is lost, and a damaged file is noticed.
+ */
+import { paths } from '../../../protocol/host-paths.ts';
+import type { Host } from '../../../host/host.ts';
+import type { StoreFact } from '../../model/observed.ts';
+
+export type Manifest = {
+  readonly version: 1;
+  /** Without userinfo and query. */
+  readonly url: string;
+  /** Of the artifact as it was downloaded. */
+  readonly sha256: string;
+  /** What a link to this folder leads to, relative to it. */
+  readonly binary: string;
+  /** Relative path to digest and size. */
+  readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+  /** It was placed into another root, where it could not be run: the first start there has to. */
+  readonly untried?: true;
+};
+
+export const manifestName = 'manifest.json';
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What placing makes (artifacts.ts): any other name would have this look elsewhere. */
+const isName = /^((lib|launch)\/)?[A-Za-z0-9][A-Za-z0-9._+-]*$/;
+
+const isEntry = (value: unknown): boolean =>
+  isRecord(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
+
+/** `undefined` for what is no manifest; one that does not vouch for its own binary is none. */
+export const parseManifest = (text: string): Manifest | undefined => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value) || value.version !== 1) return undefined;
+  const { binary, files, sha256, url } = value;
+  if (typeof binary !== 'string' || typeof sha256 !== 'string' || typeof url !== 'string') return undefined;
+  if (!isRecord(files) || !Object.hasOwn(files, binary) || !Object.values(files).every(isEntry))
+    return undefined;
+  if (!Object.keys(files).every((name) => isName.test(name))) return undefined;
+  return value as Manifest;
+};
+
+export const observeStore = async (
+  host: Host,
+  deep: boolean,
+): Promise<Readonly<Record<string, StoreFact>>> => {
+  const facts: Record<string, StoreFact> = {};
+  for (const key of (await host.files.names(paths.store)) ?? [])
+    if (/^[0-9a-f]{64}$/.test(key)) facts[key] = await inspect(host, key, deep);
+  return facts;
+};
+
+export const readManifest = async (host: Host, key: string): Promise<Manifest | undefined> => {
+  const fact = await host.files.look(`${paths.store}/${key}/${manifestName}`);
+  return fact.kind === 'regular' ? parseManifest(fact.text) : undefined;
+};
+
+export const writeManifest = (host: Host, folder: string, manifest: Manifest): Promise<void> =>
+  host.files.put(`${folder}/${manifestName}`, `${JSON.stringify(manifest, null, 1)}\n`, 0o644);
+
+const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFact> => {
+  const folder = `${paths.store}/${key}`;
+  const manifest = await readManifest(host, key);
+  if (!manifest) return { kind: 'damaged', why: 'its manifest is missing or damaged' };
+  for (const [name, wanted] of Object.entries(manifest.files)) {
+    const found = await host.files.stat(`${folder}/${name}`);
+    if (!found) return { kind: 'damaged', why: `${name} is gone` };
+    if (found.bytes !== wanted.bytes)
+      return { kind: 'damaged', why: `${name} has ${found.bytes} bytes instead of ${wanted.bytes}` };
+    if (deep && (await host.files.digest(`${folder}/${name}`)) !== wanted.sha256)
+      return { kind: 'damaged', why: `${name} has another digest` };
+  }
+  const { sha256, url, binary, untried } = manifest;
+  return { kind: 'whole', sha256, url, binary, ...(untried === true ? { untried } : {}) };
+};

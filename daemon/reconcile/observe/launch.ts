@@ -1,0 +1,215 @@
+/**
+ * Which program is the runtime, and which file is its configuration: from what its unit starts, and on a running host from
+ * the process itself. What cannot be followed is refused, or assumed and said.
+ */
+import { matchesGlob } from 'node:path/posix';
+import { fileOf, folderOf, resolvePath } from '../../../protocol/host-paths.ts';
+import { defaultSearch, readService, type Service, startOf } from '../../../host/unit-file/service-unit.ts';
+import {
+  isRuntime,
+  lookThrough,
+  type Seen,
+  type Start,
+  throughScript,
+} from '../../../host/unit-file/start.ts';
+import type { Host } from '../../../host/host.ts';
+import { findRunning, type Running } from '../../../host/processes/main-process.ts';
+import { runningProgram } from '../../../host/processes/processes.ts';
+import { findUnit } from '../../../host/systemd/unit-search.ts';
+import { type Environment, environmentIn } from '../../../host/unit-file/environment.ts';
+import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
+import type { UnitFacts } from '../../../host/facts.ts';
+import { configArgument, configVariable, defaults } from '../../runtimes/containerd/config.ts';
+
+export type Launch = {
+  readonly binary: string;
+  readonly configPath: string;
+  /** What had to be assumed. */
+  readonly notes: readonly Problem[];
+};
+
+/** A start script is small; to read a program as text takes time and tells nothing. */
+const mostScriptBytes = 64 * 1024;
+const mostScripts = 4;
+
+/** Undefined where there is no containerd. Throws the Failure that says what cannot be followed, or may not be believed. */
+export const launchOf = async (
+  host: Host,
+  name: string,
+  unit: UnitFacts | undefined,
+): Promise<Launch | undefined> => {
+  const service = host.systemd ? serviceOf(unit) : await serviceIn(host, name);
+  const main = unit && unit.mainPid > 0 ? await runningOf(host, unit.mainPid) : undefined;
+  if (!service) return assumed(host, name, main);
+  const start = startOf(service, await environmentFiles(host, service));
+  const seen = await follow(host, service, start);
+  // A shell that has not come so far yet is no runtime.
+  const isDirect = seen.kind === 'program' && seen.start.program === start.program;
+  const running = main && (isDirect || isRuntime(main.name)) ? main : undefined;
+  // What the unit says now is what the next start reads; the process tells what cannot be seen in the unit.
+  const isSure = seen.kind === 'program' && seen.start.unset.length === 0;
+  if (!isSure && running) return { binary: running.program, configPath: configOf(running), notes: [] };
+  if (seen.kind === 'unclear')
+    throw new Failure({
+      code: 'unclear-start',
+      message: `${name} starts containerd by ${seen.why}: which configuration it reads cannot be seen`,
+      ...(unit && unit.fragment !== '' ? { where: { file: unit.fragment } } : {}),
+    });
+  const binary = running?.program ?? (await place(host, service, seen.start));
+  if (binary === undefined)
+    throw new Failure({
+      code: 'no-runtime',
+      message: `${name} starts ${seen.start.program}, which is not there`,
+    });
+  const inherited = running?.environment?.get(configVariable);
+  return {
+    binary,
+    configPath: configOf({ ...seen.start, ...(inherited === undefined ? {} : { inherited }) }),
+    notes: seen.start.unset.map((variable) => ({
+      code: 'assumed-start',
+      message: `${name} asks for the variable ${variable}, which neither the unit nor its files set: it is taken for empty`,
+      hint: 'Set it in the unit (Environment=, EnvironmentFile=), or take it out of ExecStart=.',
+    })),
+  };
+};
+
+/** A unit that systemd knows: masked, or no service, it has no command. */
+const serviceOf = (unit: UnitFacts | undefined): Service | undefined => {
+  const [first] = unit?.execStart ?? [];
+  const program = unit?.program ?? first;
+  if (!unit || program === undefined) return undefined;
+  return {
+    command: { program, argv: unit.execStart, expands: unit.verbatim !== true },
+    environment: unit.environment,
+    environmentFiles: unit.environmentFiles.map((path) => ({ path: path.replace(/^-/, ''), optional: true })),
+    passed: unit.passed ?? [],
+    removed: unit.removed ?? [],
+    cwd: unit.cwd ?? '/',
+    search: defaultSearch,
+  };
+};
+
+/** In a root where no systemd runs; undefined where that root has no such unit. */
+const serviceIn = async (host: Host, name: string): Promise<Service | undefined> => {
+  const found = await findUnit(host.files, name);
+  if (found.kind === 'absent') return undefined;
+  if (found.kind === 'masked')
+    throw new Failure({
+      code: 'unit-masked',
+      message: `${name} is masked in this root; it would not start`,
+      where: { file: found.path },
+      hint: `systemctl --root=${host.root} unmask ${name}`,
+    });
+  return readService(found.name, found.files);
+};
+
+/** No unit to go by: the places where packages put it, and that is said. */
+const assumed = async (
+  host: Host,
+  name: string,
+  running: RunningProgram | undefined,
+): Promise<Launch | undefined> => {
+  if (running) return { binary: running.program, configPath: configOf(running), notes: [] };
+  for (const binary of defaults.binaries) {
+    if (!(await host.files.stat(binary))) continue;
+    await host.files.trust(binary);
+    const message = `there is no unit ${name} in this root: ${binary} and ${defaults.configPath} are assumed to be the runtime's`;
+    const note: Problem = { code: 'assumed-start', message };
+    return { binary, configPath: defaults.configPath, notes: host.systemd ? [] : [note] };
+  }
+  return undefined;
+};
+
+type RunningProgram = Running & { readonly program: string };
+
+const runningOf = async (host: Host, mainPid: number): Promise<RunningProgram | undefined> => {
+  const proc = host.files.real('/proc');
+  const running = await findRunning(mainPid, isRuntime, proc, host.root);
+  if (!running) return undefined;
+  const program = await runningProgram(host.files, running.pid);
+  return program === undefined ? undefined : { ...running, program };
+};
+
+type Followed = Exclude<Seen, { kind: 'script' }>;
+
+/** Through wrappers, and through scripts that are root's. */
+const follow = async (host: Host, service: Service, start: Start): Promise<Followed> => {
+  let seen = lookThrough(start);
+  for (let scripts = 0; scripts < mostScripts && seen.kind !== 'unclear'; scripts++) {
+    const path: string | undefined = await find(host, service, seen.start);
+    const text = path === undefined ? undefined : await scriptAt(host, path);
+    if (text === undefined || path === undefined) break;
+    seen = throughScript(text, { ...seen.start, program: path });
+  }
+  if (seen.kind === 'unclear') return seen;
+  const { program } = seen.start;
+  if (seen.kind === 'script') return { kind: 'unclear', why: `${program}, a script that cannot be read` };
+  const isOther = program !== start.program && !isRuntime(program);
+  return isOther ? { kind: 'unclear', why: `a command that ends in ${program}` } : seen;
+};
+
+const scriptAt = async (host: Host, path: string): Promise<string | undefined> => {
+  const facts = await host.files.stat(path);
+  if (!facts || facts.bytes > mostScriptBytes) return undefined;
+  const fact = await host.files.lookTrusted(path);
+  return fact.kind === 'regular' && fact.text.startsWith('#!') ? fact.text : undefined;
+};
+
+/** A name without a path is looked for where the unit, or what is in between, says. */
+const find = async (host: Host, service: Service, start: Start): Promise<string | undefined> => {
+  const { program, cwd } = start;
+  const folders = start.environment.get('PATH')?.split(':') ?? service.search;
+  const paths = program.includes('/')
+    ? [resolvePath(cwd, program)]
+    : folders.map((folder) => resolvePath(folder, program));
+  for (const path of paths) if (await host.files.stat(path)) return path;
+  return undefined;
+};
+
+/** Another user's file must not be run as root because of us. */
+const place = async (host: Host, service: Service, start: Start): Promise<string | undefined> => {
+  const path = await find(host, service, start);
+  if (path !== undefined) await host.files.trust(path);
+  return path;
+};
+
+type Given = {
+  readonly argv: readonly string[];
+  readonly environment: Environment | undefined;
+  readonly cwd: string;
+  /** What the process has from the service manager. */
+  readonly inherited?: string;
+};
+
+/** The ledger takes paths without detours only; systemd starts its services in "/". */
+const configOf = ({ argv, environment, cwd, inherited }: Given): string =>
+  resolvePath(
+    cwd,
+    configArgument(argv) || environment?.get(configVariable) || inherited || defaults.configPath,
+  );
+
+const environmentFiles = async (
+  host: Host,
+  service: Service,
+): Promise<readonly (readonly [string, string])[]> => {
+  const rows: (readonly [string, string])[] = [];
+  for (const { path, optional } of service.environmentFiles)
+    for (const file of await expand(host, path)) {
+      const fact = await host.files.lookTrusted(file);
+      if (fact.kind === 'regular') rows.push(...environmentIn(fact.text));
+      else if (fact.kind === 'unreadable' || (!optional && !host.systemd))
+        throw new Failure({
+          code: 'unclear-start',
+          message: `the unit’s EnvironmentFile= cannot be read: ${fact.kind === 'unreadable' ? fact.why : 'there is no such file'}`,
+          where: { file },
+        });
+    }
+  return rows;
+};
+
+const expand = async (host: Host, path: string): Promise<readonly string[]> => {
+  if (!/[*?[]/.test(path)) return [path];
+  await host.files.trust(folderOf(path));
+  const names = (await host.files.names(folderOf(path))) ?? [];
+  return names.filter((name) => matchesGlob(name, fileOf(path))).map((name) => `${folderOf(path)}/${name}`);
+};

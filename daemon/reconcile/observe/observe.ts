@@ -1,0 +1,192 @@
+/** Every read of the host that a decision depends on, in one place. */
+import { randomBytes } from 'node:crypto';
+import { unreferenced } from '../../decide/collect.ts';
+import { folderOf, paths } from '../../../protocol/host-paths.ts';
+import { dropInPath, mayBeDropIn } from '../../runtimes/containerd/wiring-drop-in.ts';
+import type { Host } from '../../../host/host.ts';
+import type { Ledger } from '../../model/ledger.ts';
+import type { ConfigFile, DumpFact, Observed, RuntimeFacts, Trial } from '../../model/observed.ts';
+import type { Plan, Staged } from '../../model/plan.ts';
+import { detailOf, Failure } from '../../../protocol/problem/problem.ts';
+import type { Settings } from '../../model/settings.ts';
+import { defaults } from '../../runtimes/containerd/config.ts';
+import { aliasesIn } from './aliases.ts';
+import { readTree } from './config-files.ts';
+import { namesIn } from './names.ts';
+import { inRoot, observeRuntime } from './runtime.ts';
+import type { FileFact, LinkFact } from '../../../host/facts.ts';
+import { observeStore } from '../artifacts/store.ts';
+
+export type Looking = {
+  readonly activate: boolean;
+  /** Read every byte of the store again, not only sizes. */
+  readonly deep: boolean;
+};
+
+export const observe = async (
+  host: Host,
+  settings: Settings,
+  ledger: Ledger,
+  looking: Looking,
+): Promise<Observed> => {
+  const runtime = await observeRuntime(host, settings);
+  const store = await observeStore(host, looking.deep);
+  const links = await observeLinks(host);
+  const keys = new Set(Object.values(ledger.handlers).map((one) => one.key));
+  const base = {
+    now: host.clock.now(),
+    machine: host.machine,
+    activate: looking.activate,
+    runtime,
+    store,
+    links,
+    ledger,
+    trials: [],
+    // The time tells what a killed run left behind (leftovers.ts).
+    scratch: `${paths.trials}/${host.clock.now()}-${randomBytes(6).toString('hex')}`,
+    files: {},
+    folders: {},
+    mapped: [],
+  };
+  const mapped = unreferenced(base, keys).length > 0 ? await observeMapped(host) : [];
+  const files = await observeOwned(host, ledger);
+  if (runtime.name === 'none') return { ...base, mapped, files, remnant: await observeRemnant(host, ledger) };
+  return { ...base, mapped, ...(await observeFiles(host, runtime, files)) };
+};
+
+/** Where we wrote: the runtime's configuration, or its imports, may be elsewhere now. */
+const observeOwned = async (host: Host, ledger: Ledger): Promise<Observed['files']> => {
+  const files: Record<string, FileFact> = {};
+  for (const path of Object.keys(ledger.files)) files[path] = await host.files.look(path);
+  return files;
+};
+
+/** The state may be lost, and others may have copied what is ours: the ledger alone does not tell where it stands. */
+const observeRemnant = async (host: Host, ledger: Ledger): Promise<NonNullable<Observed['remnant']>> => {
+  const found = new Map<string, ConfigFile>();
+  for (const main of [defaults.configPath, ...Object.keys(ledger.files)]) {
+    const { config } = await readTree(host.files, main);
+    for (const file of config) found.set(file.path, file);
+  }
+  for (const [path, { fact }] of [...found]) {
+    if (mayBeDropIn(path)) continue;
+    const drop = dropInOf(fact, path);
+    if (!found.has(drop)) found.set(drop, { path: drop, fact: await host.files.look(drop) });
+  }
+  const config = [...found.values()];
+  return { config, aliases: await aliasesIn(host.files, config) };
+};
+
+const observeFiles = async (
+  host: Host,
+  runtime: RuntimeFacts,
+  owned: Observed['files'],
+): Promise<Pick<Observed, 'files' | 'folders'>> => {
+  const main = owned[runtime.configPath] ?? (await host.files.look(runtime.configPath));
+  const drop = dropInOf(main, runtime.configPath);
+  const files: Record<string, FileFact> = { ...owned, [runtime.configPath]: main };
+  files[drop] ??= await host.files.look(drop);
+  for (const { path } of runtime.config) if (mayBeDropIn(path)) files[path] ??= await host.files.look(path);
+  const folders: Record<string, boolean> = {};
+  for (const path of [drop, runtime.configPath])
+    for (
+      let folder = folderOf(path);
+      folder !== '/' && folders[folder] === undefined;
+      folder = folderOf(folder)
+    )
+      folders[folder] = await host.files.isFolder(folder);
+  return { files, folders };
+};
+
+const dropInOf = (main: FileFact, path: string): string => {
+  try {
+    return dropInPath(path, main.kind === 'regular' ? main.text : null);
+  } catch (error) {
+    // A broken main file imports nothing; the decision refuses it by name.
+    if (error instanceof Failure) return dropInPath(path, null);
+    throw error;
+  }
+};
+
+const unreadable = (file: string, errno: string): Failure =>
+  new Failure({
+    code: 'unreadable-source',
+    message: `the link cannot be read: ${errno}`,
+    where: { file },
+  });
+
+const observeLinks = async (host: Host): Promise<Observed['links']> => {
+  const links: Record<string, LinkFact> = {};
+  for (const handler of (await host.files.names(paths.links)) ?? [])
+    for (const binary of await namesIn(host.files, `${paths.links}/${handler}`)) {
+      const path = `${paths.links}/${handler}/${binary}`;
+      const link = await host.files.linkAt(path);
+      // What it leads to would count as out of service, and be discarded.
+      if (link.errno !== undefined) throw unreadable(path, link.errno);
+      links[path] = link;
+    }
+  return links;
+};
+
+/**
+ * A process that would not tell what it has mapped might have mapped anything: then everything counts as in use. What
+ * runs on this host has no need of another root's store, so there only a process that is seen to use it counts.
+ */
+export const observeMapped = async (host: Host): Promise<readonly string[]> => {
+  const { files, complete } = await host.mappedFiles(`${host.files.real(paths.store)}/`);
+  const all = complete || !host.systemd ? [] : ((await host.files.names(paths.store)) ?? []);
+  return [...new Set([...all, ...files.flatMap((file) => /\/store\/([^/]+)\//.exec(file)?.[1] ?? [])])];
+};
+
+/** Asks the runtime's own parser about staged files; they are gone afterwards. */
+export const tryOut = async (
+  host: Host,
+  runtime: RuntimeFacts,
+  trial: Extract<Plan, { kind: 'trial' }>,
+  scratch: string,
+): Promise<Trial> => {
+  try {
+    return {
+      id: trial.id,
+      before: nameless(await dump(host, runtime, trial.before), scratch),
+      after: nameless(await dump(host, runtime, trial.after), scratch),
+    };
+  } finally {
+    await host.files.removeTree(scratch);
+  }
+};
+
+/** The folder is another one each time: a message that names it would be news at every tick. */
+const nameless = (fact: DumpFact, scratch: string): DumpFact =>
+  fact.kind !== 'dumped' && fact.detail !== undefined
+    ? { ...fact, detail: fact.detail.replaceAll(`${scratch}/`, '') }
+    : fact;
+
+const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]): Promise<DumpFact> => {
+  for (const file of staged) {
+    if (file.text === null) continue;
+    await host.files.makeFolder(folderOf(file.path));
+    // 0600: a copy of foreign configuration may hold registry credentials.
+    await host.files.put(file.path, file.text, 0o600);
+  }
+  const main = staged[0];
+  const words =
+    main && main.text !== null ? ['--config', main.path, 'config', 'dump'] : ['config', 'default'];
+  const result = await host.tools.run(inRoot(host, [runtime.binary, ...words]), {
+    deadlineMs: 20_000,
+    maxOutputBytes: 16 * 1024 * 1024,
+  });
+  if (result.kind === 'not-started')
+    return {
+      kind: host.systemd ? 'failed' : 'impossible',
+      why: `${runtime.binary} cannot be run: ${result.errno}`,
+    };
+  if (result.code === 0) return { kind: 'dumped', text: result.stdout };
+  const how = result.code === null ? `was ended by ${result.signal}` : `ended with code ${result.code}`;
+  // chroot(1) exits with 125 when it may not, 126 when the program cannot be run and 127 when there is none.
+  const isChroot = !host.systemd && result.code !== null && result.code >= 125 && result.code <= 127;
+  const why = result.timedOut ? 'it did not answer in time' : `${isChroot ? 'chroot' : 'it'} ${how}`;
+  return { kind: isChroot ? 'impossible' : 'failed', why, ...detailOf({ detail: lastLine(result.stderr) }) };
+};
+
+const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.slice(0, 400) ?? '';

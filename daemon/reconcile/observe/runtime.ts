@@ -1,0 +1,94 @@
+/** The container runtime that is really running: binary, configuration and socket come from its unit, not from a guess. */
+import type { Host } from '../../../host/host.ts';
+import type { CriFact, Observed } from '../../model/observed.ts';
+import { detailOf, Failure, problemOf } from '../../../protocol/problem/problem.ts';
+import type { Settings } from '../../model/settings.ts';
+import { isProof } from '../../model/start.ts';
+import { parseToml } from '../../toml/toml.ts';
+import { defaults, socketIn } from '../../runtimes/containerd/config.ts';
+import { type ConfigTree, readTree } from './config-files.ts';
+import type { UnitFacts } from '../../../host/facts.ts';
+import { type Launch, launchOf } from './launch.ts';
+
+export const observeRuntime = async (host: Host, settings: Settings): Promise<Observed['runtime']> => {
+  let unit: UnitFacts | undefined;
+  try {
+    unit = await host.systemd?.unit(settings.unit);
+  } catch (error) {
+    return { name: 'none', problem: problemOf(error) };
+  }
+  if (unit?.load === 'not-found') return none(`there is no unit ${settings.unit}`);
+  let launch: Launch | undefined;
+  try {
+    launch = await launchOf(host, settings.unit, unit);
+  } catch (error) {
+    return { name: 'none', problem: problemOf(error) };
+  }
+  if (launch === undefined)
+    return none(`containerd is not installed${host.root === '/' ? '' : ` below ${host.root}`}`);
+  const { binary, configPath, notes } = launch;
+  const tree = await readTree(host.files, configPath);
+  const socket = socketOf(tree);
+  const cri = host.systemd
+    ? await askCri(host, socket)
+    : { fact: { kind: 'silent', why: 'no runtime runs in this root' } as const, version: '' };
+  const version = cri.version || (await versionOf(host, binary));
+  const facts = { version, binary, socket, configPath, unit, cri: cri.fact, ...tree };
+  return { name: 'containerd', ...facts, ...(notes.length > 0 ? { notes } : {}) };
+};
+
+const none = (message: string): Observed['runtime'] => ({
+  name: 'none',
+  problem: { code: 'no-runtime', message },
+});
+
+const socketOf = (tree: ConfigTree): string => {
+  let socket: string = defaults.socket;
+  for (const { path, fact } of tree.config) {
+    if (fact.kind !== 'regular') continue;
+    try {
+      socket = socketIn(parseToml(fact.text, path)) ?? socket;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+    }
+  }
+  return socket;
+};
+
+export const askCri = async (
+  host: Host,
+  socket: string,
+): Promise<{ readonly fact: CriFact; readonly version: string }> => {
+  const cri = host.cri(host.files.real(socket));
+  try {
+    const { version } = await cri.version();
+    const status = await cri.status();
+    const sandboxes = await cri.sandboxes();
+    const fact: CriFact = {
+      kind: 'answers',
+      ready: status.runtimeReady,
+      reason: status.reason,
+      handlers: status.handlers,
+      sandboxes: sandboxes.filter((one) => !isProof(one)).map(({ id, handler }) => ({ id, handler })),
+      proofs: sandboxes.filter(isProof).map(({ id }) => id),
+    };
+    return { fact, version: /^v?(\d+\.\d[\w.+~-]{0,60})$/.exec(version)?.[1] ?? '' };
+  } catch (error) {
+    const problem = problemOf(error);
+    return { fact: { kind: 'silent', why: problem.message, ...detailOf(problem) }, version: '' };
+  } finally {
+    cri.close();
+  }
+};
+
+/** An argv that runs a program of the root we work on. */
+export const inRoot = (host: Host, argv: readonly [string, ...string[]]): readonly [string, ...string[]] =>
+  host.root === '/' || host.systemd ? argv : ['chroot', host.root, ...argv];
+
+const versionOf = async (host: Host, binary: string): Promise<string> => {
+  const result = await host.tools.run(inRoot(host, [binary, '--version']), { deadlineMs: 10_000 });
+  // "containerd github.com/containerd/containerd 1.7.24~ds1 1.7.24~ds1+b1"
+  return result.kind === 'ran' && result.code === 0
+    ? (/\s[vV]?(\d+\.\d[\w.+~-]{0,60})(?:\s|$)/.exec(result.stdout)?.[1] ?? '')
+    : '';
+};

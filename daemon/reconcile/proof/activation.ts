@@ -1,0 +1,157 @@
+/** Restarting the runtime and proving it: the only disruptive thing this program does, with deadlines of its own. */
+import { judgeProof } from '../../decide/report/outcome.ts';
+import type { Host } from '../../../host/host.ts';
+import type { JobResult, Systemd } from '../../../host/systemd/systemd.ts';
+import { Failure, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
+import type { Settings } from '../../model/settings.ts';
+import type { UnitFacts } from '../../../host/facts.ts';
+import { askCri } from '../observe/runtime.ts';
+
+/** Restart and undo together, each with its proof, stay below the 240 s after which Pods may be evicted for it. */
+const restartDeadlineMs = 60_000;
+
+/**
+ * Restarts unless it happened already: `from` is the invocation that was seen when the restart was first intended (by a
+ * run that was killed, perhaps). `intend` makes that durable before the restart is asked for. Answers how the job ended.
+ */
+export const activate = async (
+  host: Host,
+  name: string,
+  from: string | undefined,
+  hooks: { readonly intend: (invocation: string) => Promise<void> },
+): Promise<JobResult> => {
+  const { systemd } = host;
+  if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
+  const unit = await systemd.unit(name);
+  if (from !== undefined && unit.invocation !== from && unit.invocation !== '') return 'done';
+  if (from === undefined) await hooks.intend(unit.invocation);
+  // systemd counts our restarts too: without this the sixth start within 10 s, the undo perhaps, would be refused and
+  // leave the runtime down (StartLimitBurst, systemd.unit(5)).
+  await systemd.resetFailed(name);
+  host.log('info', `restarting ${name}`, { invocation: unit.invocation });
+  return systemd.restart(name, restartDeadlineMs);
+};
+
+/** As `activate`, where a runtime that was not restarted in time disproves the change. */
+export const mustActivate = async (...given: Parameters<typeof activate>): Promise<void> => {
+  const result = await activate(...given);
+  if (result !== 'done')
+    throw new Failure({
+      code: 'activation-failed',
+      message: `${given[1]} was not restarted: the job ended with "${result}"`,
+    });
+};
+
+export type Gate = {
+  readonly unit: string;
+  readonly serve: readonly string[];
+  readonly keep: readonly string[];
+  readonly deadlineMs: number;
+  /** How often the unit is started when it is found stopped: on its former configuration it has to run again. */
+  readonly revive?: number;
+};
+
+/** Returns when the runtime was healthy, with all its handlers, for `settings.stable` seconds; throws otherwise. */
+export const prove = async (host: Host, settings: Settings, socket: string, gate: Gate): Promise<void> => {
+  const { systemd, clock } = host;
+  if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
+  const end = clock.elapsed() + gate.deadlineMs;
+  let baseline: number | undefined;
+  let steady: { readonly invocation: string; readonly since: number } | undefined;
+  let last: Problem = { code: 'not-ready', message: 'nothing was seen yet' };
+  let lives = gate.revive ?? 0;
+  while (clock.elapsed() < end) {
+    const unit = await lookAtUnit(systemd, gate.unit);
+    if ('code' in unit) {
+      last = unit;
+      steady = undefined;
+      await clock.sleep(200);
+      continue;
+    }
+    if (lives > 0 && (unit.active === 'inactive' || unit.active === 'failed')) {
+      lives -= 1;
+      // A start of ours sets the count of automatic ones back.
+      baseline = undefined;
+      host.log('warn', `${gate.unit} is ${unit.active}; it is started`);
+      await revive(systemd, gate.unit, end - clock.elapsed());
+      await clock.sleep(1000);
+      continue;
+    }
+    baseline ??= unit.restarts;
+    const { fact } = await askCri(host, socket);
+    const verdict = judgeProof({ serve: gate.serve, keep: gate.keep, baseline }, unit, fact);
+    if (verdict.kind === 'disproven') throw new Failure(verdict.problem);
+    if (verdict.kind === 'waiting') {
+      last = verdict.for;
+      steady = undefined;
+    } else if (steady?.invocation !== unit.invocation)
+      steady = { invocation: unit.invocation, since: clock.elapsed() };
+    else if (clock.elapsed() - steady.since >= settings.stable * 1000) return;
+    await clock.sleep(steady ? 500 : 200);
+  }
+  throw new Failure({
+    ...last,
+    message: `not proven within ${Math.round(gate.deadlineMs / 1000)} s: ${last.message}`,
+  });
+};
+
+/** A bus that is being restarted says nothing of the runtime: the proof asks again, within its deadline. */
+const lookAtUnit = async (systemd: Systemd, name: string): Promise<UnitFacts | Problem> => {
+  try {
+    return await systemd.unit(name);
+  } catch (error) {
+    if (error instanceof Failure && error.problem.code === 'systemd-unreachable') return error.problem;
+    throw error;
+  }
+};
+
+const revive = async (systemd: Systemd, name: string, deadlineMs: number): Promise<void> => {
+  try {
+    await systemd.resetFailed(name);
+    await systemd.start(name, deadlineMs);
+  } catch (error) {
+    if (!(error instanceof Failure && error.problem.code === 'systemd-unreachable')) throw error;
+  }
+};
+
+/**
+ * Waits for a moment in which no container is being created: a restart in the middle of StartContainer leaves it in
+ * "created" for good. Two looks must agree. A runtime that gives no answer is not quiet: it is slowest when it creates most,
+ * and a kubelet that was connected before may go on with a runtime whose socket is gone. Bounded, because a container may be
+ * stuck in "created" already, and a runtime that hangs needs the restart: after `seconds` it goes on, and says so.
+ */
+export const quiet = async (host: Host, socket: string, seconds: number): Promise<void> => {
+  const end = host.clock.elapsed() + seconds * 1000;
+  let seen: string | undefined;
+  let why = '';
+  while (host.clock.elapsed() < end) {
+    const look = await lookAtContainers(host, socket);
+    if (look.kind === 'answers' && look.creating === 0 && look.all === seen) return;
+    seen = look.kind === 'answers' ? look.all : undefined;
+    why =
+      look.kind === 'answers'
+        ? 'containers are being created'
+        : `whether containers are being created cannot be found out: ${look.why}`;
+    await host.clock.sleep(300);
+  }
+  host.log('warn', `the restart has waited for ${seconds} s and does not wait longer: ${why}`);
+};
+
+type Containers =
+  | { readonly kind: 'answers'; readonly creating: number; readonly all: string }
+  | { readonly kind: 'silent'; readonly why: string };
+
+const lookAtContainers = async (host: Host, socket: string): Promise<Containers> => {
+  const cri = host.cri(host.files.real(socket));
+  try {
+    const containers = await cri.containers();
+    const sandboxes = await cri.sandboxes();
+    const ids = [...containers.map((one) => one.id), ...sandboxes.map((one) => one.id)].sort();
+    const creating = containers.filter((one) => one.state === 'created').length;
+    return { kind: 'answers', creating, all: ids.join() };
+  } catch (error) {
+    return { kind: 'silent', why: problemOf(error).message };
+  } finally {
+    cri.close();
+  }
+};

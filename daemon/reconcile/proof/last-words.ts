@@ -1,0 +1,19 @@
+/** What the runtime said of its own failure: the last line of its journal that is an error, else the last one. For root alone. */
+import type { Host } from '../../../host/host.ts';
+
+const lines = 60;
+const longest = 300;
+const isError = /\blevel="?(error|fatal|panic)|^(containerd|panic|fatal error): /i;
+
+/** `since`: epoch milliseconds. Never throws, and takes two seconds at most. */
+export const lastWords = async (host: Host, unit: string, since: number): Promise<string | undefined> => {
+  const argv = ['journalctl', '-q', '--no-pager', '-o', 'cat', '-n', `${lines}`, '-u', unit] as const;
+  const given = [...argv, `--since=@${Math.floor(since / 1000)}`] as const;
+  const result = await host.tools
+    .run(given, { deadlineMs: 2_000, maxOutputBytes: 4 * 1024 * 1024 })
+    .catch(() => undefined);
+  if (result?.kind !== 'ran' || result.code !== 0) return undefined;
+  const said = result.stdout.split('\n').filter((line) => line.trim() !== '');
+  const line = said.findLast((one) => isError.test(one)) ?? said.at(-1);
+  return line?.trim().slice(0, longest);
+};

@@ -1,0 +1,215 @@
+/**
+ * The part of a proof that CRI's list is not: one sandbox is started with a handler, in the host's network and with the image
+ * that is there already, and removed. What the node itself has no means or no room for is never held against a handler:
+ * it has failed when two sandboxes with it were refused, and one of the default handler did start in between. One that takes
+ * longer than a proof can wait is no failure: the kubelet waits for minutes, and a large shim on a busy node is slow.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Cri, endOfCall } from '../../../host/cri/cri.ts';
+import type { Host } from '../../../host/host.ts';
+import type { Observed } from '../../model/observed.ts';
+import { detailOf, Failure, logFields, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
+import type { Ledger } from '../../model/ledger.ts';
+import type { Settings } from '../../model/settings.ts';
+import { isProof, proofLabel, proofNamespace, type Start } from '../../model/start.ts';
+import { abilityOf } from './start-means.ts';
+
+/** For all, and for one sandbox. */
+type Patience = { readonly forMs: number; readonly mostMs: number };
+
+export type Started = Start | { readonly kind: 'failed'; readonly problem: Problem };
+
+/** A sandbox of the default handler is there in a quarter of a second; where it takes this long the node is in trouble. */
+const contrastMs = 3_000;
+/** Shims of a hundred megabytes are read from the disk first. */
+const mostInProofMs = 20_000;
+const leastMs = 1_000;
+const removeMs = 2_000;
+/** A shim that does not let go of its sandboxes must not hold up each tick. */
+const leftoversMs = 10_000;
+/** In a proof, whatever the look at the runtime before took. */
+const leastStartMs = 10_000;
+
+const listed = (why: string): Started => ({ kind: 'listed', why });
+
+/** One handler after the other, within `forMs` in all; what there is no time for is listed, and not started. */
+export const startEach = async (
+  host: Host,
+  settings: Settings,
+  socket: string,
+  names: readonly string[],
+  { forMs, mostMs }: Patience,
+): Promise<Readonly<Record<string, Started>>> => {
+  const end = host.clock.elapsed() + forMs;
+  const cri = host.cri(host.files.real(socket));
+  const results: Record<string, Started> = {};
+  try {
+    const isExcepted = (name: string): boolean =>
+      settings.verifyExcept.includes('*') || settings.verifyExcept.includes(name);
+    const able = names.every(isExcepted) ? undefined : await abilityOf(host, settings, cri);
+    for (const name of names) {
+      const result =
+        able === undefined || isExcepted(name)
+          ? listed('verifyExcept in /etc/rcm-node/config.toml says so')
+          : able.kind === 'unable'
+            ? listed(able.why)
+            : await judgeOne(host, cri, name, able.cgroupParent, { end, mostMs });
+      results[name] = result;
+      if (result.kind === 'listed')
+        host.log('info', `${name} is listed by CRI, and was not started: ${result.why}`, { handler: name });
+    }
+    return results;
+  } finally {
+    cri.close();
+  }
+};
+
+type Unstarted = {
+  readonly kind: 'refused' | 'late' | 'silent';
+  readonly problem: Problem;
+  readonly ms: number;
+};
+type Seen = { readonly kind: 'started' } | Unstarted;
+
+const judgeOne = async (
+  host: Host,
+  cri: Cri,
+  name: string,
+  cgroupParent: string,
+  { end, mostMs }: { readonly end: number; readonly mostMs: number },
+): Promise<Started> => {
+  const { clock } = host;
+  const left = (): number => end - clock.elapsed();
+  const tryIt = (handler: string, ms: number): Promise<Seen> =>
+    tryOnce(host, cri, handler, cgroupParent, { ms: Math.min(ms, mostMs), end });
+  if (left() < contrastMs + leastMs) return listed('the time for the proof was over');
+  const first = await tryIt(name, (left() - contrastMs) * 0.6);
+  if (first.kind === 'started') return first;
+  if (first.kind === 'late') return tooSlow(first);
+  if (missesPod(first.problem)) return listed('it asks for what a Pod has (its own network, annotations)');
+  // Another program restarted the runtime, or it died of the attempt: then it dies of the second one, too.
+  if (first.kind === 'silent') await answersAgain(host, cri, Math.min(left() - contrastMs, 5_000));
+  const contrast = await tryIt('', contrastMs);
+  if (contrast.kind !== 'started')
+    return listed(`a sandbox of the default handler does not start here either: ${contrast.problem.message}`);
+  if (left() < leastMs)
+    return first.kind === 'refused' ? failed(name, first) : listed('the time for the proof was over');
+  const second = await tryIt(name, left());
+  if (second.kind === 'late') return tooSlow(second);
+  return second.kind === 'started' ? second : failed(name, second.kind === 'silent' ? second : first);
+};
+
+const tooSlow = ({ ms }: Unstarted): Started =>
+  listed(`no sandbox with it came up within ${Math.round(ms / 1000)} s, and longer was not waited`);
+
+const failed = (name: string, { kind, problem }: Unstarted): Started => {
+  const how = kind === 'silent' ? 'ends the runtime instead of starting' : 'does not start';
+  return {
+    kind: 'failed',
+    problem: {
+      code: 'not-started',
+      handler: name,
+      message: `CRI lists "${name}", but a sandbox with it ${how}, and one of the default handler does start`,
+      ...detailOf(problem),
+    },
+  };
+};
+
+/**
+ * Kata's words are "Host networking requested, not supported by runtime": a Pod in a network of its own may well start. Others miss
+ * the namespace of it, or annotations that a Pod would have: to take a word too many for it holds nothing against a good shim.
+ */
+const missesPod = ({ detail }: Problem): boolean => /network|netns|annotation/i.test(detail ?? '');
+
+const tryOnce = async (
+  host: Host,
+  cri: Cri,
+  handler: string,
+  cgroupParent: string,
+  { ms, end }: { readonly ms: number; readonly end: number },
+): Promise<Seen> => {
+  const name = handler === '' ? 'default' : handler;
+  try {
+    const id = await cri.startSandbox(
+      {
+        handler,
+        namespace: proofNamespace,
+        name,
+        uid: randomUUID(),
+        labels: { [proofLabel]: name },
+        cgroupParent,
+      },
+      ms,
+    );
+    if (id === '') throw new Failure({ code: 'not-started', message: 'the runtime gave no id' });
+    await removeOne(host, cri, id, 'warn');
+    return { kind: 'started' };
+  } catch (error) {
+    const kind = endOfCall(error);
+    // It may still come up, after the wait has ended.
+    if (kind === 'late') await removeProofs(host, cri, end);
+    return { kind, problem: problemOf(error), ms };
+  }
+};
+
+type Level = 'warn' | 'debug';
+
+const removeOne = async (host: Host, cri: Cri, id: string, level: Level): Promise<void> => {
+  try {
+    await cri.removeSandbox(id, removeMs);
+  } catch (error) {
+    const problem = problemOf(error);
+    host.log(level, `a sandbox of a proof is still there: ${problem.message}`, logFields(problem));
+  }
+};
+
+/** What there is no time for is removed by the next tick. */
+const removeProofs = async (host: Host, cri: Cri, end: number): Promise<void> => {
+  const found = await cri.sandboxes().catch(() => []);
+  for (const one of found)
+    if (isProof(one) && host.clock.elapsed() < end) await removeOne(host, cri, one.id, 'warn');
+};
+
+/** What a killed run left. For the holder of the lock: no other proof is under way then. */
+export const removeLeftovers = async (host: Host, runtime: Observed['runtime']): Promise<void> => {
+  const ids = runtime.name !== 'none' && runtime.cri.kind === 'answers' ? (runtime.cri.proofs ?? []) : [];
+  if (runtime.name === 'none' || ids.length === 0) return;
+  const cri = host.cri(host.files.real(runtime.socket));
+  const end = host.clock.elapsed() + leftoversMs;
+  try {
+    for (const id of ids) if (host.clock.elapsed() < end) await removeOne(host, cri, id, 'debug');
+  } finally {
+    cri.close();
+  }
+};
+
+const answersAgain = async ({ clock }: Host, cri: Cri, ms: number): Promise<void> => {
+  const end = clock.elapsed() + ms;
+  while (clock.elapsed() < end) {
+    if (await cri.version().catch(() => undefined)) return;
+    await clock.sleep(200);
+  }
+};
+
+/** Throws where a sandbox does not start for a reason that is not the node's. */
+export const proveStarts = async (
+  host: Host,
+  settings: Settings,
+  socket: string,
+  ids: Readonly<Record<string, string>>,
+  end: number,
+): Promise<Ledger['starts']> => {
+  const forMs = Math.max(leastStartMs, end - host.clock.elapsed());
+  const results = Object.entries(
+    await startEach(host, settings, socket, Object.keys(ids), { forMs, mostMs: mostInProofMs }),
+  );
+  const bad = results.flatMap(([, one]) => (one.kind === 'failed' ? [one.problem] : []));
+  const [first] = bad;
+  if (first) throw new Failure({ ...first, ...detailOf(...bad) });
+  return Object.fromEntries(
+    results.map(([name, one]) => [
+      name,
+      { of: ids[name] ?? '', ...(one.kind === 'listed' ? { why: one.why } : {}) },
+    ]),
+  );
+};

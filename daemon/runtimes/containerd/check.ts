@@ -1,0 +1,225 @@
+/**
+ * The verdict on a trial: the runtime's own parser read the present configuration and the staged one; by meaning, only
+ * our handlers may differ. Everything else is refused with the culprit's file and line.
+ */
+import type { RuntimeFacts, Trial } from '../../model/observed.ts';
+import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
+import { parseToml } from '../../toml/toml.ts';
+import {
+  declaredSchema,
+  disablesCri,
+  handlersIn,
+  isTable,
+  meaningful,
+  runtimesPath,
+  viewOf,
+} from './config.ts';
+import { deepEqual, differences, isPlain, printPath, shownPath } from '../../toml/compare.ts';
+import { shownValue } from './shown.ts';
+import { foreignOwner, type Parsed, whereIn, whereLast } from './parsed.ts';
+
+type Table = Readonly<Record<string, unknown>>;
+
+export type Expectation = {
+  /** What shall be served by us, by handler. */
+  readonly tables: ReadonlyMap<string, Table>;
+  /** Handlers that are ours now or were: only these may appear, change or go. */
+  readonly ours: ReadonlySet<string>;
+};
+
+/** What is wrong with the configuration as it stands, before we add a byte; the runtime need not be asked for these. */
+export const faultOf = (
+  runtime: RuntimeFacts,
+  files: readonly Parsed[],
+  drop: string,
+): Problem | undefined => {
+  // Our own drop-in, if others import it by its name, is either written again or imported no longer.
+  const missing = runtime.dangling.find(({ path }) => path !== drop);
+  if (missing) {
+    const from = files.find((file) => file.path === missing.from);
+    return {
+      code: 'dangling-import',
+      message: `it imports ${missing.path}, which is not there; containerd does not start with that`,
+      where: from ? whereIn(from, ['imports']) : { file: missing.from },
+    };
+  }
+  for (const file of files) {
+    const index = disablesCri(file.doc);
+    if (index !== undefined)
+      return {
+        code: 'cri-disabled',
+        message: 'disabled_plugins switches the CRI plugin off',
+        where: whereIn(file, ['disabled_plugins', index]),
+      };
+  }
+  return undefined;
+};
+
+/** `undefined`: the staged configuration may be written. Files that do not go together are named before their consequences. */
+export const verdict = (
+  trial: Trial,
+  expected: Expectation,
+  files: readonly Parsed[],
+  mainPath: string,
+): Problem | undefined => {
+  const problem = refusal(trial, expected, files, mainPath);
+  const mixed = problem && versionMix(files);
+  return mixed ? { ...mixed, ...(problem.handler ? { handler: problem.handler } : {}) } : problem;
+};
+
+const refusal = (
+  trial: Trial,
+  expected: Expectation,
+  files: readonly Parsed[],
+  mainPath: string,
+): Problem | undefined => {
+  if (trial.before.kind === 'impossible' || trial.after.kind === 'impossible') return undefined;
+  if (trial.before.kind === 'failed')
+    return {
+      code: 'broken-config',
+      message: `containerd cannot read the present configuration: ${trial.before.why}`,
+      ...detailOf(trial.before),
+      where: { file: mainPath },
+    };
+  if (trial.after.kind === 'failed')
+    return {
+      code: 'would-change-others',
+      message: `containerd would not read the new configuration: ${trial.after.why}`,
+      ...detailOf(trial.after),
+      where: { file: mainPath },
+    };
+  const before = parseToml(trial.before.text, 'containerd config dump', 'broken-config');
+  const after = parseToml(trial.after.text, 'containerd config dump', 'broken-config');
+  return (
+    defaultLost(viewOf(before), viewOf(after), files, mainPath) ??
+    notServed(after, expected, files, mainPath) ??
+    othersChanged(before, after, expected, mainPath)
+  );
+};
+
+const defaultLost = (
+  before: ReturnType<typeof viewOf>,
+  after: ReturnType<typeof viewOf>,
+  files: readonly Parsed[],
+  mainPath: string,
+): Problem | undefined => {
+  const view = after ?? before;
+  if (!view || view.defaultName in view.runtimes) return undefined;
+  const table = [...view.path, 'containerd'];
+  const named = [...table, 'default_runtime_name'];
+  // Where no file names the default handler, one that defines others in its place has taken it away.
+  const culprit =
+    whereLast(files, named) ?? whereLast(files, [...table, 'runtimes']) ?? whereLast(files, view.path);
+  const was = before && before.defaultName in before.runtimes;
+  const name = isPlain(view.defaultName) ? ` "${view.defaultName}"` : '';
+  return {
+    code: 'default-handler-lost',
+    message: was
+      ? `the new configuration would lose the default handler${name}`
+      : `the default handler${name} is not defined; the CRI plugin does not start with that`,
+    where: culprit ?? { file: mainPath },
+  };
+};
+
+const notServed = (
+  after: Table,
+  expected: Expectation,
+  files: readonly Parsed[],
+  mainPath: string,
+): Problem | undefined => {
+  const view = viewOf(after);
+  for (const [name, table] of expected.tables) {
+    const got = view?.runtimes[name];
+    if (isTable(got) && contains(got, table)) continue;
+    // 1.x: a later file with the plugin's table replaces the main file's, handlers and all.
+    const owner = foreignOwner([...files].reverse(), name) ?? whereLast(files, view?.path ?? []);
+    return {
+      code: 'shadowed',
+      handler: name,
+      message:
+        got === undefined
+          ? `containerd would not see the handler "${name}"`
+          : `another file would override the handler "${name}"`,
+      where: owner ?? { file: mainPath },
+    };
+  }
+  return undefined;
+};
+
+const contains = (got: Table, wanted: Table): boolean =>
+  Object.entries(wanted).every(([key, value]) =>
+    isTable(value)
+      ? isTable(got[key]) && contains(got[key], value)
+      : deepEqual(normal(got[key]), normal(value)),
+  );
+
+const normal = (value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
+
+/** Files that do not go together: by the version that they declare, or by the names of plugins that they use. */
+const versionMix = (files: readonly Parsed[]): Problem | undefined => {
+  const [main, ...rest] = files;
+  const declared = main && declaredSchema(main.doc);
+  if (!main) return undefined;
+  const odd = rest.find((file) => file.doc.version !== undefined && declaredSchema(file.doc) !== declared);
+  if (odd)
+    return {
+      code: 'version-mix',
+      message: `it declares ${versionOf(odd.doc)} while ${main.path} declares ${declared ?? 'none'}; containerd would not apply all settings`,
+      where: whereIn(odd, ['version']),
+    };
+  const place = declared === undefined ? undefined : runtimesPath(declared);
+  for (const file of files)
+    for (const { path } of place ? handlersIn(file.doc) : [])
+      if (place?.some((key, depth) => path[depth] !== key))
+        return {
+          code: 'version-mix',
+          message: `it defines a handler below ${printPath(path.slice(0, 2))}, and in version ${declared}, which ${main.path} declares, handlers stand below ${printPath(place.slice(0, 2))}; containerd would not apply all settings`,
+          where: whereIn(file, path),
+        };
+  return undefined;
+};
+
+const othersChanged = (
+  before: Table,
+  after: Table,
+  expected: Expectation,
+  mainPath: string,
+): Problem | undefined => {
+  const strip = (dump: Table): unknown => {
+    const view = viewOf(dump);
+    const drop = (value: unknown, path: readonly string[]): unknown => {
+      if (!isTable(value)) return value;
+      const depth = path.length;
+      if (
+        view &&
+        depth === view.path.length + 2 &&
+        path.every((key, index) => key === [...view.path, 'containerd', 'runtimes'][index])
+      )
+        return Object.fromEntries(
+          Object.entries(value)
+            .filter(([name]) => !expected.ours.has(name))
+            .map(([name, table]) => [name, meaningful(table)]),
+        );
+      // `imports` names the files themselves: it has to differ.
+      return Object.fromEntries(
+        Object.entries(value)
+          .filter(([key]) => depth > 0 || key !== 'imports')
+          .map(([key, inner]) => [key, drop(inner, [...path, key])]),
+      );
+    };
+    return drop(dump, []);
+  };
+  const [change] = differences(strip(before), strip(after));
+  if (!change) return undefined;
+  const handlers = [...handlersIn(before), ...handlersIn(after)].map((one) => one.path);
+  const show = (value: unknown): string => shownValue(change.path, value, handlers);
+  return {
+    code: 'would-change-others',
+    message: `the new configuration would change ${shownPath(change.path)}`,
+    detail: `from ${show(change.before)} to ${show(change.after)}`,
+    where: { file: mainPath },
+  };
+};
+
+const versionOf = ({ version }: Table): string =>
+  typeof version === 'number' ? `version ${version}` : 'a version that is no number';

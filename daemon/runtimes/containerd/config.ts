@@ -1,0 +1,241 @@
+/**
+ * containerd, every generation: where a handler's table stands, what it says, and what the parser's own output means.
+ * Facts: containerd docs/cri/config.md and cmd/containerd/server/config/config.go of the release tags.
+ */
+import type { Handler } from '../../model/desired.ts';
+
+type Table = Readonly<Record<string, unknown>>;
+
+/**
+ * The schema ladder, indexed by declared version. `cri` is the table of the CRI plugin's runtime part; version 4
+ * moves the sockets only, so its row equals 3 on purpose. A file without a version is of version 1.
+ */
+export const schemas = [
+  undefined, // there is no version 0: 1.x writes `version = 1` or nothing
+  { cri: ['plugins', 'cri'] },
+  { cri: ['plugins', 'io.containerd.grpc.v1.cri'] },
+  { cri: ['plugins', 'io.containerd.cri.v1.runtime'] },
+  { cri: ['plugins', 'io.containerd.cri.v1.runtime'] },
+] as const satisfies readonly ({ cri: readonly string[] } | undefined)[];
+
+export const newestSchema = schemas.length - 1;
+
+/**
+ * How our text gets read. 1.x replaces a whole plugin table by that of the last imported file, so a drop-in would drop
+ * everyone else's CRI settings: there the handlers stand in the main file. 2.x merges deeply. `reads`: 1.x looks a plugin up
+ * by its name in the declared version and passes over the names of other versions; 2.x migrates the older ones.
+ */
+export const generations = [
+  { major: 1, wiring: 'block', freshSchema: 2, reads: 'declared' },
+  { major: 2, wiring: 'drop-in', freshSchema: 3, reads: 'any' },
+] as const;
+
+export type Generation = (typeof generations)[number];
+
+export const generationOf = (version: string): Generation | undefined =>
+  generations.find((row) => row.major === Number.parseInt(version, 10));
+
+export const defaults = {
+  configPath: '/etc/containerd/config.toml',
+  socket: '/run/containerd/containerd.sock',
+  unit: 'containerd.service',
+  binaries: ['/usr/bin/containerd', '/usr/local/bin/containerd', '/usr/sbin/containerd', '/bin/containerd'],
+} as const;
+
+/** The version a file declares; `undefined` when it declares something that is no version. */
+export const declaredSchema = (doc: Table): number | undefined => {
+  const version = doc.version ?? 1;
+  if (typeof version !== 'number' || !Number.isInteger(version) || version < 0) return undefined;
+  return version === 0 ? 1 : version;
+};
+
+/**
+ * The version our text has to have beside a main file that declares `declared`. The same, but for one case: 2.0 to 2.2
+ * call a file of version 1 (or without one, like docker's) version 3 without migrating it, so only version 3 is read.
+ * From 2.3 on each file is migrated by itself, and a drop-in of a higher version than the main file is fatal.
+ */
+export const dropInSchema = (declared: number, version: string): number =>
+  declared === 1 && /^2\.[0-2](\.|$)/.test(version) ? 3 : declared;
+
+export const criPath = (schema: number): readonly string[] | undefined => schemas[schema]?.cri;
+
+export const runtimesPath = (schema: number): readonly string[] | undefined => {
+  const cri = criPath(schema);
+  return cri && [...cri, 'containerd', 'runtimes'];
+};
+
+export const tableAt = (doc: Table, path: readonly string[]): Table | undefined => {
+  let value: unknown = doc;
+  for (const key of path) value = isTable(value) ? value[key] : undefined;
+  return isTable(value) ? value : undefined;
+};
+
+export const isTable = (value: unknown): value is Table =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+
+/** Every CRI table a document can hold, newest first; 2.0.0 to 2.0.5 dump the version 2 table un-migrated. */
+const criTables: readonly (readonly string[])[] = [schemas[3].cri, schemas[2].cri, schemas[1].cri];
+
+export type CriView = {
+  readonly path: readonly string[];
+  readonly runtimes: Table;
+  readonly defaultName: string;
+};
+
+/** What a dumped (merged and decoded) configuration serves. 1.x dumps version 2, and leaves in it what it did not read. */
+export const viewOf = (dump: Table): CriView | undefined => {
+  const isOld = typeof dump.version === 'number' && dump.version < 3;
+  for (const path of isOld ? criTables.slice(1) : criTables) {
+    const containerd = tableAt(dump, [...path, 'containerd']);
+    const runtimes = containerd && tableAt(containerd, ['runtimes']);
+    if (!containerd || !runtimes) continue;
+    const named = containerd.default_runtime_name;
+    return { path, runtimes, defaultName: typeof named === 'string' && named !== '' ? named : 'runc' };
+  }
+  return undefined;
+};
+
+/** Within a handler's table Go's zero values and absence are the same thing: the decoder starts from an empty struct. */
+export const meaningful = (value: unknown): unknown => {
+  if (!isTable(value)) return value;
+  const rows = Object.entries(value)
+    .map(([key, inner]) => [key, meaningful(inner)] as const)
+    .filter(
+      ([key, inner]) =>
+        !(
+          isZero(inner) ||
+          (key === 'sandbox_mode' && inner === 'podsandbox') ||
+          (key === 'sandboxer' && inner === 'podsandbox')
+        ),
+    );
+  return Object.fromEntries(rows);
+};
+
+const isZero = (value: unknown): boolean =>
+  value === '' ||
+  value === 0 ||
+  value === false ||
+  (Array.isArray(value) ? value.length === 0 : isTable(value) && Object.keys(value).length === 0);
+
+/** Where handlers of any schema stand in a file, whatever version it declares: for finding owners and culprits. */
+export const handlersIn = (
+  doc: Table,
+): readonly { readonly name: string; readonly path: readonly string[] }[] =>
+  criTables.flatMap((cri) => {
+    const path = [...cri, 'containerd', 'runtimes'];
+    return Object.keys(tableAt(doc, path) ?? {}).map((name) => ({ name, path: [...path, name] }));
+  });
+
+/** Those of them that this generation reads beside handlers at `place`: what it passes over defines nothing. */
+export const handlersRead = (
+  doc: Table,
+  { reads }: Generation,
+  place: readonly string[],
+): ReturnType<typeof handlersIn> =>
+  handlersIn(doc).filter(({ path }) => reads === 'any' || place.every((key, depth) => path[depth] === key));
+
+/** `disabled_plugins` entries that switch CRI off (docker's containerd.io package ships "cri"); 2.x has it in three parts. */
+const criPlugins = [
+  'cri',
+  'io.containerd.grpc.v1.cri',
+  'io.containerd.cri.v1.runtime',
+  'io.containerd.cri.v1.images',
+];
+
+export const disablesCri = (doc: Table): number | undefined => {
+  const list = doc.disabled_plugins;
+  if (!Array.isArray(list)) return undefined;
+  const index = list.findIndex((entry) => criPlugins.includes(String(entry)));
+  return index < 0 ? undefined : index;
+};
+
+/** Where a program is searched that a table names without a path: the service's $PATH as a rule, and the folder for plugins. */
+export const searched = [
+  ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/opt/containerd/bin'],
+];
+
+/** The program that a value of a handler's table names: a path, or a name to be searched. */
+export const programOf = (key: string, value: string): string | undefined => {
+  if (value.startsWith('/')) return value;
+  if (key === 'BinaryName') return /^[\w.+-]+$/.test(value) ? value : undefined;
+  // `io.containerd.spin.v2` is run as `containerd-shim-spin-v2`.
+  const [, name, version] = key === 'runtime_type' ? (/([\w-]+)\.([\w-]+)$/.exec(value) ?? []) : [];
+  return name === undefined ? undefined : `containerd-shim-${name}-${version}`;
+};
+
+/** The handler that runs what names none; 1.x loses it when a file defines other handlers only. */
+export const defaultRuntime = {
+  name: 'runc',
+  table: { runtime_type: 'io.containerd.runc.v2' },
+} as const;
+
+/** What `handlerTable` writes, and nothing else: a table that says more was written, or gone on with, by another hand. */
+const written = new Set(['runtime_type', 'pod_annotations', 'container_annotations', 'options']);
+export const saysMore = (table: Table): boolean =>
+  Object.keys(meaningful(table) as Table).some((key) => !written.has(key));
+
+/**
+ * A handler's table. A shim goes by absolute path (accepted since 1.6), so $PATH plays no part. An OCI runtime goes
+ * through the runc shim and inherits the default handler's options: with another cgroup driver than the kubelet's, Pods
+ * would flap, and 2.x derives the kubelet's driver from the first runc-typed handler.
+ */
+export const handlerTable = (handler: Handler, path: string, inherited: Table): Table => {
+  const annotations = {
+    ...(handler.podAnnotations.length > 0 ? { pod_annotations: handler.podAnnotations } : {}),
+    ...(handler.containerAnnotations.length > 0
+      ? { container_annotations: handler.containerAnnotations }
+      : {}),
+  };
+  const options =
+    handler.runtime.type === 'oci' ? { ...inherited, ...handler.options, BinaryName: path } : handler.options;
+  return {
+    runtime_type: handler.runtime.type === 'oci' ? defaultRuntime.table.runtime_type : path,
+    ...annotations,
+    ...(Object.keys(options).length > 0 ? { options } : {}),
+  };
+};
+
+/** The default handler's options that a further runc-typed handler shares; those that name a program it does not. */
+export const inheritable = (runtimes: Table, defaultName: string): Table => {
+  const table = runtimes[defaultName];
+  if (!isTable(table) || table.runtime_type !== defaultRuntime.table.runtime_type || !isTable(table.options))
+    return {};
+  return Object.fromEntries(
+    Object.entries(table.options).filter(
+      ([key, value]) =>
+        key !== 'BinaryName' && !key.startsWith('Criu') && value !== '' && value !== 0 && value !== false,
+    ),
+  );
+};
+
+/** The image of sandboxes in a dumped configuration: 2.x pins it in a plugin of its own, 1.x has it with CRI. */
+export const pauseImageIn = (dump: Table): string | undefined =>
+  [
+    tableAt(dump, ['plugins', 'io.containerd.cri.v1.images', 'pinned_images'])?.sandbox,
+    tableAt(dump, schemas[2].cri)?.sandbox_image,
+    tableAt(dump, schemas[1].cri)?.sandbox_image,
+  ].find((name) => typeof name === 'string' && name !== '') as string | undefined;
+
+/** `-c X`, `--config X`, `--config=X` of a containerd command line; of several the last counts. */
+export const configArgument = (argv: readonly string[]): string | undefined => {
+  let found: string | undefined;
+  for (let index = 1; index < argv.length && argv[index] !== '--'; index++) {
+    const word = argv[index] ?? '';
+    if (/^--?(?:config|c)$/.test(word)) {
+      index += 1;
+      found = argv[index];
+    } else found = /^--?(?:config|c)=(.*)$/s.exec(word)?.[1] ?? found;
+  }
+  return found;
+};
+
+/** containerd itself reads CONTAINERD_CONFIG where no `-c` is given. */
+export const configVariable = 'CONTAINERD_CONFIG';
+
+/** Where the daemon listens: `[grpc] address`, which version 4 moved into a plugin. */
+export const socketIn = (doc: Table): string | undefined => {
+  const tables = [tableAt(doc, ['grpc']), tableAt(doc, ['plugins', 'io.containerd.server.v1.grpc'])];
+  return tables
+    .map((table) => table?.address)
+    .find((address) => typeof address === 'string' && address !== '') as string | undefined;
+};

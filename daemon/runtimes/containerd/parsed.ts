@@ -1,0 +1,53 @@
+/** The files of the runtime's configuration as they were parsed, and where in them something stands. */
+import { fileFault } from '../../model/file-fault.ts';
+import type { ConfigFile } from '../../model/observed.ts';
+import { Failure, type Where } from '../../../protocol/problem/problem.ts';
+import { locate, parseToml, type TomlPath } from '../../toml/toml.ts';
+import { handlersIn, isTable } from './config.ts';
+
+type Table = Readonly<Record<string, unknown>>;
+
+export type Parsed = { readonly path: string; readonly text: string; readonly doc: Table };
+
+/** Reads every file of the configuration; a file that does not parse throws `broken-config`. */
+export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
+  files.flatMap(({ path, fact }) => {
+    if (fact.kind === 'absent') return [];
+    if (fact.kind !== 'regular')
+      throw new Failure({
+        code: 'broken-config',
+        ...fileFault(fact),
+        where: { file: path },
+      });
+    return [{ path, text: fact.text, doc: parseToml(fact.text, path, 'broken-config') }];
+  });
+
+export const whereIn = (file: Parsed, path: TomlPath): Where => ({
+  file: file.path,
+  ...locate(file.text, path),
+});
+
+/** The first definition of a handler in a file that is not ours, among those that count. */
+export const foreignOwner = (
+  files: readonly Parsed[],
+  name: string,
+  definitions: (doc: Table) => ReturnType<typeof handlersIn> = handlersIn,
+): Where | undefined => {
+  for (const file of files) {
+    const found = definitions(file.doc).find((handler) => handler.name === name);
+    if (found) return whereIn(file, found.path);
+  }
+  return undefined;
+};
+
+const has = ({ doc }: Parsed, path: readonly string[]): boolean => {
+  let value: unknown = doc;
+  for (const key of path) value = isTable(value) ? value[key] : undefined;
+  return value !== undefined;
+};
+
+/** In the last file that has it: the one that counts. */
+export const whereLast = (files: readonly Parsed[], path: readonly string[]): Where | undefined => {
+  const file = files.findLast((one) => path.length > 0 && has(one, path));
+  return file && whereIn(file, path);
+};

@@ -1,0 +1,210 @@
+/**
+ * Configuration of others as it may be shown: in a plan, which ends in logs of builds and in tickets. What stands in
+ * such a file may be a password whatever its key is called, so a value is shown where it is known to be none, and
+ * every other one is masked: strings, numbers, dates, comments, and keys that are no plain words. Structure and line
+ * breaks stay, so that a diff has the line numbers of the files.
+ */
+import { type TomlPath, parseToml, scan } from '../../toml/toml.ts';
+import { elementsOf, entriesOf, lineEnd, readKey, skipValue, skipVoid } from '../../toml/toml-text.ts';
+import { handlersIn } from './config.ts';
+import { isPlain } from '../../toml/compare.ts';
+import { ownComments as ownMarks } from '../../toml/splice-block.ts';
+import { remark } from '../../toml/splice-import.ts';
+import { header } from './wiring-drop-in.ts';
+
+const mask = '…';
+
+/** Keys at the root of the file, and in the table of a handler and its options, whose values name no secret. */
+const plainAtRoot = new Set([
+  ...['version', 'imports', 'disabled_plugins', 'required_plugins', 'root', 'state', 'oom_score'],
+]);
+const plainInHandlers = new Set([
+  ...['runtime_type', 'runtime_path', 'runtime_engine', 'runtime_root', 'base_runtime_spec', 'snapshotter'],
+  ...['pod_annotations', 'container_annotations', 'cni_conf_dir', 'cni_max_conf_num', 'sandboxer', 'io_type'],
+  ...['BinaryName', 'Root', 'ShimCgroup', 'CriuPath', 'ConfigPath', 'TypeUrl', 'IoUid', 'IoGid'],
+]);
+const plainInContainerd = new Set(['default_runtime_name']);
+const ownComments = new Set([remark, ...ownMarks, ...header.trim().split('\n')]);
+
+/** What such a value looks like: paths, globs, names. An address with a password in it does not. */
+const plainValue = /^["']?[\w./:*?[\]{},+-]{0,300}["']?$/;
+
+type Leaf = { readonly path: TomlPath; readonly start: number; readonly end: number };
+type Edit = { readonly start: number; readonly end: number; readonly text: string };
+
+/** Everything that is neither a table nor a list, down to the innermost. */
+const leavesIn = (text: string, path: TomlPath, start: number, end: number): readonly Leaf[] => {
+  if (text[start] === '{')
+    return entriesOf(text, start).flatMap((entry) =>
+      leavesIn(text, [...path, ...entry.path], entry.valueStart, entry.valueEnd),
+    );
+  if (text[start] === '[')
+    return elementsOf(text, start).flatMap((one, at) => leavesIn(text, [...path, at], one.start, one.end));
+  return [{ path, start, end }];
+};
+
+/** Every key, of headers and pairs, those of inline tables included: where it begins, and where it ends. */
+const keysIn = (text: string, start: number, end: number): readonly Leaf[] => {
+  const found = entriesOf(text, start).flatMap((entry) => [
+    { path: entry.path, start: entry.start, end: readKey(text, entry.start)?.end ?? entry.start },
+    ...keysIn(text, entry.valueStart, entry.valueEnd),
+  ]);
+  const inside = text[start] === '[' ? elementsOf(text, start) : [];
+  return [...found, ...inside.flatMap((one) => (one.end > end ? [] : keysIn(text, one.start, one.end)))];
+};
+
+/** Outside of strings a "#" begins a comment, wherever it stands. */
+const commentsIn = (text: string): readonly Edit[] => {
+  const found: Edit[] = [];
+  for (let at = 0; at < text.length; ) {
+    const sign = text[at];
+    if (sign === '"' || sign === "'") at = skipValue(text, at);
+    else if (sign === '#') {
+      const end = lineEnd(text, at);
+      if (!ownComments.has(text.slice(at, end).trimEnd())) found.push({ start: at, end, text: `# ${mask}` });
+      at = end;
+    } else at += 1;
+  }
+  return found;
+};
+
+type Reading = {
+  readonly text: string;
+  readonly doc: unknown;
+  readonly leaves: readonly Leaf[];
+  readonly keys: readonly Leaf[];
+  /** Paths of the tables of handlers. */
+  readonly handlers: readonly TomlPath[];
+};
+
+/** `undefined`: it is no TOML, or not all of it can be told apart. */
+const read = (text: string): Reading | undefined => {
+  const statements = scan(text);
+  if (skipVoid(text, statements.at(-1)?.end ?? 0) < text.length) return undefined;
+  try {
+    const doc = parseToml(text, '');
+    const handlers = handlersIn(doc).map((one) => one.path);
+    const pairs = statements.flatMap((one) => (one.kind === 'pair' ? [one] : []));
+    const keys = statements.flatMap((one): readonly Leaf[] => {
+      const start = one.kind === 'pair' ? one.start : one.start + (one.kind === 'header' ? 1 : 2);
+      const key = readKey(text, start);
+      const own = { path: key?.parts ?? [], start, end: key?.end ?? start };
+      return one.kind === 'pair' ? [own, ...keysIn(text, one.valueStart, one.valueEnd)] : [own];
+    });
+    const leaves = pairs.flatMap((one) => leavesIn(text, one.path, one.valueStart, one.valueEnd));
+    return { text, doc, leaves, keys, handlers };
+  } catch {
+    return undefined;
+  }
+};
+
+const isBelow = (path: TomlPath, table: TomlPath): boolean =>
+  path.length > table.length && table.every((key, at) => path[at] === key);
+
+/** A key by itself, or one that holds a list: what stands deeper has a meaning of its own. */
+const isKeyOf = (path: TomlPath, depth: number, keys: ReadonlySet<string>): boolean => {
+  const key = path[depth];
+  return typeof key === 'string' && keys.has(key) && path.slice(depth + 1).every(isIndex);
+};
+const isIndex = (key: string | number): boolean => typeof key === 'number';
+
+const isPlace = (path: TomlPath, handlers: readonly TomlPath[]): boolean =>
+  isKeyOf(path, 0, plainAtRoot) ||
+  (path[0] === 'plugins' && path[2] === 'containerd' && isKeyOf(path, 3, plainInContainerd)) ||
+  handlers.some(
+    (table) =>
+      isBelow(path, table) &&
+      isKeyOf(path, table.length + (path[table.length] === 'options' ? 1 : 0), plainInHandlers),
+  );
+
+const isKnown = ({ text, handlers }: Reading, { path, start, end }: Leaf): boolean => {
+  const value = text.slice(start, end);
+  return /^(true|false)$/.test(value) || (isPlace(path, handlers) && plainValue.test(value));
+};
+
+/** A value of a dump of the runtime, for a message; at most a line of it. */
+export const shownValue = (path: TomlPath, value: unknown, handlers: readonly TomlPath[]): string => {
+  const show = (at: TomlPath, inner: unknown): unknown => {
+    if (typeof inner === 'boolean' || inner === undefined || inner === null) return inner;
+    if (typeof inner !== 'object' || inner instanceof Date)
+      return isPlace(at, handlers) && plainValue.test(String(inner))
+        ? typeof inner === 'bigint'
+          ? Number(inner)
+          : inner
+        : mask;
+    if (Array.isArray(inner)) return inner.map((one, index) => show([...at, index], one));
+    const entries = Object.entries(inner);
+    return Object.fromEntries(
+      entries.map(([key, one]) => [isPlain(key) ? key : mask, show([...at, key], one)]),
+    );
+  };
+  const text = JSON.stringify(show(path, value)) ?? 'nothing';
+  return text.length > 120 ? `${text.slice(0, 117)}…` : text;
+};
+
+/** What it means, whatever its spelling: a string that is escaped, quoted or broken otherwise is the same. */
+const meaningOf = ({ doc, text }: Reading, { path, start, end }: Leaf): string => {
+  let value: unknown = doc;
+  for (const key of path)
+    value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  if (typeof value === 'string') return value;
+  return value === undefined ? text.slice(start, end) : String(value);
+};
+const identity = (reading: Reading, leaf: Leaf): string =>
+  JSON.stringify([leaf.path, meaningOf(reading, leaf)]);
+
+/** Each line of it on a line of its own; a string stays a string. */
+const maskedValue = (value: string): string => {
+  const quote = /^("""|'''|["'])/.exec(value)?.[0] ?? '';
+  const inner = value
+    .slice(quote.length, value.length - quote.length)
+    .split('\n')
+    .map((line) => (line.endsWith('\r') ? `${mask}\r` : mask));
+  return `${quote}${inner.join('\n')}${quote}`;
+};
+
+const maskedLines = (text: string): string => text.replace(/[^\r\n]+/g, mask);
+
+const masked = (reading: Reading, isShown: (leaf: Leaf) => boolean): string => {
+  const { text, leaves, keys } = reading;
+  const edits: readonly Edit[] = [
+    ...commentsIn(text),
+    ...keys.flatMap(({ path, start, end }) =>
+      path.every((key) => typeof key === 'number' || isPlain(key)) ? [] : [{ start, end, text: mask }],
+    ),
+    ...leaves.flatMap((leaf) =>
+      isShown(leaf) ? [] : [{ ...leaf, text: maskedValue(text.slice(leaf.start, leaf.end)) }],
+    ),
+  ].toSorted((a, b) => a.start - b.start);
+  let shown = '';
+  let at = 0;
+  for (const edit of edits) {
+    shown += text.slice(at, edit.start) + edit.text;
+    at = edit.end;
+  }
+  return shown + text.slice(at);
+};
+
+/** A file before and after a change, as both may be shown. What the change adds to tables of handlers is ours. */
+export const shownChange = (
+  before: string,
+  after: string,
+): { readonly before: string; readonly after: string } => {
+  const [was, is] = [read(before), read(after)];
+  const secret = new Set(
+    (was?.leaves ?? [])
+      .filter((leaf) => was && !isKnown(was, leaf))
+      .map((leaf) => (was ? meaningOf(was, leaf) : '')),
+  );
+  const stood = new Set(was?.leaves.map((leaf) => identity(was, leaf)));
+  const isOurs = (reading: Reading, leaf: Leaf): boolean =>
+    was !== undefined &&
+    reading.handlers.some((table) => isBelow(leaf.path, table)) &&
+    !stood.has(identity(reading, leaf)) &&
+    // A value that we take over from the default handler is one of others.
+    !secret.has(meaningOf(reading, leaf));
+  return {
+    before: was ? masked(was, (leaf) => isKnown(was, leaf)) : maskedLines(before),
+    after: is ? masked(is, (leaf) => isKnown(is, leaf) || isOurs(is, leaf)) : maskedLines(after),
+  };
+};

@@ -1,0 +1,112 @@
+/**
+ * The files of a trial: the same configuration below another folder, so that the runtime's own parser can read what
+ * does not exist yet, and nobody else does.
+ */
+import type { RuntimeFacts } from '../../model/observed.ts';
+import type { Plan, Staged } from '../../model/plan.ts';
+import { elementsOf, scan } from '../../toml/toml.ts';
+import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
+import type { Wiring } from './wiring.ts';
+import { canonical, digestOf } from '../../../protocol/digest.ts';
+import { importsOf } from './wiring-drop-in.ts';
+
+/** `bare` is the wiring without any handler: the host as if we had never come. `id` is the same wherever it is staged. */
+export const trialOf = (
+  bare: Wiring,
+  wanted: Wiring,
+  runtime: RuntimeFacts,
+  scratch: string,
+): Extract<Plan, { kind: 'trial' }> => {
+  const others = runtime.config.map(({ path, fact }) => [
+    path,
+    fact.kind === 'regular' ? fact.digest : fact.kind,
+  ]);
+  const id = digestOf(canonical([bare, wanted, runtime.version, others])).slice(0, 16);
+  return {
+    kind: 'trial',
+    id,
+    before: stage(bare, runtime, `${scratch}/before`),
+    after: stage(wanted, runtime, `${scratch}/after`),
+  };
+};
+
+/**
+ * The staged main file imports what the real one would, by absolute path, with the staged drop-in in the place of the
+ * real one. A main file that would not exist is staged as `null`: the runtime's built-in defaults. A file that leads back
+ * to the main file or to the drop-in is staged, too: otherwise the trial would read the real ones besides, which
+ * the runtime itself, having loaded them already, passes over.
+ */
+const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly Staged[] => {
+  const { main, dropIn } = wiring;
+  const drop = `${folder}/${fileOf(dropIn.path)}`;
+  const places = new Map<string, string | null>([
+    [main.path, null],
+    [dropIn.path, dropIn.text === null ? null : drop],
+    ...wiring.stale.map(({ path }) => [path, null] as const),
+  ]);
+  const texts = new Map(
+    runtime.config.flatMap(({ path, fact }) =>
+      fact.kind === 'regular' && !places.has(path) ? [[path, fact.text] as const] : [],
+    ),
+  );
+  const known = [...texts.keys(), dropIn.path];
+  for (const path of leadBack(texts, known, places))
+    places.set(path, `${folder}/${places.size}-${fileOf(path)}`);
+  const staged: Staged[] = [
+    {
+      path: `${folder}/config.toml`,
+      text: main.text === null ? null : retarget(main.text, main.path, known, places),
+    },
+  ];
+  for (const [path, place] of places) {
+    if (place === null) continue;
+    const text = path === dropIn.path ? dropIn.text : retarget(texts.get(path) ?? '', path, known, places);
+    staged.push({ path: place, text });
+  }
+  return staged;
+};
+
+type Places = ReadonlyMap<string, string | null>;
+
+/** The files from which imports lead to one that is staged or left out, over any number of files. */
+const leadBack = (
+  texts: ReadonlyMap<string, string>,
+  known: readonly string[],
+  places: Places,
+): readonly string[] => {
+  const imports = [...texts].map(([path, text]) => ({ path, list: importedBy(text, path, known) }));
+  const found = new Set(places.keys());
+  const back: string[] = [];
+  for (let before = -1; before < back.length; ) {
+    before = back.length;
+    for (const { path, list } of imports) {
+      if (found.has(path) || !list.some((one) => found.has(one))) continue;
+      found.add(path);
+      back.push(path);
+    }
+  }
+  return back;
+};
+
+/** What a file imports, by absolute path, in the runtime's order; a glob is what is known to match it. */
+const importedBy = (text: string, path: string, known: readonly string[]): readonly string[] =>
+  importsOf(text, path).flatMap((entry) => {
+    const full = resolvePath(folderOf(path), entry);
+    if (!full.includes('*')) return [full];
+    const pattern = globPattern(full);
+    return known.filter((file) => pattern.test(file)).sort();
+  });
+
+const retarget = (text: string, path: string, known: readonly string[], places: Places): string => {
+  const pair = scan(text).find(
+    (one) => one.kind === 'pair' && one.path.length === 1 && one.path[0] === 'imports',
+  );
+  if (pair?.kind !== 'pair') return text;
+  if (elementsOf(text, pair.valueStart).length === 0) return text;
+  const list = importedBy(text, path, known).flatMap((file) => {
+    const place = places.get(file);
+    return place === undefined ? [file] : place === null ? [] : [place];
+  });
+  const imports = `[${[...new Set(list)].map((entry) => JSON.stringify(entry)).join(', ')}]`;
+  return text.slice(0, pair.valueStart) + imports + text.slice(pair.valueEnd);
+};

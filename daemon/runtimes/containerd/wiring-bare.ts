@@ -1,0 +1,87 @@
+/** The main file without us: exactly the bytes that others put there, even where another program printed it anew. */
+import type { Ledger } from '../../model/ledger.ts';
+import { parseToml } from '../../toml/toml.ts';
+import { type Generation, generations, handlersIn, tableAt } from './config.ts';
+import { isOurs } from './named.ts';
+import { folderOf, resolvePath } from '../../../protocol/host-paths.ts';
+import { findBlock, removeBlock, removeImport, removeTables } from '../../toml/splice.ts';
+import { header, importsOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
+
+export const skeleton = (generation: Generation): string => `${header}version = ${generation.freshSchema}\n`;
+
+/**
+ * Whether tables of ours may stand in this file without their marks: where handlers stand in the main file, or where the
+ * ledger knows that we put a block there. Elsewhere such a table is a copy, which belongs to the program that made it.
+ */
+export const mayBeUnmarked = (path: string, ledger: Ledger, generation?: Generation): boolean => {
+  const owned = ledger.files[path];
+  return generation?.wiring === 'block' || (owned !== undefined && owned.edit === undefined);
+};
+
+/** Whether a file that may be a drop-in of ours by its name is one. */
+export type IsDropIn = (path: string) => boolean;
+
+/** The text without our block; and without our tables that have lost their marks, where such may stand. */
+export const withoutTables = (text: string, path: string, unmarked: boolean): string =>
+  unmarked ? withoutUnmarked(removeBlock(text, path), path) : removeBlock(text, path);
+
+/** The text with none of our tables but those that are marked. */
+export const withoutUnmarked = (text: string, path: string): string => {
+  const block = findBlock(text);
+  const marked = block ? handlersIn(parseToml(block.body, path, 'broken-config')) : [];
+  const names = new Set(marked.map((one) => one.path.join('\n')));
+  const doc = parseToml(text, path, 'broken-config');
+  const stray = handlersIn(doc).filter(
+    (one) => !names.has(one.path.join('\n')) && isOurs(one.name, tableAt(doc, one.path)),
+  );
+  return stray.length === 0
+    ? text
+    : removeTables(
+        text,
+        stray.map((one) => one.path),
+        path,
+      );
+};
+
+/**
+ * Our imports: the glob, and our drop-in by its name, as the runtime's own parser prints what it has read. A file of others
+ * under the same name elsewhere is read on.
+ */
+const withoutImports = (text: string, path: string, ledger: Ledger, isDropIn: IsDropIn): string => {
+  const folder = `${folderOf(path)}/conf.d`;
+  const glob = `${folder}/${ownGlob}`;
+  let rest = removeImport(text, glob, path, ledger.files[path]?.edit);
+  for (const entry of importsOf(rest, path)) {
+    const full = resolvePath(folderOf(path), entry);
+    const isOwn = full in ledger.files || folderOf(full) === folder || isDropIn(full);
+    if (!full.includes('*') && mayBeDropIn(full) && isOwn) rest = removeImport(rest, entry, path);
+  }
+  return rest;
+};
+
+/** `null` where the file exists only because of us. */
+export const withoutUs = (
+  text: string | null,
+  path: string,
+  ledger: Ledger,
+  generation?: Generation,
+  isDropIn: IsDropIn = () => false,
+): string | null => {
+  if (text === null) return null;
+  const tables = withoutTables(text, path, mayBeUnmarked(path, ledger, generation));
+  const bare = withoutImports(tables, path, ledger, isDropIn);
+  // Any generation's: the runtime may have been upgraded since.
+  if (generations.some((row) => bare === skeleton(row))) return null;
+  return ledger.files[path]?.kind === 'created' && meansNothing(bare, path) ? null : bare;
+};
+
+/** A version, and the default handler that 1.x needs beside ours: what the file means that we made ourselves. */
+const meansNothing = (text: string, path: string): boolean => {
+  const doc = parseToml(text, path, 'broken-config');
+  const handlers = handlersIn(doc);
+  return (
+    generations.some((row) => row.freshSchema === doc.version) &&
+    handlers.every((one) => isDefaultRuntime(one.name, tableAt(doc, one.path))) &&
+    isBare(doc, new Set(handlers.map((one) => one.path.join('\n'))))
+  );
+};

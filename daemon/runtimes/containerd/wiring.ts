@@ -1,0 +1,214 @@
+/**
+ * From "these handlers" to "these files with these bytes", for each way in which our text can get read: a drop-in that
+ * the main file imports (containerd 2.x), or a marked block in the main file (1.x). Foreign text is spliced, never
+ * printed anew; what is returned for an empty set of handlers is the host as if we had never been there.
+ */
+import { fileFault } from '../../model/file-fault.ts';
+import type { Ledger, OwnedFile } from '../../model/ledger.ts';
+import type { RuntimeFacts } from '../../model/observed.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import { locate, parseToml } from '../../toml/toml.ts';
+import {
+  declaredSchema,
+  dropInSchema,
+  defaultRuntime,
+  type Generation,
+  handlersRead,
+  newestSchema,
+  runtimesPath,
+} from './config.ts';
+import { printTable } from '../../toml/compare.ts';
+import { folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
+import { addImport, appendBlock, findBlock, type ImportEdit, replaceBlock } from '../../toml/splice.ts';
+import { mayBeUnmarked, skeleton, withoutTables, withoutUnmarked, withoutUs } from './wiring-bare.ts';
+import { digestOf } from '../../../protocol/digest.ts';
+import type { FileFact } from '../../../host/facts.ts';
+import {
+  dropInPath,
+  header,
+  importsOf,
+  isOurDropIn,
+  leadsTo,
+  mayBeDropIn,
+  ownGlob,
+} from './wiring-drop-in.ts';
+
+type Table = Readonly<Record<string, unknown>>;
+
+/** A file as it shall be; `text: null` is "not there". */
+export type WantedFile = {
+  readonly path: string;
+  readonly text: string | null;
+  /** What the ledger will say of it; absent when nothing in it is ours any more. */
+  readonly owned?: OwnedFile;
+};
+
+export type Wiring = {
+  /** The default handler is written beside ours: this generation has none of its own where a file defines others. */
+  readonly addsDefault?: true;
+  readonly main: WantedFile;
+  readonly dropIn: WantedFile;
+  /** Drop-ins of ours that are read in another folder than the right one, to be removed. */
+  readonly stale: readonly WantedFile[];
+};
+
+const textOf = (fact: FileFact | undefined, path: string): string | null => {
+  if (fact === undefined || fact.kind === 'absent') return null;
+  if (fact.kind === 'regular') return fact.text;
+  throw new Failure({
+    code: 'broken-config',
+    ...fileFault(fact),
+    where: { file: path },
+  });
+};
+
+const owned = (
+  ledger: Ledger,
+  path: string,
+  fact: FileFact | undefined,
+  text: string,
+  edit?: ImportEdit,
+): OwnedFile => {
+  const known = ledger.files[path];
+  const found = known ? known.found : fact?.kind === 'regular' ? fact.digest : undefined;
+  return {
+    kind: known?.kind ?? (fact?.kind === 'regular' ? 'edited' : 'created'),
+    digest: fact?.kind === 'regular' && fact.text === text ? fact.digest : digestOf(text),
+    ...(found === undefined ? {} : { found }),
+    ...(edit === undefined ? {} : { edit }),
+  };
+};
+
+/** Where the wiring takes place: read once, wired with several sets of handlers. */
+export type Site = {
+  readonly generation: Generation;
+  readonly runtime: RuntimeFacts;
+  readonly files: Readonly<Record<string, FileFact>>;
+  readonly ledger: Ledger;
+  /** The main file as it is, and as it would be without us. */
+  readonly now: string | null;
+  readonly base: string | null;
+  readonly drop: string;
+  /** Drop-ins of ours that the runtime reads, in another place than the right one. */
+  readonly stale: readonly string[];
+  readonly schema: number;
+  /** Where handlers stand. */
+  readonly place: readonly string[];
+  /** Whether the main file declares its version, or leaves it to the runtime. */
+  readonly declares: boolean;
+};
+
+/** Throws Failures that name the obstacle. */
+export const siteOf = (
+  generation: Generation,
+  runtime: RuntimeFacts,
+  files: Readonly<Record<string, FileFact>>,
+  ledger: Ledger,
+): Site => {
+  const path = runtime.configPath;
+  const now = textOf(files[path], path);
+  const base = withoutUs(now, path, ledger, generation, (file) => {
+    const fact = files[file];
+    return fact?.kind === 'regular' && isOurDropIn(fact.text);
+  });
+  const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
+  const declared = declaredSchema(doc);
+  const schema = declared && dropInSchema(declared, runtime.version);
+  const place = schema === undefined ? undefined : runtimesPath(schema);
+  if (schema === undefined || place === undefined)
+    throw new Failure({
+      code: 'unsupported-runtime',
+      message: `it declares ${typeof doc.version === 'number' ? `version ${doc.version}` : 'a version that is no number'}, and versions 1 to ${newestSchema} are known`,
+      where: { file: path, ...(base === null ? {} : locate(base, ['version'])) },
+    });
+  const drop = dropInPath(path, base);
+  return {
+    generation,
+    runtime,
+    files,
+    ledger,
+    now,
+    base,
+    drop,
+    stale: staleIn(runtime, drop),
+    schema,
+    place,
+    declares: doc.version !== undefined || schema !== declared,
+  };
+};
+
+/** What others lead to by its name is a copy of theirs: without it nothing would start. */
+const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly string[] => {
+  const others = config.flatMap(({ path, fact }) =>
+    path === configPath || fact.kind !== 'regular' ? [] : [{ path, text: fact.text, real: fact.real }],
+  );
+  const led = (file: string): boolean => others.some((other) => leadsTo(other, file));
+  return others.flatMap(({ path, text }) =>
+    path !== drop && mayBeDropIn(path) && isOurDropIn(text) && !led(path) ? [path] : [],
+  );
+};
+
+/** Throws Failures that name the obstacle; nothing has been written by then. */
+export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => {
+  const { generation, runtime, files, ledger, now, base, drop, place } = site;
+  const path = runtime.configPath;
+  const stale = site.stale.map((file) => unowned(file, null));
+  if (tables.size === 0) return { main: unowned(path, base), dropIn: unowned(drop, null), stale };
+  const from = base ?? skeleton(generation);
+  const print = (name: string, table: Table): string => printTable([...place, name], table);
+  const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
+  const mainOwned = (text: string, edit?: ImportEdit): WantedFile => {
+    if (text !== now) refuseGenerated(from, path);
+    return { path, text, owned: owned(ledger, path, files[path], text, edit) };
+  };
+  if (generation.wiring === 'block') {
+    const alive = definesHandlers(site) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
+    const block = `${alive}${body}`;
+    // A block that stands already is changed where it stands: what others wrote after it stays after it.
+    const marked = now === null ? '' : withoutUnmarked(now, path);
+    const standing = findBlock(marked);
+    const others = { dropIn: unowned(drop, null), stale };
+    const adds = alive !== '' && !standing?.body.startsWith(alive) ? { addsDefault: true as const } : {};
+    if (standing) {
+      const text = standing.body === block ? marked : replaceBlock(marked, block, path);
+      return { main: mainOwned(text), ...others, ...adds };
+    }
+    return { main: mainOwned(appendBlock(from, block, path).text), ...others, ...adds };
+  }
+  const text = `${header}${site.declares ? `version = ${site.schema}\n` : ''}\n${body}`;
+  const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };
+  const covered = importsOf(from, path)
+    .map((entry) => resolvePath(folderOf(path), entry))
+    .some((entry) => entry.includes('*') && globPattern(entry).test(drop));
+  if (covered && base !== null) return { main: unowned(path, base), dropIn, stale };
+  const glob = `${folderOf(drop)}/${ownGlob}`;
+  const unblocked = now === null ? null : withoutTables(now, path, mayBeUnmarked(path, ledger, generation));
+  const standing = unblocked !== null && importsOf(unblocked, path).includes(glob);
+  const spliced = standing
+    ? { text: unblocked, edit: ledger.files[path]?.edit }
+    : addImport(from, glob, path);
+  return { main: mainOwned(spliced.text, spliced.edit), dropIn, stale };
+};
+
+const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
+
+/** 1.x: the first `runtimes.X` in any file replaces the built-in map, and with it `runc`. */
+const definesHandlers = ({ runtime, base, generation, place }: Site): boolean =>
+  runtime.config.some(({ path, fact }) => {
+    const text = path === runtime.configPath ? base : fact.kind === 'regular' ? fact.text : null;
+    if (text === null) return false;
+    return handlersRead(parseToml(text, path, 'broken-config'), generation, place).length > 0;
+  });
+
+/** Only a header speaks of the whole file: further down such words are about the lines beside them. */
+const refuseGenerated = (text: string, file: string): void => {
+  const rows = text.split('\n');
+  const end = rows.findIndex((row) => !/^\s*(#|$)/.test(row));
+  const line = rows.slice(0, end < 0 ? rows.length : end).findIndex((row) => /do not edit/i.test(row));
+  if (line >= 0)
+    throw new Failure({
+      code: 'generated-file',
+      message: 'the file says that it is generated and must not be edited',
+      where: { file, line: line + 1 },
+    });
+};

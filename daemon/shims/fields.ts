@@ -1,0 +1,81 @@
+/**
+ * The fields of a shim, which a local file and the `Shim` resource of runtime.spinkube.dev/v1alpha1 have in common;
+ * `runtime`, `podAnnotations` and `containerAnnotations` are ours.
+ */
+import type { Handler, RuntimeKind } from '../model/desired.ts';
+import { at, type Cursor, fail, required, string, strings, table } from '../toml/cursor.ts';
+import { artifact, type Policy } from './artifact.ts';
+import { annotation, className, classNameSays, fileName, label, labelSays } from '../../protocol/names.ts';
+import { options } from './options.ts';
+
+const fileNameSays = 'a file name without folders is expected (letters, digits, ".", "_", "+", "-")';
+const annotationSays = 'an annotation key or a pattern of one is expected';
+
+/** Names that belong to the runtime itself or to installers that we would fight with. */
+const reserved = [
+  /^(runc|crun|youki|runsc|default|untrusted)$/,
+  /^(kata|nvidia)(-|$)/,
+  // The one label that every JavaScript object answers to, whether or not it holds a handler of this name.
+  /^constructor$/,
+];
+
+export const fieldKeys = [
+  'nodeSelector',
+  'fetchStrategy',
+  'containerdRuntimeOptions',
+  'runtimeClass',
+  'rolloutStrategy',
+  'runtime',
+  'podAnnotations',
+  'containerAnnotations',
+];
+
+/** Throws a Failure for the first thing that is wrong. `name`: where the shim's own name stands. */
+export const handlerOf = (fields: Cursor, name: Cursor, policy: Policy): Omit<Handler, 'where'> => {
+  const shim = required(name, string(name, fileName, fileNameSays));
+  return {
+    name: handlerName(fields, name, shim),
+    shim,
+    artifact: artifact(at(fields, 'fetchStrategy'), policy),
+    runtime: runtimeKind(at(fields, 'runtime')),
+    options: options(at(fields, 'containerdRuntimeOptions')),
+    podAnnotations: strings(at(fields, 'podAnnotations'), annotation, annotationSays),
+    containerAnnotations: strings(at(fields, 'containerAnnotations'), annotation, annotationSays),
+  };
+};
+
+const handlerName = (fields: Cursor, name: Cursor, shim: string): string => {
+  const runtimeClass = table(at(fields, 'runtimeClass'), ['name', 'handler']);
+  if (runtimeClass) string(at(runtimeClass, 'name'), className, classNameSays);
+  const given = runtimeClass ? at(runtimeClass, 'handler') : undefined;
+  const cursor = given?.value === undefined ? name : given;
+  const handler = given?.value === undefined ? shim : required(given, string(given));
+  if (!label.test(handler))
+    fail(cursor, `the handler name ${JSON.stringify(handler.slice(0, 120))} is not valid: ${labelSays}`);
+  if (reserved.some((pattern) => pattern.test(handler)))
+    fail(cursor, `the handler name "${handler}" is reserved`, 'reserved-handler');
+  return handler;
+};
+
+const runtimeKind = (cursor: Cursor): RuntimeKind => {
+  const runtime = table(cursor, ['type', 'binary', 'libraries']);
+  if (!runtime) return { type: 'shim' };
+  const type = required(
+    at(runtime, 'type'),
+    string(at(runtime, 'type'), /^(shim|oci)$/, '"shim" or "oci" is expected'),
+  );
+  const binary = string(at(runtime, 'binary'), fileName, fileNameSays);
+  const libraries = strings(at(runtime, 'libraries'), fileName, fileNameSays);
+  if (type === 'shim') {
+    if (binary !== undefined || libraries.length > 0)
+      fail(runtime, '"runtime.binary" and "runtime.libraries" go with runtime.type = "oci" only');
+    return { type: 'shim' };
+  }
+  const named = required(at(runtime, 'binary'), binary);
+  // Names of our own in a folder of the store.
+  if ([named, ...libraries].some((name) => ['manifest.json', 'lib', 'launch'].includes(name)))
+    fail(runtime, 'a file of the artifact cannot be called manifest.json, lib or launch');
+  if (new Set([named, ...libraries]).size !== libraries.length + 1)
+    fail(at(runtime, 'libraries'), '"runtime.libraries" names a file twice');
+  return { type: 'oci', binary: named, libraries };
+};

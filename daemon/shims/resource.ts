@@ -1,0 +1,48 @@
+/**
+ * One `Shim` of runtime.spinkube.dev/v1alpha1: JSON in, the `Handler` that a file with the same fields would give out.
+ * Its name is the shim's name, so the binary is `containerd-shim-<metadata.name>`.
+ */
+import type { Handler } from '../model/desired.ts';
+import { at, type Cursor, required, string, table } from '../toml/cursor.ts';
+import type { Policy } from './artifact.ts';
+import { handlerOf } from './fields.ts';
+import type { ShimObject } from '../../protocol/shim-object.ts';
+import { revisionOf } from './revision.ts';
+
+/** What stands where a wish from a file has its path. */
+export const resourceFile = (name: string): string => `shims.runtime.spinkube.dev/${name}`;
+
+/** The other way round; undefined for the path of a file. */
+export const shimOfResource = (file: string): string | undefined =>
+  file.startsWith(resourceFile('')) ? file.slice(resourceFile('').length) : undefined;
+
+const rootOf = (object: unknown): Cursor => {
+  const root: Cursor = {
+    file: resourceFile('?'),
+    text: undefined,
+    path: [],
+    value: object,
+    code: 'bad-value',
+  };
+  // What is no object at all, or has no name, cannot be told by its name.
+  required(root, table(root, []));
+  const metadata = at(root, 'metadata');
+  const name = at(required(metadata, table(metadata, [])), 'name');
+  return { ...root, file: resourceFile(required(name, string(name))) };
+};
+
+/** Throws a Failure for the first thing that is wrong. Which nodes it is for is not looked at here. */
+export const parseShimResource = (object: unknown, policy: Policy): Handler => {
+  const root = rootOf(object);
+  const spec = at(root, 'spec');
+  const fields = required(spec, table(spec, []));
+  const handler = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy);
+  const { metadata, spec: whole } = object as ShimObject;
+  // Of whoever writes objects without a schema; a strategy that cannot be read is none.
+  const scope = whole?.rolloutStrategy?.scope === 'all' ? 'all' : 'restarts';
+  return {
+    ...handler,
+    where: { file: root.file },
+    order: { shim: metadata.name, revision: revisionOf(object as ShimObject), scope },
+  };
+};

@@ -1,0 +1,75 @@
+/**
+ * The revision of a Shim: the same for two that ask the same of nodes, however they are written. A rollout, and what was
+ * tried and failed, goes by it, so another order of platforms or another case of a digest must not start either anew; and
+ * neither must another version of this program, so fields that are not given stand for nothing in it.
+ */
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { Cursor } from '../toml/cursor.ts';
+import { canonical, digestOf } from '../../protocol/digest.ts';
+import type { Machine } from '../../host/facts.ts';
+import type { ShimObject } from '../../protocol/shim-object.ts';
+import { handlerOf } from './fields.ts';
+
+const machines: readonly Machine[] = ['amd64', 'arm64'];
+
+/** What concerns who gets it, in which order, and under which name Pods ask for it, makes no other handler. */
+const orderFields = ['nodeSelector', 'rolloutStrategy'];
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
+const given = (fields: Readonly<Record<string, unknown>>): object =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && !isEmpty(value)));
+
+const cursorOf = (value: unknown, path: Cursor['path']): Cursor => ({
+  file: '',
+  text: undefined,
+  path,
+  value,
+  code: 'bad-value',
+});
+
+/** What one machine is asked for, or `undefined` where nodes would refuse it. */
+const meaningFor = (machine: Machine, name: string, spec: unknown): object | undefined => {
+  const policy = { machine, allowUnpinned: true, allowedHosts: [] };
+  try {
+    const handler = handlerOf(cursorOf(spec, ['spec']), cursorOf(name, ['metadata', 'name']), policy);
+    const { artifact, runtime, options, podAnnotations, containerAnnotations } = handler;
+    return given({
+      handler: handler.name,
+      ...artifact,
+      runtime: runtime.type === 'shim' ? undefined : runtime,
+      options,
+      // In the order of the file: it is that of the runtime's table, and another one there is a restart.
+      podAnnotations,
+      containerAnnotations,
+    });
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+};
+
+/** Of a Shim that no node takes: whatever is changed in it may mend it. */
+const asWritten = (spec: ShimObject['spec']): object =>
+  Object.fromEntries(
+    Object.entries(spec ?? {}).flatMap(([key, value]) => {
+      if (orderFields.includes(key)) return [];
+      return [
+        [key, key === 'runtimeClass' ? { handler: (value as { handler?: unknown } | null)?.handler } : value],
+      ];
+    }),
+  );
+
+/**
+ * 16 hex digits of what a Shim asks of any node: the same for the controller and for nodes of all architectures, and for
+ * a Shim that was deleted and made again as it was. Takes objects of any shape, and never throws for one.
+ */
+export const revisionOf = ({ metadata, spec }: ShimObject): string => {
+  const meanings = machines.flatMap((machine) => {
+    const meaning = spec ? meaningFor(machine, metadata.name, spec) : undefined;
+    return meaning === undefined ? [] : [[machine, meaning] as const];
+  });
+  const value = meanings.length === 0 ? asWritten(spec) : Object.fromEntries(meanings);
+  return digestOf(canonical(value)).slice(0, 16);
+};

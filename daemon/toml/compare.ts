@@ -1,0 +1,151 @@
+/**
+ * What TOML means, compared and printed. Comparing is how we prove that an edit changed what it should and nothing
+ * else. Printing is for text of our own only (a table we add, a path in a message), never for a file that is not ours:
+ * printing loses comments and layout.
+ */
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { TomlPath } from './toml.ts';
+
+/** A difference at its root: a table that came or went is one change; `undefined` stands for absent. */
+export type Change = { readonly path: TomlPath; readonly before: unknown; readonly after: unknown };
+
+/** Whether two lists that differ mean the same all the same (a set whose order says nothing, for instance). */
+export type EqualLists = (path: TomlPath, before: readonly unknown[], after: readonly unknown[]) => boolean;
+
+export type Table = Readonly<Record<string, unknown>>;
+
+export const isTable = (value: unknown): value is Table =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+
+/** TomlDate prints the kind (date, time, local, offset) along with the value, so the text tells all of them apart. */
+const printDate = (date: Date): string => (Number.isNaN(date.getTime()) ? 'invalid' : date.toISOString());
+
+/** Equal in meaning: NaN equals NaN, -0.0 is not 0.0, dates compare with their kind, keys in any order. */
+export const deepEqual = (a: unknown, b: unknown): boolean => {
+  if (Object.is(a, b)) return true;
+  if (a instanceof Date && b instanceof Date) return printDate(a) === printDate(b);
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((value, index) => deepEqual(value, b[index]));
+  if (!isTable(a) || !isTable(b)) return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && deepEqual(a[key], b[key]))
+  );
+};
+
+const own = (table: Table, key: string): unknown => (Object.hasOwn(table, key) ? table[key] : undefined);
+
+/**
+ * The changes that lead from `before` to `after`, as close to the leaves as they can be told, sorted by key. Lists of
+ * tables of one length are compared table by table; any other list that differs is one change.
+ */
+export const differences = (
+  before: unknown,
+  after: unknown,
+  equalLists: EqualLists = () => false,
+): readonly Change[] => {
+  const compare = (path: TomlPath, a: unknown, b: unknown): readonly Change[] => {
+    if (isTable(a) && isTable(b))
+      return [...new Set([...Object.keys(a), ...Object.keys(b)])]
+        .sort()
+        .flatMap((key) => compare([...path, key], own(a, key), own(b, key)));
+    if (deepEqual(a, b)) return [];
+    if (Array.isArray(a) && Array.isArray(b)) {
+      if (equalLists(path, a, b)) return [];
+      if (a.length === b.length && a.every(isTable) && b.every(isTable))
+        return a.flatMap((value, index) => compare([...path, index], value, b[index]));
+    }
+    return [{ path, before: a, after: b }];
+  };
+  return compare([], before, after);
+};
+
+const shortEscapes: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\b': '\\b',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\f': '\\f',
+  '\r': '\\r',
+};
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: TOML forbids U+0000..1F and U+007F; the rest upset terminals
+const toEscape = /["\\\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]/g;
+
+/**
+ * A basic string: whatever the value, it cannot end the string or the line. Only escapes of TOML 1.0 are used, which
+ * the parsers of every containerd know.
+ *
+ * @throws Failure `bad-value` for half a surrogate pair, which no TOML file can hold.
+ */
+export const printString = (value: string): string => {
+  if (!value.isWellFormed())
+    throw new Failure({ code: 'bad-value', message: 'a text is not valid Unicode and cannot be written' });
+  const escaped = value.replace(
+    toEscape,
+    (character) =>
+      shortEscapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`,
+  );
+  return `"${escaped}"`;
+};
+
+const printKey = (key: string): string => (/^[A-Za-z0-9_-]+$/.test(key) ? key : printString(key));
+
+/** As one would write it in TOML, with indices in brackets: `plugins."io.containerd.grpc.v1.cri".list[0]`. */
+export const printPath = (path: TomlPath): string =>
+  path
+    .map((part, index) =>
+      typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${printKey(part)}`,
+    )
+    .join('');
+
+/** Letters and digits without an end: a token, and no word that a person would choose for a key. */
+const token = /(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{16}|[A-Za-z\d]{40}/;
+
+/** A word of a file of others that may stand in a message for everyone: an address or a password is none. */
+export const isPlain = (text: string): boolean => /^[\w.:-]{1,63}$/.test(text) && !token.test(text);
+
+/** For messages for everyone: even a key may be an address with a password in it. */
+export const shownPath = (path: TomlPath): string =>
+  printPath(path.map((part) => (typeof part === 'number' || isPlain(part) ? part : '…')));
+
+const printNumber = (value: number): string => {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
+  if (Object.is(value, -0)) return '-0.0';
+  const text = String(value);
+  // Integers that a number cannot hold exactly are bigint here, so this one was a float and has to stay one.
+  return Number.isSafeInteger(value) || /[.e]/.test(text) ? text : `${text}.0`;
+};
+
+const printValue = (path: TomlPath, value: unknown): string => {
+  if (typeof value === 'string') return printString(value);
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'number') return printNumber(value);
+  if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return String(value);
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
+  if (Array.isArray(value))
+    return `[${value.map((element, index) => printValue([...path, index], element)).join(', ')}]`;
+  throw new Failure({ code: 'bad-value', message: `${printPath(path)} holds what cannot be written here` });
+};
+
+/**
+ * Text of our own for a table: its header, its values, then its sub-tables under headers of their own, in the order
+ * given; ends in a line break. A key whose value is `undefined` is left out.
+ *
+ * @throws Failure `bad-value` for what has no place in it: null, functions, tables in lists, an index in the path.
+ */
+export const printTable = (path: TomlPath, table: Table): string => {
+  if (path.length === 0 || path.some((part) => typeof part === 'number'))
+    throw new Failure({ code: 'bad-value', message: `${printPath(path)} cannot be the header of a table` });
+  const entries = Object.entries(table).filter(([, value]) => value !== undefined);
+  const values = entries
+    .filter(([, value]) => !isTable(value))
+    .map(([key, value]) => `${printKey(key)} = ${printValue([...path, key], value)}\n`);
+  const tables = entries.flatMap(([key, value]) =>
+    isTable(value) ? [printTable([...path, key], value)] : [],
+  );
+  return [`[${printPath(path)}]\n`, ...values, ...tables].join('');
+};

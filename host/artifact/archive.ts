@@ -1,0 +1,245 @@
+/**
+ * Takes named regular files out of an artifact whose digest was verified before. Nothing here lets an archive choose a
+ * path, a mode, an owner or a link.
+ *
+ * The artifact is read twice: once to the very end to see what is in it and that it is whole, then to write what
+ * was wanted. So a broken archive writes nothing, and the choice of a shim sees every name. What is remembered of the
+ * names is what a choice or a message needs, a few of them and cut: a small file may hold gigabytes of names.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { isBeside, isProgram } from './kind.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { bad, contentOf, payload } from './compression.ts';
+import { openSink, type Sink, writeFailure } from '../files/hashing-writer.ts';
+import { type TarEntry, walkTar } from './tar.ts';
+
+export type Wanted =
+  | { readonly kind: 'named'; readonly names: readonly string[] }
+  /**
+   * `containerd-shim-<name>` or, failing that, the only regular file called `containerd-shim-…`. Signatures, digests and
+   * the like beside it do not count, and of several files those alone that begin as a program does.
+   */
+  | { readonly kind: 'shim'; readonly name: string };
+
+/** `name` is a basename, `path` where it is now; mode 0755, synced. */
+export type Picked = {
+  readonly name: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+};
+
+/** `maxBytes` of everything after decompression, `maxEntries` of any kind. */
+export type Limits = { readonly maxBytes: number; readonly maxEntries: number };
+
+/** No longer than a name may be. */
+const ANY_SHIM = /^containerd-shim-[A-Za-z0-9._+-]{1,200}$/;
+
+/** A name from an archive for messages: no control characters, not long. */
+const quoted = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
+
+const wantedNames = (wanted: Wanted): readonly string[] => {
+  const names = wanted.kind === 'shim' ? [`containerd-shim-${wanted.name}`] : [...new Set(wanted.names)];
+  const wrong = names.find((name) => name === '' || name === '.' || name === '..' || /[/\0]/.test(name));
+  if (wrong !== undefined || names.length === 0) {
+    const message = `${wrong === undefined ? 'nothing' : quoted(wrong)} cannot be taken out of an artifact`;
+    throw new Failure({ code: 'bad-value', message });
+  }
+  return names;
+};
+
+const isUnsafe = (path: string): boolean => path.startsWith('/') || path.split('/').includes('..');
+
+/** What is remembered of an entry. */
+type Seen = {
+  readonly name: string;
+  /** Which entry it is, counted from 1. */
+  readonly index: number;
+  /** Quoted, and cut. */
+  readonly path: string;
+  readonly type: TarEntry['type'];
+  readonly unsafe: boolean;
+};
+/** Entries that could be meant: the first few, and how many there are. */
+type Few = { readonly first: Seen[]; count: number };
+
+const fewAreEnough = 10;
+/** As many of a file's first bytes as tell a program from something else. */
+const magicBytes = 4;
+
+const none = (): Few => ({ first: [], count: 0 });
+
+const remember = (few: Few, seen: Seen): void => {
+  few.count += 1;
+  if (few.first.length < fewAreEnough) few.first.push(seen);
+};
+
+type Contents = {
+  /** By the names that are wanted. */
+  readonly exact: ReadonlyMap<string, Few>;
+  /** Called like a shim: regular files, those of them that begin as a program, and what is neither file nor folder. */
+  readonly shims: { readonly files: Few; readonly programs: Few; readonly others: Few };
+  /** For a message, quoted. */
+  readonly there: readonly string[];
+};
+
+const look = async (
+  pieces: AsyncIterable<Buffer>,
+  wanted: Wanted,
+  names: readonly string[],
+  limits: Limits,
+): Promise<Contents> => {
+  const exact = new Map(names.map((name) => [name, none()]));
+  const shims = { files: none(), programs: none(), others: none() };
+  const there: string[] = [];
+  const at = { index: 0, seen: undefined as Seen | undefined, head: Buffer.alloc(0) };
+  await walkTar(pieces, limits.maxEntries, {
+    wants: ({ path, type }) => {
+      at.index += 1;
+      const name = basename(path);
+      const few = exact.get(name);
+      const isShim = wanted.kind === 'shim' && type !== 'Directory' && ANY_SHIM.test(name) && !isBeside(name);
+      if (there.length < fewAreEnough && type !== 'Directory') there.push(quoted(path));
+      if (!few && !isShim) return false;
+      const seen = { name, index: at.index, path: quoted(path), type, unsafe: isUnsafe(path) };
+      if (few) remember(few, seen);
+      if (isShim) remember(type === 'File' ? shims.files : shims.others, seen);
+      if (!isShim || type !== 'File') return false;
+      at.seen = seen;
+      at.head = Buffer.alloc(0);
+      return true;
+    },
+    data: async (_entry, piece) => {
+      if (!at.seen) return;
+      at.head = Buffer.concat([at.head, piece.subarray(0, magicBytes - at.head.length)]);
+      if (at.head.length < magicBytes) return;
+      if (isProgram(at.head)) remember(shims.programs, at.seen);
+      at.seen = undefined;
+    },
+  });
+  return { exact, shims, there };
+};
+
+/** Which entries to write; throws when that is not plain. */
+const choose = (wanted: Wanted, names: readonly string[], contents: Contents): readonly Seen[] => {
+  const { exact, shims, there } = contents;
+  // An archive often has its files in a folder of the same name, and links to them, so those are no candidates here;
+  // where there is nothing else, a link is named in the message.
+  const files = shims.files.count > 1 && shims.programs.count > 0 ? shims.programs : shims.files;
+  const others = files.count > 0 ? files : shims.others;
+  const only = others.first[0];
+  const hasNone = wanted.kind === 'shim' && names.every((name) => (exact.get(name)?.count ?? 0) === 0);
+  if (hasNone && others.count > 1) {
+    const list = others.first.map((seen) => seen.path).join(', ');
+    throw bad(`the archive has no ${quoted(names[0] ?? '')} but several shims: ${list}`);
+  }
+  const pools =
+    hasNone && only
+      ? [{ name: only.name, few: others }]
+      : names.map((name) => ({ name, few: exact.get(name) }));
+  return pools.map(({ name, few }) => {
+    const seen = few?.first[0];
+    if (few === undefined || seen === undefined) {
+      const list = there.length === 0 ? 'nothing' : there.join(', ');
+      throw bad(`the archive has no ${quoted(name)}; it holds ${list}`);
+    }
+    if (few.count > 1) throw bad(`the archive has ${quoted(name)} ${few.count} times`);
+    if (seen.type !== 'File') throw bad(`${seen.path} is not a regular file in the archive but ${seen.type}`);
+    if (seen.unsafe) throw bad(`${seen.path} has a path that leads out of the archive`);
+    return seen;
+  });
+};
+
+const syncFolder = async (path: string): Promise<void> => {
+  try {
+    const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    await folder.sync().finally(() => folder.close());
+  } catch (error) {
+    throw writeFailure(path, error);
+  }
+};
+
+/** Files that are there completely or, after a failure, not at all. */
+const makeFolder = (intoDir: string) => {
+  const sinks = new Map<string, Sink>();
+  return {
+    write: async (name: string, chunk: Buffer): Promise<void> => {
+      const sink = sinks.get(name) ?? (await openSink(join(intoDir, name)));
+      sinks.set(name, sink);
+      await sink.write(chunk);
+    },
+    finish: async (names: readonly string[]): Promise<readonly Picked[]> => {
+      const picked: Picked[] = [];
+      for (const name of names) {
+        const sink = sinks.get(name);
+        if (sink === undefined) throw bad(`${quoted(name)} went missing while the archive was read`);
+        picked.push({ name, path: sink.path, ...(await sink.finish(0o755)) });
+      }
+      await syncFolder(intoDir);
+      return picked;
+    },
+    discard: async (): Promise<void> => {
+      for (const sink of sinks.values()) await sink.discard();
+    },
+  };
+};
+
+const pickFromTar = async (
+  handle: FileHandle,
+  wanted: Wanted,
+  names: readonly string[],
+  limits: Limits,
+  write: (name: string, chunk: Buffer) => Promise<void>,
+): Promise<readonly string[]> => {
+  const contents = await look(payload(handle, limits.maxBytes), wanted, names, limits);
+  const chosen = choose(wanted, names, contents);
+  const indexes = new Set(chosen.map(({ index }) => index));
+  const at = { index: 0 };
+  await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, {
+    wants: () => {
+      at.index += 1;
+      return indexes.has(at.index);
+    },
+    data: ({ path }, piece) => write(basename(path), piece),
+  });
+  return chosen.map(({ name }) => name);
+};
+
+/**
+ * Writes the wanted files to `intoDir`, which exists, and gives them in the order they were asked for. A tar archive
+ * (plain, gzip, zstd) is searched by basename; anything else has to be one program, and one file wanted.
+ * Throws Failure `bad-archive`, `too-large`, `bad-value`, or one of the disk; then `intoDir` is as it was.
+ */
+export const pick = async (
+  artifact: string,
+  wanted: Wanted,
+  intoDir: string,
+  limits: Limits,
+): Promise<readonly Picked[]> => {
+  const names = wantedNames(wanted);
+  const handle = await open(artifact, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+    throw bad(`the artifact cannot be opened: ${error instanceof Error ? error.message : error}`, error);
+  });
+  const folder = makeFolder(intoDir);
+  try {
+    if (!(await handle.stat()).isFile()) throw bad('the artifact is not a regular file');
+    const content = await contentOf(handle, limits.maxBytes);
+    if (content === 'tar') {
+      const chosen = await pickFromTar(handle, wanted, names, limits, folder.write);
+      return await folder.finish(chosen);
+    }
+    const [name, ...more] = names;
+    if (name === undefined || more.length > 0) {
+      throw bad(`the artifact is a single program, and ${names.length} files are wanted of it`);
+    }
+    for await (const chunk of payload(handle, limits.maxBytes)) await folder.write(name, chunk);
+    return await folder.finish([name]);
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  } finally {
+    await handle.close();
+  }
+};

@@ -1,0 +1,183 @@
+/** What the container runtime says of itself over CRI, and the sandboxes that a proof starts: all calls that this program makes. */
+import {
+  type ContainersReply,
+  criTypes,
+  type ImageReply,
+  inRuntimeV1,
+  type RunSandboxReply,
+  type SandboxesReply,
+  type StatusReply,
+  type VersionReply,
+} from './messages.ts';
+import { loadService, oneLine, openSocket, type SocketOptions } from './socket.ts';
+
+export { type CriSocket, endOfCall, loadService, openSocket } from './socket.ts';
+
+/** Made once: the coders of its messages are compiled at first use, which takes longer than a tick's four calls. */
+const runtimeService = loadService(inRuntimeV1(criTypes), 'runtime.v1.RuntimeService');
+const imageService = loadService(inRuntimeV1(criTypes), 'runtime.v1.ImageService');
+
+export type CriStatus = {
+  readonly runtimeReady: boolean;
+  readonly networkReady: boolean;
+  /** Why the runtime is not ready, in its own words; '' when it is. */
+  readonly reason: string;
+  /** Without the empty name, which stands for the default handler; `unknown` when the runtime does not tell. */
+  readonly handlers: readonly string[] | 'unknown';
+};
+export type Sandbox = {
+  readonly id: string;
+  /** '' is the default handler. */
+  readonly handler: string;
+  readonly ready: boolean;
+  /** Nanoseconds since the epoch, decimal: too large for a number. */
+  readonly createdAt: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+};
+/** A sandbox in the host's network, so that no CNI plugin has a part in it. */
+export type SandboxOrder = {
+  /** '' is the default handler. */
+  readonly handler: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** No two sandboxes may have the same. */
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The slice, where the runtime has systemd make its cgroups; '' elsewhere. */
+  readonly cgroupParent: string;
+};
+export type ContainerFact = {
+  readonly id: string;
+  /** The id of its sandbox. */
+  readonly sandbox: string;
+  readonly state: 'created' | 'running' | 'exited' | 'unknown';
+  /** Nanoseconds since the epoch, decimal. */
+  readonly createdAt: string;
+};
+
+/** Every call throws Failure 'runtime-unreachable', with a message that tells the cases apart. */
+export type Cri = {
+  version(): Promise<{ readonly name: string; readonly version: string; readonly api: string }>;
+  status(): Promise<CriStatus>;
+  sandboxes(): Promise<readonly Sandbox[]>;
+  containers(): Promise<readonly ContainerFact[]>;
+  /** The configuration that it has loaded, as it prints it: any shape, and it may hold passwords. */
+  configuration(): Promise<unknown>;
+  hasImage(name: string): Promise<boolean>;
+  /** Answers its id. Pulls the image of sandboxes where it is not there. */
+  startSandbox(order: SandboxOrder, deadlineMs: number): Promise<string>;
+  /** Ends and removes one; that it is gone already is no error. */
+  removeSandbox(id: string, deadlineMs: number): Promise<void>;
+  /** Frees the socket; calls still pending fail. */
+  close(): void;
+};
+
+/** Connects with the first call, and again by itself after the runtime was restarted. */
+export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
+  const socket = openSocket(socketPath, options);
+  const ask = <Reply>(
+    method: keyof typeof criTypes.RuntimeService.methods,
+    request: object,
+    deadlineMs?: number,
+  ): Promise<Reply> => socket.call<Reply>(runtimeService, method, request, deadlineMs);
+
+  return {
+    version: async () => {
+      const reply = await ask<VersionReply>('Version', {});
+      return { name: reply.runtime_name, version: reply.runtime_version, api: reply.runtime_api_version };
+    },
+    status: async () => {
+      const reply = await ask<StatusReply>('Status', {});
+      const condition = (type: string) => reply.status?.conditions.find((found) => found.type === type);
+      const runtime = condition('RuntimeReady');
+      const ready = runtime?.status === true;
+      const why =
+        runtime === undefined ? ['the runtime gives no RuntimeReady'] : [runtime.reason, runtime.message];
+      return {
+        runtimeReady: ready,
+        networkReady: condition('NetworkReady')?.status === true,
+        reason: ready ? '' : oneLine(why.filter((part) => part !== '').join(': ')),
+        handlers:
+          reply.runtime_handlers.length > 0
+            ? named(reply.runtime_handlers.map((handler) => handler.name))
+            : // containerd before 2.0 tells them only here; asked apart, because it is large and rarely needed.
+              handlersOf((await ask<StatusReply>('Status', { verbose: true })).info.config),
+      };
+    },
+    sandboxes: async () =>
+      (await ask<SandboxesReply>('ListPodSandbox', {})).items.map((item) => ({
+        id: item.id,
+        handler: item.runtime_handler,
+        ready: item.state === 'SANDBOX_READY',
+        createdAt: item.created_at,
+        namespace: item.metadata?.namespace ?? '',
+        name: item.metadata?.name ?? '',
+        labels: item.labels,
+      })),
+    containers: async () =>
+      (await ask<ContainersReply>('ListContainers', {})).containers.map((item) => ({
+        id: item.id,
+        sandbox: item.pod_sandbox_id,
+        state: containerStates.get(item.state) ?? 'unknown',
+        createdAt: item.created_at,
+      })),
+    configuration: async () => {
+      const { config } = (await ask<StatusReply>('Status', { verbose: true })).info;
+      try {
+        return JSON.parse(config ?? 'null');
+      } catch {
+        return null;
+      }
+    },
+    hasImage: async (name) =>
+      (await socket.call<ImageReply>(imageService, 'ImageStatus', { image: { image: name } })).image !== null,
+    startSandbox: async ({ handler, namespace, name, uid, labels, cgroupParent }, deadlineMs) => {
+      const namespaces = { network: 'NODE', pid: 'POD', ipc: 'POD' };
+      const config = {
+        metadata: { name, uid, namespace },
+        labels,
+        linux: { cgroup_parent: cgroupParent, security_context: { namespace_options: namespaces } },
+      };
+      const request = { config, runtime_handler: handler };
+      return (await ask<RunSandboxReply>('RunPodSandbox', request, deadlineMs)).pod_sandbox_id;
+    },
+    removeSandbox: async (id, deadlineMs) => {
+      // containerd 1.6 calls it an error to end what it does not know; removing that is none.
+      await ask('StopPodSandbox', { pod_sandbox_id: id }, deadlineMs).catch(() => undefined);
+      await ask('RemovePodSandbox', { pod_sandbox_id: id }, deadlineMs);
+    },
+    close: socket.close,
+  };
+};
+
+const containerStates: ReadonlyMap<string | number, ContainerFact['state']> = new Map([
+  ['CONTAINER_CREATED', 'created'],
+  ['CONTAINER_RUNNING', 'running'],
+  ['CONTAINER_EXITED', 'exited'],
+]);
+
+const named = (names: readonly string[]): readonly string[] =>
+  [...new Set(names)].filter((name) => name !== '');
+
+/**
+ * The handlers in the configuration that containerd 1.6 and 1.7 show as JSON: `containerd.runtimes`, whose keys are
+ * compared without regard to case, since they come from the names of Go fields where a tag is missing.
+ */
+const handlersOf = (config: string | undefined): readonly string[] | 'unknown' => {
+  try {
+    const runtimes = member(member(JSON.parse(config ?? ''), 'containerd'), 'runtimes');
+    return isObject(runtimes) ? named(Object.keys(runtimes)) : 'unknown';
+  } catch {
+    // Not JSON: another runtime's idea of `info`.
+    return 'unknown';
+  }
+};
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Of what the runtime prints: names of Go fields stand there where a tag is missing, so the case of letters does not count. */
+export const member = (value: unknown, key: string): unknown =>
+  isObject(value) ? Object.entries(value).find(([name]) => name.toLowerCase() === key)?.[1] : undefined;

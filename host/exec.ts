@@ -1,0 +1,218 @@
+/**
+ * Runs other programs: an argv array, a deadline, bounded output, an environment of its own. The only file that
+ * imports execa.
+ *
+ * A program gets a session of its own, so that the deadline ends it together with everything it started: a shell
+ * script killed alone leaves its children holding the pipes, and the wait for the pipes would outlive the deadline.
+ */
+import { ChildProcess } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { open } from 'node:fs/promises';
+import { execa } from 'execa';
+import { Failure } from '../protocol/problem/problem.ts';
+import { errnoOf } from './files/hashing-writer.ts';
+import { isRoots, untrusted } from './files/trusted.ts';
+
+export type RunResult =
+  | {
+      readonly kind: 'ran';
+      /** Null when a signal ended it. */
+      readonly code: number | null;
+      readonly signal: string | null;
+      readonly stdout: string;
+      readonly stderr: string;
+      readonly timedOut: boolean;
+    }
+  | { readonly kind: 'not-started'; readonly errno: string; readonly message: string };
+
+export type RunOptions = {
+  readonly deadlineMs: number;
+  /** Nothing is inherited but PATH; what is here is added, and may replace PATH. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Per stream, 1 MiB unless told. A program that writes more is killed: half an answer is no answer. */
+  readonly maxOutputBytes?: number;
+  /** `/` unless told: the folder this process was started in may be gone. */
+  readonly cwd?: string;
+};
+
+export type Tools = {
+  /**
+   * Never throws for what the program does, nor when there is no such program. Throws Failure 'out-of-resources' when no
+   * program could be started now, which says nothing about this one.
+   */
+  run(argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult>;
+};
+
+const TERM_GRACE_MS = 500;
+const PIPE_GRACE_MS = 250;
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Where a program that is called by a bare name is looked for. */
+export const searchPath = (): string => process.env.PATH ?? DEFAULT_PATH;
+
+/** Signals the program and everything in its session; what is gone already is no error. */
+const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // ESRCH: it ended in the meantime.
+  }
+};
+
+/** What `spawn` says for want of file descriptors (ours, the machine's), of processes, of memory. */
+const shortages: Readonly<Record<string, string>> = {
+  EMFILE: 'this process has as many open files as it may',
+  ENFILE: 'this machine has as many open files as it may',
+  EAGAIN: 'there are as many processes as there may be',
+  ENOMEM: 'there is no memory for it',
+};
+
+const short = (file: string, error: unknown): Failure | undefined => {
+  const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const why = shortages[errno];
+  if (why === undefined) return undefined;
+  return new Failure(
+    { code: 'out-of-resources', message: `${file} was not started: ${why} (${errno})` },
+    error,
+  );
+};
+
+/**
+ * Starts by `begin`. For EMFILE and ENFILE Node makes a child without streams, on which execa throws a TypeError; and the
+ * error that the child emits a moment later, to which nothing listens then, would end this process.
+ */
+const started = async <T>(file: string, begin: () => T): Promise<{ readonly child: T }> => {
+  const failed = Promise.withResolvers<Error>();
+  const children: ChildProcess[] = [];
+  const listen = (message: unknown): void => {
+    const child = typeof message === 'object' && message !== null && 'process' in message && message.process;
+    if (!(child instanceof ChildProcess)) return;
+    children.push(child);
+    child.once('error', failed.resolve);
+  };
+  // https://nodejs.org/api/diagnostics_channel.html#child-process
+  subscribe('child_process', listen);
+  try {
+    // Not the child itself: it is a promise too, and would be waited for.
+    return { child: begin() };
+  } catch (error) {
+    if (children.length === 0) throw error;
+    const cause = await failed.promise;
+    throw short(file, cause) ?? cause;
+  } finally {
+    unsubscribe('child_process', listen);
+  }
+};
+
+/** The program of a process: by the time that it is run, the number may be that of another user's process. */
+const runningProgram = /^\/proc\/\d+\/exe$/;
+
+const run: Tools['run'] = async (argv, options) => {
+  const [file, ...args] = argv;
+  if (!runningProgram.test(file)) return start(argv, options);
+  const opened = await open(file).catch((error: unknown) => errnoOf(error));
+  if (typeof opened === 'string')
+    return { kind: 'not-started', errno: opened, message: `${file} cannot be opened: ${opened}` };
+  try {
+    const facts = await opened.stat();
+    if (!isRoots('/', facts)) throw untrusted('/', file, file, facts);
+    // The very file that was looked at, whatever the number leads to by now.
+    return await start([`/proc/${process.pid}/fd/${opened.fd}`, ...args], options);
+  } finally {
+    await opened.close();
+  }
+};
+
+const start = async (argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> => {
+  const limit = options.maxOutputBytes ?? 1024 * 1024;
+  const [file, ...args] = argv;
+  const { child } = await started(file, () =>
+    execa(file, args, {
+      reject: false,
+      buffer: false,
+      stdin: 'ignore',
+      detached: true,
+      cleanup: false,
+      extendEnv: false,
+      env: { PATH: searchPath(), ...options.env },
+      cwd: options.cwd ?? '/',
+    }),
+  );
+
+  const timers: NodeJS.Timeout[] = [];
+  const later = (ms: number, act: () => void): void => {
+    timers.push(setTimeout(act, ms));
+  };
+  const stop = (): void => {
+    killGroup(child.pid, 'SIGTERM');
+    later(TERM_GRACE_MS, () => {
+      killGroup(child.pid, 'SIGKILL');
+      // A grandchild that made a session of its own may hold the pipes for ever.
+      later(PIPE_GRACE_MS, closePipes);
+    });
+  };
+  const closePipes = (): void => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+
+  const state: { timedOut: boolean; flooded: boolean; exit?: [number | null, NodeJS.Signals | null] } = {
+    timedOut: false,
+    flooded: false,
+  };
+  const collect = (stream: NodeJS.ReadableStream | null): Buffer[] => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    stream?.on('data', (chunk: Buffer) => {
+      if (bytes < limit) chunks.push(chunk.subarray(0, limit - bytes));
+      bytes += chunk.length;
+      if (bytes > limit && !state.flooded) {
+        state.flooded = true;
+        stop();
+      }
+    });
+    return chunks;
+  };
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  child.once('exit', (code, signal) => {
+    state.exit = [code, signal];
+    // The program is done; what it left in the background must not keep us until the deadline.
+    later(PIPE_GRACE_MS, closePipes);
+  });
+  later(options.deadlineMs, () => {
+    if (state.exit !== undefined) return;
+    state.timedOut = true;
+    stop();
+  });
+
+  const result = await child;
+  for (const timer of timers) clearTimeout(timer);
+  if (state.exit === undefined && result.exitCode === undefined && result.signal === undefined) {
+    const cause = result.cause;
+    const shortage = short(file, cause);
+    if (shortage) throw shortage;
+    const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : (result.code ?? 'UNKNOWN');
+    return {
+      kind: 'not-started',
+      errno,
+      message: cause instanceof Error ? cause.message : `${file}: ${errno}`,
+    };
+  }
+  if (state.timedOut || state.flooded) killGroup(child.pid, 'SIGKILL');
+  const [exitCode, exitSignal] = state.exit ?? [result.exitCode ?? null, result.signal ?? null];
+  // It may have ended well before the signal reached it; with half of its output that is no success.
+  const [code, signal] = state.flooded ? [null, exitSignal ?? 'SIGTERM'] : [exitCode, exitSignal];
+  const note = state.flooded ? `\n(stopped: it wrote more than ${limit} bytes)` : '';
+  return {
+    kind: 'ran',
+    code,
+    signal,
+    stdout: Buffer.concat(stdout).toString('utf8'),
+    stderr: Buffer.concat(stderr).toString('utf8') + note,
+    timedOut: state.timedOut,
+  };
+};
+
+export const makeTools = (): Tools => ({ run });

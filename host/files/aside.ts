@@ -1,0 +1,37 @@
+/**
+ * Sets a file aside that cannot be believed: under a name that says when, so that a person can look at it, and so that the
+ * next write does not bury it. A few are kept of each file; the oldest goes first.
+ */
+import { posix } from 'node:path';
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { Files } from './files.ts';
+
+/** A disk that damages the same file again and again must not fill up with the proofs of it. */
+const most = 3;
+
+/** Of `path`, oldest first. An earlier build gave them no time. */
+export const asides = async (files: Files, path: string): Promise<readonly string[]> => {
+  const [folder, name] = [posix.dirname(path), `${posix.basename(path)}.damaged`];
+  const all = (await files.names(folder)) ?? [];
+  return all
+    .filter((one) => one === name || /^-\d{8}T\d{6}Z(-\d+)?$/.test(one.slice(name.length)))
+    .filter((one) => one.startsWith(name))
+    .map((one) => `${folder}/${one}`);
+};
+
+/** One rename: a kill leaves the file here or there. Answers its new name; undefined when it was gone already. */
+export const setAside = async (files: Files, path: string, now: number): Promise<string | undefined> => {
+  const stamp = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  const before = await asides(files, path);
+  for (const old of before.slice(0, Math.max(0, before.length - most + 1))) await files.removeTree(old);
+  const left = new Set(await asides(files, path));
+  let to = `${path}.damaged-${stamp}`;
+  for (let count = 2; left.has(to); count += 1) to = `${path}.damaged-${stamp}-${count}`;
+  try {
+    await files.move(path, to);
+  } catch (error) {
+    if (error instanceof Failure && (await files.look(path)).kind === 'absent') return undefined;
+    throw error;
+  }
+  return to;
+};

@@ -1,0 +1,97 @@
+/**
+ * Extended attributes of open files. An ACL, a security label and a user's own mark are all of them to the kernel, and
+ * a file that replaces another one has to have them too.
+ *
+ * Node has no call for them, and no program that can read them is on every host: so libc is called, by node:ffi. That
+ * is experimental, and the Node that we ship is one version, with which this is tested. The only file that imports it.
+ */
+import { existsSync } from 'node:fs';
+import { dlopen, getInt32 } from 'node:ffi';
+import { getSystemErrorName } from 'node:util';
+import { Failure } from '../../protocol/problem/problem.ts';
+
+/** By name, as latin1: a name is bytes. */
+export type Attributes = ReadonlyMap<string, Buffer>;
+
+/** The kernel's limit for one value, and for the list of names: XATTR_SIZE_MAX, XATTR_LIST_MAX in linux/limits.h. */
+const maxBytes = 65_536;
+
+const libc = dlopen(null, {
+  flistxattr: { arguments: ['i32', 'buffer', 'u64'], return: 'i64' },
+  fgetxattr: { arguments: ['i32', 'buffer', 'buffer', 'u64'], return: 'i64' },
+  fsetxattr: { arguments: ['i32', 'buffer', 'buffer', 'u64', 'i32'], return: 'i32' },
+  fremovexattr: { arguments: ['i32', 'buffer'], return: 'i32' },
+  __errno_location: { arguments: [], return: 'pointer' },
+}).functions;
+
+/** Of the call just made; another call in between would overwrite it. */
+const lastError = (): string => getSystemErrorName(-getInt32(libc.__errno_location()));
+
+const cString = (name: string): Buffer => Buffer.from(`${name}\0`, 'latin1');
+
+const nameFor = (name: string): string =>
+  name === 'system.posix_acl_access' ? 'ACL' : `extended attribute ${name}`;
+
+const lost = (path: string, name: string, why: string): Failure =>
+  new Failure({
+    code: 'attribute-lost',
+    message: `the file has an ${nameFor(name)}, and it cannot be kept: ${why}`,
+    where: { file: path },
+  });
+
+const unreadable = (path: string, why: string): Failure =>
+  new Failure({
+    code: 'attribute-lost',
+    message: `the extended attributes of the file cannot be read: ${why}`,
+    where: { file: path },
+  });
+
+/** All that this process may see: the kernel shows attributes `trusted.*` to a process with CAP_SYS_ADMIN alone. */
+export const attributesOf = (path: string, fd: number): Attributes => {
+  const bytes = Buffer.allocUnsafeSlow(maxBytes);
+  const listed = Number(libc.flistxattr(fd, bytes, BigInt(maxBytes)));
+  if (listed < 0) {
+    const why = lastError();
+    // A file system without attributes.
+    if (why === 'ENOTSUP' || why === 'EOPNOTSUPP') return new Map();
+    throw unreadable(path, why);
+  }
+  const names = bytes.toString('latin1', 0, listed).split('\0').filter(Boolean).sort();
+  return new Map(
+    names.map((name) => {
+      const size = Number(libc.fgetxattr(fd, cString(name), bytes, BigInt(maxBytes)));
+      if (size < 0) throw unreadable(path, lastError());
+      return [name, Buffer.from(bytes.subarray(0, size))];
+    }),
+  );
+};
+
+/** The kernel computes them from the file; copied, they would be of other bytes. */
+const isComputed = (name: string): boolean => ['security.evm', 'security.ima'].includes(name);
+
+/**
+ * A label from a time when SELinux was on: without it the label means nothing, and only CAP_SYS_ADMIN may write it
+ * (capabilities(7)). To refuse for its sake would stop every edit on a host where SELinux was switched off.
+ */
+const isStale = (name: string): boolean =>
+  name === 'security.selinux' && !existsSync('/sys/fs/selinux/enforce');
+
+/**
+ * Gives a new file these and no others: an ACL that it inherited from its folder would let in people whom the former
+ * file kept out. What a security module gave the new file by its own rule stays where the former file had nothing.
+ */
+export const giveAttributes = (path: string, fd: number, wanted: Attributes): void => {
+  const had = attributesOf(path, fd);
+  for (const name of had.keys())
+    if (!wanted.has(name) && !name.startsWith('security.') && libc.fremovexattr(fd, cString(name)) < 0)
+      throw lost(path, name, lastError());
+  for (const [name, value] of wanted) {
+    if (isComputed(name) || had.get(name)?.equals(value)) continue;
+    if (libc.fsetxattr(fd, cString(name), value, BigInt(value.length), 0) < 0 && !isStale(name))
+      throw lost(path, name, lastError());
+  }
+  const found = attributesOf(path, fd);
+  for (const [name, value] of wanted)
+    if (!isComputed(name) && !isStale(name) && !found.get(name)?.equals(value))
+      throw lost(path, name, 'the file system did not take it as it was');
+};

@@ -1,0 +1,244 @@
+/**
+ * Files below a root, written so that a reader or a power cut sees the old bytes or the new ones, never a mixture: a
+ * temporary file beside the target, synced, renamed, and the folder synced. A foreign file is replaced only while it
+ * still is what it was when it was looked at, by one that has its owner, mode, ACL and other attributes.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, link, mkdir, open, rename, rm, rmdir, stat, symlink, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { Attributes } from './attributes.ts';
+import { makeReads, type Reads } from './read.ts';
+import { placeIn } from './root-path.ts';
+import { type FileFact, type FileState, hardLinked } from '../facts.ts';
+import { errnoOf, writeFailure } from './hashing-writer.ts';
+
+/** All paths begin with "/" and are meant below the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
+export type Files = Reads & {
+  /**
+   * Compare-and-swap: throws `changed-meanwhile` when the file is not as in `before`. Of a file that is replaced, mode and
+   * owner stay as they are now, unless `after` differs from `before` in them. It throws `attribute-lost` when the new
+   * file cannot have all attributes of the old one, and `hard-linked` when the old one has other names, under which it
+   * would stay. An undo replaces it all the same, because the runtime has to come back.
+   */
+  swap(path: string, before: FileState, after: FileState, purpose?: 'undo'): Promise<void>;
+  /** Writes a file that is ours alone. */
+  put(path: string, text: string, mode: number): Promise<void>;
+  /** Points a symbolic link elsewhere in one rename; `null` removes it. */
+  point(path: string, target: string | null): Promise<void>;
+  makeFolder(path: string): Promise<void>;
+  /** Leaves a folder that is not empty, or not there, alone. */
+  dropFolder(path: string): Promise<void>;
+  /** One rename; the target's folder is synced. */
+  move(from: string, to: string): Promise<void>;
+  removeTree(path: string): Promise<void>;
+  /** As this process has to spell it to reach `path`: links are followed, and never out of the root. */
+  real(path: string): string;
+};
+
+type Text = Extract<FileState, { kind: 'text' }>;
+
+/** What a file is besides its bytes. */
+type Standing = {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly links: number;
+  readonly attributes: Attributes;
+};
+
+export const sameContent = (fact: FileFact, state: FileState): boolean =>
+  state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
+
+const syncFolder = async (path: string): Promise<void> => {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+/** Like `mkdir -p`. Node's own `recursive` turns the EROFS of a read-only file system into ENOENT. */
+const makeWay = async (path: string): Promise<void> => {
+  try {
+    await mkdir(path, 0o755);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') {
+      await makeWay(dirname(path));
+      await mkdir(path, 0o755);
+    } else if (errno !== 'EEXIST' || (await stat(path).catch(() => undefined))?.isDirectory() !== true)
+      throw error;
+  }
+};
+
+export const makeFiles = (root: string): Files => {
+  /** What is renamed, removed or made is the name itself; only the way to it is followed. */
+  const own = (path: string): string => placeIn(root, path, false);
+  const real = (path: string): string => placeIn(root, path, true);
+  const reads = makeReads(root);
+  const { look } = reads;
+  const guard = async <T>(path: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      if (errnoOf(error) === 'EBUSY')
+        throw new Failure(
+          {
+            code: 'bind-mounted',
+            message: 'the file is a mount point; it cannot be replaced',
+            where: { file: path },
+          },
+          error,
+        );
+      throw writeFailure(path, error, join(root, path));
+    }
+  };
+
+  /** Of the file under this very name; a link to it is another file. */
+  const standing = async (path: string): Promise<Standing> => {
+    const { attributesOf } = await import('./attributes.ts');
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const handle = await open(own(path), flags).catch((error) => {
+      throw ['ENOENT', 'ELOOP'].includes(errnoOf(error)) ? changed(path) : error;
+    });
+    try {
+      const facts = await handle.stat();
+      if (!facts.isFile()) throw changed(path);
+      const { mode, uid, gid, nlink } = facts;
+      return { mode: mode & 0o7777, uid, gid, links: nlink, attributes: attributesOf(path, handle.fd) };
+    } finally {
+      await handle.close();
+    }
+  };
+
+  const temporary = async (path: string, state: Text, attributes?: Attributes): Promise<string> => {
+    const temp = join(dirname(own(path)), `.rcm-node-${randomBytes(6).toString('hex')}`);
+    const handle = await open(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
+    try {
+      await handle.writeFile(state.text, 'utf8');
+      const facts = await handle.stat();
+      // Owner before mode: chown clears setuid bits, and the file is never readable for more people than it shall be.
+      if (facts.uid !== state.uid || facts.gid !== state.gid) await handle.chown(state.uid, state.gid);
+      // An ACL before the mode, whose group bits are the ACL's mask: without it the group would get what the mask allows.
+      if (attributes) (await import('./attributes.ts')).giveAttributes(path, handle.fd, attributes);
+      await handle.chmod(state.mode);
+      await handle.sync();
+    } catch (error) {
+      await unlink(temp).catch(() => undefined);
+      throw error;
+    } finally {
+      await handle.close();
+    }
+    return temp;
+  };
+
+  const changed = (path: string): Failure =>
+    new Failure({
+      code: 'changed-meanwhile',
+      message: 'the file changed since it was looked at; it was left alone',
+      where: { file: path },
+    });
+
+  /** As asked for where that is a change; else as it is now, whatever it was at an earlier look. */
+  const keeping = (before: FileState, after: Text, now: Standing | undefined): Text => {
+    if (now === undefined || before.kind === 'absent') return after;
+    const kept = (field: 'mode' | 'uid' | 'gid'): number =>
+      after[field] === before[field] ? now[field] : after[field];
+    return { ...after, mode: kept('mode'), uid: kept('uid'), gid: kept('gid') };
+  };
+
+  const swap: Files['swap'] = (path, before, after, purpose) =>
+    guard(path, async () => {
+      if (after.kind === 'absent') {
+        if (!sameContent(await look(path), before)) throw changed(path);
+        if (before.kind === 'text') await unlink(own(path));
+        await syncFolder(dirname(own(path)));
+        return;
+      }
+      const former = before.kind === 'text' ? await standing(path) : undefined;
+      const linked = purpose === 'undo' ? undefined : hardLinked(path, former?.links);
+      if (linked) throw new Failure(linked);
+      const temp = await temporary(path, keeping(before, after, former), former?.attributes);
+      try {
+        if (!sameContent(await look(path), before)) throw changed(path);
+        if (former && !isDeepStrictEqual(former, await standing(path))) throw changed(path);
+        // link(2) fails where a file has appeared in between; rename would replace it.
+        if (before.kind === 'absent')
+          await link(temp, own(path)).catch((error) => {
+            throw errnoOf(error) === 'EEXIST' ? changed(path) : error;
+          });
+        else await rename(temp, own(path));
+        await syncFolder(dirname(own(path)));
+      } finally {
+        await unlink(temp).catch(() => undefined);
+      }
+    });
+
+  const put = (path: string, text: string, mode: number): Promise<void> =>
+    guard(path, async () => {
+      const uid = process.getuid?.() ?? 0;
+      const gid = process.getgid?.() ?? 0;
+      const temp = await temporary(path, { kind: 'text', text, mode, uid, gid });
+      try {
+        await rename(temp, own(path));
+      } catch (error) {
+        await unlink(temp).catch(() => undefined);
+        throw error;
+      }
+      await syncFolder(dirname(own(path)));
+    });
+
+  const point = (path: string, target: string | null): Promise<void> =>
+    guard(path, async () => {
+      if (target === null) {
+        await unlink(own(path)).catch((error) => {
+          if (errnoOf(error) !== 'ENOENT') throw error;
+        });
+        await syncFolder(dirname(own(path))).catch(() => undefined);
+        await rmdir(dirname(own(path))).catch(() => undefined);
+        return;
+      }
+      await makeWay(dirname(own(path)));
+      const temp = `${own(path)}.${randomBytes(6).toString('hex')}`;
+      await symlink(target, temp);
+      await rename(temp, own(path)).catch(async (error) => {
+        await unlink(temp).catch(() => undefined);
+        throw error;
+      });
+      await syncFolder(dirname(own(path)));
+    });
+
+  return {
+    swap,
+    put,
+    point,
+    real,
+    ...reads,
+    makeFolder: (path) =>
+      guard(path, async () => {
+        const folder = real(path);
+        await makeWay(folder);
+        // mkdir obeys the umask; a folder that containerd cannot search would hide the configuration from it.
+        await chmod(folder, 0o755);
+        await syncFolder(dirname(folder));
+      }),
+    dropFolder: (path) =>
+      guard(path, async () => {
+        await rmdir(own(path)).catch((error) => {
+          if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(errnoOf(error))) throw error;
+        });
+      }),
+    move: (from, to) =>
+      guard(to, async () => {
+        await makeWay(dirname(own(to)));
+        await rename(own(from), own(to));
+        await syncFolder(dirname(own(to)));
+      }),
+    removeTree: (path) => guard(path, () => rm(own(path), { recursive: true, force: true })),
+  };
+};

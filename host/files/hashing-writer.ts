@@ -1,0 +1,83 @@
+/**
+ * A new file that is hashed while it is written, for downloads and for what comes out of archives. It is complete
+ * and on the disk when `finish` returns; until then `discard` leaves no trace of it.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type Code, Failure } from '../../protocol/problem/problem.ts';
+import { wayToWrite } from './mounts.ts';
+
+export type Sink = {
+  readonly path: string;
+  write(chunk: Uint8Array): Promise<void>;
+  /** Sets the mode, whatever the umask is, syncs and closes. */
+  finish(mode: number): Promise<{ readonly sha256: string; readonly bytes: number }>;
+  /** Closes and removes the file; never throws. */
+  discard(): Promise<void>;
+};
+
+/** The errno name of a file system error. */
+export const errnoOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
+
+const codeOf = (errno: string): Code => {
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return 'disk-full';
+  return errno === 'EROFS' ? 'read-only' : 'cannot-write';
+};
+
+/** What a failed write means: `disk-full`, `read-only` or `cannot-write`. `real`: where the path leads in this process. */
+export const writeFailure = (path: string, error: unknown, real = path): Failure => {
+  const errno = errnoOf(error);
+  const code = codeOf(errno);
+  const hint = code === 'read-only' ? wayToWrite(real) : undefined;
+  const message = `the file cannot be written: ${errno}${code === 'read-only' ? ', the file system is read-only' : ''}`;
+  return new Failure({ code, message, where: { file: path }, ...(hint ? { hint } : {}) }, error);
+};
+
+const writeAll = async (handle: FileHandle, chunk: Uint8Array): Promise<void> => {
+  let done = 0;
+  while (done < chunk.length) done += (await handle.write(chunk, done)).bytesWritten;
+};
+
+/** Creates `path`, mode 0600 until it is finished; that it exists already is a Failure `cannot-write`, and the file there stays as it is. */
+export const openSink = async (path: string): Promise<Sink> => {
+  const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
+  const handle = await open(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600).catch((error: unknown) => {
+    throw writeFailure(path, error);
+  });
+  const hash = createHash('sha256');
+  let bytes = 0;
+  return {
+    path,
+    write: async (chunk) => {
+      hash.update(chunk);
+      bytes += chunk.length;
+      await writeAll(handle, chunk).catch((error: unknown) => {
+        throw writeFailure(path, error);
+      });
+    },
+    finish: async (mode) => {
+      try {
+        await handle.chmod(mode);
+        // Some file systems find out only here that there is no space.
+        await handle.sync();
+        await handle.close();
+      } catch (error) {
+        throw writeFailure(path, error);
+      }
+      return { sha256: hash.digest('hex'), bytes };
+    },
+    discard: async () => {
+      await handle.close().catch(() => undefined);
+      await unlink(path).catch(() => undefined);
+    },
+  };
+};
+
+/** Removes what an earlier, killed run left at `path`; nothing there is fine. */
+export const removeLeftover = async (path: string): Promise<void> => {
+  await unlink(path).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw writeFailure(path, error);
+  });
+};

@@ -1,0 +1,192 @@
+/**
+ * Reads below a root. What is there is told as a fact, never guessed at: "absent" is only what the kernel says is not
+ * there, because to whoever decides, absent means "ours to write".
+ */
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { resolveIn } from '../artifact/libraries.ts';
+import { pieces } from './chunks.ts';
+import { placeIn } from './root-path.ts';
+import { errnoOf } from './hashing-writer.ts';
+import type { FileFact, LinkFact } from '../facts.ts';
+import { isRoots, mustBeRoots, untrusted } from './trusted.ts';
+
+export type Reads = {
+  look(path: string): Promise<FileFact>;
+  /** As `look`, for what decides what runs as root. Throws `untrusted` unless root alone can have written it. */
+  lookTrusted(path: string): Promise<FileFact>;
+  /** Throws `untrusted` unless root alone decides what is at `path` (trusted.ts). */
+  trust(path: string): Promise<void>;
+  /** Names in a folder, sorted; `null` when there is no such folder. Throws `unreadable-source`. */
+  names(path: string): Promise<readonly string[] | null>;
+  isFolder(path: string): Promise<boolean>;
+  /** Of a regular file; `null` when there is none. `modified` in epoch milliseconds. */
+  stat(path: string): Promise<{ readonly bytes: number; readonly modified: number } | null>;
+  /** sha256 of a file of any size; `null` when it cannot be read. */
+  digest(path: string): Promise<string | null>;
+  linkAt(path: string): Promise<LinkFact>;
+};
+
+/** A configuration larger than this is no configuration. */
+const maxBytes = 8 * 1024 * 1024;
+
+const digestOfFile = async (file: string): Promise<string | null> => {
+  // Not to hang on a named pipe, which opens only when somebody writes.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await handle.stat()).isFile()) return null;
+    const hash = createHash('sha256');
+    for await (const piece of pieces(handle)) hash.update(piece);
+    return hash.digest('hex');
+  } finally {
+    await handle.close();
+  }
+};
+
+const unseen = (error: unknown): FileFact => {
+  if (error instanceof Failure) return { kind: 'unreadable', why: error.problem.message };
+  const errno = errnoOf(error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR'
+    ? { kind: 'absent' }
+    : { kind: 'unreadable', why: errno, errno };
+};
+
+const notFile = (facts: Stats, path: string): FileFact => {
+  const what = facts.isDirectory()
+    ? 'a folder'
+    : facts.isFIFO()
+      ? 'a named pipe'
+      : facts.isSocket()
+        ? 'a socket'
+        : 'a device';
+  return { kind: 'foreign', what, hint: `Put a file in its place, or move it away: ls -ld ${path}` };
+};
+
+/** The line is that of the first byte that is none of UTF-8. */
+const notText = (bytes: Buffer, path: string): FileFact => {
+  let line = 1;
+  for (let start = 0; ; ) {
+    const end = bytes.indexOf(0x0a, start);
+    if (!isUtf8(bytes.subarray(start, end < 0 ? bytes.length : end)) || end < 0) break;
+    line += 1;
+    start = end + 1;
+  }
+  return {
+    kind: 'unreadable',
+    why: `text in UTF-8 is expected, and line ${line} is none`,
+    hint: `Save it as UTF-8, for instance: iconv -f ISO-8859-1 -t UTF-8 ${path}. Where it is no text at all, move it away.`,
+  };
+};
+
+export const makeReads = (root: string): Reads => {
+  const own = (path: string): string => placeIn(root, path, false);
+  const real = (path: string): string => placeIn(root, path, true);
+
+  /** Absent only where the kernel says so: what cannot be seen may be there all the same. */
+  const missing = async (path: string): Promise<FileFact> => {
+    try {
+      // A link that leads nowhere is not "absent": writing there would replace somebody's link.
+      return (await lstat(own(path))).isSymbolicLink()
+        ? {
+            kind: 'foreign',
+            what: `a symbolic link that leads nowhere (to ${await readlink(own(path))})`,
+            hint: `Point the link to a file that is there, or remove it: ls -l ${path}`,
+          }
+        : { kind: 'absent' };
+    } catch (error) {
+      return unseen(error);
+    }
+  };
+
+  const look = async (path: string): Promise<FileFact> => {
+    const resolved = resolveIn(root, path);
+    if (resolved === undefined) return missing(path);
+    try {
+      const handle = await open(resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+      try {
+        const facts = await handle.stat();
+        if (!facts.isFile()) return notFile(facts, path);
+        if (facts.size > maxBytes)
+          return {
+            kind: 'unreadable',
+            why: `at most ${maxBytes} bytes are read of a configuration, and it has ${facts.size}`,
+            hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
+          };
+        const bytes = await handle.readFile();
+        const text = bytes.toString('utf8');
+        if (!Buffer.from(text, 'utf8').equals(bytes)) return notText(bytes, path);
+        const isLink =
+          resolved !== join(root, path) && (await lstat(own(path)).catch(() => undefined))?.isSymbolicLink();
+        return {
+          kind: 'regular',
+          real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
+          text,
+          digest: createHash('sha256').update(bytes).digest('hex'),
+          mode: facts.mode & 0o7777,
+          uid: facts.uid,
+          gid: facts.gid,
+          ...(facts.nlink > 1 ? { links: facts.nlink } : {}),
+          ...(isLink ? { isLink } : {}),
+        };
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      return unseen(error);
+    }
+  };
+
+  const trust = async (path: string): Promise<void> => mustBeRoots(root, path);
+
+  return {
+    look,
+    trust,
+    lookTrusted: async (path) => {
+      await trust(path);
+      const fact = await look(path);
+      // Owner and mode of the very file that was read.
+      if (fact.kind === 'regular' && !isRoots(root, fact)) throw untrusted(root, path, path, fact);
+      return fact;
+    },
+    names: async (path) => {
+      try {
+        return (await readdir(real(path))).sort();
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return null;
+        const why = error instanceof Failure ? error.problem.message : errnoOf(error);
+        throw new Failure(
+          { code: 'unreadable-source', message: `the folder cannot be read: ${why}`, where: { file: path } },
+          error,
+        );
+      }
+    },
+    isFolder: async (path) => {
+      const folder = resolveIn(root, path);
+      return folder !== undefined && (await lstat(folder).catch(() => undefined))?.isDirectory() === true;
+    },
+    stat: async (path) => {
+      const file = resolveIn(root, path);
+      const facts = file === undefined ? undefined : await lstat(file).catch(() => undefined);
+      return facts?.isFile() ? { bytes: facts.size, modified: facts.mtimeMs } : null;
+    },
+    digest: async (path) => {
+      const file = resolveIn(root, path);
+      return file === undefined ? null : digestOfFile(file).catch(() => null);
+    },
+    linkAt: async (path) => {
+      try {
+        return { target: await readlink(own(path)) };
+      } catch (error) {
+        const errno = errnoOf(error);
+        if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ESRCH') return { target: null };
+        return errno === 'EINVAL'
+          ? { target: null, foreign: 'a file or folder' }
+          : { target: null, foreign: `something that cannot be read (${errno})`, errno };
+      }
+    },
+  };
+};

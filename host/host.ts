@@ -1,0 +1,106 @@
+/**
+ * Everything that touches the world, as one record that is passed along: the only place where a test puts a fake. It
+ * has verbs of an operating system, none of shims.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { pick } from './artifact/archive.ts';
+import type { checkBinary } from './artifact/binary.ts';
+import { type Cri, connectCri } from './cri/cri.ts';
+import { type Files, makeFiles } from './files/files.ts';
+import type { download } from './http/download.ts';
+import type { FoundKubeconfig, KnownKubeconfig } from './processes/kubelet.ts';
+import { acquireLock } from './files/lock.ts';
+import type { Log } from './log.ts';
+import { readPressure } from './pressure.ts';
+import { mappedFiles } from './processes/processes.ts';
+import { mustBeRootsSocket } from './cri/socket-owner.ts';
+import { makeSystemd, type Systemd } from './systemd/systemd.ts';
+import type { Machine } from './facts.ts';
+import { makeTools, type Tools } from './exec.ts';
+
+export type Clock = {
+  /** Epoch milliseconds; may jump. For what people read and for what outlives the process. */
+  now(): number;
+  /** Milliseconds that never jump; for deadlines. */
+  elapsed(): number;
+  /** Ends early, without an error, when the signal is given. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Whether the work ends within so many milliseconds, well or not. It goes on either way. */
+  within(work: Promise<unknown>, ms: number): Promise<boolean>;
+  /** In [0, 1). */
+  random(): number;
+};
+
+export type Host = {
+  readonly root: string;
+  readonly machine: Machine;
+  readonly files: Files;
+  readonly tools: Tools;
+  /** Absent where there is no service manager to ask: another root. */
+  readonly systemd: Systemd | undefined;
+  readonly cri: (socket: string) => Cri;
+  readonly download: typeof download;
+  readonly pick: typeof pick;
+  readonly checkBinary: typeof checkBinary;
+  readonly mappedFiles: typeof mappedFiles;
+  readonly pressure: typeof readPressure;
+  /** Of this node's kubelet; undefined where there is none. Throws `no-identity` where it is not clear which one is meant. */
+  readonly kubeconfig: (known: readonly KnownKubeconfig[]) => Promise<FoundKubeconfig | undefined>;
+  readonly lock: typeof acquireLock;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const realSleep: Clock['sleep'] = async (ms, signal) => {
+  await sleep(ms, undefined, signal && { signal }).catch((error: unknown) => {
+    if (signal?.aborted !== true) throw error;
+  });
+};
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  elapsed: () => performance.now(),
+  sleep: realSleep,
+  within: async (work, ms) => {
+    const stop = new AbortController();
+    const end = (): true => {
+      stop.abort();
+      return true;
+    };
+    return Promise.race([work.then(end, end), realSleep(ms, stop.signal).then(() => false)]);
+  },
+  random: () => Math.random(),
+};
+
+export const makeHost = (options: {
+  readonly root: string;
+  readonly machine: Machine;
+  readonly log: Log;
+}): Host => {
+  const { root } = options;
+  const systemd = root === '/' ? makeSystemd({ callDeadlineMs: 10_000 }) : undefined;
+  return {
+    root,
+    machine: options.machine,
+    files: makeFiles(root),
+    tools: makeTools(),
+    systemd,
+    kubeconfig: async (known) =>
+      (await import('./processes/kubelet.ts')).findKubeconfig({
+        root,
+        known,
+        systemd,
+        proc: systemd ? '/proc' : undefined,
+      }),
+    cri: (socket) => connectCri(socket, { deadlineMs: 5_000, trust: mustBeRootsSocket }),
+    // Loaded by the first fetch: a service that has all it wants keeps no HTTP client in memory, nor what reads archives.
+    download: async (...given) => (await import('./http/download.ts')).download(...given),
+    pick: async (...given) => (await import('./artifact/archive.ts')).pick(...given),
+    checkBinary: async (...given) => (await import('./artifact/binary.ts')).checkBinary(...given),
+    mappedFiles,
+    pressure: readPressure,
+    lock: acquireLock,
+    clock: realClock,
+    log: options.log,
+  };
+};

@@ -1,0 +1,68 @@
+/** The phases of a download, each with its deadline, and the failures that end one. */
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { errnoOf } from '../files/hashing-writer.ts';
+
+// Their messages have no address yet; `download` puts it in front, once for each place.
+export const failed = (message: string, cause?: unknown): Failure =>
+  new Failure({ code: 'download-failed', message }, cause);
+export const refused = (message: string): Failure => new Failure({ code: 'download-refused', message });
+export const tooLarge = (what: string, maxBytes: number): Failure =>
+  new Failure({ code: 'too-large', message: `${what}, and ${maxBytes} bytes are allowed` });
+/** Of a file on this machine: no proxy and no mirror has a part in it. */
+export const notRead = ({ pathname }: URL, cause: unknown): Failure => {
+  const errno = errnoOf(cause);
+  const why = ['ENOENT', 'ENOTDIR'].includes(errno)
+    ? 'there is no such file'
+    : `it cannot be read (${errno})`;
+  return new Failure(
+    {
+      code: 'download-failed',
+      message: why,
+      hint: `Put the file there, or correct the location: ls -l ${fileURLToPath(`file://${pathname}`)}; with --root it is looked for below that folder. It is tried again with growing pauses.`,
+    },
+    cause,
+  );
+};
+
+export const cancelled = (): Failure => failed('it was cancelled');
+
+/** All in milliseconds. */
+export type Deadlines = {
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly totalTimeoutMs: number;
+  readonly signal?: AbortSignal;
+};
+
+/** Aborts with a reason when a phase lasts too long, when the whole does, or when the caller wants it. */
+export const makeWatch = (options: Deadlines) => {
+  const controller = new AbortController();
+  const stop = (error: Failure): void => controller.abort(error);
+  const cancel = (): void => stop(cancelled());
+  const total = setTimeout(
+    () => stop(failed(`it took longer than ${options.totalTimeoutMs} ms`)),
+    options.totalTimeoutMs,
+  );
+  const phase: { timer?: NodeJS.Timeout } = {};
+  options.signal?.addEventListener('abort', cancel, { once: true });
+  if (options.signal?.aborted === true) cancel();
+  const arm = (ms: number, message: string): void => {
+    clearTimeout(phase.timer);
+    phase.timer = setTimeout(() => stop(failed(message)), ms);
+  };
+  return {
+    signal: controller.signal,
+    connecting: () => arm(options.connectTimeoutMs, `no connection within ${options.connectTimeoutMs} ms`),
+    alive: () => arm(options.idleTimeoutMs, `nothing came for ${options.idleTimeoutMs} ms`),
+    broken: (error: Error) => stop(failed(error.message, error)),
+    /** The reason of the abort, if there is one, tells more than the error that it caused. */
+    explain: (error: unknown): unknown => (controller.signal.aborted ? controller.signal.reason : error),
+    end: () => {
+      clearTimeout(total);
+      clearTimeout(phase.timer);
+      options.signal?.removeEventListener('abort', cancel);
+    },
+  };
+};
+export type Watch = ReturnType<typeof makeWatch>;

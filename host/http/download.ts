@@ -1,0 +1,105 @@
+/**
+ * Brings the bytes at an address into a file and says their digest.
+ *
+ * Servers, mirrors and proxies cut, stall, lie and redirect as they like; what comes out is either the whole file
+ * with the digest that was asked for, synced to the disk, or a Failure and no file.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Code, Failure, retryOf } from '../../protocol/problem/problem.ts';
+import {
+  type Downloaded,
+  type DownloadOptions,
+  MAX_PAUSE_MS,
+  type Place,
+  transfer,
+  trustOf,
+} from './transfer.ts';
+
+export type { Downloaded, DownloadOptions };
+
+/** An address for messages: without userinfo and query, either of which may hold a secret. */
+const shown = (location: string): string => {
+  if (!URL.canParse(location)) return 'the location';
+  const url = new URL(location);
+  return url.protocol === 'file:' ? `file://${url.pathname}` : `${url.protocol}//${url.host}${url.pathname}`;
+};
+
+/** The mirror first, then the original. Userinfo belongs to the original and is not shown to a mirror. */
+export const placesFor = (location: string, mirrors: DownloadOptions['mirrors']): readonly string[] => {
+  if (!URL.canParse(location)) return [location];
+  const url = new URL(location);
+  url.username = '';
+  url.password = '';
+  const best = mirrors
+    .map(({ prefix, replace }) => ({
+      prefix: (URL.canParse(prefix) ? new URL(prefix).href : prefix).replace(/\/$/, ''),
+      replace: replace.replace(/\/$/, ''),
+    }))
+    .filter(
+      ({ prefix }) => url.href.startsWith(prefix) && ['', '/', '?'].includes(url.href[prefix.length] ?? ''),
+    )
+    .sort((a, b) => b.prefix.length - a.prefix.length)[0];
+  return best === undefined ? [location] : [best.replace + url.href.slice(best.prefix.length), location];
+};
+
+/** The failure of a download is that of its places: one that may pass if there is one, else that of the original. */
+const conclude = (places: readonly Place[]): Failure => {
+  const list = places.filter((place) => place.failure !== undefined).reverse();
+  const main =
+    list.find(({ failure }) => failure !== undefined && retryOf(failure.problem) === 'soon') ?? list[0];
+  const message = list
+    .map(({ location, failure }) => `${shown(location)}: ${failure?.problem.message}`)
+    .join('; ');
+  const { code = 'download-failed', hint } = main?.failure?.problem ?? {};
+  return new Failure({ code, message, ...(hint === undefined ? {} : { hint }) }, main?.failure);
+};
+
+/** Codes that speak of the address; any other is about this host's disk, which no other address makes better. */
+const OF_THE_PLACE: readonly Code[] = [
+  'download-failed',
+  'download-refused',
+  'policy-denied',
+  'too-large',
+  'digest-mismatch',
+];
+
+/**
+ * Brings `location` (https, file, and http if allowed) to `into`, mode 0600. Whatever was at `into` is replaced.
+ * Throws Failure: `download-failed` (may work later), `download-refused`, `policy-denied`, `too-large`,
+ * `digest-mismatch`; of the
+ * disk `disk-full`, `read-only`, `cannot-write`. After a Failure there is no file.
+ */
+export const download = async (
+  location: string,
+  sha256: string | undefined,
+  into: string,
+  options: DownloadOptions,
+): Promise<Downloaded> => {
+  const places: readonly Place[] = placesFor(location, options.mirrors).map((each) => ({
+    location: each,
+    askedMs: 0,
+  }));
+  const trust = await trustOf(options.extraCaFile);
+  let hopeful = places;
+  for (let attempt = 1; ; attempt++) {
+    for (const place of hopeful) {
+      try {
+        return await transfer(place, sha256, into, options, trust);
+      } catch (error) {
+        if (!(error instanceof Failure) || !OF_THE_PLACE.includes(error.problem.code)) throw error;
+        place.failure = error;
+        if (options.signal?.aborted === true) throw conclude(places);
+      }
+    }
+    hopeful = hopeful.filter(
+      (place) =>
+        place.failure && retryOf(place.failure.problem) === 'soon' && !place.location.startsWith('file:'),
+    );
+    if (hopeful.length === 0 || attempt >= options.attempts) throw conclude(places);
+    const jitter = (options.random ?? Math.random)() * options.backoffMs * 2 ** (attempt - 1);
+    const wanted = Math.max(jitter, ...hopeful.map((place) => place.askedMs));
+    await pause(Math.min(wanted, MAX_PAUSE_MS), undefined, { signal: options.signal }).catch(() => {
+      throw conclude(places);
+    });
+  }
+};

@@ -1,0 +1,52 @@
+/** What machine this is, or what system a tree holds. The only file that imports systeminformation, and only when asked: it is large. */
+import { statfs } from 'node:fs/promises';
+import { environmentIn } from './unit-file/environment.ts';
+import type { Files } from './files/files.ts';
+
+export type HostFacts = {
+  readonly system: string;
+  /** Absent of a tree: its kernel is known when it has booted. */
+  readonly kernel?: string;
+  /** File systems that are nearly full. */
+  readonly full: readonly { readonly mount: string; readonly percent: number }[];
+};
+
+const fullPercent = 95;
+
+export const hostFacts = async (): Promise<HostFacts> => {
+  const { osInfo, fsSize } = await import('systeminformation');
+  const [os, disks] = await Promise.all([osInfo(), fsSize()]);
+  return {
+    system: `${os.distro} ${os.release}`.trim(),
+    kernel: os.kernel,
+    full: disks
+      .filter((disk) => disk.use >= fullPercent && disk.rw)
+      .map((disk) => ({ mount: disk.mount, percent: Math.round(disk.use) })),
+  };
+};
+
+/** https://www.freedesktop.org/software/systemd/man/latest/os-release.html: the first file that is there. */
+const releases = ['/etc/os-release', '/usr/lib/os-release'];
+
+const systemIn = async (files: Files): Promise<string> => {
+  for (const path of releases) {
+    const fact = await files.look(path);
+    if (fact.kind !== 'regular') continue;
+    const rows = new Map(environmentIn(fact.text));
+    const name = rows.get('PRETTY_NAME') || `${rows.get('NAME') ?? ''} ${rows.get('VERSION') ?? ''}`.trim();
+    // Text of the tree for one line of a terminal.
+    const said = name
+      .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+      .slice(0, 100)
+      .trim();
+    if (said !== '') return said;
+  }
+  return 'a system without os-release';
+};
+
+/** Of the tree in `root`, and of the file system that it lies on. */
+export const treeFacts = async (root: string, files: Files): Promise<HostFacts> => {
+  const { blocks, bavail } = await statfs(root);
+  const percent = blocks === 0 ? 0 : Math.round((100 * (blocks - bavail)) / blocks);
+  return { system: await systemIn(files), full: percent >= fullPercent ? [{ mount: root, percent }] : [] };
+};

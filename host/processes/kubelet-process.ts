@@ -1,0 +1,75 @@
+/**
+ * Is this process of /proc the kubelet of this host? A user can start a setuid program of root's with any name, arguments,
+ * environment and working folder. These are not the user's choice: the user ids of the process, its root folder, the file
+ * that it runs, and its cgroup. So a process is believed when all of these are as the kubelet's: every user id is 0, the
+ * program is called kubelet, is not setuid and can be changed by root alone, and the cgroup is that of a service of the
+ * system.
+ */
+import { readFile, readlink, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path/posix';
+import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
+import { cgroupsOf, isSystemService } from './cgroup.ts';
+import { isRoots, mustBeRoots } from '../files/trusted.ts';
+
+const textOf = (folder: string, name: string): Promise<string> =>
+  readFile(join(folder, name), 'utf8').catch(() => '');
+
+/** The value of `--kubeconfig`, in both spellings; of several the last counts, as it does for the kubelet. */
+export const kubeconfigFlag = (argv: readonly string[]): string | undefined =>
+  argv
+    .map((word, at) => {
+      if (word === '--kubeconfig') return argv[at + 1];
+      return word.startsWith('--kubeconfig=') ? word.slice('--kubeconfig='.length) : undefined;
+    })
+    .findLast((value) => value !== undefined && value !== '');
+
+const argvOf = async (folder: string): Promise<readonly string[]> =>
+  (await textOf(folder, 'cmdline')).split('\0').slice(0, -1);
+
+/** What its command line names, as seen from inside of its root folder. */
+export const kubeconfigOf = async (folder: string): Promise<string | undefined> => {
+  const flag = kubeconfigFlag(await argvOf(folder));
+  return flag && resolve(await readlink(join(folder, 'cwd')).catch(() => '/'), flag);
+};
+
+/** Its real, effective, saved and file system user id is 0, and its root folder is ours. */
+export const isOfThisHost = async (folder: string, root: string): Promise<boolean> => {
+  if (!/^Uid:\s+0\s+0\s+0\s+0$/m.test(await textOf(folder, 'status'))) return false;
+  const [own, its] = await Promise.all([stat(root), stat(join(folder, 'root', '.')).catch(() => undefined)]);
+  return its !== undefined && own.dev === its.dev && own.ino === its.ino;
+};
+
+/** The program that it runs, as seen from inside of `root`; what was replaced since has this at its end. */
+const programOf = async (folder: string, root: string): Promise<string> => {
+  const path = (await readlink(join(folder, 'exe')).catch(() => '')).replace(/ \(deleted\)$/, '');
+  return root !== '/' && path.startsWith(`${root}/`) ? path.slice(root.length) : path;
+};
+
+/** Only one that names itself, or its program, so is worth a second look. */
+export const looksLikeKubelet = async (folder: string, root: string): Promise<boolean> => {
+  const [name = ''] = await argvOf(folder);
+  return basename(name) === 'kubelet' || basename(await programOf(folder, root)) === 'kubelet';
+};
+
+/** When it started, in the kernel's ticks (proc_pid_stat(5)): a later process of the same number has another. */
+export const bornAt = async (folder: string): Promise<string> =>
+  (await textOf(folder, 'stat')).split(')').at(-1)?.split(' ')[20] ?? '';
+
+/** Why a process of root's is not believed to be the kubelet; undefined: it is believed. */
+export const doubtOf = async (folder: string, root: string): Promise<string | undefined> => {
+  const program = await programOf(folder, root);
+  if (basename(program) !== 'kubelet') return `its program is ${program || 'not to be seen'}`;
+  const facts = await stat(join(folder, 'exe')).catch(() => undefined);
+  if (facts === undefined) return `its program ${program} is not to be seen`;
+  if ((facts.mode & 0o6000) !== 0) return `${program} is setuid, and its arguments may be anyone's`;
+  if (!isRoots(root, facts)) return `not only root can change ${program}`;
+  try {
+    mustBeRoots(root, program);
+  } catch (error) {
+    return printProblem(problemOf(error));
+  }
+  const cgroups = await cgroupsOf(dirname(folder), basename(folder));
+  if (cgroups.length === 0) return 'its cgroup cannot be seen';
+  const other = cgroups.find((cgroup) => !isSystemService(cgroup));
+  return other === undefined ? undefined : `its cgroup ${other} is of no service of the system`;
+};

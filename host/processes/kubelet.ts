@@ -1,0 +1,129 @@
+/**
+ * Finds the kubeconfig of this node's kubelet: what the running one was started with, else what its distribution is
+ * known to write. The API server that a kubeconfig names can have this node run anything, and its exec plugin runs as
+ * root, so a process is the kubelet only where systemd says so (the main process of kubelet.service) or the kernel
+ * (kubelet-process.ts), never by what it says of itself.
+ */
+import { access, readdir } from 'node:fs/promises';
+import { join } from 'node:path/posix';
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { UnitFacts } from '../facts.ts';
+import { bornAt, doubtOf, isOfThisHost, kubeconfigOf, looksLikeKubelet } from './kubelet-process.ts';
+
+export type FoundKubeconfig = {
+  /** As seen from inside of `root`. */
+  readonly path: string;
+  /** Half a sentence: what it was found by. */
+  readonly by: string;
+};
+
+/** A file by which a host is known to be of one kind, and the kubeconfig that its kubelet has there. */
+export type KnownKubeconfig = {
+  readonly name: string;
+  readonly evidence: string;
+  readonly kubeconfig: string;
+};
+
+export type Looking = {
+  readonly root: string;
+  /** Where to look when no kubelet tells. */
+  readonly known: readonly KnownKubeconfig[];
+  /** Absent: there is no service manager to ask. */
+  readonly systemd?: { unit(name: string): Promise<Pick<UnitFacts, 'mainPid'>> } | undefined;
+  /** `/proc` unless told; undefined where nothing runs, as in an image that is being built. */
+  readonly proc?: string | undefined;
+};
+
+const several = (what: string, paths: readonly string[]): Failure =>
+  new Failure({
+    code: 'no-identity',
+    message: `${what}: ${paths.join(', ')}`,
+    hint: 'Say which one is meant: cluster.kubeconfig in /etc/rcm-node/config.toml.',
+  });
+
+const fromUnit = async ({ root, systemd, proc }: Looking): Promise<FoundKubeconfig | undefined> => {
+  if (systemd === undefined || proc === undefined) return undefined;
+  // A systemd that cannot be asked is reported where it is needed; the process can be found without it.
+  const ask = (): Promise<number> =>
+    systemd.unit('kubelet.service').then(
+      ({ mainPid }) => mainPid,
+      () => 0,
+    );
+  const pid = await ask();
+  const folder = join(proc, String(pid));
+  if (pid === 0 || !(await isOfThisHost(folder, root))) return undefined;
+  const path = await kubeconfigOf(folder);
+  // Once it has ended, its number is another process's. systemd is the one that hears of the end before that.
+  if (path === undefined || (await ask()) !== pid) return undefined;
+  return { path, by: 'the command line of kubelet.service' };
+};
+
+type Processes = {
+  readonly found: FoundKubeconfig | undefined;
+  /** Sentences about those that look like the kubelet, and are not believed. */
+  readonly refused: readonly string[];
+};
+
+const fromProcesses = async (root: string, proc: string): Promise<Processes> => {
+  const found = new Set<string>();
+  const refused: string[] = [];
+  const numbers = (await readdir(proc)).filter((name) => /^[0-9]+$/.test(name));
+  for (const pid of numbers) {
+    const folder = join(proc, pid);
+    if (!(await looksLikeKubelet(folder, root))) continue;
+    const born = await bornAt(folder);
+    const path = (await isOfThisHost(folder, root)) ? await kubeconfigOf(folder) : undefined;
+    const doubt = await doubtOf(folder, root);
+    // All that was read is of one process only if none took over its number meanwhile.
+    if (path === undefined || born !== (await bornAt(folder))) continue;
+    if (doubt === undefined) found.add(path);
+    else refused.push(`process ${pid} calls itself kubelet and is not believed: ${doubt}`);
+  }
+  const [path, ...others] = found;
+  if (others.length > 0) throw several('several kubelets run here', [...found]);
+  return {
+    found: path === undefined ? undefined : { path, by: 'the command line of the kubelet that runs' },
+    refused,
+  };
+};
+
+const fromKnown = async ({ root, known }: Looking): Promise<FoundKubeconfig | undefined> => {
+  const exists = (path: string): Promise<boolean> =>
+    access(join(root, path)).then(
+      () => true,
+      () => false,
+    );
+  const found: FoundKubeconfig[] = [];
+  for (const { name, evidence, kubeconfig } of known) {
+    if ((await exists(evidence)) && (await exists(kubeconfig)))
+      found.push({ path: kubeconfig, by: `${name}: ${evidence}` });
+  }
+  if (found.length > 1) {
+    throw several(
+      'no kubelet runs, and several distributions left a kubeconfig',
+      found.map(({ path }) => path),
+    );
+  }
+  return found[0];
+};
+
+/**
+ * Undefined when this host has no kubelet. Throws Failure `no-identity` when it is not clear which one is meant, and
+ * where all that looks like one is a process that is not believed.
+ */
+export const findKubeconfig = async (given: Looking): Promise<FoundKubeconfig | undefined> => {
+  const looking = { ...given, proc: 'proc' in given ? given.proc : '/proc' };
+  const unit = await fromUnit(looking);
+  if (unit !== undefined) return unit;
+  const { found, refused } = looking.proc
+    ? await fromProcesses(looking.root, looking.proc)
+    : { found: undefined, refused: [] };
+  const file = found ?? (await fromKnown(looking));
+  if (file === undefined && refused.length > 0)
+    throw new Failure({
+      code: 'no-identity',
+      message: `no kubelet runs here; ${refused.slice(0, 3).join('; ')}`,
+      hint: 'If it is the kubelet, name its kubeconfig as cluster.kubeconfig in /etc/rcm-node/config.toml; else find out who started it.',
+    });
+  return file;
+};

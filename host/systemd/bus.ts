@@ -1,0 +1,182 @@
+/**
+ * One short-lived connection to a D-Bus bus, on which no call can hang and no error can escape. It is the only
+ * file that imports dbus-next, because that library needs watching in ways its users should not have to know:
+ *
+ * - it never settles a pending call when the bus goes away (nothing in it listens to the end of the stream);
+ * - it emits 'error', and an 'error' nobody listens to ends the process;
+ * - a refused Hello rejects a promise that nobody holds, which ends the process too;
+ * - its proxies fetch and parse XML before the first call, so only plain messages are used here;
+ * - `disconnect` closes one half of the socket, so a bus that stopped reading would keep the process alive;
+ * - it hands over signals and replies from any sender, and any local user may send signals to our connection.
+ *
+ * So only two senders are listened to: the bus itself, and the one that owns `peer` at that moment. That holds for replies
+ * too. dbus-daemon refuses answers to a call that was made to another (`send_requested_reply` in dbus-daemon(1), and
+ * system.conf allows returns and errors only with it), but a local change of its policy must not decide what we believe.
+ */
+import type { Socket } from 'node:net';
+import { type DBusError, Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { type Envelope, filterMessages } from './bus-filter.ts';
+
+export type BusCall = {
+  readonly destination: string;
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+  readonly signature?: string;
+  readonly body?: readonly unknown[];
+};
+
+export type BusSignal = {
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+  readonly body: readonly unknown[];
+};
+
+/** The other side answered, and the answer is an error; `name` is the D-Bus error name. */
+export type BusRefusal = { readonly kind: 'refusal'; readonly name: string; readonly text: string };
+export type BusAnswer = { readonly kind: 'answer'; readonly body: readonly unknown[] } | BusRefusal;
+
+export type Bus = {
+  /** Throws Failure 'systemd-unreachable' when the bus is lost or says nothing before the deadline. */
+  readonly call: (call: BusCall) => Promise<BusAnswer>;
+  /** Rejects with the same Failure as soon as the bus is lost; never resolves. */
+  readonly lost: Promise<never>;
+};
+
+export type BusOptions = {
+  readonly address: string;
+  readonly callDeadlineMs: number;
+  /** The name of the service that is called; without one only the bus itself is listened to. */
+  readonly peer?: string;
+  /** Called for every signal that the owner of `peer` sends here, in the order of arrival. */
+  readonly onSignal?: (signal: BusSignal) => void;
+};
+
+const driver = 'org.freedesktop.DBus';
+
+/** Connects, runs `use`, and closes the socket whatever happens: nothing is left that keeps the process alive. */
+export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise<T>): Promise<T> => {
+  const unreachable = (what: string, cause?: unknown): Failure =>
+    new Failure({ code: 'systemd-unreachable', message: `${what} (bus ${options.address})` }, cause);
+
+  const bus = open(options, unreachable);
+  const socket = socketOf(bus);
+  const gone = Promise.withResolvers<never>();
+  // Usually nobody waits at the moment of the loss; the next call finds it.
+  gone.promise.catch(() => {});
+  bus.on('error', (error: unknown) =>
+    gone.reject(unreachable(`the system bus cannot be used: ${said(error)}`, error)),
+  );
+  socket.once('close', () => gone.reject(unreachable('the system bus closed the connection')));
+  const owner: Owner = { name: undefined, told: false };
+  filterMessages(
+    socket,
+    ({ type, sender }: Envelope) =>
+      type !== MessageType.METHOD_CALL &&
+      sender !== undefined &&
+      (sender === driver || sender === owner.name),
+  );
+  bus.on('message', (message: Message) => {
+    if (message.type === MessageType.SIGNAL && message.sender !== driver) options.onSignal?.(message);
+    if (message.type === MessageType.SIGNAL && message.sender === driver) follow(message, options, owner);
+    // Hello is always the first call; its refusal is hidden from the library (see above) and kept for us.
+    if (message.type === MessageType.ERROR && Number(message.replySerial) === 1) {
+      gone.reject(unreachable(`the system bus refused us: ${String(message.body[0] ?? message.errorName)}`));
+      message.replySerial = '';
+    }
+  });
+
+  const call = (asked: BusCall): Promise<BusAnswer> => answer(bus, asked, options, gone.promise, unreachable);
+  try {
+    if (options.peer !== undefined) {
+      await call(driverCall('AddMatch', ownerChanges(options.peer)));
+      const found = await call(driverCall('GetNameOwner', options.peer));
+      // No owner: the calls that follow say so in the words of the bus.
+      if (found.kind === 'answer' && !owner.told) owner.name = String(found.body[0]);
+    }
+    return await use({ lost: gone.promise, call });
+  } finally {
+    // What was written is already with the kernel, so a call that nobody waits for still goes out.
+    socket.destroy();
+  }
+};
+
+type Owner = {
+  /** The unique name of the connection that owns `peer`. */
+  name: string | undefined;
+  /** The bus told of a change, which is as new as any answer to GetNameOwner that is still to be looked at. */
+  told: boolean;
+};
+
+/**
+ * A service that starts anew (systemd does at `daemon-reexec`) comes back under another unique name. The bus tells of it
+ * before it hands over what the new owner sends.
+ */
+const follow = (signal: Message, options: BusOptions, owner: Owner): void => {
+  const [name, , now] = signal.body;
+  if (signal.member !== 'NameOwnerChanged' || name !== options.peer) return;
+  owner.name = typeof now === 'string' && now !== '' ? now : undefined;
+  owner.told = true;
+};
+
+const ownerChanges = (peer: string): string =>
+  `type='signal',sender='${driver}',interface='${driver}',member='NameOwnerChanged',arg0='${peer}'`;
+
+const driverCall = (member: string, argument: string): BusCall => ({
+  destination: driver,
+  path: '/org/freedesktop/DBus',
+  interface: driver,
+  member,
+  signature: 's',
+  body: [argument],
+});
+
+type Unreachable = (what: string, cause?: unknown) => Failure;
+
+const open = (options: BusOptions, unreachable: Unreachable): MessageBus => {
+  try {
+    // `unix:socket=` makes dbus-next take a plain net.Socket; for `unix:path=` it first looks for a native addon,
+    // which would make a developer's machine behave unlike the single executable.
+    const busAddress = options.address.replace(/^unix:path=/, 'unix:socket=');
+    return sessionBus({ busAddress, authMethods: ['EXTERNAL'] });
+  } catch (error) {
+    throw unreachable(`the address of the system bus cannot be used: ${said(error)}`, error);
+  }
+};
+
+/** dbus-next has no public way to its stream, and without it neither the end can be seen nor the handle freed. */
+const socketOf = (bus: MessageBus): Socket =>
+  (bus as unknown as { readonly _connection: { readonly stream: Socket } })._connection.stream;
+
+const answer = async (
+  bus: MessageBus,
+  call: BusCall,
+  options: BusOptions,
+  lost: Promise<never>,
+  unreachable: Unreachable,
+): Promise<BusAnswer> => {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(unreachable(`no answer to ${call.member} within ${options.callDeadlineMs} ms`)),
+    options.callDeadlineMs,
+  );
+  try {
+    const message = new Message({ ...call, body: [...(call.body ?? [])] });
+    const reply = bus
+      .call(message)
+      .then((found) => ({ kind: 'answer' as const, body: found?.body ?? [] }), refusal);
+    return await Promise.race([reply, lost, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** An error reply is an answer; anything else (a write to a closed stream, say) is left to `lost` to describe. */
+const refusal = (error: unknown): BusRefusal | Promise<never> =>
+  error instanceof Error && error.name === 'DBusError'
+    ? { kind: 'refusal', name: (error as DBusError).type, text: error.message }
+    : new Promise<never>(() => {});
+
+const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));

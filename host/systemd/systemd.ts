@@ -1,0 +1,204 @@
+/**
+ * systemd as the service sees it: what a unit is, and jobs on units whose end is known. One connection per
+ * operation; see bus.ts for why.
+ *
+ * ReloadUnit and KillUnit are left out on purpose: containerd ends on SIGHUP.
+ *
+ * Interface: https://www.freedesktop.org/software/systemd/man/latest/org.freedesktop.systemd1.html
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Bus, type BusCall, type BusSignal, withBus } from './bus.ts';
+import { followUnit } from './unit-signals.ts';
+import { addMatch, accepted, manager, readUnit, systemdName, type UnitFacts, unwrap } from './unit.ts';
+
+export type { UnitFacts };
+
+/**
+ * How a job ended, in systemd's words; `deadline` is ours: it was still running. A stop is cancelled then; a start or a
+ * restart goes on, since one that is cancelled while the unit stops would leave it stopped. What systemd calls otherwise
+ * (`invalid`, `assert`, `unsupported`, …) is `failed`.
+ */
+export type JobResult = 'done' | 'failed' | 'canceled' | 'timeout' | 'dependency' | 'skipped' | 'deadline';
+
+/**
+ * Every function throws Failure 'systemd-unreachable' when the bus is missing, dies or does not answer in time,
+ * and when it denies us the right to ask. A job that systemd does not even accept is 'unit-masked' or
+ * 'activation-failed' with systemd's own words. After 'systemd-unreachable' from a job it is unknown whether the
+ * job ran: look at the unit's `invocation`.
+ */
+export type Systemd = {
+  /** A unit that does not exist has `load: 'not-found'`. */
+  unit(name: string): Promise<UnitFacts>;
+  restart(name: string, deadlineMs: number): Promise<JobResult>;
+  start(name: string, deadlineMs: number): Promise<JobResult>;
+  stop(name: string, deadlineMs: number): Promise<JobResult>;
+  /** Clears the failed state and the start limit; a unit that systemd does not know needs neither. */
+  resetFailed(name: string): Promise<void>;
+  enable(name: string): Promise<void>;
+  disable(name: string): Promise<void>;
+  daemonReload(): Promise<void>;
+  /** Calls `changed` whenever something about the unit may have changed, until what it answers is called. Never throws. */
+  follow(name: string, changed: () => void): () => void;
+  /** As systemd prints it, e.g. `252.39-1~deb12u2`. */
+  version(): Promise<string>;
+  /** Of the machine that it runs on, in its own words: `x86-64`, `arm64`. */
+  architecture(): Promise<string>;
+};
+
+export type SystemdOptions = {
+  /** A D-Bus address; `unix:path=/run/dbus/system_bus_socket` when absent. */
+  readonly address?: string;
+  /** For one call; a job has its own deadline. */
+  readonly callDeadlineMs: number;
+  /** How often a running job is looked at in case its signal was lost; 1000 when absent. */
+  readonly pollMs?: number;
+};
+
+export const makeSystemd = (options: SystemdOptions): Systemd => {
+  const address = options.address ?? 'unix:path=/run/dbus/system_bus_socket';
+  const base = { address, callDeadlineMs: options.callDeadlineMs, peer: systemdName };
+  const once = (what: string, call: BusCall, harmless?: string): Promise<void> =>
+    withBus(base, async (bus) => {
+      const reply = await bus.call(call);
+      if (reply.kind !== 'refusal' || reply.name !== harmless) accepted(reply, what);
+    });
+  const property = (name: string): Promise<string> =>
+    withBus(base, async (bus) => {
+      const reply = await bus.call(managerProperty(name));
+      return String(unwrap(accepted(reply, `tell its ${name.toLowerCase()}`)[0]));
+    });
+  const job = (verb: Verb) => (name: string, deadlineMs: number) =>
+    runJob({ ...base, pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
+
+  return {
+    unit: (name) => withBus(base, (bus) => readUnit(bus, name)),
+    restart: job('restart'),
+    start: job('start'),
+    stop: job('stop'),
+    resetFailed: (name) => once(`reset ${name}`, manager('ResetFailedUnit', 's', [name]), noSuchUnit),
+    enable: (name) => once(`enable ${name}`, manager('EnableUnitFiles', 'asbb', [[name], false, true])),
+    disable: (name) => once(`disable ${name}`, manager('DisableUnitFiles', 'asb', [[name], false])),
+    daemonReload: () => once('reload the unit files', manager('Reload')),
+    follow: (name, changed) => followUnit(base, name, changed),
+    version: () => property('Version'),
+    architecture: () => property('Architecture'),
+  };
+};
+
+type Verb = 'restart' | 'start' | 'stop';
+type JobOptions = {
+  readonly address: string;
+  readonly callDeadlineMs: number;
+  readonly peer: string;
+  readonly pollMs: number;
+};
+
+const jobMethod = { restart: 'RestartUnit', start: 'StartUnit', stop: 'StopUnit' } as const satisfies Record<
+  Verb,
+  string
+>;
+
+/**
+ * A signal only says when to look: a job has ended when systemd knows no such job any more, and it is `done` when the unit
+ * agrees. Subscribes before it asks, and keeps every ending it hears of, because a quick job ends before its own method
+ * reply arrives. Signals can be lost (systemd executed itself anew), so the job is looked at now and then too.
+ */
+const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: number): Promise<JobResult> => {
+  const told = new Map<string, JobResult>();
+  const waiters = new Set<() => void>();
+  const onSignal = (signal: BusSignal): void => {
+    if (signal.member !== 'JobRemoved' || signal.interface !== 'org.freedesktop.systemd1.Manager') return;
+    const [, path, , result] = signal.body;
+    if (typeof path !== 'string' || typeof result !== 'string') return;
+    told.set(path, jobResult(result));
+    for (const wake of waiters) wake();
+  };
+  /** Settles at the next ending of any job, when the bus is lost, or after `ms`. */
+  const pause = async (bus: Bus, ms: number): Promise<void> => {
+    const heard = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    waiters.add(heard.resolve);
+    try {
+      await Promise.race([heard.promise, bus.lost, sleep(ms, undefined, { signal: stop.signal })]);
+    } finally {
+      waiters.delete(heard.resolve);
+      stop.abort();
+    }
+  };
+
+  return withBus({ ...options, onSignal }, async (bus) => {
+    const what = `${verb} ${name}`;
+    const until = performance.now() + deadlineMs;
+    accepted(await bus.call(manager('Subscribe')), what);
+    accepted(await bus.call(matchJobRemoved), what);
+    const before = await readUnit(bus, name);
+    const path = String(accepted(await bus.call(manager(jobMethod[verb], 'ss', [name, 'replace'])), what)[0]);
+    const id = Number(path.slice(path.lastIndexOf('/') + 1));
+    /** A systemd too busy to answer a look is no reason to give up; a lost bus ends the next pause. */
+    const isGone = async (): Promise<boolean> => {
+      const look = await bus.call(manager('GetJob', 'u', [id])).catch(() => undefined);
+      return look?.kind === 'refusal' && look.name === noSuchJob;
+    };
+    // One sender's messages keep their order: a signal sent before the answer to a look has been heard by then.
+    const ending = async (): Promise<JobResult> =>
+      endingOf(verb, before, await readUnit(bus, name), told.get(path));
+
+    for (;;) {
+      if (told.has(path) && (await isGone())) return ending();
+      const left = until - performance.now();
+      if (left <= 0) {
+        if (verb !== 'stop') return 'deadline';
+        await bus.call(manager('CancelJob', 'u', [id]));
+        // It may have ended by itself at the last moment: then that is the truth, and nothing was cancelled.
+        const late = told.get(path);
+        return late === undefined || late === 'canceled' ? 'deadline' : ending();
+      }
+      await pause(bus, Math.min(options.pollMs, left));
+      if (!told.has(path) && (await isGone())) return ending();
+    }
+  });
+};
+
+/**
+ * How a job ended, from what it left behind and from what systemd told of it, unless that signal was lost. A unit that
+ * is active under its former invocation was not restarted, whatever else is true of it.
+ */
+const endingOf = (
+  verb: Verb,
+  before: UnitFacts,
+  after: UnitFacts,
+  told: JobResult | undefined,
+): JobResult => {
+  // A stop is asked for so that the unit is down.
+  if (verb === 'stop' && (after.active === 'inactive' || after.active === 'failed')) return 'done';
+  if (told !== undefined && told !== 'done') return told;
+  if (verb === 'stop') return 'failed';
+  const isUp = after.active === 'active' || after.active === 'reloading' || after.active === 'refreshing';
+  const isNew = after.invocation !== before.invocation;
+  if (isUp) return verb === 'start' || isNew ? 'done' : 'canceled';
+  // It ran and ended well, as a oneshot does. systemd forgets a unit that nothing refers to, and its invocation with it.
+  const isOver = after.active === 'inactive' && (isNew || after.invocation === '');
+  return told === 'done' && isOver && (after.result === 'success' || after.result === '') ? 'done' : 'failed';
+};
+
+const results: ReadonlySet<string> = new Set([
+  'done',
+  'failed',
+  'canceled',
+  'timeout',
+  'dependency',
+  'skipped',
+]);
+const jobResult = (text: string): JobResult => (results.has(text) ? (text as JobResult) : 'failed');
+
+const noSuchUnit = 'org.freedesktop.systemd1.NoSuchUnit';
+const noSuchJob = 'org.freedesktop.systemd1.NoSuchJob';
+
+const managerProperty = (name: string): BusCall => ({
+  ...manager('Get', 'ss', ['org.freedesktop.systemd1.Manager', name]),
+  interface: 'org.freedesktop.DBus.Properties',
+});
+
+const matchJobRemoved = addMatch(
+  "type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
+);

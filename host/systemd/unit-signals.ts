@@ -1,0 +1,47 @@
+/**
+ * Tells when something about a unit has changed, as systemd's signals say. They say when to ask, and nothing else is taken
+ * from them; a bus that is lost is connected again, and what happened meanwhile is asked for then.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BusOptions, type BusSignal, withBus } from './bus.ts';
+import { accepted, addMatch, manager } from './unit.ts';
+
+const shortestMs = 1_000;
+const longestMs = 30_000;
+
+/** Answers the way to end it. Never throws: where there is no bus, nothing is told. */
+export const followUnit = (
+  base: Omit<BusOptions, 'onSignal'>,
+  name: string,
+  changed: () => void,
+): (() => void) => {
+  const stop = new AbortController();
+  const ended = Promise.withResolvers<void>();
+  stop.signal.addEventListener('abort', () => ended.resolve());
+  const onSignal = ({ interface: from, member }: BusSignal): void => {
+    if (from === 'org.freedesktop.DBus.Properties' && member === 'PropertiesChanged') changed();
+  };
+  const follow = async (): Promise<void> => {
+    for (let pause = shortestMs; !stop.signal.aborted; pause = Math.min(pause * 2, longestMs)) {
+      await withBus({ ...base, onSignal }, async (bus) => {
+        const what = `follow ${name}`;
+        accepted(await bus.call(manager('Subscribe')), what);
+        const path = String(accepted(await bus.call(manager('LoadUnit', 's', [name])), what)[0]);
+        // systemd writes whatever is not a letter or a digit in hex: a quote would end the rule.
+        if (!/^[/\w]+$/.test(path)) return;
+        accepted(await bus.call(matchChanges(path)), what);
+        pause = shortestMs;
+        changed();
+        await Promise.race([bus.lost, ended.promise]);
+      }).catch(() => undefined);
+      await sleep(pause, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+    }
+  };
+  void follow();
+  return () => stop.abort();
+};
+
+const matchChanges = (path: string) =>
+  addMatch(
+    `type='signal',sender='org.freedesktop.systemd1',path='${path}',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'`,
+  );

@@ -1,0 +1,194 @@
+/**
+ * How systemd's objects are asked, what its refusals mean, and what is read of a unit: properties one by one,
+ * because GetAll sends some three hundred, of types that nobody here needs to understand.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { detailOf, Failure } from '../../protocol/problem/problem.ts';
+import type { UnitFacts } from '../facts.ts';
+import type { Bus, BusAnswer, BusCall, BusRefusal } from './bus.ts';
+
+export type { UnitFacts };
+
+/** Only root may own it (org.freedesktop.systemd1.conf). */
+export const systemdName = 'org.freedesktop.systemd1';
+
+/** While systemd executes itself anew (daemon-reexec, an upgrade of it) it leaves the bus for some 100 ms. */
+const awayNames: ReadonlySet<string> = new Set(
+  ['NoReply', 'NameHasNoOwner', 'ServiceUnknown'].map((short) => `org.freedesktop.DBus.Error.${short}`),
+);
+const awayMs = 100;
+const awayTries = 20;
+
+/** For questions alone, which may be asked twice: a change would be undone because one look in its proof got no answer. */
+const ask = async (bus: Bus, call: BusCall): Promise<BusAnswer> => {
+  for (let tries = 1; ; tries++) {
+    const reply = await bus.call(call);
+    if (reply.kind !== 'refusal' || !awayNames.has(reply.name) || tries === awayTries) return reply;
+    await sleep(awayMs);
+  }
+};
+
+/** Throws Failure 'systemd-unreachable'; a name that systemd does not know or accept has `load: 'not-found'`. */
+export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
+  const loaded = await ask(bus, manager('LoadUnit', 's', [name]));
+  if (loaded.kind === 'refusal' && unknownNames.has(loaded.name)) return { ...nothing, name };
+  const path = text(accepted(loaded, `look at ${name}`)[0]);
+
+  const read = async (of: 'Unit' | 'Service', key: string): Promise<unknown> => {
+    const reply = await ask(bus, {
+      destination: systemdName,
+      path,
+      interface: 'org.freedesktop.DBus.Properties',
+      member: 'Get',
+      signature: 'ss',
+      body: [`org.freedesktop.systemd1.${of}`, key],
+    });
+    // A socket or a target has no Service properties, an old systemd lacks some: absent, not an error.
+    if (reply.kind === 'refusal' && absentNames.has(reply.name)) return undefined;
+    return unwrap(accepted(reply, `look at ${name}`)[0]);
+  };
+  const [load, active, sub, invocation, fragment] = await Promise.all(
+    ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'FragmentPath'].map((key) => read('Unit', key)),
+  );
+  const [restarts, mainPid, execStart, environment, environmentFiles, result, status, exit] =
+    await Promise.all(
+      [
+        'NRestarts',
+        'MainPID',
+        'ExecStart',
+        'Environment',
+        'EnvironmentFiles',
+        'Result',
+        'StatusText',
+        'ExecMainStatus',
+      ].map((key) => read('Service', key)),
+    );
+  const [execStartEx, folder, passed, removed] = await Promise.all(
+    ['ExecStartEx', 'WorkingDirectory', 'PassEnvironment', 'UnsetEnvironment'].map((key) =>
+      read('Service', key),
+    ),
+  );
+  // a(sasbttttuii): path, argv, …; a oneshot may have several, the last is the one that counts.
+  const command = list(list(execStart).at(-1));
+  const argv = list(command[1]).map(text);
+  const program = text(command[0]);
+  const cwd = text(folder).replace(/^!/, '');
+  return {
+    name,
+    load: text(load),
+    active: text(active),
+    sub: text(sub),
+    invocation: Buffer.isBuffer(invocation) ? invocation.toString('hex') : '',
+    restarts: count(restarts),
+    mainPid: count(mainPid),
+    execStart: argv,
+    ...(program === '' || program === argv[0] ? {} : { program }),
+    // a(sasasttttuii): path, argv, flags, …
+    ...(list(list(list(execStartEx).at(-1))[2]).includes('no-env-expand') ? { verbatim: true } : {}),
+    ...(cwd === '' ? {} : { cwd: cwd === '~' ? '/root' : cwd }),
+    ...(list(passed).length > 0 ? { passed: list(passed).map(text) } : {}),
+    ...(list(removed).length > 0 ? { removed: list(removed).map(text) } : {}),
+    environment: list(environment).map(text),
+    // a(sb): path, whether it may be missing.
+    environmentFiles: list(environmentFiles).map((file) => text(list(file)[0])),
+    fragment: text(fragment),
+    result: text(result),
+    ...(status === undefined ? {} : { status: text(status) }),
+    ...(exit === undefined ? {} : { exit: count(exit) }),
+  };
+};
+
+const nothing = {
+  load: 'not-found',
+  active: 'inactive',
+  sub: 'dead',
+  invocation: '',
+  restarts: 0,
+  mainPid: 0,
+  execStart: [],
+  environment: [],
+  environmentFiles: [],
+  fragment: '',
+  result: '',
+} as const;
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const count = (value: unknown): number => (typeof value === 'number' ? value : 0);
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** The value inside a D-Bus variant. */
+export const unwrap = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'value' in value ? value.value : value;
+
+/** A call of systemd's Manager object. */
+export const manager = (member: string, signature = '', body: readonly unknown[] = []): BusCall => ({
+  destination: systemdName,
+  path: '/org/freedesktop/systemd1',
+  interface: 'org.freedesktop.systemd1.Manager',
+  member,
+  signature,
+  body,
+});
+
+/** The values of an answer; a refusal is thrown, with `what` (e.g. `restart containerd.service`) in its message. */
+export const accepted = (reply: BusAnswer, what: string): readonly unknown[] => {
+  if (reply.kind === 'answer') return reply.body;
+  throw refused(reply, what);
+};
+
+const refused = (reply: BusRefusal, what: string): Failure => {
+  const last = reply.name.slice(reply.name.lastIndexOf('.') + 1);
+  const short = /^\w{1,60}$/.test(last) ? last : 'an error';
+  const detail = detailOf({ detail: reply.text.replace(/\s+/gu, ' ').trim() });
+  if (short === 'UnitMasked')
+    return new Failure({ code: 'unit-masked', message: `systemd refused to ${what}: ${short}`, ...detail });
+  if (unreachableNames.has(short))
+    return new Failure({
+      code: 'systemd-unreachable',
+      message: `systemd could not be asked to ${what}: ${short}`,
+      ...detail,
+    });
+  return new Failure({
+    code: 'activation-failed',
+    message: `systemd refused to ${what}: ${short}`,
+    ...detail,
+    hint: 'See systemctl status and journalctl for this unit.',
+  });
+};
+
+const unknownNames: ReadonlySet<string> = new Set([
+  'org.freedesktop.systemd1.NoSuchUnit',
+  'org.freedesktop.DBus.Error.InvalidArgs',
+]);
+
+const absentNames: ReadonlySet<string> = new Set([
+  'org.freedesktop.DBus.Error.UnknownInterface',
+  'org.freedesktop.DBus.Error.UnknownProperty',
+  'org.freedesktop.DBus.Error.UnknownMethod',
+]);
+
+/** The last part of the error names that say more of the way to systemd, or of our rights, than of the unit. */
+const unreachableNames: ReadonlySet<string> = new Set([
+  'AccessDenied',
+  'AuthFailed',
+  'InteractiveAuthorizationRequired',
+  'ServiceUnknown',
+  'NameHasNoOwner',
+  'NoReply',
+  'NoServer',
+  'Disconnected',
+  'Timeout',
+  'TimedOut',
+  'LimitsExceeded',
+  'ShuttingDown',
+]);
+
+/** Asks the bus for the signals that a match rule of dbus-daemon(1) picks. */
+export const addMatch = (rule: string): BusCall => ({
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+  member: 'AddMatch',
+  signature: 's',
+  body: [rule],
+});

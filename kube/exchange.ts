@@ -1,0 +1,116 @@
+/** One exchange with an API server over one connection: what is sent, and when the answer is one. */
+import { version } from '../protocol/version.ts';
+import type { Connection } from './connection.ts';
+import { ApiFailure, statusFailure } from './failure.ts';
+import type { Lifetime } from './deadline.ts';
+import { fetch, type Response } from '../host/http/fetch.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export type Given = {
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** What kind of patch `body` is. */
+  readonly patch?: keyof typeof patchTypes;
+  /** Of an object, or of each in a list, the metadata alone: of a Node that is a tenth. */
+  readonly as?: keyof typeof forms | undefined;
+  /** 30 s unless told. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+};
+
+const patchTypes = {
+  merge: 'application/merge-patch+json',
+  json: 'application/json-patch+json',
+  // JSON is YAML; only this name is known for server-side apply.
+  apply: 'application/apply-patch+yaml',
+} as const;
+
+const metadataOnly = (kind: string): string =>
+  `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
+
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches */
+const forms = {
+  metadata: metadataOnly('PartialObjectMetadata'),
+  metadataList: metadataOnly('PartialObjectMetadataList'),
+} as const;
+
+const longestAnswer = 32 * 1024 * 1024;
+/** The message of an error is cut anyway; a proxy's page of HTML is not read to its end. */
+const longestError = 64 * 1024;
+
+export type Question = { readonly method: Method; readonly path: string; readonly given: Given };
+
+const urlOf = (server: string, path: string, query: Given['query']): string => {
+  const url = new URL(server.replace(/\/+$/, '') + path);
+  for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
+  return url.href;
+};
+
+const read = async (response: Response, life: Lifetime, limit: number): Promise<string> => {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of response.body ?? []) {
+    bytes += piece.length;
+    if (bytes > limit) throw new ApiFailure('api-unreachable', `an answer of over ${limit} bytes came`);
+    pieces.push(Buffer.from(piece));
+  }
+  life.signal.throwIfAborted();
+  return Buffer.concat(pieces).toString('utf8');
+};
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+};
+
+const refusal = async (response: Response, life: Lifetime): Promise<ApiFailure> => {
+  const text = await read(response, life, longestError).catch(() => '');
+  const after = response.headers.get('retry-after') ?? '';
+  const body = parsed(text);
+  // What a proxy says in HTML tells nobody anything.
+  const said = typeof body === 'string' && body.trimStart().startsWith('<') ? '' : body;
+  return statusFailure(response.status, said, /^\d+$/.test(after) ? Number(after) * 1000 : undefined);
+};
+
+/** One exchange over one connection; `use` gets a response that is a success. */
+export const exchange = async <T>(
+  connection: Connection,
+  server: string,
+  { method, path, given }: Question,
+  life: Lifetime,
+  use: (response: Response) => Promise<T>,
+): Promise<T> => {
+  const type = given.patch === undefined ? 'application/json' : patchTypes[given.patch];
+  const response = await fetch(urlOf(server, path, given.query), {
+    method,
+    agent: connection.agent,
+    // An API server redirects nobody, and credentials are for nobody else.
+    redirect: 'manual',
+    // Compression spares a local network little, and costs a server that thousands ask at once.
+    compress: false,
+    headers: {
+      accept: given.as === undefined ? 'application/json' : forms[given.as],
+      'accept-encoding': 'identity',
+      'user-agent': `rcm-node/${version}`,
+      ...(given.body === undefined ? {} : { 'content-type': type }),
+      ...connection.headers,
+    },
+    ...(given.body === undefined ? {} : { body: JSON.stringify(given.body) }),
+    signal: life.signal,
+  });
+  // node-fetch tells the body of an abort, whether or not somebody listens; nobody listening ends the process.
+  response.body?.on('error', () => undefined);
+  if (response.status < 200 || response.status > 299) throw await refusal(response, life);
+  return use(response);
+};
+
+/** The object that an answer holds. */
+export const objectIn = async (response: Response, life: Lifetime): Promise<unknown> => {
+  const value = parsed(await read(response, life, longestAnswer));
+  if (typeof value === 'object' && value !== null) return value;
+  throw new ApiFailure('api-unreachable', 'what answered is no API server, or it stopped half-way');
+};

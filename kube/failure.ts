@@ -1,0 +1,120 @@
+/** What the answers and errors of an API server mean: one place from a status or an error code to a Problem. */
+import { type Code, detailOf, Failure } from '../protocol/problem/problem.ts';
+
+/** A Failure of the Kubernetes API, with what decides about the next try. */
+export class ApiFailure extends Failure {
+  /** Absent when there was no answer. */
+  readonly status: number | undefined;
+  readonly retryAfterMs: number | undefined;
+  /** The server knows no version as new as the one that was asked for: it lags, or was restored from a backup. */
+  readonly tooNew: boolean;
+  /** The name of an object that the API server itself says does not exist. Absent for other 404s: those of a proxy, of a type that is away. */
+  readonly missing: string | undefined;
+
+  constructor(
+    code: Code,
+    message: string,
+    given: {
+      status?: number;
+      retryAfterMs?: number;
+      tooNew?: boolean;
+      missing?: string | undefined;
+      hint?: string;
+      detail?: string;
+      cause?: unknown;
+    } = {},
+  ) {
+    const { hint, cause } = given;
+    super({ code, message, ...detailOf(given), ...(hint === undefined ? {} : { hint }) }, cause);
+    this.status = given.status;
+    this.retryAfterMs = given.retryAfterMs;
+    this.tooNew = given.tooNew ?? false;
+    this.missing = given.missing;
+  }
+}
+
+const byStatus: Readonly<Record<number, Code>> = {
+  401: 'api-unauthorized',
+  403: 'api-forbidden',
+  404: 'api-missing',
+  408: 'api-busy',
+  409: 'api-conflict',
+  410: 'api-gone',
+  429: 'api-busy',
+};
+
+const codeOf = (status: number): Code => {
+  if (status < 400) return 'api-unreachable';
+  return byStatus[status] ?? (status < 500 ? 'api-invalid' : 'api-busy');
+};
+
+const longest = 300;
+
+/** One line, cut: a message of a server can hold a whole object. */
+const oneLine = (text: string): string => {
+  const line = text
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
+  return line.length <= longest ? line : `${line.slice(0, longest - 1).toWellFormed()}…`;
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A `Status` object of the API, or what stands in its place when a proxy answers. */
+export const statusFailure = (status: number, body: unknown, retryAfterMs?: number): ApiFailure => {
+  const object = isRecord(body) ? body : {};
+  const details = isRecord(object.details) ? object.details : {};
+  const causes: readonly unknown[] = Array.isArray(details.causes) ? details.causes : [];
+  const said = typeof object.message === 'string' ? object.message : typeof body === 'string' ? body : '';
+  const seconds = details.retryAfterSeconds;
+  const asked = retryAfterMs ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined);
+  return new ApiFailure(codeOf(status), `the API server answered ${status}`, {
+    status,
+    detail: oneLine(said),
+    ...(asked === undefined ? {} : { retryAfterMs: asked }),
+    tooNew: causes.some((cause) => isRecord(cause) && cause.reason === 'ResourceVersionTooLarge'),
+    missing:
+      status === 404 && object.reason === 'NotFound' && typeof details.name === 'string'
+        ? details.name
+        : undefined,
+  });
+};
+
+const notOurCa = "the API server's certificate is not signed by the CA that the kubeconfig names";
+
+/** https://docs.openssl.org/master/man1/openssl-verification-options/ */
+const tlsErrors: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: notOurCa,
+  SELF_SIGNED_CERT_IN_CHAIN: notOurCa,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: notOurCa,
+  UNABLE_TO_GET_ISSUER_CERT: notOurCa,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: notOurCa,
+  CERT_SIGNATURE_FAILURE: notOurCa,
+  ERR_TLS_CERT_ALTNAME_INVALID: "the API server's certificate is for other names",
+};
+
+const clock = (said: string, now: number): ApiFailure =>
+  new ApiFailure(
+    'api-unreachable',
+    `the API server's certificate ${said}: check the clock, which says ${new Date(now).toISOString().slice(0, 16)}Z here`,
+    { hint: 'Set the clock of this node (timedatectl), or renew the certificate of the API server.' },
+  );
+
+/** What went wrong before an answer, or in the middle of one; what is no matter of the network stays as it is. */
+export const networkFailure = (error: unknown, where: string, now: number): unknown => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const isNetwork = code !== '' || (error instanceof Error && error.name === 'FetchError');
+  if (error instanceof Failure || !isNetwork) return error;
+  if (code === 'CERT_NOT_YET_VALID') return clock('is not yet valid', now);
+  if (code === 'CERT_HAS_EXPIRED') return clock('has expired', now);
+  const tls = tlsErrors[code];
+  if (tls !== undefined) return new ApiFailure('api-unreachable', `${where}: ${tls}`, { cause: error });
+  // node-fetch puts the whole address in front of what it was told.
+  const text = error instanceof Error ? error.message : String(error);
+  const reason = /, reason: (.*)$/s.exec(text)?.[1] || text || code;
+  return new ApiFailure('api-unreachable', `${where} cannot be reached: ${oneLine(reason)}`, {
+    cause: error,
+  });
+};

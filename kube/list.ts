@@ -1,0 +1,54 @@
+/** The list that a reflector begins with: which version it has to show, and its pages. */
+import type { Api } from './client.ts';
+import { type KubeObject, pageOf, putKept } from './objects.ts';
+
+/**
+ * Which version a list has to show. `cached`: any, from the server's memory, as thousands of nodes ask when they start.
+ * `newer`: from memory, too, but not older than what was seen. `consistent`: the present.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
+ */
+export type Need = 'cached' | 'newer' | 'consistent';
+
+type What = {
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly metadataOnly?: boolean;
+  readonly limit?: number;
+};
+
+/** From its memory a server answers as a whole, whatever the limit: pages are of the present version alone. */
+const versionsFor = (need: Need, known: string | undefined, limit: number | undefined) => {
+  if (limit !== undefined) return { limit: `${limit}` };
+  if (need === 'cached') return { resourceVersion: '0' };
+  return need === 'newer' ? { resourceVersion: known ?? '0', resourceVersionMatch: 'NotOlderThan' } : {};
+};
+
+/** Of each page only what is kept outlives the next one. */
+export const listAll = async <T>(
+  api: Api,
+  { path, query: asked, metadataOnly, limit }: What,
+  given: {
+    readonly need: Need;
+    /** The version that was seen last. */
+    readonly known: string | undefined;
+    begin(): AbortSignal;
+    /** Undefined: it is left out. */
+    keep(object: KubeObject): T | undefined;
+  },
+): Promise<{ readonly items: Map<string, T>; readonly version: string; readonly consistent: boolean }> => {
+  const items = new Map<string, T>();
+  const as = metadataOnly ? 'metadataList' : undefined;
+  let query: Readonly<Record<string, string>> = {
+    ...asked,
+    ...versionsFor(given.need, given.known, limit),
+  };
+  for (;;) {
+    const page = pageOf(await api.request('GET', path, { query, as, signal: given.begin() }));
+    for (const item of page.items) putKept(items, given.keep, item);
+    if (page.next === undefined) {
+      const consistent = given.need === 'consistent' || limit !== undefined;
+      return { items, version: page.version, consistent };
+    }
+    query = { ...asked, ...(limit === undefined ? {} : { limit: `${limit}` }), continue: page.next };
+  }
+};

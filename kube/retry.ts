@@ -1,0 +1,54 @@
+/**
+ * When an API server is asked again. Thousands of nodes see the same server restart at the same moment, so that every
+ * pause is random: "full jitter", anywhere between nothing and a limit that doubles.
+ */
+import type { Code } from '../protocol/problem/problem.ts';
+
+const second = 1000;
+const minute = 60 * second;
+
+/** How long the server shall keep a watch. All would come back at once if each asked for the same. */
+export const watchSeconds = (random: number): number => 1800 + Math.floor(random * 1801);
+
+/** A server sends a bookmark each minute; after three that are missing nobody is there, whatever TCP says. */
+export const idleLimitMs = 3 * minute;
+
+/** The first question of a service that was started on every node at once. */
+export const startDelay = (spreadMs: number, random: number): number => Math.round(spreadMs * random);
+
+/**
+ * `slow`: a person has to act (grant a right, apply a definition), and until then the answer stays the same. Everything
+ * else passes by itself.
+ */
+export const paceOf = (code: Code): 'usual' | 'slow' =>
+  ['api-forbidden', 'api-missing', 'api-invalid', 'bad-kubeconfig', 'no-identity', 'untrusted'].includes(code)
+    ? 'slow'
+    : 'usual';
+
+/**
+ * A server that has just started denies for a second or two what it will grant: its rules, and the definitions of its
+ * types, are not loaded yet. Whoever waited a minute for a person then would be blind for a minute after each restart.
+ */
+const hastyTries = 4;
+
+/** What a server may make us wait; with more than this a typing error of somebody would be an outage. */
+const longestAskedMs = 10 * minute;
+
+/** Milliseconds until the next try, after so many failures of this pace in a row (1 is the first). */
+export const retryPause = (given: {
+  readonly failures: number;
+  readonly pace: 'usual' | 'slow';
+  readonly retryAfterMs?: number | undefined;
+  readonly random: number;
+}): number => {
+  const limit = (first: number, failures: number): number =>
+    Math.min(5 * minute, first * 2 ** Math.min(Math.max(failures, 1) - 1, 20));
+  const slow =
+    given.failures <= hastyTries ? limit(second, given.failures) : limit(minute, given.failures - hastyTries);
+  const own =
+    given.pace === 'slow' ? slow * (0.5 + given.random / 2) : limit(second, given.failures) * given.random;
+  if (given.retryAfterMs === undefined) return Math.round(own);
+  // All that were turned away heard the same number.
+  const asked = Math.min(given.retryAfterMs, longestAskedMs) * (1 + given.random / 2);
+  return Math.round(Math.max(own, asked));
+};

@@ -1,0 +1,76 @@
+/** Asks the API server who we are to it, and what we may do. */
+import type { Api } from './client.ts';
+import { ApiFailure } from './failure.ts';
+
+export type Identity = {
+  readonly username: string;
+  readonly groups: readonly string[];
+  /** Absent when the credentials are of no node. */
+  readonly nodeName: string | undefined;
+};
+
+export type Attributes = {
+  readonly verb: string;
+  readonly group?: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly name?: string;
+  readonly namespace?: string;
+  /** What a list or watch is limited to: a node may see itself alone. */
+  readonly field?: { readonly key: string; readonly value: string };
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const texts = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
+
+const statusOf = (answer: unknown): Readonly<Record<string, unknown>> => {
+  if (isRecord(answer) && isRecord(answer.status)) return answer.status;
+  throw new ApiFailure(
+    'api-unreachable',
+    'what answered is no API server: a review came back without a status',
+  );
+};
+
+const nodePrefix = 'system:node:';
+/** In the extra of a token that is bound to a Node, or to a Pod on one. */
+const nodeExtra = 'authentication.kubernetes.io/node-name';
+
+/** Who we are, in the words of the server: the name of the Node is never guessed from that of the host. */
+export const whoAmI = async (api: Api, signal?: AbortSignal): Promise<Identity> => {
+  const kind = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+  const { userInfo } = statusOf(
+    await api.request('POST', path, { body: kind, ...(signal === undefined ? {} : { signal }) }),
+  );
+  const user = isRecord(userInfo) ? userInfo : {};
+  const username = typeof user.username === 'string' ? user.username : '';
+  const extra = isRecord(user.extra) ? texts(user.extra[nodeExtra])[0] : undefined;
+  return {
+    username,
+    groups: texts(user.groups),
+    nodeName: username.startsWith(nodePrefix) ? username.slice(nodePrefix.length) : extra,
+  };
+};
+
+/** One verb at a time: the server does not list the rights of a node. */
+export const mayI = async (
+  api: Api,
+  { field, ...attributes }: Attributes,
+  signal?: AbortSignal,
+): Promise<{ readonly allowed: boolean; readonly reason: string }> => {
+  const kind = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' };
+  const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  // https://kubernetes.io/docs/reference/access-authn-authz/authorization/#using-field-or-label-selectors-for-authorization
+  const fieldSelector = field && {
+    requirements: [{ key: field.key, operator: 'In', values: [field.value] }],
+  };
+  const resourceAttributes = { ...attributes, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
+  const body = { ...kind, spec: { resourceAttributes } };
+  const status = statusOf(
+    await api.request('POST', path, { body, ...(signal === undefined ? {} : { signal }) }),
+  );
+  return { allowed: status.allowed === true, reason: typeof status.reason === 'string' ? status.reason : '' };
+};

@@ -1,0 +1,48 @@
+/**
+ * Reading objects of the API server that somebody else shaped: what is odd about one of them is left out, and never ends
+ * the controller. Only what has no name cannot be told of at all.
+ */
+import type { Labels } from './shim-object.ts';
+import { Failure } from './problem/problem.ts';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+const none: Fields = {};
+
+export const fields = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : none;
+
+export const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/** Zero for what is no number. */
+export const count = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) ? value : 0;
+
+export const items = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+export const texts = (value: unknown): readonly string[] =>
+  items(value).filter((one) => typeof one === 'string');
+
+/** Labels or annotations. */
+export const labels = (value: unknown): Labels => {
+  const given = fields(value);
+  const odd = Object.values(given).some((one) => typeof one !== 'string');
+  if (!odd) return given as Labels;
+  return Object.fromEntries(
+    Object.entries(given).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+};
+
+export type Identity = {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+};
+
+/** Throws `bad-value` for an object without a name. */
+export const identity = (metadata: Fields): Identity => {
+  const name = text(metadata.name);
+  if (name === undefined || name === '')
+    throw new Failure({ code: 'bad-value', message: 'the API server gave an object without a name' });
+  return { name, uid: text(metadata.uid) ?? '', resourceVersion: text(metadata.resourceVersion) ?? '' };
+};

@@ -1,0 +1,180 @@
+/**
+ * What a node and a controller say to each other on the Node object: the node, in annotations, which revision of a Shim it
+ * serves and which it waits to take up; the controller, in labels that no kubelet may set (node-labels.ts), what it approves.
+ */
+
+const prefix = 'rcm.spinkube.dev/';
+
+/** The node's own; other keys of the prefix belong to controllers and people. */
+export const annotations = {
+  state: `${prefix}state`,
+  reason: `${prefix}reason`,
+  desired: `${prefix}desired-hash`,
+  applied: `${prefix}applied-hash`,
+  agent: `${prefix}agent`,
+  status: `${prefix}status`,
+  /** The labels in runtime-class-manager's manner that we set: the evidence to remove them by. */
+  legacy: `${prefix}legacy-labels`,
+} as const;
+
+/** A label that a node sets on itself for each handler that it serves, `<prefix><handler>`: its own word, and no proof. */
+export const servedPrefix = 'shim.rcm.spinkube.dev/';
+
+/** Of the Lease, which nodes look at; also of the Deployment and the ServiceAccount. */
+export const controllerName = 'rcm-node-controller';
+
+/** Where the manifests put it all, unless a kustomization says otherwise. */
+export const usualNamespace = 'rcm-node';
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
+export const isNamespace = (text: string): boolean => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text);
+
+/**
+ * Label that the controller sets on a Node that is proven to serve a handler, `<prefix><handler>=served`. A kubelet may not
+ * set labels of this domain, so that a node cannot attract Pods by claiming what it does not serve.
+ * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
+ */
+export const provenPrefix = 'spinkube.node-restriction.kubernetes.io/';
+
+/** Stands where a revision does, for a Shim that shall no longer be served here. */
+export const goneRevision = '-';
+
+export type HandlerState =
+  | 'served'
+  /** It stands in the configuration, which no runtime has loaded: an image, another root, files alone. */
+  | 'written'
+  /** It was put in place, and the runtime, which alone can tell whether it serves it, does not answer. */
+  | 'unknown'
+  | 'pending'
+  | 'removing'
+  | 'failed'
+  | 'refused';
+
+export const handlerStates = [
+  'served',
+  'written',
+  'unknown',
+  'pending',
+  'removing',
+  'failed',
+  'refused',
+] as const satisfies readonly HandlerState[];
+
+/** One handler in the node's status annotation. */
+export type HandlerDetail = {
+  readonly s: HandlerState;
+  /** The Shim that asks for it; absent for a handler of a local file. */
+  readonly n?: string;
+  /** The revision of that Shim that the runtime serves now, whatever else is asked for. */
+  readonly r?: string;
+  /** The revision that waits for its turn: it needs a restart of the runtime, or shall take part in the order. */
+  readonly w?: string;
+  /** The revision that is asked for here: what a failure is about, which may be older than the Shim is by now. */
+  readonly a?: string;
+  /** The first digits of the artifact's digest. */
+  readonly d?: string;
+  /** The code of what is wrong. */
+  readonly p?: string;
+};
+
+/**
+ * `machineID` and `bootID` of the Node's `status.nodeInfo`, as the agent read them itself. Absent where it could not, and
+ * from agents of earlier versions.
+ */
+export type MachineIds = { readonly machine?: string; readonly boot?: string };
+
+/** The node's status annotation. */
+export type NodeDetail = MachineIds & {
+  readonly v: 1;
+  readonly agent: string;
+  readonly runtime: string | null;
+  readonly identity: string;
+  /** ISO 8601: since when the node is in this state. */
+  readonly since: string;
+  /** Handlers are missing here, because there are too many. */
+  readonly trunc?: true;
+  /** By handler. */
+  readonly shims: Readonly<Record<string, HandlerDetail>>;
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** More than a node ever writes (`statusBytes` in daemon/decide/report/node-detail.ts): what is longer is not its work. */
+const longestStatus = 16_384;
+const mostHandlers = 128;
+const longestText = 256;
+
+const parse = (text: string | undefined): Readonly<Record<string, unknown>> | undefined => {
+  if (text === undefined || text.length > longestStatus) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * Each node writes its own, and the owner of a node can write anything: what is read there ends up in messages of the
+ * controller, which the API refuses when they are too long. So only what is plainly a name is one.
+ */
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(value);
+
+/** Of a problem; or the name of a node's state, which has capitals. */
+export const isCode = (value: unknown): value is string =>
+  typeof value === 'string' && /^[A-Za-z][A-Za-z0-9-]{0,63}$/.test(value);
+
+const isRevision = (value: unknown): value is string =>
+  typeof value === 'string' && /^(-|[0-9a-z]{1,64})$/.test(value);
+
+const isDigits = (value: unknown): value is string =>
+  typeof value === 'string' && /^[0-9a-f]{1,64}$/.test(value);
+
+const states: readonly unknown[] = handlerStates;
+
+/**
+ * Undefined for what is absent, damaged, longer than any node writes, or of a version that this one does not know. Only
+ * known fields are copied: what else is there may be nested so deeply that comparing or printing it overflows the stack.
+ */
+export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
+  const value = parse(text);
+  if (value?.v !== 1 || !isRecord(value.shims)) return undefined;
+  const all = Object.entries(value.shims);
+  if (all.length > mostHandlers) return undefined;
+  const shims: Record<string, HandlerDetail> = {};
+  for (const [handler, one] of all) {
+    if (!isName(handler)) continue;
+    const entry = entryOf(one);
+    if (entry === undefined) return undefined;
+    shims[handler] = entry;
+  }
+  const [machine, boot] = [textOf(value.machine), textOf(value.boot)];
+  return {
+    v: 1,
+    agent: textOf(value.agent) ?? '',
+    runtime: textOf(value.runtime) ?? null,
+    identity: textOf(value.identity) ?? '',
+    since: textOf(value.since) ?? '',
+    ...(machine === undefined ? {} : { machine }),
+    ...(boot === undefined ? {} : { boot }),
+    ...(value.trunc === true ? { trunc: true } : {}),
+    shims,
+  };
+};
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value.length <= longestText ? value : undefined;
+
+const fieldsOfEntry = { n: isName, r: isRevision, w: isRevision, a: isRevision, d: isDigits, p: isCode };
+
+const entryOf = (value: unknown): HandlerDetail | undefined => {
+  if (!isRecord(value) || !states.includes(value.s)) return undefined;
+  const entry: Record<string, unknown> = { s: value.s };
+  for (const [key, fits] of Object.entries(fieldsOfEntry)) {
+    if (fits(value[key])) entry[key] = value[key];
+    else if (value[key] !== undefined) return undefined;
+  }
+  return entry as HandlerDetail;
+};

@@ -1,0 +1,61 @@
+/** Shims and Nodes as the API server has them: what this project reads of either, and where they are. */
+
+/** The resource type: its discovery document, and its objects. */
+export const typePath = '/apis/runtime.spinkube.dev/v1alpha1';
+
+export const shimsPath = `${typePath}/shims`;
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type Metadata = {
+  readonly name: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly generation?: number;
+  readonly finalizers?: readonly string[];
+  readonly labels?: Labels;
+  readonly annotations?: Labels;
+};
+
+export type NodeObject = { readonly metadata: Metadata };
+
+/** How a change reaches the nodes; what is absent has the defaults of the CRD. */
+export type RolloutStrategy = {
+  readonly type?: 'rolling' | 'recreate';
+  readonly rolling?: { readonly maxUpdate?: number | string; readonly maxFailures?: number | string };
+  /** No further node gets its turn. */
+  readonly paused?: boolean;
+  /** `restarts`: only what restarts the runtime waits for its turn; `all`: every change of the handler does. */
+  readonly scope?: 'restarts' | 'all';
+};
+
+/** The state of the rollout of one revision, as the controller writes it and finds it again after a restart. */
+export type RolloutState = {
+  readonly revision: string;
+  readonly phase: 'Rolling' | 'Paused' | 'Stopped' | 'Refused' | 'Complete';
+  /** ISO 8601: since when it is in this phase. */
+  readonly since: string;
+  /** Nodes whose failure stopped it, at most ten. */
+  readonly stoppedBy?: readonly string[];
+  /** Failures that a person saw and went on with: only more of them stop it again. */
+  readonly forgiven?: number;
+  /** The value of the `resume` annotation that was obeyed last. */
+  readonly resumed?: string;
+};
+
+/** The rest of `spec` is read by daemon/shims/resource.ts, under the node's policy; of `status` a node reads `rollout`. */
+export type ShimObject = {
+  readonly metadata: Metadata;
+  readonly spec?: {
+    readonly nodeSelector?: Labels;
+    readonly rolloutStrategy?: RolloutStrategy;
+    readonly runtimeClass?: { readonly name?: string; readonly handler?: string };
+  };
+  readonly status?: { readonly rollout?: RolloutState; readonly [other: string]: unknown };
+};
+
+/** Whether nothing more of its present revision is approved, whoever is there to say so. */
+export const isHalted = ({ status }: ShimObject): boolean =>
+  status?.rollout?.phase === 'Stopped' || status?.rollout?.phase === 'Refused';

@@ -1,0 +1,546 @@
+import t, { type Test } from 'tap';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { statusOf } from '../../daemon/decide/report/node-status.ts';
+import { printAnswer } from '../../daemon/model/cluster-cache.ts';
+import { annotations, type NodeDetail, parseDetail } from '../../protocol/node-annotations.ts';
+import { revisionOf } from '../../daemon/shims/revision.ts';
+import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
+import type { NeededTurn, Turns } from '../../daemon/model/rollout-wait.ts';
+import type { Ticked } from '../../daemon/reconcile/once.ts';
+import { reportOf, told } from '../../daemon/reconcile/report.ts';
+import { leasePathIn } from '../../daemon/cluster/namespace.ts';
+import { keepTurns } from '../../daemon/cluster/approval-watch.ts';
+import { seen as approvedUntil } from '../approvals.ts';
+import { bareRoot } from '../../testbed/simulated/bare-root.ts';
+import { makeRoot, openNode, program, sha256 } from '../../testbed/simulated/node.ts';
+import type { FileFact } from '../../host/facts.ts';
+import type { NodeObject, ShimObject } from '../../protocol/shim-object.ts';
+import { scriptedApi } from '../../testbed/simulated/scripted-api.ts';
+
+const minute = 60_000;
+const leasePath = leasePathIn('rcm-node');
+/** When the first look is, by the clock of these tests. */
+const firstMs = 2_500;
+const start = Date.parse('2027-01-15T08:00:00.000Z');
+const lease = (ms: number) => ({ spec: { renewTime: new Date(start + ms).toISOString() } });
+const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'unknown' };
+const wws: NeededTurn = { shim: 'wws', revision: 'w1', hold: 'unknown' };
+const nodeOf = (
+  labels: Readonly<Record<string, string>> = {},
+  made = '2020-01-01T00:00:00Z',
+): NodeObject => ({
+  metadata: { name: 'n', creationTimestamp: made, labels },
+});
+const approvedKey = `${approvedPrefix}spin`;
+const approval = (ms: number, revision = 'r1') => printApproval({ revision, until: start + ms });
+
+/** Time passes only with `pass`. */
+const setUp = (t: Test) => {
+  const { host, lines } = bareRoot(t.testdir({}));
+  /** `ahead`: of this node's clock, before that of the server. */
+  const time = { now: 0, ahead: 0 };
+  const sleepers: { at: number; wake: () => void }[] = [];
+  const random = { value: 0.5 };
+  const clock = {
+    ...host.clock,
+    now: () => start + time.now + time.ahead,
+    elapsed: () => time.now,
+    random: () => random.value,
+    sleep: (ms: number, signal?: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        if (signal?.aborted) return resolve();
+        const sleeper = { at: time.now + ms, wake: resolve };
+        sleepers.push(sleeper);
+        signal?.addEventListener('abort', () => {
+          sleepers.splice(sleepers.indexOf(sleeper), 1);
+          resolve();
+        });
+      }),
+  };
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) await breathe();
+  };
+  const pass = async (ms: number): Promise<void> => {
+    const end = time.now + ms;
+    await settle();
+    for (;;) {
+      sleepers.sort((a, b) => a.at - b.at);
+      const [next] = sleepers;
+      if (!next || next.at > end) break;
+      sleepers.shift();
+      time.now = next.at;
+      next.wake();
+      await settle();
+    }
+    time.now = end;
+  };
+  const scripted = scriptedApi();
+  const seen = { changes: 0, wakes: 0 };
+  // Of memory: a file would be read in time that does not pass here.
+  const placed = { fact: { kind: 'absent' } as FileFact };
+  const files = { ...host.files, lookTrusted: async () => placed.fact };
+  const turns = keepTurns(
+    { ...host, clock, files },
+    () => void seen.changes++,
+    () => void seen.wakes++,
+    () => start + time.now,
+  );
+  t.teardown(() => turns.leave());
+  const looks = (): number => scripted.calls.length;
+  const at = (shim: string): string | undefined => turns.kept()?.alone?.[shim]?.at;
+  return { ...scripted, turns, seen, pass, settle, looks, at, lines, random, time, sleepers, placed };
+};
+
+t.test('the approval on the own Node is kept, each change of it once', async (t) => {
+  const { turns, seen } = setUp(t);
+  t.equal(turns.kept(), undefined);
+  const value = approval(5 * minute);
+  turns.seen(nodeOf({ [approvedKey]: value }));
+  turns.seen(nodeOf({ [approvedKey]: value, other: 'y' }));
+  t.same(turns.kept(), {
+    approved: { spin: { value, until: new Date(start + 5 * minute).toISOString() } },
+  });
+  t.equal(seen.changes, 1);
+  turns.seen(nodeOf());
+  t.equal(turns.kept(), undefined);
+  t.equal(seen.changes, 2);
+});
+
+const year = 365 * 24 * 60 * minute;
+const leftOfOne = (turns: Turns | undefined, now: number): number =>
+  Date.parse(turns?.approved?.spin?.until ?? '') - now;
+
+t.test('an approval that is over lets nothing go ahead, however far the clock is behind', async (t) => {
+  const { turns, time } = setUp(t);
+  time.ahead = -year;
+  turns.seen(nodeOf({ [approvedKey]: approval(-minute) }));
+  t.ok(leftOfOne(turns.kept(), start + time.ahead) <= 0, 'left over from a controller that is gone');
+  turns.seen(nodeOf({ [approvedKey]: approval(year) }));
+  t.equal(leftOfOne(turns.kept(), start + time.ahead), 15 * minute, 'nor is one longer than a turn');
+});
+
+t.test('an approval ends by a clock that never jumps', async (t) => {
+  const { turns, time, pass } = setUp(t);
+  turns.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
+  await pass(16 * minute);
+  time.ahead = -60 * minute;
+  turns.seen(nodeOf({ [approvedKey]: approval(15 * minute), other: 'y' }));
+  t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
+  const after = setUp(t);
+  after.time.ahead = -60 * minute;
+  after.turns.restore(turns.kept());
+  after.turns.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
+  t.equal(after.turns.kept()?.approved?.spin?.until, new Date(0).toISOString(), 'also after a start');
+});
+
+t.test('an approval ends while nothing happens on the Node', async (t) => {
+  const { turns, seen, time } = setUp(t);
+  turns.seen(nodeOf({ [approvedKey]: approval(1000) }));
+  time.now = 1000;
+  while (seen.changes < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
+});
+
+t.test('nobody is asked while nothing needs a turn', async (t) => {
+  const { turns, looks, pass, api } = setUp(t);
+  turns.need([], 300_000, api);
+  await pass(60 * minute);
+  t.equal(looks(), 0);
+  t.equal(turns.controller(), undefined);
+});
+
+t.test('the Lease is looked for in the namespace that this node was told', async (t) => {
+  const { turns, api, pass, calls, answers, time, placed } = setUp(t);
+  placed.fact = { kind: 'regular', real: '', text: 'other\n', digest: '', mode: 0o644, uid: 0, gid: 0 };
+  answers.set(`GET ${leasePathIn('other')}`, () => lease(time.now));
+  turns.need([spin], 300_000, api);
+  await pass(firstMs);
+  t.same(calls, [{ method: 'GET', path: leasePathIn('other') }]);
+  t.equal(turns.controller(), 'alive');
+});
+
+t.test('a node that cannot tell where the Lease is does not go ahead, and says so', async (t) => {
+  for (const fact of [
+    { kind: 'unreadable', why: 'EACCES' },
+    { kind: 'foreign', what: 'a folder' },
+    { kind: 'regular', real: '', text: '', digest: '', mode: 0o644, uid: 0, gid: 0 },
+    { kind: 'regular', real: '', text: '../x', digest: '', mode: 0o644, uid: 0, gid: 0 },
+  ] as const) {
+    const { turns, api, pass, looks, at, lines, placed } = setUp(t);
+    placed.fact = fact;
+    turns.need([spin], 300_000, api);
+    await pass(20 * minute);
+    t.equal(looks(), 0);
+    t.equal(turns.controller(), 'unknown');
+    t.equal(at('spin'), undefined);
+    t.ok(lines.some((line) => line.includes('the namespace that rcm-node is in is not known')));
+  }
+});
+
+t.test('without a controller all that waits gets one moment, within the spread', async (t) => {
+  const { turns, api, pass, at, lines, seen, calls } = setUp(t);
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  t.equal(turns.controller(), 'unknown');
+  await pass(firstMs);
+  t.same(calls, [{ method: 'GET', path: leasePath }]);
+  t.equal(turns.controller(), 'none');
+  t.equal(at('spin'), new Date(start + firstMs + 150_000).toISOString());
+  t.equal(seen.changes, 1);
+  turns.need([{ ...spin, hold: 'alone' }, wws], 300_000, api);
+  t.equal(at('wws'), at('spin'), 'two changes stay one restart');
+  t.ok(lines.some((line) => line.includes('this node goes ahead alone at 2027-01-15T08:02:32')));
+
+  turns.need([{ ...spin, revision: 'r2', hold: 'alone' }], 300_000, api);
+  t.same(turns.kept()?.alone?.spin?.revision, 'r2');
+  t.equal(at('wws'), undefined, 'what no longer waits is forgotten');
+  turns.need([], 300_000, api);
+  t.equal(turns.kept(), undefined);
+});
+
+t.test('a Lease that may not be read says as much as one that is not there', async (t) => {
+  const { turns, api, pass, fail } = setUp(t);
+  fail({ code: 'api-forbidden', message: 'no' });
+  turns.need([spin], 300_000, api);
+  await pass(firstMs);
+  t.equal(turns.controller(), 'none');
+});
+
+t.test('an API server that is away decides nothing, and is asked again', async (t) => {
+  const { turns, api, fail, pass, looks, answers } = setUp(t);
+  fail({ code: 'api-unreachable', message: 'away' });
+  turns.need([spin], 0, api);
+  await pass(firstMs);
+  t.equal(turns.controller(), 'unknown');
+  t.equal(turns.kept(), undefined);
+  await pass(minute);
+  t.equal(looks(), 3);
+  fail(undefined);
+  answers.set(`GET ${leasePath}`, lease(minute));
+  await pass(minute);
+  t.equal(turns.controller(), 'alive');
+  fail({ code: 'api-busy', message: 'away' });
+  await pass(10 * minute);
+  t.equal(turns.controller(), 'alive', 'what was known stays');
+});
+
+t.test('a Lease that moves is a controller, and one that stands still is none', async (t) => {
+  const { turns, api, pass, looks, answers, at, time } = setUp(t);
+  answers.set(`GET ${leasePath}`, () => lease(time.now));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(firstMs);
+  t.equal(turns.controller(), 'alive');
+  await pass(30 * minute);
+  t.equal(turns.controller(), 'alive');
+  t.equal(looks(), 4, 'at once, after 2 minutes, then every 10');
+  answers.set(`GET ${leasePath}`, lease(30 * minute));
+  await pass(10 * minute);
+  t.equal(turns.controller(), 'alive', 'a last look saw another time');
+  await pass(10 * minute);
+  t.equal(turns.controller(), 'none');
+  t.ok(at('spin'));
+  answers.set(`GET ${leasePath}`, () => lease(time.now));
+  await pass(10 * minute);
+  t.equal(turns.controller(), 'alive', 'it came back');
+  t.equal(at('spin'), undefined, 'and whoever has not gone ahead waits for it');
+});
+
+t.test('an API server that was away is no controller that is gone', async (t) => {
+  const { turns, api, fail, pass, answers, at, time } = setUp(t);
+  answers.set(`GET ${leasePath}`, () => lease(time.now));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(4 * minute);
+  const last = time.now;
+  answers.set(`GET ${leasePath}`, lease(last));
+  fail({ code: 'api-unreachable', message: 'away' });
+  await pass(20 * minute);
+  fail(undefined);
+  await pass(minute);
+  t.equal(
+    turns.controller(),
+    'alive',
+    'its Lease is as it was: the controller has not reached it yet, either',
+  );
+  answers.set(`GET ${leasePath}`, () => lease(time.now));
+  await pass(20 * minute);
+  t.equal(turns.controller(), 'alive');
+  t.equal(at('spin'), undefined);
+});
+
+t.test('a controller whose clock is far behind is one all the same', async (t) => {
+  const { turns, api, pass, answers, at, time } = setUp(t);
+  answers.set(`GET ${leasePath}`, () => lease(time.now - 20 * minute));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(minute);
+  t.equal(turns.controller(), 'unknown', 'its Lease looks like one that was left over');
+  t.equal(at('spin'), undefined);
+  await pass(3 * minute);
+  t.equal(turns.controller(), 'alive');
+});
+
+t.test('a Lease that was left over has nodes go ahead after a second look', async (t) => {
+  const { turns, api, pass, answers, at, looks } = setUp(t);
+  answers.set(`GET ${leasePath}`, lease(-60 * minute));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(minute);
+  t.equal(turns.controller(), 'unknown');
+  await pass(90_000);
+  t.equal(turns.controller(), 'none');
+  t.ok(at('spin'));
+  t.equal(looks(), 2);
+});
+
+t.test(
+  'where a controller was seen, an API server that denies for a moment says nothing of it',
+  async (t) => {
+    const { turns, api, fail, pass, answers, at, time } = setUp(t);
+    answers.set(`GET ${leasePath}`, () => lease(time.now));
+    turns.seen(nodeOf());
+    turns.need([spin], 300_000, api);
+    await pass(10_000);
+    fail({ code: 'api-forbidden', message: 'no' });
+    await pass(2 * minute);
+    t.equal(turns.controller(), 'alive');
+    fail(undefined);
+    await pass(2 * minute);
+    t.equal(turns.controller(), 'alive');
+    fail({ code: 'api-missing', message: 'no' });
+    await pass(20 * minute);
+    t.equal(turns.controller(), 'none', 'it stayed away');
+    t.ok(at('spin'));
+
+    for (const metadata of [
+      { labels: { [approvedKey]: 'x' } },
+      { labels: { 'spinkube.node-restriction.kubernetes.io/wws': 'served' } },
+    ]) {
+      const after = setUp(t);
+      after.fail({ code: 'api-missing', message: 'no' });
+      after.turns.seen({ metadata: { name: 'n', ...metadata } });
+      after.turns.need([spin], 300_000, after.api);
+      await after.pass(10_000);
+      t.equal(after.turns.controller(), 'unknown', `${Object.keys(metadata)} tell of one`);
+      await after.pass(3 * minute);
+      t.equal(after.turns.controller(), 'none');
+    }
+  },
+);
+
+t.test('a Node that was just made does not wait for others, nor does a spread of nothing', async (t) => {
+  const fresh = setUp(t);
+  fresh.turns.seen(nodeOf({}, '2027-01-15T07:55:00Z'));
+  fresh.turns.need([spin], 300_000, fresh.api);
+  await fresh.pass(firstMs);
+  t.equal(fresh.at('spin'), new Date(start + firstMs).toISOString());
+  for (const ahead of [-year, year]) {
+    const wrong = setUp(t);
+    wrong.time.ahead = ahead;
+    wrong.turns.seen(nodeOf({}, ahead < 0 ? '2027-01-15T06:00:00Z' : '2027-01-15T07:55:00Z'));
+    wrong.turns.need([spin], 300_000, wrong.api);
+    await wrong.pass(firstMs);
+    const wait = ahead < 0 ? 150_000 : 0;
+    t.equal(
+      wrong.at('spin'),
+      new Date(start + ahead + firstMs + wait).toISOString(),
+      'its age is by the clock of the server',
+    );
+  }
+  const free = setUp(t);
+  free.turns.seen(nodeOf());
+  free.turns.need([spin], 0, free.api);
+  await free.pass(firstMs);
+  t.equal(free.at('spin'), new Date(start + firstMs).toISOString());
+  await free.pass(1000);
+  free.turns.need([spin], 0, free.api);
+  t.equal(free.at('spin'), new Date(start + firstMs).toISOString(), 'drawn once');
+});
+
+t.test('the moment outlives a restart of the service, and is not drawn again', async (t) => {
+  const before = setUp(t);
+  before.turns.seen(nodeOf());
+  before.turns.need([spin], 300_000, before.api);
+  await before.pass(firstMs);
+  const alone = before.turns.kept()?.alone;
+  const after = setUp(t);
+  after.random.value = 0.9;
+  after.turns.restore(before.turns.kept());
+  t.same(after.turns.kept(), { alone }, 'whether there is a controller is looked at anew');
+  after.turns.seen(nodeOf());
+  after.turns.need([{ ...spin, hold: 'alone' }, wws], 300_000, undefined);
+  await after.pass(minute);
+  t.same(after.turns.kept(), { alone }, 'also without a connection, which has nothing drawn');
+  after.turns.need([{ ...spin, hold: 'alone' }], 60_000, undefined);
+  t.equal(after.at('spin'), new Date(start + minute + 54_000).toISOString(), 'a shorter spread is obeyed');
+});
+
+t.test(
+  'what is halted gets no moment: all nodes would have theirs behind them when it goes on',
+  async (t) => {
+    const { turns, api, pass, at } = setUp(t);
+    turns.seen(nodeOf());
+    turns.need(
+      [
+        { ...spin, hold: 'paused' },
+        { ...wws, hold: 'stopped' },
+      ],
+      300_000,
+      api,
+    );
+    await pass(firstMs);
+    t.equal(turns.controller(), 'none');
+    t.same([at('spin'), at('wws')], [undefined, undefined]);
+    turns.need([spin], 300_000, api);
+    t.ok(at('spin'));
+    turns.need([{ ...spin, hold: 'paused' }], 300_000, api);
+    t.equal(at('spin'), undefined);
+  },
+);
+
+t.test('the loop is woken when its moment comes', async (t) => {
+  const { turns, api, pass, seen } = setUp(t);
+  turns.seen(nodeOf());
+  turns.need([spin], 20, api);
+  await pass(firstMs);
+  while (seen.wakes === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.equal(seen.wakes, 1);
+});
+
+t.test('a connection that is left is asked no more, and a new one is', async (t) => {
+  const { turns, api, looks, pass, sleepers } = setUp(t);
+  turns.need([spin], 300_000, api);
+  await pass(firstMs);
+  turns.leave();
+  await pass(60 * minute);
+  t.equal(looks(), 1);
+  t.equal(sleepers.length, 0);
+  turns.need([spin], 300_000, api);
+  await pass(firstMs);
+  t.equal(looks(), 2);
+});
+
+/** A whole host whose Shims come from cluster.json, as the service keeps it. */
+const hostOf = (t: Test) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const shim = (name: string, artifact: string, more: object = {}): ShimObject => {
+    node.write(`/srv/artifacts/${artifact}`, program(artifact), 0o755);
+    const location = `file:///srv/artifacts/${artifact}`;
+    const fetchStrategy = { anonHttp: { location, sha256: sha256(program(artifact)) } };
+    return { metadata: { name }, spec: { fetchStrategy, ...more } } as ShimObject;
+  };
+  const say = (shims: readonly ShimObject[], turns: Turns = {}): void =>
+    node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
+  const now = (): number => node.fake.host.clock.now();
+  const approve = (...shims: readonly ShimObject[]): Turns => ({
+    approved: approvedUntil(
+      Object.fromEntries(shims.map((one) => [one.metadata.name, revisionOf(one)])),
+      now() + 15 * minute,
+    ),
+  });
+  const detailOf = (ticked: Ticked): NodeDetail['shims'] => {
+    const report = reportOf(ticked, '1', now());
+    const status = statusOf({ ...told(report, ticked), identity: 'kubelet', legacyLabels: false }, 'since');
+    return parseDetail(status.annotations[annotations.status])?.shims ?? {};
+  };
+  return { node, shim, say, approve, detailOf, restarts: () => node.fake.containerd.jobs.length, now };
+};
+
+t.test(
+  'a node says what waits, takes up what is approved in one restart, and says which revision it serves',
+  async (t) => {
+    const { node, shim, say, approve, detailOf, restarts } = hostOf(t);
+    const [one, two] = [shim('spin-v2', 'spin-v2'), shim('wws', 'wws')];
+    const [r1, w1] = [revisionOf(one), revisionOf(two)];
+    say([one, two]);
+    const held = await node.once();
+    t.match(held.outcome, { kind: 'waiting', for: [{ code: 'waits-for-turn' }, { code: 'waits-for-turn' }] });
+    t.equal(held.did.length, 2, 'both artifacts are placed');
+    t.match(detailOf(held), {
+      'spin-v2': { s: 'pending', n: 'spin-v2', w: r1, r: undefined, p: 'waits-for-turn' },
+      wws: { s: 'pending', w: w1 },
+    });
+    t.strictSame((await node.once()).did, [], 'and stay');
+    t.equal(restarts(), 0);
+
+    say([one, two], approve(one, two));
+    const done = await node.once();
+    t.equal(done.outcome.kind, 'converged');
+    t.equal(restarts(), 1);
+    t.same(detailOf(done), {
+      'spin-v2': { s: 'served', n: 'spin-v2', r: r1, d: sha256(program('spin-v2')).slice(0, 12) },
+      wws: { s: 'served', n: 'wws', r: w1, d: sha256(program('wws')).slice(0, 12) },
+    });
+
+    const next = shim('spin-v2', 'spin-v2', { containerdRuntimeOptions: { Root: '/run/x' } });
+    say([next]);
+    const waiting = await node.once();
+    t.match(detailOf(waiting), {
+      'spin-v2': { s: 'pending', r: r1, w: revisionOf(next), a: revisionOf(next) },
+      wws: { s: 'removing', n: 'wws', r: w1, w: '-' },
+    });
+    t.equal(restarts(), 1);
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws']);
+    const forced = await node.once({ force: true });
+    t.equal(forced.outcome.kind, 'converged', 'a person need not wait');
+    t.equal(restarts(), 2);
+  },
+);
+
+t.test('what was undone stays failed after its approval, until the Shim changes', async (t) => {
+  const { node, shim, say, approve, detailOf, restarts } = hostOf(t);
+  node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'exits' : 'works');
+  const [one, two] = [shim('spin-v2', 'spin-v2'), shim('wws', 'wws')];
+  say([one], approve(one));
+  const undone = await node.once();
+  t.match(undone.outcome, { kind: 'failed', undone: true });
+  t.match(detailOf(undone), {
+    'spin-v2': { s: 'failed', w: undefined, r: undefined, a: revisionOf(one), p: 'known-bad' },
+  });
+  say([one]);
+  t.match(detailOf(await node.once()), { 'spin-v2': { s: 'failed', w: undefined } });
+  say([one, two], approve(one, two));
+  const other = await node.once();
+  t.match(other.outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
+  t.match(
+    detailOf(other),
+    { 'spin-v2': { s: 'failed' }, wws: { s: 'served' } },
+    'the other Shim goes through',
+  );
+  t.equal(restarts(), 3);
+  const fixed = shim('spin-v2', 'spin-v2', { containerdRuntimeOptions: { Root: '/run/x' } });
+  say([fixed, two]);
+  t.match(detailOf(await node.once()), { 'spin-v2': { s: 'pending', w: revisionOf(fixed) } });
+  node.fake.containerd.behaves = () => 'works';
+  // The budget of restarts slows down a fifth one within the hour.
+  node.fake.advance(3 * 3_600_000);
+  say([fixed, two], approve(fixed));
+  const last = await node.once();
+  t.equal(last.outcome.kind, 'converged');
+  t.equal(last.ledger.bad, null);
+});
+
+t.test('a Shim that this node has nothing for is told of all the same', async (t) => {
+  const { node, shim, say, approve, detailOf } = hostOf(t);
+  const one = shim('spin-v2', 'spin-v2');
+  const platforms = [
+    {
+      os: 'linux',
+      arch: node.fake.host.machine === 'amd64' ? 'arm64' : 'amd64',
+      location: 'https://x/y',
+      sha256: 'ab'.repeat(32),
+    },
+  ];
+  const other = { metadata: { name: 'wws' }, spec: { fetchStrategy: { platforms } } } as ShimObject;
+  say([one, other], approve(one));
+  t.match(detailOf(await node.once()), {
+    'spin-v2': { s: 'served' },
+    wws: { s: 'refused', n: 'wws', a: revisionOf(other), p: 'no-platform' },
+  });
+  const lost = { metadata: { name: 'spin-v2' }, spec: { fetchStrategy: { platforms } } } as ShimObject;
+  say([lost]);
+  t.match(detailOf(await node.once()), {
+    'spin-v2': { s: 'refused', n: 'spin-v2', r: revisionOf(one), a: revisionOf(lost), p: 'no-platform' },
+  });
+});

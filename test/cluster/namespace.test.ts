@@ -1,0 +1,23 @@
+import t, { type Test } from 'tap';
+import type { Failure } from '../../protocol/problem/problem.ts';
+import { readNamespace } from '../../daemon/cluster/namespace.ts';
+import { bareRoot } from '../../testbed/simulated/bare-root.ts';
+
+const at = (t: Test, etc: NonNullable<Parameters<Test['testdir']>[0]>): Promise<string> =>
+  readNamespace(bareRoot(t.testdir({ etc: { 'rcm-node': etc } })).host);
+
+t.test('where nothing is said it is the usual one, and else what the file says', async (t) => {
+  t.equal(await at(t, {}), 'rcm-node');
+  t.equal(await at(t, { namespace: 'other\n' }), 'other');
+});
+
+t.test('what says no namespace is not taken for the usual one', async (t) => {
+  for (const namespace of ['', 'a/b', '..', 'Other', 'x'.repeat(64), {}]) {
+    const failure = await at(t, { namespace }).catch((error: unknown) => error);
+    t.match((failure as Failure).problem, {
+      code: 'bad-settings',
+      where: { file: '/etc/rcm-node/namespace' },
+      hint: /does not go ahead alone/,
+    });
+  }
+});

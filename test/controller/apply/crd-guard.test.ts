@@ -1,0 +1,101 @@
+import t from 'tap';
+import { makeCaution } from '../../../controller/apply/crd-guard.ts';
+import type { ClassFacts, Decision, ShimFacts, View } from '../../../controller/model/fleet.ts';
+import { realClock } from '../../../host/host.ts';
+import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
+import { keepLog, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { typePath } from '../../../protocol/shim-object.ts';
+import { approve, nothing } from '../../../testbed/controller/worker.ts';
+
+const ours = 'rcm.spinkube.dev/finalizer';
+const deleted = { name: 'spin', deleting: true, finalizers: [ours, 'theirs'] } as unknown as ShimFacts;
+const view = { shims: [deleted] } as unknown as View;
+const unproven = { node: 'c', labels: { 'spinkube.node-restriction.kubernetes.io/x': null } };
+
+/** It waited for Shims, and now there are none to wait for. */
+const opened = { node: 'd', labels: {}, taints: [] };
+
+const taking: Decision = {
+  ...nothing,
+  nodes: [approve('a', { spin: '-' }), approve('b', { spin: 'r' }), unproven, opened],
+  classes: [
+    { kind: 'delete', class: { name: 'x' } as ClassFacts },
+    { kind: 'apply', name: 'y', shim: deleted },
+  ],
+  finalizers: [{ shim: deleted, finalizers: ['theirs'] }],
+};
+
+t.test(
+  'what takes is held back while the type is away or going, and for a while after',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const time = { now: 0 };
+    const { log, lines } = keepLog();
+    const caution = makeCaution(fleet.connect(), { ...realClock, elapsed: () => time.now }, log);
+    t.equal(await caution.weigh(taking, view), taking);
+    t.equal(fleet.server.asked.length, 1);
+    t.equal(fleet.server.asked[0]?.url.pathname, typePath);
+    for (const verbs of [['list', 'delete'], undefined]) {
+      fleet.world.verbs = verbs;
+      time.now += 10_000;
+      const held = await caution.weigh(taking, view);
+      t.same(
+        held.nodes.map(({ node }) => node),
+        ['b'],
+      );
+      t.same(
+        held.classes.map(({ kind }) => kind),
+        ['apply'],
+      );
+      t.same(
+        held.finalizers,
+        [{ shim: deleted, finalizers: ['theirs'] }],
+        'the definition could not go else',
+      );
+    }
+    fleet.world.verbs = ['create'];
+    time.now += 10_000;
+    const back = await caution.weigh(taking, view);
+    t.same(
+      back.nodes.map(({ node }) => node),
+      ['b'],
+    );
+    t.same(back.finalizers, []);
+    time.now += 600_000;
+    t.equal(await caution.weigh(taking, view), taking);
+    t.equal(lines.length, 1);
+  },
+);
+
+t.test('where nothing is taken nobody is asked', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const { log } = keepLog();
+  const caution = makeCaution(fleet.connect(), realClock, log);
+  caution.away();
+  const giving = { ...nothing, nodes: [approve('b')] };
+  t.equal(await caution.weigh(giving, { shims: [] } as unknown as View), giving);
+  t.same(fleet.server.asked, []);
+});
+
+t.test(
+  'a Shim that waits for its nodes is let go with its type, though nothing is taken',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const { log } = keepLog();
+    const time = { now: 0 };
+    const caution = makeCaution(fleet.connect(), { ...realClock, elapsed: () => time.now }, log);
+    t.equal(await caution.weigh(nothing, view), nothing);
+    time.now += 10_000;
+    fleet.world.verbs = ['list', 'delete'];
+    t.same((await caution.weigh(nothing, view)).finalizers, [{ shim: deleted, finalizers: ['theirs'] }]);
+  },
+);
+
+t.test('an answer that is none takes nothing', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.world.fail = () => 500;
+  const { log } = keepLog();
+  await t.rejects(makeCaution(fleet.connect(), realClock, log).weigh(taking, view));
+});

@@ -1,0 +1,58 @@
+import t from 'tap';
+import { type Share, turnChanges, turnsAfter } from '../../../../controller/decide/rollout/approval.ts';
+import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import { approvedPrefix, triedPrefix } from '../../../../protocol/node-labels.ts';
+import { aNode, later, now } from '../../../../testbed/controller/facts.ts';
+
+const share = (shim: string, given: boolean, over: Partial<Standing> = {}): Share => ({
+  shim,
+  given,
+  standing: {
+    ...{ node: aNode('n'), kind: 'waiting', want: 'r2', serves: false, asks: true, inFlight: false },
+    ...{ keep: undefined, tried: undefined, code: undefined, ...over },
+  },
+});
+const spin = `${approvedPrefix}spin`;
+const wws = `${approvedPrefix}wws`;
+const end = now / 1000 + 900;
+const keep = { revision: 'r2', until: Date.parse(later) };
+
+t.test('the turns of several Shims are labels of their own, for fifteen minutes', async (t) => {
+  const { labels, ends, open } = turnsAfter([share('wws', true), share('spin', true, { want: '-' })], now);
+  t.same(labels, { [wws]: `r2.${end}`, [spin]: `gone.${end}` });
+  t.same(
+    [ends, [...open]],
+    [
+      [now + 900_000, now + 900_000],
+      ['wws', 'spin'],
+    ],
+  );
+});
+
+t.test('what goes on keeps its end, beside what is new, and is not written again', async (t) => {
+  const { labels } = turnsAfter([share('spin', false, { keep }), share('wws', true)], now);
+  t.same(labels, { [spin]: `r2.${keep.until / 1000}`, [wws]: `r2.${end}` });
+  t.same(turnChanges({ [spin]: labels[spin]!, other: 'x' }, labels), { [wws]: labels[wws] });
+  t.same(turnChanges(labels, labels), {});
+});
+
+t.test('what came of a turn is kept, and what ended or cannot be read goes', async (t) => {
+  const tried = { revision: 'r2', outcome: 'turn-ran-out' };
+  const { labels, ends } = turnsAfter([share('spin', false, { tried })], now);
+  t.same([labels, ends], [{ [`${triedPrefix}spin`]: 'r2.turn-ran-out' }, []]);
+  t.same(turnChanges({ [spin]: 'x', [`${triedPrefix}wws`]: '{' }, labels), {
+    [spin]: null,
+    [`${triedPrefix}wws`]: null,
+    [`${triedPrefix}spin`]: 'r2.turn-ran-out',
+  });
+});
+
+t.test('a Shim whose name is no label has its turns under a digest', async (t) => {
+  const { labels } = turnsAfter([share('a'.repeat(200), true)], now);
+  t.match(Object.keys(labels), [/^approved\.[a-z.-]+\/sha256_[0-9a-f]{40}$/]);
+});
+
+t.test('a Node gets labels for so many Shims and no more', async (t) => {
+  const all = Array.from({ length: 1000 }, (_, index) => share(`made-up-${index}`, true));
+  t.equal(Object.keys(turnsAfter(all, now).labels).length, 128);
+});

@@ -1,0 +1,71 @@
+import t from 'tap';
+import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { aNode, aShim } from '../../../../testbed/controller/facts.ts';
+
+const names = (given: readonly { readonly name: string }[]) => given.map(({ name }) => name);
+
+t.test('a Shim has to do with the nodes that it selects and where rcm-node speaks', async (t) => {
+  const spin = aShim('spin', { nodeSelector: { pool: 'a' } });
+  const nodes = [
+    aNode('c', {}, { labels: { pool: 'a' } }),
+    aNode('a', {}, { labels: { pool: 'a' } }),
+    aNode('b', {}, { labels: { pool: 'b' } }),
+    aNode('m', {}, { labels: { pool: 'a' }, state: undefined }),
+  ];
+  const { targets, mute, strays, selected } = musters(nodes, [spin]).of.get(spin)!;
+  t.same([names(targets), names(mute), strays.size, selected], [['a', 'c'], ['m'], 0, 2]);
+});
+
+t.test('what a node has beside what is asked of it is found', async (t) => {
+  const spin = aShim('spin', { nodeSelector: { pool: 'a' }, handler: 'spin-v3' });
+  const gone = aShim('gone', { deleting: true });
+  const entry = (n: string) => ({ s: 'served', n, r: 'r1' }) as const;
+  const inPool = aNode('a', { spin: entry('spin'), 'spin-v3': entry('spin') }, { labels: { pool: 'a' } });
+  const left = aNode('b', {
+    'spin-v3': entry('spin'),
+    gone: entry('gone'),
+    local: { s: 'served' },
+    lost: entry('lost'),
+  });
+  const { of, orphans } = musters([inPool, left], [spin, gone]);
+  t.same(
+    [...of.get(spin)!.strays].map(([{ name }, all]) => [name, all.map(({ handler }) => handler)]),
+    [
+      ['a', ['spin']],
+      ['b', ['spin-v3']],
+    ],
+  );
+  t.same(
+    [...of.get(gone)!.strays.keys()].map(({ name }) => name),
+    ['b'],
+  );
+  t.same([of.get(gone)!.targets, of.get(gone)!.selected, of.get(gone)!.clean], [[], 2, 1]);
+  t.same([...orphans.keys()], ['lost']);
+});
+
+t.test('a turn that a node had is of account while others have something of the Shim', async (t) => {
+  const gone = aShim('gone', { deleting: true });
+  const clean = aNode('a', {}, { given: { tried: { gone: { revision: '-', outcome: 'done' } } } });
+  const holder = aNode('b', { gone: { s: 'removing', n: 'gone', r: 'r1' } });
+  t.same(names(musters([clean, holder], [gone]).of.get(gone)!.traces), ['a']);
+  t.same(names(musters([clean, holder], []).orphans.get('gone')!.traces), ['a']);
+  t.same(musters([clean], [gone]).of.get(gone)!.traces, []);
+});
+
+t.test('what one node names has no other node looked at again', async (t) => {
+  const looks = { turns: 0 };
+  const other = aNode('b');
+  const { turns } = other;
+  const get = () => {
+    looks.turns++;
+    return turns;
+  };
+  Object.defineProperty(other, 'turns', { get });
+  const named = Array.from({ length: 128 }, (_, index) => `${index}-`.padEnd(64, 'x'));
+  const liar = aNode(
+    'a',
+    Object.fromEntries(named.map((n, index) => [`h${index}`, { s: 'removing', n, r: 'r1' } as const])),
+  );
+  t.equal(musters([liar, other], []).orphans.size, 128);
+  t.ok(looks.turns <= 2, `it was looked at ${looks.turns} times`);
+});

@@ -1,0 +1,128 @@
+import t from 'tap';
+import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import { type Round, turnsOf } from '../../../../controller/decide/rollout/schedule.ts';
+import { zoneKey } from '../../../../controller/model/keys.ts';
+import { aNode } from '../../../../testbed/controller/facts.ts';
+
+const standing = (
+  name: string,
+  over: Partial<Standing> = {},
+  node: Parameters<typeof aNode>[2] = {},
+): Standing => ({
+  node: aNode(name, {}, node),
+  kind: 'waiting',
+  want: 'r2',
+  serves: false,
+  asks: true,
+  inFlight: false,
+  keep: undefined,
+  tried: undefined,
+  code: undefined,
+  ...over,
+});
+const flying = (name: string, node: Parameters<typeof aNode>[2] = {}) =>
+  standing(name, { kind: 'turn', inFlight: true, keep: { revision: 'r2', until: 0 } }, node);
+const failed = (name: string, p: string) =>
+  standing(name, { kind: 'failed', code: p, tried: { revision: 'r2', outcome: p } });
+const zone = (name: string) => ({ labels: { [zoneKey]: name } });
+
+const turns = (standings: readonly Standing[], over: Partial<Round> = {}) =>
+  turnsOf({
+    strategy: { rolling: { maxUpdate: 3 } },
+    standings,
+    size: standings.length,
+    proven: true,
+    patient: true,
+    forgiven: false,
+    busy: () => false,
+    held: () => false,
+    ...over,
+  }).map(({ node }) => node.name);
+
+t.test('at most so many at a time, in the order of their names', async (t) => {
+  const all = ['e', 'd', 'c', 'b', 'a'].map((name) => standing(name));
+  t.same(turns(all), ['a', 'b', 'c']);
+  t.same(turns([...all, flying('x'), flying('y')]), ['a']);
+  t.same(turns([...all, flying('x'), flying('y'), flying('z')]), []);
+});
+
+t.test('the first one goes alone, until it came through', async (t) => {
+  t.same(turns([standing('a'), standing('b')], { proven: false }), ['a']);
+  t.same(turns([standing('b'), flying('a')], { proven: false }), []);
+});
+
+t.test('a cordoned node is last, and the first only where there is no other', async (t) => {
+  const all = [standing('a', {}, { cordoned: true }), standing('b'), standing('c')];
+  t.same(turns(all, { proven: false }), ['b']);
+  t.same(turns(all), ['b', 'c', 'a']);
+  t.same(turns(all.slice(0, 1), { proven: false }), ['a']);
+  const silent = standing('b', { kind: 'working', asks: false });
+  t.same(turns([all[0]!, silent], { proven: false }), [], 'another will ask in a moment');
+});
+
+t.test('a node that is not ready gets no turn, and stands in nobody’s way', async (t) => {
+  const away = standing('a', {}, { ready: false });
+  t.same(turns([away, standing('b')], { proven: false }), ['b']);
+  t.same(turns([away]), []);
+});
+
+t.test('one zone after the other', async (t) => {
+  const all = [standing('a', {}, zone('z2')), standing('b', {}, zone('z1')), standing('c', {}, zone('z1'))];
+  t.same(turns(all), ['b', 'c']);
+  t.same(turns([...all, flying('x', zone('z2'))]), ['a']);
+  t.same(turns([...all, flying('x', zone('z3'))]), [], 'the zone in flight ends first');
+});
+
+t.test('nodes that restart for another Shim anyway go first', async (t) => {
+  t.same(
+    turns([standing('a'), standing('b')], {
+      strategy: { rolling: { maxUpdate: 1 } },
+      busy: ({ name }) => name === 'b',
+    }),
+    ['b'],
+  );
+});
+
+t.test('recreate is everybody who asks, at once', async (t) => {
+  const all = [
+    standing('a', {}, zone('z1')),
+    standing('b', {}, zone('z2')),
+    flying('c'),
+    standing('d', { asks: false, kind: 'working' }),
+  ];
+  t.same(turns(all, { strategy: { type: 'recreate' }, proven: false }), ['a', 'b']);
+});
+
+t.test(
+  'a turn that came to nothing is given again after all others, where it can end differently',
+  async (t) => {
+    const ranOut = failed('a', 'turn-ran-out');
+    const bad = failed('b', 'digest-mismatch');
+    t.same(turns([ranOut, bad, standing('c')]), ['c']);
+    t.same(turns([ranOut, bad]), ['a']);
+    t.same(turns([ranOut, bad], { forgiven: true }), ['a', 'b'], 'a person said to go on');
+  },
+);
+
+t.test('who had a turn gets another one after all who had none, also if it was no failure', async (t) => {
+  const had = (name: string, outcome: string) => standing(name, { tried: { revision: 'r2', outcome } });
+  for (const outcome of ['done', 'node-away', 'taken-back']) {
+    t.same(turns([had('a', outcome), standing('b')], { proven: false }), ['b']);
+    t.same(turns([had('a', outcome)], { proven: false }), ['a']);
+  }
+});
+
+t.test('a node that changes its zone in its turn opens no second one', async (t) => {
+  const all = [standing('a', {}, zone('z2')), standing('b', {}, zone('z1'))];
+  const inFlight = [flying('x', zone('z1')), flying('y', zone('z1')), flying('liar', zone('z2'))];
+  t.same(turns([...all, ...inFlight], { strategy: { rolling: { maxUpdate: 9 } } }), ['b']);
+});
+
+t.test('cordoned nodes wait for others that may still ask, but not for ever', async (t) => {
+  const cordoned = standing('a', {}, { cordoned: true });
+  const silent = standing('b', { kind: 'working', asks: false });
+  t.same(turns([cordoned, silent], { proven: false, patient: true }), []);
+  t.same(turns([cordoned, silent], { proven: false, patient: false }), ['a']);
+  const had = standing('b', { tried: { revision: 'r2', outcome: 'done' } });
+  t.same(turns([cordoned, had], { proven: false, patient: true }), ['a'], 'nor for one that had its turn');
+});

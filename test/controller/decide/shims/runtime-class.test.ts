@@ -1,0 +1,166 @@
+import t from 'tap';
+import { claimsOf } from '../../../../controller/decide/shims/claims.ts';
+import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { classesOf, classOf } from '../../../../controller/decide/shims/runtime-class.ts';
+import { printSettings } from '../../../../controller/model/class-settings.ts';
+import type { ClassFacts, ClassUse, ShimFacts } from '../../../../controller/model/fleet.ts';
+import { aClass, aShim, now } from '../../../../testbed/controller/facts.ts';
+
+const spin = aShim('spin');
+const given = (
+  classes: readonly ClassFacts[],
+  use: Readonly<Record<string, ClassUse>> = {},
+  shims: readonly ShimFacts[] = [spin],
+) =>
+  claimsOf({ now, nodes: [], shims, classes, use: new Map(Object.entries(use)) }, musters([], shims)).classes;
+const of = (...all: Parameters<typeof given>) => classOf(spin, given(...all), now);
+const used = (pods: number, at = now): ClassUse => ({ at, pods, examples: ['default/web-1'] });
+
+t.test('a class that is not there is made, and one that is right is left', async (t) => {
+  t.match(of([]), { kind: 'missing', changes: [{ kind: 'apply', name: 'class-spin' }] });
+  t.match(of([aClass(spin)]), { kind: 'stands', changes: [], count: [] });
+});
+
+t.test(
+  'what runtime-class-manager made of this Shim is ours, and so is what a person hands over',
+  async (t) => {
+    t.match(of([aClass(spin, { labels: {}, nodeSelector: {} })]), {
+      kind: 'stands',
+      changes: [{ kind: 'apply' }],
+    });
+    t.match(of([aClass(spin, { owners: [] })]), { kind: 'stands', changes: [{ kind: 'apply' }] });
+    t.match(of([aClass(spin, { nodeSelector: { odd: 'x' } })]), { changes: [{ kind: 'apply' }] });
+  },
+);
+
+t.test('a class of somebody else is left alone, with a way out', async (t) => {
+  const foreign = of([aClass(spin, { owners: [], labels: {} })]);
+  t.match(foreign, {
+    kind: 'foreign',
+    changes: [],
+    message: /kubectl label --overwrite runtimeclass class-spin rcm.spinkube.dev\/shim=spin\)/,
+  });
+  const owned = of([aClass(spin, { owners: [{ kind: 'Helm', name: 'x', uid: 'y' }] })]);
+  t.match(owned, { kind: 'foreign', message: /delete it/ });
+  t.notMatch(owned.message, /kubectl label/, 'it would not do');
+  t.match(of([aClass(spin, { owners: [], labels: { 'rcm.spinkube.dev/shim': 'other' } })]), {
+    kind: 'foreign',
+  });
+});
+
+t.test('one of a former Shim is being collected, and one that is being deleted is waited for', async (t) => {
+  t.match(of([aClass(spin, { owners: [{ kind: 'Shim', name: 'spin', uid: 'former' }] })]), {
+    kind: 'collected',
+    changes: [],
+  });
+  t.match(of([aClass(spin, { deleting: true })]), { kind: 'missing', changes: [] });
+});
+
+t.test('what no RuntimeClass can be called, or have as its handler, is not asked for', async (t) => {
+  for (const [odd, message] of [
+    [
+      { runtimeClass: 'a..b' },
+      /^no RuntimeClass can be called "a\.\.b": .*give this Shim another spec\.runtimeClass\.name$/,
+    ],
+    [{ runtimeClass: 'a'.repeat(254) }, /at most 253/],
+    [
+      { handler: 'spin.v2' },
+      /^no RuntimeClass can have the handler "spin\.v2": .*another spec\.runtimeClass\.handler$/,
+    ],
+  ] as const) {
+    const shim = aShim('spin', odd);
+    t.match(classOf(shim, given([], {}, [shim]), now), { kind: 'invalid', changes: [], message });
+  }
+});
+
+t.test('the older of two Shims has the name', async (t) => {
+  const older = aShim('elder', { runtimeClass: 'class-spin', created: 0 });
+  t.match(of([], {}, [spin, older]), { kind: 'claimed', changes: [], message: /elder, which is older/ });
+  t.match(classOf(older, given([], {}, [spin, older]), now), {
+    kind: 'missing',
+    changes: [{ kind: 'apply' }],
+  });
+  const going = aShim('elder', { runtimeClass: 'elsewhere', created: 0 });
+  t.match(of([aClass(going, { name: 'class-spin' })], {}, [spin, going]), {
+    kind: 'claimed',
+    message: /still belongs to the Shim elder/,
+  });
+});
+
+t.test('another handler: the class is replaced when no Pod uses it', async (t) => {
+  const former = aClass(spin, { handler: 'spin-v1' });
+  t.match(of([former]), { kind: 'uncounted', changes: [], count: ['class-spin'] });
+  t.match(of([former], { 'class-spin': used(0) }), {
+    kind: 'missing',
+    changes: [{ kind: 'delete', class: former }],
+  });
+  t.match(
+    of([former], { 'class-spin': used(0, now - 3_600_000) }),
+    { kind: 'uncounted' },
+    'an old count tells nothing',
+  );
+  t.match(of([former], { 'class-spin': used(3) }), {
+    kind: 'in-use',
+    changes: [],
+    count: ['class-spin'],
+    message:
+      /3 Pods \(default\/web-1, …\) still use it; delete them, or set spec.runtimeClass.handler back to spin-v1/,
+  });
+});
+
+t.test(
+  'what others set on a class is remembered before it is deleted, and the next one has it',
+  async (t) => {
+    const settings = { labels: { team: 'a' }, overhead: { podFixed: { memory: '1Mi' } } };
+    const former = aClass(spin, { handler: 'spin-v1', settings });
+    const use = { 'class-spin': used(0) };
+    t.match(of([former], use), { kind: 'missing', changes: [], settings }, 'not before it is written down');
+    const knows = aShim('spin', {
+      status: {
+        ...{ observedGeneration: 1, nodes: 0, nodesReady: 0, nodesUpdated: 0, nodesFailed: 0 },
+        conditions: [],
+        runtimeClass: printSettings(settings),
+      },
+    });
+    const ask = (classes: readonly ClassFacts[]) => classOf(knows, given(classes, use, [knows]), now);
+    t.match(ask([former]), { changes: [{ kind: 'delete' }], settings });
+    t.match(ask([]), { changes: [{ kind: 'apply', settings }], settings }, 'also where a person deleted it');
+    t.equal(ask([aClass(spin)]).settings, undefined, 'what is taken away there is forgotten');
+    const elsewhere = aClass(spin, { name: 'before', settings });
+    t.match(of([elsewhere]), { changes: [{ kind: 'apply', settings }], settings }, 'under another name, too');
+    t.match(of([aClass(spin, { settings, holdsSettings: true })]), { changes: [{ kind: 'apply' }] });
+  },
+);
+
+t.test('what stands under a former name goes when no Pod uses it', async (t) => {
+  const former = aClass(spin, { name: 'former', uid: 'f' });
+  const both = [aClass(spin), former];
+  t.match(of(both), { kind: 'stands', changes: [], count: ['former'] });
+  t.match(of(both, { former: used(1) }), {
+    changes: [],
+    note: /1 Pod \(default\/web-1\) still uses its former RuntimeClass former/,
+  });
+  t.match(of(both, { former: used(0) }), { changes: [{ kind: 'delete', class: former }] });
+});
+
+t.test('a Shim that is deleted takes all of its classes along, and no other', async (t) => {
+  const own = aClass(spin, { owners: [] });
+  const former = aClass(spin, { name: 'former' });
+  const theirs = aClass(spin, { name: 'theirs', owners: [] });
+  t.same(
+    classesOf(spin, given([own, former, theirs])).map(({ name }) => name),
+    ['class-spin', 'former'],
+  );
+  t.same(classesOf(spin, given([aClass(spin, { owners: [], labels: {} })])), []);
+});
+
+t.test('where the API server refuses the class, that is said', async (t) => {
+  const refused = new Map([['class-spin', 'denied by the webhook x']]);
+  const asked = (classes: readonly ClassFacts[]) => classOf(spin, { ...given(classes), refused }, now);
+  t.match(asked([]), {
+    kind: 'missing',
+    message: /^the RuntimeClass class-spin is being made, but the API server refuses that: denied by/,
+    changes: [{ kind: 'apply' }],
+  });
+  t.equal(asked([aClass(spin)]).message, undefined);
+});

@@ -1,0 +1,65 @@
+import t from 'tap';
+import { failuresOf, hintOfCode, whereabouts } from '../../../../controller/decide/status/reasons.ts';
+import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import { aNode } from '../../../../testbed/controller/facts.ts';
+
+const standing = (
+  name: string,
+  kind: Standing['kind'],
+  code?: string,
+  node: Parameters<typeof aNode>[2] = {},
+): Standing => ({
+  ...{ node: aNode(name, {}, node), kind, want: 'r2', serves: false, asks: false, inFlight: false },
+  ...{ keep: undefined, tried: undefined, code },
+});
+
+t.test('what failed is named with its code, and what most have is explained', async (t) => {
+  const { who, hint } = failuresOf([
+    standing('a', 'failed', 'too-large'),
+    standing('b', 'failed', 'known-bad'),
+    standing('c', 'failed', 'known-bad'),
+  ]);
+  t.equal(who, 'a (too-large), b (known-bad) and c (known-bad)');
+  t.match(hint, /^ known-bad: This revision failed its proof before/);
+  t.same(failuresOf([standing('a', 'failed', 'of-a-newer-agent')]), {
+    who: 'a (of-a-newer-agent)',
+    hint: '',
+  });
+  for (const code of ['turn-ran-out', 'node-lost', 'local-file', 'digest-mismatch'])
+    t.match(hintOfCode(code), /\.$/, code);
+  t.equal(hintOfCode('toString'), undefined);
+});
+
+t.test('where nodes are is said in groups, what holds up longest first', async (t) => {
+  const all = [
+    standing('a', 'waiting'),
+    standing('b', 'turn'),
+    standing('c', 'waiting', undefined, { ready: false }),
+    standing('d', 'waiting', undefined, { cordoned: true }),
+    standing('e', 'working'),
+    standing('f', 'in-use'),
+    standing('g', 'unreadable'),
+    standing('h', 'claimed', 'other'),
+    standing('i', 'done'),
+    standing('j', 'failed', 'x'),
+  ];
+  t.equal(
+    whereabouts(all),
+    'still used by Pods: f; failed: j; not ready: c; in its turn: b; cordoned: d; waiting for its turn: a; preparing it, or silent: e; with a status that cannot be read: g; served by somebody else: h; serving it, but not proven yet: i',
+  );
+});
+
+t.test('no message names more than ten nodes', async (t) => {
+  const many = (kind: Standing['kind'], name: string) =>
+    Array.from({ length: 40 }, (_, index) => standing(`${name}-${index}`, kind));
+  const text = whereabouts([
+    ...many('waiting', 'w'),
+    ...many('turn', 't'),
+    ...many('working', 'k'),
+    ...many('in-use', 'u'),
+    ...many('failed', 'f'),
+  ]);
+  t.ok((text.match(/[wtkuf]-\d+/g) ?? []).length <= 10, text);
+  t.match(text, /failed: f-0, f-1 and 38 more/);
+  t.match(text, /preparing it, or silent: 40 nodes/);
+});

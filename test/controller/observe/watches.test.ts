@@ -1,0 +1,66 @@
+import t from 'tap';
+import { openWatches } from '../../../controller/observe/watches.ts';
+import { realClock } from '../../../host/host.ts';
+import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
+import { keepLog, paths, startFleet, until } from '../../../testbed/controller/fleet-server.ts';
+import { node, shim } from '../../../testbed/controller/worker.ts';
+
+t.test('there is a view while all is known, followed and fresh', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.nodes, node('a'));
+  fleet.put(paths.shims, shim('spin'));
+  const skew = { ms: 0 };
+  const clock = { ...realClock, now: () => Date.now() + skew.ms };
+  const watches = openWatches(
+    fleet.connect(clock),
+    clock,
+    () => undefined,
+    () => undefined,
+  );
+  t.teardown(() => watches.stop());
+  t.equal(watches.view(new Map()), undefined);
+  t.match(watches.trouble(), { what: 'nodes', wasKnown: false });
+  await until(() => watches.trouble() === undefined);
+  t.match(watches.view(new Map()), { nodes: [{ name: 'a' }], shims: [{ name: 'spin' }], classes: [] });
+  skew.ms = 200_000;
+  t.match(watches.trouble(), { problem: undefined, wasKnown: true }, 'nothing was heard for minutes');
+  t.equal(watches.view(new Map()), undefined);
+  skew.ms = -200_000;
+  t.match(watches.trouble(), { problem: undefined, wasKnown: true }, 'nor can be told of a clock set back');
+});
+
+t.test('one Node that nests what it writes keeps no other from being followed', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const status = `{"v":1,"agent":${'['.repeat(7_000)}${']'.repeat(7_000)},"shims":{}}`;
+  const odd = { metadata: { name: 'a', annotations: { 'rcm.spinkube.dev/status': status } } };
+  fleet.put(paths.nodes, { kind: 'Node', ...odd });
+  const { log, lines } = keepLog();
+  const watches = openWatches(fleet.connect(), realClock, log, () => undefined);
+  t.teardown(() => watches.stop());
+  await until(() => watches.trouble() === undefined);
+  for (const name of ['b', 'c', 'd']) {
+    fleet.put(paths.nodes, { kind: 'Node', ...odd });
+    fleet.put(paths.nodes, node(name));
+    await until(() => watches.view(new Map())?.nodes.some((one) => one.name === name) === true);
+  }
+  const begun = fleet.server.asked.filter(
+    ({ url }) => url.pathname === paths.nodes && url.searchParams.has('watch'),
+  );
+  t.equal(begun.length, 1, 'in one watch');
+  t.same(lines, []);
+});
+
+t.test('pages are asked for, and of a server’s memory nothing', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const watches = openWatches(
+    fleet.connect(),
+    realClock,
+    () => undefined,
+    () => undefined,
+  );
+  t.teardown(() => watches.stop());
+  await until(() => watches.trouble() === undefined);
+  const lists = fleet.server.asked.filter(({ url }) => !url.searchParams.has('watch'));
+  t.equal(lists.length, 3);
+  for (const { url } of lists) t.same(Object.fromEntries(url.searchParams), { limit: '500' });
+});

@@ -1,0 +1,83 @@
+import t from 'tap';
+import { badOf, failedTry, isTried } from '../../../daemon/decide/handlers/failed-revisions.ts';
+import type { Handler } from '../../../daemon/model/desired.ts';
+import { emptyLedger, type Ledger } from '../../../daemon/model/ledger.ts';
+import type { HandlerReport, Step } from '../../../daemon/model/plan.ts';
+import type { HandlerState } from '../../../protocol/node-annotations.ts';
+import { handler } from '../../../testbed/simulated/bare-host.ts';
+
+const of = (shim: string, revision: string): Handler => ({
+  ...handler,
+  order: { shim, revision, scope: 'restarts' },
+});
+const ledgerOf = (handlers: Readonly<Record<string, Handler>>): Ledger => ({
+  ...emptyLedger,
+  handlers: Object.fromEntries(
+    Object.entries(handlers).map(([name, one]) => [
+      name,
+      { handler: one, key: 'k', sha256: 's', path: '/p' },
+    ]),
+  ),
+});
+const triedWith = (before: Ledger, after: Ledger | undefined) => {
+  const steps: readonly Step[] = after ? [{ kind: 'record', ledger: after }] : [];
+  const plan = { kind: 'steps', revision: 'x', steps, because: [], disrupts: true } as const;
+  return badOf({ plan, ledger: before }, { code: 'not-served', message: 'no' }, 7);
+};
+
+t.test('what a plan takes up and what it removes is what failed with it', async (t) => {
+  const before = ledgerOf({ a: of('a', 'a1'), b: of('b', 'b1'), c: of('c', 'c1'), d: handler });
+  const after = ledgerOf({ a: of('a', 'a2'), b: of('b', 'b1'), e: of('e', 'e1'), f: handler });
+  t.same(triedWith(before, after), {
+    revision: 'x',
+    problem: { code: 'not-served', message: 'no' },
+    at: 7,
+    tried: { a: 'a2', c: '-', e: 'e1' },
+  });
+});
+
+t.test('a Shim under another handler is not taken for one that is gone', async (t) => {
+  const tried = triedWith(ledgerOf({ old: of('a', 'a1') }), ledgerOf({ new: of('a', 'a2') })).tried;
+  t.same(tried, { a: 'a2' });
+});
+
+t.test('a plan that concerns no Shim leaves no mark', async (t) => {
+  t.equal(triedWith(ledgerOf({}), ledgerOf({ d: handler })).tried, undefined);
+  t.equal(triedWith(ledgerOf({}), undefined).tried, undefined);
+});
+
+t.test('tries count while a handler failed, waits for its turn, or is downloaded', async (t) => {
+  const of = (state: HandlerState, held = false): HandlerReport => ({
+    name: 'a',
+    state,
+    source: 'x',
+    ...(held ? { turn: { shim: 'a', revision: 'r', hold: 'queued' } } : {}),
+  });
+  t.same([of('failed'), of('pending', true), of('removing', true)].map(isTried(false)), [true, true, true]);
+  t.same([of('served'), of('pending')].map(isTried(false)), [false, false]);
+  t.equal(isTried(true)(of('pending')), true);
+});
+
+t.test(
+  'a failed try is told at the place where it was asked for, and names a disk that is full',
+  async (t) => {
+    const file = '/opt/rcm-node/store/incoming/x';
+    const full = {
+      code: 'disk-full',
+      message: 'the file cannot be written: ENOSPC',
+      where: { file },
+    } as const;
+    const other = { code: 'download-failed', message: 'no answer', where: { file } } as const;
+    const attempt = (problem: typeof full | typeof other, count = 1) => ({
+      artifact: 'a',
+      count,
+      at: 0,
+      problem,
+    });
+    const place = { file: '/etc/rcm-node/shims.d/a.toml', line: 4, column: 1 };
+    const told = failedTry(attempt(full, 2), handler, place);
+    t.same(told.where, place);
+    t.equal(told.message, `${file}: the file cannot be written: ENOSPC (failed 2 times)`);
+    t.equal(failedTry(attempt(other), handler, undefined).message, 'no answer');
+  },
+);

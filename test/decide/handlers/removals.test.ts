@@ -1,0 +1,74 @@
+import t from 'tap';
+import { removals } from '../../../daemon/decide/handlers/removals.ts';
+import { type Scene, sceneOf } from '../../../daemon/decide/baseline.ts';
+import type { Desired, Handler } from '../../../daemon/model/desired.ts';
+import { emptyLedger } from '../../../daemon/model/ledger.ts';
+import type { RuntimeFacts } from '../../../daemon/model/observed.ts';
+import { handler, observed, regular, runtime, serving } from '../../../testbed/simulated/bare-host.ts';
+
+const main = '/etc/containerd/config.toml';
+const conf = 'version = 3\n';
+const none: Desired = { handlers: [], problems: [], lost: [] };
+const ofCluster: Desired = {
+  ...none,
+  turns: { approved: {}, controller: undefined, alone: {}, shims: {} },
+};
+const ofShim: Handler = { ...handler, order: { shim: 'spin', revision: 'r1', scope: 'restarts' } };
+
+const scene = (
+  installed: Handler,
+  given: {
+    readonly desired?: Desired;
+    readonly facts?: RuntimeFacts;
+    readonly force?: boolean;
+    readonly present?: Scene['present'];
+  } = {},
+): Scene => {
+  const config = [{ path: main, fact: regular(conf) }];
+  const before = {
+    ...observed,
+    runtime: { ...(given.facts ?? runtime), config },
+    files: { [main]: regular(conf) },
+    ledger: {
+      ...emptyLedger,
+      handlers: { spin: { handler: installed, key: 'k', sha256: 's', path: '/p' } },
+    },
+  };
+  const made = sceneOf(given.desired ?? none, before, { force: given.force ?? false, since: undefined });
+  return { ...made, present: given.present ?? { spin: { runtime_type: '/p' } } };
+};
+
+const removalsIn = (one: Scene) => removals(one, new Map());
+
+t.test('what nobody asks for goes, once no sandbox uses it', async (t) => {
+  t.match(removalsIn(scene(handler)), [{ name: 'spin', source: handler.where.file, problem: undefined }]);
+  const used = serving(['runc', 'spin'], ['one', 'spin'], ['two', 'spin']);
+  t.match(removalsIn(scene(handler, { facts: used })), [
+    { problem: { code: 'handler-in-use', message: /2 sandboxes/ } },
+  ]);
+  const silent: RuntimeFacts = { ...runtime, cri: { kind: 'silent', why: 'no answer' } };
+  t.equal(removalsIn(scene(handler, { facts: used, force: true }))[0]?.problem, undefined);
+  t.match(removalsIn({ ...scene(handler), runtime: silent }), [
+    { problem: { code: 'handler-in-use', message: /no answer/ } },
+  ]);
+});
+
+t.test('what is asked for is not removed, nor what is gone already', async (t) => {
+  t.same(removalsIn(scene(handler, { desired: { ...none, handlers: [handler] } })), []);
+  t.same(removalsIn(scene(handler, { present: {} })), []);
+});
+
+t.test('the end of a Shim waits for its Pods, and then for its turn', async (t) => {
+  const used = serving(['runc', 'spin'], ['one', 'spin']);
+  const gate = { turn: { shim: 'spin', revision: '-', hold: 'unknown' } };
+  t.match(removalsIn(scene(ofShim, { desired: ofCluster, facts: used })), [
+    { problem: { code: 'handler-in-use' }, gate },
+  ]);
+  t.match(removalsIn(scene(ofShim, { desired: ofCluster })), [{ problem: { code: 'waits-for-turn' }, gate }]);
+  t.match(
+    removalsIn(scene(ofShim, { desired: ofCluster, present: {} })),
+    [{ name: 'spin' }],
+    'and what somebody took away meanwhile is put back',
+  );
+  t.equal(removalsIn(scene(ofShim))[0]?.gate, undefined, 'an uninstall waits for nobody');
+});

@@ -1,0 +1,98 @@
+import t from 'tap';
+import { detail, type Telling } from '../../../daemon/decide/report/node-detail.ts';
+import type { Handler } from '../../../daemon/model/desired.ts';
+import type { HandlerReport } from '../../../daemon/model/plan.ts';
+import { type HandlerDetail, parseDetail } from '../../../protocol/node-annotations.ts';
+import { handler } from '../../../testbed/simulated/bare-host.ts';
+
+const of = (name: string, revision: string): Handler => ({
+  ...handler,
+  name,
+  where: { file: `shims.runtime.spinkube.dev/${name}` },
+  order: { shim: name, revision, scope: 'restarts' },
+});
+const telling = (handlers: readonly HandlerReport[], over: Partial<Telling> = {}): Telling => ({
+  report: {
+    version: 1,
+    agent: '1',
+    at: '2027-01-15T08:00:00.000Z',
+    outcome: { kind: 'converged' },
+    runtime: { name: 'containerd', version: '2.1.9', unit: 'containerd.service' },
+    handlers,
+    notes: [],
+    did: [],
+    restarts: { lastHour: 0, last: null },
+    trusted: {},
+    cluster: null,
+  },
+  desired: [of('spin', 'r2')],
+  installed: { spin: { handler: of('spin', 'r1') } },
+  serves: ['runc', 'spin'],
+  turns: {
+    approved: {},
+    controller: undefined,
+    alone: {},
+    shims: { spin: { revision: 'r2', paused: false, stopped: false } },
+  },
+  identity: 'kubelet',
+  legacyLabels: false,
+  ...over,
+});
+const detailOf = (given: Telling): Readonly<Record<string, HandlerDetail>> =>
+  parseDetail(detail(given, 'since'))?.shims ?? {};
+const held = { shim: 'spin', revision: 'r2', hold: 'queued' } as const;
+const pending: HandlerReport = { name: 'spin', state: 'pending', source: 'x', turn: held };
+
+t.test('a handler that waits says what it serves and what it waits for', async (t) => {
+  t.same(detailOf(telling([pending])), { spin: { s: 'pending', n: 'spin', r: 'r1', a: 'r2', w: 'r2' } });
+  const given = { turn: { shim: 'spin', revision: 'r2' } };
+  t.equal(detailOf(telling([{ ...pending, ...given }])).spin?.w, undefined, 'not once it has its turn');
+});
+
+t.test('the revision in force is that of what the runtime serves', async (t) => {
+  t.equal(detailOf(telling([pending], { serves: ['runc'] })).spin?.r, undefined);
+  t.equal(
+    detailOf(telling([pending], { serves: 'unknown' })).spin?.r,
+    'r1',
+    'where it does not say, as proven',
+  );
+  t.equal(detailOf(telling([pending], { installed: {} })).spin?.r, undefined);
+});
+
+t.test('a handler on its way out is still of its Shim', async (t) => {
+  const removing: HandlerReport = { name: 'spin', state: 'removing', source: 'x' };
+  const none = { approved: {}, controller: undefined, alone: {}, shims: {} };
+  t.same(detailOf(telling([removing], { desired: [], turns: none })), {
+    spin: { s: 'removing', n: 'spin', r: 'r1', a: '-' },
+  });
+});
+
+t.test('a handler of a local file is of no Shim', async (t) => {
+  const served: HandlerReport = { name: 'spin', state: 'served', source: 'x' };
+  t.same(detailOf(telling([served], { desired: [handler], installed: { spin: { handler } } })), {
+    spin: { s: 'served' },
+  });
+});
+
+t.test(
+  'a Shim that was refused before it was a wish is told, unless its handler is of somebody else',
+  async (t) => {
+    const problem = (shim: string, name?: string) => ({
+      code: 'no-platform' as const,
+      message: 'no',
+      where: { file: `shims.runtime.spinkube.dev/${shim}` },
+      ...(name ? { handler: name } : {}),
+    });
+    const served: HandlerReport = { name: 'spin', state: 'served', source: 'x' };
+    const problems = [
+      problem('wws'),
+      problem('spin'),
+      problem('other', 'spin'),
+      { code: 'bad-toml', message: 'x' } as const,
+    ];
+    t.same(detailOf(telling([served], { problems })), {
+      spin: { s: 'refused', n: 'spin', r: 'r1', a: 'r2', p: 'no-platform' },
+      wws: { s: 'refused', n: 'wws', a: '-', p: 'no-platform' },
+    });
+  },
+);

@@ -1,0 +1,43 @@
+import t from 'tap';
+import { wayToWrite } from '../../../host/files/mounts.ts';
+
+const row = (point: string, options: string, own = 'rw'): string =>
+  `36 35 98:0 / ${point} ${options},noatime master:1 - ext4 /dev/root ${own},errors=continue`;
+
+const ask = (path: string, here: readonly string[], host: readonly string[]): string | undefined =>
+  wayToWrite(path, (file) => `${(file.includes('self') ? here : host).join('\n')}\n`);
+
+t.test(
+  'a place that only the service may not write to is told apart from one that is read-only for all',
+  async (t) => {
+    const strict = [row('/', 'ro'), row('/etc/containerd', 'rw')];
+    const open = [row('/', 'rw')];
+    t.match(
+      ask('/srv/containerd/config.toml', strict, open),
+      /Only rcm-node\.service.*ReadWritePaths=\/srv\/containerd /,
+    );
+    t.match(
+      ask('/srv/x/y', strict, [row('/', 'rw'), row('/srv', 'ro')]),
+      /\/srv is mounted read-only.*remount,rw \/srv$/,
+    );
+    t.match(ask('/etc/x', [row('/', 'rw', 'ro')], [row('/', 'rw', 'ro')]), /^\/ is mounted read-only/);
+  },
+);
+
+t.test('the nearest mount counts, the last one on a point, and names with blanks are read', async (t) => {
+  const both = [row('/', 'rw'), row('/etc', 'rw'), row('/etc/a\\040b', 'ro'), row('/etc', 'ro')];
+  t.match(ask('/etc/a b/c', both, both), /^\/etc\/a b is/);
+  t.match(ask('/etc/ab', both, both), /^\/etc is mounted/);
+  t.equal(ask('/etcetera', both, both), undefined, 'it is writable, so this is not the reason');
+});
+
+t.test('tables that tell nothing, or cannot be read, say nothing', async (t) => {
+  t.equal(ask('/etc', [], []), undefined);
+  t.equal(ask('/etc', ['x'], ['y - z']), undefined);
+  t.equal(
+    wayToWrite('/etc', () => {
+      throw new Error('EACCES');
+    }),
+    undefined,
+  );
+});

@@ -1,0 +1,42 @@
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { placeIn } from '../../../host/files/root-path.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+
+t.test('links of an image lead within it, also those that lead to what is not there yet', async (t) => {
+  const root = t.testdir({ var: { opt: {} }, etc: { file: 'x' } });
+  symlinkSync('/var/opt', join(root, 'opt'));
+  symlinkSync('var/missing', join(root, 'srv'));
+  symlinkSync('../../../../../../..', join(root, 'etc/up'));
+  symlinkSync('/etc/file', join(root, 'etc/link'));
+  t.equal(placeIn(root, '/opt/rcm-node/bin', true), join(root, 'var/opt/rcm-node/bin'));
+  t.equal(placeIn(root, '/srv/a', false), join(root, 'var/missing/a'));
+  t.equal(placeIn(root, '/etc/up/etc/file', false), join(root, 'etc/file'));
+  t.equal(placeIn(root, '/../../etc/./file', false), join(root, 'etc/file'));
+  t.equal(placeIn(root, '/etc/link', true), join(root, 'etc/file'));
+  t.equal(placeIn(root, '/etc/link', false), join(root, 'etc/link'));
+  t.equal(placeIn(root, '/', true), root);
+});
+
+t.test('links that go round are an error, and no way out by their number', async (t) => {
+  const root = t.testdir({});
+  symlinkSync('loop', join(root, 'loop'));
+  for (let index = 0; index < 60; index += 1)
+    symlinkSync(index === 0 ? '/etc' : `chain${index - 1}`, join(root, `chain${index}`));
+  for (const path of ['/loop/x', '/chain59/passwd'])
+    t.throws(
+      () => placeIn(root, path, false),
+      new Failure({
+        code: 'cannot-write',
+        message: 'the path leads through symbolic links that go round',
+        where: { file: path },
+      }),
+    );
+  t.equal(placeIn(root, '/chain30/passwd', true), join(root, 'etc/passwd'));
+});
+
+t.test('on the host itself the kernel follows the links', async (t) => {
+  t.equal(placeIn('/', '/proc/self/exe', true), '/proc/self/exe');
+  t.equal(placeIn('/', '/etc/../etc/hosts', false), '/etc/hosts');
+});

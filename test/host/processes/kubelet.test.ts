@@ -1,0 +1,129 @@
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { findKubeconfig } from '../../../host/processes/kubelet.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import { distros } from '../../../daemon/runtimes/distros.ts';
+import { fakeProc } from '../../../testbed/simulated/fake-proc.ts';
+
+const host = (...given: Parameters<typeof fakeProc>) => ({ ...fakeProc(...given), known: distros });
+
+const kubeadm = [
+  '/usr/bin/kubelet',
+  '--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf',
+  '--kubeconfig=/etc/kubernetes/kubelet.conf',
+];
+
+t.test('the kubelet that runs is found by its program', async (t) => {
+  const one = host(t, { 1: { argv: ['/sbin/init'], exe: '/sbin/init' }, 70: { argv: kubeadm } });
+  t.match(await findKubeconfig(one), { path: '/etc/kubernetes/kubelet.conf', by: /command line/ });
+  const renamed = host(t, { 70: { argv: ['node-agent', '--kubeconfig', '/x'], exe: '/opt/bin/kubelet' } });
+  t.match(await findKubeconfig(renamed), { path: '/x' });
+  const relative = host(t, {
+    70: { argv: ['kubelet', '--kubeconfig=kubelet.conf'], cwd: '/etc/kubernetes' },
+  });
+  t.match(await findKubeconfig(relative), { path: '/etc/kubernetes/kubelet.conf' });
+});
+
+t.test('the unit goes first, and its absence or a silent systemd is no obstacle', async (t) => {
+  const given = host(t, {
+    70: { argv: kubeadm },
+    71: { argv: ['/wrapper', '--kubeconfig=/of/unit'], exe: '/wrapper' },
+  });
+  const systemd = (mainPid: number) => ({ unit: async () => ({ mainPid }) });
+  t.match(await findKubeconfig({ ...given, systemd: systemd(71) }), {
+    path: '/of/unit',
+    by: /kubelet.service/,
+  });
+  t.match(await findKubeconfig({ ...given, systemd: systemd(0) }), { path: '/etc/kubernetes/kubelet.conf' });
+  t.match(await findKubeconfig({ ...given, systemd: systemd(9999) }), {
+    path: '/etc/kubernetes/kubelet.conf',
+  });
+  const silent = {
+    unit: async () => Promise.reject(new Failure({ code: 'systemd-unreachable', message: '' })),
+  };
+  t.match(await findKubeconfig({ ...given, systemd: silent }), { path: '/etc/kubernetes/kubelet.conf' });
+});
+
+t.test('the main process of the unit counts only while it is that', async (t) => {
+  const given = host(t, { 71: { argv: ['/wrapper', '--kubeconfig=/of/unit'], exe: '/wrapper' } });
+  const answers = [71, 0];
+  const dying = { unit: async () => ({ mainPid: answers.shift() ?? 0 }) };
+  t.equal(
+    await findKubeconfig({ ...given, systemd: dying }),
+    undefined,
+    'its number may be another’s by then',
+  );
+  const users = host(t, { 71: { argv: ['kubelet', '--kubeconfig=/x'], uids: '1000\t1000\t1000\t1000' } });
+  t.equal(await findKubeconfig({ ...users, systemd: { unit: async () => ({ mainPid: 71 }) } }), undefined);
+});
+
+t.test('a process that only looks like a kubelet is not believed, and said to be there', async (t) => {
+  const argv = ['kubelet', '-w', '--kubeconfig', '-h', '/home/mallory/evil'];
+  const given = host(t, { 70: { argv, exe: '/usr/bin/chfn', cwd: '/home/mallory' } });
+  t.match(await findKubeconfig(given).catch((error: unknown) => error), {
+    problem: {
+      code: 'no-identity',
+      message: /process 70 calls itself kubelet and is not believed: its program is \/usr\/bin\/chfn/,
+    },
+  });
+  const beside = host(t, { 70: { argv, exe: '/usr/bin/chfn' }, 71: { argv: kubeadm } });
+  t.match(await findKubeconfig(beside), { path: '/etc/kubernetes/kubelet.conf' }, 'nor is it an obstacle');
+  const file = '/var/lib/k0s/kubelet.conf';
+  t.match(await findKubeconfig(host(t, { 70: { argv, exe: '/usr/bin/chfn' } }, [file])), { path: file });
+});
+
+t.test('what others can change is not believed either', async (t) => {
+  const argv = ['kubelet', '--kubeconfig=/x'];
+  const given = host(t, { 70: { argv, exe: '/opt/bin/kubelet' } });
+  chmodSync(join(given.root, 'opt'), 0o777);
+  t.match(await findKubeconfig(given).catch((error: unknown) => error), {
+    problem: { message: /not believed: .*\/opt has mode 0777/ },
+  });
+});
+
+t.test('processes of other users and of containers are passed over', async (t) => {
+  const argv = ['kubelet', '--kubeconfig=/tmp/evil'];
+  t.equal(await findKubeconfig(host(t, { 70: { argv, uids: '1000\t1000\t1000\t1000' } })), undefined);
+  t.equal(await findKubeconfig(host(t, { 70: { argv, uids: '1000\t0\t0\t0' } })), undefined, 'setuid');
+  const elsewhere = t.testdir({ container: {} });
+  t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'container') } })), undefined);
+  t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'gone') } })), undefined);
+});
+
+t.test('where no kubelet runs on its own, the file that its distribution writes is taken', async (t) => {
+  const k3s = '/var/lib/rancher/k3s/agent/kubelet.kubeconfig';
+  const given = host(t, { 70: { argv: ['/usr/local/bin/k3s', 'agent'], exe: '/usr/local/bin/k3s' } }, [k3s]);
+  t.match(await findKubeconfig(given), { path: k3s, by: /^k3s: / });
+  t.match(await findKubeconfig({ ...given, proc: undefined }), { path: k3s });
+  const half = host(t, {}, ['/var/snap/microk8s/current/args/kubelet']);
+  t.equal(
+    await findKubeconfig(half),
+    undefined,
+    'evidence without a kubeconfig is a node that has not joined',
+  );
+  t.equal(await findKubeconfig(host(t, {})), undefined);
+});
+
+t.test('two that could be meant are named, and none is chosen', async (t) => {
+  const both = host(t, {
+    70: { argv: ['kubelet', '--kubeconfig=/a'] },
+    71: { argv: ['kubelet', '--kubeconfig=/b'] },
+  });
+  t.match(await findKubeconfig(both).catch((error: unknown) => error), {
+    problem: { code: 'no-identity', message: /several kubelets run here: \/a, \/b/ },
+  });
+  const twice = host(t, {
+    70: { argv: ['kubelet', '--kubeconfig=/a'] },
+    71: { argv: ['kubelet', '--kubeconfig=/a'] },
+  });
+  t.match(await findKubeconfig(twice), { path: '/a' });
+  const left = host(t, {}, ['/var/lib/k0s/kubelet.conf', '/var/lib/kubelet/kubeconfig']);
+  t.match(await findKubeconfig(left).catch((error: unknown) => error), {
+    problem: { code: 'no-identity', message: /several distributions/ },
+  });
+});
+
+t.test('this host can be looked at', async (t) => {
+  await t.resolves(findKubeconfig({ root: t.testdir({}), known: distros }));
+});

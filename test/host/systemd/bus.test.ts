@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Message, NameFlag, sessionBus } from 'dbus-next';
+import t from 'tap';
+import { type BusCall, type BusSignal, withBus } from '../../../host/systemd/bus.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import { noBusHere, ScriptedSystemd, startBus } from '../../../testbed/simulated/scripted-systemd.ts';
+
+/** Not tap's own folder: the path of a socket may have 107 characters at most. */
+const freshFolder = (test: { teardown(what: () => unknown): void }): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'rcm-bus-'));
+  test.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+const listNames: BusCall = {
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+  member: 'ListNames',
+};
+
+const problem = async (promise: Promise<unknown>) => {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
+  return error.problem;
+};
+
+/** A socket that is no bus: what it does with those who connect is up to the test. */
+const fakeBus = async (test: Tap, greet: (socket: Socket) => void): Promise<string> => {
+  const path = join(freshFolder(test), 'socket');
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => {});
+    greet(socket);
+  });
+  await new Promise<void>((done) => server.listen(path, done));
+  test.teardown(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  return `unix:path=${path}`;
+};
+type Tap = { teardown(what: () => unknown): void };
+
+const ask = (address: string, callDeadlineMs = 20_000) =>
+  withBus({ address, callDeadlineMs }, (bus) => bus.call(listNames));
+
+t.test('a bus that is not there is systemd-unreachable, and the address is told', async (t) => {
+  const address = `unix:path=${freshFolder(t)}/nothing`;
+  t.match(await problem(ask(address)), { code: 'systemd-unreachable', message: /ENOENT.*nothing/ });
+});
+
+t.test('an address that is none is systemd-unreachable', async (t) => {
+  t.match(await problem(ask('carrier-pigeon:')), { code: 'systemd-unreachable' });
+  t.match(await problem(ask('nonsense')), { code: 'systemd-unreachable' });
+});
+
+t.test('a bus that closes at once, rejects us, or never speaks is systemd-unreachable', async (t) => {
+  const closes = await fakeBus(t, (socket) => socket.end());
+  t.match(await problem(ask(closes)), { code: 'systemd-unreachable', message: /closed the connection/ });
+  const rejects = await fakeBus(t, (socket) =>
+    socket.once('data', () => socket.write('REJECTED EXTERNAL\r\n')),
+  );
+  t.match(await problem(ask(rejects)), { code: 'systemd-unreachable' });
+  const mute = await fakeBus(t, () => {});
+  t.match(await problem(ask(mute, 200)), { message: /no answer to ListNames within 200 ms/ });
+});
+
+t.test('a bus that refuses Hello does not end the process', async (t) => {
+  const refuses = await fakeBus(t, (socket) => {
+    socket.on('data', (data) => {
+      if (data.includes('AUTH')) return void socket.write('OK 0123456789abcdef0123456789abcdef\r\n');
+      if (data.includes('Hello')) socket.write(helloRefused);
+    });
+  });
+  t.match(await problem(ask(refuses)), { code: 'systemd-unreachable', message: /Too many of you/ });
+});
+
+t.test('a real bus', { skip: noBusHere }, async (t) => {
+  t.test('answers, and an error reply is an answer too', async (t) => {
+    const bus = await startBus();
+    t.teardown(bus.stop);
+    const scripted = await ScriptedSystemd.start(bus.address);
+    t.teardown(() => scripted.stop());
+    const answers = await withBus({ address: bus.address, callDeadlineMs: 20_000 }, (bus) =>
+      Promise.all([bus.call(listNames), bus.call({ ...listNames, member: 'Nonsense' })]),
+    );
+    t.match(answers[0], { kind: 'answer', body: [/./] });
+    t.match(answers[1], { kind: 'refusal', name: 'org.freedesktop.DBus.Error.UnknownMethod' });
+  });
+
+  t.test('passes on what the owner of the name says, in its order, and no other sender', async (t) => {
+    const bus = await startBus();
+    t.teardown(bus.stop);
+    const heard: string[] = [];
+    const onSignal = (signal: BusSignal) => heard.push(`${signal.member} ${signal.body[0]}`);
+    const peer = 'org.example.Peer';
+    /** A connection that may own the name, and says something to all when it is told to. */
+    const speaker = () => {
+      const own = sessionBus({ busAddress: bus.address.replace('unix:path=', 'unix:socket=') });
+      own.on('error', () => {});
+      t.teardown(() => own.disconnect());
+      const say = async (text: string) => {
+        own.send(Message.newSignal('/org/example', peer, 'Said', 's', [text]));
+        // The bus has handed it on when it answers what came later.
+        await own.call(new Message({ ...listNames, body: [] }));
+      };
+      return { own, say };
+    };
+    const [first, second, stranger] = [speaker(), speaker(), speaker()];
+    await first.own.requestName(peer, NameFlag.ALLOW_REPLACEMENT);
+    await withBus({ address: bus.address, callDeadlineMs: 20_000, peer, onSignal }, async (open) => {
+      const addMatch = { ...listNames, member: 'AddMatch', signature: 's', body: [`interface='${peer}'`] };
+      await open.call(addMatch);
+      await first.say('one');
+      await stranger.say('forged');
+      await first.say('two');
+      await second.own.requestName(peer, NameFlag.REPLACE_EXISTING);
+      await first.say('late');
+      await second.say('three');
+      await second.own.releaseName(peer);
+      await second.say('later');
+      await open.call(listNames);
+    });
+    t.strictSame(heard, ['Said one', 'Said two', 'Said three']);
+  });
+
+  t.test('rejects the pending call, and all later ones, when it dies', async (t) => {
+    const bus = await startBus();
+    t.teardown(bus.stop);
+    await withBus({ address: bus.address, callDeadlineMs: 3_600_000 }, async (open) => {
+      await open.call(listNames);
+      bus.freeze();
+      const pending = problem(open.call(listNames));
+      const lost = open.lost.catch((error: unknown) => error);
+      await bus.kill();
+      t.match(await pending, { code: 'systemd-unreachable' });
+      t.match(await lost, { problem: { code: 'systemd-unreachable' } });
+      t.match(await problem(open.call(listNames)), { code: 'systemd-unreachable' });
+    });
+  });
+
+  t.test('that is frozen keeps nobody longer than the deadline', async (t) => {
+    const bus = await startBus();
+    t.teardown(bus.stop);
+    bus.freeze();
+    t.match(await problem(ask(bus.address, 200)), { code: 'systemd-unreachable', message: /within 200 ms/ });
+  });
+});
+
+/** An ERROR message in reply to serial 1, byte by byte: little endian, with one string as its body. */
+const helloRefused = (() => {
+  const pad = (bytes: Buffer, to: number) =>
+    Buffer.concat([bytes, Buffer.alloc((to - (bytes.length % to)) % to)]);
+  const u32 = (value: number) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    return bytes;
+  };
+  const string = (text: string) => Buffer.concat([u32(text.length), Buffer.from(`${text}\0`)]);
+  const field = (code: number, type: string, value: Buffer) =>
+    Buffer.concat([Buffer.from([code, 1]), Buffer.from(`${type}\0`), value]);
+  const body = string('Too many of you');
+  const fields = Buffer.concat([
+    pad(field(4, 's', string('org.freedesktop.DBus.Error.LimitsExceeded')), 8),
+    pad(field(5, 'u', u32(1)), 8),
+    pad(field(7, 's', string('org.freedesktop.DBus')), 8),
+    field(8, 'g', Buffer.from('\u0001s\0')),
+  ]);
+  return Buffer.concat([
+    Buffer.from([0x6c, 3, 1, 1]),
+    u32(body.length),
+    u32(1),
+    u32(fields.length),
+    pad(fields, 8),
+    body,
+  ]);
+})();

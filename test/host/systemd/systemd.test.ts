@@ -1,0 +1,313 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { makeSystemd, type Systemd } from '../../../host/systemd/systemd.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import {
+  noBusHere,
+  type PrivateBus,
+  ScriptedSystemd,
+  startBus,
+} from '../../../testbed/simulated/scripted-systemd.ts';
+import { Stranger } from '../../../testbed/simulated/stranger.ts';
+
+type Stage = { readonly bus: PrivateBus; readonly scripted: ScriptedSystemd; readonly systemd: Systemd };
+
+const stage = async (test: Test, callDeadlineMs = 20_000): Promise<Stage> => {
+  const bus = await startBus();
+  test.teardown(bus.stop);
+  const scripted = await ScriptedSystemd.start(bus.address);
+  test.teardown(() => scripted.stop());
+  scripted.setUnit('containerd.service');
+  return { bus, scripted, systemd: makeSystemd({ address: bus.address, callDeadlineMs, pollMs: 20 }) };
+};
+
+const code = (error: unknown): unknown => (error instanceof Failure ? error.problem.code : error);
+const problem = async (promise: Promise<unknown>) => {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
+  return error.problem;
+};
+
+t.test('jobs', { skip: noBusHere }, async (t) => {
+  for (const result of ['done', 'failed', 'timeout', 'dependency', 'canceled', 'skipped'])
+    t.test(`a restart that systemd ends as ${result} is reported as ${result}`, async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = { kind: 'ends', result };
+      t.equal(await systemd.restart('containerd.service', 60_000), result);
+    });
+
+  t.test('an ending that systemd may invent tomorrow is a failure', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'ends', result: 'exploded' };
+    t.equal(await systemd.start('containerd.service', 60_000), 'failed');
+  });
+
+  t.test('listens before it asks, and replaces queued jobs', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    await systemd.restart('containerd.service', 60_000);
+    await systemd.stop('containerd.service', 60_000);
+    await systemd.start('containerd.service', 60_000);
+    t.match(
+      scripted.calls.filter((call) => /^Subscribe|^\w+Unit .* replace$/.test(call)),
+      [
+        'Subscribe',
+        'RestartUnit containerd.service replace',
+        'Subscribe',
+        'StopUnit containerd.service replace',
+        'Subscribe',
+        'StartUnit containerd.service replace',
+      ],
+    );
+  });
+
+  t.test('a job that ends before its own method reply is not missed', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'ends', result: 'dependency', signal: 'early' };
+    t.equal(await systemd.restart('containerd.service', 60_000), 'dependency');
+  });
+
+  t.test('a job that systemd still knows has not ended, whatever was told of it', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'told-too-soon', result: 'done' };
+    t.equal(await systemd.restart('containerd.service', 300), 'deadline');
+  });
+
+  for (const [what, verb, result, unit, expected] of [
+    ['a restart whose unit failed', 'restart', 'done', { ActiveState: 'failed' }, 'failed'],
+    [
+      'a restart whose unit is being started again',
+      'restart',
+      'done',
+      { ActiveState: 'activating' },
+      'failed',
+    ],
+    ['a stop whose unit runs', 'stop', 'done', { ActiveState: 'active' }, 'failed'],
+    ['a stop whose unit goes down', 'stop', 'canceled', { ActiveState: 'deactivating' }, 'canceled'],
+    ['a stop whose unit is down', 'stop', 'failed', { ActiveState: 'failed' }, 'done'],
+    ['a oneshot that ran', 'start', 'done', { ActiveState: 'inactive', Result: 'success' }, 'done'],
+    [
+      'a oneshot that systemd forgot again',
+      'start',
+      'done',
+      { ActiveState: 'inactive', Result: 'success', InvocationID: Buffer.alloc(0) },
+      'done',
+    ],
+    ['a oneshot that failed', 'start', 'failed', { ActiveState: 'failed', Result: 'exit-code' }, 'failed'],
+  ] as const)
+    t.test(`the unit is asked too: ${what} is ${expected}, told ${result}`, async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = { kind: 'ends', result, leaves: unit };
+      t.equal(await systemd[verb]('containerd.service', 60_000), expected);
+    });
+
+  t.test('a restart that was told as done and left the old invocation running is canceled', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    const InvocationID = Buffer.alloc(16, 7);
+    scripted.setUnit('containerd.service', { InvocationID });
+    scripted.job = { kind: 'ends', result: 'done', leaves: { InvocationID } };
+    t.equal(await systemd.restart('containerd.service', 60_000), 'canceled');
+  });
+
+  t.test('the end of another job is not taken for ours', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.setUnit('other.service');
+    scripted.job = { kind: 'never' };
+    const ours = systemd.restart('containerd.service', 300);
+    while (!scripted.calls.some((call) => call.startsWith('RestartUnit'))) await new Promise(setImmediate);
+    scripted.job = { kind: 'ends', result: 'done' };
+    t.equal(await systemd.restart('other.service', 60_000), 'done');
+    t.equal(await ours, 'deadline');
+  });
+
+  for (const [what, result, verb, expected] of [
+    ['is up under a new invocation', 'done', 'restart', 'done'],
+    ['is still up under the old invocation', 'canceled', 'restart', 'canceled'],
+    ['lies there', 'failed', 'restart', 'failed'],
+    ['is down after a stop', 'done', 'stop', 'done'],
+    ['is still up after a stop', 'canceled', 'stop', 'failed'],
+    ['is up, as it was before a start', 'canceled', 'start', 'done'],
+  ] as const)
+    t.test(`when the signal is lost and the unit ${what}, the answer is ${expected}`, async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = { kind: 'ends', result, signal: 'lost' };
+      t.equal(await systemd[verb]('containerd.service', 60_000), expected);
+    });
+
+  t.test('a stop that never ends is cancelled at the deadline', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'never' };
+    t.equal(await systemd.stop('containerd.service', 100), 'deadline');
+    t.equal(scripted.calls.at(-1), 'CancelJob 701');
+  });
+
+  t.test(
+    'a restart or start goes on after the deadline: its stop alone would leave the unit down',
+    async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = { kind: 'never' };
+      t.equal(await systemd.restart('containerd.service', 100), 'deadline');
+      t.equal(await systemd.start('containerd.service', 100), 'deadline');
+      t.notOk(scripted.calls.some((call) => call.startsWith('CancelJob')));
+    },
+  );
+
+  t.test('a job that ends at the very deadline keeps its own ending', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'ends-when-cancelled', result: 'done' };
+    t.equal(await systemd.stop('containerd.service', 100), 'done');
+  });
+
+  t.test('a bus that dies during the job is systemd-unreachable, long before the deadline', async (t) => {
+    const { bus, scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'calls', what: () => void bus.kill() };
+    t.match(await problem(systemd.restart('containerd.service', 3_600_000)), {
+      code: 'systemd-unreachable',
+      message: /system bus/,
+    });
+  });
+
+  t.test('a systemd that never answers the request is systemd-unreachable', async (t) => {
+    const { scripted, systemd } = await stage(t, 300);
+    scripted.job = { kind: 'silent' };
+    t.match(await problem(systemd.restart('containerd.service', 3_600_000)), {
+      code: 'systemd-unreachable',
+      message: /no answer to RestartUnit within 300 ms/,
+    });
+  });
+
+  t.test('a systemd that leaves the bus during the call is systemd-unreachable', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = { kind: 'silent' };
+    const restart = systemd.restart('containerd.service', 3_600_000).catch(code);
+    while (!scripted.calls.some((call) => call.startsWith('RestartUnit'))) await new Promise(setImmediate);
+    scripted.stop();
+    t.equal(await restart, 'systemd-unreachable');
+  });
+
+  t.test(
+    "a job that systemd refuses says why by the name of the error, and to root in systemd's words",
+    async (t) => {
+      const { scripted, systemd } = await stage(t);
+      scripted.job = {
+        kind: 'refused',
+        error: 'org.freedesktop.systemd1.UnitMasked',
+        text: 'Unit containerd.service is masked.',
+      };
+      t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+        code: 'unit-masked',
+        message: 'systemd refused to restart containerd.service: UnitMasked',
+        detail: 'Unit containerd.service is masked.',
+      });
+      scripted.job = {
+        kind: 'refused',
+        error: 'org.freedesktop.DBus.Error.AccessDenied',
+        text: 'Access denied',
+      };
+      t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+        code: 'systemd-unreachable',
+        message: /: AccessDenied$/,
+        detail: 'Access denied',
+      });
+      scripted.job = { kind: 'ends', result: 'done' };
+      t.match(await problem(systemd.start('nope.service', 60_000)), {
+        code: 'activation-failed',
+        message: 'systemd refused to start nope.service: NoSuchUnit',
+        detail: /nope\.service not found/,
+      });
+    },
+  );
+});
+
+t.test('another user on the bus', { skip: noBusHere }, async (t) => {
+  /** The scripted systemd numbers its jobs from 701. */
+  const jobs = Array.from({ length: 20 }, (_, at) => 700 + at);
+  const attacked = async (t: Test, attack: (self: Stranger, victim: string) => void) => {
+    const { bus, scripted, systemd } = await stage(t);
+    const stranger = await Stranger.start(bus.address, attack);
+    t.teardown(() => stranger.stop());
+    return { stranger, scripted, systemd };
+  };
+
+  t.test('cannot end a job, not before it began and not while it runs', async (t) => {
+    const attack = (self: Stranger, victim: string): void => {
+      for (const id of jobs) self.endJob(victim, id, 'failed');
+    };
+    const { stranger, scripted, systemd } = await attacked(t, attack);
+    t.equal(await systemd.restart('containerd.service', 60_000), 'done');
+    scripted.job = { kind: 'calls', what: () => attack(stranger, String(stranger.victims.at(-1))) };
+    t.equal(await systemd.restart('containerd.service', 300), 'deadline');
+    t.equal(stranger.victims.length, 2);
+  });
+
+  t.test('cannot make a restart that failed look done', async (t) => {
+    const { scripted, systemd } = await attacked(t, (self, victim) => {
+      for (const id of jobs) self.endJob(victim, id, 'done');
+    });
+    scripted.job = { kind: 'ends', result: 'failed' };
+    t.equal(await systemd.restart('containerd.service', 60_000), 'failed');
+  });
+
+  t.test('cannot answer what systemd was asked, where a policy lets it try', async (t) => {
+    const { systemd } = await attacked(t, (self, victim) => {
+      for (let serial = 1; serial < 40; serial += 1) self.reply(victim, serial, 'o', ['/org/example/forged']);
+    });
+    t.match(await systemd.unit('containerd.service'), { load: 'loaded', active: 'active', mainPid: 42 });
+  });
+
+  t.test('cannot end our process with a message that does not parse', async (t) => {
+    const { stranger, systemd } = await attacked(t, (self, victim) => self.withoutItsFile(victim));
+    t.match(await systemd.unit('containerd.service'), { load: 'loaded' });
+    t.equal(await systemd.restart('containerd.service', 60_000), 'done');
+    t.equal(stranger.victims.length, 2);
+  });
+});
+
+t.test('the small operations', { skip: noBusHere }, async (t) => {
+  t.test('ask for what they are named after', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    await systemd.enable('rcm-node.service');
+    await systemd.disable('rcm-node.service');
+    await systemd.daemonReload();
+    await systemd.resetFailed('containerd.service');
+    t.strictSame(scripted.calls, [
+      'EnableUnitFiles rcm-node.service false true',
+      'DisableUnitFiles rcm-node.service false',
+      'Reload',
+      'ResetFailedUnit containerd.service',
+    ]);
+    t.equal(await systemd.version(), '252.39-1~deb12u2');
+    t.equal(await systemd.architecture(), 'x86-64');
+    t.match(await systemd.unit('containerd.service'), { load: 'loaded', active: 'active' });
+  });
+
+  t.test('an unknown unit has nothing to reset, and any other refusal is told', async (t) => {
+    const { scripted, systemd } = await stage(t);
+    await systemd.resetFailed('nope.service');
+    scripted.refuse.set('EnableUnitFiles', 'org.freedesktop.DBus.Error.FileNotFound');
+    scripted.refuse.set('Reload', 'org.freedesktop.DBus.Error.AccessDenied');
+    t.match(await problem(systemd.enable('nope.service')), { code: 'activation-failed' });
+    t.match(await problem(systemd.daemonReload()), { code: 'systemd-unreachable' });
+  });
+
+  t.test('a process that used systemd, and failed to, ends by itself', async (t) => {
+    const { bus, scripted } = await stage(t);
+    scripted.job = { kind: 'silent' };
+    const source = `
+      const { makeSystemd } = await import(${JSON.stringify(import.meta.resolve('../../../host/systemd/systemd.ts'))});
+      const systemd = makeSystemd({ address: ${JSON.stringify(bus.address)}, callDeadlineMs: 2000 });
+      const facts = await systemd.unit('containerd.service');
+      const late = await systemd.restart('containerd.service', 9e6).catch((error) => error.problem.code);
+      console.log(facts.active, late);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const said: string[] = [];
+    child.stdout.on('data', (data) => said.push(String(data)));
+    t.strictSame(await once(child, 'close'), [0, null]);
+    t.equal(said.join(''), 'active systemd-unreachable\n');
+  });
+});

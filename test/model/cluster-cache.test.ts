@@ -1,0 +1,85 @@
+import t from 'tap';
+import { parseAnswer, printAnswer, trimShim } from '../../daemon/model/cluster-cache.ts';
+import type { ShimObject } from '../../protocol/shim-object.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
+
+const file = '/var/lib/rcm-node/cluster.json';
+const answer = {
+  version: 1,
+  node: 'n',
+  shims: [{ metadata: { name: 'spin' }, spec: { nodeSelector: { a: 'b' } } }],
+} as const;
+
+t.test('an answer survives the disk', async (t) => {
+  const turns = {
+    approved: { spin: { value: 'r.1', until: '2027-01-15T08:00:00.000Z' } },
+    alone: { spin: { revision: 'r', at: '2027-01-15T08:00:00.000Z' } },
+  };
+  for (const one of [answer, { ...answer, away: true } as const, { ...answer, turns }])
+    t.same(parseAnswer(printAnswer(one), file), one);
+});
+
+t.test('what is damaged in its turns is not known, and the wishes stand', async (t) => {
+  const text = JSON.stringify({ ...answer, turns: { approved: 1, controller: 'x' } });
+  t.same(parseAnswer(text, file), answer);
+});
+
+t.test('half an answer, or one of a newer version, is none', async (t) => {
+  const code = (text: string) => {
+    try {
+      parseAnswer(text, file);
+    } catch (error) {
+      const { code, where } = problemOf(error);
+      return [code, where?.file];
+    }
+    return 'no error';
+  };
+  for (const text of [
+    '',
+    '{',
+    'null',
+    '[]',
+    '{}',
+    '{"version":1}',
+    '{"version":1,"node":"n","shims":[{}]}',
+    '{"version":1,"node":1,"shims":[]}',
+  ])
+    t.same(code(text), ['state-damaged', file], text);
+  t.same(code('{"version":2,"node":"n","shims":[]}'), ['state-newer', file]);
+});
+
+t.test('status and bookkeeping of others are no reason to write the answer again', async (t) => {
+  const given = {
+    metadata: {
+      name: 'spin',
+      uid: 'u',
+      resourceVersion: '7',
+      creationTimestamp: '2027-01-01T00:00:00Z',
+      annotations: { a: 'b' },
+      managedFields: [],
+    },
+    spec: {},
+    status: { nodes: 3 },
+  };
+  t.same(trimShim(given), {
+    metadata: { name: 'spin', uid: 'u', creationTimestamp: '2027-01-01T00:00:00Z' },
+    spec: {},
+  });
+});
+
+t.test(
+  'how far a rollout is concerns no node; that it stands still does, also when nobody is there to say so',
+  async (t) => {
+    const of = (phase: string) => ({
+      metadata: { name: 'spin' },
+      status: { nodes: 3, rollout: { revision: 'r', phase, since: 's', stoppedBy: ['a'] } },
+    });
+    for (const phase of ['Rolling', 'Paused', 'Complete'])
+      t.same(trimShim(of(phase) as ShimObject), { metadata: { name: 'spin' } });
+    for (const phase of ['Stopped', 'Refused'])
+      t.same(trimShim(of(phase) as ShimObject), {
+        metadata: { name: 'spin' },
+        status: { rollout: { revision: 'r', phase, since: 's' } },
+      });
+  },
+);

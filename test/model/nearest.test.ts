@@ -1,9 +1,0 @@
-import t from 'tap';
-import { nearest } from '../../daemon/model/nearest.ts';
-
-t.test('the nearest of the known words is found, and nothing that has little in common', async (t) => {
-  t.equal(nearest('locaton', ['location', 'arch']), 'location');
-  t.equal(nearest('STATUS', ['status', 'run']), 'status');
-  t.equal(nearest('interval', ['mirrors']), undefined);
-  t.equal(nearest('x', ['os']), undefined, 'a letter is near to everything short');
-});

@@ -1,0 +1,43 @@
+import t from 'tap';
+import { maskUrls } from '../../../protocol/problem/mask.ts';
+
+t.test('credentials and signatures go, the address stays', async (t) => {
+  for (const [text, wanted] of [
+    ['https://user:hunter2@example.com/a/b', 'https://example.com/a/b'],
+    ['https://hunter2@example.com:8443/a', 'https://example.com:8443/a'],
+    ['https://user:hun@ter2@example.com/a', 'https://example.com/a'],
+    ["https://us'er:hunter2@example.com/a", 'https://example.com/a'],
+    ['https://example.com/a?X-Amz-Signature=hunter2&x=1', 'https://example.com/a?…'],
+    ['https://example.com/a?sig=hunter2#hunter2', 'https://example.com/a?…'],
+    ['https://example.com/a#hunter2', 'https://example.com/a?…'],
+    ['HTTPS:user:hunter2@example.com', 'HTTPS:example.com'],
+    ['https:\\user:hunter2@example.com', 'https:\\example.com'],
+    ['ftp://user:hunter2@example.com', 'ftp://example.com'],
+    ['two: http://a:hunter2@b/c, and https://d/e?hunter2.', 'two: http://b/c, and https://d/e?…'],
+    ['{"url":"https://u:hunter2@h/p?hunter2","x":1}', '{"url":"https://h/p?…","x":1}'],
+    [
+      '{"a":"[{\\"url\\":\\"https://u:hunter2@h/p?hunter2\\"}]"}',
+      '{"a":"[{\\"url\\":\\"https://h/p?…\\"}]"}',
+    ],
+  ] as const)
+    t.equal(maskUrls(text), wanted);
+});
+
+t.test('what is no credential stays as it is', async (t) => {
+  for (const text of [
+    'https://example.com/a%20b/c.tar.gz',
+    'file:///srv/artifacts/a@b',
+    'location has the scheme "ftp:"; https:, http: and file: are known',
+    '/etc/containerd/config.toml:1:2: rcm-node.service, user@host, what?',
+    'https://[2001:db8::1]:6443 and spin@sha256:ab',
+  ])
+    t.equal(maskUrls(text), text);
+});
+
+t.test('a long text takes no time to speak of', async (t) => {
+  const text = `${'a'.repeat(1_000_000)} ${'https://'.repeat(20_000)}`;
+  t.equal(maskUrls(text), text);
+  // Minutes, where each scheme is searched for its "@" to the end.
+  const quotes = "http:'".repeat(60_000);
+  t.equal(maskUrls(quotes), quotes);
+});

@@ -1,0 +1,231 @@
+/** What crash.test.ts shows of an installation, for what comes after it: updates, removals, uninstall and rollbacks. */
+import { parse, stringify } from 'smol-toml';
+import t, { type Test } from 'tap';
+import type { Start } from '../../../testbed/simulated/fake.ts';
+import { printAnswer } from '../../../daemon/model/cluster-cache.ts';
+import { revisionOf } from '../../../daemon/shims/revision.ts';
+import { seen } from '../../approvals.ts';
+import { makeRoot, type Node, openNode, program, sha256, wish } from '../../../testbed/simulated/node.ts';
+import type { ShimObject } from '../../../protocol/shim-object.ts';
+import { survive } from './story.ts';
+
+const main = '/etc/containerd/config.toml';
+
+const plain = (version: string) => (t: Test) => {
+  const node = openNode(makeRoot(t), { version });
+  wish(node, 'spin-v2');
+  wish(node, 'wws-v1');
+  return node;
+};
+const installed = async (node: Node): Promise<void> => {
+  await node.once();
+};
+
+// Other processes share the machine; a slow one is no failure.
+t.setTimeout(process.env.CRASH ? 1_800_000 : 300_000);
+
+for (const version of ['1.7.24', '2.1.4']) {
+  /** A sample on each of the two, and not the same one. */
+  const dies = (at: number): boolean => (version.startsWith('2') ? at % 23 === 0 : at % 29 === 1);
+  t.test(`a new version of a shim on containerd ${version} needs no restart, killed or not`, (t) =>
+    survive(
+      t,
+      {
+        open: plain(version),
+        prepare: async (node) => {
+          await node.once();
+          wish(node, 'spin-v2', 'spin-v2-new');
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 0,
+      },
+      dies,
+    ),
+  );
+
+  t.test(`the removal of one of two shims on containerd ${version} can be killed here and there`, (t) =>
+    survive(
+      t,
+      {
+        open: plain(version),
+        prepare: async (node) => {
+          await node.once();
+          node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 1,
+      },
+      dies,
+    ),
+  );
+
+  t.test(`an uninstallation from containerd ${version} can be killed here and there`, (t) =>
+    survive(
+      t,
+      {
+        open: plain(version),
+        prepare: installed,
+        run: (node, host) => node.uninstall({}, host),
+        restarts: 1,
+      },
+      dies,
+    ),
+  );
+}
+
+/** Served by 2.1, and down since its program is 1.7. */
+const wentBack = async (node: Node): Promise<void> => {
+  await node.once();
+  const { containerd } = node.fake;
+  containerd.version = '1.7.24';
+  containerd.restartByOther();
+};
+
+t.test('a runtime that went back a generation is brought up again, killed or not', (t) =>
+  survive(
+    t,
+    { open: plain('2.1.4'), prepare: wentBack, run: (node, host) => node.once({}, host), restarts: 2 },
+    (at) => at % 13 === 2,
+  ),
+);
+
+t.test('an uninstallation from a runtime that ours keeps down can be killed here and there', (t) =>
+  survive(
+    t,
+    { open: plain('2.1.4'), prepare: wentBack, run: (node, host) => node.uninstall({}, host), restarts: 1 },
+    (at) => at % 17 === 3,
+  ),
+);
+
+t.test('ours is marked again after another program printed the file anew, killed or not', (t) =>
+  survive(
+    t,
+    {
+      open: plain('1.7.24'),
+      prepare: async (node) => {
+        await node.once();
+        node.write(main, stringify(parse(node.read(main) ?? '')));
+      },
+      run: (node, host) => node.once({}, host),
+      restarts: 0,
+    },
+    (at) => at % 5 === 0,
+  ),
+);
+
+for (const version of ['1.7.24', '2.1.4'])
+  t.test(`a move of the configuration of containerd ${version} can be killed on its way`, (t) => {
+    const site = '/etc/site/containerd.toml';
+    return survive(
+      t,
+      {
+        open: (t) => {
+          const execStart = ['/usr/bin/containerd', '-c', site];
+          const node = openNode(makeRoot(t), { version, execStart });
+          wish(node, 'spin-v2');
+          return node;
+        },
+        prepare: async (node) => {
+          await openNode(node.root, { version }).once();
+          node.write(site, `version = ${version.startsWith('1') ? 2 : 3}\n`);
+          node.fake.containerd.restartByOther();
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 1,
+      },
+      (at) => at % 9 === 2,
+    );
+  });
+
+t.test(
+  'what an image brought along and the runtime does not start with can be taken back, killed or not',
+  (t) =>
+    survive(
+      t,
+      {
+        open: plain('2.1.4'),
+        prepare: async (node) => {
+          await node.once({ activate: false });
+          node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'fails' : 'works');
+          node.fake.containerd.restartByOther();
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 1,
+      },
+      (at) => at % 5 === 0,
+    ),
+);
+
+const bads: readonly (readonly [what: string, how: Start])[] = [
+  ['does not start', 'exits'],
+  ['starts without CRI', 'no-cri'],
+];
+for (const [what, how] of bads)
+  t.test(`a rollback because the runtime ${what} can be killed on its way`, (t) =>
+    survive(
+      t,
+      {
+        open: (t) => {
+          const node = plain('2.1.4')(t);
+          node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? how : 'works');
+          return node;
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: 2,
+      },
+      (at) => at % (how === 'exits' ? 2 : 9) === 0,
+    ),
+  );
+
+t.test('one of two shims that starts nothing is left out, killed or not', (t) =>
+  survive(
+    t,
+    {
+      open: (t) => {
+        const node = plain('2.1.4')(t);
+        // A restart that was counted before a kill is counted again, and the last one would have to wait.
+        node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 10\n');
+        node.fake.containerd.starts = (handler) => (handler === 'wws-v1' ? 'refused' : 'works');
+        return node;
+      },
+      run: (node, host) => node.once({}, host),
+      restarts: 3,
+    },
+    (at) => at % 11 === 4,
+  ),
+);
+
+/** Shims of a cluster; `approved`: may be taken up now. */
+const ask = (node: Node, shims: readonly ShimObject[], approved: Readonly<Record<string, string>>): void => {
+  const turns = { approved: seen(approved, node.fake.host.clock.now() + 600_000) };
+  node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
+};
+const shim = (node: Node, name: string, more: object = {}): ShimObject => {
+  node.write(`/srv/artifacts/${name}`, program(name), 0o755);
+  const anonHttp = { location: `file:///srv/artifacts/${name}`, sha256: sha256(program(name)) };
+  return { metadata: { name }, spec: { fetchStrategy: { anonHttp }, ...more } } as ShimObject;
+};
+const renamed = { runtimeClass: { name: 'x', handler: 'spin-x' } };
+const options = { containerdRuntimeOptions: { Root: '/run/x' } };
+
+for (const how of ['works', 'exits'] as const)
+  t.test(`the change of a Shim in its turn, which ${how}, can be killed on its way`, (t) =>
+    survive(
+      t,
+      {
+        open: (t) => openNode(makeRoot(t), { version: '2.1.4' }),
+        prepare: async (node) => {
+          const [one, two] = [shim(node, 'spin-v2'), shim(node, 'wws-v1')];
+          ask(node, [one, two], { 'spin-v2': revisionOf(one), 'wws-v1': revisionOf(two) });
+          await node.once();
+          const changed = shim(node, 'spin-v2', renamed);
+          const waits = shim(node, 'wws-v1', options);
+          ask(node, [changed, waits], { 'spin-v2': revisionOf(changed) });
+          node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-x') ? how : 'works');
+        },
+        run: (node, host) => node.once({}, host),
+        restarts: how === 'works' ? 1 : 2,
+      },
+      (at) => at % 7 === 0,
+    ),
+  );

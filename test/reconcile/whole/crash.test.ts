@@ -1,0 +1,30 @@
+/**
+ * Killed at any effect, the next run ends where an uninterrupted one would: the same bytes, the same handlers, and no
+ * restart more than it takes. For every case of test/cases that has something to do.
+ */
+import { readdirSync } from 'node:fs';
+import t from 'tap';
+import { casesFolder, openCase } from '../../../testbed/simulated/node.ts';
+import { type Story, survive } from './story.ts';
+
+/** A small host is killed at every point; of the others a sample (more with CRASH in the environment, see story.ts), beginning elsewhere for each. */
+const thorough = new Set(['2.1-absent']);
+const names = readdirSync(casesFolder)
+  .filter((name) => /^(\d|bad)/.test(name))
+  .sort();
+
+// Every effect of every case takes minutes, and other processes share the machine; a slow one is no failure.
+t.setTimeout(process.env.CRASH ? 1_800_000 : 300_000);
+
+for (const [index, name] of names.entries()) {
+  const all = thorough.has(name);
+  const every = name.includes('ten-shims') ? 131 : 41;
+  t.test(`an installation on ${name} can be killed ${all ? 'anywhere' : 'here and there'}`, async (t) => {
+    const story: Story = {
+      open: (t) => openCase(t, name),
+      run: (node, host) => node.once({}, host),
+      restarts: 1,
+    };
+    await survive(t, story, all ? () => true : (at) => at % every === index % every);
+  });
+}

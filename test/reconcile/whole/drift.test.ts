@@ -1,0 +1,355 @@
+/** What others do to our files while nobody changes a wish: put right, as rarely as possible with a restart. */
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { keyOf, makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { difference, foreign, ours, treeOf } from '../../../testbed/simulated/tree.ts';
+
+const main = '/etc/containerd/config.toml';
+const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
+const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
+const stored = `/opt/rcm-node/store/${keyOf('spin-v2')}/containerd-shim-spin-v2`;
+const minute = 60_000;
+
+const serving = async (t: Test, version: string): Promise<Node> => {
+  const node = openNode(makeRoot(t), { version });
+  node.write(main, `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`);
+  node.fake.containerd.restartByOther();
+  wish(node, 'spin-v2');
+  await node.once();
+  node.fake.containerd.jobs.length = 0;
+  return node;
+};
+
+type Drift = readonly [what: string, versions: readonly string[], act: (node: Node) => void];
+
+const edit = (path: string, from: string | RegExp, to: string) => (node: Node) => {
+  const text = node.read(path) ?? '';
+  if (text.replace(from, to) === text) throw new Error(`nothing to change in ${path}: ${text}`);
+  node.write(path, text.replace(from, to));
+};
+
+const both = ['1.7.24', '2.1.4'];
+const drifts: readonly Drift[] = [
+  ['our drop-in is changed', ['2.1.4'], edit(dropIn, 'runtime_type', 'runtime_typo')],
+  ['our drop-in is broken', ['2.1.4'], (node) => node.write(dropIn, '[[[')],
+  ['our drop-in is emptied', ['2.1.4'], (node) => node.write(dropIn, '')],
+  ['our drop-in is removed', ['2.1.4'], (node) => node.remove(dropIn)],
+  ['the whole conf.d is removed', ['2.1.4'], (node) => node.remove('/etc/containerd/conf.d')],
+  ['the import line is removed', ['2.1.4'], edit(main, /imports = .*\n/, '')],
+  ['our block is edited', ['1.7.24'], edit(main, 'containerd-shim-spin-v2"', 'containerd-shim-other"')],
+  ['our block is removed', ['1.7.24'], edit(main, /# rcm-node begin[\s\S]*# rcm-node end\n/, '')],
+  ['the link is removed', both, (node) => node.remove(link)],
+  ['the folder of the link is removed', both, (node) => node.remove('/opt/rcm-node/shims')],
+  [
+    'the link leads elsewhere',
+    both,
+    (node) => {
+      rmSync(join(node.root, link));
+      symlinkSync('/usr/bin/true', join(node.root, link));
+    },
+  ],
+  ['the program is truncated', both, (node) => node.write(stored, '', 0o755)],
+  ['the program is changed without its size', both, edit(stored, 'spin-v2', 'evil-v2')],
+  ['the program is removed', both, (node) => node.remove(stored)],
+  ['the store is removed', both, (node) => node.remove('/opt/rcm-node/store')],
+  ['everything in /opt is removed', both, (node) => node.remove('/opt/rcm-node')],
+];
+
+for (const [what, versions, act] of drifts)
+  for (const version of versions)
+    t.test(`when ${what} it is put right without a restart (${version})`, async (t) => {
+      const node = await serving(t, version);
+      const before = treeOf(node.root);
+      act(node);
+      const ticked = await node.once();
+      t.equal(ticked.outcome.kind, 'converged');
+      const { containerd } = node.fake;
+      t.strictSame(containerd.jobs, [], 'the daemon has the right thing loaded');
+      const after = treeOf(node.root);
+      t.strictSame(difference(foreign(before), foreign(after)), {}, 'every byte of the configuration');
+      const state = /^\/var\/lib\/rcm-node/;
+      t.strictSame(
+        Object.keys(difference(ours(before), ours(after))).filter((path) => !state.test(path)),
+        [],
+        'and of the store',
+      );
+      t.strictSame((await node.once()).did, []);
+      containerd.restartByOther();
+      t.ok(containerd.served().includes('spin-v2'));
+      await node.uninstall();
+      t.equal(node.read(main), `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`);
+    });
+
+t.test('a foreign edit of the main file is none of our business and stays', async (t) => {
+  for (const version of both) {
+    const node = await serving(t, version);
+    const text = `${node.read(main)}\n[metrics]\naddress = "127.0.0.1:1338"\n`;
+    node.write(main, text);
+    const ticked = await node.once();
+    t.equal(ticked.outcome.kind, 'converged');
+    t.equal(node.read(main)?.includes('127.0.0.1:1338'), true);
+    t.strictSame(node.fake.containerd.jobs, []);
+    await node.uninstall();
+    t.match(node.read(main), /^# theirs\nversion = \d\n\n\[metrics\]\naddress = "127.0.0.1:1338"\n$/);
+  }
+});
+
+t.test('three repairs an hour, then it is a fight, and its other side is named', async (t) => {
+  const node = await serving(t, '2.1.4');
+  const theirs = '# Managed by Puppet\nversion = 3\n';
+  for (let round = 1; round <= 3; round++) {
+    node.write(main, theirs);
+    t.equal((await node.once()).outcome.kind, 'converged', `repair ${round}`);
+    node.fake.advance(5 * minute);
+  }
+  node.write(main, theirs);
+  const fought = await node.once();
+  t.match(fought.outcome, {
+    kind: 'degraded',
+    problems: [{ code: 'fight', where: { file: main }, message: /Managed by Puppet/ }],
+  });
+  t.equal(node.read(main), theirs, 'it is left to a person');
+  t.strictSame(node.fake.containerd.jobs, []);
+  t.match((await node.once()).outcome, { kind: 'degraded' });
+  node.fake.advance(61 * minute);
+  t.equal((await node.once()).outcome.kind, 'converged', 'an hour later it is tried again');
+  t.match(node.read(main), /rcm-node/);
+});
+
+t.test('a fight over one file is no reason to leave the links alone', async (t) => {
+  const node = await serving(t, '2.1.4');
+  for (let round = 1; round <= 4; round++) {
+    node.remove(dropIn);
+    await node.once();
+  }
+  t.equal(node.read(dropIn), undefined);
+  node.remove(link);
+  wish(node, 'spin-v2', 'spin-v2-new');
+  t.match((await node.once()).outcome, { problems: [{ code: 'fight', message: /removed it again/ }] });
+});
+
+t.test('a restart by someone else is taken as it is', async (t) => {
+  for (const version of both) {
+    const node = await serving(t, version);
+    node.fake.containerd.restartByOther();
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.strictSame(node.fake.containerd.jobs, []);
+    t.strictSame((await node.once()).did, []);
+  }
+});
+
+t.test('a restart by someone else that loaded an edit of ours is repaired with a restart', async (t) => {
+  const node = await serving(t, '2.1.4');
+  node.remove(dropIn);
+  node.fake.containerd.restartByOther();
+  t.notOk(node.fake.containerd.served().includes('spin-v2'));
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.equal(node.fake.containerd.jobs.length, 1);
+  t.ok(node.fake.containerd.served().includes('spin-v2'));
+});
+
+t.test('a handler that vanished from CRI is brought back with one restart and its proof', async (t) => {
+  const node = await serving(t, '1.7.24');
+  const { containerd } = node.fake;
+  containerd.forgotten = ['spin-v2'];
+  const ticked = await node.once();
+  t.strictSame(ticked.did.slice(-2), ['restart containerd.service', 'prove that spin-v2 is served']);
+  t.equal(containerd.jobs.length, 1);
+  t.equal(ticked.outcome.kind, 'converged');
+  t.ok(containerd.served().includes('spin-v2'));
+});
+
+t.test('a handler that vanishes and does not come back costs one restart there and one back', async (t) => {
+  const node = await serving(t, '2.1.4');
+  const { containerd } = node.fake;
+  const served = containerd.served;
+  containerd.served = () => served().filter((name) => name !== 'spin-v2');
+  await node.once();
+  for (let tick = 0; tick < 20; tick++) {
+    node.fake.advance(minute);
+    await node.once();
+  }
+  t.ok(containerd.jobs.length <= 2, `${containerd.jobs.length} restarts in twenty minutes`);
+});
+
+t.test('what others took out of their files is not held against our change', async (t) => {
+  const node = await serving(t, '2.1.4');
+  const theirs = '/etc/containerd/conf.d/nvidia-rcm-node.toml';
+  node.write(
+    theirs,
+    `version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.nvidia]\nruntime_type = "io.containerd.runc.v2"\n`,
+  );
+  const { containerd } = node.fake;
+  containerd.restartByOther();
+  await node.once();
+  t.ok(containerd.served().includes('nvidia'));
+  node.remove(theirs);
+  wish(node, 'wws-v1');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.strictSame(containerd.served(), ['runc', 'spin-v2', 'wws-v1']);
+  t.equal(containerd.jobs.length, 1);
+});
+
+t.test('a drop-in that was removed and a wish that is gone do not get in each other’s way', async (t) => {
+  const node = await serving(t, '2.1.4');
+  wish(node, 'wws-v1');
+  await node.once();
+  node.remove(dropIn);
+  node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+});
+
+t.test(
+  'when the imports of the main file change, our drop-in moves along and leaves nothing behind',
+  async (t) => {
+    const lists = {
+      none: '',
+      site: 'imports = ["/etc/containerd/site/*.toml"]\n',
+      both: 'imports = ["/etc/containerd/early/*.toml", "/etc/containerd/site/*.toml"]\n',
+      confD: 'imports = ["/etc/containerd/conf.d/*.toml"]\n',
+    };
+    for (const [from, to] of [
+      ['site', 'none'],
+      ['none', 'site'],
+      ['site', 'both'],
+      ['both', 'site'],
+      ['none', 'confD'],
+      ['confD', 'none'],
+    ] as const) {
+      const node = openNode(makeRoot(t), { version: '2.1.4' });
+      node.write(main, `version = 3\n${lists[from]}`);
+      node.write('/etc/containerd/site/10-theirs.toml', 'version = 3\n');
+      node.write('/etc/containerd/early/10-theirs.toml', 'version = 3\n');
+      node.fake.containerd.restartByOther();
+      wish(node, 'spin-v2');
+      await node.once();
+      node.write(main, `version = 3\n${lists[to]}`);
+      const before = node.fake.containerd.jobs.length;
+      t.equal((await node.once()).outcome.kind, 'converged', `${from} to ${to}`);
+      t.equal(node.fake.containerd.jobs.length, before);
+      const drops = Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml'));
+      t.equal(drops.length, 1, drops.join(' '));
+      t.strictSame((await node.once()).did, []);
+      node.fake.containerd.restartByOther();
+      t.ok(node.fake.containerd.served().includes('spin-v2'));
+      t.ok((await node.uninstall()).complete);
+      t.equal(node.read(main), `version = 3\n${lists[to]}`);
+      t.strictSame(
+        Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml')),
+        [],
+      );
+    }
+  },
+);
+
+t.test('a runtime of another version is judged anew, without a restart', async (t) => {
+  const node = await serving(t, '2.1.4');
+  const tree = treeOf(node.root);
+  const upgraded = openNode(node.root, { version: '2.3.1' });
+  t.equal((await upgraded.once()).outcome.kind, 'converged');
+  t.strictSame(upgraded.fake.containerd.jobs, []);
+  t.strictSame(difference(foreign(tree), foreign(treeOf(node.root))), {});
+  await upgraded.uninstall();
+  t.equal(node.read(main), '# theirs\nversion = 3\n');
+});
+
+t.test(
+  'an upgrade from 1.7 to 2.1 moves the block to a drop-in, and uninstall still leaves nothing',
+  async (t) => {
+    const node = await serving(t, '1.7.24');
+    const upgraded = openNode(node.root, { version: '2.1.4' });
+    t.ok(upgraded.fake.containerd.served().includes('spin-v2'), 'the block is read by 2.x too');
+    t.equal((await upgraded.once()).outcome.kind, 'converged');
+    t.notMatch(upgraded.read(main), /rcm-node begin/);
+    t.match(upgraded.read(dropIn), /spin-v2/);
+    t.ok(upgraded.fake.containerd.jobs.length <= 1);
+    t.strictSame((await upgraded.once()).did, []);
+    await upgraded.uninstall();
+    t.equal(node.read(main), '# theirs\nversion = 2\n');
+    t.notOk(existsSync(join(node.root, '/etc/containerd/conf.d')));
+  },
+);
+
+const site = '/etc/site/containerd.toml';
+const moves: readonly (readonly [how: string, options: object])[] = [
+  ['-c', { execStart: ['/usr/bin/containerd', '-c', site] }],
+  ['the variable', { environment: [`CONTAINERD_CONFIG=${site}`] }],
+];
+
+for (const version of both)
+  for (const [how, options] of moves)
+    for (const found of ['a file', 'nothing'])
+      t.test(
+        `when ${how} of a ${version} that had ${found} leads elsewhere, ours moves along and the former place is as it was`,
+        async (t) => {
+          const node = openNode(makeRoot(t), { version });
+          const theirs = `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`;
+          if (found === 'a file') node.write(main, theirs);
+          node.write(site, theirs);
+          wish(node, 'spin-v2');
+          const untouched = foreign(treeOf(node.root));
+          node.fake.containerd.restartByOther();
+          await node.once();
+          for (const act of ['a tick', 'uninstall at once'] as const) {
+            const moved = openNode(node.root, { version, ...options });
+            t.notOk(moved.fake.containerd.served().includes('spin-v2'));
+            if (act === 'a tick') {
+              t.equal((await moved.once()).outcome.kind, 'converged');
+              t.ok(moved.fake.containerd.served().includes('spin-v2'));
+              t.equal(moved.fake.containerd.jobs.length, 1);
+              t.equal(moved.read(main), found === 'a file' ? theirs : undefined);
+              t.equal(moved.read(dropIn), undefined);
+              t.notOk(existsSync(join(node.root, '/etc/containerd/conf.d')));
+              t.strictSame((await moved.once()).did, []);
+              // And back again.
+              await openNode(node.root, { version }).once();
+              t.equal(moved.read(site), theirs);
+              t.notOk(existsSync(join(node.root, '/etc/site/conf.d')));
+            } else {
+              const gone = await moved.uninstall();
+              t.ok(gone.complete);
+              t.strictSame(difference(untouched, foreign(treeOf(node.root))), {}, 'every foreign byte');
+              t.strictSame(
+                gone.left.map(({ path }) => path),
+                ['/etc/rcm-node/shims.d'],
+              );
+            }
+          }
+        },
+      );
+
+t.test('the former place is left alone until the new one serves', async (t) => {
+  const node = await serving(t, '2.1.4');
+  node.write(site, 'version = 3\n');
+  const former = [node.read(main), node.read(dropIn)];
+  const moved = openNode(node.root, { version: '2.1.4', execStart: ['/usr/bin/containerd', '-c', site] });
+  moved.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'exits' : 'works');
+  t.match((await moved.once()).outcome, { kind: 'failed', undone: true });
+  await moved.once();
+  t.strictSame([node.read(main), node.read(dropIn)], former);
+  t.ok((await moved.uninstall()).complete);
+  t.equal(node.read(main), '# theirs\nversion = 3\n');
+  t.equal(node.read(dropIn), undefined);
+});
+
+t.test('what others changed at the former place stays, and is named', async (t) => {
+  const node = await serving(t, '2.1.4');
+  node.write(site, 'version = 3\n');
+  const moved = openNode(node.root, { version: '2.1.4', execStart: ['/usr/bin/containerd', '-c', site] });
+  node.write(dropIn, `${node.read(dropIn)}# and this is mine\n`);
+  node.write(main, `${node.read(main)}[[[`);
+  const ticked = await moved.once();
+  t.equal(ticked.outcome.kind, 'converged');
+  t.match(ticked.decision.notes, [
+    { code: 'not-ours', where: { file: dropIn } },
+    { code: 'not-ours', where: { file: main, line: 4 } },
+  ]);
+  t.match(node.read(dropIn), /and this is mine/);
+  t.strictSame((await moved.once()).did, []);
+  const { complete, left } = await moved.uninstall();
+  t.ok(complete);
+  t.match(left, [{ path: dropIn }, { path: main }, { path: '/etc/rcm-node/shims.d' }]);
+  t.match(node.read(dropIn), /and this is mine/);
+});

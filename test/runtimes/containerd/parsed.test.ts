@@ -1,0 +1,59 @@
+import t from 'tap';
+import { foreignOwner, parseConfig, whereLast } from '../../../daemon/runtimes/containerd/parsed.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import { generations, handlersRead, runtimesPath } from '../../../daemon/runtimes/containerd/config.ts';
+import type { FileFact } from '../../../host/facts.ts';
+import { regular } from '../../../testbed/simulated/bare-host.ts';
+
+const main = '/etc/containerd/config.toml';
+
+const parsed = (files: Readonly<Record<string, string>>) =>
+  parseConfig(Object.entries(files).map(([path, text]) => ({ path, fact: regular(text) })));
+
+t.test('files that cannot be read stop everything, by name; absent ones are none', async (t) => {
+  t.same(parseConfig([{ path: main, fact: { kind: 'absent' } }]), []);
+  const kinds: readonly FileFact[] = [
+    { kind: 'foreign', what: 'a folder' },
+    { kind: 'unreadable', why: 'EIO' },
+    regular('a = [\n'),
+  ];
+  for (const fact of kinds)
+    try {
+      parseConfig([{ path: main, fact }]);
+      t.fail('it was read');
+    } catch (error) {
+      t.match(error instanceof Failure && error.problem, { code: 'broken-config', where: { file: main } });
+    }
+});
+
+t.test('the owner of a handler is found in every spelling of the table', async (t) => {
+  const rows = [
+    '[plugins.cri.containerd.runtimes.spin]',
+    '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.spin]',
+    'plugins.\'io.containerd.cri.v1.runtime\'.containerd.runtimes."spin".x = 1',
+    '[plugins]\n"io.containerd.cri.v1.runtime" = { containerd = { runtimes = { spin = {} } } }',
+  ];
+  for (const text of rows) t.match(foreignOwner(parsed({ [main]: text }), 'spin'), { file: main }, text);
+  t.equal(foreignOwner(parsed({ [main]: '[plugins.cri.containerd.runtimes.spin2]' }), 'spin'), undefined);
+});
+
+t.test('1.x has no owner for a handler below the name of a version that it does not read', async (t) => {
+  const files = parsed({ [main]: 'version = 2\n[plugins.cri.containerd.runtimes.spin]\n' });
+  const [old, young] = generations;
+  const place = runtimesPath(2) ?? [];
+  t.equal(
+    foreignOwner(files, 'spin', (doc) => handlersRead(doc, old, place)),
+    undefined,
+  );
+  t.match(
+    foreignOwner(files, 'spin', (doc) => handlersRead(doc, young, place)),
+    { file: main, line: 2 },
+  );
+});
+
+t.test('what several files say is found in the last one', async (t) => {
+  const files = parsed({ [main]: 'a = 1\n', '/b.toml': '\na = 2\n', '/c.toml': 'b = 1\n' });
+  t.same(whereLast(files, ['a']), { file: '/b.toml', line: 2, column: 1 });
+  t.equal(whereLast(files, ['c']), undefined);
+  t.equal(whereLast(files, []), undefined);
+});

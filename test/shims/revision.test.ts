@@ -1,0 +1,94 @@
+import t from 'tap';
+import type { ShimObject } from '../../protocol/shim-object.ts';
+import { revisionOf } from '../../daemon/shims/revision.ts';
+
+const of = (spec: unknown): string => revisionOf({ metadata: { name: 'spin' }, spec } as ShimObject);
+const sha256 = 'ab'.repeat(32);
+const fetchStrategy = { anonHttp: { location: 'https://example.com/a', sha256 } };
+const platform = (arch: string, more: object = {}) => ({
+  os: 'linux',
+  arch,
+  location: `https://example.com/${arch === 'x86_64' ? 'amd64' : arch === 'aarch64' ? 'arm64' : arch}`,
+  sha256,
+  ...more,
+});
+const on = (...platforms: object[]) => ({ fetchStrategy: { platforms } });
+
+t.test('a revision names what is asked of a node, in whatever order it was written', async (t) => {
+  const one = of({ fetchStrategy, runtimeClass: { name: 'a', handler: 'spin' } });
+  t.match(one, /^[0-9a-f]{16}$/);
+  t.equal(of({ runtimeClass: { handler: 'spin', name: 'a' }, fetchStrategy }), one);
+  t.not(of({ fetchStrategy, runtimeClass: { name: 'a', handler: 'other' } }), one);
+  t.not(of({ fetchStrategy: {}, runtimeClass: { name: 'a', handler: 'spin' } }), one);
+});
+
+t.test('who gets it, in which order, and under which name is no other revision', async (t) => {
+  const one = of({ fetchStrategy, runtimeClass: { name: 'a' } });
+  const another = {
+    nodeSelector: { a: 'b' },
+    rolloutStrategy: { paused: true },
+    runtimeClass: { name: 'b' },
+  };
+  t.equal(of({ fetchStrategy, ...another }), one);
+  for (const odd of [undefined, null, 'x', [], { runtimeClass: null }, { fetchStrategy: 1, runtime: [] }])
+    t.match(of(odd), /^[0-9a-f]{16}$/);
+});
+
+t.test('the same said in other words is the same revision', async (t) => {
+  const both = of(on(platform('amd64'), platform('arm64')));
+  t.equal(of(on(platform('arm64'), platform('amd64'))), both, 'platforms in another order');
+  t.equal(of(on(platform('x86_64'), platform('aarch64'))), both, 'architectures by their other names');
+  t.equal(
+    of(on(platform('amd64'), platform('arm64'), platform('riscv64'))),
+    both,
+    'one that is not built for',
+  );
+  t.equal(of(on(platform('amd64'), platform('arm64'), platform('amd64', { os: 'windows' }))), both);
+  t.equal(of(on(platform('amd64', { sha256: `sha256:${sha256}` }), platform('arm64'))), both, 'a prefix');
+  t.equal(of(on(platform('amd64', { sha256: sha256.toUpperCase() }), platform('arm64'))), both, 'case');
+  const one = of({ fetchStrategy });
+  t.equal(
+    of({ fetchStrategy: { type: 'annonymousHttp', ...fetchStrategy } }),
+    one,
+    'a field without a meaning',
+  );
+  t.equal(of({ fetchStrategy: { ...fetchStrategy, platforms: [] } }), one, 'a list of nothing');
+  t.equal(of({ fetchStrategy, runtime: { type: 'shim' }, podAnnotations: [] }), one, 'defaults');
+  t.equal(of({ fetchStrategy, containerdRuntimeOptions: {} }), one);
+  t.equal(of({ fetchStrategy, runtimeClass: { handler: 'spin' } }), one, 'the handler that it has anyway');
+  const option = (value: unknown) =>
+    of({ fetchStrategy, containerdRuntimeOptions: { SystemdCgroup: value } });
+  t.equal(option('true'), option(true));
+  t.equal(option('"true"') === option(true), false, 'a string is no boolean');
+});
+
+t.test('what makes another table, or other bytes, is another revision', async (t) => {
+  const one = of({ fetchStrategy, podAnnotations: ['a', 'b'] });
+  const all = [
+    one,
+    of({ fetchStrategy }),
+    of({ fetchStrategy, podAnnotations: ['b', 'a'] }),
+    of({ fetchStrategy, containerAnnotations: ['a', 'b'] }),
+    of({ fetchStrategy, containerdRuntimeOptions: { SystemdCgroup: 'true' } }),
+    of({ fetchStrategy, runtime: { type: 'oci', binary: 'crun' } }),
+    of(on(platform('amd64'))),
+    of(on(platform('arm64'))),
+    of(on(platform('amd64'), platform('arm64'))),
+    of({ fetchStrategy: { anonHttp: { location: 'https://example.com/a' } } }),
+  ];
+  t.equal(new Set(all).size, all.length);
+});
+
+// A version of this program that gives another answer here starts every rollout of every cluster anew.
+t.test('it is the same in every version of this program', async (t) => {
+  t.equal(of({ fetchStrategy }), '835875d658af59e5');
+  t.equal(of(on(platform('amd64'), platform('arm64'))), '1384565eb29a23ee');
+  const rest = {
+    runtimeClass: { name: 'n', handler: 'h' },
+    containerdRuntimeOptions: { SystemdCgroup: 'true', IoUid: '1000', Root: '/x' },
+    podAnnotations: ['a.*'],
+    containerAnnotations: ['b'],
+    runtime: { type: 'oci', binary: 'crun', libraries: ['libwasmedge.so.0'] },
+  };
+  t.equal(of({ fetchStrategy, ...rest }), 'da4f4ff741c3842b');
+});

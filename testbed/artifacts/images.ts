@@ -1,0 +1,85 @@
+/**
+ * Root file systems of Debian suites, built once with mmdebstrap and cached by the recipe they were built from.
+ * A tree appears under its final name by rename only, so a half-built one is never used.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { type Progress, run } from '../machine/command.ts';
+import { prepareMachine } from '../machine/machine.ts';
+
+/** bookworm: containerd 1.6, trixie: 1.7, forky: 2.1. */
+export type Suite = 'bookworm' | 'trixie' | 'forky';
+
+/** `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. */
+export type ImageKind = 'containerd' | 'minbase' | 'crun';
+
+const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
+
+const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
+  switch (kind) {
+    case 'crun':
+      return ['crun', 'libwasmedge0'];
+    case 'minbase':
+      return base;
+    case 'containerd':
+      return [
+        ...base,
+        ...['containerd', 'runc', 'iptables', 'containernetworking-plugins'],
+        // Not in trixie, where it would bring libwasmedge: the bundle under test must not find that on the node.
+        ...(suite === 'forky' ? ['crun'] : []),
+      ];
+    default:
+      return kind satisfies never;
+  }
+};
+
+/** What mmdebstrap is told; a change of these words is another image. */
+const recipe = (suite: Suite, kind: ImageKind): readonly string[] => [
+  '--variant=minbase',
+  '--format=directory',
+  `--include=${packagesOf(suite, kind).join(',')}`,
+  // A mirror of a moving suite can lag behind its own Release file's validity.
+  '--aptopt=Acquire::Check-Valid-Until "false"',
+  '--dpkgopt=path-exclude=/usr/share/doc/*',
+  '--dpkgopt=path-exclude=/usr/share/man/*',
+  '--dpkgopt=path-exclude=/usr/share/locale/*',
+  suite,
+];
+
+/** Where finished trees and bundles are kept between runs. */
+export const cacheDir = (): string => join(homedir(), '.cache', 'rcm-node');
+
+/** Trees that a killed process was building when it died: their owner's id is the last part of the name. */
+const removeAbandoned = async (images: string): Promise<void> => {
+  for (const name of await readdir(images)) {
+    const owner = /^\.building-.*-(\d+)$/.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`))
+      await rm(join(images, name), { recursive: true, force: true });
+  }
+};
+
+/** The path of the finished tree, built first if need be. Nothing may ever write into it. */
+export const prepareImage = async (suite: Suite, kind: ImageKind, progress: Progress): Promise<string> => {
+  await prepareMachine(progress);
+  const words = recipe(suite, kind);
+  const images = join(cacheDir(), 'images');
+  const hash = createHash('sha256').update(words.join('\n')).digest('hex').slice(0, 12);
+  const tree = join(images, `${suite}-${kind}-${hash}`);
+  if (existsSync(tree)) return tree;
+  await mkdir(images, { recursive: true });
+  await removeAbandoned(images);
+  progress(`building the ${suite} ${kind} image, about a minute; it is kept in ${tree}`);
+  const building = join(images, `.building-${suite}-${kind}-${process.pid}`);
+  await run(['mmdebstrap', ...words, building], { progress, timeoutMs: 1_200_000 });
+  try {
+    await rename(building, tree);
+  } catch (error) {
+    // Another process was faster; its tree has the same recipe.
+    if (!existsSync(tree)) throw error;
+    await rm(building, { recursive: true, force: true });
+  }
+  return tree;
+};

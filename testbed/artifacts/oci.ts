@@ -1,0 +1,98 @@
+/**
+ * One-layer OCI images made in memory, and their way into a node: there is no registry and no Docker.
+ * https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+ */
+import { createHash } from 'node:crypto';
+import wabt from 'wabt';
+import { pauseImage } from '../node/configuration.ts';
+import { program } from './program.ts';
+import type { TestNode } from '../node/test-node.ts';
+import { tarOf } from './tarball.ts';
+
+export type OciImage = { readonly name: string; readonly layout: Uint8Array };
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** An image with `files` (path to bytes, all executable) that runs `entrypoint`. */
+export const ociImage = (
+  name: string,
+  files: Readonly<Record<string, Uint8Array>>,
+  entrypoint: readonly string[],
+  annotations: Readonly<Record<string, string>> = {},
+): OciImage => {
+  const layer = tarOf(Object.entries(files).map(([path, bytes]) => ({ path, bytes, mode: 0o755 })));
+  const blobs: Record<string, Uint8Array> = {};
+  const blob = (mediaType: string, bytes: Uint8Array) => {
+    blobs[sha256(bytes)] = bytes;
+    return { mediaType, digest: `sha256:${sha256(bytes)}`, size: bytes.length };
+  };
+  const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+  const layerBlob = blob('application/vnd.oci.image.layer.v1.tar', layer);
+  const config = blob(
+    'application/vnd.oci.image.config.v1+json',
+    json({
+      architecture: 'amd64',
+      os: 'linux',
+      config: { Entrypoint: entrypoint, WorkingDir: '/' },
+      rootfs: { type: 'layers', diff_ids: [layerBlob.digest] },
+    }),
+  );
+  const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = blob(
+    manifestType,
+    json({ schemaVersion: 2, mediaType: manifestType, config, layers: [layerBlob], annotations }),
+  );
+  const index = {
+    schemaVersion: 2,
+    manifests: [
+      {
+        ...manifest,
+        platform: { os: 'linux', architecture: 'amd64' },
+        annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name },
+      },
+    ],
+  };
+  const layout = tarOf([
+    { path: 'oci-layout', bytes: json({ imageLayoutVersion: '1.0.0' }), mode: 0o644 },
+    { path: 'index.json', bytes: json(index), mode: 0o644 },
+    ...Object.entries(blobs).map(([digest, bytes]) => ({
+      path: `blobs/sha256/${digest}`,
+      bytes,
+      mode: 0o644,
+    })),
+  ]);
+  return { name, layout };
+};
+
+/** The sandbox image of every Pod. */
+export const pauseOciImage = (): OciImage => ociImage(pauseImage, { pause: program('', 'wait') }, ['/pause']);
+
+/** Prints `hello from a static program`, then waits until it is stopped, or ends at once. */
+export const helloOciImage = (then: 'wait' | 'end'): OciImage =>
+  ociImage(`rcm-node.test/hello-${then}:1`, { hello: program('hello from a static program', then) }, [
+    '/hello',
+  ]);
+
+const wasiHello = `(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 8) "hello from wasm\\n")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 8))
+    (i32.store (i32.const 4) (i32.const 16))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 24)))))`;
+
+/** A WASI module that prints `hello from wasm` and ends. */
+export const wasmOciImage = async (): Promise<OciImage> => {
+  const assembler = await wabt();
+  const module = assembler.parseWat('hello.wat', wasiHello);
+  const bytes = module.toBinary({}).buffer;
+  module.destroy();
+  return ociImage('rcm-node.test/hello-wasm:1', { 'hello.wasm': bytes }, ['/hello.wasm']);
+};
+
+/** Puts the image where the kubelet's images are, and returns its name. */
+export const importImage = async (node: TestNode, image: OciImage): Promise<string> => {
+  await node.run(['ctr', '-n', 'k8s.io', 'images', 'import', '-'], { input: image.layout });
+  return image.name;
+};

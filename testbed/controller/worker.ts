@@ -1,0 +1,78 @@
+/** The work of a leader against a test server, with a decision that the test makes. */
+import type { Test } from 'tap';
+import { makeMetrics } from '../../controller/observe/metrics.ts';
+import type { Decision, ShimStatus, View } from '../../controller/model/fleet.ts';
+import { counted } from '../../controller/observe/requests.ts';
+import { startWork } from '../../controller/leader-loop.ts';
+import type { Clock } from '../../host/host.ts';
+import { connectApi } from '../../kube/client.ts';
+import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
+import { type FleetServer, keepLog, paths, shortClock } from './fleet-server.ts';
+
+export const nothing: Decision = {
+  nodes: [],
+  classes: [],
+  finalizers: [],
+  statuses: [],
+  count: [],
+  wakeAt: undefined,
+};
+
+/** Passes come one after the other, whether or not anything happened: what is wrong twice shows. */
+export const always = { ...nothing, wakeAt: 0 };
+
+export const work = (
+  t: Test,
+  fleet: FleetServer,
+  decide: (view: View) => Decision,
+  given: { clock?: Clock; holds?: () => boolean } = {},
+) => {
+  const { clock = shortClock(), holds = () => true } = given;
+  const metrics = makeMetrics();
+  const { log, lines } = keepLog();
+  const views: View[] = [];
+  const api = counted(connectApi(fleet.credentials, clock), metrics);
+  const working = startWork({
+    ...{ api, clock, log, metrics, holds },
+    identity: 'me',
+    decide: (view) => {
+      views.push(view);
+      return decide(view);
+    },
+  });
+  t.teardown(() => working.stop(false));
+  return { working, views, lines, metrics };
+};
+
+export const shim = (name: string, more: object = {}) => ({
+  kind: 'Shim',
+  metadata: { name, ...more },
+  spec: { runtimeClass: { name: `class-${name}`, handler: name } },
+});
+
+export const node = (name: string) => ({ kind: 'Node', metadata: { name } });
+
+export const approve = (name: string, shims: Readonly<Record<string, string>> = { spin: 'r1' }) => ({
+  node: name,
+  labels: Object.fromEntries(
+    Object.entries(shims).map(([shim, revision]) => [
+      `${approvedPrefix}${shim}`,
+      printApproval({ revision, until: Date.parse('2099-01-01T00:00:00Z') }),
+    ]),
+  ),
+});
+
+export const statusOf = (nodes: number, more: Partial<ShimStatus> = {}): ShimStatus => ({
+  observedGeneration: 1,
+  nodes,
+  nodesReady: 0,
+  nodesUpdated: 0,
+  nodesFailed: 0,
+  conditions: [],
+  ...more,
+});
+
+export const written = (fleet: FleetServer, path: string): readonly string[] =>
+  fleet.writes().filter((line) => line.includes(path));
+
+export { paths };

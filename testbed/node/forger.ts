@@ -1,0 +1,35 @@
+/**
+ * A program for a user of a node who is not root: it sends to each connection that comes to the system bus what only
+ * systemd should. Run in the node: `node forger.ts endings`, `node forger.ts unparsable`.
+ */
+import { Stranger } from '../simulated/stranger.ts';
+
+const bus = 'unix:path=/run/dbus/system_bus_socket';
+
+/** systemd counts the jobs of a boot, and tells everybody of each. */
+const last = { job: 0 };
+
+const endJob = (self: Stranger, victim: string, id: number): void => {
+  self.endJob(victim, id, 'failed');
+  console.log(`told ${victim} that job ${id} failed`);
+};
+
+const attacks: Readonly<Record<string, (self: Stranger, victim: string) => void>> = {
+  endings: (self, victim) => {
+    for (let id = last.job + 1; id <= last.job + 8; id += 1) endJob(self, victim, id);
+  },
+  unparsable: (self, victim) => {
+    self.withoutItsFile(victim);
+    console.log(`sent ${victim} what cannot be parsed`);
+  },
+};
+
+const what = process.argv[2] ?? '';
+const attack = attacks[what];
+if (attack === undefined) throw new Error(`one of: ${Object.keys(attacks).join(', ')}`);
+const self = await Stranger.start(bus, attack);
+await self.followJobs((id) => {
+  last.job = id;
+  if (what === 'endings') for (const victim of self.victims.slice(-20)) endJob(self, victim, id);
+});
+console.log('ready');
