@@ -14,9 +14,14 @@ export type Away = {
   readonly at?: number;
 };
 
-/** Where most nodes are lost at once it is the network, or this program: all Pods would be deleted, and made anew when it is over. */
-export const isMinority = (nodes: readonly NodeFacts[]): boolean =>
-  nodes.filter(({ ready }) => !ready).length * 2 <= nodes.length;
+/**
+ * Where most nodes are lost at once it is the network, or this program: all Pods would be deleted, and made anew when it is over.
+ * Nodes that never run rcm-node count on neither side: hundreds of virtual ones stay ready whatever happens to the others.
+ */
+export const isMinority = (nodes: readonly NodeFacts[]): boolean => {
+  const able = nodes.filter(({ labels }) => unableBy(labels) === undefined);
+  return able.filter(({ ready }) => !ready).length * 2 <= able.length;
+};
 
 export const awayOf = (node: NodeFacts, minority: boolean, now: number): Away => {
   const is = awayKey in node.labels;

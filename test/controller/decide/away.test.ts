@@ -33,6 +33,14 @@ t.test('where nothing is known, or what is left out anyway, there is no mark', a
 t.test('where most nodes are lost in the same moment none is marked, and no mark goes', async (t) => {
   const [up, down] = [aNode('a'), lost(turnMs)];
   t.same([isMinority([up, down]), isMinority([up, down, down]), isMinority([])], [true, false, true]);
+  const virtual = { labels: { type: 'virtual-kubelet' } };
+  const unable = [1, 2, 3].map((one) => aNode(`v${one}`, {}, virtual));
+  t.equal(
+    isMinority([up, down, down, ...unable]),
+    false,
+    'what never runs rcm-node is counted on neither side',
+  );
+  t.equal(isMinority([up, down, ...unable.map((one) => ({ ...one, ready: false }))]), true);
   t.same(awayOf(lost(turnMs), false, now), { labels: {} });
   t.same(awayOf(lost(turnMs, { [key]: 'not-ready' }), false, now), { labels: {} });
 });
