@@ -36,6 +36,8 @@ export type Starting = {
   readonly others: readonly unknown[];
   /** A cloud provider or Karpenter is still to write labels and taints of its own: more Shims may select it then. */
   readonly unfinished: boolean;
+  /** Its effect is PreferNoSchedule: it keeps no Pod away. */
+  readonly isSoft?: true;
 };
 
 /** One Shim, as far as the controller looks at it. */

@@ -60,5 +60,12 @@ const startingOf = (taints: readonly unknown[]): Starting | undefined => {
     keys.includes(text(fields(taint).key) ?? '');
   const others = taints.filter((taint) => !has(startupTaints, taint));
   if (others.length === taints.length) return undefined;
-  return { others, unfinished: others.some((taint) => has(unfinishedTaints, taint)) };
+  const isSoft = taints
+    .filter((taint) => has(startupTaints, taint))
+    .every((taint) => fields(taint).effect === 'PreferNoSchedule');
+  return {
+    others,
+    unfinished: others.some((taint) => has(unfinishedTaints, taint)),
+    ...(isSoft ? { isSoft } : {}),
+  };
 };

@@ -62,7 +62,8 @@ export const isHeld = (
   parts: readonly Part[],
   isProven: (handler: string) => boolean,
 ): boolean => {
-  if (starting === undefined) return false;
+  // One that keeps no Pod away must not keep a label that is not true.
+  if (starting === undefined || starting.isSoft) return false;
   if (!ready || starting.unfinished) return true;
   const open = parts.filter(
     ({ handler, standing }) => !isProven(handler) && (standing === undefined || !isOver(standing)),

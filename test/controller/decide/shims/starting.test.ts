@@ -2,12 +2,14 @@ import t from 'tap';
 import { decideFleet } from '../../../../controller/decide/decide.ts';
 import { isHeld } from '../../../../controller/decide/shims/starting.ts';
 import type { NodeFacts, ShimFacts } from '../../../../controller/model/fleet.ts';
+import { nodeFacts } from '../../../../controller/model/node-facts.ts';
 import type { HandlerDetail } from '../../../../protocol/node-annotations.ts';
 import { aClass, aNode, aShim, now } from '../../../../testbed/controller/facts.ts';
 
 const spin = 'spinkube.node-restriction.kubernetes.io/spin';
 const wws = 'spinkube.node-restriction.kubernetes.io/wws';
 const other = { key: 'dedicated', value: 'x', effect: 'NoSchedule' };
+const preferred = { key: 'rcm.spinkube.dev/starting', effect: 'PreferNoSchedule' };
 const starting = { others: [other], unfinished: false };
 
 const served = (n: string): HandlerDetail => ({ s: 'served', n, r: 'r2' });
@@ -56,6 +58,15 @@ t.test('the taint comes off in the write that makes the labels true, and other t
 t.test('without the taint, a label that is claimed is taken off at once', async (t) => {
   const { starting: _starting, ...bare } = fresh({ spin: waiting('spin') });
   t.match(decide(bare).change, { labels: { [spin]: null } });
+});
+
+t.test('a startup taint that keeps no Pod away holds nothing: its label goes, and so does it', async (t) => {
+  const soft = { metadata: { name: 'new' }, spec: { taints: [other, preferred] } };
+  const node = fresh({ spin: waiting('spin') }, { starting: nodeFacts(soft).starting! });
+  t.match(decide(node).change, { labels: { [spin]: null }, taints: [other] });
+  const both = { ...soft, spec: { taints: [preferred, { ...preferred, effect: 'NoExecute' }] } };
+  const held = fresh({ spin: waiting('spin') }, { starting: nodeFacts(both).starting! });
+  t.notOk(decide(held).change?.taints, 'another one with the same key does');
 });
 
 t.test('the kubelet has to say the same as the agent', async (t) => {
