@@ -191,6 +191,28 @@ t.test('a token of this account that is bound to no Node is worth nothing here',
   t.equal((await unbound.request('POST', account, bound('node-a'))).status, 403);
 });
 
+t.test(
+  'where the controller is taken away, a token still writes Events in one namespace alone',
+  async (t) => {
+    await cluster.kubectl(['delete', '-k', join(overlay, '../controller')]);
+    const event = (namespace: string) => ({
+      body: {
+        metadata: { generateName: 'x', namespace },
+        involvedObject: { kind: 'Pod', name: 'x', namespace },
+        ...{ reason: 'X', message: 'x', type: 'Normal' },
+      },
+    });
+    const elsewhere = await agent.request(
+      'POST',
+      '/api/v1/namespaces/kube-system/events',
+      event('kube-system'),
+    );
+    t.equal(elsewhere.status, 403);
+    t.match(elsewhere.text, /may write Events only in the namespace default/);
+    t.equal((await agent.request('POST', '/api/v1/namespaces/default/events', event('default'))).status, 201);
+  },
+);
+
 t.test('a token ends with its Node', async (t) => {
   const client = await agentOf('node-b');
   t.equal((await client.request('GET', '/api/v1/nodes/node-b')).status, 200);

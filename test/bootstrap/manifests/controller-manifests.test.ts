@@ -52,7 +52,7 @@ t.test('it has these rights, and no others', async (t) => {
         },
         { ...core, resources: ['pods'], verbs: ['list'] },
         { ...core, resources: ['events'], verbs: ['create'] },
-        marker('act-as-controller', 'act-as-reporter'),
+        marker('act-as-controller'),
       ],
     ],
     [
