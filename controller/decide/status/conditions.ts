@@ -43,6 +43,12 @@ export const available = (situation: Situation): Said => {
         'NodesNotReady',
         `None of the ${countOf(targets.length, 'node')} is ready: ${someOf(namesOf(targets))}.`,
       );
+    const cordoned = targets.filter((one) => one.node.cordoned && !isFailed(situation, one));
+    if (cordoned.length > 0)
+      return no(
+        'NodesCordoned',
+        `${serve}. Those that still can are cordoned: ${someOf(namesOf(cordoned))}.`,
+      );
     return no('NodesFailed', `${serve}, and no node that is left can. See Degraded.`);
   }
   // Pods go to nodes that are proven and to no others: nodes that join, or are changed, take nothing from it.

@@ -38,6 +38,10 @@ t.test('what is under way is waited for', async (t) => {
     'Reconciling RuntimeClassMissing',
   );
   t.equal(verdict([aNode('a', { spin: done }, { ...marked, ready: false })]), 'Reconciling NodesNotReady');
+  const cordoned = aNode('a', { spin: waiting }, { cordoned: true });
+  t.equal(verdict([cordoned]), 'Reconciling NodesCordoned', 'nothing failed, and it goes on by itself');
+  const other = aNode('b', { spin: { ...failed, p: 'no-platform' } });
+  t.equal(verdict([cordoned, other]), 'Reconciling NodesCordoned');
   t.equal(
     verdict([serving, aNode('b', { old: { s: 'served', n: 'spin', r: 'r1', w: '-' } })], {
       nodeSelector: {},
