@@ -20,6 +20,25 @@ const longest = 16_384;
 
 const isOther = (key: string): boolean => key !== managedBy.key && key !== shimKey;
 
+/**
+ * By these, tools find what they made and no longer want, whoever owns it: kubectl's ApplySets, k3s and Rancher, kapp, Config
+ * Sync, the addon manager. On a class that is made anew after they pruned it, they would have them prune it again each time. A
+ * tool that still wants it sets them anew.
+ */
+const pruningMarks: readonly string[] = [
+  'applyset.kubernetes.io/',
+  'objectset.rio.cattle.io/',
+  'kapp.k14s.io/',
+  'configmanagement.gke.io/',
+  'configsync.gke.io/',
+  'addonmanager.kubernetes.io/',
+];
+
+const unmarked = (given: Labels): Labels =>
+  Object.fromEntries(
+    Object.entries(given).filter(([key]) => !pruningMarks.some((prefix) => key.startsWith(prefix))),
+  );
+
 const present = (given: ClassSettings): ClassSettings | undefined => {
   const entries = Object.entries(given).filter(([, value]) => Object.keys(value as object).length > 0);
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
@@ -28,8 +47,10 @@ const present = (given: ClassSettings): ClassSettings | undefined => {
 const parse = (value: unknown): ClassSettings | undefined => {
   const given = fields(value);
   return present({
-    labels: Object.fromEntries(Object.entries(labels(given.labels)).filter(([key]) => isOther(key))),
-    annotations: labels(given.annotations),
+    labels: unmarked(
+      Object.fromEntries(Object.entries(labels(given.labels)).filter(([key]) => isOther(key))),
+    ),
+    annotations: unmarked(labels(given.annotations)),
     overhead: fields(given.overhead),
     tolerations: items(given.tolerations),
   });

@@ -24,6 +24,16 @@ t.test('what others set on a class is all but what is ours', async (t) => {
   t.equal(settingsOf({}, { scheduling: { tolerations: many } }), undefined);
 });
 
+t.test('by what tools find and prune what they no longer want, no class is marked anew', async (t) => {
+  const metadata = {
+    labels: { team: 'a', 'applyset.kubernetes.io/part-of': 'x', 'objectset.rio.cattle.io/hash': 'y' },
+    annotations: { note: 'x', 'objectset.rio.cattle.io/applied': 'z', 'kapp.k14s.io/identity': 'w' },
+  };
+  const kept = { labels: { team: 'a' }, annotations: { note: 'x' } };
+  t.same(settingsOf(metadata, {}), kept);
+  t.same(readSettings(JSON.stringify(metadata)), kept, 'also from before');
+});
+
 t.test('what is remembered is read as it was written, and oddities are left out', async (t) => {
   const all = { labels: { team: 'a' }, annotations: { note: 'x' }, overhead, tolerations };
   t.same(readSettings(printSettings(all)), all);
