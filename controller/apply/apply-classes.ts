@@ -116,6 +116,10 @@ const remove = async (means: Means, one: ClassFacts): Promise<void> => {
   log('info', `RuntimeClass ${name} removed`, { handler: one.handler });
 };
 
+/** What the Shim asks for anew is none of what was undone. */
+const whatOf = (name: string, shim: ShimFacts): string =>
+  canonical([shim.generation, bodyOf(name, shim, undefined)]);
+
 export const carryClasses = async (
   means: Means,
   changes: readonly ClassChange[],
@@ -124,7 +128,9 @@ export const carryClasses = async (
   const removed = new Set<string>();
   for (const change of changes) {
     if (change.kind === 'delete') {
-      const one = change.class;
+      const { class: one, next } = change;
+      // Without the one that takes its place no Pod could be created.
+      if (next && !means.writes.isDue(`RuntimeClass/${one.name}`, whatOf(one.name, next))) continue;
       const gone = (): void => means.watches.classes.gone(one);
       const work = () => unlessGone(one.name, remove(means, one), gone);
       if (await means.writes.attempt(`RuntimeClass/${one.name}`, work)) removed.add(one.uid);
@@ -132,11 +138,10 @@ export const carryClasses = async (
     }
     const { name, shim } = change;
     const present = view.classes.find((one) => one.name === name && !removed.has(one.uid));
-    // What the Shim asks for anew is none of what was undone.
-    const written = {
-      what: canonical([shim.generation, present?.holdsSettings === true, bodyOf(name, shim, undefined)]),
-      by: present?.overwrittenBy,
-    };
+    // To give up what it was made with is a part of making it, and no repair.
+    const written = present?.holdsSettings
+      ? undefined
+      : { what: whatOf(name, shim), by: present?.overwrittenBy };
     await means.writes.attempt(`RuntimeClass/${name}`, () => apply(means, change, present), written);
   }
 };

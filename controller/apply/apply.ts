@@ -25,7 +25,9 @@ const carryFinalizers = async (means: Means, changes: readonly FinalizerChange[]
       else watches.shims.put(after);
     };
     const gone = (): void => watches.shims.gone(shim);
-    await writes.attempt(`Shim/${shim.name}`, () => unlessGone(shim.name, write(), gone));
+    // runtime-class-manager, where it still runs, puts its finalizer back each time, and each write wakes every node.
+    const what = canonical([shim.uid, shim.deleting, finalizers]);
+    await writes.attempt(`Shim/${shim.name}`, () => unlessGone(shim.name, write(), gone), { what });
   });
 };
 

@@ -17,8 +17,8 @@ import { makeFights, type Overwriters, type Written } from './write-conflicts.ts
 import type { Metrics } from '../observe/metrics.ts';
 
 export type Writes = {
-  /** Whether it may be tried now. */
-  isDue(key: string): boolean;
+  /** Whether it may be tried now; with `what`, that again. */
+  isDue(key: string, what?: string): boolean;
   /** False: it failed, or was not tried; it is told here, and may be tried again after a pause. */
   attempt(key: string, write: () => Promise<void>, written?: Written): Promise<boolean>;
   /** Over all items, some at a time. */
@@ -105,7 +105,7 @@ export const makeWrites = (given: {
     Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0, fights.notBefore(key, what));
 
   return {
-    isDue: (key) => isDue(key),
+    isDue,
     attempt: async (key, write, written) => {
       if (stopped() || !isDue(key, written?.what)) return false;
       await turn();

@@ -150,7 +150,12 @@ export type ClassChange =
       readonly settings?: ClassSettings;
     }
   /** Only if it still is this very one: with its uid and resourceVersion as preconditions. */
-  | { readonly kind: 'delete'; readonly class: ClassFacts };
+  | {
+      readonly kind: 'delete';
+      readonly class: ClassFacts;
+      /** One that is made for this Shim takes its place. */
+      readonly next?: ShimFacts;
+    };
 
 export type FinalizerChange = { readonly shim: ShimFacts; readonly finalizers: readonly string[] };
 

@@ -197,7 +197,7 @@ const replaced = (
   return {
     kind: 'missing',
     message: `${change}, so it is made anew`,
-    changes: isRemembered(present, shim) ? [{ kind: 'delete', class: present }] : [],
+    changes: isRemembered(present, shim) ? [{ kind: 'delete', class: present, next: shim }] : [],
     count,
   };
 };
