@@ -1,10 +1,10 @@
 import t from 'tap';
-import { decideFleet } from '../../controller/decide/decide.ts';
-import { printSettings } from '../../controller/model/class-settings.ts';
-import { finalizer, shimKey } from '../../controller/model/marks.ts';
-import { needsOpenssl } from '../host/api-server.ts';
-import { type FleetServer, startFleet, until } from './fleet-server.ts';
-import { always, paths, shim, statusOf, work, written } from './worker.ts';
+import { decideFleet } from '../../../controller/decide/decide.ts';
+import { printSettings } from '../../../controller/model/class-settings.ts';
+import { finalizer, shimKey } from '../../../controller/model/keys.ts';
+import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
+import { type FleetServer, startFleet, until } from '../../../testbed/controller/fleet-server.ts';
+import { always, paths, shim, statusOf, work, written } from '../../../testbed/controller/worker.ts';
 
 const count = (fleet: FleetServer, method: string): number =>
   written(fleet, '/runtimeclasses').filter((line) => line.startsWith(method)).length;
