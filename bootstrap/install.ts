@@ -5,15 +5,24 @@
 import { Failure, type Problem } from '../protocol/problem/problem.ts';
 import { look, readPayload } from './observe.ts';
 import { sweepIncoming } from './place.ts';
-import { type Asked, blame, decide, fallback, isOnTrial, type Payload, revert, type Seen } from './plan.ts';
+import {
+  type Asked,
+  recordFailure,
+  decide,
+  fallback,
+  isOnTrial,
+  type Payload,
+  revert,
+  type Seen,
+} from './plan.ts';
 import { NotUp, runSteps } from './run-steps.ts';
-import type { Site } from './target.ts';
+import type { Target } from './target.ts';
 import type { State } from './state.ts';
 
 export type Installed = { readonly kind: 'up' } | { readonly kind: 'refused'; readonly problem: Problem };
 
 /** The caller holds the lock. Throws Failure where something failed; the node is then as it was, or says what is not. */
-export const install = async (site: Site, asked: Asked): Promise<Installed> => {
+export const install = async (site: Target, asked: Asked): Promise<Installed> => {
   const payload = await readPayload(site);
   const seen = await look(site, payload);
   await sweepIncoming(site);
@@ -37,14 +46,14 @@ const failed = (message: string, hint: string): Failure =>
   new Failure({ code: 'activation-failed', message, hint });
 
 /** Remembers first, so that a kill on the way back is not followed by another try. */
-const goBack = async (site: Site, payload: Payload, before: Seen, why: string): Promise<Failure> => {
+const goBack = async (site: Target, payload: Payload, before: Seen, why: string): Promise<Failure> => {
   const what = `rcm-node ${payload.version} did not come up: ${why}`;
   const log = 'On the node: systemctl status rcm-node; journalctl -u rcm-node.';
   if (!isOnTrial(before)) return failed(what, log);
   site.say(what);
   const good = fallback(before);
   const now = { ...(await look(site, payload)), now: site.clock.now() };
-  const state: State = { ...now.state, ...blame(now, why) };
+  const state: State = { ...now.state, ...recordFailure(now, why) };
   try {
     await runSteps(site, payload, [{ kind: 'remember', change: state }, ...revert(now, good)], state);
   } catch (error) {

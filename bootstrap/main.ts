@@ -6,7 +6,7 @@ import { exitCodes } from '../daemon/model/outcome.ts';
 import { Failure, hintOf, printProblem } from '../protocol/problem/problem.ts';
 import { install } from './install.ts';
 import { remove } from './remove.ts';
-import { checkSite, makeSite, type Site } from './target.ts';
+import { checkSite, makeTarget, type Target } from './target.ts';
 import { places } from './state.ts';
 import { bringToken } from './token.ts';
 
@@ -25,7 +25,7 @@ export type BootstrapCommand = {
 /** As long as another one may need: a tick that ends, a start, and the way back. */
 const patienceMs = 900_000;
 
-const lockSite = async (site: Site): Promise<Lock> => {
+const lockSite = async (site: Target): Promise<Lock> => {
   // Here, because it tells a read-only file system from a folder that is missing.
   await site.host.makeFolder(places.bin);
   const path = site.host.real(places.lock);
@@ -51,7 +51,7 @@ export const bootstrap = async (
     readonly say: (line: string) => void;
   },
 ): Promise<number> => {
-  const site = makeSite({ ...command, ...given });
+  const site = makeTarget({ ...command, ...given });
   await checkSite(site, given.arch);
   const lock = await lockSite(site);
   try {

@@ -4,7 +4,7 @@ import { setAside } from '../host/files/aside.ts';
 import { Failure } from '../protocol/problem/problem.ts';
 import { pathOfSetting } from './files.ts';
 import { type Payload, type Seen, unitPath } from './plan.ts';
-import type { Site } from './target.ts';
+import type { Target } from './target.ts';
 import type { FileFact } from '../host/facts.ts';
 import { type Digests, emptyState, parseState, places, program, service, type State } from './state.ts';
 
@@ -13,12 +13,12 @@ const settingName = /^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$/;
 
 export const incomingPrefix = '.incoming-';
 
-const textAt = async (files: Site['own'], path: string): Promise<string | undefined> => {
+const textAt = async (files: Target['own'], path: string): Promise<string | undefined> => {
   const fact = await files.look(path);
   return fact.kind === 'regular' ? fact.text : undefined;
 };
 
-export const readPayload = async (site: Site): Promise<Payload> => {
+export const readPayload = async (site: Target): Promise<Payload> => {
   const unit = await textAt(site.own, `${site.payload}/${service}`);
   if (unit === undefined)
     throw new Failure({
@@ -32,7 +32,7 @@ export const readPayload = async (site: Site): Promise<Payload> => {
   return { version: site.version, files, unit };
 };
 
-const readSettings = async (site: Site): Promise<Record<string, string>> => {
+const readSettings = async (site: Target): Promise<Record<string, string>> => {
   const found: Record<string, string> = {};
   for (const name of (await site.own.names(site.settings)) ?? []) {
     if (!settingName.test(name)) continue;
@@ -43,7 +43,7 @@ const readSettings = async (site: Site): Promise<Record<string, string>> => {
 };
 
 /** A damaged memory is set aside: all it holds can be learnt anew. The caller holds the lock. */
-export const readState = async (site: Site): Promise<State> => {
+export const readState = async (site: Target): Promise<State> => {
   const fact = await site.host.look(places.state);
   if (fact.kind === 'absent' || (fact.kind === 'unreadable' && fact.errno !== undefined)) return emptyState;
   try {
@@ -56,7 +56,7 @@ export const readState = async (site: Site): Promise<State> => {
   }
 };
 
-const digestsOf = async (site: Site, folder: string): Promise<Digests> => {
+const digestsOf = async (site: Target, folder: string): Promise<Digests> => {
   const files: Record<string, string> = {};
   for (const name of (await site.host.names(folder)) ?? [])
     files[name] = (await site.host.digest(`${folder}/${name}`)) ?? '';
@@ -69,7 +69,7 @@ export const folderOfLink = (target: string | null): string | null =>
     ? null
     : (/^(?:\/opt\/rcm-node\/bin\/)?versions\/([^/]+)\/rcm-node$/.exec(target)?.[1] ?? null);
 
-export const look = async (site: Site, payload: Payload): Promise<Seen> => {
+export const look = async (site: Target, payload: Payload): Promise<Seen> => {
   const state = await readState(site);
   const settings = await readSettings(site);
   const folders: Record<string, Digests> = {};
@@ -106,7 +106,7 @@ export const look = async (site: Site, payload: Payload): Promise<Seen> => {
 
 /** What the service said last; undefined for nothing, or for what cannot be read as that. */
 export const lastReport = async (
-  site: Site,
+  site: Target,
 ): Promise<{ readonly agent: string; readonly at: string } | undefined> => {
   const text = await textAt(site.host, paths.status);
   if (text === undefined) return undefined;

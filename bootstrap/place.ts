@@ -3,19 +3,19 @@ import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { folderOf, paths } from '../protocol/host-paths.ts';
 import { pieces } from '../host/files/chunks.ts';
-import { openSink } from '../host/files/hashing-writer.ts';
+import { openHashingWriter } from '../host/files/hashing-writer.ts';
 import { Failure } from '../protocol/problem/problem.ts';
 import { incomingPrefix } from './observe.ts';
 import type { Payload } from './plan.ts';
-import type { Site } from './target.ts';
+import type { Target } from './target.ts';
 import { places, program, service } from './state.ts';
 
 const modeOf = (name: string): number => (name === program ? 0o755 : 0o644);
 
 /** Copies one file to a name that is free, and compares what was written with what was decided on. */
-const copy = async (site: Site, payload: Payload, name: string, to: string): Promise<void> => {
+const copy = async (site: Target, payload: Payload, name: string, to: string): Promise<void> => {
   const source = await open(site.own.real(`${site.payload}/${name}`));
-  const sink = await openSink(site.host.real(to));
+  const sink = await openHashingWriter(site.host.real(to));
   try {
     for await (const piece of pieces(source)) await sink.write(piece);
     const { sha256 } = await sink.finish(modeOf(name));
@@ -34,7 +34,7 @@ const copy = async (site: Site, payload: Payload, name: string, to: string): Pro
 };
 
 /** Whatever fails, only folders under their final names are ever looked at. */
-export const placeFolder = async (site: Site, payload: Payload, folder: string): Promise<void> => {
+export const placeFolder = async (site: Target, payload: Payload, folder: string): Promise<void> => {
   const incoming = `${places.versions}/${incomingPrefix}${randomBytes(6).toString('hex')}`;
   await site.host.makeFolder(incoming);
   try {
@@ -50,7 +50,12 @@ export const placeFolder = async (site: Site, payload: Payload, folder: string):
 };
 
 /** By rename, so that a program that runs from there keeps its own. */
-export const mendFile = async (site: Site, payload: Payload, folder: string, name: string): Promise<void> => {
+export const mendFile = async (
+  site: Target,
+  payload: Payload,
+  folder: string,
+  name: string,
+): Promise<void> => {
   const temporary = `${places.versions}/${incomingPrefix}${randomBytes(6).toString('hex')}`;
   await copy(site, payload, name, temporary);
   await site.host.move(temporary, `${places.versions}/${folder}/${name}`);
@@ -63,7 +68,7 @@ const temporary = /^(\.rcm-node-|rcm-node\.)[0-9a-f]{12}$/;
 const written = [places.bin, places.units, folderOf(paths.settings), paths.shims];
 
 /** What a killed run left; only for the holder of the lock. */
-export const sweepIncoming = async (site: Site): Promise<void> => {
+export const sweepIncoming = async (site: Target): Promise<void> => {
   const clear = async (folder: string, goes: (name: string) => boolean): Promise<void> => {
     for (const name of (await site.host.names(folder)) ?? [])
       if (goes(name)) await site.host.removeTree(`${folder}/${name}`);

@@ -213,7 +213,7 @@ export const revert = (seen: Seen, good: string | null): readonly Step[] => {
 };
 
 /** What is held against the payload once it failed, before anything is put back. */
-export const blame = (seen: Seen, why: string): Partial<State> => {
+export const recordFailure = (seen: Seen, why: string): Partial<State> => {
   const id = idOf(seen.payload.files);
   const attempts = (seen.state.failed[id]?.attempts ?? 0) + 1;
   return { failed: { ...seen.state.failed, [id]: { at: seen.now, attempts, why } } };

@@ -9,7 +9,7 @@ import { isOurs } from './files.ts';
 import { folderOfLink, readState } from './observe.ts';
 import { sweepIncoming } from './place.ts';
 import { unitPath } from './plan.ts';
-import { mustStop, type Site } from './target.ts';
+import { mustStop, type Target } from './target.ts';
 import { emptyState, places, service, uninstaller } from './state.ts';
 
 const uninstallerPath = `${places.units}/${uninstaller}`;
@@ -18,7 +18,7 @@ const uninstallMs = 930_000;
 const pauses = [5_000, 10_000, 20_000, 40_000, 60_000];
 
 /** The caller holds the lock. Returns when the node is clean; throws when it cannot become so by waiting. */
-export const remove = async (site: Site): Promise<void> => {
+export const remove = async (site: Target): Promise<void> => {
   const state = await readState(site);
   const linked = folderOfLink((await site.host.linkAt(places.link)).target);
   // Who never came up has served nothing. Without a memory there is only the link to go by.
@@ -31,7 +31,7 @@ export const remove = async (site: Site): Promise<void> => {
   site.say('this node is clean');
 };
 
-const stop = async (site: Site): Promise<void> => {
+const stop = async (site: Target): Promise<void> => {
   const unit = await site.systemd.unit(service);
   if (unit.load !== 'loaded') return;
   await site.systemd.disable(service);
@@ -39,7 +39,7 @@ const stop = async (site: Site): Promise<void> => {
   if (unit.active !== 'inactive') await mustStop(site, service, 450_000);
 };
 
-const uninstallOnHost = async (site: Site): Promise<void> => {
+const uninstallOnHost = async (site: Target): Promise<void> => {
   const shipped = await site.own.look(`${site.payload}/${uninstaller}`);
   if (shipped.kind !== 'regular')
     throw new Failure({
@@ -82,7 +82,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
 /** What `rcm-node uninstall --json` wrote; undefined when that is nothing that can be read. */
-const answer = async (site: Site): Promise<Answer | undefined> => {
+const answer = async (site: Target): Promise<Answer | undefined> => {
   const fact = await site.host.look(places.uninstalled);
   if (fact.kind !== 'regular') return undefined;
   let value: unknown;
@@ -104,7 +104,7 @@ const answer = async (site: Site): Promise<Answer | undefined> => {
 };
 
 /** Everything that bootstrap wrote, in an order in which each kill leaves the rest to be found. */
-const sweep = async (site: Site): Promise<void> => {
+const sweep = async (site: Target): Promise<void> => {
   const state = await readState(site);
   for (const path of Object.keys(state.wrote).filter((one) => one !== unitPath)) {
     const fact = await site.host.look(path);

@@ -4,7 +4,7 @@ import { lastReport } from './observe.ts';
 import { mendFile, placeFolder } from './place.ts';
 import type { Payload, Step } from './plan.ts';
 import { howItEnded, judgeStart } from './proof.ts';
-import { mustStop, type Site } from './target.ts';
+import { mustStop, type Target } from './target.ts';
 import type { FileFact, FileState } from '../host/facts.ts';
 import { places, program, printState, service, type State } from './state.ts';
 
@@ -49,7 +49,7 @@ export const sentence = (step: Step): string | undefined => {
 
 /** Runs `steps` in order; returns the state as it is then. Throws `NotUp` for a start that fails. */
 export const runSteps = async (
-  site: Site,
+  site: Target,
   payload: Payload,
   steps: readonly Step[],
   before: State,
@@ -107,7 +107,7 @@ export const runSteps = async (
   return memory.state;
 };
 
-const writeFile = async (site: Site, step: Extract<Step, { kind: 'file' }>): Promise<void> => {
+const writeFile = async (site: Target, step: Extract<Step, { kind: 'file' }>): Promise<void> => {
   const before = stateOf(step.before);
   const owner =
     before.kind === 'text' ? before : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
@@ -125,11 +125,11 @@ const writeFile = async (site: Site, step: Extract<Step, { kind: 'file' }>): Pro
   await site.host.swap(step.path, before, after);
 };
 
-const whyNot = async (site: Site, result: string): Promise<string> => {
+const whyNot = async (site: Target, result: string): Promise<string> => {
   return `its start ended as "${result}": ${howItEnded(await site.systemd.unit(service))}`;
 };
 
-const prove = async (site: Site, version: string, staleAt: string | undefined): Promise<void> => {
+const prove = async (site: Target, version: string, staleAt: string | undefined): Promise<void> => {
   const { invocation } = await site.systemd.unit(service);
   const since = site.clock.elapsed();
   for (;;) {

@@ -38,7 +38,7 @@ export type Digests = Readonly<Record<string, string>>;
 export type Build = { readonly version: string; readonly files: Digests };
 
 /** A build that did not come up on this node. */
-export type Mishap = { readonly at: number; readonly attempts: number; readonly why: string };
+export type FailedBuild = { readonly at: number; readonly attempts: number; readonly why: string };
 
 export type State = {
   readonly version: 1;
@@ -56,7 +56,7 @@ export type State = {
   /** Path to the digests of what bootstrap wrote there, outside of `versions`, or was about to. */
   readonly wrote: Readonly<Record<string, readonly string[]>>;
   /** By `idOf` the build. */
-  readonly failed: Readonly<Record<string, Mishap>>;
+  readonly failed: Readonly<Record<string, FailedBuild>>;
 };
 
 export const emptyState: State = {
@@ -100,7 +100,7 @@ const fields: Read<State> = object<State>({
   wrote: record(ownPath, list(digest)),
   failed: record(
     /^[0-9a-f]{64}$/,
-    object<Mishap>({ at: time, attempts: whole(1, Number.MAX_SAFE_INTEGER), why: text() }),
+    object<FailedBuild>({ at: time, attempts: whole(1, Number.MAX_SAFE_INTEGER), why: text() }),
   ),
 });
 

@@ -7,7 +7,7 @@ import type { Clock } from '../host/host.ts';
 import { makeSystemd, type Systemd } from '../host/systemd/systemd.ts';
 import { Failure } from '../protocol/problem/problem.ts';
 
-export type Site = {
+export type Target = {
   readonly host: Files;
   readonly systemd: Systemd;
   /** Files of this container: the payload, and the ConfigMap. */
@@ -22,7 +22,7 @@ export type Site = {
   readonly say: (line: string) => void;
 };
 
-export const makeSite = (options: {
+export const makeTarget = (options: {
   /** Where the host's folders are mounted. */
   readonly host: string;
   readonly settings: string;
@@ -31,7 +31,7 @@ export const makeSite = (options: {
   readonly namespace?: string | undefined;
   readonly clock: Clock;
   readonly say: (line: string) => void;
-}): Site => {
+}): Target => {
   const host = makeFiles(options.host);
   const socket = host.real('/run/dbus/system_bus_socket');
   return {
@@ -43,7 +43,7 @@ export const makeSite = (options: {
 };
 
 /** Throws when the unit may still run: what comes next counts on it that it does not. */
-export const mustStop = async (site: Site, unit: string, deadlineMs: number): Promise<void> => {
+export const mustStop = async (site: Target, unit: string, deadlineMs: number): Promise<void> => {
   const ended = await site.systemd.stop(unit, deadlineMs);
   if (ended === 'done') return;
   throw new Failure({
@@ -56,7 +56,7 @@ export const mustStop = async (site: Site, unit: string, deadlineMs: number): Pr
 const architectures: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'arm64' };
 
 /** Throws where nothing is to be changed: no systemd, or another machine than this program is for. */
-export const checkSite = async (site: Site, arch: string): Promise<void> => {
+export const checkSite = async (site: Target, arch: string): Promise<void> => {
   const found = await site.systemd.architecture().catch((error) => {
     throw new Failure(
       {

@@ -5,9 +5,9 @@
 import { folderOf, paths } from '../protocol/host-paths.ts';
 import { replaces, tokenFacts } from '../kube/credentials/token.ts';
 import { Failure } from '../protocol/problem/problem.ts';
-import type { Site } from './target.ts';
+import type { Target } from './target.ts';
 
-export const bringToken = async (site: Site, file: string): Promise<void> => {
+export const bringToken = async (site: Target, file: string): Promise<void> => {
   const ours = await site.own.look(file);
   if (ours.kind !== 'regular' || tokenFacts(ours.text.trim()).expires === undefined)
     throw new Failure({

@@ -1,7 +1,7 @@
 /** The commands that work on the host. They load what is large, so `status` and `version` do not import this file. */
 import { resolve } from 'node:path';
 import { diffsOf } from '../daemon/decide/report/diffs.ts';
-import { judge } from '../daemon/decide/report/outcome.ts';
+import { evaluate } from '../daemon/decide/report/outcome.ts';
 import { type Host, makeHost } from '../host/host.ts';
 import { makeLog, silent } from '../host/log.ts';
 import { makeNotifier } from '../host/systemd/notify.ts';
@@ -115,7 +115,7 @@ export const work: Readonly<
     });
     const { plan } = decision;
     const wrong = [...state.problems, ...desired.problems];
-    const judged = judge(decision, wrong, undefined);
+    const judged = evaluate(decision, wrong, undefined);
     // Who gates on this wants every input to be right, whatever else is to be said of the node.
     const code =
       wrong.length > 0

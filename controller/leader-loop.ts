@@ -6,20 +6,20 @@ import type { Api } from '../kube/client.ts';
 import type { Clock } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import { logFields, printProblem, problemOf } from '../protocol/problem/problem.ts';
-import { carry } from './apply/apply.ts';
+import { apply } from './apply/apply.ts';
 import { makeStatusWriter } from './apply/apply-status.ts';
-import { makeCaution } from './apply/crd-guard.ts';
-import { makeCounting } from './observe/pod-usage.ts';
-import type { Means } from './apply/context.ts';
+import { makeCrdGuard } from './apply/crd-guard.ts';
+import { makePodUsage } from './observe/pod-usage.ts';
+import type { LeaderContext } from './apply/context.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { measureFleet } from './observe/metrics-fleet.ts';
 import type { Decision, View } from './model/fleet.ts';
 import { fenced } from './observe/requests.ts';
-import { makeTeller } from './apply/events.ts';
+import { makeEventWriter } from './apply/events.ts';
 import { openWatches, type Trouble } from './observe/watches.ts';
 import { makeWrites } from './apply/writes.ts';
 
-export type Work = {
+export type LeaderLoop = {
   /** Milliseconds since the pass under way made any progress; 0 when none is. */
   stuckMs(): number;
   /** For the metrics. */
@@ -44,7 +44,7 @@ const kindMs = 3_000;
 /** So many failures in a row are told on the Shim, whatever they are. */
 const oftenRefused = 5;
 
-export const startWork = (given: {
+export const startLeaderLoop = (given: {
   /** Its own: it is closed with the work. */
   readonly api: Api;
   readonly clock: Clock;
@@ -53,7 +53,7 @@ export const startWork = (given: {
   readonly identity: string;
   readonly decide: (view: View) => Decision;
   readonly holds: () => boolean;
-}): Work => {
+}): LeaderLoop => {
   const { log, metrics, identity, decide, holds } = given;
   const api = fenced(given.api, holds);
   // Nodes judge approvals by the API server's clock: by one of our own that is behind, each would be over when it is given.
@@ -73,15 +73,15 @@ export const startWork = (given: {
   };
   const stopped = (): boolean => stopping.signal.aborted || !holds();
   const watches = openWatches(api, clock, log, wake);
-  const counting = makeCounting(api, clock, log, wake);
-  const caution = makeCaution(api, clock, log);
+  const counting = makePodUsage(api, clock, log, wake);
+  const guard = makeCrdGuard(api, clock, log);
   const writes = makeWrites({ clock, log, metrics, stopped });
-  const teller = makeTeller(api, clock, log, identity);
-  const means: Means = { api, clock, log, metrics, writes, watches, teller };
+  const teller = makeEventWriter(api, clock, log, identity);
+  const means: LeaderContext = { api, clock, log, metrics, writes, watches, teller };
   const statuses = makeStatusWriter(means);
 
   const noteTrouble = ({ what, problem, wasKnown }: Trouble): void => {
-    if (what === 'shims' && problem?.code === 'api-missing' && wasKnown) caution.away();
+    if (what === 'shims' && problem?.code === 'api-missing' && wasKnown) guard.away();
     const mark = `${what} ${problem?.code ?? ''}`;
     if (problem !== undefined && state.trouble !== mark) {
       log(
@@ -119,7 +119,7 @@ export const startWork = (given: {
     metrics.add('rcm_controller_decide_seconds_total', {}, state.decideMs / 1000);
     measureFleet(metrics, view, decided);
     counting.want(decided.count);
-    const more = await carry(means, statuses, await caution.weigh(decided, view), view);
+    const more = await apply(means, statuses, await guard.weigh(decided, view), view);
     writes.tidy();
     if (more) return 0;
     const elapsed = clock.elapsed();

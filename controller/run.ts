@@ -11,7 +11,7 @@ import { makeMetrics } from './observe/metrics.ts';
 import type { Decision, View } from './model/fleet.ts';
 import { controllerName } from './model/keys.ts';
 import { counted, fenced } from './observe/requests.ts';
-import { startWork, type Work } from './leader-loop.ts';
+import { startLeaderLoop, type LeaderLoop } from './leader-loop.ts';
 
 export type Controller = {
   /** Where it shows its metrics. */
@@ -50,7 +50,7 @@ export const startController = async (given: {
   const identity = `${given.host}_${randomUUID()}`;
   const connect = (): Api => counted(connectApi(credentials, clock), metrics);
   const state = {
-    work: undefined as { readonly work: Work; readonly ending: AbortController } | undefined,
+    work: undefined as { readonly work: LeaderLoop; readonly ending: AbortController } | undefined,
     /** The end of the last work: two at once would not see each other's writes. */
     ended: Promise.resolve() as Promise<unknown>,
     wanted: 0,
@@ -61,7 +61,7 @@ export const startController = async (given: {
     if (state.wanted !== term) return;
     const api = connect();
     const ending = new AbortController();
-    const work = startWork({ api, clock, log, metrics, identity, decide, holds: election.holds });
+    const work = startLeaderLoop({ api, clock, log, metrics, identity, decide, holds: election.holds });
     void followKnative(fenced(api, election.holds), clock, log, given.knative, ending.signal);
     state.work = { work, ending };
     metrics.set('rcm_controller_leader', 1);

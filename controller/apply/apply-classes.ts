@@ -4,7 +4,7 @@
  */
 import { selectorOf } from '../decide/shims/class-content.ts';
 import { ApiFailure } from '../../kube/client.ts';
-import { type Means, unlessGone } from './context.ts';
+import { type LeaderContext, unlessGone } from './context.ts';
 import { classFacts } from '../model/class-facts.ts';
 import type { ClassSettings } from '../model/class-settings.ts';
 import type { ClassChange, ClassFacts, ShimFacts, View } from '../model/fleet.ts';
@@ -55,7 +55,7 @@ const wholeOf = (name: string, shim: ShimFacts, settings: ClassSettings): unknow
   };
 };
 
-const make = async (means: Means, { name, shim, settings }: Apply): Promise<unknown> => {
+const make = async (means: LeaderContext, { name, shim, settings }: Apply): Promise<unknown> => {
   const { api, teller } = means;
   const post = (body: unknown): Promise<unknown> =>
     api.request('POST', paths.classes, { query: { fieldManager }, body });
@@ -72,7 +72,11 @@ const make = async (means: Means, { name, shim, settings }: Apply): Promise<unkn
   }
 };
 
-const correct = async (means: Means, { name, shim }: Apply, present: ClassFacts): Promise<unknown> => {
+const correct = async (
+  means: LeaderContext,
+  { name, shim }: Apply,
+  present: ClassFacts,
+): Promise<unknown> => {
   const { api } = means;
   const answer = await api.request('PATCH', pathOf(name), {
     ...{ patch: 'apply', body: bodyOf(name, shim, present) },
@@ -89,7 +93,7 @@ const correct = async (means: Means, { name, shim }: Apply, present: ClassFacts)
   return api.request('PATCH', pathOf(name), { patch: 'merge', body, query: { fieldManager } });
 };
 
-const apply = async (means: Means, asked: Apply, present?: ClassFacts): Promise<void> => {
+const apply = async (means: LeaderContext, asked: Apply, present?: ClassFacts): Promise<void> => {
   const { log, watches } = means;
   const { name, shim } = asked;
   const answer = present === undefined ? await make(means, asked) : await correct(means, asked, present);
@@ -100,7 +104,7 @@ const apply = async (means: Means, asked: Apply, present?: ClassFacts): Promise<
   });
 };
 
-const remove = async (means: Means, one: ClassFacts): Promise<void> => {
+const remove = async (means: LeaderContext, one: ClassFacts): Promise<void> => {
   const { api, log, watches } = means;
   const { name, uid, resourceVersion } = one;
   const body = {
@@ -120,8 +124,8 @@ const remove = async (means: Means, one: ClassFacts): Promise<void> => {
 const whatOf = (name: string, shim: ShimFacts): string =>
   canonical([shim.generation, bodyOf(name, shim, undefined)]);
 
-export const carryClasses = async (
-  means: Means,
+export const applyClasses = async (
+  means: LeaderContext,
   changes: readonly ClassChange[],
   view: View,
 ): Promise<void> => {

@@ -1,7 +1,7 @@
 /** Carries out what is decided of Nodes: approvals and proofs, by merge patches of their labels. */
 import { goneRevision } from '../../protocol/node-annotations.ts';
 import { approvedPrefix, parseApproval } from '../../protocol/node-labels.ts';
-import { type Means, unlessGone } from './context.ts';
+import { type LeaderContext, unlessGone } from './context.ts';
 import type { NodeChange, NodeFacts, View } from '../model/fleet.ts';
 import { nodeFacts } from '../model/node-facts.ts';
 import { canonical } from '../../protocol/digest.ts';
@@ -11,8 +11,8 @@ import { paths } from '../observe/watches.ts';
 const most = 250;
 
 /** Whether there is more to write than was tried. */
-export const carryNodes = async (
-  means: Means,
+export const applyNodes = async (
+  means: LeaderContext,
   changes: readonly NodeChange[],
   view: View,
 ): Promise<boolean> => {

@@ -5,7 +5,7 @@
 import { ApiFailure } from '../../kube/client.ts';
 import { noticesOf } from '../decide/status/notices.ts';
 import { makeDefinition } from '../observe/definition.ts';
-import type { Means } from './context.ts';
+import type { LeaderContext } from './context.ts';
 import type { Decision, ShimFacts, ShimStatus } from '../model/fleet.ts';
 import { shimFacts } from '../model/shim-facts.ts';
 import { canonical } from '../../protocol/digest.ts';
@@ -40,7 +40,7 @@ export const mergeOf = (from: unknown, to: unknown): unknown => {
 
 type Written = { readonly at: number; readonly sent: string; readonly stubborn: boolean };
 
-export const makeStatusWriter = (means: Means): StatusWriter => {
+export const makeStatusWriter = (means: LeaderContext): StatusWriter => {
   const { api, clock, log, metrics, writes, watches, teller } = means;
   const definition = makeDefinition(api, clock, log, metrics);
   /** By uid of the Shim. */

@@ -1,14 +1,14 @@
 /** Carries out what was decided, in the order in which a part that fails leaves the least behind. */
-import { carryClasses } from './apply-classes.ts';
-import { carryNodes } from './apply-nodes.ts';
+import { applyClasses } from './apply-classes.ts';
+import { applyNodes } from './apply-nodes.ts';
 import type { StatusWriter } from './apply-status.ts';
-import { type Means, unlessGone } from './context.ts';
+import { type LeaderContext, unlessGone } from './context.ts';
 import type { Decision, FinalizerChange, View } from '../model/fleet.ts';
 import { shimFacts } from '../model/shim-facts.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { paths } from '../observe/watches.ts';
 
-const carryFinalizers = async (means: Means, changes: readonly FinalizerChange[]): Promise<void> => {
+const carryFinalizers = async (means: LeaderContext, changes: readonly FinalizerChange[]): Promise<void> => {
   const { api, watches, writes, log } = means;
   await writes.each(changes, async ({ shim, finalizers }) => {
     // Its status may just have been written, by us.
@@ -32,8 +32,8 @@ const carryFinalizers = async (means: Means, changes: readonly FinalizerChange[]
 };
 
 /** Whether there is more to do at once. */
-export const carry = async (
-  means: Means,
+export const apply = async (
+  means: LeaderContext,
   statuses: StatusWriter,
   decision: Decision,
   view: View,
@@ -43,8 +43,8 @@ export const carry = async (
     decision.finalizers.filter(({ shim }) => shim.deleting === isTaken),
   );
   await carryFinalizers(means, put ?? []);
-  await carryClasses(means, decision.classes, view);
-  const more = await carryNodes(means, decision.nodes, view);
+  await applyClasses(means, decision.classes, view);
+  const more = await applyNodes(means, decision.nodes, view);
   await statuses.carry(decision.statuses, view.nodes.length);
   await carryFinalizers(means, taken ?? []);
   return more;

@@ -4,18 +4,18 @@ import { ApiFailure } from '../../kube/client.ts';
 import type { Clock } from '../../host/host.ts';
 import type { Log } from '../../host/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import type { Teller } from './events.ts';
+import type { EventWriter } from './events.ts';
 import type { Watches } from '../observe/watches.ts';
 import type { Writes } from './writes.ts';
 
-export type Means = {
+export type LeaderContext = {
   readonly api: Api;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly writes: Writes;
   readonly watches: Watches;
-  readonly teller: Teller;
+  readonly teller: EventWriter;
 };
 
 /**

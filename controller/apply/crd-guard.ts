@@ -12,7 +12,7 @@ import type { Decision, NodeChange, ShimFacts, View } from '../model/fleet.ts';
 import { typePath } from '../../protocol/shim-object.ts';
 import { finalizer, provenPrefix } from '../model/keys.ts';
 
-export type Caution = {
+export type CrdGuard = {
   /** The type was seen to be away: what comes back with it has time to do so. */
   away(): void;
   /** The same decision, or what of it takes nothing. Throws what the API says. */
@@ -37,7 +37,7 @@ const isKept = ({ deleting, finalizers }: ShimFacts): boolean => deleting && fin
 
 const takesFinalizer = ({ shim }: { readonly shim: ShimFacts }): boolean => shim.deleting;
 
-export const makeCaution = (api: Api, clock: Clock, log: Log): Caution => {
+export const makeCrdGuard = (api: Api, clock: Clock, log: Log): CrdGuard => {
   const state = {
     awayUntil: Number.NEGATIVE_INFINITY,
     asked: undefined as { readonly at: number; readonly stands: boolean } | undefined,

@@ -7,7 +7,7 @@ import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { controllerName } from '../model/keys.ts';
 import type { Notice } from '../model/fleet.ts';
 
-export type Teller = { tell(notices: readonly Notice[]): void };
+export type EventWriter = { tell(notices: readonly Notice[]): void };
 
 /** Events of what has no namespace are kept in this one. */
 const path = '/api/v1/namespaces/default/events';
@@ -15,7 +15,7 @@ const sameMs = 600_000;
 const everyMs = 6_000;
 const burst = 20;
 
-export const makeTeller = (api: Api, clock: Clock, log: Log, identity: string): Teller => {
+export const makeEventWriter = (api: Api, clock: Clock, log: Log, identity: string): EventWriter => {
   const told = new Map<string, number>();
   const state = { next: clock.elapsed() - burst * everyMs };
 

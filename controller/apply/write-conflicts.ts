@@ -16,7 +16,7 @@ export type Written = {
 /** Names of those that change it back, as far as they are known. */
 export type Overwriters = readonly string[];
 
-export type Fights = {
+export type WriteConflicts = {
   /** It was written, well. */
   wrote(key: string, written?: Written): void;
   /** `elapsed` from when on it may be written; with `what`, that again. */
@@ -48,7 +48,7 @@ type Row = {
   isOverwritten: boolean;
 };
 
-export const makeFights = (clock: Clock, log: Log): Fights => {
+export const makeWriteConflicts = (clock: Clock, log: Log): WriteConflicts => {
   /** By key, the `elapsed` at which all that was written is paid for. */
   const paid = new Map<string, number>();
   const said = new Set<string>();

@@ -13,7 +13,7 @@ import {
   type Problem,
   problemOf,
 } from '../../protocol/problem/problem.ts';
-import { makeFights, type Overwriters, type Written } from './write-conflicts.ts';
+import { makeWriteConflicts, type Overwriters, type Written } from './write-conflicts.ts';
 import type { Metrics } from '../observe/metrics.ts';
 
 export type Writes = {
@@ -62,7 +62,7 @@ export const makeWrites = (given: {
   stopped(): boolean;
 }): Writes => {
   const { clock, log, metrics, stopped } = given;
-  const fights = makeFights(clock, log);
+  const writeConflicts = makeWriteConflicts(clock, log);
   const waiting = new Map<
     string,
     { readonly failures: number; readonly notBefore: number; readonly problem: Problem }
@@ -102,7 +102,7 @@ export const makeWrites = (given: {
 
   const isDue = (key: string, what?: string): boolean =>
     clock.elapsed() >=
-    Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0, fights.notBefore(key, what));
+    Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0, writeConflicts.notBefore(key, what));
 
   return {
     isDue,
@@ -113,7 +113,7 @@ export const makeWrites = (given: {
       try {
         await write();
         waiting.delete(key);
-        if (!isStatus(key)) fights.wrote(key, written);
+        if (!isStatus(key)) writeConflicts.wrote(key, written);
         state.inARow = 0;
         told.clear();
         return true;
@@ -134,9 +134,9 @@ export const makeWrites = (given: {
     tidy: () => {
       const oldest = clock.elapsed() - forgetMs;
       for (const [key, { notBefore }] of waiting) if (notBefore < oldest) waiting.delete(key);
-      fights.tidy();
+      writeConflicts.tidy();
       metrics.set('rcm_controller_writes_waiting', waiting.size);
-      metrics.set('rcm_controller_overwritten', fights.overwritten().size);
+      metrics.set('rcm_controller_overwritten', writeConflicts.overwritten().size);
     },
     refused: (what, often = Number.POSITIVE_INFINITY) =>
       new Map(
@@ -156,14 +156,14 @@ export const makeWrites = (given: {
     },
     overwritten: (what) =>
       new Map(
-        [...fights.overwritten()].flatMap(([key, by]) =>
+        [...writeConflicts.overwritten()].flatMap(([key, by]) =>
           key.startsWith(`${what}/`) ? [[key.slice(what.length + 1), by]] : [],
         ),
       ),
     nextDue: () => {
       const now = clock.elapsed();
       const due = [...waiting.values()].map(({ notBefore }) => notBefore).filter((at) => at > now);
-      due.push(...[fights.nextDue()].filter((at) => at !== undefined));
+      due.push(...[writeConflicts.nextDue()].filter((at) => at !== undefined));
       return due.length === 0 ? undefined : Math.max(state.pausedUntil, Math.min(...due));
     },
     lastEnd: () => state.lastEnd,

@@ -2,8 +2,8 @@
 import type { Decision, View } from '../model/fleet.ts';
 import { provenPrefix } from '../model/keys.ts';
 import { claimsOf } from './shims/claims.ts';
-import { draftOf, type Given, orphan } from './shims/shim-plan.ts';
-import { musters } from './rollout/placement.ts';
+import { shimPlanOf, type Given, orphan } from './shims/shim-plan.ts';
+import { placementsOf } from './rollout/placement.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
 import { finalizerChange, holdersOf } from './shims/removal.ts';
 import { settlesAt } from './rollout/rollout.ts';
@@ -15,28 +15,28 @@ export const decideFleet = (view: View): Decision => {
   const { now } = view;
   const nodes = [...view.nodes].sort(byName);
   const shims = [...view.shims].sort(byName);
-  const all = musters(nodes, shims);
+  const all = placementsOf(nodes, shims);
   const { classes, rivalOf } = claimsOf(view, all);
   const living = new Set(shims.filter(({ deleting }) => !deleting).map(({ name }) => name));
   const given: Given = { living, classes, now, held: view.held ?? new Set(), shares: new Map() };
-  const drafts = shims.map((shim) => draftOf(shim, all.of.get(shim)!, given));
-  for (const [name, muster] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
-    orphan(name, muster, given);
+  const plans = shims.map((shim) => shimPlanOf(shim, all.of.get(shim)!, given));
+  for (const [name, placement] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
+    orphan(name, placement, given);
 
   const changes = nodeChanges(
     nodes,
     given.shares,
     askedOf(shims, selectedHandlers(view)),
-    startsOf(drafts),
+    startsOf(plans),
     now,
   );
-  const decided = drafts.map((draft) => {
-    const { shim, muster } = draft;
+  const decided = plans.map((plan) => {
+    const { shim, placement } = plan;
     const shown = changes.shown.get(shim.handler);
-    const holders = shim.deleting ? holdersOf(shim, muster, nodes) : [];
+    const holders = shim.deleting ? holdersOf(shim, placement, nodes) : [];
     const status = statusOf(
       {
-        ...draft,
+        ...plan,
         holders,
         isProven: (node) => shown?.has(node) === true,
         unmarked: view.unmarked ?? new Map(),
@@ -44,16 +44,16 @@ export const decideFleet = (view: View): Decision => {
       },
       now,
     );
-    const finalizer = finalizerChange(shim, holders.length === 0 && draft.classes.length === 0);
+    const finalizer = finalizerChange(shim, holders.length === 0 && plan.classes.length === 0);
     return { shim, status, finalizer };
   });
   const moments = [...changes.moments, ...shims.flatMap((shim) => settlesAt(shim, now) ?? [])];
   return {
     nodes: changes.nodes,
-    classes: drafts.flatMap((draft) => draft.changes),
+    classes: plans.flatMap((plan) => plan.changes),
     finalizers: decided.flatMap(({ finalizer }) => finalizer ?? []),
     statuses: decided.map(({ shim, status }) => ({ shim, status })),
-    count: [...new Set(drafts.flatMap(({ own }) => own?.count ?? []))].sort(),
+    count: [...new Set(plans.flatMap(({ own }) => own?.count ?? []))].sort(),
     wakeAt: moments.length > 0 ? moments.reduce((a, b) => Math.min(a, b)) : undefined,
   };
 };

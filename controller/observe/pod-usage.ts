@@ -9,7 +9,7 @@ import { type KubeObject, pageOf } from '../../kube/objects.ts';
 import { logFields, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import type { ClassUse } from '../model/fleet.ts';
 
-export type Counting = {
+export type PodUsage = {
   /** By RuntimeClass: what has been counted of those that are asked for. */
   use(): ReadonlyMap<string, ClassUse>;
   /** From now on these; what is no longer asked for is forgotten after a while. */
@@ -57,7 +57,7 @@ export const countPods = async (
   return new Map([...found].map(([name, use]) => [name, { at, ...use }]));
 };
 
-export const makeCounting = (api: Api, clock: Clock, log: Log, onCounted: () => void): Counting => {
+export const makePodUsage = (api: Api, clock: Clock, log: Log, onCounted: () => void): PodUsage => {
   const stopping = new AbortController();
   const known = new Map<string, ClassUse>();
   /** By name: when it was asked for last, how often it was counted, and when it is to be counted again; `elapsed`. */

@@ -6,7 +6,7 @@ import type { Clock } from '../../host/host.ts';
 
 type Item = { readonly name: string; readonly uid: string; readonly resourceVersion: string };
 
-export type Overlay<T> = {
+export type OwnWrites<T> = {
   /** The answer to a write. */
   put(item: T): void;
   /** It was deleted, and is no more. */
@@ -31,7 +31,7 @@ export const isNewer = (one: string, other: string | undefined): boolean => {
   return one.length === other.length ? one > other : one.length > other.length;
 };
 
-export const makeOverlay = <T extends Item>(clock: Clock): Overlay<T> => {
+export const makeOwnWrites = <T extends Item>(clock: Clock): OwnWrites<T> => {
   const written = new Map<string, { readonly item: T; readonly at: number }>();
   const removed = new Map<string, number>();
 

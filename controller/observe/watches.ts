@@ -13,7 +13,7 @@ import type { ClassFacts, ClassUse, NodeFacts, ShimFacts, View } from '../model/
 import { nodeFacts } from '../model/node-facts.ts';
 import { shimFacts } from '../model/shim-facts.ts';
 import { shimsPath } from '../../protocol/shim-object.ts';
-import { makeOverlay, type Overlay } from './read-your-writes.ts';
+import { makeOwnWrites, type OwnWrites } from './read-your-writes.ts';
 
 export const paths = {
   nodes: '/api/v1/nodes',
@@ -31,9 +31,9 @@ export type Trouble = {
 };
 
 export type Watches = {
-  readonly nodes: Overlay<NodeFacts>;
-  readonly shims: Overlay<ShimFacts>;
-  readonly classes: Overlay<ClassFacts>;
+  readonly nodes: OwnWrites<NodeFacts>;
+  readonly shims: OwnWrites<ShimFacts>;
+  readonly classes: OwnWrites<ClassFacts>;
   /** Undefined: not everything is known, or not of late. */
   view(use: ReadonlyMap<string, ClassUse>): View | undefined;
   /** What keeps from having a view. */
@@ -65,9 +65,9 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
     classes: reflect<ClassFacts>(api, clock, { ...common, path: paths.classes, keep: classFacts }),
   };
   const overlays = {
-    nodes: makeOverlay<NodeFacts>(clock),
-    shims: makeOverlay<ShimFacts>(clock),
-    classes: makeOverlay<ClassFacts>(clock),
+    nodes: makeOwnWrites<NodeFacts>(clock),
+    shims: makeOwnWrites<ShimFacts>(clock),
+    classes: makeOwnWrites<ClassFacts>(clock),
   };
   const each = Object.entries(reflectors) as [Watched, Reflector<unknown>][];
 
@@ -81,7 +81,7 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
     return undefined;
   };
 
-  const items = <T>(reflector: Reflector<T>, overlay: Overlay<T>): readonly T[] =>
+  const items = <T>(reflector: Reflector<T>, overlay: OwnWrites<T>): readonly T[] =>
     overlay.over(reflector.current().items ?? [], reflector.version());
 
   return {

@@ -45,7 +45,7 @@ export type TurnKeeper = {
 };
 
 /** `changed`: what is kept is another; `wake`: this node's own moment has come; `serverTime`: of the API server's clock. */
-export const keepTurns = (
+export const openApprovalWatch = (
   host: Host,
   changed: () => void,
   wake: () => void,

@@ -2,7 +2,7 @@
  * What to believe of what the cluster says: a Shim that is there is believed at once, one that is gone only when it is
  * certain. Deleting the CRD deletes every Shim with it, event by event, and nobody meant the nodes to stop serving.
  */
-import { type Answer, trimShim } from '../model/cluster-cache.ts';
+import { type ClusterCache, trimShim } from '../model/cluster-cache.ts';
 import type { Labels, ShimObject } from '../../protocol/shim-object.ts';
 import { selects } from '../../protocol/node-selector.ts';
 
@@ -13,19 +13,19 @@ export type Seen = {
   readonly labels: Labels | undefined;
 };
 
-export type Belief = {
-  readonly answer: Answer | undefined;
+export type Confirmation = {
+  readonly answer: ClusterCache | undefined;
   /** Shims that were asked for and are no longer there, kept until somebody made sure. */
   readonly doubted: readonly string[];
 };
 
 /** `sure`: Shims of which it is certain that they were deleted. */
-export const believe = (
-  last: Answer | undefined,
+export const confirmDeletion = (
+  last: ClusterCache | undefined,
   node: string,
   seen: Seen,
   sure: ReadonlySet<string>,
-): Belief => {
+): Confirmation => {
   const former = last?.node === node ? last.shims : [];
   const { shims, labels } = seen;
   if (shims === undefined || labels === undefined) return { answer: last, doubted: [] };

@@ -18,12 +18,12 @@ import { machineIds } from '../../host/machine-ids.ts';
 import { objectOf } from '../../kube/objects.ts';
 import { waitsOnlyForTurn } from '../model/outcome.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
-import type { Telling } from '../decide/report/node-detail.ts';
+import type { StatusInput } from '../decide/report/node-detail.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 
-export type Told = Omit<Telling, 'identity' | 'ids' | 'legacyLabels'>;
+export type Told = Omit<StatusInput, 'identity' | 'ids' | 'legacyLabels'>;
 
-export type NodeReport = {
+export type NodeWriter = {
   tell(told: Told, legacyLabels: boolean): void;
   seen(node: NodeObject): void;
   close(): void;
@@ -42,18 +42,18 @@ const afterFailureMs = 30_000;
 
 export const nodePath = (node: string): string => `/api/v1/nodes/${encodeURIComponent(node)}`;
 
-export const makeNodeReport = async (
+export const makeNodeWriter = async (
   host: Host,
   api: Api,
   name: string,
   identity: string,
-): Promise<NodeReport> => {
+): Promise<NodeWriter> => {
   const ids = await machineIds(host.files, host.systemd ? '/proc' : undefined);
   const { clock } = host;
   const state = {
-    telling: undefined as Telling | undefined,
+    input: undefined as StatusInput | undefined,
     /** Of a runtime that has just been lost, or come back; and since when it is. */
-    next: undefined as Telling | undefined,
+    next: undefined as StatusInput | undefined,
     since: 0,
     node: undefined as NodeObject | undefined,
     busy: false,
@@ -88,12 +88,12 @@ export const makeNodeReport = async (
     if (state.next) {
       const left = state.since + steadyMs - clock.elapsed();
       if (left > 0) return later(left);
-      state.telling = state.next;
+      state.input = state.next;
       state.next = undefined;
     }
-    const { telling, node } = state;
-    if (!telling || !node || state.busy || state.closed) return;
-    const wanted = statusOf(telling, sinceOf(node.metadata, telling.report));
+    const { input, node } = state;
+    if (!input || !node || state.busy || state.closed) return;
+    const wanted = statusOf(input, sinceOf(node.metadata, input.report));
     const patch = patchOf(node.metadata, wanted, identity === 'kubelet');
     if (!patch) {
       state.due = undefined;
@@ -112,7 +112,7 @@ export const makeNodeReport = async (
       state.failure = '';
       const before = node;
       state.node = after;
-      await tellTransition(before, after, wanted, telling);
+      await tellTransition(before, after, wanted, input);
     } catch (error) {
       fail(problemOf(error));
     } finally {
@@ -127,17 +127,17 @@ export const makeNodeReport = async (
     before: NodeObject,
     after: NodeObject,
     wanted: NodeStatus,
-    telling: Telling,
+    input: StatusInput,
   ): Promise<void> => {
     const said = (node: NodeObject): string =>
       [annotations.state, annotations.applied].map((key) => node.metadata.annotations?.[key] ?? '').join(' ');
     if (said(before) === said(after)) return;
     // All nodes begin to wait in the same moment, and it is no news of any one of them.
-    if (waitsOnlyForTurn(telling.report.outcome)) return;
+    if (waitsOnlyForTurn(input.report.outcome)) return;
     const reason = wanted.annotations[annotations.state] ?? 'Unknown';
     await api
       .request('POST', '/api/v1/namespaces/default/events', {
-        body: eventOf(after, reason, telling, clock.now()),
+        body: eventOf(after, reason, input, clock.now()),
       })
       .catch((error: unknown) => host.log('debug', printProblem(problemOf(error))));
   };
@@ -145,14 +145,14 @@ export const makeNodeReport = async (
   return {
     tell: (told, legacyLabels) => {
       // The policies of the service account refuse a patch as a whole that has a label without our prefix.
-      const telling = { ...told, identity, ids, legacyLabels: legacyLabels && identity === 'kubelet' };
-      if (state.telling && isLost(state.telling) !== isLost(telling)) {
+      const input = { ...told, identity, ids, legacyLabels: legacyLabels && identity === 'kubelet' };
+      if (state.input && isLost(state.input) !== isLost(input)) {
         if (!state.next) state.since = clock.elapsed();
-        state.next = telling;
+        state.next = input;
         return void push();
       }
       state.next = undefined;
-      state.telling = telling;
+      state.input = input;
       void push();
     },
     seen: (node) => {
@@ -166,12 +166,12 @@ export const makeNodeReport = async (
   };
 };
 
-const isLost = ({ report }: Telling): boolean => report.handlers.some((one) => one.state === 'unknown');
+const isLost = ({ report }: StatusInput): boolean => report.handlers.some((one) => one.state === 'unknown');
 
 const isGood = (reason: string): boolean => reason === 'Ready' || reason === 'Waiting';
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/, in its core/v1 form. */
-const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number): unknown => {
+const eventOf = (node: NodeObject, reason: string, input: StatusInput, now: number): unknown => {
   const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
   const { name, uid } = node.metadata;
   return {
@@ -181,7 +181,7 @@ const eventOf = (node: NodeObject, reason: string, telling: Telling, now: number
     involvedObject: { apiVersion: 'v1', kind: 'Node', name, ...(uid ? { uid } : {}) },
     type: isGood(reason) ? 'Normal' : 'Warning',
     reason: `Shims${reason}`,
-    message: onNode(telling.report).slice(0, 1000),
+    message: onNode(input.report).slice(0, 1000),
     source: { component: 'rcm-node', host: name },
     reportingComponent: 'rcm-node',
     reportingInstance: name,

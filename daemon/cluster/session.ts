@@ -5,17 +5,17 @@
 import { paceOf, startDelay } from '../../kube/retry.ts';
 import type { Api } from '../../kube/client.ts';
 import type { Host } from '../../host/host.ts';
-import type { Reflector } from '../../kube/reflector.ts';
 import type { ClusterFacts } from '../model/outcome.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
-import { keepAnswer, typeGone, type View } from './shim-cache.ts';
+import { openShimCache, typeGone, type View } from './shim-cache.ts';
 import { findIdentity, type Identity } from './identity.ts';
 import { leaveCluster } from './leave.ts';
-import { makeNodeReport, type NodeReport, type Told } from './node-writer.ts';
+import { makeNodeWriter, type Told } from './node-writer.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { type NodeObject, type ShimObject, shimsPath } from '../../protocol/shim-object.ts';
-import { keepTurns } from './approval-watch.ts';
+import { factsOf, type Session } from './session-facts.ts';
+import { openApprovalWatch } from './approval-watch.ts';
 
 export type Cluster = {
   /** At every tick, for settings and kubelets change; returns at once. Undefined: they are not known, and all stays. */
@@ -32,18 +32,6 @@ const startJitterMs = 10_000;
 /** How long we may be denied our own Node before we ask anew who we are. */
 const deniedMs = 300_000;
 
-type Session = {
-  readonly identity: Identity;
-  readonly view: View;
-  readonly nodes: Reflector<NodeObject>;
-  readonly shims: Reflector<ShimObject>;
-  readonly report: NodeReport;
-  /** What the cluster asks for was heard, or why it cannot be: from then on a tick is worth telling. */
-  heard: boolean;
-  /** `elapsed` since when the own Node cannot be seen for a reason that does not pass by itself. */
-  denied: number | undefined;
-};
-
 export const openCluster = (host: Host, wake: () => void): Cluster => {
   const state = {
     settings: undefined as ClusterSettings | undefined,
@@ -56,12 +44,17 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     health: '',
   };
   const serverTime = (): number | undefined => state.session?.view.api.serverTime?.();
-  const turns = keepTurns(host, () => state.session && answer.look(state.session.view), wake, serverTime);
+  const turns = openApprovalWatch(
+    host,
+    () => state.session && answer.look(state.session.view),
+    wake,
+    serverTime,
+  );
   const heardMore = (): void => {
     noteHealth();
     wake();
   };
-  const answer = keepAnswer(host, heardMore, turns.kept);
+  const answer = openShimCache(host, heardMore, turns.kept);
 
   const problem = (): Problem | undefined => {
     const { session } = state;
@@ -138,7 +131,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     try {
       const node = await identity.nodeName(api);
       const { reflect } = await import('../../kube/reflector.ts');
-      const report = await makeNodeReport(host, api, node, identity.mode);
+      const report = await makeNodeWriter(host, api, node, identity.mode);
       if (!overtaken()) state.session = open({ identity, report }, api, node, reflect);
     } finally {
       if (!state.session) api.close();
@@ -223,17 +216,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       const trouble = problem();
       const mode = identity?.mode ?? state.settings?.identity ?? 'none';
       if (mode === 'none' || (!identity && !trouble)) return null;
-      const confirmed = session?.shims.current().confirmed;
-      const controller = turns.controller();
-      return {
-        identity: mode,
-        node: session?.view.node ?? null,
-        server: session?.view.api.server ?? null,
-        state: trouble ? 'stale' : confirmed === undefined ? 'connecting' : 'synced',
-        confirmed: confirmed === undefined ? null : new Date(confirmed).toISOString(),
-        ...(trouble ? { problem: trouble } : {}),
-        ...(controller === undefined ? {} : { controller }),
-      };
+      return factsOf(mode, session, trouble, turns.controller());
     },
     tell: (told) => {
       // Of a node that starts, "all is served" would be said twice: before it knows what is asked for, and after.

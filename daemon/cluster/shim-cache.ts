@@ -2,13 +2,13 @@
  * Keeps what the cluster asks for on the disk, where `gather` finds it: takes up what is new at once, and what is gone only
  * once it made sure. A type that vanished with all its Shims, or a list that is empty by mistake, removes nothing.
  */
-import { type Belief, believe, isTypeWhole, type Seen } from './confirm-deletion.ts';
+import { type Confirmation, confirmDeletion, isTypeWhole, type Seen } from './confirm-deletion.ts';
 import { paths } from '../../protocol/host-paths.ts';
 import type { Api } from '../../kube/client.ts';
 import { setAside } from '../../host/files/aside.ts';
 import type { Host } from '../../host/host.ts';
 import { pageOf } from '../../kube/objects.ts';
-import { type Answer, parseAnswer, printAnswer } from '../model/cluster-cache.ts';
+import { type ClusterCache, parseClusterCache, printClusterCache } from '../model/cluster-cache.ts';
 import type { Turns } from '../model/rollout-wait.ts';
 import { Failure, logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import { canonical } from '../../protocol/digest.ts';
@@ -39,7 +39,7 @@ export type View = {
   readonly current: () => boolean;
 };
 
-export type AnswerKeeper = {
+export type ShimCache = {
   /** Reads what was believed before this start, once; answers what was known of turns then. */
   restore(): Promise<Turns | undefined>;
   /** To be called whenever the view changed. */
@@ -51,12 +51,12 @@ export type AnswerKeeper = {
 };
 
 /** `changed`: there is another answer, or the type came or went. `turns`: kept beside it. */
-export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns | undefined): AnswerKeeper => {
+export const openShimCache = (host: Host, changed: () => void, turns: () => Turns | undefined): ShimCache => {
   const { clock } = host;
   const state = {
-    answer: undefined as Answer | undefined,
+    answer: undefined as ClusterCache | undefined,
     restored: false,
-    typeless: false,
+    crdMissing: false,
     /** `elapsed` since when the type is back; undefined: it never was away. */
     back: undefined as number | undefined,
     /** What the last look saw of the type. */
@@ -81,13 +81,13 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
   const isComingBack = (): boolean =>
     state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback;
 
-  const marked = ({ version, node, shims }: Answer): Answer => {
+  const marked = ({ version, node, shims }: ClusterCache): ClusterCache => {
     const known = turns();
     return {
       version,
       node,
       shims,
-      ...(state.typeless || isComingBack() ? { away: true } : {}),
+      ...(state.crdMissing || isComingBack() ? { away: true } : {}),
       ...(known === undefined ? {} : { turns: known }),
     };
   };
@@ -98,15 +98,17 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
   const stands = async (): Promise<boolean> => {
     const fact = await host.files.look(paths.cluster);
     if (fact.kind === 'unreadable' && fact.errno !== undefined) return true;
-    return fact.kind === 'regular' && state.answer !== undefined && fact.text === printAnswer(state.answer);
+    return (
+      fact.kind === 'regular' && state.answer !== undefined && fact.text === printClusterCache(state.answer)
+    );
   };
 
-  const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Belief> =>
+  const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Confirmation> =>
     inTurn(async () => {
-      const belief = believe(state.answer, view.node, view.seen(), sure);
+      const belief = confirmDeletion(state.answer, view.node, view.seen(), sure);
       const answer = belief.answer && marked(belief.answer);
       if (answer && (canonical(answer) !== canonical(state.answer ?? null) || !(await stands()))) {
-        const text = printAnswer(answer);
+        const text = printClusterCache(answer);
         try {
           if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
           const trouble = await clusterTrouble(host);
@@ -131,9 +133,9 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
 
   const setTypeless = (typeless: boolean): void => {
     if (typeless) state.back = undefined;
-    if (state.typeless === typeless) return;
+    if (state.crdMissing === typeless) return;
     if (!typeless) state.back = clock.elapsed();
-    state.typeless = typeless;
+    state.crdMissing = typeless;
     changed();
   };
 
@@ -201,7 +203,7 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
       try {
         const fact = await host.files.lookTrusted(paths.cluster);
         if (fact.kind !== 'regular') return undefined;
-        state.answer = parseAnswer(fact.text, paths.cluster);
+        state.answer = parseClusterCache(fact.text, paths.cluster);
         // How long the type has been back is not known; where it still is away, the first look finds out.
         if (state.answer.away) state.back = clock.elapsed();
         return state.answer.turns;
@@ -219,10 +221,10 @@ export const keepAnswer = (host: Host, changed: () => void, turns: () => Turns |
         state.missing = missing;
         const { doubted } = await take(view);
         // Where the type is missing, asking for it is the reflector's work, with its growing pauses.
-        if (!missing && (doubted.length > 0 || state.typeless)) await makeSure(view);
+        if (!missing && (doubted.length > 0 || state.crdMissing)) await makeSure(view);
       })();
     },
-    typeless: () => state.typeless,
+    typeless: () => state.crdMissing,
     leave: () => state.end?.abort(),
   };
 };

@@ -12,11 +12,11 @@ import {
   isTable,
   tableAt,
 } from '../runtimes/containerd/config.ts';
-import { type Former, formerOf } from './relocated.ts';
+import { type Relocated, relocatedOf } from './relocated.ts';
 import { copiesIn, namedIn } from '../runtimes/containerd/named.ts';
 import { type Parsed, parseConfig } from '../runtimes/containerd/parsed.ts';
 import { faultOf } from '../runtimes/containerd/check.ts';
-import { type Site, siteOf } from '../runtimes/containerd/wiring.ts';
+import { type Target, targetOf } from '../runtimes/containerd/wiring.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { isOurDropIn } from '../runtimes/containerd/wiring-drop-in.ts';
 
@@ -35,11 +35,11 @@ export type Rules = {
   readonly ready?: boolean;
 };
 
-export type Scene = {
+export type Baseline = {
   readonly desired: Desired;
   readonly before: Observed;
   readonly runtime: RuntimeFacts;
-  readonly site: Site;
+  readonly site: Target;
   /** The configuration without us, the main file first. */
   readonly foreign: readonly Parsed[];
   /** Ours in files that are not: what others copied, and each of our paths that they lead to. */
@@ -50,9 +50,9 @@ export type Scene = {
   /** Handler tables as they stand in our text now. */
   readonly present: Readonly<Record<string, Table>>;
   /** Ours in files that the runtime no longer reads. */
-  readonly former: Former;
+  readonly former: Relocated;
   /** Why nothing may be changed now: the runtime is not well. */
-  readonly sick: Problem | undefined;
+  readonly runtimeProblem: Problem | undefined;
   readonly rules: Rules;
   /**
    * Why nothing new is taken up now (the restart budget, a revision that failed its proof): what would change is decided as
@@ -62,11 +62,11 @@ export type Scene = {
 };
 
 /** Throws the Failure that forbids every change. */
-export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene => {
+export const baselineOf = (desired: Desired, before: Observed, rules: Rules): Baseline => {
   const { runtime, ledger } = before;
   if (runtime.name === 'none') throw new Failure(runtime.problem);
   const generation = knownGeneration(runtime);
-  const site = siteOf(generation, runtime, before.files, ledger);
+  const site = targetOf(generation, runtime, before.files, ledger);
   const { base, drop } = site;
   const mainPath = runtime.configPath;
   const foreign = parseConfig(
@@ -92,9 +92,9 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
       site,
       [drop, ...site.stale].map((file) => textIn(before.files[file])),
     ),
-    former: formerOf(site, before),
+    former: relocatedOf(site, before),
     // A fault found in a file, refused above, is nearly always why the runtime does not answer.
-    sick: before.activate ? sickness(runtime) : undefined,
+    runtimeProblem: before.activate ? runtimeProblemOf(runtime) : undefined,
     rules,
   };
 };
@@ -102,7 +102,7 @@ export const sceneOf = (desired: Desired, before: Observed, rules: Rules): Scene
 export const textIn = (fact: FileFact | undefined): string | null =>
   fact?.kind === 'regular' ? fact.text : null;
 
-const sickness = ({ unit, cri }: RuntimeFacts): Problem | undefined => {
+const runtimeProblemOf = ({ unit, cri }: RuntimeFacts): Problem | undefined => {
   if (!unit) return undefined;
   if (unit.load === 'masked')
     return {
@@ -154,7 +154,7 @@ const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: L
 };
 
 /** What the main file has with us alone, and the drop-ins. A text of ours that someone broke holds nothing. */
-const present = ({ now, base }: Site, dropIns: readonly (string | null)[]): Record<string, Table> => {
+const present = ({ now, base }: Target, dropIns: readonly (string | null)[]): Record<string, Table> => {
   const without = new Set(tablesIn(base).map(({ path }) => path.join('\n')));
   const marked = tablesIn(now).filter(({ path }) => !without.has(path.join('\n')));
   return Object.fromEntries(

@@ -5,13 +5,13 @@ import { whereIn } from '../runtimes/containerd/parsed.ts';
 import { meaningful } from '../runtimes/containerd/config.ts';
 import type { Limits } from './backoff.ts';
 import { deepEqual } from '../toml/compare.ts';
-import { fight } from './steps.ts';
+import { writeConflict } from './steps.ts';
 import { parseToml } from '../toml/toml.ts';
 import { restartDue } from './restart.ts';
-import { type Scene, textIn } from './baseline.ts';
+import { type Baseline, textIn } from './baseline.ts';
 import { type WantedFile, type Wiring, wire } from '../runtimes/containerd/wiring.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
-import type { Wish } from './handlers/selection.ts';
+import type { Selection } from './handlers/selection.ts';
 import { leadsTo } from '../runtimes/containerd/wiring-drop-in.ts';
 
 export type Change = {
@@ -24,14 +24,14 @@ export type Change = {
   readonly revision: string;
 };
 
-export const changeOf = (scene: Scene, asked: Wish, limits: Limits): Change => {
-  const { before, runtime, site } = scene;
+export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): Change => {
+  const { before, runtime, site } = baseline;
   const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
   const wiring = wire(site, tables);
   const files = [wiring.dropIn, wiring.main, ...wiring.stale].filter(
-    (file) => file.text !== textIn(before.files[file.path]) && !isLeft(scene, file, limits),
+    (file) => file.text !== textIn(before.files[file.path]) && !isLeft(baseline, file, limits),
   );
-  if (wiring.dropIn.text === null) refuseImported(scene, wiring.dropIn.path);
+  if (wiring.dropIn.text === null) refuseImported(baseline, wiring.dropIn.path);
   const keys = asked.wanted.map((one) => one.installed?.key ?? null);
   return {
     wiring,
@@ -50,8 +50,8 @@ export const changeOf = (scene: Scene, asked: Wish, limits: Limits): Change => {
 };
 
 /** Another program prints it anew again and again: what it means is right, and marking it again would be a fight. */
-const isLeft = ({ before, rules }: Scene, file: WantedFile, limits: Limits): boolean =>
-  rules.force !== true && fight(file, before, limits) !== undefined && meansTheSame(before, file);
+const isLeft = ({ before, rules }: Baseline, file: WantedFile, limits: Limits): boolean =>
+  rules.force !== true && writeConflict(file, before, limits) !== undefined && meansTheSame(before, file);
 
 /** What the runtime reads out of a file stays as it is, and our marks alone come or go: no restart is due for that. */
 const meansTheSame = (before: Observed, file: WantedFile): boolean => {
@@ -71,7 +71,7 @@ const meaningOf = (text: string, path: string): unknown => {
 };
 
 /** Another file than the main one may import our drop-in by its name, or be a link to it: without it nothing would start. */
-export const refuseImported = ({ foreign, runtime }: Scene, drop: string): void => {
+export const refuseImported = ({ foreign, runtime }: Baseline, drop: string): void => {
   for (const file of foreign) {
     if (file.path === runtime.configPath) continue;
     const fact = runtime.config.find(({ path }) => path === file.path)?.fact;

@@ -8,33 +8,33 @@ import { stillFailed } from './handlers/failed-starts.ts';
 import { foldersOf, kept } from './relocated.ts';
 import { mayBeLoaded } from '../runtimes/containerd/named.ts';
 import { adopted, configId, servedNow, survivors } from './restart.ts';
-import type { Scene } from './baseline.ts';
+import type { Baseline } from './baseline.ts';
 import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './steps.ts';
 import { isTried } from './handlers/failed-revisions.ts';
 import { canonical } from '../../protocol/digest.ts';
-import type { Wish } from './handlers/selection.ts';
+import type { Selection } from './handlers/selection.ts';
 import { writeStep } from './write-step.ts';
 
 export const configSteps = (
-  scene: Scene,
-  asked: Wish,
+  baseline: Baseline,
+  asked: Selection,
   change: Change,
   trial: Trial | undefined,
   keys: ReadonlySet<string>,
   limits: Limits,
 ): readonly Step[] => {
-  const { before, runtime } = scene;
+  const { before, runtime } = baseline;
   const { ledger } = before;
   const { files, tables } = change;
-  const restart = change.restart && scene.held === undefined;
-  const defined = new Set([...tables.keys(), ...scene.defined]);
+  const restart = change.restart && baseline.held === undefined;
+  const defined = new Set([...tables.keys(), ...baseline.defined]);
   const links = linkSteps(
     before,
     asked.wanted,
-    (path) => scene.named.has(path) || (!restart && mayBeLoaded(runtime, path, defined)),
+    (path) => baseline.named.has(path) || (!restart && mayBeLoaded(runtime, path, defined)),
   );
   const folders = missingFolders(before, files);
-  const former = kept(scene.former, ledger);
+  const former = kept(baseline.former, ledger);
   const staying = foldersOf(
     ledger.folders,
     former.map(([path]) => path),
@@ -57,7 +57,7 @@ export const configSteps = (
             kind: 'prove',
             unit,
             serve: [...tables.keys()],
-            ...survivors(runtime, scene.present, trial),
+            ...survivors(runtime, baseline.present, trial),
             ...(start ? { start } : {}),
           },
         ] as const)
@@ -73,15 +73,15 @@ export const configSteps = (
   const owned = [change.wiring.dropIn, change.wiring.main].flatMap((file) =>
     file.owned ? [[file.path, file.owned] as const] : [],
   );
-  const failed = new Set(asked.reports.filter(isTried(scene.rules.ready === true)).map((one) => one.name));
+  const failed = new Set(asked.reports.filter(isTried(baseline.rules.ready === true)).map((one) => one.name));
   // Else another change that went well would have it tried again.
   const isStillBad = asked.reports.some(
     (one) => one.turn && one.problem?.code === 'known-bad' && !asked.leftOut.has(one.name),
   );
-  const isTaken = (files.length > 0 || restart || links.now.length > 0) && scene.held === undefined;
+  const isTaken = (files.length > 0 || restart || links.now.length > 0) && baseline.held === undefined;
   // A restart that is due and has to wait must be due at the next look, too: this invocation has read what stands now.
   const isOwed = change.restart && !restart;
-  const standing = new Map(Object.entries(scene.present));
+  const standing = new Map(Object.entries(baseline.present));
   const record: Ledger = {
     ...ledger,
     handlers: Object.fromEntries(installed),
@@ -95,7 +95,7 @@ export const configSteps = (
         : (learned ?? ledger.loaded),
     bad: isTaken && !isStillBad ? null : ledger.bad,
     starts: Object.fromEntries(Object.entries(ledger.starts).filter(([name]) => tables.has(name))),
-    failedStarts: stillFailed(scene, asked),
+    failedStarts: stillFailed(baseline, asked),
     restarts: remember(ledger.restarts, before.now),
     repairs: repairs(before, files),
     retired: retire(before, [...links.now, ...links.later], keys),
@@ -114,7 +114,7 @@ export const configSteps = (
 const startsOf = (
   before: Observed,
   runtime: RuntimeFacts,
-  asked: Wish,
+  asked: Selection,
   moved: readonly LinkStep[] | undefined,
 ): Readonly<Record<string, string>> | undefined => {
   const paths = moved && new Set(moved.map(({ path }) => path));

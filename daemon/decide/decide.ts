@@ -17,21 +17,21 @@ import { ownFault } from './own-fault.ts';
 import { orphaned } from './orphaned.ts';
 import { reasons } from './reasons.ts';
 import { configId, stateOfWritten } from './restart.ts';
-import { type Rules, type Scene, sceneOf } from './baseline.ts';
+import { type Rules, type Baseline, baselineOf } from './baseline.ts';
 import { trialOf } from '../runtimes/containerd/trial.ts';
-import { fight } from './steps.ts';
+import { writeConflict } from './steps.ts';
 import { knownBad } from './handlers/failed-revisions.ts';
 import { verdict } from '../runtimes/containerd/check.ts';
-import { wish } from './handlers/handlers.ts';
+import { selectHandlers } from './handlers/handlers.ts';
 import { refuseLinked } from './write-step.ts';
-import type { Wish } from './handlers/selection.ts';
+import type { Selection } from './handlers/selection.ts';
 import { wire } from '../runtimes/containerd/wiring.ts';
 
 export const decide = (desired: Desired, before: Observed, limits: Limits, rules: Rules): Decision => {
   if (rules.orphaned && before.runtime.name === 'none') return orphaned(before);
   try {
-    const scene = sceneOf(desired, before, rules);
-    return decideIn(scene, wish(scene), limits);
+    const baseline = baselineOf(desired, before, rules);
+    return decideIn(baseline, selectHandlers(baseline), limits);
   } catch (error) {
     if (error instanceof Failure) return refused(error.problem, desired, before);
     throw error;
@@ -56,17 +56,19 @@ export const refused = (problem: Problem, desired: Desired, before: Observed): D
   notes: [],
 });
 
-const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
-  const { before, runtime, rules } = scene;
+const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decision => {
+  const { before, runtime, rules } = baseline;
   const { ledger } = before;
-  const fault = scene.sick && ownFault(scene, asked.reports);
-  if (fault) return { ...fault, notes: scene.former.problems };
-  const change = changeOf(scene, asked, limits);
-  if (scene.sick) {
-    const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(scene.present));
-    const steps = firstStart(scene, configId(standing), change.revision);
-    if (!steps) throw new Failure(scene.sick);
-    const because = [`the first start with what was put in place before it: ${scene.sick.message}`];
+  const fault = baseline.runtimeProblem && ownFault(baseline, asked.reports);
+  if (fault) return { ...fault, notes: baseline.former.problems };
+  const change = changeOf(baseline, asked, limits);
+  if (baseline.runtimeProblem) {
+    const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(baseline.present));
+    const steps = firstStart(baseline, configId(standing), change.revision);
+    if (!steps) throw new Failure(baseline.runtimeProblem);
+    const because = [
+      `the first start with what was put in place before it: ${baseline.runtimeProblem.message}`,
+    ];
     const { revision } = change;
     return {
       plan: { kind: 'steps', revision, steps, because, disrupts: true },
@@ -75,7 +77,7 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
     };
   }
   const touches = change.files.length > 0 || change.restart;
-  const notes: Problem[] = [...scene.former.problems, ...scene.copies];
+  const notes: Problem[] = [...baseline.former.problems, ...baseline.copies];
   const settled = (handlers: readonly HandlerReport[] = asked.reports): Decision => ({
     plan: { kind: 'settled' },
     handlers,
@@ -84,31 +86,31 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
 
   refuseLinked(change.files, before.files);
   const fought = change.files
-    .map((file) => fight(file, before, limits))
+    .map((file) => writeConflict(file, before, limits))
     .find((problem) => problem !== undefined);
   const budgeted = !rules.force && rules.unbudgeted !== true;
   if (fought && budgeted) {
     notes.push(fought);
     return settled();
   }
-  if (!scene.held && !rules.force) {
+  if (!baseline.held && !rules.force) {
     const bad = knownBad(before, asked, change);
-    if (bad) return without(scene, bad, limits);
+    if (bad) return without(baseline, bad, limits);
     const wait =
       change.restart && budgeted ? restartWait(ledger.restarts, before.now, limits.restartsPerHour) : 0;
-    if (wait > 0) return without(scene, overBudget(before, limits), limits);
+    if (wait > 0) return without(baseline, overBudget(before, limits), limits);
   }
   // What is proven may stand in the files before the restart that has to wait; what is not could be loaded by anybody's.
   const isProven = ledger.loaded?.config === configId(change.tables);
-  const isIdle = scene.held !== undefined && change.restart && !isProven;
+  const isIdle = baseline.held !== undefined && change.restart && !isProven;
   let trial: Trial | undefined;
   if (!isIdle && touches) {
-    const bare = wire(scene.site, new Map());
+    const bare = wire(baseline.site, new Map());
     const asking = trialOf(bare, change.wiring, runtime, before.scratch);
     trial = before.trials.find((one) => one.id === asking.id);
     if (!trial) return { plan: asking, handlers: asked.reports, notes };
-    const ours = new Set([...change.tables.keys(), ...Object.keys(scene.present)]);
-    const problem = verdict(trial, { tables: change.tables, ours }, scene.foreign, runtime.configPath);
+    const ours = new Set([...change.tables.keys(), ...Object.keys(baseline.present)]);
+    const problem = verdict(trial, { tables: change.tables, ours }, baseline.foreign, runtime.configPath);
     if (problem) throw new Failure(problem);
     if (trial.after.kind === 'impossible')
       notes.push({
@@ -118,13 +120,13 @@ const decideIn = (scene: Scene, asked: Wish, limits: Limits): Decision => {
         hint: 'The first start on the real host proves it.',
       });
   }
-  return plan(scene, asked, change, isIdle, trial, limits, notes);
+  return plan(baseline, asked, change, isIdle, trial, limits, notes);
 };
 
 /** What would change stays as the ledger has it, and what needs no restart goes on. */
-const without = (scene: Scene, held: Problem, limits: Limits): Decision => {
-  const less = { ...scene, held };
-  const decision = decideIn(less, wish(less), limits);
+const without = (baseline: Baseline, held: Problem, limits: Limits): Decision => {
+  const less = { ...baseline, held };
+  const decision = decideIn(less, selectHandlers(less), limits);
   const isBad = held.code === 'known-bad';
   return {
     ...decision,
@@ -146,19 +148,19 @@ const overBudget = ({ ledger, now }: Observed, { restartsPerHour }: Limits): Pro
 };
 
 const plan = (
-  scene: Scene,
-  asked: Wish,
+  baseline: Baseline,
+  asked: Selection,
   change: Change,
   held: boolean,
   trial: Trial | undefined,
   limits: Limits,
   notes: readonly Problem[],
 ): Decision => {
-  const { before, runtime } = scene;
+  const { before, runtime } = baseline;
   const named = asked.wanted.flatMap((one) => (one.installed ? [one.installed.key] : []));
-  const keys = new Set([...named, ...asked.awaited, ...keysOf(scene.named)]);
+  const keys = new Set([...named, ...asked.awaited, ...keysOf(baseline.named)]);
   const steps: Step[] = [...asked.artifacts];
-  if (!held) steps.push(...configSteps(scene, asked, change, trial, keys, limits));
+  if (!held) steps.push(...configSteps(baseline, asked, change, trial, keys, limits));
   const answer = (list: readonly Step[], because: readonly string[]): Decision => ({
     plan: {
       kind: 'steps',
@@ -171,10 +173,10 @@ const plan = (
     notes,
   });
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
-  const former = held ? [] : takeBack(scene.former, before);
+  const former = held ? [] : takeBack(baseline.former, before);
   if (former.length > 0) return answer(former, ['the configuration of the runtime is elsewhere now']);
   // What was just placed is named by nothing yet.
-  const garbage = scene.rules.ready ? [] : collect(before, runtime, keys);
+  const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
   return { plan: { kind: 'settled' }, handlers: asked.reports, notes };
 };

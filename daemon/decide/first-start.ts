@@ -5,7 +5,7 @@
  */
 import type { Observed, RuntimeFacts } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
-import type { Scene } from './baseline.ts';
+import type { Baseline } from './baseline.ts';
 import { writeStep } from './write-step.ts';
 import { wire } from '../runtimes/containerd/wiring.ts';
 
@@ -25,8 +25,12 @@ const isUnproven = ({ ledger, activate }: Observed): boolean =>
  * Steps that find everything done up to the proof; `undefined` where that is not the case at hand. `config` names what
  * stands in the files.
  */
-export const firstStart = (scene: Scene, config: string, revision: string): readonly Step[] | undefined => {
-  const { before, runtime, present, site } = scene;
+export const firstStart = (
+  baseline: Baseline,
+  config: string,
+  revision: string,
+): readonly Step[] | undefined => {
+  const { before, runtime, present, site } = baseline;
   const { ledger } = before;
   const { unit } = runtime;
   if (!unit || !isUnproven(before) || !cameDown(runtime)) return undefined;

@@ -8,7 +8,7 @@ import type { ConfigFile, Observed } from '../model/observed.ts';
 import type { Decision, Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { unreferenced } from './collect.ts';
-import { type Former, formerBeside, takeBack } from './relocated.ts';
+import { type Relocated, relocatedBeside, takeBack } from './relocated.ts';
 import { copiesIn, keysOf, namedIn } from '../runtimes/containerd/named.ts';
 import { type Parsed, parseConfig } from '../runtimes/containerd/parsed.ts';
 import { linkSteps } from './steps.ts';
@@ -21,10 +21,10 @@ import { isOurDropIn, mayBeDropIn } from '../runtimes/containerd/wiring-drop-in.
 export const orphaned = (before: Observed): Decision => {
   const { config: remnant, aliases } = before.remnant ?? { config: [] };
   const facts = { ...Object.fromEntries(remnant.map(({ path, fact }) => [path, fact])), ...before.files };
-  const known = formerBeside(new Set(), before);
+  const known = relocatedBeside(new Set(), before);
   const standing = parsed(remnant);
   const files = [...known.files, ...unknownTo(before, standing.files, facts)];
-  const former: Former = { files, problems: [...known.problems, ...standing.problems] };
+  const former: Relocated = { files, problems: [...known.problems, ...standing.problems] };
   const gone = new Set(files.map(({ path }) => path));
   // A file that is taken back first is looked at again before any link goes.
   const staying = standing.files.filter(({ path }) => !gone.has(path));
@@ -50,9 +50,9 @@ type Left = {
 /** Files that cannot be read as a configuration, and may hold what is ours. */
 const parsed = (
   remnant: readonly ConfigFile[],
-): { readonly files: readonly Parsed[]; readonly problems: Former['problems'] } => {
+): { readonly files: readonly Parsed[]; readonly problems: Relocated['problems'] } => {
   const files: Parsed[] = [];
-  const problems: Former['problems'][number][] = [];
+  const problems: Relocated['problems'][number][] = [];
   for (const file of remnant)
     try {
       files.push(...parseConfig([file]));

@@ -11,7 +11,7 @@ import { handlersIn } from '../runtimes/containerd/config.ts';
 import { remember } from './backoff.ts';
 import { refuseImported } from './change.ts';
 import { foldersOf, kept } from './relocated.ts';
-import { type Scene, textIn } from './baseline.ts';
+import { type Baseline, textIn } from './baseline.ts';
 import { trialOf } from '../runtimes/containerd/trial.ts';
 import { verdict } from '../runtimes/containerd/check.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
@@ -26,7 +26,7 @@ const crashed = ({ active, sub, restarts }: UnitFacts): boolean =>
 const filesOf = (wiring: Wiring): readonly Wiring['main'][] => [wiring.main, wiring.dropIn, ...wiring.stale];
 
 /** Whether ours stands in a form that this generation, with this main file, reads otherwise or not at all. */
-const isOfAnother = ({ site, before }: Scene): boolean => {
+const isOfAnother = ({ site, before }: Baseline): boolean => {
   const drop = textIn(before.files[site.drop]);
   if (site.generation.wiring === 'block') return drop !== null;
   if (drop === null) return false;
@@ -43,40 +43,40 @@ const isOfAnother = ({ site, before }: Scene): boolean => {
 };
 
 /** Whether ours, as it stands, is not what would be written for the same handlers now. */
-const isMisfit = (scene: Scene): boolean => {
-  if (isOfAnother(scene)) return true;
+const isMisfit = (baseline: Baseline): boolean => {
+  if (isOfAnother(baseline)) return true;
   try {
-    const files = filesOf(wire(scene.site, new Map(Object.entries(scene.present))));
-    return files.some((file) => file.text !== textIn(scene.before.files[file.path]));
+    const files = filesOf(wire(baseline.site, new Map(Object.entries(baseline.present))));
+    return files.some((file) => file.text !== textIn(baseline.before.files[file.path]));
   } catch (error) {
     if (error instanceof Failure) return true;
     throw error;
   }
 };
 
-const isOurFault = (scene: Scene): boolean => {
-  const { unit, cri } = scene.runtime;
-  if (!scene.before.activate || !unit || unit.load === 'masked') return false;
+const isOurFault = (baseline: Baseline): boolean => {
+  const { unit, cri } = baseline.runtime;
+  if (!baseline.before.activate || !unit || unit.load === 'masked') return false;
   // CRI may be silent for a moment, and has many reasons: what others changed in our text is none of them by itself.
-  if (unit.active === 'active') return cri.kind === 'silent' && isOfAnother(scene);
-  return crashed(unit) && isMisfit(scene);
+  if (unit.active === 'active') return cri.kind === 'silent' && isOfAnother(baseline);
+  return crashed(unit) && isMisfit(baseline);
 };
 
 /** `undefined` where that is not the case at hand, or was tried and did not help. Throws what forbids it. */
 export const ownFault = (
-  scene: Scene,
+  baseline: Baseline,
   reports: readonly HandlerReport[],
 ): Pick<Decision, 'plan' | 'handlers'> | undefined => {
-  if (!isOurFault(scene)) return undefined;
-  const { before, runtime, rules } = scene;
+  if (!isOurFault(baseline)) return undefined;
+  const { before, runtime, rules } = baseline;
   const { ledger } = before;
-  const bare = wire(scene.site, new Map());
+  const bare = wire(baseline.site, new Map());
   const files = filesOf(bare).filter((file) => file.text !== textIn(before.files[file.path]));
   const states = files.map(({ path }) => [path, textIn(before.files[path])]);
   const revision = digestOf(canonical(['taken out', runtime.version, states]));
   if (files.length === 0 || (ledger.bad?.revision === revision && !rules.force)) return undefined;
   refuseLinked(files, before.files);
-  if (files.includes(bare.dropIn)) refuseImported(scene, bare.dropIn.path);
+  if (files.includes(bare.dropIn)) refuseImported(baseline, bare.dropIn.path);
   // Whether a handler is in use cannot be asked; what is to stay is put back in a moment.
   const handlers = reports.map(({ problem, ...one }) =>
     problem && one.state !== 'removing' ? { ...one, problem } : one,
@@ -84,19 +84,19 @@ export const ownFault = (
   const asking = trialOf(bare, bare, runtime, before.scratch);
   const trial = before.trials.find((one) => one.id === asking.id);
   if (!trial) return { plan: asking, handlers };
-  refuseHopeless(scene, trial);
-  return { plan: planOf(scene, files, revision), handlers };
+  refuseHopeless(baseline, trial);
+  return { plan: planOf(baseline, files, revision), handlers };
 };
 
 /** With a configuration that has a fault without us a restart would not help: it is named, and left to a person. */
-const refuseHopeless = (scene: Scene, trial: Trial): void => {
-  const ours = new Set(Object.keys(scene.present));
-  const problem = verdict(trial, { tables: new Map(), ours }, scene.foreign, scene.runtime.configPath);
+const refuseHopeless = (baseline: Baseline, trial: Trial): void => {
+  const ours = new Set(Object.keys(baseline.present));
+  const problem = verdict(trial, { tables: new Map(), ours }, baseline.foreign, baseline.runtime.configPath);
   if (problem) throw new Failure(problem);
 };
 
 const planOf = (
-  { before, runtime, former }: Scene,
+  { before, runtime, former }: Baseline,
   files: readonly Wiring['main'][],
   revision: string,
 ): Extract<Plan, { kind: 'steps' }> => {

@@ -2,12 +2,12 @@
 import type { Observed } from '../model/observed.ts';
 import type { Change } from './change.ts';
 import { defaultRuntime } from '../runtimes/containerd/config.ts';
-import type { Wish } from './handlers/selection.ts';
+import type { Selection } from './handlers/selection.ts';
 import type { Wiring } from '../runtimes/containerd/wiring.ts';
 
 export const reasons = (
   before: Observed,
-  asked: Wish,
+  asked: Selection,
   change: Pick<Change, 'tables' | 'files' | 'restart'> & { readonly wiring?: Pick<Wiring, 'addsDefault'> },
   held: boolean,
 ): readonly string[] => {

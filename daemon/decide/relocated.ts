@@ -7,13 +7,13 @@ import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
-import type { Site, WantedFile } from '../runtimes/containerd/wiring.ts';
+import type { Target, WantedFile } from '../runtimes/containerd/wiring.ts';
 import { withoutUs } from '../runtimes/containerd/wiring-bare.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { refuseLinked, writeStep } from './write-step.ts';
 import { mayBeDropIn, meansOurs } from '../runtimes/containerd/wiring-drop-in.ts';
 
-export type Former = {
+export type Relocated = {
   /** Files of the ledger that are to be taken back; each stays in it until that is done. */
   readonly files: readonly WantedFile[];
   /** What cannot be taken back; the ledger keeps these too, so that an uninstall can name them. */
@@ -21,13 +21,13 @@ export type Former = {
 };
 
 /** `before.files` has each file of the ledger. */
-export const formerOf = (site: Site, before: Observed): Former =>
-  formerBeside(new Set([site.runtime.configPath, site.drop, ...site.stale]), before);
+export const relocatedOf = (site: Target, before: Observed): Relocated =>
+  relocatedBeside(new Set([site.runtime.configPath, site.drop, ...site.stale]), before);
 
 /** `present`: files that the runtime reads, which are not for here. */
-export const formerBeside = (present: ReadonlySet<string>, before: Observed): Former => {
+export const relocatedBeside = (present: ReadonlySet<string>, before: Observed): Relocated => {
   const files: WantedFile[] = [];
-  const problems: Former['problems'][number][] = [];
+  const problems: Relocated['problems'][number][] = [];
   for (const [path, owned] of Object.entries(before.ledger.files)) {
     if (present.has(path)) continue;
     try {
@@ -69,7 +69,7 @@ const without = (
 
 /** Entries of the ledger that a plan for the present configuration has to leave in it. */
 export const kept = (
-  former: Former,
+  former: Relocated,
   ledger: Ledger,
 ): readonly (readonly [string, Ledger['files'][string]])[] =>
   [...former.files.map((file) => file.path), ...former.problems.map((one) => one.where.file)].flatMap(
@@ -87,7 +87,7 @@ export const foldersOf = (folders: readonly string[], paths: Iterable<string>): 
   folders.filter((folder) => holds(folder, paths));
 
 /** No restart: the runtime does not read any of it. */
-export const takeBack = (former: Former, before: Observed): readonly Step[] => {
+export const takeBack = (former: Relocated, before: Observed): readonly Step[] => {
   if (former.files.length === 0) return [];
   const { ledger } = before;
   const gone = new Set(former.files.map((file) => file.path));

@@ -91,7 +91,7 @@ export const repairs = (before: Observed, files: readonly WantedFile[]): Ledger[
 };
 
 /** More repairs than the budget allows: it is reported with the other writer's marks, and left to a person. */
-export const fight = (file: WantedFile, before: Observed, limits: Limits): Problem | undefined => {
+export const writeConflict = (file: WantedFile, before: Observed, limits: Limits): Problem | undefined => {
   const count = lastHour(before.ledger.repairs[file.path] ?? [], before.now);
   if (count < limits.repairsPerHour || !touched(file, before)) return undefined;
   const fact = before.files[file.path];

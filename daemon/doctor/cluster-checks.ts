@@ -4,7 +4,7 @@ import { tokenFacts } from '../../kube/credentials/token.ts';
 import type { Api } from '../../kube/client.ts';
 import type { Host } from '../../host/host.ts';
 import type { Attributes } from '../../kube/review.ts';
-import { parseAnswer } from '../model/cluster-cache.ts';
+import { parseClusterCache } from '../model/cluster-cache.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
@@ -129,7 +129,7 @@ const lastAnswer = async (host: Host): Promise<readonly Check[]> => {
     const fact = await host.files.lookTrusted(paths.cluster);
     if (fact.kind === 'absent') return [];
     if (fact.kind !== 'regular') throw new Error('the file cannot be read');
-    const { shims } = parseAnswer(fact.text, paths.cluster);
+    const { shims } = parseClusterCache(fact.text, paths.cluster);
     return [good('shims', `${shims.length} Shims of the cluster select this node`)];
   } catch (error) {
     return [bad('shims', problemOf(error))];

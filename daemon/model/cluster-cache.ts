@@ -17,7 +17,7 @@ import {
 import { isHalted, type Metadata, type ShimObject } from '../../protocol/shim-object.ts';
 import { parseTurns, type Turns } from './rollout-wait.ts';
 
-export type Answer = {
+export type ClusterCache = {
   readonly version: 1;
   /** The Node that this is meant for: a node that was given another name has no answer yet. */
   readonly node: string;
@@ -47,7 +47,7 @@ const metadata: Read<Metadata> = object<Metadata>({
 /** As the API server sent it, whatever that is: who reads a field of it checks the field. */
 const asSent = optional(json(100)) as Read<never>;
 
-const answer: Read<Answer> = object<Answer>({
+const answer: Read<ClusterCache> = object<ClusterCache>({
   version: one(1),
   node: name,
   shims: list(object<ShimObject>({ metadata, spec: asSent, status: asSent })),
@@ -56,7 +56,8 @@ const answer: Read<Answer> = object<Answer>({
 });
 
 /** Throws `state-damaged` or `state-newer`. */
-export const parseAnswer = (source: string, file: string): Answer => parseVersioned(source, file, answer);
+export const parseClusterCache = (source: string, file: string): ClusterCache =>
+  parseVersioned(source, file, answer);
 
 /**
  * What is of no account to a node, bookkeeping and how far a rollout is, would have it written anew at every touch of a
@@ -82,4 +83,4 @@ export const trimShim = ({ metadata, spec, status }: ShimObject): ShimObject => 
     : {}),
 });
 
-export const printAnswer = (answer: Answer): string => `${JSON.stringify(answer, null, 1)}\n`;
+export const printClusterCache = (answer: ClusterCache): string => `${JSON.stringify(answer, null, 1)}\n`;

@@ -23,7 +23,7 @@ export type Artifact = {
 };
 
 /** Which state of which Shim a handler is of: it tells when a change of it may be made, and is no part of what it means. */
-export type Order = {
+export type ShimRevision = {
   readonly shim: string;
   readonly revision: string;
   readonly scope: 'restarts' | 'all';
@@ -41,7 +41,7 @@ export type Handler = {
   readonly containerAnnotations: readonly string[];
   readonly where: Where;
   /** Absent for a handler of a local file, which waits for nobody. */
-  readonly order?: Order;
+  readonly order?: ShimRevision;
 };
 
 /** One answer of one source. A lost source keeps the handlers of its last answer: empty is not delete. */

@@ -19,7 +19,7 @@ import {
 import type { Start } from './start.ts';
 import { storedProblem } from './stored.ts';
 import { handlerStates } from '../../protocol/node-annotations.ts';
-import type { Hold, NeededTurn } from './rollout-wait.ts';
+import type { WaitReason, NeededTurn } from './rollout-wait.ts';
 
 export type Outcome =
   | { readonly kind: 'converged' }
@@ -80,7 +80,7 @@ const handler: Read<HandlerReport> = object<HandlerReport>({
       shim: text(),
       revision: text(),
       // A service that is newer than this program may know more of them; none is shown.
-      hold: optional(text() as Read<Hold>),
+      hold: optional(text() as Read<WaitReason>),
     }),
   ),
 });

@@ -6,7 +6,7 @@ import type { Labels } from '../../protocol/shim-object.ts';
 import { approvedPrefix, parseApproval, slackMs, turnMs } from '../../protocol/node-labels.ts';
 
 /** Why something does not have its turn yet. */
-export type Hold =
+export type WaitReason =
   /** Its rolloutStrategy says so. */
   | 'paused'
   /** The controller stopped its rollout. */
@@ -23,7 +23,7 @@ export type NeededTurn = {
   readonly shim: string;
   /** What it leads to: a revision of the Shim, or `goneRevision`. */
   readonly revision: string;
-  readonly hold?: Hold;
+  readonly hold?: WaitReason;
 };
 
 /** Whether somebody gives turns, by the last look that told. */

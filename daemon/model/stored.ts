@@ -1,5 +1,5 @@
 /** A handler, and a problem, as the state on the disk and the status hold them: each value as it was when it was written. */
-import type { Artifact, Handler, OptionValue, Order, RuntimeKind } from './desired.ts';
+import type { Artifact, Handler, OptionValue, ShimRevision, RuntimeKind } from './desired.ts';
 import { type Code, codes, type Problem, type Where } from '../../protocol/problem/problem.ts';
 import {
   digest,
@@ -56,7 +56,7 @@ export const storedHandler: Read<Handler> = object<Handler>({
   podAnnotations: list(text(annotation)),
   containerAnnotations: list(text(annotation)),
   where,
-  order: optional(object<Order>({ shim: text(fileName), revision, scope: one('restarts', 'all') })),
+  order: optional(object<ShimRevision>({ shim: text(fileName), revision, scope: one('restarts', 'all') })),
 });
 
 /** A code that only a later build has is a defect to this one, which has neither a hint nor a pause for it. */

@@ -15,7 +15,7 @@ import type { Settings } from '../model/settings.ts';
 import type { Cluster } from '../cluster/session.ts';
 import type { Told } from '../cluster/node-writer.ts';
 import { once, type Tick, type Ticked } from './once.ts';
-import { startPulse } from './watchdog.ts';
+import { startWatchdog } from './watchdog.ts';
 import { publish, publishFailure, told } from './report.ts';
 import { watchRuntime } from './runtime-watch.ts';
 
@@ -63,7 +63,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   // Before the first tick: a wish that comes while it looks elsewhere would else wait for a whole interval.
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
   const runtime = watchRuntime(host, wake);
-  const pulse = startPulse(host, notifier);
+  const pulse = startWatchdog(host, notifier);
   const cluster = service.cluster(wake);
   let previous: Report | undefined;
   let last: Told | undefined;

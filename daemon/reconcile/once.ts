@@ -5,7 +5,7 @@
 import { limitsOf } from '../decide/backoff.ts';
 import { decide, refused } from '../decide/decide.ts';
 import { isDisproven } from '../decide/handlers/failed-starts.ts';
-import { judge } from '../decide/report/outcome.ts';
+import { evaluate } from '../decide/report/outcome.ts';
 import { paths } from '../../protocol/host-paths.ts';
 import type { Rules } from '../decide/baseline.ts';
 import { sentences } from '../decide/report/sentences.ts';
@@ -197,7 +197,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     considered = await consider(host, settings, ledger, tick, failed ? { ...rules, force: false } : rules);
   }
   ledger = await withStamps(host, ledger, considered.desired);
-  const outcome = judge(considered.decision, [...state.problems, ...considered.desired.problems], failed);
+  const outcome = evaluate(considered.decision, [...state.problems, ...considered.desired.problems], failed);
   const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
   return { outcome, ...considered, decision, did, ledger };
 };

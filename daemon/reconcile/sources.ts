@@ -4,7 +4,7 @@
  */
 import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
-import { type Answer, parseAnswer } from '../model/cluster-cache.ts';
+import { type ClusterCache, parseClusterCache } from '../model/cluster-cache.ts';
 import type { Desired, Handler } from '../model/desired.ts';
 import { fileFault } from '../model/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
@@ -164,7 +164,7 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
       hint: 'The service writes the file as soon as the cluster answers: systemctl status rcm-node.',
     });
   }
-  let answer: Answer;
+  let answer: ClusterCache;
   try {
     if (fact.kind !== 'regular')
       throw new Failure({
@@ -172,7 +172,7 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
         ...fileFault(fact),
         where: { file: paths.cluster },
       });
-    answer = parseAnswer(fact.text, paths.cluster);
+    answer = parseClusterCache(fact.text, paths.cluster);
   } catch (error) {
     return lose(problemOf(error));
   }
@@ -193,7 +193,7 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
   return { claims, problems, lost, turns: turnsOf(answer) };
 };
 
-const turnsOf = ({ shims, turns }: Answer): TurnFacts => ({
+const turnsOf = ({ shims, turns }: ClusterCache): TurnFacts => ({
   approved: turns?.approved ?? {},
   controller: turns?.controller,
   alone: turns?.alone ?? {},

@@ -1,6 +1,6 @@
 /** `rcm-node verify`: the proof that a sandbox starts, on demand and at leisure. It changes nothing but what the ledger knows of it. */
 import { paths } from '../../protocol/host-paths.ts';
-import { sceneOf } from '../decide/baseline.ts';
+import { baselineOf } from '../decide/baseline.ts';
 import type { Host } from '../../host/host.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
@@ -43,7 +43,7 @@ export const verify = async (
     const results: Record<string, Started> = {};
     for (const name of names)
       Object.assign(results, await startEach(host, given, runtime.socket, [name], patience));
-    const { present } = sceneOf(desired, before, rules);
+    const { present } = baselineOf(desired, before, rules);
     const starts = Object.entries(results).flatMap(([name, result]): [string, KeptStart][] => {
       const key = ledger.handlers[name]?.key;
       const table = present[name];

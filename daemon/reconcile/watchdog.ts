@@ -7,7 +7,7 @@ import type { Host } from '../../host/host.ts';
 import type { Notifier } from '../../host/systemd/notify.ts';
 import { defaultSettings, type Settings } from '../model/settings.ts';
 
-export type Pulse = {
+export type Watchdog = {
   /** The same host; whatever is asked of it, and whatever it answers, is a sign of life. For the work that is watched alone. */
   readonly host: Host;
   /** What is in force now; how long a wait may honestly take depends on it. */
@@ -19,7 +19,7 @@ export type Pulse = {
   stop(): void;
 };
 
-export const startPulse = (host: Host, notifier: Notifier): Pulse => {
+export const startWatchdog = (host: Host, notifier: Notifier): Watchdog => {
   const { clock } = host;
   const state = { moved: clock.elapsed(), resting: false, patience: 0, told: false };
   const move = (): void => {

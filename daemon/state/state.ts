@@ -6,7 +6,7 @@ import { paths } from '../../protocol/host-paths.ts';
 import { notLater } from '../decide/backoff.ts';
 import { asides, setAside } from '../../host/files/aside.ts';
 import type { Host } from '../../host/host.ts';
-import { parseAnswer } from '../model/cluster-cache.ts';
+import { parseClusterCache } from '../model/cluster-cache.ts';
 import { type Journal, parseJournal } from '../model/journal.ts';
 import { emptyLedger, type Ledger, parseLedger, printState } from '../model/ledger.ts';
 import type { FileFact } from '../../host/facts.ts';
@@ -98,7 +98,7 @@ export const clusterTrouble = async (host: Host): Promise<Problem | undefined> =
   const fact = await host.files.look(paths.cluster);
   if (fact.kind === 'absent' || (fact.kind === 'unreadable' && fact.errno !== undefined)) return undefined;
   try {
-    parseAnswer(textOf(fact, paths.cluster), paths.cluster);
+    parseClusterCache(textOf(fact, paths.cluster), paths.cluster);
     return undefined;
   } catch (error) {
     const problem = problemOf(error);

@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 import { isBeside, isProgram } from './kind.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { bad, contentOf, payload } from './compression.ts';
-import { openSink, type Sink, writeFailure } from '../files/hashing-writer.ts';
+import { openHashingWriter, type HashingWriter, writeFailure } from '../files/hashing-writer.ts';
 import { type TarEntry, walkTar } from './tar.ts';
 
 export type Wanted =
@@ -163,10 +163,10 @@ const syncFolder = async (path: string): Promise<void> => {
 
 /** Files that are there completely or, after a failure, not at all. */
 const makeFolder = (intoDir: string) => {
-  const sinks = new Map<string, Sink>();
+  const sinks = new Map<string, HashingWriter>();
   return {
     write: async (name: string, chunk: Buffer): Promise<void> => {
-      const sink = sinks.get(name) ?? (await openSink(join(intoDir, name)));
+      const sink = sinks.get(name) ?? (await openHashingWriter(join(intoDir, name)));
       sinks.set(name, sink);
       await sink.write(chunk);
     },

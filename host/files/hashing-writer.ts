@@ -8,7 +8,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { type Code, Failure } from '../../protocol/problem/problem.ts';
 import { wayToWrite } from './mounts.ts';
 
-export type Sink = {
+export type HashingWriter = {
   readonly path: string;
   write(chunk: Uint8Array): Promise<void>;
   /** Sets the mode, whatever the umask is, syncs and closes. */
@@ -41,7 +41,7 @@ const writeAll = async (handle: FileHandle, chunk: Uint8Array): Promise<void> =>
 };
 
 /** Creates `path`, mode 0600 until it is finished; that it exists already is a Failure `cannot-write`, and the file there stays as it is. */
-export const openSink = async (path: string): Promise<Sink> => {
+export const openHashingWriter = async (path: string): Promise<HashingWriter> => {
   const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
   const handle = await open(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600).catch((error: unknown) => {
     throw writeFailure(path, error);

@@ -11,7 +11,7 @@ import { fetch, type Response } from './fetch.ts';
 import { foreignAt } from '../artifact/compression.ts';
 import { pieces } from '../files/chunks.ts';
 import { basicAuth, type ProxySettings, proxyFor, routeTo } from './proxy.ts';
-import { openSink, removeLeftover, type Sink } from '../files/hashing-writer.ts';
+import { openHashingWriter, removeLeftover, type HashingWriter } from '../files/hashing-writer.ts';
 import { cancelled, failed, makeWatch, notRead, refused, tooLarge, type Watch } from './deadlines.ts';
 
 export type DownloadOptions = {
@@ -107,7 +107,7 @@ const nextHop = (start: URL, from: URL, response: Response, options: DownloadOpt
 
 const receive = async (
   response: Response,
-  sink: Sink,
+  sink: HashingWriter,
   options: DownloadOptions,
   watch: Watch,
 ): Promise<void> => {
@@ -135,7 +135,7 @@ const receive = async (
 const overHttp = async (
   place: Place,
   start: URL,
-  sink: Sink,
+  sink: HashingWriter,
   options: DownloadOptions,
   trust: () => tls.SecureContext,
 ): Promise<void> => {
@@ -182,7 +182,7 @@ const overHttp = async (
   }
 };
 
-const fromFile = async (url: URL, sink: Sink, options: DownloadOptions): Promise<void> => {
+const fromFile = async (url: URL, sink: HashingWriter, options: DownloadOptions): Promise<void> => {
   if (url.hostname !== '' && url.hostname !== 'localhost') throw refused('a file: address names no host');
   const path = fileURLToPath(`file://${url.pathname}`);
   // Not to hang on a named pipe, which opens only when somebody writes.
@@ -221,7 +221,7 @@ export const transfer = async (
   if (url.protocol === 'http:' && sha256 === undefined)
     throw refused('plain http proves nothing about the sender, and no sha256 is given');
   await removeLeftover(into);
-  const sink = await openSink(into);
+  const sink = await openHashingWriter(into);
   try {
     await (url.protocol === 'file:'
       ? fromFile(url, sink, options)

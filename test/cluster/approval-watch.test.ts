@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { statusOf } from '../../daemon/decide/report/node-status.ts';
-import { printAnswer } from '../../daemon/model/cluster-cache.ts';
+import { printClusterCache } from '../../daemon/model/cluster-cache.ts';
 import { annotations, type NodeDetail, parseDetail } from '../../protocol/node-annotations.ts';
 import { revisionOf } from '../../daemon/shims/revision.ts';
 import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
@@ -9,7 +9,7 @@ import type { NeededTurn, Turns } from '../../daemon/model/rollout-wait.ts';
 import type { Ticked } from '../../daemon/reconcile/once.ts';
 import { reportOf, told } from '../../daemon/reconcile/report.ts';
 import { leasePathIn } from '../../daemon/cluster/namespace.ts';
-import { keepTurns } from '../../daemon/cluster/approval-watch.ts';
+import { openApprovalWatch } from '../../daemon/cluster/approval-watch.ts';
 import { seen as approvedUntil } from '../approvals.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 import { makeRoot, openNode, program, sha256 } from '../../testbed/simulated/node.ts';
@@ -79,7 +79,7 @@ const setUp = (t: Test) => {
   // Of memory: a file would be read in time that does not pass here.
   const placed = { fact: { kind: 'absent' } as FileFact };
   const files = { ...host.files, lookTrusted: async () => placed.fact };
-  const turns = keepTurns(
+  const turns = openApprovalWatch(
     { ...host, clock, files },
     () => void seen.changes++,
     () => void seen.wakes++,
@@ -431,7 +431,7 @@ const hostOf = (t: Test) => {
     return { metadata: { name }, spec: { fetchStrategy, ...more } } as ShimObject;
   };
   const say = (shims: readonly ShimObject[], turns: Turns = {}): void =>
-    node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
+    node.write('/var/lib/rcm-node/cluster.json', printClusterCache({ version: 1, node: 'n', shims, turns }));
   const now = (): number => node.fake.host.clock.now();
   const approve = (...shims: readonly ShimObject[]): Turns => ({
     approved: approvedUntil(

@@ -1,15 +1,15 @@
 import t from 'tap';
-import { believe, isTypeWhole } from '../../daemon/cluster/confirm-deletion.ts';
+import { confirmDeletion, isTypeWhole } from '../../daemon/cluster/confirm-deletion.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
-import type { Answer } from '../../daemon/model/cluster-cache.ts';
+import type { ClusterCache } from '../../daemon/model/cluster-cache.ts';
 
 const shim = (name: string, given: Partial<ShimObject['metadata']> & { on?: string } = {}): ShimObject => {
   const { on, ...metadata } = given;
   return { metadata: { name, ...metadata }, spec: on === undefined ? {} : { nodeSelector: { on } } };
 };
-const answer = (...shims: readonly ShimObject[]): Answer => ({ version: 1, node: 'n', shims });
+const answer = (...shims: readonly ShimObject[]): ClusterCache => ({ version: 1, node: 'n', shims });
 const none = new Set<string>();
-const names = (given: Answer | undefined) => given?.shims.map((one) => one.metadata.name);
+const names = (given: ClusterCache | undefined) => given?.shims.map((one) => one.metadata.name);
 
 t.test('until Node and Shims were seen, what was said last stands', async (t) => {
   const last = answer(shim('spin'));
@@ -18,15 +18,15 @@ t.test('until Node and Shims were seen, what was said last stands', async (t) =>
     { shims: [], labels: undefined },
     { shims: undefined, labels: undefined },
   ])
-    t.same(believe(last, 'n', seen, none), { answer: last, doubted: [] });
-  t.equal(believe(undefined, 'n', { shims: undefined, labels: {} }, none).answer, undefined);
+    t.same(confirmDeletion(last, 'n', seen, none), { answer: last, doubted: [] });
+  t.equal(confirmDeletion(undefined, 'n', { shims: undefined, labels: {} }, none).answer, undefined);
 });
 
 t.test('a Shim is asked for on the nodes that its selector selects, as their labels are now', async (t) => {
   const shims = [shim('wws'), shim('spin', { on: 'yes' }), shim('other', { on: 'no' })];
-  const { answer: first } = believe(undefined, 'n', { shims, labels: { on: 'yes' } }, none);
+  const { answer: first } = confirmDeletion(undefined, 'n', { shims, labels: { on: 'yes' } }, none);
   t.same(names(first), ['spin', 'wws'], 'sorted, so that the file does not change with the order of a list');
-  const moved = believe(first, 'n', { shims, labels: { on: 'no' } }, none);
+  const moved = confirmDeletion(first, 'n', { shims, labels: { on: 'no' } }, none);
   t.same(names(moved.answer), ['other', 'wws'], 'a label that moved is no deletion, and is believed at once');
   t.same(moved.doubted, []);
 });
@@ -37,16 +37,16 @@ t.test('a Shim that is gone, or is being deleted, stays until somebody made sure
     [shim('wws')],
     [shim('wws'), shim('spin', { deletionTimestamp: '2027-01-01T00:00:00Z' })],
   ]) {
-    const first = believe(last, 'n', { shims, labels: {} }, none);
+    const first = confirmDeletion(last, 'n', { shims, labels: {} }, none);
     t.same([names(first.answer), first.doubted], [['spin', 'wws'], ['spin']]);
-    const sure = believe(last, 'n', { shims, labels: {} }, new Set(['spin']));
+    const sure = confirmDeletion(last, 'n', { shims, labels: {} }, new Set(['spin']));
     t.same([names(sure.answer), sure.doubted], [['wws'], []]);
   }
 });
 
 t.test('an empty list is no order to remove everything', async (t) => {
   const last = answer(shim('spin'), shim('wws'));
-  const { answer: kept, doubted } = believe(last, 'n', { shims: [], labels: {} }, none);
+  const { answer: kept, doubted } = confirmDeletion(last, 'n', { shims: [], labels: {} }, none);
   t.same(
     [names(kept), doubted],
     [
@@ -58,7 +58,7 @@ t.test('an empty list is no order to remove everything', async (t) => {
 
 t.test('a Shim made anew under its name replaces the doubted one', async (t) => {
   const last = answer(shim('spin', { uid: '1' }));
-  const { answer: now, doubted } = believe(
+  const { answer: now, doubted } = confirmDeletion(
     last,
     'n',
     { shims: [shim('spin', { uid: '2' })], labels: {} },
@@ -68,7 +68,7 @@ t.test('a Shim made anew under its name replaces the doubted one', async (t) => 
 });
 
 t.test('another Node has nothing to keep of this one', async (t) => {
-  t.same(names(believe(answer(shim('spin')), 'm', { shims: [], labels: {} }, none).answer), []);
+  t.same(names(confirmDeletion(answer(shim('spin')), 'm', { shims: [], labels: {} }, none).answer), []);
 });
 
 t.test('a resource type is whole when Shims can be made', async (t) => {

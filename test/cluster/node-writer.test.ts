@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { annotations } from '../../protocol/node-annotations.ts';
-import { clearNode, makeNodeReport } from '../../daemon/cluster/node-writer.ts';
+import { clearNode, makeNodeWriter } from '../../daemon/cluster/node-writer.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 import { scriptedApi } from '../../testbed/simulated/scripted-api.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
@@ -35,7 +35,7 @@ const setUp = async (t: Test, random = 0, identity = 'kubelet', files = {}) => {
     return server.node;
   });
   answers.set('POST /api/v1/namespaces/default/events', (body: unknown) => body);
-  const report = await makeNodeReport({ ...host, clock }, api, 'n', identity);
+  const report = await makeNodeWriter({ ...host, clock }, api, 'n', identity);
   t.teardown(() => report.close());
   const settle = (): Promise<void> => sleep(1);
   const did = (method: string): number => calls.filter((one) => one.method === method).length;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Turns } from '../../daemon/model/rollout-wait.ts';
-import { keepAnswer, type View } from '../../daemon/cluster/shim-cache.ts';
+import { openShimCache, type View } from '../../daemon/cluster/shim-cache.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 import { type Labels, type ShimObject, shimsPath, typePath } from '../../protocol/shim-object.ts';
 import { scriptedApi } from '../../testbed/simulated/scripted-api.ts';
@@ -108,7 +108,7 @@ const setUp = (t: Test) => {
   const changes = { count: 0 };
   const file = join(root, 'var/lib/rcm-node/cluster.json');
   const make = () =>
-    keepAnswer(
+    openShimCache(
       { ...bare, clock, files },
       () => {
         changes.count++;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { firstStart } from '../../daemon/decide/first-start.ts';
-import { sceneOf } from '../../daemon/decide/baseline.ts';
+import { baselineOf } from '../../daemon/decide/baseline.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
 import { nothing } from '../../daemon/model/desired.ts';
@@ -33,7 +33,7 @@ const stepsOf = (change: Partial<UnitFacts>, more: Partial<Observed> = {}) => {
   };
   const before: Observed = { ...observed, runtime: facts, files, ledger, ...more };
   const rules = { force: false, since: undefined };
-  return firstStart(sceneOf(nothing, before, rules), 'config', 'revision');
+  return firstStart(baselineOf(nothing, before, rules), 'config', 'revision');
 };
 
 t.test('what stands is to be proven, and to be undone step by step', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { ownFault } from '../../daemon/decide/own-fault.ts';
-import { sceneOf } from '../../daemon/decide/baseline.ts';
+import { baselineOf } from '../../daemon/decide/baseline.ts';
 import { header } from '../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
@@ -47,7 +47,7 @@ const ask = (given: Given, trials: Observed['trials'] = []) => {
   const reports = [
     { name: 'spin', state: 'removing', source: 'x', problem: { code: 'handler-in-use', message: '' } },
   ] as const;
-  return ownFault(sceneOf(nothing, before, rules), reports);
+  return ownFault(baselineOf(nothing, before, rules), reports);
 };
 
 /** With the runtime's own parser heard. */

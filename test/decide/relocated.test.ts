@@ -1,6 +1,6 @@
 import t from 'tap';
-import { foldersOf, formerOf, kept, takeBack } from '../../daemon/decide/relocated.ts';
-import { siteOf } from '../../daemon/runtimes/containerd/wiring.ts';
+import { foldersOf, relocatedOf, kept, takeBack } from '../../daemon/decide/relocated.ts';
+import { targetOf } from '../../daemon/runtimes/containerd/wiring.ts';
 import { emptyLedger, type Ledger, type OwnedFile } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/model/observed.ts';
 import { generations } from '../../daemon/runtimes/containerd/config.ts';
@@ -24,7 +24,7 @@ const ledger: Ledger = {
 
 const lookAt = (files: Readonly<Record<string, FileFact>>) => {
   const before: Observed = { ...observed, files, ledger };
-  return { before, former: formerOf(siteOf(generations[1], runtime, files, ledger), before) };
+  return { before, former: relocatedOf(targetOf(generations[1], runtime, files, ledger), before) };
 };
 
 t.test('an import is taken out before the drop-in it names, then the folders, and the rest stays', (t) => {

@@ -1,6 +1,13 @@
 import t from 'tap';
 import { storePath } from '../../protocol/host-paths.ts';
-import { fight, linkSteps, missingFolders, repairs, retire, sameLedger } from '../../daemon/decide/steps.ts';
+import {
+  writeConflict,
+  linkSteps,
+  missingFolders,
+  repairs,
+  retire,
+  sameLedger,
+} from '../../daemon/decide/steps.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/model/observed.ts';
 import { refuseLinked, writeStep } from '../../daemon/decide/write-step.ts';
@@ -129,17 +136,19 @@ t.test('repairs of our files are counted, changes of our own are not', async (t)
 t.test('after too many repairs it is a fight, and the other writer is named by its own words', async (t) => {
   const times = [now - 3, now - 2, now - 1];
   const file = { path, text: 'y' };
-  t.equal(fight(file, changedBy('x', times.slice(1)), limits), undefined);
-  t.match(fight(file, changedBy('version = 2\n  # Managed by kubespray\n', times), limits), {
+  t.equal(writeConflict(file, changedBy('x', times.slice(1)), limits), undefined);
+  t.match(writeConflict(file, changedBy('version = 2\n  # Managed by kubespray\n', times), limits), {
     code: 'fight',
     message:
       /changed it again after 3 repairs within an hour; its first comment reads "Managed by kubespray"/,
     where: { file: path },
   });
-  t.match(fight(file, changedBy(null, times), limits), { message: /removed it again after 3 repairs/ });
-  t.notMatch(fight(file, changedBy('x = 1', times), limits)?.message, /comment/);
+  t.match(writeConflict(file, changedBy(null, times), limits), {
+    message: /removed it again after 3 repairs/,
+  });
+  t.notMatch(writeConflict(file, changedBy('x = 1', times), limits)?.message, /comment/);
   const ours = { ...changedBy('x', times), files: { [path]: regular('x', 'ours') } };
-  t.equal(fight(file, ours, limits), undefined, 'our own file as we left it');
+  t.equal(writeConflict(file, ours, limits), undefined, 'our own file as we left it');
 });
 
 t.test('ledgers are compared by what they say', async (t) => {

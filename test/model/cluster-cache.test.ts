@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseAnswer, printAnswer, trimShim } from '../../daemon/model/cluster-cache.ts';
+import { parseClusterCache, printClusterCache, trimShim } from '../../daemon/model/cluster-cache.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
 
@@ -16,18 +16,18 @@ t.test('an answer survives the disk', async (t) => {
     alone: { spin: { revision: 'r', at: '2027-01-15T08:00:00.000Z' } },
   };
   for (const one of [answer, { ...answer, away: true } as const, { ...answer, turns }])
-    t.same(parseAnswer(printAnswer(one), file), one);
+    t.same(parseClusterCache(printClusterCache(one), file), one);
 });
 
 t.test('what is damaged in its turns is not known, and the wishes stand', async (t) => {
   const text = JSON.stringify({ ...answer, turns: { approved: 1, controller: 'x' } });
-  t.same(parseAnswer(text, file), answer);
+  t.same(parseClusterCache(text, file), answer);
 });
 
 t.test('half an answer, or one of a newer version, is none', async (t) => {
   const code = (text: string) => {
     try {
-      parseAnswer(text, file);
+      parseClusterCache(text, file);
     } catch (error) {
       const { code, where } = problemOf(error);
       return [code, where?.file];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { printPlan } from '../../cli/print-plan.ts';
 import { paintFor, printChecks, printReport } from '../../cli/print.ts';
-import { judgeProof } from '../../daemon/decide/report/outcome.ts';
+import { evaluateProof } from '../../daemon/decide/report/outcome.ts';
 import { onNode, statusOf } from '../../daemon/decide/report/node-status.ts';
 import { headline } from '../../daemon/decide/report/summary.ts';
 import { verdict } from '../../daemon/runtimes/containerd/check.ts';
@@ -193,7 +193,7 @@ const failing = async (t: Test): Promise<Readonly<Record<string, Problem>>> => {
   const silent = { kind: 'silent', why: 'odd', detail: secret } as const;
   const mute = { kind: 'answers', ready: false, reason: secret, handlers: [], sandboxes: [] } as const;
   const prove = (cri: CriFact): Problem | undefined => {
-    const said = judgeProof({ serve: [], keep: [], baseline: 0 }, unit, cri);
+    const said = evaluateProof({ serve: [], keep: [], baseline: 0 }, unit, cri);
     return said.kind === 'waiting' ? said.for : undefined;
   };
   writeFileSync(join(root, 'opt/shim'), '', { mode: 0o755 });
@@ -277,11 +277,11 @@ t.test('what other programs print reaches root alone, whichever way it comes', a
         problem,
       } as const;
       const report = await publish({ ...host, log }, material, undefined, cluster);
-      const telling = { ...told(report, material), identity: 'kubelet', legacyLabels: true };
+      const input = { ...told(report, material), identity: 'kubelet', legacyLabels: true };
       const everyone = {
         status: readFileSync(join(root, 'run/rcm-node/status.json'), 'utf8'),
         metrics: readFileSync(join(root, 'run/rcm-node/metrics.prom'), 'utf8'),
-        'the Node': JSON.stringify(statusOf(telling, '')),
+        'the Node': JSON.stringify(statusOf(input, '')),
         'an Event': onNode(report),
         'the line of systemd': `${headline(report)} ${printProblem(problem)}`,
         'rcm-node status': printReport(report, paintFor(false, undefined), now),

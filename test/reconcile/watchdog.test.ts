@@ -2,7 +2,7 @@ import t from 'tap';
 import { longestSilence } from '../../daemon/decide/backoff.ts';
 import type { Notifier } from '../../host/systemd/notify.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
-import { startPulse } from '../../daemon/reconcile/watchdog.ts';
+import { startWatchdog } from '../../daemon/reconcile/watchdog.ts';
 import { makeRoot, openNode } from '../../testbed/simulated/node.ts';
 
 const patience = longestSilence(defaultSettings.downloadTimeout * 1000);
@@ -24,7 +24,7 @@ const listening = (watchdogMs?: number) => {
 t.test('it beats while the work moves, and no more once it stood still for too long', async (t) => {
   const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
   const { heard, notifier } = listening();
-  const pulse = startPulse(fake.host, notifier);
+  const pulse = startWatchdog(fake.host, notifier);
   const after = (ms: number): number => {
     fake.advance(ms);
     heard.beats = 0;
@@ -44,7 +44,7 @@ t.test('it beats while the work moves, and no more once it stood still for too l
 t.test('what a part of the host makes is attended too: a connection, a piece of a download', async (t) => {
   const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
   const { heard, notifier } = listening();
-  const pulse = startPulse(fake.host, notifier);
+  const pulse = startWatchdog(fake.host, notifier);
   const cri = pulse.host.cri(fake.host.files.real('/run/containerd/containerd.sock'));
   const signs: readonly (() => unknown)[] = [
     () => cri.version(),
@@ -66,7 +66,7 @@ t.test('an answer counts as well as the question', async (t) => {
   const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
   const { heard, notifier } = listening();
   const answer = Promise.withResolvers<void>();
-  const pulse = startPulse(
+  const pulse = startWatchdog(
     { ...fake.host, files: { ...fake.host.files, makeFolder: () => answer.promise } },
     notifier,
   );
@@ -82,7 +82,7 @@ t.test('an answer counts as well as the question', async (t) => {
 t.test('to rest is no standstill, and a longer deadline of downloads is waited for', async (t) => {
   const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
   const { heard, notifier } = listening();
-  const pulse = startPulse(fake.host, notifier);
+  const pulse = startWatchdog(fake.host, notifier);
   const over = Promise.withResolvers<void>();
   const rest = pulse.resting(() => over.promise);
   fake.advance(86_400_000);
@@ -103,7 +103,7 @@ t.test('where systemd waits for a sign it comes by itself, until it is stopped',
   const third = Promise.withResolvers<void>();
   const { notifier } = listening(2);
   const heard = { beats: 0 };
-  const pulse = startPulse(fake.host, {
+  const pulse = startWatchdog(fake.host, {
     ...notifier,
     watchdog: async () => {
       if (++heard.beats === 3) third.resolve();

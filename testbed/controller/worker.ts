@@ -3,7 +3,7 @@ import type { Test } from 'tap';
 import { makeMetrics } from '../../controller/observe/metrics.ts';
 import type { Decision, ShimStatus, View } from '../../controller/model/fleet.ts';
 import { counted } from '../../controller/observe/requests.ts';
-import { startWork } from '../../controller/leader-loop.ts';
+import { startLeaderLoop } from '../../controller/leader-loop.ts';
 import type { Clock } from '../../host/host.ts';
 import { connectApi } from '../../kube/client.ts';
 import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
@@ -32,7 +32,7 @@ export const work = (
   const { log, lines } = keepLog();
   const views: View[] = [];
   const api = counted(connectApi(fleet.credentials, clock), metrics);
-  const working = startWork({
+  const working = startLeaderLoop({
     ...{ api, clock, log, metrics, holds },
     identity: 'me',
     decide: (view) => {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Asked } from '../../bootstrap/plan.ts';
-import type { Site } from '../../bootstrap/target.ts';
+import type { Target } from '../../bootstrap/target.ts';
 import { idOf, places, program, service, uninstaller } from '../../bootstrap/state.ts';
 import { makeFiles } from '../../host/files/files.ts';
 import { realClock } from '../../host/host.ts';
@@ -33,7 +33,7 @@ export type Node = {
   readonly starts: () => number;
   /** What the running program is. */
   readonly runs: () => string;
-  site(payload: string): Site;
+  site(payload: string): Target;
   payload(version: string, manner?: Manner, unit?: string): string;
   read(path: string): string;
   write(path: string, text: string): void;
@@ -166,7 +166,7 @@ export const makeNode = (folder: string): Node => {
     version: async () => '257',
     architecture: async () => 'x86-64',
   };
-  const site = (payload: string): Site => ({
+  const site = (payload: string): Target => ({
     host: files,
     own: makeFiles('/'),
     systemd,
@@ -189,10 +189,10 @@ export class Killed extends Error {}
 
 /** The site of a run that is killed before or after its Nth effect; `effects` counts them. */
 export const mortal = (
-  site: Site,
+  site: Target,
   at: number,
   moment: 'before' | 'after',
-): { readonly site: Site; readonly effects: () => number } => {
+): { readonly site: Target; readonly effects: () => number } => {
   const state = { count: 0, dead: false };
   const verbs = new Set([
     ...['swap', 'put', 'point', 'makeFolder', 'dropFolder', 'move', 'removeTree'],

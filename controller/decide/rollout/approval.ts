@@ -9,10 +9,10 @@ import {
   triedPrefix,
   turnMs,
 } from '../../../protocol/node-labels.ts';
-import type { Standing } from './node-standing.ts';
+import type { NodeStanding } from './node-standing.ts';
 
 /** One node with one Shim, and whether it gets a turn now. */
-export type Share = { readonly shim: string; readonly standing: Standing; readonly given: boolean };
+export type Share = { readonly shim: string; readonly standing: NodeStanding; readonly given: boolean };
 
 /** For so many Shims at most: a node can name any number that do not exist. Those that do exist come first. */
 const mostShares = 128;

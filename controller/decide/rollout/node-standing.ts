@@ -24,7 +24,7 @@ export type Kind =
   /** What it says of itself cannot be read, or was too long. */
   | 'unreadable';
 
-export type Standing = {
+export type NodeStanding = {
   readonly node: NodeFacts;
   readonly kind: Kind;
   /** The revision that it shall come to, or `goneRevision`. */
@@ -73,7 +73,7 @@ const clamped = (approval: Approval, now: number): Approval =>
 
 export const overridden = 'local-file';
 
-export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
+export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   const { shim, asked, now } = concern;
   const all = node.detail?.shims;
   const found = asked && all && Object.hasOwn(all, asked.handler) ? all[asked.handler] : undefined;
@@ -103,7 +103,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): Standing => {
   // Cordoned and away is maintenance; away without that may be what the change did to it.
   const isAway = !node.ready && node.cordoned;
 
-  const answer = (kind: Kind, more: Partial<Standing> = {}): Standing => ({
+  const answer = (kind: Kind, more: Partial<NodeStanding> = {}): NodeStanding => ({
     node,
     kind,
     want,
@@ -161,7 +161,7 @@ const codeOf = (given: string | undefined): string =>
  * That it had its turn is remembered: a node that says by turns that it is done and that it is not would else be the next
  * one again each time, before all that wait.
  */
-const settledOf = (node: NodeFacts, want: string, serves: boolean, had: boolean): Standing => ({
+const settledOf = (node: NodeFacts, want: string, serves: boolean, had: boolean): NodeStanding => ({
   node,
   kind: 'done',
   want,

@@ -8,7 +8,7 @@ import { byName } from '../../model/wording.ts';
 /** What a node still has of a Shim beside what that Shim asks of it now. */
 export type Stray = { readonly handler: string; readonly entry: HandlerDetail };
 
-export type Muster = {
+export type Placement = {
   /** Nodes that it selects and whose agent has spoken, by name. */
   readonly targets: readonly NodeFacts[];
   /** Nodes that it selects and where rcm-node never spoke. */
@@ -34,15 +34,15 @@ type Open = {
   clean: number;
 };
 
-export type Musters = {
-  readonly of: ReadonlyMap<ShimFacts, Muster>;
+export type Placements = {
+  readonly of: ReadonlyMap<ShimFacts, Placement>;
   /** What nodes have of Shims that no longer exist, by their name. */
-  readonly orphans: ReadonlyMap<string, Muster>;
+  readonly orphans: ReadonlyMap<string, Placement>;
 };
 
 const empty = (): Open => ({ targets: [], mute: [], strays: new Map(), traces: [], selected: 0, clean: 0 });
 
-export const musters = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]): Musters => {
+export const placementsOf = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]): Placements => {
   const of = new Map(shims.map((shim) => [shim, empty()] as const));
   const rows = shims.map((shim) => ({ shim, open: of.get(shim)! }));
   const byShim = new Map(rows.map((row) => [row.shim.name, row] as const));

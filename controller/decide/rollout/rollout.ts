@@ -5,7 +5,7 @@
 import { goneRevision } from '../../../protocol/node-annotations.ts';
 import type { ShimFacts } from '../../model/fleet.ts';
 import { resumeKey } from '../../model/keys.ts';
-import { harmless, ranOut, type Standing } from './node-standing.ts';
+import { harmless, ranOut, type NodeStanding } from './node-standing.ts';
 import { failureBudget, isRolling } from './strategy.ts';
 import type { RolloutState } from '../../../protocol/shim-object.ts';
 import { isPast, timeOf } from '../../model/wording.ts';
@@ -30,7 +30,7 @@ export const settlesAt = (shim: ShimFacts, now: number): number | undefined => {
 };
 
 /** Nodes that cannot be waited for do not hold the end up: they get their turn when they are back. */
-export const isAwaited = ({ kind, node }: Standing): boolean =>
+export const isAwaited = ({ kind, node }: NodeStanding): boolean =>
   node.ready &&
   !node.cordoned &&
   (kind === 'waiting' || kind === 'turn' || kind === 'working' || kind === 'unreadable');
@@ -43,7 +43,7 @@ export const isAwaited = ({ kind, node }: Standing): boolean =>
  */
 const tellsNothing: readonly (string | undefined)[] = ['no-platform', ranOut];
 
-export const failuresIn = (standings: readonly Standing[]): readonly Standing[] => {
+export const failuresIn = (standings: readonly NodeStanding[]): readonly NodeStanding[] => {
   const failed = standings.filter(({ kind, code }) => kind === 'failed' && !tellsNothing.includes(code));
   const vanished = standings.filter(isVanished);
   const done = standings.filter(({ kind }) => kind === 'done').length;
@@ -51,14 +51,14 @@ export const failuresIn = (standings: readonly Standing[]): readonly Standing[] 
 };
 
 /** Its turn came to nothing that says why: it is silent, or was cordoned and is away since. */
-const isVanished = ({ kind, code, tried, node }: Standing): boolean =>
+const isVanished = ({ kind, code, tried, node }: NodeStanding): boolean =>
   (kind === 'failed' && code === ranOut) || (tried?.outcome === harmless.away && !node.ready);
 
 /** One such node may lie; of so many, more than came through it, the change is the likelier cause. */
 const manyVanished = 3;
 
 /** No failure any more: it has done it, is gone, or asks for a turn anew. */
-const isOver = (standing: Standing | undefined): boolean =>
+const isOver = (standing: NodeStanding | undefined): boolean =>
   standing === undefined ||
   standing.kind === 'done' ||
   standing.kind === 'turn' ||
@@ -67,7 +67,7 @@ const isOver = (standing: Standing | undefined): boolean =>
 export type Course = {
   readonly shim: ShimFacts;
   /** Targets first; then nodes that shall no longer have it. */
-  readonly standings: readonly Standing[];
+  readonly standings: readonly NodeStanding[];
   readonly size: number;
   /** Its RuntimeClass cannot follow: no node may, either. */
   readonly refused: boolean;
@@ -99,7 +99,7 @@ export const rolloutOf = (course: Course): RolloutState => {
 const stops = (
   { shim, standings, size }: Course,
   former: RolloutState | undefined,
-  failures: readonly Standing[],
+  failures: readonly NodeStanding[],
   forgiven: number,
 ): readonly string[] | undefined => {
   if (!isRolling(shim.strategy)) return undefined;

@@ -2,14 +2,14 @@
 import { type Problem, codes, retryOf } from '../../../protocol/problem/problem.ts';
 import type { NodeFacts } from '../../model/fleet.ts';
 import { zoneKey } from '../../model/keys.ts';
-import type { Standing } from './node-standing.ts';
+import type { NodeStanding } from './node-standing.ts';
 import { isRolling, maxUpdate } from './strategy.ts';
 import type { RolloutStrategy } from '../../../protocol/shim-object.ts';
 import { byName } from '../../model/wording.ts';
 
 export type Round = {
   readonly strategy: RolloutStrategy;
-  readonly standings: readonly Standing[];
+  readonly standings: readonly NodeStanding[];
   /** The nodes that percentages are of. */
   readonly size: number;
   /** One node has done it: until then, one at a time. */
@@ -24,15 +24,15 @@ export type Round = {
   readonly held: (node: NodeFacts) => boolean;
 };
 
-const zoneOf = ({ node }: Standing): string => node.labels[zoneKey] ?? '';
+const zoneOf = ({ node }: NodeStanding): string => node.labels[zoneKey] ?? '';
 
 /** A turn that came to nothing is given again only where it can end differently. */
-const isRepeatable = ({ tried }: Standing): boolean =>
+const isRepeatable = ({ tried }: NodeStanding): boolean =>
   tried === undefined ||
   !Object.hasOwn(codes, tried.outcome) ||
   retryOf({ code: tried.outcome as Problem['code'], message: '' }) === 'soon';
 
-export const turnsOf = (round: Round): readonly Standing[] => {
+export const turnsOf = (round: Round): readonly NodeStanding[] => {
   const { strategy, standings, size, proven } = round;
   const ready = standings.filter(
     (one) => one.asks && !one.inFlight && one.node.ready && !round.held(one.node),
@@ -48,7 +48,7 @@ export const turnsOf = (round: Round): readonly Standing[] => {
   if (free <= 0) return [];
   const able = fresh.length > 0 ? fresh : again;
   // On a cordoned node no Pod can show that it works, so it is not the one to try things out on.
-  const isOther = ({ node, kind, tried }: Standing): boolean =>
+  const isOther = ({ node, kind, tried }: NodeStanding): boolean =>
     node.ready && !node.cordoned && tried === undefined && (kind === 'waiting' || kind === 'working');
   const others = able.some(({ node }) => !node.cordoned) || (round.patient && standings.some(isOther));
   const allowed = proven || !others ? able : able.filter(({ node }) => !node.cordoned);
@@ -69,4 +69,5 @@ const busiest = (zones: readonly string[]): string | undefined => {
 
 const first = (a: string | undefined, b: string): string => (a === undefined || b < a ? b : a);
 
-const rank = ({ node }: Standing, { busy }: Round): number => (node.cordoned ? 2 : 0) + (busy(node) ? 0 : 1);
+const rank = ({ node }: NodeStanding, { busy }: Round): number =>
+  (node.cordoned ? 2 : 0) + (busy(node) ? 0 : 1);

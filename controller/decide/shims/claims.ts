@@ -1,6 +1,6 @@
 /** Two Shims can want one name, of a RuntimeClass or of a handler: the older one has it. */
 import type { ClassFacts, ShimFacts, View } from '../../model/fleet.ts';
-import type { Musters } from '../rollout/placement.ts';
+import type { Placements } from '../rollout/placement.ts';
 import type { Classes } from './runtime-class.ts';
 import { byName } from '../../model/wording.ts';
 
@@ -23,7 +23,7 @@ const grouped = <T>(given: readonly T[], keysOf: (one: T) => readonly string[]):
   return groups;
 };
 
-export const claimsOf = (view: View, { of }: Pick<Musters, 'of'>): Claims => {
+export const claimsOf = (view: View, { of }: Pick<Placements, 'of'>): Claims => {
   const living = view.shims.filter(({ deleting }) => !deleting).sort(byAge);
   const byClass = grouped(living, ({ runtimeClass }) => [runtimeClass]);
   const byHandler = grouped(living, ({ handler }) => [handler]);

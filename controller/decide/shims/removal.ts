@@ -1,7 +1,7 @@
 /** The end of a Shim: who still has something of it, and when its finalizer may go. */
 import type { FinalizerChange, NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { claimedPrefix, finalizer, forceDeleteKey, waitKey } from '../../model/keys.ts';
-import type { Muster } from '../rollout/placement.ts';
+import type { Placement } from '../rollout/placement.ts';
 import { provenLabel } from '../rollout/proof.ts';
 
 /** A person wants it gone, whatever nodes still have. */
@@ -11,7 +11,7 @@ export const isForced = (shim: ShimFacts): boolean =>
 /** Nodes that have something of a Shim that is being deleted, by name; those that are gone have nothing. */
 export const holdersOf = (
   shim: ShimFacts,
-  { strays }: Muster,
+  { strays }: Placement,
   nodes: readonly NodeFacts[],
 ): readonly NodeFacts[] =>
   nodes.filter((node) => strays.has(node) || (isUntold(node, shim.handler) && isMarked(node, shim.handler)));

@@ -2,11 +2,11 @@
 import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { labelNameOf, turnMs } from '../../../protocol/node-labels.ts';
 import type { Share } from '../rollout/approval.ts';
-import type { Muster } from '../rollout/placement.ts';
+import type { Placement } from '../rollout/placement.ts';
 import { isSeen } from '../rollout/proof.ts';
 import { failuresIn, rolloutOf, settlesAt } from '../rollout/rollout.ts';
 import { type Classes, type ClassStanding, classesOf, classOf } from './runtime-class.ts';
-import { type Concern, type Standing, standingOf } from '../rollout/node-standing.ts';
+import { type Concern, type NodeStanding, standingOf } from '../rollout/node-standing.ts';
 import { failureBudget } from '../rollout/strategy.ts';
 import type { RolloutState } from '../../../protocol/shim-object.ts';
 import { turnsOf } from '../rollout/schedule.ts';
@@ -21,11 +21,11 @@ export type Given = {
   readonly shares: Map<NodeFacts, Share[]>;
 };
 
-export type Draft = {
+export type ShimPlan = {
   readonly shim: ShimFacts;
-  readonly muster: Muster;
-  readonly targets: readonly Standing[];
-  readonly leavers: readonly Standing[];
+  readonly placement: Placement;
+  readonly targets: readonly NodeStanding[];
+  readonly leavers: readonly NodeStanding[];
   readonly rollout: RolloutState;
   readonly own: ClassStanding | undefined;
   /** RuntimeClasses of a Shim that is being deleted. */
@@ -36,17 +36,17 @@ export type Draft = {
 /** No Pod could ask for what nodes would change to. */
 const refusing: readonly (ClassStanding['kind'] | undefined)[] = ['in-use', 'invalid'];
 
-export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft => {
+export const shimPlanOf = (shim: ShimFacts, placement: Placement, given: Given): ShimPlan => {
   const { classes, now, living } = given;
   const { name, deleting, handler, revision, strategy } = shim;
   const own = deleting ? undefined : classOf(shim, classes, now);
   const left = deleting ? classesOf(shim, classes) : [];
   const settled = settlesAt(shim, now) === undefined;
   const concern = { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision } }) };
-  const { targets, leavers, traces } = standingsOf(concern, muster);
+  const { targets, leavers, traces } = standingsOf(concern, placement);
   const standings = [...targets, ...leavers];
   // Of a Shim that goes, also nodes that are clean by now: a percentage of those that are left would end in single steps.
-  const size = Math.max(muster.selected, deleting || targets.length === 0 ? leavers.length : 0);
+  const size = Math.max(placement.selected, deleting || targets.length === 0 ? leavers.length : 0);
   const rollout = rolloutOf({ shim, standings, size, refused: refusing.includes(own?.kind), now });
   // The RuntimeClass of a Shim that goes is gone first, and a new handler waits until the class can follow.
   const isHeld = own?.kind === 'uncounted' || left.length > 0;
@@ -55,7 +55,7 @@ export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft =>
     strategy,
     standings,
     size,
-    proven: isProvenWith(shim, muster, targets),
+    proven: isProvenWith(shim, placement, targets),
     patient: now - Date.parse(rollout.since) < turnMs,
     forgiven: (rollout.forgiven ?? 0) > 0,
     busy: busyIn(name, given),
@@ -65,7 +65,7 @@ export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft =>
   const changes =
     own?.changes ??
     left.filter((one) => !one.deleting).map((one) => ({ kind: 'delete', class: one }) as const);
-  return { shim, muster, targets, leavers, rollout, own, classes: left, changes };
+  return { shim, placement, targets, leavers, rollout, own, classes: left, changes };
 };
 
 /**
@@ -74,18 +74,18 @@ export const draftOf = (shim: ShimFacts, muster: Muster, given: Given): Draft =>
  */
 const isProvenWith = (
   { deleting, handler }: ShimFacts,
-  muster: Muster,
-  targets: readonly Standing[],
+  placement: Placement,
+  targets: readonly NodeStanding[],
 ): boolean =>
   deleting
-    ? muster.clean > 0
+    ? placement.clean > 0
     : targets.some(({ serves, node }) => serves && isSeen(node, handler)) ||
       targets.every(({ kind }) => kind === 'claimed');
 
 /** What is left of Shims that are gone follows the default strategy; no status can tell of it. */
-export const orphan = (name: string, muster: Muster, given: Given): void => {
+export const orphan = (name: string, placement: Placement, given: Given): void => {
   const concern = { shim: name, settled: false, living: given.living, now: given.now };
-  const { leavers, traces } = standingsOf(concern, { ...muster, targets: [] });
+  const { leavers, traces } = standingsOf(concern, { ...placement, targets: [] });
   const size = leavers.length;
   // No status can tell of a stop, and nothing would end it: where nodes failed, the others go one at a time.
   const careful = failuresIn(leavers).length >= failureBudget({}, size);
@@ -108,8 +108,8 @@ export const orphan = (name: string, muster: Muster, given: Given): void => {
 
 const standingsOf = (
   concern: Omit<Concern, 'strays'>,
-  { targets, strays, traces }: Pick<Muster, 'targets' | 'strays' | 'traces'>,
-): Record<'targets' | 'leavers' | 'traces', readonly Standing[]> => {
+  { targets, strays, traces }: Pick<Placement, 'targets' | 'strays' | 'traces'>,
+): Record<'targets' | 'leavers' | 'traces', readonly NodeStanding[]> => {
   const { asked: _asked, ...left } = concern;
   const chosen = new Set(targets);
   return {
@@ -124,8 +124,8 @@ const standingsOf = (
 /** `turns`: undefined where nobody gets one. */
 const share = (
   shim: string,
-  standings: readonly Standing[],
-  turns: readonly Standing[] | undefined,
+  standings: readonly NodeStanding[],
+  turns: readonly NodeStanding[] | undefined,
   { shares }: Given,
 ): void => {
   const given = new Set(turns);

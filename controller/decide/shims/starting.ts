@@ -3,8 +3,8 @@
  * stand and all other proof labels go in the same write, so that no Pod is bound to what is not served.
  */
 import type { NodeFacts } from '../../model/fleet.ts';
-import type { Draft } from './shim-plan.ts';
-import type { Standing } from '../rollout/node-standing.ts';
+import type { ShimPlan } from './shim-plan.ts';
+import type { NodeStanding } from '../rollout/node-standing.ts';
 import type { RolloutState } from '../../../protocol/shim-object.ts';
 import { unableBy } from '../rollout/unable.ts';
 
@@ -12,28 +12,28 @@ import { unableBy } from '../rollout/unable.ts';
 type Part = {
   readonly handler: string;
   /** Undefined: rcm-node has not spoken there. */
-  readonly standing: Standing | undefined;
+  readonly standing: NodeStanding | undefined;
   readonly phase: RolloutState['phase'];
 };
 
 /** Of each node with a startup taint, the living Shims that select it; none: it is not in the map. */
 export type Starts = ReadonlyMap<NodeFacts, readonly Part[]>;
 
-export const startsOf = (drafts: readonly Draft[]): Starts => {
+export const startsOf = (plans: readonly ShimPlan[]): Starts => {
   const starts = new Map<NodeFacts, Part[]>();
   const add = (node: NodeFacts, part: Part): void => {
     const parts = starts.get(node);
     if (parts) parts.push(part);
     else starts.set(node, [part]);
   };
-  for (const { shim, muster, targets, rollout } of drafts) {
+  for (const { shim, placement, targets, rollout } of plans) {
     if (shim.deleting) continue;
     const { handler } = shim;
     const { phase } = rollout;
     for (const standing of targets)
       if (standing.node.starting) add(standing.node, { handler, standing, phase });
     // What cannot run rcm-node serves no Shim, and is waited for by none.
-    for (const node of muster.mute)
+    for (const node of placement.mute)
       if (node.starting && unableBy(node.labels) === undefined)
         add(node, { handler, standing: undefined, phase });
   }
@@ -43,7 +43,7 @@ export const startsOf = (drafts: readonly Draft[]): Starts => {
 const isHalted = (phase: RolloutState['phase']): boolean => phase !== 'Rolling' && phase !== 'Complete';
 
 /** It failed for good: what is tried again within its turn may still come to be served. */
-const isOver = ({ kind, keep }: Standing): boolean =>
+const isOver = ({ kind, keep }: NodeStanding): boolean =>
   (kind === 'failed' || kind === 'claimed') && keep === undefined;
 
 /** A status that is too long for all that a node serves never tells of this one. */

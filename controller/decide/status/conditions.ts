@@ -3,7 +3,7 @@ import { resumeKey } from '../../model/keys.ts';
 import { isForced } from '../shims/removal.ts';
 import { failuresOf, whereabouts } from './reasons.ts';
 import { isAwaited } from '../rollout/rollout.ts';
-import type { Standing } from '../rollout/node-standing.ts';
+import type { NodeStanding } from '../rollout/node-standing.ts';
 import { isFailed, type Situation } from './situation.ts';
 import { nobodySpeaks, unheard } from './unheard.ts';
 import { countOf, someOf } from '../../model/wording.ts';
@@ -57,17 +57,17 @@ export const available = (situation: Situation): Said => {
   return yes('Served', `${serve}.`);
 };
 
-const namesOf = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
+const namesOf = (given: readonly NodeStanding[]): readonly string[] => given.map(({ node }) => node.name);
 
-const nobody = ({ shim, muster }: Situation): string => {
+const nobody = ({ shim, placement }: Situation): string => {
   const asked = Object.entries(shim.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
   const who = asked.length > 0 ? `nodes with ${asked.join(',')}` : 'nodes';
-  return muster.mute.length === 0 ? `There are no ${who}.` : nobodySpeaks(muster.mute, who);
+  return placement.mute.length === 0 ? `There are no ${who}.` : nobodySpeaks(placement.mute, who);
 };
 
 /** Nodes that are selected and cannot be reached through an agent; they count nowhere else. */
-const mute = ({ muster, targets }: Situation): string =>
-  muster.mute.length === 0 || targets.length === 0 ? '' : ` ${unheard(muster.mute)}`;
+const mute = ({ placement, targets }: Situation): string =>
+  placement.mute.length === 0 || targets.length === 0 ? '' : ` ${unheard(placement.mute)}`;
 
 /** What a webhook or a policy keeps from Nodes: they would wait for ever, and nothing on them says why. */
 const kept = ({ unmarked, targets, leavers }: Situation): string => {
@@ -131,7 +131,7 @@ export const progressing = (situation: Situation): Said => {
   );
 };
 
-const isOpen = ({ kind }: Standing): boolean => kind !== 'done';
+const isOpen = ({ kind }: NodeStanding): boolean => kind !== 'done';
 
 const removing = (situation: Situation, far: string): Said => {
   const { shim, classes, holders, leavers } = situation;

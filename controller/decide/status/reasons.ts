@@ -1,7 +1,7 @@
 /** Why nodes are not where they shall be, in words that name them and say what to do. */
 import { codes } from '../../../protocol/problem/problem.ts';
 import { turnMs } from '../../../protocol/node-labels.ts';
-import { lost, overridden, ranOut, type Standing } from '../rollout/node-standing.ts';
+import { lost, overridden, ranOut, type NodeStanding } from '../rollout/node-standing.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
 /** Of codes that only the controller knows; the others are in the table of problems. */
@@ -23,10 +23,12 @@ const ownHints: ReadonlyMap<string, string> = new Map([
 export const hintOfCode = (code: string): string | undefined =>
   ownHints.get(code) ?? (Object.hasOwn(codes, code) ? codes[code as keyof typeof codes].hint : undefined);
 
-const names = (given: readonly Standing[]): readonly string[] => given.map(({ node }) => node.name);
+const names = (given: readonly NodeStanding[]): readonly string[] => given.map(({ node }) => node.name);
 
 /** "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. */
-export const failuresOf = (given: readonly Standing[]): { readonly who: string; readonly hint: string } => {
+export const failuresOf = (
+  given: readonly NodeStanding[],
+): { readonly who: string; readonly hint: string } => {
   const counts = new Map<string, number>();
   for (const { code } of given) if (code !== undefined) counts.set(code, (counts.get(code) ?? 0) + 1);
   const [most] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
@@ -37,9 +39,9 @@ export const failuresOf = (given: readonly Standing[]): { readonly who: string; 
   };
 };
 
-type Group = { readonly what: string; readonly of: (one: Standing) => boolean };
+type Group = { readonly what: string; readonly of: (one: NodeStanding) => boolean };
 
-const isAway = ({ node }: Standing): boolean => !node.ready;
+const isAway = ({ node }: NodeStanding): boolean => !node.ready;
 
 /** The first that fits counts. */
 const groups: readonly Group[] = [
@@ -64,8 +66,8 @@ const mostNames = 10;
 const namesOfOne = 3;
 
 /** "in its turn: node-a; waiting for its turn: node-b, node-c and 4 more"; names ten nodes at most. */
-export const whereabouts = (given: readonly Standing[]): string => {
-  const rest = new Map<Group, Standing[]>();
+export const whereabouts = (given: readonly NodeStanding[]): string => {
+  const rest = new Map<Group, NodeStanding[]>();
   for (const one of given) {
     const group = groups.find(({ of }) => of(one)) as Group;
     const row = rest.get(group);

@@ -1,16 +1,16 @@
 /** All that is known of one Shim when something is to be said of it. */
 import type { ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
-import type { Muster } from '../rollout/placement.ts';
+import type { Placement } from '../rollout/placement.ts';
 import type { ClassStanding } from '../shims/runtime-class.ts';
 import type { RolloutState } from '../../../protocol/shim-object.ts';
-import type { Standing } from '../rollout/node-standing.ts';
+import type { NodeStanding } from '../rollout/node-standing.ts';
 
 export type Situation = {
   readonly shim: ShimFacts;
-  readonly muster: Muster;
-  readonly targets: readonly Standing[];
+  readonly placement: Placement;
+  readonly targets: readonly NodeStanding[];
   /** Nodes that shall no longer have it. */
-  readonly leavers: readonly Standing[];
+  readonly leavers: readonly NodeStanding[];
   /** Of a Shim that is being deleted: every node that has something of it, also where its agent cannot tell. */
   readonly holders: readonly NodeFacts[];
   readonly isProven: (node: NodeFacts) => boolean;
@@ -26,7 +26,7 @@ export type Situation = {
 };
 
 /** Also where another has the handler and does not get it served, which no rollout can help. */
-export const isFailed = ({ isProven }: Pick<Situation, 'isProven'>, one: Standing): boolean =>
+export const isFailed = ({ isProven }: Pick<Situation, 'isProven'>, one: NodeStanding): boolean =>
   one.kind === 'failed' ||
   // With a startup taint nothing is proven yet.
   (one.kind === 'claimed' && one.node.starting === undefined && !isProven(one.node));

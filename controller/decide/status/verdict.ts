@@ -40,12 +40,12 @@ const stalledBy = (situation: Situation, said: SaidOfAll): Said | undefined => {
 };
 
 const awaitedIn = (situation: Situation, said: SaidOfAll): Said | undefined => {
-  const { shim, rollout, targets, leavers, muster } = situation;
+  const { shim, rollout, targets, leavers, placement } = situation;
   if (rollout.phase === 'Rolling') return said.progressing;
   // What is paused is not done; what was done before it was paused is.
   if (rollout.phase === 'Paused' && targets.some((one) => isAwaited(one) && one.want === shim.revision))
     return said.progressing;
-  const mayBeNone = shim.annotations[noNodesKey] === 'true' && muster.mute.length === 0;
+  const mayBeNone = shim.annotations[noNodesKey] === 'true' && placement.mute.length === 0;
   if (said.available.reason === 'NoNodes') return mayBeNone ? undefined : said.available;
   if (!said.available.is) return said.available;
   // Not for Pods that still use it where it is to go: they may run for months.

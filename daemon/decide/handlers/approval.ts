@@ -9,13 +9,13 @@ import type { NeededTurn } from '../../model/rollout-wait.ts';
 import { handlerTable } from '../../runtimes/containerd/config.ts';
 import { leftOut } from './failed-starts.ts';
 import { servedNow } from '../restart.ts';
-import type { Scene, Table } from '../baseline.ts';
+import type { Baseline, Table } from '../baseline.ts';
 import { wayOut } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import { revisionHere, turnOf, waitsForTurn } from './rollout-wait.ts';
 
 /** A change that needs a turn, or has to wait for another reason; with `held` it is not made now. */
-export type Gate = {
+export type Approval = {
   readonly turn?: NeededTurn;
   readonly held?: Problem;
   /** Held for itself: no sandbox started with it. */
@@ -23,68 +23,69 @@ export type Gate = {
 };
 
 /** The table of a handler as it was put in place, under the default handler's options of now. */
-export const tableInForce = (scene: Scene, name: string, options: Table): Table | undefined => {
-  const installed = scene.before.ledger.handlers[name];
+export const tableInForce = (baseline: Baseline, name: string, options: Table): Table | undefined => {
+  const installed = baseline.before.ledger.handlers[name];
   return installed && handlerTable(installed.handler, installed.path, options);
 };
 
 /** Of a handler that is asked for. Undefined: it needs no turn, and nothing holds it back. */
-export const gateOf = (
-  scene: Scene,
+export const approvalOf = (
+  baseline: Baseline,
   handler: Handler,
   asked: { readonly table: Table; readonly key: string | undefined },
   options: Table,
-): Gate | undefined => {
+): Approval | undefined => {
   const { order, name } = handler;
-  const failed = asked.key === undefined ? undefined : leftOut(scene, name, startId(asked.key, asked.table));
-  if (failed) return { ...turnFor(scene, order, order?.revision), held: failed, leftOut: true };
-  const installed = scene.before.ledger.handlers[name];
-  const isSame = [tableInForce(scene, name, options), scene.present[name]].some(
+  const failed =
+    asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
+  if (failed) return { ...turnFor(baseline, order, order?.revision), held: failed, leftOut: true };
+  const installed = baseline.before.ledger.handlers[name];
+  const isSame = [tableInForce(baseline, name, options), baseline.present[name]].some(
     (table) => table !== undefined && canonical(table) === canonical(asked.table),
   );
   const isMoved = installed !== undefined && installed.key !== asked.key;
   const own =
     !order || (isSame && !(order.scope === 'all' && isMoved))
       ? undefined
-      : gate(scene, name, order.shim, order.revision);
-  return isSame && !(isMoved && scene.held?.code === 'known-bad') ? own : heldWith(scene, name, own);
+      : gate(baseline, name, order.shim, order.revision);
+  return isSame && !(isMoved && baseline.held?.code === 'known-bad') ? own : heldWith(baseline, name, own);
 };
 
-const heldWith = ({ held }: Scene, name: string, own: Gate | undefined): Gate | undefined =>
+const heldWith = ({ held }: Baseline, name: string, own: Approval | undefined): Approval | undefined =>
   held === undefined || own?.held ? own : { ...own, held: { ...held, handler: name } };
 
 /** What failed and what is held for it is said of its Shim and revision; no approval would change it. */
 const turnFor = (
-  { desired: { turns } }: Scene,
+  { desired: { turns } }: Baseline,
   order: Handler['order'],
   revision?: string,
-): Pick<Gate, 'turn'> =>
+): Pick<Approval, 'turn'> =>
   turns && order ? { turn: { shim: order.shim, revision: revision ?? revisionHere(turns, order.shim) } } : {};
 
 /** Of a handler that nobody asks for any more. `failing`: why what is asked for now is left out, by what asks for it. */
-export const gateOfRemoval = (
-  scene: Scene,
+export const approvalOfRemoval = (
+  baseline: Baseline,
   name: string,
   failing: ReadonlyMap<string, Problem>,
-): Gate | undefined => {
-  const installed = scene.before.ledger.handlers[name]?.handler;
+): Approval | undefined => {
+  const installed = baseline.before.ledger.handlers[name]?.handler;
   const order = installed?.order;
-  const { turns } = scene.desired;
+  const { turns } = baseline.desired;
   // It was given another name, and does not start under that: the former one is served as long.
   const failed = installed && failing.get(installed.where.file);
-  if (failed) return { ...turnFor(scene, order), held: { ...failed, handler: name } };
+  if (failed) return { ...turnFor(baseline, order), held: { ...failed, handler: name } };
   // Its Shim may live on under another handler: both are one change, and one approval.
-  const own = order && turns && gate(scene, name, order.shim, revisionHere(turns, order.shim));
+  const own = order && turns && gate(baseline, name, order.shim, revisionHere(turns, order.shim));
   // What somebody wrote into our text, and the runtime never loaded, needs no restart to go.
-  const isInForce = name in scene.before.ledger.handlers || servedNow(scene.runtime).includes(name);
-  return isInForce ? heldWith(scene, name, own) : own;
+  const isInForce = name in baseline.before.ledger.handlers || servedNow(baseline.runtime).includes(name);
+  return isInForce ? heldWith(baseline, name, own) : own;
 };
 
-const gate = (scene: Scene, name: string, shim: string, revision: string): Gate | undefined => {
-  const { turns } = scene.desired;
-  if (!turns || scene.rules.force) return undefined;
-  const turn = turnOf(turns, shim, revision, scene.before.now);
-  const { bad } = scene.before.ledger;
+const gate = (baseline: Baseline, name: string, shim: string, revision: string): Approval | undefined => {
+  const { turns } = baseline.desired;
+  if (!turns || baseline.rules.force) return undefined;
+  const turn = turnOf(turns, shim, revision, baseline.before.now);
+  const { bad } = baseline.before.ledger;
   if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision) {
     // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
     const message = `it failed its proof here and is left alone until it changes: ${bad.problem.message}`;
@@ -95,7 +96,7 @@ const gate = (scene: Scene, name: string, shim: string, revision: string): Gate 
         handler: name,
         message,
         ...detailOf(bad.problem),
-        hint: wayOut(scene.before, bad),
+        hint: wayOut(baseline.before, bad),
       },
     };
   }

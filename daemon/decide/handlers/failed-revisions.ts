@@ -6,7 +6,7 @@ import type { Observed } from '../../model/observed.ts';
 import { detailOf, type Problem, printWhere, type Where } from '../../../protocol/problem/problem.ts';
 import type { HandlerReport } from '../../model/plan.ts';
 import { goneRevision } from '../../../protocol/node-annotations.ts';
-import type { Wish } from './selection.ts';
+import type { Selection } from './selection.ts';
 import type { Change } from '../change.ts';
 
 type Bad = NonNullable<Ledger['bad']>;
@@ -46,7 +46,7 @@ export const isTried =
     one.state === 'failed' || one.turn?.hold !== undefined || (ready && one.state === 'pending');
 
 /** The revision of this change failed its proof, and nothing has changed since. */
-export const knownBad = (before: Observed, asked: Wish, change: Change): Problem | undefined => {
+export const knownBad = (before: Observed, asked: Selection, change: Change): Problem | undefined => {
   const { bad } = before.ledger;
   if (bad?.revision !== change.revision) return undefined;
   const isMoved = asked.wanted.some(

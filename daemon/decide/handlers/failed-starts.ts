@@ -6,8 +6,8 @@ import type { Journal } from '../../model/journal.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import type { FailedStart } from '../../model/start.ts';
-import type { Scene } from '../baseline.ts';
-import type { Wish } from './selection.ts';
+import type { Baseline } from '../baseline.ts';
+import type { Selection } from './selection.ts';
 import { wayOut } from './failed-revisions.ts';
 
 type FailedStarts = Ledger['failedStarts'];
@@ -38,7 +38,7 @@ export const isDisproven = ({ bad, failedStarts }: Ledger, journal: Journal): bo
   Object.entries(startsIn(journal)).some(([name, of]) => failedStarts[name]?.of === of);
 
 /** Why the handler is left out as it stands (`id`), until it changes or a person has it tried again. */
-export const leftOut = ({ before, rules }: Scene, name: string, id: string): Problem | undefined => {
+export const leftOut = ({ before, rules }: Baseline, name: string, id: string): Problem | undefined => {
   const { failedStarts } = before.ledger;
   const failed = Object.hasOwn(failedStarts, name) ? failedStarts[name] : undefined;
   if (failed?.of !== id || rules.force) return undefined;
@@ -55,7 +55,7 @@ export const leftOut = ({ before, rules }: Scene, name: string, id: string): Pro
  * What of it the ledger keeps when the rest went well. Where not all sources could be read, or the cluster, which asked for
  * what no local file did, was not heard, what is not asked for now may be asked for again with the next look.
  */
-export const stillFailed = ({ desired, before }: Scene, asked: Wish): FailedStarts => {
+export const stillFailed = ({ desired, before }: Baseline, asked: Selection): FailedStarts => {
   const taken = new Map(asked.wanted.map(({ name, start }) => [name, start]));
   const isKept = ([name, { of, stamps }]: [string, FailedStart]): boolean => {
     if (asked.leftOut.has(name)) return true;

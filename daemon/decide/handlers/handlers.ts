@@ -16,20 +16,20 @@ import {
   tableAt,
 } from '../../runtimes/containerd/config.ts';
 import { artifactWait } from '../backoff.ts';
-import { type Gate, gateOf, tableInForce } from './approval.ts';
+import { type Approval, approvalOf, tableInForce } from './approval.ts';
 import { isOurs } from '../../runtimes/containerd/named.ts';
 import { stablePath } from '../../../protocol/host-paths.ts';
 import { removals } from './removals.ts';
 import { stateOfWritten } from '../restart.ts';
-import type { Scene, Table } from '../baseline.ts';
+import type { Baseline, Table } from '../baseline.ts';
 import { failedTry } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import type { HandlerState } from '../../../protocol/node-annotations.ts';
-import type { Wanted, Wish } from './selection.ts';
+import type { Wanted, Selection } from './selection.ts';
 import { foreignOwner, type Parsed } from '../../runtimes/containerd/parsed.ts';
 
-export const wish = (scene: Scene): Wish => {
-  const { desired, before, present } = scene;
+export const selectHandlers = (baseline: Baseline): Selection => {
+  const { desired, before, present } = baseline;
   const wanted: Wanted[] = [];
   const artifacts: Step[] = [];
   const reports: HandlerReport[] = [];
@@ -37,7 +37,7 @@ export const wish = (scene: Scene): Wish => {
   const leftOut = new Set<string>();
   /** Why, by what asks for it. */
   const failing = new Map<string, Problem>();
-  const options = inherited(scene.foreign, scene.site.schema);
+  const options = inherited(baseline.foreign, baseline.site.schema);
   const keep = (name: string): void => {
     const table = present[name];
     const installed = before.ledger.handlers[name];
@@ -46,17 +46,17 @@ export const wish = (scene: Scene): Wish => {
   /** As the ledger knows it, and whatever became of it meanwhile put right; answers whether its artifact is there. */
   const hold = (name: string): boolean => {
     const installed = before.ledger.handlers[name];
-    const table = tableInForce(scene, name, options);
+    const table = tableInForce(baseline, name, options);
     if (!installed || !table) {
       keep(name);
       return true;
     }
     const whole = before.store[installed.key]?.kind === 'whole';
-    if (!whole && attemptOf(scene, installed.handler)) {
+    if (!whole && attemptOf(baseline, installed.handler)) {
       keep(name);
       return false;
     }
-    if (!whole && !scene.rules.ready) {
+    if (!whole && !baseline.rules.ready) {
       const { handler } = installed;
       artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
     }
@@ -69,7 +69,7 @@ export const wish = (scene: Scene): Wish => {
       given: {
         readonly problem?: Problem;
         readonly sha256?: string;
-        readonly gate?: Gate | undefined;
+        readonly gate?: Approval | undefined;
         readonly start?: Start;
       } = {},
     ): void => {
@@ -85,7 +85,7 @@ export const wish = (scene: Scene): Wish => {
       });
     };
     const path = stablePath(handler.name, binaryName(handler));
-    const foreign = foreignHand(scene, handler.name, path);
+    const foreign = ownershipConflict(baseline, handler.name, path);
     if (foreign) {
       report('refused', { problem: foreign });
       keep(handler.name);
@@ -98,13 +98,15 @@ export const wish = (scene: Scene): Wish => {
     const ready = key !== undefined && before.store[key]?.kind === 'whole';
     // It came with the image, and does not run here: whatever starts by it would fail.
     const broken =
-      before.activate && stored?.kind === 'whole' && stored.untried ? attemptOf(scene, handler) : undefined;
+      before.activate && stored?.kind === 'whole' && stored.untried
+        ? attemptOf(baseline, handler)
+        : undefined;
     if (broken) {
       const message = `${broken.problem.message}; it came with the image, and is taken out of the configuration`;
       report('failed', { problem: { ...broken.problem, handler: handler.name, message } });
       continue;
     }
-    const gate = gateOf(scene, handler, { table, key }, options);
+    const gate = approvalOf(baseline, handler, { table, key }, options);
     if (gate?.held && gate.leftOut) {
       leftOut.add(handler.name);
       failing.set(handler.where.file, gate.held);
@@ -120,14 +122,14 @@ export const wish = (scene: Scene): Wish => {
       if (!gate?.held) keep(handler.name);
     };
     if (!ready) {
-      const attempt = attemptOf(scene, handler);
+      const attempt = attemptOf(baseline, handler);
       if (attempt) {
         report('failed', { problem: failedTry(attempt, handler, desired.places?.[handler.name]) });
         keepIt();
         continue;
       }
-      if (!scene.rules.ready) artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
-      if (key === undefined || scene.rules.ready) {
+      if (!baseline.rules.ready) artifacts.push({ kind: 'fetch', handler }, { kind: 'place', handler });
+      if (key === undefined || baseline.rules.ready) {
         // Trust on first use: the digest, and with it the name in the store, is known only after the download.
         report('pending', { gate });
         keepIt();
@@ -139,13 +141,13 @@ export const wish = (scene: Scene): Wish => {
       if (key !== undefined) awaited.push(key);
       continue;
     }
-    const state = ready ? stateIn(scene, handler.name) : 'pending';
+    const state = ready ? stateIn(baseline, handler.name) : 'pending';
     const id = startId(key, table);
     const start = state === 'served' ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
     report(state, { gate, ...start, ...(sha256 ? { sha256 } : {}) });
     const was = before.ledger.handlers[handler.name];
     const isSame =
-      was?.key === key && canonical(tableInForce(scene, handler.name, options)) === canonical(table);
+      was?.key === key && canonical(tableInForce(baseline, handler.name, options)) === canonical(table);
     wanted.push({
       name: handler.name,
       table,
@@ -153,7 +155,7 @@ export const wish = (scene: Scene): Wish => {
       ...(isSame ? {} : { start: id }),
     });
   }
-  for (const { name, source, gate, problem } of removals(scene, failing)) {
+  for (const { name, source, gate, problem } of removals(baseline, failing)) {
     reports.push({
       name,
       state: 'removing',
@@ -172,10 +174,10 @@ const said = (held: Problem): { readonly problem?: Problem } =>
   held.code === 'restart-budget' ? {} : { problem: held };
 
 /** The name, or the place where its binary goes, belongs to somebody else. */
-const foreignHand = (scene: Scene, name: string, path: string): Problem | undefined => {
-  const { generation, place } = scene.site;
+const ownershipConflict = (baseline: Baseline, name: string, path: string): Problem | undefined => {
+  const { generation, place } = baseline.site;
   // A copy of our table is served by our program, like ours.
-  const owner = foreignOwner(scene.foreign, name, (doc) =>
+  const owner = foreignOwner(baseline.foreign, name, (doc) =>
     handlersRead(doc, generation, place).filter((one) => !isOurs(name, tableAt(doc, one.path))),
   );
   if (owner)
@@ -185,7 +187,7 @@ const foreignHand = (scene: Scene, name: string, path: string): Problem | undefi
       where: owner,
       handler: name,
     };
-  const link = scene.before.links[path];
+  const link = baseline.before.links[path];
   if (link?.foreign === undefined) return undefined;
   return {
     code: 'not-ours',
@@ -199,14 +201,14 @@ const foreignHand = (scene: Scene, name: string, path: string): Problem | undefi
 export const artifactId = (handler: Handler): string => JSON.stringify([handler.artifact, handler.runtime]);
 
 /** The failed try that says not to try again yet. */
-const attemptOf = ({ before, rules }: Scene, handler: Handler): Ledger['attempts'][string] | undefined => {
+const attemptOf = ({ before, rules }: Baseline, handler: Handler): Ledger['attempts'][string] | undefined => {
   const attempt = before.ledger.attempts[handler.name];
   if (attempt?.artifact !== artifactId(handler)) return undefined;
   const counts = rules.since === undefined || attempt.at >= rules.since;
   return counts && artifactWait(attempt, before.now) > 0 ? attempt : undefined;
 };
 
-const stateIn = ({ runtime, before, present }: Scene, name: string): HandlerState =>
+const stateIn = ({ runtime, before, present }: Baseline, name: string): HandlerState =>
   name in present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';
 
 /** The default handler's options as the files write them; the trial proves that they were read that way. */

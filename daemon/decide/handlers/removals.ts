@@ -1,29 +1,29 @@
 /** Handlers that nobody asks for any more, and why some of them stay for now. */
 import type { RuntimeFacts } from '../../model/observed.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
-import { type Gate, gateOfRemoval } from './approval.ts';
-import type { Scene } from '../baseline.ts';
+import { type Approval, approvalOfRemoval } from './approval.ts';
+import type { Baseline } from '../baseline.ts';
 
 export type Removal = {
   readonly name: string;
   readonly source: string;
-  readonly gate: Gate | undefined;
+  readonly gate: Approval | undefined;
   /** Why it stays; undefined: it goes, or waits for what the node says. */
   readonly problem: Problem | undefined;
 };
 
-export const removals = (scene: Scene, failing: ReadonlyMap<string, Problem>): readonly Removal[] => {
-  const { before, runtime, rules, present } = scene;
-  const desired = new Set(scene.desired.handlers.map((handler) => handler.name));
+export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Problem>): readonly Removal[] => {
+  const { before, runtime, rules, present } = baseline;
+  const desired = new Set(baseline.desired.handlers.map((handler) => handler.name));
   const known = new Set([...Object.keys(present), ...Object.keys(before.ledger.handlers)]);
   return [...known].flatMap((name): Removal[] => {
     if (desired.has(name)) return [];
-    const gate = gateOfRemoval(scene, name, failing);
+    const gate = approvalOfRemoval(baseline, name, failing);
     // Somebody took it out of our text. That is put right as long as it may not go; else it is what is asked for.
     if (!(name in present) && !gate?.held) return [];
     const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
     const used = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
-    if (!gate?.held && scene.desired.unheard && !(name in before.ledger.handlers))
+    if (!gate?.held && baseline.desired.unheard && !(name in before.ledger.handlers))
       return [{ name, source, gate, problem: unknown(name) }];
     // Its Pods come first, and then its turn: many nodes that were told to go ahead as soon as they can would all do so in
     // the moment in which somebody takes the Pods away.

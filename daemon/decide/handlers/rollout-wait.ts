@@ -5,7 +5,7 @@
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { goneRevision } from '../../../protocol/node-annotations.ts';
 import { ofShim, parseApproval, slackMs } from '../../../protocol/node-labels.ts';
-import { type Hold, leftOf, type NeededTurn, type TurnFacts } from '../../model/rollout-wait.ts';
+import { type WaitReason, leftOf, type NeededTurn, type TurnFacts } from '../../model/rollout-wait.ts';
 
 const minute = 60_000;
 
@@ -22,7 +22,7 @@ export const turnOf = (facts: TurnFacts, shim: string, revision: string, now: nu
   return { shim, revision, ...(hold === undefined ? {} : { hold }) };
 };
 
-const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): Hold | undefined => {
+const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): WaitReason | undefined => {
   const { controller } = facts;
   const own = Object.hasOwn(facts.shims, shim) ? facts.shims[shim] : undefined;
   const approved = ofShim(facts.approved, shim);
@@ -37,7 +37,7 @@ const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): 
   return moment?.revision === revision && Date.parse(moment.at) <= now ? undefined : 'alone';
 };
 
-const says: Readonly<Record<Hold, { readonly why: string; readonly hint?: string }>> = {
+const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: string }>> = {
   paused: {
     why: 'its rolloutStrategy is paused',
     hint: 'It goes on when spec.rolloutStrategy.paused of the Shim is taken away.',

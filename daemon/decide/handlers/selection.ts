@@ -12,7 +12,7 @@ export type Wanted = {
   readonly start?: string;
 };
 
-export type Wish = {
+export type Selection = {
   readonly wanted: readonly Wanted[];
   /** Downloads and placements that come first. */
   readonly artifacts: readonly Step[];

@@ -8,7 +8,7 @@ import { shimOfResource } from '../../shims/resource.ts';
 import type { HandlerDetail, MachineIds, NodeDetail } from '../../../protocol/node-annotations.ts';
 import { revisionHere } from '../handlers/rollout-wait.ts';
 
-export type Telling = {
+export type StatusInput = {
   readonly report: Report;
   readonly desired: readonly Handler[];
   /** What was asked for and is no handler here. */
@@ -28,7 +28,7 @@ export type Telling = {
 const statusBytes = 8192;
 
 /** Who reads it ignores what it does not know. Handlers that would make it too long are left out. */
-export const detail = (given: Telling, since: string): string => {
+export const detail = (given: StatusInput, since: string): string => {
   const { report } = given;
   const asked = new Map(given.desired.map((handler) => [handler.name, handler]));
   const all = new Map(report.handlers.map((one) => [one.name, detailOf(given, one, asked.get(one.name))]));
@@ -52,7 +52,7 @@ export const detail = (given: Telling, since: string): string => {
   return print(0);
 };
 
-const detailOf = (given: Telling, one: HandlerReport, asked: Handler | undefined): HandlerDetail => {
+const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undefined): HandlerDetail => {
   const before = given.installed[one.name]?.handler.order;
   const shim = asked ? asked.order?.shim : before?.shim;
   const isServing = given.serves === 'unknown' || given.serves.includes(one.name);
@@ -71,12 +71,12 @@ const detailOf = (given: Telling, one: HandlerReport, asked: Handler | undefined
 };
 
 /** Of a Shim that cannot be understood, a former state may be in force; what is asked for is what failed. */
-const wishOf = ({ turns }: Telling, shim: string, otherwise: string | undefined): string | undefined =>
+const wishOf = ({ turns }: StatusInput, shim: string, otherwise: string | undefined): string | undefined =>
   turns ? revisionHere(turns, shim) : otherwise;
 
 /** Shims that this node cannot even take for a wish, since they have nothing for it: nobody else knows of them. */
 const refusals = (
-  given: Telling,
+  given: StatusInput,
   known: ReadonlyMap<string, HandlerDetail>,
 ): readonly (readonly [string, HandlerDetail])[] =>
   (given.problems ?? []).flatMap(({ code, where, handler }) => {

@@ -6,7 +6,7 @@ import type { Handler } from '../../model/desired.ts';
 import type { Report } from '../../model/outcome.ts';
 import { printProblem } from '../../../protocol/problem/problem.ts';
 import { annotations, servedPrefix } from '../../../protocol/node-annotations.ts';
-import { detail, type Telling } from './node-detail.ts';
+import { detail, type StatusInput } from './node-detail.ts';
 import { canonical, digestOf } from '../../../protocol/digest.ts';
 import type { Labels, Metadata } from '../../../protocol/shim-object.ts';
 import { headline, troubles } from './summary.ts';
@@ -69,7 +69,7 @@ const cut = (text: string, bytes: number): string => {
   return `${new TextDecoder().decode(Buffer.from(text).subarray(0, bytes - 6)).replace(/\ufffd+$/, '')}…`;
 };
 
-const isServed = (given: Telling, name: string): boolean => {
+const isServed = (given: StatusInput, name: string): boolean => {
   const state = given.report.handlers.find((one) => one.name === name)?.state;
   // What is on its way out shall attract no new Pods.
   if (state === undefined || state === 'removing') return false;
@@ -77,7 +77,7 @@ const isServed = (given: Telling, name: string): boolean => {
   return name in given.installed && given.serves.includes(name);
 };
 
-export const statusOf = (given: Telling, since: string): NodeStatus => {
+export const statusOf = (given: StatusInput, since: string): NodeStatus => {
   const { report, desired, installed } = given;
   const served = report.handlers.map((one) => one.name).filter((name) => isServed(given, name));
   const applied = report.handlers.flatMap(({ name, state }) =>

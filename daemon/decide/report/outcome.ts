@@ -31,7 +31,7 @@ const disproven = (code: Problem['code'], message: string): Verdict => ({
  * CRI is asked because the unit stays "active" when the CRI plugin fails to load: containerd only logs a warning then.
  * A restart by someone else in the middle is no failure; an automatic one is: the runtime died.
  */
-export const judgeProof = (proof: Proof, unit: UnitFacts, cri: CriFact): Verdict => {
+export const evaluateProof = (proof: Proof, unit: UnitFacts, cri: CriFact): Verdict => {
   if (unit.active === 'failed') return disproven('activation-failed', `${unit.name} failed (${unit.result})`);
   if (unit.restarts > proof.baseline)
     return disproven('activation-failed', `${unit.name} died after it was started (${unit.result})`);
@@ -49,7 +49,7 @@ export const judgeProof = (proof: Proof, unit: UnitFacts, cri: CriFact): Verdict
 };
 
 /** What a tick came to, from its last decision; failures of the way there are kept. */
-export const judge = (
+export const evaluate = (
   decision: Decision,
   problems: readonly Problem[],
   failed: { readonly problem: Problem; readonly undone: boolean } | undefined,

@@ -1,5 +1,5 @@
 /** Restarting the runtime and proving it: the only disruptive thing this program does, with deadlines of its own. */
-import { judgeProof } from '../../decide/report/outcome.ts';
+import { evaluateProof } from '../../decide/report/outcome.ts';
 import type { Host } from '../../../host/host.ts';
 import type { JobResult, Systemd } from '../../../host/systemd/systemd.ts';
 import { Failure, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
@@ -79,7 +79,7 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
     }
     baseline ??= unit.restarts;
     const { fact } = await askCri(host, socket);
-    const verdict = judgeProof({ serve: gate.serve, keep: gate.keep, baseline }, unit, fact);
+    const verdict = evaluateProof({ serve: gate.serve, keep: gate.keep, baseline }, unit, fact);
     if (verdict.kind === 'disproven') throw new Failure(verdict.problem);
     if (verdict.kind === 'waiting') {
       last = verdict.for;

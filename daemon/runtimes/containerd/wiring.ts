@@ -80,7 +80,7 @@ const owned = (
 };
 
 /** Where the wiring takes place: read once, wired with several sets of handlers. */
-export type Site = {
+export type Target = {
   readonly generation: Generation;
   readonly runtime: RuntimeFacts;
   readonly files: Readonly<Record<string, FileFact>>;
@@ -99,12 +99,12 @@ export type Site = {
 };
 
 /** Throws Failures that name the obstacle. */
-export const siteOf = (
+export const targetOf = (
   generation: Generation,
   runtime: RuntimeFacts,
   files: Readonly<Record<string, FileFact>>,
   ledger: Ledger,
-): Site => {
+): Target => {
   const path = runtime.configPath;
   const now = textOf(files[path], path);
   const base = withoutUs(now, path, ledger, generation, (file) => {
@@ -149,7 +149,7 @@ const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly s
 };
 
 /** Throws Failures that name the obstacle; nothing has been written by then. */
-export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => {
+export const wire = (site: Target, tables: ReadonlyMap<string, Table>): Wiring => {
   const { generation, runtime, files, ledger, now, base, drop, place } = site;
   const path = runtime.configPath;
   const stale = site.stale.map((file) => unowned(file, null));
@@ -193,7 +193,7 @@ export const wire = (site: Site, tables: ReadonlyMap<string, Table>): Wiring => 
 const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
 
 /** 1.x: the first `runtimes.X` in any file replaces the built-in map, and with it `runc`. */
-const definesHandlers = ({ runtime, base, generation, place }: Site): boolean =>
+const definesHandlers = ({ runtime, base, generation, place }: Target): boolean =>
   runtime.config.some(({ path, fact }) => {
     const text = path === runtime.configPath ? base : fact.kind === 'regular' ? fact.text : null;
     if (text === null) return false;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { makeCaution } from '../../../controller/apply/crd-guard.ts';
+import { makeCrdGuard } from '../../../controller/apply/crd-guard.ts';
 import type { ClassFacts, Decision, ShimFacts, View } from '../../../controller/model/fleet.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
@@ -32,14 +32,14 @@ t.test(
     const fleet = await startFleet(t);
     const time = { now: 0 };
     const { log, lines } = keepLog();
-    const caution = makeCaution(fleet.connect(), { ...realClock, elapsed: () => time.now }, log);
-    t.equal(await caution.weigh(taking, view), taking);
+    const guard = makeCrdGuard(fleet.connect(), { ...realClock, elapsed: () => time.now }, log);
+    t.equal(await guard.weigh(taking, view), taking);
     t.equal(fleet.server.asked.length, 1);
     t.equal(fleet.server.asked[0]?.url.pathname, typePath);
     for (const verbs of [['list', 'delete'], undefined]) {
       fleet.world.verbs = verbs;
       time.now += 10_000;
-      const held = await caution.weigh(taking, view);
+      const held = await guard.weigh(taking, view);
       t.same(
         held.nodes.map(({ node }) => node),
         ['b'],
@@ -56,14 +56,14 @@ t.test(
     }
     fleet.world.verbs = ['create'];
     time.now += 10_000;
-    const back = await caution.weigh(taking, view);
+    const back = await guard.weigh(taking, view);
     t.same(
       back.nodes.map(({ node }) => node),
       ['b'],
     );
     t.same(back.finalizers, []);
     time.now += 600_000;
-    t.equal(await caution.weigh(taking, view), taking);
+    t.equal(await guard.weigh(taking, view), taking);
     t.equal(lines.length, 1);
   },
 );
@@ -71,10 +71,10 @@ t.test(
 t.test('where nothing is taken nobody is asked', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const { log } = keepLog();
-  const caution = makeCaution(fleet.connect(), realClock, log);
-  caution.away();
+  const guard = makeCrdGuard(fleet.connect(), realClock, log);
+  guard.away();
   const giving = { ...nothing, nodes: [approve('b')] };
-  t.equal(await caution.weigh(giving, { shims: [] } as unknown as View), giving);
+  t.equal(await guard.weigh(giving, { shims: [] } as unknown as View), giving);
   t.same(fleet.server.asked, []);
 });
 
@@ -85,11 +85,11 @@ t.test(
     const fleet = await startFleet(t);
     const { log } = keepLog();
     const time = { now: 0 };
-    const caution = makeCaution(fleet.connect(), { ...realClock, elapsed: () => time.now }, log);
-    t.equal(await caution.weigh(nothing, view), nothing);
+    const guard = makeCrdGuard(fleet.connect(), { ...realClock, elapsed: () => time.now }, log);
+    t.equal(await guard.weigh(nothing, view), nothing);
     time.now += 10_000;
     fleet.world.verbs = ['list', 'delete'];
-    t.same((await caution.weigh(nothing, view)).finalizers, [{ shim: deleted, finalizers: ['theirs'] }]);
+    t.same((await guard.weigh(nothing, view)).finalizers, [{ shim: deleted, finalizers: ['theirs'] }]);
   },
 );
 
@@ -97,5 +97,5 @@ t.test('an answer that is none takes nothing', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.world.fail = () => 500;
   const { log } = keepLog();
-  await t.rejects(makeCaution(fleet.connect(), realClock, log).weigh(taking, view));
+  await t.rejects(makeCrdGuard(fleet.connect(), realClock, log).weigh(taking, view));
 });

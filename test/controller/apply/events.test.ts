@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Notice, ShimFacts } from '../../../controller/model/fleet.ts';
-import { makeTeller } from '../../../controller/apply/events.ts';
+import { makeEventWriter } from '../../../controller/apply/events.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
 import { keepLog, paths, startFleet, until } from '../../../testbed/controller/fleet-server.ts';
@@ -17,7 +17,7 @@ t.test('each thing is told once, and so many things in a minute', needsOpenssl, 
   const time = { now: 0 };
   const clock = { ...realClock, elapsed: () => time.now };
   const { log, lines } = keepLog();
-  const teller = makeTeller(fleet.connect(), clock, log, 'me');
+  const teller = makeEventWriter(fleet.connect(), clock, log, 'me');
   teller.tell([notice('same'), notice('same')]);
   await until(() => fleet.all(paths.events).length === 1);
   for (let count = 0; count < 50; count++) teller.tell([notice(`${count}`)]);
@@ -39,7 +39,7 @@ t.test('an Event that cannot be written is no trouble', needsOpenssl, async (t) 
   const fleet = await startFleet(t);
   fleet.world.fail = () => 403;
   const { log, lines } = keepLog();
-  makeTeller(fleet.connect(), realClock, log, 'me').tell([notice('x')]);
+  makeEventWriter(fleet.connect(), realClock, log, 'me').tell([notice('x')]);
   await until(() => lines.length === 2);
   t.match(lines[1], { level: 'debug', message: /403/ });
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { countPods, makeCounting } from '../../../controller/observe/pod-usage.ts';
+import { countPods, makePodUsage } from '../../../controller/observe/pod-usage.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
 import {
@@ -55,7 +55,7 @@ t.test(
     const minutes: number[] = [];
     const state = { want: ['a'] as readonly string[] };
     const { log } = keepLog();
-    const counting = makeCounting(fleet.connect(), clock, log, () => {
+    const counting = makePodUsage(fleet.connect(), clock, log, () => {
       minutes.push(time.now / 60_000);
       counting.want(state.want);
     });
@@ -78,7 +78,7 @@ t.test(
 t.test('another class that is asked for meanwhile does not wait', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const { log } = keepLog();
-  const counting = makeCounting(fleet.connect(), realClock, log, () => undefined);
+  const counting = makePodUsage(fleet.connect(), realClock, log, () => undefined);
   t.teardown(() => counting.stop());
   counting.want(['a']);
   await until(() => counting.use().has('a'));
@@ -95,7 +95,7 @@ t.test('a count that fails is no count', needsOpenssl, async (t) => {
   fleet.world.pageSize = 1;
   fleet.put(paths.pods, pod('q', 'a'));
   const { log, lines } = keepLog();
-  const counting = makeCounting(fleet.connect(), shortClock(), log, () => undefined);
+  const counting = makePodUsage(fleet.connect(), shortClock(), log, () => undefined);
   t.teardown(() => counting.stop());
   counting.want(['a']);
   await until(() => lines.length > 0);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isNewer, makeOverlay } from '../../../controller/observe/read-your-writes.ts';
+import { isNewer, makeOwnWrites } from '../../../controller/observe/read-your-writes.ts';
 import { realClock } from '../../../host/host.ts';
 
 const item = (name: string, resourceVersion: string, uid = `uid-${name}`) => ({ name, uid, resourceVersion });
@@ -14,7 +14,7 @@ t.test('versions are numbers of any length', async (t) => {
 });
 
 t.test('what was written is shown until the watch has it, or something newer', async (t) => {
-  const overlay = makeOverlay(realClock);
+  const overlay = makeOwnWrites(realClock);
   const before = [item('a', '5'), item('b', '6')];
   t.equal(overlay.over(before, '6'), before, 'nothing was written');
   overlay.put(item('a', '9'));
@@ -25,7 +25,7 @@ t.test('what was written is shown until the watch has it, or something newer', a
 });
 
 t.test('what was made is there before the watch has it, and gone when that passed it by', async (t) => {
-  const overlay = makeOverlay(realClock);
+  const overlay = makeOwnWrites(realClock);
   overlay.put(item('new', '20'));
   t.same(overlay.over([], '10'), [item('new', '20')]);
   t.same(overlay.over([], '21'), [], 'somebody removed it');
@@ -33,7 +33,7 @@ t.test('what was made is there before the watch has it, and gone when that passe
 });
 
 t.test('what was deleted is gone before the watch says so, and another of its name is not', async (t) => {
-  const overlay = makeOverlay(realClock);
+  const overlay = makeOwnWrites(realClock);
   overlay.gone(item('a', '5', 'old'));
   t.same(overlay.over([item('a', '5', 'old')], '5'), []);
   t.same(overlay.over([item('a', '5', 'old')], '5'), []);
@@ -44,7 +44,7 @@ t.test('what was deleted is gone before the watch says so, and another of its na
 
 t.test('a server that was restored from a backup is believed in the end', async (t) => {
   const time = { now: 0 };
-  const overlay = makeOverlay({ ...realClock, elapsed: () => time.now });
+  const overlay = makeOwnWrites({ ...realClock, elapsed: () => time.now });
   overlay.put(item('a', '1000'));
   overlay.gone(item('b', '1'));
   const restored = [item('a', '3'), item('b', '1')];

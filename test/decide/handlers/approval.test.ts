@@ -2,7 +2,7 @@
 import t from 'tap';
 import { defaultLimits } from '../../../daemon/decide/backoff.ts';
 import { decide } from '../../../daemon/decide/decide.ts';
-import { judge } from '../../../daemon/decide/report/outcome.ts';
+import { evaluate } from '../../../daemon/decide/report/outcome.ts';
 import { configId } from '../../../daemon/decide/restart.ts';
 import type { Rules } from '../../../daemon/decide/baseline.ts';
 import { type Desired, type Handler, storeKey } from '../../../daemon/model/desired.ts';
@@ -159,7 +159,7 @@ t.test('what is new waits for its turn, with its artifact placed meanwhile', asy
       turn: { shim: 'spin', revision: 'r2', hold: 'queued' },
     },
   ]);
-  t.match(judge(decision, [], undefined), { kind: 'waiting', for: [{ code: 'waits-for-turn' }] });
+  t.match(evaluate(decision, [], undefined), { kind: 'waiting', for: [{ code: 'waits-for-turn' }] });
   const go = decided(bare({ store: wholeOf(one) }), desired([one], approved('r2')));
   t.ok(kinds(go).includes('activate'));
   t.match(recorded(go), { spin: { handler: { order: { revision: 'r2' } } } });
@@ -331,7 +331,7 @@ t.test('what failed its proof here stays failed when its approval has run out', 
         turn: { hold: undefined },
       },
     ]);
-    t.match(judge(decision, [], undefined), { kind: 'degraded' });
+    t.match(evaluate(decision, [], undefined), { kind: 'degraded' });
   }
   const next = decided(failed, desired([handler({ ...at('r3'), options: { Root: '/run/z' } })]));
   t.match(next.handlers, [{ state: 'pending', turn: { revision: 'r3', hold: 'queued' } }]);
@@ -351,7 +351,7 @@ t.test('what failed its proof here stays failed when its approval has run out', 
 
   const gone = { ...before, ledger: { ...before.ledger, bad: { ...bad, tried: { spin: '-' } } } };
   const removal = decided(gone, desired([], { shims: {}, ...approved('-') }));
-  t.match(judge(removal, [], undefined), { kind: 'degraded', problems: [{ code: 'known-bad' }] });
+  t.match(evaluate(removal, [], undefined), { kind: 'degraded', problems: [{ code: 'known-bad' }] });
 });
 
 t.test('an artifact that cannot be had is a failure before its turn, not a wait', async (t) => {

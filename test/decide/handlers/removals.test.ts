@@ -1,6 +1,6 @@
 import t from 'tap';
 import { removals } from '../../../daemon/decide/handlers/removals.ts';
-import { type Scene, sceneOf } from '../../../daemon/decide/baseline.ts';
+import { type Baseline, baselineOf } from '../../../daemon/decide/baseline.ts';
 import type { Desired, Handler } from '../../../daemon/model/desired.ts';
 import { emptyLedger } from '../../../daemon/model/ledger.ts';
 import type { RuntimeFacts } from '../../../daemon/model/observed.ts';
@@ -15,15 +15,15 @@ const ofCluster: Desired = {
 };
 const ofShim: Handler = { ...handler, order: { shim: 'spin', revision: 'r1', scope: 'restarts' } };
 
-const scene = (
+const baseline = (
   installed: Handler,
   given: {
     readonly desired?: Desired;
     readonly facts?: RuntimeFacts;
     readonly force?: boolean;
-    readonly present?: Scene['present'];
+    readonly present?: Baseline['present'];
   } = {},
-): Scene => {
+): Baseline => {
   const config = [{ path: main, fact: regular(conf) }];
   const before = {
     ...observed,
@@ -34,41 +34,43 @@ const scene = (
       handlers: { spin: { handler: installed, key: 'k', sha256: 's', path: '/p' } },
     },
   };
-  const made = sceneOf(given.desired ?? none, before, { force: given.force ?? false, since: undefined });
+  const made = baselineOf(given.desired ?? none, before, { force: given.force ?? false, since: undefined });
   return { ...made, present: given.present ?? { spin: { runtime_type: '/p' } } };
 };
 
-const removalsIn = (one: Scene) => removals(one, new Map());
+const removalsIn = (one: Baseline) => removals(one, new Map());
 
 t.test('what nobody asks for goes, once no sandbox uses it', async (t) => {
-  t.match(removalsIn(scene(handler)), [{ name: 'spin', source: handler.where.file, problem: undefined }]);
+  t.match(removalsIn(baseline(handler)), [{ name: 'spin', source: handler.where.file, problem: undefined }]);
   const used = serving(['runc', 'spin'], ['one', 'spin'], ['two', 'spin']);
-  t.match(removalsIn(scene(handler, { facts: used })), [
+  t.match(removalsIn(baseline(handler, { facts: used })), [
     { problem: { code: 'handler-in-use', message: /2 sandboxes/ } },
   ]);
   const silent: RuntimeFacts = { ...runtime, cri: { kind: 'silent', why: 'no answer' } };
-  t.equal(removalsIn(scene(handler, { facts: used, force: true }))[0]?.problem, undefined);
-  t.match(removalsIn({ ...scene(handler), runtime: silent }), [
+  t.equal(removalsIn(baseline(handler, { facts: used, force: true }))[0]?.problem, undefined);
+  t.match(removalsIn({ ...baseline(handler), runtime: silent }), [
     { problem: { code: 'handler-in-use', message: /no answer/ } },
   ]);
 });
 
 t.test('what is asked for is not removed, nor what is gone already', async (t) => {
-  t.same(removalsIn(scene(handler, { desired: { ...none, handlers: [handler] } })), []);
-  t.same(removalsIn(scene(handler, { present: {} })), []);
+  t.same(removalsIn(baseline(handler, { desired: { ...none, handlers: [handler] } })), []);
+  t.same(removalsIn(baseline(handler, { present: {} })), []);
 });
 
 t.test('the end of a Shim waits for its Pods, and then for its turn', async (t) => {
   const used = serving(['runc', 'spin'], ['one', 'spin']);
   const gate = { turn: { shim: 'spin', revision: '-', hold: 'unknown' } };
-  t.match(removalsIn(scene(ofShim, { desired: ofCluster, facts: used })), [
+  t.match(removalsIn(baseline(ofShim, { desired: ofCluster, facts: used })), [
     { problem: { code: 'handler-in-use' }, gate },
   ]);
-  t.match(removalsIn(scene(ofShim, { desired: ofCluster })), [{ problem: { code: 'waits-for-turn' }, gate }]);
+  t.match(removalsIn(baseline(ofShim, { desired: ofCluster })), [
+    { problem: { code: 'waits-for-turn' }, gate },
+  ]);
   t.match(
-    removalsIn(scene(ofShim, { desired: ofCluster, present: {} })),
+    removalsIn(baseline(ofShim, { desired: ofCluster, present: {} })),
     [{ name: 'spin' }],
     'and what somebody took away meanwhile is put back',
   );
-  t.equal(removalsIn(scene(ofShim))[0]?.gate, undefined, 'an uninstall waits for nobody');
+  t.equal(removalsIn(baseline(ofShim))[0]?.gate, undefined, 'an uninstall waits for nobody');
 });

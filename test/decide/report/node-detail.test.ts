@@ -1,5 +1,5 @@
 import t from 'tap';
-import { detail, type Telling } from '../../../daemon/decide/report/node-detail.ts';
+import { detail, type StatusInput } from '../../../daemon/decide/report/node-detail.ts';
 import type { Handler } from '../../../daemon/model/desired.ts';
 import type { HandlerReport } from '../../../daemon/model/plan.ts';
 import { type HandlerDetail, parseDetail } from '../../../protocol/node-annotations.ts';
@@ -11,7 +11,7 @@ const of = (name: string, revision: string): Handler => ({
   where: { file: `shims.runtime.spinkube.dev/${name}` },
   order: { shim: name, revision, scope: 'restarts' },
 });
-const telling = (handlers: readonly HandlerReport[], over: Partial<Telling> = {}): Telling => ({
+const input = (handlers: readonly HandlerReport[], over: Partial<StatusInput> = {}): StatusInput => ({
   report: {
     version: 1,
     agent: '1',
@@ -38,38 +38,38 @@ const telling = (handlers: readonly HandlerReport[], over: Partial<Telling> = {}
   legacyLabels: false,
   ...over,
 });
-const detailOf = (given: Telling): Readonly<Record<string, HandlerDetail>> =>
+const detailOf = (given: StatusInput): Readonly<Record<string, HandlerDetail>> =>
   parseDetail(detail(given, 'since'))?.shims ?? {};
 const held = { shim: 'spin', revision: 'r2', hold: 'queued' } as const;
 const pending: HandlerReport = { name: 'spin', state: 'pending', source: 'x', turn: held };
 
 t.test('a handler that waits says what it serves and what it waits for', async (t) => {
-  t.same(detailOf(telling([pending])), { spin: { s: 'pending', n: 'spin', r: 'r1', a: 'r2', w: 'r2' } });
+  t.same(detailOf(input([pending])), { spin: { s: 'pending', n: 'spin', r: 'r1', a: 'r2', w: 'r2' } });
   const given = { turn: { shim: 'spin', revision: 'r2' } };
-  t.equal(detailOf(telling([{ ...pending, ...given }])).spin?.w, undefined, 'not once it has its turn');
+  t.equal(detailOf(input([{ ...pending, ...given }])).spin?.w, undefined, 'not once it has its turn');
 });
 
 t.test('the revision in force is that of what the runtime serves', async (t) => {
-  t.equal(detailOf(telling([pending], { serves: ['runc'] })).spin?.r, undefined);
+  t.equal(detailOf(input([pending], { serves: ['runc'] })).spin?.r, undefined);
   t.equal(
-    detailOf(telling([pending], { serves: 'unknown' })).spin?.r,
+    detailOf(input([pending], { serves: 'unknown' })).spin?.r,
     'r1',
     'where it does not say, as proven',
   );
-  t.equal(detailOf(telling([pending], { installed: {} })).spin?.r, undefined);
+  t.equal(detailOf(input([pending], { installed: {} })).spin?.r, undefined);
 });
 
 t.test('a handler on its way out is still of its Shim', async (t) => {
   const removing: HandlerReport = { name: 'spin', state: 'removing', source: 'x' };
   const none = { approved: {}, controller: undefined, alone: {}, shims: {} };
-  t.same(detailOf(telling([removing], { desired: [], turns: none })), {
+  t.same(detailOf(input([removing], { desired: [], turns: none })), {
     spin: { s: 'removing', n: 'spin', r: 'r1', a: '-' },
   });
 });
 
 t.test('a handler of a local file is of no Shim', async (t) => {
   const served: HandlerReport = { name: 'spin', state: 'served', source: 'x' };
-  t.same(detailOf(telling([served], { desired: [handler], installed: { spin: { handler } } })), {
+  t.same(detailOf(input([served], { desired: [handler], installed: { spin: { handler } } })), {
     spin: { s: 'served' },
   });
 });
@@ -90,7 +90,7 @@ t.test(
       problem('other', 'spin'),
       { code: 'bad-toml', message: 'x' } as const,
     ];
-    t.same(detailOf(telling([served], { problems })), {
+    t.same(detailOf(input([served], { problems })), {
       spin: { s: 'refused', n: 'spin', r: 'r1', a: 'r2', p: 'no-platform' },
       wws: { s: 'refused', n: 'wws', a: '-', p: 'no-platform' },
     });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { annotations, parseDetail } from '../../../protocol/node-annotations.ts';
 import { hashOf, noStatus, patchOf, sinceOf, statusOf } from '../../../daemon/decide/report/node-status.ts';
 import type { Handler } from '../../../daemon/model/desired.ts';
-import type { Telling } from '../../../daemon/decide/report/node-detail.ts';
+import type { StatusInput } from '../../../daemon/decide/report/node-detail.ts';
 import type { Report } from '../../../daemon/model/outcome.ts';
 
 const handler = (name: string, over: Partial<Handler> = {}): Handler => ({
@@ -32,7 +32,7 @@ const report = (over: Partial<Report> = {}): Report => ({
   ...over,
 });
 
-const telling = (over: Partial<Telling> = {}): Telling => ({
+const input = (over: Partial<StatusInput> = {}): StatusInput => ({
   report: report(),
   desired: [handler('spin')],
   installed: { spin: { handler: handler('spin') } },
@@ -43,7 +43,7 @@ const telling = (over: Partial<Telling> = {}): Telling => ({
 });
 
 const since = '2027-01-15T08:00:00.000Z';
-const onNode = (given: Telling) => {
+const onNode = (given: StatusInput) => {
   const status = statusOf(given, since);
   return {
     name: 'n',
@@ -53,7 +53,7 @@ const onNode = (given: Telling) => {
 };
 
 t.test('a node that serves what it is asked for says so in words, hashes and labels', async (t) => {
-  const { annotations: said, labels } = statusOf(telling(), since);
+  const { annotations: said, labels } = statusOf(input(), since);
   t.equal(said[annotations.state], 'Ready');
   t.match(said[annotations.reason], /^Converged: Serving 1 of 1 \(spin\) on containerd 2\.1\.9/);
   t.match(said[annotations.desired], /^[0-9a-f]{16}$/);
@@ -72,10 +72,10 @@ t.test('a node that serves what it is asked for says so in words, hashes and lab
 
 t.test('a node says which machine it is, and which boot of it', async (t) => {
   const ids = { machine: 'ab12', boot: '0c8a7b9e' };
-  const said = statusOf(telling({ ids }), since).annotations[annotations.status] ?? '';
+  const said = statusOf(input({ ids }), since).annotations[annotations.status] ?? '';
   t.match(JSON.parse(said), ids);
   t.match(parseDetail(said), ids);
-  const { ids: none, ...rest } = { ...telling(), ids };
+  const { ids: none, ...rest } = { ...input(), ids };
   t.ok(
     patchOf(onNode(rest), statusOf({ ...rest, ids: { ...none, boot: 'x' } }, since)),
     'a reboot is told, though nothing else changed',
@@ -85,13 +85,13 @@ t.test('a node says which machine it is, and which boot of it', async (t) => {
 t.test('how it stands with its cluster is nothing that stays true on a Node', async (t) => {
   for (const state of ['connecting', 'synced', 'stale'] as const) {
     const cluster = { identity: 'kubelet', node: 'n', server: 'x', state, confirmed: null } as const;
-    const { annotations: said } = statusOf(telling({ report: report({ cluster }) }), since);
+    const { annotations: said } = statusOf(input({ report: report({ cluster }) }), since);
     t.equal(said[annotations.reason], 'Converged: Serving 1 of 1 (spin) on containerd 2.1.9');
   }
 });
 
 t.test('in steady state nothing is written', async (t) => {
-  t.equal(patchOf(onNode(telling()), statusOf(telling(), since)), undefined);
+  t.equal(patchOf(onNode(input()), statusOf(input(), since)), undefined);
 });
 
 t.test('hashes are of the meaning: not of order, nor of who asked', async (t) => {
@@ -104,7 +104,7 @@ t.test(
   'a new version that is not in place yet shows as two hashes, and the old one goes on being served',
   async (t) => {
     const { annotations: said, labels } = statusOf(
-      telling({
+      input({
         report: report({
           outcome: { kind: 'waiting', for: [{ code: 'download-failed', message: 'no route' }] },
           handlers: [{ name: 'spin', state: 'pending', source: 'x' }],
@@ -121,21 +121,21 @@ t.test(
 );
 
 t.test('what the runtime does not serve, or what is on its way out, attracts no Pods', async (t) => {
-  t.same(statusOf(telling({ serves: ['runc'] }), since).labels, {});
+  t.same(statusOf(input({ serves: ['runc'] }), since).labels, {});
   t.same(
     statusOf(
-      telling({ report: report({ handlers: [{ name: 'spin', state: 'removing', source: 'x' }] }) }),
+      input({ report: report({ handlers: [{ name: 'spin', state: 'removing', source: 'x' }] }) }),
       since,
     ).labels,
     {},
   );
-  t.same(statusOf(telling({ serves: 'unknown' }), since).labels, { 'shim.rcm.spinkube.dev/spin': 'served' });
+  t.same(statusOf(input({ serves: 'unknown' }), since).labels, { 'shim.rcm.spinkube.dev/spin': 'served' });
 });
 
 t.test('each outcome has a word of its own', async (t) => {
   const problem = { code: 'not-ready', message: 'x' } as const;
   const state = (outcome: Report['outcome']) =>
-    statusOf(telling({ report: report({ outcome }) }), since).annotations[annotations.state];
+    statusOf(input({ report: report({ outcome }) }), since).annotations[annotations.state];
   t.same(
     [
       state({ kind: 'converged' }),
@@ -150,13 +150,13 @@ t.test('each outcome has a word of its own', async (t) => {
 });
 
 t.test('only other words for the same reason are no transition', async (t) => {
-  const failing = (message: string): Telling =>
-    telling({
+  const failing = (message: string): StatusInput =>
+    input({
       report: report({ outcome: { kind: 'waiting', for: [{ code: 'download-failed', message }] } }),
     });
   const before = onNode(failing('attempt 1'));
   t.equal(patchOf(before, statusOf(failing('attempt 2'), since)), undefined);
-  const other = telling({
+  const other = input({
     report: report({ outcome: { kind: 'waiting', for: [{ code: 'disk-full', message: 'x' }] } }),
   });
   t.same(patchOf(before, statusOf(other, since)), {
@@ -165,7 +165,7 @@ t.test('only other words for the same reason are no transition', async (t) => {
 });
 
 t.test('since when is kept as long as the state is', async (t) => {
-  const node = onNode(telling());
+  const node = onNode(input());
   t.equal(sinceOf(node, report({ at: '2028-01-01T00:00:00.000Z' })), since);
   t.equal(sinceOf({ name: 'n' }, report()), '2027-01-15T08:00:00.000Z');
   t.equal(
@@ -177,7 +177,7 @@ t.test('since when is kept as long as the state is', async (t) => {
 });
 
 t.test('an uninstall takes our keys off, and no others', async (t) => {
-  const node = onNode(telling({ legacyLabels: true }));
+  const node = onNode(input({ legacyLabels: true }));
   const patch = patchOf(
     { ...node, annotations: { ...node.annotations, 'rcm.spinkube.dev/paused': 'x' } },
     noStatus,
@@ -194,7 +194,7 @@ t.test('an uninstall takes our keys off, and no others', async (t) => {
 t.test(
   'labels in the manner of runtime-class-manager are set on demand, and removed by evidence',
   async (t) => {
-    const given = telling({
+    const given = input({
       legacyLabels: true,
       report: report({
         handlers: [
@@ -229,7 +229,7 @@ t.test(
 t.test('however many handlers there are, and however long the reason, the Node is not flooded', async (t) => {
   const many = Array.from({ length: 300 }, (_one, index) => `handler-number-${index}`);
   const { annotations: said } = statusOf(
-    telling({
+    input({
       report: report({
         handlers: many.map((name) => ({ name, state: 'served', source: 'x', sha256: 'ab'.repeat(32) })),
         outcome: { kind: 'degraded', problems: [{ code: 'internal', message: 'ü'.repeat(3000) }] },

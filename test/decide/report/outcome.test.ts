@@ -1,5 +1,5 @@
 import t from 'tap';
-import { judge, judgeProof } from '../../../daemon/decide/report/outcome.ts';
+import { evaluate, evaluateProof } from '../../../daemon/decide/report/outcome.ts';
 import type { CriFact } from '../../../daemon/model/observed.ts';
 import type { Decision, HandlerReport } from '../../../daemon/model/plan.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
@@ -29,27 +29,31 @@ const answers = (handlers: readonly string[] | 'unknown', ready = true): CriFact
 const proof = { serve: ['spin'], keep: ['runc'], baseline: 2 };
 
 t.test('good is: CRI answers, all old handlers are there, and the new one', async (t) => {
-  t.same(judgeProof(proof, unit, answers(['runc', 'spin', 'other'])), { kind: 'good' });
-  t.same(judgeProof(proof, unit, answers('unknown')), { kind: 'good' }, 'a CRI that lists none proves less');
+  t.same(evaluateProof(proof, unit, answers(['runc', 'spin', 'other'])), { kind: 'good' });
+  t.same(
+    evaluateProof(proof, unit, answers('unknown')),
+    { kind: 'good' },
+    'a CRI that lists none proves less',
+  );
 });
 
 t.test('an active unit alone proves nothing', async (t) => {
-  t.match(judgeProof(proof, unit, { kind: 'silent', why: 'unknown service runtime.v1.RuntimeService' }), {
+  t.match(evaluateProof(proof, unit, { kind: 'silent', why: 'unknown service runtime.v1.RuntimeService' }), {
     kind: 'waiting',
     for: { code: 'not-ready', message: /CRI does not answer: unknown service/ },
   });
-  t.match(judgeProof(proof, unit, answers(['runc', 'spin'], false)), {
+  t.match(evaluateProof(proof, unit, answers(['runc', 'spin'], false)), {
     kind: 'waiting',
     for: { code: 'not-ready', message: /the runtime is not ready$/, detail: 'cni is missing' },
   });
-  t.match(judgeProof(proof, { ...unit, active: 'activating', sub: 'auto-restart' }, answers([])), {
+  t.match(evaluateProof(proof, { ...unit, active: 'activating', sub: 'auto-restart' }, answers([])), {
     kind: 'waiting',
     for: { code: 'activation-failed', message: 'containerd.service is activating (auto-restart)' },
   });
 });
 
 t.test('what cannot get better is disproven at once', async (t) => {
-  const bad = (one: Partial<UnitFacts>, cri: CriFact) => judgeProof(proof, { ...unit, ...one }, cri);
+  const bad = (one: Partial<UnitFacts>, cri: CriFact) => evaluateProof(proof, { ...unit, ...one }, cri);
   t.match(bad({ active: 'failed', result: 'exit-code' }, answers([])), {
     kind: 'disproven',
     problem: { code: 'activation-failed', message: /failed \(exit-code\)/ },
@@ -83,15 +87,15 @@ const handler = (state: HandlerReport['state'], one?: Problem): HandlerReport =>
 });
 
 t.test('a settled tick without problems has converged', async (t) => {
-  t.same(judge(decision({ handlers: [handler('served')] }), [], undefined), { kind: 'converged' });
-  t.same(judge(decision({ notes: [problem('dangling-import')] }), [], undefined), { kind: 'converged' });
+  t.same(evaluate(decision({ handlers: [handler('served')] }), [], undefined), { kind: 'converged' });
+  t.same(evaluate(decision({ notes: [problem('dangling-import')] }), [], undefined), { kind: 'converged' });
 });
 
 t.test('a failure and a refusal go before everything else', async (t) => {
   const failed = { problem: problem('not-served'), undone: true };
   const refused = decision({ plan: { kind: 'refused', problem: problem('broken-config') } });
-  t.same(judge(refused, [problem('bad-toml')], failed), { kind: 'failed', ...failed });
-  t.same(judge(refused, [problem('bad-toml')], undefined), {
+  t.same(evaluate(refused, [problem('bad-toml')], failed), { kind: 'failed', ...failed });
+  t.same(evaluate(refused, [problem('bad-toml')], undefined), {
     kind: 'refused',
     problem: problem('broken-config'),
   });
@@ -99,17 +103,17 @@ t.test('a failure and a refusal go before everything else', async (t) => {
 
 t.test('what is wrong with one shim degrades the node, and is named', async (t) => {
   const one = problem('digest-mismatch');
-  t.same(judge(decision({ handlers: [handler('failed', one)] }), [problem('bad-toml')], undefined), {
+  t.same(evaluate(decision({ handlers: [handler('failed', one)] }), [problem('bad-toml')], undefined), {
     kind: 'degraded',
     problems: [problem('bad-toml'), one],
   });
   const bad = problem('known-bad');
-  t.same(judge(decision({ handlers: [handler('removing', bad)] }), [], undefined), {
+  t.same(evaluate(decision({ handlers: [handler('removing', bad)] }), [], undefined), {
     kind: 'degraded',
     problems: [bad],
   });
   for (const code of ['fight', 'known-bad'] as const)
-    t.same(judge(decision({ notes: [problem(code)] }), [], undefined), {
+    t.same(evaluate(decision({ notes: [problem(code)] }), [], undefined), {
       kind: 'degraded',
       problems: [problem(code)],
     });
@@ -118,7 +122,7 @@ t.test('what is wrong with one shim degrades the node, and is named', async (t) 
 t.test('what only takes time is waited for', async (t) => {
   const [used, turn] = [problem('handler-in-use'), problem('waits-for-turn')];
   t.same(
-    judge(
+    evaluate(
       decision({
         handlers: [
           handler('removing', used),
@@ -134,12 +138,12 @@ t.test('what only takes time is waited for', async (t) => {
     { kind: 'waiting', for: [used, turn, problem('restart-budget')] },
   );
   const steps = { kind: 'steps', revision: 'r', steps: [], because: [], disrupts: false } as const;
-  t.match(judge(decision({ plan: steps }), [], undefined), {
+  t.match(evaluate(decision({ plan: steps }), [], undefined), {
     kind: 'waiting',
     for: [{ message: /goes on with the next tick/ }],
   });
-  t.match(judge(decision({ plan: { kind: 'trial', id: 'x', before: [], after: [] } }), [], undefined), {
+  t.match(evaluate(decision({ plan: { kind: 'trial', id: 'x', before: [], after: [] } }), [], undefined), {
     kind: 'waiting',
   });
-  t.match(judge(decision({ plan: steps }), [problem('bad-toml')], undefined), { kind: 'degraded' });
+  t.match(evaluate(decision({ plan: steps }), [problem('bad-toml')], undefined), { kind: 'degraded' });
 });

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { openSink, removeLeftover } from '../../../host/files/hashing-writer.ts';
+import { openHashingWriter, removeLeftover } from '../../../host/files/hashing-writer.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -12,7 +12,7 @@ t.test('what is written is there with its digest and mode, whatever the umask is
   const path = join(t.testdir(), 'file');
   const before = process.umask(0o077);
   t.teardown(() => process.umask(before));
-  const sink = await openSink(path);
+  const sink = await openHashingWriter(path);
   t.equal(statSync(path).mode & 0o7777, 0o600, 'nobody can run it before it is whole');
   await sink.write(Buffer.from('one '));
   await sink.write(Buffer.from('two'));
@@ -23,7 +23,7 @@ t.test('what is written is there with its digest and mode, whatever the umask is
 
 t.test('a discarded file is gone, and to discard it twice is no error', async (t) => {
   const path = join(t.testdir(), 'file');
-  const sink = await openSink(path);
+  const sink = await openHashingWriter(path);
   await sink.write(Buffer.from('x'));
   await sink.discard();
   await sink.discard();
@@ -35,7 +35,7 @@ t.test('nothing that is there is opened, neither a file nor what a link leads to
   symlinkSync('nowhere', join(folder, 'link'));
   for (const name of ['file', 'link']) {
     const where = { file: join(folder, name) };
-    const error = await openSink(join(folder, name)).catch((error: unknown) => error);
+    const error = await openHashingWriter(join(folder, name)).catch((error: unknown) => error);
     t.match(problemOf(error), { code: 'cannot-write', where });
   }
   t.equal(readFileSync(join(folder, 'file'), 'utf8'), 'mine');

@@ -2,7 +2,7 @@
 import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
 import type { Start } from '../../../testbed/simulated/fake.ts';
-import { printAnswer } from '../../../daemon/model/cluster-cache.ts';
+import { printClusterCache } from '../../../daemon/model/cluster-cache.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';
 import { makeRoot, type Node, openNode, program, sha256, wish } from '../../../testbed/simulated/node.ts';
@@ -198,7 +198,7 @@ t.test('one of two shims that starts nothing is left out, killed or not', (t) =>
 /** Shims of a cluster; `approved`: may be taken up now. */
 const ask = (node: Node, shims: readonly ShimObject[], approved: Readonly<Record<string, string>>): void => {
   const turns = { approved: seen(approved, node.fake.host.clock.now() + 600_000) };
-  node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
+  node.write('/var/lib/rcm-node/cluster.json', printClusterCache({ version: 1, node: 'n', shims, turns }));
 };
 const shim = (node: Node, name: string, more: object = {}): ShimObject => {
   node.write(`/srv/artifacts/${name}`, program(name), 0o755);

@@ -5,7 +5,7 @@
 import { cpSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { paths } from '../../../protocol/host-paths.ts';
-import { parseAnswer, printAnswer } from '../../../daemon/model/cluster-cache.ts';
+import { parseClusterCache, printClusterCache } from '../../../daemon/model/cluster-cache.ts';
 import { parseJournal } from '../../../daemon/model/journal.ts';
 import { parseLedger } from '../../../daemon/model/ledger.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
@@ -49,7 +49,7 @@ const serving = async (t: Test, version: string): Promise<Node> => {
   put(
     node,
     'cluster.json',
-    printAnswer({ version: 1, node: 'n', shims: [shim], turns: { approved, controller, alone } }),
+    printClusterCache({ version: 1, node: 'n', shims: [shim], turns: { approved, controller, alone } }),
   );
   await node.once();
   return node;
@@ -141,7 +141,7 @@ const sample = <T>(all: readonly T[], count: number): readonly T[] =>
 const parsers = {
   'ledger.json': parseLedger,
   'journal.json': parseJournal,
-  'cluster.json': parseAnswer,
+  'cluster.json': parseClusterCache,
 } as const;
 
 /** Undefined for what is taken as it is. */

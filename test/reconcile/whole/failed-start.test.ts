@@ -2,7 +2,7 @@
 import { statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { printAnswer } from '../../../daemon/model/cluster-cache.ts';
+import { printClusterCache } from '../../../daemon/model/cluster-cache.ts';
 import type { Ticked } from '../../../daemon/reconcile/once.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';
@@ -281,7 +281,7 @@ t.test('of the Shims of a cluster the one that starts nothing has failed, and no
   const ask = (shims: readonly ShimObject[], isApproved: boolean): void => {
     const rows = isApproved ? shims.map((one) => [one.metadata.name, revisionOf(one)] as const) : [];
     const turns = { approved: seen(Object.fromEntries(rows), node.fake.host.clock.now() + 600_000) };
-    node.write('/var/lib/rcm-node/cluster.json', printAnswer({ version: 1, node: 'n', shims, turns }));
+    node.write('/var/lib/rcm-node/cluster.json', printClusterCache({ version: 1, node: 'n', shims, turns }));
   };
   const [a, bad] = [shim('a'), shim('bad')];
   ask([a, bad], true);

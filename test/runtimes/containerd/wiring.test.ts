@@ -1,5 +1,5 @@
 import t from 'tap';
-import { siteOf, wire } from '../../../daemon/runtimes/containerd/wiring.ts';
+import { targetOf, wire } from '../../../daemon/runtimes/containerd/wiring.ts';
 import { withoutUs } from '../../../daemon/runtimes/containerd/wiring-bare.ts';
 import { dropInPath, importsOf, isOurDropIn } from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { emptyLedger, type Ledger } from '../../../daemon/model/ledger.ts';
@@ -30,7 +30,7 @@ const wiringOf = (
   const files = { [main]: fact, ...more.files };
   const config = Object.entries(files).map(([path, one]) => ({ path, fact: one }));
   const facts: RuntimeFacts = { ...runtime, version, config };
-  return wire(siteOf(generation(version), facts, files, more.ledger ?? emptyLedger), wanted);
+  return wire(targetOf(generation(version), facts, files, more.ledger ?? emptyLedger), wanted);
 };
 const refusal = (act: () => unknown): Problem | undefined => {
   try {
@@ -213,7 +213,7 @@ t.test('a version that nobody knows, and a main file that is none, are refused b
   ];
   for (const fact of kinds)
     t.match(
-      refusal(() => siteOf(generation('2.1.4'), facts, { [main]: fact }, emptyLedger)),
+      refusal(() => targetOf(generation('2.1.4'), facts, { [main]: fact }, emptyLedger)),
       { code: 'broken-config', where: { file: main } },
     );
 });

@@ -1,10 +1,10 @@
 import t from 'tap';
 import { type Share, turnChanges, turnsAfter } from '../../../../controller/decide/rollout/approval.ts';
-import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
 import { approvedPrefix, triedPrefix } from '../../../../protocol/node-labels.ts';
 import { aNode, later, now } from '../../../../testbed/controller/facts.ts';
 
-const share = (shim: string, given: boolean, over: Partial<Standing> = {}): Share => ({
+const share = (shim: string, given: boolean, over: Partial<NodeStanding> = {}): Share => ({
   shim,
   given,
   standing: {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
 import { aNode, aShim } from '../../../../testbed/controller/facts.ts';
 
 const names = (given: readonly { readonly name: string }[]) => given.map(({ name }) => name);
@@ -12,7 +12,7 @@ t.test('a Shim has to do with the nodes that it selects and where rcm-node speak
     aNode('b', {}, { labels: { pool: 'b' } }),
     aNode('m', {}, { labels: { pool: 'a' }, state: undefined }),
   ];
-  const { targets, mute, strays, selected } = musters(nodes, [spin]).of.get(spin)!;
+  const { targets, mute, strays, selected } = placementsOf(nodes, [spin]).of.get(spin)!;
   t.same([names(targets), names(mute), strays.size, selected], [['a', 'c'], ['m'], 0, 2]);
 });
 
@@ -27,7 +27,7 @@ t.test('what a node has beside what is asked of it is found', async (t) => {
     local: { s: 'served' },
     lost: entry('lost'),
   });
-  const { of, orphans } = musters([inPool, left], [spin, gone]);
+  const { of, orphans } = placementsOf([inPool, left], [spin, gone]);
   t.same(
     [...of.get(spin)!.strays].map(([{ name }, all]) => [name, all.map(({ handler }) => handler)]),
     [
@@ -47,9 +47,9 @@ t.test('a turn that a node had is of account while others have something of the 
   const gone = aShim('gone', { deleting: true });
   const clean = aNode('a', {}, { given: { tried: { gone: { revision: '-', outcome: 'done' } } } });
   const holder = aNode('b', { gone: { s: 'removing', n: 'gone', r: 'r1' } });
-  t.same(names(musters([clean, holder], [gone]).of.get(gone)!.traces), ['a']);
-  t.same(names(musters([clean, holder], []).orphans.get('gone')!.traces), ['a']);
-  t.same(musters([clean], [gone]).of.get(gone)!.traces, []);
+  t.same(names(placementsOf([clean, holder], [gone]).of.get(gone)!.traces), ['a']);
+  t.same(names(placementsOf([clean, holder], []).orphans.get('gone')!.traces), ['a']);
+  t.same(placementsOf([clean], [gone]).of.get(gone)!.traces, []);
 });
 
 t.test('what one node names has no other node looked at again', async (t) => {
@@ -66,6 +66,6 @@ t.test('what one node names has no other node looked at again', async (t) => {
     'a',
     Object.fromEntries(named.map((n, index) => [`h${index}`, { s: 'removing', n, r: 'r1' } as const])),
   );
-  t.equal(musters([liar, other], []).orphans.size, 128);
+  t.equal(placementsOf([liar, other], []).orphans.size, 128);
   t.ok(looks.turns <= 2, `it was looked at ${looks.turns} times`);
 });

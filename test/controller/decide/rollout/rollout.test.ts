@@ -1,15 +1,15 @@
 import t from 'tap';
 import { rolloutOf, settlesAt } from '../../../../controller/decide/rollout/rollout.ts';
-import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
 import type { ShimFacts, ShimStatus } from '../../../../controller/model/fleet.ts';
 import type { RolloutState } from '../../../../protocol/shim-object.ts';
 import { aNode, aShim, now } from '../../../../testbed/controller/facts.ts';
 
 const standing = (
   name: string,
-  kind: Standing['kind'],
+  kind: NodeStanding['kind'],
   node: Parameters<typeof aNode>[2] = {},
-): Standing => ({
+): NodeStanding => ({
   node: aNode(name, {}, node),
   kind,
   want: 'r2',
@@ -31,7 +31,7 @@ const statusWith = (rollout: RolloutState): ShimStatus => ({
 });
 const since = '2027-01-15T07:00:00Z';
 const stopped: RolloutState = { revision: 'r2', phase: 'Stopped', since, stoppedBy: ['b'] };
-const of = (standings: readonly Standing[], over: Partial<ShimFacts> = {}, refused = false) =>
+const of = (standings: readonly NodeStanding[], over: Partial<ShimFacts> = {}, refused = false) =>
   rolloutOf({ shim: aShim('spin', over), standings, size: standings.length, refused, now });
 
 t.test('it rolls as long as a node is waited for that can be', async (t) => {

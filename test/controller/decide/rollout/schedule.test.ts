@@ -1,14 +1,14 @@
 import t from 'tap';
-import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
 import { type Round, turnsOf } from '../../../../controller/decide/rollout/schedule.ts';
 import { zoneKey } from '../../../../controller/model/keys.ts';
 import { aNode } from '../../../../testbed/controller/facts.ts';
 
 const standing = (
   name: string,
-  over: Partial<Standing> = {},
+  over: Partial<NodeStanding> = {},
   node: Parameters<typeof aNode>[2] = {},
-): Standing => ({
+): NodeStanding => ({
   node: aNode(name, {}, node),
   kind: 'waiting',
   want: 'r2',
@@ -26,7 +26,7 @@ const failed = (name: string, p: string) =>
   standing(name, { kind: 'failed', code: p, tried: { revision: 'r2', outcome: p } });
 const zone = (name: string) => ({ labels: { [zoneKey]: name } });
 
-const turns = (standings: readonly Standing[], over: Partial<Round> = {}) =>
+const turns = (standings: readonly NodeStanding[], over: Partial<Round> = {}) =>
   turnsOf({
     strategy: { rolling: { maxUpdate: 3 } },
     standings,

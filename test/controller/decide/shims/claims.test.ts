@@ -1,13 +1,13 @@
 import t from 'tap';
 import { claimsOf } from '../../../../controller/decide/shims/claims.ts';
-import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
 import type { NodeFacts, ShimFacts } from '../../../../controller/model/fleet.ts';
 import { aNode, aShim, now } from '../../../../testbed/controller/facts.ts';
 
 const of = (
   shims: readonly ShimFacts[],
   nodes: readonly NodeFacts[] = [aNode('a', {}, { labels: { pool: 'a' } })],
-) => claimsOf({ now, nodes, shims, classes: [], use: new Map() }, musters(nodes, shims));
+) => claimsOf({ now, nodes, shims, classes: [], use: new Map() }, placementsOf(nodes, shims));
 
 t.test('the older Shim has the name, and of two that are as old the first by name', async (t) => {
   const a = aShim('a', { created: 2, runtimeClass: 'c', handler: 'h' });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
 import { finalizerChange, holdersOf, isForced } from '../../../../controller/decide/shims/removal.ts';
 import type { NodeFacts } from '../../../../controller/model/fleet.ts';
 import { aNode, aShim, before } from '../../../../testbed/controller/facts.ts';
@@ -55,9 +55,9 @@ t.test(
       aNode('f', {}, { detail: undefined }),
       aNode('g', {}, { labels: label, detail: undefined, state: undefined }),
     ];
-    const muster = musters(nodes, [shim]).of.get(shim)!;
+    const placement = placementsOf(nodes, [shim]).of.get(shim)!;
     t.same(
-      holdersOf(shim, muster, nodes).map(({ name }) => name),
+      holdersOf(shim, placement, nodes).map(({ name }) => name),
       ['a', 'b', 'd', 'e'],
     );
   },

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { claimsOf } from '../../../../controller/decide/shims/claims.ts';
-import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
 import { classesOf, classOf } from '../../../../controller/decide/shims/runtime-class.ts';
 import { printSettings } from '../../../../controller/model/class-settings.ts';
 import type { ClassFacts, ClassUse, ShimFacts } from '../../../../controller/model/fleet.ts';
@@ -12,7 +12,8 @@ const given = (
   use: Readonly<Record<string, ClassUse>> = {},
   shims: readonly ShimFacts[] = [spin],
 ) =>
-  claimsOf({ now, nodes: [], shims, classes, use: new Map(Object.entries(use)) }, musters([], shims)).classes;
+  claimsOf({ now, nodes: [], shims, classes, use: new Map(Object.entries(use)) }, placementsOf([], shims))
+    .classes;
 const of = (...all: Parameters<typeof given>) => classOf(spin, given(...all), now);
 const used = (pods: number, at = now): ClassUse => ({ at, pods, examples: ['default/web-1'] });
 

@@ -1,8 +1,13 @@
 import t from 'tap';
 import { decideFleet } from '../../../../controller/decide/decide.ts';
-import { type Draft, draftOf, type Given, orphan } from '../../../../controller/decide/shims/shim-plan.ts';
+import {
+  type ShimPlan,
+  shimPlanOf,
+  type Given,
+  orphan,
+} from '../../../../controller/decide/shims/shim-plan.ts';
 import { claimsOf } from '../../../../controller/decide/shims/claims.ts';
-import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
 import type { ClassFacts, NodeFacts, ShimFacts } from '../../../../controller/model/fleet.ts';
 import type { HandlerDetail } from '../../../../protocol/node-annotations.ts';
 import { aClass, aNode, aShim, later, now } from '../../../../testbed/controller/facts.ts';
@@ -10,12 +15,12 @@ import { aClass, aNode, aShim, later, now } from '../../../../testbed/controller
 const asking = (shim: string): HandlerDetail => ({ s: 'pending', n: shim, a: 'r2', w: 'r2' });
 const leaving = (shim: string): HandlerDetail => ({ s: 'removing', n: shim, r: 'r1', a: '-', w: '-' });
 
-const draft = (
+const plan = (
   nodes: readonly NodeFacts[],
   shims: readonly ShimFacts[],
   classes: readonly ClassFacts[] = [],
 ) => {
-  const all = musters(nodes, shims);
+  const all = placementsOf(nodes, shims);
   const claims = claimsOf({ now, nodes, shims, classes, use: new Map() }, all);
   const given: Given = {
     living: new Set(shims.map(({ name }) => name)),
@@ -24,55 +29,55 @@ const draft = (
     held: new Set(),
     shares: new Map(),
   };
-  const drafts: readonly Draft[] = shims.map((shim) => draftOf(shim, all.of.get(shim)!, given));
-  for (const [name, muster] of all.orphans) orphan(name, muster, given);
+  const plans: readonly ShimPlan[] = shims.map((shim) => shimPlanOf(shim, all.of.get(shim)!, given));
+  for (const [name, placement] of all.orphans) orphan(name, placement, given);
   const turns = [...given.shares].flatMap(([node, own]) =>
     own.filter((one) => one.given).map((one) => `${node.name} ${one.shim} ${one.standing.want}`),
   );
-  return { drafts, turns };
+  return { plans, turns };
 };
 
 t.test('two Shims that both wait share one restart of a node', async (t) => {
   const both = { spin: asking('spin'), wws: asking('wws') };
   const nodes = [aNode('a', { wws: asking('wws') }), aNode('b', both), aNode('c', both)];
-  t.same(draft(nodes, [aShim('spin'), aShim('wws')]).turns, ['b spin r2', 'b wws r2']);
+  t.same(plan(nodes, [aShim('spin'), aShim('wws')]).turns, ['b spin r2', 'b wws r2']);
   const flying = aNode('c', both, { given: { until: later, shims: { spin: 'r2' } } });
-  t.same(draft([nodes[0]!, nodes[1]!, flying], [aShim('spin'), aShim('wws')]).turns, ['c wws r2']);
+  t.same(plan([nodes[0]!, nodes[1]!, flying], [aShim('spin'), aShim('wws')]).turns, ['c wws r2']);
 });
 
 t.test('nothing is given while it is paused, stopped, or its class cannot follow', async (t) => {
   const nodes = [aNode('a', { spin: asking('spin') })];
-  t.same(draft(nodes, [aShim('spin', { strategy: { paused: true } })]).turns, []);
+  t.same(plan(nodes, [aShim('spin', { strategy: { paused: true } })]).turns, []);
   const bad = aNode('b', { spin: { s: 'failed', n: 'spin', a: 'r2', p: 'will-not-run' } });
-  t.same(draft([...nodes, bad], [aShim('spin')]).turns, []);
+  t.same(plan([...nodes, bad], [aShim('spin')]).turns, []);
   const shim = aShim('spin');
-  t.same(draft(nodes, [shim], [aClass(shim, { handler: 'former' })]).turns, []);
+  t.same(plan(nodes, [shim], [aClass(shim, { handler: 'former' })]).turns, []);
 });
 
 t.test('of a Shim that is deleted the class goes first, then one node, then the others', async (t) => {
   const shim = aShim('spin', { deleting: true, strategy: { rolling: { maxUpdate: 2 } } });
   const nodes = ['a', 'b', 'c'].map((name) => aNode(name, { spin: leaving('spin') }));
-  const first = draft(nodes, [shim], [aClass(shim)]);
-  t.same([first.turns, first.drafts[0]?.changes], [[], [{ kind: 'delete', class: aClass(shim) }]]);
+  const first = plan(nodes, [shim], [aClass(shim)]);
+  t.same([first.turns, first.plans[0]?.changes], [[], [{ kind: 'delete', class: aClass(shim) }]]);
   t.same(
-    draft(nodes, [shim], [aClass(shim, { deleting: true })]).drafts[0]?.changes,
+    plan(nodes, [shim], [aClass(shim, { deleting: true })]).plans[0]?.changes,
     [],
     'it is asked for once',
   );
-  t.same(draft(nodes, [shim]).turns, ['a spin -']);
-  t.same(draft([...nodes, aNode('d')], [shim]).turns, ['a spin -', 'b spin -'], 'd came through it');
+  t.same(plan(nodes, [shim]).turns, ['a spin -']);
+  t.same(plan([...nodes, aNode('d')], [shim]).turns, ['a spin -', 'b spin -'], 'd came through it');
 });
 
 t.test('nodes that left the selector are cleaned', async (t) => {
   const shim = aShim('spin', { nodeSelector: { pool: 'a' } });
-  t.same(draft([aNode('b', { spin: leaving('spin') })], [shim]).turns, ['b spin -']);
+  t.same(plan([aNode('b', { spin: leaving('spin') })], [shim]).turns, ['b spin -']);
 });
 
 t.test('what is left of Shims that are gone is cleaned, one at a time where that fails', async (t) => {
   const nodes = ['a', 'b'].map((name) => aNode(name, { old: leaving('old') }));
-  t.same(draft(nodes, []).turns, ['a old -']);
+  t.same(plan(nodes, []).turns, ['a old -']);
   const bad = aNode('c', { old: { s: 'removing', n: 'old', r: 'r1', a: '-', p: 'known-bad' } });
-  t.same(draft([...nodes, bad], []).turns, ['a old -']);
+  t.same(plan([...nodes, bad], []).turns, ['a old -']);
 });
 
 t.test(
@@ -81,8 +86,8 @@ t.test(
     const shim = aShim('spin', { deleting: true });
     const used: HandlerDetail = { ...leaving('spin'), p: 'handler-in-use' };
     const nodes = [aNode('a', { spin: used }), aNode('b', { spin: leaving('spin') })];
-    t.same(draft(nodes, [shim]).turns, ['b spin -']);
-    t.same(draft([aNode('a', { spin: leaving('spin') })], [shim]).turns, ['a spin -']);
+    t.same(plan(nodes, [shim]).turns, ['b spin -']);
+    t.same(plan([aNode('a', { spin: leaving('spin') })], [shim]).turns, ['a spin -']);
     const { w: _w, ...overtaken } = used;
     const given = { until: later, shims: { spin: '-' } };
     const came = aNode('a', { spin: overtaken }, { given });
@@ -99,13 +104,13 @@ t.test(
 t.test('of a Shim that is gone nothing is taken while its RuntimeClass stands', async (t) => {
   const nodes = [aNode('a', { spin: leaving('spin') })];
   const gone = aShim('spin');
-  t.same(draft(nodes, [], [aClass(gone)]).turns, [], 'the garbage collector has not come yet');
+  t.same(plan(nodes, [], [aClass(gone)]).turns, [], 'the garbage collector has not come yet');
   t.same(
-    draft(nodes, [], [aClass(gone, { owners: [] })]).turns,
+    plan(nodes, [], [aClass(gone, { owners: [] })]).turns,
     ['a spin -'],
     'it was to stay (--cascade=orphan)',
   );
-  t.same(draft(nodes, [], [aClass(aShim('other'))]).turns, ['a spin -']);
+  t.same(plan(nodes, [], [aClass(aShim('other'))]).turns, ['a spin -']);
 });
 
 t.test('the first one is believed when its kubelet lists the handler too, or lists none', async (t) => {
@@ -113,7 +118,7 @@ t.test('the first one is believed when its kubelet lists the handler too, or lis
   const others = ['b', 'c'].map((name) => aNode(name, { spin: asking('spin') }));
   const shim = aShim('spin', { strategy: { rolling: { maxUpdate: 2 } } });
   const with_ = (kubeletSees: readonly string[] | undefined) =>
-    draft([aNode('a', served, { kubeletSees }), ...others], [shim]).turns;
+    plan([aNode('a', served, { kubeletSees }), ...others], [shim]).turns;
   t.same(with_(['', 'runc']), ['b spin r2'], 'its kubelet does not see it: the next one goes alone');
   t.same(with_(['', 'spin']), ['b spin r2', 'c spin r2']);
   t.same(with_(undefined), ['b spin r2', 'c spin r2'], 'too old to tell');
@@ -123,7 +128,7 @@ t.test('a removal is believed so, too', async (t) => {
   const shim = aShim('spin', { deleting: true, strategy: { rolling: { maxUpdate: 2 } } });
   const others = ['b', 'c'].map((name) => aNode(name, { spin: leaving('spin') }));
   const with_ = (kubeletSees: readonly string[]) =>
-    draft([aNode('a', {}, { kubeletSees }), ...others], [shim]).turns;
+    plan([aNode('a', {}, { kubeletSees }), ...others], [shim]).turns;
   t.same(with_(['', 'spin']), ['b spin -']);
   t.same(with_(['']), ['b spin -', 'c spin -']);
 });

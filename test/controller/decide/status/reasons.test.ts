@@ -1,14 +1,14 @@
 import t from 'tap';
 import { failuresOf, hintOfCode, whereabouts } from '../../../../controller/decide/status/reasons.ts';
-import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
 import { aNode } from '../../../../testbed/controller/facts.ts';
 
 const standing = (
   name: string,
-  kind: Standing['kind'],
+  kind: NodeStanding['kind'],
   code?: string,
   node: Parameters<typeof aNode>[2] = {},
-): Standing => ({
+): NodeStanding => ({
   ...{ node: aNode(name, {}, node), kind, want: 'r2', serves: false, asks: false, inFlight: false },
   ...{ keep: undefined, tried: undefined, code },
 });
@@ -50,7 +50,7 @@ t.test('where nodes are is said in groups, what holds up longest first', async (
 });
 
 t.test('no message names more than ten nodes', async (t) => {
-  const many = (kind: Standing['kind'], name: string) =>
+  const many = (kind: NodeStanding['kind'], name: string) =>
     Array.from({ length: 40 }, (_, index) => standing(`${name}-${index}`, kind));
   const text = whereabouts([
     ...many('waiting', 'w'),

@@ -1,10 +1,10 @@
 import t from 'tap';
 import { isFailed } from '../../../../controller/decide/status/situation.ts';
-import type { Standing } from '../../../../controller/decide/rollout/node-standing.ts';
+import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
 import { aNode } from '../../../../testbed/controller/facts.ts';
 
 t.test('a node failed, or somebody else has the handler there and it is not served', async (t) => {
-  const of = (kind: Standing['kind'], proven: boolean) =>
+  const of = (kind: NodeStanding['kind'], proven: boolean) =>
     isFailed(
       { isProven: () => proven },
       {

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { draftOf } from '../../../../controller/decide/shims/shim-plan.ts';
+import { shimPlanOf } from '../../../../controller/decide/shims/shim-plan.ts';
 import { claimsOf } from '../../../../controller/decide/shims/claims.ts';
-import { musters } from '../../../../controller/decide/rollout/placement.ts';
+import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
 import { statusOf } from '../../../../controller/decide/status/status.ts';
 import type { NodeFacts } from '../../../../controller/model/fleet.ts';
 import { aClass, aNode, aShim, now } from '../../../../testbed/controller/facts.ts';
@@ -18,9 +18,9 @@ t.test('counts are of the nodes that it is meant for', async (t) => {
     aNode('f', { spin: { s: 'removing', n: 'spin', r: 'r2' } }),
     aNode('g', {}, { ...inPool, state: undefined }),
   ];
-  const all = musters(nodes, [shim]);
+  const all = placementsOf(nodes, [shim]);
   const { classes } = claimsOf({ now, nodes, shims: [shim], classes: [aClass(shim)], use: new Map() }, all);
-  const draft = draftOf(shim, all.of.get(shim)!, {
+  const plan = shimPlanOf(shim, all.of.get(shim)!, {
     living: new Set(['spin']),
     classes,
     now,
@@ -28,7 +28,7 @@ t.test('counts are of the nodes that it is meant for', async (t) => {
     shares: new Map(),
   });
   const isProven = ({ name }: NodeFacts) => ['a', 'b', 'd', 'f'].includes(name);
-  const status = statusOf({ ...draft, holders: [], isProven, unmarked: new Map(), rival: undefined }, now);
+  const status = statusOf({ ...plan, holders: [], isProven, unmarked: new Map(), rival: undefined }, now);
   t.match(status, { observedGeneration: 3, nodes: 5, nodesReady: 3, nodesUpdated: 1, nodesFailed: 2 });
   t.same(
     status.conditions.map(({ type }) => type),
