@@ -187,6 +187,23 @@ t.test('so is one that is deleted each time', async (t) => {
   t.ok(uids.size <= 5, `${uids.size} times`);
 });
 
+/** A rule of a cluster's owner: what was set on a class before may not be set on a new one. */
+const noNewOverhead = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: { name: no-new-overhead }
+spec:
+  matchConstraints:
+    resourceRules:
+      - { apiGroups: [node.k8s.io], apiVersions: ['*'], operations: [CREATE], resources: [runtimeclasses] }
+  validations: [{ expression: '!has(object.overhead)' }]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: { name: no-new-overhead }
+spec: { policyName: no-new-overhead, validationActions: [Deny] }
+`;
+
 t.test(
   'what others set on a class survives another handler, another name, and a deletion by hand',
   async (t) => {
@@ -244,15 +261,19 @@ t.test(
     t.not(again.metadata.uid, other.metadata.uid);
     await must('PATCH', `${shims}/own`, { spec: { runtimeClass: { name: 'renamed' } } });
     await until('renamed', 'it has another name and all else', isKept('newer'));
-    // An update is not validated as a creation is: https://github.com/kubernetes/kubernetes/blob/v1.36.3/pkg/apis/node/validation/validation.go
-    await must('PATCH', `${classes}/renamed`, { overhead: { podFixed: { memory: '-1' } } });
-    await cluster.waitFor('it is remembered', async () =>
-      (await getShim(cluster, 'own')).status?.runtimeClass?.includes('"-1"'),
-    );
+    await cluster.apply(noNewOverhead);
+    await cluster.waitFor('the cluster refuses new classes with an overhead', async () => {
+      const body = {
+        ...{ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', handler: 'x' },
+        metadata: { name: 'refused' },
+        overhead: { podFixed: { memory: '64Mi' } },
+      };
+      return (await cluster.admin.request('POST', `${classes}?dryRun=All`, { body })).status >= 400;
+    });
     await must('DELETE', `${classes}/renamed`, {});
     await until(
       'renamed',
-      'it is made without what nobody can make',
+      'it is made without what cannot be made here',
       ({ overhead }) => overhead === undefined,
     );
   },

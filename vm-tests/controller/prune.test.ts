@@ -57,6 +57,20 @@ const install = async (...more: readonly unknown[]): Promise<Controller> => {
   return controller;
 };
 
+/**
+ * Kubernetes' garbage collector hears of a new type within half a minute. One that is deleted before leaves what its objects
+ * own to it for ever: no installation is that young.
+ */
+const untilCollected = async (): Promise<void> => {
+  const { uid } = (await getShim(cluster, 'former')).metadata;
+  const owner = { apiVersion: 'runtime.spinkube.dev/v1alpha1', kind: 'Shim', name: 'former', uid };
+  const metadata = { name: 'owned', namespace: 'default', ownerReferences: [owner] };
+  await cluster.apply(JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata }));
+  await cluster.kubectl(['delete', 'shim', 'former', '--timeout=60s']);
+  const options = { timeoutMs: 120_000 };
+  await cluster.waitFor('the type is known', async () => !(await isThere('configmap', 'owned')), options);
+};
+
 const remove = async (...how: readonly string[]): Promise<void> => {
   await cluster.kubectl(
     ['delete', '--ignore-not-found', ...(how.length === 0 ? ['-k', bootstrapFolder] : how), '--timeout=60s'],
@@ -76,6 +90,7 @@ const orders: Readonly<Record<string, (controller: Controller) => Promise<void>>
 for (const [order, begin] of Object.entries(orders))
   t.test(`it ends by itself: ${order}`, async (t) => {
     const controller = await install();
+    await untilCollected();
     await begin(controller);
     await remove();
     t.notOk(await isThere('crd', 'shims.runtime.spinkube.dev'));
