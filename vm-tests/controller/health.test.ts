@@ -26,6 +26,7 @@ type State = {
   /** Of a node that it does not select. */
   readonly leaver?: Said;
   readonly ready?: boolean;
+  readonly cordoned?: boolean;
   /** kstatus, Argo CD, and the condition that says so. */
   readonly expected: readonly [Judged['status'], Judged['health'], string];
 };
@@ -67,6 +68,11 @@ const states: Readonly<Record<string, State>> = {
     nodes: [served],
     ready: false,
     expected: ['InProgress', 'Progressing', 'Reconciling NodesNotReady'],
+  },
+  'nodes-cordoned': {
+    nodes: [waits, waits],
+    cordoned: true,
+    expected: ['InProgress', 'Progressing', 'Reconciling NodesCordoned'],
   },
   paused: {
     nodes: [served, waits],
@@ -142,8 +148,9 @@ const say = async (node: string, shim: string, said: Said, revision: string): Pr
   await patchNode(node, { metadata: { annotations } });
 };
 
-const addNode = async (name: string, labels: Said, ready: boolean): Promise<void> => {
-  await cluster.admin.request('POST', '/api/v1/nodes', { body: { metadata: { name, labels } } });
+const addNode = async (name: string, labels: Said, ready: boolean, cordoned: boolean): Promise<void> => {
+  const spec = cordoned ? { unschedulable: true } : {};
+  await cluster.admin.request('POST', '/api/v1/nodes', { body: { metadata: { name, labels }, spec } });
   const conditions = [
     {
       ...{ type: 'Ready', status: ready ? 'True' : 'False', reason: 'Test', message: 'as the test has it' },
@@ -213,11 +220,14 @@ t.test('while no controller has looked at a Shim, nobody takes it for done', asy
 });
 
 t.test('each state is read for what it is', async (t) => {
-  const nodes = Object.entries(states).flatMap(([name, { nodes = [], leaver, ready = true }]) => [
-    ...nodes.map((said, index) => ({ node: `${name}-${index}`, name, said, ready, labels: { pool: name } })),
-    ...(leaver === undefined ? [] : [{ node: `${name}-gone`, name, said: leaver, ready, labels: {} }]),
-  ]);
-  for (const { node, labels, ready } of nodes) await addNode(node, labels, ready);
+  const nodes = Object.entries(states).flatMap(
+    ([name, { nodes = [], leaver, ready = true, cordoned = false }]) =>
+      [
+        ...nodes.map((said, index) => ({ node: `${name}-${index}`, said, labels: { pool: name } })),
+        ...(leaver === undefined ? [] : [{ node: `${name}-gone`, said: leaver, labels: {} }]),
+      ].map((one) => ({ ...one, name, ready, cordoned })),
+  );
+  for (const { node, labels, ready, cordoned } of nodes) await addNode(node, labels, ready, cordoned);
   await controller.start();
   const first = await cluster.waitFor('each has a revision', async () => {
     const all = await allShims();
