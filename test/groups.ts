@@ -51,3 +51,28 @@ export const membersOf = (root: string, file: string): readonly string[] =>
   isGroup(file)
     ? [...readFileSync(join(root, file), 'utf8').matchAll(/'..\/..\/(.*)'/g)].map(([, member = '']) => member)
     : [file];
+
+/** Those of real nodes and clusters that take minutes: begun first, so that the last one does not run on alone. */
+export const longest = [
+  'cluster/trouble',
+  'cluster/lifecycle',
+  'cluster/shims',
+  'controller/deployment',
+  'controller/rollout',
+  'cluster/bootstrap',
+  'controller/samples',
+  'controller/prune',
+  'vm-tests/rollback',
+  'vm-tests/kill',
+  'vm-tests/install',
+  'vm-tests/bad-luck',
+];
+
+/** The same files in the order in which they are begun. */
+export const longestFirst = (files: readonly string[]): readonly string[] => {
+  const rank = (file: string): number => {
+    const at = longest.findIndex((one) => file.endsWith(`${one}.test.ts`));
+    return at < 0 ? longest.length : at;
+  };
+  return [...files].sort((a, b) => rank(a) - rank(b));
+};

@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { judgeCoverage } from './coverage.ts';
-import { grouped } from './groups.ts';
+import { grouped, longestFirst } from './groups.ts';
 import { collector } from './tally.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -63,7 +63,7 @@ const results = collector();
 const jobs = given.some((argument) => /^(-j|--jobs)/.test(argument))
   ? []
   : [`--jobs=${availableParallelism()}`];
-const all = isWhole ? [...given, ...grouped(root)] : given;
+const all = isWhole ? [...given, ...grouped(root)] : longestFirst(given);
 const files = [...jobs, ...all];
 const code = await run(files, (line) => {
   const shown = results.line(line);
