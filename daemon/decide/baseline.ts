@@ -1,7 +1,8 @@
 /** What a decision starts from: the configuration without us, what of it is ours, and everything that forbids to go on. */
 import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { Observed, RuntimeFacts } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
+import type { RuntimeFacts } from '../runtimes/facts.ts';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { parseToml } from '../toml/toml.ts';
 import {

@@ -1,5 +1,5 @@
 /** From what is asked for to the files that it takes, and whether the runtime has to read them anew. */
-import type { Observed } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { whereIn } from '../runtimes/containerd/parsed.ts';
 import { meaningful } from '../runtimes/containerd/config.ts';

@@ -3,7 +3,8 @@
  * when they went out of service may still need. Removed one tick after the switch at the earliest.
  */
 import type { Ledger } from '../model/ledger.ts';
-import type { Observed, RuntimeFacts } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
+import type { RuntimeFacts } from '../runtimes/facts.ts';
 import type { Step } from '../model/plan.ts';
 import { keyOfTarget } from '../../protocol/host-paths.ts';
 

@@ -1,6 +1,7 @@
 /** The steps that bring links and configuration to what is asked for, with the restart and its proof, and what to record. */
 import type { Installed, Ledger } from '../model/ledger.ts';
-import type { Observed, RuntimeFacts, Trial } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
+import type { RuntimeFacts, Trial } from '../runtimes/facts.ts';
 import type { Step } from '../model/plan.ts';
 import { type Limits, remember } from './backoff.ts';
 import type { Change } from './change.ts';

@@ -3,7 +3,8 @@
  * at the host, it is missing from `Observed`.
  */
 import type { Desired } from '../model/desired.ts';
-import type { Observed, Trial } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
+import type { Trial } from '../runtimes/facts.ts';
 import type { Decision, HandlerReport, Step } from '../model/plan.ts';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { type Limits, restartAt, restartWait } from './backoff.ts';
@@ -15,7 +16,7 @@ import { takeBack } from './relocated.ts';
 import { keysOf } from '../runtimes/containerd/named.ts';
 import { ownFault } from './own-fault.ts';
 import { orphaned } from './orphaned.ts';
-import { reasons } from './reasons.ts';
+import { reasons } from './report/reasons.ts';
 import { configId, stateOfWritten } from './restart.ts';
 import { type Rules, type Baseline, baselineOf } from './baseline.ts';
 import { trialOf } from '../runtimes/containerd/trial.ts';

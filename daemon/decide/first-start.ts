@@ -3,7 +3,8 @@
  * not come up, the plan that prepared it is taken as interrupted between its restart and its proof. The proof has its
  * patience; when it fails, ours is taken back, and the runtime proven healthy without it.
  */
-import type { Observed, RuntimeFacts } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
+import type { RuntimeFacts } from '../runtimes/facts.ts';
 import type { Step } from '../model/plan.ts';
 import type { Baseline } from './baseline.ts';
 import { writeStep } from './write-step.ts';

@@ -4,7 +4,8 @@
  * ledger knows of it or not, since a runtime that is installed again reads them. Then links and programs go, but for those
  * that a process still uses, and those that such a file still leads to.
  */
-import type { ConfigFile, Observed } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
+import type { ConfigFile } from '../runtimes/facts.ts';
 import type { Decision, Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { unreferenced } from './collect.ts';

@@ -3,7 +3,7 @@
  * one than in the image), or changed by others since. To wait until it runs would be to wait for ever, so ours is taken out
  * first, and the runtime proven healthy without it; what is asked for is then put in place as on any healthy runtime.
  */
-import type { Trial } from '../model/observed.ts';
+import type { Trial } from '../runtimes/facts.ts';
 import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { parseToml } from '../toml/toml.ts';

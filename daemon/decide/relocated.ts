@@ -4,7 +4,7 @@
  */
 import { fileFault } from '../model/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { Observed } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import type { Target, WantedFile } from '../runtimes/containerd/wiring.ts';

@@ -3,7 +3,8 @@
  * proven to have loaded; any other invocation has read what stood on the disk when it started.
  */
 import type { Ledger } from '../model/ledger.ts';
-import type { CriFact, DumpFact, Observed, RuntimeFacts, Trial } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
+import type { CriFact, DumpFact, RuntimeFacts, Trial } from '../runtimes/facts.ts';
 import { parseToml } from '../toml/toml.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { HandlerState } from '../../protocol/node-annotations.ts';

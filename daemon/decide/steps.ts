@@ -1,6 +1,6 @@
 /** From a change to its steps, in the one order that is safe to be interrupted anywhere. */
 import type { Ledger } from '../model/ledger.ts';
-import type { Observed } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
 import { lastHour, remember, type Limits } from './backoff.ts';
 import { folderOf, keyOfTarget, storePath, fileOf } from '../../protocol/host-paths.ts';

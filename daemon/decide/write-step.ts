@@ -1,7 +1,7 @@
 /** One file of ours as a step: what stands there now, what shall stand there, and when it must not be replaced at all. */
 import { absent, type FileFact, type FileState, hardLinked, softLinked } from '../../host/facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
-import type { Observed } from '../model/observed.ts';
+import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
 import type { WantedFile } from '../runtimes/containerd/wiring.ts';
 

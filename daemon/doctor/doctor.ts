@@ -2,7 +2,7 @@
 import { fileOf, folderOf, paths } from '../../protocol/host-paths.ts';
 import { hostFacts, treeFacts } from '../../host/os-facts.ts';
 import type { Host } from '../../host/host.ts';
-import type { Observed } from '../model/observed.ts';
+import type { Observed } from '../decide/observed.ts';
 import { detailOf, problemOf } from '../../protocol/problem/problem.ts';
 import { noteCodes } from '../../protocol/problem/problem-files.ts';
 import type { Settings } from '../model/settings.ts';

@@ -9,7 +9,7 @@ import type { Host } from '../../host/host.ts';
 import type { Notifier } from '../../host/systemd/notify.ts';
 import { watchFolders } from '../../host/files/watch.ts';
 import { type Outcome, type Report, waitsOnlyForTurn } from '../model/outcome.ts';
-import type { RuntimeFacts } from '../model/observed.ts';
+import type { RuntimeFacts } from '../runtimes/facts.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Cluster } from '../cluster/session.ts';

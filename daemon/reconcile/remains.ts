@@ -2,7 +2,7 @@
 import { folderOf, paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { RuntimeFacts } from '../model/observed.ts';
+import type { RuntimeFacts } from '../runtimes/facts.ts';
 import { printWhere } from '../../protocol/problem/problem.ts';
 import type { Ticked } from './once.ts';
 

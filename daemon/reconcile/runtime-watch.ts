@@ -3,7 +3,7 @@
  * is over within two seconds is one wake, when it is over; one that a tick itself asked for is none.
  */
 import type { Host } from '../../host/host.ts';
-import type { RuntimeFacts } from '../model/observed.ts';
+import type { RuntimeFacts } from '../runtimes/facts.ts';
 
 export type RuntimeWatch = {
   /** A tick begins: what changes until it is over is its own work, or seen by it. */

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { collect, unreferenced } from '../../daemon/decide/collect.ts';
 import type { Ledger } from '../../daemon/model/ledger.ts';
-import type { Observed, StoreFact } from '../../daemon/model/observed.ts';
+import type { Observed, StoreFact } from '../../daemon/decide/observed.ts';
 import { key, observed, runtime, serving } from '../../testbed/simulated/bare-host.ts';
 
 const [old, used] = [key('a'), key('b')];

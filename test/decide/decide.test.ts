@@ -7,7 +7,8 @@ import type { Rules } from '../../daemon/decide/baseline.ts';
 import { sentences } from '../../daemon/decide/report/sentences.ts';
 import { type Desired, nothing, storeKey } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
-import type { CriFact, Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
+import type { Observed } from '../../daemon/decide/observed.ts';
+import type { CriFact, RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import type { Decision, Step } from '../../daemon/model/plan.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
 

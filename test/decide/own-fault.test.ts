@@ -4,7 +4,8 @@ import { baselineOf } from '../../daemon/decide/baseline.ts';
 import { header } from '../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
-import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
+import type { Observed } from '../../daemon/decide/observed.ts';
+import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
 

@@ -2,7 +2,7 @@ import t from 'tap';
 import { foldersOf, relocatedOf, kept, takeBack } from '../../daemon/decide/relocated.ts';
 import { targetOf } from '../../daemon/runtimes/containerd/wiring.ts';
 import { emptyLedger, type Ledger, type OwnedFile } from '../../daemon/model/ledger.ts';
-import type { Observed } from '../../daemon/model/observed.ts';
+import type { Observed } from '../../daemon/decide/observed.ts';
 import { generations } from '../../daemon/runtimes/containerd/config.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { observed, regular, runtime } from '../../testbed/simulated/bare-host.ts';

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { adopted, configId, restartDue, servedNow } from '../../daemon/decide/restart.ts';
 import type { Ledger } from '../../daemon/model/ledger.ts';
-import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
+import type { Observed } from '../../daemon/decide/observed.ts';
+import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import { observed, runtime, serving, unit } from '../../testbed/simulated/bare-host.ts';
 
 const tables = new Map<string, unknown>([['spin', { runtime_type: '/x' }]]);

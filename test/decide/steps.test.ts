@@ -9,7 +9,7 @@ import {
   sameLedger,
 } from '../../daemon/decide/steps.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
-import type { Observed } from '../../daemon/model/observed.ts';
+import type { Observed } from '../../daemon/decide/observed.ts';
 import { refuseLinked, writeStep } from '../../daemon/decide/write-step.ts';
 import type { Wanted } from '../../daemon/decide/handlers/selection.ts';
 import { handler, key, observed, regular } from '../../testbed/simulated/bare-host.ts';

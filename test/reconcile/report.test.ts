@@ -12,7 +12,7 @@ import { checkBinary } from '../../host/artifact/binary.ts';
 import type { Host } from '../../host/host.ts';
 import type { Systemd } from '../../host/systemd/systemd.ts';
 import { accepted } from '../../host/systemd/unit.ts';
-import type { CriFact, Trial } from '../../daemon/model/observed.ts';
+import type { CriFact, Trial } from '../../daemon/runtimes/facts.ts';
 import { detailOf, type Problem, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { parseSettings } from '../../daemon/model/settings.ts';
 import { parseToml } from '../../daemon/toml/toml.ts';

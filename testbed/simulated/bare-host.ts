@@ -2,7 +2,8 @@
 import type { Handler } from '../../daemon/model/desired.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { FileFact, UnitFacts } from '../../host/facts.ts';
-import type { Observed, RuntimeFacts } from '../../daemon/model/observed.ts';
+import type { Observed } from '../../daemon/decide/observed.ts';
+import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 
 export const key = (letter: string): string => letter.repeat(64);
 

@@ -2,7 +2,7 @@
 import type { Handler } from '../../model/desired.ts';
 import type { Journal } from '../../model/journal.ts';
 import type { Ledger } from '../../model/ledger.ts';
-import type { Observed } from '../../model/observed.ts';
+import type { Observed } from '../observed.ts';
 import { detailOf, type Problem, printWhere, type Where } from '../../../protocol/problem/problem.ts';
 import type { HandlerReport } from '../../model/plan.ts';
 import { goneRevision } from '../../../protocol/node-annotations.ts';

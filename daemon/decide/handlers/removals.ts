@@ -1,5 +1,5 @@
 /** Handlers that nobody asks for any more, and why some of them stay for now. */
-import type { RuntimeFacts } from '../../model/observed.ts';
+import type { RuntimeFacts } from '../../runtimes/facts.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { type Approval, approvalOfRemoval } from './approval.ts';
 import type { Baseline } from '../baseline.ts';

@@ -1,5 +1,5 @@
 /** Pure answers to "did it work?": the gate after a restart, and what a whole tick came to. */
-import type { CriFact } from '../../model/observed.ts';
+import type { CriFact } from '../../runtimes/facts.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { Decision } from '../../model/plan.ts';
 import type { UnitFacts } from '../../../host/facts.ts';

@@ -4,7 +4,7 @@
  */
 import { paths } from '../../../protocol/host-paths.ts';
 import type { Host } from '../../../host/host.ts';
-import type { StoreFact } from '../../model/observed.ts';
+import type { StoreFact } from '../../decide/observed.ts';
 
 export type Manifest = {
   readonly version: 1;

@@ -4,7 +4,7 @@
  */
 import { folderOf, paths, resolvePath } from '../../../protocol/host-paths.ts';
 import type { Files } from '../../../host/files/files.ts';
-import type { ConfigFile } from '../../model/observed.ts';
+import type { ConfigFile } from '../../runtimes/facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { handlersIn, isTable, programOf, searched, tableAt } from '../../runtimes/containerd/config.ts';

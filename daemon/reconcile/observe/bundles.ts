@@ -4,7 +4,7 @@
  */
 import type { Host } from '../../../host/host.ts';
 import { paths } from '../../../protocol/host-paths.ts';
-import type { Observed } from '../../model/observed.ts';
+import type { Observed } from '../../decide/observed.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { namesIn } from './names.ts';

@@ -6,7 +6,7 @@
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
 import { importsOf } from '../../runtimes/containerd/wiring-drop-in.ts';
 import type { Files } from '../../../host/files/files.ts';
-import type { ConfigFile, RuntimeFacts } from '../../model/observed.ts';
+import type { ConfigFile, RuntimeFacts } from '../../runtimes/facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { aliasesIn } from './aliases.ts';
 import { namesIn } from './names.ts';

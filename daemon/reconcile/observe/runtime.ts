@@ -1,6 +1,7 @@
 /** The container runtime that is really running: binary, configuration and socket come from its unit, not from a guess. */
 import type { Host } from '../../../host/host.ts';
-import type { CriFact, Observed } from '../../model/observed.ts';
+import type { Observed } from '../../decide/observed.ts';
+import type { CriFact } from '../../runtimes/facts.ts';
 import { detailOf, Failure, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { isProof } from '../../model/start.ts';

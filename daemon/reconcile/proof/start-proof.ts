@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Cri, endOfCall } from '../../../host/cri/cri.ts';
 import type { Host } from '../../../host/host.ts';
-import type { Observed } from '../../model/observed.ts';
+import type { Observed } from '../../decide/observed.ts';
 import { detailOf, Failure, logFields, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Settings } from '../../model/settings.ts';

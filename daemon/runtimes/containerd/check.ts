@@ -2,7 +2,7 @@
  * The verdict on a trial: the runtime's own parser read the present configuration and the staged one; by meaning, only
  * our handlers may differ. Everything else is refused with the culprit's file and line.
  */
-import type { RuntimeFacts, Trial } from '../../model/observed.ts';
+import type { RuntimeFacts, Trial } from '../facts.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
 import {

@@ -2,7 +2,7 @@
  * What of ours a configuration names. A table that leads to our program under its own name is ours, whatever program
  * printed it last; and nothing that any table leads to may go while it does.
  */
-import type { RuntimeFacts } from '../../model/observed.ts';
+import type { RuntimeFacts } from '../facts.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { defaultRuntime, handlersIn, isTable, saysMore, tableAt } from './config.ts';
 import { isPlain } from '../../toml/compare.ts';

@@ -1,6 +1,6 @@
 /** The files of the runtime's configuration as they were parsed, and where in them something stands. */
 import { fileFault } from '../../model/file-fault.ts';
-import type { ConfigFile } from '../../model/observed.ts';
+import type { ConfigFile } from '../facts.ts';
 import { Failure, type Where } from '../../../protocol/problem/problem.ts';
 import { locate, parseToml, type TomlPath } from '../../toml/toml.ts';
 import { handlersIn, isTable } from './config.ts';

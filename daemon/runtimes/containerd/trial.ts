@@ -2,7 +2,7 @@
  * The files of a trial: the same configuration below another folder, so that the runtime's own parser can read what
  * does not exist yet, and nobody else does.
  */
-import type { RuntimeFacts } from '../../model/observed.ts';
+import type { RuntimeFacts } from '../facts.ts';
 import type { Plan, Staged } from '../../model/plan.ts';
 import { elementsOf, scan } from '../../toml/toml.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';

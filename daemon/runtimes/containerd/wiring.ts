@@ -5,7 +5,7 @@
  */
 import { fileFault } from '../../model/file-fault.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
-import type { RuntimeFacts } from '../../model/observed.ts';
+import type { RuntimeFacts } from '../facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { locate, parseToml } from '../../toml/toml.ts';
 import {

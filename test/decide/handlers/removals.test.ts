@@ -3,7 +3,7 @@ import { removals } from '../../../daemon/decide/handlers/removals.ts';
 import { type Baseline, baselineOf } from '../../../daemon/decide/baseline.ts';
 import type { Desired, Handler } from '../../../daemon/model/desired.ts';
 import { emptyLedger } from '../../../daemon/model/ledger.ts';
-import type { RuntimeFacts } from '../../../daemon/model/observed.ts';
+import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { handler, observed, regular, runtime, serving } from '../../../testbed/simulated/bare-host.ts';
 
 const main = '/etc/containerd/config.toml';

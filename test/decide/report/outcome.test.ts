@@ -1,6 +1,6 @@
 import t from 'tap';
 import { evaluate, evaluateProof } from '../../../daemon/decide/report/outcome.ts';
-import type { CriFact } from '../../../daemon/model/observed.ts';
+import type { CriFact } from '../../../daemon/runtimes/facts.ts';
 import type { Decision, HandlerReport } from '../../../daemon/model/plan.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseConfig } from '../../../daemon/runtimes/containerd/parsed.ts';
 import { type Expectation, faultOf, verdict } from '../../../daemon/runtimes/containerd/check.ts';
-import type { DumpFact } from '../../../daemon/model/observed.ts';
+import type { DumpFact } from '../../../daemon/runtimes/facts.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { regular, runtime } from '../../../testbed/simulated/bare-host.ts';
 

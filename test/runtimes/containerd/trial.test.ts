@@ -2,7 +2,7 @@ import t from 'tap';
 import { trialOf } from '../../../daemon/runtimes/containerd/trial.ts';
 import type { Wiring } from '../../../daemon/runtimes/containerd/wiring.ts';
 import { importsOf } from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
-import type { RuntimeFacts } from '../../../daemon/model/observed.ts';
+import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { regular, runtime } from '../../../testbed/simulated/bare-host.ts';
 
 const main = '/etc/containerd/config.toml';

@@ -3,7 +3,7 @@ import { targetOf, wire } from '../../../daemon/runtimes/containerd/wiring.ts';
 import { withoutUs } from '../../../daemon/runtimes/containerd/wiring-bare.ts';
 import { dropInPath, importsOf, isOurDropIn } from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { emptyLedger, type Ledger } from '../../../daemon/model/ledger.ts';
-import type { RuntimeFacts } from '../../../daemon/model/observed.ts';
+import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../../daemon/toml/toml.ts';
 import { type Generation, generationOf, tableAt } from '../../../daemon/runtimes/containerd/config.ts';

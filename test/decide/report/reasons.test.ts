@@ -1,7 +1,7 @@
 import t from 'tap';
-import { reasons } from '../../daemon/decide/reasons.ts';
-import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
-import { handler, key, observed, regular, runtime } from '../../testbed/simulated/bare-host.ts';
+import { reasons } from '../../../daemon/decide/report/reasons.ts';
+import { emptyLedger, type Ledger } from '../../../daemon/model/ledger.ts';
+import { handler, key, observed, regular, runtime } from '../../../testbed/simulated/bare-host.ts';
 
 const main = runtime.configPath;
 const ledger: Ledger = {

@@ -1,9 +1,9 @@
 /** Why a plan is made, for the person who reads it. */
-import type { Observed } from '../model/observed.ts';
-import type { Change } from './change.ts';
-import { defaultRuntime } from '../runtimes/containerd/config.ts';
-import type { Selection } from './handlers/selection.ts';
-import type { Wiring } from '../runtimes/containerd/wiring.ts';
+import type { Observed } from '../observed.ts';
+import type { Change } from '../change.ts';
+import { defaultRuntime } from '../../runtimes/containerd/config.ts';
+import type { Selection } from '../handlers/selection.ts';
+import type { Wiring } from '../../runtimes/containerd/wiring.ts';
 
 export const reasons = (
   before: Observed,

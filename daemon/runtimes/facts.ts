@@ -1,10 +1,9 @@
-/**
- * Everything a decision may look at, read from the host in one place (daemon/reconcile/observe/observe.ts). If a decision seems to
- * need more, it is missing here.
- */
-import type { Ledger } from './ledger.ts';
-import type { FileFact, LinkFact, Machine, UnitFacts } from '../../host/facts.ts';
+/** What is seen of the container runtime: which program reads which files, what it answers, and what its own parser says. */
+import type { FileFact, UnitFacts } from '../../host/facts.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
+
+/** Each has its row in table.ts. */
+export type RuntimeName = 'containerd';
 
 export type SandboxFact = { readonly id: string; readonly handler: string };
 
@@ -26,7 +25,7 @@ export type CriFact =
 export type ConfigFile = { readonly path: string; readonly fact: FileFact };
 
 export type RuntimeFacts = {
-  readonly name: 'containerd';
+  readonly name: RuntimeName;
   /** As the running daemon says, e.g. "1.7.24"; empty when it could not be found out. */
   readonly version: string;
   readonly binary: string;
@@ -44,17 +43,6 @@ export type RuntimeFacts = {
   readonly notes?: readonly Problem[];
 };
 
-export type StoreFact =
-  | {
-      readonly kind: 'whole';
-      readonly sha256: string;
-      readonly url: string;
-      readonly binary: string;
-      /** It was never run: it was placed into another root. */
-      readonly untried?: true;
-    }
-  | { readonly kind: 'damaged'; readonly why: string };
-
 export type DumpFact =
   | { readonly kind: 'dumped'; readonly text: string }
   /** `why` in our own words; `detail`: what the parser printed, which may quote any line of the configuration. */
@@ -64,24 +52,3 @@ export type DumpFact =
 
 /** The verdict material of the runtime's own parser on one set of staged files. */
 export type Trial = { readonly id: string; readonly before: DumpFact; readonly after: DumpFact };
-
-export type Observed = {
-  readonly now: number;
-  readonly machine: Machine;
-  /** Whether the runtime may be restarted at all; false when another root or an image is prepared. */
-  readonly activate: boolean;
-  readonly runtime: RuntimeFacts | { readonly name: 'none'; readonly problem: Problem };
-  /** Files that carry our text or will: by the path that the configuration uses. */
-  readonly files: Readonly<Record<string, FileFact>>;
-  readonly folders: Readonly<Record<string, boolean>>;
-  readonly store: Readonly<Record<string, StoreFact>>;
-  readonly links: Readonly<Record<string, LinkFact>>;
-  /** Store folders that a running process has mapped; only looked for where something could be discarded. */
-  readonly mapped: readonly string[];
-  readonly ledger: Ledger;
-  /** Where there is no runtime: what one would read, were it installed again. Else absent. */
-  readonly remnant?: Pick<RuntimeFacts, 'config' | 'aliases'>;
-  readonly trials: readonly Trial[];
-  /** A folder of this look's own for the files of a trial: `plan` and a tick may try the same at the same time. */
-  readonly scratch: string;
-};
