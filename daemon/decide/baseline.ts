@@ -1,27 +1,12 @@
-/** What a decision starts from: the configuration without us, what of it is ours, and everything that forbids to go on. */
+/** What a decision starts from: the configuration as its runtime reads it, what of it is ours, and what forbids to go on. */
 import type { Desired } from '../model/desired.ts';
-import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
-import type { RuntimeFacts } from '../runtimes/facts.ts';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
-import { parseToml } from '../toml/toml.ts';
-import {
-  defaultRuntime,
-  type Generation,
-  generationOf,
-  handlersIn,
-  isTable,
-  tableAt,
-} from '../runtimes/containerd/config.ts';
-import { type Relocated, relocatedOf } from './relocated.ts';
-import { copiesIn, namedIn } from '../runtimes/containerd/named.ts';
-import { type Parsed, parseConfig } from '../runtimes/containerd/parsed.ts';
-import { faultOf } from '../runtimes/containerd/check.ts';
-import { type Target, targetOf } from '../runtimes/containerd/wiring.ts';
 import type { FileFact } from '../../host/facts.ts';
-import { isOurDropIn } from '../runtimes/containerd/wiring-drop-in.ts';
-
-export type Table = Readonly<Record<string, unknown>>;
+import type { RuntimeFacts } from '../runtimes/facts.ts';
+import type { Target } from '../runtimes/runtime.ts';
+import { runtimeOf } from '../runtimes/table.ts';
+import { type Relocated, relocatedOf } from './relocated.ts';
 
 export type Rules = {
   /** Remove handlers that are in use, and try revisions that failed their proof. */
@@ -40,16 +25,7 @@ export type Baseline = {
   readonly desired: Desired;
   readonly before: Observed;
   readonly runtime: RuntimeFacts;
-  readonly site: Target;
-  /** The configuration without us, the main file first. */
-  readonly foreign: readonly Parsed[];
-  /** Ours in files that are not: what others copied, and each of our paths that they lead to. */
-  readonly copies: readonly Problem[];
-  readonly named: ReadonlySet<string>;
-  /** Handlers that others define, whatever version their tables are for. */
-  readonly defined: readonly string[];
-  /** Handler tables as they stand in our text now. */
-  readonly present: Readonly<Record<string, Table>>;
+  readonly target: Target;
   /** Ours in files that the runtime no longer reads. */
   readonly former: Relocated;
   /** Why nothing may be changed now: the runtime is not well. */
@@ -66,34 +42,14 @@ export type Baseline = {
 export const baselineOf = (desired: Desired, before: Observed, rules: Rules): Baseline => {
   const { runtime, ledger } = before;
   if (runtime.name === 'none') throw new Failure(runtime.problem);
-  const generation = knownGeneration(runtime);
-  const site = targetOf(generation, runtime, before.files, ledger);
-  const { base, drop } = site;
-  const mainPath = runtime.configPath;
-  const foreign = parseConfig(
-    runtime.config.flatMap((file) => {
-      if (file.path === drop || site.stale.includes(file.path)) return [];
-      if (file.path !== mainPath || file.fact.kind !== 'regular') return [file];
-      return base === null ? [] : [{ path: file.path, fact: { ...file.fact, text: base } }];
-    }),
-  );
-  const fault = faultOf(runtime, foreign, drop);
-  if (fault) throw new Failure(fault);
-  refuseForeignDropIn(before.files[drop], drop, ledger);
+  const row = runtimeOf(runtime);
+  const target = row.target(runtime, before.files, ledger);
   return {
     desired,
     before,
     runtime,
-    site,
-    foreign,
-    copies: copiesIn(foreign, runtime.aliases),
-    named: namedIn(foreign, runtime.aliases),
-    defined: foreign.flatMap(({ doc }) => handlersIn(doc).map(({ name }) => name)),
-    present: present(
-      site,
-      [drop, ...site.stale].map((file) => textIn(before.files[file])),
-    ),
-    former: relocatedOf(site, before),
+    target,
+    former: relocatedOf(row, target.paths, before),
     // A fault found in a file, refused above, is nearly always why the runtime does not answer.
     runtimeProblem: before.activate ? runtimeProblemOf(runtime) : undefined,
     rules,
@@ -129,51 +85,4 @@ const runtimeProblemOf = ({ unit, cri }: RuntimeFacts): Problem | undefined => {
     message: 'the runtime says that it is not ready',
     ...detailOf({ detail: cri.reason }),
   };
-};
-
-const knownGeneration = (runtime: RuntimeFacts): Generation => {
-  const generation = generationOf(runtime.version);
-  if (generation) return generation;
-  throw new Failure({
-    code: 'unsupported-runtime',
-    message:
-      runtime.version === ''
-        ? `the version of ${runtime.binary || 'containerd'} cannot be found out`
-        : `containerd ${runtime.version} is not known; 1.x and 2.x are`,
-  });
-};
-
-const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: Ledger): void => {
-  if (fact === undefined || fact.kind === 'absent' || path in ledger.files) return;
-  if (fact.kind === 'regular' && isOurDropIn(fact.text)) return;
-  throw new Failure({
-    code: 'not-ours',
-    message: 'a file stands where our drop-in goes, and rcm-node did not write it',
-    where: { file: path },
-    hint: 'Move it away, then run rcm-node once.',
-  });
-};
-
-/** What the main file has with us alone, and the drop-ins. A text of ours that someone broke holds nothing. */
-const present = ({ now, base }: Target, dropIns: readonly (string | null)[]): Record<string, Table> => {
-  const without = new Set(tablesIn(base).map(({ path }) => path.join('\n')));
-  const marked = tablesIn(now).filter(({ path }) => !without.has(path.join('\n')));
-  return Object.fromEntries(
-    [...marked, ...dropIns.flatMap(tablesIn)].flatMap(({ name, table }) =>
-      name === defaultRuntime.name ? [] : [[name, table]],
-    ),
-  );
-};
-
-const tablesIn = (text: string | null) => {
-  try {
-    const doc = parseToml(text ?? '', 'rcm-node');
-    return handlersIn(doc).flatMap(({ name, path }) => {
-      const table = tableAt(doc, path);
-      return isTable(table) ? [{ name, path, table }] : [];
-    });
-  } catch (error) {
-    if (error instanceof Failure) return [];
-    throw error;
-  }
 };

@@ -7,7 +7,7 @@ import { type Limits, remember } from './backoff.ts';
 import type { Change } from './change.ts';
 import { stillFailed } from './handlers/failed-starts.ts';
 import { foldersOf, kept } from './relocated.ts';
-import { mayBeLoaded } from '../runtimes/containerd/named.ts';
+import { mayBeLoaded } from '../runtimes/named.ts';
 import { adopted, configId, servedNow, survivors } from './restart.ts';
 import type { Baseline } from './baseline.ts';
 import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './steps.ts';
@@ -24,15 +24,15 @@ export const configSteps = (
   keys: ReadonlySet<string>,
   limits: Limits,
 ): readonly Step[] => {
-  const { before, runtime } = baseline;
+  const { before, runtime, target } = baseline;
   const { ledger } = before;
   const { files, tables } = change;
   const restart = change.restart && baseline.held === undefined;
-  const defined = new Set([...tables.keys(), ...baseline.defined]);
+  const defined = new Set([...tables.keys(), ...target.defined]);
   const links = linkSteps(
     before,
     asked.wanted,
-    (path) => baseline.named.has(path) || (!restart && mayBeLoaded(runtime, path, defined)),
+    (path) => target.named.has(path) || (!restart && mayBeLoaded(runtime, path, defined)),
   );
   const folders = missingFolders(before, files);
   const former = kept(baseline.former, ledger);
@@ -41,15 +41,13 @@ export const configSteps = (
     former.map(([path]) => path),
   );
   const leaving = tables.size === 0 ? ledger.folders.filter((one) => !staying.includes(one)).reverse() : [];
-  // On the way out the import goes before the file it names: a restart in between must not find it dangling.
-  const ordered = tables.size === 0 ? [...files].reverse() : files;
   const unit = runtime.unit?.name ?? '';
   const start = startsOf(before, runtime, asked, restart ? undefined : links.now);
   const steps: Step[] = [
     ...(restart && limits.quietSeconds > 0 ? [{ kind: 'quiet', seconds: limits.quietSeconds } as const] : []),
     ...links.now,
     ...folders.map((path) => ({ kind: 'folder', path }) as const),
-    ...ordered.map((file) => writeStep(file, before.files[file.path])),
+    ...files.map((file) => writeStep(file, before.files[file.path])),
     ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
     ...(restart
       ? ([
@@ -58,7 +56,7 @@ export const configSteps = (
             kind: 'prove',
             unit,
             serve: [...tables.keys()],
-            ...survivors(runtime, baseline.present, trial),
+            ...survivors(runtime, target.present, trial),
             ...(start ? { start } : {}),
           },
         ] as const)
@@ -71,9 +69,9 @@ export const configSteps = (
   const installed: readonly (readonly [string, Installed])[] = asked.wanted.flatMap((one) =>
     one.installed ? [[one.name, one.installed] as const] : [],
   );
-  const owned = [change.wiring.dropIn, change.wiring.main].flatMap((file) =>
-    file.owned ? [[file.path, file.owned] as const] : [],
-  );
+  const owned = [...change.wiring.files]
+    .reverse()
+    .flatMap((file) => (file.owned ? [[file.path, file.owned] as const] : []));
   const failed = new Set(asked.reports.filter(isTried(baseline.rules.ready === true)).map((one) => one.name));
   // Else another change that went well would have it tried again.
   const isStillBad = asked.reports.some(
@@ -82,7 +80,7 @@ export const configSteps = (
   const isTaken = (files.length > 0 || restart || links.now.length > 0) && baseline.held === undefined;
   // A restart that is due and has to wait must be due at the next look, too: this invocation has read what stands now.
   const isOwed = change.restart && !restart;
-  const standing = new Map(Object.entries(baseline.present));
+  const standing = new Map(Object.entries(target.present));
   const record: Ledger = {
     ...ledger,
     handlers: Object.fromEntries(installed),

@@ -13,20 +13,18 @@ import { configSteps } from './config-steps.ts';
 import { type Change, changeOf } from './change.ts';
 import { firstStart } from './first-start.ts';
 import { takeBack } from './relocated.ts';
-import { keysOf } from '../runtimes/containerd/named.ts';
+import { keysOf } from '../runtimes/named.ts';
+import { runtimeOf } from '../runtimes/table.ts';
 import { ownFault } from './own-fault.ts';
 import { orphaned } from './orphaned.ts';
 import { reasons } from './report/reasons.ts';
 import { configId, stateOfWritten } from './restart.ts';
 import { type Rules, type Baseline, baselineOf } from './baseline.ts';
-import { trialOf } from '../runtimes/containerd/trial.ts';
 import { writeConflict } from './steps.ts';
 import { knownBad } from './handlers/failed-revisions.ts';
-import { verdict } from '../runtimes/containerd/check.ts';
 import { selectHandlers } from './handlers/handlers.ts';
 import { refuseLinked } from './write-step.ts';
 import type { Selection } from './handlers/selection.ts';
-import { wire } from '../runtimes/containerd/wiring.ts';
 
 export const decide = (desired: Desired, before: Observed, limits: Limits, rules: Rules): Decision => {
   if (rules.orphaned && before.runtime.name === 'none') return orphaned(before);
@@ -58,13 +56,13 @@ export const refused = (problem: Problem, desired: Desired, before: Observed): D
 });
 
 const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decision => {
-  const { before, runtime, rules } = baseline;
+  const { before, target, rules } = baseline;
   const { ledger } = before;
   const fault = baseline.runtimeProblem && ownFault(baseline, asked.reports);
   if (fault) return { ...fault, notes: baseline.former.problems };
   const change = changeOf(baseline, asked, limits);
   if (baseline.runtimeProblem) {
-    const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(baseline.present));
+    const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(target.present));
     const steps = firstStart(baseline, configId(standing), change.revision);
     if (!steps) throw new Failure(baseline.runtimeProblem);
     const because = [
@@ -78,7 +76,7 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
     };
   }
   const touches = change.files.length > 0 || change.restart;
-  const notes: Problem[] = [...baseline.former.problems, ...baseline.copies];
+  const notes: Problem[] = [...baseline.former.problems, ...target.copies];
   const settled = (handlers: readonly HandlerReport[] = asked.reports): Decision => ({
     plan: { kind: 'settled' },
     handlers,
@@ -106,12 +104,10 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
   const isIdle = baseline.held !== undefined && change.restart && !isProven;
   let trial: Trial | undefined;
   if (!isIdle && touches) {
-    const bare = wire(baseline.site, new Map());
-    const asking = trialOf(bare, change.wiring, runtime, before.scratch);
+    const asking = target.stage(change.wiring, before.scratch);
     trial = before.trials.find((one) => one.id === asking.id);
     if (!trial) return { plan: asking, handlers: asked.reports, notes };
-    const ours = new Set([...change.tables.keys(), ...Object.keys(baseline.present)]);
-    const problem = verdict(trial, { tables: change.tables, ours }, baseline.foreign, runtime.configPath);
+    const problem = target.check(trial, change.tables);
     if (problem) throw new Failure(problem);
     if (trial.after.kind === 'impossible')
       notes.push({
@@ -159,7 +155,7 @@ const plan = (
 ): Decision => {
   const { before, runtime } = baseline;
   const named = asked.wanted.flatMap((one) => (one.installed ? [one.installed.key] : []));
-  const keys = new Set([...named, ...asked.awaited, ...keysOf(baseline.named)]);
+  const keys = new Set([...named, ...asked.awaited, ...keysOf(baseline.target.named)]);
   const steps: Step[] = [...asked.artifacts];
   if (!held) steps.push(...configSteps(baseline, asked, change, trial, keys, limits));
   const answer = (list: readonly Step[], because: readonly string[]): Decision => ({
@@ -174,7 +170,7 @@ const plan = (
     notes,
   });
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
-  const former = held ? [] : takeBack(baseline.former, before);
+  const former = held ? [] : takeBack(runtimeOf(runtime), baseline.former, before);
   if (former.length > 0) return answer(former, ['the configuration of the runtime is elsewhere now']);
   // What was just placed is named by nothing yet.
   const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);

@@ -8,7 +8,6 @@ import type { RuntimeFacts } from '../runtimes/facts.ts';
 import type { Step } from '../model/plan.ts';
 import type { Baseline } from './baseline.ts';
 import { writeStep } from './write-step.ts';
-import { wire } from '../runtimes/containerd/wiring.ts';
 
 /** A start that goes on, and a unit that somebody stopped, are no verdict on anything. */
 const cameDown = ({ unit }: RuntimeFacts): boolean =>
@@ -31,13 +30,14 @@ export const firstStart = (
   config: string,
   revision: string,
 ): readonly Step[] | undefined => {
-  const { before, runtime, present, site } = baseline;
+  const { before, runtime, target } = baseline;
+  const { present } = target;
   const { ledger } = before;
   const { unit } = runtime;
   if (!unit || !isUnproven(before) || !cameDown(runtime)) return undefined;
   if (Object.keys(present).length === 0 || ledger.bad?.revision === revision) return undefined;
-  const bare = wire(site, new Map());
-  const writes = [bare.dropIn, bare.main].flatMap((file): readonly Step[] => {
+  const bare = target.wire(new Map());
+  const writes = [...bare.files].reverse().flatMap((file): readonly Step[] => {
     const step = writeStep(file, before.files[file.path]);
     if (step.kind !== 'write' || JSON.stringify(step.before) === JSON.stringify(step.after)) return [];
     return [{ ...step, before: step.after, after: step.before }];

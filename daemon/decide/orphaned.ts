@@ -9,28 +9,29 @@ import type { ConfigFile } from '../runtimes/facts.ts';
 import type { Decision, Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { unreferenced } from './collect.ts';
-import { type Relocated, relocatedBeside, takeBack } from './relocated.ts';
-import { copiesIn, keysOf, namedIn } from '../runtimes/containerd/named.ts';
-import { type Parsed, parseConfig } from '../runtimes/containerd/parsed.ts';
+import { type Relocated, relocatedOf, takeBack } from './relocated.ts';
+import { copiesIn, keysOf, namedIn } from '../runtimes/named.ts';
+import { type Parsed, parseConfig } from '../runtimes/parsed.ts';
+import type { Runtime } from '../runtimes/runtime.ts';
+import { usualRuntime } from '../runtimes/table.ts';
 import { linkSteps } from './steps.ts';
-import type { WantedFile } from '../runtimes/containerd/wiring.ts';
-import { withoutUs } from '../runtimes/containerd/wiring-bare.ts';
+import type { WantedFile } from '../runtimes/runtime.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import { refuseLinked } from './write-step.ts';
-import { isOurDropIn, mayBeDropIn } from '../runtimes/containerd/wiring-drop-in.ts';
 
 export const orphaned = (before: Observed): Decision => {
+  const runtime = usualRuntime;
   const { config: remnant, aliases } = before.remnant ?? { config: [] };
   const facts = { ...Object.fromEntries(remnant.map(({ path, fact }) => [path, fact])), ...before.files };
-  const known = relocatedBeside(new Set(), before);
+  const known = relocatedOf(runtime, [], before);
   const standing = parsed(remnant);
-  const files = [...known.files, ...unknownTo(before, standing.files, facts)];
+  const files = [...known.files, ...unknownTo(runtime, before, standing.files, facts)];
   const former: Relocated = { files, problems: [...known.problems, ...standing.problems] };
   const gone = new Set(files.map(({ path }) => path));
   // A file that is taken back first is looked at again before any link goes.
   const staying = standing.files.filter(({ path }) => !gone.has(path));
   const left: Left = { named: namedIn(staying, aliases), isKept: standing.problems.length > 0 };
-  const steps = nextSteps(before, takeBack(former, { ...before, files: facts }), left);
+  const steps = nextSteps(before, takeBack(runtime, former, { ...before, files: facts }), left);
   const revision = digestOf(canonical(steps));
   return {
     plan:
@@ -38,7 +39,7 @@ export const orphaned = (before: Observed): Decision => {
         ? { kind: 'settled' }
         : { kind: 'steps', revision, steps, because: ['the runtime is gone'], disrupts: false },
     handlers: [],
-    notes: [...former.problems, ...copiesIn(staying, aliases)],
+    notes: [...former.problems, ...copiesIn(staying, runtime.handlersIn, aliases)],
   };
 };
 
@@ -69,6 +70,7 @@ const parsed = (
 
 /** Ours by its marks, by its name and by what it means, in files that the ledger does not know (any more). */
 const unknownTo = (
+  { dropIn, withoutUs }: Runtime,
   { ledger }: Observed,
   files: readonly Parsed[],
   facts: Observed['files'],
@@ -76,7 +78,7 @@ const unknownTo = (
   files.flatMap(({ path, text }) => {
     if (path in ledger.files) return [];
     try {
-      const bare = mayBeDropIn(path) ? (isOurDropIn(text) ? null : text) : withoutUs(text, path, ledger);
+      const bare = dropIn.mayBe(path) ? (dropIn.isOurs(text) ? null : text) : withoutUs(text, path, ledger);
       if (bare === text) return [];
       refuseLinked([{ path, text: bare }], facts);
       return [{ path, text: bare }];

@@ -7,11 +7,9 @@ import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
-import type { Target, WantedFile } from '../runtimes/containerd/wiring.ts';
-import { withoutUs } from '../runtimes/containerd/wiring-bare.ts';
 import type { FileFact } from '../../host/facts.ts';
+import type { Runtime, WantedFile } from '../runtimes/runtime.ts';
 import { refuseLinked, writeStep } from './write-step.ts';
-import { mayBeDropIn, meansOurs } from '../runtimes/containerd/wiring-drop-in.ts';
 
 export type Relocated = {
   /** Files of the ledger that are to be taken back; each stays in it until that is done. */
@@ -20,18 +18,14 @@ export type Relocated = {
   readonly problems: readonly (Problem & { readonly where: { readonly file: string } })[];
 };
 
-/** `before.files` has each file of the ledger. */
-export const relocatedOf = (site: Target, before: Observed): Relocated =>
-  relocatedBeside(new Set([site.runtime.configPath, site.drop, ...site.stale]), before);
-
-/** `present`: files that the runtime reads, which are not for here. */
-export const relocatedBeside = (present: ReadonlySet<string>, before: Observed): Relocated => {
+/** `before.files` has each file of the ledger; `present`: files that the runtime reads, which are not for here. */
+export const relocatedOf = (runtime: Runtime, present: readonly string[], before: Observed): Relocated => {
   const files: WantedFile[] = [];
   const problems: Relocated['problems'][number][] = [];
   for (const [path, owned] of Object.entries(before.ledger.files)) {
-    if (present.has(path)) continue;
+    if (present.includes(path)) continue;
     try {
-      const file = without(path, before.files[path], owned.digest, before.ledger);
+      const file = without(runtime, path, before.files[path], owned.digest, before.ledger);
       if (file) files.push(file);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -44,6 +38,7 @@ export const relocatedBeside = (present: ReadonlySet<string>, before: Observed):
 
 /** `undefined`: there is nothing of ours any more. */
 const without = (
+  { dropIn, withoutUs }: Runtime,
   path: string,
   fact: FileFact | undefined,
   digest: string,
@@ -55,8 +50,8 @@ const without = (
       code: 'not-ours',
       ...fileFault(fact),
     });
-  if (mayBeDropIn(path)) {
-    if (fact.digest !== digest && !meansOurs(fact.text))
+  if (dropIn.mayBe(path)) {
+    if (fact.digest !== digest && !dropIn.meansOurs(fact.text))
       throw new Failure({ code: 'not-ours', message: 'it was changed by someone else' });
     refuseLinked([{ path, text: null }], { [path]: fact });
     return { path, text: null };
@@ -87,7 +82,7 @@ export const foldersOf = (folders: readonly string[], paths: Iterable<string>): 
   folders.filter((folder) => holds(folder, paths));
 
 /** No restart: the runtime does not read any of it. */
-export const takeBack = (former: Relocated, before: Observed): readonly Step[] => {
+export const takeBack = ({ dropIn }: Runtime, former: Relocated, before: Observed): readonly Step[] => {
   if (former.files.length === 0) return [];
   const { ledger } = before;
   const gone = new Set(former.files.map((file) => file.path));
@@ -99,7 +94,7 @@ export const takeBack = (former: Relocated, before: Observed): readonly Step[] =
   return [
     // The import goes before the file it names, should anyone read them after all.
     ...[...former.files]
-      .sort((a, b) => Number(mayBeDropIn(a.path)) - Number(mayBeDropIn(b.path)))
+      .sort((a, b) => Number(dropIn.mayBe(a.path)) - Number(dropIn.mayBe(b.path)))
       .map((file) => writeStep(file, before.files[file.path])),
     ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
     {

@@ -3,12 +3,11 @@
  * proven to have loaded; any other invocation has read what stood on the disk when it started.
  */
 import type { Ledger } from '../model/ledger.ts';
+import { runtimeOf } from '../runtimes/table.ts';
 import type { Observed } from './observed.ts';
-import type { CriFact, DumpFact, RuntimeFacts, Trial } from '../runtimes/facts.ts';
-import { parseToml } from '../toml/toml.ts';
+import type { CriFact, RuntimeFacts, Trial } from '../runtimes/facts.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { HandlerState } from '../../protocol/node-annotations.ts';
-import { viewOf } from '../runtimes/containerd/config.ts';
 
 /** Names a set of handler tables, apart from the files and the spelling they are in. */
 export const configId = (tables: ReadonlyMap<string, unknown>): string =>
@@ -62,13 +61,6 @@ export const adopted = (
   return { invocation: runtime.unit.invocation, config: configId(tables) };
 };
 
-/** The handlers of a dumped configuration; `undefined` where none could be read out of it. */
-const definedIn = (dump: DumpFact): ReadonlySet<string> | undefined => {
-  if (dump.kind !== 'dumped') return undefined;
-  const view = viewOf(parseToml(dump.text, 'containerd config dump', 'broken-config'));
-  return view && new Set(Object.keys(view.runtimes));
-};
-
 /**
  * Of what is served now: `keep` has to survive the restart, `former` an undo. A handler that no file defines any more is
  * gone with any restart, whoever asks for it, and must not be held against ours.
@@ -79,7 +71,9 @@ export const survivors = (
   trial: Trial | undefined,
 ): { readonly keep: readonly string[]; readonly former: readonly string[] } => {
   const served = servedNow(runtime);
-  const [without, shall] = [trial?.before, trial?.after].map((dump) => dump && definedIn(dump));
+  const [without, shall] = [trial?.before, trial?.after].map((dump) =>
+    dump?.kind === 'dumped' ? runtimeOf(runtime).servedBy(dump.text) : undefined,
+  );
   return {
     keep: served.filter((name) => !(name in present) && shall?.has(name) !== false),
     former: served.filter((name) => name in present || without?.has(name) !== false),

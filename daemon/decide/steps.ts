@@ -7,7 +7,7 @@ import { folderOf, keyOfTarget, storePath, fileOf } from '../../protocol/host-pa
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { canonical } from '../../protocol/digest.ts';
 import type { Wanted } from './handlers/selection.ts';
-import type { WantedFile } from '../runtimes/containerd/wiring.ts';
+import type { WantedFile } from '../runtimes/runtime.ts';
 
 export type LinkStep = Extract<Step, { kind: 'link' }>;
 

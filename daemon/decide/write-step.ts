@@ -3,7 +3,7 @@ import { absent, type FileFact, type FileState, hardLinked, softLinked } from '.
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
-import type { WantedFile } from '../runtimes/containerd/wiring.ts';
+import type { WantedFile } from '../runtimes/runtime.ts';
 
 export const stateOf = (fact: FileFact | undefined): FileState =>
   fact?.kind === 'regular'

@@ -9,7 +9,7 @@ import { nothing } from '../model/desired.ts';
 import { exitCodeOf, exitCodes } from '../model/outcome.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { defaults } from '../runtimes/containerd/config.ts';
+import { defaults } from '../runtimes/containerd/launch.ts';
 import { observeBundles } from './observe/bundles.ts';
 import { leaveCluster } from '../cluster/leave.ts';
 import { observeMapped } from './observe/observe.ts';

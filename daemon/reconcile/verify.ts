@@ -43,7 +43,7 @@ export const verify = async (
     const results: Record<string, Started> = {};
     for (const name of names)
       Object.assign(results, await startEach(host, given, runtime.socket, [name], patience));
-    const { present } = baselineOf(desired, before, rules);
+    const { present } = baselineOf(desired, before, rules).target;
     const starts = Object.entries(results).flatMap(([name, result]): [string, KeptStart][] => {
       const key = ledger.handlers[name]?.key;
       const table = present[name];

@@ -17,6 +17,12 @@ export type Table = Readonly<Record<string, unknown>>;
 export const isTable = (value: unknown): value is Table =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
+export const tableAt = (doc: Table, path: readonly string[]): Table | undefined => {
+  let value: unknown = doc;
+  for (const key of path) value = isTable(value) ? value[key] : undefined;
+  return isTable(value) ? value : undefined;
+};
+
 /** TomlDate prints the kind (date, time, local, offset) along with the value, so the text tells all of them apart. */
 const printDate = (date: Date): string => (Number.isNaN(date.getTime()) ? 'invalid' : date.toISOString());
 

@@ -6,10 +6,10 @@ import type { Handler } from '../../model/desired.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { startId } from '../../model/start.ts';
 import type { NeededTurn } from '../../model/rollout-wait.ts';
-import { handlerTable } from '../../runtimes/containerd/config.ts';
 import { leftOut } from './failed-starts.ts';
 import { servedNow } from '../restart.ts';
-import type { Baseline, Table } from '../baseline.ts';
+import type { Baseline } from '../baseline.ts';
+import type { Table } from '../../toml/compare.ts';
 import { wayOut } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import { revisionHere, turnOf, waitsForTurn } from './rollout-wait.ts';
@@ -23,9 +23,9 @@ export type Approval = {
 };
 
 /** The table of a handler as it was put in place, under the default handler's options of now. */
-export const tableInForce = (baseline: Baseline, name: string, options: Table): Table | undefined => {
-  const installed = baseline.before.ledger.handlers[name];
-  return installed && handlerTable(installed.handler, installed.path, options);
+export const tableInForce = ({ before, target }: Baseline, name: string): Table | undefined => {
+  const installed = before.ledger.handlers[name];
+  return installed && target.tableOf(installed.handler, installed.path);
 };
 
 /** Of a handler that is asked for. Undefined: it needs no turn, and nothing holds it back. */
@@ -33,14 +33,13 @@ export const approvalOf = (
   baseline: Baseline,
   handler: Handler,
   asked: { readonly table: Table; readonly key: string | undefined },
-  options: Table,
 ): Approval | undefined => {
   const { order, name } = handler;
   const failed =
     asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
   if (failed) return { ...turnFor(baseline, order, order?.revision), held: failed, leftOut: true };
   const installed = baseline.before.ledger.handlers[name];
-  const isSame = [tableInForce(baseline, name, options), baseline.present[name]].some(
+  const isSame = [tableInForce(baseline, name), baseline.target.present[name]].some(
     (table) => table !== undefined && canonical(table) === canonical(asked.table),
   );
   const isMoved = installed !== undefined && installed.key !== asked.key;

@@ -7,29 +7,20 @@ import type { Ledger } from '../../model/ledger.ts';
 import type { HandlerReport, Step } from '../../model/plan.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { type Start, startId, startOf } from '../../model/start.ts';
-import {
-  criPath,
-  handlersRead,
-  handlerTable,
-  inheritable,
-  isTable,
-  tableAt,
-} from '../../runtimes/containerd/config.ts';
 import { artifactWait } from '../backoff.ts';
 import { type Approval, approvalOf, tableInForce } from './approval.ts';
-import { isOurs } from '../../runtimes/containerd/named.ts';
 import { stablePath } from '../../../protocol/host-paths.ts';
 import { removals } from './removals.ts';
 import { stateOfWritten } from '../restart.ts';
-import type { Baseline, Table } from '../baseline.ts';
+import type { Baseline } from '../baseline.ts';
 import { failedTry } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import type { HandlerState } from '../../../protocol/node-annotations.ts';
 import type { Wanted, Selection } from './selection.ts';
-import { foreignOwner, type Parsed } from '../../runtimes/containerd/parsed.ts';
 
 export const selectHandlers = (baseline: Baseline): Selection => {
-  const { desired, before, present } = baseline;
+  const { desired, before, target } = baseline;
+  const { present } = target;
   const wanted: Wanted[] = [];
   const artifacts: Step[] = [];
   const reports: HandlerReport[] = [];
@@ -37,7 +28,6 @@ export const selectHandlers = (baseline: Baseline): Selection => {
   const leftOut = new Set<string>();
   /** Why, by what asks for it. */
   const failing = new Map<string, Problem>();
-  const options = inherited(baseline.foreign, baseline.site.schema);
   const keep = (name: string): void => {
     const table = present[name];
     const installed = before.ledger.handlers[name];
@@ -46,7 +36,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
   /** As the ledger knows it, and whatever became of it meanwhile put right; answers whether its artifact is there. */
   const hold = (name: string): boolean => {
     const installed = before.ledger.handlers[name];
-    const table = tableInForce(baseline, name, options);
+    const table = tableInForce(baseline, name);
     if (!installed || !table) {
       keep(name);
       return true;
@@ -93,7 +83,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     }
     const sha256 = handler.artifact.sha256 ?? before.ledger.trusted[handler.artifact.url];
     const key = storeKey(handler, sha256);
-    const table = handlerTable(handler, path, options);
+    const table = target.tableOf(handler, path);
     const stored = key === undefined ? undefined : before.store[key];
     const ready = key !== undefined && before.store[key]?.kind === 'whole';
     // It came with the image, and does not run here: whatever starts by it would fail.
@@ -106,7 +96,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       report('failed', { problem: { ...broken.problem, handler: handler.name, message } });
       continue;
     }
-    const gate = approvalOf(baseline, handler, { table, key }, options);
+    const gate = approvalOf(baseline, handler, { table, key });
     if (gate?.held && gate.leftOut) {
       leftOut.add(handler.name);
       failing.set(handler.where.file, gate.held);
@@ -146,8 +136,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     const start = state === 'served' ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
     report(state, { gate, ...start, ...(sha256 ? { sha256 } : {}) });
     const was = before.ledger.handlers[handler.name];
-    const isSame =
-      was?.key === key && canonical(tableInForce(baseline, handler.name, options)) === canonical(table);
+    const isSame = was?.key === key && canonical(tableInForce(baseline, handler.name)) === canonical(table);
     wanted.push({
       name: handler.name,
       table,
@@ -175,11 +164,7 @@ const said = (held: Problem): { readonly problem?: Problem } =>
 
 /** The name, or the place where its binary goes, belongs to somebody else. */
 const ownershipConflict = (baseline: Baseline, name: string, path: string): Problem | undefined => {
-  const { generation, place } = baseline.site;
-  // A copy of our table is served by our program, like ours.
-  const owner = foreignOwner(baseline.foreign, name, (doc) =>
-    handlersRead(doc, generation, place).filter((one) => !isOurs(name, tableAt(doc, one.path))),
-  );
+  const owner = baseline.target.ownerOf(name);
   if (owner)
     return {
       code: 'owned-by-another',
@@ -208,20 +193,5 @@ const attemptOf = ({ before, rules }: Baseline, handler: Handler): Ledger['attem
   return counts && artifactWait(attempt, before.now) > 0 ? attempt : undefined;
 };
 
-const stateIn = ({ runtime, before, present }: Baseline, name: string): HandlerState =>
-  name in present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';
-
-/** The default handler's options as the files write them; the trial proves that they were read that way. */
-const inherited = (files: readonly Parsed[], schema: number): Table => {
-  const cri = criPath(schema) ?? [];
-  let runtimes: Record<string, Table> = {};
-  let name = 'runc';
-  for (const file of files) {
-    const containerd = tableAt(file.doc, [...cri, 'containerd']);
-    if (!containerd) continue;
-    if (typeof containerd.default_runtime_name === 'string') name = containerd.default_runtime_name;
-    for (const [key, table] of Object.entries(tableAt(containerd, ['runtimes']) ?? {}))
-      if (isTable(table)) runtimes = { ...runtimes, [key]: { ...runtimes[key], ...table } };
-  }
-  return inheritable(runtimes, name);
-};
+const stateIn = ({ runtime, before, target }: Baseline, name: string): HandlerState =>
+  name in target.present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';

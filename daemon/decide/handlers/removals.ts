@@ -13,7 +13,8 @@ export type Removal = {
 };
 
 export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Problem>): readonly Removal[] => {
-  const { before, runtime, rules, present } = baseline;
+  const { before, runtime, rules } = baseline;
+  const { present } = baseline.target;
   const desired = new Set(baseline.desired.handlers.map((handler) => handler.name));
   const known = new Set([...Object.keys(present), ...Object.keys(before.ledger.handlers)]);
   return [...known].flatMap((name): Removal[] => {

@@ -1,7 +1,7 @@
 /** What a decision asks for, once it is known what can be had now: the handlers that the configuration shall carry. */
 import type { Installed } from '../../model/ledger.ts';
 import type { HandlerReport, Step } from '../../model/plan.ts';
-import type { Table } from '../baseline.ts';
+import type { Table } from '../../toml/compare.ts';
 
 export type Wanted = {
   readonly name: string;

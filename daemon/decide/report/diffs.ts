@@ -2,7 +2,10 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import type { Plan } from '../../model/plan.ts';
 import type { FileState } from '../../../host/facts.ts';
-import { shownChange } from '../../runtimes/containerd/shown.ts';
+import { anyOf, shownChange } from '../../runtimes/shown.ts';
+import { runtimes } from '../../runtimes/table.ts';
+
+const plain = anyOf(runtimes.map((runtime) => runtime.plain));
 
 const textOf = (state: FileState): string => (state.kind === 'text' ? state.text : '');
 
@@ -21,7 +24,7 @@ export const diffsOf = (plan: Plan): readonly FileDiff[] => {
     if (step.kind !== 'write') return [];
     const { path } = step;
     const [before, after] = [textOf(step.before), textOf(step.after)];
-    const shown = shownChange(before, after);
+    const shown = shownChange(before, after, plain);
     const [isNew, isGone] = [step.before.kind === 'absent', step.after.kind === 'absent'];
     const patch = (from: string, to: string): string =>
       createTwoFilesPatch(isNew ? '/dev/null' : path, isGone ? '/dev/null' : path, from, to, '', '', {

@@ -1,14 +1,13 @@
 /** Why a plan is made, for the person who reads it. */
 import type { Observed } from '../observed.ts';
 import type { Change } from '../change.ts';
-import { defaultRuntime } from '../../runtimes/containerd/config.ts';
 import type { Selection } from '../handlers/selection.ts';
-import type { Wiring } from '../../runtimes/containerd/wiring.ts';
+import type { Wiring } from '../../runtimes/runtime.ts';
 
 export const reasons = (
   before: Observed,
   asked: Selection,
-  change: Pick<Change, 'tables' | 'files' | 'restart'> & { readonly wiring?: Pick<Wiring, 'addsDefault'> },
+  change: Pick<Change, 'tables' | 'files' | 'restart'> & { readonly wiring?: Pick<Wiring, 'beside'> },
   held: boolean,
 ): readonly string[] => {
   const list: string[] = [];
@@ -19,10 +18,7 @@ export const reasons = (
   const gone = [...known].filter((name) => !change.tables.has(name));
   if (added.length > 0) list.push(`new: ${added.join(', ')}`);
   if (gone.length > 0) list.push(`no longer wanted: ${gone.join(', ')}`);
-  if (change.wiring?.addsDefault)
-    list.push(
-      `containerd 1.x has its built-in "${defaultRuntime.name}" only where no file defines a handler, so it is written beside them`,
-    );
+  if (change.wiring?.beside) list.push(change.wiring.beside);
   for (const file of change.files) {
     const owned = before.ledger.files[file.path];
     const fact = before.files[file.path];

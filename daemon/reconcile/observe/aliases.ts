@@ -7,7 +7,9 @@ import type { Files } from '../../../host/files/files.ts';
 import type { ConfigFile } from '../../runtimes/facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
-import { handlersIn, isTable, programOf, searched, tableAt } from '../../runtimes/containerd/config.ts';
+import { handlersIn } from '../../runtimes/containerd/config.ts';
+import { programOf, searched } from '../../runtimes/containerd/launch.ts';
+import { isTable, tableAt } from '../../toml/compare.ts';
 
 const mostLinks = 40;
 

@@ -19,7 +19,7 @@ import { findUnit } from '../../../host/systemd/unit-search.ts';
 import { type Environment, environmentIn } from '../../../host/unit-file/environment.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
-import { configArgument, configVariable, defaults } from '../../runtimes/containerd/config.ts';
+import { configArgument, configVariable, defaults } from '../../runtimes/containerd/launch.ts';
 
 export type Launch = {
   readonly binary: string;

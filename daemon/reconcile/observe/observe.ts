@@ -10,7 +10,7 @@ import type { ConfigFile, DumpFact, RuntimeFacts, Trial } from '../../runtimes/f
 import type { Plan, Staged } from '../../model/plan.ts';
 import { detailOf, Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
-import { defaults } from '../../runtimes/containerd/config.ts';
+import { defaults } from '../../runtimes/containerd/launch.ts';
 import { aliasesIn } from './aliases.ts';
 import { readTree } from './config-files.ts';
 import { namesIn } from './names.ts';

@@ -6,7 +6,7 @@ import { detailOf, Failure, problemOf } from '../../../protocol/problem/problem.
 import type { Settings } from '../../model/settings.ts';
 import { isProof } from '../../model/start.ts';
 import { parseToml } from '../../toml/toml.ts';
-import { defaults, socketIn } from '../../runtimes/containerd/config.ts';
+import { defaults, socketIn } from '../../runtimes/containerd/launch.ts';
 import { type ConfigTree, readTree } from './config-files.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { type Launch, launchOf } from './launch.ts';

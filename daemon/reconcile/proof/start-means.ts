@@ -5,7 +5,7 @@ import { tooLittle } from '../../../host/pressure-facts.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { parseToml } from '../../toml/toml.ts';
-import { pauseImageIn } from '../../runtimes/containerd/config.ts';
+import { pauseImageIn } from '../../runtimes/containerd/launch.ts';
 import { observeRuntime } from '../observe/runtime.ts';
 
 export type Ability =

@@ -5,24 +5,24 @@
 import type { RuntimeFacts, Trial } from '../facts.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
+import { declaredSchema, disablesCri, handlersIn, meaningful, runtimesPath, viewOf } from './config.ts';
 import {
-  declaredSchema,
-  disablesCri,
-  handlersIn,
+  deepEqual,
+  differences,
+  isPlain,
   isTable,
-  meaningful,
-  runtimesPath,
-  viewOf,
-} from './config.ts';
-import { deepEqual, differences, isPlain, printPath, shownPath } from '../../toml/compare.ts';
-import { shownValue } from './shown.ts';
-import { foreignOwner, type Parsed, whereIn, whereLast } from './parsed.ts';
-
-type Table = Readonly<Record<string, unknown>>;
+  printPath,
+  shownPath,
+  type Table,
+} from '../../toml/compare.ts';
+import { shownValue } from '../shown.ts';
+import { ownerIn, type Parsed, whereIn, whereLast } from '../parsed.ts';
+import { plain } from './plain.ts';
+import type { Tables } from '../runtime.ts';
 
 export type Expectation = {
   /** What shall be served by us, by handler. */
-  readonly tables: ReadonlyMap<string, Table>;
+  readonly tables: Tables;
   /** Handlers that are ours now or were: only these may appear, change or go. */
   readonly ours: ReadonlySet<string>;
 };
@@ -132,7 +132,7 @@ const notServed = (
     const got = view?.runtimes[name];
     if (isTable(got) && contains(got, table)) continue;
     // 1.x: a later file with the plugin's table replaces the main file's, handlers and all.
-    const owner = foreignOwner([...files].reverse(), name) ?? whereLast(files, view?.path ?? []);
+    const owner = ownerIn([...files].reverse(), name, handlersIn) ?? whereLast(files, view?.path ?? []);
     return {
       code: 'shadowed',
       handler: name,
@@ -212,7 +212,7 @@ const othersChanged = (
   const [change] = differences(strip(before), strip(after));
   if (!change) return undefined;
   const handlers = [...handlersIn(before), ...handlersIn(after)].map((one) => one.path);
-  const show = (value: unknown): string => shownValue(change.path, value, handlers);
+  const show = (value: unknown): string => shownValue(change.path, value, handlers, plain);
   return {
     code: 'would-change-others',
     message: `the new configuration would change ${shownPath(change.path)}`,

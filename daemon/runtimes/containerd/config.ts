@@ -3,8 +3,9 @@
  * Facts: containerd docs/cri/config.md and cmd/containerd/server/config/config.go of the release tags.
  */
 import type { Handler } from '../../model/desired.ts';
-
-type Table = Readonly<Record<string, unknown>>;
+import { isTable, type Table, tableAt } from '../../toml/compare.ts';
+import { leadsToOwn } from '../named.ts';
+import type { Defined } from '../parsed.ts';
 
 /**
  * The schema ladder, indexed by declared version. `cri` is the table of the CRI plugin's runtime part; version 4
@@ -35,13 +36,6 @@ export type Generation = (typeof generations)[number];
 export const generationOf = (version: string): Generation | undefined =>
   generations.find((row) => row.major === Number.parseInt(version, 10));
 
-export const defaults = {
-  configPath: '/etc/containerd/config.toml',
-  socket: '/run/containerd/containerd.sock',
-  unit: 'containerd.service',
-  binaries: ['/usr/bin/containerd', '/usr/local/bin/containerd', '/usr/sbin/containerd', '/bin/containerd'],
-} as const;
-
 /** The version a file declares; `undefined` when it declares something that is no version. */
 export const declaredSchema = (doc: Table): number | undefined => {
   const version = doc.version ?? 1;
@@ -63,15 +57,6 @@ export const runtimesPath = (schema: number): readonly string[] | undefined => {
   const cri = criPath(schema);
   return cri && [...cri, 'containerd', 'runtimes'];
 };
-
-export const tableAt = (doc: Table, path: readonly string[]): Table | undefined => {
-  let value: unknown = doc;
-  for (const key of path) value = isTable(value) ? value[key] : undefined;
-  return isTable(value) ? value : undefined;
-};
-
-export const isTable = (value: unknown): value is Table =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
 /** Every CRI table a document can hold, newest first; 2.0.0 to 2.0.5 dump the version 2 table un-migrated. */
 const criTables: readonly (readonly string[])[] = [schemas[3].cri, schemas[2].cri, schemas[1].cri];
@@ -118,9 +103,7 @@ const isZero = (value: unknown): boolean =>
   (Array.isArray(value) ? value.length === 0 : isTable(value) && Object.keys(value).length === 0);
 
 /** Where handlers of any schema stand in a file, whatever version it declares: for finding owners and culprits. */
-export const handlersIn = (
-  doc: Table,
-): readonly { readonly name: string; readonly path: readonly string[] }[] =>
+export const handlersIn = (doc: Table): readonly Defined[] =>
   criTables.flatMap((cri) => {
     const path = [...cri, 'containerd', 'runtimes'];
     return Object.keys(tableAt(doc, path) ?? {}).map((name) => ({ name, path: [...path, name] }));
@@ -131,7 +114,7 @@ export const handlersRead = (
   doc: Table,
   { reads }: Generation,
   place: readonly string[],
-): ReturnType<typeof handlersIn> =>
+): readonly Defined[] =>
   handlersIn(doc).filter(({ path }) => reads === 'any' || place.every((key, depth) => path[depth] === key));
 
 /** `disabled_plugins` entries that switch CRI off (docker's containerd.io package ships "cri"); 2.x has it in three parts. */
@@ -149,30 +132,23 @@ export const disablesCri = (doc: Table): number | undefined => {
   return index < 0 ? undefined : index;
 };
 
-/** Where a program is searched that a table names without a path: the service's $PATH as a rule, and the folder for plugins. */
-export const searched = [
-  ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/opt/containerd/bin'],
-];
-
-/** The program that a value of a handler's table names: a path, or a name to be searched. */
-export const programOf = (key: string, value: string): string | undefined => {
-  if (value.startsWith('/')) return value;
-  if (key === 'BinaryName') return /^[\w.+-]+$/.test(value) ? value : undefined;
-  // `io.containerd.spin.v2` is run as `containerd-shim-spin-v2`.
-  const [, name, version] = key === 'runtime_type' ? (/([\w-]+)\.([\w-]+)$/.exec(value) ?? []) : [];
-  return name === undefined ? undefined : `containerd-shim-${name}-${version}`;
-};
-
 /** The handler that runs what names none; 1.x loses it when a file defines other handlers only. */
 export const defaultRuntime = {
   name: 'runc',
   table: { runtime_type: 'io.containerd.runc.v2' },
 } as const;
 
-/** What `handlerTable` writes, and nothing else: a table that says more was written, or gone on with, by another hand. */
+/** What `handlerTable` writes, and nothing else. */
 const written = new Set(['runtime_type', 'pod_annotations', 'container_annotations', 'options']);
-export const saysMore = (table: Table): boolean =>
-  Object.keys(meaningful(table) as Table).some((key) => !written.has(key));
+
+/**
+ * Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. One with
+ * settings that we never write is a person's work: it would be lost with ours.
+ */
+export const isOurs = (name: string, table: unknown): boolean =>
+  isTable(table) &&
+  Object.keys(meaningful(table) as Table).every((key) => written.has(key)) &&
+  leadsToOwn(name, table);
 
 /**
  * A handler's table. A shim goes by absolute path (accepted since 1.6), so $PATH plays no part. An OCI runtime goes
@@ -206,36 +182,4 @@ export const inheritable = (runtimes: Table, defaultName: string): Table => {
         key !== 'BinaryName' && !key.startsWith('Criu') && value !== '' && value !== 0 && value !== false,
     ),
   );
-};
-
-/** The image of sandboxes in a dumped configuration: 2.x pins it in a plugin of its own, 1.x has it with CRI. */
-export const pauseImageIn = (dump: Table): string | undefined =>
-  [
-    tableAt(dump, ['plugins', 'io.containerd.cri.v1.images', 'pinned_images'])?.sandbox,
-    tableAt(dump, schemas[2].cri)?.sandbox_image,
-    tableAt(dump, schemas[1].cri)?.sandbox_image,
-  ].find((name) => typeof name === 'string' && name !== '') as string | undefined;
-
-/** `-c X`, `--config X`, `--config=X` of a containerd command line; of several the last counts. */
-export const configArgument = (argv: readonly string[]): string | undefined => {
-  let found: string | undefined;
-  for (let index = 1; index < argv.length && argv[index] !== '--'; index++) {
-    const word = argv[index] ?? '';
-    if (/^--?(?:config|c)$/.test(word)) {
-      index += 1;
-      found = argv[index];
-    } else found = /^--?(?:config|c)=(.*)$/s.exec(word)?.[1] ?? found;
-  }
-  return found;
-};
-
-/** containerd itself reads CONTAINERD_CONFIG where no `-c` is given. */
-export const configVariable = 'CONTAINERD_CONFIG';
-
-/** Where the daemon listens: `[grpc] address`, which version 4 moved into a plugin. */
-export const socketIn = (doc: Table): string | undefined => {
-  const tables = [tableAt(doc, ['grpc']), tableAt(doc, ['plugins', 'io.containerd.server.v1.grpc'])];
-  return tables
-    .map((table) => table?.address)
-    .find((address) => typeof address === 'string' && address !== '') as string | undefined;
 };

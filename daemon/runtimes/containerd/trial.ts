@@ -6,7 +6,7 @@ import type { RuntimeFacts } from '../facts.ts';
 import type { Plan, Staged } from '../../model/plan.ts';
 import { elementsOf, scan } from '../../toml/toml.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
-import type { Wiring } from './wiring.ts';
+import type { Wiring } from '../runtime.ts';
 import { canonical, digestOf } from '../../../protocol/digest.ts';
 import { importsOf } from './wiring-drop-in.ts';
 
@@ -37,7 +37,8 @@ export const trialOf = (
  * the runtime itself, having loaded them already, passes over.
  */
 const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly Staged[] => {
-  const { main, dropIn } = wiring;
+  const [main, dropIn] = wiring.files;
+  if (!main || !dropIn) return [];
   const drop = `${folder}/${fileOf(dropIn.path)}`;
   const places = new Map<string, string | null>([
     [main.path, null],

@@ -1,8 +1,8 @@
 /** The main file without us: exactly the bytes that others put there, even where another program printed it anew. */
 import type { Ledger } from '../../model/ledger.ts';
 import { parseToml } from '../../toml/toml.ts';
-import { type Generation, generations, handlersIn, tableAt } from './config.ts';
-import { isOurs } from './named.ts';
+import { type Generation, generations, handlersIn, isOurs } from './config.ts';
+import { tableAt } from '../../toml/compare.ts';
 import { folderOf, resolvePath } from '../../../protocol/host-paths.ts';
 import { findBlock, removeBlock, removeImport, removeTables } from '../../toml/splice.ts';
 import { header, importsOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';

@@ -1,8 +1,8 @@
 /** The drop-in of 2.x: where it stands, what it begins with, and how it is known to be ours. */
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
-import { defaultRuntime, handlersIn, isTable, tableAt } from './config.ts';
-import { isOurs } from './named.ts';
+import { defaultRuntime, handlersIn, isOurs } from './config.ts';
+import { isTable, tableAt } from '../../toml/compare.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
 
 /** Sorts after `99-nvidia.toml`, which carries a frozen copy of everybody's handlers: the last one read wins. */

@@ -17,7 +17,8 @@ import {
   newestSchema,
   runtimesPath,
 } from './config.ts';
-import { printTable } from '../../toml/compare.ts';
+import { printTable, type Table } from '../../toml/compare.ts';
+import type { Tables, WantedFile, Wiring } from '../runtime.ts';
 import { folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
 import { addImport, appendBlock, findBlock, type ImportEdit, replaceBlock } from '../../toml/splice.ts';
 import { mayBeUnmarked, skeleton, withoutTables, withoutUnmarked, withoutUs } from './wiring-bare.ts';
@@ -32,25 +33,6 @@ import {
   mayBeDropIn,
   ownGlob,
 } from './wiring-drop-in.ts';
-
-type Table = Readonly<Record<string, unknown>>;
-
-/** A file as it shall be; `text: null` is "not there". */
-export type WantedFile = {
-  readonly path: string;
-  readonly text: string | null;
-  /** What the ledger will say of it; absent when nothing in it is ours any more. */
-  readonly owned?: OwnedFile;
-};
-
-export type Wiring = {
-  /** The default handler is written beside ours: this generation has none of its own where a file defines others. */
-  readonly addsDefault?: true;
-  readonly main: WantedFile;
-  readonly dropIn: WantedFile;
-  /** Drop-ins of ours that are read in another folder than the right one, to be removed. */
-  readonly stale: readonly WantedFile[];
-};
 
 const textOf = (fact: FileFact | undefined, path: string): string | null => {
   if (fact === undefined || fact.kind === 'absent') return null;
@@ -79,8 +61,8 @@ const owned = (
   };
 };
 
-/** Where the wiring takes place: read once, wired with several sets of handlers. */
-export type Target = {
+/** Where handlers stand in this configuration: read once, wired with several sets of them. */
+export type Layout = {
   readonly generation: Generation;
   readonly runtime: RuntimeFacts;
   readonly files: Readonly<Record<string, FileFact>>;
@@ -99,12 +81,12 @@ export type Target = {
 };
 
 /** Throws Failures that name the obstacle. */
-export const targetOf = (
+export const layoutOf = (
   generation: Generation,
   runtime: RuntimeFacts,
   files: Readonly<Record<string, FileFact>>,
   ledger: Ledger,
-): Target => {
+): Layout => {
   const path = runtime.configPath;
   const now = textOf(files[path], path);
   const base = withoutUs(now, path, ledger, generation, (file) => {
@@ -149,11 +131,12 @@ const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly s
 };
 
 /** Throws Failures that name the obstacle; nothing has been written by then. */
-export const wire = (site: Target, tables: ReadonlyMap<string, Table>): Wiring => {
-  const { generation, runtime, files, ledger, now, base, drop, place } = site;
+export const wire = (layout: Layout, tables: Tables): Wiring => {
+  const { generation, runtime, files, ledger, now, base, drop, place } = layout;
   const path = runtime.configPath;
-  const stale = site.stale.map((file) => unowned(file, null));
-  if (tables.size === 0) return { main: unowned(path, base), dropIn: unowned(drop, null), stale };
+  const stale = layout.stale.map((file) => unowned(file, null));
+  const without = unowned(drop, null);
+  if (tables.size === 0) return { files: [unowned(path, base), without], stale };
   const from = base ?? skeleton(generation);
   const print = (name: string, table: Table): string => printTable([...place, name], table);
   const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
@@ -162,38 +145,40 @@ export const wire = (site: Target, tables: ReadonlyMap<string, Table>): Wiring =
     return { path, text, owned: owned(ledger, path, files[path], text, edit) };
   };
   if (generation.wiring === 'block') {
-    const alive = definesHandlers(site) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
+    const alive = definesHandlers(layout) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
     const block = `${alive}${body}`;
     // A block that stands already is changed where it stands: what others wrote after it stays after it.
     const marked = now === null ? '' : withoutUnmarked(now, path);
     const standing = findBlock(marked);
-    const others = { dropIn: unowned(drop, null), stale };
-    const adds = alive !== '' && !standing?.body.startsWith(alive) ? { addsDefault: true as const } : {};
+    const adds = alive !== '' && !standing?.body.startsWith(alive) ? { beside: besideOurs } : {};
     if (standing) {
       const text = standing.body === block ? marked : replaceBlock(marked, block, path);
-      return { main: mainOwned(text), ...others, ...adds };
+      return { files: [mainOwned(text), without], stale, ...adds };
     }
-    return { main: mainOwned(appendBlock(from, block, path).text), ...others, ...adds };
+    return { files: [mainOwned(appendBlock(from, block, path).text), without], stale, ...adds };
   }
-  const text = `${header}${site.declares ? `version = ${site.schema}\n` : ''}\n${body}`;
+  const text = `${header}${layout.declares ? `version = ${layout.schema}\n` : ''}\n${body}`;
   const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };
   const covered = importsOf(from, path)
     .map((entry) => resolvePath(folderOf(path), entry))
     .some((entry) => entry.includes('*') && globPattern(entry).test(drop));
-  if (covered && base !== null) return { main: unowned(path, base), dropIn, stale };
+  if (covered && base !== null) return { files: [unowned(path, base), dropIn], stale };
   const glob = `${folderOf(drop)}/${ownGlob}`;
   const unblocked = now === null ? null : withoutTables(now, path, mayBeUnmarked(path, ledger, generation));
   const standing = unblocked !== null && importsOf(unblocked, path).includes(glob);
   const spliced = standing
     ? { text: unblocked, edit: ledger.files[path]?.edit }
     : addImport(from, glob, path);
-  return { main: mainOwned(spliced.text, spliced.edit), dropIn, stale };
+  return { files: [mainOwned(spliced.text, spliced.edit), dropIn], stale };
 };
+
+/** For the person who reads the plan. */
+const besideOurs = `containerd 1.x has its built-in "${defaultRuntime.name}" only where no file defines a handler, so it is written beside them`;
 
 const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
 
 /** 1.x: the first `runtimes.X` in any file replaces the built-in map, and with it `runc`. */
-const definesHandlers = ({ runtime, base, generation, place }: Target): boolean =>
+const definesHandlers = ({ runtime, base, generation, place }: Layout): boolean =>
   runtime.config.some(({ path, fact }) => {
     const text = path === runtime.configPath ? base : fact.kind === 'regular' ? fact.text : null;
     if (text === null) return false;

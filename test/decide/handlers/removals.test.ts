@@ -21,7 +21,7 @@ const baseline = (
     readonly desired?: Desired;
     readonly facts?: RuntimeFacts;
     readonly force?: boolean;
-    readonly present?: Baseline['present'];
+    readonly present?: Baseline['target']['present'];
   } = {},
 ): Baseline => {
   const config = [{ path: main, fact: regular(conf) }];
@@ -35,7 +35,8 @@ const baseline = (
     },
   };
   const made = baselineOf(given.desired ?? none, before, { force: given.force ?? false, since: undefined });
-  return { ...made, present: given.present ?? { spin: { runtime_type: '/p' } } };
+  const present = given.present ?? { spin: { runtime_type: '/p' } };
+  return { ...made, target: { ...made.target, present } };
 };
 
 const removalsIn = (one: Baseline) => removals(one, new Map());

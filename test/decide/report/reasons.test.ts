@@ -45,8 +45,13 @@ t.test('where the configuration has to wait, only the artifacts are a reason', a
 });
 
 t.test('a default handler that is written beside ours has a reason', async (t) => {
-  const said = reasons({ ...observed, ledger }, asked, { ...change, wiring: { addsDefault: true } }, false);
-  t.match(said.join('\n'), /built-in "runc" only where no file defines a handler/);
+  const said = reasons(
+    { ...observed, ledger },
+    asked,
+    { ...change, wiring: { beside: 'runc is written, too' } },
+    false,
+  );
+  t.match(said.join('\n'), 'runc is written, too');
   const without = reasons({ ...observed, ledger }, asked, { ...change, wiring: {} }, false);
   t.notMatch(without.join('\n'), 'runc');
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseConfig } from '../../../daemon/runtimes/containerd/parsed.ts';
+import { parseConfig } from '../../../daemon/runtimes/parsed.ts';
 import { type Expectation, faultOf, verdict } from '../../../daemon/runtimes/containerd/check.ts';
 import type { DumpFact } from '../../../daemon/runtimes/facts.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';

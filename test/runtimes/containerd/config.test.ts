@@ -2,12 +2,9 @@ import t from 'tap';
 import type { Handler } from '../../../daemon/model/desired.ts';
 import { parseToml } from '../../../daemon/toml/toml.ts';
 import {
-  configArgument,
-  configVariable,
   criPath,
   declaredSchema,
   defaultRuntime,
-  defaults,
   disablesCri,
   generationOf,
   generations,
@@ -17,10 +14,9 @@ import {
   newestSchema,
   runtimesPath,
   schemas,
-  socketIn,
-  tableAt,
   viewOf,
 } from '../../../daemon/runtimes/containerd/config.ts';
+import { tableAt } from '../../../daemon/toml/compare.ts';
 
 const parse = (text: string) => parseToml(text, '/etc/containerd/config.toml');
 const v1 = '[plugins.cri.containerd.runtimes.spin]\nx = 1\n';
@@ -160,26 +156,4 @@ t.test('what names a program of the default handler is not inherited', async (t)
   t.same(inheritable({ runc }, 'crun'), {});
   t.same(inheritable({ runc: { ...runc, runtime_type: '/opt/shim' } }, 'runc'), {});
   t.same(inheritable({ runc: defaultRuntime.table }, 'runc'), {});
-});
-
-t.test('the configuration is the one on the command line, in each spelling', async (t) => {
-  const of = (...words: readonly string[]) => configArgument(['/usr/bin/containerd', ...words]);
-  t.equal(of('-c', '/a'), '/a');
-  t.equal(of('--config', '/a', '--root', '/b'), '/a');
-  t.equal(of('--log-level=debug', '--config=/a=b'), '/a=b');
-  t.equal(of('-config=/a'), '/a');
-  t.equal(of('-c=/a'), '/a');
-  t.equal(of('--config'), undefined);
-  t.equal(of('--configure=/a'), undefined);
-  t.equal(of(), undefined);
-  t.equal(configVariable, 'CONTAINERD_CONFIG');
-});
-
-t.test('the socket is where the configuration puts it, in old files and new ones', async (t) => {
-  t.equal(socketIn(parse('[grpc]\naddress = "/a"')), '/a');
-  t.equal(socketIn(parse('[plugins."io.containerd.server.v1.grpc"]\naddress = "/b"')), '/b');
-  t.equal(socketIn(parse('[grpc]\naddress = ""')), undefined);
-  t.equal(socketIn(parse('[grpc]\naddress = 5')), undefined);
-  t.equal(socketIn(parse('')), undefined);
-  t.match(defaults.socket, /^\//);
 });

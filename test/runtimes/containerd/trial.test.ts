@@ -1,6 +1,6 @@
 import t from 'tap';
 import { trialOf } from '../../../daemon/runtimes/containerd/trial.ts';
-import type { Wiring } from '../../../daemon/runtimes/containerd/wiring.ts';
+import type { Wiring } from '../../../daemon/runtimes/runtime.ts';
 import { importsOf } from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { regular, runtime } from '../../../testbed/simulated/bare-host.ts';
@@ -8,8 +8,10 @@ import { regular, runtime } from '../../../testbed/simulated/bare-host.ts';
 const main = '/etc/containerd/config.toml';
 const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
 const wiring = (text: string | null, dropIn: string | null, stale: readonly string[] = []): Wiring => ({
-  main: { path: main, text },
-  dropIn: { path: drop, text: dropIn },
+  files: [
+    { path: main, text },
+    { path: drop, text: dropIn },
+  ],
   stale: stale.map((path) => ({ path, text: null })),
 });
 const reading = (...config: readonly string[]): RuntimeFacts => ({

@@ -1,16 +1,18 @@
 import t from 'tap';
-import { targetOf, wire } from '../../../daemon/runtimes/containerd/wiring.ts';
+import { layoutOf, wire } from '../../../daemon/runtimes/containerd/wiring.ts';
 import { withoutUs } from '../../../daemon/runtimes/containerd/wiring-bare.ts';
 import { dropInPath, importsOf, isOurDropIn } from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { emptyLedger, type Ledger } from '../../../daemon/model/ledger.ts';
 import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../../daemon/toml/toml.ts';
-import { type Generation, generationOf, tableAt } from '../../../daemon/runtimes/containerd/config.ts';
+import { type Generation, generationOf } from '../../../daemon/runtimes/containerd/config.ts';
+import { tableAt } from '../../../daemon/toml/compare.ts';
 import type { FileFact } from '../../../host/facts.ts';
 import { regular, runtime } from '../../../testbed/simulated/bare-host.ts';
 
-const main = '/etc/containerd/config.toml';
+const configPath = '/etc/containerd/config.toml';
+const main = configPath;
 const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
 const table = { runtime_type: '/opt/x', options: { SystemdCgroup: true } };
 const tables = new Map<string, Readonly<Record<string, unknown>>>([['spin', table]]);
@@ -27,10 +29,16 @@ const wiringOf = (
   wanted: typeof tables = tables,
 ) => {
   const fact: FileFact = text === null ? { kind: 'absent' } : regular(text);
-  const files = { [main]: fact, ...more.files };
+  const files = { [configPath]: fact, ...more.files };
   const config = Object.entries(files).map(([path, one]) => ({ path, fact: one }));
   const facts: RuntimeFacts = { ...runtime, version, config };
-  return wire(targetOf(generation(version), facts, files, more.ledger ?? emptyLedger), wanted);
+  const layout = layoutOf(generation(version), facts, files, more.ledger ?? emptyLedger);
+  const {
+    files: [main, dropIn],
+    ...rest
+  } = wire(layout, wanted);
+  if (!main || !dropIn) throw new Error('two files are wired');
+  return { main, dropIn, ...rest };
 };
 const refusal = (act: () => unknown): Problem | undefined => {
   try {
@@ -146,6 +154,8 @@ t.test(
       runc: { runtime_type: 'io.containerd.runc.v2' },
       spin: table,
     });
+    t.match(bare.beside, /built-in "runc" only where no file defines a handler/);
+    t.equal(named.beside, undefined);
     t.equal(named.main.text?.match(/runtimes\.runc\]/g)?.length, 1, 'it is not named twice');
     t.equal(bare.dropIn.text, null);
     const old = wiringOf('1.7.24', '[plugins.cri]\nx = 1\n');
@@ -213,7 +223,7 @@ t.test('a version that nobody knows, and a main file that is none, are refused b
   ];
   for (const fact of kinds)
     t.match(
-      refusal(() => targetOf(generation('2.1.4'), facts, { [main]: fact }, emptyLedger)),
+      refusal(() => layoutOf(generation('2.1.4'), facts, { [main]: fact }, emptyLedger)),
       { code: 'broken-config', where: { file: main } },
     );
 });

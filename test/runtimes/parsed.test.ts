@@ -1,9 +1,14 @@
 import t from 'tap';
-import { foreignOwner, parseConfig, whereLast } from '../../../daemon/runtimes/containerd/parsed.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
-import { generations, handlersRead, runtimesPath } from '../../../daemon/runtimes/containerd/config.ts';
-import type { FileFact } from '../../../host/facts.ts';
-import { regular } from '../../../testbed/simulated/bare-host.ts';
+import { ownerIn, parseConfig, whereLast } from '../../daemon/runtimes/parsed.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
+import {
+  generations,
+  handlersIn,
+  handlersRead,
+  runtimesPath,
+} from '../../daemon/runtimes/containerd/config.ts';
+import type { FileFact } from '../../host/facts.ts';
+import { regular } from '../../testbed/simulated/bare-host.ts';
 
 const main = '/etc/containerd/config.toml';
 
@@ -33,8 +38,12 @@ t.test('the owner of a handler is found in every spelling of the table', async (
     'plugins.\'io.containerd.cri.v1.runtime\'.containerd.runtimes."spin".x = 1',
     '[plugins]\n"io.containerd.cri.v1.runtime" = { containerd = { runtimes = { spin = {} } } }',
   ];
-  for (const text of rows) t.match(foreignOwner(parsed({ [main]: text }), 'spin'), { file: main }, text);
-  t.equal(foreignOwner(parsed({ [main]: '[plugins.cri.containerd.runtimes.spin2]' }), 'spin'), undefined);
+  for (const text of rows)
+    t.match(ownerIn(parsed({ [main]: text }), 'spin', handlersIn), { file: main }, text);
+  t.equal(
+    ownerIn(parsed({ [main]: '[plugins.cri.containerd.runtimes.spin2]' }), 'spin', handlersIn),
+    undefined,
+  );
 });
 
 t.test('1.x has no owner for a handler below the name of a version that it does not read', async (t) => {
@@ -42,11 +51,11 @@ t.test('1.x has no owner for a handler below the name of a version that it does 
   const [old, young] = generations;
   const place = runtimesPath(2) ?? [];
   t.equal(
-    foreignOwner(files, 'spin', (doc) => handlersRead(doc, old, place)),
+    ownerIn(files, 'spin', (doc) => handlersRead(doc, old, place)),
     undefined,
   );
   t.match(
-    foreignOwner(files, 'spin', (doc) => handlersRead(doc, young, place)),
+    ownerIn(files, 'spin', (doc) => handlersRead(doc, young, place)),
     { file: main, line: 2 },
   );
 });

@@ -2,12 +2,11 @@
  * What of ours a configuration names. A table that leads to our program under its own name is ours, whatever program
  * printed it last; and nothing that any table leads to may go while it does.
  */
-import type { RuntimeFacts } from '../facts.ts';
-import type { Problem } from '../../../protocol/problem/problem.ts';
-import { defaultRuntime, handlersIn, isTable, saysMore, tableAt } from './config.ts';
-import { isPlain } from '../../toml/compare.ts';
-import { type Parsed, whereIn } from './parsed.ts';
-import { fileOf, folderOf, keyOfTarget, paths, resolvePath } from '../../../protocol/host-paths.ts';
+import type { RuntimeFacts } from './facts.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
+import { isPlain, isTable, type Table, tableAt } from '../toml/compare.ts';
+import { type Defined, type Parsed, whereIn } from './parsed.ts';
+import { fileOf, folderOf, keyOfTarget, paths, resolvePath } from '../../protocol/host-paths.ts';
 
 const isBelow = (folder: string, path: string): boolean => path.startsWith(`${folder}/`);
 
@@ -24,18 +23,10 @@ const oursIn = (value: unknown, aliases: RuntimeFacts['aliases'] = {}): readonly
   return isTable(value) ? Object.values(value).flatMap((one) => oursIn(one, aliases)) : [];
 };
 
-/**
- * Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. One with
- * settings that we never write is a person's work: it would be lost with ours.
- */
-export const isOurs = (name: string, table: unknown): boolean => {
+/** Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. */
+export const leadsToOwn = (name: string, table: unknown): boolean => {
   const found = oursIn(table);
-  return (
-    isTable(table) &&
-    !saysMore(table) &&
-    found.length > 0 &&
-    found.every((path) => folderOf(path) === `${paths.links}/${name}`)
-  );
+  return found.length > 0 && found.every((path) => folderOf(path) === `${paths.links}/${name}`);
 };
 
 /** Links, and files of the store, that must stay while these files are read. */
@@ -48,7 +39,7 @@ export const keysOf = (named: ReadonlySet<string>): ReadonlySet<string> =>
 
 /**
  * Whether the running runtime may lead to this link by what it has loaded, which is told by the names of handlers alone: it
- * serves the handler whose link it is, or one that no file defines any more and that may lead anywhere.
+ * serves the handler whose link it is, or one that is not among the `defined` any more and that may lead anywhere.
  */
 export const mayBeLoaded = (
   { unit, cri }: RuntimeFacts,
@@ -58,11 +49,15 @@ export const mayBeLoaded = (
   if (!unit || unit.mainPid === 0) return false;
   if (cri.kind === 'silent' || cri.handlers === 'unknown') return true;
   const own = fileOf(folderOf(path));
-  return cri.handlers.some((name) => name === own || !(defined.has(name) || name === defaultRuntime.name));
+  return cri.handlers.some((name) => name === own || !defined.has(name));
 };
 
 /** Tables in files that are not ours, and that lead to our programs. */
-export const copiesIn = (files: readonly Parsed[], aliases?: RuntimeFacts['aliases']): readonly Problem[] =>
+export const copiesIn = (
+  files: readonly Parsed[],
+  handlersIn: (doc: Table) => readonly Defined[],
+  aliases?: RuntimeFacts['aliases'],
+): readonly Problem[] =>
   files.flatMap((file) =>
     handlersIn(file.doc).flatMap(({ name, path }) => {
       if (oursIn(tableAt(file.doc, path), aliases).length === 0) return [];

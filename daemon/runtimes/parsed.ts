@@ -1,13 +1,14 @@
 /** The files of the runtime's configuration as they were parsed, and where in them something stands. */
-import { fileFault } from '../../model/file-fault.ts';
-import type { ConfigFile } from '../facts.ts';
-import { Failure, type Where } from '../../../protocol/problem/problem.ts';
-import { locate, parseToml, type TomlPath } from '../../toml/toml.ts';
-import { handlersIn, isTable } from './config.ts';
-
-type Table = Readonly<Record<string, unknown>>;
+import { fileFault } from '../model/file-fault.ts';
+import type { ConfigFile } from './facts.ts';
+import { Failure, type Where } from '../../protocol/problem/problem.ts';
+import { isTable, type Table } from '../toml/compare.ts';
+import { locate, parseToml, type TomlPath } from '../toml/toml.ts';
 
 export type Parsed = { readonly path: string; readonly text: string; readonly doc: Table };
+
+/** A handler that a file defines, and the path of its table there. */
+export type Defined = { readonly name: string; readonly path: readonly string[] };
 
 /** Reads every file of the configuration; a file that does not parse throws `broken-config`. */
 export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
@@ -27,11 +28,11 @@ export const whereIn = (file: Parsed, path: TomlPath): Where => ({
   ...locate(file.text, path),
 });
 
-/** The first definition of a handler in a file that is not ours, among those that count. */
-export const foreignOwner = (
+/** The first of the definitions that count of a handler. */
+export const ownerIn = (
   files: readonly Parsed[],
   name: string,
-  definitions: (doc: Table) => ReturnType<typeof handlersIn> = handlersIn,
+  definitions: (doc: Table) => readonly Defined[],
 ): Where | undefined => {
   for (const file of files) {
     const found = definitions(file.doc).find((handler) => handler.name === name);

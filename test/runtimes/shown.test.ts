@@ -1,8 +1,10 @@
 import { parse } from 'smol-toml';
 import t from 'tap';
-import { shownChange } from '../../../daemon/runtimes/containerd/shown.ts';
-import { forRandomDocuments } from '../../model/random-toml.ts';
+import { plain } from '../../daemon/runtimes/containerd/plain.ts';
+import { shownChange as shownChangeOf } from '../../daemon/runtimes/shown.ts';
+import { forRandomDocuments } from '../model/random-toml.ts';
 
+const shownChange = (before: string, after: string) => shownChangeOf(before, after, plain);
 const shown = (text: string): string => shownChange(text, text).before;
 const registry = 'plugins."io.containerd.grpc.v1.cri".registry';
 

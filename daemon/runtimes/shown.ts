@@ -4,27 +4,28 @@
  * every other one is masked: strings, numbers, dates, comments, and keys that are no plain words. Structure and line
  * breaks stay, so that a diff has the line numbers of the files.
  */
-import { type TomlPath, parseToml, scan } from '../../toml/toml.ts';
-import { elementsOf, entriesOf, lineEnd, readKey, skipValue, skipVoid } from '../../toml/toml-text.ts';
-import { handlersIn } from './config.ts';
-import { isPlain } from '../../toml/compare.ts';
-import { ownComments as ownMarks } from '../../toml/splice-block.ts';
-import { remark } from '../../toml/splice-import.ts';
-import { header } from './wiring-drop-in.ts';
+import { type TomlPath, parseToml, scan } from '../toml/toml.ts';
+import { elementsOf, entriesOf, lineEnd, readKey, skipValue, skipVoid } from '../toml/toml-text.ts';
+import { isPlain, type Table } from '../toml/compare.ts';
+import type { Defined } from './parsed.ts';
 
 const mask = '…';
 
-/** Keys at the root of the file, and in the table of a handler and its options, whose values name no secret. */
-const plainAtRoot = new Set([
-  ...['version', 'imports', 'disabled_plugins', 'required_plugins', 'root', 'state', 'oom_score'],
-]);
-const plainInHandlers = new Set([
-  ...['runtime_type', 'runtime_path', 'runtime_engine', 'runtime_root', 'base_runtime_spec', 'snapshotter'],
-  ...['pod_annotations', 'container_annotations', 'cni_conf_dir', 'cni_max_conf_num', 'sandboxer', 'io_type'],
-  ...['BinaryName', 'Root', 'ShimCgroup', 'CriuPath', 'ConfigPath', 'TypeUrl', 'IoUid', 'IoGid'],
-]);
-const plainInContainerd = new Set(['default_runtime_name']);
-const ownComments = new Set([remark, ...ownMarks, ...header.trim().split('\n')]);
+/** What is known of a runtime's files. */
+export type Plain = {
+  readonly handlersIn: (doc: Table) => readonly Defined[];
+  /** Whether the value of a key names no secret; `handlers`: paths of the tables of handlers. */
+  readonly isPlain: (path: TomlPath, handlers: readonly TomlPath[]) => boolean;
+  /** Comments that are ours, as lines. */
+  readonly comments: ReadonlySet<string>;
+};
+
+/** A file may be of any of these: none has tables of the others. */
+export const anyOf = (rows: readonly Plain[]): Plain => ({
+  handlersIn: (doc) => rows.flatMap((row) => row.handlersIn(doc)),
+  isPlain: (path, handlers) => rows.some((row) => row.isPlain(path, handlers)),
+  comments: new Set(rows.flatMap((row) => [...row.comments])),
+});
 
 /** What such a value looks like: paths, globs, names. An address with a password in it does not. */
 const plainValue = /^["']?[\w./:*?[\]{},+-]{0,300}["']?$/;
@@ -54,14 +55,14 @@ const keysIn = (text: string, start: number, end: number): readonly Leaf[] => {
 };
 
 /** Outside of strings a "#" begins a comment, wherever it stands. */
-const commentsIn = (text: string): readonly Edit[] => {
+const commentsIn = (text: string, { comments }: Plain): readonly Edit[] => {
   const found: Edit[] = [];
   for (let at = 0; at < text.length; ) {
     const sign = text[at];
     if (sign === '"' || sign === "'") at = skipValue(text, at);
     else if (sign === '#') {
       const end = lineEnd(text, at);
-      if (!ownComments.has(text.slice(at, end).trimEnd())) found.push({ start: at, end, text: `# ${mask}` });
+      if (!comments.has(text.slice(at, end).trimEnd())) found.push({ start: at, end, text: `# ${mask}` });
       at = end;
     } else at += 1;
   }
@@ -69,6 +70,7 @@ const commentsIn = (text: string): readonly Edit[] => {
 };
 
 type Reading = {
+  readonly plain: Plain;
   readonly text: string;
   readonly doc: unknown;
   readonly leaves: readonly Leaf[];
@@ -78,12 +80,12 @@ type Reading = {
 };
 
 /** `undefined`: it is no TOML, or not all of it can be told apart. */
-const read = (text: string): Reading | undefined => {
+const read = (text: string, plain: Plain): Reading | undefined => {
   const statements = scan(text);
   if (skipVoid(text, statements.at(-1)?.end ?? 0) < text.length) return undefined;
   try {
     const doc = parseToml(text, '');
-    const handlers = handlersIn(doc).map((one) => one.path);
+    const handlers = plain.handlersIn(doc).map((one) => one.path);
     const pairs = statements.flatMap((one) => (one.kind === 'pair' ? [one] : []));
     const keys = statements.flatMap((one): readonly Leaf[] => {
       const start = one.kind === 'pair' ? one.start : one.start + (one.kind === 'header' ? 1 : 2);
@@ -92,42 +94,38 @@ const read = (text: string): Reading | undefined => {
       return one.kind === 'pair' ? [own, ...keysIn(text, one.valueStart, one.valueEnd)] : [own];
     });
     const leaves = pairs.flatMap((one) => leavesIn(text, one.path, one.valueStart, one.valueEnd));
-    return { text, doc, leaves, keys, handlers };
+    return { plain, text, doc, leaves, keys, handlers };
   } catch {
     return undefined;
   }
 };
 
-const isBelow = (path: TomlPath, table: TomlPath): boolean =>
+export const isBelow = (path: TomlPath, table: TomlPath): boolean =>
   path.length > table.length && table.every((key, at) => path[at] === key);
 
 /** A key by itself, or one that holds a list: what stands deeper has a meaning of its own. */
-const isKeyOf = (path: TomlPath, depth: number, keys: ReadonlySet<string>): boolean => {
+export const isKeyOf = (path: TomlPath, depth: number, keys: ReadonlySet<string>): boolean => {
   const key = path[depth];
   return typeof key === 'string' && keys.has(key) && path.slice(depth + 1).every(isIndex);
 };
 const isIndex = (key: string | number): boolean => typeof key === 'number';
 
-const isPlace = (path: TomlPath, handlers: readonly TomlPath[]): boolean =>
-  isKeyOf(path, 0, plainAtRoot) ||
-  (path[0] === 'plugins' && path[2] === 'containerd' && isKeyOf(path, 3, plainInContainerd)) ||
-  handlers.some(
-    (table) =>
-      isBelow(path, table) &&
-      isKeyOf(path, table.length + (path[table.length] === 'options' ? 1 : 0), plainInHandlers),
-  );
-
-const isKnown = ({ text, handlers }: Reading, { path, start, end }: Leaf): boolean => {
+const isKnown = ({ plain, text, handlers }: Reading, { path, start, end }: Leaf): boolean => {
   const value = text.slice(start, end);
-  return /^(true|false)$/.test(value) || (isPlace(path, handlers) && plainValue.test(value));
+  return /^(true|false)$/.test(value) || (plain.isPlain(path, handlers) && plainValue.test(value));
 };
 
 /** A value of a dump of the runtime, for a message; at most a line of it. */
-export const shownValue = (path: TomlPath, value: unknown, handlers: readonly TomlPath[]): string => {
+export const shownValue = (
+  path: TomlPath,
+  value: unknown,
+  handlers: readonly TomlPath[],
+  plain: Plain,
+): string => {
   const show = (at: TomlPath, inner: unknown): unknown => {
     if (typeof inner === 'boolean' || inner === undefined || inner === null) return inner;
     if (typeof inner !== 'object' || inner instanceof Date)
-      return isPlace(at, handlers) && plainValue.test(String(inner))
+      return plain.isPlain(at, handlers) && plainValue.test(String(inner))
         ? typeof inner === 'bigint'
           ? Number(inner)
           : inner
@@ -166,9 +164,9 @@ const maskedValue = (value: string): string => {
 const maskedLines = (text: string): string => text.replace(/[^\r\n]+/g, mask);
 
 const masked = (reading: Reading, isShown: (leaf: Leaf) => boolean): string => {
-  const { text, leaves, keys } = reading;
+  const { plain, text, leaves, keys } = reading;
   const edits: readonly Edit[] = [
-    ...commentsIn(text),
+    ...commentsIn(text, plain),
     ...keys.flatMap(({ path, start, end }) =>
       path.every((key) => typeof key === 'number' || isPlain(key)) ? [] : [{ start, end, text: mask }],
     ),
@@ -189,8 +187,9 @@ const masked = (reading: Reading, isShown: (leaf: Leaf) => boolean): string => {
 export const shownChange = (
   before: string,
   after: string,
+  plain: Plain,
 ): { readonly before: string; readonly after: string } => {
-  const [was, is] = [read(before), read(after)];
+  const [was, is] = [read(before, plain), read(after, plain)];
   const secret = new Set(
     (was?.leaves ?? [])
       .filter((leaf) => was && !isKnown(was, leaf))

@@ -1,7 +1,8 @@
 import t from 'tap';
-import { copiesIn, isOurs, keysOf, mayBeLoaded, namedIn } from '../../../daemon/runtimes/containerd/named.ts';
-import { parseConfig } from '../../../daemon/runtimes/containerd/parsed.ts';
-import { key, regular, runtime, serving, unit } from '../../../testbed/simulated/bare-host.ts';
+import { handlersIn, isOurs } from '../../daemon/runtimes/containerd/config.ts';
+import { copiesIn, keysOf, mayBeLoaded, namedIn } from '../../daemon/runtimes/named.ts';
+import { parseConfig } from '../../daemon/runtimes/parsed.ts';
+import { key, regular, runtime, serving, unit } from '../../testbed/simulated/bare-host.ts';
 
 const link = '/opt/rcm-node/shims/spin/containerd-shim-spin';
 
@@ -31,7 +32,7 @@ t.test('whatever leads to us is named, wherever it stands; copies with their pla
   ]);
   t.same([...namedIn(files)], [link, `/opt/rcm-node/store/${key('b')}/bin`]);
   t.same([...keysOf(namedIn(files))], [key('b')]);
-  t.match(copiesIn(files), [
+  t.match(copiesIn(files, handlersIn), [
     { code: 'copied', handler: 'spin', where: { file: '/a.toml', line: 3 } },
     { code: 'copied', handler: undefined, message: /^(?!.*u:p)/, where: { line: 7 } },
   ]);
@@ -40,7 +41,7 @@ t.test('whatever leads to us is named, wherever it stands; copies with their pla
 t.test(
   'what may be loaded is told by the handlers that are served, and unknown counts as loaded',
   async (t) => {
-    const defined = new Set(['kata']);
+    const defined = new Set(['runc', 'kata']);
     t.ok(mayBeLoaded(serving(['runc', 'spin']), link, defined));
     t.notOk(mayBeLoaded(serving(['runc', 'kata']), link, defined));
     t.ok(mayBeLoaded(serving(['runc', 'alias']), link, defined), 'no file says any more where it leads');

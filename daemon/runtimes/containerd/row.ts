@@ -1,0 +1,22 @@
+/** containerd, as everything outside this folder sees it. */
+import { parseToml } from '../../toml/toml.ts';
+import type { Runtime } from '../runtime.ts';
+import { handlersIn, meaningful, viewOf } from './config.ts';
+import { plain } from './plain.ts';
+import { targetOf } from './target.ts';
+import { withoutUs } from './wiring-bare.ts';
+import { isOurDropIn, mayBeDropIn, meansOurs } from './wiring-drop-in.ts';
+
+export const containerd: Runtime = {
+  name: 'containerd',
+  dropIn: { mayBe: mayBeDropIn, isOurs: isOurDropIn, meansOurs },
+  plain,
+  handlersIn,
+  withoutUs: (text, path, ledger) => withoutUs(text, path, ledger),
+  meaningOf: (text, path) => meaningful(parseToml(text, path)),
+  servedBy: (dump) => {
+    const view = viewOf(parseToml(dump, 'containerd config dump', 'broken-config'));
+    return view && new Set(Object.keys(view.runtimes));
+  },
+  target: targetOf,
+};

@@ -1,0 +1,164 @@
+/** A configuration of containerd as a decision looks at it: without us, what of it is ours, and what forbids every change. */
+import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
+import type { FileFact } from '../../../host/facts.ts';
+import type { Ledger } from '../../model/ledger.ts';
+import { isTable, type Table, tableAt } from '../../toml/compare.ts';
+import { parseToml } from '../../toml/toml.ts';
+import type { RuntimeFacts } from '../facts.ts';
+import { copiesIn, namedIn } from '../named.ts';
+import { ownerIn, type Parsed, parseConfig, whereIn } from '../parsed.ts';
+import type { Runtime, Target } from '../runtime.ts';
+import { faultOf, verdict } from './check.ts';
+import {
+  criPath,
+  defaultRuntime,
+  type Generation,
+  generationOf,
+  handlersIn,
+  handlersRead,
+  handlerTable,
+  inheritable,
+  isOurs,
+} from './config.ts';
+import { trialOf } from './trial.ts';
+import { type Layout, layoutOf, wire } from './wiring.ts';
+import { isOurDropIn, leadsTo } from './wiring-drop-in.ts';
+
+export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
+  const layout = layoutOf(knownGeneration(facts), facts, files, ledger);
+  const { base, drop, stale, generation, place } = layout;
+  const mainPath = facts.configPath;
+  const foreign = parseConfig(
+    facts.config.flatMap((file) => {
+      if (file.path === drop || stale.includes(file.path)) return [];
+      if (file.path !== mainPath || file.fact.kind !== 'regular') return [file];
+      return base === null ? [] : [{ path: file.path, fact: { ...file.fact, text: base } }];
+    }),
+  );
+  const fault = faultOf(facts, foreign, drop);
+  if (fault) throw new Failure(fault);
+  refuseForeignDropIn(files[drop], drop, ledger);
+  const present = presentIn(
+    layout,
+    [drop, ...stale].map((file) => textIn(files[file])),
+  );
+  const options = inherited(foreign, layout.schema);
+  return {
+    paths: [mainPath, drop, ...stale],
+    copies: copiesIn(foreign, handlersIn, facts.aliases),
+    named: namedIn(foreign, facts.aliases),
+    defined: [defaultRuntime.name, ...foreign.flatMap(({ doc }) => handlersIn(doc).map(({ name }) => name))],
+    present,
+    isMisread: () => isMisread(layout, textIn(files[drop])),
+    tableOf: (handler, path) => handlerTable(handler, path, options),
+    ownerOf: (name) =>
+      ownerIn(foreign, name, (doc) =>
+        handlersRead(doc, generation, place).filter((one) => !isOurs(name, tableAt(doc, one.path))),
+      ),
+    wire: (tables) => wire(layout, tables),
+    whyNeeded: (path) => whyNeeded(facts, foreign, path),
+    stage: (wanted, scratch) => trialOf(wire(layout, new Map()), wanted, facts, scratch),
+    check: (trial, tables) => {
+      const ours = new Set([...tables.keys(), ...Object.keys(present)]);
+      return verdict(trial, { tables, ours }, foreign, mainPath);
+    },
+  };
+};
+
+const textIn = (fact: FileFact | undefined): string | null => (fact?.kind === 'regular' ? fact.text : null);
+
+const knownGeneration = ({ version, binary }: RuntimeFacts): Generation => {
+  const generation = generationOf(version);
+  if (generation) return generation;
+  throw new Failure({
+    code: 'unsupported-runtime',
+    message:
+      version === ''
+        ? `the version of ${binary || 'containerd'} cannot be found out`
+        : `containerd ${version} is not known; 1.x and 2.x are`,
+  });
+};
+
+const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: Ledger): void => {
+  if (fact === undefined || fact.kind === 'absent' || path in ledger.files) return;
+  if (fact.kind === 'regular' && isOurDropIn(fact.text)) return;
+  throw new Failure({
+    code: 'not-ours',
+    message: 'a file stands where our drop-in goes, and rcm-node did not write it',
+    where: { file: path },
+    hint: 'Move it away, then run rcm-node once.',
+  });
+};
+
+/** What the main file has with us alone, and the drop-ins. A text of ours that someone broke holds nothing. */
+const presentIn = ({ now, base }: Layout, dropIns: readonly (string | null)[]): Record<string, Table> => {
+  const without = new Set(tablesIn(base).map(({ path }) => path.join('\n')));
+  const marked = tablesIn(now).filter(({ path }) => !without.has(path.join('\n')));
+  return Object.fromEntries(
+    [...marked, ...dropIns.flatMap(tablesIn)].flatMap(({ name, table }) =>
+      name === defaultRuntime.name ? [] : [[name, table]],
+    ),
+  );
+};
+
+const tablesIn = (text: string | null) => {
+  try {
+    const doc = parseToml(text ?? '', 'rcm-node');
+    return handlersIn(doc).flatMap(({ name, path }) => {
+      const table = tableAt(doc, path);
+      return table ? [{ name, path, table }] : [];
+    });
+  } catch (error) {
+    if (error instanceof Failure) return [];
+    throw error;
+  }
+};
+
+/** The default handler's options as the files write them; the trial proves that they were read that way. */
+const inherited = (files: readonly Parsed[], schema: number): Table => {
+  const cri = criPath(schema) ?? [];
+  let runtimes: Record<string, Table> = {};
+  let name: string = defaultRuntime.name;
+  for (const file of files) {
+    const containerd = tableAt(file.doc, [...cri, 'containerd']);
+    if (!containerd) continue;
+    if (typeof containerd.default_runtime_name === 'string') name = containerd.default_runtime_name;
+    for (const [key, table] of Object.entries(tableAt(containerd, ['runtimes']) ?? {}))
+      if (isTable(table)) runtimes = { ...runtimes, [key]: { ...runtimes[key], ...table } };
+  }
+  return inheritable(runtimes, name);
+};
+
+const isMisread = ({ generation, place, declares, schema }: Layout, drop: string | null): boolean => {
+  if (generation.wiring === 'block') return drop !== null;
+  if (drop === null) return false;
+  try {
+    const doc = parseToml(drop, 'rcm-node');
+    const isElsewhere = handlersIn(doc).some(({ path }) => place.some((key, depth) => path[depth] !== key));
+    return isElsewhere || doc.version !== (declares ? schema : undefined);
+  } catch (error) {
+    if (error instanceof Failure) return true;
+    throw error;
+  }
+};
+
+/** Another file than the main one may import our drop-in by its name, or be a link to it. */
+const whyNeeded = (facts: RuntimeFacts, foreign: readonly Parsed[], path: string): Problem | undefined => {
+  if (path === facts.configPath) return undefined;
+  for (const file of foreign) {
+    if (file.path === facts.configPath) continue;
+    const fact = facts.config.find((one) => one.path === file.path)?.fact;
+    const real = fact?.kind === 'regular' ? fact.real : file.path;
+    if (!leadsTo({ ...file, real }, path)) continue;
+    const isLink = real === path;
+    return {
+      code: 'dangling-import',
+      message: `it ${isLink ? `is a link to ${path}` : `imports ${path} by its name`}, and containerd would not start without that file, which is ours and to be removed`,
+      where: isLink ? { file: file.path } : whereIn(file, ['imports']),
+      hint: isLink
+        ? 'Remove the link, and run it again.'
+        : 'Take this import out of the file, and run it again.',
+    };
+  }
+  return undefined;
+};

@@ -1,0 +1,13 @@
+/** The container runtimes that are known: one row each, and nothing outside this folder knows one by name. */
+import { containerd } from './containerd/row.ts';
+import type { RuntimeName } from './facts.ts';
+import type { Runtime } from './runtime.ts';
+
+const rows: Readonly<Record<RuntimeName, Runtime>> = { containerd };
+
+export const runtimes: readonly Runtime[] = Object.values(rows);
+
+/** Where nothing on the host tells which one it is. */
+export const usualRuntime: Runtime = rows.containerd;
+
+export const runtimeOf = ({ name }: { readonly name: RuntimeName }): Runtime => rows[name];
