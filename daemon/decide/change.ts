@@ -44,7 +44,7 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
       files.some((file) => !meansTheSame(before, runtime, file)),
     ),
     revision: digestOf(
-      canonical([...wiring.files.map((file) => identity(file, before)), runtime.version, keys]),
+      canonical([...wiring.files.map((file) => identity(runtime, file)), runtime.version, keys]),
     ),
   };
 };
@@ -80,9 +80,11 @@ export const refuseNeeded = (target: Target, files: readonly WantedFile[]): void
   }
 };
 
-/** As it was read where it stays: hashing a large file twice a tick adds up. */
-const identity = (file: WantedFile, before: Observed): string | null => {
-  const fact = before.files[file.path];
-  if (fact?.kind === 'regular' && fact.text === file.text) return fact.digest;
-  return file.text === null ? null : digestOf(file.text);
-};
+/**
+ * What a file means: a program that prints it anew, or that writes the time into it, makes no other one of it, and what failed
+ * with it would fail again.
+ */
+export const identity = (
+  runtime: RuntimeFacts,
+  { path, text }: Pick<WantedFile, 'path' | 'text'>,
+): string | null => (text === null ? null : canonical(meaningOf(runtime, text, path) ?? text));

@@ -7,7 +7,7 @@ import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { WantedFile, Wiring } from '../runtimes/runtime.ts';
 import { remember } from './backoff.ts';
-import { refuseNeeded } from './change.ts';
+import { identity, refuseNeeded } from './change.ts';
 import { foldersOf, kept } from './relocated.ts';
 import { type Baseline, textIn } from './baseline.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
@@ -50,7 +50,10 @@ export const ownFault = (
   const { ledger } = before;
   const bare = target.wire(new Map());
   const files = filesOf(bare).filter((file) => file.text !== textIn(before.files[file.path]));
-  const states = files.map(({ path }) => [path, textIn(before.files[path])]);
+  const states = files.map(({ path }) => [
+    path,
+    identity(runtime, { path, text: textIn(before.files[path]) }),
+  ]);
   const revision = digestOf(canonical(['taken out', runtime.version, states]));
   if (files.length === 0 || (ledger.bad?.revision === revision && !rules.force)) return undefined;
   refuseLinked(files, before.files);
