@@ -7,7 +7,7 @@ import type { RuntimeFacts } from '../runtimes/facts.ts';
 import type { Tables, Target, WantedFile, Wiring } from '../runtimes/runtime.ts';
 import { runtimeOf } from '../runtimes/table.ts';
 import { writeConflict } from './steps.ts';
-import { restartDue } from './restart.ts';
+import { loadDue } from './restart.ts';
 import { type Baseline, textIn } from './baseline.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { Selection } from './handlers/selection.ts';
@@ -17,6 +17,8 @@ export type Change = {
   readonly tables: Tables;
   /** Files that differ from what they shall be, in the order in which they are written. */
   readonly files: readonly WantedFile[];
+  /** The runtime has not loaded what it shall. */
+  readonly due: boolean;
   /** The runtime has to be restarted for it. */
   readonly restart: boolean;
   readonly revision: string;
@@ -33,16 +35,18 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
   );
   refuseNeeded(target, wiring.files);
   const keys = asked.wanted.map((one) => one.installed?.key ?? null);
+  const due = loadDue(
+    before,
+    runtime,
+    tables,
+    files.some((file) => !meansTheSame(before, runtime, file)),
+  );
   return {
     wiring,
     tables,
     files,
-    restart: restartDue(
-      before,
-      runtime,
-      tables,
-      files.some((file) => !meansTheSame(before, runtime, file)),
-    ),
+    due,
+    restart: due && before.activate,
     revision: digestOf(
       canonical([...wiring.files.map((file) => identity(runtime, file)), runtime.version, keys]),
     ),

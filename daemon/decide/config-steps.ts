@@ -8,7 +8,7 @@ import type { Change } from './change.ts';
 import { stillFailed } from './handlers/failed-starts.ts';
 import { foldersOf, kept } from './relocated.ts';
 import { mayBeLoaded } from '../runtimes/named.ts';
-import { adopted, configId, servedNow, survivors } from './restart.ts';
+import { adopted, configId, owing, servedNow, survivors } from './restart.ts';
 import type { Baseline } from './baseline.ts';
 import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './steps.ts';
 import { isTried } from './handlers/failed-revisions.ts';
@@ -65,7 +65,6 @@ export const configSteps = (
         : []),
     ...links.later,
   ];
-  const learned = adopted(before, runtime, tables, change.restart);
   const installed: readonly (readonly [string, Installed])[] = asked.wanted.flatMap((one) =>
     one.installed ? [[one.name, one.installed] as const] : [],
   );
@@ -78,20 +77,16 @@ export const configSteps = (
     (one) => one.turn && one.problem?.code === 'known-bad' && !asked.leftOut.has(one.name),
   );
   const isTaken = (files.length > 0 || restart || links.now.length > 0) && baseline.held === undefined;
-  // A restart that is due and has to wait must be due at the next look, too: this invocation has read what stands now.
-  const isOwed = change.restart && !restart;
-  const standing = new Map(Object.entries(target.present));
+  const learned = change.due
+    ? owing(before, runtime, new Map(Object.entries(target.present)))
+    : adopted(before, runtime, tables, false);
   const record: Ledger = {
     ...ledger,
     handlers: Object.fromEntries(installed),
     files: Object.fromEntries([...former, ...owned]),
     folders: tables.size === 0 ? staying : [...ledger.folders, ...folders],
     // The executor fills in the invocation that the proof saw.
-    loaded: restart
-      ? { invocation: '', config: configId(tables) }
-      : isOwed
-        ? { invocation: runtime.unit?.invocation ?? '', config: configId(standing) }
-        : (learned ?? ledger.loaded),
+    loaded: restart ? { invocation: '', config: configId(tables) } : (learned ?? ledger.loaded),
     bad: isTaken && !isStillBad ? null : ledger.bad,
     starts: Object.fromEntries(Object.entries(ledger.starts).filter(([name]) => tables.has(name))),
     failedStarts: stillFailed(baseline, asked),

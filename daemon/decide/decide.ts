@@ -170,7 +170,8 @@ const plan = (
     notes,
   });
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
-  const former = held ? [] : takeBack(runtimeOf(runtime), baseline.former, before);
+  // A restart that has to wait is still to come: until then the new place serves nothing.
+  const former = held || change.restart ? [] : takeBack(runtimeOf(runtime), baseline.former, before);
   if (former.length > 0) return answer(former, ['the configuration of the runtime is elsewhere now']);
   // What was just placed is named by nothing yet.
   const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);

@@ -30,14 +30,17 @@ const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
   return [...names].some((name) => !served.has(name));
 };
 
-/** `changes`: what is written means something else than what stands there, and this invocation has not read it. */
-export const restartDue = (
+/**
+ * Whether the runtime has loaded something else than it shall, also where nothing may be restarted now. `changes`: what is
+ * written means something else than what stands there, and this invocation has not read it.
+ */
+export const loadDue = (
   before: Observed,
   runtime: RuntimeFacts,
   tables: ReadonlyMap<string, unknown>,
   changes: boolean,
 ): boolean => {
-  if (!before.activate || !runtime.unit) return false;
+  if (!runtime.unit) return false;
   const { loaded } = before.ledger;
   // A handler that is not served has to be brought back, whatever we believed to be loaded.
   if (vanished(runtime, tables.keys())) return true;
@@ -56,9 +59,30 @@ export const adopted = (
   due: boolean,
 ): Ledger['loaded'] | undefined => {
   const { loaded } = before.ledger;
-  if (due || !before.activate || !runtime.unit || (loaded === null && tables.size === 0)) return undefined;
-  if (loaded?.invocation === runtime.unit.invocation) return undefined;
-  return { invocation: runtime.unit.invocation, config: configId(tables) };
+  if (due || !isUnknown(before, runtime) || (loaded === null && tables.size === 0)) return undefined;
+  return { invocation: runtime.unit?.invocation ?? '', config: configId(tables) };
+};
+
+/**
+ * The restart that is due does not come with this plan: this invocation has read what stands now, and not what the plan
+ * writes.
+ */
+export const owing = (
+  before: Observed,
+  runtime: RuntimeFacts,
+  standing: ReadonlyMap<string, unknown>,
+): Ledger['loaded'] | undefined =>
+  isUnknown(before, runtime)
+    ? { invocation: runtime.unit?.invocation ?? '', config: configId(standing) }
+    : undefined;
+
+/**
+ * Nothing is known of this invocation yet. Where nothing may be restarted, what was never proven stays so: the first start
+ * with it is its proof.
+ */
+const isUnknown = ({ ledger: { loaded }, activate }: Observed, { unit }: RuntimeFacts): boolean => {
+  if (!unit || unit.invocation === '' || (loaded === null && !activate)) return false;
+  return loaded?.invocation !== unit.invocation;
 };
 
 /**

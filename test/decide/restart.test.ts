@@ -1,5 +1,5 @@
 import t from 'tap';
-import { adopted, configId, restartDue, servedNow } from '../../daemon/decide/restart.ts';
+import { adopted, configId, loadDue, owing, servedNow } from '../../daemon/decide/restart.ts';
 import type { Ledger } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/decide/observed.ts';
 import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
@@ -30,30 +30,29 @@ t.test('what is served is what CRI says', async (t) => {
 t.test('a proven invocation is restarted for another set of handlers only', async (t) => {
   const before = knowing({ invocation: 'now', config: configId(tables) });
   const runs = serving(['runc', 'spin']);
-  t.notOk(restartDue(before, runs, tables, false));
-  t.notOk(restartDue(before, runs, tables, true), 'the spelling of a file is no reason');
-  t.ok(restartDue(before, runs, new Map([['spin', { runtime_type: '/new' }]]), true));
-  t.ok(restartDue(before, runs, none, false), 'a removed handler is loaded still');
+  t.notOk(loadDue(before, runs, tables, false));
+  t.notOk(loadDue(before, runs, tables, true), 'the spelling of a file is no reason');
+  t.ok(loadDue(before, runs, new Map([['spin', { runtime_type: '/new' }]]), true));
+  t.ok(loadDue(before, runs, none, false), 'a removed handler is loaded still');
 });
 
 t.test('an invocation that others started has read what stood on the disk', async (t) => {
   const before = knowing({ invocation: 'earlier', config: configId(tables) });
   const runs = serving(['runc', 'spin']);
-  t.notOk(restartDue(before, runs, tables, false));
-  t.ok(restartDue(before, runs, tables, true), 'what is written now was not there when it started');
+  t.notOk(loadDue(before, runs, tables, false));
+  t.ok(loadDue(before, runs, tables, true), 'what is written now was not there when it started');
 });
 
 t.test('a handler that is not served is brought back, whatever is believed', async (t) => {
   const before = knowing({ invocation: 'now', config: configId(tables) });
-  t.ok(restartDue(before, serving(['runc']), tables, false));
-  t.notOk(restartDue(before, serving('unknown'), tables, false));
-  t.notOk(restartDue(before, silent, tables, false));
+  t.ok(loadDue(before, serving(['runc']), tables, false));
+  t.notOk(loadDue(before, serving('unknown'), tables, false));
+  t.notOk(loadDue(before, silent, tables, false));
 });
 
-t.test('where nothing may be restarted, nothing is due', async (t) => {
-  t.notOk(restartDue(knowing(null, { activate: false }), serving(['runc']), tables, true));
+t.test('where nothing runs as a unit, nothing is due', async (t) => {
   const { unit: _unit, ...rest } = runtime;
-  t.notOk(restartDue(knowing(null), { ...rest, unit: undefined }, tables, true));
+  t.notOk(loadDue(knowing(null), { ...rest, unit: undefined }, tables, true));
 });
 
 t.test('a boot or a restart by others that serves everything is taken as loaded', async (t) => {
@@ -65,4 +64,16 @@ t.test('a boot or a restart by others that serves everything is taken as loaded'
   t.equal(adopted(knowing(null), runs, none, false), undefined, 'a host that we never touched');
   t.same(adopted(knowing(null), runs, tables, false)?.invocation, 'now', 'state was lost');
   t.equal(adopted(knowing(null, { activate: false }), runs, tables, false), undefined);
+});
+
+t.test('a restart that has to wait stays due: this invocation has read what stood before', async (t) => {
+  const runs = serving(['runc', 'spin']);
+  const loaded = { invocation: 'earlier', config: 'x' };
+  for (const activate of [true, false])
+    t.same(owing(knowing(loaded, { activate }), runs, tables), {
+      invocation: unit.invocation,
+      config: configId(tables),
+    });
+  t.equal(owing(knowing({ invocation: 'now', config: 'x' }), runs, tables), undefined, 'it is known better');
+  t.equal(owing(knowing(null, { activate: false }), runs, tables), undefined, 'it was never proven');
 });

@@ -80,11 +80,16 @@ export const viewOf = (dump: Table): CriView | undefined => {
   return undefined;
 };
 
-/** Within a handler's table Go's zero values and absence are the same thing: the decoder starts from an empty struct. */
+/**
+ * Within a handler's table Go's zero values and absence are the same thing: the decoder starts from an empty struct. Only runc's
+ * options are such a struct; those of any other shim are handed over to it as they stand.
+ */
 export const meaningful = (value: unknown): unknown => {
   if (!isTable(value)) return value;
+  const type = value.runtime_type;
+  const isHandedOver = typeof type === 'string' && !/^(io\.containerd\.runc\.v\d)?$/.test(type);
   const rows = Object.entries(value)
-    .map(([key, inner]) => [key, meaningful(inner)] as const)
+    .map(([key, inner]) => [key, isHandedOver && key === 'options' ? inner : meaningful(inner)] as const)
     .filter(
       ([key, inner]) =>
         !(
