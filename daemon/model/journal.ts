@@ -48,6 +48,10 @@ export type Journal = {
   readonly begun?: number;
   /** What starting sandboxes came to in this run, by handler. A version that does not know it does without. */
   readonly starts?: Readonly<Record<string, KeptStart>>;
+  /** The invocation with which the proof ended well. A version that does not know it does without. */
+  readonly proven?: string;
+  /** Handlers with which no sandbox started in this run, each with its reason. */
+  readonly failed?: Readonly<Record<string, Problem>>;
   /** Why it is being undone. */
   readonly problem?: Problem;
 };
@@ -111,6 +115,8 @@ const fields: Read<Journal> = object<Journal>({
   undoFrom: optional(text(/^[ -~]{0,64}$/)),
   begun: optional(whole(0, 16)),
   starts: optional(record(label, keptStart)),
+  proven: optional(text(/^[ -~]{0,64}$/)),
+  failed: optional(record(label, storedProblem)),
   problem: optional(storedProblem),
 });
 

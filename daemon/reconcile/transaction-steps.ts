@@ -5,7 +5,7 @@ import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Step, StepKind } from '../model/plan.ts';
-import { Failure, problemOf } from '../../protocol/problem/problem.ts';
+import { detailOf, Failure, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { mustActivate, prove, quiet } from './proof/activation.ts';
 import { proveStarts } from './proof/start-proof.ts';
@@ -60,6 +60,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
   activate: async (run, step) => {
     // Whoever undoes it has to restart all the same.
     if (step.started) return note(run, { forwardFrom: run.journal.forwardFrom ?? 'before its first start' });
+    if (run.journal.forwardFrom === undefined) await mustStand(run);
     await mustActivate(run.host, step.unit, run.journal.forwardFrom, {
       intend: async (invocation) => {
         await countRestart(run);
@@ -71,13 +72,10 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
     const { host, settings, journal } = run;
     const end = host.clock.elapsed() + proofMs;
     // Without a restart nothing but the artifacts is another: the runtime needs no time to prove itself.
-    if (journal.plan.disrupts)
-      await prove(host, settings, journal.socket, {
-        unit: step.unit,
-        serve: step.serve,
-        keep: step.keep,
-        deadlineMs: proofMs,
-      });
+    if (journal.plan.disrupts) {
+      const gate = { unit: step.unit, serve: step.serve, keep: step.keep, deadlineMs: proofMs };
+      await note(run, { proven: await prove(host, settings, journal.socket, gate) });
+    }
     if (!step.start) return;
     const begun = run.journal.begun ?? 0;
     const [only, ...others] = Object.keys(step.start);
@@ -88,12 +86,14 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
         message: `rcm-node, or the node, ended ${begun} times while it started sandboxes with ${Object.keys(step.start).join(', ')}`,
       });
     await note(run, { begun: begun + 1 });
-    await note(run, { starts: await proveStarts(host, settings, journal.socket, step.start, end) });
+    const { starts, failed } = await proveStarts(host, settings, journal.socket, step.start, end);
+    await note(run, { starts, failed });
+    const bad = Object.values(failed);
+    // All of them are known now: to find them in turn would take two restarts for each.
+    if (bad[0]) throw new Failure({ ...bad[0], ...detailOf(...bad) });
   },
   discard: ({ host }, step) => host.files.removeTree(`${paths.store}/${step.key}`),
   record: async (run, step) => {
-    const unit = run.journal.plan.steps.find((one) => one.kind === 'activate')?.unit;
-    const invocation = unit === undefined ? undefined : (await run.host.systemd?.unit(unit))?.invocation;
     const { loaded } = step.ledger;
     const { restarts, trusted } = run.ledger;
     run.ledger = {
@@ -101,10 +101,39 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
       starts: { ...step.ledger.starts, ...run.journal.starts },
       restarts,
       trusted,
-      loaded: loaded && invocation !== undefined ? { ...loaded, invocation } : loaded,
+      loaded: loaded && (await loadedBy(run, loaded)),
     };
     await saveLedger(run.host, run.ledger);
   },
+};
+
+/** A run that was killed may go on much later: a restart for what others have replaced since would be in vain. */
+const mustStand = async ({ host, journal: { plan, at } }: Run): Promise<void> => {
+  for (const step of plan.steps.slice(0, at))
+    if (step.kind === 'write' && !sameContent(await host.files.look(step.path), step.after))
+      throw new Failure({
+        code: 'changed-meanwhile',
+        message: 'the file was changed by someone else after it was written',
+        where: { file: step.path },
+      });
+};
+
+/** Which invocation has loaded what the plan wrote; one that others started since is judged by what it finds. */
+const loadedBy = async (
+  { host, settings, journal }: Run,
+  loaded: NonNullable<Ledger['loaded']>,
+): Promise<Ledger['loaded']> => {
+  const { steps } = journal.plan;
+  const unit = steps.find((one) => one.kind === 'activate')?.unit;
+  if (unit !== undefined) {
+    const invocation = journal.proven ?? (await host.systemd?.unit(unit))?.invocation;
+    return invocation === undefined ? loaded : { ...loaded, invocation };
+  }
+  if (!steps.some((one) => one.kind === 'write')) return loaded;
+  // Others restarted it after we had looked: it may have read what stood before our write.
+  const now = (await host.systemd?.unit(settings.unit).catch(() => undefined))?.invocation;
+  const isKnown = now === undefined || now === '' || now === loaded.invocation;
+  return isKnown ? loaded : { invocation: now, config: 'none' };
 };
 
 /** Counted before it happens: a kill in between must not make restarts free. */

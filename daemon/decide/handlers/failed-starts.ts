@@ -16,20 +16,25 @@ const startsIn = ({ plan }: Pick<Journal, 'plan'>): Readonly<Record<string, stri
   plan.steps.find((step) => step.kind === 'prove')?.start ?? {};
 
 /**
- * With the handler that has disproven the plan. `outcome`: what is to be said of it. Undefined: it was not one handler, so it
+ * With each handler that has disproven the plan. `outcome`: what is to be said of the first. Undefined: it was not one handler, so it
  * is the whole plan that failed.
  */
 export const withFailedStart = (
-  journal: Pick<Journal, 'plan' | 'ledger'>,
-  { code, handler }: Problem,
+  journal: Pick<Journal, 'plan' | 'ledger' | 'failed'>,
+  problem: Problem,
   outcome: Problem,
   at: number,
 ): FailedStarts | undefined => {
+  const { code, handler } = problem;
   if (code !== 'not-started' || handler === undefined) return undefined;
-  const starts = startsIn(journal);
-  const of = Object.hasOwn(starts, handler) ? starts[handler] : undefined;
-  if (of === undefined) return undefined;
-  return { ...journal.ledger.failedStarts, [handler]: { of, problem: { ...outcome, handler }, at } };
+  const starts = new Map(Object.entries(startsIn(journal)));
+  if (!starts.has(handler)) return undefined;
+  const reasons = Object.entries({ ...journal.failed, [handler]: outcome });
+  const rows = reasons.flatMap(([name, reason]): [string, FailedStart][] => {
+    const of = starts.get(name);
+    return of === undefined ? [] : [[name, { of, problem: { ...reason, handler: name }, at }]];
+  });
+  return { ...journal.ledger.failedStarts, ...Object.fromEntries(rows) };
 };
 
 /** Whether the runtime has disproven this plan, or one handler of it. */

@@ -51,8 +51,8 @@ export type Gate = {
   readonly revive?: number;
 };
 
-/** Returns when the runtime was healthy, with all its handlers, for `settings.stable` seconds; throws otherwise. */
-export const prove = async (host: Host, settings: Settings, socket: string, gate: Gate): Promise<void> => {
+/** Returns the invocation that was healthy, with all its handlers, for `settings.stable` seconds; throws when there is none. */
+export const prove = async (host: Host, settings: Settings, socket: string, gate: Gate): Promise<string> => {
   const { systemd, clock } = host;
   if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
   const end = clock.elapsed() + gate.deadlineMs;
@@ -86,7 +86,7 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
       steady = undefined;
     } else if (steady?.invocation !== unit.invocation)
       steady = { invocation: unit.invocation, since: clock.elapsed() };
-    else if (clock.elapsed() - steady.since >= settings.stable * 1000) return;
+    else if (clock.elapsed() - steady.since >= settings.stable * 1000) return unit.invocation;
     await clock.sleep(steady ? 500 : 200);
   }
   throw new Failure({

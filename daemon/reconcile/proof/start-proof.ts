@@ -11,7 +11,7 @@ import type { Observed } from '../../decide/observed.ts';
 import { detailOf, Failure, logFields, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Settings } from '../../model/settings.ts';
-import { isProof, proofLabel, proofNamespace, type Start } from '../../model/start.ts';
+import { isProof, type KeptStart, proofLabel, proofNamespace, type Start } from '../../model/start.ts';
 import { abilityOf } from './start-means.ts';
 
 /** For all, and for one sandbox. */
@@ -191,25 +191,29 @@ const answersAgain = async ({ clock }: Host, cri: Cri, ms: number): Promise<void
   }
 };
 
-/** Throws where a sandbox does not start for a reason that is not the node's. */
+export type Proven = {
+  readonly starts: Ledger['starts'];
+  /** With which no sandbox starts, for a reason that is not the node's. */
+  readonly failed: Readonly<Record<string, Problem>>;
+};
+
 export const proveStarts = async (
   host: Host,
   settings: Settings,
   socket: string,
   ids: Readonly<Record<string, string>>,
   end: number,
-): Promise<Ledger['starts']> => {
+): Promise<Proven> => {
   const forMs = Math.max(leastStartMs, end - host.clock.elapsed());
   const results = Object.entries(
     await startEach(host, settings, socket, Object.keys(ids), { forMs, mostMs: mostInProofMs }),
   );
-  const bad = results.flatMap(([, one]) => (one.kind === 'failed' ? [one.problem] : []));
-  const [first] = bad;
-  if (first) throw new Failure({ ...first, ...detailOf(...bad) });
-  return Object.fromEntries(
-    results.map(([name, one]) => [
-      name,
-      { of: ids[name] ?? '', ...(one.kind === 'listed' ? { why: one.why } : {}) },
-    ]),
+  const starts = results.flatMap(([name, one]): [string, KeptStart][] => {
+    if (one.kind === 'failed') return [];
+    return [[name, { of: ids[name] ?? '', ...(one.kind === 'listed' ? { why: one.why } : {}) }]];
+  });
+  const failed = results.flatMap(([name, one]): [string, Problem][] =>
+    one.kind === 'failed' ? [[name, one.problem]] : [],
   );
+  return { starts: Object.fromEntries(starts), failed: Object.fromEntries(failed) };
 };
