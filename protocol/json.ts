@@ -9,8 +9,14 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 const none: Fields = {};
 
-export const fields = (value: unknown): Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : none;
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const fields = (value: unknown): Fields => (isFields(value) ? value : none);
+
+/** Of what a program in Go prints: names of fields stand there where a tag is missing, so the case of letters does not count. */
+export const member = (value: unknown, key: string): unknown =>
+  Object.entries(fields(value)).find(([name]) => name.toLowerCase() === key)?.[1];
 
 export const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 

@@ -12,6 +12,7 @@ import type { Plan } from '../../daemon/model/plan.ts';
 import { digestOf } from '../../protocol/digest.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { median, type Row } from '../row.ts';
+import { configFile } from '../../daemon/runtimes/parsed.ts';
 
 const handlerCount = 200;
 const foreignBytes = 1_000_000;
@@ -78,7 +79,7 @@ const runtimeOf = (foreign: FileFact): RuntimeFacts => ({
     result: 'success',
   },
   cri: { kind: 'answers', ready: true, reason: '', handlers: ['runc'], sandboxes: [] },
-  config: [{ path: main, fact: foreign }],
+  config: [configFile(main, foreign)],
   dangling: [],
 });
 
@@ -131,7 +132,7 @@ const carriedOut = (host: Host, plan: Extract<Plan, { kind: 'steps' }>): Host =>
       files = { ...files, [step.path]: fact };
       const others = runtime.config.filter((file) => file.path !== step.path);
       const config =
-        step.path === main ? [{ path: main, fact }, ...others] : [...others, { path: step.path, fact }];
+        step.path === main ? [configFile(main, fact), ...others] : [...others, configFile(step.path, fact)];
       runtime = { ...runtime, config: fact.kind === 'absent' ? others : config };
     } else if (step.kind === 'link') links = { ...links, [step.path]: { target: step.after } };
     else if (step.kind === 'record') ledger = step.ledger;

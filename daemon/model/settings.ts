@@ -34,7 +34,7 @@ export type Settings = {
   readonly mirrors: readonly Mirror[];
   readonly proxy: { readonly http?: string; readonly https?: string; readonly no?: string };
   readonly extraCa: string | undefined;
-  readonly unit: string;
+  readonly unit: string | undefined;
   /** Seconds to wait for a moment without a container being created. */
   readonly quiet: number;
   /** Seconds that the runtime has to stay healthy to count as proven. */
@@ -78,9 +78,9 @@ export const defaultSettings: Settings = {
   mirrors: [],
   proxy: {},
   extraCa: undefined,
-  unit: 'containerd.service',
+  unit: undefined,
   quiet: 30,
-  // Longer than the RestartSec=5 of containerd's unit, or a crash loop could pass.
+  // Longer than the RestartSec=5 of a runtime's unit, or a crash loop could pass.
   stable: 6,
   repairsPerHour: 3,
   restartsPerHour: 3,
@@ -144,7 +144,7 @@ export const parseSettings = (text: string, file: string): Settings => {
     mirrors: elements(at(root, 'mirrors')).map(mirror),
     proxy: proxy(at(root, 'proxy')),
     extraCa: string(at(root, 'extraCa'), /^\//, 'an absolute path is expected'),
-    unit: unit ?? defaultSettings.unit,
+    unit,
     quiet: number('quiet', 0, 600),
     stable: number('stable', 1, 40),
     repairsPerHour: number('repairsPerHour', 0, 1000),

@@ -9,6 +9,7 @@ import { detailOf, Failure, problemOf } from '../../protocol/problem/problem.ts'
 import type { Settings } from '../model/settings.ts';
 import { mustActivate, prove, quiet } from './proof/activation.ts';
 import { proveStarts } from './proof/start-proof.ts';
+import { unitOf } from '../runtimes/table.ts';
 import { saveJournal, saveLedger } from '../state/state.ts';
 
 /** Restart and undo take 165 s at most, so that starting sandboxes may have ten more, whatever the proof before took. */
@@ -131,7 +132,7 @@ const loadedBy = async (
   }
   if (!steps.some((one) => one.kind === 'write')) return loaded;
   // Others restarted it after we had looked: it may have read what stood before our write.
-  const now = (await host.systemd?.unit(settings.unit).catch(() => undefined))?.invocation;
+  const now = (await host.systemd?.unit(unitOf(settings.unit)).catch(() => undefined))?.invocation;
   const isKnown = now === undefined || now === '' || now === loaded.invocation;
   return isKnown ? loaded : { invocation: now, config: 'none' };
 };

@@ -9,7 +9,7 @@ import { nothing } from '../model/desired.ts';
 import { exitCodeOf, exitCodes } from '../model/outcome.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { defaults } from '../runtimes/containerd/launch.ts';
+import { runtimes, unitOf } from '../runtimes/table.ts';
 import { observeBundles } from './observe/bundles.ts';
 import { leaveCluster } from '../cluster/leave.ts';
 import { observeMapped } from './observe/observe.ts';
@@ -75,7 +75,7 @@ const refuse = (settings: Settings, { before }: Considered): void => {
   if (elsewhere !== undefined)
     throw new Failure({
       code: 'bad-settings',
-      message: `the settings cannot be used, and ${settings.unit} does not read ${elsewhere}, which is ours`,
+      message: `the settings cannot be used, and ${unitOf(settings.unit)} does not read ${elsewhere}, which is ours`,
       where: { file: paths.settings },
       hint: 'Correct the file, or write one that names the unit of the runtime ([runtime] unit) and nothing else.',
     });
@@ -89,14 +89,14 @@ const tickFor = async (host: Host, tick: Tick, { before, decision }: Considered)
   const { plan } = decision;
   if (runtime.name === 'none') {
     if (runtime.problem.code !== 'no-runtime') return tick;
-    const stray = host.systemd && (await askCri(host, defaults.socket)).fact.kind === 'answers';
-    if (stray)
-      throw new Failure({
-        code: 'no-runtime',
-        message: `${runtime.problem.message}, and yet a runtime answers at ${defaults.socket}`,
-        where: { file: paths.settings },
-        hint: 'Name its unit in the settings ([runtime] unit), then run the uninstall again.',
-      });
+    for (const { usual } of host.systemd ? runtimes : [])
+      if ((await askCri(host, usual.socket)).fact.kind === 'answers')
+        throw new Failure({
+          code: 'no-runtime',
+          message: `${runtime.problem.message}, and yet a runtime answers at ${usual.socket}`,
+          where: { file: paths.settings },
+          hint: 'Name its unit in the settings ([runtime] unit), then run the uninstall again.',
+        });
     return { ...tick, orphaned: true };
   }
   const isSick =

@@ -1,6 +1,7 @@
 /** What is seen of the container runtime: which program reads which files, what it answers, and what its own parser says. */
 import type { FileFact, UnitFacts } from '../../host/facts.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
+import type { Table } from '../toml/compare.ts';
 
 /** Each has its row in table.ts. */
 export type RuntimeName = 'containerd';
@@ -22,7 +23,14 @@ export type CriFact =
   | { readonly kind: 'silent'; readonly why: string; readonly detail?: string };
 
 /** One file of the configuration, in the order in which the runtime merges them; the main file first. */
-export type ConfigFile = { readonly path: string; readonly fact: FileFact };
+export type ConfigFile = {
+  readonly path: string;
+  readonly fact: FileFact;
+  /** What it means; absent where there is no such file, or none that can be understood. */
+  readonly doc?: Table;
+  /** Why it cannot be understood. */
+  readonly fault?: Problem;
+};
 
 export type RuntimeFacts = {
   readonly name: RuntimeName;

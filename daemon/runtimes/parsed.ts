@@ -1,6 +1,7 @@
 /** The files of the runtime's configuration as they were parsed, and where in them something stands. */
 import { fileFault } from '../model/file-fault.ts';
 import type { ConfigFile } from './facts.ts';
+import type { FileFact } from '../../host/facts.ts';
 import { Failure, type Where } from '../../protocol/problem/problem.ts';
 import { isTable, type Table } from '../toml/compare.ts';
 import { locate, parseToml, type TomlPath } from '../toml/toml.ts';
@@ -10,9 +11,20 @@ export type Parsed = { readonly path: string; readonly text: string; readonly do
 /** A handler that a file defines, and the path of its table there. */
 export type Defined = { readonly name: string; readonly path: readonly string[] };
 
-/** Reads every file of the configuration; a file that does not parse throws `broken-config`. */
+/** A file as it was read, understood once. */
+export const configFile = (path: string, fact: FileFact): ConfigFile => {
+  if (fact.kind !== 'regular') return { path, fact };
+  try {
+    return { path, fact, doc: parseToml(fact.text, path, 'broken-config') };
+  } catch (error) {
+    if (error instanceof Failure) return { path, fact, fault: error.problem };
+    throw error;
+  }
+};
+
+/** Every file of the configuration; one that cannot be read, or not be understood, throws `broken-config`. */
 export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
-  files.flatMap(({ path, fact }) => {
+  files.flatMap(({ path, fact, doc, fault }) => {
     if (fact.kind === 'absent') return [];
     if (fact.kind !== 'regular')
       throw new Failure({
@@ -20,7 +32,8 @@ export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
         ...fileFault(fact),
         where: { file: path },
       });
-    return [{ path, text: fact.text, doc: parseToml(fact.text, path, 'broken-config') }];
+    if (!doc) throw new Failure(fault ?? { code: 'internal', message: `${path} was not looked at` });
+    return [{ path, text: fact.text, doc }];
   });
 
 export const whereIn = (file: Parsed, path: TomlPath): Where => ({

@@ -8,12 +8,53 @@ import type { Handler } from '../model/desired.ts';
 import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
-import type { RuntimeFacts, RuntimeName, Trial } from './facts.ts';
+import type { ConfigFile, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
 import type { Defined } from './parsed.ts';
 import type { Plain } from './shown.ts';
 
 export type Runtime = {
   readonly name: RuntimeName;
+  /** As packages have it: for what the host does not tell. */
+  readonly usual: {
+    readonly unit: string;
+    readonly configPath: string;
+    readonly socket: string;
+    readonly binaries: readonly string[];
+  };
+  /** Whether a program is this runtime, by its name. */
+  readonly isProgram: (path: string) => boolean;
+  /** The cgroups that it gives containers, and its own, where its containers have none. */
+  readonly cgroups: RegExp;
+  /** The main file, as a command line and the environments that count, the first before the second, have it. */
+  readonly configOf: (
+    argv: readonly string[],
+    ...environments: readonly (ReadonlyMap<string, string> | undefined)[]
+  ) => string;
+  /** What is read after this file, by absolute path; with a "*" it is a pattern, else a file that has to be there. */
+  readonly next: (file: ConfigFile) => readonly string[];
+  /** Where it listens. */
+  readonly socketOf: (config: readonly ConfigFile[]) => string;
+  /** The words of handlers' tables that name programs, and the places where each is looked for. */
+  readonly programsIn: (
+    doc: Table,
+  ) => readonly { readonly word: string; readonly places: readonly string[] }[];
+  /** Where the bundles of running containers lie, by namespace and id, and which of their files name programs. */
+  readonly bundlesOf: (config: readonly ConfigFile[]) => {
+    readonly folder: string;
+    readonly tellers: readonly string[];
+  };
+  /** The words that have its binary print a configuration as it reads it: that of a main file, or the built-in one. */
+  readonly dumpWords: (main: string | null) => readonly string[];
+  /** What a sandbox takes, by the configuration that the runtime shows over CRI. */
+  readonly sandboxesIn: (loaded: unknown) => {
+    readonly image: string | undefined;
+    /** The folder of its images and containers. */
+    readonly root: string;
+    /** Whether systemd makes the cgroups. */
+    readonly systemdCgroup: boolean;
+  };
+  /** The image of sandboxes in a printed configuration. */
+  readonly pauseImage: (dump: string) => string | undefined;
   /** The file that is ours as a whole. */
   readonly dropIn: DropIn;
   /** What of a file may be shown to everyone. */
@@ -31,6 +72,8 @@ export type Runtime = {
 };
 
 export type DropIn = {
+  /** Where it goes beside this main file. */
+  readonly beside: (main: ConfigFile) => string;
   /** Whether a path is one where a drop-in of ours may have been left. */
   readonly mayBe: (path: string) => boolean;
   /** By its first line, or, where another program printed it anew, by what it means. */

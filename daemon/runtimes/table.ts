@@ -11,3 +11,9 @@ export const runtimes: readonly Runtime[] = Object.values(rows);
 export const usualRuntime: Runtime = rows.containerd;
 
 export const runtimeOf = ({ name }: { readonly name: RuntimeName }): Runtime => rows[name];
+
+/** By the unit that a person names; packages that call it otherwise are told apart by nothing yet. */
+export const runtimeBy = (unit: string | undefined): Runtime =>
+  runtimes.find(({ usual }) => usual.unit === unit) ?? usualRuntime;
+
+export const unitOf = (named: string | undefined): string => named ?? usualRuntime.usual.unit;

@@ -9,6 +9,7 @@ import {
   type StatusReply,
   type VersionReply,
 } from './messages.ts';
+import { fields, isFields, member } from '../../protocol/json.ts';
 import { loadService, oneLine, openSocket, type SocketOptions } from './socket.ts';
 
 export { type CriSocket, endOfCall, loadService, openSocket } from './socket.ts';
@@ -102,7 +103,7 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         handlers:
           reply.runtime_handlers.length > 0
             ? named(reply.runtime_handlers.map((handler) => handler.name))
-            : // containerd before 2.0 tells them only here; asked apart, because it is large and rarely needed.
+            : // Older ones tell them only here; asked apart, because it is large and rarely needed.
               handlersOf((await ask<StatusReply>('Status', { verbose: true })).info.config),
       };
     },
@@ -144,7 +145,7 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
       return (await ask<RunSandboxReply>('RunPodSandbox', request, deadlineMs)).pod_sandbox_id;
     },
     removeSandbox: async (id, deadlineMs) => {
-      // containerd 1.6 calls it an error to end what it does not know; removing that is none.
+      // Some call it an error to end what they do not know; removing that is none.
       await ask('StopPodSandbox', { pod_sandbox_id: id }, deadlineMs).catch(() => undefined);
       await ask('RemovePodSandbox', { pod_sandbox_id: id }, deadlineMs);
     },
@@ -161,23 +162,14 @@ const containerStates: ReadonlyMap<string | number, ContainerFact['state']> = ne
 const named = (names: readonly string[]): readonly string[] =>
   [...new Set(names)].filter((name) => name !== '');
 
-/**
- * The handlers in the configuration that containerd 1.6 and 1.7 show as JSON: `containerd.runtimes`, whose keys are
- * compared without regard to case, since they come from the names of Go fields where a tag is missing.
- */
+/** The handlers in the configuration that a runtime shows as JSON: the names of `runtimes` in one of its tables. */
 const handlersOf = (config: string | undefined): readonly string[] | 'unknown' => {
   try {
-    const runtimes = member(member(JSON.parse(config ?? ''), 'containerd'), 'runtimes');
-    return isObject(runtimes) ? named(Object.keys(runtimes)) : 'unknown';
+    const tables = Object.values(fields(JSON.parse(config ?? '')));
+    const runtimes = tables.map((table) => member(table, 'runtimes')).find(isFields);
+    return runtimes ? named(Object.keys(runtimes)) : 'unknown';
   } catch {
     // Not JSON: another runtime's idea of `info`.
     return 'unknown';
   }
 };
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Of what the runtime prints: names of Go fields stand there where a tag is missing, so the case of letters does not count. */
-export const member = (value: unknown, key: string): unknown =>
-  isObject(value) ? Object.entries(value).find(([name]) => name.toLowerCase() === key)?.[1] : undefined;

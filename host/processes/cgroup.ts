@@ -33,11 +33,9 @@ export const isSystemService = (cgroup: string): boolean =>
   !/(^|\/)(user\.slice|machine\.slice|kubepods[^/]*|[^/]*\.scope)(\/|$)/.test(cgroup);
 
 /**
- * Of a container, or of the runtime itself, where its containers have no cgroups of their own. Below its own slice a user
- * gives cgroups any name.
+ * Of a container, or, as `isOfRuntime` has it, of the runtime itself, where its containers have no cgroups of their own. Below
+ * its own slice a user gives cgroups any name.
  */
-export const isContainer = (cgroup: string): boolean =>
+export const isContainer = (cgroup: string, isOfRuntime: (cgroup: string) => boolean): boolean =>
   !cgroup.startsWith('/user.slice/') &&
-  /\/(kubepods[^/]*|k8s\.io|(cri-containerd|crio)-[^/]*\.scope|(containerd|crio)\.service)(\/|$)/.test(
-    cgroup,
-  );
+  (/\/(kubepods[^/]*|k8s\.io|crio-[^/]*\.scope|crio\.service)(\/|$)/.test(cgroup) || isOfRuntime(cgroup));

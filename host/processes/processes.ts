@@ -22,6 +22,7 @@ const isGone = (error: unknown): boolean =>
  */
 export const mappedFiles = async (
   folder: string,
+  isOfRuntime: (cgroup: string) => boolean,
   proc = '/proc',
 ): Promise<{ readonly files: readonly string[]; readonly complete: boolean }> => {
   // /opt is a link on ostree systems; without this nothing would ever seem to be in use there.
@@ -31,7 +32,7 @@ export const mappedFiles = async (
   let complete = real !== null;
   for (const pid of (await readdir(proc)).filter((name) => /^[0-9]+$/.test(name))) {
     try {
-      if (!(await counts(proc, pid))) continue;
+      if (!(await counts(proc, pid, isOfRuntime))) continue;
       // Line by line: a container can have 65,530 of them, of 4 kB each.
       for await (const line of lines(join(proc, pid, 'maps'))) {
         const path = pathIn(line);
@@ -56,10 +57,14 @@ const lines = async function* (path: string): AsyncGenerator<string> {
 };
 
 /** Of the ids the real one: a setuid program that a user started is still the user's. */
-const counts = async (proc: string, pid: string): Promise<boolean> => {
+const counts = async (
+  proc: string,
+  pid: string,
+  isOfRuntime: (cgroup: string) => boolean,
+): Promise<boolean> => {
   const uid = /^Uid:\s+(\d+)/m.exec(await readFile(join(proc, pid, 'status'), 'utf8'))?.[1];
   if (uid === '0' || Number(uid) === process.geteuid?.()) return true;
-  return (await cgroupsOf(proc, pid)).some(isContainer);
+  return (await cgroupsOf(proc, pid)).some((cgroup) => isContainer(cgroup, isOfRuntime));
 };
 
 /** The sixth field is the path, up to the end of the line and with blanks in it (proc_pid_maps(5)). */

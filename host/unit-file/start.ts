@@ -23,10 +23,11 @@ export type Seen =
   | { readonly kind: 'script'; readonly start: Start }
   | { readonly kind: 'unclear'; readonly why: string };
 
-export const isRuntime = (program: string): boolean => /^containerd(?:-v?\d[\w.]*)?$/.test(fileOf(program));
+/** Whether a program is the one that is looked for, by its name. */
+export type IsRuntime = (program: string) => boolean;
 
-/** Also within a word that is a command of its own, as for `unshare -m sh -c 'exec containerd'`. */
-const namesRuntime = (word: string): boolean =>
+/** Also within a word that is a command of its own, as for `unshare -m sh -c 'exec runtime'`. */
+const namesRuntime = (word: string, isRuntime: IsRuntime): boolean =>
   isRuntime(word) || (/\s/.test(word) && word.split(/[\s;&|'"()]+/).some(isRuntime));
 
 type Row = {
@@ -115,7 +116,7 @@ const throughEnv = (start: Start): Start | string => {
   return become(start, start.argv.slice(at), { environment, cwd }) ?? 'env starts nothing';
 };
 
-const throughShell = (start: Start): Seen => {
+const throughShell = (start: Start, isRuntime: IsRuntime): Seen => {
   const words = fileOf(start.program) === 'busybox' ? start.argv.slice(1) : start.argv;
   if (!shells.has(fileOf(words[0] ?? ''))) return unclear(`busybox ${words[0] ?? ''}`.trim());
   let takesScript = false;
@@ -141,10 +142,15 @@ const throughShell = (start: Start): Seen => {
     return own ? { kind: 'script', start: own } : unclear('no script');
   }
   const positional = rest.length > 1 ? rest.slice(1) : [fileOf(start.program)];
-  return afterScript(script, start, positional);
+  return afterScript(script, start, positional, isRuntime);
 };
 
-const afterScript = (script: string, start: Start, positional: readonly string[]): Seen => {
+const afterScript = (
+  script: string,
+  start: Start,
+  positional: readonly string[],
+  isRuntime: IsRuntime,
+): Seen => {
   const ending = endingOf(script, { ...start, positional }, isRuntime);
   if (ending.kind === 'unclear') return unclear(`a shell command with ${ending.why}`);
   const { words, environment, cwd } = ending;
@@ -154,19 +160,21 @@ const afterScript = (script: string, start: Start, positional: readonly string[]
 };
 
 /** The text of a script that is started with `argv`, its own name first. */
-export const throughScript = (text: string, start: Start): Seen => {
+export const throughScript = (text: string, start: Start, isRuntime: IsRuntime): Seen => {
   const [, interpreter = '', option = ''] = /^#!\s*(\S+)(?:[ \t]+(\S[^\n]*))?/.exec(text) ?? [];
   const shell = fileOf(interpreter) === 'env' ? option.trim() : fileOf(interpreter);
   const options = fileOf(interpreter) === 'env' ? '' : option.trim();
   if (!shells.has(shell))
     return unclear(`${start.program}, a script for ${interpreter || 'an unknown program'}`);
   if (!/^(?:-[euxf]+)?$/.test(options)) return unclear(`${start.program}, a script for ${shell} ${options}`);
-  const seen = afterScript(text, start, start.argv);
-  return seen.kind === 'unclear' ? unclear(`${start.program}, a script: ${seen.why}`) : lookThrough(seen);
+  const seen = afterScript(text, start, start.argv, isRuntime);
+  return seen.kind === 'unclear'
+    ? unclear(`${start.program}, a script: ${seen.why}`)
+    : lookThrough(seen, isRuntime);
 };
 
 /** Through wrappers, as far as that goes without a look at a file. */
-export const lookThrough = (given: Start | Seen): Seen => {
+export const lookThrough = (given: Start | Seen, isRuntime: IsRuntime): Seen => {
   let seen: Seen = 'kind' in given ? given : { kind: 'program', start: given };
   for (let depth = 0; depth < deepest && seen.kind === 'program'; depth++) {
     const { start } = seen;
@@ -178,10 +186,11 @@ export const lookThrough = (given: Start | Seen): Seen => {
     } else if (wrapper) {
       const next = become(start, start.argv.slice(behindOptions(start.argv, wrapper)));
       seen = next ? { kind: 'program', start: next } : unclear(`${name} starts nothing`);
-    } else if (shells.has(name)) seen = throughShell(start);
+    } else if (shells.has(name)) seen = throughShell(start, isRuntime);
     else {
       // unshare, ip netns exec, a program of one's own: it may change what the configuration's path means.
-      const hidden = !isRuntime(start.program) && start.argv.slice(1).some(namesRuntime);
+      const hidden =
+        !isRuntime(start.program) && start.argv.slice(1).some((word) => namesRuntime(word, isRuntime));
       return hidden ? unclear(`${start.program}, which starts it`) : seen;
     }
   }

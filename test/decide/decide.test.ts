@@ -11,6 +11,7 @@ import type { Observed } from '../../daemon/decide/observed.ts';
 import type { CriFact, RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import type { Decision, Step } from '../../daemon/model/plan.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
+import { configFile } from '../../daemon/runtimes/parsed.ts';
 
 const main = '/etc/containerd/config.toml';
 const conf = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n';
@@ -19,7 +20,7 @@ const wanted: Desired = { handlers: [handler], problems: [], lost: [] };
 
 const hostOf = (more: Partial<Observed> = {}, facts: Partial<RuntimeFacts> = {}): Observed => ({
   ...observed,
-  runtime: { ...runtime, config: [{ path: main, fact: regular(conf) }], ...facts },
+  runtime: { ...runtime, config: [configFile(main, regular(conf))], ...facts },
   files: { [main]: regular(conf), '/etc/containerd/conf.d/zz-rcm-node.toml': { kind: 'absent' } },
   folders: { '/etc': true, '/etc/containerd': true, '/etc/containerd/conf.d': true },
   ...more,
@@ -192,7 +193,7 @@ t.test('a main file with other names is refused where it would be edited, and on
     const fact = regular(text);
     if (fact.kind !== 'regular') throw new Error('a file');
     const files = { [main]: { ...fact, links: 3 } };
-    return decided(hostOf({ store: whole, files }, { config: [{ path: main, fact }] }));
+    return decided(hostOf({ store: whole, files }, { config: [configFile(main, fact)] }));
   };
   t.match(named('version = 3\n'), {
     plan: { kind: 'refused', problem: { code: 'hard-linked', message: /3 names/, where: { file: '/real' } } },
@@ -213,8 +214,8 @@ t.test('a foreign file at our place, a foreign link and a foreign owner are name
     plan: { kind: 'settled' },
     handlers: [{ state: 'refused', problem: { code: 'not-ours' } }],
   });
-  const theirs = { path: '/x.toml', fact: regular(`${table}spin]\n`) };
-  const owner = decided(hostOf({}, { config: [{ path: main, fact: regular(conf) }, theirs] }));
+  const theirs = configFile('/x.toml', regular(`${table}spin]\n`));
+  const owner = decided(hostOf({}, { config: [configFile(main, regular(conf)), theirs] }));
   t.match(owner, {
     plan: { kind: 'settled' },
     handlers: [

@@ -7,6 +7,7 @@ import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
+import { configFile } from '../../daemon/runtimes/parsed.ts';
 
 const main = runtime.configPath;
 const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
@@ -30,7 +31,7 @@ const stepsOf = (change: Partial<UnitFacts>, more: Partial<Observed> = {}) => {
     ...runtime,
     unit: { ...unit, ...change },
     cri: { kind: 'silent', why: 'nobody listens' },
-    config: Object.entries(files).map(([path, fact]) => ({ path, fact })),
+    config: Object.entries(files).map(([path, fact]) => configFile(path, fact)),
   };
   const before: Observed = { ...observed, runtime: facts, files, ledger, ...more };
   const rules = { force: false, since: undefined };

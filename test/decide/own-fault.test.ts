@@ -8,6 +8,7 @@ import type { Observed } from '../../daemon/decide/observed.ts';
 import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
+import { configFile } from '../../daemon/runtimes/parsed.ts';
 
 const main = runtime.configPath;
 const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
@@ -41,7 +42,7 @@ const ask = (given: Given, trials: Observed['trials'] = []) => {
     version: given.version ?? '1.7.24',
     unit: { ...unit, ...(given.unit ?? crash) },
     cri: { kind: 'silent', why: 'nobody listens' },
-    config: Object.entries(files).map(([path, fact]) => ({ path, fact })),
+    config: Object.entries(files).map(([path, fact]) => configFile(path, fact)),
   };
   const before: Observed = { ...observed, runtime: facts, files, ledger, trials, ...given.more };
   const rules = { force: given.force === true, since: undefined };

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { handlersIn, isOurs } from '../../daemon/runtimes/containerd/config.ts';
 import { copiesIn, keysOf, mayBeLoaded, namedIn } from '../../daemon/runtimes/named.ts';
-import { parseConfig } from '../../daemon/runtimes/parsed.ts';
+import { parseConfig, configFile } from '../../daemon/runtimes/parsed.ts';
 import { key, regular, runtime, serving, unit } from '../../testbed/simulated/bare-host.ts';
 
 const link = '/opt/rcm-node/shims/spin/containerd-shim-spin';
@@ -23,12 +23,12 @@ t.test(
 
 t.test('whatever leads to us is named, wherever it stands; copies with their place', async (t) => {
   const files = parseConfig([
-    {
-      path: '/a.toml',
-      fact: regular(
+    configFile(
+      '/a.toml',
+      regular(
         `version = 2\n# ${link}/comment\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.spin]\nruntime_type = "${link}"\n[proxy_plugins.x]\nlist = [["/opt/rcm-node/store/${key('b')}/bin"], "/opt/rcm-node/storeroom"]\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes."http://u:p@x"]\nruntime_type = "${link}"\n`,
       ),
-    },
+    ),
   ]);
   t.same([...namedIn(files)], [link, `/opt/rcm-node/store/${key('b')}/bin`]);
   t.same([...keysOf(namedIn(files))], [key('b')]);

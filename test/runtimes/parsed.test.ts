@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ownerIn, parseConfig, whereLast } from '../../daemon/runtimes/parsed.ts';
+import { ownerIn, parseConfig, whereLast, configFile } from '../../daemon/runtimes/parsed.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import {
   generations,
@@ -13,10 +13,10 @@ import { regular } from '../../testbed/simulated/bare-host.ts';
 const main = '/etc/containerd/config.toml';
 
 const parsed = (files: Readonly<Record<string, string>>) =>
-  parseConfig(Object.entries(files).map(([path, text]) => ({ path, fact: regular(text) })));
+  parseConfig(Object.entries(files).map(([path, text]) => configFile(path, regular(text))));
 
 t.test('files that cannot be read stop everything, by name; absent ones are none', async (t) => {
-  t.same(parseConfig([{ path: main, fact: { kind: 'absent' } }]), []);
+  t.same(parseConfig([configFile(main, { kind: 'absent' })]), []);
   const kinds: readonly FileFact[] = [
     { kind: 'foreign', what: 'a folder' },
     { kind: 'unreadable', why: 'EIO' },
@@ -24,7 +24,7 @@ t.test('files that cannot be read stop everything, by name; absent ones are none
   ];
   for (const fact of kinds)
     try {
-      parseConfig([{ path: main, fact }]);
+      parseConfig([configFile(main, fact)]);
       t.fail('it was read');
     } catch (error) {
       t.match(error instanceof Failure && error.problem, { code: 'broken-config', where: { file: main } });

@@ -6,6 +6,7 @@ import type { Observed } from '../observed.ts';
 import { detailOf, type Problem, printWhere, type Where } from '../../../protocol/problem/problem.ts';
 import type { HandlerReport } from '../../model/plan.ts';
 import { goneRevision } from '../../../protocol/node-annotations.ts';
+import { usualRuntime } from '../../runtimes/table.ts';
 import type { Selection } from './selection.ts';
 import type { Change } from '../change.ts';
 
@@ -67,7 +68,7 @@ const longestTry = 300_000;
 /** Where the reason is, and what a person can do who has removed it. The same words at every look. */
 export const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>): string => {
   const { runtime, ledger } = before;
-  const unit = (runtime.name === 'none' ? undefined : runtime.unit?.name) ?? 'containerd.service';
+  const unit = (runtime.name === 'none' ? undefined : runtime.unit?.name) ?? usualRuntime.usual.unit;
   const first = Math.min(at, ...ledger.restarts.filter((time) => time <= at && at - time < longestTry));
   const since = new Date(first)
     .toISOString()

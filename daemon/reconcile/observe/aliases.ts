@@ -5,11 +5,7 @@
 import { folderOf, paths, resolvePath } from '../../../protocol/host-paths.ts';
 import type { Files } from '../../../host/files/files.ts';
 import type { ConfigFile } from '../../runtimes/facts.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
-import { parseToml } from '../../toml/toml.ts';
-import { handlersIn } from '../../runtimes/containerd/config.ts';
-import { programOf, searched } from '../../runtimes/containerd/launch.ts';
-import { isTable, tableAt } from '../../toml/compare.ts';
+import type { Runtime } from '../../runtimes/runtime.ts';
 
 const mostLinks = 40;
 
@@ -37,27 +33,10 @@ const way = async (files: Files, path: string): Promise<readonly string[]> => {
   return places;
 };
 
-/** Strings at any depth, each with its key. */
-const stringsIn = (value: unknown, key: string): readonly (readonly [string, string])[] => {
-  if (typeof value === 'string') return [[key, value]];
-  if (Array.isArray(value)) return value.flatMap((one) => stringsIn(one, key));
-  return isTable(value) ? Object.entries(value).flatMap(([inner, one]) => stringsIn(one, inner)) : [];
-};
-
-const wordsIn = ({ path, fact }: ConfigFile): readonly (readonly [string, string])[] => {
-  if (fact.kind !== 'regular') return [];
-  try {
-    const doc = parseToml(fact.text, path);
-    return handlersIn(doc).flatMap((one) => stringsIn(tableAt(doc, one.path), ''));
-  } catch (error) {
-    if (error instanceof Failure) return [];
-    throw error;
-  }
-};
-
 /** By the word in the table: the link, or the file of the store, to which it leads. */
 export const aliasesIn = async (
   files: Files,
+  runtime: Runtime,
   config: readonly ConfigFile[],
 ): Promise<Readonly<Record<string, string>>> => {
   const home = (await way(files, paths.home)).at(-1) ?? paths.home;
@@ -67,11 +46,11 @@ export const aliasesIn = async (
     return isBelow(paths.links, full) || isBelow(paths.store, full) ? full : undefined;
   };
   const found: Record<string, string> = {};
-  const words = new Map(config.flatMap(wordsIn).map(([key, word]) => [`${key}\n${word}`, { key, word }]));
-  for (const { key, word } of words.values()) {
-    const program = programOf(key, word);
-    if (program === undefined || isBelow(paths.home, resolvePath('/', program))) continue;
-    const places = program.startsWith('/') ? [program] : searched.map((one) => `${one}/${program}`);
+  const programs = config.flatMap(({ doc }) => (doc ? runtime.programsIn(doc) : []));
+  const each = new Map(programs.map((one) => [JSON.stringify(one), one]));
+  for (const { word, places } of each.values()) {
+    // What leads straight to us is no alias.
+    if (places.every((place) => isBelow(paths.home, resolvePath('/', place)))) continue;
     for (const place of places) {
       const ours = (await way(files, place)).map(inOurs).find((one) => one !== undefined);
       if (ours === undefined) continue;

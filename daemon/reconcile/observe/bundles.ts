@@ -5,29 +5,10 @@
 import type { Host } from '../../../host/host.ts';
 import { paths } from '../../../protocol/host-paths.ts';
 import type { Observed } from '../../decide/observed.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
-import { parseToml } from '../../toml/toml.ts';
+import { runtimeOf, usualRuntime } from '../../runtimes/table.ts';
 import { namesIn } from './names.ts';
 
-/** Files of a bundle in which containerd and its runc shim keep the paths of programs. */
-const tellers = ['runtime', 'options.json', 'shim-binary-path', 'bootstrap.json'];
-
 const ours = new RegExp(`${paths.links}/([^/"\\s]+)/`, 'g');
-
-/** `state` of the configuration: the last file that names one counts. */
-const stateOf = (runtime: Observed['runtime']): string => {
-  let state = '/run/containerd';
-  for (const { path, fact } of runtime.name === 'none' ? [] : runtime.config) {
-    if (fact.kind !== 'regular') continue;
-    try {
-      const named = parseToml(fact.text, path).state;
-      if (typeof named === 'string' && named.startsWith('/')) state = named;
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-    }
-  }
-  return state;
-};
 
 /** Handlers whose program a container that runs needs again. */
 export const observeBundles = async (
@@ -35,10 +16,11 @@ export const observeBundles = async (
   runtime: Observed['runtime'],
 ): Promise<readonly string[]> => {
   const found = new Set<string>();
-  const tasks = `${stateOf(runtime)}/io.containerd.runtime.v2.task`;
-  for (const namespace of await namesIn(files, tasks))
-    for (const id of await namesIn(files, `${tasks}/${namespace}`)) {
-      const bundle = `${tasks}/${namespace}/${id}`;
+  const { folder, tellers } =
+    runtime.name === 'none' ? usualRuntime.bundlesOf([]) : runtimeOf(runtime).bundlesOf(runtime.config);
+  for (const namespace of await namesIn(files, folder))
+    for (const id of await namesIn(files, `${folder}/${namespace}`)) {
+      const bundle = `${folder}/${namespace}/${id}`;
       const pid = await files.look(`${bundle}/init.pid`);
       const isEnded = pid.kind === 'regular' && !(await files.isFolder(`/proc/${pid.text.trim()}`));
       for (const name of isEnded ? [] : tellers) {

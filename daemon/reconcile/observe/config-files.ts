@@ -1,22 +1,21 @@
 /**
- * The files that the runtime merges, in its order: breadth-first, the main file first, globs only where the path has a
- * "*", relative paths against the importing file, nothing twice
- * (https://github.com/containerd/containerd/blob/main/cmd/containerd/server/config/config.go, resolveImports).
+ * The files that the runtime reads, in its order: breadth-first, the main file first, patterns only where the path has a "*",
+ * nothing twice. What each leads to its row says.
  */
-import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
-import { importsOf } from '../../runtimes/containerd/wiring-drop-in.ts';
+import { fileOf, folderOf, globPattern } from '../../../protocol/host-paths.ts';
 import type { Files } from '../../../host/files/files.ts';
 import type { ConfigFile, RuntimeFacts } from '../../runtimes/facts.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
+import { configFile } from '../../runtimes/parsed.ts';
+import type { Runtime } from '../../runtimes/runtime.ts';
 import { aliasesIn } from './aliases.ts';
 import { namesIn } from './names.ts';
 
 export type ConfigTree = Pick<RuntimeFacts, 'config' | 'dangling' | 'aliases'>;
 
-/** A runaway of imports is cut here; containerd itself has no limit. */
+/** A runaway of imports is cut here; runtimes themselves have no limit. */
 const most = 1000;
 
-export const readTree = async (files: Files, main: string): Promise<ConfigTree> => {
+export const readTree = async (files: Files, runtime: Runtime, main: string): Promise<ConfigTree> => {
   const config: ConfigFile[] = [];
   const dangling: { readonly from: string; readonly path: string }[] = [];
   const seen = new Set<string>();
@@ -24,28 +23,16 @@ export const readTree = async (files: Files, main: string): Promise<ConfigTree> 
   for (let path = queue.shift(); path !== undefined && config.length < most; path = queue.shift()) {
     if (seen.has(path)) continue;
     seen.add(path);
-    const fact = await files.look(path);
-    config.push({ path, fact });
-    if (fact.kind !== 'regular') continue;
-    for (const entry of importsIn(fact.text, path)) {
-      const full = resolvePath(folderOf(path), entry);
+    const file = configFile(path, await files.look(path));
+    config.push(file);
+    for (const full of runtime.next(file)) {
       if (full.includes('*')) queue.push(...(await expand(files, full)));
       else if ((await files.look(full)).kind === 'absent') dangling.push({ from: path, path: full });
       else queue.push(full);
     }
   }
-  const aliases = await aliasesIn(files, config);
+  const aliases = await aliasesIn(files, runtime, config);
   return { config, dangling, ...(Object.keys(aliases).length > 0 ? { aliases } : {}) };
-};
-
-/** A file that does not parse has no imports; the decision names it as broken. */
-const importsIn = (text: string, path: string): readonly string[] => {
-  try {
-    return importsOf(text, path);
-  } catch (error) {
-    if (error instanceof Failure) return [];
-    throw error;
-  }
 };
 
 const expand = async (files: Files, glob: string): Promise<readonly string[]> => {

@@ -5,13 +5,7 @@
 import { matchesGlob } from 'node:path/posix';
 import { fileOf, folderOf, resolvePath } from '../../../protocol/host-paths.ts';
 import { defaultSearch, readService, type Service, startOf } from '../../../host/unit-file/service-unit.ts';
-import {
-  isRuntime,
-  lookThrough,
-  type Seen,
-  type Start,
-  throughScript,
-} from '../../../host/unit-file/start.ts';
+import { lookThrough, type Seen, type Start, throughScript } from '../../../host/unit-file/start.ts';
 import type { Host } from '../../../host/host.ts';
 import { findRunning, type Running } from '../../../host/processes/main-process.ts';
 import { runningProgram } from '../../../host/processes/processes.ts';
@@ -19,7 +13,7 @@ import { findUnit } from '../../../host/systemd/unit-search.ts';
 import { type Environment, environmentIn } from '../../../host/unit-file/environment.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
-import { configArgument, configVariable, defaults } from '../../runtimes/containerd/launch.ts';
+import type { Runtime } from '../../runtimes/runtime.ts';
 
 export type Launch = {
   readonly binary: string;
@@ -32,27 +26,29 @@ export type Launch = {
 const mostScriptBytes = 64 * 1024;
 const mostScripts = 4;
 
-/** Undefined where there is no containerd. Throws the Failure that says what cannot be followed, or may not be believed. */
+/** Undefined where there is no such runtime. Throws the Failure that says what cannot be followed, or may not be believed. */
 export const launchOf = async (
   host: Host,
+  runtime: Runtime,
   name: string,
   unit: UnitFacts | undefined,
 ): Promise<Launch | undefined> => {
   const service = host.systemd ? serviceOf(unit) : await serviceIn(host, name);
-  const main = unit && unit.mainPid > 0 ? await runningOf(host, unit.mainPid) : undefined;
-  if (!service) return assumed(host, name, main);
+  const main = unit && unit.mainPid > 0 ? await runningOf(host, runtime, unit.mainPid) : undefined;
+  if (!service) return assumed(host, runtime, name, main);
   const start = startOf(service, await environmentFiles(host, service));
-  const seen = await follow(host, service, start);
+  const seen = await follow(host, runtime, service, start);
   // A shell that has not come so far yet is no runtime.
   const isDirect = seen.kind === 'program' && seen.start.program === start.program;
-  const running = main && (isDirect || isRuntime(main.name)) ? main : undefined;
+  const running = main && (isDirect || runtime.isProgram(main.name)) ? main : undefined;
   // What the unit says now is what the next start reads; the process tells what cannot be seen in the unit.
   const isSure = seen.kind === 'program' && seen.start.unset.length === 0;
-  if (!isSure && running) return { binary: running.program, configPath: configOf(running), notes: [] };
+  if (!isSure && running)
+    return { binary: running.program, configPath: configOf(runtime, running), notes: [] };
   if (seen.kind === 'unclear')
     throw new Failure({
       code: 'unclear-start',
-      message: `${name} starts containerd by ${seen.why}: which configuration it reads cannot be seen`,
+      message: `${name} starts ${runtime.name} by ${seen.why}: which configuration it reads cannot be seen`,
       ...(unit && unit.fragment !== '' ? { where: { file: unit.fragment } } : {}),
     });
   const binary = running?.program ?? (await place(host, service, seen.start));
@@ -61,10 +57,9 @@ export const launchOf = async (
       code: 'no-runtime',
       message: `${name} starts ${seen.start.program}, which is not there`,
     });
-  const inherited = running?.environment?.get(configVariable);
   return {
     binary,
-    configPath: configOf({ ...seen.start, ...(inherited === undefined ? {} : { inherited }) }),
+    configPath: configOf(runtime, seen.start, running?.environment),
     notes: seen.start.unset.map((variable) => ({
       code: 'assumed-start',
       message: `${name} asks for the variable ${variable}, which neither the unit nor its files set: it is taken for empty`,
@@ -106,25 +101,31 @@ const serviceIn = async (host: Host, name: string): Promise<Service | undefined>
 /** No unit to go by: the places where packages put it, and that is said. */
 const assumed = async (
   host: Host,
+  runtime: Runtime,
   name: string,
   running: RunningProgram | undefined,
 ): Promise<Launch | undefined> => {
-  if (running) return { binary: running.program, configPath: configOf(running), notes: [] };
-  for (const binary of defaults.binaries) {
+  if (running) return { binary: running.program, configPath: configOf(runtime, running), notes: [] };
+  const { binaries, configPath } = runtime.usual;
+  for (const binary of binaries) {
     if (!(await host.files.stat(binary))) continue;
     await host.files.trust(binary);
-    const message = `there is no unit ${name} in this root: ${binary} and ${defaults.configPath} are assumed to be the runtime's`;
+    const message = `there is no unit ${name} in this root: ${binary} and ${configPath} are assumed to be the runtime's`;
     const note: Problem = { code: 'assumed-start', message };
-    return { binary, configPath: defaults.configPath, notes: host.systemd ? [] : [note] };
+    return { binary, configPath, notes: host.systemd ? [] : [note] };
   }
   return undefined;
 };
 
 type RunningProgram = Running & { readonly program: string };
 
-const runningOf = async (host: Host, mainPid: number): Promise<RunningProgram | undefined> => {
+const runningOf = async (
+  host: Host,
+  { isProgram }: Runtime,
+  mainPid: number,
+): Promise<RunningProgram | undefined> => {
   const proc = host.files.real('/proc');
-  const running = await findRunning(mainPid, isRuntime, proc, host.root);
+  const running = await findRunning(mainPid, isProgram, proc, host.root);
   if (!running) return undefined;
   const program = await runningProgram(host.files, running.pid);
   return program === undefined ? undefined : { ...running, program };
@@ -133,18 +134,23 @@ const runningOf = async (host: Host, mainPid: number): Promise<RunningProgram | 
 type Followed = Exclude<Seen, { kind: 'script' }>;
 
 /** Through wrappers, and through scripts that are root's. */
-const follow = async (host: Host, service: Service, start: Start): Promise<Followed> => {
-  let seen = lookThrough(start);
+const follow = async (
+  host: Host,
+  { isProgram }: Runtime,
+  service: Service,
+  start: Start,
+): Promise<Followed> => {
+  let seen = lookThrough(start, isProgram);
   for (let scripts = 0; scripts < mostScripts && seen.kind !== 'unclear'; scripts++) {
     const path: string | undefined = await find(host, service, seen.start);
     const text = path === undefined ? undefined : await scriptAt(host, path);
     if (text === undefined || path === undefined) break;
-    seen = throughScript(text, { ...seen.start, program: path });
+    seen = throughScript(text, { ...seen.start, program: path }, isProgram);
   }
   if (seen.kind === 'unclear') return seen;
   const { program } = seen.start;
   if (seen.kind === 'script') return { kind: 'unclear', why: `${program}, a script that cannot be read` };
-  const isOther = program !== start.program && !isRuntime(program);
+  const isOther = program !== start.program && !isProgram(program);
   return isOther ? { kind: 'unclear', why: `a command that ends in ${program}` } : seen;
 };
 
@@ -177,16 +183,11 @@ type Given = {
   readonly argv: readonly string[];
   readonly environment: Environment | undefined;
   readonly cwd: string;
-  /** What the process has from the service manager. */
-  readonly inherited?: string;
 };
 
-/** The ledger takes paths without detours only; systemd starts its services in "/". */
-const configOf = ({ argv, environment, cwd, inherited }: Given): string =>
-  resolvePath(
-    cwd,
-    configArgument(argv) || environment?.get(configVariable) || inherited || defaults.configPath,
-  );
+/** The ledger takes paths without detours only; systemd starts its services in "/". `inherited`: from the service manager. */
+const configOf = (runtime: Runtime, { argv, environment, cwd }: Given, inherited?: Environment): string =>
+  resolvePath(cwd, runtime.configOf(argv, environment, inherited));
 
 const environmentFiles = async (
   host: Host,

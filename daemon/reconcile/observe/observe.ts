@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { unreferenced } from '../../decide/collect.ts';
 import { folderOf, paths } from '../../../protocol/host-paths.ts';
-import { dropInPath, mayBeDropIn } from '../../runtimes/containerd/wiring-drop-in.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Observed } from '../../decide/observed.ts';
@@ -10,7 +9,8 @@ import type { ConfigFile, DumpFact, RuntimeFacts, Trial } from '../../runtimes/f
 import type { Plan, Staged } from '../../model/plan.ts';
 import { detailOf, Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
-import { defaults } from '../../runtimes/containerd/launch.ts';
+import { configFile } from '../../runtimes/parsed.ts';
+import { runtimeOf, runtimes, usualRuntime } from '../../runtimes/table.ts';
 import { aliasesIn } from './aliases.ts';
 import { readTree } from './config-files.ts';
 import { namesIn } from './names.ts';
@@ -65,17 +65,19 @@ const observeOwned = async (host: Host, ledger: Ledger): Promise<Observed['files
 /** The state may be lost, and others may have copied what is ours: the ledger alone does not tell where it stands. */
 const observeRemnant = async (host: Host, ledger: Ledger): Promise<NonNullable<Observed['remnant']>> => {
   const found = new Map<string, ConfigFile>();
-  for (const main of [defaults.configPath, ...Object.keys(ledger.files)]) {
-    const { config } = await readTree(host.files, main);
+  const runtime = usualRuntime;
+  const { dropIn } = runtime;
+  for (const main of [runtime.usual.configPath, ...Object.keys(ledger.files)]) {
+    const { config } = await readTree(host.files, runtime, main);
     for (const file of config) found.set(file.path, file);
   }
-  for (const [path, { fact }] of [...found]) {
-    if (mayBeDropIn(path)) continue;
-    const drop = dropInOf(fact, path);
-    if (!found.has(drop)) found.set(drop, { path: drop, fact: await host.files.look(drop) });
+  for (const file of [...found.values()]) {
+    if (dropIn.mayBe(file.path)) continue;
+    const drop = dropIn.beside(file);
+    if (!found.has(drop)) found.set(drop, configFile(drop, await host.files.look(drop)));
   }
   const config = [...found.values()];
-  return { config, aliases: await aliasesIn(host.files, config) };
+  return { config, aliases: await aliasesIn(host.files, runtime, config) };
 };
 
 const observeFiles = async (
@@ -83,11 +85,14 @@ const observeFiles = async (
   runtime: RuntimeFacts,
   owned: Observed['files'],
 ): Promise<Pick<Observed, 'files' | 'folders'>> => {
-  const main = owned[runtime.configPath] ?? (await host.files.look(runtime.configPath));
-  const drop = dropInOf(main, runtime.configPath);
-  const files: Record<string, FileFact> = { ...owned, [runtime.configPath]: main };
+  const { dropIn } = runtimeOf(runtime);
+  const files: Record<string, FileFact> = { ...owned };
+  // One look at each: a file that others change in between would be decided on as it never stood.
+  for (const { path, fact } of runtime.config)
+    if (path === runtime.configPath || dropIn.mayBe(path)) files[path] = fact;
+  const main = runtime.config.find(({ path }) => path === runtime.configPath);
+  const drop = dropIn.beside(main ?? { path: runtime.configPath, fact: { kind: 'absent' } });
   files[drop] ??= await host.files.look(drop);
-  for (const { path } of runtime.config) if (mayBeDropIn(path)) files[path] ??= await host.files.look(path);
   const folders: Record<string, boolean> = {};
   for (const path of [drop, runtime.configPath])
     for (
@@ -97,16 +102,6 @@ const observeFiles = async (
     )
       folders[folder] = await host.files.isFolder(folder);
   return { files, folders };
-};
-
-const dropInOf = (main: FileFact, path: string): string => {
-  try {
-    return dropInPath(path, main.kind === 'regular' ? main.text : null);
-  } catch (error) {
-    // A broken main file imports nothing; the decision refuses it by name.
-    if (error instanceof Failure) return dropInPath(path, null);
-    throw error;
-  }
 };
 
 const unreadable = (file: string, errno: string): Failure =>
@@ -129,12 +124,14 @@ const observeLinks = async (host: Host): Promise<Observed['links']> => {
   return links;
 };
 
+const isOfRuntime = (cgroup: string): boolean => runtimes.some(({ cgroups }) => cgroups.test(cgroup));
+
 /**
  * A process that would not tell what it has mapped might have mapped anything: then everything counts as in use. What
  * runs on this host has no need of another root's store, so there only a process that is seen to use it counts.
  */
 export const observeMapped = async (host: Host): Promise<readonly string[]> => {
-  const { files, complete } = await host.mappedFiles(`${host.files.real(paths.store)}/`);
+  const { files, complete } = await host.mappedFiles(`${host.files.real(paths.store)}/`, isOfRuntime);
   const all = complete || !host.systemd ? [] : ((await host.files.names(paths.store)) ?? []);
   return [...new Set([...all, ...files.flatMap((file) => /\/store\/([^/]+)\//.exec(file)?.[1] ?? [])])];
 };
@@ -171,8 +168,7 @@ const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]
     await host.files.put(file.path, file.text, 0o600);
   }
   const main = staged[0];
-  const words =
-    main && main.text !== null ? ['--config', main.path, 'config', 'dump'] : ['config', 'default'];
+  const words = runtimeOf(runtime).dumpWords(main && main.text !== null ? main.path : null);
   const result = await host.tools.run(inRoot(host, [runtime.binary, ...words]), {
     deadlineMs: 20_000,
     maxOutputBytes: 16 * 1024 * 1024,

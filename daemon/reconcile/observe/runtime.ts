@@ -2,59 +2,47 @@
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
 import type { CriFact } from '../../runtimes/facts.ts';
-import { detailOf, Failure, problemOf } from '../../../protocol/problem/problem.ts';
+import { detailOf, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { isProof } from '../../model/start.ts';
-import { parseToml } from '../../toml/toml.ts';
-import { defaults, socketIn } from '../../runtimes/containerd/launch.ts';
-import { type ConfigTree, readTree } from './config-files.ts';
+import { runtimeBy, unitOf } from '../../runtimes/table.ts';
+import { readTree } from './config-files.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { type Launch, launchOf } from './launch.ts';
 
 export const observeRuntime = async (host: Host, settings: Settings): Promise<Observed['runtime']> => {
+  const row = runtimeBy(settings.unit);
+  const name = unitOf(settings.unit);
   let unit: UnitFacts | undefined;
   try {
-    unit = await host.systemd?.unit(settings.unit);
+    unit = await host.systemd?.unit(name);
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }
-  if (unit?.load === 'not-found') return none(`there is no unit ${settings.unit}`);
+  if (unit?.load === 'not-found') return none(`there is no unit ${name}`);
   let launch: Launch | undefined;
   try {
-    launch = await launchOf(host, settings.unit, unit);
+    launch = await launchOf(host, row, name, unit);
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }
   if (launch === undefined)
-    return none(`containerd is not installed${host.root === '/' ? '' : ` below ${host.root}`}`);
+    return none(`${row.name} is not installed${host.root === '/' ? '' : ` below ${host.root}`}`);
   const { binary, configPath, notes } = launch;
-  const tree = await readTree(host.files, configPath);
-  const socket = socketOf(tree);
+  const tree = await readTree(host.files, row, configPath);
+  const socket = row.socketOf(tree.config);
   const cri = host.systemd
     ? await askCri(host, socket)
     : { fact: { kind: 'silent', why: 'no runtime runs in this root' } as const, version: '' };
   const version = cri.version || (await versionOf(host, binary));
   const facts = { version, binary, socket, configPath, unit, cri: cri.fact, ...tree };
-  return { name: 'containerd', ...facts, ...(notes.length > 0 ? { notes } : {}) };
+  return { name: row.name, ...facts, ...(notes.length > 0 ? { notes } : {}) };
 };
 
 const none = (message: string): Observed['runtime'] => ({
   name: 'none',
   problem: { code: 'no-runtime', message },
 });
-
-const socketOf = (tree: ConfigTree): string => {
-  let socket: string = defaults.socket;
-  for (const { path, fact } of tree.config) {
-    if (fact.kind !== 'regular') continue;
-    try {
-      socket = socketIn(parseToml(fact.text, path)) ?? socket;
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-    }
-  }
-  return socket;
-};
 
 export const askCri = async (
   host: Host,
@@ -88,7 +76,7 @@ export const inRoot = (host: Host, argv: readonly [string, ...string[]]): readon
 
 const versionOf = async (host: Host, binary: string): Promise<string> => {
   const result = await host.tools.run(inRoot(host, [binary, '--version']), { deadlineMs: 10_000 });
-  // "containerd github.com/containerd/containerd 1.7.24~ds1 1.7.24~ds1+b1"
+  // The name, the repository or none, and the version: "NAME github.com/x/y 1.7.24~ds1 1.7.24~ds1+b1".
   return result.kind === 'ran' && result.code === 0
     ? (/\s[vV]?(\d+\.\d[\w.+~-]{0,60})(?:\s|$)/.exec(result.stdout)?.[1] ?? '')
     : '';

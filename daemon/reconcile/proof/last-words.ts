@@ -1,9 +1,11 @@
 /** What the runtime said of its own failure: the last line of its journal that is an error, else the last one. For root alone. */
 import type { Host } from '../../../host/host.ts';
+import { runtimes } from '../../runtimes/table.ts';
 
 const lines = 60;
 const longest = 300;
-const isError = /\blevel="?(error|fatal|panic)|^(containerd|panic|fatal error): /i;
+const names = runtimes.map(({ name }) => name).join('|');
+const isError = new RegExp(`\\blevel="?(error|fatal|panic)|^(${names}|panic|fatal error): `, 'i');
 
 /** `since`: epoch milliseconds. Never throws, and takes two seconds at most. */
 export const lastWords = async (host: Host, unit: string, since: number): Promise<string | undefined> => {

@@ -1,41 +1,16 @@
-/**
- * What a running containerd tells of itself, and where packages put it: its command line, its socket, the programs that a
- * handler's table names, the image of its sandboxes.
- */
-import { type Table, tableAt } from '../../toml/compare.ts';
-import { schemas } from './config.ts';
+/** What starts as containerd, and which file it reads: by its command line and its environment, else as packages have it. */
+import { fileOf } from '../../../protocol/host-paths.ts';
+import type { Runtime } from '../runtime.ts';
 
-export const defaults = {
+export const usual = {
   configPath: '/etc/containerd/config.toml',
   socket: '/run/containerd/containerd.sock',
   unit: 'containerd.service',
   binaries: ['/usr/bin/containerd', '/usr/local/bin/containerd', '/usr/sbin/containerd', '/bin/containerd'],
-} as const;
-
-/** Where a program is searched that a table names without a path: the service's $PATH as a rule, and the folder for plugins. */
-export const searched = [
-  ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/opt/containerd/bin'],
-];
-
-/** The program that a value of a handler's table names: a path, or a name to be searched. */
-export const programOf = (key: string, value: string): string | undefined => {
-  if (value.startsWith('/')) return value;
-  if (key === 'BinaryName') return /^[\w.+-]+$/.test(value) ? value : undefined;
-  // `io.containerd.spin.v2` is run as `containerd-shim-spin-v2`.
-  const [, name, version] = key === 'runtime_type' ? (/([\w-]+)\.([\w-]+)$/.exec(value) ?? []) : [];
-  return name === undefined ? undefined : `containerd-shim-${name}-${version}`;
-};
-
-/** The image of sandboxes in a dumped configuration: 2.x pins it in a plugin of its own, 1.x has it with CRI. */
-export const pauseImageIn = (dump: Table): string | undefined =>
-  [
-    tableAt(dump, ['plugins', 'io.containerd.cri.v1.images', 'pinned_images'])?.sandbox,
-    tableAt(dump, schemas[2].cri)?.sandbox_image,
-    tableAt(dump, schemas[1].cri)?.sandbox_image,
-  ].find((name) => typeof name === 'string' && name !== '') as string | undefined;
+} as const satisfies Runtime['usual'];
 
 /** `-c X`, `--config X`, `--config=X` of a containerd command line; of several the last counts. */
-export const configArgument = (argv: readonly string[]): string | undefined => {
+const configArgument = (argv: readonly string[]): string | undefined => {
   let found: string | undefined;
   for (let index = 1; index < argv.length && argv[index] !== '--'; index++) {
     const word = argv[index] ?? '';
@@ -48,12 +23,12 @@ export const configArgument = (argv: readonly string[]): string | undefined => {
 };
 
 /** containerd itself reads CONTAINERD_CONFIG where no `-c` is given. */
-export const configVariable = 'CONTAINERD_CONFIG';
+const configVariable = 'CONTAINERD_CONFIG';
 
-/** Where the daemon listens: `[grpc] address`, which version 4 moved into a plugin. */
-export const socketIn = (doc: Table): string | undefined => {
-  const tables = [tableAt(doc, ['grpc']), tableAt(doc, ['plugins', 'io.containerd.server.v1.grpc'])];
-  return tables
-    .map((table) => table?.address)
-    .find((address) => typeof address === 'string' && address !== '') as string | undefined;
-};
+export const configOf: Runtime['configOf'] = (argv, ...environments) =>
+  configArgument(argv) ||
+  environments.map((environment) => environment?.get(configVariable)).find((path) => path) ||
+  usual.configPath;
+
+/** Packages put a version behind the name. */
+export const isProgram = (path: string): boolean => /^containerd(?:-v?\d[\w.]*)?$/.test(fileOf(path));

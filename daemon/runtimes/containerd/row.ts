@@ -2,14 +2,32 @@
 import { parseToml } from '../../toml/toml.ts';
 import type { Runtime } from '../runtime.ts';
 import { handlersIn, meaningful, viewOf } from './config.ts';
+import { configOf, isProgram, usual } from './launch.ts';
+import { bundlesOf, pauseImage, programsIn, sandboxesIn, socketOf } from './loaded.ts';
 import { plain } from './plain.ts';
 import { targetOf } from './target.ts';
 import { withoutUs } from './wiring-bare.ts';
-import { isOurDropIn, mayBeDropIn, meansOurs } from './wiring-drop-in.ts';
+import { dropInPath, importsOf, isOurDropIn, mayBeDropIn, meansOurs } from './wiring-drop-in.ts';
 
 export const containerd: Runtime = {
   name: 'containerd',
-  dropIn: { mayBe: mayBeDropIn, isOurs: isOurDropIn, meansOurs },
+  usual,
+  isProgram,
+  cgroups: /\/(cri-containerd-[^/]*\.scope|containerd\.service)(\/|$)/,
+  configOf,
+  next: ({ doc, path }) => importsOf(doc, path),
+  socketOf,
+  programsIn,
+  bundlesOf,
+  dumpWords: (main) => (main === null ? ['config', 'default'] : ['--config', main, 'config', 'dump']),
+  sandboxesIn,
+  pauseImage,
+  dropIn: {
+    beside: ({ path, doc }) => dropInPath(path, doc),
+    mayBe: mayBeDropIn,
+    isOurs: isOurDropIn,
+    meansOurs,
+  },
   plain,
   handlersIn,
   withoutUs: (text, path, ledger) => withoutUs(text, path, ledger),

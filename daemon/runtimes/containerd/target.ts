@@ -28,13 +28,11 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   const layout = layoutOf(knownGeneration(facts), facts, files, ledger);
   const { base, drop, stale, generation, place } = layout;
   const mainPath = facts.configPath;
-  const foreign = parseConfig(
-    facts.config.flatMap((file) => {
-      if (file.path === drop || stale.includes(file.path)) return [];
-      if (file.path !== mainPath || file.fact.kind !== 'regular') return [file];
-      return base === null ? [] : [{ path: file.path, fact: { ...file.fact, text: base } }];
-    }),
-  );
+  const foreign = facts.config.flatMap((file) => {
+    if (file.path === drop || stale.includes(file.path)) return [];
+    if (file.path !== mainPath || file.fact.kind !== 'regular') return parseConfig([file]);
+    return base === null ? [] : [{ path: mainPath, text: base, doc: layout.doc }];
+  });
   const fault = faultOf(facts, foreign, drop);
   if (fault) throw new Failure(fault);
   refuseForeignDropIn(files[drop], drop, ledger);
@@ -91,25 +89,31 @@ const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: L
 };
 
 /** What the main file has with us alone, and the drop-ins. A text of ours that someone broke holds nothing. */
-const presentIn = ({ now, base }: Layout, dropIns: readonly (string | null)[]): Record<string, Table> => {
-  const without = new Set(tablesIn(base).map(({ path }) => path.join('\n')));
-  const marked = tablesIn(now).filter(({ path }) => !without.has(path.join('\n')));
+const presentIn = (
+  { now, base, doc }: Layout,
+  dropIns: readonly (string | null)[],
+): Readonly<Record<string, Table>> => {
+  const without = new Set(base === null ? [] : tablesIn(doc).map(({ path }) => path.join('\n')));
+  const marked =
+    now === base ? [] : tablesIn(meaningOf(now)).filter(({ path }) => !without.has(path.join('\n')));
   return Object.fromEntries(
-    [...marked, ...dropIns.flatMap(tablesIn)].flatMap(({ name, table }) =>
+    [...marked, ...dropIns.flatMap((text) => tablesIn(meaningOf(text)))].flatMap(({ name, table }) =>
       name === defaultRuntime.name ? [] : [[name, table]],
     ),
   );
 };
 
-const tablesIn = (text: string | null) => {
+const tablesIn = (doc: Table) =>
+  handlersIn(doc).flatMap(({ name, path }) => {
+    const table = tableAt(doc, path);
+    return table ? [{ name, path, table }] : [];
+  });
+
+const meaningOf = (text: string | null): Table => {
   try {
-    const doc = parseToml(text ?? '', 'rcm-node');
-    return handlersIn(doc).flatMap(({ name, path }) => {
-      const table = tableAt(doc, path);
-      return table ? [{ name, path, table }] : [];
-    });
+    return parseToml(text ?? '', 'rcm-node');
   } catch (error) {
-    if (error instanceof Failure) return [];
+    if (error instanceof Failure) return {};
     throw error;
   }
 };
@@ -145,20 +149,18 @@ const isMisread = ({ generation, place, declares, schema }: Layout, drop: string
 /** Another file than the main one may import our drop-in by its name, or be a link to it. */
 const whyNeeded = (facts: RuntimeFacts, foreign: readonly Parsed[], path: string): Problem | undefined => {
   if (path === facts.configPath) return undefined;
-  for (const file of foreign) {
-    if (file.path === facts.configPath) continue;
-    const fact = facts.config.find((one) => one.path === file.path)?.fact;
-    const real = fact?.kind === 'regular' ? fact.real : file.path;
-    if (!leadsTo({ ...file, real }, path)) continue;
-    const isLink = real === path;
-    return {
-      code: 'dangling-import',
-      message: `it ${isLink ? `is a link to ${path}` : `imports ${path} by its name`}, and containerd would not start without that file, which is ours and to be removed`,
-      where: isLink ? { file: file.path } : whereIn(file, ['imports']),
-      hint: isLink
-        ? 'Remove the link, and run it again.'
-        : 'Take this import out of the file, and run it again.',
-    };
-  }
-  return undefined;
+  const others = facts.config.filter((file) => file.path !== facts.configPath && leadsTo(file, path));
+  const file = foreign.find((one) => others.some((other) => other.path === one.path));
+  if (!file) return undefined;
+  const isLink = others.some(
+    ({ path: other, fact }) => other === file.path && fact.kind === 'regular' && fact.real === path,
+  );
+  return {
+    code: 'dangling-import',
+    message: `it ${isLink ? `is a link to ${path}` : `imports ${path} by its name`}, and containerd would not start without that file, which is ours and to be removed`,
+    where: isLink ? { file: file.path } : whereIn(file, ['imports']),
+    hint: isLink
+      ? 'Remove the link, and run it again.'
+      : 'Take this import out of the file, and run it again.',
+  };
 };

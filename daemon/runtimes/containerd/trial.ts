@@ -4,8 +4,9 @@
  */
 import type { RuntimeFacts } from '../facts.ts';
 import type { Plan, Staged } from '../../model/plan.ts';
-import { elementsOf, scan } from '../../toml/toml.ts';
-import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
+import { elementsOf, parseToml, scan } from '../../toml/toml.ts';
+import { fileOf, globPattern } from '../../../protocol/host-paths.ts';
+import { type Parsed, parseConfig } from '../parsed.ts';
 import type { Wiring } from '../runtime.ts';
 import { canonical, digestOf } from '../../../protocol/digest.ts';
 import { importsOf } from './wiring-drop-in.ts';
@@ -45,23 +46,22 @@ const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly 
     [dropIn.path, dropIn.text === null ? null : drop],
     ...wiring.stale.map(({ path }) => [path, null] as const),
   ]);
-  const texts = new Map(
-    runtime.config.flatMap(({ path, fact }) =>
-      fact.kind === 'regular' && !places.has(path) ? [[path, fact.text] as const] : [],
-    ),
+  const others = new Map(
+    parseConfig(runtime.config.filter(({ path }) => !places.has(path))).map((file) => [file.path, file]),
   );
-  const known = [...texts.keys(), dropIn.path];
-  for (const path of leadBack(texts, known, places))
+  const known = [...others.keys(), dropIn.path];
+  for (const path of leadBack([...others.values()], known, places))
     places.set(path, `${folder}/${places.size}-${fileOf(path)}`);
   const staged: Staged[] = [
     {
       path: `${folder}/config.toml`,
-      text: main.text === null ? null : retarget(main.text, main.path, known, places),
+      text: main.text === null ? null : retarget(parsedOf(main.path, main.text), known, places),
     },
   ];
   for (const [path, place] of places) {
     if (place === null) continue;
-    const text = path === dropIn.path ? dropIn.text : retarget(texts.get(path) ?? '', path, known, places);
+    const other = others.get(path);
+    const text = path === dropIn.path ? dropIn.text : other ? retarget(other, known, places) : '';
     staged.push({ path: place, text });
   }
   return staged;
@@ -70,12 +70,8 @@ const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly 
 type Places = ReadonlyMap<string, string | null>;
 
 /** The files from which imports lead to one that is staged or left out, over any number of files. */
-const leadBack = (
-  texts: ReadonlyMap<string, string>,
-  known: readonly string[],
-  places: Places,
-): readonly string[] => {
-  const imports = [...texts].map(([path, text]) => ({ path, list: importedBy(text, path, known) }));
+const leadBack = (others: readonly Parsed[], known: readonly string[], places: Places): readonly string[] => {
+  const imports = others.map((file) => ({ path: file.path, list: importedBy(file, known) }));
   const found = new Set(places.keys());
   const back: string[] = [];
   for (let before = -1; before < back.length; ) {
@@ -90,21 +86,27 @@ const leadBack = (
 };
 
 /** What a file imports, by absolute path, in the runtime's order; a glob is what is known to match it. */
-const importedBy = (text: string, path: string, known: readonly string[]): readonly string[] =>
-  importsOf(text, path).flatMap((entry) => {
-    const full = resolvePath(folderOf(path), entry);
+const importedBy = ({ doc, path }: Parsed, known: readonly string[]): readonly string[] =>
+  importsOf(doc, path).flatMap((full) => {
     if (!full.includes('*')) return [full];
     const pattern = globPattern(full);
     return known.filter((file) => pattern.test(file)).sort();
   });
 
-const retarget = (text: string, path: string, known: readonly string[], places: Places): string => {
+const parsedOf = (path: string, text: string): Parsed => ({
+  path,
+  text,
+  doc: parseToml(text, path, 'broken-config'),
+});
+
+const retarget = (file: Parsed, known: readonly string[], places: Places): string => {
+  const { text } = file;
   const pair = scan(text).find(
     (one) => one.kind === 'pair' && one.path.length === 1 && one.path[0] === 'imports',
   );
   if (pair?.kind !== 'pair') return text;
   if (elementsOf(text, pair.valueStart).length === 0) return text;
-  const list = importedBy(text, path, known).flatMap((file) => {
+  const list = importedBy(file, known).flatMap((file) => {
     const place = places.get(file);
     return place === undefined ? [file] : place === null ? [] : [place];
   });

@@ -5,7 +5,7 @@ import { type Generation, generations, handlersIn, isOurs } from './config.ts';
 import { tableAt } from '../../toml/compare.ts';
 import { folderOf, resolvePath } from '../../../protocol/host-paths.ts';
 import { findBlock, removeBlock, removeImport, removeTables } from '../../toml/splice.ts';
-import { header, importsOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
+import { header, entriesOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
 
 export const skeleton = (generation: Generation): string => `${header}version = ${generation.freshSchema}\n`;
 
@@ -51,7 +51,7 @@ const withoutImports = (text: string, path: string, ledger: Ledger, isDropIn: Is
   const folder = `${folderOf(path)}/conf.d`;
   const glob = `${folder}/${ownGlob}`;
   let rest = removeImport(text, glob, path, ledger.files[path]?.edit);
-  for (const entry of importsOf(rest, path)) {
+  for (const entry of entriesOf(parseToml(rest, path, 'broken-config'))) {
     const full = resolvePath(folderOf(path), entry);
     const isOwn = full in ledger.files || folderOf(full) === folder || isDropIn(full);
     if (!full.includes('*') && mayBeDropIn(full) && isOwn) rest = removeImport(rest, entry, path);

@@ -2,7 +2,8 @@
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { defaultRuntime, handlersIn, isOurs } from './config.ts';
-import { isTable, tableAt } from '../../toml/compare.ts';
+import { isTable, type Table, tableAt } from '../../toml/compare.ts';
+import type { ConfigFile } from '../facts.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
 
 /** Sorts after `99-nvidia.toml`, which carries a frozen copy of everybody's handlers: the last one read wins. */
@@ -37,10 +38,7 @@ export const meansOurs = (text: string): boolean => {
 };
 
 /** Whether a document says nothing but its version beside these handlers. */
-export const isBare = (
-  doc: Readonly<Record<string, unknown>>,
-  handlers: ReadonlySet<string> = new Set(),
-): boolean => {
+export const isBare = (doc: Table, handlers: ReadonlySet<string> = new Set()): boolean => {
   const isEmpty = (value: unknown, path: readonly string[]): boolean => {
     if (handlers.has(path.join('\n'))) return true;
     if (path.length === 1 && path[0] === 'version') return true;
@@ -56,39 +54,30 @@ export const isDefaultRuntime = (name: string, table: unknown): boolean =>
   Object.keys(table).length === 1 &&
   table.runtime_type === defaultRuntime.table.runtime_type;
 
-export const dropInPath = (configPath: string, mainText: string | null): string => {
-  const folder = folderOf(configPath);
-  const covering = importsOf(mainText, configPath)
-    .map((entry) => resolvePath(folder, entry))
-    .find(
-      (entry) =>
-        !/[*?[]/.test(folderOf(entry)) &&
-        entry.includes('*') &&
-        fileOf(entry) !== ownGlob &&
-        globPattern(fileOf(entry)).test(dropInName),
-    );
-  return `${covering ? folderOf(covering) : `${folder}/conf.d`}/${dropInName}`;
+export const dropInPath = (configPath: string, doc: Table | undefined): string => {
+  const covering = importsOf(doc, configPath).find(
+    (entry) =>
+      !/[*?[]/.test(folderOf(entry)) &&
+      entry.includes('*') &&
+      fileOf(entry) !== ownGlob &&
+      globPattern(fileOf(entry)).test(dropInName),
+  );
+  return `${covering ? folderOf(covering) : `${folderOf(configPath)}/conf.d`}/${dropInName}`;
 };
 
 /** Whether another file of the configuration imports this one by its name, or is a link to it. */
-export const leadsTo = (
-  other: { readonly path: string; readonly text: string; readonly real: string },
-  file: string,
-): boolean => {
+export const leadsTo = (other: ConfigFile, file: string): boolean => {
   if (other.path === file) return false;
-  if (other.real === file) return true;
-  try {
-    return importsOf(other.text, other.path).some(
-      (entry) => resolvePath(folderOf(other.path), entry) === file,
-    );
-  } catch (error) {
-    if (error instanceof Failure) return false;
-    throw error;
-  }
+  if (other.fact.kind === 'regular' && other.fact.real === file) return true;
+  return importsOf(other.doc, other.path).includes(file);
 };
 
-export const importsOf = (text: string | null, file: string): readonly string[] => {
-  if (text === null) return [];
-  const list = parseToml(text, file, 'broken-config').imports;
+/** As they are written. */
+export const entriesOf = (doc: Table | undefined): readonly string[] => {
+  const list = doc?.imports;
   return Array.isArray(list) ? list.filter((entry) => typeof entry === 'string') : [];
 };
+
+/** By absolute path. */
+export const importsOf = (doc: Table | undefined, file: string): readonly string[] =>
+  entriesOf(doc).map((entry) => resolvePath(folderOf(file), entry));

@@ -19,7 +19,7 @@ import {
 } from './config.ts';
 import { printTable, type Table } from '../../toml/compare.ts';
 import type { Tables, WantedFile, Wiring } from '../runtime.ts';
-import { folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
+import { folderOf, globPattern } from '../../../protocol/host-paths.ts';
 import { addImport, appendBlock, findBlock, type ImportEdit, replaceBlock } from '../../toml/splice.ts';
 import { mayBeUnmarked, skeleton, withoutTables, withoutUnmarked, withoutUs } from './wiring-bare.ts';
 import { digestOf } from '../../../protocol/digest.ts';
@@ -70,6 +70,8 @@ export type Layout = {
   /** The main file as it is, and as it would be without us. */
   readonly now: string | null;
   readonly base: string | null;
+  /** What the latter means, or a new one would. */
+  readonly doc: Table;
   readonly drop: string;
   /** Drop-ins of ours that the runtime reads, in another place than the right one. */
   readonly stale: readonly string[];
@@ -93,7 +95,8 @@ export const layoutOf = (
     const fact = files[file];
     return fact?.kind === 'regular' && isOurDropIn(fact.text);
   });
-  const doc = base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
+  const doc: Table =
+    base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
   const declared = declaredSchema(doc);
   const schema = declared && dropInSchema(declared, runtime.version);
   const place = schema === undefined ? undefined : runtimesPath(schema);
@@ -103,7 +106,7 @@ export const layoutOf = (
       message: `it declares ${typeof doc.version === 'number' ? `version ${doc.version}` : 'a version that is no number'}, and versions 1 to ${newestSchema} are known`,
       where: { file: path, ...(base === null ? {} : locate(base, ['version'])) },
     });
-  const drop = dropInPath(path, base);
+  const drop = dropInPath(path, doc);
   return {
     generation,
     runtime,
@@ -111,6 +114,7 @@ export const layoutOf = (
     ledger,
     now,
     base,
+    doc,
     drop,
     stale: staleIn(runtime, drop),
     schema,
@@ -121,12 +125,15 @@ export const layoutOf = (
 
 /** What others lead to by its name is a copy of theirs: without it nothing would start. */
 const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly string[] => {
-  const others = config.flatMap(({ path, fact }) =>
-    path === configPath || fact.kind !== 'regular' ? [] : [{ path, text: fact.text, real: fact.real }],
-  );
-  const led = (file: string): boolean => others.some((other) => leadsTo(other, file));
-  return others.flatMap(({ path, text }) =>
-    path !== drop && mayBeDropIn(path) && isOurDropIn(text) && !led(path) ? [path] : [],
+  const others = config.filter(({ path }) => path !== configPath);
+  return others.flatMap(({ path, fact }) =>
+    path !== drop &&
+    mayBeDropIn(path) &&
+    fact.kind === 'regular' &&
+    isOurDropIn(fact.text) &&
+    !others.some((other) => leadsTo(other, path))
+      ? [path]
+      : [],
   );
 };
 
@@ -159,13 +166,17 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
   }
   const text = `${header}${layout.declares ? `version = ${layout.schema}\n` : ''}\n${body}`;
   const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };
-  const covered = importsOf(from, path)
-    .map((entry) => resolvePath(folderOf(path), entry))
-    .some((entry) => entry.includes('*') && globPattern(entry).test(drop));
+  const covered = importsOf(layout.doc, path).some(
+    (entry) => entry.includes('*') && globPattern(entry).test(drop),
+  );
   if (covered && base !== null) return { files: [unowned(path, base), dropIn], stale };
   const glob = `${folderOf(drop)}/${ownGlob}`;
   const unblocked = now === null ? null : withoutTables(now, path, mayBeUnmarked(path, ledger, generation));
-  const standing = unblocked !== null && importsOf(unblocked, path).includes(glob);
+  const standing =
+    unblocked !== null &&
+    importsOf(unblocked === base ? layout.doc : parseToml(unblocked, path, 'broken-config'), path).includes(
+      glob,
+    );
   const spliced = standing
     ? { text: unblocked, edit: ledger.files[path]?.edit }
     : addImport(from, glob, path);
@@ -178,11 +189,10 @@ const besideOurs = `containerd 1.x has its built-in "${defaultRuntime.name}" onl
 const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
 
 /** 1.x: the first `runtimes.X` in any file replaces the built-in map, and with it `runc`. */
-const definesHandlers = ({ runtime, base, generation, place }: Layout): boolean =>
-  runtime.config.some(({ path, fact }) => {
-    const text = path === runtime.configPath ? base : fact.kind === 'regular' ? fact.text : null;
-    if (text === null) return false;
-    return handlersRead(parseToml(text, path, 'broken-config'), generation, place).length > 0;
+const definesHandlers = ({ runtime, base, doc, generation, place }: Layout): boolean =>
+  runtime.config.some((file) => {
+    const read = file.path !== runtime.configPath ? file.doc : base === null ? undefined : doc;
+    return read !== undefined && handlersRead(read, generation, place).length > 0;
   });
 
 /** Only a header speaks of the whole file: further down such words are about the lines beside them. */

@@ -14,6 +14,7 @@ import type { TurnFacts } from '../../../daemon/model/rollout-wait.ts';
 import { handlerTable } from '../../../daemon/runtimes/containerd/config.ts';
 import { key, observed, regular, runtime, unit } from '../../../testbed/simulated/bare-host.ts';
 import { seen } from '../../approvals.ts';
+import { configFile } from '../../../daemon/runtimes/parsed.ts';
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
@@ -112,7 +113,7 @@ const bare = ({ cri = [], text, digest = '', ...more }: Given): Observed => {
     sandboxes: [],
   };
   const own = text === undefined ? undefined : regular(text, digest, dropIn);
-  const config = [{ path: main, fact: regular(conf) }, ...(own ? [{ path: dropIn, fact: own }] : [])];
+  const config = [configFile(main, regular(conf)), ...(own ? [configFile(dropIn, own)] : [])];
   return {
     ...observed,
     runtime: { ...runtime, cri: answers, config },
@@ -187,7 +188,7 @@ t.test('what is held is put right when somebody takes it away meanwhile', async 
     runtime: {
       ...runtime,
       cri: before.runtime.name === 'none' ? runtime.cri : before.runtime.cri,
-      config: [{ path: main, fact: regular(conf) }],
+      config: [configFile(main, regular(conf))],
     },
     files: { [main]: regular(conf), [dropIn]: { kind: 'absent' } },
   };

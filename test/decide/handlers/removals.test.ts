@@ -5,6 +5,7 @@ import type { Desired, Handler } from '../../../daemon/model/desired.ts';
 import { emptyLedger } from '../../../daemon/model/ledger.ts';
 import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { handler, observed, regular, runtime, serving } from '../../../testbed/simulated/bare-host.ts';
+import { configFile } from '../../../daemon/runtimes/parsed.ts';
 
 const main = '/etc/containerd/config.toml';
 const conf = 'version = 3\n';
@@ -24,7 +25,7 @@ const baseline = (
     readonly present?: Baseline['target']['present'];
   } = {},
 ): Baseline => {
-  const config = [{ path: main, fact: regular(conf) }];
+  const config = [configFile(main, regular(conf))];
   const before = {
     ...observed,
     runtime: { ...(given.facts ?? runtime), config },

@@ -2,6 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { cgroupsOf, isContainer, isSystemService } from '../../../host/processes/cgroup.ts';
+import { containerd } from '../../../daemon/runtimes/containerd/row.ts';
+
+const isOfRuntime = (cgroup: string) => containerd.cgroups.test(cgroup);
 
 const proc = (t: Test, cgroups: Record<number, string>): string => {
   const folder = t.testdir({});
@@ -63,12 +66,12 @@ t.test('containers are told from what a user calls so', async (t) => {
     '/system.slice/crio-2.scope',
     '/system.slice/containerd.service',
   ])
-    t.ok(isContainer(own), own);
+    t.ok(isContainer(own, isOfRuntime), own);
   for (const other of [
     '',
     '/system.slice/cron.service',
     '/user.slice/user-1000.slice/session-3.scope',
     '/user.slice/user-1000.slice/user@1000.service/kubepods/x',
   ])
-    t.notOk(isContainer(other), other);
+    t.notOk(isContainer(other, isOfRuntime), other);
 });

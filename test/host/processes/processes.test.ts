@@ -16,6 +16,10 @@ import t, { type Test } from 'tap';
 import { makeFiles } from '../../../host/files/files.ts';
 import { mappedFiles, runningProgram } from '../../../host/processes/processes.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
+import { containerd } from '../../../daemon/runtimes/containerd/row.ts';
+
+const mapped = (folder: string, proc?: string) =>
+  mappedFiles(folder, (cgroup) => containerd.cgroups.test(cgroup), proc);
 
 /** A program that runs from `folder`, until the test ends. */
 const run = async (t: Test, folder: string): Promise<string> => {
@@ -36,7 +40,7 @@ const run = async (t: Test, folder: string): Promise<string> => {
 t.test('a program that runs is found by the folder that it runs from, once', async (t) => {
   const folder = t.testdir({});
   const path = await run(t, folder);
-  const { files } = await mappedFiles(`${folder}/`);
+  const { files } = await mapped(`${folder}/`);
   t.same(files, [path]);
 });
 
@@ -44,25 +48,25 @@ t.test('also after its file was removed', async (t) => {
   const folder = t.testdir({});
   const path = await run(t, folder);
   rmSync(path);
-  t.same((await mappedFiles(`${folder}/`)).files, [path]);
+  t.same((await mapped(`${folder}/`)).files, [path]);
 });
 
 t.test('also where the folder is reached through a link', async (t) => {
   const root = t.testdir({ real: {} });
   symlinkSync('real', join(root, 'link'));
   const path = await run(t, join(root, 'real'));
-  t.same((await mappedFiles(`${root}/link/`)).files, [path]);
+  t.same((await mapped(`${root}/link/`)).files, [path]);
 });
 
 t.test('a folder that nothing runs from has nothing mapped', async (t) => {
-  t.same((await mappedFiles(`${t.testdir({})}/`)).files, []);
-  t.same((await mappedFiles('/none/at/all/')).files, []);
+  t.same((await mapped(`${t.testdir({})}/`)).files, []);
+  t.same((await mapped('/none/at/all/')).files, []);
 });
 
 t.test('where the folder cannot be found out, the answer is incomplete', async (t) => {
   const root = t.testdir({});
   symlinkSync('loop', join(root, 'loop'));
-  t.notOk((await mappedFiles(`${root}/loop/`)).complete);
+  t.notOk((await mapped(`${root}/loop/`)).complete);
 });
 
 const isReadable = (path: string): boolean => {
@@ -83,7 +87,7 @@ t.test(
     const folder = `${t.testdir({})}/`;
     await run(t, folder);
     process.seteuid?.(65_534);
-    const { files, complete } = await mappedFiles(folder);
+    const { files, complete } = await mapped(folder);
     process.seteuid?.(0);
     t.same([files, complete], [[], false]);
   },
@@ -93,7 +97,7 @@ t.test('where every process tells, the answer is complete', async (t) => {
   const all = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
   if (!all.every((pid) => isReadable(`/proc/${pid}/maps`)))
     return t.pass('complete', { skip: 'a process here tells nobody what it has mapped' });
-  t.ok((await mappedFiles(`${t.testdir({})}/`)).complete);
+  t.ok((await mapped(`${t.testdir({})}/`)).complete);
 });
 
 /** A /proc whose processes have these lines in their maps. */
@@ -121,7 +125,7 @@ t.test('only a path that begins with ours is ours, blanks and all', async (t) =>
     [0, service, `/x ${store}third/x`],
     [0, service, '/none/opt/rcm-node/storehouse/x'],
   ]);
-  t.same((await mappedFiles(store, proc)).files, [`${store}key/a b`]);
+  t.same((await mapped(store, proc)).files, [`${store}key/a b`]);
 });
 
 t.test('what an ordinary user maps keeps nothing; a container of any user does', async (t) => {
@@ -133,7 +137,7 @@ t.test('what an ordinary user maps keeps nothing; a container of any user does',
     [65_532, '/kubepods.slice/kubepods-pod1.slice/cri-containerd-2.scope', `${store}pod/x`],
     [0, '/user.slice/user-0.slice/session-1.scope', `${store}root/x`],
   ]);
-  t.same((await mappedFiles(store, proc)).files, [`${store}pod/x`, `${store}root/x`]);
+  t.same((await mapped(store, proc)).files, [`${store}pod/x`, `${store}root/x`]);
 });
 
 t.test('the program of a process is run by its path, or by the very file that runs', async (t) => {

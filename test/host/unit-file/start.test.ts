@@ -1,5 +1,6 @@
 import t from 'tap';
-import { isRuntime, lookThrough, type Start, throughScript } from '../../../host/unit-file/start.ts';
+import { isProgram as isRuntime } from '../../../daemon/runtimes/containerd/launch.ts';
+import { lookThrough, type Start, throughScript } from '../../../host/unit-file/start.ts';
 
 const start = (...argv: readonly string[]): Start => ({
   program: argv[0] ?? '',
@@ -8,7 +9,7 @@ const start = (...argv: readonly string[]): Start => ({
   cwd: '/',
   unset: [],
 });
-const seen = (...argv: readonly string[]) => lookThrough(start(...argv));
+const seen = (...argv: readonly string[]) => lookThrough(start(...argv), isRuntime);
 const program = (...argv: readonly string[]) => ({ kind: 'program', start: { program: argv[0], argv } });
 
 t.test('a program is itself', async (t) => {
@@ -78,7 +79,7 @@ t.test('sh -c is read, with its arguments, also within others', async (t) => {
 });
 
 t.test('a start script is read as its shell reads it', async (t) => {
-  const script = (text: string) => throughScript(text, start('/opt/start', '-l', 'debug'));
+  const script = (text: string) => throughScript(text, start('/opt/start', '-l', 'debug'), isRuntime);
   t.match(
     script(
       '#!/bin/sh -e\n# ours\nmodprobe overlay || :\nexec nice /usr/bin/containerd -c /etc/s.toml "$@"\n',

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isRuntime } from '../../../host/unit-file/start.ts';
+import { isProgram as isRuntime } from '../../../daemon/runtimes/containerd/launch.ts';
 import { endingOf } from '../../../host/unit-file/through-shell.ts';
 
 const end = (script: string, positional: readonly string[] = ['sh']) =>

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makeFiles } from '../../../host/files/files.ts';
 import { readTree } from '../../../daemon/reconcile/observe/config-files.ts';
+import { containerd } from '../../../daemon/runtimes/containerd/row.ts';
 
 const main = '/etc/containerd/config.toml';
 const imports = (...list: readonly string[]): string => `imports = ${JSON.stringify(list)}\n`;
@@ -14,7 +15,7 @@ const read = async (t: Test, files: Readonly<Record<string, string>>, more?: (ro
     writeFileSync(join(root, path), text);
   }
   more?.(root);
-  const tree = await readTree(makeFiles(root), main);
+  const tree = await readTree(makeFiles(root), containerd, main);
   return { ...tree, paths: tree.config.map((one) => one.path) };
 };
 

@@ -6,6 +6,7 @@ import { launchOf } from '../../../daemon/reconcile/observe/launch.ts';
 import { bareRoot } from '../../../testbed/simulated/bare-root.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { makeRoot, openNode } from '../../../testbed/simulated/node.ts';
+import { usualRuntime } from '../../../daemon/runtimes/table.ts';
 
 const unit = 'containerd.service';
 const fragment = `/usr/lib/systemd/system/${unit}`;
@@ -26,7 +27,7 @@ const inImage = (t: Test, files: Readonly<Record<string, string>>) => {
   for (const [path, text] of Object.entries(files))
     put(root, path, text, text.startsWith('#!') ? 0o755 : 0o644);
   const { host } = bareRoot(root);
-  return { root, launch: () => launchOf(host, unit, undefined).catch(problemOf) };
+  return { root, launch: () => launchOf(host, usualRuntime, unit, undefined).catch(problemOf) };
 };
 
 for (const [what, files, expected] of [
@@ -170,7 +171,10 @@ const onHost = (
     symlinkSync(process.exe ?? '/usr/bin/containerd', join(node.root, at, 'exe'));
     symlinkSync('/', join(node.root, at, 'cwd'));
   }
-  return { node, launch: () => launchOf(host, unit, { ...containerd.unit, ...facts }).catch(problemOf) };
+  return {
+    node,
+    launch: () => launchOf(host, usualRuntime, unit, { ...containerd.unit, ...facts }).catch(problemOf),
+  };
 };
 
 t.test('on a host, variables of ExecStart are replaced as systemd replaces them', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseConfig } from '../../../daemon/runtimes/parsed.ts';
+import { parseConfig, configFile } from '../../../daemon/runtimes/parsed.ts';
 import { type Expectation, faultOf, verdict } from '../../../daemon/runtimes/containerd/check.ts';
 import type { DumpFact } from '../../../daemon/runtimes/facts.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
@@ -11,7 +11,7 @@ const spin = { runtime_type: '/opt/spin', options: { Level: 3 } };
 const ours: Expectation = { tables: new Map([['spin', spin]]), ours: new Set(['spin', 'old']) };
 
 const parsed = (files: Readonly<Record<string, string>>) =>
-  parseConfig(Object.entries(files).map(([path, text]) => ({ path, fact: regular(text) })));
+  parseConfig(Object.entries(files).map(([path, text]) => configFile(path, regular(text))));
 const dumped = (text: string): DumpFact => ({ kind: 'dumped', text });
 const dump = (more = '', top = ''): string =>
   `version = 3\nimports = ["${more.length}"]\n${top}\n[${cri}.containerd]\ndefault_runtime_name = "runc"\n[${cri}.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n${more}`;

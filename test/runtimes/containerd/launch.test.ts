@@ -1,25 +1,24 @@
 import t from 'tap';
 import { parseToml } from '../../../daemon/toml/toml.ts';
-import {
-  configArgument,
-  configVariable,
-  defaults,
-  socketIn,
-} from '../../../daemon/runtimes/containerd/launch.ts';
+import { configOf, usual } from '../../../daemon/runtimes/containerd/launch.ts';
+import { socketIn } from '../../../daemon/runtimes/containerd/loaded.ts';
 
 const parse = (text: string) => parseToml(text, '/etc/containerd/config.toml');
 
 t.test('the configuration is the one on the command line, in each spelling', async (t) => {
-  const of = (...words: readonly string[]) => configArgument(['/usr/bin/containerd', ...words]);
+  const of = (...words: readonly string[]) => configOf(['/usr/bin/containerd', ...words]);
   t.equal(of('-c', '/a'), '/a');
   t.equal(of('--config', '/a', '--root', '/b'), '/a');
   t.equal(of('--log-level=debug', '--config=/a=b'), '/a=b');
   t.equal(of('-config=/a'), '/a');
   t.equal(of('-c=/a'), '/a');
-  t.equal(of('--config'), undefined);
-  t.equal(of('--configure=/a'), undefined);
-  t.equal(of(), undefined);
-  t.equal(configVariable, 'CONTAINERD_CONFIG');
+  t.equal(of('--config'), usual.configPath);
+  t.equal(of('--configure=/a'), usual.configPath);
+  t.equal(of(), usual.configPath);
+  const [first, second] = ['/b', '/c'].map((path) => new Map([['CONTAINERD_CONFIG', path]]));
+  t.equal(configOf(['x', '-c', '/a'], first, second), '/a');
+  t.equal(configOf(['x'], first, second), '/b');
+  t.equal(configOf(['x'], undefined, second), '/c');
 });
 
 t.test('the socket is where the configuration puts it, in old files and new ones', async (t) => {
@@ -28,5 +27,5 @@ t.test('the socket is where the configuration puts it, in old files and new ones
   t.equal(socketIn(parse('[grpc]\naddress = ""')), undefined);
   t.equal(socketIn(parse('[grpc]\naddress = 5')), undefined);
   t.equal(socketIn(parse('')), undefined);
-  t.match(defaults.socket, /^\//);
+  t.match(usual.socket, /^\//);
 });

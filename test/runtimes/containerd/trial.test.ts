@@ -4,6 +4,8 @@ import type { Wiring } from '../../../daemon/runtimes/runtime.ts';
 import { importsOf } from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { regular, runtime } from '../../../testbed/simulated/bare-host.ts';
+import { configFile } from '../../../daemon/runtimes/parsed.ts';
+import { parseToml } from '../../../daemon/toml/toml.ts';
 
 const main = '/etc/containerd/config.toml';
 const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
@@ -16,7 +18,7 @@ const wiring = (text: string | null, dropIn: string | null, stale: readonly stri
 });
 const reading = (...config: readonly string[]): RuntimeFacts => ({
   ...runtime,
-  config: config.map((path) => ({ path, fact: regular('', path) })),
+  config: config.map((path) => configFile(path, regular('', path))),
 });
 const bare = wiring('version = 3\n', null);
 /** The imports of the staged main file of `after`, with the trial's own folder shown as `~`. */
@@ -30,7 +32,7 @@ const staged = (
   const folder = '/run/own/after';
   const [first] = trial.after;
   return {
-    imports: importsOf(first?.text ?? null, main).map((one) => one.replace(folder, '~')),
+    imports: importsOf(parseToml(first?.text ?? '', main), main).map((one) => one.replace(folder, '~')),
     files: trial.after.map((file) => file.path.replace(folder, '~')),
     text: first?.text,
   };
@@ -103,7 +105,7 @@ t.test('a trial has another name as soon as its verdict could be another one', a
     trialOf(
       bare,
       wiring('a = 1', '# x'),
-      { ...facts, config: [{ path: main, fact: regular('', 'other') }] },
+      { ...facts, config: [configFile(main, regular('', 'other'))] },
       '/run/own',
     ),
   ];

@@ -1,7 +1,12 @@
 import t from 'tap';
 import { layoutOf, wire } from '../../../daemon/runtimes/containerd/wiring.ts';
 import { withoutUs } from '../../../daemon/runtimes/containerd/wiring-bare.ts';
-import { dropInPath, importsOf, isOurDropIn } from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
+import {
+  dropInPath,
+  entriesOf,
+  importsOf,
+  isOurDropIn,
+} from '../../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { emptyLedger, type Ledger } from '../../../daemon/model/ledger.ts';
 import type { RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
@@ -10,6 +15,7 @@ import { type Generation, generationOf } from '../../../daemon/runtimes/containe
 import { tableAt } from '../../../daemon/toml/compare.ts';
 import type { FileFact } from '../../../host/facts.ts';
 import { regular, runtime } from '../../../testbed/simulated/bare-host.ts';
+import { configFile, parseConfig } from '../../../daemon/runtimes/parsed.ts';
 
 const configPath = '/etc/containerd/config.toml';
 const main = configPath;
@@ -30,7 +36,7 @@ const wiringOf = (
 ) => {
   const fact: FileFact = text === null ? { kind: 'absent' } : regular(text);
   const files = { [configPath]: fact, ...more.files };
-  const config = Object.entries(files).map(([path, one]) => ({ path, fact: one }));
+  const config = Object.entries(files).map(([path, one]) => configFile(path, one));
   const facts: RuntimeFacts = { ...runtime, version, config };
   const layout = layoutOf(generation(version), facts, files, more.ledger ?? emptyLedger);
   const {
@@ -62,16 +68,16 @@ t.test('the drop-in goes where the main file reads it already, else into conf.d'
     ['imports = ["/etc/containerd/conf.d/*rcm-node.toml"]', dropIn],
     ['imports = ["/elsewhere/*rcm-node.toml"]', dropIn],
   ];
-  for (const [imports, path] of rows) t.equal(dropInPath(main, imports), path, imports);
-  t.equal(dropInPath('/srv/x.toml', null), '/srv/conf.d/zz-rcm-node.toml');
+  for (const [imports, path] of rows) t.equal(dropInPath(main, parseToml(imports, main)), path, imports);
+  t.equal(dropInPath('/srv/x.toml', undefined), '/srv/conf.d/zz-rcm-node.toml');
 });
 
 t.test('imports are the texts of the list, and nothing where there is no file', async (t) => {
-  t.same(importsOf(null, main), []);
-  t.same(importsOf('imports = ["a", 1, "b"]', main), ['a', 'b']);
-  t.same(importsOf('imports = "a"', main), []);
+  t.same(importsOf(undefined, main), []);
+  t.same(entriesOf(parseToml('imports = ["a", 1, "b"]', main)), ['a', 'b']);
+  t.same(importsOf(parseToml('imports = "a"', main), main), []);
   t.match(
-    refusal(() => importsOf('imports = [', main)),
+    refusal(() => parseConfig([configFile(main, regular('imports = ['))])),
     { code: 'broken-config', where: { file: main } },
   );
 });
