@@ -51,7 +51,7 @@ export const resolvePath = (folder: string, path: string): string => {
 };
 
 /**
- * Go's filepath.Match, which containerd uses for import globs: `*` and `?` stop at "/", `[…]` is a class with `^`
+ * Go's filepath.Match, which runtimes use for import globs: `*` and `?` stop at "/", `[…]` is a class with `^`
  * for its negation, `\` quotes (https://pkg.go.dev/path/filepath#Match).
  */
 export const globPattern = (glob: string): RegExp => {

@@ -18,5 +18,5 @@ export const classNameSays =
 
 export const fileName = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 
-// containerd matches these with path.Match against the annotations' keys.
+// The runtime matches these with path.Match against the annotations' keys.
 export const annotation = /^[A-Za-z0-9_./*?[\]-]{1,253}$/;

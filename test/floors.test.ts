@@ -79,17 +79,22 @@ const IMPURE: readonly (readonly [what: string, pattern: RegExp])[] = [
 
 const MAXIMUM_LINES = 250;
 
+const token =
+  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`|(?<=(?:[(,=:[!&|?{};>]|\breturn)\s*)\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])*\/[a-z]*/g;
+
 /** Code without types, comments, and the text in strings, templates and regular expressions; their `${…}` stay. */
 function bare(text: string): string {
   const { code } = transformSync(text, { loader: 'ts', target: 'node26', format: 'esm' });
-  const token =
-    /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`|(?<=(?:[(,=:[!&|?{};>]|\breturn)\s*)\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])*\/[a-z]*/g;
   return code.replace(token, (found) =>
     found.startsWith('`')
       ? `\`${[...found.matchAll(/\$\{([^}]*)\}/g)].map((one) => one[1]).join(';')}\``
       : "''",
   );
 }
+
+/** Code and comments without texts for people, which have blanks in them. */
+const unspoken = (text: string): string =>
+  text.replace(token, (found) => (!/^\/[/*]/.test(found) && /\s/.test(found) ? "''" : found));
 
 /** The names a file imports or re-exports, types included: a type ties as much as a value does. */
 function imports(text: string): readonly string[] {
@@ -230,6 +235,28 @@ t.test('pure files are values in and values out', async (t) => {
         ...IMPURE.filter(([, pattern]) => pattern.test(code)).map(([what]) => what),
       ].map((what) => `${path} uses ${what}`);
     });
+  t.same(wrong, []);
+});
+
+/** A field of Shims, and how every runtime's shims are called. */
+const NAMES_OF_SHIMS = /containerdRuntimeOptions|containerd-shim-/g;
+
+t.test('no container runtime is known by name outside of daemon/runtimes', async (t) => {
+  const names = globSync('daemon/runtimes/*/', { cwd: root }).map((path) => posix.basename(path));
+  t.ok(names.includes('containerd'));
+  const known = new RegExp(names.join('|'), 'i');
+  const lines = (text: string): readonly string[] =>
+    unspoken(text)
+      .replace(NAMES_OF_SHIMS, '')
+      .split('\n')
+      .filter((line) => known.test(line));
+  t.same(lines("// it's containerd\nconst a = 'b c containerd d';\nconst b = 'containerd';\n"), [
+    "// it's containerd",
+    "const b = 'containerd';",
+  ]);
+  const wrong = files
+    .filter(({ path }) => !path.startsWith('daemon/runtimes/'))
+    .flatMap(({ path, text }) => lines(text).map((line) => `${path}: ${line.trim()}`));
   t.same(wrong, []);
 });
 

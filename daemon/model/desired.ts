@@ -9,8 +9,8 @@ import type { TurnFacts } from './rollout-wait.ts';
 export type OptionValue = string | number | bigint | boolean | readonly OptionValue[];
 
 /**
- * `shim`: a containerd shim, named in the configuration by its absolute path.
- * `oci`: an OCI runtime that containerd's own runc shim runs, with the libraries that only it shall find.
+ * `shim`: a program that the runtime starts for each Pod, named in the configuration by its absolute path.
+ * `oci`: a program with the command line of runc, for the runtime's own way to start runc, with the libraries that only it shall find.
  */
 export type RuntimeKind =
   | { readonly type: 'shim' }

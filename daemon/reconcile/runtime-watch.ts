@@ -13,7 +13,7 @@ export type RuntimeWatch = {
   close(): void;
 };
 
-/** A restart of containerd takes 0.3 s, and some seconds where it has much to load. */
+/** A restart of the runtime takes 0.3 s, and some seconds where it has much to load. */
 const lossMs = 2_000;
 const againMs = 250;
 /** While it is down: what a signal does not tell (CRI that answers again, a bus that is lost) is looked for. */

@@ -1,4 +1,4 @@
-/** The options of a shim: what a resource carries as text, and a file as values of TOML, in the types that containerd demands. */
+/** The options of a shim: what a resource carries as text, and a file as values of TOML, in the types that runtimes demand. */
 import type { OptionValue } from '../model/desired.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { type Cursor, elements, entries, fail, printKey, required, string } from '../toml/cursor.ts';
@@ -6,9 +6,8 @@ import { parseToml } from '../toml/toml.ts';
 import { maxDepth } from '../toml/toml-text.ts';
 
 /**
- * What containerd decodes options into: the values of these must have these types, whatever they look like
- * (https://github.com/containerd/containerd/blob/main/api/types/runc/options/oci.proto and
- * https://github.com/containerd/containerd/blob/main/api/types/runtimeoptions/v1/api.proto).
+ * What options are decoded into: the values of these must have these types, whatever they look like (the messages
+ * runc.v1.Options and runtimeoptions.v1.Options of the API of shims).
  */
 const optionTypes: ReadonlyMap<string, 'string' | 'boolean' | 'integer'> = new Map([
   ['TypeUrl', 'string'],
@@ -27,8 +26,8 @@ const optionTypes: ReadonlyMap<string, 'string' | 'boolean' | 'integer'> = new M
 ]);
 
 /**
- * The resource carries every option as a string; containerd wants TOML types. What is plainly a boolean or an
- * integer becomes one: a quoted "true" for SystemdCgroup would make containerd's CRI plugin fail to start.
+ * The resource carries every option as a string; a configuration has TOML types. What is plainly a boolean or an
+ * integer becomes one: a quoted "true" for SystemdCgroup would keep CRI from starting.
  */
 export const options = (cursor: Cursor): Record<string, OptionValue> =>
   Object.fromEntries(

@@ -82,7 +82,7 @@ const toEscape = /["\\\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]/g;
 
 /**
  * A basic string: whatever the value, it cannot end the string or the line. Only escapes of TOML 1.0 are used, which
- * the parsers of every containerd know.
+ * the parsers of the oldest runtimes know.
  *
  * @throws Failure `bad-value` for half a surrogate pair, which no TOML file can hold.
  */
@@ -99,7 +99,7 @@ export const printString = (value: string): string => {
 
 const printKey = (key: string): string => (/^[A-Za-z0-9_-]+$/.test(key) ? key : printString(key));
 
-/** As one would write it in TOML, with indices in brackets: `plugins."io.containerd.grpc.v1.cri".list[0]`. */
+/** As one would write it in TOML, with indices in brackets: `plugins."x.y".list[0]`. */
 export const printPath = (path: TomlPath): string =>
   path
     .map((part, index) =>

@@ -20,7 +20,7 @@ export type Entry = {
 };
 
 /**
- * How deep tables and arrays may lie in each other. containerd's own files reach 8. The limit keeps every walk over a
+ * How deep tables and arrays may lie in each other. Files of runtimes reach 8. The limit keeps every walk over a
  * parsed document safe from the end of the stack, and the paths of a small hostile file from filling the memory.
  */
 export const maxDepth = 64;

@@ -223,7 +223,7 @@ export const makeFiles = (root: string): Files => {
       guard(path, async () => {
         const folder = real(path);
         await makeWay(folder);
-        // mkdir obeys the umask; a folder that containerd cannot search would hide the configuration from it.
+        // mkdir obeys the umask; a folder that the runtime cannot search would hide the configuration from it.
         await chmod(folder, 0o755);
         await syncFolder(dirname(folder));
       }),

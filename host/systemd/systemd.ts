@@ -2,7 +2,7 @@
  * systemd as the service sees it: what a unit is, and jobs on units whose end is known. One connection per
  * operation; see bus.ts for why.
  *
- * ReloadUnit and KillUnit are left out on purpose: containerd ends on SIGHUP.
+ * ReloadUnit and KillUnit are left out on purpose: a container runtime may end on SIGHUP.
  *
  * Interface: https://www.freedesktop.org/software/systemd/man/latest/org.freedesktop.systemd1.html
  */

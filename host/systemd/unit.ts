@@ -130,7 +130,7 @@ export const manager = (member: string, signature = '', body: readonly unknown[]
   body,
 });
 
-/** The values of an answer; a refusal is thrown, with `what` (e.g. `restart containerd.service`) in its message. */
+/** The values of an answer; a refusal is thrown, with `what` (e.g. `restart x.service`) in its message. */
 export const accepted = (reply: BusAnswer, what: string): readonly unknown[] => {
   if (reply.kind === 'answer') return reply.body;
   throw refused(reply, what);

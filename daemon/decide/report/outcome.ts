@@ -28,7 +28,7 @@ const disproven = (code: Problem['code'], message: string): Verdict => ({
 });
 
 /**
- * CRI is asked because the unit stays "active" when the CRI plugin fails to load: containerd only logs a warning then.
+ * CRI is asked because the unit stays "active" when the CRI part of the runtime fails to load, which is a warning in its journal at most.
  * A restart by someone else in the middle is no failure; an automatic one is: the runtime died.
  */
 export const evaluateProof = (proof: Proof, unit: UnitFacts, cri: CriFact): Verdict => {
