@@ -199,12 +199,12 @@ export const replaceBlock = (text: string, body: string, file: string): string =
 
 /**
  * Takes the block out, and with it the line break that we added before it; what others wrote behind it stays. A text
- * without a block is returned as it is.
+ * without a block is returned as it is. `known`: what the text means, where it was read already.
  *
  * @throws Failure `cannot-splice` for half a block, or when others wrote values behind it that belong to its last table.
  */
-export const removeBlock = (text: string, file: string): string => {
-  parseToml(text, file, 'broken-config');
+export const removeBlock = (text: string, file: string, known?: Table): string => {
+  if (!known) parseToml(text, file, 'broken-config');
   const found = demand(text, file);
   if (!found) return text;
   const foreign = without(text, found);

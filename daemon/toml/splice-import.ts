@@ -15,7 +15,7 @@ import {
   skipVoid,
   startOf,
 } from './toml-text.ts';
-import { deepEqual, printString } from './compare.ts';
+import { deepEqual, printString, type Table } from './compare.ts';
 import { findBlock } from './splice-block.ts';
 
 /** What `addImport` did. `present`: nothing, the glob was there. `element`: into a list. `line`: a line of our own. */
@@ -30,7 +30,7 @@ const refuse = (text: string, file: string, path: readonly (string | number)[], 
   new Failure({ code: 'cannot-splice', message, where: { file, ...locate(text, path) } });
 
 /** The meaning of the list, and the statement that writes it; undefined when there is none. */
-const importsOf = (text: string, document: Record<string, unknown>, file: string) => {
+const importsOf = (text: string, document: Table, file: string) => {
   const { imports } = document;
   if (imports === undefined) return undefined;
   if (!Array.isArray(imports)) throw refuse(text, file, ['imports'], '`imports` is not a list');
@@ -47,7 +47,7 @@ const importsOf = (text: string, document: Record<string, unknown>, file: string
 /** Throws unless `after` means what `before` meant but for `imports` (absent when undefined). */
 const prove = (
   after: string,
-  before: Record<string, unknown>,
+  before: Table,
   imports: readonly string[] | undefined,
   file: string,
 ): string => {
@@ -139,11 +139,18 @@ const withoutLine = (text: string, start: number, valueEnd: number, end: number)
 /**
  * Takes the glob out again, to the byte when nobody touched the list since. After foreign changes only our element
  * goes, or the line we added when nothing else is left in it. Without `edit` our remark tells whose line it is. A
- * glob that is gone already, or that was there before us (`present`), leaves the text as it is.
+ * glob that is gone already, or that was there before us (`present`), leaves the text as it is. `known`: what the text
+ * means, where it was read already.
  */
-export const removeImport = (text: string, glob: string, file: string, edit?: ImportEdit): string => {
+export const removeImport = (
+  text: string,
+  glob: string,
+  file: string,
+  edit?: ImportEdit,
+  known?: Table,
+): string => {
   if (edit?.kind === 'present') return text;
-  const before = parseToml(text, file, 'broken-config');
+  const before = known ?? parseToml(text, file, 'broken-config');
   const list = importsOf(text, before, file);
   if (!list?.globs.includes(glob)) return text;
   const { statement, elements, globs } = list;

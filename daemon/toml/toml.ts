@@ -85,25 +85,6 @@ const findUnfit = (value: unknown, depth: number): Unfit | undefined => {
  * @throws Failure `bad-toml` (or `code`) with line and column; toml-fault.ts has the words.
  */
 export const parseToml = (text: string, file: string, code: Code = 'bad-toml'): Record<string, unknown> => {
-  const known = recent.get(text);
-  if (known) return known;
-  const document = parseAnew(text, file, code);
-  if (text.length >= worthKeeping) {
-    if (recent.size >= mostKept) recent.delete(recent.keys().next().value ?? '');
-    recent.set(text, document);
-  }
-  return document;
-};
-
-/**
- * The meanings of the last few large texts: a tick asks for that of one foreign file a dozen times, each time proving
- * something else. Equal text has equal meaning, so nobody can tell; nobody may write into a result.
- */
-const recent = new Map<string, Record<string, unknown>>();
-const mostKept = 6;
-const worthKeeping = 32 * 1024;
-
-const parseAnew = (text: string, file: string, code: Code): Record<string, unknown> => {
   const fail = (message: string, place: Place | undefined, cause?: unknown): Failure =>
     new Failure({ code, message, where: { file, ...place } }, cause);
   let document: Record<string, unknown>;

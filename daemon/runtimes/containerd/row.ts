@@ -30,7 +30,7 @@ export const containerd: Runtime = {
   },
   plain,
   handlersIn,
-  withoutUs: (text, path, ledger) => withoutUs(text, path, ledger),
+  withoutUs,
   meaningOf: (text, path) => meaningful(parseToml(text, path)),
   servedBy: (dump) => {
     const view = viewOf(parseToml(dump, 'containerd config dump', 'broken-config'));

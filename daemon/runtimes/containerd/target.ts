@@ -31,7 +31,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   const foreign = facts.config.flatMap((file) => {
     if (file.path === drop || stale.includes(file.path)) return [];
     if (file.path !== mainPath || file.fact.kind !== 'regular') return parseConfig([file]);
-    return base === null ? [] : [{ path: mainPath, text: base, doc: layout.doc }];
+    return base === null ? [] : [{ path: mainPath, ...base }];
   });
   const fault = faultOf(facts, foreign, drop);
   if (fault) throw new Failure(fault);
@@ -90,12 +90,11 @@ const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: L
 
 /** What the main file has with us alone, and the drop-ins. A text of ours that someone broke holds nothing. */
 const presentIn = (
-  { now, base, doc }: Layout,
+  { now, base }: Layout,
   dropIns: readonly (string | null)[],
 ): Readonly<Record<string, Table>> => {
-  const without = new Set(base === null ? [] : tablesIn(doc).map(({ path }) => path.join('\n')));
-  const marked =
-    now === base ? [] : tablesIn(meaningOf(now)).filter(({ path }) => !without.has(path.join('\n')));
+  const without = new Set(tablesIn(base?.doc).map(({ path }) => path.join('\n')));
+  const marked = tablesIn(now?.doc).filter(({ path }) => !without.has(path.join('\n')));
   return Object.fromEntries(
     [...marked, ...dropIns.flatMap((text) => tablesIn(meaningOf(text)))].flatMap(({ name, table }) =>
       name === defaultRuntime.name ? [] : [[name, table]],
@@ -103,7 +102,7 @@ const presentIn = (
   );
 };
 
-const tablesIn = (doc: Table) =>
+const tablesIn = (doc: Table = {}) =>
   handlersIn(doc).flatMap(({ name, path }) => {
     const table = tableAt(doc, path);
     return table ? [{ name, path, table }] : [];

@@ -2,7 +2,7 @@
 import type { Ledger } from '../../model/ledger.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { type Generation, generations, handlersIn, isOurs } from './config.ts';
-import { tableAt } from '../../toml/compare.ts';
+import { type Table, tableAt } from '../../toml/compare.ts';
 import { folderOf, resolvePath } from '../../../protocol/host-paths.ts';
 import { findBlock, removeBlock, removeImport, removeTables } from '../../toml/splice.ts';
 import { header, entriesOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
@@ -21,63 +21,79 @@ export const mayBeUnmarked = (path: string, ledger: Ledger, generation?: Generat
 /** Whether a file that may be a drop-in of ours by its name is one. */
 export type IsDropIn = (path: string) => boolean;
 
+/** A text, and what it means: a large one is not to be read again for each look at it. */
+export type Read = { readonly text: string; readonly doc: Table };
+
+export const readText = (text: string, path: string): Read => ({
+  text,
+  doc: parseToml(text, path, 'broken-config'),
+});
+
+const edited = (was: Read, text: string, path: string): Read =>
+  text === was.text ? was : readText(text, path);
+
 /** The text without our block; and without our tables that have lost their marks, where such may stand. */
-export const withoutTables = (text: string, path: string, unmarked: boolean): string =>
-  unmarked ? withoutUnmarked(removeBlock(text, path), path) : removeBlock(text, path);
+export const withoutTables = (read: Read, path: string, unmarked: boolean): Read => {
+  const rest = edited(read, removeBlock(read.text, path, read.doc), path);
+  return unmarked ? withoutUnmarked(rest, path) : rest;
+};
 
 /** The text with none of our tables but those that are marked. */
-export const withoutUnmarked = (text: string, path: string): string => {
+export const withoutUnmarked = (read: Read, path: string): Read => {
+  const { text, doc } = read;
   const block = findBlock(text);
   const marked = block ? handlersIn(parseToml(block.body, path, 'broken-config')) : [];
   const names = new Set(marked.map((one) => one.path.join('\n')));
-  const doc = parseToml(text, path, 'broken-config');
   const stray = handlersIn(doc).filter(
     (one) => !names.has(one.path.join('\n')) && isOurs(one.name, tableAt(doc, one.path)),
   );
-  return stray.length === 0
-    ? text
-    : removeTables(
-        text,
-        stray.map((one) => one.path),
-        path,
-      );
+  if (stray.length === 0) return read;
+  const rest = removeTables(
+    text,
+    stray.map((one) => one.path),
+    path,
+  );
+  return readText(rest, path);
 };
 
 /**
  * Our imports: the glob, and our drop-in by its name, as the runtime's own parser prints what it has read. A file of others
  * under the same name elsewhere is read on.
  */
-const withoutImports = (text: string, path: string, ledger: Ledger, isDropIn: IsDropIn): string => {
+const withoutImports = (read: Read, path: string, ledger: Ledger, isDropIn: IsDropIn): Read => {
   const folder = `${folderOf(path)}/conf.d`;
   const glob = `${folder}/${ownGlob}`;
-  let rest = removeImport(text, glob, path, ledger.files[path]?.edit);
-  for (const entry of entriesOf(parseToml(rest, path, 'broken-config'))) {
+  const edit = ledger.files[path]?.edit;
+  let rest = edited(read, removeImport(read.text, glob, path, edit, read.doc), path);
+  for (const entry of entriesOf(rest.doc)) {
     const full = resolvePath(folderOf(path), entry);
     const isOwn = full in ledger.files || folderOf(full) === folder || isDropIn(full);
-    if (!full.includes('*') && mayBeDropIn(full) && isOwn) rest = removeImport(rest, entry, path);
+    if (!full.includes('*') && mayBeDropIn(full) && isOwn)
+      rest = edited(rest, removeImport(rest.text, entry, path, undefined, rest.doc), path);
   }
   return rest;
 };
 
 /** `null` where the file exists only because of us. */
-export const withoutUs = (
-  text: string | null,
+export const readWithoutUs = (
+  read: Read,
   path: string,
   ledger: Ledger,
   generation?: Generation,
   isDropIn: IsDropIn = () => false,
-): string | null => {
-  if (text === null) return null;
-  const tables = withoutTables(text, path, mayBeUnmarked(path, ledger, generation));
+): Read | null => {
+  const tables = withoutTables(read, path, mayBeUnmarked(path, ledger, generation));
   const bare = withoutImports(tables, path, ledger, isDropIn);
   // Any generation's: the runtime may have been upgraded since.
-  if (generations.some((row) => bare === skeleton(row))) return null;
-  return ledger.files[path]?.kind === 'created' && meansNothing(bare, path) ? null : bare;
+  if (generations.some((row) => bare.text === skeleton(row))) return null;
+  return ledger.files[path]?.kind === 'created' && meansNothing(bare) ? null : bare;
 };
 
+export const withoutUs = (text: string, path: string, ledger: Ledger): string | null =>
+  readWithoutUs(readText(text, path), path, ledger)?.text ?? null;
+
 /** A version, and the default handler that 1.x needs beside ours: what the file means that we made ourselves. */
-const meansNothing = (text: string, path: string): boolean => {
-  const doc = parseToml(text, path, 'broken-config');
+const meansNothing = ({ doc }: Read): boolean => {
   const handlers = handlersIn(doc);
   return (
     generations.some((row) => row.freshSchema === doc.version) &&

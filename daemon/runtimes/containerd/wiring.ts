@@ -7,7 +7,7 @@ import { fileFault } from '../../model/file-fault.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { locate, parseToml } from '../../toml/toml.ts';
+import { locate } from '../../toml/toml.ts';
 import {
   declaredSchema,
   dropInSchema,
@@ -21,7 +21,15 @@ import { printTable, type Table } from '../../toml/compare.ts';
 import type { Tables, WantedFile, Wiring } from '../runtime.ts';
 import { folderOf, globPattern } from '../../../protocol/host-paths.ts';
 import { addImport, appendBlock, findBlock, type ImportEdit, replaceBlock } from '../../toml/splice.ts';
-import { mayBeUnmarked, skeleton, withoutTables, withoutUnmarked, withoutUs } from './wiring-bare.ts';
+import {
+  mayBeUnmarked,
+  type Read,
+  readText,
+  readWithoutUs,
+  skeleton,
+  withoutTables,
+  withoutUnmarked,
+} from './wiring-bare.ts';
 import { digestOf } from '../../../protocol/digest.ts';
 import type { FileFact } from '../../../host/facts.ts';
 import {
@@ -34,14 +42,18 @@ import {
   ownGlob,
 } from './wiring-drop-in.ts';
 
-const textOf = (fact: FileFact | undefined, path: string): string | null => {
+/** The main file; it was understood with the others, unless it was looked at another time. */
+const readOf = ({ config, configPath }: RuntimeFacts, fact: FileFact | undefined): Read | null => {
   if (fact === undefined || fact.kind === 'absent') return null;
-  if (fact.kind === 'regular') return fact.text;
-  throw new Failure({
-    code: 'broken-config',
-    ...fileFault(fact),
-    where: { file: path },
-  });
+  if (fact.kind !== 'regular')
+    throw new Failure({
+      code: 'broken-config',
+      ...fileFault(fact),
+      where: { file: configPath },
+    });
+  const known = config.find(({ path }) => path === configPath);
+  const isSame = known?.fact.kind === 'regular' && known.fact.text === fact.text;
+  return isSame && known.doc ? { text: fact.text, doc: known.doc } : readText(fact.text, configPath);
 };
 
 const owned = (
@@ -68,8 +80,8 @@ export type Layout = {
   readonly files: Readonly<Record<string, FileFact>>;
   readonly ledger: Ledger;
   /** The main file as it is, and as it would be without us. */
-  readonly now: string | null;
-  readonly base: string | null;
+  readonly now: Read | null;
+  readonly base: Read | null;
   /** What the latter means, or a new one would. */
   readonly doc: Table;
   readonly drop: string;
@@ -90,13 +102,14 @@ export const layoutOf = (
   ledger: Ledger,
 ): Layout => {
   const path = runtime.configPath;
-  const now = textOf(files[path], path);
-  const base = withoutUs(now, path, ledger, generation, (file) => {
-    const fact = files[file];
-    return fact?.kind === 'regular' && isOurDropIn(fact.text);
-  });
-  const doc: Table =
-    base === null ? { version: generation.freshSchema } : parseToml(base, path, 'broken-config');
+  const now = readOf(runtime, files[path]);
+  const base =
+    now &&
+    readWithoutUs(now, path, ledger, generation, (file) => {
+      const fact = files[file];
+      return fact?.kind === 'regular' && isOurDropIn(fact.text);
+    });
+  const doc: Table = base === null ? { version: generation.freshSchema } : base.doc;
   const declared = declaredSchema(doc);
   const schema = declared && dropInSchema(declared, runtime.version);
   const place = schema === undefined ? undefined : runtimesPath(schema);
@@ -104,7 +117,7 @@ export const layoutOf = (
     throw new Failure({
       code: 'unsupported-runtime',
       message: `it declares ${typeof doc.version === 'number' ? `version ${doc.version}` : 'a version that is no number'}, and versions 1 to ${newestSchema} are known`,
-      where: { file: path, ...(base === null ? {} : locate(base, ['version'])) },
+      where: { file: path, ...(base === null ? {} : locate(base.text, ['version'])) },
     });
   const drop = dropInPath(path, doc);
   return {
@@ -143,19 +156,19 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
   const path = runtime.configPath;
   const stale = layout.stale.map((file) => unowned(file, null));
   const without = unowned(drop, null);
-  if (tables.size === 0) return { files: [unowned(path, base), without], stale };
-  const from = base ?? skeleton(generation);
+  if (tables.size === 0) return { files: [unowned(path, base?.text ?? null), without], stale };
+  const from = base?.text ?? skeleton(generation);
   const print = (name: string, table: Table): string => printTable([...place, name], table);
   const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
   const mainOwned = (text: string, edit?: ImportEdit): WantedFile => {
-    if (text !== now) refuseGenerated(from, path);
+    if (text !== now?.text) refuseGenerated(from, path);
     return { path, text, owned: owned(ledger, path, files[path], text, edit) };
   };
   if (generation.wiring === 'block') {
     const alive = definesHandlers(layout) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
     const block = `${alive}${body}`;
     // A block that stands already is changed where it stands: what others wrote after it stays after it.
-    const marked = now === null ? '' : withoutUnmarked(now, path);
+    const marked = now === null ? '' : withoutUnmarked(now, path).text;
     const standing = findBlock(marked);
     const adds = alive !== '' && !standing?.body.startsWith(alive) ? { beside: besideOurs } : {};
     if (standing) {
@@ -169,17 +182,13 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
   const covered = importsOf(layout.doc, path).some(
     (entry) => entry.includes('*') && globPattern(entry).test(drop),
   );
-  if (covered && base !== null) return { files: [unowned(path, base), dropIn], stale };
+  if (covered && base !== null) return { files: [unowned(path, base.text), dropIn], stale };
   const glob = `${folderOf(drop)}/${ownGlob}`;
-  const unblocked = now === null ? null : withoutTables(now, path, mayBeUnmarked(path, ledger, generation));
-  const standing =
-    unblocked !== null &&
-    importsOf(unblocked === base ? layout.doc : parseToml(unblocked, path, 'broken-config'), path).includes(
-      glob,
-    );
-  const spliced = standing
-    ? { text: unblocked, edit: ledger.files[path]?.edit }
-    : addImport(from, glob, path);
+  const unblocked = now && withoutTables(now, path, mayBeUnmarked(path, ledger, generation));
+  const spliced =
+    unblocked && importsOf(unblocked.doc, path).includes(glob)
+      ? { text: unblocked.text, edit: ledger.files[path]?.edit }
+      : addImport(from, glob, path);
   return { files: [mainOwned(spliced.text, spliced.edit), dropIn], stale };
 };
 

@@ -187,7 +187,7 @@ t.test('whatever is wired is taken out again to the byte, with and without the l
       const { owned } = wiring.main;
       const known: Ledger = { ...emptyLedger, files: owned ? { [main]: owned } : {} };
       for (const ledger of [known, emptyLedger])
-        t.equal(withoutUs(wiring.main.text, main, ledger), text, JSON.stringify(text));
+        t.equal(withoutUs(wiring.main.text ?? '', main, ledger), text, JSON.stringify(text));
       const again = wiringOf(version, wiring.main.text, { ledger: known });
       t.equal(again.main.text, wiring.main.text, 'and wired twice it is wired once');
     }
