@@ -47,9 +47,11 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
     files,
     due,
     restart: due && before.activate,
-    revision: digestOf(
-      canonical([...wiring.files.map((file) => identity(runtime, file)), runtime.version, keys]),
-    ),
+    // Only when it is asked for: a settled tick has no need to take the meaning of a large file together.
+    get revision() {
+      const files = wiring.files.map((file) => identity(runtime, file));
+      return digestOf(canonical([...files, runtime.version, keys]));
+    },
   };
 };
 
