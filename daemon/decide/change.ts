@@ -43,9 +43,7 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
       tables,
       files.some((file) => !meansTheSame(before, file)),
     ),
-    revision: digestOf(
-      canonical([identity(wiring.main, before), identity(wiring.dropIn, before), runtime.version, keys]),
-    ),
+    revision: digestOf(canonical([identity(wiring.main), identity(wiring.dropIn), runtime.version, keys])),
   };
 };
 
@@ -89,9 +87,9 @@ export const refuseImported = ({ foreign, runtime }: Baseline, drop: string): vo
   }
 };
 
-/** As it was read where it stays: hashing a large file twice a tick adds up. */
-const identity = (file: WantedFile, before: Observed): string | null => {
-  const fact = before.files[file.path];
-  if (fact?.kind === 'regular' && fact.text === file.text) return fact.digest;
-  return file.text === null ? null : digestOf(file.text);
-};
+/**
+ * What a file means: a program that prints it anew, or that writes the time into it, makes no other one of it, and what failed
+ * with it would fail again.
+ */
+export const identity = ({ path, text }: Pick<WantedFile, 'path' | 'text'>): string | null =>
+  text === null ? null : canonical(meaningOf(text, path) ?? text);

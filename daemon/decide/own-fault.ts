@@ -9,7 +9,7 @@ import { Failure } from '../../protocol/problem/problem.ts';
 import { parseToml } from '../toml/toml.ts';
 import { handlersIn } from '../runtimes/containerd/config.ts';
 import { remember } from './backoff.ts';
-import { refuseImported } from './change.ts';
+import { identity, refuseImported } from './change.ts';
 import { foldersOf, kept } from './relocated.ts';
 import { type Baseline, textIn } from './baseline.ts';
 import { trialOf } from '../runtimes/containerd/trial.ts';
@@ -72,7 +72,7 @@ export const ownFault = (
   const { ledger } = before;
   const bare = wire(baseline.site, new Map());
   const files = filesOf(bare).filter((file) => file.text !== textIn(before.files[file.path]));
-  const states = files.map(({ path }) => [path, textIn(before.files[path])]);
+  const states = files.map(({ path }) => [path, identity({ path, text: textIn(before.files[path]) })]);
   const revision = digestOf(canonical(['taken out', runtime.version, states]));
   if (files.length === 0 || (ledger.bad?.revision === revision && !rules.force)) return undefined;
   refuseLinked(files, before.files);
