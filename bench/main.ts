@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: the figures that README.md promises, all of one run on this machine, and whether each is within its
+ * `npm run bench`: the figures of docs/benchmarks.md, all of one run on this machine, and whether each is within its
  * limit. Exit codes: 0 all are, 1 one is not (or could not be had), 2 the bench cannot run here.
  */
 import { parseArgs } from 'node:util';

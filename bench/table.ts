@@ -1,4 +1,4 @@
-/** The figures as a table for a terminal, or as Markdown for the README. */
+/** The figures as a table for a terminal, or as Markdown for docs/benchmarks.md. */
 import { isMissed, type Row, spell } from './row.ts';
 
 type Cells = readonly [what: string, measured: string, limit: string, verdict: string];

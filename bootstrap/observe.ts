@@ -24,7 +24,7 @@ export const readPayload = async (site: Target): Promise<Payload> => {
     throw new Failure({
       code: 'unsupported-host',
       message: `this program does not lie among what is to be placed on a host: there is no ${site.payload}/${service}`,
-      hint: 'bootstrap is what the image runs; by hand, follow "On one real node" in the README.',
+      hint: 'bootstrap is what the image runs; by hand, follow docs/standalone-node.md.',
     });
   const files: Record<string, string> = {};
   for (const name of (await site.own.names(site.payload)) ?? [])

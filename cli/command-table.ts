@@ -1,6 +1,6 @@
 /**
  * Every command in one place: what it is for, its options, what it needs root for, and with which exit codes it ends.
- * Help, the check of the command line and docs/commands.md follow this table; a new command is a row here and a
+ * Help, the check of the command line and docs/cli.md follow this table; a new command is a row here and a
  * function in commands.ts.
  */
 import type { exitCodes } from '../daemon/model/outcome.ts';

@@ -1,7 +1,7 @@
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { groupsOf, longest, longestFirst } from './groups.ts';
+import { groupsOf, longest, longestFirst, membersOf } from './groups.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -21,8 +21,20 @@ t.test('what changes its process has one of its own', (t) => {
 });
 
 t.test('what takes longest is begun first, and it is there', (t) => {
-  const all = ['vm-tests/a.test.ts', 'vm-tests/kill.test.ts', 'vm-tests/cluster/trouble.test.ts'];
-  t.same(longestFirst(['-j2', ...all]), [...all.slice(1).reverse(), '-j2', 'vm-tests/a.test.ts']);
+  const root = t.testdir({});
+  const two = ['vm-tests/kill.test.ts', 'vm-tests/cluster/trouble.test.ts'];
+  const [option, ...files] = longestFirst(root, ['-j2', 'vm-tests/a.test.ts', ...two]);
+  t.equal(option, '-j2');
+  const begun = [...files].sort((a, b) => a.localeCompare(b, 'en'));
+  t.same(
+    begun.flatMap((file) => membersOf(root, file)),
+    [...two.reverse(), 'vm-tests/a.test.ts'],
+  );
+  t.same(longestFirst(root, ['-j1', 'vm-tests/kill.test.ts']), ['-j1', 'vm-tests/kill.test.ts']);
+  t.end();
+});
+
+t.test('each of those that take longest is there', (t) => {
   const there = globSync('vm-tests/**/*.test.ts', { cwd: root });
   t.same(
     longest.filter((one) => !there.some((file) => file.endsWith(`${one}.test.ts`))),

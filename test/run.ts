@@ -63,7 +63,7 @@ const results = collector();
 const jobs = given.some((argument) => /^(-j|--jobs)/.test(argument))
   ? []
   : [`--jobs=${availableParallelism()}`];
-const all = isWhole ? [...given, ...grouped(root)] : longestFirst(given);
+const all = isWhole ? [...given, ...grouped(root)] : longestFirst(root, given);
 const files = [...jobs, ...all];
 const code = await run(files, (line) => {
   const shown = results.line(line);

@@ -37,7 +37,7 @@ t.test('on arm64, by emulation', { skip }, async (t) => {
   /** Without what this test runner tells its own children. */
   const run = (argv: readonly string[], more: readonly string[] = []): Promise<Said> =>
     attempt([emulator ?? '', '-L', host, ...more, ...argv], {
-      ...{ cwd: root, cleanEnv: true, env: { PATH, HOME }, timeoutMs: 300_000 },
+      ...{ cwd: root, cleanEnv: true, env: { PATH, HOME, TAP_TIMEOUT: '300' }, timeoutMs: 300_000 },
     });
 
   await t.test('the executable starts, with the one library that it brings', async (t) => {
@@ -50,7 +50,7 @@ t.test('on arm64, by emulation', { skip }, async (t) => {
     const node = join(host, 'node');
     await writeFile(node, (await nodeFor('arm64', devDependencies.node)).executable, { mode: 0o755 });
     // In one process, because under emulation its start takes longer than the tests do.
-    const tests = `await import('./test/host/tar.test.ts'); await import('./test/host/attributes.test.ts')`;
+    const tests = `await import('./test/host/artifact/tar.test.ts'); await import('./test/host/files/attributes.test.ts')`;
     const more = ['-E', `LD_LIBRARY_PATH=${built}`];
     const said = await run([node, '--input-type=module', '-e', tests], more);
     t.equal(said.code, 0, said.stdout.slice(-2000));

@@ -60,7 +60,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     const { session } = state;
     if (!session) return state.trouble;
     return (
-      session.nodes.current().problem ?? (answer.typeless() ? typeGone : session.shims.current().problem)
+      session.nodes.current().problem ?? (answer.crdMissing() ? typeGone : session.shims.current().problem)
     );
   };
 

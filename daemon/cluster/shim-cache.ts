@@ -45,7 +45,7 @@ export type ShimCache = {
   /** To be called whenever the view changed. */
   look(view: View): void;
   /** The type is not there, or is being deleted with all that is of it. */
-  typeless(): boolean;
+  crdMissing(): boolean;
   /** The connection in use is left: whatever waits for it ends, so that nothing keeps the process. */
   leave(): void;
 };
@@ -131,11 +131,11 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
       return belief;
     });
 
-  const setTypeless = (typeless: boolean): void => {
-    if (typeless) state.back = undefined;
-    if (state.crdMissing === typeless) return;
-    if (!typeless) state.back = clock.elapsed();
-    state.crdMissing = typeless;
+  const setCrdMissing = (crdMissing: boolean): void => {
+    if (crdMissing) state.back = undefined;
+    if (state.crdMissing === crdMissing) return;
+    if (!crdMissing) state.back = clock.elapsed();
+    state.crdMissing = crdMissing;
     changed();
   };
 
@@ -171,7 +171,7 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
     const { api } = view;
     try {
       const whole = isTypeWhole(await api.request('GET', typePath));
-      setTypeless(!whole);
+      setCrdMissing(!whole);
       if (!whole || isComingBack()) {
         const { doubted } = await take(view);
         return whole && doubted.length === 0;
@@ -187,7 +187,7 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
       return doubted.length === 0;
     } catch (error) {
       const problem = problemOf(error);
-      if (problem.code === 'api-missing') setTypeless(true);
+      if (problem.code === 'api-missing') setCrdMissing(true);
       // For good, where somebody took the right to see the types: what was deleted then stays, and nothing else says why.
       else if (problem.code !== state.unsure)
         host.log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, logFields(problem));
@@ -215,7 +215,7 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
     look: (view) => {
       void (async () => {
         const missing = view.typeMissing();
-        if (missing) setTypeless(true);
+        if (missing) setCrdMissing(true);
         // It is back: what is said of it, and the time that its Shims have, shall not wait for the end of a pause.
         else if (state.missing) state.nap?.abort();
         state.missing = missing;
@@ -224,7 +224,7 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
         if (!missing && (doubted.length > 0 || state.crdMissing)) await makeSure(view);
       })();
     },
-    typeless: () => state.crdMissing,
+    crdMissing: () => state.crdMissing,
     leave: () => state.end?.abort(),
   };
 };

@@ -122,7 +122,7 @@ export const parseReport = (source: string, file: string): Report => parseVersio
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
   outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'waits-for-turn');
 
-/** Of every command; cli/command-table.ts and docs/commands.md say what each means. */
+/** Of every command; cli/command-table.ts and docs/cli.md say what each means. */
 export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending: 4 } as const;
 
 /** Of what was asked for, and not of a try that failed. */

@@ -27,7 +27,7 @@ export const codes = {
     'soon',
     'Install and start containerd (unit containerd.service), or set runtime.unit in /etc/rcm-node/config.toml.',
   ),
-  'unsupported-host': row('changed', 'This host cannot be served; see "What it does not do" in the README.'),
+  'unsupported-host': row('changed', 'This host cannot be served; see "Limitations" in the README.'),
   'unsupported-runtime': row(
     'changed',
     'This version of the runtime or of its configuration is not known; update rcm-node.',

@@ -128,7 +128,7 @@ const setUp = (t: Test) => {
       state.keeper = make();
       return state.keeper.restore();
     },
-    typeless: () => state.keeper.typeless(),
+    crdMissing: () => state.keeper.crdMissing(),
     leave: async (): Promise<void> => {
       state.keeper.leave();
       await settle();
@@ -185,13 +185,13 @@ t.test('a list that is empty by mistake removes nothing', async (t) => {
 t.test(
   'a CRD that is deleted, with all its Shims, removes nothing; coming back filled it changes nothing',
   async (t) => {
-    const { show, asked, pass, answers, typeless } = setUp(t);
+    const { show, asked, pass, answers, crdMissing } = setUp(t);
     await show({ shims: [shim('spin'), shim('wws')] });
     answers.set(`GET ${typePath}`, dying);
     await show({ shims: [shim('wws', { deletionTimestamp: '2027-01-01T00:00:00Z' })] });
     await show({ shims: [] });
     await pass(30_000);
-    t.equal(typeless(), true);
+    t.equal(crdMissing(), true);
     answers.delete(`GET ${typePath}`);
     answers.delete(`GET ${shimsPath}`);
     await show({ missing: true });
@@ -201,7 +201,7 @@ t.test(
     answers.set(`GET ${typePath}`, whole);
     answers.set(`GET ${shimsPath}`, listOf([]));
     await show({ missing: false, shims: [] });
-    t.equal(typeless(), false, 'said at once, and not at the end of some pause');
+    t.equal(crdMissing(), false, 'said at once, and not at the end of some pause');
     await pass(590_000);
     t.same(asked(), ['spin', 'wws'], 'back, and empty as yet');
     answers.set(`GET ${shimsPath}`, listOf([shim('spin')]));

@@ -251,7 +251,7 @@ t.test('a Shim that failed on a node is not served there, and holds no other bac
 });
 
 t.test('what kwasm asked for by an annotation, or of all nodes, is one line each', async (t) => {
-  const rows = readFileSync(join(root, 'bootstrap', 'README.md'), 'utf8');
+  const rows = readFileSync(join(root, 'docs', 'migration.md'), 'utf8');
   const [, command = '', selector = ''] =
     /`kubectl (label node NODE [^`]+)`, and in the Shim `nodeSelector: ([^`]+)`/.exec(rows) ?? [];
   const given = JSON.parse(shim('chosen', 'chosen')) as { metadata: object; spec: { nodeSelector?: object } };

@@ -117,9 +117,9 @@ t.test('each sample has a RuntimeClass and a Pod that belong to it', async (t) =
     t.match(sibling('pod'), { apiVersion: 'v1', kind: 'Pod', spec: { runtimeClassName } }, name);
   }
   t.equal(
-    globSync('bootstrap/samples/*', { cwd: root }).length,
+    globSync('bootstrap/samples/*.yaml', { cwd: root }).length,
     3 * samples.length,
-    'and there is nothing else',
+    'and there is no other object',
   );
 });
 

@@ -324,7 +324,7 @@ t.test(
   },
 );
 
-/** What older versions of Kubernetes do not serve: a kind that is new here needs its row in bootstrap/README.md. */
+/** What older versions of Kubernetes do not serve: a kind that is new here needs its row in docs/install.md. */
 const since: Readonly<Record<string, string>> = {
   'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy': '1.30',
   'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding': '1.30',
@@ -344,7 +344,7 @@ t.test(
       [...new Set(all.map(({ apiVersion, kind }) => `${apiVersion} ${kind}`))]
         .filter((one) => !always.test(one))
         .sort();
-    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    const readme = readFileSync(join(folder, '../docs/install.md'), 'utf8');
     for (const name of ['.', 'nodes', 'serviceaccount', 'uninstall', 'policies'])
       for (const one of versioned(kustomized(name)))
         t.match(

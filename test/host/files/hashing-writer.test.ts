@@ -68,16 +68,16 @@ t.test(
       program,
       `import { execFileSync } from 'node:child_process';
        import { readdirSync } from 'node:fs';
-       import { openSink } from ${JSON.stringify(sink)};
+       import { openHashingWriter } from ${JSON.stringify(sink)};
        const disk = ${JSON.stringify(disk)};
        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', disk]);
        const said = [];
-       const sink = await openSink(disk + '/file');
+       const sink = await openHashingWriter(disk + '/file');
        await sink.write(Buffer.alloc(1_000_000)).catch((error) => said.push(error.problem.code));
        await sink.discard();
        said.push(readdirSync(disk).length);
        execFileSync('mount', ['-o', 'remount,ro', disk]);
-       await openSink(disk + '/file').catch((error) => said.push(error.problem.code));
+       await openHashingWriter(disk + '/file').catch((error) => said.push(error.problem.code));
        console.log(JSON.stringify(said));`,
     );
     const [command = '', ...args] = [...unshare, process.execPath, program];

@@ -1,0 +1,32 @@
+/** Examples of Shims in documents are the sample files themselves, which people apply. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parseToml } from '../../daemon/toml/toml.ts';
+import { parse } from 'yaml';
+import { blocksOf, present, root, textOf } from './documents.ts';
+
+t.test('a block that stands for a file is that file', async (t) => {
+  const copies = present.flatMap(blocksOf).filter(({ file }) => file !== undefined);
+  t.ok(copies.length > 0);
+  for (const { at, file = '', body } of copies) {
+    t.ok(existsSync(join(root, file)), `${at}: ${file}`);
+    t.equal(body, textOf(file), `${at}: ${file}`);
+  }
+});
+
+t.test('a whole Shim is shown only as a copy of a sample', async (t) => {
+  for (const { at, file, body } of present.flatMap(blocksOf))
+    if (/^kind: Shim$|fetchStrategy/m.test(body))
+      t.ok(file, `${at}: link to a file of bootstrap/samples, or show it`);
+});
+
+const local = 'bootstrap/samples/local-spin-v2.toml';
+
+t.test('the local file asks for what the Shim of the same name does', async (t) => {
+  const { metadata, spec } = parse(textOf('bootstrap/samples/shim-spin.yaml')) as {
+    metadata: { name: string };
+    spec: object;
+  };
+  t.same(parseToml(textOf(local), local), { name: metadata.name, ...spec });
+});
