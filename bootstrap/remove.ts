@@ -11,6 +11,7 @@ import { sweepIncoming } from './place.ts';
 import { unitPath } from './plan.ts';
 import { mustStop, type Target } from './target.ts';
 import { emptyState, places, service, uninstaller } from './state.ts';
+import { fields, isFields } from '../protocol/json.ts';
 
 const uninstallerPath = `${places.units}/${uninstaller}`;
 /** As long as its own TimeoutStartSec=, and a bit. */
@@ -78,9 +79,6 @@ type Answer = {
   readonly reasons: readonly string[];
 };
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;
-
 /** What `rcm-node uninstall --json` wrote; undefined when that is nothing that can be read. */
 const answer = async (site: Target): Promise<Answer | undefined> => {
   const fact = await site.host.look(places.uninstalled);
@@ -91,14 +89,14 @@ const answer = async (site: Target): Promise<Answer | undefined> => {
   } catch {
     return undefined;
   }
-  if (!isRecord(value)) return undefined;
-  const outcome = isRecord(value.report) && isRecord(value.report.outcome) ? value.report.outcome : {};
+  if (!isFields(value)) return undefined;
+  const outcome = fields(fields(value.report).outcome);
   const problems = [value.error, outcome.problem, ...[outcome.for, outcome.problems].flat()];
   return {
     complete: value.complete === true,
     left: (Array.isArray(value.left) ? value.left : []) as Answer['left'],
     reasons: problems.flatMap((one) =>
-      isRecord(one) && typeof one.message === 'string' ? [one.message] : [],
+      isFields(one) && typeof one.message === 'string' ? [one.message] : [],
     ),
   };
 };

@@ -1,5 +1,6 @@
 /** What the answers and errors of an API server mean: one place from a status or an error code to a Problem. */
 import { type Code, detailOf, Failure } from '../protocol/problem/problem.ts';
+import { fields, items } from '../protocol/json.ts';
 
 /** A Failure of the Kubernetes API, with what decides about the next try. */
 export class ApiFailure extends Failure {
@@ -59,14 +60,10 @@ const oneLine = (text: string): string => {
   return line.length <= longest ? line : `${line.slice(0, longest - 1).toWellFormed()}…`;
 };
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** A `Status` object of the API, or what stands in its place when a proxy answers. */
 export const statusFailure = (status: number, body: unknown, retryAfterMs?: number): ApiFailure => {
-  const object = isRecord(body) ? body : {};
-  const details = isRecord(object.details) ? object.details : {};
-  const causes: readonly unknown[] = Array.isArray(details.causes) ? details.causes : [];
+  const object = fields(body);
+  const details = fields(object.details);
   const said = typeof object.message === 'string' ? object.message : typeof body === 'string' ? body : '';
   const seconds = details.retryAfterSeconds;
   const asked = retryAfterMs ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined);
@@ -74,7 +71,7 @@ export const statusFailure = (status: number, body: unknown, retryAfterMs?: numb
     status,
     detail: oneLine(said),
     ...(asked === undefined ? {} : { retryAfterMs: asked }),
-    tooNew: causes.some((cause) => isRecord(cause) && cause.reason === 'ResourceVersionTooLarge'),
+    tooNew: items(details.causes).some((cause) => fields(cause).reason === 'ResourceVersionTooLarge'),
     missing:
       status === 404 && object.reason === 'NotFound' && typeof details.name === 'string'
         ? details.name

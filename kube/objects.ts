@@ -1,6 +1,7 @@
 /** What the API server sends of lists and objects, as far as keeping a list needs to understand it. */
 import { type Problem, problemOf } from '../protocol/problem/problem.ts';
 import { ApiFailure } from './failure.ts';
+import { type Fields, isFields } from '../protocol/json.ts';
 
 export type KubeObject = {
   readonly metadata: {
@@ -11,15 +12,10 @@ export type KubeObject = {
   };
 };
 
-type Table = Record<string, unknown>;
-
-const isTable = (value: unknown): value is Table =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const odd = (what: string): ApiFailure => new ApiFailure('api-unreachable', `the API server sent ${what}`);
 
-const metadataOf = (value: unknown): Table => {
-  if (isTable(value) && isTable(value.metadata)) return value.metadata;
+const metadataOf = (value: unknown): Fields => {
+  if (isFields(value) && isFields(value.metadata)) return value.metadata;
   throw odd('something without metadata');
 };
 
@@ -53,7 +49,8 @@ export type Page<T> = {
 
 /** Anything that is not plainly a list is an error: taken for an empty one, it would say that everything is gone. */
 export const pageOf = <T extends KubeObject = KubeObject>(value: unknown): Page<T> => {
-  if (!isTable(value) || typeof value.kind !== 'string' || !value.kind.endsWith('List')) throw odd('no list');
+  if (!isFields(value) || typeof value.kind !== 'string' || !value.kind.endsWith('List'))
+    throw odd('no list');
   const { items } = value;
   // An empty list without the field is how some servers encode none.
   if (!Array.isArray(items) && items !== null) throw odd('a list without items');
@@ -67,7 +64,7 @@ export const pageOf = <T extends KubeObject = KubeObject>(value: unknown): Page<
 
 /** Who wrote which field is often half of an object: it is stored only where `keep` takes it. */
 const withoutManagers = (object: KubeObject): KubeObject => {
-  const { managedFields: _managers, ...metadata } = object.metadata as KubeObject['metadata'] & Table;
+  const { managedFields: _managers, ...metadata } = object.metadata as KubeObject['metadata'] & Fields;
   return { ...object, metadata };
 };
 

@@ -1,6 +1,7 @@
 /** Asks the API server who we are to it, and what we may do. */
 import type { Api } from './client.ts';
 import { ApiFailure } from './failure.ts';
+import { type Fields, fields, isFields, text, texts } from '../protocol/json.ts';
 
 export type Identity = {
   readonly username: string;
@@ -20,14 +21,9 @@ export type Attributes = {
   readonly field?: { readonly key: string; readonly value: string };
 };
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const texts = (value: unknown): readonly string[] =>
-  Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
-
-const statusOf = (answer: unknown): Readonly<Record<string, unknown>> => {
-  if (isRecord(answer) && isRecord(answer.status)) return answer.status;
+const statusOf = (answer: unknown): Fields => {
+  const { status } = fields(answer);
+  if (isFields(status)) return status;
   throw new ApiFailure(
     'api-unreachable',
     'what answered is no API server: a review came back without a status',
@@ -45,9 +41,9 @@ export const whoAmI = async (api: Api, signal?: AbortSignal): Promise<Identity> 
   const { userInfo } = statusOf(
     await api.request('POST', path, { body: kind, ...(signal === undefined ? {} : { signal }) }),
   );
-  const user = isRecord(userInfo) ? userInfo : {};
-  const username = typeof user.username === 'string' ? user.username : '';
-  const extra = isRecord(user.extra) ? texts(user.extra[nodeExtra])[0] : undefined;
+  const user = fields(userInfo);
+  const username = text(user.username) ?? '';
+  const extra = texts(fields(user.extra)[nodeExtra])[0];
   return {
     username,
     groups: texts(user.groups),
@@ -72,5 +68,5 @@ export const mayI = async (
   const status = statusOf(
     await api.request('POST', path, { body, ...(signal === undefined ? {} : { signal }) }),
   );
-  return { allowed: status.allowed === true, reason: typeof status.reason === 'string' ? status.reason : '' };
+  return { allowed: status.allowed === true, reason: text(status.reason) ?? '' };
 };

@@ -1,6 +1,6 @@
 /**
- * Reading objects of the API server that somebody else shaped: what is odd about one of them is left out, and never ends
- * the controller. Only what has no name cannot be told of at all.
+ * Reads JSON that another program wrote, field by field: a field of another type counts as absent and ends nothing. Only an
+ * object of the API server without a name is an error.
  */
 import type { Labels } from './shim-object.ts';
 import { Failure } from './problem/problem.ts';

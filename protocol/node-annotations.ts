@@ -2,6 +2,7 @@
  * What a node and a controller say to each other on the Node object: the node, in annotations, which revision of a Shim it
  * serves and which it waits to take up; the controller, in labels that no kubelet may set (node-labels.ts), what it approves.
  */
+import { isFields } from './json.ts';
 
 const prefix = 'rcm.spinkube.dev/';
 
@@ -97,9 +98,6 @@ export type NodeDetail = MachineIds & {
   readonly shims: Readonly<Record<string, HandlerDetail>>;
 };
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** More than a node ever writes (`statusBytes` in daemon/decide/report/node-detail.ts): what is longer is not its work. */
 const longestStatus = 16_384;
 const mostHandlers = 128;
@@ -109,7 +107,7 @@ const parse = (text: string | undefined): Readonly<Record<string, unknown>> | un
   if (text === undefined || text.length > longestStatus) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
+    return isFields(value) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -140,7 +138,7 @@ const states: readonly unknown[] = handlerStates;
  */
 export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
   const value = parse(text);
-  if (value?.v !== 1 || !isRecord(value.shims)) return undefined;
+  if (value?.v !== 1 || !isFields(value.shims)) return undefined;
   const all = Object.entries(value.shims);
   if (all.length > mostHandlers) return undefined;
   const shims: Record<string, HandlerDetail> = {};
@@ -170,7 +168,7 @@ const textOf = (value: unknown): string | undefined =>
 const fieldsOfEntry = { n: isName, r: isRevision, w: isRevision, a: isRevision, d: isDigits, p: isCode };
 
 const entryOf = (value: unknown): HandlerDetail | undefined => {
-  if (!isRecord(value) || !states.includes(value.s)) return undefined;
+  if (!isFields(value) || !states.includes(value.s)) return undefined;
   const entry: Record<string, unknown> = { s: value.s };
   for (const [key, fits] of Object.entries(fieldsOfEntry)) {
     if (fits(value[key])) entry[key] = value[key];

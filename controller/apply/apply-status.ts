@@ -10,6 +10,7 @@ import type { Decision, ShimFacts, ShimStatus } from '../model/fleet.ts';
 import { shimFacts } from '../model/shim-facts.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { paths } from '../observe/watches.ts';
+import { isFields } from '../../protocol/json.ts';
 
 export type StatusWriter = {
   /** With the status that was decided last, where the definition of the type keeps none: a rollout is remembered in it. */
@@ -25,12 +26,9 @@ const stubbornMs = 600_000;
 
 const intervalOf = (nodes: number): number => Math.min(Math.max(nodes / 50, 1), 30) * secondMs;
 
-const isTable = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** A merge patch from one to the other: what is not there any more is taken away by null. */
 export const mergeOf = (from: unknown, to: unknown): unknown => {
-  if (!isTable(from) || !isTable(to)) return to;
+  if (!isFields(from) || !isFields(to)) return to;
   const gone = Object.keys(from).filter((key) => !(key in to));
   return Object.fromEntries([
     ...gone.map((key) => [key, null]),

@@ -4,6 +4,7 @@
  */
 import type { Labels } from '../../protocol/shim-object.ts';
 import { approvedPrefix, parseApproval, slackMs, turnMs } from '../../protocol/node-labels.ts';
+import { fields, isFields } from '../../protocol/json.ts';
 
 /** Why something does not have its turn yet. */
 export type WaitReason =
@@ -66,24 +67,21 @@ export type TurnFacts = {
   >;
 };
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isTime = (value: unknown): value is string =>
   typeof value === 'string' && !Number.isNaN(Date.parse(value));
 
 /** Leaves out what is damaged; undefined where nothing is left. */
 export const parseTurns = (value: unknown): Turns | undefined => {
-  if (!isRecord(value)) return undefined;
+  if (!isFields(value)) return undefined;
   const { approved, controller } = value;
-  const answer = isRecord(controller) && isTime(controller.looked) ? controller.answer : undefined;
-  const alone = Object.entries(isRecord(value.alone) ? value.alone : {}).flatMap(([shim, one]) =>
-    isRecord(one) && typeof one.revision === 'string' && isTime(one.at)
+  const answer = isFields(controller) && isTime(controller.looked) ? controller.answer : undefined;
+  const alone = Object.entries(fields(value.alone)).flatMap(([shim, one]) =>
+    isFields(one) && typeof one.revision === 'string' && isTime(one.at)
       ? [[shim, { revision: one.revision, at: one.at }] as const]
       : [],
   );
-  const seen = Object.entries(isRecord(approved) ? approved : {}).flatMap(([name, one]) =>
-    isRecord(one) && typeof one.value === 'string' && isTime(one.until)
+  const seen = Object.entries(fields(approved)).flatMap(([name, one]) =>
+    isFields(one) && typeof one.value === 'string' && isTime(one.until)
       ? [[name, { value: one.value, until: one.until }] as const]
       : [],
   );

@@ -3,6 +3,7 @@
  * else. Printing is for text of our own only (a table we add, a path in a message), never for a file that is not ours:
  * printing loses comments and layout.
  */
+import { isFields } from '../../protocol/json.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { TomlPath } from './toml.ts';
 
@@ -14,8 +15,7 @@ export type EqualLists = (path: TomlPath, before: readonly unknown[], after: rea
 
 export type Table = Readonly<Record<string, unknown>>;
 
-export const isTable = (value: unknown): value is Table =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+export const isTable = (value: unknown): value is Table => isFields(value) && !(value instanceof Date);
 
 export const tableAt = (doc: Table, path: readonly string[]): Table | undefined => {
   let value: unknown = doc;

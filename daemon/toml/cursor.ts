@@ -4,6 +4,7 @@
  */
 import { nearest } from '../../protocol/nearest.ts';
 import { Failure, type Code, type Where } from '../../protocol/problem/problem.ts';
+import { isTable } from './compare.ts';
 import { locate, type TomlPath } from './toml.ts';
 
 export type Cursor = {
@@ -66,9 +67,6 @@ export const fail = (cursor: Cursor, message: string, code: Code = cursor.code, 
 
 const wrong = (cursor: Cursor, wanted: string): never =>
   fail(cursor, `"${printKey(cursor.path)}" must be ${wanted}, not ${nameOf(cursor.value)}`);
-
-const isTable = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
 export const at = (cursor: Cursor, key: string | number): Cursor => ({
   ...cursor,

@@ -10,6 +10,7 @@ import type { Why } from '../session.ts';
 import type { CredentialFiles } from './credential-files.ts';
 import type { Clock } from '../../host/host.ts';
 import { searchPath, type Tools } from '../../host/exec.ts';
+import { isFields } from '../../protocol/json.ts';
 
 type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
 
@@ -25,9 +26,6 @@ const failed = (plugin: ExecPlugin, what: string): Failure =>
     message: `the exec plugin ${plugin.command} ${what}`,
     hint: 'Run the command of the kubeconfig by hand; the kubelet needs it, too (journalctl -u kubelet).',
   });
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const question = (plugin: ExecPlugin, access: Access, ca: string | undefined): string =>
   JSON.stringify({
@@ -55,7 +53,7 @@ const answer = (plugin: ExecPlugin, stdout: string, now: number): Client => {
   } catch {
     throw failed(plugin, 'did not answer with JSON');
   }
-  if (!isRecord(value) || value.kind !== 'ExecCredential' || !isRecord(value.status))
+  if (!isFields(value) || value.kind !== 'ExecCredential' || !isFields(value.status))
     throw failed(plugin, 'did not answer with an ExecCredential');
   if (value.apiVersion !== plugin.apiVersion)
     throw failed(plugin, 'answered in another version than it was asked in');

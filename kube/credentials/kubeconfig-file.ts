@@ -6,6 +6,7 @@
 import { dirname, resolve } from 'node:path/posix';
 import { parse } from 'yaml';
 import { Failure } from '../../protocol/problem/problem.ts';
+import { type Fields, isFields } from '../../protocol/json.ts';
 
 export type Source =
   | { readonly kind: 'file'; readonly path: string }
@@ -32,11 +33,6 @@ export type Access = {
 
 const execVersions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
 
-type Table = Readonly<Record<string, unknown>>;
-
-const isTable = (value: unknown): value is Table =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const bad = (file: string, message: string, line?: number, hint?: string): Failure =>
   new Failure({
     code: 'bad-kubeconfig',
@@ -45,7 +41,7 @@ const bad = (file: string, message: string, line?: number, hint?: string): Failu
     ...(hint === undefined ? {} : { hint }),
   });
 
-const readYaml = (text: string, file: string): Table => {
+const readYaml = (text: string, file: string): Fields => {
   let value: unknown;
   try {
     value = parse(text, { logLevel: 'error' });
@@ -53,40 +49,40 @@ const readYaml = (text: string, file: string): Table => {
     // Its message quotes the lines around, and these hold tokens and keys.
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     const place = error instanceof Error && 'linePos' in error ? error.linePos : undefined;
-    const line: unknown = Array.isArray(place) && isTable(place[0]) ? place[0].line : undefined;
+    const line: unknown = Array.isArray(place) && isFields(place[0]) ? place[0].line : undefined;
     throw bad(file, `it is not YAML: ${code}`, typeof line === 'number' ? line : undefined);
   }
-  if (!isTable(value)) throw bad(file, 'it is no kubeconfig');
+  if (!isFields(value)) throw bad(file, 'it is no kubeconfig');
   return value;
 };
 
 /** The entry of this name in a list of `{ name, <kind>: … }`. */
-const named = (config: Table, list: string, kind: string, name: unknown, file: string): Table => {
+const named = (config: Fields, list: string, kind: string, name: unknown, file: string): Fields => {
   const entries: readonly unknown[] = Array.isArray(config[list]) ? config[list] : [];
-  const found = entries.filter(isTable).find((entry) => entry.name === name)?.[kind];
-  if (!isTable(found)) throw bad(file, `it has no ${kind} called ${JSON.stringify(name)}`);
+  const found = entries.filter(isFields).find((entry) => entry.name === name)?.[kind];
+  if (!isFields(found)) throw bad(file, `it has no ${kind} called ${JSON.stringify(name)}`);
   return found;
 };
 
-const contextOf = (config: Table, file: string): Table => {
+const contextOf = (config: Fields, file: string): Fields => {
   const current = config['current-context'];
   const all: readonly unknown[] = Array.isArray(config.contexts) ? config.contexts : [];
   const [only] = all;
   // What clients do with a single context and none chosen.
   const name =
-    current === undefined || current === '' ? isTable(only) && all.length === 1 && only.name : current;
+    current === undefined || current === '' ? isFields(only) && all.length === 1 && only.name : current;
   if (typeof name !== 'string') throw bad(file, 'it says no current-context');
   return named(config, 'contexts', 'context', name, file);
 };
 
-const text = (table: Table, key: string, file: string): string | undefined => {
+const text = (table: Fields, key: string, file: string): string | undefined => {
   const value = table[key];
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value !== 'string') throw bad(file, `${key} is no text`);
   return value;
 };
 
-const source = (table: Table, key: string, file: string): Source | undefined => {
+const source = (table: Fields, key: string, file: string): Source | undefined => {
   // As everywhere, what stands in the file goes before what it points to.
   const data = text(table, `${key}-data`, file);
   if (data !== undefined) return { kind: 'inline', text: Buffer.from(data, 'base64').toString('utf8') };
@@ -94,7 +90,7 @@ const source = (table: Table, key: string, file: string): Source | undefined => 
   return path === undefined ? undefined : { kind: 'file', path: resolve(dirname(file), path) };
 };
 
-const pluginOf = (exec: Table, file: string): ExecPlugin => {
+const pluginOf = (exec: Fields, file: string): ExecPlugin => {
   const apiVersion = text(exec, 'apiVersion', file) ?? '';
   if (!execVersions.includes(apiVersion)) {
     throw bad(
@@ -113,13 +109,13 @@ const pluginOf = (exec: Table, file: string): ExecPlugin => {
     command: command.includes('/') ? resolve(dirname(file), command) : command,
     args: args.map(String),
     env: Object.fromEntries(
-      env.filter(isTable).map(({ name, value }) => [String(name), String(value ?? '')]),
+      env.filter(isFields).map(({ name, value }) => [String(name), String(value ?? '')]),
     ),
     provideClusterInfo: exec.provideClusterInfo === true,
   };
 };
 
-const userOf = (user: Table, file: string): Access['user'] => {
+const userOf = (user: Fields, file: string): Access['user'] => {
   // A certificate goes first, as it does in the server, where both are given.
   const cert = source(user, 'client-certificate', file);
   const key = source(user, 'client-key', file);
@@ -131,7 +127,7 @@ const userOf = (user: Table, file: string): Access['user'] => {
   }
   const token = text(user, 'token', file);
   if (token !== undefined) return { kind: 'token', token: { kind: 'inline', text: token } };
-  if (isTable(user.exec)) return { kind: 'exec', plugin: pluginOf(user.exec, file) };
+  if (isFields(user.exec)) return { kind: 'exec', plugin: pluginOf(user.exec, file) };
   const other = ['username', 'auth-provider'].find((name) => user[name] !== undefined);
   throw bad(file, other === undefined ? 'its user has no credentials' : `${other} is not supported`);
 };

@@ -5,6 +5,7 @@
 import { paths } from '../../../protocol/host-paths.ts';
 import type { Host } from '../../../host/host.ts';
 import type { StoreFact } from '../../decide/observed.ts';
+import { isFields } from '../../../protocol/json.ts';
 
 export type Manifest = {
   readonly version: 1;
@@ -22,14 +23,11 @@ export type Manifest = {
 
 export const manifestName = 'manifest.json';
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** What placing makes (artifacts.ts): any other name would have this look elsewhere. */
 const isName = /^((lib|launch)\/)?[A-Za-z0-9][A-Za-z0-9._+-]*$/;
 
 const isEntry = (value: unknown): boolean =>
-  isRecord(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
+  isFields(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
 
 /** `undefined` for what is no manifest; one that does not vouch for its own binary is none. */
 export const parseManifest = (text: string): Manifest | undefined => {
@@ -39,10 +37,10 @@ export const parseManifest = (text: string): Manifest | undefined => {
   } catch {
     return undefined;
   }
-  if (!isRecord(value) || value.version !== 1) return undefined;
+  if (!isFields(value) || value.version !== 1) return undefined;
   const { binary, files, sha256, url } = value;
   if (typeof binary !== 'string' || typeof sha256 !== 'string' || typeof url !== 'string') return undefined;
-  if (!isRecord(files) || !Object.hasOwn(files, binary) || !Object.values(files).every(isEntry))
+  if (!isFields(files) || !Object.hasOwn(files, binary) || !Object.values(files).every(isEntry))
     return undefined;
   if (!Object.keys(files).every((name) => isName.test(name))) return undefined;
   return value as Manifest;

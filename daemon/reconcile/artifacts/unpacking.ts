@@ -11,6 +11,7 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { digestOf } from '../../../protocol/digest.ts';
 import { label } from '../../../protocol/names.ts';
 import { saveLedger } from '../../state/state.ts';
+import { isFields } from '../../../protocol/json.ts';
 
 type Mark = {
   /** Epoch milliseconds. */
@@ -42,14 +43,11 @@ export const marked = async <T>(
 /** The last moment that a Date can hold. */
 const latest = 8_640_000_000_000_000;
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Half a mark says nothing: it was being written, and nothing was unpacked yet. */
 const parseMark = (text: string): Mark | undefined => {
   try {
     const value: unknown = JSON.parse(text);
-    if (!isRecord(value) || !isRecord(value.artifacts)) return undefined;
+    if (!isFields(value) || !isFields(value.artifacts)) return undefined;
     // It goes into the ledger, which takes nothing else: else a damaged mark would cost the ledger, at the next look.
     const artifacts = Object.entries(value.artifacts).filter(
       (entry): entry is [string, string] => label.test(entry[0]) && typeof entry[1] === 'string',
