@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import type { Elf } from './elf.ts';
 import { detailOf, Failure } from '../../protocol/problem/problem.ts';
-import { resolveIn } from './libraries.ts';
+import { resolveIn } from '../files/root-path.ts';
 import { mustFind, oneLine, type Program, readElf } from './loader.ts';
 import type { RunResult, Tools } from '../exec.ts';
 

@@ -3,51 +3,12 @@
  * programs of musl, its ldso; the cache of ld.so is left aside, because it is derived from what is read here and
  * belongs to the root it was made in.
  */
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, matchesGlob, posix } from 'node:path';
+import { resolveIn } from '../files/root-path.ts';
 
-const MAX_LINKS = 40;
 const MAX_CONF_FILES = 256;
 const MAX_CONF_BYTES = 256 * 1024;
-
-/**
- * `path` as somebody inside `root` would see it, as a path for this process; undefined when there is nothing. Links
- * are followed within `root`: an absolute link of a mounted image must not lead to the host. `spend` hears of each
- * question to the file system, and may throw.
- */
-export const resolveIn = (
-  root: string,
-  path: string,
-  spend: () => void = () => undefined,
-): string | undefined => {
-  let links = 0;
-  let todo = path.split('/');
-  let at = '/';
-  while (todo.length > 0) {
-    const [part = '', ...rest] = todo;
-    todo = rest;
-    if (part === '' || part === '.') continue;
-    const next = posix.join(at, part);
-    spend();
-    try {
-      // An error for each folder that does not have it would cost more than the question.
-      const facts = part === '..' ? undefined : lstatSync(join(root, next), { throwIfNoEntry: false });
-      if (part !== '..' && facts === undefined) return undefined;
-      if (facts?.isSymbolicLink()) {
-        links += 1;
-        if (links > MAX_LINKS) return undefined;
-        const target = readlinkSync(join(root, next));
-        if (target.startsWith('/')) at = '/';
-        todo = [...target.split('/'), ...rest];
-        continue;
-      }
-    } catch {
-      return undefined;
-    }
-    at = next;
-  }
-  return join(root, at);
-};
 
 const readText = (root: string, path: string): string => {
   const real = resolveIn(root, path);

@@ -7,7 +7,8 @@ import { basename, dirname, join, posix, resolve } from 'node:path';
 import { type Elf, parseElf } from './elf.ts';
 import { type Lacking, lackingVersions, newestLike } from './elf-versions.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
-import { configuredFolders, defaultFolders, isMuslItself, muslFolders, resolveIn } from './libraries.ts';
+import { configuredFolders, defaultFolders, isMuslItself, muslFolders } from './libraries.ts';
+import { resolveIn } from '../files/root-path.ts';
 
 const MAX_OBJECTS = 1024;
 /**

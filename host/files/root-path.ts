@@ -1,6 +1,6 @@
 /**
- * Where a path of another root lies for this process, whether or not it is there yet. Every part of the way is looked
- * at: the kernel would follow an absolute link of a mounted image out of it, and a write would land on the host.
+ * Where a path of another root lies for this process. Every part of the way is looked at: the kernel would follow an
+ * absolute link of a mounted image out of it, and what is read or written there would be the host's.
  */
 import { lstatSync, readlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -8,6 +8,55 @@ import { Failure } from '../../protocol/problem/problem.ts';
 
 /** As many as the kernel follows: path_resolution(7). */
 const maxLinks = 40;
+
+const partsOf = (path: string): readonly string[] =>
+  path.split('/').filter((part) => part !== '' && part !== '.');
+
+/**
+ * `path` with the links on it followed; undefined where they go round. `linkAt`: where a link leads, undefined for what is no
+ * link; null, which is the result then, ends the way.
+ */
+export const follow = (
+  path: string,
+  linkAt: (at: string, isLast: boolean) => string | undefined | null,
+): string | undefined | null => {
+  let [links, todo, at] = [0, partsOf(path), '/'];
+  for (;;) {
+    const [part, ...rest] = todo;
+    if (part === undefined) return at;
+    // Above the root there is the root. What `..` leads back to was looked at before, and is no link.
+    const next = posix.join(at, part);
+    const target = linkAt(next, rest.length === 0);
+    if (target === null) return null;
+    if (target === undefined) at = next;
+    else if (++links > maxLinks) return undefined;
+    else if (target.startsWith('/')) at = '/';
+    todo = target === undefined ? rest : [...partsOf(target), ...rest];
+  }
+};
+
+/**
+ * `path` as somebody inside `root` would see it, as a path for this process; undefined when there is nothing. `spend`
+ * hears of each question to the file system, and may throw.
+ */
+export const resolveIn = (
+  root: string,
+  path: string,
+  spend: () => void = () => undefined,
+): string | undefined => {
+  const at = follow(path, (next) => {
+    spend();
+    try {
+      // An error for each folder that does not have it would cost more than the question.
+      const facts = lstatSync(join(root, next), { throwIfNoEntry: false });
+      if (facts === undefined) return null;
+      return facts.isSymbolicLink() ? readlinkSync(join(root, next)) : undefined;
+    } catch {
+      return null;
+    }
+  });
+  return typeof at === 'string' ? join(root, at) : undefined;
+};
 
 const linkTarget = (path: string): string | undefined => {
   try {
@@ -19,34 +68,18 @@ const linkTarget = (path: string): string | undefined => {
 };
 
 /**
- * `path` as somebody inside `root` would reach it. `last`: whether a link that the path itself names is followed too;
- * what renames, removes or points a link wants the link. Throws `cannot-write` where links go round.
+ * `path` as somebody inside `root` would reach it, whether or not it is there yet. `last`: whether a link that the path
+ * itself names is followed too; what renames, removes or points a link wants the link. Throws `cannot-write` where links
+ * go round.
  */
 export const placeIn = (root: string, path: string, last: boolean): string => {
   if (root === '/') return posix.join('/', path);
-  let links = 0;
-  let todo = path.split('/').filter((part) => part !== '' && part !== '.');
-  let at = '/';
-  while (todo.length > 0) {
-    const [part = '', ...rest] = todo;
-    todo = rest;
-    // Above the root there is the root.
-    const next = posix.join(at, part);
-    const follows = part !== '..' && (last || rest.length > 0);
-    const target = follows ? linkTarget(join(root, next)) : undefined;
-    if (target === undefined) {
-      at = next;
-      continue;
-    }
-    links += 1;
-    if (links > maxLinks)
-      throw new Failure({
-        code: 'cannot-write',
-        message: 'the path leads through symbolic links that go round',
-        where: { file: path },
-      });
-    if (target.startsWith('/')) at = '/';
-    todo = [...target.split('/').filter((one) => one !== '' && one !== '.'), ...rest];
-  }
+  const at = follow(path, (next, isLast) => (last || !isLast ? linkTarget(join(root, next)) : undefined));
+  if (typeof at !== 'string')
+    throw new Failure({
+      code: 'cannot-write',
+      message: 'the path leads through symbolic links that go round',
+      where: { file: path },
+    });
   return at === '/' ? root : join(root, at);
 };

@@ -15,14 +15,13 @@
  * What is read, and whether the rule holds for it, is a table in the tour (daemon/README.md).
  */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { errnoOf } from './hashing-writer.ts';
+import { follow } from './root-path.ts';
 
 type Owned = Pick<Stats, 'uid' | 'mode'>;
 
-/** As many as the kernel follows: path_resolution(7). */
-const maxLinks = 40;
 const writableByOthers = 0o022;
 
 const mayOwn = (root: string, uid: number): boolean =>
@@ -70,43 +69,24 @@ const unseen = (path: string, why: string, cause?: unknown): Failure =>
     cause,
   );
 
-const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.');
-
 /**
  * Throws `untrusted` unless root alone decides what is at `path`, which is as seen inside of `root`, and
  * `unreadable-source` where that cannot be seen. A path where nothing is passes when root alone could make something there.
  */
 export const mustBeRoots = (root: string, path: string): void => {
-  const look = (at: string): Stats | undefined => {
+  const linkAt = (at: string): string | undefined | null => {
     let facts: Stats;
     try {
       facts = lstatSync(join(root, at));
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return undefined;
+      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return null;
       throw unseen(path, errnoOf(error), error);
     }
     // The owner and mode of a link say nothing: who may write its folder may replace it.
-    if (!facts.isSymbolicLink() && !isRoots(root, facts)) throw untrusted(root, path, at, facts);
-    return facts;
+    if (facts.isSymbolicLink()) return readlinkSync(join(root, at));
+    if (!isRoots(root, facts)) throw untrusted(root, path, at, facts);
+    return undefined;
   };
-  look('/');
-  let links = 0;
-  let at = '/';
-  let todo = partsOf(path);
-  while (todo.length > 0) {
-    const [part = '', ...rest] = todo;
-    const next = posix.join(at, part);
-    const facts = look(next);
-    if (facts === undefined) return;
-    todo = rest;
-    if (!facts.isSymbolicLink()) {
-      at = next;
-      continue;
-    }
-    links += 1;
-    if (links > maxLinks) throw unseen(path, 'the path leads through symbolic links that go round');
-    const target = readlinkSync(join(root, next));
-    if (target.startsWith('/')) at = '/';
-    todo = [...partsOf(target), ...rest];
-  }
+  if (linkAt('/') === undefined && follow(path, linkAt) === undefined)
+    throw unseen(path, 'the path leads through symbolic links that go round');
 };

@@ -1,7 +1,7 @@
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { placeIn } from '../../../host/files/root-path.ts';
+import { placeIn, resolveIn } from '../../../host/files/root-path.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 
 t.test('links of an image lead within it, also those that lead to what is not there yet', async (t) => {
@@ -39,4 +39,33 @@ t.test('links that go round are an error, and no way out by their number', async
 t.test('on the host itself the kernel follows the links', async (t) => {
   t.equal(placeIn('/', '/proc/self/exe', true), '/proc/self/exe');
   t.equal(placeIn('/', '/etc/../etc/hosts', false), '/etc/hosts');
+});
+
+t.test('links of another root are followed within it, and never out of it', async (t) => {
+  const root = t.testdir({ usr: { lib: { real: 'x' } }, etc: { passwd: 'theirs' } });
+  symlinkSync('usr/lib', join(root, 'lib'));
+  symlinkSync('/usr/lib/real', join(root, 'usr/absolute'));
+  symlinkSync('../../../../../etc/passwd', join(root, 'usr/up'));
+  symlinkSync('loop', join(root, 'loop'));
+  symlinkSync('/usr/none', join(root, 'dangling'));
+  t.equal(resolveIn(root, '/lib/real'), join(root, 'usr/lib/real'));
+  t.equal(resolveIn(root, '/usr/absolute'), join(root, 'usr/lib/real'));
+  t.equal(resolveIn(root, '/usr/up'), join(root, 'etc/passwd'));
+  t.equal(resolveIn(root, '/../../lib/../lib/./real'), join(root, 'usr/lib/real'));
+  t.equal(resolveIn(root, '/loop'), undefined);
+  t.equal(resolveIn(root, '/dangling'), undefined);
+  t.equal(resolveIn(root, '/usr/lib/real/below'), undefined);
+  t.equal(resolveIn('/', '/proc/self/none'), undefined);
+});
+
+t.test('each question to the file system is told, so that it can be the last', async (t) => {
+  const root = t.testdir({ a: { b: 'x' } });
+  const asked = { count: 0 };
+  const spend = () => {
+    asked.count += 1;
+    if (asked.count > 3) throw new Error('enough');
+  };
+  t.equal(resolveIn(root, '/a/./b', spend), join(root, 'a/b'));
+  t.equal(asked.count, 2);
+  t.throws(() => resolveIn(root, '/a/b', spend), /enough/);
 });
