@@ -5,7 +5,7 @@ import { mendFile, placeFolder } from './place.ts';
 import type { Payload, Step } from './plan.ts';
 import { howItEnded, judgeStart } from './proof.ts';
 import { mustStop, type Target } from './target.ts';
-import type { FileFact, FileState } from '../host/facts.ts';
+import { absent, type FileState, stateOf } from '../host/facts.ts';
 import { places, program, printState, service, type State } from './state.ts';
 
 /** The former version finishes its tick (TimeoutStopSec=), the new one gets ready (TimeoutStartSec=). */
@@ -14,11 +14,6 @@ const lookEveryMs = 500;
 
 /** The service did not come up: the one failure that the payload is blamed for. */
 export class NotUp extends Error {}
-
-const stateOf = (fact: FileFact): FileState =>
-  fact.kind === 'regular'
-    ? { kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid }
-    : { kind: 'absent' };
 
 export const sentence = (step: Step): string | undefined => {
   switch (step.kind) {
@@ -120,7 +115,7 @@ const writeFile = async (site: Target, step: Extract<Step, { kind: 'file' }>): P
   if (step.after !== null) await site.host.makeFolder(step.path.slice(0, step.path.lastIndexOf('/')));
   const after: FileState =
     step.after === null
-      ? { kind: 'absent' }
+      ? absent
       : { kind: 'text', text: step.after, mode: step.mode, uid: owner.uid, gid: owner.gid };
   await site.host.swap(step.path, before, after);
 };

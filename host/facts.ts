@@ -42,6 +42,12 @@ export type FileFact =
       readonly errno?: string;
     };
 
+/** What a swap takes for the present of a file; what is no regular file is none. */
+export const stateOf = (fact: FileFact | undefined): FileState =>
+  fact?.kind === 'regular'
+    ? { kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid }
+    : absent;
+
 /** What systemd says of a unit. */
 export type UnitFacts = {
   readonly name: string;

@@ -2,7 +2,6 @@
  * Writes what a tick came to onto the own Node: on a transition, never in steady state, at most once in ten seconds. What
  * stands on the Node is known from its watch, so a Node that was deleted and made anew is told again by itself.
  */
-import { randomBytes } from 'node:crypto';
 import { annotations } from '../../protocol/node-annotations.ts';
 import {
   type NodeStatus,
@@ -13,6 +12,7 @@ import {
   statusOf,
 } from '../decide/report/node-status.ts';
 import type { Api } from '../../kube/client.ts';
+import { writeEvent } from '../../kube/event.ts';
 import type { Host } from '../../host/host.ts';
 import { machineIds } from '../../host/machine-ids.ts';
 import { objectOf } from '../../kube/objects.ts';
@@ -135,11 +135,15 @@ export const makeNodeWriter = async (
     // All nodes begin to wait in the same moment, and it is no news of any one of them.
     if (waitsOnlyForTurn(input.report.outcome)) return;
     const reason = wanted.annotations[annotations.state] ?? 'Unknown';
-    await api
-      .request('POST', '/api/v1/namespaces/default/events', {
-        body: eventOf(after, reason, input, clock.now()),
-      })
-      .catch((error: unknown) => host.log('debug', printProblem(problemOf(error))));
+    const { uid } = after.metadata;
+    await writeEvent(api, {
+      name: `${name}.rcm-node`,
+      about: { apiVersion: 'v1', kind: 'Node', name, ...(uid ? { uid } : {}) },
+      type: isGood(reason) ? 'Normal' : 'Warning',
+      reason: `Shims${reason}`,
+      message: onNode(input.report),
+      ...{ component: 'rcm-node', instance: name, host: name, now: clock.now() },
+    }).catch((error: unknown) => host.log('debug', printProblem(problemOf(error))));
   };
 
   return {
@@ -169,27 +173,6 @@ export const makeNodeWriter = async (
 const isLost = ({ report }: StatusInput): boolean => report.handlers.some((one) => one.state === 'unknown');
 
 const isGood = (reason: string): boolean => reason === 'Ready' || reason === 'Waiting';
-
-/** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/, in its core/v1 form. */
-const eventOf = (node: NodeObject, reason: string, input: StatusInput, now: number): unknown => {
-  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
-  const { name, uid } = node.metadata;
-  return {
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { name: `${name}.rcm-node.${randomBytes(6).toString('hex')}`, namespace: 'default' },
-    involvedObject: { apiVersion: 'v1', kind: 'Node', name, ...(uid ? { uid } : {}) },
-    type: isGood(reason) ? 'Normal' : 'Warning',
-    reason: `Shims${reason}`,
-    message: onNode(input.report).slice(0, 1000),
-    source: { component: 'rcm-node', host: name },
-    reportingComponent: 'rcm-node',
-    reportingInstance: name,
-    firstTimestamp: time,
-    lastTimestamp: time,
-    count: 1,
-  };
-};
 
 /** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
 export const clearNode = async (api: Api, name: string, identity: string): Promise<void> => {

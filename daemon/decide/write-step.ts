@@ -1,14 +1,9 @@
 /** One file of ours as a step: what stands there now, what shall stand there, and when it must not be replaced at all. */
-import { absent, type FileFact, type FileState, hardLinked, softLinked } from '../../host/facts.ts';
+import { absent, type FileFact, type FileState, hardLinked, softLinked, stateOf } from '../../host/facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
 import type { WantedFile } from '../runtimes/runtime.ts';
-
-export const stateOf = (fact: FileFact | undefined): FileState =>
-  fact?.kind === 'regular'
-    ? { kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid }
-    : absent;
 
 export const writeStep = (file: WantedFile, fact: FileFact | undefined): Step => {
   const before = stateOf(fact);

@@ -9,7 +9,7 @@ import type { Host } from '../../host/host.ts';
 import { parseClusterCache } from '../model/cluster-cache.ts';
 import { type Journal, parseJournal } from '../model/journal.ts';
 import { emptyLedger, type Ledger, parseLedger, printState } from '../model/ledger.ts';
-import type { FileFact } from '../../host/facts.ts';
+import { absent, type FileFact, stateOf } from '../../host/facts.ts';
 import { Failure, logFields, type Problem, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 
 export type State = {
@@ -126,14 +126,7 @@ export const saveJournal = (host: Host, journal: Journal): Promise<void> =>
   put(host, paths.journal, printState(journal));
 
 export const dropJournal = async (host: Host): Promise<void> => {
-  await host.files.swap(paths.journal, await stateOf(host, paths.journal), { kind: 'absent' });
-};
-
-const stateOf = async (host: Host, path: string) => {
-  const fact = await host.files.look(path);
-  return fact.kind === 'regular'
-    ? ({ kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid } as const)
-    : ({ kind: 'absent' } as const);
+  await host.files.swap(paths.journal, stateOf(await host.files.look(paths.journal)), absent);
 };
 
 const put = async (host: Host, path: string, text: string): Promise<void> => {
