@@ -1,6 +1,7 @@
 /** What the answers and errors of an API server mean: one place from a status or an error code to a Problem. */
 import { type Code, detailOf, Failure } from '../protocol/problem/problem.ts';
 import { fields, items } from '../protocol/json.ts';
+import { oneLine } from '../protocol/one-line.ts';
 
 /** A Failure of the Kubernetes API, with what decides about the next try. */
 export class ApiFailure extends Failure {
@@ -47,17 +48,6 @@ const byStatus: Readonly<Record<number, Code>> = {
 const codeOf = (status: number): Code => {
   if (status < 400) return 'api-unreachable';
   return byStatus[status] ?? (status < 500 ? 'api-invalid' : 'api-busy');
-};
-
-const longest = 300;
-
-/** One line, cut: a message of a server can hold a whole object. */
-const oneLine = (text: string): string => {
-  const line = text
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
-    .trim();
-  return line.length <= longest ? line : `${line.slice(0, longest - 1).toWellFormed()}…`;
 };
 
 /** A `Status` object of the API, or what stands in its place when a proxy answers. */

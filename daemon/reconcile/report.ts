@@ -14,7 +14,7 @@ import {
 } from '../../protocol/problem/problem.ts';
 import { noteCodes } from '../../protocol/problem/problem-files.ts';
 import { publicJson } from '../../protocol/problem/public.ts';
-import { printUrl } from '../shims/artifact.ts';
+import { printUrl } from '../../protocol/problem/mask.ts';
 import { version } from '../../protocol/version.ts';
 import type { Told } from '../cluster/node-writer.ts';
 import type { Ticked } from './once.ts';

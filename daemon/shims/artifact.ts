@@ -2,6 +2,7 @@
 import type { Artifact } from '../model/desired.ts';
 import type { Machine } from '../../host/facts.ts';
 import { at, type Cursor, elements, fail, printKey, required, string, table } from '../toml/cursor.ts';
+import { printUrl } from '../../protocol/problem/mask.ts';
 
 /** What the node itself allows, whatever a shim asks for. */
 export type Policy = {
@@ -87,13 +88,6 @@ const pinned = (cursor: Cursor, policy: Policy): Artifact => {
         : `Add the sha256 of the file: curl -fsSL ${printUrl(url)} | sha256sum. To trust the first bytes that come, set allowUnpinned = true in /etc/rcm-node/config.toml.`,
     );
   return { url };
-};
-
-/** Without user, password, query and fragment: those may hold secrets, and URLs end in logs. */
-export const printUrl = (url: string): string => {
-  if (!URL.canParse(url)) return '(no valid URL)';
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
 };
 
 /** `example.com` is that host at any port, `example.com:8443` at this one; no list allows any. */

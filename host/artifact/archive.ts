@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 import { isBeside, isProgram } from './kind.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { bad, contentOf, payload } from './compression.ts';
-import { openHashingWriter, type HashingWriter, writeFailure } from '../files/hashing-writer.ts';
+import { openHashingWriter, type HashingWriter, syncFolder, writeFailure } from '../files/hashing-writer.ts';
 import { type TarEntry, walkTar } from './tar.ts';
 
 export type Wanted =
@@ -152,15 +152,6 @@ const choose = (wanted: Wanted, names: readonly string[], contents: Contents): r
   });
 };
 
-const syncFolder = async (path: string): Promise<void> => {
-  try {
-    const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-    await folder.sync().finally(() => folder.close());
-  } catch (error) {
-    throw writeFailure(path, error);
-  }
-};
-
 /** Files that are there completely or, after a failure, not at all. */
 const makeFolder = (intoDir: string) => {
   const sinks = new Map<string, HashingWriter>();
@@ -177,7 +168,9 @@ const makeFolder = (intoDir: string) => {
         if (sink === undefined) throw bad(`${quoted(name)} went missing while the archive was read`);
         picked.push({ name, path: sink.path, ...(await sink.finish(0o755)) });
       }
-      await syncFolder(intoDir);
+      await syncFolder(intoDir).catch((error: unknown) => {
+        throw writeFailure(intoDir, error);
+      });
       return picked;
     },
     discard: async (): Promise<void> => {

@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import type { Elf } from './elf.ts';
 import { detailOf, Failure } from '../../protocol/problem/problem.ts';
 import { resolveIn } from '../files/root-path.ts';
-import { mustFind, oneLine, type Program, readElf } from './loader.ts';
+import { mustFind, firstLine, type Program, readElf } from './loader.ts';
 import type { RunResult, Tools } from '../exec.ts';
 
 export type BinaryCheck = Program & {
@@ -47,21 +47,21 @@ const mustHaveInterpreter = ({ path, root }: BinaryCheck): void => {
   const { elf } = readElf(path);
   const program = elf === null ? interpreterOf(path) : undefined;
   if (program === undefined || resolveIn(root, program) !== undefined) return;
-  const message = `${basename(path)} does not run: its interpreter ${oneLine(program)} is not on this node`;
+  const message = `${basename(path)} does not run: its interpreter ${firstLine(program)} is not on this node`;
   throw new Failure({ code: 'will-not-run', message, where: { file: path } });
 };
 
 const judgeRun = (path: string, result: RunResult): string => {
   const fail = (why: string, stderr = ''): never => {
     const message = `${basename(path)} does not run: ${why}`;
-    const detail = detailOf({ detail: oneLine(stderr) });
+    const detail = detailOf({ detail: firstLine(stderr) });
     throw new Failure({ code: 'will-not-run', message, ...detail });
   };
   if (result.kind === 'not-started') return fail(whyNotStarted(path, result.errno));
   if (result.timedOut) return fail('it did not end in time', result.stderr);
   if (result.signal !== null) return fail(`it was ended by ${result.signal}`, result.stderr);
   if (result.code !== 0) return fail(`it exited with ${result.code}`, result.stderr);
-  return oneLine(result.stdout) || oneLine(result.stderr);
+  return firstLine(result.stdout) || firstLine(result.stderr);
 };
 
 /**

@@ -9,6 +9,7 @@ import { type Lacking, lackingVersions, newestLike } from './elf-versions.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { configuredFolders, defaultFolders, isMuslItself, muslFolders } from './libraries.ts';
 import { resolveIn } from '../files/root-path.ts';
+import { oneLine } from '../../protocol/one-line.ts';
 
 const MAX_OBJECTS = 1024;
 /**
@@ -33,13 +34,9 @@ export type Program = {
 /** A file that the loader maps: how this process reads it, and what `$ORIGIN` is for it. */
 type Loaded = { readonly path: string; readonly elf: Elf; readonly runpath: readonly string[] };
 
-/** Text of a stranger for one line of a message or a status. */
-export const oneLine = (text: string): string =>
-  (text.split(/[\r\n]+/).find((line) => line.trim() !== '') ?? '')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to go
-    .replace(/\x1b\[[0-9;]*[A-Za-z]|[\u0000-\u001f\u007f-\u009f]/g, '')
-    .trim()
-    .slice(0, 200);
+/** The first line of what a program printed, or of a name that a file has. */
+export const firstLine = (text: string): string =>
+  oneLine(text.split(/[\r\n]+/).find((line) => line.trim() !== '') ?? '', 200);
 
 type Budget = { left: number };
 
@@ -171,7 +168,7 @@ export const mustFind = (check: Program, program: Elf): void => {
   const { names, versions } = missingOf(check, program);
   const fail = (list: readonly string[], end: string, hint?: string): never => {
     const more = list.length > MAX_NAMES ? ` and ${list.length - MAX_NAMES} more` : '';
-    const said = list.slice(0, MAX_NAMES).map(oneLine).join(', ');
+    const said = list.slice(0, MAX_NAMES).map(firstLine).join(', ');
     const message = `${basename(check.path)} needs ${said}${more}, which this node does not have${end}`;
     throw new Failure({ code: 'missing-library', message, ...(hint === undefined ? {} : { hint }) });
   };
@@ -182,7 +179,7 @@ export const mustFind = (check: Program, program: Elf): void => {
   const newest = most === undefined ? '' : ` (its ${first.file} has ${most} at most)`;
   fail(
     versions.map(({ file, name }) => `${name} of ${file}`),
-    oneLine(newest.trim()) === '' ? '' : ` ${oneLine(newest)}`,
+    firstLine(newest.trim()) === '' ? '' : ` ${firstLine(newest)}`,
     'It was built for a newer system: give the location of a build for an older one, or of a static one (musl); or update the node.',
   );
 };

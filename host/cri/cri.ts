@@ -9,8 +9,9 @@ import {
   type StatusReply,
   type VersionReply,
 } from './messages.ts';
+import { loadService, openSocket, type SocketOptions } from './socket.ts';
 import { fields, isFields, member } from '../../protocol/json.ts';
-import { loadService, oneLine, openSocket, type SocketOptions } from './socket.ts';
+import { oneLine } from '../../protocol/one-line.ts';
 
 export { type CriSocket, endOfCall, loadService, openSocket } from './socket.ts';
 

@@ -5,6 +5,7 @@
 import { Client, credentials, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
+import { oneLine } from '../../protocol/one-line.ts';
 
 export type CriSocket = {
   /**
@@ -150,9 +151,3 @@ const answered = (socket: string, method: string, error: Caught, said: string): 
       return `the runtime on ${socket} refused ${method} (${status[error?.code ?? 2]})`;
   }
 };
-
-export const oneLine = (text: string): string =>
-  text
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim()
-    .slice(0, 300);

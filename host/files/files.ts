@@ -13,7 +13,7 @@ import type { Attributes } from './attributes.ts';
 import { makeReads, type Reads } from './read.ts';
 import { placeIn } from './root-path.ts';
 import { type FileFact, type FileState, hardLinked } from '../facts.ts';
-import { errnoOf, writeFailure } from './hashing-writer.ts';
+import { errnoOf, syncFolder, writeFailure } from './hashing-writer.ts';
 
 /** All paths begin with "/" and are meant below the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
 export type Files = Reads & {
@@ -51,15 +51,6 @@ type Standing = {
 
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
   state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
-
-const syncFolder = async (path: string): Promise<void> => {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-};
 
 /** Like `mkdir -p`. Node's own `recursive` turns the EROFS of a read-only file system into ENOENT. */
 const makeWay = async (path: string): Promise<void> => {

@@ -14,15 +14,9 @@ import {
   transfer,
   trustOf,
 } from './transfer.ts';
+import { printUrl } from '../../protocol/problem/mask.ts';
 
 export type { Downloaded, DownloadOptions };
-
-/** An address for messages: without userinfo and query, either of which may hold a secret. */
-const shown = (location: string): string => {
-  if (!URL.canParse(location)) return 'the location';
-  const url = new URL(location);
-  return url.protocol === 'file:' ? `file://${url.pathname}` : `${url.protocol}//${url.host}${url.pathname}`;
-};
 
 /** The mirror first, then the original. Userinfo belongs to the original and is not shown to a mirror. */
 export const placesFor = (location: string, mirrors: DownloadOptions['mirrors']): readonly string[] => {
@@ -48,7 +42,7 @@ const conclude = (places: readonly Place[]): Failure => {
   const main =
     list.find(({ failure }) => failure !== undefined && retryOf(failure.problem) === 'soon') ?? list[0];
   const message = list
-    .map(({ location, failure }) => `${shown(location)}: ${failure?.problem.message}`)
+    .map(({ location, failure }) => `${printUrl(location)}: ${failure?.problem.message}`)
     .join('; ');
   const { code = 'download-failed', hint } = main?.failure?.problem ?? {};
   return new Failure({ code, message, ...(hint === undefined ? {} : { hint }) }, main?.failure);

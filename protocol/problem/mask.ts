@@ -18,3 +18,10 @@ export const maskUrls = (text: string): string =>
     (_all, scheme: string, rest: string, query?: string, fragment?: string) =>
       `${scheme}${rest}${query || fragment ? '?…' : ''}`,
   );
+
+/** Without user, password, query and fragment: those may hold secrets, and URLs end in logs. */
+export const printUrl = (url: string): string => {
+  if (!URL.canParse(url)) return '(no valid URL)';
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+};

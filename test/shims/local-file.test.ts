@@ -3,7 +3,7 @@ import { printTable } from '../../daemon/toml/compare.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
 import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import { parseShim } from '../../daemon/shims/local-file.ts';
-import { type Policy, printUrl } from '../../daemon/shims/artifact.ts';
+import type { Policy } from '../../daemon/shims/artifact.ts';
 import { parseToml } from '../../daemon/toml/toml.ts';
 
 const file = '/etc/rcm-node/shims.d/spin.toml';
@@ -390,9 +390,6 @@ t.test('nothing in an option or an annotation gets out of its quotes', async (t)
 });
 
 t.test('addresses are printed without what may be secret', async (t) => {
-  t.equal(printUrl('https://user:secret@example.com:8443/a/b?token=1#x'), 'https://example.com:8443/a/b');
-  t.equal(printUrl('file:///srv/a'), 'file:///srv/a');
-  t.equal(printUrl('nonsense with token'), '(no valid URL)');
   const secret = 'https://user:hunter2@example.com/a?token=hunter2';
   for (const [more, policy] of [
     ['', {}],

@@ -1,6 +1,6 @@
 /** A plan as a person would tell it: what `plan` prints, what the journal says, and what tests compare. */
 import type { Step } from '../../model/plan.ts';
-import { printUrl } from '../../shims/artifact.ts';
+import { printUrl } from '../../../protocol/problem/mask.ts';
 import { fileOf, folderOf, keyOfTarget } from '../../../protocol/host-paths.ts';
 
 /** `undefined` for steps that say nothing to a person. */

@@ -11,7 +11,7 @@ import type { Ledger } from '../../model/ledger.ts';
 import type { Step } from '../../model/plan.ts';
 import { hintLead, hintOf, logFields, printProblem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
-import { printUrl } from '../../shims/artifact.ts';
+import { printUrl } from '../../../protocol/problem/mask.ts';
 import { dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './artifacts.ts';
 import { attempted, succeeded } from './unpacking.ts';
 

@@ -72,7 +72,7 @@ t.test('a runtime that is not ready says why, on one line', async (t) => {
   t.strictSame(await cri.status(), {
     runtimeReady: false,
     networkReady: false,
-    reason: 'RuntimeNotReady: shim is [31m gone',
+    reason: 'RuntimeNotReady: shim is gone',
     handlers: ['runc'],
   });
   says(runtime, [], ['runc']);

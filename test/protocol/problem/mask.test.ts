@@ -1,5 +1,5 @@
 import t from 'tap';
-import { maskUrls } from '../../../protocol/problem/mask.ts';
+import { maskUrls, printUrl } from '../../../protocol/problem/mask.ts';
 
 t.test('credentials and signatures go, the address stays', async (t) => {
   for (const [text, wanted] of [
@@ -40,4 +40,10 @@ t.test('a long text takes no time to speak of', async (t) => {
   // Minutes, where each scheme is searched for its "@" to the end.
   const quotes = "http:'".repeat(60_000);
   t.equal(maskUrls(quotes), quotes);
+});
+
+t.test('an address is printed without what may be secret', async (t) => {
+  t.equal(printUrl('https://user:secret@example.com:8443/a/b?token=1#x'), 'https://example.com:8443/a/b');
+  t.equal(printUrl('file:///srv/a'), 'file:///srv/a');
+  t.equal(printUrl('nonsense with token'), '(no valid URL)');
 });
