@@ -1,4 +1,5 @@
-/** Figures for Prometheus, in its text format. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/** The controller's figures for Prometheus. */
+import { type Labels, printLabels, printMetric } from '../../protocol/prometheus.ts';
 
 const table = {
   rcm_controller_leader: ['gauge', 'Whether this one is the leader.'],
@@ -33,22 +34,13 @@ const table = {
 } as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;
 
 export type MetricName = keyof typeof table;
-type LabelsOf = Readonly<Record<string, string>>;
 
 export type Metrics = {
-  add(name: MetricName, labels?: LabelsOf, by?: number): void;
-  set(name: MetricName, value: number, labels?: LabelsOf): void;
+  add(name: MetricName, labels?: Labels, by?: number): void;
+  set(name: MetricName, value: number, labels?: Labels): void;
   /** All rows of that name: for what may not be there any more. */
   clear(name: MetricName): void;
   print(): string;
-};
-
-const escaped = (text: string): string =>
-  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-
-const printLabels = (labels: LabelsOf): string => {
-  const all = Object.entries(labels).map(([key, value]) => `${key}="${escaped(value)}"`);
-  return all.length === 0 ? '' : `{${all.join(',')}}`;
 };
 
 export const makeMetrics = (): Metrics => {
@@ -67,11 +59,7 @@ export const makeMetrics = (): Metrics => {
     clear: (name) => void rows.delete(name),
     print: () =>
       Object.entries(table)
-        .map(([name, [type, help]]) => {
-          const values = [...(rows.get(name as MetricName) ?? [])];
-          const lines = values.map(([labels, value]) => `${name}${labels} ${value}\n`).join('');
-          return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines}`;
-        })
+        .map(([name, [type, help]]) => printMetric(name, type, help, rows.get(name as MetricName) ?? []))
         .join(''),
   };
 };

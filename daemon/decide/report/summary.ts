@@ -2,6 +2,7 @@
 import type { Ledger } from '../../model/ledger.ts';
 import { type Outcome, refusals, type Report } from '../../model/outcome.ts';
 import { type Problem, printProblem } from '../../../protocol/problem/problem.ts';
+import { type Labels, printLabels, printMetric } from '../../../protocol/prometheus.ts';
 
 /** What the service says of itself until its first tick is over; bootstrap knows it by that. */
 export const looking = 'Looking at this host';
@@ -74,56 +75,54 @@ export const troubles = (outcome: Outcome): readonly Problem[] => {
   }
 };
 
-/** Text for node_exporter's textfile collector (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+/** Text for node_exporter's textfile collector. */
 export const metrics = (report: Report, ledger: Ledger): string => {
-  const quote = (text: string): string =>
-    text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+  const { agent, outcome, runtime, handlers } = report;
   const states = ['converged', 'waiting', 'degraded', 'failed', 'refused'] as const;
-  const rows: readonly (readonly [string, string, string, readonly string[]])[] = [
+  const versions = { agent, runtime: runtime?.name ?? '', runtime_version: runtime?.version ?? '' };
+  const isBad = ledger.bad !== null || Object.keys(ledger.failedStarts).length > 0;
+  const rows: readonly (readonly [string, string, readonly (readonly [Labels, number])[]])[] = [
     [
       'rcm_node_state',
-      'gauge',
       'What the last tick came to.',
-      states.map((state) => `{state="${state}"} ${report.outcome.kind === state ? 1 : 0}`),
+      states.map((state) => [{ state }, Number(outcome.kind === state)]),
     ],
-    [
-      'rcm_node_info',
-      'gauge',
-      'Versions.',
-      [
-        `{agent="${quote(report.agent)}",runtime="${quote(report.runtime?.name ?? '')}",runtime_version="${quote(report.runtime?.version ?? '')}"} 1`,
-      ],
-    ],
+    ['rcm_node_info', 'Versions.', [[versions, 1]]],
     [
       'rcm_node_handler',
-      'gauge',
       'Handlers by state.',
-      report.handlers.map((one) => `{handler="${quote(one.name)}",state="${one.state}"} 1`),
+      handlers.map(({ name, state }) => [{ handler: name, state }, 1]),
     ],
     [
       'rcm_node_runtime_restarts_day',
-      'gauge',
       'Restarts of the runtime that were asked for within a day.',
-      [` ${ledger.restarts.length}`],
+      [[{}, ledger.restarts.length]],
     ],
     [
       'rcm_node_known_bad',
-      'gauge',
       'Whether a revision or a handler failed its proof and is left alone.',
-      [` ${ledger.bad || Object.keys(ledger.failedStarts).length > 0 ? 1 : 0}`],
+      [[{}, Number(isBad)]],
     ],
     [
       'rcm_node_repairs_day',
-      'gauge',
       'Repairs of files that someone else changed within a day.',
-      [` ${Object.values(ledger.repairs).flat().length}`],
+      [[{}, Object.values(ledger.repairs).flat().length]],
     ],
     [
       'rcm_node_last_tick_timestamp_seconds',
-      'gauge',
       'When the last tick ended.',
-      [` ${Math.floor(Date.parse(report.at) / 1000)}`],
+      [[{}, Math.floor(Date.parse(report.at) / 1000)]],
     ],
   ];
-  return `${rows.flatMap(([name, type, help, values]) => (values.length === 0 ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...values.map((value) => `${name}${value}`)])).join('\n')}\n`;
+  return rows
+    .filter(([, , values]) => values.length > 0)
+    .map(([name, help, values]) =>
+      printMetric(
+        name,
+        'gauge',
+        help,
+        values.map(([labels, value]) => [printLabels(labels), value]),
+      ),
+    )
+    .join('');
 };
