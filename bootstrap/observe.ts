@@ -6,7 +6,7 @@ import { pathOfSetting } from './files.ts';
 import { type Payload, type Seen, unitPath } from './plan.ts';
 import type { Target } from './target.ts';
 import type { FileFact } from '../host/facts.ts';
-import { type Digests, emptyState, parseState, places, program, service, type State } from './state.ts';
+import { type Digests, emptyState, parseState, places, service, type State } from './state.ts';
 
 /** As they come out of a ConfigMap; what begins with a dot is the kubelet's. */
 const settingName = /^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$/;
@@ -117,5 +117,3 @@ export const lastReport = async (
     return undefined;
   }
 };
-
-export const executableAt = (folder: string): string => `${places.versions}/${folder}/${program}`;

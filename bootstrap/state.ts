@@ -80,8 +80,6 @@ export const idOf = (files: Digests): string =>
     )
     .digest('hex');
 
-export const sameFiles = (one: Digests, other: Digests): boolean => idOf(one) === idOf(other);
-
 export const printState = (state: State): string => `${JSON.stringify(state, null, 1)}\n`;
 
 /** A name below `versions`, and of a file in such a folder: it decides what is removed as a whole. */

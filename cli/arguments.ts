@@ -1,5 +1,7 @@
 /** The command line: argv in, one `Command`, a text of help, or a usage error out. */
 import { parseArgs } from 'node:util';
+import type { BootstrapCommand } from '../bootstrap/main.ts';
+import type { ControllerCommand } from '../controller/main.ts';
 import { exitCodes } from '../daemon/model/outcome.ts';
 import { nearest } from '../protocol/nearest.ts';
 import {
@@ -23,22 +25,9 @@ export type Command = {
   readonly json: boolean;
   readonly force: boolean;
   /** Of `bootstrap` alone. */
-  readonly bootstrap?: {
-    readonly host: string;
-    readonly settings: string;
-    readonly token?: string;
-    readonly uninstall: boolean;
-    readonly downgrade: boolean;
-    readonly force: boolean;
-  };
+  readonly bootstrap?: BootstrapCommand;
   /** Of `controller` alone. */
-  readonly controller?: {
-    readonly kubeconfig?: string;
-    readonly listen: string;
-    readonly probes: string;
-    readonly namespace?: string;
-    readonly knative: boolean;
-  };
+  readonly controller?: ControllerCommand;
 };
 
 export type Parsed =

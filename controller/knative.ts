@@ -8,7 +8,7 @@ import type { Log } from '../host/log.ts';
 import { logFields, printProblem, problemOf } from '../protocol/problem/problem.ts';
 
 /** https://knative.dev/docs/serving/configuration/feature-flags/ */
-export const featuresPath = '/api/v1/namespaces/knative-serving/configmaps/config-features';
+const featuresPath = '/api/v1/namespaces/knative-serving/configmaps/config-features';
 const flag = 'kubernetes.podspec-runtimeclassname';
 const formerKey = 'rcm.spinkube.dev/knative-former';
 const wanted = 'enabled';

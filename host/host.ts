@@ -8,7 +8,7 @@ import type { checkBinary } from './artifact/binary.ts';
 import { type Cri, connectCri } from './cri/cri.ts';
 import { type Files, makeFiles } from './files/files.ts';
 import type { download } from './http/download.ts';
-import type { FoundKubeconfig, KnownKubeconfig } from './processes/kubelet.ts';
+import type { KnownKubeconfig } from './processes/kubelet.ts';
 import { acquireLock } from './files/lock.ts';
 import type { Log } from './log.ts';
 import { readPressure } from './pressure.ts';
@@ -45,7 +45,7 @@ export type Host = {
   readonly mappedFiles: typeof mappedFiles;
   readonly pressure: typeof readPressure;
   /** Of this node's kubelet; undefined where there is none. Throws `no-identity` where it is not clear which one is meant. */
-  readonly kubeconfig: (known: readonly KnownKubeconfig[]) => Promise<FoundKubeconfig | undefined>;
+  readonly kubeconfig: (known: readonly KnownKubeconfig[]) => Promise<string | undefined>;
   readonly lock: typeof acquireLock;
   readonly clock: Clock;
   readonly log: Log;

@@ -16,7 +16,7 @@ const mebibyte = 1024 * 1024;
  * The bounds. Those of disk and inodes are the kubelet's own for nodefs, that of memory is well before the kubelet's 100
  * MiB: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/.
  */
-export const bounds = {
+const bounds = {
   memoryBytes: 256 * mebibyte,
   memoryShare: 0.05,
   stallFull: 10,

@@ -31,11 +31,11 @@ export const listAll = async <T>(
     readonly need: Need;
     /** The version that was seen last. */
     readonly known: string | undefined;
-    begin(): AbortSignal;
+    readonly signal: AbortSignal;
     /** Undefined: it is left out. */
     keep(object: KubeObject): T | undefined;
   },
-): Promise<{ readonly items: Map<string, T>; readonly version: string; readonly consistent: boolean }> => {
+): Promise<{ readonly items: Map<string, T>; readonly version: string }> => {
   const items = new Map<string, T>();
   const as = metadataOnly ? 'metadataList' : undefined;
   let query: Readonly<Record<string, string>> = {
@@ -43,12 +43,9 @@ export const listAll = async <T>(
     ...versionsFor(given.need, given.known, limit),
   };
   for (;;) {
-    const page = pageOf(await api.request('GET', path, { query, as, signal: given.begin() }));
+    const page = pageOf(await api.request('GET', path, { query, as, signal: given.signal }));
     for (const item of page.items) putKept(items, given.keep, item);
-    if (page.next === undefined) {
-      const consistent = given.need === 'consistent' || limit !== undefined;
-      return { items, version: page.version, consistent };
-    }
+    if (page.next === undefined) return { items, version: page.version };
     query = { ...asked, ...(limit === undefined ? {} : { limit: `${limit}` }), continue: page.next };
   }
 };

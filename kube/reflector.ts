@@ -16,8 +16,6 @@ export type Reflected<T> = {
   readonly items: readonly T[] | undefined;
   /** `clock.now` of the last proof that this is current: a list, an event or a bookmark. */
   readonly confirmed: number | undefined;
-  /** `clock.now` of the last list that was read from etcd and not from a server's cache, which may lag. */
-  readonly consistent: number | undefined;
   /** Set while it cannot be refreshed. */
   readonly problem: Problem | undefined;
 };
@@ -26,8 +24,6 @@ export type Reflector<T> = {
   current(): Reflected<T>;
   /** The version that everything up to is known of. */
   version(): string | undefined;
-  /** Has everything listed anew and consistently: what is missing then is gone. Ask for `consistent` to see it done. */
-  relist(): void;
   stop(): void;
 };
 
@@ -58,10 +54,10 @@ export const reflect = <T>(
   },
 ): Reflector<T> => {
   const stopping = new AbortController();
+  const { signal } = stopping;
   const state: {
     items?: Map<string, T>;
     confirmed?: number;
-    consistent?: number;
     problem?: Problem | undefined;
     version?: string;
     need: Need | undefined;
@@ -70,27 +66,20 @@ export const reflect = <T>(
     denials: number;
     /** Watches in a row that broke off before anything came. */
     silent: number;
-    /** The request under way. */
-    running?: AbortController;
-    watching: boolean;
     /** `elapsed` when the watch under way was accepted. */
     opened?: number | undefined;
-    interrupted: boolean;
     told: boolean;
   } = {
     need: 'cached',
     failures: 0,
     denials: 0,
     silent: 0,
-    watching: false,
-    interrupted: false,
     told: true,
   };
 
   const current = (): Reflected<T> => ({
     items: state.items && [...state.items.values()],
     confirmed: state.confirmed,
-    consistent: state.consistent,
     problem: state.problem,
   });
 
@@ -99,7 +88,7 @@ export const reflect = <T>(
     state.told = false;
     setImmediate(() => {
       state.told = true;
-      if (!stopping.signal.aborted) what.onChange(current());
+      if (!signal.aborted) what.onChange(current());
     });
   };
 
@@ -109,27 +98,19 @@ export const reflect = <T>(
     if (!same) changed();
   };
 
-  const begin = (): AbortSignal => {
-    state.running = new AbortController();
-    if (stopping.signal.aborted) state.running.abort();
-    return state.running.signal;
-  };
-
   const keep = keeperOf<T>(what, (key) => state.items?.get(key));
 
   const list = async (need: Need): Promise<void> => {
-    const how = { need, known: state.version, begin, keep };
-    const { items, version, consistent } = await listAll(api, what, how);
+    const how = { need, known: state.version, signal, keep };
+    const { items, version } = await listAll(api, what, how);
     state.items = items;
     state.version = version;
     state.confirmed = clock.now();
-    if (consistent) state.consistent = state.confirmed;
     state.problem = undefined;
     changed();
   };
 
   const onEvent = ({ type, object }: WatchEvent): void => {
-    if (state.interrupted) return;
     state.version = versionOf(object);
     state.confirmed = clock.now();
     state.failures = 0;
@@ -159,7 +140,7 @@ export const reflect = <T>(
     };
     const idleMs = what.idleMs ?? idleLimitMs;
     const as = what.metadataOnly ? 'metadata' : undefined;
-    await api.watch(what.path, { query, as, idleMs, onOpen, onEvent, signal: begin() });
+    await api.watch(what.path, { query, as, idleMs, onOpen, onEvent, signal });
     state.denials = 0;
     if (standing() >= seconds * 1000 - toleranceMs) return 0;
     // A server that goes down ends all watches in order, and all at once: not to meet again at the next server.
@@ -201,25 +182,22 @@ export const reflect = <T>(
   const step = async (): Promise<number> => {
     const need = state.need;
     state.need = undefined;
-    state.watching = need === undefined;
     state.opened = undefined;
-    state.interrupted = false;
     try {
       if (need === undefined) return await watch();
       await list(need);
       return 0;
     } catch (error) {
-      if (state.interrupted || stopping.signal.aborted) return 0;
+      if (signal.aborted) return 0;
       return failed(error, need);
     }
   };
 
   const run = async (): Promise<void> => {
-    await clock.sleep(startDelay(what.startJitterMs, clock.random()), stopping.signal);
-    while (!stopping.signal.aborted) {
+    await clock.sleep(startDelay(what.startJitterMs, clock.random()), signal);
+    while (!signal.aborted) {
       const pause = await step();
-      state.watching = false;
-      if (pause > 0) await clock.sleep(pause, stopping.signal);
+      if (pause > 0) await clock.sleep(pause, signal);
     }
   };
   void run();
@@ -227,15 +205,6 @@ export const reflect = <T>(
   return {
     current,
     version: () => state.version,
-    relist: () => {
-      state.need = 'consistent';
-      if (!state.watching) return;
-      state.interrupted = true;
-      state.running?.abort();
-    },
-    stop: () => {
-      stopping.abort();
-      state.running?.abort();
-    },
+    stop: () => stopping.abort(),
   };
 };

@@ -5,7 +5,6 @@ import { type Fields, fields, isFields, text, texts } from '../protocol/json.ts'
 
 export type Identity = {
   readonly username: string;
-  readonly groups: readonly string[];
   /** Absent when the credentials are of no node. */
   readonly nodeName: string | undefined;
 };
@@ -46,7 +45,6 @@ export const whoAmI = async (api: Api, signal?: AbortSignal): Promise<Identity> 
   const extra = texts(fields(user.extra)[nodeExtra])[0];
   return {
     username,
-    groups: texts(user.groups),
     nodeName: username.startsWith(nodePrefix) ? username.slice(nodePrefix.length) : extra,
   };
 };

@@ -22,7 +22,7 @@ export type Definition = {
   nextTry(): number | undefined;
 };
 
-export const definitionName = 'shims.runtime.spinkube.dev';
+const definitionName = 'shims.runtime.spinkube.dev';
 const definitionPath = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definitionName}`;
 const againMs = 60_000;
 

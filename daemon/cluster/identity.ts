@@ -24,7 +24,7 @@ export type Identity = {
 /** Undefined: there is no cluster here, or none yet. Throws where one is meant and cannot be had. */
 export const findIdentity = async (host: Host, settings: ClusterSettings): Promise<Identity | undefined> => {
   if (settings.identity === 'none') return undefined;
-  const kubeconfig = settings.kubeconfig ?? (await host.kubeconfig(distros))?.path;
+  const kubeconfig = settings.kubeconfig ?? (await host.kubeconfig(distros));
   if (kubeconfig === undefined) return undefined;
   const { connectApi } = await import('../../kube/client.ts');
   const { kubeconfigCredentials, tokenCredentials } = await import('../../kube/credentials/kubeconfig.ts');

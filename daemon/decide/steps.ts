@@ -5,7 +5,6 @@ import type { Step } from '../model/plan.ts';
 import { lastHour, remember, type Limits } from './backoff.ts';
 import { folderOf, keyOfTarget, storePath, fileOf } from '../../protocol/host-paths.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
-import { canonical } from '../../protocol/digest.ts';
 import type { Wanted } from './handlers/selection.ts';
 import type { WantedFile } from '../runtimes/runtime.ts';
 
@@ -103,5 +102,3 @@ export const writeConflict = (file: WantedFile, before: Observed, limits: Limits
     where: { file: file.path },
   };
 };
-
-export const sameLedger = (a: Ledger, b: Ledger): boolean => canonical(a) === canonical(b);

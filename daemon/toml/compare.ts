@@ -10,9 +10,6 @@ import type { TomlPath } from './toml.ts';
 /** A difference at its root: a table that came or went is one change; `undefined` stands for absent. */
 export type Change = { readonly path: TomlPath; readonly before: unknown; readonly after: unknown };
 
-/** Whether two lists that differ mean the same all the same (a set whose order says nothing, for instance). */
-export type EqualLists = (path: TomlPath, before: readonly unknown[], after: readonly unknown[]) => boolean;
-
 export type Table = Readonly<Record<string, unknown>>;
 
 export const isTable = (value: unknown): value is Table => isFields(value) && !(value instanceof Date);
@@ -46,22 +43,15 @@ const own = (table: Table, key: string): unknown => (Object.hasOwn(table, key) ?
  * The changes that lead from `before` to `after`, as close to the leaves as they can be told, sorted by key. Lists of
  * tables of one length are compared table by table; any other list that differs is one change.
  */
-export const differences = (
-  before: unknown,
-  after: unknown,
-  equalLists: EqualLists = () => false,
-): readonly Change[] => {
+export const differences = (before: unknown, after: unknown): readonly Change[] => {
   const compare = (path: TomlPath, a: unknown, b: unknown): readonly Change[] => {
     if (isTable(a) && isTable(b))
       return [...new Set([...Object.keys(a), ...Object.keys(b)])]
         .sort()
         .flatMap((key) => compare([...path, key], own(a, key), own(b, key)));
     if (deepEqual(a, b)) return [];
-    if (Array.isArray(a) && Array.isArray(b)) {
-      if (equalLists(path, a, b)) return [];
-      if (a.length === b.length && a.every(isTable) && b.every(isTable))
-        return a.flatMap((value, index) => compare([...path, index], value, b[index]));
-    }
+    if (Array.isArray(a) && Array.isArray(b) && a.length === b.length && [...a, ...b].every(isTable))
+      return a.flatMap((value, index) => compare([...path, index], value, b[index]));
     return [{ path, before: a, after: b }];
   };
   return compare([], before, after);

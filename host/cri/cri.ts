@@ -21,7 +21,6 @@ const imageService = loadService(inRuntimeV1(criTypes), 'runtime.v1.ImageService
 
 export type CriStatus = {
   readonly runtimeReady: boolean;
-  readonly networkReady: boolean;
   /** Why the runtime is not ready, in its own words; '' when it is. */
   readonly reason: string;
   /** Without the empty name, which stands for the default handler; `unknown` when the runtime does not tell. */
@@ -32,8 +31,6 @@ export type Sandbox = {
   /** '' is the default handler. */
   readonly handler: string;
   readonly ready: boolean;
-  /** Nanoseconds since the epoch, decimal: too large for a number. */
-  readonly createdAt: string;
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -55,8 +52,6 @@ export type ContainerFact = {
   /** The id of its sandbox. */
   readonly sandbox: string;
   readonly state: 'created' | 'running' | 'exited' | 'unknown';
-  /** Nanoseconds since the epoch, decimal. */
-  readonly createdAt: string;
 };
 
 /** Every call throws Failure 'runtime-unreachable', with a message that tells the cases apart. */
@@ -99,7 +94,6 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         runtime === undefined ? ['the runtime gives no RuntimeReady'] : [runtime.reason, runtime.message];
       return {
         runtimeReady: ready,
-        networkReady: condition('NetworkReady')?.status === true,
         reason: ready ? '' : oneLine(why.filter((part) => part !== '').join(': ')),
         handlers:
           reply.runtime_handlers.length > 0
@@ -113,7 +107,6 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         id: item.id,
         handler: item.runtime_handler,
         ready: item.state === 'SANDBOX_READY',
-        createdAt: item.created_at,
         namespace: item.metadata?.namespace ?? '',
         name: item.metadata?.name ?? '',
         labels: item.labels,
@@ -123,7 +116,6 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         id: item.id,
         sandbox: item.pod_sandbox_id,
         state: containerStates.get(item.state) ?? 'unknown',
-        createdAt: item.created_at,
       })),
     configuration: async () => {
       const { config } = (await ask<StatusReply>('Status', { verbose: true })).info;

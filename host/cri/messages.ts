@@ -78,7 +78,6 @@ export const criTypes = {
       id: { type: 'string', id: 1 },
       metadata: { type: 'PodSandboxMetadata', id: 2 },
       state: { type: 'PodSandboxState', id: 3 },
-      created_at: { type: 'int64', id: 4 },
       labels: { keyType: 'string', type: 'string', id: 5 },
       runtime_handler: { type: 'string', id: 7 },
     },
@@ -100,7 +99,6 @@ export const criTypes = {
       id: { type: 'string', id: 1 },
       pod_sandbox_id: { type: 'string', id: 2 },
       state: { type: 'ContainerState', id: 6 },
-      created_at: { type: 'int64', id: 7 },
     },
   },
   NamespaceOption: {
@@ -166,7 +164,6 @@ export type SandboxesReply = {
     readonly metadata: { readonly name: string; readonly namespace: string } | null;
     /** The name of a value, or a number that was not known when this was written. */
     readonly state: string | number;
-    readonly created_at: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly runtime_handler: string;
   }[];
@@ -176,7 +173,6 @@ export type ContainersReply = {
     readonly id: string;
     readonly pod_sandbox_id: string;
     readonly state: string | number;
-    readonly created_at: string;
   }[];
 };
 export type RunSandboxReply = { readonly pod_sandbox_id: string };

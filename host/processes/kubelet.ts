@@ -10,16 +10,8 @@ import { Failure } from '../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../facts.ts';
 import { bornAt, doubtOf, isOfThisHost, kubeconfigOf, looksLikeKubelet } from './kubelet-process.ts';
 
-export type FoundKubeconfig = {
-  /** As seen from inside of `root`. */
-  readonly path: string;
-  /** Half a sentence: what it was found by. */
-  readonly by: string;
-};
-
 /** A file by which a host is known to be of one kind, and the kubeconfig that its kubelet has there. */
 export type KnownKubeconfig = {
-  readonly name: string;
   readonly evidence: string;
   readonly kubeconfig: string;
 };
@@ -41,7 +33,7 @@ const several = (what: string, paths: readonly string[]): Failure =>
     hint: 'Say which one is meant: cluster.kubeconfig in /etc/rcm-node/config.toml.',
   });
 
-const fromUnit = async ({ root, systemd, proc }: Looking): Promise<FoundKubeconfig | undefined> => {
+const fromUnit = async ({ root, systemd, proc }: Looking): Promise<string | undefined> => {
   if (systemd === undefined || proc === undefined) return undefined;
   // A systemd that cannot be asked is reported where it is needed; the process can be found without it.
   const ask = (): Promise<number> =>
@@ -55,11 +47,11 @@ const fromUnit = async ({ root, systemd, proc }: Looking): Promise<FoundKubeconf
   const path = await kubeconfigOf(folder);
   // Once it has ended, its number is another process's. systemd is the one that hears of the end before that.
   if (path === undefined || (await ask()) !== pid) return undefined;
-  return { path, by: 'the command line of kubelet.service' };
+  return path;
 };
 
 type Processes = {
-  readonly found: FoundKubeconfig | undefined;
+  readonly found: string | undefined;
   /** Sentences about those that look like the kubelet, and are not believed. */
   readonly refused: readonly string[];
 };
@@ -81,37 +73,27 @@ const fromProcesses = async (root: string, proc: string): Promise<Processes> => 
   }
   const [path, ...others] = found;
   if (others.length > 0) throw several('several kubelets run here', [...found]);
-  return {
-    found: path === undefined ? undefined : { path, by: 'the command line of the kubelet that runs' },
-    refused,
-  };
+  return { found: path, refused };
 };
 
-const fromKnown = async ({ root, known }: Looking): Promise<FoundKubeconfig | undefined> => {
+const fromKnown = async ({ root, known }: Looking): Promise<string | undefined> => {
   const exists = (path: string): Promise<boolean> =>
     access(join(root, path)).then(
       () => true,
       () => false,
     );
-  const found: FoundKubeconfig[] = [];
-  for (const { name, evidence, kubeconfig } of known) {
-    if ((await exists(evidence)) && (await exists(kubeconfig)))
-      found.push({ path: kubeconfig, by: `${name}: ${evidence}` });
-  }
-  if (found.length > 1) {
-    throw several(
-      'no kubelet runs, and several distributions left a kubeconfig',
-      found.map(({ path }) => path),
-    );
-  }
+  const found: string[] = [];
+  for (const { evidence, kubeconfig } of known)
+    if ((await exists(evidence)) && (await exists(kubeconfig))) found.push(kubeconfig);
+  if (found.length > 1) throw several('no kubelet runs, and several distributions left a kubeconfig', found);
   return found[0];
 };
 
 /**
- * Undefined when this host has no kubelet. Throws Failure `no-identity` when it is not clear which one is meant, and
+ * Its path as seen from inside of `root`; undefined when this host has no kubelet. Throws Failure `no-identity` when it is not clear which one is meant, and
  * where all that looks like one is a process that is not believed.
  */
-export const findKubeconfig = async (given: Looking): Promise<FoundKubeconfig | undefined> => {
+export const findKubeconfig = async (given: Looking): Promise<string | undefined> => {
   const looking = { ...given, proc: 'proc' in given ? given.proc : '/proc' };
   const unit = await fromUnit(looking);
   if (unit !== undefined) return unit;

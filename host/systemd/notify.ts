@@ -2,10 +2,11 @@
  * Readiness, status and watchdog for systemd, through the program systemd-notify: Node has no AF_UNIX datagrams, so
  * it cannot write to $NOTIFY_SOCKET itself. The unit needs `NotifyAccess=all`, since the message comes from a child.
  *
- * Only what systemd-notify of systemd 252 knows is used (`--reloading` and `--stopping` came later), and never
- * `--no-block`: it has to stay until systemd has read the message, or systemd cannot tell whose child it was.
- * `RELOADING=1` is for `Type=notify`; `Type=notify-reload` would want MONOTONIC_USEC too.
+ * Only what systemd-notify of systemd 252 knows is used (`--stopping` came later), and never `--no-block`: it has to stay
+ * until systemd has read the message, or systemd cannot tell whose child it was. A status is one line: a line break would
+ * start another assignment.
  */
+import { oneLine } from '../../protocol/one-line.ts';
 
 /**
  * No function here rejects: telling how the service is must not break the service. The first failure is given to
@@ -14,7 +15,6 @@
 export type Notifier = {
   ready(status: string): Promise<void>;
   status(text: string): Promise<void>;
-  reloading(): Promise<void>;
   stopping(): Promise<void>;
   watchdog(): Promise<void>;
   /** systemd ends us when it hears nothing for so long, so call `watchdog` twice as often; undefined: it waits for nothing. */
@@ -50,9 +50,8 @@ export const makeNotifier = (
     }
   };
   return {
-    ready: (status) => tell('--ready', `--status=${statusLine(status)}`),
-    status: (text) => tell(`--status=${statusLine(text)}`),
-    reloading: () => tell('RELOADING=1'),
+    ready: (status) => tell('--ready', `--status=${oneLine(status)}`),
+    status: (text) => tell(`--status=${oneLine(text)}`),
     stopping: () => tell('STOPPING=1'),
     watchdog: () => tell('WATCHDOG=1'),
     watchdogMs: socket === undefined || socket === '' ? undefined : watchdogMs(env, pid),
@@ -63,16 +62,4 @@ const watchdogMs = (env: Readonly<Record<string, string | undefined>>, pid: numb
   const usec = Number(env.WATCHDOG_USEC);
   const ours = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === '' || env.WATCHDOG_PID === String(pid);
   return ours && Number.isSafeInteger(usec) && usec > 0 ? usec / 1000 : undefined;
-};
-
-const longest = 300;
-
-/** One line without control characters, at most 300 characters; a line break would start another assignment. */
-const statusLine = (text: string): string => {
-  const line = text
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
-    .trim();
-  const characters = Array.from(line);
-  return characters.length <= longest ? line : `${characters.slice(0, longest - 1).join('')}…`;
 };

@@ -19,7 +19,7 @@ export type FoundUnit =
   | { readonly kind: 'absent' };
 
 /** The first one that has a file of a name has it. */
-export const unitFolders = [
+const unitFolders = [
   '/etc/systemd/system.control',
   '/run/systemd/system.control',
   '/run/systemd/transient',

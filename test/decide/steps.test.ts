@@ -1,13 +1,6 @@
 import t from 'tap';
 import { storePath } from '../../protocol/host-paths.ts';
-import {
-  writeConflict,
-  linkSteps,
-  missingFolders,
-  repairs,
-  retire,
-  sameLedger,
-} from '../../daemon/decide/steps.ts';
+import { writeConflict, linkSteps, missingFolders, repairs, retire } from '../../daemon/decide/steps.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/decide/observed.ts';
 import { refuseLinked, writeStep } from '../../daemon/decide/write-step.ts';
@@ -149,9 +142,4 @@ t.test('after too many repairs it is a fight, and the other writer is named by i
   t.notMatch(writeConflict(file, changedBy('x = 1', times), limits)?.message, /comment/);
   const ours = { ...changedBy('x', times), files: { [path]: regular('x', 'ours') } };
   t.equal(writeConflict(file, ours, limits), undefined, 'our own file as we left it');
-});
-
-t.test('ledgers are compared by what they say', async (t) => {
-  t.ok(sameLedger(emptyLedger, { ...emptyLedger, handlers: {} }));
-  t.notOk(sameLedger(emptyLedger, { ...emptyLedger, restarts: [1] }));
 });

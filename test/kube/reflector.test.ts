@@ -119,7 +119,6 @@ t.test('it lists from the cache, watches from there, and follows what happens', 
   t.same(reflector.current(), {
     items: undefined,
     confirmed: undefined,
-    consistent: undefined,
     problem: undefined,
   });
   await until(() => state.response !== undefined);
@@ -199,7 +198,6 @@ t.test('a version that is too old is listed anew, not older than what was seen',
   ]);
   t.equal(queries(true)[1]?.resourceVersion, '7', 'a restored etcd counts from lower');
   t.same(reflector.current().items, []);
-  t.ok(reflector.current().consistent);
   t.notOk(
     seen.some(({ problem }) => problem),
     'which is nothing that a person has to know',
@@ -342,42 +340,6 @@ t.test(
   },
 );
 
-t.test('a list for certain is made when it is asked for, and says so', needsOpenssl, async (t) => {
-  const { reflector, counts, queries, names } = await run(
-    t,
-    [lists(10, thing('a', 5)), refuses(500), lists(12)],
-    [open],
-  );
-  await until(() => counts.watches === 1);
-  t.equal(reflector.current().consistent, undefined, 'the first was from a cache');
-  reflector.relist();
-  await until(() => counts.lists === 2);
-  t.same(names(), ['a']);
-  await until(() => counts.watches === 2);
-  t.same(queries(false).slice(1), [{}, {}], 'until it worked');
-  t.same(names(), []);
-  t.ok(reflector.current().consistent);
-});
-
-t.test('a list that is asked for during another comes after that', needsOpenssl, async (t) => {
-  const state: { first?: () => void } = {};
-  const { reflector, counts, queries } = await run(
-    t,
-    [
-      (response) => {
-        state.first = () => json(response, list(10));
-      },
-      lists(11),
-    ],
-    [open],
-  );
-  await until(() => state.first !== undefined);
-  reflector.relist();
-  state.first?.();
-  await until(() => counts.watches === 1);
-  t.same(queries(false), [{ resourceVersion: '0' }, {}]);
-});
-
 t.test('a list in pieces is put together', needsOpenssl, async (t) => {
   const { counts, queries, names } = await run(
     t,
@@ -485,7 +447,6 @@ t.test(
       [{ limit: '1' }, { limit: '1', continue: 'more' }],
       'not from a cache, which knows no pages',
     );
-    t.ok(reflector.current().consistent);
     const kept = (name: string, resourceVersion: string, spec: string) => ({ name, resourceVersion, spec });
     t.same(reflector.current().items, [kept('a', '5', 'x'), kept('b', '5', 'x')]);
     send(state.response!, 'MODIFIED', { ...thing('a', 11, 'x'), status: 'a heartbeat' });

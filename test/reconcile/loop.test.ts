@@ -40,7 +40,6 @@ const start = (
   const notifier: Notifier = {
     ready: () => say('ready'),
     status: say,
-    reloading: () => say('reloading'),
     stopping: () => say('stopping'),
     watchdog: () => say('watchdog'),
     watchdogMs,

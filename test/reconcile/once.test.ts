@@ -538,7 +538,7 @@ t.test('without activation everything is put in place for the first start', asyn
 t.test('a restart waits for containers that are being created, but not for ever', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const { containerd } = node.fake;
-  containerd.containers = [{ id: 'c', sandbox: 's', state: 'created', createdAt: '0' }];
+  containerd.containers = [{ id: 'c', sandbox: 's', state: 'created' }];
   wish(node, 'spin-v2');
   await node.once();
   const at = Number(containerd.jobs[0]?.split(' ')[1]);

@@ -13,7 +13,6 @@ const listening = (watchdogMs?: number) => {
   const notifier: Notifier = {
     ready: nothing,
     status: nothing,
-    reloading: nothing,
     stopping: nothing,
     watchdog: async () => void heard.beats++,
     watchdogMs,

@@ -315,7 +315,6 @@ export const fakeHost = (options: FakeOptions): Fake => {
         const runtimeReady = !notReady.is;
         return {
           runtimeReady,
-          networkReady: false,
           reason: runtimeReady ? '' : 'cni is not the reason',
           handlers: daemon.served(),
         };
@@ -325,7 +324,6 @@ export const fakeHost = (options: FakeOptions): Fake => {
         return daemon.sandboxes.map((one) => ({
           ...one,
           ready: true,
-          createdAt: '0',
           namespace: one.namespace ?? 'default',
           name: one.id,
           labels: one.labels ?? { 'io.kubernetes.pod.uid': one.id },

@@ -46,12 +46,11 @@ export const scriptedReflector = <T>(): {
   onChange: (now: Reflected<T>) => void;
 } => {
   const state: { now: Reflected<T> } = {
-    now: { items: undefined, confirmed: undefined, consistent: undefined, problem: undefined },
+    now: { items: undefined, confirmed: undefined, problem: undefined },
   };
   const scripted = {
     reflector: {
       current: () => state.now,
-      relist: () => undefined,
       stop: () => undefined,
     } as Reflector<T>,
     show: (now: Partial<Reflected<T>>) => {

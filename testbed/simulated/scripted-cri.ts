@@ -36,7 +36,6 @@ export type ScriptedSandbox = {
   readonly id: string;
   readonly handler?: string;
   readonly ready?: boolean;
-  readonly createdAt?: bigint;
   readonly namespace?: string;
   readonly name?: string;
 };
@@ -74,7 +73,6 @@ export const replies = {
               [1, item.id],
               [2, message([1, item.name ?? 'pod'], [2, 'uid'], [3, item.namespace ?? 'default'], [4, 1])],
               [3, item.ready === false ? 1 : 0],
-              [4, item.createdAt ?? 1n],
               [5, message([1, 'label'], [2, 'value'])],
               [7, item.handler ?? ''],
             ),
@@ -86,7 +84,6 @@ export const replies = {
       readonly id: string;
       readonly sandbox: string;
       readonly state: number;
-      readonly createdAt: bigint;
     }[],
   ): Buffer =>
     message(
@@ -101,7 +98,6 @@ export const replies = {
               [4, message([1, 'image'])],
               [5, 'ref'],
               [6, item.state],
-              [7, item.createdAt],
             ),
           ] as const,
       ),

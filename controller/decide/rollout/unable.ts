@@ -11,7 +11,7 @@ export type Unable = { readonly key: string } & (
   | { readonly absent: true }
 );
 
-export const skipKey = 'rcm.spinkube.dev/bootstrap';
+const skipKey = 'rcm.spinkube.dev/bootstrap';
 
 /** Where a label is missing, `only` says nothing: a kubelet sets both of these, and what has none is not known to be unable. */
 export const unable: readonly Unable[] = [

@@ -26,7 +26,7 @@ const answering = (t: Test, ...looks: readonly Look[]) => {
         const message = `the runtime on ${socket} did not answer ListContainers within 5000 ms`;
         throw new Failure({ code: 'runtime-unreachable', message });
       }
-      return look.map((one, at) => ({ id: `c${at}`, sandbox: 's', state: one, createdAt: '0' }));
+      return look.map((one, at) => ({ id: `c${at}`, sandbox: 's', state: one }));
     },
     close: () => undefined,
   };
