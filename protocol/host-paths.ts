@@ -15,6 +15,8 @@ export const paths = {
   ledger: '/var/lib/rcm-node/ledger.json',
   journal: '/var/lib/rcm-node/journal.json',
   cluster: '/var/lib/rcm-node/cluster.json',
+  /** For its temporary files: it is written without the lock, whose holder removes those beside the ledger. */
+  clusterScratch: '/var/lib/rcm-node/.cluster',
   token: '/var/lib/rcm-node/identity/token',
   run: '/run/rcm-node',
   /** The service has run in this boot. */

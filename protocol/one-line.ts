@@ -1,6 +1,7 @@
+/** What other programs print, for one line of a message. */
 import { stripVTControlCharacters } from 'node:util';
 
-/** Text of another program for one line of a message, and cut: a message of a server can hold a whole object. */
+/** Cut: a message of a server can hold a whole object. */
 export const oneLine = (text: string, longest = 300): string => {
   const line = stripVTControlCharacters(text.toWellFormed())
     .replace(/[\p{Cc}\s]+/gu, ' ')

@@ -1,7 +1,6 @@
 /**
  * Keeps what a node has to know of whose turn it is: the approval on its own Node, whether a controller is there to give
- * one, and else the moment at which this node goes ahead by itself. What is kept goes to cluster.json, where `gather`
- * reads it.
+ * one, and else the moment at which this node goes ahead by itself. What it knows goes to cluster.json.
  */
 import {
   confirmLook,
@@ -32,8 +31,6 @@ import { leasePathIn, readNamespace } from './namespace.ts';
 export type TurnKeeper = {
   /** What was kept before this start. */
   restore(turns: Turns | undefined): void;
-  /** For cluster.json. */
-  kept(): Turns | undefined;
   /** What the own Node says now. */
   seen(node: NodeObject): void;
   /** Which turns the last tick needed, given or not; `api` is undefined while there is no connection. */
@@ -44,10 +41,10 @@ export type TurnKeeper = {
   leave(): void;
 };
 
-/** `changed`: what is kept is another; `wake`: this node's own moment has come; `serverTime`: of the API server's clock. */
+/** `changed`: what is for cluster.json is another; `wake`: this node's own moment has come; `serverTime`: of the API server's clock. */
 export const openApprovalWatch = (
   host: Host,
-  changed: () => void,
+  changed: (kept: Turns | undefined) => void,
   wake: () => void,
   serverTime: () => number | undefined,
 ): TurnKeeper => {
@@ -71,10 +68,11 @@ export const openApprovalWatch = (
     trimTurns({ approved: approvals.kept(), controller: state.fact, alone: state.alone });
 
   const note = (): void => {
-    const text = canonical(kept() ?? null);
+    const now = kept();
+    const text = canonical(now ?? null);
     if (text === state.kept) return;
     state.kept = text;
-    changed();
+    changed(now);
   };
 
   const approvals = keepApprovals(clock, note, serverTime);
@@ -196,7 +194,6 @@ export const openApprovalWatch = (
       state.kept = canonical(turns ?? null);
       approvals.restore(turns?.approved ?? {});
     },
-    kept,
     seen: (node) => {
       state.node = node;
       approvals.seen(node.metadata.labels ?? {});

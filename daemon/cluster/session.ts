@@ -8,6 +8,8 @@ import type { Host } from '../../host/host.ts';
 import type { ClusterFacts } from '../model/outcome.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
+import { CacheFile } from './cache-file.ts';
+import type { Turns } from '../model/rollout-wait.ts';
 import { openShimCache, typeGone, type View } from './shim-cache.ts';
 import { findIdentity, type Identity } from './identity.ts';
 import { leaveCluster } from './leave.ts';
@@ -44,17 +46,18 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     health: '',
   };
   const serverTime = (): number | undefined => state.session?.view.api.serverTime?.();
-  const turns = openApprovalWatch(
-    host,
-    () => state.session && answer.look(state.session.view),
-    wake,
-    serverTime,
-  );
   const heardMore = (): void => {
     noteHealth();
     wake();
   };
-  const answer = openShimCache(host, heardMore, turns.kept);
+  const file = new CacheFile(host, heardMore);
+  const answer = openShimCache(host, file, heardMore);
+  const noteTurns = (kept: Turns | undefined): void => {
+    file.setTurns(kept);
+    // Where no API server was heard yet, what is known from before this start stands.
+    if (state.session) void file.write((last) => last);
+  };
+  const turns = openApprovalWatch(host, noteTurns, wake, serverTime);
 
   const problem = (): Problem | undefined => {
     const { session } = state;
@@ -113,8 +116,9 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   };
 
   const join = async (settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
-    const known = await answer.restore();
-    if (known) turns.restore(known);
+    const known = await file.restore();
+    if (known) answer.restore(known);
+    if (known?.turns) turns.restore(known.turns);
     const identity = await findIdentity(host, settings);
     const overtaken = (): boolean => state.closed || state.settings !== settings;
     if (overtaken()) return;

@@ -1,19 +1,15 @@
 /**
- * Keeps what the cluster asks for on the disk, where `gather` finds it: takes up what is new at once, and what is gone only
- * once it made sure. A type that vanished with all its Shims, or a list that is empty by mistake, removes nothing.
+ * Keeps what the cluster asks for: takes up what is new at once, and what is gone only once it made sure. A type that
+ * vanished with all its Shims, or a list that is empty by mistake, removes nothing.
  */
+import type { CacheFile } from './cache-file.ts';
 import { type Confirmation, confirmDeletion, isTypeWhole, type Seen } from './confirm-deletion.ts';
-import { paths } from '../../protocol/host-paths.ts';
 import type { Api } from '../../kube/client.ts';
-import { setAside } from '../../host/files/aside.ts';
 import type { Host } from '../../host/host.ts';
 import { pageOf } from '../../kube/objects.ts';
-import { type ClusterCache, parseClusterCache, printClusterCache } from '../model/cluster-cache.ts';
-import type { Turns } from '../model/rollout-wait.ts';
-import { Failure, logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
-import { canonical } from '../../protocol/digest.ts';
+import type { ClusterCache } from '../model/cluster-cache.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import { type ShimObject, shimsPath, typePath } from '../../protocol/shim-object.ts';
-import { clusterTrouble } from '../state/state.ts';
 
 export const typeGone: Problem = {
   code: 'api-missing',
@@ -40,8 +36,8 @@ export type View = {
 };
 
 export type ShimCache = {
-  /** Reads what was believed before this start, once; answers what was known of turns then. */
-  restore(): Promise<Turns | undefined>;
+  /** What was believed before this start. */
+  restore(last: ClusterCache): void;
   /** To be called whenever the view changed. */
   look(view: View): void;
   /** The type is not there, or is being deleted with all that is of it. */
@@ -50,12 +46,13 @@ export type ShimCache = {
   leave(): void;
 };
 
-/** `changed`: there is another answer, or the type came or went. `turns`: kept beside it. */
-export const openShimCache = (host: Host, changed: () => void, turns: () => Turns | undefined): ShimCache => {
-  const { clock } = host;
+/** `changed`: the type came or went. */
+export const openShimCache = (
+  { clock, log }: Pick<Host, 'clock' | 'log'>,
+  file: CacheFile,
+  changed: () => void,
+): ShimCache => {
   const state = {
-    answer: undefined as ClusterCache | undefined,
-    restored: false,
     crdMissing: false,
     /** `elapsed` since when the type is back; undefined: it never was away. */
     back: undefined as number | undefined,
@@ -65,71 +62,25 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
     nap: undefined as AbortController | undefined,
     /** Why the last try to make sure failed. */
     unsure: '',
-    /** Why the answer could not be written last. */
-    unwritten: '',
     /** Ends every pause of the doubt that is under way. */
     end: undefined as AbortController | undefined,
-  };
-  /** One at a time: two would write the file from two views. */
-  const queue = { last: Promise.resolve() as Promise<unknown> };
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const done = queue.last.then(work);
-    queue.last = done.catch(() => undefined);
-    return done;
   };
 
   const isComingBack = (): boolean =>
     state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback;
 
-  const marked = ({ version, node, shims }: ClusterCache): ClusterCache => {
-    const known = turns();
-    return {
-      version,
-      node,
-      shims,
-      ...(state.crdMissing || isComingBack() ? { away: true } : {}),
-      ...(known === undefined ? {} : { turns: known }),
-    };
-  };
-
-  const put = (text: string): Promise<void> => host.files.put(paths.cluster, text, 0o600);
-
-  /** Whether the file still is as it was written: a damaged one is set aside by the next tick, and has to come again. */
-  const stands = async (): Promise<boolean> => {
-    const fact = await host.files.look(paths.cluster);
-    if (fact.kind === 'unreadable' && fact.errno !== undefined) return true;
-    return (
-      fact.kind === 'regular' && state.answer !== undefined && fact.text === printClusterCache(state.answer)
-    );
-  };
-
-  const take = (view: View, sure: ReadonlySet<string> = new Set()): Promise<Confirmation> =>
-    inTurn(async () => {
-      const belief = confirmDeletion(state.answer, view.node, view.seen(), sure);
-      const answer = belief.answer && marked(belief.answer);
-      if (answer && (canonical(answer) !== canonical(state.answer ?? null) || !(await stands()))) {
-        const text = printClusterCache(answer);
-        try {
-          if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
-          const trouble = await clusterTrouble(host);
-          if (trouble?.code === 'state-newer') throw new Failure(trouble);
-          if (trouble) await setAside(host.files, paths.cluster, clock.now());
-          // Without the lock, which a tick may hold for minutes: one that begins right now takes a half-written file for
-          // what a killed run left, and removes it.
-          await put(text).catch(() => put(text));
-          state.answer = answer;
-          state.unwritten = '';
-          changed();
-        } catch (error) {
-          // The next event, or the next tick, tries again.
-          const problem = problemOf(error);
-          if (printProblem(problem) !== state.unwritten)
-            host.log('warn', printProblem(problem), logFields(problem));
-          state.unwritten = printProblem(problem);
-        }
-      }
-      return belief;
+  /** Answers what is doubted. `sure`: what certainly was deleted. */
+  const take = async (view: View, sure: ReadonlySet<string> = new Set()): Promise<readonly string[]> => {
+    let doubted: Confirmation['doubted'] = [];
+    await file.write((last) => {
+      const belief = confirmDeletion(last, view.node, view.seen(), sure);
+      doubted = belief.doubted;
+      if (!belief.answer) return undefined;
+      const { node, shims } = belief.answer;
+      return { node, shims, ...(state.crdMissing || isComingBack() ? { away: true } : {}) };
     });
+    return doubted;
+  };
 
   const setCrdMissing = (crdMissing: boolean): void => {
     if (crdMissing) state.back = undefined;
@@ -173,7 +124,7 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
       const whole = isTypeWhole(await api.request('GET', typePath));
       setCrdMissing(!whole);
       if (!whole || isComingBack()) {
-        const { doubted } = await take(view);
+        const doubted = await take(view);
         return whole && doubted.length === 0;
       }
       // Without a resourceVersion: as it is now, not as some cache remembers it.
@@ -181,36 +132,24 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
       const there = new Set(
         items.filter((one) => one.metadata.deletionTimestamp === undefined).map((one) => one.metadata.name),
       );
-      const asked = (state.answer?.shims ?? []).map((one) => one.metadata.name);
       state.unsure = '';
-      const { doubted } = await take(view, new Set(asked.filter((name) => !there.has(name))));
+      const doubted = await take(view, new Set(file.asked().filter((name) => !there.has(name))));
       return doubted.length === 0;
     } catch (error) {
       const problem = problemOf(error);
       if (problem.code === 'api-missing') setCrdMissing(true);
       // For good, where somebody took the right to see the types: what was deleted then stays, and nothing else says why.
       else if (problem.code !== state.unsure)
-        host.log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, logFields(problem));
+        log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, logFields(problem));
       state.unsure = problem.code;
       return false;
     }
   };
 
   return {
-    restore: async () => {
-      if (state.restored) return undefined;
-      state.restored = true;
-      try {
-        const fact = await host.files.lookTrusted(paths.cluster);
-        if (fact.kind !== 'regular') return undefined;
-        state.answer = parseClusterCache(fact.text, paths.cluster);
-        // How long the type has been back is not known; where it still is away, the first look finds out.
-        if (state.answer.away) state.back = clock.elapsed();
-        return state.answer.turns;
-      } catch {
-        // A damaged file, or one of another user, is told by `gather`; the first answer writes it anew.
-        return undefined;
-      }
+    restore: ({ away }) => {
+      // How long the type has been back is not known; where it still is away, the first look finds out.
+      if (away) state.back = clock.elapsed();
     },
     look: (view) => {
       void (async () => {
@@ -219,7 +158,7 @@ export const openShimCache = (host: Host, changed: () => void, turns: () => Turn
         // It is back: what is said of it, and the time that its Shims have, shall not wait for the end of a pause.
         else if (state.missing) state.nap?.abort();
         state.missing = missing;
-        const { doubted } = await take(view);
+        const doubted = await take(view);
         // Where the type is missing, asking for it is the reflector's work, with its growing pauses.
         if (!missing && (doubted.length > 0 || state.crdMissing)) await makeSure(view);
       })();

@@ -3,20 +3,17 @@
  * holder of the lock, and only where nobody writes without it; a trial of `plan` may be going on, but not for an hour.
  */
 import { folderOf, paths } from '../../protocol/host-paths.ts';
+import { isTemporary } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { isMark } from './artifacts/unpacking.ts';
 
-/** As host/files/files.ts names them. */
-const temporary = /^\.rcm-node-[0-9a-f]{12}$/;
-
 /** A leftover that stays is no reason to do nothing: it is logged, and the next tick tries again. */
 export const sweep = async (host: Host, journal: Journal | undefined): Promise<void> => {
   const writes = journal?.plan.steps.flatMap((step) => (step.kind === 'write' ? [folderOf(step.path)] : []));
   await clear(host, paths.incoming, (name) => !isMark(name));
-  for (const folder of new Set([paths.state, ...(writes ?? [])]))
-    await clear(host, folder, (name) => temporary.test(name));
+  for (const folder of new Set([paths.state, ...(writes ?? [])])) await clear(host, folder, isTemporary);
   const now = host.clock.now();
   await clear(host, paths.trials, (name) => !(Math.abs(now - Number.parseInt(name, 10)) < 3_600_000));
 };

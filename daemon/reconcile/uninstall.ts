@@ -148,6 +148,7 @@ const clear = async (host: Host): Promise<void> => {
   for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
   for (const path of [
     paths.lastSettings,
+    paths.clusterScratch,
     folderOf(paths.token),
     ...persisted,
     ...(await Promise.all(persisted.map((one) => asides(host.files, one)))).flat(),

@@ -24,8 +24,8 @@ export type Files = Reads & {
    * would stay. An undo replaces it all the same, because the runtime has to come back.
    */
   swap(path: string, before: FileState, after: FileState, purpose?: 'undo'): Promise<void>;
-  /** Writes a file that is ours alone. */
-  put(path: string, text: string, mode: number): Promise<void>;
+  /** Writes a file that is ours alone; `scratch` is the folder for its temporary file, where that is not its own. */
+  put(path: string, text: string, mode: number, scratch?: string): Promise<void>;
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
   point(path: string, target: string | null): Promise<void>;
   makeFolder(path: string): Promise<void>;
@@ -48,6 +48,9 @@ type Standing = {
   readonly links: number;
   readonly attributes: Attributes;
 };
+
+/** Whether a name is that of a temporary file, which a run that was killed left. */
+export const isTemporary = (name: string): boolean => /^\.rcm-node-[0-9a-f]{12}$/.test(name);
 
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
   state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
@@ -107,8 +110,13 @@ export const makeFiles = (root: string): Files => {
     }
   };
 
-  const temporary = async (path: string, state: Text, attributes?: Attributes): Promise<string> => {
-    const temp = join(dirname(own(path)), `.rcm-node-${randomBytes(6).toString('hex')}`);
+  const temporary = async (
+    path: string,
+    state: Text,
+    attributes?: Attributes,
+    folder = dirname(own(path)),
+  ): Promise<string> => {
+    const temp = join(folder, `.rcm-node-${randomBytes(6).toString('hex')}`);
     const handle = await open(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
     try {
       await handle.writeFile(state.text, 'utf8');
@@ -170,11 +178,12 @@ export const makeFiles = (root: string): Files => {
       }
     });
 
-  const put = (path: string, text: string, mode: number): Promise<void> =>
+  const put: Files['put'] = (path, text, mode, scratch) =>
     guard(path, async () => {
       const uid = process.getuid?.() ?? 0;
       const gid = process.getgid?.() ?? 0;
-      const temp = await temporary(path, { kind: 'text', text, mode, uid, gid });
+      const state = { kind: 'text', text, mode, uid, gid } as const;
+      const temp = await temporary(path, state, undefined, scratch && real(scratch));
       try {
         await rename(temp, own(path));
       } catch (error) {

@@ -75,16 +75,27 @@ const setUp = (t: Test) => {
     time.now = end;
   };
   const scripted = scriptedApi();
-  const seen = { changes: 0, wakes: 0 };
+  const seen = { changes: 0, wakes: 0, kept: undefined as Turns | undefined };
   // Of memory: a file would be read in time that does not pass here.
   const placed = { fact: { kind: 'absent' } as FileFact };
   const files = { ...host.files, lookTrusted: async () => placed.fact };
-  const turns = openApprovalWatch(
+  const watch = openApprovalWatch(
     { ...host, clock, files },
-    () => void seen.changes++,
+    (kept) => {
+      seen.changes++;
+      seen.kept = kept;
+    },
     () => void seen.wakes++,
     () => start + time.now,
   );
+  const turns = {
+    ...watch,
+    kept: () => seen.kept,
+    restore: (last: Turns | undefined) => {
+      seen.kept = last;
+      watch.restore(last);
+    },
+  };
   t.teardown(() => turns.leave());
   const looks = (): number => scripted.calls.length;
   const at = (shim: string): string | undefined => turns.kept()?.alone?.[shim]?.at;

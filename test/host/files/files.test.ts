@@ -183,6 +183,16 @@ t.test('a file is written only where none is', async (t) => {
   t.equal(readFileSync(join(root, 'etc/new'), 'utf8'), 'a\n');
 });
 
+t.test('a temporary file lies beside its target, or in the folder that is given for it', async (t) => {
+  const root = t.testdir({ etc: {}, scratch: {} });
+  const files = makeFiles(root);
+  await files.put('/etc/file', 'a', 0o600, '/scratch');
+  t.equal(readFileSync(join(root, 'etc/file'), 'utf8'), 'a');
+  t.same(tree(root), ['etc', 'etc/file', 'scratch']);
+  t.equal(await code(files.put('/etc/file', 'b', 0o600, '/none')), 'cannot-write');
+  t.equal(readFileSync(join(root, 'etc/file'), 'utf8'), 'a');
+});
+
 t.test('a file that appears at the last moment is not overwritten', async (t) => {
   const root = t.testdir({ etc: {} });
   const files = makeFiles(root);

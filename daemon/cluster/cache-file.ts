@@ -1,0 +1,105 @@
+/**
+ * The owner of cluster.json, where `gather` finds what the cluster asks for. Two parts write into it: the Shims and what is
+ * known of turns. One write at a time; what could not be written is tried again with the next event, or the next tick.
+ */
+import { paths } from '../../protocol/host-paths.ts';
+import { canonical } from '../../protocol/digest.ts';
+import { setAside } from '../../host/files/aside.ts';
+import { isTemporary } from '../../host/files/files.ts';
+import type { Host } from '../../host/host.ts';
+import { type ClusterCache, parseClusterCache, printClusterCache } from '../model/cluster-cache.ts';
+import type { Turns } from '../model/rollout-wait.ts';
+import { Failure, logFields, printProblem, problemOf } from '../../protocol/problem/problem.ts';
+import { clusterTrouble } from '../state/state.ts';
+
+/** What the cluster asks for. */
+export type ShimSlice = Pick<ClusterCache, 'node' | 'shims' | 'away'>;
+
+export class CacheFile {
+  readonly #host: Host;
+  readonly #changed: () => void;
+  #written: ClusterCache | undefined;
+  #turns: Turns | undefined;
+  #restored = false;
+  /** Why it could not be written last. */
+  #unwritten = '';
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /** `changed`: there is another answer in the file. */
+  constructor(host: Host, changed: () => void) {
+    this.#host = host;
+    this.#changed = changed;
+  }
+
+  /** Reads what was kept before this start, once. */
+  async restore(): Promise<ClusterCache | undefined> {
+    if (this.#restored) return undefined;
+    this.#restored = true;
+    const { files } = this.#host;
+    try {
+      for (const name of (await files.names(paths.clusterScratch)) ?? [])
+        if (isTemporary(name)) await files.removeTree(`${paths.clusterScratch}/${name}`);
+      const fact = await files.lookTrusted(paths.cluster);
+      if (fact.kind !== 'regular') return undefined;
+      this.#written = parseClusterCache(fact.text, paths.cluster);
+      this.#turns = this.#written.turns;
+      return this.#written;
+    } catch {
+      // A damaged file, or one of another user, is told by `gather`; the first answer writes it anew.
+      return undefined;
+    }
+  }
+
+  /** The names of the Shims in it. */
+  asked(): readonly string[] {
+    return (this.#written?.shims ?? []).map((one) => one.metadata.name);
+  }
+
+  /** Goes along with the next write. */
+  setTurns(turns: Turns | undefined): void {
+    this.#turns = turns;
+  }
+
+  /** Writes the Shims that `change` makes of those in the file; undefined: nothing is known yet. */
+  write(change: (last: ClusterCache | undefined) => ShimSlice | undefined): Promise<void> {
+    const done = this.#queue.then(() => this.#write(change(this.#written)));
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+
+  async #write(slice: ShimSlice | undefined): Promise<void> {
+    if (!slice) return;
+    const { node, shims, away } = slice;
+    const next: ClusterCache = {
+      ...{ version: 1, node, shims },
+      ...(away ? { away } : {}),
+      ...(this.#turns === undefined ? {} : { turns: this.#turns }),
+    };
+    if (canonical(next) === canonical(this.#written ?? null) && (await this.#stands())) return;
+    const { files, clock, log } = this.#host;
+    try {
+      for (const folder of [paths.state, paths.clusterScratch])
+        if (!(await files.isFolder(folder))) await files.makeFolder(folder);
+      const trouble = await clusterTrouble(this.#host);
+      if (trouble?.code === 'state-newer') throw new Failure(trouble);
+      if (trouble) await setAside(files, paths.cluster, clock.now());
+      await files.put(paths.cluster, printClusterCache(next), 0o600, paths.clusterScratch);
+      this.#written = next;
+      this.#unwritten = '';
+      this.#changed();
+    } catch (error) {
+      const problem = problemOf(error);
+      if (printProblem(problem) !== this.#unwritten) log('warn', printProblem(problem), logFields(problem));
+      this.#unwritten = printProblem(problem);
+    }
+  }
+
+  /** Whether the file still is as it was written: a damaged one is set aside by the next tick, and has to come again. */
+  async #stands(): Promise<boolean> {
+    const fact = await this.#host.files.look(paths.cluster);
+    if (fact.kind === 'unreadable' && fact.errno !== undefined) return true;
+    return (
+      fact.kind === 'regular' && this.#written !== undefined && fact.text === printClusterCache(this.#written)
+    );
+  }
+}
