@@ -49,6 +49,8 @@ export type Host = {
   readonly lock: typeof acquireLock;
   readonly clock: Clock;
   readonly log: Log;
+  /** Says that the work moves: once a step, and with each piece of what takes long. A watchdog may hear it. */
+  readonly progress: () => void;
 };
 
 const realSleep: Clock['sleep'] = async (ms, signal) => {
@@ -102,5 +104,6 @@ export const makeHost = (options: {
     lock: acquireLock,
     clock: realClock,
     log: options.log,
+    progress: () => undefined,
   };
 };

@@ -82,6 +82,7 @@ export const consider = async (
     const wrong = [settings.problem, ca].filter((one) => one !== undefined);
     return wrong.length > 0 ? { ...said, problems: [...wrong, ...said.problems] } : said;
   };
+  host.progress();
   const desired = tick.desired ?? (await asked());
   let before = await observe(host, settings, ledger, tick);
   // Repairs too would go by settings that no person chose. An uninstall goes by what the ledger knows.
@@ -89,6 +90,7 @@ export const consider = async (
     return { desired, before, decision: refused(settings.problem, desired, before) };
   const trials: Trial[] = [];
   for (;;) {
+    host.progress();
     const decided = decide(desired, before, limitsOf(settings), rules);
     const said = before.runtime.name === 'none' ? [] : (before.runtime.notes ?? []);
     const decision = { ...decided, notes: [...decided.notes, ...said, ...(desired.notes ?? [])] };

@@ -62,6 +62,7 @@ export const transact = async (
   for (let at = journal.at; at < steps.length; at++) {
     const step = steps[at];
     if (step === undefined) break;
+    host.progress();
     try {
       await note(run, { at });
       await forward[step.kind](run, step as never);
@@ -96,6 +97,7 @@ const undo = async (run: Run): Promise<Ended> => {
     const step = steps[at];
     const back = step && (backward[step.kind] as ((run: Run, step: Step) => Promise<void>) | undefined);
     if (!step || !back) continue;
+    host.progress();
     try {
       await trace(run, { at, direction: 'undo', problem });
       await back(run, step);
@@ -115,6 +117,7 @@ const undo = async (run: Run): Promise<Ended> => {
   }
   const gate = steps.find((step) => step.kind === 'prove');
   let outcome = problem;
+  host.progress();
   if (restarted && gate) {
     try {
       await trace(run, { at: run.journal.at, direction: 'undo', problem });

@@ -8,7 +8,7 @@ import type { Notifier } from '../../host/systemd/notify.ts';
 import { defaultSettings, type Settings } from '../model/settings.ts';
 
 export type Watchdog = {
-  /** The same host; whatever is asked of it, and whatever it answers, is a sign of life. For the work that is watched alone. */
+  /** The same host, whose `progress` is the sign of life. For the work that is watched alone. */
   readonly host: Host;
   /** What is in force now; how long a wait may honestly take depends on it. */
   obey(settings: Settings): void;
@@ -41,7 +41,7 @@ export const startWatchdog = (host: Host, notifier: Notifier): Watchdog => {
   const timer =
     notifier.watchdogMs === undefined ? undefined : setInterval(beat, notifier.watchdogMs / 2).unref();
   return {
-    host: attended(host, move),
+    host: { ...host, progress: move },
     obey,
     resting: async (wait) => {
       state.resting = true;
@@ -55,16 +55,4 @@ export const startWatchdog = (host: Host, notifier: Notifier): Watchdog => {
     beat,
     stop: () => clearInterval(timer),
   };
-};
-
-/** Marks each call of a function below `part` when it is made and when it is answered. */
-const attended = <T>(part: T, move: () => void): T => {
-  if (typeof part === 'function')
-    return ((...given: readonly unknown[]): unknown => {
-      move();
-      const result: unknown = Reflect.apply(part, undefined, given);
-      return result instanceof Promise ? result.finally(move) : attended(result, move);
-    }) as T;
-  if (typeof part !== 'object' || part === null) return part;
-  return Object.fromEntries(Object.entries(part).map(([name, one]) => [name, attended(one, move)])) as T;
 };

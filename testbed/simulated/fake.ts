@@ -427,6 +427,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       log: (level, message) => {
         lines.push(`${level}: ${message}`);
       },
+      progress: () => undefined,
     },
   };
   const ran = (code: number, stdout: string, stderr = ''): RunResult => ({

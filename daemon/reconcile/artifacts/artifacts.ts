@@ -54,7 +54,7 @@ export const fetchArtifact = async (
     random: host.clock.random,
     ...(stop ? { signal: stop } : {}),
     onProgress: (done, total) => {
-      // To ask the clock is the sign of life that the watchdog waits for (watchdog.ts): with each piece, not each line.
+      host.progress();
       const now = host.clock.elapsed();
       if (now - steps.at < 5000) return;
       steps.at = now;

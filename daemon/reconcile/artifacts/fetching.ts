@@ -42,7 +42,7 @@ export const fetchAll = async (
   try {
     while (!(await clock.within(work, lookMs))) {
       const spent = clock.elapsed() - since;
-      // It hangs. To look on would be a sign of life, and the watchdog has to hear of it (watchdog.ts).
+      // It hangs. To look on would be progress, and the watchdog has to hear that there is none (watchdog.ts).
       if (spent > longest) break;
       await meanwhile(spent >= sharedMs);
     }
@@ -98,6 +98,7 @@ const downloads = async (
       const { sha256 } = fetched;
       const { url } = handler.artifact;
       const key = storeKey(handler, sha256);
+      host.progress();
       try {
         if (!placed.has(key)) await placeArtifact(host, settings, handler, fetched, group.handlers);
         placed.add(key);
@@ -129,6 +130,7 @@ const fetchAny = async (
   for (const handler of handlers) {
     const { url } = handler.artifact;
     if (errors.has(url)) continue;
+    host.progress();
     const names = handlers.map(({ name }) => name).join(', ');
     host.log('info', `fetch ${printUrl(url)} for ${names}`, { handler: handler.name });
     try {

@@ -27,6 +27,7 @@ export const tryUntried = async (host: Host, before: Ledger, since: number | und
   if (!host.systemd) return before;
   let ledger = before;
   for (const [key, handlers] of byKey(before)) {
+    host.progress();
     const manifest = await readManifest(host, key);
     if (manifest?.untried !== true || handlers.every((one) => waits(ledger, one, since, host.clock.now())))
       continue;

@@ -69,6 +69,7 @@ const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFac
   const manifest = await readManifest(host, key);
   if (!manifest) return { kind: 'damaged', why: 'its manifest is missing or damaged' };
   for (const [name, wanted] of Object.entries(manifest.files)) {
+    host.progress();
     const found = await host.files.stat(`${folder}/${name}`);
     if (!found) return { kind: 'damaged', why: `${name} is gone` };
     if (found.bytes !== wanted.bytes)

@@ -125,6 +125,7 @@ export const quiet = async (host: Host, socket: string, seconds: number): Promis
   let seen: string | undefined;
   let why = '';
   while (host.clock.elapsed() < end) {
+    host.progress();
     const look = await lookAtContainers(host, socket);
     if (look.kind === 'answers' && look.creating === 0 && look.all === seen) return;
     seen = look.kind === 'answers' ? look.all : undefined;
