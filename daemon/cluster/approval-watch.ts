@@ -2,31 +2,16 @@
  * Keeps what a node has to know of whose turn it is: the approval on its own Node, whether a controller is there to give
  * one, and else the moment at which this node goes ahead by itself. What it knows goes to cluster.json.
  */
-import {
-  confirmLook,
-  firstLook,
-  isAbsent,
-  isYoung,
-  judgeLease,
-  type LeaseLook,
-  lookAgain,
-  nextLook,
-} from '../decide/handlers/rollout-wait.ts';
+import { isYoung } from '../decide/handlers/rollout-wait.ts';
 import type { Api } from '../../kube/client.ts';
 import type { Host } from '../../host/host.ts';
-import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
-import { goneRevision, provenPrefix } from '../../protocol/node-annotations.ts';
-import {
-  type AloneTime,
-  type ControllerFact,
-  type NeededTurn,
-  trimTurns,
-  type Turns,
-} from '../model/rollout-wait.ts';
+import { provenPrefix } from '../../protocol/node-annotations.ts';
+import { type ControllerFact, type NeededTurn, trimTurns, type Turns } from '../model/rollout-wait.ts';
 import { keepApprovals, lateMs } from './approvals.ts';
 import { canonical } from '../../protocol/digest.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
-import { leasePathIn, readNamespace } from './namespace.ts';
+import { LeaseWatch } from './lease-watch.ts';
+import { drawMoments, type Moments } from './own-moment.ts';
 
 export type TurnKeeper = {
   /** What was kept before this start. */
@@ -52,14 +37,9 @@ export const openApprovalWatch = (
   const state = {
     node: undefined as NodeObject | undefined,
     fact: undefined as ControllerFact | undefined,
-    alone: {} as Readonly<Record<string, AloneTime>>,
+    alone: {} as Moments,
     needed: [] as readonly NeededTurn[],
     spreadMs: 0,
-    look: undefined as LeaseLook | undefined,
-    /** `elapsed` since when the Lease is not there; undefined: it is, or nobody looked. */
-    absent: undefined as number | undefined,
-    /** Ends the looks at the Lease that are under way. */
-    end: undefined as AbortController | undefined,
     timer: undefined as NodeJS.Timeout | undefined,
     kept: canonical(null),
   };
@@ -77,32 +57,17 @@ export const openApprovalWatch = (
 
   const approvals = keepApprovals(clock, note, serverTime);
 
-  /** One moment for all that waits: several changes shall stay one restart. */
   const draw = (): void => {
     const now = clock.now();
-    const before = state.alone;
-    // Before a look, what was drawn before this start stays as it is, and nothing is drawn.
-    const isUndrawn = ({ shim, revision }: NeededTurn): boolean =>
-      state.fact === undefined && before[shim]?.revision !== revision;
-    const due =
-      state.fact?.answer === 'alive' ? [] : state.needed.filter((one) => goesAlone(one) && !isUndrawn(one));
-    const isDrawn = ({ shim, revision }: NeededTurn): boolean => {
-      const own = before[shim];
-      return own?.revision === revision && Date.parse(own.at) - now <= state.spreadMs;
-    };
-    const drawn = due.filter(isDrawn).map(({ shim }) => before[shim]?.at ?? '');
-    const shared = drawn.filter((at) => Date.parse(at) > now).sort()[0];
-    const wait = isYoung(state.node?.metadata.creationTimestamp, serverTime())
-      ? 0
-      : clock.random() * state.spreadMs;
-    const at = shared ?? new Date(now + wait).toISOString();
-    state.alone = Object.fromEntries(
-      due.map((one) => [
-        one.shim,
-        { revision: one.revision, at: isDrawn(one) ? (before[one.shim]?.at ?? at) : at },
-      ]),
-    );
-    const added = due.filter((one) => !isDrawn(one)).map(nameOf);
+    const young = isYoung(state.node?.metadata.creationTimestamp, serverTime());
+    const { moments, added, at } = drawMoments(state.alone, {
+      needed: state.needed,
+      controller: state.fact?.answer,
+      spreadMs: state.spreadMs,
+      waitMs: young ? 0 : clock.random() * state.spreadMs,
+      now,
+    });
+    state.alone = moments;
     if (added.length > 0)
       host.log('info', `no controller runs in this cluster: this node goes ahead alone at ${at}`, {
         shims: [...new Set(added)],
@@ -137,55 +102,7 @@ export const openApprovalWatch = (
     return state.fact?.answer === 'alive' || isMarked;
   };
 
-  /** Answers whether something was learned; `doubtful`: only another look tells. */
-  const lookOnce = async (api: Api, signal: AbortSignal): Promise<boolean | 'doubtful'> => {
-    try {
-      const renewed = renewTimeOf(await api.request('GET', leasePathIn(await readNamespace(host))));
-      if (signal.aborted) return false;
-      const { answer, look } = judgeLease(state.look, renewed, clock.elapsed(), clock.now());
-      state.look = look;
-      state.absent = undefined;
-      if (answer === undefined) return 'doubtful';
-      learn(answer);
-      return true;
-    } catch (error) {
-      const problem = problemOf(error);
-      if (signal.aborted) return false;
-      if (problem.code !== 'api-missing' && problem.code !== 'api-forbidden') {
-        host.log(
-          problem.code === 'bad-settings' ? 'warn' : 'debug',
-          `the Lease of the controller: ${printProblem(problem)}`,
-        );
-        // A controller could not reach it either, and has to have time to.
-        state.absent = undefined;
-        if (state.look) state.look = { ...state.look, still: undefined };
-        return false;
-      }
-      // Where nobody granted nodes to read it, nobody has brought a controller either: they come together.
-      state.look = undefined;
-      state.absent ??= clock.elapsed();
-      if (!isAbsent(wasThere(), state.absent, clock.elapsed())) return 'doubtful';
-      learn('none');
-      return true;
-    }
-  };
-
-  const watch = async (api: Api, signal: AbortSignal): Promise<void> => {
-    await clock.sleep(firstLook(clock.random()), signal);
-    let looks = 0;
-    while (!signal.aborted) {
-      const told = await lookOnce(api, signal);
-      if (told === true) looks++;
-      const random = clock.random();
-      const pause = told === 'doubtful' ? confirmLook : told ? nextLook(looks, random) : lookAgain(random);
-      await clock.sleep(pause, signal);
-    }
-  };
-
-  const stop = (): void => {
-    state.end?.abort();
-    state.end = undefined;
-  };
+  const lease = new LeaseWatch(host, { wasThere, learn });
 
   return {
     restore: (turns) => {
@@ -202,36 +119,18 @@ export const openApprovalWatch = (
       state.needed = needed;
       state.spreadMs = spreadMs;
       if (needed.length === 0) {
-        stop();
+        lease.forget();
         state.fact = undefined;
-        state.look = undefined;
-        state.absent = undefined;
-      } else if (api && !state.end) {
-        state.end = new AbortController();
-        void watch(api, state.end.signal);
-      }
+      } else if (api) lease.start(api);
       draw();
       note();
     },
     controller: () => (state.needed.length === 0 ? undefined : (state.fact?.answer ?? 'unknown')),
     leave: () => {
-      stop();
+      lease.stop();
       clearTimeout(state.timer);
       state.timer = undefined;
       state.node = undefined;
     },
   };
-};
-
-/** What a person or a controller halted is not for a node to go ahead with; nor does its moment come meanwhile. */
-const goesAlone = ({ hold }: NeededTurn): boolean => hold !== 'paused' && hold !== 'stopped';
-
-const nameOf = ({ shim, revision }: NeededTurn): string =>
-  revision === goneRevision ? `${shim} (gone)` : shim;
-
-const renewTimeOf = (lease: unknown): string => {
-  const { renewTime } = ((lease as { spec?: unknown } | null)?.spec ?? {}) as {
-    readonly renewTime?: unknown;
-  };
-  return typeof renewTime === 'string' ? renewTime : '';
 };

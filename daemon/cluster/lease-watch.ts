@@ -1,0 +1,118 @@
+/**
+ * Looks at the Lease of the controller until it is told whether one is there. What is seen is judged by a pure transition:
+ * the looks before, and what this one saw, give what is known.
+ */
+import {
+  confirmLook,
+  firstLook,
+  isAbsent,
+  judgeLease,
+  type LeaseLook,
+  lookAgain,
+  nextLook,
+} from '../decide/handlers/rollout-wait.ts';
+import type { Api } from '../../kube/client.ts';
+import type { Host } from '../../host/host.ts';
+import { fields, text } from '../../protocol/json.ts';
+import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
+import { leasePathIn, readNamespace } from './namespace.ts';
+
+/** What the looks so far saw. */
+export type Looks = {
+  readonly lease?: LeaseLook;
+  /** `elapsed` since when it is not there. */
+  readonly absent?: number;
+};
+
+export type Sight =
+  | { readonly kind: 'lease'; readonly renewed: string }
+  /** It is not there, or may not be read: where nobody granted nodes to read it, nobody has brought a controller either. */
+  | { readonly kind: 'missing' }
+  /** No answer; a controller could not renew its Lease either, and has to have time to. */
+  | { readonly kind: 'silent' };
+
+/** `doubtful`: only another look tells. `wasThere`: a controller was at this node before. */
+export const afterLook = (
+  looks: Looks,
+  sight: Sight,
+  at: { readonly wasThere: boolean; readonly elapsed: number; readonly now: number },
+): { readonly looks: Looks; readonly told: 'alive' | 'none' | 'doubtful' | 'nothing' } => {
+  switch (sight.kind) {
+    case 'lease': {
+      const { answer, look } = judgeLease(looks.lease, sight.renewed, at.elapsed, at.now);
+      return { looks: { lease: look }, told: answer ?? 'doubtful' };
+    }
+    case 'missing': {
+      const absent = looks.absent ?? at.elapsed;
+      return { looks: { absent }, told: isAbsent(at.wasThere, absent, at.elapsed) ? 'none' : 'doubtful' };
+    }
+    case 'silent':
+      return {
+        looks: looks.lease ? { lease: { ...looks.lease, still: undefined } } : {},
+        told: 'nothing',
+      };
+  }
+};
+
+export class LeaseWatch {
+  readonly #host: Host;
+  readonly #given: { wasThere(): boolean; learn(answer: 'alive' | 'none'): void };
+  #looks: Looks = {};
+  /** Ends the looks that are under way. */
+  #end: AbortController | undefined;
+
+  constructor(host: Host, given: { wasThere(): boolean; learn(answer: 'alive' | 'none'): void }) {
+    this.#host = host;
+    this.#given = given;
+  }
+
+  start(api: Api): void {
+    if (this.#end) return;
+    this.#end = new AbortController();
+    void this.#run(api, this.#end.signal);
+  }
+
+  /** The connection is left; what was seen counts for the next one. */
+  stop(): void {
+    this.#end?.abort();
+    this.#end = undefined;
+  }
+
+  forget(): void {
+    this.stop();
+    this.#looks = {};
+  }
+
+  async #run(api: Api, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#host;
+    await clock.sleep(firstLook(clock.random()), signal);
+    let sure = 0;
+    while (!signal.aborted) {
+      const sight = await this.#look(api, signal);
+      if (signal.aborted) return;
+      const at = { wasThere: this.#given.wasThere(), elapsed: clock.elapsed(), now: clock.now() };
+      const { looks, told } = afterLook(this.#looks, sight, at);
+      this.#looks = looks;
+      if (told === 'alive' || told === 'none') {
+        sure++;
+        this.#given.learn(told);
+      }
+      const random = clock.random();
+      const known = told === 'nothing' ? lookAgain(random) : nextLook(sure, random);
+      await clock.sleep(told === 'doubtful' ? confirmLook : known, signal);
+    }
+  }
+
+  async #look(api: Api, signal: AbortSignal): Promise<Sight> {
+    try {
+      const { spec } = fields(await api.request('GET', leasePathIn(await readNamespace(this.#host))));
+      return { kind: 'lease', renewed: text(fields(spec).renewTime) ?? '' };
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem.code === 'api-missing' || problem.code === 'api-forbidden') return { kind: 'missing' };
+      const level = problem.code === 'bad-settings' ? 'warn' : 'debug';
+      if (!signal.aborted) this.#host.log(level, `the Lease of the controller: ${printProblem(problem)}`);
+      return { kind: 'silent' };
+    }
+  }
+}

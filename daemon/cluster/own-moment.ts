@@ -1,0 +1,49 @@
+/** When this node goes ahead by itself, where no controller gives turns. Pure. */
+import { goneRevision } from '../../protocol/node-annotations.ts';
+import type { AloneTime, ControllerFact, NeededTurn } from '../model/rollout-wait.ts';
+
+/** By Shim. */
+export type Moments = Readonly<Record<string, AloneTime>>;
+
+/** What a person or a controller halted is not for a node to go ahead with; nor does its moment come meanwhile. */
+const goesAlone = ({ hold }: NeededTurn): boolean => hold !== 'paused' && hold !== 'stopped';
+
+const nameOf = ({ shim, revision }: NeededTurn): string =>
+  revision === goneRevision ? `${shim} (gone)` : shim;
+
+/**
+ * One moment for all that waits: several changes shall stay one restart. `waitMs` is for a new one; `added` are the names of
+ * those that get `at`.
+ */
+export const drawMoments = (
+  before: Moments,
+  given: {
+    readonly needed: readonly NeededTurn[];
+    /** Undefined: not known since this start. What was drawn before it stays then, and nothing is drawn. */
+    readonly controller: ControllerFact['answer'] | undefined;
+    readonly spreadMs: number;
+    readonly waitMs: number;
+    readonly now: number;
+  },
+): { readonly moments: Moments; readonly added: readonly string[]; readonly at: string } => {
+  const { needed, controller, spreadMs, waitMs, now } = given;
+  const ofRevision = ({ shim, revision }: NeededTurn): string | undefined =>
+    before[shim]?.revision === revision ? before[shim].at : undefined;
+  /** Later than the spread allows: a clock was set back. */
+  const drawn = (one: NeededTurn): string | undefined => {
+    const at = ofRevision(one);
+    return at !== undefined && Date.parse(at) - now <= spreadMs ? at : undefined;
+  };
+  const isDue = (one: NeededTurn): boolean =>
+    controller !== 'alive' && goesAlone(one) && (controller === 'none' || ofRevision(one) !== undefined);
+  const due = needed.filter(isDue);
+  const shared = due.flatMap((one) => drawn(one) ?? []).filter((at) => Date.parse(at) > now);
+  const at = shared.sort()[0] ?? new Date(now + waitMs).toISOString();
+  return {
+    moments: Object.fromEntries(
+      due.map((one) => [one.shim, { revision: one.revision, at: drawn(one) ?? at }]),
+    ),
+    added: due.filter((one) => drawn(one) === undefined).map(nameOf),
+    at,
+  };
+};

@@ -1,0 +1,51 @@
+import t from 'tap';
+import { drawMoments, type Moments } from '../../daemon/cluster/own-moment.ts';
+import type { NeededTurn } from '../../daemon/model/rollout-wait.ts';
+import { goneRevision } from '../../protocol/node-annotations.ts';
+
+const now = Date.parse('2027-01-15T08:00:00.000Z');
+const at = (ms: number): string => new Date(now + ms).toISOString();
+const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'alone' };
+const wws: NeededTurn = { shim: 'wws', revision: 'w1', hold: 'alone' };
+const draw = (before: Moments, over: Partial<Parameters<typeof drawMoments>[1]> = {}) =>
+  drawMoments(before, {
+    ...{ needed: [spin, wws], controller: 'none', spreadMs: 300_000, waitMs: 100_000, now },
+    ...over,
+  });
+const both = (ms: number): Moments => ({
+  spin: { revision: 'r1', at: at(ms) },
+  wws: { revision: 'w1', at: at(ms) },
+});
+
+t.test('all that waits gets one moment, and one that comes later shares it', async (t) => {
+  t.same(draw({}), { moments: both(100_000), added: ['spin', 'wws'], at: at(100_000) });
+  const { moments, added } = draw({ spin: { revision: 'r1', at: at(7_000) } });
+  t.same([moments, added], [both(7_000), ['wws']]);
+});
+
+t.test('a moment that is over stays, and is not shared', async (t) => {
+  const { moments } = draw({ spin: { revision: 'r1', at: at(-1) } });
+  t.same([moments.spin?.at, moments.wws?.at], [at(-1), at(100_000)]);
+});
+
+t.test('another revision, and a moment beyond the spread, is drawn anew', async (t) => {
+  t.same(draw({ spin: { revision: 'r0', at: at(7_000) } }).moments, both(100_000));
+  t.same(draw(both(300_001)).moments, both(100_000));
+  t.same(draw(both(300_000)).added, []);
+});
+
+t.test('with a controller there is none; before the first look what was drawn stays', async (t) => {
+  t.same(draw(both(7_000), { controller: 'alive' }).moments, {});
+  const { moments, added } = draw({ spin: { revision: 'r1', at: at(7_000) } }, { controller: undefined });
+  t.same([moments, added], [{ spin: { revision: 'r1', at: at(7_000) } }, []]);
+});
+
+t.test('what is halted has no moment; the end of a Shim is named as that', async (t) => {
+  const needed: readonly NeededTurn[] = [
+    { ...spin, hold: 'paused' },
+    { ...wws, hold: 'stopped' },
+    { shim: 'old', revision: goneRevision, hold: 'queued' },
+  ];
+  const { moments, added } = draw(both(7_000), { needed });
+  t.same([Object.keys(moments), added], [['old'], ['old (gone)']]);
+});
