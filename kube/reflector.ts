@@ -2,7 +2,16 @@
  * A list of objects as the API server has it, kept current for ever: listed once, then watched from where the list
  * ended. Whatever goes wrong, what was known last stays; an error is never an empty list.
  */
-import { idleLimitMs, paceOf, retryPause, startDelay, watchSeconds } from './retry.ts';
+import { idleLimitMs, startDelay, watchSeconds } from './retry.ts';
+import {
+  afterEvent,
+  afterFailure,
+  afterList,
+  afterWatch,
+  atStart,
+  isTrouble,
+  type Progress,
+} from './resume.ts';
 import { type Problem, problemOf } from '../protocol/problem/problem.ts';
 import { type Api, ApiFailure, type WatchEvent } from './client.ts';
 import type { Clock } from '../host/host.ts';
@@ -29,9 +38,6 @@ export type Reflector<T> = {
 
 /** What a server may be early with the end that was asked for. */
 const toleranceMs = 5000;
-/** After a watch that stood for so long, though nothing happened meanwhile, failures are counted anew. */
-const steadyMs = 15_000;
-
 export const reflect = <T>(
   api: Api,
   clock: Clock,
@@ -59,23 +65,11 @@ export const reflect = <T>(
     items?: Map<string, T>;
     confirmed?: number;
     problem?: Problem | undefined;
-    version?: string;
-    need: Need | undefined;
-    failures: number;
-    /** The last of them, as far as only a person can help. */
-    denials: number;
-    /** Watches in a row that broke off before anything came. */
-    silent: number;
+    progress: Progress;
     /** `elapsed` when the watch under way was accepted. */
     opened?: number | undefined;
     told: boolean;
-  } = {
-    need: 'cached',
-    failures: 0,
-    denials: 0,
-    silent: 0,
-    told: true,
-  };
+  } = { progress: atStart, told: true };
 
   const current = (): Reflected<T> => ({
     items: state.items && [...state.items.values()],
@@ -101,21 +95,18 @@ export const reflect = <T>(
   const keep = keeperOf<T>(what, (key) => state.items?.get(key));
 
   const list = async (need: Need): Promise<void> => {
-    const how = { need, known: state.version, signal, keep };
+    const how = { need, known: state.progress.version, signal, keep };
     const { items, version } = await listAll(api, what, how);
     state.items = items;
-    state.version = version;
+    state.progress = afterList(state.progress, version);
     state.confirmed = clock.now();
     state.problem = undefined;
     changed();
   };
 
   const onEvent = ({ type, object }: WatchEvent): void => {
-    state.version = versionOf(object);
+    state.progress = afterEvent(state.progress, versionOf(object));
     state.confirmed = clock.now();
-    state.failures = 0;
-    state.denials = 0;
-    state.silent = 0;
     if (type === 'BOOKMARK' || state.items === undefined) return;
     const item = objectOf(object);
     const key = keyOf(item);
@@ -130,7 +121,7 @@ export const reflect = <T>(
     const seconds = watchSeconds(clock.random());
     const query = {
       ...what.query,
-      resourceVersion: state.version ?? '0',
+      resourceVersion: state.progress.version ?? '0',
       allowWatchBookmarks: 'true',
       timeoutSeconds: String(seconds),
     };
@@ -141,55 +132,35 @@ export const reflect = <T>(
     const idleMs = what.idleMs ?? idleLimitMs;
     const as = what.metadataOnly ? 'metadata' : undefined;
     await api.watch(what.path, { query, as, idleMs, onOpen, onEvent, signal });
-    state.denials = 0;
-    if (standing() >= seconds * 1000 - toleranceMs) return 0;
-    // A server that goes down ends all watches in order, and all at once: not to meet again at the next server.
-    return retryPause({ failures: countFailure(), pace: 'usual', random: clock.random() });
+    const stoodMs = stood() ?? 0;
+    const isDue = stoodMs >= seconds * 1000 - toleranceMs;
+    const { progress, pauseMs } = afterWatch(state.progress, isDue, stoodMs, clock.random());
+    state.progress = progress;
+    return pauseMs;
   };
 
-  const standing = (): number => (state.opened === undefined ? 0 : clock.elapsed() - state.opened);
-  const countFailure = (): number => {
-    state.failures = standing() >= steadyMs ? 1 : state.failures + 1;
-    return state.failures;
-  };
+  const stood = (): number | undefined =>
+    state.opened === undefined ? undefined : clock.elapsed() - state.opened;
 
-  const failed = (error: unknown, listing: Need | undefined): number => {
+  const failed = (error: unknown): number => {
     const problem = problemOf(error);
-    const api = error instanceof ApiFailure ? error : undefined;
-    if (listing !== undefined) state.need ??= listing;
-    // Which versions a server still has, or has already, is no matter of a person.
-    const isAge = problem.code === 'api-gone' || api?.tooNew === true;
-    if (isAge) state.need = listing !== undefined || api?.tooNew ? 'consistent' : (state.need ?? 'newer');
-    // Without its definition everything was removed, and nobody was told.
-    if (problem.code === 'api-missing' && state.version !== undefined) state.need ??= 'newer';
-    // Twice nothing at all came, not even a bookmark: after etcd was restored from a backup, a server counts up to the
-    // version that we have seen already, and is silent until it is there.
-    if (state.opened !== undefined && ++state.silent > 1) state.need ??= 'newer';
-    // A watch that stood and broke off is resumed; it is a problem when that does not work.
-    if (!isAge && state.opened === undefined) setProblem(problem);
-    const failures = countFailure();
-    const pace = paceOf(problem.code);
-    // A server that was away, and is back with a denial, has only been asked once.
-    state.denials = pace === 'slow' ? state.denials + 1 : 0;
-    return retryPause({
-      failures: pace === 'slow' ? state.denials : failures,
-      pace,
-      retryAfterMs: api?.retryAfterMs,
-      random: clock.random(),
-    });
+    const { tooNew = false, retryAfterMs } = error instanceof ApiFailure ? error : {};
+    const how = { code: problem.code, tooNew, retryAfterMs, stoodMs: stood() };
+    if (isTrouble(how)) setProblem(problem);
+    const { progress, pauseMs } = afterFailure(state.progress, how, clock.random());
+    state.progress = progress;
+    return pauseMs;
   };
 
   const step = async (): Promise<number> => {
-    const need = state.need;
-    state.need = undefined;
+    const { need } = state.progress;
     state.opened = undefined;
     try {
       if (need === undefined) return await watch();
       await list(need);
       return 0;
     } catch (error) {
-      if (signal.aborted) return 0;
-      return failed(error, need);
+      return signal.aborted ? 0 : failed(error);
     }
   };
 
@@ -204,7 +175,7 @@ export const reflect = <T>(
 
   return {
     current,
-    version: () => state.version,
+    version: () => state.progress.version,
     stop: () => stopping.abort(),
   };
 };
