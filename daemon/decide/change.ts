@@ -21,7 +21,8 @@ export type Change = {
   readonly files: readonly Wiring['main'][];
   /** The runtime has to be restarted for it. */
   readonly restart: boolean;
-  readonly revision: string;
+  /** Names what it means. Asked for only where there is something to do or to remember: it goes through all of the main file. */
+  readonly revision: () => string;
 };
 
 export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): Change => {
@@ -43,7 +44,8 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
       tables,
       files.some((file) => !meansTheSame(before, file)),
     ),
-    revision: digestOf(canonical([identity(wiring.main), identity(wiring.dropIn), runtime.version, keys])),
+    revision: () =>
+      digestOf(canonical([identity(wiring.main), identity(wiring.dropIn), runtime.version, keys])),
   };
 };
 

@@ -12,9 +12,9 @@ import { clusterFor } from '../../testbed/cluster/cluster.ts';
 import { admitController, controllerOf } from '../../testbed/cluster/controller.ts';
 import type { NodeObject } from '../../testbed/cluster/join.ts';
 import { conditionOf, getShim, provenOn } from '../../testbed/cluster/shim-status.ts';
-import { bootstrapFolder } from '../../testbed/cluster/wishes.ts';
+import { bootstrapFolder } from '../../testbed/cluster/manifests.ts';
 
-// Leases of these nodes are renewed by nobody.
+// No kubelet renews the Leases of these nodes.
 const cluster = await clusterFor(t, { controllers: ['--node-monitor-grace-period=600s'] });
 await admitController(cluster);
 const controller = await controllerOf(cluster, 'controller');
