@@ -76,9 +76,9 @@ export const startLeaderLoop = (given: {
   const counting = makePodUsage(api, clock, log, wake);
   const guard = makeCrdGuard(api, clock, log);
   const writes = makeWrites({ clock, log, metrics, stopped });
-  const teller = makeEventWriter(api, clock, log, identity);
-  const means: LeaderContext = { api, clock, log, metrics, writes, watches, teller };
-  const statuses = makeStatusWriter(means);
+  const events = makeEventWriter(api, clock, log, identity);
+  const context: LeaderContext = { api, clock, log, metrics, writes, watches, events };
+  const statuses = makeStatusWriter(context);
 
   const noteTrouble = ({ what, problem, wasKnown }: Trouble): void => {
     if (what === 'shims' && problem?.code === 'api-missing' && wasKnown) guard.away();
@@ -119,7 +119,7 @@ export const startLeaderLoop = (given: {
     metrics.add('rcm_controller_decide_seconds_total', {}, state.decideMs / 1000);
     measureFleet(metrics, view, decided);
     counting.want(decided.count);
-    const more = await apply(means, statuses, await guard.weigh(decided, view), view);
+    const more = await apply(context, statuses, await guard.weigh(decided, view), view);
     writes.tidy();
     if (more) return 0;
     const elapsed = clock.elapsed();

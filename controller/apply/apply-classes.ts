@@ -1,6 +1,6 @@
 /**
  * Carries out what is decided of RuntimeClasses. One that is not there is created, and not applied, so that one which
- * somebody else makes in the same moment is not taken over; one that is there is changed only if it still is that very one.
+ * another program makes in the same moment is not taken over; one that is there is changed only if it still is that very one.
  */
 import { selectorOf } from '../decide/shims/class-content.ts';
 import { ApiFailure } from '../../kube/client.ts';
@@ -17,7 +17,7 @@ type Apply = Extract<ClassChange, { kind: 'apply' }>;
 
 const pathOf = (name: string): string => `${paths.classes}/${encodeURIComponent(name)}`;
 
-/** No blockOwnerDeletion: it would need a right over the finalizers of Shims, and nobody waits for it. */
+/** No blockOwnerDeletion: it would need a right over the finalizers of Shims, and no deletion waits for it. */
 const bodyOf = (name: string, shim: ShimFacts, present: ClassFacts | undefined) => ({
   apiVersion: 'node.k8s.io/v1',
   kind: 'RuntimeClass',
@@ -55,29 +55,29 @@ const wholeOf = (name: string, shim: ShimFacts, settings: ClassSettings): unknow
   };
 };
 
-const make = async (means: LeaderContext, { name, shim, settings }: Apply): Promise<unknown> => {
-  const { api, teller } = means;
+const make = async (context: LeaderContext, { name, shim, settings }: Apply): Promise<unknown> => {
+  const { api, events } = context;
   const post = (body: unknown): Promise<unknown> =>
     api.request('POST', paths.classes, { query: { fieldManager }, body });
   if (settings === undefined) return post(bodyOf(name, shim, undefined));
   try {
     return await post(wholeOf(name, shim, settings));
   } catch (error) {
-    // An update of a class is not validated, a creation is: it would never be made again.
+    // A rule of the cluster may refuse a new class with what it let pass on the former one: it would never be made again.
     if (!(error instanceof ApiFailure && error.status === 422)) throw error;
     const made = await post(bodyOf(name, shim, undefined));
     const message = `The RuntimeClass ${name} was made anew without what had been set on it (${Object.keys(settings).join(', ')}), because the API server does not take that: ${error.message}`;
-    teller.tell([{ shim, type: 'Warning', reason: 'RuntimeClassReset', message }]);
+    events.tell([{ shim, type: 'Warning', reason: 'RuntimeClassReset', message }]);
     return made;
   }
 };
 
 const correct = async (
-  means: LeaderContext,
+  context: LeaderContext,
   { name, shim }: Apply,
   present: ClassFacts,
 ): Promise<unknown> => {
-  const { api } = means;
+  const { api } = context;
   const answer = await api.request('PATCH', pathOf(name), {
     ...{ patch: 'apply', body: bodyOf(name, shim, present) },
     query: { fieldManager, force: 'true' },
@@ -93,10 +93,10 @@ const correct = async (
   return api.request('PATCH', pathOf(name), { patch: 'merge', body, query: { fieldManager } });
 };
 
-const apply = async (means: LeaderContext, asked: Apply, present?: ClassFacts): Promise<void> => {
-  const { log, watches } = means;
+const apply = async (context: LeaderContext, asked: Apply, present?: ClassFacts): Promise<void> => {
+  const { log, watches } = context;
   const { name, shim } = asked;
-  const answer = present === undefined ? await make(means, asked) : await correct(means, asked, present);
+  const answer = present === undefined ? await make(context, asked) : await correct(context, asked, present);
   watches.classes.put(classFacts(answer));
   log('info', `RuntimeClass ${name} ${present === undefined ? 'made' : 'changed'}`, {
     shim: shim.name,
@@ -104,8 +104,8 @@ const apply = async (means: LeaderContext, asked: Apply, present?: ClassFacts): 
   });
 };
 
-const remove = async (means: LeaderContext, one: ClassFacts): Promise<void> => {
-  const { api, log, watches } = means;
+const remove = async (context: LeaderContext, one: ClassFacts): Promise<void> => {
+  const { api, log, watches } = context;
   const { name, uid, resourceVersion } = one;
   const body = {
     apiVersion: 'v1',
@@ -114,7 +114,7 @@ const remove = async (means: LeaderContext, one: ClassFacts): Promise<void> => {
     propagationPolicy: 'Background',
   };
   const answer = (await api.request('DELETE', pathOf(name), { body })) as { readonly kind?: unknown };
-  // Somebody's finalizer may keep it: then the answer is the class, and no Status.
+  // A finalizer of another program may keep it: then the answer is the class, and no Status.
   if (answer.kind === 'RuntimeClass') watches.classes.put(classFacts(answer));
   else watches.classes.gone(one);
   log('info', `RuntimeClass ${name} removed`, { handler: one.handler });
@@ -125,7 +125,7 @@ const whatOf = (name: string, shim: ShimFacts): string =>
   canonical([shim.generation, bodyOf(name, shim, undefined)]);
 
 export const applyClasses = async (
-  means: LeaderContext,
+  context: LeaderContext,
   changes: readonly ClassChange[],
   view: View,
 ): Promise<void> => {
@@ -134,10 +134,10 @@ export const applyClasses = async (
     if (change.kind === 'delete') {
       const { class: one, next } = change;
       // Without the one that takes its place no Pod could be created.
-      if (next && !means.writes.isDue(`RuntimeClass/${one.name}`, whatOf(one.name, next))) continue;
-      const gone = (): void => means.watches.classes.gone(one);
-      const work = () => unlessGone(one.name, remove(means, one), gone);
-      if (await means.writes.attempt(`RuntimeClass/${one.name}`, work)) removed.add(one.uid);
+      if (next && !context.writes.isDue(`RuntimeClass/${one.name}`, whatOf(one.name, next))) continue;
+      const gone = (): void => context.watches.classes.gone(one);
+      const work = () => unlessGone(one.name, remove(context, one), gone);
+      if (await context.writes.attempt(`RuntimeClass/${one.name}`, work)) removed.add(one.uid);
       continue;
     }
     const { name, shim } = change;
@@ -146,6 +146,6 @@ export const applyClasses = async (
     const written = present?.holdsSettings
       ? undefined
       : { what: whatOf(name, shim), by: present?.overwrittenBy };
-    await means.writes.attempt(`RuntimeClass/${name}`, () => apply(means, change, present), written);
+    await context.writes.attempt(`RuntimeClass/${name}`, () => apply(context, change, present), written);
   }
 };

@@ -12,11 +12,11 @@ const most = 250;
 
 /** Whether there is more to write than was tried. */
 export const applyNodes = async (
-  means: LeaderContext,
+  context: LeaderContext,
   changes: readonly NodeChange[],
   view: View,
 ): Promise<boolean> => {
-  const { api, log, writes, watches } = means;
+  const { api, log, writes, watches } = context;
   const byName = new Map(view.nodes.map((node) => [node.name, node]));
   const due = changes.filter(({ node }) => writes.isDue(`Node/${node}`));
   await writes.each(due.slice(0, most), async (change) => {
@@ -29,7 +29,7 @@ export const applyNodes = async (
       ...(node.uid === '' ? {} : { uid: node.uid }),
       // One that was queued while the Lease was lost must not land after what the next leader decided of this Node.
       // To take a label away late does no harm.
-      // A list is replaced as a whole: what somebody else taints meanwhile must not be lost.
+      // A list is replaced as a whole: a taint that another program sets meanwhile must not be lost.
       ...(taints !== undefined || Object.values(labels).some((value) => value !== null)
         ? { resourceVersion: node.resourceVersion }
         : {}),

@@ -38,8 +38,8 @@ export const mergeOf = (from: unknown, to: unknown): unknown => {
 
 type Written = { readonly at: number; readonly sent: string; readonly stubborn: boolean };
 
-export const makeStatusWriter = (means: LeaderContext): StatusWriter => {
-  const { api, clock, log, metrics, writes, watches, teller } = means;
+export const makeStatusWriter = (context: LeaderContext): StatusWriter => {
+  const { api, clock, log, metrics, writes, watches, events } = context;
   const definition = makeDefinition(api, clock, log, metrics);
   /** By uid of the Shim. */
   const last = new Map<string, Written>();
@@ -63,13 +63,13 @@ export const makeStatusWriter = (means: LeaderContext): StatusWriter => {
     if (runtimeClass === undefined || after.status?.runtimeClass !== undefined) pruned.delete(shim.uid);
     else pruned.set(shim.uid, runtimeClass);
     definition.kept();
-    teller.tell(noticesOf(shim, status));
+    events.tell(noticesOf(shim, status));
   };
 
   const keepHere = (shim: ShimFacts, status: ShimStatus): void => {
     unwritten.set(shim.uid, status);
     const message = definition.trouble();
-    teller.tell([{ shim, type: 'Warning', reason: 'NoStatus', message }, ...noticesOf(shim, status)]);
+    events.tell([{ shim, type: 'Warning', reason: 'NoStatus', message }, ...noticesOf(shim, status)]);
   };
 
   const writeOrKeep = async (shim: ShimFacts, status: ShimStatus, sent: string): Promise<void> => {

@@ -8,8 +8,11 @@ import { shimFacts } from '../model/shim-facts.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { paths } from '../observe/watches.ts';
 
-const carryFinalizers = async (means: LeaderContext, changes: readonly FinalizerChange[]): Promise<void> => {
-  const { api, watches, writes, log } = means;
+const carryFinalizers = async (
+  context: LeaderContext,
+  changes: readonly FinalizerChange[],
+): Promise<void> => {
+  const { api, watches, writes, log } = context;
   await writes.each(changes, async ({ shim, finalizers }) => {
     // Its status may just have been written, by us.
     const latest = watches.shims.latest(shim);
@@ -33,7 +36,7 @@ const carryFinalizers = async (means: LeaderContext, changes: readonly Finalizer
 
 /** Whether there is more to do at once. */
 export const apply = async (
-  means: LeaderContext,
+  context: LeaderContext,
   statuses: StatusWriter,
   decision: Decision,
   view: View,
@@ -42,10 +45,10 @@ export const apply = async (
   const [taken, put] = [true, false].map((isTaken) =>
     decision.finalizers.filter(({ shim }) => shim.deleting === isTaken),
   );
-  await carryFinalizers(means, put ?? []);
-  await applyClasses(means, decision.classes, view);
-  const more = await applyNodes(means, decision.nodes, view);
+  await carryFinalizers(context, put ?? []);
+  await applyClasses(context, decision.classes, view);
+  const more = await applyNodes(context, decision.nodes, view);
   await statuses.carry(decision.statuses, view.nodes.length);
-  await carryFinalizers(means, taken ?? []);
+  await carryFinalizers(context, taken ?? []);
   return more;
 };

@@ -15,7 +15,7 @@ export type LeaderContext = {
   readonly metrics: Metrics;
   readonly writes: Writes;
   readonly watches: Watches;
-  readonly teller: EventWriter;
+  readonly events: EventWriter;
 };
 
 /**

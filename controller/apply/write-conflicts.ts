@@ -64,7 +64,7 @@ export const makeWriteConflicts = (clock: Clock, log: Log): WriteConflicts => {
     said.add(key);
     log(
       'warn',
-      `${key} is written again and again, because somebody else changes it back: from now on once a minute`,
+      `${key} is written again and again, because another program changes it back: from now on once a minute`,
     );
   };
 

@@ -1,6 +1,6 @@
 /**
  * How writes are tried: so many at once and in a second, each with pauses of its own after failures, and all of them after
- * one that says that the server has enough, or that somebody else undoes each time.
+ * one that says that the server has enough, or that another program undoes each time.
  */
 import { ApiFailure } from '../../kube/client.ts';
 import type { Clock } from '../../host/host.ts';

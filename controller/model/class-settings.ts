@@ -21,7 +21,7 @@ const longest = 16_384;
 const isOther = (key: string): boolean => key !== managedBy.key && key !== shimKey;
 
 /**
- * By these, tools find what they made and no longer want, whoever owns it: kubectl's ApplySets, k3s and Rancher, kapp, Config
+ * By these, tools find what they made and no longer want, and ask for no owner: kubectl's ApplySets, k3s and Rancher, kapp, Config
  * Sync, the addon manager. On a class that is made anew after they pruned it, they would have them prune it again each time. A
  * tool that still wants it sets them anew.
  */

@@ -12,7 +12,7 @@ export type NodeFacts = {
   readonly labels: Labels;
   /** Its kubelet says that it is ready. */
   readonly ready: boolean;
-  /** Since when it is not, epoch milliseconds; undefined where it is ready, or nobody says. */
+  /** Since when it is not, epoch milliseconds; undefined where it is ready, or its conditions do not say. */
   readonly unreadySince: number | undefined;
   /** `spec.unschedulable`. */
   readonly cordoned: boolean;

@@ -21,7 +21,8 @@ export type Change = {
   readonly due: boolean;
   /** The runtime has to be restarted for it. */
   readonly restart: boolean;
-  readonly revision: string;
+  /** Names what it means. Asked for only where there is something to do or to remember: it goes through all of the main file. */
+  readonly revision: () => string;
 };
 
 export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): Change => {
@@ -47,11 +48,8 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
     files,
     due,
     restart: due && before.activate,
-    // Only when it is asked for: a settled tick has no need to take the meaning of a large file together.
-    get revision() {
-      const files = wiring.files.map((file) => identity(runtime, file));
-      return digestOf(canonical([...files, runtime.version, keys]));
-    },
+    revision: () =>
+      digestOf(canonical([...wiring.files.map((file) => identity(runtime, file)), runtime.version, keys])),
   };
 };
 

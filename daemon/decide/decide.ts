@@ -63,12 +63,12 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
   const change = changeOf(baseline, asked, limits);
   if (baseline.runtimeProblem) {
     const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(target.present));
-    const steps = firstStart(baseline, configId(standing), change.revision);
+    const revision = change.revision();
+    const steps = firstStart(baseline, configId(standing), revision);
     if (!steps) throw new Failure(baseline.runtimeProblem);
     const because = [
       `the first start with what was put in place before it: ${baseline.runtimeProblem.message}`,
     ];
-    const { revision } = change;
     return {
       plan: { kind: 'steps', revision, steps, because, disrupts: true },
       handlers: asked.reports,
@@ -161,7 +161,7 @@ const plan = (
   const answer = (list: readonly Step[], because: readonly string[]): Decision => ({
     plan: {
       kind: 'steps',
-      revision: change.revision,
+      revision: change.revision(),
       steps: list,
       because,
       disrupts: list.some((step) => step.kind === 'activate'),

@@ -10,7 +10,7 @@ import { controllerName } from '../../controller/model/keys.ts';
 import type { Cluster } from './cluster.ts';
 import { tokenKubeconfig } from '../kubernetes/kubeconfig.ts';
 import type { ControlPlaneProcess } from '../kubernetes/process.ts';
-import { bootstrapFolder } from './wishes.ts';
+import { bootstrapFolder } from './manifests.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const namespace = 'rcm-node';

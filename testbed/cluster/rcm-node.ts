@@ -10,7 +10,7 @@ import { artifactBinds } from '../node/service.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterNode, JoinOptions, NodeObject } from './join.ts';
 import type { TestNode } from '../node/test-node.ts';
-import { bootstrapFolder } from './wishes.ts';
+import { bootstrapFolder } from './manifests.ts';
 
 const imageAt = '/srv/image';
 

@@ -17,7 +17,7 @@ import {
 } from '../../testbed/artifacts/own-images.ts';
 import { rcmNode, startsOf } from '../../testbed/node/service.ts';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
-import { sample } from '../../testbed/cluster/wishes.ts';
+import { sample } from '../../testbed/cluster/manifests.ts';
 import type { ClusterNode, JoinOptions } from '../../testbed/cluster/join.ts';
 
 const progress = (line: string): void => t.comment(line);

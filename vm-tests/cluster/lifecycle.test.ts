@@ -21,7 +21,7 @@ import {
   untilProven,
   untilShim,
 } from '../../testbed/cluster/shim-status.ts';
-import { phaseOf, podYaml, runtimeClassYaml, shimYaml, untilPhase } from '../../testbed/cluster/wishes.ts';
+import { phaseOf, podYaml, runtimeClassYaml, shimYaml, untilPhase } from '../../testbed/cluster/manifests.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

@@ -6,7 +6,7 @@ import { rcmNode } from '../../testbed/node/service.ts';
 import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
 import { importBootstrap, nodeBinds, untilReady } from '../../testbed/cluster/rcm-node.ts';
-import { bootstrapFolder, shimYaml } from '../../testbed/cluster/wishes.ts';
+import { bootstrapFolder, shimYaml } from '../../testbed/cluster/manifests.ts';
 
 const progress = (line: string): void => t.comment(line);
 const account = 'system:serviceaccount:rcm-node:rcm-node';

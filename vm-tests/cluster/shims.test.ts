@@ -37,7 +37,7 @@ import {
   sample,
   shimYaml,
   untilPhase,
-} from '../../testbed/cluster/wishes.ts';
+} from '../../testbed/cluster/manifests.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

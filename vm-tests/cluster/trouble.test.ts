@@ -28,7 +28,7 @@ import {
   runtimeClassYaml,
   shimYaml,
   untilPhase,
-} from '../../testbed/cluster/wishes.ts';
+} from '../../testbed/cluster/manifests.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

@@ -96,7 +96,7 @@ t.test('every manifest of runtime-class-manager and every sample is accepted as 
     const kept = await get(manifest.metadata.name);
     const rolloutStrategy = { type: 'rolling', rolling: { maxUpdate: '10%' } };
     t.same(kept.spec, { rolloutStrategy, ...manifest.spec }, `${path} is kept as it was written`);
-    t.same(kept.status, { observedGeneration: 0 }, 'its status is that nobody has looked at it');
+    t.same(kept.status, { observedGeneration: 0 }, 'its status says that no controller has looked at it');
     const server = await cluster.tryKubectl([
       ...['apply', '--server-side', '--force-conflicts', '--dry-run=server', '-f', join(root, path)],
     ]);

@@ -18,7 +18,7 @@ import {
   untilProven,
   untilShim,
 } from '../../testbed/cluster/shim-status.ts';
-import { bootstrapFolder, podYaml, shimYaml, untilPhase } from '../../testbed/cluster/wishes.ts';
+import { bootstrapFolder, podYaml, shimYaml, untilPhase } from '../../testbed/cluster/manifests.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

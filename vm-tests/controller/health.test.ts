@@ -96,7 +96,7 @@ const states: Readonly<Record<string, State>> = {
     spec: strategy({ type: 'recreate' }),
     expected: ['Failed', 'Degraded', 'Stalled NodesFailed'],
   },
-  'nobody-can': {
+  'no-node-can': {
     nodes: [{ s: 'failed', a: 'REVISION', p: 'no-platform' }],
     expected: ['Failed', 'Degraded', 'Stalled NodesFailed'],
   },
@@ -174,14 +174,14 @@ const verdictIn = (shim: Shim): string =>
     .map(({ type, reason }) => `${type} ${reason}`)
     .join();
 
-t.test('while no controller has looked at a Shim, nobody takes it for done', async (t) => {
+t.test('while no controller has looked at a Shim, no tool takes it for done', async (t) => {
   await cluster.apply(
     JSON.stringify({
       apiVersion: 'v1',
       kind: 'List',
       items: [
         ...Object.entries(states).map(([name, state]) => shimOf(name, state)),
-        // It is being deleted, and somebody holds it.
+        // It is being deleted, and a finalizer holds it.
         {
           ...{ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', handler: 'held' },
           metadata: { name: 'held', finalizers: ['example.com/held'] },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
 import { admitController, controllerOf } from '../../testbed/cluster/controller.ts';
-import { bootstrapFolder } from '../../testbed/cluster/wishes.ts';
+import { bootstrapFolder } from '../../testbed/cluster/manifests.ts';
 
 t.setTimeout(600_000);
 

@@ -9,7 +9,7 @@ import { parseAllDocuments } from 'yaml';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
 import { controllerOf } from '../../testbed/cluster/controller.ts';
 import { getShim } from '../../testbed/cluster/shim-status.ts';
-import { bootstrapFolder } from '../../testbed/cluster/wishes.ts';
+import { bootstrapFolder } from '../../testbed/cluster/manifests.ts';
 
 const version = process.env.KUBERNETES_OLDER ?? '';
 const skip = version === '' ? 'KUBERNETES_OLDER names no version, v1.28.15 for instance' : false;

@@ -10,7 +10,7 @@ import type { Answer, Client } from '../../testbed/cluster/client.ts';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
 import { controllerOf } from '../../testbed/cluster/controller.ts';
 import { eventsOf, getShim } from '../../testbed/cluster/shim-status.ts';
-import { bootstrapFolder } from '../../testbed/cluster/wishes.ts';
+import { bootstrapFolder } from '../../testbed/cluster/manifests.ts';
 
 const namespace = 'other';
 const account = 'my-rcm-node-controller-x';

@@ -7,7 +7,7 @@ import t from 'tap';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
 import { type Controller, controllerOf } from '../../testbed/cluster/controller.ts';
 import { getShim } from '../../testbed/cluster/shim-status.ts';
-import { bootstrapFolder } from '../../testbed/cluster/wishes.ts';
+import { bootstrapFolder } from '../../testbed/cluster/manifests.ts';
 
 const cluster = await clusterFor(t);
 const running: Controller[] = [];

@@ -27,7 +27,7 @@ import {
   untilConditions,
   untilShim,
 } from '../../testbed/cluster/shim-status.ts';
-import { phaseOf, podYaml, shimYaml, untilPhase } from '../../testbed/cluster/wishes.ts';
+import { phaseOf, podYaml, shimYaml, untilPhase } from '../../testbed/cluster/manifests.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

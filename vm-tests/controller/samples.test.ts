@@ -23,7 +23,7 @@ import {
   untilProven,
   untilShim,
 } from '../../testbed/cluster/shim-status.ts';
-import { podYaml, untilPhase } from '../../testbed/cluster/wishes.ts';
+import { podYaml, untilPhase } from '../../testbed/cluster/manifests.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();

@@ -30,7 +30,7 @@ export const available = (situation: Situation): Said => {
   }
   if (own.misleads && own.overwritten !== undefined)
     return no('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
-  if (targets.length === 0) return no('NoNodes', nobody(situation));
+  if (targets.length === 0) return no('NoNodes', noNodes(situation));
   const proven = targets.filter(({ node }) => isProven(node));
   const missing = targets.filter(
     (one) => one.node.ready && !one.node.cordoned && !isFailed(situation, one) && !isProven(one.node),
@@ -59,7 +59,7 @@ export const available = (situation: Situation): Said => {
 
 const namesOf = (given: readonly NodeStanding[]): readonly string[] => given.map(({ node }) => node.name);
 
-const nobody = ({ shim, placement }: Situation): string => {
+const noNodes = ({ shim, placement }: Situation): string => {
   const asked = Object.entries(shim.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
   const who = asked.length > 0 ? `nodes with ${asked.join(',')}` : 'nodes';
   return placement.mute.length === 0 ? `There are no ${who}.` : nobodySpeaks(placement.mute, who);
@@ -127,7 +127,9 @@ export const progressing = (situation: Situation): Said => {
   const tail = rest.length > 0 ? ` ${sentence(whereabouts(rest))}.` : '';
   return no(
     'Complete',
-    targets.length === 0 ? nobody(situation) : `${sentence(far)}.${tail}${kept(situation)}${mute(situation)}`,
+    targets.length === 0
+      ? noNodes(situation)
+      : `${sentence(far)}.${tail}${kept(situation)}${mute(situation)}`,
   );
 };
 

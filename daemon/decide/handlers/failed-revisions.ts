@@ -49,7 +49,7 @@ export const isTried =
 /** The revision of this change failed its proof, and nothing has changed since. */
 export const knownBad = (before: Observed, asked: Selection, change: Change): Problem | undefined => {
   const { bad } = before.ledger;
-  if (!bad || bad.revision !== change.revision) return undefined;
+  if (!bad || bad.revision !== change.revision()) return undefined;
   const isMoved = asked.wanted.some(
     ({ name, installed }) => installed && before.ledger.handlers[name]?.key !== installed.key,
   );

@@ -39,7 +39,7 @@ t.test('kubectl makes the same of the kustomization', { skip: missing }, async (
 });
 
 t.test('nodes can be had without the controller', { skip: missing }, async (t) => {
-  // Nobody writes a status there, so tools that read it must not wait for one.
+  // No controller writes a status there, so tools that read it must not wait for one.
   const awaited = /"default":\{"observedGeneration":0\},/;
   const [all, nodes] = [objects.filter((object) => !isOfController(object)), kustomized('nodes')];
   t.match(JSON.stringify(all), awaited);

@@ -17,17 +17,17 @@ t.test('each thing is told once, and so many things in a minute', needsOpenssl, 
   const time = { now: 0 };
   const clock = { ...realClock, elapsed: () => time.now };
   const { log, lines } = keepLog();
-  const teller = makeEventWriter(fleet.connect(), clock, log, 'me');
-  teller.tell([notice('same'), notice('same')]);
+  const events = makeEventWriter(fleet.connect(), clock, log, 'me');
+  events.tell([notice('same'), notice('same')]);
   await until(() => fleet.all(paths.events).length === 1);
-  for (let count = 0; count < 50; count++) teller.tell([notice(`${count}`)]);
+  for (let count = 0; count < 50; count++) events.tell([notice(`${count}`)]);
   await until(() => fleet.all(paths.events).length === 20);
   t.equal(lines.length, 51, 'the log has all of them');
   time.now += 60_000;
-  for (let count = 50; count < 100; count++) teller.tell([notice(`${count}`)]);
+  for (let count = 50; count < 100; count++) events.tell([notice(`${count}`)]);
   await until(() => fleet.all(paths.events).length === 30);
   time.now += 600_000;
-  teller.tell([notice('same')]);
+  events.tell([notice('same')]);
   await until(() => fleet.all(paths.events).length === 31);
   t.match(fleet.all(paths.events).at(-1), {
     message: 'same',
