@@ -95,7 +95,9 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
     size,
     proven: !careful,
     patient: false,
-    forgiven: false,
+    // A Shim that is gone cannot be annotated. A node where this failed asks again only when a person there said so, or
+    // when what failed has changed; it would keep the handler for ever if it were not heard.
+    forgiven: true,
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
   });

@@ -113,6 +113,16 @@ t.test('of a Shim that is gone nothing is taken while its RuntimeClass stands', 
   t.same(plan(nodes, [], [aClass(aShim('other'))]).turns, ['a spin -']);
 });
 
+t.test('a node that failed to let go of a Shim that is gone, and asks again, is heard', async (t) => {
+  const tried = { spin: { revision: '-', outcome: 'known-bad' } };
+  const nodes = (entry: HandlerDetail) => [aNode('a', { spin: entry }, { given: { tried } })];
+  t.same(plan(nodes(leaving('spin')), []).turns, ['a spin -']);
+  const { w: _w, ...broken } = leaving('spin');
+  t.same(plan(nodes({ ...broken, p: 'known-bad' }), []).turns, [], 'it does not ask');
+  const fresh = aNode('b', { spin: leaving('spin') });
+  t.same(plan([...nodes(leaving('spin')), fresh], []).turns, ['b spin -'], 'after all that had no turn');
+});
+
 t.test('the first one is believed when its kubelet lists the handler too, or lists none', async (t) => {
   const served = { spin: { s: 'served', n: 'spin', r: 'r2' } as const };
   const others = ['b', 'c'].map((name) => aNode(name, { spin: asking('spin') }));
