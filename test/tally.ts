@@ -28,9 +28,6 @@ type Event = {
   readonly plan?: { readonly skipAll?: boolean; readonly skipReason?: string };
 };
 
-const reasonOf = (reason: string | true | undefined, kind: string): string =>
-  typeof reason === 'string' && reason !== '' ? reason : `${kind}, without a reason`;
-
 function detailOf(diag: Event['diag']): string {
   if (diag === undefined) return '';
   const { at, diff, stack, source, exitCode, signal, found, wanted } = diag;
@@ -62,14 +59,19 @@ export function collector(): {
   let complete = false;
   let fileStart = { passed: 0, failed: 0, skipped: 0 };
 
-  const skip = (event: Event, kind: 'skipped' | 'todo') => {
+  /** Without a reason it is a failure: that is also how tap calls a test that asserts nothing. */
+  const note = (name: string, reason: string | true | undefined): void => {
+    if (typeof reason === 'string' && reason !== '') skips.push({ name, reason });
+    else failures.push({ name, detail: 'asserts nothing, or is skipped without a reason' });
+  };
+
+  const skip = (event: Event, reason: string | true | undefined): void => {
     const parent = open.at(-1);
     if (parent !== undefined) {
       parent.skipped += 1;
       parent.asserted += 1;
     }
-    const name = event.fullname ?? event.name ?? '';
-    skips.push({ name, reason: reasonOf(kind === 'todo' ? event.todo : event.skip, kind) });
+    note(event.fullname ?? event.name ?? '', reason);
   };
 
   const end = (event: Event): string | undefined => {
@@ -87,7 +89,7 @@ export function collector(): {
       const hint = event.level === 1 ? `\nto see what it prints: npx node ${own.name}` : '';
       failures.push({ name, detail: (detailOf(event.diag) || 'did not end as planned') + hint });
     } else if (event.plan?.skipAll === true && own.asserted === 0 && own.children === 0) {
-      skips.push({ name, reason: reasonOf(event.plan.skipReason, 'skipped') });
+      note(name, event.plan.skipReason);
     } else if (!failed && own.children === 0 && own.asserted > own.skipped) passed += 1;
     if (failed && parent !== undefined) parent.failed = true;
     if (event.level !== 1) return undefined;
@@ -96,8 +98,9 @@ export function collector(): {
       failures.length > fileStart.failed ? `${failures.length - fileStart.failed} FAILED` : '',
       skips.length > fileStart.skipped ? `${skips.length - fileStart.skipped} skipped` : '',
     ];
+    const word = failed || failures.length > fileStart.failed ? 'FAIL' : 'ok  ';
     fileStart = { passed, failed: failures.length, skipped: skips.length };
-    return `${failed ? 'FAIL' : 'ok  '} ${own.name}: ${counts.filter(Boolean).join(', ')} (${Math.round(event.time ?? 0)} ms)`;
+    return `${word} ${own.name}: ${counts.filter(Boolean).join(', ')} (${Math.round(event.time ?? 0)} ms)`;
   };
 
   const line = (text: string): string | undefined => {
@@ -111,8 +114,8 @@ export function collector(): {
       return undefined;
     }
     if (kind === 'end') return end(event);
-    if (kind === 'skip') skip(event, 'skipped');
-    else if (kind === 'todo') skip(event, 'todo');
+    if (kind === 'skip') skip(event, event.skip);
+    else if (kind === 'todo') skip(event, event.todo);
     else if (kind === 'pass' && parent !== undefined) parent.asserted += 1;
     else if (kind === 'fail') {
       // Several failed assertions in one test are one failed test with several details.

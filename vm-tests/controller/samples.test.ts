@@ -174,7 +174,7 @@ t.test('with a digest, other bytes are fetched and refused, and what is served s
   for (const path of fetched) t.match(path, /v0\.23\.0\/containerd-shim-spin-v2-linux-x86_64\.tar\.gz$/);
 });
 
-t.test('the one that its controller has touched goes, finalizer and all', async () => {
+t.test('the one that its controller has touched goes, finalizer and all', async (t) => {
   await apply('as-stored.yaml');
   await cluster.waitFor(
     'its finalizer is taken off',
@@ -188,6 +188,7 @@ t.test('the one that its controller has touched goes, finalizer and all', async 
     'no RuntimeClass is left',
     async () => (await cluster.kubectl(['get', 'runtimeclasses', '-o', 'name'])) === '',
   );
+  t.notOk((await handlersOverCri(node.host)).includes('spin-v2'), 'the runtime serves it no more');
   lap('all are gone');
 });
 t.teardown(() => lap('all done'));
