@@ -8,12 +8,14 @@ import { sentence } from '../daemon/decide/report/sentences.ts';
 import { troubles } from '../daemon/decide/report/summary.ts';
 import type { Outcome, Report } from '../daemon/model/outcome.ts';
 import type { Decision, HandlerReport, Plan } from '../daemon/model/plan.ts';
+import { formerCode } from '../protocol/problem/former-codes.ts';
 import { hintOf, type Problem } from '../protocol/problem/problem.ts';
 import { publicProblem } from '../protocol/problem/public.ts';
 import type { Check } from '../daemon/doctor/check.ts';
 import { finishing } from '../daemon/reconcile/remains.ts';
 import type { Started } from '../daemon/reconcile/proof/start-proof.ts';
 import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
+import type { NeededTurn } from '../daemon/model/rollout-wait.ts';
 import type { Command } from './arguments.ts';
 
 /** One more only where a field is renamed, removed, or means something else; docs/json.md has the promise. */
@@ -29,8 +31,10 @@ const document = (command: Command['name'] | null, exitCode: number, body: objec
 
 const problem = (given: Problem): object => {
   const { code, message, handler, where } = given;
+  const former = formerCode(code);
   return {
     code,
+    ...(former === undefined ? {} : { formerCode: former }),
     message,
     hint: hintOf(publicProblem(given)),
     ...(handler === undefined ? {} : { handler }),
@@ -44,13 +48,26 @@ const outcome = (given: Outcome): object => ({
   ...(given.kind === 'failed' ? { undone: given.undone } : {}),
 });
 
+const rollout = ({ shim, revision, hold }: NeededTurn): object => ({
+  shim,
+  revision,
+  ...(hold === undefined ? {} : { waitReason: hold }),
+});
+
+/** The same by the names that it had first, which stay within this schema. */
+const formerTurn = ({ shim, revision, hold }: NeededTurn): object => ({
+  shim,
+  revision,
+  ...(hold === undefined ? {} : { hold: hold === 'self-scheduled' ? 'alone' : hold }),
+});
+
 const handler = ({ name, state, source, sha256, start, turn, problem: wrong }: HandlerReport): object => ({
   name,
   state,
   source,
   ...(sha256 === undefined ? {} : { sha256 }),
   ...(start === undefined ? {} : { start }),
-  ...(turn === undefined ? {} : { turn }),
+  ...(turn === undefined ? {} : { rollout: rollout(turn), turn: formerTurn(turn) }),
   ...(wrong === undefined ? {} : { problem: problem(wrong) }),
 });
 

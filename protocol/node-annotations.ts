@@ -3,6 +3,7 @@
  * serves and which it waits to take up; the controller, in labels that no kubelet may set (node-labels.ts), what it approves.
  */
 import { isFields } from './json.ts';
+import { presentCode } from './problem/former-codes.ts';
 
 const prefix = 'rcm.spinkube.dev/';
 
@@ -171,7 +172,8 @@ const entryOf = (value: unknown): HandlerDetail | undefined => {
   if (!isFields(value) || !states.includes(value.s)) return undefined;
   const entry: Record<string, unknown> = { s: value.s };
   for (const [key, fits] of Object.entries(fieldsOfEntry)) {
-    if (fits(value[key])) entry[key] = value[key];
+    const given = value[key];
+    if (fits(given)) entry[key] = key === 'p' ? presentCode(given) : given;
     else if (value[key] !== undefined) return undefined;
   }
   return entry as HandlerDetail;

@@ -4,6 +4,7 @@
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
  */
 import { digestOf } from './digest.ts';
+import { presentCode } from './problem/former-codes.ts';
 import type { Labels } from './shim-object.ts';
 import { goneRevision } from './node-annotations.ts';
 
@@ -58,7 +59,9 @@ export const parseApproval = (text: string | undefined): Approval | undefined =>
 
 export const parseTried = (text: string | undefined): Tried | undefined => {
   const [, word, outcome] = /^([0-9a-z]{1,32})\.([A-Za-z][A-Za-z0-9-]*)$/.exec(text ?? '') ?? [];
-  return word === undefined || outcome === undefined ? undefined : { revision: revisionIn(word), outcome };
+  return word === undefined || outcome === undefined
+    ? undefined
+    : { revision: revisionIn(word), outcome: presentCode(outcome) };
 };
 
 const none: TurnLabels = { approved: {}, tried: {} };

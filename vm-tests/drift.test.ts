@@ -108,7 +108,7 @@ for (const suite of ['forky', 'trixie'] as const)
       await harms['our text was changed']?.();
       const foreign = await node.readFile(file);
       await untilReport(node, 'the fight reported', (report) =>
-        JSON.stringify(report.outcome).includes('"fight"'),
+        JSON.stringify(report.outcome).includes('"write-conflict"'),
       );
       const status = await rcmNode(node, 'status');
       t.equal(status.code, 1);

@@ -8,10 +8,11 @@ const table = {
   rcm_controller_decide_seconds_total: ['counter', 'Time of these in which nothing else could be done.'],
   rcm_controller_pass_running_seconds: ['gauge', 'How long the pass under way has made no progress.'],
   rcm_controller_nodes: ['gauge', 'Nodes of the cluster.'],
-  rcm_controller_nodes_unheard: [
+  rcm_controller_nodes_not_reporting: [
     'gauge',
-    'Nodes on which rcm-node has not spoken, by why: unable, replaced, not-ready, silent.',
+    'Nodes on which rcm-node has not reported, by why: unable, replaced, not-ready, silent.',
   ],
+  rcm_controller_nodes_unheard: ['gauge', 'The former name of rcm_controller_nodes_not_reporting.'],
   rcm_controller_shims: ['gauge', 'Shims of the cluster.'],
   rcm_controller_shim_nodes: [
     'gauge',

@@ -97,7 +97,7 @@ export const writeConflict = (file: WantedFile, before: Observed, limits: Limits
   const mark = fact?.kind === 'regular' ? /^\s*#\s*(.*\S)/m.exec(fact.text)?.[1]?.slice(0, 120) : undefined;
   const what = fact?.kind === 'regular' ? 'changed' : 'removed';
   return {
-    code: 'fight',
+    code: 'write-conflict',
     message: `another program ${what} it again after ${count} repairs within an hour${mark ? `; its first comment reads "${mark}"` : ''}`,
     where: { file: file.path },
   };

@@ -63,6 +63,12 @@ export type Report = {
 const isoTime: Read<string> = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 const problems = list(storedProblem);
 
+/** A service of a newer version may know more of them; an older one writes `alone`. */
+const waitReason: Read<WaitReason> = (cursor) => {
+  const name = text()(cursor);
+  return (name === 'alone' ? 'self-scheduled' : name) as WaitReason;
+};
+
 const handler: Read<HandlerReport> = object<HandlerReport>({
   name: text(),
   state: one(...handlerStates),
@@ -79,8 +85,7 @@ const handler: Read<HandlerReport> = object<HandlerReport>({
     object<NeededTurn>({
       shim: text(),
       revision: text(),
-      // A service that is newer than this program may know more of them; none is shown.
-      hold: optional(text() as Read<WaitReason>),
+      hold: optional(waitReason),
     }),
   ),
 });
@@ -120,7 +125,7 @@ export const parseReport = (source: string, file: string): Report => parseVersio
 
 /** Nothing but a turn is missing, which somebody gives. */
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
-  outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'waits-for-turn');
+  outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'rollout-pending');
 
 /** Of every command; cli/command-table.ts and docs/cli.md say what each means. */
 export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending: 4 } as const;

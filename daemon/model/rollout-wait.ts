@@ -14,8 +14,8 @@ export type WaitReason =
   | 'stopped'
   /** The controller has not come to this node yet. */
   | 'queued'
-  /** No controller gives turns; this node goes ahead by itself at a moment of its own. */
-  | 'alone'
+  /** No controller runs; this node makes the change at a time of its own. */
+  | 'self-scheduled'
   /** Whether there is a controller is not known yet. */
   | 'unknown';
 

@@ -1,6 +1,7 @@
 /** A handler, and a problem, as the state on the disk and the status hold them: each value as it was when it was written. */
 import type { Artifact, Handler, OptionValue, ShimRevision, RuntimeKind } from './desired.ts';
 import { type Code, codes, type Problem, type Where } from '../../protocol/problem/problem.ts';
+import { presentCode } from '../../protocol/problem/former-codes.ts';
 import {
   digest,
   isPath,
@@ -61,7 +62,7 @@ export const storedHandler: Read<Handler> = object<Handler>({
 
 /** A code that only a later build has is a defect to this one, which has neither a hint nor a pause for it. */
 const code: Read<Code> = (cursor) => {
-  const name = text(/^[a-z][a-z0-9-]{0,63}$/)(cursor);
+  const name = presentCode(text(/^[a-z][a-z0-9-]{0,63}$/)(cursor));
   return Object.hasOwn(codes, name) ? (name as Code) : 'internal';
 };
 

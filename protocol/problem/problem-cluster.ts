@@ -41,7 +41,7 @@ export const clusterCodes = {
     retry: 'changed',
     hint: 'Another program has this port, or it is none of this machine: give another one with --listen or --probes.',
   },
-  'waits-for-turn': {
+  'rollout-pending': {
     retry: 'soon',
     hint: 'What was served is still served. kubectl get shims shows how far the rollout is; rcm-node once --force does not wait.',
   },

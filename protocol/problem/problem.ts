@@ -8,6 +8,7 @@
 import { maskUrls } from './mask.ts';
 import { artifactCodes } from './problem-artifacts.ts';
 import { clusterCodes } from './problem-cluster.ts';
+import { formerCode } from './former-codes.ts';
 import { fileCodes } from './problem-files.ts';
 
 /** `soon`: with backoff, nothing has to change. `changed`: only when the input or the host changed. */
@@ -101,7 +102,10 @@ export const codes = {
     'soon',
     'The runtime was restarted often lately, so the change waits; what needs no restart goes on. Raise restartsPerHour in /etc/rcm-node/config.toml, or do not wait: rcm-node once --force.',
   ),
-  fight: row('changed', 'Another program keeps changing this file; stop one of the two.'),
+  'write-conflict': row(
+    'changed',
+    'Another program keeps changing this file: stop that program, or stop rcm-node.',
+  ),
   // state
   'state-damaged': row(
     'soon',
@@ -171,8 +175,10 @@ export const printDetail = ({ detail }: Problem): string | undefined =>
 /** What else the log has of a problem. */
 export const logFields = (problem: Problem): Readonly<Record<string, string>> => {
   const detail = printDetail(problem);
+  const former = formerCode(problem.code);
   return {
     code: problem.code,
+    ...(former === undefined ? {} : { formerCode: former }),
     ...(problem.handler === undefined ? {} : { handler: problem.handler }),
     ...(detail === undefined ? {} : { detail }),
   };

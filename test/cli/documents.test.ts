@@ -153,7 +153,23 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
   [['Version'], versionDocument(0, '0.1.0', 'v26', 'x64')],
   [['Error'], errorDocument('plan', 1, problem)],
   [['Error'], errorDocument(null, 2, { code: 'bad-usage', message: 'x' })],
+  [['Error'], errorDocument('once', 1, { code: 'write-conflict', message: 'x' })],
 ];
+
+t.test('what was renamed stays in the documents by its former name', async (t) => {
+  t.match(errorDocument('once', 1, { code: 'write-conflict', message: 'x' }), {
+    error: { code: 'write-conflict', formerCode: 'fight' },
+  });
+  const turn = { shim: 'wws', revision: 'r', hold: 'self-scheduled' } as const;
+  t.match(reportDocument('status', 4, { ...report, handlers: [{ ...handlers[1], turn }] }), {
+    handlers: [
+      {
+        rollout: { shim: 'wws', revision: 'r', waitReason: 'self-scheduled' },
+        turn: { shim: 'wws', revision: 'r', hold: 'alone' },
+      },
+    ],
+  });
+});
 
 t.test('every document has the fields that docs/json.md lists, of these types, and no other', async (t) => {
   for (const [headings, value] of documents)

@@ -184,7 +184,7 @@ To finish:
 
 t.test('what waits for its turn is told beside what is wrong, and so is who gives turns', async (t) => {
   const problem = {
-    code: 'waits-for-turn',
+    code: 'rollout-pending',
     message: 'the Shim "spin" waits for its turn',
     handler: 'spin',
   } as const;

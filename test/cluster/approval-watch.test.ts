@@ -198,11 +198,11 @@ t.test('without a controller all that waits gets one moment, within the spread',
   t.equal(turns.controller(), 'none');
   t.equal(at('spin'), new Date(start + firstMs + 150_000).toISOString());
   t.equal(seen.changes, 1);
-  turns.need([{ ...spin, hold: 'alone' }, wws], 300_000, api);
+  turns.need([{ ...spin, hold: 'self-scheduled' }, wws], 300_000, api);
   t.equal(at('wws'), at('spin'), 'two changes stay one restart');
   t.ok(lines.some((line) => line.includes('this node goes ahead alone at 2027-01-15T08:02:32')));
 
-  turns.need([{ ...spin, revision: 'r2', hold: 'alone' }], 300_000, api);
+  turns.need([{ ...spin, revision: 'r2', hold: 'self-scheduled' }], 300_000, api);
   t.same(turns.kept()?.alone?.spin?.revision, 'r2');
   t.equal(at('wws'), undefined, 'what no longer waits is forgotten');
   turns.need([], 300_000, api);
@@ -380,10 +380,10 @@ t.test('the moment outlives a restart of the service, and is not drawn again', a
   after.turns.restore(before.turns.kept());
   t.same(after.turns.kept(), { alone }, 'whether there is a controller is looked at anew');
   after.turns.seen(nodeOf());
-  after.turns.need([{ ...spin, hold: 'alone' }, wws], 300_000, undefined);
+  after.turns.need([{ ...spin, hold: 'self-scheduled' }, wws], 300_000, undefined);
   await after.pass(minute);
   t.same(after.turns.kept(), { alone }, 'also without a connection, which has nothing drawn');
-  after.turns.need([{ ...spin, hold: 'alone' }], 60_000, undefined);
+  after.turns.need([{ ...spin, hold: 'self-scheduled' }], 60_000, undefined);
   t.equal(after.at('spin'), new Date(start + minute + 54_000).toISOString(), 'a shorter spread is obeyed');
 });
 
@@ -466,10 +466,13 @@ t.test(
     const [r1, w1] = [revisionOf(one), revisionOf(two)];
     say([one, two]);
     const held = await node.once();
-    t.match(held.outcome, { kind: 'waiting', for: [{ code: 'waits-for-turn' }, { code: 'waits-for-turn' }] });
+    t.match(held.outcome, {
+      kind: 'waiting',
+      for: [{ code: 'rollout-pending' }, { code: 'rollout-pending' }],
+    });
     t.equal(held.did.length, 2, 'both artifacts are placed');
     t.match(detailOf(held), {
-      'spin-v2': { s: 'pending', n: 'spin-v2', w: r1, r: undefined, p: 'waits-for-turn' },
+      'spin-v2': { s: 'pending', n: 'spin-v2', w: r1, r: undefined, p: 'rollout-pending' },
       wws: { s: 'pending', w: w1 },
     });
     t.strictSame((await node.once()).did, [], 'and stay');

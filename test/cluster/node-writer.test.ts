@@ -200,7 +200,7 @@ t.test(
   async (t) => {
     const { report, server, did, settle, time } = await setUp(t);
     report.seen(bare);
-    report.tell(told({ kind: 'waiting', for: [{ code: 'waits-for-turn', message: 'x' }] }), false);
+    report.tell(told({ kind: 'waiting', for: [{ code: 'rollout-pending', message: 'x' }] }), false);
     await settle();
     t.equal(server.node.metadata.annotations?.[annotations.state], 'Waiting');
     t.equal(did('POST'), 0);

@@ -5,8 +5,8 @@ import { goneRevision } from '../../protocol/node-annotations.ts';
 
 const now = Date.parse('2027-01-15T08:00:00.000Z');
 const at = (ms: number): string => new Date(now + ms).toISOString();
-const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'alone' };
-const wws: NeededTurn = { shim: 'wws', revision: 'w1', hold: 'alone' };
+const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'self-scheduled' };
+const wws: NeededTurn = { shim: 'wws', revision: 'w1', hold: 'self-scheduled' };
 const draw = (before: Moments, over: Partial<Parameters<typeof drawMoments>[1]> = {}) =>
   drawMoments(before, {
     ...{ needed: [spin, wws], controller: 'none', spreadMs: 300_000, waitMs: 100_000, now },

@@ -131,7 +131,7 @@ t.test('after too many repairs it is a fight, and the other writer is named by i
   const file = { path, text: 'y' };
   t.equal(writeConflict(file, changedBy('x', times.slice(1)), limits), undefined);
   t.match(writeConflict(file, changedBy('version = 2\n  # Managed by kubespray\n', times), limits), {
-    code: 'fight',
+    code: 'write-conflict',
     message:
       /changed it again after 3 repairs within an hour; its first comment reads "Managed by kubespray"/,
     where: { file: path },

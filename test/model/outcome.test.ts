@@ -1,5 +1,5 @@
 import t from 'tap';
-import { exitCodeOf, type Outcome, type Report, waitsOnlyForTurn } from '../../daemon/model/outcome.ts';
+import { exitCodeOf, type Outcome, parseReport, type Report, waitsOnlyForTurn } from '../../daemon/model/outcome.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 
 const problem = (code: Problem['code']): Problem => ({ code, message: code });
@@ -31,8 +31,22 @@ t.test('where all that was asked for is refused, and nothing was done, nothing f
 });
 
 t.test('whoever waits for more than a turn does not only wait for that', async (t) => {
-  const turn = problem('waits-for-turn');
+  const turn = problem('rollout-pending');
   t.equal(waitsOnlyForTurn({ kind: 'waiting', for: [turn, turn] }), true);
   t.equal(waitsOnlyForTurn({ kind: 'waiting', for: [turn, problem('restart-budget')] }), false);
   t.equal(waitsOnlyForTurn({ kind: 'degraded', problems: [turn] }), false);
+});
+
+t.test('a wait reason that an older service wrote is read by its present name', async (t) => {
+  const of = (hold: string) => {
+    const handlers = [
+      { name: 'spin', state: 'pending', source: 's', turn: { shim: 'spin', revision: 'r', hold } },
+    ];
+    const report = { version: 1, agent: '1', at: '2024-01-02T03:03:05.000Z', outcome: { kind: 'converged' } };
+    const rest = { runtime: null, notes: [], did: [], restarts: { lastHour: 0, last: null }, trusted: {} };
+    const text = JSON.stringify({ ...report, ...rest, handlers, cluster: null });
+    return parseReport(text, '/x').handlers[0]?.turn?.hold;
+  };
+  t.equal(of('alone'), 'self-scheduled');
+  t.equal(of('queued'), 'queued');
 });

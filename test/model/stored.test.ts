@@ -51,3 +51,8 @@ t.test('a problem of a later build is read as a defect, which this one has a hin
   t.equal(read({ code: 'from-tomorrow', message: 'm' }, storedProblem).code, 'internal');
   t.throws(() => read({ code: '__proto__', message: 'm' }, storedProblem));
 });
+
+t.test('a problem that an older program wrote is read by the present name of its code', async (t) => {
+  t.equal(read({ code: 'fight', message: 'm' }, storedProblem).code, 'write-conflict');
+  t.equal(read({ code: 'waits-for-turn', message: 'm' }, storedProblem).code, 'rollout-pending');
+});

@@ -55,3 +55,11 @@ t.test('what is too long, too much or nested too deeply to be of a node is none 
     shims: { spin: { s: 'served' } },
   });
 });
+
+t.test('a code that an older agent wrote is read by its present name', async (t) => {
+  const of = (p: string) =>
+    parseDetail(JSON.stringify({ v: 1, shims: { spin: { s: 'pending', p } } }))?.shims.spin?.p;
+  t.equal(of('waits-for-turn'), 'rollout-pending');
+  t.equal(of('fight'), 'write-conflict');
+  t.equal(of('not-served'), 'not-served');
+});

@@ -43,7 +43,7 @@ t.test('what is damaged approves nothing', async (t) => {
 
 t.test('what came of a turn is a label’s value, however long its code is', async (t) => {
   for (const outcome of [
-    'turn-ran-out',
+    'approval-expired',
     'RolledBack',
     'x'.repeat(64),
     `${'x'.repeat(44)}-${'y'.repeat(10)}`,
@@ -69,11 +69,16 @@ t.test(
       'spinkube.node-restriction.kubernetes.io/spin': 'served',
       [`${approvedPrefix}${labelNameOf(long)}`]: 'r1.1800000000',
       [`${approvedPrefix}odd`]: 'served',
-      [`${triedPrefix}spin`]: 'r2.turn-ran-out',
+      [`${triedPrefix}spin`]: 'r2.approval-expired',
     });
     t.same(ofShim(approved, long), { revision: 'r1', until: 1_800_000_000_000 });
     t.equal(ofShim(approved, 'odd'), undefined);
-    t.same(ofShim(tried, 'spin'), { revision: 'r2', outcome: 'turn-ran-out' });
+    t.same(ofShim(tried, 'spin'), { revision: 'r2', outcome: 'approval-expired' });
     t.equal(ofShim(tried, 'toString'), undefined);
   },
 );
+
+t.test('an outcome that an older controller wrote is read by its present name', async (t) => {
+  t.same(parseTried('r2.turn-ran-out'), { revision: 'r2', outcome: 'approval-expired' });
+  t.same(parseTried('r2.taken-back'), { revision: 'r2', outcome: 'approval-withdrawn' });
+});

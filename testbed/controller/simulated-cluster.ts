@@ -355,7 +355,7 @@ export class SimulatedCluster {
         n: shim,
         a: revision,
         ...(own ? { r: has.revision } : {}),
-        ...(waits ? { w: revision, p: 'waits-for-turn' } : isBad ? { p: 'known-bad' } : {}),
+        ...(waits ? { w: revision, p: 'rollout-pending' } : isBad ? { p: 'known-bad' } : {}),
       };
       if (isBad && state === 'Ready') state = 'Degraded';
     }
@@ -370,7 +370,7 @@ export class SimulatedCluster {
         ...(node.bad.get(has.shim) === revision
           ? { p: 'known-bad' }
           : {
-              ...(waits ? { w: revision, p: 'waits-for-turn' } : {}),
+              ...(waits ? { w: revision, p: 'rollout-pending' } : {}),
               ...(node.used.has(handler) ? { p: 'handler-in-use' } : {}),
             }),
       };

@@ -306,7 +306,7 @@ t.test('a node cannot approve itself, and one that lies keeps no other from its 
   const until = '2099-01-01T00:00:00Z';
   const former = JSON.stringify({ v: 1, until, shims: { turns: revision } });
   t.equal(await change(liar, { annotations: { 'rcm.spinkube.dev/approved': former } }), 200);
-  const waits = { s: 'pending', n: 'turns', w: revision, a: revision, p: 'waits-for-turn' };
+  const waits = { s: 'pending', n: 'turns', w: revision, a: revision, p: 'rollout-pending' };
   const nested = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
   for (const depth of [3_000, 7_000, 3_000])
     t.equal(await say(liar, { s: 'pending', n: 'turns' }, { agent: nested(depth) }), 200);

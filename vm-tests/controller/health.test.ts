@@ -32,7 +32,7 @@ type State = {
 };
 
 const served = { s: 'served', r: 'REVISION' };
-const waits = { s: 'pending', w: 'REVISION', a: 'REVISION', p: 'waits-for-turn' };
+const waits = { s: 'pending', w: 'REVISION', a: 'REVISION', p: 'rollout-pending' };
 const failed = { s: 'failed', a: 'REVISION', p: 'digest-mismatch' };
 const strategy = (given: Said): Said => ({ rolloutStrategy: given });
 const named = (runtimeClass: string): Said => ({ runtimeClass: { name: runtimeClass } });

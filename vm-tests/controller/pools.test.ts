@@ -101,7 +101,7 @@ const speaks = async (
       ).spec.runtimeClass;
       const entry = {
         served: { s: 'served', n: shim, r },
-        waits: { s: 'pending', n: shim, w: r, p: 'waits-for-turn' },
+        waits: { s: 'pending', n: shim, w: r, p: 'rollout-pending' },
         failed: { s: 'failed', n: shim, a: r, p: 'digest-mismatch' },
       };
       return [handler, entry[how]] as const;

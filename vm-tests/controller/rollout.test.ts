@@ -97,7 +97,7 @@ const applyToAllWaiting = async (edition: string, strategy: Strategy): Promise<v
   await apply(edition, { ...strategy, paused: true });
   for (const node of nodes)
     await untilMarked(cluster, node, 'that it waits for its turn', (marks) =>
-      (marks['rcm.spinkube.dev/status'] ?? '').includes('"waits-for-turn"'),
+      (marks['rcm.spinkube.dev/status'] ?? '').includes('"rollout-pending"'),
     );
   await apply(edition, { ...strategy, paused: false });
 };
@@ -179,7 +179,7 @@ t.test('paused, no node gets its turn, and all serve on and say what they wait f
   const shim = await untilConditions(cluster, 'spin-v2', 'Progressing=False Paused');
   for (const node of nodes)
     await untilMarked(cluster, node, 'that it waits for its turn', (marks) =>
-      (marks['rcm.spinkube.dev/status'] ?? '').includes('"waits-for-turn"'),
+      (marks['rcm.spinkube.dev/status'] ?? '').includes('"rollout-pending"'),
     );
   t.match(shim.status, { nodes: 4, nodesReady: 4, nodesFailed: 0 });
   t.match(conditionOf(await getShim(cluster, 'spin-v2'), 'Available'), { status: 'True' });

@@ -60,11 +60,11 @@ export type Concern = {
 };
 
 /** Its turn ended, and nothing tells why. */
-export const ranOut = 'turn-ran-out';
+export const ranOut = 'approval-expired';
 /** It was given its turn while it was ready, and has not come back since. */
 export const lost = 'node-lost';
 /** How turns end that are no failure: it is done; it was cordoned and is away; Pods came that use the handler. */
-export const harmless = { done: 'done', away: 'node-away', used: 'taken-back' } as const;
+export const harmless = { done: 'done', away: 'node-away', used: 'approval-withdrawn' } as const;
 const isHarmless = (outcome: string): boolean => (Object.values(harmless) as string[]).includes(outcome);
 
 /** A controller whose clock was ahead wrote an end that is too far: no other is, by more than clocks differ. */
@@ -137,7 +137,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   if (evidence && !isHarmless(evidence.outcome)) return answer('failed', { code: evidence.outcome });
   if (had && !isLive && !isAway) {
     const code = node.ready
-      ? codeOf(pending.find(({ p }) => p !== undefined && p !== 'waits-for-turn')?.p)
+      ? codeOf(pending.find(({ p }) => p !== undefined && p !== 'rollout-pending')?.p)
       : lost;
     return answer('failed', { code, tried: { revision: want, outcome: code } });
   }

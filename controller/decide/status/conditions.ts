@@ -5,7 +5,7 @@ import { failuresOf, whereabouts } from './reasons.ts';
 import { isAwaited } from '../rollout/rollout.ts';
 import type { NodeStanding } from '../rollout/node-standing.ts';
 import { isFailed, type Situation } from './situation.ts';
-import { nobodySpeaks, unheard } from './unheard.ts';
+import { noneReports, notReporting } from './not-reporting.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
 export type Said = { readonly is: boolean; readonly reason: string; readonly message: string };
@@ -62,12 +62,12 @@ const namesOf = (given: readonly NodeStanding[]): readonly string[] => given.map
 const noNodes = ({ shim, placement }: Situation): string => {
   const asked = Object.entries(shim.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
   const who = asked.length > 0 ? `nodes with ${asked.join(',')}` : 'nodes';
-  return placement.mute.length === 0 ? `There are no ${who}.` : nobodySpeaks(placement.mute, who);
+  return placement.mute.length === 0 ? `There are no ${who}.` : noneReports(placement.mute, who);
 };
 
 /** Nodes that are selected and cannot be reached through an agent; they count nowhere else. */
 const mute = ({ placement, targets }: Situation): string =>
-  placement.mute.length === 0 || targets.length === 0 ? '' : ` ${unheard(placement.mute)}`;
+  placement.mute.length === 0 || targets.length === 0 ? '' : ` ${notReporting(placement.mute)}`;
 
 /** What a webhook or a policy keeps from Nodes: they would wait for ever, and nothing on them says why. */
 const kept = ({ unmarked, targets, leavers }: Situation): string => {

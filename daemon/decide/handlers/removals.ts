@@ -28,7 +28,7 @@ export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Proble
       return [{ name, source, gate, problem: unknown(name) }];
     // Its Pods come first, and then its turn: many nodes that were told to go ahead as soon as they can would all do so in
     // the moment in which somebody takes the Pods away.
-    const isWaiting = gate?.held?.code === 'waits-for-turn';
+    const isWaiting = gate?.held?.code === 'rollout-pending';
     const held = gate?.held?.code === 'restart-budget' ? undefined : gate?.held;
     return [{ name, source, gate, problem: isWaiting ? (used ?? held) : (held ?? used) }];
   });

@@ -34,7 +34,7 @@ const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): 
   if (own?.stopped) return 'stopped';
   if (!known) return 'unknown';
   const moment = Object.hasOwn(facts.alone, shim) ? facts.alone[shim] : undefined;
-  return moment?.revision === revision && Date.parse(moment.at) <= now ? undefined : 'alone';
+  return moment?.revision === revision && Date.parse(moment.at) <= now ? undefined : 'self-scheduled';
 };
 
 const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: string }>> = {
@@ -47,7 +47,7 @@ const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: 
     hint: 'kubectl describe shim names the nodes. It goes on with another revision, or with a new value of the annotation rcm.spinkube.dev/resume.',
   },
   queued: { why: 'the controller has not approved it for this node yet' },
-  alone: { why: 'no controller runs in this cluster, so this node goes ahead alone' },
+  'self-scheduled': { why: 'no controller runs in this cluster, so this node goes ahead alone' },
   unknown: { why: 'whether a controller gives turns is being found out' },
 };
 
@@ -55,14 +55,15 @@ const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: 
 export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts): Problem => {
   const { why, hint } = says[turn.hold ?? 'unknown'];
   const { shim, revision } = turn;
-  const at = turn.hold === 'alone' && Object.hasOwn(facts.alone, shim) ? facts.alone[shim] : undefined;
+  const at =
+    turn.hold === 'self-scheduled' && Object.hasOwn(facts.alone, shim) ? facts.alone[shim] : undefined;
   const when = at?.revision === revision ? ` at ${at.at.replace(/\.\d+Z$/, 'Z')}` : '';
   const what =
     revision === goneRevision
       ? `the end of the Shim "${shim}"`
       : `the Shim "${shim}" (${revision.slice(0, 8)})`;
   return {
-    code: 'waits-for-turn',
+    code: 'rollout-pending',
     handler,
     message: `${what} waits for its turn: ${why}${when}`,
     ...(hint === undefined ? {} : { hint }),

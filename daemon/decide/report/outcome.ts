@@ -69,7 +69,7 @@ export const evaluate = (
   const worse = [
     ...problems,
     ...bad,
-    ...notes.filter((note) => note.code === 'fight' || note.code === 'known-bad'),
+    ...notes.filter((note) => note.code === 'write-conflict' || note.code === 'known-bad'),
   ];
   if (worse.length > 0) return { kind: 'degraded', problems: worse };
   if (waits.length > 0) return { kind: 'waiting', for: waits };

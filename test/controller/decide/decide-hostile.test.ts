@@ -19,7 +19,7 @@ type Lie = (cluster: SimulatedCluster, node: SimulatedNode, step: number) => voi
 const ask = (cluster: SimulatedCluster, node: SimulatedNode, more: object = {}): void => {
   const revision = cluster.shims.get('spin')?.deleting ? '-' : cluster.revision('spin');
   const entry = { s: revision === '-' ? 'removing' : 'pending', n: 'spin', a: revision, w: revision };
-  cluster.say(node, { spin: { ...entry, p: 'waits-for-turn', ...more } });
+  cluster.say(node, { spin: { ...entry, p: 'rollout-pending', ...more } });
 };
 const claimToServe = (cluster: SimulatedCluster, node: SimulatedNode): void => {
   const isGoing = cluster.shims.get('spin')?.deleting === true;
@@ -153,7 +153,7 @@ for (const rolling of [{ maxUpdate: 1 }, { maxUpdate: '10%', maxFailures: 1 }])
     const { status } = decideFleet(cluster.view()).statuses[0]!;
     t.match(
       status.conditions.find(({ type }) => type === 'Degraded'),
-      { status: 'True', message: /aaa \(turn-ran-out\)/ },
+      { status: 'True', message: /aaa \(approval-expired\)/ },
       'and it is named',
     );
   });

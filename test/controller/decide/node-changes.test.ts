@@ -67,7 +67,7 @@ t.test('the end of every turn is a moment to look again', async (t) => {
     nodeChanges([flying], new Map([[flying, [share(flying, false, kept)]]]), asked, new Map(), now);
   t.same([of(going).nodes, of(going).moments], [[], [going.until]]);
   const tried = approved.replace(approvedPrefix, triedPrefix);
-  const labels = { [approved]: null, [tried]: 'r2.turn-ran-out' };
+  const labels = { [approved]: null, [tried]: 'r2.approval-expired' };
   t.same([of(undefined).nodes, of(undefined).moments], [[{ node: 'a', labels }], []], 'it is remembered');
 });
 

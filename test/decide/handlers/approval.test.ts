@@ -157,11 +157,11 @@ t.test('what is new waits for its turn, with its artifact placed meanwhile', asy
   t.match(decision.handlers, [
     {
       state: 'pending',
-      problem: { code: 'waits-for-turn' },
+      problem: { code: 'rollout-pending' },
       turn: { shim: 'spin', revision: 'r2', hold: 'queued' },
     },
   ]);
-  t.match(evaluate(decision, [], undefined), { kind: 'waiting', for: [{ code: 'waits-for-turn' }] });
+  t.match(evaluate(decision, [], undefined), { kind: 'waiting', for: [{ code: 'rollout-pending' }] });
   const go = decided(bare({ store: wholeOf(one) }), desired([one], approved('r2')));
   t.ok(kinds(go).includes('activate'));
   t.match(recorded(go), { spin: { handler: { order: { revision: 'r2' } } } });
@@ -254,7 +254,7 @@ t.test('a removal waits too, and ends with its own approval', async (t) => {
   const held = decided(before, desired([], { shims: {} }));
   t.strictSame(held.plan, { kind: 'settled' });
   t.match(held.handlers, [
-    { name: 'spin', state: 'removing', problem: { code: 'waits-for-turn' }, turn: { revision: '-' } },
+    { name: 'spin', state: 'removing', problem: { code: 'rollout-pending' }, turn: { revision: '-' } },
   ]);
   const go = decided(before, desired([], { shims: {}, ...approved('-') }));
   t.ok(kinds(go).includes('activate'));

@@ -67,7 +67,7 @@ t.test('the end of a Shim waits for its Pods, and then for its turn', async (t) 
     { problem: { code: 'handler-in-use' }, gate },
   ]);
   t.match(removalsIn(baseline(ofShim, { desired: ofCluster })), [
-    { problem: { code: 'waits-for-turn' }, gate },
+    { problem: { code: 'rollout-pending' }, gate },
   ]);
   t.match(
     removalsIn(baseline(ofShim, { desired: ofCluster, present: {} })),

@@ -63,10 +63,10 @@ t.test('a rollout that was stopped stays so when its controller is gone', async 
 t.test('without a controller a node goes ahead at its own moment, with that revision alone', async (t) => {
   const at = (ms: number, revision = 'r1') =>
     facts({ controller: none, alone: { spin: { revision, at: iso(ms) } } });
-  t.equal(holdOf(facts({ controller: none })), 'alone', 'no moment yet');
-  t.equal(holdOf(at(1)), 'alone');
+  t.equal(holdOf(facts({ controller: none })), 'self-scheduled', 'no moment yet');
+  t.equal(holdOf(at(1)), 'self-scheduled');
   t.equal(holdOf(at(0)), undefined);
-  t.equal(holdOf(at(-minute, 'r0')), 'alone', 'another revision has another moment');
+  t.equal(holdOf(at(-minute, 'r0')), 'self-scheduled', 'another revision has another moment');
   t.equal(holdOf({ ...at(-minute), controller: alive }), 'queued', 'one came meanwhile');
   t.equal(holdOf({ ...at(-minute), controller: undefined }), 'unknown');
   const old = { answer: 'none', looked: iso(-31 * minute) } as const;
@@ -83,7 +83,7 @@ t.test('whoever waits is told for what, and until when where that is known', asy
   const given = facts({ controller: none, alone: { spin: { revision: 'r1', at: iso(minute) } } });
   const problem = waitsForTurn(turnOf(given, 'spin', 'r1', now), 'h', given);
   t.match(problem, {
-    code: 'waits-for-turn',
+    code: 'rollout-pending',
     handler: 'h',
     message: /no controller .* alone at 2027-01-15T08:01:00Z$/,
   });

@@ -112,7 +112,7 @@ t.test('what is wrong with one shim degrades the node, and is named', async (t) 
     kind: 'degraded',
     problems: [bad],
   });
-  for (const code of ['fight', 'known-bad'] as const)
+  for (const code of ['write-conflict', 'known-bad'] as const)
     t.same(evaluate(decision({ notes: [problem(code)] }), [], undefined), {
       kind: 'degraded',
       problems: [problem(code)],
@@ -120,7 +120,7 @@ t.test('what is wrong with one shim degrades the node, and is named', async (t) 
 });
 
 t.test('what only takes time is waited for', async (t) => {
-  const [used, turn] = [problem('handler-in-use'), problem('waits-for-turn')];
+  const [used, turn] = [problem('handler-in-use'), problem('rollout-pending')];
   t.same(
     evaluate(
       decision({

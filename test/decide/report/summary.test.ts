@@ -20,7 +20,7 @@ const report: Report = {
 };
 const [a, b] = [
   { code: 'bad-toml', message: 'odd', where: { file: '/f', line: 2 } },
-  { code: 'fight', message: 'again' },
+  { code: 'write-conflict', message: 'again' },
 ] as const;
 
 t.test('one line says what is served, on what, and what is wrong', async (t) => {

@@ -107,7 +107,7 @@ t.test('three repairs an hour, then it is a fight, and its other side is named',
   const fought = await node.once();
   t.match(fought.outcome, {
     kind: 'degraded',
-    problems: [{ code: 'fight', where: { file: main }, message: /Managed by Puppet/ }],
+    problems: [{ code: 'write-conflict', where: { file: main }, message: /Managed by Puppet/ }],
   });
   t.equal(node.read(main), theirs, 'it is left to a person');
   t.strictSame(node.fake.containerd.jobs, []);
@@ -126,7 +126,9 @@ t.test('a fight over one file is no reason to leave the links alone', async (t) 
   t.equal(node.read(dropIn), undefined);
   node.remove(link);
   wish(node, 'spin-v2', 'spin-v2-new');
-  t.match((await node.once()).outcome, { problems: [{ code: 'fight', message: /removed it again/ }] });
+  t.match((await node.once()).outcome, {
+    problems: [{ code: 'write-conflict', message: /removed it again/ }],
+  });
 });
 
 t.test('a restart by someone else is taken as it is', async (t) => {

@@ -299,7 +299,7 @@ t.test('of the Shims of a cluster the one that starts nothing has failed, and no
   t.equal(again.decision.handlers[1]?.turn?.hold, undefined, 'an approval would not help it');
   const changed = shim('bad', { containerdRuntimeOptions: { Root: '/run/x' } });
   ask([a, changed], false);
-  t.match((await node.once()).outcome, { kind: 'waiting', for: [{ code: 'waits-for-turn' }] });
+  t.match((await node.once()).outcome, { kind: 'waiting', for: [{ code: 'rollout-pending' }] });
 
   // Under another handler it is one change of one Shim.
   node.fake.advance(61 * 60_000);

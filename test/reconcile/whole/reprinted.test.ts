@@ -47,7 +47,7 @@ for (const version of both) {
         node.fake.advance(4 * minute);
       }
       t.ok(restarts(node) <= 4, `${restarts(node)} restarts`);
-      t.ok(seen.has('fight'));
+      t.ok(seen.has('write-conflict'));
     },
   );
 }

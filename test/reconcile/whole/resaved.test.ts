@@ -147,7 +147,7 @@ t.test('a file that is printed anew again and again is no fight as long as ours 
   t.strictSame(node.fake.containerd.jobs, []);
   servesStill(t, node);
   node.write(main, foreignMain['1.7.24']);
-  t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ code: 'fight' }] });
+  t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ code: 'write-conflict' }] });
   t.ok((await node.uninstall()).complete);
 });
 

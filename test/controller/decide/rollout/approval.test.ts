@@ -37,13 +37,13 @@ t.test('what goes on keeps its end, beside what is new, and is not written again
 });
 
 t.test('what came of a turn is kept, and what ended or cannot be read goes', async (t) => {
-  const tried = { revision: 'r2', outcome: 'turn-ran-out' };
+  const tried = { revision: 'r2', outcome: 'approval-expired' };
   const { labels, ends } = turnsAfter([share('spin', false, { tried })], now);
-  t.same([labels, ends], [{ [`${triedPrefix}spin`]: 'r2.turn-ran-out' }, []]);
+  t.same([labels, ends], [{ [`${triedPrefix}spin`]: 'r2.approval-expired' }, []]);
   t.same(turnChanges({ [spin]: 'x', [`${triedPrefix}wws`]: '{' }, labels), {
     [spin]: null,
     [`${triedPrefix}wws`]: null,
-    [`${triedPrefix}spin`]: 'r2.turn-ran-out',
+    [`${triedPrefix}spin`]: 'r2.approval-expired',
   });
 });
 

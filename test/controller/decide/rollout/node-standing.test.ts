@@ -13,7 +13,7 @@ const concern = (over: Partial<Concern> = {}): Concern => ({
   ...over,
 });
 const serving: HandlerDetail = { s: 'served', n: 'spin', r: 'r1' };
-const waiting: HandlerDetail = { s: 'pending', n: 'spin', r: 'r1', w: 'r2', a: 'r2', p: 'waits-for-turn' };
+const waiting: HandlerDetail = { s: 'pending', n: 'spin', r: 'r1', w: 'r2', a: 'r2', p: 'rollout-pending' };
 const busy: HandlerDetail = { s: 'pending', n: 'spin', r: 'r1', a: 'r2' };
 const failed: HandlerDetail = { s: 'failed', n: 'spin', a: 'r2', p: 'digest-mismatch' };
 const live = { until: later, shims: { spin: 'r2' } };
@@ -49,13 +49,13 @@ t.test('a turn is asked for, given, and used up', async (t) => {
 t.test('a turn that ran out while the node was ready is a failure, and is remembered', async (t) => {
   t.match(at(waiting, { given: over }), {
     kind: 'failed',
-    code: 'turn-ran-out',
-    tried: { revision: 'r2', outcome: 'turn-ran-out' },
+    code: 'approval-expired',
+    tried: { revision: 'r2', outcome: 'approval-expired' },
   });
   const remembered = {
     until: before,
     shims: {},
-    tried: { spin: { revision: 'r2', outcome: 'turn-ran-out' } },
+    tried: { spin: { revision: 'r2', outcome: 'approval-expired' } },
   };
   t.match(at(waiting, { given: remembered }), { kind: 'failed', asks: true, inFlight: false });
   const former = { until: before, shims: {}, tried: { spin: { revision: 'r1', outcome: 'known-bad' } } };
@@ -173,7 +173,7 @@ t.test('what shall go asks for its turn, waits for Pods, and is done when nothin
   );
   t.match(
     leave(used, { given: { ...gone, until: before } }),
-    { kind: 'in-use', tried: { revision: '-', outcome: 'taken-back' } },
+    { kind: 'in-use', tried: { revision: '-', outcome: 'approval-withdrawn' } },
     'and is no failure',
   );
 });
@@ -203,7 +203,7 @@ t.test('a turn that a node had is remembered, whatever it says of itself afterwa
   t.equal(outcome({}), undefined, 'it came to it without any');
   t.same(outcome({ given: live }), { revision: 'r2', outcome: 'done' });
   t.same(outcome({ given: over }), { revision: 'r2', outcome: 'done' });
-  const ranOut = { tried: { spin: { revision: 'r2', outcome: 'turn-ran-out' } } };
+  const ranOut = { tried: { spin: { revision: 'r2', outcome: 'approval-expired' } } };
   t.same(outcome({ given: ranOut }), { revision: 'r2', outcome: 'done' }, 'in the end it did it');
   const had = { given: { tried: { spin: { revision: 'r2', outcome: 'done' } } } };
   t.match(at(waiting, had), { kind: 'waiting', asks: true, tried: { outcome: 'done' } });
@@ -232,8 +232,8 @@ t.test('an end that no controller of now gives is as far as a turn is long', asy
 });
 
 t.test('a node does not speak in the controller’s own words', async (t) => {
-  for (const p of ['done', 'node-away', 'taken-back', 'node-lost'])
-    t.equal(at({ ...failed, p }).code, 'turn-ran-out', p);
+  for (const p of ['done', 'node-away', 'approval-withdrawn', 'node-lost'])
+    t.equal(at({ ...failed, p }).code, 'approval-expired', p);
 });
 
 t.test('what a node says that it waits for is no revision that it gets', async (t) => {

@@ -144,7 +144,7 @@ t.test('a node that let its turn pass in silence stops nothing; one that became 
     of([{ ...standing('a', 'failed'), code }, standing('b', 'waiting')], {
       strategy: { rolling: { maxFailures: 1 } },
     }).phase;
-  t.same([of_('turn-ran-out'), of_('node-lost'), of_('not-served')], ['Rolling', 'Stopped', 'Stopped']);
+  t.same([of_('approval-expired'), of_('node-lost'), of_('not-served')], ['Rolling', 'Stopped', 'Stopped']);
 });
 
 t.test('a time of a controller whose clock was ahead is written anew', async (t) => {

@@ -96,7 +96,7 @@ t.test('recreate is everybody who asks, at once', async (t) => {
 t.test(
   'a turn that came to nothing is given again after all others, where it can end differently',
   async (t) => {
-    const ranOut = failed('a', 'turn-ran-out');
+    const ranOut = failed('a', 'approval-expired');
     const bad = failed('b', 'digest-mismatch');
     t.same(turns([ranOut, bad, standing('c')]), ['c']);
     t.same(turns([ranOut, bad]), ['a']);
@@ -106,7 +106,7 @@ t.test(
 
 t.test('who had a turn gets another one after all who had none, also if it was no failure', async (t) => {
   const had = (name: string, outcome: string) => standing(name, { tried: { revision: 'r2', outcome } });
-  for (const outcome of ['done', 'node-away', 'taken-back']) {
+  for (const outcome of ['done', 'node-away', 'approval-withdrawn']) {
     t.same(turns([had('a', outcome), standing('b')], { proven: false }), ['b']);
     t.same(turns([had('a', outcome)], { proven: false }), ['a']);
   }

@@ -14,7 +14,7 @@ const starting = { others: [other], unfinished: false };
 
 const served = (n: string): HandlerDetail => ({ s: 'served', n, r: 'r2' });
 const failed = (n: string): HandlerDetail => ({ s: 'failed', n, r: 'r2', a: 'r2', p: 'digest-mismatch' });
-const waiting = (n: string): HandlerDetail => ({ s: 'pending', n, w: 'r2', p: 'waits-for-turn' });
+const waiting = (n: string): HandlerDetail => ({ s: 'pending', n, w: 'r2', p: 'rollout-pending' });
 
 /** What is to be written of a new node, and what is said of the Shims. */
 const decide = (node: NodeFacts, shims: readonly ShimFacts[] = [aShim('spin')]) => {

@@ -187,7 +187,7 @@ t.test('Degraded names nodes and codes, ten at most', async (t) => {
     /^25 nodes failed: n00 \(digest-mismatch\), .*n09 \(digest-mismatch\) and 15 more\. digest-mismatch: /,
   );
   const ranOut = aNode('a', { spin: waiting }, { given: { until: before, shims: { spin: 'r2' } } });
-  t.match(of([ranOut]).message, /a \(turn-ran-out\).*clock/);
+  t.match(of([ranOut]).message, /a \(approval-expired\).*clock/);
   t.match(of([aNode('a', { spin: { s: 'pending' } })]).message, /a \(local-file\).*shims\.d/);
   t.match(
     of([aNode('a', { spin: { s: 'served' } }, marked)]),

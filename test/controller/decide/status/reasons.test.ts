@@ -25,7 +25,7 @@ t.test('what failed is named with its code, and what most have is explained', as
     who: 'a (of-a-newer-agent)',
     hint: '',
   });
-  for (const code of ['turn-ran-out', 'node-lost', 'local-file', 'digest-mismatch'])
+  for (const code of ['approval-expired', 'node-lost', 'local-file', 'digest-mismatch'])
     t.match(hintOfCode(code), /\.$/, code);
   t.equal(hintOfCode('toString'), undefined);
 });

@@ -1,5 +1,9 @@
 import t from 'tap';
-import { nobodySpeaks, unheard, whyUnheard } from '../../../../controller/decide/status/unheard.ts';
+import {
+  noneReports,
+  notReporting,
+  whyNotReporting,
+} from '../../../../controller/decide/status/not-reporting.ts';
 import { aNode } from '../../../../testbed/controller/facts.ts';
 
 const mute = { state: undefined, detail: undefined };
@@ -9,21 +13,21 @@ const fresh = aNode('fresh', {}, { ...mute, machine: 'replaced' });
 const silent = aNode('silent', {}, mute);
 
 t.test('each node that has not spoken has one reason', async (t) => {
-  t.same([windows, dead, fresh, silent].map(whyUnheard), ['unable', 'not-ready', 'replaced', 'silent']);
+  t.same([windows, dead, fresh, silent].map(whyNotReporting), ['unable', 'not-ready', 'replaced', 'silent']);
 });
 
 t.test('each reason is one sentence that names its nodes', async (t) => {
-  t.equal(unheard([]), '');
+  t.equal(notReporting([]), '');
   t.match(
-    unheard([silent, windows, dead, fresh]),
+    notReporting([silent, windows, dead, fresh]),
     /^rcm-node does not run on win \(kubernetes\.io\/os=windows\)\. rcm-node has not spoken since the machine was made anew on fresh; .*\. rcm-node has not spoken on dead, not ready\. rcm-node has not spoken on silent; /,
   );
 });
 
 t.test('where none speaks, it is said of what', async (t) => {
-  t.match(nobodySpeaks([silent], 'nodes'), /^rcm-node has not spoken on any of the nodes: silent; kubectl/);
+  t.match(noneReports([silent], 'nodes'), /^rcm-node has not spoken on any of the nodes: silent; kubectl/);
   t.match(
-    nobodySpeaks([windows], 'nodes with a=b'),
+    noneReports([windows], 'nodes with a=b'),
     /^rcm-node speaks on none of the nodes with a=b\. rcm-node does not/,
   );
 });

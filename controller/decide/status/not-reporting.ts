@@ -6,7 +6,7 @@ import { someOf } from '../../model/wording.ts';
 /** What the metric calls them. */
 export type Why = 'unable' | 'replaced' | 'not-ready' | 'silent';
 
-export const whyUnheard = (node: NodeFacts): Why => {
+export const whyNotReporting = (node: NodeFacts): Why => {
   if (unableBy(node.labels) !== undefined) return 'unable';
   if (!node.ready) return 'not-ready';
   return node.machine === 'replaced' ? 'replaced' : 'silent';
@@ -27,15 +27,15 @@ const sentences: Readonly<Record<Why, (given: readonly NodeFacts[]) => string>> 
 };
 
 /** One sentence for each reason; empty where there is none. */
-export const unheard = (given: readonly NodeFacts[]): string =>
+export const notReporting = (given: readonly NodeFacts[]): string =>
   (Object.keys(sentences) as Why[])
-    .map((why) => [why, given.filter((node) => whyUnheard(node) === why)] as const)
+    .map((why) => [why, given.filter((node) => whyNotReporting(node) === why)] as const)
     .filter(([, nodes]) => nodes.length > 0)
     .map(([why, nodes]) => sentences[why](nodes))
     .join(' ');
 
 /** Of nodes of which none speaks; `who`: "nodes", or "nodes with pool=wasm". */
-export const nobodySpeaks = (given: readonly NodeFacts[], who: string): string =>
-  given.every((node) => whyUnheard(node) === 'silent')
+export const noneReports = (given: readonly NodeFacts[], who: string): string =>
+  given.every((node) => whyNotReporting(node) === 'silent')
     ? `rcm-node has not spoken on any of the ${who}: ${namesOf(given)}; ${hint}.`
-    : `rcm-node speaks on none of the ${who}. ${unheard(given)}`;
+    : `rcm-node speaks on none of the ${who}. ${notReporting(given)}`;
