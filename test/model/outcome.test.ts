@@ -1,5 +1,11 @@
 import t from 'tap';
-import { exitCodeOf, type Outcome, parseReport, type Report, waitsOnlyForTurn } from '../../daemon/model/outcome.ts';
+import {
+  exitCodeOf,
+  type Outcome,
+  parseReport,
+  type Report,
+  waitsOnlyForTurn,
+} from '../../daemon/model/outcome.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 
 const problem = (code: Problem['code']): Problem => ({ code, message: code });
