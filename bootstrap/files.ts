@@ -2,7 +2,7 @@
  * The files beside the executable: the unit, the namespace, and settings and wishes from the ConfigMap. One rule for all of
  * them: what another program or a person wrote, or changed since we did, stays as it is and is named.
  */
-import { createHash } from 'node:crypto';
+import { digestOf } from '../protocol/digest.ts';
 import { paths } from '../protocol/host-paths.ts';
 import type { FileFact } from '../host/facts.ts';
 import type { State } from './state.ts';
@@ -15,16 +15,18 @@ export type FileChange = {
   readonly mode: number;
 };
 
-type Seen = {
+export type SeenFiles = {
   readonly payload: { readonly unit: string };
+  /** Names below the ConfigMap's mount to text; none at all says nothing about what was there before. */
   readonly settings: Readonly<Record<string, string>>;
+  /** The one that rcm-node is in; undefined says nothing about what was there before. */
   readonly namespace?: string | undefined;
   readonly state: State;
+  /** The unit in each folder below `versions`, as far as there is one. */
   readonly units: Readonly<Record<string, string>>;
+  /** Everything that is to be written, and what was. */
   readonly files: Readonly<Record<string, FileFact>>;
 };
-
-const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Where a key of the ConfigMap goes. */
 export const pathOfSetting = (name: string): string =>
@@ -37,7 +39,7 @@ export const isOurs = (fact: FileFact | undefined, path: string, wrote: State['w
   fact?.kind === 'regular' && wrote[path]?.includes(fact.digest) === true;
 
 export const fileChanges = (
-  { payload, settings, namespace, state, units, files }: Seen,
+  { payload, settings, namespace, state, units, files }: SeenFiles,
   unitPath: string,
 ): {
   readonly changes: readonly FileChange[];
@@ -55,11 +57,11 @@ export const fileChanges = (
   for (const [path, text] of wished) {
     const fact = files[path] ?? { kind: 'absent' };
     const shipped = path === unitPath && fact.kind === 'regular' && Object.values(units).includes(fact.text);
-    if (fact.kind === 'regular' && fact.text === text) wrote[path] = [digest(text)];
+    if (fact.kind === 'regular' && fact.text === text) wrote[path] = [digestOf(text)];
     else if (fact.kind === 'absent' || shipped || isOurs(fact, path, state.wrote)) {
       changes.push({ path, before: fact, after: text, mode: modeOf(path) });
       // Both, so that it is ours whether or not a kill comes before the write.
-      wrote[path] = [...(fact.kind === 'regular' ? [fact.digest] : []), digest(text)];
+      wrote[path] = [...(fact.kind === 'regular' ? [fact.digest] : []), digestOf(text)];
     } else {
       notes.push(
         `${path} was written by somebody else, or changed since: it stays. ` +

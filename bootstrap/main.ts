@@ -1,6 +1,5 @@
 /** `rcm-node bootstrap`: what the image runs on each node, in the init container of the DaemonSet. */
 import { inWords } from '../daemon/decide/backoff.ts';
-import type { Clock } from '../host/host.ts';
 import { acquireLock, type Lock } from '../host/files/lock.ts';
 import { exitCodes } from '../daemon/model/outcome.ts';
 import { Failure, hintOf, printProblem } from '../protocol/problem/problem.ts';
@@ -40,16 +39,7 @@ const lockSite = async (site: Target): Promise<Lock> => {
 
 export const bootstrap = async (
   command: BootstrapCommand,
-  given: {
-    /** The folder that this program lies in, which is what a host gets. */
-    readonly payload: string;
-    readonly version: string;
-    /** Of this Pod. */
-    readonly namespace?: string | undefined;
-    readonly clock: Clock;
-    readonly arch: string;
-    readonly say: (line: string) => void;
-  },
+  given: Pick<Target, 'payload' | 'version' | 'namespace' | 'clock' | 'say'> & { readonly arch: string },
 ): Promise<number> => {
   const site = makeTarget({ ...command, ...given });
   await checkSite(site, given.arch);
@@ -63,10 +53,10 @@ export const bootstrap = async (
       return exitCodes.settled;
     }
     if (command.token !== undefined) await bringToken(site, command.token);
-    const { kind, ...rest } = await install(site, command);
-    if (kind === 'up' || !('problem' in rest)) return exitCodes.settled;
-    given.say(`error: ${printProblem(rest.problem)}`);
-    given.say(`  ${hintOf(rest.problem)}`);
+    const installed = await install(site, command);
+    if (installed.kind === 'up') return exitCodes.settled;
+    given.say(`error: ${printProblem(installed.problem)}`);
+    given.say(`  ${hintOf(installed.problem)}`);
     return exitCodes.refused;
   } finally {
     await lock.release();

@@ -26,10 +26,7 @@ export const readPayload = async (site: Target): Promise<Payload> => {
       message: `this program does not lie among what is to be placed on a host: there is no ${site.payload}/${service}`,
       hint: 'bootstrap is what the image runs; by hand, follow docs/standalone-node.md.',
     });
-  const files: Record<string, string> = {};
-  for (const name of (await site.own.names(site.payload)) ?? [])
-    files[name] = (await site.own.digest(`${site.payload}/${name}`)) ?? '';
-  return { version: site.version, files, unit };
+  return { version: site.version, files: await digestsOf(site.own, site.payload), unit };
 };
 
 const readSettings = async (site: Target): Promise<Record<string, string>> => {
@@ -56,10 +53,10 @@ export const readState = async (site: Target): Promise<State> => {
   }
 };
 
-const digestsOf = async (site: Target, folder: string): Promise<Digests> => {
+const digestsOf = async (host: Target['own'], folder: string): Promise<Digests> => {
   const files: Record<string, string> = {};
-  for (const name of (await site.host.names(folder)) ?? [])
-    files[name] = (await site.host.digest(`${folder}/${name}`)) ?? '';
+  for (const name of (await host.names(folder)) ?? [])
+    files[name] = (await host.digest(`${folder}/${name}`)) ?? '';
   return files;
 };
 
@@ -78,7 +75,7 @@ export const look = async (site: Target, payload: Payload): Promise<Seen> => {
     if (folder.startsWith('.')) continue;
     const path = `${places.versions}/${folder}`;
     // Only what may become the target has to be read in full: the others are 119 MB each.
-    if (folder.startsWith(payload.version)) folders[folder] = await digestsOf(site, path);
+    if (folder.startsWith(payload.version)) folders[folder] = await digestsOf(site.host, path);
     const unit = await textAt(site.host, `${path}/${service}`);
     if (unit !== undefined) units[folder] = unit;
   }

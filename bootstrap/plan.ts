@@ -4,28 +4,19 @@
  */
 import { inWords } from '../daemon/decide/backoff.ts';
 import type { Problem } from '../protocol/problem/problem.ts';
-import { type FileChange, fileChanges } from './files.ts';
+import { type FileChange, fileChanges, type SeenFiles } from './files.ts';
 import { type Build, type Digests, idOf, places, type State, service } from './state.ts';
-import type { FileFact, UnitFacts } from '../host/facts.ts';
+import type { UnitFacts } from '../host/facts.ts';
 import { isOlder } from './versions.ts';
 
 export type Payload = Build & { readonly unit: string };
 
-export type Seen = {
+export type Seen = SeenFiles & {
   readonly payload: Payload;
-  /** Names below the ConfigMap's mount to text; none at all says nothing about what was there before. */
-  readonly settings: Readonly<Record<string, string>>;
-  /** The one that rcm-node is in; undefined says nothing about what was there before. */
-  readonly namespace?: string | undefined;
-  readonly state: State;
   /** The folder below `versions` that the link leads to; null without a link, or with one that leads elsewhere. */
   readonly linked: string | null;
   /** By folder below `versions`; a file that cannot be read has the digest ''. */
   readonly folders: Readonly<Record<string, Digests>>;
-  /** The unit in each of these folders, as far as there is one. */
-  readonly units: Readonly<Record<string, string>>;
-  /** Everything that is to be written, and what was. */
-  readonly files: Readonly<Record<string, FileFact>>;
   readonly service: UnitFacts;
   readonly now: number;
 };

@@ -2,20 +2,8 @@
  * What bootstrap remembers on a node, in one file beside the versions it placed. A damaged file is set aside: what
  * stands on the disk then tells the rest, and files that nobody can prove to be ours stay.
  */
-import { createHash } from 'node:crypto';
-import {
-  digest,
-  list,
-  nullable,
-  object,
-  one,
-  parseVersioned,
-  type Read,
-  record,
-  text,
-  time,
-  whole,
-} from '../daemon/model/schema.ts';
+import * as s from '../daemon/model/schema.ts';
+import { digestOf } from '../protocol/digest.ts';
 
 /** Names on the host that are bootstrap's own; those of the service are in protocol/host-paths.ts. */
 export const places = {
@@ -32,32 +20,43 @@ export const service = 'rcm-node.service';
 export const uninstaller = 'rcm-node-uninstall.service';
 export const program = 'rcm-node';
 
-/** Name to sha256, of everything in the folder of a version. */
-export type Digests = Readonly<Record<string, string>>;
+export const printState = (state: State): string => `${JSON.stringify(state, null, 1)}\n`;
 
-export type Build = { readonly version: string; readonly files: Digests };
+/** A name below `versions`, and of a file in such a folder: it decides what is removed as a whole. */
+const plain = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,254}$/;
+/** Only the unit and the settings are written outside of `versions`. */
+const ownPath = /^\/etc\/(systemd\/system|rcm-node|rcm-node\/shims\.d)\/[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const folder = s.text(plain);
+/** Name to sha256, of everything in the folder of a version. A file that could not be read has no digest. */
+const digests = s.record(plain, s.text(/^([0-9a-f]{64})?$/));
+const build = s.object({ version: s.text(), files: digests });
 
-/** A build that did not come up on this node. */
-export type FailedBuild = { readonly at: number; readonly attempts: number; readonly why: string };
+export type Digests = s.Infer<typeof digests>;
+export type Build = s.Infer<typeof build>;
 
-export type State = {
-  readonly version: 1;
+const fields = s.object({
+  version: s.one(1),
   /** The folder below `versions` that was the last to come up. */
-  readonly good: string | null;
+  good: s.nullable(folder),
   /** The one before it, kept to go back by hand. */
-  readonly former: string | null;
+  former: s.nullable(folder),
   /**
    * A folder that the link may lead to already and that has not come up yet. `from`: the service's invocation, read after
    * the link was switched and before the restart was asked for; any other one seen later runs what the link leads to.
    */
-  readonly trying: { readonly folder: string; readonly from: string | null } | null;
+  trying: s.nullable(s.object({ folder, from: s.nullable(s.text(/^[0-9A-Za-z-]{0,64}$/)) })),
   /** By folder, what it is to hold. */
-  readonly builds: Readonly<Record<string, Build>>;
+  builds: s.record(plain, build),
   /** Path to the digests of what bootstrap wrote there, outside of `versions`, or was about to. */
-  readonly wrote: Readonly<Record<string, readonly string[]>>;
-  /** By `idOf` the build. */
-  readonly failed: Readonly<Record<string, FailedBuild>>;
-};
+  wrote: s.record(ownPath, s.list(s.digest)),
+  /** By `idOf` the build that did not come up on this node. */
+  failed: s.record(
+    /^[0-9a-f]{64}$/,
+    s.object({ at: s.time, attempts: s.whole(1, Number.MAX_SAFE_INTEGER), why: s.text() }),
+  ),
+});
+
+export type State = s.Infer<typeof fields>;
 
 export const emptyState: State = {
   version: 1,
@@ -71,39 +70,15 @@ export const emptyState: State = {
 
 /** Names a build by all that it holds. */
 export const idOf = (files: Digests): string =>
-  createHash('sha256')
-    .update(
-      Object.keys(files)
-        .sort()
-        .map((name) => `${files[name]}  ${name}\n`)
-        .join(''),
-    )
-    .digest('hex');
-
-export const printState = (state: State): string => `${JSON.stringify(state, null, 1)}\n`;
-
-/** A name below `versions`, and of a file in such a folder: it decides what is removed as a whole. */
-const plain = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,254}$/;
-/** Only the unit and the settings are written outside of `versions`. */
-const ownPath = /^\/etc\/(systemd\/system|rcm-node|rcm-node\/shims\.d)\/[A-Za-z0-9][A-Za-z0-9._-]*$/;
-const folder = text(plain);
-
-const fields: Read<State> = object<State>({
-  version: one(1),
-  good: nullable(folder),
-  former: nullable(folder),
-  trying: nullable(object({ folder, from: nullable(text(/^[0-9A-Za-z-]{0,64}$/)) })),
-  // A file that could not be read has no digest.
-  builds: record(plain, object<Build>({ version: text(), files: record(plain, text(/^([0-9a-f]{64})?$/)) })),
-  wrote: record(ownPath, list(digest)),
-  failed: record(
-    /^[0-9a-f]{64}$/,
-    object<FailedBuild>({ at: time, attempts: whole(1, Number.MAX_SAFE_INTEGER), why: text() }),
-  ),
-});
+  digestOf(
+    Object.keys(files)
+      .sort()
+      .map((name) => `${files[name]}  ${name}\n`)
+      .join(''),
+  );
 
 /** What an earlier build did not write yet is empty. Throws `state-damaged`, and `state-newer` for what a newer bootstrap wrote. */
 export const parseState = (source: string): State =>
-  parseVersioned(source, places.state, (cursor) =>
+  s.parseVersioned(source, places.state, (cursor) =>
     fields({ ...cursor, value: { ...emptyState, ...(cursor.value as object) } }),
   );

@@ -22,16 +22,10 @@ export type Target = {
   readonly say: (line: string) => void;
 };
 
-export const makeTarget = (options: {
-  /** Where the host's folders are mounted. */
-  readonly host: string;
-  readonly settings: string;
-  readonly payload: string;
-  readonly version: string;
-  readonly namespace?: string | undefined;
-  readonly clock: Clock;
-  readonly say: (line: string) => void;
-}): Target => {
+/** `host`: where the host's folders are mounted. */
+export const makeTarget = (
+  options: Omit<Target, 'host' | 'systemd' | 'own'> & { readonly host: string },
+): Target => {
   const host = makeFiles(options.host);
   const socket = host.real('/run/dbus/system_bus_socket');
   return {

@@ -41,26 +41,19 @@ export const provenPrefix = 'spinkube.node-restriction.kubernetes.io/';
 /** Stands where a revision does, for a Shim that shall no longer be served here. */
 export const goneRevision = '-';
 
-export type HandlerState =
-  | 'served'
-  /** It stands in the configuration, which no runtime has loaded: an image, another root, files alone. */
-  | 'written'
-  /** It was put in place, and the runtime, which alone can tell whether it serves it, does not answer. */
-  | 'unknown'
-  | 'pending'
-  | 'removing'
-  | 'failed'
-  | 'refused';
-
 export const handlerStates = [
   'served',
+  /** It stands in the configuration, which no runtime has loaded: an image, another root, files alone. */
   'written',
+  /** It was put in place, and the runtime, which alone can tell whether it serves it, does not answer. */
   'unknown',
   'pending',
   'removing',
   'failed',
   'refused',
-] as const satisfies readonly HandlerState[];
+] as const;
+
+export type HandlerState = (typeof handlerStates)[number];
 
 /** One handler in the node's status annotation. */
 export type HandlerDetail = {

@@ -2,125 +2,92 @@
  * The plan that is being carried out, in /var/lib/rcm-node/journal.json: what it says is done as root, so each step of it has
  * to be one that this program can have planned.
  */
-import { type Ledger, reviveIntegers, storedLedger } from './ledger.ts';
+import { reviveIntegers, storedLedger } from './ledger.ts';
 import type { Plan, Step } from './plan.ts';
-import type { Problem } from '../../protocol/problem/problem.ts';
-import {
-  digest,
-  flag,
-  list,
-  nullable,
-  object,
-  one,
-  optional,
-  parseVersioned,
-  path,
-  type Read,
-  record,
-  text,
-  variant,
-  whole,
-} from './schema.ts';
+import * as s from './schema.ts';
 import { fail } from '../toml/cursor.ts';
-import type { KeptStart } from './start.ts';
 import type { FileState } from '../../host/facts.ts';
 import { label } from '../../protocol/names.ts';
 import { handlerName, keptStart, short, storedHandler, storedProblem } from './stored.ts';
 
+const most = 4_294_967_294;
+
+const fileState: s.Read<FileState> = s.variant<FileState, 'kind'>('kind', {
+  absent: { kind: s.one('absent') },
+  text: {
+    kind: s.one('text'),
+    text: s.text(),
+    mode: s.whole(0, 0o7777),
+    uid: s.whole(0, most),
+    gid: s.whole(0, most),
+  },
+});
+
+const linkPath: s.Read<string> = (cursor) =>
+  s.text(/^\/opt\/rcm-node\/shims\/[^/]+\/[^/]+$/)({ ...cursor, value: s.path(cursor) });
+const linkTarget = s.text(/^\/opt\/rcm-node\/store\/[0-9a-f]{64}\/(launch\/)?[A-Za-z0-9][A-Za-z0-9._+-]*$/);
+const unit = s.text(/^[A-Za-z0-9:_.@\\-]{1,247}\.service$/);
+const names = s.list(short);
+
+const step: s.Read<Step> = s.variant<Step, 'kind'>('kind', {
+  fetch: { kind: s.one('fetch'), handler: storedHandler },
+  place: { kind: s.one('place'), handler: storedHandler },
+  quiet: { kind: s.one('quiet'), seconds: s.whole(0, 86_400) },
+  folder: { kind: s.one('folder'), path: s.path },
+  unfolder: { kind: s.one('unfolder'), path: s.path },
+  write: { kind: s.one('write'), path: s.path, before: fileState, after: fileState },
+  link: { kind: s.one('link'), path: linkPath, before: s.nullable(short), after: s.nullable(linkTarget) },
+  activate: { kind: s.one('activate'), unit, started: s.optional(s.one(true)) },
+  prove: {
+    kind: s.one('prove'),
+    unit,
+    serve: s.list(handlerName),
+    keep: names,
+    former: names,
+    start: s.optional(s.record(label, s.digest)),
+  },
+  discard: { kind: s.one('discard'), key: s.digest },
+  record: { kind: s.one('record'), ledger: storedLedger },
+});
+
 /** The transaction under way: written before each mutation, so that the next start can finish or undo it. */
-export type Journal = {
-  readonly version: 1;
-  readonly plan: Extract<Plan, { kind: 'steps' }>;
-  readonly direction: 'forward' | 'undo';
+const fields = s.object({
+  version: s.one(1),
+  plan: s.object<Extract<Plan, { kind: 'steps' }>>({
+    kind: s.one('steps'),
+    revision: s.digest,
+    steps: s.list(step),
+    because: s.list(s.text()),
+    disrupts: s.flag,
+  }),
+  direction: s.one('forward', 'undo'),
   /** Index of the step about to run (forward) or about to be undone (undo). */
-  readonly at: number;
+  at: s.whole(0, Number.MAX_SAFE_INTEGER),
   /** Where CRI answers. */
-  readonly socket: string;
+  socket: short,
   /** The ledger as it was before the plan. */
-  readonly ledger: Ledger;
+  ledger: storedLedger,
   /**
    * InvocationID of the runtime, read after the files were written and before the restart was asked for. Any
    * other ID seen later proves that a restart happened since: it is observed, not remembered.
    */
-  readonly forwardFrom?: string;
-  readonly undoFrom?: string;
+  forwardFrom: s.optional(s.text(/^[ -~]{0,64}$/)),
+  undoFrom: s.optional(s.text(/^[ -~]{0,64}$/)),
   /** How often starting sandboxes was begun: more than once where rcm-node ended meanwhile. */
-  readonly begun?: number;
+  begun: s.optional(s.whole(0, 16)),
   /** What starting sandboxes came to in this run, by handler. A version that does not know it does without. */
-  readonly starts?: Readonly<Record<string, KeptStart>>;
+  starts: s.optional(s.record(label, keptStart)),
   /** The invocation with which the proof ended well. A version that does not know it does without. */
-  readonly proven?: string;
+  proven: s.optional(s.text(/^[ -~]{0,64}$/)),
   /** Handlers with which no sandbox started in this run, each with its reason. */
-  readonly failed?: Readonly<Record<string, Problem>>;
+  failed: s.optional(s.record(label, storedProblem)),
   /** Why it is being undone. */
-  readonly problem?: Problem;
-};
-
-const most = 4_294_967_294;
-
-const fileState: Read<FileState> = variant<FileState, 'kind'>('kind', {
-  absent: { kind: one('absent') },
-  text: {
-    kind: one('text'),
-    text: text(),
-    mode: whole(0, 0o7777),
-    uid: whole(0, most),
-    gid: whole(0, most),
-  },
+  problem: s.optional(storedProblem),
 });
 
-const linkPath: Read<string> = (cursor) =>
-  text(/^\/opt\/rcm-node\/shims\/[^/]+\/[^/]+$/)({ ...cursor, value: path(cursor) });
-const linkTarget = text(/^\/opt\/rcm-node\/store\/[0-9a-f]{64}\/(launch\/)?[A-Za-z0-9][A-Za-z0-9._+-]*$/);
-const unit = text(/^[A-Za-z0-9:_.@\\-]{1,247}\.service$/);
-const names = list(short);
+export type Journal = s.Infer<typeof fields>;
 
-const step: Read<Step> = variant<Step, 'kind'>('kind', {
-  fetch: { kind: one('fetch'), handler: storedHandler },
-  place: { kind: one('place'), handler: storedHandler },
-  quiet: { kind: one('quiet'), seconds: whole(0, 86_400) },
-  folder: { kind: one('folder'), path },
-  unfolder: { kind: one('unfolder'), path },
-  write: { kind: one('write'), path, before: fileState, after: fileState },
-  link: { kind: one('link'), path: linkPath, before: nullable(short), after: nullable(linkTarget) },
-  activate: { kind: one('activate'), unit, started: optional(one(true)) },
-  prove: {
-    kind: one('prove'),
-    unit,
-    serve: list(handlerName),
-    keep: names,
-    former: names,
-    start: optional(record(label, digest)),
-  },
-  discard: { kind: one('discard'), key: digest },
-  record: { kind: one('record'), ledger: storedLedger },
-});
-
-type Steps = Extract<Plan, { kind: 'steps' }>;
-
-const fields: Read<Journal> = object<Journal>({
-  version: one(1),
-  plan: object<Steps>({
-    kind: one('steps'),
-    revision: digest,
-    steps: list(step),
-    because: list(text()),
-    disrupts: flag,
-  }),
-  direction: one('forward', 'undo'),
-  at: whole(0, Number.MAX_SAFE_INTEGER),
-  socket: short,
-  ledger: storedLedger,
-  forwardFrom: optional(text(/^[ -~]{0,64}$/)),
-  undoFrom: optional(text(/^[ -~]{0,64}$/)),
-  begun: optional(whole(0, 16)),
-  starts: optional(record(label, keptStart)),
-  proven: optional(text(/^[ -~]{0,64}$/)),
-  failed: optional(record(label, storedProblem)),
-  problem: optional(storedProblem),
-});
-
-const storedJournal: Read<Journal> = (cursor) => {
+const storedJournal: s.Read<Journal> = (cursor) => {
   const journal = fields(cursor);
   if (journal.at > journal.plan.steps.length) fail(cursor, '"at" is behind the last step');
   if (journal.direction === 'undo' && !journal.problem) fail(cursor, 'it does not say why it is undone');
@@ -129,4 +96,4 @@ const storedJournal: Read<Journal> = (cursor) => {
 
 /** Throws `state-damaged` or `state-newer`. */
 export const parseJournal = (source: string, file: string): Journal =>
-  parseVersioned(source, file, storedJournal, reviveIntegers);
+  s.parseVersioned(source, file, storedJournal, reviveIntegers);

@@ -2,87 +2,92 @@
  * What rcm-node did to this host, as evidence: only what stands here, unchanged since, is ours to change or remove.
  * Kept in /var/lib/rcm-node/ledger.json. model/journal.ts has the plan that is being carried out.
  */
-import { binaryName, type Handler } from './desired.ts';
-import type { Problem } from '../../protocol/problem/problem.ts';
-import {
-  digest,
-  isPath,
-  list,
-  nullable,
-  object,
-  one,
-  optional,
-  parseVersioned,
-  path,
-  type Read,
-  record,
-  text,
-  time,
-  whole,
-} from './schema.ts';
+import { binaryName } from './desired.ts';
+import * as s from './schema.ts';
 import { fail, required, table } from '../toml/cursor.ts';
-import type { FailedStart, KeptStart } from './start.ts';
 import { fileName, label } from '../../protocol/names.ts';
 import { failedStart, keptStart, revision, short, storedHandler, storedProblem } from './stored.ts';
 
-export type Installed = {
-  readonly handler: Handler;
-  readonly key: string;
-  readonly sha256: string;
+const installedFields = s.object({
+  handler: storedHandler,
+  key: s.digest,
+  sha256: s.digest,
   /** The stable path that the configuration names. */
-  readonly path: string;
+  path: s.path,
+});
+
+export type Installed = s.Infer<typeof installedFields>;
+
+const installed: s.Read<Installed> = (cursor) => {
+  const read = installedFields(cursor);
+  const { handler } = read;
+  if (read.path !== `/opt/rcm-node/shims/${handler.name}/${binaryName(handler)}`)
+    fail(cursor, `the path of "${handler.name}" is not where its link belongs`);
+  return read;
 };
 
-/** `created`: the whole file is ours. `edited`: only the marked block or the import in it is. */
-export type OwnedFile = {
-  readonly kind: 'created' | 'edited';
+const owned = s.object({
+  /** `created`: the whole file is ours. `edited`: only the marked block or the import in it is. */
+  kind: s.one('created', 'edited'),
   /** sha256 of the file as we left it. */
-  readonly digest: string;
+  digest: s.digest,
   /** sha256 of the file as we found it; absent when there was none. */
-  readonly found?: string;
+  found: s.optional(s.digest),
   /** What the splice needs to know to take itself out again, byte for byte. */
-  readonly edit?: { readonly kind: 'present' | 'element' | 'line' };
-};
+  edit: s.optional(s.object({ kind: s.one('present', 'element', 'line') })),
+});
 
-export type Ledger = {
-  readonly version: 1;
-  readonly handlers: Readonly<Record<string, Installed>>;
-  readonly files: Readonly<Record<string, OwnedFile>>;
+export type OwnedFile = s.Infer<typeof owned>;
+
+const isDigest = /^[0-9a-f]{64}$/;
+const isUrl = /^https?:|^file:/;
+
+const fields = s.object({
+  version: s.one(1),
+  handlers: s.record(label, installed),
+  files: s.record(s.isPath, owned),
   /** Folders that were not there before, deepest last. */
-  readonly folders: readonly string[];
+  folders: s.list(s.path),
   /** Which configuration the runtime's invocation is known to have loaded and proven. */
-  readonly loaded: { readonly invocation: string; readonly config: string } | null;
-  readonly bad: {
-    readonly revision: string;
-    readonly problem: Problem;
-    readonly at: number;
-    /** By Shim, the revision that was taken up with it: it failed here, whatever else is asked for meanwhile. */
-    readonly tried?: Readonly<Record<string, string>>;
-    /** When the local files that asked for it were last written, epoch milliseconds: one that is touched asks anew. */
-    readonly stamps?: Readonly<Record<string, number>>;
-  } | null;
+  loaded: s.nullable(
+    s.object({ invocation: s.text(/^[0-9a-f]{0,64}$/), config: s.text(/^(none|[0-9a-f]{64})$/) }),
+  ),
+  bad: s.nullable(
+    s.object({
+      revision: s.digest,
+      problem: storedProblem,
+      at: s.time,
+      /** By Shim, the revision that was taken up with it: it failed here, whatever else is asked for meanwhile. */
+      tried: s.optional(s.record(fileName, revision)),
+      /** When the local files that asked for it were last written, epoch milliseconds: one that is touched asks anew. */
+      stamps: s.optional(s.record(s.isPath, s.time)),
+    }),
+  ),
   /** By handler, whether a sandbox started with it; of what is missing here none was tried. */
-  readonly starts: Readonly<Record<string, KeptStart>>;
+  starts: s.record(label, keptStart),
   /** By handler, as what it failed the proof of a sandbox: it is left out, and the rest of what is asked for goes on. */
-  readonly failedStarts: Readonly<Record<string, FailedStart>>;
+  failedStarts: s.record(label, failedStart),
   /** Restarts that we asked for, epoch milliseconds. */
-  readonly restarts: readonly number[];
+  restarts: s.list(s.time),
   /** Times at which a file of ours was put right after someone else changed it, by path. */
-  readonly repairs: Readonly<Record<string, readonly number[]>>;
+  repairs: s.record(s.isPath, s.list(s.time)),
   /** Digests trusted on first use, by URL. */
-  readonly trusted: Readonly<Record<string, string>>;
+  trusted: s.record(isUrl, s.digest, true),
   /** Store folders out of service, with the sandboxes that may still depend on them (null: not yet looked). */
-  readonly retired: Readonly<
-    Record<string, { readonly handler: string; readonly sandboxes: readonly string[] | null }>
-  >;
+  retired: s.record(isDigest, s.object({ handler: short, sandboxes: s.nullable(s.list(short)) })),
   /** Artifacts that could not be had, by handler: when and how often it was tried. */
-  readonly attempts: Readonly<
-    Record<
-      string,
-      { readonly artifact: string; readonly count: number; readonly at: number; readonly problem: Problem }
-    >
-  >;
-};
+  attempts: s.record(
+    label,
+    s.object({
+      artifact: s.text(),
+      count: s.whole(1, Number.MAX_SAFE_INTEGER),
+      at: s.time,
+      problem: storedProblem,
+    }),
+  ),
+});
+
+export type Ledger = s.Infer<typeof fields>;
 
 export const emptyLedger: Ledger = {
   version: 1,
@@ -100,53 +105,8 @@ export const emptyLedger: Ledger = {
   attempts: {},
 };
 
-const installed: Read<Installed> = (cursor) => {
-  const read = object<Installed>({ handler: storedHandler, key: digest, sha256: digest, path })(cursor);
-  const { handler } = read;
-  if (read.path !== `/opt/rcm-node/shims/${handler.name}/${binaryName(handler)}`)
-    fail(cursor, `the path of "${handler.name}" is not where its link belongs`);
-  return read;
-};
-
-const owned: Read<OwnedFile> = object<OwnedFile>({
-  kind: one('created', 'edited'),
-  digest,
-  found: optional(digest),
-  edit: optional(object({ kind: one('present', 'element', 'line') })),
-});
-
-const isDigest = /^[0-9a-f]{64}$/;
-const isUrl = /^https?:|^file:/;
-
-const fields: Read<Ledger> = object<Ledger>({
-  version: one(1),
-  handlers: record(label, installed),
-  files: record(isPath, owned),
-  folders: list(path),
-  loaded: nullable(object({ invocation: text(/^[0-9a-f]{0,64}$/), config: text(/^(none|[0-9a-f]{64})$/) })),
-  bad: nullable(
-    object<NonNullable<Ledger['bad']>>({
-      revision: digest,
-      problem: storedProblem,
-      at: time,
-      tried: optional(record(fileName, revision)),
-      stamps: optional(record(isPath, time)),
-    }),
-  ),
-  starts: record(label, keptStart),
-  failedStarts: record(label, failedStart),
-  restarts: list(time),
-  repairs: record(isPath, list(time)),
-  trusted: record(isUrl, digest, true),
-  retired: record(isDigest, object({ handler: short, sandboxes: nullable(list(short)) })),
-  attempts: record(
-    label,
-    object({ artifact: text(), count: whole(1, Number.MAX_SAFE_INTEGER), at: time, problem: storedProblem }),
-  ),
-});
-
 /** What an earlier build of this version did not write yet is empty. */
-export const storedLedger: Read<Ledger> = (cursor) => {
+export const storedLedger: s.Read<Ledger> = (cursor) => {
   const { value } = required(cursor, table(cursor, []));
   const ledger = fields({ ...cursor, value: { ...emptyLedger, ...(value as object) } });
   for (const [name, { handler }] of Object.entries(ledger.handlers))
@@ -168,4 +128,4 @@ export const printState = (value: { readonly version: 1 }): string =>
 
 /** Throws `state-damaged` or `state-newer`. */
 export const parseLedger = (source: string, file: string): Ledger =>
-  parseVersioned(source, file, storedLedger, reviveIntegers);
+  s.parseVersioned(source, file, storedLedger, reviveIntegers);

@@ -1,21 +1,7 @@
 /** What one tick came to, for a person and for the machines that read it. */
 import type { HandlerReport } from './plan.ts';
 import type { Code, Problem } from '../../protocol/problem/problem.ts';
-import {
-  digest,
-  flag,
-  list,
-  nullable,
-  object,
-  one,
-  optional,
-  parseVersioned,
-  type Read,
-  record,
-  text,
-  variant,
-  whole,
-} from './schema.ts';
+import * as s from './schema.ts';
 import type { Start } from './start.ts';
 import { storedProblem } from './stored.ts';
 import { handlerStates } from '../../protocol/node-annotations.ts';
@@ -28,100 +14,80 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly problem: Problem; readonly undone: boolean }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-/** How the node stands with its cluster. */
-export type ClusterFacts = {
-  readonly identity: 'kubelet' | 'serviceaccount';
-  /** The name of its Node; null until the API server said it. */
-  readonly node: string | null;
-  readonly server: string | null;
-  /** `stale`: the last answer is in force, because no newer one can be had. */
-  readonly state: 'connecting' | 'synced' | 'stale';
-  /** When the answer was last known to be current; ISO 8601. */
-  readonly confirmed: string | null;
-  readonly problem?: Problem;
-  /** Whether a controller gives turns here; only while something needs one. */
-  readonly controller?: 'alive' | 'none' | 'unknown';
-};
-
-/** One tick, as status.json keeps it; what `--json` shows of it is in cli/documents.ts. Times are ISO 8601. */
-export type Report = {
-  readonly version: 1;
-  readonly agent: string;
-  readonly at: string;
-  readonly outcome: Outcome;
-  readonly runtime: { readonly name: string; readonly version: string; readonly unit: string } | null;
-  readonly handlers: readonly HandlerReport[];
-  readonly notes: readonly Problem[];
-  /** Sentences of what was done in this tick; empty in steady state. */
-  readonly did: readonly string[];
-  readonly restarts: { readonly lastHour: number; readonly last: string | null };
-  readonly trusted: Readonly<Record<string, string>>;
-  /** Null where there is no cluster, or where it was not asked (`once`). */
-  readonly cluster: ClusterFacts | null;
-};
-
-const isoTime: Read<string> = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-const problems = list(storedProblem);
+const isoTime: s.Read<string> = s.text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+const problems = s.list(storedProblem);
 
 /** A service of a newer version may know more of them; an older one writes `alone`. */
-const waitReason: Read<WaitReason> = (cursor) => {
-  const name = text()(cursor);
+const waitReason: s.Read<WaitReason> = (cursor) => {
+  const name = s.text()(cursor);
   return (name === 'alone' ? 'self-scheduled' : name) as WaitReason;
 };
 
-const handler: Read<HandlerReport> = object<HandlerReport>({
-  name: text(),
-  state: one(...handlerStates),
-  sha256: optional(digest),
-  source: text(),
-  start: optional(
-    variant<Start, 'kind'>('kind', {
-      started: { kind: one('started') },
-      listed: { kind: one('listed'), why: text() },
+const handler: s.Read<HandlerReport> = s.object<HandlerReport>({
+  name: s.text(),
+  state: s.one(...handlerStates),
+  sha256: s.optional(s.digest),
+  source: s.text(),
+  start: s.optional(
+    s.variant<Start, 'kind'>('kind', {
+      started: { kind: s.one('started') },
+      listed: { kind: s.one('listed'), why: s.text() },
     }),
   ),
-  problem: optional(storedProblem),
-  turn: optional(
-    object<NeededTurn>({
-      shim: text(),
-      revision: text(),
-      hold: optional(waitReason),
+  problem: s.optional(storedProblem),
+  turn: s.optional(
+    s.object<NeededTurn>({
+      shim: s.text(),
+      revision: s.text(),
+      hold: s.optional(waitReason),
     }),
   ),
 });
 
-const report: Read<Report> = object<Report>({
-  version: one(1),
-  agent: text(),
-  at: isoTime,
-  outcome: variant<Outcome, 'kind'>('kind', {
-    converged: { kind: one('converged') },
-    waiting: { kind: one('waiting'), for: problems },
-    degraded: { kind: one('degraded'), problems },
-    failed: { kind: one('failed'), problem: storedProblem, undone: flag },
-    refused: { kind: one('refused'), problem: storedProblem },
-  }),
-  runtime: nullable(object({ name: text(), version: text(), unit: text() })),
-  handlers: list(handler),
-  notes: problems,
-  did: list(text()),
-  restarts: object({ lastHour: whole(0, Number.MAX_SAFE_INTEGER), last: nullable(isoTime) }),
-  trusted: record(/^/, digest, true),
-  cluster: nullable(
-    object<ClusterFacts>({
-      identity: one('kubelet', 'serviceaccount'),
-      node: nullable(text()),
-      server: nullable(text()),
-      state: one('connecting', 'synced', 'stale'),
-      confirmed: nullable(isoTime),
-      problem: optional(storedProblem),
-      controller: optional(one('alive', 'none', 'unknown')),
-    }),
-  ),
+/** How the node stands with its cluster. */
+const clusterFacts = s.object({
+  identity: s.one('kubelet', 'serviceaccount'),
+  /** The name of its Node; null until the API server said it. */
+  node: s.nullable(s.text()),
+  server: s.nullable(s.text()),
+  /** `stale`: the last answer is in force, because no newer one can be had. */
+  state: s.one('connecting', 'synced', 'stale'),
+  /** When the answer was last known to be current; ISO 8601. */
+  confirmed: s.nullable(isoTime),
+  problem: s.optional(storedProblem),
+  /** Whether a controller gives turns here; only while something needs one. */
+  controller: s.optional(s.one('alive', 'none', 'unknown')),
 });
+
+export type ClusterFacts = s.Infer<typeof clusterFacts>;
+
+/** One tick, as status.json keeps it; what `--json` shows of it is in cli/documents.ts. Times are ISO 8601. */
+const report = s.object({
+  version: s.one(1),
+  agent: s.text(),
+  at: isoTime,
+  outcome: s.variant<Outcome, 'kind'>('kind', {
+    converged: { kind: s.one('converged') },
+    waiting: { kind: s.one('waiting'), for: problems },
+    degraded: { kind: s.one('degraded'), problems },
+    failed: { kind: s.one('failed'), problem: storedProblem, undone: s.flag },
+    refused: { kind: s.one('refused'), problem: storedProblem },
+  }),
+  runtime: s.nullable(s.object({ name: s.text(), version: s.text(), unit: s.text() })),
+  handlers: s.list(handler),
+  notes: problems,
+  /** Sentences of what was done in this tick; empty in steady state. */
+  did: s.list(s.text()),
+  restarts: s.object({ lastHour: s.whole(0, Number.MAX_SAFE_INTEGER), last: s.nullable(isoTime) }),
+  trusted: s.record(/^/, s.digest, true),
+  /** Null where there is no cluster, or where it was not asked (`once`). */
+  cluster: s.nullable(clusterFacts),
+});
+
+export type Report = s.Infer<typeof report>;
 
 /** Throws `state-damaged` or `state-newer`. */
-export const parseReport = (source: string, file: string): Report => parseVersioned(source, file, report);
+export const parseReport = (source: string, file: string): Report => s.parseVersioned(source, file, report);
 
 /** Nothing but a turn is missing, which somebody gives. */
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>

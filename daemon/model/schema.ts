@@ -1,7 +1,7 @@
 /**
  * Reading JSON that this program wrote itself: every inner value is checked before anything acts on it, because a path, a key
- * or a time in it decides what root writes, removes or waits for. A type of the state has its reader beside it; the compiler
- * refuses a reader that forgets a field. A key that is not known is dropped: a later build of the same version may have
+ * or a time in it decides what root writes, removes or waits for. The compiler refuses a
+ * reader that forgets a field of a type that is written out. A key that is not known is dropped: a later build of the same version may have
  * written it. A new kind of value, or a key that must not be lost, needs a new version number.
  */
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
@@ -14,12 +14,21 @@ import {
   integer,
   printKey,
   required,
+  rootOf,
   string,
   table,
 } from '../toml/cursor.ts';
 
 /** Throws for what it does not take; where nothing stands, too, unless it is `optional`. */
 export type Read<T> = (cursor: Cursor) => T;
+
+/** What a reader gives: the type of a piece of the state is that of its reader, unless it is written for other uses as well. */
+export type Infer<R> = R extends Read<infer T> ? T : never;
+
+/** What may be read as nothing is an optional key. */
+type Keys<T> = {
+  readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K];
+} & { readonly [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
 
 /** Every optional field has to be named as well: one that is forgotten here would be lost at the next start. */
 export type Fields<T> = { readonly [K in keyof T]-?: Read<T[K]> };
@@ -62,11 +71,11 @@ export const record =
   };
 
 export const object =
-  <T extends object>(fields: Fields<T>): Read<T> =>
+  <T extends object>(fields: Fields<T>): Read<Keys<T>> =>
   (cursor) => {
     const there = required(cursor, table(cursor, []));
     const rows = Object.entries<Read<unknown>>(fields).map(([key, read]) => [key, read(at(there, key))]);
-    return Object.fromEntries(rows.filter(([, value]) => value !== undefined)) as T;
+    return Object.fromEntries(rows.filter(([, value]) => value !== undefined)) as Keys<T>;
   };
 
 /** Objects that are told apart by one of their keys. */
@@ -144,5 +153,5 @@ export const parseVersioned = <T>(
       message: `the file has version ${version}, and this rcm-node knows version 1`,
       where: { file },
     });
-  return read({ file, text: undefined, path: [], value, code: 'state-damaged' });
+  return read(rootOf(value, file, undefined, 'state-damaged'));
 };

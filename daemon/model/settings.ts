@@ -10,6 +10,7 @@ import {
   fail,
   integer,
   required,
+  rootOf,
   string,
   strings,
   table,
@@ -92,36 +93,13 @@ export const defaultSettings: Settings = {
 
 const unitName = /^[A-Za-z0-9:_.@-]{1,200}\.service$/;
 
-const keys = [
-  'interval',
-  'sweep',
-  'allowUnpinned',
-  'allowedHosts',
-  'maxArtifactBytes',
-  'downloadTimeout',
-  'idleTimeout',
-  'attempts',
-  'mirrors',
-  'proxy',
-  'extraCa',
-  'runtime',
-  'quiet',
-  'stable',
-  'repairsPerHour',
-  'restartsPerHour',
-  'verifyExcept',
-  'logLevel',
-  'cluster',
-];
+/** What a file may hold: each setting by its name, but for the unit, which stands in a table of the runtime. */
+const keys = Object.keys(defaultSettings)
+  .filter((key) => key !== 'closed')
+  .map((key) => (key === 'unit' ? 'runtime' : key));
 
 export const parseSettings = (text: string, file: string): Settings => {
-  const root: Cursor = {
-    file,
-    text,
-    path: [],
-    value: parseToml(text, file, 'bad-settings'),
-    code: 'bad-settings',
-  };
+  const root = rootOf(parseToml(text, file, 'bad-settings'), file, text, 'bad-settings');
   table(root, keys);
   const number = (key: keyof Settings, least: number, most: number): number =>
     integer(at(root, key), least, most) ?? (defaultSettings[key] as number);

@@ -3,7 +3,7 @@
  * Its name is the shim's name, so the binary is `containerd-shim-<metadata.name>`.
  */
 import type { Handler } from '../model/desired.ts';
-import { at, type Cursor, required, string, table } from '../toml/cursor.ts';
+import { at, type Cursor, required, rootOf, string, table } from '../toml/cursor.ts';
 import type { Policy } from './artifact.ts';
 import { handlerOf } from './fields.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
@@ -16,14 +16,8 @@ export const resourceFile = (name: string): string => `shims.runtime.spinkube.de
 export const shimOfResource = (file: string): string | undefined =>
   file.startsWith(resourceFile('')) ? file.slice(resourceFile('').length) : undefined;
 
-const rootOf = (object: unknown): Cursor => {
-  const root: Cursor = {
-    file: resourceFile('?'),
-    text: undefined,
-    path: [],
-    value: object,
-    code: 'bad-value',
-  };
+const namedRoot = (object: unknown): Cursor => {
+  const root = rootOf(object, resourceFile('?'));
   // What is no object at all, or has no name, cannot be told by its name.
   required(root, table(root, []));
   const metadata = at(root, 'metadata');
@@ -33,7 +27,7 @@ const rootOf = (object: unknown): Cursor => {
 
 /** Throws a Failure for the first thing that is wrong. Which nodes it is for is not looked at here. */
 export const parseShimResource = (object: unknown, policy: Policy): Handler => {
-  const root = rootOf(object);
+  const root = namedRoot(object);
   const spec = at(root, 'spec');
   const fields = required(spec, table(spec, []));
   const handler = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy);

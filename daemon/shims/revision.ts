@@ -4,7 +4,7 @@
  * neither must another version of this program, so fields that are not given stand for nothing in it.
  */
 import { Failure } from '../../protocol/problem/problem.ts';
-import type { Cursor } from '../toml/cursor.ts';
+import { at, rootOf } from '../toml/cursor.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { Machine } from '../../host/facts.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
@@ -21,19 +21,12 @@ const isEmpty = (value: unknown): boolean =>
 const given = (fields: Readonly<Record<string, unknown>>): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && !isEmpty(value)));
 
-const cursorOf = (value: unknown, path: Cursor['path']): Cursor => ({
-  file: '',
-  text: undefined,
-  path,
-  value,
-  code: 'bad-value',
-});
-
 /** What one machine is asked for, or `undefined` where nodes would refuse it. */
 const meaningFor = (machine: Machine, name: string, spec: unknown): object | undefined => {
   const policy = { machine, allowUnpinned: true, allowedHosts: [] };
   try {
-    const handler = handlerOf(cursorOf(spec, ['spec']), cursorOf(name, ['metadata', 'name']), policy);
+    const root = rootOf({ spec, metadata: { name } }, '');
+    const handler = handlerOf(at(root, 'spec'), at(at(root, 'metadata'), 'name'), policy);
     const { artifact, runtime, options, podAnnotations, containerAnnotations } = handler;
     return given({
       handler: handler.name,

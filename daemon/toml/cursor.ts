@@ -20,6 +20,15 @@ export type Cursor = {
   readonly code: Code;
 };
 
+/** The whole of a document: `text` where it is of a file. */
+export const rootOf = (value: unknown, file: string, text?: string, code: Code = 'bad-value'): Cursor => ({
+  file,
+  text,
+  path: [],
+  value,
+  code,
+});
+
 const nameOf = (value: unknown): string => {
   if (Array.isArray(value)) return 'an array';
   if (value === null || value === undefined) return 'nothing';

@@ -21,8 +21,7 @@ import {
 const file = '/x.json';
 const read = <T>(source: string, reader: Read<T>): unknown => {
   try {
-    return parseVersioned(`{"version":1,"it":${source}}`, file, object<{ it: T }>({ it: reader as never }))
-      .it;
+    return parseVersioned(`{"version":1,"it":${source}}`, file, object<{ it: unknown }>({ it: reader })).it;
   } catch (error) {
     return problemOf(error).message;
   }

@@ -3,8 +3,8 @@ import { object, parseVersioned, type Read } from '../../daemon/model/schema.ts'
 import { storedHandler, storedProblem } from '../../daemon/model/stored.ts';
 
 const read = <T>(value: unknown, reader: Read<T>): T =>
-  parseVersioned(JSON.stringify({ version: 1, it: value }), '/x', object<{ it: T }>({ it: reader as never }))
-    .it;
+  parseVersioned(JSON.stringify({ version: 1, it: value }), '/x', object<{ it: unknown }>({ it: reader }))
+    .it as T;
 
 const handler = {
   name: 'crun-wasm',
