@@ -1,0 +1,85 @@
+/** The command line: which words CRI-O takes, and what it does with each. */
+import { checkConfig } from './config/check.ts';
+import { filesBelow } from './config/files.ts';
+import { type Asked, loadConfig, Refused } from './config/load.ts';
+import { logTo } from './config/log.ts';
+import { list, setting } from './config/model.ts';
+import { printed } from './config/print.ts';
+import { jsonVersion, longVersion, shortVersion } from './version.ts';
+
+export type Surroundings = {
+  readonly root: string;
+  readonly path: string | undefined;
+  readonly configFile: string | undefined;
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+};
+
+/** Flags with a value, and the key that they stand above. */
+const valued: Readonly<Record<string, readonly [section: string, key: string] | undefined>> = {
+  '--cgroup-manager': ['runtime', 'cgroup_manager'],
+  '--conmon': ['runtime', 'conmon'],
+  '--conmon-cgroup': ['runtime', 'conmon_cgroup'],
+  '--default-runtime': ['runtime', 'default_runtime'],
+  '--listen': ['api', 'listen'],
+  '--log-level': ['runtime', 'log_level'],
+  '--pause-command': ['image', 'pause_command'],
+  '--pause-image': ['image', 'pause_image'],
+  '--root': ['crio', 'root'],
+  '--runroot': ['crio', 'runroot'],
+};
+
+type Words = { asked: Asked; version: boolean; command: readonly string[] };
+
+const wordsOf = (argv: readonly string[], configFile: string | undefined): Words => {
+  let main = configFile;
+  let folder: string | undefined;
+  let version = false;
+  const flags: (readonly [string, string, string])[] = [];
+  const rest = [...argv];
+  while (rest[0]?.startsWith('-')) {
+    const [name = '', ...joined] = (rest.shift() ?? '').split('=');
+    const value = (): string => (joined.length > 0 ? joined.join('=') : (rest.shift() ?? ''));
+    const key = valued[name];
+    if (name === '-c' || name === '--config') main = value();
+    else if (name === '-d' || name === '--config-dir') folder = value();
+    else if (name === '-v' || name === '--version') version = true;
+    else if (key !== undefined) flags.push([...key, value()]);
+    else throw new Refused(`flag provided but not defined: ${name.replace(/^--/, '-')}`);
+  }
+  return { asked: { main, folder, flags }, version, command: rest };
+};
+
+export const programOf = async (argv: readonly string[], around: Surroundings): Promise<number> => {
+  const log = logTo(around.error);
+  const files = filesBelow(around.root, around.path);
+  try {
+    const { asked, version, command } = wordsOf(argv, around.configFile);
+    if (version) {
+      around.out(shortVersion);
+      return 0;
+    }
+    const config = loadConfig(files, asked, log);
+    const [verb, ...options] = command;
+    const wrong = options.find((one) => one.startsWith('-') && one !== '--default' && one !== '--json');
+    if (wrong !== undefined) throw new Refused(`flag provided but not defined: ${wrong.replace(/^--/, '-')}`);
+    switch (verb) {
+      case 'version':
+        around.out(options.includes('--json') ? jsonVersion : longVersion);
+        return 0;
+      case 'config': {
+        checkConfig(config);
+        const capabilities = list(setting(config, 'runtime', 'default_capabilities'));
+        log('info', `Using default capabilities: ${capabilities.map((one) => `CAP_${one}`).join(', ')}`);
+        around.out(printed(config, options.includes('--default')));
+        return 0;
+      }
+      default:
+        throw new Refused(`command ${JSON.stringify(verb)} not supported`);
+    }
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    log('fatal', error.message);
+    return 1;
+  }
+};
