@@ -2,11 +2,14 @@
  * `npm run bench`: the figures of docs/benchmarks.md, all of one run on this machine, and whether each is within its
  * limit. Exit codes: 0 all are, 1 one is not (or could not be had), 2 the bench cannot run here.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Progress } from '../testbed/machine/command.ts';
 import { prepareMachineOrExit } from '../testbed/machine/machine.ts';
 import { bootWithRcmNode } from '../testbed/node/service.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
+import { recordingNow, withSection } from './document.ts';
 import { measureCluster } from './cluster/cluster.ts';
 import { changed, measureChange, type Shims } from './node/change.ts';
 import { measureDecision } from './node/decision.ts';
@@ -26,6 +29,7 @@ controller; they and an hour of nothing take twenty minutes.
 
   --only PART  node, cluster or rollout
   --nodes N    so many simulated nodes; 1000 unless told, 5000 for the rollout
+  --write      also into docs/benchmarks.md, each part in its place
   --markdown   the table as Markdown
   --json       the table as JSON
   --help       this text
@@ -33,6 +37,8 @@ controller; they and an hour of nothing take twenty minutes.
 Needs root on a Debian-family Linux on x86-64, and a machine without other work: times are times of this machine.
 Exit codes: 0 every limit is kept, 1 one is not, 2 it cannot run here
 `;
+
+const document = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
 
 type Format = 'table' | 'markdown' | 'json';
 
@@ -107,6 +113,7 @@ const parse = (argv: readonly string[]) => {
     options: {
       only: { type: 'string' },
       nodes: { type: 'string' },
+      write: { type: 'boolean' },
       markdown: { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
@@ -126,24 +133,37 @@ const parse = (argv: readonly string[]) => {
 
 class Usage extends Error {}
 
-const bench = async (wanted: readonly Part[], nodes: number | undefined, format: Format): Promise<number> => {
+const measure: Readonly<Record<Part, (nodes: number | undefined) => Promise<readonly Row[]>>> = {
+  node: benchNode,
+  cluster: (nodes = usual.cluster) => measureCluster(nodes, progress),
+  rollout: (nodes = usual.rollout) => measureRollout(nodes, progress),
+};
+
+const bench = async ({ wanted, nodes, write, ...how }: ReturnType<typeof parse>): Promise<number> => {
   await prepareMachineOrExit(progress);
   const rows: Row[] = [];
-  if (wanted.includes('node')) rows.push(...(await benchNode()));
-  if (wanted.includes('cluster')) rows.push(...(await measureCluster(nodes ?? usual.cluster, progress)));
-  if (wanted.includes('rollout')) rows.push(...(await measureRollout(nodes ?? usual.rollout, progress)));
-  process.stdout.write(print[format](rows));
+  for (const part of wanted) {
+    const own = await measure[part](nodes);
+    rows.push(...own);
+    // At once: a later part may fail, and this one took minutes.
+    if (write)
+      writeFileSync(
+        document,
+        withSection(readFileSync(document, 'utf8'), part, own, recordingNow(new Date())),
+      );
+  }
+  process.stdout.write(print[how.json ? 'json' : how.markdown ? 'markdown' : 'table'](rows));
   return rows.some(isMissed) ? 1 : 0;
 };
 
 const main = async (argv: readonly string[]): Promise<number> => {
   try {
-    const { help, json, markdown, wanted, nodes } = parse(argv);
-    if (help) {
+    const given = parse(argv);
+    if (given.help) {
       process.stdout.write(usage);
       return 0;
     }
-    return await bench(wanted, nodes, json ? 'json' : markdown ? 'markdown' : 'table');
+    return await bench(given);
   } catch (error) {
     const isUsage =
       error instanceof Usage ||
