@@ -1,6 +1,7 @@
 /** Every read of the host that a plan of bootstrap depends on, in one place. */
 import { paths } from '../protocol/host-paths.ts';
 import { setAside } from '../host/files/aside.ts';
+import { fields, parseJson } from '../protocol/json.ts';
 import { Failure } from '../protocol/problem/problem.ts';
 import { pathOfSetting } from './files.ts';
 import { type Payload, type Seen, unitPath } from './plan.ts';
@@ -105,12 +106,6 @@ export const look = async (site: Target, payload: Payload): Promise<Seen> => {
 export const lastReport = async (
   site: Target,
 ): Promise<{ readonly agent: string; readonly at: string } | undefined> => {
-  const text = await textAt(site.host, paths.status);
-  if (text === undefined) return undefined;
-  try {
-    const { agent, at } = JSON.parse(text) as { agent?: unknown; at?: unknown };
-    return typeof agent === 'string' && typeof at === 'string' ? { agent, at } : undefined;
-  } catch {
-    return undefined;
-  }
+  const { agent, at } = fields(parseJson((await textAt(site.host, paths.status)) ?? ''));
+  return typeof agent === 'string' && typeof at === 'string' ? { agent, at } : undefined;
 };

@@ -11,7 +11,7 @@ import { sweepIncoming } from './place.ts';
 import { unitPath } from './plan.ts';
 import { mustStop, type Target } from './target.ts';
 import { emptyState, places, service, uninstaller } from './state.ts';
-import { fields, isFields } from '../protocol/json.ts';
+import { fields, isFields, parseJson } from '../protocol/json.ts';
 
 const uninstallerPath = `${places.units}/${uninstaller}`;
 /** As long as its own TimeoutStartSec=, and a bit. */
@@ -82,13 +82,7 @@ type Answer = {
 /** What `rcm-node uninstall --json` wrote; undefined when that is nothing that can be read. */
 const answer = async (site: Target): Promise<Answer | undefined> => {
   const fact = await site.host.look(places.uninstalled);
-  if (fact.kind !== 'regular') return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(fact.text);
-  } catch {
-    return undefined;
-  }
+  const value = fact.kind === 'regular' ? parseJson(fact.text) : undefined;
   if (!isFields(value)) return undefined;
   const outcome = fields(fields(value.report).outcome);
   const problems = [value.error, outcome.problem, ...[outcome.for, outcome.problems].flat()];

@@ -5,6 +5,7 @@
 import { type Api, ApiFailure } from '../kube/client.ts';
 import type { Clock } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
+import { parseJson, text } from '../protocol/json.ts';
 import { logFields, printProblem, problemOf } from '../protocol/problem/problem.ts';
 
 /** https://knative.dev/docs/serving/configuration/feature-flags/ */
@@ -33,15 +34,6 @@ type Patch = {
   readonly data?: Readonly<Record<string, string | null>>;
 };
 
-const parseFormer = (text: string): string | null => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'string' ? value : null;
-  } catch {
-    return null;
-  }
-};
-
 /** Undefined: it is as it shall be. */
 export const knativePatch = (features: Features, enable: boolean): Patch | undefined => {
   const { resourceVersion, annotations } = features.metadata ?? {};
@@ -57,7 +49,7 @@ export const knativePatch = (features: Features, enable: boolean): Patch | undef
   return {
     metadata: { ...version, annotations: { [formerKey]: null } },
     // What somebody else wrote after us stays.
-    ...(present === wanted ? { data: { [flag]: parseFormer(former) } } : {}),
+    ...(present === wanted ? { data: { [flag]: text(parseJson(former)) ?? null } } : {}),
   };
 };
 

@@ -39,6 +39,15 @@ export const labels = (value: unknown): Labels => {
   );
 };
 
+/** Undefined for what is no JSON. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
 export type Identity = {
   readonly name: string;
   readonly uid: string;

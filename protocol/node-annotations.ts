@@ -2,7 +2,7 @@
  * What a node and a controller say to each other on the Node object: the node, in annotations, which revision of a Shim it
  * serves and which it waits to take up; the controller, in labels that no kubelet may set (node-labels.ts), what it approves.
  */
-import { isFields } from './json.ts';
+import { fields, isFields, parseJson } from './json.ts';
 import { presentCode } from './problem/former-codes.ts';
 
 const prefix = 'rcm.spinkube.dev/';
@@ -97,16 +97,6 @@ const longestStatus = 16_384;
 const mostHandlers = 128;
 const longestText = 256;
 
-const parse = (text: string | undefined): Readonly<Record<string, unknown>> | undefined => {
-  if (text === undefined || text.length > longestStatus) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isFields(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-};
-
 /**
  * Each node writes its own, and the owner of a node can write anything: what is read there ends up in messages of the
  * controller, which the API refuses when they are too long. So only what is plainly a name is one.
@@ -131,8 +121,9 @@ const states: readonly unknown[] = handlerStates;
  * known fields are copied: what else is there may be nested so deeply that comparing or printing it overflows the stack.
  */
 export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
-  const value = parse(text);
-  if (value?.v !== 1 || !isFields(value.shims)) return undefined;
+  if (text === undefined || text.length > longestStatus) return undefined;
+  const value = fields(parseJson(text));
+  if (value.v !== 1 || !isFields(value.shims)) return undefined;
   const all = Object.entries(value.shims);
   if (all.length > mostHandlers) return undefined;
   const shims: Record<string, HandlerDetail> = {};

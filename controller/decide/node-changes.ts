@@ -37,11 +37,7 @@ export const nodeChanges = (
       isProven(node, handler, asked, turns.open),
     );
     const proof = proofOf(node, asked, turns.open, held);
-    for (const handler of proof.shown) {
-      const nodes = shown.get(handler);
-      if (nodes) nodes.add(node);
-      else shown.set(handler, new Set([node]));
-    }
+    for (const handler of proof.shown) shown.getOrInsertComputed(handler, () => new Set()).add(node);
     const wanted = { ...remembered(node, asked.revisions, turns.labels), ...turns.labels };
     const labels = { ...turnChanges(node.labels, wanted), ...proof.change, ...away.labels };
     if (node.starting && !held) changes.push({ node: node.name, labels, taints: node.starting.others });
@@ -70,8 +66,7 @@ const remembered = (
 
 /** What may be proven at all, and where it may be proven anew. */
 export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly string[]): Asked => {
-  const byHandler = new Map<string, ShimFacts[]>();
-  for (const shim of shims) byHandler.set(shim.handler, [...(byHandler.get(shim.handler) ?? []), shim]);
+  const byHandler = Map.groupBy(shims, ({ handler }) => handler);
   const living = new Map(
     shims.filter(({ deleting }) => !deleting).map(({ name, handler }) => [name, handler]),
   );

@@ -5,7 +5,7 @@
 import { managedBy, shimKey } from './keys.ts';
 import { canonical } from '../../protocol/digest.ts';
 import type { Labels } from '../../protocol/shim-object.ts';
-import { type Fields, fields, items, labels } from '../../protocol/json.ts';
+import { type Fields, fields, items, labels, parseJson } from '../../protocol/json.ts';
 
 /** What is empty is absent. */
 export type ClassSettings = {
@@ -59,13 +59,8 @@ const parse = (value: unknown): ClassSettings | undefined => {
 /** As they are remembered: text, because a schema would cut fields off that it does not know yet. */
 export const printSettings = (settings: ClassSettings): string => canonical(settings);
 
-export const readSettings = (text: string | undefined): ClassSettings | undefined => {
-  try {
-    return text === undefined ? undefined : parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-};
+export const readSettings = (text: string | undefined): ClassSettings | undefined =>
+  parse(parseJson(text ?? ''));
 
 /** Of a RuntimeClass. What is too long goes without its annotations, then without its labels. */
 export const settingsOf = (metadata: Fields, spec: Fields): ClassSettings | undefined => {

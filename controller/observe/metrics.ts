@@ -46,11 +46,7 @@ export type Metrics = {
 
 export const makeMetrics = (): Metrics => {
   const rows = new Map<MetricName, Map<string, number>>();
-  const row = (name: MetricName): Map<string, number> => {
-    const found = rows.get(name) ?? new Map<string, number>();
-    rows.set(name, found);
-    return found;
-  };
+  const row = (name: MetricName): Map<string, number> => rows.getOrInsertComputed(name, () => new Map());
   return {
     add: (name, labels = {}, by = 1) => {
       const key = printLabels(labels);

@@ -10,7 +10,7 @@ import {
   type VersionReply,
 } from './messages.ts';
 import { loadService, openSocket, type SocketOptions } from './socket.ts';
-import { fields, isFields, member } from '../../protocol/json.ts';
+import { fields, isFields, member, parseJson } from '../../protocol/json.ts';
 import { oneLine } from '../../protocol/one-line.ts';
 
 export { type CriSocket, endOfCall, loadService, openSocket } from './socket.ts';
@@ -117,14 +117,8 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         sandbox: item.pod_sandbox_id,
         state: containerStates.get(item.state) ?? 'unknown',
       })),
-    configuration: async () => {
-      const { config } = (await ask<StatusReply>('Status', { verbose: true })).info;
-      try {
-        return JSON.parse(config ?? 'null');
-      } catch {
-        return null;
-      }
-    },
+    configuration: async () =>
+      parseJson((await ask<StatusReply>('Status', { verbose: true })).info.config ?? '') ?? null,
     hasImage: async (name) =>
       (await socket.call<ImageReply>(imageService, 'ImageStatus', { image: { image: name } })).image !== null,
     startSandbox: async ({ handler, namespace, name, uid, labels, cgroupParent }, deadlineMs) => {
@@ -157,12 +151,8 @@ const named = (names: readonly string[]): readonly string[] =>
 
 /** The handlers in the configuration that a runtime shows as JSON: the names of `runtimes` in one of its tables. */
 const handlersOf = (config: string | undefined): readonly string[] | 'unknown' => {
-  try {
-    const tables = Object.values(fields(JSON.parse(config ?? '')));
-    const runtimes = tables.map((table) => member(table, 'runtimes')).find(isFields);
-    return runtimes ? named(Object.keys(runtimes)) : 'unknown';
-  } catch {
-    // Not JSON: another runtime's idea of `info`.
-    return 'unknown';
-  }
+  // What is no JSON is another runtime's idea of `info`.
+  const tables = Object.values(fields(parseJson(config ?? '')));
+  const runtimes = tables.map((table) => member(table, 'runtimes')).find(isFields);
+  return runtimes ? named(Object.keys(runtimes)) : 'unknown';
 };

@@ -10,7 +10,7 @@ import type { Why } from '../session.ts';
 import type { CredentialFiles } from './credential-files.ts';
 import type { Clock } from '../../host/host.ts';
 import { searchPath, type Tools } from '../../host/exec.ts';
-import { isFields } from '../../protocol/json.ts';
+import { isFields, parseJson } from '../../protocol/json.ts';
 
 type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
 
@@ -47,12 +47,8 @@ const question = (plugin: ExecPlugin, access: Access, ca: string | undefined): s
   });
 
 const answer = (plugin: ExecPlugin, stdout: string, now: number): Client => {
-  let value: unknown;
-  try {
-    value = JSON.parse(stdout);
-  } catch {
-    throw failed(plugin, 'did not answer with JSON');
-  }
+  const value = parseJson(stdout);
+  if (value === undefined) throw failed(plugin, 'did not answer with JSON');
   if (!isFields(value) || value.kind !== 'ExecCredential' || !isFields(value.status))
     throw failed(plugin, 'did not answer with an ExecCredential');
   if (value.apiVersion !== plugin.apiVersion)

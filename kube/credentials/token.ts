@@ -2,6 +2,7 @@
  * What a service account's token says of itself (a JWT, RFC 7519), and when it is to be renewed. Nothing is verified here:
  * that is the API server's work, and what is read only tells when to ask for the next one.
  */
+import { type Fields, fields, parseJson } from '../../protocol/json.ts';
 
 export type TokenFacts = {
   /** Epoch milliseconds. */
@@ -14,10 +15,8 @@ export type TokenFacts = {
   readonly ofPod: boolean;
 };
 
-type Named = { readonly name?: unknown; readonly uid?: unknown };
-
 const named = (value: unknown): { readonly name: string; readonly uid: string } | undefined => {
-  const { name, uid } = (value ?? {}) as Named;
+  const { name, uid } = fields(value);
   return typeof name === 'string' && typeof uid === 'string' ? { name, uid } : undefined;
 };
 
@@ -26,7 +25,7 @@ export const tokenFacts = (token: string): TokenFacts => {
   // What no Date can hold could not even be said to have run out.
   const time = (value: unknown): number | undefined =>
     typeof value === 'number' && Math.abs(value) <= 8.64e12 ? value * 1000 : undefined;
-  const ours = (claims['kubernetes.io'] ?? {}) as Readonly<Record<string, unknown>>;
+  const ours = fields(claims['kubernetes.io']);
   return {
     issued: time(claims.iat),
     expires: time(claims.exp),
@@ -37,14 +36,8 @@ export const tokenFacts = (token: string): TokenFacts => {
   };
 };
 
-const claimsOf = (token: string): Readonly<Record<string, unknown>> => {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
-};
+const claimsOf = (token: string): Fields =>
+  fields(parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')));
 
 /**
  * After a fifth of its life: the rest is how long the API server may be away without taking the node's identity with it.

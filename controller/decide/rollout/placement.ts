@@ -25,22 +25,22 @@ export type Placement = {
   readonly clean: number;
 };
 
-type Open = {
-  targets: NodeFacts[];
-  mute: NodeFacts[];
-  strays: Map<NodeFacts, Stray[]>;
-  traces: NodeFacts[];
-  selected: number;
-  clean: number;
-};
-
 export type Placements = {
   readonly of: ReadonlyMap<ShimFacts, Placement>;
   /** What nodes have of Shims that no longer exist, by their name. */
   readonly orphans: ReadonlyMap<string, Placement>;
 };
 
-const empty = (): Open => ({ targets: [], mute: [], strays: new Map(), traces: [], selected: 0, clean: 0 });
+const empty = () => ({
+  targets: [] as NodeFacts[],
+  mute: [] as NodeFacts[],
+  strays: new Map<NodeFacts, Stray[]>(),
+  traces: [] as NodeFacts[],
+  selected: 0,
+  clean: 0,
+});
+
+type Open = ReturnType<typeof empty>;
 
 export const placementsOf = (nodes: readonly NodeFacts[], shims: readonly ShimFacts[]): Placements => {
   const of = new Map(shims.map((shim) => [shim, empty()] as const));
@@ -74,9 +74,7 @@ export const placementsOf = (nodes: readonly NodeFacts[], shims: readonly ShimFa
         continue;
       const open = row?.open ?? orphans.get(entry.n) ?? empty();
       if (!row) orphans.set(entry.n, open);
-      const strays = open.strays.get(node);
-      if (strays) strays.push({ handler, entry });
-      else open.strays.set(node, [{ handler, entry }]);
+      open.strays.getOrInsertComputed(node, () => []).push({ handler, entry });
     }
   }
   const marked = markedBy(nodes);
@@ -89,11 +87,8 @@ export const placementsOf = (nodes: readonly NodeFacts[], shims: readonly ShimFa
 const markedBy = (nodes: readonly NodeFacts[]): ReadonlyMap<string, readonly NodeFacts[]> => {
   const marked = new Map<string, NodeFacts[]>();
   for (const node of nodes)
-    for (const name of Object.keys({ ...node.turns.approved, ...node.turns.tried })) {
-      const row = marked.get(name);
-      if (row) row.push(node);
-      else marked.set(name, [node]);
-    }
+    for (const name of Object.keys({ ...node.turns.approved, ...node.turns.tried }))
+      marked.getOrInsertComputed(name, () => []).push(node);
   return marked;
 };
 

@@ -1,5 +1,5 @@
 /** Whose turn it is now, among the nodes of one Shim. */
-import { type Problem, codes, retryOf } from '../../../protocol/problem/problem.ts';
+import { type Code, codes } from '../../../protocol/problem/problem.ts';
 import type { NodeFacts } from '../../model/fleet.ts';
 import { zoneKey } from '../../model/keys.ts';
 import type { NodeStanding } from './node-standing.ts';
@@ -30,7 +30,7 @@ const zoneOf = ({ node }: NodeStanding): string => node.labels[zoneKey] ?? '';
 const isRepeatable = ({ tried }: NodeStanding): boolean =>
   tried === undefined ||
   !Object.hasOwn(codes, tried.outcome) ||
-  retryOf({ code: tried.outcome as Problem['code'], message: '' }) === 'soon';
+  codes[tried.outcome as Code].retry === 'soon';
 
 export const turnsOf = (round: Round): readonly NodeStanding[] => {
   const { strategy, standings, size, proven } = round;

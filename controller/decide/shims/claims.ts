@@ -12,21 +12,17 @@ export type Claims = {
 
 const byAge = (a: ShimFacts, b: ShimFacts): number => a.created - b.created || byName(a, b);
 
-const grouped = <T>(given: readonly T[], keysOf: (one: T) => readonly string[]): Map<string, T[]> => {
-  const groups = new Map<string, T[]>();
-  for (const one of given)
-    for (const key of keysOf(one)) {
-      const group = groups.get(key);
-      if (group) group.push(one);
-      else groups.set(key, [one]);
-    }
+const byOwner = (classes: readonly ClassFacts[]): Map<string, ClassFacts[]> => {
+  const groups = new Map<string, ClassFacts[]>();
+  for (const one of [...classes].sort(byName))
+    for (const { uid } of one.owners) groups.getOrInsertComputed(uid, () => []).push(one);
   return groups;
 };
 
 export const claimsOf = (view: View, { of }: Pick<Placements, 'of'>): Claims => {
   const living = view.shims.filter(({ deleting }) => !deleting).sort(byAge);
-  const byClass = grouped(living, ({ runtimeClass }) => [runtimeClass]);
-  const byHandler = grouped(living, ({ handler }) => [handler]);
+  const byClass = Map.groupBy(living, ({ runtimeClass }) => runtimeClass);
+  const byHandler = Map.groupBy(living, ({ handler }) => handler);
   const byUid = new Map(view.shims.map((shim) => [shim.uid, shim] as const));
   const share = (a: ShimFacts, b: ShimFacts): boolean => {
     const nodes = new Set(of.get(a)?.targets);
@@ -35,9 +31,7 @@ export const claimsOf = (view: View, { of }: Pick<Placements, 'of'>): Claims => 
   return {
     classes: {
       byName: new Map(view.classes.map((one) => [one.name, one] as const)),
-      byOwner: grouped([...view.classes].sort(byName), ({ owners }: ClassFacts) =>
-        owners.map(({ uid }) => uid),
-      ),
+      byOwner: byOwner(view.classes),
       use: view.use,
       refused: view.refused ?? new Map(),
       overwritten: view.overwritten ?? new Map(),

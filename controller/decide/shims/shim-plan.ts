@@ -25,8 +25,10 @@ export type ShimPlan = {
   readonly shim: ShimFacts;
   readonly placement: Placement;
   readonly targets: readonly NodeStanding[];
+  /** Nodes that shall no longer have it. */
   readonly leavers: readonly NodeStanding[];
   readonly rollout: RolloutState;
+  /** Undefined while it is being deleted. */
   readonly own: ClassStanding | undefined;
   /** RuntimeClasses of a Shim that is being deleted. */
   readonly classes: readonly ClassFacts[];
@@ -135,10 +137,7 @@ const share = (
     const { node, keep, tried } = standing;
     const isGiven = given.has(standing);
     if (!isGiven && keep === undefined && tried === undefined) continue;
-    const one = { shim, standing, given: isGiven };
-    const row = shares.get(node);
-    if (row) row.push(one);
-    else shares.set(node, [one]);
+    shares.getOrInsertComputed(node, () => []).push({ shim, standing, given: isGiven });
   }
 };
 

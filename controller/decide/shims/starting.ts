@@ -21,11 +21,8 @@ export type Starts = ReadonlyMap<NodeFacts, readonly Part[]>;
 
 export const startsOf = (plans: readonly ShimPlan[]): Starts => {
   const starts = new Map<NodeFacts, Part[]>();
-  const add = (node: NodeFacts, part: Part): void => {
-    const parts = starts.get(node);
-    if (parts) parts.push(part);
-    else starts.set(node, [part]);
-  };
+  const add = (node: NodeFacts, part: Part): void =>
+    void starts.getOrInsertComputed(node, () => []).push(part);
   for (const { shim, placement, targets, rollout } of plans) {
     if (shim.deleting) continue;
     const { handler } = shim;

@@ -4,6 +4,7 @@ import { isForced } from '../shims/removal.ts';
 import { failuresOf, whereabouts } from './reasons.ts';
 import { isAwaited } from '../rollout/rollout.ts';
 import type { NodeStanding } from '../rollout/node-standing.ts';
+import type { ClassStanding } from '../shims/runtime-class.ts';
 import { isFailed, type Situation } from './situation.ts';
 import { noneReports, notReporting } from './not-reporting.ts';
 import { countOf, someOf } from '../../model/wording.ts';
@@ -15,18 +16,19 @@ const yes = (reason: string, message: string): Said => ({ is: true, reason, mess
 
 const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
+/** Of what stands in the way of its RuntimeClass. */
+const conflictReasons: Partial<Record<ClassStanding['kind'], string>> = {
+  foreign: 'RuntimeClassNotOurs',
+  claimed: 'RuntimeClassClaimed',
+  invalid: 'RuntimeClassInvalid',
+  'in-use': 'HandlerInUse',
+};
+
 export const available = (situation: Situation): Said => {
   const { shim, own, targets, isProven } = situation;
   if (!own) return no('Deleting', 'The Shim is being deleted.');
   if (own.kind !== 'stands') {
-    const reason = {
-      foreign: 'RuntimeClassNotOurs',
-      claimed: 'RuntimeClassClaimed',
-      invalid: 'RuntimeClassInvalid',
-      'in-use': 'HandlerInUse',
-    };
-    const known = reason[own.kind as keyof typeof reason] ?? 'RuntimeClassMissing';
-    return no(known, `${sentence(own.message ?? '')}.`);
+    return no(conflictReasons[own.kind] ?? 'RuntimeClassMissing', `${sentence(own.message ?? '')}.`);
   }
   if (own.misleads && own.overwritten !== undefined)
     return no('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
@@ -167,13 +169,7 @@ export const degraded = (situation: Situation): Said => {
 };
 
 export const conflict = ({ shim, own, rival }: Situation): Said => {
-  const reasons = {
-    foreign: 'RuntimeClassNotOurs',
-    claimed: 'RuntimeClassClaimed',
-    invalid: 'RuntimeClassInvalid',
-    'in-use': 'HandlerInUse',
-  } as const;
-  const reason = own && reasons[own.kind as keyof typeof reasons];
+  const reason = own && conflictReasons[own.kind];
   if (reason) return yes(reason, `${sentence(own.message ?? '')}.`);
   if (own?.overwritten !== undefined) return yes('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
   if (rival)

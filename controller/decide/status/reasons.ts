@@ -67,13 +67,7 @@ const namesOfOne = 3;
 
 /** "in its turn: node-a; waiting for its turn: node-b, node-c and 4 more"; names ten nodes at most. */
 export const whereabouts = (given: readonly NodeStanding[]): string => {
-  const rest = new Map<Group, NodeStanding[]>();
-  for (const one of given) {
-    const group = groups.find(({ of }) => of(one)) as Group;
-    const row = rest.get(group);
-    if (row) row.push(one);
-    else rest.set(group, [one]);
-  }
+  const rest = Map.groupBy(given, (one) => groups.find(({ of }) => of(one)) as Group);
   let left = mostNames;
   return groups
     .flatMap((group) => {

@@ -1,26 +1,14 @@
 /** All that is known of one Shim when something is to be said of it. */
-import type { ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
-import type { Placement } from '../rollout/placement.ts';
-import type { ClassStanding } from '../shims/runtime-class.ts';
-import type { RolloutState } from '../../../protocol/shim-object.ts';
+import type { NodeFacts, ShimFacts } from '../../model/fleet.ts';
+import type { ShimPlan } from '../shims/shim-plan.ts';
 import type { NodeStanding } from '../rollout/node-standing.ts';
 
-export type Situation = {
-  readonly shim: ShimFacts;
-  readonly placement: Placement;
-  readonly targets: readonly NodeStanding[];
-  /** Nodes that shall no longer have it. */
-  readonly leavers: readonly NodeStanding[];
+export type Situation = Omit<ShimPlan, 'changes'> & {
   /** Of a Shim that is being deleted: every node that has something of it, also where its agent cannot tell. */
   readonly holders: readonly NodeFacts[];
   readonly isProven: (node: NodeFacts) => boolean;
   /** By Node, why the API server refuses what is to be written on it. */
   readonly unmarked: ReadonlyMap<string, string>;
-  readonly rollout: RolloutState;
-  /** Undefined while it is being deleted. */
-  readonly own: ClassStanding | undefined;
-  /** RuntimeClasses of a Shim that is being deleted. */
-  readonly classes: readonly ClassFacts[];
   /** An older Shim asks for the same handler on some of the same nodes. */
   readonly rival: ShimFacts | undefined;
 };

@@ -2,6 +2,7 @@
  * What the Node object says of this node: annotations for people and controllers, a label for each served handler for
  * schedulers. Pure: from a report and from what stands on the Node to the patch, or to none where nothing changed.
  */
+import { fields, parseJson } from '../../../protocol/json.ts';
 import type { Handler } from '../../model/desired.ts';
 import type { Report } from '../../model/outcome.ts';
 import { printProblem } from '../../../protocol/problem/problem.ts';
@@ -123,14 +124,9 @@ const isLabelName = (name: string): boolean => /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61
 /** Since when the Node says so: the time on it while the state is the same, so that it is no reason to write. */
 export const sinceOf = (metadata: Metadata, report: Report): string => {
   if (metadata.annotations?.[annotations.state] === stateOf(report)) {
-    try {
-      const { since } = JSON.parse(metadata.annotations[annotations.status] ?? '') as {
-        readonly since?: unknown;
-      };
-      if (typeof since === 'string') return since;
-    } catch {
-      // Somebody else wrote there, or nobody yet: it is said anew.
-    }
+    // Somebody else may have written there, or nobody yet: it is said anew.
+    const { since } = fields(parseJson(metadata.annotations[annotations.status] ?? ''));
+    if (typeof since === 'string') return since;
   }
   return report.at;
 };

@@ -5,7 +5,7 @@
 import { paths } from '../../../protocol/host-paths.ts';
 import type { Host } from '../../../host/host.ts';
 import type { StoreFact } from '../../decide/observed.ts';
-import { isFields } from '../../../protocol/json.ts';
+import { isFields, parseJson } from '../../../protocol/json.ts';
 
 export type Manifest = {
   readonly version: 1;
@@ -31,12 +31,7 @@ const isEntry = (value: unknown): boolean =>
 
 /** `undefined` for what is no manifest; one that does not vouch for its own binary is none. */
 export const parseManifest = (text: string): Manifest | undefined => {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(text);
   if (!isFields(value) || value.version !== 1) return undefined;
   const { binary, files, sha256, url } = value;
   if (typeof binary !== 'string' || typeof sha256 !== 'string' || typeof url !== 'string') return undefined;

@@ -11,7 +11,7 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { digestOf } from '../../../protocol/digest.ts';
 import { label } from '../../../protocol/names.ts';
 import { saveLedger } from '../../state/state.ts';
-import { isFields } from '../../../protocol/json.ts';
+import { isFields, parseJson } from '../../../protocol/json.ts';
 
 type Mark = {
   /** Epoch milliseconds. */
@@ -45,18 +45,14 @@ const latest = 8_640_000_000_000_000;
 
 /** Half a mark says nothing: it was being written, and nothing was unpacked yet. */
 const parseMark = (text: string): Mark | undefined => {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (!isFields(value) || !isFields(value.artifacts)) return undefined;
-    // It goes into the ledger, which takes nothing else: else a damaged mark would cost the ledger, at the next look.
-    const artifacts = Object.entries(value.artifacts).filter(
-      (entry): entry is [string, string] => label.test(entry[0]) && typeof entry[1] === 'string',
-    );
-    const at = Number.isSafeInteger(value.at) ? Math.min(Math.max(Number(value.at), 0), latest) : 0;
-    return { at, artifacts: Object.fromEntries(artifacts) };
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(text);
+  if (!isFields(value) || !isFields(value.artifacts)) return undefined;
+  // It goes into the ledger, which takes nothing else: else a damaged mark would cost the ledger, at the next look.
+  const artifacts = Object.entries(value.artifacts).filter(
+    (entry): entry is [string, string] => label.test(entry[0]) && typeof entry[1] === 'string',
+  );
+  const at = Number.isSafeInteger(value.at) ? Math.min(Math.max(Number(value.at), 0), latest) : 0;
+  return { at, artifacts: Object.fromEntries(artifacts) };
 };
 
 /** What is known of a handler's artifact, one failure later. */
