@@ -1,10 +1,13 @@
 /** The command line: which words CRI-O takes, and what it does with each. */
-import { checkConfig } from './config/check.ts';
+import { join } from 'node:path';
+import { checkConfig, type Host } from './config/check.ts';
 import { filesBelow } from './config/files.ts';
 import { type Asked, loadConfig, Refused } from './config/load.ts';
 import { logTo } from './config/log.ts';
-import { list, setting } from './config/model.ts';
+import { type Config, list, setting, text } from './config/model.ts';
 import { printed } from './config/print.ts';
+import { programsOf } from './config/programs.ts';
+import { askConfig } from './serve/ask.ts';
 import { jsonVersion, longVersion, shortVersion } from './version.ts';
 
 export type Surroundings = {
@@ -13,6 +16,8 @@ export type Surroundings = {
   readonly configFile: string | undefined;
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
+  /** Serves until it is told to end. */
+  readonly daemon: (config: Config, host: Host) => Promise<void>;
 };
 
 /** Flags with a value, and the key that they stand above. */
@@ -50,6 +55,20 @@ const wordsOf = (argv: readonly string[], configFile: string | undefined): Words
   return { asked: { main, folder, flags }, version, command: rest };
 };
 
+const status = async (what: string, { root }: Surroundings, config: Config): Promise<string> => {
+  const socket = join(root, text(setting(config, 'api', 'listen')));
+  try {
+    const told = await askConfig(socket);
+    if (what === 'config') return told;
+    if (what !== 'info') throw new Refused(`command ${JSON.stringify(what)} not supported`);
+    const line = (key: string): string => new RegExp(`^${key} = (.*)$`, 'm').exec(told)?.[1] ?? '""';
+    const roots = `storage root: ${line('root')}\ncgroup driver: ${line('cgroup_manager')}\n`;
+    return roots.replaceAll('"', '');
+  } catch (error) {
+    throw error instanceof Refused ? error : new Refused(`unable to get ${what}: ${String(error)}`);
+  }
+};
+
 export const programOf = async (argv: readonly string[], around: Surroundings): Promise<number> => {
   const log = logTo(around.error);
   const files = filesBelow(around.root, around.path);
@@ -74,6 +93,12 @@ export const programOf = async (argv: readonly string[], around: Surroundings): 
         around.out(printed(config, options.includes('--default')));
         return 0;
       }
+      case 'status':
+        around.out(await status(options[0] ?? '', around, config));
+        return 0;
+      case undefined:
+        await around.daemon(config, { files, programs: programsOf(files), log });
+        return 0;
       default:
         throw new Refused(`command ${JSON.stringify(verb)} not supported`);
     }

@@ -9,12 +9,28 @@
  *
  * CRIO_LIKE_ROOT: a folder that stands for `/` (tests).
  */
+import { execFileSync } from 'node:child_process';
 import { programOf } from './cli.ts';
+import { conmonIn } from './run/conmon.ts';
+import { startDaemon } from './serve/daemon.ts';
+
+const root = process.env.CRIO_LIKE_ROOT ?? '/';
 
 process.exitCode = await programOf(process.argv.slice(2), {
-  root: process.env.CRIO_LIKE_ROOT ?? '/',
+  root,
   path: process.env.PATH,
   configFile: process.env.CONTAINER_CONFIG,
   out: (said) => process.stdout.write(said),
   error: (said) => process.stderr.write(said),
+  daemon: async (config, host) => {
+    const daemon = await startDaemon(config, host, { root, monitor: conmonIn });
+    process.on('SIGHUP', daemon.reload);
+    if (process.env.NOTIFY_SOCKET !== undefined) execFileSync('systemd-notify', ['--ready']);
+    await new Promise<void>((end) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end());
+    });
+    // Recorded at every ordinary stop.
+    host.log('error', 'close of closed channel');
+    daemon.stop();
+  },
 });

@@ -96,3 +96,12 @@ const place = (path: string, file: RecordedFile): void => {
 export const placeFiles = (root: string, files: Readonly<Record<string, RecordedFile>>): void => {
   for (const [path, file] of Object.entries(files)) place(join(root, path), file);
 };
+
+/** The recorded node's own, which are not CRI-O's: cases that set them in a file come without. */
+export const recordedFlags = ({ files }: Pick<Case, 'files'>): readonly string[] =>
+  '/etc/crio/crio.conf.d/00-base.conf' in files
+    ? []
+    : [
+        ...['--cgroup-manager=cgroupfs', '--conmon-cgroup=pod'],
+        ...['--pause-image=feas.test/pause:1', '--pause-command=/pause'],
+      ];

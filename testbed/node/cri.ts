@@ -81,7 +81,8 @@ const messages = {
   VersionResponse: { runtime_name: one('string', 2), runtime_version: one('string', 3) },
   RuntimeCondition: { type: one('string', 1), status: one('bool', 2), message: one('string', 4) },
   RuntimeStatus: { conditions: many('RuntimeCondition', 1) },
-  RuntimeHandler: { name: one('string', 1) },
+  RuntimeHandler: { name: one('string', 1), features: one('RuntimeHandlerFeatures', 2) },
+  RuntimeHandlerFeatures: { recursive_read_only_mounts: one('bool', 1), user_namespaces: one('bool', 2) },
   StatusRequest: { verbose: one('bool', 1) },
   StatusResponse: {
     status: one('RuntimeStatus', 1),

@@ -21,6 +21,9 @@ const crio = async (
       root,
       path: undefined,
       configFile: undefined,
+      daemon: async () => {
+        t.fail('no daemon is asked for');
+      },
       out: (text) => {
         out += text;
       },

@@ -14,7 +14,8 @@ export type Host = { readonly files: Files; readonly programs: Programs; readonl
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const checkDefault = (config: Config): void => {
+/** Throws Refused where it has no table. */
+export const checkDefault = (config: Config): void => {
   const name = defaultRuntime(config);
   if (config.handlers.has(name)) return;
   if (name !== '')
@@ -210,5 +211,3 @@ export const checkConfig = (config: Config, host?: Host): void => {
     within('monitor fields translation', () => checkMonitors(config, host));
   });
 };
-
-export { checkDefault };

@@ -7,7 +7,7 @@ export type Handler = Record<string, Setting>;
 export type Config = {
   /** By table below `crio`; the keys of `crio` itself are in `crio`. */
   readonly settings: ReadonlyMap<string, Map<string, Setting>>;
-  readonly handlers: Map<string, Handler>;
+  handlers: Map<string, Handler>;
   /** What a reload reads again; '' is nothing. */
   mainFile: string;
   folder: string;
