@@ -6,7 +6,7 @@ import { groupsOf, longest, longestFirst, membersOf } from './groups.ts';
 const root = join(import.meta.dirname, '..');
 
 t.test('each test file runs once, and most share a process', (t) => {
-  const groups = groupsOf(root);
+  const groups = (['always', 'stop', 'night'] as const).flatMap((tier) => groupsOf(root, tier));
   const run = groups.flatMap(({ members }) => members);
   t.same([...run].sort(), globSync('test/**/*.test.ts', { cwd: root }).sort());
   t.ok(groups.length < run.length / 3, `${groups.length} processes for ${run.length} files`);

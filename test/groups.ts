@@ -4,6 +4,7 @@
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type When, whenOf } from './when.ts';
 
 /** What changes or measures its process, or ends with it, needs one of its own. */
 const needsOwn =
@@ -15,9 +16,11 @@ const folder = join('.tap', 'groups');
 
 export type Group = { readonly file: string; readonly members: readonly string[] };
 
-/** Each test file below `test/` once: first the groups, which do not exist yet, then those that stand alone. */
-export function groupsOf(root: string): readonly Group[] {
-  const all = globSync('test/**/*.test.ts', { cwd: root }).sort();
+/** Each test file of a tier below `test/` once: first the groups, which do not exist yet, then those that stand alone. */
+export function groupsOf(root: string, tier: When['tier'] = 'always'): readonly Group[] {
+  const all = globSync('test/**/*.test.ts', { cwd: root })
+    .filter((file) => whenOf(root, file).tier === tier)
+    .sort();
   const alone = all.filter((file) => needsOwn.test(readFileSync(join(root, file), 'utf8')));
   const byFolder = Map.groupBy(
     all.filter((file) => !alone.includes(file)),
@@ -34,10 +37,10 @@ export function groupsOf(root: string): readonly Group[] {
 }
 
 /** Writes the groups below `.tap/`; the files to run in place of all below `test/`. */
-export function grouped(root: string): readonly string[] {
+export function grouped(root: string, tier: When['tier']): readonly string[] {
   rmSync(join(root, folder), { recursive: true, force: true });
   mkdirSync(join(root, folder), { recursive: true });
-  return groupsOf(root).map(({ file, members }) => {
+  return groupsOf(root, tier).map(({ file, members }) => {
     if (isGroup(file))
       writeFileSync(join(root, file), members.map((member) => `import '../../${member}';\n`).join(''));
     return file;

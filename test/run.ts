@@ -1,6 +1,8 @@
 /**
- * `npm test`: runs tap, shows a line per file, then every failure, every skipped test with its reason, coverage, and
- * as the last line `N passed, N failed, N skipped`. Arguments go to tap: options, test files.
+ * `npm test`: runs tap, shows a line per file, then every failure, every skipped test with its reason, coverage (with
+ * CI or COVERAGE in the environment), and
+ * as the last line `N passed, N failed, N skipped`. Arguments go to tap: options, test files. `--every-stop` runs those below
+ * `test/` that `npm test` leaves out; with NIGHT in the environment those that are for every night run, too (when.ts).
  *
  * Exits 1 when a test failed, when nothing passed, when tap died, or when coverage is under its floor.
  */
@@ -13,11 +15,16 @@ import { createInterface } from 'node:readline';
 import { judgeCoverage } from './coverage.ts';
 import { grouped, longestFirst } from './groups.ts';
 import { collector } from './tally.ts';
+import { whenOf } from './when.ts';
 
 const root = join(import.meta.dirname, '..');
 const tap = join(root, 'node_modules', '.bin', 'tap'); // run by our own Node: its first line asks for any
-const given = process.argv.slice(2);
-const measures = !given.includes('--disable-coverage');
+const isStop = process.argv.includes('--every-stop');
+const isNight = process.env.NIGHT !== undefined;
+const given = process.argv.slice(2).filter((argument) => argument !== '--every-stop');
+// It costs a fifth of the time: measured where a change lands, and when it is asked for.
+const measures =
+  !given.includes('--disable-coverage') && (process.env.CI ?? process.env.COVERAGE) !== undefined;
 const isWhole = given.every((argument) => argument.startsWith('-'));
 
 /**
@@ -39,7 +46,7 @@ function buildPlugins(): void {
 
 /** Runs tap to its end; resolves with its exit code. Its standard error passes through. */
 function run(files: readonly string[], show: (line: string) => void): Promise<number> {
-  const report = measures ? ['--coverage-report=json-summary'] : [];
+  const report = measures ? ['--coverage-report=json-summary'] : ['--disable-coverage'];
   const child = spawn(process.execPath, [tap, '--reporter=jsonstream', ...report, ...files], {
     cwd: root,
     stdio: ['inherit', 'pipe', 'inherit'],
@@ -63,13 +70,21 @@ const results = collector();
 const jobs = given.some((argument) => /^(-j|--jobs)/.test(argument))
   ? []
   : [`--jobs=${availableParallelism()}`];
-const all = isWhole ? [...given, ...grouped(root)] : longestFirst(root, given);
+/** A file that is named alone runs, whatever it says of itself. */
+const isAlone = given.filter((argument) => !argument.startsWith('-')).length === 1;
+const rare = given.flatMap((file) => {
+  const when = file.endsWith('.test.ts') && !isAlone && !isNight ? whenOf(root, file) : undefined;
+  return when?.tier === 'night' ? [{ name: file, reason: `runs every night: ${when.why}` }] : [];
+});
+const called = given.filter((file) => !rare.some(({ name }) => name === file));
+const all = isWhole ? [...given, ...grouped(root, isStop ? 'stop' : 'always')] : longestFirst(root, called);
 const files = [...jobs, ...all];
 const code = await run(files, (line) => {
   const shown = results.line(line);
   if (shown !== undefined && !shown.startsWith('json-summary report:')) console.log(shown);
 });
-const { passed, failures, skips, complete } = results.tally();
+const { passed, failures, skips: skipped, complete } = results.tally();
+const skips = [...skipped, ...rare];
 
 for (const { name, detail } of failures) console.log(`\nFAILED ${name}\n${indent(detail)}`);
 if (skips.length > 0)

@@ -1,11 +1,11 @@
 /** What becomes of a node, whatever the image, the service and bad luck do. */
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { install } from '../../bootstrap/install.ts';
 import { places } from '../../bootstrap/state.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
-import { epoch, makeNode, mortal, type Node, plainly, unitText } from '../../testbed/simulated/stage.ts';
+import { epoch, makeNode, type Node, plainly, unitText } from '../../testbed/simulated/stage.ts';
 
 const linked = (node: Node): string => readlinkSync(join(node.root, places.link));
 const versions = (node: Node): readonly string[] => readdirSync(join(node.root, places.versions)).sort();
@@ -176,72 +176,6 @@ t.test('a memory that is damaged costs one restart at most', async (t) => {
   t.same(await install(site, plainly), { kind: 'up' });
   t.ok(node.starts() <= 2);
   t.match(state(node), { good: '0.1.0' });
-});
-
-/** Kills a run at every effect, lets the next one finish, and looks at what it comes to. */
-const survive = async (
-  t: Test,
-  prepare: (node: Node) => Promise<unknown>,
-  image: (node: Node) => string,
-  check: (node: Node, how: string) => void,
-): Promise<void> => {
-  for (const moment of ['before', 'after'] as const)
-    for (let at = 1; ; at += 1) {
-      const node = makeNode(join(t.testdirName, `${moment}-${at}`));
-      await prepare(node);
-      const site = node.site(image(node));
-      const run = mortal(site, at, moment);
-      await install(run.site, plainly).catch(() => undefined);
-      if (run.effects() < at) break;
-      await install(site, plainly).catch(() => undefined);
-      check(node, `${moment} ${at}`);
-    }
-};
-
-t.test('killed anywhere, a first installation is finished by the next run', async (t) => {
-  t.testdir({});
-  await survive(
-    t,
-    async () => undefined,
-    (node) => node.payload('0.1.0'),
-    (node, how) => {
-      t.equal(node.runs(), '0.1.0 good', how);
-      t.same(versions(node), ['0.1.0'], how);
-      t.match(state(node), { good: '0.1.0', trying: null }, how);
-      t.equal(node.starts(), 1, how);
-    },
-  );
-});
-
-t.test('killed anywhere, an upgrade is finished by the next run, with one restart', async (t) => {
-  t.testdir({});
-  await survive(
-    t,
-    (node) => install(node.site(node.payload('0.1.0')), plainly),
-    (node) => node.payload('0.2.0'),
-    (node, how) => {
-      t.equal(node.runs(), '0.2.0 good', how);
-      t.equal(node.read(unit), unitText('0.2.0'), how);
-      t.match(state(node), { good: '0.2.0', former: '0.1.0', trying: null }, how);
-      t.equal(node.starts(), 2, how);
-    },
-  );
-});
-
-t.test('killed anywhere, a broken upgrade ends with the version before', async (t) => {
-  t.testdir({});
-  await survive(
-    t,
-    (node) => install(node.site(node.payload('0.1.0')), plainly),
-    (node) => node.payload('0.2.0', 'dies'),
-    (node, how) => {
-      t.equal(node.runs(), '0.1.0 good', how);
-      t.equal(linked(node), 'versions/0.1.0/rcm-node', how);
-      t.equal(node.read(unit), unitText('0.1.0'), how);
-      t.match(state(node), { good: '0.1.0', trying: null }, how);
-      t.ok(node.starts() <= 5, `${how}: ${node.starts()} starts`);
-    },
-  );
 });
 
 t.test('times are those of the node', async (t) => {

@@ -1,11 +1,10 @@
 /** How a node is left. */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { install } from '../../bootstrap/install.ts';
 import { remove } from '../../bootstrap/remove.ts';
-import { places } from '../../bootstrap/state.ts';
-import { makeNode, mortal, type Node, plainly } from '../../testbed/simulated/stage.ts';
+import { makeNode, type Node, plainly } from '../../testbed/simulated/stage.ts';
 
 const files = (node: Node): readonly string[] =>
   readdirSync(node.root, { recursive: true, withFileTypes: true })
@@ -72,21 +71,4 @@ t.test('a service that cannot be stopped keeps its files: it would write them ag
   const error = await remove(stuck).catch((thrown: unknown) => thrown);
   t.match(error, { problem: { code: 'activation-failed', message: /"deadline"/ } });
   t.same(files(node), before);
-});
-
-t.test('killed anywhere, the next run finishes it', async (t) => {
-  t.testdir({});
-  for (const moment of ['before', 'after'] as const)
-    for (let at = 1; ; at += 1) {
-      const node = makeNode(join(t.testdirName, `${moment}-${at}`));
-      const site = node.site(node.payload('0.1.0'));
-      await install(site, plainly);
-      await install(node.site(node.payload('0.2.0')), plainly);
-      const run = mortal(site, at, moment);
-      await remove(run.site).catch(() => undefined);
-      if (run.effects() < at) break;
-      await remove(site);
-      t.same(files(node), [], `killed ${moment} effect ${at}`);
-      t.notOk(existsSync(join(node.root, places.versions)), `killed ${moment} effect ${at}`);
-    }
 });

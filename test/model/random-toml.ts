@@ -63,6 +63,9 @@ const longStrings = [
   ...["'''imports = ['no']N[no]N'''", '"""Nimports = ["/x.toml"] # added by rcm-nodeN"""'],
 ];
 
+/** Documents of a test: a sample, and more of them where a change lands. */
+export const many = process.env.CI ? 1500 : 300;
+
 const remarks = [
   '',
   '#',

@@ -12,7 +12,7 @@ import {
 } from '../../daemon/toml/splice.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { parseToml } from '../../daemon/toml/toml.ts';
-import { forRandomDocuments } from '../model/random-toml.ts';
+import { forRandomDocuments, many } from '../model/random-toml.ts';
 
 const file = '/etc/containerd/config.toml';
 const glob = '/etc/containerd/rcm-node.d/*.toml';
@@ -288,7 +288,7 @@ const meaning = (text: string): Record<string, unknown> =>
 
 t.test('random documents: what goes in means what it should, and comes out to the byte', async (t) => {
   const kinds = new Set<string>();
-  forRandomDocuments(1500, ({ text }, random) => {
+  forRandomDocuments(many, ({ text }, random) => {
     const before = meaning(text);
     const imports = [...((before.imports as string[] | undefined) ?? []), glob];
     const first = addImport(text, glob, file);

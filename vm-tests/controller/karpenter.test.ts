@@ -1,6 +1,6 @@
 /**
  * What Karpenter does with a Pod of our RuntimeClass, by its own scheduling code and the NodePool of docs/node-pools.md.
- * Building that code takes five minutes of CPU, so this runs where it was built before, or with BUILD_KARPENTER=1.
+ * Building that code takes five minutes of CPU, so this runs where it was built before, and with NIGHT in the environment.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,9 +32,8 @@ const pool = parse(/```yaml\n([\s\S]*?)```/.exec(after)?.[1] ?? '') as NodePool;
 const proof = 'spinkube.node-restriction.kubernetes.io/wasmtime-spin-v2';
 const { [proof]: proven, ...unproven } = pool.spec.template.metadata.labels;
 
-const program = await provideKarpenter(process.env.BUILD_KARPENTER !== undefined, (line) => t.comment(line));
-const skip =
-  program === undefined && `Karpenter ${karpenterVersion} is not built here; BUILD_KARPENTER=1 builds it`;
+const program = await provideKarpenter(process.env.NIGHT !== undefined, (line) => t.comment(line));
+const skip = program === undefined && `Karpenter ${karpenterVersion} is not built here; NIGHT=1 builds it`;
 
 /** As admission makes it of a Pod that names the class: the class's nodeSelector is the Pod's. */
 const pod = {

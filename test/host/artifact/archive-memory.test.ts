@@ -1,4 +1,7 @@
-/** What the archives of test/fixtures/artifacts/hostile.ts take of a node's memory; `npx node` on this file prints it. */
+/**
+ * What the archives of test/fixtures/artifacts/hostile.ts take of a node's memory; `npx node` on this file prints it. Every
+ * stop: each is unpacked by a process of its own.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What crash.test.ts shows of an installation, for what comes after it: updates, removals, uninstall and rollbacks. */
+/**
+ * What crash.test.ts shows of an installation, for what comes after it: updates, removals, uninstall and rollbacks. Every
+ * stop: it takes minutes.
+ */
 import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
 import type { Start } from '../../../testbed/simulated/fake.ts';

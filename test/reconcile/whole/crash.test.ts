@@ -1,6 +1,7 @@
 /**
  * Killed at any effect, the next run ends where an uninterrupted one would: the same bytes, the same handlers, and no
- * restart more than it takes. For every case of test/cases that has something to do.
+ * restart more than it takes. For every case of test/cases that has something to do. Every stop: it
+ * takes minutes.
  */
 import { readdirSync } from 'node:fs';
 import t from 'tap';

@@ -1,6 +1,7 @@
 /**
  * State with an odd value anywhere in it: a tick is never `internal`, the next one is as if nothing had been, and uninstall
- * takes everything away. A sample of it with a fixed seed; a larger one with CRASH in the environment, as npm run test:crash has it.
+ * takes everything away. A sample of it with a fixed seed; a larger one with CRASH in the environment, as npm run test:crash has it. Every stop: it
+ * takes a minute.
  */
 import { cpSync } from 'node:fs';
 import t, { type Test } from 'tap';

@@ -1,4 +1,7 @@
-/** The runtime is another generation than the one that ours was written for, and ours keeps it down. */
+/**
+ * The runtime is another generation than the one that ours was written for, and ours keeps it down. Every stop: many whole
+ * ticks.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

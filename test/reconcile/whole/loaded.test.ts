@@ -1,4 +1,7 @@
-/** What the running runtime has loaded is not always what stands in the files: it is never taken for served, and restarted once. */
+/**
+ * What the running runtime has loaded is not always what stands in the files: it is never taken for served, and restarted once.
+ * Every stop: many whole ticks.
+ */
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
 import { runMortal } from '../artifacts/killed.ts';

@@ -1,4 +1,7 @@
-/** Other programs print the configuration anew, or copy what they find in it: ours is known by what it means. */
+/**
+ * Other programs print the configuration anew, or copy what they find in it: ours is known by what it means. Every stop: many
+ * whole ticks.
+ */
 import { existsSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'smol-toml';

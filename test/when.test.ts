@@ -1,0 +1,26 @@
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { whenOf } from './when.ts';
+
+t.test('a file says in its first comment when it runs, and why not always', async (t) => {
+  const root = t.testdir({
+    'a.ts': "/** Many things. Every stop: it takes\n * a minute. SEED=1. */\nimport t from 'tap';\n",
+    'b.ts': '/** What is old. Every night: builds a cluster. */\n',
+    'c.ts': "import t from 'tap';\n/** Every night: not the first comment. */\n",
+  });
+  t.same(whenOf(root, 'a.ts'), { tier: 'stop', why: 'it takes a minute' });
+  t.same(whenOf(root, 'b.ts'), { tier: 'night', why: 'builds a cluster' });
+  t.same(whenOf(root, 'c.ts'), { tier: 'always', why: '' });
+});
+
+t.test('most tests run always, and every one that does not has a reason', async (t) => {
+  const root = join(import.meta.dirname, '..');
+  const all = globSync(['test/**/*.test.ts', 'vm-tests/**/*.test.ts'], { cwd: root }).map((file) => ({
+    file,
+    ...whenOf(root, file),
+  }));
+  const rare = all.filter(({ tier }) => tier !== 'always');
+  t.ok(rare.length > 0 && rare.length < all.length / 15, `${rare.length} of ${all.length}`);
+  for (const { file, why } of rare) t.not(why, '', file);
+});
