@@ -22,7 +22,6 @@ export type Limits = {
 export const defaultLimits: Limits = { repairsPerHour: 3, quietSeconds: 30, restartsPerHour: 3 };
 
 export const limitsOf = (settings: Settings): Limits => ({
-  ...defaultLimits,
   repairsPerHour: settings.repairsPerHour,
   restartsPerHour: settings.restartsPerHour,
   quietSeconds: settings.quiet,

@@ -1,6 +1,6 @@
 /** From what is asked for to the files that it takes, and whether the runtime has to read them anew. */
 import type { Observed } from './observed.ts';
-import { Failure } from '../../protocol/problem/problem.ts';
+import { Failure, recover } from '../../protocol/problem/problem.ts';
 import type { Limits } from './backoff.ts';
 import { deepEqual } from '../toml/compare.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
@@ -67,14 +67,11 @@ const meansTheSame = (before: Observed, runtime: RuntimeFacts, file: WantedFile)
   return is !== undefined && deepEqual(is, shall);
 };
 
-const meaningOf = (runtime: RuntimeFacts, text: string, path: string): unknown => {
-  try {
-    return runtimeOf(runtime).meaningOf(text, path);
-  } catch (error) {
-    if (error instanceof Failure) return undefined;
-    throw error;
-  }
-};
+const meaningOf = (runtime: RuntimeFacts, text: string, path: string): unknown =>
+  recover(
+    () => runtimeOf(runtime).meaningOf(text, path),
+    () => undefined,
+  );
 
 /** Of these files the runtime needs none that is to be removed. */
 export const refuseNeeded = (target: Target, files: readonly WantedFile[]): void => {

@@ -6,7 +6,7 @@ import type { Desired } from '../model/desired.ts';
 import type { Observed } from './observed.ts';
 import type { Trial } from '../runtimes/facts.ts';
 import type { Decision, HandlerReport, Step } from '../model/plan.ts';
-import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
+import { detailOf, Failure, type Problem, recover } from '../../protocol/problem/problem.ts';
 import { type Limits, restartAt, restartWait } from './backoff.ts';
 import { collect } from './collect.ts';
 import { configSteps } from './config-steps.ts';
@@ -28,13 +28,13 @@ import type { Selection } from './handlers/selection.ts';
 
 export const decide = (desired: Desired, before: Observed, limits: Limits, rules: Rules): Decision => {
   if (rules.orphaned && before.runtime.name === 'none') return orphaned(before);
-  try {
-    const baseline = baselineOf(desired, before, rules);
-    return decideIn(baseline, selectHandlers(baseline), limits);
-  } catch (error) {
-    if (error instanceof Failure) return refused(error.problem, desired, before);
-    throw error;
-  }
+  return recover(
+    () => {
+      const baseline = baselineOf(desired, before, rules);
+      return decideIn(baseline, selectHandlers(baseline), limits);
+    },
+    (problem) => refused(problem, desired, before),
+  );
 };
 
 /** What is served stays served, as far as the runtime says so; what is new waits for a person. */

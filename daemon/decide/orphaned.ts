@@ -7,7 +7,7 @@
 import type { Observed } from './observed.ts';
 import type { ConfigFile } from '../runtimes/facts.ts';
 import type { Decision, Step } from '../model/plan.ts';
-import { Failure, type Problem } from '../../protocol/problem/problem.ts';
+import { Failure, type Problem, recover } from '../../protocol/problem/problem.ts';
 import { unreferenced } from './collect.ts';
 import { type Relocated, relocatedOf, takeBack } from './relocated.ts';
 import { copiesIn, keysOf, namedIn } from '../runtimes/named.ts';
@@ -77,15 +77,15 @@ const unknownTo = (
 ): readonly WantedFile[] =>
   files.flatMap(({ path, text }) => {
     if (path in ledger.files) return [];
-    try {
-      const bare = dropIn.mayBe(path) ? (dropIn.isOurs(text) ? null : text) : withoutUs(text, path, ledger);
-      if (bare === text) return [];
-      refuseLinked([{ path, text: bare }], facts);
-      return [{ path, text: bare }];
-    } catch (error) {
-      if (error instanceof Failure) return [];
-      throw error;
-    }
+    return recover(
+      () => {
+        const bare = dropIn.mayBe(path) ? (dropIn.isOurs(text) ? null : text) : withoutUs(text, path, ledger);
+        if (bare === text) return [];
+        refuseLinked([{ path, text: bare }], facts);
+        return [{ path, text: bare }];
+      },
+      () => [],
+    );
   });
 
 /** Configuration, links, programs: each once what leads to it is gone. */

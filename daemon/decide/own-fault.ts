@@ -4,7 +4,7 @@
  * first, and the runtime proven healthy without it; what is asked for is then put in place as on any healthy runtime.
  */
 import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
-import { Failure } from '../../protocol/problem/problem.ts';
+import { Failure, recover } from '../../protocol/problem/problem.ts';
 import type { WantedFile, Wiring } from '../runtimes/runtime.ts';
 import { remember } from './backoff.ts';
 import { identity, refuseNeeded } from './change.ts';
@@ -23,13 +23,11 @@ const filesOf = (wiring: Wiring): readonly WantedFile[] => [...wiring.files, ...
 /** Whether ours, as it stands, is not what would be written for the same handlers now. */
 const isMisfit = ({ target, before }: Baseline): boolean => {
   if (target.isMisread()) return true;
-  try {
-    const files = filesOf(target.wire(new Map(Object.entries(target.present))));
-    return files.some((file) => file.text !== textIn(before.files[file.path]));
-  } catch (error) {
-    if (error instanceof Failure) return true;
-    throw error;
-  }
+  const files = recover(
+    () => filesOf(target.wire(new Map(Object.entries(target.present)))),
+    () => undefined,
+  );
+  return files === undefined || files.some((file) => file.text !== textIn(before.files[file.path]));
 };
 
 const isOurFault = (baseline: Baseline): boolean => {

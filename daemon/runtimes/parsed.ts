@@ -2,7 +2,7 @@
 import { fileFault } from '../model/file-fault.ts';
 import type { ConfigFile } from './facts.ts';
 import type { FileFact } from '../../host/facts.ts';
-import { Failure, type Where } from '../../protocol/problem/problem.ts';
+import { Failure, recover, type Where } from '../../protocol/problem/problem.ts';
 import { isTable, type Table } from '../toml/compare.ts';
 import { locate, parseToml, type TomlPath } from '../toml/toml.ts';
 
@@ -14,12 +14,10 @@ export type Defined = { readonly name: string; readonly path: readonly string[] 
 /** A file as it was read, understood once. */
 export const configFile = (path: string, fact: FileFact): ConfigFile => {
   if (fact.kind !== 'regular') return { path, fact };
-  try {
-    return { path, fact, doc: parseToml(fact.text, path, 'broken-config') };
-  } catch (error) {
-    if (error instanceof Failure) return { path, fact, fault: error.problem };
-    throw error;
-  }
+  return recover(
+    () => ({ path, fact, doc: parseToml(fact.text, path, 'broken-config') }),
+    (fault) => ({ path, fact, fault }),
+  );
 };
 
 /** Every file of the configuration; one that cannot be read, or not be understood, throws `broken-config`. */

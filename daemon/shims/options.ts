@@ -1,6 +1,6 @@
 /** The options of a shim: what a resource carries as text, and a file as values of TOML, in the types that runtimes demand. */
 import type { OptionValue } from '../model/desired.ts';
-import { Failure } from '../../protocol/problem/problem.ts';
+import { recover } from '../../protocol/problem/problem.ts';
 import { type Cursor, elements, entries, fail, printKey, required, string } from '../toml/cursor.ts';
 import { parseToml } from '../toml/toml.ts';
 import { maxDepth } from '../toml/toml-text.ts';
@@ -98,10 +98,8 @@ const ofResource = (cursor: Cursor, text: string, verbatim: boolean): OptionValu
 
 const tomlValue = (file: string, text: string): unknown => {
   if (!/^ *(["'[{+\-0-9]|true|false)/.test(text)) return undefined;
-  try {
-    return parseToml(`option = ${text}`, file).option;
-  } catch (error) {
-    if (error instanceof Failure) return undefined;
-    throw error;
-  }
+  return recover(
+    () => parseToml(`option = ${text}`, file).option,
+    () => undefined,
+  );
 };

@@ -18,6 +18,11 @@ type Row = { readonly hint: string; readonly retry: Retry };
 
 const row = (retry: Retry, hint: string): Row => ({ retry, hint });
 
+const rolledBack = row(
+  'changed',
+  'The previous configuration is back. See journalctl -u containerd for the reason.',
+);
+
 export const codes = {
   ...artifactCodes,
   // host
@@ -73,22 +78,10 @@ export const codes = {
     'Find the program that generates this file (its header names it), and have it write what is asked for.',
   ),
   // proof
-  'activation-failed': row(
-    'changed',
-    'The previous configuration is back. See journalctl -u containerd for the reason.',
-  ),
-  'not-served': row(
-    'changed',
-    'The previous configuration is back. See journalctl -u containerd for the reason.',
-  ),
-  'handler-lost': row(
-    'changed',
-    'The previous configuration is back. See journalctl -u containerd for the reason.',
-  ),
-  'not-ready': row(
-    'changed',
-    'The previous configuration is back. See journalctl -u containerd for the reason.',
-  ),
+  'activation-failed': rolledBack,
+  'not-served': rolledBack,
+  'handler-lost': rolledBack,
+  'not-ready': rolledBack,
   'not-started': row(
     'changed',
     'CRI lists the handler, but no Pod starts with it. See what the runtime said: journalctl -u containerd; rcm-node verify.',
@@ -202,6 +195,16 @@ export class Failure extends Error {
     this.problem = problem;
   }
 }
+
+/** What `work` gives, or what `otherwise` makes of the Problem that it throws; what was not foreseen stays thrown. */
+export const recover = <T, U>(work: () => T, otherwise: (problem: Problem) => U): T | U => {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Failure) return otherwise(error.problem);
+    throw error;
+  }
+};
 
 /** Turns anything caught into a Problem; what was not foreseen becomes `internal`, and its text may quote anything. */
 export const problemOf = (error: unknown): Problem => {

@@ -3,14 +3,14 @@
  * what repairs or adopts what stands already, and what a person forces never waits.
  */
 import type { Handler } from '../../model/desired.ts';
-import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
+import type { Problem } from '../../../protocol/problem/problem.ts';
 import { startId } from '../../model/start.ts';
 import type { NeededTurn } from '../../model/rollout-wait.ts';
 import { leftOut } from './failed-starts.ts';
 import { servedNow } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
 import type { Table } from '../../toml/compare.ts';
-import { wayOut } from './failed-revisions.ts';
+import { leftAlone } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import { revisionHere, turnOf, waitsForTurn } from './rollout-wait.ts';
 
@@ -85,19 +85,8 @@ const gate = (baseline: Baseline, name: string, shim: string, revision: string):
   if (!turns || baseline.rules.force) return undefined;
   const turn = turnOf(turns, shim, revision, baseline.before.now);
   const { bad } = baseline.before.ledger;
-  if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision) {
-    // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
-    const message = `it failed its proof here and is left alone until it changes: ${bad.problem.message}`;
-    return {
-      turn: { shim, revision },
-      held: {
-        code: 'known-bad',
-        handler: name,
-        message,
-        ...detailOf(bad.problem),
-        hint: wayOut(baseline.before, bad),
-      },
-    };
-  }
+  // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
+  if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision)
+    return { turn: { shim, revision }, held: leftAlone(baseline.before, bad, name) };
   return turn.hold === undefined ? { turn } : { turn, held: waitsForTurn(turn, name, turns) };
 };

@@ -56,9 +56,11 @@ export const knownBad = (before: Observed, asked: Selection, change: Change): Pr
   return change.files.length > 0 || change.restart || isMoved ? leftAlone(before, bad) : undefined;
 };
 
-const leftAlone = (before: Observed, bad: Bad): Problem => ({
+/** Of one handler, or of all that a revision asks for. */
+export const leftAlone = (before: Observed, bad: Pick<Bad, 'at' | 'problem'>, handler?: string): Problem => ({
   code: 'known-bad',
-  message: `this revision failed its proof and is left alone until it changes: ${bad.problem.message}`,
+  ...(handler === undefined ? {} : { handler }),
+  message: `${handler === undefined ? 'this revision failed its proof and' : 'it failed its proof here and'} is left alone until it changes: ${bad.problem.message}`,
   ...detailOf(bad.problem),
   hint: wayOut(before, bad),
 });
@@ -66,7 +68,7 @@ const leftAlone = (before: Observed, bad: Bad): Problem => ({
 const longestTry = 300_000;
 
 /** Where the reason is, and what a person can do who has removed it. The same words at every look. */
-export const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>): string => {
+const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>): string => {
   const { runtime, ledger } = before;
   const unit = (runtime.name === 'none' ? undefined : runtime.unit?.name) ?? usualRuntime.usual.unit;
   const first = Math.min(at, ...ledger.restarts.filter((time) => time <= at && at - time < longestTry));

@@ -4,11 +4,11 @@
  */
 import type { Journal } from '../../model/journal.ts';
 import type { Ledger } from '../../model/ledger.ts';
-import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
+import type { Problem } from '../../../protocol/problem/problem.ts';
 import type { FailedStart } from '../../model/start.ts';
 import type { Baseline } from '../baseline.ts';
 import type { Selection } from './selection.ts';
-import { wayOut } from './failed-revisions.ts';
+import { leftAlone } from './failed-revisions.ts';
 
 type FailedStarts = Ledger['failedStarts'];
 
@@ -46,14 +46,7 @@ export const isDisproven = ({ bad, failedStarts }: Ledger, journal: Journal): bo
 export const leftOut = ({ before, rules }: Baseline, name: string, id: string): Problem | undefined => {
   const { failedStarts } = before.ledger;
   const failed = Object.hasOwn(failedStarts, name) ? failedStarts[name] : undefined;
-  if (failed?.of !== id || rules.force) return undefined;
-  return {
-    code: 'known-bad',
-    handler: name,
-    message: `it failed its proof here and is left alone until it changes: ${failed.problem.message}`,
-    ...detailOf(failed.problem),
-    hint: wayOut(before, failed),
-  };
+  return failed?.of !== id || rules.force ? undefined : leftAlone(before, failed, name);
 };
 
 /**

@@ -15,7 +15,7 @@ export const headline = (report: Report): string => {
   const [first] = troubles(report.outcome);
   const more = troubles(report.outcome).length - 1;
   const tail = first
-    ? `; ${words[report.outcome.kind]}: ${printProblem(first)}${more > 0 ? ` (and ${more} more)` : ''}`
+    ? `; ${report.outcome.kind}: ${printProblem(first)}${more > 0 ? ` (and ${more} more)` : ''}`
     : '';
   return `${what} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
 };
@@ -52,14 +52,6 @@ const clusterWords = {
   synced: ', in step with the cluster',
   stale: ', on what the cluster said last',
 } as const;
-
-const words: Readonly<Record<Outcome['kind'], string>> = {
-  converged: '',
-  waiting: 'waiting',
-  degraded: 'degraded',
-  failed: 'failed',
-  refused: 'refused',
-};
 
 export const troubles = (outcome: Outcome): readonly Problem[] => {
   switch (outcome.kind) {

@@ -1,5 +1,5 @@
 /** A configuration of containerd as a decision looks at it: without us, what of it is ours, and what forbids every change. */
-import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
+import { Failure, type Problem, recover } from '../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../host/facts.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
@@ -108,14 +108,11 @@ const tablesIn = (doc: Table = {}) =>
     return table ? [{ name, path, table }] : [];
   });
 
-const meaningOf = (text: string | null): Table => {
-  try {
-    return parseToml(text ?? '', 'rcm-node');
-  } catch (error) {
-    if (error instanceof Failure) return {};
-    throw error;
-  }
-};
+const meaningOf = (text: string | null): Table =>
+  recover(
+    () => parseToml(text ?? '', 'rcm-node'),
+    () => ({}),
+  );
 
 /** The default handler's options as the files write them; the trial proves that they were read that way. */
 const inherited = (files: readonly Parsed[], schema: number): Table => {
@@ -135,14 +132,13 @@ const inherited = (files: readonly Parsed[], schema: number): Table => {
 const isMisread = ({ generation, place, declares, schema }: Layout, drop: string | null): boolean => {
   if (generation.wiring === 'block') return drop !== null;
   if (drop === null) return false;
-  try {
-    const doc = parseToml(drop, 'rcm-node');
-    const isElsewhere = handlersIn(doc).some(({ path }) => place.some((key, depth) => path[depth] !== key));
-    return isElsewhere || doc.version !== (declares ? schema : undefined);
-  } catch (error) {
-    if (error instanceof Failure) return true;
-    throw error;
-  }
+  const doc = recover(
+    () => parseToml(drop, 'rcm-node'),
+    () => undefined,
+  );
+  if (doc === undefined) return true;
+  const isElsewhere = handlersIn(doc).some(({ path }) => place.some((key, depth) => path[depth] !== key));
+  return isElsewhere || doc.version !== (declares ? schema : undefined);
 };
 
 /** Another file than the main one may import our drop-in by its name, or be a link to it. */

@@ -1,5 +1,5 @@
 /** The drop-in of 2.x: where it stands, what it begins with, and how it is known to be ours. */
-import { Failure } from '../../../protocol/problem/problem.ts';
+import { recover } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { defaultRuntime, handlersIn, isOurs } from './config.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
@@ -23,18 +23,16 @@ export const isOurDropIn = (text: string): boolean => text.startsWith(header) ||
 /** Nothing but tables that name our programs under their own names; a remark is another person's. */
 export const meansOurs = (text: string): boolean => {
   if (/^[ \t]*#/m.test(text)) return false;
-  try {
-    const doc = parseToml(text, dropInName);
-    const handlers = handlersIn(doc);
-    return (
-      handlers.length > 0 &&
-      handlers.every(({ name, path }) => isOurs(name, tableAt(doc, path))) &&
-      isBare(doc, new Set(handlers.map(({ path }) => path.join('\n'))))
-    );
-  } catch (error) {
-    if (error instanceof Failure) return false;
-    throw error;
-  }
+  const doc = recover(
+    () => parseToml(text, dropInName),
+    () => ({}),
+  );
+  const handlers = handlersIn(doc);
+  return (
+    handlers.length > 0 &&
+    handlers.every(({ name, path }) => isOurs(name, tableAt(doc, path))) &&
+    isBare(doc, new Set(handlers.map(({ path }) => path.join('\n'))))
+  );
 };
 
 /** Whether a document says nothing but its version beside these handlers. */
