@@ -1,51 +1,28 @@
 /** The rows of the table of problems that are about files, units, and what the machine has left; problem.ts says what a row is. */
-
+import { changed, soon } from './rows.ts';
 /** What is said, and is no fault: it changes no exit code, and is logged once. */
 export const noteCodes: ReadonlySet<string> = new Set(['ignored-file', 'assumed-start', 'copied']);
 
 export const fileCodes = {
-  'disk-full': {
-    retry: 'soon',
-    hint: 'Free space or inodes on the file system that holds this path.',
-  },
-  'read-only': {
-    retry: 'soon',
-    hint: 'The file system is read-only; make it writable, or add the path to ReadWritePaths of rcm-node.service.',
-  },
-  'cannot-write': {
-    retry: 'soon',
-    hint: 'Check permissions, immutable attributes (lsattr) and SELinux denials for this path.',
-  },
-  'bind-mounted': {
-    retry: 'changed',
-    hint: 'This file is a mount point and cannot be replaced; mount its folder instead.',
-  },
-  'out-of-resources': {
-    retry: 'soon',
-    hint: 'Find what uses them up: ls /proc/<pid>/fd | wc -l; systemctl show rcm-node -p LimitNOFILE -p TasksCurrent -p TasksMax; free -m.',
-  },
-  'hard-linked': {
-    retry: 'changed',
-    hint: 'Give this name a file of its own, or remove the other names of the file.',
-  },
-  'attribute-lost': {
-    retry: 'changed',
-    hint: 'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
-  },
-  'unclear-start': {
-    retry: 'changed',
-    hint: 'Start containerd by ExecStart= itself, or by "exec containerd" as the last command of a shell, and name its configuration there (-c FILE); see systemctl cat of the unit.',
-  },
-  'assumed-start': {
-    retry: 'changed',
-    hint: 'Install the unit of the runtime before, or name it: [runtime] unit in /etc/rcm-node/config.toml.',
-  },
-  'ignored-file': {
-    retry: 'changed',
-    hint: 'Only names that end in .toml are read here. Rename what is meant to be read; move everything else to another folder.',
-  },
-  'changed-meanwhile': {
-    retry: 'soon',
-    hint: 'Someone else wrote the file at the same moment; it is looked at again.',
-  },
-} as const;
+  ...changed({
+    'bind-mounted': 'This file is a mount point and cannot be replaced; mount its folder instead.',
+    'hard-linked': 'Give this name a file of its own, or remove the other names of the file.',
+    'attribute-lost':
+      'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
+    'unclear-start':
+      'Start containerd by ExecStart= itself, or by "exec containerd" as the last command of a shell, and name its configuration there (-c FILE); see systemctl cat of the unit.',
+    'assumed-start':
+      'Install the unit of the runtime before, or name it: [runtime] unit in /etc/rcm-node/config.toml.',
+    'ignored-file':
+      'Only names that end in .toml are read here. Rename what is meant to be read; move everything else to another folder.',
+  }),
+  ...soon({
+    'disk-full': 'Free space or inodes on the file system that holds this path.',
+    'read-only':
+      'The file system is read-only; make it writable, or add the path to ReadWritePaths of rcm-node.service.',
+    'cannot-write': 'Check permissions, immutable attributes (lsattr) and SELinux denials for this path.',
+    'out-of-resources':
+      'Find what uses them up: ls /proc/<pid>/fd | wc -l; systemctl show rcm-node -p LimitNOFILE -p TasksCurrent -p TasksMax; free -m.',
+    'changed-meanwhile': 'Someone else wrote the file at the same moment; it is looked at again.',
+  }),
+};

@@ -10,117 +10,79 @@ import { artifactCodes } from './problem-artifacts.ts';
 import { clusterCodes } from './problem-cluster.ts';
 import { formerCode } from './former-codes.ts';
 import { fileCodes } from './problem-files.ts';
+import { changed, type Retry, soon } from './rows.ts';
 
-/** `soon`: with backoff, nothing has to change. `changed`: only when the input or the host changed. */
-export type Retry = 'soon' | 'changed';
-
-type Row = { readonly hint: string; readonly retry: Retry };
-
-const row = (retry: Retry, hint: string): Row => ({ retry, hint });
-
-const rolledBack = row(
-  'changed',
-  'The previous configuration is back. See journalctl -u containerd for the reason.',
-);
+const back = 'The previous configuration is back. See journalctl -u containerd for the reason.';
 
 export const codes = {
   ...artifactCodes,
-  // host
-  'needs-root': row('changed', 'Run it as root, with sudo for instance.'),
-  'bad-usage': row('changed', 'See rcm-node help.'),
   ...fileCodes,
-  'no-runtime': row(
-    'soon',
-    'Install and start containerd (unit containerd.service), or set runtime.unit in /etc/rcm-node/config.toml.',
-  ),
-  'unsupported-host': row('changed', 'This host cannot be served; see "Limitations" in the README.'),
-  'unsupported-runtime': row(
-    'changed',
-    'This version of the runtime or of its configuration is not known; update rcm-node.',
-  ),
-  'unit-masked': row('changed', 'Unmask the unit of the runtime: systemctl unmask containerd.'),
-  'systemd-unreachable': row(
-    'soon',
-    'Check that dbus.socket is active; nothing is changed while systemd cannot be asked.',
-  ),
-  'runtime-unreachable': row(
-    'soon',
-    'Check the runtime: systemctl status containerd; journalctl -u containerd.',
-  ),
-  // judgement
-  'broken-config': row(
-    'changed',
-    'The runtime cannot read its own configuration, without anything of rcm-node in it: correct the file, then check it with containerd config dump.',
-  ),
-  'cri-disabled': row('changed', 'Remove "cri" from disabled_plugins; a drop-in cannot take it back.'),
-  'default-handler-lost': row(
-    'changed',
-    'Correct default_runtime_name, or define the handler that it names.',
-  ),
-  shadowed: row('changed', 'Remove the later definition, or move it before ours.'),
-  'owned-by-another': row(
-    'changed',
-    'Someone else defines this handler; remove theirs, or give the shim another handler name.',
-  ),
-  copied: row('changed', 'Take the table out of that file when you uninstall, and restart the runtime.'),
-  'version-mix': row('changed', 'Give every imported file the version of the main file.'),
-  'dangling-import': row('changed', 'Remove the import or restore the file.'),
-  'would-change-others': row(
-    'changed',
-    'The new configuration would change more than our handlers; nothing was written.',
-  ),
-  'cannot-splice': row(
-    'changed',
-    'Write the affected table in plain [table] form, so that a block can follow it.',
-  ),
-  'generated-file': row(
-    'changed',
-    'Find the program that generates this file (its header names it), and have it write what is asked for.',
-  ),
-  // proof
-  'activation-failed': rolledBack,
-  'not-served': rolledBack,
-  'handler-lost': rolledBack,
-  'not-ready': rolledBack,
-  'not-started': row(
-    'changed',
-    'CRI lists the handler, but no Pod starts with it. See what the runtime said: journalctl -u containerd; rcm-node verify.',
-  ),
-  'known-bad': row('changed', 'This revision failed its proof before and is left alone until it changes.'),
-  'undo-failed': row(
-    'changed',
-    'The runtime is not healthy on its former configuration either: journalctl -u containerd; rcm-node doctor.',
-  ),
-  'restart-budget': row(
-    'soon',
-    'The runtime was restarted often lately, so the change waits; what needs no restart goes on. Raise restartsPerHour in /etc/rcm-node/config.toml, or do not wait: rcm-node once --force.',
-  ),
-  'write-conflict': row(
-    'changed',
-    'Another program keeps changing this file: stop that program, or stop rcm-node.',
-  ),
-  // state
-  'state-damaged': row(
-    'soon',
-    'The damaged file was set aside; ownership is derived from what is on the disk.',
-  ),
-  'state-newer': row('changed', 'A newer rcm-node wrote this state; install that version again.'),
-  locked: row('soon', 'Another rcm-node works on this host; wait for it, or stop it.'),
-  'handler-in-use': row('soon', 'Pods use this handler; it goes when they are gone. `--force` overrides.'),
-  'not-ours': row(
-    'changed',
-    'It was changed after rcm-node wrote it, so it stays; remove it by hand if you do not need it.',
-  ),
-  'bad-settings': row(
-    'changed',
-    'Correct /etc/rcm-node/config.toml; an update of rcm-node may know what this version does not. To have the defaults, remove the file.',
-  ),
   ...clusterCodes,
-  internal: row(
-    'soon',
-    'This is a defect of rcm-node; please report it with the output of rcm-node doctor --json.',
-  ),
-} as const satisfies Record<string, Row>;
+  // host
+  ...changed({
+    'needs-root': 'Run it as root, with sudo for instance.',
+    'bad-usage': 'See rcm-node help.',
+    'unsupported-host': 'This host cannot be served; see "Limitations" in the README.',
+    'unsupported-runtime':
+      'This version of the runtime or of its configuration is not known; update rcm-node.',
+    'unit-masked': 'Unmask the unit of the runtime: systemctl unmask containerd.',
+  }),
+  ...soon({
+    'no-runtime':
+      'Install and start containerd (unit containerd.service), or set runtime.unit in /etc/rcm-node/config.toml.',
+    'systemd-unreachable':
+      'Check that dbus.socket is active; nothing is changed while systemd cannot be asked.',
+    'runtime-unreachable': 'Check the runtime: systemctl status containerd; journalctl -u containerd.',
+  }),
+  // judgement
+  ...changed({
+    'broken-config':
+      'The runtime cannot read its own configuration, without anything of rcm-node in it: correct the file, then check it with containerd config dump.',
+    'cri-disabled': 'Remove "cri" from disabled_plugins; a drop-in cannot take it back.',
+    'default-handler-lost': 'Correct default_runtime_name, or define the handler that it names.',
+    shadowed: 'Remove the later definition, or move it before ours.',
+    'owned-by-another':
+      'Someone else defines this handler; remove theirs, or give the shim another handler name.',
+    copied: 'Take the table out of that file when you uninstall, and restart the runtime.',
+    'version-mix': 'Give every imported file the version of the main file.',
+    'dangling-import': 'Remove the import or restore the file.',
+    'would-change-others': 'The new configuration would change more than our handlers; nothing was written.',
+    'cannot-splice': 'Write the affected table in plain [table] form, so that a block can follow it.',
+    'generated-file':
+      'Find the program that generates this file (its header names it), and have it write what is asked for.',
+  }),
+  // proof
+  ...changed({
+    'activation-failed': back,
+    'not-served': back,
+    'handler-lost': back,
+    'not-ready': back,
+    'not-started':
+      'CRI lists the handler, but no Pod starts with it. See what the runtime said: journalctl -u containerd; rcm-node verify.',
+    'known-bad': 'This revision failed its proof before and is left alone until it changes.',
+    'undo-failed':
+      'The runtime is not healthy on its former configuration either: journalctl -u containerd; rcm-node doctor.',
+    'write-conflict': 'Another program keeps changing this file: stop that program, or stop rcm-node.',
+  }),
+  ...soon({
+    'restart-budget':
+      'The runtime was restarted often lately, so the change waits; what needs no restart goes on. Raise restartsPerHour in /etc/rcm-node/config.toml, or do not wait: rcm-node once --force.',
+  }),
+  // state
+  ...changed({
+    'state-newer': 'A newer rcm-node wrote this state; install that version again.',
+    'not-ours':
+      'It was changed after rcm-node wrote it, so it stays; remove it by hand if you do not need it.',
+    'bad-settings':
+      'Correct /etc/rcm-node/config.toml; an update of rcm-node may know what this version does not. To have the defaults, remove the file.',
+  }),
+  ...soon({
+    'state-damaged': 'The damaged file was set aside; ownership is derived from what is on the disk.',
+    locked: 'Another rcm-node works on this host; wait for it, or stop it.',
+    'handler-in-use': 'Pods use this handler; it goes when they are gone. `--force` overrides.',
+    internal: 'This is a defect of rcm-node; please report it with the output of rcm-node doctor --json.',
+  }),
+};
 
 export type Code = keyof typeof codes;
 
