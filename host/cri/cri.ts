@@ -1,14 +1,5 @@
 /** What the container runtime says of itself over CRI, and the sandboxes that a proof starts: all calls that this program makes. */
-import {
-  type ContainersReply,
-  criTypes,
-  type ImageReply,
-  inRuntimeV1,
-  type RunSandboxReply,
-  type SandboxesReply,
-  type StatusReply,
-  type VersionReply,
-} from './messages.ts';
+import { criTypes, inRuntimeV1, type Reply } from './messages.ts';
 import { loadService, openSocket, type SocketOptions } from './socket.ts';
 import { fields, isFields, member, parseJson } from '../../protocol/json.ts';
 import { oneLine } from '../../protocol/one-line.ts';
@@ -74,19 +65,17 @@ export type Cri = {
 /** Connects with the first call, and again by itself after the runtime was restarted. */
 export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
   const socket = openSocket(socketPath, options);
-  const ask = <Reply>(
-    method: keyof typeof criTypes.RuntimeService.methods,
-    request: object,
-    deadlineMs?: number,
-  ): Promise<Reply> => socket.call<Reply>(runtimeService, method, request, deadlineMs);
+  const { methods } = criTypes.RuntimeService;
+  const ask = <Method extends keyof typeof methods>(method: Method, request: object, deadlineMs?: number) =>
+    socket.call<Reply<(typeof methods)[Method]['responseType']>>(runtimeService, method, request, deadlineMs);
 
   return {
     version: async () => {
-      const reply = await ask<VersionReply>('Version', {});
+      const reply = await ask('Version', {});
       return { name: reply.runtime_name, version: reply.runtime_version, api: reply.runtime_api_version };
     },
     status: async () => {
-      const reply = await ask<StatusReply>('Status', {});
+      const reply = await ask('Status', {});
       const condition = (type: string) => reply.status?.conditions.find((found) => found.type === type);
       const runtime = condition('RuntimeReady');
       const ready = runtime?.status === true;
@@ -99,11 +88,11 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
           reply.runtime_handlers.length > 0
             ? named(reply.runtime_handlers.map((handler) => handler.name))
             : // Older ones tell them only here; asked apart, because it is large and rarely needed.
-              handlersOf((await ask<StatusReply>('Status', { verbose: true })).info.config),
+              handlersOf((await ask('Status', { verbose: true })).info.config),
       };
     },
     sandboxes: async () =>
-      (await ask<SandboxesReply>('ListPodSandbox', {})).items.map((item) => ({
+      (await ask('ListPodSandbox', {})).items.map((item) => ({
         id: item.id,
         handler: item.runtime_handler,
         ready: item.state === 'SANDBOX_READY',
@@ -112,15 +101,18 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         labels: item.labels,
       })),
     containers: async () =>
-      (await ask<ContainersReply>('ListContainers', {})).containers.map((item) => ({
+      (await ask('ListContainers', {})).containers.map((item) => ({
         id: item.id,
         sandbox: item.pod_sandbox_id,
         state: containerStates.get(item.state) ?? 'unknown',
       })),
-    configuration: async () =>
-      parseJson((await ask<StatusReply>('Status', { verbose: true })).info.config ?? '') ?? null,
+    configuration: async () => parseJson((await ask('Status', { verbose: true })).info.config ?? '') ?? null,
     hasImage: async (name) =>
-      (await socket.call<ImageReply>(imageService, 'ImageStatus', { image: { image: name } })).image !== null,
+      (
+        await socket.call<Reply<'ImageStatusResponse'>>(imageService, 'ImageStatus', {
+          image: { image: name },
+        })
+      ).image !== null,
     startSandbox: async ({ handler, namespace, name, uid, labels, cgroupParent }, deadlineMs) => {
       const namespaces = { network: 'NODE', pid: 'POD', ipc: 'POD' };
       const config = {
@@ -129,7 +121,7 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         linux: { cgroup_parent: cgroupParent, security_context: { namespace_options: namespaces } },
       };
       const request = { config, runtime_handler: handler };
-      return (await ask<RunSandboxReply>('RunPodSandbox', request, deadlineMs)).pod_sandbox_id;
+      return (await ask('RunPodSandbox', request, deadlineMs)).pod_sandbox_id;
     },
     removeSandbox: async (id, deadlineMs) => {
       // Some call it an error to end what they do not know; removing that is none.

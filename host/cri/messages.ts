@@ -139,42 +139,21 @@ export const criTypes = {
   },
 } as const satisfies Readonly<Record<string, ProtoType>>;
 
-/** What the decoder makes of the messages above: every scalar and list is present, a missing message is null. */
-export type VersionReply = {
-  readonly version: string;
-  readonly runtime_name: string;
-  readonly runtime_version: string;
-  readonly runtime_api_version: string;
-};
-export type StatusReply = {
-  readonly status: {
-    readonly conditions: readonly {
-      readonly type: string;
-      readonly status: boolean;
-      readonly reason: string;
-      readonly message: string;
-    }[];
-  } | null;
-  readonly info: Readonly<Record<string, string>>;
-  readonly runtime_handlers: readonly { readonly name: string }[];
-};
-export type SandboxesReply = {
-  readonly items: readonly {
-    readonly id: string;
-    readonly metadata: { readonly name: string; readonly namespace: string } | null;
-    /** The name of a value, or a number that was not known when this was written. */
-    readonly state: string | number;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly runtime_handler: string;
-  }[];
-};
-export type ContainersReply = {
-  readonly containers: readonly {
-    readonly id: string;
-    readonly pod_sandbox_id: string;
-    readonly state: string | number;
-  }[];
-};
-export type RunSandboxReply = { readonly pod_sandbox_id: string };
-/** Null: there is no such image. */
-export type ImageReply = { readonly image: { readonly id: string } | null };
+type Types = typeof criTypes;
+
+type One<Name extends string> = Name extends keyof Types
+  ? Types[Name] extends Enum
+    ? /** The name of a value, or a number that was not known when this was written. */ string | number
+    : Reply<Name> | null
+  : { readonly string: string; readonly bool: boolean; readonly uint32: number }[Name & 'string'];
+
+type Value<F extends Field> = F extends { readonly keyType: string }
+  ? Readonly<Record<string, One<F['type']>>>
+  : F extends { readonly rule: 'repeated' }
+    ? readonly NonNullable<One<F['type']>>[]
+    : One<F['type']>;
+
+/** What the decoder makes of a message above: every scalar and list is present, a missing message is null. */
+export type Reply<Name extends keyof Types> = Types[Name] extends Message
+  ? { readonly [Key in keyof Types[Name]['fields']]: Value<Types[Name]['fields'][Key] & Field> }
+  : never;

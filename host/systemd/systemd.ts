@@ -7,7 +7,7 @@
  * Interface: https://www.freedesktop.org/software/systemd/man/latest/org.freedesktop.systemd1.html
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Bus, type BusCall, type BusSignal, withBus } from './bus.ts';
+import { type Bus, type BusCall, type BusOptions, type BusSignal, withBus } from './bus.ts';
 import { followUnit } from './unit-signals.ts';
 import { addMatch, accepted, manager, readUnit, systemdName, type UnitFacts, unwrap } from './unit.ts';
 
@@ -86,17 +86,13 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
 };
 
 type Verb = 'restart' | 'start' | 'stop';
-type JobOptions = {
-  readonly address: string;
-  readonly callDeadlineMs: number;
-  readonly peer: string;
-  readonly pollMs: number;
-};
+type JobOptions = Omit<BusOptions, 'onSignal'> & { readonly pollMs: number };
 
-const jobMethod = { restart: 'RestartUnit', start: 'StartUnit', stop: 'StopUnit' } as const satisfies Record<
-  Verb,
-  string
->;
+const jobMethod: Readonly<Record<Verb, string>> = {
+  restart: 'RestartUnit',
+  start: 'StartUnit',
+  stop: 'StopUnit',
+};
 
 /**
  * A signal only says when to look: a job has ended when systemd knows no such job any more, and it is `done` when the unit
@@ -181,15 +177,8 @@ const endingOf = (
   return told === 'done' && isOver && (after.result === 'success' || after.result === '') ? 'done' : 'failed';
 };
 
-const results: ReadonlySet<string> = new Set([
-  'done',
-  'failed',
-  'canceled',
-  'timeout',
-  'dependency',
-  'skipped',
-]);
-const jobResult = (text: string): JobResult => (results.has(text) ? (text as JobResult) : 'failed');
+const results: readonly JobResult[] = ['done', 'failed', 'canceled', 'timeout', 'dependency', 'skipped'];
+const jobResult = (text: string): JobResult => results.find((one) => one === text) ?? 'failed';
 
 const noSuchUnit = 'org.freedesktop.systemd1.NoSuchUnit';
 const noSuchJob = 'org.freedesktop.systemd1.NoSuchJob';

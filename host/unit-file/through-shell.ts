@@ -28,38 +28,12 @@ export type Ending =
   | { readonly kind: 'unclear'; readonly why: string };
 
 /** They change what comes after them in ways that are not followed. */
-const tooMuch = new Set(
-  [
-    '.',
-    'source',
-    'eval',
-    'unset',
-    'shift',
-    'read',
-    'trap',
-    'alias',
-    'getopts',
-    'local',
-    'return',
-    'exit',
-  ].concat([
-    'declare',
-    'typeset',
-    'readonly',
-    'wait',
-    'break',
-    'continue',
-    'let',
-    'shopt',
-    'builtin',
-    'mapfile',
-    'chroot',
-    'pushd',
-    'popd',
-    'hash',
-    'enable',
-  ]),
-);
+const tooMuch = new Set([
+  ...'. source eval unset shift read trap alias getopts local return exit declare typeset readonly'.split(
+    ' ',
+  ),
+  ...'wait break continue let shopt builtin mapfile chroot pushd popd hash enable'.split(' '),
+]);
 
 /** What ends a script: a command that is executed in its place, or one that is called as the runtime is. */
 const isLast = (words: readonly string[], isRuntime: (program: string) => boolean): boolean =>

@@ -6,7 +6,7 @@
 import { dirname, resolve } from 'node:path/posix';
 import { parse } from 'yaml';
 import { Failure } from '../../protocol/problem/problem.ts';
-import { type Fields, isFields } from '../../protocol/json.ts';
+import { type Fields, isFields, items } from '../../protocol/json.ts';
 
 export type Source =
   | { readonly kind: 'file'; readonly path: string }
@@ -58,7 +58,7 @@ const readYaml = (text: string, file: string): Fields => {
 
 /** The entry of this name in a list of `{ name, <kind>: … }`. */
 const named = (config: Fields, list: string, kind: string, name: unknown, file: string): Fields => {
-  const entries: readonly unknown[] = Array.isArray(config[list]) ? config[list] : [];
+  const entries = items(config[list]);
   const found = entries.filter(isFields).find((entry) => entry.name === name)?.[kind];
   if (!isFields(found)) throw bad(file, `it has no ${kind} called ${JSON.stringify(name)}`);
   return found;
@@ -66,7 +66,7 @@ const named = (config: Fields, list: string, kind: string, name: unknown, file: 
 
 const contextOf = (config: Fields, file: string): Fields => {
   const current = config['current-context'];
-  const all: readonly unknown[] = Array.isArray(config.contexts) ? config.contexts : [];
+  const all = items(config.contexts);
   const [only] = all;
   // What clients do with a single context and none chosen.
   const name =
@@ -101,8 +101,8 @@ const pluginOf = (exec: Fields, file: string): ExecPlugin => {
   if (exec.interactiveMode === 'Always') throw bad(file, 'its exec plugin wants to talk to a person');
   const command = text(exec, 'command', file);
   if (command === undefined) throw bad(file, 'its exec plugin has no command');
-  const args: readonly unknown[] = Array.isArray(exec.args) ? exec.args : [];
-  const env: readonly unknown[] = Array.isArray(exec.env) ? exec.env : [];
+  const args = items(exec.args);
+  const env = items(exec.env);
   return {
     apiVersion,
     // A bare name is looked up in PATH; a path is meant from where the kubeconfig lies.
