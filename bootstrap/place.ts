@@ -14,7 +14,7 @@ const modeOf = (name: string): number => (name === program ? 0o755 : 0o644);
 
 /** Copies one file to a name that is free, and compares what was written with what was decided on. */
 const copy = async (site: Target, payload: Payload, name: string, to: string): Promise<void> => {
-  const source = await open(site.own.real(`${site.payload}/${name}`));
+  await using source = await open(site.own.real(`${site.payload}/${name}`));
   const sink = await openHashingWriter(site.host.real(to));
   try {
     for await (const piece of pieces(source)) await sink.write(piece);
@@ -28,8 +28,6 @@ const copy = async (site: Target, payload: Payload, name: string, to: string): P
   } catch (error) {
     await sink.discard();
     throw error;
-  } finally {
-    await source.close();
   }
 };
 

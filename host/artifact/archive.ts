@@ -212,9 +212,11 @@ export const pick = async (
   limits: Limits,
 ): Promise<readonly Picked[]> => {
   const names = wantedNames(wanted);
-  const handle = await open(artifact, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-    throw bad(`the artifact cannot be opened: ${error instanceof Error ? error.message : error}`, error);
-  });
+  await using handle = await open(artifact, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (error: unknown) => {
+      throw bad(`the artifact cannot be opened: ${error instanceof Error ? error.message : error}`, error);
+    },
+  );
   const folder = makeFolder(intoDir);
   try {
     if (!(await handle.stat()).isFile()) throw bad('the artifact is not a regular file');
@@ -232,7 +234,5 @@ export const pick = async (
   } catch (error) {
     await folder.discard();
     throw error;
-  } finally {
-    await handle.close();
   }
 };

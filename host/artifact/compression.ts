@@ -132,12 +132,8 @@ export const contentOf = async (handle: FileHandle, maxBytes: number): Promise<C
 
 /** Of bytes that are not those that were asked for, a page to log in, perhaps: only to be named in the refusal. */
 export const foreignAt = async (path: string): Promise<ForeignKind | undefined> => {
-  const handle = await open(path);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(blockBytes), 0, blockBytes, 0);
-    const head = buffer.subarray(0, bytesRead);
-    return isProgram(head) ? undefined : foreignKind(head);
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(path);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(blockBytes), 0, blockBytes, 0);
+  const head = buffer.subarray(0, bytesRead);
+  return isProgram(head) ? undefined : foreignKind(head);
 };

@@ -97,17 +97,13 @@ export const makeFiles = (root: string): Files => {
   const standing = async (path: string): Promise<Standing> => {
     const { attributesOf } = await import('./attributes.ts');
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const handle = await open(own(path), flags).catch((error) => {
+    await using handle = await open(own(path), flags).catch((error) => {
       throw ['ENOENT', 'ELOOP'].includes(errnoOf(error)) ? changed(path) : error;
     });
-    try {
-      const facts = await handle.stat();
-      if (!facts.isFile()) throw changed(path);
-      const { mode, uid, gid, nlink } = facts;
-      return { mode: mode & 0o7777, uid, gid, links: nlink, attributes: attributesOf(path, handle.fd) };
-    } finally {
-      await handle.close();
-    }
+    const facts = await handle.stat();
+    if (!facts.isFile()) throw changed(path);
+    const { mode, uid, gid, nlink } = facts;
+    return { mode: mode & 0o7777, uid, gid, links: nlink, attributes: attributesOf(path, handle.fd) };
   };
 
   const temporary = async (
@@ -117,7 +113,7 @@ export const makeFiles = (root: string): Files => {
     folder = dirname(own(path)),
   ): Promise<string> => {
     const temp = join(folder, `.rcm-node-${randomBytes(6).toString('hex')}`);
-    const handle = await open(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
+    await using handle = await open(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
     try {
       await handle.writeFile(state.text, 'utf8');
       const facts = await handle.stat();
@@ -130,8 +126,6 @@ export const makeFiles = (root: string): Files => {
     } catch (error) {
       await unlink(temp).catch(() => undefined);
       throw error;
-    } finally {
-      await handle.close();
     }
     return temp;
   };

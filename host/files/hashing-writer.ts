@@ -84,10 +84,6 @@ export const removeLeftover = async (path: string): Promise<void> => {
 
 /** Until then a power cut may take back what was made, renamed or removed in it. */
 export const syncFolder = async (path: string): Promise<void> => {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  await handle.sync();
 };

@@ -35,15 +35,11 @@ const maxBytes = 8 * 1024 * 1024;
 
 const digestOfFile = async (file: string): Promise<string | null> => {
   // Not to hang on a named pipe, which opens only when somebody writes.
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    if (!(await handle.stat()).isFile()) return null;
-    const hash = createHash('sha256');
-    for await (const piece of pieces(handle)) hash.update(piece);
-    return hash.digest('hex');
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!(await handle.stat()).isFile()) return null;
+  const hash = createHash('sha256');
+  for await (const piece of pieces(handle)) hash.update(piece);
+  return hash.digest('hex');
 };
 
 const unseen = (error: unknown): FileFact => {
@@ -105,35 +101,34 @@ export const makeReads = (root: string): Reads => {
     const resolved = resolveIn(root, path);
     if (resolved === undefined) return missing(path);
     try {
-      const handle = await open(resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-      try {
-        const facts = await handle.stat();
-        if (!facts.isFile()) return notFile(facts, path);
-        if (facts.size > maxBytes)
-          return {
-            kind: 'unreadable',
-            why: `at most ${maxBytes} bytes are read of a configuration, and it has ${facts.size}`,
-            hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
-          };
-        const bytes = await handle.readFile();
-        const text = bytes.toString('utf8');
-        if (!Buffer.from(text, 'utf8').equals(bytes)) return notText(bytes, path);
-        const isLink =
-          resolved !== join(root, path) && (await lstat(own(path)).catch(() => undefined))?.isSymbolicLink();
+      await using handle = await open(
+        resolved,
+        constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
+      );
+      const facts = await handle.stat();
+      if (!facts.isFile()) return notFile(facts, path);
+      if (facts.size > maxBytes)
         return {
-          kind: 'regular',
-          real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
-          text,
-          digest: createHash('sha256').update(bytes).digest('hex'),
-          mode: facts.mode & 0o7777,
-          uid: facts.uid,
-          gid: facts.gid,
-          ...(facts.nlink > 1 ? { links: facts.nlink } : {}),
-          ...(isLink ? { isLink } : {}),
+          kind: 'unreadable',
+          why: `at most ${maxBytes} bytes are read of a configuration, and it has ${facts.size}`,
+          hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
         };
-      } finally {
-        await handle.close();
-      }
+      const bytes = await handle.readFile();
+      const text = bytes.toString('utf8');
+      if (!Buffer.from(text, 'utf8').equals(bytes)) return notText(bytes, path);
+      const isLink =
+        resolved !== join(root, path) && (await lstat(own(path)).catch(() => undefined))?.isSymbolicLink();
+      return {
+        kind: 'regular',
+        real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
+        text,
+        digest: createHash('sha256').update(bytes).digest('hex'),
+        mode: facts.mode & 0o7777,
+        uid: facts.uid,
+        gid: facts.gid,
+        ...(facts.nlink > 1 ? { links: facts.nlink } : {}),
+        ...(isLink ? { isLink } : {}),
+      };
     } catch (error) {
       return unseen(error);
     }
