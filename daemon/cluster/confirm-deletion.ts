@@ -4,6 +4,7 @@
  */
 import { type ClusterCache, trimShim } from '../model/cluster-cache.ts';
 import type { Labels, ShimObject } from '../../protocol/shim-object.ts';
+import { fields, items } from '../../protocol/json.ts';
 import { selects } from '../../protocol/node-selector.ts';
 
 export type Seen = {
@@ -49,11 +50,7 @@ export const confirmDeletion = (
  * but offers no `create` any more.
  * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_discovery_controller.go
  */
-export const isTypeWhole = (discovery: unknown): boolean => {
-  const resources = (discovery as { readonly resources?: unknown } | null)?.resources;
-  if (!Array.isArray(resources)) return false;
-  return resources.some((one: unknown) => {
-    const { name, verbs } = (one ?? {}) as { readonly name?: unknown; readonly verbs?: unknown };
-    return name === 'shims' && Array.isArray(verbs) && verbs.includes('create');
-  });
-};
+export const isTypeWhole = (discovery: unknown): boolean =>
+  items(fields(discovery).resources)
+    .map(fields)
+    .some(({ name, verbs }) => name === 'shims' && items(verbs).includes('create'));

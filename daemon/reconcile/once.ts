@@ -94,27 +94,30 @@ export const consider = async (
     const decided = decide(desired, before, limitsOf(settings), rules);
     const said = before.runtime.name === 'none' ? [] : (before.runtime.notes ?? []);
     const decision = { ...decided, notes: [...decided.notes, ...said, ...(desired.notes ?? [])] };
-    if (decision.plan.kind !== 'trial' || before.runtime.name === 'none')
-      return { desired, before, decision };
-    if (trials.some((one) => one.id === (decision.plan.kind === 'trial' ? decision.plan.id : '')))
-      return { desired, before, decision };
-    trials.push(await tryOut(host, before.runtime, decision.plan, before.scratch));
+    const { plan } = decision;
+    const isNew = plan.kind === 'trial' && trials.every((one) => one.id !== plan.id);
+    if (!isNew || before.runtime.name === 'none') return { desired, before, decision };
+    trials.push(await tryOut(host, before.runtime, plan, before.scratch));
     before = { ...before, trials };
   }
 };
 
-/** Holds the lock for its whole length; throws `locked` when another one works on this host. */
-export const once = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked> => {
+/** Nobody else works on this host until `work` is over. Throws `locked` when another one does, for as long as a tick waits. */
+export const alone = async <T>(host: Host, work: () => Promise<T>): Promise<T> => {
   // Where another user can write, what we put would not be what is found there, and might not land there.
   for (const folder of [paths.home, paths.state, paths.run]) await host.files.trust(folder);
   if (!(await host.files.isFolder(paths.run))) await host.files.makeFolder(paths.run);
   const lock = await host.lock(host.files.real(paths.lock), { waitMs: 60_000 });
   try {
-    return await locked(host, settings, tick);
+    return await work();
   } finally {
     await lock.release();
   }
 };
+
+/** Holds the lock for its whole length; throws `locked`. */
+export const once = (host: Host, settings: Settings, tick: Tick): Promise<Ticked> =>
+  alone(host, () => locked(host, settings, tick));
 
 const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticked> => {
   const state = await loadState(host);
@@ -138,10 +141,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
         where: { file: paths.journal },
         hint: 'Run rcm-node once without --no-activate.',
       });
-    const what =
-      journal.direction === 'forward'
-        ? 'went on with a plan that was interrupted'
-        : 'went on with an undo that was interrupted';
+    const what = `went on with ${journal.direction === 'forward' ? 'a plan' : 'an undo'} that was interrupted`;
     host.log('warn', what, { revision: journal.plan.revision });
     did.push(what);
     const ended = await transact(host, settings, journal, ledger);

@@ -27,14 +27,7 @@ type Claim = {
 };
 
 /** What one source says. */
-type Said = {
-  readonly claims: readonly Claim[];
-  readonly problems: readonly Problem[];
-  readonly notes?: readonly Problem[];
-  readonly lost: readonly string[];
-  readonly unheard?: true;
-  readonly turns?: TurnFacts;
-};
+type Said = Omit<Desired, 'handlers' | 'places'> & { readonly claims: readonly Claim[] };
 
 /** `clustered` false: the node's settings say that no cluster has a say here, which is no source that was lost. */
 export const gather = async (

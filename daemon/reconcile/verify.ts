@@ -1,11 +1,10 @@
 /** `rcm-node verify`: the proof that a sandbox starts, on demand and at leisure. It changes nothing but what the ledger knows of it. */
-import { paths } from '../../protocol/host-paths.ts';
 import { baselineOf } from '../decide/baseline.ts';
 import type { Host } from '../../host/host.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { type KeptStart, startId } from '../model/start.ts';
-import { consider } from './once.ts';
+import { alone, consider } from './once.ts';
 import { type Started, startEach } from './proof/start-proof.ts';
 import { loadState, saveLedger } from '../state/state.ts';
 
@@ -13,16 +12,13 @@ import { loadState, saveLedger } from '../state/state.ts';
 const patience = { forMs: 80_000, mostMs: 45_000 };
 
 /** By handler: those that rcm-node put in place, or the one that is named. Throws `runtime-unreachable`, `locked`. */
-export const verify = async (
+export const verify = (
   host: Host,
   settings: Settings,
   only: string | undefined,
-): Promise<Readonly<Record<string, Started>>> => {
-  for (const folder of [paths.home, paths.state, paths.run]) await host.files.trust(folder);
-  if (!(await host.files.isFolder(paths.run))) await host.files.makeFolder(paths.run);
+): Promise<Readonly<Record<string, Started>>> =>
   // A tick removes the sandboxes of proofs that it finds.
-  const lock = await host.lock(host.files.real(paths.lock), { waitMs: 60_000 });
-  try {
+  alone(host, async () => {
     const { ledger } = await loadState(host);
     const rules = { force: false, since: undefined };
     const look = { activate: true, deep: false, force: false, now: false };
@@ -54,10 +50,7 @@ export const verify = async (
     if (starts.length > 0)
       await saveLedger(host, { ...ledger, starts: { ...ledger.starts, ...Object.fromEntries(starts) } });
     return results;
-  } finally {
-    await lock.release();
-  }
-};
+  });
 
 const whyOf = (result: Started): { readonly why?: string } => {
   if (result.kind === 'started') return {};

@@ -186,21 +186,17 @@ const fromFile = async (url: URL, sink: HashingWriter, options: DownloadOptions)
   if (url.hostname !== '' && url.hostname !== 'localhost') throw refused('a file: address names no host');
   const path = fileURLToPath(`file://${url.pathname}`);
   // Not to hang on a named pipe, which opens only when somebody writes.
-  const handle = await open(options.real?.(path) ?? path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw refused('it is not a regular file');
-    if (stat.size > options.maxBytes) throw tooLarge(`it has ${stat.size} bytes`, options.maxBytes);
-    let done = 0;
-    for await (const chunk of pieces(handle)) {
-      options.signal?.throwIfAborted();
-      done += chunk.length;
-      if (done > options.maxBytes) throw tooLarge('it has more', options.maxBytes);
-      await sink.write(chunk);
-      options.onProgress?.(done, stat.size);
-    }
-  } finally {
-    await handle.close();
+  await using handle = await open(options.real?.(path) ?? path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stat = await handle.stat();
+  if (!stat.isFile()) throw refused('it is not a regular file');
+  if (stat.size > options.maxBytes) throw tooLarge(`it has ${stat.size} bytes`, options.maxBytes);
+  let done = 0;
+  for await (const chunk of pieces(handle)) {
+    options.signal?.throwIfAborted();
+    done += chunk.length;
+    if (done > options.maxBytes) throw tooLarge('it has more', options.maxBytes);
+    await sink.write(chunk);
+    options.onProgress?.(done, stat.size);
   }
 };
 
