@@ -1,6 +1,5 @@
 /** What a leader works with, for as long as it is one. */
-import type { Api } from '../../kube/client.ts';
-import { ApiFailure } from '../../kube/client.ts';
+import { type Api, ApiFailure } from '../../kube/client.ts';
 import type { Clock } from '../../host/host.ts';
 import type { Log } from '../../host/log.ts';
 import type { Metrics } from '../observe/metrics.ts';

@@ -12,10 +12,9 @@ import { unreferenced } from './collect.ts';
 import { type Relocated, relocatedOf, takeBack } from './relocated.ts';
 import { copiesIn, keysOf, namedIn } from '../runtimes/named.ts';
 import { type Parsed, parseConfig } from '../runtimes/parsed.ts';
-import type { Runtime } from '../runtimes/runtime.ts';
+import type { Runtime, WantedFile } from '../runtimes/runtime.ts';
 import { usualRuntime } from '../runtimes/table.ts';
 import { linkSteps } from './steps.ts';
-import type { WantedFile } from '../runtimes/runtime.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import { refuseLinked } from './write-step.ts';
 

@@ -3,7 +3,7 @@ import { fileFault } from '../model/file-fault.ts';
 import type { ConfigFile } from './facts.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { Failure, recover, type Where } from '../../protocol/problem/problem.ts';
-import { isTable, type Table } from '../toml/compare.ts';
+import { type Table, valueAt } from '../toml/compare.ts';
 import { locate, parseToml, type TomlPath } from '../toml/toml.ts';
 
 export type Parsed = { readonly path: string; readonly text: string; readonly doc: Table };
@@ -52,14 +52,8 @@ export const ownerIn = (
   return undefined;
 };
 
-const has = ({ doc }: Parsed, path: readonly string[]): boolean => {
-  let value: unknown = doc;
-  for (const key of path) value = isTable(value) ? value[key] : undefined;
-  return value !== undefined;
-};
-
 /** In the last file that has it: the one that counts. */
 export const whereLast = (files: readonly Parsed[], path: readonly string[]): Where | undefined => {
-  const file = files.findLast((one) => path.length > 0 && has(one, path));
+  const file = files.findLast((one) => path.length > 0 && valueAt(one.doc, path) !== undefined);
   return file && whereIn(file, path);
 };

@@ -14,9 +14,11 @@ export type Table = Readonly<Record<string, unknown>>;
 
 export const isTable = (value: unknown): value is Table => isFields(value) && !(value instanceof Date);
 
+export const valueAt = (doc: Table, path: readonly string[]): unknown =>
+  path.reduce<unknown>((value, key) => (isTable(value) ? value[key] : undefined), doc);
+
 export const tableAt = (doc: Table, path: readonly string[]): Table | undefined => {
-  let value: unknown = doc;
-  for (const key of path) value = isTable(value) ? value[key] : undefined;
+  const value = valueAt(doc, path);
   return isTable(value) ? value : undefined;
 };
 
