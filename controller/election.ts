@@ -71,7 +71,7 @@ export const elect = (given: {
     clearTimeout(state.timer);
     if (!state.leads) return Promise.resolve();
     state.leads = false;
-    log(kindly ? 'info' : 'warn', `no longer the leader: ${why}`, { identity });
+    log(kindly ? 'info' : 'warn', `stopped leading, ${why}`, { identity });
     return given.onLose(kindly);
   };
 
@@ -83,7 +83,7 @@ export const elect = (given: {
     state.timer = setTimeout(() => void lose('the Lease could not be renewed'), Math.max(left, 0));
     if (state.leads || stopping.signal.aborted) return;
     state.leads = true;
-    log('info', 'leader', { identity, namespace, lease: name });
+    log('info', 'became leader', { identity, namespace, lease: name });
     given.onLead();
   };
 
@@ -124,14 +124,15 @@ export const elect = (given: {
   const round = async (): Promise<void> => {
     const known = state.leads ? state.lease : await read(stopping.signal);
     state.reached = clock.elapsed();
-    if (known !== undefined && isTaken(known)) return lose(`${known.holder} has the Lease`);
+    if (known !== undefined && isTaken(known)) return lose(`${known.holder} holds the Lease`);
     try {
       await renew(known);
     } catch (error) {
       if (!(error instanceof ApiFailure && error.status === 409)) throw error;
       // Somebody was faster, or an answer to us was lost: the Lease itself tells.
       state.lease = await read(stopping.signal);
-      if (state.lease?.holder !== identity) await lose(`${state.lease?.holder ?? 'nobody'} has the Lease`);
+      if (state.lease?.holder !== identity)
+        await lose(`${state.lease?.holder ?? 'no controller'} holds the Lease`);
       // At once: another pause would be longer than what is left of the renewal in force.
       else await renew(state.lease);
     }
@@ -146,9 +147,9 @@ export const elect = (given: {
         (error: unknown) => {
           const problem = problemOf(error);
           if (!stopping.signal.aborted && state.said !== problem.code)
-            log('warn', `the Lease cannot be had: ${printProblem(problem)}`, logFields(problem));
+            log('warn', `cannot acquire the Lease: ${printProblem(problem)}`, logFields(problem));
           // Deleted under our hands: then it is made anew.
-          if (error instanceof ApiFailure && error.status === 404) void lose('the Lease is gone');
+          if (error instanceof ApiFailure && error.status === 404) void lose('the Lease was deleted');
           return problem.code;
         },
       );
@@ -172,7 +173,7 @@ export const elect = (given: {
     stop: async () => {
       const held = state.leads;
       stopping.abort();
-      await lose('it was told to end', true);
+      await lose('shutting down', true);
       await running;
       if (held) await giveBack().catch((error: unknown) => log('debug', printProblem(problemOf(error))));
     },

@@ -86,7 +86,7 @@ export const startLeaderLoop = (given: {
     if (problem !== undefined && state.trouble !== mark) {
       log(
         'warn',
-        `nothing is decided, because ${what} cannot be followed: ${printProblem(problem)}`,
+        `reconciliation is suspended, cannot watch ${what}: ${printProblem(problem)}`,
         logFields(problem),
       );
       metrics.add('rcm_controller_errors_total', { code: problem.code });
@@ -111,7 +111,7 @@ export const startLeaderLoop = (given: {
       unmarked: writes.refused('Node', oftenRefused),
       held: writes.held('Node'),
     };
-    if (state.trouble !== '') log('info', 'nodes, Shims and RuntimeClasses are followed');
+    if (state.trouble !== '') log('info', 'watching Nodes, Shims and RuntimeClasses');
     state.trouble = '';
     const began = clock.elapsed();
     const decided = decide(view);
@@ -142,7 +142,7 @@ export const startLeaderLoop = (given: {
       const level = problem.code === 'internal' ? 'error' : 'warn';
       // A defect is only found by where it was.
       const stack = problem.code === 'internal' && error instanceof Error ? { stack: error.stack } : {};
-      log(level, `a pass failed: ${printProblem(problem)}`, { ...logFields(problem), ...stack });
+      log(level, `reconciliation failed: ${printProblem(problem)}`, { ...logFields(problem), ...stack });
       metrics.add('rcm_controller_errors_total', { code: problem.code });
       return Math.min(1000 * 2 ** state.failures, idleMs);
     } finally {

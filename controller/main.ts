@@ -50,6 +50,6 @@ export const controller = async (
   });
   await ended;
   await running.stop();
-  log('info', 'ended');
+  log('info', 'stopped');
   return exitCodes.settled;
 };

@@ -83,7 +83,7 @@ export const startController = async (given: {
       const stuck = state.work?.work.stuckMs() ?? 0;
       const beat = clock.elapsed() - election.beat();
       if (beat >= deadMs) return page(false, 'the election has stopped');
-      return page(stuck < stuckMs, `a pass has made no progress for ${Math.round(stuck / 1000)} s`);
+      return page(stuck < stuckMs, `reconciliation has made no progress for ${Math.round(stuck / 1000)} s`);
     },
     '/readyz': () => {
       const reached = election.reached();

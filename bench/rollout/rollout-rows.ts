@@ -148,7 +148,7 @@ export const rolloutRows = (given: GivenRollouts): readonly Row[] => {
       value: peak.peakMb,
       unit: 'MB',
       limit: podMb,
-      how: `resident, over start, two rollouts; its Pod may have 512 MiB. Its own (Pss_Anon) are ${peak.anonMb.toFixed(0)} MB afterwards, ${started.before.anonMb.toFixed(0)} MB with ${nodes} Nodes of which none had spoken`,
+      how: `resident, over start, two rollouts; its Pod may have 512 MiB. Its own (Pss_Anon) are ${peak.anonMb.toFixed(0)} MB afterwards, ${started.before.anonMb.toFixed(0)} MB with ${nodes} Nodes of which none had reported`,
     },
   ];
 };

@@ -98,7 +98,7 @@ const apply = async (context: LeaderContext, asked: Apply, present?: ClassFacts)
   const { name, shim } = asked;
   const answer = present === undefined ? await make(context, asked) : await correct(context, asked, present);
   watches.classes.put(classFacts(answer));
-  log('info', `RuntimeClass ${name} ${present === undefined ? 'made' : 'changed'}`, {
+  log('info', `${present === undefined ? 'created' : 'changed'} RuntimeClass ${name}`, {
     shim: shim.name,
     handler: shim.handler,
   });
@@ -117,7 +117,7 @@ const remove = async (context: LeaderContext, one: ClassFacts): Promise<void> =>
   // A finalizer of another program may keep it: then the answer is the class, and no Status.
   if (answer.kind === 'RuntimeClass') watches.classes.put(classFacts(answer));
   else watches.classes.gone(one);
-  log('info', `RuntimeClass ${name} removed`, { handler: one.handler });
+  log('info', `deleted RuntimeClass ${name}`, { handler: one.handler });
 };
 
 /** What the Shim asks for anew is none of what was undone. */

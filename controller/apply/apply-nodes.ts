@@ -40,13 +40,17 @@ export const applyNodes = async (
       const body = { metadata, ...(taints === undefined ? {} : { spec: { taints } }) };
       watches.nodes.put(nodeFacts(await api.request('PATCH', path, { patch: 'merge', body })));
       if (taints !== undefined)
-        log('info', `${change.node} is open to Pods: its startup taint is taken off`, { node: change.node });
+        log('info', `removed the startup taint of Node ${change.node}`, { node: change.node });
       for (const [shim, revision] of given)
-        log('info', `${change.node} may ${revision === goneRevision ? 'give' : 'take'} up ${shim}`, {
-          node: change.node,
-          shim,
-          revision,
-        });
+        log(
+          'info',
+          `approved ${revision === goneRevision ? 'the removal of ' : ''}Shim ${shim} on Node ${change.node}`,
+          {
+            node: change.node,
+            shim,
+            revision,
+          },
+        );
     };
     const gone = (): void => watches.nodes.gone(node);
     // Of a Node that was made anew the same is no repair.

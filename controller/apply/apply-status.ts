@@ -56,7 +56,10 @@ export const makeStatusWriter = (context: LeaderContext): StatusWriter => {
     watches.shims.put(after);
     const stubborn = canonical(after.status ?? null) !== sent;
     if (stubborn && !last.get(shim.uid)?.stubborn)
-      log('warn', `the status of ${shim.name} did not become what was written: is its CRD an older one?`);
+      log(
+        'warn',
+        `the status of Shim ${shim.name} differs from what was written, its CRD may be older than this controller`,
+      );
     last.set(shim.uid, { at: clock.elapsed(), sent, stubborn });
     unwritten.delete(shim.uid);
     const { runtimeClass } = status;

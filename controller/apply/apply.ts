@@ -23,7 +23,7 @@ const carryFinalizers = async (
       const path = `${paths.shims}/${encodeURIComponent(shim.name)}`;
       const after = shimFacts(await api.request('PATCH', path, { patch: 'merge', body }));
       if (!after.deleting) return watches.shims.put(after);
-      log('info', `Shim ${shim.name} is let go`, { shim: shim.name });
+      log('info', `removed the finalizer of Shim ${shim.name}`, { shim: shim.name });
       if (after.finalizers.length === 0) watches.shims.gone(shim);
       else watches.shims.put(after);
     };

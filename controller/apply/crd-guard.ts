@@ -56,7 +56,7 @@ export const makeCrdGuard = (api: Api, clock: Clock, log: Log): CrdGuard => {
   };
 
   const away = (): void => {
-    if (!state.said) log('warn', 'the type of Shims is away or being deleted: nothing is taken from nodes');
+    if (!state.said) log('warn', 'keeping all shims on nodes, the CRD of Shims is absent or being deleted');
     state.said = true;
     state.awayUntil = clock.elapsed() + returnMs;
     state.asked = undefined;

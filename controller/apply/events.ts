@@ -41,9 +41,7 @@ export const makeEventWriter = (api: Api, clock: Clock, log: Log, identity: stri
         resourceVersion: shim.resourceVersion,
       },
       now: clock.now(),
-    }).catch((error: unknown) =>
-      log('debug', `an Event could not be written: ${printProblem(problemOf(error))}`),
-    );
+    }).catch((error: unknown) => log('debug', `cannot write an Event: ${printProblem(problemOf(error))}`));
   };
   return { tell: (notices) => notices.forEach(tell) };
 };

@@ -64,7 +64,7 @@ export const makeWriteConflicts = (clock: Clock, log: Log): WriteConflicts => {
     said.add(key);
     log(
       'warn',
-      `${key} is written again and again, because another program changes it back: from now on once a minute`,
+      `${key} is written too often, another program reverts it; writing it once a minute from now on`,
     );
   };
 
@@ -83,7 +83,7 @@ export const makeWriteConflicts = (clock: Clock, log: Log): WriteConflicts => {
     const who = row.by.length > 0 ? row.by.join(', ') : 'another program';
     log(
       'warn',
-      `${key} is changed back again and again by ${who}: it is corrected every ${repairEveryMs / 1000} s from now on`,
+      `${key} is repeatedly reverted by ${who}; correcting it every ${repairEveryMs / 1000} s from now on`,
     );
   };
 
@@ -117,7 +117,7 @@ export const makeWriteConflicts = (clock: Clock, log: Log): WriteConflicts => {
       for (const [key, { at, isOverwritten }] of rows) {
         if (now - at < (isOverwritten ? quietMs : withinMs)) continue;
         rows.delete(key);
-        if (isOverwritten) log('info', `${key} is not changed back any more`);
+        if (isOverwritten) log('info', `${key} is no longer reverted`);
       }
     },
   };

@@ -97,7 +97,7 @@ export const makeWrites = (given: {
     told.add(mark);
     const isRace = (['api-conflict', 'api-missing'] satisfies Code[] as Code[]).includes(problem.code);
     const level = isRace || known ? 'debug' : 'warn';
-    log(level, `${key} could not be written: ${printProblem(problem)}`, logFields(problem));
+    log(level, `cannot write ${key}: ${printProblem(problem)}`, logFields(problem));
   };
 
   const isDue = (key: string, what?: string): boolean =>

@@ -73,7 +73,7 @@ export const makeDefinition = (api: Api, clock: Clock, log: Log, metrics: Metric
   };
 
   const kept = (): void => {
-    if (state.trouble !== '') log('info', `the definition ${definitionName} has a status again`);
+    if (state.trouble !== '') log('info', `the CRD ${definitionName} has the status subresource again`);
     state.trouble = '';
     metrics.set('rcm_controller_shims_without_status', 0);
   };
@@ -91,7 +91,7 @@ export const makeDefinition = (api: Api, clock: Clock, log: Log, metrics: Metric
       metrics.set('rcm_controller_shims_without_status', 1);
       state.notBefore = clock.elapsed() + againMs;
       const by = await keeper();
-      const trouble = `the definition ${definitionName} in this cluster is not rcm-node's${by === undefined ? '' : `, but kept by ${by}`}: it has no status, so none is written, and fields that it does not know are lost; take it out of that installation, then kubectl apply -k bootstrap/crd/`;
+      const trouble = `the CRD ${definitionName} of this cluster is not the one of rcm-node${by === undefined ? '' : `, it is managed by ${by}`}: it has no status subresource, so no status is written, and fields that it does not define are dropped; remove it from that installation, then kubectl apply -k bootstrap/crd/`;
       if (trouble !== state.trouble) log('error', trouble);
       state.trouble = trouble;
       return false;

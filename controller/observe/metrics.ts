@@ -2,11 +2,14 @@
 import { type Labels, printLabels, printMetric } from '../../protocol/prometheus.ts';
 
 const table = {
-  rcm_controller_leader: ['gauge', 'Whether this one is the leader.'],
-  rcm_controller_passes_total: ['counter', 'Times that everything was looked at and carried out.'],
-  rcm_controller_pass_seconds_total: ['counter', 'Time that these passes took, their writes included.'],
-  rcm_controller_decide_seconds_total: ['counter', 'Time of these in which nothing else could be done.'],
-  rcm_controller_pass_running_seconds: ['gauge', 'How long the pass under way has made no progress.'],
+  rcm_controller_leader: ['gauge', 'Whether this controller is the leader.'],
+  rcm_controller_passes_total: ['counter', 'Reconciliation passes.'],
+  rcm_controller_pass_seconds_total: ['counter', 'Duration of reconciliation passes, writes included.'],
+  rcm_controller_decide_seconds_total: [
+    'counter',
+    'Duration of decisions within these passes, which block the process.',
+  ],
+  rcm_controller_pass_running_seconds: ['gauge', 'Time since the running pass made progress.'],
   rcm_controller_nodes: ['gauge', 'Nodes of the cluster.'],
   rcm_controller_nodes_not_reporting: [
     'gauge',
@@ -20,17 +23,17 @@ const table = {
   ],
   rcm_controller_shims_without_status: [
     'gauge',
-    'Whether the definition of Shims in this cluster has no status, because it is not ours.',
+    'Whether the CRD of Shims in this cluster has no status subresource, because another installer owns it.',
   ],
   rcm_controller_rollouts_stopped: ['gauge', 'Shims whose rollout stopped because nodes failed.'],
-  rcm_controller_requests_total: ['counter', 'Requests to the API server by verb and answer.'],
-  rcm_controller_errors_total: ['counter', 'What went wrong, by code.'],
-  rcm_controller_watch_age_seconds: ['gauge', 'Since when nothing was heard on a watch; a minute is usual.'],
-  rcm_controller_writes_waiting: ['gauge', 'Writes that failed and wait to be tried again.'],
-  rcm_controller_overwritten: [
+  rcm_controller_requests_total: ['counter', 'Requests to the API server by verb and status code.'],
+  rcm_controller_errors_total: ['counter', 'Errors by code.'],
+  rcm_controller_watch_age_seconds: [
     'gauge',
-    'Nodes and RuntimeClasses that another program changes back again and again.',
+    'Time since the last event of a watch; up to a minute is normal.',
   ],
+  rcm_controller_writes_waiting: ['gauge', 'Failed writes that wait for a retry.'],
+  rcm_controller_overwritten: ['gauge', 'Nodes and RuntimeClasses that another program repeatedly reverts.'],
   process_resident_memory_bytes: ['gauge', 'Memory of this process.'],
 } as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;
 

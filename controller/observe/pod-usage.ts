@@ -87,7 +87,7 @@ export const makePodUsage = (api: Api, clock: Clock, log: Log, onCounted: () => 
       } catch (error) {
         if (stopping.signal.aborted) return;
         const problem = problemOf(error);
-        log('warn', `Pods could not be counted: ${printProblem(problem)}`, logFields(problem));
+        log('warn', `cannot count Pods: ${printProblem(problem)}`, logFields(problem));
       }
       for (const name of names) {
         const one = wanted.get(name);

@@ -54,7 +54,7 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
   const onOdd = (key: string, problem: Problem): void => {
     if (told.size > mostTold || told.has(key)) return;
     told.add(key);
-    log('error', `${key.slice(1)} cannot be read, and is passed by: ${printProblem(problem)}`, {
+    log('error', `skipped ${key.slice(1)}, cannot parse it: ${printProblem(problem)}`, {
       code: problem.code,
     });
   };

@@ -90,7 +90,7 @@ t.test(
     t.equal(approved().length, 1, 'a first wave is one node');
     const messages = lines().map((line) => (JSON.parse(line) as { message: string }).message);
     t.match(messages, [/^rcm-node controller /]);
-    t.ok(messages.includes('a may take up spin'));
+    t.ok(messages.includes('approved Shim spin on Node a'));
     t.equal(messages.at(-1), 'ended');
     t.notMatch(said.out, /the-secret-token/, 'no secrets');
   },

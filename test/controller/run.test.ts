@@ -106,7 +106,7 @@ t.test('with the Lease lost it stops, and begins anew with it', needsOpenssl, as
   await until(() => controller.leads() && fleet.world.watches.size === 3);
   t.match(
     lines.filter(({ message }) => /leader/.test(message)).map(({ message }) => message),
-    ['leader', /no longer the leader: the Lease could not be renewed/, 'leader'],
+    ['became leader', /stopped leading, the Lease could not be renewed/, 'became leader'],
   );
 });
 

@@ -115,7 +115,7 @@ t.test('a proof goes with the machine and with the boot that it was of', async (
     });
   t.match(await notAvailable('reimaged'), { reason: 'NoNodes', message: /reimaged/ });
   const waits = await notAvailable('rebooted');
-  t.match(waits, { message: /Rebooted, and rcm-node has not spoken since: rebooted/ });
+  t.match(waits, { message: /Rebooted, and rcm-node has not reported since: rebooted/ });
   t.same(provenOn(await node('older')), ['older'], 'an agent that tells no ids keeps what it had');
 
   await agentSays('rebooted', 'rebooted', { machine: 'machine-1', boot: 'boot-2' });
@@ -220,7 +220,7 @@ t.test(
       'windows (kubernetes.io/os=windows)',
       'mainframe (kubernetes.io/arch=s390x)',
       'immutable (rcm.spinkube.dev/bootstrap=skip)',
-      'rcm-node has not spoken on dead-1 and dead-2, not ready',
+      'rcm-node has not reported on dead-1 and dead-2, not ready',
     ])
       t.ok(said.includes(words), `${words}: ${said}`);
     const metrics = await controller.metrics();

@@ -9,7 +9,7 @@ import { byName } from '../../model/wording.ts';
 export type Stray = { readonly handler: string; readonly entry: HandlerDetail };
 
 export type Placement = {
-  /** Nodes that it selects and whose agent has spoken, by name. */
+  /** Nodes that it selects and whose agent has reported, by name. */
   readonly targets: readonly NodeFacts[];
   /** Nodes that it selects and where rcm-node never spoke. */
   readonly mute: readonly NodeFacts[];
@@ -18,7 +18,7 @@ export type Placement = {
   /** Nodes that have nothing of it and shall not, and whose labels say that they had a turn: while others wait, it counts. */
   readonly traces: readonly NodeFacts[];
   /**
-   * Nodes that it selects and whose agent has spoken, also when it is being deleted; and how many of them are clean, which
+   * Nodes that it selects and whose agent has reported, also when it is being deleted; and how many of them are clean, which
    * no kubelet that lists handlers contradicts.
    */
   readonly selected: number;

@@ -79,7 +79,7 @@ export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassSt
     ...(overwriters === undefined ? {} : { overwritten: overwrittenBy(shim.runtimeClass, overwriters) }),
     ...(refused === undefined
       ? {}
-      : { refused, message: `${own.message}, but the API server refuses that: ${refused}` }),
+      : { refused, message: `${own.message}, but the API server rejects it: ${refused}` }),
     changes: [...own.changes, ...former.changes],
     count: [...own.count, ...former.count],
     ...(former.note === undefined ? {} : { note: former.note }),
@@ -101,17 +101,22 @@ const presentOf = (
     return {
       ...rest,
       kind: 'claimed',
-      message: `the Shim ${holder.name}, which is older, has the RuntimeClass ${name}; give one of the two another spec.runtimeClass.name, or delete one`,
+      message: `the older Shim ${holder.name} owns the RuntimeClass ${name}; give one of the two another spec.runtimeClass.name, or delete one`,
     };
   const present = classes.byName.get(name);
   const apply: ClassChange = { kind: 'apply', name, shim, ...(settings === undefined ? {} : { settings }) };
   if (!present)
-    return { ...rest, kind: 'missing', message: `the RuntimeClass ${name} is being made`, changes: [apply] };
+    return {
+      ...rest,
+      kind: 'missing',
+      message: `the RuntimeClass ${name} is being created`,
+      changes: [apply],
+    };
   if (present.deleting)
     return {
       ...rest,
       kind: 'missing',
-      message: `the RuntimeClass ${name} is being deleted, and is made anew when it is gone; if it stays, look at its finalizers`,
+      message: `the RuntimeClass ${name} is being deleted and is created again afterwards; if it stays, check its finalizers`,
     };
   if (!isOurs(present, shim)) return { ...rest, ...foreign(present, shim, classes) };
   if (present.handler === shim.handler)
@@ -129,7 +134,7 @@ const presentOf = (
 /** What a definition of Shims that is not ours, or was there before, let through. */
 const invalidity = ({ runtimeClass, handler }: ShimFacts): string | undefined => {
   if (!className.test(runtimeClass))
-    return `no RuntimeClass can be called ${JSON.stringify(runtimeClass.slice(0, 120))}: ${classNameSays}; give this Shim another spec.runtimeClass.name`;
+    return `no RuntimeClass can have the name ${JSON.stringify(runtimeClass.slice(0, 120))}: ${classNameSays}; give this Shim another spec.runtimeClass.name`;
   return label.test(handler)
     ? undefined
     : `no RuntimeClass can have the handler ${JSON.stringify(handler.slice(0, 120))}: ${labelSays}; give this Shim another spec.runtimeClass.handler`;
@@ -137,7 +142,7 @@ const invalidity = ({ runtimeClass, handler }: ShimFacts): string | undefined =>
 
 const overwrittenBy = (name: string, who: readonly string[]): string => {
   const by = who.length === 0 ? 'another program, which the API server does not name' : someOf(who);
-  return `the RuntimeClass ${name} is changed back or deleted again and again by ${by}, so it is corrected only every few minutes; take the RuntimeClass out of what is applied there, or give this Shim another spec.runtimeClass.name`;
+  return `the RuntimeClass ${name} is repeatedly reverted or deleted by ${by}, so it is corrected only every few minutes; remove the RuntimeClass from what that program applies, or give this Shim another spec.runtimeClass.name`;
 };
 
 const foreign = (
@@ -151,12 +156,12 @@ const foreign = (
   if (other)
     return {
       kind: 'claimed',
-      message: `the RuntimeClass ${name} still belongs to the Shim ${other.name}; it is made anew when that one has given it up`,
+      message: `the RuntimeClass ${name} still belongs to the Shim ${other.name}; it is created again when that Shim releases it`,
     };
   if (owner)
     return {
       kind: 'collected',
-      message: `the RuntimeClass ${name} belonged to a Shim that is gone, and is made anew when the garbage collector has taken it`,
+      message: `the RuntimeClass ${name} belonged to a deleted Shim, and is created again after the garbage collector removes it`,
     };
   // One that belongs to another object goes with that: it cannot be handed over.
   const handOver =
@@ -165,7 +170,7 @@ const foreign = (
       : `hand it over (kubectl label --overwrite runtimeclass ${name} ${shimKey}=${shim.name}), `;
   return {
     kind: 'foreign',
-    message: `a RuntimeClass ${name} is there already and is left alone; ${handOver}delete it, or give this Shim another spec.runtimeClass.name`,
+    message: `a RuntimeClass ${name} exists already and is not changed; ${handOver}delete it, or give this Shim another spec.runtimeClass.name`,
   };
 };
 
@@ -196,7 +201,7 @@ const replaced = (
     };
   return {
     kind: 'missing',
-    message: `${change}, so it is made anew`,
+    message: `${change}, so it is created again`,
     changes: isRemembered(present, shim) ? [{ kind: 'delete', class: present, next: shim }] : [],
     count,
   };
@@ -229,7 +234,7 @@ const formerOf = (
     .filter(({ counted }) => counted.pods !== undefined && counted.pods > 0)
     .map(
       ({ one, counted }) =>
-        `${counted.who} its former RuntimeClass ${one.name}, which goes when they are gone`,
+        `${counted.who} its former RuntimeClass ${one.name}, which is deleted when no Pod uses it`,
     )
     .join('; ');
   return {

@@ -11,7 +11,7 @@ import { unableBy } from '../rollout/unable.ts';
 /** How one Shim that selects the node stands there. */
 type Part = {
   readonly handler: string;
-  /** Undefined: rcm-node has not spoken there. */
+  /** Undefined: rcm-node has not reported there. */
   readonly standing: NodeStanding | undefined;
   readonly phase: RolloutState['phase'];
 };

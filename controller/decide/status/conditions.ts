@@ -49,9 +49,9 @@ export const available = (situation: Situation): Said => {
     if (cordoned.length > 0)
       return no(
         'NodesCordoned',
-        `${serve}. Those that still can are cordoned: ${someOf(namesOf(cordoned))}.`,
+        `${serve}. The nodes that can still serve it are cordoned: ${someOf(namesOf(cordoned))}.`,
       );
-    return no('NodesFailed', `${serve}, and no node that is left can. See Degraded.`);
+    return no('NodesFailed', `${serve}, and no other node can serve it now. See Degraded.`);
   }
   // Pods go to nodes that are proven and to no others: nodes that join, or are changed, take nothing from it.
   const was = shim.status?.conditions.some(({ type, status }) => type === 'Available' && status === 'True');
@@ -77,7 +77,7 @@ const kept = ({ unmarked, targets, leavers }: Situation): string => {
   const [first] = nodes;
   return first === undefined
     ? ''
-    : ` The API server refuses what is to be written on ${someOf(nodes)}: ${unmarked.get(first)}.`;
+    : ` The API server rejects changes to ${someOf(nodes)}: ${unmarked.get(first)}.`;
 };
 
 const resume = (name: string): string => `kubectl annotate shim ${name} ${resumeKey}="$(date)" --overwrite`;
@@ -88,7 +88,7 @@ export const progressing = (situation: Situation): Said => {
   const updated = targets.filter(({ serves }) => serves).length;
   const revision = rollout.revision.slice(0, 8);
   const far = shim.deleting
-    ? `${countOf(situation.holders.length, 'node')} still ${situation.holders.length === 1 ? 'has' : 'have'} something of it`
+    ? `${countOf(situation.holders.length, 'node')} still ${situation.holders.length === 1 ? 'has' : 'have'} it installed`
     : `${updated} of ${countOf(targets.length, 'node')} ${targets.length === 1 ? 'has' : 'have'} revision ${revision}`;
   if (isForced(shim))
     return no(
@@ -97,18 +97,18 @@ export const progressing = (situation: Situation): Said => {
     );
   switch (rollout.phase) {
     case 'Refused':
-      return no('Refused', `No node gets revision ${revision}: ${situation.own?.message ?? ''}.`);
+      return no('Refused', `No node is approved for revision ${revision}: ${situation.own?.message ?? ''}.`);
     case 'Stopped': {
       const by = all.filter(({ node }) => rollout.stoppedBy?.includes(node.name));
       const { who, hint } = failuresOf(by.filter(({ kind }) => kind === 'failed'));
       const names = who === '' ? someOf(rollout.stoppedBy ?? []) : who;
       return no(
         'Stopped',
-        `Stopped because nodes failed: ${names}; ${far}, and no further node gets its turn.${hint} It goes on when the Shim is changed, when these nodes are well or gone, or with ${resume(shim.name)}`,
+        `Stopped because nodes failed: ${names}; ${far}, and no further node is approved.${hint} The rollout resumes when the Shim changes, when these nodes recover or are deleted, or with: ${resume(shim.name)}`,
       );
     }
     case 'Paused':
-      return no('Paused', `spec.rolloutStrategy.paused is set, so no further node gets its turn; ${far}.`);
+      return no('Paused', `spec.rolloutStrategy.paused is set, so no further node is approved; ${far}.`);
     case 'Rolling':
       if (shim.deleting) break;
       return yes(
@@ -123,7 +123,7 @@ export const progressing = (situation: Situation): Said => {
   if (open.length > 0)
     return yes(
       'Removing',
-      `It is taken from ${countOf(open.length, 'node')} that it no longer selects. ${sentence(whereabouts(open))}.${kept(situation)}`,
+      `It is being removed from ${countOf(open.length, 'node')} that the Shim no longer selects. ${sentence(whereabouts(open))}.${kept(situation)}`,
     );
   const rest = all.filter(isOpen);
   const tail = rest.length > 0 ? ` ${sentence(whereabouts(rest))}.` : '';
@@ -144,16 +144,13 @@ const removing = (situation: Situation, far: string): Said => {
       'Removing',
       `Waits until the RuntimeClass ${classes.map(({ name }) => name).join(', ')} is gone.`,
     );
-  if (holders.length === 0) return yes('Removing', 'No node has anything of it any more.');
+  if (holders.length === 0) return yes('Removing', 'It is removed from every node.');
   const told = new Set(leavers.map(({ node }) => node));
   const dumb = holders.filter((node) => !told.has(node)).map(({ name }) => name);
-  const parts = [
-    whereabouts(leavers),
-    dumb.length > 0 ? `with a status that cannot be read: ${someOf(dumb)}` : '',
-  ];
+  const parts = [whereabouts(leavers), dumb.length > 0 ? `with an unreadable status: ${someOf(dumb)}` : ''];
   return yes(
     'Removing',
-    `Waits for nodes: ${far}. ${sentence(parts.filter((part) => part !== '').join('; '))}.${kept(situation)} A node that does not come back is let go with kubectl delete node, all of them with kubectl annotate shim ${shim.name} rcm.spinkube.dev/force-delete=true`,
+    `Waits for nodes: ${far}. ${sentence(parts.filter((part) => part !== '').join('; '))}.${kept(situation)} To stop waiting for a node that is lost: kubectl delete node NAME; to stop waiting for all nodes: kubectl annotate shim ${shim.name} rcm.spinkube.dev/force-delete=true`,
   );
 };
 
@@ -164,7 +161,7 @@ export const degraded = (situation: Situation): Said => {
   const { who, hint } = failuresOf(failed);
   return yes(
     'NodesFailed',
-    `${countOf(failed.length, 'node')} failed: ${who}.${hint} kubectl describe node tells more.`,
+    `${countOf(failed.length, 'node')} failed: ${who}.${hint} For details: kubectl describe node NAME.`,
   );
 };
 
@@ -175,7 +172,10 @@ export const conflict = ({ shim, own, rival }: Situation): Said => {
   if (rival)
     return yes(
       'HandlerClaimed',
-      `The Shim ${rival.name}, which is older, asks for the handler ${shim.handler} on some of the same nodes, which serve the other's; give one of the two another spec.runtimeClass.handler, or delete one.`,
+      `The older Shim ${rival.name} asks for the handler ${shim.handler} on some of the same nodes, and these nodes serve the older one; give one of the two another spec.runtimeClass.handler, or delete one.`,
     );
-  return no('NoConflict', own?.note === undefined ? 'Nothing else has its names.' : `${sentence(own.note)}.`);
+  return no(
+    'NoConflict',
+    own?.note === undefined ? 'No other object uses its names.' : `${sentence(own.note)}.`,
+  );
 };

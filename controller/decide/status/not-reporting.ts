@@ -14,16 +14,16 @@ export const whyNotReporting = (node: NodeFacts): Why => {
 
 /** In whatever namespace it was installed. */
 const hint =
-  'kubectl get pods -A -l app.kubernetes.io/name=rcm-node -o wide tells whether its bootstrap ran there';
+  'kubectl get pods -A -l app.kubernetes.io/name=rcm-node -o wide shows whether its bootstrap ran there';
 const namesOf = (given: readonly NodeFacts[]): string => someOf(given.map(({ name }) => name));
 
 const sentences: Readonly<Record<Why, (given: readonly NodeFacts[]) => string>> = {
   unable: (given) =>
     `rcm-node does not run on ${someOf(given.map((node) => `${node.name} (${unableBy(node.labels)})`))}.`,
   replaced: (given) =>
-    `rcm-node has not spoken since the machine was made anew on ${namesOf(given)}; ${hint}.`,
-  'not-ready': (given) => `rcm-node has not spoken on ${namesOf(given)}, not ready.`,
-  silent: (given) => `rcm-node has not spoken on ${namesOf(given)}; ${hint}.`,
+    `rcm-node has not reported since the machine was replaced on ${namesOf(given)}; ${hint}.`,
+  'not-ready': (given) => `rcm-node has not reported on ${namesOf(given)}, not ready.`,
+  silent: (given) => `rcm-node has not reported on ${namesOf(given)}; ${hint}.`,
 };
 
 /** One sentence for each reason; empty where there is none. */
@@ -37,5 +37,5 @@ export const notReporting = (given: readonly NodeFacts[]): string =>
 /** Of nodes of which none speaks; `who`: "nodes", or "nodes with pool=wasm". */
 export const noneReports = (given: readonly NodeFacts[], who: string): string =>
   given.every((node) => whyNotReporting(node) === 'silent')
-    ? `rcm-node has not spoken on any of the ${who}: ${namesOf(given)}; ${hint}.`
-    : `rcm-node speaks on none of the ${who}. ${notReporting(given)}`;
+    ? `rcm-node has not reported on any of the ${who}: ${namesOf(given)}; ${hint}.`
+    : `rcm-node reports on none of the ${who}. ${notReporting(given)}`;

@@ -8,15 +8,15 @@ import { countOf, someOf } from '../../model/wording.ts';
 const ownHints: ReadonlyMap<string, string> = new Map([
   [
     ranOut,
-    `It had its turn for ${turnMs / 60_000} minutes and did not use it: look there whether rcm-node runs (systemctl status rcm-node) and whether its clock and the controller's are right.`,
+    `Its approval expired after ${turnMs / 60_000} minutes without a result: check on that node that rcm-node runs (systemctl status rcm-node), and that the clocks of the node and of the controller are right.`,
   ],
   [
     lost,
-    'It became NotReady in its turn and did not come back: look there at the runtime (journalctl -u rcm-node -u containerd).',
+    'It became NotReady while it was approved, and has not become Ready since: check the runtime on that node (journalctl -u rcm-node -u containerd).',
   ],
   [
     overridden,
-    'A file in /etc/rcm-node/shims.d of the node defines this handler and wins; take it away there to have this Shim serve it.',
+    'A file in /etc/rcm-node/shims.d on the node defines this handler and takes precedence; remove the file to have this Shim serve the handler.',
   ],
 ]);
 
@@ -48,18 +48,18 @@ const groups: readonly Group[] = [
   { what: 'still used by Pods', of: ({ kind }) => kind === 'in-use' },
   { what: 'failed', of: ({ kind }) => kind === 'failed' },
   { what: 'not ready', of: isAway },
-  { what: 'in its turn', of: ({ kind, inFlight }) => kind === 'turn' || inFlight },
+  { what: 'approved, in progress', of: ({ kind, inFlight }) => kind === 'turn' || inFlight },
   { what: 'cordoned', of: ({ node, kind }) => node.cordoned && kind === 'waiting' },
-  { what: 'waiting for its turn', of: ({ kind }) => kind === 'waiting' },
-  { what: 'preparing it, or silent', of: ({ kind }) => kind === 'working' },
-  { what: 'with a status that cannot be read', of: ({ kind }) => kind === 'unreadable' },
-  { what: 'served by somebody else', of: ({ kind }) => kind === 'claimed' },
-  { what: 'rebooted, and rcm-node has not spoken since', of: ({ node }) => node.machine === 'rebooted' },
+  { what: 'waiting for approval', of: ({ kind }) => kind === 'waiting' },
+  { what: 'preparing it, or not reporting', of: ({ kind }) => kind === 'working' },
+  { what: 'with an unreadable status', of: ({ kind }) => kind === 'unreadable' },
+  { what: 'whose handler has another owner', of: ({ kind }) => kind === 'claimed' },
+  { what: 'rebooted, and rcm-node has not reported since', of: ({ node }) => node.machine === 'rebooted' },
   {
     what: 'held by its startup taint until its other Shims are served',
     of: ({ node }) => node.starting !== undefined,
   },
-  { what: 'serving it, but not proven yet', of: () => true },
+  { what: 'serving it, not proven yet', of: () => true },
 ];
 
 const mostNames = 10;

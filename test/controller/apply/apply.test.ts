@@ -372,6 +372,6 @@ t.test(
       taints: [taint('theirs'), taint('new')],
       podCIDR: '10.0.0.0/24',
     });
-    await until(() => lines.some(({ message }) => message.includes('a is open to Pods')));
+    await until(() => lines.some(({ message }) => message.includes('removed the startup taint of Node a')));
   },
 );

@@ -61,7 +61,7 @@ t.test('a Shim is let go under a definition without a status', needsOpenssl, asy
   await until(() => fleet.get(paths.shims, 'spin')?.metadata.finalizers?.length === 1);
   t.match(
     lines.find(({ level }) => level === 'error')?.message,
-    /is not rcm-node's: /,
+    /is not the one of rcm-node: /,
     'without the right to read the definition it says what it knows',
   );
 });

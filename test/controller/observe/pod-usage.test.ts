@@ -100,5 +100,5 @@ t.test('a count that fails is no count', needsOpenssl, async (t) => {
   counting.want(['a']);
   await until(() => lines.length > 0);
   t.same([...counting.use()], []);
-  t.match(lines[0], { level: 'warn', message: /Pods could not be counted: .*500/ });
+  t.match(lines[0], { level: 'warn', message: /cannot count Pods: .*500/ });
 });

@@ -160,7 +160,7 @@ t.test('where the API server refuses the class, that is said', async (t) => {
   const asked = (classes: readonly ClassFacts[]) => classOf(spin, { ...given(classes), refused }, now);
   t.match(asked([]), {
     kind: 'missing',
-    message: /^the RuntimeClass class-spin is being made, but the API server refuses that: denied by/,
+    message: /^the RuntimeClass class-spin is being created, but the API server rejects it: denied by/,
     changes: [{ kind: 'apply' }],
   });
   t.equal(asked([aClass(spin)]).message, undefined);

@@ -37,7 +37,7 @@ t.test(
     t.notOk(spin in (change?.labels ?? {}), 'without the label, Karpenter would launch another node');
     t.match(statuses, [{ nodesReady: 0 }]);
     const mute = decide(fresh({}, { state: undefined, detail: undefined }));
-    t.equal(mute.change, undefined, 'also before rcm-node has spoken');
+    t.equal(mute.change, undefined, 'also before rcm-node has reported');
   },
 );
 

@@ -67,7 +67,7 @@ t.test('Available says whether Pods that name the class can run', async (t) => {
   t.match(of([aNode('a', {}, { state: undefined, detail: undefined })]), {
     reason: 'NoNodes',
     message:
-      /rcm-node has not spoken on any of the nodes: a; kubectl get pods -A -l app\.kubernetes\.io\/name=rcm-node/,
+      /rcm-node has not reported on any of the nodes: a; kubectl get pods -A -l app\.kubernetes\.io\/name=rcm-node/,
   });
   t.match(of([], { deleting: true }), { is: 'False', reason: 'Deleting' });
 });
@@ -99,15 +99,16 @@ t.test('Progressing names who is waited for, and why', async (t) => {
     {
       is: 'True',
       reason: 'RollingOut',
-      message: '1 of 4 nodes has revision r2. Not ready: d; in its turn: b; waiting for its turn: c.'.replace(
-        'nodes has',
-        'nodes have',
-      ),
+      message:
+        '1 of 4 nodes has revision r2. Not ready: d; approved, in progress: b; waiting for approval: c.'.replace(
+          'nodes has',
+          'nodes have',
+        ),
     },
   );
   t.match(of([aNode('a', { spin: done }), aNode('m', {}, { state: undefined })]), {
     reason: 'Complete',
-    message: /rcm-node has not spoken on m/,
+    message: /rcm-node has not reported on m/,
   });
   t.match(of([aNode('a', { spin: waiting })], { strategy: { paused: true } }), {
     is: 'False',
@@ -138,7 +139,7 @@ t.test('nodes that left the selector are waited for, too', async (t) => {
   t.match(condition(status, 'Progressing'), {
     is: 'True',
     reason: 'Removing',
-    message: /taken from 1 node that it no longer selects. Waiting for its turn: b/,
+    message: /being removed from 1 node that the Shim no longer selects. Waiting for approval: b/,
   });
   t.match(status, { nodes: 1, nodesReady: 1, nodesUpdated: 1, rollout: { phase: 'Complete' } });
 });
@@ -159,18 +160,18 @@ t.test('a deletion says who is missing, and how to end it anyway', async (t) => 
   const said = of(nodes, deleting, () => []);
   t.match(
     said.message,
-    /2 nodes still have something of it\. Still used by Pods: b; not ready: a\. .*kubectl delete node.*force-delete=true/,
+    /2 nodes still have it installed\. Still used by Pods: b; not ready: a\. .*kubectl delete node.*force-delete=true/,
   );
   const blind = aNode('x', {}, { detail: undefined, ...marked });
-  t.match(of([blind], deleting, () => []).message, /With a status that cannot be read: x/);
+  t.match(of([blind], deleting, () => []).message, /With an unreadable status: x/);
   t.match(
     of([], deleting, () => []),
-    { message: 'No node has anything of it any more.' },
+    { message: 'It is removed from every node.' },
   );
   const forced = { ...deleting, annotations: { 'rcm.spinkube.dev/force-delete': 'true' } };
   t.match(
     of(nodes, forced, () => []),
-    { is: 'False', reason: 'ForceDeleted', message: /2 nodes still have something of it: a and b/ },
+    { is: 'False', reason: 'ForceDeleted', message: /2 nodes still have it installed: a and b/ },
   );
 });
 
@@ -224,7 +225,7 @@ t.test('a class that another program changes back again and again is said, with 
   const wrong = (shim: ShimFacts) => [aClass(shim, { nodeSelector: { pool: 'theirs' } })];
   const said = {
     reason: 'RuntimeClassOverwritten',
-    message: /^The RuntimeClass class-spin is changed back .* again and again by kustomize-controller, so/,
+    message: /^The RuntimeClass class-spin is repeatedly reverted .* by kustomize-controller, so/,
   };
   t.match(of(right), [{ is: 'True', ...said }, { is: 'True' }], 'Pods can run while it is right');
   t.match(of(wrong), [
@@ -316,7 +317,7 @@ t.test('where the API server lets nothing be written on nodes, that is said, and
     };
     return condition(decideFleet(view).statuses[0]!.status, 'Progressing').message;
   };
-  const words = / The API server refuses what is to be written on b: a webhook says no\./;
+  const words = / The API server rejects changes to b: a webhook says no\./;
   t.match(of(false, waiting), words);
   t.match(of(false, done), words, 'a proof that cannot be given');
   t.match(of(true, { s: 'removing', n: 'spin', r: 'r1', w: '-', a: '-' }), words);

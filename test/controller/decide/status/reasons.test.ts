@@ -45,7 +45,7 @@ t.test('where nodes are is said in groups, what holds up longest first', async (
   ];
   t.equal(
     whereabouts(all),
-    'still used by Pods: f; failed: j; not ready: c; in its turn: b; cordoned: d; waiting for its turn: a; preparing it, or silent: e; with a status that cannot be read: g; served by somebody else: h; serving it, but not proven yet: i',
+    'still used by Pods: f; failed: j; not ready: c; approved, in progress: b; cordoned: d; waiting for approval: a; preparing it, or not reporting: e; with an unreadable status: g; whose handler has another owner: h; serving it, but not proven yet: i',
   );
 });
 
@@ -61,5 +61,5 @@ t.test('no message names more than ten nodes', async (t) => {
   ]);
   t.ok((text.match(/[wtkuf]-\d+/g) ?? []).length <= 10, text);
   t.match(text, /failed: f-0, f-1 and 38 more/);
-  t.match(text, /preparing it, or silent: 40 nodes/);
+  t.match(text, /preparing it, or not reporting: 40 nodes/);
 });
