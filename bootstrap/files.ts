@@ -64,12 +64,12 @@ export const fileChanges = (
       wrote[path] = [...(fact.kind === 'regular' ? [fact.digest] : []), digestOf(text)];
     } else {
       notes.push(
-        `${path} was written by somebody else, or changed since: it stays. ` +
+        `${path} was written by another program, or changed since: it is kept. ` +
           (path === unitPath
-            ? `Move the change into a drop-in (systemctl edit rcm-node) and remove the file to have ours.`
+            ? `Move the change into a drop-in (systemctl edit rcm-node) and remove the file to use the unit of rcm-node.`
             : path === paths.namespace
-              ? `Remove it to have the one that this Pod is in, ${namespace}.`
-              : 'Remove it to have the one from the ConfigMap.'),
+              ? `Remove it to use the namespace of this Pod, ${namespace}.`
+              : 'Remove it to use the file from the ConfigMap.'),
       );
       delete wrote[path];
     }
@@ -82,7 +82,7 @@ export const fileChanges = (
       if (!isOurs(fact, path, state.wrote)) delete wrote[path];
       if (isOurs(fact, path, state.wrote)) changes.push({ path, before: fact, after: null, mode: 0 });
       else if (fact.kind !== 'absent')
-        notes.push(`${path} is no longer in the ConfigMap, and was changed on the node: it stays.`);
+        notes.push(`${path} is no longer in the ConfigMap, and was changed on the node: it is kept.`);
     }
   return { changes, notes, wrote };
 };

@@ -30,7 +30,7 @@ export const install = async (site: Target, asked: Asked): Promise<Installed> =>
   if (plan.kind === 'refused') return plan;
   for (const note of plan.notes) site.say(`note: ${note}`);
   if (plan.kind === 'settled') {
-    site.say(`rcm-node ${payload.version} is in place and up; nothing to do`);
+    site.say(`rcm-node ${payload.version} is installed and running; nothing to do`);
     return { kind: 'up' };
   }
   try {
@@ -47,7 +47,7 @@ const failed = (message: string, hint: string): Failure =>
 
 /** Remembers first, so that a kill on the way back is not followed by another try. */
 const goBack = async (site: Target, payload: Payload, before: Seen, why: string): Promise<Failure> => {
-  const what = `rcm-node ${payload.version} did not come up: ${why}`;
+  const what = `rcm-node ${payload.version} did not start: ${why}`;
   const log = 'On the node: systemctl status rcm-node; journalctl -u rcm-node.';
   if (!isOnTrial(before)) return failed(what, log);
   site.say(what);
@@ -58,12 +58,12 @@ const goBack = async (site: Target, payload: Payload, before: Seen, why: string)
     await runSteps(site, payload, [{ kind: 'remember', change: state }, ...revert(now, good)], state);
   } catch (error) {
     const second = error instanceof Error ? error.message : String(error);
-    return failed(`${what}; and the version before did not come back either: ${second}`, log);
+    return failed(`${what}; and the previous version did not start either: ${second}`, log);
   }
   return good === null
     ? failed(`${what}; the service is stopped, and nothing else was changed`, log)
     : failed(
-        `${what}; the version before is back and up`,
-        `${log} This build is left alone for a while: apply another image, or the one from before.`,
+        `${what}; rolled back to the previous version, which runs`,
+        `${log} This build is not retried for a while: apply another image, or the previous one.`,
       );
 };

@@ -32,7 +32,7 @@ const lockSite = async (site: Target): Promise<Lock> => {
     return await acquireLock(path, { waitMs: 0 });
   } catch (error) {
     if (!(error instanceof Failure) || error.problem.code !== 'locked') throw error;
-    site.say(`another bootstrap works on this node; waiting for it, at most ${inWords(patienceMs)}`);
+    site.say(`waiting for another bootstrap on this node, at most ${inWords(patienceMs)}`);
     return acquireLock(path, { waitMs: patienceMs });
   }
 };

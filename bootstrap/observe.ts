@@ -24,7 +24,7 @@ export const readPayload = async (site: Target): Promise<Payload> => {
   if (unit === undefined)
     throw new Failure({
       code: 'unsupported-host',
-      message: `this program does not lie among what is to be placed on a host: there is no ${site.payload}/${service}`,
+      message: `this program is not part of the image payload: there is no ${site.payload}/${service}`,
       hint: 'bootstrap is what the image runs; by hand, follow docs/standalone-node.md.',
     });
   return { version: site.version, files: await digestsOf(site.own, site.payload), unit };
@@ -49,7 +49,7 @@ export const readState = async (site: Target): Promise<State> => {
   } catch (error) {
     if (!(error instanceof Failure) || error.problem.code !== 'state-damaged') throw error;
     const to = await setAside(site.host, places.state, site.clock.now());
-    site.say(`${error.message}; it is set aside as ${to ?? 'nothing'}, and what is on the disk counts`);
+    site.say(`${error.message}; it is renamed to ${to ?? 'nothing'}, and the files on the disk are used`);
     return emptyState;
   }
 };

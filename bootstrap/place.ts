@@ -23,7 +23,7 @@ const copy = async (site: Target, payload: Payload, name: string, to: string): P
       throw new Failure({
         code: 'digest-mismatch',
         message: `${name} changed while it was copied`,
-        hint: 'The image, or the disk that it lies on, is damaged: have the node pull it anew.',
+        hint: 'The image, or the disk that holds it, is damaged: remove the image from the node, so that it is pulled again.',
       });
   } catch (error) {
     await sink.discard();

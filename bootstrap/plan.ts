@@ -55,7 +55,7 @@ export const unitPath = `${places.units}/${service}`;
 
 const minute = 60_000;
 
-/** Milliseconds until a build that did not come up is tried again: 5 min doubling to 6 h, so that nothing flaps. */
+/** Milliseconds until a build that did not start is tried again: 5 min doubling to 6 h, so that nothing flaps. */
 export const retryWait = (state: State, id: string, now: number): number => {
   const mishap = state.failed[id];
   if (mishap === undefined) return 0;
@@ -89,7 +89,7 @@ export const decide = (seen: Seen, asked: Asked): Plan => {
       problem: {
         code: 'unit-masked',
         message: `${service} is masked on this node`,
-        hint: `Somebody decided that it must not run here; systemctl unmask ${service}, or keep this node out with a nodeSelector.`,
+        hint: `An administrator masked it; systemctl unmask ${service}, or exclude this node with a nodeSelector.`,
       },
     };
   if (good !== null && good !== target && !asked.downgrade && isOlder(payload.version, versionOf(seen, good)))
@@ -114,8 +114,8 @@ const refuseAgain = (seen: Seen, id: string, wait: number, good: string | null):
     good === null ? 'the service is stopped' : `rcm-node ${versionOf(seen, good)} serves this node instead`;
   const problem: Problem = {
     code: 'known-bad',
-    message: `rcm-node ${payload.version} did not come up on this node (attempt ${mishap?.attempts}): ${mishap?.why}; ${runs}`,
-    hint: `It is tried again in ${inWords(wait)}. Apply another image; or add the argument --force to try at once. On the node: journalctl -u rcm-node.`,
+    message: `rcm-node ${payload.version} did not start on this node (attempt ${mishap?.attempts}): ${mishap?.why}; ${runs}`,
+    hint: `It is retried in ${inWords(wait)}. Apply another image; or add the argument --force to try at once. On the node: journalctl -u rcm-node.`,
   };
   if (state.trying === null) return { kind: 'refused', problem };
   return { kind: 'steps', steps: revert(seen, good), notes: [], instead: problem };

@@ -34,13 +34,13 @@ export const stableMs = 5_000;
 export const judgeStart = ({ unit, report, elapsed }: Look, wanted: Wanted): Verdict => {
   if (unit.active !== 'active') return { kind: 'down', why: howItEnded(unit) };
   if (unit.invocation !== wanted.invocation)
-    return { kind: 'down', why: `it was started anew after ${Math.round(elapsed / 1000)} s` };
+    return { kind: 'down', why: `it restarted after ${Math.round(elapsed / 1000)} s` };
   if (elapsed < stableMs) return { kind: 'wait' };
   if (report?.agent === wanted.version && report.at !== wanted.staleAt) return { kind: 'up' };
   if (elapsed < reportMs) return { kind: 'wait' };
   // A first look may download for minutes. It says so, and says something else once it is over.
   if (unit.status === looking)
-    return { kind: 'up', note: 'it is still at its first look: rcm-node status tells how it went' };
+    return { kind: 'up', note: 'its first tick is not over: rcm-node status shows the result' };
   const says = unit.status ? `; it says: ${unit.status}` : '';
   return { kind: 'down', why: `it is running, but has not reported within ${reportMs / 1000} s${says}` };
 };

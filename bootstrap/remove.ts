@@ -58,7 +58,7 @@ const uninstallOnHost = async (site: Target): Promise<void> => {
       // Of what is left, the executable is for us to remove, and what is the admin's is looked at once more below.
       for (const { path, why } of said.left)
         if (path !== places.bin && path !== paths.shims && path !== paths.settings)
-          site.say(`note: ${path} stays: ${why}`);
+          site.say(`note: ${path} is kept: ${why}`);
       return;
     }
     const pause = pauses[Math.min(attempt, pauses.length - 1)] ?? 60_000;
@@ -101,12 +101,12 @@ const sweep = async (site: Target): Promise<void> => {
   for (const path of Object.keys(state.wrote).filter((one) => one !== unitPath)) {
     const fact = await site.host.look(path);
     if (isOurs(fact, path, state.wrote)) await site.host.removeTree(path);
-    else if (fact.kind !== 'absent') site.say(`note: ${path} stays: it was changed since it was written`);
+    else if (fact.kind !== 'absent') site.say(`note: ${path} is kept: it was changed since it was written`);
   }
   const unit = await site.host.look(unitPath);
   if (isOurs(unit, unitPath, state.wrote)) await site.host.removeTree(unitPath);
   else if (unit.kind !== 'absent')
-    site.say(`note: ${unitPath} stays: it was changed since it was written; it is disabled`);
+    site.say(`note: ${unitPath} is kept: it was changed since it was written; it is disabled`);
   await site.host.removeTree(uninstallerPath);
   await site.systemd.daemonReload();
   await site.systemd.resetFailed(service);
@@ -118,5 +118,5 @@ const sweep = async (site: Target): Promise<void> => {
   await site.host.dropFolder(paths.shims);
   for (const path of [places.versions, paths.shims])
     if (await site.host.isFolder(path))
-      site.say(`note: ${path} stays: there is something in it that is not ours`);
+      site.say(`note: ${path} is kept: it holds files that rcm-node did not write`);
 };

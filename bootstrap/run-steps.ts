@@ -12,7 +12,7 @@ import { places, program, printState, service, type State } from './state.ts';
 const startMs = 330_000 + 90_000 + 30_000;
 const lookEveryMs = 500;
 
-/** The service did not come up: the one failure that the payload is blamed for. */
+/** The service did not start: the one failure that the payload is blamed for. */
 export class NotUp extends Error {}
 
 export const sentence = (step: Step): string | undefined => {
@@ -26,13 +26,13 @@ export const sentence = (step: Step): string | undefined => {
     case 'file':
       return `${step.after === null ? 'removing' : 'writing'} ${step.path}`;
     case 'link':
-      return `${places.link} leads to versions/${step.folder}`;
+      return `linking ${places.link} to versions/${step.folder}`;
     case 'enable':
-      return 'systemd reads its units again';
+      return 'reloading the units of systemd';
     case 'start':
       return step.how === 'start'
         ? `starting ${service}`
-        : `restarting ${service}; what it is at ends first, which may take minutes`;
+        : `restarting ${service}; its current work ends first, which may take minutes`;
     case 'prove':
       return 'waiting until it reports';
     case 'stop':
@@ -109,7 +109,7 @@ const writeFile = async (site: Target, step: Extract<Step, { kind: 'file' }>): P
   if (step.before.kind !== 'absent' && step.before.kind !== 'regular')
     throw new Failure({
       code: 'cannot-write',
-      message: 'there is something else than a regular file',
+      message: 'it is not a regular file',
       where: { file: step.path },
     });
   if (step.after !== null) await site.host.makeFolder(step.path.slice(0, step.path.lastIndexOf('/')));

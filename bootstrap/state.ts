@@ -49,7 +49,7 @@ const fields = s.object({
   builds: s.record(plain, build),
   /** Path to the digests of what bootstrap wrote there, outside of `versions`, or was about to. */
   wrote: s.record(ownPath, s.list(s.digest)),
-  /** By `idOf` the build that did not come up on this node. */
+  /** By `idOf` the build that did not start on this node. */
   failed: s.record(
     /^[0-9a-f]{64}$/,
     s.object({ at: s.time, attempts: s.whole(1, Number.MAX_SAFE_INTEGER), why: s.text() }),

@@ -43,7 +43,7 @@ export const mustStop = async (site: Target, unit: string, deadlineMs: number): 
   throw new Failure({
     code: 'activation-failed',
     message: `${unit} could not be stopped: the job ended as "${ended}"`,
-    hint: `On the node: systemctl status ${unit}. It is tried again when the Pod is started anew.`,
+    hint: `On the node: systemctl status ${unit}. It is retried when the Pod restarts.`,
   });
 };
 
@@ -56,7 +56,7 @@ export const checkSite = async (site: Target, arch: string): Promise<void> => {
       {
         code: 'unsupported-host',
         message: `the systemd of this node cannot be asked over D-Bus (/run/dbus/system_bus_socket): ${error instanceof Error ? error.message : error}`,
-        hint: 'rcm-node is a systemd service. A node without systemd, such as one that k3d makes, cannot run it: keep it out with a nodeSelector. With systemd, look at the Pod: it needs the mount of /run/dbus, AppArmor Unconfined and the SELinux type spc_t.',
+        hint: 'rcm-node is a systemd service. A node without systemd, such as one that k3d makes, cannot run it: exclude it with a nodeSelector. With systemd, check the Pod: it needs the mount of /run/dbus, AppArmor Unconfined and the SELinux type spc_t.',
       },
       error,
     );

@@ -12,7 +12,7 @@ export const bringToken = async (site: Target, file: string): Promise<void> => {
   if (ours.kind !== 'regular' || tokenFacts(ours.text.trim()).expires === undefined)
     throw new Failure({
       code: 'no-identity',
-      message: 'there is no token of a service account to bring',
+      message: 'there is no token of a service account to install',
       where: { file },
       hint: 'The serviceaccount overlay mounts one: see the volume "token" in bootstrap/serviceaccount/kustomization.yaml.',
     });

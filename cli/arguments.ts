@@ -68,9 +68,9 @@ ${pairs(exitRows, columns)}
 Files:
 ${pairs(
   [
-    ['/etc/rcm-node/shims.d/*.toml', 'what is to be served, one shim a file'],
-    ['/etc/rcm-node/config.toml', "settings and this node's own policy"],
-    ['/run/rcm-node/status.json', 'what the last tick came to'],
+    ['/etc/rcm-node/shims.d/*.toml', 'the shims to install, one per file'],
+    ['/etc/rcm-node/config.toml', 'settings and policy of this node'],
+    ['/run/rcm-node/status.json', 'the outcome of the last tick'],
   ],
   columns,
 )}
@@ -80,7 +80,7 @@ ${pairs(
   [
     ['rcm-node help plan', 'what one command does'],
     ['rcm-node plan', 'what would be changed here, and why'],
-    ['rcm-node doctor', 'what is wrong here, and the way out'],
+    ['rcm-node doctor', 'what is wrong here, and how to correct it'],
   ],
   columns,
 )}

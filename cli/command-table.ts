@@ -10,8 +10,8 @@ export type ExitName = keyof typeof exitCodes;
 /** What each exit code says, whatever the command. */
 export const exitMeanings: Readonly<Record<ExitName, string>> = {
   settled: 'nothing is wrong, and nothing is left to do',
-  failed: 'something is wrong; it is named, with the way out',
-  usage: 'the command line is wrong; nothing was looked at',
+  failed: 'something is wrong; the output says what, and how to correct it',
+  usage: 'the command line is wrong; nothing was read or changed',
   refused: 'nothing that was asked for can be done, and nothing was changed',
   pending: 'nothing is wrong, and there is work to do or something to wait for',
 };
@@ -43,11 +43,11 @@ export type OptionRow = readonly [shown: string, what: string];
 
 const shared = {
   root: ['--root DIR', 'work on the root file system in DIR (an image, a chroot); restarts nothing'],
-  'no-activate': ['--no-activate', 'write files and leave the runtime alone; its next start loads them'],
+  'no-activate': ['--no-activate', 'write files and do not restart the runtime; its next start loads them'],
   json: ['--json', 'print one JSON document, whose fields are in docs/json.md'],
   force: [
     '--force',
-    'remove handlers that Pods still use, try again what failed its proof, ignore the restart budget',
+    'remove handlers that Pods still use, retry what failed its proof, ignore the restart budget',
   ],
 } as const satisfies Partial<Record<OptionName, OptionRow>>;
 
@@ -69,44 +69,44 @@ const changing = { root, 'no-activate': shared['no-activate'], json, force };
 
 export const commands = {
   run: {
-    summary: 'serve for ever (what the systemd unit runs)',
+    summary: 'run as a service (what the systemd unit runs)',
     options: {},
     root: 'change',
     exits: ['settled', 'failed'],
   },
   once: {
-    summary: 'bring this host to what is asked for, then end',
+    summary: 'bring this host to the desired state once, then exit',
     options: changing,
     root: 'change',
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
   plan: {
-    summary: 'say what `once` would do, in sentences and as a diff; change nothing',
+    summary: 'print what `once` would do, in sentences and as a diff; change nothing',
     options: changing,
     root: { reads: 'the ledger in /var/lib/rcm-node and the configuration of the runtime' },
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
   status: {
-    summary: 'show what is served, waited for and wrong',
+    summary: 'show what is served, what is pending and what is wrong',
     options: { root, json },
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
   retry: {
-    summary: 'try again what failed for one handler: its download, or its proof; no budget holds it back',
+    summary: 'retry what failed for one handler: its download, or its proof; ignore the restart budget',
     options: { json },
     operand: 'HANDLER',
     root: 'change',
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
   verify: {
-    summary: 'start a sandbox with each handler, or with one, and remove it: does a Pod start?',
+    summary: 'start and remove a sandbox with each handler, or with one, to show that Pods start',
     options: { json },
     operand: '[HANDLER]',
     root: 'change',
     exits: ['settled', 'failed', 'pending'],
   },
   doctor: {
-    summary: 'check everything that can go wrong, and say what to do',
+    summary: 'check for everything that can go wrong, and print what to do',
     options: { root, json },
     root: {
       reads: 'the ledger in /var/lib/rcm-node, the socket of the runtime and the credentials of the kubelet',
@@ -114,42 +114,39 @@ export const commands = {
     exits: ['settled', 'failed'],
   },
   uninstall: {
-    summary: 'take away everything that is ours, byte for byte',
+    summary: 'remove everything that rcm-node wrote, and restore what it changed',
     options: changing,
     root: 'change',
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
   bootstrap: {
-    summary: 'place this program on a node and start its service (what the image runs)',
+    summary: 'install this program on a node and start its service (what the image runs)',
     options: {
-      host: ['--host DIR', "where the host's folders are mounted; /host when absent"],
-      settings: [
-        '--settings DIR',
-        'where config.toml and *.toml for shims.d are mounted; /config when absent',
-      ],
+      host: ['--host DIR', 'where the folders of the host are mounted; default /host'],
+      settings: ['--settings DIR', 'where config.toml and *.toml for shims.d are mounted; default /config'],
       token: ['--token FILE', "this Pod's token, which becomes the node's identity (serviceaccount overlay)"],
-      uninstall: ['--uninstall', 'take rcm-node off the node, once no Pod uses its handlers'],
+      uninstall: ['--uninstall', 'remove rcm-node from the node when no Pod uses its handlers'],
       downgrade: ['--downgrade', 'replace a newer version'],
-      force: ['--force', 'try a build at once that did not come up on this node before'],
+      force: ['--force', 'retry at once a build that did not start on this node before'],
     },
     exits: ['settled', 'failed', 'refused', 'pending'],
   },
   controller: {
-    summary: 'order rollouts and keep RuntimeClasses, for a whole cluster (what the Deployment runs)',
+    summary: 'control rollouts and manage RuntimeClasses of a cluster (what the Deployment runs)',
     options: {
       kubeconfig: [
         '--kubeconfig FILE',
-        "how to reach the API server; this Pod's service account when absent",
+        'credentials for the API server; default: the service account of this Pod',
       ],
-      listen: ['--listen ADDR', 'HOST:PORT of /metrics; :8080 when absent'],
-      probes: ['--probes ADDR', 'HOST:PORT of /healthz and /readyz; :8081 when absent'],
+      listen: ['--listen ADDR', 'HOST:PORT of /metrics; default :8080'],
+      probes: ['--probes ADDR', 'HOST:PORT of /healthz and /readyz; default :8081'],
       namespace: [
         '--namespace NS',
-        'where its Lease is; that of this Pod when absent, rcm-node outside of one',
+        'namespace of its Lease; default: that of this Pod, or rcm-node outside of a Pod',
       ],
       knative: [
         '--knative',
-        "let Knative's services name a RuntimeClass; put back what was there when absent",
+        'allow a RuntimeClass in Knative services; without it, restore the former setting',
       ],
     },
     exits: ['settled', 'failed'],

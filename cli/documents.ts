@@ -139,6 +139,8 @@ export const doctorDocument = (exitCode: number, agent: string, checks: readonly
     agent,
     checks: checks.map(({ what, verdict, says, hint }) => ({
       what,
+      ...(what === 'approvals' ? { formerWhat: 'turns' } : {}),
+      ...(what === 'approvals' ? { formerWhat: 'turns' } : {}),
       verdict,
       says,
       ...(hint === undefined ? {} : { hint }),

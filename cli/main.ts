@@ -45,9 +45,9 @@ const readReport = (text: string): Report => {
     throw new Failure(
       {
         code: 'state-damaged',
-        message: `this is no status of this version of rcm-node: ${message}`,
+        message: `the status is not of this version of rcm-node: ${message}`,
         where: { file: paths.status },
-        hint: 'The next tick writes it anew: systemctl status rcm-node; or run rcm-node once.',
+        hint: 'The next tick writes it again: systemctl status rcm-node; or run rcm-node once.',
       },
       error,
     );

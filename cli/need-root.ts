@@ -13,7 +13,7 @@ export const needRoot = ({ name, root }: Pick<Command, 'name' | 'root'>, uid: nu
     message:
       need === 'change'
         ? `"rcm-node ${name}" changes ${place}, which only root can do; it runs as uid ${uid}, and nothing was done`
-        : `"rcm-node ${name}" changes nothing, but reads what only root can read; it runs as uid ${uid}, and nothing was looked at. It reads ${need.reads}`,
-    hint: `Run it as root: sudo rcm-node ${name}${root === '/' ? '' : ` --root ${root}`}. What the service found last can be read by everyone: rcm-node status.`,
+        : `"rcm-node ${name}" changes nothing, but reads what only root can read; it runs as uid ${uid}, and nothing was read. It reads ${need.reads}`,
+    hint: `Run it as root: sudo rcm-node ${name}${root === '/' ? '' : ` --root ${root}`}. Every user may read the last report of the service: rcm-node status.`,
   });
 };

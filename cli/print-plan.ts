@@ -15,11 +15,11 @@ export const printPlan = (decision: Decision, paint: Paint): string => {
   if (plan.kind === 'refused')
     return `Refused; nothing is changed.\n${printTrouble(publicProblem(plan.problem), paint)}${extra}`;
   if (plan.kind !== 'steps')
-    return `${said.every(isNote) ? 'Nothing to do: the host is as it shall be.\n' : ''}${extra}`;
+    return `${said.every(isNote) ? 'Nothing to do: the host is in the desired state.\n' : ''}${extra}`;
   const rows = sentences(plan.steps).map((row, index) => `${String(index + 1).padStart(3)}. ${row}`);
   const diff = colourDiff(printDiff(plan), paint);
   const head = plan.because.length > 0 ? `${paint.dim(`Because: ${plan.because.join('; ')}`)}\n` : '';
-  const body = rows.length > 0 ? `${rows.join('\n')}\n` : 'Bring the ledger up to date.\n';
+  const body = rows.length > 0 ? `${rows.join('\n')}\n` : 'Update the ledger.\n';
   return `${head}${body}${plan.disrupts ? '' : paint.dim('The runtime is not restarted.\n')}${diff ? `\n${diff}` : ''}${extra ? `\n${extra}` : ''}`;
 };
 

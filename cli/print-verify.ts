@@ -12,7 +12,7 @@ export const printVerified = (results: Results, paint: Paint): string => {
       ? `${paint.good('✓')} ${name}: a sandbox starts with it\n`
       : `${paint.warn('!')} ${name}: listed by CRI, not started: ${result.why}\n`;
   });
-  return rows.join('') || 'rcm-node has put no handler in place here.\n';
+  return rows.join('') || 'rcm-node has installed no handler here.\n';
 };
 
 /** 4 where something could not be tried: that is no proof, and no fault of the shim. */

@@ -95,9 +95,9 @@ const statePaint = (state: HandlerState, paint: Paint): Paint['good'] =>
       : paint.bad;
 
 const turnWords = {
-  alive: '; a controller gives turns',
-  none: '; no controller gives turns, so this node goes ahead alone',
-  unknown: '; whether a controller gives turns is being found out',
+  alive: '; a controller approves changes',
+  none: '; no controller runs, so this node schedules changes itself',
+  unknown: '; not known yet whether a controller runs',
 } as const;
 
 const clusterLine = (cluster: ClusterFacts, now: number): string => {
@@ -148,12 +148,12 @@ export const printUninstalled = (result: Uninstalled, paint: Paint): string => {
     const why = troubles(ticked.outcome).map((problem) => printTrouble(problem, paint).trimEnd());
     const end =
       ticked.did.length === 0
-        ? 'Nothing was taken away.'
-        : 'Not everything could go; run rcm-node uninstall again.';
+        ? 'Nothing was removed.'
+        : 'Not everything was removed; run rcm-node uninstall again.';
     return `${[...did, ...why, end].join('\n')}\n`;
   }
   const gone = result.removed.map((row) => `${paint.good('✓')} ${row}`);
-  const none = gone.length === 0 ? ['rcm-node had changed nothing that is still here.'] : [];
+  const none = gone.length === 0 ? ['No change of rcm-node was left on this host.'] : [];
   const all = rest.length === 0 ? ['Nothing of rcm-node stays on this host.'] : rest;
   return `${[...none, ...list('Removed:', gone), ...all].join('\n')}\n`;
 };

@@ -60,7 +60,7 @@ const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
   }
 };
 
-/** What `spawn` says for want of file descriptors (ours, the machine's), of processes, of memory. */
+/** What `spawn` says for lack of file descriptors (ours, the machine's), of processes, of memory. */
 const shortages: Readonly<Record<string, string>> = {
   EMFILE: 'this process has as many open files as it may',
   ENFILE: 'this machine has as many open files as it may',

@@ -132,14 +132,14 @@ t.test('a node that serves', async (t) => {
   await t.test('a broken upgrade is taken back, and not tried again at once', async (t) => {
     const said = await runBootstrap(node, broken.name);
     t.equal(said.code, 1, said.log);
-    t.match(said.log, /rcm-node 0\.2\.0 did not come up: .*the version before is back and up/);
+    t.match(said.log, /rcm-node 0\.2\.0 did not start: .*rolled back to the previous version, which runs/);
     t.equal(await versionOf(node), 'rcm-node 0.1.0');
     t.ok(await isActive(node));
     const at = await invocation(node);
     for (const _ of [1, 2]) {
       const again = await runBootstrap(node, broken.name);
       t.equal(again.code, 3, again.log);
-      t.match(again.log, /did not come up on this node \(attempt 1\)/);
+      t.match(again.log, /did not start on this node \(attempt 1\)/);
     }
     t.equal(await invocation(node), at, 'the service was left alone');
   });
@@ -234,7 +234,7 @@ t.test('a node that cannot be served says why', async (t) => {
     t.match(said, { code: 1, log: /libstdc\+\+.*the service is stopped/ });
     t.notOk(await isActive(node));
     await node.run(['mv', `${library}.away`, library]);
-    t.match(await runBootstrap(node, image.name), { code: 3, log: /tried again in/ });
+    t.match(await runBootstrap(node, image.name), { code: 3, log: /retried in/ });
     t.match(await runBootstrap(node, image.name, ['--force']), { code: 0 });
     t.ok(await isActive(node));
   });

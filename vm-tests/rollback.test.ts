@@ -138,7 +138,7 @@ for (const suite of ['trixie', 'forky'] as const)
       const after = await startsOf(node);
       t.ok(after >= started + 2, 'one restart with the change, one without');
       await ticks(node, 3);
-      t.match((await rcmNode(node, 'status')).stdout, 'left alone until it changes');
+      t.match((await rcmNode(node, 'status')).stdout, 'not tried again until it changes');
       t.match(await rcmNode(node, 'plan'), { code: 1 });
       t.equal(await startsOf(node), after, 'the bad revision is not tried again');
     };

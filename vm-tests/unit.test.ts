@@ -171,6 +171,6 @@ t.test('the service under its unit', async (t) => {
     await waitForCri(node);
     t.same(censusDifference(before, await census(node)), []);
     t.same(await handlersOverCri(node), ['runc']);
-    t.match(await rcmNode(node, 'uninstall'), { code: 0, stdout: /^rcm-node had changed nothing/ });
+    t.match(await rcmNode(node, 'uninstall'), { code: 0, stdout: /^No change of rcm-node was left/ });
   });
 });

@@ -55,7 +55,7 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
     if (!order || !turns || !needsTurn(handler)) return { ...report, state: 'served' };
     const turn = turnOf(turns, order.shim, order.revision, clock.now());
     if (state.bad[order.shim] === order.revision) {
-      const message = 'it failed its proof here and is left alone until it changes';
+      const message = 'it failed its proof here and is not tried again until it changes';
       const problem: Problem = { code: 'known-bad', handler: name, message };
       return { ...report, state: 'failed', problem, turn: { shim: turn.shim, revision: turn.revision } };
     }
@@ -73,7 +73,7 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
     state.fails = false;
     for (const { order } of handlers) if (order) state.bad[order.shim] = order.revision;
     const names = handlers.map(({ name }) => name).join(', ');
-    return { code: 'activation-failed', message: `the runtime did not come up with ${names}; it was undone` };
+    return { code: 'activation-failed', message: `the runtime did not start with ${names}; it was undone` };
   };
 
   return {

@@ -120,7 +120,7 @@ const costsOf = (what: string, { account, course }: Rolled, given: GivenRollouts
             value: course.lost,
             unit: 'count',
             limit: 0,
-            how: `although on ${doomed} nodes the runtime did not come up with it, and was put back`,
+            how: `although on ${doomed} nodes the runtime did not start with it, and was put back`,
           } as const,
         ]
       : []),

@@ -69,7 +69,7 @@ export const openApprovalWatch = (
     });
     state.alone = moments;
     if (added.length > 0)
-      host.log('info', `no controller runs in this cluster: this node goes ahead alone at ${at}`, {
+      host.log('info', `scheduled the change for ${at}, no controller runs in this cluster`, {
         shims: [...new Set(added)],
       });
     ring(now);
@@ -88,7 +88,7 @@ export const openApprovalWatch = (
 
   const learn = (answer: ControllerFact['answer']): void => {
     if (answer === 'alive' && state.fact?.answer !== 'alive')
-      host.log('info', 'a controller gives turns in this cluster: this node waits for its approval');
+      host.log('info', 'waiting for approval, a controller runs in this cluster');
     state.fact = { answer, looked: new Date(clock.now()).toISOString() };
     draw();
     note();

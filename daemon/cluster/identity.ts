@@ -51,7 +51,7 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
         const problem = problemOf(error);
         // An API server that is away for days would be in the journal at every tick.
         if (state.failure !== problem.code)
-          host.log('warn', `the token could not be renewed: ${printProblem(problem)}`, logFields(problem));
+          host.log('warn', `cannot renew the token: ${printProblem(problem)}`, logFields(problem));
         state.failure = problem.code;
       }
     },
@@ -60,7 +60,7 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
       if (nodeName !== undefined) return nodeName;
       throw new Failure({
         code: 'no-identity',
-        message: `the API server knows these credentials as "${username}", which is no node`,
+        message: `the API server identifies these credentials as "${username}", which is not a node`,
         where: { file: mode === 'kubelet' ? kubeconfig : paths.token },
       });
     },
@@ -75,16 +75,16 @@ const readToken = async (host: Host): Promise<string> => {
       code: 'no-identity',
       message: 'there is no token of the service account',
       where: { file: paths.token },
-      hint: 'The bootstrap pod of the serviceaccount overlay puts it there: kubectl get pods -A -l app.kubernetes.io/name=rcm-node.',
+      hint: 'The bootstrap Pod of the serviceaccount overlay writes it: kubectl get pods -A -l app.kubernetes.io/name=rcm-node.',
     });
   const token = fact.text.trim();
   const { expires } = tokenFacts(token);
   if (expires !== undefined && expires <= host.clock.now())
     throw new Failure({
       code: 'no-identity',
-      message: `the token of the service account ran out at ${new Date(expires).toISOString()}`,
+      message: `the token of the service account expired at ${new Date(expires).toISOString()}`,
       where: { file: paths.token },
-      hint: 'The API server was away for longer than a token lives: restart the bootstrap pod of this node.',
+      hint: 'The API server was unreachable for longer than the lifetime of a token: restart the bootstrap Pod of this node.',
     });
   return token;
 };
@@ -103,5 +103,5 @@ const renewToken = async (host: Host, api: Api): Promise<void> => {
   if (typeof token !== 'string' || tokenFacts(token).expires === undefined)
     throw new Failure({ code: 'no-identity', message: 'the API server gave no token' });
   await host.files.put(paths.token, `${token}\n`, 0o600);
-  host.log('info', 'the token of the service account was renewed');
+  host.log('info', 'renewed the token of the service account');
 };

@@ -22,7 +22,7 @@ export const readNamespace = async (host: Host): Promise<string> => {
     code: 'bad-settings',
     message: `the namespace that rcm-node is in is not known: ${why}`,
     where: { file: paths.namespace },
-    hint: `Write the namespace of the controller into it, or remove it where that is ${usualNamespace}. Until then this node does not go ahead alone.`,
+    hint: `Write the namespace of the controller into it, or remove it where that is ${usualNamespace}. Until then this node does not schedule changes itself.`,
   });
 };
 

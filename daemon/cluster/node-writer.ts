@@ -77,7 +77,7 @@ export const makeNodeWriter = async (
   const fail = (problem: Problem): void => {
     // Each kind of trouble once: the state of the connection is told elsewhere.
     if (state.failure !== problem.code)
-      host.log('warn', `the Node could not be told: ${printProblem(problem)}`, logFields(problem));
+      host.log('warn', `cannot write the status of the Node: ${printProblem(problem)}`, logFields(problem));
     state.failure = problem.code;
     const pause = afterFailureMs * (0.5 + clock.random());
     state.notBefore = clock.elapsed() + pause;

@@ -73,7 +73,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     const health = `${state.session?.view.node ?? ''} ${now?.code ?? ''}`;
     if (health === state.health || state.closed) return;
     if (now) host.log('warn', printProblem(now), logFields(now));
-    else if (state.session) host.log('info', `in step with the cluster as Node ${state.session.view.node}`);
+    else if (state.session) host.log('info', `in sync with the cluster as Node ${state.session.view.node}`);
     state.health = health;
     wake();
   };

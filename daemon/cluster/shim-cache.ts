@@ -13,9 +13,9 @@ import { type ShimObject, shimsPath, typePath } from '../../protocol/shim-object
 
 export const typeGone: Problem = {
   code: 'api-missing',
-  message: 'the cluster has no resource type "shims"; what it asked for before stays served',
+  message: 'the cluster has no resource type "shims"; the handlers that it asked for before stay in service',
   where: { file: typePath },
-  hint: 'kubectl apply -k bootstrap/ brings the type. Shims that do not come back with it within 10 minutes are removed.',
+  hint: 'kubectl apply -k bootstrap/ installs the CRD. Shims that are not created again within 10 minutes are removed.',
 };
 
 /**
@@ -140,7 +140,7 @@ export const openShimCache = (
       if (problem.code === 'api-missing') setCrdMissing(true);
       // For good, where somebody took the right to see the types: what was deleted then stays, and nothing else says why.
       else if (problem.code !== state.unsure)
-        log('warn', `no deletion can be made sure of: ${printProblem(problem)}`, logFields(problem));
+        log('warn', `cannot confirm deletions: ${printProblem(problem)}`, logFields(problem));
       state.unsure = problem.code;
       return false;
     }

@@ -112,9 +112,9 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
     if (trial.after.kind === 'impossible')
       notes.push({
         code: 'unsupported-runtime',
-        message: `the configuration was judged by its text alone: ${trial.after.why}`,
+        message: `the configuration was checked by its text alone: ${trial.after.why}`,
         ...detailOf(trial.after),
-        hint: 'The first start on the real host proves it.',
+        hint: 'The first start on the real host verifies it.',
       });
   }
   return plan(baseline, asked, change, isIdle, trial, limits, notes);
@@ -140,7 +140,7 @@ const overBudget = ({ ledger, now }: Observed, { restartsPerHour }: Limits): Pro
   const moment = new Date(restartAt(ledger.restarts, now, restartsPerHour));
   return {
     code: 'restart-budget',
-    message: `the next restart of the runtime may come at ${moment.toISOString().replace(/\.\d+Z$/, 'Z')}: of those that were asked for within an hour ${restartsPerHour} come at once`,
+    message: `the next restart of the runtime is allowed at ${moment.toISOString().replace(/\.\d+Z$/, 'Z')}: restartsPerHour allows ${restartsPerHour} within an hour without a wait`,
   };
 };
 

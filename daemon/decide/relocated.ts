@@ -52,7 +52,7 @@ const without = (
     });
   if (dropIn.mayBe(path)) {
     if (fact.digest !== digest && !dropIn.meansOurs(fact.text))
-      throw new Failure({ code: 'not-ours', message: 'it was changed by someone else' });
+      throw new Failure({ code: 'not-ours', message: 'it was changed by another program' });
     refuseLinked([{ path, text: null }], { [path]: fact });
     return { path, text: null };
   }

@@ -98,7 +98,7 @@ export const writeConflict = (file: WantedFile, before: Observed, limits: Limits
   const what = fact?.kind === 'regular' ? 'changed' : 'removed';
   return {
     code: 'write-conflict',
-    message: `another program ${what} it again after ${count} repairs within an hour${mark ? `; its first comment reads "${mark}"` : ''}`,
+    message: `another program ${what} the file again after ${count} repairs within an hour${mark ? `; its first comment reads "${mark}"` : ''}`,
     where: { file: file.path },
   };
 };

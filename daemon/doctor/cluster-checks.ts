@@ -49,7 +49,7 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
       {
         what: 'cluster',
         verdict: 'unknown',
-        says: 'not asked: the settings do not say who this node is to its cluster',
+        says: 'not checked: the settings do not tell the identity of this node',
       },
     ];
   if (settings.cluster.identity === 'none') return [good('cluster', 'not asked: identity = "none"')];
@@ -60,7 +60,7 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
         what: 'cluster',
         verdict: 'unknown',
         says: 'no kubelet runs here, so only local files are served',
-        hint: 'That is as it should be on a host that has not joined a cluster; else set cluster.kubeconfig in /etc/rcm-node/config.toml.',
+        hint: 'This is correct for a host that has not joined a cluster; otherwise set cluster.kubeconfig in /etc/rcm-node/config.toml.',
       },
     ];
   const { mayI } = await import('../../kube/review.ts');
@@ -79,12 +79,12 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
     }
     checks.push(
       refused.length === 0
-        ? good('rights', 'everything that rcm-node asks of the API server is allowed')
+        ? good('rights', 'all requests of rcm-node to the API server are allowed')
         : {
             what: 'rights',
             verdict: 'bad',
             says: `not allowed: ${refused.join(', ')}`,
-            hint: 'kubectl apply -k bootstrap/ brings the ClusterRole and its binding; a node may patch only its own Node.',
+            hint: 'kubectl apply -k bootstrap/ installs the ClusterRole and its binding; a node may patch only its own Node.',
           },
     );
     return [...checks, await turns(host, api), ...(await lastAnswer(host))];
@@ -102,24 +102,27 @@ const turns = async (host: Host, api: Api): Promise<Check> => {
   try {
     namespace = await readNamespace(host);
   } catch (error) {
-    return bad('turns', problemOf(error));
+    return bad('approvals', problemOf(error));
   }
   try {
     await api.request('GET', leasePathIn(namespace));
-    return good('turns', 'a controller gives turns, or did: its Lease can be read');
+    return good(
+      'approvals',
+      'the Lease of the controller is readable: a controller approves changes, or did',
+    );
   } catch (error) {
     const { code } = problemOf(error);
     if (code === 'api-missing')
       return good(
-        'turns',
-        `no controller runs in the namespace ${namespace}: nodes go ahead alone, spread over cluster.spread`,
+        'approvals',
+        `no controller runs in the namespace ${namespace}: nodes schedule changes themselves, spread over cluster.spread`,
       );
     if (code !== 'api-forbidden') throw error;
     return {
-      what: 'turns',
+      what: 'approvals',
       verdict: 'warn',
-      says: 'this node may not read the Lease of the controller, so it goes ahead alone',
-      hint: 'kubectl apply -k bootstrap/ grants it, and brings the controller that gives turns.',
+      says: 'this node may not read the Lease of the controller, so it schedules changes itself',
+      hint: 'kubectl apply -k bootstrap/ grants it, and installs the controller.',
     };
   }
 };

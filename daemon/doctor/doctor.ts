@@ -35,7 +35,7 @@ export const diagnose = async (host: Host, settings: Settings): Promise<readonly
           what: 'disk',
           verdict: 'warn',
           says: `${one.mount} is ${one.percent} % full`,
-          hint: 'Downloads and state need space; free some.',
+          hint: 'Free space on it; downloads and state need it.',
         }),
       ),
     ];
@@ -80,8 +80,8 @@ export const diagnose = async (host: Host, settings: Settings): Promise<readonly
             {
               what: 'plan',
               verdict: 'warn',
-              says: 'there is work to do',
-              hint: 'See rcm-node plan; the service does it, or rcm-node once.',
+              says: 'changes are pending',
+              hint: 'See rcm-node plan; the service makes them, or rcm-node once.',
             } as const,
           ]
         : []),
@@ -101,7 +101,7 @@ const saidOnce = (checks: readonly Check[]): readonly Check[] => {
       : {
           what: check.what,
           verdict: 'unknown',
-          says: `not looked at, because systemd does not answer (${first?.what})`,
+          says: `not checked, because systemd does not answer (${first?.what})`,
         },
   );
 };

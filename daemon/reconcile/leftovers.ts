@@ -24,6 +24,6 @@ const clear = async (host: Host, folder: string, goes: (name: string) => boolean
       if (goes(name)) await host.files.removeTree(`${folder}/${name}`);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    host.log('warn', `what an interrupted run left stays for now: ${error.message}`);
+    host.log('warn', `cannot remove the leftovers of an interrupted run: ${error.message}`);
   }
 };

@@ -214,7 +214,7 @@ const startless = (journal: Journal | undefined): Journal | undefined => {
 };
 
 const announce = (host: Host, plan: Steps): void =>
-  host.log('info', `plan: ${sentences(plan.steps).join('; ') || 'bring the ledger up to date'}`, {
+  host.log('info', `plan: ${sentences(plan.steps).join('; ') || 'update the ledger'}`, {
     revision: plan.revision.slice(0, 12),
     because: plan.because,
   });

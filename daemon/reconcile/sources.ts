@@ -87,9 +87,9 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
     if (installed.length === 0) return { claims: [], problems: [], lost: [] };
     const problem: Problem = {
       code: 'unreadable-source',
-      message: 'the folder is gone; what is served stays served',
+      message: 'the folder is gone; the handlers that are served stay in service',
       where: { file: paths.shims },
-      hint: 'Make the folder again; an empty folder removes the handlers.',
+      hint: 'Create the folder again; an empty folder removes the handlers.',
     };
     return { claims: kept, problems: [problem], lost: [paths.shims] };
   }
@@ -152,9 +152,9 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
     if (installed.length === 0) return { claims: [], problems: [], lost: [], unheard: true };
     return lose({
       code: 'unreadable-source',
-      message: 'what the cluster asked for is not known; what is served stays served',
+      message: 'it is not known what the cluster asks for; the handlers that are served stay in service',
       where: { file: paths.cluster },
-      hint: 'The service writes the file as soon as the cluster answers: systemctl status rcm-node.',
+      hint: 'The service writes the file when the API server answers: systemctl status rcm-node.',
     });
   }
   let answer: ClusterCache;

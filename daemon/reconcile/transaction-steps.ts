@@ -114,7 +114,7 @@ const mustStand = async ({ host, journal: { plan, at } }: Run): Promise<void> =>
     if (step.kind === 'write' && !sameContent(await host.files.look(step.path), step.after))
       throw new Failure({
         code: 'changed-meanwhile',
-        message: 'the file was changed by someone else after it was written',
+        message: 'the file was changed by another program after it was written',
         where: { file: step.path },
       });
 };
@@ -166,13 +166,13 @@ export const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) 
       });
     // Another program wrote it after us: its text stays, and the next tick looks at it anew.
     if (!sameContent(now, step.after))
-      return host.log('warn', `${step.path} was changed by someone else meanwhile; it is left as it is`);
+      return host.log('warn', `${step.path} was changed by another program meanwhile; it is not changed`);
     await host.files.swap(step.path, step.after, step.before, 'undo');
   },
   link: async ({ host }, step) => {
     const now = await host.files.linkAt(step.path);
     if (now.foreign !== undefined || (now.target !== step.after && now.target !== step.before))
-      return host.log('warn', `${step.path} was changed by someone else meanwhile; it is left as it is`);
+      return host.log('warn', `${step.path} was changed by another program meanwhile; it is not changed`);
     if (now.target !== step.before) return host.files.point(step.path, step.before);
     const folder = folderOf(step.path);
     if (step.before === null && (await host.files.isFolder(folder))) await host.files.dropFolder(folder);

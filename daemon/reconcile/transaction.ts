@@ -89,7 +89,7 @@ const undo = async (run: Run): Promise<Ended> => {
   const { steps } = run.journal.plan;
   const problem: Problem = run.journal.problem ?? {
     code: 'internal',
-    message: 'the reason for the undo was lost',
+    message: 'the reason for the rollback was lost',
   };
   const restarted = run.journal.forwardFrom !== undefined;
   const left: Problem[] = [];
@@ -105,7 +105,7 @@ const undo = async (run: Run): Promise<Ended> => {
       const why = problemOf(error);
       const stuck: Problem = {
         code: 'undo-failed',
-        message: `what was begun could not be taken back yet: ${why.message} (first: ${printProblem(problem)})`,
+        message: `the change could not be rolled back yet: ${why.message} (first: ${printProblem(problem)})`,
         ...detailOf(why, problem),
         ...(why.where ? { where: why.where } : {}),
         hint: hintOf(why),
@@ -144,7 +144,7 @@ const undo = async (run: Run): Promise<Ended> => {
       const why = problemOf(error);
       outcome = {
         code: 'undo-failed',
-        message: `after "${problem.message}" the former configuration was put back, but the runtime is not healthy: ${why.message}`,
+        message: `after "${problem.message}" the previous configuration was restored, but the runtime is not healthy: ${why.message}`,
         ...detailOf(problem, why),
       };
       // The runtime may still run on what was taken back: nobody else would restart it, so this is not the end.

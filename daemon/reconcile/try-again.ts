@@ -65,7 +65,7 @@ export const ifTouched = async (host: Host, before: Ledger): Promise<Ledger> => 
   };
   let ledger = before;
   const forget = (file: string, next: Ledger): void => {
-    host.log('info', `${file} was touched: what failed its proof is tried again`);
+    host.log('info', `retrying what failed its proof, ${file} was touched`);
     ledger = next;
   };
   for (const [name, { stamps }] of Object.entries(ledger.failedStarts)) {

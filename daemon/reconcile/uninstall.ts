@@ -50,19 +50,19 @@ const stopService = async (host: Host): Promise<boolean> => {
       await host.systemd.enable(serviceUnit);
       throw new Failure({
         code: 'activation-failed',
-        message: `${serviceUnit} could not be stopped (the job ended as "${ended}"), and would write again what is taken away; nothing was changed`,
+        message: `${serviceUnit} could not be stopped (the job ended as "${ended}"), and would write the removed files again; nothing was changed`,
         hint: `systemctl status ${serviceUnit}; then run it again.`,
       });
     }
   }
-  host.log('info', `${serviceUnit} is stopped and disabled`);
+  host.log('info', `stopped and disabled ${serviceUnit}`);
   return unit.active !== 'inactive';
 };
 
 const startService = async (host: Host): Promise<void> => {
   await host.systemd?.enable(serviceUnit);
   await host.systemd?.start(serviceUnit, 90_000);
-  host.log('warn', `${serviceUnit} runs again: not everything could be taken away`);
+  host.log('warn', `started ${serviceUnit} again, not everything could be removed`);
 };
 
 /** Why nothing may be taken away: all or nothing, since half an uninstall would leave handlers that no service looks after. */

@@ -32,7 +32,7 @@ export const verify = (
       throw new Failure({
         code: 'not-served',
         message: `CRI lists no handler "${only}"; it lists ${served.join(', ') || 'none'}`,
-        hint: 'rcm-node status says what is asked for here, and what it waits for.',
+        hint: 'rcm-node status lists the handlers, and what each waits for.',
       });
     const names = only === undefined ? Object.keys(ledger.handlers) : [only];
     const given = only === undefined ? settings : { ...settings, verifyExcept: [] };

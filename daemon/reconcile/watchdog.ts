@@ -34,7 +34,7 @@ export const startWatchdog = (host: Host, notifier: Notifier): Watchdog => {
     const silence = clock.elapsed() - state.moved;
     if (state.resting || silence <= state.patience) return void notifier.watchdog();
     if (!state.told)
-      host.log('error', `nothing has moved for ${Math.round(silence / 1000)} s; the watchdog ends this`);
+      host.log('error', `no progress for ${Math.round(silence / 1000)} s, the watchdog ends this process`);
     state.told = true;
   };
   obey(defaultSettings);

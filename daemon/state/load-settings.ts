@@ -93,8 +93,8 @@ const standIn = async (
   const kept = await trusted(host, paths.lastSettings);
   const good = last ?? (kept.kind === 'regular' ? understood(kept.text) : undefined);
   const says = good
-    ? 'the last good settings stay in force'
-    : 'no good settings are known, so nothing new is taken, and what is served stays';
+    ? 'the last valid settings stay in force'
+    : 'no valid settings are known, so nothing new is installed, and the handlers that are served stay in service';
   const problem: Problem = {
     ...cause,
     code: 'bad-settings',

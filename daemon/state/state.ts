@@ -65,7 +65,7 @@ const load = async (
         code: 'unreadable-source',
         message: `the file cannot be read: ${fact.errno}`,
         where: { file: path },
-        hint: 'Nothing is changed until it can be read.',
+        hint: 'No change is made until it can be read.',
       });
     try {
       return parse(textOf(fact, path), path);
@@ -111,7 +111,7 @@ const notesOf = async (host: Host): Promise<readonly Problem[]> => {
   const found = await Promise.all(persisted.map((path) => asides(host.files, path).catch(() => [])));
   return found.flat().map((file) => ({
     code: 'state-damaged',
-    message: 'this was damaged and is set aside; what it knew was found anew on this host',
+    message: 'the file was damaged and was renamed; its content was derived again from this host',
     where: { file },
     hint: 'Find out what damaged it (the disk, another program), then remove the file.',
   }));

@@ -19,7 +19,7 @@ export const mustBeRootsSocket = (path: string): void => {
   if (uid === 0 || uid === process.geteuid?.()) return;
   throw new Failure({
     code: 'runtime-unreachable',
-    message: `the socket ${path} belongs to uid ${uid}, not to root; what answers there is not believed`,
+    message: `the socket ${path} belongs to uid ${uid}, not to root; what answers there is not trusted`,
     hint: 'The runtime makes its socket as root (in the configuration of containerd: [grpc] uid = 0). If it did, find out who put another one there.',
   });
 };

@@ -19,7 +19,7 @@ export const notRead = ({ pathname }: URL, cause: unknown): Failure => {
     {
       code: 'download-failed',
       message: why,
-      hint: `Put the file there, or correct the location: ls -l ${fileURLToPath(`file://${pathname}`)}; with --root it is looked for below that folder. It is tried again with growing pauses.`,
+      hint: `Put the file there, or correct the location: ls -l ${fileURLToPath(`file://${pathname}`)}; with --root it is looked for below that folder. It is retried with backoff.`,
     },
     cause,
   );

@@ -116,7 +116,7 @@ const textAt = async (files: Files, path: string): Promise<string | undefined> =
     code: 'unreadable-source',
     message: `the unit cannot be read: ${fact.why}`,
     where: { file: path },
-    hint: 'Nothing is changed until it can be read.',
+    hint: 'No change is made until it can be read.',
   });
 };
 

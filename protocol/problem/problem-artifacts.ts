@@ -18,7 +18,7 @@ export const artifactCodes = {
   }),
   ...soon({
     'unreadable-source':
-      'Let root read it (ls -ld shows its owner and mode); until then the last known answer stays in force.',
+      'Let root read it (ls -ld shows its owner and mode); until then the last known content stays in force.',
     untrusted:
       'Only root may own and write this file and every folder above it: chown root:root, chmod go-w.',
   }),
@@ -26,20 +26,20 @@ export const artifactCodes = {
   ...changed({
     'download-refused': 'Correct the location of the artifact.',
     'digest-mismatch':
-      'Find out what is published there (curl -fsSL LOCATION | sha256sum): correct sha256 in the shim, or ask who changed the artifact.',
+      'Find out what is published there (curl -fsSL LOCATION | sha256sum): correct sha256 in the shim, or ask its publisher why the artifact changed.',
     'too-large': 'Raise maxArtifactBytes in /etc/rcm-node/config.toml if this size is right.',
     'bad-archive':
       'Publish an archive that holds the named regular files (tar, tar.gz, tar.zst, or the binary itself).',
     'wrong-machine': "Give the location of a build for this node's architecture.",
     'missing-library':
-      'Install the libraries on the node, or carry them in the artifact (runtime.libraries).',
+      'Install the libraries on the node, or include them in the artifact (runtime.libraries).',
     'will-not-run':
-      'Unpack the artifact on this node and run the binary by hand with -v (the copy that was tried is gone); look for a noexec mount, SELinux, or another libc.',
+      'Unpack the artifact on this node and run the binary by hand with -v (the tested copy was removed); check for a noexec mount, SELinux denials, or another libc.',
   }),
   ...soon({
     'download-failed':
-      'Try it on this node with curl -fLO LOCATION; check the address, the proxy and the mirrors in /etc/rcm-node/config.toml. It is tried again with growing pauses.',
+      'Try it on this node with curl -fLO LOCATION; check the address, the proxy and the mirrors in /etc/rcm-node/config.toml. It is retried with backoff.',
     interrupted:
-      'See how it ended (out of memory, killed, power): journalctl -u rcm-node; it is tried again with growing pauses.',
+      'Find out why rcm-node ended (out of memory, killed, power loss): journalctl -u rcm-node; it is retried with backoff.',
   }),
 };

@@ -22,7 +22,7 @@ export const fileCodes = {
       'The file system is read-only; make it writable, or add the path to ReadWritePaths of rcm-node.service.',
     'cannot-write': 'Check permissions, immutable attributes (lsattr) and SELinux denials for this path.',
     'out-of-resources':
-      'Find what uses them up: ls /proc/<pid>/fd | wc -l; systemctl show rcm-node -p LimitNOFILE -p TasksCurrent -p TasksMax; free -m.',
-    'changed-meanwhile': 'Someone else wrote the file at the same moment; it is looked at again.',
+      'Find what exhausts them: ls /proc/<pid>/fd | wc -l; systemctl show rcm-node -p LimitNOFILE -p TasksCurrent -p TasksMax; free -m.',
+    'changed-meanwhile': 'Another program wrote the file at the same moment; it is read again.',
   }),
 };

@@ -12,7 +12,7 @@ import { formerCode } from './former-codes.ts';
 import { fileCodes } from './problem-files.ts';
 import { changed, type Retry, soon } from './rows.ts';
 
-const back = 'The previous configuration is back. See journalctl -u containerd for the reason.';
+const back = 'The change was rolled back. For the reason: journalctl -u containerd.';
 
 export const codes = {
   ...artifactCodes,
@@ -42,14 +42,14 @@ export const codes = {
     'default-handler-lost': 'Correct default_runtime_name, or define the handler that it names.',
     shadowed: 'Remove the later definition, or move it before ours.',
     'owned-by-another':
-      'Someone else defines this handler; remove theirs, or give the shim another handler name.',
-    copied: 'Take the table out of that file when you uninstall, and restart the runtime.',
+      'Another program defines this handler; remove its definition, or give the shim another handler name.',
+    copied: 'When you uninstall, remove the table from that file and restart the runtime.',
     'version-mix': 'Give every imported file the version of the main file.',
     'dangling-import': 'Remove the import or restore the file.',
     'would-change-others': 'The new configuration would change more than our handlers; nothing was written.',
     'cannot-splice': 'Write the affected table in plain [table] form, so that a block can follow it.',
     'generated-file':
-      'Find the program that generates this file (its header names it), and have it write what is asked for.',
+      'Find the program that generates this file (its header names it), and configure that program to write the handlers.',
   }),
   // proof
   ...changed({
@@ -58,29 +58,29 @@ export const codes = {
     'handler-lost': back,
     'not-ready': back,
     'not-started':
-      'CRI lists the handler, but no Pod starts with it. See what the runtime said: journalctl -u containerd; rcm-node verify.',
-    'known-bad': 'This revision failed its proof before and is left alone until it changes.',
+      'CRI lists the handler, but no Pod starts with it. For the error of the runtime: journalctl -u containerd; rcm-node verify.',
+    'known-bad': 'This revision failed its proof before, and is not tried again until it changes.',
     'undo-failed':
-      'The runtime is not healthy on its former configuration either: journalctl -u containerd; rcm-node doctor.',
+      'The runtime is not healthy with its previous configuration either: journalctl -u containerd; rcm-node doctor.',
     'write-conflict': 'Another program keeps changing this file: stop that program, or stop rcm-node.',
   }),
   ...soon({
     'restart-budget':
-      'The runtime was restarted often lately, so the change waits; what needs no restart goes on. Raise restartsPerHour in /etc/rcm-node/config.toml, or do not wait: rcm-node once --force.',
+      'The runtime was restarted often in the last hour, so this change waits; changes that need no restart continue. Raise restartsPerHour in /etc/rcm-node/config.toml, or do not wait: rcm-node once --force.',
   }),
   // state
   ...changed({
     'state-newer': 'A newer rcm-node wrote this state; install that version again.',
     'not-ours':
-      'It was changed after rcm-node wrote it, so it stays; remove it by hand if you do not need it.',
+      'It was changed after rcm-node wrote it, so it is kept; remove it by hand if you do not need it.',
     'bad-settings':
-      'Correct /etc/rcm-node/config.toml; an update of rcm-node may know what this version does not. To have the defaults, remove the file.',
+      'Correct /etc/rcm-node/config.toml, or update rcm-node if the setting is newer than this version. For the defaults, remove the file.',
   }),
   ...soon({
-    'state-damaged': 'The damaged file was set aside; ownership is derived from what is on the disk.',
-    locked: 'Another rcm-node works on this host; wait for it, or stop it.',
-    'handler-in-use': 'Pods use this handler; it goes when they are gone. `--force` overrides.',
-    internal: 'This is a defect of rcm-node; please report it with the output of rcm-node doctor --json.',
+    'state-damaged': 'The damaged file was renamed; ownership is derived from the files on the disk.',
+    locked: 'Another rcm-node process holds the lock on this host; wait for it, or stop it.',
+    'handler-in-use': 'Pods use this handler; it is removed when they end. `--force` removes it now.',
+    internal: 'This is a bug in rcm-node; please report it with the output of rcm-node doctor --json.',
   }),
 };
 

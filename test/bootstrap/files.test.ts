@@ -71,7 +71,7 @@ t.test('what somebody wrote or changed stays, and is named', async (t) => {
       wrote,
     });
     t.same(changes, []);
-    t.match(notes, [/config\.toml was written by somebody else.*it stays/]);
+    t.match(notes, [/config\.toml was written by another program.*it is kept/]);
   }
   t.match(given({ files: { [unitPath]: regular('mine') } }).notes, [/systemctl edit/]);
 });
@@ -113,5 +113,5 @@ t.test('the namespace is told as it is now, and stays when it is not told', asyn
   );
   const foreign = given({ namespace: 'third', files: { [at]: regular('mine\n') } });
   t.same(foreign.changes, []);
-  t.match(foreign.notes, [/namespace was written by somebody else.*Remove it to have .* third/]);
+  t.match(foreign.notes, [/namespace was written by another program.*Remove it to use .* third/]);
 });

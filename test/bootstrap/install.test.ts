@@ -86,7 +86,7 @@ for (const [manner, what] of [
     const problem = problemOf(await install(bad, plainly).catch((error) => error));
     t.match(problem, {
       code: 'activation-failed',
-      message: /^rcm-node 0\.2\.0 did not come up: .*; the version before is back and up$/,
+      message: /^rcm-node 0\.2\.0 did not start: .*; rolled back to the previous version, which runs$/,
     });
     t.equal(node.runs(), '0.1.0 good');
     t.equal(linked(node), 'versions/0.1.0/rcm-node');
@@ -97,9 +97,9 @@ for (const [manner, what] of [
       const result = await install(bad, plainly);
       t.match(result, {
         kind: 'refused',
-        problem: { code: 'known-bad', message: /did not come up on this node \(attempt 1\)/ },
+        problem: { code: 'known-bad', message: /did not start on this node \(attempt 1\)/ },
       });
-      t.match(result, { problem: { hint: /tried again in 5 min/ } });
+      t.match(result, { problem: { hint: /retried in 5 min/ } });
       t.equal(node.starts(), 3);
     });
 
@@ -141,7 +141,7 @@ t.test('a first version that does not come up leaves a service that is stopped',
 t.test('a first look that takes minutes is no failure', async (t) => {
   const node = makeNode(t.testdir());
   t.same(await install(node.site(node.payload('0.1.0', 'busy')), plainly), { kind: 'up' });
-  t.match(node.said.at(-1), /still at its first look/);
+  t.match(node.said.at(-1), /its first tick is not over/);
 });
 
 t.test('what was installed by hand is taken over, and is what a bad version goes back to', async (t) => {
@@ -155,7 +155,7 @@ t.test('what was installed by hand is taken over, and is what a bad version goes
   await install(site, plainly).catch(() => undefined);
   t.equal(node.runs(), '0.1.0 good');
   t.equal(node.read(unit), unitText('by hand'), 'a unit that others wrote stays');
-  t.match(node.said.join('\n'), /rcm-node\.service was written by somebody else/);
+  t.match(node.said.join('\n'), /rcm-node\.service was written by another program/);
 });
 
 t.test('a masked service is left alone', async (t) => {

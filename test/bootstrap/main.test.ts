@@ -93,11 +93,11 @@ t.test('with a systemd', { skip: noBusHere }, async (t) => {
   t.test('a version that does not come up is an error, and after that a refusal', async (t) => {
     const { run, said, scripted } = await stage(t, true);
     if (scripted) scripted.job = { kind: 'ends', result: 'failed' };
-    await t.rejects(run(), /rcm-node 0\.1\.0 did not come up: its start ended as "failed"/);
+    await t.rejects(run(), /rcm-node 0\.1\.0 did not start: its start ended as "failed"/);
     t.equal(await run(), 3);
     t.match(
       said.join('\n'),
-      /error: rcm-node 0\.1\.0 did not come up on this node \(attempt 1\)[\s\S]*--force/,
+      /error: rcm-node 0\.1\.0 did not start on this node \(attempt 1\)[\s\S]*--force/,
     );
   });
 
@@ -106,7 +106,7 @@ t.test('with a systemd', { skip: noBusHere }, async (t) => {
     const lock = await acquireLock(join(host, places.lock), { waitMs: 0 });
     const done = run();
     while (said.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    t.match(said, ['another bootstrap works on this node; waiting for it, at most 15 min']);
+    t.match(said, ['waiting for another bootstrap on this node, at most 15 min']);
     await lock.release();
     t.equal(await done, 0);
   });

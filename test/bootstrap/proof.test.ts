@@ -47,7 +47,7 @@ t.test('a service that ended, or that systemd started anew, is down', async (t) 
   t.match(judgeStart({ unit: { ...unit, active: 'failed' }, report, elapsed: 1 }, wanted), { kind: 'down' });
   t.match(judgeStart({ unit: { ...unit, invocation: 'two' }, report, elapsed: 9_000 }, wanted), {
     kind: 'down',
-    why: 'it was started anew after 9 s',
+    why: 'it restarted after 9 s',
   });
 });
 

@@ -36,7 +36,7 @@ t.test('what was changed since stays, and is named', async (t) => {
   node.write('/etc/rcm-node/config.toml', 'a = 2');
   await remove(site);
   t.same(files(node), ['/etc/rcm-node/config.toml']);
-  t.match(node.said.join('\n'), /config\.toml stays: it was changed/);
+  t.match(node.said.join('\n'), /config\.toml is kept: it was changed/);
 });
 
 t.test('Pods that use a handler are waited for, and whatever fails is tried again', async (t) => {

@@ -123,6 +123,7 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
     doctorDocument(1, '0.1.0', [
       { what: 'host', verdict: 'good', says: 'fine' },
       { what: 'CRI', verdict: 'bad', says: 'silent', detail, hint: 'look' },
+      { what: 'approvals', verdict: 'good', says: 'fine' },
     ]),
   ],
   [
@@ -159,6 +160,9 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
 t.test('what was renamed stays in the documents by its former name', async (t) => {
   t.match(errorDocument('once', 1, { code: 'write-conflict', message: 'x' }), {
     error: { code: 'write-conflict', formerCode: 'fight' },
+  });
+  t.match(doctorDocument(0, '1', [{ what: 'approvals', verdict: 'good', says: 'fine' }]), {
+    checks: [{ what: 'approvals', formerWhat: 'turns' }],
   });
   const turn = { shim: 'wws', revision: 'r', hold: 'self-scheduled' } as const;
   t.match(reportDocument('status', 4, { ...report, handlers: [{ ...handlers[1], turn }] }), {

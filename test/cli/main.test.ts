@@ -181,7 +181,7 @@ t.test('a status that is not there, or damaged, says so and what to do', async (
     error: { code: 'no-runtime', where: { file: '/run/rcm-node/status.json' } },
   });
   for (const [index, what] of damaged.entries())
-    t.match(others[index], { code: 1, out: '', err: /this is no status of this version/ }, what);
+    t.match(others[index], { code: 1, out: '', err: /the status is not of this version/ }, what);
   t.match(others.at(-1), { code: 1, err: /the status cannot be read/ });
 });
 
@@ -267,7 +267,7 @@ t.test(
     const root = image(t);
     writeFileSync(join(root, 'etc/rcm-node/config.toml'), 'interval = 1\n');
     const says =
-      /config\.toml:1:1: "interval" is 1, but must be from 5 .*; no good settings are known, so nothing new is taken/;
+      /config\.toml:1:1: "interval" is 1, but must be from 5 .*; no valid settings are known, so nothing new is installed/;
     const [text, json] = await measureAll(['once', '--root', root], ['plan', '--json', '--root', root]);
     t.match(text, { code: 3, out: says, err: '' });
     t.match(json, { code: 1, err: '' }, 'an input is wrong');
@@ -276,7 +276,7 @@ t.test(
       plan: { kind: 'refused', problem: { code: 'bad-settings', where } },
     });
     t.notOk(existsSync(join(root, 'opt/rcm-node/shims/spin')));
-    t.match(await run('uninstall', '--root', root), { code: 0, out: /^rcm-node had changed nothing/ });
+    t.match(await run('uninstall', '--root', root), { code: 0, out: /^No change of rcm-node was left/ });
   },
 );
 
@@ -364,7 +364,7 @@ t.test('an image is prepared, looked at and left as it was', { skip: rootOnly },
   t.ok(existsSync(at('data/opt/rcm-node/shims/spin')), 'in the image, where its /opt leads');
   const [shown, settled] = await runAll(['status', '--root', root], ['plan', '--root', root]);
   t.match(shown, { code: 0, out: /spin +written/ });
-  t.match(settled, { code: 0, out: 'Nothing to do: the host is as it shall be.\n' });
+  t.match(settled, { code: 0, out: 'Nothing to do: the host is in the desired state.\n' });
 
   writeFileSync(at('etc/rcm-node/shims.d/bad.toml'), 'name = ');
   const [again, planned2] = [await run('once', '--json', '--root', root), await run('plan', '--root', root)];

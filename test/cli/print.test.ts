@@ -174,18 +174,18 @@ To finish:
   rcm-node uninstall
 `,
   );
-  t.match(printUninstalled({ ...gone, removed: [] }, plain), /^rcm-node had changed nothing .*\nNothing/);
+  t.match(printUninstalled({ ...gone, removed: [] }, plain), /^No change of rcm-node was left .*\nNothing/);
   const waits = { ...ticked, outcome: { kind: 'waiting', for: [problem] } } as const;
   t.match(
     printUninstalled({ ...rest, ticked: waits, complete: false }, plain),
-    new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything could go; run`),
+    new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything was removed; run`),
   );
 });
 
 t.test('what waits for its turn is told beside what is wrong, and so is who gives turns', async (t) => {
   const problem = {
     code: 'rollout-pending',
-    message: 'the Shim "spin" waits for its turn',
+    message: 'the Shim "spin" waits for approval',
     handler: 'spin',
   } as const;
   const turn = { shim: 'spin', revision: 'r', hold: 'queued' } as const;
@@ -197,11 +197,11 @@ t.test('what waits for its turn is told beside what is wrong, and so is who give
   };
   const say = (controller?: 'alive' | 'none' | 'unknown'): string =>
     printReport({ ...given, cluster: { ...cluster, ...(controller ? { controller } : {}) } }, plain, now);
-  t.match(say(), /the Shim "spin" waits for its turn/);
-  t.notMatch(say(), /gives turns/);
-  t.match(say('alive'), /cluster: node n.*; a controller gives turns\n/);
-  t.match(say('none'), /goes ahead alone/);
-  t.match(say('unknown'), /is being found out/);
+  t.match(say(), /the Shim "spin" waits for approval/);
+  t.notMatch(say(), /controller/);
+  t.match(say('alive'), /cluster: node n.*; a controller approves changes\n/);
+  t.match(say('none'), /schedules changes itself/);
+  t.match(say('unknown'), /not known yet whether a controller runs/);
 });
 
 t.test('a report is to be read at 40 and at 80 columns, and paths stay whole', async (t) => {

@@ -71,7 +71,7 @@ t.test(
     writeFileSync(file, token({ iat: 1, exp: 2 }));
     t.match(await fails(), {
       code: 'no-identity',
-      message: /ran out at 1970-01-01T00:00:02/,
+      message: /expired at 1970-01-01T00:00:02/,
       hint: /restart the bootstrap/,
     });
     const good = token({ iat: soon(-10), exp: soon(3600), 'kubernetes.io': bound() });
@@ -115,7 +115,7 @@ t.test('an answer without a token keeps the one there is, and is told once', nee
   world.token = 'nonsense';
   const api = await open();
   for (let tick = 0; tick < 3; tick++) await found.renew(api);
-  t.same(lines, ['warn the token could not be renewed: the API server gave no token']);
+  t.same(lines, ['warn cannot renew the token: the API server gave no token']);
   t.equal(readFileSync(file, 'utf8'), old);
 });
 

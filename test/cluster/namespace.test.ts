@@ -17,7 +17,7 @@ t.test('what says no namespace is not taken for the usual one', async (t) => {
     t.match((failure as Failure).problem, {
       code: 'bad-settings',
       where: { file: '/etc/rcm-node/namespace' },
-      hint: /does not go ahead alone/,
+      hint: /does not schedule changes itself/,
     });
   }
 });

@@ -219,11 +219,7 @@ t.test('an API server that does not answer leaves the doubt, and it is asked aga
   await show({ shims: [] });
   await pass(600_000);
   t.same(asked(), ['spin']);
-  t.same(
-    lines,
-    ['warn no deletion can be made sure of: an unforeseen error (Error)'],
-    'and that is told once',
-  );
+  t.same(lines, ['warn cannot confirm deletions: an unforeseen error (Error)'], 'and that is told once');
   answers.set(`GET ${shimsPath}`, listOf([]));
   await pass(1_200_000);
   t.same(asked(), []);

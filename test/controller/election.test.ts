@@ -166,7 +166,7 @@ t.test(
     const fleet = await startFleet(t);
     fleet.world.fail = () => 403;
     const one = stand(t, fleet, 'one');
-    await until(() => one.lines.some(({ message }) => /the Lease cannot be had: .*403/.test(message)));
+    await until(() => one.lines.some(({ message }) => /cannot acquire the Lease: .*403/.test(message)));
     t.equal(one.election.reached(), undefined);
     fleet.world.fail = () => undefined;
     await until(() => one.election.holds());

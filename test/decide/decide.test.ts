@@ -152,7 +152,8 @@ t.test('when the restart has to wait, artifacts do not', async (t) => {
     notes: [
       {
         code: 'restart-budget',
-        message: /^the next restart of the runtime may come at 20\S+Z: .* 3 come at once$/,
+        message:
+          /^the next restart of the runtime is allowed at 20\S+Z: restartsPerHour allows 3 within an hour without a wait$/,
       },
     ],
   });

@@ -78,7 +78,7 @@ t.test('what cannot be taken back is named with its reason, and kept in the ledg
   for (const [fact, why] of facts) {
     const { before, former } = lookAt({ [main]: fact, [drop]: regular('changed', 'another') });
     t.match(former.problems, [
-      { code: 'not-ours', where: { file: drop }, message: /changed by someone else/ },
+      { code: 'not-ours', where: { file: drop }, message: /changed by another program/ },
       { code: 'not-ours', where: { file: main }, message: why },
     ]);
     t.strictSame(takeBack(containerd, former, before), []);

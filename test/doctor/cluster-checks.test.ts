@@ -16,12 +16,19 @@ t.test('doctor names the node, and each right that is missing', needsOpenssl, as
   t.match(await clusterChecks(host, settings), [
     { what: 'cluster', verdict: 'good', says: /knows this node as n \(kubelet/ },
     { what: 'rights', verdict: 'good' },
-    { what: 'turns', verdict: 'good', says: /no controller runs/ },
+    { what: 'approvals', verdict: 'good', says: /no controller runs/ },
   ]);
   world.lease = 'forbidden';
-  t.match((await clusterChecks(host, settings))[2], { what: 'turns', verdict: 'warn', says: /may not read/ });
+  t.match((await clusterChecks(host, settings))[2], {
+    what: 'approvals',
+    verdict: 'warn',
+    says: /may not read/,
+  });
   world.lease = { spec: {} };
-  t.match((await clusterChecks(host, settings))[2], { verdict: 'good', says: /its Lease can be read/ });
+  t.match((await clusterChecks(host, settings))[2], {
+    verdict: 'good',
+    says: /Lease of the controller is readable/,
+  });
   world.denied = ['watch shims', 'create events'];
   t.match(await clusterChecks(host, settings), [
     { verdict: 'good' },
@@ -31,7 +38,7 @@ t.test('doctor names the node, and each right that is missing', needsOpenssl, as
       says: 'not allowed: watch shims, create events',
       hint: /kubectl apply/,
     },
-    { what: 'turns' },
+    { what: 'approvals' },
   ]);
 
   mkdirSync(join(root, 'var/lib/rcm-node'), { recursive: true });
@@ -90,7 +97,7 @@ t.test('a host without a cluster is in order', async (t) => {
   const { host } = hostOf(t.testdir({}));
   t.match(await clusterChecks(host, defaultSettings), [{ verdict: 'unknown', says: /no kubelet runs here/ }]);
   t.match(await clusterChecks(host, { ...defaultSettings, closed: true }), [
-    { verdict: 'unknown', says: /^not asked: the settings do not say/ },
+    { verdict: 'unknown', says: /^not checked: the settings do not tell/ },
   ]);
   const cluster = { ...defaultSettings.cluster, identity: 'none' } as const;
   t.match(await clusterChecks(host, { ...defaultSettings, cluster }), [{ verdict: 'good' }]);

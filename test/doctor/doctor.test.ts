@@ -64,7 +64,7 @@ t.test(
     t.match(about(checks, 'settings'), [{ verdict: 'bad', says: '/x: odd', hint: String }]);
     t.match(about(checks, 'store'), [{ verdict: 'bad', says: /another digest|bytes instead/ }]);
     t.match(about(checks, 'bad.toml'), [{ verdict: 'bad', says: /bad\.toml:1/, hint: String }]);
-    t.match(about(checks, 'plan'), [{ verdict: 'warn', says: 'there is work to do' }]);
+    t.match(about(checks, 'plan'), [{ verdict: 'warn', says: 'changes are pending' }]);
     t.ok(about(checks, 'folder').length === 3);
   },
 );
@@ -136,7 +136,7 @@ t.test('the service is told as it is', async (t) => {
   const deaf = { ...node.fake.host, systemd: { ...systemd, unit: refuses } } as Host;
   const checks = await diagnose(deaf, defaultSettings);
   t.match(about(checks, 'service'), [{ verdict: 'bad', says: 'no bus' }]);
-  t.match(about(checks, 'runtime'), [{ verdict: 'unknown', says: /^not looked at, because systemd/ }]);
+  t.match(about(checks, 'runtime'), [{ verdict: 'unknown', says: /^not checked, because systemd/ }]);
 });
 
 t.test('another root without a runtime is told so', async (t) => {
@@ -186,5 +186,5 @@ t.test('that systemd does not answer is one finding', { skip: rootOnly }, async 
   const checks = await diagnose(host, defaultSettings);
   t.equal(checks.filter((check) => check.says.includes('the system bus')).length, 1);
   t.equal(checks.filter((check) => check.code === 'systemd-unreachable').length, 1);
-  t.match(about(checks, 'runtime'), [{ verdict: 'unknown', says: /not looked at, because systemd/ }]);
+  t.match(about(checks, 'runtime'), [{ verdict: 'unknown', says: /not checked, because systemd/ }]);
 });

@@ -109,7 +109,7 @@ t.test(
   'a start with settings that cannot be used takes nothing, asks no cluster, and says why',
   async (t) => {
     const { node, heard, followed, end } = start(t, undefined, undefined, 'alowedHosts = []\n');
-    const says = 'unknown key "alowedHosts"; no good settings are known, so nothing new is taken';
+    const says = 'unknown key "alowedHosts"; no valid settings are known, so nothing new is installed';
     await until(() => heard.some((line) => line.includes(`refused: /etc/rcm-node/config.toml:1:1: ${says}`)));
     t.match(JSON.parse(node.read('/run/rcm-node/status.json') ?? ''), {
       outcome: { kind: 'refused', problem: { code: 'bad-settings', where: { line: 1, column: 1 } } },
@@ -120,7 +120,7 @@ t.test(
     await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
     t.match(followed.at(-1), { identity: 'none' });
     node.write('/etc/rcm-node/config.toml', 'alowedHosts = []\n');
-    await until(() => heard.some((line) => line.includes('; the last good settings stay in force')));
+    await until(() => heard.some((line) => line.includes('; the last valid settings stay in force')));
     t.match(followed.at(-1), { identity: 'none' });
     await end();
   },
@@ -162,7 +162,7 @@ t.test('the watchdog is told nothing any more once a tick hangs for good', async
   const beats = (): number => heard.filter((line) => line === 'watchdog').length;
   await until(() => hanging.asked && beats() >= 2);
   node.fake.advance(24 * 3_600_000);
-  const silent = /^error: nothing has moved for .*; the watchdog ends this$/;
+  const silent = /^error: no progress for .*, the watchdog ends this process$/;
   await until(() => node.fake.lines.some((line) => silent.test(line)));
   const before = beats();
   await new Promise((resolve) => setTimeout(resolve, 40));

@@ -545,7 +545,7 @@ t.test('a restart waits for containers that are being created, but not for ever'
   t.ok(at >= 30_000 && at < 32_000, `restarted after ${at} ms`);
   t.ok(
     node.fake.lines.some((line) =>
-      /^warn: the restart has waited .*: containers are being created/.test(line),
+      /^warn: restarting after .* without a quiet moment: containers are being created/.test(line),
     ),
   );
 });

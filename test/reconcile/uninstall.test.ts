@@ -423,7 +423,7 @@ t.test('what others changed in the files of a runtime that is gone stays, and is
   t.equal(node.read(dropIn), 'version = 3\n# theirs\n');
   t.match(
     result.left.find(({ path }) => path === dropIn),
-    { why: /changed by someone else/, open: 'wrong' },
+    { why: /changed by another program/, open: 'wrong' },
   );
   t.equal(exitCodeOfUninstall(result), 1);
 });

@@ -100,7 +100,7 @@ t.test(
           closed: false,
           problem: {
             code: 'bad-settings',
-            message: /; the last good settings stay in force$/,
+            message: /; the last valid settings stay in force$/,
             where: { file: /rcm-node/ },
           },
         });
@@ -119,7 +119,10 @@ t.test(
         const second = await start();
         t.match(second.outcome, {
           kind: 'refused',
-          problem: { code: 'bad-settings', message: /; no good settings are known, so nothing new is taken/ },
+          problem: {
+            code: 'bad-settings',
+            message: /; no valid settings are known, so nothing new is installed/,
+          },
         });
         t.match(second.decision.handlers, [{ name: 'spin-v2', state: 'served' }]);
         t.same(Object.keys(second.ledger.handlers), ['spin-v2']);
@@ -152,7 +155,7 @@ t.test(
         allowedHosts: ['good.example'],
         problem: {
           code: 'bad-settings',
-          message: `the file cannot be read (${errno}); the last good settings stay in force`,
+          message: `the file cannot be read (${errno}); the last valid settings stay in force`,
         },
       });
     const files = {

@@ -156,7 +156,9 @@ t.test('a broken upgrade stops at the first node, which stays on what it had', a
   await apply('broken');
   const told = await cluster.waitFor('the failure told', async () => {
     const said = await cluster.kubectl(['-n', 'rcm-node', 'describe', 'pods']);
-    return /did not come up[\s\S]*(is back and up|serves this node instead)/.test(said) && said;
+    return (
+      /did not start[\s\S]*(rolled back to the previous version|serves this node instead)/.test(said) && said
+    );
   });
   t.match(told, /journalctl -u rcm-node/);
   const before = await Promise.all(nodes.map(({ host }) => startsOf(host, service)));

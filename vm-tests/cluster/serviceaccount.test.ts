@@ -59,7 +59,7 @@ t.test('a Shim is served, and the Node is told, without the kubelet’s identity
   t.same([...new Set(ours.map(({ user }) => user.username))], [account]);
   t.match((await rcmNode(node.host, 'status')).stdout, /cluster: node node-a, as serviceaccount/);
   const doctor = await rcmNode(node.host, 'doctor');
-  t.match(doctor.stdout, /rights: everything that rcm-node asks of the API server is allowed/);
+  t.match(doctor.stdout, /rights: all requests of rcm-node to the API server are allowed/);
 });
 
 t.test('the identity outlives the Pod that brought it', async (t) => {

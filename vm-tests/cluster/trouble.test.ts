@@ -235,7 +235,10 @@ t.test(
       await untilReport(node.host, 'the type is gone', isStale('api-missing'), patienceMs);
     const status = await rcmNode(a.host, 'status');
     t.comment(status.stdout);
-    t.match(status.stdout, /the cluster has no resource type "shims"; what it asked for before stays served/);
+    t.match(
+      status.stdout,
+      /the cluster has no resource type "shims"; the handlers that it asked for before stay in service/,
+    );
     t.match(status.stdout, /kubectl apply -k bootstrap\//);
     // The first doubt about a Shim that vanished is over by then.
     await sleep(Math.max(0, 40_000 - (performance.now() - deleted)));

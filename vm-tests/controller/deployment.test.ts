@@ -184,7 +184,11 @@ t.test('all of it is deleted at once: it ends, nodes serve on, and say why', asy
   for (const { name, host } of nodes) {
     const told = await cluster.waitFor(`${name} says why`, async () => {
       const { stdout } = await rcmNode(host, 'status');
-      return /what it asked for before stays served|on what the cluster said last/.test(stdout) && stdout;
+      return (
+        /the handlers that it asked for before stay in service|on the last answer of the cluster/.test(
+          stdout,
+        ) && stdout
+      );
     });
     t.comment(told);
     t.ok((await handlersOverCri(host)).includes('spin-v2'), `${name} serves on`);

@@ -77,7 +77,7 @@ const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>):
     .replace('T', ' ')
     .replace(/\.\d+Z$/, ' UTC');
   const name = problem.handler ?? 'HANDLER';
-  return `What the runtime said: journalctl -u ${unit} --since "${since}". Once the cause is gone: rcm-node retry ${name}, or rcm-node once --force; to touch its file in shims.d, or to restart or reload the service rcm-node, has it tried again, too.`;
+  return `For the error of the runtime: journalctl -u ${unit} --since "${since}". After you fixed the cause: rcm-node retry ${name}, or rcm-node once --force. It is also retried when its file in shims.d is touched, and when the service rcm-node is restarted or reloaded.`;
 };
 
 /** What could not be written names the disk that is full, or read-only: its place stays in the message. */

@@ -92,7 +92,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
         ? attemptOf(baseline, handler)
         : undefined;
     if (broken) {
-      const message = `${broken.problem.message}; it came with the image, and is taken out of the configuration`;
+      const message = `${broken.problem.message}; it came with the image, and is removed from the configuration`;
       report('failed', { problem: { ...broken.problem, handler: handler.name, message } });
       continue;
     }

@@ -38,8 +38,8 @@ export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Proble
 const unknown = (name: string): Problem => ({
   code: 'unreadable-source',
   handler: name,
-  message: `whether the cluster asks for "${name}" is not known, since the state was lost; it stays served`,
-  hint: 'It is decided when the cluster answers. On a node that is in no cluster set cluster.identity = "none" in /etc/rcm-node/config.toml.',
+  message: `the state was lost, so it is not known whether the cluster asks for "${name}"; the handler stays in service`,
+  hint: 'It is decided when the API server answers. On a node that is in no cluster set cluster.identity = "none" in /etc/rcm-node/config.toml.',
 });
 
 /** It stays while a sandbox uses it: its operations need the configuration. */
@@ -49,7 +49,7 @@ const inUse = (runtime: RuntimeFacts, name: string): Problem | undefined => {
     return {
       code: 'handler-in-use',
       handler: name,
-      message: `whether Pods use "${name}" cannot be found out: ${cri.why}`,
+      message: `cannot find out whether Pods use "${name}": ${cri.why}`,
       ...detailOf(cri),
     };
   const count = cri.sandboxes.filter((sandbox) => sandbox.handler === name).length;

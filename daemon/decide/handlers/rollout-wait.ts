@@ -40,15 +40,17 @@ const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): 
 const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: string }>> = {
   paused: {
     why: 'its rolloutStrategy is paused',
-    hint: 'It goes on when spec.rolloutStrategy.paused of the Shim is taken away.',
+    hint: 'To resume, remove spec.rolloutStrategy.paused from the Shim.',
   },
   stopped: {
     why: 'its rollout was stopped because nodes failed',
-    hint: 'kubectl describe shim names the nodes. It goes on with another revision, or with a new value of the annotation rcm.spinkube.dev/resume.',
+    hint: 'kubectl describe shim names the nodes. To resume, change the Shim, or set a new value of the annotation rcm.spinkube.dev/resume.',
   },
   queued: { why: 'the controller has not approved it for this node yet' },
-  'self-scheduled': { why: 'no controller runs in this cluster, so this node goes ahead alone' },
-  unknown: { why: 'whether a controller gives turns is being found out' },
+  'self-scheduled': {
+    why: 'no controller runs in this cluster, so this node makes the change at its own scheduled time',
+  },
+  unknown: { why: 'the node does not know yet whether a controller runs' },
 };
 
 /** Nothing in it changes while it waits: a line that differs at every tick would be logged at every tick. */
@@ -60,12 +62,12 @@ export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts
   const when = at?.revision === revision ? ` at ${at.at.replace(/\.\d+Z$/, 'Z')}` : '';
   const what =
     revision === goneRevision
-      ? `the end of the Shim "${shim}"`
+      ? `the removal of the Shim "${shim}"`
       : `the Shim "${shim}" (${revision.slice(0, 8)})`;
   return {
     code: 'rollout-pending',
     handler,
-    message: `${what} waits for its turn: ${why}${when}`,
+    message: `${what} waits for approval: ${why}${when}`,
     ...(hint === undefined ? {} : { hint }),
   };
 };

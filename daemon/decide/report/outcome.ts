@@ -76,7 +76,7 @@ export const evaluate = (
   if (plan.kind === 'steps' || plan.kind === 'trial')
     return {
       kind: 'waiting',
-      for: [{ code: 'changed-meanwhile', message: 'there is more to do; it goes on with the next tick' }],
+      for: [{ code: 'changed-meanwhile', message: 'there is more to do; the next tick continues' }],
     };
   return { kind: 'converged' };
 };

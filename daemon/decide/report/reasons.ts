@@ -17,16 +17,16 @@ export const reasons = (
   const added = asked.wanted.filter((one) => !known.has(one.name)).map((one) => one.name);
   const gone = [...known].filter((name) => !change.tables.has(name));
   if (added.length > 0) list.push(`new: ${added.join(', ')}`);
-  if (gone.length > 0) list.push(`no longer wanted: ${gone.join(', ')}`);
+  if (gone.length > 0) list.push(`no longer asked for: ${gone.join(', ')}`);
   if (change.wiring?.beside) list.push(change.wiring.beside);
   for (const file of change.files) {
     const owned = before.ledger.files[file.path];
     const fact = before.files[file.path];
-    if (owned && fact?.kind !== 'regular') list.push(`${file.path} was removed by someone else`);
+    if (owned && fact?.kind !== 'regular') list.push(`${file.path} was removed by another program`);
     else if (owned && fact?.kind === 'regular' && fact.digest !== owned.digest)
-      list.push(`${file.path} was changed by someone else`);
+      list.push(`${file.path} was changed by another program`);
   }
   if (change.restart && change.files.length === 0)
-    list.push('the runtime does not serve what its configuration says');
+    list.push('the runtime does not serve the handlers of its configuration');
   return list;
 };

@@ -11,9 +11,9 @@ export const sentence = (step: Step): string | undefined => {
     case 'place':
       return `check it, test-run it and place it in the store for ${step.handler.name}`;
     case 'quiet':
-      return `wait for a moment in which no container is being created (${step.seconds} s at most)`;
+      return `wait until no container is being created (${step.seconds} s at most)`;
     case 'folder':
-      return `make the folder ${step.path}`;
+      return `create the folder ${step.path}`;
     case 'unfolder':
       return `remove the folder ${step.path}`;
     case 'write':
@@ -23,7 +23,7 @@ export const sentence = (step: Step): string | undefined => {
       if (step.after === null) return `remove the link ${step.path}`;
       return `point ${fileOf(folderOf(step.path))} to ${short(keyOfTarget(step.after))}`;
     case 'activate':
-      return step.started ? `take ${step.unit} as it started by itself` : `restart ${step.unit}`;
+      return step.started ? `accept that ${step.unit} restarted by itself` : `restart ${step.unit}`;
     case 'prove':
       if (step.serve.length === 0 && step.start)
         return `prove that a sandbox with ${Object.keys(step.start).join(', ')} starts`;
@@ -37,7 +37,7 @@ export const sentence = (step: Step): string | undefined => {
   }
 };
 
-const short = (key: string | undefined): string => (key ? key.slice(0, 12) : 'something foreign');
+const short = (key: string | undefined): string => (key ? key.slice(0, 12) : 'a file of another program');
 
 export const sentences = (steps: readonly Step[]): readonly string[] =>
   steps.flatMap((step) => sentence(step) ?? []);

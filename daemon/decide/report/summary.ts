@@ -48,9 +48,9 @@ const isAsked = ({ outcome, notes }: Report): boolean =>
 /** How long it lasts is not said: a line that differs at every tick would be logged at every tick. */
 const clusterWords = {
   none: '',
-  connecting: ', waiting for the cluster',
-  synced: ', in step with the cluster',
-  stale: ', on what the cluster said last',
+  connecting: ', connecting to the cluster',
+  synced: ', in sync with the cluster',
+  stale: ', on the last answer of the cluster',
 } as const;
 
 export const troubles = (outcome: Outcome): readonly Problem[] => {
@@ -76,7 +76,7 @@ export const metrics = (report: Report, ledger: Ledger): string => {
   const rows: readonly (readonly [string, string, readonly (readonly [Labels, number])[]])[] = [
     [
       'rcm_node_state',
-      'What the last tick came to.',
+      'Outcome of the last tick.',
       states.map((state) => [{ state }, Number(outcome.kind === state)]),
     ],
     ['rcm_node_info', 'Versions.', [[versions, 1]]],
@@ -87,17 +87,17 @@ export const metrics = (report: Report, ledger: Ledger): string => {
     ],
     [
       'rcm_node_runtime_restarts_day',
-      'Restarts of the runtime that were asked for within a day.',
+      'Restarts of the runtime by rcm-node within a day.',
       [[{}, ledger.restarts.length]],
     ],
     [
       'rcm_node_known_bad',
-      'Whether a revision or a handler failed its proof and is left alone.',
+      'Whether a revision or a handler failed its proof and is not retried.',
       [[{}, Number(isBad)]],
     ],
     [
       'rcm_node_repairs_day',
-      'Repairs of files that someone else changed within a day.',
+      'Repairs within a day of files that another program changed.',
       [[{}, Object.values(ledger.repairs).flat().length]],
     ],
     [

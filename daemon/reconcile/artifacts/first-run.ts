@@ -52,7 +52,9 @@ export const tryUntried = async (host: Host, before: Ledger, since: number | und
       await saveLedger(host, ledger);
       continue;
     }
-    host.log('info', `${handler.name} runs on this host, for the first time`, { handler: handler.name });
+    host.log('info', `verified ${handler.name}, its binary runs on this host for the first time`, {
+      handler: handler.name,
+    });
     for (const one of handlers) ledger = succeeded(ledger, one.name);
   }
   if (ledger !== before) await saveLedger(host, ledger);

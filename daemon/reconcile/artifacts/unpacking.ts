@@ -80,7 +80,7 @@ export const succeeded = (ledger: Ledger, name: string): Ledger => {
 
 const interrupted: Problem = {
   code: 'interrupted',
-  message: 'rcm-node ended while it unpacked or tried this artifact',
+  message: 'rcm-node ended while it unpacked or tested this artifact',
 };
 
 /** The ledger with what was interrupted counted, and saved before the marks go. Only for the holder of the lock. */

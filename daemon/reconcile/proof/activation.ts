@@ -72,7 +72,7 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
       lives -= 1;
       // A start of ours sets the count of automatic ones back.
       baseline = undefined;
-      host.log('warn', `${gate.unit} is ${unit.active}; it is started`);
+      host.log('warn', `starting ${gate.unit}, it is ${unit.active}`);
       await revive(systemd, gate.unit, end - clock.elapsed());
       await clock.sleep(1000);
       continue;
@@ -132,10 +132,10 @@ export const quiet = async (host: Host, socket: string, seconds: number): Promis
     why =
       look.kind === 'answers'
         ? 'containers are being created'
-        : `whether containers are being created cannot be found out: ${look.why}`;
+        : `cannot find out whether containers are being created: ${look.why}`;
     await host.clock.sleep(300);
   }
-  host.log('warn', `the restart has waited for ${seconds} s and does not wait longer: ${why}`);
+  host.log('warn', `restarting after ${seconds} s without a quiet moment: ${why}`);
 };
 
 type Containers =

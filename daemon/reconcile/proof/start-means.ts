@@ -16,13 +16,13 @@ export const abilityOf = async (host: Host, settings: Settings, cri: Cri): Promi
   try {
     const seen = runtimeBy(settings.unit).sandboxesIn(await cri.configuration());
     const image = seen.image ?? (await dumpedImage(host, settings));
-    if (image === undefined) return unable('which image sandboxes run cannot be found out');
+    if (image === undefined) return unable('the image of sandboxes is not known');
     // The runtime would pull it, from wherever that leads, for as long as that takes.
     if (!(await cri.hasImage(image))) return unable(`the image of sandboxes is not on this node: ${image}`);
     const pressure = host.pressure(host.files.real(seen.root));
     // A network file system that is gone answers nothing, for ever.
     if (!(await host.clock.within(pressure, diskMs)))
-      return unable('the disk of the runtime gives no answer');
+      return unable('the disk of the runtime does not respond');
     const why = tooLittle(await pressure);
     // As the kubelet does it: where systemd makes cgroups, a sandbox has to be in a slice.
     const cgroupParent = seen.systemdCgroup ? 'system.slice' : '';

@@ -56,7 +56,7 @@ export const startEach = async (
             : await judgeOne(host, cri, name, able.cgroupParent, { end, mostMs });
       results[name] = result;
       if (result.kind === 'listed')
-        host.log('info', `${name} is listed by CRI, and was not started: ${result.why}`, { handler: name });
+        host.log('info', `${name} is listed by CRI, not started: ${result.why}`, { handler: name });
     }
     return results;
   } finally {
@@ -82,25 +82,25 @@ const judgeOne = async (
   const left = (): number => end - clock.elapsed();
   const tryIt = (handler: string, ms: number): Promise<Seen> =>
     tryOnce(host, cri, handler, cgroupParent, { ms: Math.min(ms, mostMs), end });
-  if (left() < contrastMs + leastMs) return listed('the time for the proof was over');
+  if (left() < contrastMs + leastMs) return listed('the time for the proof had passed');
   const first = await tryIt(name, (left() - contrastMs) * 0.6);
   if (first.kind === 'started') return first;
   if (first.kind === 'late') return tooSlow(first);
-  if (missesPod(first.problem)) return listed('it asks for what a Pod has (its own network, annotations)');
+  if (missesPod(first.problem)) return listed('it needs what only a Pod has (its own network, annotations)');
   // Another program restarted the runtime, or it died of the attempt: then it dies of the second one, too.
   if (first.kind === 'silent') await answersAgain(host, cri, Math.min(left() - contrastMs, 5_000));
   const contrast = await tryIt('', contrastMs);
   if (contrast.kind !== 'started')
     return listed(`a sandbox of the default handler does not start here either: ${contrast.problem.message}`);
   if (left() < leastMs)
-    return first.kind === 'refused' ? failed(name, first) : listed('the time for the proof was over');
+    return first.kind === 'refused' ? failed(name, first) : listed('the time for the proof had passed');
   const second = await tryIt(name, left());
   if (second.kind === 'late') return tooSlow(second);
   return second.kind === 'started' ? second : failed(name, second.kind === 'silent' ? second : first);
 };
 
 const tooSlow = ({ ms }: Unstarted): Started =>
-  listed(`no sandbox with it came up within ${Math.round(ms / 1000)} s, and longer was not waited`);
+  listed(`no sandbox with it started within ${Math.round(ms / 1000)} s, the longest wait`);
 
 const failed = (name: string, { kind, problem }: Unstarted): Started => {
   const how = kind === 'silent' ? 'ends the runtime instead of starting' : 'does not start';
@@ -159,7 +159,7 @@ const removeOne = async (host: Host, cri: Cri, id: string, level: Level): Promis
     await cri.removeSandbox(id, removeMs);
   } catch (error) {
     const problem = problemOf(error);
-    host.log(level, `a sandbox of a proof is still there: ${problem.message}`, logFields(problem));
+    host.log(level, `cannot remove the sandbox of a proof: ${problem.message}`, logFields(problem));
   }
 };
 

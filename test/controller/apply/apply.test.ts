@@ -301,7 +301,7 @@ t.test(
     t.equal(written(fleet, '/status').length, 1);
     t.match(
       lines.filter(({ level }) => level === 'warn'),
-      [{ message: /is its CRD an older one/ }],
+      [{ message: /its CRD may be older than this controller/ }],
     );
   },
 );

@@ -88,7 +88,7 @@ t.test('whoever waits is told for what, and until when where that is known', asy
     message: /no controller .* alone at 2027-01-15T08:01:00Z$/,
   });
   const gone = waitsForTurn({ shim: 'spin', revision: '-', hold: 'queued' }, 'h', given);
-  t.match(gone.message, /^the end of the Shim "spin" waits for its turn/);
+  t.match(gone.message, /^the removal of the Shim "spin" waits for approval/);
   const stopped = waitsForTurn({ shim: 'spin', revision: 'r1', hold: 'stopped' }, 'h', given);
   t.match(stopped.hint, /rcm\.spinkube\.dev\/resume/);
 });

@@ -140,7 +140,7 @@ t.test('what only takes time is waited for', async (t) => {
   const steps = { kind: 'steps', revision: 'r', steps: [], because: [], disrupts: false } as const;
   t.match(evaluate(decision({ plan: steps }), [], undefined), {
     kind: 'waiting',
-    for: [{ message: /goes on with the next tick/ }],
+    for: [{ message: /the next tick continues/ }],
   });
   t.match(evaluate(decision({ plan: { kind: 'trial', id: 'x', before: [], after: [] } }), [], undefined), {
     kind: 'waiting',

@@ -22,18 +22,18 @@ t.test('a plan says what comes, what goes, and who had a hand in our files', asy
   const changed = { ...observed, ledger, files: { [main]: regular('', 'another') } };
   t.strictSame(reasons(changed, asked, change, false), [
     'new: new',
-    'no longer wanted: old',
-    `${main} was changed by someone else`,
+    'no longer asked for: old',
+    `${main} was changed by another program`,
   ]);
   t.strictSame(reasons({ ...observed, ledger }, asked, change, false).slice(2), [
-    `${main} was removed by someone else`,
+    `${main} was removed by another program`,
   ]);
 });
 
 t.test('a restart without a file to write says what it is good for', async (t) => {
   const same = { ...change, tables: new Map([['old', {}]]), files: [] };
   t.strictSame(reasons({ ...observed, ledger }, { ...asked, wanted: [] }, same, false), [
-    'the runtime does not serve what its configuration says',
+    'the runtime does not serve the handlers of its configuration',
   ]);
 });
 

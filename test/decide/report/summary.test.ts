@@ -98,8 +98,8 @@ t.test('the line says how the node stands with its cluster, without a countdown'
       ...report,
       cluster: { identity: 'kubelet', node: 'n', server: 'https://s', state, confirmed: null },
     });
-  t.equal(line('synced'), 'Serving 2 of 2 (spin, wws) on containerd 2.1.0, in step with the cluster');
-  t.match(line('connecting'), /, waiting for the cluster$/);
+  t.equal(line('synced'), 'Serving 2 of 2 (spin, wws) on containerd 2.1.0, in sync with the cluster');
+  t.match(line('connecting'), /, connecting to the cluster$/);
   t.match(line('stale'), /, on what the cluster said last$/);
 });
 

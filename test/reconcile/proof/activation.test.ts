@@ -68,7 +68,10 @@ t.test('it waits for as long as `quiet` says and no longer, and tells why it goe
   const silent = answering(t, 'slow');
   const waited = await silent.waited(20);
   t.ok(waited >= 20_000 && waited < 30_000, `${waited} ms`);
-  t.match(silent.lines.join('\n'), /waited for 20 s.*cannot be found out: .*did not answer ListContainers/);
+  t.match(
+    silent.lines.join('\n'),
+    /after 20 s without a quiet moment: cannot find out whether .*did not answer ListContainers/,
+  );
   const stuck = answering(t, ['created', 'running']);
   t.ok((await stuck.waited(20)) >= 20_000);
   t.match(stuck.lines.join('\n'), /waited for 20 s.*containers are being created/);

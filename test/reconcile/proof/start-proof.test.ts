@@ -141,7 +141,7 @@ t.test('where the node has no means or no room nothing is started, and the texts
     const [handler] = (await node.once()).decision.handlers;
     t.match(handler, { state: 'served', start: { kind: 'listed', why } }, what);
     t.ok(
-      node.fake.lines.some((line) => /spin-v2 is listed by CRI, and was not started/.test(line)),
+      node.fake.lines.some((line) => /spin-v2 is listed by CRI, not started/.test(line)),
       what,
     );
   }
@@ -261,7 +261,7 @@ t.test('a shim that starts slowly is served, and said to be listed', async (t) =
   behaves(node, 'late');
   t.equal((await node.once()).outcome.kind, 'converged');
   t.equal(node.fake.containerd.jobs.length, 1, 'nothing is rolled back');
-  t.match(startOf(node), { why: /came up within \d+ s/ });
+  t.match(startOf(node), { why: /started within \d+ s/ });
 });
 
 t.test('a sandbox that ends rcm-node, or the node, is started twice, and then is a failure', async (t) => {

@@ -65,7 +65,7 @@ for (const version of ['1.7.24', '2.1.4'])
       t.match(problem, {
         code: 'known-bad',
         handler: 'bad',
-        message: /failed its proof here and is left alone until it changes: CRI lists "bad"/,
+        message: /failed its proof here and is not tried again until it changes: CRI lists "bad"/,
         detail: /start failed/,
         hint: /journalctl -u containerd\.service --since .*rcm-node retry bad, or rcm-node once --force/,
       });

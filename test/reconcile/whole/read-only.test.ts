@@ -145,7 +145,7 @@ t.test(
         code: 'undo-failed',
         where: { file: dropIn },
         hint: /file system is read-only/,
-        message: /could not be taken back yet/,
+        message: /could not be rolled back yet/,
       },
     });
     t.match(outcome, { problem: { message: new RegExp(`first: ${main}: `) } });

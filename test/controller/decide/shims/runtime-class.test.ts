@@ -76,7 +76,7 @@ t.test('what no RuntimeClass can be called, or have as its handler, is not asked
 
 t.test('the older of two Shims has the name', async (t) => {
   const older = aShim('elder', { runtimeClass: 'class-spin', created: 0 });
-  t.match(of([], {}, [spin, older]), { kind: 'claimed', changes: [], message: /elder, which is older/ });
+  t.match(of([], {}, [spin, older]), { kind: 'claimed', changes: [], message: /the older Shim elder/ });
   t.match(classOf(older, given([], {}, [spin, older]), now), {
     kind: 'missing',
     changes: [{ kind: 'apply' }],

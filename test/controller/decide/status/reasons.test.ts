@@ -45,7 +45,7 @@ t.test('where nodes are is said in groups, what holds up longest first', async (
   ];
   t.equal(
     whereabouts(all),
-    'still used by Pods: f; failed: j; not ready: c; approved, in progress: b; cordoned: d; waiting for approval: a; preparing it, or not reporting: e; with an unreadable status: g; whose handler has another owner: h; serving it, but not proven yet: i',
+    'still used by Pods: f; failed: j; not ready: c; approved, in progress: b; cordoned: d; waiting for approval: a; preparing it, or not reporting: e; with an unreadable status: g; whose handler has another owner: h; serving it, not proven yet: i',
   );
 });
 
