@@ -1,6 +1,6 @@
 /**
- * Which one of several controllers works: the one that holds the Lease. It stops well before anybody else may take it over,
- * by its own clock alone, because the server's may say anything.
+ * Leader election: the controller that holds the Lease works. It stops well before another one may take the Lease, by its own
+ * clock alone, because the clock of the server may be wrong.
  */
 import { type Api, ApiFailure } from '../kube/client.ts';
 import type { Clock } from '../host/host.ts';
@@ -9,21 +9,21 @@ import { logFields, printProblem, problemOf } from '../protocol/problem/problem.
 import { type Lease, leaseBody, parseLease } from './model/lease.ts';
 
 export type Election = {
-  /** Asked before each single write. */
+  /** Checked before each write. */
   holds(): boolean;
   /** `elapsed` of the last time that the API server answered with what was asked for. */
   reached(): number | undefined;
   /** `elapsed` of the last round: it goes on whatever the API server does. */
   beat(): number;
-  /** Ends the work, and gives the Lease back. */
+  /** Ends the work and releases the Lease. */
   stop(): Promise<void>;
 };
 
 export type Timing = {
-  /** For so long others leave a Lease alone that is not renewed. */
+  /** Others wait for so long before they take a Lease that is not renewed. */
   readonly durationMs: number;
   readonly renewMs: number;
-  /** After so long without a renewal the work stops: what is still on its way has the rest of the duration. */
+  /** After so long without a renewal the work stops; writes in flight have the rest of the duration. */
   readonly giveUpMs: number;
 };
 
@@ -39,8 +39,8 @@ export const elect = (given: {
   readonly timing?: Timing;
   /** The work may begin. */
   onLead(): void;
-  /** It has to have stopped writing when this returns; `kindly`: what is under way may end. */
-  onLose(kindly: boolean): Promise<void>;
+  /** It must have stopped writing when this returns; `graceful`: running work may end. */
+  onLose(graceful: boolean): Promise<void>;
 }): Election => {
   const { api, clock, log, namespace, name, identity, timing = usual } = given;
   const folder = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
@@ -49,7 +49,7 @@ export const elect = (given: {
   const stopping = new AbortController();
   const state = {
     lease: undefined as Lease | undefined,
-    /** The Lease of somebody, and `elapsed` since when it has not changed. */
+    /** The Lease of another holder, and `elapsed` since its last change. */
     observed: undefined as { readonly mark: string; readonly since: number } | undefined,
     /** When the renewal in force was asked for: the server wrote it later, whenever that was. */
     renewed: undefined as { readonly elapsed: number; readonly now: number } | undefined,
@@ -63,16 +63,16 @@ export const elect = (given: {
   const holds = (): boolean => {
     const { leads, renewed } = state;
     if (!leads || renewed === undefined) return false;
-    // Of a machine that slept, only the wall clock tells.
+    // After a suspend of the machine, only the wall clock is right.
     return clock.elapsed() - renewed.elapsed < timing.giveUpMs && clock.now() - renewed.now < timing.giveUpMs;
   };
 
-  const lose = (why: string, kindly = false): Promise<void> => {
+  const lose = (why: string, graceful = false): Promise<void> => {
     clearTimeout(state.timer);
     if (!state.leads) return Promise.resolve();
     state.leads = false;
-    log(kindly ? 'info' : 'warn', `stopped leading, ${why}`, { identity });
-    return given.onLose(kindly);
+    log(graceful ? 'info' : 'warn', `stopped leading, ${why}`, { identity });
+    return given.onLose(graceful);
   };
 
   const lead = (lease: Lease, elapsed: number, now: number): void => {
@@ -129,7 +129,7 @@ export const elect = (given: {
       await renew(known);
     } catch (error) {
       if (!(error instanceof ApiFailure && error.status === 409)) throw error;
-      // Somebody was faster, or an answer to us was lost: the Lease itself tells.
+      // Another controller was faster, or the answer was lost: read the Lease again.
       state.lease = await read(stopping.signal);
       if (state.lease?.holder !== identity)
         await lose(`${state.lease?.holder ?? 'no controller'} holds the Lease`);
@@ -148,7 +148,7 @@ export const elect = (given: {
           const problem = problemOf(error);
           if (!stopping.signal.aborted && state.said !== problem.code)
             log('warn', `cannot acquire the Lease: ${printProblem(problem)}`, logFields(problem));
-          // Deleted under our hands: then it is made anew.
+          // It was deleted: the next round creates it.
           if (error instanceof ApiFailure && error.status === 404) void lose('the Lease was deleted');
           return problem.code;
         },
@@ -160,7 +160,7 @@ export const elect = (given: {
   };
   const running = run();
 
-  /** Read anew, because of a renewal that was cut off nobody knows whether it arrived. */
+  /** Reads the Lease first: it is not known whether an interrupted renewal arrived. */
   const giveBack = async (): Promise<void> => {
     const lease = await read();
     if (lease?.holder === identity) await write(lease, '');

@@ -34,7 +34,7 @@ type Patch = {
   readonly data?: Readonly<Record<string, string | null>>;
 };
 
-/** Undefined: it is as it shall be. */
+/** Undefined: it has the wanted value. */
 export const knativePatch = (features: Features, enable: boolean): Patch | undefined => {
   const { resourceVersion, annotations } = features.metadata ?? {};
   const former = annotations?.[formerKey];
@@ -48,7 +48,7 @@ export const knativePatch = (features: Features, enable: boolean): Patch | undef
   if (former === undefined) return undefined;
   return {
     metadata: { ...version, annotations: { [formerKey]: null } },
-    // What somebody else wrote after us stays.
+    // A later write of another program is kept.
     ...(present === wanted ? { data: { [flag]: text(parseJson(former)) ?? null } } : {}),
   };
 };

@@ -1,6 +1,6 @@
 /**
- * The work of the leader: looks at all there is, decides, carries it out, and again whenever something changed. One pass at
- * a time; how long one takes says how soon the next may begin.
+ * The loop of the leader: observe, decide, apply; again on each change. One pass at a time; the time that deciding takes sets
+ * the pause before the next pass.
  */
 import type { Api } from '../kube/client.ts';
 import type { Clock } from '../host/host.ts';
@@ -20,32 +20,32 @@ import { openWatches, type Trouble } from './observe/watches.ts';
 import { makeWrites } from './apply/writes.ts';
 
 export type LeaderLoop = {
-  /** Milliseconds since the pass under way made any progress; 0 when none is. */
+  /** Milliseconds since the running pass made progress; 0 when none runs. */
   stuckMs(): number;
   /** For the metrics. */
   measure(): void;
-  /** Returns when nothing is written any more; `kindly`: what is under way may end, for a moment. */
-  stop(kindly: boolean): Promise<void>;
+  /** Returns when no write is in flight; `graceful`: running work may end, for a moment. */
+  stop(graceful: boolean): Promise<void>;
 };
 
-/** A burst of changes is one. */
+/** Collects a burst of changes into one pass. */
 const settleMs = 200;
 const shortestPauseMs = 250;
 const longestPauseMs = 10_000;
-/** Deciding about a large fleet must leave time for everything else. */
+/** Deciding for a large fleet must leave time for other work. */
 const pauseOf = (decideMs: number): number =>
   Math.min(Math.max(decideMs * 4, shortestPauseMs), longestPauseMs);
-/** Looked at anyway: what was overlooked is found. */
+/** A full pass at least so often, in case an event was missed. */
 const idleMs = 300_000;
 const troubledMs = 10_000;
-/** What is due at once, pass after pass, is a mistake, and must be no fire. */
+/** A task due on every pass is a bug; never busy-loop. */
 const soonestMs = 500;
-const kindMs = 3_000;
-/** So many failures in a row are told on the Shim, whatever they are. */
+const gracefulMs = 3_000;
+/** After so many failures in a row the Shim names them, whatever they are. */
 const oftenRefused = 5;
 
 export const startLeaderLoop = (given: {
-  /** Its own: it is closed with the work. */
+  /** Used by this loop alone, which closes it. */
   readonly api: Api;
   readonly clock: Clock;
   readonly log: Log;
@@ -56,7 +56,7 @@ export const startLeaderLoop = (given: {
 }): LeaderLoop => {
   const { log, metrics, identity, decide, holds } = given;
   const api = fenced(given.api, holds);
-  // Nodes judge approvals by the API server's clock: by one of our own that is behind, each would be over when it is given.
+  // Nodes check approvals by the clock of the API server: with a slow clock here, each approval would be expired on arrival.
   const clock: Clock = { ...given.clock, now: () => api.serverTime?.() ?? given.clock.now() };
   const stopping = new AbortController();
   const state = {
@@ -174,11 +174,11 @@ export const startLeaderLoop = (given: {
       watches.measure(metrics);
       metrics.set('rcm_controller_pass_running_seconds', stuckMs() / 1000);
     },
-    stop: async (kindly) => {
+    stop: async (graceful) => {
       stopping.abort();
       wake();
       watches.stop();
-      if (kindly) await clock.within(running, kindMs);
+      if (graceful) await clock.within(running, gracefulMs);
       given.api.close();
       await Promise.all([running, counting.stop()]);
     },

@@ -1,4 +1,4 @@
-/** The controller as a whole: an election, the work of whoever wins it, and a port that tells how it is. */
+/** The controller: leader election, the loop of the leader, and ports for metrics and probes. */
 import { randomUUID } from 'node:crypto';
 import { type Api, connectApi, type Credentials } from '../kube/client.ts';
 import type { Why } from '../kube/session.ts';
@@ -67,13 +67,13 @@ export const startController = async (given: {
     metrics.set('rcm_controller_leader', 1);
   };
 
-  const end = async (kindly: boolean): Promise<void> => {
+  const end = async (graceful: boolean): Promise<void> => {
     state.wanted++;
     metrics.set('rcm_controller_leader', 0);
     const { work, ending } = state.work ?? {};
     state.work = undefined;
     ending?.abort();
-    if (work !== undefined) state.ended = Promise.all([state.ended, work.stop(kindly)]);
+    if (work !== undefined) state.ended = Promise.all([state.ended, work.stop(graceful)]);
     await state.ended;
   };
 

@@ -72,7 +72,7 @@ export const isTurnLabel = (key: string): boolean =>
 
 /** All of one Node; what is damaged is left out. */
 export const parseTurnLabels = (labels: Labels): TurnLabels => {
-  // Almost all nodes, almost always.
+  // Fast path: almost all nodes, almost always.
   const keys = Object.keys(labels).filter(isTurnLabel);
   if (keys.length === 0) return none;
   const read = <T>(prefix: string, parse: (text: string | undefined) => T | undefined): Record<string, T> =>

@@ -7,7 +7,7 @@ import { nodeFacts } from '../model/node-facts.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { paths } from '../observe/watches.ts';
 
-/** Then it is decided anew: what happens meanwhile counts, and the other Shims get their turn. */
+/** Then a new pass decides: it sees changes made meanwhile, and serves the other Shims. */
 const most = 250;
 
 /** Whether there is more to write than was tried. */

@@ -1,6 +1,6 @@
 /**
  * Holds back what takes away while the type of Shims is away or going: its definition deleted takes all Shims with it,
- * and that is no wish that nodes stop serving.
+ * and that is no request to remove shims from nodes.
  */
 import { isTypeWhole } from '../../daemon/cluster/confirm-deletion.ts';
 import { type Api, ApiFailure } from '../../kube/client.ts';
@@ -32,7 +32,7 @@ const takesFromNode = ({ labels, taints }: NodeChange): boolean =>
       : key.startsWith(approvedPrefix) && parseApproval(value)?.revision === goneRevision,
   );
 
-/** It goes when it is let go; perhaps with its definition, and then no node ever says that it is clean. */
+/** Held only by our finalizer. If the CRD is being deleted too, no node will report it clean. */
 const isKept = ({ deleting, finalizers }: ShimFacts): boolean => deleting && finalizers.includes(finalizer);
 
 const takesFinalizer = ({ shim }: { readonly shim: ShimFacts }): boolean => shim.deleting;
@@ -44,7 +44,7 @@ export const makeCrdGuard = (api: Api, clock: Clock, log: Log): CrdGuard => {
     said: false,
   };
 
-  /** A definition that is being deleted lets nobody create, before its objects go one by one. */
+  /** A CRD that is being deleted rejects creates first; then its objects are deleted one by one. */
   const stands = async (): Promise<boolean> => {
     if (state.asked !== undefined && clock.elapsed() - state.asked.at < believedMs) return state.asked.stands;
     const found = await api.request('GET', typePath).then(isTypeWhole, (error: unknown) => {
@@ -62,8 +62,8 @@ export const makeCrdGuard = (api: Api, clock: Clock, log: Log): CrdGuard => {
     state.asked = undefined;
   };
 
-  /** Nobody would ever end the deletion of the definition if the Shims were kept. */
-  const letGo = (view: View) =>
+  /** The deletion of the CRD would never end if the Shims kept their finalizer. */
+  const releaseFinalizers = (view: View) =>
     view.shims
       .filter(isKept)
       .map((shim) => ({ shim, finalizers: shim.finalizers.filter((one) => one !== finalizer) }));
@@ -88,7 +88,9 @@ export const makeCrdGuard = (api: Api, clock: Clock, log: Log): CrdGuard => {
         ...decision,
         nodes: nodes.filter((change) => !takesFromNode(change)),
         classes: classes.filter(({ kind }) => kind !== 'delete'),
-        finalizers: isThere ? finalizers.filter((change) => !takesFinalizer(change)) : letGo(view),
+        finalizers: isThere
+          ? finalizers.filter((change) => !takesFinalizer(change))
+          : releaseFinalizers(view),
       };
     },
   };

@@ -29,7 +29,7 @@ export type WriteConflicts = {
   tidy(): void;
 };
 
-/** All Shims of a cluster, each with a turn, its end and a proof, are less than this for one Node. */
+/** All Shims of a cluster, each with an approval, its end and a proof, need fewer writes for one Node. */
 const burst = 40;
 const everyMs = 60_000;
 

@@ -1,6 +1,6 @@
 /**
- * How writes are tried: so many at once and in a second, each with pauses of its own after failures, and all of them after
- * one that says that the server has enough, or that another program undoes each time.
+ * Limits and retries of writes: at most `atOnce` at a time, a rate limit, backoff for each failed write, and a pause for all
+ * writes when the server is overloaded. Slower for a write that another program reverts each time.
  */
 import { ApiFailure } from '../../kube/client.ts';
 import type { Clock } from '../../host/host.ts';
@@ -17,13 +17,13 @@ import { makeWriteConflicts, type Overwriters, type Written } from './write-conf
 import type { Metrics } from '../observe/metrics.ts';
 
 export type Writes = {
-  /** Whether it may be tried now; with `what`, that again. */
+  /** Whether a write is allowed now; with `what`, a write of the same content. */
   isDue(key: string, what?: string): boolean;
-  /** False: it failed, or was not tried; it is told here, and may be tried again after a pause. */
+  /** False: it failed, or was not tried. Failures are logged here and retried after a pause. */
   attempt(key: string, write: () => Promise<void>, written?: Written): Promise<boolean>;
   /** Over all items, some at a time. */
   each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void>;
-  /** Forgets what has not been asked for of late. */
+  /** Forgets old failures. */
   tidy(): void;
   /** By name, of what is written under `what/NAME`: why it is refused for good, or so often, for a person. */
   refused(what: string, often?: number): ReadonlyMap<string, string>;
@@ -39,15 +39,15 @@ export type Writes = {
 
 const atOnce = 8;
 const everyMs = 20;
-/** What may be saved up while nothing is written. */
+/** Size of the burst after a time without writes. */
 const burst = 25;
 const forgetMs = 900_000;
 const longestReason = 500;
 
-/** Those are put off by whoever writes them. */
+/** The writer of a status delays its writes itself. */
 const isStatus = (key: string): boolean => key.endsWith('/status');
 
-/** Of these the next one would fail as well. */
+/** Errors that the next write would have too. */
 const isForAll = (error: unknown): boolean =>
   !(error instanceof ApiFailure) ||
   error.status === undefined ||
@@ -58,7 +58,7 @@ export const makeWrites = (given: {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Not any more: what is cut off then is no failure. */
+  /** Stopped: an interrupted write is no failure then. */
   stopped(): boolean;
 }): Writes => {
   const { clock, log, metrics, stopped } = given;
@@ -68,10 +68,10 @@ export const makeWrites = (given: {
     { readonly failures: number; readonly notBefore: number; readonly problem: Problem }
   >();
   const state = { next: clock.elapsed(), pausedUntil: 0, inARow: 0, lastEnd: clock.elapsed() };
-  /** What was told, until something works again. */
+  /** Problems that were logged, until a write succeeds. */
   const told = new Set<string>();
 
-  const turn = async (): Promise<void> => {
+  const rateLimit = async (): Promise<void> => {
     const now = clock.elapsed();
     state.next = Math.max(state.next, now - burst * everyMs) + everyMs;
     if (state.next > now) await clock.sleep(state.next - now);
@@ -108,7 +108,7 @@ export const makeWrites = (given: {
     isDue,
     attempt: async (key, write, written) => {
       if (stopped() || !isDue(key, written?.what)) return false;
-      await turn();
+      await rateLimit();
       if (stopped() || !isDue(key, written?.what)) return false;
       try {
         await write();

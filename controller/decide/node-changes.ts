@@ -1,4 +1,4 @@
-/** What all Shims together want changed on each Node: one patch, with its turns and its proofs. */
+/** The change of all Shims to each Node: one patch with approvals and proofs. */
 import { selects } from '../../protocol/node-selector.ts';
 import { approvedPrefix, labelNameOf, printTried, triedPrefix } from '../../protocol/node-labels.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
@@ -13,7 +13,7 @@ export type NodeChanges = {
   readonly nodes: readonly NodeChange[];
   /** By handler, the nodes that are proven and marked to serve it. */
   readonly shown: ReadonlyMap<string, ReadonlySet<NodeFacts>>;
-  /** Epoch milliseconds at which turns end. */
+  /** Epoch milliseconds at which approvals end. */
   readonly moments: readonly number[];
 };
 
@@ -47,8 +47,8 @@ export const nodeChanges = (
 };
 
 /**
- * Turns for what a Shim asks now, of a node that is no concern of it at the moment: its agent took back all that it had said,
- * or it has other labels. Forgotten, it would be the next one again when it comes back.
+ * Results of approvals for the present revision, on a node that the Shim does not select now: its agent removed its status,
+ * or it has other labels. Without them, the node would be approved first again when it comes back.
  */
 const remembered = (
   { turns }: NodeFacts,

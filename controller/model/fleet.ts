@@ -91,7 +91,7 @@ export type View = {
   readonly refused?: ReadonlyMap<string, string>;
   /** By name of a RuntimeClass that is changed back again and again, who does it, as far as is known. */
   readonly overwritten?: ReadonlyMap<string, readonly string[]>;
-  /** By name of a Node, why the API server refuses what is to be written on it: it gets neither turns nor proofs. */
+  /** By name of a Node, why the API server rejects writes to it: it gets neither approvals nor proofs. */
   readonly unmarked?: ReadonlyMap<string, string>;
   /** Names of Nodes whose last write failed, and is not due again yet: what is decided of them would not be written. */
   readonly held?: ReadonlySet<string>;
@@ -171,7 +171,7 @@ export type Decision = {
   readonly nodes: readonly NodeChange[];
   readonly classes: readonly ClassChange[];
   readonly finalizers: readonly FinalizerChange[];
-  /** What the status of each Shim shall be; also those that are so already. */
+  /** The wanted status of each Shim; also unchanged ones. */
   readonly statuses: readonly { readonly shim: ShimFacts; readonly status: ShimStatus }[];
   /** RuntimeClasses whose Pods have to be counted before more can be said. */
   readonly count: readonly string[];

@@ -3,7 +3,7 @@ import { fields, text } from '../../protocol/json.ts';
 
 export type Lease = {
   readonly resourceVersion: string;
-  /** Empty: nobody's. */
+  /** Empty: no holder. */
   readonly holder: string;
   readonly durationMs: number;
   /** As it stands there: by it one sees whether its holder still lives. */
@@ -19,7 +19,7 @@ const countOf = (value: unknown): number =>
 /** Four times what a controller asks for: a Lease that says more would keep all others from work for as long as it says. */
 const longestMs = 60_000;
 
-/** What is missing of it was never written: then it is nobody's. */
+/** A Lease with missing fields has no holder. */
 export const parseLease = (value: unknown): Lease => {
   const { metadata, spec } = fields(value);
   const { holderIdentity, leaseDurationSeconds, renewTime, acquireTime, leaseTransitions } = fields(spec);

@@ -23,7 +23,7 @@ const stand = (t: Test, fleet: FleetServer, identity: string, timing = short, cl
     namespace: 'rcm-node',
     name: 'lease',
     onLead: () => void seen.push('lead'),
-    onLose: async (kindly) => void seen.push(kindly ? 'end' : 'lose'),
+    onLose: async (graceful) => void seen.push(graceful ? 'end' : 'lose'),
   });
   t.teardown(async () => {
     await election.stop();

@@ -1,4 +1,4 @@
-/** All turns of one Node in its labels: what is given, what goes on, and what came of those that ended. */
+/** All approvals of one Node in its labels: new, in use, and the results of those that ended. */
 import {
   type Approval,
   approvedPrefix,
@@ -11,14 +11,14 @@ import {
 } from '../../../protocol/node-labels.ts';
 import type { NodeStanding } from './node-standing.ts';
 
-/** One node with one Shim, and whether it gets a turn now. */
+/** One node with one Shim, and whether it is approved now. */
 export type Share = { readonly shim: string; readonly standing: NodeStanding; readonly given: boolean };
 
 /** For so many Shims at most: a node can name any number that do not exist. Those that do exist come first. */
 const mostShares = 128;
 
 export type Turns = {
-  /** All of them, as they shall stand. */
+  /** The wanted labels. */
   readonly labels: Readonly<Record<string, string>>;
   /** Epoch milliseconds at which those that go on end. */
   readonly ends: readonly number[];

@@ -1,6 +1,6 @@
 /**
- * How one node stands with one Shim. Which turn it has, until when, and which it had, is read from the controller's own
- * labels alone; what the node says is a message about that, and gives it no turn, no time and no second first place.
+ * The state of one Shim on one node. Approvals, their ends and their results are read only from labels that the controller
+ * writes. What the node reports never gives it an approval, more time, or another place in the queue.
  */
 import { goneRevision, type HandlerDetail } from '../../../protocol/node-annotations.ts';
 import { type Approval, ofShim, slackMs, type Tried, turnMs } from '../../../protocol/node-labels.ts';
@@ -8,66 +8,66 @@ import type { NodeFacts } from '../../model/fleet.ts';
 import type { Stray } from './placement.ts';
 
 export type Kind =
-  /** It serves the present revision, or has nothing left of what shall go. */
+  /** It serves the present revision, or has removed everything that must go. */
   | 'done'
-  /** It asks for its turn. */
+  /** It waits for an approval. */
   | 'waiting'
-  /** It has its turn. */
+  /** It is approved. */
   | 'turn'
-  /** It shall take it away, but Pods use it: its turn comes when they are gone. */
+  /** It must remove the shim, but Pods use it: it is approved when they are gone. */
   | 'in-use'
   | 'failed'
-  /** A local file or another Shim has the handler there. */
+  /** A local file or another Shim owns the handler there. */
   | 'claimed'
-  /** It has not answered to the present revision yet, or is still preparing it. */
+  /** It has not reported on the present revision yet, or is still preparing it. */
   | 'working'
-  /** What it says of itself cannot be read, or was too long. */
+  /** Its status cannot be read, or was too long. */
   | 'unreadable';
 
 export type NodeStanding = {
   readonly node: NodeFacts;
   readonly kind: Kind;
-  /** The revision that it shall come to, or `goneRevision`. */
+  /** The wanted revision, or `goneRevision`. */
   readonly want: string;
-  /** Serves the present revision, whatever else is left to do there. */
+  /** It serves the present revision, even if other work is left. */
   readonly serves: boolean;
-  /** Says that it waits for `want`: only then can a turn do anything. */
+  /** It reports that it waits for `want`: only then has an approval an effect. */
   readonly asks: boolean;
   /** May be restarting its runtime for this Shim right now, for whatever revision. */
   readonly inFlight: boolean;
   /** The present approval of this Shim, if it is to stay. */
   readonly keep: Approval | undefined;
-  /** A turn for `want` that it had, to be remembered as long as that is wanted: it gets another one after all others. */
+  /** A former approval for `want`, kept as long as `want` is wanted: the node is approved again after all others. */
   readonly tried: Tried | undefined;
-  /** Why it failed, or who has the handler. */
+  /** Why it failed, or who owns the handler. */
   readonly code: string | undefined;
 };
 
-/** What the node is asked for by this Shim, and what it has of it. */
+/** What this Shim asks of the node, and what the node has of it. */
 export type Concern = {
   readonly shim: string;
-  /** Absent: the node shall have nothing of it. */
+  /** Absent: the node must remove it. */
   readonly asked?: { readonly handler: string; readonly revision: string };
   readonly strays: readonly Stray[];
   /**
-   * Whether the revision is known for long enough that every failure must be about it; agents that say what a failure is
-   * about need no such guess.
+   * The revision is known for so long that every failure must be about it. Needed for agents that do not report the revision
+   * of a failure.
    */
   readonly settled: boolean;
-  /** Shims that live: what any other still has goes, and is nobody's claim. */
+  /** Shims that are not deleted: an entry of any other Shim claims no handler. */
   readonly living: ReadonlySet<string>;
   readonly now: number;
 };
 
-/** Its turn ended, and nothing tells why. */
+/** The approval expired, and the node reports no problem. */
 export const ranOut = 'approval-expired';
-/** It was given its turn while it was ready, and has not come back since. */
+/** It was Ready when it was approved, and has not been Ready since. */
 export const lost = 'node-lost';
-/** How turns end that are no failure: it is done; it was cordoned and is away; Pods came that use the handler. */
+/** Approvals that end without a failure: done; node cordoned and NotReady; Pods use the handler. */
 export const harmless = { done: 'done', away: 'node-away', used: 'approval-withdrawn' } as const;
 const isHarmless = (outcome: string): boolean => (Object.values(harmless) as string[]).includes(outcome);
 
-/** A controller whose clock was ahead wrote an end that is too far: no other is, by more than clocks differ. */
+/** A controller whose clock was ahead wrote an end that is too late; clocks differ by at most `slackMs`. */
 const clamped = (approval: Approval, now: number): Approval =>
   approval.until > now + turnMs + slackMs ? { ...approval, until: now + turnMs } : approval;
 
@@ -77,7 +77,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   const { shim, asked, now } = concern;
   const all = node.detail?.shims;
   const found = asked && all && Object.hasOwn(all, asked.handler) ? all[asked.handler] : undefined;
-  // A node that cannot even read the Shim reports that under the Shim's own name.
+  // A node that cannot read the Shim reports that under the name of the Shim.
   const refusal = concern.strays.find(({ entry }) => entry.s === 'refused' && entry.r === undefined)?.entry;
   const main = asked && (found?.n === shim ? found : refusal);
   const left =
@@ -91,7 +91,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   const past = ofShim(node.turns.tried, shim);
   const evidence = past?.revision === want ? past : undefined;
   const had = given?.revision === want;
-  // Almost all nodes, almost always.
+  // Fast path: almost all nodes, almost always.
   if (left.length === 0 && (serves || !asked))
     return settledOf(node, want, serves, had || evidence !== undefined);
   const pending = serves || !asked ? left : main ? [main] : [];
@@ -100,7 +100,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   const asks = pending.some(({ w }) => w === want);
   const hasTurn = isLive && had;
   const broken = pending.find((entry) => isBroken(node, entry, had, concern, want));
-  // Cordoned and away is maintenance; away without that may be what the change did to it.
+  // Cordoned and NotReady is maintenance. NotReady alone may be an effect of the change.
   const isAway = !node.ready && node.cordoned;
 
   const answer = (kind: Kind, more: Partial<NodeStanding> = {}): NodeStanding => ({
@@ -109,7 +109,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
     want,
     serves,
     asks,
-    // A turn for another revision may still be going on, unless the node speaks of the new one already.
+    // An approval for another revision may still be in use, unless the node reports on the new revision already.
     inFlight: isLive && (hasTurn || !asks),
     keep: isLive && (hasTurn || !asks) ? given : undefined,
     tried: evidence,
@@ -117,8 +117,8 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
     ...more,
   });
   const isUsed = ({ p }: HandlerDetail): boolean => p === 'handler-in-use';
-  // A turn that it has, because Pods came after it was given, is taken back: it would restart whenever they end. Until
-  // that stands on the Node it may do so, and keeps its place.
+  // Pods came after the approval: withdraw it, or the node restarts its runtime whenever they end. Until the Node shows the
+  // withdrawal, the node may still restart and counts as in flight.
   if (pending.some(isUsed) && !pending.some((entry) => entry.w === want && !isUsed(entry)))
     return answer('in-use', {
       asks: false,
@@ -127,7 +127,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
     });
   if (broken) {
     const code = codeOf(broken.p ?? node.state);
-    // Its turn goes on until it ends: some of what fails is tried again by the node itself.
+    // The approval lasts until its end: the node retries some failures itself.
     return answer('failed', {
       inFlight: isLive && !had,
       code,
@@ -153,13 +153,13 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
 
 const none: readonly HandlerDetail[] = [];
 
-/** A code that a node gives; the controller's own words are not for it to say. */
+/** A code that a node reports; a node may not report the codes of the controller. */
 const codeOf = (given: string | undefined): string =>
   given === undefined || isHarmless(given) || given === lost ? ranOut : given;
 
 /**
- * That it had its turn is remembered: a node that says by turns that it is done and that it is not would else be the next
- * one again each time, before all that wait.
+ * Keeps that it was approved. Without this, a node that reports done and not done alternately is approved each time, before
+ * all nodes that wait.
  */
 const settledOf = (node: NodeFacts, want: string, serves: boolean, had: boolean): NodeStanding => ({
   node,
@@ -180,12 +180,12 @@ const isBroken = (
   { settled }: Concern,
   want: string,
 ): boolean => {
-  // A runtime that does not answer says nothing of the Shim.
+  // A runtime that does not answer is no evidence about the Shim.
   if (w !== undefined || s === 'served' || s === 'written' || s === 'unknown') return false;
-  // Before a node heard of a new revision it speaks of the former one: that failure is not this one's.
+  // A node that has not seen the new revision reports on the former one: that failure does not count here.
   const isThis = a === undefined ? hadTurn || settled : a === want;
   if (!isThis) return false;
   if (s === 'failed' || s === 'refused' || p === 'known-bad') return true;
-  // What was undone was what had its turn; a node that cannot be served at all refuses everything.
+  // RolledBack concerns the approved change. A node in state Failed or Refused makes no change at all.
   return state === 'Failed' || state === 'Refused' || (state === 'RolledBack' && hadTurn);
 };

@@ -15,7 +15,7 @@ export type Placement = {
   readonly mute: readonly NodeFacts[];
   /** By node: what it should not have, because the Shim asks for another handler, or nothing of this node. */
   readonly strays: ReadonlyMap<NodeFacts, readonly Stray[]>;
-  /** Nodes that have nothing of it and shall not, and whose labels say that they had a turn: while others wait, it counts. */
+  /** Nodes that neither have nor want it, but have labels of a former approval: it counts while others wait. */
   readonly traces: readonly NodeFacts[];
   /**
    * Nodes that it selects and whose agent has reported, also when it is being deleted; and how many of them are clean, which

@@ -7,9 +7,9 @@ export const provenLabel = (handler: string): string => `${provenPrefix}${handle
 
 /** What the cluster asks of handlers. */
 export type Asked = {
-  /** Of all Shims, by the names that labels of their turns have: the revision that nodes shall come to. */
+  /** Of all Shims, by the names in the labels of approvals: the wanted revision. */
   readonly revisions: ReadonlyMap<string, string>;
-  /** Handlers that some Shim or RuntimeClass of ours names: others are nobody's business, whatever a node says. */
+  /** Handlers that a Shim or a RuntimeClass of rcm-node names; what nodes report about other handlers is ignored. */
   readonly handlers: ReadonlySet<string>;
   /** Whether a living Shim of this handler selects the node. */
   readonly selects: (node: NodeFacts, handler: string) => boolean;
@@ -28,13 +28,13 @@ export const isSeen = ({ kubeletSees }: NodeFacts, handler: string): boolean =>
 const isServed = ({ s, n, r }: HandlerDetail): boolean =>
   r !== undefined || (n === undefined && s === 'served');
 
-/** Shims that the node may be changing right now, as it will be after this: what may go shall attract no new Pods. */
+/** Shims that the node may be changing after this decision: a handler that may go must attract no new Pods. */
 type Open = ReadonlySet<string>;
 
 const isLeaving = ({ s, n, w, p }: HandlerDetail, handler: string, asked: Asked, open: Open): boolean => {
   if (s !== 'removing') return false;
   if (n !== undefined && open.has(n)) return true;
-  // Its turn comes when its Pods are gone, and new ones would have it wait for ever.
+  // It is approved when its Pods are gone; new Pods would make it wait forever.
   return p === 'handler-in-use' && !(w !== undefined && n !== undefined && asked.isRenamed(n, handler));
 };
 
@@ -57,7 +57,7 @@ export const isProven = (node: NodeFacts, handler: string, asked: Asked, open: O
 export type Proof = {
   /** Labels to set and, with null, to take away; undefined: they are right. */
   readonly change: Readonly<Record<string, string | null>> | undefined;
-  /** Handlers that are proven and marked so: nobody can use a proof before it stands on the Node. */
+  /** Handlers with a proof that is on the Node already: before that no Pod can use it. */
   readonly shown: readonly string[];
 };
 
@@ -81,7 +81,7 @@ export const proofOf = (node: NodeFacts, asked: Asked, open: Open, held = false)
     if (!asked.handlers.has(handler) || shown.includes(handler)) continue;
     const key = provenLabel(handler);
     if (key in node.labels) continue;
-    // A node that nobody selects may keep what it has until it is gone, but cannot call for Pods by claiming it.
+    // A node that no Shim selects may keep its proof until removal, but cannot get Pods by reporting a handler.
     if (asked.selects(node, handler) && isProven(node, handler, asked, open)) change[key] = 'served';
   }
   // With the taint no Pod can use it, whatever its labels say.

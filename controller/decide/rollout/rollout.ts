@@ -29,7 +29,7 @@ export const settlesAt = (shim: ShimFacts, now: number): number | undefined => {
   return former.phase !== 'Rolling' || !isPast(former.since, now) || at <= now ? undefined : at;
 };
 
-/** Nodes that cannot be waited for do not hold the end up: they get their turn when they are back. */
+/** Nodes that cannot be waited for do not delay completion: they are approved when they are back. */
 export const isAwaited = ({ kind, node }: NodeStanding): boolean =>
   node.ready &&
   !node.cordoned &&
@@ -50,14 +50,14 @@ export const failuresIn = (standings: readonly NodeStanding[]): readonly NodeSta
   return vanished.length >= manyVanished && vanished.length > done ? [...failed, ...vanished] : failed;
 };
 
-/** Its turn came to nothing that says why: it is silent, or was cordoned and is away since. */
+/** The approval ended without a reported problem: the node is silent, or was cordoned and is NotReady since. */
 const isVanished = ({ kind, code, tried, node }: NodeStanding): boolean =>
   (kind === 'failed' && code === ranOut) || (tried?.outcome === harmless.away && !node.ready);
 
 /** One such node may lie; of so many, more than came through it, the change is the likelier cause. */
 const manyVanished = 3;
 
-/** No failure any more: it has done it, is gone, or asks for a turn anew. */
+/** No failure any more: the node is done, is gone, or waits for approval again. */
 const isOver = (standing: NodeStanding | undefined): boolean =>
   standing === undefined ||
   standing.kind === 'done' ||
@@ -66,7 +66,7 @@ const isOver = (standing: NodeStanding | undefined): boolean =>
 
 export type Course = {
   readonly shim: ShimFacts;
-  /** Targets first; then nodes that shall no longer have it. */
+  /** Targets first, then nodes that must remove it. */
   readonly standings: readonly NodeStanding[];
   readonly size: number;
   /** Its RuntimeClass cannot follow: no node may, either. */

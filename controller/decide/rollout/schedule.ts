@@ -1,4 +1,4 @@
-/** Whose turn it is now, among the nodes of one Shim. */
+/** Which nodes of one Shim are approved next. */
 import { type Code, codes } from '../../../protocol/problem/problem.ts';
 import type { NodeFacts } from '../../model/fleet.ts';
 import { zoneKey } from '../../model/keys.ts';
@@ -12,21 +12,21 @@ export type Round = {
   readonly standings: readonly NodeStanding[];
   /** The nodes that percentages are of. */
   readonly size: number;
-  /** One node has done it: until then, one at a time. */
+  /** One node is done: until then, one node at a time. */
   readonly proven: boolean;
-  /** It began a moment ago: nodes that have not answered yet will. */
+  /** The rollout began a moment ago: wait for nodes that have not reported yet. */
   readonly patient: boolean;
-  /** A person said to go on after failures: also what would fail again by itself is tried again. */
+  /** A person resumed the rollout after failures: also failures that do not go away by themselves are retried. */
   readonly forgiven: boolean;
-  /** Nodes that have a turn for another Shim: both then share one restart. */
+  /** Nodes that are approved for another Shim: both changes then share one restart. */
   readonly busy: (node: NodeFacts) => boolean;
-  /** Nodes that cannot be written now: a turn that never reaches its node would keep the place from all others. */
+  /** Nodes that cannot be written now: an approval that never reaches its node would take the place of others. */
   readonly held: (node: NodeFacts) => boolean;
 };
 
 const zoneOf = ({ node }: NodeStanding): string => node.labels[zoneKey] ?? '';
 
-/** A turn that came to nothing is given again only where it can end differently. */
+/** A failed change is approved again only if a retry can succeed. */
 const isRepeatable = ({ tried }: NodeStanding): boolean =>
   tried === undefined ||
   !Object.hasOwn(codes, tried.outcome) ||
@@ -37,7 +37,7 @@ export const turnsOf = (round: Round): readonly NodeStanding[] => {
   const ready = standings.filter(
     (one) => one.asks && !one.inFlight && one.node.ready && !round.held(one.node),
   );
-  // Who had a turn for this revision gets another one after all who had none, whatever it says of itself meanwhile.
+  // A node that was approved for this revision before comes after all nodes that were not, whatever it reports.
   const fresh = ready.filter(({ kind, tried }) => kind === 'waiting' && tried === undefined);
   const again = ready.filter(
     (one) => one.tried !== undefined && (one.kind !== 'failed' || round.forgiven || isRepeatable(one)),
@@ -47,7 +47,7 @@ export const turnsOf = (round: Round): readonly NodeStanding[] => {
   const free = (proven ? maxUpdate(strategy, size) : 1) - flying.length;
   if (free <= 0) return [];
   const able = fresh.length > 0 ? fresh : again;
-  // On a cordoned node no Pod can show that it works, so it is not the one to try things out on.
+  // No Pod can run on a cordoned node to show that the shim works: do not begin with it.
   const isOther = ({ node, kind, tried }: NodeStanding): boolean =>
     node.ready && !node.cordoned && tried === undefined && (kind === 'waiting' || kind === 'working');
   const others = able.some(({ node }) => !node.cordoned) || (round.patient && standings.some(isOther));
@@ -60,7 +60,7 @@ export const turnsOf = (round: Round): readonly NodeStanding[] => {
     .slice(0, free);
 };
 
-/** A kubelet may set its own zone: one node that does so in its turn opens no second zone beside the one in flight. */
+/** A kubelet may set its own zone label: a node that changes it while approved must not open a second zone. */
 const busiest = (zones: readonly string[]): string | undefined => {
   const counts = new Map<string, number>();
   for (const zone of zones) counts.set(zone, (counts.get(zone) ?? 0) + 1);

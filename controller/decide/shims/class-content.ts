@@ -1,4 +1,4 @@
-/** What the RuntimeClass of a Shim says: whether it is this Shim's, and whether it says what it shall. */
+/** The content of the RuntimeClass of a Shim: its owner, and whether its fields are as wanted. */
 import { selects } from '../../../protocol/node-selector.ts';
 import { type ClassSettings, printSettings, readSettings } from '../../model/class-settings.ts';
 import type { ClassFacts, ShimFacts } from '../../model/fleet.ts';
@@ -23,7 +23,7 @@ export const selectorOf = ({ handler, nodeSelector }: ShimFacts): Labels => ({
   [provenLabel(handler)]: 'served',
 });
 
-/** Whether Pods that name it go where they shall. */
+/** Whether it schedules Pods to the right nodes. */
 export const leadsRight = ({ nodeSelector }: ClassFacts, shim: ShimFacts): boolean => {
   const wanted = selectorOf(shim);
   return selects(wanted, nodeSelector) && selects(nodeSelector, wanted);

@@ -1,4 +1,4 @@
-/** The RuntimeClass of a Shim: whether it is ours, what it shall be, and when it can become that. */
+/** The RuntimeClass of a Shim: its owner, its wanted content, and when it can be changed. */
 import type { ClassSettings } from '../../model/class-settings.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../../model/fleet.ts';
 import { shimKey } from '../../model/keys.ts';
@@ -7,41 +7,41 @@ import { className, classNameSays, label, labelSays } from '../../../protocol/na
 import { countOf, someOf } from '../../model/wording.ts';
 
 /**
- * So long nobody is believed to use a class. To count the Pods of a large cluster takes minutes; one that comes meanwhile
- * keeps its handler, which no node takes away under it.
+ * For so long a count of zero Pods is valid. Counting the Pods of a large cluster takes minutes; a Pod that starts meanwhile
+ * keeps its handler, because no node removes a handler that is in use.
  */
 const believedMs = 5 * 60_000;
 
 export type ClassStanding = {
   readonly kind:
     | 'stands'
-    /** It is being made or replaced. */
+    /** It is being created or replaced. */
     | 'missing'
-    /** Somebody else has the name. */
+    /** Another program owns an object with this name. */
     | 'foreign'
     | 'claimed'
-    /** The API server would take neither it nor its handler. */
+    /** The API server rejects its name or its handler. */
     | 'invalid'
-    /** It belongs to a Shim that is gone, and is collected. */
+    /** It belongs to a deleted Shim, and is garbage-collected. */
     | 'collected'
     /** Pods use it with its former handler. */
     | 'in-use'
-    /** Whether Pods use it has to be found out. */
+    /** The Pods that use it are not counted yet. */
     | 'uncounted';
-  /** For people; absent where it stands. */
+  /** For people; absent where nothing is wrong. */
   readonly message?: string;
-  /** Why the API server does not let it be made or replaced: a person has to act. */
+  /** Why the API server rejects its creation: a person must act. */
   readonly refused?: string;
-  /** Another program changes it back again and again: who, and the way out. */
+  /** Another program repeatedly reverts it: which one, and what to do. */
   readonly overwritten?: string;
-  /** It stands, and does not lead to proven nodes of the Shim just now. */
+  /** It exists, but does not select proven nodes of the Shim now. */
   readonly misleads?: true;
-  /** What others set on it, to be remembered. */
+  /** Fields that others set on it, to be kept. */
   readonly settings?: ClassSettings;
   /** Former classes of this Shim that Pods still use. */
   readonly note?: string;
   readonly changes: readonly ClassChange[];
-  /** Of these something hangs on how many Pods use them. */
+  /** Classes whose Pods must be counted before the next step. */
   readonly count: readonly string[];
 };
 
@@ -58,7 +58,7 @@ export type Classes = {
   readonly shimOfUid: (uid: string) => ShimFacts | undefined;
 };
 
-/** All classes that are this Shim's, under whatever name. */
+/** All classes of this Shim, under any name. */
 export const classesOf = (shim: ShimFacts, { byName, byOwner }: Classes): readonly ClassFacts[] => {
   const own = byName.get(shim.runtimeClass);
   const owned = byOwner.get(shim.uid) ?? [];
@@ -131,7 +131,7 @@ const presentOf = (
   return replaced(present, shim, classes.use.get(name), now);
 };
 
-/** What a definition of Shims that is not ours, or was there before, let through. */
+/** Values that an older or foreign CRD of Shims accepted. */
 const invalidity = ({ runtimeClass, handler }: ShimFacts): string | undefined => {
   if (!className.test(runtimeClass))
     return `no RuntimeClass can have the name ${JSON.stringify(runtimeClass.slice(0, 120))}: ${classNameSays}; give this Shim another spec.runtimeClass.name`;
@@ -163,7 +163,7 @@ const foreign = (
       kind: 'collected',
       message: `the RuntimeClass ${name} belonged to a deleted Shim, and is created again after the garbage collector removes it`,
     };
-  // One that belongs to another object goes with that: it cannot be handed over.
+  // A class with another owner is deleted with that owner: it cannot be adopted.
   const handOver =
     owners.length > 0
       ? ''
@@ -174,7 +174,7 @@ const foreign = (
   };
 };
 
-/** The handler of a RuntimeClass cannot be changed: it is deleted and made anew, and no Pod may notice. */
+/** The handler of a RuntimeClass is immutable: delete and create it, only while no Pod uses it. */
 const replaced = (
   present: ClassFacts,
   shim: ShimFacts,
@@ -221,7 +221,7 @@ const counting = (use: ClassUse | undefined, now: number): Counted => {
   return { pods, who: `${countOf(pods, 'Pod')}${some} still ${pods === 1 ? 'uses' : 'use'}` };
 };
 
-/** What we made under a former name goes when no Pod uses it any more. */
+/** A class under a former name is deleted when no Pod uses it. */
 const formerOf = (
   shim: ShimFacts,
   classes: Classes,

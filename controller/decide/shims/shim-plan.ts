@@ -1,4 +1,4 @@
-/** What is decided of one Shim, before it is said: how its nodes stand, whether it goes on, and who gets a turn. */
+/** The plan for one Shim, before its status: the state of its nodes, the state of the rollout, and the nodes to approve. */
 import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { labelNameOf, turnMs } from '../../../protocol/node-labels.ts';
 import type { Share } from '../rollout/approval.ts';
@@ -25,7 +25,7 @@ export type ShimPlan = {
   readonly shim: ShimFacts;
   readonly placement: Placement;
   readonly targets: readonly NodeStanding[];
-  /** Nodes that shall no longer have it. */
+  /** Nodes that must remove it. */
   readonly leavers: readonly NodeStanding[];
   readonly rollout: RolloutState;
   /** Undefined while it is being deleted. */
@@ -98,7 +98,7 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
     proven: !careful,
     patient: false,
     // A Shim that is gone cannot be annotated. A node where this failed asks again only when a person there said so, or
-    // when what failed has changed; it would keep the handler for ever if it were not heard.
+    // when the cause changed; without this approval it would keep the handler forever.
     forgiven: true,
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
@@ -125,7 +125,7 @@ const standingsOf = (
   };
 };
 
-/** `turns`: undefined where nobody gets one. */
+/** `turns`: undefined where no node may be approved. */
 const share = (
   shim: string,
   standings: readonly NodeStanding[],

@@ -39,7 +39,7 @@ export const startsOf = (plans: readonly ShimPlan[]): Starts => {
 
 const isHalted = (phase: RolloutState['phase']): boolean => phase !== 'Rolling' && phase !== 'Complete';
 
-/** It failed for good: what is tried again within its turn may still come to be served. */
+/** It failed for good: a retry within the approval may still succeed. */
 const isOver = ({ kind, keep }: NodeStanding): boolean =>
   (kind === 'failed' || kind === 'claimed') && keep === undefined;
 
@@ -50,7 +50,7 @@ const isAwaited = ({ standing }: Part): boolean => standing?.kind !== 'unreadabl
  * Whether the startup taint stays for now. `isProven`: whether the node is proven to serve a handler.
  *  - A Shim that failed there holds nothing back: its label goes with the taint, so that its Pods go elsewhere, and the others'
  *    Pods can come.
- *  - One whose rollout stopped, is paused or refused, gets no node its turn: it holds nodes back only where no other Shim
+ *  - A Shim whose rollout is stopped, paused or refused approves no node: it holds nodes back only where no other Shim
  *    serves. Without that, an autoscaler would launch node after node for Pods that none of them can run; with it, as many as
  *    `maxFailures`.
  */

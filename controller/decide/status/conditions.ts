@@ -1,4 +1,4 @@
-/** The conditions of a Shim: each with a reason for machines and a message for who has to act on it. */
+/** The conditions of a Shim: each with a reason for machines and a message for people. */
 import { resumeKey } from '../../model/keys.ts';
 import { isForced } from '../shims/removal.ts';
 import { failuresOf, whereabouts } from './reasons.ts';
@@ -53,7 +53,7 @@ export const available = (situation: Situation): Said => {
       );
     return no('NodesFailed', `${serve}, and no other node can serve it now. See Degraded.`);
   }
-  // Pods go to nodes that are proven and to no others: nodes that join, or are changed, take nothing from it.
+  // Pods run only on proven nodes: nodes that join or change do not make it unavailable.
   const was = shim.status?.conditions.some(({ type, status }) => type === 'Available' && status === 'True');
   if (missing.length > 0 && !was) return no('RollingOut', `${serve}. ${sentence(whereabouts(missing))}.`);
   return yes('Served', `${serve}.`);
@@ -67,11 +67,11 @@ const noNodes = ({ shim, placement }: Situation): string => {
   return placement.mute.length === 0 ? `There are no ${who}.` : noneReports(placement.mute, who);
 };
 
-/** Nodes that are selected and cannot be reached through an agent; they count nowhere else. */
+/** Selected nodes whose agent does not report; they count nowhere else. */
 const mute = ({ placement, targets }: Situation): string =>
   placement.mute.length === 0 || targets.length === 0 ? '' : ` ${notReporting(placement.mute)}`;
 
-/** What a webhook or a policy keeps from Nodes: they would wait for ever, and nothing on them says why. */
+/** Writes to Nodes that a webhook or a policy rejects: the nodes would wait forever without a visible reason. */
 const kept = ({ unmarked, targets, leavers }: Situation): string => {
   const nodes = namesOf([...targets, ...leavers]).filter((name) => unmarked.has(name));
   const [first] = nodes;

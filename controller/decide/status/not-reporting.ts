@@ -1,4 +1,4 @@
-/** Nodes that a Shim selects and where rcm-node never spoke: why, and what to do. They count nowhere and hold nothing up. */
+/** Nodes that a Shim selects and where rcm-node never reported: why, and what to do. They count nowhere and block nothing. */
 import type { NodeFacts } from '../../model/fleet.ts';
 import { unableBy } from '../rollout/unable.ts';
 import { someOf } from '../../model/wording.ts';
@@ -34,7 +34,7 @@ export const notReporting = (given: readonly NodeFacts[]): string =>
     .map(([why, nodes]) => sentences[why](nodes))
     .join(' ');
 
-/** Of nodes of which none speaks; `who`: "nodes", or "nodes with pool=wasm". */
+/** For nodes of which none reports; `who`: "nodes", or "nodes with pool=wasm". */
 export const noneReports = (given: readonly NodeFacts[], who: string): string =>
   given.every((node) => whyNotReporting(node) === 'silent')
     ? `rcm-node has not reported on any of the ${who}: ${namesOf(given)}; ${hint}.`

@@ -1,4 +1,4 @@
-/** What is told on a Shim as Events: what changed from its last status to this one, and never twice. */
+/** Events of a Shim: the transitions from its last status to this one, each once. */
 import type { Condition, ConditionType, Notice, ShimFacts, ShimStatus } from '../../model/fleet.ts';
 
 const conditionIn = (status: ShimStatus | undefined, type: ConditionType): Condition | undefined =>
@@ -62,9 +62,9 @@ const courseOf = (former: ShimStatus | undefined, next: ShimStatus): Course | un
         return { type: 'Normal', reason: 'RolloutResumed' };
       return isNew ? { type: 'Normal', reason: isRemoval ? 'RemovalStarted' : 'RolloutStarted' } : undefined;
     case 'Complete':
-      // A revision that nobody had to wait for began and ended before anybody looked.
+      // A revision that needed no approval began and ended between two passes.
       if (was === undefined || isRemoval) return undefined;
-      // Where nodes failed there is nothing more to do, but it is no success; that they failed is told by itself.
+      // Nodes failed: nothing is left to do, but it is no success. NodesFailed is an Event of its own.
       if (conditionIn(next, 'Degraded')?.status === 'True') return undefined;
       return { type: 'Normal', reason: 'RolloutComplete' };
     case 'Paused':
@@ -72,7 +72,7 @@ const courseOf = (former: ShimStatus | undefined, next: ShimStatus): Course | un
     case 'Stopped':
       return { type: 'Warning', reason: 'RolloutStopped' };
     default:
-      // Refused: its conflict is told.
+      // Refused: the conflict has an Event of its own.
       return undefined;
   }
 };

@@ -1,4 +1,4 @@
-/** Why nodes are not where they shall be, in words that name them and say what to do. */
+/** Why nodes are not in the wanted state: names the nodes and says what to do. */
 import { codes } from '../../../protocol/problem/problem.ts';
 import { turnMs } from '../../../protocol/node-labels.ts';
 import { lost, overridden, ranOut, type NodeStanding } from '../rollout/node-standing.ts';
@@ -65,7 +65,7 @@ const groups: readonly Group[] = [
 const mostNames = 10;
 const namesOfOne = 3;
 
-/** "in its turn: node-a; waiting for its turn: node-b, node-c and 4 more"; names ten nodes at most. */
+/** "approved, in progress: node-a; waiting for approval: node-b, node-c and 4 more"; names at most ten nodes. */
 export const whereabouts = (given: readonly NodeStanding[]): string => {
   const rest = Map.groupBy(given, (one) => groups.find(({ of }) => of(one)) as Group);
   let left = mostNames;

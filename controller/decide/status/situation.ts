@@ -4,16 +4,16 @@ import type { ShimPlan } from '../shims/shim-plan.ts';
 import type { NodeStanding } from '../rollout/node-standing.ts';
 
 export type Situation = Omit<ShimPlan, 'changes'> & {
-  /** Of a Shim that is being deleted: every node that has something of it, also where its agent cannot tell. */
+  /** Of a Shim that is being deleted: every node that has it installed, also where its agent cannot report. */
   readonly holders: readonly NodeFacts[];
   readonly isProven: (node: NodeFacts) => boolean;
-  /** By Node, why the API server refuses what is to be written on it. */
+  /** By Node, why the API server rejects writes to it. */
   readonly unmarked: ReadonlyMap<string, string>;
   /** An older Shim asks for the same handler on some of the same nodes. */
   readonly rival: ShimFacts | undefined;
 };
 
-/** Also where another has the handler and does not get it served, which no rollout can help. */
+/** Also where another source owns the handler and the node does not serve it: no rollout can correct that. */
 export const isFailed = ({ isProven }: Pick<Situation, 'isProven'>, one: NodeStanding): boolean =>
   one.kind === 'failed' ||
   // With a startup taint nothing is proven yet.
