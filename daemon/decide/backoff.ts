@@ -1,6 +1,6 @@
 /**
- * When something may be tried again: pure functions of counters and of a clock that is an argument. Times that lie in
- * the future (the clock was set back) count as now, so a wrong clock can delay by one period at most.
+ * Backoff and budgets: pure functions of counters and of a time that is an argument. A time in the future (the clock was set
+ * back) counts as now, so a wrong clock delays a retry by one period at most.
  */
 import type { Ledger } from '../model/ledger.ts';
 import type { Settings } from '../model/settings.ts';
@@ -11,11 +11,11 @@ const minute = 60 * second;
 const hour = 60 * minute;
 
 export type Limits = {
-  /** Repairs of one file within an hour; after that it is a fight, and it is left to a person. */
+  /** Repairs of one file within an hour; more is a write conflict, which a person must solve. */
   readonly repairsPerHour: number;
-  /** How long to wait for a moment in which no container is being created. */
+  /** How long to wait until no container is being created. */
   readonly quietSeconds: number;
-  /** Restarts within an hour that come at once. */
+  /** Restarts within an hour without a delay. */
   readonly restartsPerHour: number;
 };
 
@@ -30,13 +30,13 @@ export const limitsOf = (settings: Settings): Limits => ({
 const recent = (times: readonly number[], now: number, span: number): readonly number[] =>
   times.map((time) => Math.min(time, now)).filter((time) => now - time < span);
 
-/** What is worth keeping of a list of times: one day. */
+/** Drops times older than one day. */
 export const remember = (times: readonly number[], now: number): readonly number[] =>
   recent(times, now, 24 * hour);
 
 /**
- * A ledger whose times are not later than now: one that a wrong clock wrote into the future would count as just now at every
- * look, until that future comes.
+ * A copy of the ledger without times later than now. A time that a wrong clock wrote into the future would count as "just now"
+ * at every tick until then.
  */
 export const notLater = (ledger: Ledger, now: number): Ledger => {
   const past = (time: number): number => Math.min(time, now);
@@ -55,8 +55,8 @@ export const notLater = (ledger: Ledger, now: number): Ledger => {
 export const lastHour = (times: readonly number[], now: number): number => recent(times, now, hour).length;
 
 /**
- * The restart budget: some restarts an hour come at once, then the pause between two doubles from one minute to thirty. A loop
- * that restarts for ever is slowed down to two an hour; a person's tenth change of the afternoon still goes through.
+ * The restart budget: the first restarts of an hour are not delayed, then the pause doubles from one minute to thirty. It slows
+ * an endless restart loop to two restarts an hour, and still allows many changes by a person.
  */
 const gaps = [1, 2, 4, 8, 16, 30].map((minutes) => minutes * minute);
 
@@ -68,13 +68,13 @@ export const restartWait = (restarts: readonly number[], now: number, atOnce: nu
 };
 
 /**
- * The first moment at which the runtime may be restarted again. It is the same at every look until then: a message with a
- * countdown would be another one at every tick, and would be logged at every tick.
+ * The earliest time of the next restart. It does not change until then: a message with a countdown would change, and be
+ * logged, at every tick.
  */
 export const restartAt = (restarts: readonly number[], now: number, atOnce: number): number => {
   const times = recent(restarts, now, hour);
   const last = Math.max(...times, -Infinity);
-  // A restart that is an hour old no longer counts, which makes the pause shorter.
+  // A restart older than an hour does not count, which shortens the pause.
   const moments = [...gaps.map((gap) => last + gap), ...times.map((time) => time + hour)];
   return Math.min(
     ...moments.filter((moment) => moment > now && restartWait(times, moment, atOnce) === 0),
@@ -82,7 +82,7 @@ export const restartAt = (restarts: readonly number[], now: number, atOnce: numb
   );
 };
 
-/** Milliseconds until an artifact is tried again: 10 s doubling to 15 min, or an hour where only a change helps. */
+/** Milliseconds until a download is retried: 10 s doubling to 15 min, or an hour where only a change helps. */
 export const artifactWait = (
   attempt: { readonly count: number; readonly at: number; readonly problem: Problem },
   now: number,
@@ -110,11 +110,11 @@ export const nextTick = (
 };
 
 /**
- * How long the work may stand still before it counts as hung. A transfer says each piece that comes, and its own deadline
- * ends one that says nothing; whatever else is waited for (a job of systemd, a program, the lock) is over within minutes.
+ * For how long there may be no progress before the process counts as hung. A transfer reports each chunk and has its own
+ * deadline; every other wait (a systemd job, a program, the lock) ends within minutes.
  */
 export const longestSilence = (downloadTimeoutMs: number): number => downloadTimeoutMs + 5 * minute;
 
-/** No honest download takes longer, mirror and original, each with its pauses. */
+/** The longest regular download: mirror and original, with their pauses. */
 export const longestDownload = (downloadTimeoutMs: number, attempts: number): number =>
   2 * attempts * (downloadTimeoutMs + minute);

@@ -1,4 +1,4 @@
-/** What a decision starts from: the configuration as its runtime reads it, what of it is ours, and what forbids to go on. */
+/** The start of a decision: the configuration as the runtime reads it, our part of it, and problems that forbid a change. */
 import type { Desired } from '../model/desired.ts';
 import type { Observed } from './observed.ts';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
@@ -9,15 +9,15 @@ import { runtimeOf } from '../runtimes/table.ts';
 import { type Relocated, relocatedOf } from './relocated.ts';
 
 export type Rules = {
-  /** Remove handlers that are in use, and try revisions that failed their proof. */
+  /** Remove handlers that are in use, and retry revisions that failed their proof. */
   readonly force: boolean;
-  /** Attempts before this time do not count: a person asked to try now. */
+  /** Attempts before this time do not count: a person asked for a retry. */
   readonly since: number | undefined;
-  /** A person takes us out: the budgets of restarts and repairs, which slow down a loop, hold nobody back. */
+  /** Uninstall by a person: the budgets of restarts and repairs do not apply. */
   readonly unbudgeted?: boolean;
-  /** A person takes us out, and no runtime runs, or none is there any more: ours goes without it. */
+  /** Uninstall by a person without a running runtime: our files are removed without a restart and proof. */
   readonly orphaned?: boolean;
-  /** What has to be downloaded first counts as it stands: for what is done while the downloads go on. */
+  /** Handlers whose download is not complete keep their present state: for steps during the downloads. */
   readonly ready?: boolean;
 };
 
@@ -26,14 +26,14 @@ export type Baseline = {
   readonly before: Observed;
   readonly runtime: RuntimeFacts;
   readonly target: Target;
-  /** Ours in files that the runtime no longer reads. */
+  /** Our content in files that the runtime no longer reads. */
   readonly former: Relocated;
-  /** Why nothing may be changed now: the runtime is not well. */
+  /** Why no change is allowed now: the runtime is not healthy. */
   readonly runtimeProblem: Problem | undefined;
   readonly rules: Rules;
   /**
-   * Why nothing new is taken up now (the restart budget, a revision that failed its proof): what would change is decided as
-   * the ledger has it, so repairs go on.
+   * Why no change is made now (the restart budget, a revision that failed its proof). Handlers keep the state of the ledger,
+   * and repairs continue.
    */
   readonly held?: Problem;
 };
@@ -50,7 +50,7 @@ export const baselineOf = (desired: Desired, before: Observed, rules: Rules): Ba
     runtime,
     target,
     former: relocatedOf(row, target.paths, before),
-    // A fault found in a file, refused above, is nearly always why the runtime does not answer.
+    // A fault in a file, refused above, is nearly always the reason why the runtime does not answer.
     runtimeProblem: before.activate ? runtimeProblemOf(runtime) : undefined,
     rules,
   };

@@ -1,4 +1,4 @@
-/** From what is asked for to the files that it takes, and whether the runtime has to read them anew. */
+/** From the desired handlers to the files to write, and whether the runtime must read them again. */
 import type { Observed } from './observed.ts';
 import { Failure, recover } from '../../protocol/problem/problem.ts';
 import type { Limits } from './backoff.ts';
@@ -15,13 +15,13 @@ import type { Selection } from './handlers/selection.ts';
 export type Change = {
   readonly wiring: Wiring;
   readonly tables: Tables;
-  /** Files that differ from what they shall be, in the order in which they are written. */
+  /** Files that differ from their desired content, in the order in which they are written. */
   readonly files: readonly WantedFile[];
-  /** The runtime has not loaded what it shall. */
+  /** The runtime has not loaded the desired configuration. */
   readonly due: boolean;
-  /** The runtime has to be restarted for it. */
+  /** The change needs a restart of the runtime. */
   readonly restart: boolean;
-  /** Names what it means. Asked for only where there is something to do or to remember: it goes through all of the main file. */
+  /** A digest of the meaning. Computed only when needed: it reads the whole main file. */
   readonly revision: () => string;
 };
 
@@ -29,7 +29,7 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
   const { before, runtime, target } = baseline;
   const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
   const wiring = target.wire(tables);
-  // On the way out the import goes before the file it names: a restart in between must not find it dangling.
+  // On removal the import goes before the file that it names: a restart in between must not see a dangling import.
   const ordered = tables.size === 0 ? wiring.files : [...wiring.files].reverse();
   const files = [...ordered, ...wiring.stale].filter(
     (file) => file.text !== textIn(before.files[file.path]) && !isLeft(baseline, file, limits),
@@ -53,13 +53,13 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
   };
 };
 
-/** Another program prints it anew again and again: what it means is right, and marking it again would be a fight. */
+/** Another program rewrites it repeatedly with the right meaning: adding our marks again would be a write conflict. */
 const isLeft = ({ before, runtime, rules }: Baseline, file: WantedFile, limits: Limits): boolean =>
   rules.force !== true &&
   writeConflict(file, before, limits) !== undefined &&
   meansTheSame(before, runtime, file);
 
-/** What the runtime reads out of a file stays as it is, and our marks alone come or go: no restart is due for that. */
+/** The meaning of the file stays, only our marks change: no restart is needed. */
 const meansTheSame = (before: Observed, runtime: RuntimeFacts, file: WantedFile): boolean => {
   const now = textIn(before.files[file.path]);
   if (now === null || file.text === null) return false;
@@ -73,7 +73,7 @@ const meaningOf = (runtime: RuntimeFacts, text: string, path: string): unknown =
     () => undefined,
   );
 
-/** Of these files the runtime needs none that is to be removed. */
+/** The runtime needs no file that is to be removed. */
 export const refuseNeeded = (target: Target, files: readonly WantedFile[]): void => {
   for (const { path, text } of files) {
     const problem = text === null ? target.whyNeeded(path) : undefined;
@@ -82,7 +82,7 @@ export const refuseNeeded = (target: Target, files: readonly WantedFile[]): void
 };
 
 /**
- * What a file means: a program that prints it anew, or that writes the time into it, makes no other one of it, and what failed
+ * The meaning of a file. A program that reformats it, or writes the time into it, does not change its meaning, so what failed
  * with it would fail again.
  */
 export const identity = (

@@ -1,6 +1,6 @@
 /**
- * What may leave the store: folders that no handler names, no running process has mapped, and no sandbox that existed
- * when they went out of service may still need. Removed one tick after the switch at the earliest.
+ * Garbage collection of the store: folders that no handler names, that no running process has mapped, and that no sandbox
+ * from before the switch can need. Removed one tick after the switch at the earliest.
  */
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
@@ -9,8 +9,8 @@ import type { Step } from '../model/plan.ts';
 import { keyOfTarget } from '../../protocol/host-paths.ts';
 
 /**
- * Folders of the store that nothing names now or after the plan. `keys` are those after it; a plan that has to wait
- * leaves the links, and the configuration that names them, where they are.
+ * Folders of the store that nothing names before or after the plan. `keys`: those named after it. A plan that waits keeps the
+ * links, and the configuration that names them.
  */
 export const unreferenced = (before: Observed, keys: ReadonlySet<string>): readonly string[] => {
   const linked = new Set(Object.values(before.links).map(({ target }) => target && keyOfTarget(target)));

@@ -1,4 +1,4 @@
-/** The steps that bring links and configuration to what is asked for, with the restart and its proof, and what to record. */
+/** The steps that change links and configuration to the desired state, with the restart, its proof, and the new ledger. */
 import type { Installed, Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import type { RuntimeFacts, Trial } from '../runtimes/facts.ts';
@@ -72,7 +72,7 @@ export const configSteps = (
     .reverse()
     .flatMap((file) => (file.owned ? [[file.path, file.owned] as const] : []));
   const failed = new Set(asked.reports.filter(isTried(baseline.rules.ready === true)).map((one) => one.name));
-  // Else another change that went well would have it tried again.
+  // Otherwise a later successful change would retry it.
   const isStillBad = asked.reports.some(
     (one) => one.turn && one.problem?.code === 'known-bad' && !asked.leftOut.has(one.name),
   );

@@ -1,6 +1,6 @@
 /**
- * From what is wanted and what is there to what is to be done: pure and synchronous. If something seems to need a look
- * at the host, it is missing from `Observed`.
+ * From the desired and the observed state to a plan: pure and synchronous. If a decision needs another fact of the host, add
+ * it to `Observed`.
  */
 import type { Desired } from '../model/desired.ts';
 import type { Observed } from './observed.ts';
@@ -37,7 +37,7 @@ export const decide = (desired: Desired, before: Observed, limits: Limits, rules
   );
 };
 
-/** What is served stays served, as far as the runtime says so; what is new waits for a person. */
+/** Handlers that the runtime serves stay in service; new ones wait for a person. */
 export const refused = (problem: Problem, desired: Desired, before: Observed): Decision => ({
   plan: { kind: 'refused', problem },
   handlers: desired.handlers.map((handler) => ({
@@ -99,7 +99,7 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
       change.restart && budgeted ? restartWait(ledger.restarts, before.now, limits.restartsPerHour) : 0;
     if (wait > 0) return without(baseline, overBudget(before, limits), limits);
   }
-  // What is proven may stand in the files before the restart that has to wait; what is not could be loaded by anybody's.
+  // Proven content may be written before a restart that waits. Unproven content may not: any restart would load it.
   const isProven = ledger.loaded?.config === configId(change.tables);
   const isIdle = baseline.held !== undefined && change.restart && !isProven;
   let trial: Trial | undefined;
@@ -120,7 +120,7 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
   return plan(baseline, asked, change, isIdle, trial, limits, notes);
 };
 
-/** What would change stays as the ledger has it, and what needs no restart goes on. */
+/** Handlers that would change keep the state of the ledger; changes without a restart continue. */
 const without = (baseline: Baseline, held: Problem, limits: Limits): Decision => {
   const less = { ...baseline, held };
   const decision = decideIn(less, selectHandlers(less), limits);
@@ -170,10 +170,10 @@ const plan = (
     notes,
   });
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
-  // A restart that has to wait is still to come: until then the new place serves nothing.
+  // The restart still waits: until then the new location serves nothing.
   const former = held || change.restart ? [] : takeBack(runtimeOf(runtime), baseline.former, before);
   if (former.length > 0) return answer(former, ['the configuration of the runtime is elsewhere now']);
-  // What was just placed is named by nothing yet.
+  // Nothing names a folder that was just placed.
   const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
   return { plan: { kind: 'settled' }, handlers: asked.reports, notes };

@@ -1,7 +1,7 @@
 /**
- * The first start of a runtime with what was put into its image. Nobody could prove that before: where the runtime does
- * not come up, the plan that prepared it is taken as interrupted between its restart and its proof. The proof has its
- * patience; when it fails, ours is taken back, and the runtime proven healthy without it.
+ * The first start of a runtime with the configuration of its image, which no proof has verified. If the runtime does not start,
+ * the plan that prepared the image counts as interrupted between its restart and its proof. The proof then runs with its usual
+ * deadline; when it fails, our changes are rolled back and the runtime is proven healthy without them.
  */
 import type { Observed } from './observed.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
@@ -9,7 +9,7 @@ import type { Step } from '../model/plan.ts';
 import type { Baseline } from './baseline.ts';
 import { writeStep } from './write-step.ts';
 
-/** A start that goes on, and a unit that somebody stopped, are no verdict on anything. */
+/** A start in progress, and a unit that a person stopped, prove nothing. */
 const cameDown = ({ unit }: RuntimeFacts): boolean =>
   unit !== undefined &&
   unit.invocation !== '' &&
@@ -17,13 +17,13 @@ const cameDown = ({ unit }: RuntimeFacts): boolean =>
     unit.active === 'active' ||
     (unit.active === 'activating' && unit.restarts > 0));
 
-/** The ledger knows what was put in place, and of no invocation that ever loaded it. */
+/** The ledger has installed handlers, and no invocation that loaded them. */
 const isUnproven = ({ ledger, activate }: Observed): boolean =>
   activate && ledger.loaded === null && Object.keys(ledger.handlers).length > 0;
 
 /**
- * Steps that find everything done up to the proof; `undefined` where that is not the case at hand. `config` names what
- * stands in the files.
+ * Steps that are done up to the proof; `undefined` if this is not a first start. `config`: the digest of the configuration in
+ * the files.
  */
 export const firstStart = (
   baseline: Baseline,

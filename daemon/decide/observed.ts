@@ -1,6 +1,6 @@
 /**
- * Everything a decision may look at, read from the host in one place (daemon/reconcile/observe/observe.ts). If a decision seems to
- * need more, it is missing here.
+ * Everything that a decision may read, observed on the host in one place (daemon/reconcile/observe/observe.ts). If a decision
+ * needs another fact, add it here.
  */
 import type { Ledger } from '../model/ledger.ts';
 import type { FileFact, LinkFact, Machine } from '../../host/facts.ts';
@@ -24,17 +24,17 @@ export type Observed = {
   /** Whether the runtime may be restarted at all; false when another root or an image is prepared. */
   readonly activate: boolean;
   readonly runtime: RuntimeFacts | { readonly name: 'none'; readonly problem: Problem };
-  /** Files that carry our text or will: by the path that the configuration uses. */
+  /** Files that have, or will have, our text, by the path in the configuration. */
   readonly files: Readonly<Record<string, FileFact>>;
   readonly folders: Readonly<Record<string, boolean>>;
   readonly store: Readonly<Record<string, StoreFact>>;
   readonly links: Readonly<Record<string, LinkFact>>;
-  /** Store folders that a running process has mapped; only looked for where something could be discarded. */
+  /** Store folders that a running process has mapped; read only if a folder could be discarded. */
   readonly mapped: readonly string[];
   readonly ledger: Ledger;
-  /** Where there is no runtime: what one would read, were it installed again. Else absent. */
+  /** Without a runtime: the files that it would read if it were installed again. Otherwise absent. */
   readonly remnant?: Pick<RuntimeFacts, 'config' | 'aliases'>;
   readonly trials: readonly Trial[];
-  /** A folder of this look's own for the files of a trial: `plan` and a tick may try the same at the same time. */
+  /** A folder for the files of this trial alone: `plan` and a tick may run at the same time. */
   readonly scratch: string;
 };

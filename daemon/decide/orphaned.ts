@@ -1,8 +1,8 @@
 /**
- * An uninstall on a host whose runtime is gone: its package or its unit was removed first. Nothing reads its configuration
- * any more, so nothing is judged, restarted or proven. What is ours is taken out of the files that are left, whether the
- * ledger knows of it or not, since a runtime that is installed again reads them. Then links and programs go, but for those
- * that a process still uses, and those that such a file still leads to.
+ * Uninstall on a host whose runtime was removed before (its package or its unit). No program reads the configuration, so there
+ * is no check, no restart and no proof. Our content is removed from the remaining files, also where the ledger does not know of
+ * it, because a runtime that is installed again would read it. Then links and programs are removed, except those that a process
+ * still uses and those that a remaining file still names.
  */
 import type { Observed } from './observed.ts';
 import type { ConfigFile } from '../runtimes/facts.ts';
@@ -27,7 +27,7 @@ export const orphaned = (before: Observed): Decision => {
   const files = [...known.files, ...unknownTo(runtime, before, standing.files, facts)];
   const former: Relocated = { files, problems: [...known.problems, ...standing.problems] };
   const gone = new Set(files.map(({ path }) => path));
-  // A file that is taken back first is looked at again before any link goes.
+  // A file that is restored first is read again before any link is removed.
   const staying = standing.files.filter(({ path }) => !gone.has(path));
   const left: Left = { named: namedIn(staying, aliases), isKept: standing.problems.length > 0 };
   const steps = nextSteps(before, takeBack(runtime, former, { ...before, files: facts }), left);
@@ -44,11 +44,11 @@ export const orphaned = (before: Observed): Decision => {
 
 type Left = {
   readonly named: ReadonlySet<string>;
-  /** A file cannot be read, and may lead to anything of ours. */
+  /** A file cannot be read, and may name any of our programs. */
   readonly isKept: boolean;
 };
 
-/** Files that cannot be read as a configuration, and may hold what is ours. */
+/** Files that cannot be parsed as a configuration, and may have our content. */
 const parsed = (
   remnant: readonly ConfigFile[],
 ): { readonly files: readonly Parsed[]; readonly problems: Relocated['problems'] } => {
@@ -67,7 +67,7 @@ const parsed = (
   return { files, problems };
 };
 
-/** Ours by its marks, by its name and by what it means, in files that the ledger does not know (any more). */
+/** Our content by its marks, its name and its meaning, in files that the ledger does not list. */
 const unknownTo = (
   { dropIn, withoutUs }: Runtime,
   { ledger }: Observed,
@@ -87,7 +87,7 @@ const unknownTo = (
     );
   });
 
-/** Configuration, links, programs: each once what leads to it is gone. */
+/** Configuration, then links, then programs: each after everything that names it is removed. */
 const nextSteps = (before: Observed, files: readonly Step[], { named, isKept }: Left): readonly Step[] => {
   const { ledger } = before;
   if (files.length > 0) return files;

@@ -1,7 +1,7 @@
 /**
- * A runtime that is down because of what we wrote: for another generation of it (it was upgraded, went back, or is another
- * one than in the image), or changed by others since. To wait until it runs would be to wait for ever, so ours is taken out
- * first, and the runtime proven healthy without it; what is asked for is then put in place as on any healthy runtime.
+ * A runtime that is down because of our configuration: it was written for another version of the runtime (upgrade, downgrade,
+ * another version than in the image), or another program changed it. Waiting for a healthy runtime would never end, so our
+ * content is removed first and the runtime proven healthy without it; then the handlers are installed as usual.
  */
 import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
 import { Failure, recover } from '../../protocol/problem/problem.ts';
@@ -14,13 +14,13 @@ import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { refuseLinked, writeStep } from './write-step.ts';
 
-/** It ended by itself; a unit that a person stopped is no verdict on anything. */
+/** It ended by itself; a unit that a person stopped proves nothing. */
 const crashed = ({ active, sub, restarts }: UnitFacts): boolean =>
   active === 'failed' || (active === 'activating' && (restarts > 0 || sub === 'auto-restart'));
 
 const filesOf = (wiring: Wiring): readonly WantedFile[] => [...wiring.files, ...wiring.stale];
 
-/** Whether ours, as it stands, is not what would be written for the same handlers now. */
+/** Whether our present content differs from what would be written for the same handlers now. */
 const isMisfit = ({ target, before }: Baseline): boolean => {
   if (target.isMisread()) return true;
   const files = recover(
@@ -33,12 +33,12 @@ const isMisfit = ({ target, before }: Baseline): boolean => {
 const isOurFault = (baseline: Baseline): boolean => {
   const { unit, cri } = baseline.runtime;
   if (!baseline.before.activate || !unit || unit.load === 'masked') return false;
-  // CRI may be silent for a moment, and has many reasons: what others changed in our text is none of them by itself.
+  // CRI may not answer for many reasons; a foreign change of our text alone is no evidence for one.
   if (unit.active === 'active') return cri.kind === 'silent' && baseline.target.isMisread();
   return crashed(unit) && isMisfit(baseline);
 };
 
-/** `undefined` where that is not the case at hand, or was tried and did not help. Throws what forbids it. */
+/** `undefined` if this is not such a case, or if it was tried without success. Throws the Failure that forbids it. */
 export const ownFault = (
   baseline: Baseline,
   reports: readonly HandlerReport[],
@@ -56,14 +56,14 @@ export const ownFault = (
   if (files.length === 0 || (ledger.bad?.revision === revision && !rules.force)) return undefined;
   refuseLinked(files, before.files);
   refuseNeeded(target, files);
-  // Whether a handler is in use cannot be asked; what is to stay is put back in a moment.
+  // CRI cannot tell which handlers are in use; handlers that stay are installed again shortly after.
   const handlers = reports.map(({ problem, ...one }) =>
     problem && one.state !== 'removing' ? { ...one, problem } : one,
   );
   const asking = target.stage(bare, before.scratch);
   const trial = before.trials.find((one) => one.id === asking.id);
   if (!trial) return { plan: asking, handlers };
-  // With a configuration that has a fault without us a restart would not help: it is named, and left to a person.
+  // If the configuration has a fault without our content, a restart does not help: report it.
   const problem = target.check(trial, new Map());
   if (problem) throw new Failure(problem);
   return { plan: planOf(baseline, files, revision), handlers };

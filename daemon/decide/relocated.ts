@@ -1,6 +1,6 @@
 /**
- * Files that we wrote into a configuration that is no longer the runtime's (its `-c` moved, an import led elsewhere). What
- * is ours in them is taken back once the new place serves; what others changed since stays, and is named.
+ * Files that we wrote and that the runtime no longer reads (its `-c` changed, or an import was removed). Our content in them is
+ * removed when the new location serves; content that others changed since is kept and reported.
  */
 import { fileFault } from '../model/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
@@ -12,9 +12,9 @@ import type { Runtime, WantedFile } from '../runtimes/runtime.ts';
 import { refuseLinked, writeStep } from './write-step.ts';
 
 export type Relocated = {
-  /** Files of the ledger that are to be taken back; each stays in it until that is done. */
+  /** Files of the ledger to restore; each stays in the ledger until it is restored. */
   readonly files: readonly WantedFile[];
-  /** What cannot be taken back; the ledger keeps these too, so that an uninstall can name them. */
+  /** Files that cannot be restored; the ledger keeps them, so that an uninstall can report them. */
   readonly problems: readonly (Problem & { readonly where: { readonly file: string } })[];
 };
 
@@ -36,7 +36,7 @@ export const relocatedOf = (runtime: Runtime, present: readonly string[], before
   return { files, problems };
 };
 
-/** `undefined`: there is nothing of ours any more. */
+/** `undefined`: it has no content of ours. */
 const without = (
   { dropIn, withoutUs }: Runtime,
   path: string,
@@ -62,7 +62,7 @@ const without = (
   return file;
 };
 
-/** Entries of the ledger that a plan for the present configuration has to leave in it. */
+/** Entries of the ledger that a plan for the present configuration must keep. */
 export const kept = (
   former: Relocated,
   ledger: Ledger,
@@ -92,7 +92,7 @@ export const takeBack = ({ dropIn }: Runtime, former: Relocated, before: Observe
     .filter((folder) => !folders.includes(folder) && holds(folder, gone))
     .reverse();
   return [
-    // The import goes before the file it names, should anyone read them after all.
+    // The import goes before the file that it names, in case a program still reads them.
     ...[...former.files]
       .sort((a, b) => Number(dropIn.mayBe(a.path)) - Number(dropIn.mayBe(b.path)))
       .map((file) => writeStep(file, before.files[file.path])),

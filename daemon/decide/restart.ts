@@ -31,8 +31,8 @@ const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
 };
 
 /**
- * Whether the runtime has loaded something else than it shall, also where nothing may be restarted now. `changes`: what is
- * written means something else than what stands there, and this invocation has not read it.
+ * Whether the loaded configuration differs from the desired one, also where no restart is allowed now. `changes`: the plan
+ * changes the meaning of the files, which this invocation has not read.
  */
 export const loadDue = (
   before: Observed,
@@ -42,15 +42,15 @@ export const loadDue = (
 ): boolean => {
   if (!runtime.unit) return false;
   const { loaded } = before.ledger;
-  // A handler that is not served has to be brought back, whatever we believed to be loaded.
+  // A handler that is not served needs a restart, whatever the ledger says is loaded.
   if (vanished(runtime, tables.keys())) return true;
   if (loaded?.invocation === runtime.unit.invocation) return loaded.config !== configId(tables);
   return changes;
 };
 
 /**
- * Someone else restarted the runtime, the host booted, or our state was lost, and the runtime serves what it should:
- * that is taken as loaded, without a restart. `undefined`: nothing to learn.
+ * The runtime was restarted by others, the host booted, or our state was lost, and the runtime serves the desired handlers:
+ * record the configuration as loaded, without a restart. `undefined`: nothing to record.
  */
 export const adopted = (
   before: Observed,
@@ -64,7 +64,7 @@ export const adopted = (
 };
 
 /**
- * The restart that is due does not come with this plan: this invocation has read what stands now, and not what the plan
+ * The plan does not include the restart that is due: this invocation has read the present files, not those that the plan
  * writes.
  */
 export const owing = (
@@ -77,8 +77,8 @@ export const owing = (
     : undefined;
 
 /**
- * Nothing is known of this invocation yet. Where nothing may be restarted, what was never proven stays so: the first start
- * with it is its proof.
+ * Nothing is known of this invocation yet. Where no restart is allowed, unproven content stays unproven: its first start is
+ * its proof.
  */
 const isUnknown = ({ ledger: { loaded }, activate }: Observed, { unit }: RuntimeFacts): boolean => {
   if (!unit || unit.invocation === '' || (loaded === null && !activate)) return false;
@@ -86,8 +86,8 @@ const isUnknown = ({ ledger: { loaded }, activate }: Observed, { unit }: Runtime
 };
 
 /**
- * Of what is served now: `keep` has to survive the restart, `former` an undo. A handler that no file defines any more is
- * gone with any restart, whoever asks for it, and must not be held against ours.
+ * Of the handlers that are served now: `keep` must survive the restart, `former` must survive a rollback. A handler that no
+ * file defines disappears with any restart, and is no failure of ours.
  */
 export const survivors = (
   runtime: RuntimeFacts,

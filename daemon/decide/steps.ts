@@ -1,4 +1,4 @@
-/** From a change to its steps, in the one order that is safe to be interrupted anywhere. */
+/** From a change to its steps, in the one order that may be interrupted at any step. */
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
@@ -11,8 +11,8 @@ import type { WantedFile } from '../runtimes/runtime.ts';
 export type LinkStep = Extract<Step, { kind: 'link' }>;
 
 /**
- * `now`: before the restart, so that the configuration never names a path that is not there. `later`: after it, and only
- * what the configuration, as it stands in the files then and as it is loaded, names no longer.
+ * `now`: before the restart, so that the configuration never names a missing path. `later`: after it, and only links that
+ * neither the files nor the loaded configuration name.
  */
 export const linkSteps = (
   before: Observed,
@@ -44,7 +44,7 @@ export const linkSteps = (
   return { now, later };
 };
 
-/** Store folders that a link leaves: out of service, but perhaps still in use. */
+/** Store folders that lose their link: out of service, but possibly still in use. */
 export const retire = (
   before: Observed,
   links: readonly LinkStep[],
@@ -70,7 +70,7 @@ export const missingFolders = (before: Observed, files: readonly WantedFile[]): 
   return [...missing].sort();
 };
 
-/** The ledger's entry differs from the disk: someone else had a hand in a file of ours. */
+/** The file differs from its ledger entry: another program changed a file of ours. */
 const touched = (file: WantedFile, before: Observed): boolean => {
   const known = before.ledger.files[file.path];
   if (!known) return false;
@@ -89,7 +89,7 @@ export const repairs = (before: Observed, files: readonly WantedFile[]): Ledger[
   );
 };
 
-/** More repairs than the budget allows: it is reported with the other writer's marks, and left to a person. */
+/** More repairs than the budget allows: reported with the first comment of the other writer, for a person to solve. */
 export const writeConflict = (file: WantedFile, before: Observed, limits: Limits): Problem | undefined => {
   const count = lastHour(before.ledger.repairs[file.path] ?? [], before.now);
   if (count < limits.repairsPerHour || !touched(file, before)) return undefined;

@@ -1,4 +1,4 @@
-/** One file of ours as a step: what stands there now, what shall stand there, and when it must not be replaced at all. */
+/** One file of ours as a step: its present and desired content, and when it must not be replaced. */
 import { absent, type FileFact, type FileState, hardLinked, softLinked, stateOf } from '../../host/facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Observed } from './observed.ts';
@@ -15,7 +15,7 @@ export const writeStep = (file: WantedFile, fact: FileFact | undefined): Step =>
   return { kind: 'write', path: fact?.kind === 'regular' ? fact.real : file.path, before, after };
 };
 
-/** Throws the Failure that forbids to replace or remove one of these; the other names of a file that is removed stay as they are. */
+/** Throws the Failure that forbids to replace or remove one of these files; hard links to a removed file stay. */
 export const refuseLinked = (files: readonly WantedFile[], facts: Observed['files']): void => {
   for (const file of files) {
     const fact = facts[file.path];

@@ -1,6 +1,6 @@
 /**
- * Which changes have to wait for their turn: those of the configuration that a Shim asks for. What a local file asks for,
- * what repairs or adopts what stands already, and what a person forces never waits.
+ * Which changes wait for an approval: changes of the configuration that a Shim asks for. Changes of a local file, repairs,
+ * adoption of existing content, and forced changes never wait.
  */
 import type { Handler } from '../../model/desired.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
@@ -14,21 +14,21 @@ import { leftAlone } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import { revisionHere, turnOf, waitsForTurn } from './rollout-wait.ts';
 
-/** A change that needs a turn, or has to wait for another reason; with `held` it is not made now. */
+/** A change that needs an approval, or waits for another reason; with `held` it is not made now. */
 export type Approval = {
   readonly turn?: NeededTurn;
   readonly held?: Problem;
-  /** Held for itself: no sandbox started with it. */
+  /** Held because no sandbox started with it. */
   readonly leftOut?: true;
 };
 
-/** The table of a handler as it was put in place, under the default handler's options of now. */
+/** The table of a handler as it was installed, with the present options of the default handler. */
 export const tableInForce = ({ before, target }: Baseline, name: string): Table | undefined => {
   const installed = before.ledger.handlers[name];
   return installed && target.tableOf(installed.handler, installed.path);
 };
 
-/** Of a handler that is asked for. Undefined: it needs no turn, and nothing holds it back. */
+/** Of a desired handler. Undefined: it needs no approval and may change. */
 export const approvalOf = (
   baseline: Baseline,
   handler: Handler,
@@ -53,7 +53,7 @@ export const approvalOf = (
 const heldWith = ({ held }: Baseline, name: string, own: Approval | undefined): Approval | undefined =>
   held === undefined || own?.held ? own : { ...own, held: { ...held, handler: name } };
 
-/** What failed and what is held for it is said of its Shim and revision; no approval would change it. */
+/** A failure is reported with its Shim and revision; no approval would change it. */
 const turnFor = (
   { desired: { turns } }: Baseline,
   order: Handler['order'],
@@ -61,7 +61,7 @@ const turnFor = (
 ): Pick<Approval, 'turn'> =>
   turns && order ? { turn: { shim: order.shim, revision: revision ?? revisionHere(turns, order.shim) } } : {};
 
-/** Of a handler that nobody asks for any more. `failing`: why what is asked for now is left out, by what asks for it. */
+/** Of a handler that is no longer desired. `failing`: why a desired handler is left out, by its source. */
 export const approvalOfRemoval = (
   baseline: Baseline,
   name: string,
@@ -70,12 +70,12 @@ export const approvalOfRemoval = (
   const installed = baseline.before.ledger.handlers[name]?.handler;
   const order = installed?.order;
   const { turns } = baseline.desired;
-  // It was given another name, and does not start under that: the former one is served as long.
+  // The handler was renamed and does not start under its new name: the former name stays in service.
   const failed = installed && failing.get(installed.where.file);
   if (failed) return { ...turnFor(baseline, order), held: { ...failed, handler: name } };
-  // Its Shim may live on under another handler: both are one change, and one approval.
+  // The Shim may have another handler now: both are one change with one approval.
   const own = order && turns && gate(baseline, name, order.shim, revisionHere(turns, order.shim));
-  // What somebody wrote into our text, and the runtime never loaded, needs no restart to go.
+  // Foreign content in our text that the runtime never loaded is removed without a restart.
   const isInForce = name in baseline.before.ledger.handlers || servedNow(baseline.runtime).includes(name);
   return isInForce ? heldWith(baseline, name, own) : own;
 };

@@ -1,4 +1,4 @@
-/** What was tried here and failed: downloads that wait for their next try, and revisions that failed their proof. */
+/** Failures on this node: downloads in backoff, and revisions that failed their proof. */
 import type { Handler } from '../../model/desired.ts';
 import type { Journal } from '../../model/journal.ts';
 import type { Ledger } from '../../model/ledger.ts';
@@ -12,7 +12,7 @@ import type { Change } from '../change.ts';
 
 type Bad = NonNullable<Ledger['bad']>;
 
-/** What the ledger keeps of a plan that the runtime disproved. */
+/** The ledger entry of a plan that failed its proof. */
 export const badOf = (journal: Pick<Journal, 'plan' | 'ledger'>, problem: Problem, at: number): Bad => ({
   revision: journal.plan.revision,
   problem,
@@ -20,7 +20,7 @@ export const badOf = (journal: Pick<Journal, 'plan' | 'ledger'>, problem: Proble
   ...triedWith(journal),
 });
 
-/** What the plan left as it was has no part in its failure. */
+/** Files that the plan did not change are not part of its failure. */
 const triedWith = ({ plan, ledger }: Pick<Journal, 'plan' | 'ledger'>): Pick<Bad, 'tried'> => {
   const record = plan.steps.find((step) => step.kind === 'record');
   if (!record) return {};
@@ -40,13 +40,13 @@ const triedWith = ({ plan, ledger }: Pick<Journal, 'plan' | 'ledger'>): Pick<Bad
   return Object.keys(tried).length === 0 ? {} : { tried };
 };
 
-/** Whether the tries of its downloads still count; what is held may have one of what is in force, besides its own. */
+/** Whether its download attempts still count; a held handler may have attempts of its present and of its new artifact. */
 export const isTried =
   (ready: boolean) =>
   (one: HandlerReport): boolean =>
     one.state === 'failed' || one.turn?.hold !== undefined || (ready && one.state === 'pending');
 
-/** The revision of this change failed its proof, and nothing has changed since. */
+/** The revision of this change failed its proof and has not changed since. */
 export const knownBad = (before: Observed, asked: Selection, change: Change): Problem | undefined => {
   const { bad } = before.ledger;
   if (!bad || bad.revision !== change.revision()) return undefined;
@@ -67,7 +67,7 @@ export const leftAlone = (before: Observed, bad: Pick<Bad, 'at' | 'problem'>, ha
 
 const longestTry = 300_000;
 
-/** Where the reason is, and what a person can do who has removed it. The same words at every look. */
+/** Where to find the reason, and how to retry after it is corrected. The same text at every tick. */
 const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>): string => {
   const { runtime, ledger } = before;
   const unit = (runtime.name === 'none' ? undefined : runtime.unit?.name) ?? usualRuntime.usual.unit;
@@ -80,10 +80,10 @@ const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>):
   return `For the error of the runtime: journalctl -u ${unit} --since "${since}". After you fixed the cause: rcm-node retry ${name}, or rcm-node once --force. It is also retried when its file in shims.d is touched, and when the service rcm-node is restarted or reloaded.`;
 };
 
-/** What could not be written names the disk that is full, or read-only: its place stays in the message. */
+/** For a failed write the message keeps the path: it tells which disk is full or read-only. */
 const unwritten: readonly Problem['code'][] = ['disk-full', 'read-only', 'cannot-write'];
 
-/** The problem of an artifact, at the place where a person asked for it. */
+/** The problem of an artifact, with the line of the file that asks for it. */
 export const askedAt = (problem: Problem, handler: Handler, place?: Where): Problem => ({
   ...problem,
   handler: handler.name,
@@ -91,11 +91,11 @@ export const askedAt = (problem: Problem, handler: Handler, place?: Where): Prob
     problem.where && unwritten.includes(problem.code)
       ? `${printWhere(problem.where)}: ${problem.message}`
       : problem.message,
-  // A copy of the artifact is gone by the time this is read.
+  // The copy of the artifact is removed before a person reads this.
   where: place ?? { file: handler.where.file },
 });
 
-/** No countdown: a line that differs at every tick would be logged at every tick. */
+/** No countdown: a message that changes at every tick would be logged at every tick. */
 export const failedTry = (
   { problem, count }: Ledger['attempts'][string],
   handler: Handler,

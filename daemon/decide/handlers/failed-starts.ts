@@ -1,6 +1,6 @@
 /**
- * Handlers with which no sandbox started. Which one it was is known, so it alone is left out, as it stood: what else is asked
- * for with it would never be served otherwise.
+ * Handlers with which no sandbox started. Only such a handler is left out, in exactly this form: otherwise the other handlers of
+ * the same change would never be served.
  */
 import type { Journal } from '../../model/journal.ts';
 import type { Ledger } from '../../model/ledger.ts';
@@ -16,8 +16,8 @@ const startsIn = ({ plan }: Pick<Journal, 'plan'>): Readonly<Record<string, stri
   plan.steps.find((step) => step.kind === 'prove')?.start ?? {};
 
 /**
- * With each handler that has disproven the plan. `outcome`: what is to be said of the first. Undefined: it was not one handler, so it
- * is the whole plan that failed.
+ * Adds each handler that failed the proof. `outcome`: the problem of the first one. Undefined: no single handler failed, so the
+ * whole plan did.
  */
 export const withFailedStart = (
   journal: Pick<Journal, 'plan' | 'ledger' | 'failed'>,
@@ -37,12 +37,12 @@ export const withFailedStart = (
   return { ...journal.ledger.failedStarts, ...Object.fromEntries(rows) };
 };
 
-/** Whether the runtime has disproven this plan, or one handler of it. */
+/** Whether this plan, or one handler of it, failed its proof. */
 export const isDisproven = ({ bad, failedStarts }: Ledger, journal: Journal): boolean =>
   bad?.revision === journal.plan.revision ||
   Object.entries(startsIn(journal)).some(([name, of]) => failedStarts[name]?.of === of);
 
-/** Why the handler is left out as it stands (`id`), until it changes or a person has it tried again. */
+/** Why the handler in this form (`id`) is left out, until it changes or a person retries it. */
 export const leftOut = ({ before, rules }: Baseline, name: string, id: string): Problem | undefined => {
   const { failedStarts } = before.ledger;
   const failed = Object.hasOwn(failedStarts, name) ? failedStarts[name] : undefined;
@@ -50,8 +50,8 @@ export const leftOut = ({ before, rules }: Baseline, name: string, id: string): 
 };
 
 /**
- * What of it the ledger keeps when the rest went well. Where not all sources could be read, or the cluster, which asked for
- * what no local file did, was not heard, what is not asked for now may be asked for again with the next look.
+ * The failures that the ledger keeps after a successful plan. If a source could not be read, or the cluster has not answered,
+ * a handler that is not desired now may be desired again at the next tick.
  */
 export const stillFailed = ({ desired, before }: Baseline, asked: Selection): FailedStarts => {
   const taken = new Map(asked.wanted.map(({ name, start }) => [name, start]));

@@ -1,6 +1,6 @@
 /**
- * Which handlers the configuration shall carry, and what is missing for each: desire, minus what cannot be had now and
- * what has to wait for its turn, plus what may not go yet.
+ * Which handlers the configuration must define, and what is missing for each: the desired handlers, minus those that are not
+ * available or wait for an approval, plus those that may not be removed yet.
  */
 import { binaryName, type Handler, storeKey } from '../../model/desired.ts';
 import type { Ledger } from '../../model/ledger.ts';
@@ -26,14 +26,14 @@ export const selectHandlers = (baseline: Baseline): Selection => {
   const reports: HandlerReport[] = [];
   const awaited: string[] = [];
   const leftOut = new Set<string>();
-  /** Why, by what asks for it. */
+  /** The reasons, by source. */
   const failing = new Map<string, Problem>();
   const keep = (name: string): void => {
     const table = present[name];
     const installed = before.ledger.handlers[name];
     if (table) wanted.push({ name, table, ...(installed ? { installed } : {}) });
   };
-  /** As the ledger knows it, and whatever became of it meanwhile put right; answers whether its artifact is there. */
+  /** Restores it as the ledger has it; returns whether its artifact is there. */
   const hold = (name: string): boolean => {
     const installed = before.ledger.handlers[name];
     const table = tableInForce(baseline, name);
@@ -86,7 +86,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     const table = target.tableOf(handler, path);
     const stored = key === undefined ? undefined : before.store[key];
     const ready = key !== undefined && before.store[key]?.kind === 'whole';
-    // It came with the image, and does not run here: whatever starts by it would fail.
+    // It came with the image and does not run on this host: every Pod that uses it would fail.
     const broken =
       before.activate && stored?.kind === 'whole' && stored.untried
         ? attemptOf(baseline, handler)
@@ -101,10 +101,10 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       leftOut.add(handler.name);
       failing.set(handler.where.file, gate.held);
     }
-    // What cannot be had back now is not replaced by what may not come yet.
+    // A handler that cannot be restored now is not replaced by one that is held.
     if (gate?.held && (!hold(handler.name) || gate.held.code === 'known-bad')) {
       report(gate.held.code === 'known-bad' ? 'failed' : 'pending', { ...said(gate.held), gate });
-      // What a person may have tried again is not downloaded anew for it.
+      // A retry by a person does not download the artifact again.
       if (key !== undefined) awaited.push(key);
       continue;
     }
@@ -158,11 +158,11 @@ export const selectHandlers = (baseline: Baseline): Selection => {
   return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited, leftOut };
 };
 
-/** The budget is the node's, which says it once for all handlers. */
+/** The budget is one note of the node for all handlers. */
 const said = (held: Problem): { readonly problem?: Problem } =>
   held.code === 'restart-budget' ? {} : { problem: held };
 
-/** The name, or the place where its binary goes, belongs to somebody else. */
+/** Another program owns the name, or the path of its binary. */
 const ownershipConflict = (baseline: Baseline, name: string, path: string): Problem | undefined => {
   const owner = baseline.target.ownerOf(name);
   if (owner)
@@ -182,10 +182,10 @@ const ownershipConflict = (baseline: Baseline, name: string, path: string): Prob
   };
 };
 
-/** Identifies what was tried, so that a changed location, digest or selection is tried at once. */
+/** Identifies an attempt, so that a changed location, digest or selection is tried at once. */
 export const artifactId = (handler: Handler): string => JSON.stringify([handler.artifact, handler.runtime]);
 
-/** The failed try that says not to try again yet. */
+/** The failed attempt whose backoff has not passed. */
 const attemptOf = ({ before, rules }: Baseline, handler: Handler): Ledger['attempts'][string] | undefined => {
   const attempt = before.ledger.attempts[handler.name];
   if (attempt?.artifact !== artifactId(handler)) return undefined;

@@ -1,4 +1,4 @@
-/** Handlers that nobody asks for any more, and why some of them stay for now. */
+/** Handlers that are no longer desired, and why some of them stay for now. */
 import type { RuntimeFacts } from '../../runtimes/facts.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { type Approval, approvalOfRemoval } from './approval.ts';
@@ -8,7 +8,7 @@ export type Removal = {
   readonly name: string;
   readonly source: string;
   readonly gate: Approval | undefined;
-  /** Why it stays; undefined: it goes, or waits for what the node says. */
+  /** Why it stays; undefined: it is removed, or waits for a problem of the whole node. */
   readonly problem: Problem | undefined;
 };
 
@@ -20,21 +20,21 @@ export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Proble
   return [...known].flatMap((name): Removal[] => {
     if (desired.has(name)) return [];
     const gate = approvalOfRemoval(baseline, name, failing);
-    // Somebody took it out of our text. That is put right as long as it may not go; else it is what is asked for.
+    // Another program removed it from our text. It is restored while it may not be removed; otherwise that was wanted anyway.
     if (!(name in present) && !gate?.held) return [];
     const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
     const used = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
     if (!gate?.held && baseline.desired.unheard && !(name in before.ledger.handlers))
       return [{ name, source, gate, problem: unknown(name) }];
-    // Its Pods come first, and then its turn: many nodes that were told to go ahead as soon as they can would all do so in
-    // the moment in which somebody takes the Pods away.
+    // First wait for its Pods, then for the approval: nodes that were approved while Pods ran would all restart at the moment
+    // when the Pods are deleted.
     const isWaiting = gate?.held?.code === 'rollout-pending';
     const held = gate?.held?.code === 'restart-budget' ? undefined : gate?.held;
     return [{ name, source, gate, problem: isWaiting ? (used ?? held) : (held ?? used) }];
   });
 };
 
-/** Of ours, and who asked for it is lost with the ledger: it may well be the cluster, which has not answered yet. */
+/** It is ours, but its source was lost with the ledger: it may be the cluster, which has not answered yet. */
 const unknown = (name: string): Problem => ({
   code: 'unreadable-source',
   handler: name,
@@ -42,7 +42,7 @@ const unknown = (name: string): Problem => ({
   hint: 'It is decided when the API server answers. On a node that is in no cluster set cluster.identity = "none" in /etc/rcm-node/config.toml.',
 });
 
-/** It stays while a sandbox uses it: its operations need the configuration. */
+/** It stays while a sandbox uses it: operations on the sandbox need the configuration. */
 const inUse = (runtime: RuntimeFacts, name: string): Problem | undefined => {
   const { cri } = runtime;
   if (cri.kind === 'silent')

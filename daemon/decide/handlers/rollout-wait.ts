@@ -1,6 +1,6 @@
 /**
- * Whose turn it is: a change of the runtime's configuration that a Shim brings waits until the controller approves it for
- * this node, or, where no controller is, until this node's own moment. Pure; what it is told is kept in cluster.json.
+ * Rollout waits: a change of the runtime's configuration that a Shim asks for waits until the controller approves it for this
+ * node or, without a controller, until a time that this node chose. Pure; its inputs are kept in cluster.json.
  */
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { goneRevision } from '../../../protocol/node-annotations.ts';
@@ -9,14 +9,14 @@ import { type WaitReason, leftOf, type NeededTurn, type TurnFacts } from '../../
 
 const minute = 60_000;
 
-/** So long a look tells whether somebody gives turns: a node that was off for a week knows nothing of today. */
+/** For so long an observation of the Lease is valid: a node that was off for a week must look again. */
 const believedMs = 30 * minute;
 
-/** What the cluster asks of a Shim here, now. */
+/** The revision of a Shim that the cluster wants on this node now. */
 export const revisionHere = (facts: TurnFacts, shim: string): string =>
   Object.hasOwn(facts.shims, shim) ? (facts.shims[shim]?.revision ?? goneRevision) : goneRevision;
 
-/** Whether this change has its turn, and if not, why. */
+/** Whether this change is approved, and if not, why. */
 export const turnOf = (facts: TurnFacts, shim: string, revision: string, now: number): NeededTurn => {
   const hold = holdOf(facts, shim, revision, now);
   return { shim, revision, ...(hold === undefined ? {} : { hold }) };
@@ -53,7 +53,7 @@ const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: 
   unknown: { why: 'the node does not know yet whether a controller runs' },
 };
 
-/** Nothing in it changes while it waits: a line that differs at every tick would be logged at every tick. */
+/** The text does not change while it waits: a message that changes at every tick would be logged at every tick. */
 export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts): Problem => {
   const { why, hint } = says[turn.hold ?? 'unknown'];
   const { shim, revision } = turn;
@@ -72,30 +72,31 @@ export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts
   };
 };
 
-/** Nothing runs on a Node that is as young as this: it need not wait for other nodes. */
+/** A Node of this age runs no Pods yet: it need not wait for other nodes. */
 const youngMs = 10 * minute;
 
-/** By the server's clock alone: by one that is behind, every Node is young. Undefined: not known, which is not young. */
+/** By the clock of the server: with a slow clock every Node would be young. Undefined: unknown, which is not young. */
 export const isYoung = (created: string | undefined, serverTime: number | undefined): boolean => {
   const age = (serverTime ?? Number.NaN) - Date.parse(created ?? '');
   return age > -slackMs && age < youngMs;
 };
 
-/** A Lease of the controller as one look saw it. */
+/** The Lease of the controller in one observation. */
 export type LeaseLook = {
-  /** Its renewTime, whatever it is; '' where it has none. */
+  /** Its renewTime in any form; '' where it has none. */
   readonly renewed: string;
-  /** Milliseconds of a clock that never jumps, of the first look that found it standing still; undefined: none did. */
+  /** Monotonic milliseconds of the first observation without a renewal; undefined: it was renewed. */
   readonly still: number | undefined;
 };
 
 const still = { leastMs: 90_000, oldMs: 10 * minute } as const;
 
 /**
- * Whether who holds the Lease is alive; undefined where only another look tells. Its clock need not be ours: what counts is
- * that the time in it moves. That it has not moved since a look before tells little: perhaps nobody reached the API server
- * meanwhile. Only if it does not move after that, with an API server that answers, nobody renews it. One that is very old at
- * first sight is as good as one that stands still: were the controller's clock wrong, all nodes would go ahead at once.
+ * Whether the holder of the Lease is alive; undefined: another observation is needed. The clocks may differ: only a change of
+ * renewTime counts. An unchanged renewTime between two observations is weak evidence, because the API server may have been
+ * unreachable. Only a renewTime that stays unchanged while the API server answers means that no controller renews it. A very old
+ * renewTime at the first observation counts as unchanged, not as expired: the clock of the controller may be wrong, and all
+ * nodes would make their changes at once.
  */
 export const judgeLease = (
   before: LeaseLook | undefined,
@@ -112,25 +113,25 @@ export const judgeLease = (
 };
 
 /**
- * Whether a Lease that is not there, or may not be read, is believed to be none: `since` is the first look that found it
- * so. Where a controller was seen it has to stay away: an API server that has just started denies what it will grant, and a
- * Lease that somebody deleted is made anew within seconds.
+ * Whether a Lease that is absent or forbidden means that there is no controller; `since`: the first such observation. If a
+ * controller was seen before, the Lease must stay absent for a while: an API server that has just started denies requests that
+ * it allows later, and a deleted Lease is created again within seconds.
  */
 export const isAbsent = (wasThere: boolean, since: number, elapsed: number): boolean =>
   !wasThere || elapsed - since >= still.leastMs;
 
 /**
- * Milliseconds until the first look: a new Shim has all nodes of a cluster ask in the same moment, each over a connection
- * that it opens for it. Spread as what they report is, which goes over the same one.
+ * Milliseconds until the first read of the Lease: a new Shim makes all nodes of a cluster read it at the same time, each over a
+ * new connection. Spread like their status writes, which use the same connection.
  */
 export const firstLook = (random: number): number => 5_000 * random;
 
-/** Milliseconds until the Lease is looked at again, after so many looks that told something. */
+/** Milliseconds until the next read of the Lease, after so many conclusive reads. */
 export const nextLook = (looks: number, random: number): number =>
   looks === 1 ? 2 * minute : 10 * minute * (0.5 + random);
 
-/** After a look that only another one makes sure of. */
+/** After a read that needs confirmation. */
 export const confirmLook = still.leastMs + 5_000;
 
-/** After a look that told nothing, since the API server is away. */
+/** After a read that failed because the API server is unreachable. */
 export const lookAgain = (random: number): number => 30_000 * (0.5 + random);

@@ -1,4 +1,4 @@
-/** What a decision asks for, once it is known what can be had now: the handlers that the configuration shall carry. */
+/** The selected handlers of a decision: those that the configuration must define now. */
 import type { Installed } from '../../model/ledger.ts';
 import type { HandlerReport, Step } from '../../model/plan.ts';
 import type { Table } from '../../toml/compare.ts';
@@ -6,19 +6,19 @@ import type { Table } from '../../toml/compare.ts';
 export type Wanted = {
   readonly name: string;
   readonly table: Table;
-  /** Absent when the handler is kept as it stands, from the text alone. */
+  /** Absent when the handler is kept as its present text. */
   readonly installed?: Installed;
-  /** Of one that is new or another than before: names it as it shall be, for the proof that a sandbox starts with it. */
+  /** Of a new or changed handler: its digest, for the proof that a sandbox starts with it. */
   readonly start?: string;
 };
 
 export type Selection = {
   readonly wanted: readonly Wanted[];
-  /** Downloads and placements that come first. */
+  /** Downloads and placements to do first. */
   readonly artifacts: readonly Step[];
   readonly reports: readonly HandlerReport[];
-  /** Folders of the store that nothing names yet, for what waits for its turn. */
+  /** Folders of the store for handlers that wait for an approval; nothing names them yet. */
   readonly awaited: readonly string[];
-  /** Handlers with which no sandbox started as they are asked for. */
+  /** Handlers with which, in their desired form, no sandbox started. */
   readonly leftOut: ReadonlySet<string>;
 };

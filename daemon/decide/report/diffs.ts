@@ -1,4 +1,4 @@
-/** What a plan changes in files, as it may be shown. Apart from the sentences because it loads the library for it. */
+/** Diffs of the files of a plan, masked. In a file of its own because it loads the diff library. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import type { Plan } from '../../model/plan.ts';
 import type { FileState } from '../../../host/facts.ts';
@@ -9,11 +9,11 @@ const plain = anyOf(runtimes.map((runtime) => runtime.plain));
 
 const textOf = (state: FileState): string => (state.kind === 'text' ? state.text : '');
 
-/** One file of a plan, as it may be shown to everyone. */
+/** One file of a plan, masked for every reader. */
 export type FileDiff = {
   readonly path: string;
   readonly change: 'created' | 'changed' | 'removed';
-  /** Whether it shows "…" for what is not ours. */
+  /** Whether it shows "…" for content that is not ours. */
   readonly masked: boolean;
   readonly diff: string;
 };

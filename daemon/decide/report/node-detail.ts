@@ -1,4 +1,4 @@
-/** The JSON of a node's status annotation: by handler what it serves, of which Shim, and what waits for its turn. */
+/** The JSON of a node's status annotation: for each handler its state, its Shim, and the revision that waits for approval. */
 import type { Handler } from '../../model/desired.ts';
 import type { Report } from '../../model/outcome.ts';
 import type { HandlerReport } from '../../model/plan.ts';
@@ -11,23 +11,23 @@ import { revisionHere } from '../handlers/rollout-wait.ts';
 export type StatusInput = {
   readonly report: Report;
   readonly desired: readonly Handler[];
-  /** What was asked for and is no handler here. */
+  /** Desired handlers that were refused. */
   readonly problems?: readonly Problem[];
   readonly turns?: TurnFacts | undefined;
-  /** What the ledger says was put in place, by handler. */
+  /** Installed handlers of the ledger. */
   readonly installed: Readonly<Record<string, { readonly handler: Handler }>>;
-  /** Handlers that the runtime serves, as it says itself; `unknown` where it does not. */
+  /** Handlers that the runtime lists; `unknown` where it does not list handlers. */
   readonly serves: readonly string[] | 'unknown';
   readonly identity: string;
-  /** Of the machine that says it. */
+  /** Of the reporting machine. */
   readonly ids?: MachineIds;
   readonly legacyLabels: boolean;
 };
 
-/** At most: shared with everyone else are 256 KiB for all annotations of an object. */
+/** The limit of Kubernetes for all annotations of an object together is 256 KiB. */
 const statusBytes = 8192;
 
-/** Who reads it ignores what it does not know. Handlers that would make it too long are left out. */
+/** Readers ignore unknown fields. Handlers that would exceed the limit are left out. */
 export const detail = (given: StatusInput, since: string): string => {
   const { report } = given;
   const asked = new Map(given.desired.map((handler) => [handler.name, handler]));
@@ -57,24 +57,27 @@ const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undef
   const shim = asked ? asked.order?.shim : before?.shim;
   const isServing = given.serves === 'unknown' || given.serves.includes(one.name);
   const revision = before && isServing ? before.revision : undefined;
-  const wish = shim === undefined ? undefined : wishOf(given, shim, asked?.order?.revision);
-  const isSaid = one.state === 'served' && wish === revision;
+  const revisionAsked = shim === undefined ? undefined : askedRevision(given, shim, asked?.order?.revision);
+  const isSaid = one.state === 'served' && revisionAsked === revision;
   return {
     s: one.state,
     ...(shim === undefined ? {} : { n: shim }),
     ...(revision === undefined ? {} : { r: revision }),
-    ...(wish === undefined || isSaid ? {} : { a: wish }),
+    ...(revisionAsked === undefined || isSaid ? {} : { a: revisionAsked }),
     ...(one.turn?.hold === undefined ? {} : { w: one.turn.revision }),
     ...(one.sha256 ? { d: one.sha256.slice(0, 12) } : {}),
     ...(one.problem ? { p: one.problem.code } : {}),
   };
 };
 
-/** Of a Shim that cannot be understood, a former state may be in force; what is asked for is what failed. */
-const wishOf = ({ turns }: StatusInput, shim: string, otherwise: string | undefined): string | undefined =>
-  turns ? revisionHere(turns, shim) : otherwise;
+/** The asked revision. For a Shim that cannot be parsed a former revision may be in service; the asked one failed. */
+const askedRevision = (
+  { turns }: StatusInput,
+  shim: string,
+  otherwise: string | undefined,
+): string | undefined => (turns ? revisionHere(turns, shim) : otherwise);
 
-/** Shims that this node cannot even take for a wish, since they have nothing for it: nobody else knows of them. */
+/** Shims that were refused before they became a desired handler: only this entry reports them. */
 const refusals = (
   given: StatusInput,
   known: ReadonlyMap<string, HandlerDetail>,
@@ -83,8 +86,13 @@ const refusals = (
     const shim = where && shimOfResource(where.file);
     if (shim === undefined) return [];
     const same = [...known].find(([, one]) => one.n === shim);
-    const wish = wishOf(given, shim, undefined);
-    const refused = { s: 'refused', n: shim, ...(wish === undefined ? {} : { a: wish }), p: code } as const;
+    const revisionAsked = askedRevision(given, shim, undefined);
+    const refused = {
+      s: 'refused',
+      n: shim,
+      ...(revisionAsked === undefined ? {} : { a: revisionAsked }),
+      p: code,
+    } as const;
     if (same) return [[same[0], { ...same[1], ...refused }] as const];
     const name = handler ?? shim;
     return known.has(name) ? [] : [[name, refused] as const];

@@ -1,6 +1,6 @@
 /**
- * What the Node object says of this node: annotations for people and controllers, a label for each served handler for
- * schedulers. Pure: from a report and from what stands on the Node to the patch, or to none where nothing changed.
+ * The status on the Node object: annotations for people and controllers, a label for each served handler for schedulers.
+ * Pure: from a report and the present Node to a patch, or to none if nothing changed.
  */
 import { fields, parseJson } from '../../../protocol/json.ts';
 import type { Handler } from '../../model/desired.ts';
@@ -12,10 +12,10 @@ import { canonical, digestOf } from '../../../protocol/digest.ts';
 import type { Labels, Metadata } from '../../../protocol/shim-object.ts';
 import { headline, troubles } from './summary.ts';
 
-/** Of runtime-class-manager's labels. It leaves `uninstall` where its Job to remove a shim failed; nothing here sets that. */
+/** Values of the labels of runtime-class-manager. It leaves `uninstall` where its removal Job failed; rcm-node never sets that. */
 const legacyValues = ['provisioned', 'pending', 'failed', 'uninstall'] as const;
 
-/** At most: shared with everyone else are 256 KiB for all annotations of an object. */
+/** The limit of Kubernetes for all annotations of an object together is 256 KiB. */
 const reasonBytes = 512;
 
 export type NodeStatus = {
@@ -23,10 +23,10 @@ export type NodeStatus = {
   readonly labels: Labels;
 };
 
-/** Nothing of us: what an uninstall leaves. */
+/** No status: what an uninstall leaves. */
 export const noStatus: NodeStatus = { annotations: {}, labels: {} };
 
-/** 16 hex digits of what a set of handlers means, whoever asked for it and in whatever order. */
+/** 16 hex digits of the meaning of a set of handlers, whatever their source and order. */
 export const hashOf = (handlers: readonly Handler[]): string =>
   digestOf(
     canonical(
@@ -52,7 +52,7 @@ export const stateOf = (report: Report): string => {
   }
 };
 
-/** What stands on the Node came through the cluster: how this node stands with it would be read when it is no longer so. */
+/** Without the state of the cluster session: on the Node it would be out of date when it is read. */
 export const onNode = (report: Report): string => headline({ ...report, cluster: null });
 
 const camel = (code: string): string =>
@@ -64,7 +64,7 @@ const reasonOf = (report: Report): string => {
   return cut(text, reasonBytes);
 };
 
-/** Whole characters only: the API refuses what is no UTF-8. */
+/** Whole characters only: the API rejects invalid UTF-8. */
 const cut = (text: string, bytes: number): string => {
   if (Buffer.byteLength(text) <= bytes) return text;
   return `${new TextDecoder().decode(Buffer.from(text).subarray(0, bytes - 6)).replace(/\ufffd+$/, '')}…`;
@@ -72,7 +72,7 @@ const cut = (text: string, bytes: number): string => {
 
 const isServed = (given: StatusInput, name: string): boolean => {
   const state = given.report.handlers.find((one) => one.name === name)?.state;
-  // What is on its way out shall attract no new Pods.
+  // A handler that is being removed must attract no new Pods.
   if (state === undefined || state === 'removing') return false;
   if (given.serves === 'unknown') return state === 'served';
   return name in given.installed && given.serves.includes(name);
@@ -100,7 +100,7 @@ export const statusOf = (given: StatusInput, since: string): NodeStatus => {
   };
 };
 
-/** A label's key must be a name that the API accepts: what is none was never a label of runtime-class-manager either. */
+/** A label key must be valid for the API; an invalid one was never a label of runtime-class-manager. */
 const legacyLabels = (report: Report, desired: readonly Handler[]): Labels => {
   const words = {
     served: 'provisioned',
@@ -121,7 +121,7 @@ const legacyLabels = (report: Report, desired: readonly Handler[]): Labels => {
 
 const isLabelName = (name: string): boolean => /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(name);
 
-/** Since when the Node says so: the time on it while the state is the same, so that it is no reason to write. */
+/** The time of the last transition: while the state is the same, the time on the Node, so that nothing is written. */
 export const sinceOf = (metadata: Metadata, report: Report): string => {
   if (metadata.annotations?.[annotations.state] === stateOf(report)) {
     // Somebody else may have written there, or nobody yet: it is said anew.
@@ -139,8 +139,8 @@ type Patch = {
 };
 
 /**
- * A merge patch of our own keys, or undefined where they are as they shall be. `everywhere`: who we are there may change
- * labels without our prefix, too; where not, those that are ours stay, with the evidence, for who may.
+ * A merge patch of our own keys, or undefined if they are up to date. `everywhere`: this identity may also change labels
+ * without our prefix; otherwise such labels stay, with their annotation, for an identity that may.
  */
 export const patchOf = (metadata: Metadata, wanted: NodeStatus, everywhere = true): Patch | undefined => {
   const present = metadata.annotations ?? {};
@@ -152,7 +152,7 @@ export const patchOf = (metadata: Metadata, wanted: NodeStatus, everywhere = tru
   const labels = metadata.labels ?? {};
   const isLegacy = (key: string): boolean =>
     everywhere && (legacyValues as readonly (string | undefined)[]).includes(labels[key]);
-  // A Shim can be called as a label is that somebody else has on his nodes.
+  // A Shim may have the name of a label that another program uses.
   const may = Object.entries(wanted.labels).filter(
     ([key]) => key.startsWith(servedPrefix) || (everywhere && !(key in labels)) || isLegacy(key),
   );
@@ -176,8 +176,8 @@ const changes = (
 };
 
 /**
- * The words after a reason may count attempts or name a moment. As long as nothing else changed they are no transition,
- * and fifteen thousand nodes that tell each of their attempts are a load.
+ * The text after a reason may have a count or a time. If nothing else changed, it is no transition: fifteen thousand nodes that
+ * write each attempt would load the API server.
  */
 const keepReason = (present: Labels, wanted: Labels): Labels => {
   const head = (labels: Labels): string => (labels[annotations.reason] ?? '').split(':', 1)[0] ?? '';

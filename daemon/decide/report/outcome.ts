@@ -1,4 +1,4 @@
-/** Pure answers to "did it work?": the gate after a restart, and what a whole tick came to. */
+/** Pure evaluation: the proof after a restart, and the outcome of a tick. */
 import type { CriFact } from '../../runtimes/facts.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { Decision } from '../../model/plan.ts';
@@ -8,11 +8,11 @@ import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 export type Proof = {
   readonly serve: readonly string[];
   readonly keep: readonly string[];
-  /** Automatic restarts when the proof began: one more means that the runtime died meanwhile. */
+  /** Automatic restarts when the proof began: one more means that the runtime died during the proof. */
   readonly baseline: number;
 };
 
-/** `good` has to hold for a while; `waiting` becomes a failure at the caller's deadline. */
+/** `good` must hold for a while; `waiting` becomes a failure at the deadline of the caller. */
 export type Verdict =
   | { readonly kind: 'good' }
   | { readonly kind: 'waiting'; readonly for: Problem }
@@ -28,8 +28,8 @@ const disproven = (code: Problem['code'], message: string): Verdict => ({
 });
 
 /**
- * CRI is asked because the unit stays "active" when the CRI part of the runtime fails to load, which is a warning in its journal at most.
- * A restart by someone else in the middle is no failure; an automatic one is: the runtime died.
+ * CRI is checked because the unit stays "active" when the CRI plugin fails to load, which is at most a warning in its journal.
+ * A restart by another program during the proof is no failure. An automatic restart is one: the runtime died.
  */
 export const evaluateProof = (proof: Proof, unit: UnitFacts, cri: CriFact): Verdict => {
   if (unit.active === 'failed') return disproven('activation-failed', `${unit.name} failed (${unit.result})`);
@@ -48,7 +48,7 @@ export const evaluateProof = (proof: Proof, unit: UnitFacts, cri: CriFact): Verd
   return missing.length > 0 ? disproven('not-served', `not served: ${missing.join(', ')}`) : { kind: 'good' };
 };
 
-/** What a tick came to, from its last decision; failures of the way there are kept. */
+/** The outcome of a tick, from its last decision and the failures before it. */
 export const evaluate = (
   decision: Decision,
   problems: readonly Problem[],

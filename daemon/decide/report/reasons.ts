@@ -1,4 +1,4 @@
-/** Why a plan is made, for the person who reads it. */
+/** The reasons for a plan, for people. */
 import type { Observed } from '../observed.ts';
 import type { Change } from '../change.ts';
 import type { Selection } from '../handlers/selection.ts';

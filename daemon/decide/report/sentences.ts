@@ -1,9 +1,9 @@
-/** A plan as a person would tell it: what `plan` prints, what the journal says, and what tests compare. */
+/** A plan as sentences: for `plan`, the journal and tests. */
 import type { Step } from '../../model/plan.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
 import { fileOf, folderOf, keyOfTarget } from '../../../protocol/host-paths.ts';
 
-/** `undefined` for steps that say nothing to a person. */
+/** `undefined` for steps that people need not see. */
 export const sentence = (step: Step): string | undefined => {
   switch (step.kind) {
     case 'fetch':

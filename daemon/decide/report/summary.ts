@@ -4,10 +4,10 @@ import { type Outcome, refusals, type Report } from '../../model/outcome.ts';
 import { type Problem, printProblem } from '../../../protocol/problem/problem.ts';
 import { type Labels, printLabels, printMetric } from '../../../protocol/prometheus.ts';
 
-/** What the service says of itself until its first tick is over; bootstrap knows it by that. */
+/** The status of the service during its first tick; bootstrap checks for it. */
 export const looking = 'Looking at this host';
 
-/** What a person wants to know first: what is served, by what, and what is waited for or wrong. */
+/** The most important facts first: what is served, by which runtime, and what is pending or wrong. */
 export const headline = (report: Report): string => {
   const total = report.handlers.length;
   const runtime = report.runtime ? `${report.runtime.name} ${report.runtime.version}` : 'no runtime';
@@ -20,7 +20,7 @@ export const headline = (report: Report): string => {
   return `${what} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
 };
 
-/** What the runtime has not said itself is not called served. */
+/** Only what the runtime reports is called served. */
 const standing = ({ handlers }: Report): string => {
   const total = handlers.length;
   const of = (...states: readonly string[]): readonly string[] =>
@@ -41,11 +41,11 @@ const standing = ({ handlers }: Report): string => {
   return text.charAt(0).toUpperCase() + text.slice(1);
 };
 
-/** Something that could not be read or taken was asked for all the same. */
+/** A source that could not be read, or was refused, also asks for handlers. */
 const isAsked = ({ outcome, notes }: Report): boolean =>
   [...troubles(outcome), ...notes].some((problem) => refusals.includes(problem.code));
 
-/** How long it lasts is not said: a line that differs at every tick would be logged at every tick. */
+/** Without a duration: a line that changes at every tick would be logged at every tick. */
 const clusterWords = {
   none: '',
   connecting: ', connecting to the cluster',
@@ -67,7 +67,7 @@ export const troubles = (outcome: Outcome): readonly Problem[] => {
   }
 };
 
-/** Text for node_exporter's textfile collector. */
+/** Text for the textfile collector of node_exporter. */
 export const metrics = (report: Report, ledger: Ledger): string => {
   const { agent, outcome, runtime, handlers } = report;
   const states = ['converged', 'waiting', 'degraded', 'failed', 'refused'] as const;
