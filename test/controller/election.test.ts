@@ -93,7 +93,7 @@ t.test(
     await other.election.stop();
     await until(() => one.election.holds());
     t.same(one.seen, ['lead', 'lose', 'lead'], 'and goes on when it is its turn again');
-    t.equal(one.lines.filter(({ message }) => /cannot be had/.test(message)).length, 1, 'said once');
+    t.equal(one.lines.filter(({ message }) => /cannot acquire/.test(message)).length, 1, 'said once');
   },
 );
 
