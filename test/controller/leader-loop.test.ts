@@ -196,7 +196,7 @@ t.test('a Shim that nobody can look up any more takes nothing from nodes', needs
   fleet.world.verbs = ['create', 'list'];
   await sleep(100);
   t.same(fleet.writes().length, 1, 'also when it has just come back');
-  t.equal(lines.filter(({ message }) => /type of Shims is away/.test(message)).length, 1);
+  t.equal(lines.filter(({ message }) => /the CRD of Shims is absent/.test(message)).length, 1);
 });
 
 t.test('a decision that throws is told, and ends nothing', needsOpenssl, async (t) => {

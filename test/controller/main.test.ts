@@ -91,7 +91,7 @@ t.test(
     const messages = lines().map((line) => (JSON.parse(line) as { message: string }).message);
     t.match(messages, [/^rcm-node controller /]);
     t.ok(messages.includes('approved Shim spin on Node a'));
-    t.equal(messages.at(-1), 'ended');
+    t.equal(messages.at(-1), 'stopped');
     t.notMatch(said.out, /the-secret-token/, 'no secrets');
   },
 );

@@ -61,7 +61,7 @@ t.test('what no RuntimeClass can be called, or have as its handler, is not asked
   for (const [odd, message] of [
     [
       { runtimeClass: 'a..b' },
-      /^no RuntimeClass can be called "a\.\.b": .*give this Shim another spec\.runtimeClass\.name$/,
+      /^no RuntimeClass can have the name "a\.\.b": .*give this Shim another spec\.runtimeClass\.name$/,
     ],
     [{ runtimeClass: 'a'.repeat(254) }, /at most 253/],
     [

@@ -80,7 +80,7 @@ t.test('once Available, nodes that join take nothing from it', async (t) => {
   t.match(condition(statusOf(fresh), 'Available'), {
     is: 'False',
     reason: 'RollingOut',
-    message: /Waiting for its turn: b/,
+    message: /Waiting for approval: b/,
   });
   const was = statusOf([fresh[0]!]);
   t.match(condition(statusOf(fresh, { status: was }), 'Available'), { is: 'True' });
@@ -277,7 +277,7 @@ t.test('a Shim whose RuntimeClass no API server would take gives no turns', asyn
   for (const type of ['Conflict', 'Available'] as const)
     t.match(condition(status, type), {
       reason: 'RuntimeClassInvalid',
-      message: /No RuntimeClass can be called "a\.\.b"/,
+      message: /No RuntimeClass can have the name "a\.\.b"/,
     });
   t.match(condition(status, 'Progressing'), { is: 'False', reason: 'Refused' });
   t.equal(status.rollout?.phase, 'Refused');
