@@ -1,4 +1,4 @@
-/** Whether the extra CA that the settings name can be used: without it no download comes, and that is late to hear of it. */
+/** Checks the extra CA of the settings early: without it every download fails. */
 import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
 import { fileFault } from '../model/file-fault.ts';
@@ -6,7 +6,7 @@ import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { locate } from '../toml/toml.ts';
 
-/** With the line of the settings that names it. */
+/** With the line of the settings that names the CA. */
 export const caProblem = async (host: Host, { extraCa }: Settings): Promise<Problem | undefined> => {
   if (extraCa === undefined) return undefined;
   const fault = await faultOf(host, extraCa);

@@ -1,6 +1,6 @@
 /**
- * What a run that was killed leaves behind: half a download, a temporary file beside its target, a trial. Only for the
- * holder of the lock, and only where nobody writes without it; a trial of `plan` may be going on, but not for an hour.
+ * Leftovers of a killed run: a partial download, a temporary file beside its target, a trial. Only for the holder of the lock,
+ * and only where no process writes without the lock. A trial of `plan` may be running, but not for an hour.
  */
 import { folderOf, paths } from '../../protocol/host-paths.ts';
 import { isTemporary } from '../../host/files/files.ts';
@@ -9,7 +9,7 @@ import type { Journal } from '../model/journal.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { isMark } from './artifacts/unpacking.ts';
 
-/** A leftover that stays is no reason to do nothing: it is logged, and the next tick tries again. */
+/** A leftover that cannot be removed does not stop the tick: it is logged, and retried at the next tick. */
 export const sweep = async (host: Host, journal: Journal | undefined): Promise<void> => {
   const writes = journal?.plan.steps.flatMap((step) => (step.kind === 'write' ? [folderOf(step.path)] : []));
   await clear(host, paths.incoming, (name) => !isMark(name));

@@ -1,6 +1,6 @@
 /**
- * The service: one tick at a time, for ever. It wakes by timer with jitter, by file watches and by SIGHUP, and it knows
- * nothing of shims.
+ * The service: one tick at a time, forever. A timer with jitter, file watches and SIGHUP start a tick. It has no knowledge of
+ * shims.
  */
 import { nextTick } from '../decide/backoff.ts';
 import { folderOf, paths } from '../../protocol/host-paths.ts';
@@ -20,20 +20,20 @@ import { publish, publishFailure, told } from './report.ts';
 import { watchRuntime } from './runtime-watch.ts';
 
 export type Service = {
-  /** Settings are read again for each tick. */
+  /** The settings are read again at each tick. */
   readonly settings: () => Promise<Settings>;
   readonly notifier: Notifier;
-  /** Whether a person started the service again, after it ran before. */
+  /** Whether a person restarted the service. */
   readonly isStartedAgain: () => Promise<boolean>;
   readonly onReload: (wake: () => void) => void;
   readonly onStop: (stop: () => void) => void;
-  /** The other source of wishes, and the other place to report to; it wakes us when the cluster says something new. */
+  /** The cluster: a source of desired handlers and a place for status; it starts a tick when its answer changes. */
   readonly cluster: (wake: () => void) => Cluster;
 };
 
-/** Changes come in bursts (an editor writes, renames, touches): a tick waits for the end of a burst. */
+/** Changes come in bursts (an editor writes, renames, touches): a tick begins after the burst. */
 const settleMs = 300;
-/** A folder where something changes all the time must not become a tick without end. */
+/** A folder that changes all the time must not delay the tick forever. */
 const longestSettleMs = 5000;
 
 export const loop = async (host: Host, service: Service): Promise<void> => {
@@ -60,7 +60,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     wake();
   });
   const watcher = watchFolders(wake);
-  // Before the first tick: a wish that comes while it looks elsewhere would else wait for a whole interval.
+  // Before the first tick: otherwise a change during that tick would wait for a whole interval.
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
   const runtime = watchRuntime(host, wake);
   const pulse = startWatchdog(host, notifier);
@@ -69,11 +69,11 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   let last: Told | undefined;
   let seen: RuntimeFacts | undefined;
   let swept = Number.NEGATIVE_INFINITY;
-  // Ready before the first tick: that one may download for minutes, and boot must not wait for it.
+  // Ready before the first tick: it may download for minutes, and the boot must not wait for it.
   await notifier.ready(looking);
   let said = '';
   let again = await service.isStartedAgain().catch(() => false);
-  // Each status is a process of its own (systemd-notify): only what is new is worth one.
+  // Each status starts a process (systemd-notify): send only a new one.
   const say = async (line: string): Promise<void> => {
     if (line !== said) await notifier.status(line);
     said = line;
@@ -85,7 +85,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       const { problem } = settings;
       pulse.obey(settings);
       if (problem) host.log('warn', printProblem(problem), logFields(problem));
-      // Who this node is to its cluster is not known then: it begins no session, and leaves none.
+      // The identity of the node is not known then: neither start nor end a session.
       cluster.follow(settings.closed ? undefined : settings.cluster);
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
       const asked = state.reload;
@@ -114,7 +114,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         host.log('error', printProblem(ticked), logFields(ticked));
         await say(printProblem(ticked));
         runtime.end(seen);
-        // Who holds the lock is at work here, and reports.
+        // The holder of the lock works on this host, and reports.
         if (last && ticked.code !== 'locked') {
           previous = await publishFailure(pulse.host, last.report, ticked);
           last = { ...last, report: previous };
@@ -123,7 +123,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       }
       if (state.stopping) break;
       if (phase === 'failed') {
-        // What a failed tick wrote and took back wakes us too; to follow that would be to fail again, for ever.
+        // The writes and rollbacks of a failed tick also trigger the watches: following them would fail in a loop.
         await host.clock.sleep(settleMs);
         state.pending = state.reload || state.stopping;
       }
@@ -139,7 +139,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   }
 };
 
-/** A turn may be hours away, and whoever gives it wakes us: nothing is gained by looking every ten seconds. */
+/** An approval may be hours away, and starts a tick when it comes: a tick every ten seconds is useless. */
 const phaseOf = (outcome: Outcome): 'steady' | 'waiting' | 'failed' =>
   waitsOnlyForTurn(outcome) ? 'steady' : phases[outcome.kind];
 
@@ -176,14 +176,14 @@ const rest = async (host: Host, state: Waking, ms: number): Promise<void> => {
     clearTimeout(timer.id);
     state.woken = undefined;
   }
-  // Let a burst of changes end, and our own writes of the tick just over be heard, before looking again.
+  // Wait for the end of a burst, and for the events of our own writes, before the next tick.
   if (!state.pending || state.stopping) return;
   const calm = host.clock.elapsed() - since >= longestSettleMs;
   state.settle = calm ? settleMs : Math.min(state.settle * 2, longestSettleMs);
   await host.clock.sleep(state.settle);
 };
 
-/** What others edit and what is ours to keep right. */
+/** Files that others edit, and files that rcm-node repairs. */
 const watchable = (ticked: Ticked): readonly string[] => {
   const { runtime, files } = ticked.before;
   const config = runtime.name === 'none' ? [] : runtime.config.map((file) => folderOf(file.path));

@@ -1,6 +1,6 @@
 /**
- * One tick: gather, observe, decide, apply, observe again, judge. A sequence; whatever would be a decision is in decide/,
- * whatever touches the host is in host/.
+ * One tick: gather, observe, decide, apply, observe again, evaluate. Only the sequence is here: decisions are in decide/, access
+ * to the host is in host/.
  */
 import { limitsOf } from '../decide/backoff.ts';
 import { decide, refused } from '../decide/decide.ts';
@@ -35,16 +35,16 @@ export type Tick = {
   readonly activate: boolean;
   readonly deep: boolean;
   readonly force: boolean;
-  /** A person asked: earlier failures of downloads do not hold it back. */
+  /** A person asked for this tick: the backoff of failed downloads does not apply. */
   readonly now: boolean;
-  /** Instead of the sources; uninstall wants nothing. */
+  /** Used instead of the sources; empty for an uninstall. */
   readonly desired?: Desired;
   readonly unbudgeted?: boolean;
-  /** A person asked to try again what failed: `true` is all of it, a name is that handler. */
+  /** A person asked for a retry: `true` for everything that failed, a name for that handler. */
   readonly retry?: true | string;
   /** As `Rules.orphaned`. */
   readonly orphaned?: boolean;
-  /** Given when the service is to end: a download is left then, and nothing new is begun. */
+  /** Aborted when the service stops: a download ends, and no new step begins. */
   readonly stop?: AbortSignal;
 };
 
@@ -59,10 +59,10 @@ export type Ticked = {
 
 type Steps = Extract<Plan, { kind: 'steps' }>;
 
-/** More rounds than any honest tick needs: artifacts, configuration, clean-up, and one more look for each failure. */
+/** More rounds than a regular tick needs: artifacts, configuration, clean-up, and one more observation for each failure. */
 const mostRounds = 12;
 
-/** A decision without any effect but the trial's staged copies. Used by `plan`, and by each round of a tick. */
+/** A decision; its only effect is the staged copies of a trial. Used by `plan` and by each round of a tick. */
 export const consider = async (
   host: Host,
   settings: Settings,
@@ -85,7 +85,7 @@ export const consider = async (
   host.progress();
   const desired = tick.desired ?? (await asked());
   let before = await observe(host, settings, ledger, tick);
-  // Repairs too would go by settings that no person chose. An uninstall goes by what the ledger knows.
+  // Without valid settings even repairs would follow settings that no person chose. An uninstall follows the ledger.
   if (settings.closed && settings.problem && !tick.desired)
     return { desired, before, decision: refused(settings.problem, desired, before) };
   const trials: Trial[] = [];
@@ -104,7 +104,7 @@ export const consider = async (
 
 /** Nobody else works on this host until `work` is over. Throws `locked` when another one does, for as long as a tick waits. */
 export const alone = async <T>(host: Host, work: () => Promise<T>): Promise<T> => {
-  // Where another user can write, what we put would not be what is found there, and might not land there.
+  // In a folder that another user can write, our files could be replaced or redirected.
   for (const folder of [paths.home, paths.state, paths.run]) await host.files.trust(folder);
   if (!(await host.files.isFolder(paths.run))) await host.files.makeFolder(paths.run);
   const lock = await host.lock(host.files.real(paths.lock), { waitMs: 60_000 });
@@ -128,7 +128,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   const take = (ended: Ended): void => {
     ledger = ended.ledger;
     if (ended.kind !== 'done') failed = { problem: ended.problem, undone: ended.kind === 'undone' };
-    // Somebody was quicker, we looked again, and now it is done: nothing failed.
+    // Another program wrote first; the next observation shows that it is done: nothing failed.
     else if (failed?.problem.code === 'changed-meanwhile') failed = undefined;
   };
   const journal = tick.orphaned ? startless(state.journal) : state.journal;
@@ -145,7 +145,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     host.log('warn', what, { revision: journal.plan.revision });
     did.push(what);
     const ended = await transact(host, settings, journal, ledger);
-    // What an earlier run had begun is taken back, and was no verdict of the runtime: whether it fails again is seen below.
+    // The interrupted change of an earlier run is rolled back. It is no failure of the proof: the next rounds try it again.
     if (journal.direction === 'undo' && ended.kind === 'undone' && !isDisproven(ended.ledger, journal))
       ledger = ended.ledger;
     else take(ended);
@@ -168,10 +168,10 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     take(await apply(host, settings, plan, ledger, before, did));
     if (failed && failed.problem.code !== 'changed-meanwhile') hopeless = plan.revision;
   };
-  /** What is ready while downloads go on: repairs at once, what needs a restart only when it would wait for long. */
+  /** Work during downloads: repairs at once, changes with a restart only if they would wait for long. */
   const meanwhile = async (restart: boolean): Promise<void> => {
     if (failed || tick.stop?.aborted) return;
-    // Every byte of the store was read at the start of the tick, if it was due.
+    // If it was due, the tick has verified every byte of the store at its start.
     const look = { ...tick, deep: false };
     const { before, decision } = await consider(host, settings, ledger, look, { ...rules, ready: true });
     if (decision.plan.kind !== 'steps' || (decision.plan.disrupts && !restart)) return;
@@ -205,7 +205,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   return { outcome, ...considered, decision, did, ledger };
 };
 
-/** Where no runtime runs, nothing is restarted: what a plan wrote before it is taken back, and its proof is not waited for. */
+/** Without a running runtime nothing is restarted: the writes of an interrupted plan are rolled back without a proof. */
 const startless = (journal: Journal | undefined): Journal | undefined => {
   if (!journal?.plan.disrupts) return journal;
   const { forwardFrom: _forward, undoFrom: _undo, ...rest } = journal;
@@ -219,7 +219,7 @@ const announce = (host: Host, plan: Steps): void =>
     because: plan.because,
   });
 
-/** Carries out a plan whose artifacts are all there. */
+/** Applies a plan whose artifacts are all in the store. */
 const apply = async (
   host: Host,
   settings: Settings,
@@ -233,7 +233,7 @@ const apply = async (
     plan,
     direction: 'forward',
     at: 0,
-    // Without a runtime there are no steps that would ask it.
+    // Without a runtime the plan has no step that needs its socket.
     socket: before.runtime.name === 'none' ? '' : before.runtime.socket,
     ledger,
   };

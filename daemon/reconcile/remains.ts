@@ -1,4 +1,4 @@
-/** What an uninstall took away, what stays and why, and the commands that finish it: one list, for people and for --json. */
+/** The result of an uninstall: what was removed, what stays and why, and the commands that finish it; for people and --json. */
 import { folderOf, paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
@@ -9,13 +9,13 @@ import type { Ticked } from './once.ts';
 export type Remains = {
   readonly path: string;
   readonly why: string;
-  /** What removes it; absent where no command can, or none should. */
+  /** The command that removes it; absent if there is none. */
   readonly command?: string;
-  /** It is ours: a person has to act on it, or to wait. Absent: it stays by design. */
+  /** It is ours, and a person must act or wait. Absent: it stays by design. */
   readonly open?: 'wrong' | 'waits';
 };
 
-/** What nothing has shown, because no runtime ran. */
+/** What was not proven, because no runtime ran. */
 export type Unproven = { readonly why: string; readonly command?: string };
 
 const program = `${paths.home}/bin`;
@@ -24,12 +24,12 @@ const unit = '/etc/systemd/system/rcm-node.service';
 const again = ({ root }: Host): string =>
   root === '/' ? 'rcm-node uninstall' : `rcm-node uninstall --root ${root}`;
 
-/** Ours that could not be taken back, out of what the last decision said. */
+/** Our content that could not be removed, from the last decision. */
 export const stuck = (host: Host, { decision, ledger }: Ticked): readonly Remains[] =>
   decision.notes.flatMap(({ code, where, message }): readonly Remains[] => {
     if (!where) return [];
     const rest = { command: again(host), open: 'wrong' } as const;
-    // Our programs stay for these: without them the runtime would serve handlers that start nothing.
+    // Our programs stay for these: without them the runtime would serve handlers that cannot start a Pod.
     if (code === 'copied')
       return [
         {
@@ -38,13 +38,13 @@ export const stuck = (host: Host, { decision, ledger }: Ticked): readonly Remain
           ...rest,
         },
       ];
-    // What is no longer part of the configuration, and could not be taken back.
+    // Files that the runtime no longer reads and that could not be restored.
     return where.file in ledger.files || code === 'not-ours'
       ? [{ path: where.file, why: message, ...rest }]
       : [];
   });
 
-/** Folders of ours that are left, once everything that could go is gone. */
+/** Our folders that are left after everything else was removed. */
 export const filled = async (host: Host): Promise<readonly Remains[]> => {
   const rows: Remains[] = [];
   for (const path of [paths.links, paths.store, paths.state]) {
@@ -65,7 +65,7 @@ export const filled = async (host: Host): Promise<readonly Remains[]> => {
   return rows;
 };
 
-/** What is left on purpose. A command is for the root that was worked on, and never for the one that runs it. */
+/** What is left on purpose. Commands are for the root of `--root`, never for the running host. */
 export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remains[]> => {
   const yours = 'it is yours: settings, and files that ask for handlers, are not removed';
   const rows: Remains[] = [];
@@ -86,7 +86,7 @@ export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remai
   return [...rows, { path: program, why: 'this program runs from there', command: rest }];
 };
 
-/** In this order, each once. What is to be done again comes last. */
+/** In this order, each once; commands to repeat come last. */
 export const finishing = (given: {
   readonly left: readonly Remains[];
   readonly unproven: Unproven | undefined;
@@ -104,11 +104,11 @@ const folders = async ({ files }: Host, all: readonly string[]): Promise<readonl
   return there;
 };
 
-/** Asked for twice: what was there the first time, and is not the second, was taken away. */
+/** Read before and after: entries that disappear in between were removed. */
 export const ownedFolders = (host: Host, ledger: Ledger): Promise<readonly string[]> =>
   folders(host, [...ledger.folders, paths.links, paths.store, paths.state]);
 
-/** Of what the ledger knew, and of folders that were there, what is gone. */
+/** What was removed, of the ledger entries and folders from before. */
 export const removed = async (
   host: Host,
   ledger: Ledger,
@@ -124,7 +124,7 @@ export const removed = async (
 /** No process of it runs, so it has nothing of ours loaded. */
 export const isDown = ({ unit }: RuntimeFacts): boolean => unit?.mainPid === 0;
 
-/** Where something was taken out of a configuration and no start has followed. */
+/** A configuration was changed, and the runtime has not started since. */
 export const unproven = ({ before, did }: Ticked, activated: boolean): Unproven | undefined => {
   const { runtime } = before;
   if (runtime.name === 'none')

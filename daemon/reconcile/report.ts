@@ -1,4 +1,4 @@
-/** Where status goes: status.json and the metrics for machines, the journal for history, systemd for a person. */
+/** Reports of a tick: status.json and metrics for machines, the journal for history, the systemd status for people. */
 import { paths } from '../../protocol/host-paths.ts';
 import { lastHour } from '../decide/backoff.ts';
 import { headline, metrics, troubles } from '../decide/report/summary.ts';
@@ -19,7 +19,7 @@ import { version } from '../../protocol/version.ts';
 import type { Told } from '../cluster/node-writer.ts';
 import type { Ticked } from './once.ts';
 
-/** The clock is the caller's; this only spells a time. */
+/** Formats a time; the caller has the clock. */
 const iso = (time: number): string => new Date(time).toISOString();
 
 export const reportOf = (
@@ -29,7 +29,7 @@ export const reportOf = (
   cluster: ClusterFacts | null = null,
 ): Report => {
   const { before, decision, desired, ledger, outcome } = material;
-  // A refusal or a failure of the whole node is an outcome of its own; what is wrong with one wish is wrong all the same.
+  // If the whole node was refused or failed, the outcome is about that; problems of single handlers are added as notes.
   const unsaid = desired.problems.filter((problem) => !troubles(outcome).includes(problem));
   const last = ledger.restarts.length === 0 ? undefined : Math.max(...ledger.restarts);
   return {
@@ -49,7 +49,7 @@ export const reportOf = (
     notes: [...decision.notes, ...unsaid, ...(cluster?.problem ? [cluster.problem] : [])],
     did: material.did,
     restarts: { lastHour: lastHour(ledger.restarts, now), last: last === undefined ? null : iso(last) },
-    // status.json is for everyone to read; a URL may hold a password or a token.
+    // Every user may read status.json; a URL may have a password or a token.
     trusted: Object.fromEntries(
       Object.entries(ledger.trusted).map(([url, sha256]) => [printUrl(url), sha256]),
     ),
@@ -57,7 +57,7 @@ export const reportOf = (
   };
 };
 
-/** What the Node object is to say of a tick. */
+/** The input for the status on the Node. */
 export const told = (report: Report, { before, desired, ledger }: Ticked): Told => {
   const cri = before.runtime.name === 'none' ? undefined : before.runtime.cri;
   return {
@@ -66,18 +66,18 @@ export const told = (report: Report, { before, desired, ledger }: Ticked): Told 
     problems: desired.problems,
     turns: desired.turns,
     installed: ledger.handlers,
-    // A runtime that does not answer serves nothing that could be sworn to.
+    // A runtime that does not answer confirms no handler.
     serves: cri === undefined || cri.kind === 'silent' ? [] : cri.handlers,
   };
 };
 
-/** What leaves this process but for the journal: status.json, the Node, Events, systemd's line. */
+/** The masked report for status.json, the Node, Events and the systemd status; only the journal has the details. */
 export const forEveryone = (report: Report): Report => JSON.parse(publicJson(report)) as Report;
 
 const putStatus = (host: Host, report: Report): Promise<void> =>
   host.files.put(paths.status, `${publicJson(report)}\n`, 0o644);
 
-/** A tick that came to no end at all: what is served is as it was, and what was said of it before is true no longer. */
+/** A tick that failed without a result: handlers are unchanged, but the previous outcome is no longer true. */
 export const publishFailure = async (host: Host, previous: Report, problem: Problem): Promise<Report> => {
   const outcome = { kind: 'failed', problem, undone: false } as const;
   const report = forEveryone({ ...previous, at: iso(host.clock.now()), outcome, did: [] });
@@ -85,7 +85,7 @@ export const publishFailure = async (host: Host, previous: Report, problem: Prob
   return report;
 };
 
-/** Writes what others read. A report that cannot be written must not undo a tick that went well: it is logged only. */
+/** Writes the reports. A failed write must not fail a successful tick: it is only logged. */
 export const publish = async (
   host: Host,
   ticked: Ticked,
@@ -100,12 +100,12 @@ export const publish = async (
   } catch (error) {
     host.log('warn', problemOf(error).message, logFields(problemOf(error)));
   }
-  // Transitions only: a journal that repeats itself every minute is a journal that nobody reads.
+  // Only transitions: a journal that repeats a line every minute hides what matters.
   const line = headline(report);
   if (previous === undefined || headline(previous) !== line || report.did.length > 0) {
     const level =
       report.outcome.kind === 'converged' ? 'info' : report.outcome.kind === 'waiting' ? 'info' : 'warn';
-    // The first of them stands in the line already.
+    // The line has the first problem already.
     const [first, ...others] = troubles(whole.outcome);
     host.log(level, first ? `${line}; ${hintLead}${hintOf(first)}` : line, {
       ...(first && logFields(first)),

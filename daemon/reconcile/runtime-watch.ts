@@ -1,22 +1,22 @@
 /**
- * Notices between two ticks that the runtime was lost, came back, or was restarted, and wakes the loop for it. A restart that
- * is over within two seconds is one wake, when it is over; one that a tick itself asked for is none.
+ * Detects between ticks that the runtime stopped, came back, or was restarted, and starts a tick. A restart of less than two
+ * seconds starts one tick, after it; a restart by a tick starts none.
  */
 import type { Host } from '../../host/host.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
 
 export type RuntimeWatch = {
-  /** A tick begins: what changes until it is over is its own work, or seen by it. */
+  /** A tick begins: changes until its end are its own work, or observed by it. */
   begin(): void;
-  /** It is over; `undefined` where it saw no runtime. */
+  /** The tick ended; `undefined`: it observed no runtime. */
   end(runtime: RuntimeFacts | undefined): void;
   close(): void;
 };
 
-/** A restart of the runtime takes 0.3 s, and some seconds where it has much to load. */
+/** A restart of the runtime takes 0.3 s, and some seconds with many containers. */
 const lossMs = 2_000;
 const againMs = 250;
-/** While it is down: what a signal does not tell (CRI that answers again, a bus that is lost) is looked for. */
+/** While it is down: polls for what no signal reports (CRI answers again, the bus was lost). */
 const soonMs = 2_000;
 const laterMs = 10_000;
 const soonForMs = 60_000;
@@ -44,7 +44,7 @@ export const watchRuntime = (host: Host, wake: () => void): RuntimeWatch => {
     state.last.answers === seen.answers &&
     state.last.invocation === seen.invocation;
 
-  /** Undefined: it cannot be found out, and is not taken for a loss. */
+  /** Undefined: unknown, which does not count as a loss. */
   const look = async (): Promise<Seen | undefined> => {
     const unit = await systemd?.unit(state.name).catch(() => undefined);
     if (!unit) return undefined;

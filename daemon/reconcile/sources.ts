@@ -1,6 +1,6 @@
 /**
- * Where intent comes from: local files, and what the cluster last said; a further source is a further function of this
- * shape. What cannot be read or understood keeps its last answer, which the ledger knows: empty is not delete.
+ * Sources of desired handlers: local files, and the last answer of the cluster; another source is another function of this
+ * shape. A source that cannot be read or parsed keeps its last answer from the ledger: empty is not delete.
  */
 import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
@@ -19,17 +19,17 @@ import type { TurnFacts } from '../model/rollout-wait.ts';
 
 type Claim = {
   readonly handler: Handler;
-  /** Epoch milliseconds: when the wish was made, as far as that is known. */
+  /** Epoch milliseconds of the request, if known. */
   readonly made: number;
   readonly source: 'local' | 'cluster';
   /** In the file. */
   readonly place?: Where;
 };
 
-/** What one source says. */
+/** The answer of one source. */
 type Said = Omit<Desired, 'handlers' | 'places'> & { readonly claims: readonly Claim[] };
 
-/** `clustered` false: the node's settings say that no cluster has a say here, which is no source that was lost. */
+/** `clustered` false: the settings exclude the cluster, so it is no lost source. */
 export const gather = async (
   host: Host,
   policy: Policy,
@@ -61,7 +61,7 @@ export const gather = async (
   };
 };
 
-/** Where no source may be asked, because it is not known what this node allows: what is in force, from all sources. */
+/** No source may be read, because the policy of this node is unknown: the installed handlers of all sources. */
 export const inForce = (ledger: Ledger): Desired => ({
   handlers: Object.values(ledger.handlers).map((one) => one.handler),
   problems: [],
@@ -70,7 +70,7 @@ export const inForce = (ledger: Ledger): Desired => ({
 
 const isResource = (file: string): boolean => shimOfResource(file) !== undefined;
 
-/** What is in force of a source that does not answer. */
+/** The installed handlers of a source that does not answer. */
 const keep = (source: Claim['source'], handlers: readonly Handler[]): readonly Claim[] =>
   handlers.map((handler) => ({ handler, made: 0, source }));
 
@@ -116,10 +116,10 @@ const localFiles = async (host: Host, policy: Policy, installed: readonly Handle
 
 const isShimFile = (name: string): boolean => name.endsWith('.toml') && !name.startsWith('.');
 
-/** Names in the message. */
+/** The most names in the message. */
 const mostNames = 10;
 
-/** A name in capitals, or with an ending of its own, is as easily a mistake as it is meant. */
+/** A name in capitals, or with another suffix, may be a mistake. */
 const ignored = (names: readonly string[]): readonly Problem[] => {
   const others = names.filter((one) => !isShimFile(one) && !/^\.|^readme/i.test(one));
   if (others.length === 0) return [];
@@ -133,7 +133,7 @@ const ignored = (names: readonly string[]): readonly Problem[] => {
   ];
 };
 
-/** The cluster's last answer, as the service keeps it on the disk: commands see what the service sees. */
+/** The last answer of the cluster, as the service keeps it on disk: commands read the same as the service. */
 const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
   const kept = keep('cluster', installed);
   const lose = (problem: Problem): Said => ({
@@ -204,8 +204,8 @@ const standingOf = (shim: ShimObject): TurnFacts['shims'][string] => {
 };
 
 /**
- * Two claims on one handler: a local file wins over the cluster, whoever came first, because it is the node's own word.
- * Among equals the one in force keeps it; where neither is, the older wish.
+ * Two sources claim one handler: a local file takes precedence over the cluster, because it is the policy of the node. Among
+ * equal sources the installed one keeps the handler; if none is installed, the older request gets it.
  */
 const settle = (claims: readonly Claim[], ledger: Ledger, problems: Problem[]): readonly Handler[] => {
   const inForce = ({ handler }: Claim): boolean =>

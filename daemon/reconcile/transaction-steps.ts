@@ -1,4 +1,4 @@
-/** How each step of a plan is done, and how it is taken back. Either may be run twice, and finds then that nothing is left to do. */
+/** How each step of a plan is applied and rolled back. Both are idempotent. */
 import { folderOf, paths } from '../../protocol/host-paths.ts';
 import { sameContent } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
@@ -12,10 +12,10 @@ import { proveStarts } from './proof/start-proof.ts';
 import { unitOf } from '../runtimes/table.ts';
 import { saveJournal, saveLedger } from '../state/state.ts';
 
-/** Restart and undo take 165 s at most, so that starting sandboxes may have ten more, whatever the proof before took. */
+/** Restart and rollback take 165 s at most, so starting sandboxes may take ten more, however long the proof before took. */
 const proofMs = 45_000;
 
-/** A sandbox may take the whole node down, and would at each start: after this many it has failed. One may be a lost power line. */
+/** A sandbox may crash the whole node at each start: after this many starts it has failed. A single one may be a power failure. */
 const mostBegun = 2;
 
 export type Run = { readonly host: Host; readonly settings: Settings; journal: Journal; ledger: Ledger };
@@ -26,7 +26,7 @@ export const note = async (run: Run, change: Partial<Journal>): Promise<void> =>
   run.journal = next;
 };
 
-/** On the way back the journal helps whoever resumes; a disk too full to write it must not keep the runtime broken. */
+/** During a rollback the journal helps a later resume; a full disk must not stop the rollback. */
 export const trace = async (run: Run, change: Partial<Journal>): Promise<void> => {
   run.journal = { ...run.journal, ...change };
   await saveJournal(run.host, run.journal).catch((error) => run.host.log('error', problemOf(error).message));
@@ -36,7 +36,7 @@ type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
 
 const nothing = async (): Promise<void> => undefined;
 
-/** How each step is done. Running one a second time has to find that nothing is left to do. */
+/** How each step is applied. A second run must find nothing left to do. */
 export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) => Promise<void> } = {
   fetch: nothing,
   place: nothing,
@@ -55,11 +55,11 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
         message: `it is ${now.foreign} now`,
         where: { file: step.path },
       });
-    // A link that is gone already may have left its folder: a kill came between the two.
+    // The link may be gone and its folder left: a kill between the two removals.
     if (now.target !== step.after || step.after === null) await host.files.point(step.path, step.after);
   },
   activate: async (run, step) => {
-    // Whoever undoes it has to restart all the same.
+    // A rollback must restart in this case too.
     if (step.started) return note(run, { forwardFrom: run.journal.forwardFrom ?? 'before its first start' });
     if (run.journal.forwardFrom === undefined) await mustStand(run);
     await mustActivate(run.host, step.unit, run.journal.forwardFrom, {
@@ -72,7 +72,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
   prove: async (run, step) => {
     const { host, settings, journal } = run;
     const end = host.clock.elapsed() + proofMs;
-    // Without a restart nothing but the artifacts is another: the runtime needs no time to prove itself.
+    // Without a restart only artifacts changed: the runtime needs no proof of stability.
     if (journal.plan.disrupts) {
       const gate = { unit: step.unit, serve: step.serve, keep: step.keep, deadlineMs: proofMs };
       await note(run, { proven: await prove(host, settings, journal.socket, gate) });
@@ -90,7 +90,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
     const { starts, failed } = await proveStarts(host, settings, journal.socket, step.start, end);
     await note(run, { starts, failed });
     const bad = Object.values(failed);
-    // All of them are known now: to find them in turn would take two restarts for each.
+    // Report all of them together: one after the other would take two restarts each.
     if (bad[0]) throw new Failure({ ...bad[0], ...detailOf(...bad) });
   },
   discard: ({ host }, step) => host.files.removeTree(`${paths.store}/${step.key}`),
@@ -108,7 +108,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
   },
 };
 
-/** A run that was killed may go on much later: a restart for what others have replaced since would be in vain. */
+/** A killed run may resume much later: no restart for files that others have replaced since. */
 const mustStand = async ({ host, journal: { plan, at } }: Run): Promise<void> => {
   for (const step of plan.steps.slice(0, at))
     if (step.kind === 'write' && !sameContent(await host.files.look(step.path), step.after))
@@ -119,7 +119,7 @@ const mustStand = async ({ host, journal: { plan, at } }: Run): Promise<void> =>
       });
 };
 
-/** Which invocation has loaded what the plan wrote; one that others started since is judged by what it finds. */
+/** The invocation that loaded the writes of the plan; a later invocation is evaluated by what it loaded. */
 const loadedBy = async (
   { host, settings, journal }: Run,
   loaded: NonNullable<Ledger['loaded']>,
@@ -131,21 +131,21 @@ const loadedBy = async (
     return invocation === undefined ? loaded : { ...loaded, invocation };
   }
   if (!steps.some((one) => one.kind === 'write')) return loaded;
-  // Others restarted it after we had looked: it may have read what stood before our write.
+  // Restarted by others after the observation: it may have read the files from before our write.
   const now = (await host.systemd?.unit(unitOf(settings.unit)).catch(() => undefined))?.invocation;
   const isKnown = now === undefined || now === '' || now === loaded.invocation;
   return isKnown ? loaded : { invocation: now, config: 'none' };
 };
 
-/** Counted before it happens: a kill in between must not make restarts free. */
+/** Counted before the restart: a kill in between must not bypass the budget. */
 export const countRestart = async (run: Run): Promise<void> => {
   run.ledger = { ...run.ledger, restarts: [...run.ledger.restarts, run.host.clock.now()] };
   await saveLedger(run.host, run.ledger);
 };
 
 /**
- * How each step is taken back; what has no entry leaves nothing behind. Each looks first: what a step could not do, on a file
- * system that is read-only perhaps, need not be undone, and could not be.
+ * How each step is rolled back; steps without an entry leave nothing behind. Each reads the state first: a step that failed,
+ * on a read-only file system for instance, needs no rollback.
  */
 export const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) => Promise<void> } = {
   folder: async ({ host }, step) => {

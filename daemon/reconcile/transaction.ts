@@ -1,6 +1,6 @@
 /**
- * Carries a plan out so that it can be interrupted anywhere: the journal is written before each mutation, every step can
- * be run twice, and what fails before its proof is taken back, last step first.
+ * Applies a plan so that it can be interrupted anywhere: the journal is written before each change, every step is idempotent,
+ * and a failure before the proof is rolled back, last step first.
  */
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
@@ -26,17 +26,17 @@ import { backward, countRestart, forward, note, type Run, trace } from './transa
 export type Ended =
   | { readonly kind: 'done'; readonly ledger: Ledger }
   | { readonly kind: 'undone'; readonly ledger: Ledger; readonly problem: Problem }
-  /** The journal stays: the next tick goes on where this one stopped. */
+  /** The journal stays: the next tick continues where this one stopped. */
   | { readonly kind: 'stuck'; readonly ledger: Ledger; readonly problem: Problem };
 
-/** Steps after the proof only tidy up: a failure there is no reason to take back what works. */
+/** Steps after the proof only clean up: their failure must not roll back a proven change. */
 const pastProof = (steps: readonly Step[], at: number): boolean =>
   steps.findLastIndex((step) => step.kind === 'prove') < at &&
   steps
     .slice(at)
     .every((step) => ['link', 'record'].includes(step.kind) && (step.kind !== 'link' || step.after === null));
 
-/** A runtime that does not come up says why in its own journal alone; what CRI answered is there already. */
+/** Only the journal has the reason why a runtime did not start; answers of CRI have a detail already. */
 const withLastWords = async (
   host: Host,
   steps: readonly Step[],
@@ -78,7 +78,7 @@ export const transact = async (
   return { kind: 'done', ledger: run.ledger };
 };
 
-/** Whether the unit was started since it had the invocation `from`; false when that cannot be found out. */
+/** Whether the unit was started since its invocation `from`; false if unknown. */
 const startedSince = async (host: Host, name: string, from: string | undefined): Promise<boolean> => {
   const now = (await host.systemd?.unit(name).catch(() => undefined))?.invocation;
   return from !== undefined && now !== undefined && now !== '' && now !== from;
@@ -110,7 +110,7 @@ const undo = async (run: Run): Promise<Ended> => {
         ...(why.where ? { where: why.where } : {}),
         hint: hintOf(why),
       };
-      // Without the former configuration a restart would help nobody. A link or a folder can wait for the next tick.
+      // Without the previous configuration a restart does not help. A link or a folder can wait for the next tick.
       if (step.kind === 'write') return { kind: 'stuck', ledger: run.ledger, problem: stuck };
       left.push(stuck);
     }
@@ -123,12 +123,12 @@ const undo = async (run: Run): Promise<Ended> => {
       await trace(run, { at: run.journal.at, direction: 'undo', problem });
       const job = await activate(host, gate.unit, run.journal.undoFrom, {
         intend: async (invocation) => {
-          // The budget never holds an undo back, and remembers it all the same.
+          // The budget never delays a rollback, but counts its restart.
           await countRestart(run).catch((error) => host.log('error', problemOf(error).message));
           await trace(run, { undoFrom: invocation });
         },
       });
-      // No reason to give up: a stop may take longer than the deadline, and somebody may have cancelled the job.
+      // Do not give up: a stop may take longer than the deadline, and another program may have cancelled the job.
       if (job !== 'done') host.log('warn', `the restart of ${gate.unit} ended with "${job}"`);
       await prove(host, { ...settings, stable: Math.min(settings.stable, 3) }, run.journal.socket, {
         unit: gate.unit,
@@ -137,7 +137,7 @@ const undo = async (run: Run): Promise<Ended> => {
         deadlineMs: 60_000,
         revive: 3,
       });
-      // Healthy, and perhaps never restarted: then it is what was taken back that it still serves so well.
+      // Healthy, but possibly never restarted: then it still serves the configuration that was rolled back.
       if (job !== 'done' && !(await startedSince(host, gate.unit, run.journal.undoFrom)))
         throw new Failure({ code: 'activation-failed', message: `the restart ended with "${job}"` });
     } catch (error) {
@@ -147,7 +147,7 @@ const undo = async (run: Run): Promise<Ended> => {
         message: `after "${problem.message}" the previous configuration was restored, but the runtime is not healthy: ${why.message}`,
         ...detailOf(problem, why),
       };
-      // The runtime may still run on what was taken back: nobody else would restart it, so this is not the end.
+      // The runtime may still run with the rolled-back configuration, and only we restart it: the journal stays.
       const seen =
         why.code !== 'systemd-unreachable' && (await startedSince(host, gate.unit, run.journal.undoFrom));
       if (!seen) return { kind: 'stuck', ledger: run.ledger, problem: outcome };
@@ -165,7 +165,7 @@ const undo = async (run: Run): Promise<Ended> => {
   const [stuck] = left;
   if (stuck) return { kind: 'stuck', ledger: run.ledger, problem: stuck };
   try {
-    // On a full disk the ledger cannot be written, and a journal can be removed: no plan begins without a new one.
+    // On a full disk the ledger cannot be written, but a journal can be removed: no plan begins without a new one.
     await saveLedger(host, run.ledger).catch((error) => host.log('error', problemOf(error).message));
     await dropJournal(host);
   } catch (error) {

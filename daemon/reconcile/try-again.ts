@@ -1,7 +1,7 @@
 /**
- * When what failed its proof may be tried again although nothing that is asked for has changed: a person asked for it, by a
- * command, a reload, a start of the service, or by touching the file. A start that systemd made by itself (after a crash, at
- * boot) is none: each try restarts the runtime twice.
+ * Retries of a failed proof without a change of the desired state: a person asked for it by a command, a reload, a restart of
+ * the service, or by touching the file. An automatic start by systemd (after a crash, at boot) does not count, because each
+ * retry restarts the runtime twice.
  */
 import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
@@ -17,7 +17,7 @@ const ownUnit = 'rcm-node.service';
 const without = <T>(rows: Readonly<Record<string, T>>, name: string): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(rows).filter(([key]) => key !== name));
 
-/** Forgets what failed: all of it, or what is known of one handler. */
+/** Forgets failures: all, or those of one handler. */
 export const forgiven = (ledger: Ledger, only?: string): Ledger => ({
   ...ledger,
   bad: null,
@@ -25,7 +25,7 @@ export const forgiven = (ledger: Ledger, only?: string): Ledger => ({
   attempts: only === undefined ? ledger.attempts : without(ledger.attempts, only),
 });
 
-/** When the files of shims.d that ask for something were last written, by path. */
+/** Modification times of the files of shims.d that define a handler, by path. */
 const stampsOf = async (host: Host, files: readonly string[]): Promise<Readonly<Record<string, number>>> => {
   const rows: [string, number][] = [];
   for (const file of files) {
@@ -35,7 +35,7 @@ const stampsOf = async (host: Host, files: readonly string[]): Promise<Readonly<
   return Object.fromEntries(rows);
 };
 
-/** Notes beside each failure how the files stood that asked for it. */
+/** Adds the modification times of the source files to each failure. */
 export const withStamps = async (host: Host, ledger: Ledger, desired: Desired): Promise<Ledger> => {
   const stamp = async <T extends { readonly stamps?: Readonly<Record<string, number>> }>(
     failure: T,
@@ -57,7 +57,7 @@ export const withStamps = async (host: Host, ledger: Ledger, desired: Desired): 
   return next;
 };
 
-/** Without the failures of which a file was touched since. A file that is gone is another desire, and seen as that. */
+/** Drops failures whose file was touched since. A removed file is a change of the desired state. */
 export const ifTouched = async (host: Host, before: Ledger): Promise<Ledger> => {
   const touched = async (stamps: Readonly<Record<string, number>> = {}): Promise<string | undefined> => {
     const now = await stampsOf(host, Object.keys(stamps));
@@ -79,8 +79,8 @@ export const ifTouched = async (host: Host, before: Ledger): Promise<Ledger> => 
 };
 
 /**
- * Whether a person started the service again. systemd counts its own starts, and sets the count back at each that was asked
- * for; that the service ran before in this boot is known by a file in /run, which a boot clears.
+ * Whether a person restarted the service. systemd counts automatic restarts and resets the count at each requested start; a file
+ * in /run, which a boot clears, tells that the service ran before in this boot.
  */
 export const isStartedAgain = async (host: Host, invocation: string | undefined): Promise<boolean> => {
   const ranBefore = (await host.files.look(paths.ran)).kind !== 'absent';
@@ -93,7 +93,7 @@ export const isStartedAgain = async (host: Host, invocation: string | undefined)
   return unit?.invocation === invocation && unit.restarts === 0;
 };
 
-/** Throws for a name that nothing asks for; what failed is forgotten for good otherwise. */
+/** Throws for a name that no source asks for; otherwise the failures are forgotten. */
 export const mustBeAsked = async (
   host: Host,
   retry: true | string,

@@ -1,6 +1,6 @@
 /**
- * Takes everything away that the ledger proves to be ours, in the order configuration, restart, binaries, state. It works
- * without the runtime, too: where that is stopped or gone, files are taken back, and what no start has proven is said.
+ * Removes everything that the ledger proves to be ours, in the order configuration, restart, binaries, state. It also works
+ * without the runtime: if it is stopped or removed, files are restored, and the result says what was not proven.
  */
 import { folderOf, paths } from '../../protocol/host-paths.ts';
 import { asides } from '../../host/files/aside.ts';
@@ -30,7 +30,7 @@ import { persisted, readState } from '../state/state.ts';
 
 export type Uninstalled = {
   readonly ticked: Ticked;
-  /** Whether everything that was ours is gone, but for what `left` names. */
+  /** Whether everything of ours is removed, except what `left` names. */
   readonly complete: boolean;
   readonly removed: readonly string[];
   readonly left: readonly Remains[];
@@ -39,7 +39,7 @@ export type Uninstalled = {
 
 const serviceUnit = 'rcm-node.service';
 
-/** A service that still ran would put back what is taken away. Answers whether it ran. */
+/** Stops the service, which would restore what is removed. Returns whether it ran. */
 const stopService = async (host: Host): Promise<boolean> => {
   const unit = await host.systemd?.unit(serviceUnit);
   if (!host.systemd || !unit || unit.load !== 'loaded') return false;
@@ -65,11 +65,11 @@ const startService = async (host: Host): Promise<void> => {
   host.log('warn', `started ${serviceUnit} again, not everything could be removed`);
 };
 
-/** Why nothing may be taken away: all or nothing, since half an uninstall would leave handlers that no service looks after. */
+/** Refuses the whole uninstall: a partial one would leave handlers that no service repairs. */
 const refuse = (settings: Settings, { before }: Considered): void => {
   const { runtime, ledger } = before;
   if (!settings.closed) return;
-  // The unit is guessed then, and may be another one than the one that reads what is ours.
+  // The unit is a guess then; another unit may read our configuration.
   const read = new Set(runtime.name === 'none' ? [] : runtime.config.map((file) => file.path));
   const elsewhere = Object.keys(ledger.files).find((path) => !read.has(path));
   if (elsewhere !== undefined)
@@ -83,7 +83,7 @@ const refuse = (settings: Settings, { before }: Considered): void => {
 
 type Considered = Awaited<ReturnType<typeof consider>>;
 
-/** How it can be done on this host: with the runtime, or without one that is down or gone. */
+/** The way on this host: with the runtime, or without it if it is down or removed. */
 const tickFor = async (host: Host, tick: Tick, { before, decision }: Considered): Promise<Tick> => {
   const { runtime } = before;
   const { plan } = decision;
@@ -101,7 +101,7 @@ const tickFor = async (host: Host, tick: Tick, { before, decision }: Considered)
   }
   const isSick =
     plan.kind === 'refused' && ['runtime-unreachable', 'unit-masked'].includes(plan.problem.code);
-  // What a runtime that runs and is silent has loaded cannot be known.
+  // It is unknown what a running runtime that does not answer has loaded.
   if (!isSick || !(isDown(runtime) || tick.force)) return tick;
   return { ...tick, activate: false, force: true, orphaned: true };
 };
@@ -112,7 +112,7 @@ const inUse = (what: string): Problem => ({
   hint: 'End these Pods, or take their programs out of service all the same: rcm-node uninstall --force.',
 });
 
-/** What is to be waited for. */
+/** What the uninstall waits for. */
 const waitsFor = async (
   host: Host,
   how: Tick,
@@ -131,7 +131,7 @@ const waitsFor = async (
     : [];
 };
 
-/** Where the settings do not say who this node is to its cluster, it does not speak to it. */
+/** Without a known identity in the settings, the cluster is not contacted. */
 const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveCluster> => {
   if (!settings.closed) return leaveCluster(host, settings.cluster);
   const wasFollowed =
@@ -141,7 +141,7 @@ const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveClu
   return [{ path: 'Node', why }];
 };
 
-/** State and what is kept for the service; whatever of it is in use, or not ours, stays. */
+/** Removes state and files of the service; files in use, and foreign files, stay. */
 const clear = async (host: Host): Promise<void> => {
   for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
     await host.files.removeTree(path);
@@ -184,7 +184,7 @@ export const uninstall = async (
     throw error;
   });
   const { outcome } = ticked;
-  // What the state had told is known from the host as well, or named below; to try again would not bring it back.
+  // The content of the lost state is derived from the host, or reported below; a retry would not restore it.
   const damaged =
     outcome.kind === 'degraded' && outcome.problems.every((one) => one.code === 'state-damaged')
       ? outcome.problems
@@ -198,7 +198,7 @@ export const uninstall = async (
     path: where?.file ?? paths.state,
     why: `it was damaged (${message}): empty folders that rcm-node had made beside the configuration may stay`,
   }));
-  // Another root is no node of a cluster, and its kubeconfig would be read from this one.
+  // Another root is no node of a cluster; the kubeconfig would be that of this host.
   const marks = host.systemd ? await leave(host, settings) : [];
   await clear(host);
   return {
@@ -216,7 +216,7 @@ export const uninstall = async (
   };
 };
 
-/** 0 only where nothing is left to do: what stays by design is no reason for another code. */
+/** 0 only if nothing is left to do; what stays by design does not count. */
 export const exitCodeOfUninstall = ({ ticked, complete, left, unproven }: Uninstalled): number => {
   const { outcome, decision, did } = ticked;
   const code = exitCodeOf({ outcome, handlers: decision.handlers, did });

@@ -1,4 +1,4 @@
-/** `rcm-node verify`: the proof that a sandbox starts, on demand and at leisure. It changes nothing but what the ledger knows of it. */
+/** `rcm-node verify`: the proof that a sandbox starts, on demand. It only updates the ledger. */
 import { baselineOf } from '../decide/baseline.ts';
 import type { Host } from '../../host/host.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
@@ -8,10 +8,10 @@ import { alone, consider } from './once.ts';
 import { type Started, startEach } from './proof/start-proof.ts';
 import { loadState, saveLedger } from '../state/state.ts';
 
-/** A person waits, and the runtime is not on trial: a shim may take its time, but less than a tick waits for the lock. */
+/** A person waits, and no rollback depends on it: a shim may be slow, but less than a tick waits for the lock. */
 const patience = { forMs: 80_000, mostMs: 45_000 };
 
-/** By handler: those that rcm-node put in place, or the one that is named. Throws `runtime-unreachable`, `locked`. */
+/** By handler: all installed ones, or the named one. Throws `runtime-unreachable`, `locked`. */
 export const verify = (
   host: Host,
   settings: Settings,

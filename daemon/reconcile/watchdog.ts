@@ -1,6 +1,6 @@
 /**
- * The heartbeat that systemd's watchdog hears. A timer alone would beat on while a tick waits for an answer that never
- * comes, so it is silent once the work has not moved for longer than any honest wait takes.
+ * The keep-alive for the watchdog of systemd. A timer alone would continue while a tick hangs, so it stops when there was no
+ * progress for longer than any regular wait takes.
  */
 import { longestSilence } from '../decide/backoff.ts';
 import type { Host } from '../../host/host.ts';
@@ -8,13 +8,13 @@ import type { Notifier } from '../../host/systemd/notify.ts';
 import { defaultSettings, type Settings } from '../model/settings.ts';
 
 export type Watchdog = {
-  /** The same host, whose `progress` is the sign of life. For the work that is watched alone. */
+  /** The same host with a `progress` that feeds the watchdog. Only for the watched work. */
   readonly host: Host;
-  /** What is in force now; how long a wait may honestly take depends on it. */
+  /** The present settings, which set how long a regular wait may take. */
   obey(settings: Settings): void;
-  /** To wait for the next reason to work may take as long as it likes. */
+  /** Waiting for the next tick has no limit. */
   resting<T>(wait: () => Promise<T>): Promise<T>;
-  /** Called by the timer, twice within the watchdog's time. */
+  /** Called by the timer, twice within the timeout of the watchdog. */
   beat(): void;
   stop(): void;
 };

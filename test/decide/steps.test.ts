@@ -133,11 +133,11 @@ t.test('after too many repairs it is a fight, and the other writer is named by i
   t.match(writeConflict(file, changedBy('version = 2\n  # Managed by kubespray\n', times), limits), {
     code: 'write-conflict',
     message:
-      /changed it again after 3 repairs within an hour; its first comment reads "Managed by kubespray"/,
+      /changed the file again after 3 repairs within an hour; its first comment reads "Managed by kubespray"/,
     where: { file: path },
   });
   t.match(writeConflict(file, changedBy(null, times), limits), {
-    message: /removed it again after 3 repairs/,
+    message: /removed the file again after 3 repairs/,
   });
   t.notMatch(writeConflict(file, changedBy('x = 1', times), limits)?.message, /comment/);
   const ours = { ...changedBy('x', times), files: { [path]: regular('x', 'ours') } };

@@ -48,7 +48,7 @@ const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: 
   },
   queued: { why: 'the controller has not approved it for this node yet' },
   'self-scheduled': {
-    why: 'no controller runs in this cluster, so this node makes the change at its own scheduled time',
+    why: 'no controller runs in this cluster, so this node makes the change by itself',
   },
   unknown: { why: 'the node does not know yet whether a controller runs' },
 };

@@ -1,6 +1,6 @@
 /**
- * From a location to a folder of the store: download, verify, take out the named files, check that they run here, and
- * only then give them their name. Nothing of this touches the configuration, so nothing of it needs undoing.
+ * From a location to a folder of the store: download, verify, extract the named files, check that they run here, and only then
+ * rename the folder. The configuration is not changed, so nothing needs a rollback.
  */
 import { fileURLToPath } from 'node:url';
 import { folderOf, paths } from '../../../protocol/host-paths.ts';
@@ -21,10 +21,10 @@ export type Fetched = { readonly path: string; readonly sha256: string };
 const incoming = (url: string, sha256: string | undefined): string =>
   `${paths.incoming}/${digestOf(url + (sha256 ?? '')).slice(0, 16)}`;
 
-/** Most entries that an archive may have; a shim's has a handful. */
+/** The most entries in an archive; that of a shim has a few. */
 const maxEntries = 10_000;
 
-/** `sha256`: what the bytes have to be; `undefined` where the first bytes that come are trusted. */
+/** `sha256`: the expected digest; `undefined` for trust on first use. */
 export const fetchArtifact = async (
   host: Host,
   settings: Settings,
@@ -40,7 +40,7 @@ export const fetchArtifact = async (
     mirrors: settings.mirrors,
     proxy: settings.proxy,
     ...(settings.extraCa === undefined ? {} : { extraCaFile: host.files.real(settings.extraCa) }),
-    // Settings and shims of another root speak of its files: this machine's must not come into an image.
+    // Settings and shims of another root name files of that root: files of this machine must not get into an image.
     real: host.files.real,
     maxBytes: settings.maxArtifactBytes,
     connectTimeoutMs: 15_000,
@@ -71,8 +71,8 @@ export const fetchArtifact = async (
 };
 
 /**
- * Who can write the CA's file decides which servers are believed; and where no digest is given, who can write the file
- * that comes decides what root runs.
+ * A user who can write the CA file decides which servers are trusted; without a digest, a user who can write the artifact
+ * decides what root runs.
  */
 const trustSources = async (
   host: Host,
@@ -94,7 +94,7 @@ const makeIncoming = async (host: Host): Promise<void> => {
     if (!(await host.files.isFolder(folder))) await host.files.makeFolder(folder);
 };
 
-/** Takes out of a download what this handler needs; the download stays for the next of `sharers`, who have a part in the risk. */
+/** Extracts what this handler needs; the download stays for the other `sharers`, which count an interruption too. */
 export const placeArtifact = async (
   host: Host,
   settings: Settings,
@@ -110,12 +110,12 @@ export const placeArtifact = async (
   await host.files.makeFolder(folder);
   try {
     const places = { folder, artifact: fetched.path };
-    // Once it is in the store nothing of it is interpreted any more, and no attempt is left to count.
+    // In the store nothing is parsed any more, so no attempt must be counted.
     const manifest = await marked(host, sharers, () =>
       unpack(host, settings, handler, fetched.sha256, key, places),
     );
     await writeManifest(host, folder, manifest);
-    // A damaged folder of this name makes room: what runs from it keeps its files until it ends.
+    // A damaged folder of this name is replaced: processes that run from it keep their files until they end.
     await host.files.removeTree(`${paths.store}/${key}`);
     await host.files.move(folder, `${paths.store}/${key}`);
   } finally {
@@ -170,7 +170,7 @@ const unpack = async (
   return { ...base, binary: launcher, files };
 };
 
-/** By reading it, and by running it where it is to run. Throws what `checkBinary` says. */
+/** Reads the binary, and runs it on the host. Throws the Failure of `checkBinary`. */
 export const tryProgram = async (host: Host, handler: Handler, folder: string): Promise<void> => {
   const { runtime } = handler;
   const libraries = runtime.type === 'oci' ? runtime.libraries : [];

@@ -1,6 +1,6 @@
 /**
- * The downloads of a tick, one after the other, each artifact once for all handlers that want something of it; and what
- * goes on beside them: a download may take as long as a tick has patience, and what can be done without it must not wait.
+ * The downloads of a tick, one after the other, each artifact once for all handlers that need it; and the work beside them: a
+ * download may take long, and changes that do not need it must not wait.
  */
 import { longestDownload } from '../../decide/backoff.ts';
 import { askedAt } from '../../decide/handlers/failed-revisions.ts';
@@ -16,14 +16,14 @@ import { dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './arti
 import { attempted, succeeded } from './unpacking.ts';
 
 const lookMs = 10_000;
-/** A download that is over by then shares its restart with whatever else needs one. */
+/** A download that ends by then shares one restart with other changes. */
 const sharedMs = 60_000;
 
 type Change = (ledger: Ledger) => Ledger;
 
 /**
- * Answers what the downloads taught, for the ledger as it is by then. `meanwhile` is called again and again while they
- * last; `restart` says whether what is ready has waited long enough to be worth a restart of its own.
+ * Returns the results of the downloads for the ledger. `meanwhile` is called repeatedly until they end; `restart`: changes that
+ * are ready have waited long enough for a restart of their own.
  */
 export const fetchAll = async (
   host: Host,
@@ -42,18 +42,18 @@ export const fetchAll = async (
   try {
     while (!(await clock.within(work, lookMs))) {
       const spent = clock.elapsed() - since;
-      // It hangs. To look on would be progress, and the watchdog has to hear that there is none (watchdog.ts).
+      // It hangs. Another observation would count as progress, which would keep the watchdog from acting (watchdog.ts).
       if (spent > longest) break;
       await meanwhile(spent >= sharedMs);
     }
   } finally {
-    // Whatever became of the rest: nobody else may work on this host while it goes on.
+    // Wait for it in every case: the lock must be held until it ends.
     await work.catch(() => undefined);
   }
   return work;
 };
 
-/** What is had by one download, and who wants it. `sha256` is absent where the first bytes that come are trusted. */
+/** One download and its handlers. `sha256` is absent for trust on first use. */
 type Group = { readonly sha256: string | undefined; readonly handlers: readonly Handler[] };
 
 /** The same digest at several addresses is the same artifact. */
@@ -63,7 +63,7 @@ const groupsOf = (steps: readonly Step[], trusted: Ledger['trusted']): readonly 
     if (step.kind !== 'fetch') continue;
     const { handler } = step;
     const { url } = handler.artifact;
-    // What was trusted on first use is asked for by its digest from then on.
+    // After trust on first use the digest is required.
     const sha256 = handler.artifact.sha256 ?? trusted[url];
     const known = groups.get(sha256 ?? url)?.handlers ?? [];
     groups.set(sha256 ?? url, { sha256, handlers: [...known, handler] });
@@ -71,7 +71,7 @@ const groupsOf = (steps: readonly Step[], trusted: Ledger['trusted']): readonly 
   return [...groups.values()];
 };
 
-/** Every download is tried, whatever becomes of the others; failures are written down with their count. */
+/** Every download is tried, also after failures of others; failures are recorded with their count. */
 const downloads = async (
   host: Host,
   settings: Settings,
@@ -112,13 +112,13 @@ const downloads = async (
         fail(handler, error);
       }
     }
-    // What stays is swept by the next tick.
+    // The next tick removes what is left.
     await dropArtifact(host, fetched).catch((error) => host.log('warn', problemOf(error).message));
   }
   return (ledger) => changes.reduce((sum, change) => change(sum), ledger);
 };
 
-/** From the first address that has it; where none does, each handler hears of its own. */
+/** From the first location that works; if none does, each handler reports its own location. */
 const fetchAny = async (
   host: Host,
   settings: Settings,

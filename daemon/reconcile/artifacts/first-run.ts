@@ -1,6 +1,6 @@
 /**
- * What was placed into an image was never run there: the first start on a real host runs each program once. One that does
- * not run counts as a failed try of its artifact, and is taken out of the configuration (daemon/decide/handlers/handlers.ts).
+ * Programs that were placed into an image were never run there: the first start on a real host runs each program once. One that
+ * does not run counts as a failed attempt, and its handler is removed from the configuration (daemon/decide/handlers/handlers.ts).
  */
 import { artifactWait } from '../../decide/backoff.ts';
 import { paths } from '../../../protocol/host-paths.ts';
@@ -14,7 +14,7 @@ import { saveLedger } from '../../state/state.ts';
 import { type Manifest, readManifest, writeManifest } from './store.ts';
 import { attempted, marked, succeeded } from './unpacking.ts';
 
-/** Of the program: it runs at the next look. An image may have a store that nothing can be written to. */
+/** Of the program: it runs at the next attempt. The store of an image may be read-only. */
 const saysNothing: ReadonlySet<Code> = new Set([
   'out-of-resources',
   'disk-full',
@@ -22,7 +22,7 @@ const saysNothing: ReadonlySet<Code> = new Set([
   'cannot-write',
 ]);
 
-/** The ledger with what came of it, saved. Only for the holder of the lock. `since` as in `Rules`. */
+/** Returns the saved ledger with the results. Only for the holder of the lock. `since` as in `Rules`. */
 export const tryUntried = async (host: Host, before: Ledger, since: number | undefined): Promise<Ledger> => {
   if (!host.systemd) return before;
   let ledger = before;
@@ -31,7 +31,7 @@ export const tryUntried = async (host: Host, before: Ledger, since: number | und
     const manifest = await readManifest(host, key);
     if (manifest?.untried !== true || handlers.every((one) => waits(ledger, one, since, host.clock.now())))
       continue;
-    // What is damaged is fetched anew, and run then.
+    // A damaged artifact is downloaded again, and run then.
     if (!(await isWhole(host, key, manifest))) continue;
     const folder = `${paths.store}/${key}`;
     const [handler] = handlers;
@@ -68,7 +68,7 @@ const byKey = (ledger: Ledger): ReadonlyMap<string, readonly Handler[]> => {
   return groups;
 };
 
-/** It failed, and it is not time to try it again. */
+/** It failed, and its backoff has not passed. */
 const waits = (ledger: Ledger, handler: Handler, since: number | undefined, now: number): boolean => {
   const attempt = ledger.attempts[handler.name];
   if (attempt?.artifact !== artifactId(handler)) return false;

@@ -1,6 +1,6 @@
 /**
- * The store: one folder for each verified artifact, never modified. Each carries a manifest, so that what is there can be
- * recognised when the state folder is lost, and a damaged file is noticed.
+ * The store: one folder for each verified artifact, never modified. Each has a manifest, so that folders are recognized when the
+ * state is lost, and damaged files are detected.
  */
 import { paths } from '../../../protocol/host-paths.ts';
 import type { Host } from '../../../host/host.ts';
@@ -13,23 +13,23 @@ export type Manifest = {
   readonly url: string;
   /** Of the artifact as it was downloaded. */
   readonly sha256: string;
-  /** What a link to this folder leads to, relative to it. */
+  /** The target of a link to this folder, relative to it. */
   readonly binary: string;
   /** Relative path to digest and size. */
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
-  /** It was placed into another root, where it could not be run: the first start there has to. */
+  /** It was placed into another root without a test run: the first start there runs it. */
   readonly untried?: true;
 };
 
 export const manifestName = 'manifest.json';
 
-/** What placing makes (artifacts.ts): any other name would have this look elsewhere. */
+/** The names that placing creates (artifacts.ts): any other name could lead out of the folder. */
 const isName = /^((lib|launch)\/)?[A-Za-z0-9][A-Za-z0-9._+-]*$/;
 
 const isEntry = (value: unknown): boolean =>
   isFields(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
 
-/** `undefined` for what is no manifest; one that does not vouch for its own binary is none. */
+/** `undefined` for an invalid manifest; one without its own binary is invalid. */
 export const parseManifest = (text: string): Manifest | undefined => {
   const value = parseJson(text);
   if (!isFields(value) || value.version !== 1) return undefined;

@@ -1,6 +1,6 @@
 /**
- * A mark on the disk while an artifact is unpacked and tried. Where it is found by the next start, rcm-node ended in the
- * middle of it, perhaps because of it, and that was an attempt: else an artifact that kills rcm-node would do so for ever.
+ * A marker file while an artifact is unpacked and tested. If the next start finds it, rcm-node ended during that, possibly
+ * because of the artifact, and it counts as an attempt: otherwise an artifact that crashes rcm-node would do so forever.
  */
 import { paths } from '../../../protocol/host-paths.ts';
 import { artifactId } from '../../decide/handlers/handlers.ts';
@@ -23,7 +23,7 @@ type Mark = {
 const ending = '.unpacking';
 export const isMark = (name: string): boolean => name.endsWith(ending);
 
-/** Throws what the disk says; then nothing is unpacked. */
+/** Throws when the marker cannot be written; then nothing is unpacked. */
 export const marked = async <T>(
   host: Host,
   handlers: readonly Handler[],
@@ -40,14 +40,14 @@ export const marked = async <T>(
   }
 };
 
-/** The last moment that a Date can hold. */
+/** The latest time of a Date. */
 const latest = 8_640_000_000_000_000;
 
-/** Half a mark says nothing: it was being written, and nothing was unpacked yet. */
+/** A partial marker is ignored: it was being written, and nothing was unpacked yet. */
 const parseMark = (text: string): Mark | undefined => {
   const value = parseJson(text);
   if (!isFields(value) || !isFields(value.artifacts)) return undefined;
-  // It goes into the ledger, which takes nothing else: else a damaged mark would cost the ledger, at the next look.
+  // Only valid values may go into the ledger: otherwise a damaged marker would damage the ledger.
   const artifacts = Object.entries(value.artifacts).filter(
     (entry): entry is [string, string] => label.test(entry[0]) && typeof entry[1] === 'string',
   );
@@ -55,7 +55,7 @@ const parseMark = (text: string): Mark | undefined => {
   return { at, artifacts: Object.fromEntries(artifacts) };
 };
 
-/** What is known of a handler's artifact, one failure later. */
+/** The attempts of an artifact after one more failure. */
 export const attempted = (
   ledger: Ledger,
   name: string,
@@ -71,7 +71,7 @@ export const attempted = (
   };
 };
 
-/** Also what waits for its turn has no failures once its artifact is there. */
+/** Failures are cleared when the artifact is there, also for a handler that waits for approval. */
 export const succeeded = (ledger: Ledger, name: string): Ledger => {
   if (!(name in ledger.attempts)) return ledger;
   const { [name]: _gone, ...attempts } = ledger.attempts;
@@ -83,7 +83,7 @@ const interrupted: Problem = {
   message: 'rcm-node ended while it unpacked or tested this artifact',
 };
 
-/** The ledger with what was interrupted counted, and saved before the marks go. Only for the holder of the lock. */
+/** Counts interruptions in the ledger, and saves it before the markers are removed. Only for the holder of the lock. */
 export const countInterrupted = async (host: Host, before: Ledger): Promise<Ledger> => {
   const marks = ((await host.files.names(paths.incoming)) ?? []).filter(isMark);
   let ledger = before;

@@ -1,6 +1,6 @@
 /**
- * What tables of handlers name that leads to our programs over symbolic links: a link of a person's own in the runtime's $PATH,
- * or another way to our folder. Without these our program would go under a handler that names it by another word.
+ * Paths in handler tables that lead to our programs through symbolic links: a link of a person in the $PATH of the runtime, or
+ * another path to our folder. Without them an uninstall would remove a program that a foreign handler still uses.
  */
 import { folderOf, paths, resolvePath } from '../../../protocol/host-paths.ts';
 import type { Files } from '../../../host/files/files.ts';
@@ -9,7 +9,7 @@ import type { Runtime } from '../../runtimes/runtime.ts';
 
 const mostLinks = 40;
 
-/** Each place on the way, from the path as it is given to where all links end. */
+/** Each step of the resolution, from the given path to the end of all links. */
 const way = async (files: Files, path: string): Promise<readonly string[]> => {
   const places = [resolvePath('/', path)];
   let rest = path.split('/');
@@ -33,7 +33,7 @@ const way = async (files: Files, path: string): Promise<readonly string[]> => {
   return places;
 };
 
-/** By the word in the table: the link, or the file of the store, to which it leads. */
+/** By the path in the table: the link, or the file of the store, that it leads to. */
 export const aliasesIn = async (
   files: Files,
   runtime: Runtime,
@@ -49,7 +49,7 @@ export const aliasesIn = async (
   const programs = config.flatMap(({ doc }) => (doc ? runtime.programsIn(doc) : []));
   const each = new Map(programs.map((one) => [JSON.stringify(one), one]));
   for (const { word, places } of each.values()) {
-    // What leads straight to us is no alias.
+    // A direct path to our program is no alias.
     if (places.every((place) => isBelow(paths.home, resolvePath('/', place)))) continue;
     for (const place of places) {
       const ours = (await way(files, place)).map(inOurs).find((one) => one !== undefined);

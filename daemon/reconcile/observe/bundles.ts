@@ -1,6 +1,6 @@
 /**
- * What the bundles of containers that still run name of ours. An OCI runtime is no process while its container runs: it is run
- * again to stop and to remove it. No process has it mapped, and with the runtime down no other program can be asked.
+ * Programs of ours in the bundles of running containers. An OCI runtime is not a process while its container runs: it is run
+ * again to stop and remove it. So no process has it mapped, and with the runtime down only the bundles tell.
  */
 import type { Host } from '../../../host/host.ts';
 import { paths } from '../../../protocol/host-paths.ts';
@@ -10,7 +10,7 @@ import { namesIn } from './names.ts';
 
 const ours = new RegExp(`${paths.links}/([^/"\\s]+)/`, 'g');
 
-/** Handlers whose program a container that runs needs again. */
+/** Handlers whose program a running container still needs. */
 export const observeBundles = async (
   { files }: Host,
   runtime: Observed['runtime'],

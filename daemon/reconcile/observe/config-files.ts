@@ -1,6 +1,6 @@
 /**
- * The files that the runtime reads, in its order: breadth-first, the main file first, patterns only where the path has a "*",
- * nothing twice. What each leads to its row says.
+ * The files that the runtime reads, in its order: breadth-first, the main file first, globs only if the path has a "*", each
+ * file once. The row of the runtime tells the imports of each file.
  */
 import { fileOf, folderOf, globPattern } from '../../../protocol/host-paths.ts';
 import type { Files } from '../../../host/files/files.ts';
@@ -12,7 +12,7 @@ import { namesIn } from './names.ts';
 
 export type ConfigTree = Pick<RuntimeFacts, 'config' | 'dangling' | 'aliases'>;
 
-/** A runaway of imports is cut here; runtimes themselves have no limit. */
+/** The most files: protects against endless imports; runtimes have no limit. */
 const most = 1000;
 
 export const readTree = async (files: Files, runtime: Runtime, main: string): Promise<ConfigTree> => {

@@ -1,6 +1,6 @@
 /**
- * Which program is the runtime, and which file is its configuration: from what its unit starts, and on a running host from
- * the process itself. What cannot be followed is refused, or assumed and said.
+ * The program of the runtime and its configuration file: from ExecStart= of its unit, and on a running host from the process.
+ * A command that cannot be followed is refused, or assumed with a note.
  */
 import { matchesGlob } from 'node:path/posix';
 import { fileOf, folderOf, resolvePath } from '../../../protocol/host-paths.ts';
@@ -18,15 +18,15 @@ import type { Runtime } from '../../runtimes/runtime.ts';
 export type Launch = {
   readonly binary: string;
   readonly configPath: string;
-  /** What had to be assumed. */
+  /** Notes about assumptions. */
   readonly notes: readonly Problem[];
 };
 
-/** A start script is small; to read a program as text takes time and tells nothing. */
+/** The largest start script; larger files are programs. */
 const mostScriptBytes = 64 * 1024;
 const mostScripts = 4;
 
-/** Undefined where there is no such runtime. Throws the Failure that says what cannot be followed, or may not be believed. */
+/** Undefined without such a runtime. Throws the Failure for a command that cannot be followed, or must not be trusted. */
 export const launchOf = async (
   host: Host,
   runtime: Runtime,
@@ -38,10 +38,10 @@ export const launchOf = async (
   if (!service) return assumed(host, runtime, name, main);
   const start = startOf(service, await environmentFiles(host, service));
   const seen = await follow(host, runtime, service, start);
-  // A shell that has not come so far yet is no runtime.
+  // A wrapper shell that has not started the runtime yet is no runtime.
   const isDirect = seen.kind === 'program' && seen.start.program === start.program;
   const running = main && (isDirect || runtime.isProgram(main.name)) ? main : undefined;
-  // What the unit says now is what the next start reads; the process tells what cannot be seen in the unit.
+  // The unit tells what the next start reads; the process tells what the unit does not show.
   const isSure = seen.kind === 'program' && seen.start.unset.length === 0;
   if (!isSure && running)
     return { binary: running.program, configPath: configOf(runtime, running), notes: [] };
@@ -68,7 +68,7 @@ export const launchOf = async (
   };
 };
 
-/** A unit that systemd knows: masked, or no service, it has no command. */
+/** A unit that systemd has loaded; a masked unit has no command. */
 const serviceOf = (unit: UnitFacts | undefined): Service | undefined => {
   const [first] = unit?.execStart ?? [];
   const program = unit?.program ?? first;
@@ -84,7 +84,7 @@ const serviceOf = (unit: UnitFacts | undefined): Service | undefined => {
   };
 };
 
-/** In a root where no systemd runs; undefined where that root has no such unit. */
+/** In a root without a running systemd; undefined if the root has no such unit. */
 const serviceIn = async (host: Host, name: string): Promise<Service | undefined> => {
   const found = await findUnit(host.files, name);
   if (found.kind === 'absent') return undefined;
@@ -98,7 +98,7 @@ const serviceIn = async (host: Host, name: string): Promise<Service | undefined>
   return readService(found.name, found.files);
 };
 
-/** No unit to go by: the places where packages put it, and that is said. */
+/** Without a unit: the paths of distribution packages, with a note. */
 const assumed = async (
   host: Host,
   runtime: Runtime,
@@ -133,7 +133,7 @@ const runningOf = async (
 
 type Followed = Exclude<Seen, { kind: 'script' }>;
 
-/** Through wrappers, and through scripts that are root's. */
+/** Follows wrappers, and scripts that root owns. */
 const follow = async (
   host: Host,
   { isProgram }: Runtime,
@@ -161,7 +161,7 @@ const scriptAt = async (host: Host, path: string): Promise<string | undefined> =
   return fact.kind === 'regular' && fact.text.startsWith('#!') ? fact.text : undefined;
 };
 
-/** A name without a path is looked for where the unit, or what is in between, says. */
+/** A name without a path is searched in the $PATH of the unit or of the wrapper. */
 const find = async (host: Host, service: Service, start: Start): Promise<string | undefined> => {
   const { program, cwd } = start;
   const folders = start.environment.get('PATH')?.split(':') ?? service.search;
@@ -172,7 +172,7 @@ const find = async (host: Host, service: Service, start: Start): Promise<string 
   return undefined;
 };
 
-/** Another user's file must not be run as root because of us. */
+/** Root must not run a file of another user. */
 const place = async (host: Host, service: Service, start: Start): Promise<string | undefined> => {
   const path = await find(host, service, start);
   if (path !== undefined) await host.files.trust(path);
@@ -185,7 +185,7 @@ type Given = {
   readonly cwd: string;
 };
 
-/** The ledger takes paths without detours only; systemd starts its services in "/". `inherited`: from the service manager. */
+/** The ledger accepts only normalized paths; systemd starts services in "/". `inherited`: from the service manager. */
 const configOf = (runtime: Runtime, { argv, environment, cwd }: Given, inherited?: Environment): string =>
   resolvePath(cwd, runtime.configOf(argv, environment, inherited));
 

@@ -1,4 +1,4 @@
-/** The names in a folder, for looks in which "nothing is there" permits something: what cannot be read is not nothing. */
+/** The names in a folder, where an empty folder permits a change: an unreadable folder is not empty. */
 import type { Files } from '../../../host/files/files.ts';
 
 /** None where there is no such folder, or a file in its place; throws `unreadable-source` for a folder that cannot be read. */

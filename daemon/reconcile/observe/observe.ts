@@ -1,4 +1,4 @@
-/** Every read of the host that a decision depends on, in one place. */
+/** All reads of the host for a decision, in one place. */
 import { randomBytes } from 'node:crypto';
 import { unreferenced } from '../../decide/collect.ts';
 import { folderOf, paths } from '../../../protocol/host-paths.ts';
@@ -20,7 +20,7 @@ import { observeStore } from '../artifacts/store.ts';
 
 export type Looking = {
   readonly activate: boolean;
-  /** Read every byte of the store again, not only sizes. */
+  /** Verify every byte of the store, not only sizes. */
   readonly deep: boolean;
 };
 
@@ -43,7 +43,7 @@ export const observe = async (
     links,
     ledger,
     trials: [],
-    // The time tells what a killed run left behind (leftovers.ts).
+    // The time in the name marks leftovers of a killed run (leftovers.ts).
     scratch: `${paths.trials}/${host.clock.now()}-${randomBytes(6).toString('hex')}`,
     files: {},
     folders: {},
@@ -55,14 +55,14 @@ export const observe = async (
   return { ...base, mapped, ...(await observeFiles(host, runtime, files)) };
 };
 
-/** Where we wrote: the runtime's configuration, or its imports, may be elsewhere now. */
+/** Files that we wrote before; the configuration of the runtime may be elsewhere now. */
 const observeOwned = async (host: Host, ledger: Ledger): Promise<Observed['files']> => {
   const files: Record<string, FileFact> = {};
   for (const path of Object.keys(ledger.files)) files[path] = await host.files.look(path);
   return files;
 };
 
-/** The state may be lost, and others may have copied what is ours: the ledger alone does not tell where it stands. */
+/** Files that may have our content although the ledger does not list them: the state was lost, or others copied it. */
 const observeRemnant = async (host: Host, ledger: Ledger): Promise<NonNullable<Observed['remnant']>> => {
   const found = new Map<string, ConfigFile>();
   const runtime = usualRuntime;
@@ -87,7 +87,7 @@ const observeFiles = async (
 ): Promise<Pick<Observed, 'files' | 'folders'>> => {
   const { dropIn } = runtimeOf(runtime);
   const files: Record<string, FileFact> = { ...owned };
-  // One look at each: a file that others change in between would be decided on as it never stood.
+  // Read each file once: a file that others change in between would be seen in a state that it never had.
   for (const { path, fact } of runtime.config)
     if (path === runtime.configPath || dropIn.mayBe(path)) files[path] = fact;
   const main = runtime.config.find(({ path }) => path === runtime.configPath);
@@ -117,7 +117,7 @@ const observeLinks = async (host: Host): Promise<Observed['links']> => {
     for (const binary of await namesIn(host.files, `${paths.links}/${handler}`)) {
       const path = `${paths.links}/${handler}/${binary}`;
       const link = await host.files.linkAt(path);
-      // What it leads to would count as out of service, and be discarded.
+      // Otherwise its target would count as out of service, and be discarded.
       if (link.errno !== undefined) throw unreadable(path, link.errno);
       links[path] = link;
     }
@@ -127,8 +127,8 @@ const observeLinks = async (host: Host): Promise<Observed['links']> => {
 const isOfRuntime = (cgroup: string): boolean => runtimes.some(({ cgroups }) => cgroups.test(cgroup));
 
 /**
- * A process that would not tell what it has mapped might have mapped anything: then everything counts as in use. What
- * runs on this host has no need of another root's store, so there only a process that is seen to use it counts.
+ * A process whose mappings cannot be read may have mapped any file: then everything counts as in use. Processes of this host do
+ * not need the store of another root, so there only a visible mapping counts.
  */
 export const observeMapped = async (host: Host): Promise<readonly string[]> => {
   const { files, complete } = await host.mappedFiles(`${host.files.real(paths.store)}/`, isOfRuntime);
@@ -136,7 +136,7 @@ export const observeMapped = async (host: Host): Promise<readonly string[]> => {
   return [...new Set([...all, ...files.flatMap((file) => /\/store\/([^/]+)\//.exec(file)?.[1] ?? [])])];
 };
 
-/** Asks the runtime's own parser about staged files; they are gone afterwards. */
+/** Checks staged files with the parser of the runtime, and removes them afterwards. */
 export const tryOut = async (
   host: Host,
   runtime: RuntimeFacts,
@@ -154,7 +154,7 @@ export const tryOut = async (
   }
 };
 
-/** The folder is another one each time: a message that names it would be news at every tick. */
+/** The folder name changes each time: a message with it would change at every tick. */
 const nameless = (fact: DumpFact, scratch: string): DumpFact =>
   fact.kind !== 'dumped' && fact.detail !== undefined
     ? { ...fact, detail: fact.detail.replaceAll(`${scratch}/`, '') }
@@ -164,7 +164,7 @@ const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]
   for (const file of staged) {
     if (file.text === null) continue;
     await host.files.makeFolder(folderOf(file.path));
-    // 0600: a copy of foreign configuration may hold registry credentials.
+    // 0600: a copy of a foreign configuration may have registry credentials.
     await host.files.put(file.path, file.text, 0o600);
   }
   const main = staged[0];

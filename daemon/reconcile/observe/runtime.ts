@@ -1,4 +1,4 @@
-/** The container runtime that is really running: binary, configuration and socket come from its unit, not from a guess. */
+/** The container runtime that really runs: binary, configuration and socket from its unit, without a guess. */
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
 import type { CriFact } from '../../runtimes/facts.ts';
@@ -70,7 +70,7 @@ export const askCri = async (
   }
 };
 
-/** An argv that runs a program of the root we work on. */
+/** An argv that runs a program of `root`. */
 export const inRoot = (host: Host, argv: readonly [string, ...string[]]): readonly [string, ...string[]] =>
   host.root === '/' || host.systemd ? argv : ['chroot', host.root, ...argv];
 

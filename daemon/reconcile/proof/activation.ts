@@ -1,4 +1,4 @@
-/** Restarting the runtime and proving it: the only disruptive thing this program does, with deadlines of its own. */
+/** Restart and proof of the runtime: the only disruptive operation, with deadlines of its own. */
 import { evaluateProof } from '../../decide/report/outcome.ts';
 import type { Host } from '../../../host/host.ts';
 import type { JobResult, Systemd } from '../../../host/systemd/systemd.ts';
@@ -7,12 +7,12 @@ import type { Settings } from '../../model/settings.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { askCri } from '../observe/runtime.ts';
 
-/** Restart and undo together, each with its proof, stay below the 240 s after which Pods may be evicted for it. */
+/** Restart and rollback with their proofs stay below 240 s, after which Pods may be evicted. */
 const restartDeadlineMs = 60_000;
 
 /**
- * Restarts unless it happened already: `from` is the invocation that was seen when the restart was first intended (by a
- * run that was killed, perhaps). `intend` makes that durable before the restart is asked for. Answers how the job ended.
+ * Restarts the unit unless that has happened: `from` is the invocation when the restart was first planned, possibly by a killed
+ * run. `intend` makes that durable before the restart. Returns the result of the job.
  */
 export const activate = async (
   host: Host,
@@ -25,14 +25,14 @@ export const activate = async (
   const unit = await systemd.unit(name);
   if (from !== undefined && unit.invocation !== from && unit.invocation !== '') return 'done';
   if (from === undefined) await hooks.intend(unit.invocation);
-  // systemd counts our restarts too: without this the sixth start within 10 s, the undo perhaps, would be refused and
+  // systemd counts our restarts too: without this it would refuse the sixth start within 10 s, possibly the rollback, and
   // leave the runtime down (StartLimitBurst, systemd.unit(5)).
   await systemd.resetFailed(name);
   host.log('info', `restarting ${name}`, { invocation: unit.invocation });
   return systemd.restart(name, restartDeadlineMs);
 };
 
-/** As `activate`, where a runtime that was not restarted in time disproves the change. */
+/** As `activate`; a restart that does not end in time fails the proof. */
 export const mustActivate = async (...given: Parameters<typeof activate>): Promise<void> => {
   const result = await activate(...given);
   if (result !== 'done')
@@ -47,11 +47,11 @@ export type Gate = {
   readonly serve: readonly string[];
   readonly keep: readonly string[];
   readonly deadlineMs: number;
-  /** How often the unit is started when it is found stopped: on its former configuration it has to run again. */
+  /** How often a stopped unit is started: with its previous configuration it must run again. */
   readonly revive?: number;
 };
 
-/** Returns the invocation that was healthy, with all its handlers, for `settings.stable` seconds; throws when there is none. */
+/** Returns the invocation that was healthy with all handlers for `settings.stable` seconds; throws if none was. */
 export const prove = async (host: Host, settings: Settings, socket: string, gate: Gate): Promise<string> => {
   const { systemd, clock } = host;
   if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
@@ -70,7 +70,7 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
     }
     if (lives > 0 && (unit.active === 'inactive' || unit.active === 'failed')) {
       lives -= 1;
-      // A start of ours sets the count of automatic ones back.
+      // A start of ours resets the count of automatic restarts.
       baseline = undefined;
       host.log('warn', `starting ${gate.unit}, it is ${unit.active}`);
       await revive(systemd, gate.unit, end - clock.elapsed());
@@ -95,7 +95,7 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
   });
 };
 
-/** A bus that is being restarted says nothing of the runtime: the proof asks again, within its deadline. */
+/** A restart of the bus is no evidence about the runtime: the proof asks again within its deadline. */
 const lookAtUnit = async (systemd: Systemd, name: string): Promise<UnitFacts | Problem> => {
   try {
     return await systemd.unit(name);
@@ -115,10 +115,10 @@ const revive = async (systemd: Systemd, name: string, deadlineMs: number): Promi
 };
 
 /**
- * Waits for a moment in which no container is being created: a restart in the middle of StartContainer leaves it in
- * "created" for good. Two looks must agree. A runtime that gives no answer is not quiet: it is slowest when it creates most,
- * and a kubelet that was connected before may go on with a runtime whose socket is gone. Bounded, because a container may be
- * stuck in "created" already, and a runtime that hangs needs the restart: after `seconds` it goes on, and says so.
+ * Waits until no container is being created: a restart during StartContainer leaves the container in "created" forever. Two
+ * reads must agree. A runtime that does not answer is not quiet: it is slowest when it creates most, and a connected kubelet may
+ * still use a runtime whose socket is gone. After `seconds` the restart continues with a warning, because a container may be
+ * stuck in "created" already, and a hanging runtime needs the restart.
  */
 export const quiet = async (host: Host, socket: string, seconds: number): Promise<void> => {
   const end = host.clock.elapsed() + seconds * 1000;

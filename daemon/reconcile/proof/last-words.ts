@@ -1,4 +1,4 @@
-/** What the runtime said of its own failure: the last line of its journal that is an error, else the last one. For root alone. */
+/** The error of a runtime that failed: the last error line of its journal, else its last line. Only for root. */
 import type { Host } from '../../../host/host.ts';
 import { runtimes } from '../../runtimes/table.ts';
 
@@ -7,7 +7,7 @@ const longest = 300;
 const names = runtimes.map(({ name }) => name).join('|');
 const isError = new RegExp(`\\blevel="?(error|fatal|panic)|^(${names}|panic|fatal error): `, 'i');
 
-/** `since`: epoch milliseconds. Never throws, and takes two seconds at most. */
+/** `since`: epoch milliseconds. Never throws; takes two seconds at most. */
 export const lastWords = async (host: Host, unit: string, since: number): Promise<string | undefined> => {
   const argv = ['journalctl', '-q', '--no-pager', '-o', 'cat', '-n', `${lines}`, '-u', unit] as const;
   const given = [...argv, `--since=@${Math.floor(since / 1000)}`] as const;

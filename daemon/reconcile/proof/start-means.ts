@@ -1,4 +1,4 @@
-/** Whether this node has the means and the room to start a sandbox for a proof: its image, memory, disk; and in which cgroup. */
+/** Whether this node can start a sandbox for a proof: image, memory, disk; and its cgroup parent. */
 import type { Cri } from '../../../host/cri/cri.ts';
 import type { Host } from '../../../host/host.ts';
 import { tooLittle } from '../../../host/pressure-facts.ts';
@@ -17,14 +17,14 @@ export const abilityOf = async (host: Host, settings: Settings, cri: Cri): Promi
     const seen = runtimeBy(settings.unit).sandboxesIn(await cri.configuration());
     const image = seen.image ?? (await dumpedImage(host, settings));
     if (image === undefined) return unable('the image of sandboxes is not known');
-    // The runtime would pull it, from wherever that leads, for as long as that takes.
+    // Otherwise the runtime would pull the image, which may take long.
     if (!(await cri.hasImage(image))) return unable(`the image of sandboxes is not on this node: ${image}`);
     const pressure = host.pressure(host.files.real(seen.root));
-    // A network file system that is gone answers nothing, for ever.
+    // A lost network file system never answers.
     if (!(await host.clock.within(pressure, diskMs)))
       return unable('the disk of the runtime does not respond');
     const why = tooLittle(await pressure);
-    // As the kubelet does it: where systemd makes cgroups, a sandbox has to be in a slice.
+    // Like the kubelet: with the systemd cgroup driver a sandbox must be in a slice.
     const cgroupParent = seen.systemdCgroup ? 'system.slice' : '';
     return why === undefined ? { kind: 'able', cgroupParent } : unable(why);
   } catch (error) {
@@ -34,7 +34,7 @@ export const abilityOf = async (host: Host, settings: Settings, cri: Cri): Promi
 
 const diskMs = 2_000;
 
-/** Not every runtime shows it over CRI. */
+/** Not every runtime reports it over CRI. */
 const dumpedImage = async (host: Host, settings: Settings): Promise<string | undefined> => {
   const runtime = await observeRuntime(host, settings);
   if (runtime.name === 'none') return undefined;

@@ -1,8 +1,8 @@
 /**
- * The part of a proof that CRI's list is not: one sandbox is started with a handler, in the host's network and with the image
- * that is there already, and removed. What the node itself has no means or no room for is never held against a handler:
- * it has failed when two sandboxes with it were refused, and one of the default handler did start in between. One that takes
- * longer than a proof can wait is no failure: the kubelet waits for minutes, and a large shim on a busy node is slow.
+ * The proof beyond the list of CRI: start one sandbox with a handler, in the host network and with an image that is present, and
+ * remove it. A shortage on the node is never a failure of a handler: a handler fails if two sandboxes with it were refused and
+ * one of the default handler started in between. A sandbox that is slower than the proof can wait is no failure: the kubelet
+ * waits for minutes, and a large shim on a busy node is slow.
  */
 import { randomUUID } from 'node:crypto';
 import { type Cri, endOfCall } from '../../../host/cri/cri.ts';
@@ -14,25 +14,25 @@ import type { Settings } from '../../model/settings.ts';
 import { isProof, type KeptStart, proofLabel, proofNamespace, type Start } from '../../model/start.ts';
 import { abilityOf } from './start-means.ts';
 
-/** For all, and for one sandbox. */
+/** Deadlines for all sandboxes, and for one. */
 type Patience = { readonly forMs: number; readonly mostMs: number };
 
 export type Started = Start | { readonly kind: 'failed'; readonly problem: Problem };
 
-/** A sandbox of the default handler is there in a quarter of a second; where it takes this long the node is in trouble. */
+/** A sandbox of the default handler starts in a quarter of a second; if it takes this long, the node is overloaded. */
 const contrastMs = 3_000;
-/** Shims of a hundred megabytes are read from the disk first. */
+/** A shim of a hundred megabytes must be read from disk first. */
 const mostInProofMs = 20_000;
 const leastMs = 1_000;
 const removeMs = 2_000;
-/** A shim that does not let go of its sandboxes must not hold up each tick. */
+/** A shim that does not remove its sandboxes must not delay each tick. */
 const leftoversMs = 10_000;
-/** In a proof, whatever the look at the runtime before took. */
+/** In a proof, however long the check of the runtime before took. */
 const leastStartMs = 10_000;
 
 const listed = (why: string): Started => ({ kind: 'listed', why });
 
-/** One handler after the other, within `forMs` in all; what there is no time for is listed, and not started. */
+/** One handler after the other, within `forMs` in total; a handler without time left is listed, not started. */
 export const startEach = async (
   host: Host,
   settings: Settings,
@@ -87,7 +87,7 @@ const judgeOne = async (
   if (first.kind === 'started') return first;
   if (first.kind === 'late') return tooSlow(first);
   if (missesPod(first.problem)) return listed('it needs what only a Pod has (its own network, annotations)');
-  // Another program restarted the runtime, or it died of the attempt: then it dies of the second one, too.
+  // Another program restarted the runtime, or the attempt crashed it: then the second attempt crashes it too.
   if (first.kind === 'silent') await answersAgain(host, cri, Math.min(left() - contrastMs, 5_000));
   const contrast = await tryIt('', contrastMs);
   if (contrast.kind !== 'started')
@@ -116,8 +116,8 @@ const failed = (name: string, { kind, problem }: Unstarted): Started => {
 };
 
 /**
- * Kata's words are "Host networking requested, not supported by runtime": a Pod in a network of its own may well start. Others miss
- * the namespace of it, or annotations that a Pod would have: to take a word too many for it holds nothing against a good shim.
+ * Kata says "Host networking requested, not supported by runtime": a Pod with its own network may start. Other shims need its
+ * network namespace, or annotations of a Pod. A match that is too broad only means that a shim is not counted as failed.
  */
 const missesPod = ({ detail }: Problem): boolean => /network|netns|annotation/i.test(detail ?? '');
 
@@ -146,7 +146,7 @@ const tryOnce = async (
     return { kind: 'started' };
   } catch (error) {
     const kind = endOfCall(error);
-    // It may still come up, after the wait has ended.
+    // It may still start after the deadline.
     if (kind === 'late') await removeProofs(host, cri, end);
     return { kind, problem: problemOf(error), ms };
   }
@@ -163,14 +163,14 @@ const removeOne = async (host: Host, cri: Cri, id: string, level: Level): Promis
   }
 };
 
-/** What there is no time for is removed by the next tick. */
+/** The next tick removes sandboxes that are left. */
 const removeProofs = async (host: Host, cri: Cri, end: number): Promise<void> => {
   const found = await cri.sandboxes().catch(() => []);
   for (const one of found)
     if (isProof(one) && host.clock.elapsed() < end) await removeOne(host, cri, one.id, 'warn');
 };
 
-/** What a killed run left. For the holder of the lock: no other proof is under way then. */
+/** Removes sandboxes of a killed run. Only for the holder of the lock: no other proof is running then. */
 export const removeLeftovers = async (host: Host, runtime: Observed['runtime']): Promise<void> => {
   const ids = runtime.name !== 'none' && runtime.cri.kind === 'answers' ? (runtime.cri.proofs ?? []) : [];
   if (runtime.name === 'none' || ids.length === 0) return;
@@ -193,7 +193,7 @@ const answersAgain = async ({ clock }: Host, cri: Cri, ms: number): Promise<void
 
 export type Proven = {
   readonly starts: Ledger['starts'];
-  /** With which no sandbox starts, for a reason that is not the node's. */
+  /** Handlers with which no sandbox starts, for a reason that is not the node. */
   readonly failed: Readonly<Record<string, Problem>>;
 };
 

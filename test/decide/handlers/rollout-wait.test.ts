@@ -85,7 +85,7 @@ t.test('whoever waits is told for what, and until when where that is known', asy
   t.match(problem, {
     code: 'rollout-pending',
     handler: 'h',
-    message: /no controller .* alone at 2027-01-15T08:01:00Z$/,
+    message: /no controller .* by itself at 2027-01-15T08:01:00Z$/,
   });
   const gone = waitsForTurn({ shim: 'spin', revision: '-', hold: 'queued' }, 'h', given);
   t.match(gone.message, /^the removal of the Shim "spin" waits for approval/);

@@ -33,7 +33,7 @@ t.test('every step that matters to a person is a sentence, without secrets', asy
   t.same(sentences(steps), [
     'fetch https://example.com/spin.tar.gz for spin',
     'check it, test-run it and place it in the store for spin',
-    'wait for a moment in which no container is being created (30 s at most)',
+    'wait until no container is being created (30 s at most)',
     'create the folder /etc/x',
     'remove the folder /etc/x',
     'write /etc/a',

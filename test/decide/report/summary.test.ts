@@ -100,7 +100,7 @@ t.test('the line says how the node stands with its cluster, without a countdown'
     });
   t.equal(line('synced'), 'Serving 2 of 2 (spin, wws) on containerd 2.1.0, in sync with the cluster');
   t.match(line('connecting'), /, connecting to the cluster$/);
-  t.match(line('stale'), /, on what the cluster said last$/);
+  t.match(line('stale'), /, on the last answer of the cluster$/);
 });
 
 t.test('"nothing is asked for" is not said where something that was asked for is wrong', async (t) => {

@@ -127,7 +127,7 @@ t.test('a fight over one file is no reason to leave the links alone', async (t) 
   node.remove(link);
   wish(node, 'spin-v2', 'spin-v2-new');
   t.match((await node.once()).outcome, {
-    problems: [{ code: 'write-conflict', message: /removed it again/ }],
+    problems: [{ code: 'write-conflict', message: /removed the file again/ }],
   });
 });
 
