@@ -139,7 +139,7 @@ t.test('an API server that is away: nodes serve on, even a service that starts m
   const status = await rcmNode(a.host, 'status');
   t.equal(status.code, 0);
   t.comment(status.stdout);
-  t.match(status.stdout, /Serving 1 of 1 \(spin-v2\) on containerd 1\.7.*, on what the cluster said last/);
+  t.match(status.stdout, /Serving 1 of 1 \(spin-v2\) on containerd 1\.7.*, on the last answer of the cluster/);
   t.match(status.stdout, /cluster: node node-a, as kubelet, https:.*, stale, last heard \d+ s ago/);
   await c.host.run(['systemctl', 'restart', 'rcm-node']);
   calm.set(c, { runtime: calm.get(c)?.runtime ?? 0, service: await servicePid(c.host) });
@@ -266,7 +266,7 @@ t.test(
 t.test('a server that keeps its connections open and says nothing', async (t) => {
   const seen = await silence;
   t.match(seen.report.outcome.kind, 'converged');
-  t.match(seen.status.stdout, /on what the cluster said last/);
+  t.match(seen.status.stdout, /on the last answer of the cluster/);
   t.comment(seen.status.stdout);
   t.comment(
     `noticed after ${Math.round(seen.after)} ms, in step ${Math.round(seen.recovered)} ms after the end`,
