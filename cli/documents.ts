@@ -140,7 +140,6 @@ export const doctorDocument = (exitCode: number, agent: string, checks: readonly
     checks: checks.map(({ what, verdict, says, hint }) => ({
       what,
       ...(what === 'approvals' ? { formerWhat: 'turns' } : {}),
-      ...(what === 'approvals' ? { formerWhat: 'turns' } : {}),
       verdict,
       says,
       ...(hint === undefined ? {} : { hint }),

@@ -112,7 +112,10 @@ for (const suite of ['forky', 'trixie'] as const)
       );
       const status = await rcmNode(node, 'status');
       t.equal(status.code, 1);
-      t.match(status.stdout, `${file}: another program changed the file again after 3 repairs within an hour`);
+      t.match(
+        status.stdout,
+        `${file}: another program changed the file again after 3 repairs within an hour`,
+      );
       t.equal(await node.readFile(file), foreign, 'it stays as they left it');
       t.match(await rcmNode(node, 'once', '--force'), { code: 0 }, 'a person can force it');
       t.notMatch(await node.readFile(file), 'containerd-shim-other-v2');

@@ -139,7 +139,10 @@ t.test('an API server that is away: nodes serve on, even a service that starts m
   const status = await rcmNode(a.host, 'status');
   t.equal(status.code, 0);
   t.comment(status.stdout);
-  t.match(status.stdout, /Serving 1 of 1 \(spin-v2\) on containerd 1\.7.*, on the last answer of the cluster/);
+  t.match(
+    status.stdout,
+    /Serving 1 of 1 \(spin-v2\) on containerd 1\.7.*, on the last answer of the cluster/,
+  );
   t.match(status.stdout, /cluster: node node-a, as kubelet, https:.*, stale, last heard \d+ s ago/);
   await c.host.run(['systemctl', 'restart', 'rcm-node']);
   calm.set(c, { runtime: calm.get(c)?.runtime ?? 0, service: await servicePid(c.host) });
