@@ -35,7 +35,7 @@ t.test('a first look may take longer than a person waits', async (t) => {
   const busy = { ...unit, status: looking };
   t.match(judgeStart({ unit: busy, report: undefined, elapsed: reportMs }, wanted), {
     kind: 'up',
-    note: /first look/,
+    note: /first tick is not over/,
   });
   const broken = { ...unit, status: 'no space left' };
   t.match(judgeStart({ unit: broken, report: undefined, elapsed: reportMs }, wanted), {

@@ -24,7 +24,7 @@ t.test('everything that was brought goes, and nothing else', async (t) => {
   await remove(site);
   t.same(files(node), ['/etc/rcm-node/shims.d/mine.toml', '/etc/systemd/system/other.service']);
   t.match(node.said.at(-1), 'this node is clean');
-  t.match(node.said.join('\n'), /shims\.d stays/);
+  t.match(node.said.join('\n'), /shims\.d is kept/);
   await remove(site);
   t.same(files(node), ['/etc/rcm-node/shims.d/mine.toml', '/etc/systemd/system/other.service'], 'and again');
 });

@@ -54,7 +54,7 @@ t.test('credentials that are of no node are refused by name', needsOpenssl, asyn
   const { found, open, world } = await setUp(t, 'kubelet');
   world.username = 'kubernetes-admin';
   const problem = problemOf(await found.nodeName(await open()).catch((error: unknown) => error));
-  t.match(problem, { code: 'no-identity', message: /"kubernetes-admin", which is no node/ });
+  t.match(problem, { code: 'no-identity', message: /"kubernetes-admin", which is not a node/ });
 });
 
 t.test(
