@@ -2,7 +2,8 @@
  * `decide` on a large node: 200 handlers, and 1 MB of configuration that is not ours. The host is plain data here, and
  * the plan is carried out on that data until nothing is left to do, so that the settled tick is a real one.
  */
-import { defaultLimits } from '../../daemon/decide/backoff.ts';
+import { limitsOf } from '../../daemon/decide/backoff.ts';
+import { defaultSettings } from '../../daemon/model/settings.ts';
 import { decide } from '../../daemon/decide/decide.ts';
 import { binaryName, type Desired, type Handler, storeKey } from '../../daemon/model/desired.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
@@ -13,6 +14,8 @@ import { digestOf } from '../../protocol/digest.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { median, type Row } from '../row.ts';
 import { configFile } from '../../daemon/runtimes/parsed.ts';
+
+const defaultLimits = limitsOf(defaultSettings);
 
 const handlerCount = 200;
 const foreignBytes = 1_000_000;

@@ -19,8 +19,6 @@ export type Limits = {
   readonly restartsPerHour: number;
 };
 
-export const defaultLimits: Limits = { repairsPerHour: 3, quietSeconds: 30, restartsPerHour: 3 };
-
 export const limitsOf = (settings: Settings): Limits => ({
   repairsPerHour: settings.repairsPerHour,
   restartsPerHour: settings.restartsPerHour,

@@ -1,9 +1,9 @@
 import t from 'tap';
 import {
   artifactWait,
-  defaultLimits,
   inWords,
   lastHour,
+  limitsOf,
   longestDownload,
   longestSilence,
   nextTick,
@@ -11,6 +11,7 @@ import {
   restartAt,
   restartWait,
 } from '../../daemon/decide/backoff.ts';
+import { defaultSettings } from '../../daemon/model/settings.ts';
 
 const second = 1000;
 const minute = 60 * second;
@@ -111,8 +112,8 @@ t.test('the next look comes within a fifth of its time, sooner while something i
   t.equal(nextTick('failed', 5_000, 0.5), 5_000, 'never later than the interval');
 });
 
-t.test('the limits without settings are those that the settings start from', async (t) => {
-  t.same(defaultLimits, { repairsPerHour: 3, quietSeconds: 30, restartsPerHour: 3 });
+t.test('the limits are those of the settings', async (t) => {
+  t.same(limitsOf(defaultSettings), { repairsPerHour: 3, quietSeconds: 30, restartsPerHour: 3 });
 });
 
 t.test(

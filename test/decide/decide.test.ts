@@ -1,6 +1,7 @@
 /** Decisions that no host is needed for; whole hosts are in test/cases. */
 import t from 'tap';
-import { defaultLimits } from '../../daemon/decide/backoff.ts';
+import { limitsOf } from '../../daemon/decide/backoff.ts';
+import { defaultSettings } from '../../daemon/model/settings.ts';
 import { decide } from '../../daemon/decide/decide.ts';
 import { configId } from '../../daemon/decide/restart.ts';
 import type { Rules } from '../../daemon/decide/baseline.ts';
@@ -12,6 +13,8 @@ import type { CriFact, RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import type { Decision, Step } from '../../daemon/model/plan.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
 import { configFile } from '../../daemon/runtimes/parsed.ts';
+
+const defaultLimits = limitsOf(defaultSettings);
 
 const main = '/etc/containerd/config.toml';
 const conf = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n';

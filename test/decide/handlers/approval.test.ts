@@ -1,6 +1,7 @@
 /** What waits for its turn, by whole decisions: the tables in the configuration, the store, and what is said of it. */
 import t from 'tap';
-import { defaultLimits } from '../../../daemon/decide/backoff.ts';
+import { limitsOf } from '../../../daemon/decide/backoff.ts';
+import { defaultSettings } from '../../../daemon/model/settings.ts';
 import { decide } from '../../../daemon/decide/decide.ts';
 import { evaluate } from '../../../daemon/decide/report/outcome.ts';
 import { configId } from '../../../daemon/decide/restart.ts';
@@ -15,6 +16,8 @@ import { handlerTable } from '../../../daemon/runtimes/containerd/config.ts';
 import { key, observed, regular, runtime, unit } from '../../../testbed/simulated/bare-host.ts';
 import { seen } from '../../approvals.ts';
 import { configFile } from '../../../daemon/runtimes/parsed.ts';
+
+const defaultLimits = limitsOf(defaultSettings);
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
