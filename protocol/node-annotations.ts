@@ -1,6 +1,7 @@
 /**
- * What a node and a controller say to each other on the Node object: the node, in annotations, which revision of a Shim it
- * serves and which it waits to take up; the controller, in labels that no kubelet may set (node-labels.ts), what it approves.
+ * The protocol between nodes and the controller on the Node object: the node writes annotations with the revision of each Shim
+ * that it serves, and the one that waits for approval; the controller approves in labels that no kubelet may set
+ * (node-labels.ts).
  */
 import { fields, isFields, parseJson } from './json.ts';
 import { presentCode } from './problem/former-codes.ts';
@@ -19,7 +20,7 @@ export const annotations = {
   legacy: `${prefix}legacy-labels`,
 } as const;
 
-/** A label that a node sets on itself for each handler that it serves, `<prefix><handler>`: its own word, and no proof. */
+/** A label that a node sets on itself for each handler that it serves, `<prefix><handler>`: a claim, not a proof. */
 export const servedPrefix = 'shim.rcm.spinkube.dev/';
 
 /** Of the Lease, which nodes look at; also of the Deployment and the ServiceAccount. */
@@ -38,14 +39,14 @@ export const isNamespace = (text: string): boolean => /^[a-z0-9]([-a-z0-9]{0,61}
  */
 export const provenPrefix = 'spinkube.node-restriction.kubernetes.io/';
 
-/** Stands where a revision does, for a Shim that shall no longer be served here. */
+/** In place of a revision: the Shim must no longer be served on this node. */
 export const goneRevision = '-';
 
 export const handlerStates = [
   'served',
-  /** It stands in the configuration, which no runtime has loaded: an image, another root, files alone. */
+  /** It is in the configuration, which no runtime has loaded: an image, another root, files alone. */
   'written',
-  /** It was put in place, and the runtime, which alone can tell whether it serves it, does not answer. */
+  /** It was installed, but the runtime, which alone knows whether it serves the handler, does not answer. */
   'unknown',
   'pending',
   'removing',
@@ -62,7 +63,7 @@ export type HandlerDetail = {
   readonly n?: string;
   /** The revision of that Shim that the runtime serves now, whatever else is asked for. */
   readonly r?: string;
-  /** The revision that waits for its turn: it needs a restart of the runtime, or shall take part in the order. */
+  /** The revision that waits for approval: it needs a restart of the runtime, or its `scope` is `all`. */
   readonly w?: string;
   /** The revision that is asked for here: what a failure is about, which may be older than the Shim is by now. */
   readonly a?: string;

@@ -1,6 +1,6 @@
 /**
- * The labels by which a controller approves a revision for a node and remembers what came of it. They are below a domain
- * that NodeRestriction keeps from kubelets, so no node can approve itself, put off an end, or forget a failure:
+ * The labels by which the controller approves a revision for a node and keeps the result. They are below a domain
+ * that NodeRestriction keeps from kubelets, so no node can approve itself, extend an approval, or remove a failure:
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
  */
 import { digestOf } from './digest.ts';
@@ -11,19 +11,19 @@ import { goneRevision } from './node-annotations.ts';
 /** `<prefix><Shim>=<revision>.<epoch seconds of its end>`. */
 export const approvedPrefix = 'approved.spinkube.node-restriction.kubernetes.io/';
 
-/** `<prefix><Shim>=<revision>.<what came of it>`: a turn that this node had. It allows nothing. */
+/** `<prefix><Shim>=<revision>.<outcome>`: a former approval of this node. It allows nothing. */
 export const triedPrefix = 'tried.spinkube.node-restriction.kubernetes.io/';
 
-/** A turn lasts so long: a restart of the runtime takes seconds, its proof and an undo at most four minutes. */
+/** The lifetime of an approval: a restart of the runtime takes seconds, its proof and a rollback at most four minutes. */
 export const turnMs = 15 * 60_000;
 
-/** So much the clocks of two machines of a cluster may differ. */
+/** The most that clocks of two machines of a cluster differ. */
 export const slackMs = 60_000;
 
-/** The revision that this node may take up with a restart of its runtime, until an end in epoch milliseconds. */
+/** The revision that this node may install with a restart of its runtime, until an end in epoch milliseconds. */
 export type Approval = { readonly revision: string; readonly until: number };
 
-/** A turn that is over; `outcome` is a code of a problem, or one that the controller gives (controller/decide/rollout/node-standing.ts). */
+/** An approval that ended; `outcome` is the code of a problem, or one that the controller gives (controller/decide/rollout/node-standing.ts). */
 export type Tried = { readonly revision: string; readonly outcome: string };
 
 /** By the name in the label's key, which `labelNameOf` gives for a Shim. */

@@ -25,9 +25,9 @@ export type NodeObject = { readonly metadata: Metadata };
 export type RolloutStrategy = {
   readonly type?: 'rolling' | 'recreate';
   readonly rolling?: { readonly maxUpdate?: number | string; readonly maxFailures?: number | string };
-  /** No further node gets its turn. */
+  /** No further node is approved. */
   readonly paused?: boolean;
-  /** `restarts`: only what restarts the runtime waits for its turn; `all`: every change of the handler does. */
+  /** `restarts`: only changes that restart the runtime wait for approval; `all`: every change of the handler does. */
   readonly scope?: 'restarts' | 'all';
 };
 
@@ -39,9 +39,9 @@ export type RolloutState = {
   readonly since: string;
   /** Nodes whose failure stopped it, at most ten. */
   readonly stoppedBy?: readonly string[];
-  /** Failures that a person saw and went on with: only more of them stop it again. */
+  /** Failures that a person accepted with a resume: only more of them stop it again. */
   readonly forgiven?: number;
-  /** The value of the `resume` annotation that was obeyed last. */
+  /** The value of the `resume` annotation that was applied last. */
   readonly resumed?: string;
 };
 
@@ -56,6 +56,6 @@ export type ShimObject = {
   readonly status?: { readonly rollout?: RolloutState; readonly [other: string]: unknown };
 };
 
-/** Whether nothing more of its present revision is approved, whoever is there to say so. */
+/** Whether no further node is approved for its present revision, with or without a running controller. */
 export const isHalted = ({ status }: ShimObject): boolean =>
   status?.rollout?.phase === 'Stopped' || status?.rollout?.phase === 'Refused';

@@ -40,7 +40,7 @@ export type Handler = {
   readonly podAnnotations: readonly string[];
   readonly containerAnnotations: readonly string[];
   readonly where: Where;
-  /** Absent for a handler of a local file, which waits for nobody. */
+  /** Absent for a handler of a local file, which never waits for approval. */
   readonly order?: ShimRevision;
 };
 
@@ -57,7 +57,7 @@ export type Desired = {
   readonly unheard?: true;
   /** Where in its file a handler of a local file says what to fetch: the place of what is wrong with its artifact. */
   readonly places?: Readonly<Record<string, Where>>;
-  /** Absent where no cluster has a say: nothing waits for its turn then. */
+  /** Absent without a cluster: no change waits for approval then. */
   readonly turns?: TurnFacts;
 };
 

@@ -55,7 +55,7 @@ const clusterFacts = s.object({
   /** When the answer was last known to be current; ISO 8601. */
   confirmed: s.nullable(isoTime),
   problem: s.optional(storedProblem),
-  /** Whether a controller gives turns here; only while something needs one. */
+  /** Whether a controller approves changes here; only while a change waits. */
   controller: s.optional(s.one('alive', 'none', 'unknown')),
 });
 
@@ -89,7 +89,7 @@ export type Report = s.Infer<typeof report>;
 /** Throws `state-damaged` or `state-newer`. */
 export const parseReport = (source: string, file: string): Report => s.parseVersioned(source, file, report);
 
-/** Nothing but a turn is missing, which somebody gives. */
+/** Nothing but an approval is missing. */
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
   outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'rollout-pending');
 

@@ -1,25 +1,25 @@
 /**
- * What a node knows of whose turn it is, beside what it is asked for: kept in cluster.json, so that a start without a
- * network and commands know it too. Whatever is damaged here counts as not known, which lets nothing go ahead.
+ * The state of rollout waits on a node, kept in cluster.json for commands and for a start without a network. A damaged value
+ * counts as unknown, which approves nothing.
  */
 import type { Labels } from '../../protocol/shim-object.ts';
 import { approvedPrefix, parseApproval, slackMs, turnMs } from '../../protocol/node-labels.ts';
 import { fields, isFields } from '../../protocol/json.ts';
 
-/** Why something does not have its turn yet. */
+/** Why a change waits. */
 export type WaitReason =
   /** Its rolloutStrategy says so. */
   | 'paused'
   /** The controller stopped its rollout. */
   | 'stopped'
-  /** The controller has not come to this node yet. */
+  /** The controller has not approved this node yet. */
   | 'queued'
   /** No controller runs; this node makes the change at a time of its own. */
   | 'self-scheduled'
   /** Whether there is a controller is not known yet. */
   | 'unknown';
 
-/** A change that may only be made in its turn; without `hold` it has it. */
+/** A change that needs an approval; without `hold` it has one. */
 export type NeededTurn = {
   readonly shim: string;
   /** What it leads to: a revision of the Shim, or `goneRevision`. */
@@ -27,21 +27,21 @@ export type NeededTurn = {
   readonly hold?: WaitReason;
 };
 
-/** Whether somebody gives turns, by the last look that told. */
+/** Whether a controller runs, by the last conclusive read of its Lease. */
 export type ControllerFact = {
   readonly answer: 'alive' | 'none';
   /** ISO 8601. */
   readonly looked: string;
 };
 
-/** When this node goes ahead by itself with one revision; ISO 8601. */
+/** When this node makes the change to one revision by itself; ISO 8601. */
 export type AloneTime = { readonly revision: string; readonly at: string };
 
 /** An approval on the own Node, from the first time that this node saw it. */
 export type SeenApproval = {
   /** Of the label: another value is another approval. */
   readonly value: string;
-  /** ISO 8601, by this node's own clock: never more than the length of a turn after it was first seen. */
+  /** ISO 8601, by the clock of this node: at most the lifetime of an approval after it was first seen. */
   readonly until: string;
 };
 
@@ -110,10 +110,10 @@ export const trimTurns = (given: {
   return Object.keys(turns).length === 0 ? undefined : turns;
 };
 
-/** The controller writes one for each Shim that is in its turn here: far fewer. */
+/** The controller writes one for each approved Shim: far fewer. */
 const mostApprovals = 128;
 
-/** Over: whatever a clock says, it is so. */
+/** Expired by every clock. */
 const spent = new Date(0).toISOString();
 
 /**

@@ -11,7 +11,7 @@ import { options } from './options.ts';
 const fileNameSays = 'a file name without folders is expected (letters, digits, ".", "_", "+", "-")';
 const annotationSays = 'an annotation key or a pattern of one is expected';
 
-/** Names that belong to the runtime itself or to installers that we would fight with. */
+/** Names of the runtime itself, or of installers that would overwrite our handlers. */
 const reserved = [
   /^(runc|crun|youki|runsc|default|untrusted)$/,
   /^(kata|nvidia)(-|$)/,
