@@ -60,7 +60,7 @@ export const knownBad = (before: Observed, asked: Selection, change: Change): Pr
 export const leftAlone = (before: Observed, bad: Pick<Bad, 'at' | 'problem'>, handler?: string): Problem => ({
   code: 'known-bad',
   ...(handler === undefined ? {} : { handler }),
-  message: `${handler === undefined ? 'this revision failed its proof and' : 'it failed its proof here and'} is left alone until it changes: ${bad.problem.message}`,
+  message: `${handler === undefined ? 'this revision failed its proof and' : 'it failed its proof here and'} is not tried again until it changes: ${bad.problem.message}`,
   ...detailOf(bad.problem),
   hint: wayOut(before, bad),
 });
