@@ -74,5 +74,5 @@ t.test('it waits for as long as `quiet` says and no longer, and tells why it goe
   );
   const stuck = answering(t, ['created', 'running']);
   t.ok((await stuck.waited(20)) >= 20_000);
-  t.match(stuck.lines.join('\n'), /waited for 20 s.*containers are being created/);
+  t.match(stuck.lines.join('\n'), /restarting after 20 s.*containers are being created/);
 });
