@@ -13,8 +13,11 @@ import { prepareMachine } from '../machine/machine.ts';
 /** bookworm: containerd 1.6, trixie: 1.7, forky: 2.1. */
 export type Suite = 'bookworm' | 'trixie' | 'forky';
 
-/** `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. */
-export type ImageKind = 'containerd' | 'minbase' | 'crun';
+/**
+ * `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. `crio`: what CRI-O
+ * needs beside itself, and what its stand-in does.
+ */
+export type ImageKind = 'containerd' | 'minbase' | 'crun' | 'crio';
 
 const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
 
@@ -22,6 +25,8 @@ const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
   switch (kind) {
     case 'crun':
       return ['crun', 'libwasmedge0'];
+    case 'crio':
+      return [...base, 'conmon', 'crun', 'libwasmedge0', 'libatomic1', 'libstdc++6'];
     case 'minbase':
       return base;
     case 'containerd':

@@ -19,6 +19,7 @@ export const ociImage = (
   files: Readonly<Record<string, Uint8Array>>,
   entrypoint: readonly string[],
   annotations: Readonly<Record<string, string>> = {},
+  platform: { readonly os: string; readonly architecture: string } = { os: 'linux', architecture: 'amd64' },
 ): OciImage => {
   const layer = tarOf(Object.entries(files).map(([path, bytes]) => ({ path, bytes, mode: 0o755 })));
   const blobs: Record<string, Uint8Array> = {};
@@ -31,8 +32,7 @@ export const ociImage = (
   const config = blob(
     'application/vnd.oci.image.config.v1+json',
     json({
-      architecture: 'amd64',
-      os: 'linux',
+      ...platform,
       config: { Entrypoint: entrypoint, WorkingDir: '/' },
       rootfs: { type: 'layers', diff_ids: [layerBlob.digest] },
     }),
@@ -47,7 +47,7 @@ export const ociImage = (
     manifests: [
       {
         ...manifest,
-        platform: { os: 'linux', architecture: 'amd64' },
+        platform,
         annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name },
       },
     ],
@@ -83,13 +83,16 @@ const wasiHello = `(module
     (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 24)))))`;
 
 /** A WASI module that prints `hello from wasm` and ends. */
-export const wasmOciImage = async (): Promise<OciImage> => {
+export const wasmModule = async (): Promise<Uint8Array> => {
   const assembler = await wabt();
   const module = assembler.parseWat('hello.wat', wasiHello);
   const bytes = module.toBinary({}).buffer;
   module.destroy();
-  return ociImage('rcm-node.test/hello-wasm:1', { 'hello.wasm': bytes }, ['/hello.wasm']);
+  return bytes;
 };
+
+export const wasmOciImage = async (): Promise<OciImage> =>
+  ociImage('rcm-node.test/hello-wasm:1', { 'hello.wasm': await wasmModule() }, ['/hello.wasm']);
 
 /** Puts the image where the kubelet's images are, and returns its name. */
 export const importImage = async (node: TestNode, image: OciImage): Promise<string> => {

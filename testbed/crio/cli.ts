@@ -1,10 +1,11 @@
 /** The command line: which words CRI-O takes, and what it does with each. */
 import { join } from 'node:path';
-import { checkConfig, type Host } from './config/check.ts';
+import { checkConfig } from './config/check.ts';
+import type { Host } from './config/check-handler.ts';
 import { filesBelow } from './config/files.ts';
 import { type Asked, loadConfig, Refused } from './config/load.ts';
 import { logTo } from './config/log.ts';
-import { type Config, list, setting, text } from './config/model.ts';
+import { type Config, defaultConfig, list, setting, text } from './config/model.ts';
 import { printed } from './config/print.ts';
 import { programsOf } from './config/programs.ts';
 import { askConfig } from './serve/ask.ts';
@@ -88,9 +89,10 @@ export const programOf = async (argv: readonly string[], around: Surroundings): 
         return 0;
       case 'config': {
         checkConfig(config);
+        const usual = options.includes('--default');
         const capabilities = list(setting(config, 'runtime', 'default_capabilities'));
         log('info', `Using default capabilities: ${capabilities.map((one) => `CAP_${one}`).join(', ')}`);
-        around.out(printed(config, options.includes('--default')));
+        around.out(usual ? printed(defaultConfig(), true) : printed(config));
         return 0;
       }
       case 'status':

@@ -16,7 +16,7 @@ import { startDaemon } from './serve/daemon.ts';
 
 const root = process.env.CRIO_LIKE_ROOT ?? '/';
 
-process.exitCode = await programOf(process.argv.slice(2), {
+const code = programOf(process.argv.slice(2), {
   root,
   path: process.env.PATH,
   configFile: process.env.CONTAINER_CONFIG,
@@ -26,6 +26,8 @@ process.exitCode = await programOf(process.argv.slice(2), {
     const daemon = await startDaemon(config, host, { root, monitor: conmonIn });
     process.on('SIGHUP', daemon.reload);
     if (process.env.NOTIFY_SOCKET !== undefined) execFileSync('systemd-notify', ['--ready']);
+    // crun would take it for the container's, and wait until that says that it is ready.
+    delete process.env.NOTIFY_SOCKET;
     await new Promise<void>((end) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end());
     });
@@ -33,4 +35,7 @@ process.exitCode = await programOf(process.argv.slice(2), {
     host.log('error', 'close of closed channel');
     daemon.stop();
   },
+});
+void code.then((ended) => {
+  process.exitCode = ended;
 });

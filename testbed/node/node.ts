@@ -39,6 +39,8 @@ export type NodeOptions = {
   readonly bridge?: string;
 };
 
+const hasContainerd = ({ kind = 'containerd' }: NodeOptions): boolean => kind === 'containerd';
+
 const poweroffSignal = 38; // SIGRTMIN+4, see systemd(1)
 const rebootSignal = 39; // SIGRTMIN+5
 
@@ -114,7 +116,7 @@ const launch = async (name: string, estate: Estate, options: NodeOptions): Promi
       '--timezone=off',
       '--link-journal=no',
       // containerd's overlayfs snapshots cannot lie on an overlayfs.
-      ...(options.kind === 'minbase' ? [] : [`--bind=${estate.dir}/containerd:/var/lib/containerd`]),
+      ...(hasContainerd(options) ? [`--bind=${estate.dir}/containerd:/var/lib/containerd`] : []),
       ...Object.entries(options.binds ?? {}).map(
         ([to, { from, readOnly }]) => `--bind${readOnly ? '-ro' : ''}=${from}:${to}`,
       ),
@@ -158,7 +160,7 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
     // An id of its own; without one systemd takes the boot for the machine's first and presets all units.
     '/etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
     '/etc/hostname': `${name}\n`,
-    ...(options.kind === 'minbase' ? {} : nodeFiles(options.suite)),
+    ...(hasContainerd(options) ? nodeFiles(options.suite) : {}),
     ...options.files,
   });
 
@@ -241,6 +243,6 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
     consoleText: () => readFileSync(estate.console, 'utf8'),
   };
   await start();
-  if (options.kind !== 'minbase') await importImage(node, pauseOciImage());
+  if (hasContainerd(options)) await importImage(node, pauseOciImage());
   return node;
 };

@@ -64,7 +64,10 @@ export const conmonIn = (run: string): Monitor => {
       });
       pipe.on('close', () => done(seen));
     });
-    (child.stdio[4] as Writable).end('\0');
+    // One that ends at once has read nothing, which its exit code tells.
+    const start = child.stdio[4] as Writable;
+    for (const stream of [start, pipe]) stream.on('error', () => undefined);
+    start.end('\0');
     const code = await exit;
     if (code !== 0) throw new Error(`exit status ${code}`);
     const said = await line;

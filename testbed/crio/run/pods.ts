@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Handlers } from '../serve/handlers.ts';
 import type { CreateContainer, Namespaces, RunSandbox, SandboxConfig } from '../serve/requests.ts';
 import type { Image, Images } from './images.ts';
@@ -15,6 +16,9 @@ const now = (): number => Date.now() * 1_000_000;
 
 const namespacesOf = (config: SandboxConfig): Namespaces =>
   config.linux?.security_context?.namespace_options ?? { network: mode.pod, pid: mode.pod, ipc: mode.pod };
+
+const stopped = ({ id }: Sandbox): Error =>
+  new Error(`CreateContainer failed as the sandbox was stopped: ${id}`);
 
 export class Pods {
   readonly #handlers: Handlers;
@@ -152,8 +156,7 @@ export class Pods {
   async createContainer({ pod_sandbox_id: pod, config }: CreateContainer): Promise<string> {
     const sandbox = this.sandbox(pod);
     if (config?.metadata == null) throw new Error('metadata should not be nil');
-    if (!this.isReady(sandbox))
-      throw new Error(`CreateContainer failed as the sandbox was stopped: ${sandbox.id}`);
+    if (!this.isReady(sandbox)) throw stopped(sandbox);
     const image = this.#images.find(config.image?.image ?? '');
     if (image === undefined) throw new Error(`image not known: ${config.image?.image}`);
     const id = newId();
@@ -177,10 +180,20 @@ export class Pods {
         config,
       },
     );
-    await this.#create(process);
+    try {
+      await this.#create(process);
+    } catch (error) {
+      throw (await this.#pauseEnds(sandbox)) ? stopped(sandbox) : error;
+    }
     const times = { createdAt: now(), startedAt: 0 };
     this.containers.put({ id, sandbox: sandbox.id, config, process, imageId: image.id, ...times });
     return id;
+  }
+
+  /** A pause container that cannot live may do so until its Pod's first container wants its namespaces. */
+  async #pauseEnds(sandbox: Sandbox): Promise<boolean> {
+    for (let waited = 0; this.isReady(sandbox) && waited < 500; waited += 50) await sleep(50);
+    return !this.isReady(sandbox);
   }
 
   async startContainer(id: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** The daemon: checks its configuration, serves CRI, and reads the files again when it is told to. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Host } from '../config/check.ts';
+import type { Host } from '../config/check-handler.ts';
 import { type Config, setting, text } from '../config/model.ts';
 import { imagesIn } from '../run/images.ts';
 import type { Monitor } from '../run/monitor.ts';

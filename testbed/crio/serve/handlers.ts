@@ -2,7 +2,8 @@
  * The two copies of the configuration that CRI-O 1.36.3 has: what it tells (Status), which a reload changes, and what Pods run
  * with, which no reload reaches. Held to the record.
  */
-import { checkConfig, checkDefault, checkHandlers, type Host } from '../config/check.ts';
+import { checkConfig, checkDefault, checkHandlers } from '../config/check.ts';
+import type { Host } from '../config/check-handler.ts';
 import { quoted } from '../config/cursor.ts';
 import { readAgain, Refused } from '../config/load.ts';
 import {

@@ -1,0 +1,188 @@
+/**
+ * Holds the stand-in for CRI-O to the record where it takes processes: sandboxes and WASI modules by Debian's conmon and crun, under
+ * systemd. What takes none is in test/testbed/crio/.
+ */
+import t, { type Test } from 'tap';
+import { ociImage, wasmModule } from '../../testbed/artifacts/oci.ts';
+import { program } from '../../testbed/artifacts/program.ts';
+import { bootCrioNode, offerImage, pullImage } from '../../testbed/crio/node.ts';
+import {
+  cases,
+  type RecordedFile,
+  recordedFlags,
+  type WasmCase,
+  wasmCases,
+} from '../../testbed/crio/record.ts';
+import { callCri } from '../../testbed/node/cri.ts';
+import { containerStatus, plainLog, removePod, waitForCri } from '../../testbed/node/pods.ts';
+import type { TestNode } from '../../testbed/node/test-node.ts';
+
+const progress = (line: string): void => t.comment(line);
+const skip =
+  process.getuid?.() === 0 ? false : 'containers need root, and packages of Debian that root can install';
+
+/** One script, since each command in a node takes a while. */
+const placing = (files: Readonly<Record<string, RecordedFile>>): string =>
+  Object.entries(files)
+    .map(([path, file]) => {
+      const at = `'${path}'`;
+      const write = (hex: string): string =>
+        `mkdir -p "$(dirname ${at})"; base64 -d > ${at} <<'END'\n${hex}\nEND\n`;
+      if (file === null) return `rm -rf ${at}\n`;
+      if (typeof file === 'string') return write(Buffer.from(file).toString('base64'));
+      if ('symlink' in file)
+        return `mkdir -p "$(dirname ${at})"; rm -rf ${at}; ln -s '${file.symlink}' ${at}\n`;
+      if ('dir' in file) return `mkdir -p ${at}\n`;
+      if ('hex' in file) return write(Buffer.from(file.hex, 'hex').toString('base64'));
+      return `${write(Buffer.from(file.text).toString('base64'))}chmod ${file.mode} ${at}\n`;
+    })
+    .join('');
+
+const restart = async (
+  node: TestNode,
+  files: Readonly<Record<string, RecordedFile>>,
+  flags: readonly string[],
+): Promise<number> => {
+  const script = `rm -rf /etc/crio /etc/held.conf /etc/helddir\nmkdir -p /etc/crio /etc/sysconfig
+printf 'CRIO_CONFIG_OPTIONS=%s\\n' '"${flags.join(' ')}"' > /etc/sysconfig/crio
+${placing(files)}systemctl reset-failed crio; systemctl restart crio`;
+  return (await node.exec(['sh', '-s'], { input: script })).code;
+};
+
+type Namespaces = { readonly network: 2; readonly pid: 0 | 1 };
+const counter = { pods: 0 };
+
+const sandboxConfig = (pid: Namespaces['pid'], annotations: WasmCase['pod_annotations'] = {}) => {
+  counter.pods += 1;
+  const uid = String(counter.pods);
+  const security = { namespace_options: { network: 2, pid } };
+  return {
+    metadata: { name: `pod-${uid}`, uid, namespace: 'test' },
+    log_directory: `/var/log/pods/${uid}`,
+    annotations,
+    linux: { security_context: security },
+  };
+};
+
+const runSandbox = async (node: TestNode, handler: string, config: object, deadlineMs?: number) =>
+  (
+    await callCri<{ pod_sandbox_id: string }>(
+      node.criSocket,
+      'RunPodSandbox',
+      { config, runtime_handler: handler },
+      deadlineMs,
+    )
+  ).pod_sandbox_id;
+
+const words = (error: unknown): string => {
+  const cause = error instanceof Error ? (error.cause as { code?: number; details?: string }) : {};
+  return cause?.code === 2 ? `error: code = Unknown desc = ${cause.details}` : 'error: TIMEOUT';
+};
+
+const plain = (said: string): string =>
+  said
+    .replaceAll('\\"', '"')
+    .replaceAll(/0x[0-9a-f]+/g, '0x')
+    .replace(/name "k8s_\S*"/, 'name "k8s"')
+    .replace(/(pinging container registry [^:]*:).*/, '$1');
+
+const outcome = async (node: TestNode, handler: string, wanted: string): Promise<string> => {
+  try {
+    const deadline = wanted === 'error: TIMEOUT' ? 2000 : undefined;
+    const id = await runSandbox(node, handler === '(none)' ? '' : handler, sandboxConfig(0), deadline);
+    await removePod(node, id).catch(() => undefined);
+    return 'ok';
+  } catch (error) {
+    return plain(words(error));
+  }
+};
+
+const runAll = async (t: Test, node: TestNode, run: Readonly<Record<string, string>>): Promise<void> => {
+  for (const [handler, wanted] of Object.entries(run))
+    t.equal(await outcome(node, handler, wanted), plain(wanted), handler);
+};
+
+const run = async (node: TestNode, one: WasmCase): Promise<string> => {
+  const config = sandboxConfig(one.pid_namespace.startsWith('pod') ? 0 : 1, one.pod_annotations);
+  const sandbox = await runSandbox(node, one.handler, config);
+  try {
+    const { container_id: id } = await callCri<{ container_id: string }>(node.criSocket, 'CreateContainer', {
+      pod_sandbox_id: sandbox,
+      sandbox_config: config,
+      config: {
+        metadata: { name: 'main' },
+        image: { image: one.image },
+        annotations: one.container_annotations,
+        log_path: 'main.log',
+      },
+    });
+    await callCri(node.criSocket, 'StartContainer', { container_id: id });
+    for (let waited = 0; waited < 40; waited += 1) {
+      const { state, exit_code: code } = await containerStatus(node, id);
+      const log = plainLog(await node.readFile(`${config.log_directory}/main.log`)).trim();
+      if (state === 2) return code === 0 ? log : `exit ${code}: ${log}`;
+      if (state === 1 && log.includes('hello from a static program')) return 'running';
+    }
+    return 'does not end';
+  } catch (error) {
+    return words(error);
+  } finally {
+    await removePod(node, sandbox).catch(() => undefined);
+  }
+};
+
+/** The record has the error of crictl around that of CRI-O, and the gist of what crun says. */
+const gist = (said: string): RegExp => {
+  if (said.endsWith('Exec format error')) return /^exit 1: .*exec format error/i;
+  if (said.includes('WasmEdge cannot load')) return /^exit 1: .*(wasmedge|load)/is;
+  if (said.includes('sandbox was stopped'))
+    return /desc = CreateContainer failed as the sandbox was stopped: /;
+  if (said.startsWith('error: create:')) return /desc = exit status 1$/;
+  return new RegExp(`^${said}$`);
+};
+
+t.test('WASI modules run, and fail, as those of the record did', { skip }, async (t) => {
+  const node = await bootCrioNode(progress);
+  t.teardown(() => node.stop());
+  const module = { 'hello.wasm': await wasmModule() };
+  const images = [
+    ociImage('feas.test/wasm:1', module, ['/hello.wasm']),
+    ociImage('feas.test/wasi:1', module, ['/hello.wasm'], {}, { os: 'wasi', architecture: 'wasm' }),
+    ociImage('feas.test/native:1', { hello: program('hello from a static program', 'wait') }, ['/hello']),
+  ];
+  for (const image of images) await offerImage(node, image);
+  const byConfig = Map.groupBy(wasmCases(), ({ config }) => config);
+  for (const [config, group] of byConfig) {
+    const files = config === '' ? {} : { '/etc/crio/crio.conf.d/99-rcm.conf': config };
+    t.equal(await restart(node, files, recordedFlags({ files })), 0);
+    await waitForCri(node);
+    for (const image of images) await pullImage(node, image.name);
+    for (const one of group) {
+      const what = JSON.stringify([config, one.handler, one.image, one.pid_namespace]);
+      const annotations = JSON.stringify([one.pod_annotations, one.container_annotations]);
+      t.match(await run(node, one), gist(one.result), `${what} ${annotations}`);
+    }
+  }
+});
+
+/** Their texts were cut in the record; the daemon needs no processes to read them (test/testbed/crio/). */
+const cut = ['huge-comment-1MB', 'huge-1000-handlers'];
+
+t.test('sandboxes start, and fail, as those of the record did', { skip }, async (t) => {
+  const node = await bootCrioNode(progress);
+  t.teardown(() => node.stop());
+  for (const { name, files, daemon, reload } of cases().filter((one) => !cut.includes(one.name)))
+    await t.test(name, async (t) => {
+      const code = await restart(node, files, recordedFlags({ files }));
+      t.equal(code === 0, daemon.starts, 'systemctl restart');
+      const state = (await node.exec(['systemctl', 'is-active', 'crio'])).stdout.trim();
+      t.equal(state, daemon.starts ? 'active' : 'activating');
+      if (!daemon.starts) return;
+      await runAll(t, node, daemon.run);
+      for (const step of reload ?? []) {
+        await node.run(['sh', '-s'], { input: placing(step.files) });
+        t.equal((await node.exec(['systemctl', 'reload', 'crio'])).code, 0);
+        await runAll(t, node, step.run);
+      }
+    });
+});
