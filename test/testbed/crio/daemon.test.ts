@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'smol-toml';
 import t, { type Test } from 'tap';
+import { connectCri } from '../../../host/cri/cri.ts';
 import { ociImage } from '../../../testbed/artifacts/oci.ts';
 import { programOf } from '../../../testbed/crio/cli.ts';
 import {
@@ -199,3 +200,34 @@ for (const one of cases())
       await runAll(t, daemon.socket, step.run);
     }
   });
+
+t.test("rcm-node's own client reads it, and starts a sandbox in it", async (t) => {
+  const one = cases().find(({ name }) => name === 'dropin-type-empty');
+  if (one === undefined) throw new Error('the record has lost a case');
+  const { crio, running } = stage(t, one);
+  t.equal((await crio(recordedFlags(one))).code, 0);
+  const cri = connectCri(running()?.socket ?? '', { deadlineMs: 20_000 });
+  t.teardown(() => cri.close());
+  t.same(await cri.version(), { name: 'cri-o', version: '1.36.3', api: 'v1' });
+  const { runtimeReady, handlers } = await cri.status();
+  t.equal(runtimeReady, true);
+  t.same([...handlers].sort(), ['crun', 'extra']);
+  t.match(await cri.configuration(), { sandboxImage: 'feas.test/pause:1' });
+  t.equal(await cri.hasImage('feas.test/pause:1'), false);
+  const order = {
+    handler: 'extra',
+    namespace: 'n',
+    name: 'a',
+    uid: 'u',
+    labels: { l: 'v' },
+    cgroupParent: '',
+  };
+  const id = await cri.startSandbox(order, 20_000);
+  t.equal(await cri.hasImage('feas.test/pause:1'), true, 'pulled with the first sandbox');
+  t.match(await cri.sandboxes(), [
+    { id, handler: '', ready: true, namespace: 'n', name: 'a', labels: { l: 'v' } },
+  ]);
+  t.same(await cri.containers(), []);
+  await cri.removeSandbox(id, 20_000);
+  t.same(await cri.sandboxes(), []);
+});
