@@ -4,7 +4,7 @@
  */
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
-import type { RuntimeFacts } from '../runtimes/facts.ts';
+import { mayUse, type RuntimeFacts } from '../runtimes/facts.ts';
 import type { Step } from '../model/plan.ts';
 import { keyOfTarget } from '../../protocol/host-paths.ts';
 
@@ -38,7 +38,7 @@ export const collect = (
     }
     // The sandboxes of the handler after the switch include all that were there before it: no clock is needed.
     const alive = runtime.cri.sandboxes
-      .filter((sandbox) => sandbox.handler === entry.handler)
+      .filter((sandbox) => mayUse(sandbox, entry.handler))
       .map((one) => one.id);
     const left = entry.sandboxes === null ? alive : entry.sandboxes.filter((id) => alive.includes(id));
     if (left.length === 0 && !before.mapped.includes(key)) gone.push(key);

@@ -64,6 +64,8 @@ export type Plan =
       /** Without us, as the host would be had we never come; the main file first. */
       readonly before: readonly Staged[];
       readonly after: readonly Staged[];
+      /** What has the runtime's binary print what these files mean to it. */
+      readonly words: { readonly before: readonly string[]; readonly after: readonly string[] };
     }
   | {
       readonly kind: 'steps';

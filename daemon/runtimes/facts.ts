@@ -4,9 +4,13 @@ import type { Problem } from '../../protocol/problem/problem.ts';
 import type { Table } from '../toml/compare.ts';
 
 /** Each has its row in table.ts. */
-export type RuntimeName = 'containerd';
+export type RuntimeName = 'containerd' | 'crio';
 
-export type SandboxFact = { readonly id: string; readonly handler: string };
+/** `handler` is undefined where it cannot be found out: the sandbox may use any of them. */
+export type SandboxFact = { readonly id: string; readonly handler: string | undefined };
+
+/** Where a runtime reads its configuration: the main file, and the folder whose files it reads after it, if it has one. */
+export type ConfigSource = { readonly main: string; readonly folder?: string };
 
 export type CriFact =
   | {
@@ -32,6 +36,15 @@ export type ConfigFile = {
   readonly fault?: Problem;
 };
 
+/** A file that has to be there: one of these places, which a word in the configuration names. */
+export type Needed = {
+  readonly where: { readonly file: string; readonly path: readonly string[] };
+  /** For a message. */
+  readonly what: string;
+  readonly word: string;
+  readonly places: readonly string[];
+};
+
 export type RuntimeFacts = {
   readonly name: RuntimeName;
   /** As the running daemon says, e.g. "1.7.24"; empty when it could not be found out. */
@@ -39,6 +52,8 @@ export type RuntimeFacts = {
   readonly binary: string;
   readonly socket: string;
   readonly configPath: string;
+  /** The folder of drop-ins, where the runtime reads one besides what its files import. */
+  readonly configFolder?: string;
   /** `undefined` where there is no service manager to ask (another root). */
   readonly unit: UnitFacts | undefined;
   readonly cri: CriFact;
@@ -47,6 +62,8 @@ export type RuntimeFacts = {
   readonly dangling: readonly { readonly from: string; readonly path: string }[];
   /** Words of handlers' tables that lead to our programs over symbolic links, and where to; absent where there is none. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** What it needs to start and is not there; absent where it has all. */
+  readonly missing?: readonly Needed[];
   /** What had to be assumed to find all this; absent where it was plain. */
   readonly notes?: readonly Problem[];
 };
@@ -60,3 +77,7 @@ export type DumpFact =
 
 /** The verdict material of the runtime's own parser on one set of staged files. */
 export type Trial = { readonly id: string; readonly before: DumpFact; readonly after: DumpFact };
+
+/** Whether a sandbox may use a handler: one of which it is not known may use any. */
+export const mayUse = ({ handler }: SandboxFact, name: string): boolean =>
+  handler === undefined || handler === name;

@@ -8,7 +8,7 @@ import type { Handler } from '../model/desired.ts';
 import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
-import type { ConfigFile, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
+import type { ConfigFile, ConfigSource, Needed, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
 import type { Defined } from './parsed.ts';
 import type { Plain } from './shown.ts';
 
@@ -25,26 +25,30 @@ export type Runtime = {
   readonly isProgram: (path: string) => boolean;
   /** The cgroups that it gives containers, and its own, where its containers have none. */
   readonly cgroups: RegExp;
-  /** The main file, as a command line and the environments that count, the first before the second, have it. */
+  /** Where it reads, as a command line and the environments that count, the first before the second, have it. */
   readonly configOf: (
     argv: readonly string[],
     ...environments: readonly (ReadonlyMap<string, string> | undefined)[]
-  ) => string;
-  /** What is read after this file, by absolute path; with a "*" it is a pattern, else a file that has to be there. */
-  readonly next: (file: ConfigFile) => readonly string[];
+  ) => ConfigSource;
+  /**
+   * What is read after this file, by absolute path; with a "*" it is a pattern, with "/**" at its end every file below a folder,
+   * else a file that has to be there.
+   */
+  readonly next: (file: ConfigFile, source: ConfigSource) => readonly string[];
   /** Where it listens. */
   readonly socketOf: (config: readonly ConfigFile[]) => string;
   /** The words of handlers' tables that name programs, and the places where each is looked for. */
   readonly programsIn: (
     doc: Table,
   ) => readonly { readonly word: string; readonly places: readonly string[] }[];
-  /** Where the bundles of running containers lie, by namespace and id, and which of their files name programs. */
-  readonly bundlesOf: (config: readonly ConfigFile[]) => {
-    readonly folder: string;
-    readonly tellers: readonly string[];
-  };
-  /** The words that have its binary print a configuration as it reads it: that of a main file, or the built-in one. */
-  readonly dumpWords: (main: string | null) => readonly string[];
+  /** What has to be there for it to start, and what its own parser does not look at. */
+  readonly needed: (config: readonly ConfigFile[]) => readonly Needed[];
+  readonly bundlesOf: (config: readonly ConfigFile[]) => Bundles;
+  /** The words that have its binary print a configuration as it reads it; `main` is null where there is no such file. */
+  readonly dumpWords: (source: {
+    readonly main: string | null;
+    readonly folder?: string;
+  }) => readonly string[];
   /** What a sandbox takes, by the configuration that the runtime shows over CRI. */
   readonly sandboxesIn: (loaded: unknown) => {
     readonly image: string | undefined;
@@ -53,6 +57,8 @@ export type Runtime = {
     /** Whether systemd makes the cgroups. */
     readonly systemdCgroup: boolean;
   };
+  /** The handler of a sandbox, by what CRI tells of it when asked for more; absent where the list of sandboxes tells. */
+  readonly handlerOfSandbox?: (info: unknown) => string | undefined;
   /** The image of sandboxes in a printed configuration. */
   readonly pauseImage: (dump: string) => string | undefined;
   /** The file that is ours as a whole. */
@@ -71,9 +77,22 @@ export type Runtime = {
   readonly target: (facts: RuntimeFacts, files: Readonly<Record<string, FileFact>>, ledger: Ledger) => Target;
 };
 
+/** Where the bundles of running containers lie, and what they tell. */
+export type Bundles = {
+  readonly folder: string;
+  /** How many folders stand above a bundle: of a namespace, or none. */
+  readonly depth: 1 | 2;
+  /** The folder in it that holds the files; absent: the bundle itself. */
+  readonly inside?: string;
+  readonly pidFile: string;
+  /** Files that tell handlers. */
+  readonly tellers: readonly string[];
+  readonly handlersIn: (text: string) => readonly string[];
+};
+
 export type DropIn = {
   /** Where it goes beside this main file. */
-  readonly beside: (main: ConfigFile) => string;
+  readonly beside: (main: ConfigFile, folder?: string) => string;
   /** Whether a path is one where a drop-in of ours may have been left. */
   readonly mayBe: (path: string) => boolean;
   /** By its first line, or, where another program printed it anew, by what it means. */
@@ -117,6 +136,8 @@ export type Target = {
   readonly present: Readonly<Record<string, Table>>;
   /** Whether ours stands in a form that this version, with this main file, reads otherwise or not at all. */
   readonly isMisread: () => boolean;
+  /** Why this runtime cannot serve such a handler at all. */
+  readonly refusalOf?: (handler: Handler) => Problem | undefined;
   /** What a handler's table has to say, with its program at `path`. */
   readonly tableOf: (handler: Handler, path: string) => Table;
   /** Where others define this handler; a copy of ours is served by our program, like ours. */

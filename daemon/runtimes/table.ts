@@ -1,9 +1,10 @@
 /** The container runtimes that are known: one row each, and nothing outside this folder knows one by name. */
 import { containerd } from './containerd/row.ts';
+import { crio } from './crio/row.ts';
 import type { RuntimeName } from './facts.ts';
 import type { Runtime } from './runtime.ts';
 
-const rows: Readonly<Record<RuntimeName, Runtime>> = { containerd };
+const rows: Readonly<Record<RuntimeName, Runtime>> = { containerd, crio };
 
 export const runtimes: readonly Runtime[] = Object.values(rows);
 

@@ -50,6 +50,8 @@ export type Cri = {
   version(): Promise<{ readonly name: string; readonly version: string; readonly api: string }>;
   status(): Promise<CriStatus>;
   sandboxes(): Promise<readonly Sandbox[]>;
+  /** What the runtime tells of one sandbox beyond the standard: any shape; null where it tells nothing. */
+  sandboxInfo(id: string): Promise<unknown>;
   containers(): Promise<readonly ContainerFact[]>;
   /** The configuration that it has loaded, as it prints it: any shape, and it may hold passwords. */
   configuration(): Promise<unknown>;
@@ -100,6 +102,10 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         name: item.metadata?.name ?? '',
         labels: item.labels,
       })),
+    sandboxInfo: async (id) =>
+      parseJson(
+        (await ask('PodSandboxStatus', { pod_sandbox_id: id, verbose: true })).info.info ?? '',
+      ) ?? null,
     containers: async () =>
       (await ask('ListContainers', {})).containers.map((item) => ({
         id: item.id,

@@ -32,6 +32,7 @@ export const criTypes = {
       Version: { requestType: 'VersionRequest', responseType: 'VersionResponse' },
       Status: { requestType: 'StatusRequest', responseType: 'StatusResponse' },
       ListPodSandbox: { requestType: 'ListPodSandboxRequest', responseType: 'ListPodSandboxResponse' },
+      PodSandboxStatus: { requestType: 'PodSandboxStatusRequest', responseType: 'PodSandboxStatusResponse' },
       ListContainers: { requestType: 'ListContainersRequest', responseType: 'ListContainersResponse' },
       RunPodSandbox: { requestType: 'RunPodSandboxRequest', responseType: 'RunPodSandboxResponse' },
       StopPodSandbox: { requestType: 'OneSandboxRequest', responseType: 'Empty' },
@@ -73,6 +74,10 @@ export const criTypes = {
 
   ListPodSandboxRequest: { fields: {} },
   ListPodSandboxResponse: { fields: { items: { rule: 'repeated', type: 'PodSandbox', id: 1 } } },
+  PodSandboxStatusRequest: {
+    fields: { pod_sandbox_id: { type: 'string', id: 1 }, verbose: { type: 'bool', id: 2 } },
+  },
+  PodSandboxStatusResponse: { fields: { info: { keyType: 'string', type: 'string', id: 2 } } },
   PodSandbox: {
     fields: {
       id: { type: 'string', id: 1 },

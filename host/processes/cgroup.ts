@@ -38,4 +38,4 @@ export const isSystemService = (cgroup: string): boolean =>
  */
 export const isContainer = (cgroup: string, isOfRuntime: (cgroup: string) => boolean): boolean =>
   !cgroup.startsWith('/user.slice/') &&
-  (/\/(kubepods[^/]*|k8s\.io|crio-[^/]*\.scope|crio\.service)(\/|$)/.test(cgroup) || isOfRuntime(cgroup));
+  (/\/(kubepods[^/]*|k8s\.io)(\/|$)/.test(cgroup) || isOfRuntime(cgroup));

@@ -25,6 +25,8 @@ export const codes = {
     'unsupported-host': 'This host cannot be served; see "Limitations" in the README.',
     'unsupported-runtime':
       'This version of the runtime or of its configuration is not known; update rcm-node.',
+    'unsupported-handler':
+      'The container runtime of this node cannot serve such a handler; use one that it can serve.',
     'unit-masked': 'Unmask the unit of the runtime: systemctl unmask containerd.',
   }),
   ...soon({

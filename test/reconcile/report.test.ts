@@ -166,7 +166,13 @@ const failing = async (t: Test): Promise<Readonly<Record<string, Problem>>> => {
   const { runtime } = observed;
   if (runtime.name === 'none') throw new Error('the host of the tests has a runtime');
   const main = `version = 2\n[plugins.x]\npassword = "${secret}\n`;
-  const staged = { kind: 'trial', id: '', before: [{ path: '/etc/c.toml', text: main }], after: [] } as const;
+  const staged = {
+    kind: 'trial',
+    id: '',
+    before: [{ path: '/etc/c.toml', text: main }],
+    after: [],
+    words: { before: [], after: [] },
+  } as const;
   const root = t.testdir({ opt: {}, etc: {} });
   const { host } = bareRoot(root);
   const printing = (code: number) => ({

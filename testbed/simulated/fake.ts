@@ -329,6 +329,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
           labels: one.labels ?? { 'io.kubernetes.pod.uid': one.id },
         }));
       },
+      sandboxInfo: async () => null,
       containers: async () => {
         alive();
         return daemon.containers;

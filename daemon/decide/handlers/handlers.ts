@@ -75,7 +75,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       });
     };
     const path = stablePath(handler.name, binaryName(handler));
-    const foreign = ownershipConflict(baseline, handler.name, path);
+    const foreign = target.refusalOf?.(handler) ?? ownershipConflict(baseline, handler.name, path);
     if (foreign) {
       report('refused', { problem: foreign });
       keep(handler.name);

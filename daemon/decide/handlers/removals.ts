@@ -1,5 +1,5 @@
 /** Handlers that are no longer desired, and why some of them stay for now. */
-import type { RuntimeFacts } from '../../runtimes/facts.ts';
+import { mayUse, type RuntimeFacts } from '../../runtimes/facts.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { type Approval, approvalOfRemoval } from './approval.ts';
 import type { Baseline } from '../baseline.ts';
@@ -52,7 +52,7 @@ const inUse = (runtime: RuntimeFacts, name: string): Problem | undefined => {
       message: `cannot find out whether Pods use "${name}": ${cri.why}`,
       ...detailOf(cri),
     };
-  const count = cri.sandboxes.filter((sandbox) => sandbox.handler === name).length;
+  const count = cri.sandboxes.filter((sandbox) => mayUse(sandbox, name)).length;
   if (count === 0) return undefined;
   return {
     code: 'handler-in-use',

@@ -3,12 +3,9 @@
  * again to stop and remove it. So no process has it mapped, and with the runtime down only the bundles tell.
  */
 import type { Host } from '../../../host/host.ts';
-import { paths } from '../../../protocol/host-paths.ts';
 import type { Observed } from '../../decide/observed.ts';
 import { runtimeOf, usualRuntime } from '../../runtimes/table.ts';
 import { namesIn } from './names.ts';
-
-const ours = new RegExp(`${paths.links}/([^/"\\s]+)/`, 'g');
 
 /** Handlers whose program a running container still needs. */
 export const observeBundles = async (
@@ -16,17 +13,18 @@ export const observeBundles = async (
   runtime: Observed['runtime'],
 ): Promise<readonly string[]> => {
   const found = new Set<string>();
-  const { folder, tellers } =
+  const { folder, depth, inside, pidFile, tellers, handlersIn } =
     runtime.name === 'none' ? usualRuntime.bundlesOf([]) : runtimeOf(runtime).bundlesOf(runtime.config);
-  for (const namespace of await namesIn(files, folder))
-    for (const id of await namesIn(files, `${folder}/${namespace}`)) {
-      const bundle = `${folder}/${namespace}/${id}`;
-      const pid = await files.look(`${bundle}/init.pid`);
+  const above =
+    depth === 1 ? [folder] : (await namesIn(files, folder)).map((namespace) => `${folder}/${namespace}`);
+  for (const place of above)
+    for (const id of await namesIn(files, place)) {
+      const bundle = inside === undefined ? `${place}/${id}` : `${place}/${id}/${inside}`;
+      const pid = await files.look(`${bundle}/${pidFile}`);
       const isEnded = pid.kind === 'regular' && !(await files.isFolder(`/proc/${pid.text.trim()}`));
       for (const name of isEnded ? [] : tellers) {
         const fact = await files.look(`${bundle}/${name}`);
-        if (fact.kind !== 'regular') continue;
-        for (const [, handler] of fact.text.matchAll(ours)) if (handler) found.add(handler);
+        if (fact.kind === 'regular') for (const handler of handlersIn(fact.text)) found.add(handler);
       }
     }
   return [...found].sort();

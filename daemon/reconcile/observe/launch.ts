@@ -13,11 +13,12 @@ import { findUnit } from '../../../host/systemd/unit-search.ts';
 import { type Environment, environmentIn } from '../../../host/unit-file/environment.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
+import type { ConfigSource } from '../../runtimes/facts.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 
 export type Launch = {
   readonly binary: string;
-  readonly configPath: string;
+  readonly config: ConfigSource;
   /** Notes about assumptions. */
   readonly notes: readonly Problem[];
 };
@@ -43,8 +44,7 @@ export const launchOf = async (
   const running = main && (isDirect || runtime.isProgram(main.name)) ? main : undefined;
   // The unit tells what the next start reads; the process tells what the unit does not show.
   const isSure = seen.kind === 'program' && seen.start.unset.length === 0;
-  if (!isSure && running)
-    return { binary: running.program, configPath: configOf(runtime, running), notes: [] };
+  if (!isSure && running) return { binary: running.program, config: configOf(runtime, running), notes: [] };
   if (seen.kind === 'unclear')
     throw new Failure({
       code: 'unclear-start',
@@ -59,7 +59,7 @@ export const launchOf = async (
     });
   return {
     binary,
-    configPath: configOf(runtime, seen.start, running?.environment),
+    config: configOf(runtime, seen.start, running?.environment),
     notes: seen.start.unset.map((variable) => ({
       code: 'assumed-start',
       message: `${name} asks for the variable ${variable}, which neither the unit nor its files set: it is taken for empty`,
@@ -105,14 +105,14 @@ const assumed = async (
   name: string,
   running: RunningProgram | undefined,
 ): Promise<Launch | undefined> => {
-  if (running) return { binary: running.program, configPath: configOf(runtime, running), notes: [] };
+  if (running) return { binary: running.program, config: configOf(runtime, running), notes: [] };
   const { binaries, configPath } = runtime.usual;
   for (const binary of binaries) {
     if (!(await host.files.stat(binary))) continue;
     await host.files.trust(binary);
     const message = `there is no unit ${name} in this root: ${binary} and ${configPath} are assumed to be the runtime's`;
     const note: Problem = { code: 'assumed-start', message };
-    return { binary, configPath, notes: host.systemd ? [] : [note] };
+    return { binary, config: runtime.configOf([]), notes: host.systemd ? [] : [note] };
   }
   return undefined;
 };
@@ -186,8 +186,15 @@ type Given = {
 };
 
 /** The ledger accepts only normalized paths; systemd starts services in "/". `inherited`: from the service manager. */
-const configOf = (runtime: Runtime, { argv, environment, cwd }: Given, inherited?: Environment): string =>
-  resolvePath(cwd, runtime.configOf(argv, environment, inherited));
+const configOf = (
+  runtime: Runtime,
+  { argv, environment, cwd }: Given,
+  inherited?: Environment,
+): ConfigSource => {
+  const { main, folder } = runtime.configOf(argv, environment, inherited);
+  const full = folder === undefined ? {} : { folder: resolvePath(cwd, folder) };
+  return { main: resolvePath(cwd, main), ...full };
+};
 
 const environmentFiles = async (
   host: Host,

@@ -68,7 +68,7 @@ const observeRemnant = async (host: Host, ledger: Ledger): Promise<NonNullable<O
   const runtime = usualRuntime;
   const { dropIn } = runtime;
   for (const main of [runtime.usual.configPath, ...Object.keys(ledger.files)]) {
-    const { config } = await readTree(host.files, runtime, main);
+    const { config } = await readTree(host.files, runtime, { main });
     for (const file of config) found.set(file.path, file);
   }
   for (const file of [...found.values()]) {
@@ -91,7 +91,8 @@ const observeFiles = async (
   for (const { path, fact } of runtime.config)
     if (path === runtime.configPath || dropIn.mayBe(path)) files[path] = fact;
   const main = runtime.config.find(({ path }) => path === runtime.configPath);
-  const drop = dropIn.beside(main ?? { path: runtime.configPath, fact: { kind: 'absent' } });
+  const standing = main ?? { path: runtime.configPath, fact: { kind: 'absent' } };
+  const drop = dropIn.beside(standing, runtime.configFolder);
   files[drop] ??= await host.files.look(drop);
   const folders: Record<string, boolean> = {};
   for (const path of [drop, runtime.configPath])
@@ -146,8 +147,8 @@ export const tryOut = async (
   try {
     return {
       id: trial.id,
-      before: nameless(await dump(host, runtime, trial.before), scratch),
-      after: nameless(await dump(host, runtime, trial.after), scratch),
+      before: nameless(await dump(host, runtime, trial.before, trial.words.before), scratch),
+      after: nameless(await dump(host, runtime, trial.after, trial.words.after), scratch),
     };
   } finally {
     await host.files.removeTree(scratch);
@@ -160,15 +161,18 @@ const nameless = (fact: DumpFact, scratch: string): DumpFact =>
     ? { ...fact, detail: fact.detail.replaceAll(`${scratch}/`, '') }
     : fact;
 
-const dump = async (host: Host, runtime: RuntimeFacts, staged: readonly Staged[]): Promise<DumpFact> => {
+const dump = async (
+  host: Host,
+  runtime: RuntimeFacts,
+  staged: readonly Staged[],
+  words: readonly string[],
+): Promise<DumpFact> => {
   for (const file of staged) {
     if (file.text === null) continue;
     await host.files.makeFolder(folderOf(file.path));
     // 0600: a copy of a foreign configuration may have registry credentials.
     await host.files.put(file.path, file.text, 0o600);
   }
-  const main = staged[0];
-  const words = runtimeOf(runtime).dumpWords(main && main.text !== null ? main.path : null);
   const result = await host.tools.run(inRoot(host, [runtime.binary, ...words]), {
     deadlineMs: 20_000,
     maxOutputBytes: 16 * 1024 * 1024,

@@ -1,7 +1,9 @@
 /** The container runtime that really runs: binary, configuration and socket from its unit, without a guess. */
+import type { Cri, Sandbox } from '../../../host/cri/cri.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
-import type { CriFact } from '../../runtimes/facts.ts';
+import type { ConfigFile, CriFact, Needed, SandboxFact } from '../../runtimes/facts.ts';
+import type { Runtime } from '../../runtimes/runtime.ts';
 import { detailOf, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { isProof } from '../../model/start.ts';
@@ -28,15 +30,39 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
   }
   if (launch === undefined)
     return none(`${row.name} is not installed${host.root === '/' ? '' : ` below ${host.root}`}`);
-  const { binary, configPath, notes } = launch;
-  const tree = await readTree(host.files, row, configPath);
+  const { binary, config, notes } = launch;
+  const tree = await readTree(host.files, row, config);
+  const missing = await missingOf(host, row, tree.config);
   const socket = row.socketOf(tree.config);
   const cri = host.systemd
-    ? await askCri(host, socket)
+    ? await askCri(host, socket, row)
     : { fact: { kind: 'silent', why: 'no runtime runs in this root' } as const, version: '' };
   const version = cri.version || (await versionOf(host, binary));
-  const facts = { version, binary, socket, configPath, unit, cri: cri.fact, ...tree };
+  const place = { configPath: config.main, ...(config.folder ? { configFolder: config.folder } : {}) };
+  const facts = {
+    version,
+    binary,
+    socket,
+    ...place,
+    unit,
+    cri: cri.fact,
+    ...tree,
+    ...(missing.length > 0 ? { missing } : {}),
+  };
   return { name: row.name, ...facts, ...(notes.length > 0 ? { notes } : {}) };
+};
+
+export const missingOf = async (
+  { files }: Pick<Host, 'files'>,
+  row: Runtime,
+  config: readonly ConfigFile[],
+): Promise<readonly Needed[]> => {
+  const missing: Needed[] = [];
+  for (const one of row.needed(config)) {
+    const found = await Promise.all(one.places.map((place) => files.stat(place)));
+    if (found.every((facts) => !facts)) missing.push(one);
+  }
+  return missing;
 };
 
 const none = (message: string): Observed['runtime'] => ({
@@ -47,6 +73,7 @@ const none = (message: string): Observed['runtime'] => ({
 export const askCri = async (
   host: Host,
   socket: string,
+  row: Pick<Runtime, 'handlerOfSandbox'> = {},
 ): Promise<{ readonly fact: CriFact; readonly version: string }> => {
   const cri = host.cri(host.files.real(socket));
   try {
@@ -58,7 +85,9 @@ export const askCri = async (
       ready: status.runtimeReady,
       reason: status.reason,
       handlers: status.handlers,
-      sandboxes: sandboxes.filter((one) => !isProof(one)).map(({ id, handler }) => ({ id, handler })),
+      sandboxes: await Promise.all(
+        sandboxes.filter((one) => !isProof(one)).map((one) => usedBy(cri, row, one)),
+      ),
       proofs: sandboxes.filter(isProof).map(({ id }) => id),
     };
     return { fact, version: /^v?(\d+\.\d[\w.+~-]{0,60})$/.exec(version)?.[1] ?? '' };
@@ -73,6 +102,17 @@ export const askCri = async (
 /** An argv that runs a program of `root`. */
 export const inRoot = (host: Host, argv: readonly [string, ...string[]]): readonly [string, ...string[]] =>
   host.root === '/' || host.systemd ? argv : ['chroot', host.root, ...argv];
+
+/** A sandbox that is gone by now, or of which nothing is told, may use any handler: the next look knows more. */
+const usedBy = async (
+  cri: Cri,
+  { handlerOfSandbox }: Pick<Runtime, 'handlerOfSandbox'>,
+  { id, handler }: Sandbox,
+): Promise<SandboxFact> => {
+  if (handler !== '' || !handlerOfSandbox) return { id, handler };
+  const info = await cri.sandboxInfo(id).catch(() => null);
+  return { id, handler: handlerOfSandbox(info) };
+};
 
 const versionOf = async (host: Host, binary: string): Promise<string> => {
   const result = await host.tools.run(inRoot(host, [binary, '--version']), { deadlineMs: 10_000 });

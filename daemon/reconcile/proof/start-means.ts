@@ -40,7 +40,11 @@ const dumpedImage = async (host: Host, settings: Settings): Promise<string | und
   if (runtime.name === 'none') return undefined;
   const isThere = (await host.files.look(runtime.configPath)).kind !== 'absent';
   const row = runtimeOf(runtime);
-  const words = row.dumpWords(isThere ? runtime.configPath : null);
+  const { configPath, configFolder } = runtime;
+  const words = row.dumpWords({
+    main: isThere ? configPath : null,
+    ...(configFolder ? { folder: configFolder } : {}),
+  });
   const result = await host.tools.run([runtime.binary, ...words], {
     deadlineMs: 5_000,
     maxOutputBytes: 16 * 1024 * 1024,

@@ -25,10 +25,15 @@ const configArgument = (argv: readonly string[]): string | undefined => {
 /** containerd itself reads CONTAINERD_CONFIG where no `-c` is given. */
 const configVariable = 'CONTAINERD_CONFIG';
 
-export const configOf: Runtime['configOf'] = (argv, ...environments) =>
-  configArgument(argv) ||
-  environments.map((environment) => environment?.get(configVariable)).find((path) => path) ||
-  usual.configPath;
+export const configOf: Runtime['configOf'] = (argv, ...environments) => ({
+  main:
+    configArgument(argv) ||
+    environments.map((environment) => environment?.get(configVariable)).find((path) => path) ||
+    usual.configPath,
+});
 
 /** Packages put a version behind the name. */
 export const isProgram = (path: string): boolean => /^containerd(?:-v?\d[\w.]*)?$/.test(fileOf(path));
+
+export const dumpWords: Runtime['dumpWords'] = ({ main }) =>
+  main === null ? ['config', 'default'] : ['--config', main, 'config', 'dump'];

@@ -1,4 +1,5 @@
 /** What containerd's configuration, as files and as it is loaded, tells of the host: socket, programs, sandboxes, bundles. */
+import { paths } from '../../../protocol/host-paths.ts';
 import { member } from '../../../protocol/json.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
@@ -27,9 +28,17 @@ export const socketOf: Runtime['socketOf'] = (config) => lastIn(config, socketIn
 /** Files of a bundle in which containerd and its runc shim keep the paths of programs. */
 const tellers = ['runtime', 'options.json', 'shim-binary-path', 'bootstrap.json'];
 
+const ours = new RegExp(`${paths.links}/([^/"\\s]+)/`, 'g');
+
 export const bundlesOf: Runtime['bundlesOf'] = (config) => {
   const state = lastIn(config, (doc) => (String(doc.state).startsWith('/') ? doc.state : undefined));
-  return { folder: `${state ?? '/run/containerd'}/io.containerd.runtime.v2.task`, tellers };
+  return {
+    folder: `${state ?? '/run/containerd'}/io.containerd.runtime.v2.task`,
+    depth: 2,
+    pidFile: 'init.pid',
+    tellers,
+    handlersIn: (text) => [...text.matchAll(ours)].flatMap(([, handler]) => handler ?? []),
+  };
 };
 
 /** Where a program is searched that a table names without a path: the service's $PATH as a rule, and the folder for plugins. */

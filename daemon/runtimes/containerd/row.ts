@@ -2,7 +2,7 @@
 import { parseToml } from '../../toml/toml.ts';
 import type { Runtime } from '../runtime.ts';
 import { handlersIn, meaningful, viewOf } from './config.ts';
-import { configOf, isProgram, usual } from './launch.ts';
+import { configOf, dumpWords, isProgram, usual } from './launch.ts';
 import { bundlesOf, pauseImage, programsIn, sandboxesIn, socketOf } from './loaded.ts';
 import { plain } from './plain.ts';
 import { targetOf } from './target.ts';
@@ -18,8 +18,9 @@ export const containerd: Runtime = {
   next: ({ doc, path }) => importsOf(doc, path),
   socketOf,
   programsIn,
+  needed: () => [],
   bundlesOf,
-  dumpWords: (main) => (main === null ? ['config', 'default'] : ['--config', main, 'config', 'dump']),
+  dumpWords,
   sandboxesIn,
   pauseImage,
   dropIn: {

@@ -9,6 +9,7 @@ import { fileOf, globPattern } from '../../../protocol/host-paths.ts';
 import { type Parsed, parseConfig } from '../parsed.ts';
 import type { Wiring } from '../runtime.ts';
 import { canonical, digestOf } from '../../../protocol/digest.ts';
+import { dumpWords } from './launch.ts';
 import { importsOf } from './wiring-drop-in.ts';
 
 /** `bare` is the wiring without any handler: the host as if we had never come. `id` is the same wherever it is staged. */
@@ -23,13 +24,19 @@ export const trialOf = (
     fact.kind === 'regular' ? fact.digest : fact.kind,
   ]);
   const id = digestOf(canonical([bare, wanted, runtime.version, others])).slice(0, 16);
+  const before = stage(bare, runtime, `${scratch}/before`);
+  const after = stage(wanted, runtime, `${scratch}/after`);
   return {
     kind: 'trial',
     id,
-    before: stage(bare, runtime, `${scratch}/before`),
-    after: stage(wanted, runtime, `${scratch}/after`),
+    before,
+    after,
+    words: { before: wordsFor(before), after: wordsFor(after) },
   };
 };
+
+const wordsFor = ([main]: readonly Staged[]): readonly string[] =>
+  dumpWords({ main: main && main.text !== null ? main.path : null });
 
 /**
  * The staged main file imports what the real one would, by absolute path, with the staged drop-in in the place of the

@@ -142,8 +142,15 @@ t.test('what only takes time is waited for', async (t) => {
     kind: 'waiting',
     for: [{ message: /the next tick continues/ }],
   });
-  t.match(evaluate(decision({ plan: { kind: 'trial', id: 'x', before: [], after: [] } }), [], undefined), {
-    kind: 'waiting',
-  });
+  t.match(
+    evaluate(
+      decision({ plan: { kind: 'trial', id: 'x', before: [], after: [], words: { before: [], after: [] } } }),
+      [],
+      undefined,
+    ),
+    {
+      kind: 'waiting',
+    },
+  );
   t.match(evaluate(decision({ plan: steps }), [problem('bad-toml')], undefined), { kind: 'degraded' });
 });

@@ -2,9 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { cgroupsOf, isContainer, isSystemService } from '../../../host/processes/cgroup.ts';
-import { containerd } from '../../../daemon/runtimes/containerd/row.ts';
+import { runtimes } from '../../../daemon/runtimes/table.ts';
 
-const isOfRuntime = (cgroup: string) => containerd.cgroups.test(cgroup);
+const isOfRuntime = (cgroup: string) => runtimes.some(({ cgroups }) => cgroups.test(cgroup));
 
 const proc = (t: Test, cgroups: Record<number, string>): string => {
   const folder = t.testdir({});

@@ -15,7 +15,7 @@ const read = async (t: Test, files: Readonly<Record<string, string>>, more?: (ro
     writeFileSync(join(root, path), text);
   }
   more?.(root);
-  const tree = await readTree(makeFiles(root), containerd, main);
+  const tree = await readTree(makeFiles(root), containerd, { main });
   return { ...tree, paths: tree.config.map((one) => one.path) };
 };
 

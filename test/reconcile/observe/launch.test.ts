@@ -34,12 +34,12 @@ for (const [what, files, expected] of [
   [
     'the plain unit',
     { [fragment]: plain },
-    { binary: '/usr/bin/containerd', configPath: '/etc/containerd/config.toml' },
+    { binary: '/usr/bin/containerd', config: { main: '/etc/containerd/config.toml' } },
   ],
   [
     'another program',
     { [fragment]: '[Service]\nExecStart=/usr/local/bin/containerd' },
-    { binary: '/usr/local/bin/containerd', configPath: '/etc/containerd/config.toml' },
+    { binary: '/usr/local/bin/containerd', config: { main: '/etc/containerd/config.toml' } },
   ],
   [
     '-c FILE of a drop-in',
@@ -47,12 +47,12 @@ for (const [what, files, expected] of [
       [fragment]: plain,
       [dropIn]: '[Service]\nExecStart=\nExecStart=-/opt/bin/containerd \\\n  -c "/etc/my dir/c.toml"\n',
     },
-    { binary: '/opt/bin/containerd', configPath: '/etc/my dir/c.toml' },
+    { binary: '/opt/bin/containerd', config: { main: '/etc/my dir/c.toml' } },
   ],
   [
     'Environment=',
     { [fragment]: plain, [dropIn]: '[Service]\nEnvironment="CONTAINERD_CONFIG=/etc/e.toml"' },
-    { configPath: '/etc/e.toml' },
+    { config: { main: '/etc/e.toml' } },
   ],
   [
     'EnvironmentFile= and $OPTS',
@@ -60,7 +60,7 @@ for (const [what, files, expected] of [
       [fragment]: '[Service]\nEnvironmentFile=-/etc/default/containerd\nExecStart=/usr/bin/containerd $OPTS',
       '/etc/default/containerd': `# options\nOPTS="--log-level=debug --config '/etc/f.toml'"\n`,
     },
-    { configPath: '/etc/f.toml', notes: [] },
+    { config: { main: '/etc/f.toml' }, notes: [] },
   ],
   [
     'a pattern of files, a folder and a name without a path',
@@ -72,7 +72,7 @@ for (const [what, files, expected] of [
       '/etc/ctrd/2.env': 'F=conf/g.toml',
       '/etc/ctrd/3.not': 'F=/no',
     },
-    { binary: '/usr/local/bin/containerd', configPath: '/srv/conf/g.toml' },
+    { binary: '/usr/local/bin/containerd', config: { main: '/srv/conf/g.toml' } },
   ],
   [
     'a shell, env, nice',
@@ -80,7 +80,7 @@ for (const [what, files, expected] of [
       [fragment]:
         '[Service]\nExecStart=/usr/bin/env A=1 nice -n -5 /bin/sh -c "modprobe overlay || true; exec /opt/bin/containerd -c /etc/h.toml"',
     },
-    { binary: '/opt/bin/containerd', configPath: '/etc/h.toml' },
+    { binary: '/opt/bin/containerd', config: { main: '/etc/h.toml' } },
   ],
   [
     'a start script',
@@ -88,7 +88,7 @@ for (const [what, files, expected] of [
       [fragment]: '[Service]\nExecStart=/opt/start -l debug',
       '/opt/start': '#!/bin/sh\nset -e\nexec /opt/bin/containerd -c /etc/i.toml "$@"\n',
     },
-    { binary: '/opt/bin/containerd', configPath: '/etc/i.toml' },
+    { binary: '/opt/bin/containerd', config: { main: '/etc/i.toml' } },
   ],
 ] as const)
   t.test(`in an image, ${what} says which containerd it is and which file`, async (t) => {
@@ -142,14 +142,14 @@ t.test('in an image, what others can write is not believed, and what is assumed 
   t.match(await script.launch(), { code: 'untrusted', where: { file: '/opt/start' } });
   t.match(await inImage(t, {}).launch(), {
     binary: '/usr/bin/containerd',
-    configPath: '/etc/containerd/config.toml',
+    config: { main: '/etc/containerd/config.toml' },
     notes: [
       { code: 'assumed-start', message: /there is no unit containerd\.service in this root: .* assumed/ },
     ],
   });
   const unset = inImage(t, { [fragment]: '[Service]\nExecStart=/usr/bin/containerd $OPTS' });
   t.match(await unset.launch(), {
-    configPath: '/etc/containerd/config.toml',
+    config: { main: '/etc/containerd/config.toml' },
     notes: [{ code: 'assumed-start', message: /asks for the variable OPTS/ }],
   });
 });
@@ -179,42 +179,48 @@ const onHost = (
 
 t.test('on a host, variables of ExecStart are replaced as systemd replaces them', async (t) => {
   const facts = { execStart: ['/usr/bin/containerd', '$OPTS'], environment: ['OPTS=-c /etc/x.toml'] };
-  t.match(await onHost(t, facts).launch(), { configPath: '/etc/x.toml', notes: [] });
+  t.match(await onHost(t, facts).launch(), { config: { main: '/etc/x.toml' }, notes: [] });
   const braces = {
     execStart: ['/usr/bin/containerd', '--config', ['$', '{F}'].join('')],
     environment: ['F=/etc/a b.toml'],
   };
-  t.match(await onHost(t, braces).launch(), { configPath: '/etc/a b.toml' });
+  t.match(await onHost(t, braces).launch(), { config: { main: '/etc/a b.toml' } });
   t.match(await onHost(t, { ...facts, verbatim: true }).launch(), {
-    configPath: '/etc/containerd/config.toml',
+    config: { main: '/etc/containerd/config.toml' },
   });
   const wrapped = {
     execStart: ['/bin/sh', '-c', 'exec containerd $OPTS'],
     environment: ['OPTS=-c /etc/x.toml'],
   };
-  t.match(await onHost(t, wrapped).launch(), { binary: '/usr/bin/containerd', configPath: '/etc/x.toml' });
+  t.match(await onHost(t, wrapped).launch(), {
+    binary: '/usr/bin/containerd',
+    config: { main: '/etc/x.toml' },
+  });
   const named = { execStart: ['ctrd', '-c', '/etc/y.toml'], program: '/usr/bin/containerd', cwd: '/srv' };
-  t.match(await onHost(t, named).launch(), { binary: '/usr/bin/containerd', configPath: '/etc/y.toml' });
+  t.match(await onHost(t, named).launch(), {
+    binary: '/usr/bin/containerd',
+    config: { main: '/etc/y.toml' },
+  });
 });
 
 t.test('on a host, the process tells what cannot be seen in the unit', async (t) => {
   const unset = { execStart: ['/usr/bin/containerd', '$OPTS'] };
   t.match(await onHost(t, unset, { argv: ['/usr/bin/containerd', '-c', '/etc/p.toml'] }).launch(), {
-    configPath: '/etc/p.toml',
+    config: { main: '/etc/p.toml' },
     notes: [],
   });
   const script = { execStart: ['/bin/sh', '-c', '. /etc/x; exec containerd $O'] };
   t.match(await onHost(t, script, { argv: ['containerd', '--config=/etc/q.toml'] }).launch(), {
     binary: '/usr/bin/containerd',
-    configPath: '/etc/q.toml',
+    config: { main: '/etc/q.toml' },
   });
   const passed = { execStart: ['/usr/bin/containerd'], passed: ['CONTAINERD_CONFIG'] };
   const environ = 'CONTAINERD_CONFIG=/etc/r.toml\0';
   t.match(await onHost(t, passed, { argv: ['/usr/bin/containerd'], environ }).launch(), {
-    configPath: '/etc/r.toml',
+    config: { main: '/etc/r.toml' },
   });
   t.match(await onHost(t, {}, { argv: ['/usr/bin/containerd'], environ }).launch(), {
-    configPath: '/etc/r.toml',
+    config: { main: '/etc/r.toml' },
   });
 });
 
@@ -234,6 +240,6 @@ t.test('on a host, a shell that waits is no runtime, and what cannot be followed
 t.test('on a host, what the unit says now goes before what the process was started with', async (t) => {
   const facts = { execStart: ['/usr/bin/containerd', '-c', '/etc/new.toml'] };
   t.match(await onHost(t, facts, { argv: ['/usr/bin/containerd', '-c', '/etc/old.toml'] }).launch(), {
-    configPath: '/etc/new.toml',
+    config: { main: '/etc/new.toml' },
   });
 });

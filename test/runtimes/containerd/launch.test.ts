@@ -6,7 +6,7 @@ import { socketIn } from '../../../daemon/runtimes/containerd/loaded.ts';
 const parse = (text: string) => parseToml(text, '/etc/containerd/config.toml');
 
 t.test('the configuration is the one on the command line, in each spelling', async (t) => {
-  const of = (...words: readonly string[]) => configOf(['/usr/bin/containerd', ...words]);
+  const of = (...words: readonly string[]) => configOf(['/usr/bin/containerd', ...words]).main;
   t.equal(of('-c', '/a'), '/a');
   t.equal(of('--config', '/a', '--root', '/b'), '/a');
   t.equal(of('--log-level=debug', '--config=/a=b'), '/a=b');
@@ -16,9 +16,9 @@ t.test('the configuration is the one on the command line, in each spelling', asy
   t.equal(of('--configure=/a'), usual.configPath);
   t.equal(of(), usual.configPath);
   const [first, second] = ['/b', '/c'].map((path) => new Map([['CONTAINERD_CONFIG', path]]));
-  t.equal(configOf(['x', '-c', '/a'], first, second), '/a');
-  t.equal(configOf(['x'], first, second), '/b');
-  t.equal(configOf(['x'], undefined, second), '/c');
+  t.equal(configOf(['x', '-c', '/a'], first, second).main, '/a');
+  t.equal(configOf(['x'], first, second).main, '/b');
+  t.equal(configOf(['x'], undefined, second).main, '/c');
 });
 
 t.test('the socket is where the configuration puts it, in old files and new ones', async (t) => {

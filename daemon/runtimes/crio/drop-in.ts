@@ -1,0 +1,47 @@
+/** The one file of ours in CRI-O's folder of drop-ins. Nothing else may ever stand there: every file is read, whatever its name. */
+import { fileOf } from '../../../protocol/host-paths.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import { isTable, type Table, tableAt } from '../../toml/compare.ts';
+import { parseToml } from '../../toml/toml.ts';
+import { handlersIn, isOurs, runtimesPath } from './config.ts';
+
+/** Files are read in the order of their names, and the last one counts. */
+const dropInName = 'zz-rcm-node.conf';
+
+export const header =
+  '# Written by rcm-node; changes are undone. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
+
+export const dropInPath = (folder: string): string => `${folder}/${dropInName}`;
+
+export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInName;
+
+export const isOurDropIn = (text: string): boolean => text.startsWith(header) || meansOurs(text);
+
+/** Nothing but tables that name our programs under their own names; a remark is another person's. */
+export const meansOurs = (text: string): boolean => {
+  if (/^[ \t]*#/m.test(text)) return false;
+  const doc = meaningOf(text);
+  const handlers = handlersIn(doc);
+  return (
+    handlers.length > 0 &&
+    handlers.every(({ name, path }) => isOurs(name, tableAt(doc, path))) &&
+    isAlone(doc, runtimesPath)
+  );
+};
+
+/** Whether nothing stands beside the tables on this path. */
+const isAlone = (doc: Table, [key, ...rest]: readonly string[]): boolean => {
+  if (key === undefined) return true;
+  const inner = doc[key];
+  return Object.keys(doc).length === 1 && isTable(inner) && isAlone(inner, rest);
+};
+
+/** Of a text that cannot be read it is nothing. */
+export const meaningOf = (text: string | null): Table => {
+  try {
+    return parseToml(text ?? '', dropInName);
+  } catch (error) {
+    if (error instanceof Failure) return {};
+    throw error;
+  }
+};

@@ -1,0 +1,214 @@
+/** A configuration of CRI-O as a decision looks at it: without us, what of it is ours, and what forbids every change. */
+import type { FileFact } from '../../../host/facts.ts';
+import { canonical, digestOf } from '../../../protocol/digest.ts';
+import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
+import type { Handler } from '../../model/desired.ts';
+import type { Ledger, OwnedFile } from '../../model/ledger.ts';
+import type { Plan, Staged } from '../../model/plan.ts';
+import { printTable, tableAt } from '../../toml/compare.ts';
+import type { RuntimeFacts } from '../facts.ts';
+import { copiesIn, namedIn } from '../named.ts';
+import { ownerIn, type Parsed, parseConfig, whereIn } from '../parsed.ts';
+import type { Runtime, Tables, Target, WantedFile, Wiring } from '../runtime.ts';
+import { faultOf, verdict } from './check.ts';
+import {
+  allowedFor,
+  annotationsOf,
+  builtIn,
+  defaultIn,
+  handlersIn,
+  handlerTable,
+  inheritable,
+  isOurs,
+  mergedIn,
+  runtimesPath,
+} from './config.ts';
+import { dropInPath, header, isOurDropIn, mayBeDropIn, meaningOf } from './drop-in.ts';
+import { dumpWords } from './launch.ts';
+
+/** The oldest that leaves out a handler that it cannot serve, and starts all the same. */
+const oldest = 21;
+
+export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
+  refuseUnknown(facts);
+  const folder = folderOfDropIns(facts);
+  const drop = dropInPath(folder);
+  // Below its folder every file is read, so that one of ours may have been left in a subfolder.
+  const stale = facts.config.flatMap(({ path, fact }) =>
+    path !== drop && mayBeDropIn(path) && fact.kind === 'regular' && isOurDropIn(fact.text) ? [path] : [],
+  );
+  const foreign = parseConfig(facts.config.filter(({ path }) => path !== drop && !stale.includes(path)));
+  const fault = faultOf(facts, foreign);
+  if (fault) throw new Failure(fault);
+  refuseForeign(files[drop], drop, ledger);
+  const merged = mergedIn(foreign);
+  const inherited = inheritable(merged.get(defaultIn(foreign))?.table);
+  const present = Object.fromEntries(
+    [drop, ...stale].flatMap((path) => {
+      const fact = files[path];
+      const doc = meaningOf(fact?.kind === 'regular' ? fact.text : null);
+      return handlersIn(doc).flatMap(({ name, path: at }) => {
+        const table = tableAt(doc, at);
+        return table ? [[name, table] as const] : [];
+      });
+    }),
+  );
+  const wire = (tables: Tables): Wiring => wiringOf(drop, stale, files[drop], ledger, tables);
+  return {
+    paths: [drop, ...stale],
+    copies: copiesIn(foreign, handlersIn, facts.aliases),
+    named: namedIn(foreign, facts.aliases),
+    defined: [builtIn, ...foreign.flatMap(({ doc }) => handlersIn(doc).map(({ name }) => name))],
+    present,
+    isMisread: () => false,
+    refusalOf,
+    tableOf: (handler, path) => handlerTable(handler, path, inherited),
+    ownerOf: (name) =>
+      ownerIn(foreign, name, (doc) =>
+        handlersIn(doc).filter(({ path }) => !isOurs(name, tableAt(doc, path))),
+      ),
+    wire,
+    whyNeeded: (path) => whyNeeded(facts, foreign, path),
+    stage: (wanted, scratch) => trialOf(facts, drop, stale, wire(new Map()), wanted, scratch),
+    check: (trial, tables) =>
+      verdict(trial, tables, new Set([...tables.keys(), ...Object.keys(present)]), foreign, drop),
+  };
+};
+
+const refuseUnknown = ({ version, binary }: RuntimeFacts): void => {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  if (major === '1' && Number(minor) >= oldest) return;
+  throw new Failure({
+    code: 'unsupported-runtime',
+    message:
+      version === ''
+        ? `the version of ${binary || 'CRI-O'} cannot be found out`
+        : `CRI-O ${version} is not known; 1.${oldest} and later 1.x are`,
+  });
+};
+
+const folderOfDropIns = ({ configFolder, configPath }: RuntimeFacts): string => {
+  if (configFolder !== undefined) return configFolder;
+  throw new Failure({
+    code: 'unsupported-runtime',
+    message: 'CRI-O is started with an empty --config-dir, and reads no drop-ins',
+    where: { file: configPath },
+    hint: 'Take --config-dir out of the command line of its unit.',
+  });
+};
+
+const refuseForeign = (fact: FileFact | undefined, path: string, ledger: Ledger): void => {
+  if (fact === undefined || fact.kind === 'absent' || path in ledger.files) return;
+  if (fact.kind === 'regular' && isOurDropIn(fact.text)) return;
+  throw new Failure({
+    code: 'not-ours',
+    message: 'a file stands where our drop-in goes, and rcm-node did not write it',
+    where: { file: path },
+    hint: 'Move it away, then run rcm-node once.',
+  });
+};
+
+const refusalOf = (handler: Handler): Problem | undefined => {
+  if (handler.runtime.type === 'shim')
+    return {
+      code: 'unsupported-handler',
+      handler: handler.name,
+      message:
+        'it is a shim of containerd, and CRI-O runs OCI runtimes: with its type "vm" such a shim starts, and never answers',
+      where: handler.where,
+      hint: 'Use an OCI runtime with an engine: crun with WasmEdge or wasmtime, or youki (type = "oci").',
+    };
+  const unknown = annotationsOf(handler).find((pattern) => allowedFor(pattern) === undefined);
+  if (unknown === undefined) return undefined;
+  return {
+    code: 'unsupported-handler',
+    handler: handler.name,
+    message: `CRI-O knows no annotation "${unknown}", and would leave the handler out`,
+    where: handler.where,
+    hint: 'Take it out. For Wasm, CRI-O knows module.wasm.image/variant and run.oci.*',
+  };
+};
+
+const owned = (ledger: Ledger, path: string, fact: FileFact | undefined, text: string): OwnedFile => {
+  const known = ledger.files[path];
+  const found = known ? known.found : fact?.kind === 'regular' ? fact.digest : undefined;
+  return {
+    kind: known?.kind ?? 'created',
+    digest: fact?.kind === 'regular' && fact.text === text ? fact.digest : digestOf(text),
+    ...(found === undefined ? {} : { found }),
+  };
+};
+
+const wiringOf = (
+  drop: string,
+  stale: readonly string[],
+  fact: FileFact | undefined,
+  ledger: Ledger,
+  tables: Tables,
+): Wiring => {
+  const gone = stale.map((path): WantedFile => ({ path, text: null }));
+  if (tables.size === 0) return { files: [{ path: drop, text: null }], stale: gone };
+  const body = [...tables].map(([name, table]) => printTable([...runtimesPath, name], table)).join('\n');
+  const text = `${header}\n${body}`;
+  return { files: [{ path: drop, text, owned: owned(ledger, drop, fact, text) }], stale: gone };
+};
+
+/** Without the file that it leads to, a link in the folder is fatal. */
+const whyNeeded = (
+  { config }: RuntimeFacts,
+  foreign: readonly Parsed[],
+  path: string,
+): Problem | undefined => {
+  const link = config.find(
+    (file) => file.path !== path && file.fact.kind === 'regular' && file.fact.real === path,
+  );
+  const file = link && foreign.find((one) => one.path === link.path);
+  if (!file) return undefined;
+  return {
+    code: 'dangling-import',
+    message: `it is a link to ${path}, and CRI-O would not start without that file, which is ours and to be removed`,
+    where: whereIn(file, []),
+    hint: 'Remove the link, and run it again.',
+  };
+};
+
+/** The same files below another folder, where the daemon does not read them. */
+const trialOf = (
+  facts: RuntimeFacts,
+  drop: string,
+  stale: readonly string[],
+  bare: Wiring,
+  wanted: Wiring,
+  scratch: string,
+): Extract<Plan, { kind: 'trial' }> => {
+  const from = facts.configFolder ?? '';
+  const others = facts.config.map(({ path, fact }) => [
+    path,
+    fact.kind === 'regular' ? fact.digest : fact.kind,
+  ]);
+  const id = digestOf(canonical([bare, wanted, facts.version, others])).slice(0, 16);
+  const stage = (wiring: Wiring, at: string): readonly Staged[] => {
+    const main = facts.config.find(({ path }) => path === facts.configPath);
+    const rest = facts.config.filter(
+      ({ path }) => path !== facts.configPath && path !== drop && !stale.includes(path),
+    );
+    const ours = wiring.files.flatMap(({ path, text }) => [
+      { path: `${at}/d${path.slice(from.length)}`, text },
+    ]);
+    return [
+      { path: `${at}/crio.conf`, text: main?.fact.kind === 'regular' ? main.fact.text : null },
+      ...rest.flatMap(({ path, fact }) =>
+        fact.kind === 'regular' ? [{ path: `${at}/d${path.slice(from.length)}`, text: fact.text }] : [],
+      ),
+      ...ours,
+    ];
+  };
+  const words = ([main]: readonly Staged[], at: string): readonly string[] =>
+    dumpWords({ main: main && main.text !== null ? main.path : null, folder: `${at}/d` });
+  const before = stage(bare, `${scratch}/before`);
+  const after = stage(wanted, `${scratch}/after`);
+  return {
+    ...{ kind: 'trial', id, before, after },
+    words: { before: words(before, `${scratch}/before`), after: words(after, `${scratch}/after`) },
+  };
+};
