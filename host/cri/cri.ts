@@ -103,9 +103,8 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         labels: item.labels,
       })),
     sandboxInfo: async (id) =>
-      parseJson(
-        (await ask('PodSandboxStatus', { pod_sandbox_id: id, verbose: true })).info.info ?? '',
-      ) ?? null,
+      parseJson((await ask('PodSandboxStatus', { pod_sandbox_id: id, verbose: true })).info.info ?? '') ??
+      null,
     containers: async () =>
       (await ask('ListContainers', {})).containers.map((item) => ({
         id: item.id,

@@ -17,6 +17,7 @@ import type { Pressure } from '../../host/pressure-facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { type Loaded, loadConfig } from './fake-config.ts';
+import { loadCrio } from './fake-crio.ts';
 
 /** How a start of containerd goes. `slow`: ready after so many ms. `dies`: ready, and gone after so many ms. */
 export type Start =
@@ -95,6 +96,8 @@ export type Fake = {
 
 export type FakeOptions = {
   readonly root: string;
+  /** containerd unless told. */
+  readonly runtime?: 'crio';
   readonly version: string;
   readonly execStart?: readonly string[];
   readonly environment?: readonly string[];
@@ -141,12 +144,14 @@ export const fakeHost = (options: FakeOptions): Fake => {
     timers.push({ at: time.now + ms, act });
   };
 
-  const execStart = options.execStart ?? ['/usr/bin/containerd'];
+  const isCrio = options.runtime === 'crio';
+  const name = isCrio ? 'crio' : 'containerd';
+  const execStart = options.execStart ?? [`/usr/bin/${name}`];
   const configPath = configOf(execStart, options.environment ?? []);
   const counter = { starts: 0, sandboxes: 0 };
   const followers = new Set<() => void>();
   const blank: UnitFacts = {
-    name: 'containerd.service',
+    name: `${name}.service`,
     load: options.load ?? 'loaded',
     active: 'inactive',
     sub: 'dead',
@@ -156,7 +161,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     execStart,
     environment: options.environment ?? [],
     environmentFiles: [],
-    fragment: '/lib/systemd/system/containerd.service',
+    fragment: `/lib/systemd/system/${name}.service`,
     result: 'success',
   };
   const daemon: Containerd = {
@@ -201,7 +206,9 @@ export const fakeHost = (options: FakeOptions): Fake => {
     const former = daemon.loaded?.kind === 'loaded' ? Object.keys(daemon.loaded.handlers) : [];
     const path = files.real(configPath.path);
     const config = configPath.given || exists(path) ? configPath.path : undefined;
-    const loaded = loadConfig(root, config, daemon.version, 'daemon');
+    const loaded = isCrio
+      ? loadCrio(root, undefined, undefined, 'daemon')
+      : loadConfig(root, config, daemon.version, 'daemon');
     const how = loaded.kind === 'fatal' ? 'exits' : daemon.behaves(Object.keys(loaded.handlers));
     daemon.loaded = loaded;
     daemon.forgotten = [];
@@ -308,6 +315,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       version: async () => {
         alive();
         const { version } = daemon;
+        if (isCrio) return { name: 'cri-o', version, api: 'v1' };
         return { name: 'containerd', version: version.startsWith('1.') ? version : `v${version}`, api: 'v1' };
       },
       status: async () => {
@@ -323,27 +331,35 @@ export const fakeHost = (options: FakeOptions): Fake => {
         alive();
         return daemon.sandboxes.map((one) => ({
           ...one,
+          // CRI-O's list names none.
+          handler: isCrio ? '' : one.handler,
           ready: true,
           namespace: one.namespace ?? 'default',
           name: one.id,
           labels: one.labels ?? { 'io.kubernetes.pod.uid': one.id },
         }));
       },
-      sandboxInfo: async () => null,
+      sandboxInfo: async (id) => {
+        const handler = daemon.sandboxes.find((one) => one.id === id)?.handler;
+        return { runtimeSpec: { annotations: { 'io.kubernetes.cri-o.RuntimeHandler': handler } } };
+      },
       containers: async () => {
         alive();
         return daemon.containers;
       },
       // As 1.7.24 and 2.1.9 print it, of what is read there; 2.x does not tell the image of sandboxes.
       configuration: async () =>
-        alive() && {
-          containerd: {
-            defaultRuntimeName: 'runc',
-            runtimes: { runc: { options: { SystemdCgroup: true } } },
-          },
-          ...(daemon.version.startsWith('1.') ? { sandboxImage: 'registry.k8s.io/pause:3.8' } : {}),
-          containerdRootDir: '/var/lib/containerd',
-        },
+        alive() &&
+        (isCrio
+          ? { crio: { CgroupManagerName: 'systemd' }, sandboxImage: 'registry.k8s.io/pause:3.10.1' }
+          : {
+              containerd: {
+                defaultRuntimeName: 'runc',
+                runtimes: { runc: { options: { SystemdCgroup: true } } },
+              },
+              ...(daemon.version.startsWith('1.') ? { sandboxImage: 'registry.k8s.io/pause:3.8' } : {}),
+              containerdRootDir: '/var/lib/containerd',
+            }),
       hasImage: async (name) => {
         alive();
         return daemon.pauseImage && name.startsWith('registry.k8s.io/pause:');
@@ -445,10 +461,17 @@ export const fakeHost = (options: FakeOptions): Fake => {
     // A shim's test run: a script that says "broken" is one that does not run.
     if (program.startsWith(`${root}/`))
       return headOf(program).includes('broken') ? ran(1, '', 'broken') : ran(0, 'version 1');
+    if (words[0] === '--version' && isCrio) return ran(0, `crio version ${version}\n   GitCommit: unknown\n`);
     if (words[0] === '--version')
       return ran(0, `containerd github.com/containerd/containerd v${version} 1234abc\n`);
     if (program === 'journalctl') return ran(0, daemon.journal);
     daemon.dumps += 1;
+    if (isCrio) {
+      const [c, main, d, folder, verb] = words;
+      if (c !== '--config' || d !== '--config-dir' || verb !== 'config')
+        throw new Error(`crio ${words.join(' ')}`);
+      return dumped(loadCrio(root, main, folder, 'dump'));
+    }
     const [first, path, ...verb] = words;
     if (words.join(' ') === 'config default') return dumped(loadConfig(root, undefined, version, 'dump'));
     if (first === '--config' && path !== undefined && verb.join(' ') === 'config dump')

@@ -91,7 +91,8 @@ export const makeRoot = (t: Test): string => {
   t.teardown(() => rmSync(root, { recursive: true, force: true }));
   for (const folder of ['bin', 'etc', 'opt', 'run', 'srv/artifacts', 'usr/bin', 'var/lib'])
     mkdirSync(join(root, folder), { recursive: true });
-  writeFileSync(join(root, 'usr/bin/containerd'), 'the program\n', { mode: 0o755 });
+  for (const name of ['containerd', 'crio', 'crun', 'conmon'])
+    writeFileSync(join(root, 'usr/bin', name), 'the program\n', { mode: 0o755 });
   // What the shims of these tests begin with.
   writeFileSync(join(root, 'bin/sh'), 'a shell\n', { mode: 0o755 });
   return root;

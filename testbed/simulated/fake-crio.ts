@@ -1,0 +1,33 @@
+/** How CRI-O reads its configuration when it starts, and what it prints of it: by the stand-in that is held to its record. */
+import { checkConfig } from '../crio/config/check.ts';
+import { filesBelow } from '../crio/config/files.ts';
+import { loadConfig, Refused } from '../crio/config/load.ts';
+import { setting, text } from '../crio/config/model.ts';
+import { printed } from '../crio/config/print.ts';
+import type { Loaded } from './fake-config.ts';
+
+/** `main` and `folder` as on its command line: '' switches a source off, undefined is the usual one. */
+export const loadCrio = (
+  root: string,
+  main: string | undefined,
+  folder: string | undefined,
+  mode: 'daemon' | 'dump',
+): Loaded => {
+  // Where `sh` is, other programs of the host are not asked anything.
+  const files = filesBelow(root, '/usr/local/bin:/usr/bin:/bin');
+  const log = (): void => undefined;
+  try {
+    const config = loadConfig(files, { main, folder, flags: [] }, log);
+    checkConfig(config, mode === 'daemon' ? { files, log, programs: { ask: () => '' } } : undefined);
+    return {
+      kind: 'loaded',
+      handlers: Object.fromEntries(config.handlers),
+      criFault: undefined,
+      socket: text(setting(config, 'api', 'listen')).replace(/^\/var\/run\//, '/run/'),
+      dump: printed(config, false),
+    };
+  } catch (error) {
+    if (error instanceof Refused) return { kind: 'fatal', why: error.message };
+    throw error;
+  }
+};
