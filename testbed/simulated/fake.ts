@@ -16,8 +16,8 @@ import type { RunResult } from '../../host/exec.ts';
 import type { Pressure } from '../../host/pressure-facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../../host/facts.ts';
-import { type Loaded, loadConfig } from './fake-config.ts';
-import { loadCrio } from './fake-crio.ts';
+import { type Loaded, loadConfig } from './runtimes/containerd.ts';
+import { loadCrio } from './runtimes/crio.ts';
 
 /** How a start of containerd goes. `slow`: ready after so many ms. `dies`: ready, and gone after so many ms. */
 export type Start =

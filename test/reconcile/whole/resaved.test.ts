@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
 import { isNote } from '../../../cli/print.ts';
-import { loadConfig } from '../../../testbed/simulated/fake-config.ts';
+import { loadConfig } from '../../../testbed/simulated/runtimes/containerd.ts';
 import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
 import { ours, treeOf } from '../../../testbed/simulated/tree.ts';
 

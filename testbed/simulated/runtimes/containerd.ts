@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { matchesGlob, resolve } from 'node:path/posix';
 import { parse, stringify } from 'smol-toml';
-import { resolveIn } from '../../host/files/root-path.ts';
+import { resolveIn } from '../../../host/files/root-path.ts';
 
 type Table = Record<string, unknown>;
 

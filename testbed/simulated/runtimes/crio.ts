@@ -1,10 +1,10 @@
 /** How CRI-O reads its configuration when it starts, and what it prints of it: by the stand-in that is held to its record. */
-import { checkConfig } from '../crio/config/check.ts';
-import { filesBelow } from '../crio/config/files.ts';
-import { loadConfig, Refused } from '../crio/config/load.ts';
-import { setting, text } from '../crio/config/model.ts';
-import { printed } from '../crio/config/print.ts';
-import type { Loaded } from './fake-config.ts';
+import { checkConfig } from '../../crio/config/check.ts';
+import { filesBelow } from '../../crio/config/files.ts';
+import { loadConfig, Refused } from '../../crio/config/load.ts';
+import { setting, text } from '../../crio/config/model.ts';
+import { printed } from '../../crio/config/print.ts';
+import type { Loaded } from './containerd.ts';
 
 /** `main` and `folder` as on its command line: '' switches a source off, undefined is the usual one. */
 export const loadCrio = (
