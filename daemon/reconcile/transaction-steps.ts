@@ -9,7 +9,8 @@ import { detailOf, Failure, problemOf } from '../../protocol/problem/problem.ts'
 import type { Settings } from '../model/settings.ts';
 import { mustActivate, prove, quiet } from './proof/activation.ts';
 import { proveStarts } from './proof/start-proof.ts';
-import { unitOf } from '../runtimes/table.ts';
+import type { UnitFacts } from '../../host/facts.ts';
+import { whichRuntime } from './observe/which.ts';
 import { saveJournal, saveLedger } from '../state/state.ts';
 
 /** Restart and rollback take 165 s at most, so starting sandboxes may take ten more, however long the proof before took. */
@@ -132,10 +133,13 @@ const loadedBy = async (
   }
   if (!steps.some((one) => one.kind === 'write')) return loaded;
   // Restarted by others after the observation: it may have read the files from before our write.
-  const now = (await host.systemd?.unit(unitOf(settings.unit)).catch(() => undefined))?.invocation;
+  const now = (await currentUnit(host, settings).catch(() => undefined))?.invocation;
   const isKnown = now === undefined || now === '' || now === loaded.invocation;
   return isKnown ? loaded : { invocation: now, config: 'none' };
 };
+
+const currentUnit = async (host: Host, settings: Settings): Promise<UnitFacts | undefined> =>
+  host.systemd?.unit((await whichRuntime(host, settings)).unit);
 
 /** Counted before the restart: a kill in between must not bypass the budget. */
 export const countRestart = async (run: Run): Promise<void> => {

@@ -7,20 +7,21 @@ import type { Runtime } from '../../runtimes/runtime.ts';
 import { detailOf, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { isProof } from '../../model/start.ts';
-import { runtimeBy, unitOf } from '../../runtimes/table.ts';
 import { readTree } from './config-files.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { type Launch, launchOf } from './launch.ts';
+import { type Chosen, whichRuntime } from './which.ts';
 
 export const observeRuntime = async (host: Host, settings: Settings): Promise<Observed['runtime']> => {
-  const row = runtimeBy(settings.unit);
-  const name = unitOf(settings.unit);
+  let chosen: Chosen;
   let unit: UnitFacts | undefined;
   try {
-    unit = await host.systemd?.unit(name);
+    chosen = await whichRuntime(host, settings);
+    unit = await host.systemd?.unit(chosen.unit);
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }
+  const { row, unit: name } = chosen;
   if (unit?.load === 'not-found') return none(`there is no unit ${name}`);
   let launch: Launch | undefined;
   try {

@@ -4,8 +4,9 @@ import type { Host } from '../../../host/host.ts';
 import { tooLittle } from '../../../host/pressure-facts.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
-import { runtimeBy, runtimeOf } from '../../runtimes/table.ts';
+import { runtimeOf } from '../../runtimes/table.ts';
 import { observeRuntime } from '../observe/runtime.ts';
+import { whichRuntime } from '../observe/which.ts';
 
 export type Ability =
   | { readonly kind: 'able'; readonly cgroupParent: string }
@@ -14,7 +15,8 @@ export type Ability =
 export const abilityOf = async (host: Host, settings: Settings, cri: Cri): Promise<Ability> => {
   const unable = (why: string): Ability => ({ kind: 'unable', why });
   try {
-    const seen = runtimeBy(settings.unit).sandboxesIn(await cri.configuration());
+    const { row } = await whichRuntime(host, settings);
+    const seen = row.sandboxesIn(await cri.configuration());
     const image = seen.image ?? (await dumpedImage(host, settings));
     if (image === undefined) return unable('the image of sandboxes is not known');
     // Otherwise the runtime would pull the image, which may take long.

@@ -1,0 +1,51 @@
+/** Which container runtime of this host is served: the one whose unit a person names, the only one, or the one of the kubelet. */
+import type { Host } from '../../../host/host.ts';
+import { findUnit } from '../../../host/systemd/unit-search.ts';
+import { fileOf } from '../../../protocol/host-paths.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import type { Settings } from '../../model/settings.ts';
+import type { Runtime } from '../../runtimes/runtime.ts';
+import { runtimeBy, runtimes, usualRuntime } from '../../runtimes/table.ts';
+
+export type Chosen = { readonly row: Runtime; readonly unit: string };
+
+/** Where a kubelet has the socket of its runtime: as its own configuration, and as kubeadm and packages write its flags. */
+const kubeletFiles = [
+  ...['/var/lib/kubelet/config.yaml', '/var/lib/kubelet/instance-config.yaml'],
+  ...['/var/lib/kubelet/kubeadm-flags.env', '/etc/default/kubelet', '/etc/sysconfig/kubelet'],
+  ...['/etc/kubernetes/kubelet.conf', '/etc/systemd/system/kubelet.service'],
+];
+
+/** Throws the Failure that says that it cannot be told. */
+export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chosen> => {
+  if (unit !== undefined) return { row: runtimeBy(unit), unit };
+  const there: Runtime[] = [];
+  for (const row of runtimes) if (await isThere(host, row)) there.push(row);
+  const [first, ...others] = there;
+  if (others.length === 0) return usually(first ?? usualRuntime);
+  const named: Runtime[] = [];
+  for (const row of there) if (await isOfKubelet(host, row)) named.push(row);
+  const [row] = named;
+  if (row && named.length === 1) return usually(row);
+  throw new Failure({
+    code: 'unclear-start',
+    message: `${there.map(({ usual }) => usual.unit).join(' and ')} are both here, and the kubelet's files do not say which one it uses`,
+    hint: 'Say which one it is: runtime.unit in /etc/rcm-node/config.toml.',
+  });
+};
+
+const usually = (row: Runtime): Chosen => ({ row, unit: row.usual.unit });
+
+const isThere = async (host: Host, { usual }: Runtime): Promise<boolean> => {
+  if (host.systemd) return (await host.systemd.unit(usual.unit)).load !== 'not-found';
+  return (await findUnit(host.files, usual.unit)).kind !== 'absent';
+};
+
+/** A file that others can write decides nothing. */
+const isOfKubelet = async ({ files }: Host, { usual }: Runtime): Promise<boolean> => {
+  for (const path of kubeletFiles) {
+    const fact = await files.lookTrusted(path);
+    if (fact.kind === 'regular' && fact.text.includes(`/${fileOf(usual.socket)}`)) return true;
+  }
+  return false;
+};

@@ -1,0 +1,67 @@
+import t, { type Test } from 'tap';
+import { defaultSettings } from '../../../daemon/model/settings.ts';
+import { whichRuntime } from '../../../daemon/reconcile/observe/which.ts';
+import type { Host } from '../../../host/host.ts';
+import { unit } from '../../../testbed/simulated/bare-host.ts';
+import { makeRoot, openNode } from '../../../testbed/simulated/node.ts';
+
+/** A host on which these units are, with these files. */
+const ask = async (
+  t: Test,
+  units: readonly string[],
+  files: Readonly<Record<string, string>> = {},
+  named?: string,
+) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  for (const [path, text] of Object.entries(files)) node.write(path, text);
+  const { host } = node.fake;
+  const systemd: Host['systemd'] = host.systemd && {
+    ...host.systemd,
+    unit: async (name) => ({ ...unit, name, load: units.includes(name) ? 'loaded' : 'not-found' }),
+  };
+  const chosen = await whichRuntime(
+    { ...host, ...(systemd ? { systemd } : {}) },
+    { ...defaultSettings, unit: named },
+  );
+  return [chosen.row.name, chosen.unit];
+};
+
+const [containerd, crio] = ['containerd.service', 'crio.service'];
+const flags = '/var/lib/kubelet/kubeadm-flags.env';
+
+t.test('the unit that a person names is served', async (t) => {
+  t.same(await ask(t, [containerd, crio], {}, crio), ['crio', crio]);
+  t.same(await ask(t, [containerd, crio], {}, 'k3s.service'), ['containerd', 'k3s.service']);
+});
+
+t.test('else the only one, and containerd is looked for where none is', async (t) => {
+  t.same(await ask(t, [crio]), ['crio', crio]);
+  t.same(await ask(t, [containerd]), ['containerd', containerd]);
+  t.same(await ask(t, []), ['containerd', containerd]);
+});
+
+t.test('of two it is the one behind the socket of the kubelet', async (t) => {
+  const both = [containerd, crio];
+  const args = (socket: string) => `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix://${socket}"\n`;
+  t.same(await ask(t, both, { [flags]: args('/var/run/crio/crio.sock') }), ['crio', crio]);
+  t.same(await ask(t, both, { [flags]: args('/run/containerd/containerd.sock') }), [
+    'containerd',
+    containerd,
+  ]);
+  const yaml = 'kind: KubeletConfiguration\ncontainerRuntimeEndpoint: unix:///run/crio/crio.sock\n';
+  t.same(await ask(t, both, { '/var/lib/kubelet/config.yaml': yaml }), ['crio', crio]);
+});
+
+t.test('where that is not said, or said twice, none is touched, and the way out is named', async (t) => {
+  const both = [containerd, crio];
+  const refused = async (files = {}) =>
+    t.match(await ask(t, both, files).catch((error: unknown) => error), {
+      problem: { code: 'unclear-start', hint: /runtime\.unit/ },
+    });
+  await refused();
+  const twice = {
+    [flags]: 'unix:///run/crio/crio.sock',
+    '/etc/default/kubelet': '/run/containerd/containerd.sock',
+  };
+  await refused(twice);
+});
