@@ -170,7 +170,10 @@ t.test('a runtime that does not come up without our handlers gets them back', as
 const hostWithService = ({ fake: { host } }: Node, jobs: Partial<Systemd>): Host => {
   const { systemd } = host;
   if (!systemd) throw new Error('there is a service manager');
-  const unit: Systemd['unit'] = async (name) => ({ ...(await systemd.unit('containerd.service')), name });
+  const unit: Systemd['unit'] = async (name) =>
+    name === 'rcm-node.service'
+      ? { ...(await systemd.unit('containerd.service')), name }
+      : systemd.unit(name);
   return { ...host, systemd: { ...systemd, unit, ...jobs } };
 };
 

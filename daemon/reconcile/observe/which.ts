@@ -20,13 +20,20 @@ const kubeletFiles = [
 export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chosen> => {
   if (unit !== undefined) return { row: runtimeBy(unit), unit };
   const there: Runtime[] = [];
-  for (const row of runtimes) if (await isThere(host, row)) there.push(row);
+  const running: Runtime[] = [];
+  for (const row of runtimes) {
+    const state = await stateOn(host, row);
+    if (state !== 'absent') there.push(row);
+    if (state === 'running') running.push(row);
+  }
   const [first, ...others] = there;
   if (others.length === 0) return usually(first ?? usualRuntime);
   const named: Runtime[] = [];
   for (const row of there) if (await isOfKubelet(host, row)) named.push(row);
-  const [row] = named;
-  if (row && named.length === 1) return usually(row);
+  // A package that is installed beside it, and was never started, is no second runtime.
+  const rows = named.length > 0 ? named : running;
+  const [row] = rows;
+  if (row && rows.length === 1) return usually(row);
   throw new Failure({
     code: 'unclear-start',
     message: `${there.map(({ usual }) => usual.unit).join(' and ')} are both here, and the kubelet's files do not say which one it uses`,
@@ -36,9 +43,12 @@ export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chos
 
 const usually = (row: Runtime): Chosen => ({ row, unit: row.usual.unit });
 
-const isThere = async (host: Host, { usual }: Runtime): Promise<boolean> => {
-  if (host.systemd) return (await host.systemd.unit(usual.unit)).load !== 'not-found';
-  return (await findUnit(host.files, usual.unit)).kind !== 'absent';
+/** One that failed, or is being started again, counts as running. */
+const stateOn = async (host: Host, { usual }: Runtime): Promise<'absent' | 'idle' | 'running'> => {
+  if (!host.systemd) return (await findUnit(host.files, usual.unit)).kind === 'absent' ? 'absent' : 'idle';
+  const { load, active } = await host.systemd.unit(usual.unit);
+  if (load === 'not-found') return 'absent';
+  return active === 'inactive' ? 'idle' : 'running';
 };
 
 /** A file that others can write decides nothing. */

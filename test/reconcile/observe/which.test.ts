@@ -17,7 +17,12 @@ const ask = async (
   const { host } = node.fake;
   const systemd: Host['systemd'] = host.systemd && {
     ...host.systemd,
-    unit: async (name) => ({ ...unit, name, load: units.includes(name) ? 'loaded' : 'not-found' }),
+    unit: async (name) => ({
+      ...unit,
+      name,
+      load: units.some((one) => one.startsWith(name)) ? 'loaded' : 'not-found',
+      active: units.includes(`${name} idle`) ? 'inactive' : 'active',
+    }),
   };
   const chosen = await whichRuntime(
     { ...host, ...(systemd ? { systemd } : {}) },
@@ -50,6 +55,11 @@ t.test('of two it is the one behind the socket of the kubelet', async (t) => {
   ]);
   const yaml = 'kind: KubeletConfiguration\ncontainerRuntimeEndpoint: unix:///run/crio/crio.sock\n';
   t.same(await ask(t, both, { '/var/lib/kubelet/config.yaml': yaml }), ['crio', crio]);
+});
+
+t.test('where the kubelet does not tell, one that is only installed does not count', async (t) => {
+  t.same(await ask(t, [containerd, `${crio} idle`]), ['containerd', containerd]);
+  t.same(await ask(t, [`${containerd} idle`, crio]), ['crio', crio]);
 });
 
 t.test('where that is not said, or said twice, none is touched, and the way out is named', async (t) => {
