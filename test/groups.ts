@@ -1,6 +1,6 @@
 /**
  * Which test files share a process. To start one, with tap's loaders and what every file imports, takes longer than most
- * files run; so those of a folder that leave the process as it was run one after the other in one.
+ * files run; so those that leave the process as it was run one after the other in few of them.
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,8 +9,8 @@ import { type When, whenOf } from './when.ts';
 /** What changes or measures its process, or ends with it, needs one of its own. */
 const needsOwn =
   /\bprocess\.(env|chdir|exit|exitCode|umask|on|kill|argv|memoryUsage)\b|mockImport|^t\.(plan|teardown|after|before)/m;
-/** Long files must not wait for each other while a processor is free. */
-const most = 10;
+/** Long groups must not run on alone while a processor is free. */
+const most = 16;
 
 const folder = join('.tap', 'groups');
 
@@ -22,17 +22,13 @@ export function groupsOf(root: string, tier: When['tier'] = 'always'): readonly 
     .filter((file) => whenOf(root, file).tier === tier)
     .sort();
   const alone = all.filter((file) => needsOwn.test(readFileSync(join(root, file), 'utf8')));
-  const byFolder = Map.groupBy(
-    all.filter((file) => !alone.includes(file)),
-    dirname,
-  );
-  const groups = [...byFolder].flatMap(([from, files]) => {
-    const count = Math.ceil(files.length / most);
-    return Array.from({ length: count }, (_, index) => ({
-      file: join(folder, `${from.replaceAll('/', '-')}-${index + 1}.test.ts`),
-      members: files.filter((_file, at) => at % count === index),
-    }));
-  });
+  const shared = all.filter((file) => !alone.includes(file));
+  const count = Math.ceil(shared.length / most);
+  // Files of one folder take about the same time: dealt out like this, so do the groups.
+  const groups = Array.from({ length: count }, (_, index) => ({
+    file: join(folder, `group-${String(index + 1).padStart(2, '0')}.test.ts`),
+    members: shared.filter((_file, at) => at % count === index),
+  }));
   return [...groups, ...alone.map((file) => ({ file, members: [file] }))];
 }
 

@@ -1,6 +1,7 @@
 /**
  * A hundred nodes, of which one lies in each of many ways, or says nothing; and a controller whose clock was wrong.
- * Whatever it is, the other ninety-nine come to their end, and there is no time in which nothing goes on.
+ * Whatever it is, the other ninety-nine come to their end, and there is no time in which nothing goes on. Every
+ * stop: a hundred nodes for each of many ways.
  */
 import t, { type Test } from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';

@@ -1,4 +1,7 @@
-/** What others do to our files while nobody changes a wish: put right, as rarely as possible with a restart. */
+/**
+ * What others do to our files while nobody changes a wish: put right, as rarely as possible with a restart. Every stop: many
+ * whole ticks.
+ */
 import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,7 @@
-/** What is to be written lies where nothing can be written: nothing is half done, and it passes with the obstacle. */
+/**
+ * What is to be written lies where nothing can be written: nothing is half done, and it passes with the obstacle. Every stop:
+ * many whole ticks.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * A handler of ours beside every recorded configuration of CRI-O: what its daemon does not start with is refused before a byte is
  * written, and beside everything else ours is served, and what was served before is served on. The daemon is the stand-in that
- * test/testbed/crio/ holds to the record.
+ * test/testbed/crio/ holds to the record. Every stop: 125 hosts.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
  * Holds the daemon of the stand-in to every recorded case: whether it starts and what it logs, the handlers that it serves, which
- * sandboxes start, what a reload changes. Containers are not started here (vm-tests/crio/crio-like.test.ts does that).
+ * sandboxes start, what a reload changes. Containers are not started here (vm-tests/crio/crio-like.test.ts does that). Every
+ * stop: 125 daemons.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
