@@ -1,6 +1,6 @@
 /**
- * The files beside the executable: the unit, the namespace, and settings and wishes from the ConfigMap. One rule for all of
- * them: what another program or a person wrote, or changed since we did, stays as it is and is named.
+ * The files beside the executable: the unit, the namespace, and settings and local files from the ConfigMap. One rule for
+ * all: a file that another program or a person wrote, or changed since bootstrap wrote it, stays as it is and is named.
  */
 import { digestOf } from '../protocol/digest.ts';
 import { paths } from '../protocol/host-paths.ts';
@@ -32,7 +32,7 @@ export type SeenFiles = {
 export const pathOfSetting = (name: string): string =>
   name === 'config.toml' ? paths.settings : `${paths.shims}/${name}`;
 
-/** A proxy's password may stand in the settings; wishes and units hold no secrets. */
+/** The settings may hold a proxy's password; local files and units hold no secrets. */
 const modeOf = (path: string): number => (path === paths.settings ? 0o600 : 0o644);
 
 export const isOurs = (fact: FileFact | undefined, path: string, wrote: State['wrote']): boolean =>
@@ -60,7 +60,7 @@ export const fileChanges = (
     if (fact.kind === 'regular' && fact.text === text) wrote[path] = [digestOf(text)];
     else if (fact.kind === 'absent' || shipped || isOurs(fact, path, state.wrote)) {
       changes.push({ path, before: fact, after: text, mode: modeOf(path) });
-      // Both, so that it is ours whether or not a kill comes before the write.
+      // Both digests, so that the file is known as bootstrap's whether or not a kill comes before the write.
       wrote[path] = [...(fact.kind === 'regular' ? [fact.digest] : []), digestOf(text)];
     } else {
       notes.push(

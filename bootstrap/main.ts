@@ -47,7 +47,7 @@ export const bootstrap = async (
   try {
     if (command.uninstall) {
       await remove(site);
-      // Held until now, so nobody else can be in between; whoever waits for it finds its file gone, and makes a new one.
+      // Held until now: no other run can be in between. A run that waits finds the lock file gone, and makes a new one.
       await site.host.removeTree(places.lock);
       await site.host.dropFolder(places.bin);
       return exitCodes.settled;

@@ -1,6 +1,6 @@
 /**
  * What bootstrap has to do, given what is there: values in, values out. A plan is data, run by install.ts step by step;
- * whoever is killed between two steps looks again, and gets the plan for the rest.
+ * after a kill between two steps, the next run observes again and plans the rest.
  */
 import { inWords } from '../daemon/decide/backoff.ts';
 import type { Problem } from '../protocol/problem/problem.ts';
@@ -72,7 +72,7 @@ export const folderFor = ({ payload, state, folders }: Seen): string => {
 
 /** Where the service is to be when the payload does not come up; null when nothing ever did. */
 export const fallback = (seen: Seen): string | null =>
-  // Without a memory of ours, what somebody installed by hand and runs is as good as proven.
+  // Without a state file, a version that was installed by hand and is running counts as proven.
   seen.state.good ?? (seen.service.active === 'active' && seen.state.trying === null ? seen.linked : null);
 
 const versionOf = (seen: Seen, folder: string): string =>
@@ -137,7 +137,7 @@ const install = (seen: Seen, target: string, good: string | null): Plan => {
   const unproven = state.good !== target || state.trying !== null;
   const runs = seen.service.active === 'active';
   const how = ['inactive', 'failed'].includes(seen.service.active) ? 'start' : 'restart';
-  // Whoever was killed after the restart does not restart again.
+  // A run that was killed after the restart does not restart again.
   const restarted = state.trying?.folder === target && !switches && isNewInvocation(seen);
   const restarts = switches || unitChanges || damaged.length > 0 || (unproven && !restarted);
   const isUp = runs && !restarts && !unproven;
@@ -153,7 +153,7 @@ const install = (seen: Seen, target: string, good: string | null): Plan => {
     trying: null,
     failed: without(state.failed, [idOf(payload.files)]),
   };
-  // A version that came up once is not on trial again: no link to turn back, nothing to hold against it.
+  // A version that came up once needs no second proof: no link to switch back, no failure to record.
   const trying =
     state.good === target && !switches
       ? state.trying

@@ -22,11 +22,11 @@ const pauses = [5_000, 10_000, 20_000, 40_000, 60_000];
 export const remove = async (site: Target): Promise<void> => {
   const state = await readState(site);
   const linked = folderOfLink((await site.host.linkAt(places.link)).target);
-  // Who never came up has served nothing. Without a memory there is only the link to go by.
+  // A service that never came up has served nothing. Without a state file, only the link tells.
   const served = linked !== null && (state.good !== null || state === emptyState);
   if (served) await uninstallOnHost(site);
   else await stop(site);
-  // First of all: without the link, whoever comes after a kill knows that the host's own part is done.
+  // First, because a missing link tells the next run, after a kill, that `rcm-node uninstall` is done.
   await site.host.point(places.link, null);
   await sweep(site);
   site.say('this node is clean');

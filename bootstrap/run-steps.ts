@@ -12,7 +12,7 @@ import { places, program, printState, service, type State } from './state.ts';
 const startMs = 330_000 + 90_000 + 30_000;
 const lookEveryMs = 500;
 
-/** The service did not start: the one failure that the payload is blamed for. */
+/** The service did not start: the only failure that is recorded against the payload. */
 export class NotUp extends Error {}
 
 export const sentence = (step: Step): string | undefined => {

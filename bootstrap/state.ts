@@ -1,6 +1,6 @@
 /**
- * What bootstrap remembers on a node, in one file beside the versions it placed. A damaged file is set aside: what
- * stands on the disk then tells the rest, and files that nobody can prove to be ours stay.
+ * What bootstrap remembers on a node, in one file beside the versions it placed. A damaged file is set aside:
+ * the files on the disk then tell the rest, and a file without proof that bootstrap wrote it stays.
  */
 import * as s from '../daemon/model/schema.ts';
 import { digestOf } from '../protocol/digest.ts';

@@ -1,6 +1,6 @@
 /**
  * What bootstrap works with: the host's folders as they are mounted into the Pod, its systemd, the payload that this
- * program lies in, a clock, and somebody to tell.
+ * program lies in, a clock, and a log.
  */
 import { type Files, makeFiles } from '../host/files/files.ts';
 import type { Clock } from '../host/host.ts';

@@ -57,7 +57,7 @@ export type CommandRow = {
   /** One word behind the command, by its name in help; absent: there is none. */
   readonly operand?: string;
   /**
-   * `change`: it changes the host. Otherwise the words that follow "It reads" in the refusal: what nobody but root can
+   * `change`: it changes the host. Otherwise the words that follow "It reads" in the refusal: what only root can
    * read. Absent: any user may run it.
    */
   readonly root?: 'change' | { readonly reads: string };

@@ -128,7 +128,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
   }
 };
 
-// Node calls its main thread "node-MainThread"; ps, top and systemctl status shall name the program.
+// Node calls its main thread "node-MainThread"; with this, ps, top and systemctl status show the program's name.
 process.title = 'rcm-node';
 // A closed pipe (`rcm-node plan | head`) is no error of ours, and a full disk is one. The service outlives its log.
 process.stdout.on('error', (error) => {
@@ -137,7 +137,7 @@ process.stdout.on('error', (error) => {
   if (!isClosed) process.stderr.write(`rcm-node: standard output cannot be written: ${error.message}\n`);
   process.exit(isClosed ? exitCodes.settled : exitCodes.failed);
 });
-// Progress that nobody reads must not end a run between two steps.
+// A closed standard error must not end a run between two steps.
 process.stderr.on('error', () => undefined);
 // The bundle is CommonJS, which has no await here; `main` never rejects.
 void main(process.argv.slice(2)).then((code) => {

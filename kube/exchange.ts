@@ -71,7 +71,7 @@ const refusal = async (response: Response, life: Lifetime): Promise<ApiFailure> 
   const text = await read(response, life, longestError).catch(() => '');
   const after = response.headers.get('retry-after') ?? '';
   const body = parsed(text);
-  // What a proxy says in HTML tells nobody anything.
+  // The HTML page of a proxy has no place in a message.
   const said = typeof body === 'string' && body.trimStart().startsWith('<') ? '' : body;
   return statusFailure(response.status, said, /^\d+$/.test(after) ? Number(after) * 1000 : undefined);
 };
@@ -88,7 +88,7 @@ export const exchange = async <T>(
   const response = await fetch(urlOf(server, path, given.query), {
     method,
     agent: connection.agent,
-    // An API server redirects nobody, and credentials are for nobody else.
+    // An API server does not redirect, and credentials must reach no other server.
     redirect: 'manual',
     // Compression spares a local network little, and costs a server that thousands ask at once.
     compress: false,
@@ -102,7 +102,7 @@ export const exchange = async <T>(
     ...(given.body === undefined ? {} : { body: JSON.stringify(given.body) }),
     signal: life.signal,
   });
-  // node-fetch tells the body of an abort, whether or not somebody listens; nobody listening ends the process.
+  // After an abort node-fetch emits 'error' on the body; without a listener that ends the process.
   response.body?.on('error', () => undefined);
   if (response.status < 200 || response.status > 299) throw await refusal(response, life);
   return use(response);

@@ -64,7 +64,7 @@ export const isTrouble = (failed: Failed): boolean => !isAge(failed) && failed.s
 const needAfter = ({ need, version }: Progress, failed: Failed, silent: number): Need | undefined => {
   if (isAge(failed)) return need !== undefined || failed.tooNew ? 'consistent' : 'newer';
   if (need !== undefined) return need;
-  // Without its definition everything was removed, and nobody was told.
+  // The CRD was deleted, and all its objects with it; without an open watch no event told so.
   if (failed.code === 'api-missing' && version !== undefined) return 'newer';
   // Twice nothing at all came, not even a bookmark: after etcd was restored from a backup, a server counts up to the
   // version that we have seen already, and is silent until it is there.

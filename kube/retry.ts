@@ -7,10 +7,10 @@ import type { Code } from '../protocol/problem/problem.ts';
 const second = 1000;
 const minute = 60 * second;
 
-/** How long the server shall keep a watch. All would come back at once if each asked for the same. */
+/** The `timeoutSeconds` of a watch. With the same value for all, all watches would end and be opened again at once. */
 export const watchSeconds = (random: number): number => 1800 + Math.floor(random * 1801);
 
-/** A server sends a bookmark each minute; after three that are missing nobody is there, whatever TCP says. */
+/** A server sends a bookmark each minute. After three missing ones the watch counts as dead, whatever TCP says. */
 export const idleLimitMs = 3 * minute;
 
 /** The first question of a service that was started on every node at once. */
@@ -27,11 +27,11 @@ export const paceOf = (code: Code): 'usual' | 'slow' =>
 
 /**
  * A server that has just started denies for a second or two what it will grant: its rules, and the definitions of its
- * types, are not loaded yet. Whoever waited a minute for a person then would be blind for a minute after each restart.
+ * types, are not loaded yet. With the pause of `slow` at once, a node would see nothing for a minute after each restart.
  */
 const hastyTries = 4;
 
-/** What a server may make us wait; with more than this a typing error of somebody would be an outage. */
+/** The longest Retry-After that is obeyed: a mistyped one must not be an outage. */
 const longestAskedMs = 10 * minute;
 
 /** Milliseconds until the next try, after so many failures of this pace in a row (1 is the first). */

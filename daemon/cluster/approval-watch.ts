@@ -1,6 +1,6 @@
 /**
- * Keeps what a node has to know of whose turn it is: the approval on its own Node, whether a controller is there to give
- * one, and else the moment at which this node goes ahead by itself. What it knows goes to cluster.json.
+ * Keeps what a node knows of approvals: those on its own Node, whether a controller exists that can approve, and if not,
+ * the moment at which this node makes its changes without approval. All of it is stored in cluster.json.
  */
 import { isYoung } from '../decide/handlers/rollout-wait.ts';
 import type { Api } from '../../kube/client.ts';
@@ -18,9 +18,9 @@ export type TurnKeeper = {
   restore(turns: Turns | undefined): void;
   /** What the own Node says now. */
   seen(node: NodeObject): void;
-  /** Which turns the last tick needed, given or not; `api` is undefined while there is no connection. */
+  /** The approvals that the last tick needed, granted or not; `api` is undefined while there is no connection. */
   need(needed: readonly NeededTurn[], spreadMs: number, api: Api | undefined): void;
-  /** Undefined while nothing needs a turn. */
+  /** Undefined while no change needs an approval. */
   controller(): 'alive' | 'none' | 'unknown' | undefined;
   /** The connection in use is left. */
   leave(): void;

@@ -1,6 +1,6 @@
 /**
- * The approvals on the own Node, each from the moment at which this node saw it first, and for no longer than a turn lasts
- * by a clock that never jumps: wherever its wall clock is set to meanwhile, what is over stays over.
+ * The approvals on the own Node. Each is valid from the moment at which this node saw it first, for at most the lifetime
+ * of an approval by the monotonic clock: an expired approval stays expired, whatever the wall clock is set to.
  */
 import type { Clock } from '../../host/host.ts';
 import type { Labels } from '../../protocol/shim-object.ts';

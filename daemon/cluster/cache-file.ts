@@ -1,6 +1,6 @@
 /**
- * The owner of cluster.json, where `gather` finds what the cluster asks for. Two parts write into it: the Shims and what is
- * known of turns. One write at a time; what could not be written is tried again with the next event, or the next tick.
+ * The owner of cluster.json, where `gather` finds what the cluster asks for. Two parts write into it: the Shims, and
+ * what is known of approvals. One write at a time; a failed write is tried again at the next event, or the next tick.
  */
 import { paths } from '../../protocol/host-paths.ts';
 import { canonical } from '../../protocol/digest.ts';

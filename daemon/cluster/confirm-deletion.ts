@@ -1,6 +1,6 @@
 /**
- * What to believe of what the cluster says: a Shim that is there is believed at once, one that is gone only when it is
- * certain. Deleting the CRD deletes every Shim with it, event by event, and nobody meant the nodes to stop serving.
+ * Decides which Shims count as deleted. A new or changed Shim is taken up at once; a missing one counts as deleted only
+ * when that is certain: deleting the CRD deletes every Shim, event by event, and the nodes have to continue serving.
  */
 import { type ClusterCache, trimShim } from '../model/cluster-cache.ts';
 import type { Labels, ShimObject } from '../../protocol/shim-object.ts';
@@ -16,7 +16,7 @@ export type Seen = {
 
 export type Confirmation = {
   readonly answer: ClusterCache | undefined;
-  /** Shims that were asked for and are no longer there, kept until somebody made sure. */
+  /** Shims that were in the cache and are missing now; kept until their deletion is confirmed. */
   readonly doubted: readonly string[];
 };
 

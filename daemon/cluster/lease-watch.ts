@@ -26,7 +26,7 @@ export type Looks = {
 
 export type Sight =
   | { readonly kind: 'lease'; readonly renewed: string }
-  /** It is not there, or may not be read: where nobody granted nodes to read it, nobody has brought a controller either. */
+  /** The Lease is absent, or may not be read: the manifests that install a controller also grant nodes to read it. */
   | { readonly kind: 'missing' }
   /** No answer; a controller could not renew its Lease either, and has to have time to. */
   | { readonly kind: 'silent' };

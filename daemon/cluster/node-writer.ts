@@ -33,8 +33,8 @@ const pauseMs = 10_000;
 /** A Shim that all nodes refuse in the same moment must not have all of them write in the same moment. */
 const spreadMs = 5_000;
 /**
- * For so long a runtime has to be lost, or back, before the Node says so: a restart is over by then, and one that comes and
- * goes is not written at each of its turns.
+ * For so long a runtime has to be lost, or back, before the Node says so: a restart is over by then, and a runtime that
+ * starts and ends repeatedly is not written at each change.
  */
 const steadyMs = 10_000;
 /** On the average; sooner would be a load on a server in trouble, and so would all be that it turned away together. */

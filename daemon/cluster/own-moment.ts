@@ -1,19 +1,19 @@
-/** When this node goes ahead by itself, where no controller gives turns. Pure. */
+/** When this node makes its changes without approval, in a cluster without a controller. Pure. */
 import { goneRevision } from '../../protocol/node-annotations.ts';
 import type { AloneTime, ControllerFact, NeededTurn } from '../model/rollout-wait.ts';
 
 /** By Shim. */
 export type Moments = Readonly<Record<string, AloneTime>>;
 
-/** What a person or a controller halted is not for a node to go ahead with; nor does its moment come meanwhile. */
+/** A node does not schedule itself for a rollout that is paused or stopped. */
 const goesAlone = ({ hold }: NeededTurn): boolean => hold !== 'paused' && hold !== 'stopped';
 
 const nameOf = ({ shim, revision }: NeededTurn): string =>
   revision === goneRevision ? `${shim} (gone)` : shim;
 
 /**
- * One moment for all that waits: several changes shall stay one restart. `waitMs` is for a new one; `added` are the names of
- * those that get `at`.
+ * One moment for all waiting changes, so that they need one restart. `waitMs`: the wait of a new moment. `added`: the names
+ * of those that get `at`.
  */
 export const drawMoments = (
   before: Moments,

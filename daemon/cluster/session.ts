@@ -171,7 +171,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
         const [own] = nodes.current().items ?? [];
         return {
           shims: shims.current().items,
-          // A Node that was deleted is made anew by its kubelet; until then nobody can say what selects it.
+          // The kubelet creates a deleted Node again; until then its labels, and so the Shims that select it, are unknown.
           labels: own ? (own.metadata.labels ?? {}) : undefined,
         };
       },

@@ -138,7 +138,7 @@ export const openShimCache = (
     } catch (error) {
       const problem = problemOf(error);
       if (problem.code === 'api-missing') setCrdMissing(true);
-      // For good, where somebody took the right to see the types: what was deleted then stays, and nothing else says why.
+      // Logged because it may last: without permission to read the CRD, deleted Shims stay, and nothing else says why.
       else if (problem.code !== state.unsure)
         log('warn', `cannot confirm deletions: ${printProblem(problem)}`, logFields(problem));
       state.unsure = problem.code;
@@ -155,7 +155,7 @@ export const openShimCache = (
       void (async () => {
         const missing = view.typeMissing();
         if (missing) setCrdMissing(true);
-        // It is back: what is said of it, and the time that its Shims have, shall not wait for the end of a pause.
+        // The CRD is back: end the pause, so that the report and the time limit of its Shims do not wait for it.
         else if (state.missing) state.nap?.abort();
         state.missing = missing;
         const doubted = await take(view);

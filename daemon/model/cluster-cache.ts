@@ -1,6 +1,6 @@
 /**
- * What the cluster last said that this node shall serve, as /var/lib/rcm-node/cluster.json keeps it: so that a node whose
- * API server is away, or that starts before its network, knows it all the same. And what of a Node and a Shim is looked at.
+ * The last known desired state of the cluster, in /var/lib/rcm-node/cluster.json, for a node whose API server is
+ * unavailable or that starts before its network. Also: which fields of a Node and a Shim are kept.
  */
 import * as s from './schema.ts';
 import { isHalted, type Metadata, type ShimObject } from '../../protocol/shim-object.ts';
@@ -30,9 +30,9 @@ const answer = s.object({
   node: name,
   /** The Shims that select it, by name. */
   shims: s.list(s.object<ShimObject>({ metadata, spec: asSent, status: asSent })),
-  /** The type was away, and is not back for long: who starts now must not take an empty list for the cluster's wish. */
+  /** The CRD was missing until a short time ago: after a restart of rcm-node, an empty list must not count as a deletion. */
   away: s.optional(s.one(true)),
-  /** What is known of whose turn it is. */
+  /** What is known of approvals. */
   turns: ({ value }): Turns | undefined => parseTurns(value),
 });
 
@@ -43,8 +43,8 @@ export const parseClusterCache = (source: string, file: string): ClusterCache =>
   s.parseVersioned(source, file, answer);
 
 /**
- * What is of no account to a node, bookkeeping and how far a rollout is, would have it written anew at every touch of a
- * controller. That one stands still outlives the controller that saw to it.
+ * Drops fields the node ignores, so cluster.json is not rewritten on every controller update. A stopped rollout is kept:
+ * the stop must outlive the controller.
  */
 export const trimShim = ({ metadata, spec, status }: ShimObject): ShimObject => ({
   metadata: {

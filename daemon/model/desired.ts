@@ -1,5 +1,5 @@
 /**
- * What a node is asked to serve: one `Handler` for each shim, already validated, and where the wish came from.
+ * What a node is asked to serve: one `Handler` for each shim, already validated, and its source.
  */
 import type { Problem, Where } from '../../protocol/problem/problem.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
@@ -10,7 +10,7 @@ export type OptionValue = string | number | bigint | boolean | readonly OptionVa
 
 /**
  * `shim`: a program that the runtime starts for each Pod, named in the configuration by its absolute path.
- * `oci`: a program with the command line of runc, for the runtime's own way to start runc, with the libraries that only it shall find.
+ * `oci`: a program with the command line of runc, started by the runtime as runc is, with libraries for this program alone.
  */
 export type RuntimeKind =
   | { readonly type: 'shim' }

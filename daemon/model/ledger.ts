@@ -1,5 +1,5 @@
 /**
- * What rcm-node did to this host, as evidence: only what stands here, unchanged since, is ours to change or remove.
+ * What rcm-node did to this host, as evidence: it changes or removes only what is listed here and unchanged since.
  * Kept in /var/lib/rcm-node/ledger.json. model/journal.ts has the plan that is being carried out.
  */
 import { binaryName } from './desired.ts';
@@ -27,7 +27,7 @@ const installed: s.Read<Installed> = (cursor) => {
 };
 
 const owned = s.object({
-  /** `created`: the whole file is ours. `edited`: only the marked block or the import in it is. */
+  /** `created`: rcm-node wrote the whole file. `edited`: only the marked block or the import in it. */
   kind: s.one('created', 'edited'),
   /** sha256 of the file as we left it. */
   digest: s.digest,
@@ -69,7 +69,7 @@ const fields = s.object({
   failedStarts: s.record(label, failedStart),
   /** Restarts that we asked for, epoch milliseconds. */
   restarts: s.list(s.time),
-  /** Times at which a file of ours was put right after someone else changed it, by path. */
+  /** Times at which a file of ours was repaired after another program changed it, by path. */
   repairs: s.record(s.isPath, s.list(s.time)),
   /** Digests trusted on first use, by URL. */
   trusted: s.record(isUrl, s.digest, true),

@@ -28,7 +28,7 @@ export type Step =
       readonly before: string | null;
       readonly after: string | null;
     }
-  /** `started`: by its own first start, which has loaded what the steps before would write; nobody restarts it. */
+  /** `started`: by its own first start, which already loaded what the steps before would write; there is no restart. */
   | { readonly kind: 'activate'; readonly unit: string; readonly started?: true }
   /**
    * The gate: everything in `serve` is served, nothing in `keep` was lost, and the runtime is stable. `former` is what
@@ -87,7 +87,7 @@ export type HandlerReport = {
   /** Of what is served. */
   readonly start?: Start;
   readonly problem?: Problem;
-  /** Its change may only be made in its turn. */
+  /** Its change needs this approval. */
   readonly turn?: NeededTurn;
 };
 

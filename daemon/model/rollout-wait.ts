@@ -95,7 +95,7 @@ export const parseTurns = (value: unknown): Turns | undefined => {
   });
 };
 
-/** Without what says nothing: a file that says nothing of turns looks as it did before there were any. */
+/** Leaves out what is empty: without approvals cluster.json has the form that it had before approvals existed. */
 export const trimTurns = (given: {
   readonly approved: SeenApprovals;
   readonly controller: ControllerFact | undefined;
@@ -117,8 +117,8 @@ const mostApprovals = 128;
 const spent = new Date(0).toISOString();
 
 /**
- * What is known of the approvals that stand on the own Node now. `now` is this node's own clock and `aheadMs` what that is
- * ahead of the API server's: an end is what the controller wrote, and no reason to act for longer than a turn lasts.
+ * What is known of the approvals that are on the own Node now. `now`: this node's clock; `aheadMs`: how far it is ahead of
+ * the API server's. The controller wrote the end of an approval; a late end never extends it beyond its lifetime.
  */
 export const seeApprovals = (
   former: SeenApprovals,

@@ -1,5 +1,5 @@
 /**
- * /etc/rcm-node/config.toml: settings, and the node's own policy that nobody else may widen. Text in, complete
+ * /etc/rcm-node/config.toml: settings, and the node's own policy, which no cluster may widen. Text in, complete
  * `Settings` out, or a Failure with file, line and column.
  */
 import {
@@ -63,7 +63,7 @@ export type ClusterSettings = {
   readonly kubeconfig: string | undefined;
   /** runtime-class-manager's `<shim>=provisioned|pending|failed` labels beside our own. */
   readonly legacyLabels: boolean;
-  /** Seconds: where no controller gives turns, nodes spread over so much time what restarts their runtimes. */
+  /** Seconds. Without a controller, nodes spread the restarts of their runtimes over this time. */
   readonly spread: number;
 };
 

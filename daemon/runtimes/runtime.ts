@@ -61,7 +61,7 @@ export type Runtime = {
   readonly handlerOfSandbox?: (info: unknown) => string | undefined;
   /** The image of sandboxes in a printed configuration. */
   readonly pauseImage: (dump: string) => string | undefined;
-  /** The file that is ours as a whole. */
+  /** The file that belongs to rcm-node as a whole. */
   readonly dropIn: DropIn;
   /** What of a file may be shown to everyone. */
   readonly plain: Plain;

@@ -10,7 +10,7 @@ import { locate, type TomlPath } from './toml.ts';
 export type Cursor = {
   readonly file: string;
   /**
-   * The text of a file, where a place has a line, and a key that nobody knows is an error. `undefined` for a resource:
+   * The text of a file, where a place has a line, and an unknown key is an error. `undefined` for a resource:
    * its places are paths of fields, and the API server has judged its keys by a schema that may be newer than this.
    */
   readonly text: string | undefined;

@@ -11,7 +11,7 @@ import { deepEqual, isTable, printPath, type Table } from './compare.ts';
 export type Block = { readonly start: number; readonly end: number; readonly body: string };
 
 const begin = '# rcm-node begin';
-/** The file had no final line break, so the one before this marker is ours and goes with the block. */
+/** The file had no final line break, so rcm-node added the one before this marker; it is removed with the block. */
 const beginOpen = `${begin} (no newline before)`;
 const finish = '# rcm-node end';
 

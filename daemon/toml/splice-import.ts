@@ -137,7 +137,7 @@ const withoutLine = (text: string, start: number, valueEnd: number, end: number)
 };
 
 /**
- * Takes the glob out again, to the byte when nobody touched the list since. After foreign changes only our element
+ * Takes the glob out again, to the byte when the list is unchanged since. After foreign changes only our element
  * goes, or the line we added when nothing else is left in it. Without `edit` our remark tells whose line it is. A
  * glob that is gone already, or that was there before us (`present`), leaves the text as it is. `known`: what the text
  * means, where it was read already.

@@ -1,6 +1,6 @@
 /**
- * TOML that others wrote, with its places: what it means is smol-toml's answer alone, where it says so is ours. Every
- * message about a file can then name line and column, and an edit can touch the bytes of one statement only.
+ * TOML with positions. smol-toml alone decides what a text means; this file finds where each statement is, so that a
+ * message can name line and column, and an edit can change the bytes of one statement only.
  */
 import { parse, TomlError } from 'smol-toml';
 import { type Code, Failure } from '../../protocol/problem/problem.ts';

@@ -1,7 +1,7 @@
 /**
  * The part of the CRI that the daemon speaks, as a protobuf descriptor in code: a single executable has no .proto
  * file to read. Field numbers from pkg/apis/runtime/v1/api.proto of https://github.com/kubernetes/cri-api; fields
- * that nobody reads are left out, a decoder skips them.
+ * that rcm-node does not read are left out; a decoder skips them.
  *
  * To add a message: name it as the CRI does, keep the snake_case field names, and give the number of each field.
  */

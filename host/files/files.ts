@@ -24,7 +24,7 @@ export type Files = Reads & {
    * would stay. An undo replaces it all the same, because the runtime has to come back.
    */
   swap(path: string, before: FileState, after: FileState, purpose?: 'undo'): Promise<void>;
-  /** Writes a file that is ours alone; `scratch` is the folder for its temporary file, where that is not its own. */
+  /** Writes a file that belongs to rcm-node alone. `scratch`: the folder of the temporary file, if not the file's own folder. */
   put(path: string, text: string, mode: number, scratch?: string): Promise<void>;
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
   point(path: string, target: string | null): Promise<void>;
@@ -55,7 +55,7 @@ export const isTemporary = (name: string): boolean => /^\.rcm-node-[0-9a-f]{12}$
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
   state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
 
-/** Like `mkdir -p`. Node's own `recursive` turns the EROFS of a read-only file system into ENOENT. */
+/** Like `mkdir -p`. Node's own `recursive` reports the EROFS of a read-only file system as ENOENT. */
 const makeWay = async (path: string): Promise<void> => {
   try {
     await mkdir(path, 0o755);
@@ -117,7 +117,7 @@ export const makeFiles = (root: string): Files => {
     try {
       await handle.writeFile(state.text, 'utf8');
       const facts = await handle.stat();
-      // Owner before mode: chown clears setuid bits, and the file is never readable for more people than it shall be.
+      // Owner before mode: chown clears setuid bits, and the file is at no moment readable by more users than in the end.
       if (facts.uid !== state.uid || facts.gid !== state.gid) await handle.chown(state.uid, state.gid);
       // An ACL before the mode, whose group bits are the ACL's mask: without it the group would get what the mask allows.
       if (attributes) (await import('./attributes.ts')).giveAttributes(path, handle.fd, attributes);

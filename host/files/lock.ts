@@ -1,6 +1,6 @@
 /**
- * One writer per host, by a lock that the kernel drops with its holder: however a process ends, nobody waits for a
- * dead one, and there is nothing stale to take over.
+ * One writer per host, by a lock that the kernel releases when its holder ends, in whatever way. So no process waits for
+ * a dead one, and no stale lock has to be taken over.
  *
  * Node has no flock. A file with a pid in it, or a socket file, needs a takeover once its owner was killed, and two
  * processes that take over at once may both win (the second removes what the first just made). Abstract sockets have
@@ -70,8 +70,8 @@ const attempt = (path: string): Attempt => {
   if (locked === 'held' && after?.ino === before && after.size === 0)
     return { kind: 'held', release: () => db.isOpen && db.close() };
   db.close();
-  // To read the garbage SQLite had to share the lock, so nobody held it; and who takes it now has nothing to lose,
-  // as the file is to be empty anyway. The inode stays, so a lock on it does too.
+  // SQLite could read the garbage, which needs a shared lock, so no process held the exclusive one. A process that takes
+  // it now loses nothing, as the file has to be empty anyway. The inode stays, so a lock on it stays too.
   if (after !== undefined && after.size > 0) onDisk(path, () => truncateSync(path));
   return { kind: 'disturbed' };
 };

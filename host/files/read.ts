@@ -1,6 +1,6 @@
 /**
- * Reads below a root. What is there is told as a fact, never guessed at: "absent" is only what the kernel says is not
- * there, because to whoever decides, absent means "ours to write".
+ * Reads below a root. Each result is a fact, never a guess. "absent" means that the kernel says so, because a decision
+ * takes "absent" for "rcm-node may create this file".
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -34,7 +34,7 @@ export type Reads = {
 const maxBytes = 8 * 1024 * 1024;
 
 const digestOfFile = async (file: string): Promise<string | null> => {
-  // Not to hang on a named pipe, which opens only when somebody writes.
+  // O_NONBLOCK: the open of a named pipe would wait for a writer.
   await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   if (!(await handle.stat()).isFile()) return null;
   const hash = createHash('sha256');
@@ -84,7 +84,7 @@ export const makeReads = (root: string): Reads => {
   /** Absent only where the kernel says so: what cannot be seen may be there all the same. */
   const missing = async (path: string): Promise<FileFact> => {
     try {
-      // A link that leads nowhere is not "absent": writing there would replace somebody's link.
+      // A link that leads nowhere is not "absent": writing there would replace the link of another owner.
       return (await lstat(own(path))).isSymbolicLink()
         ? {
             kind: 'foreign',

@@ -36,8 +36,8 @@ export const follow = (
 };
 
 /**
- * `path` as somebody inside `root` would see it, as a path for this process; undefined when there is nothing. `spend`
- * hears of each question to the file system, and may throw.
+ * Resolves `path` as a process inside `root` would, and returns it as a path for this process; undefined when nothing is
+ * there. `spend` is called before each access to the file system, and may throw.
  */
 export const resolveIn = (
   root: string,
@@ -62,15 +62,14 @@ const linkTarget = (path: string): string | undefined => {
   try {
     return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined;
   } catch {
-    // What is not there, or cannot be seen, is no link; whoever uses the path hears of it from the kernel.
+    // A path that is missing or not accessible counts as no link; the next system call on it reports the error.
     return undefined;
   }
 };
 
 /**
- * `path` as somebody inside `root` would reach it, whether or not it is there yet. `last`: whether a link that the path
- * itself names is followed too; what renames, removes or points a link wants the link. Throws `cannot-write` where links
- * go round.
+ * Resolves `path` as a process inside `root` would, whether or not it exists. `last`: whether a link that the path itself
+ * names is followed too; false to rename, remove or repoint the link. Throws `cannot-write` for links in a circle.
  */
 export const placeIn = (root: string, path: string, last: boolean): string => {
   if (root === '/') return posix.join('/', path);

@@ -185,7 +185,7 @@ const overHttp = async (
 const fromFile = async (url: URL, sink: HashingWriter, options: DownloadOptions): Promise<void> => {
   if (url.hostname !== '' && url.hostname !== 'localhost') throw refused('a file: address names no host');
   const path = fileURLToPath(`file://${url.pathname}`);
-  // Not to hang on a named pipe, which opens only when somebody writes.
+  // O_NONBLOCK: the open of a named pipe would wait for a writer.
   await using handle = await open(options.real?.(path) ?? path, constants.O_RDONLY | constants.O_NONBLOCK);
   const stat = await handle.stat();
   if (!stat.isFile()) throw refused('it is not a regular file');

@@ -32,7 +32,7 @@ export const kubeconfigOf = async (folder: string): Promise<string | undefined> 
   return flag && resolve(await readlink(join(folder, 'cwd')).catch(() => '/'), flag);
 };
 
-/** Its real, effective, saved and file system user id is 0, and its root folder is ours. */
+/** Its real, effective, saved and file system user id is 0, and its root folder is the one of this process. */
 export const isOfThisHost = async (folder: string, root: string): Promise<boolean> => {
   if (!/^Uid:\s+0\s+0\s+0\s+0$/m.test(await textOf(folder, 'status'))) return false;
   const [own, its] = await Promise.all([stat(root), stat(join(folder, 'root', '.')).catch(() => undefined)]);

@@ -1,5 +1,5 @@
 /**
- * Drops what strangers send before dbus-next parses it. Every local user may send signals straight to our connection
+ * Drops messages of unknown senders before dbus-next parses them. Every local user may send signals straight to our connection
  * (dbus-daemon's system.conf: `<allow send_type="signal"/>`), and dbus-next does not survive all of them: a signal with a
  * file descriptor that was not sent along throws where nothing can catch it, and one of 32 MiB (the largest that the
  * bus lets through) becomes millions of objects. dbus-daemon writes the sender into each message itself, so it cannot be forged:

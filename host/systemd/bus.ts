@@ -3,8 +3,8 @@
  * file that imports dbus-next, because that library needs watching in ways its users should not have to know:
  *
  * - it never settles a pending call when the bus goes away (nothing in it listens to the end of the stream);
- * - it emits 'error', and an 'error' nobody listens to ends the process;
- * - a refused Hello rejects a promise that nobody holds, which ends the process too;
+ * - it emits 'error', and an 'error' without a listener ends the process;
+ * - a refused Hello rejects a promise that has no handler, which ends the process too;
  * - its proxies fetch and parse XML before the first call, so only plain messages are used here;
  * - `disconnect` closes one half of the socket, so a bus that stopped reading would keep the process alive;
  * - it hands over signals and replies from any sender, and any local user may send signals to our connection.
@@ -64,7 +64,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
   const bus = open(options, unreachable);
   const socket = socketOf(bus);
   const gone = Promise.withResolvers<never>();
-  // Usually nobody waits at the moment of the loss; the next call finds it.
+  // Usually no call is pending at the moment of the loss; the next call finds it.
   gone.promise.catch(() => {});
   bus.on('error', (error: unknown) =>
     gone.reject(unreachable(`the system bus cannot be used: ${said(error)}`, error)),
@@ -98,7 +98,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
     }
     return await use({ lost: gone.promise, call });
   } finally {
-    // What was written is already with the kernel, so a call that nobody waits for still goes out.
+    // What was written is already with the kernel, so a call whose answer is not awaited still goes out.
     socket.destroy();
   }
 };

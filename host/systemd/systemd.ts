@@ -14,9 +14,9 @@ import { addMatch, accepted, manager, readUnit, systemdName, type UnitFacts, unw
 export type { UnitFacts };
 
 /**
- * How a job ended, in systemd's words; `deadline` is ours: it was still running. A stop is cancelled then; a start or a
- * restart goes on, since one that is cancelled while the unit stops would leave it stopped. What systemd calls otherwise
- * (`invalid`, `assert`, `unsupported`, …) is `failed`.
+ * The result of a job, as systemd names it. `deadline` is added here: the job was still running. A stop is cancelled then;
+ * a start or a restart goes on, since one that is cancelled while the unit stops would leave it stopped. Every other
+ * result of systemd (`invalid`, `assert`, `unsupported`, …) is `failed`.
  */
 export type JobResult = 'done' | 'failed' | 'canceled' | 'timeout' | 'dependency' | 'skipped' | 'deadline';
 

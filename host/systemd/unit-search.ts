@@ -36,7 +36,7 @@ const unitFolders = [
 
 /** Aliases of aliases. */
 const mostLinks = 8;
-/** A link to it, or a file without a byte, says that there shall be nothing. */
+/** A link to it masks the unit or the drop-in; so does an empty file. */
 const nowhere = '/dev/null';
 
 type At =

@@ -1,6 +1,6 @@
 /**
  * How systemd's objects are asked, what its refusals mean, and what is read of a unit: properties one by one,
- * because GetAll sends some three hundred, of types that nobody here needs to understand.
+ * because GetAll sends some three hundred, of types that are not needed here.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { detailOf, Failure } from '../../protocol/problem/problem.ts';

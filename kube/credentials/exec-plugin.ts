@@ -15,7 +15,7 @@ import { isFields, parseJson } from '../../protocol/json.ts';
 type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
 
 const deadlineMs = 10_000;
-/** An answer without an end; kept for ever it would be used until somebody refuses it. */
+/** For an answer without an expiry: kept for ever, it would be used until the API server refuses it. */
 const unboundedMs = 10 * 60_000;
 /** Used to the last second, it would end under way. */
 const marginMs = 60_000;

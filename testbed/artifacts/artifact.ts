@@ -12,7 +12,7 @@ export type Artifact = { readonly path: string; readonly sha256: string };
 
 /** Written beside and renamed, so that a half-written artifact never has the final name. */
 export const writeArtifact = async (path: string, entries: readonly TarEntry[]): Promise<Artifact> => {
-  // Level 1: test nodes unpack far more often than anybody transfers these.
+  // Level 1: test nodes unpack these far more often than they are transferred.
   const bytes = gzipSync(tarOf(entries), { level: 1 });
   await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.${process.pid}`, bytes);

@@ -1,6 +1,6 @@
 /**
  * crun with WasmEdge as an artifact: Debian's own crun and libwasmedge, and every library they need that a plain
- * trixie node with containerd lacks. The node itself has no WasmEdge, so whoever makes it run has used this bundle.
+ * trixie node with containerd lacks. The node itself has no WasmEdge, so a Wasm module that runs has used this bundle.
  */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';

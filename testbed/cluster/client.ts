@@ -1,4 +1,4 @@
-/** The API server over HTTPS, as whoever a certificate or a token says. Nothing is retried and nothing is hidden. */
+/** The API server over HTTPS, as the user of a certificate or a token. Nothing is retried and nothing is hidden. */
 import { Agent, request } from 'node:https';
 import type { Certificate } from '../kubernetes/pki.ts';
 
@@ -25,7 +25,7 @@ export type Client = {
 
 export type Identity = Certificate | { readonly token: string };
 
-/** `keep`: so many connections stay open, as of somebody who has much to say. */
+/** `keep`: so many connections stay open, for a client with many requests. */
 export const clientFor = (server: string, ca: string, identity: Identity, keep = 0): Client => {
   const agent = new Agent({
     ca,

@@ -61,7 +61,7 @@ export type Cluster = {
   readonly kubeconfig: string;
   /** The API server as `system:masters`. */
   readonly admin: Client;
-  /** The API server as somebody else. */
+  /** The API server as another user. */
   as(identity: Identity): Client;
   readonly etcd: ControlPlaneProcess;
   readonly apiserver: ControlPlaneProcess;
@@ -95,7 +95,7 @@ export type Cluster = {
   waitFor<T>(what: string, probe: () => Promise<T | undefined | false>, options?: UntilOptions): Promise<T>;
   /** What the API server was asked so far. */
   audit(): readonly AuditEvent[];
-  /** The same where it is written, for whoever has more to read than to read all of it each time. */
+  /** The file of the audit log, for a test that reads it in parts. */
   readonly auditFile: string;
   /** Nodes, Pods, events, and what each part said last. */
   logs(): Promise<string>;

@@ -15,7 +15,7 @@ export const now = Date.parse('2027-01-15T08:00:00Z');
 export const later = new Date(now + 600_000).toISOString();
 export const before = new Date(now - 1000).toISOString();
 
-/** Turns that end at `until`, by Shim the revision; and turns that were had, by Shim the revision and what came of it. */
+/** Approvals that end at `until`, by Shim the revision; and past approvals, by Shim the revision and its result. */
 export type Given = {
   readonly until?: string;
   readonly shims?: Readonly<Record<string, string>>;

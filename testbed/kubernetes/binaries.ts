@@ -108,7 +108,7 @@ const compile = async (folder: string, progress: Progress): Promise<void> => {
   await run(build(go, join(folder, 'etcd'), [etcdPackage]), options);
 };
 
-/** Made once, by whoever comes first; kept under its name. */
+/** Made once, by the first process that needs it; kept under its name. */
 const kept = async (
   name: string,
   what: string,

@@ -52,7 +52,7 @@ export const makeControlPlane = async (
   const authority = makeAuthority('kubernetes');
   const ca = await place('ca.crt', authority.certificate);
   const caKey = await place('ca.key', authority.key);
-  // Nobody speaks for others here, but controllers complain every few seconds that this one is missing.
+  // No front proxy runs here, but controllers log an error every few seconds without this CA.
   const proxies = await place('front-proxy-ca.crt', makeAuthority('front-proxy-ca').certificate);
   const tokens = makeTokenKey();
   const tokenKey = await place('sa.key', tokens.key);

@@ -17,7 +17,7 @@ export type ControlPlaneProcess = {
   /** SIGKILL, and the end awaited. */
   kill(): Promise<void>;
   restart(): Promise<void>;
-  /** Stops it where it stands: connections stay open and nobody answers. */
+  /** SIGSTOP: connections stay open and get no answer. */
   pause(): void;
   resume(): void;
   readonly pid: number;

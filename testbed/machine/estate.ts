@@ -110,7 +110,7 @@ const lockOf = (estate: Estate): string | undefined => {
   return `/run/systemd/nspawn/locks/inode-${dev}:${ino}`;
 };
 
-/** Notes a network interface that goes away with the estate, before it is made; its name must be nobody else's. */
+/** Records a network interface before it is made, so that it is removed with the estate; its name must be in no other use. */
 export const claimBridge = (estate: Estate, bridge: string): void =>
   writeFileSync(join(estate.dir, 'bridge'), bridge);
 

@@ -1,5 +1,5 @@
 /**
- * The containerd configuration that a node comes with, as somebody else wrote it: comments, odd spacing and
+ * The containerd configuration that a node comes with, as its owner wrote it: comments, odd spacing and
  * all, so that tests can see that it survives rcm-node byte for byte. It also holds what containers need to start in
  * a node that is itself a container without cgroup controllers and without CAP_SYS_RESOURCE.
  */

@@ -6,7 +6,7 @@ import { Stranger } from '../simulated/stranger.ts';
 
 const bus = 'unix:path=/run/dbus/system_bus_socket';
 
-/** systemd counts the jobs of a boot, and tells everybody of each. */
+/** systemd counts the jobs of a boot, and sends a signal about each to every client of the bus. */
 const last = { job: 0 };
 
 const endJob = (self: Stranger, victim: string, id: number): void => {

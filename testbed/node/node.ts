@@ -193,7 +193,7 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
     for (let tries = 0; ; tries += 1) {
       const state = await exec(['systemctl', 'is-system-running', '--wait'], { timeoutMs: 120_000 });
       if (/^(running|degraded)$/m.test(state.stdout)) break;
-      // Until systemd listens on its socket there is nobody to wait for.
+      // Until systemd listens on its socket, `--wait` ends at once.
       if (tries > 400)
         throw new Error(`node ${name} does not finish booting: ${state.stdout}${state.stderr}`);
       await sleep(50);

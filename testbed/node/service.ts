@@ -47,7 +47,7 @@ export const bootWithRcmNode = async (suite: Suite, options: Prepared): Promise<
 export const locationOf = (artifact: Artifact): string =>
   `file://${artifactsAt}/${artifact.path.slice(artifact.path.lastIndexOf('/') + 1)}`;
 
-/** A wish for a shim, as an admin writes it. */
+/** A local file that asks for a shim, as an admin writes it. */
 export const shimToml = (name: string, artifact: Artifact): string => `name = "${name}"
 [fetchStrategy.anonHttp]
 location = "${locationOf(artifact)}"

@@ -1,6 +1,6 @@
 /**
  * The one fake: a `Host` over a folder that looks like a host, with real files and real archives, and with a containerd,
- * a systemd and a clock that are scripted. Time passes only where somebody sleeps or waits, and at once. The daemon and
+ * a systemd and a clock that are scripted. Time passes only while code sleeps or waits, and at once. The daemon and
  * its clock outlive a "killed" run of ours, as the real ones do.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
@@ -43,7 +43,7 @@ type Sandbox = {
   readonly labels?: Readonly<Record<string, string>>;
 };
 
-/** How a sandbox of a handler starts. `late`: not before anybody gave up. `drags`: refused, just before that. `kills`: the daemon dies of it. */
+/** How a sandbox of a handler starts. `late`: only after the caller's deadline. `drags`: refused, just before that. `kills`: the daemon dies of it. */
 export type SandboxStart = 'works' | 'refused' | 'drags' | 'late' | 'kills' | 'stays';
 
 export type Containerd = {
@@ -72,9 +72,9 @@ export type Containerd = {
   readonly sandboxJobs: string[];
   /** Whether the image of sandboxes is there. */
   pauseImage: boolean;
-  /** Somebody else restarts it. */
+  /** Another program restarts it. */
   restartByOther(): void;
-  /** Somebody else stops it. */
+  /** Another program stops it. */
   stopByOther(): void;
   served(): readonly string[];
 };

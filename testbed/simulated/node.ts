@@ -151,7 +151,7 @@ export const openCase = (t: Test, name: string): Node => {
   for (const [path, time] of Object.entries(meta.times ?? {})) utimesSync(join(root, path), time, time);
   addPrograms(root);
   const node = openNode(root, meta);
-  // What somebody wrote after the daemon had started, and the daemon does not know yet.
+  // Files that were written after the daemon had started, and that it has not loaded.
   if (existsSync(join(folder, 'late'))) cpSync(join(folder, 'late'), root, { recursive: true });
   return node;
 };

@@ -1,4 +1,4 @@
-/** An API server for tests of what is asked of it: objects in memory, answered at once, and told to whoever watches. */
+/** An API server for tests of what is asked of it: objects in memory, answered at once, and sent to every watch. */
 import type { Api } from '../../kube/client.ts';
 import type { Reflected, Reflector } from '../../kube/reflector.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';

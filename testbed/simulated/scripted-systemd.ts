@@ -29,7 +29,7 @@ export type PrivateBus = {
   readonly stop: () => Promise<void>;
 };
 
-/** Its policy is laxer than any real one: everybody may send anything to everybody, answers that were not asked for too. */
+/** Its policy is laxer than any real one: every client may send anything to every other one, also answers to no call. */
 export const startBus = async (): Promise<PrivateBus> => {
   const folder = mkdtempSync(join(tmpdir(), 'rcm-bus-'));
   const config = join(folder, 'bus.xml');
@@ -89,7 +89,7 @@ export type JobScript =
   | { readonly kind: 'never' }
   /** It is told as ended, and goes on. */
   | { readonly kind: 'told-too-soon'; readonly result: string }
-  /** The job ends at the moment somebody asks for its cancellation. */
+  /** The job ends at the moment at which its cancellation is asked for. */
   | { readonly kind: 'ends-when-cancelled'; readonly result: string }
   /** The method call itself is refused. */
   | { readonly kind: 'refused'; readonly error: string; readonly text: string }

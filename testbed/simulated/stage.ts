@@ -1,6 +1,6 @@
 /**
  * A node for bootstrap: real files below a test folder, a payload whose program is a word or two, and a systemd that
- * "runs" the program which the link leads to. Time passes only where somebody sleeps.
+ * "runs" the program which the link leads to. Time passes only while code sleeps.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -72,7 +72,7 @@ export const unknownUnit: UnitFacts = {
 
 export const makeNode = (folder: string): Node => {
   const root = join(folder, 'host');
-  // The kubelet makes the mounts' folders, and whoever takes the lock the one that it lies in.
+  // The kubelet makes the mounts' folders, and the holder of the lock makes the folder of the lock.
   for (const path of ['run/rcm-node', 'opt/rcm-node/bin', 'etc/rcm-node', 'etc/systemd/system'])
     mkdirSync(join(root, path), { recursive: true });
   const files = makeFiles(root);

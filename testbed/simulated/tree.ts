@@ -1,4 +1,4 @@
-/** What stands below a folder, to be compared: every byte, mode, owner and link; and what of it is ours. */
+/** The content of a folder, for comparison: every byte, mode, owner and link; and which part rcm-node wrote. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -21,7 +21,7 @@ import { plain } from './plain.ts';
 import type { Tables } from '../runtime.ts';
 
 export type Expectation = {
-  /** What shall be served by us, by handler. */
+  /** The tables that rcm-node wants served, by handler. */
   readonly tables: Tables;
   /** Handlers that are ours now or were: only these may appear, change or go. */
   readonly ours: ReadonlySet<string>;

@@ -1,4 +1,4 @@
-/** A configuration of containerd as a decision looks at it: without us, what of it is ours, and what forbids every change. */
+/** What a decision needs of containerd's configuration: its text without ours, our part, and what forbids a change. */
 import { Failure, type Problem, recover } from '../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../host/facts.ts';
 import type { Ledger } from '../../model/ledger.ts';

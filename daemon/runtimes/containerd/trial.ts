@@ -1,6 +1,6 @@
 /**
  * The files of a trial: the same configuration below another folder, so that the runtime's own parser can read what
- * does not exist yet, and nobody else does.
+ * does not exist yet, and the daemon does not read it.
  */
 import type { RuntimeFacts } from '../facts.ts';
 import type { Plan, Staged } from '../../model/plan.ts';

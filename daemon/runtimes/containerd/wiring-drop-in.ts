@@ -6,7 +6,7 @@ import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import type { ConfigFile } from '../facts.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
 
-/** Sorts after `99-nvidia.toml`, which carries a frozen copy of everybody's handlers: the last one read wins. */
+/** Sorts after `99-nvidia.toml`, which has an old copy of all handlers: the file that is read last wins. */
 const dropInName = 'zz-rcm-node.toml';
 /** Matches only our file: a wider glob could bring foreign files to life that were never read before. */
 export const ownGlob = '*rcm-node.toml';

@@ -1,4 +1,4 @@
-/** A configuration of CRI-O as a decision looks at it: without us, what of it is ours, and what forbids every change. */
+/** What a decision needs of CRI-O's configuration: its text without ours, our part, and what forbids a change. */
 import type { FileFact } from '../../../host/facts.ts';
 import { canonical, digestOf } from '../../../protocol/digest.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
