@@ -1,6 +1,6 @@
 /**
  * The Kubernetes API as this node sees it: JSON in, JSON out, and watches. Every request has a deadline, every watch an
- * idle limit, and a 401 is answered once with credentials that were read again.
+ * idle limit, and a request that gets a 401 is sent once more, with credentials that were read again.
  */
 import { X509Certificate } from 'node:crypto';
 import { type Credentials, openConnection } from './connection.ts';
@@ -19,15 +19,15 @@ export type WatchGiven = {
   readonly query: Readonly<Record<string, string>>;
   readonly as?: 'metadata' | undefined;
   readonly idleMs: number;
-  /** The server accepted it: what it sends from now on is all that happens. */
+  /** The server accepted the watch: from now on it sends every change. */
   onOpen?(): void;
   onEvent(event: WatchEvent): void;
   readonly signal?: AbortSignal;
 };
 
 /**
- * Throws Failure: `api-unreachable` (network, TLS, deadline, an answer that is none), `api-unauthorized` (401, also with
- * credentials read again), `api-forbidden`, `api-missing`, `api-conflict`, `api-invalid`, `api-gone`, `api-busy`; and
+ * Throws Failure: `api-unreachable` (network, TLS, deadline, an answer that no API server gives), `api-unauthorized` (401,
+ * also with credentials read again), `api-forbidden`, `api-missing`, `api-conflict`, `api-invalid`, `api-gone`, `api-busy`; and
  * whatever reading the credentials throws.
  */
 export type Api = {
@@ -38,14 +38,14 @@ export type Api = {
   request(method: Method, path: string, given?: Given): Promise<unknown>;
   /** One watch request: resolves when the server ends it in order; `api-gone` also for an event that says so. */
   watch(path: string, given: WatchGiven): Promise<void>;
-  /** Ends everything that is under way, at once and for good. */
+  /** Ends every open request, at once; the client cannot be used afterwards. */
   close(): void;
 };
 
 const defaultDeadlineMs = 30_000;
 const unknownServer = 'the API server';
 
-/** Says of a 401 what only this node can see. */
+/** Adds to a 401 what only this node knows. */
 const refusedCredentials = (failure: ApiFailure, { client }: Credentials, now: number): ApiFailure => {
   if (client.kind !== 'certificate') return failure;
   const until = new X509Certificate(client.cert).validToDate;
@@ -86,7 +86,7 @@ export const connectApi = (credentials: (why: Why) => Promise<Credentials>, cloc
       });
     } catch (error) {
       const failure = networkFailure(life.explain(error), server, clock.now());
-      // Whatever happened to this connection has probably happened to those that wait.
+      // What broke this connection has probably broken the idle ones too.
       if (!(failure instanceof ApiFailure && failure.status !== undefined)) session.connection.dropIdle();
       throw failure;
     } finally {

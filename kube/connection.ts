@@ -36,7 +36,7 @@ const tcpKeepAliveMs = 30_000;
 /** Less than any server or balancer keeps an idle connection, so that none is used at the moment it is closed. */
 const idleMs = 30_000;
 
-/** Everything that a connection was made with; a token is of a request. */
+/** Everything that a connection depends on. A token is not part of it: each request sends its own. */
 export const sameConnection = (one: Credentials, other: Credentials): boolean => {
   const parts = ({ server, ca, serverName, proxy, client }: Credentials) =>
     JSON.stringify([server, ca, serverName, proxy, client.kind === 'certificate' ? client : undefined]);
@@ -67,9 +67,9 @@ export const openConnection = (credentials: Credentials, reuse: boolean): Connec
   const agent = new https.Agent({
     keepAlive: reuse,
     timeout: reuse ? idleMs : undefined,
-    // A resumed session speaks with the certificate that it began with, also after that was renewed.
+    // A resumed TLS session uses the client certificate of its start, even after a renewal.
     maxCachedSessions: 0,
-    // Said here, NODE_TLS_REJECT_UNAUTHORIZED has no say.
+    // Set here, so that NODE_TLS_REJECT_UNAUTHORIZED has no effect.
     rejectUnauthorized: true,
     ...(serverName === undefined ? {} : { servername: serverName }),
   });

@@ -3,15 +3,15 @@ import { ApiFailure } from './failure.ts';
 
 export type Lifetime = {
   readonly signal: AbortSignal;
-  /** From now on it is so many milliseconds of silence that end it. */
+  /** From now on the request ends after so many milliseconds without data. */
   idle(ms: number): void;
-  /** Something came. */
+  /** Data arrived. */
   alive(): void;
-  /** What is waited for, or the end, whichever comes first. */
+  /** Settles with `work`, or with the end of the request, whichever comes first. */
   during<T>(work: Promise<T>): Promise<T>;
-  /** The reason of the end, where we ended it: it tells more than the error which that caused. */
+  /** The reason, if we ended the request: it says more than the error that the end caused. */
   explain(error: unknown): unknown;
-  /** Also closes what is still open of the request. */
+  /** Also closes the request's connection, if still open. */
   end(): void;
 };
 

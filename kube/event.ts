@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Api } from './client.ts';
 
 export type EventGiven = {
-  /** Of the Event, before what makes it unique. */
+  /** The first part of the Event's name; a unique suffix follows. */
   readonly name: string;
   readonly about: Readonly<Record<string, string>>;
   readonly type: 'Normal' | 'Warning';
@@ -11,7 +11,7 @@ export type EventGiven = {
   readonly message: string;
   readonly component: string;
   readonly instance: string;
-  /** The Node that it came from. */
+  /** The Node that reports it (`source.host`). */
   readonly host?: string;
   /** Epoch milliseconds. */
   readonly now: number;

@@ -1,4 +1,4 @@
-/** One exchange with an API server over one connection: what is sent, and when the answer is one. */
+/** One request to an API server over one connection, and which answers count as a success. */
 import { version } from '../protocol/version.ts';
 import type { Connection } from './connection.ts';
 import { ApiFailure, statusFailure } from './failure.ts';
@@ -10,11 +10,11 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type Given = {
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** What kind of patch `body` is. */
+  /** The patch type of `body`. */
   readonly patch?: keyof typeof patchTypes;
-  /** Of an object, or of each in a list, the metadata alone: of a Node that is a tenth. */
+  /** Asks for the metadata alone, of one object or of each in a list: a tenth of a Node. */
   readonly as?: keyof typeof forms | undefined;
-  /** 30 s unless told. */
+  /** Default: 30 s. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
 };
@@ -22,7 +22,7 @@ export type Given = {
 const patchTypes = {
   merge: 'application/merge-patch+json',
   json: 'application/json-patch+json',
-  // JSON is YAML; only this name is known for server-side apply.
+  // JSON is valid YAML, and server-side apply has this media type only.
   apply: 'application/apply-patch+yaml',
 } as const;
 
@@ -36,7 +36,7 @@ const forms = {
 } as const;
 
 const longestAnswer = 32 * 1024 * 1024;
-/** The message of an error is cut anyway; a proxy's page of HTML is not read to its end. */
+/** An error message is cut anyway, so a long HTML page of a proxy is not read to its end. */
 const longestError = 64 * 1024;
 
 export type Question = { readonly method: Method; readonly path: string; readonly given: Given };
@@ -90,7 +90,7 @@ export const exchange = async <T>(
     agent: connection.agent,
     // An API server does not redirect, and credentials must reach no other server.
     redirect: 'manual',
-    // Compression spares a local network little, and costs a server that thousands ask at once.
+    // Compression saves little on a local network, and costs processor time of a server with thousands of clients.
     compress: false,
     headers: {
       accept: given.as === undefined ? 'application/json' : forms[given.as],

@@ -3,14 +3,14 @@ import { type Code, detailOf, Failure } from '../protocol/problem/problem.ts';
 import { fields, items } from '../protocol/json.ts';
 import { oneLine } from '../protocol/one-line.ts';
 
-/** A Failure of the Kubernetes API, with what decides about the next try. */
+/** A Failure of the Kubernetes API, with the fields that decide when to retry. */
 export class ApiFailure extends Failure {
   /** Absent when there was no answer. */
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
-  /** The server knows no version as new as the one that was asked for: it lags, or was restored from a backup. */
+  /** The server does not have the requested resourceVersion yet: it lags, or was restored from a backup. */
   readonly tooNew: boolean;
-  /** The name of an object that the API server itself says does not exist. Absent for other 404s: those of a proxy, of a type that is away. */
+  /** The name of the object in a 404 of the API server. Absent in other 404s: of a proxy, or for an unknown resource type. */
   readonly missing: string | undefined;
 
   constructor(
@@ -50,7 +50,7 @@ const codeOf = (status: number): Code => {
   return byStatus[status] ?? (status < 500 ? 'api-invalid' : 'api-busy');
 };
 
-/** A `Status` object of the API, or what stands in its place when a proxy answers. */
+/** A `Status` object of the API, or what a proxy answered in its place. */
 export const statusFailure = (status: number, body: unknown, retryAfterMs?: number): ApiFailure => {
   const object = fields(body);
   const details = fields(object.details);
@@ -89,7 +89,7 @@ const clock = (said: string, now: number): ApiFailure =>
     { hint: 'Set the clock of this node (timedatectl), or renew the certificate of the API server.' },
   );
 
-/** What went wrong before an answer, or in the middle of one; what is no matter of the network stays as it is. */
+/** Errors of the network before or during an answer become a Problem; other errors are returned as they are. */
 export const networkFailure = (error: unknown, where: string, now: number): unknown => {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const isNetwork = code !== '' || (error instanceof Error && error.name === 'FetchError');
@@ -98,7 +98,7 @@ export const networkFailure = (error: unknown, where: string, now: number): unkn
   if (code === 'CERT_HAS_EXPIRED') return clock('has expired', now);
   const tls = tlsErrors[code];
   if (tls !== undefined) return new ApiFailure('api-unreachable', `${where}: ${tls}`, { cause: error });
-  // node-fetch puts the whole address in front of what it was told.
+  // node-fetch puts the whole address in front of the cause.
   const text = error instanceof Error ? error.message : String(error);
   const reason = /, reason: (.*)$/s.exec(text)?.[1] || text || code;
   return new ApiFailure('api-unreachable', `${where} cannot be reached: ${oneLine(reason)}`, {

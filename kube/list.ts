@@ -1,10 +1,10 @@
-/** The list that a reflector begins with: which version it has to show, and its pages. */
+/** The list that a reflector begins with: its resourceVersion, and its pages. */
 import type { Api } from './client.ts';
 import { type KubeObject, pageOf, putKept } from './objects.ts';
 
 /**
- * Which version a list has to show. `cached`: any, from the server's memory, as thousands of nodes ask when they start.
- * `newer`: from memory, too, but not older than what was seen. `consistent`: the present.
+ * Which resourceVersion a list must have. `cached`: any, from the server's watch cache, because thousands of nodes list at
+ * their start. `newer`: from the cache too, but not older than the last version seen. `consistent`: the current one.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
  */
 export type Need = 'cached' | 'newer' | 'consistent';
@@ -16,14 +16,14 @@ type What = {
   readonly limit?: number;
 };
 
-/** From its memory a server answers as a whole, whatever the limit: pages are of the present version alone. */
+/** From its watch cache a server sends the whole list, whatever the limit; only a consistent list has pages. */
 const versionsFor = (need: Need, known: string | undefined, limit: number | undefined) => {
   if (limit !== undefined) return { limit: `${limit}` };
   if (need === 'cached') return { resourceVersion: '0' };
   return need === 'newer' ? { resourceVersion: known ?? '0', resourceVersionMatch: 'NotOlderThan' } : {};
 };
 
-/** Of each page only what is kept outlives the next one. */
+/** Keeps of each page only what `keep` takes, before the next page is read. */
 export const listAll = async <T>(
   api: Api,
   { path, query: asked, metadataOnly, limit }: What,

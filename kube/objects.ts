@@ -1,4 +1,4 @@
-/** What the API server sends of lists and objects, as far as keeping a list needs to understand it. */
+/** The parts of lists and objects that a reflector reads. */
 import { type Problem, problemOf } from '../protocol/problem/problem.ts';
 import { ApiFailure } from './failure.ts';
 import { type Fields, isFields } from '../protocol/json.ts';
@@ -25,7 +25,7 @@ export const versionOf = (value: unknown): string => {
   throw odd('something without a version');
 };
 
-/** An object with a name; the rest of `T` is for those who know its kind. */
+/** Checks for a name; callers check the fields of their kind. */
 export const objectOf = <T extends KubeObject = KubeObject>(value: unknown): T => {
   const metadata = metadataOf(value);
   if (typeof metadata.name !== 'string' || metadata.name === '') throw odd('an object without a name');
@@ -47,12 +47,12 @@ export type Page<T> = {
   readonly next: string | undefined;
 };
 
-/** Anything that is not plainly a list is an error: taken for an empty one, it would say that everything is gone. */
+/** Anything that is not clearly a list is an error: taken for an empty list, it would mean that all objects are deleted. */
 export const pageOf = <T extends KubeObject = KubeObject>(value: unknown): Page<T> => {
   if (!isFields(value) || typeof value.kind !== 'string' || !value.kind.endsWith('List'))
     throw odd('no list');
   const { items } = value;
-  // An empty list without the field is how some servers encode none.
+  // Some servers leave the field out of an empty list.
   if (!Array.isArray(items) && items !== null) throw odd('a list without items');
   const next = metadataOf(value).continue;
   return {
@@ -62,15 +62,15 @@ export const pageOf = <T extends KubeObject = KubeObject>(value: unknown): Page<
   };
 };
 
-/** Who wrote which field is often half of an object: it is stored only where `keep` takes it. */
+/** `managedFields` is often half of an object: it is stored only if `keep` takes it. */
 const withoutManagers = (object: KubeObject): KubeObject => {
   const { managedFields: _managers, ...metadata } = object.metadata as KubeObject['metadata'] & Fields;
   return { ...object, metadata };
 };
 
 /**
- * What is stored of an object. One for which `keep` throws stays as it was known, or is left out: it must not end what is
- * known of all others.
+ * What is stored of an object. If `keep` throws, the object stays as it was, or is left out: one bad object must not stop
+ * the updates of all others.
  */
 export const keeperOf =
   <T>(

@@ -1,6 +1,6 @@
 /**
- * A list of objects as the API server has it, kept current for ever: listed once, then watched from where the list
- * ended. Whatever goes wrong, what was known last stays; an error is never an empty list.
+ * A local copy of a list of objects, kept current: one list, then a watch from the list's resourceVersion. On any error
+ * the last known objects stay; an error is never an empty list.
  */
 import { idleLimitMs, startDelay, watchSeconds } from './retry.ts';
 import {
@@ -31,12 +31,12 @@ export type Reflected<T> = {
 
 export type Reflector<T> = {
   current(): Reflected<T>;
-  /** The version that everything up to is known of. */
+  /** Every change up to this resourceVersion is known. */
   version(): string | undefined;
   stop(): void;
 };
 
-/** What a server may be early with the end that was asked for. */
+/** A server may end a watch this much before the requested time. */
 const toleranceMs = 5000;
 export const reflect = <T>(
   api: Api,
@@ -44,18 +44,18 @@ export const reflect = <T>(
   what: {
     readonly path: string;
     readonly query?: Readonly<Record<string, string>>;
-    /** Of the objects nothing else is looked at. */
+    /** Only the metadata of the objects is used. */
     readonly metadataOnly?: boolean;
-    /** Lists come in pages of so many objects, from etcd: for one that asks for what does not fit into one answer. */
+    /** Page size of lists, which then come from etcd: for lists that are too large for one answer. */
     readonly limit?: number;
-    /** What is stored of an object; what is the same of it, versions apart, is no change. Absent: all of it. */
+    /** What is stored of an object. If this part is equal, except for the version, it is no change. Absent: the whole object. */
     keep?(object: KubeObject): T;
     onOdd?(key: string, problem: Problem): void;
-    /** The first list comes somewhere within this time. */
+    /** The first list is sent at a random moment within this time. */
     readonly startJitterMs: number;
     /** Called when items or problem changed, once for a burst. */
     onChange(now: Reflected<T>): void;
-    /** As in retry.ts unless told. */
+    /** Default: as in retry.ts. */
     readonly idleMs?: number;
   },
 ): Reflector<T> => {
@@ -66,7 +66,7 @@ export const reflect = <T>(
     confirmed?: number;
     problem?: Problem | undefined;
     progress: Progress;
-    /** `elapsed` when the watch under way was accepted. */
+    /** `elapsed` when the current watch was accepted. */
     opened?: number | undefined;
     told: boolean;
   } = { progress: atStart, told: true };
@@ -116,7 +116,7 @@ export const reflect = <T>(
     if (what.keep === undefined || type === 'DELETED' || differs(former, state.items.get(key))) changed();
   };
 
-  /** Milliseconds to wait before the next one. */
+  /** Milliseconds to wait before the next request. */
   const watch = async (): Promise<number> => {
     const seconds = watchSeconds(clock.random());
     const query = {

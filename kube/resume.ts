@@ -6,18 +6,18 @@ import { paceOf, retryPause } from './retry.ts';
 export type Progress = {
   /** Undefined: never listed yet. */
   readonly version: string | undefined;
-  /** The list that is to come; undefined: a watch. */
+  /** The list to do next; undefined: a watch. */
   readonly need: Need | undefined;
   readonly failures: number;
-  /** The last of them, as far as only a person can help. */
+  /** How many of the last failures in a row need a person (`slow` in retry.ts). */
   readonly denials: number;
-  /** Watches in a row that broke off before anything came. */
+  /** Watches in a row that failed before any event. */
   readonly silent: number;
 };
 
 export const atStart: Progress = { version: undefined, need: 'cached', failures: 0, denials: 0, silent: 0 };
 
-/** How a request failed. `stoodMs` is of a watch, since it was accepted; undefined: it was not. */
+/** How a request failed. `stoodMs`: how long a watch lasted after it was accepted; undefined: it was not accepted. */
 export type Failed = {
   readonly code: Code;
   readonly tooNew: boolean;
@@ -27,38 +27,38 @@ export type Failed = {
 
 type Next = { readonly progress: Progress; readonly pauseMs: number };
 
-/** After a watch that stood for so long, though nothing happened meanwhile, failures are counted anew. */
+/** A watch that lasted so long, even without an event, resets the count of failures. */
 const steadyMs = 15_000;
 
 const countFailure = ({ failures }: Progress, stoodMs = 0): number =>
   stoodMs >= steadyMs ? 1 : failures + 1;
 
-/** A list ended well. */
+/** A list succeeded. */
 export const afterList = (before: Progress, version: string): Progress => ({
   ...before,
   version,
   need: undefined,
 });
 
-/** Something came on a watch. */
+/** A watch sent an event. */
 export const afterEvent = (before: Progress, version: string): Progress => ({
   ...before,
   ...{ version, failures: 0, denials: 0, silent: 0 },
 });
 
-/** A watch ended in order; `isDue`: when it was to end. */
+/** A watch ended without an error; `isDue`: at the requested time. */
 export const afterWatch = (before: Progress, isDue: boolean, stoodMs: number, random: number): Next => {
   const progress = { ...before, denials: 0 };
   if (isDue) return { progress, pauseMs: 0 };
-  // A server that goes down ends all watches in order, and all at once: not to meet again at the next server.
+  // A server that shuts down ends all watches at once; without a pause all would reach the next server at once.
   const failures = countFailure(before, stoodMs);
   return { progress: { ...progress, failures }, pauseMs: retryPause({ failures, pace: 'usual', random }) };
 };
 
-/** Which versions a server still has, or has already, is no matter of a person. */
+/** Failures about a resourceVersion that is too old or too new need no person. */
 const isAge = ({ code, tooNew }: Failed): boolean => code === 'api-gone' || tooNew;
 
-/** A watch that stood and broke off is resumed; it is a problem when that does not work. */
+/** A watch that was accepted and then failed is resumed; only a failed resume is a problem. */
 export const isTrouble = (failed: Failed): boolean => !isAge(failed) && failed.stoodMs === undefined;
 
 const needAfter = ({ need, version }: Progress, failed: Failed, silent: number): Need | undefined => {
@@ -66,8 +66,8 @@ const needAfter = ({ need, version }: Progress, failed: Failed, silent: number):
   if (need !== undefined) return need;
   // The CRD was deleted, and all its objects with it; without an open watch no event told so.
   if (failed.code === 'api-missing' && version !== undefined) return 'newer';
-  // Twice nothing at all came, not even a bookmark: after etcd was restored from a backup, a server counts up to the
-  // version that we have seen already, and is silent until it is there.
+  // Two watches without any event, not even a bookmark: after a restore of etcd from a backup, a server's versions are
+  // below the last one seen here, and it sends nothing until they reach it.
   return silent > 1 ? 'newer' : undefined;
 };
 
@@ -76,7 +76,7 @@ export const afterFailure = (before: Progress, failed: Failed, random: number): 
   const silent = before.silent + (stoodMs === undefined ? 0 : 1);
   const failures = countFailure(before, stoodMs);
   const pace = paceOf(code);
-  // A server that was away, and is back with a denial, has only been asked once.
+  // After an outage of the server, the first denial counts as the first.
   const denials = pace === 'slow' ? before.denials + 1 : 0;
   return {
     progress: { ...before, need: needAfter(before, failed, silent), failures, denials, silent },

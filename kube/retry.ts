@@ -1,6 +1,6 @@
 /**
- * When an API server is asked again. Thousands of nodes see the same server restart at the same moment, so that every
- * pause is random: "full jitter", anywhere between nothing and a limit that doubles.
+ * When a request to the API server is retried. Thousands of nodes see a restart of the server at the same moment, so every
+ * pause is random: "full jitter", between zero and a limit that doubles.
  */
 import type { Code } from '../protocol/problem/problem.ts';
 
@@ -13,7 +13,7 @@ export const watchSeconds = (random: number): number => 1800 + Math.floor(random
 /** A server sends a bookmark each minute. After three missing ones the watch counts as dead, whatever TCP says. */
 export const idleLimitMs = 3 * minute;
 
-/** The first question of a service that was started on every node at once. */
+/** Delay of the first request, because the service may start on every node at once. */
 export const startDelay = (spreadMs: number, random: number): number => Math.round(spreadMs * random);
 
 /**
@@ -34,7 +34,7 @@ const hastyTries = 4;
 /** The longest Retry-After that is obeyed: a mistyped one must not be an outage. */
 const longestAskedMs = 10 * minute;
 
-/** Milliseconds until the next try, after so many failures of this pace in a row (1 is the first). */
+/** Milliseconds until the next try, after `failures` failures of this pace in a row (1 is the first). */
 export const retryPause = (given: {
   readonly failures: number;
   readonly pace: 'usual' | 'slow';
@@ -48,7 +48,7 @@ export const retryPause = (given: {
   const own =
     given.pace === 'slow' ? slow * (0.5 + given.random / 2) : limit(second, given.failures) * given.random;
   if (given.retryAfterMs === undefined) return Math.round(own);
-  // All that were turned away heard the same number.
+  // All clients that were refused at once got the same Retry-After.
   const asked = Math.min(given.retryAfterMs, longestAskedMs) * (1 + given.random / 2);
   return Math.round(Math.max(own, asked));
 };

@@ -5,7 +5,7 @@ import { type Fields, fields, isFields, text, texts } from '../protocol/json.ts'
 
 export type Identity = {
   readonly username: string;
-  /** Absent when the credentials are of no node. */
+  /** Absent if the credentials do not belong to a node. */
   readonly nodeName: string | undefined;
 };
 
@@ -16,7 +16,7 @@ export type Attributes = {
   readonly subresource?: string;
   readonly name?: string;
   readonly namespace?: string;
-  /** What a list or watch is limited to: a node may see itself alone. */
+  /** The field selector of a list or watch: a node may read only its own Node. */
   readonly field?: { readonly key: string; readonly value: string };
 };
 
@@ -30,10 +30,10 @@ const statusOf = (answer: unknown): Fields => {
 };
 
 const nodePrefix = 'system:node:';
-/** In the extra of a token that is bound to a Node, or to a Pod on one. */
+/** The key in `extra` for a token that is bound to a Node, or to a Pod on a Node. */
 const nodeExtra = 'authentication.kubernetes.io/node-name';
 
-/** Who we are, in the words of the server: the name of the Node is never guessed from that of the host. */
+/** Our identity as the API server sees it: the name of the Node is never derived from the host name. */
 export const whoAmI = async (api: Api, signal?: AbortSignal): Promise<Identity> => {
   const kind = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
   const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
@@ -49,7 +49,7 @@ export const whoAmI = async (api: Api, signal?: AbortSignal): Promise<Identity> 
   };
 };
 
-/** One verb at a time: the server does not list the rights of a node. */
+/** One verb per request: the node authorizer does not list its rules. */
 export const mayI = async (
   api: Api,
   { field, ...attributes }: Attributes,

@@ -1,6 +1,6 @@
 /**
- * Which credentials are in force, and the connections made with them. They are read again whenever a connection is
- * opened, because the kubelet renews its certificate, and once more when the server refuses them.
+ * The current credentials, and the connections made with them. Credentials are read again for each new connection, because
+ * the kubelet renews its certificate, and when the server refuses them.
  */
 import {
   type Connection,
@@ -19,7 +19,7 @@ export type Sessions = {
   readonly known: Session | undefined;
   /** `fresh`: for a connection of its own. */
   current(fresh: boolean): Promise<Session>;
-  /** After a 401 to `refused`; another request may have met with it, and have got a new one already. */
+  /** The session to use after a 401 to `refused`. If another request had the same 401, its new session is returned. */
   after(refused: Session): Promise<Session>;
 };
 
@@ -35,7 +35,7 @@ export const keepSession = (credentials: (why: Why) => Promise<Credentials>, clo
     return state.known;
   };
 
-  /** Several that need it at once share one reading: it may be the run of a program. */
+  /** Concurrent calls share one read, which may run an exec plugin. */
   const renew = (why: Why): Promise<Session> => {
     state.pending ??= credentials(why)
       .then((next) => adopt(why, next))

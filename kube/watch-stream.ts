@@ -1,4 +1,4 @@
-/** The lines of a watch: one JSON object each, cut by the network wherever it likes. */
+/** The lines of a watch: one JSON object each. A chunk of the network may end anywhere in a line. */
 import { ApiFailure, statusFailure } from './failure.ts';
 
 export type WatchEvent = {
@@ -27,7 +27,7 @@ const parse = (line: Buffer): WatchEvent | undefined => {
     const code = typeof object === 'object' && object !== null && 'code' in object ? Number(object.code) : 0;
     throw statusFailure(Number.isInteger(code) && code >= 400 ? code : 500, object);
   }
-  // What later versions may add is not for us.
+  // Event types of later Kubernetes versions are ignored.
   return types.has(type) ? ({ type, object } as WatchEvent) : undefined;
 };
 

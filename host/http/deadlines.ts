@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { errnoOf } from '../files/hashing-writer.ts';
 
-// Their messages have no address yet; `download` puts it in front, once for each place.
+// These messages have no address; `download` puts it in front, once for each place.
 export const failed = (message: string, cause?: unknown): Failure =>
   new Failure({ code: 'download-failed', message }, cause);
 export const refused = (message: string): Failure => new Failure({ code: 'download-refused', message });
 export const tooLarge = (what: string, maxBytes: number): Failure =>
   new Failure({ code: 'too-large', message: `${what}, and ${maxBytes} bytes are allowed` });
-/** Of a file on this machine: no proxy and no mirror has a part in it. */
+/** For a file on this machine: no proxy and no mirror is involved. */
 export const notRead = ({ pathname }: URL, cause: unknown): Failure => {
   const errno = errnoOf(cause);
   const why = ['ENOENT', 'ENOTDIR'].includes(errno)
@@ -35,7 +35,7 @@ export type Deadlines = {
   readonly signal?: AbortSignal;
 };
 
-/** Aborts with a reason when a phase lasts too long, when the whole does, or when the caller wants it. */
+/** Aborts with a reason when a phase or the whole takes too long, or when the caller aborts. */
 export const makeWatch = (options: Deadlines) => {
   const controller = new AbortController();
   const stop = (error: Failure): void => controller.abort(error);
@@ -56,7 +56,7 @@ export const makeWatch = (options: Deadlines) => {
     connecting: () => arm(options.connectTimeoutMs, `no connection within ${options.connectTimeoutMs} ms`),
     alive: () => arm(options.idleTimeoutMs, `nothing came for ${options.idleTimeoutMs} ms`),
     broken: (error: Error) => stop(failed(error.message, error)),
-    /** The reason of the abort, if there is one, tells more than the error that it caused. */
+    /** The reason of an abort says more than the error that the abort caused. */
     explain: (error: unknown): unknown => (controller.signal.aborted ? controller.signal.reason : error),
     end: () => {
       clearTimeout(total);

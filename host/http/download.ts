@@ -1,8 +1,8 @@
 /**
- * Brings the bytes at an address into a file and says their digest.
+ * Downloads an address into a file and returns the digest.
  *
- * Servers, mirrors and proxies cut, stall, lie and redirect as they like; what comes out is either the whole file
- * with the digest that was asked for, synced to the disk, or a Failure and no file.
+ * Servers, mirrors and proxies may cut, stall, redirect, or send other bytes. The result is either the whole file with the
+ * expected digest, synced to the disk, or a Failure and no file.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Code, Failure, retryOf } from '../../protocol/problem/problem.ts';
@@ -36,7 +36,7 @@ export const placesFor = (location: string, mirrors: DownloadOptions['mirrors'])
   return best === undefined ? [location] : [best.replace + url.href.slice(best.prefix.length), location];
 };
 
-/** The failure of a download is that of its places: one that may pass if there is one, else that of the original. */
+/** The failure of a download is the failure of a place: a temporary one if there is one, else that of the original. */
 const conclude = (places: readonly Place[]): Failure => {
   const list = places.filter((place) => place.failure !== undefined).reverse();
   const main =
@@ -48,7 +48,7 @@ const conclude = (places: readonly Place[]): Failure => {
   return new Failure({ code, message, ...(hint === undefined ? {} : { hint }) }, main?.failure);
 };
 
-/** Codes that speak of the address; any other is about this host's disk, which no other address makes better. */
+/** Codes about the address. Any other code is about this host's disk, for which another address does not help. */
 const OF_THE_PLACE: readonly Code[] = [
   'download-failed',
   'download-refused',
@@ -58,10 +58,9 @@ const OF_THE_PLACE: readonly Code[] = [
 ];
 
 /**
- * Brings `location` (https, file, and http if allowed) to `into`, mode 0600. Whatever was at `into` is replaced.
- * Throws Failure: `download-failed` (may work later), `download-refused`, `policy-denied`, `too-large`,
- * `digest-mismatch`; of the
- * disk `disk-full`, `read-only`, `cannot-write`. After a Failure there is no file.
+ * Downloads `location` (https, file, and http if allowed) to `into`, mode 0600. A file at `into` is replaced.
+ * Throws Failure: `download-failed` (may work later), `download-refused`, `policy-denied`, `too-large`, `digest-mismatch`;
+ * for the disk `disk-full`, `read-only`, `cannot-write`. After a Failure there is no file.
  */
 export const download = async (
   location: string,

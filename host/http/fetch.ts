@@ -1,2 +1,2 @@
-/** node-fetch, for the two that speak HTTP: downloads and the Kubernetes API. */
+/** node-fetch, for the two users of HTTP: downloads and the Kubernetes API. */
 export { default as fetch, type Response } from 'node-fetch';

@@ -1,7 +1,7 @@
 /**
  * The way to a server: directly or through a proxy. An agent per request, because a redirect may lead to a host
  * with another answer. CONNECT is done by hand, so that one deadline covers the proxy, the tunnel and TLS, and so
- * that what is half open can be closed when it passes; the absolute form for plain http is Node's own.
+ * that a half-open connection can be closed at the deadline; the absolute form for plain http is Node's own.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import * as http from 'node:http';
@@ -15,7 +15,7 @@ export type ProxySettings = { readonly http?: string; readonly https?: string; r
 
 export type Route = {
   readonly agent: http.Agent;
-  /** Ends everything that is open or half open. */
+  /** Closes every open and half-open connection. */
   close(): void;
 };
 
@@ -75,14 +75,14 @@ export const basicAuth = (url: URL): string | undefined =>
 type Done = (error: Error | null, socket?: Duplex) => void;
 type Open = Set<{ destroy(): unknown }>;
 
-/** RFC 9110 section 9.3.6: any 2xx to CONNECT means that the tunnel stands. */
+/** RFC 9110 section 9.3.6: any 2xx to CONNECT means that the tunnel is open. */
 export const openTunnel = (
   proxy: URL,
   options: tls.ConnectionOptions,
   secureContext: tls.SecureContext,
   open: Open,
   done: (error: Error | null, socket?: tls.TLSSocket) => void,
-  /** For the server behind the proxy, where that trusts others than the proxy does. */
+  /** CAs for the server behind the proxy, if they differ from the CAs for the proxy. */
   inner: tls.SecureContext = secureContext,
 ): void => {
   const host = options.host ?? 'localhost';
@@ -104,7 +104,7 @@ export const openTunnel = (
   request.once('connect', (response: http.IncomingMessage, socket: Socket, head: Buffer) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
-    // Its errors are those of the TLS above it; without a listener the same error would end the process.
+    // The TLS socket above it reports the same errors; without a listener here they would end the process.
     socket.on('error', () => undefined);
     const status = response.statusCode ?? 0;
     if (status < 200 || status > 299) {
@@ -127,7 +127,7 @@ export const openTunnel = (
 };
 
 /**
- * Hears every error of the requests of `agent`, also those that come after the response: a reset in a body without
+ * Gets every error of the requests of `agent`, also those that come after the response: a reset in a body without
  * a length, or junk after it. node-fetch drops these, and the body then ends early as if it were whole.
  * https://nodejs.org/api/diagnostics_channel.html#http
  */

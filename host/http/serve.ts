@@ -1,6 +1,6 @@
 /**
  * A few pages over plain HTTP, for a kubelet's probes and for Prometheus. Every Pod of a cluster may reach the port, so
- * nothing of a request is believed or kept, and what a client may have of connections, requests and time is bounded.
+ * nothing of a request is trusted or kept, and connections, requests and time of each client are limited.
  */
 import * as http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -15,9 +15,9 @@ export type Page = {
 
 export type Served = { readonly port: number; close(): Promise<void> };
 
-/** What clients may have of one port. A client is an address. */
+/** The limits of one port. A client is an address. */
 export type Budget = {
-  /** Connections of one client, and of all. With one more, the oldest ends: a new one always gets in. */
+  /** Connections of one client, and of all. One more closes the oldest: a new connection is always accepted. */
   readonly each: number;
   readonly all: number;
   /** Requests of one client in ten seconds; more are refused with 429. */
@@ -28,13 +28,13 @@ export type Budget = {
 
 /**
  * For the kubelet, which asks over a new connection each time. Other processes on its node may have its address, so the
- * number of requests is not bounded: to refuse one costs no less than to answer it.
+ * number of requests is not limited: to refuse a request costs as much as to answer it.
  */
 export const probeBudget: Budget = { each: 8, all: 256, requests: Number.POSITIVE_INFINITY, lifeMs: 5_000 };
-/** For Prometheus. The page is printed anew for each request, which costs more than the others. */
+/** For Prometheus. The page is generated for each request, which costs more than the others. */
 export const metricsBudget: Budget = { each: 4, all: 64, requests: 20, lifeMs: 30_000 };
 
-/** `[HOST]:PORT`, as Go's programs have it; undefined for what is none. */
+/** `[HOST]:PORT`, as in Go programs; undefined for other text. */
 export const parseListen = (
   text: string,
 ): { readonly host: string | undefined; readonly port: number } | undefined => {
@@ -53,9 +53,9 @@ const limits = {
 
 const windowMs = 10_000;
 
-/** Holds clients to a budget. */
+/** Enforces the limits. */
 const makeDoor = ({ each, all, requests, lifeMs }: Budget) => {
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   const open = new Map<Socket, string>();
   const byClient = new Map<string, Set<Socket>>();
   const asked = { since: performance.now(), by: new Map<string, number>() };
@@ -90,7 +90,7 @@ const makeDoor = ({ each, all, requests, lifeMs }: Budget) => {
         leave(socket);
       });
     },
-    /** Whether this client may have another answer now. */
+    /** Whether this client may get another answer now. */
     mayAsk: (socket: Socket): boolean => {
       const now = performance.now();
       if (now - asked.since >= windowMs) {
@@ -115,7 +115,7 @@ const answer = (pages: Readonly<Record<string, () => Page>>, request: http.Incom
 
 const tooMany: Page = { status: 429, text: `too many requests: wait ${windowMs / 1000} s\n` };
 
-/** Throws `cannot-listen` where the address cannot be had. */
+/** Throws `cannot-listen` when the address cannot be bound. */
 export const servePages = async (
   listen: string,
   pages: Readonly<Record<string, () => Page>>,
@@ -134,7 +134,7 @@ export const servePages = async (
       'content-length': body.length,
       ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
       ...(status === 429 ? { 'retry-after': `${windowMs / 1000}` } : {}),
-      // No connection is kept, nor a body read that is on its way: a new connection costs little, and an idle one is a place.
+      // No keep-alive, and no request body is read: a new connection costs little, and an idle one counts against the limit.
       connection: 'close',
     });
     response.end(request.method === 'HEAD' ? undefined : body);

@@ -1,6 +1,6 @@
 /**
- * One transfer: from one address into one new file, hashed on the way. Which addresses there are, and how
- * often they are asked, is for download.ts.
+ * One transfer: from one address into one new file, hashed while it is written. download.ts decides which addresses
+ * are used, and how often.
  */
 import { constants } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
@@ -21,24 +21,24 @@ export type DownloadOptions = {
   /** PEM; trusted besides the roots of the system and those of Node, never instead of them. */
   readonly extraCaFile?: string;
   readonly maxBytes: number;
-  /** Until TCP and TLS stand, through the proxy if there is one. */
+  /** Until TCP and TLS are connected, through the proxy if there is one. */
   readonly connectTimeoutMs: number;
-  /** The longest silence of a server that is connected. */
+  /** The longest time without data from a connected server. */
   readonly idleTimeoutMs: number;
   /** For one transfer, redirects included. */
   readonly totalTimeoutMs: number;
-  /** How often each of mirror and original is asked. */
+  /** Attempts for each of mirror and original. */
   readonly attempts: number;
   /** Before the second attempt; doubled each time, with full jitter. */
   readonly backoffMs: number;
-  /** Plain http, for an air-gapped network: it makes nothing of a digest weaker, and without one it is refused. */
+  /** Allows plain http, for an air-gapped network. A digest is as strong as with https; without a digest http is refused. */
   readonly allowHttp?: boolean;
-  /** Where a redirect may lead besides the host it started from; anywhere when absent. */
+  /** Hosts to which a redirect may lead besides the first one; absent: any host. */
   readonly allows?: (to: URL) => boolean;
-  /** Where the path of a `file:` address, of a mirror too, lies for this process; as it is spelled when absent. */
+  /** Maps the path of a `file:` address, also of a mirror, to a path for this process; absent: unchanged. */
   readonly real?: (path: string) => string;
   readonly random?: () => number;
-  /** With each piece that comes, and with 0 when a transfer begins. */
+  /** Called with each piece that arrives, and with 0 when a transfer begins. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
   readonly signal?: AbortSignal;
 };
@@ -48,10 +48,10 @@ export type Downloaded = { readonly sha256: string; readonly bytes: number };
 const MAX_REDIRECTS = 5;
 export const MAX_PAUSE_MS = 60_000;
 const REDIRECTS = [301, 302, 303, 307, 308];
-/** The refusals of RFC 9110 and RFC 8470 that may be different a moment later. */
+/** The refusals of RFC 9110 and RFC 8470 that may be temporary. */
 const PASSING = [408, 425, 429];
 
-/** What a place is to the attempts: where it is, why it failed last, how long its server asked us to wait. */
+/** One place of a download: its address, its last failure, and the wait that its server asked for. */
 export type Place = { readonly location: string; failure?: Failure; askedMs: number };
 
 /** Built once per download, and only for https: reading a few hundred roots takes its time. */
@@ -89,7 +89,7 @@ const judgeStatus = (response: Response, place: Place): void => {
   throw status >= 500 || PASSING.includes(status) ? failed(message) : refused(message);
 };
 
-/** What may be asked for at all was judged with the shim, and a mirror is the node's own: only where they send us is new. */
+/** The address was checked with the shim, and the mirror is the node's own setting: only a redirect needs a check here. */
 const nextHop = (start: URL, from: URL, response: Response, options: DownloadOptions): URL => {
   const text = response.headers.get('location') ?? '';
   if (text === '' || !URL.canParse(text, from.href)) throw refused('it redirects to no address');
@@ -153,13 +153,13 @@ const overHttp = async (
         const response = await fetch(bare.href, {
           agent: route.agent,
           redirect: 'manual',
-          // A .tar.gz that is served with Content-Encoding: gzip has to arrive as the bytes its digest is of.
+          // Content-Encoding: gzip of a .tar.gz must not be decoded: the digest is of the compressed bytes.
           compress: false,
           headers: {
             'accept-encoding': 'identity',
             accept: '*/*',
             'user-agent': 'rcm-node',
-            // Credentials stay with the origin they were given for.
+            // Credentials are sent only to the origin that they were given for.
             ...(authorization !== undefined && url.origin === start.origin ? { authorization } : {}),
           },
           signal: watch.signal,
@@ -236,7 +236,7 @@ export const transfer = async (
     if (options.signal?.aborted === true) throw cancelled();
     if (url.protocol === 'file:') throw notRead(url, error);
     const message = error instanceof Error ? error.message : String(error);
-    // node-fetch names the whole address in its messages, query included; its cause does not.
+    // node-fetch puts the whole address, with its query, in its messages; the cause has none.
     throw failed(/, reason: (.*)$/s.exec(message)?.[1] || message, error);
   }
 };

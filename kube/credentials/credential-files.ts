@@ -1,7 +1,7 @@
 /**
- * Where credentials come from: the files that a kubeconfig names, and the program that it has run. The service reads and
- * runs them as root, so there only what is root's alone counts (trusted.ts). A program that runs with the rights of who
- * named the kubeconfig, as the controller does, takes what it is given.
+ * Reads the files that a kubeconfig names, and finds its exec plugin. The service does so as root, so it accepts only what
+ * root alone can write (trusted.ts). The controller runs with the rights of the user who named the kubeconfig, and accepts
+ * every file.
  */
 import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
@@ -28,7 +28,7 @@ const isExecutable = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Of the folders only absolute ones: what is relative would be meant from where we happen to be. */
+/** Relative folders are skipped: they depend on the current working directory. */
 const find = async (command: string, searched: string): Promise<string | undefined> => {
   if (command.includes('/')) return command;
   for (const folder of searched.split(':').filter((one) => one.startsWith('/')))
@@ -51,7 +51,7 @@ export const rootsAlone = (files: Pick<Files, 'lookTrusted' | 'trust'>): Credent
   },
 });
 
-/** For a process without more rights than who names the files. */
+/** For a process that has no more rights than the user who names the files. */
 export const asGiven: CredentialFiles = {
   text: async (path) => {
     try {

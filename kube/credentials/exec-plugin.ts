@@ -1,6 +1,6 @@
 /**
- * Credentials from a program, as EKS and GKE have it. Its answer is used until shortly before it ends; the program has a
- * deadline of its own, and nothing that it says is passed on, for it may hold secrets.
+ * Credentials from an exec plugin, as EKS and GKE use it. Its answer is used until shortly before it expires. The plugin
+ * has a deadline, and its output is never logged, because it may hold secrets.
  * https://kubernetes.io/docs/reference/config-api/client-authentication.v1/
  */
 import type { Access, ExecPlugin } from './kubeconfig-file.ts';
@@ -17,7 +17,7 @@ type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
 const deadlineMs = 10_000;
 /** For an answer without an expiry: kept for ever, it would be used until the API server refuses it. */
 const unboundedMs = 10 * 60_000;
-/** Used to the last second, it would end under way. */
+/** Used to the last second, it would expire during a request. */
 const marginMs = 60_000;
 
 const failed = (plugin: ExecPlugin, what: string): Failure =>
@@ -56,7 +56,7 @@ const answer = (plugin: ExecPlugin, stdout: string, now: number): Client => {
   const { token, clientCertificateData, clientKeyData, expirationTimestamp } = value.status;
   const end = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : Number.NaN;
   if (end <= now) throw failed(plugin, 'gave credentials that have ended; check the clock');
-  // Of a short life the second half is margin.
+  // For a short life, the second half is the margin.
   const readAgainAfter = Number.isNaN(end)
     ? now + unboundedMs
     : Math.max(end - marginMs, now + (end - now) / 2);

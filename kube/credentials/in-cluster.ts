@@ -31,7 +31,7 @@ export const podNamespace = (mounted = folder): string => {
   throw noPod(new Failure({ code: 'no-identity', message: 'this is no namespace', where: { file } }));
 };
 
-/** What `connectApi` asks for its credentials. Throws Failure `no-identity` outside of a Pod. */
+/** The credentials argument of `connectApi`. Throws Failure `no-identity` outside of a Pod. */
 export const inClusterCredentials = (
   env: Readonly<Record<string, string | undefined>>,
   clock: Clock,

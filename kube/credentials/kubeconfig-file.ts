@@ -1,6 +1,6 @@
 /**
- * A kubeconfig: from its text to what has to be read to use it. Of its many ways only those that a kubelet has; the
- * others are refused by name.
+ * Parses a kubeconfig into the list of what has to be read to use it. Only the kinds of credentials that kubelets use are
+ * supported; the others are refused by name.
  * https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
  */
 import { dirname, resolve } from 'node:path/posix';
@@ -46,7 +46,7 @@ const readYaml = (text: string, file: string): Fields => {
   try {
     value = parse(text, { logLevel: 'error' });
   } catch (error) {
-    // Its message quotes the lines around, and these hold tokens and keys.
+    // The parser's message quotes lines of the file, which hold tokens and keys.
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     const place = error instanceof Error && 'linePos' in error ? error.linePos : undefined;
     const line: unknown = Array.isArray(place) && isFields(place[0]) ? place[0].line : undefined;
@@ -68,7 +68,7 @@ const contextOf = (config: Fields, file: string): Fields => {
   const current = config['current-context'];
   const all = items(config.contexts);
   const [only] = all;
-  // What clients do with a single context and none chosen.
+  // As other clients do for a single context without `current-context`.
   const name =
     current === undefined || current === '' ? isFields(only) && all.length === 1 && only.name : current;
   if (typeof name !== 'string') throw bad(file, 'it says no current-context');
@@ -83,7 +83,7 @@ const text = (table: Fields, key: string, file: string): string | undefined => {
 };
 
 const source = (table: Fields, key: string, file: string): Source | undefined => {
-  // As everywhere, what stands in the file goes before what it points to.
+  // As in client-go, inline data wins over a file name.
   const data = text(table, `${key}-data`, file);
   if (data !== undefined) return { kind: 'inline', text: Buffer.from(data, 'base64').toString('utf8') };
   const path = text(table, key, file);
@@ -105,7 +105,7 @@ const pluginOf = (exec: Fields, file: string): ExecPlugin => {
   const env = items(exec.env);
   return {
     apiVersion,
-    // A bare name is looked up in PATH; a path is meant from where the kubeconfig lies.
+    // A bare name is looked up in PATH; a path is relative to the kubeconfig's folder.
     command: command.includes('/') ? resolve(dirname(file), command) : command,
     args: args.map(String),
     env: Object.fromEntries(
@@ -116,7 +116,7 @@ const pluginOf = (exec: Fields, file: string): ExecPlugin => {
 };
 
 const userOf = (user: Fields, file: string): Access['user'] => {
-  // A certificate goes first, as it does in the server, where both are given.
+  // If both are given, the certificate wins, as in the API server.
   const cert = source(user, 'client-certificate', file);
   const key = source(user, 'client-key', file);
   if (cert !== undefined && key !== undefined) return { kind: 'certificate', cert, key };
@@ -132,7 +132,7 @@ const userOf = (user: Fields, file: string): Access['user'] => {
   throw bad(file, other === undefined ? 'its user has no credentials' : `${other} is not supported`);
 };
 
-/** `file` is where the text is from: relative paths start there. Throws Failure `bad-kubeconfig`. */
+/** `file`: the path of the kubeconfig; relative paths start at its folder. Throws Failure `bad-kubeconfig`. */
 export const parseKubeconfig = (content: string, file: string): Access => {
   const config = readYaml(content, file);
   const context = contextOf(config, file);

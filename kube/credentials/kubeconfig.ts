@@ -1,6 +1,6 @@
 /**
  * Credentials from a kubeconfig. Everything is read from the disk each time: the kubelet renews its certificate by
- * replacing a link, a token in a file is good for an hour, and a kubeconfig is written again when a node joins again.
+ * replacing a link, a token in a file is valid for an hour, and a kubeconfig is written again when a node joins again.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { type Access, parseKubeconfig, type Source } from './kubeconfig-file.ts';
@@ -12,9 +12,9 @@ import type { Clock } from '../../host/host.ts';
 import { execCredentials } from './exec-plugin.ts';
 import type { Tools } from '../../host/exec.ts';
 
-/** Tokens in files live for an hour at least, and are replaced well before they end. */
+/** Tokens in files are valid for an hour at least, and are replaced well before they expire. */
 const tokenFileMs = 60_000;
-/** Certificate and key may be two files, and one of them new already. */
+/** Certificate and key may be two files, of which only one is renewed yet. */
 const mismatchMs = 200;
 
 const noIdentity = (message: string, file: string): Failure =>
@@ -26,7 +26,7 @@ const contentOf = async (files: CredentialFiles, source: Source): Promise<string
 type Pair = { readonly cert: string; readonly key: string };
 
 const pair = async (files: CredentialFiles, cert: Source, key: Source): Promise<Pair> => {
-  // The kubelet keeps both in one file; read twice, they could be of two renewals.
+  // The kubelet keeps both in one file; two reads could return two different renewals.
   const one = await contentOf(files, cert);
   const same = cert.kind === 'file' && key.kind === 'file' && cert.path === key.path;
   return { cert: one, key: same ? one : await contentOf(files, key) };
@@ -51,7 +51,7 @@ const tokenOf = async (files: CredentialFiles, source: Source, file: string): Pr
 
 type Client = Pick<Credentials, 'client' | 'readAgainAfter'>;
 
-/** What `connectApi` asks for its credentials. Throws Failure `no-identity`, `untrusted` or `bad-kubeconfig`. */
+/** The credentials argument of `connectApi`. Throws Failure `no-identity`, `untrusted` or `bad-kubeconfig`. */
 export const kubeconfigCredentials = (
   file: string,
   files: CredentialFiles,
@@ -96,7 +96,7 @@ const wayOf = async (
   ...(ca === undefined ? {} : { ca: await contentOf(files, ca) }),
 });
 
-/** The same way to the API server, under another identity: a token of our own, in a file that may be replaced at any time. */
+/** The same API server under another identity: a token of our own, in a file that may be replaced at any time. */
 export const tokenCredentials =
   (
     kubeconfig: string,
@@ -110,7 +110,7 @@ export const tokenCredentials =
     readAgainAfter: clock.now() + tokenFileMs,
   });
 
-/** A way that no kubeconfig tells, and a token in a file: what a Pod is given. */
+/** An API server that no kubeconfig names, and a token in a file: what a Pod is given. */
 export const tokenFileCredentials =
   (way: Omit<Access, 'user'>, file: string, clock: Clock): (() => Promise<Credentials>) =>
   async () => ({

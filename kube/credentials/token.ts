@@ -1,6 +1,6 @@
 /**
- * What a service account's token says of itself (a JWT, RFC 7519), and when it is to be renewed. Nothing is verified here:
- * that is the API server's work, and what is read only tells when to ask for the next one.
+ * The claims of a service account's token (a JWT, RFC 7519), and when to renew it. Nothing is verified here: the API server
+ * does that, and the claims only decide when to request the next token.
  */
 import { type Fields, fields, parseJson } from '../../protocol/json.ts';
 
@@ -11,7 +11,7 @@ export type TokenFacts = {
   readonly namespace: string | undefined;
   readonly serviceAccount: { readonly name: string; readonly uid: string } | undefined;
   readonly node: { readonly name: string; readonly uid: string } | undefined;
-  /** Bound to a Pod, with which it ends: what the bootstrap brings, to be exchanged for one that is bound to the Node. */
+  /** Bound to a Pod, and invalid when it ends. Bootstrap writes such a token; it is exchanged for one bound to the Node. */
   readonly ofPod: boolean;
 };
 
@@ -22,7 +22,7 @@ const named = (value: unknown): { readonly name: string; readonly uid: string } 
 
 export const tokenFacts = (token: string): TokenFacts => {
   const claims = claimsOf(token);
-  // What no Date can hold could not even be said to have run out.
+  // A time that no Date can hold counts as absent: a message about its expiry could not be printed.
   const time = (value: unknown): number | undefined =>
     typeof value === 'number' && Math.abs(value) <= 8.64e12 ? value * 1000 : undefined;
   const ours = fields(claims['kubernetes.io']);
@@ -40,8 +40,8 @@ const claimsOf = (token: string): Fields =>
   fields(parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')));
 
 /**
- * After a fifth of its life: the rest is how long the API server may be away without taking the node's identity with it.
- * A Pod's is exchanged at once; one that says nothing of itself is never renewed.
+ * After a fifth of its life: for the rest of it the API server may be unavailable, and the node keeps its identity. A token
+ * of a Pod is exchanged at once; one without readable claims is never renewed.
  */
 export const renewAt = ({ issued, expires, ofPod }: TokenFacts): number | undefined => {
   if (issued === undefined || expires === undefined) return undefined;
@@ -64,16 +64,16 @@ export const tokenRequest = (node: { readonly name: string; readonly uid: string
 export const tokenPath = (namespace: string, serviceAccount: string): string =>
   `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(serviceAccount)}/token`;
 
-/** Less than this is left to none of them: a start that waits for its image may take as long. */
+/** A token with less time left than this counts as expired: a start that waits for its image may take as long. */
 const tooLate = 600_000;
 
-/** Whether a token is to be put in the place of the one that a node has, if any. */
+/** Whether a new token replaces the one that a node has, if any. */
 export const replaces = (brought: TokenFacts, present: TokenFacts | undefined, now: number): boolean =>
   present === undefined ||
   present.ofPod ||
   present.expires === undefined ||
   present.expires - tooLate <= now ||
-  // A Node or an account that was deleted and made anew has another uid, and its former tokens are worth nothing.
+  // A Node or an account that was deleted and created again has another uid, and its former tokens are invalid.
   present.node?.uid !== brought.node?.uid ||
   present.namespace !== brought.namespace ||
   present.serviceAccount?.uid !== brought.serviceAccount?.uid;
