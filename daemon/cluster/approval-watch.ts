@@ -14,19 +14,19 @@ import { LeaseWatch } from './lease-watch.ts';
 import { drawMoments, type Moments } from './own-moment.ts';
 
 export type TurnKeeper = {
-  /** What was kept before this start. */
+  /** The state that was stored before this start. */
   restore(turns: Turns | undefined): void;
-  /** What the own Node says now. */
+  /** Takes the current state of the own Node. */
   seen(node: NodeObject): void;
   /** The approvals that the last tick needed, granted or not; `api` is undefined while there is no connection. */
   need(needed: readonly NeededTurn[], spreadMs: number, api: Api | undefined): void;
   /** Undefined while no change needs an approval. */
   controller(): 'alive' | 'none' | 'unknown' | undefined;
-  /** The connection in use is left. */
+  /** Ends the use of the current connection. */
   leave(): void;
 };
 
-/** `changed`: what is for cluster.json is another; `wake`: this node's own moment has come; `serverTime`: of the API server's clock. */
+/** `changed`: the state for cluster.json changed; `wake`: this node's moment has come; `serverTime`: the API server's clock. */
 export const openApprovalWatch = (
   host: Host,
   changed: (kept: Turns | undefined) => void,
@@ -94,10 +94,10 @@ export const openApprovalWatch = (
     note();
   };
 
-  /** Whether a controller was at this node before. */
+  /** Whether a controller has written to this node before. */
   const wasThere = (): boolean => {
     const { labels = {} } = state.node?.metadata ?? {};
-    // Proofs and approvals alike.
+    // Labels of proofs and of approvals.
     const isMarked = Object.keys(labels).some((key) => key.includes(provenPrefix));
     return state.fact?.answer === 'alive' || isMarked;
   };
@@ -106,7 +106,7 @@ export const openApprovalWatch = (
 
   return {
     restore: (turns) => {
-      // Not whether a controller is there: a machine that was off for a week may have a clock that stood still with it.
+      // The answer about the controller is not restored: the clock of a machine that was off for a week may have stood still.
       state.alone = turns?.alone ?? {};
       state.kept = canonical(turns ?? null);
       approvals.restore(turns?.approved ?? {});

@@ -9,16 +9,16 @@ import { leftOf, seeApprovals, type SeenApprovals, spendApprovals } from '../mod
 export type ApprovalKeeper = {
   /** For cluster.json. */
   kept(): SeenApprovals;
-  /** What was kept before this start. */
+  /** The state that was stored before this start. */
   restore(approved: SeenApprovals): void;
-  /** The labels of the own Node as they stand now. */
+  /** Takes the current labels of the own Node. */
   seen(labels: Labels): void;
 };
 
-/** A timer may ring a little before its time. */
+/** A timer may fire a little too early. */
 export const lateMs = 50;
 
-/** `changed`: what is kept may be another. `serverTime`: epoch milliseconds by the API server's clock, if it is known. */
+/** `changed`: the stored state may have changed. `serverTime`: epoch milliseconds by the API server's clock, if it is known. */
 export const keepApprovals = (
   clock: Clock,
   changed: () => void,
@@ -26,7 +26,7 @@ export const keepApprovals = (
 ): ApprovalKeeper => {
   const state = {
     approved: {} as SeenApprovals,
-    /** By name, `elapsed` at which it is over. */
+    /** By name, the `elapsed` at which the approval expires. */
     ends: new Map<string, number>(),
     timer: undefined as NodeJS.Timeout | undefined,
   };
@@ -42,7 +42,7 @@ export const keepApprovals = (
       spend();
       changed();
     };
-    // Also while no API server is there; it keeps no process.
+    // Fires also without an API server, and does not keep the process alive.
     state.timer = setTimeout(ring, Math.min(...state.ends.values()) - elapsed + lateMs);
     state.timer.unref();
   };

@@ -1,5 +1,5 @@
 /**
- * The owner of cluster.json, where `gather` finds what the cluster asks for. Two parts write into it: the Shims, and
+ * The owner of cluster.json, where `gather` reads the desired state of the cluster. Two parts write into it: the Shims, and
  * what is known of approvals. One write at a time; a failed write is tried again at the next event, or the next tick.
  */
 import { paths } from '../../protocol/host-paths.ts';
@@ -12,7 +12,7 @@ import type { Turns } from '../model/rollout-wait.ts';
 import { Failure, logFields, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { clusterTrouble } from '../state/state.ts';
 
-/** What the cluster asks for. */
+/** The desired state of the cluster. */
 export type ShimSlice = Pick<ClusterCache, 'node' | 'shims' | 'away'>;
 
 export class CacheFile {
@@ -21,17 +21,17 @@ export class CacheFile {
   #written: ClusterCache | undefined;
   #turns: Turns | undefined;
   #restored = false;
-  /** Why it could not be written last. */
+  /** Why the last write failed. */
   #unwritten = '';
   #queue: Promise<unknown> = Promise.resolve();
 
-  /** `changed`: there is another answer in the file. */
+  /** `changed`: the file has new content. */
   constructor(host: Host, changed: () => void) {
     this.#host = host;
     this.#changed = changed;
   }
 
-  /** Reads what was kept before this start, once. */
+  /** Reads, once, the state that was stored before this start. */
   async restore(): Promise<ClusterCache | undefined> {
     if (this.#restored) return undefined;
     this.#restored = true;
@@ -45,7 +45,7 @@ export class CacheFile {
       this.#turns = this.#written.turns;
       return this.#written;
     } catch {
-      // A damaged file, or one of another user, is told by `gather`; the first answer writes it anew.
+      // `gather` reports a damaged file, or one of another user; the first list of Shims replaces it.
       return undefined;
     }
   }
@@ -55,12 +55,12 @@ export class CacheFile {
     return (this.#written?.shims ?? []).map((one) => one.metadata.name);
   }
 
-  /** Goes along with the next write. */
+  /** Stored with the next write. */
   setTurns(turns: Turns | undefined): void {
     this.#turns = turns;
   }
 
-  /** Writes the Shims that `change` makes of those in the file; undefined: nothing is known yet. */
+  /** Writes what `change` returns for the present content; undefined: nothing is known yet. */
   write(change: (last: ClusterCache | undefined) => ShimSlice | undefined): Promise<void> {
     const done = this.#queue.then(() => this.#write(change(this.#written)));
     this.#queue = done.catch(() => undefined);
@@ -94,7 +94,7 @@ export class CacheFile {
     }
   }
 
-  /** Whether the file still is as it was written: a damaged one is set aside by the next tick, and has to come again. */
+  /** Whether the file is as it was written: the next tick sets a damaged one aside, and it has to be written again. */
   async #stands(): Promise<boolean> {
     const fact = await this.#host.files.look(paths.cluster);
     if (fact.kind === 'unreadable' && fact.errno !== undefined) return true;

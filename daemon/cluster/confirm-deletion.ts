@@ -10,7 +10,7 @@ import { selects } from '../../protocol/node-selector.ts';
 export type Seen = {
   /** All Shims of the cluster; undefined as long as no list succeeded. */
   readonly shims: readonly ShimObject[] | undefined;
-  /** Of the own Node; undefined as long as it was not seen, and when it is gone. */
+  /** Of the own Node; undefined before it was read, and after its deletion. */
   readonly labels: Labels | undefined;
 };
 
@@ -20,7 +20,7 @@ export type Confirmation = {
   readonly doubted: readonly string[];
 };
 
-/** `sure`: Shims of which it is certain that they were deleted. */
+/** `sure`: Shims whose deletion is confirmed. */
 export const confirmDeletion = (
   last: ClusterCache | undefined,
   node: string,
@@ -46,8 +46,8 @@ export const confirmDeletion = (
 };
 
 /**
- * Whether the resource type is whole, from its discovery document: a CRD that is being deleted still lists its objects,
- * but offers no `create` any more.
+ * Whether the CRD is not being deleted, by its discovery document: during its deletion it still lists its objects, but no
+ * longer offers `create`.
  * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_discovery_controller.go
  */
 export const isTypeWhole = (discovery: unknown): boolean =>

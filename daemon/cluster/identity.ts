@@ -1,6 +1,6 @@
 /**
- * Who this node is to its cluster: its kubelet, or a service account whose token is bound to this Node. One of the two,
- * as the settings say, and never the other one instead: who we are decides what we may do.
+ * The identity of this node in its cluster: its kubelet, or a service account whose token is bound to this Node. The
+ * settings choose one; the other one is never used instead, because the identity decides the permissions.
  */
 import { distros } from '../runtimes/distros.ts';
 import { paths } from '../../protocol/host-paths.ts';
@@ -12,16 +12,16 @@ import type { ClusterSettings } from '../model/settings.ts';
 
 export type Identity = {
   readonly mode: 'kubelet' | 'serviceaccount';
-  /** Where the way to the API server is read from. */
+  /** The kubeconfig that names the API server. */
   readonly kubeconfig: string;
   connect(): Promise<Api>;
-  /** As the API server knows it: a host name may be anything. */
+  /** The name by which the API server knows the Node; the host name may differ. */
   nodeName(api: Api): Promise<string>;
-  /** Sees to it that the identity lasts; cheap when there is nothing to do. Logs why it could not, each reason once. */
+  /** Renews the identity when it is due; cheap otherwise. Logs each reason of a failure once. */
   renew(api: Api): Promise<void>;
 };
 
-/** Undefined: there is no cluster here, or none yet. Throws where one is meant and cannot be had. */
+/** Undefined: this host is in no cluster, or not yet. Throws when it should be and the identity cannot be used. */
 export const findIdentity = async (host: Host, settings: ClusterSettings): Promise<Identity | undefined> => {
   if (settings.identity === 'none') return undefined;
   const kubeconfig = settings.kubeconfig ?? (await host.kubeconfig(distros));
@@ -41,7 +41,7 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
     mode,
     kubeconfig,
     connect: async () => connectApi(credentials, host.clock),
-    // The kubelet renews its own certificate; each new connection reads it anew.
+    // The kubelet renews its own certificate; each new connection reads it again.
     renew: async (api) => {
       if (mode === 'kubelet') return;
       try {
@@ -49,7 +49,7 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
         state.failure = '';
       } catch (error) {
         const problem = problemOf(error);
-        // An API server that is away for days would be in the journal at every tick.
+        // Otherwise an outage of the API server would be logged at every tick.
         if (state.failure !== problem.code)
           host.log('warn', `cannot renew the token: ${printProblem(problem)}`, logFields(problem));
         state.failure = problem.code;
@@ -67,7 +67,7 @@ export const findIdentity = async (host: Host, settings: ClusterSettings): Promi
   };
 };
 
-/** Throws `no-identity` for a token that is not there, or that no API server would take any more. */
+/** Throws `no-identity` for a token that is missing or expired. */
 const readToken = async (host: Host): Promise<string> => {
   const fact = await host.files.lookTrusted(paths.token);
   if (fact.kind !== 'regular')

@@ -1,6 +1,6 @@
 /**
- * Looks at the Lease of the controller until it is told whether one is there. What is seen is judged by a pure transition:
- * the looks before, and what this one saw, give what is known.
+ * Reads the Lease of the controller until it is clear whether a controller runs. A pure transition takes the former reads
+ * and this one, and returns what is known.
  */
 import {
   confirmLook,
@@ -17,10 +17,10 @@ import { fields, text } from '../../protocol/json.ts';
 import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { leasePathIn, readNamespace } from './namespace.ts';
 
-/** What the looks so far saw. */
+/** The results of the reads so far. */
 export type Looks = {
   readonly lease?: LeaseLook;
-  /** `elapsed` since when it is not there. */
+  /** The `elapsed` since which the Lease is absent. */
   readonly absent?: number;
 };
 
@@ -28,10 +28,10 @@ export type Sight =
   | { readonly kind: 'lease'; readonly renewed: string }
   /** The Lease is absent, or may not be read: the manifests that install a controller also grant nodes to read it. */
   | { readonly kind: 'missing' }
-  /** No answer; a controller could not renew its Lease either, and has to have time to. */
+  /** No answer. A controller could not renew its Lease either, and must get time to do so. */
   | { readonly kind: 'silent' };
 
-/** `doubtful`: only another look tells. `wasThere`: a controller was at this node before. */
+/** `doubtful`: another read is needed. `wasThere`: a controller has written to this node before. */
 export const afterLook = (
   looks: Looks,
   sight: Sight,
@@ -58,7 +58,7 @@ export class LeaseWatch {
   readonly #host: Host;
   readonly #given: { wasThere(): boolean; learn(answer: 'alive' | 'none'): void };
   #looks: Looks = {};
-  /** Ends the looks that are under way. */
+  /** Ends the current reads. */
   #end: AbortController | undefined;
 
   constructor(host: Host, given: { wasThere(): boolean; learn(answer: 'alive' | 'none'): void }) {
@@ -72,7 +72,7 @@ export class LeaseWatch {
     void this.#run(api, this.#end.signal);
   }
 
-  /** The connection is left; what was seen counts for the next one. */
+  /** Ends the use of this connection; the results count for the next one. */
   stop(): void {
     this.#end?.abort();
     this.#end = undefined;

@@ -1,4 +1,4 @@
-/** Takes our marks off the own Node, for a host that is to have no part in its cluster any more. */
+/** Removes our labels and annotations from the own Node, for a host that leaves its cluster. */
 import type { Api } from '../../kube/client.ts';
 import type { Host } from '../../host/host.ts';
 import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
@@ -6,7 +6,7 @@ import type { ClusterSettings } from '../model/settings.ts';
 import { findIdentity } from './identity.ts';
 import { clearNode } from './node-writer.ts';
 
-/** What stays, and why: an API server that is away must not keep a host from being cleaned. */
+/** Returns what stays, and why: an unavailable API server must not stop an uninstall. */
 export const leaveCluster = async (
   host: Host,
   settings: ClusterSettings,
@@ -23,7 +23,7 @@ export const leaveCluster = async (
     return [];
   } catch (error) {
     const problem = problemOf(error);
-    // A Node that is gone has no marks.
+    // A deleted Node has no labels to remove.
     if (problem.code === 'api-missing') return [];
     const why = `its annotations and labels could not be removed: ${printProblem(problem)}`;
     return [{ path: name, why }];

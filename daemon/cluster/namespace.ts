@@ -1,6 +1,6 @@
 /**
- * The namespace of its cluster that rcm-node is in, where the Lease of the controller is. A node that looked in another one
- * would find no controller, and go ahead without approval: what cannot be read is an error, and not the usual namespace.
+ * The namespace of rcm-node in its cluster, which has the Lease of the controller. A node that reads another namespace
+ * finds no controller, and acts without approval. So an unreadable file is an error, and the default is not used instead.
  */
 import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
@@ -26,6 +26,6 @@ export const readNamespace = async (host: Host): Promise<string> => {
   });
 };
 
-/** Of the controller; bootstrap/controller has it and its Deployment. */
+/** The Lease of the controller; its name is also in bootstrap/controller. */
 export const leasePathIn = (namespace: string): string =>
   `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${controllerName}`;

@@ -1,6 +1,6 @@
 /**
- * Writes what a tick came to onto the own Node: on a transition, never in steady state, at most once in ten seconds. What
- * stands on the Node is known from its watch, so a Node that was deleted and made anew is told again by itself.
+ * Writes the outcome of a tick to the own Node: on a transition, never in steady state, at most once in ten seconds. The
+ * present content of the Node comes from its watch, so a Node that was deleted and created again is written again.
  */
 import { annotations } from '../../protocol/node-annotations.ts';
 import {
@@ -30,14 +30,14 @@ export type NodeWriter = {
 };
 
 const pauseMs = 10_000;
-/** A Shim that all nodes refuse in the same moment must not have all of them write in the same moment. */
+/** When all nodes refuse a Shim at the same moment, they must not all write at the same moment. */
 const spreadMs = 5_000;
 /**
  * For so long a runtime has to be lost, or back, before the Node says so: a restart is over by then, and a runtime that
  * starts and ends repeatedly is not written at each change.
  */
 const steadyMs = 10_000;
-/** On the average; sooner would be a load on a server in trouble, and so would all be that it turned away together. */
+/** The average pause. A shorter one, or the same one for all nodes, would add load to a server that is already failing. */
 const afterFailureMs = 30_000;
 
 export const nodePath = (node: string): string => `/api/v1/nodes/${encodeURIComponent(node)}`;
@@ -52,14 +52,14 @@ export const makeNodeWriter = async (
   const { clock } = host;
   const state = {
     input: undefined as StatusInput | undefined,
-    /** Of a runtime that has just been lost, or come back; and since when it is. */
+    /** The status after a runtime was lost or came back, until it is steady; and since when. */
     next: undefined as StatusInput | undefined,
     since: 0,
     node: undefined as NodeObject | undefined,
     busy: false,
     closed: false,
     notBefore: 0,
-    /** When the transition that was last seen is written; undefined: none is waiting. */
+    /** When the last transition is to be written; undefined: none is pending. */
     due: undefined as number | undefined,
     timer: undefined as NodeJS.Timeout | undefined,
     failure: '',
@@ -75,7 +75,7 @@ export const makeNodeWriter = async (
   };
 
   const fail = (problem: Problem): void => {
-    // Each kind of trouble once: the state of the connection is told elsewhere.
+    // Each kind of failure once: the state of the connection is reported elsewhere.
     if (state.failure !== problem.code)
       host.log('warn', `cannot write the status of the Node: ${printProblem(problem)}`, logFields(problem));
     state.failure = problem.code;
@@ -117,12 +117,12 @@ export const makeNodeWriter = async (
       fail(problemOf(error));
     } finally {
       state.busy = false;
-      // Another tick, or another hand on the Node, may have come meanwhile.
+      // Another tick, or another writer of the Node, may have changed it meanwhile.
       later(pauseMs);
     }
   };
 
-  /** An Event where a person would want to know: another state, another reason, other handlers. */
+  /** An Event for a change that matters to a person: another state, another reason, other handlers. */
   const tellTransition = async (
     before: NodeObject,
     after: NodeObject,
@@ -132,7 +132,7 @@ export const makeNodeWriter = async (
     const said = (node: NodeObject): string =>
       [annotations.state, annotations.applied].map((key) => node.metadata.annotations?.[key] ?? '').join(' ');
     if (said(before) === said(after)) return;
-    // All nodes begin to wait in the same moment, and it is no news of any one of them.
+    // All nodes begin to wait at the same moment; an Event for each would be noise.
     if (waitsOnlyForTurn(input.report.outcome)) return;
     const reason = wanted.annotations[annotations.state] ?? 'Unknown';
     const { uid } = after.metadata;
@@ -148,7 +148,7 @@ export const makeNodeWriter = async (
 
   return {
     tell: (told, legacyLabels) => {
-      // The policies of the service account refuse a patch as a whole that has a label without our prefix.
+      // The policies of the service account refuse the whole patch if it has a label without our prefix.
       const input = { ...told, identity, ids, legacyLabels: legacyLabels && identity === 'kubelet' };
       if (state.input && isLost(state.input) !== isLost(input)) {
         if (!state.next) state.since = clock.elapsed();
@@ -174,7 +174,7 @@ const isLost = ({ report }: StatusInput): boolean => report.handlers.some((one) 
 
 const isGood = (reason: string): boolean => reason === 'Ready' || reason === 'Waiting';
 
-/** Takes everything of ours off the Node; throws what the API says. For the uninstall. */
+/** Removes everything of ours from the Node, for the uninstall. Throws the API's errors. */
 export const clearNode = async (api: Api, name: string, identity: string): Promise<void> => {
   const node = objectOf<NodeObject>(await api.request('GET', nodePath(name), { as: 'metadata' }));
   const patch = patchOf(node.metadata, noStatus, identity === 'kubelet');

@@ -19,7 +19,7 @@ export const drawMoments = (
   before: Moments,
   given: {
     readonly needed: readonly NeededTurn[];
-    /** Undefined: not known since this start. What was drawn before it stays then, and nothing is drawn. */
+    /** Undefined: not known since this start. Then earlier moments stay, and no new one is drawn. */
     readonly controller: ControllerFact['answer'] | undefined;
     readonly spreadMs: number;
     readonly waitMs: number;
@@ -29,7 +29,7 @@ export const drawMoments = (
   const { needed, controller, spreadMs, waitMs, now } = given;
   const ofRevision = ({ shim, revision }: NeededTurn): string | undefined =>
     before[shim]?.revision === revision ? before[shim].at : undefined;
-  /** Later than the spread allows: a clock was set back. */
+  /** A moment later than the spread allows is dropped: the clock was set back. */
   const drawn = (one: NeededTurn): string | undefined => {
     const at = ofRevision(one);
     return at !== undefined && Date.parse(at) - now <= spreadMs ? at : undefined;

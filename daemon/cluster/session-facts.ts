@@ -1,4 +1,4 @@
-/** What is known of a cluster that a node follows, as its report has it. */
+/** What the report says about the node's cluster. */
 import type { Reflector } from '../../kube/reflector.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import type { NodeObject, ShimObject } from '../../protocol/shim-object.ts';
@@ -13,9 +13,9 @@ export type Session = {
   readonly nodes: Reflector<NodeObject>;
   readonly shims: Reflector<ShimObject>;
   readonly report: NodeWriter;
-  /** What the cluster asks for was heard, or why it cannot be: from then on a tick is worth telling. */
+  /** The Shims were read, or the reason why not is known: from then on ticks are reported. */
   heard: boolean;
-  /** `elapsed` since when the own Node cannot be seen for a reason that does not pass by itself. */
+  /** The `elapsed` since which the own Node cannot be read, for a reason that a person has to remove. */
   denied: number | undefined;
 };
 

@@ -1,6 +1,6 @@
 /**
- * The node's side of a cluster: follows the own Node and the Shims, and says on the Node what came of them. Whatever
- * happens to the API server, the node serves on.
+ * The connection of a node to its cluster: watches the own Node and the Shims, and writes the outcome to the Node. Without
+ * an API server the node continues to serve.
  */
 import { paceOf, startDelay } from '../../kube/retry.ts';
 import type { Api } from '../../kube/client.ts';
@@ -20,18 +20,18 @@ import { factsOf, type Session } from './session-facts.ts';
 import { openApprovalWatch } from './approval-watch.ts';
 
 export type Cluster = {
-  /** At every tick, for settings and kubelets change; returns at once. Undefined: they are not known, and all stays. */
+  /** Called at every tick, since settings and kubelets change; returns at once. Undefined: unknown, so nothing changes. */
   follow(settings: ClusterSettings | undefined): void;
-  /** For the report; null where there is no cluster. */
+  /** For the report; null without a cluster. */
   facts(): ClusterFacts | null;
-  /** What the last tick came to. */
+  /** Takes the outcome of the last tick. */
   tell(told: Told): void;
   close(): void;
 };
 
 /** Nodes that start together, after a power cut or as a new pool, must not all connect at the same moment. */
 const startJitterMs = 10_000;
-/** How long we may be denied our own Node before we ask anew who we are. */
+/** After so long without permission to read our own Node, the identity is determined again. */
 const deniedMs = 300_000;
 
 export const openCluster = (host: Host, wake: () => void): Cluster => {
@@ -54,7 +54,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   const answer = openShimCache(host, file, heardMore);
   const noteTurns = (kept: Turns | undefined): void => {
     file.setTurns(kept);
-    // Where no API server was heard yet, what is known from before this start stands.
+    // Before the first answer of an API server, the state from before this start stays.
     if (state.session) void file.write((last) => last);
   };
   const turns = openApprovalWatch(host, noteTurns, wake, serverTime);
@@ -67,7 +67,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     );
   };
 
-  /** A change of what is said of the cluster is worth a tick, which says it. */
+  /** A change of the cluster's health starts a tick, which reports it. */
   const noteHealth = (): void => {
     const now = problem();
     const health = `${state.session?.view.node ?? ''} ${now?.code ?? ''}`;
@@ -107,7 +107,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     session?.view.api.close();
   };
 
-  /** A kubelet that was set up anew may have another file of credentials, another cluster, or another name of its Node. */
+  /** A kubelet that was set up again may have another kubeconfig, another cluster, or another name of its Node. */
   const isAnother = (session: Session): boolean => {
     const code = session.nodes.current().problem?.code;
     const denied = code !== undefined && (paceOf(code) === 'slow' || code === 'api-unauthorized');
@@ -130,7 +130,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     await host.clock.sleep(startDelay(startJitterMs, host.clock.random()), signal);
     if (overtaken()) return;
     const api = await identity.connect();
-    // A server that does not answer would keep a service that is told to end for as long as a request may take.
+    // Otherwise a server that does not answer would delay the stop of the service until the request's deadline.
     signal.addEventListener('abort', () => api.close(), { once: true });
     try {
       const node = await identity.nodeName(api);
@@ -141,7 +141,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       if (!state.session) api.close();
     }
     if (!state.session) return;
-    // Not before: where the server is away, each try would take the word "stale" back for as long as it lasts.
+    // Not before: during an outage each try would remove the state "stale" for the time of the try.
     state.trouble = undefined;
     look(state.session);
   };
@@ -158,7 +158,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     const nodes = reflect<NodeObject>(api, host.clock, {
       path: '/api/v1/nodes',
       query: { fieldSelector: `metadata.name=${node}` },
-      // Its kubelet writes all its images and conditions anew every five minutes.
+      // The kubelet writes all images and conditions of the Node every five minutes.
       metadataOnly: true,
       startJitterMs: 0,
       onChange,
@@ -186,12 +186,12 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       if (given && canonical(given) !== canonical(state.settings ?? null)) {
         const { session, settings: former } = state;
         leave();
-        // Its labels would go on to attract Pods for handlers that are about to go.
+        // Its labels would continue to attract Pods for handlers that are about to be removed.
         if (session && former && given.identity === 'none')
           void leaveCluster(host, former).then((left) => {
             for (const { path, why } of left) host.log('warn', `${path}: ${why}`);
           });
-        // An object of its own, by which a join that was overtaken notices it.
+        // A new object: a join that is no longer current detects it by identity.
         state.settings = { ...given };
       }
       const { settings, session } = state;
@@ -223,7 +223,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       return factsOf(mode, session, trouble, turns.controller());
     },
     tell: (told) => {
-      // Of a node that starts, "all is served" would be said twice: before it knows what is asked for, and after.
+      // Otherwise a starting node would report "all is served" twice: before it knows the desired state, and after.
       if (!state.session?.heard) return;
       state.session.report.tell(told, state.settings?.legacyLabels ?? false);
       const needed = told.report.handlers.flatMap((one) => (one.turn ? [one.turn] : []));

@@ -1,6 +1,6 @@
 /**
- * Keeps what the cluster asks for: takes up what is new at once, and what is gone only once it made sure. A type that
- * vanished with all its Shims, or a list that is empty by mistake, removes nothing.
+ * Keeps the desired state of the cluster. A new Shim is taken up at once; a missing one is removed only after its deletion
+ * is confirmed. A CRD that was deleted with all its Shims, or a list that is empty by mistake, removes nothing.
  */
 import type { CacheFile } from './cache-file.ts';
 import { type Confirmation, confirmDeletion, isTypeWhole, type Seen } from './confirm-deletion.ts';
@@ -19,34 +19,34 @@ export const typeGone: Problem = {
 };
 
 /**
- * A Shim that is gone is looked for again after a while, spread so that the nodes of a large cluster do not ask all at
- * once. A type that was gone may come back empty and be filled by and by: its Shims have this long to come back.
+ * A missing Shim is looked up again after a pause, which is spread so that the nodes of a large cluster do not all ask at
+ * once. A CRD that was deleted may come back empty and be filled slowly: its Shims have `comeback` to return.
  */
 const doubtMs = { least: 5_000, most: 30_000, again: 60_000, atMost: 600_000, comeback: 600_000 } as const;
 
-/** The cluster as one connection to it shows it. */
+/** The cluster as seen over one connection. */
 export type View = {
   readonly api: Api;
   readonly node: string;
   readonly seen: () => Seen;
-  /** Whether the API server says that there is no such type. */
+  /** Whether the API server says that the CRD does not exist. */
   readonly typeMissing: () => boolean;
-  /** Whether this connection still is the one in use. */
+  /** Whether this connection is still the one in use. */
   readonly current: () => boolean;
 };
 
 export type ShimCache = {
-  /** What was believed before this start. */
+  /** The state from before this start. */
   restore(last: ClusterCache): void;
-  /** To be called whenever the view changed. */
+  /** Called at each change of the view. */
   look(view: View): void;
-  /** The type is not there, or is being deleted with all that is of it. */
+  /** The CRD is missing, or is being deleted with all its objects. */
   crdMissing(): boolean;
-  /** The connection in use is left: whatever waits for it ends, so that nothing keeps the process. */
+  /** Ends the use of the current connection and every wait for it, so that nothing keeps the process alive. */
   leave(): void;
 };
 
-/** `changed`: the type came or went. */
+/** `changed`: the CRD was created or deleted. */
 export const openShimCache = (
   { clock, log }: Pick<Host, 'clock' | 'log'>,
   file: CacheFile,
@@ -54,22 +54,22 @@ export const openShimCache = (
 ): ShimCache => {
   const state = {
     crdMissing: false,
-    /** `elapsed` since when the type is back; undefined: it never was away. */
+    /** The `elapsed` since which the CRD is back; undefined: it was never missing. */
     back: undefined as number | undefined,
-    /** What the last look saw of the type. */
+    /** Whether the CRD was missing at the last look. */
     missing: false,
-    /** Ends the pause between two questions. */
+    /** Ends the pause between two requests. */
     nap: undefined as AbortController | undefined,
-    /** Why the last try to make sure failed. */
+    /** Why the last confirmation failed. */
     unsure: '',
-    /** Ends every pause of the doubt that is under way. */
+    /** Ends every pause of the current confirmation. */
     end: undefined as AbortController | undefined,
   };
 
   const isComingBack = (): boolean =>
     state.back !== undefined && clock.elapsed() - state.back < doubtMs.comeback;
 
-  /** Answers what is doubted. `sure`: what certainly was deleted. */
+  /** Returns the Shims whose deletion is not confirmed. `sure`: those whose deletion is. */
   const take = async (view: View, sure: ReadonlySet<string> = new Set()): Promise<readonly string[]> => {
     let doubted: Confirmation['doubted'] = [];
     await file.write((last) => {
@@ -90,7 +90,7 @@ export const openShimCache = (
     changed();
   };
 
-  /** Asks until it is certain: the type is whole, has been for long enough, and a fresh list has no such Shim. */
+  /** Asks until the deletion is confirmed: the CRD exists, has existed for long enough, and a fresh list lacks the Shim. */
   const makeSure = async (view: View): Promise<void> => {
     if (state.end) return;
     const end = new AbortController();
@@ -112,7 +112,7 @@ export const openShimCache = (
 
   const usual = (pause: number): number => Math.min(pause, doubtMs.atMost) * (0.8 + 0.4 * clock.random());
 
-  /** To be asked then, and not at the end of a pause that began before. */
+  /** The next request is due then, and not at the end of a pause that began before. */
   const untilComebackEnds = (): number => {
     const left = state.back === undefined ? 0 : state.back + doubtMs.comeback - clock.elapsed();
     return left > 0 ? left + spread() : Number.POSITIVE_INFINITY;
@@ -127,7 +127,7 @@ export const openShimCache = (
         const doubted = await take(view);
         return whole && doubted.length === 0;
       }
-      // Without a resourceVersion: as it is now, not as some cache remembers it.
+      // Without a resourceVersion: the current state, and not that of a cache.
       const { items } = pageOf<ShimObject>(await api.request('GET', shimsPath));
       const there = new Set(
         items.filter((one) => one.metadata.deletionTimestamp === undefined).map((one) => one.metadata.name),
@@ -148,7 +148,7 @@ export const openShimCache = (
 
   return {
     restore: ({ away }) => {
-      // How long the type has been back is not known; where it still is away, the first look finds out.
+      // How long the CRD has been back is unknown; if it is still missing, the first look shows it.
       if (away) state.back = clock.elapsed();
     },
     look: (view) => {
@@ -159,7 +159,7 @@ export const openShimCache = (
         else if (state.missing) state.nap?.abort();
         state.missing = missing;
         const doubted = await take(view);
-        // Where the type is missing, asking for it is the reflector's work, with its growing pauses.
+        // While the CRD is missing, the reflector asks for it, with growing pauses.
         if (!missing && (doubted.length > 0 || state.crdMissing)) await makeSure(view);
       })();
     },

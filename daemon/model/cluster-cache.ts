@@ -21,12 +21,12 @@ const metadata: s.Read<Metadata> = s.object<Metadata>({
   annotations: s.optional(labels),
 });
 
-/** As the API server sent it, whatever that is: who reads a field of it checks the field. */
+/** As the API server sent it, unchecked: each reader of a field checks the field. */
 const asSent = s.optional(s.json(100)) as s.Read<never>;
 
 const answer = s.object({
   version: s.one(1),
-  /** The Node that this is meant for: a node that was given another name has no answer yet. */
+  /** The Node of this cache: after a change of the Node's name, the cache does not apply. */
   node: name,
   /** The Shims that select it, by name. */
   shims: s.list(s.object<ShimObject>({ metadata, spec: asSent, status: asSent })),

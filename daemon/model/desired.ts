@@ -22,7 +22,7 @@ export type Artifact = {
   readonly sha256?: string;
 };
 
-/** Which state of which Shim a handler is of: it tells when a change of it may be made, and is no part of what it means. */
+/** The Shim of a handler and its revision: they decide when a change may be made, and are no part of the handler's meaning. */
 export type ShimRevision = {
   readonly shim: string;
   readonly revision: string;
@@ -47,15 +47,15 @@ export type Handler = {
 /** One answer of one source. A lost source keeps the handlers of its last answer: empty is not delete. */
 export type Desired = {
   readonly handlers: readonly Handler[];
-  /** What was asked for and cannot be had as asked; each concerns one file or one handler. */
+  /** What is wrong with the desired state; each concerns one file or one handler. */
   readonly problems: readonly Problem[];
-  /** What a person may have meant otherwise, and is no fault: it is said, and changes no exit code. */
+  /** Hints about a possible mistake of a person. They are printed, and change no exit code. */
   readonly notes?: readonly Problem[];
   /** Paths whose last known handlers stay in force because they cannot be read or understood now. */
   readonly lost: readonly string[];
-  /** What the cluster asked for is not known, and where the ledger is lost as well neither is what came of it. */
+  /** The desired state of the cluster is unknown. If the ledger is lost too, so is what was done for it. */
   readonly unheard?: true;
-  /** Where in its file a handler of a local file says what to fetch: the place of what is wrong with its artifact. */
+  /** The line of each local handler's artifact, for a problem with that artifact. */
   readonly places?: Readonly<Record<string, Where>>;
   /** Absent without a cluster: no change waits for approval then. */
   readonly turns?: TurnFacts;

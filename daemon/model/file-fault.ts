@@ -1,4 +1,4 @@
-/** What is to be said of a path where a readable file is expected, and none is. */
+/** The Problem of a path that should be a readable file and is not. */
 import type { FileFact } from '../../host/facts.ts';
 
 export const fileFault = (

@@ -1,6 +1,6 @@
 /**
- * The plan that is being carried out, in /var/lib/rcm-node/journal.json: what it says is done as root, so each step of it has
- * to be one that this program can have planned.
+ * The plan that is being applied, in /var/lib/rcm-node/journal.json. It is applied as root, so each step must be one that
+ * this program can have planned.
  */
 import { reviveIntegers, storedLedger } from './ledger.ts';
 import type { Plan, Step } from './plan.ts';
@@ -50,7 +50,7 @@ const step: s.Read<Step> = s.variant<Step, 'kind'>('kind', {
   record: { kind: s.one('record'), ledger: storedLedger },
 });
 
-/** The transaction under way: written before each mutation, so that the next start can finish or undo it. */
+/** The current transaction: written before each mutation, so that the next start can finish or undo it. */
 const fields = s.object({
   version: s.one(1),
   plan: s.object<Extract<Plan, { kind: 'steps' }>>({
@@ -73,11 +73,11 @@ const fields = s.object({
    */
   forwardFrom: s.optional(s.text(/^[ -~]{0,64}$/)),
   undoFrom: s.optional(s.text(/^[ -~]{0,64}$/)),
-  /** How often starting sandboxes was begun: more than once where rcm-node ended meanwhile. */
+  /** How often the start of sandboxes was begun: more than once if rcm-node ended meanwhile. */
   begun: s.optional(s.whole(0, 16)),
-  /** What starting sandboxes came to in this run, by handler. A version that does not know it does without. */
+  /** The results of starting sandboxes in this run, by handler. Older versions ignore it. */
   starts: s.optional(s.record(label, keptStart)),
-  /** The invocation with which the proof ended well. A version that does not know it does without. */
+  /** The invocation with which the proof succeeded. Older versions ignore it. */
   proven: s.optional(s.text(/^[ -~]{0,64}$/)),
   /** Handlers with which no sandbox started in this run, each with its reason. */
   failed: s.optional(s.record(label, storedProblem)),

@@ -33,7 +33,7 @@ const owned = s.object({
   digest: s.digest,
   /** sha256 of the file as we found it; absent when there was none. */
   found: s.optional(s.digest),
-  /** What the splice needs to know to take itself out again, byte for byte. */
+  /** What is needed to remove the edit again, byte for byte. */
   edit: s.optional(s.object({ kind: s.one('present', 'element', 'line') })),
 });
 
@@ -57,15 +57,15 @@ const fields = s.object({
       revision: s.digest,
       problem: storedProblem,
       at: s.time,
-      /** By Shim, the revision that was taken up with it: it failed here, whatever else is asked for meanwhile. */
+      /** By Shim, the revision in the failed plan: it has failed here, whatever the Shim asks for now. */
       tried: s.optional(s.record(fileName, revision)),
-      /** When the local files that asked for it were last written, epoch milliseconds: one that is touched asks anew. */
+      /** When its local files were last written, epoch milliseconds: a touched file is a new request. */
       stamps: s.optional(s.record(s.isPath, s.time)),
     }),
   ),
-  /** By handler, whether a sandbox started with it; of what is missing here none was tried. */
+  /** By handler, whether a sandbox started with it; for a handler that is not listed none was tried. */
   starts: s.record(label, keptStart),
-  /** By handler, as what it failed the proof of a sandbox: it is left out, and the rest of what is asked for goes on. */
+  /** By handler, the artifact and table with which no sandbox started: this handler is left out, the others are applied. */
   failedStarts: s.record(label, failedStart),
   /** Restarts that we asked for, epoch milliseconds. */
   restarts: s.list(s.time),
@@ -75,7 +75,7 @@ const fields = s.object({
   trusted: s.record(isUrl, s.digest, true),
   /** Store folders out of service, with the sandboxes that may still depend on them (null: not yet looked). */
   retired: s.record(isDigest, s.object({ handler: short, sandboxes: s.nullable(s.list(short)) })),
-  /** Artifacts that could not be had, by handler: when and how often it was tried. */
+  /** Artifacts that could not be fetched, by handler: when and how often it was tried. */
   attempts: s.record(
     label,
     s.object({
@@ -105,7 +105,7 @@ export const emptyLedger: Ledger = {
   attempts: {},
 };
 
-/** What an earlier build of this version did not write yet is empty. */
+/** A field that an earlier build of this version did not write is empty. */
 export const storedLedger: s.Read<Ledger> = (cursor) => {
   const { value } = required(cursor, table(cursor, []));
   const ledger = fields({ ...cursor, value: { ...emptyLedger, ...(value as object) } });
@@ -114,7 +114,7 @@ export const storedLedger: s.Read<Ledger> = (cursor) => {
   return ledger;
 };
 
-/** Options may hold 64-bit integers, which JSON cannot: they travel as `{"$int":"…"}`. */
+/** Options may hold 64-bit integers, which JSON cannot: they are stored as `{"$int":"…"}`. */
 export const reviveIntegers = (_key: string, value: unknown): unknown => {
   if (typeof value !== 'object' || value === null || !('$int' in value)) return value;
   return typeof value.$int === 'string' && Object.keys(value).length === 1 ? BigInt(value.$int) : value;

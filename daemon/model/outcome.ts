@@ -1,4 +1,4 @@
-/** What one tick came to, for a person and for the machines that read it. */
+/** The outcome of one tick, for people and for programs. */
 import type { HandlerReport } from './plan.ts';
 import type { Code, Problem } from '../../protocol/problem/problem.ts';
 import * as s from './schema.ts';
@@ -44,15 +44,15 @@ const handler: s.Read<HandlerReport> = s.object<HandlerReport>({
   ),
 });
 
-/** How the node stands with its cluster. */
+/** The state of the node's connection to its cluster. */
 const clusterFacts = s.object({
   identity: s.one('kubelet', 'serviceaccount'),
-  /** The name of its Node; null until the API server said it. */
+  /** The name of its Node; null until the API server reported it. */
   node: s.nullable(s.text()),
   server: s.nullable(s.text()),
-  /** `stale`: the last answer is in force, because no newer one can be had. */
+  /** `stale`: the last known state is in use, because the API server cannot be read. */
   state: s.one('connecting', 'synced', 'stale'),
-  /** When the answer was last known to be current; ISO 8601. */
+  /** When the state was last known to be current; ISO 8601. */
   confirmed: s.nullable(isoTime),
   problem: s.optional(storedProblem),
   /** Whether a controller approves changes here; only while a change waits. */
@@ -89,21 +89,21 @@ export type Report = s.Infer<typeof report>;
 /** Throws `state-damaged` or `state-newer`. */
 export const parseReport = (source: string, file: string): Report => s.parseVersioned(source, file, report);
 
-/** Nothing but an approval is missing. */
+/** Only an approval is missing. */
 export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
   outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'rollout-pending');
 
 /** Of every command; cli/command-table.ts and docs/cli.md say what each means. */
 export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending: 4 } as const;
 
-/** Of what was asked for, and not of a try that failed. */
+/** Refusals of what was asked for, in contrast to a failed attempt. */
 export const refusals: readonly Code[] = [
   ...(['bad-toml', 'bad-value', 'unknown-key', 'reserved-handler', 'handler-claimed'] as const),
   ...(['no-platform', 'unpinned', 'policy-denied', 'unreadable-source', 'untrusted'] as const),
   ...(['owned-by-another', 'not-ours'] as const),
 ];
 
-/** `handlers` and `did` of the same tick: where all that was asked for is refused, and nothing was done, nothing failed. */
+/** `handlers` and `did` of the same tick: if everything was refused and nothing was done, the result is no failure. */
 export const exitCodeOf = ({
   outcome,
   handlers,

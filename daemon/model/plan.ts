@@ -18,7 +18,7 @@ export type Step =
   /** Wait until no container is being created, for at most so many seconds. */
   | { readonly kind: 'quiet'; readonly seconds: number }
   | { readonly kind: 'folder'; readonly path: string }
-  /** Take away a folder that we made, if it is empty. */
+  /** Remove a folder that we made, if it is empty. */
   | { readonly kind: 'unfolder'; readonly path: string }
   | { readonly kind: 'write'; readonly path: string; readonly before: FileState; readonly after: FileState }
   /** Point a symbolic link elsewhere, in one rename; `null` is no link. */
@@ -31,8 +31,8 @@ export type Step =
   /** `started`: by its own first start, which already loaded what the steps before would write; there is no restart. */
   | { readonly kind: 'activate'; readonly unit: string; readonly started?: true }
   /**
-   * The gate: everything in `serve` is served, nothing in `keep` was lost, and the runtime is stable. `former` is what
-   * was served before, ours included: what has to be there again after an undo.
+   * The proof: everything in `serve` is served, everything in `keep` is still served, and the runtime is stable. `former`:
+   * the handlers that were served before, with ours; all of them must be served again after an undo.
    */
   | {
       readonly kind: 'prove';
@@ -41,8 +41,8 @@ export type Step =
       readonly keep: readonly string[];
       readonly former: readonly string[];
       /**
-       * New or changed handlers with which a sandbox is started, where the node can, each with what names it as it stands. In
-       * a plan without a restart that is all of the proof.
+       * New or changed handlers with which a sandbox is started, if the node can, each with its identity. In a plan without
+       * a restart this is the whole proof.
        */
       readonly start?: Readonly<Record<string, string>>;
     }
@@ -52,24 +52,24 @@ export type Step =
 
 export type StepKind = Step['kind'];
 
-/** Files as they would be, to be judged by the runtime's own parser before one byte is written. */
+/** Files with their new content, for the runtime's own parser to check before anything is written. */
 export type Staged = { readonly path: string; readonly text: string | null };
 
 export type Plan =
   | { readonly kind: 'settled' }
-  /** The runtime's own parser has to be heard on these files before more can be said. */
+  /** The decision needs the output of the runtime's own parser for these files. */
   | {
       readonly kind: 'trial';
       readonly id: string;
-      /** Without us, as the host would be had we never come; the main file first. */
+      /** Without us, as on a host without rcm-node; the main file first. */
       readonly before: readonly Staged[];
       readonly after: readonly Staged[];
-      /** What has the runtime's binary print what these files mean to it. */
+      /** The arguments with which the runtime's binary prints the meaning of these files. */
       readonly words: { readonly before: readonly string[]; readonly after: readonly string[] };
     }
   | {
       readonly kind: 'steps';
-      /** Names the configuration this plan leads to; a revision that failed its proof is remembered by it. */
+      /** Identifies the configuration after this plan; a revision that failed its proof is recorded by it. */
       readonly revision: string;
       readonly steps: readonly Step[];
       readonly because: readonly string[];
@@ -78,7 +78,7 @@ export type Plan =
     }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-/** What is to be said of one handler, whether or not there is work. */
+/** The report about one handler, whether or not there is work. */
 export type HandlerReport = {
   readonly name: string;
   readonly state: HandlerState;

@@ -22,7 +22,7 @@ export type WaitReason =
 /** A change that needs an approval; without `hold` it has one. */
 export type NeededTurn = {
   readonly shim: string;
-  /** What it leads to: a revision of the Shim, or `goneRevision`. */
+  /** The target of the change: a revision of the Shim, or `goneRevision`. */
   readonly revision: string;
   readonly hold?: WaitReason;
 };
@@ -52,7 +52,7 @@ export type SeenApprovals = Readonly<Record<string, SeenApproval>>;
 export type Turns = {
   readonly approved?: SeenApprovals;
   readonly controller?: ControllerFact;
-  /** By Shim; only of what waits. */
+  /** By Shim; only for waiting changes. */
   readonly alone?: Readonly<Record<string, AloneTime>>;
 };
 
@@ -61,7 +61,7 @@ export type TurnFacts = {
   readonly approved: SeenApprovals;
   readonly controller: ControllerFact | undefined;
   readonly alone: Readonly<Record<string, AloneTime>>;
-  /** What the cluster says of each Shim that selects this node, whether or not it can be had here. */
+  /** The state of each Shim that selects this node, whether or not this node can serve it. */
   readonly shims: Readonly<
     Record<string, { readonly revision: string; readonly paused: boolean; readonly stopped: boolean }>
   >;
@@ -141,15 +141,15 @@ export const seeApprovals = (
       }),
   );
 
-/** The same with those in `names` over. */
+/** The same, with the approvals in `names` expired. */
 export const spendApprovals = (approved: SeenApprovals, names: ReadonlySet<string>): SeenApprovals =>
   Object.fromEntries(
     Object.entries(approved).map(([name, one]) => [name, names.has(name) ? { ...one, until: spent } : one]),
   );
 
 /**
- * Milliseconds that are left of it; 0 and less: none. A clock that was set back since it was seen does not tell how much is
- * left: then it is over.
+ * The remaining milliseconds of an approval; 0 or less: expired. If the clock was set back since it was first seen, the rest
+ * is unknown, and it counts as expired.
  */
 export const leftOf = ({ until }: SeenApproval, now: number): number => {
   const left = Date.parse(until) - now;

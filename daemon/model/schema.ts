@@ -19,18 +19,18 @@ import {
   table,
 } from '../toml/cursor.ts';
 
-/** Throws for what it does not take; where nothing stands, too, unless it is `optional`. */
+/** Throws for an invalid value, and for an absent one unless it is `optional`. */
 export type Read<T> = (cursor: Cursor) => T;
 
-/** What a reader gives: the type of a piece of the state is that of its reader, unless it is written for other uses as well. */
+/** The result type of a reader: the types of the stored state are derived from their readers, unless other code needs them. */
 export type Infer<R> = R extends Read<infer T> ? T : never;
 
-/** What may be read as nothing is an optional key. */
+/** A value that may be undefined is an optional key. */
 type Keys<T> = {
   readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K];
 } & { readonly [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
 
-/** Every optional field has to be named as well: one that is forgotten here would be lost at the next start. */
+/** Every optional field must be named, too: a forgotten one would be lost at the next start. */
 export type Fields<T> = { readonly [K in keyof T]-?: Read<T[K]> };
 
 export const text =
@@ -78,7 +78,7 @@ export const object =
     return Object.fromEntries(rows.filter(([, value]) => value !== undefined)) as Keys<T>;
   };
 
-/** Objects that are told apart by one of their keys. */
+/** Objects of several kinds; one key says which. */
 export const variant =
   <T extends object, K extends keyof T & string>(
     key: K,
@@ -112,23 +112,23 @@ export const json =
     return value;
   };
 
-/** Without the value: it may be long, or a secret. */
+/** The message omits the value: it may be long, or a secret. */
 const refuse = (cursor: Cursor): never =>
   fail(cursor, `"${printKey(cursor.path)}" holds what rcm-node does not write there`);
 
 export const digest: Read<string> = text(/^[0-9a-f]{64}$/, 'a sha256 has 64 hexadecimal digits');
 
-/** Begins at the root, and leads nowhere by way of `..`. */
+/** An absolute path without `..`. */
 export const isPath = /^(\/(?!\.{1,2}(\/|$))[^/\0]*)+$/;
 export const path: Read<string> = text(isPath, 'that is no path without detours');
 
-/** Epoch milliseconds, as a Date can hold them: others cannot even be printed. */
+/** Epoch milliseconds in the range of a Date: others cannot be printed. */
 export const time: Read<number> = whole(0, 8_640_000_000_000_000);
 
-/** More than this program will ever count to: a number beyond it is damage, and says nothing of who wrote it. */
+/** A version number above this is damage, and not a newer format. */
 const newest = 999;
 
-/** Throws `state-damaged`, or `state-newer`: that one is left alone, and its reader does nothing. */
+/** Throws `state-damaged`, or `state-newer`: that file is not changed, and the caller does nothing. */
 export const parseVersioned = <T>(
   source: string,
   file: string,

@@ -21,14 +21,14 @@ import { parseToml } from '../toml/toml.ts';
 export type Mirror = { readonly prefix: string; readonly replace: string };
 
 export type Settings = {
-  /** Seconds between two looks at everything; file watches make most changes come sooner. */
+  /** Seconds between two full ticks; file watches start most ticks sooner. */
   readonly interval: number;
   /** Seconds between two full verifications of the store's digests. */
   readonly sweep: number;
   readonly allowUnpinned: boolean;
   readonly allowedHosts: readonly string[];
   readonly maxArtifactBytes: number;
-  /** Seconds: for one download in all, and of silence within it. */
+  /** Seconds: for one whole download, and without data during it. */
   readonly downloadTimeout: number;
   readonly idleTimeout: number;
   readonly attempts: number;
@@ -41,21 +41,21 @@ export type Settings = {
   /** Seconds that the runtime has to stay healthy to count as proven. */
   readonly stable: number;
   readonly repairsPerHour: number;
-  /** Restarts of the runtime within an hour that come at once; further ones wait, longer each time. */
+  /** Restarts of the runtime within an hour that happen at once; each further one waits longer. */
   readonly restartsPerHour: number;
   /** Handlers with which no sandbox is started for a proof; "*" is all of them. */
   readonly verifyExcept: readonly string[];
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly cluster: ClusterSettings;
-  /** Nothing is known of what this node allows: nothing new is taken from any source, and what is served stays. */
+  /** The node's policy is unknown: nothing new is taken from any source, and what is served stays. */
   readonly closed: boolean;
-  /** Why these are not the settings of the file, or cannot be relied on after the next start. */
+  /** Why these are not the settings of the file, or may be lost at the next start. */
   readonly problem?: Problem;
 };
 
 /**
- * `kubelet`: speak as this node's kubelet, with its kubeconfig. `serviceaccount`: with a token bound to this Node, which
- * the bootstrap puts here. Never one for the other by itself: who we are decides what we may do.
+ * `kubelet`: this node's kubelet, with its kubeconfig. `serviceaccount`: a token bound to this Node, which bootstrap
+ * writes. One never replaces the other automatically: the identity decides the permissions.
  */
 export type ClusterSettings = {
   readonly identity: 'kubelet' | 'serviceaccount' | 'none';
@@ -81,7 +81,7 @@ export const defaultSettings: Settings = {
   extraCa: undefined,
   unit: undefined,
   quiet: 30,
-  // Longer than the RestartSec=5 of a runtime's unit, or a crash loop could pass.
+  // Longer than the RestartSec=5 of a runtime's unit; otherwise a crash loop could pass the proof.
   stable: 6,
   repairsPerHour: 3,
   restartsPerHour: 3,
@@ -93,7 +93,7 @@ export const defaultSettings: Settings = {
 
 const unitName = /^[A-Za-z0-9:_.@-]{1,200}\.service$/;
 
-/** What a file may hold: each setting by its name, but for the unit, which stands in a table of the runtime. */
+/** The keys of the file: each setting by its name, except the unit, which is in the table of the runtime. */
 const keys = Object.keys(defaultSettings)
   .filter((key) => key !== 'closed')
   .map((key) => (key === 'unit' ? 'runtime' : key));
@@ -126,7 +126,7 @@ export const parseSettings = (text: string, file: string): Settings => {
     quiet: number('quiet', 0, 600),
     stable: number('stable', 1, 40),
     repairsPerHour: number('repairsPerHour', 0, 1000),
-    // With none the first change would have to wait for a pause that no restart began.
+    // With 0 the first change would wait for a pause that no restart had begun.
     restartsPerHour: number('restartsPerHour', 1, 60),
     verifyExcept: strings(
       at(root, 'verifyExcept'),
@@ -139,7 +139,7 @@ export const parseSettings = (text: string, file: string): Settings => {
   };
 };
 
-/** The unit of the runtime, from a text that may be wrong in all else: where to look is all that is taken from it. */
+/** The unit of the runtime, from a text that may be invalid otherwise; no other setting is taken from it. */
 export const unitIn = (text: string): string | undefined => {
   try {
     const { runtime } = parseToml(text, '', 'bad-settings');

@@ -1,28 +1,28 @@
 /**
- * Whether a sandbox starts with a handler: CRI lists what is configured, also where no program of it runs. And how a
- * sandbox that a proof started is known, so that it is removed, and counts as no use of the handler.
+ * Whether a sandbox starts with a handler: CRI lists a configured handler even if its program cannot run. Also: how to
+ * recognise a sandbox that a proof started, so that it is removed, and does not count as a user of the handler.
  */
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 
 export type Start =
   | { readonly kind: 'started' }
-  /** CRI lists it, and no sandbox was started with it: why not, in our own words. */
+  /** CRI lists it, and no sandbox was started with it: the reason, in our own text. */
   | { readonly kind: 'listed'; readonly why: string };
 
-/** As the ledger keeps it. `of`: with which artifact and table; `why` is absent where a sandbox started. */
+/** The form in the ledger. `of`: the artifact and the table; `why` is absent if a sandbox started. */
 export type KeptStart = { readonly of: string; readonly why?: string };
 
-/** As the ledger keeps one with which no sandbox started. `of`: with which artifact and table. */
+/** The form in the ledger of a handler with which no sandbox started. `of`: the artifact and the table. */
 export type FailedStart = {
   readonly of: string;
   readonly problem: Problem;
   readonly at: number;
-  /** When the local file that asked for it was last written, epoch milliseconds: one that is touched asks anew. */
+  /** When its local file was last written, epoch milliseconds: a touched file is a new request. */
   readonly stamps?: Readonly<Record<string, number>>;
 };
 
-/** Names an artifact with the table that leads to it. */
+/** Identifies an artifact together with its table. */
 export const startId = (key: string, table: unknown): string => digestOf(canonical([key, table]));
 
 export const startOf = (kept: KeptStart | undefined, id: string): Start =>
@@ -32,7 +32,7 @@ export const startOf = (kept: KeptStart | undefined, id: string): Start =>
       ? { kind: 'started' }
       : { kind: 'listed', why: kept.why };
 
-/** A name with a dot is none that a namespace of Kubernetes can have, so no Pod can be taken for one of ours. */
+/** A Kubernetes namespace cannot have a dot in its name, so no Pod can be mistaken for one of ours. */
 export const proofNamespace = 'rcm-node.proof';
 export const proofLabel = 'rcm.spinkube.dev/proof';
 

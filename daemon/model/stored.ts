@@ -1,4 +1,4 @@
-/** A handler, and a problem, as the state on the disk and the status hold them: each value as it was when it was written. */
+/** A handler and a problem, in the form of the stored state and of status.json. */
 import type { Artifact, Handler, OptionValue, ShimRevision, RuntimeKind } from './desired.ts';
 import { type Code, codes, type Problem, type Where } from '../../protocol/problem/problem.ts';
 import { presentCode } from '../../protocol/problem/former-codes.ts';
@@ -7,11 +7,11 @@ import type { FailedStart, KeptStart } from './start.ts';
 import { annotation, fileName, label } from '../../protocol/names.ts';
 import { maxDepth } from '../toml/toml-text.ts';
 
-/** As long as the longest path that the kernel takes, and a line of a log. */
+/** The length of the longest path in Linux, and of a log line. */
 export const short: s.Read<string> = s.text(/^[^\0]{1,4096}$/s);
 export const handlerName: s.Read<string> = s.text(label);
 
-/** Of a Shim; `-` for one that is gone. */
+/** The revision of a Shim; `-` for a deleted one. */
 export const revision: s.Read<string> = s.text(/^(-|[0-9a-z]{1,64})$/);
 
 const option: s.Read<OptionValue> = (cursor) => {
@@ -48,7 +48,7 @@ export const storedHandler: s.Read<Handler> = s.object<Handler>({
   ),
 });
 
-/** A code that only a later build has is a defect to this one, which has neither a hint nor a pause for it. */
+/** A code of a later build counts as a defect here: this build has no hint and no pause for it. */
 const code: s.Read<Code> = (cursor) => {
   const name = presentCode(s.text(/^[a-z][a-z0-9-]{0,63}$/)(cursor));
   return Object.hasOwn(codes, name) ? (name as Code) : 'internal';

@@ -1,12 +1,12 @@
 /**
- * What differs between distributions of Kubernetes and cannot be read off the running host. One row each: the file by
- * which it is known, and why that is right.
+ * Differences between distributions of Kubernetes that the running host does not show. One row each: the file that
+ * identifies the distribution, and why that is right.
  */
 export type Distro = {
   readonly name: string;
-  /** Exists where this distribution does. */
+  /** This file exists only on hosts of this distribution. */
   readonly evidence: string;
-  /** With which the kubelet speaks to the API. */
+  /** The kubeconfig of the kubelet. */
   readonly kubeconfig: string;
   readonly why: string;
 };

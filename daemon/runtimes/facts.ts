@@ -1,4 +1,4 @@
-/** What is seen of the container runtime: which program reads which files, what it answers, and what its own parser says. */
+/** Facts about the container runtime: its program, the files that it reads, its answers over CRI, and its parser's output. */
 import type { FileFact, UnitFacts } from '../../host/facts.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import type { Table } from '../toml/compare.ts';
@@ -6,22 +6,22 @@ import type { Table } from '../toml/compare.ts';
 /** Each has its row in table.ts. */
 export type RuntimeName = 'containerd' | 'crio';
 
-/** `handler` is undefined where it cannot be found out: the sandbox may use any of them. */
+/** `handler` is undefined when it is unknown: then the sandbox may use any handler. */
 export type SandboxFact = { readonly id: string; readonly handler: string | undefined };
 
-/** Where a runtime reads its configuration: the main file, and the folder whose files it reads after it, if it has one. */
+/** The configuration of a runtime: the main file, and the folder of files that it reads afterwards, if there is one. */
 export type ConfigSource = { readonly main: string; readonly folder?: string };
 
 export type CriFact =
   | {
       readonly kind: 'answers';
       readonly ready: boolean;
-      /** Why it is not ready, in its own words: for root alone. */
+      /** Why it is not ready, as the runtime says: for root only. */
       readonly reason: string;
       readonly handlers: readonly string[] | 'unknown';
       /** Those of Pods. */
       readonly sandboxes: readonly SandboxFact[];
-      /** Ids of sandboxes that a proof of ours started, and left: no use of a handler. */
+      /** Ids of sandboxes that a proof of ours started and did not remove; they do not count as users of a handler. */
       readonly proofs?: readonly string[];
     }
   | { readonly kind: 'silent'; readonly why: string; readonly detail?: string };
@@ -30,13 +30,13 @@ export type CriFact =
 export type ConfigFile = {
   readonly path: string;
   readonly fact: FileFact;
-  /** What it means; absent where there is no such file, or none that can be understood. */
+  /** The parsed content; absent when the file is missing or cannot be parsed. */
   readonly doc?: Table;
-  /** Why it cannot be understood. */
+  /** Why it cannot be parsed. */
   readonly fault?: Problem;
 };
 
-/** A file that has to be there: one of these places, which a word in the configuration names. */
+/** A file that must exist at one of these places; a value in the configuration names it. */
 export type Needed = {
   readonly where: { readonly file: string; readonly path: readonly string[] };
   /** For a message. */
@@ -47,12 +47,12 @@ export type Needed = {
 
 export type RuntimeFacts = {
   readonly name: RuntimeName;
-  /** As the running daemon says, e.g. "1.7.24"; empty when it could not be found out. */
+  /** As the running daemon reports it, e.g. "1.7.24"; empty when unknown. */
   readonly version: string;
   readonly binary: string;
   readonly socket: string;
   readonly configPath: string;
-  /** The folder of drop-ins, where the runtime reads one besides what its files import. */
+  /** The folder of drop-ins, if the runtime reads one in addition to imports. */
   readonly configFolder?: string;
   /** `undefined` where there is no service manager to ask (another root). */
   readonly unit: UnitFacts | undefined;
@@ -60,24 +60,24 @@ export type RuntimeFacts = {
   readonly config: readonly ConfigFile[];
   /** Imports that name no glob and whose file is not there. */
   readonly dangling: readonly { readonly from: string; readonly path: string }[];
-  /** Words of handlers' tables that lead to our programs over symbolic links, and where to; absent where there is none. */
+  /** Values in handlers' tables that lead to our programs over symbolic links, and where to; absent when there is none. */
   readonly aliases?: Readonly<Record<string, string>>;
-  /** What it needs to start and is not there; absent where it has all. */
+  /** Files that it needs to start and that are missing; absent when there is none. */
   readonly missing?: readonly Needed[];
-  /** What had to be assumed to find all this; absent where it was plain. */
+  /** The assumptions behind these facts; absent when none was needed. */
   readonly notes?: readonly Problem[];
 };
 
 export type DumpFact =
   | { readonly kind: 'dumped'; readonly text: string }
-  /** `why` in our own words; `detail`: what the parser printed, which may quote any line of the configuration. */
+  /** `why`: our text; `detail`: the parser's output, which may quote any line of the configuration. */
   | { readonly kind: 'failed'; readonly why: string; readonly detail?: string }
   /** The runtime's binary cannot be run from here (another architecture, no chroot). */
   | { readonly kind: 'impossible'; readonly why: string; readonly detail?: string };
 
-/** The verdict material of the runtime's own parser on one set of staged files. */
+/** The output of the runtime's own parser for one set of staged files. */
 export type Trial = { readonly id: string; readonly before: DumpFact; readonly after: DumpFact };
 
-/** Whether a sandbox may use a handler: one of which it is not known may use any. */
+/** Whether a sandbox may use a handler. A sandbox with an unknown handler may use any. */
 export const mayUse = ({ handler }: SandboxFact, name: string): boolean =>
   handler === undefined || handler === name;

@@ -1,6 +1,6 @@
 /**
- * What of ours a configuration names. A table that leads to our program under its own name is ours, whatever program
- * printed it last; and nothing that any table leads to may go while it does.
+ * Which of our programs a configuration names. A table that names our program under the program's own handler is ours,
+ * whatever program printed it last. No file that a table names may be removed while the table does.
  */
 import type { RuntimeFacts } from './facts.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
@@ -10,7 +10,7 @@ import { fileOf, folderOf, keyOfTarget, paths, resolvePath } from '../../protoco
 
 const isBelow = (folder: string, path: string): boolean => path.startsWith(`${folder}/`);
 
-/** The paths of links and of store folders' files that a value holds, at any depth. */
+/** The paths of our links and of files in the store that a value contains, at any depth. */
 const oursIn = (value: unknown, aliases: RuntimeFacts['aliases'] = {}): readonly string[] => {
   if (typeof value === 'string') {
     const other = Object.hasOwn(aliases, value) ? aliases[value] : undefined;
@@ -23,7 +23,7 @@ const oursIn = (value: unknown, aliases: RuntimeFacts['aliases'] = {}): readonly
   return isTable(value) ? Object.values(value).flatMap((one) => oursIn(one, aliases)) : [];
 };
 
-/** Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. */
+/** Whether a handler's table names our program of this handler, and nothing else of ours. */
 export const leadsToOwn = (name: string, table: unknown): boolean => {
   const found = oursIn(table);
   return found.length > 0 && found.every((path) => folderOf(path) === `${paths.links}/${name}`);
@@ -38,8 +38,8 @@ export const keysOf = (named: ReadonlySet<string>): ReadonlySet<string> =>
   new Set([...named].flatMap((path) => keyOfTarget(path) ?? []));
 
 /**
- * Whether the running runtime may lead to this link by what it has loaded, which is told by the names of handlers alone: it
- * serves the handler whose link it is, or one that is not among the `defined` any more and that may lead anywhere.
+ * Whether the running runtime may use this link by its loaded configuration, of which only handler names are known: it
+ * serves the link's handler, or a handler that is no longer among the `defined` and may name any program.
  */
 export const mayBeLoaded = (
   { unit, cri }: RuntimeFacts,
@@ -52,7 +52,7 @@ export const mayBeLoaded = (
   return cri.handlers.some((name) => name === own || !defined.has(name));
 };
 
-/** Tables in files that are not ours, and that lead to our programs. */
+/** Tables in foreign files that name our programs. */
 export const copiesIn = (
   files: readonly Parsed[],
   handlersIn: (doc: Table) => readonly Defined[],

@@ -1,4 +1,4 @@
-/** The files of the runtime's configuration as they were parsed, and where in them something stands. */
+/** The parsed files of the runtime's configuration, and positions in them. */
 import { fileFault } from '../model/file-fault.ts';
 import type { ConfigFile } from './facts.ts';
 import type { FileFact } from '../../host/facts.ts';
@@ -11,7 +11,7 @@ export type Parsed = { readonly path: string; readonly text: string; readonly do
 /** A handler that a file defines, and the path of its table there. */
 export type Defined = { readonly name: string; readonly path: readonly string[] };
 
-/** A file as it was read, understood once. */
+/** A file as it was read, parsed once. */
 export const configFile = (path: string, fact: FileFact): ConfigFile => {
   if (fact.kind !== 'regular') return { path, fact };
   return recover(
@@ -20,7 +20,7 @@ export const configFile = (path: string, fact: FileFact): ConfigFile => {
   );
 };
 
-/** Every file of the configuration; one that cannot be read, or not be understood, throws `broken-config`. */
+/** Every file of the configuration; one that cannot be read or parsed throws `broken-config`. */
 export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
   files.flatMap(({ path, fact, doc, fault }) => {
     if (fact.kind === 'absent') return [];
@@ -52,7 +52,7 @@ export const ownerIn = (
   return undefined;
 };
 
-/** In the last file that has it: the one that counts. */
+/** In the last file that has it, which is the effective one. */
 export const whereLast = (files: readonly Parsed[], path: readonly string[]): Where | undefined => {
   const file = files.findLast((one) => path.length > 0 && valueAt(one.doc, path) !== undefined);
   return file && whereIn(file, path);

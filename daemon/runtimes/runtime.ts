@@ -1,6 +1,6 @@
 /**
- * What a container runtime has to tell of itself, so that nothing else in the house knows one by name: values in, values out.
- * A runtime is a folder with one such row, and the row stands in table.ts.
+ * The interface of a container runtime, so that no code outside its folder depends on its name: values in, values out. A
+ * runtime is a folder with one such row, and table.ts lists the rows.
  */
 import type { Where, Problem } from '../../protocol/problem/problem.ts';
 import type { FileFact } from '../../host/facts.ts';
@@ -14,7 +14,7 @@ import type { Plain } from './shown.ts';
 
 export type Runtime = {
   readonly name: RuntimeName;
-  /** As packages have it: for what the host does not tell. */
+  /** The defaults of packages, for what the host does not show. */
   readonly usual: {
     readonly unit: string;
     readonly configPath: string;
@@ -23,33 +23,33 @@ export type Runtime = {
   };
   /** Whether a program is this runtime, by its name. */
   readonly isProgram: (path: string) => boolean;
-  /** The cgroups that it gives containers, and its own, where its containers have none. */
+  /** The cgroups of its containers, and its own cgroup for containers without one. */
   readonly cgroups: RegExp;
-  /** Where it reads, as a command line and the environments that count, the first before the second, have it. */
+  /** Its configuration by a command line and environments; the first environment wins. */
   readonly configOf: (
     argv: readonly string[],
     ...environments: readonly (ReadonlyMap<string, string> | undefined)[]
   ) => ConfigSource;
   /**
-   * What is read after this file, by absolute path; with a "*" it is a pattern, with "/**" at its end every file below a folder,
-   * else a file that has to be there.
+   * What is read after this file, by absolute path. With "*" it is a pattern, with "/**" at its end every file below a
+   * folder, otherwise a file that must exist.
    */
   readonly next: (file: ConfigFile, source: ConfigSource) => readonly string[];
   /** Where it listens. */
   readonly socketOf: (config: readonly ConfigFile[]) => string;
-  /** The words of handlers' tables that name programs, and the places where each is looked for. */
+  /** The values in handlers' tables that name programs, and the places where each is searched. */
   readonly programsIn: (
     doc: Table,
   ) => readonly { readonly word: string; readonly places: readonly string[] }[];
-  /** What has to be there for it to start, and what its own parser does not look at. */
+  /** Files that it needs to start and that its own parser does not check. */
   readonly needed: (config: readonly ConfigFile[]) => readonly Needed[];
   readonly bundlesOf: (config: readonly ConfigFile[]) => Bundles;
-  /** The words that have its binary print a configuration as it reads it; `main` is null where there is no such file. */
+  /** The arguments with which its binary prints a configuration as it reads it; `main` is null without a main file. */
   readonly dumpWords: (source: {
     readonly main: string | null;
     readonly folder?: string;
   }) => readonly string[];
-  /** What a sandbox takes, by the configuration that the runtime shows over CRI. */
+  /** What is needed to start a sandbox, from the configuration that the runtime reports over CRI. */
   readonly sandboxesIn: (loaded: unknown) => {
     readonly image: string | undefined;
     /** The folder of its images and containers. */
@@ -57,97 +57,97 @@ export type Runtime = {
     /** Whether systemd makes the cgroups. */
     readonly systemdCgroup: boolean;
   };
-  /** The handler of a sandbox, by what CRI tells of it when asked for more; absent where the list of sandboxes tells. */
+  /** The handler of a sandbox, from its verbose CRI status; absent if the list of sandboxes has it. */
   readonly handlerOfSandbox?: (info: unknown) => string | undefined;
   /** The image of sandboxes in a printed configuration. */
   readonly pauseImage: (dump: string) => string | undefined;
   /** The file that belongs to rcm-node as a whole. */
   readonly dropIn: DropIn;
-  /** What of a file may be shown to everyone. */
+  /** The parts of a file that may be shown to everyone. */
   readonly plain: Plain;
   /** Where handlers are defined in a file, whatever version it declares. */
   readonly handlersIn: (doc: Table) => readonly Defined[];
-  /** The text of a file without anything of ours; `null` where the file exists only because of us. */
+  /** The text of a file without anything of ours; `null` if the file exists only because of us. */
   readonly withoutUs: (text: string, path: string, ledger: Ledger) => string | null;
-  /** What the runtime reads out of a file: two that are equal in it are the same to it. Throws where it cannot be read. */
+  /** The meaning of a file for the runtime, to compare two texts. Throws if it cannot be parsed. */
   readonly meaningOf: (text: string, path: string) => unknown;
-  /** The handlers that a configuration serves, as the runtime's parser printed it; undefined where none can be read out of it. */
+  /** The handlers in a configuration that the runtime's parser printed; undefined if they cannot be determined. */
   readonly servedBy: (dump: string) => ReadonlySet<string> | undefined;
-  /** Throws the Failure that forbids every change: the version is not known, the configuration has a fault, a file is not ours. */
+  /** Throws the Failure that forbids every change: an unknown version, a fault in the configuration, a file of another owner. */
   readonly target: (facts: RuntimeFacts, files: Readonly<Record<string, FileFact>>, ledger: Ledger) => Target;
 };
 
-/** Where the bundles of running containers lie, and what they tell. */
+/** Where the bundles of running containers are, and which of their files name handlers. */
 export type Bundles = {
   readonly folder: string;
-  /** How many folders stand above a bundle: of a namespace, or none. */
+  /** How many folders are above a bundle: one for a namespace, or none. */
   readonly depth: 1 | 2;
   /** The folder in it that holds the files; absent: the bundle itself. */
   readonly inside?: string;
   readonly pidFile: string;
-  /** Files that tell handlers. */
+  /** Files that name handlers. */
   readonly tellers: readonly string[];
   readonly handlersIn: (text: string) => readonly string[];
 };
 
 export type DropIn = {
-  /** Where it goes beside this main file. */
+  /** Its path for this main file. */
   readonly beside: (main: ConfigFile, folder?: string) => string;
-  /** Whether a path is one where a drop-in of ours may have been left. */
+  /** Whether an older drop-in of ours may be at this path. */
   readonly mayBe: (path: string) => boolean;
-  /** By its first line, or, where another program printed it anew, by what it means. */
+  /** By its first line, or, after another program rewrote it, by its meaning. */
   readonly isOurs: (text: string) => boolean;
-  /** Nothing but tables that name our programs under their own names. */
+  /** Whether it has only tables that name our programs under their own handlers. */
   readonly meansOurs: (text: string) => boolean;
 };
 
-/** A file as it shall be; `text: null` is "not there". */
+/** The desired state of a file; `text: null`: absent. */
 export type WantedFile = {
   readonly path: string;
   readonly text: string | null;
-  /** What the ledger will say of it; absent when nothing in it is ours any more. */
+  /** Its entry in the ledger; absent when nothing in it is ours any more. */
   readonly owned?: OwnedFile;
 };
 
 export type Wiring = {
   /**
-   * The main file first: each may name those after it. So what is added is written from the last to the first, and what goes
-   * is taken out from the first to the last; whoever reads them in between finds no name without its file.
+   * The main file first: each file may name later ones. Additions are written from the last to the first, removals from the
+   * first to the last, so that a reader in between never finds the name of a missing file.
    */
   readonly files: readonly WantedFile[];
-  /** Files of ours that are read in another folder than the right one, to be removed. */
+  /** Files of ours in another folder than the right one that the runtime still reads; to be removed. */
   readonly stale: readonly WantedFile[];
-  /** What has to be written beside ours, and why; absent where there is nothing. */
+  /** What has to be written in addition to our handlers, and why; absent if nothing. */
   readonly beside?: string;
 };
 
 export type Tables = ReadonlyMap<string, Table>;
 
-/** The configuration as it stands, read once: what of it is ours, and how it would stand with other handlers of ours. */
+/** The present configuration, read once: our part of it, and the files for other handlers of ours. */
 export type Target = {
-  /** Every file that has something of ours, or will: what the ledger knows besides is no longer read. */
+  /** Every file that has something of ours, or will. Other files in the ledger are no longer read by the runtime. */
   readonly paths: readonly string[];
-  /** Ours in files that are not: what others copied, and each of our paths that they lead to. */
+  /** Copies of our tables in foreign files, and each of our paths that foreign files name. */
   readonly copies: readonly Problem[];
   readonly named: ReadonlySet<string>;
-  /** Handlers that others define, whatever version their tables are for, and those that the runtime has by itself. */
+  /** Handlers that others define, for any version of the schema, and those that are built into the runtime. */
   readonly defined: readonly string[];
-  /** Handler tables as they stand in our text now. */
+  /** The handler tables in our present text. */
   readonly present: Readonly<Record<string, Table>>;
-  /** Whether ours stands in a form that this version, with this main file, reads otherwise or not at all. */
+  /** Whether our text has a form that this version, with this main file, reads differently or not at all. */
   readonly isMisread: () => boolean;
   /** Why this runtime cannot serve such a handler at all. */
   readonly refusalOf?: (handler: Handler) => Problem | undefined;
-  /** What a handler's table has to say, with its program at `path`. */
+  /** The table of a handler, with its program at `path`. */
   readonly tableOf: (handler: Handler, path: string) => Table;
-  /** Where others define this handler; a copy of ours is served by our program, like ours. */
+  /** Where others define this handler; a copy of our table does not count, as our program serves it too. */
   readonly ownerOf: (name: string) => Where | undefined;
   /** Throws Failures that name the obstacle; nothing has been written by then. */
   readonly wire: (tables: Tables) => Wiring;
-  /** Why a file of ours cannot be removed: another one leads to it, and the runtime would not start without it. */
+  /** Why a file of ours cannot be removed: another file names it, and the runtime would not start without it. */
   readonly whyNeeded: (path: string) => Problem | undefined;
-  /** The files of a trial, below another folder: without us, and as they would be. Its id is the same wherever it is staged. */
+  /** The files of a trial, in another folder: without us, and with the change. Its id does not depend on the folder. */
   readonly stage: (wanted: Wiring, scratch: string) => Extract<Plan, { kind: 'trial' }>;
-  /** What forbids to write these tables, by the runtime's own parser; undefined: only ours differs. */
+  /** Why these tables must not be written, by the runtime's own parser; undefined: only our handlers differ. */
   readonly check: (trial: Trial, tables: Tables) => Problem | undefined;
 };

@@ -1,8 +1,8 @@
 /**
- * Configuration of others as it may be shown: in a plan, which ends in logs of builds and in tickets. What stands in
- * such a file may be a password whatever its key is called, so a value is shown where it is known to be none, and
- * every other one is masked: strings, numbers, dates, comments, and keys that are no plain words. Structure and line
- * breaks stay, so that a diff has the line numbers of the files.
+ * Masks foreign configuration for a plan, which is copied into build logs and tickets. Any value of such a file may be a
+ * password, whatever its key. So only values that are known to be none are shown, and all others are masked: strings,
+ * numbers, dates, comments, and keys that are not plain words. Structure and line breaks stay, so that a diff has the
+ * line numbers of the files.
  */
 import { type TomlPath, parseToml, scan } from '../toml/toml.ts';
 import { elementsOf, entriesOf, lineEnd, readKey, skipValue, skipVoid } from '../toml/toml-text.ts';
@@ -11,7 +11,7 @@ import type { Defined } from './parsed.ts';
 
 const mask = '…';
 
-/** What is known of a runtime's files. */
+/** Which values of a runtime's files are known to be no secret. */
 export type Plain = {
   readonly handlersIn: (doc: Table) => readonly Defined[];
   /** Whether the value of a key names no secret; `handlers`: paths of the tables of handlers. */
@@ -20,14 +20,14 @@ export type Plain = {
   readonly comments: ReadonlySet<string>;
 };
 
-/** A file may be of any of these: none has tables of the others. */
+/** A file may belong to any of these runtimes: none has tables of the others. */
 export const anyOf = (rows: readonly Plain[]): Plain => ({
   handlersIn: (doc) => rows.flatMap((row) => row.handlersIn(doc)),
   isPlain: (path, handlers) => rows.some((row) => row.isPlain(path, handlers)),
   comments: new Set(rows.flatMap((row) => [...row.comments])),
 });
 
-/** What such a value looks like: paths, globs, names. An address with a password in it does not. */
+/** The form of a value that is shown: paths, globs, names. An address with a password does not match. */
 const plainValue = /^["']?[\w./:*?[\]{},+-]{0,300}["']?$/;
 
 type Leaf = { readonly path: TomlPath; readonly start: number; readonly end: number };
@@ -79,7 +79,7 @@ type Reading = {
   readonly handlers: readonly TomlPath[];
 };
 
-/** `undefined`: it is no TOML, or not all of it can be told apart. */
+/** `undefined`: it is not TOML, or not all of it can be parsed. */
 const read = (text: string, plain: Plain): Reading | undefined => {
   const statements = scan(text);
   if (skipVoid(text, statements.at(-1)?.end ?? 0) < text.length) return undefined;
@@ -103,7 +103,7 @@ const read = (text: string, plain: Plain): Reading | undefined => {
 export const isBelow = (path: TomlPath, table: TomlPath): boolean =>
   path.length > table.length && table.every((key, at) => path[at] === key);
 
-/** A key by itself, or one that holds a list: what stands deeper has a meaning of its own. */
+/** A key, or an element of its list; a deeper value has its own key. */
 export const isKeyOf = (path: TomlPath, depth: number, keys: ReadonlySet<string>): boolean => {
   const key = path[depth];
   return typeof key === 'string' && keys.has(key) && path.slice(depth + 1).every(isIndex);
@@ -140,7 +140,7 @@ export const shownValue = (
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 };
 
-/** What it means, whatever its spelling: a string that is escaped, quoted or broken otherwise is the same. */
+/** The meaning without the spelling: other escapes, quotes or line breaks of a string make no difference. */
 const meaningOf = ({ doc, text }: Reading, { path, start, end }: Leaf): string => {
   let value: unknown = doc;
   for (const key of path)
@@ -151,7 +151,7 @@ const meaningOf = ({ doc, text }: Reading, { path, start, end }: Leaf): string =
 const identity = (reading: Reading, leaf: Leaf): string =>
   JSON.stringify([leaf.path, meaningOf(reading, leaf)]);
 
-/** Each line of it on a line of its own; a string stays a string. */
+/** Keeps the number of lines; a string stays a string. */
 const maskedValue = (value: string): string => {
   const quote = /^("""|'''|["'])/.exec(value)?.[0] ?? '';
   const inner = value
@@ -183,7 +183,7 @@ const masked = (reading: Reading, isShown: (leaf: Leaf) => boolean): string => {
   return shown + text.slice(at);
 };
 
-/** A file before and after a change, as both may be shown. What the change adds to tables of handlers is ours. */
+/** A file before and after a change, both masked. What the change adds to tables of handlers is ours. */
 export const shownChange = (
   before: string,
   after: string,
@@ -200,7 +200,7 @@ export const shownChange = (
     was !== undefined &&
     reading.handlers.some((table) => isBelow(leaf.path, table)) &&
     !stood.has(identity(reading, leaf)) &&
-    // A value that we take over from the default handler is one of others.
+    // A value that we copy from the default handler is foreign, too.
     !secret.has(meaningOf(reading, leaf));
   return {
     before: was ? masked(was, (leaf) => isKnown(was, leaf)) : maskedLines(before),

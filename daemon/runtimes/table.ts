@@ -1,4 +1,4 @@
-/** The container runtimes that are known: one row each, and nothing outside this folder knows one by name. */
+/** The supported container runtimes, one row each. No code outside this folder depends on the name of one. */
 import { containerd } from './containerd/row.ts';
 import { crio } from './crio/row.ts';
 import type { RuntimeName } from './facts.ts';
@@ -8,12 +8,12 @@ const rows: Readonly<Record<RuntimeName, Runtime>> = { containerd, crio };
 
 export const runtimes: readonly Runtime[] = Object.values(rows);
 
-/** Where nothing on the host tells which one it is. */
+/** The default, if nothing on the host shows which runtime it is. */
 export const usualRuntime: Runtime = rows.containerd;
 
 export const runtimeOf = ({ name }: { readonly name: RuntimeName }): Runtime => rows[name];
 
-/** By the unit that a person names; packages that call it otherwise are told apart by nothing yet. */
+/** By the name of the unit in the settings; a unit with another name cannot be recognised yet. */
 export const runtimeBy = (unit: string | undefined): Runtime =>
   runtimes.find(({ usual }) => usual.unit === unit) ?? usualRuntime;
 

@@ -1,6 +1,6 @@
 /**
- * The verdict on a trial: the runtime's own parser read the present configuration and the staged one; by meaning, only
- * our handlers may differ. Everything else is refused with the culprit's file and line.
+ * The verdict on a trial: the runtime's own parser printed the present configuration and the staged one, and only our
+ * handlers may differ in meaning. Every other difference is refused, with the file and line of its cause.
  */
 import type { RuntimeFacts, Trial } from '../facts.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
@@ -23,17 +23,17 @@ import type { Tables } from '../runtime.ts';
 export type Expectation = {
   /** The tables that rcm-node wants served, by handler. */
   readonly tables: Tables;
-  /** Handlers that are ours now or were: only these may appear, change or go. */
+  /** Handlers that are or were ours: only these may be added, changed or removed. */
   readonly ours: ReadonlySet<string>;
 };
 
-/** What is wrong with the configuration as it stands, before we add a byte; the runtime need not be asked for these. */
+/** Faults of the present configuration, before any change; they are found without the runtime's parser. */
 export const faultOf = (
   runtime: RuntimeFacts,
   files: readonly Parsed[],
   drop: string,
 ): Problem | undefined => {
-  // Our own drop-in, if others import it by its name, is either written again or imported no longer.
+  // If others import our drop-in by its name, it is either written again or no longer imported.
   const missing = runtime.dangling.find(({ path }) => path !== drop);
   if (missing) {
     const from = files.find((file) => file.path === missing.from);
@@ -55,7 +55,7 @@ export const faultOf = (
   return undefined;
 };
 
-/** `undefined`: the staged configuration may be written. Files that do not go together are named before their consequences. */
+/** `undefined`: the staged configuration may be written. Files with incompatible versions are reported first. */
 export const verdict = (
   trial: Trial,
   expected: Expectation,
@@ -107,7 +107,7 @@ const defaultLost = (
   if (!view || view.defaultName in view.runtimes) return undefined;
   const table = [...view.path, 'containerd'];
   const named = [...table, 'default_runtime_name'];
-  // Where no file names the default handler, one that defines others in its place has taken it away.
+  // If no file names the default handler, a file that defines other handlers has removed it.
   const culprit =
     whereLast(files, named) ?? whereLast(files, [...table, 'runtimes']) ?? whereLast(files, view.path);
   const was = before && before.defaultName in before.runtimes;
@@ -131,7 +131,7 @@ const notServed = (
   for (const [name, table] of expected.tables) {
     const got = view?.runtimes[name];
     if (isTable(got) && contains(got, table)) continue;
-    // 1.x: a later file with the plugin's table replaces the main file's, handlers and all.
+    // 1.x: the plugin's table in a later file replaces the one of the main file, with all handlers.
     const owner = ownerIn([...files].reverse(), name, handlersIn) ?? whereLast(files, view?.path ?? []);
     return {
       code: 'shadowed',
@@ -155,7 +155,7 @@ const contains = (got: Table, wanted: Table): boolean =>
 
 const normal = (value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
 
-/** Files that do not go together: by the version that they declare, or by the names of plugins that they use. */
+/** Incompatible files: by their declared version, or by the names of the plugins in them. */
 const versionMix = (files: readonly Parsed[]): Problem | undefined => {
   const [main, ...rest] = files;
   const declared = main && declaredSchema(main.doc);

@@ -1,5 +1,5 @@
 /**
- * containerd, every generation: where a handler's table stands, what it says, and what the parser's own output means.
+ * containerd, every generation: the place and content of a handler's table, and the meaning of the parser's output.
  * Facts: containerd docs/cri/config.md and cmd/containerd/server/config/config.go of the release tags.
  */
 import type { Handler } from '../../model/desired.ts';
@@ -22,9 +22,9 @@ export const schemas = [
 export const newestSchema = schemas.length - 1;
 
 /**
- * How our text gets read. 1.x replaces a whole plugin table by that of the last imported file, so a drop-in would drop
- * everyone else's CRI settings: there the handlers stand in the main file. 2.x merges deeply. `reads`: 1.x looks a plugin up
- * by its name in the declared version and passes over the names of other versions; 2.x migrates the older ones.
+ * How our text is read. 1.x replaces a whole plugin table by that of the last imported file, so a drop-in would remove all
+ * other CRI settings: there our handlers are in the main file. 2.x merges deeply. `reads`: 1.x looks a plugin up by its
+ * name in the declared version and ignores the names of other versions; 2.x migrates the older ones.
  */
 export const generations = [
   { major: 1, wiring: 'block', freshSchema: 2, reads: 'declared' },
@@ -114,7 +114,7 @@ export const handlersIn = (doc: Table): readonly Defined[] =>
     return Object.keys(tableAt(doc, path) ?? {}).map((name) => ({ name, path: [...path, name] }));
   });
 
-/** Those of them that this generation reads beside handlers at `place`: what it passes over defines nothing. */
+/** Those that this generation reads beside handlers at `place`; tables that it ignores define nothing. */
 export const handlersRead = (
   doc: Table,
   { reads }: Generation,
@@ -137,7 +137,7 @@ export const disablesCri = (doc: Table): number | undefined => {
   return index < 0 ? undefined : index;
 };
 
-/** The handler that runs what names none; 1.x loses it when a file defines other handlers only. */
+/** The handler of Pods that name none; 1.x loses it when a file defines other handlers only. */
 export const defaultRuntime = {
   name: 'runc',
   table: { runtime_type: 'io.containerd.runc.v2' },
@@ -147,8 +147,8 @@ export const defaultRuntime = {
 const written = new Set(['runtime_type', 'pod_annotations', 'container_annotations', 'options']);
 
 /**
- * Whether a handler's table leads to the program that stands under this handler's name, and to nothing else of ours. One with
- * settings that we never write is a person's work: it would be lost with ours.
+ * Whether a handler's table names our program of this handler, and nothing else of ours. A table with settings that we
+ * never write is foreign: a person's settings would be lost with ours.
  */
 export const isOurs = (name: string, table: unknown): boolean =>
   isTable(table) &&
@@ -156,9 +156,9 @@ export const isOurs = (name: string, table: unknown): boolean =>
   leadsToOwn(name, table);
 
 /**
- * A handler's table. A shim goes by absolute path (accepted since 1.6), so $PATH plays no part. An OCI runtime goes
- * through the runc shim and inherits the default handler's options: with another cgroup driver than the kubelet's, Pods
- * would flap, and 2.x derives the kubelet's driver from the first runc-typed handler.
+ * A handler's table. A shim is named by absolute path (accepted since 1.6), so $PATH has no effect. An OCI runtime runs
+ * under the runc shim and inherits the default handler's options: with another cgroup driver than the kubelet's, Pods
+ * would start and end repeatedly, and 2.x derives the kubelet's driver from the first runc-typed handler.
  */
 export const handlerTable = (handler: Handler, path: string, inherited: Table): Table => {
   const annotations = {
@@ -176,7 +176,7 @@ export const handlerTable = (handler: Handler, path: string, inherited: Table): 
   };
 };
 
-/** The default handler's options that a further runc-typed handler shares; those that name a program it does not. */
+/** The default handler's options that another runc-typed handler shares: all but those that name a program. */
 export const inheritable = (runtimes: Table, defaultName: string): Table => {
   const table = runtimes[defaultName];
   if (!isTable(table) || table.runtime_type !== defaultRuntime.table.runtime_type || !isTable(table.options))

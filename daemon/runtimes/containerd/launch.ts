@@ -1,4 +1,4 @@
-/** What starts as containerd, and which file it reads: by its command line and its environment, else as packages have it. */
+/** Which program is containerd, and which file it reads: by command line and environment, else the default of packages. */
 import { fileOf } from '../../../protocol/host-paths.ts';
 import type { Runtime } from '../runtime.ts';
 
@@ -9,7 +9,7 @@ export const usual = {
   binaries: ['/usr/bin/containerd', '/usr/local/bin/containerd', '/usr/sbin/containerd', '/bin/containerd'],
 } as const satisfies Runtime['usual'];
 
-/** `-c X`, `--config X`, `--config=X` of a containerd command line; of several the last counts. */
+/** `-c X`, `--config X`, `--config=X` of a containerd command line; the last one wins. */
 const configArgument = (argv: readonly string[]): string | undefined => {
   let found: string | undefined;
   for (let index = 1; index < argv.length && argv[index] !== '--'; index++) {

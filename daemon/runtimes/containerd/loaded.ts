@@ -1,4 +1,4 @@
-/** What containerd's configuration, as files and as it is loaded, tells of the host: socket, programs, sandboxes, bundles. */
+/** Facts from containerd's configuration, in files and as loaded: socket, programs, sandboxes, bundles. */
 import { paths } from '../../../protocol/host-paths.ts';
 import { member } from '../../../protocol/json.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
@@ -8,7 +8,7 @@ import type { Runtime } from '../runtime.ts';
 import { defaultRuntime, handlersIn, schemas } from './config.ts';
 import { usual } from './launch.ts';
 
-/** The last file that says something counts. */
+/** The last file with a value wins. */
 const lastIn = (config: readonly ConfigFile[], read: (doc: Table) => unknown): string | undefined =>
   config.reduce<string | undefined>((found, { doc }) => {
     const said = doc && read(doc);
@@ -41,7 +41,7 @@ export const bundlesOf: Runtime['bundlesOf'] = (config) => {
   };
 };
 
-/** Where a program is searched that a table names without a path: the service's $PATH as a rule, and the folder for plugins. */
+/** Where a program without a path is searched: usually the service's $PATH, and the folder for plugins. */
 const searched = [
   ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/opt/containerd/bin'],
 ];
@@ -95,6 +95,6 @@ const pauseImageIn = (dump: Table): unknown =>
     tableAt(dump, schemas[1].cri)?.sandbox_image,
   ].find((name) => typeof name === 'string' && name !== '');
 
-/** 2.x does not show it over CRI. */
+/** 2.x does not report it over CRI. */
 export const pauseImage: Runtime['pauseImage'] = (dump) =>
   textIn(pauseImageIn(parseToml(dump, 'containerd config dump', 'broken-config')));

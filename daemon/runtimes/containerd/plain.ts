@@ -1,4 +1,4 @@
-/** What of containerd's configuration names no secret, so that it may be shown to everyone. */
+/** The values of containerd's configuration that are no secrets, and may be shown to everyone. */
 import { ownComments } from '../../toml/splice-block.ts';
 import { remark } from '../../toml/splice-import.ts';
 import type { TomlPath } from '../../toml/toml.ts';

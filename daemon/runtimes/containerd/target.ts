@@ -88,7 +88,7 @@ const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: L
   });
 };
 
-/** What the main file has with us alone, and the drop-ins. A text of ours that someone broke holds nothing. */
+/** Our tables in the main file, and those in the drop-ins. A text of ours that cannot be parsed any more has none. */
 const presentIn = (
   { now, base }: Layout,
   dropIns: readonly (string | null)[],
@@ -141,7 +141,7 @@ const isMisread = ({ generation, place, declares, schema }: Layout, drop: string
   return isElsewhere || doc.version !== (declares ? schema : undefined);
 };
 
-/** Another file than the main one may import our drop-in by its name, or be a link to it. */
+/** A file other than the main one may import our drop-in by its name, or be a link to it. */
 const whyNeeded = (facts: RuntimeFacts, foreign: readonly Parsed[], path: string): Problem | undefined => {
   if (path === facts.configPath) return undefined;
   const others = facts.config.filter((file) => file.path !== facts.configPath && leadsTo(file, path));

@@ -12,7 +12,7 @@ import { canonical, digestOf } from '../../../protocol/digest.ts';
 import { dumpWords } from './launch.ts';
 import { importsOf } from './wiring-drop-in.ts';
 
-/** `bare` is the wiring without any handler: the host as if we had never come. `id` is the same wherever it is staged. */
+/** `bare`: the wiring without any handler, as on a host without rcm-node. `id` does not depend on the folder. */
 export const trialOf = (
   bare: Wiring,
   wanted: Wiring,
@@ -39,10 +39,10 @@ const wordsFor = ([main]: readonly Staged[]): readonly string[] =>
   dumpWords({ main: main && main.text !== null ? main.path : null });
 
 /**
- * The staged main file imports what the real one would, by absolute path, with the staged drop-in in the place of the
- * real one. A main file that would not exist is staged as `null`: the runtime's built-in defaults. A file that leads back
- * to the main file or to the drop-in is staged, too: otherwise the trial would read the real ones besides, which
- * the runtime itself, having loaded them already, passes over.
+ * The staged main file has the imports of the real one, by absolute path, with the staged drop-in in place of the real
+ * one. If there would be no main file, `null` is staged: the runtime's built-in defaults. A file that imports the main
+ * file or the drop-in is staged too: otherwise the trial would also read the real ones, which the runtime itself skips,
+ * because it has loaded them already.
  */
 const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly Staged[] => {
   const [main, dropIn] = wiring.files;

@@ -1,4 +1,4 @@
-/** The main file without us: exactly the bytes that others put there, even where another program printed it anew. */
+/** The main file without us: exactly the foreign bytes, even after another program rewrote the file. */
 import type { Ledger } from '../../model/ledger.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { type Generation, generations, handlersIn, isOurs } from './config.ts';
@@ -10,8 +10,8 @@ import { header, entriesOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } fro
 export const skeleton = (generation: Generation): string => `${header}version = ${generation.freshSchema}\n`;
 
 /**
- * Whether tables of ours may stand in this file without their marks: where handlers stand in the main file, or where the
- * ledger knows that we put a block there. Elsewhere such a table is a copy, which belongs to the program that made it.
+ * Whether this file may have tables of ours without markers: if handlers belong in the main file, or if the ledger says
+ * that we added a block there. In other files such a table is a copy, which belongs to the program that made it.
  */
 export const mayBeUnmarked = (path: string, ledger: Ledger, generation?: Generation): boolean => {
   const owned = ledger.files[path];
@@ -21,7 +21,7 @@ export const mayBeUnmarked = (path: string, ledger: Ledger, generation?: Generat
 /** Whether a file that may be a drop-in of ours by its name is one. */
 export type IsDropIn = (path: string) => boolean;
 
-/** A text, and what it means: a large one is not to be read again for each look at it. */
+/** A text and its parsed content, so that a large file is parsed only once. */
 export type Read = { readonly text: string; readonly doc: Table };
 
 export const readText = (text: string, path: string): Read => ({
@@ -32,13 +32,13 @@ export const readText = (text: string, path: string): Read => ({
 const edited = (was: Read, text: string, path: string): Read =>
   text === was.text ? was : readText(text, path);
 
-/** The text without our block; and without our tables that have lost their marks, where such may stand. */
+/** The text without our block, and, where such are possible, without our tables that have lost their markers. */
 export const withoutTables = (read: Read, path: string, unmarked: boolean): Read => {
   const rest = edited(read, removeBlock(read.text, path, read.doc), path);
   return unmarked ? withoutUnmarked(rest, path) : rest;
 };
 
-/** The text with none of our tables but those that are marked. */
+/** The text without our unmarked tables; marked ones stay. */
 export const withoutUnmarked = (read: Read, path: string): Read => {
   const { text, doc } = read;
   const block = findBlock(text);
@@ -57,8 +57,8 @@ export const withoutUnmarked = (read: Read, path: string): Read => {
 };
 
 /**
- * Our imports: the glob, and our drop-in by its name, as the runtime's own parser prints what it has read. A file of others
- * under the same name elsewhere is read on.
+ * Removes our imports: the glob, and the name of our drop-in, which is what the runtime's own parser prints. A foreign file
+ * with the same name in another folder stays imported.
  */
 const withoutImports = (read: Read, path: string, ledger: Ledger, isDropIn: IsDropIn): Read => {
   const folder = `${folderOf(path)}/conf.d`;
@@ -74,7 +74,7 @@ const withoutImports = (read: Read, path: string, ledger: Ledger, isDropIn: IsDr
   return rest;
 };
 
-/** `null` where the file exists only because of us. */
+/** `null` if the file exists only because of us. */
 export const readWithoutUs = (
   read: Read,
   path: string,
@@ -92,7 +92,7 @@ export const readWithoutUs = (
 export const withoutUs = (text: string, path: string, ledger: Ledger): string | null =>
   readWithoutUs(readText(text, path), path, ledger)?.text ?? null;
 
-/** A version, and the default handler that 1.x needs beside ours: what the file means that we made ourselves. */
+/** Only a version, and the default handler that 1.x needs beside ours: the content of a file that we created. */
 const meansNothing = ({ doc }: Read): boolean => {
   const handlers = handlersIn(doc);
   return (

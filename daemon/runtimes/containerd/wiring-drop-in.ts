@@ -1,4 +1,4 @@
-/** The drop-in of 2.x: where it stands, what it begins with, and how it is known to be ours. */
+/** The drop-in of 2.x: its path, its header, and how it is recognised as ours. */
 import { recover } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { defaultRuntime, handlersIn, isOurs } from './config.ts';
@@ -8,19 +8,19 @@ import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/ho
 
 /** Sorts after `99-nvidia.toml`, which has an old copy of all handlers: the file that is read last wins. */
 const dropInName = 'zz-rcm-node.toml';
-/** Matches only our file: a wider glob could bring foreign files to life that were never read before. */
+/** Matches only our file: a wider glob could import foreign files that were never read before. */
 export const ownGlob = '*rcm-node.toml';
 
 export const header =
   '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
 
-/** Whether a path is one where a drop-in of ours may have been left. */
+/** Whether an older drop-in of ours may be at this path. */
 export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInName;
 
-/** By its first line, or, where another program printed it anew, by what it means. */
+/** By its first line, or, after another program rewrote it, by its meaning. */
 export const isOurDropIn = (text: string): boolean => text.startsWith(header) || meansOurs(text);
 
-/** Nothing but tables that name our programs under their own names; a remark is another person's. */
+/** Only tables that name our programs under their own handlers, and no comment: a comment is a person's. */
 export const meansOurs = (text: string): boolean => {
   if (/^[ \t]*#/m.test(text)) return false;
   const doc = recover(
@@ -35,7 +35,7 @@ export const meansOurs = (text: string): boolean => {
   );
 };
 
-/** Whether a document says nothing but its version beside these handlers. */
+/** Whether a document has only its version and these handlers. */
 export const isBare = (doc: Table, handlers: ReadonlySet<string> = new Set()): boolean => {
   const isEmpty = (value: unknown, path: readonly string[]): boolean => {
     if (handlers.has(path.join('\n'))) return true;

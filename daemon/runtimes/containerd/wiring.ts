@@ -1,7 +1,7 @@
 /**
- * From "these handlers" to "these files with these bytes", for each way in which our text can get read: a drop-in that
- * the main file imports (containerd 2.x), or a marked block in the main file (1.x). Foreign text is spliced, never
- * printed anew; what is returned for an empty set of handlers is the host as if we had never been there.
+ * Turns handlers into files, for both ways in which our text can be read: a drop-in that the main file imports
+ * (containerd 2.x), or a marked block in the main file (1.x). Foreign text is edited in place, never printed again. For no
+ * handlers the result is the host as it was without rcm-node.
  */
 import { fileFault } from '../../model/file-fault.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
@@ -42,7 +42,7 @@ import {
   ownGlob,
 } from './wiring-drop-in.ts';
 
-/** The main file; it was understood with the others, unless it was looked at another time. */
+/** The main file, parsed with the others, unless it was read again since. */
 const readOf = ({ config, configPath }: RuntimeFacts, fact: FileFact | undefined): Read | null => {
   if (fact === undefined || fact.kind === 'absent') return null;
   if (fact.kind !== 'regular')
@@ -73,19 +73,19 @@ const owned = (
   };
 };
 
-/** Where handlers stand in this configuration: read once, wired with several sets of them. */
+/** Where handlers are in this configuration: read once, used for several sets of handlers. */
 export type Layout = {
   readonly generation: Generation;
   readonly runtime: RuntimeFacts;
   readonly files: Readonly<Record<string, FileFact>>;
   readonly ledger: Ledger;
-  /** The main file as it is, and as it would be without us. */
+  /** The present main file, and the main file without us. */
   readonly now: Read | null;
   readonly base: Read | null;
-  /** What the latter means, or a new one would. */
+  /** The parsed content of the latter, or of a new one. */
   readonly doc: Table;
   readonly drop: string;
-  /** Drop-ins of ours that the runtime reads, in another place than the right one. */
+  /** Drop-ins of ours in a wrong place that the runtime reads. */
   readonly stale: readonly string[];
   readonly schema: number;
   /** Where handlers stand. */
@@ -136,7 +136,7 @@ export const layoutOf = (
   };
 };
 
-/** What others lead to by its name is a copy of theirs: without it nothing would start. */
+/** A drop-in that a foreign file names stays: without it the runtime would not start. */
 const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly string[] => {
   const others = config.filter(({ path }) => path !== configPath);
   return others.flatMap(({ path, fact }) =>
@@ -167,7 +167,7 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
   if (generation.wiring === 'block') {
     const alive = definesHandlers(layout) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
     const block = `${alive}${body}`;
-    // A block that stands already is changed where it stands: what others wrote after it stays after it.
+    // An existing block is changed in place: foreign text after it stays after it.
     const marked = now === null ? '' : withoutUnmarked(now, path).text;
     const standing = findBlock(marked);
     const adds = alive !== '' && !standing?.body.startsWith(alive) ? { beside: besideOurs } : {};
@@ -204,7 +204,7 @@ const definesHandlers = ({ runtime, base, doc, generation, place }: Layout): boo
     return read !== undefined && handlersRead(read, generation, place).length > 0;
   });
 
-/** Only a header speaks of the whole file: further down such words are about the lines beside them. */
+/** Only a comment at the top is about the whole file; further down it is about the lines beside it. */
 const refuseGenerated = (text: string, file: string): void => {
   const rows = text.split('\n');
   const end = rows.findIndex((row) => !/^\s*(#|$)/.test(row));

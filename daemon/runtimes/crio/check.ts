@@ -1,6 +1,6 @@
 /**
- * What forbids to write: faults that only the daemon finds when it starts, and what `crio config` prints of the configuration
- * as it stands and as it would be. By meaning, only our handlers may differ.
+ * Why a configuration must not be written: faults that the daemon finds only at its start, and differences between the
+ * output of `crio config` for the present and the staged configuration. Only our handlers may differ in meaning.
  */
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { deepEqual, differences, isTable, shownPath, type Table, tableAt } from '../../toml/compare.ts';
@@ -20,7 +20,7 @@ import {
 } from './config.ts';
 import { plain } from './plain.ts';
 
-/** What is wrong with the configuration of others as it stands: CRI-O would not come back from a restart. */
+/** Faults of the present foreign configuration, with which CRI-O would not start again. */
 export const faultOf = (facts: RuntimeFacts, files: readonly Parsed[]): Problem | undefined => {
   const lost = facts.config.find(({ path, fact }) => path !== facts.configPath && fact.kind === 'absent');
   if (lost)
@@ -51,7 +51,7 @@ export const faultOf = (facts: RuntimeFacts, files: readonly Parsed[]): Problem 
   };
 };
 
-/** Of any other handler these are reasons to leave it out; of the default one CRI-O ends. */
+/** For any other handler CRI-O only leaves the handler out; for the default one it does not start. */
 const defaultFault = (files: readonly Parsed[], name: string): Problem | undefined => {
   const found = mergedIn(files).get(name);
   if (!found) return undefined;
@@ -69,7 +69,7 @@ const defaultFault = (files: readonly Parsed[], name: string): Problem | undefin
     : fault('runtime_type', 'has a runtime_type that CRI-O does not know');
 };
 
-/** Where systemd makes the cgroups, a monitor has to be in a slice, or in that of its Pod. */
+/** If systemd makes the cgroups, a monitor must be in a slice, or in the one of its Pod. */
 const groupFault = (files: readonly Parsed[]): Problem | undefined => {
   const runtime = files.map(({ doc }) => tableAt(doc, ['crio', 'runtime']));
   const says = (key: string): unknown => runtime.findLast((table) => table?.[key])?.[key];
@@ -96,12 +96,12 @@ const whereLastDefault = (files: readonly Parsed[]): Pick<Problem, 'where'> => {
   return file ? { where: whereIn(file, defaultKey) } : {};
 };
 
-/** Printed after the tables of handlers, so that a reader takes them for keys of the last one. */
+/** `crio config` prints these after the tables of handlers, so they parse as keys of the last table. */
 const strays = new Set(['hostnetwork_disable_selinux', 'disable_hostport_mapping', 'timezone']);
 
-/** Its tables of handlers apart from the rest. All of them are printed as comments where nothing differs from what is built in. */
+/** Separates the handler tables from the rest. `crio config` prints them as comments when all of them are the built-in ones. */
 export const dumpOf = (text: string): { readonly handlers: Tables; readonly rest: Table } => {
-  // A name in quotes is printed without them.
+  // `crio config` prints a quoted name without quotes.
   const quoted = text.replace(
     /^(\s*\[crio\.runtime\.runtimes\.)([^\]"]+)\]/gm,
     (_all, table: string, name: string) => `${table}${JSON.stringify(name)}]`,
@@ -157,7 +157,7 @@ export const verdict = (
 const notServed = (got: Tables, tables: Tables, files: readonly Parsed[]): Problem | undefined => {
   for (const [name, table] of tables) {
     const found = got.get(name);
-    // What is written beside others may be printed with more keys; of ours each has to say what we wrote.
+    // A foreign table may be printed with more keys; each of our tables must have what we wrote.
     if (
       found &&
       Object.entries(table).every(([key, value]) => isUnshown(key) || deepEqual(found[key], value))
@@ -176,7 +176,7 @@ const notServed = (got: Tables, tables: Tables, files: readonly Parsed[]): Probl
   return undefined;
 };
 
-/** Keys that are not printed, or in another form. */
+/** Keys that `crio config` does not print, or prints in another form. */
 const isUnshown = (key: string): boolean =>
   ['runtime_pull_image', 'seccomp_profile', 'container_create_timeout', 'stream_websockets'].includes(key);
 
@@ -193,7 +193,7 @@ const othersChanged = (
     rest,
     handlers: Object.fromEntries(
       [...handlers]
-        // Printed as comments before, the built-in one has nothing to be compared with.
+        // If it was printed as comments before, the built-in one cannot be compared.
         .filter(([name]) => !ours.has(name) && (isKnown || name !== builtIn))
         .map(([name, table]) => [name, meaningful(table)]),
     ),

@@ -1,6 +1,6 @@
 /**
- * CRI-O's configuration: where handlers' tables stand, how files are merged, and what a table of ours says. Facts: a CRI-O
- * 1.36.3 that was recorded, in test/fixtures/crio/ with their source.
+ * CRI-O's configuration: the place of handlers' tables, how files are merged, and the content of our tables. The facts were
+ * recorded from CRI-O 1.36.3; test/fixtures/crio/ has them with their source.
  */
 import type { Handler } from '../../model/desired.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
@@ -9,13 +9,13 @@ import type { Defined, Parsed } from '../parsed.ts';
 
 export const runtimesPath = ['crio', 'runtime', 'runtimes'] as const;
 
-/** Compiled in: no file defines it, and it serves all the same. */
+/** A handler that is compiled in: CRI-O serves it although no file defines it. */
 export const builtIn = 'crun';
 
 export const handlersIn = (doc: Table): readonly Defined[] =>
   Object.keys(tableAt(doc, runtimesPath) ?? {}).map((name) => ({ name, path: [...runtimesPath, name] }));
 
-/** A table in a later file takes the place of the whole earlier one. */
+/** A table in a later file replaces the whole earlier one. */
 export const mergedIn = (
   files: readonly Parsed[],
 ): ReadonlyMap<string, { readonly file: Parsed; readonly table: Table }> =>
@@ -28,7 +28,7 @@ export const mergedIn = (
     ),
   );
 
-/** An empty one is none. */
+/** An empty value counts as absent. */
 export const defaultIn = (files: readonly Pick<Parsed, 'doc'>[]): string =>
   files.reduce((found, { doc }) => {
     const named = tableAt(doc, ['crio', 'runtime'])?.default_runtime;
@@ -36,14 +36,14 @@ export const defaultIn = (files: readonly Pick<Parsed, 'doc'>[]): string =>
   }, builtIn);
 
 /**
- * The annotations that a handler may allow. One that CRI-O does not know has it drop the whole handler, with a warning in its
- * log alone.
+ * The annotations that a handler may allow. For an unknown one CRI-O leaves out the whole handler, with only a warning in
+ * its log.
  */
 const known = ['module.wasm.image/variant', 'run.oci.', 'io.containers.trace-syscall', 'devices.crio.io'];
 
 export const isKnownAnnotation = (name: unknown): boolean => known.some((one) => one === name);
 
-/** As CRI-O has it, of a pattern that a person wrote for containerd; undefined where CRI-O knows no such annotation. */
+/** CRI-O's name for a pattern that a person wrote for containerd; undefined if CRI-O has no such annotation. */
 export const allowedFor = (pattern: string): string | undefined =>
   known.find((one) =>
     one.endsWith('.')
@@ -51,7 +51,7 @@ export const allowedFor = (pattern: string): string | undefined =>
       : pattern === one || (pattern.endsWith('*') && one.startsWith(pattern.slice(0, -1))),
   );
 
-/** What a further handler shares with the default one: without them packages' conmon, which is not in $PATH, is not found. */
+/** Keys copied from the default handler: without them CRI-O does not find the packages' conmon, which is not in $PATH. */
 const shared = ['monitor_path', 'monitor_cgroup', 'monitor_exec_cgroup', 'monitor_env'] as const;
 
 export const inheritable = (table: Table | undefined): Table =>
@@ -63,7 +63,7 @@ const written = new Set([
   ...shared,
 ]);
 
-/** Whether a handler's table leads to the program that stands under this handler's name, and says only what we write. */
+/** Whether a handler's table names our program of this handler, and has only keys that we write. */
 export const isOurs = (name: string, table: unknown): boolean =>
   isTable(table) && Object.keys(table).every((key) => written.has(key)) && leadsToOwn(name, table);
 
@@ -72,8 +72,8 @@ export const annotationsOf = ({ podAnnotations, containerAnnotations }: Handler)
 ];
 
 /**
- * A handler's table. Its state has a folder of its own: two programs that keep theirs in one may not read each other's. Images
- * for `wasi/wasm` name another platform than the node's, and are run by the same program.
+ * A handler's table. It has its own state folder, since two programs may not be able to read each other's state. Images for
+ * `wasi/wasm` have another platform than the node, and the same program runs them.
  */
 export const handlerTable = (handler: Handler, path: string, inherited: Table): Table => {
   const allowed = annotationsOf(handler).flatMap((pattern) => allowedFor(pattern) ?? []);
@@ -87,7 +87,7 @@ export const handlerTable = (handler: Handler, path: string, inherited: Table): 
   };
 };
 
-/** In a handler's table an empty value, and one that has the default, are the same as none. */
+/** In a handler's table an empty value and the default value mean the same as an absent key. */
 export const meaningful = (value: unknown): unknown => {
   if (!isTable(value)) return value;
   return Object.fromEntries(

@@ -1,11 +1,11 @@
-/** The one file of ours in CRI-O's folder of drop-ins. Nothing else may ever stand there: every file is read, whatever its name. */
+/** Our one file in CRI-O's folder of drop-ins. It must stay the only one: CRI-O reads every file there, whatever its name. */
 import { fileOf } from '../../../protocol/host-paths.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { handlersIn, isOurs, runtimesPath } from './config.ts';
 
-/** Files are read in the order of their names, and the last one counts. */
+/** Files are read in the order of their names, and the last one wins. */
 const dropInName = 'zz-rcm-node.conf';
 
 export const header =
@@ -17,7 +17,7 @@ export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInNam
 
 export const isOurDropIn = (text: string): boolean => text.startsWith(header) || meansOurs(text);
 
-/** Nothing but tables that name our programs under their own names; a remark is another person's. */
+/** Only tables that name our programs under their own handlers, and no comment: a comment is a person's. */
 export const meansOurs = (text: string): boolean => {
   if (/^[ \t]*#/m.test(text)) return false;
   const doc = meaningOf(text);
@@ -29,14 +29,14 @@ export const meansOurs = (text: string): boolean => {
   );
 };
 
-/** Whether nothing stands beside the tables on this path. */
+/** Whether each table on this path has only the next one. */
 const isAlone = (doc: Table, [key, ...rest]: readonly string[]): boolean => {
   if (key === undefined) return true;
   const inner = doc[key];
   return Object.keys(doc).length === 1 && isTable(inner) && isAlone(inner, rest);
 };
 
-/** Of a text that cannot be read it is nothing. */
+/** Empty for a text that cannot be parsed. */
 export const meaningOf = (text: string | null): Table => {
   try {
     return parseToml(text ?? '', dropInName);

@@ -1,4 +1,4 @@
-/** What starts as CRI-O, and what it reads: by its command line and its environment, else as packages have it. */
+/** Which program is CRI-O, and what it reads: by command line and environment, else the default of packages. */
 import { fileOf } from '../../../protocol/host-paths.ts';
 import type { Runtime } from '../runtime.ts';
 
@@ -11,7 +11,7 @@ export const usual = {
 
 export const usualFolder = '/etc/crio/crio.conf.d';
 
-/** Of several the last counts. Only global flags, before a word without a dash, are flags of the configuration. */
+/** The last one wins. Only global flags, before the first argument without a dash, are about the configuration. */
 const argument = (argv: readonly string[], names: readonly string[]): string | undefined => {
   let found: string | undefined;
   for (let index = 1; index < argv.length; index++) {
@@ -22,7 +22,7 @@ const argument = (argv: readonly string[], names: readonly string[]): string | u
   return found;
 };
 
-/** With `-c FILE` alone the usual folder is read all the same; an empty word switches its source off. */
+/** With only `-c FILE` the default folder is still read; an empty argument switches a source off. */
 export const configOf: Runtime['configOf'] = (argv, ...environments) => ({
   main:
     argument(argv, ['-c', '--config']) ??
@@ -33,7 +33,7 @@ export const configOf: Runtime['configOf'] = (argv, ...environments) => ({
 
 export const isProgram = (path: string): boolean => fileOf(path) === 'crio';
 
-/** A main file that is not there is fatal where it is named, unless the name is empty. */
+/** A missing main file is fatal if an argument names it; an empty name is allowed. */
 export const dumpWords: Runtime['dumpWords'] = ({ main, folder }) => [
   ...['--config', main ?? '', '--config-dir', folder ?? ''],
   'config',

@@ -1,4 +1,4 @@
-/** What CRI-O's configuration, as files and as it is loaded, tells of the host: socket, programs, sandboxes, containers. */
+/** Facts from CRI-O's configuration, in files and as loaded: socket, programs, sandboxes, containers. */
 import { member, parseJson } from '../../../protocol/json.ts';
 import { tableAt } from '../../toml/compare.ts';
 import type { ConfigFile, Needed } from '../facts.ts';
@@ -33,8 +33,8 @@ export const programsIn: Runtime['programsIn'] = (doc) =>
   });
 
 /**
- * What has to be there for CRI-O to start: the program of its default handler, and the monitor of every handler and of all.
- * `crio config` looks at none of them, and a handler without its own program is only left out.
+ * The files that CRI-O needs to start: the program of its default handler, the monitor of each handler, and the common one.
+ * `crio config` does not check them. A handler whose own program is missing is only left out.
  */
 export const needed: Runtime['needed'] = (config) => {
   const files = config.flatMap(({ path, doc }) => (doc ? [{ path, doc }] : []));
@@ -90,7 +90,7 @@ export const bundlesOf: Runtime['bundlesOf'] = (config) => ({
   },
 });
 
-/** The list of sandboxes names no handlers; what one is made of does. */
+/** The list of sandboxes has no handlers; the verbose status of a sandbox has. */
 export const handlerOfSandbox: NonNullable<Runtime['handlerOfSandbox']> = (info) =>
   handlerIn(member(info, 'runtimespec'));
 
@@ -106,6 +106,6 @@ export const sandboxesIn: Runtime['sandboxesIn'] = (loaded) => {
   };
 };
 
-/** A key that has its default is printed as a comment. */
+/** `crio config` prints a key with its default value as a comment. */
 export const pauseImage: Runtime['pauseImage'] = (dump) =>
   textIn(/^(?:# )?pause_image = "([^"\n]+)"$/m.exec(dump)?.[1]);

@@ -1,4 +1,4 @@
-/** What of CRI-O's configuration names no secret, so that it may be shown to everyone. */
+/** The values of CRI-O's configuration that are no secrets, and may be shown to everyone. */
 import { isBelow, isKeyOf, type Plain } from '../shown.ts';
 import { handlersIn } from './config.ts';
 import { header } from './drop-in.ts';

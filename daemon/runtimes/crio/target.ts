@@ -26,14 +26,14 @@ import {
 import { dropInPath, header, isOurDropIn, mayBeDropIn, meaningOf } from './drop-in.ts';
 import { dumpWords } from './launch.ts';
 
-/** The oldest that leaves out a handler that it cannot serve, and starts all the same. */
+/** The oldest minor version that starts although it cannot serve a handler, and leaves only that one out. */
 const oldest = 21;
 
 export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   refuseUnknown(facts);
   const folder = folderOfDropIns(facts);
   const drop = dropInPath(folder);
-  // Below its folder every file is read, so that one of ours may have been left in a subfolder.
+  // CRI-O reads every file below its folder, so an older file of ours may be in a subfolder.
   const stale = facts.config.flatMap(({ path, fact }) =>
     path !== drop && mayBeDropIn(path) && fact.kind === 'regular' && isOurDropIn(fact.text) ? [path] : [],
   );
@@ -153,7 +153,7 @@ const wiringOf = (
   return { files: [{ path: drop, text, owned: owned(ledger, drop, fact, text) }], stale: gone };
 };
 
-/** Without the file that it leads to, a link in the folder is fatal. */
+/** A link in the folder whose target is missing is fatal. */
 const whyNeeded = (
   { config }: RuntimeFacts,
   foreign: readonly Parsed[],
@@ -172,7 +172,7 @@ const whyNeeded = (
   };
 };
 
-/** The same files below another folder, where the daemon does not read them. */
+/** The same files in another folder, which the daemon does not read. */
 const trialOf = (
   facts: RuntimeFacts,
   drop: string,
