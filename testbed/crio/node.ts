@@ -5,7 +5,7 @@ import { loadService, openSocket } from '../../host/cri/cri.ts';
 import { type OciImage, ociImage } from '../artifacts/oci.ts';
 import { program } from '../artifacts/program.ts';
 import type { Progress } from '../machine/command.ts';
-import { bootNode } from '../node/node.ts';
+import { bootNode, type NodeOptions } from '../node/node.ts';
 import type { TestNode } from '../node/test-node.ts';
 import { crioExecutable } from './executable.ts';
 import { archives } from './serve/daemon.ts';
@@ -75,12 +75,16 @@ const texts: Readonly<Record<string, string>> = {
 export const pauseName = 'feas.test/pause:1';
 
 /** A node whose `criSocket` is that of the stand-in, which is installed and not started. */
-export const bootCrioNode = async (progress: Progress): Promise<TestNode> => {
+export const bootCrioNode = async (
+  progress: Progress,
+  { binds }: Pick<NodeOptions, 'binds'> = {},
+): Promise<TestNode> => {
   const executable = await crioExecutable(progress);
   const node = await bootNode({
     suite: 'trixie',
     kind: 'crio',
     progress,
+    ...(binds ? { binds } : {}),
     // No text of ours begins with `#!` that must not be executable.
     files: { ...runtimes, '/etc/systemd/system/crio.service': unit },
   });

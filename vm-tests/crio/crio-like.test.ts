@@ -6,15 +6,9 @@ import t, { type Test } from 'tap';
 import { ociImage, wasmModule } from '../../testbed/artifacts/oci.ts';
 import { program } from '../../testbed/artifacts/program.ts';
 import { bootCrioNode, offerImage, pullImage } from '../../testbed/crio/node.ts';
-import {
-  cases,
-  type RecordedFile,
-  recordedFlags,
-  type WasmCase,
-  wasmCases,
-} from '../../testbed/crio/record.ts';
-import { callCri } from '../../testbed/node/cri.ts';
-import { containerStatus, plainLog, removePod, waitForCri } from '../../testbed/node/pods.ts';
+import { runPodOf, runSandbox, sandboxConfig, words } from '../../testbed/crio/pods.ts';
+import { cases, type RecordedFile, recordedFlags, wasmCases } from '../../testbed/crio/record.ts';
+import { removePod, waitForCri } from '../../testbed/node/pods.ts';
 import type { TestNode } from '../../testbed/node/test-node.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -49,36 +43,6 @@ ${placing(files)}systemctl reset-failed crio; systemctl restart crio`;
   return (await node.exec(['sh', '-s'], { input: script })).code;
 };
 
-type Namespaces = { readonly network: 2; readonly pid: 0 | 1 };
-const counter = { pods: 0 };
-
-const sandboxConfig = (pid: Namespaces['pid'], annotations: WasmCase['pod_annotations'] = {}) => {
-  counter.pods += 1;
-  const uid = String(counter.pods);
-  const security = { namespace_options: { network: 2, pid } };
-  return {
-    metadata: { name: `pod-${uid}`, uid, namespace: 'test' },
-    log_directory: `/var/log/pods/${uid}`,
-    annotations,
-    linux: { security_context: security },
-  };
-};
-
-const runSandbox = async (node: TestNode, handler: string, config: object, deadlineMs?: number) =>
-  (
-    await callCri<{ pod_sandbox_id: string }>(
-      node.criSocket,
-      'RunPodSandbox',
-      { config, runtime_handler: handler },
-      deadlineMs,
-    )
-  ).pod_sandbox_id;
-
-const words = (error: unknown): string => {
-  const cause = error instanceof Error ? (error.cause as { code?: number; details?: string }) : {};
-  return cause?.code === 2 ? `error: code = Unknown desc = ${cause.details}` : 'error: TIMEOUT';
-};
-
 const plain = (said: string): string =>
   said
     .replaceAll('\\"', '"')
@@ -100,35 +64,6 @@ const outcome = async (node: TestNode, handler: string, wanted: string): Promise
 const runAll = async (t: Test, node: TestNode, run: Readonly<Record<string, string>>): Promise<void> => {
   for (const [handler, wanted] of Object.entries(run))
     t.equal(await outcome(node, handler, wanted), plain(wanted), handler);
-};
-
-const run = async (node: TestNode, one: WasmCase): Promise<string> => {
-  const config = sandboxConfig(one.pid_namespace.startsWith('pod') ? 0 : 1, one.pod_annotations);
-  const sandbox = await runSandbox(node, one.handler, config);
-  try {
-    const { container_id: id } = await callCri<{ container_id: string }>(node.criSocket, 'CreateContainer', {
-      pod_sandbox_id: sandbox,
-      sandbox_config: config,
-      config: {
-        metadata: { name: 'main' },
-        image: { image: one.image },
-        annotations: one.container_annotations,
-        log_path: 'main.log',
-      },
-    });
-    await callCri(node.criSocket, 'StartContainer', { container_id: id });
-    for (let waited = 0; waited < 40; waited += 1) {
-      const { state, exit_code: code } = await containerStatus(node, id);
-      const log = plainLog(await node.readFile(`${config.log_directory}/main.log`)).trim();
-      if (state === 2) return code === 0 ? log : `exit ${code}: ${log}`;
-      if (state === 1 && log.includes('hello from a static program')) return 'running';
-    }
-    return 'does not end';
-  } catch (error) {
-    return words(error);
-  } finally {
-    await removePod(node, sandbox).catch(() => undefined);
-  }
 };
 
 /** The record has the error of crictl around that of CRI-O, and the gist of what crun says. */
@@ -160,7 +95,7 @@ t.test('WASI modules run, and fail, as those of the record did', { skip }, async
     for (const one of group) {
       const what = JSON.stringify([config, one.handler, one.image, one.pid_namespace]);
       const annotations = JSON.stringify([one.pod_annotations, one.container_annotations]);
-      t.match(await run(node, one), gist(one.result), `${what} ${annotations}`);
+      t.match(await runPodOf(node, one), gist(one.result), `${what} ${annotations}`);
     }
   }
 });
