@@ -1,4 +1,4 @@
-/** What the container runtime says of itself over CRI, and the sandboxes that a proof starts: all calls that this program makes. */
+/** All CRI calls of this program: the state of the container runtime, and the sandboxes of a proof. */
 import { criTypes, inRuntimeV1, type Reply } from './messages.ts';
 import { loadService, openSocket, type SocketOptions } from './socket.ts';
 import { fields, isFields, member, parseJson } from '../../protocol/json.ts';
@@ -12,9 +12,9 @@ const imageService = loadService(inRuntimeV1(criTypes), 'runtime.v1.ImageService
 
 export type CriStatus = {
   readonly runtimeReady: boolean;
-  /** Why the runtime is not ready, in its own words; '' when it is. */
+  /** Why the runtime is not ready, as it says; '' when it is. */
   readonly reason: string;
-  /** Without the empty name, which stands for the default handler; `unknown` when the runtime does not tell. */
+  /** Without the empty name, which stands for the default handler; `unknown` if the runtime does not report them. */
   readonly handlers: readonly string[] | 'unknown';
 };
 export type Sandbox = {
@@ -26,7 +26,7 @@ export type Sandbox = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
 };
-/** A sandbox in the host's network, so that no CNI plugin has a part in it. */
+/** A sandbox in the host's network, so that no CNI plugin is needed. */
 export type SandboxOrder = {
   /** '' is the default handler. */
   readonly handler: string;
@@ -35,7 +35,7 @@ export type SandboxOrder = {
   /** No two sandboxes may have the same. */
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The slice, where the runtime has systemd make its cgroups; '' elsewhere. */
+  /** The slice, if the runtime has systemd make its cgroups; otherwise ''. */
   readonly cgroupParent: string;
 };
 export type ContainerFact = {
@@ -45,18 +45,18 @@ export type ContainerFact = {
   readonly state: 'created' | 'running' | 'exited' | 'unknown';
 };
 
-/** Every call throws Failure 'runtime-unreachable', with a message that tells the cases apart. */
+/** Every call throws Failure 'runtime-unreachable', with a message for each case. */
 export type Cri = {
   version(): Promise<{ readonly name: string; readonly version: string; readonly api: string }>;
   status(): Promise<CriStatus>;
   sandboxes(): Promise<readonly Sandbox[]>;
-  /** What the runtime tells of one sandbox beyond the standard: any shape; null where it tells nothing. */
+  /** The runtime's own verbose information about a sandbox: any form; null if there is none. */
   sandboxInfo(id: string): Promise<unknown>;
   containers(): Promise<readonly ContainerFact[]>;
-  /** The configuration that it has loaded, as it prints it: any shape, and it may hold passwords. */
+  /** The loaded configuration, as the runtime prints it: any form, and it may hold passwords. */
   configuration(): Promise<unknown>;
   hasImage(name: string): Promise<boolean>;
-  /** Answers its id. Pulls the image of sandboxes where it is not there. */
+  /** Returns its id. Pulls the image of sandboxes if it is missing. */
   startSandbox(order: SandboxOrder, deadlineMs: number): Promise<string>;
   /** Ends and removes one; that it is gone already is no error. */
   removeSandbox(id: string, deadlineMs: number): Promise<void>;
@@ -64,7 +64,7 @@ export type Cri = {
   close(): void;
 };
 
-/** Connects with the first call, and again by itself after the runtime was restarted. */
+/** Connects at the first call, and again after a restart of the runtime. */
 export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
   const socket = openSocket(socketPath, options);
   const { methods } = criTypes.RuntimeService;
@@ -129,7 +129,7 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
       return (await ask('RunPodSandbox', request, deadlineMs)).pod_sandbox_id;
     },
     removeSandbox: async (id, deadlineMs) => {
-      // Some call it an error to end what they do not know; removing that is none.
+      // Some runtimes return an error for the stop of an unknown sandbox, but not for its removal.
       await ask('StopPodSandbox', { pod_sandbox_id: id }, deadlineMs).catch(() => undefined);
       await ask('RemovePodSandbox', { pod_sandbox_id: id }, deadlineMs);
     },
@@ -148,7 +148,7 @@ const named = (names: readonly string[]): readonly string[] =>
 
 /** The handlers in the configuration that a runtime shows as JSON: the names of `runtimes` in one of its tables. */
 const handlersOf = (config: string | undefined): readonly string[] | 'unknown' => {
-  // What is no JSON is another runtime's idea of `info`.
+  // `info` of another runtime may not be JSON.
   const tables = Object.values(fields(parseJson(config ?? '')));
   const runtimes = tables.map((table) => member(table, 'runtimes')).find(isFields);
   return runtimes ? named(Object.keys(runtimes)) : 'unknown';

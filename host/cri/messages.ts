@@ -1,5 +1,5 @@
 /**
- * The part of the CRI that the daemon speaks, as a protobuf descriptor in code: a single executable has no .proto
+ * The part of the CRI that the daemon uses, as a protobuf descriptor in code: a single executable has no .proto
  * file to read. Field numbers from pkg/apis/runtime/v1/api.proto of https://github.com/kubernetes/cri-api; fields
  * that rcm-node does not read are left out; a decoder skips them.
  *
@@ -158,7 +158,7 @@ type Value<F extends Field> = F extends { readonly keyType: string }
     ? readonly NonNullable<One<F['type']>>[]
     : One<F['type']>;
 
-/** What the decoder makes of a message above: every scalar and list is present, a missing message is null. */
+/** The decoded form of a message above: every scalar and list is present, a missing message is null. */
 export type Reply<Name extends keyof Types> = Types[Name] extends Message
   ? { readonly [Key in keyof Types[Name]['fields']]: Value<Types[Name]['fields'][Key] & Field> }
   : never;

@@ -35,7 +35,7 @@ const maxReplyBytes = 64 * 1024 * 1024;
 
 export type SocketOptions = {
   readonly deadlineMs: number;
-  /** Asked before each call, since the connection may be a new one; throws a Failure for a socket that is not believed. */
+  /** Asked before each call, since the connection may be a new one; throws a Failure for a socket that is not trusted. */
   readonly trust?: (socketPath: string) => void;
 };
 
@@ -81,7 +81,7 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
             done.reject(unreachable(socketPath, method, error, late.signal.aborted ? deadlineMs : undefined));
         },
       );
-      // Not a gRPC deadline, which is a time of day: a node's clock may leap when it first hears of NTP.
+      // Not a gRPC deadline, which is a time of day: a node's clock may jump at its first NTP answer.
       const late = new AbortController();
       const timer = setTimeout(() => {
         late.abort();
@@ -115,8 +115,8 @@ const why = (socket: string, method: string, error: Caught): Pick<Problem, 'mess
 };
 
 /**
- * How a call that failed ended: `refused` with an answer of the runtime, `late` by our own deadline, or `silent` where
- * nothing was heard of the call itself (no connection, a connection that broke, a runtime that is out of something).
+ * How a call failed: `refused` with an answer of the runtime, `late` by our own deadline, or `silent` without an answer
+ * to the call (no connection, a broken connection, a runtime without resources).
  */
 export const endOfCall = (error: unknown): 'refused' | 'late' | 'silent' => {
   const cause: unknown = error instanceof Failure ? error.cause : undefined;
@@ -127,7 +127,7 @@ export const endOfCall = (error: unknown): 'refused' | 'late' | 'silent' => {
   return 'refused';
 };
 
-/** In the words of our own client: no other program has answered. */
+/** The message of our own client: no other program has answered. */
 const nobodyThere = (socket: string, error: Caught, said: string): string | undefined => {
   if (error?.code !== status.UNAVAILABLE) return undefined;
   if (said.includes('ENOENT')) return `there is no socket ${socket}`;

@@ -1,6 +1,6 @@
 /**
- * Where systemd and the container runtime put a process: a fact that the process cannot choose, unlike its name. Paths
- * are as below the cgroup that systemd itself has, for this host may be a container that sees the cgroups above its own.
+ * The cgroup in which systemd or the container runtime put a process: the process cannot choose it, unlike its name. Paths
+ * are relative to systemd's own cgroup, because this host may be a container that sees the cgroups above its own.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
@@ -9,8 +9,8 @@ import { join } from 'node:path/posix';
 const hierarchies = [/^0::(\/.*)$/m, /^\d+:name=systemd:(\/.*)$/m];
 
 /**
- * One for each hierarchy where it is not in the root: that is where all are of a hierarchy that is not in use. Empty for
- * what cannot be seen.
+ * One for each hierarchy in which the process is not in the root: in an unused hierarchy all processes are in the root.
+ * Empty if the cgroups cannot be read.
  */
 export const cgroupsOf = async (proc: string, pid: string): Promise<readonly string[]> => {
   const [first, own] = await Promise.all(
@@ -25,16 +25,16 @@ export const cgroupsOf = async (proc: string, pid: string): Promise<readonly str
 };
 
 /**
- * Of a unit of the system: no user's session, nothing that a user's manager started, no container. Jobs of cron and at
- * are in one, too.
+ * Whether this is the cgroup of a system unit: not of a user's session, of a user's service manager, or of a container.
+ * Jobs of cron and at are in one, too.
  */
 export const isSystemService = (cgroup: string): boolean =>
   /\.service(\/|$)/.test(cgroup) &&
   !/(^|\/)(user\.slice|machine\.slice|kubepods[^/]*|[^/]*\.scope)(\/|$)/.test(cgroup);
 
 /**
- * Of a container, or, as `isOfRuntime` has it, of the runtime itself, where its containers have no cgroups of their own. Below
- * its own slice a user gives cgroups any name.
+ * Whether this is the cgroup of a container, or, by `isOfRuntime`, of a runtime whose containers have no cgroups of their
+ * own. Below its own slice a user can give a cgroup any name.
  */
 export const isContainer = (cgroup: string, isOfRuntime: (cgroup: string) => boolean): boolean =>
   !cgroup.startsWith('/user.slice/') &&

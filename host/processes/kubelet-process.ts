@@ -1,9 +1,9 @@
 /**
  * Is this process of /proc the kubelet of this host? A user can start a setuid program of root's with any name, arguments,
- * environment and working folder. These are not the user's choice: the user ids of the process, its root folder, the file
- * that it runs, and its cgroup. So a process is believed when all of these are as the kubelet's: every user id is 0, the
- * program is called kubelet, is not setuid and can be changed by root alone, and the cgroup is that of a service of the
- * system.
+ * environment and working folder, but cannot choose the user ids of the process, its root folder, the file
+ * that it runs, and its cgroup. So a process counts as the kubelet only if every user id is 0, the
+ * program is called kubelet, is not setuid and can be changed by root alone, and the cgroup is that of a system
+ * service.
  */
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path/posix';
@@ -14,7 +14,7 @@ import { isRoots, mustBeRoots } from '../files/trusted.ts';
 const textOf = (folder: string, name: string): Promise<string> =>
   readFile(join(folder, name), 'utf8').catch(() => '');
 
-/** The value of `--kubeconfig`, in both spellings; of several the last counts, as it does for the kubelet. */
+/** The value of `--kubeconfig`, in both spellings; the last one wins, as in the kubelet. */
 export const kubeconfigFlag = (argv: readonly string[]): string | undefined =>
   argv
     .map((word, at) => {
@@ -26,7 +26,7 @@ export const kubeconfigFlag = (argv: readonly string[]): string | undefined =>
 const argvOf = async (folder: string): Promise<readonly string[]> =>
   (await textOf(folder, 'cmdline')).split('\0').slice(0, -1);
 
-/** What its command line names, as seen from inside of its root folder. */
+/** The file in its command line, as seen from inside of its root folder. */
 export const kubeconfigOf = async (folder: string): Promise<string | undefined> => {
   const flag = kubeconfigFlag(await argvOf(folder));
   return flag && resolve(await readlink(join(folder, 'cwd')).catch(() => '/'), flag);
@@ -39,23 +39,23 @@ export const isOfThisHost = async (folder: string, root: string): Promise<boolea
   return its !== undefined && own.dev === its.dev && own.ino === its.ino;
 };
 
-/** The program that it runs, as seen from inside of `root`; what was replaced since has this at its end. */
+/** The program that it runs, as seen from inside of `root`; the kernel adds this to a file that was replaced. */
 const programOf = async (folder: string, root: string): Promise<string> => {
   const path = (await readlink(join(folder, 'exe')).catch(() => '')).replace(/ \(deleted\)$/, '');
   return root !== '/' && path.startsWith(`${root}/`) ? path.slice(root.length) : path;
 };
 
-/** Only one that names itself, or its program, so is worth a second look. */
+/** Only a process with this name, or with a program of this name, is checked further. */
 export const looksLikeKubelet = async (folder: string, root: string): Promise<boolean> => {
   const [name = ''] = await argvOf(folder);
   return basename(name) === 'kubelet' || basename(await programOf(folder, root)) === 'kubelet';
 };
 
-/** When it started, in the kernel's ticks (proc_pid_stat(5)): a later process of the same number has another. */
+/** Its start time in the kernel's ticks (proc_pid_stat(5)): a later process with the same pid has another one. */
 export const bornAt = async (folder: string): Promise<string> =>
   (await textOf(folder, 'stat')).split(')').at(-1)?.split(' ')[20] ?? '';
 
-/** Why a process of root's is not believed to be the kubelet; undefined: it is believed. */
+/** Why a process of root does not count as the kubelet; undefined: it does. */
 export const doubtOf = async (folder: string, root: string): Promise<string | undefined> => {
   const program = await programOf(folder, root);
   if (basename(program) !== 'kubelet') return `its program is ${program || 'not to be seen'}`;

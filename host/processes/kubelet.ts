@@ -2,7 +2,7 @@
  * Finds the kubeconfig of this node's kubelet: what the running one was started with, else what its distribution is
  * known to write. The API server that a kubeconfig names can have this node run anything, and its exec plugin runs as
  * root, so a process is the kubelet only where systemd says so (the main process of kubelet.service) or the kernel
- * (kubelet-process.ts), never by what it says of itself.
+ * (kubelet-process.ts), never by its own name or arguments.
  */
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
@@ -18,11 +18,11 @@ export type KnownKubeconfig = {
 
 export type Looking = {
   readonly root: string;
-  /** Where to look when no kubelet tells. */
+  /** Where to look if no kubelet runs. */
   readonly known: readonly KnownKubeconfig[];
   /** Absent: there is no service manager to ask. */
   readonly systemd?: { unit(name: string): Promise<Pick<UnitFacts, 'mainPid'>> } | undefined;
-  /** `/proc` unless told; undefined where nothing runs, as in an image that is being built. */
+  /** Default: `/proc`; undefined if nothing runs, as in an image that is being built. */
   readonly proc?: string | undefined;
 };
 
@@ -35,7 +35,7 @@ const several = (what: string, paths: readonly string[]): Failure =>
 
 const fromUnit = async ({ root, systemd, proc }: Looking): Promise<string | undefined> => {
   if (systemd === undefined || proc === undefined) return undefined;
-  // A systemd that cannot be asked is reported where it is needed; the process can be found without it.
+  // An unreachable systemd is reported where it is needed; the process can be found without it.
   const ask = (): Promise<number> =>
     systemd.unit('kubelet.service').then(
       ({ mainPid }) => mainPid,
@@ -45,14 +45,14 @@ const fromUnit = async ({ root, systemd, proc }: Looking): Promise<string | unde
   const folder = join(proc, String(pid));
   if (pid === 0 || !(await isOfThisHost(folder, root))) return undefined;
   const path = await kubeconfigOf(folder);
-  // Once it has ended, its number is another process's. systemd is the one that hears of the end before that.
+  // After its end, its pid may be that of another process. systemd learns of the end before that.
   if (path === undefined || (await ask()) !== pid) return undefined;
   return path;
 };
 
 type Processes = {
   readonly found: string | undefined;
-  /** Sentences about those that look like the kubelet, and are not believed. */
+  /** Messages about processes that look like the kubelet and do not count as it. */
   readonly refused: readonly string[];
 };
 
@@ -66,7 +66,7 @@ const fromProcesses = async (root: string, proc: string): Promise<Processes> => 
     const born = await bornAt(folder);
     const path = (await isOfThisHost(folder, root)) ? await kubeconfigOf(folder) : undefined;
     const doubt = await doubtOf(folder, root);
-    // All that was read is of one process only if none took over its number meanwhile.
+    // The facts are of one process only if no other process got its pid meanwhile.
     if (path === undefined || born !== (await bornAt(folder))) continue;
     if (doubt === undefined) found.add(path);
     else refused.push(`process ${pid} calls itself kubelet and is not believed: ${doubt}`);

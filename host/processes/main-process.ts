@@ -1,7 +1,7 @@
 /**
- * The process of a service that is the program itself, where the service's main process is a shell or another program that
- * started it; and what that process was really given. What is looked at belongs to the service: a process in its cgroup, of
- * root and of this root folder, that descends from the main one. No container has any of that.
+ * The process of a service that is the program itself, if the service's main process is a shell or another program that
+ * started it; and its real arguments and environment. Only a process of the service is used: in its cgroup, of root, in
+ * this root folder, and a descendant of the main process. No process of a container is all of this.
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path/posix';
@@ -13,7 +13,7 @@ export type Running = {
   /** Of its program, without the folder. */
   readonly name: string;
   readonly argv: readonly string[];
-  /** As it was when the process started; undefined where it cannot be seen. */
+  /** The environment at the start of the process; undefined if it cannot be read. */
   readonly environment: ReadonlyMap<string, string> | undefined;
   readonly cwd: string;
 };
@@ -61,14 +61,14 @@ const environmentOf = (text: string): ReadonlyMap<string, string> =>
     }),
   );
 
-/** The main process of a unit where none that descends from it is called as `isIt` asks for; undefined where it is gone. */
+/** The descendant with the name that `isIt` accepts, else the unit's main process; undefined if that is gone. */
 export const findRunning = async (
   main: number,
   isIt: (program: string) => boolean,
   proc = '/proc',
   root = '/',
 ): Promise<Running | undefined> => {
-  // It may have ended since systemd named it, and its number may be another user's process by now, called as that one likes.
+  // It may have ended since systemd named it, and its pid may be of another user's process now, with any name.
   if (!(await isOfThisHost(join(proc, `${main}`), root))) return undefined;
   const pid = await find(proc, main, root, isIt);
   const folder = join(proc, `${pid}`);

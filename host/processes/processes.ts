@@ -1,5 +1,5 @@
 /**
- * What running processes tell of files: which ones of a folder they have mapped, and how the program of one is run again.
+ * Files in use by running processes: which files of a folder they have mapped, and how to run the program of one again.
  * `/proc/PID/maps` and `/proc/PID/exe` need CAP_SYS_PTRACE for processes with more capabilities than ours (proc(5),
  * "Ptrace access mode").
  */
@@ -15,17 +15,17 @@ const isGone = (error: unknown): boolean =>
 
 /**
  * Files below `folder` (which ends in "/"), each once, as the kernel spells them: all symbolic links followed.
- * `complete: false` when a process would not tell.
+ * `complete: false` if a process could not be read.
  *
- * Every user can map our files, or files that lie elsewhere under a name that ends as ours. That must not keep a version
- * for ever, so what an ordinary user started does not count: only processes of root, and those of containers.
+ * Every user can map our files, or other files whose names end like ours. That must not keep a version
+ * for ever, so processes of ordinary users do not count: only those of root, and those of containers.
  */
 export const mappedFiles = async (
   folder: string,
   isOfRuntime: (cgroup: string) => boolean,
   proc = '/proc',
 ): Promise<{ readonly files: readonly string[]; readonly complete: boolean }> => {
-  // /opt is a link on ostree systems; without this nothing would ever seem to be in use there.
+  // /opt is a link on ostree systems; without this no file would be found to be in use there.
   const real = await realpath(folder).catch((error: unknown) => (isGone(error) ? undefined : null));
   const prefix = `${real ?? folder.replace(/\/$/, '')}/`;
   const files = new Set<string>();
@@ -39,7 +39,7 @@ export const mappedFiles = async (
         if (path?.startsWith(prefix)) files.add(path);
       }
     } catch (error) {
-      // Gone in the meantime holds nothing. Whatever else it is, refused or out of files and memory, we do not know.
+      // A process that has ended uses nothing. After any other error (denied, out of files or memory) its files are unknown.
       if (!isGone(error)) complete = false;
     }
   }
@@ -56,7 +56,7 @@ const lines = async function* (path: string): AsyncGenerator<string> {
   if (rest !== '') yield rest;
 };
 
-/** Of the ids the real one: a setuid program that a user started is still the user's. */
+/** The real user id: a setuid program that a user started counts as the user's. */
 const counts = async (
   proc: string,
   pid: string,
@@ -72,10 +72,10 @@ const pathIn = (line: string): string | undefined =>
   /^[0-9a-f]+-[0-9a-f]+ \S+ [0-9a-f]+ \S+ \d+ +(\/.*)$/.exec(line)?.[1]?.replace(/ \(deleted\)$/, '');
 
 /**
- * By which path root runs the program of process `pid` once more; undefined where there is no such process. By its own
- * path where only root can put another file there. Else through `/proc`, which leads to the very file that runs, also when
- * it was replaced since; but the number may be another process's by the time that it is used: only a file that root
- * alone can have written is run, and `exec.ts` looks at it again when it is. Throws Failure `untrusted`.
+ * The path by which root runs the program of process `pid` again; undefined if there is no such process. Its own path, if
+ * only root can put another file there. Otherwise through `/proc`, which leads to the running file, even after it was
+ * replaced. The pid may be of another process by then, so only a file that root alone can have written is run, and
+ * `exec.ts` checks it again before it runs it. Throws Failure `untrusted`.
  */
 export const runningProgram = async (files: Files, pid: number): Promise<string | undefined> => {
   const running = `/proc/${pid}/exe`;

@@ -15,7 +15,7 @@ export type Envelope = {
 
 /** The two numbers of the fixed header that say how long a message is. */
 const headerBytes = 16;
-/** Names have 255 bytes at most, and the paths of systemd's objects hold one name. What is longer is not from those we listen to. */
+/** Names have 255 bytes at most, and the paths of systemd's objects contain one name. A longer one is not of a wanted sender. */
 const mostFieldBytes = 16 * 1024;
 
 const senderField = 7;
@@ -24,7 +24,7 @@ const padded = (at: number, to: number): number => Math.ceil(at / to) * to;
 type Order = 'readUInt32LE' | 'readUInt32BE';
 const orderOf = (header: Buffer): Order => (header[0] === 0x6c ? 'readUInt32LE' : 'readUInt32BE');
 
-/** The header fields are an array of (code, variant), and of those the specification has strings, signatures and numbers only. */
+/** The header fields are an array of (code, variant); the specification allows only strings, signatures and numbers in them. */
 const senderOf = (fields: Buffer, length: number, order: Order): string | undefined => {
   for (let at = 0; at < length; ) {
     const code = fields[at];
@@ -48,28 +48,28 @@ const envelopeOf = (header: Buffer, fields: Buffer, order: Order): Envelope => {
   try {
     return { type, sender: senderOf(fields, header[order](12), order) };
   } catch {
-    // A length that leads out of the fields.
+    // A length beyond the end of the fields.
     return { type, sender: undefined };
   }
 };
 
 /**
- * From now on a reader of messages from the socket, which reads each in two pieces as dbus-next does, gets the wanted ones
- * only. The others are read in small pieces, and dropped.
+ * From now on a reader of the socket, which reads each message in two pieces as dbus-next does, gets only wanted messages.
+ * The others are read in small pieces, and dropped.
  */
 export const filterMessages = (
   socket: Pick<Readable, 'read' | 'readableLength'>,
   isWanted: (envelope: Envelope) => boolean,
 ): void => {
   const read: (size?: number) => Buffer | null = socket.read.bind(socket);
-  /** All of it or nothing yet. Less comes only when the bus closed the connection in the middle of a message. */
+  /** Returns all of it, or nothing yet. Less is returned only if the bus closed the connection in the middle of a message. */
   const take = (size: number): Buffer | null => {
     const piece = size === 0 ? Buffer.alloc(0) : read(size);
     return piece?.length === size ? piece : null;
   };
   let header: Buffer | null = null;
   let fields: Buffer | null = null;
-  /** The second piece of a message whose first one was given out. */
+  /** The second piece of a message whose first piece was returned. */
   let rest: Buffer | null = null;
   let unwanted = 0;
 
@@ -103,7 +103,7 @@ export const filterMessages = (
   };
 
   socket.read = (size?: number): Buffer | null => {
-    // The greeting is read byte by byte, and Node itself asks for nothing to start the stream.
+    // The greeting is read byte by byte, and Node starts the stream with a read of 0 bytes.
     if (size === undefined || size <= 1) return read(size);
     if (rest === null) return nextHeader();
     const given = rest;

@@ -1,17 +1,17 @@
 /**
  * One short-lived connection to a D-Bus bus, on which no call can hang and no error can escape. It is the only
- * file that imports dbus-next, because that library needs watching in ways its users should not have to know:
+ * file that imports dbus-next, because that library needs precautions that its users should not have to know:
  *
  * - it never settles a pending call when the bus goes away (nothing in it listens to the end of the stream);
  * - it emits 'error', and an 'error' without a listener ends the process;
  * - a refused Hello rejects a promise that has no handler, which ends the process too;
  * - its proxies fetch and parse XML before the first call, so only plain messages are used here;
  * - `disconnect` closes one half of the socket, so a bus that stopped reading would keep the process alive;
- * - it hands over signals and replies from any sender, and any local user may send signals to our connection.
+ * - it delivers signals and replies from any sender, and any local user may send signals to our connection.
  *
- * So only two senders are listened to: the bus itself, and the one that owns `peer` at that moment. That holds for replies
- * too. dbus-daemon refuses answers to a call that was made to another (`send_requested_reply` in dbus-daemon(1), and
- * system.conf allows returns and errors only with it), but a local change of its policy must not decide what we believe.
+ * So messages of two senders only are accepted: the bus itself, and the owner of `peer` at that moment. This includes
+ * replies. dbus-daemon refuses a reply from a process that was not called (`send_requested_reply` in dbus-daemon(1);
+ * system.conf allows returns and errors only with it), but a local change of its policy must not make us trust one.
  */
 import type { Socket } from 'node:net';
 import { type DBusError, Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';
@@ -34,12 +34,12 @@ export type BusSignal = {
   readonly body: readonly unknown[];
 };
 
-/** The other side answered, and the answer is an error; `name` is the D-Bus error name. */
+/** The answer is an error; `name` is the D-Bus error name. */
 export type BusRefusal = { readonly kind: 'refusal'; readonly name: string; readonly text: string };
 export type BusAnswer = { readonly kind: 'answer'; readonly body: readonly unknown[] } | BusRefusal;
 
 export type Bus = {
-  /** Throws Failure 'systemd-unreachable' when the bus is lost or says nothing before the deadline. */
+  /** Throws Failure 'systemd-unreachable' when the bus is lost or does not answer before the deadline. */
   readonly call: (call: BusCall) => Promise<BusAnswer>;
   /** Rejects with the same Failure as soon as the bus is lost; never resolves. */
   readonly lost: Promise<never>;
@@ -48,7 +48,7 @@ export type Bus = {
 export type BusOptions = {
   readonly address: string;
   readonly callDeadlineMs: number;
-  /** The name of the service that is called; without one only the bus itself is listened to. */
+  /** The name of the called service; without one, only messages of the bus itself are accepted. */
   readonly peer?: string;
   /** Called for every signal that the owner of `peer` sends here, in the order of arrival. */
   readonly onSignal?: (signal: BusSignal) => void;
@@ -56,7 +56,7 @@ export type BusOptions = {
 
 const driver = 'org.freedesktop.DBus';
 
-/** Connects, runs `use`, and closes the socket whatever happens: nothing is left that keeps the process alive. */
+/** Connects, runs `use`, and always closes the socket, so that nothing keeps the process alive. */
 export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise<T>): Promise<T> => {
   const unreachable = (what: string, cause?: unknown): Failure =>
     new Failure({ code: 'systemd-unreachable', message: `${what} (bus ${options.address})` }, cause);
@@ -81,7 +81,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
   bus.on('message', (message: Message) => {
     if (message.type === MessageType.SIGNAL && message.sender !== driver) options.onSignal?.(message);
     if (message.type === MessageType.SIGNAL && message.sender === driver) follow(message, options, owner);
-    // Hello is always the first call; its refusal is hidden from the library (see above) and kept for us.
+    // Hello is always the first call; its refusal is hidden from the library (see above) and stored here.
     if (message.type === MessageType.ERROR && Number(message.replySerial) === 1) {
       gone.reject(unreachable(`the system bus refused us: ${String(message.body[0] ?? message.errorName)}`));
       message.replySerial = '';
@@ -93,12 +93,12 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
     if (options.peer !== undefined) {
       await call(driverCall('AddMatch', ownerChanges(options.peer)));
       const found = await call(driverCall('GetNameOwner', options.peer));
-      // No owner: the calls that follow say so in the words of the bus.
+      // No owner: the following calls get the bus's error.
       if (found.kind === 'answer' && !owner.told) owner.name = String(found.body[0]);
     }
     return await use({ lost: gone.promise, call });
   } finally {
-    // What was written is already with the kernel, so a call whose answer is not awaited still goes out.
+    // Written bytes are already in the kernel, so a call whose answer is not awaited is still sent.
     socket.destroy();
   }
 };
@@ -106,13 +106,13 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
 type Owner = {
   /** The unique name of the connection that owns `peer`. */
   name: string | undefined;
-  /** The bus told of a change, which is as new as any answer to GetNameOwner that is still to be looked at. */
+  /** The bus reported a change, which is at least as new as a pending answer to GetNameOwner. */
   told: boolean;
 };
 
 /**
- * A service that starts anew (systemd does at `daemon-reexec`) comes back under another unique name. The bus tells of it
- * before it hands over what the new owner sends.
+ * A service that starts again (as systemd does at `daemon-reexec`) has another unique name. The bus reports this before it
+ * delivers messages of the new owner.
  */
 const follow = (signal: Message, options: BusOptions, owner: Owner): void => {
   const [name, , now] = signal.body;
@@ -146,7 +146,7 @@ const open = (options: BusOptions, unreachable: Unreachable): MessageBus => {
   }
 };
 
-/** dbus-next has no public way to its stream, and without it neither the end can be seen nor the handle freed. */
+/** dbus-next does not export its stream, which is needed to detect the end and to free the handle. */
 const socketOf = (bus: MessageBus): Socket =>
   (bus as unknown as { readonly _connection: { readonly stream: Socket } })._connection.stream;
 
@@ -173,7 +173,7 @@ const answer = async (
   }
 };
 
-/** An error reply is an answer; anything else (a write to a closed stream, say) is left to `lost` to describe. */
+/** An error reply is an answer; for any other error (such as a write to a closed stream) `lost` has the description. */
 const refusal = (error: unknown): BusRefusal | Promise<never> =>
   error instanceof Error && error.name === 'DBusError'
     ? { kind: 'refusal', name: (error as DBusError).type, text: error.message }

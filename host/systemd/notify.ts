@@ -2,22 +2,22 @@
  * Readiness, status and watchdog for systemd, through the program systemd-notify: Node has no AF_UNIX datagrams, so
  * it cannot write to $NOTIFY_SOCKET itself. The unit needs `NotifyAccess=all`, since the message comes from a child.
  *
- * Only what systemd-notify of systemd 252 knows is used (`--stopping` came later), and never `--no-block`: it has to stay
+ * Only options of systemd-notify in systemd 252 are used (`--stopping` came later), and never `--no-block`: it has to stay
  * until systemd has read the message, or systemd cannot tell whose child it was. A status is one line: a line break would
  * start another assignment.
  */
 import { oneLine } from '../../protocol/one-line.ts';
 
 /**
- * No function here rejects: telling how the service is must not break the service. The first failure is given to
- * `onFailure`, the others are dropped, because the reason (no such program, no right) will not change.
+ * No function here rejects: a failed report must not end the service. The first failure is passed to
+ * `onFailure`, the others are dropped, because the reason (no such program, no permission) does not change.
  */
 export type Notifier = {
   ready(status: string): Promise<void>;
   status(text: string): Promise<void>;
   stopping(): Promise<void>;
   watchdog(): Promise<void>;
-  /** systemd ends us when it hears nothing for so long, so call `watchdog` twice as often; undefined: it waits for nothing. */
+  /** systemd ends the service after so long without a ping, so call `watchdog` twice as often; undefined: no watchdog. */
   readonly watchdogMs: number | undefined;
 };
 
@@ -25,7 +25,7 @@ export type RunNotify = (argv: readonly [string, ...string[]], env: Record<strin
 
 /**
  * Does nothing when `env` has no NOTIFY_SOCKET. `run` starts a program with exactly that environment and rejects
- * when it fails; `pid` is the process that WATCHDOG_PID must name for the watchdog to be meant for us.
+ * when it fails; `pid`: the watchdog is for this process only if WATCHDOG_PID names it.
  */
 export const makeNotifier = (
   env: Readonly<Record<string, string | undefined>>,

@@ -1,5 +1,5 @@
 /**
- * systemd as the service sees it: what a unit is, and jobs on units whose end is known. One connection per
+ * systemd for the service: the facts of a unit, and jobs on units, with their results. One connection per
  * operation; see bus.ts for why.
  *
  * ReloadUnit and KillUnit are left out on purpose: a container runtime may end on SIGHUP.
@@ -22,9 +22,9 @@ export type JobResult = 'done' | 'failed' | 'canceled' | 'timeout' | 'dependency
 
 /**
  * Every function throws Failure 'systemd-unreachable' when the bus is missing, dies or does not answer in time,
- * and when it denies us the right to ask. A job that systemd does not even accept is 'unit-masked' or
- * 'activation-failed' with systemd's own words. After 'systemd-unreachable' from a job it is unknown whether the
- * job ran: look at the unit's `invocation`.
+ * and when it refuses the request. A job that systemd does not accept is 'unit-masked' or
+ * 'activation-failed' with systemd's own message. After 'systemd-unreachable' from a job it is unknown whether the
+ * job ran: compare the unit's `invocation`.
  */
 export type Systemd = {
   /** A unit that does not exist has `load: 'not-found'`. */
@@ -32,16 +32,16 @@ export type Systemd = {
   restart(name: string, deadlineMs: number): Promise<JobResult>;
   start(name: string, deadlineMs: number): Promise<JobResult>;
   stop(name: string, deadlineMs: number): Promise<JobResult>;
-  /** Clears the failed state and the start limit; a unit that systemd does not know needs neither. */
+  /** Clears the failed state and the start limit; for an unknown unit it does nothing. */
   resetFailed(name: string): Promise<void>;
   enable(name: string): Promise<void>;
   disable(name: string): Promise<void>;
   daemonReload(): Promise<void>;
-  /** Calls `changed` whenever something about the unit may have changed, until what it answers is called. Never throws. */
+  /** Calls `changed` whenever the unit may have changed, until the returned function is called. Never throws. */
   follow(name: string, changed: () => void): () => void;
   /** As systemd prints it, e.g. `252.39-1~deb12u2`. */
   version(): Promise<string>;
-  /** Of the machine that it runs on, in its own words: `x86-64`, `arm64`. */
+  /** The architecture, as systemd names it: `x86-64`, `arm64`. */
   architecture(): Promise<string>;
 };
 
@@ -95,9 +95,9 @@ const jobMethod: Readonly<Record<Verb, string>> = {
 };
 
 /**
- * A signal only says when to look: a job has ended when systemd knows no such job any more, and it is `done` when the unit
- * agrees. Subscribes before it asks, and keeps every ending it hears of, because a quick job ends before its own method
- * reply arrives. Signals can be lost (systemd executed itself anew), so the job is looked at now and then too.
+ * A signal only says when to read the job: it has ended when systemd no longer has it, and it is `done` when the unit's
+ * state agrees. Subscribes before the call, and stores every reported end, because a quick job ends before its own method
+ * reply arrives. Signals can be lost (daemon-reexec), so the job is also read periodically.
  */
 const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: number): Promise<JobResult> => {
   const told = new Map<string, JobResult>();
@@ -109,7 +109,7 @@ const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: numbe
     told.set(path, jobResult(result));
     for (const wake of waiters) wake();
   };
-  /** Settles at the next ending of any job, when the bus is lost, or after `ms`. */
+  /** Settles at the next end of any job, when the bus is lost, or after `ms`. */
   const pause = async (bus: Bus, ms: number): Promise<void> => {
     const heard = Promise.withResolvers<void>();
     const stop = new AbortController();
@@ -130,12 +130,12 @@ const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: numbe
     const before = await readUnit(bus, name);
     const path = String(accepted(await bus.call(manager(jobMethod[verb], 'ss', [name, 'replace'])), what)[0]);
     const id = Number(path.slice(path.lastIndexOf('/') + 1));
-    /** A systemd too busy to answer a look is no reason to give up; a lost bus ends the next pause. */
+    /** If systemd is too busy to answer, the job is read again later; a lost bus ends the next pause. */
     const isGone = async (): Promise<boolean> => {
       const look = await bus.call(manager('GetJob', 'u', [id])).catch(() => undefined);
       return look?.kind === 'refusal' && look.name === noSuchJob;
     };
-    // One sender's messages keep their order: a signal sent before the answer to a look has been heard by then.
+    // Messages of one sender keep their order: a signal that was sent before the answer has arrived by then.
     const ending = async (): Promise<JobResult> =>
       endingOf(verb, before, await readUnit(bus, name), told.get(path));
 
@@ -145,7 +145,7 @@ const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: numbe
       if (left <= 0) {
         if (verb !== 'stop') return 'deadline';
         await bus.call(manager('CancelJob', 'u', [id]));
-        // It may have ended by itself at the last moment: then that is the truth, and nothing was cancelled.
+        // The job may have ended at the last moment: then its own result counts, and nothing was cancelled.
         const late = told.get(path);
         return late === undefined || late === 'canceled' ? 'deadline' : ending();
       }
@@ -156,8 +156,8 @@ const runJob = (options: JobOptions, verb: Verb, name: string, deadlineMs: numbe
 };
 
 /**
- * How a job ended, from what it left behind and from what systemd told of it, unless that signal was lost. A unit that
- * is active under its former invocation was not restarted, whatever else is true of it.
+ * The result of a job, from the state of the unit and from systemd's signal, unless that was lost. A unit that
+ * is active with its former invocation was not restarted.
  */
 const endingOf = (
   verb: Verb,
@@ -165,14 +165,14 @@ const endingOf = (
   after: UnitFacts,
   told: JobResult | undefined,
 ): JobResult => {
-  // A stop is asked for so that the unit is down.
+  // A stop has succeeded if the unit is down.
   if (verb === 'stop' && (after.active === 'inactive' || after.active === 'failed')) return 'done';
   if (told !== undefined && told !== 'done') return told;
   if (verb === 'stop') return 'failed';
   const isUp = after.active === 'active' || after.active === 'reloading' || after.active === 'refreshing';
   const isNew = after.invocation !== before.invocation;
   if (isUp) return verb === 'start' || isNew ? 'done' : 'canceled';
-  // It ran and ended well, as a oneshot does. systemd forgets a unit that nothing refers to, and its invocation with it.
+  // It ran and succeeded, as a oneshot does. systemd drops a unit that nothing refers to, with its invocation.
   const isOver = after.active === 'inactive' && (isNew || after.invocation === '');
   return told === 'done' && isOver && (after.result === 'success' || after.result === '') ? 'done' : 'failed';
 };

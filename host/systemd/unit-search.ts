@@ -1,6 +1,6 @@
 /**
- * The files of a unit in a root where no systemd runs, found as systemd finds them: which file, under which names, and which
- * drop-ins in which order. All of it decides what runs as root, so all of it has to be root's.
+ * The files of a unit in a root without a running systemd, found as systemd finds them: the file, its names, and the
+ * drop-ins in their order. All of them decide what runs as root, so only root may be able to write them.
  * https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html; src/shared/unit-file.c, src/shared/dropin.c
  */
 import { basename, dirname, join, resolve } from 'node:path/posix';
@@ -10,7 +10,7 @@ import type { Files } from '../files/files.ts';
 export type FoundUnit =
   | {
       readonly kind: 'found';
-      /** Its own name, where the one that was asked for is an alias. */
+      /** The unit's own name, if the requested one is an alias. */
       readonly name: string;
       /** The unit file, then the drop-ins in the order in which they are read. */
       readonly files: readonly { readonly path: string; readonly text: string }[];
@@ -18,7 +18,7 @@ export type FoundUnit =
   | { readonly kind: 'masked'; readonly path: string }
   | { readonly kind: 'absent' };
 
-/** The first one that has a file of a name has it. */
+/** The first folder with a file of this name wins. */
 const unitFolders = [
   '/etc/systemd/system.control',
   '/run/systemd/system.control',
@@ -65,12 +65,12 @@ export const findUnit = async (files: Files, name: string): Promise<FoundUnit> =
   }
 };
 
-/** Who can write a folder decides what is in it. Where there is none, nothing of it counts. */
+/** A user who can write a folder decides its content. A missing folder has no effect. */
 const trustThere = async (files: Files, folder: string): Promise<void> => {
   if (await files.isFolder(folder)) await files.trust(folder);
 };
 
-/** `a@b.service` is made of `a@.service` where it has no file of its own. */
+/** `a@b.service` without a file of its own uses `a@.service`. */
 const templateOf = (name: string): string | undefined =>
   /^[^@]+@[^@]+\.service$/.test(name) ? name.replace(/@.*(?=\.service$)/, '@') : undefined;
 
@@ -107,7 +107,7 @@ const lookAt = async (files: Files, folder: string, name: string): Promise<At | 
   return text === '' ? { kind: 'masked', path } : { kind: 'file', path, text };
 };
 
-/** Undefined where there is no file: nothing, a folder, a link that leads nowhere. */
+/** Undefined if there is no file: absent, a folder, a dangling link. */
 const textAt = async (files: Files, path: string): Promise<string | undefined> => {
   const fact = await files.lookTrusted(path);
   if (fact.kind === 'regular') return fact.text;
@@ -120,7 +120,7 @@ const textAt = async (files: Files, path: string): Promise<string | undefined> =
   });
 };
 
-/** Links to a unit are names of it, also where another name was asked for. */
+/** Links to a unit are its names, also if another name was requested. */
 const aliasesOf = async (files: Files, name: string): Promise<readonly string[]> => {
   const found = new Set([name]);
   const links = new Map<string, string>();
@@ -155,7 +155,7 @@ const dropInsOf = async (files: Files, names: readonly string[]) => {
   const folders = [...names.map(dropInFolders), ['service.d']].flatMap((kinds) =>
     unitFolders.flatMap((folder) => kinds.map((kind) => join(folder, kind))),
   );
-  // By name: a file in an earlier folder stands for all of its name, whatever it says.
+  // By name: a file in an earlier folder replaces all files of this name in later ones.
   const found = new Map<string, { readonly path: string; readonly text: string }>();
   for (const folder of folders) {
     await trustThere(files, folder);
@@ -165,7 +165,7 @@ const dropInsOf = async (files: Files, names: readonly string[]) => {
       const { target } = await files.linkAt(path);
       const isNowhere = target !== null && resolve(folder, target) === nowhere;
       const text = isNowhere ? '' : await textAt(files, path);
-      // A link that leads nowhere hides what others have under its name, too.
+      // A dangling link also hides the files of its name in later folders.
       if (text !== undefined || target !== null) found.set(name, { path, text: text ?? '' });
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Tells when something about a unit has changed, as systemd's signals say. They say when to ask, and nothing else is taken
- * from them; a bus that is lost is connected again, and what happened meanwhile is asked for then.
+ * Reports that a unit may have changed, by systemd's signals. A signal only says when to read the unit; its content is not
+ * used. A lost bus is connected again, and the unit is read then.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BusOptions, type BusSignal, withBus } from './bus.ts';
@@ -9,7 +9,7 @@ import { accepted, addMatch, manager } from './unit.ts';
 const shortestMs = 1_000;
 const longestMs = 30_000;
 
-/** Answers the way to end it. Never throws: where there is no bus, nothing is told. */
+/** Returns the function that ends it. Never throws: without a bus, nothing is reported. */
 export const followUnit = (
   base: Omit<BusOptions, 'onSignal'>,
   name: string,
@@ -27,7 +27,7 @@ export const followUnit = (
         const what = `follow ${name}`;
         accepted(await bus.call(manager('Subscribe')), what);
         const path = String(accepted(await bus.call(manager('LoadUnit', 's', [name])), what)[0]);
-        // systemd writes whatever is not a letter or a digit in hex: a quote would end the rule.
+        // systemd escapes every character that is no letter or digit; an unescaped quote would end the rule.
         if (!/^[/\w]+$/.test(path)) return;
         accepted(await bus.call(matchChanges(path)), what);
         pause = shortestMs;

@@ -1,5 +1,5 @@
 /**
- * How systemd's objects are asked, what its refusals mean, and what is read of a unit: properties one by one,
+ * Calls to systemd's objects, the meaning of its errors, and the facts of a unit: properties are read one by one,
  * because GetAll sends some three hundred, of types that are not needed here.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,14 +12,14 @@ export type { UnitFacts };
 /** Only root may own it (org.freedesktop.systemd1.conf). */
 export const systemdName = 'org.freedesktop.systemd1';
 
-/** While systemd executes itself anew (daemon-reexec, an upgrade of it) it leaves the bus for some 100 ms. */
+/** During daemon-reexec, as in an upgrade of systemd, it is not on the bus for some 100 ms. */
 const awayNames: ReadonlySet<string> = new Set(
   ['NoReply', 'NameHasNoOwner', 'ServiceUnknown'].map((short) => `org.freedesktop.DBus.Error.${short}`),
 );
 const awayMs = 100;
 const awayTries = 20;
 
-/** For questions alone, which may be asked twice: a change would be undone because one look in its proof got no answer. */
+/** Only for reads, which may be repeated: without this, one read without an answer during a proof would undo the change. */
 const ask = async (bus: Bus, call: BusCall): Promise<BusAnswer> => {
   for (let tries = 1; ; tries++) {
     const reply = await bus.call(call);
@@ -28,7 +28,7 @@ const ask = async (bus: Bus, call: BusCall): Promise<BusAnswer> => {
   }
 };
 
-/** Throws Failure 'systemd-unreachable'; a name that systemd does not know or accept has `load: 'not-found'`. */
+/** Throws Failure 'systemd-unreachable'; an unknown or invalid name has `load: 'not-found'`. */
 export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
   const loaded = await ask(bus, manager('LoadUnit', 's', [name]));
   if (loaded.kind === 'refusal' && unknownNames.has(loaded.name)) return { ...nothing, name };
@@ -68,7 +68,7 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
       read('Service', key),
     ),
   );
-  // a(sasbttttuii): path, argv, …; a oneshot may have several, the last is the one that counts.
+  // a(sasbttttuii): path, argv, …; a oneshot may have several; the last one is used.
   const command = list(list(execStart).at(-1));
   const argv = list(command[1]).map(text);
   const program = text(command[0]);
@@ -130,7 +130,7 @@ export const manager = (member: string, signature = '', body: readonly unknown[]
   body,
 });
 
-/** The values of an answer; a refusal is thrown, with `what` (e.g. `restart x.service`) in its message. */
+/** The values of an answer; an error is thrown, with `what` (e.g. `restart x.service`) in its message. */
 export const accepted = (reply: BusAnswer, what: string): readonly unknown[] => {
   if (reply.kind === 'answer') return reply.body;
   throw refused(reply, what);
@@ -167,7 +167,7 @@ const absentNames: ReadonlySet<string> = new Set([
   'org.freedesktop.DBus.Error.UnknownMethod',
 ]);
 
-/** The last part of the error names that say more of the way to systemd, or of our rights, than of the unit. */
+/** The last part of error names that are about the connection or our permissions, and not about the unit. */
 const unreachableNames: ReadonlySet<string> = new Set([
   'AccessDenied',
   'AuthFailed',
@@ -183,7 +183,7 @@ const unreachableNames: ReadonlySet<string> = new Set([
   'ShuttingDown',
 ]);
 
-/** Asks the bus for the signals that a match rule of dbus-daemon(1) picks. */
+/** Subscribes to the signals of a match rule (dbus-daemon(1)). */
 export const addMatch = (rule: string): BusCall => ({
   destination: 'org.freedesktop.DBus',
   path: '/org/freedesktop/DBus',
