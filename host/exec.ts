@@ -27,18 +27,18 @@ export type RunResult =
 
 export type RunOptions = {
   readonly deadlineMs: number;
-  /** Nothing is inherited but PATH; what is here is added, and may replace PATH. */
+  /** Only PATH is inherited; these are added, and may replace PATH. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Per stream, 1 MiB unless told. A program that writes more is killed: half an answer is no answer. */
+  /** Per stream; default: 1 MiB. A program that writes more is killed: partial output is not used. */
   readonly maxOutputBytes?: number;
-  /** `/` unless told: the folder this process was started in may be gone. */
+  /** Default: `/`, because the folder in which this process was started may be gone. */
   readonly cwd?: string;
 };
 
 export type Tools = {
   /**
-   * Never throws for what the program does, nor when there is no such program. Throws Failure 'out-of-resources' when no
-   * program could be started now, which says nothing about this one.
+   * Does not throw if the program fails or does not exist. Throws Failure 'out-of-resources' when the system cannot start
+   * any program now, which is no fault of this one.
    */
   run(argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult>;
 };
@@ -47,10 +47,10 @@ const TERM_GRACE_MS = 500;
 const PIPE_GRACE_MS = 250;
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Where a program that is called by a bare name is looked for. */
+/** The folders in which a program with a bare name is searched. */
 export const searchPath = (): string => process.env.PATH ?? DEFAULT_PATH;
 
-/** Signals the program and everything in its session; what is gone already is no error. */
+/** Signals the program and everything in its session; a missing process is no error. */
 const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
   if (pid === undefined) return;
   try {
@@ -60,7 +60,7 @@ const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
   }
 };
 
-/** What `spawn` says for lack of file descriptors (ours, the machine's), of processes, of memory. */
+/** The errors of `spawn` when file descriptors (of this process or the machine), processes or memory are used up. */
 const shortages: Readonly<Record<string, string>> = {
   EMFILE: 'this process has as many open files as it may',
   ENFILE: 'this machine has as many open files as it may',
@@ -79,8 +79,8 @@ const short = (file: string, error: unknown): Failure | undefined => {
 };
 
 /**
- * Starts by `begin`. For EMFILE and ENFILE Node makes a child without streams, on which execa throws a TypeError; and the
- * error that the child emits a moment later, to which nothing listens then, would end this process.
+ * Starts the child with `begin`. For EMFILE and ENFILE Node makes a child without streams, on which execa throws a
+ * TypeError; the child emits the error later, without a listener, which would end this process.
  */
 const started = async <T>(file: string, begin: () => T): Promise<{ readonly child: T }> => {
   const failed = Promise.withResolvers<Error>();
@@ -94,7 +94,7 @@ const started = async <T>(file: string, begin: () => T): Promise<{ readonly chil
   // https://nodejs.org/api/diagnostics_channel.html#child-process
   subscribe('child_process', listen);
   try {
-    // Not the child itself: it is a promise too, and would be waited for.
+    // Not the child itself: it is a promise too, and would be awaited.
     return { child: begin() };
   } catch (error) {
     if (children.length === 0) throw error;
@@ -105,7 +105,7 @@ const started = async <T>(file: string, begin: () => T): Promise<{ readonly chil
   }
 };
 
-/** The program of a process: by the time that it is run, the number may be that of another user's process. */
+/** The program of a process: when it is run, the pid may be that of another user's process. */
 const runningProgram = /^\/proc\/\d+\/exe$/;
 
 const run: Tools['run'] = async (argv, options) => {
@@ -117,7 +117,7 @@ const run: Tools['run'] = async (argv, options) => {
   try {
     const facts = await opened.stat();
     if (!isRoots('/', facts)) throw untrusted('/', file, file, facts);
-    // The very file that was looked at, whatever the number leads to by now.
+    // The same file that was checked, whatever process has the pid now.
     return await start([`/proc/${process.pid}/fd/${opened.fd}`, ...args], options);
   } finally {
     await opened.close();
@@ -148,7 +148,7 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
     killGroup(child.pid, 'SIGTERM');
     later(TERM_GRACE_MS, () => {
       killGroup(child.pid, 'SIGKILL');
-      // A grandchild that made a session of its own may hold the pipes for ever.
+      // A grandchild in a session of its own may keep the pipes open for ever.
       later(PIPE_GRACE_MS, closePipes);
     });
   };
@@ -178,7 +178,7 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
   const stderr = collect(child.stderr);
   child.once('exit', (code, signal) => {
     state.exit = [code, signal];
-    // The program is done; what it left in the background must not keep us until the deadline.
+    // The program has ended; processes that it left in the background must not delay the result until the deadline.
     later(PIPE_GRACE_MS, closePipes);
   });
   later(options.deadlineMs, () => {
@@ -202,7 +202,7 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
   }
   if (state.timedOut || state.flooded) killGroup(child.pid, 'SIGKILL');
   const [exitCode, exitSignal] = state.exit ?? [result.exitCode ?? null, result.signal ?? null];
-  // It may have ended well before the signal reached it; with half of its output that is no success.
+  // It may have succeeded before the signal reached it; with partial output that is no success.
   const [code, signal] = state.flooded ? [null, exitSignal ?? 'SIGTERM'] : [exitCode, exitSignal];
   const note = state.flooded ? `\n(stopped: it wrote more than ${limit} bytes)` : '';
   return {

@@ -1,9 +1,9 @@
-/** What can be found on a host, as values: files, links, units of systemd. What a file must be for a step to touch it, too. */
+/** Facts about a host, as values: files, links, units of systemd; and the state that a step expects of a file. */
 import type { Problem } from '../protocol/problem/problem.ts';
 
 export type Machine = 'amd64' | 'arm64';
 
-/** The content a file must have for a step to touch it: compare-and-swap against everyone else who edits it. */
+/** The content a file must have before a step changes it: compare-and-swap against every other writer. */
 export type FileState =
   | { readonly kind: 'absent' }
   | {
@@ -20,14 +20,14 @@ export type FileFact =
   | { readonly kind: 'absent' }
   | {
       readonly kind: 'regular';
-      /** Where the bytes are, all symbolic links followed: what a rename has to replace. */
+      /** The real path, all symbolic links followed: the file that a rename has to replace. */
       readonly real: string;
       readonly text: string;
       readonly digest: string;
       readonly mode: number;
       readonly uid: number;
       readonly gid: number;
-      /** How many names the file has, by hard links; set when it is more than one. */
+      /** The number of hard links; set when it is more than one. */
       readonly links?: number;
       /** Set when the path itself is a symbolic link, to `real`. */
       readonly isLink?: true;
@@ -36,33 +36,33 @@ export type FileFact =
   | {
       readonly kind: 'unreadable';
       readonly why: string;
-      /** What to do about it, where that is more than to let root read it. */
+      /** What to do about it, if more is needed than to let root read it. */
       readonly hint?: string;
-      /** Set when the system refused the look, which may pass; absent when what is in the file is the reason. */
+      /** Set when a system call failed, which may be temporary; absent when the content of the file is the reason. */
       readonly errno?: string;
     };
 
-/** What a swap takes for the present of a file; what is no regular file is none. */
+/** The state of a file for a swap; anything but a regular file counts as absent. */
 export const stateOf = (fact: FileFact | undefined): FileState =>
   fact?.kind === 'regular'
     ? { kind: 'text', text: fact.text, mode: fact.mode, uid: fact.uid, gid: fact.gid }
     : absent;
 
-/** What systemd says of a unit. */
+/** The facts of a unit, from systemd. */
 export type UnitFacts = {
   readonly name: string;
   readonly load: 'loaded' | 'masked' | 'not-found' | 'error' | 'bad-setting' | (string & {});
   readonly active: string;
   readonly sub: string;
-  /** 32 hex digits; '' when it never ran. */
+  /** 32 hex digits; '' if it never ran. */
   readonly invocation: string;
-  /** Automatic restarts since it was last started by hand (NRestarts). */
+  /** Automatic restarts since its last explicit start (NRestarts). */
   readonly restarts: number;
   /** 0 when there is none. */
   readonly mainPid: number;
   /** argv of the last ExecStart command, variables as they are written; [] when there is none. */
   readonly execStart: readonly string[];
-  /** The program of that command, where it differs from the first word ("@"). */
+  /** The program of that command, if it differs from argv[0] ("@"). */
   readonly program?: string;
   /** With ":" no variable of the command is replaced. */
   readonly verbatim?: true;
@@ -79,21 +79,21 @@ export type UnitFacts = {
   readonly fragment: string;
   /** Of a service: `success`, `exit-code`, `timeout`, …; '' of other units. */
   readonly result: string;
-  /** What the service says of itself (STATUS=); absent for other units. */
+  /** The status text of the service (STATUS=); absent for other units. */
   readonly status?: string;
-  /** Exit code, or number of the signal, of the main process that ended last; 203 could not be started at all. */
+  /** Exit code, or number of the signal, of the main process that ended last; 203: it could not be started. */
   readonly exit?: number;
 };
 
-/** The way from a stable path to the store; `null`: no such link. */
+/** The link from a stable path to the store; `null`: no such link. */
 export type LinkFact = {
   readonly target: string | null;
   readonly foreign?: string;
-  /** Why it could not be read: where it leads to is not known then. */
+  /** Why it could not be read; its target is unknown then. */
   readonly errno?: string;
 };
 
-/** Why a file must not be replaced: the new one takes one name, and under the others the old one stays, and goes stale. */
+/** Why a file must not be replaced: the new file gets one name, and the other names keep the old file. */
 export const hardLinked = (file: string, links = 1): Problem | undefined =>
   links <= 1
     ? undefined
@@ -104,7 +104,7 @@ export const hardLinked = (file: string, links = 1): Problem | undefined =>
         hint: `Give this name a file of its own (cp -a ${file} ${file}.copy && mv ${file}.copy ${file}), or remove the others; they are listed by: find / -xdev -samefile ${file}`,
       };
 
-/** Why a file must not be removed: the link to it would stay, and lead nowhere. */
+/** Why a file must not be removed: the link to it would stay, without a target. */
 export const softLinked = (path: string, real: string): Problem => ({
   code: 'not-ours',
   message: `it is a symbolic link to ${real} now, which rcm-node did not make; removed, the link would lead nowhere`,

@@ -1,6 +1,6 @@
 /**
- * Everything that touches the world, as one record that is passed along: the only place where a test puts a fake. It
- * has verbs of an operating system, none of shims.
+ * All effects, as one record that is passed along: the only place where a test puts a fake. Its
+ * functions are those of an operating system; none is about shims.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { pick } from './artifact/archive.ts';
@@ -19,13 +19,13 @@ import type { Machine } from './facts.ts';
 import { makeTools, type Tools } from './exec.ts';
 
 export type Clock = {
-  /** Epoch milliseconds; may jump. For what people read and for what outlives the process. */
+  /** Epoch milliseconds; may jump. For times that people read or that are stored. */
   now(): number;
-  /** Milliseconds that never jump; for deadlines. */
+  /** Milliseconds of a monotonic clock; for deadlines. */
   elapsed(): number;
-  /** Ends early, without an error, when the signal is given. */
+  /** Ends early, without an error, when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Whether the work ends within so many milliseconds, well or not. It goes on either way. */
+  /** Whether the work ends within so many milliseconds, with or without an error. It continues in both cases. */
   within(work: Promise<unknown>, ms: number): Promise<boolean>;
   /** In [0, 1). */
   random(): number;
@@ -36,7 +36,7 @@ export type Host = {
   readonly machine: Machine;
   readonly files: Files;
   readonly tools: Tools;
-  /** Absent where there is no service manager to ask: another root. */
+  /** Absent without a service manager: another root. */
   readonly systemd: Systemd | undefined;
   readonly cri: (socket: string) => Cri;
   readonly download: typeof download;
@@ -44,12 +44,12 @@ export type Host = {
   readonly checkBinary: typeof checkBinary;
   readonly mappedFiles: typeof mappedFiles;
   readonly pressure: typeof readPressure;
-  /** Of this node's kubelet; undefined where there is none. Throws `no-identity` where it is not clear which one is meant. */
+  /** Of this node's kubelet; undefined if there is none. Throws `no-identity` if several are possible. */
   readonly kubeconfig: (known: readonly KnownKubeconfig[]) => Promise<string | undefined>;
   readonly lock: typeof acquireLock;
   readonly clock: Clock;
   readonly log: Log;
-  /** Says that the work moves: once a step, and with each piece of what takes long. A watchdog may hear it. */
+  /** Reports progress: once per step, and for each piece of long work. The watchdog may depend on it. */
   readonly progress: () => void;
 };
 
@@ -95,7 +95,7 @@ export const makeHost = (options: {
         proc: systemd ? '/proc' : undefined,
       }),
     cri: (socket) => connectCri(socket, { deadlineMs: 5_000, trust: mustBeRootsSocket }),
-    // Loaded by the first fetch: a service that has all it wants keeps no HTTP client in memory, nor what reads archives.
+    // Loaded at the first fetch: a service with nothing to fetch keeps no HTTP client and no archive reader in memory.
     download: async (...given) => (await import('./http/download.ts')).download(...given),
     pick: async (...given) => (await import('./artifact/archive.ts')).pick(...given),
     checkBinary: async (...given) => (await import('./artifact/binary.ts')).checkBinary(...given),

@@ -35,5 +35,5 @@ export const makeLog = (options: {
   return (level, message, fields) => logger[level](fields ?? {}, message);
 };
 
-/** For commands that print their result themselves. */
+/** For commands, which print their result themselves. */
 export const silent: Log = () => undefined;

@@ -1,6 +1,6 @@
 /**
- * By which ids this machine and its boot are known to its kubelet, which writes them on the Node: the same files in the same
- * order, so that a controller can tell what was said of another machine, or before a reboot.
+ * The ids of this machine and its boot, as its kubelet writes them to the Node: from the same files in the same
+ * order, so that a controller can recognise reports of another machine, or from before a reboot.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
@@ -12,13 +12,13 @@ const machineFiles = ['/etc/machine-id', '/var/lib/dbus/machine-id'];
 
 /**
  * As process 1 sees it, and the kubelet with it: containers that are machines (LXD, systemd-nspawn) put a file of their own
- * over that of the kernel, and the /proc of a service with ProtectProc= has it no more.
+ * over the kernel's file, and the /proc of a service with ProtectProc= does not have it.
  */
 const bootFile = '1/root/proc/sys/kernel/random/boot_id';
 
 const idIn = (text: string): string | undefined => /^[\w-]{1,64}$/.exec(text.trim())?.[0];
 
-/** Never throws: an id that cannot be read is not told, and nothing is compared with it. `proc`: undefined of a tree. */
+/** Never throws: an id that cannot be read is not reported, and not compared. `proc`: undefined for a tree. */
 export const machineIds = async (
   files: Pick<Reads, 'look'>,
   proc: string | undefined,

@@ -1,11 +1,11 @@
-/** What machine this is, or what system a tree holds. The only file that imports systeminformation, and only when asked: it is large. */
+/** Facts about this machine, or about the system in a tree. The only file that imports systeminformation, which is large: only at need. */
 import { statfs } from 'node:fs/promises';
 import { environmentIn } from './unit-file/environment.ts';
 import type { Files } from './files/files.ts';
 
 export type HostFacts = {
   readonly system: string;
-  /** Absent of a tree: its kernel is known when it has booted. */
+  /** Absent for a tree: its kernel is known only after its boot. */
   readonly kernel?: string;
   /** File systems that are nearly full. */
   readonly full: readonly { readonly mount: string; readonly percent: number }[];
@@ -25,7 +25,7 @@ export const hostFacts = async (): Promise<HostFacts> => {
   };
 };
 
-/** https://www.freedesktop.org/software/systemd/man/latest/os-release.html: the first file that is there. */
+/** https://www.freedesktop.org/software/systemd/man/latest/os-release.html: the first file that exists. */
 const releases = ['/etc/os-release', '/usr/lib/os-release'];
 
 const systemIn = async (files: Files): Promise<string> => {

@@ -1,12 +1,12 @@
-/** What a machine has left, as far as it says; and when that is too little to start anything for a proof. */
+/** The free resources of a machine; and the limits below which a proof starts no sandbox. */
 
 export type Pressure = {
-  /** Bytes; undefined where the kernel does not say. */
+  /** Bytes; undefined if the kernel does not report it. */
   readonly memory?: { readonly available: number; readonly total: number };
-  /** Percent of the last ten seconds in which all, and in which some of the work waited for memory (PSI). */
+  /** Percent of the last ten seconds in which all tasks, or some tasks, waited for memory (PSI). */
   readonly memoryStall?: { readonly full: number; readonly some: number };
   readonly tasks?: { readonly running: number; readonly most: number };
-  /** Of the file system that the runtime keeps its images on: what is free, of all. */
+  /** Free and total, of the file system with the runtime's images. */
   readonly disk?: { readonly bytes: number; readonly inodes: number };
 };
 
@@ -28,7 +28,7 @@ const bounds = {
 
 const percent = (share: number): string => `${Math.floor(share * 100)} %`;
 
-/** Why nothing more should be started here now. What the kernel of some hosts does not tell at all (PSI) is no reason. */
+/** Why no sandbox should be started now. A missing value (some kernels have no PSI) is no reason. */
 export const tooLittle = (now: Pressure): string | undefined => {
   const { memory, memoryStall, tasks, disk } = now;
   if (!memory) return 'how much memory is available cannot be found out';

@@ -1,4 +1,4 @@
-/** What the machine has left: memory, stalls, tasks, and room on the file system of a folder. */
+/** The free resources of the machine: memory, stalls, tasks, and space on the file system of a folder. */
 import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 import type { Pressure } from './pressure-facts.ts';
@@ -10,7 +10,7 @@ const numberIn = (text: string, pattern: RegExp): number | undefined => {
   return found === undefined ? undefined : Number(found);
 };
 
-/** Some file systems have no inodes to count (btrfs says 0 of 0): then there is no end of them. */
+/** Some file systems do not count inodes (btrfs reports 0 of 0): then there is no limit. */
 const share = (free: number, all: number): number => (all > 0 ? free / all : 1);
 
 const diskOf = async (folder: string): Promise<Pressure['disk']> => {
@@ -22,7 +22,7 @@ const diskOf = async (folder: string): Promise<Pressure['disk']> => {
   }
 };
 
-/** `folder`: as this process has to spell it. Never throws: what cannot be read is missing in the answer. */
+/** `folder`: a path for this process. Never throws: a value that cannot be read is absent. */
 export const readPressure = async (folder: string, proc = '/proc'): Promise<Pressure> => {
   const [meminfo, psi, loads, most] = await Promise.all(
     ['meminfo', 'pressure/memory', 'loadavg', 'sys/kernel/pid_max'].map((name) => textOf(join(proc, name))),

@@ -1,15 +1,15 @@
 /**
- * Sets a file aside that cannot be believed: under a name that says when, so that a person can look at it, and so that the
- * next write does not bury it. A few are kept of each file; the oldest goes first.
+ * Sets a damaged file aside, under a name with the time, so that a person can read it and the next write does not
+ * replace it. A few are kept for each file; the oldest is removed first.
  */
 import { posix } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Files } from './files.ts';
 
-/** A disk that damages the same file again and again must not fill up with the proofs of it. */
+/** A disk that damages the same file repeatedly must not be filled with copies. */
 const most = 3;
 
-/** Of `path`, oldest first. An earlier build gave them no time. */
+/** The files set aside for `path`, oldest first. An earlier build wrote names without a time. */
 export const asides = async (files: Files, path: string): Promise<readonly string[]> => {
   const [folder, name] = [posix.dirname(path), `${posix.basename(path)}.damaged`];
   const all = (await files.names(folder)) ?? [];
@@ -19,7 +19,7 @@ export const asides = async (files: Files, path: string): Promise<readonly strin
     .map((one) => `${folder}/${one}`);
 };
 
-/** One rename: a kill leaves the file here or there. Answers its new name; undefined when it was gone already. */
+/** One rename, so a kill leaves the file under one of the two names. Returns its new name; undefined if it was gone. */
 export const setAside = async (files: Files, path: string, now: number): Promise<string | undefined> => {
   const stamp = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '');
   const before = await asides(files, path);

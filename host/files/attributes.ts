@@ -1,6 +1,6 @@
 /**
- * Extended attributes of open files. An ACL, a security label and a user's own mark are all of them to the kernel, and
- * a file that replaces another one has to have them too.
+ * Extended attributes of open files. To the kernel an ACL, a security label and a user's attribute are all of this kind,
+ * and a file that replaces another one must have them too.
  *
  * Node has no call for them, and no program that can read them is on every host: so libc is called, by node:ffi. That
  * is experimental, and the Node that we ship is one version, with which this is tested. The only file that imports it.
@@ -24,7 +24,7 @@ const libc = dlopen(null, {
   __errno_location: { arguments: [], return: 'pointer' },
 }).functions;
 
-/** Of the call just made; another call in between would overwrite it. */
+/** The errno of the last call; a call in between would overwrite it. */
 const lastError = (): string => getSystemErrorName(-getInt32(libc.__errno_location()));
 
 const cString = (name: string): Buffer => Buffer.from(`${name}\0`, 'latin1');
@@ -66,19 +66,19 @@ export const attributesOf = (path: string, fd: number): Attributes => {
   );
 };
 
-/** The kernel computes them from the file; copied, they would be of other bytes. */
+/** The kernel computes them from the file; a copy would be wrong for other bytes. */
 const isComputed = (name: string): boolean => ['security.evm', 'security.ima'].includes(name);
 
 /**
  * A label from a time when SELinux was on: without it the label means nothing, and only CAP_SYS_ADMIN may write it
- * (capabilities(7)). To refuse for its sake would stop every edit on a host where SELinux was switched off.
+ * (capabilities(7)). To refuse because of it would stop every edit on a host where SELinux was switched off.
  */
 const isStale = (name: string): boolean =>
   name === 'security.selinux' && !existsSync('/sys/fs/selinux/enforce');
 
 /**
- * Gives a new file these and no others: an ACL that it inherited from its folder would let in people whom the former
- * file kept out. What a security module gave the new file by its own rule stays where the former file had nothing.
+ * Gives a new file these and no others: an ACL inherited from its folder would give access to users whom the former
+ * file refused. A label that a security module set on the new file stays if the former file had none.
  */
 export const giveAttributes = (path: string, fd: number, wanted: Attributes): void => {
   const had = attributesOf(path, fd);

@@ -1,12 +1,12 @@
 /**
- * A file piece by piece through one buffer. A stream takes a new buffer for each piece, and V8 hardly notices memory
+ * Reads a file in pieces through one buffer. A stream takes a new buffer for each piece, and V8 hardly counts memory
  * outside of its heap: hashing 40 MB that way left the idle service 10 MB larger, for good.
  */
 import type { FileHandle } from 'node:fs/promises';
 
 const pieceBytes = 64 * 1024;
 
-/** From the file's start to its end. A piece is valid until the next one is asked for. */
+/** From the file's start to its end. A piece is valid until the next one is requested. */
 export async function* pieces(handle: FileHandle): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(pieceBytes);
   for (let at = 0; ; ) {

@@ -1,7 +1,7 @@
 /**
  * Files below a root, written so that a reader or a power cut sees the old bytes or the new ones, never a mixture: a
- * temporary file beside the target, synced, renamed, and the folder synced. A foreign file is replaced only while it
- * still is what it was when it was looked at, by one that has its owner, mode, ACL and other attributes.
+ * temporary file beside the target, synced, renamed, and the folder synced. A foreign file is replaced only if it is
+ * unchanged since it was read, by a file with the same owner, mode, ACL and other attributes.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -15,11 +15,11 @@ import { placeIn } from './root-path.ts';
 import { type FileFact, type FileState, hardLinked } from '../facts.ts';
 import { errnoOf, syncFolder, writeFailure } from './hashing-writer.ts';
 
-/** All paths begin with "/" and are meant below the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
+/** All paths begin with "/" and are relative to the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
 export type Files = Reads & {
   /**
-   * Compare-and-swap: throws `changed-meanwhile` when the file is not as in `before`. Of a file that is replaced, mode and
-   * owner stay as they are now, unless `after` differs from `before` in them. It throws `attribute-lost` when the new
+   * Compare-and-swap: throws `changed-meanwhile` when the file is not as in `before`. Mode and owner of a replaced
+   * file stay as they are now, unless `after` differs from `before` in them. It throws `attribute-lost` when the new
    * file cannot have all attributes of the old one, and `hard-linked` when the old one has other names, under which it
    * would stay. An undo replaces it all the same, because the runtime has to come back.
    */
@@ -29,18 +29,18 @@ export type Files = Reads & {
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
   point(path: string, target: string | null): Promise<void>;
   makeFolder(path: string): Promise<void>;
-  /** Leaves a folder that is not empty, or not there, alone. */
+  /** Does nothing if the folder is not empty, or missing. */
   dropFolder(path: string): Promise<void>;
   /** One rename; the target's folder is synced. */
   move(from: string, to: string): Promise<void>;
   removeTree(path: string): Promise<void>;
-  /** As this process has to spell it to reach `path`: links are followed, and never out of the root. */
+  /** `path` as a path for this process: links are followed, and never lead out of the root. */
   real(path: string): string;
 };
 
 type Text = Extract<FileState, { kind: 'text' }>;
 
-/** What a file is besides its bytes. */
+/** A file's properties without its bytes. */
 type Standing = {
   readonly mode: number;
   readonly uid: number;
@@ -49,7 +49,7 @@ type Standing = {
   readonly attributes: Attributes;
 };
 
-/** Whether a name is that of a temporary file, which a run that was killed left. */
+/** Whether a name is that of a temporary file, which a killed run may have left. */
 export const isTemporary = (name: string): boolean => /^\.rcm-node-[0-9a-f]{12}$/.test(name);
 
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
@@ -70,7 +70,7 @@ const makeWay = async (path: string): Promise<void> => {
 };
 
 export const makeFiles = (root: string): Files => {
-  /** What is renamed, removed or made is the name itself; only the way to it is followed. */
+  /** Renames, removes and creates apply to the name itself; only links in its folders are followed. */
   const own = (path: string): string => placeIn(root, path, false);
   const real = (path: string): string => placeIn(root, path, true);
   const reads = makeReads(root);
@@ -93,7 +93,7 @@ export const makeFiles = (root: string): Files => {
     }
   };
 
-  /** Of the file under this very name; a link to it is another file. */
+  /** Of the file with this name; a link is not followed. */
   const standing = async (path: string): Promise<Standing> => {
     const { attributesOf } = await import('./attributes.ts');
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -137,7 +137,7 @@ export const makeFiles = (root: string): Files => {
       where: { file: path },
     });
 
-  /** As asked for where that is a change; else as it is now, whatever it was at an earlier look. */
+  /** The requested value if it is a change; otherwise the present value, whatever an earlier read returned. */
   const keeping = (before: FileState, after: Text, now: Standing | undefined): Text => {
     if (now === undefined || before.kind === 'absent') return after;
     const kept = (field: 'mode' | 'uid' | 'gid'): number =>
@@ -217,7 +217,7 @@ export const makeFiles = (root: string): Files => {
       guard(path, async () => {
         const folder = real(path);
         await makeWay(folder);
-        // mkdir obeys the umask; a folder that the runtime cannot search would hide the configuration from it.
+        // mkdir applies the umask; without search permission on the folder the runtime could not read the configuration.
         await chmod(folder, 0o755);
         await syncFolder(dirname(folder));
       }),

@@ -1,6 +1,6 @@
 /**
- * A new file that is hashed while it is written, for downloads and for what comes out of archives. It is complete
- * and on the disk when `finish` returns; until then `discard` leaves no trace of it.
+ * A new file that is hashed while it is written, for downloads and for files from archives. It is complete
+ * and on the disk when `finish` returns; until then `discard` removes all of it.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -26,7 +26,7 @@ const codeOf = (errno: string): Code => {
   return errno === 'EROFS' ? 'read-only' : 'cannot-write';
 };
 
-/** What a failed write means: `disk-full`, `read-only` or `cannot-write`. `real`: where the path leads in this process. */
+/** The code for a failed write: `disk-full`, `read-only` or `cannot-write`. `real`: the path for this process. */
 export const writeFailure = (path: string, error: unknown, real = path): Failure => {
   const errno = errnoOf(error);
   const code = codeOf(errno);
@@ -40,7 +40,7 @@ const writeAll = async (handle: FileHandle, chunk: Uint8Array): Promise<void> =>
   while (done < chunk.length) done += (await handle.write(chunk, done)).bytesWritten;
 };
 
-/** Creates `path`, mode 0600 until it is finished; that it exists already is a Failure `cannot-write`, and the file there stays as it is. */
+/** Creates `path`, mode 0600 until it is finished. An existing file is a Failure `cannot-write`, and stays as it is. */
 export const openHashingWriter = async (path: string): Promise<HashingWriter> => {
   const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
   const handle = await open(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600).catch((error: unknown) => {
@@ -60,7 +60,7 @@ export const openHashingWriter = async (path: string): Promise<HashingWriter> =>
     finish: async (mode) => {
       try {
         await handle.chmod(mode);
-        // Some file systems find out only here that there is no space.
+        // Some file systems report a full disk only here.
         await handle.sync();
         await handle.close();
       } catch (error) {
@@ -75,14 +75,14 @@ export const openHashingWriter = async (path: string): Promise<HashingWriter> =>
   };
 };
 
-/** Removes what an earlier, killed run left at `path`; nothing there is fine. */
+/** Removes the file that a killed run left at `path`, if any. */
 export const removeLeftover = async (path: string): Promise<void> => {
   await unlink(path).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw writeFailure(path, error);
   });
 };
 
-/** Until then a power cut may take back what was made, renamed or removed in it. */
+/** Until then a power cut may undo what was created, renamed or removed in it. */
 export const syncFolder = async (path: string): Promise<void> => {
   await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   await handle.sync();

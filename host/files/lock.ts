@@ -26,7 +26,7 @@ export type Lock = { readonly release: () => Promise<void> };
 
 /**
  * Makes the folder and the file when they are missing; what else is in the file is removed. Waits at most `waitMs`
- * (0: does not wait). Throws Failure 'locked', with pid and command of the holder as far as /proc tells them, or
+ * (0: does not wait). Throws Failure 'locked', with pid and command of the holder, if /proc has them, or
  * 'read-only', 'disk-full', 'cannot-write' when the file cannot be made or used.
  */
 export const acquireLock = async (path: string, options: { readonly waitMs: number }): Promise<Lock> => {
@@ -56,7 +56,7 @@ type Attempt =
   /** The file was not ours to lock, or not empty: look again. */
   | { readonly kind: 'disturbed' };
 
-/** In one go, without an await: nothing else in this process can open or close the file meanwhile. */
+/** Synchronous, without an await: no other code in this process can open or close the file meanwhile. */
 const attempt = (path: string): Attempt => {
   const before = prepare(path);
   const db = opened(path);
@@ -66,7 +66,7 @@ const attempt = (path: string): Attempt => {
     return { kind: 'busy' };
   }
   const after = lstatSync(path, { throwIfNoEntry: false });
-  // The name meant one inode before and after it was opened, so that is the one that was opened and locked.
+  // The name had the same inode before and after the open, so this inode was opened and locked.
   if (locked === 'held' && after?.ino === before && after.size === 0)
     return { kind: 'held', release: () => db.isOpen && db.close() };
   db.close();
@@ -156,14 +156,14 @@ const holderOf = (path: string): string => {
       .map((line) => /^\d+: POSIX +\S+ +WRITE +(\d+) \S+:(\d+) 1073741824 /.exec(line))
       .find((match) => match !== null && Number(match[2]) === inode)?.[1];
     if (pid === undefined) return `another process holds ${path}`;
-    // Its first words are enough to tell what it does, and later ones could hold what is not for logs.
+    // Its first arguments are enough to identify it, and later ones may hold secrets.
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, 3).join(' ');
     return `process ${pid} (${command
       .replace(/[\s\p{Cc}]+/gu, ' ')
       .trim()
       .slice(0, 160)}) holds ${path}`;
   } catch {
-    // It went away while we looked, or /proc is hidden from us.
+    // It ended meanwhile, or /proc is hidden.
     return `another process holds ${path}`;
   }
 };

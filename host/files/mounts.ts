@@ -1,6 +1,6 @@
 /**
- * Why a place is read-only: for everyone on this host, or for this service alone, which systemd gives mounts of its own
- * (ProtectSystem=). Who can change that differs, and only the tables of mounts tell (proc_pid_mountinfo(5)).
+ * Why a path is read-only: for every process on this host, or only for this service, to which systemd gives its own mounts
+ * (ProtectSystem=). The solution differs, and only the mount tables show which it is (proc_pid_mountinfo(5)).
  */
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -25,7 +25,7 @@ const mountOf = (table: string, path: string): Mount | undefined => {
   return found;
 };
 
-/** What to do about a place that cannot be written to; undefined where the tables do not tell. */
+/** What to do about a path that cannot be written; undefined if the mount tables do not show it. */
 export const wayToWrite = (
   path: string,
   read: (file: string) => string = (file) => readFileSync(file, 'utf8'),
