@@ -21,11 +21,11 @@ export type BootstrapCommand = {
   readonly force: boolean;
 };
 
-/** As long as another one may need: a tick that ends, a start, and the way back. */
+/** The longest time of another run: the end of a tick, a start, and a rollback. */
 const patienceMs = 900_000;
 
 const lockSite = async (site: Target): Promise<Lock> => {
-  // Here, because it tells a read-only file system from a folder that is missing.
+  // Made first, because its error shows whether the file system is read-only or a folder is missing.
   await site.host.makeFolder(places.bin);
   const path = site.host.real(places.lock);
   try {

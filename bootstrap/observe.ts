@@ -9,7 +9,7 @@ import type { Target } from './target.ts';
 import type { FileFact } from '../host/facts.ts';
 import { type Digests, emptyState, parseState, places, service, type State } from './state.ts';
 
-/** As they come out of a ConfigMap; what begins with a dot is the kubelet's. */
+/** Names of keys in a ConfigMap; names that begin with a dot are the kubelet's. */
 const settingName = /^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$/;
 
 export const incomingPrefix = '.incoming-';
@@ -40,7 +40,7 @@ const readSettings = async (site: Target): Promise<Record<string, string>> => {
   return found;
 };
 
-/** A damaged memory is set aside: all it holds can be learnt anew. The caller holds the lock. */
+/** A damaged state file is set aside: its content can be determined again. The caller holds the lock. */
 export const readState = async (site: Target): Promise<State> => {
   const fact = await site.host.look(places.state);
   if (fact.kind === 'absent' || (fact.kind === 'unreadable' && fact.errno !== undefined)) return emptyState;
@@ -61,7 +61,7 @@ const digestsOf = async (host: Target['own'], folder: string): Promise<Digests> 
   return files;
 };
 
-/** `versions/<folder>/rcm-node`, however it is spelt. */
+/** `versions/<folder>/rcm-node`, in any spelling. */
 export const folderOfLink = (target: string | null): string | null =>
   target === null
     ? null
@@ -75,7 +75,7 @@ export const look = async (site: Target, payload: Payload): Promise<Seen> => {
   for (const folder of (await site.host.names(places.versions)) ?? []) {
     if (folder.startsWith('.')) continue;
     const path = `${places.versions}/${folder}`;
-    // Only what may become the target has to be read in full: the others are 119 MB each.
+    // Only a folder that may become the target is read in full: each has 119 MB.
     if (folder.startsWith(payload.version)) folders[folder] = await digestsOf(site.host, path);
     const unit = await textAt(site.host, `${path}/${service}`);
     if (unit !== undefined) units[folder] = unit;
@@ -102,7 +102,7 @@ export const look = async (site: Target, payload: Payload): Promise<Seen> => {
   };
 };
 
-/** What the service said last; undefined for nothing, or for what cannot be read as that. */
+/** The last report of the service; undefined if there is none, or if it cannot be parsed. */
 export const lastReport = async (
   site: Target,
 ): Promise<{ readonly agent: string; readonly at: string } | undefined> => {

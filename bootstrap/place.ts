@@ -1,4 +1,4 @@
-/** The payload's files on the host: complete under their name, or not there. */
+/** The payload's files on the host: complete under their final name, or absent. */
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { folderOf, paths } from '../protocol/host-paths.ts';
@@ -12,7 +12,7 @@ import { places, program, service } from './state.ts';
 
 const modeOf = (name: string): number => (name === program ? 0o755 : 0o644);
 
-/** Copies one file to a name that is free, and compares what was written with what was decided on. */
+/** Copies one file to an unused name, and compares the digest of the copy with the planned one. */
 const copy = async (site: Target, payload: Payload, name: string, to: string): Promise<void> => {
   await using source = await open(site.own.real(`${site.payload}/${name}`));
   const sink = await openHashingWriter(site.host.real(to));
@@ -31,7 +31,7 @@ const copy = async (site: Target, payload: Payload, name: string, to: string): P
   }
 };
 
-/** Whatever fails, only folders under their final names are ever looked at. */
+/** After any failure, only folders with their final names are ever read. */
 export const placeFolder = async (site: Target, payload: Payload, folder: string): Promise<void> => {
   const incoming = `${places.versions}/${incomingPrefix}${randomBytes(6).toString('hex')}`;
   await site.host.makeFolder(incoming);
@@ -47,7 +47,7 @@ export const placeFolder = async (site: Target, payload: Payload, folder: string
   }
 };
 
-/** By rename, so that a program that runs from there keeps its own. */
+/** By rename, so that a running program keeps its file. */
 export const mendFile = async (
   site: Target,
   payload: Payload,
@@ -65,7 +65,7 @@ const temporary = /^(\.rcm-node-|rcm-node\.)[0-9a-f]{12}$/;
 /** Where bootstrap writes single files, and the service none. */
 const written = [places.bin, places.units, folderOf(paths.settings), paths.shims];
 
-/** What a killed run left; only for the holder of the lock. */
+/** Removes what a killed run left. The caller must hold the lock. */
 export const sweepIncoming = async (site: Target): Promise<void> => {
   const clear = async (folder: string, goes: (name: string) => boolean): Promise<void> => {
     for (const name of (await site.host.names(folder)) ?? [])

@@ -1,5 +1,5 @@
 /**
- * What bootstrap has to do, given what is there: values in, values out. A plan is data, run by install.ts step by step;
+ * The steps of bootstrap for the observed state of the host: values in, values out. A plan is data; install.ts runs it;
  * after a kill between two steps, the next run observes again and plans the rest.
  */
 import { inWords } from '../daemon/decide/backoff.ts';
@@ -13,7 +13,7 @@ export type Payload = Build & { readonly unit: string };
 
 export type Seen = SeenFiles & {
   readonly payload: Payload;
-  /** The folder below `versions` that the link leads to; null without a link, or with one that leads elsewhere. */
+  /** The folder below `versions` that the link leads to; null without a link, or with another target. */
   readonly linked: string | null;
   /** By folder below `versions`; a file that cannot be read has the digest ''. */
   readonly folders: Readonly<Record<string, Digests>>;
@@ -25,19 +25,19 @@ export type Asked = { readonly downgrade: boolean; readonly force: boolean };
 
 export type Step =
   | { readonly kind: 'remember'; readonly change: Partial<State> }
-  /** The whole folder, under its name in one rename. */
+  /** The whole folder, renamed to its final name in one step. */
   | { readonly kind: 'place'; readonly folder: string }
-  /** One file of a folder that is there already. */
+  /** One file of an existing folder. */
   | { readonly kind: 'mend'; readonly folder: string; readonly name: string }
   | ({ readonly kind: 'file' } & FileChange)
   | { readonly kind: 'link'; readonly folder: string }
-  /** Has systemd read its units again and start the service at boot. */
+  /** daemon-reload, and enable the service. */
   | { readonly kind: 'enable' }
   | { readonly kind: 'start'; readonly how: 'start' | 'restart' }
-  /** Waits until `version` is up and has reported; what went wrong leads to `revert`. */
+  /** Waits until `version` is up and has reported; a failure leads to `revert`. */
   | { readonly kind: 'prove'; readonly version: string }
   | { readonly kind: 'stop' }
-  /** Folders of versions that are neither in force nor the one before. */
+  /** Removes folders of versions except the current and the former one. */
   | { readonly kind: 'prune'; readonly folders: readonly string[] };
 
 export type Plan =
@@ -47,7 +47,7 @@ export type Plan =
       readonly kind: 'steps';
       readonly steps: readonly Step[];
       readonly notes: readonly string[];
-      /** What is still to be told after the steps: they put things right, and that is not what was asked for. */
+      /** The problem to report after the steps: they restore the former version, and not the requested one. */
       readonly instead?: Problem;
     };
 
@@ -55,7 +55,7 @@ export const unitPath = `${places.units}/${service}`;
 
 const minute = 60_000;
 
-/** Milliseconds until a build that did not start is tried again: 5 min doubling to 6 h, so that nothing flaps. */
+/** Milliseconds until a build that did not start is tried again: 5 min, doubling to 6 h: no endless restarts of the service. */
 export const retryWait = (state: State, id: string, now: number): number => {
   const mishap = state.failed[id];
   if (mishap === undefined) return 0;
@@ -70,7 +70,7 @@ export const folderFor = ({ payload, state, folders }: Seen): string => {
   return owner === undefined || idOf(owner) === id ? payload.version : `${payload.version}-${id.slice(0, 8)}`;
 };
 
-/** Where the service is to be when the payload does not come up; null when nothing ever did. */
+/** The version to which a failed payload is rolled back; null if none ever came up. */
 export const fallback = (seen: Seen): string | null =>
   // Without a state file, a version that was installed by hand and is running counts as proven.
   seen.state.good ?? (seen.service.active === 'active' && seen.state.trying === null ? seen.linked : null);
@@ -106,7 +106,7 @@ export const decide = (seen: Seen, asked: Asked): Plan => {
   return install(seen, target, good);
 };
 
-/** The build failed here before: what is in force stays, or is put back first if a killed run did not get to it. */
+/** The build failed here before: the current version stays, or is restored first if a killed run had not restored it. */
 const refuseAgain = (seen: Seen, id: string, wait: number, good: string | null): Plan => {
   const { payload, state } = seen;
   const mishap = state.failed[id];
@@ -162,7 +162,7 @@ const install = (seen: Seen, target: string, good: string | null): Plan => {
     kind: 'steps',
     notes,
     steps: [
-      // Before the first byte: a folder that is there is then known to be ours, and damage is told from another build.
+      // Before the first write, so that an existing folder is known as ours, and damage is distinguished from another build.
       remember({ ...known, trying, ...(state.good === null && good !== null ? { good } : {}) }),
       ...placing,
       ...files,
@@ -184,7 +184,7 @@ const install = (seen: Seen, target: string, good: string | null): Plan => {
 const isNewInvocation = ({ state, service: { invocation } }: Seen): boolean =>
   state.trying?.from !== null && state.trying?.from !== undefined && state.trying.from !== invocation;
 
-/** Back to `good`, or to a service that is stopped when nothing ever came up. */
+/** Rolls back to `good`, or stops the service if no version ever came up. */
 export const revert = (seen: Seen, good: string | null): readonly Step[] => {
   if (good === null) return [{ kind: 'stop' }, remember({ trying: null })];
   const unit = seen.units[good];
@@ -203,7 +203,7 @@ export const revert = (seen: Seen, good: string | null): readonly Step[] => {
   ];
 };
 
-/** What is held against the payload once it failed, before anything is put back. */
+/** Records the failure of the payload, before the rollback. */
 export const recordFailure = (seen: Seen, why: string): Partial<State> => {
   const id = idOf(seen.payload.files);
   const attempts = (seen.state.failed[id]?.attempts ?? 0) + 1;

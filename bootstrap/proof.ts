@@ -1,13 +1,13 @@
 /**
- * Whether a service that was just started has come up: systemd heard that it is ready, and it reported, as the version
- * that was asked for. Values in, a verdict out; install.ts looks until the verdict is final.
+ * Whether a service that was just started has come up: systemd got its readiness, and its report has the requested
+ * version. Values in, a verdict out; install.ts repeats this until the verdict is final.
  */
 import type { UnitFacts } from '../host/facts.ts';
 import { looking } from '../daemon/decide/report/summary.ts';
 
 export type Look = {
   readonly unit: UnitFacts;
-  /** From status.json; undefined when there is none, or none that can be read. */
+  /** From status.json; undefined if there is none, or if it cannot be read. */
   readonly report: { readonly agent: string; readonly at: string } | undefined;
   /** Milliseconds since its start was over. */
   readonly elapsed: number;
@@ -15,9 +15,9 @@ export type Look = {
 
 export type Wanted = {
   readonly version: string;
-  /** As systemd called the service right after its start. */
+  /** The service's InvocationID right after its start. */
   readonly invocation: string;
-  /** The time of the report that stood there before the start, which proves nothing. */
+  /** The time of the report from before the start, which proves nothing. */
   readonly staleAt: string | undefined;
 };
 
@@ -28,7 +28,7 @@ export type Verdict =
 
 /** How long it may take to report. */
 export const reportMs = 90_000;
-/** How long it has to stay up, report or not: a service that dies on its first thought gets there in less. */
+/** How long it has to stay up, with or without a report: a service that fails at its start ends sooner. */
 export const stableMs = 5_000;
 
 export const judgeStart = ({ unit, report, elapsed }: Look, wanted: Wanted): Verdict => {
@@ -38,14 +38,14 @@ export const judgeStart = ({ unit, report, elapsed }: Look, wanted: Wanted): Ver
   if (elapsed < stableMs) return { kind: 'wait' };
   if (report?.agent === wanted.version && report.at !== wanted.staleAt) return { kind: 'up' };
   if (elapsed < reportMs) return { kind: 'wait' };
-  // A first look may download for minutes. It says so, and says something else once it is over.
+  // The first tick may download for minutes. The status line says so, and changes when it is over.
   if (unit.status === looking)
     return { kind: 'up', note: 'its first tick is not over: rcm-node status shows the result' };
   const says = unit.status ? `; it says: ${unit.status}` : '';
   return { kind: 'down', why: `it is running, but has not reported within ${reportMs / 1000} s${says}` };
 };
 
-/** What the numbers mean that systemd and the dynamic loader give. */
+/** The meaning of the exit codes of systemd and of the dynamic loader. */
 const causes: Readonly<Record<number, string>> = {
   127: 'the host lacks a library: it needs glibc 2.28 or later and libstdc++',
   203: 'it could not be started at all: no glibc, a noexec mount, or SELinux',

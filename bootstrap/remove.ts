@@ -1,6 +1,6 @@
 /**
- * Takes rcm-node off a node, from the Pod: has systemd run `rcm-node uninstall` there, waits until nothing uses its
- * handlers any more, then removes what bootstrap itself brought. What others changed stays and is named.
+ * Uninstalls rcm-node from a node, from the Pod: has systemd run `rcm-node uninstall` there, waits until no Pod uses its
+ * handlers, then removes what bootstrap wrote. Files that others changed stay and are named.
  */
 import { paths } from '../protocol/host-paths.ts';
 import { asides } from '../host/files/aside.ts';
@@ -14,11 +14,11 @@ import { emptyState, places, service, uninstaller } from './state.ts';
 import { fields, isFields, parseJson } from '../protocol/json.ts';
 
 const uninstallerPath = `${places.units}/${uninstaller}`;
-/** As long as its own TimeoutStartSec=, and a bit. */
+/** A little longer than its own TimeoutStartSec=. */
 const uninstallMs = 930_000;
 const pauses = [5_000, 10_000, 20_000, 40_000, 60_000];
 
-/** The caller holds the lock. Returns when the node is clean; throws when it cannot become so by waiting. */
+/** The caller holds the lock. Returns when the node is clean; throws if waiting cannot make it clean. */
 export const remove = async (site: Target): Promise<void> => {
   const state = await readState(site);
   const linked = folderOfLink((await site.host.linkAt(places.link)).target);
@@ -36,7 +36,7 @@ const stop = async (site: Target): Promise<void> => {
   const unit = await site.systemd.unit(service);
   if (unit.load !== 'loaded') return;
   await site.systemd.disable(service);
-  // It would write again what is taken away below.
+  // A running service would write again what is removed below.
   if (unit.active !== 'inactive') await mustStop(site, service, 450_000);
 };
 
@@ -55,7 +55,7 @@ const uninstallOnHost = async (site: Target): Promise<void> => {
     const result = await site.systemd.start(uninstaller, uninstallMs);
     const said = await answer(site);
     if (said?.complete) {
-      // Of what is left, the executable is for us to remove, and what is the admin's is looked at once more below.
+      // Of the files that are left, the executable is removed here, and the admin's files are checked again below.
       for (const { path, why } of said.left)
         if (path !== places.bin && path !== paths.shims && path !== paths.settings)
           site.say(`note: ${path} is kept: ${why}`);
@@ -79,7 +79,7 @@ type Answer = {
   readonly reasons: readonly string[];
 };
 
-/** What `rcm-node uninstall --json` wrote; undefined when that is nothing that can be read. */
+/** The output of `rcm-node uninstall --json`; undefined if it cannot be parsed. */
 const answer = async (site: Target): Promise<Answer | undefined> => {
   const fact = await site.host.look(places.uninstalled);
   const value = fact.kind === 'regular' ? parseJson(fact.text) : undefined;
@@ -95,7 +95,7 @@ const answer = async (site: Target): Promise<Answer | undefined> => {
   };
 };
 
-/** Everything that bootstrap wrote, in an order in which each kill leaves the rest to be found. */
+/** Everything that bootstrap wrote, in an order in which, after a kill, the next run finds the rest. */
 const sweep = async (site: Target): Promise<void> => {
   const state = await readState(site);
   for (const path of Object.keys(state.wrote).filter((one) => one !== unitPath)) {

@@ -8,7 +8,7 @@ import { mustStop, type Target } from './target.ts';
 import { absent, type FileState, stateOf } from '../host/facts.ts';
 import { places, program, printState, service, type State } from './state.ts';
 
-/** The former version finishes its tick (TimeoutStopSec=), the new one gets ready (TimeoutStartSec=). */
+/** The former version finishes its tick (TimeoutStopSec=), the new one becomes ready (TimeoutStartSec=). */
 const startMs = 330_000 + 90_000 + 30_000;
 const lookEveryMs = 500;
 

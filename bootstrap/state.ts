@@ -22,7 +22,7 @@ export const program = 'rcm-node';
 
 export const printState = (state: State): string => `${JSON.stringify(state, null, 1)}\n`;
 
-/** A name below `versions`, and of a file in such a folder: it decides what is removed as a whole. */
+/** The name of a folder below `versions`, or of a file in one: whole folders are removed by it. */
 const plain = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,254}$/;
 /** Only the unit and the settings are written outside of `versions`. */
 const ownPath = /^\/etc\/(systemd\/system|rcm-node|rcm-node\/shims\.d)\/[A-Za-z0-9][A-Za-z0-9._-]*$/;
@@ -38,14 +38,14 @@ const fields = s.object({
   version: s.one(1),
   /** The folder below `versions` that was the last to come up. */
   good: s.nullable(folder),
-  /** The one before it, kept to go back by hand. */
+  /** The one before it, kept for a manual rollback. */
   former: s.nullable(folder),
   /**
    * A folder that the link may lead to already and that has not come up yet. `from`: the service's invocation, read after
    * the link was switched and before the restart was asked for; any other one seen later runs what the link leads to.
    */
   trying: s.nullable(s.object({ folder, from: s.nullable(s.text(/^[0-9A-Za-z-]{0,64}$/)) })),
-  /** By folder, what it is to hold. */
+  /** By folder, its expected files. */
   builds: s.record(plain, build),
   /** Path to the digests of what bootstrap wrote there, outside of `versions`, or was about to. */
   wrote: s.record(ownPath, s.list(s.digest)),
@@ -68,7 +68,7 @@ export const emptyState: State = {
   failed: {},
 };
 
-/** Names a build by all that it holds. */
+/** Identifies a build by all its files. */
 export const idOf = (files: Digests): string =>
   digestOf(
     Object.keys(files)
@@ -77,7 +77,7 @@ export const idOf = (files: Digests): string =>
       .join(''),
   );
 
-/** What an earlier build did not write yet is empty. Throws `state-damaged`, and `state-newer` for what a newer bootstrap wrote. */
+/** A field that an earlier build did not write is empty. Throws `state-damaged`, or `state-newer` for a newer file. */
 export const parseState = (source: string): State =>
   s.parseVersioned(source, places.state, (cursor) =>
     fields({ ...cursor, value: { ...emptyState, ...(cursor.value as object) } }),

@@ -12,7 +12,7 @@ export type Target = {
   readonly systemd: Systemd;
   /** Files of this container: the payload, and the ConfigMap. */
   readonly own: Files;
-  /** The folder of what is placed on the host, and the version it is of. */
+  /** The folder with the files for the host, and their version. */
   readonly payload: string;
   readonly version: string;
   readonly settings: string;
@@ -36,7 +36,7 @@ export const makeTarget = (
   };
 };
 
-/** Throws when the unit may still run: what comes next counts on it that it does not. */
+/** Throws if the unit may still run: the next steps need it stopped. */
 export const mustStop = async (site: Target, unit: string, deadlineMs: number): Promise<void> => {
   const ended = await site.systemd.stop(unit, deadlineMs);
   if (ended === 'done') return;
@@ -49,7 +49,7 @@ export const mustStop = async (site: Target, unit: string, deadlineMs: number): 
 
 const architectures: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'arm64' };
 
-/** Throws where nothing is to be changed: no systemd, or another machine than this program is for. */
+/** Throws if this host must not be changed: no systemd, or another architecture than this program's. */
 export const checkSite = async (site: Target, arch: string): Promise<void> => {
   const found = await site.systemd.architecture().catch((error) => {
     throw new Failure(
@@ -61,7 +61,7 @@ export const checkSite = async (site: Target, arch: string): Promise<void> => {
       error,
     );
   });
-  // An image for another machine starts where its programs are emulated; the host's systemd is not.
+  // An image for another architecture may start under emulation; the host's systemd shows the real one.
   if (architectures[arch] !== found)
     throw new Failure({
       code: 'unsupported-host',

@@ -1,6 +1,6 @@
 /**
  * For the serviceaccount overlay: puts this Pod's token where the service finds it. It ends with the Pod, so the service
- * exchanges it at once for one that is bound to the Node; a host that has such a one keeps it.
+ * exchanges it at once for one that is bound to the Node; a host that has such a token keeps it.
  */
 import { folderOf, paths } from '../protocol/host-paths.ts';
 import { replaces, tokenFacts } from '../kube/credentials/token.ts';

@@ -1,10 +1,10 @@
 /**
- * Takes named regular files out of an artifact whose digest was verified before. Nothing here lets an archive choose a
- * path, a mode, an owner or a link.
+ * Extracts named regular files from an artifact whose digest was verified before. An archive cannot choose a path, a mode,
+ * an owner or a link.
  *
- * The artifact is read twice: once to the very end to see what is in it and that it is whole, then to write what
- * was wanted. So a broken archive writes nothing, and the choice of a shim sees every name. What is remembered of the
- * names is what a choice or a message needs, a few of them and cut: a small file may hold gigabytes of names.
+ * The artifact is read twice: first to its end, to list it and to check that it is complete, then to write the wanted
+ * files. So a broken archive writes nothing, and a shim is chosen among all names. Only the few names that a choice or a
+ * message needs are kept, and they are cut: a small file may hold gigabytes of names.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -18,8 +18,8 @@ import { type TarEntry, walkTar } from './tar.ts';
 export type Wanted =
   | { readonly kind: 'named'; readonly names: readonly string[] }
   /**
-   * `containerd-shim-<name>` or, failing that, the only regular file called `containerd-shim-…`. Signatures, digests and
-   * the like beside it do not count, and of several files those alone that begin as a program does.
+   * `containerd-shim-<name>`, else the only regular file named `containerd-shim-…`. Signatures, digests and similar files
+   * beside it are ignored; of several files, only those with the header of a program count.
    */
   | { readonly kind: 'shim'; readonly name: string };
 
@@ -34,7 +34,7 @@ export type Picked = {
 /** `maxBytes` of everything after decompression, `maxEntries` of any kind. */
 export type Limits = { readonly maxBytes: number; readonly maxEntries: number };
 
-/** No longer than a name may be. */
+/** Limited to the length of a file name. */
 const ANY_SHIM = /^containerd-shim-[A-Za-z0-9._+-]{1,200}$/;
 
 /** A name from an archive for messages: no control characters, not long. */
@@ -52,7 +52,7 @@ const wantedNames = (wanted: Wanted): readonly string[] => {
 
 const isUnsafe = (path: string): boolean => path.startsWith('/') || path.split('/').includes('..');
 
-/** What is remembered of an entry. */
+/** What is kept of an entry. */
 type Seen = {
   readonly name: string;
   /** Which entry it is, counted from 1. */
@@ -62,11 +62,11 @@ type Seen = {
   readonly type: TarEntry['type'];
   readonly unsafe: boolean;
 };
-/** Entries that could be meant: the first few, and how many there are. */
+/** Candidate entries: the first few, and their number. */
 type Few = { readonly first: Seen[]; count: number };
 
 const fewAreEnough = 10;
-/** As many of a file's first bytes as tell a program from something else. */
+/** The number of first bytes that identify a program. */
 const magicBytes = 4;
 
 const none = (): Few => ({ first: [], count: 0 });
@@ -77,9 +77,9 @@ const remember = (few: Few, seen: Seen): void => {
 };
 
 type Contents = {
-  /** By the names that are wanted. */
+  /** By wanted name. */
   readonly exact: ReadonlyMap<string, Few>;
-  /** Called like a shim: regular files, those of them that begin as a program, and what is neither file nor folder. */
+  /** Entries with the name of a shim: regular files, those of them that are programs, and neither files nor folders. */
   readonly shims: { readonly files: Few; readonly programs: Few; readonly others: Few };
   /** For a message, quoted. */
   readonly there: readonly string[];
@@ -122,11 +122,11 @@ const look = async (
   return { exact, shims, there };
 };
 
-/** Which entries to write; throws when that is not plain. */
+/** Which entries to write; throws if the choice is ambiguous. */
 const choose = (wanted: Wanted, names: readonly string[], contents: Contents): readonly Seen[] => {
   const { exact, shims, there } = contents;
-  // An archive often has its files in a folder of the same name, and links to them, so those are no candidates here;
-  // where there is nothing else, a link is named in the message.
+  // An archive often has its files in a folder of the same name, and links to them, so folders and links are no candidates;
+  // if there is no other entry, the message names the link.
   const files = shims.files.count > 1 && shims.programs.count > 0 ? shims.programs : shims.files;
   const others = files.count > 0 ? files : shims.others;
   const only = others.first[0];
@@ -152,7 +152,7 @@ const choose = (wanted: Wanted, names: readonly string[], contents: Contents): r
   });
 };
 
-/** Files that are there completely or, after a failure, not at all. */
+/** Writes files completely, or, after a failure, not at all. */
 const makeFolder = (intoDir: string) => {
   const sinks = new Map<string, HashingWriter>();
   return {

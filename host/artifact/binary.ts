@@ -1,6 +1,6 @@
 /**
- * Can this program run on this node? First by reading it (machine, loader, libraries, as the loader would look for
- * them), which also works for another root; then by running it, which is what proves it.
+ * Whether a program can run on this node: first by reading it (machine, loader, libraries, found as the loader does),
+ * which also works for another root; then by running it, which is the proof.
  */
 import { basename } from 'node:path';
 import type { Elf } from './elf.ts';
@@ -17,7 +17,7 @@ export type BinaryCheck = Program & {
 };
 
 const PROBE_DEADLINE_MS = 10_000;
-/** What a program prints of its version and its usage; more is no answer. */
+/** The limit for the output of a version or usage text. */
 const PROBE_OUTPUT_BYTES = 64 * 1024;
 const checkElf = (check: BinaryCheck, path: string): Elf | null => {
   const { elf } = readElf(path);
@@ -28,7 +28,7 @@ const checkElf = (check: BinaryCheck, path: string): Elf | null => {
   throw new Failure({ code: 'wrong-machine', message });
 };
 
-/** The interpreter of `#!`, for a message: ENOENT of a script is nearly always about that. */
+/** The interpreter of `#!`, for a message: ENOENT for a script nearly always means that it is missing. */
 const interpreterOf = (path: string): string | undefined => {
   const { elf, head } = readElf(path);
   return elf?.interpreter ?? /^#!\s*(?<program>\S+)/.exec(head)?.groups?.program;
@@ -42,7 +42,7 @@ const whyNotStarted = (path: string, errno: string): string => {
   return `it cannot be started: ${errno}`;
 };
 
-/** Of a script in another root, where nothing is run: of all that it calls this is what can be told. */
+/** Checks a script in another root, where nothing is run: its interpreter is all that can be checked. */
 const mustHaveInterpreter = ({ path, root }: BinaryCheck): void => {
   const { elf } = readElf(path);
   const program = elf === null ? interpreterOf(path) : undefined;

@@ -1,6 +1,6 @@
 /**
- * What is in an artifact once its compression is off: found out by its first bytes, and never more of it than is
- * allowed, however small the file that it comes out of.
+ * The decompressed content of an artifact. The first bytes decide the compression, and the output is limited, however
+ * small the compressed file is.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
@@ -20,7 +20,7 @@ const isZstd = (head: Uint8Array): boolean => startsWith(head, [0x28, 0xb5, 0x2f
 
 export type Content = 'tar' | 'binary';
 
-/** By what it is, not by what it is called. Compression inside compression is refused: it would pass our limits. */
+/** By content, not by name. Compression inside compression is refused: it would exceed the limits. */
 const judge = (head: Buffer): Content => {
   if (head.length === 0) throw bad('the artifact is empty');
   if (isGzip(head) || isZstd(head)) throw bad('the artifact is compressed twice');
@@ -37,8 +37,8 @@ const judge = (head: Buffer): Content => {
 };
 
 /**
- * Large enough for the C library to take each piece from the kernel and to give it back (see MALLOC_TRIM_THRESHOLD_ in
- * the unit): what comes in the usual small pieces stays with the process for good. No buffer of Node's pool is as large.
+ * Large enough for the C library to map each piece and to return it to the kernel (see MALLOC_TRIM_THRESHOLD_ in
+ * the unit): memory of small pieces is never returned. No buffer of Node's pool is as large.
  */
 const pieceBytes = 256 * 1024;
 
@@ -56,7 +56,7 @@ const codecOf = (magic: Uint8Array): Gunzip | ZstdDecompress | undefined => {
   return createZstdDecompress({ chunkSize: pieceBytes, rejectGarbageAfterEnd: true, params });
 };
 
-/** Until the piece was taken in whole; a codec that failed, or is not needed any more, says nothing but that it closes. */
+/** Settles when the whole piece was taken; a codec that failed, or is no longer needed, only emits 'close'. */
 const taken = (codec: Gunzip | ZstdDecompress, piece: Buffer): Promise<void> =>
   new Promise((done) => {
     codec.once('close', done);
@@ -86,8 +86,8 @@ const whyUnreadable = (error: unknown): string => {
 };
 
 /**
- * Gives a buffer that was read to its end back at once. V8 waits until some 60 MB of such buffers wait for it, as it sees
- * nothing of them but a name. The codec takes a new one when one is full; what is shorter may still be written to.
+ * Frees a buffer at once after it was read to its end. V8 frees such buffers only after some 60 MB, because it does not
+ * count their memory. The codec takes a new buffer when one is full; a shorter one may still be written to.
  */
 const release = ({ buffer, byteOffset, length }: Buffer): void => {
   const isFull = buffer.byteLength === pieceBytes && byteOffset + length === pieceBytes;
@@ -130,7 +130,7 @@ export const contentOf = async (handle: FileHandle, maxBytes: number): Promise<C
   return judge(head);
 };
 
-/** Of bytes that are not those that were asked for, a page to log in, perhaps: only to be named in the refusal. */
+/** The kind of a file with the wrong digest, such as a login page: only for the message. */
 export const foreignAt = async (path: string): Promise<ForeignKind | undefined> => {
   await using handle = await open(path);
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(blockBytes), 0, blockBytes, 0);

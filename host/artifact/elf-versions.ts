@@ -5,14 +5,14 @@
  */
 
 export type Versions = {
-  /** By library, as DT_NEEDED spells it; what is only wanted weakly is left out. */
+  /** By library, as DT_NEEDED spells it; weak references are left out. */
   readonly needed: readonly { readonly file: string; readonly names: readonly string[] }[];
-  /** Undefined where the library has none at all: then the loader asks for none. */
+  /** Undefined if the library has no versions: then the loader checks none. */
   readonly defined?: readonly string[];
 };
 
 export type VersionTables = {
-  /** Up to so many bytes from an address of the file's own; empty where nothing of the file is there. */
+  /** Up to `length` bytes at a virtual address; empty if the file has nothing there. */
   readonly at: (address: number, length: number) => Uint8Array;
   readonly little: boolean;
   /** Of the table of strings. */
@@ -33,7 +33,7 @@ const WEAK = 2;
 /** The first entry of a library is its own name. */
 const BASE = 1;
 
-/** Walks one list of records, each of which says how far the next one is; 0 ends it. The steps only go forward. */
+/** Walks one list of records. Each record has the offset of the next one; 0 ends the list. The offsets only go forward. */
 const records = (
   view: DataView,
   start: number,
@@ -98,13 +98,13 @@ export const readVersions = (tables: VersionTables): Versions => {
 export type Lacking = {
   readonly file: string;
   readonly name: string;
-  /** What the library has. */
+  /** The versions that the library has. */
   readonly defined: readonly string[];
 };
 
 /**
- * What the loader would miss: `by` are the files that it maps, `libraries` what it finds under each name. Thousands of names on
- * both sides are no reason to stand still: what is there is looked up, and compared by none.
+ * Versions that the loader would not find. `by`: the files that it maps; `libraries`: the file that it finds for each name.
+ * Lookups use a set, so that thousands of names on both sides do not block the process.
  */
 export const lackingVersions = (
   by: readonly { readonly versions?: Versions }[],
@@ -119,7 +119,7 @@ export const lackingVersions = (
     has.set(file, known);
     for (const name of names) if (!known.has(name)) found.set(`${file} ${name}`, { file, name, defined });
   }
-  // The newest of each library says all: GLIBC_2.38 comes with GLIBC_2.37.
+  // The newest version of each library is enough: GLIBC_2.38 includes GLIBC_2.37.
   const sorted = [...found.values()].map((one) => ({ one, parts: parts(one.name) }));
   return sorted
     .sort((a, b) => (isNewer(a.parts, b.parts) ? -1 : isNewer(b.parts, a.parts) ? 1 : 0))
@@ -134,7 +134,7 @@ const isNewer = (left: readonly number[], right: readonly number[]): boolean => 
   return at === -1 ? false : (left[at] ?? 0) > (right[at] ?? 0);
 };
 
-/** The newest of those that are named alike: `GLIBC_2.36` for `GLIBC_2.38`; undefined where there is none. */
+/** The newest defined version with the same prefix: `GLIBC_2.36` for `GLIBC_2.38`; undefined if there is none. */
 export const newestLike = (name: string, defined: readonly string[]): string | undefined => {
   const family = /^(.*_)\d[\d.]*$/.exec(name)?.[1];
   if (family === undefined) return undefined;

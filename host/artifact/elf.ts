@@ -1,6 +1,6 @@
 /**
- * What an ELF file says about where it can run: its machine, its loader, the libraries it needs. Read from the
- * program headers, which is what the kernel and the loader go by; section headers may be stripped.
+ * The requirements in an ELF file: its machine, its loader, the libraries it needs. Read from the
+ * program headers, which the kernel and the loader use; section headers may be stripped.
  *
  * The file is hostile until proven otherwise: every offset and count is bounded before it is used.
  * https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html
@@ -22,7 +22,7 @@ export type Elf = {
   readonly versions?: Versions;
 };
 
-/** Gives up to `length` bytes from `offset`; fewer where the file ends. */
+/** Returns up to `length` bytes from `offset`; fewer at the end of the file. */
 export type ReadAt = (offset: number, length: number) => Uint8Array;
 
 const MAX_SEGMENTS = 256;
@@ -72,7 +72,7 @@ const fieldsAt = (
   };
 };
 
-/** Names lie close to each other: what was read around one is kept for the next. */
+/** Names are close to each other: the bytes around one are kept for the next. */
 const nearby = (read: ReadAt): ReadAt => {
   const last = { offset: 0, bytes: new Uint8Array(0) };
   return (offset, length) => {
@@ -159,7 +159,7 @@ const readDynamic = (
   const address = values.get(DT.strtab)?.[0];
   const size = values.get(DT.strsz)?.[0];
   if (address === undefined || size === undefined) throw damaged('it has no table of strings');
-  /** Where an address lies in the file, and how much of the file follows there; undefined for no part of it. */
+  /** The file offset of an address, and the number of bytes that follow; undefined if it is not in the file. */
   const placeOf = (where: number): { readonly offset: number; readonly left: number } | undefined => {
     const home = segments.find(
       (one) => one.type === PT_LOAD && where >= one.address && where < one.address + one.size,
@@ -201,8 +201,8 @@ const readDynamic = (
 };
 
 /**
- * Null when the file is not ELF at all; throws Failure `bad-archive` for one that begins as ELF and does not hold
- * together. `read` is called a bounded number of times, for at most 256 KiB each.
+ * Null when the file is not ELF at all; throws Failure `bad-archive` for an inconsistent ELF
+ * file. `read` is called a bounded number of times, for at most 256 KiB each.
  */
 export const parseElf = (read: ReadAt): Elf | null => {
   const ident = read(0, 16);

@@ -1,6 +1,6 @@
 /**
- * What people publish in place of a shim, or beside it, known by its first bytes or by its name: for a refusal that says
- * what came, and for a choice among files of which one is the shim. Nothing here decides that something is a program.
+ * Files that are published in place of a shim, or beside it, recognised by their first bytes or by their name: for a
+ * message that names the kind, and to find the shim among several files. Nothing here decides that a file is a program.
  */
 
 /** `what` completes "the artifact is …". */
@@ -24,7 +24,7 @@ const repack = (extract: string): string =>
 const page =
   'Give the address of the file itself, which needs no login (curl -fLO ADDRESS shows what comes); a page like this one often stands for "not found" or "log in".';
 
-/** Bytes as Latin-1 text, so that each is one character. The first row that fits counts. */
+/** Bytes as Latin-1 text, so that each is one character. The first row that matches wins. */
 const rows: readonly Row[] = [
   { what: 'compressed with xz', hint: unpack('xz'), is: bytes('\xfd7zXZ\0') },
   { what: 'compressed with bzip2', hint: unpack('bzip2'), is: (head) => /^BZh[1-9]1AY&SY/.test(head) },
@@ -99,7 +99,7 @@ const rows: readonly Row[] = [
   },
 ];
 
-/** Behind a byte order mark and blanks, which a page may have before it begins. */
+/** Without a byte order mark and blanks, which a page may have at its start. */
 const textOf = (head: string): string => head.replace(/^(?:\xef\xbb\xbf)?\s*/, '');
 /** One comment or several, and the declaration of XML, may come before the first tag. */
 const afterComments = (head: string): string => {
@@ -109,7 +109,7 @@ const afterComments = (head: string): string => {
   return text;
 };
 
-/** Of the first bytes of a file, 512 are enough; undefined for what is not known, and for programs and tar archives. */
+/** From the first 512 bytes of a file; undefined for an unknown kind, and for programs and tar archives. */
 export const foreignKind = (head: Uint8Array): ForeignKind | undefined => {
   const text = Array.from(head.subarray(0, 512), (byte) => String.fromCharCode(byte)).join('');
   const row = rows.find(({ is }) => is(text));
@@ -121,7 +121,7 @@ export const isProgram = (head: Uint8Array): boolean =>
   (head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46) ||
   (head[0] === 0x23 && head[1] === 0x21);
 
-/** Signatures, digests, attestations, lists of contents, texts: what releases put beside a file, under its name and more. */
+/** Extensions of signatures, digests, attestations, lists of contents and texts, which releases add to the name of a file. */
 const afterDot = [
   'sig|sign|signature|asc|gpg|pgp|minisig|sigstore|bundle|att|attestation|provenance|slsa|cosign',
   'pem|crt|cer|cert|der|pub|key',
@@ -130,7 +130,7 @@ const afterDot = [
   'json|jsonl|xml|ya?ml|rdf|toml|txt|text|md|markdown|rst|adoc|html?|pdf|log|csv',
   'debug|dbg|dwp|dwo|sym|symbols|conf|service|bak|old|orig|1\\.gz|8\\.gz',
 ].join('|');
-/** A name of a shim may end in "-map" or "-1", so here are only words that none is called by. */
+/** A shim's name may end in "-map" or "-1", so these are only words that no shim's name has. */
 const afterDash =
   'licen[cs]e|notice|copying|readme|changelog|authors|checksums?|sbom|sha\\d+sums?|provenance';
 

@@ -1,7 +1,7 @@
 /**
- * Where the dynamic loader would find a library, in this root or in another one. It follows ld.so(8) and, for
- * programs of musl, its ldso; the cache of ld.so is left aside, because it is derived from what is read here and
- * belongs to the root it was made in.
+ * Where the dynamic loader finds a library, in this root or in another one. It follows ld.so(8) and, for
+ * programs of musl, its ldso. The cache of ld.so is not used, because it is derived from the files that are read here
+ * and is for the root in which it was made.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, matchesGlob, posix } from 'node:path';
@@ -14,7 +14,7 @@ const readText = (root: string, path: string): string => {
   const real = resolveIn(root, path);
   if (real === undefined) return '';
   try {
-    // To open a named pipe of an image would wait for ever.
+    // The open of a named pipe in an image would wait for ever.
     if (!statSync(real).isFile()) return '';
     return readFileSync(real, 'utf8').slice(0, MAX_CONF_BYTES);
   } catch {
@@ -22,7 +22,7 @@ const readText = (root: string, path: string): string => {
   }
 };
 
-/** The files that the last part of an `include` pattern names, sorted; what is not there is none. */
+/** The files that match the last part of an `include` pattern, sorted; none if the folder is missing. */
 const expand = (root: string, pattern: string): readonly string[] => {
   const folder = resolveIn(root, dirname(pattern));
   if (folder === undefined) return [];
@@ -66,7 +66,7 @@ export const configuredFolders = (root: string): readonly string[] => {
 const TRIPLETS = { amd64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' } as const;
 const MUSL_ARCH = { amd64: 'x86_64', arm64: 'aarch64' } as const;
 
-/** The folders that are searched when nothing else says where, for one machine. */
+/** The default folders of the loader, for one machine. */
 export const defaultFolders = (machine: 'amd64' | 'arm64'): readonly string[] => [
   `/lib/${TRIPLETS[machine]}`,
   `/usr/lib/${TRIPLETS[machine]}`,
@@ -84,5 +84,5 @@ export const muslFolders = (root: string, machine: 'amd64' | 'arm64'): readonly 
   return listed.length > 0 ? listed : ['/lib', '/usr/local/lib', '/usr/lib'];
 };
 
-/** musl's loader is its libc: these names are itself, whatever stands behind the first dot. */
+/** musl's loader is its libc: these names mean the loader itself, whatever follows the first dot. */
 export const isMuslItself = (soname: string): boolean => /^lib(?:c|pthread|rt|m|dl|util|xnet)\./.test(soname);

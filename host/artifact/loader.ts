@@ -1,6 +1,6 @@
 /**
- * What the dynamic loader would miss of a program: itself, libraries, versions of their symbols. Found by reading, as the
- * loader would look for them, so it works for another root too.
+ * What the dynamic loader would not find for a program: the loader itself, libraries, versions of their symbols. Files are
+ * only read, in the order of the loader, so it works for another root too.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join, posix, resolve } from 'node:path';
@@ -13,8 +13,8 @@ import { oneLine } from '../../protocol/one-line.ts';
 
 const MAX_OBJECTS = 1024;
 /**
- * Questions to the file system for one program and its libraries: a moment in which nothing else is done. A program of a
- * whole desktop takes some thousands; one that names 500 libraries and 100 folders would take seconds and find nothing.
+ * The limit of file system accesses for one program and its libraries, during which the process does nothing else. A
+ * desktop program needs some thousands; one with 500 libraries and 100 folders would take seconds and find nothing.
  */
 const MAX_QUESTIONS = 20_000;
 /** Names of libraries in a message. */
@@ -23,7 +23,7 @@ const MAX_NAMES = 10;
 /** A program, and where the loader and its libraries are looked for. */
 export type Program = {
   readonly path: string;
-  /** Absolute paths of libraries that came with it. */
+  /** Absolute paths of libraries in its artifact. */
   readonly libraries: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** `/`, or the root in which the loader and the libraries of the system are looked up. */
@@ -49,7 +49,7 @@ const spendOf = (budget: Budget) => (): void => {
     });
 };
 
-/** Null for what is not ELF or is no regular file; throws what the file system says, and Failure `bad-archive`. */
+/** Null for a file that is not ELF or not regular; throws errors of the file system, and Failure `bad-archive`. */
 export const readElf = (
   path: string,
   spend: () => void = () => undefined,
@@ -80,7 +80,7 @@ const elfOrUndefined = (path: string, budget: Budget): Elf | undefined => {
 const isMusl = (elf: Elf): boolean => basename(elf.interpreter ?? '').startsWith('ld-musl-');
 
 type Missing = {
-  /** Every name that the loader would ask for in vain, breadth first, the loader itself included. */
+  /** Every name that the loader would not find, breadth first, including the loader itself. */
   readonly names: readonly string[];
   /** Versions of symbols that the libraries which it finds do not have. */
   readonly versions: readonly Lacking[];
@@ -100,7 +100,7 @@ const missingOf = (check: Program, program: Elf): Missing => {
     ...check.libraries.map((path) => dirname(path)),
     ...(check.env?.LD_LIBRARY_PATH ?? '').split(':').filter((folder) => folder.startsWith('/')),
   ];
-  // ld.so passes over files of another machine or word size and looks on, and so does this.
+  // Like ld.so, skip files of another machine or word size.
   const load = (path: string | undefined): { path: string; elf: Elf } | undefined => {
     const elf = path === undefined ? undefined : elfOrUndefined(path, budget);
     return path !== undefined && elf !== undefined && elf.machine === machine && elf.bits === program.bits
@@ -109,7 +109,7 @@ const missingOf = (check: Program, program: Elf): Missing => {
   };
   const inside = (path: string): string =>
     root !== '/' && path.startsWith(`${resolve(root)}/`) ? path.slice(resolve(root).length) : path;
-  /** `$ORIGIN` of what lies in the root is a path of the root; of what was shipped, one of this process. */
+  /** `$ORIGIN` of a file in the root is a path in the root; of a file in the artifact, a path of this process. */
   const find = (soname: string, by: Loaded): { path: string; elf: Elf } | undefined => {
     const origin = dirname(by.path);
     if (soname.includes('/')) return load(resolved(root, posix.resolve('/', soname)));
@@ -152,14 +152,14 @@ const missingOf = (check: Program, program: Elf): Missing => {
       if (loader !== undefined && basename(loader) === soname) continue;
       const found = find(soname, next);
       if (found === undefined) missing.push(soname);
-      // A folder of an ancestor counts too: DT_RPATH is inherited, and to ask for too much would refuse what runs.
+      // Folders of ancestors count too: DT_RPATH is inherited, and too strict a check would refuse a program that runs.
       else {
         queue.push({ ...found, runpath: [...found.elf.runpath, ...next.runpath] });
         libraries.set(soname, found.elf);
       }
     }
   }
-  // musl knows no versions of symbols.
+  // musl has no versions of symbols.
   return { names: missing, versions: musl ? [] : lackingVersions(mapped, libraries) };
 };
 

@@ -1,6 +1,6 @@
 /**
- * One header of a tar archive, and the records of a pax header. The archive is hostile until proven otherwise: what is
- * not understood is refused, and nothing that a header says is believed beyond its field.
+ * One header of a tar archive, and the records of a pax header. The archive is hostile until proven otherwise: an unknown
+ * form is refused, and every value of a header is checked.
  *
  * Not the library `tar`: it keeps the names of every entry until they are read, takes 25 ms for a header of 64 kB that is
  * full of records, and has to be fed every block of zeros alone for garbage after the end to be noticed. A file of half a
@@ -12,7 +12,7 @@ import { Failure } from '../../protocol/problem/problem.ts';
 /** The unit of tar. */
 export const blockBytes = 512;
 
-/** `long-name` and `records` say something of the next entry; `skipped` says nothing that is needed here. */
+/** `long-name` and `records` are about the next entry; `skipped` is not needed here. */
 export type EntryType =
   | 'File'
   | 'Link'
@@ -32,7 +32,7 @@ export type TarHeader = {
   readonly type: EntryType;
   /** Bytes that follow it, without their padding. */
   readonly size: number;
-  /** A block follows that only says where the holes of a sparse file are. */
+  /** A block follows with the map of a sparse file. */
   readonly extended: boolean;
 };
 
@@ -55,7 +55,7 @@ const types: Readonly<Record<string, EntryType>> = {
   K: 'skipped',
 };
 
-/** Whatever size these claim, nothing follows them. */
+/** No data follows these, whatever their size field is. */
 const bodiless: readonly EntryType[] = [
   'Link',
   'SymbolicLink',
@@ -105,7 +105,7 @@ export const readTarHeader = (block: Uint8Array): TarHeader => {
   if (!hasSum(block)) throw damagedTar('a header has the wrong checksum');
   const name = textOf(block.subarray(0, 100));
   const isUstar = textOf(block.subarray(257, 263)) === 'ustar' && block[262] === 0;
-  // star keeps times in the last of the 155 bytes, and says that it is star at the end of the block.
+  // star has times in the last of the 155 bytes, and its mark at the end of the block.
   const isStar = textOf(block.subarray(508, 512)) === 'tar';
   const prefix = isUstar ? textOf(block.subarray(345, isStar ? 476 : 500)) : '';
   const path = prefix === '' ? name : `${prefix}/${name}`;
@@ -115,10 +115,10 @@ export const readTarHeader = (block: Uint8Array): TarHeader => {
   return { path, type, size, extended: type === 'SparseFile' && block[482] !== 0 };
 };
 
-/** What the records of a pax header say of the next entry, as far as it is needed. */
+/** The records of a pax header about the next entry that are needed here. */
 export type PaxRecords = { readonly path?: string; readonly size?: number; readonly sparse?: true };
 
-/** Keys that matter are short; no other is read to its end. */
+/** The needed keys are short; a longer key is not read to its end. */
 const longestKey = 64;
 
 /** `LENGTH KEY=VALUE\n`, again and again; LENGTH counts all of it. Throws Failure `bad-archive`. */
@@ -146,7 +146,7 @@ export const readPaxRecords = (bytes: Uint8Array): PaxRecords => {
 };
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
-/** How the keys of interest begin. */
+/** The first bytes of the needed keys. */
 const interesting: ReadonlySet<number | undefined> = new Set(
   ['p', 's', 'G'].map((letter) => letter.charCodeAt(0)),
 );

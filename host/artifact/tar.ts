@@ -1,6 +1,6 @@
 /**
- * A tar archive as it comes in, piece by piece: what is in it is told once and forgotten. The most that is kept is one
- * header and the extended headers before it, whatever the archive claims.
+ * Reads a tar archive in pieces and reports each entry once. At most one header and the extended headers before it are
+ * kept in memory, whatever the archive claims.
  */
 import { blockBytes, type EntryType, hasBody, readPaxRecords, readTarHeader, textOf } from './tar-header.ts';
 import type { PaxRecords, TarHeader } from './tar-header.ts';
@@ -9,21 +9,21 @@ import { bad } from './compression.ts';
 export type TarEntry = { readonly path: string; readonly type: EntryType };
 
 export type TarVisitor = {
-  /** Called for each entry that is no extended header; true to get its data. */
+  /** Called for each entry except extended headers; true to get its data. */
   wants(entry: TarEntry): boolean;
-  /** A piece is valid until it is done with; an empty one comes first. */
+  /** A piece is valid until the promise settles; an empty piece comes first. */
   data(entry: TarEntry, piece: Buffer): Promise<void>;
 };
 
 /** No path of Linux has more than 4 kB, and no extended attribute more than 64. */
 const maxHeaderBytes = 128 * 1024;
-/** Of all extended headers of an archive together: so much is read within a second. */
+/** For all extended headers of an archive together: so much is read within a second. */
 const maxHeadersBytes = 8 * 1024 * 1024;
 
 const zeros = Buffer.alloc(blockBytes);
 const isZero = (bytes: Buffer): boolean => bytes.equals(zeros.subarray(0, bytes.length));
 
-/** What is being read: the data of an entry, an extended header, or bytes that are not wanted. */
+/** The current body: the data of an entry, an extended header, or unwanted bytes. */
 type Body = {
   /** Without and with the padding to whole blocks. */
   left: number;
