@@ -116,7 +116,7 @@ export const work: Readonly<
     const { plan } = decision;
     const wrong = [...state.problems, ...desired.problems];
     const judged = evaluate(decision, wrong, undefined);
-    // Who gates on this wants every input to be right, whatever else is to be said of the node.
+    // A build that depends on this exit code needs every input to be valid, whatever the state of the node.
     const code =
       wrong.length > 0
         ? exitCodes.failed

@@ -1,7 +1,7 @@
 /**
  * Every JSON document that a command prints, built here and nowhere else. docs/json.md lists each field, and
  * test/cli/documents.test.ts holds both together. Nothing in it is a whole file of others, a ledger, or what another
- * program printed: these documents end in logs of builds and in tickets.
+ * program printed: these documents are copied into build logs and tickets.
  */
 import type { FileDiff } from '../daemon/decide/report/diffs.ts';
 import { sentence } from '../daemon/decide/report/sentences.ts';
@@ -18,7 +18,7 @@ import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
 import type { NeededTurn } from '../daemon/model/rollout-wait.ts';
 import type { Command } from './arguments.ts';
 
-/** One more only where a field is renamed, removed, or means something else; docs/json.md has the promise. */
+/** Raised only if a field is renamed, removed, or changes its meaning; docs/json.md has the promise. */
 export const schema = 1;
 
 /** `command`: null where the command line was not understood. */
@@ -54,7 +54,7 @@ const rollout = ({ shim, revision, hold }: NeededTurn): object => ({
   ...(hold === undefined ? {} : { waitReason: hold }),
 });
 
-/** The same by the names that it had first, which stay within this schema. */
+/** The same with its former names, which stay in this schema. */
 const formerTurn = ({ shim, revision, hold }: NeededTurn): object => ({
   shim,
   revision,
@@ -95,7 +95,7 @@ export const reportDocument = (
 
 const plan = (given: Plan, files: readonly FileDiff[]): object => {
   if (given.kind === 'refused') return { kind: given.kind, problem: problem(given.problem) };
-  // What the runtime's parser was asked about and did not answer leads nowhere.
+  // A plan of kind `trial`, without an answer of the runtime's parser, has no steps.
   if (given.kind !== 'steps') return { kind: 'settled' };
   const { kind, revision, because, disrupts, steps } = given;
   return {

@@ -36,7 +36,7 @@ const status = async (command: Command): Promise<number> => {
   return code;
 };
 
-/** Whatever is wrong with it, the next tick writes it anew. */
+/** Any damaged report is replaced by the next tick. */
 const readReport = (text: string): Report => {
   try {
     return parseReport(text, paths.status);
@@ -54,7 +54,7 @@ const readReport = (text: string): Report => {
   }
 };
 
-/** Its output is the container's log, read while it works: each line is written as it comes. */
+/** Its output is the container's log, which is read while it runs: each line is written at once. */
 const bootstrap = async (command: Command): Promise<number> => {
   const [{ bootstrap: work }, { realClock }] = await Promise.all([
     import('../bootstrap/main.ts'),
@@ -108,7 +108,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
   }
   if (parsed.kind === 'usage') return usageError(parsed.message, parsed.json);
   const { command } = parsed;
-  // A misspelt folder would be made, filled, and taken for a success.
+  // Otherwise a misspelt folder would be created and filled, and the command would succeed.
   if (!(await makeFiles('/').isFolder(resolve(command.root))))
     return usageError(`--root ${command.root}: there is no such folder`, command.json, command);
   try {
@@ -130,7 +130,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
 
 // Node calls its main thread "node-MainThread"; with this, ps, top and systemctl status show the program's name.
 process.title = 'rcm-node';
-// A closed pipe (`rcm-node plan | head`) is no error of ours, and a full disk is one. The service outlives its log.
+// A closed pipe (`rcm-node plan | head`) is no error, and a full disk is one. The service continues without its log.
 process.stdout.on('error', (error) => {
   const isClosed = 'code' in error && error.code === 'EPIPE';
   if (isClosed && ['run', 'bootstrap', 'controller'].includes(process.argv[2] ?? '')) return;

@@ -1,6 +1,6 @@
 /**
- * A plan for a person: why, what in which order, and the diff. It ends in logs of builds, so that nothing is in it that
- * another program printed. Apart from print.ts because it loads the diff library.
+ * A plan for a person: why, what in which order, and the diff. It is copied into build logs, so it contains no
+ * output of other programs. Apart from print.ts because it loads the diff library.
  */
 import { printDiff } from '../daemon/decide/report/diffs.ts';
 import { sentences } from '../daemon/decide/report/sentences.ts';

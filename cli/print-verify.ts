@@ -15,7 +15,7 @@ export const printVerified = (results: Results, paint: Paint): string => {
   return rows.join('') || 'rcm-node has installed no handler here.\n';
 };
 
-/** 4 where something could not be tried: that is no proof, and no fault of the shim. */
+/** 4 if a handler could not be tried: that is no proof, and no fault of the shim. */
 export const verifiedCode = (results: Results): number => {
   const kinds = Object.values(results).map(({ kind }) => kind);
   if (kinds.includes('failed')) return exitCodes.failed;

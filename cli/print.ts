@@ -26,7 +26,7 @@ export const paintFor = (terminal: boolean, noColor: string | undefined, term?: 
     ? { good: sgr(32, 39), bad: sgr(31, 39), warn: sgr(33, 39), dim: sgr(2, 22), bold: sgr(1, 22) }
     : { good: plain, bad: plain, warn: plain, dim: plain, bold: plain };
 
-/** Said, and no fault. */
+/** Printed, but no error. */
 export const isNote = (problem: Problem): boolean => noteCodes.has(problem.code);
 
 export const printTrouble = (problem: Problem, paint: Paint): string =>
@@ -70,7 +70,7 @@ export const printReport = (
       lines.push(
         `  ${paint.dim(`${name} is listed by CRI, not started: ${start.why} (rcm-node verify ${name})`)}`,
       );
-  // Where something is wrong as well, the outcome says that alone.
+  // If there is also an error, the outcome has only the error.
   const waits = report.handlers.flatMap((one) => (one.problem && one.turn?.hold ? [one.problem] : []));
   const list = [
     ...new Map(

@@ -1,13 +1,13 @@
 /**
- * What TOML means, compared and printed. Comparing is how we prove that an edit changed what it should and nothing
- * else. Printing is for text of our own only (a table we add, a path in a message), never for a file that is not ours:
+ * What TOML means, compared and printed. A comparison proves that an edit made the intended change and no
+ * other. Only our own text is printed (a table we add, a path in a message), never a foreign file, because
  * printing loses comments and layout.
  */
 import { isFields } from '../../protocol/json.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { TomlPath } from './toml.ts';
 
-/** A difference at its root: a table that came or went is one change; `undefined` stands for absent. */
+/** A difference at its root: an added or removed table is one change; `undefined` means absent. */
 export type Change = { readonly path: TomlPath; readonly before: unknown; readonly after: unknown };
 
 export type Table = Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ export const tableAt = (doc: Table, path: readonly string[]): Table | undefined 
   return isTable(value) ? value : undefined;
 };
 
-/** TomlDate prints the kind (date, time, local, offset) along with the value, so the text tells all of them apart. */
+/** TomlDate prints the kind (date, time, local, offset) along with the value, so different kinds have different texts. */
 const printDate = (date: Date): string => (Number.isNaN(date.getTime()) ? 'invalid' : date.toISOString());
 
 /** Equal in meaning: NaN equals NaN, -0.0 is not 0.0, dates compare with their kind, keys in any order. */
@@ -42,7 +42,7 @@ export const deepEqual = (a: unknown, b: unknown): boolean => {
 const own = (table: Table, key: string): unknown => (Object.hasOwn(table, key) ? table[key] : undefined);
 
 /**
- * The changes that lead from `before` to `after`, as close to the leaves as they can be told, sorted by key. Lists of
+ * The changes that lead from `before` to `after`, as close to the leaves as possible, sorted by key. Lists of
  * tables of one length are compared table by table; any other list that differs is one change.
  */
 export const differences = (before: unknown, after: unknown): readonly Change[] => {
@@ -91,7 +91,7 @@ export const printString = (value: string): string => {
 
 const printKey = (key: string): string => (/^[A-Za-z0-9_-]+$/.test(key) ? key : printString(key));
 
-/** As one would write it in TOML, with indices in brackets: `plugins."x.y".list[0]`. */
+/** As in TOML, with indices in brackets: `plugins."x.y".list[0]`. */
 export const printPath = (path: TomlPath): string =>
   path
     .map((part, index) =>
@@ -99,10 +99,10 @@ export const printPath = (path: TomlPath): string =>
     )
     .join('');
 
-/** Letters and digits without an end: a token, and no word that a person would choose for a key. */
+/** A long run of letters and digits: a token, and not a key that a person would choose. */
 const token = /(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{16}|[A-Za-z\d]{40}/;
 
-/** A word of a file of others that may stand in a message for everyone: an address or a password is none. */
+/** Whether a word of a foreign file may be in a message for everyone: not an address, and not a token. */
 export const isPlain = (text: string): boolean => /^[\w.:-]{1,63}$/.test(text) && !token.test(text);
 
 /** For messages for everyone: even a key may be an address with a password in it. */
@@ -133,7 +133,7 @@ const printValue = (path: TomlPath, value: unknown): string => {
  * Text of our own for a table: its header, its values, then its sub-tables under headers of their own, in the order
  * given; ends in a line break. A key whose value is `undefined` is left out.
  *
- * @throws Failure `bad-value` for what has no place in it: null, functions, tables in lists, an index in the path.
+ * @throws Failure `bad-value` for values that cannot be in it: null, functions, tables in lists, an index in the path.
  */
 export const printTable = (path: TomlPath, table: Table): string => {
   if (path.length === 0 || path.some((part) => typeof part === 'number'))

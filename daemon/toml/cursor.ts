@@ -1,6 +1,6 @@
 /**
- * Reading parsed TOML and resources of the cluster with errors that name the place: one cursor type, used by shims and
- * settings alike, so that "unknown key" and "wrong type" read the same everywhere.
+ * Reads parsed TOML and resources of the cluster, with errors that name the place: one cursor type for shims and
+ * settings, so that "unknown key" and "wrong type" have the same text everywhere.
  */
 import { nearest } from '../../protocol/nearest.ts';
 import { Failure, type Code, type Where } from '../../protocol/problem/problem.ts';
@@ -20,7 +20,7 @@ export type Cursor = {
   readonly code: Code;
 };
 
-/** The whole of a document: `text` where it is of a file. */
+/** The root of a document; `text`: if it is of a file. */
 export const rootOf = (value: unknown, file: string, text?: string, code: Code = 'bad-value'): Cursor => ({
   file,
   text,
@@ -41,7 +41,7 @@ const nameOf = (value: unknown): string => {
   );
 };
 
-/** A quoted key may hold anything, and messages end on terminals: what is not plain is escaped, and cut. */
+/** A quoted key may contain anything, and messages are shown on terminals: other characters are escaped, and long keys cut. */
 const printPart = (part: string): string =>
   /^[A-Za-z0-9_-]{1,120}$/.test(part) ? part : JSON.stringify(part.slice(0, 120)).slice(1, -1);
 
@@ -57,7 +57,7 @@ export const whereOf = (cursor: Cursor): Where => ({
   ...(cursor.text === undefined ? {} : locate(cursor.text, cursor.path)),
 });
 
-/** Without a line to look at, the message has to say which field is meant. */
+/** Without a line, the message must name the field. */
 const placed = (cursor: Cursor, message: string): string => {
   const key = printKey(cursor.path);
   return cursor.text !== undefined || key === '' || message.includes(`"${key}"`)
@@ -114,7 +114,7 @@ export const elements = (cursor: Cursor): readonly Cursor[] => {
   return cursor.value.map((_value, index) => at(cursor, index));
 };
 
-/** An address that stands where none belongs may hold a password. */
+/** An address in a field that expects none may contain a password. */
 const quoted = (text: string): string =>
   /[@?]|:\/\//.test(text) ? '(not shown)' : JSON.stringify(text.slice(0, 120));
 

@@ -1,13 +1,13 @@
 /**
- * One block of our own text at the end of a file that is not ours, between two comment lines that say so. The tables
- * in it carry absolute headers, so it means the same wherever the foreign part ends.
+ * One block of our own text at the end of a foreign file, between two marker comments. The tables
+ * in it have absolute headers, so its meaning does not depend on the end of the foreign part.
  */
 import { Failure, problemOf, type Where } from '../../protocol/problem/problem.ts';
 import { locate, parseToml, placeOf, scan, type TomlPath } from './toml.ts';
 import { lineBreakOf, lineEnd, lineStart, skipBreak, startOf } from './toml-text.ts';
 import { deepEqual, isTable, printPath, type Table } from './compare.ts';
 
-/** Offsets from the begin marker to behind the end marker's line break; the body is what lies between the two lines. */
+/** Offsets from the begin marker to after the end marker's line break; the body is the text between the two lines. */
 export type Block = { readonly start: number; readonly end: number; readonly body: string };
 
 const begin = '# rcm-node begin';
@@ -15,7 +15,7 @@ const begin = '# rcm-node begin';
 const beginOpen = `${begin} (no newline before)`;
 const finish = '# rcm-node end';
 
-/** Comment lines that are ours, and no words of others. */
+/** Our own comment lines. */
 export const ownComments: readonly string[] = [begin, beginOpen, finish];
 
 type Marker = {
@@ -74,7 +74,7 @@ const refuseMarkers = (text: string, file: string, markers: readonly Marker[]): 
     placeOf(text, markers[0]?.start ?? 0),
   );
 
-/** The whole block; undefined when nothing reminds of one. Throws for half a block. */
+/** The whole block; undefined if there is no marker. Throws for half a block. */
 const demand = (text: string, file: string): Found | undefined => {
   const found = find(text);
   const markers = found ? [] : markersOf(text);
@@ -86,12 +86,12 @@ const demand = (text: string, file: string): Found | undefined => {
 const without = (text: string, { first, last }: Found): string => {
   const rest = text.slice(last.end);
   let head = text.slice(0, first.start);
-  // With text behind the block, the line break before it has come to separate two foreign lines.
+  // With text after the block, the line break before it now separates two foreign lines.
   if (first.line === beginOpen && rest === '') head = head.replace(/\r?\n$/, '');
   return head + rest;
 };
 
-/** What two documents mean one after the other: tables grow together, lists of tables are joined, nothing else meets. */
+/** The meaning of two documents in sequence: tables are merged, lists of tables are joined, any other overlap is an error. */
 const merge = (a: Table, b: Table, clash: (path: TomlPath) => Failure, path: TomlPath = []): Table =>
   Object.fromEntries([
     ...Object.entries(a),
@@ -129,7 +129,7 @@ const fit = (body: string, lineBreak: '\n' | '\r\n', file: string): string => {
   return deepEqual(parseBody(fitted, file), meaning) ? fitted : whole;
 };
 
-/** The statement of the foreign part that bars the way of the statement on `line` of the spliced text. */
+/** The foreign statement that conflicts with the statement on `line` of the spliced text. */
 const obstacle = (foreign: string, spliced: string, line: number): Omit<Where, 'file'> => {
   let start = 0;
   for (let passed = 1; passed < line; passed += 1) start = spliced.indexOf('\n', start) + 1;

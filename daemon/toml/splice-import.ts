@@ -1,6 +1,6 @@
 /**
  * One glob in the top-level `imports` list of a file that is not ours: into the list that is there, or as a line of our
- * own. What was done need not be remembered to the byte: it can be read off the text, even after foreign hands have
+ * own. The edit need not be stored to the byte: it can be found in the text, even after other programs have
  * rearranged it.
  */
 import { Failure } from '../../protocol/problem/problem.ts';

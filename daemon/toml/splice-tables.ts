@@ -1,6 +1,6 @@
 /**
- * Tables of ours that stand among foreign text without a mark, because another program printed the file anew: taken out
- * statement by statement, and proven by parsing before and after.
+ * Removes our tables from foreign text without markers, after another program rewrote the file: statement by statement,
+ * and proven by parsing before and after.
  */
 import { Failure } from '../../protocol/problem/problem.ts';
 import { locate, parseToml, type Statement, scan, type TomlPath } from './toml.ts';
@@ -19,7 +19,7 @@ const entrySpan = (text: string, spans: readonly Span[], index: number): Span =>
   return { start, end: text[comma] === ',' ? skipVoid(text, comma + 1) : end };
 };
 
-/** What of the inline table at `valueStart` tells of `wanted`, a path that goes on from it. */
+/** The parts of the inline table at `valueStart` that define `wanted`, a path relative to it. */
 const inlineSpans = (text: string, valueStart: number, wanted: TomlPath): readonly Span[] => {
   const entries = entriesOf(text, valueStart);
   const spans = entries.map(({ start, valueEnd }) => ({ start, end: valueEnd }));
@@ -43,7 +43,7 @@ const spansOf = (text: string, statement: Statement, wanted: TomlPath): readonly
   if (startsWith(statement.path, wanted)) {
     const { start, end } = statement;
     const remark = remarkIn(text, statement);
-    // What a person remarks on a line of ours is the person's, and keeps the line.
+    // A comment of a person on a line of ours is foreign, and keeps the line.
     if (remark !== undefined) return [{ start, end: remark }];
     return [{ start: lineStart(text, start), end: skipBreak(text, end) }];
   }

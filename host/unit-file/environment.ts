@@ -8,7 +8,7 @@ export type Environment = ReadonlyMap<string, string>;
 
 const isName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
 
-/** `NAME=value`, as Environment= has them; what is no assignment is passed over. */
+/** `NAME=value`, as in Environment=; anything else is ignored. */
 export const assignmentOf = (text: string): readonly [string, string] | undefined => {
   const equals = text.indexOf('=');
   return equals > 0 && isName(text.slice(0, equals))
@@ -18,16 +18,16 @@ export const assignmentOf = (text: string): readonly [string, string] | undefine
 
 type State = 'key' | 'comment' | 'before' | 'value' | 'single' | 'double';
 
-/** What a shell would take for something else within double quotes; a backslash before anything else stays. */
+/** Characters with a special meaning in double quotes; a backslash before any other character stays. */
 const needEscape = '"\\`$';
 
-/** In the order of the file; a name may come more than once, and the last counts. */
+/** In the order of the file; a name may come more than once, and the last one wins. */
 export const environmentIn = (text: string): readonly (readonly [string, string])[] => {
   const found: (readonly [string, string])[] = [];
   let state: State = 'key';
   let key = '';
   let value = '';
-  /** How much of the value stays where blanks at its end go. */
+  /** The length of the value without blanks at its end. */
   let kept = 0;
   const add = (more: string, quoted: boolean): void => {
     value += more;
@@ -61,7 +61,7 @@ export const environmentIn = (text: string): readonly (readonly [string, string]
       state = 'value';
       at += 1;
       if (text.charAt(at) !== '\n') add(text.charAt(at), true);
-      // Quotes begin only where no bare text came before.
+      // A quote begins only if no unquoted text is before it.
     } else if (state === 'before' && (char === "'" || char === '"'))
       state = char === "'" ? 'single' : 'double';
     else if (state === 'value' || !/\s/.test(char)) {
@@ -73,7 +73,7 @@ export const environmentIn = (text: string): readonly (readonly [string, string]
   return found;
 };
 
-/** A value that stands for whole words is parted at blanks, and quotes in it count. */
+/** The value of a variable that is a whole word is split at blanks, and quotes in it apply. */
 const partsOf = (value: string): readonly string[] => {
   const parts: string[] = [];
   let part: string | undefined;
@@ -95,11 +95,11 @@ const partsOf = (value: string): readonly string[] => {
 
 export type Expanded = {
   readonly argv: readonly string[];
-  /** Variables that are asked for and not set: they are nothing then. */
+  /** Variables that are used and not set: their value is empty. */
   readonly unset: readonly string[];
 };
 
-/** "$NAME" as a word of its own is parted into words, "${NAME}" anywhere is one text, "$$" is "$"; "a$NAME" stays. */
+/** "$NAME" as a whole word is split into words, "${NAME}" anywhere is one text, "$$" is "$"; "a$NAME" stays. */
 export const expandArguments = (argv: readonly string[], environment: Environment): Expanded => {
   const unset = new Set<string>();
   const valueFor = (name: string): string => {

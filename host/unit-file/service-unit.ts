@@ -1,6 +1,6 @@
 /**
- * What a service is started with, from its unit file and its drop-ins: as systemd merges them, later lines after earlier
- * ones, an empty value taking a list back.
+ * The command and environment of a service, from its unit file and its drop-ins, merged as by systemd: later lines after
+ * earlier ones, and an empty value resets a list.
  * https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html, systemd.exec.html
  */
 import { assignmentOf, expandArguments } from './environment.ts';
@@ -25,13 +25,13 @@ export type EnvironmentFile = {
   readonly optional: boolean;
 };
 
-/** One and the same of a unit that systemd told of, and of files that nothing has read yet. */
+/** The same type for a unit of a running systemd, and for unit files of a tree. */
 export type Service = {
   readonly command: Command;
   /** `NAME=value` */
   readonly environment: readonly string[];
   readonly environmentFiles: readonly EnvironmentFile[];
-  /** Names whose value is that of the service manager, which is not known here. */
+  /** Names whose value is the service manager's, which is unknown here. */
   readonly passed: readonly string[];
   /** Names, or `NAME=value`. */
   readonly removed: readonly string[];
@@ -48,7 +48,7 @@ type Line = Assignment & { readonly file: string };
 const broken = (line: Pick<Line, 'file' | 'line'>, message: string): Failure =>
   new Failure({ code: 'unclear-start', message, where: { file: line.file, line: line.line } });
 
-/** Throws `unclear-start` where systemd would not start it, or where it depends on what is not known here. */
+/** Throws `unclear-start` if systemd would not start it, or if it depends on unknown values. */
 export const readService = (unit: string, files: readonly UnitFile[]): Service => {
   const lines: readonly Line[] = files.flatMap(({ path, text }) =>
     assignmentsIn(text).map((one) => ({ ...one, file: path })),
@@ -56,7 +56,7 @@ export const readService = (unit: string, files: readonly UnitFile[]): Service =
   const specifiers = specifiersOf(unit);
   const specify = (text: string): string | undefined => withSpecifiers(text, specifiers);
   const own = lines.filter((line) => line.section === 'Service');
-  /** Those that count: what comes after the last empty one. */
+  /** The effective values: those after the last empty one. */
   const list = (key: string): readonly Line[] => {
     const all = own.filter((line) => line.key === key);
     return all.slice(all.findLastIndex((line) => line.value === '') + 1);

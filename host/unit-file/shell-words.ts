@@ -1,11 +1,11 @@
 /**
- * A shell script as far as it can be read without a shell: simple commands, one after the other, with quotes and variables.
- * Everything that a shell would decide while it runs (conditions, substitutions, pipes, patterns) is said to be unclear.
+ * Parses a shell script without a shell: simple commands, one after the other, with quotes and variables.
+ * Everything that a shell decides at run time (conditions, substitutions, pipes, patterns) is reported as unclear.
  * https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
  */
 import type { Environment } from './environment.ts';
 
-/** What stands before a command: nothing or ";", "&&", or "||". */
+/** The operator before a command: none or ";", "&&", or "||". */
 export type Joint = ';' | '&&' | '||';
 export type SimpleCommand = { readonly joint: Joint; readonly pieces: readonly Piece[] };
 /** A word before its variables are replaced. */
@@ -21,13 +21,13 @@ export type Part =
 /** `${NAME:-text}` and its like. */
 export type Otherwise = {
   readonly text: string;
-  /** With ":", it counts for a variable that is empty, too. */
+  /** With ":", it applies to an empty variable, too. */
   readonly forEmpty: boolean;
   /** With "=", the variable has this value from then on. */
   readonly assigns: boolean;
 };
 
-/** Thrown within this file and by who replaces; `unclear` is the reason for a person. */
+/** Thrown in this file and by replacement functions; `unclear` is the reason for a person. */
 export class Unclear extends Error {
   override readonly name = 'Unclear';
 }
@@ -51,7 +51,7 @@ const variableAt = (reader: Reader, quoted: boolean): Part | undefined => {
       otherwise: { text, forEmpty: colon === ':', assigns: sign === '=' },
     };
   }
-  // A dollar sign that nothing follows is one.
+  // A dollar sign at the end stays as it is.
   if (/^\$(?:[\s"]|$)/.test(rest)) {
     reader.at += 1;
     return { kind: 'text', text: '$', quoted: true };
@@ -107,7 +107,7 @@ const wordAt = (reader: Reader): Part[] => {
   return parts;
 };
 
-/** `2>&1`, `>/dev/null`, `</dev/null`: where output goes is all the same here. */
+/** `2>&1`, `>/dev/null`, `</dev/null`: the target of output does not matter here. */
 const skipRedirection = (reader: Reader): boolean => {
   const found = /^(?:\d*(?:>>|>\||>&|<&|<>|>|<(?![<(]))|&>>?)(?!\()[ \t]*/.exec(reader.text.slice(reader.at));
   if (!found) return false;
@@ -142,7 +142,7 @@ export const commandsOf = (script: string): readonly SimpleCommand[] => {
       reader.at = line === -1 ? script.length : line;
     } else if (operator !== undefined) {
       reader.at += operator.length;
-      // Line ends after "&&" and "||" part nothing.
+      // A line end after "&&" or "||" does not end a command.
       if (operator !== '\n' || pieces.length > 0)
         end(operator === '&&' || operator === '||' ? operator : ';');
     } else if (skipRedirection(reader)) continue;
@@ -157,13 +157,13 @@ export type Replacing = {
   readonly environment: Environment;
   /** `$0`, `$1`, … */
   readonly positional: readonly string[];
-  /** Hears of variables that are asked for and not set. */
+  /** Called for variables that are used and not set. */
   readonly onUnset: (name: string) => void;
-  /** Hears of "${NAME:=text}" where it sets the variable. */
+  /** Called when "${NAME:=text}" sets the variable. */
   readonly onAssign: (name: string, value: string) => void;
 };
 
-/** What one word becomes: none or several where a variable is not quoted. Throws Unclear. */
+/** Expands one word: into none or several if a variable is not quoted. Throws Unclear. */
 export const replaced = (
   piece: Piece,
   { environment, positional, onUnset, onAssign }: Replacing,

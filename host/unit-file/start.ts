@@ -1,19 +1,19 @@
 /**
- * What a unit starts, seen through what stands before the program: shells, env, nice and their like. What is not
- * understood is said to be unclear: to guess would be to change the configuration of something else.
+ * The program that a unit starts, after wrappers such as shells, env and nice. An unknown form is reported as unclear:
+ * a wrong guess would change the configuration of another program.
  */
 import type { Environment } from './environment.ts';
 import { fileOf, resolvePath } from '../../protocol/host-paths.ts';
 import { endingOf } from './through-shell.ts';
 
-/** What exec(3) is given. */
+/** The arguments of exec(3). */
 export type Start = {
   /** Absolute, or a name that is looked for in the folders of PATH. */
   readonly program: string;
   readonly argv: readonly string[];
   readonly environment: Environment;
   readonly cwd: string;
-  /** Variables that were asked for and that nothing known sets. */
+  /** Variables that are used and that no known source sets. */
   readonly unset: readonly string[];
 };
 
@@ -23,7 +23,7 @@ export type Seen =
   | { readonly kind: 'script'; readonly start: Start }
   | { readonly kind: 'unclear'; readonly why: string };
 
-/** Whether a program is the one that is looked for, by its name. */
+/** Whether a program is the wanted one, by its name. */
 export type IsRuntime = (program: string) => boolean;
 
 /** Also within a word that is a command of its own, as for `unshare -m sh -c 'exec runtime'`. */
@@ -31,9 +31,9 @@ const namesRuntime = (word: string, isRuntime: IsRuntime): boolean =>
   isRuntime(word) || (/\s/.test(word) && word.split(/[\s;&|'"()]+/).some(isRuntime));
 
 type Row = {
-  /** Letters of options that take the next word. */
+  /** Letters of options with a value. */
   readonly letters: string;
-  /** Long options that take the next word where they have no "=". */
+  /** Long options whose value is the next word, unless they have a "=". */
   readonly long: readonly string[];
   /** Words before the program. */
   readonly words: number;
@@ -41,7 +41,7 @@ type Row = {
 
 const row = (letters: string, long: readonly string[] = [], words = 0): Row => ({ letters, long, words });
 
-/** Programs that become the one that follows, in their own process. */
+/** Programs that execute the following one in their own process. */
 const wrappers: Readonly<Record<string, Row>> = {
   nice: row('n', ['adjustment']),
   ionice: row('cn', ['class', 'classdata']),
@@ -63,12 +63,12 @@ const wrappers: Readonly<Record<string, Row>> = {
 
 const shells = new Set(['sh', 'bash', 'dash', 'ash', 'busybox']);
 
-/** Long chains are no accident. */
+/** The limit for chains of wrappers. */
 const deepest = 8;
 
 const unclear = (why: string): Seen => ({ kind: 'unclear', why });
 
-/** Where the program stands behind the options of a wrapper. */
+/** The position of the program after the options of a wrapper. */
 const behindOptions = (words: readonly string[], { letters, long, words: more }: Row): number => {
   let at = 1;
   for (; at < words.length; at++) {
@@ -80,7 +80,7 @@ const behindOptions = (words: readonly string[], { letters, long, words: more }:
       continue;
     }
     const valued = [...word.slice(1)].findIndex((letter) => letters.includes(letter));
-    // The value stands behind the letter in the same word, or is the next.
+    // The value follows the letter in the same word, or is the next word.
     if (valued === word.length - 2) at += 1;
   }
   return at + more;
@@ -173,7 +173,7 @@ export const throughScript = (text: string, start: Start, isRuntime: IsRuntime):
     : lookThrough(seen, isRuntime);
 };
 
-/** Through wrappers, as far as that goes without a look at a file. */
+/** Resolves wrappers, as far as no file has to be read. */
 export const lookThrough = (given: Start | Seen, isRuntime: IsRuntime): Seen => {
   let seen: Seen = 'kind' in given ? given : { kind: 'program', start: given };
   for (let depth = 0; depth < deepest && seen.kind === 'program'; depth++) {
@@ -188,7 +188,7 @@ export const lookThrough = (given: Start | Seen, isRuntime: IsRuntime): Seen => 
       seen = next ? { kind: 'program', start: next } : unclear(`${name} starts nothing`);
     } else if (shells.has(name)) seen = throughShell(start, isRuntime);
     else {
-      // unshare, ip netns exec, a program of one's own: it may change what the configuration's path means.
+      // unshare, ip netns exec, an unknown program: it may change the meaning of the configuration's path.
       const hidden =
         !isRuntime(start.program) && start.argv.slice(1).some((word) => namesRuntime(word, isRuntime));
       return hidden ? unclear(`${start.program}, which starts it`) : seen;

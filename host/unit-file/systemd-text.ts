@@ -1,6 +1,6 @@
 /**
- * The text of unit files as systemd reads it: lines and assignments, words with quotes and escapes, specifiers. Where
- * systemd passes over what it does not understand, so does this.
+ * The text of unit files as systemd reads it: lines and assignments, words with quotes and escapes, specifiers. What
+ * systemd ignores is ignored here, too.
  * https://www.freedesktop.org/software/systemd/man/latest/systemd.syntax.html; src/shared/conf-parser.c,
  * src/basic/extract-word.c, src/basic/escape.c
  */
@@ -14,7 +14,7 @@ export type Assignment = {
   readonly line: number;
 };
 
-/** A line that ends in a backslash goes on in the next one; comments in between are passed over. */
+/** A line that ends in a backslash continues in the next one; comments in between are ignored. */
 const wholeLines = (text: string): readonly { readonly text: string; readonly line: number }[] => {
   const lines: { text: string; line: number }[] = [];
   let open: { text: string; line: number } | undefined;
@@ -43,7 +43,7 @@ export const assignmentsIn = (text: string): readonly Assignment[] => {
     const header = /^\[([^\]]*)\]$/.exec(row)?.[1];
     const equals = row.indexOf('=');
     if (header !== undefined) section = header;
-    // Something like a header that is not closed: what follows belongs to no section.
+    // A header without its closing bracket: the following lines belong to no section.
     else if (row.startsWith('[')) section = '';
     else if (equals > 0)
       found.push({ section, key: row.slice(0, equals).trim(), value: row.slice(equals + 1).trim(), line });
@@ -65,7 +65,7 @@ const letters: Readonly<Record<string, string>> = {
   "'": "'",
 };
 
-/** What stands behind a backslash at `at`: the character and how long its spelling is; undefined for no escape. */
+/** The escape after a backslash at `at`: its character and its length; undefined if it is none. */
 const escapeAt = (
   text: string,
   at: number,
@@ -86,7 +86,7 @@ const escapeAt = (
 
 type Word = {
   readonly text: string;
-  /** A ";" of its own, which parts commands: neither quoted nor behind a backslash. */
+  /** A separate ";", which separates commands: neither quoted nor after a backslash. */
   readonly parts: boolean;
 };
 
@@ -121,8 +121,8 @@ const readWords = (text: string): readonly Word[] | undefined => {
 };
 
 /**
- * Words as ExecStart= and Environment= have them: quotes go, also within a word, escapes are replaced, and what is no
- * escape stays as it is. Undefined where a quote is not closed.
+ * Words of ExecStart= and Environment=: quotes are removed, also within a word, escapes are replaced, and an invalid
+ * escape stays as it is. Undefined if a quote is not closed.
  */
 export const wordsOf = (text: string): readonly string[] | undefined =>
   readWords(text)?.map((word) => word.text);
@@ -137,10 +137,10 @@ export type Command = {
 
 export type Commands =
   | { readonly kind: 'commands'; readonly list: readonly Command[] }
-  /** systemd does not take it, or what it means is not known here. */
+  /** systemd refuses it, or its meaning is unknown here. */
   | { readonly kind: 'broken'; readonly why: string };
 
-/** Prefixes in any order and number; "!!" is two of them here, which means as much for us. */
+/** Prefixes in any order and number; "!!" is read as two of them, which makes no difference here. */
 const prefixes = /^[-@:+!|]*/;
 
 const commandOf = (
@@ -180,11 +180,11 @@ export const commandsIn = (value: string, specify: (text: string) => string | un
   return { kind: 'commands', list };
 };
 
-/** By letter: what each stands for. */
+/** The value of each specifier, by letter. */
 export type Specifiers = Readonly<Record<string, string>>;
 
 /**
- * Undefined where one is not known: its value is the host's, or there is none of that letter, and systemd refuses the unit.
+ * Undefined if one is unknown: its value depends on the host, or the letter is invalid, and systemd refuses the unit.
  * "%%" is "%"; a percent sign that no letter follows stays.
  */
 export const withSpecifiers = (text: string, known: Specifiers): string | undefined => {

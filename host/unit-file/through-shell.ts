@@ -1,4 +1,4 @@
-/** Which command a script of a shell ends in, and with which variables: what `sh -c` and small start scripts do. */
+/** The last command of a shell script, and its variables, for `sh -c` and small start scripts. */
 import type { Environment } from './environment.ts';
 import {
   assignedName,
@@ -22,12 +22,12 @@ export type Ending =
       readonly words: readonly string[];
       readonly environment: Environment;
       readonly cwd: string;
-      /** Variables that it asks for and that are not set. */
+      /** Variables that it uses and that are not set. */
       readonly unset: readonly string[];
     }
   | { readonly kind: 'unclear'; readonly why: string };
 
-/** They change what comes after them in ways that are not followed. */
+/** They change the following commands in ways that are not supported here. */
 const tooMuch = new Set([
   ...'. source eval unset shift read trap alias getopts local return exit declare typeset readonly'.split(
     ' ',
@@ -35,14 +35,14 @@ const tooMuch = new Set([
   ...'wait break continue let shopt builtin mapfile chroot pushd popd hash enable'.split(' '),
 ]);
 
-/** What ends a script: a command that is executed in its place, or one that is called as the runtime is. */
+/** The end of a script: a command that replaces it (`exec`), or one with the runtime's name. */
 const isLast = (words: readonly string[], isRuntime: (program: string) => boolean): boolean =>
   words[0] === 'exec' ? words.length > 1 : isRuntime(words[0] ?? '');
 
-/** These ask it something, and it ends. */
+/** With these arguments the runtime only prints something and ends. */
 const asks = new Set(['config', 'help', '--help', '-h', '--version', '-v']);
 
-/** Whether a command that is not reached for certain, or that ends, leaves room for another one that starts the runtime. */
+/** Whether, after a command that may be skipped or that ends, another command may start the runtime. */
 const mayGoOn = (later: readonly SimpleCommand[], isRuntime: (program: string) => boolean): boolean =>
   later.some(({ pieces }) =>
     pieces.some((piece) => {
@@ -77,7 +77,7 @@ export const endingOf = (
     for (const piece of pieces) {
       const name = assignedName(piece);
       if (name === undefined) continue;
-      // How words are parted after it is not followed.
+      // Word splitting after it is not supported.
       if (name === 'IFS') throw new Unclear('"IFS" in it');
       const parts = piece.map((part) => ({ ...part, quoted: true }));
       into.set(name, (replaced(parts, { ...given, environment: variables })[0] ?? '').slice(name.length + 1));

@@ -55,7 +55,7 @@ const turnOf = ({ object }: Version, shim: string): Turn => {
 const isAtWork = ({ approved, serves, failed }: Turn): boolean =>
   approved !== undefined && approved !== serves && !failed;
 
-/** kubectl is asked, so that nothing of what is tested is trusted with the record of it. */
+/** Uses kubectl, so that the record does not depend on the code under test. */
 export const recordNodes = async (cluster: Cluster): Promise<NodeRecord> => {
   const watch = cluster.program({
     name: 'record',

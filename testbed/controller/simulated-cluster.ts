@@ -297,7 +297,7 @@ export class SimulatedCluster {
     });
   }
 
-  /** One look of one node at what it is asked for: the gate, at most one restart, and what it says afterwards. */
+  /** One tick of one node: the check for approval, at most one restart, and its report. */
   tick(node: SimulatedNode): void {
     if (!node.agent || !node.ready) return;
     const clock = this.now + node.skew;

@@ -179,7 +179,7 @@ const razeMine = (): void => {
   mine.clear();
 };
 
-/** The node goes away with this process, however it ends; SIGKILL is the next run's business. */
+/** The node goes away with this process, however it ends; after a SIGKILL the next run removes it. */
 export const razeAtExit = (name: string): void => {
   if (mine.size === 0 && !process.listeners('exit').includes(razeMine)) {
     process.on('exit', razeMine);

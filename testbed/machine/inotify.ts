@@ -1,7 +1,7 @@
 /**
  * How many inotify instances each user of this machine may have. A node takes about fifteen, and root on this machine is root in
  * all nodes. Of the 128 that are usual some are in use already; where none is left, containerd starts without CRI and systemd not
- * at all. So the limit is raised, and what it was is noted where it is forgotten when the limit is: at the next boot.
+ * at all. So the limit is raised, and the former limit is stored in a file that, like the limit, ends at the next boot.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Progress } from './command.ts';

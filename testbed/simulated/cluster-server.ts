@@ -14,7 +14,7 @@ export const nodePath = '/api/v1/nodes';
 export const shimPath = '/apis/runtime.spinkube.dev/v1alpha1/shims';
 
 export const startServer = async (t: Test) => {
-  // Not tap's own folder: that goes before what works in it is told to end, and is made anew under its hands.
+  // Not tap's own folder: tap removes it before the programs that use it end, and they would create it again.
   const folder = mkdtempSync(join(tmpdir(), 'rcm-node-cluster-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   for (const one of ['pki', 'root']) mkdirSync(join(folder, one));

@@ -1,6 +1,6 @@
 /**
  * A private D-Bus daemon, and on it an org.freedesktop.systemd1 that does what a test tells it: units with settable
- * properties, and jobs that end well, badly, never, too early to be noticed, or without a word.
+ * properties, and jobs that succeed, fail, never end, end too early to be noticed, or end without a signal.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
