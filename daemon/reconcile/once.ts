@@ -102,7 +102,7 @@ export const consider = async (
   }
 };
 
-/** Nobody else works on this host until `work` is over. Throws `locked` when another one does, for as long as a tick waits. */
+/** No other run works on this host until `work` is over. Throws `locked` if another one does for longer than a tick waits. */
 export const alone = async <T>(host: Host, work: () => Promise<T>): Promise<T> => {
   // In a folder that another user can write, our files could be replaced or redirected.
   for (const folder of [paths.home, paths.state, paths.run]) await host.files.trust(folder);

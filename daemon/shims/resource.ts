@@ -9,7 +9,7 @@ import { handlerOf } from './fields.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
 import { revisionOf } from './revision.ts';
 
-/** What stands where a wish from a file has its path. */
+/** Stands in place of the path that a local file has. */
 export const resourceFile = (name: string): string => `shims.runtime.spinkube.dev/${name}`;
 
 /** The other way round; undefined for the path of a file. */
@@ -32,7 +32,7 @@ export const parseShimResource = (object: unknown, policy: Policy): Handler => {
   const fields = required(spec, table(spec, []));
   const handler = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy);
   const { metadata, spec: whole } = object as ShimObject;
-  // Of whoever writes objects without a schema; a strategy that cannot be read is none.
+  // Without a schema a Shim may contain anything; a strategy that cannot be read counts as absent.
   const scope = whole?.rolloutStrategy?.scope === 'all' ? 'all' : 'restarts';
   return {
     ...handler,

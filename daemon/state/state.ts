@@ -59,7 +59,7 @@ const load = async (
     // Who can write the journal has root carry out what it says.
     const fact = await host.files.lookTrusted(path);
     if (fact.kind === 'absent') return undefined;
-    // What the system refuses now (EIO, EMFILE) may be whole: nobody may take it for lost, and with it what is ours.
+    // A file that cannot be read now (EIO, EMFILE) may be intact: it must not count as lost, and its content with it.
     if (fact.kind === 'unreadable' && fact.errno !== undefined)
       throw new Failure({
         code: 'unreadable-source',

@@ -203,7 +203,7 @@ t.test('colour is for terminals, unless NO_COLOR is set', async (t) => {
   t.notMatch((await runAs(['script', ...words], { env: { ...env, NO_COLOR: '1' } })).out, '\u001b[3');
 });
 
-t.test('a pipe that nobody reads is no error, and a disk that is full is one', async (t) => {
+t.test('a closed pipe is no error, and a full disk is one', async (t) => {
   const [root = ''] = withStatus(t, JSON.stringify(report));
   const argv = [...bare, 'status', '--root', root] as const;
   const [unread, unheard] = await Promise.all([

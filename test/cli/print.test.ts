@@ -182,7 +182,7 @@ To finish:
   );
 });
 
-t.test('what waits for its turn is told beside what is wrong, and so is who gives turns', async (t) => {
+t.test('a wait for an approval is printed beside other problems, and so is the controller', async (t) => {
   const problem = {
     code: 'rollout-pending',
     message: 'the Shim "spin" waits for approval',

@@ -152,7 +152,7 @@ t.test('an approval ends while nothing happens on the Node', async (t) => {
   t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
 });
 
-t.test('nobody is asked while nothing needs a turn', async (t) => {
+t.test('the API server is not asked while no change needs an approval', async (t) => {
   const { turns, looks, pass, api } = setUp(t);
   turns.need([], 300_000, api);
   await pass(60 * minute);

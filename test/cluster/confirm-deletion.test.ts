@@ -31,7 +31,7 @@ t.test('a Shim is asked for on the nodes that its selector selects, as their lab
   t.same(moved.doubted, []);
 });
 
-t.test('a Shim that is gone, or is being deleted, stays until somebody made sure', async (t) => {
+t.test('a Shim that is gone, or is being deleted, stays until its deletion is confirmed', async (t) => {
   const last = answer(shim('spin'), shim('wws'));
   for (const shims of [
     [shim('wws')],

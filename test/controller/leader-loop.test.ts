@@ -53,7 +53,7 @@ t.test('a list in several pages is one', needsOpenssl, async (t) => {
   t.equal(views[0]?.nodes.length, 10);
 });
 
-t.test('a watch that lags approves nobody twice, and nobody else instead', needsOpenssl, async (t) => {
+t.test('a watch that lags approves no node twice, and no other node instead', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   for (const name of ['a', 'b', 'c', 'd']) fleet.put(paths.nodes, node(name));
   const state = { go: false };
@@ -178,7 +178,7 @@ t.test(
   },
 );
 
-t.test('a Shim that nobody can look up any more takes nothing from nodes', needsOpenssl, async (t) => {
+t.test('a Shim that cannot be looked up any more removes nothing from nodes', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.nodes, node('a'));
   fleet.put(paths.shims, shim('spin', { finalizers: ['rcm.spinkube.dev/finalizer'], uid: 's' }));

@@ -22,7 +22,7 @@ t.test('folders that a handler names are not touched', async (t) => {
   t.same(collect(before({}), runtime, new Set([old, used])), []);
 });
 
-t.test('a folder that nobody knows of and nobody has mapped is discarded', async (t) => {
+t.test('a folder that is in no ledger and mapped by no process is discarded', async (t) => {
   t.same(collect(before({}), runtime, keys), [
     { kind: 'discard', key: old },
     { kind: 'record', ledger: before({}).ledger },

@@ -56,7 +56,7 @@ const whole = {
   [stored]: { kind: 'whole' as const, sha256: key('a'), url: 'x', binary: 'containerd-shim-spin-v2' },
 };
 
-t.test('a host without wishes, where nothing is ours, is settled', async (t) => {
+t.test('a host without a desired state, and with nothing of ours, is settled', async (t) => {
   t.strictSame(decided(hostOf(), nothing).plan, { kind: 'settled' });
 });
 

@@ -126,7 +126,7 @@ t.test('repairs of our files are counted, changes of our own are not', async (t)
   t.same(repairs(changedBy('x', [now - 2 * day]), []), {}, 'after a day they are forgotten');
 });
 
-t.test('after too many repairs it is a fight, and the other writer is named by its own words', async (t) => {
+t.test('too many repairs are a write conflict, and the other writer is named by its own text', async (t) => {
   const times = [now - 3, now - 2, now - 1];
   const file = { path, text: 'y' };
   t.equal(writeConflict(file, changedBy('x', times.slice(1)), limits), undefined);

@@ -19,7 +19,7 @@ t.test('an answer survives the disk', async (t) => {
     t.same(parseClusterCache(printClusterCache(one), file), one);
 });
 
-t.test('what is damaged in its turns is not known, and the wishes stand', async (t) => {
+t.test('damaged approvals count as unknown, and the Shims stay', async (t) => {
   const text = JSON.stringify({ ...answer, turns: { approved: 1, controller: 'x' } });
   t.same(parseClusterCache(text, file), answer);
 });

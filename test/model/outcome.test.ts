@@ -36,7 +36,7 @@ t.test('where all that was asked for is refused, and nothing was done, nothing f
   t.equal(codeOf(wrong('bad-settings')), 1, 'nothing was asked for');
 });
 
-t.test('whoever waits for more than a turn does not only wait for that', async (t) => {
+t.test('a node with another problem does not only wait for an approval', async (t) => {
   const turn = problem('rollout-pending');
   t.equal(waitsOnlyForTurn({ kind: 'waiting', for: [turn, turn] }), true);
   t.equal(waitsOnlyForTurn({ kind: 'waiting', for: [turn, problem('restart-budget')] }), false);

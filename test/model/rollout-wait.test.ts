@@ -46,7 +46,7 @@ const label = (end: number, revision = 'r1') => ({
 });
 const untilOf = (approved: ReturnType<typeof seeApprovals>) => Date.parse(approved.spin?.until ?? '');
 
-t.test('an approval lasts from when it was first seen, and no longer than a turn', async (t) => {
+t.test('an approval lasts from when it was first seen, and no longer than its lifetime', async (t) => {
   t.equal(untilOf(seeApprovals({}, label(now + 5 * minute), now, 0)), now + 5 * minute);
   const far = label(now + 365 * 24 * 60 * minute);
   const first = seeApprovals({}, far, now, 0);

@@ -41,7 +41,7 @@ t.test('what is damaged approves nothing', async (t) => {
     t.equal(parseApproval(text), undefined, `${text}`);
 });
 
-t.test('what came of a turn is a label’s value, however long its code is', async (t) => {
+t.test('the result of an approval fits in the value of a label, however long its code is', async (t) => {
   for (const outcome of [
     'approval-expired',
     'RolledBack',

@@ -71,7 +71,7 @@ t.test('a damaged ledger is set aside, and that of an interrupted plan takes its
   t.match((await loadState(host)).notes, [note], 'and it is told for as long as it is there');
 });
 
-t.test('whoever only looks leaves a damaged file where it is', async (t) => {
+t.test('a command that only reads leaves a damaged file where it is', async (t) => {
   const { host, folder } = setUp(t, { 'ledger.json': '', 'journal.json': 'x' });
   t.match(await readState(host), {
     ledger: emptyLedger,

@@ -124,7 +124,7 @@ const isLabelName = (name: string): boolean => /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61
 /** The time of the last transition: while the state is the same, the time on the Node, so that nothing is written. */
 export const sinceOf = (metadata: Metadata, report: Report): string => {
   if (metadata.annotations?.[annotations.state] === stateOf(report)) {
-    // Somebody else may have written there, or nobody yet: it is said anew.
+    // Another writer may have changed it, or it was never written: write it again.
     const { since } = fields(parseJson(metadata.annotations[annotations.status] ?? ''));
     if (typeof since === 'string') return since;
   }

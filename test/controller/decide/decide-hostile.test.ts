@@ -159,7 +159,7 @@ for (const rolling of [{ maxUpdate: 1 }, { maxUpdate: '10%', maxFailures: 1 }])
     );
   });
 
-t.test('a node that becomes NotReady in its turn counts, and stops what breaks nodes', async (t) => {
+t.test('a node that becomes NotReady during its approval is a failure, and stops the rollout', async (t) => {
   const { cluster, liar } = start({ maxUpdate: '10%', maxFailures: 1 });
   const broken = (): void => {
     if (isIn(liar)) liar.ready = false;

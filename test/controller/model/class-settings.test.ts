@@ -10,7 +10,7 @@ const ours = { 'app.kubernetes.io/managed-by': 'rcm-node', 'rcm.spinkube.dev/shi
 const tolerations = [{ key: 'wasm', operator: 'Exists' }];
 const overhead = { podFixed: { memory: '64Mi' } };
 
-t.test('what others set on a class is all but what is ours', async (t) => {
+t.test('the settings of others on a class are all but the controller’s own', async (t) => {
   const scheduling = { nodeSelector: { a: 'b' }, tolerations };
   const metadata = { labels: { ...ours, team: 'a' }, annotations: { note: 'x' } };
   t.same(settingsOf(metadata, { handler: 'spin', scheduling, overhead }), {

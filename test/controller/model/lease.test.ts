@@ -23,7 +23,7 @@ t.test('a new Lease is its first holder’s', async (t) => {
   });
 });
 
-t.test('a renewal keeps since when, a takeover counts, and giving it back leaves nobody', async (t) => {
+t.test('a renewal keeps its acquire time, a takeover is counted, a release has no holder', async (t) => {
   const former = parseLease({
     metadata: { resourceVersion: '7' },
     spec: {
@@ -45,7 +45,7 @@ t.test('a renewal keeps since when, a takeover counts, and giving it back leaves
   t.match(body('', former), { spec: { leaseDurationSeconds: 1, leaseTransitions: 4 } });
 });
 
-t.test('what is odd in one is nobody’s, for no time', async (t) => {
+t.test('a Lease with invalid fields has no holder and no duration', async (t) => {
   for (const odd of [
     undefined,
     [],

@@ -43,7 +43,7 @@ t.test(
   },
 );
 
-t.test('a Shim is let go under a definition without a status', needsOpenssl, async (t) => {
+t.test('the finalizer of a Shim is removed under a definition without a status', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.world.keepsStatus = false;
   const deletionTimestamp = '2026-01-01T00:00:00Z';

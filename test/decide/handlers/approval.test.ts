@@ -145,14 +145,14 @@ const recorded = (decision: Decision): Ledger['handlers'] => {
   return record?.kind === 'record' ? record.ledger.handlers : {};
 };
 
-t.test('a host in step is settled, whoever gives turns', async (t) => {
+t.test('a host in step is settled, with or without a controller', async (t) => {
   const one = handler(at('r2'));
   const decision = decided(serving([one]), desired([one]));
   t.strictSame(decision.plan, { kind: 'settled' });
   t.match(decision.handlers, [{ name: 'spin', state: 'served', turn: undefined }]);
 });
 
-t.test('what is new waits for its turn, with its artifact placed meanwhile', async (t) => {
+t.test('a new handler waits for an approval, with its artifact placed meanwhile', async (t) => {
   const one = handler(at('r2'));
   t.strictSame(kinds(decided(bare({}), desired([one]))), ['fetch', 'place']);
   const decision = decided(bare({ store: wholeOf(one) }), desired([one]));
@@ -176,7 +176,7 @@ t.test('an approval of another revision moves nothing', async (t) => {
   t.match(decision.handlers, [{ state: 'pending', turn: { revision: 'r2', hold: 'queued' } }]);
 });
 
-t.test('what is changed is served as it was until its turn', async (t) => {
+t.test('a changed handler is served as it was until an approval', async (t) => {
   const before = serving([handler()]);
   t.strictSame(decided(before, desired([changed])).plan, { kind: 'settled' });
   const go = decided(before, desired([changed], approved('r2')));
@@ -184,7 +184,7 @@ t.test('what is changed is served as it was until its turn', async (t) => {
   t.match(recorded(go), { spin: { handler: { order: { revision: 'r2' } } } });
 });
 
-t.test('what is held is put right when somebody takes it away meanwhile', async (t) => {
+t.test('a handler that waits is repaired when another program removes it', async (t) => {
   const before = serving([handler()]);
   const lost: Observed = {
     ...before,
@@ -225,7 +225,7 @@ t.test('what is held is put right when somebody takes it away meanwhile', async 
     );
 });
 
-t.test('a new artifact under the same name goes at once, unless it shall take part', async (t) => {
+t.test('a new artifact under the same name is applied at once, unless the scope is all', async (t) => {
   const before = serving([handler()]);
   const artifact = { url: 'https://example.com/b', sha256: key('b') };
   const update = handler({ artifact, ...at('r2') });
@@ -307,7 +307,7 @@ t.test('files of the node, what a person forces, and a node without a cluster ne
   t.ok(kinds(gone).includes('activate'), 'and leaves at once');
 });
 
-t.test('what stands already is adopted without a turn', async (t) => {
+t.test('a handler that is there already is adopted without an approval', async (t) => {
   const before = serving([handler()]);
   const decision = decided(
     { ...before, ledger: { ...emptyLedger, files: before.ledger.files } },
@@ -359,7 +359,7 @@ t.test('what failed its proof here stays failed when its approval has run out', 
   t.match(evaluate(removal, [], undefined), { kind: 'degraded', problems: [{ code: 'known-bad' }] });
 });
 
-t.test('an artifact that cannot be had is a failure before its turn, not a wait', async (t) => {
+t.test('an artifact that cannot be fetched is a failure before an approval, not a wait', async (t) => {
   const problem = { code: 'digest-mismatch', message: 'no' } as const;
   const update = handler({ ...changed, artifact: { url: 'https://example.com/b', sha256: key('b') } });
   const before = serving([handler()]);

@@ -46,7 +46,7 @@ t.test('a plan that concerns no Shim leaves no mark', async (t) => {
   t.equal(triedWith(ledgerOf({}), undefined).tried, undefined);
 });
 
-t.test('tries count while a handler failed, waits for its turn, or is downloaded', async (t) => {
+t.test('tries count while a handler failed, waits for an approval, or is downloaded', async (t) => {
   const of = (state: HandlerState, held = false): HandlerReport => ({
     name: 'a',
     state,

@@ -42,7 +42,7 @@ const baseline = (
 
 const removalsIn = (one: Baseline) => removals(one, new Map());
 
-t.test('what nobody asks for goes, once no sandbox uses it', async (t) => {
+t.test('a handler that is no longer asked for is removed, once no sandbox uses it', async (t) => {
   t.match(removalsIn(baseline(handler)), [{ name: 'spin', source: handler.where.file, problem: undefined }]);
   const used = serving(['runc', 'spin'], ['one', 'spin'], ['two', 'spin']);
   t.match(removalsIn(baseline(handler, { facts: used })), [
@@ -60,7 +60,7 @@ t.test('what is asked for is not removed, nor what is gone already', async (t) =
   t.same(removalsIn(baseline(handler, { present: {} })), []);
 });
 
-t.test('the end of a Shim waits for its Pods, and then for its turn', async (t) => {
+t.test('the removal of a Shim waits for its Pods, and then for an approval', async (t) => {
   const used = serving(['runc', 'spin'], ['one', 'spin']);
   const gate = { turn: { shim: 'spin', revision: '-', hold: 'unknown' } };
   t.match(removalsIn(baseline(ofShim, { desired: ofCluster, facts: used })), [

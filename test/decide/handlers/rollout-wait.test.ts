@@ -28,7 +28,7 @@ const none = { answer: 'none', looked: iso(-minute) } as const;
 const alive = { answer: 'alive', looked: iso(-minute) } as const;
 const holdOf = (given: TurnFacts, revision = 'r1', shim = 'spin') => turnOf(given, shim, revision, now).hold;
 
-t.test('an approval of this revision is a turn, until it runs out', async (t) => {
+t.test('an approval of this revision allows the change, until it expires', async (t) => {
   const approved = (ms: number, revision = 'r1') => seen({ spin: revision }, now + ms);
   t.equal(holdOf(facts({ approved: approved(minute), controller: alive })), undefined);
   t.equal(holdOf(facts({ approved: approved(-1), controller: alive })), 'queued', 'it ran out');
@@ -79,7 +79,7 @@ t.test('a Shim that does not select this node any more is awaited as gone', asyn
   t.equal(revisionHere(facts(), 'constructor'), '-');
 });
 
-t.test('whoever waits is told for what, and until when where that is known', async (t) => {
+t.test('the message of a wait names what is missing, and until when if that is known', async (t) => {
   const given = facts({ controller: none, alone: { spin: { revision: 'r1', at: iso(minute) } } });
   const problem = waitsForTurn(turnOf(given, 'spin', 'r1', now), 'h', given);
   t.match(problem, {

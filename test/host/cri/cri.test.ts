@@ -261,7 +261,7 @@ t.test('what cannot be reached is told apart', async (t) => {
     });
   });
 
-  t.test('nobody listens', async (t) => {
+  t.test('no process listens', async (t) => {
     const socket = join(freshFolder(t), 'containerd.sock');
     writeFileSync(socket, '');
     t.strictSame(await problem(connect(t, socket).status()), {

@@ -98,7 +98,7 @@ t.test('who waits gets the lock when the holder releases it', async (t) => {
   await (await waiting).release();
 });
 
-t.test('a killed holder blocks nobody, whatever it was doing', async (t) => {
+t.test('a killed holder blocks no other process, whatever it was doing', async (t) => {
   const path = lockPath(t);
   for (let round = 0; round < 3; round += 1) {
     const { child, said } = start(t, path, 0);

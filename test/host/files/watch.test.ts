@@ -37,7 +37,7 @@ t.test('a change in a watched folder is told with its path', async (t) => {
   t.notOk(seen.includes(join(root, 'a', 'late')), 'a folder that left the set is silent');
 });
 
-t.test('our own temporary files wake nobody', async (t) => {
+t.test('our own temporary files start no tick', async (t) => {
   const root = t.testdir({});
   const { watcher, seen, until } = start(t);
   watcher.set([root]);

@@ -200,7 +200,7 @@ t.test('a page that came in place of the file is named where its digest is refus
   }
 });
 
-t.test('no message shows a secret, also when nobody answers', async (t) => {
+t.test('no message shows a secret, also without an answer', async (t) => {
   const port = await listen(
     t,
     createServer((socket) => socket.destroy()),
@@ -640,7 +640,7 @@ t.test('a file: address copies a regular file, through links, and nothing else',
   t.notOk(existsSync(into));
 });
 
-t.test('a file that cannot be made is a matter of this host, and nobody is asked twice', async (t) => {
+t.test('a file that cannot be made is a fault of this host, and no server is asked twice', async (t) => {
   const { url, requests } = await serve(t, (_, response) => response.end(BODY));
   const folder = t.testdir({ taken: {} });
   const given = { ...options, attempts: 5 };

@@ -54,7 +54,7 @@ t.test('who sends what is no request, too much, or too slowly, is cut off', asyn
   t.notMatch(await raw(served.port, 'GET /healthz HTTP/1.1\r\nHost: '), / 200 /, 'after a few seconds');
 });
 
-t.test('an address that is none, or that somebody else has, is named', async (t) => {
+t.test('an invalid address, or one that is in use, is named', async (t) => {
   const served = await servePages('127.0.0.1:0', pages, probeBudget);
   t.teardown(() => served.close());
   for (const [listen, message] of [

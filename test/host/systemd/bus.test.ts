@@ -147,7 +147,7 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
     });
   });
 
-  t.test('that is frozen keeps nobody longer than the deadline', async (t) => {
+  t.test('that is frozen delays no call beyond the deadline', async (t) => {
     const bus = await startBus();
     t.teardown(bus.stop);
     bus.freeze();

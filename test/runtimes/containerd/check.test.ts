@@ -129,7 +129,7 @@ t.test('a default handler that is lost is named with the line that asks for it',
   t.match(judge(dumped(after), dumped(after), files), { message: /is not defined/ });
 });
 
-t.test('a handler that would not be seen names whoever hides it', async (t) => {
+t.test('a refusal of a hidden handler names the file that hides it', async (t) => {
   const frozen = '/etc/containerd/conf.d/99-frozen.toml';
   const files = {
     [main]: 'version = 3\n',

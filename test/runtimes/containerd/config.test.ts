@@ -77,7 +77,7 @@ t.test('a dump tells what is served, also where 2.0 forgot to migrate it', async
   t.equal(viewOf(parse('[plugins.cri.containerd]\nx = 1\n')), undefined);
 });
 
-t.test('whoever defines a handler is found, whatever version the table is of', async (t) => {
+t.test('the file that defines a handler is found, for a table of any version', async (t) => {
   t.same(
     handlersIn(parse(v1 + v2 + v3)).map(({ path }) => path),
     [3, 2, 1].map((schema) => [...(runtimesPath(schema) ?? []), 'spin']),

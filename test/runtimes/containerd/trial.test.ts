@@ -53,7 +53,7 @@ t.test(
   },
 );
 
-t.test('a drop-in that shall not be there is not imported, even where it stands now', async (t) => {
+t.test('a drop-in that is to be removed is not imported, even while it exists', async (t) => {
   const facts = reading(main, drop);
   t.strictSame(staged('imports = ["conf.d/*.toml"]\n', facts, null), {
     imports: [],
@@ -64,7 +64,7 @@ t.test('a drop-in that shall not be there is not imported, even where it stands 
   t.strictSame(literal.imports, ['/a.toml']);
 });
 
-t.test('a drop-in of ours that shall go is not imported either', async (t) => {
+t.test('a stale drop-in of ours is not imported either', async (t) => {
   const old = '/etc/containerd/site/zz-rcm-node.toml';
   const facts = reading(main, old, '/etc/containerd/site/a.toml');
   t.strictSame(staged('imports = ["site/*.toml"]\n', facts, '# ours', [old]).imports, [

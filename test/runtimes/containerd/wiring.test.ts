@@ -215,7 +215,7 @@ t.test(
   },
 );
 
-t.test('a version that nobody knows, and a main file that is none, are refused by name', async (t) => {
+t.test('an unknown version, and a main file that is no file, are refused by name', async (t) => {
   for (const text of ['version = 5\n', 'version = "3"\n', 'version = 2.5\n'])
     t.match(
       refusal(() => wiringOf('2.1.4', text)),

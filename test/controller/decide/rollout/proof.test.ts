@@ -85,7 +85,7 @@ t.test('a node that cannot tell keeps what was proven', async (t) => {
   );
 });
 
-t.test('a node that nobody selects calls for no Pods by claiming a handler', async (t) => {
+t.test('a node that no Shim selects causes no change by claiming a handler', async (t) => {
   t.equal(change(serving, {}, { selects: () => false }), undefined);
   t.equal(
     change(serving, marked, { selects: () => false }),

@@ -63,7 +63,7 @@ t.test('so many failures as are allowed stop it, and it names the nodes', async 
   t.equal(of(many, { strategy: { type: 'recreate' } }).phase, 'Complete', 'recreate stops for nothing');
 });
 
-t.test('nodes of an architecture that it has nothing for stop it for nobody', async (t) => {
+t.test('nodes of an architecture without an artifact do not stop the rollout', async (t) => {
   const other = { ...standing('arm', 'failed'), code: 'no-platform' };
   t.match(of([other, standing('b', 'waiting')]), { phase: 'Rolling' });
   t.match(of([other, standing('b', 'failed')]), { phase: 'Stopped', stoppedBy: ['b'] });
