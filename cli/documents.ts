@@ -15,7 +15,7 @@ import type { Check } from '../daemon/doctor/check.ts';
 import { finishing } from '../daemon/reconcile/remains.ts';
 import type { Started } from '../daemon/reconcile/proof/start-proof.ts';
 import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
-import type { NeededTurn } from '../daemon/model/rollout-wait.ts';
+import type { NeededApproval } from '../daemon/model/rollout-wait.ts';
 import type { Command } from './arguments.ts';
 
 /** Raised only if a field is renamed, removed, or changes its meaning; docs/json.md has the promise. */
@@ -48,14 +48,14 @@ const outcome = (given: Outcome): object => ({
   ...(given.kind === 'failed' ? { undone: given.undone } : {}),
 });
 
-const rollout = ({ shim, revision, hold }: NeededTurn): object => ({
+const rollout = ({ shim, revision, hold }: NeededApproval): object => ({
   shim,
   revision,
   ...(hold === undefined ? {} : { waitReason: hold }),
 });
 
 /** The same with its former names, which stay in this schema. */
-const formerTurn = ({ shim, revision, hold }: NeededTurn): object => ({
+const formerTurn = ({ shim, revision, hold }: NeededApproval): object => ({
   shim,
   revision,
   ...(hold === undefined ? {} : { hold: hold === 'self-scheduled' ? 'alone' : hold }),

@@ -94,7 +94,7 @@ const statePaint = (state: HandlerState, paint: Paint): Paint['good'] =>
       ? paint.warn
       : paint.bad;
 
-const turnWords = {
+const approvalWords = {
   alive: '; a controller approves changes',
   none: '; no controller runs, so this node schedules changes itself',
   unknown: '; not known yet whether a controller runs',
@@ -103,7 +103,7 @@ const turnWords = {
 const clusterLine = (cluster: ClusterFacts, now: number): string => {
   const who = `cluster: ${cluster.node ? `node ${cluster.node}` : 'no name yet'}, as ${cluster.identity}${cluster.server ? `, ${cluster.server}` : ''}`;
   const heard = cluster.confirmed ? `last heard ${ago(cluster.confirmed, now)}` : 'not heard yet';
-  const turns = cluster.controller === undefined ? '' : turnWords[cluster.controller];
+  const turns = cluster.controller === undefined ? '' : approvalWords[cluster.controller];
   return cluster.state === 'synced'
     ? `${who}, ${heard}${turns}`
     : `${who}, ${cluster.state}, ${heard}${turns}`;

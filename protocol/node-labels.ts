@@ -15,7 +15,7 @@ export const approvedPrefix = 'approved.spinkube.node-restriction.kubernetes.io/
 export const triedPrefix = 'tried.spinkube.node-restriction.kubernetes.io/';
 
 /** The lifetime of an approval: a restart of the runtime takes seconds, its proof and a rollback at most four minutes. */
-export const turnMs = 15 * 60_000;
+export const approvalMs = 15 * 60_000;
 
 /** The most that clocks of two machines of a cluster differ. */
 export const slackMs = 60_000;
@@ -27,7 +27,7 @@ export type Approval = { readonly revision: string; readonly until: number };
 export type Tried = { readonly revision: string; readonly outcome: string };
 
 /** By the name in the label's key, which `labelNameOf` gives for a Shim. */
-export type TurnLabels = {
+export type RolloutLabels = {
   readonly approved: Readonly<Record<string, Approval>>;
   readonly tried: Readonly<Record<string, Tried>>;
 };
@@ -64,16 +64,16 @@ export const parseTried = (text: string | undefined): Tried | undefined => {
     : { revision: revisionIn(word), outcome: presentCode(outcome) };
 };
 
-const none: TurnLabels = { approved: {}, tried: {} };
+const none: RolloutLabels = { approved: {}, tried: {} };
 
 /** Whether it is a label of one of these two kinds. */
-export const isTurnLabel = (key: string): boolean =>
+export const isRolloutLabel = (key: string): boolean =>
   key.startsWith(approvedPrefix) || key.startsWith(triedPrefix);
 
 /** All of one Node; what is damaged is left out. */
-export const parseTurnLabels = (labels: Labels): TurnLabels => {
+export const parseRolloutLabels = (labels: Labels): RolloutLabels => {
   // Fast path: almost all nodes, almost always.
-  const keys = Object.keys(labels).filter(isTurnLabel);
+  const keys = Object.keys(labels).filter(isRolloutLabel);
   if (keys.length === 0) return none;
   const read = <T>(prefix: string, parse: (text: string | undefined) => T | undefined): Record<string, T> =>
     Object.fromEntries(

@@ -1,5 +1,5 @@
 /** What a tick of a simulated node comes to: artifacts are there at once, a restart of the runtime takes a while. */
-import { turnOf, waitsForTurn } from '../../daemon/decide/handlers/rollout-wait.ts';
+import { neededApproval, waitsForApproval } from '../../daemon/decide/handlers/rollout-wait.ts';
 import type { Clock } from '../../host/host.ts';
 import { type Desired, type Handler, storeKey } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
@@ -43,24 +43,24 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
     state.handlers = { ...state.handlers, ...Object.fromEntries(own) };
   };
 
-  const needsTurn = (handler: Handler): boolean => {
+  const needsApproval = (handler: Handler): boolean => {
     const installed = state.handlers[handler.name]?.handler;
     return restartMs !== undefined && !(installed && sameTable(installed, handler));
   };
 
-  const reportOf = (handler: Handler, { turns }: Desired): HandlerReport => {
+  const reportOf = (handler: Handler, { approvals: turns }: Desired): HandlerReport => {
     const { name, artifact, where, order } = handler;
     const { sha256 } = artifact;
     const report = { name, source: where.file, ...(sha256 === undefined ? {} : { sha256 }) };
-    if (!order || !turns || !needsTurn(handler)) return { ...report, state: 'served' };
-    const turn = turnOf(turns, order.shim, order.revision, clock.now());
+    if (!order || !turns || !needsApproval(handler)) return { ...report, state: 'served' };
+    const turn = neededApproval(turns, order.shim, order.revision, clock.now());
     if (state.bad[order.shim] === order.revision) {
       const message = 'it failed its proof here and is not tried again until it changes';
       const problem: Problem = { code: 'known-bad', handler: name, message };
       return { ...report, state: 'failed', problem, turn: { shim: turn.shim, revision: turn.revision } };
     }
     if (turn.hold === undefined) return { ...report, state: 'pending', turn };
-    return { ...report, state: 'pending', problem: waitsForTurn(turn, name, turns), turn };
+    return { ...report, state: 'pending', problem: waitsForApproval(turn, name, turns), turn };
   };
 
   /** All that has its turn is one restart. */
@@ -82,7 +82,7 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
       state.fails = true;
     },
     tick: async (desired) => {
-      const { handlers, problems, turns } = desired;
+      const { handlers, problems, approvals: turns } = desired;
       const before = handlers.map((handler) => ({ handler, report: reportOf(handler, desired) }));
       const asked = new Set(handlers.map(({ name }) => name));
       state.handlers = Object.fromEntries(Object.entries(state.handlers).filter(([name]) => asked.has(name)));
@@ -108,7 +108,7 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
         },
         desired: handlers,
         problems,
-        ...(turns ? { turns } : {}),
+        ...(turns ? { approvals: turns } : {}),
         installed: state.handlers,
         serves: Object.keys(state.handlers),
       };

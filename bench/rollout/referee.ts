@@ -37,7 +37,7 @@ export const refereeOf = (rollout: {
   const { shim, handler, revision } = rollout;
   const approvedKey = `${approvedPrefix}${labelNameOf(shim)}`;
   /** Nodes in their turn, and their zones. */
-  const inTurn = new Map<string, string>();
+  const withApproval = new Map<string, string>();
   const approved = new Set<string>();
   const serving = new Set<string>();
   const failed = new Set<string>();
@@ -64,11 +64,12 @@ export const refereeOf = (rollout: {
       proven.add(name);
       most.lastProven = performance.now();
     }
-    if (isApproved && !serves && !isFailed) inTurn.set(name, labels['topology.kubernetes.io/zone'] ?? '');
-    else inTurn.delete(name);
-    most.atOnce = Math.max(most.atOnce, inTurn.size);
-    if (serving.size === 0) most.beforeFirst = Math.max(most.beforeFirst, inTurn.size);
-    most.zonesAtOnce = Math.max(most.zonesAtOnce, new Set(inTurn.values()).size);
+    if (isApproved && !serves && !isFailed)
+      withApproval.set(name, labels['topology.kubernetes.io/zone'] ?? '');
+    else withApproval.delete(name);
+    most.atOnce = Math.max(most.atOnce, withApproval.size);
+    if (serving.size === 0) most.beforeFirst = Math.max(most.beforeFirst, withApproval.size);
+    most.zonesAtOnce = Math.max(most.zonesAtOnce, new Set(withApproval.values()).size);
   };
 
   return {

@@ -3,7 +3,7 @@
  * as unavailable for as long as its Node is there: some of them use up `maxUnavailable`, no other node is upgraded, and the
  * end of an uninstall never comes. What is not ready starts no Pod of ours anyway.
  */
-import { turnMs } from '../../protocol/node-labels.ts';
+import { approvalMs } from '../../protocol/node-labels.ts';
 import type { NodeFacts } from '../model/fleet.ts';
 import { awayKey } from '../model/keys.ts';
 import { unableBy } from './rollout/unable.ts';
@@ -28,6 +28,6 @@ export const awayOf = (node: NodeFacts, minority: boolean, now: number): Away =>
   if (node.ready) return { labels: is ? { [awayKey]: null } : {} };
   if (is || !minority || node.unreadySince === undefined || unableBy(node.labels) !== undefined)
     return { labels: {} };
-  const at = node.unreadySince + turnMs;
+  const at = node.unreadySince + approvalMs;
   return at > now ? { labels: {}, at } : { labels: { [awayKey]: 'not-ready' } };
 };

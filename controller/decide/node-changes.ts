@@ -2,7 +2,7 @@
 import { selects } from '../../protocol/node-selector.ts';
 import { approvedPrefix, labelNameOf, printTried, triedPrefix } from '../../protocol/node-labels.ts';
 import type { NodeChange, NodeFacts, ShimFacts } from '../model/fleet.ts';
-import { canWait, type Share, turnChanges, turnsAfter } from './rollout/approval.ts';
+import { canWait, type Share, approvalChanges, approvalsAfter } from './rollout/approval.ts';
 import { awayOf, isMinority } from './away.ts';
 import { type Asked, isProven, proofOf } from './rollout/proof.ts';
 import { revisionIn } from './rollout/rollout.ts';
@@ -31,7 +31,7 @@ export const nodeChanges = (
   for (const node of nodes) {
     const away = awayOf(node, minority, now);
     if (away.at !== undefined) moments.add(away.at);
-    const turns = turnsAfter(shares.get(node) ?? [], now);
+    const turns = approvalsAfter(shares.get(node) ?? [], now);
     for (const end of turns.ends) moments.add(end);
     const held = isHeld(node, starts.get(node) ?? [], (handler) =>
       isProven(node, handler, asked, turns.open),
@@ -39,7 +39,7 @@ export const nodeChanges = (
     const proof = proofOf(node, asked, turns.open, held);
     for (const handler of proof.shown) shown.getOrInsertComputed(handler, () => new Set()).add(node);
     const wanted = { ...remembered(node, asked.revisions, turns.labels), ...turns.labels };
-    const labels = { ...turnChanges(node.labels, wanted), ...proof.change, ...away.labels };
+    const labels = { ...approvalChanges(node.labels, wanted), ...proof.change, ...away.labels };
     if (node.starting && !held) changes.push({ node: node.name, labels, taints: node.starting.others });
     else if (!canWait(labels, asked.revisions)) changes.push({ node: node.name, labels });
   }
@@ -51,7 +51,7 @@ export const nodeChanges = (
  * or it has other labels. Without them, the node would be approved first again when it comes back.
  */
 const remembered = (
-  { turns }: NodeFacts,
+  { rollout: turns }: NodeFacts,
   revisions: Asked['revisions'],
   wanted: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> => {

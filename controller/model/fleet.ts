@@ -2,7 +2,7 @@
 import type { NodeDetail } from '../../protocol/node-annotations.ts';
 import type { ClassSettings } from './class-settings.ts';
 import type { Labels, RolloutState, RolloutStrategy } from '../../protocol/shim-object.ts';
-import type { TurnLabels } from '../../protocol/node-labels.ts';
+import type { RolloutLabels } from '../../protocol/node-labels.ts';
 
 /** One Node, as far as the controller looks at it. */
 export type NodeFacts = {
@@ -25,7 +25,7 @@ export type NodeFacts = {
   /** What the node says of itself. Anybody who controls the node can write it: it is a message, and proves nothing. */
   readonly detail: NodeDetail | undefined;
   /** What the controller wrote: of what a node may do and has done, this alone counts. */
-  readonly turns: TurnLabels;
+  readonly rollout: RolloutLabels;
   /** Absent: it has no startup taint. */
   readonly starting?: Starting;
 };

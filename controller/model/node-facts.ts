@@ -1,6 +1,6 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
 import { isCode, type MachineIds, parseDetail } from '../../protocol/node-annotations.ts';
-import { parseTurnLabels } from '../../protocol/node-labels.ts';
+import { parseRolloutLabels } from '../../protocol/node-labels.ts';
 import type { NodeFacts, Starting } from './fleet.ts';
 import { nodeKeys, startupTaints, unfinishedTaints } from './keys.ts';
 import { type Fields, fields, identity, items, labels, text, texts } from '../../protocol/json.ts';
@@ -36,7 +36,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
     machine,
     state: state === undefined || isCode(state) ? state : 'Unknown',
     detail: isHeard ? detail : undefined,
-    turns: parseTurnLabels(own),
+    rollout: parseRolloutLabels(own),
     ...(starting === undefined ? {} : { starting }),
   };
 };

@@ -6,20 +6,25 @@ import { isYoung } from '../decide/handlers/rollout-wait.ts';
 import type { Api } from '../../kube/client.ts';
 import type { Host } from '../../host/host.ts';
 import { provenPrefix } from '../../protocol/node-annotations.ts';
-import { type ControllerFact, type NeededTurn, trimTurns, type Turns } from '../model/rollout-wait.ts';
+import {
+  type ControllerFact,
+  type NeededApproval,
+  trimApprovals,
+  type KnownApprovals,
+} from '../model/rollout-wait.ts';
 import { keepApprovals, lateMs } from './approvals.ts';
 import { canonical } from '../../protocol/digest.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { drawMoments, type Moments } from './own-moment.ts';
 
-export type TurnKeeper = {
+export type ApprovalKeeper = {
   /** The state that was stored before this start. */
-  restore(turns: Turns | undefined): void;
+  restore(turns: KnownApprovals | undefined): void;
   /** Takes the current state of the own Node. */
   seen(node: NodeObject): void;
   /** The approvals that the last tick needed, granted or not; `api` is undefined while there is no connection. */
-  need(needed: readonly NeededTurn[], spreadMs: number, api: Api | undefined): void;
+  need(needed: readonly NeededApproval[], spreadMs: number, api: Api | undefined): void;
   /** Undefined while no change needs an approval. */
   controller(): 'alive' | 'none' | 'unknown' | undefined;
   /** Ends the use of the current connection. */
@@ -29,23 +34,23 @@ export type TurnKeeper = {
 /** `changed`: the state for cluster.json changed; `wake`: this node's moment has come; `serverTime`: the API server's clock. */
 export const openApprovalWatch = (
   host: Host,
-  changed: (kept: Turns | undefined) => void,
+  changed: (kept: KnownApprovals | undefined) => void,
   wake: () => void,
   serverTime: () => number | undefined,
-): TurnKeeper => {
+): ApprovalKeeper => {
   const { clock } = host;
   const state = {
     node: undefined as NodeObject | undefined,
     fact: undefined as ControllerFact | undefined,
     alone: {} as Moments,
-    needed: [] as readonly NeededTurn[],
+    needed: [] as readonly NeededApproval[],
     spreadMs: 0,
     timer: undefined as NodeJS.Timeout | undefined,
     kept: canonical(null),
   };
 
-  const kept = (): Turns | undefined =>
-    trimTurns({ approved: approvals.kept(), controller: state.fact, alone: state.alone });
+  const kept = (): KnownApprovals | undefined =>
+    trimApprovals({ approved: approvals.kept(), controller: state.fact, alone: state.alone });
 
   const note = (): void => {
     const now = kept();

@@ -8,7 +8,7 @@ import { setAside } from '../../host/files/aside.ts';
 import { isTemporary } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
 import { type ClusterCache, parseClusterCache, printClusterCache } from '../model/cluster-cache.ts';
-import type { Turns } from '../model/rollout-wait.ts';
+import type { KnownApprovals } from '../model/rollout-wait.ts';
 import { Failure, logFields, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { clusterTrouble } from '../state/state.ts';
 
@@ -19,7 +19,7 @@ export class CacheFile {
   readonly #host: Host;
   readonly #changed: () => void;
   #written: ClusterCache | undefined;
-  #turns: Turns | undefined;
+  #turns: KnownApprovals | undefined;
   #restored = false;
   /** Why the last write failed. */
   #unwritten = '';
@@ -56,7 +56,7 @@ export class CacheFile {
   }
 
   /** Stored with the next write. */
-  setTurns(turns: Turns | undefined): void {
+  setApprovals(turns: KnownApprovals | undefined): void {
     this.#turns = turns;
   }
 

@@ -16,7 +16,7 @@ import { writeEvent } from '../../kube/event.ts';
 import type { Host } from '../../host/host.ts';
 import { machineIds } from '../../host/machine-ids.ts';
 import { objectOf } from '../../kube/objects.ts';
-import { waitsOnlyForTurn } from '../model/outcome.ts';
+import { waitsOnlyForApproval } from '../model/outcome.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
 import type { StatusInput } from '../decide/report/node-detail.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
@@ -133,7 +133,7 @@ export const makeNodeWriter = async (
       [annotations.state, annotations.applied].map((key) => node.metadata.annotations?.[key] ?? '').join(' ');
     if (said(before) === said(after)) return;
     // All nodes begin to wait at the same moment; an Event for each would be noise.
-    if (waitsOnlyForTurn(input.report.outcome)) return;
+    if (waitsOnlyForApproval(input.report.outcome)) return;
     const reason = wanted.annotations[annotations.state] ?? 'Unknown';
     const { uid } = after.metadata;
     await writeEvent(api, {

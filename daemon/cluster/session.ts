@@ -9,7 +9,7 @@ import type { ClusterFacts } from '../model/outcome.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { ClusterSettings } from '../model/settings.ts';
 import { CacheFile } from './cache-file.ts';
-import type { Turns } from '../model/rollout-wait.ts';
+import type { KnownApprovals } from '../model/rollout-wait.ts';
 import { openShimCache, typeGone, type View } from './shim-cache.ts';
 import { findIdentity, type Identity } from './identity.ts';
 import { leaveCluster } from './leave.ts';
@@ -52,12 +52,12 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   };
   const file = new CacheFile(host, heardMore);
   const answer = openShimCache(host, file, heardMore);
-  const noteTurns = (kept: Turns | undefined): void => {
-    file.setTurns(kept);
+  const noteApprovals = (kept: KnownApprovals | undefined): void => {
+    file.setApprovals(kept);
     // Before the first answer of an API server, the state from before this start stays.
     if (state.session) void file.write((last) => last);
   };
-  const turns = openApprovalWatch(host, noteTurns, wake, serverTime);
+  const turns = openApprovalWatch(host, noteApprovals, wake, serverTime);
 
   const problem = (): Problem | undefined => {
     const { session } = state;

@@ -87,7 +87,7 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
             hint: 'kubectl apply -k bootstrap/ installs the ClusterRole and its binding; a node may patch only its own Node.',
           },
     );
-    return [...checks, await turns(host, api), ...(await lastAnswer(host))];
+    return [...checks, await approvals(host, api), ...(await lastAnswer(host))];
   } catch (error) {
     const problem = problemOf(error);
     return [bad('cluster', problem), ...(await lastAnswer(host))];
@@ -97,7 +97,7 @@ export const clusterChecks = async (host: Host, settings: Settings): Promise<rea
 };
 
 /** No right of ours: without it nodes go ahead as if there were no controller. */
-const turns = async (host: Host, api: Api): Promise<Check> => {
+const approvals = async (host: Host, api: Api): Promise<Check> => {
   let namespace: string;
   try {
     namespace = await readNamespace(host);

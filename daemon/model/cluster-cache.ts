@@ -4,7 +4,7 @@
  */
 import * as s from './schema.ts';
 import { isHalted, type Metadata, type ShimObject } from '../../protocol/shim-object.ts';
-import { parseTurns, type Turns } from './rollout-wait.ts';
+import { parseApprovals, type KnownApprovals } from './rollout-wait.ts';
 
 const name = s.text(/^[^\0/]{1,253}$/);
 const labels = s.record(/^/, s.text());
@@ -33,7 +33,7 @@ const answer = s.object({
   /** The CRD was missing until a short time ago: after a restart of rcm-node, an empty list must not count as a deletion. */
   away: s.optional(s.one(true)),
   /** What is known of approvals. */
-  turns: ({ value }): Turns | undefined => parseTurns(value),
+  turns: ({ value }): KnownApprovals | undefined => parseApprovals(value),
 });
 
 export type ClusterCache = s.Infer<typeof answer>;

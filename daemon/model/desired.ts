@@ -3,7 +3,7 @@
  */
 import type { Problem, Where } from '../../protocol/problem/problem.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
-import type { TurnFacts } from './rollout-wait.ts';
+import type { ApprovalFacts } from './rollout-wait.ts';
 
 /** Values that can stand in a runtime's options table. */
 export type OptionValue = string | number | bigint | boolean | readonly OptionValue[];
@@ -58,7 +58,7 @@ export type Desired = {
   /** The line of each local handler's artifact, for a problem with that artifact. */
   readonly places?: Readonly<Record<string, Where>>;
   /** Absent without a cluster: no change waits for approval then. */
-  readonly turns?: TurnFacts;
+  readonly approvals?: ApprovalFacts;
 };
 
 /** Nothing is wanted, and that is certain (uninstall). */

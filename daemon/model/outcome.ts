@@ -5,7 +5,7 @@ import * as s from './schema.ts';
 import type { Start } from './start.ts';
 import { storedProblem } from './stored.ts';
 import { handlerStates } from '../../protocol/node-annotations.ts';
-import type { WaitReason, NeededTurn } from './rollout-wait.ts';
+import type { WaitReason, NeededApproval } from './rollout-wait.ts';
 
 export type Outcome =
   | { readonly kind: 'converged' }
@@ -36,7 +36,7 @@ const handler: s.Read<HandlerReport> = s.object<HandlerReport>({
   ),
   problem: s.optional(storedProblem),
   turn: s.optional(
-    s.object<NeededTurn>({
+    s.object<NeededApproval>({
       shim: s.text(),
       revision: s.text(),
       hold: s.optional(waitReason),
@@ -90,7 +90,7 @@ export type Report = s.Infer<typeof report>;
 export const parseReport = (source: string, file: string): Report => s.parseVersioned(source, file, report);
 
 /** Only an approval is missing. */
-export const waitsOnlyForTurn = (outcome: Outcome): boolean =>
+export const waitsOnlyForApproval = (outcome: Outcome): boolean =>
   outcome.kind === 'waiting' && outcome.for.every((one) => one.code === 'rollout-pending');
 
 /** Of every command; cli/command-table.ts and docs/cli.md say what each means. */

@@ -8,7 +8,7 @@ import type { Problem } from '../../protocol/problem/problem.ts';
 import type { Start } from './start.ts';
 import type { FileState } from '../../host/facts.ts';
 import type { HandlerState } from '../../protocol/node-annotations.ts';
-import type { NeededTurn } from './rollout-wait.ts';
+import type { NeededApproval } from './rollout-wait.ts';
 
 export type Step =
   /** Download to the incoming folder and check the digest; nothing of it is interpreted before. */
@@ -88,7 +88,7 @@ export type HandlerReport = {
   readonly start?: Start;
   readonly problem?: Problem;
   /** Its change needs this approval. */
-  readonly turn?: NeededTurn;
+  readonly turn?: NeededApproval;
 };
 
 export type Decision = {

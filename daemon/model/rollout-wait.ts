@@ -3,7 +3,7 @@
  * counts as unknown, which approves nothing.
  */
 import type { Labels } from '../../protocol/shim-object.ts';
-import { approvedPrefix, parseApproval, slackMs, turnMs } from '../../protocol/node-labels.ts';
+import { approvedPrefix, parseApproval, slackMs, approvalMs } from '../../protocol/node-labels.ts';
 import { fields, isFields } from '../../protocol/json.ts';
 
 /** Why a change waits. */
@@ -20,7 +20,7 @@ export type WaitReason =
   | 'unknown';
 
 /** A change that needs an approval; without `hold` it has one. */
-export type NeededTurn = {
+export type NeededApproval = {
   readonly shim: string;
   /** The target of the change: a revision of the Shim, or `goneRevision`. */
   readonly revision: string;
@@ -49,7 +49,7 @@ export type SeenApproval = {
 export type SeenApprovals = Readonly<Record<string, SeenApproval>>;
 
 /** As cluster.json keeps it. */
-export type Turns = {
+export type KnownApprovals = {
   readonly approved?: SeenApprovals;
   readonly controller?: ControllerFact;
   /** By Shim; only for waiting changes. */
@@ -57,7 +57,7 @@ export type Turns = {
 };
 
 /** As a decision takes it. */
-export type TurnFacts = {
+export type ApprovalFacts = {
   readonly approved: SeenApprovals;
   readonly controller: ControllerFact | undefined;
   readonly alone: Readonly<Record<string, AloneTime>>;
@@ -71,7 +71,7 @@ const isTime = (value: unknown): value is string =>
   typeof value === 'string' && !Number.isNaN(Date.parse(value));
 
 /** Leaves out what is damaged; undefined where nothing is left. */
-export const parseTurns = (value: unknown): Turns | undefined => {
+export const parseApprovals = (value: unknown): KnownApprovals | undefined => {
   if (!isFields(value)) return undefined;
   const { approved, controller } = value;
   const answer = isFields(controller) && isTime(controller.looked) ? controller.answer : undefined;
@@ -85,7 +85,7 @@ export const parseTurns = (value: unknown): Turns | undefined => {
       ? [[name, { value: one.value, until: one.until }] as const]
       : [],
   );
-  return trimTurns({
+  return trimApprovals({
     approved: Object.fromEntries(seen),
     controller:
       answer === 'alive' || answer === 'none'
@@ -96,13 +96,13 @@ export const parseTurns = (value: unknown): Turns | undefined => {
 };
 
 /** Leaves out what is empty: without approvals cluster.json has the form that it had before approvals existed. */
-export const trimTurns = (given: {
+export const trimApprovals = (given: {
   readonly approved: SeenApprovals;
   readonly controller: ControllerFact | undefined;
   readonly alone: Readonly<Record<string, AloneTime>>;
-}): Turns | undefined => {
+}): KnownApprovals | undefined => {
   const { approved, controller, alone } = given;
-  const turns: Turns = {
+  const turns: KnownApprovals = {
     ...(Object.keys(approved).length === 0 ? {} : { approved }),
     ...(controller === undefined ? {} : { controller }),
     ...(Object.keys(alone).length === 0 ? {} : { alone }),
@@ -136,7 +136,7 @@ export const seeApprovals = (
         if (known?.value === value) return [[name, known] as const];
         const approval = parseApproval(value);
         if (approval === undefined) return [];
-        const until = new Date(Math.min(approval.until + aheadMs, now + turnMs)).toISOString();
+        const until = new Date(Math.min(approval.until + aheadMs, now + approvalMs)).toISOString();
         return [[name, { value, until }] as const];
       }),
   );
@@ -153,5 +153,5 @@ export const spendApprovals = (approved: SeenApprovals, names: ReadonlySet<strin
  */
 export const leftOf = ({ until }: SeenApproval, now: number): number => {
   const left = Date.parse(until) - now;
-  return left <= turnMs + slackMs ? left : 0;
+  return left <= approvalMs + slackMs ? left : 0;
 };

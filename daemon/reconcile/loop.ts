@@ -8,7 +8,7 @@ import { headline, looking } from '../decide/report/summary.ts';
 import type { Host } from '../../host/host.ts';
 import type { Notifier } from '../../host/systemd/notify.ts';
 import { watchFolders } from '../../host/files/watch.ts';
-import { type Outcome, type Report, waitsOnlyForTurn } from '../model/outcome.ts';
+import { type Outcome, type Report, waitsOnlyForApproval } from '../model/outcome.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
 import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
@@ -141,7 +141,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
 
 /** An approval may be hours away, and starts a tick when it comes: a tick every ten seconds is useless. */
 const phaseOf = (outcome: Outcome): 'steady' | 'waiting' | 'failed' =>
-  waitsOnlyForTurn(outcome) ? 'steady' : phases[outcome.kind];
+  waitsOnlyForApproval(outcome) ? 'steady' : phases[outcome.kind];
 
 const phases = {
   converged: 'steady',

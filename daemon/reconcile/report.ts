@@ -64,7 +64,7 @@ export const told = (report: Report, { before, desired, ledger }: Ticked): Told 
     report,
     desired: desired.handlers,
     problems: desired.problems,
-    turns: desired.turns,
+    approvals: desired.approvals,
     installed: ledger.handlers,
     // A runtime that does not answer confirms no handler.
     serves: cri === undefined || cri.kind === 'silent' ? [] : cri.handlers,

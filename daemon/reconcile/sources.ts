@@ -15,7 +15,7 @@ import { parseShimResource, resourceFile, shimOfResource } from '../shims/resour
 import { revisionOf } from '../shims/revision.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { isHalted, type ShimObject } from '../../protocol/shim-object.ts';
-import type { TurnFacts } from '../model/rollout-wait.ts';
+import type { ApprovalFacts } from '../model/rollout-wait.ts';
 
 type Claim = {
   readonly handler: Handler;
@@ -43,7 +43,7 @@ export const gather = async (
   const said = [await localFiles(host, policy, ofFiles)];
   if (clustered) said.push(await cluster(host, policy, ofCluster));
   const problems = said.flatMap((one) => one.problems);
-  const turns = said.find((one) => one.turns)?.turns;
+  const turns = said.find((one) => one.approvals)?.approvals;
   const notes = said.flatMap((one) => one.notes ?? []);
   const claims = said.flatMap((one) => one.claims);
   const handlers = settle(claims, ledger, problems);
@@ -57,7 +57,7 @@ export const gather = async (
     ...(notes.length > 0 ? { notes } : {}),
     lost: said.flatMap((one) => one.lost),
     ...(said.some((one) => one.unheard) ? { unheard: true as const } : {}),
-    ...(turns ? { turns } : {}),
+    ...(turns ? { approvals: turns } : {}),
   };
 };
 
@@ -183,17 +183,17 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
       claims.push(...kept.filter((one) => one.handler.where.file === file));
     }
   }
-  return { claims, problems, lost, turns: turnsOf(answer) };
+  return { claims, problems, lost, approvals: approvalFactsOf(answer) };
 };
 
-const turnsOf = ({ shims, turns }: ClusterCache): TurnFacts => ({
+const approvalFactsOf = ({ shims, turns }: ClusterCache): ApprovalFacts => ({
   approved: turns?.approved ?? {},
   controller: turns?.controller,
   alone: turns?.alone ?? {},
   shims: Object.fromEntries(shims.map((shim) => [shim.metadata.name, standingOf(shim)])),
 });
 
-const standingOf = (shim: ShimObject): TurnFacts['shims'][string] => {
+const standingOf = (shim: ShimObject): ApprovalFacts['shims'][string] => {
   const revision = revisionOf(shim);
   const { spec, status } = shim;
   return {

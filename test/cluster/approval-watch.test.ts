@@ -5,7 +5,7 @@ import { printClusterCache } from '../../daemon/model/cluster-cache.ts';
 import { annotations, type NodeDetail, parseDetail } from '../../protocol/node-annotations.ts';
 import { revisionOf } from '../../daemon/shims/revision.ts';
 import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
-import type { NeededTurn, Turns } from '../../daemon/model/rollout-wait.ts';
+import type { NeededApproval, KnownApprovals } from '../../daemon/model/rollout-wait.ts';
 import type { Ticked } from '../../daemon/reconcile/once.ts';
 import { reportOf, told } from '../../daemon/reconcile/report.ts';
 import { leasePathIn } from '../../daemon/cluster/namespace.ts';
@@ -23,8 +23,8 @@ const leasePath = leasePathIn('rcm-node');
 const firstMs = 2_500;
 const start = Date.parse('2027-01-15T08:00:00.000Z');
 const lease = (ms: number) => ({ spec: { renewTime: new Date(start + ms).toISOString() } });
-const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'unknown' };
-const wws: NeededTurn = { shim: 'wws', revision: 'w1', hold: 'unknown' };
+const spin: NeededApproval = { shim: 'spin', revision: 'r1', hold: 'unknown' };
+const wws: NeededApproval = { shim: 'wws', revision: 'w1', hold: 'unknown' };
 const nodeOf = (
   labels: Readonly<Record<string, string>> = {},
   made = '2020-01-01T00:00:00Z',
@@ -75,7 +75,7 @@ const setUp = (t: Test) => {
     time.now = end;
   };
   const scripted = scriptedApi();
-  const seen = { changes: 0, wakes: 0, kept: undefined as Turns | undefined };
+  const seen = { changes: 0, wakes: 0, kept: undefined as KnownApprovals | undefined };
   // Of memory: a file would be read in time that does not pass here.
   const placed = { fact: { kind: 'absent' } as FileFact };
   const files = { ...host.files, lookTrusted: async () => placed.fact };
@@ -91,7 +91,7 @@ const setUp = (t: Test) => {
   const turns = {
     ...watch,
     kept: () => seen.kept,
-    restore: (last: Turns | undefined) => {
+    restore: (last: KnownApprovals | undefined) => {
       seen.kept = last;
       watch.restore(last);
     },
@@ -118,7 +118,7 @@ t.test('the approval on the own Node is kept, each change of it once', async (t)
 });
 
 const year = 365 * 24 * 60 * minute;
-const leftOfOne = (turns: Turns | undefined, now: number): number =>
+const leftOfOne = (turns: KnownApprovals | undefined, now: number): number =>
   Date.parse(turns?.approved?.spin?.until ?? '') - now;
 
 t.test('an approval that is over lets nothing go ahead, however far the clock is behind', async (t) => {
@@ -441,10 +441,10 @@ const hostOf = (t: Test) => {
     const fetchStrategy = { anonHttp: { location, sha256: sha256(program(artifact)) } };
     return { metadata: { name }, spec: { fetchStrategy, ...more } } as ShimObject;
   };
-  const say = (shims: readonly ShimObject[], turns: Turns = {}): void =>
+  const say = (shims: readonly ShimObject[], turns: KnownApprovals = {}): void =>
     node.write('/var/lib/rcm-node/cluster.json', printClusterCache({ version: 1, node: 'n', shims, turns }));
   const now = (): number => node.fake.host.clock.now();
-  const approve = (...shims: readonly ShimObject[]): Turns => ({
+  const approve = (...shims: readonly ShimObject[]): KnownApprovals => ({
     approved: approvedUntil(
       Object.fromEntries(shims.map((one) => [one.metadata.name, revisionOf(one)])),
       now() + 15 * minute,

@@ -22,12 +22,12 @@ const setUp = (t: Test) => {
 
 t.test('the file holds the slices of both writers, whichever wrote last', async (t) => {
   const { file, read, seen, make, folder } = setUp(t);
-  file.setTurns(turns);
+  file.setApprovals(turns);
   await file.write((last) => last);
   t.notOk(existsSync(folder), 'nothing is known yet of what is asked for');
   await file.write(() => ({ node: 'n', shims }));
   t.same(read(), { version: 1, node: 'n', shims, turns });
-  file.setTurns(undefined);
+  file.setApprovals(undefined);
   await Promise.all([file.write((last) => last), file.write((last) => last && { ...last, away: true })]);
   t.same(read(), { version: 1, node: 'n', shims, away: true });
   t.equal(seen.changes, 3);
@@ -41,7 +41,7 @@ t.test('the file holds the slices of both writers, whichever wrote last', async 
 
 t.test('turns that were kept stay when the Shims are written after a start', async (t) => {
   const { file, read, make } = setUp(t);
-  file.setTurns(turns);
+  file.setApprovals(turns);
   await file.write(() => ({ node: 'n', shims }));
   const next = make();
   await next.restore();

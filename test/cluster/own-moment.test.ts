@@ -1,12 +1,12 @@
 import t from 'tap';
 import { drawMoments, type Moments } from '../../daemon/cluster/own-moment.ts';
-import type { NeededTurn } from '../../daemon/model/rollout-wait.ts';
+import type { NeededApproval } from '../../daemon/model/rollout-wait.ts';
 import { goneRevision } from '../../protocol/node-annotations.ts';
 
 const now = Date.parse('2027-01-15T08:00:00.000Z');
 const at = (ms: number): string => new Date(now + ms).toISOString();
-const spin: NeededTurn = { shim: 'spin', revision: 'r1', hold: 'self-scheduled' };
-const wws: NeededTurn = { shim: 'wws', revision: 'w1', hold: 'self-scheduled' };
+const spin: NeededApproval = { shim: 'spin', revision: 'r1', hold: 'self-scheduled' };
+const wws: NeededApproval = { shim: 'wws', revision: 'w1', hold: 'self-scheduled' };
 const draw = (before: Moments, over: Partial<Parameters<typeof drawMoments>[1]> = {}) =>
   drawMoments(before, {
     ...{ needed: [spin, wws], controller: 'none', spreadMs: 300_000, waitMs: 100_000, now },
@@ -41,7 +41,7 @@ t.test('with a controller there is none; before the first look what was drawn st
 });
 
 t.test('what is halted has no moment; the end of a Shim is named as that', async (t) => {
-  const needed: readonly NeededTurn[] = [
+  const needed: readonly NeededApproval[] = [
     { ...spin, hold: 'paused' },
     { ...wws, hold: 'stopped' },
     { shim: 'old', revision: goneRevision, hold: 'queued' },

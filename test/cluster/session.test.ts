@@ -275,7 +275,7 @@ t.test(
     cluster.follow(settings);
     await until(() => cluster.facts()?.state === 'synced' && isWritten());
     const policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] } as const;
-    const turns = async () => (await gather(host, policy, emptyLedger)).turns;
+    const turns = async () => (await gather(host, policy, emptyLedger)).approvals;
     t.match(await turns(), { approved: {}, controller: undefined });
     t.equal(cluster.facts()?.controller, undefined, 'nothing needs a turn');
 

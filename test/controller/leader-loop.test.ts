@@ -16,13 +16,14 @@ import {
   written,
 } from '../../testbed/controller/worker.ts';
 
-const approved = ({ nodes }: View) => nodes.filter(({ turns }) => Object.keys(turns.approved).length > 0);
+const approved = ({ nodes }: View) =>
+  nodes.filter(({ rollout: turns }) => Object.keys(turns.approved).length > 0);
 
 /** Two at a time, and none of them is ever done. */
 const twoAtOnce = (view: View) => ({
   ...always,
   nodes: view.nodes
-    .filter(({ turns }) => Object.keys(turns.approved).length === 0)
+    .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
     .slice(0, 2 - approved(view).length)
     .map(({ name }) => approve(name)),
 });
@@ -93,7 +94,7 @@ t.test(
     const { lines } = work(t, fleet, (view) => ({
       ...always,
       nodes: view.nodes
-        .filter(({ turns }) => Object.keys(turns.approved).length === 0)
+        .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
         .map(({ name }) => approve(name)),
     }));
     await until(() => fleet.all(paths.nodes).every(({ metadata }) => metadata.labels));
@@ -154,7 +155,7 @@ t.test(
       (view) => ({
         ...always,
         nodes: view.nodes
-          .filter(({ turns }) => Object.keys(turns.approved).length === 0)
+          .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
           .map(({ name }) => approve(name)),
       }),
       { holds: () => state.holds, clock },

@@ -40,7 +40,7 @@ const start = async (
 const approveAll = (view: View): Decision => ({
   ...always,
   nodes: view.nodes
-    .filter(({ turns }) => Object.keys(turns.approved).length === 0)
+    .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
     .map(({ name }) => approve(name)),
 });
 

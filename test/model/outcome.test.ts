@@ -4,7 +4,7 @@ import {
   type Outcome,
   parseReport,
   type Report,
-  waitsOnlyForTurn,
+  waitsOnlyForApproval,
 } from '../../daemon/model/outcome.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 
@@ -38,9 +38,9 @@ t.test('where all that was asked for is refused, and nothing was done, nothing f
 
 t.test('a node with another problem does not only wait for an approval', async (t) => {
   const turn = problem('rollout-pending');
-  t.equal(waitsOnlyForTurn({ kind: 'waiting', for: [turn, turn] }), true);
-  t.equal(waitsOnlyForTurn({ kind: 'waiting', for: [turn, problem('restart-budget')] }), false);
-  t.equal(waitsOnlyForTurn({ kind: 'degraded', problems: [turn] }), false);
+  t.equal(waitsOnlyForApproval({ kind: 'waiting', for: [turn, turn] }), true);
+  t.equal(waitsOnlyForApproval({ kind: 'waiting', for: [turn, problem('restart-budget')] }), false);
+  t.equal(waitsOnlyForApproval({ kind: 'degraded', problems: [turn] }), false);
 });
 
 t.test('a wait reason that an older service wrote is read by its present name', async (t) => {

@@ -1,12 +1,12 @@
 import t from 'tap';
 import {
   leftOf,
-  parseTurns,
+  parseApprovals,
   seeApprovals,
   spendApprovals,
-  trimTurns,
+  trimApprovals,
 } from '../../daemon/model/rollout-wait.ts';
-import { approvedPrefix, printApproval, turnMs } from '../../protocol/node-labels.ts';
+import { approvedPrefix, printApproval, approvalMs } from '../../protocol/node-labels.ts';
 import { seen } from '../approvals.ts';
 
 const looked = '2027-01-15T08:00:00.000Z';
@@ -17,25 +17,25 @@ t.test('what is kept of turns is read again as it was', async (t) => {
     controller: { answer: 'none', looked },
     alone: { spin: { revision: 'a', at: looked } },
   };
-  t.same(parseTurns(JSON.parse(JSON.stringify(turns))), turns);
+  t.same(parseApprovals(JSON.parse(JSON.stringify(turns))), turns);
 });
 
 t.test('what is damaged counts as not known', async (t) => {
   for (const value of [undefined, null, 'x', [], {}, { approved: 1, controller: 'none', alone: [1] }])
-    t.equal(parseTurns(value), undefined);
+    t.equal(parseApprovals(value), undefined);
   t.same(
-    parseTurns({
+    parseApprovals({
       approved: { a: { value: 1, until: looked }, b: { value: 'r.1', until: 'soon' }, c: null },
       controller: { answer: 'perhaps', looked },
       alone: { a: { revision: 'r', at: 'soon' }, b: { revision: 'r', at: looked }, c: null },
     }),
     { alone: { b: { revision: 'r', at: looked } } },
   );
-  t.equal(parseTurns({ controller: { answer: 'alive', looked: 'yesterday' } }), undefined);
+  t.equal(parseApprovals({ controller: { answer: 'alive', looked: 'yesterday' } }), undefined);
 });
 
 t.test('where nothing is known nothing is kept', async (t) => {
-  t.equal(trimTurns({ approved: {}, controller: undefined, alone: {} }), undefined);
+  t.equal(trimApprovals({ approved: {}, controller: undefined, alone: {} }), undefined);
 });
 
 const now = Date.parse(looked);
@@ -50,7 +50,7 @@ t.test('an approval lasts from when it was first seen, and no longer than its li
   t.equal(untilOf(seeApprovals({}, label(now + 5 * minute), now, 0)), now + 5 * minute);
   const far = label(now + 365 * 24 * 60 * minute);
   const first = seeApprovals({}, far, now, 0);
-  t.equal(untilOf(first), now + turnMs, 'an end that is too far is none');
+  t.equal(untilOf(first), now + approvalMs, 'an end that is too far is none');
   t.equal(
     seeApprovals(first, far, now + 10 * minute, 0).spin,
     first.spin,

@@ -5,7 +5,7 @@ import {
   ofShim,
   parseApproval,
   parseTried,
-  parseTurnLabels,
+  parseRolloutLabels,
   printApproval,
   printTried,
   triedPrefix,
@@ -64,7 +64,7 @@ t.test(
     t.equal(labelNameOf('spin-v2'), 'spin-v2');
     t.match(labelNameOf(long), /^sha256_[0-9a-f]{40}$/);
     t.not(labelNameOf(long), labelNameOf(`${long}c`));
-    const { approved, tried } = parseTurnLabels({
+    const { approved, tried } = parseRolloutLabels({
       pool: 'a',
       'spinkube.node-restriction.kubernetes.io/spin': 'served',
       [`${approvedPrefix}${labelNameOf(long)}`]: 'r1.1800000000',

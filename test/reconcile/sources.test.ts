@@ -285,7 +285,7 @@ t.test('whose turn it is comes with the wishes, and from nowhere but the cluster
   const answer = JSON.parse(readFileSync(file, 'utf8')) as object;
   const approved = { spin: { value: 'r.1', until: '2027-01-15T08:00:00.000Z' } };
   writeFileSync(file, JSON.stringify({ ...answer, turns: { approved } }));
-  const { turns, handlers } = await gather(host, policy, emptyLedger);
+  const { approvals: turns, handlers } = await gather(host, policy, emptyLedger);
   t.match(turns, {
     approved,
     controller: undefined,
@@ -299,8 +299,8 @@ t.test('whose turn it is comes with the wishes, and from nowhere but the cluster
     handlers.map((one) => one.order?.scope),
     ['restarts', 'restarts', 'all'],
   );
-  t.equal((await gather(host, policy, emptyLedger, false)).turns, undefined);
-  t.equal((await gather(setUp(t, {}).host, policy, emptyLedger)).turns, undefined);
+  t.equal((await gather(host, policy, emptyLedger, false)).approvals, undefined);
+  t.equal((await gather(setUp(t, {}).host, policy, emptyLedger)).approvals, undefined);
 });
 
 t.test('where the settings know no cluster, what it asked for once is no wish any more', async (t) => {

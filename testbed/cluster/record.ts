@@ -3,7 +3,7 @@
  * looks of a test is in it too.
  */
 import { parseDetail } from '../../protocol/node-annotations.ts';
-import { ofShim, parseTurnLabels } from '../../protocol/node-labels.ts';
+import { ofShim, parseRolloutLabels } from '../../protocol/node-labels.ts';
 import type { Cluster } from './cluster.ts';
 
 type Version = {
@@ -19,7 +19,7 @@ type Version = {
 };
 
 /** What one Node says of one Shim at one moment. */
-export type Turn = {
+export type RecordedApproval = {
   readonly node: string;
   /** The revision that it may take up. */
   readonly approved: string | undefined;
@@ -29,7 +29,10 @@ export type Turn = {
 };
 
 /** The Nodes that were at work at one moment. */
-export type Moment = { readonly inFlight: readonly string[]; readonly turns: ReadonlyMap<string, Turn> };
+export type Moment = {
+  readonly inFlight: readonly string[];
+  readonly turns: ReadonlyMap<string, RecordedApproval>;
+};
 
 export type NodeRecord = {
   /** What became of one Shim, moment by moment. */
@@ -38,13 +41,13 @@ export type NodeRecord = {
   sinceLast(shim: string): readonly Moment[];
 };
 
-const turnOf = ({ object }: Version, shim: string): Turn => {
+const approvalOf = ({ object }: Version, shim: string): RecordedApproval => {
   const annotations = object.metadata.annotations ?? {};
   const detail = parseDetail(annotations['rcm.spinkube.dev/status']);
   const handler = Object.values(detail?.shims ?? {}).find(({ n }) => n === shim);
   return {
     node: object.metadata.name,
-    approved: ofShim(parseTurnLabels(object.metadata.labels ?? {}).approved, shim)?.revision,
+    approved: ofShim(parseRolloutLabels(object.metadata.labels ?? {}).approved, shim)?.revision,
     serves: handler?.r,
     failed:
       handler?.s === 'failed' ||
@@ -52,7 +55,7 @@ const turnOf = ({ object }: Version, shim: string): Turn => {
   };
 };
 
-const isAtWork = ({ approved, serves, failed }: Turn): boolean =>
+const isAtWork = ({ approved, serves, failed }: RecordedApproval): boolean =>
   approved !== undefined && approved !== serves && !failed;
 
 /** Uses kubectl, so that the record does not depend on the code under test. */
@@ -75,9 +78,9 @@ export const recordNodes = async (cluster: Cluster): Promise<NodeRecord> => {
   await watch.start();
   const seen = new Map<string, number>();
   const of: NodeRecord['of'] = (shim) => {
-    const turns = new Map<string, Turn>();
+    const turns = new Map<string, RecordedApproval>();
     return versions().map((version) => {
-      const turn = turnOf(version, shim);
+      const turn = approvalOf(version, shim);
       if (version.type === 'DELETED') turns.delete(turn.node);
       else turns.set(turn.node, turn);
       const inFlight = [...turns.values()].filter(isAtWork).map(({ node }) => node);

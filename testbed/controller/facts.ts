@@ -5,7 +5,7 @@ import { selectorOf } from '../../controller/decide/shims/class-content.ts';
 import type { HandlerDetail } from '../../protocol/node-annotations.ts';
 import {
   approvedPrefix,
-  parseTurnLabels,
+  parseRolloutLabels,
   printApproval,
   printTried,
   triedPrefix,
@@ -22,7 +22,7 @@ export type Given = {
   readonly tried?: Readonly<Record<string, { readonly revision: string; readonly outcome: string }>>;
 };
 
-export const turnLabels = ({
+export const rolloutLabels = ({
   until = later,
   shims = {},
   tried = {},
@@ -44,13 +44,13 @@ export const aNode = (
   over: Partial<NodeFacts> & { readonly given?: Given } = {},
 ): NodeFacts => {
   const { given, labels: own = {}, ...rest } = over;
-  const labels = { ...own, ...turnLabels(given) };
+  const labels = { ...own, ...rolloutLabels(given) };
   return {
     name,
     uid: `uid-${name}`,
     resourceVersion: '1',
     labels,
-    turns: parseTurnLabels(labels),
+    rollout: parseRolloutLabels(labels),
     ready: true,
     unreadySince: undefined,
     cordoned: false,

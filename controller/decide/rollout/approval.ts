@@ -2,12 +2,12 @@
 import {
   type Approval,
   approvedPrefix,
-  isTurnLabel,
+  isRolloutLabel,
   labelNameOf,
   printApproval,
   printTried,
   triedPrefix,
-  turnMs,
+  approvalMs,
 } from '../../../protocol/node-labels.ts';
 import type { NodeStanding } from './node-standing.ts';
 
@@ -17,7 +17,7 @@ export type Share = { readonly shim: string; readonly standing: NodeStanding; re
 /** For so many Shims at most: a node can name any number that do not exist. Those that do exist come first. */
 const mostShares = 128;
 
-export type Turns = {
+export type NodeApprovals = {
   /** The wanted labels. */
   readonly labels: Readonly<Record<string, string>>;
   /** Epoch milliseconds at which those that go on end. */
@@ -26,14 +26,14 @@ export type Turns = {
   readonly open: ReadonlySet<string>;
 };
 
-export const turnsAfter = (shares: readonly Share[], now: number): Turns => {
+export const approvalsAfter = (shares: readonly Share[], now: number): NodeApprovals => {
   const labels: Record<string, string> = {};
   const ends: number[] = [];
   const open = new Set<string>();
   for (const { shim, standing, given } of shares.slice(0, mostShares)) {
     const name = labelNameOf(shim);
     const approval: Approval | undefined = given
-      ? { revision: standing.want, until: now + turnMs }
+      ? { revision: standing.want, until: now + approvalMs }
       : standing.keep;
     if (approval) {
       labels[`${approvedPrefix}${name}`] = printApproval(approval);
@@ -46,13 +46,13 @@ export const turnsAfter = (shares: readonly Share[], now: number): Turns => {
 };
 
 /** What is to be written so that they stand so; also what cannot be read goes. */
-export const turnChanges = (
+export const approvalChanges = (
   present: Readonly<Record<string, string>>,
-  wanted: Turns['labels'],
+  wanted: NodeApprovals['labels'],
 ): Readonly<Record<string, string | null>> => ({
   ...Object.fromEntries(
     Object.keys(present)
-      .filter((key) => isTurnLabel(key) && !Object.hasOwn(wanted, key))
+      .filter((key) => isRolloutLabel(key) && !Object.hasOwn(wanted, key))
       .map((key) => [key, null]),
   ),
   ...Object.fromEntries(Object.entries(wanted).filter(([key, value]) => present[key] !== value)),

@@ -3,7 +3,7 @@
  * writes. What the node reports never gives it an approval, more time, or another place in the queue.
  */
 import { goneRevision, type HandlerDetail } from '../../../protocol/node-annotations.ts';
-import { type Approval, ofShim, slackMs, type Tried, turnMs } from '../../../protocol/node-labels.ts';
+import { type Approval, ofShim, slackMs, type Tried, approvalMs } from '../../../protocol/node-labels.ts';
 import type { NodeFacts } from '../../model/fleet.ts';
 import type { Stray } from './placement.ts';
 
@@ -69,7 +69,7 @@ const isHarmless = (outcome: string): boolean => (Object.values(harmless) as str
 
 /** A controller whose clock was ahead wrote an end that is too late; clocks differ by at most `slackMs`. */
 const clamped = (approval: Approval, now: number): Approval =>
-  approval.until > now + turnMs + slackMs ? { ...approval, until: now + turnMs } : approval;
+  approval.until > now + approvalMs + slackMs ? { ...approval, until: now + approvalMs } : approval;
 
 export const overridden = 'local-file';
 
@@ -86,9 +86,9 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
       : concern.strays.map(({ entry }) => entry).filter((one) => one !== main);
   const serves = asked !== undefined && main?.s === 'served' && main.r === asked.revision;
   const want = asked?.revision ?? goneRevision;
-  const approval = ofShim(node.turns.approved, shim);
+  const approval = ofShim(node.rollout.approved, shim);
   const given = approval && clamped(approval, now);
-  const past = ofShim(node.turns.tried, shim);
+  const past = ofShim(node.rollout.tried, shim);
   const evidence = past?.revision === want ? past : undefined;
   const had = given?.revision === want;
   // Fast path: almost all nodes, almost always.
@@ -98,7 +98,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
 
   const isLive = given !== undefined && given.until > now;
   const asks = pending.some(({ w }) => w === want);
-  const hasTurn = isLive && had;
+  const isApproved = isLive && had;
   const broken = pending.find((entry) => isBroken(node, entry, had, concern, want));
   // Cordoned and NotReady is maintenance. NotReady alone may be an effect of the change.
   const isAway = !node.ready && node.cordoned;
@@ -110,8 +110,8 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
     serves,
     asks,
     // An approval for another revision may still be in use, unless the node reports on the new revision already.
-    inFlight: isLive && (hasTurn || !asks),
-    keep: isLive && (hasTurn || !asks) ? given : undefined,
+    inFlight: isLive && (isApproved || !asks),
+    keep: isLive && (isApproved || !asks) ? given : undefined,
     tried: evidence,
     code: undefined,
     ...more,
@@ -143,7 +143,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   }
   if (had && !isLive)
     return answer(asks ? 'waiting' : 'working', { tried: { revision: want, outcome: harmless.away } });
-  if (hasTurn) return answer('turn');
+  if (isApproved) return answer('turn');
   if (asks) return answer('waiting');
   if (found && found.n !== shim && (found.n === undefined || concern.living.has(found.n)))
     return answer('claimed', { code: found.n ?? overridden });

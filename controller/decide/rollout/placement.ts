@@ -87,7 +87,7 @@ export const placementsOf = (nodes: readonly NodeFacts[], shims: readonly ShimFa
 const markedBy = (nodes: readonly NodeFacts[]): ReadonlyMap<string, readonly NodeFacts[]> => {
   const marked = new Map<string, NodeFacts[]>();
   for (const node of nodes)
-    for (const name of Object.keys({ ...node.turns.approved, ...node.turns.tried }))
+    for (const name of Object.keys({ ...node.rollout.approved, ...node.rollout.tried }))
       marked.getOrInsertComputed(name, () => []).push(node);
   return marked;
 };

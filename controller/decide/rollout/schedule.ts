@@ -32,7 +32,7 @@ const isRepeatable = ({ tried }: NodeStanding): boolean =>
   !Object.hasOwn(codes, tried.outcome) ||
   codes[tried.outcome as Code].retry === 'soon';
 
-export const turnsOf = (round: Round): readonly NodeStanding[] => {
+export const nextOf = (round: Round): readonly NodeStanding[] => {
   const { strategy, standings, size, proven } = round;
   const ready = standings.filter(
     (one) => one.asks && !one.inFlight && one.node.ready && !round.held(one.node),

@@ -1,6 +1,6 @@
 /** The plan for one Shim, before its status: the state of its nodes, the state of the rollout, and the nodes to approve. */
 import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
-import { labelNameOf, turnMs } from '../../../protocol/node-labels.ts';
+import { labelNameOf, approvalMs } from '../../../protocol/node-labels.ts';
 import type { Share } from '../rollout/approval.ts';
 import type { Placement } from '../rollout/placement.ts';
 import { isSeen } from '../rollout/proof.ts';
@@ -9,7 +9,7 @@ import { type Classes, type ClassStanding, classesOf, classOf } from './runtime-
 import { type Concern, type NodeStanding, standingOf } from '../rollout/node-standing.ts';
 import { failureBudget } from '../rollout/strategy.ts';
 import type { RolloutState } from '../../../protocol/shim-object.ts';
-import { turnsOf } from '../rollout/schedule.ts';
+import { nextOf } from '../rollout/schedule.ts';
 
 export type Given = {
   readonly living: ReadonlySet<string>;
@@ -53,12 +53,12 @@ export const shimPlanOf = (shim: ShimFacts, placement: Placement, given: Given):
   // The RuntimeClass of a Shim that goes is gone first, and a new handler waits until the class can follow.
   const isHeld = own?.kind === 'uncounted' || left.length > 0;
   const isHalted = isHeld || (rollout.phase !== 'Rolling' && rollout.phase !== 'Complete');
-  const turns = turnsOf({
+  const turns = nextOf({
     strategy,
     standings,
     size,
     proven: isProvenWith(shim, placement, targets),
-    patient: now - Date.parse(rollout.since) < turnMs,
+    patient: now - Date.parse(rollout.since) < approvalMs,
     forgiven: (rollout.forgiven ?? 0) > 0,
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
@@ -91,7 +91,7 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
   const size = leavers.length;
   // No status can tell of a stop, and nothing would end it: where nodes failed, the others go one at a time.
   const careful = failuresIn(leavers).length >= failureBudget({}, size);
-  const turns = turnsOf({
+  const turns = nextOf({
     strategy: {},
     standings: leavers,
     size,
@@ -146,6 +146,6 @@ const busyIn =
   (shim: string, { shares, now }: Given) =>
   (node: NodeFacts): boolean =>
     shares.get(node)?.some(({ given }) => given) === true ||
-    Object.entries(node.turns.approved).some(
+    Object.entries(node.rollout.approved).some(
       ([name, { until }]) => until > now && name !== labelNameOf(shim),
     );

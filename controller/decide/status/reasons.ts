@@ -1,6 +1,6 @@
 /** Why nodes are not in the wanted state: names the nodes and says what to do. */
 import { codes } from '../../../protocol/problem/problem.ts';
-import { turnMs } from '../../../protocol/node-labels.ts';
+import { approvalMs } from '../../../protocol/node-labels.ts';
 import { lost, overridden, ranOut, type NodeStanding } from '../rollout/node-standing.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
@@ -8,7 +8,7 @@ import { countOf, someOf } from '../../model/wording.ts';
 const ownHints: ReadonlyMap<string, string> = new Map([
   [
     ranOut,
-    `Its approval expired after ${turnMs / 60_000} minutes without a result: check on that node that rcm-node runs (systemctl status rcm-node), and that the clocks of the node and of the controller are right.`,
+    `Its approval expired after ${approvalMs / 60_000} minutes without a result: check on that node that rcm-node runs (systemctl status rcm-node), and that the clocks of the node and of the controller are right.`,
   ],
   [
     lost,

@@ -5,18 +5,18 @@
 import type { Handler } from '../../model/desired.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { startId } from '../../model/start.ts';
-import type { NeededTurn } from '../../model/rollout-wait.ts';
+import type { NeededApproval } from '../../model/rollout-wait.ts';
 import { leftOut } from './failed-starts.ts';
 import { servedNow } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
 import type { Table } from '../../toml/compare.ts';
 import { leftAlone } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
-import { revisionHere, turnOf, waitsForTurn } from './rollout-wait.ts';
+import { revisionHere, neededApproval, waitsForApproval } from './rollout-wait.ts';
 
 /** A change that needs an approval, or waits for another reason; with `held` it is not made now. */
 export type Approval = {
-  readonly turn?: NeededTurn;
+  readonly turn?: NeededApproval;
   readonly held?: Problem;
   /** Held because no sandbox started with it. */
   readonly leftOut?: true;
@@ -37,7 +37,7 @@ export const approvalOf = (
   const { order, name } = handler;
   const failed =
     asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
-  if (failed) return { ...turnFor(baseline, order, order?.revision), held: failed, leftOut: true };
+  if (failed) return { ...neededFor(baseline, order, order?.revision), held: failed, leftOut: true };
   const installed = baseline.before.ledger.handlers[name];
   const isSame = [tableInForce(baseline, name), baseline.target.present[name]].some(
     (table) => table !== undefined && canonical(table) === canonical(asked.table),
@@ -54,8 +54,8 @@ const heldWith = ({ held }: Baseline, name: string, own: Approval | undefined): 
   held === undefined || own?.held ? own : { ...own, held: { ...held, handler: name } };
 
 /** A failure is reported with its Shim and revision; no approval would change it. */
-const turnFor = (
-  { desired: { turns } }: Baseline,
+const neededFor = (
+  { desired: { approvals: turns } }: Baseline,
   order: Handler['order'],
   revision?: string,
 ): Pick<Approval, 'turn'> =>
@@ -69,10 +69,10 @@ export const approvalOfRemoval = (
 ): Approval | undefined => {
   const installed = baseline.before.ledger.handlers[name]?.handler;
   const order = installed?.order;
-  const { turns } = baseline.desired;
+  const { approvals: turns } = baseline.desired;
   // The handler was renamed and does not start under its new name: the former name stays in service.
   const failed = installed && failing.get(installed.where.file);
-  if (failed) return { ...turnFor(baseline, order), held: { ...failed, handler: name } };
+  if (failed) return { ...neededFor(baseline, order), held: { ...failed, handler: name } };
   // The Shim may have another handler now: both are one change with one approval.
   const own = order && turns && gate(baseline, name, order.shim, revisionHere(turns, order.shim));
   // Foreign content in our text that the runtime never loaded is removed without a restart.
@@ -81,12 +81,12 @@ export const approvalOfRemoval = (
 };
 
 const gate = (baseline: Baseline, name: string, shim: string, revision: string): Approval | undefined => {
-  const { turns } = baseline.desired;
+  const { approvals: turns } = baseline.desired;
   if (!turns || baseline.rules.force) return undefined;
-  const turn = turnOf(turns, shim, revision, baseline.before.now);
+  const turn = neededApproval(turns, shim, revision, baseline.before.now);
   const { bad } = baseline.before.ledger;
   // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
   if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision)
     return { turn: { shim, revision }, held: leftAlone(baseline.before, bad, name) };
-  return turn.hold === undefined ? { turn } : { turn, held: waitsForTurn(turn, name, turns) };
+  return turn.hold === undefined ? { turn } : { turn, held: waitsForApproval(turn, name, turns) };
 };

@@ -5,7 +5,12 @@
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { goneRevision } from '../../../protocol/node-annotations.ts';
 import { ofShim, parseApproval, slackMs } from '../../../protocol/node-labels.ts';
-import { type WaitReason, leftOf, type NeededTurn, type TurnFacts } from '../../model/rollout-wait.ts';
+import {
+  type WaitReason,
+  leftOf,
+  type NeededApproval,
+  type ApprovalFacts,
+} from '../../model/rollout-wait.ts';
 
 const minute = 60_000;
 
@@ -13,16 +18,26 @@ const minute = 60_000;
 const believedMs = 30 * minute;
 
 /** The revision of a Shim that the cluster wants on this node now. */
-export const revisionHere = (facts: TurnFacts, shim: string): string =>
+export const revisionHere = (facts: ApprovalFacts, shim: string): string =>
   Object.hasOwn(facts.shims, shim) ? (facts.shims[shim]?.revision ?? goneRevision) : goneRevision;
 
 /** Whether this change is approved, and if not, why. */
-export const turnOf = (facts: TurnFacts, shim: string, revision: string, now: number): NeededTurn => {
+export const neededApproval = (
+  facts: ApprovalFacts,
+  shim: string,
+  revision: string,
+  now: number,
+): NeededApproval => {
   const hold = holdOf(facts, shim, revision, now);
   return { shim, revision, ...(hold === undefined ? {} : { hold }) };
 };
 
-const holdOf = (facts: TurnFacts, shim: string, revision: string, now: number): WaitReason | undefined => {
+const holdOf = (
+  facts: ApprovalFacts,
+  shim: string,
+  revision: string,
+  now: number,
+): WaitReason | undefined => {
   const { controller } = facts;
   const own = Object.hasOwn(facts.shims, shim) ? facts.shims[shim] : undefined;
   const approved = ofShim(facts.approved, shim);
@@ -54,7 +69,7 @@ const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: 
 };
 
 /** The text does not change while it waits: a message that changes at every tick would be logged at every tick. */
-export const waitsForTurn = (turn: NeededTurn, handler: string, facts: TurnFacts): Problem => {
+export const waitsForApproval = (turn: NeededApproval, handler: string, facts: ApprovalFacts): Problem => {
   const { why, hint } = says[turn.hold ?? 'unknown'];
   const { shim, revision } = turn;
   const at =

@@ -2,7 +2,7 @@
 import type { Handler } from '../../model/desired.ts';
 import type { Report } from '../../model/outcome.ts';
 import type { HandlerReport } from '../../model/plan.ts';
-import type { TurnFacts } from '../../model/rollout-wait.ts';
+import type { ApprovalFacts } from '../../model/rollout-wait.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { shimOfResource } from '../../shims/resource.ts';
 import type { HandlerDetail, MachineIds, NodeDetail } from '../../../protocol/node-annotations.ts';
@@ -13,7 +13,7 @@ export type StatusInput = {
   readonly desired: readonly Handler[];
   /** Desired handlers that were refused. */
   readonly problems?: readonly Problem[];
-  readonly turns?: TurnFacts | undefined;
+  readonly approvals?: ApprovalFacts | undefined;
   /** Installed handlers of the ledger. */
   readonly installed: Readonly<Record<string, { readonly handler: Handler }>>;
   /** Handlers that the runtime lists; `unknown` where it does not list handlers. */
@@ -72,7 +72,7 @@ const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undef
 
 /** The asked revision. For a Shim that cannot be parsed a former revision may be in service; the asked one failed. */
 const askedRevision = (
-  { turns }: StatusInput,
+  { approvals: turns }: StatusInput,
   shim: string,
   otherwise: string | undefined,
 ): string | undefined => (turns ? revisionHere(turns, shim) : otherwise);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { awayOf, isMinority } from '../../../controller/decide/away.ts';
-import { turnMs } from '../../../protocol/node-labels.ts';
+import { approvalMs } from '../../../protocol/node-labels.ts';
 import { aNode, now } from '../../../testbed/controller/facts.ts';
 
 const key = 'away.spinkube.node-restriction.kubernetes.io/node';
@@ -9,9 +9,9 @@ const lost = (ms: number, labels = {}) => aNode('n', {}, { ready: false, unready
 t.test(
   'a node that is not ready for fifteen minutes is marked, and until then it is known when',
   async (t) => {
-    t.same(awayOf(lost(turnMs), true, now), { labels: { [key]: 'not-ready' } });
-    t.same(awayOf(lost(turnMs - 1), true, now), { labels: {}, at: now + 1 });
-    t.same(awayOf(lost(turnMs, { [key]: 'not-ready' }), true, now), { labels: {} }, 'once');
+    t.same(awayOf(lost(approvalMs), true, now), { labels: { [key]: 'not-ready' } });
+    t.same(awayOf(lost(approvalMs - 1), true, now), { labels: {}, at: now + 1 });
+    t.same(awayOf(lost(approvalMs, { [key]: 'not-ready' }), true, now), { labels: {} }, 'once');
   },
 );
 
@@ -22,16 +22,16 @@ t.test('the mark goes when the node is back', async (t) => {
 
 t.test('where nothing is known, or what is left out anyway, there is no mark', async (t) => {
   t.same(awayOf(aNode('n', {}, { ready: false }), true, now), { labels: {} });
-  t.same(awayOf(lost(turnMs, { type: 'virtual-kubelet' }), true, now), { labels: {} });
+  t.same(awayOf(lost(approvalMs, { type: 'virtual-kubelet' }), true, now), { labels: {} });
   t.same(
     awayOf(lost(-60_000), true, now),
-    { labels: {}, at: now + 60_000 + turnMs },
+    { labels: {}, at: now + 60_000 + approvalMs },
     'a clock that is ahead',
   );
 });
 
 t.test('where most nodes are lost in the same moment none is marked, and no mark goes', async (t) => {
-  const [up, down] = [aNode('a'), lost(turnMs)];
+  const [up, down] = [aNode('a'), lost(approvalMs)];
   t.same([isMinority([up, down]), isMinority([up, down, down]), isMinority([])], [true, false, true]);
   const virtual = { labels: { type: 'virtual-kubelet' } };
   const unable = [1, 2, 3].map((one) => aNode(`v${one}`, {}, virtual));
@@ -41,6 +41,6 @@ t.test('where most nodes are lost in the same moment none is marked, and no mark
     'what never runs rcm-node is counted on neither side',
   );
   t.equal(isMinority([up, down, ...unable.map((one) => ({ ...one, ready: false }))]), true);
-  t.same(awayOf(lost(turnMs), false, now), { labels: {} });
-  t.same(awayOf(lost(turnMs, { [key]: 'not-ready' }), false, now), { labels: {} });
+  t.same(awayOf(lost(approvalMs), false, now), { labels: {} });
+  t.same(awayOf(lost(approvalMs, { [key]: 'not-ready' }), false, now), { labels: {} });
 });

@@ -17,7 +17,7 @@ const runs = Number(process.env.SEEDS ?? 8);
 /** Who has an unexpired turn for this Shim that it has not done yet, by what the nodes said last. */
 const inFlight = (view: View, shim: string): readonly string[] =>
   view.nodes
-    .filter(({ turns, detail }) => {
+    .filter(({ rollout: turns, detail }) => {
       const approval = ofShim(turns.approved, shim);
       if (approval === undefined || approval.until <= view.now) return false;
       const given = approval.revision;
@@ -40,7 +40,7 @@ const newTurns = (
 ): readonly (readonly [node: string, shim: string, revision: string])[] => {
   const byName = new Map(view.nodes.map((node) => [node.name, node]));
   return decision.nodes.flatMap(({ node, labels }) => {
-    const { approved } = byName.get(node)!.turns;
+    const { approved } = byName.get(node)!.rollout;
     return Object.entries(labels).flatMap(([key, value]) => {
       const next = key.startsWith(approvedPrefix) && value !== null ? parseApproval(value) : undefined;
       if (next === undefined || next.until <= view.now) return [];
@@ -270,7 +270,7 @@ t.test('whatever happens, no promise is broken, and in the end all nodes are as 
           t.ok(names.has(shim), `${node.name} has nothing left of ${shim} (${handler})`);
       t.same(
         [...cluster.nodes.values()].filter(
-          (node) => Object.keys(nodeFacts({ metadata: node }).turns.approved).length > 0,
+          (node) => Object.keys(nodeFacts({ metadata: node }).rollout.approved).length > 0,
         ),
         [],
         'no approval is left behind',

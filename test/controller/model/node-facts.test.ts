@@ -74,7 +74,7 @@ t.test('what is odd about a Node is left out', async (t) => {
   });
   t.match(odd, { labels: { good: 'x' }, ready: false, cordoned: false });
   t.same(
-    [odd.detail, odd.turns, odd.kubeletSees, odd.state],
+    [odd.detail, odd.rollout, odd.kubeletSees, odd.state],
     [undefined, { approved: {}, tried: {} }, undefined, undefined],
   );
   t.match(nodeFacts({ metadata: { name: 'b' } }), { uid: '', resourceVersion: '', ready: false });

@@ -11,7 +11,7 @@ import { emptyLedger, type Installed, type Ledger } from '../../../daemon/model/
 import type { Observed, StoreFact } from '../../../daemon/decide/observed.ts';
 import type { CriFact } from '../../../daemon/runtimes/facts.ts';
 import type { Decision, Step } from '../../../daemon/model/plan.ts';
-import type { TurnFacts } from '../../../daemon/model/rollout-wait.ts';
+import type { ApprovalFacts } from '../../../daemon/model/rollout-wait.ts';
 import { handlerTable } from '../../../daemon/runtimes/containerd/config.ts';
 import { key, observed, regular, runtime, unit } from '../../../testbed/simulated/bare-host.ts';
 import { seen } from '../../approvals.ts';
@@ -43,21 +43,21 @@ const at = (revision: string, scope: 'restarts' | 'all' = 'restarts') => ({
 });
 const changed = handler({ ...at('r2'), options: { Root: '/run/x' } });
 
-const facts = (over: Partial<TurnFacts> = {}): TurnFacts => ({
+const facts = (over: Partial<ApprovalFacts> = {}): ApprovalFacts => ({
   approved: {},
   controller: { answer: 'alive', looked: new Date(observed.now).toISOString() },
   alone: {},
   shims: { spin: { revision: 'r2', paused: false, stopped: false } },
   ...over,
 });
-const approved = (revision: string): Partial<TurnFacts> => ({
+const approved = (revision: string): Partial<ApprovalFacts> => ({
   approved: seen({ spin: revision }, observed.now + 60_000),
 });
-const desired = (handlers: readonly Handler[], turns: Partial<TurnFacts> = {}): Desired => ({
+const desired = (handlers: readonly Handler[], turns: Partial<ApprovalFacts> = {}): Desired => ({
   handlers,
   problems: [],
   lost: [],
-  turns: facts(turns),
+  approvals: facts(turns),
 });
 
 const installedOf = (one: Handler): Installed => ({

@@ -12,7 +12,7 @@ const conf = 'version = 3\n';
 const none: Desired = { handlers: [], problems: [], lost: [] };
 const ofCluster: Desired = {
   ...none,
-  turns: { approved: {}, controller: undefined, alone: {}, shims: {} },
+  approvals: { approved: {}, controller: undefined, alone: {}, shims: {} },
 };
 const ofShim: Handler = { ...handler, order: { shim: 'spin', revision: 'r1', scope: 'restarts' } };
 

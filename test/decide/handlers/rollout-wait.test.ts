@@ -7,17 +7,17 @@ import {
   lookAgain,
   nextLook,
   revisionHere,
-  turnOf,
-  waitsForTurn,
+  neededApproval,
+  waitsForApproval,
 } from '../../../daemon/decide/handlers/rollout-wait.ts';
-import type { TurnFacts } from '../../../daemon/model/rollout-wait.ts';
+import type { ApprovalFacts } from '../../../daemon/model/rollout-wait.ts';
 import { seen } from '../../approvals.ts';
 
 const now = Date.parse('2027-01-15T08:00:00.000Z');
 const iso = (ms: number): string => new Date(now + ms).toISOString();
 const minute = 60_000;
 
-const facts = (over: Partial<TurnFacts> = {}): TurnFacts => ({
+const facts = (over: Partial<ApprovalFacts> = {}): ApprovalFacts => ({
   approved: {},
   controller: undefined,
   alone: {},
@@ -26,7 +26,8 @@ const facts = (over: Partial<TurnFacts> = {}): TurnFacts => ({
 });
 const none = { answer: 'none', looked: iso(-minute) } as const;
 const alive = { answer: 'alive', looked: iso(-minute) } as const;
-const holdOf = (given: TurnFacts, revision = 'r1', shim = 'spin') => turnOf(given, shim, revision, now).hold;
+const holdOf = (given: ApprovalFacts, revision = 'r1', shim = 'spin') =>
+  neededApproval(given, shim, revision, now).hold;
 
 t.test('an approval of this revision allows the change, until it expires', async (t) => {
   const approved = (ms: number, revision = 'r1') => seen({ spin: revision }, now + ms);
@@ -81,15 +82,15 @@ t.test('a Shim that does not select this node any more is awaited as gone', asyn
 
 t.test('the message of a wait names what is missing, and until when if that is known', async (t) => {
   const given = facts({ controller: none, alone: { spin: { revision: 'r1', at: iso(minute) } } });
-  const problem = waitsForTurn(turnOf(given, 'spin', 'r1', now), 'h', given);
+  const problem = waitsForApproval(neededApproval(given, 'spin', 'r1', now), 'h', given);
   t.match(problem, {
     code: 'rollout-pending',
     handler: 'h',
     message: /no controller .* by itself at 2027-01-15T08:01:00Z$/,
   });
-  const gone = waitsForTurn({ shim: 'spin', revision: '-', hold: 'queued' }, 'h', given);
+  const gone = waitsForApproval({ shim: 'spin', revision: '-', hold: 'queued' }, 'h', given);
   t.match(gone.message, /^the removal of the Shim "spin" waits for approval/);
-  const stopped = waitsForTurn({ shim: 'spin', revision: 'r1', hold: 'stopped' }, 'h', given);
+  const stopped = waitsForApproval({ shim: 'spin', revision: 'r1', hold: 'stopped' }, 'h', given);
   t.match(stopped.hint, /rcm\.spinkube\.dev\/resume/);
 });
 

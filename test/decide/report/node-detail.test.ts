@@ -28,7 +28,7 @@ const input = (handlers: readonly HandlerReport[], over: Partial<StatusInput> = 
   desired: [of('spin', 'r2')],
   installed: { spin: { handler: of('spin', 'r1') } },
   serves: ['runc', 'spin'],
-  turns: {
+  approvals: {
     approved: {},
     controller: undefined,
     alone: {},
@@ -62,7 +62,7 @@ t.test('the revision in force is that of what the runtime serves', async (t) => 
 t.test('a handler on its way out is still of its Shim', async (t) => {
   const removing: HandlerReport = { name: 'spin', state: 'removing', source: 'x' };
   const none = { approved: {}, controller: undefined, alone: {}, shims: {} };
-  t.same(detailOf(input([removing], { desired: [], turns: none })), {
+  t.same(detailOf(input([removing], { desired: [], approvals: none })), {
     spin: { s: 'removing', n: 'spin', r: 'r1', a: '-' },
   });
 });

@@ -1,5 +1,9 @@
 import t from 'tap';
-import { type Share, turnChanges, turnsAfter } from '../../../../controller/decide/rollout/approval.ts';
+import {
+  type Share,
+  approvalChanges,
+  approvalsAfter,
+} from '../../../../controller/decide/rollout/approval.ts';
 import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
 import { approvedPrefix, triedPrefix } from '../../../../protocol/node-labels.ts';
 import { aNode, later, now } from '../../../../testbed/controller/facts.ts';
@@ -18,7 +22,10 @@ const end = now / 1000 + 900;
 const keep = { revision: 'r2', until: Date.parse(later) };
 
 t.test('the turns of several Shims are labels of their own, for fifteen minutes', async (t) => {
-  const { labels, ends, open } = turnsAfter([share('wws', true), share('spin', true, { want: '-' })], now);
+  const { labels, ends, open } = approvalsAfter(
+    [share('wws', true), share('spin', true, { want: '-' })],
+    now,
+  );
   t.same(labels, { [wws]: `r2.${end}`, [spin]: `gone.${end}` });
   t.same(
     [ends, [...open]],
@@ -30,17 +37,17 @@ t.test('the turns of several Shims are labels of their own, for fifteen minutes'
 });
 
 t.test('what goes on keeps its end, beside what is new, and is not written again', async (t) => {
-  const { labels } = turnsAfter([share('spin', false, { keep }), share('wws', true)], now);
+  const { labels } = approvalsAfter([share('spin', false, { keep }), share('wws', true)], now);
   t.same(labels, { [spin]: `r2.${keep.until / 1000}`, [wws]: `r2.${end}` });
-  t.same(turnChanges({ [spin]: labels[spin]!, other: 'x' }, labels), { [wws]: labels[wws] });
-  t.same(turnChanges(labels, labels), {});
+  t.same(approvalChanges({ [spin]: labels[spin]!, other: 'x' }, labels), { [wws]: labels[wws] });
+  t.same(approvalChanges(labels, labels), {});
 });
 
 t.test('what came of a turn is kept, and what ended or cannot be read goes', async (t) => {
   const tried = { revision: 'r2', outcome: 'approval-expired' };
-  const { labels, ends } = turnsAfter([share('spin', false, { tried })], now);
+  const { labels, ends } = approvalsAfter([share('spin', false, { tried })], now);
   t.same([labels, ends], [{ [`${triedPrefix}spin`]: 'r2.approval-expired' }, []]);
-  t.same(turnChanges({ [spin]: 'x', [`${triedPrefix}wws`]: '{' }, labels), {
+  t.same(approvalChanges({ [spin]: 'x', [`${triedPrefix}wws`]: '{' }, labels), {
     [spin]: null,
     [`${triedPrefix}wws`]: null,
     [`${triedPrefix}spin`]: 'r2.approval-expired',
@@ -48,11 +55,11 @@ t.test('what came of a turn is kept, and what ended or cannot be read goes', asy
 });
 
 t.test('a Shim whose name is no label has its turns under a digest', async (t) => {
-  const { labels } = turnsAfter([share('a'.repeat(200), true)], now);
+  const { labels } = approvalsAfter([share('a'.repeat(200), true)], now);
   t.match(Object.keys(labels), [/^approved\.[a-z.-]+\/sha256_[0-9a-f]{40}$/]);
 });
 
 t.test('a Node gets labels for so many Shims and no more', async (t) => {
   const all = Array.from({ length: 1000 }, (_, index) => share(`made-up-${index}`, true));
-  t.equal(Object.keys(turnsAfter(all, now).labels).length, 128);
+  t.equal(Object.keys(approvalsAfter(all, now).labels).length, 128);
 });

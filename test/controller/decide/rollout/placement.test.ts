@@ -55,7 +55,7 @@ t.test('a turn that a node had is of account while others have something of the 
 t.test('what one node names has no other node looked at again', async (t) => {
   const looks = { turns: 0 };
   const other = aNode('b');
-  const { turns } = other;
+  const { rollout: turns } = other;
   const get = () => {
     looks.turns++;
     return turns;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
-import { type Round, turnsOf } from '../../../../controller/decide/rollout/schedule.ts';
+import { type Round, nextOf } from '../../../../controller/decide/rollout/schedule.ts';
 import { zoneKey } from '../../../../controller/model/keys.ts';
 import { aNode } from '../../../../testbed/controller/facts.ts';
 
@@ -27,7 +27,7 @@ const failed = (name: string, p: string) =>
 const zone = (name: string) => ({ labels: { [zoneKey]: name } });
 
 const turns = (standings: readonly NodeStanding[], over: Partial<Round> = {}) =>
-  turnsOf({
+  nextOf({
     strategy: { rolling: { maxUpdate: 3 } },
     standings,
     size: standings.length,
