@@ -48,19 +48,19 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
     return restartMs !== undefined && !(installed && sameTable(installed, handler));
   };
 
-  const reportOf = (handler: Handler, { approvals: turns }: Desired): HandlerReport => {
+  const reportOf = (handler: Handler, { approvals }: Desired): HandlerReport => {
     const { name, artifact, where, order } = handler;
     const { sha256 } = artifact;
     const report = { name, source: where.file, ...(sha256 === undefined ? {} : { sha256 }) };
-    if (!order || !turns || !needsApproval(handler)) return { ...report, state: 'served' };
-    const turn = neededApproval(turns, order.shim, order.revision, clock.now());
+    if (!order || !approvals || !needsApproval(handler)) return { ...report, state: 'served' };
+    const turn = neededApproval(approvals, order.shim, order.revision, clock.now());
     if (state.bad[order.shim] === order.revision) {
       const message = 'it failed its proof here and is not tried again until it changes';
       const problem: Problem = { code: 'known-bad', handler: name, message };
       return { ...report, state: 'failed', problem, turn: { shim: turn.shim, revision: turn.revision } };
     }
     if (turn.hold === undefined) return { ...report, state: 'pending', turn };
-    return { ...report, state: 'pending', problem: waitsForApproval(turn, name, turns), turn };
+    return { ...report, state: 'pending', problem: waitsForApproval(turn, name, approvals), turn };
   };
 
   /** All that has its turn is one restart. */
@@ -82,7 +82,7 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
       state.fails = true;
     },
     tick: async (desired) => {
-      const { handlers, problems, approvals: turns } = desired;
+      const { handlers, problems, approvals } = desired;
       const before = handlers.map((handler) => ({ handler, report: reportOf(handler, desired) }));
       const asked = new Set(handlers.map(({ name }) => name));
       state.handlers = Object.fromEntries(Object.entries(state.handlers).filter(([name]) => asked.has(name)));
@@ -108,7 +108,7 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
         },
         desired: handlers,
         problems,
-        ...(turns ? { approvals: turns } : {}),
+        ...(approvals ? { approvals } : {}),
         installed: state.handlers,
         serves: Object.keys(state.handlers),
       };

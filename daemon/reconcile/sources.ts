@@ -43,7 +43,7 @@ export const gather = async (
   const said = [await localFiles(host, policy, ofFiles)];
   if (clustered) said.push(await cluster(host, policy, ofCluster));
   const problems = said.flatMap((one) => one.problems);
-  const turns = said.find((one) => one.approvals)?.approvals;
+  const approvals = said.find((one) => one.approvals)?.approvals;
   const notes = said.flatMap((one) => one.notes ?? []);
   const claims = said.flatMap((one) => one.claims);
   const handlers = settle(claims, ledger, problems);
@@ -57,7 +57,7 @@ export const gather = async (
     ...(notes.length > 0 ? { notes } : {}),
     lost: said.flatMap((one) => one.lost),
     ...(said.some((one) => one.unheard) ? { unheard: true as const } : {}),
-    ...(turns ? { approvals: turns } : {}),
+    ...(approvals ? { approvals } : {}),
   };
 };
 
@@ -186,10 +186,10 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
   return { claims, problems, lost, approvals: approvalFactsOf(answer) };
 };
 
-const approvalFactsOf = ({ shims, turns }: ClusterCache): ApprovalFacts => ({
-  approved: turns?.approved ?? {},
-  controller: turns?.controller,
-  alone: turns?.alone ?? {},
+const approvalFactsOf = ({ shims, turns: approvals }: ClusterCache): ApprovalFacts => ({
+  approved: approvals?.approved ?? {},
+  controller: approvals?.controller,
+  alone: approvals?.alone ?? {},
   shims: Object.fromEntries(shims.map((shim) => [shim.metadata.name, standingOf(shim)])),
 });
 

@@ -285,8 +285,8 @@ t.test('whose turn it is comes with the wishes, and from nowhere but the cluster
   const answer = JSON.parse(readFileSync(file, 'utf8')) as object;
   const approved = { spin: { value: 'r.1', until: '2027-01-15T08:00:00.000Z' } };
   writeFileSync(file, JSON.stringify({ ...answer, turns: { approved } }));
-  const { approvals: turns, handlers } = await gather(host, policy, emptyLedger);
-  t.match(turns, {
+  const { approvals, handlers } = await gather(host, policy, emptyLedger);
+  t.match(approvals, {
     approved,
     controller: undefined,
     shims: {
@@ -294,7 +294,7 @@ t.test('whose turn it is comes with the wishes, and from nowhere but the cluster
       wws: { paused: true, stopped: false },
     },
   });
-  t.equal(turns?.shims.old?.stopped, turns?.shims.old?.revision === revision);
+  t.equal(approvals?.shims.old?.stopped, approvals?.shims.old?.revision === revision);
   t.same(
     handlers.map((one) => one.order?.scope),
     ['restarts', 'restarts', 'all'],

@@ -55,11 +55,13 @@ const heldWith = ({ held }: Baseline, name: string, own: Approval | undefined): 
 
 /** A failure is reported with its Shim and revision; no approval would change it. */
 const neededFor = (
-  { desired: { approvals: turns } }: Baseline,
+  { desired: { approvals } }: Baseline,
   order: Handler['order'],
   revision?: string,
 ): Pick<Approval, 'turn'> =>
-  turns && order ? { turn: { shim: order.shim, revision: revision ?? revisionHere(turns, order.shim) } } : {};
+  approvals && order
+    ? { turn: { shim: order.shim, revision: revision ?? revisionHere(approvals, order.shim) } }
+    : {};
 
 /** Of a handler that is no longer desired. `failing`: why a desired handler is left out, by its source. */
 export const approvalOfRemoval = (
@@ -69,24 +71,24 @@ export const approvalOfRemoval = (
 ): Approval | undefined => {
   const installed = baseline.before.ledger.handlers[name]?.handler;
   const order = installed?.order;
-  const { approvals: turns } = baseline.desired;
+  const { approvals } = baseline.desired;
   // The handler was renamed and does not start under its new name: the former name stays in service.
   const failed = installed && failing.get(installed.where.file);
   if (failed) return { ...neededFor(baseline, order), held: { ...failed, handler: name } };
   // The Shim may have another handler now: both are one change with one approval.
-  const own = order && turns && gate(baseline, name, order.shim, revisionHere(turns, order.shim));
+  const own = order && approvals && gate(baseline, name, order.shim, revisionHere(approvals, order.shim));
   // Foreign content in our text that the runtime never loaded is removed without a restart.
   const isInForce = name in baseline.before.ledger.handlers || servedNow(baseline.runtime).includes(name);
   return isInForce ? heldWith(baseline, name, own) : own;
 };
 
 const gate = (baseline: Baseline, name: string, shim: string, revision: string): Approval | undefined => {
-  const { approvals: turns } = baseline.desired;
-  if (!turns || baseline.rules.force) return undefined;
-  const turn = neededApproval(turns, shim, revision, baseline.before.now);
+  const { approvals } = baseline.desired;
+  if (!approvals || baseline.rules.force) return undefined;
+  const turn = neededApproval(approvals, shim, revision, baseline.before.now);
   const { bad } = baseline.before.ledger;
   // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
   if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision)
     return { turn: { shim, revision }, held: leftAlone(baseline.before, bad, name) };
-  return turn.hold === undefined ? { turn } : { turn, held: waitsForApproval(turn, name, turns) };
+  return turn.hold === undefined ? { turn } : { turn, held: waitsForApproval(turn, name, approvals) };
 };

@@ -72,10 +72,10 @@ const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undef
 
 /** The asked revision. For a Shim that cannot be parsed a former revision may be in service; the asked one failed. */
 const askedRevision = (
-  { approvals: turns }: StatusInput,
+  { approvals }: StatusInput,
   shim: string,
   otherwise: string | undefined,
-): string | undefined => (turns ? revisionHere(turns, shim) : otherwise);
+): string | undefined => (approvals ? revisionHere(approvals, shim) : otherwise);
 
 /** Shims that were refused before they became a desired handler: only this entry reports them. */
 const refusals = (
