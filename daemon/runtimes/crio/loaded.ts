@@ -1,5 +1,5 @@
-/** Facts from CRI-O's configuration, in files and as loaded: socket, programs, sandboxes, containers. */
-import { member, parseJson } from '../../../protocol/json.ts';
+/** What CRI-O's configuration, as files and as it is loaded, tells of the host: socket, programs, sandboxes, containers. */
+import { fields, member, parseJson } from '../../../protocol/json.ts';
 import { tableAt } from '../../toml/compare.ts';
 import type { ConfigFile, Needed } from '../facts.ts';
 import type { Runtime } from '../runtime.ts';
@@ -70,11 +70,11 @@ export const needed: Runtime['needed'] = (config) => {
 };
 
 /** CRI-O keeps the handler of a sandbox in the annotations of all its containers. */
-const handlerKey = 'io.kubernetes.cri-o.runtimehandler'; // RuntimeHandler: members are looked up without regard to case
+const handlerKey = 'io.kubernetes.cri-o.RuntimeHandler';
 
+/** By the exact key, which CRI-O sets itself: beside it stand annotations that Pods chose. */
 const handlerIn = (spec: unknown): string | undefined => {
-  const annotations = member(spec, 'annotations');
-  const name = member(annotations, handlerKey);
+  const name = fields(member(spec, 'annotations'))[handlerKey];
   return typeof name === 'string' ? name : undefined;
 };
 
