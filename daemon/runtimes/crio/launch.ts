@@ -22,14 +22,18 @@ const argument = (argv: readonly string[], names: readonly string[]): string | u
   return found;
 };
 
-/** With only `-c FILE` the default folder is still read; an empty argument switches a source off. */
-export const configOf: Runtime['configOf'] = (argv, ...environments) => ({
-  main:
+/**
+ * With `-c FILE` alone the usual folder is read all the same. An empty word switches its source off, and is no path: as one it
+ * would be the root of the host.
+ */
+export const configOf: Runtime['configOf'] = (argv, ...environments) => {
+  const main =
     argument(argv, ['-c', '--config']) ??
     environments.map((environment) => environment?.get('CONTAINER_CONFIG')).find((path) => path) ??
-    usual.configPath,
-  folder: argument(argv, ['-d', '--config-dir']) ?? usualFolder,
-});
+    usual.configPath;
+  const folder = argument(argv, ['-d', '--config-dir']) ?? usualFolder;
+  return { main, ...(folder === '' ? {} : { folder }) };
+};
 
 export const isProgram = (path: string): boolean => fileOf(path) === 'crio';
 
