@@ -26,19 +26,38 @@ export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chos
     if (state !== 'absent') there.push(row);
     if (state === 'running') running.push(row);
   }
-  const [first, ...others] = there;
-  if (others.length === 0) return usually(first ?? usualRuntime);
+  if (there.every((row) => row === usualRuntime)) return usually(usualRuntime);
   const named: Runtime[] = [];
-  for (const row of there) if (await isOfKubelet(host, row)) named.push(row);
-  // A package that is installed beside it, and was never started, is no second runtime.
-  const rows = named.length > 0 ? named : running;
-  const [row] = rows;
-  if (row && rows.length === 1) return usually(row);
+  for (const row of runtimes) if (await isOfKubelet(host, row)) named.push(row);
+  const here = named.filter((one) => there.includes(one));
+  const asked = here.length > 0 ? here : named;
+  const [row, ...others] = asked.length > 0 ? asked : withoutKubelet(host, there, running);
+  // The unit of the one that is named may be away for a moment, as in an upgrade: that is no reason to serve another one.
+  const isPlain = row && (!there.includes(row) || running.includes(row) || running.length === 0);
+  if (row && others.length === 0 && isPlain) return usually(row);
+  const all = there.map(({ usual }) => usual.unit).join(' and ');
+  const why =
+    row && others.length === 0
+      ? `the kubelet's files name ${row.name}, which does not run, and another one runs`
+      : "the kubelet's files do not say which one it uses";
   throw new Failure({
     code: 'unclear-start',
-    message: `${there.map(({ usual }) => usual.unit).join(' and ')} are both here, and the kubelet's files do not say which one it uses`,
+    message: `${all} are both here, and ${why}`,
     hint: 'Say which one it is: runtime.unit in /etc/rcm-node/config.toml.',
   });
+};
+
+/**
+ * A package that is installed beside it, and was never started, is no second runtime. Where none runs nothing is written, so
+ * that it is the usual one until one of them runs.
+ */
+const withoutKubelet = (
+  host: Host,
+  there: readonly Runtime[],
+  running: readonly Runtime[],
+): readonly Runtime[] => {
+  if (running.length > 0) return running;
+  return host.systemd && there.includes(usualRuntime) ? [usualRuntime] : there;
 };
 
 const usually = (row: Runtime): Chosen => ({ row, unit: row.usual.unit });
@@ -51,11 +70,12 @@ const stateOn = async (host: Host, { usual }: Runtime): Promise<'absent' | 'idle
   return active === 'inactive' ? 'idle' : 'running';
 };
 
-/** A file that others can write decides nothing. */
+/** A file that others can write decides nothing, and a comment says nothing. */
 const isOfKubelet = async ({ files }: Host, { usual }: Runtime): Promise<boolean> => {
   for (const path of kubeletFiles) {
     const fact = await files.lookTrusted(path);
-    if (fact.kind === 'regular' && fact.text.includes(`/${fileOf(usual.socket)}`)) return true;
+    const says = fact.kind === 'regular' ? fact.text.replaceAll(/^[ \t]*#.*$/gm, '') : '';
+    if (says.includes(`/${fileOf(usual.socket)}`)) return true;
   }
   return false;
 };

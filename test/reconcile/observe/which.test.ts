@@ -62,6 +62,44 @@ t.test('where the kubelet does not tell, one that is only installed does not cou
   t.same(await ask(t, [`${containerd} idle`, crio]), ['crio', crio]);
 });
 
+t.test('a comment in a file of the kubelet says nothing', async (t) => {
+  const file = { '/etc/default/kubelet': '# --container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
+  t.same(await ask(t, [containerd, `${crio} idle`], file), ['containerd', containerd]);
+});
+
+t.test(
+  'while none of two runs, as at boot and in an upgrade, no other one is served than before',
+  async (t) => {
+    t.same(await ask(t, [`${containerd} idle`, `${crio} idle`]), ['containerd', containerd]);
+    const flags = { '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
+    t.same(await ask(t, [`${containerd} idle`, `${crio} idle`], flags), ['crio', crio]);
+  },
+);
+
+t.test('where the unit of the one that the kubelet uses is away, the other one is not served', async (t) => {
+  const flags = {
+    '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/containerd/containerd.sock\n',
+  };
+  t.same(await ask(t, [crio], flags), ['containerd', containerd]);
+  t.same(await ask(t, [`${crio} idle`], flags), ['containerd', containerd]);
+  // Left from before a change of the runtime.
+  t.same(await ask(t, [crio], { ...flags, '/var/lib/kubelet/config.yaml': 'unix:///run/crio/crio.sock' }), [
+    'crio',
+    crio,
+  ]);
+});
+
+t.test(
+  'where the one that the kubelet uses is stopped and the other one runs, none is touched',
+  async (t) => {
+    const stopped = [containerd, `${crio} idle`];
+    const flags = { '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
+    t.match(await ask(t, stopped, flags).catch((error: unknown) => error), {
+      problem: { code: 'unclear-start', message: /name crio, which does not run/, hint: /runtime\.unit/ },
+    });
+  },
+);
+
 t.test('where that is not said, or said twice, none is touched, and the way out is named', async (t) => {
   const both = [containerd, crio];
   const refused = async (files = {}) =>
