@@ -49,7 +49,7 @@ export const baselineOf = (desired: Desired, before: Observed, rules: Rules): Ba
     before,
     runtime,
     target,
-    former: relocatedOf(row, target.paths, before),
+    former: relocatedOf(target.paths, before),
     // A fault in a file, refused above, is nearly always the reason why the runtime does not answer.
     runtimeProblem: before.activate ? runtimeProblemOf(runtime) : undefined,
     rules,

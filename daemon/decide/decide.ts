@@ -14,7 +14,6 @@ import { type Change, changeOf } from './change.ts';
 import { firstStart } from './first-start.ts';
 import { takeBack } from './relocated.ts';
 import { keysOf } from '../runtimes/named.ts';
-import { runtimeOf } from '../runtimes/table.ts';
 import { ownFault } from './own-fault.ts';
 import { orphaned } from './orphaned.ts';
 import { reasons } from './report/reasons.ts';
@@ -171,7 +170,7 @@ const plan = (
   });
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
   // The restart still waits: until then the new location serves nothing.
-  const former = held || change.restart ? [] : takeBack(runtimeOf(runtime), baseline.former, before);
+  const former = held || change.restart ? [] : takeBack(baseline.former, before);
   if (former.length > 0) return answer(former, ['the configuration of the runtime is elsewhere now']);
   // Nothing names a folder that was just placed.
   const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);

@@ -33,7 +33,7 @@ export type Observed = {
   readonly mapped: readonly string[];
   readonly ledger: Ledger;
   /** Without a runtime: the files that it would read if it were installed again. Otherwise absent. */
-  readonly remnant?: Pick<RuntimeFacts, 'config' | 'aliases'>;
+  readonly remnant?: readonly Pick<RuntimeFacts, 'name' | 'config' | 'aliases'>[];
   readonly trials: readonly Trial[];
   /** A folder for the files of this trial alone: `plan` and a tick may run at the same time. */
   readonly scratch: string;

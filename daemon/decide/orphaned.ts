@@ -13,24 +13,27 @@ import { type Relocated, relocatedOf, takeBack } from './relocated.ts';
 import { copiesIn, keysOf, namedIn } from '../runtimes/named.ts';
 import { type Parsed, parseConfig } from '../runtimes/parsed.ts';
 import type { Runtime, WantedFile } from '../runtimes/runtime.ts';
-import { usualRuntime } from '../runtimes/table.ts';
+import { runtimeOf } from '../runtimes/table.ts';
 import { linkSteps } from './steps.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import { refuseLinked } from './write-step.ts';
 
 export const orphaned = (before: Observed): Decision => {
-  const runtime = usualRuntime;
-  const { config: remnant, aliases } = before.remnant ?? { config: [] };
-  const facts = { ...Object.fromEntries(remnant.map(({ path, fact }) => [path, fact])), ...before.files };
-  const known = relocatedOf(runtime, [], before);
-  const standing = parsed(remnant);
-  const files = [...known.files, ...unknownTo(runtime, before, standing.files, facts)];
-  const former: Relocated = { files, problems: [...known.problems, ...standing.problems] };
+  const remnant = before.remnant ?? [];
+  const read = remnant.flatMap(({ config }) => config);
+  const facts = { ...Object.fromEntries(read.map(({ path, fact }) => [path, fact])), ...before.files };
+  const known = relocatedOf([], before);
+  const standing = remnant.map((one) => ({ ...one, row: runtimeOf(one), ...parsed(one.config) }));
+  const unknown = standing.flatMap((one) => unknownTo(one.row, before, one.files, facts));
+  const files = [...known.files, ...unknown];
+  const unclear = standing.flatMap(({ problems }) => problems);
+  const former: Relocated = { files, problems: [...known.problems, ...unclear] };
   const gone = new Set(files.map(({ path }) => path));
   // A file that is restored first is read again before any link is removed.
-  const staying = standing.files.filter(({ path }) => !gone.has(path));
-  const left: Left = { named: namedIn(staying, aliases), isKept: standing.problems.length > 0 };
-  const steps = nextSteps(before, takeBack(runtime, former, { ...before, files: facts }), left);
+  const staying = standing.map((one) => ({ ...one, files: one.files.filter(({ path }) => !gone.has(path)) }));
+  const named = staying.flatMap((one) => [...namedIn(one.files, one.aliases)]);
+  const left: Left = { named: new Set(named), isKept: unclear.length > 0 };
+  const steps = nextSteps(before, takeBack(former, { ...before, files: facts }), left);
   const revision = digestOf(canonical(steps));
   return {
     plan:
@@ -38,7 +41,10 @@ export const orphaned = (before: Observed): Decision => {
         ? { kind: 'settled' }
         : { kind: 'steps', revision, steps, because: ['the runtime is gone'], disrupts: false },
     handlers: [],
-    notes: [...former.problems, ...copiesIn(staying, runtime.handlersIn, aliases)],
+    notes: [
+      ...former.problems,
+      ...staying.flatMap((one) => copiesIn(one.files, one.row.handlersIn, one.aliases)),
+    ],
   };
 };
 

@@ -8,7 +8,8 @@ import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import type { FileFact } from '../../host/facts.ts';
-import type { Runtime, WantedFile } from '../runtimes/runtime.ts';
+import type { WantedFile } from '../runtimes/runtime.ts';
+import { runtimeOfFile } from '../runtimes/table.ts';
 import { refuseLinked, writeStep } from './write-step.ts';
 
 export type Relocated = {
@@ -19,13 +20,13 @@ export type Relocated = {
 };
 
 /** `before.files` has each file of the ledger; `present`: files that the runtime reads, which are not for here. */
-export const relocatedOf = (runtime: Runtime, present: readonly string[], before: Observed): Relocated => {
+export const relocatedOf = (present: readonly string[], before: Observed): Relocated => {
   const files: WantedFile[] = [];
   const problems: Relocated['problems'][number][] = [];
   for (const [path, owned] of Object.entries(before.ledger.files)) {
     if (present.includes(path)) continue;
     try {
-      const file = without(runtime, path, before.files[path], owned.digest, before.ledger);
+      const file = without(path, before.files[path], owned.digest, before.ledger);
       if (file) files.push(file);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -38,7 +39,6 @@ export const relocatedOf = (runtime: Runtime, present: readonly string[], before
 
 /** `undefined`: it has no content of ours. */
 const without = (
-  { dropIn, withoutUs }: Runtime,
   path: string,
   fact: FileFact | undefined,
   digest: string,
@@ -50,6 +50,8 @@ const without = (
       code: 'not-ours',
       ...fileFault(fact),
     });
+  // The runtime that is served now may be another one than the one that the file was written for.
+  const { dropIn, withoutUs } = runtimeOfFile(path);
   if (dropIn.mayBe(path)) {
     if (fact.digest !== digest && !dropIn.meansOurs(fact.text))
       throw new Failure({ code: 'not-ours', message: 'it was changed by another program' });
@@ -81,8 +83,10 @@ const holds = (folder: string, paths: Iterable<string>): boolean =>
 export const foldersOf = (folders: readonly string[], paths: Iterable<string>): readonly string[] =>
   folders.filter((folder) => holds(folder, paths));
 
+const isDropIn = (path: string): boolean => runtimeOfFile(path).dropIn.mayBe(path);
+
 /** No restart: the runtime does not read any of it. */
-export const takeBack = ({ dropIn }: Runtime, former: Relocated, before: Observed): readonly Step[] => {
+export const takeBack = (former: Relocated, before: Observed): readonly Step[] => {
   if (former.files.length === 0) return [];
   const { ledger } = before;
   const gone = new Set(former.files.map((file) => file.path));
@@ -94,7 +98,7 @@ export const takeBack = ({ dropIn }: Runtime, former: Relocated, before: Observe
   return [
     // The import goes before the file that it names, in case a program still reads them.
     ...[...former.files]
-      .sort((a, b) => Number(dropIn.mayBe(a.path)) - Number(dropIn.mayBe(b.path)))
+      .sort((a, b) => Number(isDropIn(a.path)) - Number(isDropIn(b.path)))
       .map((file) => writeStep(file, before.files[file.path])),
     ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
     {

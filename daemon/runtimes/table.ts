@@ -13,7 +13,11 @@ export const usualRuntime: Runtime = rows.containerd;
 
 export const runtimeOf = ({ name }: { readonly name: RuntimeName }): Runtime => rows[name];
 
-/** By the name of the unit in the settings; a unit with another name cannot be recognised yet. */
+/** Whose file of ours a path may be: each drop-in has a name of its own, and files of others are changed for one runtime alone. */
+export const runtimeOfFile = (path: string): Runtime =>
+  runtimes.find(({ dropIn }) => dropIn.mayBe(path)) ?? usualRuntime;
+
+/** By the unit that a person names; packages that call it otherwise are told apart by nothing yet. */
 export const runtimeBy = (unit: string | undefined): Runtime =>
   runtimes.find(({ usual }) => usual.unit === unit) ?? usualRuntime;
 

@@ -24,13 +24,13 @@ const ledger: Ledger = {
 const lookAt = (files: Readonly<Record<string, FileFact>>) => {
   const before: Observed = { ...observed, files, ledger };
   const { paths } = containerd.target(runtime, files, ledger);
-  return { before, former: relocatedOf(containerd, paths, before) };
+  return { before, former: relocatedOf(paths, before) };
 };
 
 t.test('an import is taken out before the drop-in it names, then the folders, and the rest stays', (t) => {
   const { before, former } = lookAt({ [main]: regular(wired), [drop]: regular('ours') });
   t.strictSame(former.problems, []);
-  const steps = takeBack(containerd, former, before);
+  const steps = takeBack(former, before);
   t.match(steps, [
     { kind: 'write', before: { text: wired }, after: { kind: 'text', text: 'version = 3\n', mode: 0o640 } },
     { kind: 'write', before: { text: 'ours' }, after: { kind: 'absent' } },
@@ -53,7 +53,7 @@ t.test('an import is taken out before the drop-in it names, then the folders, an
 t.test('what holds nothing of ours any more is forgotten, without a step', (t) => {
   const { before, former } = lookAt({ [main]: regular('version = 3\n') });
   t.strictSame(former, { files: [], problems: [] });
-  t.strictSame(takeBack(containerd, former, before), []);
+  t.strictSame(takeBack(former, before), []);
   t.strictSame(kept(former, ledger), []);
   t.end();
 });
@@ -81,7 +81,7 @@ t.test('what cannot be taken back is named with its reason, and kept in the ledg
       { code: 'not-ours', where: { file: drop }, message: /changed by another program/ },
       { code: 'not-ours', where: { file: main }, message: why },
     ]);
-    t.strictSame(takeBack(containerd, former, before), []);
+    t.strictSame(takeBack(former, before), []);
     t.equal(kept(former, ledger).length, 2);
   }
   t.end();

@@ -10,7 +10,7 @@ import type { Plan, Staged } from '../../model/plan.ts';
 import { detailOf, Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { configFile } from '../../runtimes/parsed.ts';
-import { runtimeOf, runtimes, usualRuntime } from '../../runtimes/table.ts';
+import { runtimeOf, runtimeOfFile, runtimes } from '../../runtimes/table.ts';
 import { aliasesIn } from './aliases.ts';
 import { readTree } from './config-files.ts';
 import { namesIn } from './names.ts';
@@ -64,20 +64,24 @@ const observeOwned = async (host: Host, ledger: Ledger): Promise<Observed['files
 
 /** Files that may have our content although the ledger does not list them: the state was lost, or others copied it. */
 const observeRemnant = async (host: Host, ledger: Ledger): Promise<NonNullable<Observed['remnant']>> => {
-  const found = new Map<string, ConfigFile>();
-  const runtime = usualRuntime;
-  const { dropIn } = runtime;
-  for (const main of [runtime.usual.configPath, ...Object.keys(ledger.files)]) {
-    const { config } = await readTree(host.files, runtime, { main });
-    for (const file of config) found.set(file.path, file);
+  const remnant: NonNullable<Observed['remnant']>[number][] = [];
+  for (const runtime of runtimes) {
+    const found = new Map<string, ConfigFile>();
+    const { dropIn } = runtime;
+    const known = Object.keys(ledger.files).filter((path) => runtimeOfFile(path) === runtime);
+    for (const source of [runtime.configOf([]), ...known.map((main) => ({ main }))]) {
+      const { config } = await readTree(host.files, runtime, source);
+      for (const file of config) found.set(file.path, file);
+    }
+    for (const file of [...found.values()]) {
+      if (dropIn.mayBe(file.path)) continue;
+      const drop = dropIn.beside(file);
+      if (!found.has(drop)) found.set(drop, configFile(drop, await host.files.look(drop)));
+    }
+    const config = [...found.values()];
+    remnant.push({ name: runtime.name, config, aliases: await aliasesIn(host.files, runtime, config) });
   }
-  for (const file of [...found.values()]) {
-    if (dropIn.mayBe(file.path)) continue;
-    const drop = dropIn.beside(file);
-    if (!found.has(drop)) found.set(drop, configFile(drop, await host.files.look(drop)));
-  }
-  const config = [...found.values()];
-  return { config, aliases: await aliasesIn(host.files, runtime, config) };
+  return remnant;
 };
 
 const observeFiles = async (

@@ -1,0 +1,69 @@
+/** Uninstall where the runtime that our files were written for is away, and perhaps another one is installed. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Host } from '../../host/host.ts';
+import { defaultSettings } from '../../daemon/model/settings.ts';
+import { uninstall } from '../../daemon/reconcile/uninstall.ts';
+import { type Node, openCase } from '../../testbed/simulated/node.ts';
+
+const all = { activate: true, force: false };
+const main = '/etc/containerd/config.toml';
+const drop = '/etc/crio/crio.conf.d/zz-rcm-node.conf';
+
+/** Its runtime stops, and where its package was removed there is no unit. */
+const stop = (node: Node, isRemoved: boolean): void => {
+  const { containerd } = node.fake;
+  containerd.stopByOther();
+  if (isRemoved) containerd.unit = { ...containerd.unit, load: 'not-found', execStart: [] };
+};
+
+/** The same host with a CRI-O that was installed and never started. */
+const withCrio = ({ host }: Node['fake']): Host => {
+  const { systemd, tools } = host;
+  if (!systemd) return host;
+  const execStart = ['/usr/bin/crio'];
+  const idle = { load: 'loaded', active: 'inactive', sub: 'dead', mainPid: 0, invocation: '', execStart };
+  return {
+    ...host,
+    systemd: {
+      ...systemd,
+      unit: async (name) => ({
+        ...(await systemd.unit(name)),
+        ...(name === 'crio.service' ? { ...idle, name, fragment: '' } : {}),
+      }),
+    },
+    tools: {
+      ...tools,
+      run: async (argv, limits) => {
+        if (!argv[0]?.endsWith('/crio')) return tools.run(argv, limits);
+        const stdout = 'crio version 1.36.3\n';
+        return { kind: 'ran', code: 0, signal: null, stdout, stderr: '', timedOut: false };
+      },
+    },
+  };
+};
+
+for (const name of ['1.7-plain', '2.1-plain'])
+  for (const isRemoved of [false, true])
+    t.test(`${name}, containerd ${isRemoved ? 'removed' : 'stopped'}, CRI-O never started`, async (t) => {
+      const node = openCase(t, name);
+      const before = node.read(main);
+      await node.once();
+      t.not(node.read(main), before);
+      stop(node, isRemoved);
+      t.match(await uninstall(withCrio(node.fake), defaultSettings, all), { complete: true });
+      t.equal(node.read(main), before);
+      t.equal(node.read('/etc/containerd/conf.d/rcm-node.toml'), undefined);
+    });
+
+for (const isLost of [false, true])
+  t.test(`CRI-O removed, its ledger ${isLost ? 'lost' : 'there'}: the drop-in goes`, async (t) => {
+    const node = openCase(t, 'crio-packaged');
+    await node.once();
+    stop(node, true);
+    if (isLost) rmSync(join(node.root, 'var/lib/rcm-node'), { recursive: true });
+    t.match(await node.uninstall(), { complete: true });
+    t.equal(node.read(drop), undefined);
+    t.equal(node.read('/opt/rcm-node/shims/wasmedge/crun'), undefined);
+  });
