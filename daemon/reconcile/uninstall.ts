@@ -2,7 +2,7 @@
  * Removes everything that the ledger proves to be ours, in the order configuration, restart, binaries, state. It also works
  * without the runtime: if it is stopped or removed, files are restored, and the result says what was not proven.
  */
-import { folderOf, paths } from '../../protocol/host-paths.ts';
+import { fileOf, folderOf, paths } from '../../protocol/host-paths.ts';
 import { asides } from '../../host/files/aside.ts';
 import type { Host } from '../../host/host.ts';
 import { nothing } from '../model/desired.ts';
@@ -125,7 +125,8 @@ const waitsFor = async (
   const used = (await observeMapped(host)).filter((key) => key in before.store);
   if (used.length > 0)
     return [inUse(`processes of Pods run programs of ours (${used.length} in ${paths.store})`)];
-  const needed = await observeBundles(host, before.runtime);
+  const ours = new Set(Object.keys(before.links).map((path) => fileOf(folderOf(path))));
+  const needed = (await observeBundles(host, before.runtime)).filter((name) => ours.has(name));
   return needed.length > 0
     ? [inUse(`containers run that only programs of ours can end (${needed.join(', ')})`)]
     : [];

@@ -1,5 +1,5 @@
 /** Uninstall where the runtime that our files were written for is away, and perhaps another one is installed. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Host } from '../../host/host.ts';
@@ -65,5 +65,34 @@ for (const isLost of [false, true])
     if (isLost) rmSync(join(node.root, 'var/lib/rcm-node'), { recursive: true });
     t.match(await node.uninstall(), { complete: true });
     t.equal(node.read(drop), undefined);
-    t.equal(node.read('/opt/rcm-node/shims/wasmedge/crun'), undefined);
+    t.notOk(existsSync(join(node.root, 'opt/rcm-node')));
   });
+
+const bundle = (node: Node, handler: string): void => {
+  const folder = `/run/containers/storage/overlay-containers/${handler}/userdata`;
+  const annotations = { 'io.kubernetes.cri-o.RuntimeHandler': handler };
+  node.write(`${folder}/config.json`, JSON.stringify({ annotations }));
+  node.write(`${folder}/pidfile`, '4242');
+  node.write('/proc/4242/stat', '');
+};
+
+for (const isRemoved of [false, true])
+  t.test(`CRI-O ${isRemoved ? 'removed' : 'stopped'}: a container of ours is waited for`, async (t) => {
+    const node = openCase(t, 'crio-packaged');
+    await node.once();
+    stop(node, isRemoved);
+    bundle(node, 'wasmedge');
+    t.match((await node.uninstall()).ticked.outcome, {
+      kind: 'waiting',
+      for: [{ code: 'handler-in-use', message: /\(wasmedge\)/ }],
+    });
+    t.ok(node.read(drop));
+  });
+
+t.test('a container of a handler that is not ours is not waited for', async (t) => {
+  const node = openCase(t, 'crio-packaged');
+  await node.once();
+  stop(node, false);
+  bundle(node, 'runc');
+  t.match(await node.uninstall(), { complete: true });
+});

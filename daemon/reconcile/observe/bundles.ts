@@ -4,7 +4,8 @@
  */
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
-import { runtimeOf, usualRuntime } from '../../runtimes/table.ts';
+import type { Bundles } from '../../runtimes/runtime.ts';
+import { runtimes } from '../../runtimes/table.ts';
 import { namesIn } from './names.ts';
 
 /** Handlers whose program a running container still needs. */
@@ -13,8 +14,21 @@ export const observeBundles = async (
   runtime: Observed['runtime'],
 ): Promise<readonly string[]> => {
   const found = new Set<string>();
-  const { folder, depth, inside, pidFile, tellers, handlersIn } =
-    runtime.name === 'none' ? usualRuntime.bundlesOf([]) : runtimeOf(runtime).bundlesOf(runtime.config);
+  // With its unit gone, or another one in its place, nothing tells whose containers run.
+  for (const row of runtimes)
+    for (const handler of await handlersBelow(
+      files,
+      row.bundlesOf(runtime.name === row.name ? runtime.config : []),
+    ))
+      found.add(handler);
+  return [...found].sort();
+};
+
+const handlersBelow = async (
+  files: Host['files'],
+  { folder, depth, inside, pidFile, tellers, handlersIn }: Bundles,
+): Promise<ReadonlySet<string>> => {
+  const found = new Set<string>();
   const above =
     depth === 1 ? [folder] : (await namesIn(files, folder)).map((namespace) => `${folder}/${namespace}`);
   for (const place of above)
@@ -27,5 +41,5 @@ export const observeBundles = async (
         if (fact.kind === 'regular') for (const handler of handlersIn(fact.text)) found.add(handler);
       }
     }
-  return [...found].sort();
+  return found;
 };
