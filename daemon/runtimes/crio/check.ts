@@ -1,102 +1,18 @@
 /**
- * Why a configuration must not be written: faults that the daemon finds only at its start, and differences between the
- * output of `crio config` for the present and the staged configuration. Only our handlers may differ in meaning.
+ * What forbids to write: what `crio config` prints of the configuration as it stands and as it would be. By meaning, only our
+ * handlers may differ.
  */
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { deepEqual, differences, isTable, shownPath, type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
-import type { RuntimeFacts, Trial } from '../facts.ts';
+import type { Trial } from '../facts.ts';
 import { type Parsed, whereIn } from '../parsed.ts';
 import type { Tables } from '../runtime.ts';
 import { shownValue } from '../shown.ts';
-import {
-  builtIn,
-  defaultIn,
-  handlersIn,
-  isKnownAnnotation,
-  meaningful,
-  mergedIn,
-  runtimesPath,
-} from './config.ts';
+import { builtIn, handlersIn, meaningful, runtimesPath } from './config.ts';
 import { plain } from './plain.ts';
 
-/** Faults of the present foreign configuration, with which CRI-O would not start again. */
-export const faultOf = (facts: RuntimeFacts, files: readonly Parsed[]): Problem | undefined => {
-  const lost = facts.config.find(({ path, fact }) => path !== facts.configPath && fact.kind === 'absent');
-  if (lost)
-    return {
-      code: 'broken-config',
-      message: 'it is a link that leads nowhere, and CRI-O does not start with that',
-      where: { file: lost.path },
-      hint: 'Remove the link, or make what it leads to.',
-    };
-  const name = defaultIn(files);
-  if (name !== builtIn && !mergedIn(files).has(name))
-    return {
-      code: 'default-handler-lost',
-      message: `the default handler "${name}" is not defined; CRI-O does not start with that`,
-      ...whereLastDefault(files),
-    };
-  const unfit = defaultFault(files, name);
-  if (unfit) return unfit;
-  const stray = groupFault(files);
-  if (stray) return stray;
-  const [missing] = facts.missing ?? [];
-  if (!missing) return undefined;
-  const file = files.find(({ path }) => path === missing.where.file);
-  return {
-    code: 'broken-config',
-    message: `${missing.what} is ${missing.word}, which is not there; CRI-O would not start again`,
-    where: file ? whereIn(file, missing.where.path) : { file: missing.where.file },
-  };
-};
-
-/** For any other handler CRI-O only leaves the handler out; for the default one it does not start. */
-const defaultFault = (files: readonly Parsed[], name: string): Problem | undefined => {
-  const found = mergedIn(files).get(name);
-  if (!found) return undefined;
-  const { file, table } = found;
-  const fault = (key: string, message: string): Problem => ({
-    code: 'broken-config',
-    message: `the default handler "${name}" ${message}; CRI-O would not start again`,
-    where: whereIn(file, [...runtimesPath, name, key]),
-  });
-  const { allowed_annotations: allowed, runtime_type: type } = table;
-  const odd = Array.isArray(allowed) ? allowed.find((one) => !isKnownAnnotation(one)) : undefined;
-  if (odd !== undefined) return fault('allowed_annotations', 'allows an annotation that CRI-O does not know');
-  return type === undefined || kinds.has(type)
-    ? undefined
-    : fault('runtime_type', 'has a runtime_type that CRI-O does not know');
-};
-
-/** If systemd makes the cgroups, a monitor must be in a slice, or in the one of its Pod. */
-const groupFault = (files: readonly Parsed[]): Problem | undefined => {
-  const runtime = files.map(({ doc }) => tableAt(doc, ['crio', 'runtime']));
-  const says = (key: string): unknown => runtime.findLast((table) => table?.[key])?.[key];
-  if (says('cgroup_manager') === 'cgroupfs' || says('conmon_cgroup') !== undefined) return undefined;
-  for (const [name, { file, table }] of mergedIn(files)) {
-    const group = table.monitor_cgroup;
-    if (typeof group !== 'string' || group === '' || group === 'pod' || group.endsWith('.slice')) continue;
-    if (table.runtime_type !== 'vm')
-      return {
-        code: 'broken-config',
-        message: 'the cgroup of a monitor has to be "pod" or a slice; CRI-O would not start again',
-        where: whereIn(file, [...runtimesPath, name, 'monitor_cgroup']),
-      };
-  }
-  return undefined;
-};
-
-const kinds = new Set<unknown>(['', 'oci', 'vm', 'pod']);
-
-const defaultKey = ['crio', 'runtime', 'default_runtime'];
-
-const whereLastDefault = (files: readonly Parsed[]): Pick<Problem, 'where'> => {
-  const file = files.findLast(({ doc }) => Boolean(tableAt(doc, ['crio', 'runtime'])?.default_runtime));
-  return file ? { where: whereIn(file, defaultKey) } : {};
-};
-
-/** `crio config` prints these after the tables of handlers, so they parse as keys of the last table. */
+/** Printed after the tables of handlers, so that a reader takes them for keys of the last one. */
 const strays = new Set(['hostnetwork_disable_selinux', 'disable_hostport_mapping', 'timezone']);
 
 /** Separates the handler tables from the rest. `crio config` prints them as comments when all of them are the built-in ones. */

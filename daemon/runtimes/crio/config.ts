@@ -28,11 +28,11 @@ export const mergedIn = (
     ),
   );
 
-/** An empty value counts as absent. */
+/** The last file counts, also where it names none: then it is the one that is built in. */
 export const defaultIn = (files: readonly Pick<Parsed, 'doc'>[]): string =>
   files.reduce((found, { doc }) => {
     const named = tableAt(doc, ['crio', 'runtime'])?.default_runtime;
-    return typeof named === 'string' && named !== '' ? named : found;
+    return typeof named === 'string' ? named || builtIn : found;
   }, builtIn);
 
 /**

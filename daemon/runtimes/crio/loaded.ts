@@ -1,14 +1,16 @@
 /** What CRI-O's configuration, as files and as it is loaded, tells of the host: socket, programs, sandboxes, containers. */
 import { fields, member, parseJson } from '../../../protocol/json.ts';
+import { resolvePath } from '../../../protocol/host-paths.ts';
 import { tableAt } from '../../toml/compare.ts';
 import type { ConfigFile, Needed } from '../facts.ts';
 import type { Runtime } from '../runtime.ts';
-import { builtIn, defaultIn, handlersIn } from './config.ts';
+import { builtIn, defaultIn, handlersIn, runtimesPath } from './config.ts';
 import { usual } from './launch.ts';
+import { lowered } from './lowered.ts';
 
 const lastIn = (config: readonly ConfigFile[], section: readonly string[], key: string): string | undefined =>
   config.reduce<string | undefined>((found, { doc }) => {
-    const said = doc && tableAt(doc, ['crio', ...section])?.[key];
+    const said = doc && tableAt(lowered(doc), ['crio', ...section])?.[key];
     return typeof said === 'string' && said !== '' ? said : found;
   }, undefined);
 
@@ -33,11 +35,11 @@ export const programsIn: Runtime['programsIn'] = (doc) =>
   });
 
 /**
- * The files that CRI-O needs to start: the program of its default handler, the monitor of each handler, and the common one.
- * `crio config` does not check them. A handler whose own program is missing is only left out.
+ * What has to be there for CRI-O to start: what its default handler names, and the monitor of every handler. `crio config` looks
+ * at none of them, and a handler without its own program is only left out.
  */
 export const needed: Runtime['needed'] = (config) => {
-  const files = config.flatMap(({ path, doc }) => (doc ? [{ path, doc }] : []));
+  const files = config.flatMap(({ path, doc }) => (doc ? [{ path, doc: lowered(doc) }] : []));
   const name = defaultIn(files);
   const tables = new Map(
     files.flatMap(({ path: file, doc }) =>
@@ -46,26 +48,41 @@ export const needed: Runtime['needed'] = (config) => {
       ),
     ),
   );
+  // The one that is built in has no table where nothing is said of it.
+  if (!tables.has(builtIn))
+    tables.set(builtIn, { file: usual.configPath, path: [...runtimesPath, builtIn], table: {} });
   const found: Needed[] = [];
-  const need = (file: string, path: readonly string[], word: unknown, what: string): void => {
+  /** A word is a path, from the root; where there is none, `program` is looked for in $PATH. */
+  const need = (where: Needed['where'], what: string, word: unknown, program = ''): void => {
     if (typeof word === 'string' && word !== '')
-      found.push({ where: { file, path }, what, word, places: placesOf(word) });
+      found.push({ where, what, word, places: [resolvePath('/', word)] });
+    else if (program !== '') found.push({ where, what, word: program, places: placesOf(program) });
   };
   const standard = tables.get(name);
-  if (standard && standard.table.inherit_default_runtime !== true)
-    need(
-      standard.file,
-      [...standard.path, 'runtime_path'],
-      standard.table.runtime_path || name,
-      `the program of the default handler`,
-    );
-  else if (!standard && name === builtIn)
-    need(usual.configPath, [], builtIn, 'the program of the default handler');
-  for (const { file, path, table } of tables.values())
-    if (table.runtime_type !== 'vm')
-      need(file, [...path, 'monitor_path'], table.monitor_path, 'the monitor of a handler');
-  for (const { path, doc } of files)
-    need(path, ['crio', 'runtime', 'conmon'], tableAt(doc, ['crio', 'runtime'])?.conmon, 'the monitor');
+  if (standard) {
+    const { file, path, table } = standard;
+    const at = (key: string): Needed['where'] => ({ file, path: [...path, key] });
+    need(at('runtime_path'), 'the program of the default handler', table.runtime_path, name);
+    need(at('seccomp_profile'), 'the seccomp profile of the default handler', table.seccomp_profile);
+    if (table.runtime_type === 'vm')
+      need(at('runtime_config_path'), 'the configuration of the default handler', table.runtime_config_path);
+    if (table.runtime_type === 'pod')
+      need(at('monitor_path'), 'the monitor of the default handler', table.monitor_path, 'conmonrs');
+  }
+  const common = files.findLast(({ doc }) => tableAt(doc, ['crio', 'runtime'])?.conmon !== undefined);
+  const conmon = common && tableAt(common.doc, ['crio', 'runtime'])?.conmon;
+  // It stands above what handlers say.
+  if (common && conmon)
+    need({ file: common.path, path: ['crio', 'runtime', 'conmon'] }, 'the monitor', conmon);
+  else
+    for (const { file, path, table } of tables.values())
+      if (['', 'oci', undefined].some((type) => type === table.runtime_type))
+        need(
+          { file, path: [...path, 'monitor_path'] },
+          'the monitor of a handler',
+          table.monitor_path,
+          'conmon',
+        );
   return found;
 };
 

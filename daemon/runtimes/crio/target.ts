@@ -10,7 +10,7 @@ import type { RuntimeFacts } from '../facts.ts';
 import { copiesIn, namedIn } from '../named.ts';
 import { ownerIn, type Parsed, parseConfig, whereIn } from '../parsed.ts';
 import type { Runtime, Tables, Target, WantedFile, Wiring } from '../runtime.ts';
-import { faultOf, verdict } from './check.ts';
+import { verdict } from './check.ts';
 import {
   allowedFor,
   annotationsOf,
@@ -24,7 +24,9 @@ import {
   runtimesPath,
 } from './config.ts';
 import { dropInPath, header, isOurDropIn, mayBeDropIn, meaningOf } from './drop-in.ts';
+import { faultOf, twiceFault } from './faults.ts';
 import { dumpWords } from './launch.ts';
+import { lowered } from './lowered.ts';
 
 /** The oldest minor version that starts although it cannot serve a handler, and leaves only that one out. */
 const oldest = 21;
@@ -37,8 +39,9 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   const stale = facts.config.flatMap(({ path, fact }) =>
     path !== drop && mayBeDropIn(path) && fact.kind === 'regular' && isOurDropIn(fact.text) ? [path] : [],
   );
-  const foreign = parseConfig(facts.config.filter(({ path }) => path !== drop && !stale.includes(path)));
-  const fault = faultOf(facts, foreign);
+  const written = parseConfig(facts.config.filter(({ path }) => path !== drop && !stale.includes(path)));
+  const foreign = written.map((file) => ({ ...file, doc: lowered(file.doc) }));
+  const fault = twiceFault(written) ?? faultOf(facts, foreign);
   if (fault) throw new Failure(fault);
   refuseForeign(files[drop], drop, ledger);
   const merged = mergedIn(foreign);
