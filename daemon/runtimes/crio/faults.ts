@@ -56,10 +56,23 @@ export const twiceFault = (files: readonly Parsed[]): Problem | undefined => {
 const kinds = new Set<unknown>(['', 'oci', 'vm', 'pod']);
 const isOci = ({ runtime_type: type = '' }: Table): boolean => type === '' || type === 'oci';
 
+/**
+ * Each version of CRI-O knows annotations of its own. Those that are named as CRI-O and systemd name theirs are
+ * not judged: a node that runs with them is not refused for a list that is older or newer than it.
+ */
+const mayBeKnown = (name: unknown): boolean =>
+  isKnownAnnotation(name) ||
+  (typeof name === 'string' &&
+    (/^(io\.kubernetes\.cri|io\.containers\.|module\.wasm\.|org\.(systemd|criu|opencontainers)\.)/.test(
+      name,
+    ) ||
+      /\.(crio|kubernetes\.cri-o)\.io$/.test(name) ||
+      name === 'bundle'));
+
 /** What is wrong with the value of a key of a handler. Of any other handler it is a reason to leave it out; of the default one CRI-O ends. */
 const rules: Readonly<Record<string, (table: Table, name: string) => string | undefined>> = {
   allowed_annotations: ({ allowed_annotations: allowed }) =>
-    Array.isArray(allowed) && !allowed.every(isKnownAnnotation)
+    Array.isArray(allowed) && !allowed.every(mayBeKnown)
       ? 'allows an annotation that CRI-O does not know'
       : undefined,
   runtime_type: ({ runtime_type: type = '' }) =>

@@ -54,6 +54,10 @@ t.test('a key that stands twice, in upper and lower case, is refused: either may
 
 const harmless: Readonly<Record<string, string>> = {
   'a monitor that one for all stands above': `${runtime('conmon = "/usr/bin/conmon"')}${of('kata', 'monitor_path = "/nope"')}`,
+  'annotations that CRI-O has had for long, as OpenShift allows them': of(
+    'crun',
+    'allowed_annotations = ["io.containers.trace-syscall", "io.kubernetes.cri-o.Devices", "io.kubernetes.cri-o.userns-mode", "seccomp-profile.kubernetes.cri-o.io", "cpu-quota.crio.io"]',
+  ),
   'keys in other case': of('kata', 'Monitor_Path = "/usr/bin/conmon"'),
   'faults of a handler that is only left out': of('kata', 'stream_websockets = true'),
 };
