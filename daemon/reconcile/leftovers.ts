@@ -11,7 +11,9 @@ import { isMark } from './artifacts/unpacking.ts';
 
 /** A leftover that cannot be removed does not stop the tick: it is logged, and retried at the next tick. */
 export const sweep = async (host: Host, journal: Journal | undefined): Promise<void> => {
-  const writes = journal?.plan.steps.flatMap((step) => (step.kind === 'write' ? [folderOf(step.path)] : []));
+  const writes = journal?.plan.steps.flatMap((step) =>
+    step.kind === 'write' ? [folderOf(step.path), folderOf(folderOf(step.path))] : [],
+  );
   await clear(host, paths.incoming, (name) => !isMark(name));
   for (const folder of new Set([paths.state, ...(writes ?? [])])) await clear(host, folder, isTemporary);
   const now = host.clock.now();

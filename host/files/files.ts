@@ -1,7 +1,8 @@
 /**
  * Files below a root, written so that a reader or a power cut sees the old bytes or the new ones, never a mixture: a
- * temporary file beside the target, synced, renamed, and the folder synced. A foreign file is replaced only if it is
- * unchanged since it was read, by a file with the same owner, mode, ACL and other attributes.
+ * temporary file beside the target, or beside its folder of drop-ins, synced, renamed, and the folder synced. A foreign file
+ * is replaced only while it still is what it was when it was looked at, by one that has its owner, mode, ACL and other
+ * attributes.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -10,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Attributes } from './attributes.ts';
+import { aboveDropIns } from './above.ts';
 import { makeReads, type Reads } from './read.ts';
 import { placeIn } from './root-path.ts';
 import { type FileFact, type FileState, hardLinked } from '../facts.ts';
@@ -156,20 +158,29 @@ export const makeFiles = (root: string): Files => {
       const former = before.kind === 'text' ? await standing(path) : undefined;
       const linked = purpose === 'undo' ? undefined : hardLinked(path, former?.links);
       if (linked) throw new Failure(linked);
-      const temp = await temporary(path, keeping(before, after, former), former?.attributes);
-      try {
-        if (!sameContent(await look(path), before)) throw changed(path);
-        if (former && !isDeepStrictEqual(former, await standing(path))) throw changed(path);
-        // link(2) fails where a file has appeared in between; rename would replace it.
-        if (before.kind === 'absent')
-          await link(temp, own(path)).catch((error) => {
-            throw errnoOf(error) === 'EEXIST' ? changed(path) : error;
-          });
-        else await rename(temp, own(path));
-        await syncFolder(dirname(own(path)));
-      } finally {
-        await unlink(temp).catch(() => undefined);
-      }
+      const place = async (folder: string): Promise<void> => {
+        const temp = await temporary(path, keeping(before, after, former), former?.attributes, folder);
+        try {
+          if (!sameContent(await look(path), before)) throw changed(path);
+          if (former && !isDeepStrictEqual(former, await standing(path))) throw changed(path);
+          // link(2) fails where a file has appeared in between; rename would replace it.
+          if (before.kind === 'absent')
+            await link(temp, own(path)).catch((error) => {
+              throw errnoOf(error) === 'EEXIST' ? changed(path) : error;
+            });
+          else await rename(temp, own(path));
+          await syncFolder(dirname(own(path)));
+        } finally {
+          await unlink(temp).catch(() => undefined);
+        }
+      };
+      const [folder, above] = [dirname(own(path)), await aboveDropIns(own(path))];
+      if (above === undefined) return place(folder);
+      // A mount of the same file system: nothing tells but the attempt.
+      await place(above).catch((error) => {
+        if (errnoOf(error) !== 'EXDEV') throw error;
+        return place(folder);
+      });
     });
 
   const put: Files['put'] = (path, text, mode, scratch) =>

@@ -17,6 +17,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  watch,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -583,3 +584,30 @@ t.test('an immutable file stays, and no temporary file beside it', { skip: unpri
   t.same(codes, ['cannot-write', 'cannot-write']);
   t.same(readdirSync(join(root, 'etc')), ['file']);
 });
+
+t.test(
+  'a folder of drop-ins never holds a temporary file: a program may read every name in it',
+  async (t) => {
+    const root = t.testdir({ etc: { 'crio.conf.d': {} } });
+    const folder = join(root, 'etc/crio.conf.d');
+    const seen = new Set<string>();
+    const watcher = watch(folder, (_event, name) => name && seen.add(name));
+    t.teardown(() => watcher.close());
+    const files = makeFiles(root);
+    const state = (text: string) =>
+      ({
+        kind: 'text',
+        text,
+        mode: 0o644,
+        uid: process.getuid?.() ?? 0,
+        gid: process.getgid?.() ?? 0,
+      }) as const;
+    const path = '/etc/crio.conf.d/zz.conf';
+    await files.swap(path, { kind: 'absent' }, state('one\n'));
+    await files.swap(path, state('one\n'), state('two\n'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    t.same([...seen], ['zz.conf']);
+    t.same(readdirSync(join(root, 'etc')), ['crio.conf.d']);
+    t.equal(readFileSync(join(folder, 'zz.conf'), 'utf8'), 'two\n');
+  },
+);
