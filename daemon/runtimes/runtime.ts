@@ -17,6 +17,8 @@ export type Runtime = {
   /** The defaults of packages, for what the host does not show. */
   readonly usual: {
     readonly unit: string;
+    /** Other names that packages give it. */
+    readonly aliases?: readonly string[];
     readonly configPath: string;
     readonly socket: string;
     readonly binaries: readonly string[];

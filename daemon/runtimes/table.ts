@@ -19,6 +19,7 @@ export const runtimeOfFile = (path: string): Runtime =>
 
 /** By the unit that a person names; packages that call it otherwise are told apart by nothing yet. */
 export const runtimeBy = (unit: string | undefined): Runtime =>
-  runtimes.find(({ usual }) => usual.unit === unit) ?? usualRuntime;
+  runtimes.find(({ usual }) => [usual.unit, ...(usual.aliases ?? [])].some((one) => one === unit)) ??
+  usualRuntime;
 
 export const unitOf = (named: string | undefined): string => named ?? usualRuntime.usual.unit;

@@ -18,7 +18,10 @@ const kubeletFiles = [
 
 /** Throws the Failure that says that it cannot be told. */
 export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chosen> => {
-  if (unit !== undefined) return { row: runtimeBy(unit), unit };
+  if (unit !== undefined) {
+    const row = runtimeBy(unit);
+    return { row, unit: row.usual.aliases?.includes(unit) ? row.usual.unit : unit };
+  }
   const there: Runtime[] = [];
   const running: Runtime[] = [];
   for (const row of runtimes) {

@@ -6,6 +6,7 @@ export const usual = {
   configPath: '/etc/crio/crio.conf',
   socket: '/run/crio/crio.sock',
   unit: 'crio.service',
+  aliases: ['cri-o.service'],
   binaries: ['/usr/bin/crio', '/usr/local/bin/crio', '/usr/sbin/crio'],
 } as const satisfies Runtime['usual'];
 

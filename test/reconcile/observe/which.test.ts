@@ -37,6 +37,7 @@ const flags = '/var/lib/kubelet/kubeadm-flags.env';
 t.test('the unit that a person names is served', async (t) => {
   t.same(await ask(t, [containerd, crio], {}, crio), ['crio', crio]);
   t.same(await ask(t, [containerd, crio], {}, 'k3s.service'), ['containerd', 'k3s.service']);
+  t.same(await ask(t, [crio], {}, 'cri-o.service'), ['crio', crio]);
 });
 
 t.test('else the only one, and containerd is looked for where none is', async (t) => {
