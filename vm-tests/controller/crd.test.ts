@@ -273,7 +273,7 @@ t.test('kubectl explain teaches', async (t) => {
   t.match(await explain('shim.spec.rolloutStrategy.rolling.maxUpdate'), /a number, or a percentage/);
   t.match(
     await explain('shim.spec.rolloutStrategy'),
-    /The controller gives each its turn; in a cluster without one/,
+    /The controller approves it on each node; in a cluster without one/,
   );
   t.match(await explain('shim.status.rollout'), /Stopped: too many nodes failed\./);
 });

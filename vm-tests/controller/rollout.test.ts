@@ -185,7 +185,7 @@ t.test('paused, no node gets its turn, and all serve on and say what they wait f
   t.match(conditionOf(await getShim(cluster, 'spin-v2'), 'Available'), { status: 'True' });
   t.equal(mostInFlight(record.sinceLast('spin-v2')), 0);
   t.same(await whereIs('second'), []);
-  t.match((await rcmNode(a.host, 'status')).stdout, /turn/);
+  t.match((await rcmNode(a.host, 'status')).stdout, /waits for approval/);
   t.comment((await rcmNode(a.host, 'status')).stdout);
   lap('all wait');
 });

@@ -188,7 +188,8 @@ t.test('the one that its controller has touched goes, finalizer and all', async 
     'no RuntimeClass is left',
     async () => (await cluster.kubectl(['get', 'runtimeclasses', '-o', 'name'])) === '',
   );
-  t.notOk((await handlersOverCri(node.host)).includes('spin-v2'), 'the runtime serves it no more');
+  const isGone = async () => !(await handlersOverCri(node.host)).includes('spin-v2');
+  t.ok(await cluster.waitFor('the runtime serves it no more', isGone, { timeoutMs: 120_000 }));
   lap('all are gone');
 });
 t.teardown(() => lap('all done'));
