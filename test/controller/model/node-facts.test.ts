@@ -55,7 +55,7 @@ t.test('a Node is what the controller looks at, and nothing more', async (t) => 
     machine: 'same',
     state: 'Ready',
     detail,
-    turns: {
+    rollout: {
       approved: { spin: { revision: 'r1', until: 1_800_000_000_000 } },
       tried: { wws: { revision: 'r1', outcome: 'done' } },
     },
