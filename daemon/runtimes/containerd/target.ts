@@ -1,10 +1,10 @@
 /** What a decision needs of containerd's configuration: its text without ours, our part, and what forbids a change. */
 import { Failure, type Problem, recover } from '../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../host/facts.ts';
-import type { Ledger } from '../../model/ledger.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
 import type { RuntimeFacts } from '../facts.ts';
+import { refuseForeignDropIn } from '../foreign-drop-in.ts';
 import { copiesIn, namedIn } from '../named.ts';
 import { ownerIn, type Parsed, parseConfig, whereIn } from '../parsed.ts';
 import type { Runtime, Target } from '../runtime.ts';
@@ -35,7 +35,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   });
   const fault = faultOf(facts, foreign, drop);
   if (fault) throw new Failure(fault);
-  refuseForeignDropIn(files[drop], drop, ledger);
+  refuseForeignDropIn(files[drop], drop, ledger, isOurDropIn);
   const present = presentIn(
     layout,
     [drop, ...stale].map((file) => textIn(files[file])),
@@ -74,17 +74,6 @@ const knownGeneration = ({ version, binary }: RuntimeFacts): Generation => {
       version === ''
         ? `the version of ${binary || 'containerd'} cannot be found out`
         : `containerd ${version} is not known; 1.x and 2.x are`,
-  });
-};
-
-const refuseForeignDropIn = (fact: FileFact | undefined, path: string, ledger: Ledger): void => {
-  if (fact === undefined || fact.kind === 'absent' || path in ledger.files) return;
-  if (fact.kind === 'regular' && isOurDropIn(fact.text)) return;
-  throw new Failure({
-    code: 'not-ours',
-    message: 'a file stands where our drop-in goes, and rcm-node did not write it',
-    where: { file: path },
-    hint: 'Move it away, then run rcm-node once.',
   });
 };
 

@@ -7,6 +7,7 @@ import type { Ledger, OwnedFile } from '../../model/ledger.ts';
 import type { Plan, Staged } from '../../model/plan.ts';
 import { printTable, tableAt } from '../../toml/compare.ts';
 import type { RuntimeFacts } from '../facts.ts';
+import { refuseForeignDropIn } from '../foreign-drop-in.ts';
 import { copiesIn, namedIn } from '../named.ts';
 import { ownerIn, type Parsed, parseConfig, whereIn } from '../parsed.ts';
 import type { Runtime, Tables, Target, WantedFile, Wiring } from '../runtime.ts';
@@ -43,7 +44,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   const foreign = written.map((file) => ({ ...file, doc: lowered(file.doc) }));
   const fault = twiceFault(written) ?? faultOf(facts, foreign);
   if (fault) throw new Failure(fault);
-  refuseForeign(files[drop], drop, ledger);
+  refuseForeignDropIn(files[drop], drop, ledger, isOurDropIn);
   const merged = mergedIn(foreign);
   const inherited = inheritable(merged.get(defaultIn(foreign))?.table);
   const present = Object.fromEntries(
@@ -97,17 +98,6 @@ const folderOfDropIns = ({ configFolder, configPath }: RuntimeFacts): string => 
     message: 'CRI-O is started with an empty --config-dir, and reads no drop-ins',
     where: { file: configPath },
     hint: 'Take --config-dir out of the command line of its unit.',
-  });
-};
-
-const refuseForeign = (fact: FileFact | undefined, path: string, ledger: Ledger): void => {
-  if (fact === undefined || fact.kind === 'absent' || path in ledger.files) return;
-  if (fact.kind === 'regular' && isOurDropIn(fact.text)) return;
-  throw new Failure({
-    code: 'not-ours',
-    message: 'a file stands where our drop-in goes, and rcm-node did not write it',
-    where: { file: path },
-    hint: 'Move it away, then run rcm-node once.',
   });
 };
 
