@@ -57,10 +57,10 @@ const minute = 60_000;
 
 /** Milliseconds until a build that did not start is tried again: 5 min, doubling to 6 h: no endless restarts of the service. */
 export const retryWait = (state: State, id: string, now: number): number => {
-  const mishap = state.failed[id];
-  if (mishap === undefined) return 0;
-  const pause = Math.min(360 * minute, 5 * minute * 2 ** Math.min(mishap.attempts - 1, 10));
-  return Math.max(0, Math.min(mishap.at, now) + pause - now);
+  const failure = state.failed[id];
+  if (failure === undefined) return 0;
+  const pause = Math.min(360 * minute, 5 * minute * 2 ** Math.min(failure.attempts - 1, 10));
+  return Math.max(0, Math.min(failure.at, now) + pause - now);
 };
 
 /** The folder for the payload: that of its version, unless another build of that version has it. */
@@ -109,12 +109,12 @@ export const decide = (seen: Seen, asked: Asked): Plan => {
 /** The build failed here before: the current version stays, or is restored first if a killed run had not restored it. */
 const refuseAgain = (seen: Seen, id: string, wait: number, good: string | null): Plan => {
   const { payload, state } = seen;
-  const mishap = state.failed[id];
+  const failure = state.failed[id];
   const runs =
     good === null ? 'the service is stopped' : `rcm-node ${versionOf(seen, good)} serves this node instead`;
   const problem: Problem = {
     code: 'known-bad',
-    message: `rcm-node ${payload.version} did not start on this node (attempt ${mishap?.attempts}): ${mishap?.why}; ${runs}`,
+    message: `rcm-node ${payload.version} did not start on this node (attempt ${failure?.attempts}): ${failure?.why}; ${runs}`,
     hint: `It is retried in ${inWords(wait)}. Apply another image; or add the argument --force to try at once. On the node: journalctl -u rcm-node.`,
   };
   if (state.trying === null) return { kind: 'refused', problem };

@@ -181,6 +181,6 @@ t.test('a memory that is damaged costs one restart at most', async (t) => {
 t.test('times are those of the node', async (t) => {
   const node = makeNode(t.testdir());
   await install(node.site(node.payload('0.1.0', 'refuses')), plainly).catch(() => undefined);
-  const [mishap] = Object.values(state(node).failed) as { at: number }[];
-  t.ok((mishap?.at ?? 0) >= epoch);
+  const [failure] = Object.values(state(node).failed) as { at: number }[];
+  t.ok((failure?.at ?? 0) >= epoch);
 });

@@ -1,5 +1,5 @@
 /**
- * What others do to our files while nobody changes a wish: put right, as rarely as possible with a restart. Every stop: many
+ * What others do to our files while the desired state stays: it is repaired, with as few restarts as possible. Every stop: many
  * whole ticks.
  */
 import { existsSync, rmSync, symlinkSync } from 'node:fs';
