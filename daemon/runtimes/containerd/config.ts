@@ -175,16 +175,3 @@ export const handlerTable = (handler: Handler, path: string, inherited: Table): 
     ...(Object.keys(options).length > 0 ? { options } : {}),
   };
 };
-
-/** The default handler's options that another runc-typed handler shares: all but those that name a program. */
-export const inheritable = (runtimes: Table, defaultName: string): Table => {
-  const table = runtimes[defaultName];
-  if (!isTable(table) || table.runtime_type !== defaultRuntime.table.runtime_type || !isTable(table.options))
-    return {};
-  return Object.fromEntries(
-    Object.entries(table.options).filter(
-      ([key, value]) =>
-        key !== 'BinaryName' && !key.startsWith('Criu') && value !== '' && value !== 0 && value !== false,
-    ),
-  );
-};

@@ -1,7 +1,7 @@
 /** What a decision needs of containerd's configuration: its text without ours, our part, and what forbids a change. */
 import { Failure, type Problem, recover } from '../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../host/facts.ts';
-import { isTable, type Table, tableAt } from '../../toml/compare.ts';
+import { type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import { refuseForeignDropIn } from '../foreign-drop-in.ts';
@@ -10,16 +10,15 @@ import { ownerIn, type Parsed, parseConfig, whereIn } from '../parsed.ts';
 import type { Runtime, Target } from '../runtime.ts';
 import { faultOf, verdict } from './check.ts';
 import {
-  criPath,
   defaultRuntime,
   type Generation,
   generationOf,
   handlersIn,
   handlersRead,
   handlerTable,
-  inheritable,
   isOurs,
 } from './config.ts';
+import { inherited } from './inherited.ts';
 import { trialOf } from './trial.ts';
 import { type Layout, layoutOf, wire } from './wiring.ts';
 import { isOurDropIn, leadsTo } from './wiring-drop-in.ts';
@@ -40,7 +39,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
     layout,
     [drop, ...stale].map((file) => textIn(files[file])),
   );
-  const options = inherited(foreign, layout.schema);
+  const options = inherited(foreign, layout.schema, generation);
   return {
     paths: [mainPath, drop, ...stale],
     copies: copiesIn(foreign, handlersIn, facts.aliases),
@@ -102,21 +101,6 @@ const meaningOf = (text: string | null): Table =>
     () => parseToml(text ?? '', 'rcm-node'),
     () => ({}),
   );
-
-/** The default handler's options as the files write them; the trial proves that they were read that way. */
-const inherited = (files: readonly Parsed[], schema: number): Table => {
-  const cri = criPath(schema) ?? [];
-  let runtimes: Record<string, Table> = {};
-  let name: string = defaultRuntime.name;
-  for (const file of files) {
-    const containerd = tableAt(file.doc, [...cri, 'containerd']);
-    if (!containerd) continue;
-    if (typeof containerd.default_runtime_name === 'string') name = containerd.default_runtime_name;
-    for (const [key, table] of Object.entries(tableAt(containerd, ['runtimes']) ?? {}))
-      if (isTable(table)) runtimes = { ...runtimes, [key]: { ...runtimes[key], ...table } };
-  }
-  return inheritable(runtimes, name);
-};
 
 const isMisread = ({ generation, place, declares, schema }: Layout, drop: string | null): boolean => {
   if (generation.wiring === 'block') return drop !== null;

@@ -4,13 +4,11 @@ import { parseToml } from '../../../daemon/toml/toml.ts';
 import {
   criPath,
   declaredSchema,
-  defaultRuntime,
   disablesCri,
   generationOf,
   generations,
   handlersIn,
   handlerTable,
-  inheritable,
   newestSchema,
   runtimesPath,
   schemas,
@@ -139,21 +137,3 @@ t.test(
     });
   },
 );
-
-t.test('what names a program of the default handler is not inherited', async (t) => {
-  const options = {
-    BinaryName: '/usr/bin/runc',
-    CriuPath: '/criu',
-    CriuImagePath: '/x',
-    Root: '',
-    IoUid: 0,
-    NoPivotRoot: false,
-    SystemdCgroup: true,
-    ShimCgroup: '/x',
-  };
-  const runc = { runtime_type: 'io.containerd.runc.v2', options };
-  t.same(inheritable({ runc }, 'runc'), { SystemdCgroup: true, ShimCgroup: '/x' });
-  t.same(inheritable({ runc }, 'crun'), {});
-  t.same(inheritable({ runc: { ...runc, runtime_type: '/opt/shim' } }, 'runc'), {});
-  t.same(inheritable({ runc: defaultRuntime.table }, 'runc'), {});
-});
