@@ -5,7 +5,7 @@ import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
 import type { ConfigFile } from '../facts.ts';
 import type { Runtime } from '../runtime.ts';
-import { defaultRuntime, handlersIn, schemas } from './config.ts';
+import { declaredSchema, defaultRuntime, handlersIn, newestSchema, schemas } from './config.ts';
 import { usual } from './launch.ts';
 
 /** The last file with a value wins. */
@@ -15,10 +15,14 @@ const lastIn = (config: readonly ConfigFile[], read: (doc: Table) => unknown): s
     return typeof said === 'string' && said !== '' ? said : found;
   }, undefined);
 
-/** Where the daemon listens: `[grpc] address`, which version 4 moved into a plugin. */
+/**
+ * Where a file says that the daemon listens. Version 4 has it in a plugin and ignores `[grpc]`. 2.3 and later move that of an
+ * older file there, unless the file has both.
+ */
 export const socketIn = (doc: Table): string | undefined => {
-  const tables = [tableAt(doc, ['grpc']), tableAt(doc, ['plugins', 'io.containerd.server.v1.grpc'])];
-  return tables
+  const moved = tableAt(doc, ['plugins', 'io.containerd.server.v1.grpc']);
+  const isOlder = (declaredSchema(doc) ?? newestSchema) < 4;
+  return [moved, isOlder ? tableAt(doc, ['grpc']) : undefined]
     .map((table) => table?.address)
     .find((address) => typeof address === 'string' && address !== '') as string | undefined;
 };

@@ -24,6 +24,11 @@ t.test('the configuration is the one on the command line, in each spelling', asy
 t.test('the socket is where the configuration puts it, in old files and new ones', async (t) => {
   t.equal(socketIn(parse('[grpc]\naddress = "/a"')), '/a');
   t.equal(socketIn(parse('[plugins."io.containerd.server.v1.grpc"]\naddress = "/b"')), '/b');
+  const both = '[grpc]\naddress = "/a"\n[plugins."io.containerd.server.v1.grpc"]\naddress = "/b"';
+  t.equal(socketIn(parse(`version = 4\n${both}`)), '/b');
+  t.equal(socketIn(parse(`version = 3\n${both}`)), '/b', 'what stands in the new place is not replaced');
+  t.equal(socketIn(parse('version = 4\n[grpc]\naddress = "/a"')), undefined, 'ignored there');
+  t.equal(socketIn(parse('version = 3\n[grpc]\naddress = "/a"')), '/a');
   t.equal(socketIn(parse('[grpc]\naddress = ""')), undefined);
   t.equal(socketIn(parse('[grpc]\naddress = 5')), undefined);
   t.equal(socketIn(parse('')), undefined);

@@ -1,7 +1,7 @@
 /**
  * How containerd itself reads its configuration, generation by generation, so that a fake daemon and its `config dump`
  * are wrong in the same ways as the real ones. From cmd/containerd/server/config/config.go (2.x) and
- * services/server/config/config.go (1.x) of the release tags; the rows were seen on 1.6.20, 1.7.24 and 2.1.
+ * services/server/config/config.go (1.x) of the release tags; the rows were seen on 1.6.20, 1.7.24, 2.1, 2.2, 2.3 and 2.4.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { matchesGlob, resolve } from 'node:path/posix';
@@ -26,6 +26,7 @@ export type Loaded =
 const v2Cri = 'io.containerd.grpc.v1.cri';
 const v3Runtime = 'io.containerd.cri.v1.runtime';
 const v3Images = 'io.containerd.cri.v1.images';
+const v4Grpc = 'io.containerd.server.v1.grpc';
 
 const isTable = (value: unknown): value is Table =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
@@ -107,6 +108,14 @@ const migrateCri = (plugins: Table): Table => {
   return { ...plugins, [v3Runtime]: runtime, [v3Images]: image, [v2Cri]: rest };
 };
 
+/** 2.3 and later, file by file: version 4 has the socket in a plugin, and reads the former place no more. */
+const migrateSocket = (file: Table): Table => {
+  const { grpc, ...rest } = file;
+  const plugins = tableOf(file.plugins);
+  if (!isTable(grpc) || isZero(grpc.address) || v4Grpc in plugins) return file;
+  return { ...rest, plugins: { ...plugins, [v4Grpc]: { address: grpc.address } } };
+};
+
 const runcOptions = {
   BinaryName: '',
   CriuImagePath: '',
@@ -172,9 +181,9 @@ const decodeOthers = (plugins: Table): Table => ({
   [v2Cri]: deep({ disable_tcp_service: true, stream_server_port: '0' }, tableOf(plugins[v2Cri])),
 });
 
-const parts = (version: string): { readonly major: number; readonly minor: number } => {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return { major, minor };
+const parts = (version: string): Record<'major' | 'minor' | 'patch', number> => {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  return { major, minor, patch };
 };
 
 const newest = (version: string): number => {
@@ -205,12 +214,12 @@ const load = (
   version: string,
   purpose: 'daemon' | 'dump',
 ): Loaded => {
-  const { major, minor } = parts(version);
+  const { major, minor, patch } = parts(version);
   const top = newest(version);
   let config: Table = { version: major === 1 ? 1 : top };
   const seen: string[] = [];
   const queue = main === undefined ? [] : [main];
-  let rootVersion: number | undefined;
+  let rootVersion = 0;
   for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
     if (seen.includes(path)) continue;
     const text = read(root, path);
@@ -224,12 +233,13 @@ const load = (
       throw new Fatal(
         `expected containerd config version equal to or less than \`${top}\`, got \`${declared}\``,
       );
-    rootVersion ??= Math.max(declared, 1);
     if (major === 2 && minor >= 3) {
-      if (declared > rootVersion)
+      rootVersion ||= declared;
+      if (declared > rootVersion && minor === 3 && patch < 5)
         throw new Fatal(`drop-in config version ${declared} higher than root config version ${rootVersion}`);
       if (declared < 2) file = renames(file);
       if (declared < 3 && isTable(file.plugins)) file = { ...file, plugins: migrateCri(file.plugins) };
+      if (declared < 4) file = migrateSocket(file);
       file = { ...file, version: top };
     } else if (major === 2 && declared < 2) file = { ...renames(file), version: config.version };
     config = mergeFile(config, file, major);
@@ -265,11 +275,7 @@ const answer = (config: Table, seen: readonly string[], version: string): Loaded
   const off = ['cri', v2Cri, v3Runtime].some((one) => disabled.includes(one));
   const { cri: _short, ...others } = plugins;
   const { version: _version, imports: _imports, plugins: _plugins, ...rest } = config;
-  const grpc = tableOf(
-    major === 2 && minor >= 3 && isTable(plugins['io.containerd.server.v1.grpc'])
-      ? plugins['io.containerd.server.v1.grpc']
-      : config.grpc,
-  );
+  const grpc = tableOf(major === 2 && minor >= 3 ? plugins[v4Grpc] : config.grpc);
   return {
     kind: 'loaded',
     handlers,
