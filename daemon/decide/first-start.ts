@@ -35,7 +35,9 @@ export const firstStart = (
   const { ledger } = before;
   const { unit } = runtime;
   if (!unit || !isUnproven(before) || !cameDown(runtime)) return undefined;
-  if (Object.keys(present).length === 0 || ledger.bad?.revision === revision) return undefined;
+  // Without its default handler it would not start: that is nothing to roll back to.
+  if (target.required || Object.keys(present).length === 0 || ledger.bad?.revision === revision)
+    return undefined;
   const bare = target.wire(new Map());
   const writes = [...bare.files].reverse().flatMap((file): readonly Step[] => {
     const step = writeStep(file, before.files[file.path]);

@@ -5,9 +5,10 @@
  */
 import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
 import { Failure, recover } from '../../protocol/problem/problem.ts';
-import type { WantedFile, Wiring } from '../runtimes/runtime.ts';
+import type { Tables, WantedFile, Wiring } from '../runtimes/runtime.ts';
 import { remember } from './backoff.ts';
 import { identity, refuseNeeded } from './change.ts';
+import { tableInForce } from './handlers/approval.ts';
 import { foldersOf, kept } from './relocated.ts';
 import { type Baseline, textIn } from './baseline.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
@@ -46,7 +47,8 @@ export const ownFault = (
   if (!isOurFault(baseline)) return undefined;
   const { before, runtime, target, rules } = baseline;
   const { ledger } = before;
-  const bare = target.wire(new Map());
+  const least = leastOf(baseline);
+  const bare = target.wire(least);
   const files = filesOf(bare).filter((file) => file.text !== textIn(before.files[file.path]));
   const states = files.map(({ path }) => [
     path,
@@ -64,19 +66,28 @@ export const ownFault = (
   const trial = before.trials.find((one) => one.id === asking.id);
   if (!trial) return { plan: asking, handlers };
   // If the configuration has a fault without our content, a restart does not help: report it.
-  const problem = target.check(trial, new Map());
+  const problem = target.check(trial, least);
   if (problem) throw new Failure(problem);
-  return { plan: planOf(baseline, files, revision), handlers };
+  return { plan: planOf(baseline, least, files, revision), handlers };
+};
+
+/** Nothing, or the one handler of ours that the runtime does not start without. */
+const leastOf = (baseline: Baseline): Tables => {
+  const { required, present } = baseline.target;
+  const table = required && (tableInForce(baseline, required.name) ?? present[required.name]);
+  return new Map(table ? [[required.name, table]] : []);
 };
 
 const planOf = (
   { before, runtime, former }: Baseline,
+  least: Tables,
   files: readonly WantedFile[],
   revision: string,
 ): Extract<Plan, { kind: 'steps' }> => {
   const { ledger } = before;
   const unit = runtime.unit?.name ?? '';
-  const keeping = kept(former, ledger);
+  const owned = files.flatMap((file) => (file.owned ? [[file.path, file.owned] as const] : []));
+  const keeping = [...kept(former, ledger), ...owned];
   const folders = foldersOf(
     ledger.folders,
     keeping.map(([path]) => path),
@@ -87,14 +98,14 @@ const planOf = (
     revision,
     disrupts: true,
     because: [
-      `what rcm-node wrote does not fit ${runtime.name} ${runtime.version}, which is down: it is taken out first, and written anew when the runtime is healthy`,
+      `what rcm-node wrote does not fit ${runtime.name} ${runtime.version}, which is down: ${least.size === 0 ? 'it is taken out' : 'only its default handler is written'} first, and all of it when the runtime is healthy`,
     ],
     steps: [
       // The main file comes first: the import goes before the file that it names.
       ...files.map((file) => writeStep(file, before.files[file.path])),
       ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
       { kind: 'activate', unit },
-      { kind: 'prove', unit, serve: [], keep: [], former: [] },
+      { kind: 'prove', unit, serve: [...least.keys()], keep: [], former: [] },
       {
         kind: 'record',
         ledger: {

@@ -146,6 +146,8 @@ export type Target = {
   readonly ownerOf: (name: string) => Where | undefined;
   /** Throws Failures that name the obstacle; nothing has been written by then. */
   readonly wire: (tables: Tables) => Wiring;
+  /** A handler that files of others rely on and do not define: without it the runtime does not start. `problem`: why it stays. */
+  readonly required?: { readonly name: string; readonly problem: Problem };
   /** Why a file of ours cannot be removed: another file names it, and the runtime would not start without it. */
   readonly whyNeeded: (path: string) => Problem | undefined;
   /** The files of a trial, in another folder: without us, and with the change. Its id does not depend on the folder. */

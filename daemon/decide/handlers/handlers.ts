@@ -152,7 +152,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       ...(problem ? { problem } : {}),
       ...(gate?.turn ? { turn: gate.turn } : {}),
     });
-    if (gate?.held) hold(name);
+    if (gate?.held || !(name in present)) hold(name);
     else if (problem) keep(name);
   }
   return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited, leftOut };

@@ -20,9 +20,12 @@ export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Proble
   return [...known].flatMap((name): Removal[] => {
     if (desired.has(name)) return [];
     const gate = approvalOfRemoval(baseline, name, failing);
+    const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
+    const { required } = baseline.target;
+    if (required?.name === name)
+      return [{ name, source, gate, problem: { ...required.problem, handler: name } }];
     // Another program removed it from our text. It is restored while it may not be removed; otherwise that was wanted anyway.
     if (!(name in present) && !gate?.held) return [];
-    const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
     const used = rules.force || !runtime.unit ? undefined : inUse(runtime, name);
     if (!gate?.held && baseline.desired.unheard && !(name in before.ledger.handlers))
       return [{ name, source, gate, problem: unknown(name) }];

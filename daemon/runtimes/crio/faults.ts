@@ -7,11 +7,15 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import { type Parsed, whereIn } from '../parsed.ts';
-import { builtIn, defaultIn, isKnownAnnotation, mergedIn, runtimesPath } from './config.ts';
+import { defaultIn, isKnownAnnotation, mergedIn, runtimesPath } from './config.ts';
 import { twiceIn } from './lowered.ts';
 
-/** `files`: by the keys of CRI-O in lower case; what is not theirs is as it was written. */
-export const faultOf = (facts: RuntimeFacts, files: readonly Parsed[]): Problem | undefined => {
+/** `files`: by the keys of CRI-O in lower case; what is not theirs is as it was written. `ours`: paths of files that are written anew. */
+export const faultOf = (
+  facts: RuntimeFacts,
+  files: readonly Parsed[],
+  ours: readonly string[],
+): Problem | undefined => {
   const lost = facts.config.find(({ path, fact }) => path !== facts.configPath && fact.kind === 'absent');
   if (lost)
     return {
@@ -20,16 +24,9 @@ export const faultOf = (facts: RuntimeFacts, files: readonly Parsed[]): Problem 
       where: { file: lost.path },
       hint: 'Remove the link, or make what it leads to.',
     };
-  const name = defaultIn(files);
-  if (name !== builtIn && !mergedIn(files).has(name))
-    return {
-      code: 'default-handler-lost',
-      message: `the default handler "${name}" is not defined; CRI-O does not start with that`,
-      ...whereLastDefault(files),
-    };
-  const unfit = defaultFault(files, name) ?? groupFault(files);
+  const unfit = defaultFault(files, defaultIn(files)) ?? groupFault(files);
   if (unfit) return unfit;
-  const [missing] = facts.missing ?? [];
+  const missing = facts.missing?.find(({ where }) => !ours.includes(where.file));
   if (!missing) return undefined;
   const file = files.find(({ path }) => path === missing.where.file);
   return {
@@ -135,11 +132,4 @@ const groupFault = (files: readonly Parsed[]): Problem | undefined => {
     if (isTable(table) && isOci(table) && !isFit(table.monitor_cgroup))
       return fault(file, [...runtimesPath, name, 'monitor_cgroup']);
   return undefined;
-};
-
-const defaultKey = ['crio', 'runtime', 'default_runtime'];
-
-const whereLastDefault = (files: readonly Parsed[]): Pick<Problem, 'where'> => {
-  const file = files.findLast((one) => Boolean(inRuntimeOf(one).default_runtime));
-  return file ? { where: whereIn(file, defaultKey) } : {};
 };

@@ -1,10 +1,9 @@
 /** What a decision needs of CRI-O's configuration: its text without ours, our part, and what forbids a change. */
 import type { FileFact } from '../../../host/facts.ts';
-import { canonical, digestOf } from '../../../protocol/digest.ts';
+import { digestOf } from '../../../protocol/digest.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import type { Handler } from '../../model/desired.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
-import type { Plan, Staged } from '../../model/plan.ts';
 import { printTable, tableAt } from '../../toml/compare.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import { refuseForeignDropIn } from '../foreign-drop-in.ts';
@@ -16,18 +15,16 @@ import {
   allowedFor,
   annotationsOf,
   builtIn,
-  defaultIn,
   handlersIn,
   handlerTable,
-  inheritable,
   isOurs,
-  mergedIn,
   runtimesPath,
 } from './config.ts';
 import { dropInPath, header, isOurDropIn, mayBeDropIn, meaningOf } from './drop-in.ts';
+import { inheritedFrom, requiredOf } from './default-handler.ts';
 import { faultOf, twiceFault } from './faults.ts';
-import { dumpWords } from './launch.ts';
 import { lowered } from './lowered.ts';
+import { trialOf } from './trial.ts';
 
 /** The oldest minor version that starts although it cannot serve a handler, and leaves only that one out. */
 const oldest = 21;
@@ -42,11 +39,11 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   );
   const written = parseConfig(facts.config.filter(({ path }) => path !== drop && !stale.includes(path)));
   const foreign = written.map((file) => ({ ...file, doc: lowered(file.doc) }));
-  const fault = twiceFault(written) ?? faultOf(facts, foreign);
+  const fault = twiceFault(written) ?? faultOf(facts, foreign, [drop, ...stale]);
   if (fault) throw new Failure(fault);
   refuseForeignDropIn(files[drop], drop, ledger, isOurDropIn);
-  const merged = mergedIn(foreign);
-  const inherited = inheritable(merged.get(defaultIn(foreign))?.table);
+  const inherited = inheritedFrom(foreign);
+  const required = requiredOf(foreign);
   const present = Object.fromEntries(
     [drop, ...stale].flatMap((path) => {
       const fact = files[path];
@@ -57,7 +54,11 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
       });
     }),
   );
-  const wire = (tables: Tables): Wiring => wiringOf(drop, stale, files[drop], ledger, tables);
+  const print = (tables: Tables): Wiring => wiringOf(drop, stale, files[drop], ledger, tables);
+  const wire = (tables: Tables): Wiring => {
+    if (required && !tables.has(required.name)) throw new Failure(required.problem);
+    return print(tables);
+  };
   return {
     paths: [drop, ...stale],
     copies: copiesIn(foreign, handlersIn, facts.aliases),
@@ -72,11 +73,22 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
         handlersIn(doc).filter(({ path }) => !isOurs(name, tableAt(doc, path))),
       ),
     wire,
+    ...(required ? { required } : {}),
     whyNeeded: (path) => whyNeeded(facts, foreign, path),
-    stage: (wanted, scratch) => trialOf(facts, drop, stale, wire(new Map()), wanted, scratch),
+    stage: (wanted, scratch) => {
+      // CRI-O prints nothing where its default handler is missing.
+      const least = print(required ? only(required.name, wanted) : new Map());
+      return trialOf(facts, drop, stale, least, wanted, scratch);
+    },
     check: (trial, tables) =>
       verdict(trial, tables, new Set([...tables.keys(), ...Object.keys(present)]), foreign, drop),
   };
+};
+
+const only = (name: string, { files }: Wiring): Tables => {
+  const [file] = files;
+  const table = file && tableAt(meaningOf(file.text), [...runtimesPath, name]);
+  return new Map(table ? [[name, table]] : []);
 };
 
 const refuseUnknown = ({ version, binary }: RuntimeFacts): void => {
@@ -162,46 +174,5 @@ const whyNeeded = (
     message: `it is a link to ${path}, and CRI-O would not start without that file, which is ours and to be removed`,
     where: whereIn(file, []),
     hint: 'Remove the link, and run it again.',
-  };
-};
-
-/** The same files in another folder, which the daemon does not read. */
-const trialOf = (
-  facts: RuntimeFacts,
-  drop: string,
-  stale: readonly string[],
-  bare: Wiring,
-  wanted: Wiring,
-  scratch: string,
-): Extract<Plan, { kind: 'trial' }> => {
-  const from = facts.configFolder ?? '';
-  const others = facts.config.map(({ path, fact }) => [
-    path,
-    fact.kind === 'regular' ? fact.digest : fact.kind,
-  ]);
-  const id = digestOf(canonical([bare, wanted, facts.version, others])).slice(0, 16);
-  const stage = (wiring: Wiring, at: string): readonly Staged[] => {
-    const main = facts.config.find(({ path }) => path === facts.configPath);
-    const rest = facts.config.filter(
-      ({ path }) => path !== facts.configPath && path !== drop && !stale.includes(path),
-    );
-    const ours = wiring.files.flatMap(({ path, text }) => [
-      { path: `${at}/d${path.slice(from.length)}`, text },
-    ]);
-    return [
-      { path: `${at}/crio.conf`, text: main?.fact.kind === 'regular' ? main.fact.text : null },
-      ...rest.flatMap(({ path, fact }) =>
-        fact.kind === 'regular' ? [{ path: `${at}/d${path.slice(from.length)}`, text: fact.text }] : [],
-      ),
-      ...ours,
-    ];
-  };
-  const words = ([main]: readonly Staged[], at: string): readonly string[] =>
-    dumpWords({ main: main && main.text !== null ? main.path : null, folder: `${at}/d` });
-  const before = stage(bare, `${scratch}/before`);
-  const after = stage(wanted, `${scratch}/after`);
-  return {
-    ...{ kind: 'trial', id, before, after },
-    words: { before: words(before, `${scratch}/before`), after: words(after, `${scratch}/after`) },
   };
 };

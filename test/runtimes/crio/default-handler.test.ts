@@ -1,0 +1,84 @@
+/** A handler of ours that a person made the default one: CRI-O does not start without it. */
+import t, { type Test } from 'tap';
+import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+
+const dropIn = '/etc/crio/crio.conf.d/zz-rcm-node.conf';
+const other = '/etc/crio/crio.conf.d/50-default.conf';
+const byDefault = '[crio.runtime]\ndefault_runtime = "wasmedge"\n';
+const crun =
+  '[crio.runtime.runtimes.crun]\nruntime_path = "/usr/bin/crun"\nmonitor_path = "/usr/bin/conmon"\n';
+
+const serving = async (t: Test): Promise<Node> => {
+  const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
+  node.write('/etc/crio/crio.conf.d/10-crio.conf', crun);
+  node.fake.containerd.restartByOther();
+  wish(node, 'wasmedge', 'wasmedge', '[runtime]\ntype = "oci"\nbinary = "crun"\n');
+  t.match(await node.once(), { outcome: { kind: 'converged' } });
+  node.write(other, byDefault);
+  node.fake.containerd.restartByOther();
+  return node;
+};
+
+t.test('it is served as before, with the monitor of the built-in handler', async (t) => {
+  const node = await serving(t);
+  const ours = node.read(dropIn);
+  t.match(ours, /monitor_path = "\/usr\/bin\/conmon"/);
+  t.match(await node.once(), { outcome: { kind: 'converged' }, did: [] });
+  t.equal(node.read(dropIn), ours);
+});
+
+t.test('a drop-in that was lost is written again', async (t) => {
+  const node = await serving(t);
+  const ours = node.read(dropIn);
+  node.remove(dropIn);
+  t.match(await node.once(), { outcome: { kind: 'converged' } });
+  t.equal(node.read(dropIn), ours);
+});
+
+t.test('a drop-in that was lost is written again for a CRI-O that ended because of that', async (t) => {
+  const node = await serving(t);
+  const ours = node.read(dropIn);
+  node.remove(dropIn);
+  node.fake.containerd.restartByOther();
+  t.match(await node.plan(), {
+    before: { runtime: { unit: { active: /failed|activating/ } } },
+    decision: { plan: { kind: 'steps', because: [/does not fit/] } },
+  });
+  await node.once();
+  t.match(await node.once(), { outcome: { kind: 'converged' } });
+  t.equal(node.read(dropIn), ours);
+});
+
+t.test('a link that was lost is made again', async (t) => {
+  const node = await serving(t);
+  node.remove('/opt/rcm-node/shims/wasmedge');
+  t.match(await node.once(), { outcome: { kind: 'converged' } });
+});
+
+t.test('it stays, with the file to change, although nobody asks for it', async (t) => {
+  const node = await serving(t);
+  node.remove('/etc/rcm-node/shims.d/wasmedge.toml');
+  const why = { code: 'default-handler-lost', where: { file: other, line: 2 }, hint: /default_runtime/ };
+  t.match((await node.once()).decision.handlers, [{ name: 'wasmedge', state: 'removing', problem: why }]);
+  for (const force of [false, true])
+    t.match(await node.uninstall({ force }), {
+      complete: false,
+      ticked: { outcome: { kind: 'waiting', for: [why] } },
+    });
+  const ours = node.read(dropIn);
+  t.ok(ours);
+  node.remove(dropIn);
+  await node.once();
+  t.equal(node.read(dropIn), ours);
+  node.remove(other);
+  t.ok((await node.uninstall()).complete);
+});
+
+t.test('a default handler that nobody defines is refused, whatever else is asked for', async (t) => {
+  const node = await serving(t);
+  node.write(other, '[crio.runtime]\ndefault_runtime = "gone"\n');
+  t.match((await node.plan()).decision.plan, {
+    kind: 'refused',
+    problem: { code: 'default-handler-lost', where: { file: other } },
+  });
+});
