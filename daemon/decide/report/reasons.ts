@@ -2,7 +2,9 @@
 import type { Observed } from '../observed.ts';
 import type { Change } from '../change.ts';
 import type { Selection } from '../handlers/selection.ts';
+import { additionsIn } from '../../runtimes/additions.ts';
 import type { Wiring } from '../../runtimes/runtime.ts';
+import { runtimeOfFile } from '../../runtimes/table.ts';
 
 export const reasons = (
   before: Observed,
@@ -25,6 +27,12 @@ export const reasons = (
     if (owned && fact?.kind !== 'regular') list.push(`${file.path} was removed by another program`);
     else if (owned && fact?.kind === 'regular' && fact.digest !== owned.digest)
       list.push(`${file.path} was changed by another program`);
+    const row = runtimeOfFile(file.path);
+    const lost = fact?.kind === 'regular' && row.dropIn.mayBe(file.path) ? additionsIn(row, fact.text) : [];
+    if (lost.length > 0)
+      list.push(
+        `what others added to ${file.path} is removed, because rcm-node writes that file as a whole: ${lost.join(', ')}`,
+      );
   }
   if (change.restart && change.files.length === 0)
     list.push('the runtime does not serve the handlers of its configuration');
