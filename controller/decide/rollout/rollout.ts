@@ -36,12 +36,12 @@ export const isAwaited = ({ kind, node }: NodeStanding): boolean =>
   (kind === 'waiting' || kind === 'turn' || kind === 'working' || kind === 'unreadable');
 
 /**
- * Failures that tell nothing about other nodes by themselves, and count against no budget unless they are many. On a node of an architecture that the Shim has
- * nothing for, nothing is tried: an amd64 Shim in a mixed cluster would be stopped before its first node. On one that let
- * its turn pass, is ready and reports no problem, nothing happened: one silent node would stop all others. One that
- * became NotReady in its turn counts.
+ * Failures that tell nothing about other nodes by themselves, and count against no budget unless they are many. On a node of an
+ * architecture that the Shim has nothing for, or of a container runtime that can serve no such handler, nothing is tried: in a
+ * mixed cluster such a Shim would be stopped before its first node. On one that let its turn pass, is ready and reports no
+ * problem, nothing happened: one silent node would stop all others. One that became NotReady in its turn counts.
  */
-const tellsNothing: readonly (string | undefined)[] = ['no-platform', ranOut];
+const tellsNothing: readonly (string | undefined)[] = ['no-platform', 'unsupported-handler', ranOut];
 
 export const failuresIn = (standings: readonly NodeStanding[]): readonly NodeStanding[] => {
   const failed = standings.filter(({ kind, code }) => kind === 'failed' && !tellsNothing.includes(code));

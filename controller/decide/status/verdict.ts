@@ -32,6 +32,8 @@ const stalledBy = (situation: Situation, said: SaidOfAll): Said | undefined => {
   if (own?.refused !== undefined) return said.available;
   if (rollout.phase === 'Stopped') return said.progressing;
   if (said.available.reason === 'NodesFailed') return said.degraded.is ? said.degraded : said.available;
+  // Also where none of these failures counts: nodes that serve the former revision will never serve this one.
+  if (targets.length > 0 && targets.every(({ kind }) => kind === 'failed')) return said.degraded;
   // A rollout of type recreate stops for nothing; as many failures as would stop another are a failure all the same.
   const failures = failuresIn([...targets, ...leavers]).length - (rollout.forgiven ?? 0);
   return failures >= failureBudget(shim.strategy, targets.length || leavers.length)

@@ -63,11 +63,16 @@ t.test('so many failures as are allowed stop it, and it names the nodes', async 
   t.equal(of(many, { strategy: { type: 'recreate' } }).phase, 'Complete', 'recreate stops for nothing');
 });
 
-t.test('nodes of an architecture without an artifact do not stop the rollout', async (t) => {
-  const other = { ...standing('arm', 'failed'), code: 'no-platform' };
-  t.match(of([other, standing('b', 'waiting')]), { phase: 'Rolling' });
-  t.match(of([other, standing('b', 'failed')]), { phase: 'Stopped', stoppedBy: ['b'] });
-});
+t.test(
+  'nodes of an architecture or a runtime that the Shim is not for do not stop the rollout',
+  async (t) => {
+    for (const code of ['no-platform', 'unsupported-handler']) {
+      const other = { ...standing('other', 'failed'), code };
+      t.match(of([other, standing('b', 'waiting')]), { phase: 'Rolling' });
+      t.match(of([other, standing('b', 'failed')]), { phase: 'Stopped', stoppedBy: ['b'] });
+    }
+  },
+);
 
 t.test('stopped stays stopped until these nodes are well, gone, or ask anew', async (t) => {
   const status = statusWith(stopped);

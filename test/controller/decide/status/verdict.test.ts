@@ -102,4 +102,11 @@ t.test('failures below the budget are told by Degraded alone, whatever the type 
   t.equal(verdict(two, { strategy: { type: 'recreate' } }), 'Stalled NodesFailed');
   const other = aNode('b', { spin: { ...failed, p: 'no-platform' } });
   t.equal(verdict([serving, other]), 'Ready Served', 'nothing is for its architecture');
+  const former: HandlerDetail = { s: 'refused', n: 'spin', r: 'r1', a: 'r2', p: 'unsupported-handler' };
+  t.equal(verdict([serving, aNode('b', { spin: former }, marked)]), 'Ready Served');
+  t.equal(
+    verdict([aNode('a', { spin: former }, marked), aNode('b', { spin: former }, marked)]),
+    'Stalled NodesFailed',
+    'all serve the former revision, and none can serve this one',
+  );
 });
