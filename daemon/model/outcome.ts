@@ -100,7 +100,7 @@ export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending:
 export const refusals: readonly Code[] = [
   ...(['bad-toml', 'bad-value', 'unknown-key', 'reserved-handler', 'handler-claimed'] as const),
   ...(['no-platform', 'unpinned', 'policy-denied', 'unreadable-source', 'untrusted'] as const),
-  ...(['owned-by-another', 'not-ours'] as const),
+  ...(['owned-by-another', 'not-ours', 'unsupported-handler'] as const),
 ];
 
 /** `handlers` and `did` of the same tick: if everything was refused and nothing was done, the result is no failure. */

@@ -28,6 +28,7 @@ t.test('where all that was asked for is refused, and nothing was done, nothing f
   t.equal(codeOf(wrong('bad-toml')), 3, 'the only file is wrong');
   t.equal(codeOf(wrong('bad-toml', 'untrusted', 'unpinned')), 3, 'each of them');
   t.equal(codeOf(wrong('owned-by-another'), { handlers: [handler('refused')] }), 3);
+  t.equal(codeOf(wrong('unsupported-handler'), { handlers: [handler('refused')] }), 3);
   t.equal(codeOf(wrong('unreadable-source')), 3);
   t.equal(codeOf(wrong('bad-toml'), { handlers: [handler('served')] }), 1, 'another one is served');
   t.equal(codeOf(wrong('bad-toml'), { did: ['x'] }), 1, 'something was done');
