@@ -25,6 +25,8 @@ export const paths = {
   metrics: '/run/rcm-node/metrics.prom',
   lock: '/run/rcm-node/lock',
   trials: '/run/rcm-node/trials',
+  /** In it OCI runtimes keep the state of their containers, where the configuration names such a folder. */
+  ociStates: '/run/oci',
 } as const;
 
 export const stablePath = (handler: string, binary: string): string => `${paths.links}/${handler}/${binary}`;

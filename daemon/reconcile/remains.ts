@@ -98,7 +98,8 @@ export const finishing = (given: {
   return [...new Set([...all.filter((one) => !isAgain(one)), ...all.filter(isAgain)])];
 };
 
-const folders = async ({ files }: Host, all: readonly string[]): Promise<readonly string[]> => {
+/** Those of `all` that exist. */
+export const folders = async ({ files }: Host, all: readonly string[]): Promise<readonly string[]> => {
   const there: string[] = [];
   for (const path of all) if (await files.isFolder(path)) there.push(path);
   return there;

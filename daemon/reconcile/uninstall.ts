@@ -17,6 +17,7 @@ import { consider, once, type Tick, type Ticked } from './once.ts';
 import {
   byDesign,
   filled,
+  folders,
   isDown,
   ownedFolders,
   type Remains,
@@ -143,7 +144,11 @@ const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveClu
 };
 
 /** Removes state and files of the service; files in use, and foreign files, stay. */
-const clear = async (host: Host): Promise<void> => {
+const clear = async (host: Host, handlers: readonly string[]): Promise<void> => {
+  const states = handlers.map((name) => `${paths.ociStates}/${name}`);
+  // Their parent is only looked at where an OCI runtime of ours ran.
+  const ran = (await folders(host, states)).length > 0;
+  for (const path of ran ? [...states, paths.ociStates] : []) await host.files.dropFolder(path);
   for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
     await host.files.removeTree(path);
   for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);
@@ -201,7 +206,7 @@ export const uninstall = async (
   }));
   // Another root is no node of a cluster; the kubeconfig would be that of this host.
   const marks = host.systemd ? await leave(host, settings) : [];
-  await clear(host);
+  await clear(host, Object.keys(ledger.handlers));
   return {
     ticked,
     complete,

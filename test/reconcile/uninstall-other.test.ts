@@ -1,5 +1,5 @@
 /** Uninstall where the runtime that our files were written for is away, and perhaps another one is installed. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Host } from '../../host/host.ts';
@@ -95,4 +95,19 @@ t.test('a container of a handler that is not ours is not waited for', async (t) 
   stop(node, false);
   bundle(node, 'runc');
   t.match(await node.uninstall(), { complete: true });
+});
+
+t.test('the empty folders in which an OCI runtime of ours kept its state go', async (t) => {
+  const states = '/run/oci';
+  const left = async (...folders: readonly string[]): Promise<readonly string[]> => {
+    const node = openCase(t, 'crio-packaged');
+    await node.once();
+    for (const folder of folders) mkdirSync(join(node.root, folder), { recursive: true });
+    t.match(await node.uninstall(), { complete: true });
+    return [states, ...folders].filter((folder) => existsSync(join(node.root, folder)));
+  };
+  t.strictSame(await left(`${states}/wasmedge`), []);
+  t.strictSame(await left(`${states}/wasmedge`, `${states}/kata`), [states, `${states}/kata`]);
+  t.strictSame(await left(`${states}/wasmedge/left`), [states, `${states}/wasmedge/left`]);
+  t.strictSame(await left(states), [states, states], 'no container of ours ran');
 });
