@@ -1,8 +1,7 @@
 /** The container runtime that really runs: binary, configuration and socket from its unit, without a guess. */
-import type { Cri, Sandbox } from '../../../host/cri/cri.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
-import type { ConfigFile, CriFact, Needed, SandboxFact } from '../../runtimes/facts.ts';
+import type { ConfigFile, CriFact, Needed } from '../../runtimes/facts.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { detailOf, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
@@ -10,6 +9,7 @@ import { isProof } from '../../model/start.ts';
 import { readTree } from './config-files.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { type Launch, launchOf } from './launch.ts';
+import { withHandlers } from './sandbox-handlers.ts';
 import { type Chosen, whichRuntime } from './which.ts';
 
 export const observeRuntime = async (host: Host, settings: Settings): Promise<Observed['runtime']> => {
@@ -86,8 +86,11 @@ export const askCri = async (
       ready: status.runtimeReady,
       reason: status.reason,
       handlers: status.handlers,
-      sandboxes: await Promise.all(
-        sandboxes.filter((one) => !isProof(one)).map((one) => usedBy(cri, row, one)),
+      sandboxes: await withHandlers(
+        host,
+        cri,
+        row,
+        sandboxes.filter((one) => !isProof(one)),
       ),
       proofs: sandboxes.filter(isProof).map(({ id }) => id),
     };
@@ -103,17 +106,6 @@ export const askCri = async (
 /** An argv that runs a program of `root`. */
 export const inRoot = (host: Host, argv: readonly [string, ...string[]]): readonly [string, ...string[]] =>
   host.root === '/' || host.systemd ? argv : ['chroot', host.root, ...argv];
-
-/** A sandbox that is gone by now, or of which nothing is told, may use any handler: the next look knows more. */
-const usedBy = async (
-  cri: Cri,
-  { handlerOfSandbox }: Pick<Runtime, 'handlerOfSandbox'>,
-  { id, handler }: Sandbox,
-): Promise<SandboxFact> => {
-  if (handler !== '' || !handlerOfSandbox) return { id, handler };
-  const info = await cri.sandboxInfo(id).catch(() => null);
-  return { id, handler: handlerOfSandbox(info) };
-};
 
 const versionOf = async (host: Host, binary: string): Promise<string> => {
   const result = await host.tools.run(inRoot(host, [binary, '--version']), { deadlineMs: 10_000 });

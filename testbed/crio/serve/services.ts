@@ -99,7 +99,9 @@ export const servicesOf = (
       },
       PodSandboxStatus: ({ pod_sandbox_id: id, verbose }: OneSandbox) => {
         const sandbox = pods.sandbox(id);
-        return { status: sandboxOf(sandbox), info: verbose ? { info: '{}' } : {} };
+        const annotations = { 'io.kubernetes.cri-o.RuntimeHandler': sandbox.handler };
+        const info = JSON.stringify({ runtimeSpec: { annotations } });
+        return { status: sandboxOf(sandbox), info: verbose ? { info } : {} };
       },
       ListPodSandbox: ({ filter }: Filtered) => ({
         items: pods.sandboxes
