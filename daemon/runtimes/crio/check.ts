@@ -2,45 +2,15 @@
  * What forbids to write: what `crio config` prints of the configuration as it stands and as it would be. By meaning, only our
  * handlers may differ.
  */
-import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
-import { deepEqual, differences, isTable, shownPath, type Table, tableAt } from '../../toml/compare.ts';
-import { parseToml } from '../../toml/toml.ts';
+import { detailOf, type Problem, recover } from '../../../protocol/problem/problem.ts';
+import { deepEqual, differences, shownPath, type Table } from '../../toml/compare.ts';
 import type { Trial } from '../facts.ts';
 import { type Parsed, whereIn } from '../parsed.ts';
 import type { Tables } from '../runtime.ts';
 import { shownValue } from '../shown.ts';
 import { builtIn, handlersIn, meaningful, runtimesPath } from './config.ts';
+import { dumpOf, unprintable } from './dump.ts';
 import { plain } from './plain.ts';
-
-/** Printed after the tables of handlers, so that a reader takes them for keys of the last one. */
-const strays = new Set(['hostnetwork_disable_selinux', 'disable_hostport_mapping', 'timezone']);
-
-/** Separates the handler tables from the rest. `crio config` prints them as comments when all of them are the built-in ones. */
-export const dumpOf = (text: string): { readonly handlers: Tables; readonly rest: Table } => {
-  // `crio config` prints a quoted name without quotes.
-  const quoted = text.replace(
-    /^(\s*\[crio\.runtime\.runtimes\.)([^\]"]+)\]/gm,
-    (_all, table: string, name: string) => `${table}${JSON.stringify(name)}]`,
-  );
-  const doc = parseToml(quoted, 'crio config', 'broken-config');
-  const runtime = tableAt(doc, ['crio', 'runtime']) ?? {};
-  const tables = tableAt(doc, runtimesPath) ?? {};
-  const loose: Record<string, unknown> = {};
-  const handlers = new Map<string, Table>();
-  for (const [name, table] of Object.entries(tables)) {
-    if (!isTable(table)) continue;
-    const own = Object.entries(table).filter(([key, value]) => {
-      if (strays.has(key)) loose[key] = value;
-      return !strays.has(key);
-    });
-    handlers.set(name, Object.fromEntries(own));
-  }
-  const { runtimes: _runtimes, ...others } = runtime;
-  return {
-    handlers,
-    rest: { ...doc, crio: { ...tableAt(doc, ['crio']), runtime: { ...others, ...loose } } },
-  };
-};
 
 /** `undefined`: the staged configuration may be written. */
 export const verdict = (
@@ -65,9 +35,14 @@ export const verdict = (
       ...detailOf(trial.after),
       where: { file: main },
     };
-  const before = dumpOf(trial.before.text);
-  const after = dumpOf(trial.after.text);
-  return notServed(after.handlers, tables, files) ?? othersChanged(before, after, ours, main);
+  const [was, is] = [trial.before.text, trial.after.text];
+  return recover(
+    () => {
+      const [before, after] = [dumpOf(was), dumpOf(is)];
+      return notServed(after.handlers, tables, files) ?? othersChanged(before, after, ours, main);
+    },
+    (problem) => unprintable(files) ?? problem,
+  );
 };
 
 const notServed = (got: Tables, tables: Tables, files: readonly Parsed[]): Problem | undefined => {

@@ -1,9 +1,9 @@
 /** CRI-O, as everything outside this folder sees it. */
 import { parseToml } from '../../toml/toml.ts';
 import type { Runtime } from '../runtime.ts';
-import { dumpOf } from './check.ts';
 import { builtIn, handlersIn, meaningful } from './config.ts';
 import { dropInPath, isOurDropIn, mayBeDropIn, meansOurs } from './drop-in.ts';
+import { dumpOf } from './dump.ts';
 import { configOf, dumpWords, isProgram, usual, usualFolder } from './launch.ts';
 import {
   bundlesOf,
