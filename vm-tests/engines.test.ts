@@ -123,6 +123,9 @@ for (const [name, platform] of Object.entries(platforms))
           left.filter((line) => !/ \/(opt\/rcm-node\/bin|etc\/systemd\/system)/.test(line)),
           [],
         );
-        t.equal(await node.run(['find', '/run', '-name', `*${engine.name}*`, '-o', '-path', '/run/oci*']), '');
+        t.equal(
+          await node.run(['find', '/run', '-name', `*${engine.name}*`, '-o', '-path', '/run/oci*']),
+          '',
+        );
       });
     });
