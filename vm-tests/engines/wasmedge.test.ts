@@ -3,12 +3,12 @@
  * containerd, and on one with the stand-in for CRI-O. The nodes have no engine of their own, so a module that runs used the artifact.
  */
 import t from 'tap';
-import { builtExecutable } from '../testbed/artifacts/build.ts';
-import { asModule, type Engine, engineToml, wasmedge } from '../testbed/artifacts/engines.ts';
-import { helloOciImage, importImage, type OciImage, wasmOciImage } from '../testbed/artifacts/oci.ts';
-import { bootCrioNode, offerImage, pullImage } from '../testbed/crio/node.ts';
-import { installRcmNode } from '../testbed/node/install.ts';
-import { removePod, runPod, waitForCri } from '../testbed/node/pods.ts';
+import { builtExecutable } from '../../testbed/artifacts/build.ts';
+import { asModule, type Engine, engineToml, wasmedge } from '../../testbed/artifacts/engines.ts';
+import { helloOciImage, importImage, type OciImage, wasmOciImage } from '../../testbed/artifacts/oci.ts';
+import { bootCrioNode, offerImage, pullImage } from '../../testbed/crio/node.ts';
+import { installRcmNode } from '../../testbed/node/install.ts';
+import { removePod, runPod, waitForCri } from '../../testbed/node/pods.ts';
 import {
   artifactBinds,
   bootWithRcmNode,
@@ -19,8 +19,8 @@ import {
   startsOf,
   untilServing,
   wishPath,
-} from '../testbed/node/service.ts';
-import type { TestNode } from '../testbed/node/test-node.ts';
+} from '../../testbed/node/service.ts';
+import type { TestNode } from '../../testbed/node/test-node.ts';
 
 const progress = (line: string): void => t.comment(line);
 const skip = process.getuid?.() === 0 ? false : 'a node needs root';
