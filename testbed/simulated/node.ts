@@ -40,6 +40,7 @@ export type Meta = Omit<FakeOptions, 'root'> & {
 
 export type Node = {
   readonly root: string;
+  readonly runtime: 'containerd' | 'crio';
   readonly fake: Fake;
   readonly write: (path: string, text: string, mode?: number) => void;
   readonly read: (path: string) => string | undefined;
@@ -64,6 +65,7 @@ export const openNode = (root: string, meta: Meta): Node => {
   const real = (path: string): string => join(root, path);
   return {
     root,
+    runtime: meta.runtime ?? 'containerd',
     fake,
     write: (path, text, mode = 0o644) => {
       mkdirSync(dirname(real(path)), { recursive: true });
@@ -103,16 +105,20 @@ export const program = (name: string): string => `#!/bin/sh\n# ${name}\n`;
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** The folder of the store that a shim's program is in. */
-export const keyOf = (artifact: string, shim = 'spin-v2'): string =>
-  digestOf(canonical([sha256(program(artifact)), `containerd-shim-${shim}`, []]));
+export const keyOf = (artifact: string, binary = 'containerd-shim-spin-v2'): string =>
+  digestOf(canonical([sha256(program(artifact)), binary, []]));
 
 /** A file of shims.d, and the program it names. */
 export const shimFile = (name: string, artifact = name, more = ''): string =>
   `name = "${name}"\n${more}\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/${artifact}"\nsha256 = "${sha256(program(artifact))}"\n`;
 
+/** The lines that make it a handler of the node's runtime: CRI-O serves OCI runtimes only. */
+const kinds = { containerd: '', crio: 'runtime = { type = "oci", binary = "crun" }\n' } as const;
+
 export const wish = (node: Node, name: string, artifact = name, more = ''): void => {
   node.write(`/srv/artifacts/${artifact}`, program(artifact), 0o755);
-  node.write(`/etc/rcm-node/shims.d/${name}.toml`, shimFile(name, artifact, more));
+  const file = shimFile(name, artifact, `${kinds[node.runtime]}${more}`);
+  node.write(`/etc/rcm-node/shims.d/${name}.toml`, file);
 };
 
 /** The programs that shims name and the case does not bring along. */

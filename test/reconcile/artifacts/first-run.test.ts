@@ -36,7 +36,7 @@ const booted = async (t: Test, prepare: (image: Node) => void, version = '2.1.4'
   return openNode(root, { version });
 };
 const manifest = (node: Node, name: string): string =>
-  node.read(`/opt/rcm-node/store/${keyOf(name, name)}/manifest.json`) ?? '';
+  node.read(`/opt/rcm-node/store/${keyOf(name, `containerd-shim-${name}`)}/manifest.json`) ?? '';
 
 for (const version of ['1.7.24', '2.1.4'])
   t.test(

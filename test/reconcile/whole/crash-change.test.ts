@@ -8,14 +8,15 @@ import type { Start } from '../../../testbed/simulated/fake.ts';
 import { printClusterCache } from '../../../daemon/model/cluster-cache.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';
+import { type Row, rows } from '../../../testbed/simulated/rows.ts';
 import { makeRoot, type Node, openNode, program, sha256, wish } from '../../../testbed/simulated/node.ts';
 import type { ShimObject } from '../../../protocol/shim-object.ts';
 import { survive } from './story.ts';
 
 const main = '/etc/containerd/config.toml';
 
-const plain = (version: string) => (t: Test) => {
-  const node = openNode(makeRoot(t), { version });
+const plain = (row: Row) => (t: Test) => {
+  const node = openNode(makeRoot(t), row.meta);
   wish(node, 'spin-v2');
   wish(node, 'wws-v1');
   return node;
@@ -27,14 +28,16 @@ const installed = async (node: Node): Promise<void> => {
 // Other processes share the machine; a slow one is no failure.
 t.setTimeout(process.env.CRASH ? 1_800_000 : 300_000);
 
-for (const version of ['1.7.24', '2.1.4']) {
-  /** A sample on each of the two, and not the same one. */
-  const dies = (at: number): boolean => (version.startsWith('2') ? at % 23 === 0 : at % 29 === 1);
-  t.test(`a new version of a shim on containerd ${version} needs no restart, killed or not`, (t) =>
+const [oldest, newest, crio] = rows as readonly [Row, Row, Row];
+
+for (const [index, row] of rows.entries()) {
+  /** A sample on each of them, and not the same one. */
+  const dies = (at: number): boolean => at % 25 === index;
+  t.test(`a new version of a shim on ${row.name} needs no restart, killed or not`, (t) =>
     survive(
       t,
       {
-        open: plain(version),
+        open: plain(row),
         prepare: async (node) => {
           await node.once();
           wish(node, 'spin-v2', 'spin-v2-new');
@@ -46,11 +49,11 @@ for (const version of ['1.7.24', '2.1.4']) {
     ),
   );
 
-  t.test(`the removal of one of two shims on containerd ${version} can be killed here and there`, (t) =>
+  t.test(`the removal of one of two shims on ${row.name} can be killed here and there`, (t) =>
     survive(
       t,
       {
-        open: plain(version),
+        open: plain(row),
         prepare: async (node) => {
           await node.once();
           node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
@@ -62,11 +65,11 @@ for (const version of ['1.7.24', '2.1.4']) {
     ),
   );
 
-  t.test(`an uninstallation from containerd ${version} can be killed here and there`, (t) =>
+  t.test(`an uninstallation from ${row.name} can be killed here and there`, (t) =>
     survive(
       t,
       {
-        open: plain(version),
+        open: plain(row),
         prepare: installed,
         run: (node, host) => node.uninstall({}, host),
         restarts: 1,
@@ -87,7 +90,7 @@ const wentBack = async (node: Node): Promise<void> => {
 t.test('a runtime that went back a generation is brought up again, killed or not', (t) =>
   survive(
     t,
-    { open: plain('2.1.4'), prepare: wentBack, run: (node, host) => node.once({}, host), restarts: 2 },
+    { open: plain(newest), prepare: wentBack, run: (node, host) => node.once({}, host), restarts: 2 },
     (at) => at % 13 === 2,
   ),
 );
@@ -95,7 +98,7 @@ t.test('a runtime that went back a generation is brought up again, killed or not
 t.test('an uninstallation from a runtime that ours keeps down can be killed here and there', (t) =>
   survive(
     t,
-    { open: plain('2.1.4'), prepare: wentBack, run: (node, host) => node.uninstall({}, host), restarts: 1 },
+    { open: plain(newest), prepare: wentBack, run: (node, host) => node.uninstall({}, host), restarts: 1 },
     (at) => at % 17 === 3,
   ),
 );
@@ -104,7 +107,7 @@ t.test('ours is marked again after another program printed the file anew, killed
   survive(
     t,
     {
-      open: plain('1.7.24'),
+      open: plain(oldest),
       prepare: async (node) => {
         await node.once();
         node.write(main, stringify(parse(node.read(main) ?? '')));
@@ -140,63 +143,66 @@ for (const version of ['1.7.24', '2.1.4'])
     );
   });
 
-t.test(
-  'what an image brought along and the runtime does not start with can be taken back, killed or not',
-  (t) =>
-    survive(
-      t,
-      {
-        open: plain('2.1.4'),
-        prepare: async (node) => {
-          await node.once({ activate: false });
-          node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'fails' : 'works');
-          node.fake.containerd.restartByOther();
+for (const row of [newest, crio])
+  t.test(
+    `what an image brought along and ${row.name} does not start with can be taken back, killed or not`,
+    (t) =>
+      survive(
+        t,
+        {
+          open: plain(row),
+          prepare: async (node) => {
+            await node.once({ activate: false });
+            node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'fails' : 'works');
+            node.fake.containerd.restartByOther();
+          },
+          run: (node, host) => node.once({}, host),
+          restarts: 1,
         },
-        run: (node, host) => node.once({}, host),
-        restarts: 1,
-      },
-      (at) => at % 5 === 0,
-    ),
-);
+        (at) => at % 5 === 0,
+      ),
+  );
 
 const bads: readonly (readonly [what: string, how: Start])[] = [
   ['does not start', 'exits'],
   ['starts without CRI', 'no-cri'],
 ];
-for (const [what, how] of bads)
-  t.test(`a rollback because the runtime ${what} can be killed on its way`, (t) =>
+for (const row of [newest, crio])
+  for (const [what, how] of bads)
+    t.test(`a rollback because ${row.name} ${what} can be killed on its way`, (t) =>
+      survive(
+        t,
+        {
+          open: (t) => {
+            const node = plain(row)(t);
+            node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? how : 'works');
+            return node;
+          },
+          run: (node, host) => node.once({}, host),
+          restarts: 2,
+        },
+        (at) => at % (how === 'exits' && row === newest ? 2 : 9) === 0,
+      ),
+    );
+
+for (const row of [newest, crio])
+  t.test(`one of two shims that starts nothing on ${row.name} is left out, killed or not`, (t) =>
     survive(
       t,
       {
         open: (t) => {
-          const node = plain('2.1.4')(t);
-          node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? how : 'works');
+          const node = plain(row)(t);
+          // A restart that was counted before a kill is counted again, and the last one would have to wait.
+          node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 10\n');
+          node.fake.containerd.starts = (handler) => (handler === 'wws-v1' ? 'refused' : 'works');
           return node;
         },
         run: (node, host) => node.once({}, host),
-        restarts: 2,
+        restarts: 3,
       },
-      (at) => at % (how === 'exits' ? 2 : 9) === 0,
+      (at) => at % 11 === 4,
     ),
   );
-
-t.test('one of two shims that starts nothing is left out, killed or not', (t) =>
-  survive(
-    t,
-    {
-      open: (t) => {
-        const node = plain('2.1.4')(t);
-        // A restart that was counted before a kill is counted again, and the last one would have to wait.
-        node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 10\n');
-        node.fake.containerd.starts = (handler) => (handler === 'wws-v1' ? 'refused' : 'works');
-        return node;
-      },
-      run: (node, host) => node.once({}, host),
-      restarts: 3,
-    },
-    (at) => at % 11 === 4,
-  ),
-);
 
 /** Shims of a cluster; `approved`: may be taken up now. */
 const ask = (node: Node, shims: readonly ShimObject[], approved: Readonly<Record<string, string>>): void => {
@@ -209,26 +215,34 @@ const shim = (node: Node, name: string, more: object = {}): ShimObject => {
   return { metadata: { name }, spec: { fetchStrategy: { anonHttp }, ...more } } as ShimObject;
 };
 const renamed = { runtimeClass: { name: 'x', handler: 'spin-x' } };
-const options = { containerdRuntimeOptions: { Root: '/run/x' } };
 
-for (const how of ['works', 'exits'] as const)
-  t.test(`the change of a Shim in its turn, which ${how}, can be killed on its way`, (t) =>
-    survive(
-      t,
-      {
-        open: (t) => openNode(makeRoot(t), { version: '2.1.4' }),
-        prepare: async (node) => {
-          const [one, two] = [shim(node, 'spin-v2'), shim(node, 'wws-v1')];
-          ask(node, [one, two], { 'spin-v2': revisionOf(one), 'wws-v1': revisionOf(two) });
-          await node.once();
-          const changed = shim(node, 'spin-v2', renamed);
-          const waits = shim(node, 'wws-v1', options);
-          ask(node, [changed, waits], { 'spin-v2': revisionOf(changed) });
-          node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-x') ? how : 'works');
+const oci = { runtime: { type: 'oci', binary: 'crun' } };
+/** The change of a handler's options; CRI-O has no options, and annotations of its own. */
+const changes = {
+  containerd: { kind: {}, waits: { containerdRuntimeOptions: { Root: '/run/x' } } },
+  crio: { kind: oci, waits: { ...oci, podAnnotations: ['run.oci.handler'] } },
+} as const;
+
+for (const row of [newest, crio])
+  for (const how of ['works', 'exits'] as const)
+    t.test(`the change of a Shim in its turn on ${row.name}, which ${how}, can be killed on its way`, (t) =>
+      survive(
+        t,
+        {
+          open: (t) => openNode(makeRoot(t), row.meta),
+          prepare: async (node) => {
+            const { kind, waits: other } = changes[node.runtime];
+            const [one, two] = [shim(node, 'spin-v2', kind), shim(node, 'wws-v1', kind)];
+            ask(node, [one, two], { 'spin-v2': revisionOf(one), 'wws-v1': revisionOf(two) });
+            await node.once();
+            const changed = shim(node, 'spin-v2', { ...kind, ...renamed });
+            const waits = shim(node, 'wws-v1', other);
+            ask(node, [changed, waits], { 'spin-v2': revisionOf(changed) });
+            node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-x') ? how : 'works');
+          },
+          run: (node, host) => node.once({}, host),
+          restarts: how === 'works' ? 1 : 2,
         },
-        run: (node, host) => node.once({}, host),
-        restarts: how === 'works' ? 1 : 2,
-      },
-      (at) => at % 7 === 0,
-    ),
-  );
+        (at) => at % 7 === 0,
+      ),
+    );

@@ -3,20 +3,23 @@
  * whole ticks.
  */
 import { existsSync, rmSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { keyOf, makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { type Row, rows } from '../../../testbed/simulated/rows.ts';
 import { difference, foreign, ours, treeOf } from '../../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
 const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
-const stored = `/opt/rcm-node/store/${keyOf('spin-v2')}/containerd-shim-spin-v2`;
 const minute = 60_000;
 
-const serving = async (t: Test, version: string): Promise<Node> => {
-  const node = openNode(makeRoot(t), { version });
-  node.write(main, `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`);
+const [oldest, newest, crio] = rows as readonly [Row, Row, Row];
+
+const serving = async (t: Test, given: string | Row): Promise<Node> => {
+  const row = typeof given === 'string' ? (given.startsWith('1') ? oldest : newest) : given;
+  const node = openNode(makeRoot(t), row.meta);
+  node.write(row.main, row.text);
   node.fake.containerd.restartByOther();
   wish(node, 'spin-v2');
   await node.once();
@@ -24,47 +27,67 @@ const serving = async (t: Test, version: string): Promise<Node> => {
   return node;
 };
 
-type Drift = readonly [what: string, versions: readonly string[], act: (node: Node) => void];
+type Drift = readonly [what: string, on: readonly Row[], act: (node: Node, row: Row) => void];
 
-const edit = (path: string, from: string | RegExp, to: string) => (node: Node) => {
+const edit = (node: Node, path: string, from: string | RegExp, to: string): void => {
   const text = node.read(path) ?? '';
   if (text.replace(from, to) === text) throw new Error(`nothing to change in ${path}: ${text}`);
   node.write(path, text.replace(from, to));
 };
 
+const linkOf = ({ binary }: Row): string => `/opt/rcm-node/shims/spin-v2/${binary('spin-v2')}`;
+const storedOf = ({ binary }: Row): string =>
+  `/opt/rcm-node/store/${keyOf('spin-v2', binary('spin-v2'))}/${binary('spin-v2')}`;
+
 const both = ['1.7.24', '2.1.4'];
+/** Where our text is a file of its own. */
+const withDropIn = [newest, crio];
 const drifts: readonly Drift[] = [
-  ['our drop-in is changed', ['2.1.4'], edit(dropIn, 'runtime_type', 'runtime_typo')],
-  ['our drop-in is broken', ['2.1.4'], (node) => node.write(dropIn, '[[[')],
-  ['our drop-in is emptied', ['2.1.4'], (node) => node.write(dropIn, '')],
-  ['our drop-in is removed', ['2.1.4'], (node) => node.remove(dropIn)],
-  ['the whole conf.d is removed', ['2.1.4'], (node) => node.remove('/etc/containerd/conf.d')],
-  ['the import line is removed', ['2.1.4'], edit(main, /imports = .*\n/, '')],
-  ['our block is edited', ['1.7.24'], edit(main, 'containerd-shim-spin-v2"', 'containerd-shim-other"')],
-  ['our block is removed', ['1.7.24'], edit(main, /# rcm-node begin[\s\S]*# rcm-node end\n/, '')],
-  ['the link is removed', both, (node) => node.remove(link)],
-  ['the folder of the link is removed', both, (node) => node.remove('/opt/rcm-node/shims')],
+  ['our drop-in is changed', withDropIn, (node, { ours, word }) => edit(node, ours, word, 'runtime_typo')],
+  ['our drop-in is broken', withDropIn, (node, { ours }) => node.write(ours, '[[[')],
+  ['our drop-in is emptied', withDropIn, (node, { ours }) => node.write(ours, '')],
+  ['our drop-in is removed', withDropIn, (node, { ours }) => node.remove(ours)],
+  ['the whole folder of drop-ins is removed', withDropIn, (node, { ours }) => node.remove(dirname(ours))],
+  // CRI-O reads its folder of drop-ins without being told.
+  ['the import line is removed', [newest], (node) => edit(node, main, /imports = .*\n/, '')],
+  // Only 1.x has it in the file of others.
+  [
+    'our block is edited',
+    [oldest],
+    (node) => edit(node, main, 'containerd-shim-spin-v2"', 'containerd-shim-other"'),
+  ],
+  [
+    'our block is removed',
+    [oldest],
+    (node) => edit(node, main, /# rcm-node begin[\s\S]*# rcm-node end\n/, ''),
+  ],
+  ['the link is removed', rows, (node, row) => node.remove(linkOf(row))],
+  ['the folder of the link is removed', rows, (node) => node.remove('/opt/rcm-node/shims')],
   [
     'the link leads elsewhere',
-    both,
-    (node) => {
-      rmSync(join(node.root, link));
-      symlinkSync('/usr/bin/true', join(node.root, link));
+    rows,
+    (node, row) => {
+      rmSync(join(node.root, linkOf(row)));
+      symlinkSync('/usr/bin/true', join(node.root, linkOf(row)));
     },
   ],
-  ['the program is truncated', both, (node) => node.write(stored, '', 0o755)],
-  ['the program is changed without its size', both, edit(stored, 'spin-v2', 'evil-v2')],
-  ['the program is removed', both, (node) => node.remove(stored)],
-  ['the store is removed', both, (node) => node.remove('/opt/rcm-node/store')],
-  ['everything in /opt is removed', both, (node) => node.remove('/opt/rcm-node')],
+  ['the program is truncated', rows, (node, row) => node.write(storedOf(row), '', 0o755)],
+  [
+    'the program is changed without its size',
+    rows,
+    (node, row) => edit(node, storedOf(row), 'spin-v2', 'evil-v2'),
+  ],
+  ['the program is removed', rows, (node, row) => node.remove(storedOf(row))],
+  ['the store is removed', rows, (node) => node.remove('/opt/rcm-node/store')],
+  ['everything in /opt is removed', rows, (node) => node.remove('/opt/rcm-node')],
 ];
 
-for (const [what, versions, act] of drifts)
-  for (const version of versions)
-    t.test(`when ${what} it is put right without a restart (${version})`, async (t) => {
-      const node = await serving(t, version);
+for (const [what, on, act] of drifts)
+  for (const row of on)
+    t.test(`when ${what} it is put right without a restart (${row.name})`, async (t) => {
+      const node = await serving(t, row);
       const before = treeOf(node.root);
-      act(node);
+      act(node, row);
       const ticked = await node.once();
       t.equal(ticked.outcome.kind, 'converged');
       const { containerd } = node.fake;
@@ -81,7 +104,7 @@ for (const [what, versions, act] of drifts)
       containerd.restartByOther();
       t.ok(containerd.served().includes('spin-v2'));
       await node.uninstall();
-      t.equal(node.read(main), `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`);
+      t.equal(node.read(row.main), row.text);
     });
 
 t.test('a foreign edit of the main file is none of our business and stays', async (t) => {
@@ -135,8 +158,8 @@ t.test('a fight over one file is no reason to leave the links alone', async (t) 
 });
 
 t.test('a restart by someone else is taken as it is', async (t) => {
-  for (const version of both) {
-    const node = await serving(t, version);
+  for (const row of rows) {
+    const node = await serving(t, row);
     node.fake.containerd.restartByOther();
     t.equal((await node.once()).outcome.kind, 'converged');
     t.strictSame(node.fake.containerd.jobs, []);
@@ -145,37 +168,58 @@ t.test('a restart by someone else is taken as it is', async (t) => {
 });
 
 t.test('a restart by someone else that loaded an edit of ours is repaired with a restart', async (t) => {
-  const node = await serving(t, '2.1.4');
-  node.remove(dropIn);
-  node.fake.containerd.restartByOther();
-  t.notOk(node.fake.containerd.served().includes('spin-v2'));
-  t.equal((await node.once()).outcome.kind, 'converged');
-  t.equal(node.fake.containerd.jobs.length, 1);
-  t.ok(node.fake.containerd.served().includes('spin-v2'));
+  for (const row of withDropIn) {
+    const node = await serving(t, row);
+    node.remove(row.ours);
+    node.fake.containerd.restartByOther();
+    t.notOk(node.fake.containerd.served().includes('spin-v2'));
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.equal(node.fake.containerd.jobs.length, 1);
+    t.ok(node.fake.containerd.served().includes('spin-v2'));
+  }
 });
 
 t.test('a handler that vanished from CRI is brought back with one restart and its proof', async (t) => {
-  const node = await serving(t, '1.7.24');
-  const { containerd } = node.fake;
-  containerd.forgotten = ['spin-v2'];
-  const ticked = await node.once();
-  t.strictSame(ticked.did.slice(-2), ['restart containerd.service', 'prove that spin-v2 is served']);
-  t.equal(containerd.jobs.length, 1);
-  t.equal(ticked.outcome.kind, 'converged');
-  t.ok(containerd.served().includes('spin-v2'));
+  for (const row of [oldest, crio]) {
+    const node = await serving(t, row);
+    const { containerd } = node.fake;
+    containerd.forgotten = ['spin-v2'];
+    const ticked = await node.once();
+    t.strictSame(ticked.did.slice(-2), [`restart ${node.runtime}.service`, 'prove that spin-v2 is served']);
+    t.equal(containerd.jobs.length, 1);
+    t.equal(ticked.outcome.kind, 'converged');
+    t.ok(containerd.served().includes('spin-v2'));
+  }
 });
 
 t.test('a handler that vanishes and does not come back costs one restart there and one back', async (t) => {
-  const node = await serving(t, '2.1.4');
-  const { containerd } = node.fake;
-  const served = containerd.served;
-  containerd.served = () => served().filter((name) => name !== 'spin-v2');
-  await node.once();
-  for (let tick = 0; tick < 20; tick++) {
-    node.fake.advance(minute);
+  for (const row of withDropIn) {
+    const node = await serving(t, row);
+    const { containerd } = node.fake;
+    const served = containerd.served;
+    containerd.served = () => served().filter((name) => name !== 'spin-v2');
     await node.once();
+    for (let tick = 0; tick < 20; tick++) {
+      node.fake.advance(minute);
+      await node.once();
+    }
+    t.ok(containerd.jobs.length <= 2, `${containerd.jobs.length} restarts in twenty minutes`);
   }
-  t.ok(containerd.jobs.length <= 2, `${containerd.jobs.length} restarts in twenty minutes`);
+});
+
+t.test('on CRI-O, too, three repairs an hour, then it is a fight', async (t) => {
+  const node = await serving(t, crio);
+  for (let round = 1; round <= 3; round++) {
+    node.write(crio.ours, '# Managed by Puppet\n');
+    t.equal((await node.once()).outcome.kind, 'converged', `repair ${round}`);
+    node.fake.advance(5 * minute);
+  }
+  node.write(crio.ours, '# Managed by Puppet\n');
+  t.match((await node.once()).outcome, {
+    problems: [{ code: 'write-conflict', where: { file: crio.ours } }],
+  });
+  t.equal(node.read(crio.ours), '# Managed by Puppet\n', 'it is left to a person');
+  t.strictSame(node.fake.containerd.jobs, []);
 });
 
 t.test('what others took out of their files is not held against our change', async (t) => {
