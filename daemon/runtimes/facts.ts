@@ -10,7 +10,21 @@ export type RuntimeName = 'containerd' | 'crio';
 export type SandboxFact = { readonly id: string; readonly handler: string | undefined };
 
 /** The configuration of a runtime: the main file, and the folder of files that it reads afterwards, if there is one. */
-export type ConfigSource = { readonly main: string; readonly folder?: string };
+export type ConfigSource = {
+  readonly main: string;
+  readonly folder?: string;
+  /** A main file that it skips, or one that it does not start without; absent: one that may be missing. */
+  readonly mainIs?: 'skipped' | 'needed';
+  readonly given?: Given;
+};
+
+/** What the command line and the environment say above all files. */
+export type Given = {
+  /** In the form of a file. */
+  readonly doc: Table;
+  /** The same, for another call of the program. */
+  readonly words: readonly string[];
+};
 
 export type CriFact =
   | {
@@ -54,6 +68,8 @@ export type RuntimeFacts = {
   readonly configPath: string;
   /** The folder of drop-ins, if the runtime reads one in addition to imports. */
   readonly configFolder?: string;
+  readonly mainIs?: ConfigSource['mainIs'];
+  readonly given?: Given;
   /** `undefined` where there is no service manager to ask (another root). */
   readonly unit: UnitFacts | undefined;
   readonly cri: CriFact;
@@ -77,6 +93,17 @@ export type DumpFact =
 
 /** The output of the runtime's own parser for one set of staged files. */
 export type Trial = { readonly id: string; readonly before: DumpFact; readonly after: DumpFact };
+
+/** The files, and as a last one, without a text, what stands above them. */
+export const withGiven = (
+  config: readonly ConfigFile[],
+  { given, place }: { readonly given?: Given | undefined; readonly place: string },
+): readonly ConfigFile[] =>
+  given ? [...config, { path: place, fact: { kind: 'absent' }, doc: given.doc }] : config;
+
+/** Where a person finds the command line. */
+export const placeOfStart = ({ unit, configPath }: Pick<RuntimeFacts, 'unit' | 'configPath'>): string =>
+  unit?.fragment || configPath;
 
 /** Whether a sandbox may use a handler. A sandbox with an unknown handler may use any. */
 export const mayUse = ({ handler }: SandboxFact, name: string): boolean =>

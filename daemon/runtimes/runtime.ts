@@ -8,7 +8,7 @@ import type { Handler } from '../model/desired.ts';
 import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
-import type { ConfigFile, ConfigSource, Needed, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
+import type { ConfigFile, ConfigSource, Given, Needed, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
 import type { Defined } from './parsed.ts';
 import type { Plain } from './shown.ts';
 
@@ -50,6 +50,7 @@ export type Runtime = {
   readonly dumpWords: (source: {
     readonly main: string | null;
     readonly folder?: string;
+    readonly given?: Given | undefined;
   }) => readonly string[];
   /** What is needed to start a sandbox, from the configuration that the runtime reports over CRI. */
   readonly sandboxesIn: (loaded: unknown) => {

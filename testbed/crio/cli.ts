@@ -5,7 +5,15 @@ import type { Host } from './config/check-handler.ts';
 import { filesBelow } from './config/files.ts';
 import { type Asked, loadConfig, Refused } from './config/load.ts';
 import { logTo } from './config/log.ts';
-import { type Config, defaultConfig, list, setting, text } from './config/model.ts';
+import {
+  type Config,
+  defaultConfig,
+  emptyHandler,
+  type Handler,
+  list,
+  setting,
+  text,
+} from './config/model.ts';
 import { printed } from './config/print.ts';
 import { programsOf } from './config/programs.ts';
 import { askConfig } from './serve/ask.ts';
@@ -14,7 +22,7 @@ import { jsonVersion, longVersion, shortVersion } from './version.ts';
 export type Surroundings = {
   readonly root: string;
   readonly path: string | undefined;
-  readonly configFile: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
   /** Serves until it is told to end. */
@@ -35,13 +43,27 @@ const valued: Readonly<Record<string, readonly [section: string, key: string] | 
   '--runroot': ['crio', 'runroot'],
 };
 
+/** NAME:PATH:ROOT[:TYPE] */
+const handlerOf = (value: string): readonly [string, Handler] => {
+  const [name = '', path = '', root, type = 'oci'] = value.split(':');
+  if (root === undefined) throw new Refused(`invalid format for --runtimes: ${JSON.stringify(value)}`);
+  return [name, { ...emptyHandler(), runtime_path: path, runtime_root: root, runtime_type: type }];
+};
+
 type Words = { asked: Asked; version: boolean; command: readonly string[] };
 
-const wordsOf = (argv: readonly string[], configFile: string | undefined): Words => {
-  let main = configFile;
-  let folder: string | undefined;
+export const wordsOf = (
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Words => {
+  let main = environment.CONTAINER_CONFIG;
+  let folder = environment.CONTAINER_CONFIG_DIR;
   let version = false;
-  const flags: (readonly [string, string, string])[] = [];
+  const flags = Object.entries(valued).flatMap(([name, key]): (readonly [string, string, string])[] => {
+    const value = environment[`CONTAINER${name.slice(1).toUpperCase().replaceAll('-', '_')}`];
+    return value === undefined || !key ? [] : [[...key, value]];
+  });
+  const handlers: (readonly [string, Handler])[] = [];
   const rest = [...argv];
   while (rest[0]?.startsWith('-')) {
     const [name = '', ...joined] = (rest.shift() ?? '').split('=');
@@ -50,10 +72,11 @@ const wordsOf = (argv: readonly string[], configFile: string | undefined): Words
     if (name === '-c' || name === '--config') main = value();
     else if (name === '-d' || name === '--config-dir') folder = value();
     else if (name === '-v' || name === '--version') version = true;
+    else if (name === '--runtimes') handlers.push(...value().split(',').map(handlerOf));
     else if (key !== undefined) flags.push([...key, value()]);
     else throw new Refused(`flag provided but not defined: ${name.replace(/^--/, '-')}`);
   }
-  return { asked: { main, folder, flags }, version, command: rest };
+  return { asked: { main, folder, flags, handlers }, version, command: rest };
 };
 
 const status = async (what: string, { root }: Surroundings, config: Config): Promise<string> => {
@@ -74,7 +97,7 @@ export const programOf = async (argv: readonly string[], around: Surroundings): 
   const log = logTo(around.error);
   const files = filesBelow(around.root, around.path);
   try {
-    const { asked, version, command } = wordsOf(argv, around.configFile);
+    const { asked, version, command } = wordsOf(argv, around.environment);
     if (version) {
       around.out(shortVersion);
       return 0;

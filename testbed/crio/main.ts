@@ -19,7 +19,7 @@ const root = process.env.CRIO_LIKE_ROOT ?? '/';
 const code = programOf(process.argv.slice(2), {
   root,
   path: process.env.PATH,
-  configFile: process.env.CONTAINER_CONFIG,
+  environment: process.env,
   out: (said) => process.stdout.write(said),
   error: (said) => process.stderr.write(said),
   daemon: async (config, host) => {

@@ -207,7 +207,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     const path = files.real(configPath.path);
     const config = configPath.given || exists(path) ? configPath.path : undefined;
     const loaded = isCrio
-      ? loadCrio(root, undefined, undefined, 'daemon')
+      ? loadCrio(root, execStart.slice(1), 'daemon', environmentOf(options.environment ?? []))
       : loadConfig(root, config, daemon.version, 'daemon');
     const how = loaded.kind === 'fatal' ? 'exits' : daemon.behaves(Object.keys(loaded.handlers));
     daemon.loaded = loaded;
@@ -467,10 +467,8 @@ export const fakeHost = (options: FakeOptions): Fake => {
     if (program === 'journalctl') return ran(0, daemon.journal);
     daemon.dumps += 1;
     if (isCrio) {
-      const [c, main, d, folder, verb] = words;
-      if (c !== '--config' || d !== '--config-dir' || verb !== 'config')
-        throw new Error(`crio ${words.join(' ')}`);
-      return dumped(loadCrio(root, main, folder, 'dump'));
+      if (words.at(-1) !== 'config') throw new Error(`crio ${words.join(' ')}`);
+      return dumped(loadCrio(root, words.slice(0, -1), 'dump'));
     }
     const [first, path, ...verb] = words;
     if (words.join(' ') === 'config default') return dumped(loadConfig(root, undefined, version, 'dump'));
@@ -482,6 +480,9 @@ export const fakeHost = (options: FakeOptions): Fake => {
     loaded.kind === 'loaded' ? ran(0, loaded.dump) : ran(1, '', `containerd: ${loaded.why}\n`);
   return fake;
 };
+
+const environmentOf = (rows: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(rows.map((row) => [row.replace(/=.*/s, ''), row.replace(/^[^=]*=/, '')]));
 
 const configOf = (
   execStart: readonly string[],

@@ -5,6 +5,7 @@
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
 import type { Bundles } from '../../runtimes/runtime.ts';
+import { placeOfStart, type RuntimeFacts, withGiven } from '../../runtimes/facts.ts';
 import { runtimes } from '../../runtimes/table.ts';
 import { namesIn } from './names.ts';
 
@@ -18,11 +19,14 @@ export const observeBundles = async (
   for (const row of runtimes)
     for (const handler of await handlersBelow(
       files,
-      row.bundlesOf(runtime.name === row.name ? runtime.config : []),
+      row.bundlesOf(runtime.name === row.name ? readBy(runtime) : []),
     ))
       found.add(handler);
   return [...found].sort();
 };
+
+const readBy = (runtime: RuntimeFacts): RuntimeFacts['config'] =>
+  withGiven(runtime.config, { given: runtime.given, place: placeOfStart(runtime) });
 
 const handlersBelow = async (
   files: Host['files'],

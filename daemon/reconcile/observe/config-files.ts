@@ -23,7 +23,8 @@ export const readTree = async (files: Files, runtime: Runtime, source: ConfigSou
   for (let path = queue.shift(); path !== undefined && config.length < most; path = queue.shift()) {
     if (seen.has(path)) continue;
     seen.add(path);
-    const file = configFile(path, await files.look(path));
+    const isSkipped = path === source.main && source.mainIs === 'skipped';
+    const file = configFile(path, isSkipped ? { kind: 'absent' } : await files.look(path));
     config.push(file);
     for (const full of runtime.next(file, source)) {
       if (full.endsWith('/**')) queue.push(...(await below(files, folderOf(full))));

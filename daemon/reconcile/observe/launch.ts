@@ -191,9 +191,9 @@ const configOf = (
   { argv, environment, cwd }: Given,
   inherited?: Environment,
 ): ConfigSource => {
-  const { main, folder } = runtime.configOf(argv, environment, inherited);
+  const { main, folder, ...more } = runtime.configOf(argv, environment, inherited);
   const full = folder === undefined ? {} : { folder: resolvePath(cwd, folder) };
-  return { main: resolvePath(cwd, main), ...full };
+  return { main: resolvePath(cwd, main), ...full, ...more };
 };
 
 const environmentFiles = async (

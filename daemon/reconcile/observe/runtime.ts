@@ -1,7 +1,7 @@
 /** The container runtime that really runs: binary, configuration and socket from its unit, without a guess. */
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
-import type { ConfigFile, CriFact, Needed } from '../../runtimes/facts.ts';
+import { type ConfigFile, type CriFact, type Needed, placeOfStart, withGiven } from '../../runtimes/facts.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { detailOf, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
@@ -33,13 +33,15 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
     return none(`${row.name} is not installed${host.root === '/' ? '' : ` below ${host.root}`}`);
   const { binary, config, notes } = launch;
   const tree = await readTree(host.files, row, config);
-  const missing = await missingOf(host, row, tree.config);
-  const socket = row.socketOf(tree.config);
+  const { main, folder, ...above } = config;
+  const read = withGiven(tree.config, { ...above, place: placeOfStart({ unit, configPath: main }) });
+  const missing = await missingOf(host, row, read);
+  const socket = row.socketOf(read);
   const cri = host.systemd
     ? await askCri(host, socket, row)
     : { fact: { kind: 'silent', why: 'no runtime runs in this root' } as const, version: '' };
   const version = cri.version || (await versionOf(host, binary));
-  const place = { configPath: config.main, ...(config.folder ? { configFolder: config.folder } : {}) };
+  const place = { configPath: main, ...(folder ? { configFolder: folder } : {}), ...above };
   const facts = {
     version,
     binary,

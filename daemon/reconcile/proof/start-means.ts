@@ -40,12 +40,13 @@ const diskMs = 2_000;
 const dumpedImage = async (host: Host, settings: Settings): Promise<string | undefined> => {
   const runtime = await observeRuntime(host, settings);
   if (runtime.name === 'none') return undefined;
-  const isThere = (await host.files.look(runtime.configPath)).kind !== 'absent';
+  const { configPath, configFolder, given, mainIs } = runtime;
+  const isThere = mainIs !== 'skipped' && (await host.files.look(configPath)).kind !== 'absent';
   const row = runtimeOf(runtime);
-  const { configPath, configFolder } = runtime;
   const words = row.dumpWords({
     main: isThere ? configPath : null,
     ...(configFolder ? { folder: configFolder } : {}),
+    given,
   });
   const result = await host.tools.run([runtime.binary, ...words], {
     deadlineMs: 5_000,

@@ -24,6 +24,14 @@ export const faultOf = (
       where: { file: lost.path },
       hint: 'Remove the link, or make what it leads to.',
     };
+  const main = facts.config.find(({ path }) => path === facts.configPath);
+  if (facts.mainIs === 'needed' && main?.fact.kind === 'absent')
+    return {
+      code: 'broken-config',
+      message:
+        'the command line or the environment of CRI-O names this file, which is not there; CRI-O would not start again',
+      where: { file: facts.configPath },
+    };
   const unfit = defaultFault(files, defaultIn(files)) ?? groupFault(files);
   if (unfit) return unfit;
   const missing = facts.missing?.find(({ where }) => !ours.includes(where.file));

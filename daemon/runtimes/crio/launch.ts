@@ -1,6 +1,7 @@
 /** Which program is CRI-O, and what it reads: by command line and environment, else the default of packages. */
 import { fileOf } from '../../../protocol/host-paths.ts';
 import type { Runtime } from '../runtime.ts';
+import { flagValues, givenIn } from './flags.ts';
 
 export const usual = {
   configPath: '/etc/crio/crio.conf',
@@ -12,34 +13,27 @@ export const usual = {
 
 export const usualFolder = '/etc/crio/crio.conf.d';
 
-/** The last one wins. Only global flags, before the first argument without a dash, are about the configuration. */
-const argument = (argv: readonly string[], names: readonly string[]): string | undefined => {
-  let found: string | undefined;
-  for (let index = 1; index < argv.length; index++) {
-    const [name = '', ...value] = (argv[index] ?? '').split('=');
-    if (!names.includes(name)) continue;
-    found = value.length > 0 ? value.join('=') : argv[++index];
-  }
-  return found;
-};
-
 /**
  * With `-c FILE` alone the usual folder is read all the same. An empty word switches its source off, and is no path: as one it
  * would be the root of the host.
  */
 export const configOf: Runtime['configOf'] = (argv, ...environments) => {
-  const main =
-    argument(argv, ['-c', '--config']) ??
-    environments.map((environment) => environment?.get('CONTAINER_CONFIG')).find((path) => path) ??
-    usual.configPath;
-  const folder = argument(argv, ['-d', '--config-dir']) ?? usualFolder;
-  return { main, ...(folder === '' ? {} : { folder }) };
+  const named = flagValues(['config', 'c'], argv, environments)?.at(-1);
+  const folder = flagValues(['config-dir', 'd'], argv, environments)?.at(-1) ?? usualFolder;
+  const given = givenIn(argv, environments);
+  return {
+    main: named || usual.configPath,
+    ...(named === undefined ? {} : { mainIs: named === '' ? 'skipped' : 'needed' }),
+    ...(folder === '' ? {} : { folder }),
+    ...(given ? { given } : {}),
+  };
 };
 
 export const isProgram = (path: string): boolean => fileOf(path) === 'crio';
 
 /** A missing main file is fatal if an argument names it; an empty name is allowed. */
-export const dumpWords: Runtime['dumpWords'] = ({ main, folder }) => [
+export const dumpWords: Runtime['dumpWords'] = ({ main, folder, given }) => [
   ...['--config', main ?? '', '--config-dir', folder ?? ''],
+  ...(given?.words ?? []),
   'config',
 ];

@@ -5,7 +5,7 @@ import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import type { Handler } from '../../model/desired.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
 import { printTable, tableAt } from '../../toml/compare.ts';
-import type { RuntimeFacts } from '../facts.ts';
+import { placeOfStart, type RuntimeFacts } from '../facts.ts';
 import { refuseForeignDropIn } from '../foreign-drop-in.ts';
 import { copiesIn, namedIn } from '../named.ts';
 import { ownerIn, type Parsed, parseConfig, whereIn } from '../parsed.ts';
@@ -38,7 +38,8 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
     path !== drop && mayBeDropIn(path) && fact.kind === 'regular' && isOurDropIn(fact.text) ? [path] : [],
   );
   const written = parseConfig(facts.config.filter(({ path }) => path !== drop && !stale.includes(path)));
-  const foreign = written.map((file) => ({ ...file, doc: lowered(file.doc) }));
+  const above = facts.given ? [{ path: placeOfStart(facts), text: '', doc: facts.given.doc }] : [];
+  const foreign = [...written.map((file) => ({ ...file, doc: lowered(file.doc) })), ...above];
   const fault = twiceFault(written) ?? faultOf(facts, foreign, [drop, ...stale]);
   if (fault) throw new Failure(fault);
   refuseForeignDropIn(files[drop], drop, ledger, isOurDropIn);
@@ -103,7 +104,14 @@ const refuseUnknown = ({ version, binary }: RuntimeFacts): void => {
   });
 };
 
-const folderOfDropIns = ({ configFolder, configPath }: RuntimeFacts): string => {
+const folderOfDropIns = ({ config, configFolder, configPath }: RuntimeFacts): string => {
+  if (config.some(({ path, fact }) => path === configFolder && fact.kind === 'regular'))
+    throw new Failure({
+      code: 'unsupported-runtime',
+      message: 'CRI-O is started with a --config-dir that is a file, and reads no drop-ins',
+      where: { file: configFolder ?? configPath },
+      hint: 'Name a folder in the command line of its unit.',
+    });
   if (configFolder !== undefined) return configFolder;
   throw new Failure({
     code: 'unsupported-runtime',

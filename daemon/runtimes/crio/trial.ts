@@ -19,7 +19,10 @@ export const trialOf = (
     path,
     fact.kind === 'regular' ? fact.digest : fact.kind,
   ]);
-  const id = digestOf(canonical([bare, wanted, facts.version, others])).slice(0, 16);
+  const id = digestOf(canonical([bare, wanted, facts.version, facts.given?.words ?? [], others])).slice(
+    0,
+    16,
+  );
   const stage = (wiring: Wiring, at: string): readonly Staged[] => {
     const main = facts.config.find(({ path }) => path === facts.configPath);
     const rest = facts.config.filter(
@@ -37,7 +40,7 @@ export const trialOf = (
     ];
   };
   const words = ([main]: readonly Staged[], at: string): readonly string[] =>
-    dumpWords({ main: main && main.text !== null ? main.path : null, folder: `${at}/d` });
+    dumpWords({ main: main && main.text !== null ? main.path : null, folder: `${at}/d`, given: facts.given });
   const before = stage(bare, `${scratch}/before`);
   const after = stage(wanted, `${scratch}/after`);
   return {

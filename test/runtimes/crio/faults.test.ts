@@ -39,8 +39,8 @@ const deadly: Readonly<Record<string, string>> = {
 for (const [name, text] of Object.entries(deadly))
   t.test(`refused before a restart: ${name}`, async (t) => {
     const node = opened(t, text);
-    t.match(loadCrio(node.root, undefined, undefined, 'dump'), { kind: 'loaded' });
-    t.match(loadCrio(node.root, undefined, undefined, 'daemon'), { kind: 'fatal' });
+    t.match(loadCrio(node.root, [], 'dump'), { kind: 'loaded' });
+    t.match(loadCrio(node.root, [], 'daemon'), { kind: 'fatal' });
     t.match((await node.plan()).decision.plan, { kind: 'refused', problem: { code: 'broken-config' } });
   });
 
@@ -65,7 +65,7 @@ const harmless: Readonly<Record<string, string>> = {
 for (const [name, text] of Object.entries(harmless))
   t.test(`served: ${name}`, async (t) => {
     const node = opened(t, text);
-    t.match(loadCrio(node.root, undefined, undefined, 'daemon'), { kind: 'loaded' });
+    t.match(loadCrio(node.root, [], 'daemon'), { kind: 'loaded' });
     t.match((await node.plan()).decision.plan, { kind: 'steps' });
   });
 
@@ -75,6 +75,6 @@ t.test('an empty default_runtime in a later file is the one that is built in', a
     '/etc/crio/crio.conf.d/60.conf',
     `${runtime('default_runtime = ""')}${of('crun', 'stream_websockets = true')}`,
   );
-  t.match(loadCrio(node.root, undefined, undefined, 'daemon'), { kind: 'fatal' });
+  t.match(loadCrio(node.root, [], 'daemon'), { kind: 'fatal' });
   t.match((await node.plan()).decision.plan, { kind: 'refused', problem: { message: /"crun" streams/ } });
 });

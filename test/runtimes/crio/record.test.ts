@@ -57,7 +57,7 @@ const run = async (root: string, argv: readonly string[]) => {
   const code = await programOf(argv, {
     root,
     path: undefined,
-    configFile: undefined,
+    environment: {},
     out: (said) => {
       out += said;
     },

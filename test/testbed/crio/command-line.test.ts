@@ -19,7 +19,7 @@ const stage = (t: Test, files: Readonly<Record<string, string>>) => {
     const code = await programOf(argv, {
       root,
       path: undefined,
-      configFile,
+      environment: { CONTAINER_CONFIG: configFile },
       out: (said) => {
         out += said;
       },

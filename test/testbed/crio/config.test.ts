@@ -23,7 +23,7 @@ const crio = async (
     const code = await programOf(argv, {
       root,
       path: undefined,
-      configFile: undefined,
+      environment: {},
       daemon: async () => {
         t.fail('no daemon is asked for');
       },

@@ -98,7 +98,7 @@ const stage = (t: Test, { files }: Case) => {
     const code = await programOf(argv, {
       root,
       path: undefined,
-      configFile: undefined,
+      environment: {},
       out: (said) => {
         out += said;
       },

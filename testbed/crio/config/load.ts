@@ -3,7 +3,7 @@ import { TomlError } from './cursor.ts';
 import { decodeInto } from './decode.ts';
 import { type Files, PathError } from './files.ts';
 import type { Log } from './log.ts';
-import { change, type Config, defaultConfig } from './model.ts';
+import { change, type Config, defaultConfig, type Handler } from './model.ts';
 import type { Setting } from './schema.ts';
 
 export const usualMain = '/etc/crio/crio.conf';
@@ -15,6 +15,8 @@ export type Asked = {
   readonly folder: string | undefined;
   /** Flags that stand above every file. */
   readonly flags: readonly (readonly [section: string, key: string, value: Setting])[];
+  /** Of `--runtimes`. */
+  readonly handlers?: readonly (readonly [name: string, handler: Handler])[];
 };
 
 /** Ends the program; the message is what CRI-O says last. */
@@ -78,6 +80,7 @@ const readAll = (files: Files, asked: Asked, log: Log): Config => {
   within('update config from path', () => readFolder(files, asked.folder ?? usualFolder, config, log));
   config.mainFile = main;
   for (const [section, key, value] of asked.flags) change(config, section, key, value);
+  for (const [name, handler] of asked.handlers ?? []) config.handlers.set(name, handler);
   return config;
 };
 

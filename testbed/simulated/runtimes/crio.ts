@@ -1,4 +1,5 @@
 /** How CRI-O reads its configuration when it starts, and what it prints of it: by the stand-in that is held to its record. */
+import { wordsOf } from '../../crio/cli.ts';
 import { checkConfig } from '../../crio/config/check.ts';
 import { filesBelow } from '../../crio/config/files.ts';
 import { loadConfig, Refused } from '../../crio/config/load.ts';
@@ -6,18 +7,18 @@ import { setting, text } from '../../crio/config/model.ts';
 import { printed } from '../../crio/config/print.ts';
 import type { Loaded } from './containerd.ts';
 
-/** `main` and `folder` as on its command line: '' switches a source off, undefined is the usual one. */
+/** `words`: its command line. */
 export const loadCrio = (
   root: string,
-  main: string | undefined,
-  folder: string | undefined,
+  words: readonly string[],
   mode: 'daemon' | 'dump',
+  environment: Readonly<Record<string, string>> = {},
 ): Loaded => {
   // Where `sh` is, other programs of the host are not asked anything.
   const files = filesBelow(root, '/usr/local/bin:/usr/bin:/bin');
   const log = (): void => undefined;
   try {
-    const config = loadConfig(files, { main, folder, flags: [] }, log);
+    const config = loadConfig(files, wordsOf(words, environment).asked, log);
     checkConfig(config, mode === 'daemon' ? { files, log, programs: { ask: () => '' } } : undefined);
     return {
       kind: 'loaded',
