@@ -5,6 +5,7 @@ import { fileOf } from '../../../protocol/host-paths.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
+import { endpointOfKubelet } from './kubelet-endpoint.ts';
 import { runtimeBy, runtimes, usualRuntime } from '../../runtimes/table.ts';
 
 export type Chosen = { readonly row: Runtime; readonly unit: string };
@@ -30,8 +31,7 @@ export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chos
     if (state === 'running') running.push(row);
   }
   if (there.every((row) => row === usualRuntime)) return usually(usualRuntime);
-  const named: Runtime[] = [];
-  for (const row of runtimes) if (await isOfKubelet(host, row)) named.push(row);
+  const named = await ofKubelet(host);
   const here = named.filter((one) => there.includes(one));
   const asked = here.length > 0 ? here : named;
   const [row, ...others] = asked.length > 0 ? asked : withoutKubelet(host, there, running);
@@ -41,8 +41,8 @@ export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chos
   const all = there.map(({ usual }) => usual.unit).join(' and ');
   const why =
     row && others.length === 0
-      ? `the kubelet's files name ${row.name}, which does not run, and another one runs`
-      : "the kubelet's files do not say which one it uses";
+      ? `the kubelet, or its files, name ${row.name}, which does not run, and another one runs`
+      : 'neither the running kubelet nor its files say which one it uses';
   throw new Failure({
     code: 'unclear-start',
     message: `${all} are both here, and ${why}`,
@@ -73,8 +73,18 @@ const stateOn = async (host: Host, { usual }: Runtime): Promise<'absent' | 'idle
   return active === 'inactive' ? 'idle' : 'running';
 };
 
+/** The running one knows best; a file may be left from before a change of the runtime. */
+const ofKubelet = async (host: Host): Promise<readonly Runtime[]> => {
+  const endpoint = await endpointOfKubelet(host);
+  const asked = runtimes.filter(({ usual }) => endpoint?.endsWith(`/${fileOf(usual.socket)}`));
+  if (asked.length > 0) return asked;
+  const named: Runtime[] = [];
+  for (const row of runtimes) if (await isInFiles(host, row)) named.push(row);
+  return named;
+};
+
 /** A file that others can write decides nothing, and a comment says nothing. */
-const isOfKubelet = async ({ files }: Host, { usual }: Runtime): Promise<boolean> => {
+const isInFiles = async ({ files }: Host, { usual }: Runtime): Promise<boolean> => {
   for (const path of kubeletFiles) {
     const fact = await files.lookTrusted(path);
     const says = fact.kind === 'regular' ? fact.text.replaceAll(/^[ \t]*#.*$/gm, '') : '';

@@ -1,3 +1,5 @@
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { defaultSettings } from '../../../daemon/model/settings.ts';
 import { whichRuntime } from '../../../daemon/reconcile/observe/which.ts';
@@ -5,14 +7,39 @@ import type { Host } from '../../../host/host.ts';
 import { unit } from '../../../testbed/simulated/bare-host.ts';
 import { makeRoot, openNode } from '../../../testbed/simulated/node.ts';
 
+type Kubelet = {
+  readonly argv: readonly string[];
+  readonly exe?: string;
+  readonly uids?: string;
+  readonly root: string;
+  /** The main process of its unit, at each question. */
+  readonly later?: readonly number[];
+};
+
+const place = (root: string, { argv, exe = '/usr/bin/kubelet', uids = '0\t0\t0\t0', root: its }: Kubelet) => {
+  const at = join(root, 'proc/4242');
+  mkdirSync(at, { recursive: true });
+  writeFileSync(join(at, 'cmdline'), argv.map((word) => `${word}\0`).join(''));
+  writeFileSync(join(at, 'status'), `Uid:\t${uids}\n`);
+  writeFileSync(join(at, 'cgroup'), '0::/system.slice/kubelet.service\n');
+  writeFileSync(join(at, 'stat'), '4242 (kubelet) S 1\n');
+  symlinkSync(its, join(at, 'root'));
+  symlinkSync('/', join(at, 'cwd'));
+  symlinkSync(exe, join(at, 'exe'));
+};
+
 /** A host on which these units are, with these files. */
 const ask = async (
   t: Test,
   units: readonly string[],
   files: Readonly<Record<string, string>> = {},
   named?: string,
+  kubelet?: (root: string) => Kubelet,
 ) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const asked = { count: 0 };
+  const running = kubelet?.(node.root);
+  if (running) place(node.root, running);
   for (const [path, text] of Object.entries(files)) node.write(path, text);
   const { host } = node.fake;
   const systemd: Host['systemd'] = host.systemd && {
@@ -20,6 +47,7 @@ const ask = async (
     unit: async (name) => ({
       ...unit,
       name,
+      mainPid: name === 'kubelet.service' && running ? (running.later?.[asked.count++] ?? 4242) : 0,
       load: units.some((one) => one.startsWith(name)) ? 'loaded' : 'not-found',
       active: units.includes(`${name} idle`) ? 'inactive' : 'active',
     }),
@@ -113,4 +141,63 @@ t.test('where that is not said, or said twice, none is touched, and the way out 
     '/etc/default/kubelet': '/run/containerd/containerd.sock',
   };
   await refused(twice);
+});
+
+const endpoint = '--container-runtime-endpoint';
+const crioSocket = 'unix:///var/run/crio/crio.sock';
+const left = { [flags]: `${endpoint}=unix:///run/containerd/containerd.sock` };
+
+t.test('the running kubelet counts before files that a former runtime left', async (t) => {
+  const both = [containerd, crio];
+  const by = (argv: readonly string[], files = {}, more: Partial<Kubelet> = {}) =>
+    ask(t, both, { ...left, ...files }, undefined, (root) => ({ argv: ['kubelet', ...argv], root, ...more }));
+  const config = '/etc/kubelet.yaml';
+  const yaml = `kind: KubeletConfiguration\n# containerRuntimeEndpoint: no\ncontainerRuntimeEndpoint: "${crioSocket}"\n`;
+  for (const argv of [
+    [`${endpoint}=${crioSocket}`],
+    [endpoint, 'unix:///x/containerd.sock', endpoint, crioSocket],
+  ])
+    t.same(await by(argv), ['crio', crio]);
+  t.same(await by(['--config', config], { [config]: yaml }), ['crio', crio]);
+  const json = JSON.stringify(
+    { kind: 'KubeletConfiguration', containerRuntimeEndpoint: crioSocket },
+    null,
+    1,
+  );
+  t.same(await by([`--config=${config}`], { [config]: json }), ['crio', crio]);
+  t.same(
+    await by(['--config-dir=/etc/kubelet.d'], { '/etc/kubelet.d/20.conf': yaml, '/etc/kubelet.d/30': json }),
+    ['crio', crio],
+  );
+  t.same(
+    await by([`--config=${config}`, `${endpoint}=/run/containerd/containerd.sock`], { [config]: yaml }),
+    ['containerd', containerd],
+  );
+  t.same(await by(['--v=2']), ['containerd', containerd], 'else its files');
+});
+
+t.test('a process that is not the kubelet of this host decides nothing', async (t) => {
+  const argv = ['kubelet', `${endpoint}=${crioSocket}`];
+  const of = (kubelet: (root: string) => Kubelet) => ask(t, [containerd, crio], left, undefined, kubelet);
+  const strange: Readonly<Record<string, (root: string) => Kubelet>> = {
+    'of a user': (root) => ({ argv, root, uids: '0\t1000\t0\t0' }),
+    'another program': (root) => ({ argv, root, exe: '/tmp/x' }),
+    'in another root': () => ({ argv, root: '/proc' }),
+    'one that ended': (root) => ({ argv, root, later: [4242, 4243] }),
+    none: (root) => ({ argv, root, later: [0] }),
+  };
+  for (const [what, kubelet] of Object.entries(strange))
+    t.same(await of(kubelet), ['containerd', containerd], what);
+});
+
+t.test('a file of the running kubelet that others can write decides nothing, and is named', async (t) => {
+  const chosen = ask(t, [containerd, crio], left, undefined, (root) => {
+    mkdirSync(join(root, 'etc'), { recursive: true });
+    writeFileSync(join(root, 'etc/open.yaml'), `containerRuntimeEndpoint: ${crioSocket}\n`, { mode: 0o666 });
+    chmodSync(join(root, 'etc/open.yaml'), 0o666);
+    return { argv: ['kubelet', '--config=/etc/open.yaml'], root };
+  });
+  t.match(await chosen.catch((error: unknown) => error), {
+    problem: { code: 'untrusted', where: { file: '/etc/open.yaml' } },
+  });
 });

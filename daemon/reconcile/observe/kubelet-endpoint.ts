@@ -1,0 +1,53 @@
+/**
+ * The socket that the running kubelet asks. A process is believed by its unit, by the kernel, and by root as its owner
+ * (main-process.ts), never by its name alone; its files count only if root alone can write them.
+ */
+import { resolve } from 'node:path/posix';
+import type { Host } from '../../../host/host.ts';
+import { findRunning, type Running } from '../../../host/processes/main-process.ts';
+import { namesIn } from './names.ts';
+
+const kubeletUnit = 'kubelet.service';
+
+/** Undefined: no kubelet runs, or it does not say it. */
+export const endpointOfKubelet = async (host: Host): Promise<string | undefined> => {
+  const running = await runningKubelet(host);
+  if (!running) return undefined;
+  const flag = flagIn(running.argv, '--container-runtime-endpoint');
+  if (flag !== undefined) return flag;
+  const config = flagIn(running.argv, '--config');
+  const folder = flagIn(running.argv, '--config-dir');
+  const files = config === undefined ? [] : [resolve(running.cwd, config)];
+  if (folder !== undefined) files.push(...(await dropInsOf(host, resolve(running.cwd, folder))));
+  let found: string | undefined;
+  for (const path of files) {
+    const fact = await host.files.lookTrusted(path);
+    found = (fact.kind === 'regular' ? endpointIn(fact.text) : undefined) ?? found;
+  }
+  return found;
+};
+
+const runningKubelet = async ({ systemd, files, root }: Host): Promise<Running | undefined> => {
+  const ask = async (): Promise<number> => (await systemd?.unit(kubeletUnit))?.mainPid ?? 0;
+  const pid = await ask();
+  if (pid === 0) return undefined;
+  const running = await findRunning(pid, (name) => name === 'kubelet', files.real('/proc'), root);
+  // After its end, its pid may be that of another process. systemd learns of the end before that.
+  return running?.name === 'kubelet' && (await ask()) === pid ? running : undefined;
+};
+
+/** The last one wins, as in the kubelet. */
+const flagIn = (argv: readonly string[], flag: string): string | undefined =>
+  argv
+    .map((word, at) =>
+      word === flag ? argv[at + 1] : word.startsWith(`${flag}=`) ? word.slice(flag.length + 1) : undefined,
+    )
+    .findLast((value) => value !== undefined && value !== '');
+
+/** The kubelet reads those that end so, in the order of their names. */
+const dropInsOf = async ({ files }: Host, folder: string): Promise<readonly string[]> =>
+  (await namesIn(files, folder)).filter((name) => name.endsWith('.conf')).map((name) => `${folder}/${name}`);
+
+/** In YAML or JSON. */
+const endpointIn = (text: string): string | undefined =>
+  /^[\s{,]*["']?containerRuntimeEndpoint["']?[ \t]*:[ \t]*["']?([^"'\s,}#]+)/m.exec(text)?.[1];
