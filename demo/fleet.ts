@@ -1,6 +1,6 @@
 /**
  * A fleet without machines: an API server in this process, the real controller in front of it over TLS, and nodes that do what
- * rcm-node does: ask for their turn, restart a runtime that is a pause, and say what came of it.
+ * rcm-node does: ask for their approval, restart a runtime that is a pause, and say what came of it.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,12 +15,12 @@ import { approvedPrefix } from '../protocol/node-labels.ts';
 import { paths, startFleet } from '../testbed/controller/fleet-server.ts';
 import { SimulatedCluster, type SimulatedNode } from '../testbed/controller/simulated-cluster.ts';
 
-export type Turn = { readonly node: string; readonly zone: string; readonly at: number };
+export type Change = { readonly node: string; readonly zone: string; readonly at: number };
 
 export type Fleet = {
   /** Every approval that the controller gave, in order. */
-  readonly turns: readonly Turn[];
-  /** The most nodes that had a turn at once. */
+  readonly changes: readonly Change[];
+  /** The most nodes that were approved at once. */
   readonly most: number;
   /** How often each node restarted its runtime. */
   restarts(): number;
@@ -64,7 +64,7 @@ export const startDemoFleet = async (size: number): Promise<Fleet> => {
   });
 
   const state = { stopping: false, most: 0 };
-  const turns: Turn[] = [];
+  const changes: Change[] = [];
   const began = new Map<string, number>();
   /** One look of one node: the API server's labels, at most one restart, and what it says afterwards. */
   const look = (node: SimulatedNode): void => {
@@ -74,7 +74,7 @@ export const startDemoFleet = async (size: number): Promise<Fleet> => {
     if (!isApproved) began.delete(node.name);
     else if (since === undefined) {
       began.set(node.name, cluster.now);
-      turns.push({ node: node.name, zone: node.labels[zoneKey] ?? '', at: cluster.now });
+      changes.push({ node: node.name, zone: node.labels[zoneKey] ?? '', at: cluster.now });
     }
     if (isApproved && cluster.now < (since ?? cluster.now) + restartMs) return;
     const former = JSON.stringify(objectOf(node));
@@ -91,7 +91,7 @@ export const startDemoFleet = async (size: number): Promise<Fleet> => {
   })();
 
   return {
-    turns,
+    changes,
     get most() {
       return state.most;
     },

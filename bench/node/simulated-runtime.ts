@@ -11,7 +11,7 @@ import { handlerTable } from '../../daemon/runtimes/containerd/config.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { version } from '../../protocol/version.ts';
 
-/** `restartMs`: how long a change with its proof takes. Absent: changes take nothing, and need no turn. */
+/** `restartMs`: how long a change with its proof takes. Absent: changes take nothing, and need no approval. */
 export type Manner = { readonly restartMs?: number };
 
 export type Runtime = {
@@ -53,17 +53,27 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
     const { sha256 } = artifact;
     const report = { name, source: where.file, ...(sha256 === undefined ? {} : { sha256 }) };
     if (!order || !approvals || !needsApproval(handler)) return { ...report, state: 'served' };
-    const turn = neededApproval(approvals, order.shim, order.revision, clock.now());
+    const approval = neededApproval(approvals, order.shim, order.revision, clock.now());
     if (state.bad[order.shim] === order.revision) {
       const message = 'it failed its proof here and is not tried again until it changes';
       const problem: Problem = { code: 'known-bad', handler: name, message };
-      return { ...report, state: 'failed', problem, turn: { shim: turn.shim, revision: turn.revision } };
+      return {
+        ...report,
+        state: 'failed',
+        problem,
+        turn: { shim: approval.shim, revision: approval.revision },
+      };
     }
-    if (turn.hold === undefined) return { ...report, state: 'pending', turn };
-    return { ...report, state: 'pending', problem: waitsForApproval(turn, name, approvals), turn };
+    if (approval.hold === undefined) return { ...report, state: 'pending', turn: approval };
+    return {
+      ...report,
+      state: 'pending',
+      problem: waitsForApproval(approval, name, approvals),
+      turn: approval,
+    };
   };
 
-  /** All that has its turn is one restart. */
+  /** All that is approved is one restart. */
   const restart = async (handlers: readonly Handler[]): Promise<Problem | undefined> => {
     await clock.sleep(restartMs ?? 0);
     if (!state.fails) {

@@ -1,5 +1,5 @@
 /**
- * Judges a rollout by what stands on the Nodes at each moment: how many had their turn at once, in how many zones, how many
+ * Judges a rollout by what stands on the Nodes at each moment: how many were approved at once, in how many zones, how many
  * before the first had come through, and when each served the new revision.
  */
 import { annotations } from '../../protocol/node-annotations.ts';
@@ -9,7 +9,7 @@ import type { NodeObject } from '../../protocol/shim-object.ts';
 import { provenPrefix } from '../../controller/model/keys.ts';
 
 export type Verdict = {
-  /** The most nodes that had their turn and had not come to its end. */
+  /** The most nodes that were approved and had not finished. */
   readonly atOnce: number;
   /** The same before any node served the revision. */
   readonly beforeFirst: number;
@@ -36,7 +36,7 @@ export const refereeOf = (rollout: {
 }): Referee => {
   const { shim, handler, revision } = rollout;
   const approvedKey = `${approvedPrefix}${labelNameOf(shim)}`;
-  /** Nodes in their turn, and their zones. */
+  /** Approved nodes that have not finished, and their zones. */
   const withApproval = new Map<string, string>();
   const approved = new Set<string>();
   const serving = new Set<string>();

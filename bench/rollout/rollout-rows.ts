@@ -55,7 +55,7 @@ const costsOf = (what: string, { account, course }: Rolled, given: GivenRollouts
   const decided = ((after.decideSeconds - before.decideSeconds) / passes) * 1000;
   return [
     {
-      what: `${what}: nodes in a turn that was not theirs`,
+      what: `${what}: nodes that broke the order of the rollout`,
       value: wrong,
       unit: 'count',
       limit: 0,

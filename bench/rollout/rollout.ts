@@ -1,5 +1,5 @@
 /**
- * What a rollout and an hour of nothing cost a cluster: simulated nodes that wait for their turn and take it, and the real
+ * What a rollout and an hour of nothing cost a cluster: simulated nodes that wait for their approval and use it, and the real
  * controller that gives it, against a real API server and etcd.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,7 +34,7 @@ const maxUpdate = '10%';
 /** Two connections for each node, and a third while it has something to say. */
 const openFiles = 100_000;
 
-/** Far below the budget of 2 %, and none of them the first to have its turn. */
+/** Far below the budget of 2 %, and none of them the first to be approved. */
 const failing = (names: readonly string[]): readonly string[] => {
   const count = names.length < 100 ? 0 : Math.max(1, Math.floor(names.length / 500));
   return Array.from({ length: count }, (_, at) => names[Math.floor(((at + 0.5) * names.length) / count)]!);

@@ -1,5 +1,5 @@
 /**
- * A node as an API server sees it: the service's own session with the cluster (identity, watches, what it keeps, whose turn
+ * A node as an API server sees it: the service's own session with the cluster (identity, watches, what it keeps, whose approval
  * it is, and what it reports), on a host that has nothing but memory, and with a runtime that is a pause.
  */
 import { createHash } from 'node:crypto';

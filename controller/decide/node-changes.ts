@@ -31,14 +31,14 @@ export const nodeChanges = (
   for (const node of nodes) {
     const away = awayOf(node, minority, now);
     if (away.at !== undefined) moments.add(away.at);
-    const turns = approvalsAfter(shares.get(node) ?? [], now);
-    for (const end of turns.ends) moments.add(end);
+    const approvals = approvalsAfter(shares.get(node) ?? [], now);
+    for (const end of approvals.ends) moments.add(end);
     const held = isHeld(node, starts.get(node) ?? [], (handler) =>
-      isProven(node, handler, asked, turns.open),
+      isProven(node, handler, asked, approvals.open),
     );
-    const proof = proofOf(node, asked, turns.open, held);
+    const proof = proofOf(node, asked, approvals.open, held);
     for (const handler of proof.shown) shown.getOrInsertComputed(handler, () => new Set()).add(node);
-    const wanted = { ...remembered(node, asked.revisions, turns.labels), ...turns.labels };
+    const wanted = { ...remembered(node, asked.revisions, approvals.labels), ...approvals.labels };
     const labels = { ...approvalChanges(node.labels, wanted), ...proof.change, ...away.labels };
     if (node.starting && !held) changes.push({ node: node.name, labels, taints: node.starting.others });
     else if (!canWait(labels, asked.revisions)) changes.push({ node: node.name, labels });
@@ -51,15 +51,15 @@ export const nodeChanges = (
  * or it has other labels. Without them, the node would be approved first again when it comes back.
  */
 const remembered = (
-  { rollout: turns }: NodeFacts,
+  { rollout: approvals }: NodeFacts,
   revisions: Asked['revisions'],
   wanted: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> => {
   const labels: Record<string, string> = {};
-  for (const [name, { revision }] of Object.entries(turns.approved))
+  for (const [name, { revision }] of Object.entries(approvals.approved))
     if (revisions.get(name) === revision && !Object.hasOwn(wanted, `${approvedPrefix}${name}`))
       labels[`${triedPrefix}${name}`] = printTried({ revision, outcome: ranOut });
-  for (const [name, tried] of Object.entries(turns.tried))
+  for (const [name, tried] of Object.entries(approvals.tried))
     if (revisions.get(name) === tried.revision) labels[`${triedPrefix}${name}`] = printTried(tried);
   return labels;
 };

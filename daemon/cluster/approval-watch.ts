@@ -20,7 +20,7 @@ import { drawMoments, type Moments } from './own-moment.ts';
 
 export type ApprovalKeeper = {
   /** The state that was stored before this start. */
-  restore(turns: KnownApprovals | undefined): void;
+  restore(known: KnownApprovals | undefined): void;
   /** Takes the current state of the own Node. */
   seen(node: NodeObject): void;
   /** The approvals that the last tick needed, granted or not; `api` is undefined while there is no connection. */
@@ -110,11 +110,11 @@ export const openApprovalWatch = (
   const lease = new LeaseWatch(host, { wasThere, learn });
 
   return {
-    restore: (turns) => {
+    restore: (known) => {
       // The answer about the controller is not restored: the clock of a machine that was off for a week may have stood still.
-      state.alone = turns?.alone ?? {};
-      state.kept = canonical(turns ?? null);
-      approvals.restore(turns?.approved ?? {});
+      state.alone = known?.alone ?? {};
+      state.kept = canonical(known ?? null);
+      approvals.restore(known?.approved ?? {});
     },
     seen: (node) => {
       state.node = node;

@@ -19,7 +19,7 @@ export class CacheFile {
   readonly #host: Host;
   readonly #changed: () => void;
   #written: ClusterCache | undefined;
-  #turns: KnownApprovals | undefined;
+  #approvals: KnownApprovals | undefined;
   #restored = false;
   /** Why the last write failed. */
   #unwritten = '';
@@ -42,7 +42,7 @@ export class CacheFile {
       const fact = await files.lookTrusted(paths.cluster);
       if (fact.kind !== 'regular') return undefined;
       this.#written = parseClusterCache(fact.text, paths.cluster);
-      this.#turns = this.#written.turns;
+      this.#approvals = this.#written.turns;
       return this.#written;
     } catch {
       // `gather` reports a damaged file, or one of another user; the first list of Shims replaces it.
@@ -56,8 +56,8 @@ export class CacheFile {
   }
 
   /** Stored with the next write. */
-  setApprovals(turns: KnownApprovals | undefined): void {
-    this.#turns = turns;
+  setApprovals(approvals: KnownApprovals | undefined): void {
+    this.#approvals = approvals;
   }
 
   /** Writes what `change` returns for the present content; undefined: nothing is known yet. */
@@ -73,7 +73,7 @@ export class CacheFile {
     const next: ClusterCache = {
       ...{ version: 1, node, shims },
       ...(away ? { away } : {}),
-      ...(this.#turns === undefined ? {} : { turns: this.#turns }),
+      ...(this.#approvals === undefined ? {} : { turns: this.#approvals }),
     };
     if (canonical(next) === canonical(this.#written ?? null) && (await this.#stands())) return;
     const { files, clock, log } = this.#host;

@@ -57,7 +57,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     // Before the first answer of an API server, the state from before this start stays.
     if (state.session) void file.write((last) => last);
   };
-  const turns = openApprovalWatch(host, noteApprovals, wake, serverTime);
+  const approvals = openApprovalWatch(host, noteApprovals, wake, serverTime);
 
   const problem = (): Problem | undefined => {
     const { session } = state;
@@ -83,7 +83,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     const [node] = session.nodes.current().items ?? [];
     if (node) {
       session.report.seen(node);
-      turns.seen(node);
+      approvals.seen(node);
     }
     answer.look(session.view);
     noteHealth();
@@ -100,7 +100,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     state.identity = undefined;
     state.trouble = undefined;
     answer.leave();
-    turns.leave();
+    approvals.leave();
     session?.report.close();
     session?.nodes.stop();
     session?.shims.stop();
@@ -118,7 +118,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   const join = async (settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
     const known = await file.restore();
     if (known) answer.restore(known);
-    if (known?.turns) turns.restore(known.turns);
+    if (known?.turns) approvals.restore(known.turns);
     const identity = await findIdentity(host, settings);
     const overtaken = (): boolean => state.closed || state.settings !== settings;
     if (overtaken()) return;
@@ -220,14 +220,14 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       const trouble = problem();
       const mode = identity?.mode ?? state.settings?.identity ?? 'none';
       if (mode === 'none' || (!identity && !trouble)) return null;
-      return factsOf(mode, session, trouble, turns.controller());
+      return factsOf(mode, session, trouble, approvals.controller());
     },
     tell: (told) => {
       // Otherwise a starting node would report "all is served" twice: before it knows the desired state, and after.
       if (!state.session?.heard) return;
       state.session.report.tell(told, state.settings?.legacyLabels ?? false);
       const needed = told.report.handlers.flatMap((one) => (one.turn ? [one.turn] : []));
-      turns.need(needed, (state.settings?.spread ?? 0) * 1000, state.session.view.api);
+      approvals.need(needed, (state.settings?.spread ?? 0) * 1000, state.session.view.api);
     },
     close: () => {
       leave();

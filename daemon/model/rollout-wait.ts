@@ -102,12 +102,12 @@ export const trimApprovals = (given: {
   readonly alone: Readonly<Record<string, AloneTime>>;
 }): KnownApprovals | undefined => {
   const { approved, controller, alone } = given;
-  const turns: KnownApprovals = {
+  const known: KnownApprovals = {
     ...(Object.keys(approved).length === 0 ? {} : { approved }),
     ...(controller === undefined ? {} : { controller }),
     ...(Object.keys(alone).length === 0 ? {} : { alone }),
   };
-  return Object.keys(turns).length === 0 ? undefined : turns;
+  return Object.keys(known).length === 0 ? undefined : known;
 };
 
 /** The controller writes one for each approved Shim: far fewer. */

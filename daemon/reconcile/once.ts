@@ -28,7 +28,7 @@ import { gather, inForce } from './sources.ts';
 import { removeLeftovers } from './proof/start-proof.ts';
 import { loadState, saveJournal, saveLedger } from '../state/state.ts';
 import { type Ended, transact } from './transaction.ts';
-import { forgiven, ifTouched, mustBeAsked, withStamps } from './try-again.ts';
+import { withoutFailures, ifTouched, mustBeAsked, withStamps } from './try-again.ts';
 import { countInterrupted } from './artifacts/unpacking.ts';
 
 export type Tick = {
@@ -151,7 +151,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     else take(ended);
   }
   ledger = await ifTouched(host, await countInterrupted(host, ledger));
-  if (tick.retry !== undefined) ledger = forgiven(ledger, tick.retry === true ? undefined : tick.retry);
+  if (tick.retry !== undefined)
+    ledger = withoutFailures(ledger, tick.retry === true ? undefined : tick.retry);
   const rules: Rules = {
     force: tick.force,
     since: tick.now ? host.clock.now() : undefined,

@@ -17,8 +17,8 @@ const ownUnit = 'rcm-node.service';
 const without = <T>(rows: Readonly<Record<string, T>>, name: string): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(rows).filter(([key]) => key !== name));
 
-/** Forgets failures: all, or those of one handler. */
-export const forgiven = (ledger: Ledger, only?: string): Ledger => ({
+/** Without failures: all, or those of one handler. */
+export const withoutFailures = (ledger: Ledger, only?: string): Ledger => ({
   ...ledger,
   bad: null,
   failedStarts: only === undefined ? {} : without(ledger.failedStarts, only),

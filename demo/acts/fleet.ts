@@ -1,7 +1,7 @@
 /** Act 9: many nodes. A new handler goes through them in waves; a version that fails stops at its first node. */
 import { check } from '../disproved.ts';
 import { duration } from '../fit.ts';
-import { type Fleet, restartMs, startDemoFleet, type Turn } from '../fleet.ts';
+import { type Fleet, restartMs, startDemoFleet, type Change } from '../fleet.ts';
 import { type Stage, until } from '../stage/stage.ts';
 
 const size = 24;
@@ -9,18 +9,18 @@ const atOnce = 6;
 const strategy = { rolloutStrategy: { type: 'rolling', rolling: { maxUpdate: '25%', maxFailures: 1 } } };
 
 /** Turns that were given together, or as soon as one of these was done. */
-const wavesOf = (turns: readonly Turn[]): readonly (readonly Turn[])[] => {
-  const waves: Turn[][] = [];
-  for (const turn of turns) {
+const wavesOf = (changes: readonly Change[]): readonly (readonly Change[])[] => {
+  const waves: Change[][] = [];
+  for (const change of changes) {
     const last = waves.at(-1)?.at(-1);
-    if (last?.zone === turn.zone && turn.at - last.at < 250) waves.at(-1)?.push(turn);
-    else waves.push([turn]);
+    if (last?.zone === change.zone && change.at - last.at < 250) waves.at(-1)?.push(change);
+    else waves.push([change]);
   }
   return waves;
 };
 
-const tellWaves = ({ screen }: Stage, turns: readonly Turn[], began: number): void => {
-  for (const wave of wavesOf(turns)) {
+const tellWaves = ({ screen }: Stage, changes: readonly Change[], began: number): void => {
+  for (const wave of wavesOf(changes)) {
     const at = duration((wave[0]?.at ?? began) - began);
     screen.output(
       `after ${at.padStart(6)}  zone ${wave[0]?.zone}  ${wave.map(({ node }) => node).join(' ')}`,
@@ -44,9 +44,9 @@ const rollOut = async (stage: Stage, fleet: Fleet): Promise<void> => {
     ),
   );
   const took = Date.now() - began;
-  tellWaves(stage, fleet.turns, began);
-  const [first, second] = wavesOf(fleet.turns);
-  check(first?.length === 1 && second !== undefined, 'the first node alone', wavesOf(fleet.turns));
+  tellWaves(stage, fleet.changes, began);
+  const [first, second] = wavesOf(fleet.changes);
+  check(first?.length === 1 && second !== undefined, 'the first node alone', wavesOf(fleet.changes));
   check(fleet.most <= atOnce, `at most ${atOnce} nodes at once`, fleet.most);
   check(fleet.restarts() === size, 'one restart for each node', fleet.restarts());
   screen.proven(
@@ -54,13 +54,13 @@ const rollOut = async (stage: Stage, fleet: Fleet): Promise<void> => {
   );
   stage.figures.push(
     [`rollout to ${size} simulated nodes, restarts of ${restartMs} ms`, duration(took)],
-    ['nodes in their turn at once, of 6 allowed', `${fleet.most}`],
+    ['nodes approved at once, of 6 allowed', `${fleet.most}`],
   );
 };
 
 const stop = async (stage: Stage, fleet: Fleet): Promise<void> => {
   const { screen } = stage;
-  const before = fleet.turns.length;
+  const before = fleet.changes.length;
   fleet.fail();
   screen.remark('Now a version that no node comes up with:');
   screen.call('PUT shims/spin: another version');
@@ -75,10 +75,10 @@ const stop = async (stage: Stage, fleet: Fleet): Promise<void> => {
   );
   const message = fleet.status()?.conditions.find(({ type }) => type === 'Progressing')?.message ?? '';
   screen.output(`Progressing: ${message}`, 'whole');
-  check(fleet.turns.length === before + 1, 'one node tried it', fleet.turns.slice(before));
+  check(fleet.changes.length === before + 1, 'one node tried it', fleet.changes.slice(before));
   check(fleet.proven() === size, `all ${size} nodes still proven on the version before`, fleet.proven());
   screen.proven(
-    `One node tried it, and undid it. The other ${size - 1} never had their turn; all ${size} serve on.`,
+    `One node tried it, and undid it. The other ${size - 1} were never approved; all ${size} serve on.`,
   );
 };
 

@@ -31,7 +31,7 @@ export type RecordedApproval = {
 /** The Nodes that were at work at one moment. */
 export type Moment = {
   readonly inFlight: readonly string[];
-  readonly turns: ReadonlyMap<string, RecordedApproval>;
+  readonly approvals: ReadonlyMap<string, RecordedApproval>;
 };
 
 export type NodeRecord = {
@@ -78,13 +78,13 @@ export const recordNodes = async (cluster: Cluster): Promise<NodeRecord> => {
   await watch.start();
   const seen = new Map<string, number>();
   const of: NodeRecord['of'] = (shim) => {
-    const turns = new Map<string, RecordedApproval>();
+    const approvals = new Map<string, RecordedApproval>();
     return versions().map((version) => {
-      const turn = approvalOf(version, shim);
-      if (version.type === 'DELETED') turns.delete(turn.node);
-      else turns.set(turn.node, turn);
-      const inFlight = [...turns.values()].filter(isAtWork).map(({ node }) => node);
-      return { inFlight, turns: new Map(turns) };
+      const approval = approvalOf(version, shim);
+      if (version.type === 'DELETED') approvals.delete(approval.node);
+      else approvals.set(approval.node, approval);
+      const inFlight = [...approvals.values()].filter(isAtWork).map(({ node }) => node);
+      return { inFlight, approvals: new Map(approvals) };
     });
   };
   return {

@@ -124,7 +124,9 @@ t.test('a new Shim: one node first, then two at a time, zone by zone, the cordon
   const moments = record.sinceLast('spin-v2');
   t.equal(mostInFlight(moments), 2);
   t.same(orderOf(moments).slice(0, 2), [b.name, a.name]);
-  const firstDone = moments.findIndex(({ turns }) => [...turns.values()].some(({ serves }) => serves));
+  const firstDone = moments.findIndex(({ approvals }) =>
+    [...approvals.values()].some(({ serves }) => serves),
+  );
   t.equal(mostInFlight(moments.slice(0, firstDone)), 1, 'the first is alone until it serves');
   for (const { inFlight } of moments)
     t.ok(new Set(inFlight.map(zoneOf)).size <= 1, `in one zone: ${inFlight.join()}`);

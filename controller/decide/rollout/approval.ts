@@ -59,7 +59,7 @@ export const approvalChanges = (
 });
 
 /**
- * What came of a turn for a former revision goes with the next write of its Node: taken away at once, a new revision of a
+ * What came of an approval for a former revision goes with the next write of its Node: taken away at once, a new revision of a
  * Shim would begin with a write for each node. `names`: of Shims that are there, as labels have them.
  */
 export const canWait = (

@@ -13,7 +13,7 @@ export type Kind =
   /** It waits for an approval. */
   | 'waiting'
   /** It is approved. */
-  | 'turn'
+  | 'approved'
   /** It must remove the shim, but Pods use it: it is approved when they are gone. */
   | 'in-use'
   | 'failed'
@@ -143,7 +143,7 @@ export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   }
   if (had && !isLive)
     return answer(asks ? 'waiting' : 'working', { tried: { revision: want, outcome: harmless.away } });
-  if (isApproved) return answer('turn');
+  if (isApproved) return answer('approved');
   if (asks) return answer('waiting');
   if (found && found.n !== shim && (found.n === undefined || concern.living.has(found.n)))
     return answer('claimed', { code: found.n ?? overridden });

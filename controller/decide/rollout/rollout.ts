@@ -33,13 +33,13 @@ export const settlesAt = (shim: ShimFacts, now: number): number | undefined => {
 export const isAwaited = ({ kind, node }: NodeStanding): boolean =>
   node.ready &&
   !node.cordoned &&
-  (kind === 'waiting' || kind === 'turn' || kind === 'working' || kind === 'unreadable');
+  (kind === 'waiting' || kind === 'approved' || kind === 'working' || kind === 'unreadable');
 
 /**
  * Failures that tell nothing about other nodes by themselves, and count against no budget unless they are many. On a node of an
  * architecture that the Shim has nothing for, or of a container runtime that can serve no such handler, nothing is tried: in a
- * mixed cluster such a Shim would be stopped before its first node. On one that let its turn pass, is ready and reports no
- * problem, nothing happened: one silent node would stop all others. One that became NotReady in its turn counts.
+ * mixed cluster such a Shim would be stopped before its first node. On one that let its approval expire, is ready and reports
+ * no problem, nothing happened: one silent node would stop all others. One that became NotReady while it was approved counts.
  */
 const tellsNothing: readonly (string | undefined)[] = ['no-platform', 'unsupported-handler', ranOut];
 
@@ -61,7 +61,7 @@ const manyVanished = 3;
 const isOver = (standing: NodeStanding | undefined): boolean =>
   standing === undefined ||
   standing.kind === 'done' ||
-  standing.kind === 'turn' ||
+  standing.kind === 'approved' ||
   standing.kind === 'waiting';
 
 export type Course = {
@@ -81,17 +81,17 @@ export const rolloutOf = (course: Course): RolloutState => {
   const failures = failuresIn(standings);
   const asked = shim.annotations[resumeKey];
   const resumes = former !== undefined && asked !== undefined && asked !== former.resumed;
-  const forgiven = resumes ? failures.length : (former?.forgiven ?? 0);
+  const accepted = resumes ? failures.length : (former?.forgiven ?? 0);
   // What was annotated before this revision came has been obeyed by another.
   const resumed = former && asked === undefined ? former.resumed : asked;
-  const stoppedBy = resumes ? undefined : stops(course, former, failures, forgiven);
+  const stoppedBy = resumes ? undefined : stops(course, former, failures, accepted);
   const phase = phaseOf(course, stoppedBy !== undefined);
   return {
     revision,
     phase,
     since: former?.phase === phase && isPast(former.since, now) ? former.since : timeOf(now),
     ...(stoppedBy ? { stoppedBy } : {}),
-    ...(forgiven > 0 ? { forgiven } : {}),
+    ...(accepted > 0 ? { forgiven: accepted } : {}),
     ...(resumed === undefined ? {} : { resumed }),
   };
 };
@@ -100,14 +100,14 @@ const stops = (
   { shim, standings, size }: Course,
   former: RolloutState | undefined,
   failures: readonly NodeStanding[],
-  forgiven: number,
+  accepted: number,
 ): readonly string[] | undefined => {
   if (!isRolling(shim.strategy)) return undefined;
   if (former?.stoppedBy) {
     const byNode = new Map(standings.map((one) => [one.node.name, one]));
     if (former.stoppedBy.some((name) => !isOver(byNode.get(name)))) return former.stoppedBy;
   }
-  if (failures.length - forgiven < failureBudget(shim.strategy, size)) return undefined;
+  if (failures.length - accepted < failureBudget(shim.strategy, size)) return undefined;
   return failures.map(({ node }) => node.name).slice(0, 10);
 };
 

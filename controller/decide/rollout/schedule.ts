@@ -17,7 +17,7 @@ export type Round = {
   /** The rollout began a moment ago: wait for nodes that have not reported yet. */
   readonly patient: boolean;
   /** A person resumed the rollout after failures: also failures that do not go away by themselves are retried. */
-  readonly forgiven: boolean;
+  readonly retriesAll: boolean;
   /** Nodes that are approved for another Shim: both changes then share one restart. */
   readonly busy: (node: NodeFacts) => boolean;
   /** Nodes that cannot be written now: an approval that never reaches its node would take the place of others. */
@@ -40,7 +40,7 @@ export const nextOf = (round: Round): readonly NodeStanding[] => {
   // A node that was approved for this revision before comes after all nodes that were not, whatever it reports.
   const fresh = ready.filter(({ kind, tried }) => kind === 'waiting' && tried === undefined);
   const again = ready.filter(
-    (one) => one.tried !== undefined && (one.kind !== 'failed' || round.forgiven || isRepeatable(one)),
+    (one) => one.tried !== undefined && (one.kind !== 'failed' || round.retriesAll || isRepeatable(one)),
   );
   if (!isRolling(strategy)) return [...fresh, ...again];
   const flying = standings.filter(({ inFlight }) => inFlight);

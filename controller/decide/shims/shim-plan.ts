@@ -53,17 +53,17 @@ export const shimPlanOf = (shim: ShimFacts, placement: Placement, given: Given):
   // The RuntimeClass of a Shim that goes is gone first, and a new handler waits until the class can follow.
   const isHeld = own?.kind === 'uncounted' || left.length > 0;
   const isHalted = isHeld || (rollout.phase !== 'Rolling' && rollout.phase !== 'Complete');
-  const turns = nextOf({
+  const next = nextOf({
     strategy,
     standings,
     size,
     proven: isProvenWith(shim, placement, targets),
     patient: now - Date.parse(rollout.since) < approvalMs,
-    forgiven: (rollout.forgiven ?? 0) > 0,
+    retriesAll: (rollout.forgiven ?? 0) > 0,
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
   });
-  share(name, [...standings, ...traces], isHalted ? undefined : turns, given);
+  share(name, [...standings, ...traces], isHalted ? undefined : next, given);
   const changes =
     own?.changes ??
     left.filter((one) => !one.deleting).map((one) => ({ kind: 'delete', class: one }) as const);
@@ -91,7 +91,7 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
   const size = leavers.length;
   // No status can tell of a stop, and nothing would end it: where nodes failed, the others go one at a time.
   const careful = failuresIn(leavers).length >= failureBudget({}, size);
-  const turns = nextOf({
+  const next = nextOf({
     strategy: {},
     standings: leavers,
     size,
@@ -99,7 +99,7 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
     patient: false,
     // A Shim that is gone cannot be annotated. A node where this failed asks again only when a person there said so, or
     // when the cause changed; without this approval it would keep the handler forever.
-    forgiven: true,
+    retriesAll: true,
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
   });
@@ -107,7 +107,7 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
   const isHeld = [...given.classes.byName.values()].some(({ owners }) =>
     owners.some((owner) => owner.kind === 'Shim' && owner.name === name),
   );
-  share(name, [...leavers, ...traces], isHeld ? undefined : turns, given);
+  share(name, [...leavers, ...traces], isHeld ? undefined : next, given);
 };
 
 const standingsOf = (
@@ -125,14 +125,14 @@ const standingsOf = (
   };
 };
 
-/** `turns`: undefined where no node may be approved. */
+/** `next`: undefined where no node may be approved. */
 const share = (
   shim: string,
   standings: readonly NodeStanding[],
-  turns: readonly NodeStanding[] | undefined,
+  next: readonly NodeStanding[] | undefined,
   { shares }: Given,
 ): void => {
-  const given = new Set(turns);
+  const given = new Set(next);
   for (const standing of standings) {
     const { node, keep, tried } = standing;
     const isGiven = given.has(standing);

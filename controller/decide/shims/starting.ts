@@ -69,6 +69,6 @@ export const isHeld = (
   const isServing = parts.some(({ handler }) => isProven(handler));
   return (
     !isServing ||
-    open.some((part) => part.standing?.kind === 'turn' || (isAwaited(part) && !isHalted(part.phase)))
+    open.some((part) => part.standing?.kind === 'approved' || (isAwaited(part) && !isHalted(part.phase)))
   );
 };

@@ -48,7 +48,7 @@ const groups: readonly Group[] = [
   { what: 'still used by Pods', of: ({ kind }) => kind === 'in-use' },
   { what: 'failed', of: ({ kind }) => kind === 'failed' },
   { what: 'not ready', of: isAway },
-  { what: 'approved, in progress', of: ({ kind, inFlight }) => kind === 'turn' || inFlight },
+  { what: 'approved, in progress', of: ({ kind, inFlight }) => kind === 'approved' || inFlight },
   { what: 'cordoned', of: ({ node, kind }) => node.cordoned && kind === 'waiting' },
   { what: 'waiting for approval', of: ({ kind }) => kind === 'waiting' },
   { what: 'preparing it, or not reporting', of: ({ kind }) => kind === 'working' },

@@ -35,12 +35,12 @@ t.test('a node is done when it serves the revision that is asked for, and no oth
 t.test('a turn is asked for, given, and used up', async (t) => {
   t.match(at(waiting), { kind: 'waiting', asks: true, inFlight: false, keep: undefined });
   t.match(at(waiting, { given: live }), {
-    kind: 'turn',
+    kind: 'approved',
     inFlight: true,
     keep: { revision: 'r2', until: Date.parse(later) },
   });
   t.match(at(busy, { given: live }), {
-    kind: 'turn',
+    kind: 'approved',
     inFlight: true,
     keep: { revision: 'r2', until: Date.parse(later) },
   });
@@ -80,7 +80,7 @@ t.test(
       keep: undefined,
       tried: { revision: 'r2', outcome: 'node-away' },
     });
-    t.equal(at(busy, { given: live, ready: false }).kind, 'turn');
+    t.equal(at(busy, { given: live, ready: false }).kind, 'approved');
   },
 );
 
@@ -161,7 +161,7 @@ t.test('what shall go asks for its turn, waits for Pods, and is done when nothin
   const gone = { until: later, shims: { spin: '-' } };
   t.match(leave({ s: 'removing', n: 'spin', r: 'r1', w: '-' }), { kind: 'waiting', want: '-' });
   t.match(leave({ s: 'removing', n: 'spin', r: 'r1', a: '-' }, { given: gone }), {
-    kind: 'turn',
+    kind: 'approved',
     keep: { revision: '-', until: Date.parse(later) },
   });
   const used: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', p: 'handler-in-use' };
@@ -220,7 +220,7 @@ t.test('a turn that a node had is remembered, whatever it says of itself afterwa
 t.test('an end that no controller of now gives is as far as a turn is long', async (t) => {
   const year = { until: new Date(now + 365 * 24 * 3_600_000).toISOString(), shims: { spin: 'r2' } };
   t.match(at(waiting, { given: year }), {
-    kind: 'turn',
+    kind: 'approved',
     keep: { revision: 'r2', until: now + 15 * 60_000 },
   });
   const near = now + 15 * 60_000 + 30_000;

@@ -15,7 +15,7 @@ const standing = (
   want: 'r2',
   serves: kind === 'done',
   asks: kind === 'waiting',
-  inFlight: kind === 'turn',
+  inFlight: kind === 'approved',
   keep: undefined,
   tried: undefined,
   code: undefined,
@@ -81,7 +81,7 @@ t.test('stopped stays stopped until these nodes are well, gone, or ask anew', as
     phase: 'Stopped',
     stoppedBy: ['b'],
   });
-  for (const kind of ['done', 'waiting', 'turn'] as const)
+  for (const kind of ['done', 'waiting', 'approved'] as const)
     t.same(of([standing('a', 'waiting'), standing('b', kind)], { status }), {
       revision: 'r2',
       phase: 'Rolling',

@@ -21,7 +21,7 @@ const standing = (
   ...over,
 });
 const flying = (name: string, node: Parameters<typeof aNode>[2] = {}) =>
-  standing(name, { kind: 'turn', inFlight: true, keep: { revision: 'r2', until: 0 } }, node);
+  standing(name, { kind: 'approved', inFlight: true, keep: { revision: 'r2', until: 0 } }, node);
 const failed = (name: string, p: string) =>
   standing(name, { kind: 'failed', code: p, tried: { revision: 'r2', outcome: p } });
 const zone = (name: string) => ({ labels: { [zoneKey]: name } });
@@ -33,7 +33,7 @@ const turns = (standings: readonly NodeStanding[], over: Partial<Round> = {}) =>
     size: standings.length,
     proven: true,
     patient: true,
-    forgiven: false,
+    retriesAll: false,
     busy: () => false,
     held: () => false,
     ...over,
@@ -100,7 +100,7 @@ t.test(
     const bad = failed('b', 'digest-mismatch');
     t.same(turns([ranOut, bad, standing('c')]), ['c']);
     t.same(turns([ranOut, bad]), ['a']);
-    t.same(turns([ranOut, bad], { forgiven: true }), ['a', 'b'], 'a person said to go on');
+    t.same(turns([ranOut, bad], { retriesAll: true }), ['a', 'b'], 'a person said to go on');
   },
 );
 

@@ -33,7 +33,7 @@ t.test('what failed is named with its code, and what most have is explained', as
 t.test('where nodes are is said in groups, what holds up longest first', async (t) => {
   const all = [
     standing('a', 'waiting'),
-    standing('b', 'turn'),
+    standing('b', 'approved'),
     standing('c', 'waiting', undefined, { ready: false }),
     standing('d', 'waiting', undefined, { cordoned: true }),
     standing('e', 'working'),
@@ -54,7 +54,7 @@ t.test('no message names more than ten nodes', async (t) => {
     Array.from({ length: 40 }, (_, index) => standing(`${name}-${index}`, kind));
   const text = whereabouts([
     ...many('waiting', 'w'),
-    ...many('turn', 't'),
+    ...many('approved', 't'),
     ...many('working', 'k'),
     ...many('in-use', 'u'),
     ...many('failed', 'f'),
