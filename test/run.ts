@@ -47,7 +47,8 @@ function buildPlugins(): void {
 /** Runs tap to its end; resolves with its exit code. Its standard error passes through. */
 function run(files: readonly string[], show: (line: string) => void): Promise<number> {
   const report = measures ? ['--coverage-report=json-summary'] : ['--disable-coverage'];
-  const child = spawn(process.execPath, [tap, '--reporter=jsonstream', ...report, ...files], {
+  const first = `--node-arg=--import=${join(root, 'test', 'plain-promises.ts')}`;
+  const child = spawn(process.execPath, [tap, '--reporter=jsonstream', first, ...report, ...files], {
     cwd: root,
     // Each process would compile the same files again; what is measured needs them compiled plainly.
     env: measures ? process.env : { NODE_COMPILE_CACHE: join(root, '.tap', 'compiled'), ...process.env },
