@@ -11,5 +11,6 @@ asyncHooks.createHook = () => {
   return none;
 };
 syncBuiltinESMExports();
+process.setSourceMapsEnabled(false); // there are none: types are only erased
 // tap's own report of such an end says only which test it was in.
 process.on('uncaughtExceptionMonitor', (error) => console.error(error));

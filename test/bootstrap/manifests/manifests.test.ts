@@ -23,12 +23,19 @@ t.test('the rendered file is in step: node packaging/manifests.ts writes it', as
 const missing =
   spawnSync('kubectl', ['version', '--client']).error === undefined ? false : 'kubectl is not installed';
 
+/** By folder: kubectl takes a second for each, and nothing here changes them. */
+const rendered = new Map<string, string>();
 const kustomized = (name: string): readonly Resource[] => {
+  const text = rendered.get(name) ?? kubectlKustomize(name);
+  if (!name.startsWith('/')) rendered.set(name, text);
+  return objectsOf(text);
+};
+const kubectlKustomize = (name: string): string => {
   const { stdout, stderr, status } = spawnSync('kubectl', ['kustomize', resolve(folder, name)], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`${name}: ${stderr}`);
-  return objectsOf(stdout);
+  return stdout;
 };
 const argumentsIn = (all: readonly Resource[]) =>
   objectOf(all, 'DaemonSet', 'rcm-node-bootstrap').spec.template.spec.initContainers?.[0].args;
