@@ -67,22 +67,25 @@ const runtimeProblemOf = ({ unit, cri }: RuntimeFacts): Problem | undefined => {
       message: `${unit.name} is masked; it cannot be restarted`,
       hint: `systemctl unmask ${unit.name}`,
     };
+  const hint = `systemctl status ${unit.name}; journalctl -u ${unit.name}`;
   if (unit.active !== 'active')
     return {
       code: 'runtime-unreachable',
       message: `${unit.name} is ${unit.active} (${unit.sub}); nothing is written until it runs`,
-      hint: `systemctl status ${unit.name}; journalctl -u ${unit.name}`,
+      hint,
     };
   if (cri.kind === 'silent')
     return {
       code: 'runtime-unreachable',
       message: `${unit.name} is active, but CRI does not answer: ${cri.why}`,
       ...detailOf(cri),
+      hint,
     };
   if (cri.ready) return undefined;
   return {
     code: 'runtime-unreachable',
     message: 'the runtime says that it is not ready',
     ...detailOf({ detail: cri.reason }),
+    hint,
   };
 };

@@ -10,6 +10,7 @@ import { bad, type Check, good } from './check.ts';
 import { clusterChecks } from './cluster-checks.ts';
 import { consider } from '../reconcile/once.ts';
 import { readState } from '../state/state.ts';
+import { runtimeOf } from '../runtimes/table.ts';
 
 export const diagnose = async (host: Host, settings: Settings): Promise<readonly Check[]> => {
   const checks: Check[] = [
@@ -139,6 +140,8 @@ const runtime = (before: Observed): readonly Check[] => {
   if (runtime.name === 'none') return [bad('runtime', runtime.problem)];
   const said = `${runtime.name} ${runtime.version || '(version unknown)'}, ${runtime.binary}, configuration ${runtime.configPath}`;
   const { cri } = runtime;
+  const unit = runtime.unit?.name ?? runtimeOf(runtime).usual.unit;
+  const hint = `systemctl status ${unit}; journalctl -u ${unit}`;
   if (!before.activate) return [good('runtime', said)];
   if (cri.kind === 'silent')
     return [
@@ -148,7 +151,7 @@ const runtime = (before: Observed): readonly Check[] => {
         verdict: 'bad',
         says: cri.why,
         ...detailOf(cri),
-        hint: 'systemctl status containerd; journalctl -u containerd',
+        hint,
       },
     ];
   const handlers = cri.handlers === 'unknown' ? 'handlers unknown' : `serves ${cri.handlers.join(', ')}`;
@@ -156,7 +159,7 @@ const runtime = (before: Observed): readonly Check[] => {
     good('runtime', said),
     cri.ready
       ? good('CRI', `${runtime.socket} answers, ${handlers}, ${cri.sandboxes.length} sandboxes`)
-      : { what: 'CRI', verdict: 'bad', says: 'not ready', detail: cri.reason },
+      : { what: 'CRI', verdict: 'bad', says: 'not ready', detail: cri.reason, hint },
   ];
 };
 

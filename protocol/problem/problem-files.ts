@@ -10,7 +10,7 @@ export const fileCodes = {
     'attribute-lost':
       'The file was left as it was. Remove the attribute (setfattr -x, setfacl -b), or run rcm-node once from a root shell, which has more rights than the service has.',
     'unclear-start':
-      'Start containerd by ExecStart= itself, or by "exec containerd" as the last command of a shell, and name its configuration there (-c FILE); see systemctl cat of the unit.',
+      'Start the runtime by ExecStart= itself, or by "exec containerd" (with CRI-O: "exec crio") as the last command of a shell, and name its configuration there (-c FILE); see systemctl cat of the unit.',
     'assumed-start':
       'Install the unit of the runtime before, or name it: [runtime] unit in /etc/rcm-node/config.toml.',
     'ignored-file':

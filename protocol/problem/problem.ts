@@ -12,7 +12,7 @@ import { formerCode } from './former-codes.ts';
 import { fileCodes } from './problem-files.ts';
 import { changed, type Retry, soon } from './rows.ts';
 
-const back = 'The change was rolled back. For the reason: journalctl -u containerd.';
+const back = 'The change was rolled back. For the reason: journalctl -u containerd (with CRI-O: -u crio).';
 
 export const codes = {
   ...artifactCodes,
@@ -27,21 +27,23 @@ export const codes = {
       'This version of the runtime or of its configuration is not known; update rcm-node.',
     'unsupported-handler':
       'The container runtime of this node cannot serve such a handler; use one that it can serve.',
-    'unit-masked': 'Unmask the unit of the runtime: systemctl unmask containerd.',
+    'unit-masked': 'Unmask the unit of the runtime: systemctl unmask containerd (with CRI-O: crio).',
   }),
   ...soon({
     'no-runtime':
-      'Install and start containerd (unit containerd.service), or set runtime.unit in /etc/rcm-node/config.toml.',
+      'Install and start containerd or CRI-O (unit containerd.service or crio.service), or set runtime.unit in /etc/rcm-node/config.toml.',
     'systemd-unreachable':
       'Check that dbus.socket is active; nothing is changed while systemd cannot be asked.',
-    'runtime-unreachable': 'Check the runtime: systemctl status containerd; journalctl -u containerd.',
+    'runtime-unreachable':
+      'Check the runtime: systemctl status containerd; journalctl -u containerd (with CRI-O: crio).',
   }),
   // judgement
   ...changed({
     'broken-config':
-      'The runtime cannot read its own configuration, without anything of rcm-node in it: correct the file, then check it with containerd config dump.',
+      'The runtime cannot read its own configuration, without anything of rcm-node in it: correct the file, then check it with containerd config dump (with CRI-O: crio config).',
     'cri-disabled': 'Remove "cri" from disabled_plugins; a drop-in cannot take it back.',
-    'default-handler-lost': 'Correct default_runtime_name, or define the handler that it names.',
+    'default-handler-lost':
+      'Correct default_runtime_name (with CRI-O: default_runtime), or define the handler that it names.',
     shadowed: 'Remove the later definition, or move it before ours.',
     'owned-by-another':
       'Another program defines this handler; remove its definition, or give the shim another handler name.',
@@ -60,10 +62,10 @@ export const codes = {
     'handler-lost': back,
     'not-ready': back,
     'not-started':
-      'CRI lists the handler, but no Pod starts with it. For the error of the runtime: journalctl -u containerd; rcm-node verify.',
+      'CRI lists the handler, but no Pod starts with it. For the error of the runtime: journalctl -u containerd (with CRI-O: -u crio); rcm-node verify.',
     'known-bad': 'This revision failed its proof before, and is not tried again until it changes.',
     'undo-failed':
-      'The runtime is not healthy with its previous configuration either: journalctl -u containerd; rcm-node doctor.',
+      'The runtime is not healthy with its previous configuration either: journalctl -u containerd (with CRI-O: -u crio); rcm-node doctor.',
     'write-conflict': 'Another program keeps changing this file: stop that program, or stop rcm-node.',
   }),
   ...soon({

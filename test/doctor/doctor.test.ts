@@ -69,6 +69,14 @@ t.test(
   },
 );
 
+t.test('a CRI-O that is not ready is named by its own unit', async (t) => {
+  const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
+  node.fake.containerd.behaves = () => 'not-ready';
+  node.fake.containerd.restartByOther();
+  const [check] = about(await diagnose(node.fake.host, defaultSettings), 'CRI');
+  t.match(check, { verdict: 'bad', hint: /status crio\.service; journalctl -u crio\.service/ });
+});
+
 t.test('a runtime that does not answer, or is not ready, is bad', async (t) => {
   const node = healthy(t);
   node.fake.containerd.behaves = () => 'no-cri';

@@ -18,6 +18,11 @@ t.test('every code has a way out that reads as a sentence', async (t) => {
   }
 });
 
+t.test('a command for containerd in a way out has its counterpart for CRI-O', async (t) => {
+  for (const [code, { hint }] of Object.entries(codes))
+    if (/containerd/.test(hint)) t.match(hint, /CRI-O/, code);
+});
+
 t.test('a problem prints with the place that editors understand', async (t) => {
   t.equal(printWhere({ file: '/a' }), '/a');
   t.equal(printWhere({ file: '/a', line: 3 }), '/a:3');
