@@ -21,7 +21,7 @@ for (const { meta, dropIn, text, names } of hosts)
   for (const last of ['a tick', 'an uninstall'])
     t.test(`before ${last} removes it from ${dropIn}`, async (t) => {
       const node = openNode(makeRoot(t), meta);
-      wish(node, 'w', 'w', '[runtime]\ntype = "oci"\nbinary = "crun"\n');
+      wish(node, 'w');
       await node.once();
       node.write(dropIn, `${node.read(dropIn)}\n${text}`);
       if (last === 'an uninstall') node.remove('/etc/rcm-node/shims.d/w.toml');

@@ -12,7 +12,7 @@ const serving = async (t: Test): Promise<Node> => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   node.write('/etc/crio/crio.conf.d/10-crio.conf', crun);
   node.fake.containerd.restartByOther();
-  wish(node, 'wasmedge', 'wasmedge', '[runtime]\ntype = "oci"\nbinary = "crun"\n');
+  wish(node, 'wasmedge');
   t.match(await node.once(), { outcome: { kind: 'converged' } });
   node.write(other, byDefault);
   node.fake.containerd.restartByOther();

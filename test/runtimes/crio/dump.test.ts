@@ -8,7 +8,7 @@ const beside = async (t: import('tap').Test, text: string) => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   node.write(file, text);
   node.fake.containerd.restartByOther();
-  wish(node, 'wasmedge', 'wasmedge', '[runtime]\ntype = "oci"\nbinary = "crun"\n');
+  wish(node, 'wasmedge');
   return node;
 };
 const handler = (name: string, path = '"/usr/bin/crun"'): string =>

@@ -6,7 +6,7 @@ import { loadCrio } from '../../../testbed/simulated/runtimes/crio.ts';
 const opened = (t: Test, text: string): Node => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   node.write('/etc/crio/crio.conf.d/50.conf', text);
-  wish(node, 'wasmedge', 'wasmedge', '[runtime]\ntype = "oci"\nbinary = "crun"\n');
+  wish(node, 'wasmedge');
   return node;
 };
 

@@ -14,7 +14,7 @@ const opened = (t: Test, { argv = [], environment = [] }: Start, text = ''): Nod
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3', execStart, environment });
   node.write(file, text);
   node.fake.containerd.restartByOther();
-  wish(node, 'wasmedge', 'wasmedge', '[runtime]\ntype = "oci"\nbinary = "crun"\n');
+  wish(node, 'wasmedge');
   return node;
 };
 
