@@ -9,16 +9,16 @@ export type Engine = {
   readonly name: string;
   readonly binary: string;
   readonly libraries: readonly string[];
+  /** The annotation of a Pod by which it knows a module from a program. `compat` takes the pause container for a module, too. */
+  readonly variant: 'compat' | 'compat-smart';
   readonly artifact: Artifact;
 };
 
+/** As Debian builds it. */
 export const wasmedge = async (progress: Progress): Promise<Engine> => {
-  const bundle = await makeWasmedgeBundle(progress);
-  return { name: 'wasmedge', binary: 'crun', libraries: bundle.libraries, artifact: bundle };
+  const { libraries, ...artifact } = await makeWasmedgeBundle(progress);
+  return { name: 'wasmedge', binary: 'crun', libraries, variant: 'compat-smart', artifact };
 };
-
-/** By this annotation of a Pod the runtime knows a module from a program. */
-export const asModule = { 'module.wasm.image/variant': 'compat-smart' };
 
 export const engineToml = ({ name, binary, libraries, artifact }: Engine): string => `name = "${name}"
 runtime = { type = "oci", binary = "${binary}", libraries = ${JSON.stringify(libraries)} }
