@@ -3,13 +3,11 @@
  * registry of images is needed, and the same files run on this machine and in nodes of any release.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { acquireLock } from '../../host/files/lock.ts';
 import { type Progress, run } from '../machine/command.ts';
-import { cacheDir } from '../artifacts/images.ts';
-import { provideGo } from './go.ts';
+import { provideGo } from '../artifacts/go.ts';
+import { kept } from '../artifacts/kept.ts';
 
 export const kubernetesVersion = 'v1.36.3';
 
@@ -108,38 +106,12 @@ const compile = async (folder: string, progress: Progress): Promise<void> => {
   await run(build(go, join(folder, 'etcd'), [etcdPackage]), options);
 };
 
-/** Made once, by the first process that needs it; kept under its name. */
-const kept = async (
-  name: string,
-  what: string,
-  progress: Progress,
-  make: (folder: string) => Promise<void>,
-): Promise<string> => {
-  const parent = join(cacheDir(), 'kubernetes');
-  const finished = join(parent, name);
-  if (existsSync(finished)) return finished;
-  await mkdir(parent, { recursive: true });
-  const lock = await acquireLock(join(parent, 'build.lock'), { waitMs: 3_600_000 });
-  try {
-    if (existsSync(finished)) return finished;
-    progress(`building ${what}, about ten minutes; kept in ${finished}`);
-    const folder = join(parent, '.building');
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder);
-    await make(folder);
-    await rename(folder, finished);
-  } finally {
-    await lock.release();
-  }
-  return finished;
-};
-
 /** The finished programs, built first if need be: about ten minutes on two cores. */
 export const kubernetesBinaries = async (progress: Progress): Promise<Binaries> => {
   const hash = createHash('sha256').update(recipe).digest('hex').slice(0, 8);
   const finished = await kept(
-    `${kubernetesVersion}-${hash}`,
-    `Kubernetes ${kubernetesVersion} and etcd`,
+    `kubernetes/${kubernetesVersion}-${hash}`,
+    `Kubernetes ${kubernetesVersion} and etcd, about ten minutes`,
     progress,
     (folder) => compile(folder, progress),
   );
@@ -150,8 +122,8 @@ export const kubernetesBinaries = async (progress: Progress): Promise<Binaries> 
 export const apiserverOf = async (version: string, progress: Progress): Promise<string> => {
   const name = 'kube-apiserver';
   const finished = await kept(
-    `${name}-${version}`,
-    `the API server of ${version}`,
+    `kubernetes/${name}-${version}`,
+    `the API server of ${version}, about ten minutes`,
     progress,
     async (folder) => {
       const go = await prepare(folder, version, progress);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { acquireLock } from '../../host/files/lock.ts';
 import { type Progress, run } from '../machine/command.ts';
 import { cacheDir } from '../artifacts/images.ts';
-import { provideGo } from './go.ts';
+import { provideGo } from '../artifacts/go.ts';
 
 /** The latest that the Go of go.ts can build. */
 export const karpenterVersion = 'v1.14.0';

@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { acquireLock } from '../../host/files/lock.ts';
 import { type Progress, run } from '../machine/command.ts';
 import { cacheDir } from '../artifacts/images.ts';
-import { provideGo } from './go.ts';
+import { provideGo } from '../artifacts/go.ts';
 
 export type Judged = {
   /** kstatus: InProgress, Current, Failed or Terminating. */

@@ -1,5 +1,5 @@
 /**
- * A Go that is young enough for Kubernetes. Any Go serves to fetch it, also one of an old Debian: toolchains are modules,
+ * A Go that is young enough for Kubernetes and containerd. Any Go serves to fetch it, also one of an old Debian: toolchains are modules,
  * which even those fetch and verify that know nothing of them.
  */
 import { chmod, readdir, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const wanted = { minor: 26, version: '1.26.8' };
 /** The program to call; what it fetched is in Go's own cache. `folder` may be written to. */
 export const provideGo = async (folder: string, progress: Progress): Promise<string> => {
   if ((await attempt(['go', 'version'])).code === 127)
-    await providePackages([['golang-go', '/usr/bin/go']], 'building Kubernetes', progress);
+    await providePackages([['golang-go', '/usr/bin/go']], 'building programs from source', progress);
   const minor = Number(/go1\.(\d+)/.exec(await run(['go', 'version']))?.[1]);
   if (minor >= wanted.minor) return 'go';
   progress(`fetching Go ${wanted.version}, since the Go of this machine is 1.${minor}`);

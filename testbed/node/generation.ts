@@ -1,0 +1,116 @@
+/**
+ * rcm-node with a release of containerd that no suite has, beside each way of setting it up: from a handler to an uninstall after
+ * which every foreign byte is as before.
+ */
+import type { Test } from 'tap';
+import { containerd } from '../../daemon/runtimes/containerd/row.ts';
+import type { Artifact } from '../artifacts/artifact.ts';
+import { containerdBinds } from '../artifacts/containerd.ts';
+import { helloOciImage, importImage } from '../artifacts/oci.ts';
+import { makeStandInShim } from '../artifacts/shim.ts';
+import { pauseImage } from './configuration.ts';
+import { callCri } from './cri.ts';
+import { isRunning, removePod, runPod, waitForCri } from './pods.ts';
+import {
+  bootWithRcmNode,
+  census,
+  censusDifference,
+  handlersOverCri,
+  rcmNode,
+  startsOf,
+  until,
+  untilReport,
+  untilServing,
+  wishFor,
+} from './service.ts';
+import { type Setup, setupsFor } from './setups.ts';
+import type { TestNode } from './test-node.ts';
+
+const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
+
+/** The same node, asked over another socket. */
+const listeningAt = (node: TestNode, socket = '/run/containerd/containerd.sock'): TestNode =>
+  Object.create(node, { criSocket: { get: () => node.hostPath(socket) } }) as TestNode;
+
+const setUp = async (node: TestNode, { files }: Setup): Promise<void> => {
+  await node.run(['systemctl', 'stop', 'rcm-node', 'containerd']);
+  await node.run(['sh', '-c', 'rm -rf /etc/containerd && mkdir /etc/containerd']);
+  for (const [path, text] of Object.entries(files)) await node.writeFile(path, text);
+  await node.run(['systemctl', 'reset-failed', 'containerd']);
+  await node.run(['systemctl', 'start', 'containerd']);
+};
+
+/** The node has rcm-node, both versions of the shim in reach, and the image that `helloOciImage('wait')` names. */
+const installToUninstall = async (
+  t: Test,
+  found: TestNode,
+  setup: Setup,
+  [one, two]: readonly [Artifact, Artifact],
+): Promise<void> => {
+  const node = listeningAt(found, setup.socket);
+  await setUp(node, setup);
+  await waitForCri(node);
+  const before = await census(node);
+  t.same(await handlersOverCri(node), setup.handlers, 'the host as it was set up');
+  const all = [...setup.handlers, 'spin-v2'].sort();
+
+  await wishFor(node, 'spin-v2', one);
+  const started = await startsOf(node);
+  await node.run(['systemctl', 'start', 'rcm-node']);
+  const { handlers } = await untilServing(node, ['spin-v2']);
+  t.strictSame(handlers[0]?.start, { kind: 'started' }, 'a sandbox was started with it');
+  t.same(await handlersOverCri(node), all, 'the handlers of others, and ours');
+  t.equal(await startsOf(node), started + 1, 'one restart');
+  const image = helloOciImage('wait').name;
+  const pod = await runPod(node, { handler: 'spin-v2', image, wait: 'running' });
+  t.equal(pod.log, 'hello from a static program\n');
+
+  t.match(await rcmNode(node, 'once'), { code: 0 }, 'once more: nothing to do');
+  const ours = await census(node);
+  const text = await node.readFile(dropIn);
+  await node.run(['rm', dropIn]);
+  await until(node, 'the drop-in again', async () => (await node.exec(['cat', dropIn])).stdout === text);
+  await untilServing(node, ['spin-v2']);
+  t.same(censusDifference(ours, await census(node)), [], 'as it was before others changed it');
+
+  await wishFor(node, 'spin-v2', two);
+  await untilReport(
+    node,
+    'the new version',
+    (report) => report.handlers[0]?.sha256 === two.sha256 && report.handlers[0].state === 'served',
+  );
+  t.equal(await startsOf(node), started + 1, 'neither needs a restart');
+  t.ok(await isRunning(node, pod.containerId));
+
+  await node.run(['rm', '/etc/rcm-node/shims.d/spin-v2.toml']);
+  await untilReport(node, 'waiting for the Pod', ({ outcome }) => outcome.kind === 'waiting');
+  await removePod(node, pod.id);
+  await untilServing(node, []);
+  t.same(await handlersOverCri(node), setup.handlers, 'removed when the Pod is gone');
+
+  t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+  t.same(censusDifference(before, await census(node)), [], 'every foreign byte is as before');
+  t.same(await handlersOverCri(node), setup.handlers);
+};
+
+/** A node with this containerd, set up in each way that it reads. */
+export const checkRelease = (t: Test, version: string): Promise<unknown> =>
+  t.test(`a node with containerd ${version}`, async (t) => {
+    const progress = (line: string): void => t.comment(line);
+    const shims = [
+      await makeStandInShim('forky', '1', progress),
+      await makeStandInShim('forky', '2', progress),
+    ] as const;
+    const node = await bootWithRcmNode('forky', {
+      progress,
+      binds: await containerdBinds(version, progress),
+      settings: 'interval = 5\nrestartsPerHour = 60\n',
+    });
+    t.teardown(() => node.stop());
+    t.match(await callCri(node.criSocket, 'Version', {}), { runtime_version: `v${version}` });
+    await importImage(node, helloOciImage('wait'));
+    const usual = containerd.pauseImage(await node.run(['containerd', 'config', 'default']));
+    await node.run(['ctr', '-n', 'k8s.io', 'images', 'tag', pauseImage, `${usual}`]);
+    for (const setup of setupsFor(version))
+      await t.test(`set up with ${setup.what}`, (t) => installToUninstall(t, node, setup, shims));
+  });
