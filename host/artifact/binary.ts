@@ -12,6 +12,8 @@ import type { RunResult, Tools } from '../exec.ts';
 export type BinaryCheck = Program & {
   /** Arguments that make it print its version and end, like `-v`. */
   readonly probe: readonly string[];
+  /** Why what it prints then speaks against it; undefined if it does not. */
+  readonly lackOf?: (version: string) => string | undefined;
   /** False when another root is prepared, whose programs need not run here. */
   readonly run: boolean;
 };
@@ -51,7 +53,7 @@ const mustHaveInterpreter = ({ path, root }: BinaryCheck): void => {
   throw new Failure({ code: 'will-not-run', message, where: { file: path } });
 };
 
-const judgeRun = (path: string, result: RunResult): string => {
+const judgeRun = ({ path, lackOf }: BinaryCheck, result: RunResult): string => {
   const fail = (why: string, stderr = ''): never => {
     const message = `${basename(path)} does not run: ${why}`;
     const detail = detailOf({ detail: firstLine(stderr) });
@@ -61,6 +63,8 @@ const judgeRun = (path: string, result: RunResult): string => {
   if (result.timedOut) return fail('it did not end in time', result.stderr);
   if (result.signal !== null) return fail(`it was ended by ${result.signal}`, result.stderr);
   if (result.code !== 0) return fail(`it exited with ${result.code}`, result.stderr);
+  const lack = lackOf?.(result.stdout);
+  if (lack !== undefined) return fail(lack);
   return firstLine(result.stdout) || firstLine(result.stderr);
 };
 
@@ -95,5 +99,5 @@ export const checkBinary = async (
     maxOutputBytes: PROBE_OUTPUT_BYTES,
     ...(check.env === undefined ? {} : { env: check.env }),
   });
-  return { version: judgeRun(check.path, result) };
+  return { version: judgeRun(check, result) };
 };

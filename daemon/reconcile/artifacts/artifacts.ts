@@ -2,6 +2,7 @@
  * From a location to a folder of the store: download, verify, extract the named files, check that they run here, and only then
  * rename the folder. The configuration is not changed, so nothing needs a rollback.
  */
+import { lackOf } from '../../shims/engine.ts';
 import { fileURLToPath } from 'node:url';
 import { folderOf, paths } from '../../../protocol/host-paths.ts';
 import type { DownloadOptions } from '../../../host/http/download.ts';
@@ -179,6 +180,7 @@ export const tryProgram = async (host: Host, handler: Handler, folder: string): 
       path: host.files.real(`${folder}/${binaryName(handler)}`),
       libraries: libraries.map((name) => host.files.real(`${folder}/lib/${name}`)),
       probe: [runtime.type === 'oci' ? '--version' : '-v'],
+      ...(runtime.type === 'oci' ? { lackOf: (version) => lackOf(runtime.binary, version) } : {}),
       run: host.systemd !== undefined,
       ...(libraries.length > 0 ? { env: { LD_LIBRARY_PATH: host.files.real(`${folder}/lib`) } } : {}),
       root: host.root,

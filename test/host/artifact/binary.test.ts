@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type BinaryCheck, checkBinary } from '../../../host/artifact/binary.ts';
 import { makeTools, type Tools } from '../../../host/exec.ts';
+import { lackOf } from '../../../daemon/shims/engine.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { AMD64, ARM64, makeElf, NEEDED, RPATH, RUNPATH } from '../../fixtures/artifacts/make-elf.ts';
 
@@ -284,4 +285,26 @@ t.test('a real program that is cut in its middle does not pass', async (t) => {
   t.match(await checkBinary(check(path), tools), { version: /./ });
   writeFileSync(path, elf([], [], RUNPATH, ''));
   await fails(t, check(path, { machine: 'amd64' }), 'will-not-run', /does not run/);
+});
+
+t.test('a crun that is called crun-wasm must have an engine', async (t) => {
+  const root = t.testdir();
+  const of = (binary: string, ...lines: readonly string[]) =>
+    check(place(root, binary, `#!/bin/sh\ncat <<'END'\n${lines.join('\n')}\nEND\n`), {
+      lackOf: (version) => lackOf(binary, version),
+    });
+  const version = 'crun version 1.21';
+  const features = '+SYSTEMD +SECCOMP +EBPF +CRIU';
+  await fails(
+    t,
+    of('crun-wasm', version, features),
+    'will-not-run',
+    /crun-wasm does not run: .*no Wasm engine/,
+  );
+  for (const [binary, ...lines] of [
+    ['crun-wasm', version, `${features} +WASM:wasmedge +YAJL`],
+    ['crun-wasm', 'another 1.0', features],
+    ['crun', version, features],
+  ] as const)
+    t.match(await checkBinary(of(binary, ...lines), tools), { version: lines[0] });
 });
