@@ -202,6 +202,16 @@ for (const one of cases())
     }
   });
 
+t.test('a reload reaches the list of handlers, and not what starts Pods: only a restart does', async (t) => {
+  const of = (name: string) => cases().find((one) => one.name === name)?.reload?.[0];
+  const added = of('reload-add');
+  t.ok(added?.handlers.includes('extra'), 'listed');
+  t.match(added?.run.extra, /failed to find runtime handler extra/);
+  const removed = of('reload-remove');
+  t.notOk(removed?.handlers.includes('extra'), 'not listed');
+  t.equal(removed?.run.extra, 'ok');
+});
+
 t.test("rcm-node's own client reads it, and starts a sandbox in it", async (t) => {
   const one = cases().find(({ name }) => name === 'dropin-type-empty');
   if (one === undefined) throw new Error('the record has lost a case');
