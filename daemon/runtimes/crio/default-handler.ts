@@ -1,6 +1,5 @@
 /** The default handler, without which CRI-O does not start: it is one of others, or a person chose one of ours. */
-import type { Table } from '../../toml/compare.ts';
-import { tableAt } from '../../toml/compare.ts';
+import { isPlain, type Table, tableAt } from '../../toml/compare.ts';
 import { type Parsed, whereIn } from '../parsed.ts';
 import type { Target } from '../runtime.ts';
 import { builtIn, defaultIn, inheritable, mergedIn } from './config.ts';
@@ -16,7 +15,7 @@ export const requiredOf = (foreign: readonly Parsed[]): Target['required'] => {
     name,
     problem: {
       code: 'default-handler-lost',
-      message: `default_runtime names the handler "${name}", which no file of others defines; CRI-O does not start without it`,
+      message: `default_runtime names the handler${isPlain(name) ? ` "${name}"` : ''}, which no file of others defines; CRI-O does not start without it`,
       ...(file ? { where: whereIn(file, defaultKey) } : {}),
       hint: 'Name another handler in default_runtime, or define this one, then restart CRI-O.',
     },
