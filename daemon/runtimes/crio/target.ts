@@ -41,7 +41,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   const above = facts.given ? [{ path: placeOfStart(facts), text: '', doc: facts.given.doc }] : [];
   const foreign = [...written.map((file) => ({ ...file, doc: lowered(file.doc) })), ...above];
   const fault = twiceFault(written) ?? faultOf(facts, foreign, [drop, ...stale]);
-  if (fault) throw new Failure(fault);
+  if (fault) throw new Failure(ofStart(facts, fault));
   refuseForeignDropIn(files[drop], drop, ledger, isOurDropIn);
   const inherited = inheritedFrom(foreign);
   const required = requiredOf(foreign);
@@ -57,7 +57,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   );
   const print = (tables: Tables): Wiring => wiringOf(drop, stale, files[drop], ledger, tables);
   const wire = (tables: Tables): Wiring => {
-    if (required && !tables.has(required.name)) throw new Failure(required.problem);
+    if (required && !tables.has(required.name)) throw new Failure(ofStart(facts, required.problem));
     return print(tables);
   };
   return {
@@ -85,6 +85,15 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
       verdict(trial, tables, new Set([...tables.keys(), ...Object.keys(present)]), foreign, drop),
   };
 };
+
+/** What no file says stands in the unit, in a drop-in of it, or in a file of its environment. */
+const ofStart = (facts: RuntimeFacts, problem: Problem): Problem =>
+  facts.given && problem.where?.file === placeOfStart(facts)
+    ? {
+        ...problem,
+        hint: `It is said by the command line or the environment of CRI-O: systemctl cat ${facts.unit?.name ?? 'crio'}, and the files that EnvironmentFile= names.`,
+      }
+    : problem;
 
 const only = (name: string, { files }: Wiring): Tables => {
   const [file] = files;

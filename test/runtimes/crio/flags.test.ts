@@ -35,7 +35,11 @@ for (const [name, start] of Object.entries(deadly))
     const node = opened(t, start);
     t.match((await node.plan()).decision.plan, {
       kind: 'refused',
-      problem: { code: /broken-config|default-handler-lost/, where: { file: /./ } },
+      problem: {
+        code: /broken-config|default-handler-lost/,
+        where: { file: /./ },
+        hint: /systemctl cat crio/,
+      },
     });
     const environment = Object.fromEntries((start.environment ?? []).map((row) => row.split('=')));
     t.match(loadCrio(node.root, start.argv ?? [], 'daemon', environment), { kind: 'fatal' });
