@@ -6,6 +6,7 @@ import { type Api, ApiFailure } from '../kube/client.ts';
 import type { Clock } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import { logFields, printProblem, problemOf } from '../protocol/problem/problem.ts';
+import { follower, holdsNow, type Instant, looked, pauseOf, renewedAt } from './decide/election.ts';
 import { type Lease, leaseBody, parseLease } from './model/lease.ts';
 
 export type Election = {
@@ -49,40 +50,31 @@ export const elect = (given: {
   const stopping = new AbortController();
   const state = {
     lease: undefined as Lease | undefined,
-    /** The Lease of another holder, and `elapsed` since its last change. */
-    observed: undefined as { readonly mark: string; readonly since: number } | undefined,
-    /** When the renewal in force was asked for: the server wrote it later, whenever that was. */
-    renewed: undefined as { readonly elapsed: number; readonly now: number } | undefined,
-    leads: false,
+    standing: follower,
     timer: undefined as NodeJS.Timeout | undefined,
     reached: undefined as number | undefined,
     beat: clock.elapsed(),
     said: '',
   };
 
-  const holds = (): boolean => {
-    const { leads, renewed } = state;
-    if (!leads || renewed === undefined) return false;
-    // After a suspend of the machine, only the wall clock is right.
-    return clock.elapsed() - renewed.elapsed < timing.giveUpMs && clock.now() - renewed.now < timing.giveUpMs;
-  };
+  const instant = (): Instant => ({ elapsed: clock.elapsed(), now: clock.now() });
 
   const lose = (why: string, graceful = false): Promise<void> => {
     clearTimeout(state.timer);
-    if (!state.leads) return Promise.resolve();
-    state.leads = false;
+    if (!state.standing.leads) return Promise.resolve();
+    state.standing = { ...state.standing, leads: false };
     log(graceful ? 'info' : 'warn', `stopped leading, ${why}`, { identity });
     return given.onLose(graceful);
   };
 
-  const lead = (lease: Lease, elapsed: number, now: number): void => {
+  const lead = (lease: Lease, asked: Instant): void => {
     state.lease = lease;
-    state.renewed = { elapsed, now };
     clearTimeout(state.timer);
-    const left = timing.giveUpMs - (clock.elapsed() - elapsed);
+    const left = timing.giveUpMs - (clock.elapsed() - asked.elapsed);
     state.timer = setTimeout(() => void lose('the Lease could not be renewed'), Math.max(left, 0));
-    if (state.leads || stopping.signal.aborted) return;
-    state.leads = true;
+    const { leads } = state.standing;
+    state.standing = { ...renewedAt(state.standing, asked), leads: leads || !stopping.signal.aborted };
+    if (leads || stopping.signal.aborted) return;
     log('info', 'became leader', { identity, namespace, lease: name });
     given.onLead();
   };
@@ -109,22 +101,17 @@ export const elect = (given: {
     );
   };
 
-  const isTaken = ({ holder, renewed, resourceVersion, durationMs }: Lease): boolean => {
-    if (holder === '' || holder === identity) return false;
-    const mark = `${holder} ${renewed} ${resourceVersion}`;
-    if (state.observed?.mark !== mark) state.observed = { mark, since: clock.elapsed() };
-    return clock.elapsed() - state.observed.since <= durationMs;
-  };
-
   const renew = async (known: Lease | undefined): Promise<void> => {
-    const asked = { elapsed: clock.elapsed(), now: clock.now() };
-    lead(await write(known, identity, stopping.signal), asked.elapsed, asked.now);
+    const asked = instant();
+    lead(await write(known, identity, stopping.signal), asked);
   };
 
   const round = async (): Promise<void> => {
-    const known = state.leads ? state.lease : await read(stopping.signal);
+    const known = state.standing.leads ? state.lease : await read(stopping.signal);
     state.reached = clock.elapsed();
-    if (known !== undefined && isTaken(known)) return lose(`${known.holder} holds the Lease`);
+    const { standing, taken } = looked(state.standing, known, identity, clock.elapsed());
+    state.standing = standing;
+    if (known && taken) return lose(`${known.holder} holds the Lease`);
     try {
       await renew(known);
     } catch (error) {
@@ -154,8 +141,8 @@ export const elect = (given: {
         },
       );
       state.said = failed;
-      const pause = failed !== '' && state.leads ? timing.renewMs / 5 : timing.renewMs;
-      await clock.sleep(pause * (state.leads ? 1 : 0.8 + 0.4 * clock.random()), stopping.signal);
+      const pause = pauseOf(state.standing.leads, failed !== '', timing.renewMs, clock.random());
+      await clock.sleep(pause, stopping.signal);
     }
   };
   const running = run();
@@ -167,11 +154,11 @@ export const elect = (given: {
   };
 
   return {
-    holds,
+    holds: () => holdsNow(state.standing, instant(), timing.giveUpMs),
     reached: () => state.reached,
     beat: () => state.beat,
     stop: async () => {
-      const held = state.leads;
+      const held = state.standing.leads;
       stopping.abort();
       await lose('shutting down', true);
       await running;

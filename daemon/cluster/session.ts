@@ -2,7 +2,7 @@
  * The connection of a node to its cluster: watches the own Node and the Shims, and writes the outcome to the Node. Without
  * an API server the node continues to serve.
  */
-import { paceOf, startDelay } from '../../kube/retry.ts';
+import { startDelay } from '../../kube/retry.ts';
 import type { Api } from '../../kube/client.ts';
 import type { Host } from '../../host/host.ts';
 import type { ClusterFacts } from '../model/outcome.ts';
@@ -13,8 +13,8 @@ import type { KnownApprovals } from '../model/rollout-wait.ts';
 import { openShimCache, typeGone, type View } from './shim-cache.ts';
 import { findIdentity, type Identity } from './identity.ts';
 import { leaveCluster } from './leave.ts';
+import { deniedSince, type Move, movesOf } from './moves.ts';
 import { makeNodeWriter, type Told } from './node-writer.ts';
-import { canonical } from '../../protocol/digest.ts';
 import { type NodeObject, type ShimObject, shimsPath } from '../../protocol/shim-object.ts';
 import { factsOf, type Session } from './session-facts.ts';
 import { openApprovalWatch } from './approval-watch.ts';
@@ -31,8 +31,6 @@ export type Cluster = {
 
 /** Nodes that start together, after a power cut or as a new pool, must not all connect at the same moment. */
 const startJitterMs = 10_000;
-/** After so long without permission to read our own Node, the identity is determined again. */
-const deniedMs = 300_000;
 
 export const openCluster = (host: Host, wake: () => void): Cluster => {
   const state = {
@@ -107,14 +105,6 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     session?.view.api.close();
   };
 
-  /** A kubelet that was set up again may have another kubeconfig, another cluster, or another name of its Node. */
-  const isAnother = (session: Session): boolean => {
-    const code = session.nodes.current().problem?.code;
-    const denied = code !== undefined && (paceOf(code) === 'slow' || code === 'api-unauthorized');
-    session.denied = denied ? (session.denied ?? host.clock.elapsed()) : undefined;
-    return session.denied !== undefined && host.clock.elapsed() - session.denied >= deniedMs;
-  };
-
   const join = async (settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
     const known = await file.restore();
     if (known) answer.restore(known);
@@ -181,39 +171,56 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
     return { identity, view, nodes, shims, report, heard: false, denied: undefined };
   };
 
+  const begin = (): void => {
+    const { settings } = state;
+    if (!settings) return;
+    state.joining = new AbortController();
+    void join(settings, state.joining.signal)
+      .catch((error: unknown) => {
+        if (state.settings === settings) state.trouble = problemOf(error);
+      })
+      .finally(() => {
+        state.joining = undefined;
+        noteHealth();
+      });
+  };
+
+  const moves: Readonly<Record<Move, (given: ClusterSettings | undefined) => void>> = {
+    leave,
+    withdraw: () => {
+      if (!state.settings) return;
+      void leaveCluster(host, state.settings).then((left) => {
+        for (const { path, why } of left) host.log('warn', `${path}: ${why}`);
+      });
+    },
+    // A new object: a join that is no longer current detects it by identity.
+    adopt: (given) => {
+      state.settings = given && { ...given };
+    },
+    look: () => {
+      if (!state.session) return;
+      look(state.session);
+      void state.session.identity.renew(state.session.view.api);
+    },
+    drop: () => {
+      const trouble = problem();
+      leave();
+      state.trouble = trouble;
+    },
+    join: begin,
+  };
+
   return {
     follow: (given) => {
-      if (given && canonical(given) !== canonical(state.settings ?? null)) {
-        const { session, settings: former } = state;
-        leave();
-        // Its labels would continue to attract Pods for handlers that are about to be removed.
-        if (session && former && given.identity === 'none')
-          void leaveCluster(host, former).then((left) => {
-            for (const { path, why } of left) host.log('warn', `${path}: ${why}`);
-          });
-        // A new object: a join that is no longer current detects it by identity.
-        state.settings = { ...given };
-      }
       const { settings, session } = state;
-      if (session && !isAnother(session)) {
-        look(session);
-        return void session.identity.renew(session.view.api);
-      }
-      if (session) {
-        const trouble = problem();
-        leave();
-        state.trouble = trouble;
-      }
-      if (state.joining || state.closed || !settings || settings.identity === 'none') return;
-      state.joining = new AbortController();
-      void join(settings, state.joining.signal)
-        .catch((error: unknown) => {
-          if (state.settings === settings) state.trouble = problemOf(error);
-        })
-        .finally(() => {
-          state.joining = undefined;
-          noteHealth();
-        });
+      const elapsed = host.clock.elapsed();
+      if (session)
+        session.denied = deniedSince(session.denied, session.nodes.current().problem?.code, elapsed);
+      const standing = {
+        ...{ settings, hasSession: session !== undefined, denied: session?.denied },
+        ...{ isJoining: state.joining !== undefined, isClosed: state.closed },
+      };
+      for (const move of movesOf(standing, given, elapsed)) moves[move](given);
     },
     facts: () => {
       const { session, identity } = state;
