@@ -10,7 +10,7 @@ import { helloOciImage, importImage } from '../artifacts/oci.ts';
 import { makeStandInShim } from '../artifacts/shim.ts';
 import { pauseImage } from './configuration.ts';
 import { callCri } from './cri.ts';
-import { isRunning, removePod, runPod, waitForCri } from './pods.ts';
+import { isRunning, type Pod, removePod, runPod, waitForCri } from './pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -32,7 +32,7 @@ const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
 const listeningAt = (node: TestNode, socket = '/run/containerd/containerd.sock'): TestNode =>
   Object.create(node, { criSocket: { get: () => node.hostPath(socket) } }) as TestNode;
 
-const setUp = async (node: TestNode, { files }: Setup): Promise<void> => {
+export const setUp = async (node: TestNode, { files }: Setup): Promise<void> => {
   await node.run(['systemctl', 'stop', 'rcm-node', 'containerd']);
   await node.run(['sh', '-c', 'rm -rf /etc/containerd && mkdir /etc/containerd']);
   for (const [path, text] of Object.entries(files)) await node.writeFile(path, text);
@@ -40,12 +40,15 @@ const setUp = async (node: TestNode, { files }: Setup): Promise<void> => {
   await node.run(['systemctl', 'start', 'containerd']);
 };
 
-/** The node has rcm-node, both versions of the shim in reach, and the image that `helloOciImage('wait')` names. */
+/** Two versions of a shim, in reach of the node. */
+type Shims = readonly [Artifact, Artifact];
+
 const installToUninstall = async (
   t: Test,
   found: TestNode,
   setup: Setup,
-  [one, two]: readonly [Artifact, Artifact],
+  shims: Shims,
+  isWhole: boolean,
 ): Promise<void> => {
   const node = listeningAt(found, setup.socket);
   await setUp(node, setup);
@@ -54,7 +57,7 @@ const installToUninstall = async (
   t.same(await handlersOverCri(node), setup.handlers, 'the host as it was set up');
   const all = [...setup.handlers, 'spin-v2'].sort();
 
-  await wishFor(node, 'spin-v2', one);
+  await wishFor(node, 'spin-v2', shims[0]);
   const started = await startsOf(node);
   await node.run(['systemctl', 'start', 'rcm-node']);
   const { handlers } = await untilServing(node, ['spin-v2']);
@@ -66,6 +69,22 @@ const installToUninstall = async (
   t.equal(pod.log, 'hello from a static program\n');
 
   t.match(await rcmNode(node, 'once'), { code: 0 }, 'once more: nothing to do');
+  t.equal(await startsOf(node), started + 1);
+  if (isWhole) await repairAndUpdate(t, node, pod, shims[1]);
+  await removePod(node, pod.id);
+  if (isWhole) {
+    await untilServing(node, []);
+    t.same(await handlersOverCri(node), setup.handlers, 'removed when the Pod is gone');
+  }
+
+  t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+  t.same(censusDifference(before, await census(node)), [], 'every foreign byte is as before');
+  t.same(await handlersOverCri(node), setup.handlers);
+};
+
+/** While a Pod runs with the handler, which is to be removed then. */
+const repairAndUpdate = async (t: Test, node: TestNode, pod: Pod, next: Artifact): Promise<void> => {
+  const started = await startsOf(node);
   const ours = await census(node);
   const text = await node.readFile(dropIn);
   await node.run(['rm', dropIn]);
@@ -73,28 +92,28 @@ const installToUninstall = async (
   await untilServing(node, ['spin-v2']);
   t.same(censusDifference(ours, await census(node)), [], 'as it was before others changed it');
 
-  await wishFor(node, 'spin-v2', two);
+  await wishFor(node, 'spin-v2', next);
   await untilReport(
     node,
     'the new version',
-    (report) => report.handlers[0]?.sha256 === two.sha256 && report.handlers[0].state === 'served',
+    (report) => report.handlers[0]?.sha256 === next.sha256 && report.handlers[0].state === 'served',
   );
-  t.equal(await startsOf(node), started + 1, 'neither needs a restart');
+  t.equal(await startsOf(node), started, 'neither needs a restart');
   t.ok(await isRunning(node, pod.containerId));
 
   await node.run(['rm', '/etc/rcm-node/shims.d/spin-v2.toml']);
   await untilReport(node, 'waiting for the Pod', ({ outcome }) => outcome.kind === 'waiting');
-  await removePod(node, pod.id);
-  await untilServing(node, []);
-  t.same(await handlersOverCri(node), setup.handlers, 'removed when the Pod is gone');
-
-  t.match(await rcmNode(node, 'uninstall'), { code: 0 });
-  t.same(censusDifference(before, await census(node)), [], 'every foreign byte is as before');
-  t.same(await handlersOverCri(node), setup.handlers);
 };
 
-/** A node with this containerd, set up in each way that it reads. */
-export const checkRelease = (t: Test, version: string): Promise<unknown> =>
+/**
+ * A node with this containerd, set up in each way that it reads. Not `whole`: repairs and new versions only beside those where
+ * most comes together.
+ */
+export const checkRelease = (
+  t: Test,
+  version: string,
+  { whole }: { readonly whole: boolean },
+): Promise<unknown> =>
   t.test(`a node with containerd ${version}`, async (t) => {
     const progress = (line: string): void => t.comment(line);
     const shims = [
@@ -104,7 +123,7 @@ export const checkRelease = (t: Test, version: string): Promise<unknown> =>
     const node = await bootWithRcmNode('forky', {
       progress,
       binds: await containerdBinds(version, progress),
-      settings: 'interval = 5\nrestartsPerHour = 60\n',
+      settings: 'interval = 5\nrestartsPerHour = 60\nstable = 1\nquiet = 0\n',
     });
     t.teardown(() => node.stop());
     t.match(await callCri(node.criSocket, 'Version', {}), { runtime_version: `v${version}` });
@@ -112,5 +131,7 @@ export const checkRelease = (t: Test, version: string): Promise<unknown> =>
     const usual = containerd.pauseImage(await node.run(['containerd', 'config', 'default']));
     await node.run(['ctr', '-n', 'k8s.io', 'images', 'tag', pauseImage, `${usual}`]);
     for (const setup of setupsFor(version))
-      await t.test(`set up with ${setup.what}`, (t) => installToUninstall(t, node, setup, shims));
+      await t.test(`set up with ${setup.what}`, (t) =>
+        installToUninstall(t, node, setup, shims, whole || setup.whole === true),
+      );
   });

@@ -10,6 +10,8 @@ export type Setup = {
   readonly socket?: string;
   /** The handlers that it serves. */
   readonly handlers: readonly string[];
+  /** One of those where most comes together. */
+  readonly whole?: true;
 };
 
 const main = '/etc/containerd/config.toml';
@@ -51,7 +53,7 @@ const server = (address: string): string =>
 
 /** Those that every 2.x reads. */
 const common: readonly Setup[] = [
-  { what: 'no file', files: {}, handlers: ['runc'] },
+  { what: 'no file', files: {}, handlers: ['runc'], whole: true },
   { what: 'no version', files: { [main]: version2 }, handlers: ['runc'] },
   { what: 'version 2', files: { [main]: `version = 2\n${version2}` }, handlers: ['runc'] },
   {
@@ -75,6 +77,7 @@ const version4: readonly Setup[] = [
     },
     socket: elsewhere,
     handlers: ['runc', 'site'],
+    whole: true,
   },
   {
     what: 'version 4 with a socket in the former place only',
@@ -92,6 +95,7 @@ const mixed: readonly Setup[] = [
       '/etc/containerd/conf.d/50-site.toml': handlerOfOthers(4),
     },
     handlers: ['runc', 'site'],
+    whole: true,
   },
 ];
 
