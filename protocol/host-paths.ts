@@ -25,9 +25,10 @@ export const paths = {
   metrics: '/run/rcm-node/metrics.prom',
   lock: '/run/rcm-node/lock',
   trials: '/run/rcm-node/trials',
-  /** In it OCI runtimes keep the state of their containers, where the configuration names such a folder. */
-  ociStates: '/run/oci',
 } as const;
+
+/** In it OCI runtimes keep the state of their containers, where the configuration names a folder of each handler. */
+export const ociStates = '/run/oci';
 
 export const stablePath = (handler: string, binary: string): string => `${paths.links}/${handler}/${binary}`;
 

@@ -2,7 +2,7 @@
  * Removes everything that the ledger proves to be ours, in the order configuration, restart, binaries, state. It also works
  * without the runtime: if it is stopped or removed, files are restored, and the result says what was not proven.
  */
-import { fileOf, folderOf, paths } from '../../protocol/host-paths.ts';
+import { fileOf, folderOf, ociStates, paths } from '../../protocol/host-paths.ts';
 import { asides } from '../../host/files/aside.ts';
 import type { Host } from '../../host/host.ts';
 import { nothing } from '../model/desired.ts';
@@ -145,10 +145,10 @@ const leave = async (host: Host, settings: Settings): ReturnType<typeof leaveClu
 
 /** Removes state and files of the service; files in use, and foreign files, stay. */
 const clear = async (host: Host, handlers: readonly string[]): Promise<void> => {
-  const states = handlers.map((name) => `${paths.ociStates}/${name}`);
+  const states = handlers.map((name) => `${ociStates}/${name}`);
   // Their parent is only looked at where an OCI runtime of ours ran.
   const ran = (await folders(host, states)).length > 0;
-  for (const path of ran ? [...states, paths.ociStates] : []) await host.files.dropFolder(path);
+  for (const path of ran ? [...states, ociStates] : []) await host.files.dropFolder(path);
   for (const path of [paths.incoming, paths.trials, paths.status, paths.metrics])
     await host.files.removeTree(path);
   for (const path of [paths.links, paths.store]) await host.files.dropFolder(path);

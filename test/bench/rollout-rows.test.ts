@@ -55,7 +55,7 @@ t.test(
     const { verdict } = course;
     for (const wrong of [{ atOnce: 21 }, { beforeFirst: 2 }, { zonesAtOnce: 2 }, { unapproved: 1 }])
       t.same(missed({}, { verdict: { ...verdict, ...wrong } }), [
-        'update with restarts: nodes in a turn that was not theirs',
+        'update with restarts: nodes that broke the order of the rollout',
       ]);
   },
 );

@@ -2,7 +2,7 @@
  * CRI-O's configuration: the place of handlers' tables, how files are merged, and the content of our tables. The facts were
  * recorded from CRI-O 1.36.3; test/fixtures/crio/ has them with their source.
  */
-import { paths } from '../../../protocol/host-paths.ts';
+import { ociStates } from '../../../protocol/host-paths.ts';
 import type { Handler } from '../../model/desired.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { leadsToOwn } from '../named.ts';
@@ -81,7 +81,7 @@ export const handlerTable = (handler: Handler, path: string, inherited: Table): 
   return {
     runtime_path: path,
     runtime_type: 'oci',
-    runtime_root: `${paths.ociStates}/${handler.name}`,
+    runtime_root: `${ociStates}/${handler.name}`,
     platform_runtime_paths: { 'wasi/wasm': path },
     ...(allowed.length > 0 ? { allowed_annotations: [...new Set(allowed)] } : {}),
     ...inherited,
