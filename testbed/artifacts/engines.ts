@@ -9,7 +9,7 @@ export type Engine = {
   readonly name: string;
   readonly binary: string;
   readonly libraries: readonly string[];
-  /** The annotation of a Pod by which it knows a module from a program. `compat` takes the pause container for a module, too. */
+  /** The annotation by which it knows a module from a program. With `compat` on the Pod, it may take the pause container for one. */
   readonly variant: 'compat' | 'compat-smart';
   readonly artifact: Artifact;
 };

@@ -33,7 +33,12 @@ export const ociImage = (
     'application/vnd.oci.image.config.v1+json',
     json({
       ...platform,
-      config: { Entrypoint: entrypoint, WorkingDir: '/' },
+      // Builders of images write PATH, and youki starts nothing without it.
+      config: {
+        Entrypoint: entrypoint,
+        WorkingDir: '/',
+        Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      },
       rootfs: { type: 'layers', diff_ids: [layerBlob.digest] },
     }),
   );

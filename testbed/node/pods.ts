@@ -11,8 +11,9 @@ export type PodOptions = {
   /** The RuntimeClass's handler; empty is the default one. */
   readonly handler: string;
   readonly image: string;
-  /** On the Pod and on its container. */
+  /** On the container, and on the Pod unless told. */
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly podAnnotations?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
   /** Return when the container has ended, or as soon as it has started. */
   readonly wait: 'exited' | 'running';
@@ -78,7 +79,7 @@ export const runPod = async (on: TestNode, options: PodOptions): Promise<Pod> =>
   const sandboxConfig = {
     metadata: { name, uid, namespace: 'test' },
     log_directory: logs,
-    annotations: options.annotations ?? {},
+    annotations: options.podAnnotations ?? options.annotations ?? {},
     linux: { security_context: { namespace_options: { network: node } } },
   };
   const sandbox = await callCri<{ pod_sandbox_id: string }>(on.criSocket, 'RunPodSandbox', {

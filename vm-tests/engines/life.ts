@@ -95,6 +95,7 @@ export const lifeOf = async (t: Test, platform: Platform, engine: Engine): Promi
       handler: engine.name,
       image: module,
       annotations: { 'module.wasm.image/variant': engine.variant },
+      ...(engine.variant === 'compat' ? { podAnnotations: {} } : {}),
       wait: 'exited',
     });
     t.match(pod, { exitCode: 0, log: 'hello from wasm\n' });
