@@ -208,7 +208,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     const config = configPath.given || exists(path) ? configPath.path : undefined;
     const loaded = isCrio
       ? loadCrio(root, execStart.slice(1), 'daemon', environmentOf(options.environment ?? []))
-      : loadConfig(root, config, daemon.version, 'daemon');
+      : listeningAt(execStart, loadConfig(root, config, daemon.version, 'daemon'));
     const how = loaded.kind === 'fatal' ? 'exits' : daemon.behaves(Object.keys(loaded.handlers));
     daemon.loaded = loaded;
     daemon.forgotten = [];
@@ -483,6 +483,12 @@ export const fakeHost = (options: FakeOptions): Fake => {
 
 const environmentOf = (rows: readonly string[]): Readonly<Record<string, string>> =>
   Object.fromEntries(rows.map((row) => [row.replace(/=.*/s, ''), row.replace(/^[^=]*=/, '')]));
+
+/** A flag counts before every file. */
+const listeningAt = (execStart: readonly string[], loaded: Loaded): Loaded => {
+  const socket = execStart[execStart.findIndex((word) => word === '-a' || word === '--address') + 1] ?? '';
+  return loaded.kind === 'loaded' && socket.endsWith('.sock') ? { ...loaded, socket } : loaded;
+};
 
 const configOf = (
   execStart: readonly string[],

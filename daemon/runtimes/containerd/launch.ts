@@ -1,5 +1,6 @@
 /** Which program is containerd, and which file it reads: by command line and environment, else the default of packages. */
 import { fileOf } from '../../../protocol/host-paths.ts';
+import type { ConfigSource } from '../facts.ts';
 import type { Runtime } from '../runtime.ts';
 
 export const usual = {
@@ -10,14 +11,16 @@ export const usual = {
 } as const satisfies Runtime['usual'];
 
 /** `-c X`, `--config X`, `--config=X` of a containerd command line; the last one wins. */
-const configArgument = (argv: readonly string[]): string | undefined => {
+const argument = (argv: readonly string[], names: string): string | undefined => {
+  const alone = new RegExp(`^--?(?:${names})$`);
+  const joined = new RegExp(`^--?(?:${names})=(.*)$`, 's');
   let found: string | undefined;
   for (let index = 1; index < argv.length && argv[index] !== '--'; index++) {
     const word = argv[index] ?? '';
-    if (/^--?(?:config|c)$/.test(word)) {
+    if (alone.test(word)) {
       index += 1;
       found = argv[index];
-    } else found = /^--?(?:config|c)=(.*)$/s.exec(word)?.[1] ?? found;
+    } else found = joined.exec(word)?.[1] ?? found;
   }
   return found;
 };
@@ -25,12 +28,23 @@ const configArgument = (argv: readonly string[]): string | undefined => {
 /** containerd itself reads CONTAINERD_CONFIG where no `-c` is given. */
 const configVariable = 'CONTAINERD_CONFIG';
 
-export const configOf: Runtime['configOf'] = (argv, ...environments) => ({
-  main:
-    configArgument(argv) ||
+/** What the command line says above all files, as a file of an old version says it; an empty value says nothing. */
+const givenIn = (argv: readonly string[]): ConfigSource['given'] => {
+  const address = argument(argv, 'address|a');
+  const state = argument(argv, 'state');
+  const doc = { ...(address ? { grpc: { address } } : {}), ...(state ? { state } : {}) };
+  // The parser, which is called again, has no use for them.
+  return Object.keys(doc).length === 0 ? undefined : { doc, words: [] };
+};
+
+export const configOf: Runtime['configOf'] = (argv, ...environments) => {
+  const main =
+    argument(argv, 'config|c') ||
     environments.map((environment) => environment?.get(configVariable)).find((path) => path) ||
-    usual.configPath,
-});
+    usual.configPath;
+  const given = givenIn(argv);
+  return { main, ...(given ? { given } : {}) };
+};
 
 /** Packages put a version behind the name. */
 export const isProgram = (path: string): boolean => /^containerd(?:-v?\d[\w.]*)?$/.test(fileOf(path));

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { parseToml } from '../../../daemon/toml/toml.ts';
 import { configOf, usual } from '../../../daemon/runtimes/containerd/launch.ts';
-import { socketIn } from '../../../daemon/runtimes/containerd/loaded.ts';
+import { socketIn, socketOf } from '../../../daemon/runtimes/containerd/loaded.ts';
+import { withGiven } from '../../../daemon/runtimes/facts.ts';
 
 const parse = (text: string) => parseToml(text, '/etc/containerd/config.toml');
 
@@ -19,6 +20,26 @@ t.test('the configuration is the one on the command line, in each spelling', asy
   t.equal(configOf(['x', '-c', '/a'], first, second).main, '/a');
   t.equal(configOf(['x'], first, second).main, '/b');
   t.equal(configOf(['x'], undefined, second).main, '/c');
+});
+
+t.test('what the command line says of sockets and folders counts before every file', async (t) => {
+  const of = (...words: readonly string[]) => configOf(['/usr/bin/containerd', ...words]).given?.doc;
+  t.same(of('-a', '/run/a.sock'), { grpc: { address: '/run/a.sock' } });
+  t.same(of('--address=/run/a.sock', '--state', '/run/b'), {
+    grpc: { address: '/run/a.sock' },
+    state: '/run/b',
+  });
+  t.equal(of('--address='), undefined, 'an empty one is none');
+  t.equal(of('--config', '/a'), undefined);
+  const file = {
+    path: '/a',
+    fact: { kind: 'absent' },
+    doc: parse('version = 4\n[grpc]\naddress = "/b"'),
+  } as const;
+  t.equal(
+    socketOf(withGiven([file], { given: { doc: of('-a', '/c') ?? {}, words: [] }, place: '/u' })),
+    '/c',
+  );
 });
 
 t.test('the socket is where the configuration puts it, in old files and new ones', async (t) => {
