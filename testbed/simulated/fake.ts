@@ -495,10 +495,9 @@ const configOf = (
   environment: readonly string[],
 ): { readonly path: string; readonly given: boolean } => {
   const flag = execStart.findIndex((word) => word === '-c' || word === '--config');
+  const variables = environmentOf(environment);
   const given =
-    flag > 0
-      ? execStart[flag + 1]
-      : environment.find((row) => row.startsWith('CONTAINERD_CONFIG='))?.slice('CONTAINERD_CONFIG='.length);
+    flag > 0 ? execStart[flag + 1]?.replace(/^\$\{(\w+)\}$/, (_, name) => variables[name] ?? '') : undefined;
   return { path: given ?? '/etc/containerd/config.toml', given: flag > 0 };
 };
 

@@ -1,4 +1,7 @@
-/** Which program is containerd, and which file it reads: by command line and environment, else the default of packages. */
+/**
+ * Which program is containerd, and which file it reads: by command line, else the default. It reads no variable of its environment;
+ * units that set CONTAINERD_CONFIG, as Flatcar's, have it in ExecStart= too.
+ */
 import { fileOf } from '../../../protocol/host-paths.ts';
 import type { ConfigSource } from '../facts.ts';
 import type { Runtime } from '../runtime.ts';
@@ -25,9 +28,6 @@ const argument = (argv: readonly string[], names: string): string | undefined =>
   return found;
 };
 
-/** containerd itself reads CONTAINERD_CONFIG where no `-c` is given. */
-const configVariable = 'CONTAINERD_CONFIG';
-
 /** What the command line says above all files, as a file of an old version says it; an empty value says nothing. */
 const givenIn = (argv: readonly string[]): ConfigSource['given'] => {
   const address = argument(argv, 'address|a');
@@ -37,11 +37,8 @@ const givenIn = (argv: readonly string[]): ConfigSource['given'] => {
   return Object.keys(doc).length === 0 ? undefined : { doc, words: [] };
 };
 
-export const configOf: Runtime['configOf'] = (argv, ...environments) => {
-  const main =
-    argument(argv, 'config|c') ||
-    environments.map((environment) => environment?.get(configVariable)).find((path) => path) ||
-    usual.configPath;
+export const configOf: Runtime['configOf'] = (argv) => {
+  const main = argument(argv, 'config|c') || usual.configPath;
   const given = givenIn(argv);
   return { main, ...(given ? { given } : {}) };
 };

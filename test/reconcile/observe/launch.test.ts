@@ -50,8 +50,16 @@ for (const [what, files, expected] of [
     { binary: '/opt/bin/containerd', config: { main: '/etc/my dir/c.toml' } },
   ],
   [
-    'Environment=',
+    'Environment=, which containerd itself does not read',
     { [fragment]: plain, [dropIn]: '[Service]\nEnvironment="CONTAINERD_CONFIG=/etc/e.toml"' },
+    { config: { main: '/etc/containerd/config.toml' } },
+  ],
+  [
+    'Environment= and -c',
+    {
+      [fragment]: `[Service]\nExecStart=/usr/bin/containerd --config \${CONTAINERD_CONFIG}`,
+      [dropIn]: '[Service]\nEnvironment="CONTAINERD_CONFIG=/etc/e.toml"',
+    },
     { config: { main: '/etc/e.toml' } },
   ],
   [
@@ -216,12 +224,10 @@ t.test('on a host, the process tells what cannot be seen in the unit', async (t)
   });
   const passed = { execStart: ['/usr/bin/containerd'], passed: ['CONTAINERD_CONFIG'] };
   const environ = 'CONTAINERD_CONFIG=/etc/r.toml\0';
-  t.match(await onHost(t, passed, { argv: ['/usr/bin/containerd'], environ }).launch(), {
-    config: { main: '/etc/r.toml' },
-  });
-  t.match(await onHost(t, {}, { argv: ['/usr/bin/containerd'], environ }).launch(), {
-    config: { main: '/etc/r.toml' },
-  });
+  for (const unit of [passed, {}])
+    t.match(await onHost(t, unit, { argv: ['/usr/bin/containerd'], environ }).launch(), {
+      config: { main: '/etc/containerd/config.toml' },
+    });
 });
 
 t.test('on a host, a shell that waits is no runtime, and what cannot be followed is refused', async (t) => {

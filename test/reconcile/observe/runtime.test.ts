@@ -14,9 +14,10 @@ const setUp = (t: Test) => {
 
 t.test('the file of the unit’s environment says where the configuration is', async (t) => {
   const { containerd, look, write } = setUp(t);
-  containerd.unit = { ...containerd.unit, environmentFiles: ['-/etc/default/containerd'] };
+  const execStart = ['/usr/bin/containerd', '$OPTS'];
+  containerd.unit = { ...containerd.unit, execStart, environmentFiles: ['-/etc/default/containerd'] };
   t.match(await look(), { name: 'containerd', configPath: '/etc/containerd/config.toml' });
-  write('/etc/default/containerd', 'CONTAINERD_CONFIG="/etc/other.toml"\n');
+  write('/etc/default/containerd', 'OPTS="-c /etc/other.toml"\n');
   t.match(await look(), { configPath: '/etc/other.toml' });
 });
 
