@@ -324,7 +324,10 @@ t.test(
 const site = '/etc/site/containerd.toml';
 const moves: readonly (readonly [how: string, options: object])[] = [
   ['-c', { execStart: ['/usr/bin/containerd', '-c', site] }],
-  ['the variable', { environment: [`CONTAINERD_CONFIG=${site}`] }],
+  [
+    'the variable',
+    { execStart: ['/usr/bin/containerd', '-c', `\${CONFIG}`], environment: [`CONFIG=${site}`] },
+  ],
 ];
 
 for (const version of both)
