@@ -11,6 +11,8 @@ export type Row = {
   readonly ours: string;
   /** The program of a handler. */
   readonly binary: (handler: string) => string;
+  /** Its default handler. */
+  readonly usual: string;
   /** Of a handler's table, a word without which it is another one. */
   readonly word: string;
 };
@@ -26,6 +28,7 @@ export const rows: readonly Row[] = [
     text: '# theirs\nversion = 2\n',
     ours: containerd,
     binary: shim,
+    usual: 'runc',
     word: 'runtime_type',
   },
   {
@@ -35,6 +38,7 @@ export const rows: readonly Row[] = [
     text: '# theirs\nversion = 3\n',
     ours: '/etc/containerd/conf.d/zz-rcm-node.toml',
     binary: shim,
+    usual: 'runc',
     word: 'runtime_type',
   },
   {
@@ -44,6 +48,7 @@ export const rows: readonly Row[] = [
     text: '# theirs\n[crio.image]\npause_image = "registry.k8s.io/pause:3.10.1"\n',
     ours: '/etc/crio/crio.conf.d/zz-rcm-node.conf',
     binary: () => 'crun',
+    usual: 'crun',
     word: 'runtime_path',
   },
 ];

@@ -64,9 +64,11 @@ const written = new Set([
   ...shared,
 ]);
 
-/** Whether a handler's table names our program of this handler, and has only keys that we write. */
+/** Whether a handler's table names our program of this handler, and means no more than what we write. */
 export const isOurs = (name: string, table: unknown): boolean =>
-  isTable(table) && Object.keys(table).every((key) => written.has(key)) && leadsToOwn(name, table);
+  isTable(table) &&
+  Object.keys(meaningful(table) as Table).every((key) => written.has(key)) &&
+  leadsToOwn(name, table);
 
 export const annotationsOf = ({ podAnnotations, containerAnnotations }: Handler): readonly string[] => [
   ...new Set([...podAnnotations, ...containerAnnotations]),
@@ -88,13 +90,16 @@ export const handlerTable = (handler: Handler, path: string, inherited: Table): 
   };
 };
 
+/** Defaults that are not empty; `crio config` prints them in each table. */
+const usual: Table = { runtime_type: 'oci', container_min_memory: '12MiB' };
+
 /** In a handler's table an empty value and the default value mean the same as an absent key. */
 export const meaningful = (value: unknown): unknown => {
   if (!isTable(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
       .map(([key, inner]) => [key, meaningful(inner)] as const)
-      .filter(([key, inner]) => !isEmpty(inner) && !(key === 'runtime_type' && inner === 'oci')),
+      .filter(([key, inner]) => !isEmpty(inner) && usual[key] !== inner),
   );
 };
 

@@ -207,6 +207,28 @@ t.test('a handler that vanishes and does not come back costs one restart there a
   }
 });
 
+t.test(
+  'on CRI-O a whole configuration that was printed into the file of others is known by its meaning',
+  async (t) => {
+    const node = await serving(t, crio);
+    const { containerd } = node.fake;
+    if (containerd.loaded?.kind !== 'loaded') return t.fail('it is not loaded');
+    node.write(crio.main, containerd.loaded.dump);
+    t.match(node.read(crio.main), 'container_min_memory = "12MiB"');
+    containerd.restartByOther();
+    const ticked = await node.once();
+    t.equal(ticked.outcome.kind, 'converged');
+    t.match(ticked.decision.notes, [{ code: 'copied', handler: 'spin-v2', where: { file: crio.main } }]);
+    t.ok(containerd.served().includes('spin-v2'));
+    node.write(crio.main, crio.text);
+    containerd.restartByOther();
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.equal(containerd.jobs.length, 2, 'ours has the monitor that the default handler names, each time');
+    t.ok((await node.uninstall()).complete);
+    t.equal(node.read(crio.main), crio.text);
+  },
+);
+
 t.test('on CRI-O, too, three repairs an hour, then it is a fight', async (t) => {
   const node = await serving(t, crio);
   for (let round = 1; round <= 3; round++) {

@@ -7,6 +7,7 @@ import type { Ticked } from '../../../daemon/reconcile/once.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';
 import type { ShimObject } from '../../../protocol/shim-object.ts';
+import { type Row, rows } from '../../../testbed/simulated/rows.ts';
 import {
   makeRoot,
   type Node,
@@ -17,14 +18,15 @@ import {
   wish,
 } from '../../../testbed/simulated/node.ts';
 
+const newest = rows[1] as Row;
 const fileOf = (name: string): string => `/etc/rcm-node/shims.d/${name}.toml`;
 
 /** With these no sandbox starts. */
 const refuse = (node: Node, ...names: readonly string[]): void => {
   node.fake.containerd.starts = (handler) => (names.includes(handler) ? 'refused' : 'works');
 };
-const nodeOf = (t: Test, version = '2.1.4'): Node => {
-  const node = openNode(makeRoot(t), { version });
+const nodeOf = (t: Test, { meta }: Row = newest): Node => {
+  const node = openNode(makeRoot(t), meta);
   refuse(node, 'bad');
   return node;
 };
@@ -36,8 +38,8 @@ const statesOf = ({ decision }: Ticked): Readonly<Record<string, string>> =>
   Object.fromEntries(decision.handlers.map(({ name, state }) => [name, state]));
 
 /** Three are asked for at once, and one of them starts nothing. */
-const failed = async (t: Test, version?: string): Promise<Node> => {
-  const node = nodeOf(t, version);
+const failed = async (t: Test, row?: Row): Promise<Node> => {
+  const node = nodeOf(t, row);
   for (const name of ['a', 'bad', 'c']) wish(node, name);
   t.match((await node.once()).outcome, {
     kind: 'failed',
@@ -47,10 +49,10 @@ const failed = async (t: Test, version?: string): Promise<Node> => {
   return node;
 };
 
-for (const version of ['1.7.24', '2.1.4'])
-  t.test(`on ${version} one shim that starts nothing holds up no other`, async (t) => {
-    const node = await failed(t, version);
-    t.strictSame(served(node), ['a', 'c', 'runc'], 'with one more restart');
+for (const row of rows)
+  t.test(`on ${row.name} one shim that starts nothing holds up no other`, async (t) => {
+    const node = await failed(t, row);
+    t.strictSame(served(node), ['a', 'c', row.usual], 'with one more restart');
     t.equal(restarts(node), 3);
     const seen = new Set<string>();
     for (const _ of [1, 2, 3]) {
@@ -67,7 +69,9 @@ for (const version of ['1.7.24', '2.1.4'])
         handler: 'bad',
         message: /failed its proof here and is not tried again until it changes: CRI lists "bad"/,
         detail: /start failed/,
-        hint: /journalctl -u containerd\.service --since .*rcm-node retry bad, or rcm-node once --force/,
+        hint: new RegExp(
+          `journalctl -u ${node.runtime}\\.service --since .*rcm-node retry bad, or rcm-node once --force`,
+        ),
       });
       seen.add(JSON.stringify(problem));
     }
