@@ -32,7 +32,7 @@ const dropIn = '/etc/containerd/conf.d/zz-rcm-node.toml';
 const listeningAt = (node: TestNode, socket = '/run/containerd/containerd.sock'): TestNode =>
   Object.create(node, { criSocket: { get: () => node.hostPath(socket) } }) as TestNode;
 
-export const setUp = async (node: TestNode, { files }: Setup): Promise<void> => {
+const setUp = async (node: TestNode, { files }: Setup): Promise<void> => {
   await node.run(['systemctl', 'stop', 'rcm-node', 'containerd']);
   await node.run(['sh', '-c', 'rm -rf /etc/containerd && mkdir /etc/containerd']);
   for (const [path, text] of Object.entries(files)) await node.writeFile(path, text);
@@ -89,6 +89,8 @@ const repairAndUpdate = async (t: Test, node: TestNode, pod: Pod, next: Artifact
   const text = await node.readFile(dropIn);
   await node.run(['rm', dropIn]);
   await until(node, 'the drop-in again', async () => (await node.exec(['cat', dropIn])).stdout === text);
+  // The tick that wrote it may not be over.
+  t.match(await rcmNode(node, 'once'), { code: 0 });
   await untilServing(node, ['spin-v2']);
   t.same(censusDifference(ours, await census(node)), [], 'as it was before others changed it');
 
