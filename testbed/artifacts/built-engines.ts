@@ -1,4 +1,4 @@
-/** OCI runtimes with an engine that Debian does not build: built once from public package registries, by hand or at night, and kept. */
+/** OCI runtimes with an engine that Debian does not build: built once from public package registries, by hand, and kept. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
