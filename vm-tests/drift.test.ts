@@ -4,8 +4,8 @@
  */
 import t from 'tap';
 import { waitForCri } from '../testbed/node/pods.ts';
+import { hasDropIn, linkOf, rows } from '../testbed/node/rows.ts';
 import {
-  bootWithRcmNode,
   census,
   censusDifference,
   handlersOverCri,
@@ -15,49 +15,43 @@ import {
   until,
   untilReport,
   untilServing,
-  wishFor,
 } from '../testbed/node/service.ts';
-import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
-const config = '/etc/containerd/config.toml';
-const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
-
-/** The file that holds our text. */
-const ours = { trixie: config, forky: '/etc/containerd/conf.d/zz-rcm-node.toml' } as const;
-
-for (const suite of ['forky', 'trixie'] as const)
-  t.test(`drift on a ${suite} node`, async (t) => {
-    const shim = await makeStandInShim(suite, '1', progress);
-    const node = await bootWithRcmNode(suite, { progress, settings: '# the defaults\n' });
+for (const row of [rows.forky, rows.trixie, rows.crio])
+  t.test(`drift on ${row.name}`, async (t) => {
+    const { config, ours: file } = row;
+    const link = linkOf(row, 'spin-v2');
+    const shim = await row.artifact('spin-v2', '1', progress);
+    const node = await row.boot({ progress, settings: '# the defaults\n' });
     t.teardown(() => node.stop());
     const before = await census(node);
     const original = await node.readFile(config);
-    await wishFor(node, 'spin-v2', shim);
+    await row.wishFor(node, 'spin-v2', shim);
     await node.run(['systemctl', 'start', 'rcm-node']);
     await untilServing(node, ['spin-v2']);
     const started = await startsOf(node);
-    const file = ours[suite];
     const right = { file: await node.readFile(file), config: await node.readFile(config) };
     const target = (await node.run(['readlink', link])).trim();
     const isRight = async (): Promise<boolean> =>
       (await node.exec(['cat', file])).stdout === right.file &&
       (await node.exec(['cat', config])).stdout === right.config &&
       (await node.exec(['readlink', link])).stdout.trim() === target &&
-      (await node.exec([link, '-v'])).code === 0;
+      (await node.exec([link, row.harmless])).code === 0;
     const repaired = (what: string): Promise<boolean> => until(node, `${what} put right`, isRight, 10_000);
 
     const harms: Readonly<Record<string, () => Promise<unknown>>> = {
       'our text was changed': () =>
-        node.writeFile(file, right.file.replace('containerd-shim-spin-v2', 'containerd-shim-other-v2')),
+        node.writeFile(file, right.file.replaceAll(row.binary('spin-v2'), row.binary('other-v2'))),
       'our text was removed': () =>
-        suite === 'forky' ? node.run(['rm', file]) : node.writeFile(config, original),
+        hasDropIn(row) ? node.run(['rm', file]) : node.writeFile(config, original),
       'the link was removed': () => node.run(['rm', link]),
       'the folder of links was removed': () => node.run(['rm', '-r', '/opt/rcm-node/shims']),
       'the link was pointed elsewhere': () => node.run(['ln', '-sfT', '/bin/true', link]),
       'a file in the store was deleted': () => node.run(['rm', target]),
       'the store was deleted': () => node.run(['rm', '-r', '/opt/rcm-node/store']),
-      ...(suite === 'forky' ? { 'the import was removed': () => node.writeFile(config, original) } : {}),
+      // CRI-O reads its folder of drop-ins without an import.
+      ...(row === rows.forky ? { 'the import was removed': () => node.writeFile(config, original) } : {}),
     };
     for (const [what, harm] of Object.entries(harms))
       await t.test(`${what}: put right without a restart`, async (t) => {
@@ -68,26 +62,32 @@ for (const suite of ['forky', 'trixie'] as const)
         t.equal(await startsOf(node), started);
       });
 
-    await t.test("someone else's restart is taken as it is", async (t) => {
-      await node.run(['systemctl', 'restart', 'containerd']);
-      await waitForCri(node);
+    /** Until then a restart may have loaded what is changed next, and another restart is right. */
+    const afterTick = async (): Promise<void> => {
       const at = (await reportOf(node))?.at;
       await node.run(['systemctl', 'reload', 'rcm-node']);
       await untilReport(node, 'a tick after the restart', (report) => report.at !== at);
+    };
+
+    await t.test("someone else's restart is taken as it is", async (t) => {
+      await node.run(['systemctl', 'restart', row.unit]);
+      await waitForCri(node);
+      await afterTick();
       await untilServing(node, ['spin-v2']);
       t.match(await rcmNode(node, 'plan'), { code: 0 });
       t.equal(await startsOf(node), started + 1, 'theirs was the only one');
     });
 
-    const theirs = `# Managed by another program.\n${original}\n[debug]\n  level = "info"\n`;
+    const theirs = `# Managed by another program.\n${original}${row.addition}`;
     await t.test('a whole new configuration by a configuration manager gets our part again', async (t) => {
       await node.writeFile(config, theirs);
-      await node.run(['systemctl', 'restart', 'containerd']);
+      await node.run(['systemctl', 'restart', row.unit]);
       await until(node, 'served again', async () => {
         // While the runtime restarts it answers nobody.
         const handlers: readonly string[] = await handlersOverCri(node).catch((): readonly string[] => []);
         return handlers.includes('spin-v2');
       });
+      await afterTick();
       await untilServing(node, ['spin-v2']);
       t.match(await node.readFile(config), '# Managed by another program.');
       const starts = await startsOf(node);
@@ -97,7 +97,7 @@ for (const suite of ['forky', 'trixie'] as const)
     await t.test('the fourth change within an hour is a fight, reported and left alone', async (t) => {
       const starts = await startsOf(node);
       // Of the main file, which holds our text in 1.x, three repairs are above; of the drop-in two.
-      if (suite === 'forky') {
+      if (hasDropIn(row)) {
         await harms['our text was changed']?.();
         await until(
           node,
@@ -118,7 +118,7 @@ for (const suite of ['forky', 'trixie'] as const)
       );
       t.equal(await node.readFile(file), foreign, 'it stays as they left it');
       t.match(await rcmNode(node, 'once', '--force'), { code: 0 }, 'a person can force it');
-      t.notMatch(await node.readFile(file), 'containerd-shim-other-v2');
+      t.notMatch(await node.readFile(file), row.binary('other-v2'));
       t.equal(await startsOf(node), starts);
     });
 
@@ -126,17 +126,23 @@ for (const suite of ['forky', 'trixie'] as const)
       const kept = await node.readFile(config);
       const starts = await startsOf(node);
       // No comments, every key in its place, and each default beside what was set.
-      await node.writeFile(config, await node.run(['containerd', 'config', 'dump']));
-      await node.run(['systemctl', 'restart', 'containerd']);
+      await node.writeFile(config, await node.run(row.print));
+      await node.run(['systemctl', 'restart', row.unit]);
       await waitForCri(node);
       t.match(await rcmNode(node, 'once', '--force'), { code: 0 });
       await untilServing(node, ['spin-v2']);
       t.match(await handlersOverCri(node), /spin-v2/);
-      t.match(await node.exec([link, '-v']), { code: 0 }, 'the program is where the configuration says');
-      t.equal(await startsOf(node), starts + 1, 'theirs was the only one');
+      t.match(
+        await node.exec([link, row.harmless]),
+        { code: 0 },
+        'the program is where the configuration says',
+      );
+      // CRI-O prints the monitor of its default handler, which ours has to follow: there we restart it once.
+      const most = starts + (row.runtime === 'crio' ? 2 : 1);
+      t.ok((await startsOf(node)) <= most, 'theirs was the only one');
       const [status, text] = [await rcmNode(node, 'status'), await node.readFile(config)];
       t.equal(status.code, 0);
-      if (suite === 'trixie') {
+      if (!hasDropIn(row)) {
         t.match(text, /# rcm-node begin\n[^#]*shims\/spin-v2[^#]*# rcm-node end\n$/, 'marked again');
         t.equal(text.split(link).length, 2, 'and there once');
       } else t.match(status.stdout, `${config}:`, 'in a file of others it is a copy, and named');
@@ -146,9 +152,9 @@ for (const suite of ['forky', 'trixie'] as const)
 
     await t.test('uninstall leaves the bytes that others wrote last', async (t) => {
       const now = await node.readFile(config);
-      t.match(now, suite === 'forky' ? '# Managed by another program.' : "# Written by the node's owner");
+      t.match(now, hasDropIn(row) ? '# Managed by another program.' : "# Written by the node's owner");
       t.match(await rcmNode(node, 'uninstall'), { code: 0 });
-      t.equal(await node.readFile(config), suite === 'forky' ? theirs : original);
+      t.equal(await node.readFile(config), hasDropIn(row) ? theirs : original);
       await node.writeFile(config, original);
       t.same(censusDifference(before, await census(node)), []);
     });

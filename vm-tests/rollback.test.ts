@@ -3,18 +3,18 @@
  * lists a handler with which no sandbox starts. All are undone, and the runtime is healthy on its old configuration, before a Pod is evicted for it.
  */
 import { copyFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path/posix';
 import t, { type Test } from 'tap';
 import { connectCri } from '../host/cri/cri.ts';
 import type { Report } from '../daemon/model/outcome.ts';
-import { type Artifact, writeArtifact } from '../testbed/artifacts/artifact.ts';
+import type { Artifact } from '../testbed/artifacts/artifact.ts';
 import { containerdConfiguration, pauseImage } from '../testbed/node/configuration.ts';
 import { restartContainerd } from '../testbed/node/containerd.ts';
-import { cacheDir, prepareImage } from '../testbed/artifacts/images.ts';
+import { prepareImage } from '../testbed/artifacts/images.ts';
 import { helloOciImage, importImage, pauseOciImage } from '../testbed/artifacts/oci.ts';
+import { type Row, rows } from '../testbed/node/rows.ts';
 import { isRunning, removePod, runPod } from '../testbed/node/pods.ts';
 import {
-  bootWithRcmNode,
   census,
   censusDifference,
   forgetRestarts,
@@ -25,31 +25,47 @@ import {
   startsOf,
   untilReport,
   untilServing,
-  wishFor,
 } from '../testbed/node/service.ts';
 import type { TestNode } from '../testbed/node/test-node.ts';
-import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 
-const unitDropIn = '/etc/systemd/system/containerd.service.d/obstacle.conf';
+const dropInOf = ({ unit }: Row): string => `/etc/systemd/system/${unit}.d/obstacle.conf`;
 
 /** True while the handler stands in any file that the runtime reads. */
-const present = (handler: string): string => `grep -rqs ${handler} /etc/containerd`;
+const present = ({ folder }: Row, handler: string): string => `grep -rqs ${handler} ${folder}`;
 
-const doesNotStart = { [unitDropIn]: `[Service]\nExecStartPre=/bin/sh -c "! ${present('spin-v2')}"\n` };
+const doesNotStart = (row: Row): Readonly<Record<string, string>> => ({
+  [dropInOf(row)]: `[Service]\nExecStartPre=/bin/sh -c "! ${present(row, 'spin-v2')}"\n`,
+});
 
-const startsWithoutCri = {
-  [unitDropIn]: '[Service]\nExecStart=\nExecStart=/usr/local/sbin/start-containerd\n',
-  '/usr/local/sbin/start-containerd': `#!/bin/sh
-if ${present('slight-v1')}; then exec /usr/bin/containerd --config /etc/without-cri.toml; fi
-exec /usr/bin/containerd
-`,
-  '/etc/without-cri.toml': `version = 2
+/** CRI-O is nothing but CRI: there it listens where no kubelet asks. */
+const withoutCri = {
+  containerd: {
+    program: '/usr/bin/containerd',
+    flags: '--config /etc/without-cri.toml',
+    files: {
+      '/etc/without-cri.toml': `version = 2
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [plugins."io.containerd.internal.v1.opt"]
   path = "/var/lib/containerd/opt"
 `,
+    },
+  },
+  crio: { program: '/usr/local/bin/crio', flags: '--listen /run/crio/elsewhere.sock', files: {} },
+} as const;
+
+const startsWithoutCri = (row: Row): Readonly<Record<string, string>> => {
+  const { program, flags, files } = withoutCri[row.runtime];
+  const start = '/usr/local/sbin/start-runtime';
+  return {
+    [dropInOf(row)]: `[Service]\nExecStart=\nExecStart=${start}\n`,
+    [start]: `#!/bin/sh
+if ${present(row, 'slight-v1')}; then exec ${program} ${flags}; fi
+exec ${program}
+`,
+    ...files,
+  };
 };
 
 /** Pods may be evicted when their node is not ready for this long. */
@@ -63,11 +79,12 @@ const obstruct = async (node: TestNode, files: Readonly<Record<string, string>>)
 
 const clear = async (node: TestNode, files: Readonly<Record<string, string>>): Promise<void> => {
   await node.run(['rm', ...Object.keys(files)]);
-  await node.run(['rmdir', unitDropIn.slice(0, unitDropIn.lastIndexOf('/'))]);
+  for (const folder of new Set(Object.keys(files).map((path) => dirname(path))))
+    if (folder.endsWith('.service.d')) await node.run(['rmdir', folder]);
   await node.run(['systemctl', 'daemon-reload']);
 };
 
-const config = '/etc/containerd/config.toml';
+const { config } = rows.forky;
 const program = '/usr/bin/containerd';
 
 /** Another containerd in the place of the one that is there, as a package manager puts it; what it had stored goes. */
@@ -101,19 +118,25 @@ const sandboxesOf = async (node: TestNode): Promise<readonly string[]> => {
 const isUndone = ({ outcome }: Report): boolean =>
   outcome.kind === 'failed' || JSON.stringify(outcome).includes('known-bad');
 
-// They wait most of the time, so both suites run side by side.
-t.jobs = 2;
+// They wait most of the time, so all of them run side by side.
+t.jobs = 3;
 
-for (const suite of ['trixie', 'forky'] as const)
-  t.test(`failed proofs on a ${suite} node`, { buffered: true }, async (t) => {
-    const node = await bootWithRcmNode(suite, { progress });
+for (const row of [rows.trixie, rows.forky, rows.crio])
+  t.test(`failed proofs on ${row.name}`, { buffered: true }, async (t) => {
+    const node = await row.boot({ progress });
     t.teardown(() => node.stop());
-    const image = await importImage(node, helloOciImage('wait'));
+    const image = await row.image(node, helloOciImage('wait'));
     const pod = await runPod(node, { handler: '', image, wait: 'running' });
     const foreign = await handlersOverCri(node);
     const before = await census(node);
     await node.run(['systemctl', 'start', 'rcm-node']);
     await untilServing(node, []);
+
+    /** The stand-in for CRI-O has no cgroups for Pods, so that systemd ends them with it. */
+    const podRuns = async (t: Test): Promise<void> => {
+      if (row.runtime === 'containerd')
+        t.ok(await isRunning(node, pod.containerId), 'the Pod of another handler never stopped');
+    };
 
     /** The wish is tried, undone in time, reported, and left alone. */
     const isTakenBack = async (t: Test, handler: string, shim: Artifact, why: RegExp): Promise<void> => {
@@ -122,14 +145,14 @@ for (const suite of ['trixie', 'forky'] as const)
         (await census(node)).split('\n').filter((line) => line.includes('/etc/'));
       const former = { etc: await etc(), handlers: await handlersOverCri(node) };
       const began = performance.now();
-      await wishFor(node, handler, shim);
+      await row.wishFor(node, handler, shim);
       const report = await untilReport(node, 'undone and reported', isUndone, evictionSeconds * 1000);
       t.same(await handlersOverCri(node), former.handlers, 'CRI answers on the old configuration');
       const seconds = (performance.now() - began) / 1000;
       t.comment(`from the wish to health on the old configuration: ${seconds.toFixed(1)} s`);
       t.ok(seconds < evictionSeconds);
       t.same(await etc(), former.etc);
-      t.ok(await isRunning(node, pod.containerId), 'the Pod of another handler never stopped');
+      await podRuns(t);
       t.match(JSON.stringify(report.outcome), why);
       const status = await rcmNode(node, 'status');
       t.equal(status.code, 1);
@@ -144,27 +167,27 @@ for (const suite of ['trixie', 'forky'] as const)
     };
 
     await t.test('the runtime does not start with our change: it is undone', async (t) => {
-      await obstruct(node, doesNotStart);
-      const shim = await makeStandInShim(suite, '1', progress);
-      await isTakenBack(t, 'spin-v2', shim, /containerd\.service.*failed/);
+      await obstruct(node, doesNotStart(row));
+      const shim = await row.artifact('spin-v2', '1', progress);
+      await isTakenBack(t, 'spin-v2', shim, new RegExp(`${row.unit}.*failed`));
     });
 
     await t.test(
       'it stays alone when the obstacle is gone, until a person restarts the service',
       async (t) => {
-        await clear(node, doesNotStart);
+        await clear(node, doesNotStart(row));
         const started = await startsOf(node);
         await node.run(['systemctl', 'kill', '-s', 'SIGKILL', 'rcm-node']);
         await ticks(node, 2);
         t.equal(await startsOf(node), started, 'also after the service crashed and systemd started it again');
         t.match(
           (await rcmNode(node, 'status')).stdout,
-          /journalctl -u containerd\.service --since.*rcm-node retry/,
+          new RegExp(`journalctl -u ${row.unit} --since.*rcm-node retry`),
         );
         await node.run(['systemctl', 'restart', 'rcm-node']);
         await untilServing(node, ['spin-v2']);
         t.equal(await startsOf(node), started + 1, 'a person started it again');
-        await node.run(['systemctl', 'stop', 'containerd']);
+        await node.run(['systemctl', 'stop', row.unit]);
         const lost = await untilReport(
           node,
           'the loss of the runtime',
@@ -172,21 +195,21 @@ for (const suite of ['trixie', 'forky'] as const)
           15_000,
         );
         t.match(lost.outcome, { kind: 'refused' });
-        await node.run(['systemctl', 'start', 'containerd']);
+        await node.run(['systemctl', 'start', row.unit]);
         await untilServing(node, ['spin-v2'], 15_000);
         t.match(await rcmNode(node, 'status'), { code: 0 });
       },
     );
 
     await t.test('the runtime starts without CRI with our change: it is undone', async (t) => {
-      await obstruct(node, startsWithoutCri);
-      const shim = await makeStandInShim(suite, '1', progress, 'slight-v1');
+      await obstruct(node, startsWithoutCri(row));
+      const shim = await row.artifact('slight-v1', '1', progress);
       await isTakenBack(t, 'slight-v1', shim, /CRI/);
       await node.run(['rm', '/etc/rcm-node/shims.d/slight-v1.toml']);
       const started = await startsOf(node);
       await untilServing(node, ['spin-v2']);
       t.equal(await startsOf(node), started, 'what never came needs no restart to go');
-      await clear(node, startsWithoutCri);
+      await clear(node, startsWithoutCri(row));
     });
 
     await t.test(
@@ -194,16 +217,14 @@ for (const suite of ['trixie', 'forky'] as const)
       async (t) => {
         await forgetRestarts(node);
         await untilServing(node, ['spin-v2']);
-        const idle = await writeArtifact(join(cacheDir(), 'bundles', `idle-${suite}.tar.gz`), [
-          { path: 'containerd-shim-idle-v1', bytes: Buffer.from('#!/bin/sh\nexit 0\n'), mode: 0o755 },
-        ]);
+        const idle = await row.idle('idle-v1');
         await isTakenBack(
           t,
           'idle-v1',
           idle,
           /CRI lists \\"idle-v1\\", but a sandbox with it does not start/,
         );
-        t.match(await journalOf(node), /connection refused/, 'the journal has what the runtime said');
+        t.match(await journalOf(node), row.refusal, 'the journal has what the runtime said');
         await node.run(['rm', '/etc/rcm-node/shims.d/idle-v1.toml']);
         const report = await untilServing(node, ['spin-v2']);
         t.strictSame(report.handlers[0]?.start, { kind: 'started' });
@@ -214,9 +235,15 @@ for (const suite of ['trixie', 'forky'] as const)
           code: 1,
           stderr: /CRI lists no handler "idle-v1"/,
         });
-        await node.run(['ctr', '-n', 'k8s.io', 'images', 'rm', '--sync', pauseImage]);
-        t.match(await rcmNode(node, 'verify'), { code: 4, stdout: /image of sandboxes is not on this node/ });
-        await importImage(node, pauseOciImage());
+        // The stand-in for CRI-O removes no image.
+        if (row.runtime === 'containerd') {
+          await node.run(['ctr', '-n', 'k8s.io', 'images', 'rm', '--sync', pauseImage]);
+          t.match(await rcmNode(node, 'verify'), {
+            code: 4,
+            stdout: /image of sandboxes is not on this node/,
+          });
+          await importImage(node, pauseOciImage());
+        }
         t.strictSame(await sandboxesOf(node), [pod.id], 'no sandbox of a proof is left');
       },
     );
@@ -225,10 +252,11 @@ for (const suite of ['trixie', 'forky'] as const)
       t.match(await rcmNode(node, 'uninstall'), { code: 0 }, 'whatever the budget of restarts says');
       t.same(censusDifference(before, await census(node)), []);
       t.same(await handlersOverCri(node), foreign);
-      t.ok(await isRunning(node, pod.containerId));
+      await podRuns(t);
     });
 
-    if (suite === 'forky')
+    // Only containerd has generations that cannot read each other's configuration.
+    if (row === rows.forky)
       for (const text of [containerdConfiguration.trixie, null])
         await t.test(
           `it goes back to 1.7 with ours for 2.1, ${text === null ? 'which is alone there' : 'beside a version 2 main file'}: it comes up, and serves`,

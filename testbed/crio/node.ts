@@ -67,7 +67,7 @@ const runtimes: Readonly<Record<string, string>> = {
 
 /** Not executable. */
 const texts: Readonly<Record<string, string>> = {
-  '/etc/systemd/system/crio.service': unit,
+  '/usr/lib/systemd/system/crio.service': unit,
   '/opt/held/notexec': wrapper('/usr/bin/crun'),
   '/opt/held/containerd-shim-noexec-v2': '#!/bin/sh\nexit 101\n',
 };
@@ -86,12 +86,14 @@ export const bootCrioNode = async (
     progress,
     ...(binds ? { binds } : {}),
     // No text of ours begins with `#!` that must not be executable.
-    files: { ...runtimes, '/etc/systemd/system/crio.service': unit },
+    files: { ...runtimes, '/usr/lib/systemd/system/crio.service': unit },
   });
   const place = join(node.root, 'usr/local/bin/crio');
   mkdirSync(dirname(place), { recursive: true });
   copyFileSync(executable, place);
   await node.run(['ln', '-s', '/usr/bin/crun', asWasm]);
+  // Its `root`: images are elsewhere here, but whether its disk has room is looked at.
+  await node.run(['mkdir', '-p', '/var/lib/containers/storage']);
   for (const [path, text] of Object.entries(texts)) await node.writeFile(path, text);
   await node.run(['systemctl', 'daemon-reload']);
   await offerImage(node, ociImage(pauseName, { pause: program('', 'wait') }, ['/pause']));

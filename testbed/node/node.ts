@@ -210,6 +210,7 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
   const node: TestNode = {
     name,
     suite: options.suite,
+    unit: options.kind === 'crio' ? 'crio.service' : 'containerd.service',
     root: estate.root,
     get leader() {
       return running().leader;

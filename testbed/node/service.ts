@@ -89,7 +89,7 @@ export const until = async <T>(
     if (performance.now() > end) {
       const status = await rcmNode(node, 'status');
       throw new Error(
-        `not within ${ms / 1000} s: ${what}\n${status.stdout}${status.stderr}\n${await journalOf(node)}\n${await journalOf(node, 'containerd', 8)}`,
+        `not within ${ms / 1000} s: ${what}\n${status.stdout}${status.stderr}\n${await journalOf(node)}\n${await journalOf(node, node.unit, 8)}`,
       );
     }
     await sleep(200);
@@ -140,7 +140,7 @@ export const handlersOverCri = async (node: TestNode): Promise<readonly string[]
 /** SD_MESSAGE_UNIT_STARTING: one for every start that systemd tried in this boot, by whomever it was asked for. */
 const starting = '7d4958e842da4a758f6c1cdc7b36dcc5';
 
-export const startsOf = async (node: TestNode, unit = 'containerd.service'): Promise<number> => {
+export const startsOf = async (node: TestNode, unit = node.unit): Promise<number> => {
   // What systemd says travels to the journal by a socket.
   await node.run(['journalctl', '--sync']);
   const said = await node.exec([

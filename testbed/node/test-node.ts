@@ -9,7 +9,9 @@ export type TestNode = {
   readonly leader: number;
   /** The root file system as files, without the node's own mounts such as /run. */
   readonly root: string;
-  /** containerd's CRI socket, reachable from here; another path after each boot. */
+  /** The unit of its container runtime. */
+  readonly unit: string;
+  /** The CRI socket of its container runtime, reachable from here; another path after each boot. */
   readonly criSocket: string;
   /** A path in the node, with its mounts, as this machine sees it. Absolute links on the way lead astray. */
   hostPath(path: string): string;
