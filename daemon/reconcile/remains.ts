@@ -50,10 +50,12 @@ export const filled = async (host: Host): Promise<readonly Remains[]> => {
   for (const path of [paths.links, paths.store, paths.state]) {
     if (!(await host.files.isFolder(path))) continue;
     const isEmpty = (await host.files.names(path).catch(() => null))?.length === 0;
+    const isLink = (await host.files.linkAt(path)).target !== null;
     // An empty folder that could not be removed is one that a file system of others is mounted on (EBUSY).
+    const why = isLink ? 'it is a link of others' : 'a file system is mounted on it';
     rows.push(
       isEmpty
-        ? { path, why: 'a file system is mounted on it, and nothing of ours is in it' }
+        ? { path, why: `${why}, and nothing of ours is in it` }
         : {
             path,
             why: 'it is not empty: something in it is still in use, or not ours',

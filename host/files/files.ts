@@ -31,7 +31,7 @@ export type Files = Reads & {
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
   point(path: string, target: string | null): Promise<void>;
   makeFolder(path: string): Promise<void>;
-  /** Does nothing if the folder is not empty, or missing. */
+  /** Does nothing if the folder is not empty, or missing, or if a link or a file of others is in its place. */
   dropFolder(path: string): Promise<void>;
   /** One rename; the target's folder is synced. */
   move(from: string, to: string): Promise<void>;
@@ -235,7 +235,7 @@ export const makeFiles = (root: string): Files => {
     dropFolder: (path) =>
       guard(path, async () => {
         await rmdir(own(path)).catch((error) => {
-          if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(errnoOf(error))) throw error;
+          if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'ENOTDIR'].includes(errnoOf(error))) throw error;
         });
       }),
     move: (from, to) =>

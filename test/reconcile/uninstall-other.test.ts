@@ -1,5 +1,5 @@
 /** Uninstall where the runtime that our files were written for is away, and perhaps another one is installed. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Host } from '../../host/host.ts';
@@ -110,4 +110,22 @@ t.test('the empty folders in which an OCI runtime of ours kept its state go', as
   t.strictSame(await left(`${states}/wasmedge`, `${states}/kata`), [states, `${states}/kata`]);
   t.strictSame(await left(`${states}/wasmedge/left`), [states, `${states}/wasmedge/left`]);
   t.strictSame(await left(states), [states, states], 'no container of ours ran');
+});
+
+t.test('a link that others put in the place of a folder stays, and delays no uninstall', async (t) => {
+  const moved = async (name: string, folder: string): Promise<void> => {
+    const node = openCase(t, name);
+    await node.once();
+    const [from, to] = [join(node.root, folder), join(node.root, 'data')];
+    if (existsSync(from)) renameSync(from, to);
+    else mkdirSync(join(to, 'wasmedge'), { recursive: true });
+    mkdirSync(join(from, '..'), { recursive: true });
+    symlinkSync('/data', from);
+    t.match(await node.uninstall(), { complete: true }, folder);
+    t.ok(lstatSync(from).isSymbolicLink(), folder);
+    t.notOk(existsSync(join(node.root, 'var/lib/rcm-node')), folder);
+  };
+  await moved('crio-packaged', '/run/oci');
+  await moved('2.1-plain', '/etc/containerd/conf.d');
+  await moved('2.1-plain', '/opt/rcm-node/store');
 });
