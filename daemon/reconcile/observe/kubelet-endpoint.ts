@@ -5,6 +5,7 @@
 import { resolve } from 'node:path/posix';
 import type { Host } from '../../../host/host.ts';
 import { findRunning, type Running } from '../../../host/processes/main-process.ts';
+import { fields } from '../../../protocol/json.ts';
 import { namesIn } from './names.ts';
 
 const kubeletUnit = 'kubelet.service';
@@ -22,7 +23,7 @@ export const endpointOfKubelet = async (host: Host): Promise<string | undefined>
   let found: string | undefined;
   for (const path of files) {
     const fact = await host.files.lookTrusted(path);
-    found = (fact.kind === 'regular' ? endpointIn(fact.text) : undefined) ?? found;
+    found = (fact.kind === 'regular' ? await endpointIn(fact.text) : undefined) ?? found;
   }
   return found;
 };
@@ -48,6 +49,13 @@ const flagIn = (argv: readonly string[], flag: string): string | undefined =>
 const dropInsOf = async ({ files }: Host, folder: string): Promise<readonly string[]> =>
   (await namesIn(files, folder)).filter((name) => name.endsWith('.conf')).map((name) => `${folder}/${name}`);
 
-/** In YAML or JSON. */
-const endpointIn = (text: string): string | undefined =>
-  /^[\s{,]*["']?containerRuntimeEndpoint["']?[ \t]*:[ \t]*["']?([^"'\s,}#]+)/m.exec(text)?.[1];
+/** In YAML or JSON, in any layout. A kubelet does not start with a file that cannot be parsed. */
+const endpointIn = async (text: string): Promise<string | undefined> => {
+  const { parse } = await import('yaml');
+  try {
+    const said = fields(parse(text, { logLevel: 'error' })).containerRuntimeEndpoint;
+    return typeof said === 'string' && said !== '' ? said : undefined;
+  } catch {
+    return undefined;
+  }
+};

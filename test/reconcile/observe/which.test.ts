@@ -173,6 +173,17 @@ t.test('the running kubelet counts before files that a former runtime left', asy
     await by([`--config=${config}`, `${endpoint}=/run/containerd/containerd.sock`], { [config]: yaml }),
     ['containerd', containerd],
   );
+  const asOne = JSON.stringify(JSON.parse(json));
+  t.same(await by(['--config', config], { [config]: asOne }), ['crio', crio], 'all in one line');
+  for (const elsewhere of [
+    `x:\n  containerRuntimeEndpoint: ${crioSocket}\n`,
+    `x: |\n  containerRuntimeEndpoint: ${crioSocket}\n`,
+    `containerRuntimeEndpoint: [${crioSocket}]\n`,
+    `containerRuntimeEndpoint: ""\n`,
+    '{',
+    '',
+  ])
+    t.same(await by(['--config', config], { [config]: elsewhere }), ['containerd', containerd], elsewhere);
   t.same(await by(['--v=2']), ['containerd', containerd], 'else its files');
 });
 
