@@ -3,6 +3,7 @@
  * another version than in the image), or another program changed it. Waiting for a healthy runtime would never end, so our
  * content is removed first and the runtime proven healthy without it; then the handlers are installed as usual.
  */
+import type { OwnedFile } from '../model/ledger.ts';
 import type { Decision, HandlerReport, Plan } from '../model/plan.ts';
 import { Failure, recover } from '../../protocol/problem/problem.ts';
 import type { Tables, WantedFile, Wiring } from '../runtimes/runtime.ts';
@@ -68,7 +69,8 @@ export const ownFault = (
   // If the configuration has a fault without our content, a restart does not help: report it.
   const problem = target.check(trial, least);
   if (problem) throw new Failure(problem);
-  return { plan: planOf(baseline, least, files, revision), handlers };
+  const owned = filesOf(bare).flatMap((file) => (file.owned ? [[file.path, file.owned] as const] : []));
+  return { plan: planOf(baseline, { least, owned }, files, revision), handlers };
 };
 
 /** Nothing, or the one handler of ours that the runtime does not start without. */
@@ -78,15 +80,20 @@ const leastOf = (baseline: Baseline): Tables => {
   return new Map(table ? [[required.name, table]] : []);
 };
 
+/** What stays ours, with the files that need no write. */
+type Rest = {
+  readonly least: Tables;
+  readonly owned: readonly (readonly [string, OwnedFile])[];
+};
+
 const planOf = (
   { before, runtime, former }: Baseline,
-  least: Tables,
+  { least, owned }: Rest,
   files: readonly WantedFile[],
   revision: string,
 ): Extract<Plan, { kind: 'steps' }> => {
   const { ledger } = before;
   const unit = runtime.unit?.name ?? '';
-  const owned = files.flatMap((file) => (file.owned ? [[file.path, file.owned] as const] : []));
   const keeping = [...kept(former, ledger), ...owned];
   const folders = foldersOf(
     ledger.folders,

@@ -49,6 +49,18 @@ t.test('a drop-in that was lost is written again for a CRI-O that ended because 
   t.equal(node.read(dropIn), ours);
 });
 
+t.test('a drop-in that stays as it is, beside an older one that goes, stays ours', async (t) => {
+  const node = await serving(t);
+  const { containerd } = node.fake;
+  node.write('/etc/crio/crio.conf.d/old/zz-rcm-node.conf', node.read(dropIn) ?? '');
+  containerd.stopByOther();
+  containerd.unit = { ...containerd.unit, active: 'failed', sub: 'failed' };
+  const { plan } = (await node.plan()).decision;
+  t.match(plan, { kind: 'steps', because: [/only its default handler is written/] });
+  const last = plan.kind === 'steps' ? plan.steps.at(-1) : undefined;
+  t.match(last, { kind: 'record', ledger: { files: { [dropIn]: { kind: 'created' } } } });
+});
+
 t.test('a link that was lost is made again', async (t) => {
   const node = await serving(t);
   node.remove('/opt/rcm-node/shims/wasmedge');
