@@ -4,7 +4,7 @@
  */
 import { fileOf } from '../../../protocol/host-paths.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
-import { isTable, type Table, tableAt } from '../../toml/compare.ts';
+import { isPlain, isTable, type Table, tableAt } from '../../toml/compare.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import { type Parsed, whereIn } from '../parsed.ts';
 import { defaultIn, isKnownAnnotation, mergedIn, runtimesPath } from './config.ts';
@@ -37,9 +37,12 @@ export const faultOf = (
   const missing = facts.missing?.find(({ where }) => !ours.includes(where.file));
   if (!missing) return undefined;
   const file = files.find(({ path }) => path === missing.where.file);
+  const { what, word } = missing;
+  // Where no path is given, it is the name of the handler.
+  const said = word.includes('/') || isPlain(word) ? `${what} is ${word}, which` : what;
   return {
     code: 'broken-config',
-    message: `${missing.what} is ${missing.word}, which is not there; CRI-O would not start again`,
+    message: `${said} is not there; CRI-O would not start again`,
     where: file ? whereIn(file, missing.where.path) : { file: missing.where.file },
   };
 };
@@ -106,7 +109,7 @@ const defaultFault = (files: readonly Parsed[], name: string): Problem | undefin
     if (fault !== undefined)
       return {
         code: 'broken-config',
-        message: `the default handler "${name}" ${fault}; CRI-O would not start again`,
+        message: `the default handler${isPlain(name) ? ` "${name}"` : ''} ${fault}; CRI-O would not start again`,
         where: whereIn(found.file, [...runtimesPath, name, key]),
       };
   }

@@ -52,6 +52,22 @@ t.test('a key that stands twice, in upper and lower case, is refused: either may
   });
 });
 
+t.test('the name of a default handler that may be a token is not shown', async (t) => {
+  const secret = 'a1b2c3d4e5f6a7b8c9d0';
+  const said = async (name: string, ...keys: readonly string[]): Promise<string> => {
+    const text = `${runtime(`default_runtime = "${name}"`)}[crio.runtime.runtimes.${name}]\n${keys.join('\n')}\n`;
+    return JSON.stringify((await opened(t, text).plan()).decision.plan);
+  };
+  const unfit = ['runtime_path = "/usr/bin/crun"', 'exec_cpu_affinity = "last"'];
+  t.match(await said('kata', ...unfit), /default handler \\"kata\\" has an exec_cpu_affinity/);
+  t.match(await said('kata'), /program of the default handler is kata, which is not there/);
+  for (const keys of [unfit, []]) {
+    const shown = await said(secret, ...keys);
+    t.match(shown, /default handler (has|is)/);
+    t.notMatch(shown, secret);
+  }
+});
+
 const harmless: Readonly<Record<string, string>> = {
   'a monitor that one for all stands above': `${runtime('conmon = "/usr/bin/conmon"')}${of('kata', 'monitor_path = "/nope"')}`,
   'annotations that CRI-O has had for long, as OpenShift allows them': of(
