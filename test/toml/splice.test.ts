@@ -259,7 +259,7 @@ t.test('half a block, two blocks or markers in disorder are refused with their l
 });
 
 t.test('a megabyte of foreign text is spliced and restored', async (t) => {
-  const text = `version = 3\n${'[[x]]\r\na = [1, 2]\n'.repeat(60_000)}`;
+  const text = `version = 3\n${`[[x]]\r\na = [1, 2]\n# ${'theirs '.repeat(9)}\n`.repeat(12_500)}`;
   t.ok(text.length > 1_000_000);
   const withImport = addImport(text, glob, file);
   const after = appendBlock(withImport.text, body, file).text;

@@ -84,6 +84,14 @@ export type ApiServer = {
   cut(): void;
 };
 
+/** One for all servers of an authority: openssl takes longer than many a test. */
+const ownPairs = new WeakMap<Authority, Pair>();
+const ownPairOf = (authority: Authority): Pair => {
+  const pair = ownPairs.get(authority) ?? authority.sign('/CN=server');
+  ownPairs.set(authority, pair);
+  return pair;
+};
+
 /** What a server needs of a test, or of a program that shows one. */
 export type Keeper = Pick<Test, 'testdir' | 'teardown'>;
 
@@ -96,7 +104,7 @@ export const serveApi = async (
   const sockets = new Map<Socket, number>();
   const asked: Asked[] = [];
   const state = { connections: 0 };
-  const { cert, key } = given.pair ?? authority.sign('/CN=server');
+  const { cert, key } = given.pair ?? ownPairOf(authority);
   const server = https.createServer(
     { cert, key, ca: authority.ca, requestCert: true, rejectUnauthorized: false },
     (request, response) => {

@@ -6,19 +6,29 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { realClock } from '../../host/host.ts';
-import { type Asked, json, makeAuthority, refuse, serveApi } from './api-server.ts';
+import { type Asked, type Authority, json, makeAuthority, refuse, serveApi } from './api-server.ts';
 import type { Metadata, NodeObject, ShimObject } from '../../protocol/shim-object.ts';
 import { bareRoot } from './bare-root.ts';
 
 export const nodePath = '/api/v1/nodes';
 export const shimPath = '/apis/runtime.spinkube.dev/v1alpha1/shims';
 
+/** One for all servers of this process. */
+let shared: Authority | undefined;
+const sharedAuthority = (): Authority => {
+  if (shared) return shared;
+  const folder = mkdtempSync(join(tmpdir(), 'rcm-node-pki-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  shared = makeAuthority(folder);
+  return shared;
+};
+
 export const startServer = async (t: Test) => {
   // Not tap's own folder: tap removes it before the programs that use it end, and they would create it again.
   const folder = mkdtempSync(join(tmpdir(), 'rcm-node-cluster-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  for (const one of ['pki', 'root']) mkdirSync(join(folder, one));
-  const authority = makeAuthority(join(folder, 'pki'));
+  mkdirSync(join(folder, 'root'));
+  const authority = sharedAuthority();
   const world = {
     version: 1,
     node: { metadata: { name: 'n', uid: 'u', labels: { on: 'yes' } } } as NodeObject,

@@ -35,7 +35,7 @@ t.test('what is no credential stays as it is', async (t) => {
 });
 
 t.test('a long text takes no time to speak of', async (t) => {
-  const text = `${'a'.repeat(1_000_000)} ${'https://'.repeat(20_000)}`;
+  const text = `${'a'.repeat(100_000)} ${'https://'.repeat(20_000)}`;
   t.equal(maskUrls(text), text);
   // Minutes, where each scheme is searched for its "@" to the end.
   const quotes = "http:'".repeat(60_000);
