@@ -10,10 +10,17 @@ import { namesIn } from './names.ts';
 
 const kubeletUnit = 'kubelet.service';
 
-/** Undefined: no kubelet runs, or it does not say it. */
+/** Of the last kubelet that ran. */
+const remembered = new WeakMap<Host, string | undefined>();
+
+/** Undefined: no kubelet ran yet, or it does not say it. One that is being restarted asks where it asked before. */
 export const endpointOfKubelet = async (host: Host): Promise<string | undefined> => {
   const running = await runningKubelet(host);
-  if (!running) return undefined;
+  if (running) remembered.set(host, await endpointOf(host, running));
+  return remembered.get(host);
+};
+
+const endpointOf = async (host: Host, running: Running): Promise<string | undefined> => {
   const flag = flagIn(running.argv, '--container-runtime-endpoint');
   if (flag !== undefined) return flag;
   const config = flagIn(running.argv, '--config');

@@ -73,11 +73,11 @@ const stateOn = async (host: Host, { usual }: Runtime): Promise<'absent' | 'idle
   return active === 'inactive' ? 'idle' : 'running';
 };
 
-/** The running one knows best; a file may be left from before a change of the runtime. */
+/** The running one knows best, also where it names none of these; a file may be left from before a change of the runtime. */
 const ofKubelet = async (host: Host): Promise<readonly Runtime[]> => {
   const endpoint = await endpointOfKubelet(host);
-  const asked = runtimes.filter(({ usual }) => endpoint?.endsWith(`/${fileOf(usual.socket)}`));
-  if (asked.length > 0) return asked;
+  if (endpoint !== undefined)
+    return runtimes.filter(({ usual }) => endpoint.endsWith(`/${fileOf(usual.socket)}`));
   const named: Runtime[] = [];
   for (const row of runtimes) if (await isInFiles(host, row)) named.push(row);
   return named;

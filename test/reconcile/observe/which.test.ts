@@ -36,6 +36,17 @@ const ask = async (
   named?: string,
   kubelet?: (root: string) => Kubelet,
 ) => {
+  const { again } = hostOf(t, units, files, named, kubelet);
+  return again();
+};
+
+const hostOf = (
+  t: Test,
+  units: readonly string[],
+  files: Readonly<Record<string, string>> = {},
+  named?: string,
+  kubelet?: (root: string) => Kubelet,
+) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const asked = { count: 0 };
   const running = kubelet?.(node.root);
@@ -52,11 +63,12 @@ const ask = async (
       active: units.includes(`${name} idle`) ? 'inactive' : 'active',
     }),
   };
-  const chosen = await whichRuntime(
-    { ...host, ...(systemd ? { systemd } : {}) },
-    { ...defaultSettings, unit: named },
-  );
-  return [chosen.row.name, chosen.unit];
+  const all: Host = { ...host, ...(systemd ? { systemd } : {}) };
+  const again = async (): Promise<readonly string[]> => {
+    const chosen = await whichRuntime(all, { ...defaultSettings, unit: named });
+    return [chosen.row.name, chosen.unit];
+  };
+  return { again };
 };
 
 const [containerd, crio] = ['containerd.service', 'crio.service'];
@@ -185,6 +197,27 @@ t.test('the running kubelet counts before files that a former runtime left', asy
   ])
     t.same(await by(['--config', config], { [config]: elsewhere }), ['containerd', containerd], elsewhere);
   t.same(await by(['--v=2']), ['containerd', containerd], 'else its files');
+});
+
+t.test(
+  'a kubelet that is away for a moment is not replaced by files that a former runtime left',
+  async (t) => {
+    const { again } = hostOf(t, [containerd, crio], left, undefined, (root) => ({
+      argv: ['kubelet', `${endpoint}=${crioSocket}`],
+      root,
+      later: [4242, 4242, 0, 0],
+    }));
+    t.same(await again(), ['crio', crio]);
+    t.same(await again(), ['crio', crio]);
+  },
+);
+
+t.test('files say nothing where the running kubelet names a runtime that is none of these', async (t) => {
+  const other = ask(t, [containerd, crio], left, undefined, (root) => ({
+    argv: ['kubelet', `${endpoint}=unix:///run/cri-dockerd.sock`],
+    root,
+  }));
+  t.match(await other.catch((error: unknown) => error), { problem: { code: 'unclear-start' } });
 });
 
 t.test('a process that is not the kubelet of this host decides nothing', async (t) => {
