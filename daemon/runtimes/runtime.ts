@@ -61,7 +61,7 @@ export type Runtime = {
     readonly systemdCgroup: boolean;
   };
   /** The handler of a sandbox, from its verbose CRI status; absent if the list of sandboxes has it. */
-  readonly handlerOfSandbox?: (info: unknown) => string | undefined;
+  readonly handlerOfSandbox?: (info: unknown, byPod: ByPod) => string | undefined;
   /** The image of sandboxes in a printed configuration. */
   readonly pauseImage: (dump: string) => string | undefined;
   /** The file that belongs to rcm-node as a whole. */
@@ -81,6 +81,12 @@ export type Runtime = {
 };
 
 /** Where the bundles of running containers are, and which of their files name handlers. */
+/** What the author of a Pod chose, and the runtime copies. */
+export type ByPod = {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+};
+
 export type Bundles = {
   readonly folder: string;
   /** How many folders are above a bundle: one for a namespace, or none. */
@@ -91,6 +97,8 @@ export type Bundles = {
   /** Files that name handlers. */
   readonly tellers: readonly string[];
   readonly handlersIn: (text: string) => readonly string[];
+  /** Below it each handler has a folder, with a folder of each of its containers: where a Pod can choose what the files say. */
+  readonly states?: string;
 };
 
 export type DropIn = {

@@ -25,6 +25,7 @@ export type Sandbox = {
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 };
 /** A sandbox in the host's network, so that no CNI plugin is needed. */
 export type SandboxOrder = {
@@ -101,6 +102,7 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
         namespace: item.metadata?.namespace ?? '',
         name: item.metadata?.name ?? '',
         labels: item.labels,
+        annotations: item.annotations,
       })),
     sandboxInfo: async (id) =>
       parseJson((await ask('PodSandboxStatus', { pod_sandbox_id: id, verbose: true })).info.info ?? '') ??

@@ -84,6 +84,7 @@ export const criTypes = {
       metadata: { type: 'PodSandboxMetadata', id: 2 },
       state: { type: 'PodSandboxState', id: 3 },
       labels: { keyType: 'string', type: 'string', id: 5 },
+      annotations: { keyType: 'string', type: 'string', id: 6 },
       runtime_handler: { type: 'string', id: 7 },
     },
   },

@@ -89,6 +89,31 @@ for (const isRemoved of [false, true])
     t.ok(node.read(drop));
   });
 
+t.test('CRI-O stopped: a container of ours is waited for, whatever handler its Pod claims', async (t) => {
+  const node = openCase(t, 'crio-packaged');
+  await node.once();
+  stop(node, false);
+  bundle(node, 'runc');
+  mkdirSync(join(node.root, 'run/oci/wasmedge/runc'), { recursive: true });
+  t.match((await node.uninstall()).ticked.outcome, {
+    kind: 'waiting',
+    for: [{ code: 'handler-in-use', message: /\(wasmedge\)/ }],
+  });
+});
+
+t.test('a handler stays for a sandbox of it, whatever handler its Pod claims', async (t) => {
+  const node = openCase(t, 'crio-packaged');
+  await node.once();
+  const annotations = { 'io.kubernetes.cri-o.RuntimeHandler': 'runc' };
+  for (const claim of [{ annotations }, { labels: annotations }]) {
+    node.fake.containerd.sandboxes = [{ id: 'pod', handler: 'wasmedge', ...claim }];
+    t.match((await node.uninstall()).ticked.outcome, {
+      kind: 'waiting',
+      for: [{ code: 'handler-in-use', handler: 'wasmedge' }],
+    });
+  }
+});
+
 t.test('a container of a handler that is not ours is not waited for', async (t) => {
   const node = openCase(t, 'crio-packaged');
   await node.once();

@@ -41,6 +41,7 @@ type Sandbox = {
   readonly handler: string;
   readonly namespace?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
 };
 
 /** How a sandbox of a handler starts. `late`: only after the caller's deadline. `drags`: refused, just before that. `kills`: the daemon dies of it. */
@@ -337,11 +338,14 @@ export const fakeHost = (options: FakeOptions): Fake => {
           namespace: one.namespace ?? 'default',
           name: one.id,
           labels: one.labels ?? { 'io.kubernetes.pod.uid': one.id },
+          annotations: one.annotations ?? {},
         }));
       },
       sandboxInfo: async (id) => {
-        const handler = daemon.sandboxes.find((one) => one.id === id)?.handler;
-        return { runtimeSpec: { annotations: { 'io.kubernetes.cri-o.RuntimeHandler': handler } } };
+        const sandbox = daemon.sandboxes.find((one) => one.id === id);
+        const own = { 'io.kubernetes.cri-o.RuntimeHandler': sandbox?.handler };
+        // CRI-O copies those of the Pod over its own.
+        return { runtimeSpec: { annotations: { ...own, ...sandbox?.annotations, ...sandbox?.labels } } };
       },
       containers: async () => {
         alive();

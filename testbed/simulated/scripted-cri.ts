@@ -74,6 +74,7 @@ export const replies = {
               [2, message([1, item.name ?? 'pod'], [2, 'uid'], [3, item.namespace ?? 'default'], [4, 1])],
               [3, item.ready === false ? 1 : 0],
               [5, message([1, 'label'], [2, 'value'])],
+              [6, message([1, 'annotation'], [2, 'text'])],
               [7, item.handler ?? ''],
             ),
           ] as const,

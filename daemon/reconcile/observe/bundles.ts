@@ -30,7 +30,7 @@ const readBy = (runtime: RuntimeFacts): RuntimeFacts['config'] =>
 
 const handlersBelow = async (
   files: Host['files'],
-  { folder, depth, inside, pidFile, tellers, handlersIn }: Bundles,
+  { folder, depth, inside, pidFile, tellers, handlersIn, states }: Bundles,
 ): Promise<ReadonlySet<string>> => {
   const found = new Set<string>();
   const above =
@@ -40,6 +40,8 @@ const handlersBelow = async (
       const bundle = inside === undefined ? `${place}/${id}` : `${place}/${id}/${inside}`;
       const pid = await files.look(`${bundle}/${pidFile}`);
       const isEnded = pid.kind === 'regular' && !(await files.isFolder(`/proc/${pid.text.trim()}`));
+      for (const name of isEnded || states === undefined ? [] : await namesIn(files, states))
+        if (await files.isFolder(`${states}/${name}/${id}`)) found.add(name);
       for (const name of isEnded ? [] : tellers) {
         const fact = await files.look(`${bundle}/${name}`);
         if (fact.kind === 'regular') for (const handler of handlersIn(fact.text)) found.add(handler);

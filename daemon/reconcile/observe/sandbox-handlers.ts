@@ -14,7 +14,7 @@ const longestMs = 10_000;
 /** Of the sandboxes of the last list, by their ids. */
 const remembered = new WeakMap<Host, ReadonlyMap<string, string>>();
 
-/** A sandbox that is gone by now, or whose handler is not known yet, may use any handler. */
+/** A sandbox that is gone by now, or whose handler is not known yet, or was chosen by its Pod, may use any handler. */
 export const withHandlers = async (
   host: Host,
   cri: Cri,
@@ -24,18 +24,19 @@ export const withHandlers = async (
   if (!handlerOfSandbox) return sandboxes.map(({ id, handler }) => ({ id, handler }));
   const before = remembered.get(host);
   const known = new Map<string, string>();
-  const unknown: string[] = [];
-  for (const { id, handler } of sandboxes) {
+  const unknown: Sandbox[] = [];
+  for (const sandbox of sandboxes) {
+    const { id, handler } = sandbox;
     const name = handler === '' ? before?.get(id) : handler;
-    if (name === undefined) unknown.push(id);
+    if (name === undefined) unknown.push(sandbox);
     else known.set(id, name);
   }
   const started = host.clock.elapsed();
   const askAll = async (): Promise<void> => {
-    for (let id = unknown.pop(); id !== undefined; id = unknown.pop()) {
+    for (let one = unknown.pop(); one !== undefined; one = unknown.pop()) {
       if (host.clock.elapsed() - started > longestMs) return;
-      const name = handlerOfSandbox(await cri.sandboxInfo(id).catch(() => null));
-      if (name !== undefined) known.set(id, name);
+      const name = handlerOfSandbox(await cri.sandboxInfo(one.id).catch(() => null), one);
+      if (name !== undefined) known.set(one.id, name);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, askAll));

@@ -1,6 +1,6 @@
 /** What CRI-O's configuration, as files and as it is loaded, tells of the host: socket, programs, sandboxes, containers. */
 import { fields, member, parseJson } from '../../../protocol/json.ts';
-import { resolvePath } from '../../../protocol/host-paths.ts';
+import { ociStates, resolvePath } from '../../../protocol/host-paths.ts';
 import { tableAt } from '../../toml/compare.ts';
 import type { ConfigFile, Needed } from '../facts.ts';
 import type { Runtime } from '../runtime.ts';
@@ -86,10 +86,10 @@ export const needed: Runtime['needed'] = (config) => {
   return found;
 };
 
-/** CRI-O keeps the handler of a sandbox in the annotations of all its containers. */
+/** CRI-O keeps the handler of a sandbox in its annotations, and lets annotations and labels of the Pod replace it. */
 const handlerKey = 'io.kubernetes.cri-o.RuntimeHandler';
 
-/** By the exact key, which CRI-O sets itself: beside it stand annotations that Pods chose. */
+/** By the exact key: beside it stand annotations that Pods chose. */
 const handlerIn = (spec: unknown): string | undefined => {
   const name = fields(member(spec, 'annotations'))[handlerKey];
   return typeof name === 'string' ? name : undefined;
@@ -101,15 +101,18 @@ export const bundlesOf: Runtime['bundlesOf'] = (config) => ({
   inside: 'userdata',
   pidFile: 'pidfile',
   tellers: ['config.json'],
+  states: ociStates,
   handlersIn: (text) => {
     const name = handlerIn(parseJson(text));
     return name ? [name] : [];
   },
 });
 
-/** The list of sandboxes has no handlers; the verbose status of a sandbox has. */
-export const handlerOfSandbox: NonNullable<Runtime['handlerOfSandbox']> = (info) =>
-  handlerIn(member(info, 'runtimespec'));
+/** The list of sandboxes has no handlers; the verbose status of a sandbox has, unless the Pod chose what stands there. */
+export const handlerOfSandbox: NonNullable<Runtime['handlerOfSandbox']> = (info, { labels, annotations }) =>
+  Object.hasOwn(labels, handlerKey) || Object.hasOwn(annotations, handlerKey)
+    ? undefined
+    : handlerIn(member(info, 'runtimespec'));
 
 const textIn = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 1024 ? value : undefined;

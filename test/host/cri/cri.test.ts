@@ -140,6 +140,7 @@ t.test('sandboxes are told with handler, readiness and exact time', async (t) =>
       namespace: 'shop',
       name: 'cart',
       labels: { label: 'value' },
+      annotations: { annotation: 'text' },
     },
     {
       id: 'b',
@@ -148,6 +149,7 @@ t.test('sandboxes are told with handler, readiness and exact time', async (t) =>
       namespace: 'default',
       name: 'pod',
       labels: { label: 'value' },
+      annotations: { annotation: 'text' },
     },
   ]);
 });

@@ -6,7 +6,7 @@ import type { Cri, Sandbox } from '../../../host/cri/cri.ts';
 import { makeRoot, openNode } from '../../../testbed/simulated/node.ts';
 
 const sandbox = (id: string, handler = ''): Sandbox => ({
-  ...{ id, handler, ready: true, namespace: 'default', name: id, labels: {} },
+  ...{ id, handler, ready: true, namespace: 'default', name: id, labels: {}, annotations: {} },
 });
 const many = (count: number): readonly Sandbox[] =>
   Array.from({ length: count }, (_one, at) => sandbox(`sandbox-${at}`));

@@ -99,7 +99,9 @@ export const servicesOf = (
       },
       PodSandboxStatus: ({ pod_sandbox_id: id, verbose }: OneSandbox) => {
         const sandbox = pods.sandbox(id);
-        const annotations = { 'io.kubernetes.cri-o.RuntimeHandler': sandbox.handler };
+        const { annotations: chosen, labels } = sandbox.config;
+        // CRI-O copies those of the Pod over its own: runPodSandbox in its server/sandbox_run_linux.go.
+        const annotations = { 'io.kubernetes.cri-o.RuntimeHandler': sandbox.handler, ...chosen, ...labels };
         const info = JSON.stringify({ runtimeSpec: { annotations } });
         return { status: sandboxOf(sandbox), info: verbose ? { info } : {} };
       },
