@@ -22,8 +22,11 @@ export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Proble
     const gate = approvalOfRemoval(baseline, name, failing);
     const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
     const { required } = baseline.target;
-    if (required?.name === name)
-      return [{ name, source, gate, problem: { ...required.problem, handler: name } }];
+    if (required?.name === name) {
+      // It asks for no approval, which would change nothing: it would run out, and count as a failure of the rollout.
+      const held = gate?.held && { held: gate.held };
+      return [{ name, source, gate: held, problem: { ...required.problem, handler: name } }];
+    }
     // Another program removed it from our text. It is restored while it may not be removed; otherwise that was wanted anyway.
     if (!(name in present) && !gate?.held) return [];
     const used = rules.force || !runtime.unit ? undefined : inUse(runtime, name);

@@ -76,3 +76,16 @@ t.test('the removal of a Shim waits for its Pods, and then for an approval', asy
   );
   t.equal(removalsIn(baseline(ofShim))[0]?.gate, undefined, 'an uninstall waits for nobody');
 });
+
+t.test(
+  'one that the runtime does not start without asks for no approval: none would take it away',
+  async (t) => {
+    const problem = { code: 'default-handler-lost', message: '' } as const;
+    const waiting = baseline(ofShim, { desired: ofCluster });
+    const one = { ...waiting, target: { ...waiting.target, required: { name: 'spin', problem } } };
+    t.match(removalsIn(waiting), [{ gate: { turn: { shim: 'spin' } } }]);
+    const [found] = removalsIn(one);
+    t.match(found, { problem, gate: { held: { code: 'rollout-pending' } } });
+    t.equal(found?.gate?.turn, undefined);
+  },
+);
