@@ -80,13 +80,13 @@ export type Runtime = {
   readonly target: (facts: RuntimeFacts, files: Readonly<Record<string, FileFact>>, ledger: Ledger) => Target;
 };
 
-/** Where the bundles of running containers are, and which of their files name handlers. */
 /** What the author of a Pod chose, and the runtime copies. */
 export type ByPod = {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 };
 
+/** Where the bundles of running containers are, and which of their files name handlers. */
 export type Bundles = {
   readonly folder: string;
   /** How many folders are above a bundle: one for a namespace, or none. */
