@@ -229,7 +229,7 @@ t.test(
   },
 );
 
-t.test('on CRI-O, too, three repairs an hour, then it is a fight', async (t) => {
+t.test('on CRI-O, too, three repairs an hour, then it is a write conflict', async (t) => {
   const node = await serving(t, crio);
   for (let round = 1; round <= 3; round++) {
     node.write(crio.ours, '# Managed by Puppet\n');

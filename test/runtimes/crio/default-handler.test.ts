@@ -67,7 +67,7 @@ t.test('a link that was lost is made again', async (t) => {
   t.match(await node.once(), { outcome: { kind: 'converged' } });
 });
 
-t.test('it stays, with the file to change, although nobody asks for it', async (t) => {
+t.test('it stays, with the file to change, although it is no longer asked for', async (t) => {
   const node = await serving(t);
   node.remove('/etc/rcm-node/shims.d/wasmedge.toml');
   const why = { code: 'default-handler-lost', where: { file: other, line: 2 }, hint: /default_runtime/ };
