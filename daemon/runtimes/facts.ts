@@ -59,6 +59,20 @@ export type Needed = {
   readonly places: readonly string[];
 };
 
+/** Where our text belongs when the runtime's main file is generated or read-only; from the row of the distribution. */
+export type ConfigPlace =
+  /** A folder of drop-ins. `readBy`: the runtime imports it, or the distribution merges its files into one that the runtime imports. */
+  | { readonly kind: 'folder'; readonly folder: string; readonly readBy: 'runtime' | 'distribution' }
+  /** The distribution renders the main file from it. `base`: what a new one begins with; empty: it must exist. */
+  | { readonly kind: 'template'; readonly path: string; readonly base: string }
+  /** A main file of ours instead of a read-only one, named in a drop-in of the unit by this variable of its environment. */
+  | {
+      readonly kind: 'override';
+      readonly copyTo: string;
+      readonly unitDropIn: string;
+      readonly variable: string;
+    };
+
 export type RuntimeFacts = {
   readonly name: RuntimeName;
   /** As the running daemon reports it, e.g. "1.7.24"; empty when unknown. */
@@ -70,6 +84,8 @@ export type RuntimeFacts = {
   readonly configFolder?: string;
   readonly mainIs?: ConfigSource['mainIs'];
   readonly given?: Given;
+  /** Absent: our text is in the main file, or in a drop-in beside it. */
+  readonly place?: ConfigPlace;
   /** `undefined` where there is no service manager to ask (another root). */
   readonly unit: UnitFacts | undefined;
   readonly cri: CriFact;
