@@ -65,9 +65,10 @@ export type ConfigPlace =
   | { readonly kind: 'folder'; readonly folder: string; readonly readBy: 'runtime' | 'distribution' }
   /** The distribution renders the main file from it. `base`: what a new one begins with; empty: it must exist. */
   | { readonly kind: 'template'; readonly path: string; readonly base: string }
-  /** A main file of ours instead of a read-only one, named in a drop-in of the unit by this variable of its environment. */
+  /** A main file of ours instead of the `original` one, named in a drop-in of the unit by this variable of its environment. */
   | {
       readonly kind: 'override';
+      readonly original: string;
       readonly copyTo: string;
       readonly unitDropIn: string;
       readonly variable: string;
@@ -86,6 +87,8 @@ export type RuntimeFacts = {
   readonly given?: Given;
   /** Absent: our text is in the main file, or in a drop-in beside it. */
   readonly place?: ConfigPlace;
+  /** The template of the place was changed after the main file was last rendered from it. */
+  readonly unrendered?: true;
   /** `undefined` where there is no service manager to ask (another root). */
   readonly unit: UnitFacts | undefined;
   readonly cri: CriFact;
