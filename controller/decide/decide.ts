@@ -3,6 +3,7 @@ import type { Decision, View } from '../model/fleet.ts';
 import { provenPrefix } from '../model/keys.ts';
 import { claimsOf } from './shims/claims.ts';
 import { shimPlanOf, type Given, orphan } from './shims/shim-plan.ts';
+import { atWork } from './rollout/control-plane.ts';
 import { placementsOf } from './rollout/placement.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
 import { finalizerChange, holdersOf } from './shims/removal.ts';
@@ -18,7 +19,9 @@ export const decideFleet = (view: View): Decision => {
   const all = placementsOf(nodes, shims);
   const { classes, rivalOf } = claimsOf(view, all);
   const living = new Set(shims.filter(({ deleting }) => !deleting).map(({ name }) => name));
-  const given: Given = { living, classes, now, held: view.held ?? new Set(), shares: new Map() };
+  const held = view.held ?? new Set();
+  const working = new Set(atWork(nodes, now));
+  const given: Given = { living, classes, now, held, shares: new Map(), working };
   const plans = shims.map((shim) => shimPlanOf(shim, all.of.get(shim)!, given));
   for (const [name, placement] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
     orphan(name, placement, given);

@@ -6,6 +6,7 @@ import type { NodeStanding } from './node-standing.ts';
 import { isRolling, maxUpdate } from './strategy.ts';
 import type { RolloutStrategy } from '../../../protocol/shim-object.ts';
 import { byName } from '../../model/wording.ts';
+import { inOrder } from './control-plane.ts';
 
 export type Round = {
   readonly strategy: RolloutStrategy;
@@ -22,6 +23,8 @@ export type Round = {
   readonly busy: (node: NodeFacts) => boolean;
   /** Nodes that cannot be written now: an approval that never reaches its node would take the place of others. */
   readonly held: (node: NodeFacts) => boolean;
+  /** Control-plane nodes that are approved for any Shim. */
+  readonly working: ReadonlySet<NodeFacts>;
 };
 
 const zoneOf = ({ node }: NodeStanding): string => node.labels[zoneKey] ?? '';
@@ -42,8 +45,11 @@ export const nextOf = (round: Round): readonly NodeStanding[] => {
   const again = ready.filter(
     (one) => one.tried !== undefined && (one.kind !== 'failed' || round.retriesAll || isRepeatable(one)),
   );
-  if (!isRolling(strategy)) return [...fresh, ...again];
   const flying = standings.filter(({ inFlight }) => inFlight);
+  if (!isRolling(strategy)) {
+    const { workers, controlPlane } = inOrder([...fresh, ...again], flying, round.working);
+    return [...workers, ...controlPlane.slice(0, 1)];
+  }
   const free = (proven ? maxUpdate(strategy, size) : 1) - flying.length;
   if (free <= 0) return [];
   const able = fresh.length > 0 ? fresh : again;
@@ -52,12 +58,13 @@ export const nextOf = (round: Round): readonly NodeStanding[] => {
     node.ready && !node.cordoned && tried === undefined && (kind === 'waiting' || kind === 'working');
   const others = able.some(({ node }) => !node.cordoned) || (round.patient && standings.some(isOther));
   const allowed = proven || !others ? able : able.filter(({ node }) => !node.cordoned);
-  const zone =
-    busiest(flying.map(zoneOf)) ?? allowed.map(zoneOf).reduce<string | undefined>(first, undefined);
-  return allowed
+  const { workers, controlPlane } = inOrder(allowed, flying, round.working);
+  const now = workers.length > 0 ? workers : controlPlane;
+  const zone = busiest(flying.map(zoneOf)) ?? now.map(zoneOf).reduce<string | undefined>(first, undefined);
+  return now
     .filter((one) => zoneOf(one) === zone)
     .sort((a, b) => rank(a, round) - rank(b, round) || byName(a.node, b.node))
-    .slice(0, free);
+    .slice(0, workers.length > 0 ? free : 1);
 };
 
 /** A kubelet may set its own zone label: a node that changes it while approved must not open a second zone. */

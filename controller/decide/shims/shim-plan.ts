@@ -2,6 +2,7 @@
 import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { labelNameOf, approvalMs } from '../../../protocol/node-labels.ts';
 import type { Share } from '../rollout/approval.ts';
+import { isControlPlane } from '../rollout/control-plane.ts';
 import type { Placement } from '../rollout/placement.ts';
 import { isSeen } from '../rollout/proof.ts';
 import { failuresIn, rolloutOf, settlesAt } from '../rollout/rollout.ts';
@@ -19,6 +20,8 @@ export type Given = {
   readonly held: ReadonlySet<string>;
   /** Filled Shim by Shim: who comes later prefers nodes that restart their runtime anyway. */
   readonly shares: Map<NodeFacts, Share[]>;
+  /** Control-plane nodes that are approved for any Shim; filled Shim by Shim, too. */
+  readonly working: Set<NodeFacts>;
 };
 
 export type ShimPlan = {
@@ -62,6 +65,7 @@ export const shimPlanOf = (shim: ShimFacts, placement: Placement, given: Given):
     retriesAll: (rollout.forgiven ?? 0) > 0,
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
+    working: given.working,
   });
   share(name, [...standings, ...traces], isHalted ? undefined : next, given);
   const changes =
@@ -102,6 +106,7 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
     retriesAll: true,
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
+    working: given.working,
   });
   // As of a Shim that is there: no new Pod may ask for what is taken away. The garbage collector takes the RuntimeClass.
   const isHeld = [...given.classes.byName.values()].some(({ owners }) =>
@@ -130,7 +135,7 @@ const share = (
   shim: string,
   standings: readonly NodeStanding[],
   next: readonly NodeStanding[] | undefined,
-  { shares }: Given,
+  { shares, working }: Given,
 ): void => {
   const given = new Set(next);
   for (const standing of standings) {
@@ -138,6 +143,7 @@ const share = (
     const isGiven = given.has(standing);
     if (!isGiven && keep === undefined && tried === undefined) continue;
     shares.getOrInsertComputed(node, () => []).push({ shim, standing, given: isGiven });
+    if (isGiven && isControlPlane(node)) working.add(node);
   }
 };
 

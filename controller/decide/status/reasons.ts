@@ -1,6 +1,7 @@
 /** Why nodes are not in the wanted state: names the nodes and says what to do. */
 import { codes } from '../../../protocol/problem/problem.ts';
 import { approvalMs } from '../../../protocol/node-labels.ts';
+import { isControlPlane } from '../rollout/control-plane.ts';
 import { lost, overridden, ranOut, type NodeStanding } from '../rollout/node-standing.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
@@ -50,6 +51,10 @@ const groups: readonly Group[] = [
   { what: 'not ready', of: isAway },
   { what: 'approved, in progress', of: ({ kind, inFlight }) => kind === 'approved' || inFlight },
   { what: 'cordoned', of: ({ node, kind }) => node.cordoned && kind === 'waiting' },
+  {
+    what: 'in the control plane, one at a time after all others',
+    of: ({ node, kind }) => kind === 'waiting' && isControlPlane(node),
+  },
   { what: 'waiting for approval', of: ({ kind }) => kind === 'waiting' },
   { what: 'preparing it, or not reporting', of: ({ kind }) => kind === 'working' },
   { what: 'with an unreadable status', of: ({ kind }) => kind === 'unreadable' },

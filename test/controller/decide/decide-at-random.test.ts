@@ -4,6 +4,7 @@
  */
 import t, { type Test } from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
+import { atWork } from '../../../controller/decide/rollout/control-plane.ts';
 import { maxUpdate } from '../../../controller/decide/rollout/strategy.ts';
 import type { Decision, View } from '../../../controller/model/fleet.ts';
 import { zoneKey } from '../../../controller/model/keys.ts';
@@ -79,6 +80,8 @@ const check = (t: Test, view: View, decision: Decision, after: View): void => {
     if (before.length > 0 && ![...zones].every((one) => before.some((node) => zone(node) === one)))
       t.fail(`a turn in another zone than that in flight: ${before.join(' ')}; ${own.join(' ')}`);
   }
+  const working = [...atWork(after.nodes, after.now)].map(({ name }) => name);
+  if (working.length > 1) t.fail(`${working.join(' and ')} of the control plane change at once`);
   for (const [node, shim, revision] of turns) {
     const facts = view.nodes.find(({ name }) => name === node)!;
     if (!facts.ready) t.fail(`${node} is not ready and gets a turn`);
@@ -201,7 +204,11 @@ const start = (random: () => number): SimulatedCluster => {
   const size = 3 + Math.floor(random() * 20);
   for (let i = 0; i < size; i++)
     cluster.addNode(`node-${String(i).padStart(2, '0')}`, {
-      labels: { pool: pick(random, ['a', 'a', 'b']), [zoneKey]: pick(random, ['z1', 'z2', 'z3']) },
+      labels: {
+        pool: pick(random, ['a', 'a', 'b']),
+        [zoneKey]: pick(random, ['z1', 'z2', 'z3']),
+        ...(random() < 0.2 ? { 'node-role.kubernetes.io/control-plane': '' } : {}),
+      },
       lists: random() < 0.8,
     });
   cluster.addClass('class-theirs', foreign);

@@ -36,6 +36,7 @@ const turns = (standings: readonly NodeStanding[], over: Partial<Round> = {}) =>
     retriesAll: false,
     busy: () => false,
     held: () => false,
+    working: new Set(),
     ...over,
   }).map(({ node }) => node.name);
 
@@ -125,4 +126,31 @@ t.test('cordoned nodes wait for others that may still ask, but not for ever', as
   t.same(turns([cordoned, silent], { proven: false, patient: false }), ['a']);
   const had = standing('b', { tried: { revision: 'r2', outcome: 'done' } });
   t.same(turns([cordoned, had], { proven: false, patient: true }), ['a'], 'nor for one that had its turn');
+});
+
+const server = { labels: { 'node-role.kubernetes.io/control-plane': '' } };
+
+t.test('control-plane nodes come after all others, one at a time', async (t) => {
+  const servers = ['a', 'b', 'c'].map((name) => standing(name, {}, server));
+  t.same(
+    turns([...servers, standing('x'), standing('y')]),
+    ['x', 'y'],
+    'a place is free, and no server takes it',
+  );
+  t.same(turns([...servers, flying('x')]), [], 'a node that still changes may show that the change is bad');
+  t.same(turns(servers), ['a']);
+  t.same(turns(servers, { proven: false }), ['a'], 'where there are no others, one of them is the first');
+});
+
+t.test('one at a time also where all nodes change at once, and over all Shims', async (t) => {
+  const [a, b] = ['a', 'b'].map((name) => standing(name, {}, server)) as [NodeStanding, NodeStanding];
+  const recreate = { strategy: { type: 'recreate' } } as const;
+  t.same(turns([a, b, standing('x'), standing('y')], recreate), ['x', 'y']);
+  t.same(turns([a, b], recreate), ['a']);
+  t.same(
+    turns([a, b], { ...recreate, working: new Set([b.node]) }),
+    ['b'],
+    'it restarts once for both Shims',
+  );
+  t.same(turns([a], { working: new Set([b.node]) }), []);
 });

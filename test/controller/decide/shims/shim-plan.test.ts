@@ -28,6 +28,7 @@ const plan = (
     now,
     held: new Set(),
     shares: new Map(),
+    working: new Set(),
   };
   const plans: readonly ShimPlan[] = shims.map((shim) => shimPlanOf(shim, all.of.get(shim)!, given));
   for (const [name, placement] of all.orphans) orphan(name, placement, given);

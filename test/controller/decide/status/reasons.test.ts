@@ -49,6 +49,11 @@ t.test('where nodes are is said in groups, what holds up longest first', async (
   );
 });
 
+t.test('a node of the control plane is told apart: it waits for all others', async (t) => {
+  const server = standing('a', 'waiting', undefined, { labels: { 'node-role.kubernetes.io/etcd': '' } });
+  t.equal(whereabouts([server]), 'in the control plane, one at a time after all others: a');
+});
+
 t.test('no message names more than ten nodes', async (t) => {
   const many = (kind: NodeStanding['kind'], name: string) =>
     Array.from({ length: 40 }, (_, index) => standing(`${name}-${index}`, kind));
