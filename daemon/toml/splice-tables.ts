@@ -31,7 +31,8 @@ const inlineSpans = (text: string, valueStart: number, wanted: TomlPath): readon
   });
 };
 
-const remarkIn = (text: string, statement: Statement): number | undefined => {
+/** Where a comment begins on the line of a statement. */
+export const remarkIn = (text: string, statement: Statement): number | undefined => {
   const { kind, start, end } = statement;
   const bracket = kind === 'header' ? 1 : 2;
   const from = statement.kind === 'pair' ? statement.valueEnd : (readKey(text, start + bracket)?.end ?? end);
@@ -72,13 +73,13 @@ const withBlank = (text: string, { start, end }: Span): Span => {
 };
 
 /** The document without this table; tables on the way to it that are empty then may be there or not. */
-const pruned = (value: Table, wanted: TomlPath): Table =>
+export const withoutTable = (value: Table, wanted: TomlPath): Table =>
   Object.fromEntries(
     Object.entries(value).flatMap(([key, inner]) => {
       if (key !== wanted[0]) return [[key, inner]];
       if (wanted.length === 1) return [];
       if (!isTable(inner)) return [[key, inner]];
-      const rest = pruned(inner, wanted.slice(1));
+      const rest = withoutTable(inner, wanted.slice(1));
       return Object.keys(rest).length === 0 ? [] : [[key, rest]];
     }),
   );
@@ -90,7 +91,7 @@ const removeTable = (text: string, table: TomlPath, file: string): string => {
     .map((span) => withBlank(text, span))
     .reduceRight((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
   const meaning = parseToml(after, file, 'cannot-splice');
-  if (deepEqual(pruned(meaning, table), pruned(before, table))) return after;
+  if (deepEqual(withoutTable(meaning, table), withoutTable(before, table))) return after;
   throw new Failure({
     code: 'cannot-splice',
     message: `${printPath(table)} is ours, and cannot be taken out of what is written here`,
