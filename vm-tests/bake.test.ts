@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { type Artifact, writeArtifact } from '../testbed/artifacts/artifact.ts';
 import { attempt, run } from '../testbed/machine/command.ts';
-import { cacheDir } from '../testbed/artifacts/images.ts';
+import { bundlesDir } from '../testbed/artifacts/images.ts';
 import { helloOciImage, importImage } from '../testbed/artifacts/oci.ts';
 import { removePod, runPod } from '../testbed/node/pods.ts';
 import {
@@ -38,7 +38,7 @@ ExecStart=-/bin/sh -c "umask 022; exec /usr/bin/containerd \\
 
 /** A program that can be read, and that ends with an error where it is run. */
 const brokenShim = (): Promise<Artifact> =>
-  writeArtifact(join(cacheDir(), 'bundles', 'wws-broken.tar.gz'), [
+  writeArtifact(join(bundlesDir(), 'wws-broken.tar.gz'), [
     { path: 'containerd-shim-wws-v1', bytes: Buffer.from('#!/bin/sh\nexit 1\n'), mode: 0o755 },
   ]);
 

@@ -29,7 +29,7 @@ import {
 } from '../testbed/node/service.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 import type { TestNode } from '../testbed/node/test-node.ts';
-import { cacheDir, type Suite } from '../testbed/artifacts/images.ts';
+import { bundlesDir, type Suite } from '../testbed/artifacts/images.ts';
 
 const progress = (line: string): void => t.comment(line);
 const service = 'rcm-node.service';
@@ -43,7 +43,7 @@ const nodeWith = async (t: Test, suite: Suite, images: readonly OwnImage[]): Pro
   const node = await bootNode({
     suite,
     progress,
-    binds: { ...binds, '/srv/artifacts': { from: `${cacheDir()}/bundles`, readOnly: true } },
+    binds: { ...binds, '/srv/artifacts': { from: bundlesDir(), readOnly: true } },
   });
   t.teardown(() => node.stop());
   for (const [index, { archive }] of images.entries())

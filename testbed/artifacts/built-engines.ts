@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Progress, run } from '../machine/command.ts';
 import { writeArtifact } from './artifact.ts';
 import type { Engine } from './engines.ts';
-import { cacheDir } from './images.ts';
+import { bundlesDir } from './images.ts';
 
 /** The script with the name of the handler writes the program and its libraries into a folder. */
 const recipes = {
@@ -31,7 +31,7 @@ export const builtEngine = async (
     .update(await readFile(script))
     .digest('hex')
     .slice(0, 12);
-  const bundles = join(cacheDir(), 'bundles');
+  const bundles = bundlesDir();
   const path = join(bundles, `engine-${name}-${hash}.tar.gz`);
   const description = `${path}.json`;
   // Written last, so an engine with a description is whole.

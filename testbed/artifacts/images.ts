@@ -3,7 +3,7 @@
  * A tree appears under its final name by rename only, so a half-built one is never used.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +56,13 @@ const recipe = (suite: Suite, kind: ImageKind): readonly string[] => [
 
 /** Where finished trees and bundles are kept between runs. */
 export const cacheDir = (): string => join(homedir(), '.cache', 'rcm-node');
+
+/** Where finished artifacts are; made at once, as nodes have it in their file system before there is any. */
+export const bundlesDir = (): string => {
+  const folder = join(cacheDir(), 'bundles');
+  mkdirSync(folder, { recursive: true });
+  return folder;
+};
 
 /** Trees that a killed process was building when it died: their owner's id is the last part of the name. */
 const removeAbandoned = async (images: string): Promise<void> => {

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Artifact, writeArtifact } from './artifact.ts';
 import type { Progress } from '../machine/command.ts';
-import { cacheDir, prepareImage, type Suite } from './images.ts';
+import { bundlesDir, prepareImage, type Suite } from './images.ts';
 
 /**
  * `containerd-shim-<name>` in a tar.gz. Another `version` is another digest of a file that runs the same: the ELF
@@ -21,7 +21,7 @@ export const makeStandInShim = async (
   const tree = await prepareImage(suite, 'containerd', progress);
   const shim = await readFile(join(tree, 'usr/bin/containerd-shim-runc-v2'));
   const bytes = Buffer.concat([shim, Buffer.from(`\nstand-in ${version}\n`)]);
-  return writeArtifact(join(cacheDir(), 'bundles', `${name}-${suite}-${version}.tar.gz`), [
+  return writeArtifact(join(bundlesDir(), `${name}-${suite}-${version}.tar.gz`), [
     { path: `containerd-shim-${name}`, bytes, mode: 0o755 },
   ]);
 };

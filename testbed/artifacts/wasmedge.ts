@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Artifact, writeArtifact } from './artifact.ts';
 import { type Progress, run } from '../machine/command.ts';
-import { cacheDir, prepareImage } from './images.ts';
+import { bundlesDir, prepareImage } from './images.ts';
 
 export type WasmedgeBundle = Artifact & {
   /** File names beside `crun`, libwasmedge.so.0 among them. */
@@ -32,7 +32,7 @@ const needed = async (tree: string, file: string): Promise<readonly (readonly [s
 export const makeWasmedgeBundle = async (progress: Progress): Promise<WasmedgeBundle> => {
   const source = await prepareImage('trixie', 'crun', progress);
   const node = await prepareImage('trixie', 'containerd', progress);
-  const path = join(cacheDir(), 'bundles', `wasmedge-${source.slice(-12)}-${node.slice(-12)}.tar.gz`);
+  const path = join(bundlesDir(), `wasmedge-${source.slice(-12)}-${node.slice(-12)}.tar.gz`);
   // Written last, so a bundle with a description is whole.
   const description = `${path}.json`;
   if (existsSync(description)) return JSON.parse(await readFile(description, 'utf8')) as WasmedgeBundle;

@@ -16,7 +16,7 @@ const imageAt = '/srv/image';
 
 /** Artifacts and the image of rcm-node in reach of a node that joins. */
 export const nodeBinds = async (progress: Progress): Promise<NonNullable<JoinOptions['binds']>> => ({
-  ...artifactBinds,
+  ...artifactBinds(),
   [imageAt]: { from: join(await builtDist(progress), 'image'), readOnly: true },
 });
 

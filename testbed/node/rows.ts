@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { type Artifact, writeArtifact } from '../artifacts/artifact.ts';
 import { builtExecutable } from '../artifacts/build.ts';
-import { cacheDir, type Suite } from '../artifacts/images.ts';
+import { bundlesDir, type Suite } from '../artifacts/images.ts';
 import { importImage, type OciImage } from '../artifacts/oci.ts';
 import { makeStandInShim } from '../artifacts/shim.ts';
 import { bootCrioNode, offerImage, pauseName, pullImage } from '../crio/node.ts';
@@ -46,7 +46,7 @@ export type Row = {
 
 const shimOf = (handler: string): string => `containerd-shim-${handler}`;
 const script = (binary: string, text: string, name: string): Promise<Artifact> =>
-  writeArtifact(join(cacheDir(), 'bundles', `${name}.tar.gz`), [
+  writeArtifact(join(bundlesDir(), `${name}.tar.gz`), [
     { path: binary, bytes: Buffer.from(`#!/bin/sh\n${text}\n`), mode: 0o755 },
   ]);
 
@@ -86,7 +86,7 @@ const crioConf = `# Written by the node's owner, not by any installer.
 const bootWithCrio = async (options: Prepared): Promise<TestNode> => {
   const { progress, settings = 'interval = 5\n', binds } = options;
   const from = await builtExecutable(progress);
-  const node = await bootCrioNode(progress, { binds: { ...artifactBinds, ...binds } });
+  const node = await bootCrioNode(progress, { binds: { ...artifactBinds(), ...binds } });
   try {
     // As packages have it: what is not there when the service starts, its sandbox cannot open.
     await node.run(['mkdir', '-p', '/etc/crio/crio.conf.d', '/etc/rcm-node/shims.d']);

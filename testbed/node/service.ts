@@ -8,7 +8,7 @@ import type { Report } from '../../daemon/model/outcome.ts';
 import type { Artifact } from '../artifacts/artifact.ts';
 import { builtExecutable } from '../artifacts/build.ts';
 import { type Progress, run, type Said } from '../machine/command.ts';
-import { cacheDir, type Suite } from '../artifacts/images.ts';
+import { bundlesDir, type Suite } from '../artifacts/images.ts';
 import { executable, installRcmNode } from './install.ts';
 import type { TestNode } from './test-node.ts';
 import { bootNode, type NodeOptions } from './node.ts';
@@ -16,7 +16,7 @@ import { bootNode, type NodeOptions } from './node.ts';
 const artifactsAt = '/srv/artifacts';
 
 /** Puts artifacts in reach of a node; some must have been made before it boots. */
-export const artifactBinds = { [artifactsAt]: { from: `${cacheDir()}/bundles`, readOnly: true } };
+export const artifactBinds = () => ({ [artifactsAt]: { from: bundlesDir(), readOnly: true } });
 
 export type Prepared = Omit<NodeOptions, 'suite' | 'kind'> & {
   readonly progress: Progress;
@@ -30,7 +30,7 @@ export const bootWithRcmNode = async (suite: Suite, options: Prepared): Promise<
   const node = await bootNode({
     ...options,
     suite,
-    binds: { ...artifactBinds, ...options.binds },
+    binds: { ...artifactBinds(), ...options.binds },
   });
   try {
     await installRcmNode(node, { from });

@@ -40,7 +40,7 @@ export const platforms = {
     unit: 'crio.service',
     parent: /^conmon/,
     boot: async (progress: Progress) => {
-      const node = await bootCrioNode(progress, { binds: artifactBinds });
+      const node = await bootCrioNode(progress, { binds: artifactBinds() });
       // crun of the node itself has lost its engine.
       await node.run(['sh', '-c', 'rm /usr/lib/*/libwasmedge.so* && ldconfig']);
       await node.run(['mkdir', '-p', '/etc/crio/crio.conf.d', '/etc/sysconfig', '/etc/rcm-node/shims.d']);
