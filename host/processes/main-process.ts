@@ -3,13 +3,15 @@
  * started it; and its real arguments and environment. Only a process of the service is used: in its cgroup, of root, in
  * this root folder, and a descendant of the main process. No process of a container is all of this.
  */
-import { readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path/posix';
 import { cgroupsOf } from './cgroup.ts';
 import { bornAt, isOfThisHost } from './kubelet-process.ts';
 
 export type Running = {
   readonly pid: number;
+  /** Its start time in the kernel's ticks since boot. */
+  readonly born: string;
   /** Of its program, without the folder. */
   readonly name: string;
   readonly argv: readonly string[];
@@ -24,12 +26,21 @@ const mostProcesses = 64;
 const programOf = async (proc: string, pid: number): Promise<string> =>
   basename((await readlink(join(proc, `${pid}`, 'exe')).catch(() => '')).replace(/ \(deleted\)$/, ''));
 
+const argvOf = async (proc: string, pid: number): Promise<readonly string[]> =>
+  (await readFile(join(proc, `${pid}`, 'cmdline'), 'utf8').catch(() => '')).replace(/\0$/, '').split('\0');
+
+/** Each thread has children of its own (proc_pid_task(5)), and a program in Go starts others from any of its threads. */
 const childrenOf = async (proc: string, pid: number): Promise<readonly number[]> => {
-  const text = await readFile(join(proc, `${pid}`, 'task', `${pid}`, 'children'), 'utf8').catch(() => '');
-  return text
-    .split(' ')
+  const tasks = join(proc, `${pid}`, 'task');
+  const threads = await readdir(tasks).catch(() => []);
+  const lists = await Promise.all(
+    threads.map((thread) => readFile(join(tasks, thread, 'children'), 'utf8').catch(() => '')),
+  );
+  return lists
+    .flatMap((list) => list.split(' '))
     .filter((one) => /^\d+$/.test(one))
-    .map(Number);
+    .map(Number)
+    .sort((a, b) => a - b);
 };
 
 const find = async (
@@ -39,6 +50,7 @@ const find = async (
   isIt: (program: string) => boolean,
 ): Promise<number> => {
   const home = (await cgroupsOf(proc, `${main}`)).join();
+  const own = await programOf(proc, main);
   const queue = [main];
   for (let at = 0; at < queue.length && at < mostProcesses; at++) {
     const pid = queue[at] ?? main;
@@ -46,7 +58,10 @@ const find = async (
       pid === main ||
       ((await cgroupsOf(proc, `${pid}`)).join() === home && (await isOfThisHost(join(proc, `${pid}`), root)));
     if (!isOwn) continue;
-    if (isIt(await programOf(proc, pid))) return pid;
+    const program = await programOf(proc, pid);
+    if (isIt(program)) return pid;
+    // One program under several names, as k3s: its own first argument says which one this process is.
+    if (pid !== main && program === own && isIt(basename((await argvOf(proc, pid))[0] ?? ''))) return pid;
     queue.push(...(await childrenOf(proc, pid)));
   }
   return main;
@@ -73,14 +88,20 @@ export const findRunning = async (
   const pid = await find(proc, main, root, isIt);
   const folder = join(proc, `${pid}`);
   const born = await bornAt(folder);
-  const [cmdline, environ, cwd] = await Promise.all([
-    readFile(join(folder, 'cmdline'), 'utf8').catch(() => ''),
+  const [argv, environ, cwd] = await Promise.all([
+    argvOf(proc, pid),
     readFile(join(folder, 'environ'), 'utf8').catch(() => undefined),
     readlink(join(folder, 'cwd')).catch(() => '/'),
   ]);
-  const argv = cmdline.replace(/\0$/, '').split('\0');
   const name = await programOf(proc, pid);
   const isSame = (await isOfThisHost(folder, root)) && (await bornAt(folder)) === born;
-  if (cmdline === '' || !isSame) return undefined;
-  return { pid, name, argv, environment: environ === undefined ? undefined : environmentOf(environ), cwd };
+  if (argv.join('') === '' || !isSame) return undefined;
+  return {
+    pid,
+    born,
+    name,
+    argv,
+    environment: environ === undefined ? undefined : environmentOf(environ),
+    cwd,
+  };
 };

@@ -26,6 +26,7 @@ t.test('the program that a shell started is found below it, and its own argument
   writeFileSync(join(proc, '12', 'environ'), 'A=1\0CONTAINERD_CONFIG=/e=f\0odd\0');
   t.same(await findRunning(10, isIt, proc, root), {
     pid: 12,
+    born: '1277',
     name: 'containerd',
     argv: ['containerd', '-c', '/x y'],
     environment: new Map([
@@ -35,6 +36,46 @@ t.test('the program that a shell started is found below it, and its own argument
     cwd: '/srv',
   });
 });
+
+t.test('a child of any thread is found, and shims beside it are not taken for it', async (t) => {
+  const unit = '/system.slice/k0sworker.service';
+  const { proc, root } = fakeProc(t, {
+    10: { argv: ['/usr/local/bin/k0s', 'worker'], exe: '/usr/local/bin/k0s', cgroup: unit },
+    11: {
+      argv: ['containerd-shim-runc-v2', '-namespace', 'k8s.io'],
+      exe: '/var/lib/k0s/bin/containerd-shim-runc-v2',
+      cgroup: unit,
+    },
+    12: {
+      argv: ['/var/lib/k0s/bin/containerd', '--config=/x'],
+      exe: '/var/lib/k0s/bin/containerd',
+      cgroup: unit,
+    },
+  });
+  children(proc, { 10: [11] });
+  mkdirSync(join(proc, '10/task/33'));
+  writeFileSync(join(proc, '10/task/33/children'), '12 ');
+  t.match(await findRunning(10, isIt, proc, root), { pid: 12, name: 'containerd', born: '1277' });
+});
+
+t.test(
+  'one program under several names is found by its first argument, of the same program alone',
+  async (t) => {
+    const unit = '/system.slice/k3s.service';
+    const k3s = '/var/lib/rancher/k3s/data/abc/bin/k3s';
+    const { proc, root } = fakeProc(t, {
+      10: { argv: ['/usr/local/bin/k3s server'], exe: k3s, cgroup: unit },
+      11: { argv: ['containerd', '-c', '/evil'], exe: '/bin/sleep', cgroup: unit },
+      12: { argv: ['containerd', '-c', '/x'], exe: k3s, cgroup: unit },
+    });
+    children(proc, { 10: [11, 12] });
+    t.match(await findRunning(10, isIt, proc, root), {
+      pid: 12,
+      name: 'k3s',
+      argv: ['containerd', '-c', '/x'],
+    });
+  },
+);
 
 t.test('a process of a container, of another user or of another root is not taken for it', async (t) => {
   const inside = { argv: ['containerd', '-c', '/evil'], exe: '/usr/bin/containerd' };
