@@ -12,7 +12,8 @@ import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
 import { type Cluster, openCluster } from '../../daemon/cluster/session.ts';
 import { gather } from '../../daemon/reconcile/sources.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import { hostOf, nodePath, shimPath, startServer, until } from '../../testbed/simulated/cluster-server.ts';
+import { hostOf, nodePath, shimPath, startServer } from '../../testbed/simulated/cluster-server.ts';
+import { until } from '../../testbed/until.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
 import { told } from './told.ts';
 

@@ -4,13 +4,8 @@ import { connectApi } from '../../kube/client.ts';
 import { type Clock, realClock } from '../../host/host.ts';
 import { elect } from '../../controller/election.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import {
-  type FleetServer,
-  keepLog,
-  paths,
-  startFleet,
-  until,
-} from '../../testbed/controller/fleet-server.ts';
+import { type FleetServer, keepLog, paths, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { until } from '../../testbed/until.ts';
 import { patient, short } from '../../testbed/controller/timing.ts';
 
 /** A candidate that notes when it leads and when it has to stop. */
@@ -69,10 +64,10 @@ t.test(
     await sleep(200);
     t.same(other.seen, []);
     killed.api.close();
-    while (!other.election.holds()) {
+    await until(() => {
       if (killed.election.holds()) t.notOk(other.election.holds(), 'never both');
-      await sleep(5);
-    }
+      return other.election.holds();
+    });
     t.same(killed.seen, ['lead', 'lose']);
   },
 );

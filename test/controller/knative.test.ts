@@ -1,7 +1,8 @@
 import t from 'tap';
 import { followKnative, knativePatch } from '../../controller/knative.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import { keepLog, paths, shortClock, startFleet, until } from '../../testbed/controller/fleet-server.ts';
+import { keepLog, paths, shortClock, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { until } from '../../testbed/until.ts';
 
 const flag = 'kubernetes.podspec-runtimeclassname';
 const features = (data?: Record<string, string>) => ({

@@ -5,13 +5,8 @@ import type { Decision, View } from '../../controller/model/fleet.ts';
 import { startController } from '../../controller/run.ts';
 import { realClock } from '../../host/host.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import {
-  type FleetServer,
-  keepLog,
-  paths,
-  startFleet,
-  until,
-} from '../../testbed/controller/fleet-server.ts';
+import { type FleetServer, keepLog, paths, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { until } from '../../testbed/until.ts';
 import { patient, short } from '../../testbed/controller/timing.ts';
 import { always, approve, node, nothing, written } from '../../testbed/controller/worker.ts';
 
@@ -80,7 +75,7 @@ t.test('it is ready when it reaches the API, and says when it does not', needsOp
   t.same(await ask('/readyz'), { status: 503, text: 'the API server cannot be reached\n' });
   const refused = /rcm_controller_requests_total\{verb="GET",code="500"\}/;
   // Not more often than one client may ask.
-  while (!refused.test((await ask('/metrics')).text)) await sleep(600);
+  await until(async () => refused.test((await ask('/metrics')).text) || sleep(600, false));
   fleet.world.fail = () => undefined;
   await until(() => controller.leads());
   t.equal((await ask('/readyz')).status, 200);

@@ -1,7 +1,7 @@
 /** The fleet of the demo is one that the real controller leads: in waves, and no further than a node that failed. */
 import t from 'tap';
 import { startDemoFleet } from '../../demo/fleet.ts';
-import { until } from '../../testbed/controller/fleet-server.ts';
+import { until } from '../../testbed/until.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
 
 t.test('waves, and a stop at the first failure', needsOpenssl, async (t) => {

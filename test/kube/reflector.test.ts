@@ -14,6 +14,7 @@ import {
   serveApi,
   withToken,
 } from '../../testbed/simulated/api-server.ts';
+import { until } from '../../testbed/until.ts';
 
 const authority = needsOpenssl.skip ? undefined : makeAuthority(t.testdir({}));
 const path = '/apis/runtime.spinkube.dev/v1alpha1/shims';
@@ -31,11 +32,6 @@ const list = (version: number, ...items: readonly Thing[]) => ({
 });
 const send = (response: ServerResponse, type: string, object: unknown): void =>
   void response.write(`${JSON.stringify({ type, object })}\n`);
-
-/** Waits as long as it takes. */
-const until = async (happened: () => boolean): Promise<void> => {
-  while (!happened()) await pause(2);
-};
 
 type Answer = (response: ServerResponse, asked: Asked) => void;
 

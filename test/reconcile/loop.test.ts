@@ -11,6 +11,7 @@ import type { ClusterSettings } from '../../daemon/model/settings.ts';
 import { openSettings } from '../../daemon/state/load-settings.ts';
 import { loop } from '../../daemon/reconcile/loop.ts';
 import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
+import { until } from '../../testbed/until.ts';
 
 type Running = {
   readonly node: Node;
@@ -64,6 +65,8 @@ const start = (
       hands.stop = stop;
     },
   }).finally(() => clearInterval(awake));
+  // A test that failed would leave it, and the process, running.
+  t.teardown(() => hands.stop?.());
   return {
     node,
     heard,
@@ -74,11 +77,6 @@ const start = (
       return ended;
     },
   };
-};
-
-/** Looks until it is so; the test's own timeout ends what never comes. */
-const until = async (what: () => boolean): Promise<void> => {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 2));
 };
 
 t.test('it is ready before its first tick, says what it serves, and ends when it is asked to', async (t) => {

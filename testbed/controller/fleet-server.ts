@@ -3,7 +3,6 @@
  * lag, patches and deletions with their preconditions.
  */
 import type { ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, connectApi } from '../../kube/client.ts';
 import { type Clock, realClock } from '../../host/host.ts';
 import type { Log } from '../../host/log.ts';
@@ -242,10 +241,6 @@ export const startFleet = async (t: Keeper) => {
       };
     },
   };
-};
-
-export const until = async (what: () => boolean): Promise<void> => {
-  while (!what()) await sleep(5);
 };
 
 /** Pauses are of no matter here, and a wait that is cut short is still one. */

@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { realClock } from '../../host/host.ts';
 import { type Asked, type Authority, json, makeAuthority, refuse, serveApi } from './api-server.ts';
@@ -130,10 +129,6 @@ export const startServer = async (t: Test) => {
     }),
   );
   return { world, tell, server, kubeconfig, root };
-};
-
-export const until = async (what: () => boolean): Promise<void> => {
-  while (!what()) await sleep(5);
 };
 
 /** Jitter and pauses are of no matter here; an hour of them would be. */

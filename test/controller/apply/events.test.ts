@@ -3,7 +3,8 @@ import type { Notice, ShimFacts } from '../../../controller/model/fleet.ts';
 import { makeEventWriter } from '../../../controller/apply/events.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { keepLog, paths, startFleet, until } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog, paths, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { until } from '../../../testbed/until.ts';
 
 const notice = (message: string): Notice => ({
   shim: { name: 'spin', uid: 'u', resourceVersion: '7' } as ShimFacts,

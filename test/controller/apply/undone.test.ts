@@ -3,7 +3,8 @@ import { decideFleet } from '../../../controller/decide/decide.ts';
 import { printSettings } from '../../../controller/model/class-settings.ts';
 import { finalizer, shimKey } from '../../../controller/model/keys.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { type FleetServer, startFleet, until } from '../../../testbed/controller/fleet-server.ts';
+import { type FleetServer, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { until } from '../../../testbed/until.ts';
 import { always, paths, shim, statusOf, work, written } from '../../../testbed/controller/worker.ts';
 
 const count = (fleet: FleetServer, method: string): number =>

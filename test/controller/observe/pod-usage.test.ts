@@ -8,8 +8,8 @@ import {
   paths,
   shortClock,
   startFleet,
-  until,
 } from '../../../testbed/controller/fleet-server.ts';
+import { until } from '../../../testbed/until.ts';
 
 const pod = (name: string, runtimeClassName?: string) => ({
   metadata: { name, namespace: 'ns' },

@@ -2,7 +2,8 @@ import t from 'tap';
 import { openWatches } from '../../../controller/observe/watches.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { keepLog, paths, startFleet, until } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog, paths, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { until } from '../../../testbed/until.ts';
 import { node, shim } from '../../../testbed/controller/worker.ts';
 
 t.test('there is a view while all is known, followed and fresh', needsOpenssl, async (t) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
 import { makeNotifier, type RunNotify } from '../../../host/systemd/notify.ts';
+import { until } from '../../../testbed/until.ts';
 
 /** Not tap's own folder: the path of a socket may have 107 characters at most. */
 const freshFolder = (test: { teardown(what: () => unknown): void }): string => {
@@ -129,7 +130,7 @@ t.test(
     await notifier.ready('serving spin\nMAINPID=1');
     await notifier.watchdog();
     await notifier.stopping();
-    while (!lines.some((line) => line.includes('STOPPING=1'))) await once(reader, 'line');
+    await until(() => lines.some((line) => line.includes('STOPPING=1')));
     const sent = lines.filter((line) => !/^listening|BARRIER/.test(line)).join(' ');
     t.match(sent, /READY=1/);
     t.match(sent, /STATUS=serving spin MAINPID=1/);

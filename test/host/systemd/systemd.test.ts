@@ -10,6 +10,7 @@ import {
   startBus,
 } from '../../../testbed/simulated/scripted-systemd.ts';
 import { Stranger } from '../../../testbed/simulated/stranger.ts';
+import { until } from '../../../testbed/until.ts';
 
 type Stage = { readonly bus: PrivateBus; readonly scripted: ScriptedSystemd; readonly systemd: Systemd };
 
@@ -117,7 +118,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     scripted.setUnit('other.service');
     scripted.job = { kind: 'never' };
     const ours = systemd.restart('containerd.service', 300);
-    while (!scripted.calls.some((call) => call.startsWith('RestartUnit'))) await new Promise(setImmediate);
+    await until(() => scripted.calls.some((call) => call.startsWith('RestartUnit')));
     scripted.job = { kind: 'ends', result: 'done' };
     t.equal(await systemd.restart('other.service', 60_000), 'done');
     t.equal(await ours, 'deadline');
@@ -183,7 +184,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.job = { kind: 'silent' };
     const restart = systemd.restart('containerd.service', 3_600_000).catch(code);
-    while (!scripted.calls.some((call) => call.startsWith('RestartUnit'))) await new Promise(setImmediate);
+    await until(() => scripted.calls.some((call) => call.startsWith('RestartUnit')));
     scripted.stop();
     t.equal(await restart, 'systemd-unreachable');
   });
