@@ -18,15 +18,12 @@ const healthy = (t: Test) => {
   return node;
 };
 
-const rootOnly =
-  process.getuid?.() === 0 ? false : 'needs root: the files of the runtime are written for root';
-
 /** Every line that doctor says about one thing. */
 const about = (checks: readonly Check[], what: string) => checks.filter((check) => check.what === what);
 const bads = (checks: readonly Check[]) =>
   checks.filter((check) => check.verdict === 'bad').map((one) => one.what);
 
-t.test('on a host in order nothing is bad, and everything is named', { skip: rootOnly }, async (t) => {
+t.test('on a host in order nothing is bad, and everything is named', async (t) => {
   const node = healthy(t);
   await node.once();
   const checks = await diagnose(node.fake.host, defaultSettings);
@@ -47,27 +44,21 @@ t.test('on a host in order nothing is bad, and everything is named', { skip: roo
   );
 });
 
-t.test(
-  'what is wrong is bad, each with a way out, and does not hide the rest',
-  { skip: rootOnly },
-  async (t) => {
-    const node = healthy(t);
-    await node.once();
-    const store = node.fake.host.files;
-    const [key = ''] = ((await store.names('/opt/rcm-node/store')) ?? []).filter(
-      (name) => name.length === 64,
-    );
-    writeFileSync(join(node.root, 'opt/rcm-node/store', key, 'containerd-shim-spin'), '#!/bin/sh\n# evil\n');
-    node.write('/etc/rcm-node/shims.d/bad.toml', 'name = ');
-    const problem = { code: 'bad-settings', message: 'odd', where: { file: '/x' } } as const;
-    const checks = await diagnose(node.fake.host, { ...defaultSettings, problem });
-    t.match(about(checks, 'settings'), [{ verdict: 'bad', says: '/x: odd', hint: String }]);
-    t.match(about(checks, 'store'), [{ verdict: 'bad', says: /another digest|bytes instead/ }]);
-    t.match(about(checks, 'bad.toml'), [{ verdict: 'bad', says: /bad\.toml:1/, hint: String }]);
-    t.match(about(checks, 'plan'), [{ verdict: 'warn', says: 'changes are pending' }]);
-    t.ok(about(checks, 'folder').length === 3);
-  },
-);
+t.test('what is wrong is bad, each with a way out, and does not hide the rest', async (t) => {
+  const node = healthy(t);
+  await node.once();
+  const store = node.fake.host.files;
+  const [key = ''] = ((await store.names('/opt/rcm-node/store')) ?? []).filter((name) => name.length === 64);
+  writeFileSync(join(node.root, 'opt/rcm-node/store', key, 'containerd-shim-spin'), '#!/bin/sh\n# evil\n');
+  node.write('/etc/rcm-node/shims.d/bad.toml', 'name = ');
+  const problem = { code: 'bad-settings', message: 'odd', where: { file: '/x' } } as const;
+  const checks = await diagnose(node.fake.host, { ...defaultSettings, problem });
+  t.match(about(checks, 'settings'), [{ verdict: 'bad', says: '/x: odd', hint: String }]);
+  t.match(about(checks, 'store'), [{ verdict: 'bad', says: /another digest|bytes instead/ }]);
+  t.match(about(checks, 'bad.toml'), [{ verdict: 'bad', says: /bad\.toml:1/, hint: String }]);
+  t.match(about(checks, 'plan'), [{ verdict: 'warn', says: 'changes are pending' }]);
+  t.ok(about(checks, 'folder').length === 3);
+});
 
 t.test('a CRI-O that is not ready is named by its own unit', async (t) => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
@@ -167,7 +158,7 @@ t.test('another root without a runtime is told so', async (t) => {
   ]);
 });
 
-t.test('what others can write is named, with the way out', { skip: rootOnly }, async (t) => {
+t.test('what others can write is named, with the way out', async (t) => {
   const node = healthy(t);
   await node.once();
   chmodSync(join(node.root, 'opt/rcm-node'), 0o777);
@@ -183,7 +174,7 @@ t.test('what others can write is named, with the way out', { skip: rootOnly }, a
   ]);
 });
 
-t.test('that systemd does not answer is one finding', { skip: rootOnly }, async (t) => {
+t.test('that systemd does not answer is one finding', async (t) => {
   const node = healthy(t);
   const away = async (): Promise<never> => {
     throw new Failure({ code: 'systemd-unreachable', message: 'the system bus cannot be used' });

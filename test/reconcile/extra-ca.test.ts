@@ -6,7 +6,6 @@ import { makeRoot, openNode } from '../../testbed/simulated/node.ts';
 
 const extraCa = '/etc/rcm-node/ca.pem';
 const settings = { ...defaultSettings, extraCa };
-const isRoot = process.getuid?.() === 0;
 
 const site = (t: Test) => {
   const node = openNode(makeRoot(t), { version: '2.1.0' });
@@ -35,18 +34,14 @@ t.test('an extra CA that cannot be used is named with its line, and with what is
   t.equal(await caProblem(node.fake.host, defaultSettings), undefined);
 });
 
-t.test(
-  'plan, once and doctor say it',
-  { skip: isRoot ? false : 'needs root: the files of the runtime are written for root' },
-  async (t) => {
-    const node = site(t);
-    const says = /extraCa is .*there is no such file/;
-    const checks = await diagnose(node.fake.host, settings);
-    t.match(
-      checks.filter((check) => check.what === 'config.toml'),
-      [{ verdict: 'bad', says }],
-    );
-    t.match((await node.plan()).desired.problems, [{ message: says }]);
-    t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ message: says }] });
-  },
-);
+t.test('plan, once and doctor say it', async (t) => {
+  const node = site(t);
+  const says = /extraCa is .*there is no such file/;
+  const checks = await diagnose(node.fake.host, settings);
+  t.match(
+    checks.filter((check) => check.what === 'config.toml'),
+    [{ verdict: 'bad', says }],
+  );
+  t.match((await node.plan()).desired.problems, [{ message: says }]);
+  t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ message: says }] });
+});

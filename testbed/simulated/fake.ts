@@ -17,6 +17,7 @@ import type { Pressure } from '../../host/pressure-facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { type Loaded, loadConfig } from './runtimes/containerd.ts';
+import { filesAsRoot } from './bare-root.ts';
 import { loadCrio } from './runtimes/crio.ts';
 
 /** How a start of containerd goes. `slow`: ready after so many ms. `dies`: ready, and gone after so many ms. */
@@ -112,7 +113,7 @@ const epoch = 1_800_000_000_000;
 
 export const fakeHost = (options: FakeOptions): Fake => {
   const { root } = options;
-  const files = makeFiles(root);
+  const files = filesAsRoot(makeFiles(root));
   const timers: { at: number; act: () => void }[] = [];
   const time = { now: 0 };
   const advance = (ms: number): void => {

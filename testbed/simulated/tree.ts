@@ -1,6 +1,7 @@
 /** The content of a folder, for comparison: every byte, mode, owner and link; and which part rcm-node wrote. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { asRoot } from './bare-root.ts';
 
 export type Entry =
   | {
@@ -22,7 +23,8 @@ export const treeOf = (root: string): Tree => {
       const own = `${path}/${name}`;
       const facts = lstatSync(join(root, own));
       const mode = (facts.mode & 0o7777).toString(8);
-      const owner = `${facts.uid}:${facts.gid}`;
+      const { uid, gid } = asRoot(facts);
+      const owner = `${uid}:${gid}`;
       if (facts.isSymbolicLink()) tree[own] = { kind: 'link', target: readlinkSync(join(root, own)) };
       else if (facts.isDirectory()) {
         tree[own] = { kind: 'folder', mode, owner };

@@ -76,7 +76,7 @@ t.test(
        await sink.write(Buffer.alloc(1_000_000)).catch((error) => said.push(error.problem.code));
        await sink.discard();
        said.push(readdirSync(disk).length);
-       execFileSync('mount', ['-o', 'remount,ro', disk]);
+       execFileSync('mount', ['-o', 'remount,bind,ro', disk]); // the whole file system's options name a user who is unknown in here
        await openHashingWriter(disk + '/file').catch((error) => said.push(error.problem.code));
        console.log(JSON.stringify(said));`,
     );
