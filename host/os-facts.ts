@@ -28,6 +28,15 @@ export const hostFacts = async (): Promise<HostFacts> => {
 /** https://www.freedesktop.org/software/systemd/man/latest/os-release.html: the first file that exists. */
 const releases = ['/etc/os-release', '/usr/lib/os-release'];
 
+/** The first file counts, also if it has no such line; one that not only root can have written shows nothing. */
+export const releaseIn = async (files: Files): Promise<ReadonlyMap<string, string>> => {
+  for (const path of releases) {
+    const fact = await files.lookTrusted(path).catch(() => undefined);
+    if (fact?.kind === 'regular') return new Map(environmentIn(fact.text));
+  }
+  return new Map();
+};
+
 const systemIn = async (files: Files): Promise<string> => {
   for (const path of releases) {
     const fact = await files.look(path);

@@ -2,7 +2,7 @@
  * The identity of this node in its cluster: its kubelet, or a service account whose token is bound to this Node. The
  * settings choose one; the other one is never used instead, because the identity decides the permissions.
  */
-import { distros } from '../runtimes/distros.ts';
+import { kubeconfigs } from '../runtimes/distros.ts';
 import { paths } from '../../protocol/host-paths.ts';
 import { renewAt, tokenFacts, tokenPath, tokenRequest } from '../../kube/credentials/token.ts';
 import type { Api } from '../../kube/client.ts';
@@ -24,7 +24,7 @@ export type Identity = {
 /** Undefined: this host is in no cluster, or not yet. Throws when it should be and the identity cannot be used. */
 export const findIdentity = async (host: Host, settings: ClusterSettings): Promise<Identity | undefined> => {
   if (settings.identity === 'none') return undefined;
-  const kubeconfig = settings.kubeconfig ?? (await host.kubeconfig(distros));
+  const kubeconfig = settings.kubeconfig ?? (await host.kubeconfig(kubeconfigs));
   if (kubeconfig === undefined) return undefined;
   const { connectApi } = await import('../../kube/client.ts');
   const { kubeconfigCredentials, tokenCredentials } = await import('../../kube/credentials/kubeconfig.ts');

@@ -1,51 +1,230 @@
 /**
- * Differences between distributions of Kubernetes that the running host does not show. One row each: the file that
- * identifies the distribution, and why that is right.
+ * The distributions of Kubernetes, one row each: how a host of it is recognised, and in what it differs from a host on which
+ * containerd.service or crio.service reads its own main file. To add one, add a row, and a folder of test/cases.
+ * What stands for each row, and what is not verified, is a table in docs/distributions.md.
  */
-export type Distro = {
-  readonly name: string;
-  /** This file exists only on hosts of this distribution. */
-  readonly evidence: string;
-  /** The kubeconfig of the kubelet. */
-  readonly kubeconfig: string;
-  readonly why: string;
+import type { KnownKubeconfig } from '../../host/processes/kubelet.ts';
+import type { Distro, KubeletFiles, Rendered, Runner } from './distro.ts';
+
+const kubeadm: KubeletFiles = {
+  kubeconfig: '/etc/kubernetes/kubelet.conf',
+  evidence: '/var/lib/kubelet/kubeadm-flags.env',
 };
+
+const provided: KubeletFiles = {
+  kubeconfig: '/var/lib/kubelet/kubeconfig',
+  evidence: '/var/lib/kubelet/kubeconfig',
+};
+
+const own = (kubeconfig: string): KubeletFiles => ({ kubeconfig, evidence: kubeconfig });
+
+/** k3s and RKE2 have the same code for containerd. */
+const byVersion: readonly Rendered[] = [
+  { from: 3, folder: 'config-v3.toml.d', template: 'config-v3.toml.tmpl' },
+  { from: 0, folder: 'config.toml.d', template: 'config.toml.tmpl' },
+];
+
+const runner = (units: RegExp, binary: string, config: string, socket: string): Runner => ({
+  units,
+  argv: [binary, '--config', config, '--address', socket],
+});
+
+const rancher = (name: 'k3s' | 'rke2', units: RegExp): Runner =>
+  runner(
+    units,
+    `/var/lib/rancher/${name}/data/current/bin/containerd`,
+    `/var/lib/rancher/${name}/agent/etc/containerd/config.toml`,
+    '/run/k3s/containerd/containerd.sock',
+  );
+
+const k3sUnits = /^k3s(-.+)?\.service$/;
+const rke2Units = /^rke2-(server|agent)\.service$/;
+const k0sUnits = /^k0s(worker|controller)\.service$/;
+const microk8sUnit = /^snap\.microk8s\.daemon-containerd\.service$/;
+const snapFile = '/snap/microk8s/current/meta/snap.yaml';
 
 export const distros: readonly Distro[] = [
   {
-    name: 'kubeadm',
-    evidence: '/var/lib/kubelet/kubeadm-flags.env',
-    kubeconfig: '/etc/kubernetes/kubelet.conf',
-    why: 'kubeadm writes both when a node joins, and its reset removes both',
+    name: 'k3d',
+    level: 'distribution',
+    evidence: [{ init: /\/k3s$/ }],
+    why: 'k3s is process 1 of the container, and runs nothing but Kubernetes',
+    refused: 'a container without systemd, so that a restart of containerd would end the whole node',
+    wayOut:
+      'For tests use kind, whose nodes have systemd; or install k3s on a machine. Leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',
   },
   {
-    name: 'a cloud provider or OpenShift',
-    evidence: '/var/lib/kubelet/kubeconfig',
-    kubeconfig: '/var/lib/kubelet/kubeconfig',
-    why: 'the units of EKS, GKE, AKS and OpenShift start their kubelet with this file',
+    name: 'Talos Linux',
+    level: 'distribution',
+    evidence: [{ release: { ID: 'talos' } }],
+    why: 'its releases say so',
+    refused: 'it has no systemd, and its machine configuration alone decides what containerd reads',
+    wayOut:
+      'Install the shim as a system extension of Talos, and leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',
+  },
+  {
+    name: 'Bottlerocket',
+    level: 'distribution',
+    evidence: [{ release: { ID: 'bottlerocket' } }],
+    why: 'its packages/release writes it',
+    refused:
+      'its root file system is verified, and its settings API alone writes the configuration of containerd',
+    wayOut:
+      'Use a node group with another system, on EKS Amazon Linux 2023; and leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',
+  },
+  {
+    name: 'Container-Optimized OS',
+    level: 'distribution',
+    evidence: [{ release: { ID: 'cos' } }],
+    why: 'its releases say so',
+    refused: '/etc is written anew at each boot, and no program may be run from /var, /home or /opt',
+    wayOut:
+      'Use a node pool with the image type ubuntu_containerd; and leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',
+  },
+  {
+    name: 'MicroK8s with strict confinement',
+    level: 'distribution',
+    evidence: [{ units: microk8sUnit }, { file: snapFile, says: /^confinement: strict$/m }],
+    why: 'snapd installs the unit, and the image of a snap is read-only',
+    refused:
+      'its containerd may run programs below /var/snap/microk8s/common alone, and shims are in /opt/rcm-node',
+    wayOut: 'Install MicroK8s from a channel with classic confinement (snap info microk8s).',
   },
   {
     name: 'k3s',
-    evidence: '/var/lib/rancher/k3s/agent/kubelet.kubeconfig',
-    kubeconfig: '/var/lib/rancher/k3s/agent/kubelet.kubeconfig',
-    why: 'the kubelet is a part of the k3s process, so no command line names it',
+    level: 'distribution',
+    evidence: [{ units: k3sUnits }, { folder: '/var/lib/rancher/k3s/agent' }],
+    why: 'its installer writes the unit, and its agent the folder; its uninstaller removes both',
+    kubelet: own('/var/lib/rancher/k3s/agent/kubelet.kubeconfig'),
+    runner: rancher('k3s', k3sUnits),
+    placing: { kind: 'rendered', byVersion, base: '{{ template "base" . }}\n' },
   },
   {
     name: 'RKE2',
-    evidence: '/var/lib/rancher/rke2/agent/kubelet.kubeconfig',
-    kubeconfig: '/var/lib/rancher/rke2/agent/kubelet.kubeconfig',
-    why: 'the agent writes it before it starts its kubelet',
+    level: 'distribution',
+    evidence: [{ units: rke2Units }, { folder: '/var/lib/rancher/rke2/agent' }],
+    why: 'its packages have both units, and its agent writes the folder',
+    kubelet: own('/var/lib/rancher/rke2/agent/kubelet.kubeconfig'),
+    runner: rancher('rke2', rke2Units),
+    placing: { kind: 'rendered', byVersion, base: '{{ template "base" . }}\n' },
   },
   {
     name: 'k0s',
-    evidence: '/var/lib/k0s/kubelet.conf',
-    kubeconfig: '/var/lib/k0s/kubelet.conf',
-    why: 'a worker writes it when it joins, and starts its kubelet later',
+    level: 'distribution',
+    evidence: [{ units: k0sUnits }, { folder: '/var/lib/k0s' }],
+    why: 'k0s install writes the unit, and k0s its data folder',
+    kubelet: own('/var/lib/k0s/kubelet.conf'),
+    runner: runner(
+      k0sUnits,
+      '/var/lib/k0s/bin/containerd',
+      '/etc/k0s/containerd.toml',
+      '/run/k0s/containerd.sock',
+    ),
+    placing: { kind: 'merged', folder: '/etc/k0s/containerd.d', firstLine: '# k0s_managed=true' },
+    watched: '/etc/k0s/containerd.d',
   },
   {
     name: 'MicroK8s',
-    evidence: '/var/snap/microk8s/current/args/kubelet',
-    kubeconfig: '/var/snap/microk8s/current/credentials/kubelet.config',
-    why: 'the kubelet is a part of the kubelite process, which reads its flags from this file',
+    level: 'distribution',
+    evidence: [{ units: microk8sUnit }, { file: snapFile, says: /^confinement: classic$/m }],
+    why: 'snapd installs the unit, and the image of a snap is read-only',
+    kubelet: {
+      kubeconfig: '/var/snap/microk8s/current/credentials/kubelet.config',
+      evidence: '/var/snap/microk8s/current/args/kubelet',
+    },
+    runner: runner(
+      microk8sUnit,
+      '/snap/microk8s/current/bin/containerd',
+      '/var/snap/microk8s/current/args/containerd.toml',
+      '/var/snap/microk8s/common/run/containerd.sock',
+    ),
+    placing: { kind: 'template', path: '/var/snap/microk8s/current/args/containerd-template.toml' },
   },
+  {
+    name: 'kind',
+    level: 'distribution',
+    evidence: [{ file: '/kind/version' }],
+    why: 'kind build node-image writes it (pkg/build/nodeimage/buildcontext.go)',
+    kubelet: kubeadm,
+  },
+  {
+    name: 'minikube',
+    level: 'distribution',
+    evidence: [{ folder: '/var/lib/minikube/binaries' }],
+    why: 'minikube puts the kubelet there',
+    kubelet: kubeadm,
+  },
+  {
+    name: 'kops',
+    level: 'distribution',
+    evidence: [{ units: /^kops-configuration\.service$/ }],
+    why: 'the unit that runs nodeup (nodeup/pkg/bootstrap/install.go)',
+    kubelet: provided,
+  },
+  {
+    name: 'kubespray',
+    level: 'distribution',
+    evidence: [{ file: '/etc/kubernetes/kubelet.env' }, { file: kubeadm.evidence }],
+    why: 'its role kubernetes/node writes the first, and kubeadm, which it calls, the second',
+    kubelet: kubeadm,
+  },
+  {
+    name: 'AKS',
+    level: 'distribution',
+    evidence: [{ folder: '/opt/azure/containers' }],
+    why: 'the scripts that provision a node are there (Azure/AgentBaker)',
+    kubelet: provided,
+  },
+  {
+    name: 'EKS on Amazon Linux 2023',
+    level: 'distribution',
+    evidence: [{ release: { ID: 'amzn' } }, { units: /^nodeadm-run\.service$/ }],
+    why: 'the unit that writes the configuration of containerd at each boot (awslabs/amazon-eks-ami)',
+    kubelet: provided,
+  },
+  {
+    name: 'GKE on Ubuntu',
+    level: 'distribution',
+    evidence: [{ release: { ID: 'ubuntu' } }, { folder: '/home/kubernetes/bin' }],
+    why: 'the scripts of GCE that set up a node have their folder there (cluster/gce/gci/configure.sh)',
+    kubelet: provided,
+  },
+  {
+    name: 'OpenShift',
+    level: 'distribution',
+    evidence: [{ file: '/etc/machine-config-daemon/currentconfig' }],
+    why: 'the machine-config daemon writes it on each of its nodes (pkg/daemon/constants)',
+    kubelet: provided,
+  },
+  {
+    name: 'Flatcar',
+    level: 'system',
+    evidence: [{ release: { ID: 'flatcar' } }],
+    why: 'its releases say so',
+    placing: {
+      kind: 'override',
+      original: '/usr/share/containerd/config.toml',
+      copyTo: '/etc/containerd/config.toml',
+      unitDropIn: '/etc/systemd/system/containerd.service.d/50-rcm-node.conf',
+      variable: 'CONTAINERD_CONFIG',
+    },
+  },
+  {
+    name: 'Fedora CoreOS',
+    level: 'system',
+    evidence: [{ release: { ID: 'fedora', VARIANT_ID: 'coreos' } }],
+    why: 'its releases say so',
+  },
+  {
+    name: 'kubeadm',
+    level: 'installer',
+    evidence: [{ file: kubeadm.evidence }],
+    why: 'kubeadm writes it when a node joins, and its reset removes it',
+    kubelet: kubeadm,
+  },
+];
+
+/** Several rows have the same one. */
+export const kubeconfigs: readonly KnownKubeconfig[] = [
+  ...new Set(distros.flatMap((row) => ('refused' in row ? [] : (row.kubelet ?? [])))),
 ];

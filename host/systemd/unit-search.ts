@@ -19,7 +19,7 @@ export type FoundUnit =
   | { readonly kind: 'absent' };
 
 /** The first folder with a file of this name wins. */
-const unitFolders = [
+export const unitFolders: readonly string[] = [
   '/etc/systemd/system.control',
   '/run/systemd/system.control',
   '/run/systemd/transient',
@@ -32,7 +32,7 @@ const unitFolders = [
   '/usr/lib/systemd/system',
   '/lib/systemd/system',
   '/run/systemd/generator.late',
-] as const;
+];
 
 /** Aliases of aliases. */
 const mostLinks = 8;
@@ -59,7 +59,7 @@ export const findUnit = async (files: Files, name: string): Promise<FoundUnit> =
       throw new Failure({
         code: 'unclear-start',
         message: `the links of ${name} go round`,
-        where: { file: join(unitFolders[3], name) },
+        where: { file: join('/etc/systemd/system', name) },
       });
     names.push(at.name);
   }

@@ -1,7 +1,15 @@
 /** The container runtime that really runs: binary, configuration and socket from its unit, without a guess. */
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
-import { type ConfigFile, type CriFact, type Needed, placeOfStart, withGiven } from '../../runtimes/facts.ts';
+import {
+  type ConfigFile,
+  type ConfigPlace,
+  type CriFact,
+  type Needed,
+  placeOfStart,
+  withGiven,
+} from '../../runtimes/facts.ts';
+import { placeOf } from '../../runtimes/place.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { detailOf, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
@@ -9,6 +17,7 @@ import { isProof } from '../../model/start.ts';
 import { readTree } from './config-files.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { type Launch, launchOf } from './launch.ts';
+import { launchBy } from './launch-by.ts';
 import { withHandlers } from './sandbox-handlers.ts';
 import { type Chosen, whichRuntime } from './which.ts';
 
@@ -21,11 +30,13 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }
-  const { row, unit: name } = chosen;
+  const { row, unit: name, distro } = chosen;
   if (unit?.load === 'not-found') return none(`there is no unit ${name}`);
   let launch: Launch | undefined;
   try {
-    launch = await launchOf(host, row, name, unit);
+    launch = distro?.runner
+      ? await launchBy(host, row, distro.runner, unit)
+      : await launchOf(host, row, name, unit);
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }
@@ -34,6 +45,15 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
   const { binary, config, notes } = launch;
   const tree = await readTree(host.files, row, config);
   const { main, folder, ...above } = config;
+  let ours: ConfigPlace | undefined;
+  try {
+    ours = placeOf(
+      distro?.placing,
+      tree.config.find(({ path }) => path === main),
+    );
+  } catch (error) {
+    return { name: 'none', problem: problemOf(error) };
+  }
   const read = withGiven(tree.config, { ...above, place: placeOfStart({ unit, configPath: main }) });
   const missing = await missingOf(host, row, read);
   const socket = row.socketOf(read);
@@ -47,6 +67,7 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
     binary,
     socket,
     ...place,
+    ...(ours ? { place: ours } : {}),
     unit,
     cri: cri.fact,
     ...tree,

@@ -1,14 +1,24 @@
-/** Which container runtime of this host is served: the one whose unit a person names, the only one, or the one of the kubelet. */
+/**
+ * Which container runtime of this host is served: the one whose unit a person names, the one that its distribution starts, the
+ * only one, or the one of the kubelet.
+ */
 import type { Host } from '../../../host/host.ts';
 import { findUnit } from '../../../host/systemd/unit-search.ts';
 import { fileOf } from '../../../protocol/host-paths.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
+import type { Served } from '../../runtimes/distro.ts';
+import { identify } from './identify.ts';
 import { endpointOfKubelet } from './kubelet-endpoint.ts';
 import { runtimeBy, runtimes, usualRuntime } from '../../runtimes/table.ts';
 
-export type Chosen = { readonly row: Runtime; readonly unit: string };
+export type Chosen = {
+  readonly row: Runtime;
+  readonly unit: string;
+  /** Absent: a plain host. */
+  readonly distro?: Served;
+};
 
 /** Where a kubelet has the socket of its runtime: as its own configuration, and as kubeadm and packages write its flags. */
 const kubeletFiles = [
@@ -17,8 +27,36 @@ const kubeletFiles = [
   ...['/etc/kubernetes/kubelet.conf', '/etc/systemd/system/kubelet.service'],
 ];
 
-/** Throws the Failure that says that it cannot be told. */
-export const whichRuntime = async (host: Host, { unit }: Settings): Promise<Chosen> => {
+/** Throws the Failure that says that it cannot be told, or that this host is not served. */
+export const whichRuntime = async (host: Host, settings: Settings): Promise<Chosen> => {
+  const { distro, units } = await identify(host, settings);
+  const chosen = distro?.runner
+    ? await ofRunner(host, distro, units, settings.unit)
+    : await plainly(host, settings);
+  return distro ? { ...chosen, distro } : chosen;
+};
+
+/** In a root that is prepared, nothing depends on which of several units it will be. */
+const ofRunner = async (
+  host: Host,
+  { name, runner }: Served,
+  units: ReadonlySet<string>,
+  named: string | undefined,
+): Promise<Chosen> => {
+  const there = named ? [named] : [...units].filter((one) => runner?.units.test(one)).sort();
+  const running: string[] = [];
+  for (const unit of there.length > 1 && host.systemd ? there : [])
+    if ((await host.systemd?.unit(unit))?.active !== 'inactive') running.push(unit);
+  const [unit = '', ...others] = running.length > 0 ? running : host.systemd ? there : there.slice(0, 1);
+  if (others.length === 0) return { row: usualRuntime, unit };
+  throw new Failure({
+    code: 'unclear-start',
+    message: `${there.join(' and ')} are units of ${name}, and ${running.length > 0 ? `${running.length} of them run` : 'none of them runs'}`,
+    hint: 'Start the one that is meant, or say which one it is: runtime.unit in /etc/rcm-node/config.toml.',
+  });
+};
+
+const plainly = async (host: Host, { unit }: Settings): Promise<Chosen> => {
   if (unit !== undefined) {
     const row = runtimeBy(unit);
     return { row, unit: row.usual.aliases?.includes(unit) ? row.usual.unit : unit };

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { findKubeconfig } from '../../../host/processes/kubelet.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { distros } from '../../../daemon/runtimes/distros.ts';
+import { kubeconfigs } from '../../../daemon/runtimes/distros.ts';
 import { fakeProc } from '../../../testbed/simulated/fake-proc.ts';
 
-const host = (...given: Parameters<typeof fakeProc>) => ({ ...fakeProc(...given), known: distros });
+const host = (...given: Parameters<typeof fakeProc>) => ({ ...fakeProc(...given), known: kubeconfigs });
 
 const kubeadm = [
   '/usr/bin/kubelet',
@@ -120,5 +120,5 @@ t.test('two that could be meant are named, and none is chosen', async (t) => {
 });
 
 t.test('this host can be looked at', async (t) => {
-  await t.resolves(findKubeconfig({ root: t.testdir({}), known: distros }));
+  await t.resolves(findKubeconfig({ root: t.testdir({}), known: kubeconfigs }));
 });

@@ -80,6 +80,26 @@ t.test('the unit that a person names is served', async (t) => {
   t.same(await ask(t, [crio], {}, 'cri-o.service'), ['crio', crio]);
 });
 
+const rke2 = { '/var/lib/rancher/rke2/agent/x': '' };
+const [server, agent] = ['rke2-server.service', 'rke2-agent.service'];
+const unitFiles = (...names: readonly string[]) =>
+  Object.fromEntries(names.map((name) => [`/usr/lib/systemd/system/${name}`, '[Service]\n']));
+
+t.test('a distribution that brings its own is served by the unit of it that runs', async (t) => {
+  const files = { ...rke2, ...unitFiles(server, agent) };
+  t.same(await ask(t, [`${server} idle`, agent, containerd], files), ['containerd', agent]);
+  t.same(await ask(t, [server, `${agent} idle`], files), ['containerd', server]);
+  t.same(await ask(t, [server, agent], files, server), ['containerd', server]);
+  t.same(await ask(t, [`${agent} idle`], { ...rke2, ...unitFiles(agent) }), ['containerd', agent]);
+  for (const units of [
+    [server, agent],
+    [`${server} idle`, `${agent} idle`],
+  ])
+    t.match(await ask(t, units, files).catch((error: unknown) => error), {
+      problem: { code: 'unclear-start', message: /units of RKE2/, hint: /runtime\.unit/ },
+    });
+});
+
 t.test('else the only one, and containerd is looked for where none is', async (t) => {
   t.same(await ask(t, [crio]), ['crio', crio]);
   t.same(await ask(t, [containerd]), ['containerd', containerd]);

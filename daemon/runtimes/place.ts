@@ -1,0 +1,62 @@
+/** Where our text belongs on a host of a distribution, by what the main file of its runtime says now. */
+import { folderOf, resolvePath } from '../../protocol/host-paths.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { ConfigFile, ConfigPlace } from './facts.ts';
+import type { Placing, Rendered } from './distro.ts';
+
+/**
+ * Undefined: in the main file, or in a drop-in that it imports. Throws the Failure for a main file that shows that no place is
+ * read.
+ */
+export const placeOf = (
+  placing: Placing | undefined,
+  main: ConfigFile | undefined,
+): ConfigPlace | undefined => {
+  if (placing === undefined) return undefined;
+  if (placing.kind === 'template') return { kind: 'template', path: placing.path, base: '' };
+  if (placing.kind === 'override')
+    return [placing.original, placing.copyTo].includes(main?.path ?? '') ? placing : undefined;
+  if (main?.fact.kind !== 'regular')
+    throw new Failure({
+      code: 'no-runtime',
+      message: 'the distribution has not written the configuration of its containerd yet',
+      ...(main ? { where: { file: main.path } } : {}),
+      hint: 'Start it once: it writes the file at each start.',
+    });
+  if (placing.kind === 'merged') return merged(placing, main.path, main.fact.text);
+  return rendered(placing.byVersion, placing.base, main);
+};
+
+const merged = (
+  { folder, firstLine }: Placing & { kind: 'merged' },
+  file: string,
+  text: string,
+): ConfigPlace => {
+  if (text.split('\n', 1)[0]?.trimEnd() === firstLine)
+    return { kind: 'folder', folder, readBy: 'distribution' };
+  throw new Failure({
+    code: 'unsupported-host',
+    message: `the first line of the file is not "${firstLine}", so that nothing merges ${folder} into it, and nothing restarts containerd`,
+    where: { file },
+    hint: `Move your own text into ${folder}, and the file away; k0s writes it anew at its next start.`,
+  });
+};
+
+/** A folder counts only if the file imports it: older versions render the same file without it. */
+const rendered = (
+  byVersion: readonly Rendered[],
+  base: string,
+  main: ConfigFile,
+): ConfigPlace | undefined => {
+  const { version, imports } = main.doc ?? {};
+  const declared = typeof version === 'number' || typeof version === 'bigint' ? Number(version) : 1;
+  const one = byVersion.find(({ from }) => declared >= from);
+  if (!main.doc || !one) return undefined;
+  const beside = folderOf(main.path);
+  const folder = `${beside}/${one.folder}`;
+  const isImported =
+    Array.isArray(imports) &&
+    imports.some((entry) => typeof entry === 'string' && resolvePath(beside, entry) === `${folder}/*.toml`);
+  if (isImported) return { kind: 'folder', folder, readBy: 'runtime' };
+  return { kind: 'template', path: `${beside}/${one.template}`, base };
+};

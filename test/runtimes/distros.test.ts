@@ -1,0 +1,34 @@
+import t from 'tap';
+import { distros, kubeconfigs } from '../../daemon/runtimes/distros.ts';
+
+t.test('each row has a name of its own, evidence, and its reason', async (t) => {
+  t.equal(new Set(distros.map(({ name }) => name)).size, distros.length);
+  for (const row of distros) {
+    t.ok(row.evidence.length > 0, row.name);
+    t.not(row.why, '', row.name);
+    if ('refused' in row) t.match(row.wayOut, /\.$/, `${row.name} has a way out`);
+    else if (row.watched !== undefined) t.ok(row.runner, `${row.name} restarts a runtime that it started`);
+  }
+});
+
+t.test('units of two rows have no name in common, except where one is refused', async (t) => {
+  const names = ['k3s', 'k3s-agent', 'k3s-web', 'rke2-server', 'rke2-agent', 'k0sworker', 'k0scontroller'];
+  for (const name of [...names, 'snap.microk8s.daemon-containerd', 'containerd', 'crio', 'rcm-node'])
+    t.ok(
+      distros.filter((row) => 'runner' in row && row.runner?.units.test(`${name}.service`)).length <= 1,
+      name,
+    );
+});
+
+t.test('a kubeconfig that several rows share is looked for once', async (t) => {
+  const paths = kubeconfigs.map(({ kubeconfig }) => kubeconfig);
+  t.equal(new Set(paths).size, paths.length);
+  t.same(paths.sort(), [
+    '/etc/kubernetes/kubelet.conf',
+    '/var/lib/k0s/kubelet.conf',
+    '/var/lib/kubelet/kubeconfig',
+    '/var/lib/rancher/k3s/agent/kubelet.kubeconfig',
+    '/var/lib/rancher/rke2/agent/kubelet.kubeconfig',
+    '/var/snap/microk8s/current/credentials/kubelet.config',
+  ]);
+});
