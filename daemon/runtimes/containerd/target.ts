@@ -24,6 +24,13 @@ import { type Layout, layoutOf, wire } from './wiring.ts';
 import { isOurDropIn, leadsTo } from './wiring-drop-in.ts';
 
 export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
+  // Written into the main file, our text would be gone at the next start of the distribution.
+  if (facts.place)
+    throw new Failure({
+      code: 'unsupported-host',
+      message: 'the distribution renders this file, and this version of rcm-node does not know how to add to it',
+      where: { file: facts.configPath },
+    });
   const layout = layoutOf(knownGeneration(facts), facts, files, ledger);
   const { base, drop, stale, generation, place } = layout;
   const mainPath = facts.configPath;
