@@ -23,24 +23,31 @@ export const placeOf = (
       ...(main ? { where: { file: main.path } } : {}),
       hint: 'Start it once: it writes the file at each start.',
     });
-  if (placing.kind === 'merged') return merged(placing, main.path, main.fact.text);
+  if (placing.kind === 'merged') return merged(placing, main, main.fact.text);
   return rendered(placing.byVersion, placing.base, main);
 };
 
+/** Newer versions of the distribution let the runtime import the folder. */
 const merged = (
   { folder, firstLine }: Placing & { kind: 'merged' },
-  file: string,
+  main: ConfigFile,
   text: string,
 ): ConfigPlace => {
   if (text.split('\n', 1)[0]?.trimEnd() === firstLine)
-    return { kind: 'folder', folder, readBy: 'distribution' };
+    return { kind: 'folder', folder, readBy: importsAll(main, folder) ? 'runtime' : 'distribution' };
   throw new Failure({
     code: 'unsupported-host',
-    message: `the first line of the file is not "${firstLine}", so that nothing merges ${folder} into it, and nothing restarts containerd`,
-    where: { file },
-    hint: `Move your own text into ${folder}, and the file away; k0s writes it anew at its next start.`,
+    message: `the first line of the file is not "${firstLine}", so that nothing reads ${folder}, and nothing restarts containerd`,
+    where: { file: main.path },
+    hint: `Move your own text into ${folder}, and the file away: it is written anew at the next start of k0s.`,
   });
 };
+
+const importsAll = ({ doc, path }: ConfigFile, folder: string): boolean =>
+  Array.isArray(doc?.imports) &&
+  doc.imports.some(
+    (entry) => typeof entry === 'string' && resolvePath(folderOf(path), entry) === `${folder}/*.toml`,
+  );
 
 /** A folder counts only if the file imports it: older versions render the same file without it. */
 const rendered = (
@@ -48,15 +55,12 @@ const rendered = (
   base: string,
   main: ConfigFile,
 ): ConfigPlace | undefined => {
-  const { version, imports } = main.doc ?? {};
+  const version = main.doc?.version;
   const declared = typeof version === 'number' || typeof version === 'bigint' ? Number(version) : 1;
   const one = byVersion.find(({ from }) => declared >= from);
   if (!main.doc || !one) return undefined;
   const beside = folderOf(main.path);
   const folder = `${beside}/${one.folder}`;
-  const isImported =
-    Array.isArray(imports) &&
-    imports.some((entry) => typeof entry === 'string' && resolvePath(beside, entry) === `${folder}/*.toml`);
-  if (isImported) return { kind: 'folder', folder, readBy: 'runtime' };
+  if (importsAll(main, folder)) return { kind: 'folder', folder, readBy: 'runtime' };
   return { kind: 'template', path: `${beside}/${one.template}`, base };
 };

@@ -69,6 +69,8 @@ t.test('k0s merges its folder as long as the file is its own', async (t) => {
     folder: '/etc/k0s/containerd.d',
     readBy: 'distribution',
   });
+  const imports = 'imports = ["/etc/k0s/containerd.d/*.toml"]';
+  t.match(asked('k0s', path, `# k0s_managed=true\nversion = 3\n${imports}\n`), { readBy: 'runtime' });
   t.match(asked('k0s', path, 'version = 3\n# k0s_managed=true\n'), {
     code: 'unsupported-host',
     where: { file: path },

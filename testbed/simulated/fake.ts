@@ -16,6 +16,7 @@ import type { RunResult } from '../../host/exec.ts';
 import type { Pressure } from '../../host/pressure-facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../../host/facts.ts';
+import { writeProcesses } from './runtimes/processes.ts';
 import { type Loaded, loadConfig } from './runtimes/containerd.ts';
 import { filesAsRoot } from './bare-root.ts';
 import { loadCrio } from './runtimes/crio.ts';
@@ -104,6 +105,9 @@ export type FakeOptions = {
   readonly execStart?: readonly string[];
   readonly environment?: readonly string[];
   readonly load?: string;
+  /** Of another program that starts the daemon as its child, with these words; `execStart` is that program's then. */
+  readonly unit?: string;
+  readonly child?: readonly string[];
   /** False: the unit is there, and containerd does not run. */
   readonly runs?: boolean;
 };
@@ -149,11 +153,12 @@ export const fakeHost = (options: FakeOptions): Fake => {
   const isCrio = options.runtime === 'crio';
   const name = isCrio ? 'crio' : 'containerd';
   const execStart = options.execStart ?? [`/usr/bin/${name}`];
-  const configPath = configOf(execStart, options.environment ?? []);
+  const argv = options.child ?? execStart;
+  const configPath = configOf(argv, options.environment ?? []);
   const counter = { starts: 0, sandboxes: 0 };
   const followers = new Set<() => void>();
   const blank: UnitFacts = {
-    name: `${name}.service`,
+    name: options.unit ?? `${name}.service`,
     load: options.load ?? 'loaded',
     active: 'inactive',
     sub: 'dead',
@@ -205,12 +210,13 @@ export const fakeHost = (options: FakeOptions): Fake => {
     counter.starts += 1;
     const invocation = counter.starts.toString(16).padStart(32, '0');
     daemon.unit = { ...daemon.unit, invocation, restarts, mainPid: 4000 + counter.starts };
+    if (options.child) writeProcesses(root, daemon.unit, options.child, (epoch + time.now) / 1000);
     const former = daemon.loaded?.kind === 'loaded' ? Object.keys(daemon.loaded.handlers) : [];
     const path = files.real(configPath.path);
     const config = configPath.given || exists(path) ? configPath.path : undefined;
     const loaded = isCrio
-      ? loadCrio(root, execStart.slice(1), 'daemon', environmentOf(options.environment ?? []))
-      : listeningAt(execStart, loadConfig(root, config, daemon.version, 'daemon'));
+      ? loadCrio(root, argv.slice(1), 'daemon', environmentOf(options.environment ?? []))
+      : listeningAt(argv, loadConfig(root, config, daemon.version, 'daemon'));
     const how = loaded.kind === 'fatal' ? 'exits' : daemon.behaves(Object.keys(loaded.handlers));
     daemon.loaded = loaded;
     daemon.forgotten = [];
@@ -491,7 +497,8 @@ const environmentOf = (rows: readonly string[]): Readonly<Record<string, string>
 
 /** A flag counts before every file. */
 const listeningAt = (execStart: readonly string[], loaded: Loaded): Loaded => {
-  const socket = execStart[execStart.findIndex((word) => word === '-a' || word === '--address') + 1] ?? '';
+  const words = execStart.flatMap((word) => word.split(/(?<=^--address)=/));
+  const socket = words[words.findIndex((word) => word === '-a' || word === '--address') + 1] ?? '';
   return loaded.kind === 'loaded' && socket.endsWith('.sock') ? { ...loaded, socket } : loaded;
 };
 
@@ -499,10 +506,11 @@ const configOf = (
   execStart: readonly string[],
   environment: readonly string[],
 ): { readonly path: string; readonly given: boolean } => {
-  const flag = execStart.findIndex((word) => word === '-c' || word === '--config');
+  const words = execStart.flatMap((word) => word.split(/(?<=^--config)=/));
+  const flag = words.findIndex((word) => word === '-c' || word === '--config');
   const variables = environmentOf(environment);
   const given =
-    flag > 0 ? execStart[flag + 1]?.replace(/^\$\{(\w+)\}$/, (_, name) => variables[name] ?? '') : undefined;
+    flag > 0 ? words[flag + 1]?.replace(/^\$\{(\w+)\}$/, (_, name) => variables[name] ?? '') : undefined;
   return { path: given ?? '/etc/containerd/config.toml', given: flag > 0 };
 };
 

@@ -1,4 +1,4 @@
-/** The content of a folder, for comparison: every byte, mode, owner and link; and which part rcm-node wrote. */
+/** The content of a folder, for comparison: every byte, mode, owner and link, without processes; and which part rcm-node wrote. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { asRoot } from './bare-root.ts';
@@ -21,6 +21,7 @@ export const treeOf = (root: string): Tree => {
   const walk = (path: string): void => {
     for (const name of readdirSync(join(root, path)).sort()) {
       const own = `${path}/${name}`;
+      if (own === '/proc') continue;
       const facts = lstatSync(join(root, own));
       const mode = (facts.mode & 0o7777).toString(8);
       const { uid, gid } = asRoot(facts);

@@ -28,7 +28,8 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   if (facts.place)
     throw new Failure({
       code: 'unsupported-host',
-      message: 'the distribution renders this file, and this version of rcm-node does not know how to add to it',
+      message:
+        'the distribution renders this file, and this version of rcm-node does not know how to add to it',
       where: { file: facts.configPath },
     });
   const layout = layoutOf(knownGeneration(facts), facts, files, ledger);

@@ -1,5 +1,5 @@
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { defaultSettings } from '../../../daemon/model/settings.ts';
 import { observeRuntime } from '../../../daemon/reconcile/observe/runtime.ts';
@@ -41,4 +41,47 @@ t.test('a program that others can write is not run as root', async (t) => {
     problem: { code: 'untrusted', where: { file: '/usr/bin/containerd' } },
   });
   t.equal(fake.containerd.dumps, dumps);
+});
+
+t.test('a containerd that k3s started is seen with the folder that its rendered file imports', async (t) => {
+  const root = makeRoot(t);
+  const folder = '/var/lib/rancher/k3s/agent/etc/containerd';
+  const put = (path: string, text: string): void => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  put('/etc/systemd/system/k3s-agent.service', '[Service]\nExecStart=/usr/local/bin/k3s agent\n');
+  const imports = `imports = ["${folder}/config-v3.toml.d/*.toml"]`;
+  const socket = '/run/k3s/containerd/containerd.sock';
+  put(`${folder}/config.toml`, `version = 3\n${imports}\n\n[grpc]\naddress = "${socket}"\n`);
+  const binary = '/var/lib/rancher/k3s/data/abc/bin/containerd';
+  const { fake } = openNode(root, {
+    version: '2.1.4',
+    unit: 'k3s-agent.service',
+    execStart: ['/usr/local/bin/k3s', 'agent'],
+    child: [binary, '-c', `${folder}/config.toml`],
+  });
+  const look = () => observeRuntime(fake.host, defaultSettings);
+  t.match(await look(), {
+    name: 'containerd',
+    binary,
+    socket,
+    configPath: `${folder}/config.toml`,
+    place: { kind: 'folder', folder: `${folder}/config-v3.toml.d`, readBy: 'runtime' },
+    unit: { name: 'k3s-agent.service' },
+    cri: { kind: 'answers' },
+  });
+  put(`${folder}/config.toml`, '');
+  rmSync(join(root, `${folder}/config.toml`));
+  t.match(await look(), { name: 'none', problem: { code: 'no-runtime', hint: /Start it once/ } });
+});
+
+t.test('a host that is not served says so, whatever runs on it', async (t) => {
+  const root = makeRoot(t);
+  writeFileSync(join(root, 'etc/os-release'), 'ID=bottlerocket\n');
+  const { fake } = openNode(root, { version: '1.7.24' });
+  t.match(await observeRuntime(fake.host, defaultSettings), {
+    name: 'none',
+    problem: { code: 'unsupported-host', message: /^this is Bottlerocket: / },
+  });
 });
