@@ -75,7 +75,7 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
     };
   }
   const touches = change.files.length > 0 || change.restart;
-  const notes: Problem[] = [...baseline.former.problems, ...target.copies];
+  const notes: Problem[] = [...baseline.former.problems, ...target.copies, ...(target.notes ?? [])];
   const settled = (handlers: readonly HandlerReport[] = asked.reports): Decision => ({
     plan: { kind: 'settled' },
     handlers,

@@ -47,6 +47,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
   write: async ({ host }, step) => {
     if (!sameContent(await host.files.look(step.path), step.after))
       await host.files.swap(step.path, step.before, step.after);
+    await reloadFor(host, step.path);
   },
   link: async ({ host }, step) => {
     const now = await host.files.linkAt(step.path);
@@ -109,6 +110,14 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
   },
 };
 
+/**
+ * systemd starts a unit by the files that it has read. A kill between a write and this is no loss: a second run finds the file
+ * as it should be, and has it read all the same.
+ */
+const reloadFor = async ({ systemd }: Host, path: string): Promise<void> => {
+  if (/^\/(etc|run)\/systemd\/system\//.test(path)) await systemd?.daemonReload();
+};
+
 /** A killed run may resume much later: no restart for files that others have replaced since. */
 const mustStand = async ({ host, journal: { plan, at } }: Run): Promise<void> => {
   for (const step of plan.steps.slice(0, at))
@@ -160,7 +169,7 @@ export const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) 
   },
   write: async ({ host }, step) => {
     const now = await host.files.look(step.path);
-    if (sameContent(now, step.before)) return;
+    if (sameContent(now, step.before)) return reloadFor(host, step.path);
     // What cannot be seen now may be ours all the same: to pass it by would keep what just failed.
     if (now.kind === 'unreadable' && now.errno !== undefined)
       throw new Failure({
@@ -172,6 +181,7 @@ export const backward: { readonly [K in StepKind]?: (run: Run, step: StepOf<K>) 
     if (!sameContent(now, step.after))
       return host.log('warn', `${step.path} was changed by another program meanwhile; it is not changed`);
     await host.files.swap(step.path, step.after, step.before, 'undo');
+    await reloadFor(host, step.path);
   },
   link: async ({ host }, step) => {
     const now = await host.files.linkAt(step.path);

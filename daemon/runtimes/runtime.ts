@@ -130,6 +130,11 @@ export type Wiring = {
   readonly stale: readonly WantedFile[];
   /** What has to be written in addition to our handlers, and why; absent if nothing. */
   readonly beside?: string;
+  /**
+   * What the runtime will read, where that is not what is written: the main file first, then every file that differs from
+   * the present one. Only a trial stages it.
+   */
+  readonly reads?: readonly WantedFile[];
 };
 
 export type Tables = ReadonlyMap<string, Table>;
@@ -141,6 +146,8 @@ export type Target = {
   /** Copies of our tables in foreign files, and each of our paths that foreign files name. */
   readonly copies: readonly Problem[];
   readonly named: ReadonlySet<string>;
+  /** What a person should know of the configuration, and that forbids nothing. */
+  readonly notes?: readonly Problem[];
   /** Handlers that others define, for any version of the schema, and those that are built into the runtime. */
   readonly defined: readonly string[];
   /** The handler tables in our present text. */

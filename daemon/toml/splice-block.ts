@@ -15,6 +15,8 @@ const begin = '# rcm-node begin';
 const beginOpen = `${begin} (no newline before)`;
 const finish = '# rcm-node end';
 
+export const marks = { begin, beginOpen, finish } as const;
+
 /** Our own comment lines. */
 export const ownComments: readonly string[] = [begin, beginOpen, finish];
 

@@ -14,6 +14,7 @@ import { runtimeOf, runtimeOfFile, runtimes } from '../../runtimes/table.ts';
 import { aliasesIn } from './aliases.ts';
 import { readTree } from './config-files.ts';
 import { namesIn } from './names.ts';
+import { filesOfPlace, withRendering } from './place.ts';
 import { inRoot, observeRuntime } from './runtime.ts';
 import type { FileFact, LinkFact } from '../../../host/facts.ts';
 import { observeStore } from '../artifacts/store.ts';
@@ -30,7 +31,8 @@ export const observe = async (
   ledger: Ledger,
   looking: Looking,
 ): Promise<Observed> => {
-  const runtime = await observeRuntime(host, settings);
+  const seen = await observeRuntime(host, settings);
+  const runtime = seen.name === 'none' ? seen : await withRendering(host.files, seen);
   const store = await observeStore(host, looking.deep);
   const links = await observeLinks(host);
   const keys = new Set(Object.values(ledger.handlers).map((one) => one.key));
@@ -96,10 +98,12 @@ const observeFiles = async (
     if (path === runtime.configPath || dropIn.mayBe(path)) files[path] = fact;
   const main = runtime.config.find(({ path }) => path === runtime.configPath);
   const standing = main ?? { path: runtime.configPath, fact: { kind: 'absent' } };
-  const drop = dropIn.beside(standing, runtime.configFolder);
-  files[drop] ??= await host.files.look(drop);
+  const { place } = runtime;
+  const drop = dropIn.beside(standing, place?.kind === 'folder' ? place.folder : runtime.configFolder);
+  const placed = filesOfPlace(runtime);
+  for (const path of [drop, ...placed]) files[path] ??= await host.files.look(path);
   const folders: Record<string, boolean> = {};
-  for (const path of [drop, runtime.configPath])
+  for (const path of [drop, runtime.configPath, ...placed])
     for (
       let folder = folderOf(path);
       folder !== '/' && folders[folder] === undefined;

@@ -31,10 +31,10 @@ export type Expectation = {
 export const faultOf = (
   runtime: RuntimeFacts,
   files: readonly Parsed[],
-  drop: string,
+  whole: readonly string[],
 ): Problem | undefined => {
-  // If others import our drop-in by its name, it is either written again or no longer imported.
-  const missing = runtime.dangling.find(({ path }) => path !== drop);
+  // If others import a file of ours by its name, it is either written again or no longer imported.
+  const missing = runtime.dangling.find(({ path }) => !whole.includes(path));
   if (missing) {
     const from = files.find((file) => file.path === missing.from);
     return {

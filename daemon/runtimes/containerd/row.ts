@@ -6,8 +6,8 @@ import { configOf, dumpWords, isProgram, usual } from './launch.ts';
 import { bundlesOf, pauseImage, programsIn, sandboxesIn, socketOf } from './loaded.ts';
 import { plain } from './plain.ts';
 import { targetOf } from './target.ts';
-import { withoutUs } from './wiring-bare.ts';
-import { dropInPath, importsOf, isOurDropIn, mayBeDropIn, meansOurs } from './wiring-drop-in.ts';
+import { withoutUs } from './places/without-us.ts';
+import { dropInName, dropInPath, importsOf, isOurDropIn, mayBeDropIn, meansOurs } from './wiring-drop-in.ts';
 
 export const containerd: Runtime = {
   name: 'containerd',
@@ -24,7 +24,8 @@ export const containerd: Runtime = {
   sandboxesIn,
   pauseImage,
   dropIn: {
-    beside: ({ path, doc }) => dropInPath(path, doc),
+    beside: ({ path, doc }, folder) =>
+      folder === undefined ? dropInPath(path, doc) : `${folder}/${dropInName}`,
     mayBe: mayBeDropIn,
     isOurs: isOurDropIn,
     meansOurs,

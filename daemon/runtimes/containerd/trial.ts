@@ -45,18 +45,21 @@ const wordsFor = ([main]: readonly Staged[]): readonly string[] =>
  * because it has loaded them already.
  */
 const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly Staged[] => {
-  const [main, dropIn] = wiring.files;
-  if (!main || !dropIn) return [];
-  const drop = `${folder}/${fileOf(dropIn.path)}`;
+  const [main, ...changed] = wiring.reads ?? wiring.files;
+  if (!main) return [];
+  const texts = new Map(changed.map(({ path, text }) => [path, text]));
   const places = new Map<string, string | null>([
     [main.path, null],
-    [dropIn.path, dropIn.text === null ? null : drop],
+    ...changed.map(({ path, text }, index) => {
+      const name = index === 0 ? fileOf(path) : `${index}-changed-${fileOf(path)}`;
+      return [path, text === null ? null : `${folder}/${name}`] as const;
+    }),
     ...wiring.stale.map(({ path }) => [path, null] as const),
   ]);
   const others = new Map(
     parseConfig(runtime.config.filter(({ path }) => !places.has(path))).map((file) => [file.path, file]),
   );
-  const known = [...others.keys(), dropIn.path];
+  const known = [...others.keys(), ...texts.keys()];
   for (const path of leadBack([...others.values()], known, places))
     places.set(path, `${folder}/${places.size}-${fileOf(path)}`);
   const staged: Staged[] = [
@@ -68,8 +71,9 @@ const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly 
   for (const [path, place] of places) {
     if (place === null) continue;
     const other = others.get(path);
-    const text = path === dropIn.path ? dropIn.text : other ? retarget(other, known, places) : '';
-    staged.push({ path: place, text });
+    const text = texts.get(path);
+    const file = text === undefined || text === null ? other : parsedOf(path, text);
+    staged.push({ path: place, text: file ? retarget(file, known, places) : '' });
   }
   return staged;
 };

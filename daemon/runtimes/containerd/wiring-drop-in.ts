@@ -7,7 +7,7 @@ import type { ConfigFile } from '../facts.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
 
 /** Sorts after `99-nvidia.toml`, which has an old copy of all handlers: the file that is read last wins. */
-const dropInName = 'zz-rcm-node.toml';
+export const dropInName = 'zz-rcm-node.toml';
 /** Matches only our file: a wider glob could import foreign files that were never read before. */
 export const ownGlob = '*rcm-node.toml';
 

@@ -7,16 +7,7 @@ import { fileFault } from '../../model/file-fault.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { locate } from '../../toml/toml.ts';
-import {
-  declaredSchema,
-  dropInSchema,
-  defaultRuntime,
-  type Generation,
-  handlersRead,
-  newestSchema,
-  runtimesPath,
-} from './config.ts';
+import { declaredSchema, dropInSchema, defaultRuntime, type Generation, handlersRead } from './config.ts';
 import { printTable, type Table } from '../../toml/compare.ts';
 import type { Tables, WantedFile, Wiring } from '../runtime.ts';
 import { folderOf, globPattern } from '../../../protocol/host-paths.ts';
@@ -30,6 +21,7 @@ import {
   withoutTables,
   withoutUnmarked,
 } from './wiring-bare.ts';
+import { placeFor, type Site } from './way.ts';
 import { digestOf } from '../../../protocol/digest.ts';
 import type { FileFact } from '../../../host/facts.ts';
 import {
@@ -56,7 +48,7 @@ const readOf = ({ config, configPath }: RuntimeFacts, fact: FileFact | undefined
   return isSame && known.doc ? { text: fact.text, doc: known.doc } : readText(fact.text, configPath);
 };
 
-const owned = (
+export const owned = (
   ledger: Ledger,
   path: string,
   fact: FileFact | undefined,
@@ -74,11 +66,7 @@ const owned = (
 };
 
 /** Where handlers are in this configuration: read once, used for several sets of handlers. */
-export type Layout = {
-  readonly generation: Generation;
-  readonly runtime: RuntimeFacts;
-  readonly files: Readonly<Record<string, FileFact>>;
-  readonly ledger: Ledger;
+export type Layout = Site & {
   /** The present main file, and the main file without us. */
   readonly now: Read | null;
   readonly base: Read | null;
@@ -111,14 +99,11 @@ export const layoutOf = (
     });
   const doc: Table = base === null ? { version: generation.freshSchema } : base.doc;
   const declared = declaredSchema(doc);
-  const schema = declared && dropInSchema(declared, runtime.version);
-  const place = schema === undefined ? undefined : runtimesPath(schema);
-  if (schema === undefined || place === undefined)
-    throw new Failure({
-      code: 'unsupported-runtime',
-      message: `it declares ${typeof doc.version === 'number' ? `version ${doc.version}` : 'a version that is no number'}, and versions 1 to ${newestSchema} are known`,
-      where: { file: path, ...(base === null ? {} : locate(base.text, ['version'])) },
-    });
+  const { schema, place } = placeFor(declared && dropInSchema(declared, runtime.version), {
+    path,
+    text: base?.text,
+    doc,
+  });
   const drop = dropInPath(path, doc);
   return {
     generation,
@@ -137,7 +122,7 @@ export const layoutOf = (
 };
 
 /** A drop-in that a foreign file names stays: without it the runtime would not start. */
-const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly string[] => {
+export const staleIn = ({ config, configPath }: RuntimeFacts, drop: string): readonly string[] => {
   const others = config.filter(({ path }) => path !== configPath);
   return others.flatMap(({ path, fact }) =>
     path !== drop &&
@@ -158,14 +143,13 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
   const without = unowned(drop, null);
   if (tables.size === 0) return { files: [unowned(path, base?.text ?? null), without], stale };
   const from = base?.text ?? skeleton(generation);
-  const print = (name: string, table: Table): string => printTable([...place, name], table);
-  const body = [...tables].map(([name, table]) => print(name, table)).join('\n');
+  const body = bodyOf(place, tables);
   const mainOwned = (text: string, edit?: ImportEdit): WantedFile => {
     if (text !== now?.text) refuseGenerated(from, path);
     return { path, text, owned: owned(ledger, path, files[path], text, edit) };
   };
   if (generation.wiring === 'block') {
-    const alive = definesHandlers(layout) ? '' : `${print(defaultRuntime.name, defaultRuntime.table)}\n`;
+    const alive = definesHandlers(layout) ? '' : defaultBody(place);
     const block = `${alive}${body}`;
     // An existing block is changed in place: foreign text after it stays after it.
     const marked = now === null ? '' : withoutUnmarked(now, path).text;
@@ -192,10 +176,17 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
   return { files: [mainOwned(spliced.text, spliced.edit), dropIn], stale };
 };
 
-/** For the person who reads the plan. */
-const besideOurs = `containerd 1.x has its built-in "${defaultRuntime.name}" only where no file defines a handler, so it is written beside them`;
+export const bodyOf = (place: readonly string[], tables: Tables): string =>
+  [...tables].map(([name, table]) => printTable([...place, name], table)).join('\n');
 
-const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
+/** 1.x: the built-in default handler, where no file defines a handler. */
+export const defaultBody = (place: readonly string[]): string =>
+  `${printTable([...place, defaultRuntime.name], defaultRuntime.table)}\n`;
+
+/** For the person who reads the plan. */
+export const besideOurs = `containerd 1.x has its built-in "${defaultRuntime.name}" only where no file defines a handler, so it is written beside them`;
+
+export const unowned = (path: string, text: string | null): WantedFile => ({ path, text });
 
 /** 1.x: the first `runtimes.X` in any file replaces the built-in map, and with it `runc`. */
 const definesHandlers = ({ runtime, base, doc, generation, place }: Layout): boolean =>

@@ -186,14 +186,14 @@ t.test('what is wrong before we come is found without asking the runtime', async
     [main]: 'imports = ["/gone.toml"]\n',
     '/b.toml': 'disabled_plugins = [\n "x",\n "io.containerd.grpc.v1.cri"]\n',
   });
-  t.match(faultOf({ ...runtime, dangling: [{ from: main, path: '/gone.toml' }] }, files, ''), {
+  t.match(faultOf({ ...runtime, dangling: [{ from: main, path: '/gone.toml' }] }, files, []), {
     code: 'dangling-import',
     message: /gone/,
     where: { file: main, line: 1 },
   });
-  t.match(faultOf(runtime, files, ''), { code: 'cri-disabled', where: { file: '/b.toml', line: 3 } });
+  t.match(faultOf(runtime, files, []), { code: 'cri-disabled', where: { file: '/b.toml', line: 3 } });
   t.equal(
-    faultOf(runtime, parsed({ [main]: 'disabled_plugins = ["io.containerd.snapshotter.v1.aufs"]' }), ''),
+    faultOf(runtime, parsed({ [main]: 'disabled_plugins = ["io.containerd.snapshotter.v1.aufs"]' }), []),
     undefined,
   );
 });

@@ -1,0 +1,54 @@
+/**
+ * Files that a distribution renders, also from our text: what they say without us. Such a file may have lost our markers and all
+ * comments, so our tables in it are found by their meaning.
+ */
+import { Failure, recover } from '../../../../protocol/problem/problem.ts';
+import { fileFault } from '../../../model/file-fault.ts';
+import type { Parsed } from '../../parsed.ts';
+import type { Site } from '../way.ts';
+import { readText, withoutTables } from '../wiring-bare.ts';
+import { withoutMarked } from './template-text.ts';
+
+export const bareOf = ({ path, text, doc }: Parsed): Parsed => ({
+  path,
+  ...withoutTables({ text, doc }, path, true),
+});
+
+export type Rendered = {
+  readonly base: Parsed;
+  /** Absent: the runtime does not start with it, because of our block. */
+  readonly now?: Parsed;
+};
+
+/** The main file, with and without us. Throws the Failure for one that is missing, or that has a fault without us. */
+export const renderedMain = ({ runtime }: Site): Rendered => {
+  const path = runtime.configPath;
+  const file = runtime.config.find((one) => one.path === path);
+  if (!file || file.fact.kind === 'absent')
+    throw new Failure({
+      code: 'no-runtime',
+      message: 'the distribution renders this file when it starts, and there is none yet',
+      where: { file: path },
+      hint: 'Start it once; after that, its drop-ins and templates can be checked before they are written.',
+    });
+  if (file.fact.kind !== 'regular')
+    throw new Failure({ code: 'broken-config', ...fileFault(file.fact), where: { file: path } });
+  const { text } = file.fact;
+  if (file.doc) {
+    const now = { path, text, doc: file.doc };
+    return { base: bareOf(now), now };
+  }
+  const fault = new Failure(file.fault ?? { code: 'internal', message: `${path} was not looked at` });
+  // Rendering that only concatenates texts defines a table twice where the distribution has it by now, too.
+  const bare = recover(
+    () => withoutMarked(text, path),
+    () => text,
+  );
+  if (bare === text) throw fault;
+  return recover(
+    () => ({ base: { path, ...readText(bare, path) } }),
+    () => {
+      throw fault;
+    },
+  );
+};

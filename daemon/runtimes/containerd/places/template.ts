@@ -1,0 +1,132 @@
+/**
+ * Our block at the end of a template from which the distribution renders the main file at each start: k3s, RKE2, MicroK8s. The
+ * template cannot be rendered here, so it is judged by the last rendering: our block is text that no engine changes, and the
+ * new main file is the present one without us, followed by the block.
+ */
+import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
+import type { FileFact } from '../../../../host/facts.ts';
+import { fileFault } from '../../../model/file-fault.ts';
+import { digestOf } from '../../../../protocol/digest.ts';
+import { appendBlock } from '../../../toml/splice.ts';
+import type { ConfigPlace } from '../../facts.ts';
+import { parseConfig } from '../../parsed.ts';
+import { declaredSchema, handlersRead } from '../config.ts';
+import { handlersOfOurs, isElsewhere, meaningOf, ownTables, placeFor, type Site } from '../way.ts';
+import type { Way } from '../way.ts';
+import { besideOurs, bodyOf, defaultBody, owned, unowned } from '../wiring.ts';
+import { renderedMain } from './rendered.ts';
+import {
+  inert,
+  lineWithOurs,
+  markedIn,
+  newTemplate,
+  templateWithoutUs,
+  withMarked,
+} from './template-text.ts';
+
+type Template = Extract<ConfigPlace, { kind: 'template' }>;
+
+export const templateWay = (site: Site, template: Template): Way => {
+  const { generation, runtime, files, ledger } = site;
+  const { path, base } = template;
+  const mainPath = runtime.configPath;
+  const main = renderedMain(site);
+  const foreign = [main.base, ...parseConfig(runtime.config.filter((one) => one.path !== mainPath))];
+  const { schema, place } = placeFor(declaredSchema(main.base.doc), main.base);
+  const text = textOf(files[path], template);
+  const block = text === null ? undefined : meaningOf(markedIn(text, path) ?? '');
+  const bare = text === null ? null : templateWithoutUs(text, path);
+  if (bare !== null) refuseCopied(bare, path);
+  const definesHandlers = foreign.some(({ doc }) => handlersRead(doc, generation, place).length > 0);
+  const alive = generation.wiring === 'block' && !definesHandlers ? defaultBody(place) : '';
+  return {
+    schema,
+    place,
+    paths: [path],
+    whole: [],
+    foreign,
+    present: { ...ownTables(main.now?.doc, main.base.doc), ...handlersOfOurs(block ? [block] : []) },
+    isMisread: () => main.now === undefined || (block !== undefined && isElsewhere(block, place)),
+    wire: (tables) => {
+      if (tables.size === 0)
+        return { files: [unowned(path, bare)], stale: [], reads: [{ path: mainPath, text: main.base.text }] };
+      const body = `${alive}${bodyOf(place, tables)}`;
+      const wanted = withMarked(text === null || bare === null ? newTemplate(base) : text, inert(body), path);
+      if (wanted !== text) refuseUnknown(site, template, bare, schema);
+      return {
+        files: [{ path, text: wanted, owned: owned(ledger, path, files[path], wanted) }],
+        stale: [],
+        reads: [{ path: mainPath, text: appendBlock(main.base.text, body, mainPath).text }],
+        ...(alive === '' || markedIn(text ?? '', path)?.startsWith(alive) ? {} : { beside: besideOurs }),
+      };
+    },
+    notes: bare !== null && base !== '' && !bare.includes('{{') ? [frozen(path)] : [],
+  };
+};
+
+/** `null`: there is none, and it can be made. */
+const textOf = (fact: FileFact | undefined, { path, base }: Template): string | null => {
+  if (fact?.kind === 'regular') return fact.text;
+  if (fact !== undefined && fact.kind !== 'absent')
+    throw new Failure({ code: 'broken-config', ...fileFault(fact), where: { file: path } });
+  if (base !== '') return null;
+  throw new Failure({
+    code: 'generated-file',
+    message: 'the main file is rendered from this template, and there is none',
+    where: { file: path },
+    hint: 'Install the distribution again, or restore the file: what a new one would have to say is not known.',
+  });
+};
+
+/** A table of ours outside of our block would be there twice, and some renderings only put texts one after the other. */
+const refuseCopied = (bare: string, file: string): void => {
+  const line = lineWithOurs(bare);
+  if (line === undefined) return;
+  throw new Failure({
+    code: 'cannot-splice',
+    message: 'a table outside of our block names a program of rcm-node',
+    where: { file, line },
+    hint: 'Take this table out of the template; rcm-node writes its own, between marker lines.',
+  });
+};
+
+/** Why the next rendering cannot be foreseen. */
+const refuseUnknown = (
+  { runtime, files, ledger }: Site,
+  { path }: Template,
+  bare: string | null,
+  schema: number,
+): void => {
+  const known = ledger.files[path];
+  const fact = files[path];
+  // Changed by us alone, or by others who only took our block out.
+  const isSame =
+    known !== undefined &&
+    ((fact?.kind === 'regular' && fact.digest === known.digest) ||
+      (bare !== null && digestOf(bare) === known.found));
+  if (runtime.unrendered && !isSame)
+    throw new Failure({
+      code: 'changed-meanwhile',
+      message: `the template was changed after ${runtime.configPath} was rendered from it, so what the next start renders is not known`,
+      where: { file: path },
+      hint: `When the node can bear it, restart ${runtime.unit?.name ?? 'the distribution'}: that renders the template, and rcm-node continues by itself.`,
+    });
+  // k3s renders version 2 from the one name and version 3 from the other, whatever it rendered before.
+  const named = /(?:-v(\d))?\.toml\.tmpl$/.exec(path);
+  const next = named ? Number(named[1] ?? 2) : schema;
+  if (bare === null && next !== schema)
+    throw new Failure({
+      code: 'version-mix',
+      message: `a new template of this name is rendered to version ${next}, and ${runtime.configPath} declares version ${schema}`,
+      where: { file: path },
+      hint: 'Update rcm-node, and report this with the output of rcm-node doctor --json.',
+    });
+};
+
+const frozen = (file: string): Problem => ({
+  code: 'generated-file',
+  message:
+    'this template is a copy of a rendered file: what the distribution would render today does not reach containerd',
+  where: { file },
+  hint: 'Put {{ template "base" . }} in the place of the copied tables when the node can be restarted.',
+});

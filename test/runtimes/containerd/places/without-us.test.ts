@@ -1,0 +1,36 @@
+import t from 'tap';
+import { emptyLedger } from '../../../../daemon/model/ledger.ts';
+import { withoutUs } from '../../../../daemon/runtimes/containerd/places/without-us.ts';
+import { overrideMark } from '../../../../daemon/runtimes/containerd/places/override-text.ts';
+import {
+  inert,
+  newTemplate,
+  withMarked,
+} from '../../../../daemon/runtimes/containerd/places/template-text.ts';
+import { header } from '../../../../daemon/runtimes/containerd/wiring-drop-in.ts';
+
+const bare = (path: string, text: string): string | null => withoutUs(text, path, emptyLedger);
+
+t.test('a file of any kind is known by its name and its text, without the ledger', async (t) => {
+  const theirs = '{{ template "base" . }}\n{{ if .X }}a = 1{{ end }}\n';
+  const ours = '[a]\nb = 1\n';
+  t.equal(bare('/x/config.toml.tmpl', withMarked(theirs, ours, '')), theirs);
+  t.equal(bare('/x/config-v3.toml.tmpl', theirs), theirs);
+  const made = withMarked(newTemplate('{{ template "base" . }}\n'), ours, '');
+  t.equal(bare('/x/config-v3.toml.tmpl', made), null);
+  t.equal(
+    bare('/x/config-v3.toml.tmpl', `${made}[more]\n`),
+    '{{ template "base" . }}\n[more]\n',
+    'others added to it',
+  );
+  t.equal(bare('/x/containerd-template.toml', withMarked(`a = "\${A}"\n`, ours, '')), `a = "\${A}"\n`);
+  const unit = '/etc/systemd/system/containerd.service.d/50-rcm-node.conf';
+  t.equal(bare(unit, `${header}[Service]\n`), null);
+  t.equal(bare(unit, '[Service]\n'), '[Service]\n');
+  t.equal(bare('/etc/containerd/rcm-node.toml', `${overrideMark('/usr/x.toml')}version = 3\n`), null);
+  t.equal(bare('/etc/containerd/config.toml', 'version = 3\n'), 'version = 3\n');
+});
+
+t.test('braces that an engine would read are escaped, and no others', async (t) => {
+  t.equal(inert(`a = "{{x}} \${y} {z}"\n`), 'a = "{\\u007Bx}} $\\u007By} {z}"\n');
+});
