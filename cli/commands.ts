@@ -18,6 +18,7 @@ import { readState } from '../daemon/state/state.ts';
 import { exitCodeOfUninstall, uninstall } from '../daemon/reconcile/uninstall.ts';
 import { isStartedAgain } from '../daemon/reconcile/try-again.ts';
 import { verify } from '../daemon/reconcile/verify.ts';
+import { withWatched } from '../daemon/reconcile/proof/watched.ts';
 import { version } from '../protocol/version.ts';
 import type { Command } from './arguments.ts';
 import {
@@ -52,7 +53,7 @@ const progress: Host['log'] = (level, message, fields) => {
 };
 
 const hostFor = (command: Command, log = silent as Host['log']): Host =>
-  makeHost({ root: resolve(command.root), machine: machine(), log });
+  withWatched(makeHost({ root: resolve(command.root), machine: machine(), log }));
 
 const tickOf = (command: Command) => ({
   activate: command.activate,

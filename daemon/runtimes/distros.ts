@@ -228,3 +228,10 @@ export const distros: readonly Distro[] = [
 export const kubeconfigs: readonly KnownKubeconfig[] = [
   ...new Set(distros.flatMap((row) => ('refused' in row ? [] : (row.kubelet ?? [])))),
 ];
+
+/** The folder that the distribution of this unit watches: it restarts the runtime by itself when that changes. */
+export const watchedBy = (unit: string): string | undefined => {
+  for (const row of distros)
+    if (!('refused' in row) && row.watched !== undefined && row.runner?.units.test(unit)) return row.watched;
+  return undefined;
+};

@@ -25,6 +25,8 @@ export type Reads = {
   isFolder(path: string): Promise<boolean>;
   /** Of a regular file; `null` when there is none. `modified` in epoch milliseconds. */
   stat(path: string): Promise<{ readonly bytes: number; readonly modified: number } | null>;
+  /** When a name in the folder was last added, removed or replaced, in epoch milliseconds; `null` when there is no such folder. */
+  changedAt(folder: string): Promise<number | null>;
   /** sha256 of a file of any size; `null` when it cannot be read. */
   digest(path: string): Promise<string | null>;
   linkAt(path: string): Promise<LinkFact>;
@@ -166,6 +168,11 @@ export const makeReads = (root: string): Reads => {
       const file = resolveIn(root, path);
       const facts = file === undefined ? undefined : await lstat(file).catch(() => undefined);
       return facts?.isFile() ? { bytes: facts.size, modified: facts.mtimeMs } : null;
+    },
+    changedAt: async (path) => {
+      const folder = resolveIn(root, path);
+      const facts = folder === undefined ? undefined : await lstat(folder).catch(() => undefined);
+      return facts?.isDirectory() ? facts.mtimeMs : null;
     },
     digest: async (path) => {
       const file = resolveIn(root, path);

@@ -105,3 +105,14 @@ export const findRunning = async (
     cwd,
   };
 };
+
+/** The kernel counts in hundredths of a second, whatever its own clock does (USER_HZ, proc_pid_stat(5)). */
+const ticksPerSecond = 100;
+
+/** When a process was started, in epoch milliseconds, by the present time of the clock; exact to a second. */
+export const startedAt = async (born: string, proc = '/proc'): Promise<number | undefined> => {
+  const boot = /^btime (\d+)$/m.exec(await readFile(join(proc, 'stat'), 'utf8').catch(() => ''))?.[1];
+  return boot === undefined || born === ''
+    ? undefined
+    : (Number(boot) + Number(born) / ticksPerSecond) * 1000;
+};

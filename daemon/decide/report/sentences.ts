@@ -1,4 +1,5 @@
 /** A plan as sentences: for `plan`, the journal and tests. */
+import { watchedBy } from '../../runtimes/distros.ts';
 import type { Step } from '../../model/plan.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
 import { fileOf, folderOf, keyOfTarget } from '../../../protocol/host-paths.ts';
@@ -23,7 +24,10 @@ export const sentence = (step: Step): string | undefined => {
       if (step.after === null) return `remove the link ${step.path}`;
       return `point ${fileOf(folderOf(step.path))} to ${short(keyOfTarget(step.after))}`;
     case 'activate':
-      return step.started ? `accept that ${step.unit} restarted by itself` : `restart ${step.unit}`;
+      if (step.started) return `accept that ${step.unit} restarted by itself`;
+      return watchedBy(step.unit) === undefined
+        ? `restart ${step.unit}`
+        : `wait until ${step.unit} restarts the runtime by itself, and is not restarted`;
     case 'prove':
       if (step.serve.length === 0 && step.start)
         return `prove that a sandbox with ${Object.keys(step.start).join(', ')} starts`;

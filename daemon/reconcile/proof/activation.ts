@@ -4,6 +4,7 @@ import type { Host } from '../../../host/host.ts';
 import type { JobResult, Systemd } from '../../../host/systemd/systemd.ts';
 import { Failure, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
+import { watchedBy } from '../../runtimes/distros.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { askCri } from '../observe/runtime.ts';
 
@@ -28,7 +29,8 @@ export const activate = async (
   // systemd counts our restarts too: without this it would refuse the sixth start within 10 s, possibly the rollback, and
   // leave the runtime down (StartLimitBurst, systemd.unit(5)).
   await systemd.resetFailed(name);
-  host.log('info', `restarting ${name}`, { invocation: unit.invocation });
+  const verb = watchedBy(name) === undefined ? 'restarting' : 'waiting for the next runtime of';
+  host.log('info', `${verb} ${name}`, { invocation: unit.invocation });
   return systemd.restart(name, restartDeadlineMs);
 };
 
