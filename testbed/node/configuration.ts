@@ -72,7 +72,7 @@ export const containerdConfiguration = {
  * First in PATH, so that every shim that looks for `runc` finds it too, also one that is given no options.
  * Only where the configuration cannot switch cgroups off.
  */
-const runcWrapper = `#!/bin/sh
+export const runcWrapper = `#!/bin/sh
 # This node has no cgroup controllers, so crun leaves cgroups alone. But then it finds no processes, and a container
 # without processes is one that containerd 2 takes for leaked when it restarts: answer that one from the state.
 case " $* " in
@@ -94,7 +94,7 @@ esac
 `;
 
 /** Enough of a CNI configuration for containerd to call its network ready; test Pods use the host's network. */
-const cniConfiguration = `${JSON.stringify({ cniVersion: '1.0.0', name: 'node', plugins: [{ type: 'loopback' }] })}\n`;
+export const cniConfiguration = `${JSON.stringify({ cniVersion: '1.0.0', name: 'node', plugins: [{ type: 'loopback' }] })}\n`;
 
 /** What a node with containerd has beyond its packages: path to text. What begins with `#!` is executable. */
 export const nodeFiles = (suite: Suite): Readonly<Record<string, string>> => ({

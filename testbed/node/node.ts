@@ -35,9 +35,29 @@ export type NodeOptions = {
   readonly binds?: Readonly<Record<string, { readonly from: string; readonly readOnly?: boolean }>>;
   /** Paths in the node to text, there before its first boot. What begins with `#!` is executable. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Where containerd of another origin than Debian's package is to be; the package's service and configuration are not there then. */
+  readonly place?: Place;
   /** An interface `host0` that is a port of this bridge. What address it has is up to `files`. */
   readonly bridge?: string;
 };
+
+/** Where a containerd keeps its state, where it listens, and the unit that runs it. */
+export type Place = { readonly unit: string; readonly root: string; readonly socket: string };
+
+const debian: Place = {
+  unit: 'containerd.service',
+  root: '/var/lib/containerd',
+  socket: '/run/containerd/containerd.sock',
+};
+
+/** What starts Debian's containerd, and where it is first on PATH. */
+const ofPackage = [
+  'usr/lib/systemd/system/containerd.service',
+  'etc/systemd/system/multi-user.target.wants/containerd.service',
+  'etc/containerd',
+  ...['containerd', 'containerd-shim-runc-v2', 'runc'].map((name) => `usr/bin/${name}`),
+  'usr/sbin/runc',
+];
 
 const hasContainerd = ({ kind = 'containerd' }: NodeOptions): boolean => kind === 'containerd';
 
@@ -116,7 +136,9 @@ const launch = async (name: string, estate: Estate, options: NodeOptions): Promi
       '--timezone=off',
       '--link-journal=no',
       // containerd's overlayfs snapshots cannot lie on an overlayfs.
-      ...(hasContainerd(options) ? [`--bind=${estate.dir}/containerd:/var/lib/containerd`] : []),
+      ...(hasContainerd(options)
+        ? [`--bind=${estate.dir}/containerd:${(options.place ?? debian).root}`]
+        : []),
       ...Object.entries(options.binds ?? {}).map(
         ([to, { from, readOnly }]) => `--bind${readOnly ? '-ro' : ''}=${from}:${to}`,
       ),
@@ -156,11 +178,15 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
   razeAtExit(name);
   claim(estate);
   await mountCopy(estate, tree);
+  const { place = debian } = options;
+  const isOfPackage = place === debian && hasContainerd(options);
+  if (place !== debian)
+    for (const path of ofPackage) await rm(join(estate.root, path), { recursive: true, force: true });
   await furnish(estate.root, {
     // An id of its own; without one systemd takes the boot for the machine's first and presets all units.
     '/etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
     '/etc/hostname': `${name}\n`,
-    ...(hasContainerd(options) ? nodeFiles(options.suite) : {}),
+    ...(isOfPackage ? nodeFiles(options.suite) : {}),
     ...options.files,
   });
 
@@ -177,6 +203,7 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
         PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         HOME: '/root',
         LANG: 'C.UTF-8',
+        ...(place === debian ? {} : { CONTAINERD_ADDRESS: place.socket }), // for ctr
         ...given.env,
       },
     });
@@ -210,13 +237,13 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
   const node: TestNode = {
     name,
     suite: options.suite,
-    unit: options.kind === 'crio' ? 'crio.service' : 'containerd.service',
+    unit: options.kind === 'crio' ? 'crio.service' : place.unit,
     root: estate.root,
     get leader() {
       return running().leader;
     },
     get criSocket() {
-      return `/proc/${running().leader}/root/run/containerd/containerd.sock`;
+      return `/proc/${running().leader}/root${place.socket}`;
     },
     hostPath: (path) => `/proc/${running().leader}/root${path}`,
     exec,
@@ -244,6 +271,6 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
     consoleText: () => readFileSync(estate.console, 'utf8'),
   };
   await start();
-  if (hasContainerd(options)) await importImage(node, pauseOciImage());
+  if (isOfPackage) await importImage(node, pauseOciImage());
   return node;
 };

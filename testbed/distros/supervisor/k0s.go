@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -22,7 +23,7 @@ func (host k0sHost) config() string  { return filepath.Join(host.etc, "container
 func (host k0sHost) dropIns() string { return filepath.Join(host.etc, "containerd.d") }
 
 func k0s(words []string) error {
-	if len(words) == 0 {
+	if len(words) == 0 || !slices.Contains([]string{"worker", "controller", "render"}, words[0]) {
 		return fmt.Errorf("k0s worker|controller")
 	}
 	flags := flag.NewFlagSet("k0s", flag.ExitOnError)

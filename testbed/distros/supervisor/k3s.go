@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
 func k3s(program string, words []string) error {
-	if len(words) == 0 {
+	if len(words) == 0 || !slices.Contains([]string{"server", "agent", "render"}, words[0]) {
 		return fmt.Errorf("%s server|agent", program)
 	}
 	flags := flag.NewFlagSet(program, flag.ExitOnError)
@@ -79,19 +80,23 @@ func k3s(program string, words []string) error {
 	return untilItEnds(config, values)
 }
 
-// stage runs the program of the same name below the data folder, as the executable of users does, which is an archive of it.
+// stage puts the programs below the data folder on PATH, and runs the one of the same name, if it has one: what users install of k3s
+// is an archive of that.
 func stage(program, bin string, words []string) error {
 	staged := filepath.Join(bin, program)
 	self, err := os.Executable()
 	if err != nil || self == staged {
 		return err
 	}
-	if _, err := os.Stat(staged); err != nil {
-		return nil // render, in tests
+	if _, err := os.Stat(bin); err != nil {
+		return nil // in tests of what it writes
 	}
 	path := fmt.Sprintf("%s:%s:%s/aux", bin, os.Getenv("PATH"), bin)
 	if err := os.Setenv("PATH", path); err != nil {
 		return err
+	}
+	if _, err := os.Stat(staged); err != nil {
+		return nil // RKE2: containerd is a program of its own
 	}
 	return syscall.Exec(staged, append([]string{program}, words...), os.Environ())
 }

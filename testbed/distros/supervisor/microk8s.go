@@ -12,7 +12,7 @@ import (
 // microk8s is `snap run microk8s.daemon-containerd`. Links of the name current lead to the folders of a revision, and
 // programs get those, not the links.
 func microk8s(words []string) error {
-	if len(words) < 2 || words[1] != "microk8s.daemon-containerd" {
+	if len(words) < 2 || (words[0] != "run" && words[0] != "render") || words[1] != "microk8s.daemon-containerd" {
 		return fmt.Errorf("snap run microk8s.daemon-containerd")
 	}
 	root := os.Getenv("STAND_IN_ROOT") // for tests; empty on a node
