@@ -5,7 +5,7 @@ import { exitCodes } from '../daemon/model/outcome.ts';
 import { Failure, hintOf, printProblem } from '../protocol/problem/problem.ts';
 import { install } from './install.ts';
 import { remove } from './remove.ts';
-import { checkSite, makeTarget, type Target } from './target.ts';
+import { checkSite, makeTarget, mustBeServed, type Target } from './target.ts';
 import { places } from './state.ts';
 import { bringToken } from './token.ts';
 
@@ -43,6 +43,7 @@ export const bootstrap = async (
 ): Promise<number> => {
   const site = makeTarget({ ...command, ...given });
   await checkSite(site, given.arch);
+  if (!command.uninstall) await mustBeServed(site);
   const lock = await lockSite(site);
   try {
     if (command.uninstall) {

@@ -6,6 +6,8 @@ import { type Files, makeFiles } from '../host/files/files.ts';
 import type { Clock } from '../host/host.ts';
 import { makeSystemd, type Systemd } from '../host/systemd/systemd.ts';
 import { Failure } from '../protocol/problem/problem.ts';
+import { refusal } from '../daemon/runtimes/distro.ts';
+import { distros } from '../daemon/runtimes/distros.ts';
 
 export type Target = {
   readonly host: Files;
@@ -56,7 +58,7 @@ export const checkSite = async (site: Target, arch: string): Promise<void> => {
       {
         code: 'unsupported-host',
         message: `the systemd of this node cannot be asked over D-Bus (/run/dbus/system_bus_socket): ${error instanceof Error ? error.message : error}`,
-        hint: 'rcm-node is a systemd service. A node without systemd, such as one that k3d makes, cannot run it: exclude it with a nodeSelector. With systemd, check the Pod: it needs the mount of /run/dbus, AppArmor Unconfined and the SELinux type spc_t.',
+        hint: 'rcm-node is a systemd service. A node without systemd, as of k3d and Talos Linux, cannot run it: exclude it with a nodeSelector. With systemd, check the Pod: it needs the mount of /run/dbus, AppArmor Unconfined and the SELinux type spc_t.',
       },
       error,
     );
@@ -68,4 +70,14 @@ export const checkSite = async (site: Target, arch: string): Promise<void> => {
       message: `this image is for ${architectures[arch] ?? arch}, and the node is ${found}`,
       hint: 'Push the whole index to the registry (skopeo copy --all), not the image of one platform.',
     });
+};
+
+/**
+ * Throws for a host on which rcm-node would refuse to work, before anything is placed on it. Bootstrap sees few folders of the
+ * host, so it asks for units that only such hosts have; the service itself sees the rest, and says it in its status.
+ */
+export const mustBeServed = async (site: Target): Promise<void> => {
+  for (const row of distros)
+    if ('refused' in row && row.unit !== undefined && (await site.systemd.unit(row.unit)).load === 'loaded')
+      throw refusal(row);
 };

@@ -62,14 +62,20 @@ export type Served = Known & {
   readonly watched?: string;
 };
 
-/** `refused`: the reason, and the way out. */
-export type Refused = Known & { readonly refused: string; readonly wayOut: string };
+export type Refused = Known & {
+  /** The reason, and what to do. */
+  readonly refused: string;
+  readonly wayOut: string;
+  /** A unit that only its hosts have: bootstrap can ask systemd for it, and sees no other evidence. */
+  readonly unit?: string;
+};
 
 export type Distro = Served | Refused;
 
 const rank = ({ level }: Known): number => levels.indexOf(level);
 
-const refusal = ({ name, refused, wayOut }: Refused): Failure =>
+/** As a Failure to throw. */
+export const refusal = ({ name, refused, wayOut }: Refused): Failure =>
   new Failure({ code: 'unsupported-host', message: `this is ${name}: ${refused}`, hint: wayOut });
 
 /** A unit that a person names excludes rows of other units. */

@@ -66,7 +66,8 @@ export const distros: readonly Distro[] = [
     name: 'Bottlerocket',
     level: 'distribution',
     evidence: [{ release: { ID: 'bottlerocket' } }],
-    why: 'its packages/release writes it',
+    why: 'its packages/release writes it, and packages/host-ctr has the unit',
+    unit: 'host-containerd.service',
     refused:
       'its root file system is verified, and its settings API alone writes the configuration of containerd',
     wayOut:
@@ -76,7 +77,8 @@ export const distros: readonly Distro[] = [
     name: 'Container-Optimized OS',
     level: 'distribution',
     evidence: [{ release: { ID: 'cos' } }],
-    why: 'its releases say so',
+    why: 'its releases say so, and its manual names the unit, which is on by default',
+    unit: 'cis-level1.service',
     refused: '/etc is written anew at each boot, and no program may be run from /var, /home or /opt',
     wayOut:
       'Use a node pool with the image type ubuntu_containerd; and leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',

@@ -75,6 +75,27 @@ t.test('with a systemd', { skip: noBusHere }, async (t) => {
     });
   });
 
+  t.test(
+    'a host that is never served is refused before anything is placed, and can be cleaned',
+    async (t) => {
+      for (const [unit, name] of [
+        ['host-containerd.service', /^this is Bottlerocket: /],
+        ['cis-level1.service', /^this is Container-Optimized OS: /],
+      ] as const) {
+        const { run, host, scripted } = await stage(t, true);
+        scripted?.setUnit(unit, { LoadState: 'loaded', ActiveState: 'active' });
+        t.match(problemOf(await run().catch((error) => error)), {
+          code: 'unsupported-host',
+          message: name,
+          hint: /bootstrap=skip/,
+        });
+        t.notOk(existsSync(join(host, places.bin)), 'nothing was written');
+        scripted?.setUnit(uninstaller, { ActiveState: 'inactive' });
+        t.equal(await run({ uninstall: true }), 0);
+      }
+    },
+  );
+
   t.test('it places, starts over D-Bus, and waits for the report', async (t) => {
     const { run, host, said, scripted } = await stage(t, true);
     t.equal(await run(), 0);
