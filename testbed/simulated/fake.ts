@@ -3,7 +3,7 @@
  * a systemd and a clock that are scripted. Time passes only while code sleeps or waits, and at once. The daemon and
  * its clock outlive a "killed" run of ours, as the real ones do.
  */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { pick } from '../../host/artifact/archive.ts';
 import { checkBinary } from '../../host/artifact/binary.ts';
@@ -20,6 +20,7 @@ import { writeProcesses } from './runtimes/processes.ts';
 import { type Loaded, loadConfig } from './runtimes/containerd.ts';
 import { filesAsRoot } from './bare-root.ts';
 import { loadCrio } from './runtimes/crio.ts';
+import { type Rendering, render } from './runtimes/rendering.ts';
 
 /** How a start of containerd goes. `slow`: ready after so many ms. `dies`: ready, and gone after so many ms. */
 export type Start =
@@ -52,6 +53,8 @@ export type SandboxStart = 'works' | 'refused' | 'drags' | 'late' | 'kills' | 's
 export type Containerd = {
   /** Of its program: as the next start runs it. */
   version: string;
+  /** How the program that starts it makes its main file, as the next start does it. */
+  rendering: Rendering | undefined;
   unit: UnitFacts;
   /** What the running daemon has loaded. */
   loaded: Loaded | undefined;
@@ -108,6 +111,8 @@ export type FakeOptions = {
   /** Of another program that starts the daemon as its child, with these words; `execStart` is that program's then. */
   readonly unit?: string;
   readonly child?: readonly string[];
+  /** How that program makes the main file at each start. */
+  readonly rendering?: Rendering;
   /** False: the unit is there, and containerd does not run. */
   readonly runs?: boolean;
 };
@@ -154,7 +159,6 @@ export const fakeHost = (options: FakeOptions): Fake => {
   const name = isCrio ? 'crio' : 'containerd';
   const execStart = options.execStart ?? [`/usr/bin/${name}`];
   const argv = options.child ?? execStart;
-  const configPath = configOf(argv, options.environment ?? []);
   const counter = { starts: 0, sandboxes: 0 };
   const followers = new Set<() => void>();
   const blank: UnitFacts = {
@@ -173,6 +177,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
   };
   const daemon: Containerd = {
     version: options.version,
+    rendering: options.rendering,
     unit: blank,
     loaded: undefined,
     sandboxes: [],
@@ -212,6 +217,8 @@ export const fakeHost = (options: FakeOptions): Fake => {
     daemon.unit = { ...daemon.unit, invocation, restarts, mainPid: 4000 + counter.starts };
     if (options.child) writeProcesses(root, daemon.unit, options.child, (epoch + time.now) / 1000);
     const former = daemon.loaded?.kind === 'loaded' ? Object.keys(daemon.loaded.handlers) : [];
+    const configPath = configOf(argv, daemon.unit.environment);
+    if (daemon.rendering) render(root, configPath.path, daemon.rendering);
     const path = files.real(configPath.path);
     const config = configPath.given || exists(path) ? configPath.path : undefined;
     const loaded = isCrio
@@ -289,6 +296,18 @@ export const fakeHost = (options: FakeOptions): Fake => {
   const never = async (): Promise<never> => {
     throw new Error('nobody should ask for this');
   };
+  /** Of the unit and its drop-ins, as far as a drop-in of ours goes. */
+  const environmentIn = (): readonly string[] => {
+    const folder = files.real(`/etc/systemd/system/${blank.name}.d`);
+    const texts = existsSync(folder)
+      ? readdirSync(folder).map((one) => readFileSync(join(folder, one), 'utf8'))
+      : [];
+    const rows = texts.flatMap((text) =>
+      [...text.matchAll(/^Environment="(.*)"$/gm)].map(([, row = '']) => row),
+    );
+    const names = rows.map((row) => row.replace(/=.*/s, '='));
+    return [...blank.environment.filter((row) => !names.some((name) => row.startsWith(name))), ...rows];
+  };
   const systemd: Systemd = {
     unit: async (name) =>
       name === blank.name ? daemon.unit : { ...blank, name, load: 'not-found', execStart: [] },
@@ -301,7 +320,9 @@ export const fakeHost = (options: FakeOptions): Fake => {
     },
     enable: never,
     disable: never,
-    daemonReload: never,
+    daemonReload: async () => {
+      daemon.unit = { ...daemon.unit, environment: environmentIn() };
+    },
     follow: (_name, changed) => {
       followers.add(changed);
       return () => followers.delete(changed);
