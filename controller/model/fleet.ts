@@ -28,6 +28,8 @@ export type NodeFacts = {
   readonly rollout: RolloutLabels;
   /** Absent: it has no startup taint. */
   readonly starting?: Starting;
+  /** The system of its kubelet, by its own word, where it is one that is never served. */
+  readonly unserved?: string;
 };
 
 /** A node with a startup taint: its node template set it, and no Pod that does not tolerate it is bound to the node. */

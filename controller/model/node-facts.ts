@@ -1,5 +1,6 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
 import { isCode, type MachineIds, parseDetail } from '../../protocol/node-annotations.ts';
+import { refusedSystem } from '../../daemon/runtimes/distros.ts';
 import { parseRolloutLabels } from '../../protocol/node-labels.ts';
 import type { NodeFacts, Starting } from './fleet.ts';
 import { nodeKeys, startupTaints, unfinishedTaints } from './keys.ts';
@@ -24,6 +25,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
   const state = isHeard ? annotations[nodeKeys.state] : undefined;
   const own = labels(metadata.labels);
   const starting = startingOf(items(fields(spec).taints));
+  const unserved = refusedSystem(text(fields(nodeInfo).osImage) ?? '');
   return {
     ...identity(metadata),
     labels: own,
@@ -38,6 +40,7 @@ export const nodeFacts = (object: unknown): NodeFacts => {
     detail: isHeard ? detail : undefined,
     rollout: parseRolloutLabels(own),
     ...(starting === undefined ? {} : { starting }),
+    ...(unserved === undefined ? {} : { unserved }),
   };
 };
 

@@ -68,6 +68,8 @@ export type Refused = Known & {
   readonly wayOut: string;
   /** A unit that only its hosts have: bootstrap can ask systemd for it, and sees no other evidence. */
   readonly unit?: string;
+  /** What its kubelet calls its system in the cluster: a node can claim anything there, so it serves for a message alone. */
+  readonly osImage?: RegExp;
 };
 
 export type Distro = Served | Refused;

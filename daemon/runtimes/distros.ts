@@ -49,6 +49,7 @@ export const distros: readonly Distro[] = [
     level: 'distribution',
     evidence: [{ init: /\/k3s$/ }],
     why: 'k3s is process 1 of the container, and runs nothing but Kubernetes',
+    osImage: /^K3s /,
     refused: 'a container without systemd, so that a restart of containerd would end the whole node',
     wayOut:
       'For tests use kind, whose nodes have systemd; or install k3s on a machine. Leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',
@@ -58,6 +59,7 @@ export const distros: readonly Distro[] = [
     level: 'distribution',
     evidence: [{ release: { ID: 'talos' } }],
     why: 'its releases say so',
+    osImage: /^Talos /,
     refused: 'it has no systemd, and its machine configuration alone decides what containerd reads',
     wayOut:
       'Install the shim as a system extension of Talos, and leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',
@@ -68,6 +70,7 @@ export const distros: readonly Distro[] = [
     evidence: [{ release: { ID: 'bottlerocket' } }],
     why: 'its packages/release writes it, and packages/host-ctr has the unit',
     unit: 'host-containerd.service',
+    osImage: /^Bottlerocket /,
     refused:
       'its root file system is verified, and its settings API alone writes the configuration of containerd',
     wayOut:
@@ -79,6 +82,7 @@ export const distros: readonly Distro[] = [
     evidence: [{ release: { ID: 'cos' } }],
     why: 'its releases say so, and its manual names the unit, which is on by default',
     unit: 'cis-level1.service',
+    osImage: /^Container-Optimized OS /,
     refused: '/etc is written anew at each boot, and no program may be run from /var, /home or /opt',
     wayOut:
       'Use a node pool with the image type ubuntu_containerd; and leave these nodes out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip.',
@@ -235,5 +239,11 @@ export const kubeconfigs: readonly KnownKubeconfig[] = [
 export const watchedBy = (unit: string): string | undefined => {
   for (const row of distros)
     if (!('refused' in row) && row.watched !== undefined && row.runner?.units.test(unit)) return row.watched;
+  return undefined;
+};
+
+/** The row that refuses a node whose kubelet calls its system so. */
+export const refusedSystem = (osImage: string): string | undefined => {
+  for (const row of distros) if ('refused' in row && row.osImage?.test(osImage)) return row.name;
   return undefined;
 };

@@ -17,13 +17,24 @@ const hint =
   'kubectl get pods -A -l app.kubernetes.io/name=rcm-node -o wide shows whether its bootstrap ran there';
 const namesOf = (given: readonly NodeFacts[]): string => someOf(given.map(({ name }) => name));
 
+const unservedOf = (given: readonly NodeFacts[]): string =>
+  someOf(given.map(({ name, unserved }) => `${name} (${unserved})`));
+const skip = 'leave them out: kubectl label node NODE rcm.spinkube.dev/bootstrap=skip';
+
 const sentences: Readonly<Record<Why, (given: readonly NodeFacts[]) => string>> = {
   unable: (given) =>
     `rcm-node does not run on ${someOf(given.map((node) => `${node.name} (${unableBy(node.labels)})`))}.`,
   replaced: (given) =>
     `rcm-node has not reported since the machine was replaced on ${namesOf(given)}; ${hint}.`,
   'not-ready': (given) => `rcm-node has not reported on ${namesOf(given)}, not ready.`,
-  silent: (given) => `rcm-node has not reported on ${namesOf(given)}; ${hint}.`,
+  silent: (given) => {
+    const plain = given.filter(({ unserved }) => unserved === undefined);
+    const refused = given.filter(({ unserved }) => unserved !== undefined);
+    return [
+      ...(plain.length > 0 ? [`rcm-node has not reported on ${namesOf(plain)}; ${hint}.`] : []),
+      ...(refused.length > 0 ? [`rcm-node does not run on ${unservedOf(refused)}; ${skip}.`] : []),
+    ].join(' ');
+  },
 };
 
 /** One sentence for each reason; empty where there is none. */
@@ -36,6 +47,6 @@ export const notReporting = (given: readonly NodeFacts[]): string =>
 
 /** For nodes of which none reports; `who`: "nodes", or "nodes with pool=wasm". */
 export const noneReports = (given: readonly NodeFacts[], who: string): string =>
-  given.every((node) => whyNotReporting(node) === 'silent')
+  given.every((node) => whyNotReporting(node) === 'silent' && node.unserved === undefined)
     ? `rcm-node has not reported on any of the ${who}: ${namesOf(given)}; ${hint}.`
     : `rcm-node reports on none of the ${who}. ${notReporting(given)}`;

@@ -180,3 +180,12 @@ t.test('of taints, those that stay when the startup taint goes are kept, and onl
   const odd = ['x', null, { key: 1 }, { key: 'rcm.spinkube.dev/starting' }];
   t.same(nodeFacts({ metadata: { name: 'a' }, spec: { taints: odd } }).starting?.others.length, 3);
 });
+
+t.test('a system that is never served is told from what the kubelet calls it', async (t) => {
+  const of = (osImage: unknown) =>
+    nodeFacts({ metadata: { name: 'a' }, status: { nodeInfo: { osImage } } }).unserved;
+  t.equal(of('Talos (v1.9.0)'), 'Talos Linux');
+  t.equal(of('Bottlerocket OS 1.47.0 (aws-k8s-1.34)'), 'Bottlerocket');
+  t.equal(of('Container-Optimized OS from Google'), 'Container-Optimized OS');
+  for (const other of ['Debian GNU/Linux 13 (trixie)', '', undefined, 7]) t.equal(of(other), undefined);
+});

@@ -24,6 +24,15 @@ t.test('each reason is one sentence that names its nodes', async (t) => {
   );
 });
 
+t.test('a node with a system that is never served is named with it, and left out by its label', async (t) => {
+  const talos = aNode('talos', {}, { ...mute, unserved: 'Talos Linux' });
+  t.equal(whyNotReporting(talos), 'silent', 'its own word decides nothing');
+  const what = 'rcm-node does not run on talos (Talos Linux); leave them out: kubectl label node NODE';
+  t.equal(notReporting([talos]), `${what} rcm.spinkube.dev/bootstrap=skip.`);
+  t.match(notReporting([silent, talos]), /has not reported on silent; .*\. rcm-node does not run on talos/);
+  t.match(noneReports([talos], 'nodes'), /^rcm-node reports on none of the nodes\. rcm-node does not run/);
+});
+
 t.test('where no node reports, the message names the selector', async (t) => {
   t.match(noneReports([silent], 'nodes'), /^rcm-node has not reported on any of the nodes: silent; kubectl/);
   t.match(
