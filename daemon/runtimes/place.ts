@@ -55,12 +55,15 @@ const rendered = (
   base: string,
   main: ConfigFile,
 ): ConfigPlace | undefined => {
-  const version = main.doc?.version;
+  // A file that cannot be parsed may be broken by our own block, which came from the template.
+  const version = main.doc ? main.doc.version : Number(/^version\s*=\s*(\d+)/m.exec(textOf(main))?.[1] ?? 1);
   const declared = typeof version === 'number' || typeof version === 'bigint' ? Number(version) : 1;
   const one = byVersion.find(({ from }) => declared >= from);
-  if (!main.doc || !one) return undefined;
+  if (!one) return undefined;
   const beside = folderOf(main.path);
   const folder = `${beside}/${one.folder}`;
   if (importsAll(main, folder)) return { kind: 'folder', folder, readBy: 'runtime' };
   return { kind: 'template', path: `${beside}/${one.template}`, base };
 };
+
+const textOf = ({ fact }: ConfigFile): string => (fact.kind === 'regular' ? fact.text : '');

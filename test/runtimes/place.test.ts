@@ -55,10 +55,13 @@ t.test(
 );
 
 t.test(
-  'before the first start nothing is known, and a file that cannot be parsed says nothing',
+  'before the first start nothing is known; a file that cannot be parsed may be broken by our own template',
   async (t) => {
     t.match(asked('k3s', main), { code: 'no-runtime', where: { file: main } });
-    t.equal(asked('k3s', main, 'version = \n'), undefined);
+    t.match(asked('k3s', main, 'version = 3\na = \n'), {
+      kind: 'template',
+      path: `${folder}/config-v3.toml.tmpl`,
+    });
   },
 );
 

@@ -1,5 +1,7 @@
 /** The files of the place that the distribution has for our text, besides those that the runtime itself reads. */
+import { folderOf } from '../../../protocol/host-paths.ts';
 import type { Files } from '../../../host/files/files.ts';
+import type { Ledger } from '../../model/ledger.ts';
 import type { ConfigPlace, RuntimeFacts } from '../../runtimes/facts.ts';
 
 type Kind = ConfigPlace['kind'];
@@ -14,11 +16,21 @@ const paths: { readonly [K in Kind]: (place: Extract<ConfigPlace, { kind: K }>) 
 export const filesOfPlace = ({ place }: RuntimeFacts): readonly string[] =>
   place ? (paths[place.kind] as (place: ConfigPlace) => readonly string[])(place) : [];
 
-/** Whether others may have changed the template since the main file was rendered from it. */
-export const withRendering = async (files: Files, runtime: RuntimeFacts): Promise<RuntimeFacts> => {
+/** Whether others may have changed the template, or one with our text, since the main file was rendered from it. */
+export const withRendering = async (
+  files: Files,
+  runtime: RuntimeFacts,
+  ledger: Ledger,
+): Promise<RuntimeFacts> => {
   const { place, configPath } = runtime;
-  if (place?.kind !== 'template') return runtime;
-  const [template, rendered] = [await files.stat(place.path), await files.stat(configPath)];
-  const isNewer = template !== null && rendered !== null && template.modified > rendered.modified;
-  return isNewer ? { ...runtime, unrendered: true } : runtime;
+  if (place === undefined || place.kind === 'override') return runtime;
+  const known = Object.keys(ledger.files).filter((path) => folderOf(path) === folderOf(configPath));
+  const templates = place.kind === 'template' ? [place.path, ...known] : known;
+  const rendered = await files.stat(configPath);
+  for (const path of templates) {
+    const template = await files.stat(path);
+    if (template !== null && rendered !== null && template.modified > rendered.modified)
+      return { ...runtime, unrendered: true };
+  }
+  return runtime;
 };

@@ -51,8 +51,8 @@ export const templateWay = (site: Site, template: Template): Way => {
       if (tables.size === 0)
         return { files: [unowned(path, bare)], stale: [], reads: [{ path: mainPath, text: main.base.text }] };
       const body = `${alive}${bodyOf(place, tables)}`;
-      const wanted = withMarked(text === null || bare === null ? newTemplate(base) : text, inert(body), path);
-      if (wanted !== text) refuseUnknown(site, template, bare, schema);
+      const wanted = withMarked(text ?? newTemplate(base), inert(body), path);
+      if (wanted !== text) refuseUnknown(site, template, bare, text === null ? schema : undefined);
       return {
         files: [{ path, text: wanted, owned: owned(ledger, path, files[path], wanted) }],
         stale: [],
@@ -90,12 +90,12 @@ const refuseCopied = (bare: string, file: string): void => {
   });
 };
 
-/** Why the next rendering cannot be foreseen. */
+/** Why the next rendering cannot be foreseen. `made`: a template is made, and this is the version of the present rendering. */
 const refuseUnknown = (
   { runtime, files, ledger }: Site,
   { path }: Template,
   bare: string | null,
-  schema: number,
+  made: number | undefined,
 ): void => {
   const known = ledger.files[path];
   const fact = files[path];
@@ -113,11 +113,11 @@ const refuseUnknown = (
     });
   // k3s renders version 2 from the one name and version 3 from the other, whatever it rendered before.
   const named = /(?:-v(\d))?\.toml\.tmpl$/.exec(path);
-  const next = named ? Number(named[1] ?? 2) : schema;
-  if (bare === null && next !== schema)
+  const next = named ? Number(named[1] ?? 2) : made;
+  if (made !== undefined && next !== made)
     throw new Failure({
       code: 'version-mix',
-      message: `a new template of this name is rendered to version ${next}, and ${runtime.configPath} declares version ${schema}`,
+      message: `a new template of this name is rendered to version ${next}, and ${runtime.configPath} declares version ${made}`,
       where: { file: path },
       hint: 'Update rcm-node, and report this with the output of rcm-node doctor --json.',
     });

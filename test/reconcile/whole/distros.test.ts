@@ -1,0 +1,183 @@
+/**
+ * What happens on hosts of distributions that make the main file themselves, after the installation: others change our text, the
+ * distribution is upgraded, and nothing is lost, changed by half, or restarted for nothing.
+ */
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { standIn } from '../../../testbed/simulated/runtimes/rendering.ts';
+import { type Node, openCase, wish } from '../../../testbed/simulated/node.ts';
+import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts';
+
+const etc = '/var/lib/rancher/k3s/agent/etc/containerd';
+const v3 = `${etc}/config-v3.toml.tmpl`;
+const folder = `${etc}/config-v3.toml.d`;
+const drop = `${folder}/zz-rcm-node.toml`;
+
+const installed = async (t: Test, name: string): Promise<Node> => {
+  const node = openCase(t, name);
+  const { outcome } = await node.once();
+  t.equal(outcome.kind, 'converged');
+  node.fake.containerd.jobs.length = 0;
+  node.fake.advance(60_000);
+  return node;
+};
+
+const edit = (node: Node, path: string, from: string | RegExp, to: string): void => {
+  const text = node.read(path) ?? '';
+  if (text.replace(from, to) === text) throw new Error(`nothing to change in ${path}: ${text}`);
+  node.write(path, text.replace(from, to));
+};
+
+/** Served, and nothing to do. */
+const isSettled = async (t: Test, node: Node, restarts: number): Promise<void> => {
+  const { containerd } = node.fake;
+  const { outcome } = await node.once();
+  t.equal(outcome.kind, 'converged');
+  t.ok(containerd.served().includes('spin-v2'), 'it is served');
+  t.equal(containerd.jobs.length, restarts, `${restarts} restarts`);
+  const settled = treeOf(node.root);
+  t.strictSame((await node.once()).did, [], 'and nothing is left to do');
+  t.strictSame(treeOf(node.root), settled);
+  t.equal(containerd.jobs.length, restarts);
+};
+
+const block = /# rcm-node begin[\s\S]*# rcm-node end\n/;
+
+const drifts: readonly (readonly [what: string, on: string, act: (node: Node) => void])[] = [
+  ['our drop-in is removed', 'k3s-folder', (node) => node.remove(drop)],
+  ['the folder of drop-ins is removed', 'k3s-folder', (node) => node.remove(folder)],
+  ['our drop-in is changed', 'k3s-folder', (node) => edit(node, drop, 'runtime_type', 'runtime_typo')],
+  ['our block is removed', 'k3s-template-v3', (node) => edit(node, v3, block, '')],
+  ['our block is edited', 'k3s-template-v3', (node) => edit(node, v3, 'containerd-shim-spin-v2"', 'other"')],
+  ['our template is removed', 'k3s-template-new', (node) => node.remove(v3)],
+  [
+    'our block is removed',
+    'microk8s-classic',
+    (node) => edit(node, '/var/snap/microk8s/current/args/containerd-template.toml', block, ''),
+  ],
+  [
+    'our copy is changed',
+    'flatcar-1.7',
+    (node) => edit(node, '/etc/containerd/config.toml', 'spin-v2"', 'x"'),
+  ],
+  ['our main file is removed', 'flatcar-2.1', (node) => node.remove('/etc/containerd/config.toml')],
+  [
+    'the drop-in of the unit is removed',
+    'flatcar-2.1',
+    (node) => node.remove('/etc/systemd/system/containerd.service.d/50-rcm-node.conf'),
+  ],
+];
+
+for (const [what, on, act] of drifts)
+  t.test(`${on}: ${what}, and is repaired without a restart`, async (t) => {
+    const node = await installed(t, on);
+    const before = treeOf(node.root);
+    act(node);
+    await node.fake.host.systemd?.daemonReload();
+    await isSettled(t, node, 0);
+    t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
+  });
+
+for (const on of ['k3s-folder', 'k3s-template-v3', 'k3s-template-v2', 'k3s-template-new', 'rke2-folder'])
+  t.test(`${on}: an upgrade that changes the base costs no restart of ours`, async (t) => {
+    const node = await installed(t, on);
+    for (const version of [3, 2]) {
+      const path = `${standIn}/base-v${version}.toml`;
+      if (existsSync(join(node.root, path)))
+        node.write(path, `${node.read(path)}\n[metrics]\n  address = "127.0.0.1:1338"\n`);
+    }
+    node.fake.containerd.restartByOther();
+    t.match(node.read(`${etc.replace('k3s', on.slice(0, 4).replace('k3s-', 'k3s'))}/config.toml`), '1338');
+    await isSettled(t, node, 0);
+  });
+
+t.test('a template that is read still is used after an upgrade to a k3s with a folder', async (t) => {
+  const node = await installed(t, 'k3s-template-new');
+  edit(node, `${standIn}/base-v3.toml`, 'version = 3\n', `version = 3\nimports = ["${folder}/*.toml"]\n`);
+  const { containerd } = node.fake;
+  containerd.rendering = 'merged';
+  containerd.restartByOther();
+  await isSettled(t, node, 0);
+  wish(node, 'wasmedge');
+  await isSettled(t, node, 1);
+  t.ok(containerd.served().includes('wasmedge'));
+  t.match(node.read(v3), /wasmedge/);
+  const gone = await node.uninstall();
+  t.ok(gone.complete);
+  t.equal(node.read(v3), undefined);
+  t.notMatch(node.read(`${etc}/config.toml`), 'rcm-node');
+  t.strictSame(containerd.served(), ['runc']);
+});
+
+t.test('a template that others changed is not written before it was rendered', async (t) => {
+  const node = openCase(t, 'k3s-template-v3');
+  const { containerd } = node.fake;
+  node.fake.advance(60_000);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  edit(node, v3, 'info', 'debug');
+  const text = node.read(v3);
+  t.match((await node.once()).decision.plan, { kind: 'refused', problem: { code: 'changed-meanwhile' } });
+  t.equal(node.read(v3), text);
+  t.equal(containerd.jobs.length, 0);
+  containerd.restartByOther();
+  await isSettled(t, node, 1);
+});
+
+t.test(
+  'a handler that the distribution has by now too, and that breaks its rendering, is taken out',
+  async (t) => {
+    const node = await installed(t, 'k3s-template-v2');
+    const { containerd } = node.fake;
+    const base = `${standIn}/base-v2.toml`;
+    node.write(
+      base,
+      `${node.read(base)}\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes."spin-v2"]\n  runtime_type = "io.containerd.spin.v2"\n`,
+    );
+    containerd.restartByOther();
+    t.not(containerd.unit.active, 'active', 'containerd does not start with it');
+    node.fake.advance(6_000);
+    const { decision } = await node.once();
+    t.equal(containerd.unit.active, 'active');
+    t.equal(containerd.jobs.length, 1);
+    t.match(decision.handlers, [
+      { name: 'spin-v2', state: 'refused', problem: { code: 'owned-by-another' } },
+    ]);
+    t.notMatch(node.read(`${etc}/config.toml.tmpl`), 'rcm-node begin');
+  },
+);
+
+t.test('Flatcar: an update of the system is read through the import, and a copy follows it', async (t) => {
+  for (const [on, restarts] of [
+    ['flatcar-2.1', 0],
+    ['flatcar-1.7', 1],
+  ] as const) {
+    const node = await installed(t, on);
+    edit(node, '/usr/share/containerd/config.toml', '-999', '-998');
+    node.fake.containerd.restartByOther();
+    await isSettled(t, node, restarts);
+    if (restarts > 0) t.match(node.read('/etc/containerd/config.toml'), 'oom_score = -998');
+    t.ok((await node.uninstall()).complete);
+    t.equal(node.read('/etc/containerd/config.toml'), undefined);
+  }
+});
+
+t.test('Flatcar: the vendor’s file may change while containerd runs, without a restart', async (t) => {
+  const node = await installed(t, 'flatcar-1.7');
+  edit(node, '/usr/share/containerd/config.toml', '-999', '-998');
+  await isSettled(t, node, 0);
+  t.match(node.read('/etc/containerd/config.toml'), 'oom_score = -998');
+});
+
+t.test('MicroK8s: a refresh without our block gets it back', async (t) => {
+  const node = await installed(t, 'microk8s-classic');
+  const { containerd } = node.fake;
+  const args = '/var/snap/microk8s/current/args';
+  edit(node, `${args}/containerd-template.toml`, block, '');
+  containerd.restartByOther();
+  t.notOk(containerd.served().includes('spin-v2'));
+  await isSettled(t, node, 1);
+  rmSync(join(node.root, '/var/snap/microk8s/current'));
+  symlinkSync('8000', join(node.root, '/var/snap/microk8s/current'));
+  await isSettled(t, node, 1);
+});
