@@ -7,7 +7,7 @@ import type { Clock } from '../host/host.ts';
 import { makeSystemd, type Systemd } from '../host/systemd/systemd.ts';
 import { Failure } from '../protocol/problem/problem.ts';
 import { refusal } from '../daemon/runtimes/distro.ts';
-import { distros } from '../daemon/runtimes/distros.ts';
+import { refused } from '../daemon/runtimes/refused.ts';
 
 export type Target = {
   readonly host: Files;
@@ -77,7 +77,6 @@ export const checkSite = async (site: Target, arch: string): Promise<void> => {
  * host, so it asks for units that only such hosts have; the service itself sees the rest, and says it in its status.
  */
 export const mustBeServed = async (site: Target): Promise<void> => {
-  for (const row of distros)
-    if ('refused' in row && row.unit !== undefined && (await site.systemd.unit(row.unit)).load === 'loaded')
-      throw refusal(row);
+  for (const row of refused)
+    if (row.unit !== undefined && (await site.systemd.unit(row.unit)).load === 'loaded') throw refusal(row);
 };

@@ -1,6 +1,6 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
 import { isCode, type MachineIds, parseDetail } from '../../protocol/node-annotations.ts';
-import { refusedSystem } from '../../daemon/runtimes/distros.ts';
+import { refusedSystem } from '../../daemon/runtimes/refused.ts';
 import { parseRolloutLabels } from '../../protocol/node-labels.ts';
 import type { NodeFacts, Starting } from './fleet.ts';
 import { nodeKeys, startupTaints, unfinishedTaints } from './keys.ts';

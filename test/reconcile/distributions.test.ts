@@ -7,8 +7,8 @@ import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync } fr
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import t from 'tap';
-import { casesFolder, type Node, openCase } from '../../../testbed/simulated/node.ts';
-import { difference, foreign, ours, treeOf } from '../../../testbed/simulated/tree.ts';
+import { casesFolder, type Node, openCase } from '../../testbed/simulated/node.ts';
+import { difference, foreign, ours, treeOf } from '../../testbed/simulated/tree.ts';
 
 /** Copies the files of a folder over the host, and starts the runtime anew, as another program does. */
 const bring = (node: Node, folder: string, version?: string): void => {
