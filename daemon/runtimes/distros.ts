@@ -175,6 +175,12 @@ export const distros: readonly Distro[] = [
     why: 'kubeadm writes it when a node joins, and its reset removes it',
     kubelet: kubeadm,
   },
+  {
+    name: 'DigitalOcean',
+    level: 'machine',
+    evidence: [{ file: '/sys/class/dmi/id/sys_vendor', says: /^DigitalOcean$/m }],
+    why: 'the firmware says so, as cloud-init reads it; nothing else is known of its managed nodes',
+  },
 ];
 
 /** Several rows have the same one. */
