@@ -24,6 +24,8 @@ export type Command = {
   readonly activate: boolean;
   readonly json: boolean;
   readonly force: boolean;
+  /** Of `takeover` alone. */
+  readonly takeover?: { readonly apply: boolean; readonly unused: boolean };
   /** Of `bootstrap` alone. */
   readonly bootstrap?: BootstrapCommand;
   /** Of `controller` alone. */
@@ -204,6 +206,9 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
       activate: values['no-activate'] !== true && root === '/',
       json: values.json === true,
       force: values.force === true,
+      ...(name === 'takeover'
+        ? { takeover: { apply: values.apply === true, unused: values.unused === true } }
+        : {}),
       ...(name === 'bootstrap'
         ? {
             bootstrap: {

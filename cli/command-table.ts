@@ -27,6 +27,8 @@ export const options = {
   token: { type: 'string' },
   uninstall: { type: 'boolean' },
   downgrade: { type: 'boolean' },
+  apply: { type: 'boolean' },
+  unused: { type: 'boolean' },
   kubeconfig: { type: 'string' },
   listen: { type: 'string' },
   probes: { type: 'string' },
@@ -116,6 +118,23 @@ export const commands = {
   uninstall: {
     summary: 'remove everything that rcm-node wrote, and restore what it changed',
     options: changing,
+    root: 'change',
+    exits: ['settled', 'failed', 'refused', 'pending'],
+  },
+  takeover: {
+    summary:
+      'show what earlier installers (runtime-class-manager, kwasm, knawd) left on this host, and what would replace it; with --apply, replace it',
+    options: {
+      apply: [
+        '--apply',
+        'serve their handlers from the store of rcm-node, and remove what nothing uses any more; remembered until it is done',
+      ],
+      unused: [
+        '--unused',
+        'remove their handlers, too, that no Shim asks for and no Pod uses; they stay otherwise',
+      ],
+      ...changing,
+    },
     root: 'change',
     exits: ['settled', 'failed', 'refused', 'pending'],
   },

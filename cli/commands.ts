@@ -15,6 +15,7 @@ import { loop } from '../daemon/reconcile/loop.ts';
 import { consider, once, type Tick } from '../daemon/reconcile/once.ts';
 import { publish, reportOf } from '../daemon/reconcile/report.ts';
 import { readState } from '../daemon/state/state.ts';
+import { allowed, lookForPredecessors } from '../daemon/reconcile/takeover/allow.ts';
 import { exitCodeOfUninstall, uninstall } from '../daemon/reconcile/uninstall.ts';
 import { isStartedAgain } from '../daemon/reconcile/try-again.ts';
 import { verify } from '../daemon/reconcile/verify.ts';
@@ -25,12 +26,14 @@ import {
   doctorDocument,
   planDocument,
   reportDocument,
+  takeoverDocument,
   uninstallDocument,
   verifyDocument,
 } from './documents.ts';
 import { fitted } from './layout.ts';
 import { columns, json, out, paint } from './output.ts';
 import { printPlan } from './print-plan.ts';
+import { planCode, printFound, printTakenOver, takeoverCode } from './print-takeover.ts';
 import { printVerified, verifiedCode } from './print-verify.ts';
 import type { Machine } from '../host/facts.ts';
 import { printChecks, printReport, printUninstalled } from './print.ts';
@@ -141,6 +144,29 @@ export const work: Readonly<
     const code = checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
     if (command.json) json(doctorDocument(code, version, checks));
     else out(fitted(printChecks(checks, paint), columns));
+    return code;
+  },
+  takeover: async (command) => {
+    const { apply, unused } = command.takeover ?? { apply: false, unused: false };
+    const host = hostFor(command, progress);
+    const settings = await (apply ? openSettings(host)() : loadSettings(host));
+    const found = await lookForPredecessors(host, settings);
+    if (apply) {
+      // A person asks for it: what failed before is tried again.
+      const ticked = await once(host, settings, { ...tickOf(command), retry: true, takeover: { unused } });
+      const report = await publish({ ...host, log: silent }, ticked, undefined);
+      const code = takeoverCode(exitCodeOf(report), ticked.ledger);
+      if (command.json) json(takeoverDocument(code, found, { report }));
+      else out(fitted(printTakenOver(found, ticked, report, paint), columns));
+      return code;
+    }
+    const state = await readState(host);
+    const ledger = allowed(state.ledger, found, unused);
+    const rules = { force: command.force, since: host.clock.now() };
+    const { decision } = await consider(host, settings, ledger, tickOf(command), rules);
+    const code = planCode(found, decision);
+    if (command.json) json(takeoverDocument(code, found, { decision, files: diffsOf(decision.plan) }));
+    else out(fitted(`${printFound(found, decision, paint)}${printPlan(decision, paint)}`, columns));
     return code;
   },
   uninstall: async (command) => {

@@ -13,10 +13,12 @@ import { hintOf, type Problem } from '../protocol/problem/problem.ts';
 import { publicProblem } from '../protocol/problem/public.ts';
 import type { Check } from '../daemon/doctor/check.ts';
 import { finishing } from '../daemon/reconcile/remains.ts';
+import type { Found } from '../daemon/reconcile/takeover/find.ts';
 import type { Started } from '../daemon/reconcile/proof/start-proof.ts';
 import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
 import type { NeededApproval } from '../daemon/model/rollout-wait.ts';
 import type { Command } from './arguments.ts';
+import { replacementOf } from './print-takeover.ts';
 
 /** Raised only if a field is renamed, removed, or changes its meaning; docs/json.md has the promise. */
 export const schema = 1;
@@ -159,6 +161,30 @@ export const uninstallDocument = (exitCode: number, given: Uninstalled, reported
     ...(given.unproven === undefined ? {} : { unproven: given.unproven.why }),
     report: report(reported),
   });
+
+/** `done`: with --apply, what was done; otherwise the plan. */
+export const takeoverDocument = (
+  exitCode: number,
+  { tables, remnants, left }: Found,
+  done: { readonly report: Report } | { readonly decision: Decision; readonly files: readonly FileDiff[] },
+): object => {
+  const handlers = 'report' in done ? done.report.handlers : done.decision.handlers;
+  return document('takeover', exitCode, {
+    tables: tables.map(({ from, handler, where, program, mapped }) => ({
+      from,
+      handler,
+      where,
+      program,
+      inUse: mapped,
+      replacedBy: replacementOf(handlers, handler)?.source ?? null,
+    })),
+    files: remnants.map(({ remnant: { path, kind }, from, mapped }) => ({ path, kind, from, inUse: mapped })),
+    left,
+    ...('report' in done
+      ? { report: report(done.report) }
+      : { plan: plan(done.decision.plan, done.files), handlers: handlers.map(handler) }),
+  });
+};
 
 export const versionDocument = (exitCode: number, version: string, node: string, arch: string): object =>
   document('version', exitCode, { version, node, arch });

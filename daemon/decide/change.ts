@@ -6,6 +6,7 @@ import { deepEqual } from '../toml/compare.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
 import type { Tables, Target, WantedFile, Wiring } from '../runtimes/runtime.ts';
 import { runtimeOf } from '../runtimes/table.ts';
+import { unusedOf } from './takeover/unused.ts';
 import { writeConflict } from './steps.ts';
 import { loadDue } from './restart.ts';
 import { type Baseline, textIn } from './baseline.ts';
@@ -17,6 +18,8 @@ export type Change = {
   readonly tables: Tables;
   /** Files that differ from their desired content, in the order in which they are written. */
   readonly files: readonly WantedFile[];
+  /** Handlers of predecessors that go without ours in their place. */
+  readonly gone: ReadonlySet<string>;
   /** The runtime has not loaded the desired configuration. */
   readonly due: boolean;
   /** The change needs a restart of the runtime. */
@@ -28,28 +31,29 @@ export type Change = {
 export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): Change => {
   const { before, runtime, target } = baseline;
   const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
-  const wiring = target.wire(tables);
+  const gone = unusedOf(baseline);
+  const wiring = target.wire(tables, gone);
   // On removal the import goes before the file that it names: a restart in between must not see a dangling import.
   const ordered = tables.size === 0 ? wiring.files : [...wiring.files].reverse();
-  const files = [...ordered, ...wiring.stale].filter(
+  const taken = wiring.taken?.tables.length ?? 0;
+  const files = [...ordered, ...(wiring.taken?.files ?? []), ...wiring.stale].filter(
     (file) => file.text !== textIn(before.files[file.path]) && !isLeft(baseline, file, limits),
   );
   refuseNeeded(target, wiring.files);
   const keys = asked.wanted.map((one) => one.installed?.key ?? null);
-  const due = loadDue(
-    before,
-    runtime,
-    tables,
-    files.some((file) => !meansTheSame(before, runtime, file)),
-  );
+  const changes = files.some((file) => !meansTheSame(before, runtime, file));
+  const due = loadDue(before, runtime, tables, changes) || (taken > 0 && runtime.unit !== undefined);
   return {
     wiring,
     tables,
     files,
     due,
+    gone,
     restart: due && before.activate,
-    revision: () =>
-      digestOf(canonical([...wiring.files.map((file) => identity(runtime, file)), runtime.version, keys])),
+    revision: () => {
+      const texts = [...wiring.files, ...(wiring.taken?.files ?? [])].map((file) => identity(runtime, file));
+      return digestOf(canonical([...texts, runtime.version, keys]));
+    },
   };
 };
 

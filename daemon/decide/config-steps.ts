@@ -14,6 +14,7 @@ import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './ste
 import { isTried } from './handlers/failed-revisions.ts';
 import { canonical } from '../../protocol/digest.ts';
 import type { Selection } from './handlers/selection.ts';
+import { withTaken } from './takeover/taken.ts';
 import { writeStep } from './write-step.ts';
 
 export const configSteps = (
@@ -94,6 +95,7 @@ export const configSteps = (
     repairs: repairs(before, files),
     retired: retire(before, [...links.now, ...links.later], keys),
     attempts: Object.fromEntries(Object.entries(ledger.attempts).filter(([name]) => failed.has(name))),
+    ...withTaken(ledger.takeover, change.wiring.taken?.tables),
   };
   const recorded = { ...record, restarts: ledger.restarts };
   return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })

@@ -19,6 +19,7 @@ import { orphaned } from './orphaned.ts';
 import { reasons } from './report/reasons.ts';
 import { configId, stateOfWritten } from './restart.ts';
 import { type Rules, type Baseline, baselineOf } from './baseline.ts';
+import { clearable } from './takeover/clearable.ts';
 import { writeConflict } from './steps.ts';
 import { knownBad } from './handlers/failed-revisions.ts';
 import { selectHandlers } from './handlers/handlers.ts';
@@ -99,14 +100,14 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
     if (wait > 0) return without(baseline, overBudget(before, limits), limits);
   }
   // Proven content may be written before a restart that waits. Unproven content may not: any restart would load it.
-  const isProven = ledger.loaded?.config === configId(change.tables);
+  const isProven = ledger.loaded?.config === configId(change.tables) && !change.wiring.taken;
   const isIdle = baseline.held !== undefined && change.restart && !isProven;
   let trial: Trial | undefined;
   if (!isIdle && touches) {
     const asking = target.stage(change.wiring, before.scratch);
     trial = before.trials.find((one) => one.id === asking.id);
     if (!trial) return { plan: asking, handlers: asked.reports, notes };
-    const problem = target.check(trial, change.tables);
+    const problem = target.check(trial, change.tables, change.gone);
     if (problem) throw new Failure(problem);
     if (trial.after.kind === 'impossible')
       notes.push({
@@ -175,5 +176,7 @@ const plan = (
   // Nothing names a folder that was just placed.
   const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
+  const remnants = baseline.rules.ready || held || change.due ? [] : clearable(baseline);
+  if (remnants.length > 0) return answer(remnants, ['a predecessor left what nothing uses any more']);
   return { plan: { kind: 'settled' }, handlers: asked.reports, notes };
 };

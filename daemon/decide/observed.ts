@@ -18,6 +18,9 @@ export type StoreFact =
     }
   | { readonly kind: 'damaged'; readonly why: string };
 
+/** `used`: a process has it mapped, or may have. */
+export type RemnantState = 'gone' | 'changed' | 'used' | 'unused';
+
 export type Observed = {
   readonly now: number;
   readonly machine: Machine;
@@ -32,6 +35,8 @@ export type Observed = {
   /** Store folders that a running process has mapped; read only if a folder could be discarded. */
   readonly mapped: readonly string[];
   readonly ledger: Ledger;
+  /** What became of each file that a predecessor left and that a takeover is to remove, by path; absent without a takeover. */
+  readonly remnants?: Readonly<Record<string, RemnantState>>;
   /** Without a runtime: the files that it would read if it were installed again. Otherwise absent. */
   readonly remnant?: readonly Pick<RuntimeFacts, 'name' | 'config' | 'aliases'>[];
   readonly trials: readonly Trial[];

@@ -8,6 +8,7 @@ import * as s from './schema.ts';
 import { fail } from '../toml/cursor.ts';
 import type { FileState } from '../../host/facts.ts';
 import { label } from '../../protocol/names.ts';
+import { storedRemnant } from './takeover.ts';
 import { handlerName, keptStart, short, storedHandler, storedProblem } from './stored.ts';
 
 const most = 4_294_967_294;
@@ -47,6 +48,7 @@ const step: s.Read<Step> = s.variant<Step, 'kind'>('kind', {
     start: s.optional(s.record(label, s.digest)),
   },
   discard: { kind: s.one('discard'), key: s.digest },
+  clear: { kind: s.one('clear'), remnant: storedRemnant },
   record: { kind: s.one('record'), ledger: storedLedger },
 });
 

@@ -6,6 +6,7 @@ import { binaryName } from './desired.ts';
 import * as s from './schema.ts';
 import { fail, required, table } from '../toml/cursor.ts';
 import { fileName, label } from '../../protocol/names.ts';
+import { storedTakeover } from './takeover.ts';
 import { failedStart, keptStart, revision, short, storedHandler, storedProblem } from './stored.ts';
 
 const installedFields = s.object({
@@ -85,6 +86,8 @@ const fields = s.object({
       problem: storedProblem,
     }),
   ),
+  /** Absent unless a person asked for it on this node. An older version drops it, and so takes over nothing. */
+  takeover: s.optional(storedTakeover),
 });
 
 export type Ledger = s.Infer<typeof fields>;

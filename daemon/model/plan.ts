@@ -8,6 +8,7 @@ import type { Problem } from '../../protocol/problem/problem.ts';
 import type { Start } from './start.ts';
 import type { FileState } from '../../host/facts.ts';
 import type { HandlerState } from '../../protocol/node-annotations.ts';
+import type { Remnant } from './takeover.ts';
 import type { NeededApproval } from './rollout-wait.ts';
 
 export type Step =
@@ -48,6 +49,8 @@ export type Step =
     }
   /** Remove a folder of the store that nothing uses any more. */
   | { readonly kind: 'discard'; readonly key: string }
+  /** Remove what a predecessor left, if it still is what was found. */
+  | { readonly kind: 'clear'; readonly remnant: Remnant }
   | { readonly kind: 'record'; readonly ledger: Ledger };
 
 export type StepKind = Step['kind'];

@@ -29,3 +29,11 @@ const clear = async (host: Host, folder: string, goes: (name: string) => boolean
     host.log('warn', `cannot remove the leftovers of an interrupted run: ${error.message}`);
   }
 };
+
+/** Without a running runtime nothing is restarted: the writes of an interrupted plan are rolled back without a proof. */
+export const startless = (journal: Journal | undefined): Journal | undefined => {
+  if (!journal?.plan.disrupts) return journal;
+  const { forwardFrom: _forward, undoFrom: _undo, ...rest } = journal;
+  const problem = { code: 'no-runtime', message: 'the runtime does not run' } as const;
+  return { ...rest, direction: 'undo', problem: journal.problem ?? problem };
+};

@@ -22,9 +22,10 @@ import type { Settings } from '../model/settings.ts';
 import { fetchAll } from './artifacts/fetching.ts';
 import { tryUntried } from './artifacts/first-run.ts';
 import { caProblem } from './extra-ca.ts';
-import { sweep } from './leftovers.ts';
+import { startless, sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe/observe.ts';
 import { gather, inForce } from './sources.ts';
+import { allowTakeover, withdraw } from './takeover/allow.ts';
 import { removeLeftovers } from './proof/start-proof.ts';
 import { loadState, saveJournal, saveLedger } from '../state/state.ts';
 import { type Ended, transact } from './transaction.ts';
@@ -44,6 +45,8 @@ export type Tick = {
   readonly retry?: true | string;
   /** As `Rules.orphaned`. */
   readonly orphaned?: boolean;
+  /** A person allows to replace and to remove what predecessors left; `unused`: tables that no Shim asks for, too. */
+  readonly takeover?: { readonly unused: boolean };
   /** Aborted when the service stops: a download ends, and no new step begins. */
   readonly stop?: AbortSignal;
 };
@@ -153,6 +156,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   ledger = await ifTouched(host, await countInterrupted(host, ledger));
   if (tick.retry !== undefined)
     ledger = withoutFailures(ledger, tick.retry === true ? undefined : tick.retry);
+  if (tick.takeover) ledger = await allowTakeover(host, settings, ledger, tick.takeover.unused);
   const rules: Rules = {
     force: tick.force,
     since: tick.now ? host.clock.now() : undefined,
@@ -201,17 +205,11 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     considered = await consider(host, settings, ledger, tick, failed ? { ...rules, force: false } : rules);
   }
   ledger = await withStamps(host, ledger, considered.desired);
+  // Otherwise no other change would be made either, until a person has dealt with it.
+  if (tick.takeover && considered.decision.plan.kind === 'refused') ledger = await withdraw(host, ledger);
   const outcome = evaluate(considered.decision, [...state.problems, ...considered.desired.problems], failed);
   const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
   return { outcome, ...considered, decision, did, ledger };
-};
-
-/** Without a running runtime nothing is restarted: the writes of an interrupted plan are rolled back without a proof. */
-const startless = (journal: Journal | undefined): Journal | undefined => {
-  if (!journal?.plan.disrupts) return journal;
-  const { forwardFrom: _forward, undoFrom: _undo, ...rest } = journal;
-  const problem = { code: 'no-runtime', message: 'the runtime does not run' } as const;
-  return { ...rest, direction: 'undo', problem: journal.problem ?? problem };
 };
 
 const announce = (host: Host, plan: Steps): void =>

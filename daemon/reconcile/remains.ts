@@ -44,6 +44,18 @@ export const stuck = (host: Host, { decision, ledger }: Ticked): readonly Remain
       : [];
   });
 
+/** What a takeover removed does not come back, and what is still in use stays. */
+export const afterTakeover = ({ takeover }: Ledger): readonly Remains[] => [
+  ...(takeover?.done ?? []).map(({ file, handler, from }) => ({
+    path: file,
+    why: `the handler "${handler}" that ${from} had written was taken over, and is not written back`,
+  })),
+  ...(takeover?.remnants ?? []).map(({ path }) => ({
+    path,
+    why: 'an earlier installer left it, and something still uses it',
+  })),
+];
+
 /** Our folders that are left after everything else was removed. */
 export const filled = async (host: Host): Promise<readonly Remains[]> => {
   const rows: Remains[] = [];

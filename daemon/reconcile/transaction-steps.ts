@@ -11,6 +11,7 @@ import { mustActivate, prove, quiet } from './proof/activation.ts';
 import { proveStarts } from './proof/start-proof.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { whichRuntime } from './observe/which.ts';
+import { clearRemnant } from './takeover/remnants.ts';
 import { saveJournal, saveLedger } from '../state/state.ts';
 
 /** Restart and rollback take 165 s at most, so starting sandboxes may take ten more, however long the proof before took. */
@@ -96,6 +97,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
     if (bad[0]) throw new Failure({ ...bad[0], ...detailOf(...bad) });
   },
   discard: ({ host }, step) => host.files.removeTree(`${paths.store}/${step.key}`),
+  clear: ({ host }, step) => clearRemnant(host, step.remnant),
   record: async (run, step) => {
     const { loaded } = step.ledger;
     const { restarts, trusted } = run.ledger;

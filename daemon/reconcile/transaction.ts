@@ -20,6 +20,7 @@ import { withFailedStart } from '../decide/handlers/failed-starts.ts';
 import { badOf } from '../decide/handlers/failed-revisions.ts';
 import { activate, prove } from './proof/activation.ts';
 import { lastWords } from './proof/last-words.ts';
+import { withdrawn } from '../decide/takeover/taken.ts';
 import { dropJournal, saveLedger } from '../state/state.ts';
 import { backward, countRestart, forward, note, type Run, trace } from './transaction-steps.ts';
 
@@ -154,12 +155,13 @@ const undo = async (run: Run): Promise<Ended> => {
     }
   }
   // Only what the runtime disproved is bad; a full disk, a race or a lost bus may be gone at the next try.
-  const { ledger } = run.journal;
+  const { ledger: before } = run.journal;
   const failedStarts = withFailedStart(run.journal, problem, outcome, host.clock.now());
   const bad =
     !failedStarts && ((restarted && problem.code !== 'systemd-unreachable') || problem.code === 'not-started')
       ? badOf(run.journal, outcome, host.clock.now())
-      : ledger.bad;
+      : before.bad;
+  const ledger = bad === before.bad ? before : withdrawn(before);
   const { restarts, trusted } = run.ledger;
   run.ledger = { ...ledger, restarts, trusted, bad, failedStarts: failedStarts ?? ledger.failedStarts };
   const [stuck] = left;

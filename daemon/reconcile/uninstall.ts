@@ -15,6 +15,7 @@ import { leaveCluster } from '../cluster/leave.ts';
 import { observeMapped } from './observe/observe.ts';
 import { consider, once, type Tick, type Ticked } from './once.ts';
 import {
+  afterTakeover,
   byDesign,
   filled,
   folders,
@@ -215,6 +216,7 @@ export const uninstall = async (
       ...stuck(host, ticked),
       ...lost,
       ...open(marks),
+      ...afterTakeover(ticked.ledger),
       ...(await filled(host)),
       ...(await byDesign(host)),
     ],

@@ -10,6 +10,7 @@ import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
 import type { ConfigFile, ConfigSource, Given, Needed, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
 import type { Defined } from './parsed.ts';
+import type { Replaceable } from './predecessors/replace.ts';
 import type { Plain } from './shown.ts';
 
 export type Runtime = {
@@ -128,6 +129,8 @@ export type Wiring = {
   readonly files: readonly WantedFile[];
   /** Files of ours in another folder than the right one that the runtime still reads; to be removed. */
   readonly stale: readonly WantedFile[];
+  /** Tables of predecessors that these files no longer have, and the files beside ours that lose them. */
+  readonly taken?: { readonly tables: readonly Replaceable[]; readonly files: readonly WantedFile[] };
   /** What has to be written in addition to our handlers, and why; absent if nothing. */
   readonly beside?: string;
   /**
@@ -160,8 +163,12 @@ export type Target = {
   readonly tableOf: (handler: Handler, path: string) => Table;
   /** Where others define this handler; a copy of our table does not count, as our program serves it too. */
   readonly ownerOf: (name: string) => Where | undefined;
-  /** Throws Failures that name the obstacle; nothing has been written by then. */
-  readonly wire: (tables: Tables) => Wiring;
+  /** Tables of predecessors that a person allowed to replace: `wire` takes out those whose handler is among its own. */
+  readonly replaceable?: readonly Replaceable[];
+  /** Why such a table cannot be replaced by ours: it means something else. */
+  readonly unlike?: (name: string, table: Table) => Problem | undefined;
+  /** `gone`: handlers of replaceable tables that go without ours. Throws Failures that name the obstacle; nothing has been written by then. */
+  readonly wire: (tables: Tables, gone?: ReadonlySet<string>) => Wiring;
   /** A handler that files of others rely on and do not define: without it the runtime does not start. `problem`: why it stays. */
   readonly required?: { readonly name: string; readonly problem: Problem };
   /** Why a file of ours cannot be removed: another file names it, and the runtime would not start without it. */
@@ -169,5 +176,5 @@ export type Target = {
   /** The files of a trial, in another folder: without us, and with the change. Its id does not depend on the folder. */
   readonly stage: (wanted: Wiring, scratch: string) => Extract<Plan, { kind: 'trial' }>;
   /** Why these tables must not be written, by the runtime's own parser; undefined: only our handlers differ. */
-  readonly check: (trial: Trial, tables: Tables) => Problem | undefined;
+  readonly check: (trial: Trial, tables: Tables, gone?: ReadonlySet<string>) => Problem | undefined;
 };

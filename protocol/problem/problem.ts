@@ -46,7 +46,7 @@ export const codes = {
       'Correct default_runtime_name (with CRI-O: default_runtime), or define the handler that it names.',
     shadowed: 'Remove the later definition, or move it before ours.',
     'owned-by-another':
-      'Another program defines this handler; remove its definition, or give the shim another handler name.',
+      'Another program defines this handler; remove its definition, or give the shim another handler name. If it was runtime-class-manager, kwasm or knawd: rcm-node takeover.',
     copied: 'When you uninstall, remove the table from that file and restart the runtime.',
     'version-mix': 'Give every imported file the version of the main file.',
     'dangling-import': 'Remove the import or restore the file.',

@@ -7,6 +7,7 @@ import {
   planDocument,
   reportDocument,
   schema,
+  takeoverDocument,
   uninstallDocument,
   verifyDocument,
   versionDocument,
@@ -19,6 +20,7 @@ import type { Decision } from '../../daemon/model/plan.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { handler as wanted, key, observed } from '../../testbed/simulated/bare-host.ts';
 import { absent } from '../../host/facts.ts';
+import type { Found } from '../../daemon/reconcile/takeover/find.ts';
 import { faultsOf, type Seen, tables } from './documented.ts';
 
 const detail = 'auth = "hunter2"';
@@ -87,6 +89,35 @@ const ticked = {
 } as const;
 
 /** Every document in every form, with the headings of docs/json.md that tell of it. */
+const found: Found = {
+  tables: [
+    {
+      from: 'runtime-class-manager',
+      handler: 'spin',
+      where: { file: '/f', line: 1 },
+      program: '/opt/rcm/bin/containerd-shim-spin',
+      mapped: true,
+      digest: 'ab'.repeat(32),
+    },
+    {
+      from: 'the kwasm installer',
+      handler: 'lunatic',
+      where: { file: '/f', line: 3 },
+      program: '/opt/kwasm/bin/containerd-shim-lunatic-v1',
+      mapped: false,
+      digest: 'cd'.repeat(32),
+    },
+  ],
+  remnants: [
+    {
+      remnant: { kind: 'program', path: '/opt/rcm/bin/containerd-shim-spin', is: '1 bytes of 2' },
+      from: 'runtime-class-manager',
+      mapped: true,
+    },
+  ],
+  left: [{ where: { file: '/usr/local/sbin/crun' }, why: 'unknown' }],
+};
+
 const documents: readonly (readonly [headings: readonly string[], value: object])[] = [
   [['Report'], reportDocument('status', 1, report)],
   [
@@ -151,6 +182,8 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
       report,
     ),
   ],
+  [['Takeover'], takeoverDocument(0, found, { report })],
+  [['Takeover'], takeoverDocument(4, found, { decision, files: diffsOf(plan) })],
   [['Version'], versionDocument(0, '0.1.0', 'v26', 'x64')],
   [['Error'], errorDocument('plan', 1, problem)],
   [['Error'], errorDocument(null, 2, { code: 'bad-usage', message: 'x' })],

@@ -134,6 +134,8 @@ const addPrograms = (root: string): void => {
 };
 
 export const casesFolder = join(import.meta.dirname, '../../test/cases');
+/** Hosts as earlier installers left them. */
+export const takeoversFolder = join(import.meta.dirname, '../../test/takeovers');
 
 /** git leaves it to the umask of who checks out whether a group can write. */
 const closeToOthers = (root: string): void => {
@@ -144,9 +146,9 @@ const closeToOthers = (root: string): void => {
 };
 
 /** A case of test/cases, copied and running. */
-export const openCase = (t: Test, name: string): Node => {
+export const openCase = (t: Test, name: string, cases = casesFolder): Node => {
   const root = makeRoot(t);
-  const folder = join(casesFolder, name);
+  const folder = join(cases, name);
   const meta = parse(readFileSync(join(folder, 'case.toml'), 'utf8')) as unknown as Meta;
   cpSync(join(folder, 'host'), root, { recursive: true, verbatimSymlinks: true });
   closeToOthers(root);

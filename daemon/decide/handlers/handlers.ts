@@ -75,7 +75,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       });
     };
     const path = stablePath(handler.name, binaryName(handler));
-    const foreign = target.refusalOf?.(handler) ?? ownershipConflict(baseline, handler.name, path);
+    const foreign = target.refusalOf?.(handler) ?? ownershipConflict(baseline, handler, path);
     if (foreign) {
       report('refused', { problem: foreign });
       keep(handler.name);
@@ -163,7 +163,8 @@ const said = (held: Problem): { readonly problem?: Problem } =>
   held.code === 'restart-budget' ? {} : { problem: held };
 
 /** Another program owns the name, or the path of its binary. */
-const ownershipConflict = (baseline: Baseline, name: string, path: string): Problem | undefined => {
+const ownershipConflict = (baseline: Baseline, handler: Handler, path: string): Problem | undefined => {
+  const { name } = handler;
   const owner = baseline.target.ownerOf(name);
   if (owner)
     return {
@@ -172,6 +173,8 @@ const ownershipConflict = (baseline: Baseline, name: string, path: string): Prob
       where: owner,
       handler: name,
     };
+  const unlike = baseline.target.unlike?.(name, baseline.target.tableOf(handler, path));
+  if (unlike) return unlike;
   const link = baseline.before.links[path];
   if (link?.foreign === undefined) return undefined;
   return {

@@ -9,7 +9,9 @@ import { runtimeOfFile } from '../../runtimes/table.ts';
 export const reasons = (
   before: Observed,
   asked: Selection,
-  change: Pick<Change, 'tables' | 'files' | 'restart'> & { readonly wiring?: Pick<Wiring, 'beside'> },
+  change: Pick<Change, 'tables' | 'files' | 'restart'> & {
+    readonly wiring?: Pick<Wiring, 'beside' | 'taken'>;
+  },
   held: boolean,
 ): readonly string[] => {
   const list: string[] = [];
@@ -21,6 +23,10 @@ export const reasons = (
   if (added.length > 0) list.push(`new: ${added.join(', ')}`);
   if (gone.length > 0) list.push(`no longer asked for: ${gone.join(', ')}`);
   if (change.wiring?.beside) list.push(change.wiring.beside);
+  for (const { file, part } of change.wiring?.taken?.tables ?? [])
+    list.push(
+      `"${part.handler}" ${change.tables.has(part.handler) ? 'is taken over' : 'goes, which no Shim asks for and no Pod uses'}: ${part.predecessor.name} wrote it in ${file}`,
+    );
   for (const file of change.files) {
     const owned = before.ledger.files[file.path];
     const fact = before.files[file.path];

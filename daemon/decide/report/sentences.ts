@@ -36,6 +36,8 @@ export const sentence = (step: Step): string | undefined => {
         : `prove that ${step.serve.join(', ')} ${step.serve.length === 1 ? 'is' : 'are'} served`;
     case 'discard':
       return `discard ${short(step.key)} from the store`;
+    case 'clear':
+      return `remove ${step.remnant.kind === 'link' ? 'the link ' : ''}${step.remnant.path}, which nothing uses any more`;
     case 'record':
       return undefined;
   }

@@ -18,6 +18,7 @@ import { filesOfPlace, withRendering } from './place.ts';
 import { inRoot, observeRuntime } from './runtime.ts';
 import type { FileFact, LinkFact } from '../../../host/facts.ts';
 import { observeStore } from '../artifacts/store.ts';
+import { observeRemnants } from '../takeover/remnants.ts';
 
 export type Looking = {
   readonly activate: boolean;
@@ -53,8 +54,10 @@ export const observe = async (
   };
   const mapped = unreferenced(base, keys).length > 0 ? await observeMapped(host) : [];
   const files = await observeOwned(host, ledger);
+  const left = ledger.takeover?.remnants ?? [];
+  const remnants = left.length > 0 ? { remnants: await observeRemnants(host, left) } : {};
   if (runtime.name === 'none') return { ...base, mapped, files, remnant: await observeRemnant(host, ledger) };
-  return { ...base, mapped, ...(await observeFiles(host, runtime, files)) };
+  return { ...base, mapped, ...remnants, ...(await observeFiles(host, runtime, files, ledger)) };
 };
 
 /** Files that we wrote before; the configuration of the runtime may be elsewhere now. */
@@ -90,12 +93,18 @@ const observeFiles = async (
   host: Host,
   runtime: RuntimeFacts,
   owned: Observed['files'],
+  { takeover }: Ledger,
 ): Promise<Pick<Observed, 'files' | 'folders'>> => {
   const { dropIn } = runtimeOf(runtime);
   const files: Record<string, FileFact> = { ...owned };
   // Read each file once: a file that others change in between would be seen in a state that it never had.
   for (const { path, fact } of runtime.config)
-    if (path === runtime.configPath || dropIn.mayBe(path)) files[path] = fact;
+    if (
+      path === runtime.configPath ||
+      dropIn.mayBe(path) ||
+      takeover?.tables.some(({ file }) => file === path)
+    )
+      files[path] = fact;
   const main = runtime.config.find(({ path }) => path === runtime.configPath);
   const standing = main ?? { path: runtime.configPath, fact: { kind: 'absent' } };
   const { place } = runtime;

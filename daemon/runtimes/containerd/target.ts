@@ -5,6 +5,8 @@ import type { RuntimeFacts } from '../facts.ts';
 import { refuseForeignDropIn } from '../foreign-drop-in.ts';
 import { copiesIn, namedIn } from '../named.ts';
 import { ownerIn, type Parsed, whereIn } from '../parsed.ts';
+import { replaceableIn } from '../predecessors/replace.ts';
+import { chosenOf, unlikeOf, wireWithout, withoutTables } from '../predecessors/swap.ts';
 import type { Runtime, Target } from '../runtime.ts';
 import { faultOf, verdict } from './check.ts';
 import {
@@ -23,13 +25,16 @@ import { isOurDropIn, leadsTo } from './wiring-drop-in.ts';
 
 export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   const generation = knownGeneration(facts);
-  const way = wayOf({ generation, runtime: facts, files, ledger });
+  const site = { generation, runtime: facts, files, ledger };
+  const way = wayOf(site);
   const { foreign, place, present, schema } = way;
   const mainPath = facts.configPath;
   const fault = faultOf(facts, foreign, way.whole);
   if (fault) throw new Failure(fault);
   for (const path of way.whole) refuseForeignDropIn(files[path], path, ledger, isOurDropIn);
   const options = inherited(foreign, schema, generation);
+  const replaceable = replaceableIn(facts, ledger.takeover);
+  const others = foreign.map((file) => ({ ...file, doc: withoutTables(file, replaceable) }));
   return {
     paths: way.paths,
     copies: copiesIn(foreign, handlersIn, facts.aliases),
@@ -39,15 +44,23 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
     isMisread: way.isMisread,
     tableOf: (handler, path) => handlerTable(handler, path, options),
     ownerOf: (name) =>
-      ownerIn(foreign, name, (doc) =>
+      ownerIn(others, name, (doc) =>
         handlersRead(doc, generation, place).filter((one) => !isOurs(name, tableAt(doc, one.path))),
       ),
-    wire: way.wire,
+    replaceable,
+    unlike: (name, table) => unlikeOf(replaceable, facts.config, name, table),
+    wire: (tables, gone) => {
+      const chosen = chosenOf(replaceable, tables, gone);
+      return chosen.length === 0 ? way.wire(tables) : wireWithout(site, chosen, tables);
+    },
     whyNeeded: (path) => whyNeeded(facts, foreign, path),
     stage: (wanted, scratch) => trialOf(way.wire(new Map()), wanted, facts, scratch),
-    check: (trial, tables) => {
-      const ours = new Set([...tables.keys(), ...Object.keys(present)]);
-      return verdict(trial, { tables, ours }, foreign, mainPath);
+    check: (trial, tables, gone) => {
+      const chosen = chosenOf(replaceable, tables, gone);
+      const names = [...tables.keys(), ...Object.keys(present), ...chosen.map(({ part }) => part.served)];
+      const taken = chosen.map(({ part }) => part.path);
+      const files = chosen.length === 0 ? foreign : others;
+      return verdict(trial, { tables, ours: new Set(names), taken }, files, mainPath);
     },
     ...(way.notes ? { notes: way.notes } : {}),
   };

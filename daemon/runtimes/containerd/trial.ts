@@ -45,8 +45,9 @@ const wordsFor = ([main]: readonly Staged[]): readonly string[] =>
  * because it has loaded them already.
  */
 const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly Staged[] => {
-  const [main, ...changed] = wiring.reads ?? wiring.files;
+  const [main, ...ours] = wiring.reads ?? wiring.files;
   if (!main) return [];
+  const changed = [...ours, ...(wiring.taken?.files ?? [])];
   const texts = new Map(changed.map(({ path, text }) => [path, text]));
   const places = new Map<string, string | null>([
     [main.path, null],

@@ -9,6 +9,7 @@ import type { RuntimeFacts } from '../facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { declaredSchema, dropInSchema, defaultRuntime, type Generation, handlersRead } from './config.ts';
 import { printTable, type Table } from '../../toml/compare.ts';
+import { generatedAt } from '../generated.ts';
 import type { Tables, WantedFile, Wiring } from '../runtime.ts';
 import { folderOf, globPattern } from '../../../protocol/host-paths.ts';
 import { addImport, appendBlock, findBlock, type ImportEdit, replaceBlock } from '../../toml/splice.ts';
@@ -195,15 +196,12 @@ const definesHandlers = ({ runtime, base, doc, generation, place }: Layout): boo
     return read !== undefined && handlersRead(read, generation, place).length > 0;
   });
 
-/** Only a comment at the top is about the whole file; further down it is about the lines beside it. */
 const refuseGenerated = (text: string, file: string): void => {
-  const rows = text.split('\n');
-  const end = rows.findIndex((row) => !/^\s*(#|$)/.test(row));
-  const line = rows.slice(0, end < 0 ? rows.length : end).findIndex((row) => /do not edit/i.test(row));
-  if (line >= 0)
+  const line = generatedAt(text);
+  if (line !== undefined)
     throw new Failure({
       code: 'generated-file',
       message: 'the file says that it is generated and must not be edited',
-      where: { file, line: line + 1 },
+      where: { file, line },
     });
 };

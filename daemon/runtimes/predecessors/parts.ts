@@ -13,6 +13,8 @@ import { type Predecessor, predecessors } from './table.ts';
 export type Part = {
   readonly predecessor: Predecessor;
   readonly handler: string;
+  /** The handler as the runtime reads it: another one, if a dot in the name made a table in a table. */
+  readonly served: string;
   /** The path of its table. */
   readonly path: readonly string[];
   /** As the table names it. */
@@ -25,7 +27,7 @@ export type Part = {
 };
 
 /** A table that names a program of a predecessor, and is not as it wrote it. */
-export type Kept = Pick<Part, 'predecessor' | 'handler' | 'path' | 'program' | 'line'> & {
+export type Kept = Pick<Part, 'predecessor' | 'handler' | 'served' | 'path' | 'program' | 'line'> & {
   readonly why: string;
 };
 
@@ -107,7 +109,7 @@ export const partsIn = (text: string, doc: Table): Found => {
       if (!predecessor) continue;
       const program = predecessor.programIn(table) ?? '';
       const { line } = placeOf(text, at);
-      const shared = { predecessor, handler, path, program, line };
+      const shared = { predecessor, handler, served: path[root] ?? handler, path, program, line };
       const why = predecessor.strayIn(handler, table) ?? strayForm(text, rows, predecessor);
       if (why !== undefined) {
         kept.push({ ...shared, why });

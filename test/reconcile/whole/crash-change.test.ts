@@ -9,7 +9,16 @@ import { printClusterCache } from '../../../daemon/model/cluster-cache.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';
 import { type Row, rows } from '../../../testbed/simulated/rows.ts';
-import { makeRoot, type Node, openNode, program, sha256, wish } from '../../../testbed/simulated/node.ts';
+import {
+  makeRoot,
+  type Node,
+  openCase,
+  openNode,
+  program,
+  sha256,
+  takeoversFolder,
+  wish,
+} from '../../../testbed/simulated/node.ts';
 import type { ShimObject } from '../../../protocol/shim-object.ts';
 import { survive } from './story.ts';
 
@@ -86,6 +95,29 @@ const wentBack = async (node: Node): Promise<void> => {
   containerd.version = '1.7.24';
   containerd.restartByOther();
 };
+
+for (const name of ['rcm-1.7', 'rcm-imported', 'kwasm-0.2'])
+  t.test(`a takeover of ${name} can be killed here and there, and the service goes on with it`, (t) => {
+    let isAsked = false;
+    return survive(
+      t,
+      {
+        open: (t) => {
+          isAsked = false;
+          return openCase(t, name, takeoversFolder);
+        },
+        // The command is run once. What comes after a kill is the service, unless it was killed before the consent was kept.
+        run: async (node, host) => {
+          const isKept = /"takeover"/.test(node.read('/var/lib/rcm-node/ledger.json') ?? '');
+          const again = isAsked && isKept ? {} : { takeover: { unused: true } };
+          isAsked = true;
+          return node.once(again, host);
+        },
+        restarts: 1,
+      },
+      (at) => at % 9 === 4,
+    );
+  });
 
 t.test('a runtime that went back a generation is brought up again, killed or not', (t) =>
   survive(
