@@ -138,7 +138,8 @@ const service = async (host: Host): Promise<readonly Check[]> => {
 const runtime = (before: Observed): readonly Check[] => {
   const { runtime } = before;
   if (runtime.name === 'none') return [bad('runtime', runtime.problem)];
-  const said = `${runtime.name} ${runtime.version || '(version unknown)'}, ${runtime.binary}, configuration ${runtime.configPath}`;
+  const of = runtime.distro === undefined ? '' : ` of ${runtime.distro}`;
+  const said = `${runtime.name} ${runtime.version || '(version unknown)'}${of}, ${runtime.binary}, configuration ${runtime.configPath}`;
   const { cri } = runtime;
   const unit = runtime.unit?.name ?? runtimeOf(runtime).usual.unit;
   const hint = `systemctl status ${unit}; journalctl -u ${unit}`;

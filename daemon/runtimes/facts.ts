@@ -85,6 +85,8 @@ export type RuntimeFacts = {
   readonly configFolder?: string;
   readonly mainIs?: ConfigSource['mainIs'];
   readonly given?: Given;
+  /** The name of its row; absent on a plain host. */
+  readonly distro?: string;
   /** Absent: our text is in the main file, or in a drop-in beside it. */
   readonly place?: ConfigPlace;
   /** The template of the place was changed after the main file was last rendered from it. */

@@ -102,7 +102,10 @@ const microk8s: Distro = {
   ],
   bin: `/snap/microk8s/${revision}/bin`,
   links: { '/snap/microk8s/current': revision, '/var/snap/microk8s/current': revision },
-  files: microk8sFiles(`/var/snap/microk8s/${revision}/args`),
+  files: {
+    ...microk8sFiles(`/var/snap/microk8s/${revision}/args`),
+    [`/snap/microk8s/${revision}/meta/snap.yaml`]: 'name: microk8s\nconfinement: classic\n',
+  },
   cni: `/var/snap/microk8s/${revision}/args/cni-network`,
   config: `/var/snap/microk8s/${revision}/args/containerd.toml`,
 };

@@ -67,6 +67,7 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
     binary,
     socket,
     ...place,
+    ...(distro ? { distro: distro.name } : {}),
     ...(ours ? { place: ours } : {}),
     unit,
     cri: cri.fact,

@@ -64,6 +64,7 @@ t.test('a containerd that k3s started is seen with the folder that its rendered 
   const look = () => observeRuntime(fake.host, defaultSettings);
   t.match(await look(), {
     name: 'containerd',
+    distro: 'k3s',
     binary,
     socket,
     configPath: `${folder}/config.toml`,
