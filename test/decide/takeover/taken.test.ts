@@ -1,0 +1,46 @@
+import t from 'tap';
+import { withdrawn, withTaken } from '../../../daemon/decide/takeover/taken.ts';
+import { emptyLedger } from '../../../daemon/model/ledger.ts';
+import type { Takeover } from '../../../daemon/model/takeover.ts';
+import { partsIn } from '../../../daemon/runtimes/predecessors/parts.ts';
+import { parseToml } from '../../../daemon/toml/toml.ts';
+import { rcm } from '../../runtimes/predecessors/written.ts';
+
+const file = '/etc/containerd/config.toml';
+const text = rcm('spin-v2') + rcm('wws-v1');
+const { parts } = partsIn(text, parseToml(text, file));
+const [spin] = parts.map((part) => ({ file, part }));
+const takeover: Takeover = {
+  tables: parts.map(({ handler, digest, predecessor }) => ({
+    file,
+    handler,
+    digest,
+    from: predecessor.name,
+  })),
+  unused: true,
+  remnants: [],
+  done: [],
+};
+
+t.test('what was taken out is allowed once, and told by an uninstall', async (t) => {
+  const next = withTaken(takeover, spin ? [spin] : []).takeover;
+  t.strictSame(
+    next?.tables.map(({ handler }) => handler),
+    ['wws-v1'],
+  );
+  t.strictSame(next?.done, [{ file, handler: 'spin-v2', from: 'runtime-class-manager' }]);
+  t.strictSame(withTaken(takeover), { takeover });
+  t.strictSame(withTaken(undefined, spin ? [spin] : []), {});
+});
+
+t.test('a failure withdraws the consent to tables, and nothing else', async (t) => {
+  t.strictSame(withdrawn({ ...emptyLedger, takeover }), emptyLedger);
+  t.strictSame(withdrawn(emptyLedger), emptyLedger);
+  const done = [{ file, handler: 'x', from: 'y' }];
+  t.strictSame(withdrawn({ ...emptyLedger, takeover: { ...takeover, done } }).takeover, {
+    tables: [],
+    unused: false,
+    remnants: [],
+    done,
+  });
+});

@@ -1,0 +1,45 @@
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { leftNode, oldProgram, takeover } from './left-node.ts';
+
+t.test('a program that a process runs stays, until it ends', async (t) => {
+  const node = leftNode(t);
+  node.fake.mapped = [join(node.root, oldProgram)];
+  const { ledger, outcome } = await node.once({ takeover });
+  t.equal(outcome.kind, 'converged');
+  t.ok(node.read(oldProgram), 'the shim of a running Pod');
+  t.ok(node.read('/opt/rcm/rcm-lock.json'), 'and the record that names it');
+  t.match(ledger.takeover?.remnants, [{ path: oldProgram }, { path: '/opt/rcm/rcm-lock.json' }]);
+  t.strictSame((await node.once()).did, []);
+  node.fake.mapped = [];
+  node.fake.mappedComplete = false;
+  t.strictSame((await node.once()).did, [], 'what cannot be read may run it');
+  node.fake.mappedComplete = true;
+  await node.once();
+  t.equal(node.read(oldProgram), undefined);
+  t.equal(node.read('/opt/rcm/rcm-lock.json'), undefined);
+});
+
+t.test('a program that another one replaced since stays', async (t) => {
+  const node = leftNode(t);
+  node.fake.mapped = [join(node.root, oldProgram)];
+  await node.once({ takeover });
+  node.fake.mapped = [];
+  node.write(oldProgram, 'another program\n', 0o755);
+  await node.once();
+  t.equal(node.read(oldProgram), 'another program\n');
+  t.strictSame((await node.once()).ledger.takeover?.remnants, [], 'and no consent is left for it');
+});
+
+t.test('programs are not looked for over a link into a folder of others', async (t) => {
+  const node = leftNode(t);
+  node.write('/usr/bin/containerd-shim-runc-v2', 'of containerd\n', 0o755);
+  node.remove('/opt/rcm/bin');
+  symlinkSync('/usr/bin', join(node.root, 'opt/rcm/bin'));
+  node.write('/usr/bin/containerd-shim-spin-v2', 'its program\n', 0o755);
+  const { outcome } = await node.once({ takeover });
+  t.equal(outcome.kind, 'converged');
+  t.equal(node.read('/usr/bin/containerd-shim-runc-v2'), 'of containerd\n');
+  t.equal(node.read('/usr/bin/containerd-shim-spin-v2'), 'its program\n');
+});
