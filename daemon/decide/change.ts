@@ -4,6 +4,7 @@ import { Failure, recover } from '../../protocol/problem/problem.ts';
 import type { Limits } from './backoff.ts';
 import { deepEqual } from '../toml/compare.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
+import { watchedBy } from '../runtimes/distros.ts';
 import type { Tables, Target, WantedFile, Wiring } from '../runtimes/runtime.ts';
 import { runtimeOf } from '../runtimes/table.ts';
 import { unusedOf } from './takeover/unused.ts';
@@ -42,7 +43,10 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
   refuseNeeded(target, wiring.files);
   const keys = asked.wanted.map((one) => one.installed?.key ?? null);
   const changes = files.some((file) => !meansTheSame(before, runtime, file));
-  const due = loadDue(before, runtime, tables, changes) || (taken > 0 && runtime.unit !== undefined);
+  const due =
+    loadDue(before, runtime, tables, changes) ||
+    (taken > 0 && runtime.unit !== undefined) ||
+    (files.length > 0 && isReadAtOnce(runtime));
   return {
     wiring,
     tables,
@@ -56,6 +60,10 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
     },
   };
 };
+
+/** The distribution restarts the runtime after every change of its folder: also a repair has to be proven. */
+const isReadAtOnce = ({ unit }: RuntimeFacts): boolean =>
+  unit !== undefined && watchedBy(unit.name) !== undefined;
 
 /** Another program rewrites it repeatedly with the right meaning: adding our marks again would be a write conflict. */
 const isLeft = ({ before, runtime, rules }: Baseline, file: WantedFile, limits: Limits): boolean =>

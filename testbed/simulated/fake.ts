@@ -66,7 +66,10 @@ export type Containerd = {
   stopTakes: number;
   /** Handlers that the daemon does not tell of although it loaded them. */
   forgotten: readonly string[];
-  /** Jobs that were asked of systemd, with the virtual time: `restart 1200`, `start 61000`. */
+  /**
+   * Jobs that were asked of systemd, and starts of the daemon by the watch of a folder, with the virtual time: `restart 1200`,
+   * `start 61000`, `watched 3000`.
+   */
   readonly jobs: string[];
   /** How often its binary was asked about a configuration. */
   dumps: number;
@@ -113,6 +116,8 @@ export type FakeOptions = {
   readonly child?: readonly string[];
   /** How that program makes the main file at each start. */
   readonly rendering?: Rendering;
+  /** That program watches this folder, and starts another daemon 3 s after its last change (k0s). */
+  readonly watches?: string;
   /** False: the unit is there, and containerd does not run. */
   readonly runs?: boolean;
 };
@@ -122,10 +127,19 @@ const epoch = 1_800_000_000_000;
 
 export const fakeHost = (options: FakeOptions): Fake => {
   const { root } = options;
-  const files = filesAsRoot(makeFiles(root));
+  const real = filesAsRoot(makeFiles(root));
+  const files: typeof real = {
+    ...real,
+    changedAt: async (path) => {
+      if (path !== options.watches) return real.changedAt(path);
+      lookAtFolder();
+      return epoch + watch.at;
+    },
+  };
   const timers: { at: number; act: () => void }[] = [];
   const time = { now: 0 };
   const advance = (ms: number): void => {
+    lookAtFolder();
     const end = time.now + ms;
     for (;;) {
       const next = timers.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)[0];
@@ -153,6 +167,27 @@ export const fakeHost = (options: FakeOptions): Fake => {
   };
   const after = (ms: number, act: () => void): void => {
     timers.push({ at: time.now + ms, act });
+  };
+
+  const watch = { seen: '', at: 0 };
+  const folder = options.watches === undefined ? undefined : join(root, options.watches);
+  const textsIn = (path: string): string =>
+    existsSync(path)
+      ? readdirSync(path)
+          .map((name) => `${name}\n${readFileSync(join(path, name), 'utf8')}\n`)
+          .join('')
+      : '';
+  /** The kernel tells of changes at once; here they are seen before time passes. */
+  const lookAtFolder = (): void => {
+    const now = folder === undefined ? '' : textsIn(folder);
+    if (now === watch.seen) return;
+    watch.seen = now;
+    watch.at = time.now;
+    after(3_000, () => {
+      if (watch.at + 3_000 !== time.now) return;
+      daemon.jobs.push(`watched ${time.now}`);
+      begin(daemon.unit.restarts, true);
+    });
   };
 
   const isCrio = options.runtime === 'crio';
@@ -210,12 +245,16 @@ export const fakeHost = (options: FakeOptions): Fake => {
     daemon.unit = { ...daemon.unit, active, sub, result };
     for (const changed of followers) changed();
   };
-  /** One start of the program, by hand or by systemd; answers how it went and when that is known, in ms. */
-  const begin = (restarts: number): { readonly job: JobResult; readonly ms: number } => {
+  /**
+   * One start of the program, by hand or by systemd; answers how it went and when that is known, in ms. `isChild`: only the
+   * daemon is started anew, by the program that is the unit.
+   */
+  const begin = (restarts: number, isChild = false): { readonly job: JobResult; readonly ms: number } => {
     counter.starts += 1;
     const invocation = counter.starts.toString(16).padStart(32, '0');
-    daemon.unit = { ...daemon.unit, invocation, restarts, mainPid: 4000 + counter.starts };
-    if (options.child) writeProcesses(root, daemon.unit, options.child, (epoch + time.now) / 1000);
+    if (!isChild) daemon.unit = { ...daemon.unit, invocation, restarts, mainPid: 4000 + counter.starts };
+    if (options.child)
+      writeProcesses(root, daemon.unit, options.child, (epoch + time.now) / 1000, 14_000 + counter.starts);
     const former = daemon.loaded?.kind === 'loaded' ? Object.keys(daemon.loaded.handlers) : [];
     const configPath = configOf(argv, daemon.unit.environment);
     if (daemon.rendering) render(root, configPath.path, daemon.rendering);
@@ -232,6 +271,10 @@ export const fakeHost = (options: FakeOptions): Fake => {
       daemon.unit = { ...daemon.unit, mainPid: 0 };
       after(ms, () => begin(daemon.unit.restarts + 1));
     };
+    if (how === 'exits' && isChild) {
+      after(5000, () => begin(daemon.unit.restarts, true));
+      return { job: 'failed', ms: 300 };
+    }
     if (how === 'exits') {
       again(5000);
       return { job: 'failed', ms: 300 };
@@ -262,6 +305,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
     return { job: 'done', ms: 200 };
   };
   const notReady = { is: false };
+  if (folder !== undefined) watch.seen = textsIn(folder);
   if (options.runs !== false && options.load !== 'masked') begin(0);
 
   const job = async (name: string, deadlineMs: number): Promise<JobResult> => {

@@ -21,6 +21,7 @@ import type { Test } from 'tap';
 import type { Host } from '../../host/host.ts';
 import { loadSettings, openSettings } from '../../daemon/state/load-settings.ts';
 import { consider, once, type Tick, type Ticked } from '../../daemon/reconcile/once.ts';
+import { withWatched } from '../../daemon/reconcile/proof/watched.ts';
 import { loadState } from '../../daemon/state/state.ts';
 import { uninstall, type Uninstalled } from '../../daemon/reconcile/uninstall.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
@@ -60,7 +61,9 @@ const tickOf = (over: Partial<Tick>): Tick => ({
 });
 
 export const openNode = (root: string, meta: Meta): Node => {
-  const fake = fakeHost({ ...meta, root });
+  const bare = fakeHost({ ...meta, root });
+  // As the program does it: a unit whose program restarts the runtime by itself is waited for.
+  const fake: Fake = Object.defineProperty(bare, 'host', { value: withWatched(bare.host) });
   fake.containerd.sandboxes = meta.sandboxes ?? [];
   const real = (path: string): string => join(root, path);
   return {

@@ -3,31 +3,32 @@ import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { dirname, join } from 'node:path';
 import type { UnitFacts } from '../../../host/facts.ts';
 
-/** `now`: epoch seconds; the machine booted a day before. */
+/** `now`: epoch seconds; the machine booted a day before. `pid`: of the daemon. */
 export const writeProcesses = (
   root: string,
   { name, mainPid, execStart }: UnitFacts,
   child: readonly string[],
   now: number,
+  pid = mainPid + 10_000,
 ): void => {
   const boot = Math.floor(now) - 86_400;
   const born = Math.round((now - boot) * 100);
   const all = new Map([
     [mainPid, execStart],
-    [mainPid + 10_000, child],
+    [pid, child],
   ]);
   rmSync(join(root, 'proc'), { recursive: true, force: true });
-  for (const [pid, argv] of all) {
-    const at = join(root, 'proc', `${pid}`);
+  for (const [one, argv] of all) {
+    const at = join(root, 'proc', `${one}`);
     // The kernel lists children by the thread that started them.
-    const thread = join(at, 'task', `${pid + 1}`);
+    const thread = join(at, 'task', `${one + 1}`);
     mkdirSync(thread, { recursive: true });
-    writeFileSync(join(thread, 'children'), pid === mainPid ? `${mainPid + 10_000} ` : '');
+    writeFileSync(join(thread, 'children'), one === mainPid ? `${pid} ` : '');
     writeFileSync(join(at, 'cmdline'), argv.map((word) => `${word}\0`).join(''));
     writeFileSync(join(at, 'environ'), '');
     writeFileSync(join(at, 'status'), 'Uid:\t0\t0\t0\t0\n');
     writeFileSync(join(at, 'cgroup'), `0::/system.slice/${name}\n`);
-    writeFileSync(join(at, 'stat'), `${pid} (x) S 1 ${'0 '.repeat(17)}${born} 0\n`);
+    writeFileSync(join(at, 'stat'), `${one} (x) S 1 ${'0 '.repeat(17)}${born} 0\n`);
     symlinkSync(root, join(at, 'root'));
     symlinkSync('/', join(at, 'cwd'));
     const [program = ''] = argv;

@@ -42,6 +42,7 @@ const isSettled = async (t: Test, node: Node, restarts: number): Promise<void> =
   t.equal(containerd.jobs.length, restarts);
 };
 
+const k0s = '/etc/k0s/containerd.d/zz-rcm-node.toml';
 const block = /# rcm-node begin[\s\S]*# rcm-node end\n/;
 
 const drifts: readonly (readonly [what: string, on: string, act: (node: Node) => void])[] = [
@@ -78,6 +79,42 @@ for (const [what, on, act] of drifts)
     await isSettled(t, node, 0);
     t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
   });
+
+for (const on of ['k0s-merged', 'k0s-imports'])
+  for (const [what, act] of [
+    ['removed', (node: Node) => node.remove(k0s)],
+    ['changed', (node: Node) => edit(node, k0s, 'spin-v2"', 'x"')],
+    ['rewritten with the same meaning', (node: Node) => edit(node, k0s, /^# .*/, '# mine')],
+  ] as const) {
+    t.test(`${on}: our drop-in is ${what}, and one start of containerd repairs it`, async (t) => {
+      const node = await installed(t, on);
+      const before = treeOf(node.root);
+      act(node);
+      await isSettled(t, node, 1);
+      t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
+    });
+    t.test(`${on}: our drop-in is ${what}, and k0s has read that`, async (t) => {
+      const node = await installed(t, on);
+      const before = treeOf(node.root);
+      act(node);
+      node.fake.advance(1);
+      node.fake.advance(10_000);
+      await isSettled(t, node, 2);
+      t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {});
+    });
+  }
+
+t.test('k0s: a start of k0s, and a drop-in of others, cost no start of ours', async (t) => {
+  for (const on of ['k0s-merged', 'k0s-imports']) {
+    const node = await installed(t, on);
+    node.fake.containerd.restartByOther();
+    await isSettled(t, node, 0);
+    node.write('/etc/k0s/containerd.d/a.toml', 'version = 3\n[debug]\nlevel = "info"\n');
+    await isSettled(t, node, 0);
+    node.fake.advance(10_000);
+    await isSettled(t, node, 1);
+  }
+});
 
 for (const on of ['k3s-folder', 'k3s-template-v3', 'k3s-template-v2', 'k3s-template-new', 'rke2-folder'])
   t.test(`${on}: an upgrade that changes the base costs no restart of ours`, async (t) => {
