@@ -95,3 +95,15 @@ export const giveAttributes = (path: string, fd: number, wanted: Attributes): vo
     if (!isComputed(name) && !isStale(name) && !found.get(name)?.equals(value))
       throw lost(path, name, 'the file system did not take it as it was');
 };
+
+const labelName = 'security.selinux';
+
+/** The label by which SELinux knows a file; undefined where it has none. */
+export const labelAt = (path: string, fd: number): Buffer | undefined =>
+  attributesOf(path, fd).get(labelName);
+
+/** Throws `attribute-lost` where the policy, or the file system, refuses it. */
+export const giveLabel = (path: string, fd: number, label: Buffer): void => {
+  if (libc.fsetxattr(fd, cString(labelName), label, BigInt(label.length), 0) < 0)
+    throw lost(path, labelName, lastError());
+};

@@ -12,6 +12,7 @@ import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { allowsHost } from '../../shims/artifact.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
+import { labelPrograms } from './label.ts';
 import { type Manifest, writeManifest } from './store.ts';
 import { digestOf } from '../../../protocol/digest.ts';
 import { marked } from './unpacking.ts';
@@ -114,6 +115,10 @@ export const placeArtifact = async (
     // In the store nothing is parsed any more, so no attempt must be counted.
     const manifest = await marked(host, sharers, () =>
       unpack(host, settings, handler, fetched.sha256, key, places),
+    );
+    await labelPrograms(
+      host,
+      Object.keys(manifest.files).map((name) => `${folder}/${name}`),
     );
     await writeManifest(host, folder, manifest);
     // A damaged folder of this name is replaced: processes that run from it keep their files until they end.
