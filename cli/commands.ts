@@ -15,7 +15,12 @@ import { loop } from '../daemon/reconcile/loop.ts';
 import { consider, once, type Tick } from '../daemon/reconcile/once.ts';
 import { publish, reportOf } from '../daemon/reconcile/report.ts';
 import { readState } from '../daemon/state/state.ts';
-import { allowed, lookForPredecessors } from '../daemon/reconcile/takeover/allow.ts';
+import {
+  allowed,
+  consented,
+  lookForPredecessors,
+  standingConsent,
+} from '../daemon/reconcile/takeover/allow.ts';
 import { exitCodeOfUninstall, uninstall } from '../daemon/reconcile/uninstall.ts';
 import { isStartedAgain } from '../daemon/reconcile/try-again.ts';
 import { verify } from '../daemon/reconcile/verify.ts';
@@ -113,7 +118,9 @@ export const work: Readonly<
     const host = hostFor(command);
     const settings = await loadSettings(host);
     const state = await readState(host);
-    const { decision, desired } = await consider(host, settings, state.ledger, tickOf(command), {
+    const consent = standingConsent(settings, tickOf(command));
+    const ledger = consent ? await consented(host, settings, state.ledger, consent) : state.ledger;
+    const { decision, desired } = await consider(host, settings, ledger, tickOf(command), {
       force: command.force,
       since: host.clock.now(),
     });

@@ -45,6 +45,8 @@ export type Settings = {
   readonly restartsPerHour: number;
   /** Handlers with which no sandbox is started for a proof; "*" is all of them. */
   readonly verifyExcept: readonly string[];
+  /** What earlier installers left is replaced as by `rcm-node takeover --apply`, when the service starts and once a sweep. */
+  readonly takeover: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly cluster: ClusterSettings;
   /** The node's policy is unknown: nothing new is taken from any source, and what is served stays. */
@@ -86,6 +88,7 @@ export const defaultSettings: Settings = {
   repairsPerHour: 3,
   restartsPerHour: 3,
   verifyExcept: [],
+  takeover: false,
   logLevel: 'info',
   cluster: { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false, spread: 300 },
   closed: false,
@@ -133,6 +136,7 @@ export const parseSettings = (text: string, file: string): Settings => {
       /^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/,
       'the name of a handler is expected, or "*"',
     ),
+    takeover: boolean(at(root, 'takeover')) ?? false,
     logLevel: (level as Settings['logLevel'] | undefined) ?? 'info',
     cluster: cluster(at(root, 'cluster')),
     closed: false,

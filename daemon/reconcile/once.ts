@@ -25,7 +25,7 @@ import { caProblem } from './extra-ca.ts';
 import { startless, sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe/observe.ts';
 import { gather, inForce } from './sources.ts';
-import { allowTakeover, withdraw } from './takeover/allow.ts';
+import { allowTakeover, standingConsent, type TakeoverRequest, withdraw } from './takeover/allow.ts';
 import { removeLeftovers } from './proof/start-proof.ts';
 import { loadState, saveJournal, saveLedger } from '../state/state.ts';
 import { type Ended, transact } from './transaction.ts';
@@ -46,7 +46,7 @@ export type Tick = {
   /** As `Rules.orphaned`. */
   readonly orphaned?: boolean;
   /** A person allows to replace and to remove what predecessors left; `unused`: tables that no Shim asks for, too. */
-  readonly takeover?: { readonly unused: boolean };
+  readonly takeover?: TakeoverRequest;
   /** Aborted when the service stops: a download ends, and no new step begins. */
   readonly stop?: AbortSignal;
 };
@@ -156,7 +156,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   ledger = await ifTouched(host, await countInterrupted(host, ledger));
   if (tick.retry !== undefined)
     ledger = withoutFailures(ledger, tick.retry === true ? undefined : tick.retry);
-  if (tick.takeover) ledger = await allowTakeover(host, settings, ledger, tick.takeover.unused);
+  const takeover = tick.takeover ?? standingConsent(settings, tick);
+  if (takeover) ledger = await allowTakeover(host, settings, ledger, takeover);
   const rules: Rules = {
     force: tick.force,
     since: tick.now ? host.clock.now() : undefined,
@@ -206,7 +207,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   }
   ledger = await withStamps(host, ledger, considered.desired);
   // Otherwise no other change would be made either, until a person has dealt with it.
-  if (tick.takeover && considered.decision.plan.kind === 'refused') ledger = await withdraw(host, ledger);
+  if (takeover && considered.decision.plan.kind === 'refused') ledger = await withdraw(host, ledger);
   const outcome = evaluate(considered.decision, [...state.problems, ...considered.desired.problems], failed);
   const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
   return { outcome, ...considered, decision, did, ledger };

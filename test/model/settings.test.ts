@@ -36,6 +36,7 @@ stable = 7
 repairsPerHour = 0
 restartsPerHour = 60
 verifyExcept = ["kata-qemu", "*"]
+takeover = true
 logLevel = "debug"
 [proxy]
 http = "http://user:secret@proxy:3128"
@@ -62,6 +63,7 @@ unit = "snap.microk8s.daemon-containerd.service"
       repairsPerHour: 0,
       restartsPerHour: 60,
       verifyExcept: ['kata-qemu', '*'],
+      takeover: true,
       logLevel: 'debug',
       cluster: defaultSettings.cluster,
       closed: false,

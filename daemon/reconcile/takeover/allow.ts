@@ -1,5 +1,6 @@
 /** The consent of a person on this node to a takeover, kept in the ledger: after a kill the service goes on with it. */
 import type { Host } from '../../../host/host.ts';
+import { canonical } from '../../../protocol/digest.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Settings } from '../../model/settings.ts';
@@ -21,13 +22,44 @@ export const allowed = (ledger: Ledger, found: Found, unused: boolean): Ledger =
     ? ledger
     : { ...ledger, takeover: consentTo(found, unused, ledger.takeover) };
 
+export type TakeoverRequest = {
+  /** Handlers that are not asked for go, too. */
+  readonly unused: boolean;
+  /** No person waits for an answer: where nothing can be looked for, nothing is said, and the tick goes on. */
+  readonly isStanding?: true;
+};
+
+/** By the setting `takeover`. What it looks at is too much for every tick, so it looks as often as at the bytes of the store. */
+export const standingConsent = (
+  { takeover }: Pick<Settings, 'takeover'>,
+  tick: { readonly activate: boolean; readonly deep: boolean; readonly desired?: unknown },
+): TakeoverRequest | undefined =>
+  takeover && tick.deep && tick.activate && tick.desired === undefined
+    ? { unused: false, isStanding: true }
+    : undefined;
+
+/** The ledger with the consent; the same one where nothing is found, or nothing is new. */
+export const consented = async (
+  host: Host,
+  settings: Settings,
+  ledger: Ledger,
+  { unused, isStanding }: TakeoverRequest,
+): Promise<Ledger> => {
+  const found = await lookForPredecessors(host, settings).catch((error: unknown) => {
+    if (isStanding && error instanceof Failure) return undefined;
+    throw error;
+  });
+  const next = found ? allowed(ledger, found, unused) : ledger;
+  return canonical([next.takeover]) === canonical([ledger.takeover]) ? ledger : next;
+};
+
 export const allowTakeover = async (
   host: Host,
   settings: Settings,
   ledger: Ledger,
-  unused: boolean,
+  request: TakeoverRequest,
 ): Promise<Ledger> => {
-  const next = allowed(ledger, await lookForPredecessors(host, settings), unused);
+  const next = await consented(host, settings, ledger, request);
   if (next !== ledger) await saveLedger(host, next);
   return next;
 };
