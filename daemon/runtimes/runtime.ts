@@ -163,6 +163,8 @@ export type Target = {
   readonly tableOf: (handler: Handler, path: string) => Table;
   /** Where others define this handler; a copy of our table does not count, as our program serves it too. */
   readonly ownerOf: (name: string) => Where | undefined;
+  /** What to do about such an owner, where more is known than that there is one. */
+  readonly hintOfOwner?: (name: string) => string | undefined;
   /** Tables of predecessors that a person allowed to replace: `wire` takes out those whose handler is among its own. */
   readonly replaceable?: readonly Replaceable[];
   /** Why such a table cannot be replaced by ours: it means something else. */

@@ -1,7 +1,12 @@
 /** The rows of the table of problems that are about files, units, and what the machine has left; problem.ts says what a row is. */
 import { changed, soon } from './rows.ts';
 /** What is said, and is no fault: it changes no exit code, and is logged once. */
-export const noteCodes: ReadonlySet<string> = new Set(['ignored-file', 'assumed-start', 'copied']);
+export const noteCodes: ReadonlySet<string> = new Set([
+  'ignored-file',
+  'assumed-start',
+  'copied',
+  'frozen-template',
+]);
 
 export const fileCodes = {
   ...changed({
@@ -15,8 +20,12 @@ export const fileCodes = {
       'Install the unit of the runtime before, or name it: [runtime] unit in /etc/rcm-node/config.toml.',
     'ignored-file':
       'Only names that end in .toml are read here. Rename what is meant to be read; move everything else to another folder.',
+    'frozen-template':
+      'Put {{ template "base" . }} in the place of the copied tables when the node can be restarted; keep what was added to them.',
   }),
   ...soon({
+    'unrendered-template':
+      'When the node can bear it, restart the unit of the distribution: that renders the template, and rcm-node continues by itself.',
     'disk-full': 'Free space or inodes on the file system that holds this path.',
     'read-only':
       'The file system is read-only; make it writable, or add the path to ReadWritePaths of rcm-node.service.',

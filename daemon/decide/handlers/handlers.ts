@@ -166,13 +166,16 @@ const said = (held: Problem): { readonly problem?: Problem } =>
 const ownershipConflict = (baseline: Baseline, handler: Handler, path: string): Problem | undefined => {
   const { name } = handler;
   const owner = baseline.target.ownerOf(name);
-  if (owner)
+  if (owner) {
+    const hint = baseline.target.hintOfOwner?.(name);
     return {
       code: 'owned-by-another',
       message: `the handler "${name}" is defined here already`,
       where: owner,
       handler: name,
+      ...(hint === undefined ? {} : { hint }),
     };
+  }
   const unlike = baseline.target.unlike?.(name, baseline.target.tableOf(handler, path));
   if (unlike) return unlike;
   const link = baseline.before.links[path];

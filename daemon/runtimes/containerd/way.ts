@@ -31,6 +31,8 @@ export type Way = {
   readonly isMisread: () => boolean;
   /** Throws Failures that name the obstacle. */
   readonly wire: (tables: Tables) => Wiring;
+  /** What to do about another owner of a handler, where more is known than that there is one. */
+  readonly hintOfOwner?: (name: string) => string | undefined;
   readonly notes?: readonly Problem[];
 };
 

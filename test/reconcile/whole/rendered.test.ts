@@ -154,7 +154,7 @@ t.test('a template that others changed is not written before it was rendered', a
   await new Promise((resolve) => setTimeout(resolve, 20));
   edit(node, v3, 'info', 'debug');
   const text = node.read(v3);
-  t.match((await node.once()).decision.plan, { kind: 'refused', problem: { code: 'changed-meanwhile' } });
+  t.match((await node.once()).decision.plan, { kind: 'refused', problem: { code: 'unrendered-template' } });
   t.equal(node.read(v3), text);
   t.equal(containerd.jobs.length, 0);
   containerd.restartByOther();

@@ -22,7 +22,7 @@ import {
 import type { Way } from '../way.ts';
 import { bodyOf, owned, staleIn, unowned } from '../wiring.ts';
 import { dropInName, header, importsOf } from '../wiring-drop-in.ts';
-import { bareOf, renderedMain } from './rendered.ts';
+import { bareOf, hintOfFound, renderedMain } from './rendered.ts';
 
 type Folder = Extract<ConfigPlace, { kind: 'folder' }>;
 
@@ -73,6 +73,7 @@ export const folderWay = (site: Site, { folder, readBy }: Folder): Way => {
       ...handlersOfOurs([drop, ...stale].map((file) => meaningOf(textIn(files[file])))),
     },
     isMisread: () => isMisreadDropIn(text, place, version),
+    hintOfOwner: (name) => hintOfFound(main, place, name),
     wire: (tables) => {
       const isBare = tables.size === 0;
       const wanted = `${header}${version === undefined ? '' : `version = ${version}\n`}\n${bodyOf(place, tables)}`;

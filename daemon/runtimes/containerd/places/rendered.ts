@@ -4,6 +4,7 @@
  */
 import { Failure, recover } from '../../../../protocol/problem/problem.ts';
 import { fileFault } from '../../../model/file-fault.ts';
+import { tableAt } from '../../../toml/compare.ts';
 import type { Parsed } from '../../parsed.ts';
 import type { Site } from '../way.ts';
 import { readText, withoutTables } from '../wiring-bare.ts';
@@ -51,4 +52,12 @@ export const renderedMain = ({ runtime }: Site): Rendered => {
       throw fault;
     },
   );
+};
+
+/** The way out where the distribution made a handler of a program that it found: k3s and RKE2 search the PATH of their unit. */
+export const hintOfFound = ({ doc }: Parsed, place: readonly string[], name: string): string | undefined => {
+  const type = tableAt(doc, [...place, name])?.runtime_type;
+  const version = typeof type === 'string' ? /^io\.containerd\.([\w-]+)\.(v\d+)$/.exec(type) : null;
+  if (version?.[1] !== name) return undefined;
+  return `Where no template defines it, the distribution found containerd-shim-${name}-${version[2]} in the PATH of its unit: remove that program, and restart the unit when the node can bear it. Or give the shim another handler name.`;
 };

@@ -14,7 +14,7 @@ import { declaredSchema, handlersRead } from '../config.ts';
 import { handlersOfOurs, isElsewhere, meaningOf, ownTables, placeFor, type Site } from '../way.ts';
 import type { Way } from '../way.ts';
 import { besideOurs, bodyOf, defaultBody, owned, unowned } from '../wiring.ts';
-import { renderedMain } from './rendered.ts';
+import { hintOfFound, renderedMain } from './rendered.ts';
 import {
   inert,
   lineWithOurs,
@@ -60,6 +60,7 @@ export const templateWay = (site: Site, template: Template): Way => {
         ...(alive === '' || markedIn(text ?? '', path)?.startsWith(alive) ? {} : { beside: besideOurs }),
       };
     },
+    hintOfOwner: (name) => hintOfFound(main.base, place, name),
     notes: bare !== null && base !== '' && !bare.includes('{{') ? [frozen(path)] : [],
   };
 };
@@ -106,10 +107,9 @@ const refuseUnknown = (
       (bare !== null && digestOf(bare) === known.found));
   if (runtime.unrendered && !isSame)
     throw new Failure({
-      code: 'changed-meanwhile',
+      code: 'unrendered-template',
       message: `the template was changed after ${runtime.configPath} was rendered from it, so what the next start renders is not known`,
       where: { file: path },
-      hint: `When the node can bear it, restart ${runtime.unit?.name ?? 'the distribution'}: that renders the template, and rcm-node continues by itself.`,
     });
   // k3s renders version 2 from the one name and version 3 from the other, whatever it rendered before.
   const named = /(?:-v(\d))?\.toml\.tmpl$/.exec(path);
@@ -124,9 +124,8 @@ const refuseUnknown = (
 };
 
 const frozen = (file: string): Problem => ({
-  code: 'generated-file',
+  code: 'frozen-template',
   message:
     'this template is a copy of a rendered file: what the distribution would render today does not reach containerd',
   where: { file },
-  hint: 'Put {{ template "base" . }} in the place of the copied tables when the node can be restarted.',
 });

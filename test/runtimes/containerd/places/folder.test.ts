@@ -81,6 +81,8 @@ t.test('k3s: a shim that k3s detected under our name is another owner', async (t
   const detected = `[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'spin']\nruntime_type = "io.containerd.spin.v2"\n`;
   const target = targetIn({ ...k3s, config: { [k3sMain]: k3sText(detected, imports) } });
   t.match(target.ownerOf('spin'), { file: k3sMain, line: 8 });
+  t.match(target.hintOfOwner?.('spin'), 'containerd-shim-spin-v2 in the PATH');
+  t.equal(target.hintOfOwner?.('none'), undefined);
 });
 
 t.test(

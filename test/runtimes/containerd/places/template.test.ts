@@ -89,7 +89,7 @@ t.test(
     const changed = { ...k3s, facts, files: { [path]: theirs } };
     t.match(
       refusal(() => targetIn(changed).wire(tables('spin'))),
-      { code: 'changed-meanwhile', where: { file: path } },
+      { code: 'unrendered-template', where: { file: path } },
     );
     t.equal(bareOf(changed), theirs, 'nothing is refused where nothing is written');
     const text = textOf({ ...k3s, files: { [path]: theirs } }, 'spin');
@@ -154,7 +154,7 @@ t.test('a name that is rendered to another version is not made', async (t) => {
 
 t.test('a template that is a copy of a rendered file is used, and said to be one', async (t) => {
   const target = targetIn({ ...k3s, files: { [path]: k3sText() } });
-  t.match(target.notes, [{ code: 'generated-file', where: { file: path } }]);
+  t.match(target.notes, [{ code: 'frozen-template', where: { file: path } }]);
   t.strictSame(targetIn({ ...k3s, files: { [path]: theirs } }).notes, []);
 });
 
