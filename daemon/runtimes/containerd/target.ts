@@ -62,6 +62,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
       const files = chosen.length === 0 ? foreign : others;
       return verdict(trial, { tables, ours: new Set(names), taken }, files, mainPath);
     },
+    ...(way.refusalOf ? { refusalOf: way.refusalOf } : {}),
     ...(way.hintOfOwner ? { hintOfOwner: way.hintOfOwner } : {}),
     ...(way.notes ? { notes: way.notes } : {}),
   };

@@ -4,6 +4,7 @@
  */
 import { paths } from '../../../../protocol/host-paths.ts';
 import { Failure } from '../../../../protocol/problem/problem.ts';
+import { isTable } from '../../../toml/compare.ts';
 import { marks } from '../../../toml/splice-block.ts';
 import { header } from '../wiring-drop-in.ts';
 
@@ -68,11 +69,25 @@ export const withMarked = (text: string, body: string, file: string): string => 
   return `${text}${head}${lineBreak}${fitted}${marks.finish}${lineBreak}`;
 };
 
+/** What a template engine would replace: `{{` begins an action of Go's text/template, `${` a variable of a shell. */
+const active = /(?<=[{$])\{/g;
+
 /**
- * The same TOML without what a template engine would replace: `{{` begins an action of Go's text/template, `${` a variable of
- * a shell. In our body braces are only in strings and quoted keys, where an escape means the same.
+ * The same TOML without it: an escape in a string means the same. Braces are in strings alone; the keys of a table are none, since
+ * containerd 1.x takes an escape in the header of a table as it is written.
  */
-export const inert = (body: string): string => body.replaceAll(/(?<=[{$])\{/g, '\\u007B');
+export const inert = (body: string): string => body.replaceAll(active, '\\u007B');
+
+/** The first key that cannot be written so. */
+export const activeKey = (value: unknown): string | undefined => {
+  if (Array.isArray(value)) return value.map(activeKey).find((key) => key !== undefined);
+  if (!isTable(value)) return undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    const found = key.search(active) >= 0 ? key : activeKey(inner);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
 
 /** A template that rcm-node made; its header tells it from one of a person, also without the ledger. */
 export const newTemplate = (base: string): string =>

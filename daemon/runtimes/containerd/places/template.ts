@@ -16,6 +16,7 @@ import type { Way } from '../way.ts';
 import { besideOurs, bodyOf, defaultBody, owned, unowned } from '../wiring.ts';
 import { hintOfFound, renderedMain } from './rendered.ts';
 import {
+  activeKey,
   inert,
   lineWithOurs,
   markedIn,
@@ -58,6 +59,17 @@ export const templateWay = (site: Site, template: Template): Way => {
         stale: [],
         reads: [{ path: mainPath, text: appendBlock(main.base.text, body, mainPath).text }],
         ...(alive === '' || markedIn(text ?? '', path)?.startsWith(alive) ? {} : { beside: besideOurs }),
+      };
+    },
+    refusalOf: ({ name, options }) => {
+      const key = activeKey(options);
+      if (key === undefined) return undefined;
+      return {
+        code: 'unsupported-handler',
+        message: 'the name of one of its options has "{{" or "${" in it, which a template would replace',
+        where: { file: path },
+        handler: name,
+        hint: 'Rename the option; in its value these are allowed.',
       };
     },
     hintOfOwner: (name) => hintOfFound(main.base, place, name),

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
 import { digestOf } from '../../../../protocol/digest.ts';
+import { handler } from '../../../../testbed/simulated/bare-host.ts';
 import { emptyLedger, type Ledger } from '../../../../daemon/model/ledger.ts';
 import { parseToml } from '../../../../daemon/toml/toml.ts';
 import {
@@ -72,7 +73,7 @@ t.test('the trial reads the last rendering without us, and with our block behind
 
 t.test('no engine changes our block', async (t) => {
   const odd = new Map([
-    ['spin', { runtime_type: '/opt/x', options: { a: '{{ .Password }}', 'b{{': `\${SNAP}{{{` } }],
+    ['spin', { runtime_type: '/opt/x', options: { a: '{{ .Password }}', b: `\${SNAP}{{{` } }],
   ]);
   const text = targetIn(k3s).wire(odd).files[0]?.text ?? '';
   t.notMatch(text.slice(base.length), /\{\{|\$\{/);
@@ -175,4 +176,12 @@ t.test('MicroK8s: the template must be there, and needs no base', async (t) => {
   const there = { ...placed, files: { [template]: text } };
   t.ok(textOf(there, 'spin').startsWith(`${text}# rcm-node begin\n[plugins.`));
   t.strictSame(targetIn(there).notes, []);
+});
+
+t.test('a handler with an option whose name an engine would change is refused alone', async (t) => {
+  const { refusalOf } = targetIn(k3s);
+  const named = (options: Readonly<Record<string, unknown>>) => refusalOf?.({ ...handler, options });
+  t.match(named({ a: [{ b: { 'c{{': 1 } }] }), { code: 'unsupported-handler', handler: 'spin' });
+  t.match(named({ [`\${A}`]: 1 }), { code: 'unsupported-handler' });
+  t.equal(named({ '{a': '{{ x }}', b: { $c: 1 } }), undefined);
 });
