@@ -169,7 +169,7 @@ export const work: Readonly<
     }
     const state = await readState(host);
     const ledger = allowed(state.ledger, found, unused);
-    const rules = { force: command.force, since: host.clock.now() };
+    const rules = { force: command.force, since: host.clock.now(), clear: true };
     const { decision } = await consider(host, settings, ledger, tickOf(command), rules);
     const code = planCode(found, decision);
     if (command.json) json(takeoverDocument(code, found, { decision, files: diffsOf(decision.plan) }));

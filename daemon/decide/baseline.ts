@@ -17,6 +17,8 @@ export type Rules = {
   readonly unbudgeted?: boolean;
   /** Uninstall by a person without a running runtime: our files are removed without a restart and proof. */
   readonly orphaned?: boolean;
+  /** A person asked for a takeover just now: what predecessors left is removed, which the service may not do. */
+  readonly clear?: boolean;
   /** Handlers whose download is not complete keep their present state: for steps during the downloads. */
   readonly ready?: boolean;
 };

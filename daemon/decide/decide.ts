@@ -19,7 +19,7 @@ import { orphaned } from './orphaned.ts';
 import { reasons } from './report/reasons.ts';
 import { configId, stateOfWritten } from './restart.ts';
 import { type Rules, type Baseline, baselineOf } from './baseline.ts';
-import { clearable } from './takeover/clearable.ts';
+import { clearable, leftover } from './takeover/clearable.ts';
 import { writeConflict } from './steps.ts';
 import { knownBad } from './handlers/failed-revisions.ts';
 import { selectHandlers } from './handlers/handlers.ts';
@@ -177,6 +177,8 @@ const plan = (
   const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
   const remnants = baseline.rules.ready || held || change.due ? [] : clearable(baseline);
-  if (remnants.length > 0) return answer(remnants, ['a predecessor left what nothing uses any more']);
-  return { plan: { kind: 'settled' }, handlers: asked.reports, notes };
+  if (remnants.length > 0 && baseline.rules.clear)
+    return answer(remnants, ['an earlier installer left what nothing uses any more']);
+  const left = remnants.length > 0 ? [leftover(remnants)] : [];
+  return { plan: { kind: 'settled' }, handlers: asked.reports, notes: [...notes, ...left] };
 };

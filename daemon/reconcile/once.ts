@@ -163,6 +163,7 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     since: tick.now ? host.clock.now() : undefined,
     unbudgeted: tick.unbudgeted === true,
     orphaned: tick.orphaned === true,
+    clear: tick.takeover !== undefined,
   };
   if (tick.activate && !tick.desired) ledger = await tryUntried(host, ledger, rules.since);
   let considered = await consider(host, settings, ledger, tick, rules);

@@ -6,6 +6,7 @@ export const noteCodes: ReadonlySet<string> = new Set([
   'assumed-start',
   'copied',
   'frozen-template',
+  'leftover',
 ]);
 
 export const fileCodes = {
@@ -18,6 +19,7 @@ export const fileCodes = {
       'Start the runtime by ExecStart= itself, or by "exec containerd" (with CRI-O: "exec crio") as the last command of a shell, and name its configuration there (-c FILE); see systemctl cat of the unit.',
     'assumed-start':
       'Install the unit of the runtime before, or name it: [runtime] unit in /etc/rcm-node/config.toml.',
+    leftover: 'Look at it with rcm-node takeover, and remove it with rcm-node takeover --apply.',
     'ignored-file':
       'Only names that end in .toml are read here. Rename what is meant to be read; move everything else to another folder.',
     'frozen-template':

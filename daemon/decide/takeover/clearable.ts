@@ -3,12 +3,23 @@
  * it, no process has them mapped. They are not brought back, so they go after the proof of everything else.
  */
 import { folderOf } from '../../../protocol/host-paths.ts';
+import type { Problem } from '../../../protocol/problem/problem.ts';
 import type { Remnant } from '../../model/takeover.ts';
 import type { Step } from '../../model/plan.ts';
 import { mayUse } from '../../runtimes/facts.ts';
 import { homes } from '../../runtimes/predecessors/places.ts';
 import { runtimeOf } from '../../runtimes/table.ts';
 import type { Baseline } from '../baseline.ts';
+
+/** The service cannot write there (ProtectSystem= of its unit), and says so. */
+export const leftover = (steps: readonly Step[]): Problem => {
+  const paths = steps.flatMap((step) => (step.kind === 'clear' ? [step.remnant.path] : []));
+  const more = paths.length > 1 ? ` and ${paths.length - 1} more` : '';
+  return {
+    code: 'leftover',
+    message: `an earlier installer left ${paths[0] ?? 'a record'}${more}, and nothing uses it any more`,
+  };
+};
 
 const homeOf = (path: string): string =>
   homes.find(({ folder }) => path.startsWith(`${folder}/`))?.folder ?? folderOf(path);

@@ -53,11 +53,11 @@ t.test('crun stays while a Pod uses its handler: no process maps it then', async
   // A person took the table out.
   const path = '/etc/containerd/config.toml';
   node.write(path, node.read(path)?.replace(kwasm2([]), '') ?? '');
-  await node.once();
+  await node.once({ takeover: { unused: false } });
   t.ok(node.read(program('crun')));
   t.not(node.read(library), undefined);
   node.fake.containerd.sandboxes = [];
-  await node.once();
+  await node.once({ takeover: { unused: false } });
   t.equal(node.read(program('crun')), undefined);
   t.equal(node.read(library), undefined);
 });

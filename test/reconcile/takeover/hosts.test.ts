@@ -41,7 +41,7 @@ for (const name of names)
 
       const found = await lookForPredecessors(host, await loadSettings(host));
       const { ledger } = await loadState(host);
-      const rules = { force: false, since: undefined };
+      const rules = { force: false, since: undefined, clear: true };
       const tick = { activate: true, deep: true, force: false, now: true };
       const considered = await consider(
         host,
