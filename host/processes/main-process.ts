@@ -34,13 +34,25 @@ const childrenOf = async (proc: string, pid: number): Promise<readonly number[]>
   const tasks = join(proc, `${pid}`, 'task');
   const threads = await readdir(tasks).catch(() => []);
   const lists = await Promise.all(
-    threads.map((thread) => readFile(join(tasks, thread, 'children'), 'utf8').catch(() => '')),
+    threads.map((thread) => readFile(join(tasks, thread, 'children'), 'utf8').catch(() => undefined)),
   );
+  if (threads.length > 0 && lists.every((list) => list === undefined)) return byParent(proc, pid);
   return lists
-    .flatMap((list) => list.split(' '))
+    .flatMap((list) => (list ?? '').split(' '))
     .filter((one) => /^\d+$/.test(one))
     .map(Number)
     .sort((a, b) => a - b);
+};
+
+/** A kernel without CONFIG_PROC_CHILDREN has no such lists. */
+const byParent = async (proc: string, parent: number): Promise<readonly number[]> => {
+  const found: number[] = [];
+  for (const name of await readdir(proc)) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(join(proc, name, 'stat'), 'utf8').catch(() => '');
+    if (Number(stat.split(')').at(-1)?.split(' ')[2]) === parent) found.push(Number(name));
+  }
+  return found.sort((a, b) => a - b);
 };
 
 const find = async (
