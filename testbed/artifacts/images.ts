@@ -15,9 +15,9 @@ export type Suite = 'bookworm' | 'trixie' | 'forky';
 
 /**
  * `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. `crio`: what CRI-O
- * needs beside itself, and what its stand-in does.
+ * needs beside itself, and what its stand-in does. `arm64`: like `containerd`, for that architecture. `qemu`: the emulator of it.
  */
-export type ImageKind = 'containerd' | 'minbase' | 'crun' | 'crio';
+export type ImageKind = 'containerd' | 'minbase' | 'crun' | 'crio' | 'arm64' | 'qemu';
 
 const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
 
@@ -36,14 +36,48 @@ const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
         // Not in trixie, where it would bring libwasmedge: the bundle under test must not find that on the node.
         ...(suite === 'forky' ? ['crun'] : []),
       ];
+    case 'arm64':
+      return [...packagesOf(suite, 'containerd'), ...essential, 'libstdc++6'];
+    case 'qemu':
+      return ['qemu-user'];
     default:
       return kind satisfies never;
   }
 };
 
+/** Of the packages that every other image has unasked, those that a node uses. */
+const essential = [
+  ...['base-files', 'base-passwd', 'bash', 'coreutils', 'dash', 'diffutils', 'findutils', 'grep', 'gzip'],
+  ...['hostname', 'libc-bin', 'mawk', 'passwd', 'sed', 'tar', 'util-linux'],
+];
+
+/** Packages are taken apart and not installed: no script of theirs runs here, and nothing registers itself with this machine. */
+const onlyFiles = '--variant=extract';
+
+const variantOf = (kind: ImageKind): readonly string[] => {
+  switch (kind) {
+    case 'arm64': {
+      const copies = ['passwd', 'group'].map(
+        (name) => `cp "$1/usr/share/base-passwd/${name}.master" "$1/etc/${name}"`,
+      );
+      const hook = [...copies, 'systemctl --root="$1" enable containerd.service'].join(' && ');
+      return [onlyFiles, '--architectures=arm64', `--extract-hook=${hook}`];
+    }
+    case 'qemu':
+      return [
+        onlyFiles,
+        ...['exclude=/usr/bin/qemu-*', 'include=/usr/bin/qemu-aarch64'].map(
+          (path) => `--dpkgopt=path-${path}`,
+        ),
+      ];
+    default:
+      return ['--variant=minbase'];
+  }
+};
+
 /** What mmdebstrap is told; a change of these words is another image. */
 const recipe = (suite: Suite, kind: ImageKind): readonly string[] => [
-  '--variant=minbase',
+  ...variantOf(kind),
   '--format=directory',
   `--include=${packagesOf(suite, kind).join(',')}`,
   // A mirror of a moving suite can lag behind its own Release file's validity.

@@ -69,8 +69,9 @@ export const ociImage = (
   return { name, layout };
 };
 
-/** The sandbox image of every Pod. */
-export const pauseOciImage = (): OciImage => ociImage(pauseImage, { pause: program('', 'wait') }, ['/pause']);
+/** The sandbox image of every Pod. For another architecture its name and platform are right, and its program is for this one. */
+export const pauseOciImage = (architecture = 'amd64'): OciImage =>
+  ociImage(pauseImage, { pause: program('', 'wait') }, ['/pause'], {}, { os: 'linux', architecture });
 
 /** Prints `hello from a static program`, then waits until it is stopped, or ends at once. */
 export const helloOciImage = (then: 'wait' | 'end'): OciImage =>

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Artifact, writeArtifact } from './artifact.ts';
 import type { Progress } from '../machine/command.ts';
-import { bundlesDir, prepareImage, type Suite } from './images.ts';
+import { bundlesDir, type ImageKind, prepareImage, type Suite } from './images.ts';
 
 /**
  * `containerd-shim-<name>` in a tar.gz. Another `version` is another digest of a file that runs the same: the ELF
@@ -17,11 +17,13 @@ export const makeStandInShim = async (
   version: string,
   progress: Progress,
   name = 'spin-v2',
+  kind: ImageKind = 'containerd',
 ): Promise<Artifact> => {
-  const tree = await prepareImage(suite, 'containerd', progress);
+  const tree = await prepareImage(suite, kind, progress);
   const shim = await readFile(join(tree, 'usr/bin/containerd-shim-runc-v2'));
   const bytes = Buffer.concat([shim, Buffer.from(`\nstand-in ${version}\n`)]);
-  return writeArtifact(join(bundlesDir(), `${name}-${suite}-${version}.tar.gz`), [
+  const of = kind === 'containerd' ? suite : `${suite}-${kind}`;
+  return writeArtifact(join(bundlesDir(), `${name}-${of}-${version}.tar.gz`), [
     { path: `containerd-shim-${name}`, bytes, mode: 0o755 },
   ]);
 };

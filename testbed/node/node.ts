@@ -3,32 +3,25 @@
  * a cached image. It has a loopback network only, or a port of a bridge. What it cannot show: another kernel, and loss
  * of unwritten data.
  */
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { openSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { attempt, type Progress, run } from '../machine/command.ts';
+import { attempt, type Progress } from '../machine/command.ts';
+import { mountCopy } from '../machine/copy.ts';
+import { launch, type Machine } from '../machine/nspawn.ts';
 import { maskedUnits, nodeFiles } from './configuration.ts';
-import {
-  claim,
-  type Estate,
-  estateOf,
-  forget,
-  freshCgroups,
-  killAll,
-  raze,
-  razeAtExit,
-  razeLeftovers,
-} from '../machine/estate.ts';
+import { claim, estateOf, forget, killAll, raze, razeAtExit, razeLeftovers } from '../machine/estate.ts';
 import { type ImageKind, prepareImage, type Suite } from '../artifacts/images.ts';
 import type { TestNode } from './test-node.ts';
 import { importImage, pauseOciImage } from '../artifacts/oci.ts';
 
 export type NodeOptions = {
   readonly suite: Suite;
-  readonly kind?: Exclude<ImageKind, 'crun'>;
+  readonly kind?: Exclude<ImageKind, 'crun' | 'qemu'>;
+  /** Words before systemd-nspawn; those that run programs of another architecture are in emulation/. */
+  readonly launcher?: (root: string) => readonly string[];
   readonly name?: string;
   readonly progress?: Progress;
   /** Host path to path in the node. */
@@ -59,7 +52,8 @@ const ofPackage = [
   'usr/sbin/runc',
 ];
 
-const hasContainerd = ({ kind = 'containerd' }: NodeOptions): boolean => kind === 'containerd';
+const hasContainerd = ({ kind = 'containerd' }: NodeOptions): boolean =>
+  kind === 'containerd' || kind === 'arm64';
 
 const poweroffSignal = 38; // SIGRTMIN+4, see systemd(1)
 const rebootSignal = 39; // SIGRTMIN+5
@@ -70,31 +64,6 @@ const placeFile =
 
 let booted = 0;
 
-const children = (pid: number): readonly number[] => {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
-};
-
-/** nspawn has helpers too; the node's PID 1 is the child that is number 1 in its own namespace and runs systemd. */
-const isLeader = (pid: number): boolean => {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return /^NSpid:\s+\d+\s+1$/m.test(status) && /^Name:\s+systemd$/m.test(status);
-  } catch {
-    return false;
-  }
-};
-
-const mountCopy = async (estate: Estate, tree: string): Promise<void> => {
-  for (const part of ['upper', 'work', 'root', 'containerd']) await mkdir(join(estate.dir, part));
-  const layers = `lowerdir=${tree},upperdir=${estate.dir}/upper,workdir=${estate.dir}/work`;
-  const mounted = await attempt(['mount', '-t', 'overlay', 'overlay', '-o', layers, estate.root]);
-  if (mounted.code !== 0) await run(['cp', '-a', '--reflink=auto', `${tree}/.`, estate.root]);
-};
-
 const furnish = async (root: string, files: Readonly<Record<string, string>>): Promise<void> => {
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });
@@ -103,67 +72,6 @@ const furnish = async (root: string, files: Readonly<Record<string, string>>): P
   for (const unit of maskedUnits) {
     await rm(join(root, 'etc/systemd/system', unit), { force: true });
     await symlink('/dev/null', join(root, 'etc/systemd/system', unit));
-  }
-};
-
-type Machine = { readonly leader: number; ended(): Promise<void> };
-
-const launch = async (name: string, estate: Estate, options: NodeOptions): Promise<Machine> => {
-  freshCgroups(estate);
-  const console = openSync(estate.console, 'a');
-  const nspawn = spawn(
-    'sh',
-    [
-      '-c',
-      // The node has cgroups of its own, so that two nodes do not share one and all of it can be killed at once.
-      'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"',
-      'sh',
-      ...estate.cgroups,
-      '--',
-      'systemd-nspawn',
-      '--quiet',
-      `--directory=${estate.root}`,
-      `--machine=${name}`,
-      '--boot',
-      '--register=no',
-      '--keep-unit',
-      '--capability=all',
-      '--private-network',
-      ...(options.bridge === undefined ? [] : [`--network-bridge=${options.bridge}`]),
-      '--console=pipe',
-      '--system-call-filter=@keyring bpf',
-      '--resolv-conf=off',
-      '--timezone=off',
-      '--link-journal=no',
-      // containerd's overlayfs snapshots cannot lie on an overlayfs.
-      ...(hasContainerd(options)
-        ? [`--bind=${estate.dir}/containerd:${(options.place ?? debian).root}`]
-        : []),
-      ...Object.entries(options.binds ?? {}).map(
-        ([to, { from, readOnly }]) => `--bind${readOnly ? '-ro' : ''}=${from}:${to}`,
-      ),
-    ],
-    {
-      detached: true,
-      stdio: ['ignore', console, console],
-      env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
-    },
-  );
-  nspawn.on('error', () => undefined);
-  // A forgotten node does not keep the process alive; so waiting for its end needs a timer, not an event.
-  nspawn.unref();
-  const ended = async (): Promise<void> => {
-    for (let waited = 0; nspawn.exitCode === null && nspawn.signalCode === null; waited += 20) {
-      if (waited > 100_000) throw new Error(`node ${name} does not shut down`);
-      await sleep(20);
-    }
-  };
-  for (;;) {
-    const leader = children(nspawn.pid ?? 0).find(isLeader);
-    if (leader !== undefined) return { leader, ended };
-    if (nspawn.exitCode !== null || nspawn.pid === undefined)
-      throw new Error(`node ${name} did not boot: ${readFileSync(estate.console, 'utf8').slice(-2000)}`);
-    await sleep(20);
   }
 };
 
@@ -190,6 +98,14 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
     ...options.files,
   });
 
+  const nspawnOptions = [
+    ...(options.bridge === undefined ? [] : [`--network-bridge=${options.bridge}`]),
+    // containerd's overlayfs snapshots cannot lie on an overlayfs.
+    ...(hasContainerd(options) ? [`--bind=${estate.dir}/containerd:${place.root}`] : []),
+    ...Object.entries(options.binds ?? {}).map(
+      ([to, { from, readOnly }]) => `--bind${readOnly ? '-ro' : ''}=${from}:${to}`,
+    ),
+  ];
   let machine: Machine | undefined;
   const running = (): Machine => {
     if (machine === undefined) throw new Error(`node ${name} is not running`);
@@ -216,7 +132,10 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
     return said.stdout;
   };
   const start = async (): Promise<void> => {
-    machine = await launch(name, estate, options);
+    machine = await launch(name, estate, {
+      options: nspawnOptions,
+      launcher: options.launcher?.(estate.root) ?? [],
+    });
     for (let tries = 0; ; tries += 1) {
       const state = await exec(['systemctl', 'is-system-running', '--wait'], { timeoutMs: 120_000 });
       if (/^(running|degraded)$/m.test(state.stdout)) break;
@@ -228,7 +147,10 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
   };
   const ending = async (signal: number): Promise<void> => {
     const { leader, ended } = running();
-    process.kill(leader, signal);
+    // An emulator has other numbers for signals.
+    if (options.launcher)
+      await exec(['systemctl', '--no-block', signal === rebootSignal ? 'reboot' : 'poweroff']);
+    else process.kill(leader, signal);
     await ended();
     killAll(estate);
     machine = undefined;
@@ -271,6 +193,6 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
     consoleText: () => readFileSync(estate.console, 'utf8'),
   };
   await start();
-  if (isOfPackage) await importImage(node, pauseOciImage());
+  if (isOfPackage) await importImage(node, pauseOciImage(options.kind === 'arm64' ? 'arm64' : 'amd64'));
   return node;
 };

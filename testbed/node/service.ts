@@ -2,6 +2,7 @@
  * rcm-node on a node, as its admin uses it: the command line, the journal, the files under /etc. What waits here polls,
  * and shows the node's journal when it waited in vain.
  */
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectCri } from '../../host/cri/cri.ts';
 import type { Report } from '../../daemon/model/outcome.ts';
@@ -18,15 +19,17 @@ const artifactsAt = '/srv/artifacts';
 /** Puts artifacts in reach of a node; some must have been made before it boots. */
 export const artifactBinds = () => ({ [artifactsAt]: { from: bundlesDir(), readOnly: true } });
 
-export type Prepared = Omit<NodeOptions, 'suite' | 'kind'> & {
+export type Prepared = Omit<NodeOptions, 'suite'> & {
   readonly progress: Progress;
+  /** The folder with the executable; built for this architecture unless told. */
+  readonly from?: string;
   /** Lines for /etc/rcm-node/config.toml; a short interval unless told. */
   readonly settings?: string;
 };
 
 /** A node on which rcm-node lies ready, its service not yet started, with artifacts in reach. */
 export const bootWithRcmNode = async (suite: Suite, options: Prepared): Promise<TestNode> => {
-  const from = await builtExecutable(options.progress);
+  const from = options.from ?? (await builtExecutable(options.progress));
   const node = await bootNode({
     ...options,
     suite,
@@ -65,8 +68,8 @@ export const rcmNode = (node: TestNode, ...argv: readonly string[]): Promise<Sai
 
 /** What the service said of its last tick; undefined before the first. */
 export const reportOf = async (node: TestNode): Promise<Report | undefined> => {
-  const said = await node.exec(['cat', '/run/rcm-node/status.json']);
-  return said.stdout.includes('"outcome"') ? (JSON.parse(said.stdout) as Report) : undefined;
+  const text = await readFile(node.hostPath('/run/rcm-node/status.json'), 'utf8').catch(() => '');
+  return text.includes('"outcome"') ? (JSON.parse(text) as Report) : undefined;
 };
 
 /** The newest lines of a unit's journal; containerd's can have thousands of characters. */
