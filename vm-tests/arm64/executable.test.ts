@@ -1,19 +1,17 @@
 /**
  * The executable for arm64, and code that depends on the architecture, run by an emulator of its instructions (qemu-user). It
- * shows that they start and compute there; a node, with systemd and containerd, is not part of it.
+ * shows that they start and compute there; node.test.ts has a node around it.
  */
-import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { runtimeFor } from '../packaging/debian.ts';
-import { nodeFor } from '../packaging/downloads.ts';
-import { builtDist } from '../testbed/artifacts/build.ts';
-import { attempt, type Said } from '../testbed/machine/command.ts';
+import { runtimeFor } from '../../packaging/debian.ts';
+import { nodeFor } from '../../packaging/downloads.ts';
+import { builtDist } from '../../testbed/artifacts/build.ts';
+import { interpreter } from '../../testbed/emulation/emulator.ts';
+import { attempt, type Said } from '../../testbed/machine/command.ts';
 
-const root = join(import.meta.dirname, '..');
-const emulator = ['/usr/bin/qemu-aarch64', '/usr/bin/qemu-aarch64-static'].find(existsSync);
-const skip = emulator === undefined ? 'qemu-aarch64 is not installed (Debian package qemu-user)' : false;
+const root = join(import.meta.dirname, '..', '..');
 
 /** glibc and libstdc++ for arm64, as a host of that architecture has them, and nothing else. */
 const hostFolder = async (folder: string): Promise<string> => {
@@ -26,7 +24,8 @@ const hostFolder = async (folder: string): Promise<string> => {
 
 t.setTimeout(600_000);
 
-t.test('on arm64, by emulation', { skip }, async (t) => {
+t.test('on arm64, by emulation', async (t) => {
+  const emulator = await interpreter((line) => t.comment(line));
   const built = join(await builtDist((line) => t.comment(line)), 'linux-arm64');
   const host = await hostFolder(t.testdir());
   const { version, devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
@@ -36,7 +35,7 @@ t.test('on arm64, by emulation', { skip }, async (t) => {
   const { PATH = '', HOME = '' } = process.env;
   /** Without what this test runner tells its own children. */
   const run = (argv: readonly string[], more: readonly string[] = []): Promise<Said> =>
-    attempt([emulator ?? '', '-L', host, ...more, ...argv], {
+    attempt([emulator, '-L', host, ...more, ...argv], {
       ...{ cwd: root, cleanEnv: true, env: { PATH, HOME, TAP_TIMEOUT: '300' }, timeoutMs: 300_000 },
     });
 
