@@ -4,6 +4,7 @@
  * numbers, dates, comments, and keys that are not plain words. Structure and line breaks stay, so that a diff has the
  * line numbers of the files.
  */
+import { marks } from '../toml/splice-block.ts';
 import { type TomlPath, parseToml, scan } from '../toml/toml.ts';
 import { elementsOf, entriesOf, lineEnd, readKey, skipValue, skipVoid } from '../toml/toml-text.ts';
 import { isPlain, type Table } from '../toml/compare.ts';
@@ -161,7 +162,19 @@ const maskedValue = (value: string): string => {
   return `${quote}${inner.join('\n')}${quote}`;
 };
 
-const maskedLines = (text: string): string => text.replace(/[^\r\n]+/g, mask);
+/** What is no TOML, as a template: of our block the values that are known, and of all others their lines alone. */
+const maskedLines = (text: string, plain: Plain): string => {
+  const hide = (part: string): string =>
+    part.replace(/[^\r\n]+/g, (line) => (plain.comments.has(line.trim()) || base.test(line) ? line : mask));
+  const [start, end] = [text.indexOf(marks.begin), text.indexOf(marks.finish)];
+  const body = text.indexOf('\n', start) + 1;
+  const ours = start >= 0 && end > body ? read(text.slice(body, end), plain) : undefined;
+  if (!ours) return hide(text);
+  return hide(text.slice(0, body)) + masked(ours, (leaf) => isKnown(ours, leaf)) + hide(text.slice(end));
+};
+
+/** The first line of a template that rcm-node makes. */
+const base = /^\{\{ template "base" \. \}\}\r?$/;
 
 const masked = (reading: Reading, isShown: (leaf: Leaf) => boolean): string => {
   const { plain, text, leaves, keys } = reading;
@@ -203,7 +216,7 @@ export const shownChange = (
     // A value that we copy from the default handler is foreign, too.
     !secret.has(meaningOf(reading, leaf));
   return {
-    before: was ? masked(was, (leaf) => isKnown(was, leaf)) : maskedLines(before),
-    after: is ? masked(is, (leaf) => isKnown(is, leaf) || isOurs(is, leaf)) : maskedLines(after),
+    before: was ? masked(was, (leaf) => isKnown(was, leaf)) : maskedLines(before, plain),
+    after: is ? masked(is, (leaf) => isKnown(is, leaf) || isOurs(is, leaf)) : maskedLines(after, plain),
   };
 };

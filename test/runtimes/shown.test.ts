@@ -121,3 +121,15 @@ t.test(
       t.notMatch(shown(text), 'hunter2', text);
   },
 );
+
+t.test('of a template our block is shown, and nothing of a person', async (t) => {
+  const theirs = '{{ template "base" . }}\n[x]\npassword = "{{ .hunter2 }}"\n';
+  const block = `# rcm-node begin\n${table('spin', 'runtime_type = "/opt/rcm-node/x"', 'options = { token = "hunter2" }')}# rcm-node end\n`;
+  const { before, after } = shownChange(theirs, theirs + block);
+  t.equal(before, '{{ template "base" . }}\n…\n…\n');
+  t.match(after, /^\{\{ template "base" \. \}\}\n…\n…\n# rcm-node begin\n\[plugins/);
+  t.match(after, 'runtime_type = "/opt/rcm-node/x"');
+  t.match(after, /# rcm-node end\n$/);
+  t.notMatch(after, 'hunter2');
+  t.notMatch(shown(`a = {{\n# rcm-node begin\nhunter2\n# rcm-node end\n`), 'hunter2');
+});

@@ -4,7 +4,6 @@
  */
 import { paths } from '../../../../protocol/host-paths.ts';
 import { Failure } from '../../../../protocol/problem/problem.ts';
-import { isTable } from '../../../toml/compare.ts';
 import { marks } from '../../../toml/splice-block.ts';
 import { header } from '../wiring-drop-in.ts';
 
@@ -78,16 +77,8 @@ const active = /(?<=[{$])\{/g;
  */
 export const inert = (body: string): string => body.replaceAll(active, '\\u007B');
 
-/** The first key that cannot be written so. */
-export const activeKey = (value: unknown): string | undefined => {
-  if (Array.isArray(value)) return value.map(activeKey).find((key) => key !== undefined);
-  if (!isTable(value)) return undefined;
-  for (const [key, inner] of Object.entries(value)) {
-    const found = key.search(active) >= 0 ? key : activeKey(inner);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-};
+/** Whether a key cannot be written so. */
+export const isActive = (key: string): boolean => key.search(active) >= 0;
 
 /** A template that rcm-node made; its header tells it from one of a person, also without the ledger. */
 export const newTemplate = (base: string): string =>

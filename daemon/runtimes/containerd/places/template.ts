@@ -16,8 +16,8 @@ import type { Way } from '../way.ts';
 import { besideOurs, bodyOf, defaultBody, owned, unowned } from '../wiring.ts';
 import { hintOfFound, renderedMain } from './rendered.ts';
 import {
-  activeKey,
   inert,
+  isActive,
   lineWithOurs,
   markedIn,
   newTemplate,
@@ -62,8 +62,7 @@ export const templateWay = (site: Site, template: Template): Way => {
       };
     },
     refusalOf: ({ name, options }) => {
-      const key = activeKey(options);
-      if (key === undefined) return undefined;
+      if (!Object.keys(options).some(isActive)) return undefined;
       return {
         code: 'unsupported-handler',
         message: 'the name of one of its options has "{{" or "${" in it, which a template would replace',
