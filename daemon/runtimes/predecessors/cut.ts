@@ -11,13 +11,13 @@ type Gap = Span & { readonly blank: Part['predecessor']['blank'] };
 const isBlank = (text: string, start: number, end: number): boolean =>
   end > start && text.slice(start, end).trim() === '' && text.slice(start, end).includes('\n');
 
-/** Parts that only empty lines part are one gap: they were written together, or one after the other. */
+/** Parts of one installer that only empty lines part are one gap: they were written together, or one after the other. */
 const gapsOf = (text: string, parts: readonly Part[]): readonly Gap[] => {
   const gaps: Gap[] = [];
   const all = parts.flatMap(({ spans, predecessor: { blank } }) => spans.map((span) => ({ ...span, blank })));
   for (const gap of all.toSorted((a, b) => a.start - b.start)) {
     const last = gaps.at(-1);
-    if (last && text.slice(last.end, gap.start).trim() === '')
+    if (last?.blank === gap.blank && text.slice(last.end, gap.start).trim() === '')
       gaps[gaps.length - 1] = { ...last, end: Math.max(last.end, gap.end) };
     else gaps.push(gap);
   }

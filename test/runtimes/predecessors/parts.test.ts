@@ -100,6 +100,29 @@ t.test('one of several tables can be taken out alone', async (t) => {
   t.equal(cut(cut(kwasm, (one) => one === 'lunatic')), head(2));
 });
 
+t.test('whatever is taken out first, nothing is left of several installers in the end', async (t) => {
+  const wholes = [
+    kwasm3() + rcm('spin-v2', { key: v2 }),
+    rcm('spin-v2', { key: v2 }) + kwasm3(),
+    kwasm2() + rcm('spin-v2', { key: v2 }) + rcm('wws-v1', { key: v2 }),
+  ];
+  for (const whole of wholes)
+    for (const first of [
+      'lunatic',
+      'spin',
+      'wasmtime',
+      'crun',
+      'spin-v2',
+      'wasmtime spin-v2',
+      'lunatic spin-v2',
+    ])
+      for (const end of ['', '# rcm-node begin\n[x]\n# rcm-node end\n']) {
+        const text = head(2) + whole + (end === '' || whole.endsWith('\n') ? '' : '\n') + end;
+        const rest = cut(text, (handler) => first.split(' ').includes(handler));
+        t.equal(cut(rest), head(2) + end, `${first}, then the rest`);
+      }
+});
+
 t.test("the table of knawd's deployer is found in the file that it printed anew", async (t) => {
   const before = `version = 2\n\n[plugins]\n\n  [plugins."${v2}"]\n\n    [plugins."${v2}".containerd]\n\n      [plugins."${v2}".containerd.runtimes]\n`;
   const after = `\n        [plugins."${v2}".containerd.runtimes.runc]\n          runtime_type = "io.containerd.runc.v2"\n`;
