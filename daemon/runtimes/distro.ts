@@ -60,6 +60,8 @@ export type Served = Known & {
   readonly placing?: Placing;
   /** `watched`: the distribution restarts the runtime by itself when this folder changes. Absent: we restart its unit. */
   readonly watched?: string;
+  /** How long a restart of its unit may take, in ms; absent: as one of the runtime alone. */
+  readonly deadlineMs?: number;
 };
 
 export type Refused = Known & {

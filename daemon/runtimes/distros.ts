@@ -4,7 +4,7 @@
  * What stands for each row, and what is not verified, is a table in docs/distributions.md.
  */
 import type { KnownKubeconfig } from '../../host/processes/kubelet.ts';
-import type { Distro, KubeletFiles, Rendered, Runner } from './distro.ts';
+import type { Distro, KubeletFiles, Rendered, Runner, Served } from './distro.ts';
 import { microk8sUnit, refused, snapFile } from './refused.ts';
 
 const kubeadm: KubeletFiles = {
@@ -18,6 +18,12 @@ const provided: KubeletFiles = {
 };
 
 const own = (kubeconfig: string): KubeletFiles => ({ kubeconfig, evidence: kubeconfig });
+
+/**
+ * A restart that is over only when the kubelet, and on a server etcd and the API server, are back. With its proof, a rollback and
+ * the proof of that it stays below 300 s, after which Pods may be evicted (tolerationSeconds of not-ready).
+ */
+const withKubernetes = 90_000;
 
 /** k3s and RKE2 have the same code for containerd. */
 const byVersion: readonly Rendered[] = [
@@ -51,6 +57,7 @@ export const distros: readonly Distro[] = [
     kubelet: own('/var/lib/rancher/k3s/agent/kubelet.kubeconfig'),
     runner: rancher('k3s', k3sUnits),
     placing: { kind: 'rendered', byVersion, base: '{{ template "base" . }}\n' },
+    deadlineMs: withKubernetes,
   },
   {
     name: 'RKE2',
@@ -60,6 +67,7 @@ export const distros: readonly Distro[] = [
     kubelet: own('/var/lib/rancher/rke2/agent/kubelet.kubeconfig'),
     runner: rancher('rke2', rke2Units),
     placing: { kind: 'rendered', byVersion, base: '{{ template "base" . }}\n' },
+    deadlineMs: withKubernetes,
   },
   {
     name: 'k0s',
@@ -188,9 +196,13 @@ export const kubeconfigs: readonly KnownKubeconfig[] = [
   ...new Set(distros.flatMap((row) => ('refused' in row ? [] : (row.kubelet ?? [])))),
 ];
 
-/** The folder that the distribution of this unit watches: it restarts the runtime by itself when that changes. */
-export const watchedBy = (unit: string): string | undefined => {
-  for (const row of distros)
-    if (!('refused' in row) && row.watched !== undefined && row.runner?.units.test(unit)) return row.watched;
+const rowOf = (unit: string): Served | undefined => {
+  for (const row of distros) if (!('refused' in row) && row.runner?.units.test(unit)) return row;
   return undefined;
 };
+
+/** The folder that the distribution of this unit watches: it restarts the runtime by itself when that changes. */
+export const watchedBy = (unit: string): string | undefined => rowOf(unit)?.watched;
+
+/** In ms. Restart and rollback of a runtime alone, with their proofs, stay below 240 s. */
+export const restartDeadline = (unit: string): number => rowOf(unit)?.deadlineMs ?? 60_000;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { distros, kubeconfigs } from '../../daemon/runtimes/distros.ts';
+import { distros, kubeconfigs, restartDeadline, watchedBy } from '../../daemon/runtimes/distros.ts';
 
 t.test('each row has a name of its own, evidence, and its reason', async (t) => {
   t.equal(new Set(distros.map(({ name }) => name)).size, distros.length);
@@ -32,3 +32,17 @@ t.test('a kubeconfig that several rows share is looked for once', async (t) => {
     '/var/snap/microk8s/current/credentials/kubelet.config',
   ]);
 });
+
+t.test(
+  'by its unit a distribution says how the runtime is restarted, and how long that may take',
+  async (t) => {
+    t.equal(watchedBy('k0sworker.service'), '/etc/k0s/containerd.d');
+    for (const unit of ['containerd.service', 'k3s.service', 'crio.service'])
+      t.equal(watchedBy(unit), undefined);
+    t.equal(restartDeadline('containerd.service'), 60_000);
+    for (const unit of ['k3s.service', 'rke2-server.service']) {
+      const inAll = 2 * restartDeadline(unit) + 45_000 + 60_000;
+      t.ok(restartDeadline(unit) > 60_000 && inAll < 300_000, unit);
+    }
+  },
+);

@@ -4,12 +4,9 @@ import type { Host } from '../../../host/host.ts';
 import type { JobResult, Systemd } from '../../../host/systemd/systemd.ts';
 import { Failure, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
-import { watchedBy } from '../../runtimes/distros.ts';
+import { restartDeadline, watchedBy } from '../../runtimes/distros.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { askCri } from '../observe/runtime.ts';
-
-/** Restart and rollback with their proofs stay below 240 s, after which Pods may be evicted. */
-const restartDeadlineMs = 60_000;
 
 /**
  * Restarts the unit unless that has happened: `from` is the invocation when the restart was first planned, possibly by a killed
@@ -31,7 +28,7 @@ export const activate = async (
   await systemd.resetFailed(name);
   const verb = watchedBy(name) === undefined ? 'restarting' : 'waiting for the next runtime of';
   host.log('info', `${verb} ${name}`, { invocation: unit.invocation });
-  return systemd.restart(name, restartDeadlineMs);
+  return systemd.restart(name, restartDeadline(name));
 };
 
 /** As `activate`; a restart that does not end in time fails the proof. */
