@@ -1,12 +1,12 @@
 /** containerd, as everything outside this folder sees it. */
 import { parseToml } from '../../toml/toml.ts';
 import type { Runtime } from '../runtime.ts';
-import { handlersIn, meaningful, viewOf } from './config.ts';
+import { handlersIn, viewOf } from './config.ts';
 import { configOf, dumpWords, isProgram, usual } from './launch.ts';
 import { bundlesOf, pauseImage, programsIn, sandboxesIn, socketOf } from './loaded.ts';
 import { plain } from './plain.ts';
 import { targetOf } from './target.ts';
-import { withoutUs } from './places/without-us.ts';
+import { meaningOf, withoutUs } from './places/without-us.ts';
 import { dropInName, dropInPath, importsOf, isOurDropIn, mayBeDropIn, meansOurs } from './wiring-drop-in.ts';
 
 export const containerd: Runtime = {
@@ -33,7 +33,7 @@ export const containerd: Runtime = {
   plain,
   handlersIn,
   withoutUs,
-  meaningOf: (text, path) => meaningful(parseToml(text, path)),
+  meaningOf,
   servedBy: (dump) => {
     const view = viewOf(parseToml(dump, 'containerd config dump', 'broken-config'));
     return view && new Set(Object.keys(view.runtimes));

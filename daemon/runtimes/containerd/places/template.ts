@@ -72,7 +72,7 @@ export const templateWay = (site: Site, template: Template): Way => {
       };
     },
     hintOfOwner: (name) => hintOfFound(main.base, place, name),
-    notes: bare !== null && base !== '' && !bare.includes('{{') ? [frozen(path)] : [],
+    notes: bare !== null && base !== '' && isFrozen(bare) ? [frozen(path)] : [],
   };
 };
 
@@ -134,9 +134,15 @@ const refuseUnknown = (
     });
 };
 
+/** It says where containerd listens, as a rendered file does; what a person adds to the base does not. */
+const isFrozen = (bare: string): boolean => {
+  const doc = meaningOf(bare);
+  return !bare.includes('{{') && doc.version !== undefined && doc.grpc !== undefined;
+};
+
 const frozen = (file: string): Problem => ({
   code: 'frozen-template',
   message:
-    'this template is a copy of a rendered file: what the distribution would render today does not reach containerd',
+    'this template is a copy of a rendered file: what was copied stands in the place of what the distribution would render today',
   where: { file },
 });

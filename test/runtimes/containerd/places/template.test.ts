@@ -155,7 +155,9 @@ t.test('a name that is rendered to another version is not made', async (t) => {
 });
 
 t.test('a template that is a copy of a rendered file is used, and said to be one', async (t) => {
-  const target = targetIn({ ...k3s, files: { [path]: k3sText() } });
+  const copy = `${k3sText()}[grpc]\naddress = "/run/k3s/containerd/containerd.sock"\n`;
+  const target = targetIn({ ...k3s, files: { [path]: copy } });
+  t.strictSame(targetIn({ ...k3s, files: { [path]: '[debug]\nlevel = "info"\n' } }).notes, []);
   t.match(target.notes, [{ code: 'frozen-template', where: { file: path } }]);
   t.strictSame(targetIn({ ...k3s, files: { [path]: theirs } }).notes, []);
 });

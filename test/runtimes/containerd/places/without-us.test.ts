@@ -1,6 +1,6 @@
 import t from 'tap';
 import { emptyLedger } from '../../../../daemon/model/ledger.ts';
-import { withoutUs } from '../../../../daemon/runtimes/containerd/places/without-us.ts';
+import { meaningOf, withoutUs } from '../../../../daemon/runtimes/containerd/places/without-us.ts';
 import { overrideMark } from '../../../../daemon/runtimes/containerd/places/override-text.ts';
 import {
   inert,
@@ -33,4 +33,14 @@ t.test('a file of any kind is known by its name and its text, without the ledger
 
 t.test('braces that an engine would read are escaped, and no others', async (t) => {
   t.equal(inert(`a = "{{x}} \${y} {z}"\n`), 'a = "{\\u007Bx}} $\\u007By} {z}"\n');
+});
+
+t.test('a template means its text, and what our block means', async (t) => {
+  const path = '/x/config.toml.tmpl';
+  const of = (body: string, text = '{{ .X }}\n') => meaningOf(withMarked(text, body, ''), path);
+  t.same(of('[a]\nb = 1\n'), of('[a]\n  b   = 1 # one\n'));
+  t.notSame(of('[a]\nb = 1\n'), of('[a]\nb = 2\n'));
+  t.notSame(of('[a]\nb = 1\n'), of('[a]\nb = 1\n', '{{ .Y }}\n'));
+  t.throws(() => of('[[['));
+  t.same(meaningOf('[a]\nb = 1\n', '/x/config.toml'), { a: { b: 1 } });
 });
