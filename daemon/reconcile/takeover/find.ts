@@ -3,7 +3,6 @@ import type { Host } from '../../../host/host.ts';
 import type { Where } from '../../../protocol/problem/problem.ts';
 import type { Remnant, Takeover } from '../../model/takeover.ts';
 import type { RuntimeFacts } from '../../runtimes/facts.ts';
-import { generatedAt } from '../../runtimes/generated.ts';
 import { partsIn } from '../../runtimes/predecessors/parts.ts';
 import {
   digestsIn,
@@ -13,6 +12,7 @@ import {
   linkFolders,
   unclear,
 } from '../../runtimes/predecessors/places.ts';
+import { whyFixed } from '../../runtimes/predecessors/replace.ts';
 import type { Predecessor } from '../../runtimes/predecessors/table.ts';
 import { identityOf, mappedOf } from './remnants.ts';
 
@@ -43,7 +43,11 @@ export const findPredecessors = async (host: Host, runtime: RuntimeFacts): Promi
   const files = await filesOf(host, isMapped);
   const tables: FoundTable[] = [];
   const left: Left[] = [];
-  for (const { path: file, fact, doc } of runtime.config) {
+  const { place } = runtime;
+  const shown = place?.kind === 'template' ? await host.files.look(place.path) : undefined;
+  const template = shown?.kind === 'regular' ? shown.text : undefined;
+  for (const one of runtime.config) {
+    const { path: file, fact, doc } = one;
     if (fact.kind !== 'regular' || !doc) continue;
     const { parts, kept } = partsIn(fact.text, doc);
     for (const { predecessor, handler, line, why } of kept)
@@ -51,15 +55,13 @@ export const findPredecessors = async (host: Host, runtime: RuntimeFacts): Promi
         where: { file, line },
         why: `the table of "${handler}" names a program of ${predecessor.name}, but ${why}: it may be a person's`,
       });
-    for (const { predecessor, handler, line, program, digest } of parts) {
+    for (const part of parts) {
+      const { predecessor, handler, line, program, digest } = part;
       const where = { file, line };
       const path = await programOf(host, predecessor, program);
       if (path === undefined) continue;
-      if (runtime.place || generatedAt(fact.text) !== undefined)
-        left.push({
-          where,
-          why: `${predecessor.name} wrote "${handler}", and a distribution renders this file: take it out of what the distribution reads (${runtime.place?.kind === 'template' ? runtime.place.path : 'its template or drop-in'})`,
-        });
+      const why = whyFixed(runtime, one, part, template);
+      if (why !== undefined) left.push({ where, why: `${predecessor.name} wrote "${handler}", and ${why}` });
       else
         tables.push({
           from: predecessor.name,

@@ -33,7 +33,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
   if (fault) throw new Failure(fault);
   for (const path of way.whole) refuseForeignDropIn(files[path], path, ledger, isOurDropIn);
   const options = inherited(foreign, schema, generation);
-  const replaceable = replaceableIn(facts, ledger.takeover);
+  const replaceable = replaceableIn(facts, files, ledger.takeover);
   const others = foreign.map((file) => ({ ...file, doc: withoutTables(file, replaceable) }));
   return {
     paths: way.paths,

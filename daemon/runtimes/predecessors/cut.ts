@@ -35,13 +35,17 @@ const withBlank = (text: string, { start, end, blank }: Gap): Span => {
   return isWhole ? { start: above, end: below } : { start, end };
 };
 
+/** Their bytes alone: of a template, which is no TOML. */
+export const withoutSpans = (text: string, parts: readonly Part[]): string =>
+  gapsOf(text, parts)
+    .map((gap) => withBlank(text, gap))
+    .reduceRight((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
+
 /** The text without these parts. Throws the Failure `cannot-splice` if anything else would change its meaning. */
 export const withoutParts = (text: string, parts: readonly Part[], file: string): string => {
   if (parts.length === 0) return text;
   const before = parseToml(text, file, 'broken-config');
-  const after = gapsOf(text, parts)
-    .map((gap) => withBlank(text, gap))
-    .reduceRight((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
+  const after = withoutSpans(text, parts);
   const bare = (doc: typeof before): typeof before =>
     parts.reduce<typeof before>((rest, { path }) => ({ ...withoutTable(rest, path) }), doc);
   if (deepEqual(bare(parseToml(after, file, 'cannot-splice')), bare(before))) return after;

@@ -25,9 +25,15 @@ export const chosenOf = (
 export const wireWithout = (site: Site, chosen: readonly Replaceable[], tables: Tables): Wiring => {
   const { facts, files } = cutOut(site.runtime, site.files, chosen);
   const wiring = wayOf({ ...site, runtime: facts, files }).wire(tables);
+  // Its template is among ours.
+  const isRendered = (path: string): boolean =>
+    site.runtime.place?.kind === 'template' && path === site.runtime.configPath;
   const ours = new Set(wiring.files.map(({ path }) => path));
   const others = facts.config.flatMap(({ path, fact }): readonly WantedFile[] =>
-    fact.kind === 'regular' && !ours.has(path) && chosen.some(({ file }) => file === path)
+    fact.kind === 'regular' &&
+    !ours.has(path) &&
+    !isRendered(path) &&
+    chosen.some(({ file }) => file === path)
       ? [{ path, text: fact.text }]
       : [],
   );

@@ -34,24 +34,24 @@ const consent = (path = file) => ({
 });
 
 t.test('only what a person allowed is replaceable, in this file, with these bytes', async (t) => {
-  t.equal(replaceableIn(factsOf(text), consent()).length, 1);
+  t.equal(replaceableIn(factsOf(text), {}, consent()).length, 1);
   t.equal(
-    replaceableIn(factsOf(`${head}# more\n${rcm('spin-v2')}`), consent()).length,
+    replaceableIn(factsOf(`${head}# more\n${rcm('spin-v2')}`), {}, consent()).length,
     1,
     'wherever it stands',
   );
-  t.strictSame(replaceableIn(factsOf(text), undefined), []);
-  t.strictSame(replaceableIn(factsOf(text), consent('/etc/other.toml')), []);
-  t.strictSame(replaceableIn(factsOf(text.replace('# RCM', '#  RCM')), consent()), []);
-  t.strictSame(replaceableIn(factsOf(`# DO NOT EDIT\n${text}`), consent()), [], 'it comes back');
+  t.strictSame(replaceableIn(factsOf(text), {}, undefined), []);
+  t.strictSame(replaceableIn(factsOf(text), {}, consent('/etc/other.toml')), []);
+  t.strictSame(replaceableIn(factsOf(text.replace('# RCM', '#  RCM')), {}, consent()), []);
+  t.strictSame(replaceableIn(factsOf(`# DO NOT EDIT\n${text}`), {}, consent()), [], 'it comes back');
   const place = { kind: 'template', path: '/t', base: '' } as const;
-  t.strictSame(replaceableIn(factsOf(text, { place }), consent()), [], 'here, too');
+  t.strictSame(replaceableIn(factsOf(text, { place }), {}, consent()), [], 'here, too');
 });
 
 t.test('the host without them has the same other files', async (t) => {
   const facts = factsOf(text);
   const other = factOf('x = 1\n');
-  const cut = cutOut(facts, { [file]: factOf(text), '/o': other }, replaceableIn(facts, consent()));
+  const cut = cutOut(facts, { [file]: factOf(text), '/o': other }, replaceableIn(facts, {}, consent()));
   t.match(cut.files[file], { kind: 'regular', text: head, digest: digestOf(head) });
   t.same(cut.facts.config[0]?.doc, { version: 3 });
   t.equal(cut.files['/o'], other);
