@@ -3,7 +3,7 @@
  * installed, has its own files written anew as at a boot, is upgraded to these files (`upgrade.toml`: the new version of the
  * runtime), and uninstalled.
  */
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import t from 'tap';
@@ -68,3 +68,15 @@ for (const name of names)
     t.same(Object.keys(ours(left)), []);
     t.same(difference(foreign(treeOf(never.root)), foreign(left)), {});
   });
+
+t.test('while k3s starts its containerd again, an uninstall takes nothing away', async (t) => {
+  const node = openCase(t, 'k3s-folder');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  const before = treeOf(node.root);
+  const tasks = join(node.root, 'proc', `${node.fake.containerd.unit.mainPid}`, 'task');
+  for (const thread of readdirSync(tasks)) writeFileSync(join(tasks, thread, 'children'), '');
+  const gone = await node.uninstall();
+  t.notOk(gone.complete);
+  t.same(difference(foreign(before), foreign(treeOf(node.root))), {});
+  t.same(Object.keys(ours(treeOf(node.root))), Object.keys(ours(before)));
+});

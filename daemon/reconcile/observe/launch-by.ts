@@ -35,8 +35,9 @@ export const launchBy = async (
       const named = main === runtime.usual.configPath ? usual.main : resolvePath(running.cwd, main);
       return { binary, config: { ...given, main: named }, notes: [] };
     }
+    // Not "no-runtime": an uninstall would take it for one that was removed, and restart nothing.
     throw new Failure({
-      code: 'no-runtime',
+      code: 'runtime-unreachable',
       message: `${unit.name} runs, and no ${runtime.name} of it`,
       hint: `It may be starting: journalctl -u ${unit.name}. A controller of k0s runs one with --enable-worker alone.`,
     });

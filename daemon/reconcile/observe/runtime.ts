@@ -52,7 +52,9 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
       tree.config.find(({ path }) => path === main),
     );
   } catch (error) {
-    return { name: 'none', problem: problemOf(error) };
+    const problem = problemOf(error);
+    const isGone = !unit || unit.active === 'inactive' || problem.code !== 'no-runtime';
+    return { name: 'none', problem: isGone ? problem : { ...problem, code: 'runtime-unreachable' } };
   }
   const read = withGiven(tree.config, { ...above, place: placeOfStart({ unit, configPath: main }) });
   const missing = await missingOf(host, row, read);

@@ -132,7 +132,11 @@ t.test('while the unit has not started it yet, there is none', async (t) => {
     { 50: { argv: ['/usr/local/bin/k0s', 'controller'], exe: '/usr/local/bin/k0s' } },
     ['/usr/local/bin/k0s'],
   );
-  t.match(launch, { code: 'no-runtime', message: /k0scontroller\.service runs/, hint: /--enable-worker/ });
+  t.match(launch, {
+    code: 'runtime-unreachable',
+    message: /k0scontroller\.service runs/,
+    hint: /--enable-worker/,
+  });
 });
 
 t.test('where nothing runs, the row says where things are', async (t) => {

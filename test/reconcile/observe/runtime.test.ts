@@ -74,7 +74,10 @@ t.test('a containerd that k3s started is seen with the folder that its rendered 
   });
   put(`${folder}/config.toml`, '');
   rmSync(join(root, `${folder}/config.toml`));
-  t.match(await look(), { name: 'none', problem: { code: 'no-runtime', hint: /Start it once/ } });
+  const missing = (code: string) => ({ name: 'none', problem: { code, hint: /Start it once/ } });
+  t.match(await look(), missing('runtime-unreachable'), 'it runs, so it is not gone');
+  fake.containerd.unit = { ...fake.containerd.unit, active: 'inactive', mainPid: 0 };
+  t.match(await look(), missing('no-runtime'));
 });
 
 t.test('a host that is not served says so, whatever runs on it', async (t) => {
