@@ -21,6 +21,8 @@ export type Distro = Place & {
   readonly bin: string;
   /** The version of the containerd that is inside of the program: containerd is a link to that. */
   readonly inside?: string;
+  /** It starts another containerd when its folder of drop-ins changes; its unit stays as it is. */
+  readonly restartsItself?: true;
   /** Made when the node has booted: link to target. */
   readonly links: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
@@ -78,6 +80,7 @@ const k0s: Distro = {
   argv: ['worker', '--data-dir=/var/lib/k0s', `--stand-in-pause-image=${pauseImage}`],
   service: ['StartLimitInterval=5', 'StartLimitBurst=10', ...common, 'RestartSec=10'],
   bin: '/var/lib/k0s/bin',
+  restartsItself: true,
   links: {},
   cni: '/etc/cni/net.d',
   config: '/etc/k0s/containerd.toml',
