@@ -129,6 +129,27 @@ for (const on of ['k3s-folder', 'k3s-template-v3', 'k3s-template-v2', 'k3s-templ
     await isSettled(t, node, 0);
   });
 
+for (const on of [
+  'k3s-folder',
+  'k3s-template-v3',
+  'k3s-template-new',
+  'k0s-merged',
+  'microk8s-classic',
+  'flatcar-1.7',
+  'flatcar-2.1',
+])
+  t.test(`${on}: a change with which containerd does not start is rolled back`, async (t) => {
+    const node = openCase(t, on);
+    const before = treeOf(node.root);
+    const { containerd } = node.fake;
+    containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'exits' : 'works');
+    const { outcome } = await node.once();
+    t.match(outcome, { kind: 'failed', undone: true });
+    t.strictSame(difference(foreign(before), foreign(treeOf(node.root))), {}, 'the host is as before');
+    t.equal(containerd.unit.active, 'active');
+    t.strictSame(containerd.served(), ['runc']);
+  });
+
 t.test('a template that is read still is used after an upgrade to a k3s with a folder', async (t) => {
   const node = await installed(t, 'k3s-template-new');
   edit(node, `${standIn}/base-v3.toml`, 'version = 3\n', `version = 3\nimports = ["${folder}/*.toml"]\n`);
