@@ -5,10 +5,10 @@
 import { digestOf } from '../../../protocol/digest.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { remarkIn } from '../../toml/splice-tables.ts';
-import { placeOf, type Statement, scan, type TomlPath } from '../../toml/toml.ts';
+import { locate, placeOf, type Statement, scan, type TomlPath } from '../../toml/toml.ts';
 import { lineEnd, lineStart, type Span, skipBreak } from '../../toml/toml-text.ts';
 import { handlersIn } from '../containerd/config.ts';
-import { type Predecessor, predecessors } from './table.ts';
+import { knawdCrun, type Predecessor, predecessors } from './table.ts';
 
 export type Part = {
   readonly predecessor: Predecessor;
@@ -89,6 +89,17 @@ const joined = (text: string, rows: readonly Row[], from: number): readonly Span
   return spans;
 };
 
+/** Of a file of CRI-O, which knawd's deployer prints anew: crun may be the default handler, which others rely on. */
+const crioOfKnawd = (text: string, doc: Table): readonly Kept[] => {
+  const path = ['crio', 'runtime', 'runtimes', 'crun'];
+  const table = tableAt(doc, path);
+  const predecessor = predecessors.at(-1);
+  if (!predecessor || table?.runtime_path !== knawdCrun || table.runtime_root !== '/run/crun') return [];
+  const why = 'crun is the usual default handler of CRI-O';
+  const { line } = locate(text, path) ?? { line: 1 };
+  return [{ predecessor, handler: 'crun', served: 'crun', path, program: knawdCrun, line, why }];
+};
+
 /** `text` means `doc`. */
 export const partsIn = (text: string, doc: Table): Found => {
   const parts: Part[] = [];
@@ -119,5 +130,5 @@ export const partsIn = (text: string, doc: Table): Found => {
       const digest = digestOf(spans.map(({ start, end }) => text.slice(start, end).trimEnd()).join('\n'));
       parts.push({ ...shared, spans, digest });
     }
-  return { parts, kept };
+  return { parts, kept: [...kept, ...crioOfKnawd(text, doc)] };
 };

@@ -130,6 +130,14 @@ t.test("the table of knawd's deployer is found in the file that it printed anew"
   t.equal(cut(before + knawd() + after).replace('\n\n\n', '\n\n'), before + after);
 });
 
+t.test("the table of knawd's deployer for CRI-O is named, and never taken out", async (t) => {
+  const table =
+    '\n[crio.runtime.runtimes.crun]\nruntime_type = "oci"\nruntime_path = "/usr/local/sbin/crun"\nruntime_root = "/run/crun"\n';
+  t.strictSame(names(table), []);
+  t.match(find(table).kept, [{ handler: 'crun', line: 2, why: /default handler/ }]);
+  t.strictSame(find(table.replace('local/', '')).kept, []);
+});
+
 t.test('a block is found without its comment, its record and its program', async (t) => {
   const text = head(3) + rcm('spin-v2').replace(/# .*\n/, '');
   t.strictSame(names(text), ['runtime-class-manager: spin-v2 at 7']);
