@@ -1,10 +1,10 @@
 /**
- * What crash.test.ts shows of an installation, for an uninstall and a rollback on hosts whose distribution makes the main file, or keeps
+ * What test/reconcile/whole/crash.test.ts shows of an installation, for an uninstall and a rollback on hosts whose distribution makes the main file, or keeps
  * it read-only. Every stop: it takes a minute.
  */
 import t from 'tap';
 import { openCase } from '../../../testbed/simulated/node.ts';
-import { survive } from './story.ts';
+import { survive } from '../whole/story.ts';
 
 t.setTimeout(process.env.CRASH ? 1_800_000 : 300_000);
 
