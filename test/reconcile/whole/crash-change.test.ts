@@ -96,7 +96,7 @@ const wentBack = async (node: Node): Promise<void> => {
   containerd.restartByOther();
 };
 
-for (const name of ['rcm-1.7', 'rcm-imported', 'kwasm-0.2'])
+for (const name of ['rcm-1.7', 'rcm-imported', 'kwasm-0.2', 'k3s-rcm', 'microk8s-kwasm'])
   t.test(`a takeover of ${name} can be killed here and there`, (t) =>
     survive(
       t,

@@ -14,7 +14,9 @@ const endOf = (node: Node): Record<string, unknown> => {
   for (const path of Object.keys(tree)) if (path.startsWith('/run/rcm-node/')) delete tree[path];
   const text = node.read('/var/lib/rcm-node/ledger.json');
   if (text !== undefined) {
-    const ledger = JSON.parse(text.replaceAll(node.root, '').replace(volatile, '"$1": 0'));
+    // When a file of an earlier installer was written, which is when this story began.
+    const still = text.replace(/(\d+ bytes) of [\d.]+"/g, '$1"');
+    const ledger = JSON.parse(still.replaceAll(node.root, '').replace(volatile, '"$1": 0'));
     delete ledger.restarts;
     // A plan whose journal was torn is made anew from what stands, and what serves already is started by nobody.
     delete ledger.starts;
