@@ -150,7 +150,7 @@ t.test(
     for (let count = 0; count < 60; count++) fleet.put(paths.nodes, node(`n${count}`));
     const state = { holds: true };
     const clock = shortClock();
-    const { working } = work(
+    const { working, landed } = work(
       t,
       fleet,
       (view) => ({
@@ -163,8 +163,7 @@ t.test(
     );
     await until(() => written(fleet, paths.nodes).length > 10);
     state.holds = false;
-    // What is under way ends.
-    await sleep(300);
+    await landed();
     const count = written(fleet, paths.nodes).length;
     await sleep(200);
     t.equal(written(fleet, paths.nodes).length, count);

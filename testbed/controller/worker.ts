@@ -5,8 +5,9 @@ import type { Decision, ShimStatus, View } from '../../controller/model/fleet.ts
 import { counted } from '../../controller/observe/requests.ts';
 import { startLeaderLoop } from '../../controller/leader-loop.ts';
 import type { Clock } from '../../host/host.ts';
-import { connectApi } from '../../kube/client.ts';
+import { type Api, connectApi } from '../../kube/client.ts';
 import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
+import { until } from '../until.ts';
 import { type FleetServer, keepLog, paths, shortClock } from './fleet-server.ts';
 
 export const nothing: Decision = {
@@ -31,7 +32,16 @@ export const work = (
   const metrics = makeMetrics();
   const { log, lines } = keepLog();
   const views: View[] = [];
-  const api = counted(connectApi(fleet.credentials, clock), metrics);
+  const client = connectApi(fleet.credentials, clock);
+  const flying = { count: 0 };
+  const { request } = client;
+  const noted: Api['request'] = (...asked) => {
+    flying.count += 1;
+    return request(...asked).finally(() => {
+      flying.count -= 1;
+    });
+  };
+  const api = counted(Object.assign(client, { request: noted }), metrics);
   const working = startLeaderLoop({
     ...{ api, clock, log, metrics, holds },
     identity: 'me',
@@ -41,7 +51,9 @@ export const work = (
     },
   });
   t.teardown(() => working.stop(false));
-  return { working, views, lines, metrics };
+  /** Resolves when no request waits for its answer. */
+  const landed = (): Promise<void> => until(() => flying.count === 0);
+  return { working, views, lines, metrics, landed };
 };
 
 export const shim = (name: string, more: object = {}) => ({
