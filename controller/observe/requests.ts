@@ -23,6 +23,7 @@ export const counted = (api: Api, metrics: Metrics): Api => {
     get server() {
       return api.server;
     },
+    serverTime: () => api.serverTime?.(),
     request: (method, path, given) => noted(method, api.request(method, path, given)),
     watch: (path, given) => noted('WATCH', api.watch(path, given)),
     close: () => api.close(),
@@ -36,6 +37,7 @@ export const fenced = (api: Api, holds: () => boolean): Api => ({
   get server() {
     return api.server;
   },
+  serverTime: () => api.serverTime?.(),
   request: async (method, path, given) => {
     if (reads.includes(method) || holds()) return api.request(method, path, given);
     throw new ApiFailure('api-conflict', 'another controller may be the leader by now');

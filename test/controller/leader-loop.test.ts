@@ -275,3 +275,14 @@ for (const [what, change] of [
     await until(() => given.count > 1);
     t.same(fleet.get(paths.nodes, 'a')?.metadata.labels, { decided: 'anew' });
   });
+
+t.test('the time is that of the API server, by which nodes check approvals', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const hour = 3_600_000;
+  const { views } = work(t, fleet, () => always, {
+    clock: { ...shortClock(), now: () => Date.now() - hour },
+  });
+  await until(() => views.length > 0);
+  const late = Date.now() - (views[0]?.now ?? 0);
+  t.ok(late < hour / 2, `${late} ms behind it`);
+});
