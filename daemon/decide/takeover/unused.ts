@@ -6,11 +6,11 @@ import type { Baseline } from '../baseline.ts';
 const none: ReadonlySet<string> = new Set();
 
 /** A source that cannot be read is not one that asks for nothing. */
-export const unusedOf = ({ desired, before, runtime, target }: Baseline): ReadonlySet<string> => {
+export const unusedOf = ({ desired, before, runtime, target, rules }: Baseline): ReadonlySet<string> => {
   const { takeover, handlers } = before.ledger;
   const isSure = desired.problems.length === 0 && desired.lost.length === 0 && !desired.unheard;
-  // An uninstall asks for nothing, which says nothing about what others wrote.
-  if (!takeover?.unused || !isSure || desired === nothing) return none;
+  // Only while the person looks: the last Pod may end for a moment. An uninstall asks for nothing, which says nothing of others.
+  if (!rules.clear || !takeover?.unused || !isSure || desired === nothing) return none;
   const { cri, unit } = runtime;
   // In another root, nothing runs.
   if (unit && cri.kind === 'silent') return none;

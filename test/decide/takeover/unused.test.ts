@@ -20,6 +20,13 @@ t.test('it stays while a Pod uses it, or may', async (t) => {
     node.fake.containerd.sandboxes = [{ id: 's', handler: handler as string }];
     await node.once({ takeover: unused });
     t.match(node.read(main), 'RCM runtime config for wws-v1');
+    node.fake.containerd.sandboxes = [];
+    await node.once();
+    t.match(
+      node.read(main),
+      'RCM runtime config for wws-v1',
+      'the service does not wait for the last Pod to end',
+    );
   }
 });
 
