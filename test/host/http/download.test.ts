@@ -652,12 +652,17 @@ t.test('a file that cannot be made is a fault of this host, and no server is ask
 });
 
 t.test('a transfer and a pause can both be cancelled', async (t) => {
-  const stalls = await serve(t, (_, response) => void response.writeHead(200).write('x'));
+  // Some time after the answer, however long it takes until the question comes.
+  const [transfer, pause] = [new AbortController(), new AbortController()];
+  const soon = (stop: AbortController) => () => void setTimeout(() => stop.abort(), 150);
+  const stalls = await serve(t, (_, response) => void response.writeHead(200).write('x', soon(transfer)));
   const message = /it was cancelled/;
-  const soon = () => AbortSignal.timeout(150);
-  await fails(t, stalls.url, { ...options, signal: soon() }, { code: 'download-failed', message });
-  const ill = await serve(t, (_, response) => void response.writeHead(503, { 'retry-after': '60' }).end());
-  const given = { ...options, attempts: 3, signal: soon() };
+  await fails(t, stalls.url, { ...options, signal: transfer.signal }, { code: 'download-failed', message });
+  const ill = await serve(
+    t,
+    (_, response) => void response.writeHead(503, { 'retry-after': '60' }).end(soon(pause)),
+  );
+  const given = { ...options, attempts: 3, signal: pause.signal };
   await fails(t, ill.url, given, { code: 'download-failed', message: /503|cancelled/ });
   t.equal(ill.requests.length, 1);
   await fails(t, ill.url, { ...options, signal: AbortSignal.abort() }, { code: 'download-failed', message });
