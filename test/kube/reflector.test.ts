@@ -103,7 +103,7 @@ const fault =
 t.test('it lists from the cache, watches from there, and follows what happens', needsOpenssl, async (t) => {
   const state: { response?: ServerResponse } = {};
   const managed = { ...thing('a', 5), metadata: { ...thing('a', 5).metadata, managedFields: [{}] } };
-  const { reflector, names, queries, seen, server } = await run(
+  const { reflector, names, queries, seen, server, clock } = await run(
     t,
     [lists(10, managed, thing('b', 7))],
     [
@@ -143,6 +143,8 @@ t.test('it lists from the cache, watches from there, and follows what happens', 
   t.equal(seen.length, 2, 'told once for a burst');
   t.equal(seen[1]?.items?.find(({ metadata }) => metadata.name === 'a')?.spec, 'new');
   const before = reflector.current().confirmed ?? 0;
+  // In the same millisecond it would be no later.
+  await until(() => clock.now() > before);
   send(response, 'BOOKMARK', { metadata: { resourceVersion: '20' } });
   await until(() => (reflector.current().confirmed ?? 0) > before);
   t.equal(seen.length, 2, 'a bookmark is no change');
