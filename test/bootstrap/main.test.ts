@@ -10,6 +10,7 @@ import { acquireLock } from '../../host/files/lock.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import { noBusHere, ScriptedSystemd, startBus } from '../../testbed/simulated/scripted-systemd.ts';
 import { filesOf, unitText } from '../../testbed/simulated/stage.ts';
+import { until } from '../../testbed/until.ts';
 
 const options = { uninstall: false, downgrade: false, force: false };
 
@@ -126,7 +127,7 @@ t.test('with a systemd', { skip: noBusHere }, async (t) => {
     const { run, host, said } = await stage(t, true);
     const lock = await acquireLock(join(host, places.lock), { waitMs: 0 });
     const done = run();
-    while (said.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => said.length > 0);
     t.match(said, ['waiting for another bootstrap on this node, at most 15 min']);
     await lock.release();
     t.equal(await done, 0);

@@ -16,6 +16,7 @@ import { makeRoot, openNode, program, sha256 } from '../../testbed/simulated/nod
 import type { FileFact } from '../../host/facts.ts';
 import type { NodeObject, ShimObject } from '../../protocol/shim-object.ts';
 import { scriptedApi } from '../../testbed/simulated/scripted-api.ts';
+import { until } from '../../testbed/until.ts';
 
 const minute = 60_000;
 const leasePath = leasePathIn('rcm-node');
@@ -148,7 +149,7 @@ t.test('an approval ends while nothing happens on the Node', async (t) => {
   const { turns, seen, time } = setUp(t);
   turns.seen(nodeOf({ [approvedKey]: approval(1000) }));
   time.now = 1000;
-  while (seen.changes < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => seen.changes >= 2);
   t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
 });
 
@@ -415,7 +416,7 @@ t.test('the loop is woken when its moment comes', async (t) => {
   turns.seen(nodeOf());
   turns.need([spin], 20, api);
   await pass(firstMs);
-  while (seen.wakes === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => seen.wakes > 0);
   t.equal(seen.wakes, 1);
 });
 

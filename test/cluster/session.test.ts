@@ -290,12 +290,12 @@ t.test(
     const before = woken.count;
     cluster.tell({ ...rest, report: { ...report, handlers: [needed] } });
     await until(() => cluster.facts()?.controller === 'none');
-    while ((await turns())?.alone.spin?.revision !== 'r1') await sleep(5);
+    await until(async () => (await turns())?.alone.spin?.revision === 'r1');
     await until(() => woken.count > before);
 
     world.lease = { spec: { renewTime: new Date().toISOString() } };
     await until(() => cluster.facts()?.controller === 'alive');
-    while ((await turns())?.controller?.answer !== 'alive') await sleep(5);
+    await until(async () => (await turns())?.controller?.answer === 'alive');
     t.same((await turns())?.alone, {}, 'a controller came, and has the say');
 
     const approved = printApproval({ revision: 'r1', until: Date.parse('2099-01-01') });
@@ -303,12 +303,12 @@ t.test(
       metadata: { ...world.node.metadata, labels: { [`${approvedPrefix}spin`]: approved } },
     };
     tell(nodePath, 'MODIFIED', world.node);
-    while ((await turns())?.approved.spin?.value !== approved) await sleep(5);
+    await until(async () => (await turns())?.approved.spin?.value === approved);
     const left = Date.parse((await turns())?.approved.spin?.until ?? '') - host.clock.now();
     t.ok(left > 0 && left <= 15 * 60_000 + 1000, 'for as long as a turn lasts, by the clock of the server');
     cluster.tell({ ...rest, report: { ...report, handlers: [] } });
     await until(() => cluster.facts()?.controller === undefined);
     // It is written; a write that is under way would find its folder gone.
-    while ((await turns())?.controller !== undefined) await sleep(5);
+    await until(async () => (await turns())?.controller === undefined);
   },
 );

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { metricsBudget, parseListen, probeBudget, servePages } from '../../../host/http/serve.ts';
 import type { Failure } from '../../../protocol/problem/problem.ts';
+import { until } from '../../../testbed/until.ts';
 
 const pages = {
   '/healthz': () => ({ status: 200, text: 'ok\n' }),
@@ -95,7 +95,7 @@ const flood = async (t: Test, port: number, from: string, count: number, anew = 
     state.stopped = true;
     for (const socket of sockets) socket.destroy();
   });
-  while (state.open < count) await sleep(5);
+  await until(() => state.open >= count);
 };
 
 /** As a kubelet asks: a connection of its own for each. */
