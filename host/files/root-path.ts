@@ -60,7 +60,8 @@ export const resolveIn = (
 
 const linkTarget = (path: string): string | undefined => {
   try {
-    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined;
+    const facts = lstatSync(path, { throwIfNoEntry: false });
+    return facts?.isSymbolicLink() ? readlinkSync(path) : undefined;
   } catch {
     // A path that is missing or not accessible counts as no link; the next system call on it reports the error.
     return undefined;
