@@ -31,7 +31,10 @@ export type Runner = {
 
 /** Where our text belongs; which of it counts is read from the main file of the runtime (place.ts). */
 export type Placing =
-  /** Rendered by the distribution: from a folder that the rendered file imports, else from a template. */
+  /**
+   * Rendered by the distribution from the first template of `byVersion` that is there, whatever its version. Our text is in a folder
+   * that the rendered file imports, else in the template of its version.
+   */
   | { readonly kind: 'rendered'; readonly byVersion: readonly Rendered[]; readonly base: string }
   /** Merged by the distribution, as long as the first line of the main file is this one. */
   | { readonly kind: 'merged'; readonly folder: string; readonly firstLine: string }

@@ -59,12 +59,19 @@ export type Needed = {
   readonly places: readonly string[];
 };
 
+/** From the first of these that is there the main file is rendered at the next start. */
+type Templated = { readonly templates?: readonly string[] };
+
 /** Where our text belongs when the runtime's main file is generated or read-only; from the row of the distribution. */
 export type ConfigPlace =
   /** A folder of drop-ins. `readBy`: the runtime imports it, or the distribution merges its files into one that the runtime imports. */
-  | { readonly kind: 'folder'; readonly folder: string; readonly readBy: 'runtime' | 'distribution' }
+  | (Templated & {
+      readonly kind: 'folder';
+      readonly folder: string;
+      readonly readBy: 'runtime' | 'distribution';
+    })
   /** The distribution renders the main file from it. `base`: what a new one begins with; empty: it must exist. */
-  | { readonly kind: 'template'; readonly path: string; readonly base: string }
+  | (Templated & { readonly kind: 'template'; readonly path: string; readonly base: string })
   /** A main file of ours instead of the `original` one, named in a drop-in of the unit by this variable of its environment. */
   | {
       readonly kind: 'override';
@@ -89,8 +96,8 @@ export type RuntimeFacts = {
   readonly distro?: string;
   /** Absent: our text is in the main file, or in a drop-in beside it. */
   readonly place?: ConfigPlace;
-  /** The template of the place was changed after the main file was last rendered from it. */
-  readonly unrendered?: true;
+  /** The template that the next start renders, where it was changed after the main file was last rendered. */
+  readonly unrendered?: string;
   /** `undefined` where there is no service manager to ask (another root). */
   readonly unit: UnitFacts | undefined;
   readonly cri: CriFact;

@@ -13,7 +13,8 @@ export const placeOf = (
   main: ConfigFile | undefined,
 ): ConfigPlace | undefined => {
   if (placing === undefined) return undefined;
-  if (placing.kind === 'template') return { kind: 'template', path: placing.path, base: '' };
+  if (placing.kind === 'template')
+    return { kind: 'template', path: placing.path, base: '', templates: [placing.path] };
   if (placing.kind === 'override')
     return [placing.original, placing.copyTo].includes(main?.path ?? '') ? placing : undefined;
   if (main?.fact.kind !== 'regular')
@@ -62,8 +63,9 @@ const rendered = (
   if (!one) return undefined;
   const beside = folderOf(main.path);
   const folder = `${beside}/${one.folder}`;
-  if (importsAll(main, folder)) return { kind: 'folder', folder, readBy: 'runtime' };
-  return { kind: 'template', path: `${beside}/${one.template}`, base };
+  const templates = byVersion.map(({ template }) => `${beside}/${template}`);
+  if (importsAll(main, folder)) return { kind: 'folder', folder, readBy: 'runtime', templates };
+  return { kind: 'template', path: `${beside}/${one.template}`, base, templates };
 };
 
 const textOf = ({ fact }: ConfigFile): string => (fact.kind === 'regular' ? fact.text : '');

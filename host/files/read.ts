@@ -23,8 +23,10 @@ export type Reads = {
   /** Names in a folder, sorted; `null` when there is no such folder. Throws `unreadable-source`. */
   names(path: string): Promise<readonly string[] | null>;
   isFolder(path: string): Promise<boolean>;
-  /** Of a regular file; `null` when there is none. `modified` in epoch milliseconds. */
-  stat(path: string): Promise<{ readonly bytes: number; readonly modified: number } | null>;
+  /** Of a regular file; `null` when there is none. Times in epoch milliseconds; `changed` is the kernel's, also for owner, mode and name. */
+  stat(
+    path: string,
+  ): Promise<{ readonly bytes: number; readonly modified: number; readonly changed: number } | null>;
   /** When a name in the folder was last added, removed or replaced, in epoch milliseconds; `null` when there is no such folder. */
   changedAt(folder: string): Promise<number | null>;
   /** sha256 of a file of any size; `null` when it cannot be read. */
@@ -167,7 +169,7 @@ export const makeReads = (root: string): Reads => {
     stat: async (path) => {
       const file = resolveIn(root, path);
       const facts = file === undefined ? undefined : await lstat(file).catch(() => undefined);
-      return facts?.isFile() ? { bytes: facts.size, modified: facts.mtimeMs } : null;
+      return facts?.isFile() ? { bytes: facts.size, modified: facts.mtimeMs, changed: facts.ctimeMs } : null;
     },
     changedAt: async (path) => {
       const folder = resolveIn(root, path);

@@ -24,6 +24,7 @@ const asked = (name: string, path: string, text?: string): unknown => {
 
 const folder = '/var/lib/rancher/k3s/agent/etc/containerd';
 const main = `${folder}/config.toml`;
+const templates = [`${folder}/config-v3.toml.tmpl`, `${folder}/config.toml.tmpl`];
 const base = '{{ template "base" . }}\n';
 
 t.test(
@@ -39,6 +40,7 @@ t.test(
         kind: 'folder',
         folder: `${folder}/${dropIns}`,
         readBy: 'runtime',
+        templates,
       });
       const other = `imports = ["/etc/x/*.toml"]`;
       for (const more of ['', other])
@@ -46,6 +48,7 @@ t.test(
           kind: 'template',
           path: `${folder}/${template}`,
           base,
+          templates,
         });
     }
     t.match(asked('RKE2', '/srv/config.toml', 'imports = ["config.toml.d/*.toml"]\n'), {

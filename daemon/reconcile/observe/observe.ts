@@ -33,7 +33,7 @@ export const observe = async (
   looking: Looking,
 ): Promise<Observed> => {
   const seen = await observeRuntime(host, settings);
-  const runtime = seen.name === 'none' ? seen : await withRendering(host.files, seen, ledger);
+  const runtime = seen.name === 'none' ? seen : await withRendering(host.files, seen);
   const store = await observeStore(host, looking.deep);
   const links = await observeLinks(host);
   const keys = new Set(Object.values(ledger.handlers).map((one) => one.key));

@@ -2,7 +2,7 @@
  * What happens on hosts of distributions that make the main file themselves, after the installation: others change our text, the
  * distribution is upgraded, and nothing is lost, changed by half, or restarted for nothing.
  */
-import { existsSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { standIn } from '../../../testbed/simulated/runtimes/rendering.ts';
@@ -11,6 +11,7 @@ import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts'
 
 const etc = '/var/lib/rancher/k3s/agent/etc/containerd';
 const v3 = `${etc}/config-v3.toml.tmpl`;
+const v2 = `${etc}/config.toml.tmpl`;
 const folder = `${etc}/config-v3.toml.d`;
 const drop = `${folder}/zz-rcm-node.toml`;
 
@@ -180,6 +181,58 @@ t.test('a template that others changed is not written before it was rendered', a
   t.equal(containerd.jobs.length, 0);
   containerd.restartByOther();
   await isSettled(t, node, 1);
+});
+
+/** The clock of the file system goes by some milliseconds. */
+const passed = () => new Promise((resolve) => setTimeout(resolve, 20));
+const own = '{{ template "base" . }}\n[debug]\nlevel = "debug"\n';
+
+t.test('what the next start renders anew is not loaded by a restart of ours', async (t) => {
+  for (const [on, what, act] of [
+    ['k3s-folder', 'a template beside the folder of drop-ins', (node: Node) => node.write(v3, own)],
+    ['k3s-folder', 'a template of the other version', (node: Node) => node.write(v2, own)],
+    [
+      'k3s-template-v3',
+      'a file of an earlier time that was moved there',
+      (node: Node) => {
+        const path = join(node.root, v3);
+        node.write(`${v3}.new`, own);
+        utimesSync(`${path}.new`, 100, 100);
+        renameSync(`${path}.new`, path);
+      },
+    ],
+  ] as const) {
+    const node = openCase(t, on);
+    node.fake.advance(60_000);
+    await passed();
+    act(node);
+    const { plan } = (await node.once()).decision;
+    t.match(plan, { kind: 'refused', problem: { code: 'unrendered-template' } }, `${on}: ${what}`);
+    t.equal(node.fake.containerd.jobs.length, 0);
+    node.fake.containerd.restartByOther();
+    await isSettled(t, node, 1);
+  }
+});
+
+t.test('a template that is rendered in the place of the one with our block is waited for', async (t) => {
+  const node = openCase(t, 'k3s-template-new');
+  const { containerd } = node.fake;
+  node.write(v2, own);
+  containerd.restartByOther();
+  await isSettled(t, node, 1);
+  t.match(node.read(v2), 'rcm-node');
+  containerd.jobs.length = 0;
+  node.fake.advance(60_000);
+  await passed();
+  node.write(v3, own);
+  wish(node, 'wasmedge');
+  const problem = { code: 'unrendered-template', where: { file: v3 } };
+  t.match((await node.once()).decision.plan, { kind: 'refused', problem });
+  t.equal(containerd.jobs.length, 0);
+  containerd.restartByOther();
+  await isSettled(t, node, 1);
+  t.ok(containerd.served().includes('wasmedge'));
+  t.notMatch(node.read(v2), 'rcm-node');
 });
 
 t.test(

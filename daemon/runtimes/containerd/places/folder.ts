@@ -22,7 +22,7 @@ import {
 import type { Way } from '../way.ts';
 import { bodyOf, owned, staleIn, unowned } from '../wiring.ts';
 import { dropInName, header, importsOf } from '../wiring-drop-in.ts';
-import { bareOf, hintOfFound, renderedMain } from './rendered.ts';
+import { bareOf, hintOfFound, refuseUnrendered, renderedMain } from './rendered.ts';
 
 type Folder = Extract<ConfigPlace, { kind: 'folder' }>;
 
@@ -77,6 +77,7 @@ export const folderWay = (site: Site, { folder, readBy }: Folder): Way => {
     wire: (tables) => {
       const isBare = tables.size === 0;
       const wanted = `${header}${version === undefined ? '' : `version = ${version}\n`}\n${bodyOf(place, tables)}`;
+      if (!isBare && wanted !== text) refuseUnrendered(site);
       const dropIn = isBare
         ? unowned(drop, null)
         : { path: drop, text: wanted, owned: owned(ledger, drop, files[drop], wanted) };

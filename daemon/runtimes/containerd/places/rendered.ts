@@ -61,3 +61,16 @@ export const hintOfFound = ({ doc }: Parsed, place: readonly string[], name: str
   if (version?.[1] !== name) return undefined;
   return `Where no template defines it, the distribution found containerd-shim-${name}-${version[2]} in the PATH of its unit: remove that program, and restart the unit when the node can bear it. Or give the shim another handler name.`;
 };
+
+/** Not for a template that we alone changed: what comes of that is known. */
+export const refuseUnrendered = ({ runtime, files, ledger }: Site): void => {
+  const { unrendered: path, configPath } = runtime;
+  if (path === undefined) return;
+  const fact = files[path];
+  if (fact?.kind === 'regular' && fact.digest === ledger.files[path]?.digest) return;
+  throw new Failure({
+    code: 'unrendered-template',
+    message: `the template was changed after ${configPath} was rendered, so what the next start renders is not known`,
+    where: { file: path },
+  });
+};

@@ -14,7 +14,7 @@ import { declaredSchema, handlersRead } from '../config.ts';
 import { handlersOfOurs, isElsewhere, meaningOf, ownTables, placeFor, type Site } from '../way.ts';
 import type { Way } from '../way.ts';
 import { besideOurs, bodyOf, defaultBody, owned, unowned } from '../wiring.ts';
-import { hintOfFound, renderedMain } from './rendered.ts';
+import { hintOfFound, refuseUnrendered, renderedMain } from './rendered.ts';
 import {
   inert,
   isActive,
@@ -104,24 +104,15 @@ const refuseCopied = (bare: string, file: string): void => {
 
 /** Why the next rendering cannot be foreseen. `made`: a template is made, and this is the version of the present rendering. */
 const refuseUnknown = (
-  { runtime, files, ledger }: Site,
+  site: Site,
   { path }: Template,
   bare: string | null,
   made: number | undefined,
 ): void => {
-  const known = ledger.files[path];
-  const fact = files[path];
-  // Changed by us alone, or by others who only took our block out.
-  const isSame =
-    known !== undefined &&
-    ((fact?.kind === 'regular' && fact.digest === known.digest) ||
-      (bare !== null && digestOf(bare) === known.found));
-  if (runtime.unrendered && !isSame)
-    throw new Failure({
-      code: 'unrendered-template',
-      message: `the template was changed after ${runtime.configPath} was rendered from it, so what the next start renders is not known`,
-      where: { file: path },
-    });
+  const { runtime, ledger } = site;
+  // Others only took our block out.
+  const isBare = bare !== null && digestOf(bare) === ledger.files[path]?.found;
+  if (!(isBare && runtime.unrendered === path)) refuseUnrendered(site);
   // k3s renders version 2 from the one name and version 3 from the other, whatever it rendered before.
   const named = /(?:-v(\d))?\.toml\.tmpl$/.exec(path);
   const next = named ? Number(named[1] ?? 2) : made;

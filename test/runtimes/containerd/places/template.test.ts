@@ -87,7 +87,7 @@ t.test('no engine changes our block', async (t) => {
 t.test(
   'a template that changed after the last rendering is refused, unless the change is ours',
   async (t) => {
-    const facts = { unrendered: true } as const;
+    const facts = { unrendered: path };
     const changed = { ...k3s, facts, files: { [path]: theirs } };
     t.match(
       refusal(() => targetIn(changed).wire(tables('spin'))),
@@ -101,6 +101,12 @@ t.test(
     };
     t.ok(textOf({ ...changed, ledger, files: { [path]: text } }, 'spin', 'more'), 'written by us');
     t.ok(textOf({ ...changed, ledger }, 'spin'), 'our block alone was taken out');
+    const rival = `${etc}/config.toml.tmpl`;
+    const other = { ...changed, ledger, facts: { unrendered: rival } };
+    t.match(
+      refusal(() => textOf(other, 'spin')),
+      { code: 'unrendered-template', where: { file: rival } },
+    );
   },
 );
 
