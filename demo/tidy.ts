@@ -95,9 +95,12 @@ const removeOldTemporary = (): void => {
   }
 };
 
-/** Unless another node lives by the raised limit: one that was kept, or of a test. */
+/**
+ * Unless another node lives by the raised limit: one that was kept, or of a test. Only root raises it, and for another user the
+ * note of a run of root's is an error, after which our own temporary folder would stay.
+ */
 export const restoreMachine = (): void => {
-  if (nodesOfOthers().length === 0) restoreInotify();
+  if (process.getuid?.() === 0 && nodesOfOthers().length === 0) restoreInotify();
 };
 
 /** To be called once, before anything is started. Programs started from now on have a temporary folder of their own. */
