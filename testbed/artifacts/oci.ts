@@ -74,10 +74,14 @@ export const pauseOciImage = (architecture = 'amd64'): OciImage =>
   ociImage(pauseImage, { pause: program('', 'wait') }, ['/pause'], {}, { os: 'linux', architecture });
 
 /** Prints `hello from a static program`, then waits until it is stopped, or ends at once. */
-export const helloOciImage = (then: 'wait' | 'end'): OciImage =>
-  ociImage(`rcm-node.test/hello-${then}:1`, { hello: program('hello from a static program', then) }, [
-    '/hello',
-  ]);
+export const helloOciImage = (then: 'wait' | 'end', architecture = 'amd64'): OciImage =>
+  ociImage(
+    `rcm-node.test/hello-${then}:1`,
+    { hello: program('hello from a static program', then) },
+    ['/hello'],
+    {},
+    { os: 'linux', architecture },
+  );
 
 const wasiHello = `(module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))

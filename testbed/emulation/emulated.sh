@@ -2,14 +2,15 @@
 # emulated.sh INTERPRETER ROOT COMMAND...: runs COMMAND where the kernel runs programs for arm64 by INTERPRETER, a static program.
 # ROOT is a folder that COMMAND may make its root.
 # The kernel asks the binfmt_misc of the user namespace that a program is started in (Linux 6.7 and later), so this one is in
-# a namespace of its own, in which every id is the same as outside. The table of this machine stays as it is.
+# a namespace of its own, in which ids are the same as outside. The table of this machine stays as it is.
 set -eu
 if [ "${1-}" != inside ]; then
-  # Only a process outside of the namespace can map all ids, and this one is the one that enters it.
+  # Only a process outside of the namespace can map the ids, and this one is the one that enters it. All but the last: with all of
+  # them runc takes the namespace for the machine's own, and makes device nodes, which is denied in every other one.
   outside=$$
   (
     until [ "$(readlink "/proc/$outside/ns/user")" != "$(readlink /proc/self/ns/user)" ]; do sleep 0.02; done
-    for map in uid_map gid_map; do echo '0 0 4294967295' >"/proc/$outside/$map"; done
+    for map in uid_map gid_map; do echo '0 0 4294967294' >"/proc/$outside/$map"; done
   ) &
   exec unshare --user --mount --propagation=slave "$0" inside "$@"
 fi

@@ -4,16 +4,19 @@
  */
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
+import { helloOciImage, importImage } from '../../testbed/artifacts/oci.ts';
 import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
 import { emulator, registeredHere, whyNot } from '../../testbed/emulation/emulator.ts';
 import { bootEmulatedNode } from '../../testbed/emulation/node.ts';
 import { callCri } from '../../testbed/node/cri.ts';
+import { isRunning, removePod, runPod } from '../../testbed/node/pods.ts';
 import {
   census,
   censusDifference,
   handlersOverCri,
   journalOf,
   rcmNode,
+  shimOf,
   startsOf,
   until,
   untilReport,
@@ -48,12 +51,13 @@ t.test('a node for arm64', { skip: await whyNot(await emulator(progress)) }, asy
     const { handlers } = await untilServing(node, ['spin-v2'], ms);
     t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
     t.equal(await startsOf(node), 2);
-    t.match(
-      handlers[0]?.start,
-      { kind: 'listed', why: /a sandbox of the default handler does not start here either/ },
-      'under the emulator no sandbox starts, with any handler, and that is no fault of this one',
-    );
+    t.strictSame(handlers[0]?.start, { kind: 'started' }, 'a sandbox was started with it');
   });
+
+  const image = await importImage(node, helloOciImage('wait', 'arm64'));
+  const pod = await runPod(node, { handler: 'spin-v2', image, wait: 'running' });
+  t.equal(pod.log, 'hello from a static program\n');
+  t.match(await shimOf(node, pod.id), { exe: /qemu-aarch64/ }, 'its shim is a program for arm64');
 
   await t.test('once more is settled, without a restart', async (t) => {
     t.match(await rcmNode(node, 'once'), { code: 0 });
@@ -82,8 +86,38 @@ t.test('a node for arm64', { skip: await whyNot(await emulator(progress)) }, asy
         ms,
       );
       t.equal(await startsOf(node), 2);
+      t.ok(await isRunning(node, pod.containerId));
     },
   );
+
+  // Not a shim that starts nothing: under load no sandbox of the default handler starts within the seconds of a proof, and then
+  // it is not counted as failed.
+  await t.test('a handler with which containerd does not start is rolled back', async (t) => {
+    const ours = await census(node);
+    await node.writeFile(
+      '/usr/lib/systemd/system/containerd.service.d/obstacle.conf',
+      '[Service]\nExecStartPre=/bin/sh -c "! grep -rqs wws-v1 /etc/containerd"\n',
+    );
+    await node.run(['systemctl', 'daemon-reload']);
+    await wishFor(node, 'wws-v1', await makeStandInShim('trixie', '1', progress, 'wws-v1', 'arm64'));
+    await untilReport(
+      node,
+      'rolled back',
+      ({ outcome }) => outcome.kind === 'failed' || JSON.stringify(outcome).includes('known-bad'),
+      ms,
+    );
+    t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
+    t.ok(await isRunning(node, pod.containerId));
+    await node.run(['rm', wishPath('wws-v1')]);
+    await untilServing(node, ['spin-v2'], ms);
+    const inEtc = (text: string) =>
+      text
+        .split('\n')
+        .filter((line) => line.includes('/etc/'))
+        .join('\n');
+    t.same(censusDifference(inEtc(ours), inEtc(await census(node))), []);
+    await removePod(node, pod.id);
+  });
 
   await t.test('after a reboot it is served at once', async (t) => {
     await node.reboot();
@@ -93,7 +127,6 @@ t.test('a node for arm64', { skip: await whyNot(await emulator(progress)) }, asy
   });
 
   await t.test('uninstall leaves every foreign byte as it was', async (t) => {
-    await node.run(['rm', wishPath('spin-v2')]);
     const said = await rcmNode(node, 'uninstall');
     t.equal(said.code, 0, said.stdout + said.stderr);
     await node.run(['systemctl', 'disable', 'rcm-node']);
