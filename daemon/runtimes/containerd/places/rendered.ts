@@ -5,15 +5,17 @@
 import { Failure, recover } from '../../../../protocol/problem/problem.ts';
 import { fileFault } from '../../../model/file-fault.ts';
 import { tableAt } from '../../../toml/compare.ts';
+import { findBlock } from '../../../toml/splice.ts';
 import type { Parsed } from '../../parsed.ts';
 import type { Site } from '../way.ts';
 import { readText, withoutTables } from '../wiring-bare.ts';
-import { withoutMarked } from './template-text.ts';
+import { markerLine, withoutMarked } from './template-text.ts';
 
-export const bareOf = ({ path, text, doc }: Parsed): Parsed => ({
-  path,
-  ...withoutTables({ text, doc }, path, true),
-});
+/** An action such as `{{ end -}}` takes a line break away, and one marker is no line of its own any more: then both say nothing. */
+export const bareOf = ({ path, text, doc }: Parsed): Parsed => {
+  const read = { text: findBlock(text) ? text : text.replaceAll(markerLine, ''), doc };
+  return { path, ...withoutTables(read, path, true) };
+};
 
 export type Rendered = {
   readonly base: Parsed;

@@ -16,7 +16,7 @@ type Marked = {
   readonly open: boolean;
 };
 
-const markerLine = new RegExp(
+export const markerLine = new RegExp(
   `^(${[marks.begin, marks.beginOpen, marks.finish].map((mark) => mark.replace(/[()]/g, '\\$&')).join('|')})[ \\t\\r]*$`,
   'gm',
 );

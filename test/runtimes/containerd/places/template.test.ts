@@ -72,6 +72,27 @@ t.test('the trial reads the last rendering without us, and with our block behind
   }
 });
 
+t.test(
+  'an action that takes a line break away glues a marker to the line before it, or behind it',
+  async (t) => {
+    const block = (text: string): string => text.slice(text.indexOf('# rcm-node begin'));
+    const text = textOf(k3s, 'spin');
+    for (const rendered of [
+      `${k3sText().trimEnd()}${block(text)}`,
+      `${k3sText()}${block(text).trimEnd()}# more\n[debug]\nlevel = "info"\n`,
+    ]) {
+      const placed = { ...k3s, config: { [k3sMain]: rendered }, files: { [path]: text } };
+      const target = targetIn(placed);
+      t.strictSame(Object.keys(target.present), ['spin']);
+      t.equal(target.isMisread(), false);
+      t.equal(bareOf(placed), null, 'it can be uninstalled');
+      const { before, after } = target.stage(target.wire(tables('spin', 'more')), '/run/own');
+      t.notMatch(before[0]?.text, '/opt/rcm-node');
+      t.equal(after[0]?.text?.split('/opt/rcm-node/shims').length, 3, 'each table of ours is there once');
+    }
+  },
+);
+
 t.test('no engine changes our block', async (t) => {
   const odd = new Map([
     ['spin', { runtime_type: '/opt/x', options: { a: '{{ .Password }}', b: `\${SNAP}{{{` } }],
