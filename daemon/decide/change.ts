@@ -62,7 +62,7 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
 };
 
 /** The distribution restarts the runtime after every change of its folder: also a repair has to be proven. */
-const isReadAtOnce = ({ unit }: RuntimeFacts): boolean =>
+export const isReadAtOnce = ({ unit }: RuntimeFacts): boolean =>
   unit !== undefined && watchedBy(unit.name) !== undefined;
 
 /** Another program rewrites it repeatedly with the right meaning: adding our marks again would be a write conflict. */

@@ -10,7 +10,7 @@ import { detailOf, Failure, type Problem, recover } from '../../protocol/problem
 import { type Limits, restartAt, restartWait } from './backoff.ts';
 import { collect } from './collect.ts';
 import { configSteps } from './config-steps.ts';
-import { type Change, changeOf } from './change.ts';
+import { type Change, changeOf, isReadAtOnce } from './change.ts';
 import { firstStart } from './first-start.ts';
 import { takeBack } from './relocated.ts';
 import { keysOf } from '../runtimes/named.ts';
@@ -99,9 +99,11 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
       change.restart && budgeted ? restartWait(ledger.restarts, before.now, limits.restartsPerHour) : 0;
     if (wait > 0) return without(baseline, overBudget(before, limits), limits);
   }
-  // Proven content may be written before a restart that waits. Unproven content may not: any restart would load it.
+  // Proven content may be written before a restart that waits. Unproven content may not: any restart would load it. Neither may be
+  // where the write is what restarts the runtime.
   const isProven = ledger.loaded?.config === configId(change.tables) && !change.wiring.taken;
-  const isIdle = baseline.held !== undefined && change.restart && !isProven;
+  const mayWrite = isProven && !isReadAtOnce(baseline.runtime);
+  const isIdle = baseline.held !== undefined && change.restart && !mayWrite;
   let trial: Trial | undefined;
   if (!isIdle && touches) {
     const asking = target.stage(change.wiring, before.scratch);

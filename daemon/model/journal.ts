@@ -69,6 +69,8 @@ const fields = s.object({
   socket: short,
   /** The ledger as it was before the plan. */
   ledger: storedLedger,
+  /** The invocation that was there before any file was written: it has read nothing of the plan. Older versions ignore it. */
+  seen: s.optional(s.text(/^[ -~]{0,64}$/)),
   /**
    * InvocationID of the runtime, read after the files were written and before the restart was asked for. Any
    * other ID seen later proves that a restart happened since: it is observed, not remembered.

@@ -229,6 +229,7 @@ const apply = async (
   before: Observed,
   did: string[],
 ): Promise<Ended> => {
+  const invocation = before.runtime.name === 'none' ? undefined : before.runtime.unit?.invocation;
   const journal: Journal = {
     version: 1,
     plan,
@@ -237,6 +238,7 @@ const apply = async (
     // Without a runtime the plan has no step that needs its socket.
     socket: before.runtime.name === 'none' ? '' : before.runtime.socket,
     ledger,
+    ...(invocation ? { seen: invocation } : {}),
   };
   try {
     await saveJournal(host, journal);

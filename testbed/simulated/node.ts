@@ -148,11 +148,14 @@ const closeToOthers = (root: string): void => {
   }
 };
 
+export const metaOf = (name: string, cases = casesFolder): Meta =>
+  parse(readFileSync(join(cases, name, 'case.toml'), 'utf8')) as unknown as Meta;
+
 /** A case of test/cases, copied and running. */
 export const openCase = (t: Test, name: string, cases = casesFolder): Node => {
   const root = makeRoot(t);
   const folder = join(cases, name);
-  const meta = parse(readFileSync(join(folder, 'case.toml'), 'utf8')) as unknown as Meta;
+  const meta = metaOf(name, cases);
   cpSync(join(folder, 'host'), root, { recursive: true, verbatimSymlinks: true });
   closeToOthers(root);
   for (const path of meta.folders ?? []) mkdirSync(join(root, path), { recursive: true });

@@ -6,7 +6,8 @@ import { existsSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { standIn } from '../../../testbed/simulated/runtimes/rendering.ts';
-import { type Node, openCase, wish } from '../../../testbed/simulated/node.ts';
+import { metaOf, type Node, openCase, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { withWatched } from '../../../daemon/reconcile/proof/watched.ts';
 import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts';
 
 const etc = '/var/lib/rancher/k3s/agent/etc/containerd';
@@ -116,6 +117,53 @@ t.test('k0s: a start of k0s, and a drop-in of others, cost no start of ours', as
     await isSettled(t, node, 1);
   }
 });
+
+t.test(
+  'k0s: a repair that has to wait is not written, since the write alone restarts containerd',
+  async (t) => {
+    const node = await installed(t, 'k0s-merged');
+    const { containerd } = node.fake;
+    node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 1\n');
+    node.remove(k0s);
+    await isSettled(t, node, 1);
+    node.remove(k0s);
+    const { outcome } = await node.once();
+    t.equal(outcome.kind, 'waiting');
+    t.equal(node.read(k0s), undefined);
+    t.ok(containerd.served().includes('spin-v2'), 'it is served as before');
+  },
+);
+
+t.test(
+  'k0s: where nothing restarts containerd, the change is rolled back, and that is the end of it',
+  async (t) => {
+    const { root } = openCase(t, 'k0s-merged');
+    const { watches: _, ...meta } = metaOf('k0s-merged');
+    const node = openNode(root, meta);
+    const { host } = node.fake;
+    const state = { text: node.read(k0s), at: 0 };
+    // The fake has no changes of a folder that nothing watches.
+    const changedAt = async (): Promise<number> => {
+      if (node.read(k0s) !== state.text) Object.assign(state, { text: node.read(k0s), at: host.clock.now() });
+      return state.at;
+    };
+    const unwatched = withWatched({ ...host, files: { ...host.files, changedAt } });
+    const before = treeOf(root);
+    node.fake.advance(60_000);
+    t.match((await node.once({}, unwatched)).outcome, {
+      kind: 'failed',
+      undone: true,
+      problem: { code: 'activation-failed' },
+    });
+    t.strictSame(difference(foreign(before), foreign(treeOf(root))), {});
+    const from = host.clock.elapsed();
+    const { outcome, did } = await node.once({}, unwatched);
+    t.match(outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
+    t.strictSame(did, []);
+    t.equal(host.clock.elapsed(), from, 'no tick waits for it again');
+    t.strictSame(node.fake.containerd.jobs, []);
+  },
+);
 
 for (const on of ['k3s-folder', 'k3s-template-v3', 'k3s-template-v2', 'k3s-template-new', 'rke2-folder'])
   t.test(`${on}: an upgrade that changes the base costs no restart of ours`, async (t) => {
