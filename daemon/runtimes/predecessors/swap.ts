@@ -46,9 +46,9 @@ const restOf = (table: Table): unknown => {
   return meaningful({ ...rest, runtime_type: '/' });
 };
 
-/** containerd does not read a table below the key of version 2 in a configuration of version 3. */
-const isDead = ([main]: readonly ConfigFile[], { path }: Replaceable['part']): boolean =>
-  (declaredSchema(main?.doc ?? {}) ?? 0) >= 3 && path[1] === schemas[2].cri[1];
+/** containerd does not read a table below the key of version 2 in a file of version 3. An imported file has a version of its own. */
+const isDead = (doc: Table, { path }: Replaceable['part']): boolean =>
+  (declaredSchema(doc) ?? 0) >= 3 && path[1] === schemas[2].cri[1];
 
 export const unlikeOf = (
   replaceable: readonly Replaceable[],
@@ -57,8 +57,8 @@ export const unlikeOf = (
   table: Table,
 ): Problem | undefined => {
   for (const { file, part } of replaceable) {
-    if (part.handler !== name || isDead(config, part)) continue;
     const doc = config.find(({ path }) => path === file)?.doc ?? {};
+    if (part.handler !== name || isDead(doc, part)) continue;
     const [theirs, ours] = [restOf(tableAt(doc, part.path) ?? {}), restOf(table)];
     if (deepEqual(theirs, ours)) continue;
     const paths = differences(theirs, ours).map(({ path }) => shownPath(path));

@@ -38,3 +38,21 @@ t.test('what containerd does not read may differ', async (t) => {
   t.equal(unlike(dead, {}), undefined);
   t.match(unlike(dead.replace('version = 3', 'version = 2'), {}), /options/);
 });
+
+t.test('a file that containerd imports is read by the version of its own', async (t) => {
+  const fact = (text: string) =>
+    ({ kind: 'regular', real: file, text, digest: digestOf(text), mode: 0o644, uid: 0, gid: 0 }) as const;
+  const imported = configFile(
+    file,
+    fact(`version = 2\n${rcm('spin-v2', { key: keyOf(2), options: { SystemdCgroup: 'true' } })}`),
+  );
+  const above = configFile('/etc/main.toml', fact(`version = 3\nimports = ["${file}"]\n`));
+  const replaceable = partsIn(
+    imported.fact.kind === 'regular' ? imported.fact.text : '',
+    imported.doc ?? {},
+  ).parts.map((part) => ({ file, part }));
+  t.match(
+    unlikeOf(replaceable, [above, imported], 'spin-v2', { runtime_type: '/opt/rcm-node/x' })?.message,
+    /options/,
+  );
+});
