@@ -2,6 +2,12 @@
 import type { Ledger } from '../../model/ledger.ts';
 import type { Replaceable } from '../../runtimes/predecessors/replace.ts';
 
+/** It is told once, however often the predecessor writes it again. */
+const isOf =
+  ({ file, handler, from }: NonNullable<Ledger['takeover']>['done'][number]) =>
+  (one: Replaceable): boolean =>
+    one.file === file && one.part.handler === handler && one.part.predecessor.name === from;
+
 export const withTaken = (
   takeover: Ledger['takeover'],
   taken: readonly Replaceable[] = [],
@@ -14,7 +20,7 @@ export const withTaken = (
       ...takeover,
       tables: takeover.tables.filter(({ file, digest }) => !isTaken(file, digest)),
       done: [
-        ...takeover.done,
+        ...takeover.done.filter((one) => !taken.some(isOf(one))),
         ...taken.map(({ file, part }) => ({ file, handler: part.handler, from: part.predecessor.name })),
       ],
     },

@@ -29,6 +29,11 @@ t.test('what was taken out is allowed once, and told by an uninstall', async (t)
     ['wws-v1'],
   );
   t.strictSame(next?.done, [{ file, handler: 'spin-v2', from: 'runtime-class-manager' }]);
+  t.strictSame(
+    withTaken(takeover && { ...takeover, done: next?.done ?? [] }, spin ? [spin] : []).takeover?.done,
+    next?.done,
+    'told once, however often it is written again',
+  );
   t.strictSame(withTaken(takeover), { takeover });
   t.strictSame(withTaken(undefined, spin ? [spin] : []), {});
 });
