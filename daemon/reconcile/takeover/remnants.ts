@@ -33,9 +33,8 @@ export const mappedOf = async (
   for (const { folder: home } of homes) {
     if (!(await host.files.isFolder(home))) continue;
     const found = await host.mappedFiles(`${host.files.real(home)}/`, isOfRuntime);
-    const real = host.files.real(home);
-    for (const path of found.files)
-      paths.add(path.startsWith(real) ? `${home}${path.slice(real.length)}` : path);
+    // The kernel follows links on the way to it: /opt is one on ostree systems.
+    for (const path of found.files) paths.add(`${home}${/\/((bin|lib)\/)?[^/]*$/.exec(path)?.[0] ?? ''}`);
     complete &&= found.complete;
   }
   return { paths, complete };

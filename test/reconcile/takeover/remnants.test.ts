@@ -1,6 +1,8 @@
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { mappedOf } from '../../../daemon/reconcile/takeover/remnants.ts';
+import type { Host } from '../../../host/host.ts';
 import { leftNode, oldProgram, takeover } from './left-node.ts';
 
 t.test('a program that a process runs stays, until it ends', async (t) => {
@@ -49,3 +51,16 @@ t.test('programs are not looked for over a link into a folder of others', async 
   t.equal(node.read('/usr/bin/containerd-shim-runc-v2'), 'of containerd\n');
   t.equal(node.read('/usr/bin/containerd-shim-spin-v2'), 'its program\n');
 });
+
+t.test(
+  'a program that runs is found where the kernel spells its path over a link, as on ostree',
+  async (t) => {
+    // Parts of a host: only here its root is "/", where paths are not resolved.
+    const host = {
+      systemd: {},
+      files: { isFolder: async (path: string) => path === '/opt/rcm', real: (path: string) => path },
+      mappedFiles: async () => ({ files: ['/var/opt/rcm/bin/containerd-shim-spin-v2'], complete: true }),
+    } as unknown as Host;
+    t.strictSame([...(await mappedOf(host)).paths], [oldProgram]);
+  },
+);
