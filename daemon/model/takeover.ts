@@ -2,6 +2,8 @@
  * What a person on this node allowed `rcm-node takeover --apply` to replace and to remove, in the ledger: so a takeover that was
  * killed, or that waits, goes on. Each entry is evidence of one thing as it was found; what changed since is left alone.
  */
+import { recover } from '../../protocol/problem/problem.ts';
+import { rootOf } from '../toml/cursor.ts';
 import * as s from './schema.ts';
 import { short } from './stored.ts';
 
@@ -39,6 +41,13 @@ export const storedRemnant: s.Read<Remnant> = s.variant<Remnant, 'kind'>('kind',
   record: { kind: s.one('record'), path: at(own), is: short },
   link: { kind: s.one('link'), path: at(beside), is: at(own) },
 });
+
+/** Otherwise the ledger with it in it could not be read again. */
+export const isStorable = (remnant: Remnant): boolean =>
+  recover(
+    () => storedRemnant(rootOf(remnant, '')) !== undefined,
+    () => false,
+  );
 
 const fields = s.object({
   tables: s.list(table),

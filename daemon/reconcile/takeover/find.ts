@@ -1,7 +1,7 @@
 /** What predecessors left on this host: tables in the configuration that the runtime reads, and files. Reads only. */
 import type { Host } from '../../../host/host.ts';
 import type { Where } from '../../../protocol/problem/problem.ts';
-import type { Remnant, Takeover } from '../../model/takeover.ts';
+import { isStorable, type Remnant, type Takeover } from '../../model/takeover.ts';
 import type { RuntimeFacts } from '../../runtimes/facts.ts';
 import { partsIn } from '../../runtimes/predecessors/parts.ts';
 import {
@@ -76,7 +76,7 @@ export const findPredecessors = async (host: Host, runtime: RuntimeFacts): Promi
   return { tables, remnants: files.remnants, left: [...left, ...files.left, ...(await unclearOf(host))] };
 };
 
-/** Undefined: the program is named without a path, and no link leads to one of the predecessor. */
+/** Undefined: the program is named without a path, and what is run by this name is not the predecessor's. */
 const programOf = async (
   { files }: Host,
   { links }: Predecessor,
@@ -84,8 +84,9 @@ const programOf = async (
 ): Promise<string | undefined> => {
   if (!links) return program;
   for (const link of links(program)) {
-    const { target } = await files.linkAt(link);
+    const { target, foreign } = await files.linkAt(link);
     if (target !== null && isBelowHome(target)) return target;
+    if (target !== null || foreign !== undefined) return undefined;
   }
   return undefined;
 };
@@ -113,17 +114,21 @@ const filesOf = async (host: Host, isMapped: (path: string) => boolean): Promise
       const remnant: Remnant = { kind, path, is, ...handler };
       remnants.push({ remnant, from: home.name, mapped: kind !== 'record' && isMapped(path) });
     };
+    const isOthers = (): boolean => left.some(({ where }) => where.file.startsWith(`${home.folder}/bin/`));
     for (const [folder, isOwn] of Object.entries(home.programs))
       for (const name of (await host.files.names(`${home.folder}/${folder}`)) ?? []) {
         const path = `${home.folder}/${folder}/${name}`;
-        if (isOwn.test(name)) await add(folder === 'lib' ? 'library' : 'program', path);
-        else left.push({ where: { file: path }, why: `${home.name} puts no such file there` });
+        if (!isOwn.test(name))
+          left.push({ where: { file: path }, why: `${home.name} puts no such file there` });
+        else if (folder === 'lib' && isOthers())
+          left.push({ where: { file: path }, why: 'programs of others that are beside it may need it' });
+        else await add(folder === 'lib' ? 'library' : 'program', path);
       }
     // A record that names programs that stay is still true.
-    if (left.every(({ where }) => !where.file.startsWith(`${home.folder}/bin/`)))
-      for (const name of home.records) await add('record', `${home.folder}/${name}`);
+    if (!isOthers()) for (const name of home.records) await add('record', `${home.folder}/${name}`);
   }
-  return { remnants: [...remnants, ...(await linksOf(host, isMapped))], left };
+  const links = await linksOf(host, isMapped, (path) => left.some(({ where }) => where.file === path));
+  return { remnants: [...remnants, ...links.remnants], left: [...left, ...links.left] };
 };
 
 const recordOf = async ({ files }: Host, { folder, records }: Home): Promise<ReadonlyMap<string, string>> => {
@@ -135,8 +140,10 @@ const recordOf = async ({ files }: Host, { folder, records }: Home): Promise<Rea
 const linksOf = async (
   { files }: Host,
   isMapped: (path: string) => boolean,
-): Promise<readonly FoundRemnant[]> => {
-  const found: FoundRemnant[] = [];
+  isLeft: (path: string) => boolean,
+): Promise<Files> => {
+  const remnants: FoundRemnant[] = [];
+  const left: Left[] = [];
   for (const [folder, fits] of Object.entries(linkFolders)) {
     // /bin is a link to /usr/bin on most hosts.
     if ((await files.linkAt(folder)).target !== null) continue;
@@ -145,10 +152,13 @@ const linksOf = async (
       const { target } = await files.linkAt(path);
       const home = homes.find((one) => target?.startsWith(`${one.folder}/`));
       if (target === null || !home) continue;
-      found.push({ remnant: { kind: 'link', path, is: target }, from: home.name, mapped: isMapped(target) });
+      const remnant: Remnant = { kind: 'link', path, is: target };
+      if (isLeft(target)) left.push({ where: { file: path }, why: `${target} stays, too` });
+      else if (isStorable(remnant)) remnants.push({ remnant, from: home.name, mapped: isMapped(target) });
+      else left.push({ where: { file: path }, why: `${home.name} makes no such link` });
     }
   }
-  return found;
+  return { remnants, left };
 };
 
 const unclearOf = async ({ files }: Host): Promise<readonly Left[]> => {

@@ -27,7 +27,7 @@ export type Predecessor = {
   readonly strayIn: (handler: string, table: Table) => string | undefined;
   /** Its options table may be apart from the table itself: it writes it later. */
   readonly isApart?: true;
-  /** One of these links must lead to the program: the table has only the name of the shim. */
+  /** The table has only the name of the shim: the first of these that is there must be a link to the program. */
   readonly links?: (program: string) => readonly string[];
 };
 
@@ -74,6 +74,9 @@ const crun = (programs: readonly string[], rest: Table) =>
 const rcm = 'runtime-class-manager';
 const kwasm = 'the kwasm installer';
 
+/** The PATH of a unit, in its order: systemd.exec(5). */
+const searched = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
 /** The first that fits. */
 export const predecessors: readonly Predecessor[] = [
   {
@@ -107,7 +110,7 @@ export const predecessors: readonly Predecessor[] = [
     },
     strayIn: (handler, table) =>
       renamed(handler, [typeOf(table).split('.')[2] ?? '']) ?? extra(table, ['runtime_type']),
-    links: (program) => ['/bin', '/usr/bin', '/usr/local/bin'].map((folder) => `${folder}/${program}`),
+    links: (program) => searched.map((folder) => `${folder}/${program}`),
   },
   {
     name: kwasm,

@@ -1,4 +1,4 @@
-import { symlinkSync } from 'node:fs';
+import { readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
@@ -60,4 +60,14 @@ t.test('crun stays while a Pod uses its handler: no process maps it then', async
   await node.once({ takeover: { unused: false } });
   t.equal(node.read(program('crun')), undefined);
   t.equal(node.read(library), undefined);
+});
+
+t.test('a library stays for a program that a person put beside those of the installer', async (t) => {
+  const node = kwasmNode(t);
+  node.write(program('my-crun'), 'a newer crun\n', 0o755);
+  await node.once({ takeover: { unused: true } });
+  t.equal(node.read(program('crun')), undefined);
+  for (const path of [program('my-crun'), library, '/opt/kwasm/active'])
+    t.not(node.read(path), undefined, path);
+  t.equal(readlinkSync(join(node.root, 'usr/lib/libwasmedge.so.0')), library);
 });

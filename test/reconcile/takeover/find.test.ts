@@ -6,7 +6,7 @@ import { observeRuntime } from '../../../daemon/reconcile/observe/runtime.ts';
 import { loadSettings } from '../../../daemon/state/load-settings.ts';
 import { type Node, sha256 } from '../../../testbed/simulated/node.ts';
 import { kwasm2, rcm } from '../../runtimes/predecessors/written.ts';
-import { head, leftNode, main, oldProgram } from './left-node.ts';
+import { head, leftNode, main, oldProgram, takeover } from './left-node.ts';
 
 const find = async ({ fake: { host } }: Node) => {
   const runtime = await observeRuntime(host, await loadSettings(host));
@@ -90,4 +90,34 @@ t.test('what may be of others is named', async (t) => {
   node.write('/opt/rcm/bin/notes.txt', 'mine\n');
   const files = (await find(node)).left.map(({ where }) => where.file);
   t.strictSame(files, ['/opt/rcm/bin/notes.txt', '/usr/local/sbin/crun']);
+});
+
+t.test(
+  'names that no installer gives are left, and the state with them in it can be read again',
+  async (t) => {
+    const node = leftNode(t);
+    const link = (path: string, target: string): void => symlinkSync(target, join(node.root, path));
+    link('usr/bin/containerd-shim-spin-v2~', oldProgram);
+    link('usr/bin/containerd-shim-mine', '/opt/kwasm/bin/mine/containerd-shim-mine');
+    link('usr/bin/containerd-shim-up', '/opt/kwasm/bin/..');
+    const files = (await find(node)).remnants.map(({ remnant }) => remnant.path);
+    t.strictSame(files, [oldProgram, '/opt/rcm/rcm-lock.json']);
+    await node.once({ takeover });
+    const { outcome } = await node.once();
+    t.equal(outcome.kind, 'converged', 'no state is damaged');
+  },
+);
+
+t.test('the first program in the PATH tells whose a table without a path is', async (t) => {
+  const node = leftNode(t);
+  node.write(main, `version = 2\n${kwasm2(['spin'])}`);
+  node.write('/opt/kwasm/bin/containerd-shim-spin-v1', 'of kwasm\n', 0o755);
+  symlinkSync('/opt/kwasm/bin/containerd-shim-spin-v1', join(node.root, 'usr/bin/containerd-shim-spin-v1'));
+  t.match((await find(node)).tables, [{ handler: 'crun' }, { handler: 'spin' }]);
+  node.write('/usr/local/bin/containerd-shim-spin-v1', 'of Azure\n', 0o755);
+  t.strictSame(
+    (await find(node)).tables.map(({ handler }) => handler),
+    ['crun'],
+    'the one of Azure runs',
+  );
 });

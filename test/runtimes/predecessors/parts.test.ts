@@ -192,11 +192,13 @@ t.test('a table that names no program of a predecessor is not found', async (t) 
 t.test('shims that are named without a path are the installer’s only by a link', async (t) => {
   const [, named] = find(head(2) + kwasm2()).parts;
   t.equal(named?.program, 'containerd-shim-spin-v1');
-  t.strictSame(named?.predecessor.links?.(named.program), [
-    '/bin/containerd-shim-spin-v1',
-    '/usr/bin/containerd-shim-spin-v1',
-    '/usr/local/bin/containerd-shim-spin-v1',
-  ]);
+  t.strictSame(
+    named?.predecessor.links?.(named.program),
+    ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].map(
+      (folder) => `${folder}/containerd-shim-spin-v1`,
+    ),
+    'in the order in which they are looked for',
+  );
   const [withPath] = find(head(3) + rcm('spin-v2')).parts;
   t.equal(withPath?.predecessor.links, undefined);
 });
