@@ -65,7 +65,7 @@ const fields = s.object({
   direction: s.one('forward', 'undo'),
   /** Index of the step about to run (forward) or about to be undone (undo). */
   at: s.whole(0, Number.MAX_SAFE_INTEGER),
-  /** Where CRI answers. */
+  /** Where CRI answers; empty without a runtime: then no step needs it. */
   socket: short,
   /** The ledger as it was before the plan. */
   ledger: storedLedger,

@@ -229,16 +229,15 @@ const apply = async (
   before: Observed,
   did: string[],
 ): Promise<Ended> => {
-  const invocation = before.runtime.name === 'none' ? undefined : before.runtime.unit?.invocation;
   const journal: Journal = {
     version: 1,
     plan,
     direction: 'forward',
     at: 0,
-    // Without a runtime the plan has no step that needs its socket.
-    socket: before.runtime.name === 'none' ? '' : before.runtime.socket,
     ledger,
-    ...(invocation ? { seen: invocation } : {}),
+    ...(before.runtime.name === 'none'
+      ? { socket: '' }
+      : { socket: before.runtime.socket, seen: before.runtime.unit?.invocation ?? '' }),
   };
   try {
     await saveJournal(host, journal);

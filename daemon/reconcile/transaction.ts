@@ -139,8 +139,9 @@ const undo = async (run: Run): Promise<Ended> => {
         revive: 3,
       });
       // Healthy, but possibly never restarted: then it still serves the configuration that was rolled back, unless it never read that.
-      const never = run.journal.seen !== undefined && run.journal.seen === run.journal.undoFrom;
-      if (job !== 'done' && !never && !(await startedSince(host, gate.unit, run.journal.undoFrom)))
+      const { seen = '', undoFrom } = run.journal;
+      const never = seen !== '' && seen === undoFrom;
+      if (job !== 'done' && !never && !(await startedSince(host, gate.unit, undoFrom)))
         throw new Failure({ code: 'activation-failed', message: `the restart ended with "${job}"` });
     } catch (error) {
       const why = problemOf(error);
