@@ -1,7 +1,4 @@
-/**
- * One tick: gather, observe, decide, apply, observe again, evaluate. Only the sequence is here: decisions are in decide/, access
- * to the host is in host/.
- */
+/** One tick: gather, observe, decide, apply, observe again, evaluate. Only the sequence of these is here. */
 import { limitsOf } from '../decide/backoff.ts';
 import { decide, refused } from '../decide/decide.ts';
 import { isDisproven } from '../decide/handlers/failed-starts.ts';
