@@ -22,7 +22,7 @@ export type Part = {
   readonly line: number;
   /** Whole lines, in the order of the file. */
   readonly spans: readonly Span[];
-  /** Of these bytes. */
+  /** Of the bytes of its lines. */
   readonly digest: string;
 };
 
@@ -126,8 +126,13 @@ export const partsIn = (text: string, doc: Table): Found => {
         kept.push({ ...shared, why });
         continue;
       }
-      const spans = joined(text, rows, remarkOf(predecessor) ?? lineStart(text, at));
-      const digest = digestOf(spans.map(({ start, end }) => text.slice(start, end).trimEnd()).join('\n'));
+      const from = remarkOf(predecessor) ?? lineStart(text, at);
+      const spans = joined(text, rows, from);
+      // Not of the empty lines in between: they are other ones when tables that stood there are gone.
+      const lines = rows.map((row, index) =>
+        text.slice(index === 0 ? from : lineStart(text, row.start), row.end).trimEnd(),
+      );
+      const digest = digestOf(lines.join('\n'));
       parts.push({ ...shared, spans, digest });
     }
   return { parts, kept: [...kept, ...crioOfKnawd(text, doc)] };

@@ -208,4 +208,9 @@ t.test('the digest of a part tells its bytes apart, and not where they are', asy
   const options = { options: { SystemdCgroup: 'true' } };
   t.equal(digest(head(3) + rcm('spin-v2', options)), digest(`${head(3)}${tail}${rcm('spin-v2', options)}\n`));
   t.not(digest(head(3) + rcm('spin-v2', options)), digest(head(3) + rcm('spin-v2')));
+  // Options that the installer of containerd-shim-spin added to a table of kwasm's.
+  const apart = head(2) + kwasm3() + spinOptions(v2);
+  const of = (text: string): string | undefined =>
+    find(text).parts.find(({ handler }) => handler === 'spin')?.digest;
+  t.equal(of(cut(apart, (one) => one !== 'spin')), of(apart), 'nor whether others stand between');
 });
