@@ -1,6 +1,7 @@
 /** Takes parts of predecessors out of a file: exactly their bytes, with the empty lines that came with them. */
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { deepEqual } from '../../toml/compare.ts';
+import { marks } from '../../toml/splice-block.ts';
 import { withoutTable } from '../../toml/splice-tables.ts';
 import { locate, parseToml } from '../../toml/toml.ts';
 import { lineStart, type Span, skipBreak } from '../../toml/toml-text.ts';
@@ -35,10 +36,21 @@ const withBlank = (text: string, { start, end, blank }: Gap): Span => {
   return isWhole ? { start: above, end: below } : { start, end };
 };
 
+/** The line break before our block was added to a text without one: with that text gone, the one before it is of others. */
+const withMarker = (text: string, { start, end }: Span): readonly Span[] => {
+  const { begin, beginOpen } = marks;
+  return text.startsWith(beginOpen, end)
+    ? [
+        { start, end },
+        { start: end + begin.length, end: end + beginOpen.length },
+      ]
+    : [{ start, end }];
+};
+
 /** Their bytes alone: of a template, which is no TOML. */
 export const withoutSpans = (text: string, parts: readonly Part[]): string =>
   gapsOf(text, parts)
-    .map((gap) => withBlank(text, gap))
+    .flatMap((gap) => withMarker(text, withBlank(text, gap)))
     .reduceRight((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
 
 /** The text without these parts. Throws the Failure `cannot-splice` if anything else would change its meaning. */

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { withoutParts } from '../../../daemon/runtimes/predecessors/cut.ts';
 import { partsIn } from '../../../daemon/runtimes/predecessors/parts.ts';
+import { appendBlock, removeBlock } from '../../../daemon/toml/splice.ts';
 import { parseToml } from '../../../daemon/toml/toml.ts';
 import { kwasm1, kwasm2, kwasm3, keyOf, knawd, oldRcm, rcm, spin, spinOptions } from './written.ts';
 
@@ -122,6 +123,24 @@ t.test('whatever is taken out first, nothing is left of several installers in th
         t.equal(cut(rest), head(2) + end, `${first}, then the rest`);
       }
 });
+
+t.test(
+  'the line break before our block is that of others again when the text without one goes',
+  async (t) => {
+    for (const lineBreak of ['\n', '\r\n']) {
+      const before = head(2).replaceAll('\n', lineBreak);
+      const text = (before + rcm('a-v1', { key: v2, options: { A: 'true' } })).replaceAll(
+        /\r?\n/g,
+        lineBreak,
+      );
+      const ours = appendBlock(text, '[x]\n', file).text;
+      t.match(ours, 'no newline before');
+      t.equal(removeBlock(cut(ours), file), before);
+      t.equal(removeBlock(ours, file), text);
+      t.equal(removeBlock(`${cut(ours)}# more${lineBreak}`, file), `${before}# more${lineBreak}`);
+    }
+  },
+);
 
 t.test("the table of knawd's deployer is found in the file that it printed anew", async (t) => {
   const before = `version = 2\n\n[plugins]\n\n  [plugins."${v2}"]\n\n    [plugins."${v2}".containerd]\n\n      [plugins."${v2}".containerd.runtimes]\n`;
