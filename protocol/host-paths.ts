@@ -55,6 +55,9 @@ export const resolvePath = (folder: string, path: string): string => {
   return `/${parts.join('/')}`;
 };
 
+/** systemd reads it, and names other files by it. */
+export const isUnitFile = (path: string): boolean => /^\/(etc|run)\/systemd\/system\//.test(path);
+
 /**
  * Go's filepath.Match, which runtimes use for import globs: `*` and `?` stop at "/", `[…]` is a class with `^`
  * for its negation, `\` quotes (https://pkg.go.dev/path/filepath#Match).

@@ -9,6 +9,7 @@ import type { Step } from '../model/plan.ts';
 import { Failure, type Problem } from '../../protocol/problem/problem.ts';
 import type { FileFact } from '../../host/facts.ts';
 import type { WantedFile } from '../runtimes/runtime.ts';
+import { isUnitFile } from '../../protocol/host-paths.ts';
 import { runtimeOfFile } from '../runtimes/table.ts';
 import { refuseLinked, writeStep } from './write-step.ts';
 
@@ -83,7 +84,9 @@ const holds = (folder: string, paths: Iterable<string>): boolean =>
 export const foldersOf = (folders: readonly string[], paths: Iterable<string>): readonly string[] =>
   folders.filter((folder) => holds(folder, paths));
 
-const isDropIn = (path: string): boolean => runtimeOfFile(path).dropIn.mayBe(path);
+/** A file that names another one goes before it, in case a program reads them in between, as after a power failure. */
+const place = (path: string): number =>
+  isUnitFile(path) ? 0 : runtimeOfFile(path).dropIn.mayBe(path) ? 2 : 1;
 
 /** No restart: the runtime does not read any of it. */
 export const takeBack = (former: Relocated, before: Observed): readonly Step[] => {
@@ -96,9 +99,8 @@ export const takeBack = (former: Relocated, before: Observed): readonly Step[] =
     .filter((folder) => !folders.includes(folder) && holds(folder, gone))
     .reverse();
   return [
-    // The import goes before the file that it names, in case a program still reads them.
     ...[...former.files]
-      .sort((a, b) => Number(isDropIn(a.path)) - Number(isDropIn(b.path)))
+      .sort((a, b) => place(a.path) - place(b.path))
       .map((file) => writeStep(file, before.files[file.path])),
     ...leaving.map((path) => ({ kind: 'unfolder', path }) as const),
     {

@@ -1,5 +1,5 @@
 /** How each step of a plan is applied and rolled back. Both are idempotent. */
-import { folderOf, paths } from '../../protocol/host-paths.ts';
+import { folderOf, isUnitFile, paths } from '../../protocol/host-paths.ts';
 import { sameContent } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
@@ -117,7 +117,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
  * as it should be, and has it read all the same.
  */
 const reloadFor = async ({ systemd }: Host, path: string): Promise<void> => {
-  if (/^\/(etc|run)\/systemd\/system\//.test(path)) await systemd?.daemonReload();
+  if (isUnitFile(path)) await systemd?.daemonReload();
 };
 
 /** A killed run may resume much later: no restart for files that others have replaced since. */

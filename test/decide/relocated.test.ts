@@ -1,5 +1,6 @@
 import t from 'tap';
 import { foldersOf, relocatedOf, kept, takeBack } from '../../daemon/decide/relocated.ts';
+import { header } from '../../daemon/runtimes/containerd/wiring-drop-in.ts';
 import { containerd } from '../../daemon/runtimes/containerd/row.ts';
 import { emptyLedger, type Ledger, type OwnedFile } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/decide/observed.ts';
@@ -47,6 +48,26 @@ t.test('an import is taken out before the drop-in it names, then the folders, an
     [drop, main],
     'until then the ledger keeps them',
   );
+  t.end();
+});
+
+t.test('the drop-in of a unit goes before the main file that it names', (t) => {
+  const copy = '/etc/containerd/config.toml';
+  const unit = '/etc/systemd/system/containerd.service.d/50-rcm-node.conf';
+  const made: OwnedFile = { kind: 'created', digest: 'digest' };
+  const texts = {
+    [copy]: { ...regular(`${header}# In the place of /usr/share/containerd/config.toml.\n`), real: copy },
+    [unit]: { ...regular(`${header}[Service]\n`), real: unit },
+  };
+  const before: Observed = {
+    ...observed,
+    files: texts,
+    ledger: { ...emptyLedger, files: { [copy]: made, [unit]: made } },
+  };
+  const written = takeBack(relocatedOf([], before), before).flatMap((step) =>
+    step.kind === 'write' ? [step.path] : [],
+  );
+  t.strictSame(written, [unit, copy], 'a power failure in between leaves a unit that starts');
   t.end();
 });
 
