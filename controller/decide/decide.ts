@@ -2,7 +2,7 @@
 import type { Decision, View } from '../model/fleet.ts';
 import { provenPrefix } from '../model/keys.ts';
 import { claimsOf } from './shims/claims.ts';
-import { shimPlanOf, type Given, orphan } from './shims/shim-plan.ts';
+import { shimPlanOf, type Given, makesYield, orphan } from './shims/shim-plan.ts';
 import { atWork } from './rollout/control-plane.ts';
 import { placementsOf } from './rollout/placement.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
@@ -21,7 +21,8 @@ export const decideFleet = (view: View): Decision => {
   const living = new Set(shims.filter(({ deleting }) => !deleting).map(({ name }) => name));
   const held = view.held ?? new Set();
   const working = new Set(atWork(nodes, now));
-  const given: Given = { living, classes, now, held, shares: new Map(), working };
+  const yields = shims.some((shim) => makesYield(shim, all.of.get(shim)!, { living, now, held }));
+  const given: Given = { living, classes, now, held, shares: new Map(), working, yields };
   const plans = shims.map((shim) => shimPlanOf(shim, all.of.get(shim)!, given));
   for (const [name, placement] of [...all.orphans].sort(([a], [b]) => (a < b ? -1 : 1)))
     orphan(name, placement, given);

@@ -6,7 +6,7 @@ import type { NodeStanding } from './node-standing.ts';
 import { isRolling, maxUpdate } from './strategy.ts';
 import type { RolloutStrategy } from '../../../protocol/shim-object.ts';
 import { byName } from '../../model/wording.ts';
-import { inOrder } from './control-plane.ts';
+import { inOrder, isControlPlane } from './control-plane.ts';
 
 export type Round = {
   readonly strategy: RolloutStrategy;
@@ -25,6 +25,8 @@ export type Round = {
   readonly held: (node: NodeFacts) => boolean;
   /** Control-plane nodes that are approved for any Shim. */
   readonly working: ReadonlySet<NodeFacts>;
+  /** Control-plane nodes wait that were never approved, for this or another Shim: those that were, or failed, come after them. */
+  readonly yields: boolean;
 };
 
 const zoneOf = ({ node }: NodeStanding): string => node.labels[zoneKey] ?? '';
@@ -35,19 +37,32 @@ const isRepeatable = ({ tried }: NodeStanding): boolean =>
   !Object.hasOwn(codes, tried.outcome) ||
   codes[tried.outcome as Code].retry === 'soon';
 
+/** It can be approved, as far as it goes by itself. */
+const isReady = ({ asks, inFlight, node }: NodeStanding, held: Round['held']): boolean =>
+  asks && !inFlight && node.ready && !held(node);
+
+const isFresh = ({ kind, tried }: NodeStanding): boolean => kind === 'waiting' && tried === undefined;
+
+/** Whether it waits, and was never approved for this revision. */
+export const waitsFresh = (one: NodeStanding, held: Round['held']): boolean =>
+  isReady(one, held) && isFresh(one);
+
 export const nextOf = (round: Round): readonly NodeStanding[] => {
   const { strategy, standings, size, proven } = round;
-  const ready = standings.filter(
-    (one) => one.asks && !one.inFlight && one.node.ready && !round.held(one.node),
-  );
+  const ready = standings.filter((one) => isReady(one, round.held));
   // A node that was approved for this revision before comes after all nodes that were not, whatever it reports.
-  const fresh = ready.filter(({ kind, tried }) => kind === 'waiting' && tried === undefined);
+  const fresh = ready.filter(isFresh);
   const again = ready.filter(
-    (one) => one.tried !== undefined && (one.kind !== 'failed' || round.retriesAll || isRepeatable(one)),
+    (one) =>
+      one.tried !== undefined &&
+      (one.kind !== 'failed' || round.retriesAll || isRepeatable(one)) &&
+      !(round.yields && isControlPlane(one.node)),
   );
   const flying = standings.filter(({ inFlight }) => inFlight);
   if (!isRolling(strategy)) {
-    const { workers, controlPlane } = inOrder([...fresh, ...again], flying, round.working);
+    // Where only control-plane nodes are fresh, they wait for no node that fails again and again.
+    const isLate = fresh.length > 0 && fresh.every(({ node }) => isControlPlane(node));
+    const { workers, controlPlane } = inOrder(isLate ? fresh : [...fresh, ...again], flying, round.working);
     return [...workers, ...controlPlane.slice(0, 1)];
   }
   const free = (proven ? maxUpdate(strategy, size) : 1) - flying.length;

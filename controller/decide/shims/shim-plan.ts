@@ -5,12 +5,12 @@ import type { Share } from '../rollout/approval.ts';
 import { isControlPlane } from '../rollout/control-plane.ts';
 import type { Placement } from '../rollout/placement.ts';
 import { isSeen } from '../rollout/proof.ts';
-import { failuresIn, rolloutOf, settlesAt } from '../rollout/rollout.ts';
+import { failuresIn, formerOf, rolloutOf, settlesAt } from '../rollout/rollout.ts';
 import { type Classes, type ClassStanding, classesOf, classOf } from './runtime-class.ts';
 import { type Concern, type NodeStanding, standingOf } from '../rollout/node-standing.ts';
 import { failureBudget } from '../rollout/strategy.ts';
 import type { RolloutState } from '../../../protocol/shim-object.ts';
-import { nextOf } from '../rollout/schedule.ts';
+import { nextOf, waitsFresh } from '../rollout/schedule.ts';
 
 export type Given = {
   readonly living: ReadonlySet<string>;
@@ -22,6 +22,8 @@ export type Given = {
   readonly shares: Map<NodeFacts, Share[]>;
   /** Control-plane nodes that are approved for any Shim; filled Shim by Shim, too. */
   readonly working: Set<NodeFacts>;
+  /** Control-plane nodes wait that were never approved, for whatever Shim. */
+  readonly yields: boolean;
 };
 
 export type ShimPlan = {
@@ -41,14 +43,40 @@ export type ShimPlan = {
 /** No Pod could ask for what nodes would change to. */
 const refusing: readonly (ClassStanding['kind'] | undefined)[] = ['in-use', 'invalid'];
 
+const concernOf = (
+  shim: ShimFacts,
+  { living, now }: Pick<Given, 'living' | 'now'>,
+): Omit<Concern, 'strays'> => {
+  const { name, deleting, handler, revision } = shim;
+  const settled = settlesAt(shim, now) === undefined;
+  return { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision } }) };
+};
+
+/**
+ * Whether a control-plane node waits for this Shim that was never approved for it. Of all Shims one such node changes at a time: one
+ * that does nothing with its approval, and is approved again, would keep all others away, also those of other Shims.
+ */
+export const makesYield = (
+  shim: ShimFacts,
+  { targets, strays }: Placement,
+  given: Pick<Given, 'living' | 'now' | 'held'>,
+): boolean => {
+  const phase = formerOf(shim)?.phase ?? 'Rolling';
+  if (phase !== 'Rolling' && phase !== 'Complete') return false;
+  const servers = {
+    targets: targets.filter(isControlPlane),
+    strays: new Map([...strays].filter(([node]) => isControlPlane(node))),
+  };
+  const { targets: own, leavers } = standingsOf(concernOf(shim, given), { ...servers, traces: [] });
+  return [...own, ...leavers].some((one) => waitsFresh(one, ({ name }) => given.held.has(name)));
+};
+
 export const shimPlanOf = (shim: ShimFacts, placement: Placement, given: Given): ShimPlan => {
-  const { classes, now, living } = given;
-  const { name, deleting, handler, revision, strategy } = shim;
+  const { classes, now } = given;
+  const { name, deleting, strategy } = shim;
   const own = deleting ? undefined : classOf(shim, classes, now);
   const left = deleting ? classesOf(shim, classes) : [];
-  const settled = settlesAt(shim, now) === undefined;
-  const concern = { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision } }) };
-  const { targets, leavers, traces } = standingsOf(concern, placement);
+  const { targets, leavers, traces } = standingsOf(concernOf(shim, given), placement);
   const standings = [...targets, ...leavers];
   // Of a Shim that goes, also nodes that are clean by now: a percentage of those that are left would end in single steps.
   const size = Math.max(placement.selected, deleting || targets.length === 0 ? leavers.length : 0);
@@ -66,6 +94,7 @@ export const shimPlanOf = (shim: ShimFacts, placement: Placement, given: Given):
     busy: busyIn(name, given),
     held: ({ name: node }) => given.held.has(node),
     working: given.working,
+    yields: given.yields,
   });
   share(name, [...standings, ...traces], isHalted ? undefined : next, given);
   const changes =
@@ -105,8 +134,9 @@ export const orphan = (name: string, placement: Placement, given: Given): void =
     // when the cause changed; without this approval it would keep the handler forever.
     retriesAll: true,
     busy: busyIn(name, given),
-    held: ({ name: node }) => given.held.has(node),
+    held: (node) => given.held.has(node.name) || (given.yields && isControlPlane(node)),
     working: given.working,
+    yields: given.yields,
   });
   // As of a Shim that is there: no new Pod may ask for what is taken away. The garbage collector takes the RuntimeClass.
   const isHeld = [...given.classes.byName.values()].some(({ owners }) =>

@@ -37,6 +37,7 @@ const turns = (standings: readonly NodeStanding[], over: Partial<Round> = {}) =>
     busy: () => false,
     held: () => false,
     working: new Set(),
+    yields: false,
     ...over,
   }).map(({ node }) => node.name);
 

@@ -29,6 +29,7 @@ const plan = (
     held: new Set(),
     shares: new Map(),
     working: new Set(),
+    yields: false,
   };
   const plans: readonly ShimPlan[] = shims.map((shim) => shimPlanOf(shim, all.of.get(shim)!, given));
   for (const [name, placement] of all.orphans) orphan(name, placement, given);

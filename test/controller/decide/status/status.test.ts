@@ -27,6 +27,7 @@ t.test('counts are of the nodes that it is meant for', async (t) => {
     held: new Set(),
     shares: new Map(),
     working: new Set(),
+    yields: false,
   });
   const isProven = ({ name }: NodeFacts) => ['a', 'b', 'd', 'f'].includes(name);
   const status = statusOf({ ...plan, holders: [], isProven, unmarked: new Map(), rival: undefined }, now);

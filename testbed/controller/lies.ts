@@ -1,0 +1,69 @@
+/** What a node may say and do that is not so, or nothing at all; all of it is about a Shim `spin`. */
+import { zoneKey } from '../../controller/model/keys.ts';
+import { approvedPrefix } from '../../protocol/node-labels.ts';
+import type { SimulatedCluster, SimulatedNode } from './simulated-cluster.ts';
+
+type Lie = (cluster: SimulatedCluster, node: SimulatedNode, step: number) => void;
+
+/** As an honest node asks for its turn; `more` is said of it besides. */
+export const ask = (cluster: SimulatedCluster, node: SimulatedNode, more: object = {}): void => {
+  const revision = cluster.shims.get('spin')?.deleting ? '-' : cluster.revision('spin');
+  const entry = { s: revision === '-' ? 'removing' : 'pending', n: 'spin', a: revision, w: revision };
+  cluster.say(node, { spin: { ...entry, p: 'rollout-pending', ...more } });
+};
+const claimToServe = (cluster: SimulatedCluster, node: SimulatedNode): void => {
+  const isGoing = cluster.shims.get('spin')?.deleting === true;
+  cluster.say(node, isGoing ? {} : { spin: { s: 'served', n: 'spin', r: cluster.revision('spin') } });
+};
+export const isIn = (node: SimulatedNode): boolean =>
+  Object.keys(node.labels).some((key) => key.startsWith(approvedPrefix));
+
+export const lies: Readonly<Record<string, Lie>> = {
+  'asks, and never does anything': (cluster, node) => ask(cluster, node),
+  'writes the approval that nodes could once write, for ever': (cluster, node) => {
+    ask(cluster, node);
+    const shims = { spin: cluster.shims.has('spin') ? cluster.revision('spin') : '-' };
+    node.annotations['rcm.spinkube.dev/approved'] = JSON.stringify({ v: 1, until: '2099-01-01', shims });
+  },
+  'says by turns that it serves and that it waits': (cluster, node, step) =>
+    step % 2 === 0 ? ask(cluster, node) : claimToServe(cluster, node),
+  'says so just before its turn ends': (cluster, node, step) =>
+    step % 14 === 13 ? claimToServe(cluster, node) : ask(cluster, node),
+  'says by turns that Pods use it': (cluster, node, step) =>
+    step % 2 === 0 ? ask(cluster, node) : ask(cluster, node, { p: 'handler-in-use', w: undefined }),
+  'is cordoned and away when its turn ends, and back afterwards': (cluster, node, step) => {
+    ask(cluster, node);
+    node.cordoned = node.ready === false || step % 15 > 13;
+    node.ready = step % 15 < 14;
+  },
+  'goes from zone to zone in its turn': (cluster, node, step) => {
+    ask(cluster, node);
+    node.labels[zoneKey] = isIn(node) ? `z${step % 3}` : 'aaa';
+  },
+  'says at once that it serves, and its kubelet does not': (cluster, node) => claimToServe(cluster, node),
+  'says that it failed': (cluster, node) =>
+    ask(cluster, node, { s: 'failed', w: undefined, p: 'digest-mismatch' }),
+  'says that it failed, in the controller’s own words': (cluster, node, step) =>
+    step % 2 === 0 ? ask(cluster, node) : ask(cluster, node, { s: 'failed', w: undefined, p: 'node-away' }),
+  'has a thousand Shims that are not there, others each time': (cluster, node, step) => {
+    const many = Array.from({ length: 100 }, (_, index) => [
+      `h-${step % 10}-${index}`,
+      { s: 'removing', n: `made-up-${step % 10}-${index}`, r: 'x', w: '-' },
+    ]);
+    cluster.say(node, Object.fromEntries(many));
+  },
+  'writes more than any node does': (cluster, node) =>
+    cluster.say(node, {}, 'Ready', { x: 'x'.repeat(200_000) }),
+  'nests what it writes so deeply that a program that walks through it ends': (cluster, node) => {
+    cluster.say(node, {});
+    node.annotations['rcm.spinkube.dev/status'] = node.annotations['rcm.spinkube.dev/status']!.replace(
+      '"0.2.0"',
+      `${'['.repeat(7_000)}${']'.repeat(7_000)}`,
+    );
+  },
+  'says nothing any more': () => undefined,
+  'takes back all that it said just before its turn ends': (cluster, node, step) => {
+    if (step % 15 < 13) ask(cluster, node);
+    else node.annotations = {};
+  },
+};
