@@ -163,8 +163,8 @@ const linksOf = async (
 
 const unclearOf = async ({ files }: Host): Promise<readonly Left[]> => {
   const left: Left[] = [];
-  for (const { path, why } of unclear)
-    if ((await files.linkAt(path)).target === null && (await files.stat(path)))
+  for (const { path, why, beside = path } of unclear)
+    if ((await files.linkAt(path)).target === null && (await files.stat(path)) && (await files.stat(beside)))
       left.push({ where: { file: path }, why });
   return left;
 };

@@ -41,7 +41,12 @@ export const isBelowHome = (path: string): boolean =>
   homes.some(({ folder }) => path.startsWith(`${folder}/`));
 
 /** Files that a predecessor may have put over those of others, without a trace: they stay, and are named. */
-export const unclear: readonly { readonly path: string; readonly why: string }[] = [
+export const unclear: readonly {
+  readonly path: string;
+  readonly why: string;
+  /** Only beside this one: others have files of that name, too. */
+  readonly beside?: string;
+}[] = [
   {
     path: knawdCrun,
     why: "knawd's deployer writes its crun there, over one that may have been there: crun --version tells whether it has +WASM",
@@ -49,6 +54,15 @@ export const unclear: readonly { readonly path: string; readonly why: string }[]
   ...['/lib/libwasmedge.so.0', '/lib/libwasmtime.so', '/lib/libnode.so'].map((path) => ({
     path,
     why: "knawd's deployer puts a library there, which other programs may use by now",
+  })),
+  ...[
+    '/etc/containerd/config.toml.bak',
+    '/var/snap/microk8s/current/args/containerd-template.toml.bak',
+    '/etc/crio/crio.conf.bak',
+  ].map((path) => ({
+    path,
+    why: "knawd's deployer makes this copy at each start: it may hold the edited text, so read it before it is restored",
+    beside: knawdCrun,
   })),
 ];
 

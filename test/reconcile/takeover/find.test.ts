@@ -50,6 +50,17 @@ t.test(
   },
 );
 
+t.test("a copy of the file is named as the deployer's only beside its crun", async (t) => {
+  const node = leftNode(t);
+  node.write(`${main}.bak`, head);
+  t.strictSame((await find(node)).left, []);
+  node.write('/usr/local/sbin/crun', 'its program\n');
+  t.match((await find(node)).left, [
+    { where: { file: '/usr/local/sbin/crun' } },
+    { where: { file: `${main}.bak` }, why: /may hold the edited text/ },
+  ]);
+});
+
 t.test('a damaged record says nothing', async (t) => {
   const node = leftNode(t);
   node.write('/opt/rcm/rcm-lock.json', '{"shims": {"x": [1, null], "y": {"path": 1}}');
