@@ -54,6 +54,8 @@ const fields = s.object({
   /** Tables of handlers that are not asked for go, too, unless a Pod uses them. */
   unused: s.flag,
   remnants: s.list(storedRemnant),
+  /** Digests of tables whose takeover failed its proof: only a person allows them again. */
+  failed: s.optional(s.list(s.digest)),
   /** Tables that were taken out. An uninstall does not bring them back, and says so. */
   done: s.list(s.object({ file: s.path, handler: short, from: short })),
 });

@@ -20,7 +20,7 @@ import { withFailedStart } from '../decide/handlers/failed-starts.ts';
 import { badOf } from '../decide/handlers/failed-revisions.ts';
 import { activate, prove } from './proof/activation.ts';
 import { lastWords } from './proof/last-words.ts';
-import { withdrawn } from '../decide/takeover/taken.ts';
+import { disproven } from '../decide/takeover/taken.ts';
 import { dropJournal, saveLedger } from '../state/state.ts';
 import { backward, countRestart, forward, note, type Run, trace } from './transaction-steps.ts';
 
@@ -163,7 +163,8 @@ const undo = async (run: Run): Promise<Ended> => {
     !failedStarts && ((restarted && problem.code !== 'systemd-unreachable') || problem.code === 'not-started')
       ? badOf(run.journal, outcome, host.clock.now())
       : before.bad;
-  const ledger = bad === before.bad ? before : withdrawn(before);
+  const ledger =
+    bad === before.bad ? before : disproven(before, steps.find((step) => step.kind === 'record')?.ledger);
   const { restarts, trusted } = run.ledger;
   run.ledger = { ...ledger, restarts, trusted, bad, failedStarts: failedStarts ?? ledger.failedStarts };
   const [stuck] = left;

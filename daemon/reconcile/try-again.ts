@@ -10,6 +10,7 @@ import type { Ledger } from '../model/ledger.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { FailedStart } from '../model/start.ts';
+import { retried } from '../decide/takeover/taken.ts';
 import { saveLedger } from '../state/state.ts';
 
 const ownUnit = 'rcm-node.service';
@@ -19,7 +20,7 @@ const without = <T>(rows: Readonly<Record<string, T>>, name: string): Readonly<R
 
 /** Without failures: all, or those of one handler. */
 export const withoutFailures = (ledger: Ledger, only?: string): Ledger => ({
-  ...ledger,
+  ...retried(ledger),
   bad: null,
   failedStarts: only === undefined ? {} : without(ledger.failedStarts, only),
   attempts: only === undefined ? ledger.attempts : without(ledger.attempts, only),

@@ -27,10 +27,31 @@ export const withTaken = (
   };
 };
 
-/** Without the tables that were allowed and not taken out: it failed, and a person has to look at it again. */
+/** Without the tables that were allowed and not taken out: it was refused, and a person has to look at it again. */
 export const withdrawn = (ledger: Ledger): Ledger => {
   const { takeover, ...rest } = ledger;
   if (!takeover) return ledger;
-  const isEmpty = takeover.done.length === 0 && takeover.remnants.length === 0;
+  const { done, remnants, failed = [] } = takeover;
+  const isEmpty = done.length + remnants.length + failed.length === 0;
   return isEmpty ? rest : { ...rest, takeover: { ...takeover, tables: [], unused: false } };
+};
+
+/**
+ * The same after a failed proof of a plan, which would have made the ledger `planned`. What it took out, the setting `takeover`
+ * does not allow again: each try is two restarts.
+ */
+export const disproven = (ledger: Ledger, planned: Ledger | undefined): Ledger => {
+  const { takeover } = ledger;
+  const waiting = planned?.takeover?.tables.map(({ digest }) => digest) ?? [];
+  const tried = takeover?.tables.flatMap(({ digest }) => (waiting.includes(digest) ? [] : [digest])) ?? [];
+  if (!takeover || tried.length === 0) return withdrawn(ledger);
+  const failed = [...(takeover.failed ?? []), ...tried];
+  return withdrawn({ ...ledger, takeover: { ...takeover, failed: [...new Set(failed)] } });
+};
+
+/** A person asks for a retry. */
+export const retried = ({ takeover, ...rest }: Ledger): Ledger => {
+  if (!takeover) return rest;
+  const { failed: _failed, ...others } = takeover;
+  return { ...rest, takeover: others };
 };

@@ -49,7 +49,11 @@ export const consented = async (
     if (isStanding && error instanceof Failure) return undefined;
     throw error;
   });
-  const next = found ? allowed(ledger, found, unused) : ledger;
+  const failed = isStanding ? (ledger.takeover?.failed ?? []) : [];
+  const tables = found?.tables.filter(({ digest }) => !failed.includes(digest)) ?? [];
+  const given = found ? allowed(ledger, { ...found, tables }, unused) : ledger;
+  const next =
+    given.takeover && failed.length > 0 ? { ...given, takeover: { ...given.takeover, failed } } : given;
   return canonical([next.takeover]) === canonical([ledger.takeover]) ? ledger : next;
 };
 

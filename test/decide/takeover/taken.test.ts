@@ -1,5 +1,5 @@
 import t from 'tap';
-import { withdrawn, withTaken } from '../../../daemon/decide/takeover/taken.ts';
+import { disproven, retried, withdrawn, withTaken } from '../../../daemon/decide/takeover/taken.ts';
 import { emptyLedger } from '../../../daemon/model/ledger.ts';
 import type { Takeover } from '../../../daemon/model/takeover.ts';
 import { partsIn } from '../../../daemon/runtimes/predecessors/parts.ts';
@@ -48,4 +48,18 @@ t.test('a failure withdraws the consent to tables, and nothing else', async (t) 
     remnants: [],
     done,
   });
+});
+
+t.test('what a failed plan took out is remembered until a person asks for a retry', async (t) => {
+  const before = { ...emptyLedger, takeover };
+  const [first, second] = takeover.tables;
+  const planned = { ...emptyLedger, ...withTaken(takeover, spin ? [spin] : []) };
+  const after = disproven(before, planned);
+  t.strictSame(after.takeover?.failed, [first?.digest], 'not what waited');
+  t.strictSame(after.takeover?.tables, []);
+  t.not(first?.digest, second?.digest);
+  t.strictSame(disproven(before, before), emptyLedger);
+  t.strictSame(disproven(emptyLedger, undefined), emptyLedger);
+  t.equal(retried(after).takeover?.failed, undefined);
+  t.strictSame(retried(emptyLedger), emptyLedger);
 });

@@ -2,7 +2,8 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { openCase, takeoversFolder } from '../../../testbed/simulated/node.ts';
+import { openCase, takeoversFolder, wish } from '../../../testbed/simulated/node.ts';
+import { leftNode, main } from './left-node.ts';
 import { treeOf, difference } from '../../../testbed/simulated/tree.ts';
 
 const open = (t: Test, name: string, settings: string) => {
@@ -49,4 +50,27 @@ t.test('where no runtime is found the tick says so, as without it', async (t) =>
   const ticked = await node.once();
   t.match(JSON.stringify(ticked.outcome), '"no-runtime"');
   t.ok(statSync(join(node.root, 'opt/rcm')).isDirectory());
+});
+
+t.test('a takeover that failed its proof is not tried again for it, until a person asks', async (t) => {
+  const node = leftNode(t);
+  node.write('/etc/rcm-node/config.toml', 'takeover = true\n[cluster]\nidentity = "none"\n');
+  const { containerd } = node.fake;
+  containerd.behaves = () => (node.read(main)?.includes('RCM') ? 'works' : 'exits');
+  t.equal((await node.once()).outcome.kind, 'failed');
+  const jobs = containerd.jobs.length;
+  wish(node, 'other-v1');
+  for (const deep of [true, false, true, true]) {
+    node.fake.advance(3_600_000);
+    const { outcome, decision } = await node.once({ deep });
+    t.match(outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another', handler: 'spin-v2' }] });
+    t.match(decision.handlers, [
+      { name: 'other-v1', state: 'served' },
+      { name: 'spin-v2', state: 'refused' },
+    ]);
+  }
+  t.equal(containerd.jobs.length, jobs + 1, 'one restart for the other one');
+  containerd.behaves = () => 'works';
+  t.equal((await node.once({ retry: true })).outcome.kind, 'converged');
+  t.notMatch(node.read(main), 'RCM');
 });
