@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { environmentIn } from './unit-file/environment.ts';
 import type { Files } from './files/files.ts';
+import { mustBeSeen, unlessUntrusted } from './files/trusted.ts';
 
 export type HostFacts = {
   readonly system: string;
@@ -28,10 +29,11 @@ export const hostFacts = async (): Promise<HostFacts> => {
 /** https://www.freedesktop.org/software/systemd/man/latest/os-release.html: the first file that exists. */
 const releases = ['/etc/os-release', '/usr/lib/os-release'];
 
-/** The first file counts, also if it has no such line; one that not only root can have written shows nothing. */
+/** The first file counts, also if it has no such line; one that not only root can have written shows nothing. Throws `unreadable-source`. */
 export const releaseIn = async (files: Files): Promise<ReadonlyMap<string, string>> => {
   for (const path of releases) {
-    const fact = await files.lookTrusted(path).catch(() => undefined);
+    const found = await files.lookTrusted(path).catch(unlessUntrusted);
+    const fact = found && mustBeSeen(path, found);
     if (fact?.kind === 'regular') return new Map(environmentIn(fact.text));
   }
   return new Map();

@@ -17,6 +17,7 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
+import type { FileFact } from '../facts.ts';
 import { errnoOf } from './hashing-writer.ts';
 import { follow } from './root-path.ts';
 
@@ -68,6 +69,22 @@ const unseen = (path: string, why: string, cause?: unknown): Failure =>
     },
     cause,
   );
+
+/** For evidence: a file that a system call could not read is not absent. Throws `unreadable-source`. */
+export const mustBeSeen = (path: string, fact: FileFact): FileFact => {
+  if (fact.kind !== 'unreadable' || fact.errno === undefined) return fact;
+  throw new Failure({
+    code: 'unreadable-source',
+    message: `the file cannot be read: ${fact.errno}`,
+    where: { file: path },
+  });
+};
+
+/** Of what another user can have made, nothing; every other error is thrown. */
+export const unlessUntrusted = (error: unknown): undefined => {
+  if (error instanceof Failure && error.problem.code === 'untrusted') return undefined;
+  throw error;
+};
 
 /**
  * Throws `untrusted` unless root alone decides what is at `path`, which is as seen inside of `root`, and

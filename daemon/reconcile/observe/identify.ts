@@ -4,7 +4,7 @@
  */
 import { releaseIn } from '../../../host/os-facts.ts';
 import { unitFolders } from '../../../host/systemd/unit-search.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
+import { mustBeSeen, unlessUntrusted } from '../../../host/files/trusted.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Files } from '../../../host/files/files.ts';
 import type { Settings } from '../../model/settings.ts';
@@ -54,20 +54,14 @@ const isSo = async (files: Files, { release, units, init }: Seen, clue: Clue): P
       await files.trust(clue.folder);
       return files.isFolder(clue.folder);
     }
-    const fact = await files.lookTrusted(clue.file);
+    const fact = mustBeSeen(clue.file, await files.lookTrusted(clue.file));
     return fact.kind === 'regular' && (clue.says?.test(fact.text) ?? true);
   });
 };
 
 /** What another user can have made shows nothing. */
-const unforged = async (look: () => Promise<boolean>): Promise<boolean> => {
-  try {
-    return await look();
-  } catch (error) {
-    if (error instanceof Failure && error.problem.code === 'untrusted') return false;
-    throw error;
-  }
-};
+const unforged = async (look: () => Promise<boolean>): Promise<boolean> =>
+  (await look().catch(unlessUntrusted)) ?? false;
 
 const unitNames = async (files: Files): Promise<ReadonlySet<string>> => {
   const found = new Set<string>();

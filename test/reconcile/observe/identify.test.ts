@@ -108,3 +108,20 @@ t.test('what another user can have made shows nothing', async (t) => {
   chmodSync(join(root, 'etc/systemd/system'), 0o777);
   t.equal(await who(), undefined);
 });
+
+t.test('evidence that cannot be read is no absence: nothing is known of this host', async (t) => {
+  for (const [file, files] of [
+    ['/snap/microk8s/current/meta/snap.yaml', snap('strict')],
+    ['/etc/os-release', { ...release('ID=cos\n'), '/usr/lib/os-release': 'ID=debian\n' }],
+  ] as const) {
+    const { root } = tree(t, files);
+    const { host } = bareRoot(root);
+    const broken: typeof host.files = {
+      ...host.files,
+      lookTrusted: async (path) =>
+        path === file ? { kind: 'unreadable', why: 'EIO', errno: 'EIO' } : host.files.lookTrusted(path),
+    };
+    const problem = await identify({ files: broken }, { unit: undefined }).catch(problemOf);
+    t.match(problem, { code: 'unreadable-source', where: { file } });
+  }
+});
