@@ -7,6 +7,7 @@ import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../../host/facts.ts';
 import { fileFault } from '../../../model/file-fault.ts';
 import { digestOf } from '../../../../protocol/digest.ts';
+import { marks } from '../../../toml/splice-block.ts';
 import { appendBlock } from '../../../toml/splice.ts';
 import type { ConfigPlace } from '../../facts.ts';
 import { parseConfig } from '../../parsed.ts';
@@ -39,6 +40,8 @@ export const templateWay = (site: Site, template: Template): Way => {
   const bare = text === null ? null : templateWithoutUs(text, path);
   if (bare !== null) refuseCopied(bare, path);
   const definesHandlers = foreign.some(({ doc }) => handlersRead(doc, generation, place).length > 0);
+  const rendered = ownTables(main.now?.doc, main.base.doc);
+  const written = handlersOfOurs(block ? [block] : []);
   const alive = generation.wiring === 'block' && !definesHandlers ? defaultBody(place) : '';
   return {
     schema,
@@ -46,11 +49,13 @@ export const templateWay = (site: Site, template: Template): Way => {
     paths: [path],
     whole: [],
     foreign,
-    present: { ...ownTables(main.now?.doc, main.base.doc), ...handlersOfOurs(block ? [block] : []) },
+    present: { ...rendered, ...written },
     isMisread: () => main.now === undefined || (block !== undefined && isElsewhere(block, place)),
     wire: (tables) => {
       if (tables.size === 0)
         return { files: [unowned(path, bare)], stale: [], reads: [{ path: mainPath, text: main.base.text }] };
+      if (main.now && text !== null && Object.keys(written).length > 0 && Object.keys(rendered).length === 0)
+        refuseHidden(runtime, path, text);
       const body = `${alive}${bodyOf(place, tables)}`;
       const wanted = withMarked(text ?? newTemplate(base), inert(body), path);
       if (wanted !== text) refuseUnknown(site, template, bare, text === null ? schema : undefined);
@@ -87,6 +92,17 @@ const textOf = (fact: FileFact | undefined, { path, base }: Template): string | 
     message: 'the main file is rendered from this template, and there is none',
     where: { file: path },
     hint: 'Install the distribution again, or restore the file: what a new one would have to say is not known.',
+  });
+};
+
+/** The main file was rendered after the block was written, and has nothing of it: so will the next one. */
+const refuseHidden = ({ unrendered, configPath }: Site['runtime'], file: string, text: string): void => {
+  if (unrendered !== undefined) return;
+  throw new Failure({
+    code: 'cannot-splice',
+    message: `our block is not in ${configPath}, which was rendered after it: it is inside of a comment or a condition, or nothing reads this template`,
+    where: { file, line: text.slice(0, text.indexOf(marks.begin)).split('\n').length },
+    hint: 'Remove the lines from `begin` to `end`: rcm-node writes them again at the end of the file.',
   });
 };
 

@@ -33,6 +33,13 @@ const refusal = (act: () => unknown): Problem | undefined => {
     throw error;
   }
 };
+/** We wrote it, and nothing has rendered it yet. */
+const byUs = (text: string): Placed => ({
+  ...k3s,
+  files: { [path]: text },
+  facts: { unrendered: path },
+  ledger: { ...emptyLedger, files: { [path]: { kind: 'edited', digest: digestOf(text) } } },
+});
 const textOf = (placed: Placed, ...names: readonly string[]): string =>
   targetIn(placed).wire(tables(...names)).files[0]?.text ?? '';
 const bareOf = (placed: Placed): string | null | undefined => targetIn(placed).wire(new Map()).files[0]?.text;
@@ -41,7 +48,7 @@ t.test('a new template is the base, our header, and our block; without handlers 
   const text = textOf(k3s, 'spin');
   t.ok(text.startsWith(`${base}# Written by rcm-node`));
   t.match(text, /# rcm-node begin\n\[plugins\."io\.containerd\.cri\.v1\.runtime"[\s\S]*# rcm-node end\n$/);
-  const installed = { ...k3s, files: { [path]: text } };
+  const installed = byUs(text);
   t.equal(bareOf(installed), null);
   t.equal(textOf(installed, 'spin'), text, 'wired twice it is wired once');
   t.match(textOf(installed, 'spin', 'wasmedge'), /runtimes\.spin\][\s\S]*runtimes\.wasmedge\]/);
@@ -53,7 +60,7 @@ t.test('a template of a person stays as it is around our block, to the byte', as
     const placed = { ...k3s, files: { [path]: own } };
     const text = textOf(placed, 'spin');
     t.ok(text.startsWith(own));
-    const installed = { ...k3s, files: { [path]: text } };
+    const installed = byUs(text);
     t.equal(bareOf(installed), own);
     t.equal(bareOf({ ...k3s, files: { [path]: textOf(installed, 'a', 'b') } }), own);
     t.equal(bareOf({ ...k3s, files: { [path]: `${text}[later]\n` } })?.endsWith('[later]\n'), true);
@@ -92,6 +99,19 @@ t.test(
     }
   },
 );
+
+t.test('a block that was not rendered is refused, since a restart would change nothing', async (t) => {
+  const text = textOf({ ...k3s, files: { [path]: `${theirs}\n` } }, 'spin');
+  const hidden = text.replace('# rcm-node begin', '{{/*\n# rcm-node begin').concat('*/}}\n');
+  const placed = { ...k3s, files: { [path]: hidden } };
+  t.match(
+    refusal(() => targetIn(placed).wire(tables('spin'))),
+    { code: 'cannot-splice', where: { file: path, line: 6 } },
+  );
+  t.ok(textOf(byUs(hidden), 'spin'), 'before that it is not known');
+  t.ok(textOf({ ...placed, config: { [k3sMain]: k3sText(ourTable('spin')) } }, 'spin'));
+  t.notMatch(bareOf(placed), 'rcm-node', 'it can be uninstalled');
+});
 
 t.test('no engine changes our block', async (t) => {
   const odd = new Map([
