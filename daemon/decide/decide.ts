@@ -179,8 +179,10 @@ const plan = (
   const garbage = baseline.rules.ready ? [] : collect(before, runtime, keys);
   if (garbage.length > 0) return answer(garbage, ['something in the store is out of service']);
   const remnants = baseline.rules.ready || held || change.due ? [] : clearable(baseline);
-  if (remnants.length > 0 && baseline.rules.clear)
+  // What others removed leaves the ledger alone to change, which the service may write.
+  const isThere = remnants.some((step) => step.kind === 'clear');
+  if (remnants.length > 0 && (baseline.rules.clear || !isThere))
     return answer(remnants, ['an earlier installer left what nothing uses any more']);
-  const left = remnants.length > 0 ? [leftover(remnants)] : [];
+  const left = isThere ? [leftover(remnants)] : [];
   return { plan: { kind: 'settled' }, handlers: asked.reports, notes: [...notes, ...left] };
 };

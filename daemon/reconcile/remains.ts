@@ -52,7 +52,7 @@ export const afterTakeover = ({ takeover }: Ledger): readonly Remains[] => [
   })),
   ...(takeover?.remnants ?? []).map(({ path }) => ({
     path,
-    why: 'an earlier installer left it, and something still uses it',
+    why: 'an earlier installer left it; remove it when nothing uses it any more',
   })),
 ];
 

@@ -64,3 +64,15 @@ t.test(
     t.strictSame([...(await mappedOf(host)).paths], [oldProgram]);
   },
 );
+
+t.test('what a person removed is no longer told of', async (t) => {
+  const node = leftNode(t);
+  node.fake.mapped = [join(node.root, oldProgram)];
+  await node.once({ takeover });
+  node.fake.mapped = [];
+  node.remove('/opt/rcm');
+  const { decision, ledger } = await node.once();
+  t.strictSame(decision.notes, []);
+  t.strictSame(ledger.takeover?.remnants, []);
+  t.strictSame((await node.once()).did, []);
+});
