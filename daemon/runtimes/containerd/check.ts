@@ -36,8 +36,8 @@ export const faultOf = (
   files: readonly Parsed[],
   whole: readonly string[],
 ): Problem | undefined => {
-  // If others import a file of ours by its name, it is either written again or no longer imported.
-  const missing = runtime.dangling.find(({ path }) => !whole.includes(path));
+  // If others import a file of ours by its name, it is either written again or no longer imported; so is what ours import.
+  const missing = runtime.dangling.find(({ path, from }) => !whole.includes(path) && !whole.includes(from));
   if (missing) {
     const from = files.find((file) => file.path === missing.from);
     return {

@@ -29,7 +29,9 @@ export const overrideWay = (site: Site, override: Override): Way | undefined => 
       (textIn(files[unitDropIn]) ?? '').startsWith(header));
   // A person has the unit read another file: that is a main file like any other.
   if (runtime.configPath !== override.original && !isInForce) return undefined;
-  const original = originalOf(site, override);
+  const known = originalOf(site, override);
+  // An update took it away. What is ours can still go, and has to, where the unit names another file by now.
+  const original = known ?? { path: override.original, text: '', doc: {} };
   const others = runtime.config.filter(({ path }) => path !== copyTo && path !== original.path);
   const foreign = [original, ...parseConfig(others)];
   const declared = declaredSchema(original.doc);
@@ -48,15 +50,16 @@ export const overrideWay = (site: Site, override: Override): Way | undefined => 
     whole: [unitDropIn, copyTo],
     foreign,
     present: handlersOfOurs([ours]),
-    isMisread: () => isElsewhere(ours, place),
+    isMisread: () => known === undefined || isElsewhere(ours, place),
     wire: (tables) => {
-      const bare = { path: original.path, text: original.text };
+      const bare = { path: original.path, text: known?.text ?? null };
       if (tables.size === 0)
         return {
           files: [unowned(unitDropIn, null), unowned(copyTo, null)],
           stale: [],
           reads: [bare, unowned(copyTo, null)],
         };
+      if (!known) throw gone(override.original);
       const body = `${alive}${bodyOf(place, tables)}`;
       const copy = isCopy
         ? appendBlock(`${head}${original.text}`, body, copyTo).text
@@ -75,10 +78,15 @@ export const overrideWay = (site: Site, override: Override): Way | undefined => 
 };
 
 /** It is not among the files that the runtime reads while a copy is in force. */
-const originalOf = ({ runtime, files }: Site, { original }: Override): Parsed => {
+const originalOf = ({ runtime, files }: Site, { original }: Override): Parsed | undefined => {
   const known = runtime.config.find(({ path }) => path === original);
-  const file = known ?? configFile(original, files[original] ?? { kind: 'absent' });
-  const [parsed] = parseConfig([file]);
-  if (parsed) return parsed;
-  throw new Failure({ code: 'broken-config', ...fileFault({ kind: 'absent' }), where: { file: original } });
+  return parseConfig([known ?? configFile(original, files[original] ?? { kind: 'absent' })])[0];
 };
+
+const gone = (file: string): Failure =>
+  new Failure({
+    code: 'broken-config',
+    ...fileFault({ kind: 'absent' }),
+    where: { file },
+    hint: 'Our main file stands in for it. See which file the unit names: systemctl cat containerd.service; rcm-node uninstall takes ours out.',
+  });

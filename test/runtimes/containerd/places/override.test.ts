@@ -137,7 +137,14 @@ t.test('files of others in the place of ours, and a vendor’s file that is gone
   );
   const { files: _, ...there } = installed(old, 'spin');
   t.match(
-    refusal(() => targetIn(there)),
+    refusal(() => targetIn(there).wire(tables('spin'))),
     { code: 'broken-config', where: { file: original } },
+  );
+  t.ok(targetIn(there).isMisread());
+  t.ok(
+    targetIn(there)
+      .wire(new Map())
+      .files.every(({ text }) => text === null),
+    'ours can go',
   );
 });
