@@ -205,7 +205,9 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
   }
   ledger = await withStamps(host, ledger, considered.desired);
   // Otherwise no other change would be made either, until a person has dealt with it.
-  if (takeover && considered.decision.plan.kind === 'refused') ledger = await withdraw(host, ledger);
+  const again = (less: Ledger) => consider(host, settings, less, tick, rules);
+  if (considered.decision.plan.kind === 'refused')
+    ledger = await withdraw(host, ledger, takeover ? undefined : again);
   const outcome = evaluate(considered.decision, [...state.problems, ...considered.desired.problems], failed);
   const decision = { ...considered.decision, notes: [...considered.decision.notes, ...state.notes] };
   return { outcome, ...considered, decision, did, ledger };

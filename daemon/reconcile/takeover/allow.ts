@@ -3,6 +3,7 @@ import type { Host } from '../../../host/host.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Ledger } from '../../model/ledger.ts';
+import type { Decision } from '../../model/plan.ts';
 import type { Settings } from '../../model/settings.ts';
 import { withdrawn } from '../../decide/takeover/taken.ts';
 import { saveLedger } from '../../state/state.ts';
@@ -68,8 +69,15 @@ export const allowTakeover = async (
   return next;
 };
 
-export const withdraw = async (host: Host, ledger: Ledger): Promise<Ledger> => {
+/** `again`: decides without the consent. If that is refused, too, the consent is not the reason: it waits for its Shim. */
+export const withdraw = async (
+  host: Host,
+  ledger: Ledger,
+  again?: (without: Ledger) => Promise<{ readonly decision: Decision }>,
+): Promise<Ledger> => {
   const next = withdrawn(ledger);
+  if (!ledger.takeover?.tables.length) return ledger;
+  if ((await again?.(next))?.decision.plan.kind === 'refused') return ledger;
   await saveLedger(host, next);
   return next;
 };

@@ -1,3 +1,5 @@
+import { linkSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { wish } from '../../../testbed/simulated/node.ts';
 import { rcm } from '../../runtimes/predecessors/written.ts';
@@ -91,4 +93,28 @@ t.test('a host on which no predecessor was keeps no consent', async (t) => {
   const { ledger, outcome } = await node.once({ takeover });
   t.equal(ledger.takeover, undefined);
   t.equal(outcome.kind, 'converged');
+});
+
+t.test('consent that waits is withdrawn when it alone makes the service refuse every change', async (t) => {
+  const node = leftNode(t);
+  node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
+  node.write(main, `imports = ["/etc/containerd/conf.d/*.toml"]\n${head}`);
+  node.write('/etc/containerd/conf.d/more.toml', `version = 3\n${rcm('wws-v1')}`);
+  node.fake.containerd.restartByOther();
+  const { ledger } = await node.once({ takeover });
+  t.equal(ledger.takeover?.tables.length, 1, 'no Shim takes its place yet');
+  linkSync(join(node.root, 'etc/containerd/conf.d/more.toml'), join(node.root, 'srv/more.toml'));
+  node.fake.containerd.unit = { ...node.fake.containerd.unit, active: 'inactive' };
+  t.match((await node.once()).ledger.takeover?.tables, [{}], 'what is refused for another reason keeps it');
+  node.fake.containerd.unit = { ...node.fake.containerd.unit, active: 'active' };
+  wish(node, 'wws-v1');
+  wish(node, 'other-v1');
+  const refused = await node.once();
+  t.match(refused.outcome, { kind: 'refused' });
+  t.equal(refused.ledger.takeover, undefined);
+  const { decision } = await node.once();
+  t.match(decision.handlers, [
+    { name: 'other-v1', state: 'served' },
+    { name: 'wws-v1', state: 'refused' },
+  ]);
 });
