@@ -29,7 +29,9 @@ export const launchBy = async (
       (await runningProgram(host.files, running.pid));
     if (running && program) {
       // One program under several names prints a configuration only under the right one, which is beside it.
-      const binary = isProgram(running.name) ? program : resolvePath(folderOf(program), called);
+      const isReplaced = program.startsWith('/proc/');
+      const beside = isReplaced ? runner.argv[0] : resolvePath(folderOf(program), called);
+      const binary = isProgram(running.name) ? program : beside;
       await host.files.trust(binary);
       const { main, ...given } = runtime.configOf(running.argv, running.environment);
       const named = main === runtime.usual.configPath ? usual.main : resolvePath(running.cwd, main);

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { launchBy } from '../../../daemon/reconcile/observe/launch-by.ts';
@@ -30,6 +30,7 @@ const onHost = (
 ) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   for (const path of files) node.write(path, 'a program', 0o755);
+  if (files.includes('/srv/open/k3s')) chmodSync(join(node.root, '/srv/open'), 0o777);
   for (const [pid, { argv, exe, children = [] }] of Object.entries(processes)) {
     const at = `/proc/${pid}`;
     node.write(`${at}/cmdline`, argv.map((word) => `${word}\0`).join(''));
@@ -70,6 +71,25 @@ t.test('k3s has one program under several names, and its own -c is none of conta
   );
   t.match(launch, { binary: `${data}/containerd`, config: { main }, notes: [] });
 });
+
+t.test(
+  'an upgrade of k3s may have replaced the program that runs: then the one of the next start is asked',
+  async (t) => {
+    const row = '/var/lib/rancher/k3s/data/current/bin/containerd';
+    const launch = await onHost(
+      t,
+      'k3s',
+      'k3s.service',
+      {
+        50: { argv: ['/usr/local/bin/k3s server'], exe: `${data}/k3s`, children: [52] },
+        // As one that is not at its own path any more.
+        52: { argv: ['containerd', '-c', main], exe: '/srv/open/k3s' },
+      },
+      [`${data}/k3s`, '/srv/open/k3s', row],
+    );
+    t.match(launch, { binary: row, config: { main } });
+  },
+);
 
 t.test('k0s has a containerd of its own, with its address on the command line', async (t) => {
   const binary = '/var/lib/k0s/bin/containerd';
