@@ -196,6 +196,11 @@ export const kubeconfigs: readonly KnownKubeconfig[] = [
   ...new Set(distros.flatMap((row) => ('refused' in row ? [] : (row.kubelet ?? [])))),
 ];
 
+/** Files beside the configuration of a runtime that may be ours, and that name a main file of ours. */
+export const unitDropIns: readonly string[] = distros.flatMap((row) =>
+  'placing' in row && row.placing?.kind === 'override' ? [row.placing.unitDropIn] : [],
+);
+
 const rowOf = (unit: string): Served | undefined => {
   for (const row of distros) if (!('refused' in row) && row.runner?.units.test(unit)) return row;
   return undefined;

@@ -10,6 +10,7 @@ import type { Plan, Staged } from '../../model/plan.ts';
 import { detailOf, Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { configFile } from '../../runtimes/parsed.ts';
+import { unitDropIns } from '../../runtimes/distros.ts';
 import { runtimeOf, runtimeOfFile, runtimes } from '../../runtimes/table.ts';
 import { aliasesIn } from './aliases.ts';
 import { readTree } from './config-files.ts';
@@ -83,6 +84,9 @@ const observeRemnant = async (host: Host, ledger: Ledger): Promise<NonNullable<O
       const drop = dropIn.beside(file);
       if (!found.has(drop)) found.set(drop, configFile(drop, await host.files.look(drop)));
     }
+    // It would name a main file that goes.
+    for (const path of unitDropIns)
+      if (runtimeOfFile(path) === runtime) found.set(path, configFile(path, await host.files.look(path)));
     const config = [...found.values()];
     remnant.push({ name: runtime.name, config, aliases: await aliasesIn(host.files, runtime, config) });
   }

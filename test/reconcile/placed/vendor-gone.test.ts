@@ -46,3 +46,15 @@ for (const on of ['flatcar-2.1', 'flatcar-1.7'])
     t.strictSame(node.fake.containerd.served(), ['runc']);
     t.strictSame(own.map(node.read), [undefined, undefined]);
   });
+
+t.test(
+  'without a runtime, and without our state, the drop-in of the unit goes with the file that it names',
+  async (t) => {
+    const { once, remove, root } = openCase(t, 'flatcar-2.1');
+    t.equal((await once()).outcome.kind, 'converged');
+    for (const path of ['/var/lib/rcm-node', '/usr/bin/containerd']) remove(path);
+    const node = openNode(root, { ...metaOf('flatcar-2.1'), load: 'not-found', runs: false });
+    await node.uninstall();
+    t.strictSame(own.map(node.read), [undefined, undefined]);
+  },
+);
