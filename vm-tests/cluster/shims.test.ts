@@ -76,7 +76,7 @@ t.test('from kubectl apply -k bootstrap/nodes/ to a Wasm Pod that has succeeded'
   lap('rcm-node is on both nodes');
   t.equal(await restarts(a), 0, 'placing the service restarts no runtime');
 
-  const shim = sample('shim-wasmedge.yaml', {
+  const shim = sample('shim-crun-wasmedge.yaml', {
     'https://example.com/crun-wasmedge.tar.gz # replace': locationOf(wasmedge),
     '# sha256: 64 digits': `sha256: ${wasmedge.sha256}`,
     '- libwasmedge.so.0': wasmedge.libraries.map((name) => `- ${name}`).join('\n      '),
@@ -88,8 +88,8 @@ t.test('from kubectl apply -k bootstrap/nodes/ to a Wasm Pod that has succeeded'
   await cluster.apply(
     [
       shim,
-      sample('runtimeclass-wasmedge.yaml'),
-      sample('pod-wasmedge.yaml', {
+      sample('runtimeclass-crun-wasmedge.yaml'),
+      sample('pod-crun-wasmedge.yaml', {
         'wasmedge/example-wasi:latest': image,
         '["/wasi_example_main.wasm", "50000000"]': '["/hello.wasm"]',
       }),

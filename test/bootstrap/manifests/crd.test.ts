@@ -97,7 +97,13 @@ t.test('what the schema refuses is refused by a node, too, where it means someth
 
 t.test('each sample has a RuntimeClass and a Pod that belong to it', async (t) => {
   const samples = named('bootstrap/samples/shim-*.yaml');
-  t.ok(samples.length >= 3);
+  t.same(samples.map(([name]) => name.slice('shim-'.length)).sort(), [
+    ...['crun-nodejs', 'crun-wasmedge', 'crun-wasmtime', 'gvisor', 'kata', 'lunatic', 'slight', 'spin'],
+    ...['sysbox', 'wasmedge', 'wasmer', 'wasmtime', 'wws', 'youki'],
+  ]);
+  const fields = (field: (shim: { spec: Schema & Record<string, Record<string, string>> }) => unknown) =>
+    new Set(samples.map(([, path]) => field(read(path))));
+  t.equal(fields(({ spec }) => spec.runtimeClass?.handler).size, samples.length, 'all fit on one node');
   for (const [name, path] of samples) {
     const shim = read(path);
     const sibling = (kind: string) => read(path.replace(name, name.replace('shim', kind)));
@@ -123,6 +129,15 @@ t.test('each sample has a RuntimeClass and a Pod that belong to it', async (t) =
   );
 });
 
+t.test('every sample is taken by a node, or refused for a digest alone', async (t) => {
+  for (const [name, path] of named('bootstrap/samples/shim-*.yaml')) {
+    const shim = read(path);
+    t.equal(refusal(shim, open(amd64)), undefined, name);
+    const isPinned = shim.spec.fetchStrategy.platforms[0].sha256 !== undefined;
+    t.equal(refusal(shim, amd64)?.code, isPinned ? undefined : 'unpinned', name);
+  }
+});
+
 t.test('a sample works, or says what it lacks', async (t) => {
   const sample = (name: string) => read(`bootstrap/samples/shim-${name}.yaml`);
   for (const policy of [amd64, arm64]) {
@@ -134,13 +149,13 @@ t.test('a sample works, or says what it lacks', async (t) => {
     t.match(refusal(sample('wasmtime'), policy), { code: 'unpinned', hint: /allowUnpinned = true/ });
     t.match(parseShimResource(sample('wasmtime'), open(policy)), { name: 'wasmtime-v1' });
   }
-  t.match(refusal(sample('wasmedge'), amd64), { code: 'unpinned' });
-  t.match(parseShimResource(sample('wasmedge'), open(amd64)), {
+  t.match(refusal(sample('crun-wasmedge'), amd64), { code: 'unpinned' });
+  t.match(parseShimResource(sample('crun-wasmedge'), open(amd64)), {
     name: 'wasmedge',
     runtime: { type: 'oci', binary: 'crun', libraries: ['libwasmedge.so.0'] },
     podAnnotations: ['module.wasm.image/*'],
   });
-  t.match(refusal(sample('wasmedge'), open(arm64)), { code: 'no-platform' });
+  t.match(refusal(sample('crun-wasmedge'), open(arm64)), { code: 'no-platform' });
 });
 
 /** What each of the manifests in test/fixtures/rcm asks for, and whether it names the digest of it. */
