@@ -15,11 +15,14 @@ import {
   sharedOptions,
 } from './command-table.ts';
 import { pairs, wrap } from './layout.ts';
+import { operandsOf } from './operands.ts';
 
 export type Command = {
   readonly name: Exclude<CommandName, 'help'>;
   /** The word behind the command, where it takes one. */
   readonly operand?: string;
+  /** The first word behind the command, where it takes one of several. */
+  readonly verb?: string;
   readonly root: string;
   readonly activate: boolean;
   readonly json: boolean;
@@ -91,12 +94,13 @@ ${pairs(
 const helpOf = (name: CommandName): string => {
   const row = rowOf(name);
   const rows = Object.values(row.options);
-  const words = [
-    'rcm-node',
-    name,
-    ...(row.operand ? [row.operand] : []),
-    ...(rows.length > 0 ? ['[OPTIONS]'] : []),
-  ];
+  const forms = row.verbs
+    ? Object.entries(row.verbs).map(([verb, { operand }]) => [verb, ...(operand ? [operand] : [])])
+    : [row.operand ? [row.operand] : []];
+  const usages = forms.map((form) =>
+    ['rcm-node', name, ...form, ...(rows.length > 0 ? ['[OPTIONS]'] : [])].join(' '),
+  );
+  const verbs = Object.entries(row.verbs ?? {}).map(([verb, { summary }]) => [verb, summary] as const);
   const needs =
     row.root === undefined
       ? ''
@@ -104,8 +108,8 @@ const helpOf = (name: CommandName): string => {
   const codes = new Set(row.exits.map((exit) => String(exitCodes[exit])));
   return `${wrap(`rcm-node ${name}: ${row.summary}`, columns, 2)}
 
-Usage: ${words.join(' ')}
-${needs}${rows.length > 0 ? `\nOptions:\n${pairs(rows, columns)}\n` : ''}
+Usage: ${usages.join('\n       ')}
+${needs}${verbs.length > 0 ? `\n${pairs(verbs, columns)}\n` : ''}${rows.length > 0 ? `\nOptions:\n${pairs(rows, columns)}\n` : ''}
 Exit codes:
 ${pairs(
   exitRows.filter(([code]) => codes.has(code) || code === String(exitCodes.usage)),
@@ -178,10 +182,8 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
   }
   if (values.help) return { kind: 'help', text: helpOf(name) };
   const row = rowOf(name);
-  const [operand, ...more] = row.operand ? rest : [undefined, ...rest];
-  if (more.length > 0) return wrong(`"${more[0]}" is one argument too many`);
-  if (row.operand && !row.operand.startsWith('[') && operand === undefined)
-    return wrong(`"${name}" needs ${row.operand}: rcm-node ${name} ${row.operand}`);
+  const operands = operandsOf(name, rest);
+  if (typeof operands === 'string') return wrong(operands);
   const odd = Object.keys(values).find((option) => !Object.hasOwn(row.options, option));
   if (odd) {
     const own = Object.keys(row.options).map((option) => `--${option}`);
@@ -201,7 +203,7 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
     kind: 'command',
     command: {
       name,
-      ...(operand === undefined ? {} : { operand }),
+      ...operands,
       root,
       activate: values['no-activate'] !== true && root === '/',
       json: values.json === true,

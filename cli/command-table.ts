@@ -53,11 +53,15 @@ const shared = {
   ],
 } as const satisfies Partial<Record<OptionName, OptionRow>>;
 
+export type VerbRow = { readonly summary: string; readonly operand?: string };
+
 export type CommandRow = {
   readonly summary: string;
   readonly options: Partial<Readonly<Record<OptionName, OptionRow>>>;
   /** One word behind the command, by its name in help; absent: there is none. */
   readonly operand?: string;
+  /** The first word behind the command is one of these, and each may have an operand of its own. */
+  readonly verbs?: Readonly<Record<string, VerbRow>>;
   /**
    * `change`: it changes the host. Otherwise the words that follow "It reads" in the refusal: what only root can
    * read. Absent: any user may run it.
@@ -170,6 +174,15 @@ export const commands = {
     },
     exits: ['settled', 'failed'],
   },
+  shim: {
+    summary: 'examples of shims, to copy into shims.d and to complete',
+    options: { json },
+    verbs: {
+      list: { summary: 'the name, version, state and purpose of each' },
+      example: { operand: 'NAME', summary: 'one of them, as a file for /etc/rcm-node/shims.d' },
+    },
+    exits: ['settled', 'failed'],
+  },
   version: { summary: 'print the version', options: { json }, exits: ['settled'] },
   help: {
     summary: 'print this text, or that of one command',
@@ -184,6 +197,14 @@ export type CommandName = keyof typeof commands;
 export const rowOf = (name: CommandName): CommandRow => commands[name];
 
 export const isCommand = (name: string): name is CommandName => Object.hasOwn(commands, name);
+
+/** The words behind a command, as help and documents show them. */
+export const operandOf = ({ operand, verbs }: CommandRow): string | undefined =>
+  verbs === undefined
+    ? operand
+    : Object.entries(verbs)
+        .map(([verb, row]) => (row.operand === undefined ? verb : `${verb} ${row.operand}`))
+        .join(' | ');
 
 /** Options that help shows for all commands together. */
 export const sharedOptions: readonly OptionRow[] = Object.values(shared);

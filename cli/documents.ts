@@ -18,6 +18,7 @@ import type { Started } from '../daemon/reconcile/proof/start-proof.ts';
 import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
 import type { NeededApproval } from '../daemon/model/rollout-wait.ts';
 import type { Command } from './arguments.ts';
+import type { Sample } from './shims/catalogue.ts';
 import { replacementOf } from './print-takeover.ts';
 
 /** Raised only if a field is renamed, removed, or changes its meaning; docs/json.md has the promise. */
@@ -188,6 +189,14 @@ export const takeoverDocument = (
 
 export const versionDocument = (exitCode: number, version: string, node: string, arch: string): object =>
   document('version', exitCode, { version, node, arch });
+
+const sample = ({ name, what, version, state }: Sample): object => ({ name, what, version, state });
+
+export const shimListDocument = (exitCode: number, samples: readonly Sample[]): object =>
+  document('shim', exitCode, { shims: samples.map(sample) });
+
+export const shimExampleDocument = (exitCode: number, given: Sample, toml: string): object =>
+  document('shim', exitCode, { example: { ...sample(given), toml } });
 
 export const errorDocument = (command: Command['name'] | null, exitCode: number, given: Problem): object =>
   document(command, exitCode, { error: problem(given) });

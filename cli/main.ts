@@ -78,10 +78,18 @@ const controller = async (command: Command): Promise<number> => {
   return work(command.controller, { version, write: out, onStop });
 };
 
+/** Examples; without a Host, so that any user has them anywhere. */
+const shim = async (command: Command): Promise<number> => {
+  const { shim: work } = await import('./shims/shim.ts');
+  const done = work(command);
+  return typeof done === 'string' ? usageError(done, command.json, command) : done;
+};
+
 const perform = async (command: Command): Promise<number> => {
   needRoot(command, process.getuid?.());
   if (command.name === 'version') return printVersion(command.json);
   if (command.name === 'status') return status(command);
+  if (command.name === 'shim') return shim(command);
   if (command.name === 'bootstrap') return bootstrap(command);
   if (command.name === 'controller') return controller(command);
   const { work } = await import('./commands.ts');

@@ -4,7 +4,9 @@
  */
 
 import { builtinModules } from 'node:module';
+import { join } from 'node:path';
 import { type Metafile, type Plugin, build } from 'esbuild';
+import { readTexts } from '../cli/shims/texts.ts';
 
 /**
  * Modules that libraries ask for only when their user wants a feature that we do not (passing descriptors over
@@ -36,7 +38,7 @@ const withoutXml: Plugin = {
 export type Bundle = { readonly text: string; readonly inputs: Metafile['inputs'] };
 
 /**
- * Bundles `entry` (relative to `root`). `version` is baked in as `RCM_NODE_VERSION`. Throws when something would be
+ * Bundles `entry` (relative to `root`). `version` is baked in as `RCM_NODE_VERSION`, the samples as `RCM_NODE_SAMPLES`. Throws when something would be
  * looked up on disk at run time, where a single executable has nothing to find.
  */
 export async function bundle(root: string, entry: string, version: string): Promise<Bundle> {
@@ -49,7 +51,12 @@ export async function bundle(root: string, entry: string, version: string): Prom
     format: 'cjs',
     external: NEVER_LOADED,
     plugins: [withoutXml],
-    define: { RCM_NODE_VERSION: JSON.stringify(version) },
+    define: {
+      RCM_NODE_VERSION: JSON.stringify(version),
+      RCM_NODE_SAMPLES: JSON.stringify(readTexts(join(root, 'bootstrap/samples'))),
+      // There is no folder of sources: what would look into one has its data from above.
+      'import.meta.dirname': '"/"',
+    },
     minifyWhitespace: true,
     charset: 'ascii',
     legalComments: 'none',

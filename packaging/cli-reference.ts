@@ -5,7 +5,14 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CommandName, commands, exitMeanings, type OptionRow, rowOf } from '../cli/command-table.ts';
+import {
+  type CommandName,
+  commands,
+  exitMeanings,
+  operandOf,
+  type OptionRow,
+  rowOf,
+} from '../cli/command-table.ts';
 import { exitCodes } from '../daemon/model/outcome.ts';
 
 export const document = join(import.meta.dirname, '..', 'docs', 'cli.md');
@@ -27,12 +34,24 @@ const needOf = (name: CommandName): string => {
 };
 
 const sectionOf = (name: CommandName): string => {
-  const { summary, operand, options, exits } = rowOf(name);
+  const { summary, options, exits, verbs } = rowOf(name);
+  const operand = operandOf(rowOf(name));
   const rows: readonly OptionRow[] = Object.values(options);
   const sentence = summary.charAt(0).toUpperCase() + summary.slice(1);
   return [
     `### rcm-node ${name}${operand === undefined ? '' : ` ${operand}`}`,
     sentence.endsWith('?') ? sentence : `${sentence}.`,
+    ...(verbs === undefined
+      ? []
+      : [
+          table(
+            ['form', 'effect'],
+            Object.entries(verbs).map(([verb, { operand: word, summary: what }]) => [
+              `\`rcm-node ${name} ${verb}${word === undefined ? '' : ` ${word}`}\``,
+              what,
+            ]),
+          ),
+        ]),
     table(
       ['root needed', 'exit codes'],
       [[needOf(name), exits.map((exit) => `${exitCodes[exit]} ${exit}`).join(', ')]],

@@ -10,7 +10,7 @@ const message = (...argv: readonly string[]): string => {
 };
 
 t.test('every command stands by itself', async (t) => {
-  for (const name of Object.keys(commands).filter((one) => one !== 'help' && one !== 'retry'))
+  for (const name of Object.keys(commands).filter((one) => !['help', 'retry', 'shim'].includes(one)))
     t.match(parseCommand([name]), { kind: 'command', command: { name, ...plain } }, name);
 });
 
@@ -108,6 +108,26 @@ t.test('a word that is nearly right is answered with the right one', async (t) =
   t.match(message('bootstrap', '--tokn', 'x'), 'did you mean "--token"?');
   t.notMatch(message('zzzzzzzz'), 'did you mean');
   t.notMatch(message('once', '--zzzzzzzz'), 'did you mean');
+});
+
+t.test('a command with verbs takes one of them, and what belongs to it', async (t) => {
+  t.same(parseCommand(['shim', 'list']), {
+    kind: 'command',
+    command: { name: 'shim', verb: 'list', ...plain },
+  });
+  t.match(parseCommand(['shim', '--json', 'example', 'spin']), {
+    command: { name: 'shim', verb: 'example', operand: 'spin', json: true },
+  });
+  t.equal(message('shim'), '"shim" needs one of: list | example NAME');
+  t.equal(message('shim', 'lst'), '"shim" has no "lst"; did you mean "list"?');
+  t.equal(message('shim', 'toString'), '"shim" has no "toString"; it has: list | example NAME');
+  t.equal(message('shim', 'example'), '"shim example" needs NAME: rcm-node shim example NAME');
+  t.equal(message('shim', 'list', 'spin'), '"spin" is one argument too many');
+  t.equal(message('shim', 'example', 'spin', 'wws'), '"wws" is one argument too many');
+  t.match(message('shim', 'list', '--root', '/mnt'), /^--root does not go with "shim"/);
+  t.match(parseCommand(['help', 'shim']), {
+    text: /Usage: rcm-node shim list \[OPTIONS\]\n {7}rcm-node shim example NAME \[OPTIONS\]\n/,
+  });
 });
 
 t.test('no word of JavaScript is a command', async (t) => {

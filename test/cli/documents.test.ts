@@ -7,6 +7,8 @@ import {
   planDocument,
   reportDocument,
   schema,
+  shimExampleDocument,
+  shimListDocument,
   takeoverDocument,
   uninstallDocument,
   verifyDocument,
@@ -118,6 +120,8 @@ const found: Found = {
   left: [{ where: { file: '/usr/local/sbin/crun' }, why: 'unknown' }],
 };
 
+const sample = { name: 'spin', what: 'Spin', version: 'v1', state: 'maintained', text: '' } as const;
+
 const documents: readonly (readonly [headings: readonly string[], value: object])[] = [
   [['Report'], reportDocument('status', 1, report)],
   [
@@ -184,6 +188,8 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
   ],
   [['Takeover'], takeoverDocument(0, found, { report })],
   [['Takeover'], takeoverDocument(4, found, { decision, files: diffsOf(plan) })],
+  [['ShimList'], shimListDocument(0, [sample])],
+  [['ShimExample'], shimExampleDocument(0, sample, 'name = "spin-v2"\n')],
   [['Version'], versionDocument(0, '0.1.0', 'v26', 'x64')],
   [['Error'], errorDocument('plan', 1, problem)],
   [['Error'], errorDocument(null, 2, { code: 'bad-usage', message: 'x' })],

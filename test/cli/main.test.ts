@@ -18,6 +18,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { usage } from '../../cli/arguments.ts';
+import { catalogueOf } from '../../cli/shims/catalogue.ts';
+import { exampleOf } from '../../cli/shims/example.ts';
+import { readTexts } from '../../cli/shims/texts.ts';
 import { faultsOf } from './documented.ts';
 import { version } from '../../protocol/version.ts';
 import { bundle } from '../../packaging/bundle.ts';
@@ -138,6 +141,34 @@ const withStatus = (t: Test, ...texts: readonly string[]): readonly string[] => 
   );
   return texts.map((_text, index) => join(folder, String(index)));
 };
+
+t.test('the executable has the samples in it, and prints each as a local file', async (t) => {
+  const samples = catalogueOf(readTexts(join(import.meta.dirname, '../../bootstrap/samples')));
+  const [list, asJson, one, example, misspelt, unknown] = await runAll(
+    ['shim', 'list'],
+    ['shim', 'list', '--json'],
+    ['shim', 'example', 'crun-wasmedge'],
+    ['shim', 'example', 'kata', '--json'],
+    ['shim', 'example', 'spn'],
+    ['shim', 'example', 'constructor', '--json'],
+  );
+  t.match(list, { code: 0, err: '' });
+  for (const { name, version, state } of samples)
+    t.match(list?.out, new RegExp(`^ {2}${name} +${version.replaceAll('.', '[.]')} +${state} `, 'm'));
+  const shims = samples.map(({ text: _text, ...row }) => row);
+  t.strictSame(JSON.parse(asJson?.out ?? ''), { schema: 1, command: 'shim', exitCode: 0, shims });
+  const tomlOf = (name: string) =>
+    exampleOf(samples.find((sample) => sample.name === name) ?? { name, text: '' });
+  t.same(one, { code: 0, out: tomlOf('crun-wasmedge'), err: '' });
+  t.match(JSON.parse(example?.out ?? ''), { example: { name: 'kata', toml: tomlOf('kata') } });
+  t.match(misspelt, {
+    code: 2,
+    out: '',
+    err: /there is no example "spn"; did you mean "spin"\?\n.*help shim/,
+  });
+  t.match(unknown, { code: 2, out: /"bad-usage"/, err: '' });
+  if (isMeasured) await measureAll(['shim', 'list'], ['shim', 'example', 'spin']);
+});
 
 t.test('status shows the last tick, and its exit code is that of the tick', async (t) => {
   const problem = { code: 'bad-toml', message: 'odd' };

@@ -2,8 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseToml } from '../../daemon/toml/toml.ts';
-import { parse } from 'yaml';
+import { exampleOf } from '../../cli/shims/example.ts';
 import { blocksOf, present, root, textOf } from './documents.ts';
 
 t.test('a block that stands for a file is that file', async (t) => {
@@ -23,10 +22,11 @@ t.test('a whole Shim is shown only as a copy of a sample', async (t) => {
 
 const local = 'bootstrap/samples/local-spin-v2.toml';
 
-t.test('the local file asks for what the Shim of the same name does', async (t) => {
-  const { metadata, spec } = parse(textOf('bootstrap/samples/shim-spin.yaml')) as {
-    metadata: { name: string };
-    spec: object;
-  };
-  t.same(parseToml(textOf(local), local), { name: metadata.name, ...spec });
+t.test('the local file is the example that the program prints', async (t) => {
+  const text = textOf('bootstrap/samples/shim-spin.yaml');
+  t.equal(
+    textOf(local),
+    exampleOf({ name: 'spin', text }),
+    `npx node cli/main.ts shim example spin > ${local}`,
+  );
 });

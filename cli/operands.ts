@@ -1,0 +1,26 @@
+/** The words behind a command: a handler, or one of the verbs that `shim` has, with its own. */
+import { nearest } from '../protocol/nearest.ts';
+import { type CommandName, operandOf, rowOf } from './command-table.ts';
+
+/** The words behind a command, or what is wrong with them. */
+export const operandsOf = (
+  name: CommandName,
+  rest: readonly string[],
+): string | { readonly verb?: string; readonly operand?: string } => {
+  const { verbs, operand: single } = rowOf(name);
+  const [verb, ...behind] = verbs ? rest : [undefined, ...rest];
+  if (verbs && (verb === undefined || !Object.hasOwn(verbs, verb))) {
+    const known = verb === undefined ? undefined : nearest(verb, Object.keys(verbs));
+    const forms = operandOf(rowOf(name)) ?? '';
+    return verb === undefined
+      ? `"${name}" needs one of: ${forms}`
+      : `"${name}" has no "${verb.slice(0, 120)}"; ${known ? `did you mean "${known}"?` : `it has: ${forms}`}`;
+  }
+  const wanted = verb === undefined ? single : verbs?.[verb]?.operand;
+  const [operand, ...more] = wanted ? behind : [undefined, ...behind];
+  if (more.length > 0) return `"${more[0]}" is one argument too many`;
+  const words = verb === undefined ? name : `${name} ${verb}`;
+  if (wanted && !wanted.startsWith('[') && operand === undefined)
+    return `"${words}" needs ${wanted}: rcm-node ${words} ${wanted}`;
+  return { ...(verb === undefined ? {} : { verb }), ...(operand === undefined ? {} : { operand }) };
+};
