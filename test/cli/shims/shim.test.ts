@@ -4,6 +4,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { catalogueOf } from '../../../cli/shims/catalogue.ts';
 import { exampleOf } from '../../../cli/shims/example.ts';
+import { shim } from '../../../cli/shims/shim.ts';
 import { readTexts, texts } from '../../../cli/shims/texts.ts';
 import type { Policy } from '../../../daemon/shims/artifact.ts';
 import { parseShim } from '../../../daemon/shims/local-file.ts';
@@ -99,4 +100,18 @@ t.test('forms that no sample has yet are written, or refused', async (t) => {
   t.throws(() => toml('  a: [[{ b: 1 }]]\n'), /no form/);
   t.throws(() => toml('  a: [{ b: 1 }, 2]\n'), /tables and others/);
   t.throws(() => exampleOf({ name: 'x', text: 'spec: {}\n' }), /shim-x\.yaml is no Shim/);
+});
+
+t.test('a name that is not there is answered with the right one, or with all', async (t) => {
+  const command = {
+    name: 'shim',
+    verb: 'example',
+    root: '/',
+    activate: true,
+    json: false,
+    force: false,
+  } as const;
+  const answer = (operand: string) => String(shim({ ...command, operand }));
+  t.equal(answer('Wasmtme'), 'there is no example "Wasmtme"; did you mean "wasmtime"?');
+  t.match(answer('toString'), `examples are: ${samples.map(({ name }) => name).join(', ')}`);
 });
