@@ -15,7 +15,6 @@ const table = s.object({
   /** sha256 of its bytes. */
   digest: s.digest,
 });
-export type AllowedTable = s.Infer<typeof table>;
 
 /** Of the folders of a predecessor, and of those where it makes links to them. */
 const own = /^(\/opt\/(rcm|kwasm)|\/var\/snap\/microk8s\/common\/kwasm)\/((bin|lib)\/)?[\w.+-]+$/;

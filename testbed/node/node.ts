@@ -28,7 +28,7 @@ export type NodeOptions = {
   readonly binds?: Readonly<Record<string, { readonly from: string; readonly readOnly?: boolean }>>;
   /** Paths in the node to text, there before its first boot. What begins with `#!` is executable. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Where containerd of another origin than Debian's package is to be; the package's service and configuration are not there then. */
+  /** Where another containerd than that of Debian's package is; the package's service and configuration are not there then. */
   readonly place?: Place;
   /** An interface `host0` that is a port of this bridge. What address it has is up to `files`. */
   readonly bridge?: string;

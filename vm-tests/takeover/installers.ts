@@ -10,6 +10,7 @@ import {
   kwasm1,
   kwasm2,
   kwasm3,
+  kwasmShims,
   rcm,
   spin,
   spinOptions,
@@ -65,16 +66,6 @@ export const rcmOld = (shim: string): Installer => ({
   handlers: programs([shim], (one) => one),
   record: '/opt/kwasm/kwasm-lock.json',
 });
-
-const kwasmShims = [
-  'lunatic-v1',
-  'slight-v1',
-  'spin-v2',
-  'wws-v1',
-  'wasmedge-v1',
-  'wasmer-v1',
-  'wasmtime-v1',
-];
 
 export const kwasm03: Installer = {
   name: 'the kwasm installer, or that of containerd-shim-spin',

@@ -11,7 +11,7 @@ import type { Settings } from '../../model/settings.ts';
 import { type Clue, type Distro, pick, type Served } from '../../runtimes/distro.ts';
 import { distros } from '../../runtimes/distros.ts';
 
-export type Identified = {
+type Identified = {
   /** Undefined: a plain host. */
   readonly distro: Served | undefined;
   /** The names of all unit files. */

@@ -15,7 +15,7 @@ export const filesOfPlace = ({ place }: RuntimeFacts): readonly string[] =>
   place ? (paths[place.kind] as (place: ConfigPlace) => readonly string[])(place) : [];
 
 /**
- * With the template that was changed since the main file was rendered: nobody knows what the next start makes of it. By the time
+ * With the template that was changed since the main file was rendered: what the next start makes of it is unknown. By the time
  * that no program can set: a file that was moved there, or restored, may have any other.
  */
 export const withRendering = async (files: Files, runtime: RuntimeFacts): Promise<RuntimeFacts> => {

@@ -16,7 +16,7 @@ import { whyFixed } from '../../runtimes/predecessors/replace.ts';
 import type { Predecessor } from '../../runtimes/predecessors/table.ts';
 import { identityOf, mappedOf } from './remnants.ts';
 
-export type FoundTable = {
+type FoundTable = {
   readonly from: string;
   readonly handler: string;
   readonly where: Where;
@@ -29,7 +29,7 @@ export type FoundTable = {
 /** What stays, and why. */
 export type Left = { readonly where: Where; readonly why: string };
 
-export type FoundRemnant = { readonly remnant: Remnant; readonly from: string; readonly mapped: boolean };
+type FoundRemnant = { readonly remnant: Remnant; readonly from: string; readonly mapped: boolean };
 
 export type Found = {
   readonly tables: readonly FoundTable[];

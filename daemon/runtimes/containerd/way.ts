@@ -42,7 +42,7 @@ export type Way = {
 export const textIn = (fact: FileFact | undefined): string | null =>
   fact?.kind === 'regular' ? fact.text : null;
 
-export const tablesIn = (doc: Table = {}) =>
+const tablesIn = (doc: Table = {}) =>
   handlersIn(doc).flatMap(({ name, path }) => {
     const table = tableAt(doc, path);
     return table ? [{ name, path, table }] : [];

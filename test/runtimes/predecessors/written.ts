@@ -26,7 +26,7 @@ export const rcm = (
 export const oldRcm = (shim: string, key: Key = oldKey): string =>
   rcm(shim, { key, remark: 'KWASM', folder: '/opt/kwasm' });
 
-const kwasmShims = [
+export const kwasmShims = [
   'lunatic-v1',
   'slight-v1',
   'spin-v2',
