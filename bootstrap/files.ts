@@ -46,7 +46,7 @@ export const fileChanges = (
   readonly notes: readonly string[];
   readonly wrote: State['wrote'];
 } => {
-  const wished = new Map([
+  const wanted = new Map([
     [unitPath, payload.unit],
     ...(namespace === undefined ? [] : [[paths.namespace, `${namespace}\n`] as const]),
     ...Object.entries(settings).map(([name, text]) => [pathOfSetting(name), text] as const),
@@ -54,7 +54,7 @@ export const fileChanges = (
   const changes: FileChange[] = [];
   const notes: string[] = [];
   const wrote: Record<string, readonly string[]> = { ...state.wrote };
-  for (const [path, text] of wished) {
+  for (const [path, text] of wanted) {
     const fact = files[path] ?? { kind: 'absent' };
     const shipped = path === unitPath && fact.kind === 'regular' && Object.values(units).includes(fact.text);
     if (fact.kind === 'regular' && fact.text === text) wrote[path] = [digestOf(text)];
@@ -77,7 +77,7 @@ export const fileChanges = (
   // A ConfigMap that is not there says nothing; one that is there says that what it lacks is not wanted.
   if (Object.keys(settings).length > 0)
     for (const path of Object.keys(state.wrote)) {
-      if (wished.has(path) || path === paths.namespace) continue;
+      if (wanted.has(path) || path === paths.namespace) continue;
       const fact = files[path] ?? { kind: 'absent' };
       if (!isOurs(fact, path, state.wrote)) delete wrote[path];
       if (isOurs(fact, path, state.wrote)) changes.push({ path, before: fact, after: null, mode: 0 });

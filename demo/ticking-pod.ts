@@ -3,7 +3,7 @@ import { type Pod, runPod } from '../testbed/node/pods.ts';
 import { type Using, usersOfStore } from './stage/mapped.ts';
 import { type Stage, show, until } from './stage/stage.ts';
 import { tickingLine } from './ticking.ts';
-import { annotations, handler } from './stage/wish.ts';
+import { annotations, handler } from './stage/shim-files.ts';
 
 export type TickingPod = { readonly pod: Pod; readonly using: Using; readonly log: string };
 

@@ -150,7 +150,7 @@ for (const { row, what, trouble, skip } of cases)
     await trouble.comes(node);
     const came = performance.now();
     const troubled = await census(node);
-    await row.wishFor(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
+    await row.writeShim(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
     const status = await until(node, 'the trouble reported', async () => {
       const said = await rcmNode(node, 'status');
       return trouble.says.test(said.stdout) && said;
@@ -205,11 +205,11 @@ for (const row of [rows.trixie, rows.crio])
       await node.run(['systemctl', 'start', 'rcm-node']);
       await untilServing(node, []);
       const started = await startsOf(node);
-      await row.wishFor(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
+      await row.writeShim(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
       const began = performance.now();
       const undone = await untilReport(node, 'undone', ({ outcome }) => outcome.kind === 'failed', 240_000);
       t.match(undone.outcome, { undone: true, problem: { message: /deadline/ } });
-      t.comment(`from the wish to health: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+      t.comment(`from the shim file to health: ${((performance.now() - began) / 1000).toFixed(1)} s`);
       t.same(await handlersOverCri(node), foreign);
       t.equal(await startsOf(node), started + 1, 'both restarts came to wait for the same stop');
       await node.run(['rm', slow]);

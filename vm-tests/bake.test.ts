@@ -66,8 +66,8 @@ for (const suite of ['trixie', 'forky'] as const)
     await t.test('once --root writes everything into the tree and restarts nothing', async (t) => {
       await mkdir(join(root, 'srv/baked'), { recursive: true });
       await copyFile(shim.path, join(root, 'srv/baked', basename(shim.path)));
-      const wish = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
-      await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), wish);
+      const shimFile = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
+      await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), shimFile);
       if (isBroken) {
         const broken = await brokenShim();
         await copyFile(broken.path, join(root, 'srv/baked', basename(broken.path)));
@@ -143,8 +143,8 @@ t.test(
     const { root } = node;
     await mkdir(join(root, 'srv/baked'), { recursive: true });
     await copyFile(shim.path, join(root, 'srv/baked', basename(shim.path)));
-    const wish = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
-    await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), wish);
+    const shimFile = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
+    await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), shimFile);
     const executable = join(root, 'opt/rcm-node/bin/versions/0.1.0/rcm-node');
     const said = await attempt([executable, 'once', '--no-activate', '--root', root], { timeoutMs: 120_000 });
     t.equal(said.code, 0, said.stdout + said.stderr);

@@ -27,7 +27,7 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
     t.teardown(() => node.stop());
     const before = await census(node);
     const original = await node.readFile(config);
-    await row.wishFor(node, 'spin-v2', shim);
+    await row.writeShim(node, 'spin-v2', shim);
     await node.run(['systemctl', 'start', 'rcm-node']);
     await untilServing(node, ['spin-v2']);
     const started = await startsOf(node);

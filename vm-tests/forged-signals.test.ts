@@ -12,7 +12,7 @@ import {
   startsOf,
   until,
   untilServing,
-  wishFor,
+  writeShim,
 } from '../testbed/node/service.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 
@@ -49,7 +49,7 @@ t.test('a user of the node who forges signals of systemd', async (t) => {
 
   await t.test('endings of jobs: the install is one restart, and holds', async (t) => {
     await forge('endings');
-    await wishFor(node, 'spin-v2', shim);
+    await writeShim(node, 'spin-v2', shim);
     await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
     await untilServing(node, ['spin-v2']);
     t.equal(await startsOf(node), starts + 1);
@@ -59,7 +59,7 @@ t.test('a user of the node who forges signals of systemd', async (t) => {
 
   await t.test('what the library cannot parse: the service goes on', async (t) => {
     await forge('unparsable');
-    await wishFor(node, 'slight-v1', second);
+    await writeShim(node, 'slight-v1', second);
     await untilServing(node, ['slight-v1', 'spin-v2']);
     t.equal(await startsOf(node), starts + 2);
     t.match(await journalOf(node, 'forger'), /sent :\d/, 'and it was attacked');
@@ -68,7 +68,7 @@ t.test('a user of the node who forges signals of systemd', async (t) => {
 
   await t.test('while systemd executes itself anew, and has another name on the bus', async (t) => {
     await forge('endings');
-    await wishFor(node, 'lunatic-v1', third);
+    await writeShim(node, 'lunatic-v1', third);
     await until(node, 'the restart asked for', async () =>
       (await node.exec(['cat', '/var/lib/rcm-node/journal.json'])).stdout.includes('"forwardFrom"'),
     );

@@ -15,8 +15,8 @@ import {
   until,
   untilReport,
   untilServing,
-  wishFor,
-  wishPath,
+  writeShim,
+  shimFilePath,
 } from '../testbed/node/service.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 import type { TestNode } from '../testbed/node/test-node.ts';
@@ -76,9 +76,9 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       const status = await rcmNode(node, 'status');
       t.equal(status.code, 1);
       t.match(status.stderr, 'has not run on this host');
-      await wishFor(node, 'spin-v2', one);
-      if (wasm) await node.writeFile(wishPath(second), wasmedgeToml(await makeWasmedgeBundle(progress)));
-      else await wishFor(node, second, await makeStandInShim(suite, '1', progress, second));
+      await writeShim(node, 'spin-v2', one);
+      if (wasm) await node.writeFile(shimFilePath(second), wasmedgeToml(await makeWasmedgeBundle(progress)));
+      else await writeShim(node, second, await makeStandInShim(suite, '1', progress, second));
       const plan = await rcmNode(node, 'plan');
       t.equal(plan.code, 4, 'work to do is exit code 4');
       t.match(plan.stdout, /spin-v2/);
@@ -141,7 +141,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
     await t.test('a new version needs no restart and leaves the running Pod alone', async (t) => {
       t.equal(old.log, 'hello from a static program\n');
       t.match(oldShim.exe, /^\/opt\/rcm-node\/store\/[0-9a-f]{64}\/containerd-shim-spin-v2$/);
-      await wishFor(node, 'spin-v2', two);
+      await writeShim(node, 'spin-v2', two);
       await untilReport(node, 'the new version in place', (report) =>
         report.handlers.some((handler) => handler.sha256 === two.sha256 && handler.state === 'served'),
       );
@@ -160,7 +160,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
     });
 
     await t.test('a handler that a Pod uses is removed when the Pod is gone', async (t) => {
-      await node.run(['rm', wishPath('spin-v2')]);
+      await node.run(['rm', shimFilePath('spin-v2')]);
       await untilReport(node, 'waiting for the Pod', (report) => report.outcome.kind === 'waiting');
       const status = await rcmNode(node, 'status');
       t.equal(status.code, 4, 'waiting is exit code 4');

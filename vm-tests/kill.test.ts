@@ -51,7 +51,7 @@ const prepare = async (t: Test, row: Row): Promise<Ground> => {
   // Neither the wait for a quiet moment nor a long proof is the subject here.
   const node = await row.boot({ progress, settings: 'stable = 1\nquiet = 0\n' });
   t.teardown(() => node.stop());
-  await row.wishFor(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
+  await row.writeShim(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
   // Made by the first run only: with it there, every run makes the same calls.
   await node.run(['mkdir', '/run/rcm-node']);
   return { node, before: await census(node), foreign: await handlersOverCri(node) };

@@ -12,8 +12,8 @@ import {
   until,
   untilReport,
   untilServing,
-  wishFor,
-  wishPath,
+  writeShim,
+  shimFilePath,
 } from '../testbed/node/service.ts';
 import type { TestNode } from '../testbed/node/test-node.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
@@ -127,24 +127,24 @@ t.test('a local user of the node', async (t) => {
   });
 
   await t.test('a local file, or settings, that others can write change nothing', async (t) => {
-    await wishFor(node, 'spin-v2', shim);
+    await writeShim(node, 'spin-v2', shim);
     await untilServing(node, ['spin-v2']);
     const complains = (of: string): Promise<Report> =>
       untilReport(node, `complains of ${of}`, ({ outcome }) => JSON.stringify(outcome).includes(`"${of}"`));
-    const path = wishPath('spin-v2');
+    const path = shimFilePath('spin-v2');
     await node.run(['chmod', '0666', path]);
     await asMallory(node, `: > ${path}`);
     await complains(path);
     t.match((await rcmNode(node, 'status')).stdout, /it has mode 0666/);
     t.same(await handlersOverCri(node), ['runc', 'spin-v2'], 'what was served is served');
-    await wishFor(node, 'spin-v2', shim);
+    await writeShim(node, 'spin-v2', shim);
     await untilServing(node, ['spin-v2']);
     await node.run(['chmod', '0777', '/etc/rcm-node/shims.d']);
     await asMallory(node, `rm ${path}`);
     await complains('/etc/rcm-node/shims.d');
     t.same(await handlersOverCri(node), ['runc', 'spin-v2']);
     await node.run(['chmod', '0755', '/etc/rcm-node/shims.d']);
-    await wishFor(node, 'spin-v2', shim);
+    await writeShim(node, 'spin-v2', shim);
     await untilServing(node, ['spin-v2']);
     await node.run(['chmod', '0664', '/etc/rcm-node/config.toml']);
     await complains('/etc/rcm-node/config.toml');

@@ -1,4 +1,4 @@
-/** Many wishes at once: one restart for all of them, and a bad one among them does not stop the others. */
+/** Many shim files at once: one restart for all of them, and a bad one does not stop the others. */
 import t from 'tap';
 import {
   bootWithRcmNode,
@@ -28,11 +28,11 @@ for (const suite of ['trixie', 'forky'] as const)
 
     const names = Array.from({ length: 10 }, (_, at) => `spin-${at}`);
     const stage = '/etc/rcm-node/stage';
-    const wish = (name: string): string =>
+    const shimFile = (name: string): string =>
       `${shimToml('spin-v2', shim)}\n[runtimeClass]\nhandler = "${name}"\n`;
-    for (const name of names) await node.writeFile(`${stage}/${name}.toml`, wish(name));
-    await node.writeFile(`${stage}/half.toml`, wish('half').slice(0, 60));
-    await node.writeFile(`${stage}/wrong.toml`, wish('wrong').replace(shim.sha256, 'ab'.repeat(32)));
+    for (const name of names) await node.writeFile(`${stage}/${name}.toml`, shimFile(name));
+    await node.writeFile(`${stage}/half.toml`, shimFile('half').slice(0, 60));
+    await node.writeFile(`${stage}/wrong.toml`, shimFile('wrong').replace(shim.sha256, 'ab'.repeat(32)));
 
     await t.test('ten are served after one restart, and both bad ones are named', async (t) => {
       await node.run(['sh', '-c', `mv ${stage}/*.toml /etc/rcm-node/shims.d/`]);
@@ -53,7 +53,7 @@ for (const suite of ['trixie', 'forky'] as const)
     });
 
     await t.test('the corrected ones follow with one more restart', async (t) => {
-      for (const name of ['half', 'wrong']) await node.writeFile(`${stage}/${name}.toml`, wish(name));
+      for (const name of ['half', 'wrong']) await node.writeFile(`${stage}/${name}.toml`, shimFile(name));
       await node.run(['sh', '-c', `mv ${stage}/*.toml /etc/rcm-node/shims.d/`]);
       await untilServing(node, [...names, 'half', 'wrong']);
       t.equal(await startsOf(node), started + 2);

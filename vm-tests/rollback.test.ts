@@ -138,18 +138,18 @@ for (const row of [rows.trixie, rows.forky, rows.crio])
         t.ok(await isRunning(node, pod.containerId), 'the Pod of another handler never stopped');
     };
 
-    /** The wish is tried, undone in time, reported, and left alone. */
+    /** The shim is tried, undone in time, reported, and left alone. */
     const isTakenBack = async (t: Test, handler: string, shim: Artifact, why: RegExp): Promise<void> => {
       const started = await startsOf(node);
       const etc = async (): Promise<readonly string[]> =>
         (await census(node)).split('\n').filter((line) => line.includes('/etc/'));
       const former = { etc: await etc(), handlers: await handlersOverCri(node) };
       const began = performance.now();
-      await row.wishFor(node, handler, shim);
+      await row.writeShim(node, handler, shim);
       const report = await untilReport(node, 'undone and reported', isUndone, evictionSeconds * 1000);
       t.same(await handlersOverCri(node), former.handlers, 'CRI answers on the old configuration');
       const seconds = (performance.now() - began) / 1000;
-      t.comment(`from the wish to health on the old configuration: ${seconds.toFixed(1)} s`);
+      t.comment(`from the shim file to health on the old configuration: ${seconds.toFixed(1)} s`);
       t.ok(seconds < evictionSeconds);
       t.same(await etc(), former.etc);
       await podRuns(t);

@@ -13,8 +13,8 @@ import {
   until,
   untilReport,
   untilServing,
-  wishFor,
-  wishPath,
+  writeShim,
+  shimFilePath,
 } from '../testbed/node/service.ts';
 import { waitForCri } from '../testbed/node/pods.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
@@ -34,7 +34,7 @@ t.test('the service under its unit', async (t) => {
   const starts = { at: await startsOf(node) };
 
   await t.test('SIGTERM in the middle of a tick lets it finish', async (t) => {
-    await wishFor(node, 'spin-v2', shim);
+    await writeShim(node, 'spin-v2', shim);
     await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
     await until(node, 'the restart asked for', async () =>
       (await node.exec(['cat', journalFile])).stdout.includes('"forwardFrom"'),
@@ -97,16 +97,16 @@ t.test('the service under its unit', async (t) => {
     t.equal((await node.run(['stat', '-c', '%a %u', kept])).trim(), '600 0');
     await node.run(['systemctl', 'stop', 'rcm-node']);
     await node.writeFile('/etc/rcm-node/config.toml', allows.replace('allowed', 'alowed'));
-    const forbidden = (await node.readFile(wishPath('spin-v2')))
+    const forbidden = (await node.readFile(shimFilePath('spin-v2')))
       .replaceAll('spin-v2', 'evil-v1')
       .replace(/file:[^"]*/, 'https://127.0.0.1:9/evil');
-    await node.writeFile(wishPath('evil-v1'), forbidden);
+    await node.writeFile(shimFilePath('evil-v1'), forbidden);
     await node.run(['systemctl', 'start', 'rcm-node']);
     const { outcome } = await untilReport(node, 'the forbidden refused', (report) =>
       JSON.stringify(report.outcome).includes('allowedHosts)'),
     );
     t.match(outcome, { kind: 'degraded', problems: [{ code: 'bad-settings' }, { code: 'policy-denied' }] });
-    await node.run(['rm', wishPath('evil-v1')]);
+    await node.run(['rm', shimFilePath('evil-v1')]);
     await node.writeFile('/etc/rcm-node/config.toml', 'interval = 3600\n');
     await untilServing(node, ['spin-v2']);
     t.equal(await startsOf(node), starts.at);
@@ -133,7 +133,7 @@ t.test('the service under its unit', async (t) => {
   });
 
   await t.test('a service that is killed in the middle of a tick goes on where it was', async (t) => {
-    await wishFor(node, 'slight-v1', second);
+    await writeShim(node, 'slight-v1', second);
     await until(node, 'the restart asked for', async () =>
       (await node.exec(['cat', journalFile])).stdout.includes('"forwardFrom"'),
     );

@@ -11,12 +11,12 @@ import { handlersOverCri, journalOf, shimToml } from '../../testbed/node/service
  * Asks for handlers: files appear in shims.d by rename, as a careful writer makes them. Returns the moment before the
  * first one did, by this process's clock.
  */
-export const drop = (node: TestNode, wishes: Readonly<Record<string, Artifact>>): number => {
+export const drop = (node: TestNode, shims: Readonly<Record<string, Artifact>>): number => {
   const folder = node.hostPath('/etc/rcm-node/shims.d');
-  for (const [name, artifact] of Object.entries(wishes))
+  for (const [name, artifact] of Object.entries(shims))
     writeFileSync(`${folder}/.${name}`, shimToml(name, artifact));
   const from = performance.now();
-  for (const name of Object.keys(wishes)) renameSync(`${folder}/.${name}`, `${folder}/${name}.toml`);
+  for (const name of Object.keys(shims)) renameSync(`${folder}/.${name}`, `${folder}/${name}.toml`);
   return from;
 };
 

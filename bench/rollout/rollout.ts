@@ -40,7 +40,7 @@ const failing = (names: readonly string[]): readonly string[] => {
   return Array.from({ length: count }, (_, at) => names[Math.floor(((at + 0.5) * names.length) / count)]!);
 };
 
-const wish = (options: Readonly<Record<string, string>>): string =>
+const specWith = (options: Readonly<Record<string, string>>): string =>
   shimText('spin', {
     containerdRuntimeOptions: options,
     rolloutStrategy: { type: 'rolling', rolling: { maxUpdate } },
@@ -100,11 +100,11 @@ const measureAll = async (site: Site, progress: Progress) => {
   progress(`${names.length} nodes: they start, ${startsPerSecond} in a second`);
   const started = await start(site);
   progress(`${names.length} nodes: a Shim is made, and rolled out`);
-  const first = await roll(site, wish({ SystemdCgroup: 'true' }));
+  const first = await roll(site, specWith({ SystemdCgroup: 'true' }));
   const doomed = failing(names);
   await site.crowd.fail(doomed);
   progress(`${names.length} nodes: it is changed; on ${doomed.length} of them the runtime will not come up`);
-  const second = await roll(site, wish({ SystemdCgroup: 'false' }));
+  const second = await roll(site, specWith({ SystemdCgroup: 'false' }));
   // A last status may have been put off.
   await sleep(Math.min(names.length / 50, 30) * 1000 + 10_000);
   const hour = await measureHour(site, progress);

@@ -8,7 +8,7 @@ import { differences, takeSnapshot } from '../stage/snapshot.ts';
 import { readReport, type Stage, servedHandlers, show, until } from '../stage/stage.ts';
 import { tickingImage } from '../ticking.ts';
 import { linesOf, startTicking } from '../ticking-pod.ts';
-import { secondHandler, secondWishPath, secondWishText } from '../stage/wish.ts';
+import { secondHandler, secondShimFilePath, secondShimFileText } from '../stage/shim-files.ts';
 
 const folder = '/etc/systemd/system/containerd.service.d';
 const site = `${folder}/site.conf`;
@@ -41,8 +41,8 @@ export const actRollback = async (stage: Stage): Promise<void> => {
 
   const meter = measureOutage(() => node.criSocket);
   const asked = performance.now();
-  await node.writeFile(secondWishPath, secondWishText(stage.breaking));
-  await show(stage, ['cat', secondWishPath]);
+  await node.writeFile(secondShimFilePath, secondShimFileText(stage.breaking));
+  await show(stage, ['cat', secondShimFilePath]);
   await screen.during('fetch, check, switch, restart, see it fail, undo, restart, prove', () =>
     until(
       'the change undone',
@@ -77,7 +77,7 @@ export const actRollback = async (stage: Stage): Promise<void> => {
     ['CRI away for that, at most', `${Math.round(outageMs)} ms`],
   );
   await removePod(node, pod.pod.id);
-  await node.run(['rm', secondWishPath, site]);
+  await node.run(['rm', secondShimFilePath, site]);
   await node.run(['rmdir', folder]);
   await node.run(['systemctl', 'daemon-reload']);
   await screen.during('the file that asked for it is gone', () =>

@@ -12,7 +12,7 @@ import {
   startsOfContainerd,
   until,
 } from '../stage/stage.ts';
-import { handler } from '../stage/wish.ts';
+import { handler } from '../stage/shim-files.ts';
 
 export const actServe = async (stage: Stage, dropped: number): Promise<void> => {
   const { screen, node } = stage;

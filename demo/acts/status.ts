@@ -1,7 +1,7 @@
 /** Acts 4 and 5: what somebody who comes to this node sees. */
 import { check } from '../disproved.ts';
 import { type Stage, show } from '../stage/stage.ts';
-import { handler } from '../stage/wish.ts';
+import { handler } from '../stage/shim-files.ts';
 
 export const actServiceStatus = async (stage: Stage): Promise<void> => {
   stage.screen.title('4/9  systemctl status: one line says what this node serves');
@@ -12,7 +12,7 @@ export const actServiceStatus = async (stage: Stage): Promise<void> => {
 
 export const actOwnStatus = async (stage: Stage): Promise<void> => {
   stage.screen.title(
-    '5/9  rcm-node status: each handler, the digest of its artifact, and where the wish came from',
+    '5/9  rcm-node status: each handler, the digest of its artifact, and the file or the Shim that asks for it',
   );
   const { stdout } = await show(stage, ['rcm-node', 'status']);
   check(

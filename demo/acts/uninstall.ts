@@ -6,7 +6,7 @@ import { duration } from '../fit.ts';
 import { measureOutage } from '../outage.ts';
 import { differences, takeSnapshot } from '../stage/snapshot.ts';
 import { type Stage, servedHandlers, show, startsOfContainerd } from '../stage/stage.ts';
-import { handler } from '../stage/wish.ts';
+import { handler } from '../stage/shim-files.ts';
 
 export const actUninstall = async (stage: Stage): Promise<void> => {
   const { screen, node, before } = stage;

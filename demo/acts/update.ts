@@ -15,7 +15,7 @@ import {
 } from '../stage/stage.ts';
 import { tickingImage, tickingLine } from '../ticking.ts';
 import { linesOf, showMapped, startTicking, type TickingPod } from '../ticking-pod.ts';
-import { handler, wishPath, wishText } from '../stage/wish.ts';
+import { handler, shimFilePath, shimFileText } from '../stage/shim-files.ts';
 
 const digestNow = (stage: Stage): string | undefined =>
   readReport(stage)?.handlers.find((one) => one.name === handler)?.sha256;
@@ -28,8 +28,8 @@ const change = async (stage: Stage): Promise<void> => {
 
   screen.remark('Now the same file names the second version:');
   const changed = performance.now();
-  await node.writeFile(wishPath, wishText(stage.bundles[1], 2));
-  await show(stage, ['grep', '-E', 'location|sha256', wishPath]);
+  await node.writeFile(shimFilePath, shimFileText(stage.bundles[1], 2));
+  await show(stage, ['grep', '-E', 'location|sha256', shimFilePath]);
   const arrived = (): boolean => isConverged(stage) && digestNow(stage) !== oldDigest;
   await screen.during('fetch, check, switch', () =>
     until('the second version served', 60, arrived, () => readReport(stage)),

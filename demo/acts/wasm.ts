@@ -3,7 +3,7 @@ import { importImage, wasmOciImage } from '../../testbed/artifacts/oci.ts';
 import { removePod, runPod } from '../../testbed/node/pods.ts';
 import { check } from '../disproved.ts';
 import type { Stage } from '../stage/stage.ts';
-import { annotations, handler } from '../stage/wish.ts';
+import { annotations, handler } from '../stage/shim-files.ts';
 
 const line = 'hello from wasm\n';
 

@@ -5,7 +5,7 @@ import { bootNode } from '../../testbed/node/node.ts';
 import type { Progress } from '../../testbed/machine/command.ts';
 import type { WasmedgeBundle } from '../../testbed/artifacts/wasmedge.ts';
 import type { TestNode } from '../../testbed/node/test-node.ts';
-import { artifactPath, secondArtifactPath } from './wish.ts';
+import { artifactPath, secondArtifactPath } from './shim-files.ts';
 
 export const nodeName = `rcm-demo-${process.pid}`;
 

@@ -7,7 +7,7 @@ import { sha } from '../../testbed/simulated/stage.ts';
 
 const unitPath = '/etc/systemd/system/rcm-node.service';
 const config = '/etc/rcm-node/config.toml';
-const wish = '/etc/rcm-node/shims.d/spin.toml';
+const shimPath = '/etc/rcm-node/shims.d/spin.toml';
 
 const regular = (text: string): FileFact => ({
   kind: 'regular',
@@ -42,7 +42,7 @@ t.test('what is missing is written, and remembered', async (t) => {
   const { changes, wrote } = given({ settings: { 'config.toml': 'a = 1', 'spin.toml': 'name = "spin"' } });
   t.match(changes, [
     { path: config, after: 'a = 1', mode: 0o600 },
-    { path: wish, after: 'name = "spin"', mode: 0o644 },
+    { path: shimPath, after: 'name = "spin"', mode: 0o644 },
   ]);
   t.same(wrote[config], [sha('a = 1')]);
 });
@@ -82,22 +82,22 @@ t.test('the unit of a version that lies on the node is ours to replace', async (
 });
 
 t.test('what is no longer in the ConfigMap goes if it is unchanged', async (t) => {
-  const wrote = { [wish]: [sha('a')], [unitPath]: [sha('unit')] };
+  const wrote = { [shimPath]: [sha('a')], [unitPath]: [sha('unit')] };
   const settings = { 'config.toml': 'x' };
-  t.match(given({ settings, wrote, files: { [wish]: regular('a') } }).changes, [
+  t.match(given({ settings, wrote, files: { [shimPath]: regular('a') } }).changes, [
     {},
-    { path: wish, after: null },
+    { path: shimPath, after: null },
   ]);
-  const changed = given({ settings, wrote, files: { [wish]: regular('mine') } });
+  const changed = given({ settings, wrote, files: { [shimPath]: regular('mine') } });
   t.equal(changed.changes.length, 1);
   t.match(changed.notes, [/no longer in the ConfigMap, and was changed/]);
 });
 
 t.test('no ConfigMap at all takes nothing away', async (t) => {
-  const wrote = { [wish]: [sha('a')] };
-  const { changes, wrote: after } = given({ wrote, files: { [wish]: regular('a') } });
+  const wrote = { [shimPath]: [sha('a')] };
+  const { changes, wrote: after } = given({ wrote, files: { [shimPath]: regular('a') } });
   t.same(changes, []);
-  t.same(after[wish], [sha('a')]);
+  t.same(after[shimPath], [sha('a')]);
 });
 
 t.test('the namespace is told as it is now, and stays when it is not told', async (t) => {

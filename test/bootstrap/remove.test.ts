@@ -16,7 +16,7 @@ const files = (node: Node): readonly string[] =>
 t.test('everything that was brought goes, and nothing else', async (t) => {
   const node = makeNode(t.testdir({ config: { 'config.toml': 'a = 1', 'spin.toml': 'x', '..data': 'y' } }));
   node.write('/etc/systemd/system/other.service', 'theirs');
-  node.write('/etc/rcm-node/shims.d/mine.toml', 'a wish');
+  node.write('/etc/rcm-node/shims.d/mine.toml', 'a shim');
   const site = node.site(node.payload('0.1.0'));
   await install(site, plainly);
   t.equal(node.read('/etc/rcm-node/config.toml'), 'a = 1');

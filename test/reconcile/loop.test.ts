@@ -10,7 +10,7 @@ import { Failure } from '../../protocol/problem/problem.ts';
 import type { ClusterSettings } from '../../daemon/model/settings.ts';
 import { openSettings } from '../../daemon/state/load-settings.ts';
 import { loop } from '../../daemon/reconcile/loop.ts';
-import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../testbed/simulated/node.ts';
 import { until } from '../../testbed/until.ts';
 
 type Running = {
@@ -34,7 +34,7 @@ const start = (
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   mkdirSync(join(node.root, 'etc/rcm-node/shims.d'), { recursive: true });
   if (settings !== undefined) node.write('/etc/rcm-node/config.toml', settings);
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   const heard: string[] = [];
   const followed: (ClusterSettings | undefined)[] = [];
   const say = async (text: string): Promise<void> => void heard.push(text);
@@ -89,10 +89,10 @@ t.test('it is ready before its first tick, says what it serves, and ends when it
   t.match(node.read('/run/rcm-node/status.json'), /"converged"/);
 });
 
-t.test('a wish that comes later, and a reload, wake it', async (t) => {
+t.test('a new shim file and a reload each start a tick', async (t) => {
   const { node, heard, reload, end } = start(t);
   await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
-  wish(node, 'wws-v1');
+  writeShim(node, 'wws-v1');
   await until(() => heard.some((line) => line.startsWith('Serving 2 of 2')));
   const { dumps } = node.fake.containerd;
   node.write('/opt/rcm-node/nobody-watches-this', '');

@@ -11,7 +11,15 @@ import type { Host } from '../../host/host.ts';
 import type { Outcome } from '../../daemon/model/outcome.ts';
 import { type Problem, problemOf as problemIn } from '../../protocol/problem/problem.ts';
 import type { Start } from '../../testbed/simulated/fake.ts';
-import { keyOf, makeRoot, type Node, openNode, program, sha256, wish } from '../../testbed/simulated/node.ts';
+import {
+  keyOf,
+  makeRoot,
+  type Node,
+  openNode,
+  program,
+  sha256,
+  writeShim,
+} from '../../testbed/simulated/node.ts';
 import { difference, foreign, treeOf } from '../../testbed/simulated/tree.ts';
 
 const ledger = '/var/lib/rcm-node/ledger.json';
@@ -21,7 +29,7 @@ const minute = 60_000;
 /** A node that serves the shims. */
 const serving = async (t: Test, names: readonly string[] = ['spin-v2'], version = '2.1.4'): Promise<Node> => {
   const node = openNode(makeRoot(t), { version });
-  for (const name of names) wish(node, name);
+  for (const name of names) writeShim(node, name);
   await node.once();
   node.fake.containerd.jobs.length = 0;
   return node;
@@ -93,7 +101,7 @@ for (const version of ['1.7.24', '2.1.4'])
     async (t) => {
       const node = openNode(makeRoot(t), { version });
       node.write('/etc/containerd/config.toml', `version = ${version.startsWith('1') ? 2 : 3}\n# theirs`);
-      wish(node, 'spin-v2');
+      writeShim(node, 'spin-v2');
       node.fake.containerd.restartByOther();
       const before = foreign(treeOf(node.root));
       await node.once();
@@ -119,7 +127,7 @@ t.test('state of a newer version stops every change, and is left as it is', asyn
   for (const path of [ledger, journal]) {
     const node = await serving(t);
     node.write(path, '{"version": 2, "new": true}', 0o600);
-    wish(node, 'wws-v1');
+    writeShim(node, 'wws-v1');
     const before = treeOf(node.root);
     t.match(await refusal(node.once()), { code: 'state-newer', where: { file: path } });
     t.strictSame(treeOf(node.root), before);
@@ -137,8 +145,8 @@ t.test('a second run on the same host is told that the first holds the lock', as
 t.test('several changes are one restart', async (t) => {
   const node = await serving(t, ['spin-v2', 'wws-v1']);
   node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
-  wish(node, 'slight-v1');
-  wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["a/*"]\n');
+  writeShim(node, 'slight-v1');
+  writeShim(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["a/*"]\n');
   await node.once();
   t.equal(node.fake.containerd.jobs.length, 1);
   t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
@@ -147,7 +155,7 @@ t.test('several changes are one restart', async (t) => {
 t.test('a new version of a shim moves the link and restarts nothing', async (t) => {
   const node = await serving(t);
   const config = node.read('/etc/containerd/conf.d/zz-rcm-node.toml');
-  wish(node, 'spin-v2', 'spin-v2-new');
+  writeShim(node, 'spin-v2', 'spin-v2-new');
   const ticked = await node.once();
   t.equal(ticked.outcome.kind, 'converged');
   t.strictSame(node.fake.containerd.jobs, []);
@@ -166,7 +174,7 @@ t.test('the former version stays as long as a sandbox of before the switch lives
     { id: 'old', handler: 'spin-v2' },
     { id: 'other', handler: '' },
   ];
-  wish(node, 'spin-v2', 'spin-v2-new');
+  writeShim(node, 'spin-v2', 'spin-v2-new');
   await node.once();
   const both = [keyOf('spin-v2'), keyOf('spin-v2-new')].sort();
   t.strictSame(storeOf(node), both);
@@ -183,7 +191,7 @@ t.test('the former version stays as long as a process has it mapped, or would no
   const node = await serving(t);
   const old = `/opt/rcm-node/store/${keyOf('spin-v2')}`;
   node.fake.mapped = [`${old}/containerd-shim-spin-v2`];
-  wish(node, 'spin-v2', 'spin-v2-new');
+  writeShim(node, 'spin-v2', 'spin-v2-new');
   await node.once();
   t.equal(storeOf(node).length, 2);
   node.fake.mapped = [];
@@ -219,7 +227,7 @@ t.test('a handler in use is not removed until its last sandbox is gone, unless f
   }
 });
 
-t.test('a folder of wishes that is gone or cannot be read removes nothing', async (t) => {
+t.test('a missing or unreadable shims.d removes nothing', async (t) => {
   const node = await serving(t, ['spin-v2', 'wws-v1']);
   node.remove('/etc/rcm-node/shims.d');
   t.match(problemsOf((await node.once()).outcome), [
@@ -235,11 +243,11 @@ t.test('a folder of wishes that is gone or cannot be read removes nothing', asyn
   t.strictSame(node.fake.containerd.served(), ['runc'], 'an empty folder does');
 });
 
-t.test('one file that became nonsense keeps its handler, and the others follow their wishes', async (t) => {
+t.test('a file that no longer parses keeps its handler, and the other files are applied', async (t) => {
   const node = await serving(t, ['spin-v2', 'wws-v1']);
   node.write('/etc/rcm-node/shims.d/spin-v2.toml', 'name = ');
   node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
-  wish(node, 'slight-v1');
+  writeShim(node, 'slight-v1');
   const ticked = await node.once();
   t.strictSame(codes(ticked.outcome), ['bad-toml']);
   t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
@@ -271,12 +279,12 @@ t.test('after three restarts within an hour the next ones wait, longer each time
   const { containerd } = node.fake;
   const names = ['a-v1', 'b-v1', 'c-v1', 'd-v1', 'e-v1'];
   for (const name of names.slice(0, 3)) {
-    wish(node, name);
+    writeShim(node, name);
     t.equal((await node.once()).outcome.kind, 'converged');
   }
   for (const [index, wait] of [1, 2].entries()) {
     const name = names[3 + index] ?? '';
-    wish(node, name);
+    writeShim(node, name);
     const before = containerd.jobs.length;
     const held = await node.once();
     t.match(problemsOf(held.outcome), [{ code: 'restart-budget' }], `${name} waits`);
@@ -289,15 +297,15 @@ t.test('after three restarts within an hour the next ones wait, longer each time
     t.equal((await node.once()).outcome.kind, 'converged');
     t.equal(containerd.jobs.length, before + 1);
   }
-  wish(node, 'f-v1');
+  writeShim(node, 'f-v1');
   await node.once({ force: true });
   t.ok(containerd.served().includes('f-v1'), 'a person may force it');
 });
 
 t.test('an artifact that cannot be had holds up nobody else, and is tried again after a pause', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
-  wish(node, 'spin-v2');
-  wish(node, 'wws-v1');
+  writeShim(node, 'spin-v2');
+  writeShim(node, 'wws-v1');
   node.remove('/srv/artifacts/wws-v1');
   const ticked = await node.once();
   t.match(problemsOf(ticked.outcome), [{ handler: 'wws-v1' }]);
@@ -365,15 +373,15 @@ t.test(
   },
 );
 
-/** A node whose next restart has to wait, with a wish that needs one. */
+/** A node whose next restart has to wait, with a shim that needs one. */
 const overBudget = async (t: Test): Promise<Node> => {
   const node = await serving(t, ['spin-v2']);
   for (const name of ['a', 'b', 'c']) {
-    wish(node, name);
+    writeShim(node, name);
     await node.once();
   }
   node.fake.containerd.jobs.length = 0;
-  wish(node, 'd');
+  writeShim(node, 'd');
   t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
   return node;
 };
@@ -381,7 +389,7 @@ const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
 
 t.test('a version in service stays while the restart that replaces it has to wait', async (t) => {
   const node = await overBudget(t);
-  wish(node, 'spin-v2', 'spin-v2-new', 'podAnnotations = ["x/*"]\n');
+  writeShim(node, 'spin-v2', 'spin-v2-new', 'podAnnotations = ["x/*"]\n');
   t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
   t.ok(storeOf(node).includes(keyOf('spin-v2')), 'its link is the one that containerd follows');
   node.fake.advance(30 * minute);
@@ -391,7 +399,7 @@ t.test('a version in service stays while the restart that replaces it has to wai
 
 t.test('a new version needs no restart, so it does not wait for one', async (t) => {
   const node = await overBudget(t);
-  wish(node, 'spin-v2', 'spin-v2-new');
+  writeShim(node, 'spin-v2', 'spin-v2-new');
   const ticked = await node.once();
   t.strictSame(codes(ticked.outcome), ['restart-budget']);
   t.match(ticked.did.join('\n'), /point spin-v2 to/);
@@ -446,7 +454,7 @@ t.test(
 t.test('a revision that failed keeps no repair away, and stays known', async (t) => {
   const node = await serving(t, ['spin-v2']);
   node.fake.containerd.behaves = (handlers) => (handlers.includes('d') ? 'exits' : 'works');
-  wish(node, 'd');
+  writeShim(node, 'd');
   t.match((await node.once()).outcome, { kind: 'failed', undone: true });
   const whole = node.read(drop) ?? '';
   node.fake.containerd.jobs.length = 0;
@@ -462,9 +470,9 @@ t.test('a revision that failed keeps no repair away, and stays known', async (t)
 t.test('how many restarts come at once is a setting', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 1\n');
-  wish(node, 'a');
+  writeShim(node, 'a');
   t.equal((await node.once()).outcome.kind, 'converged');
-  wish(node, 'b');
+  writeShim(node, 'b');
   t.strictSame(codes((await node.once()).outcome), ['restart-budget']);
   node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 60\n');
   t.equal((await node.once()).outcome.kind, 'converged');
@@ -476,7 +484,7 @@ t.test('what changed on the host during a long download is seen before the resta
   const kata = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\nruntime_type = "io.containerd.kata.v2"\n`;
   node.write('/etc/containerd/config.toml', main + kata);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   const { host } = node.fake;
   const slow: Host = {
     ...host,
@@ -494,7 +502,7 @@ t.test('what changed on the host during a long download is seen before the resta
 t.test('a program that does not run here is never named in the configuration', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const text = '#!/bin/sh\n# broken\n';
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   node.write('/srv/artifacts/spin-v2', text);
   node.write(
     '/etc/rcm-node/shims.d/spin-v2.toml',
@@ -530,7 +538,7 @@ t.test(
 
 t.test('without activation everything is put in place for the first start', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   t.equal((await node.once({ activate: false })).outcome.kind, 'converged');
   t.strictSame(node.fake.containerd.jobs, []);
   node.fake.containerd.restartByOther();
@@ -543,7 +551,7 @@ t.test('a restart waits for containers that are being created, but not for ever'
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const { containerd } = node.fake;
   containerd.containers = [{ id: 'c', sandbox: 's', state: 'created' }];
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   await node.once();
   const at = Number(containerd.jobs[0]?.split(' ')[1]);
   t.ok(at >= 30_000 && at < 32_000, `restarted after ${at} ms`);
@@ -556,7 +564,7 @@ t.test('a restart waits for containers that are being created, but not for ever'
 
 t.test('a plan that somebody looks at in the middle of a tick is no obstacle to it', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   const { host } = node.fake;
   const looked: string[] = [];
   const beside: Host = {
@@ -619,7 +627,7 @@ t.test(
 /** A node that serves two shims, with a third on its way for as long as the test wants. */
 const fetching = async (t: Test) => {
   const node = await serving(t, ['spin-v2', 'wws-v1']);
-  wish(node, 'slight-v1');
+  writeShim(node, 'slight-v1');
   const hold = Promise.withResolvers<void>();
   const { host } = node.fake;
   const slow: Host = {
@@ -685,7 +693,7 @@ t.test(
   },
 );
 
-t.test('a wish that comes and one that goes while a download goes on are seen', async (t) => {
+t.test('a shim file added and one removed during a download are both applied', async (t) => {
   const { node, slow } = await fetching(t);
   node.fake.slow = 12;
   const { within } = slow.clock;
@@ -725,7 +733,7 @@ t.test('a failed download beside other work keeps its count', async (t) => {
 const booted = async (t: Test, version: string, how: Start, without: Start = 'works'): Promise<Node> => {
   const node = openNode(makeRoot(t), { version });
   node.write('/etc/containerd/config.toml', `version = ${version.startsWith('1') ? 2 : 3}\n# theirs\n`);
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   await node.once({ activate: false });
   node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? how : without);
   node.fake.containerd.restartByOther();
@@ -753,7 +761,7 @@ for (const version of ['1.7.24', '2.1.4'])
       t.strictSame(codes((await node.once()).outcome), ['known-bad', 'known-bad'], 'and it is left alone');
       t.equal(node.fake.containerd.jobs.length, 1);
       node.fake.containerd.behaves = () => 'works';
-      wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["fixed/*"]\n');
+      writeShim(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["fixed/*"]\n');
       t.equal((await node.once()).outcome.kind, 'converged', 'until it changes');
       t.ok((await node.uninstall()).complete);
       t.strictSame(Object.keys(configuration(node)), Object.keys(configuration(bare)));
@@ -790,29 +798,26 @@ t.test('a first start that takes its time, or was proven before, is not disturbe
   t.strictSame(proven.fake.containerd.jobs, []);
 });
 
-t.test(
-  'a wish that came after the image was made is served too, once its first start is proven',
-  async (t) => {
-    const node = await booted(t, '2.1.4', 'no-cri');
-    wish(node, 'wws-v1');
-    const { host, containerd } = node.fake;
-    const patient: Host = {
-      ...host,
-      clock: {
-        ...host.clock,
-        sleep: async (ms) => {
-          await host.clock.sleep(ms);
-          if (containerd.jobs.length === 0 && containerd.loaded?.kind === 'loaded')
-            containerd.loaded = { ...containerd.loaded, criFault: undefined };
-          containerd.behaves = () => 'works';
-        },
+t.test('a shim added after the image was made is served once the first start is proven', async (t) => {
+  const node = await booted(t, '2.1.4', 'no-cri');
+  writeShim(node, 'wws-v1');
+  const { host, containerd } = node.fake;
+  const patient: Host = {
+    ...host,
+    clock: {
+      ...host.clock,
+      sleep: async (ms) => {
+        await host.clock.sleep(ms);
+        if (containerd.jobs.length === 0 && containerd.loaded?.kind === 'loaded')
+          containerd.loaded = { ...containerd.loaded, criFault: undefined };
+        containerd.behaves = () => 'works';
       },
-    };
-    t.equal((await node.once({}, patient)).outcome.kind, 'converged');
-    t.strictSame(containerd.served(), ['runc', 'spin-v2', 'wws-v1']);
-    t.equal(containerd.jobs.length, 1);
-  },
-);
+    },
+  };
+  t.equal((await node.once({}, patient)).outcome.kind, 'converged');
+  t.strictSame(containerd.served(), ['runc', 'spin-v2', 'wws-v1']);
+  t.equal(containerd.jobs.length, 1);
+});
 
 t.test('the looks beside a download do not read the whole store again', async (t) => {
   const reads: number[] = [];
@@ -832,23 +837,20 @@ t.test('the looks beside a download do not read the whole store again', async (t
   t.equal(reads[0], reads[1]);
 });
 
-t.test(
-  'what the cluster asked for is a wish, unless the settings say that there is no cluster',
-  async (t) => {
-    const node = openNode(makeRoot(t), { version: '2.1.4' });
-    const location = 'https://example.com/spin';
-    const spec = { fetchStrategy: { anonHttp: { location, sha256: 'ab'.repeat(32) } } };
-    const shims = [{ metadata: { name: 'spin' }, spec }];
-    node.write('/var/lib/rcm-node/cluster.json', JSON.stringify({ version: 1, node: 'n', shims }));
-    t.match((await node.plan()).desired.handlers, [{ name: 'spin' }]);
-    node.write('/etc/rcm-node/config.toml', '[cluster]\nidentity = "none"\n');
-    t.same((await node.plan()).desired.handlers, []);
-  },
-);
+t.test('Shims of the cluster are served, unless the settings say that there is no cluster', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const location = 'https://example.com/spin';
+  const spec = { fetchStrategy: { anonHttp: { location, sha256: 'ab'.repeat(32) } } };
+  const shims = [{ metadata: { name: 'spin' }, spec }];
+  node.write('/var/lib/rcm-node/cluster.json', JSON.stringify({ version: 1, node: 'n', shims }));
+  t.match((await node.plan()).desired.handlers, [{ name: 'spin' }]);
+  node.write('/etc/rcm-node/config.toml', '[cluster]\nidentity = "none"\n');
+  t.same((await node.plan()).desired.handlers, []);
+});
 
 t.test('in folders of ours that others can write nothing is done, and what is served stays', async (t) => {
   const node = await serving(t);
-  wish(node, 'wws');
+  writeShim(node, 'wws');
   for (const path of ['/opt', '/opt/rcm-node', '/var/lib/rcm-node', '/run/rcm-node']) {
     chmodSync(join(node.root, path), 0o777);
     t.match(await node.once().catch(problemIn), { code: 'untrusted', message: /has mode 0777/ }, path);

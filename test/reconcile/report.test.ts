@@ -26,7 +26,7 @@ import { observed } from '../../testbed/simulated/bare-host.ts';
 import { fakeHost } from '../../testbed/simulated/fake.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 import type { UnitFacts } from '../../host/facts.ts';
-import { makeRoot, openNode, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, openNode, writeShim } from '../../testbed/simulated/node.ts';
 
 const machineHere = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const now = Date.parse('2024-01-02T03:04:05Z');
@@ -74,7 +74,7 @@ t.test('a report is what machines may rely on', async (t) => {
   });
 });
 
-t.test('a wish that is wrong stays visible, also while the whole node is refused', async (t) => {
+t.test('an invalid shim stays visible, also while the whole node is refused', async (t) => {
   const desired = { ...nothing, problems: [problem] };
   const refusal = { code: 'no-runtime', message: 'none' } as const;
   const refused = { ...ticked, desired, outcome: { kind: 'refused', problem: refusal } } as const;
@@ -86,7 +86,7 @@ t.test('a wish that is wrong stays visible, also while the whole node is refused
 t.test('a file that is not read is noted at every tick, logged once, and changes no exit code', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.0' });
   node.write('/etc/containerd/config.toml', 'version = 3\n');
-  wish(node, 'spin');
+  writeShim(node, 'spin');
   await node.once();
   const lines: string[] = [];
   const host: Host = { ...node.fake.host, log: (_level, message) => lines.push(message) };

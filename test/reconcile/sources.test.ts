@@ -255,12 +255,12 @@ t.test('what the cluster asks for and what local files ask for is served togethe
 });
 
 t.test(
-  'a local file wins over the cluster, even where the cluster’s wish is in force, and the loser is told',
+  'a local file wins over a Shim of the cluster that is already served, and the Shim is reported',
   async (t) => {
     const first = await gather(setUpCluster(t, {}, resource('spin')).host, policy, emptyLedger);
     const { host } = setUpCluster(t, { 'spin.toml': shim('spin') }, resource('spin'));
     const [handler] = first.handlers;
-    if (!handler) throw new Error('the Shim is a wish');
+    if (!handler) throw new Error('the Shim is valid');
     const ledger = { ...emptyLedger, handlers: { spin: { handler, key: 'k', sha256: 'k', path: '/p' } } };
     const desired = await gather(host, policy, ledger);
     t.same(where(desired), [['spin', `${folder}/spin.toml`]]);
@@ -270,7 +270,7 @@ t.test(
   },
 );
 
-t.test('whose turn it is comes with the wishes, and from nowhere but the cluster', async (t) => {
+t.test('approvals come with the Shims, and only from the cluster', async (t) => {
   const stopped = resource('spin');
   const revision = revisionOf(stopped as ShimObject);
   const rollout = { revision, phase: 'Stopped', since: 's' };
@@ -303,7 +303,7 @@ t.test('whose turn it is comes with the wishes, and from nowhere but the cluster
   t.equal((await gather(setUp(t, {}).host, policy, emptyLedger)).approvals, undefined);
 });
 
-t.test('where the settings know no cluster, what it asked for once is no wish any more', async (t) => {
+t.test('where the settings name no cluster, its cached Shims are not served any more', async (t) => {
   const { host } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
   const { handlers } = await gather(host, policy, emptyLedger);
   const ledger = {
@@ -376,7 +376,7 @@ t.test(
 t.test('a Shim that the node cannot understand any more keeps what it gave', async (t) => {
   const before = await gather(setUpCluster(t, {}, resource('spin')).host, policy, emptyLedger);
   const [handler] = before.handlers;
-  if (!handler) throw new Error('the Shim is a wish');
+  if (!handler) throw new Error('the Shim is valid');
   const ledger = { ...emptyLedger, handlers: { spin: { handler, key: 'k', sha256: 'k', path: '/p' } } };
   const broken = resource('spin', { containerdRuntimeOptions: { SystemdCgroup: 'perhaps' } });
   const desired = await gather(setUpCluster(t, {}, broken).host, policy, ledger);

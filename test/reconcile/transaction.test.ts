@@ -4,14 +4,14 @@ import t, { type Test } from 'tap';
 import type { Host } from '../../host/host.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Start } from '../../testbed/simulated/fake.ts';
-import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../testbed/simulated/node.ts';
 import { difference, foreign, treeOf } from '../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
 
 const nodeOf = (t: Test, how: Start, version = '2.1.4'): Node => {
   const node = openNode(makeRoot(t), { version });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? how : 'works');
   return node;
 };
@@ -54,7 +54,7 @@ for (const version of ['1.7.24', '2.1.4'])
       t.equal(containerd.dumps, dumps);
 
       containerd.behaves = () => 'works';
-      wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["fixed/*"]\n');
+      writeShim(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["fixed/*"]\n');
       t.equal((await node.once()).outcome.kind, 'converged', 'until it changes');
       t.equal((await node.once()).ledger.bad, null);
     });
@@ -158,7 +158,7 @@ t.test('handlers of others that vanish with ours count as lost', async (t) => {
     `version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\nruntime_type = "io.containerd.kata.v2"\n`,
   );
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   const { containerd } = node.fake;
   const served = containerd.served;
   containerd.served = () =>

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import { isStartedAgain } from '../../daemon/reconcile/try-again.ts';
-import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../testbed/simulated/node.ts';
 
 const file = '/etc/rcm-node/shims.d/spin-v2.toml';
 
 /** A node on which a change was rolled back for a cause that is gone by now. */
 const rolledBack = async (t: Test): Promise<Node> => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   const { containerd } = node.fake;
   containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'fails' : 'works');
   containerd.journal = [

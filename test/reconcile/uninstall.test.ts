@@ -9,7 +9,7 @@ import type { Host } from '../../host/host.ts';
 import type { Systemd } from '../../host/systemd/systemd.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
 import { startServer } from '../../testbed/simulated/cluster-server.ts';
-import { makeRoot, type Node, openNode, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../testbed/simulated/node.ts';
 import { difference, foreign, ours, treeOf } from '../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
@@ -19,14 +19,14 @@ const serving = async (t: Test, version = '2.1.4'): Promise<Node> => {
   const node = openNode(makeRoot(t), { version });
   node.write(main, `version = ${version.startsWith('1') ? 2 : 3}\n`, 0o640);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
-  wish(node, 'wws-v1');
+  writeShim(node, 'spin-v2');
+  writeShim(node, 'wws-v1');
   await node.once();
   node.fake.containerd.jobs.length = 0;
   return node;
 };
 
-t.test('what is left is named with the reason, and wishes and settings are left', async (t) => {
+t.test('what is left is named with the reason; shims.d and the settings stay', async (t) => {
   const node = await serving(t);
   node.write('/etc/rcm-node/config.toml', 'interval = 30\n');
   node.write('/opt/rcm-node/bin/rcm-node', 'the program\n');
@@ -258,7 +258,7 @@ t.test('where not all can be taken away, the service looks after the rest again'
 t.test('another root is cleaned without a service manager', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write(main, 'version = 3\n');
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   const before = foreign(treeOf(node.root));
   const host: Host = { ...node.fake.host, systemd: undefined, tools: { run: chrootOf(node) } };
   t.equal((await node.once({ activate: false }, host)).outcome.kind, 'converged');
@@ -282,10 +282,10 @@ const chrootOf =
 t.test('the budgets that slow down a loop do not hold back who takes it out', async (t) => {
   const node = await serving(t);
   for (const name of ['a-v1', 'b-v1', 'c-v1', 'd-v1']) {
-    wish(node, name);
+    writeShim(node, name);
     await node.once({ force: true });
   }
-  wish(node, 'e-v1');
+  writeShim(node, 'e-v1');
   t.equal((await node.once()).outcome.kind, 'waiting', 'the service would have to wait');
   for (let round = 1; round <= 4; round++) {
     node.remove(dropIn);
@@ -361,7 +361,7 @@ for (const [how, unit] of Object.entries(down))
         const text = `version = ${version.startsWith('1') ? 2 : 3}\n`;
         node.write(main, text, 0o640);
         node.fake.containerd.restartByOther();
-        wish(node, 'spin-v2');
+        writeShim(node, 'spin-v2');
         const before = foreign(treeOf(node.root));
         await node.once();
         node.fake.containerd.jobs.length = 0;
@@ -520,7 +520,7 @@ t.test('a container that only a program of ours can end keeps it, although no pr
       const node = openNode(makeRoot(t), { version: '2.1.4' });
       node.write(main, `version = 3\nstate = "${state}"\n`);
       node.fake.containerd.restartByOther();
-      wish(node, 'crun-wasm', 'crun-wasm', oci);
+      writeShim(node, 'crun-wasm', 'crun-wasm', oci);
       t.equal((await node.once()).outcome.kind, 'converged');
       const bundle = `${state}/io.containerd.runtime.v2.task/k8s.io/abc`;
       const path = '/opt/rcm-node/shims/crun-wasm/crun';
@@ -583,7 +583,7 @@ t.test('a plan that was interrupted is taken back where no runtime runs to finis
       const text = `version = ${version.startsWith('1') ? 2 : 3}\n`;
       node.write(main, text, 0o640);
       node.fake.containerd.restartByOther();
-      wish(node, 'spin-v2');
+      writeShim(node, 'spin-v2');
       const before = foreign(treeOf(node.root));
       const { host } = node.fake;
       const { systemd } = host;

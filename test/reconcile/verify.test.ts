@@ -2,13 +2,13 @@ import t from 'tap';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import { verify } from '../../daemon/reconcile/verify.ts';
-import { makeRoot, openNode, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, openNode, writeShim } from '../../testbed/simulated/node.ts';
 
 t.test('each handler is started and removed on demand, and the ledger knows what came of it', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const { containerd, host } = node.fake;
-  wish(node, 'spin-v2');
-  wish(node, 'wws-v1');
+  writeShim(node, 'spin-v2');
+  writeShim(node, 'wws-v1');
   containerd.pauseImage = false;
   await node.once();
   t.match((await node.once()).decision.handlers, [
@@ -35,7 +35,7 @@ t.test(
   'one handler is verified, also one of others, and an unknown one is named with those that are',
   async (t) => {
     const node = openNode(makeRoot(t), { version: '1.7.24' });
-    wish(node, 'spin-v2');
+    writeShim(node, 'spin-v2');
     await node.once();
     const { host, containerd } = node.fake;
     t.strictSame(await verify(host, { ...defaultSettings, verifyExcept: ['*'] }, 'runc'), {

@@ -1,6 +1,6 @@
 /** A person's text in our drop-in is removed, as every change of it; the plan names what that was. */
 import t from 'tap';
-import { makeRoot, openNode, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, openNode, writeShim } from '../../testbed/simulated/node.ts';
 
 const hosts = [
   {
@@ -21,7 +21,7 @@ for (const { meta, dropIn, text, names } of hosts)
   for (const last of ['a tick', 'an uninstall'])
     t.test(`before ${last} removes it from ${dropIn}`, async (t) => {
       const node = openNode(makeRoot(t), meta);
-      wish(node, 'w');
+      writeShim(node, 'w');
       await node.once();
       node.write(dropIn, `${node.read(dropIn)}\n${text}`);
       if (last === 'an uninstall') node.remove('/etc/rcm-node/shims.d/w.toml');
@@ -33,7 +33,7 @@ for (const { meta, dropIn, text, names } of hosts)
 
 t.test('what is ours, however it was printed, is no addition', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
-  wish(node, 'w');
+  writeShim(node, 'w');
   await node.once();
   const [{ dropIn }] = hosts;
   node.write(dropIn, `${node.read(dropIn)?.replace(/^#.*\n/, '')}\n`);

@@ -6,7 +6,7 @@ import { defaultSettings } from '../../daemon/model/settings.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { loadSettings, openSettings } from '../../daemon/state/load-settings.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
-import { makeRoot, type Node, openNode, shimFile, wish } from '../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, shimFile, writeShim } from '../../testbed/simulated/node.ts';
 
 const file = '/etc/rcm-node/config.toml';
 const kept = '/var/lib/rcm-node/last-good-config.toml';
@@ -55,7 +55,7 @@ const failing = (host: Host, errno: string): Host => ({
 const guarded = async (t: Test): Promise<Node> => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write(file, strict);
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   t.equal((await node.once()).outcome.kind, 'converged');
   return node;
 };
@@ -89,7 +89,7 @@ t.test(
       await t.test(what, async (t) => {
         node.remove('/etc/rcm-node');
         node.write(file, strict);
-        wish(node, 'spin-v2');
+        writeShim(node, 'spin-v2');
         await openSettings(host)();
         forbid(node);
         spoil(join(node.root, file));
@@ -260,7 +260,7 @@ t.test('an uninstall that does not know the unit takes nothing from another conf
   writeFileSync(join(root, 'srv/c.toml'), 'version = 3\n');
   const execStart = ['/usr/bin/containerd', '-c', '/srv/c.toml'];
   const node = openNode(root, { version: '2.1.4', execStart });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   t.equal((await node.once()).outcome.kind, 'converged');
   const drop = node.read('/srv/conf.d/zz-rcm-node.toml');
   t.match(drop, /spin-v2/);

@@ -21,7 +21,7 @@ import {
   until,
   untilReport,
   untilServing,
-  wishFor,
+  writeShim,
 } from './service.ts';
 import { type Setup, setupsFor } from './setups.ts';
 import type { TestNode } from './test-node.ts';
@@ -57,7 +57,7 @@ const installToUninstall = async (
   t.same(await handlersOverCri(node), setup.handlers, 'the host as it was set up');
   const all = [...setup.handlers, 'spin-v2'].sort();
 
-  await wishFor(node, 'spin-v2', shims[0]);
+  await writeShim(node, 'spin-v2', shims[0]);
   const started = await startsOf(node);
   await node.run(['systemctl', 'start', 'rcm-node']);
   const { handlers } = await untilServing(node, ['spin-v2']);
@@ -94,7 +94,7 @@ const repairAndUpdate = async (t: Test, node: TestNode, pod: Pod, next: Artifact
   await untilServing(node, ['spin-v2']);
   t.same(censusDifference(ours, await census(node)), [], 'as it was before others changed it');
 
-  await wishFor(node, 'spin-v2', next);
+  await writeShim(node, 'spin-v2', next);
   await untilReport(
     node,
     'the new version',

@@ -12,7 +12,7 @@ import { bootCrioNode, offerImage, pauseName, pullImage } from '../crio/node.ts'
 import type { Progress } from '../machine/command.ts';
 import { installRcmNode } from './install.ts';
 import { waitForCri } from './pods.ts';
-import { artifactBinds, bootWithRcmNode, type Prepared, shimToml, wishPath } from './service.ts';
+import { artifactBinds, bootWithRcmNode, type Prepared, shimToml, shimFilePath } from './service.ts';
 import type { TestNode } from './test-node.ts';
 
 export type Row = {
@@ -40,7 +40,7 @@ export type Row = {
   /** Makes such a program end well at once. */
   readonly harmless: string;
   /** A local file for a handler, as an admin writes it. */
-  readonly wishFor: (node: TestNode, handler: string, artifact: Artifact) => Promise<void>;
+  readonly writeShim: (node: TestNode, handler: string, artifact: Artifact) => Promise<void>;
   readonly image: (node: TestNode, image: OciImage) => Promise<string>;
 };
 
@@ -67,7 +67,8 @@ const containerdOn = (suite: Suite): Row => {
     refusal: /connection refused/,
     binary: shimOf,
     harmless: '-v',
-    wishFor: (node, handler, artifact) => node.writeFile(wishPath(handler), shimToml(handler, artifact)),
+    writeShim: (node, handler, artifact) =>
+      node.writeFile(shimFilePath(handler), shimToml(handler, artifact)),
     image: importImage,
   };
 };
@@ -122,9 +123,9 @@ const crio: Row = {
   refusal: /error reading container/,
   binary: crun,
   harmless: '--version',
-  wishFor: (node, handler, artifact) =>
+  writeShim: (node, handler, artifact) =>
     node.writeFile(
-      wishPath(handler),
+      shimFilePath(handler),
       shimToml(handler, artifact).replace(
         '\n',
         `\nruntime = { type = "oci", binary = "${crun(handler)}" }\n`,

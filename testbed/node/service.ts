@@ -57,10 +57,10 @@ location = "${locationOf(artifact)}"
 sha256 = "${artifact.sha256}"
 `;
 
-export const wishPath = (name: string): string => `/etc/rcm-node/shims.d/${name}.toml`;
+export const shimFilePath = (name: string): string => `/etc/rcm-node/shims.d/${name}.toml`;
 
-export const wishFor = (node: TestNode, name: string, artifact: Artifact): Promise<void> =>
-  node.writeFile(wishPath(name), shimToml(name, artifact));
+export const writeShim = (node: TestNode, name: string, artifact: Artifact): Promise<void> =>
+  node.writeFile(shimFilePath(name), shimToml(name, artifact));
 
 /** Runs `rcm-node` in the node; never rejects for an exit code. */
 export const rcmNode = (node: TestNode, ...argv: readonly string[]): Promise<Said> =>

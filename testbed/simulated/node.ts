@@ -118,7 +118,7 @@ export const shimFile = (name: string, artifact = name, more = ''): string =>
 /** The lines that make it a handler of the node's runtime: CRI-O serves OCI runtimes only. */
 const kinds = { containerd: '', crio: 'runtime = { type = "oci", binary = "crun" }\n' } as const;
 
-export const wish = (node: Node, name: string, artifact = name, more = ''): void => {
+export const writeShim = (node: Node, name: string, artifact = name, more = ''): void => {
   node.write(`/srv/artifacts/${artifact}`, program(artifact), 0o755);
   const file = shimFile(name, artifact, `${kinds[node.runtime]}${more}`);
   node.write(`/etc/rcm-node/shims.d/${name}.toml`, file);

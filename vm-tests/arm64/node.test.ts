@@ -21,8 +21,8 @@ import {
   until,
   untilReport,
   untilServing,
-  wishFor,
-  wishPath,
+  writeShim,
+  shimFilePath,
 } from '../../testbed/node/service.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -46,7 +46,7 @@ t.test('a node for arm64', { skip: await whyNot(await emulator(progress)) }, asy
   const before = await census(node);
 
   await t.test('a local file is served after one restart', async (t) => {
-    await wishFor(node, 'spin-v2', shims[0]);
+    await writeShim(node, 'spin-v2', shims[0]);
     await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
     const { handlers } = await untilServing(node, ['spin-v2'], ms);
     t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
@@ -78,7 +78,7 @@ t.test('a node for arm64', { skip: await whyNot(await emulator(progress)) }, asy
       );
       t.match(await rcmNode(node, 'once'), { code: 0 });
       t.same(censusDifference(ours, await census(node)), []);
-      await wishFor(node, 'spin-v2', shims[1]);
+      await writeShim(node, 'spin-v2', shims[1]);
       await untilReport(
         node,
         'the new version',
@@ -99,7 +99,7 @@ t.test('a node for arm64', { skip: await whyNot(await emulator(progress)) }, asy
       '[Service]\nExecStartPre=/bin/sh -c "! grep -rqs wws-v1 /etc/containerd"\n',
     );
     await node.run(['systemctl', 'daemon-reload']);
-    await wishFor(node, 'wws-v1', await makeStandInShim('trixie', '1', progress, 'wws-v1', 'arm64'));
+    await writeShim(node, 'wws-v1', await makeStandInShim('trixie', '1', progress, 'wws-v1', 'arm64'));
     await untilReport(
       node,
       'rolled back',
@@ -108,7 +108,7 @@ t.test('a node for arm64', { skip: await whyNot(await emulator(progress)) }, asy
     );
     t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
     t.ok(await isRunning(node, pod.containerId));
-    await node.run(['rm', wishPath('wws-v1')]);
+    await node.run(['rm', shimFilePath('wws-v1')]);
     await untilServing(node, ['spin-v2'], ms);
     const inEtc = (text: string) =>
       text

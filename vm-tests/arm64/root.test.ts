@@ -6,7 +6,7 @@ import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
 import { emulator, registeredHere, whyNot } from '../../testbed/emulation/emulator.ts';
 import { emulatedRoot } from '../../testbed/emulation/root.ts';
 import { attempt } from '../../testbed/machine/command.ts';
-import { censusDifference, shimToml, wishPath } from '../../testbed/node/service.ts';
+import { censusDifference, shimToml, shimFilePath } from '../../testbed/node/service.ts';
 
 const progress = (line: string): void => t.comment(line);
 const config = '/etc/containerd/config.toml';
@@ -42,8 +42,8 @@ t.test('a root for arm64', { skip: await whyNot(await emulator(progress)) }, asy
 
   await t.test('plan says what it would do, and writes nothing', async (t) => {
     await mkdir(inRoot('/etc/rcm-node/shims.d'), { recursive: true });
-    await writeFile(inRoot(wishPath('spin-v2')), shimToml('spin-v2', shim));
-    await writeFile(inRoot(wishPath('slight-v1')), shimToml('slight-v1', other));
+    await writeFile(inRoot(shimFilePath('spin-v2')), shimToml('spin-v2', shim));
+    await writeFile(inRoot(shimFilePath('slight-v1')), shimToml('slight-v1', other));
     const asked = await root.census();
     const said = await root.rcmNode('plan', '--no-activate');
     t.match(said, { code: 4, stdout: /change \/etc\/containerd\/config.toml/ });

@@ -13,7 +13,7 @@ import {
   shimToml,
   startsOf,
   untilReport,
-  wishPath,
+  shimFilePath,
 } from '../../testbed/node/service.ts';
 import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
 import { makeWasmedgeBundle } from '../../testbed/artifacts/wasmedge.ts';
@@ -224,7 +224,7 @@ t.test('a new version comes in place under running Pods', async (t) => {
 });
 
 t.test('a local file wins, and the Node names the loser', async (t) => {
-  await a.host.writeFile(wishPath('spin-v2'), shimToml('spin-v2', one));
+  await a.host.writeFile(shimFilePath('spin-v2'), shimToml('spin-v2', one));
   const marks = await untilMarked(
     cluster,
     a,
@@ -250,7 +250,7 @@ t.test('a local file wins, and the Node names the loser', async (t) => {
   t.match(fleet, /^NODE +STATE +AGENT +DESIRED +APPLIED +REASON$/m);
   t.match(fleet, /^node-a +Degraded +0\.1\.0 +[0-9a-f]{16} +[0-9a-f]{16} +HandlerClaimed: /m);
   t.match(fleet, /^node-b +Ready +0\.1\.0 +[0-9a-f]{16} +[0-9a-f]{16} +Converged: /m);
-  await a.host.run(['rm', wishPath('spin-v2')]);
+  await a.host.run(['rm', shimFilePath('spin-v2')]);
   const after = await untilReady(cluster, a, ['spin-v2', 'wasmedge']);
   t.match(after['rcm.spinkube.dev/status'], two.sha256.slice(0, 12), 'without the file the Shim counts');
   lap('the Shim counts again');

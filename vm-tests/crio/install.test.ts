@@ -18,7 +18,7 @@ import {
   startsOf,
   untilReport,
   untilServing,
-  wishPath,
+  shimFilePath,
 } from '../../testbed/node/service.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -67,7 +67,7 @@ t.test('a node with CRI-O from install to uninstall', { skip }, async (t) => {
     });
 
   await t.test('the handler is served with one restart, and runs a WASI module', async (t) => {
-    await node.writeFile(wishPath('wasm'), toml);
+    await node.writeFile(shimFilePath('wasm'), toml);
     const plan = await rcmNode(node, 'plan');
     t.equal(plan.code, 4, plan.stderr);
     t.match(plan.stdout, /restart crio\.service/);
@@ -98,7 +98,7 @@ t.test('a node with CRI-O from install to uninstall', { skip }, async (t) => {
     'while a Pod uses it the handler stays, although the list of sandboxes names none',
     async (t) => {
       const sandbox = await runSandbox(node, 'wasm', sandboxConfig(1));
-      await node.run(['rm', wishPath('wasm')]);
+      await node.run(['rm', shimFilePath('wasm')]);
       const report = await untilReport(node, 'that it is in use', ({ outcome }) =>
         JSON.stringify(outcome).includes('handler-in-use'),
       );
@@ -114,7 +114,7 @@ t.test('a node with CRI-O from install to uninstall', { skip }, async (t) => {
     const starts = await startsOf(node, 'crio.service');
     const bad = '/etc/crio/crio.conf.d/50-other.conf';
     await node.writeFile(bad, '[crio.runtime.runtimes.other]\nmonitor_path = "/usr/libexec/gone"\n');
-    await node.writeFile(wishPath('wasm'), toml);
+    await node.writeFile(shimFilePath('wasm'), toml);
     const report = await untilReport(node, 'the refusal', ({ outcome }) => outcome.kind === 'refused');
     t.match(JSON.stringify(report.outcome), bad);
     t.equal(await startsOf(node, 'crio.service'), starts);

@@ -16,7 +16,7 @@ import {
   rcmNode,
   startsOf,
   untilServing,
-  wishFor,
+  writeShim,
 } from '../../testbed/node/service.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -55,7 +55,7 @@ for (const suite of ['trixie', 'forky'] as const)
     const foreign = await handlersOverCri(node);
     t.match(await environment(), vendor);
 
-    await wishFor(node, 'spin-v2', shim);
+    await writeShim(node, 'spin-v2', shim);
     await node.run(['systemctl', 'start', 'rcm-node']);
     await untilServing(node, ['spin-v2'], 120_000);
     t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());

@@ -18,7 +18,7 @@ import {
   handlersOverCri,
   rcmNode,
   untilServing,
-  wishFor,
+  writeShim,
 } from '../../testbed/node/service.ts';
 import type { TestNode } from '../../testbed/node/test-node.ts';
 
@@ -72,7 +72,7 @@ const fromInstallToUninstall = async (t: Test, distro: Distro): Promise<void> =>
   const process = await containerd(node);
   t.equal(await startsOf(node), 1);
 
-  await wishFor(node, 'spin-v2', shim);
+  await writeShim(node, 'spin-v2', shim);
   await node.run(['systemctl', 'start', 'rcm-node']);
   const { handlers } = await untilServing(node, ['spin-v2'], 120_000);
   t.strictSame(handlers[0]?.start, { kind: 'started' }, 'a sandbox was started with it');

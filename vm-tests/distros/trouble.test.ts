@@ -21,8 +21,8 @@ import {
   until,
   untilReport,
   untilServing,
-  wishFor,
-  wishPath,
+  writeShim,
+  shimFilePath,
 } from '../../testbed/node/service.ts';
 import type { TestNode } from '../../testbed/node/test-node.ts';
 
@@ -113,21 +113,21 @@ for (const distro of [distros.k3s, distros['k3s, newest'], distros.k0s, distros.
         t.equal(await filesOf(node, distro), files, 'the files of the distribution are as before');
         t.equal((await node.run(['systemctl', 'is-active', distro.unit])).trim(), 'active');
         t.ok(await isRunning(node, pod.containerId), 'the Pod of another handler runs');
-        await node.run(['rm', wishPath(handler)]);
+        await node.run(['rm', shimFilePath(handler)]);
         await untilServing(node, []);
       };
       await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
       const first = await pidOf();
-      await wishFor(node, 'idle-v1', await idle());
+      await writeShim(node, 'idle-v1', await idle());
       await isUndone('a shim with which no sandbox starts', 'idle-v1', first);
 
       await obstruct(node, distro, 'spin-v2');
       const shim = await makeStandInShim(distro.suite, '1', progress);
       const second = await pidOf();
-      await wishFor(node, 'spin-v2', shim);
+      await writeShim(node, 'spin-v2', shim);
       await isUndone('a configuration with which nothing starts', 'spin-v2', second);
 
-      await wishFor(node, 'slight-v1', await makeStandInShim(distro.suite, '1', progress, 'slight-v1'));
+      await writeShim(node, 'slight-v1', await makeStandInShim(distro.suite, '1', progress, 'slight-v1'));
       await until(node, 'our text', () => names(node, distro, 'slight-v1'));
       await node.kill();
       await node.start();
@@ -158,7 +158,7 @@ t.test(
     await restart();
     const foreign = ['crun', 'runc', 'runhcs-wcow-process', 'site'];
     t.same(await handlersOverCri(node), foreign);
-    await wishFor(node, 'spin-v2', await makeStandInShim(distro.suite, '1', progress));
+    await writeShim(node, 'spin-v2', await makeStandInShim(distro.suite, '1', progress));
     await node.run(['systemctl', 'start', 'rcm-node']);
     await untilServing(node, ['spin-v2'], 120_000);
     t.same(await handlersOverCri(node), [...foreign, 'spin-v2']);

@@ -19,7 +19,7 @@ import {
   rcmNode,
   startsOf,
   untilServing,
-  wishPath,
+  shimFilePath,
 } from '../../testbed/node/service.ts';
 import type { TestNode } from '../../testbed/node/test-node.ts';
 
@@ -86,7 +86,7 @@ export const lifeOf = async (t: Test, platform: Platform, engine: Engine): Promi
   t.notMatch(libraries, /wasmedge|wasmtime/, 'the node has no engine');
 
   await t.test('it is served after one restart, and runs a WASI module', async (t) => {
-    await node.writeFile(wishPath(engine.name), engineToml(engine));
+    await node.writeFile(shimFilePath(engine.name), engineToml(engine));
     await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
     await untilServing(node, [engine.name]);
     t.same(await handlersOverCri(node), [...foreign, engine.name].sort());

@@ -5,7 +5,7 @@
 import t from 'tap';
 import { engineToml, wasmedge } from '../../testbed/artifacts/engines.ts';
 import { containerdConfiguration } from '../../testbed/node/configuration.ts';
-import { bootWithRcmNode, rcmNode, wishPath } from '../../testbed/node/service.ts';
+import { bootWithRcmNode, rcmNode, shimFilePath } from '../../testbed/node/service.ts';
 import { skip } from './life.ts';
 
 const progress = (line: string): void => t.comment(line);
@@ -23,7 +23,7 @@ for (const [suite, text] of Object.entries(hosts))
     const files = { '/etc/containerd/config.toml': text };
     const node = await bootWithRcmNode(suite as keyof typeof hosts, { progress, files });
     t.teardown(() => node.stop());
-    await node.writeFile(wishPath(engine.name), engineToml(engine));
+    await node.writeFile(shimFilePath(engine.name), engineToml(engine));
     const { code, stdout, stderr } = await rcmNode(node, 'plan');
     t.equal(code, 4, stdout + stderr);
     const [, table = ''] = stdout.split(/runtimes\.wasmedge\.options\]/);

@@ -18,7 +18,7 @@ import {
   shimToml,
   startsOf,
   untilReport,
-  wishPath,
+  shimFilePath,
 } from '../../testbed/node/service.ts';
 import type { TestNode } from '../../testbed/node/test-node.ts';
 import type { Installer } from './installers.ts';
@@ -85,7 +85,7 @@ export const takeoverOf = async (t: Test, row: Row): Promise<void> => {
   for (const [name, handler] of Object.entries(asked)) {
     const artifact = await makeStandInShim(suite, '1', progress, name);
     const runtimeClass = `runtimeClass = { name = "${handler}", handler = "${handler}" }\n`;
-    await node.writeFile(wishPath(name), runtimeClass + shimToml(name, artifact));
+    await node.writeFile(shimFilePath(name), runtimeClass + shimToml(name, artifact));
   }
   const left = await node.readFile(main);
   const starts = await startsOf(node);

@@ -127,15 +127,15 @@ const bare = ({ cri = [], text, digest = '', ...more }: Given): Observed => {
 };
 
 /** Answers the trial that is asked for as containerd would. */
-const decided = (before: Observed, wish: Desired, given = rules): Decision => {
-  const first = decide(wish, before, defaultLimits, given);
+const decided = (before: Observed, asked: Desired, given = rules): Decision => {
+  const first = decide(asked, before, defaultLimits, given);
   if (first.plan.kind !== 'trial') return first;
   const text = (staged: readonly { readonly text: string | null }[]): string =>
     `${plain}${staged[1]?.text?.replace(/^#.*\n|^version.*\n/gm, '') ?? ''}`;
   const { id, before: a, after: b } = first.plan;
   const dump = (text: string) => ({ kind: 'dumped', text }) as const;
   const trial = { id, before: dump(text(a)), after: dump(text(b)) };
-  return decide(wish, { ...before, trials: [trial] }, defaultLimits, given);
+  return decide(asked, { ...before, trials: [trial] }, defaultLimits, given);
 };
 const steps = (decision: Decision): readonly Step[] =>
   decision.plan.kind === 'steps' ? decision.plan.steps : [];
@@ -217,9 +217,9 @@ t.test('a handler that waits is repaired when another program removes it', async
   const problem = { code: 'download-failed', message: 'no' } as const;
   const attempts = { spin: { artifact, count: 1, at: observed.now, problem } };
   const lame = { ...before, store: {}, ledger: { ...before.ledger, attempts } };
-  for (const wish of [desired([changed]), desired([], { shims: {} })])
+  for (const asked of [desired([changed]), desired([], { shims: {} })])
     t.strictSame(
-      decided(lame, wish).plan,
+      decided(lame, asked).plan,
       { kind: 'settled' },
       'what cannot be had again is not asked for at once',
     );

@@ -74,25 +74,22 @@ t.test('a handler of a local file is of no Shim', async (t) => {
   });
 });
 
-t.test(
-  'a Shim that was refused before it was a wish is told, unless its handler is of somebody else',
-  async (t) => {
-    const problem = (shim: string, name?: string) => ({
-      code: 'no-platform' as const,
-      message: 'no',
-      where: { file: `shims.runtime.spinkube.dev/${shim}` },
-      ...(name ? { handler: name } : {}),
-    });
-    const served: HandlerReport = { name: 'spin', state: 'served', source: 'x' };
-    const problems = [
-      problem('wws'),
-      problem('spin'),
-      problem('other', 'spin'),
-      { code: 'bad-toml', message: 'x' } as const,
-    ];
-    t.same(detailOf(input([served], { problems })), {
-      spin: { s: 'refused', n: 'spin', r: 'r1', a: 'r2', p: 'no-platform' },
-      wws: { s: 'refused', n: 'wws', a: '-', p: 'no-platform' },
-    });
-  },
-);
+t.test('a refused Shim is reported, unless another Shim has its handler', async (t) => {
+  const problem = (shim: string, name?: string) => ({
+    code: 'no-platform' as const,
+    message: 'no',
+    where: { file: `shims.runtime.spinkube.dev/${shim}` },
+    ...(name ? { handler: name } : {}),
+  });
+  const served: HandlerReport = { name: 'spin', state: 'served', source: 'x' };
+  const problems = [
+    problem('wws'),
+    problem('spin'),
+    problem('other', 'spin'),
+    { code: 'bad-toml', message: 'x' } as const,
+  ];
+  t.same(detailOf(input([served], { problems })), {
+    spin: { s: 'refused', n: 'spin', r: 'r1', a: 'r2', p: 'no-platform' },
+    wws: { s: 'refused', n: 'wws', a: '-', p: 'no-platform' },
+  });
+});

@@ -1,7 +1,7 @@
 import { readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { kwasm2 } from '../../runtimes/predecessors/written.ts';
 
 const program = (name: string): string => `/opt/kwasm/bin/${name}`;
@@ -23,7 +23,7 @@ const kwasmNode = (t: Test): Node => {
   link('usr/bin/containerd-shim-spin-v1', program('containerd-shim-spin-v1'));
   link('usr/lib/libwasmedge.so.0', library);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v1', 'spin-v1', 'runtimeClass = { name = "spin", handler = "spin" }');
+  writeShim(node, 'spin-v1', 'spin-v1', 'runtimeClass = { name = "spin", handler = "spin" }');
   return node;
 };
 

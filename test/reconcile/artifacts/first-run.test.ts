@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
 import { AMD64, makeVersionedElf } from '../../fixtures/artifacts/make-elf.ts';
-import { keyOf, makeRoot, type Node, openNode, sha256, wish } from '../../../testbed/simulated/node.ts';
+import { keyOf, makeRoot, type Node, openNode, sha256, writeShim } from '../../../testbed/simulated/node.ts';
 
 /** `chroot ROOT PROGRAM …` as the fake's own programs see it. */
 const imageOf = (node: Node): Host => ({
@@ -18,7 +18,7 @@ const imageOf = (node: Node): Host => ({
 const broken = '#!/bin/sh\n# broken on this host\n';
 
 /** A shim whose program does not run on the fake host; nothing that reads it can tell. */
-const wishBroken = (node: Node, name: string): void => {
+const writeBrokenShim = (node: Node, name: string): void => {
   node.write(`/srv/artifacts/${name}`, broken, 0o755);
   node.write(
     `/etc/rcm-node/shims.d/${name}.toml`,
@@ -42,7 +42,7 @@ for (const version of ['1.7.24', '2.1.4'])
   t.test(
     `on ${version} the first start runs what came with the image once, and restarts nothing`,
     async (t) => {
-      const node = await booted(t, (image) => wish(image, 'spin-v2'), version);
+      const node = await booted(t, (image) => writeShim(image, 'spin-v2'), version);
       t.match(manifest(node, 'spin-v2'), /"untried": true/);
       const runs: string[] = [];
       const { host } = node.fake;
@@ -99,8 +99,8 @@ t.test('a shim that needs a newer glibc than the image has is not put into it', 
 
 t.test('what does not run is taken out, the others stay, and it is not tried again and again', async (t) => {
   const node = await booted(t, (image) => {
-    wish(image, 'spin-v2');
-    wishBroken(image, 'wws-v1');
+    writeShim(image, 'spin-v2');
+    writeBrokenShim(image, 'wws-v1');
   });
   const first = await node.once();
   t.match(first.outcome, {
@@ -121,7 +121,7 @@ t.test('what does not run is taken out, the others stay, and it is not tried aga
 });
 
 t.test('where it ends with the program, that was a try, and the next start does without it', async (t) => {
-  const node = await booted(t, (image) => wish(image, 'spin-v2'));
+  const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   const { host } = node.fake;
   const died = new Error('killed');
   const dying: Host = {
@@ -140,7 +140,7 @@ t.test('where it ends with the program, that was a try, and the next start does 
 });
 
 t.test('a look changes nothing, and what was damaged meanwhile is fetched anew', async (t) => {
-  const node = await booted(t, (image) => wish(image, 'spin-v2'));
+  const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   t.equal((await node.plan()).decision.plan.kind === 'refused', false);
   t.match(manifest(node, 'spin-v2'), /untried/);
   const program = `/opt/rcm-node/store/${keyOf('spin-v2')}/containerd-shim-spin-v2`;
@@ -152,7 +152,7 @@ t.test('a look changes nothing, and what was damaged meanwhile is fetched anew',
 });
 
 t.test('a want of memory says nothing of the program', async (t) => {
-  const node = await booted(t, (image) => wish(image, 'spin-v2'));
+  const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   const { Failure } = await import('../../../protocol/problem/problem.ts');
   const { host } = node.fake;
   const short: Host = {
@@ -166,8 +166,8 @@ t.test('a want of memory says nothing of the program', async (t) => {
 
 t.test('what was taken out and does not run stays out, also when it is time to try it again', async (t) => {
   const node = await booted(t, (image) => {
-    wish(image, 'spin-v2');
-    wishBroken(image, 'wws-v1');
+    writeShim(image, 'spin-v2');
+    writeBrokenShim(image, 'wws-v1');
   });
   await node.once();
   const { containerd } = node.fake;
@@ -181,7 +181,7 @@ t.test('what was taken out and does not run stays out, also when it is time to t
 });
 
 t.test('a store that cannot be written is no fault of the program that runs', async (t) => {
-  const node = await booted(t, (image) => wish(image, 'spin-v2'));
+  const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   const { host } = node.fake;
   const { Failure } = await import('../../../protocol/problem/problem.ts');
   const readOnly: Host = {

@@ -1,7 +1,7 @@
 /** Killed at any effect of fetching and unpacking, a run leaves one attempt on record, or none. Every stop: many whole ticks. */
 import t from 'tap';
 import { paths } from '../../../protocol/host-paths.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { runMortal } from './killed.ts';
 
 const second = 1000;
@@ -13,7 +13,7 @@ t.test(
   async (t) => {
     const open = (): Node => {
       const node = openNode(makeRoot(t), { version: '2.1.4' });
-      for (const name of names) wish(node, name, 'one-program');
+      for (const name of names) writeShim(node, name, 'one-program');
       return node;
     };
     const effects = await runMortal(open().fake, undefined, async (host) => open().once({}, host));

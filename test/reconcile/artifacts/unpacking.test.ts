@@ -6,7 +6,7 @@ import type { Host } from '../../../host/host.ts';
 import { loadState } from '../../../daemon/state/state.ts';
 import { countInterrupted } from '../../../daemon/reconcile/artifacts/unpacking.ts';
 import { emptyLedger } from '../../../daemon/model/ledger.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { treeOf } from '../../../testbed/simulated/tree.ts';
 
 const second = 1000;
@@ -52,11 +52,11 @@ const told = async (t: Test, node: Node, count: number) => {
 
 t.test('an artifact that kills rcm-node is retried with backoff, and the others are served', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   killUnpacking(node);
   await told(t, node, 1);
   t.strictSame(incoming(node), [], 'nothing of it is left');
-  wish(node, 'wws-v1');
+  writeShim(node, 'wws-v1');
   await node.once();
   t.strictSame(node.fake.containerd.served(), ['runc', 'wws-v1']);
   t.match(attemptsOf(node), {
@@ -69,7 +69,7 @@ t.test('an artifact that kills rcm-node is retried with backoff, and the others 
 
 t.test('each time is counted, and a person who asks does not wait', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   killUnpacking(node);
   await told(t, node, 1);
   // The clock of the process that is killed begins anew; so the first try lies in the past for neither.

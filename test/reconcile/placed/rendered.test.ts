@@ -6,7 +6,7 @@ import { existsSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { standIn } from '../../../testbed/simulated/runtimes/rendering.ts';
-import { metaOf, type Node, openCase, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { metaOf, type Node, openCase, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { withWatched } from '../../../daemon/reconcile/proof/watched.ts';
 import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts';
 
@@ -206,7 +206,7 @@ t.test('a template that is read still is used after an upgrade to a k3s with a f
   containerd.rendering = 'merged';
   containerd.restartByOther();
   await isSettled(t, node, 0);
-  wish(node, 'wasmedge');
+  writeShim(node, 'wasmedge');
   await isSettled(t, node, 1);
   t.ok(containerd.served().includes('wasmedge'));
   t.match(node.read(v3), /wasmedge/);
@@ -273,7 +273,7 @@ t.test('a template that is rendered in the place of the one with our block is wa
   node.fake.advance(60_000);
   await passed();
   node.write(v3, own);
-  wish(node, 'wasmedge');
+  writeShim(node, 'wasmedge');
   const problem = { code: 'unrendered-template', where: { file: v3 } };
   t.match((await node.once()).decision.plan, { kind: 'refused', problem });
   t.equal(containerd.jobs.length, 0);

@@ -1,12 +1,12 @@
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
 import type { SandboxStart } from '../../../testbed/simulated/fake.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts';
 
 const nodeOf = (t: Test, version = '2.1.4'): Node => {
   const node = openNode(makeRoot(t), { version });
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   return node;
 };
 const behaves = (node: Node, how: SandboxStart, default_: SandboxStart = 'works'): void => {
@@ -24,7 +24,7 @@ for (const version of ['1.7.24', '2.1.4'])
     t.strictSame(containerd.sandboxes, []);
     const again = await node.once();
     t.match(again.decision.handlers, [{ state: 'served', start: { kind: 'started' } }]);
-    wish(node, 'wws-v1');
+    writeShim(node, 'wws-v1');
     await node.once();
     t.strictSame(
       containerd.sandboxJobs.slice(2),
@@ -176,7 +176,7 @@ t.test('a new version that starts nothing is taken back without a restart, and l
   const link = (): unknown => treeOf(node.root)['/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2'];
   const former = link();
   containerd.jobs.length = 0;
-  wish(node, 'spin-v2', 'spin-v2-new');
+  writeShim(node, 'spin-v2', 'spin-v2-new');
   behaves(node, 'refused');
   t.match((await node.once()).outcome, { kind: 'failed', undone: true, problem: { code: 'not-started' } });
   t.strictSame(link(), former, 'the former version is served');
@@ -189,7 +189,7 @@ t.test('a new version that starts nothing is taken back without a restart, and l
   t.equal(containerd.sandboxJobs.length, asked);
   t.strictSame(containerd.jobs, [], 'no restart at all');
   behaves(node, 'works');
-  wish(node, 'spin-v2', 'spin-v2-newer');
+  writeShim(node, 'spin-v2', 'spin-v2-newer');
   t.equal((await node.once()).outcome.kind, 'converged');
   t.not(JSON.stringify(link()), JSON.stringify(former));
   t.equal((await node.once()).ledger.bad, null);
@@ -236,7 +236,7 @@ t.test('an image that is prepared starts nothing', async (t) => {
 t.test('in the worst case the runtime is healthy again 240 s after the first restart', async (t) => {
   for (const names of [['spin-v2'], ['spin-v2', 'a', 'b', 'c', 'd']]) {
     const node = nodeOf(t);
-    for (const name of names) wish(node, name);
+    for (const name of names) writeShim(node, name);
     const { containerd } = node.fake;
     const isOurs = (handlers: readonly string[]): boolean => handlers.includes('spin-v2');
     containerd.behaves = (handlers) => ({ slow: isOurs(handlers) ? 59_000 : 100_000 });

@@ -1,7 +1,7 @@
 import { linkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { wish } from '../../../testbed/simulated/node.ts';
+import { writeShim } from '../../../testbed/simulated/node.ts';
 import { rcm } from '../../runtimes/predecessors/written.ts';
 import { head, leftNode, main, oldProgram, takeover } from './left-node.ts';
 
@@ -45,7 +45,7 @@ t.test('consent waits for the Shim, and is good for these bytes alone', async (t
   t.equal(node.read(main)?.includes('# RCM runtime config for wws-v1'), true, 'no Shim takes its place yet');
   t.ok(node.read('/opt/rcm/bin/containerd-shim-wws-v1'), 'and so its program stays');
   t.ok(node.read('/opt/rcm/rcm-lock.json'));
-  wish(node, 'wws-v1');
+  writeShim(node, 'wws-v1');
   const later = await node.once();
   t.equal(later.outcome.kind, 'converged', 'the service goes on with it');
   t.notMatch(node.read(main), 'RCM');
@@ -65,7 +65,7 @@ t.test('consent to a table that changes before it is taken out is void', async (
   const node = leftNode(t, ['wws-v1']);
   await node.once({ takeover });
   node.write(main, node.read(main)?.replace('wws-v1"\n', 'wws-v1"\nsnapshotter = "native"\n') ?? '');
-  wish(node, 'wws-v1');
+  writeShim(node, 'wws-v1');
   const { outcome } = await node.once();
   t.match(outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another', handler: 'wws-v1' }] });
   t.match(node.read(main), 'snapshotter');
@@ -107,8 +107,8 @@ t.test('consent that waits is withdrawn when it alone makes the service refuse e
   node.fake.containerd.unit = { ...node.fake.containerd.unit, active: 'inactive' };
   t.match((await node.once()).ledger.takeover?.tables, [{}], 'what is refused for another reason keeps it');
   node.fake.containerd.unit = { ...node.fake.containerd.unit, active: 'active' };
-  wish(node, 'wws-v1');
-  wish(node, 'other-v1');
+  writeShim(node, 'wws-v1');
+  writeShim(node, 'other-v1');
   const refused = await node.once();
   t.match(refused.outcome, { kind: 'refused' });
   t.equal(refused.ledger.takeover, undefined);

@@ -1,6 +1,6 @@
 /** A node as runtime-class-manager left it, for tests of what becomes of its consent to a takeover. */
 import type { Test } from 'tap';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { keyOf, rcm } from '../../runtimes/predecessors/written.ts';
 
 export const main = '/etc/containerd/config.toml';
@@ -22,7 +22,7 @@ export const leftNode = (t: Test, more: readonly string[] = []): Node => {
   node.write('/opt/rcm/rcm-lock.json', '{\n "shims": {}\n}');
   node.write('/etc/rcm-node/config.toml', '[cluster]\nidentity = "none"\n');
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   return node;
 };
 

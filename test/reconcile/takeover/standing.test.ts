@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { openCase, takeoversFolder, wish } from '../../../testbed/simulated/node.ts';
+import { openCase, takeoversFolder, writeShim } from '../../../testbed/simulated/node.ts';
 import { leftNode, main } from './left-node.ts';
 import { treeOf, difference } from '../../../testbed/simulated/tree.ts';
 
@@ -59,7 +59,7 @@ t.test('a takeover that failed its proof is not tried again for it, until a pers
   containerd.behaves = () => (node.read(main)?.includes('RCM') ? 'works' : 'exits');
   t.equal((await node.once()).outcome.kind, 'failed');
   const jobs = containerd.jobs.length;
-  wish(node, 'other-v1');
+  writeShim(node, 'other-v1');
   for (const deep of [true, false, true, true]) {
     node.fake.advance(3_600_000);
     const { outcome, decision } = await node.once({ deep });

@@ -17,7 +17,7 @@ import {
   program,
   sha256,
   takeoversFolder,
-  wish,
+  writeShim,
 } from '../../../testbed/simulated/node.ts';
 import type { ShimObject } from '../../../protocol/shim-object.ts';
 import { survive } from './story.ts';
@@ -26,8 +26,8 @@ const main = '/etc/containerd/config.toml';
 
 const plain = (row: Row) => (t: Test) => {
   const node = openNode(makeRoot(t), row.meta);
-  wish(node, 'spin-v2');
-  wish(node, 'wws-v1');
+  writeShim(node, 'spin-v2');
+  writeShim(node, 'wws-v1');
   return node;
 };
 const installed = async (node: Node): Promise<void> => {
@@ -49,7 +49,7 @@ for (const [index, row] of rows.entries()) {
         open: plain(row),
         prepare: async (node) => {
           await node.once();
-          wish(node, 'spin-v2', 'spin-v2-new');
+          writeShim(node, 'spin-v2', 'spin-v2-new');
         },
         run: (node, host) => node.once({}, host),
         restarts: 0,
@@ -150,7 +150,7 @@ for (const version of ['1.7.24', '2.1.4'])
         open: (t) => {
           const execStart = ['/usr/bin/containerd', '-c', site];
           const node = openNode(makeRoot(t), { version, execStart });
-          wish(node, 'spin-v2');
+          writeShim(node, 'spin-v2');
           return node;
         },
         prepare: async (node) => {

@@ -12,7 +12,14 @@ import { parseLedger } from '../../../daemon/model/ledger.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';
-import { makeRoot, type Node, openNode, program, sha256, wish } from '../../../testbed/simulated/node.ts';
+import {
+  makeRoot,
+  type Node,
+  openNode,
+  program,
+  sha256,
+  writeShim,
+} from '../../../testbed/simulated/node.ts';
 import { mutationsOf } from './odd.ts';
 import type { ShimObject } from '../../../protocol/shim-object.ts';
 import { difference, foreign, ours, treeOf } from '../../../testbed/simulated/tree.ts';
@@ -42,7 +49,12 @@ const serving = async (t: Test, version: string): Promise<Node> => {
   const node = openNode(makeRoot(t), { version });
   node.write(main, `version = ${version.startsWith('1') ? 2 : 3}\n`);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2', 'spin-v2', 'podAnnotations = ["a/*"]\n[containerdRuntimeOptions]\nRoot = "/run/x"\n');
+  writeShim(
+    node,
+    'spin-v2',
+    'spin-v2',
+    'podAnnotations = ["a/*"]\n[containerdRuntimeOptions]\nRoot = "/run/x"\n',
+  );
   const shim = shimOf(node, 'wws-v1', { rolloutStrategy: { type: 'rolling', scope: 'all' } });
   const approved = seen({ 'wws-v1': revisionOf(shim) }, Date.parse('2027-01-15T08:14:00Z'));
   const controller = { answer: 'alive', looked: '2027-01-15T08:00:00.000Z' } as const;
@@ -75,7 +87,7 @@ const enrich = (node: Node): void => {
 
 /** One shim more, and the journal as it was in the middle of that. */
 const interrupt = async (node: Node): Promise<void> => {
-  wish(node, 'slight-v1');
+  writeShim(node, 'slight-v1');
   const { host } = node.fake;
   const journals: string[] = [];
   const keep: typeof host.files.put = (path, text, mode) => {

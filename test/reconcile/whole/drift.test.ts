@@ -5,7 +5,7 @@
 import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { keyOf, makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { keyOf, makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { type Row, rows } from '../../../testbed/simulated/rows.ts';
 import { difference, foreign, ours, treeOf } from '../../../testbed/simulated/tree.ts';
 
@@ -21,7 +21,7 @@ const serving = async (t: Test, given: string | Row): Promise<Node> => {
   const node = openNode(makeRoot(t), row.meta);
   node.write(row.main, row.text);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   await node.once();
   node.fake.containerd.jobs.length = 0;
   return node;
@@ -151,7 +151,7 @@ t.test('a fight over one file is no reason to leave the links alone', async (t) 
   }
   t.equal(node.read(dropIn), undefined);
   node.remove(link);
-  wish(node, 'spin-v2', 'spin-v2-new');
+  writeShim(node, 'spin-v2', 'spin-v2-new');
   t.match((await node.once()).outcome, {
     problems: [{ code: 'write-conflict', message: /removed the file again/ }],
   });
@@ -256,15 +256,15 @@ t.test('what others took out of their files is not held against our change', asy
   await node.once();
   t.ok(containerd.served().includes('nvidia'));
   node.remove(theirs);
-  wish(node, 'wws-v1');
+  writeShim(node, 'wws-v1');
   t.equal((await node.once()).outcome.kind, 'converged');
   t.strictSame(containerd.served(), ['runc', 'spin-v2', 'wws-v1']);
   t.equal(containerd.jobs.length, 1);
 });
 
-t.test('a drop-in that was removed and a wish that is gone do not get in each other’s way', async (t) => {
+t.test('a removed drop-in is restored in the same tick in which a handler is removed', async (t) => {
   const node = await serving(t, '2.1.4');
-  wish(node, 'wws-v1');
+  writeShim(node, 'wws-v1');
   await node.once();
   node.remove(dropIn);
   node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
@@ -294,7 +294,7 @@ t.test(
       node.write('/etc/containerd/site/10-theirs.toml', 'version = 3\n');
       node.write('/etc/containerd/early/10-theirs.toml', 'version = 3\n');
       node.fake.containerd.restartByOther();
-      wish(node, 'spin-v2');
+      writeShim(node, 'spin-v2');
       await node.once();
       node.write(main, `version = 3\n${lists[to]}`);
       const before = node.fake.containerd.jobs.length;
@@ -362,7 +362,7 @@ for (const version of both)
           const theirs = `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`;
           if (found === 'a file') node.write(main, theirs);
           node.write(site, theirs);
-          wish(node, 'spin-v2');
+          writeShim(node, 'spin-v2');
           const untouched = foreign(treeOf(node.root));
           node.fake.containerd.restartByOther();
           await node.once();

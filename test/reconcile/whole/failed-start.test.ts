@@ -15,7 +15,7 @@ import {
   program,
   sha256,
   shimFile,
-  wish,
+  writeShim,
 } from '../../../testbed/simulated/node.ts';
 
 const newest = rows[1] as Row;
@@ -40,7 +40,7 @@ const statesOf = ({ decision }: Ticked): Readonly<Record<string, string>> =>
 /** Three are asked for at once, and one of them starts nothing. */
 const failed = async (t: Test, row?: Row): Promise<Node> => {
   const node = nodeOf(t, row);
-  for (const name of ['a', 'bad', 'c']) wish(node, name);
+  for (const name of ['a', 'bad', 'c']) writeShim(node, name);
   t.match((await node.once()).outcome, {
     kind: 'failed',
     undone: true,
@@ -82,7 +82,7 @@ for (const row of rows)
 
 t.test('what comes later is served beside it, and makes nobody forget it', async (t) => {
   const node = await failed(t);
-  wish(node, 'd');
+  writeShim(node, 'd');
   await node.once();
   t.equal(restarts(node), 3, 'the budget of restarts applies');
   node.fake.advance(61 * 60_000);
@@ -98,19 +98,19 @@ t.test('what comes later is served beside it, and makes nobody forget it', async
 t.test('its former version is served on, beside what came with the new one', async (t) => {
   const node = nodeOf(t);
   refuse(node);
-  wish(node, 'bad');
+  writeShim(node, 'bad');
   await node.once();
   node.fake.advance(61 * 60_000);
   refuse(node, 'bad');
-  wish(node, 'bad', 'bad-new', 'podAnnotations = ["x/*"]\n');
-  wish(node, 'a');
+  writeShim(node, 'bad', 'bad-new', 'podAnnotations = ["x/*"]\n');
+  writeShim(node, 'a');
   await node.once();
   t.strictSame(served(node), ['a', 'bad', 'runc']);
   t.equal(restarts(node), 4);
   const again = await node.once();
   t.strictSame(statesOf(again), { a: 'served', bad: 'failed' });
   t.strictSame(again.ledger.handlers.bad?.sha256, sha256(program('bad')));
-  wish(node, 'bad');
+  writeShim(node, 'bad');
   t.equal((await node.once()).outcome.kind, 'converged', 'and is what is asked for again');
   t.equal(restarts(node), 4);
   t.strictSame(failedStarts(node), {});
@@ -119,10 +119,10 @@ t.test('its former version is served on, beside what came with the new one', asy
 t.test('of two new versions the one that starts is served without any restart', async (t) => {
   const node = nodeOf(t);
   refuse(node);
-  for (const name of ['a', 'bad']) wish(node, name);
+  for (const name of ['a', 'bad']) writeShim(node, name);
   await node.once();
   refuse(node, 'bad');
-  for (const name of ['a', 'bad']) wish(node, name, `${name}-new`);
+  for (const name of ['a', 'bad']) writeShim(node, name, `${name}-new`);
   await node.once();
   const { ledger } = await node.once();
   t.equal(ledger.handlers.a?.sha256, sha256(program('a-new')));
@@ -132,10 +132,10 @@ t.test('of two new versions the one that starts is served without any restart', 
 
 t.test('a shim that gets another name is served under its former one while it does not start', async (t) => {
   const node = nodeOf(t);
-  wish(node, 'spin');
+  writeShim(node, 'spin');
   await node.once();
   node.fake.advance(61 * 60_000);
-  wish(node, 'a');
+  writeShim(node, 'a');
   node.write(fileOf('spin'), shimFile('bad', 'spin'));
   await node.once();
   for (const _ of [1, 2]) {
@@ -161,11 +161,11 @@ t.test('it is tried again when a person says so, or when it is another one', asy
       return node.once();
     },
     'another shim': (node) => {
-      wish(node, 'bad', 'better');
+      writeShim(node, 'bad', 'better');
       return node.once();
     },
     'other options': (node) => {
-      wish(node, 'bad', 'bad', 'podAnnotations = ["x/*"]\n');
+      writeShim(node, 'bad', 'bad', 'podAnnotations = ["x/*"]\n');
       return node.once();
     },
   };
@@ -215,7 +215,7 @@ t.test('what cannot be read for a while is not forgotten, and not tried again fo
   node.write(fileOf('bad'), 'name = ');
   untouched();
   t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ code: 'bad-toml' }] });
-  wish(node, 'bad');
+  writeShim(node, 'bad');
   untouched();
   t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
   t.equal(restarts(node), 3);
@@ -224,7 +224,7 @@ t.test('what cannot be read for a while is not forgotten, and not tried again fo
 t.test('two that start nothing cost one failed try, and the rest is served', async (t) => {
   const node = nodeOf(t);
   refuse(node, 'bad', 'worse');
-  for (const name of ['a', 'bad', 'c', 'worse']) wish(node, name);
+  for (const name of ['a', 'bad', 'c', 'worse']) writeShim(node, name);
   t.match((await node.once()).outcome, { kind: 'failed', problem: { code: 'not-started', handler: 'bad' } });
   t.strictSame(served(node), ['a', 'c', 'runc']);
   t.equal(restarts(node), 3);
@@ -242,7 +242,7 @@ t.test(
   async (t) => {
     for (const names of [['bad'], ['a', 'bad']]) {
       const node = nodeOf(t);
-      for (const name of names) wish(node, name);
+      for (const name of names) writeShim(node, name);
       const { host } = node.fake;
       const died = new Error('killed');
       const dead = { now: false };

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { difference, foreign, ours, treeOf } from '../../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
@@ -17,7 +17,7 @@ const serving = async (t: Test, version: string, text: string | null): Promise<N
   const node = openNode(makeRoot(t), { version });
   if (text !== null) node.write(main, text);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   t.equal((await node.once()).outcome.kind, 'converged');
   node.fake.advance(7_200 * second);
   node.fake.containerd.jobs.length = 0;
@@ -199,7 +199,7 @@ t.test('an image whose runtime goes back is prepared anew, or mends itself at it
       const root = makeRoot(t);
       const image = openNode(root, { version: '2.1.4', runs: false });
       if (text !== null) image.write(main, text);
-      wish(image, 'spin-v2');
+      writeShim(image, 'spin-v2');
       t.equal((await image.once({ activate: false }, imageOf(image))).outcome.kind, 'converged');
       t.ok(image.read(dropIn));
       image.fake.containerd.version = '1.7.24';

@@ -5,7 +5,7 @@
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
 import { runMortal } from '../artifacts/killed.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 
 const main = '/etc/containerd/config.toml';
 const folder = '/etc/containerd/conf.d';
@@ -19,7 +19,7 @@ const serving = async (t: Test, version: string, more = '', text = ''): Promise<
   const node = openNode(makeRoot(t), { version });
   node.write(main, `${text}# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2', 'spin-v2', more);
+  writeShim(node, 'spin-v2', 'spin-v2', more);
   t.equal((await node.once()).outcome.kind, 'converged');
   node.fake.containerd.jobs.length = 0;
   node.fake.advance(61 * minute);
@@ -64,7 +64,7 @@ for (const version of both) {
       const node = await serving(t, version, options('a = 1'));
       // The host booted, say, and nobody looked since.
       node.fake.containerd.restartByOther();
-      wish(node, 'spin-v2', 'spin-v2', options('a = 2'));
+      writeShim(node, 'spin-v2', 'spin-v2', options('a = 2'));
       await node.once({ activate: false });
       t.match(node.read(ours(node)), /a = 2/);
       t.equal((await node.once()).outcome.kind, 'converged');
@@ -79,7 +79,7 @@ for (const version of both) {
     for (const value of ['false', '0', '""', '[]']) {
       const node = await serving(t, version, options('a = 1'));
       node.fake.containerd.restartByOther();
-      wish(node, 'spin-v2', 'spin-v2', options(`a = 1\nb = ${value}`));
+      writeShim(node, 'spin-v2', 'spin-v2', options(`a = 1\nb = ${value}`));
       t.equal((await node.once()).outcome.kind, 'converged');
       t.ok(Object.hasOwn(loadedOptions(node) as object, 'b'), value);
       t.equal(restarts(node), 1);
@@ -101,7 +101,7 @@ for (const version of both) {
 const killedInChange = async (t: Test, version: string, name: string, back: number): Promise<Node> => {
   const change = async (): Promise<Node> => {
     const node = await serving(t, version, options('a = 1'));
-    wish(node, 'spin-v2', 'spin-v2', options('a = 2'));
+    writeShim(node, 'spin-v2', 'spin-v2', options('a = 2'));
     return node;
   };
   const whole = await change();

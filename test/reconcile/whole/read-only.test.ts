@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
@@ -62,7 +62,7 @@ const nodeOf = (t: Test, { version, main: text, place }: Place): Node => {
   node.write(main, text);
   mkdirSync(join(node.root, place), { recursive: true });
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   return node;
 };
 
@@ -130,7 +130,7 @@ t.test(
     const node = openNode(makeRoot(t), { version: '2.1.4' });
     node.write(main, 'version = 3\n');
     node.fake.containerd.restartByOther();
-    wish(node, 'spin-v2');
+    writeShim(node, 'spin-v2');
     const { host } = node.fake;
     const swap: Host['files']['swap'] = async (path, before, after, purpose) => {
       if (path !== main && purpose !== 'undo') return host.files.swap(path, before, after, purpose);

@@ -1,6 +1,6 @@
 /** A program that writes its file again and again makes no restart loop of what fails, or of what it takes away. */
 import t, { type Test } from 'tap';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 
 const main = '/etc/containerd/config.toml';
 const minute = 60_000;
@@ -10,7 +10,7 @@ const serving = async (t: Test, version: string): Promise<Node> => {
   const node = openNode(makeRoot(t), { version });
   node.write(main, `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   t.equal((await node.once()).outcome.kind, 'converged');
   node.fake.containerd.jobs.length = 0;
   node.fake.advance(61 * minute);
@@ -22,7 +22,7 @@ for (const version of both) {
   t.test(`what failed is not tried again because others print the file anew (${version})`, async (t) => {
     const node = await serving(t, version);
     node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'exits' : 'works');
-    wish(node, 'wws-v1');
+    writeShim(node, 'wws-v1');
     for (let round = 0; round < 15; round++) {
       const text = node.read(main) ?? '';
       node.write(main, `# theirs, written at ${round}\n${text.slice(text.indexOf('\n') + 1)}`);

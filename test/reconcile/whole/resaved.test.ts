@@ -8,7 +8,7 @@ import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
 import { isNote } from '../../../cli/print.ts';
 import { loadConfig } from '../../../testbed/simulated/runtimes/containerd.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { ours, treeOf } from '../../../testbed/simulated/tree.ts';
 
 const main = '/etc/containerd/config.toml';
@@ -28,8 +28,8 @@ const serving = async (t: Test, version: Version, text: string | null = foreignM
   const node = openNode(makeRoot(t), { version });
   if (text !== null) node.write(main, text);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
-  wish(node, 'wws-v1');
+  writeShim(node, 'spin-v2');
+  writeShim(node, 'wws-v1');
   await node.once();
   node.fake.containerd.jobs.length = 0;
   return node;
@@ -307,7 +307,7 @@ t.test(
   async (t) => {
     const node = await serving(t, '1.7.24', `imports = ["${folder}/*.toml"]\n${foreignMain['1.7.24']}`);
     node.write(`${folder}/99-nvidia.toml`, `version = 2\n${handlerTables(v2, all)}`);
-    wish(node, 'spin-v2', 'spin-v2', '[containerdRuntimeOptions]\nSystemdCgroup = true\n');
+    writeShim(node, 'spin-v2', 'spin-v2', '[containerdRuntimeOptions]\nSystemdCgroup = true\n');
     t.match((await node.once()).outcome, {
       kind: 'refused',
       problem: { code: 'shadowed', handler: 'spin-v2', where: { file: `${folder}/99-nvidia.toml` } },
@@ -355,7 +355,7 @@ t.test('a file of others that has the name of our drop-in elsewhere is imported 
   node.write(other, 'version = 3\n[debug]\nlevel = "debug"\n');
   node.write(main, text);
   node.fake.containerd.restartByOther();
-  wish(node, 'spin-v2');
+  writeShim(node, 'spin-v2');
   t.equal((await node.once()).outcome.kind, 'converged');
   t.match(node.read(main), `"${other}", `);
   t.ok((await node.uninstall()).complete);

@@ -1,6 +1,6 @@
 /** A handler of ours that a person made the default one: CRI-O does not start without it. */
 import t, { type Test } from 'tap';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 
 const dropIn = '/etc/crio/crio.conf.d/zz-rcm-node.conf';
 const other = '/etc/crio/crio.conf.d/50-default.conf';
@@ -12,7 +12,7 @@ const serving = async (t: Test): Promise<Node> => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   node.write('/etc/crio/crio.conf.d/10-crio.conf', crun);
   node.fake.containerd.restartByOther();
-  wish(node, 'wasmedge');
+  writeShim(node, 'wasmedge');
   t.match(await node.once(), { outcome: { kind: 'converged' } });
   node.write(other, byDefault);
   node.fake.containerd.restartByOther();

@@ -1,14 +1,14 @@
 /** `crio config` prints names and values as they are, also where TOML needs quotes or escapes. */
 import t from 'tap';
 import { dumpOf } from '../../../daemon/runtimes/crio/dump.ts';
-import { makeRoot, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 
 const file = '/etc/crio/crio.conf.d/50.conf';
 const beside = async (t: import('tap').Test, text: string) => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   node.write(file, text);
   node.fake.containerd.restartByOther();
-  wish(node, 'wasmedge');
+  writeShim(node, 'wasmedge');
   return node;
 };
 const handler = (name: string, path = '"/usr/bin/crun"'): string =>

@@ -1,12 +1,12 @@
 /** `crio config` prints all of these configurations without an error, and the daemon ends of them at its next start. */
 import t, { type Test } from 'tap';
-import { type Node, makeRoot, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { type Node, makeRoot, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { loadCrio } from '../../../testbed/simulated/runtimes/crio.ts';
 
 const opened = (t: Test, text: string): Node => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   node.write('/etc/crio/crio.conf.d/50.conf', text);
-  wish(node, 'wasmedge');
+  writeShim(node, 'wasmedge');
   return node;
 };
 

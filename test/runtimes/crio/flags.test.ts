@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { defaultSettings } from '../../../daemon/model/settings.ts';
 import { observeRuntime } from '../../../daemon/reconcile/observe/runtime.ts';
 import { configOf, dumpWords } from '../../../daemon/runtimes/crio/launch.ts';
-import { makeRoot, type Node, openNode, wish } from '../../../testbed/simulated/node.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { loadCrio } from '../../../testbed/simulated/runtimes/crio.ts';
 
 const file = '/etc/crio/crio.conf.d/50.conf';
@@ -14,7 +14,7 @@ const opened = (t: Test, { argv = [], environment = [] }: Start, text = ''): Nod
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3', execStart, environment });
   node.write(file, text);
   node.fake.containerd.restartByOther();
-  wish(node, 'wasmedge');
+  writeShim(node, 'wasmedge');
   return node;
 };
 

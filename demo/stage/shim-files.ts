@@ -4,12 +4,12 @@ import type { WasmedgeBundle } from '../../testbed/artifacts/wasmedge.ts';
 
 export const handler = 'wasmedge';
 
-export const wishPath = '/etc/rcm-node/shims.d/wasmedge.toml';
+export const shimFilePath = '/etc/rcm-node/shims.d/wasmedge.toml';
 
 /** Where the node finds a version of the artifact; a real node would have a URL of a release here. */
 export const artifactPath = (version: 1 | 2): string => `/srv/artifacts/crun-wasmedge-${version}.tar.gz`;
 
-export const wishText = (bundle: WasmedgeBundle, version: 1 | 2): string => `name = "${handler}"
+export const shimFileText = (bundle: WasmedgeBundle, version: 1 | 2): string => `name = "${handler}"
 podAnnotations = ["module.wasm.image/*"]
 containerAnnotations = ["module.wasm.image/*"]
 
@@ -30,11 +30,11 @@ sha256 = "${bundle.sha256}"
 /** Another handler, with which this node's containerd does not start (acts/rollback.ts). */
 export const secondHandler = 'spin-v2';
 
-export const secondWishPath = '/etc/rcm-node/shims.d/spin.toml';
+export const secondShimFilePath = '/etc/rcm-node/shims.d/spin.toml';
 
 export const secondArtifactPath = '/srv/artifacts/spin-v2.tar.gz';
 
-export const secondWishText = ({ sha256 }: Artifact): string => `name = "${secondHandler}"
+export const secondShimFileText = ({ sha256 }: Artifact): string => `name = "${secondHandler}"
 
 [[fetchStrategy.platforms]]
 os = "linux"
