@@ -7,12 +7,11 @@ import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
+import { header } from '../../daemon/runtimes/own-header.ts';
 import { configFile } from '../../daemon/runtimes/parsed.ts';
 
 const main = runtime.configPath;
 const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
-const header =
-  '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
 const ours = `${header}version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin]\nruntime_type = "/x"\n`;
 const wired = 'version = 3\nimports = ["/etc/containerd/conf.d/*rcm-node.toml"] # added by rcm-node\n';
 const ledger: Ledger = {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { ownFault } from '../../daemon/decide/own-fault.ts';
 import { baselineOf } from '../../daemon/decide/baseline.ts';
-import { header } from '../../daemon/runtimes/containerd/wiring-drop-in.ts';
+import { header } from '../../daemon/runtimes/own-header.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/decide/observed.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { foldersOf, relocatedOf, kept, takeBack } from '../../daemon/decide/relocated.ts';
-import { header } from '../../daemon/runtimes/containerd/wiring-drop-in.ts';
+import { formerHeader, header } from '../../daemon/runtimes/own-header.ts';
 import { containerd } from '../../daemon/runtimes/containerd/row.ts';
 import { emptyLedger, type Ledger, type OwnedFile } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/decide/observed.ts';
@@ -80,12 +80,11 @@ t.test('what holds nothing of ours any more is forgotten, without a step', (t) =
 });
 
 t.test('a file that existed because of us alone goes, whatever generation it was made for', (t) => {
-  const header =
-    '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
-  for (const version of [2, 3]) {
-    const { former } = lookAt({ [main]: regular(`${header}version = ${version}\n`) });
-    t.strictSame(former.files, [{ path: main, text: null }]);
-  }
+  for (const first of [header, formerHeader])
+    for (const version of [2, 3]) {
+      const { former } = lookAt({ [main]: regular(`${first}version = ${version}\n`) });
+      t.strictSame(former.files, [{ path: main, text: null }]);
+    }
   t.end();
 });
 

@@ -4,7 +4,7 @@ import { remark } from '../../toml/splice-import.ts';
 import type { TomlPath } from '../../toml/toml.ts';
 import { isBelow, isKeyOf, type Plain } from '../shown.ts';
 import { handlersIn } from './config.ts';
-import { header } from './wiring-drop-in.ts';
+import { formerHeader, header } from '../own-header.ts';
 
 /** Keys at the root of the file, and in the table of a handler and its options, whose values name no secret. */
 const plainAtRoot = new Set([
@@ -29,5 +29,5 @@ const isPlain = (path: TomlPath, handlers: readonly TomlPath[]): boolean =>
 export const plain: Plain = {
   handlersIn,
   isPlain,
-  comments: new Set([remark, ...ownComments, ...header.trim().split('\n')]),
+  comments: new Set([remark, ...ownComments, header.trim(), formerHeader.trim()]),
 };

@@ -4,8 +4,9 @@ import { parseToml } from '../../toml/toml.ts';
 import { type Generation, generations, handlersIn, isOurs } from './config.ts';
 import { type Table, tableAt } from '../../toml/compare.ts';
 import { folderOf, resolvePath } from '../../../protocol/host-paths.ts';
+import { header, withPresentHeader } from '../own-header.ts';
 import { findBlock, removeBlock, removeImport, removeTables } from '../../toml/splice.ts';
-import { header, entriesOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
+import { entriesOf, isBare, isDefaultRuntime, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
 
 export const skeleton = (generation: Generation): string => `${header}version = ${generation.freshSchema}\n`;
 
@@ -85,7 +86,8 @@ export const readWithoutUs = (
   const tables = withoutTables(read, path, mayBeUnmarked(path, ledger, generation));
   const bare = withoutImports(tables, path, ledger, isDropIn);
   // Any generation's: the runtime may have been upgraded since.
-  if (generations.some((row) => bare.text === skeleton(row))) return null;
+  const present = withPresentHeader(bare.text);
+  if (generations.some((row) => present === skeleton(row))) return null;
   return ledger.files[path]?.kind === 'created' && meansNothing(bare) ? null : bare;
 };
 

@@ -1,9 +1,10 @@
-/** The drop-in of 2.x: its path, its header, and how it is recognised as ours. */
+/** The drop-in of 2.x: its path, and how it is recognised as ours. */
 import { recover } from '../../../protocol/problem/problem.ts';
 import { parseToml } from '../../toml/toml.ts';
 import { defaultRuntime, handlersIn, isOurs } from './config.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import type { ConfigFile } from '../facts.ts';
+import { hasOwnHeader } from '../own-header.ts';
 import { fileOf, folderOf, globPattern, resolvePath } from '../../../protocol/host-paths.ts';
 
 /** Sorts after `99-nvidia.toml`, which has an old copy of all handlers: the file that is read last wins. */
@@ -11,14 +12,11 @@ export const dropInName = 'zz-rcm-node.toml';
 /** Matches only our file: a wider glob could import foreign files that were never read before. */
 export const ownGlob = '*rcm-node.toml';
 
-export const header =
-  '# Written by rcm-node; changes are put right again. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
-
 /** Whether an older drop-in of ours may be at this path. */
 export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInName;
 
 /** By its first line, or, after another program rewrote it, by its meaning. */
-export const isOurDropIn = (text: string): boolean => text.startsWith(header) || meansOurs(text);
+export const isOurDropIn = (text: string): boolean => hasOwnHeader(text) || meansOurs(text);
 
 /** Only tables that name our programs under their own handlers, and no comment: a comment is a person's. */
 export const meansOurs = (text: string): boolean => {

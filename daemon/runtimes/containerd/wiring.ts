@@ -22,18 +22,11 @@ import {
   withoutTables,
   withoutUnmarked,
 } from './wiring-bare.ts';
-import { placeFor, type Site } from './way.ts';
+import { placeFor, type Site, textIn } from './way.ts';
+import { header, keepHeader } from '../own-header.ts';
 import { digestOf } from '../../../protocol/digest.ts';
 import type { FileFact } from '../../../host/facts.ts';
-import {
-  dropInPath,
-  header,
-  importsOf,
-  isOurDropIn,
-  leadsTo,
-  mayBeDropIn,
-  ownGlob,
-} from './wiring-drop-in.ts';
+import { dropInPath, importsOf, isOurDropIn, leadsTo, mayBeDropIn, ownGlob } from './wiring-drop-in.ts';
 
 /** The main file, parsed with the others, unless it was read again since. */
 const readOf = ({ config, configPath }: RuntimeFacts, fact: FileFact | undefined): Read | null => {
@@ -162,7 +155,8 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
     }
     return { files: [mainOwned(appendBlock(from, block, path).text), without], stale, ...adds };
   }
-  const text = `${header}${layout.declares ? `version = ${layout.schema}\n` : ''}\n${body}`;
+  const wanted = `${header}${layout.declares ? `version = ${layout.schema}\n` : ''}\n${body}`;
+  const text = keepHeader(wanted, textIn(files[drop]));
   const dropIn = { path: drop, text, owned: owned(ledger, drop, files[drop], text) };
   const covered = importsOf(layout.doc, path).some(
     (entry) => entry.includes('*') && globPattern(entry).test(drop),

@@ -3,19 +3,17 @@ import { fileOf } from '../../../protocol/host-paths.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
+import { hasOwnHeader } from '../own-header.ts';
 import { handlersIn, isOurs, runtimesPath } from './config.ts';
 
 /** Files are read in the order of their names, and the last one wins. */
 const dropInName = 'zz-rcm-node.conf';
 
-export const header =
-  '# Written by rcm-node; changes are undone. What is served: rcm-node status. To take it out: rcm-node uninstall.\n';
-
 export const dropInPath = (folder: string): string => `${folder}/${dropInName}`;
 
 export const mayBeDropIn = (path: string): boolean => fileOf(path) === dropInName;
 
-export const isOurDropIn = (text: string): boolean => text.startsWith(header) || meansOurs(text);
+export const isOurDropIn = (text: string): boolean => hasOwnHeader(text) || meansOurs(text);
 
 /** Only tables that name our programs under their own handlers, and no comment: a comment is a person's. */
 export const meansOurs = (text: string): boolean => {

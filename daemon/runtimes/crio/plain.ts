@@ -1,7 +1,7 @@
 /** The values of CRI-O's configuration that are no secrets, and may be shown to everyone. */
 import { isBelow, isKeyOf, type Plain } from '../shown.ts';
 import { handlersIn } from './config.ts';
-import { header } from './drop-in.ts';
+import { header } from '../own-header.ts';
 
 const plainInRuntime = new Set(['default_runtime', 'conmon', 'conmon_cgroup', 'cgroup_manager', 'runtimes']);
 const plainInHandlers = new Set([

@@ -20,7 +20,8 @@ import {
   isOurs,
   runtimesPath,
 } from './config.ts';
-import { dropInPath, header, isOurDropIn, mayBeDropIn, meaningOf } from './drop-in.ts';
+import { header } from '../own-header.ts';
+import { dropInPath, isOurDropIn, mayBeDropIn, meaningOf } from './drop-in.ts';
 import { inheritedFrom, requiredOf } from './default-handler.ts';
 import { faultOf, twiceFault } from './faults.ts';
 import { lowered } from './lowered.ts';

@@ -9,6 +9,7 @@ import { addImport } from '../../../toml/splice.ts';
 import type { ConfigPlace } from '../../facts.ts';
 import { type Parsed, parseConfig } from '../../parsed.ts';
 import type { WantedFile } from '../../runtime.ts';
+import { header, keepHeader } from '../../own-header.ts';
 import { declaredSchema, dropInSchema } from '../config.ts';
 import {
   handlersOfOurs,
@@ -21,7 +22,7 @@ import {
 } from '../way.ts';
 import type { Way } from '../way.ts';
 import { bodyOf, owned, staleIn, unowned } from '../wiring.ts';
-import { dropInName, header, importsOf } from '../wiring-drop-in.ts';
+import { dropInName, importsOf } from '../wiring-drop-in.ts';
 import { bareOf, hintOfFound, refuseUnrendered, renderedMain } from './rendered.ts';
 
 type Folder = Extract<ConfigPlace, { kind: 'folder' }>;
@@ -76,7 +77,8 @@ export const folderWay = (site: Site, { folder, readBy }: Folder): Way => {
     hintOfOwner: (name) => hintOfFound(main, place, name),
     wire: (tables) => {
       const isBare = tables.size === 0;
-      const wanted = `${header}${version === undefined ? '' : `version = ${version}\n`}\n${bodyOf(place, tables)}`;
+      const versionLine = version === undefined ? '' : `version = ${version}\n`;
+      const wanted = keepHeader(`${header}${versionLine}\n${bodyOf(place, tables)}`, text);
       if (!isBare && wanted !== text) refuseUnrendered(site);
       const dropIn = isBare
         ? unowned(drop, null)

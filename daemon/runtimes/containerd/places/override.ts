@@ -8,13 +8,13 @@ import { fileFault } from '../../../model/file-fault.ts';
 import { printString } from '../../../toml/compare.ts';
 import { appendBlock, findBlock } from '../../../toml/splice.ts';
 import type { ConfigPlace } from '../../facts.ts';
+import { header, keepHeader } from '../../own-header.ts';
 import { configFile, type Parsed, parseConfig } from '../../parsed.ts';
 import { declaredSchema, dropInSchema, handlersRead } from '../config.ts';
 import { handlersOfOurs, isElsewhere, meaningOf, placeFor, type Site, textIn } from '../way.ts';
 import type { Way } from '../way.ts';
 import { besideOurs, bodyOf, defaultBody, owned, unowned } from '../wiring.ts';
-import { header } from '../wiring-drop-in.ts';
-import { isOverride, overrideMark } from './override-text.ts';
+import { isOurUnitDropIn, isOverride, overrideMark } from './override-text.ts';
 
 type Override = Extract<ConfigPlace, { kind: 'override' }>;
 
@@ -24,9 +24,7 @@ export const overrideWay = (site: Site, override: Override): Way | undefined => 
   const text = textIn(files[copyTo]);
   const isInForce =
     runtime.configPath === copyTo &&
-    (copyTo in ledger.files ||
-      isOverride(text ?? '') ||
-      (textIn(files[unitDropIn]) ?? '').startsWith(header));
+    (copyTo in ledger.files || isOverride(text ?? '') || isOurUnitDropIn(textIn(files[unitDropIn]) ?? ''));
   // A person has the unit read another file: that is a main file like any other.
   if (runtime.configPath !== override.original && !isInForce) return undefined;
   const known = originalOf(site, override);
@@ -42,7 +40,10 @@ export const overrideWay = (site: Site, override: Override): Way | undefined => 
   const alive = isCopy && !definesHandlers ? defaultBody(place) : '';
   const ours = meaningOf(isCopy ? (findBlock(text ?? '')?.body ?? '') : text);
   const head = overrideMark(original.path);
-  const unitText = `${header}[Service]\nEnvironment="${variable}=${copyTo}"\n`;
+  const unitText = keepHeader(
+    `${header}[Service]\nEnvironment="${variable}=${copyTo}"\n`,
+    textIn(files[unitDropIn]),
+  );
   return {
     schema,
     place,
@@ -61,9 +62,10 @@ export const overrideWay = (site: Site, override: Override): Way | undefined => 
         };
       if (!known) throw gone(override.original);
       const body = `${alive}${bodyOf(place, tables)}`;
-      const copy = isCopy
+      const wanted = isCopy
         ? appendBlock(`${head}${original.text}`, body, copyTo).text
         : `${head}${declares ? `version = ${schema}\n` : ''}imports = [${printString(original.path)}]\n\n${body}`;
+      const copy = keepHeader(wanted, text);
       return {
         files: [
           { path: unitDropIn, text: unitText, owned: owned(ledger, unitDropIn, files[unitDropIn], unitText) },

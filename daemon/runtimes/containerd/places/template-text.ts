@@ -5,7 +5,7 @@
 import { paths } from '../../../../protocol/host-paths.ts';
 import { Failure } from '../../../../protocol/problem/problem.ts';
 import { marks } from '../../../toml/splice-block.ts';
-import { header } from '../wiring-drop-in.ts';
+import { header, withPresentHeader } from '../../own-header.ts';
 
 type Marked = {
   readonly start: number;
@@ -87,8 +87,9 @@ export const newTemplate = (base: string): string =>
 /** A template without anything of ours; `null` if it exists only because of us. */
 export const templateWithoutUs = (text: string, file: string): string | null => {
   const bare = withoutMarked(text, file);
-  if (!bare.includes(header)) return bare;
-  const rest = bare.replace(header, '');
+  const present = withPresentHeader(bare);
+  if (!present.includes(header)) return bare;
+  const rest = present.replace(header, '');
   return /^\s*(\{\{-?\s*template\s+"base"\s+\.\s*-?\}\}\s*)?$/.test(rest) ? null : rest;
 };
 

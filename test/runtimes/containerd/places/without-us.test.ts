@@ -7,7 +7,7 @@ import {
   newTemplate,
   withMarked,
 } from '../../../../daemon/runtimes/containerd/places/template-text.ts';
-import { header } from '../../../../daemon/runtimes/containerd/wiring-drop-in.ts';
+import { formerHeader, header } from '../../../../daemon/runtimes/own-header.ts';
 
 const bare = (path: string, text: string): string | null => withoutUs(text, path, emptyLedger);
 
@@ -25,9 +25,13 @@ t.test('a file of any kind is known by its name and its text, without the ledger
   );
   t.equal(bare('/x/containerd-template.toml', withMarked(`a = "\${A}"\n`, ours, '')), `a = "\${A}"\n`);
   const unit = '/etc/systemd/system/containerd.service.d/50-rcm-node.conf';
-  t.equal(bare(unit, `${header}[Service]\n`), null);
+  for (const first of [header, formerHeader]) t.equal(bare(unit, `${first}[Service]\n`), null);
   t.equal(bare(unit, '[Service]\n'), '[Service]\n');
-  t.equal(bare('/etc/containerd/rcm-node.toml', `${overrideMark('/usr/x.toml')}version = 3\n`), null);
+  const override = `${overrideMark('/usr/x.toml')}version = 3\n`;
+  for (const text of [made, override]) t.ok(text.includes(header), 'both begin with the header');
+  t.equal(bare('/etc/containerd/rcm-node.toml', override), null);
+  t.equal(bare('/etc/containerd/rcm-node.toml', override.replace(header, formerHeader)), null);
+  t.equal(bare('/x/config-v3.toml.tmpl', made.replace(header, formerHeader)), null);
   t.equal(bare('/etc/containerd/config.toml', 'version = 3\n'), 'version = 3\n');
 });
 
