@@ -6,15 +6,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Code, Failure, retryOf } from '../../protocol/problem/problem.ts';
-import {
-  type Downloaded,
-  type DownloadOptions,
-  MAX_PAUSE_MS,
-  type Place,
-  transfer,
-  trustOf,
-} from './transfer.ts';
 import { printUrl } from '../../protocol/problem/mask.ts';
+import { type DownloadOptions, MAX_PAUSE_MS, type Place } from './options.ts';
+import { type Begun, forget, intoFile, type Target } from './target.ts';
+import { type Downloaded, transfer, trustOf } from './transfer.ts';
 
 export type { Downloaded, DownloadOptions };
 
@@ -67,17 +62,43 @@ export const download = async (
   sha256: string | undefined,
   into: string,
   options: DownloadOptions,
+): Promise<Downloaded> =>
+  bring(
+    placesFor(location, options.mirrors).map((each) => ({ location: each, askedMs: 0 })),
+    sha256,
+    intoFile(into),
+    options,
+  );
+
+/** As `download`, from the first of these places that has it. */
+export const bring = async (
+  places: readonly Place[],
+  sha256: string | undefined,
+  target: Target,
+  options: DownloadOptions,
 ): Promise<Downloaded> => {
-  const places: readonly Place[] = placesFor(location, options.mirrors).map((each) => ({
-    location: each,
-    askedMs: 0,
-  }));
+  const begun: Begun = { done: 0 };
+  try {
+    return await tryAll(places, sha256, target, begun, options);
+  } catch (error) {
+    await forget(begun);
+    throw error;
+  }
+};
+
+const tryAll = async (
+  places: readonly Place[],
+  sha256: string | undefined,
+  target: Target,
+  begun: Begun,
+  options: DownloadOptions,
+): Promise<Downloaded> => {
   const trust = await trustOf(options.extraCaFile);
   let hopeful = places;
   for (let attempt = 1; ; attempt++) {
     for (const place of hopeful) {
       try {
-        return await transfer(place, sha256, into, options, trust);
+        return await transfer(place, sha256, target, begun, options, trust);
       } catch (error) {
         if (!(error instanceof Failure) || !OF_THE_PLACE.includes(error.problem.code)) throw error;
         place.failure = error;

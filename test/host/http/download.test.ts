@@ -667,3 +667,96 @@ t.test('a transfer and a pause can both be cancelled', async (t) => {
   t.equal(ill.requests.length, 1);
   await fails(t, ill.url, { ...options, signal: AbortSignal.abort() }, { code: 'download-failed', message });
 });
+
+/** Sends the file in parts, as `cut` says; understands `Range` unless told otherwise. */
+const serveParts = (
+  t: Test,
+  cuts: readonly number[],
+  answer: (response: http.ServerResponse, from: number, rest: Buffer) => void = (response, from, rest) => {
+    response.statusCode = from > 0 ? 206 : 200;
+    if (from > 0) response.setHeader('content-range', `bytes ${from}-${BODY.length - 1}/${BODY.length}`);
+    response.setHeader('content-length', rest.length);
+  },
+) =>
+  serve(t, (request, response, count) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const rest = BODY.subarray(from);
+    answer(response, from, rest);
+    const cut = cuts[count - 1];
+    if (cut === undefined) response.end(response.statusCode === 200 ? BODY : rest);
+    else
+      response.write((response.statusCode === 200 ? BODY : rest).subarray(0, cut), () => response.destroy());
+  });
+
+t.test('the rest of a file that broke off is asked for, and no byte twice', async (t) => {
+  const { url, requests } = await serveParts(t, [100_000, 50_000]);
+  const into = target(t);
+  t.same(await download(url, SHA, into, { ...options, attempts: 3 }), { sha256: SHA, bytes: BODY.length });
+  t.same(
+    requests.map(({ headers }) => headers.range),
+    [undefined, 'bytes=100000-', 'bytes=150000-'],
+  );
+  t.same(await readFile(into), BODY);
+});
+
+t.test('a server that knows no parts sends all of it again', async (t) => {
+  const { url } = await serveParts(t, [100_000], (response) => {
+    response.setHeader('content-length', BODY.length);
+  });
+  t.equal((await download(url, SHA, target(t), { ...options, attempts: 2 })).sha256, SHA);
+});
+
+t.test('parts that do not fit together, and parts that were not asked for, are begun anew', async (t) => {
+  const forged: Handle = (request, response, count) => {
+    if (count === 1) {
+      response.setHeader('content-length', BODY.length);
+      response.write(Buffer.alloc(1000, 'other'), () => response.destroy());
+      return;
+    }
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    response.statusCode = from > 0 ? 206 : 200;
+    if (from > 0) response.setHeader('content-range', `bytes ${from}-${BODY.length - 1}/${BODY.length}`);
+    response.end(BODY.subarray(from));
+  };
+  const one = await serve(t, forged);
+  t.equal((await download(one.url, SHA, target(t), { ...options, attempts: 3 })).sha256, SHA);
+  t.same(
+    one.requests.map(({ headers }) => headers.range),
+    [undefined, 'bytes=1000-', undefined],
+  );
+  const elsewhere = await serveParts(t, [100_000], (response, from, rest) => {
+    response.statusCode = from > 0 ? 206 : 200;
+    if (from > 0) response.setHeader('content-range', `bytes 0-${BODY.length - 1}/${BODY.length}`);
+    response.setHeader('content-length', rest.length);
+  });
+  t.equal((await download(elsewhere.url, SHA, target(t), { ...options, attempts: 3 })).sha256, SHA);
+  const gone = await serveParts(t, [100_000], (response, from) => {
+    if (from > 0) response.statusCode = 416;
+  });
+  t.equal((await download(gone.url, SHA, target(t), { ...options, attempts: 3 })).sha256, SHA);
+});
+
+t.test(
+  'without a digest nothing that broke off is kept, and the cap counts all parts',
+  tlsTest,
+  async (t) => {
+    const { url, requests } = await serveTls(t, (_, response, count) => {
+      response.setHeader('content-length', BODY.length);
+      if (count === 1) response.write(BODY.subarray(0, 1000), () => response.destroy());
+      else response.end(BODY);
+    });
+    t.equal((await download(url, undefined, target(t), { ...withCa, attempts: 2 })).sha256, SHA);
+    t.same(
+      requests.map(({ headers }) => headers.range),
+      [undefined, undefined],
+    );
+    const parts = await serveParts(t, [100_000], (response, from) => {
+      if (from > 0) {
+        response.statusCode = 206;
+        response.setHeader('content-range', `bytes ${from}-${BODY.length - 1}/${BODY.length}`);
+      }
+    });
+    const small = { ...options, attempts: 2, maxBytes: 200_000 };
+    await fails(t, parts.url, small, { code: 'too-large', message: /200000 bytes are allowed/ });
+  },
+);
