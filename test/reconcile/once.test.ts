@@ -10,7 +10,7 @@ import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
 import type { Outcome } from '../../daemon/model/outcome.ts';
 import { type Problem, problemOf as problemIn } from '../../protocol/problem/problem.ts';
-import type { Start } from '../../testbed/simulated/fake.ts';
+import type { Start } from '../../testbed/simulated/fake/daemon.ts';
 import {
   keyOf,
   makeRoot,

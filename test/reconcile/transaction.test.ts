@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../host/host.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
-import type { Start } from '../../testbed/simulated/fake.ts';
+import type { Start } from '../../testbed/simulated/fake/daemon.ts';
 import { makeRoot, type Node, openNode, writeShim } from '../../testbed/simulated/node.ts';
 import { difference, foreign, treeOf } from '../../testbed/simulated/tree.ts';
 

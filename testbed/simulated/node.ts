@@ -25,7 +25,8 @@ import { withWatched } from '../../daemon/reconcile/proof/watched.ts';
 import { loadState } from '../../daemon/state/state.ts';
 import { uninstall, type Uninstalled } from '../../daemon/reconcile/uninstall.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
-import { type Fake, type FakeOptions, fakeHost } from './fake.ts';
+import { type Fake, fakeHost } from './fake.ts';
+import type { FakeOptions } from './fake/daemon.ts';
 
 /** case.toml: what a folder cannot say. */
 export type Meta = Omit<FakeOptions, 'root'> & {

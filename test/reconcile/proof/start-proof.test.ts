@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
-import type { SandboxStart } from '../../../testbed/simulated/fake.ts';
+import type { SandboxStart } from '../../../testbed/simulated/fake/daemon.ts';
 import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts';
 

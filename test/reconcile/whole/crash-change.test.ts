@@ -4,7 +4,7 @@
  */
 import { parse, stringify } from 'smol-toml';
 import t, { type Test } from 'tap';
-import type { Start } from '../../../testbed/simulated/fake.ts';
+import type { Start } from '../../../testbed/simulated/fake/daemon.ts';
 import { printClusterCache } from '../../../daemon/model/cluster-cache.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';

@@ -5,7 +5,7 @@ import { filesBelow } from '../../crio/config/files.ts';
 import { loadConfig, Refused } from '../../crio/config/load.ts';
 import { setting, text } from '../../crio/config/model.ts';
 import { printed } from '../../crio/config/print.ts';
-import type { Loaded } from './containerd.ts';
+import type { Loaded } from './loaded.ts';
 
 /** `words`: its command line. */
 export const loadCrio = (
