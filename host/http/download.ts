@@ -93,12 +93,14 @@ const tryAll = async (
   begun: Begun,
   options: DownloadOptions,
 ): Promise<Downloaded> => {
-  const trust = await trustOf(options.extraCaFile);
+  const common = options.extraCaFile === undefined ? [] : [options.extraCaFile];
+  const trust = await trustOf(common);
   let hopeful = places;
   for (let attempt = 1; ; attempt++) {
     for (const place of hopeful) {
       try {
-        return await transfer(place, sha256, target, begun, options, trust);
+        const own = place.caFile === undefined ? trust : await trustOf([...common, place.caFile]);
+        return await transfer(place, sha256, target, begun, options, own);
       } catch (error) {
         if (!(error instanceof Failure) || !OF_THE_PLACE.includes(error.problem.code)) throw error;
         place.failure = error;

@@ -47,6 +47,8 @@ export type Access = {
 export type Place = {
   readonly location: string;
   readonly access?: Access;
+  /** PEM; trusted for this place in addition to `extraCaFile`. */
+  readonly caFile?: string;
   failure?: Failure;
   askedMs: number;
 };

@@ -15,16 +15,18 @@ import { begin, type Begun, forget, type Target } from './target.ts';
 
 export type Downloaded = { readonly sha256: string; readonly bytes: number };
 
+const certificatesOf = async (file: string): Promise<readonly string[]> => {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw failed(`the extra CA file ${file} cannot be read: ${error.code ?? error.message}`, error);
+  });
+  const found = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  if (found.length === 0) throw failed(`the extra CA file ${file} holds no certificate`);
+  return found;
+};
+
 /** Built once per download, and only for https: reading a few hundred roots takes its time. */
-export const trustOf = async (extraCaFile: string | undefined): Promise<() => tls.SecureContext> => {
-  let extra: string[] = [];
-  if (extraCaFile !== undefined) {
-    const text = await readFile(extraCaFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw failed(`the extra CA file ${extraCaFile} cannot be read: ${error.code ?? error.message}`, error);
-    });
-    extra = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-    if (extra.length === 0) throw failed(`the extra CA file ${extraCaFile} holds no certificate`);
-  }
+export const trustOf = async (files: readonly string[]): Promise<() => tls.SecureContext> => {
+  const extra = (await Promise.all(files.map(certificatesOf))).flat();
   const made: { context?: tls.SecureContext } = {};
   return () => {
     const roots = [...tls.getCACertificates('default'), ...tls.getCACertificates('system'), ...extra];
