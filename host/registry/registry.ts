@@ -95,7 +95,7 @@ export const openRegistry = (options: RegistryOptions): Registry => {
       .filter(({ resolves }) => resolves || !needsResolve)
       .map(({ base, caFile }) => {
         const url = new URL(`${base.replace(/\/$/, '')}/${repository}/${path}`);
-        // A mirror of several registries is told which one is meant, as containerd does.
+        // A mirror of several registries is told which one is meant by this parameter.
         if (url.host !== new URL(own.base).host) url.searchParams.set('ns', host);
         const given = access(new URL(base), repository);
         const headers = () => ({ ...given.headers(), ...(accept === undefined ? {} : { accept }) });
