@@ -33,6 +33,8 @@ export type RunOptions = {
   readonly maxOutputBytes?: number;
   /** Default: `/`, because the folder in which this process was started may be gone. */
   readonly cwd?: string;
+  /** For its standard input, which is empty otherwise. Secrets belong here, not in arguments, which every user can see. */
+  readonly input?: string;
 };
 
 export type Tools = {
@@ -131,7 +133,7 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
     execa(file, args, {
       reject: false,
       buffer: false,
-      stdin: 'ignore',
+      ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
       detached: true,
       cleanup: false,
       extendEnv: false,

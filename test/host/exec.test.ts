@@ -51,6 +51,17 @@ t.test('only PATH is inherited, and what is given is added', async (t) => {
   );
 });
 
+t.test('standard input is what is given, or empty, and a program need not read it', async (t) => {
+  t.match(await tools.run(['cat'], { deadlineMs: 20_000, input: 'a\nb' }), { stdout: 'a\nb', code: 0 });
+  t.match(await tools.run(['cat'], { deadlineMs: 20_000 }), { stdout: '', code: 0 });
+  const much = 'x'.repeat(4_000_000);
+  t.match(await tools.run(sh('exec <&-; echo done'), { deadlineMs: 20_000, input: much }), {
+    stdout: 'done\n',
+    code: 0,
+  });
+  t.match(await tools.run(sh('sleep 100'), { deadlineMs: 200, input: much }), { timedOut: true });
+});
+
 t.test('it runs in / unless told otherwise', async (t) => {
   const folder = t.testdir();
   t.match(await tools.run(['pwd'], { deadlineMs: 20_000 }), { stdout: '/\n' });
