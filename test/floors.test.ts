@@ -15,6 +15,7 @@ const ROOMS: readonly (readonly [pattern: RegExp, purity?: 'pure'])[] = [
   [/^kube\//],
   [/^daemon\/toml\//, 'pure'],
   [/^daemon\/model\//, 'pure'],
+  [/^daemon\/registries\//, 'pure'],
   [/^daemon\/shims\//, 'pure'],
   [/^daemon\/runtimes\//, 'pure'],
   [/^daemon\/decide\//, 'pure'],

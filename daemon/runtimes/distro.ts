@@ -55,8 +55,12 @@ type Known = {
   readonly why: string;
 };
 
+/** Where its kubelet has the configuration and the programs of its credential providers, where no command line can be seen. */
+export type ProviderFiles = { readonly config: string; readonly bin: string };
+
 export type Served = Known & {
   readonly kubelet?: KubeletFiles;
+  readonly providers?: ProviderFiles;
   /** Absent: the unit of the runtime, as packages have it. */
   readonly runner?: Runner;
   /** Absent: the main file of the runtime, or a drop-in that it imports. */

@@ -4,7 +4,7 @@
  * What stands for each row, and what is not verified, is a table in docs/distributions.md.
  */
 import type { KnownKubeconfig } from '../../host/processes/kubelet.ts';
-import type { Distro, KubeletFiles, Rendered, Runner, Served } from './distro.ts';
+import type { Distro, KubeletFiles, ProviderFiles, Rendered, Runner, Served } from './distro.ts';
 import { microk8sUnit, refused, snapFile } from './refused.ts';
 
 const kubeadm: KubeletFiles = {
@@ -55,6 +55,11 @@ export const distros: readonly Distro[] = [
     evidence: [{ units: k3sUnits }, { folder: '/var/lib/rancher/k3s/agent' }],
     why: 'its installer writes the unit, and its agent the folder; its uninstaller removes both',
     kubelet: own('/var/lib/rancher/k3s/agent/kubelet.kubeconfig'),
+    // Its kubelet is a part of its own process, which hides its arguments (docs of k3s, cli/agent).
+    providers: {
+      config: '/var/lib/rancher/credentialprovider/config.yaml',
+      bin: '/var/lib/rancher/credentialprovider/bin',
+    },
     runner: rancher('k3s', k3sUnits),
     placing: { kind: 'rendered', byVersion, base: '{{ template "base" . }}\n' },
     deadlineMs: withKubernetes,
@@ -200,6 +205,10 @@ export const kubeconfigs: readonly KnownKubeconfig[] = [
 export const unitDropIns: readonly string[] = distros.flatMap((row) =>
   'placing' in row && row.placing?.kind === 'override' ? [row.placing.unitDropIn] : [],
 );
+
+/** By the name of its row. */
+export const providersOf = (distro: string | undefined): ProviderFiles | undefined =>
+  distros.flatMap((row) => ('refused' in row || row.name !== distro ? [] : (row.providers ?? [])))[0];
 
 const rowOf = (unit: string): Served | undefined => {
   for (const row of distros) if (!('refused' in row) && row.runner?.units.test(unit)) return row;

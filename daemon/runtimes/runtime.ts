@@ -9,6 +9,7 @@ import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
 import type { ConfigFile, ConfigSource, Given, Needed, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
+import type { Images } from './images.ts';
 import type { Defined } from './parsed.ts';
 import type { Replaceable } from './predecessors/replace.ts';
 import type { Plain } from './shown.ts';
@@ -65,6 +66,8 @@ export type Runtime = {
   readonly handlerOfSandbox?: (info: unknown, byPod: ByPod) => string | undefined;
   /** The image of sandboxes in a printed configuration. */
   readonly pauseImage: (dump: string) => string | undefined;
+  /** From where it has images, and where it keeps them. */
+  readonly images: Images;
   /** The file that belongs to rcm-node as a whole. */
   readonly dropIn: DropIn;
   /** The parts of a file that may be shown to everyone. */

@@ -37,6 +37,10 @@ export const artifactCodes = {
       'Unpack the artifact on this node and run the binary by hand with -v (the tested copy was removed); check for a noexec mount, SELinux denials, or another libc.',
   }),
   ...soon({
+    'registry-config':
+      'Correct this file, which says from which registries this node takes images; nothing is fetched from elsewhere meanwhile. It is retried with backoff.',
+    'registry-credentials':
+      'See docs/registries.md for the credentials of registries: the file that config.toml names, and the providers of the kubelet. It is retried with backoff.',
     'download-failed':
       'Try it on this node with curl -fLO LOCATION; check the address, the proxy and the mirrors in /etc/rcm-node/config.toml. It is retried with backoff.',
     interrupted:

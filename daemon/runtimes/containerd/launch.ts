@@ -32,7 +32,12 @@ const argument = (argv: readonly string[], names: string): string | undefined =>
 const givenIn = (argv: readonly string[]): ConfigSource['given'] => {
   const address = argument(argv, 'address|a');
   const state = argument(argv, 'state');
-  const doc = { ...(address ? { grpc: { address } } : {}), ...(state ? { state } : {}) };
+  const root = argument(argv, 'root');
+  const doc = {
+    ...(address ? { grpc: { address } } : {}),
+    ...(state ? { state } : {}),
+    ...(root ? { root } : {}),
+  };
   // The parser, which is called again, has no use for them.
   return Object.keys(doc).length === 0 ? undefined : { doc, words: [] };
 };

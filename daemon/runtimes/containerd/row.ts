@@ -3,6 +3,7 @@ import { parseToml } from '../../toml/toml.ts';
 import type { Runtime } from '../runtime.ts';
 import { handlersIn, viewOf } from './config.ts';
 import { configOf, dumpWords, isProgram, usual } from './launch.ts';
+import { images } from './images/images.ts';
 import { bundlesOf, pauseImage, programsIn, sandboxesIn, socketOf } from './loaded.ts';
 import { plain } from './plain.ts';
 import { targetOf } from './target.ts';
@@ -23,6 +24,7 @@ export const containerd: Runtime = {
   dumpWords,
   sandboxesIn,
   pauseImage,
+  images,
   dropIn: {
     beside: ({ path, doc }, folder) =>
       folder === undefined ? dropInPath(path, doc) : `${folder}/${dropInName}`,

@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime.ts';
 import { builtIn, handlersIn, meaningful } from './config.ts';
 import { dropInPath, isOurDropIn, mayBeDropIn, meansOurs } from './drop-in.ts';
 import { dumpOf } from './dump.ts';
+import { images } from './images/images.ts';
 import { configOf, dumpWords, isProgram, usual, usualFolder } from './launch.ts';
 import {
   bundlesOf,
@@ -32,6 +33,7 @@ export const crio: Runtime = {
   sandboxesIn,
   handlerOfSandbox,
   pauseImage,
+  images,
   dropIn: {
     beside: (_main, folder) => dropInPath(folder ?? usualFolder),
     mayBe: mayBeDropIn,
