@@ -35,6 +35,7 @@ export type Settings = {
   readonly mirrors: readonly Mirror[];
   readonly proxy: { readonly http?: string; readonly https?: string; readonly no?: string };
   readonly extraCa: string | undefined;
+  readonly registries: RegistrySettings;
   readonly unit: string | undefined;
   /** Seconds to wait for a moment without a container being created. */
   readonly quiet: number;
@@ -53,6 +54,13 @@ export type Settings = {
   readonly closed: boolean;
   /** Why these are not the settings of the file, or may be lost at the next start. */
   readonly problem?: Problem;
+};
+
+export type RegistrySettings = {
+  /** A file as docker has it, for root alone. */
+  readonly credentials: string | undefined;
+  /** Ask the credential providers of the kubelet. */
+  readonly providers: boolean;
 };
 
 /**
@@ -81,6 +89,7 @@ export const defaultSettings: Settings = {
   mirrors: [],
   proxy: {},
   extraCa: undefined,
+  registries: { credentials: undefined, providers: true },
   unit: undefined,
   quiet: 30,
   // Longer than the RestartSec=5 of a runtime's unit; otherwise a crash loop could pass the proof.
@@ -125,6 +134,7 @@ export const parseSettings = (text: string, file: string): Settings => {
     mirrors: elements(at(root, 'mirrors')).map(mirror),
     proxy: proxy(at(root, 'proxy')),
     extraCa: string(at(root, 'extraCa'), /^\//, 'an absolute path is expected'),
+    registries: registries(at(root, 'registries')),
     unit,
     quiet: number('quiet', 0, 600),
     stable: number('stable', 1, 40),
@@ -167,6 +177,15 @@ const cluster = (cursor: Cursor): ClusterSettings => {
     kubeconfig: string(at(row, 'kubeconfig'), /^\//, 'an absolute path is expected'),
     legacyLabels: boolean(at(row, 'legacyLabels')) ?? false,
     spread: integer(at(row, 'spread'), 0, 86_400) ?? defaultSettings.cluster.spread,
+  };
+};
+
+const registries = (cursor: Cursor): RegistrySettings => {
+  const row = table(cursor, ['credentials', 'providers']);
+  if (!row) return defaultSettings.registries;
+  return {
+    credentials: string(at(row, 'credentials'), /^\//, 'an absolute path is expected'),
+    providers: boolean(at(row, 'providers')) ?? true,
   };
 };
 

@@ -44,6 +44,9 @@ https = "http://proxy:3129"
 no = "localhost,.internal"
 [runtime]
 unit = "snap.microk8s.daemon-containerd.service"
+[registries]
+credentials = "/etc/rcm-node/registries.json"
+providers = false
 `),
     {
       interval: 5,
@@ -57,6 +60,7 @@ unit = "snap.microk8s.daemon-containerd.service"
       mirrors: [{ prefix: 'https://github.com/', replace: 'https://mirror.example/github/' }],
       proxy: { http: 'http://user:secret@proxy:3128', https: 'http://proxy:3129', no: 'localhost,.internal' },
       extraCa: '/etc/ssl/extra.pem',
+      registries: { credentials: '/etc/rcm-node/registries.json', providers: false },
       unit: 'snap.microk8s.daemon-containerd.service',
       quiet: 0,
       stable: 7,
@@ -69,7 +73,7 @@ unit = "snap.microk8s.daemon-containerd.service"
       closed: false,
     },
   );
-  t.same(parse('[proxy]\n[runtime]\n'), defaultSettings, 'empty tables change nothing');
+  t.same(parse('[proxy]\n[registries]\n[runtime]\n'), defaultSettings, 'empty tables change nothing');
 });
 
 t.test('what is wrong is named with line and column, as a problem of the settings', async (t) => {

@@ -4,11 +4,10 @@
  */
 import { resolve } from 'node:path/posix';
 import type { Host } from '../../../host/host.ts';
-import { findRunning, type Running } from '../../../host/processes/main-process.ts';
+import type { Running } from '../../../host/processes/main-process.ts';
 import { fields } from '../../../protocol/json.ts';
 import { namesIn } from './names.ts';
-
-const kubeletUnit = 'kubelet.service';
+import { flagIn, runningKubelet } from './running-kubelet.ts';
 
 /** Of the last kubelet that ran. */
 const remembered = new WeakMap<Host, string | undefined>();
@@ -34,23 +33,6 @@ const endpointOf = async (host: Host, running: Running): Promise<string | undefi
   }
   return found;
 };
-
-const runningKubelet = async ({ systemd, files, root }: Host): Promise<Running | undefined> => {
-  const ask = async (): Promise<number> => (await systemd?.unit(kubeletUnit))?.mainPid ?? 0;
-  const pid = await ask();
-  if (pid === 0) return undefined;
-  const running = await findRunning(pid, (name) => name === 'kubelet', files.real('/proc'), root);
-  // After its end, its pid may be that of another process. systemd learns of the end before that.
-  return running?.name === 'kubelet' && (await ask()) === pid ? running : undefined;
-};
-
-/** The last one wins, as in the kubelet. */
-const flagIn = (argv: readonly string[], flag: string): string | undefined =>
-  argv
-    .map((word, at) =>
-      word === flag ? argv[at + 1] : word.startsWith(`${flag}=`) ? word.slice(flag.length + 1) : undefined,
-    )
-    .findLast((value) => value !== undefined && value !== '');
 
 /** The kubelet reads those that end so, in the order of their names. */
 const dropInsOf = async ({ files }: Host, folder: string): Promise<readonly string[]> =>

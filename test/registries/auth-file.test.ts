@@ -1,0 +1,57 @@
+import t from 'tap';
+import { credentialIn, parseAuthFile } from '../../daemon/registries/auth-file.ts';
+import { hintOf, problemOf } from '../../protocol/problem/problem.ts';
+
+const file = '/etc/rcm-node/registries.json';
+const auth = (text: string) => Buffer.from(text).toString('base64');
+const parse = (value: unknown) => parseAuthFile(JSON.stringify(value), file);
+
+t.test('the longest key that is the host, or host and begin of the name, counts', async (t) => {
+  const given = parse({
+    auths: {
+      'a.example': { auth: auth('host:1:2') },
+      'a.example/team': { username: 'team', password: 'p' },
+      'https://a.example/team/deep/': { identitytoken: 'refresh' },
+      'a.example:5000': { registrytoken: 'ready' },
+      'https://index.docker.io/v1/': { auth: auth('hub:x') },
+    },
+  });
+  const found = (host: string, repository: string) => credentialIn(given, { host, repository });
+  t.same(found('a.example', 'x'), { kind: 'basic', username: 'host', password: '1:2' });
+  t.same(found('A.example', 'team'), { kind: 'basic', username: 'team', password: 'p' });
+  t.same(found('a.example', 'team/x'), { kind: 'basic', username: 'team', password: 'p' });
+  t.same(found('a.example', 'teams'), { kind: 'basic', username: 'host', password: '1:2' });
+  t.same(found('a.example', 'team/deep/x'), { kind: 'identity-token', token: 'refresh' });
+  t.same(found('a.example:5000', 'x'), { kind: 'bearer', token: 'ready' });
+  t.same(found('docker.io', 'library/x'), { kind: 'basic', username: 'hub', password: 'x' });
+  t.same(found('registry-1.docker.io', 'library/x'), { kind: 'basic', username: 'hub', password: 'x' });
+  t.equal(found('b.example', 'a.example'), undefined);
+});
+
+t.test('what is not understood is refused, and no secret is told', async (t) => {
+  const table: readonly (readonly [string, RegExp])[] = [
+    ['secret', /no JSON object/],
+    ['{}', /no "auths"/],
+    ['{"auths":{},"credsStore":"secretservice"}', /"credsStore" names programs/],
+    ['{"auths":{},"credHelpers":{"a.example":"secret"}}', /"credHelpers" names programs/],
+    [
+      JSON.stringify({ auths: { 'a.example': { auth: auth('secret') } } }),
+      /the entry "a.example" of "auths"/,
+    ],
+    ['{"auths":{"a.example":{"username":"secret"}}}', /the entry "a.example"/],
+    ['{"auths":{"a.example":{}}}', /the entry "a.example"/],
+  ];
+  for (const [text, says] of table)
+    try {
+      parseAuthFile(text, file);
+      t.fail(text);
+    } catch (error) {
+      const problem = problemOf(error);
+      t.match(problem, { code: 'registry-credentials', message: says, where: { file } });
+      t.notMatch(JSON.stringify(problem) + hintOf(problem), /"secret|secret"/);
+    }
+});
+
+t.test('empty helpers are none', async (t) => {
+  t.equal(parse({ auths: {}, credHelpers: {}, credsStore: '' }).size, 0);
+});
