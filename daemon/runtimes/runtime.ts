@@ -9,7 +9,7 @@ import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
 import type { ConfigFile, ConfigSource, Given, Needed, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
-import type { Images } from './images.ts';
+import type { Images } from '../registries/images.ts';
 import type { Defined } from './parsed.ts';
 import type { Replaceable } from './predecessors/replace.ts';
 import type { Plain } from './shown.ts';

@@ -8,7 +8,7 @@ import { problemOf, Failure } from '../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../host/facts.ts';
 import type { Endpoint, Image } from '../../registries/endpoint.ts';
 import type { RuntimeFacts } from '../../runtimes/facts.ts';
-import type { Folder } from '../../runtimes/images.ts';
+import type { Folder } from '../../registries/images.ts';
 import { runtimeOf } from '../../runtimes/table.ts';
 
 type Reads = Pick<Files, 'trust' | 'names' | 'lookTrusted'>;

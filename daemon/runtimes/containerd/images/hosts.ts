@@ -5,7 +5,7 @@
 import { resolvePath } from '../../../../protocol/host-paths.ts';
 import { apiHost, type Endpoint, type Image, original, plainAccess } from '../../../registries/endpoint.ts';
 import { at, boolean, type Cursor, elements, entries, fail, string } from '../../../toml/cursor.ts';
-import { cursorOf, textOrTexts } from '../../images.ts';
+import { cursorOf, textOrTexts } from '../../../registries/images.ts';
 
 const capabilities = ['pull', 'resolve', 'push'];
 

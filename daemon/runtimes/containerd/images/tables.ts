@@ -4,7 +4,7 @@
  */
 import { apiHost, type Endpoint, type Image, original, plainAccess } from '../../../registries/endpoint.ts';
 import { isTable, type Table, tableAt } from '../../../toml/compare.ts';
-import type { Of } from '../../images.ts';
+import type { Of } from '../../../registries/images.ts';
 
 /** Of every version of the schema; a later file stands above an earlier one. */
 const places = [

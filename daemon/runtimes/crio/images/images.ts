@@ -3,7 +3,7 @@
  * which the digest is, are not on the disk any more, so that nothing of it is taken.
  */
 import type { Endpoint, Image } from '../../../registries/endpoint.ts';
-import { certificatesIn, type Folders, type Images, readText } from '../../images.ts';
+import { certificatesIn, type Folders, type Images, readText } from '../../../registries/images.ts';
 import { endpointsFor, registriesIn, type Registry } from './registries.ts';
 
 /** The folders of root's own configuration stand above those of the system. */

@@ -5,7 +5,7 @@
 import { apiHost, apiRepository, type Endpoint, type Image, original } from '../../../registries/endpoint.ts';
 import { at, boolean, type Cursor, elements, fail, string, strings } from '../../../toml/cursor.ts';
 import { isTable } from '../../../toml/compare.ts';
-import { badFile, cursorOf } from '../../images.ts';
+import { badFile, cursorOf } from '../../../registries/images.ts';
 
 type Place = { readonly location: string; readonly insecure: boolean };
 type Mirror = Place & { readonly byDigest: boolean };

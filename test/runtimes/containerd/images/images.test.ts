@@ -1,7 +1,7 @@
 import t from 'tap';
 import { configFile } from '../../../../daemon/runtimes/parsed.ts';
 import { images } from '../../../../daemon/runtimes/containerd/images/images.ts';
-import type { Folder } from '../../../../daemon/runtimes/images.ts';
+import type { Folder } from '../../../../daemon/registries/images.ts';
 import type { FileFact } from '../../../../host/facts.ts';
 import { problemOf } from '../../../../protocol/problem/problem.ts';
 

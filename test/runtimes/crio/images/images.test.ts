@@ -1,6 +1,6 @@
 import t from 'tap';
 import { images } from '../../../../daemon/runtimes/crio/images/images.ts';
-import type { Folder } from '../../../../daemon/runtimes/images.ts';
+import type { Folder } from '../../../../daemon/registries/images.ts';
 import type { FileFact } from '../../../../host/facts.ts';
 import { problemOf } from '../../../../protocol/problem/problem.ts';
 

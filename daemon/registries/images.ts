@@ -4,12 +4,12 @@
  * that nothing may come from elsewhere.
  */
 import { fileFault } from '../model/file-fault.ts';
-import type { Endpoint, Image } from '../registries/endpoint.ts';
+import type { Endpoint, Image } from './endpoint.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { type Cursor, elements, required, rootOf, string } from '../toml/cursor.ts';
 import { parseToml } from '../toml/toml.ts';
-import type { RuntimeFacts } from './facts.ts';
+import type { Table } from '../toml/compare.ts';
 
 export type Folder = {
   /** Sorted; null: there is no such folder. */
@@ -21,7 +21,11 @@ export type Folder = {
 export type Folders = ReadonlyMap<string, Folder>;
 
 /** The configuration of the runtime, and its version. */
-export type Of = Pick<RuntimeFacts, 'config' | 'version'>;
+export type Of = {
+  readonly version: string;
+  /** The files of it, in the order in which they are read; `doc`: what one says. */
+  readonly config: readonly { readonly doc?: Table }[];
+};
 
 export type Images = {
   /** Folders to read, given those that were read already; none: `endpoints` knows enough. */
