@@ -12,8 +12,10 @@ import { provenPrefix, zoneKey } from '../controller/model/keys.ts';
 import { startController } from '../controller/run.ts';
 import { realClock } from '../host/host.ts';
 import { approvedPrefix } from '../protocol/node-labels.ts';
-import { paths, startFleet } from '../testbed/controller/fleet-server.ts';
-import { SimulatedCluster, type SimulatedNode } from '../testbed/controller/simulated-cluster.ts';
+import { paths } from '../testbed/controller/fleet-objects.ts';
+import { startFleet } from '../testbed/controller/fleet-server.ts';
+import { SimulatedCluster } from '../testbed/controller/simulated-cluster.ts';
+import type { SimulatedNode } from '../testbed/controller/simulated-node.ts';
 
 export type Change = { readonly node: string; readonly zone: string; readonly at: number };
 

@@ -8,7 +8,8 @@ import { places, service, uninstaller } from '../../bootstrap/state.ts';
 import { type Clock, realClock } from '../../host/host.ts';
 import { acquireLock } from '../../host/files/lock.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
-import { noBusHere, ScriptedSystemd, startBus } from '../../testbed/simulated/scripted-systemd.ts';
+import { noBusHere, startBus } from '../../testbed/simulated/bus/private-bus.ts';
+import { ScriptedSystemd } from '../../testbed/simulated/bus/scripted-systemd.ts';
 import { filesOf, unitText } from '../../testbed/simulated/stage.ts';
 import { until } from '../../testbed/until.ts';
 

@@ -4,7 +4,9 @@ import { connectApi } from '../../kube/client.ts';
 import { type Clock, realClock } from '../../host/host.ts';
 import { elect } from '../../controller/election.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import { type FleetServer, keepLog, paths, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { paths } from '../../testbed/controller/fleet-objects.ts';
+import { type FleetServer, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../testbed/controller/kept-log.ts';
 import { until } from '../../testbed/until.ts';
 import { patient, short } from '../../testbed/controller/timing.ts';
 

@@ -1,7 +1,10 @@
 import t from 'tap';
 import { followKnative, knativePatch } from '../../controller/knative.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import { keepLog, paths, shortClock, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { paths } from '../../testbed/controller/fleet-objects.ts';
+import { startFleet } from '../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../testbed/controller/kept-log.ts';
+import { shortClock } from '../../testbed/controller/timing.ts';
 import { until } from '../../testbed/until.ts';
 
 const flag = 'kubernetes.podspec-runtimeclassname';

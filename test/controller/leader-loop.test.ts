@@ -3,7 +3,8 @@ import t from 'tap';
 import type { View } from '../../controller/model/fleet.ts';
 import { provenPrefix } from '../../controller/model/keys.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import { shortClock, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { startFleet } from '../../testbed/controller/fleet-server.ts';
+import { shortClock } from '../../testbed/controller/timing.ts';
 import { until } from '../../testbed/until.ts';
 import {
   always,

@@ -5,7 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
-import { type FleetServer, paths, startFleet } from '../../testbed/controller/fleet-server.ts';
+import { paths } from '../../testbed/controller/fleet-objects.ts';
+import { type FleetServer, startFleet } from '../../testbed/controller/fleet-server.ts';
 import { until } from '../../testbed/until.ts';
 
 t.setTimeout(120_000);

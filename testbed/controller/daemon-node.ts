@@ -10,7 +10,8 @@ import { reportOf, told } from '../../daemon/reconcile/report.ts';
 import { selects } from '../../protocol/node-selector.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
 import type { Node } from '../simulated/node.ts';
-import type { SimulatedCluster, SimulatedNode } from './simulated-cluster.ts';
+import type { SimulatedCluster } from './simulated-cluster.ts';
+import type { SimulatedNode } from './simulated-node.ts';
 
 const shimsOf = (cluster: SimulatedCluster, node: SimulatedNode): readonly ShimObject[] =>
   [...cluster.shims.values()]

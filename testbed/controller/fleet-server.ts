@@ -5,7 +5,16 @@
 import type { ServerResponse } from 'node:http';
 import { type Api, connectApi } from '../../kube/client.ts';
 import { type Clock, realClock } from '../../host/host.ts';
-import type { Log } from '../../host/log.ts';
+import {
+  type Given,
+  isTable,
+  keyOf,
+  makeObjects,
+  merged,
+  paths,
+  type Stored,
+  type Table,
+} from './fleet-objects.ts';
 import {
   type Asked,
   json,
@@ -16,59 +25,15 @@ import {
   withToken,
 } from '../simulated/api-server.ts';
 
-type Table = Record<string, unknown>;
-export type Stored = Table & {
-  kind?: string;
-  metadata: {
-    name: string;
-    namespace?: string;
-    uid: string;
-    resourceVersion: string;
-    creationTimestamp?: string;
-    generation?: number;
-    deletionTimestamp?: string;
-    finalizers?: string[];
-    labels?: Record<string, string>;
-    annotations?: Record<string, string>;
-  };
-};
-export type Given = Table & { metadata: Partial<Stored['metadata']> & { name: string } };
-
-export const paths = {
-  nodes: '/api/v1/nodes',
-  pods: '/api/v1/pods',
-  shims: '/apis/runtime.spinkube.dev/v1alpha1/shims',
-  classes: '/apis/node.k8s.io/v1/runtimeclasses',
-  leases: '/apis/coordination.k8s.io/v1/namespaces/rcm-node/leases',
-  events: '/api/v1/namespaces/default/events',
-  knative: '/api/v1/namespaces/knative-serving/configmaps',
-} as const;
-
-/** The API server's own word that an object does not exist. */
+/** As the API server says that an object does not exist. */
 const missing = (response: ServerResponse, name: string): void =>
   refuse(response, 404, `"${name}" not found`, { reason: 'NotFound', details: { name } });
-
-const isTable = (value: unknown): value is Table =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const merged = (from: unknown, patch: unknown): unknown => {
-  if (!isTable(patch)) return patch;
-  const into: Table = isTable(from) ? { ...from } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete into[key];
-    else into[key] = merged(into[key], value);
-  }
-  return into;
-};
 
 export type FleetServer = Awaited<ReturnType<typeof startFleet>>;
 
 export const startFleet = async (t: Keeper) => {
   const authority = makeAuthority(t.testdir({}));
   const world = {
-    version: 100,
-    uids: 0,
-    stores: new Map<string, Map<string, Stored>>(Object.values(paths).map((path) => [path, new Map()])),
     watches: new Map<ServerResponse, string>(),
     history: [] as { path: string; version: number; line: string }[],
     /** Events wait while this is a list. */
@@ -84,7 +49,6 @@ export const startFleet = async (t: Keeper) => {
     delay: (_: Asked): Promise<unknown> | undefined => undefined,
     pageSize: 500,
   };
-  const next = (): string => `${++world.version}`;
   const tell = (path: string, type: string, object: Stored): void => {
     const line = `${JSON.stringify({ type, object })}\n`;
     world.history.push({ path, version: Number(object.metadata.resourceVersion), line });
@@ -94,39 +58,8 @@ export const startFleet = async (t: Keeper) => {
     if (world.held) world.held.push(send);
     else send();
   };
-  const storeOf = (path: string): Map<string, Stored> => {
-    const store = world.stores.get(path);
-    if (!store) throw new Error(`no ${path}`);
-    return store;
-  };
-  const keyOf = (metadata: { name: string; namespace?: string | undefined }): string =>
-    `${metadata.namespace ?? ''}/${metadata.name}`;
-  const put = (path: string, object: Given): Stored => {
-    const store = storeOf(path);
-    const key = keyOf(object.metadata);
-    const former = store.get(key);
-    const uid = former?.metadata.uid ?? object.metadata.uid ?? `uid-${++world.uids}`;
-    const stored: Stored = { ...object, metadata: { ...object.metadata, uid, resourceVersion: next() } };
-    if (stored.metadata.deletionTimestamp !== undefined && !stored.metadata.finalizers?.length) {
-      store.delete(key);
-      tell(path, 'DELETED', stored);
-      return stored;
-    }
-    store.set(key, stored);
-    tell(path, former ? 'MODIFIED' : 'ADDED', stored);
-    return stored;
-  };
-  const remove = (path: string, name: string): void => {
-    const found = storeOf(path).get(`/${name}`);
-    if (!found) return;
-    if (found.metadata.finalizers?.length) {
-      put(path, { ...found, metadata: { ...found.metadata, deletionTimestamp: new Date().toISOString() } });
-      return;
-    }
-    storeOf(path).delete(`/${name}`);
-    tell(path, 'DELETED', { ...found, metadata: { ...found.metadata, resourceVersion: next() } });
-  };
-
+  const objects = makeObjects(tell);
+  const { storeOf, put, remove, named } = objects;
   const list = (asked: Asked, response: ServerResponse, path: string): unknown => {
     const { searchParams } = asked.url;
     if (searchParams.get('watch') === 'true') {
@@ -143,12 +76,12 @@ export const startFleet = async (t: Keeper) => {
     const from = Number(searchParams.get('continue') ?? 0);
     const limit = Math.min(Number(searchParams.get('limit') ?? all.length), world.pageSize);
     const more = from + limit < all.length ? { continue: `${from + limit}` } : {};
-    const metadata = { resourceVersion: `${world.version}`, ...more };
+    const metadata = { resourceVersion: `${objects.version()}`, ...more };
     return json(response, { kind: 'List', metadata, items: all.slice(from, from + limit) });
   };
 
   const change = (asked: Asked, response: ServerResponse, path: string, name: string): unknown => {
-    const found = [...storeOf(path).values()].find(({ metadata }) => metadata.name === name);
+    const found = named(path, name);
     const body: unknown = asked.body === '' ? {} : JSON.parse(asked.body);
     if (!isTable(body)) return refuse(response, 400, 'no object');
     if (!found) return missing(response, name);
@@ -189,7 +122,7 @@ export const startFleet = async (t: Keeper) => {
         : refuse(response, 404, 'no such type');
     if (world.verbs === undefined && path.startsWith(paths.shims))
       return refuse(response, 404, 'no such type');
-    if (world.stores.has(path)) {
+    if (objects.has(path)) {
       if (asked.method === 'GET') return list(asked, response, path);
       const object = JSON.parse(asked.body) as Given;
       if (storeOf(path).has(keyOf(object.metadata))) return refuse(response, 409, 'it exists');
@@ -206,7 +139,7 @@ export const startFleet = async (t: Keeper) => {
     if (path.startsWith(paths.shims) && path.endsWith('/status') && !world.keepsStatus)
       return missing(response, name);
     if (asked.method !== 'GET') return change(asked, response, collection, name);
-    const found = [...storeOf(collection).values()].find(({ metadata }) => metadata.name === name);
+    const found = named(collection, name);
     return found ? json(response, found) : missing(response, name);
   };
   const server = await serveApi(t, authority, (asked, response) => void handle(asked, response));
@@ -218,8 +151,7 @@ export const startFleet = async (t: Keeper) => {
     credentials,
     put,
     remove,
-    get: (path: string, name: string): Stored | undefined =>
-      [...storeOf(path).values()].find(({ metadata }) => metadata.name === name),
+    get: named,
     all: (path: string): readonly Stored[] => [...storeOf(path).values()],
     /** Writes that came, as `METHOD path`. */
     writes: (): readonly string[] =>
@@ -241,18 +173,4 @@ export const startFleet = async (t: Keeper) => {
       };
     },
   };
-};
-
-/** Pauses are of no matter here, and a wait that is cut short is still one. */
-export const shortClock = (most = 20): Clock => ({
-  ...realClock,
-  random: () => 0.5,
-  sleep: (ms, signal) => realClock.sleep(Math.min(ms, most), signal),
-});
-
-export type Line = { readonly level: string; readonly message: string; readonly fields: unknown };
-
-export const keepLog = (): { readonly log: Log; readonly lines: Line[] } => {
-  const lines: Line[] = [];
-  return { lines, log: (level, message, fields) => void lines.push({ level, message, fields }) };
 };

@@ -1,7 +1,8 @@
 /** What a node may say and do that is not so, or nothing at all; all of it is about a Shim `spin`. */
 import { zoneKey } from '../../controller/model/keys.ts';
 import { approvedPrefix } from '../../protocol/node-labels.ts';
-import type { SimulatedCluster, SimulatedNode } from './simulated-cluster.ts';
+import type { SimulatedCluster } from './simulated-cluster.ts';
+import type { SimulatedNode } from './simulated-node.ts';
 
 type Lie = (cluster: SimulatedCluster, node: SimulatedNode, step: number) => void;
 

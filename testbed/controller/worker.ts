@@ -8,7 +8,10 @@ import type { Clock } from '../../host/host.ts';
 import { type Api, connectApi } from '../../kube/client.ts';
 import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
 import { until } from '../until.ts';
-import { type FleetServer, keepLog, paths, shortClock } from './fleet-server.ts';
+import { paths } from './fleet-objects.ts';
+import type { FleetServer } from './fleet-server.ts';
+import { keepLog } from './kept-log.ts';
+import { shortClock } from './timing.ts';
 
 export const nothing: Decision = {
   nodes: [],

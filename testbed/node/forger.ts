@@ -2,7 +2,7 @@
  * A program for a user of a node who is not root: it sends to each connection that comes to the system bus what only
  * systemd should. Run in the node: `node forger.ts endings`, `node forger.ts unparsable`.
  */
-import { Stranger } from '../simulated/stranger.ts';
+import { Stranger } from '../simulated/bus/stranger.ts';
 
 const bus = 'unix:path=/run/dbus/system_bus_socket';
 

@@ -5,7 +5,8 @@ import { decideFleet } from '../../../controller/decide/decide.ts';
 import { printSettings } from '../../../controller/model/class-settings.ts';
 import type { ShimStatus, View } from '../../../controller/model/fleet.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { shortClock, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { shortClock } from '../../../testbed/controller/timing.ts';
 import { until } from '../../../testbed/until.ts';
 import { always, node, paths, shim, statusOf, work, written } from '../../../testbed/controller/worker.ts';
 

@@ -3,7 +3,8 @@ import { makeCrdGuard } from '../../../controller/apply/crd-guard.ts';
 import type { ClassFacts, Decision, ShimFacts, View } from '../../../controller/model/fleet.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { keepLog, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../../testbed/controller/kept-log.ts';
 import { typePath } from '../../../protocol/shim-object.ts';
 import { approve, nothing } from '../../../testbed/controller/worker.ts';
 

@@ -3,7 +3,9 @@ import type { Notice, ShimFacts } from '../../../controller/model/fleet.ts';
 import { makeEventWriter } from '../../../controller/apply/events.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { keepLog, paths, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { paths } from '../../../testbed/controller/fleet-objects.ts';
+import { startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../../testbed/controller/kept-log.ts';
 import { until } from '../../../testbed/until.ts';
 
 const notice = (message: string): Notice => ({

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { makeWriteConflicts } from '../../../controller/apply/write-conflicts.ts';
 import { realClock } from '../../../host/host.ts';
-import { keepLog } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../../testbed/controller/kept-log.ts';
 
 const make = () => {
   const time = { now: 1_000_000 };

@@ -3,7 +3,7 @@ import { makeMetrics } from '../../../controller/observe/metrics.ts';
 import { makeWrites } from '../../../controller/apply/writes.ts';
 import { ApiFailure } from '../../../kube/client.ts';
 import { realClock } from '../../../host/host.ts';
-import { keepLog } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../../testbed/controller/kept-log.ts';
 
 /** Time passes only by sleeping. */
 const make = () => {

@@ -10,7 +10,8 @@ import type { Decision, View } from '../../../controller/model/fleet.ts';
 import { zoneKey } from '../../../controller/model/keys.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
 import { approvedPrefix, ofShim, parseApproval } from '../../../protocol/node-labels.ts';
-import { chance, SimulatedCluster } from '../../../testbed/controller/simulated-cluster.ts';
+import { chance } from '../../../testbed/controller/chance.ts';
+import { SimulatedCluster } from '../../../testbed/controller/simulated-cluster.ts';
 
 /** npm run test:crash takes 200; one of them alone: SEED=17. */
 const runs = Number(process.env.SEEDS ?? 8);

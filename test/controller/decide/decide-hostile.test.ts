@@ -7,7 +7,8 @@ import t, { type Test } from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
 import { zoneKey } from '../../../controller/model/keys.ts';
 import { ask, isIn, lies } from '../../../testbed/controller/lies.ts';
-import { SimulatedCluster, type SimulatedNode } from '../../../testbed/controller/simulated-cluster.ts';
+import { SimulatedCluster } from '../../../testbed/controller/simulated-cluster.ts';
+import type { SimulatedNode } from '../../../testbed/controller/simulated-node.ts';
 
 const minute = 60_000;
 const stepMs = 60_000;

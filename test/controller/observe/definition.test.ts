@@ -4,7 +4,8 @@ import { goneRevision } from '../../../protocol/node-annotations.ts';
 import type { View } from '../../../controller/model/fleet.ts';
 import { finalizer } from '../../../controller/model/keys.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { shortClock, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { shortClock } from '../../../testbed/controller/timing.ts';
 import { until } from '../../../testbed/until.ts';
 import { always, paths, shim, statusOf, work, written } from '../../../testbed/controller/worker.ts';
 

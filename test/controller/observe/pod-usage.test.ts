@@ -2,13 +2,10 @@ import t from 'tap';
 import { countPods, makePodUsage } from '../../../controller/observe/pod-usage.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import {
-  type FleetServer,
-  keepLog,
-  paths,
-  shortClock,
-  startFleet,
-} from '../../../testbed/controller/fleet-server.ts';
+import { paths } from '../../../testbed/controller/fleet-objects.ts';
+import { type FleetServer, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../../testbed/controller/kept-log.ts';
+import { shortClock } from '../../../testbed/controller/timing.ts';
 import { until } from '../../../testbed/until.ts';
 
 const pod = (name: string, runtimeClassName?: string) => ({

@@ -2,7 +2,8 @@ import t from 'tap';
 import { makeMetrics } from '../../../controller/observe/metrics.ts';
 import { counted, fenced } from '../../../controller/observe/requests.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { paths, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { paths } from '../../../testbed/controller/fleet-objects.ts';
+import { startFleet } from '../../../testbed/controller/fleet-server.ts';
 
 const failure = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => error);
 

@@ -2,7 +2,9 @@ import t from 'tap';
 import { openWatches } from '../../../controller/observe/watches.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
-import { keepLog, paths, startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { paths } from '../../../testbed/controller/fleet-objects.ts';
+import { startFleet } from '../../../testbed/controller/fleet-server.ts';
+import { keepLog } from '../../../testbed/controller/kept-log.ts';
 import { until } from '../../../testbed/until.ts';
 import { node, shim } from '../../../testbed/controller/worker.ts';
 

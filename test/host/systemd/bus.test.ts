@@ -6,7 +6,8 @@ import { Message, NameFlag, sessionBus } from 'dbus-next';
 import t from 'tap';
 import { type BusCall, type BusSignal, withBus } from '../../../host/systemd/bus.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { noBusHere, ScriptedSystemd, startBus } from '../../../testbed/simulated/scripted-systemd.ts';
+import { noBusHere, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
+import { ScriptedSystemd } from '../../../testbed/simulated/bus/scripted-systemd.ts';
 
 /** Not tap's own folder: the path of a socket may have 107 characters at most. */
 const freshFolder = (test: { teardown(what: () => unknown): void }): string => {

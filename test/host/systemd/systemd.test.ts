@@ -3,13 +3,9 @@ import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { makeSystemd, type Systemd } from '../../../host/systemd/systemd.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import {
-  noBusHere,
-  type PrivateBus,
-  ScriptedSystemd,
-  startBus,
-} from '../../../testbed/simulated/scripted-systemd.ts';
-import { Stranger } from '../../../testbed/simulated/stranger.ts';
+import { noBusHere, type PrivateBus, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
+import { ScriptedSystemd } from '../../../testbed/simulated/bus/scripted-systemd.ts';
+import { Stranger } from '../../../testbed/simulated/bus/stranger.ts';
 import { until } from '../../../testbed/until.ts';
 
 type Stage = { readonly bus: PrivateBus; readonly scripted: ScriptedSystemd; readonly systemd: Systemd };

@@ -2,7 +2,8 @@ import t, { type Test } from 'tap';
 import { type Bus, withBus } from '../../../host/systemd/bus.ts';
 import { accepted, manager, readUnit, systemdName, unwrap } from '../../../host/systemd/unit.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { noBusHere, ScriptedSystemd, startBus } from '../../../testbed/simulated/scripted-systemd.ts';
+import { noBusHere, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
+import { ScriptedSystemd } from '../../../testbed/simulated/bus/scripted-systemd.ts';
 
 const stage = async (test: Test) => {
   const bus = await startBus();

@@ -1,81 +1,11 @@
 /**
- * A private D-Bus daemon, and on it an org.freedesktop.systemd1 that does what a test tells it: units with settable
- * properties, and jobs that succeed, fail, never end, end too early to be noticed, or end without a signal.
+ * On a private bus, an org.freedesktop.systemd1 that does what a test tells it: units with settable properties, and jobs that
+ * succeed, fail, never end, end too early to be noticed, or end without a signal.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Message, type MessageBus, MessageType, sessionBus, Variant } from 'dbus-next';
-
-/** For tap's `skip`: false, or why these tests cannot run here. */
-export const noBusHere: string | false =
-  spawnSync('dbus-daemon', ['--version']).status === 0
-    ? false
-    : 'dbus-daemon is not installed on this machine';
-
-export type PrivateBus = {
-  /** `unix:path=…` */
-  readonly address: string;
-  /** Ends the daemon as a crash would, and waits until it is gone. */
-  readonly kill: () => Promise<void>;
-  /** Stops it from answering, without closing anything. */
-  readonly freeze: () => void;
-  /** Ends it and removes its folder; may be called after `kill`. */
-  readonly stop: () => Promise<void>;
-};
-
-/** Its policy is laxer than any real one: every client may send anything to every other one, also answers to no call. */
-export const startBus = async (): Promise<PrivateBus> => {
-  const folder = mkdtempSync(join(tmpdir(), 'rcm-bus-'));
-  const config = join(folder, 'bus.xml');
-  writeFileSync(
-    config,
-    `<busconfig>
-  <type>session</type>
-  <listen>unix:path=${folder}/socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow send_destination="*" send_requested_reply="false"/>
-    <allow receive_sender="*" receive_requested_reply="false"/>
-    <allow own="*"/>
-    <allow user="*"/>
-  </policy>
-</busconfig>
-`,
-  );
-  const daemon = spawn('dbus-daemon', [`--config-file=${config}`, '--nofork', '--print-address'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const exited = once(daemon, 'exit');
-  const complaints: string[] = [];
-  daemon.stderr.on('data', (data) => complaints.push(String(data)));
-  const lines = createInterface({ input: daemon.stdout });
-  await Promise.race([
-    once(lines, 'line'),
-    exited.then(() =>
-      Promise.reject(new Error(`dbus-daemon ended before it listened: ${complaints.join('')}`)),
-    ),
-  ]);
-  const kill = async (): Promise<void> => {
-    daemon.kill('SIGKILL');
-    await exited;
-  };
-  return {
-    address: `unix:path=${folder}/socket`,
-    kill,
-    freeze: () => void daemon.kill('SIGSTOP'),
-    stop: async () => {
-      await kill();
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-};
+import { ofService, type UnitProperties, variant } from './unit-properties.ts';
 
 /** What becomes of the next jobs; `early`: its signal comes before the method reply, `lost`: it never comes. */
 export type JobScript =
@@ -97,67 +27,6 @@ export type JobScript =
   | { readonly kind: 'silent' }
   /** The test does it, e.g. kills the bus; the job then never ends. */
   | { readonly kind: 'calls'; readonly what: () => void };
-
-/** D-Bus values by property name; signatures are known here, so that a test writes plain values. */
-export type UnitProperties = {
-  readonly LoadState?: string;
-  readonly ActiveState?: string;
-  readonly SubState?: string;
-  readonly InvocationID?: Buffer;
-  readonly FragmentPath?: string;
-  readonly NRestarts?: number;
-  readonly MainPID?: number;
-  readonly Result?: string;
-  /** One argv per command. */
-  readonly ExecStart?: readonly (readonly string[])[];
-  readonly Environment?: readonly string[];
-  readonly EnvironmentFiles?: readonly string[];
-  readonly ExecStartEx?: readonly { readonly argv: readonly string[]; readonly flags: readonly string[] }[];
-  readonly WorkingDirectory?: string;
-  readonly PassEnvironment?: readonly string[];
-  readonly UnsetEnvironment?: readonly string[];
-  readonly StatusText?: string;
-  readonly ExecMainStatus?: number;
-};
-
-const signatures: Readonly<Record<string, string>> = {
-  InvocationID: 'ay',
-  NRestarts: 'u',
-  MainPID: 'u',
-  ExecStart: 'a(sasbttttuii)',
-  ExecStartEx: 'a(sasasttttuii)',
-  Environment: 'as',
-  PassEnvironment: 'as',
-  UnsetEnvironment: 'as',
-  EnvironmentFiles: 'a(sb)',
-  ExecMainStatus: 'i',
-};
-const ofService: ReadonlySet<string> = new Set([
-  'NRestarts',
-  'MainPID',
-  'Result',
-  'ExecStart',
-  'Environment',
-  'EnvironmentFiles',
-  'ExecStartEx',
-  'WorkingDirectory',
-  'PassEnvironment',
-  'UnsetEnvironment',
-  'StatusText',
-  'ExecMainStatus',
-]);
-
-const variant = (key: string, value: unknown): Variant => {
-  if (key === 'ExecStart')
-    value = (value as string[][]).map((argv) => [argv[0], argv, false, 0n, 0n, 0n, 0n, 0, 0, 0]);
-  if (key === 'ExecStartEx')
-    value = (value as { argv: string[]; flags: string[] }[]).map(({ argv, flags }) => [
-      ...[argv[0], argv, flags],
-      ...[0n, 0n, 0n, 0n, 0, 0, 0],
-    ]);
-  if (key === 'EnvironmentFiles') value = (value as string[]).map((file) => [file, true]);
-  return new Variant(signatures[key] ?? 's', value);
-};
 
 export class ScriptedSystemd {
   /** Every method call that arrived, as `RestartUnit containerd.service replace`. */
