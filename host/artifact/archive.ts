@@ -35,12 +35,12 @@ export type Picked = {
 export type Limits = { readonly maxBytes: number; readonly maxEntries: number };
 
 /** Limited to the length of a file name. */
-const ANY_SHIM = /^containerd-shim-[A-Za-z0-9._+-]{1,200}$/;
+export const anyShim = /^containerd-shim-[A-Za-z0-9._+-]{1,200}$/;
 
 /** A name from an archive for messages: no control characters, not long. */
 const quoted = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 
-const wantedNames = (wanted: Wanted): readonly string[] => {
+export const wantedNames = (wanted: Wanted): readonly string[] => {
   const names = wanted.kind === 'shim' ? [`containerd-shim-${wanted.name}`] : [...new Set(wanted.names)];
   const wrong = names.find((name) => name === '' || name === '.' || name === '..' || /[/\0]/.test(name));
   if (wrong !== undefined || names.length === 0) {
@@ -100,7 +100,7 @@ const look = async (
       at.index += 1;
       const name = basename(path);
       const few = exact.get(name);
-      const isShim = wanted.kind === 'shim' && type !== 'Directory' && ANY_SHIM.test(name) && !isBeside(name);
+      const isShim = wanted.kind === 'shim' && type !== 'Directory' && anyShim.test(name) && !isBeside(name);
       if (there.length < fewAreEnough && type !== 'Directory') there.push(quoted(path));
       if (!few && !isShim) return false;
       const seen = { name, index: at.index, path: quoted(path), type, unsafe: isUnsafe(path) };
@@ -153,7 +153,7 @@ const choose = (wanted: Wanted, names: readonly string[], contents: Contents): r
 };
 
 /** Writes files completely, or, after a failure, not at all. */
-const makeFolder = (intoDir: string) => {
+export const makeFolder = (intoDir: string) => {
   const sinks = new Map<string, HashingWriter>();
   return {
     write: async (name: string, chunk: Buffer): Promise<void> => {

@@ -12,7 +12,7 @@ import { Failure } from '../../protocol/problem/problem.ts';
 /** The unit of tar. */
 export const blockBytes = 512;
 
-/** `long-name` and `records` are about the next entry; `skipped` is not needed here. */
+/** `long-name`, `long-link` and `records` are about the next entry; `skipped` is not needed here. */
 export type EntryType =
   | 'File'
   | 'Link'
@@ -24,6 +24,7 @@ export type EntryType =
   | 'SparseFile'
   | 'Unknown'
   | 'long-name'
+  | 'long-link'
   | 'records'
   | 'skipped';
 
@@ -34,6 +35,8 @@ export type TarHeader = {
   readonly size: number;
   /** A block follows with the map of a sparse file. */
   readonly extended: boolean;
+  /** Of a link: where it leads. */
+  readonly link?: string;
 };
 
 const types: Readonly<Record<string, EntryType>> = {
@@ -52,7 +55,7 @@ const types: Readonly<Record<string, EntryType>> = {
   g: 'skipped',
   L: 'long-name',
   N: 'long-name',
-  K: 'skipped',
+  K: 'long-link',
 };
 
 /** No data follows these, whatever their size field is. */
@@ -112,11 +115,18 @@ export const readTarHeader = (block: Uint8Array): TarHeader => {
   const known = types[String.fromCharCode(block[156] ?? 0)] ?? 'Unknown';
   const type = known === 'File' && path.endsWith('/') ? 'Directory' : known;
   const size = hasBody(type) ? numberOf(block.subarray(124, 136), 'the size of an entry') : 0;
-  return { path, type, size, extended: type === 'SparseFile' && block[482] !== 0 };
+  const extended = type === 'SparseFile' && block[482] !== 0;
+  const isLink = type === 'Link' || type === 'SymbolicLink';
+  return { path, type, size, extended, ...(isLink ? { link: textOf(block.subarray(157, 257)) } : {}) };
 };
 
 /** The records of a pax header about the next entry that are needed here. */
-export type PaxRecords = { readonly path?: string; readonly size?: number; readonly sparse?: true };
+export type PaxRecords = {
+  readonly path?: string;
+  readonly link?: string;
+  readonly size?: number;
+  readonly sparse?: true;
+};
 
 /** The needed keys are short; a longer key is not read to its end. */
 const longestKey = 64;
@@ -134,10 +144,11 @@ export const readPaxRecords = (bytes: Uint8Array): PaxRecords => {
     const key = at + 1;
     at = key;
     while (bytes[at] !== 0x3d && at < end - 1 && at < key + longestKey) at++;
-    // Three keys are of interest; a header of nothing but small records has thousands.
+    // Four keys are of interest; a header of nothing but small records has thousands.
     const name = interesting.has(bytes[key]) ? decoder.decode(bytes.subarray(key, at)) : '';
     const value = bytes.subarray(at + 1, end - 1);
     if (name === 'path') records = { ...records, path: textOf(value) };
+    else if (name === 'linkpath') records = { ...records, link: textOf(value) };
     else if (name === 'size') records = { ...records, size: sizeOf(value) };
     else if (name.startsWith('GNU.sparse.')) records = { ...records, sparse: true };
     start = end;
@@ -148,7 +159,7 @@ export const readPaxRecords = (bytes: Uint8Array): PaxRecords => {
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
 /** The first bytes of the needed keys. */
 const interesting: ReadonlySet<number | undefined> = new Set(
-  ['p', 's', 'G'].map((letter) => letter.charCodeAt(0)),
+  ['p', 'l', 's', 'G'].map((letter) => letter.charCodeAt(0)),
 );
 
 const sizeOf = (value: Uint8Array): number => {

@@ -6,7 +6,12 @@ import { blockBytes, type EntryType, hasBody, readPaxRecords, readTarHeader, tex
 import type { PaxRecords, TarHeader } from './tar-header.ts';
 import { bad } from './compression.ts';
 
-export type TarEntry = { readonly path: string; readonly type: EntryType };
+export type TarEntry = {
+  readonly path: string;
+  readonly type: EntryType;
+  /** Of a link: where it leads. */
+  readonly link?: string;
+};
 
 export type TarVisitor = {
   /** Called for each entry except extended headers; true to get its data. */
@@ -28,7 +33,11 @@ type Body = {
   /** Without and with the padding to whole blocks. */
   left: number;
   padded: number;
-  readonly into?: { readonly type: 'long-name' | 'records'; readonly bytes: Buffer; at: number };
+  readonly into?: {
+    readonly type: 'long-name' | 'long-link' | 'records';
+    readonly bytes: Buffer;
+    at: number;
+  };
   readonly entry?: TarEntry;
 };
 
@@ -52,7 +61,7 @@ export const walkTar = async (
     const { type, size } = header;
     const padded = (left: number): number => Math.ceil(left / blockBytes) * blockBytes;
     if (type === 'skipped') return { left: 0, padded: padded(size) };
-    if (type === 'long-name' || type === 'records') {
+    if (type === 'long-name' || type === 'long-link' || type === 'records') {
       state.headersBytes += size;
       if (size > maxHeaderBytes)
         throw bad(`the archive has an extended header that is too large, more than ${maxHeaderBytes} bytes`);
@@ -60,7 +69,7 @@ export const walkTar = async (
         throw bad(`the archive has more than ${maxHeadersBytes} bytes of extended headers`);
       return { left: size, padded: padded(size), into: { type, bytes: Buffer.alloc(size), at: 0 } };
     }
-    const { path = header.path, size: told, sparse } = next;
+    const { path = header.path, link = header.link, size: told, sparse } = next;
     next = {};
     state.holes = header.extended;
     const left = told === undefined || !hasBody(type) ? size : told;
@@ -68,6 +77,7 @@ export const walkTar = async (
     const entry: TarEntry = {
       path,
       type: isFolder ? 'Directory' : sparse && type === 'File' ? 'SparseFile' : type,
+      ...(link === undefined ? {} : { link }),
     };
     const whole = { left, padded: padded(left) };
     if (!visitor.wants(entry)) return whole;
@@ -77,6 +87,7 @@ export const walkTar = async (
 
   const end = ({ into }: Body): void => {
     if (into?.type === 'long-name') next = { ...next, path: textOf(into.bytes) };
+    if (into?.type === 'long-link') next = { ...next, link: textOf(into.bytes) };
     if (into?.type === 'records') next = { ...next, ...readPaxRecords(into.bytes) };
   };
 

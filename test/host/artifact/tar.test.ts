@@ -117,3 +117,23 @@ t.test('nothing is taken on trust: entries, extended headers and their sum have 
     1 << 20,
   );
 });
+
+t.test('a link says where it leads, in whichever header that stands', async (t) => {
+  const archive = Buffer.concat([
+    tarEntry('x', 'x', paxRecord('linkpath', 'by pax')),
+    tarEntry('one', '2'),
+    tarEntry('K', 'K', 'by GNU\0'),
+    tarEntry('two', '1'),
+    tarEntry('three', '2'),
+    tarEnd,
+  ]);
+  const links: (string | undefined)[] = [];
+  await walkTar(pieces(archive, 1000), 100, {
+    wants: ({ link }) => {
+      links.push(link);
+      return false;
+    },
+    data: async () => undefined,
+  });
+  t.same(links, ['by pax', 'by GNU', '']);
+});

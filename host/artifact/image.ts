@@ -1,0 +1,174 @@
+/**
+ * Takes files out of the layers of an image, whose digests were verified before. Only contents are taken: no path, mode, owner or link
+ * of a layer is ever made on this host.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { anyShim, type Limits, makeFolder, type Picked, type Wanted, wantedNames } from './archive.ts';
+import { bad, payload } from './compression.ts';
+import { isBeside } from './kind.ts';
+import {
+  above,
+  close,
+  type Found,
+  normal,
+  type Question,
+  quoted,
+  see,
+  targetOf,
+  type View,
+} from './layers.ts';
+import { walkTar } from './tar.ts';
+
+/** As the kernel: https://man7.org/linux/man-pages/man7/path_resolution.7.html */
+const maxLinks = 40;
+
+type Image = {
+  readonly layers: readonly FileHandle[];
+  readonly limits: Limits;
+};
+
+/** What the lowest `count` layers have of what is asked. */
+const scan = async (
+  { layers, limits }: Image,
+  question: Question,
+  count = layers.length,
+): Promise<ReadonlyMap<string, Found>> => {
+  const view: View = { lower: new Map(), own: new Map() };
+  const sum = { bytes: 0, entries: 0 };
+  async function* counted(handle: FileHandle): AsyncGenerator<Buffer> {
+    for await (const piece of payload(handle, limits.maxBytes)) {
+      sum.bytes += piece.length;
+      if (sum.bytes > limits.maxBytes)
+        throw new Failure({
+          code: 'too-large',
+          message: `the layers hold more than the ${limits.maxBytes} bytes that are allowed`,
+        });
+      yield piece;
+    }
+  }
+  for (const [layer, handle] of layers.slice(0, count).entries()) {
+    let index = -1;
+    await walkTar(counted(handle), limits.maxEntries, {
+      wants: ({ path, type, link = '' }) => {
+        index += 1;
+        see(view, question, { path, type, link, layer, index });
+        return false;
+      },
+      data: async () => undefined,
+    });
+    sum.entries += index + 1;
+    if (sum.entries > limits.maxEntries)
+      throw bad(`the image has more than ${limits.maxEntries} entries in its layers`);
+    close(view);
+  }
+  return view.lower;
+};
+
+const noName = (): boolean => false;
+
+/** The regular file at a path, through links. */
+const resolve = async (image: Image, path: string): Promise<Found> => {
+  let at = path;
+  let count = image.layers.length;
+  for (let hop = 0; hop < maxLinks; hop++) {
+    const view = await scan(image, { paths: new Set([at]), isName: noName }, count);
+    const found = view.get(at);
+    if (found?.type === 'File') return found;
+    // A hard link is to what stands below it in the same layer, whatever takes that name later.
+    if (found?.type === 'Link') [at, count] = [normal(found.link), found.layer + 1];
+    else if (found?.type === 'SymbolicLink') at = targetOf(found);
+    else if (found) throw bad(`${quoted(at)} is not a regular file in the image but ${found.type}`);
+    else {
+      const link = above(at).flatMap((one) => view.get(one) ?? [])[0];
+      if (!link)
+        throw bad(
+          `the image has no file ${quoted(`/${path}`)}${at === path ? '' : `; it leads to ${quoted(`/${at}`)}`}`,
+        );
+      at = normal(`${targetOf(link)}/${at.slice(link.path.length)}`);
+    }
+  }
+  throw bad(`the link ${quoted(`/${path}`)} leads in a circle, or through too many others`);
+};
+
+const list = (found: readonly Found[]): string =>
+  found
+    .slice(0, 10)
+    .map(({ path }) => quoted(`/${path}`))
+    .join(', ');
+
+const namePath = 'Name the file: fetchStrategy.oci.path, with the image in fetchStrategy.oci.image.';
+
+const badChoice = (message: string): Failure => new Failure({ code: 'bad-archive', message, hint: namePath });
+
+/** The one file of these; links count where there is no file. */
+const only = async (image: Image, name: string, found: readonly Found[]): Promise<Found> => {
+  const files = found.filter(({ type }) => type === 'File');
+  const pool = files.length > 0 ? files : found.filter(({ type }) => /Link$/.test(type));
+  const [first, ...more] = pool;
+  if (!first) throw badChoice(`the image has no file ${quoted(name)}`);
+  if (more.length > 0) throw badChoice(`the image has ${quoted(name)} ${pool.length} times: ${list(pool)}`);
+  return first.type === 'File' ? first : resolve(image, first.path);
+};
+
+const byName = async (image: Image, wanted: Wanted, names: readonly string[]): Promise<readonly Found[]> => {
+  const isShim = (name: string): boolean => wanted.kind === 'shim' && anyShim.test(name) && !isBeside(name);
+  const isName = (name: string): boolean => names.includes(name) || isShim(name);
+  const all = [...(await scan(image, { paths: new Set(), isName })).values()];
+  const chosen: Found[] = [];
+  for (const name of names) {
+    const exact = all.filter(({ path }) => basename(path) === name);
+    const others = all.filter(({ path }) => isShim(basename(path)));
+    if (exact.length === 0 && others.length > 1)
+      throw badChoice(`the image has no ${quoted(name)} but several shims: ${list(others)}`);
+    chosen.push(await only(image, name, exact.length > 0 ? exact : others));
+  }
+  return chosen;
+};
+
+/**
+ * Writes the wanted files to `intoDir`, which exists, under their wanted names. `path`: where the first of them is in the image; the
+ * others, and without it all, are found by their names. Throws as `pick`.
+ */
+export const pickImage = async (
+  layers: readonly string[],
+  wanted: Wanted,
+  path: string | undefined,
+  intoDir: string,
+  limits: Limits,
+): Promise<readonly Picked[]> => {
+  const names = wantedNames(wanted);
+  const [first = '', ...rest] = names;
+  await using stack = new AsyncDisposableStack();
+  const handles: FileHandle[] = [];
+  for (const layer of layers)
+    handles.push(stack.use(await open(layer, constants.O_RDONLY | constants.O_NOFOLLOW)));
+  const image: Image = { layers: handles, limits };
+  const found =
+    path === undefined
+      ? await byName(image, wanted, names)
+      : [
+          await resolve(image, normal(path)),
+          ...(rest.length > 0 ? await byName(image, { kind: 'named', names: rest }, rest) : []),
+        ];
+  const folder = makeFolder(intoDir);
+  try {
+    for (const [layer, handle] of handles.entries()) {
+      const here = new Map(
+        found.flatMap((one, at) => (one.layer === layer ? [[one.index, names[at] ?? first] as const] : [])),
+      );
+      if (here.size === 0) continue;
+      let index = -1;
+      await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, {
+        wants: () => here.has(++index),
+        data: (_entry, piece) => folder.write(here.get(index) ?? first, piece),
+      });
+    }
+    return await folder.finish(names);
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  }
+};
