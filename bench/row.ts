@@ -7,7 +7,7 @@ export type Row = {
   readonly unit: 's' | 'ms' | 'MB' | 'kB' | '%' | '/s' | '/min' | 'ratio' | 'mean' | 'count';
   /** The most that is allowed; for a count exactly this. Absent where the figure is for information. */
   readonly limit?: number;
-  /** How it came about, for whoever doubts it. */
+  /** How it was measured. */
   readonly how: string;
 };
 

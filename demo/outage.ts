@@ -1,6 +1,6 @@
 /**
  * How long the node's CRI was away, seen from outside: the same question again and again, each on a connection of
- * its own, as somebody who comes new would ask.
+ * its own, as a new client would ask.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callCri } from '../testbed/node/cri.ts';

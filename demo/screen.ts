@@ -24,7 +24,7 @@ export type Screen = {
   proven(text: string): void;
   /** Waits for `work`; `detail` replaces the tail of the live line. Returns what `work` returns. */
   during<T>(what: string, work: (detail: (text: string) => void) => Promise<T>): Promise<T>;
-  /** Takes the live line away, for whoever has to write at once. */
+  /** Removes the live line, so that a message can be written at once. */
   clear(): void;
 };
 

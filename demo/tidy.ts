@@ -36,7 +36,7 @@ const withDescendants = (one: Running): readonly Running[] => [
 
 const lives = ({ pid }: Running): boolean => {
   try {
-    // Z: ended, and only waiting for somebody to ask how.
+    // Z: ended, and only waiting for its parent to read its exit code.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;

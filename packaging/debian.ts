@@ -68,7 +68,7 @@ const NAMES = {
   arm64: { debian: 'arm64', triplet: 'aarch64-linux-gnu', loader: 'lib/ld-linux-aarch64.so.1' },
 } as const;
 
-/** This machine's apt knows where Debian is; on another distribution somebody has to say it. */
+/** This machine's apt knows where Debian is; on another distribution an option names it. */
 function archive(): string {
   const told = process.env.DEBIAN_MIRROR;
   if (told) return told.replace(/\/*$/, '/');

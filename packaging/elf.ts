@@ -90,7 +90,7 @@ export function strip(image: Buffer): Buffer {
 /**
  * The executable with its last loaded segment zero-filled up to a 64 KiB boundary in memory.
  *
- * Whoever adds a segment after it at the next 4 KiB page (`node --build-sea` does) would otherwise put it into the
+ * A program that adds a segment after it at the next 4 KiB page (`node --build-sea` does) would otherwise put it into the
  * same page as our data on arm64 kernels with 64 KiB pages, where mapping it wipes that data out.
  */
 export function withFullLastPage(image: Buffer): Buffer {

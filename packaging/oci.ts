@@ -109,7 +109,7 @@ export async function layoutOf(image: Image): Promise<readonly ImageFile[]> {
   }));
   const index = blob(mediaType, json({ schemaVersion: 2, mediaType, manifests }));
   const annotations = {
-    // What containerd takes for the name, and what everybody else takes for the tag.
+    // What containerd takes for the name, and all other programs for the tag.
     'io.containerd.image.name': `docker.io/library/${image.name}:${image.tag}`,
     'org.opencontainers.image.ref.name': image.tag,
   };

@@ -1,5 +1,5 @@
 /**
- * Others change what is ours: it is put right by the running service, soon, and without a restart that nothing needs.
+ * Other programs change what is ours: the running service repairs it soon, and without a needless restart.
  * The interval is the usual minute, so whatever comes sooner came by a file watch.
  */
 import t from 'tap';
@@ -38,7 +38,7 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
       (await node.exec(['cat', config])).stdout === right.config &&
       (await node.exec(['readlink', link])).stdout.trim() === target &&
       (await node.exec([link, row.harmless])).code === 0;
-    const repaired = (what: string): Promise<boolean> => until(node, `${what} put right`, isRight, 10_000);
+    const repaired = (what: string): Promise<boolean> => until(node, `${what} repaired`, isRight, 10_000);
 
     const harms: Readonly<Record<string, () => Promise<unknown>>> = {
       'our text was changed': () =>
@@ -54,7 +54,7 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
       ...(row === rows.forky ? { 'the import was removed': () => node.writeFile(config, original) } : {}),
     };
     for (const [what, harm] of Object.entries(harms))
-      await t.test(`${what}: put right without a restart`, async (t) => {
+      await t.test(`${what}: repaired without a restart`, async (t) => {
         await harm();
         t.notOk(await isRight(), 'the harm was done');
         await repaired(what);
@@ -69,7 +69,7 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
       await untilReport(node, 'a tick after the restart', (report) => report.at !== at);
     };
 
-    await t.test("someone else's restart is taken as it is", async (t) => {
+    await t.test('a restart by another program is accepted', async (t) => {
       await node.run(['systemctl', 'restart', row.unit]);
       await waitForCri(node);
       await afterTick();
@@ -83,7 +83,7 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
       await node.writeFile(config, theirs);
       await node.run(['systemctl', 'restart', row.unit]);
       await until(node, 'served again', async () => {
-        // While the runtime restarts it answers nobody.
+        // While the runtime restarts it does not answer.
         const handlers: readonly string[] = await handlersOverCri(node).catch((): readonly string[] => []);
         return handlers.includes('spin-v2');
       });
@@ -94,33 +94,36 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
       t.ok(starts <= started + 3, `theirs, and one by us at most, not ${starts - started - 1}`);
     });
 
-    await t.test('the fourth change within an hour is a fight, reported and left alone', async (t) => {
-      const starts = await startsOf(node);
-      // Of the main file, which holds our text in 1.x, three repairs are above; of the drop-in two.
-      if (hasDropIn(row)) {
+    await t.test(
+      'the fourth change within an hour is a write conflict, reported and left alone',
+      async (t) => {
+        const starts = await startsOf(node);
+        // Of the main file, which holds our text in 1.x, three repairs are above; of the drop-in two.
+        if (hasDropIn(row)) {
+          await harms['our text was changed']?.();
+          await until(
+            node,
+            'the third change repaired',
+            async () => (await node.readFile(file)) === right.file,
+          );
+        }
         await harms['our text was changed']?.();
-        await until(
-          node,
-          'the third change put right',
-          async () => (await node.readFile(file)) === right.file,
+        const foreign = await node.readFile(file);
+        await untilReport(node, 'the write conflict reported', (report) =>
+          JSON.stringify(report.outcome).includes('"write-conflict"'),
         );
-      }
-      await harms['our text was changed']?.();
-      const foreign = await node.readFile(file);
-      await untilReport(node, 'the fight reported', (report) =>
-        JSON.stringify(report.outcome).includes('"write-conflict"'),
-      );
-      const status = await rcmNode(node, 'status');
-      t.equal(status.code, 1);
-      t.match(
-        status.stdout,
-        `${file}: another program changed the file again after 3 repairs within an hour`,
-      );
-      t.equal(await node.readFile(file), foreign, 'it stays as they left it');
-      t.match(await rcmNode(node, 'once', '--force'), { code: 0 }, 'a person can force it');
-      t.notMatch(await node.readFile(file), row.binary('other-v2'));
-      t.equal(await startsOf(node), starts);
-    });
+        const status = await rcmNode(node, 'status');
+        t.equal(status.code, 1);
+        t.match(
+          status.stdout,
+          `${file}: another program changed the file again after 3 repairs within an hour`,
+        );
+        t.equal(await node.readFile(file), foreign, 'it stays as they left it');
+        t.match(await rcmNode(node, 'once', '--force'), { code: 0 }, 'a person can force it');
+        t.notMatch(await node.readFile(file), row.binary('other-v2'));
+        t.equal(await startsOf(node), starts);
+      },
+    );
 
     await t.test('another program prints the configuration anew: ours is known by its meaning', async (t) => {
       const kept = await node.readFile(config);

@@ -47,7 +47,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
     const wasm = suite === 'trixie';
     const second = wasm ? 'wasmedge' : 'slight-v1';
     const both = [second, 'spin-v2'].sort();
-    // A configuration that is not for everybody to read, because credentials stand in it.
+    // A configuration that only root may read, because it has credentials.
     await node.run(['chown', 'root:adm', '/etc/containerd/config.toml']);
     await node.run(['chmod', '0640', '/etc/containerd/config.toml']);
     // One more may read it, and the group may not: the bits of the group are the mask's. And a mark of another tool.

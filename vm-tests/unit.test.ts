@@ -143,7 +143,7 @@ t.test('the service under its unit', async (t) => {
     t.equal(await startsOf(node), starts.at, 'one restart, whether it came before the kill or after');
   });
 
-  await t.test('after a reboot all is served, and nobody but systemd started the runtime', async (t) => {
+  await t.test('after a reboot all is served, and only systemd started the runtime', async (t) => {
     await node.reboot();
     await untilServing(node, ['slight-v1', 'spin-v2']);
     t.same(await handlersOverCri(node), ['runc', 'slight-v1', 'spin-v2']);

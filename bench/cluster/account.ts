@@ -22,7 +22,7 @@ export type Account = {
   readonly last: number;
   /** Bytes that the nodes read and wrote, TLS included; an API server keeps no account of what it answers to writes. */
   readonly wire: { readonly read: number; readonly written: number };
-  /** By the API server's own account, to everybody: watch events and their bytes. */
+  /** As the API server's metrics have it, to all clients: watch events and their bytes. */
   readonly watched: Counts;
   readonly events: Counts;
   /** Seconds of processor time. */

@@ -35,7 +35,7 @@ const askedOf = (event: AuditEvent): Asked => {
   const by = byOf(event.user.username);
   return {
     what: `${verb.toUpperCase()} ${resource}${objectRef?.subresource ? `/${objectRef.subresource}` : ''}`,
-    // This bench looks on with the same client code, as nobody of these.
+    // This bench reads with the same client code, as another user.
     ours: userAgent === `rcm-node/${version}` && by !== 'other',
     by,
     user: event.user.username,

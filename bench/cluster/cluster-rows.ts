@@ -3,7 +3,7 @@ import { type Account, type Counts, sum } from './account.ts';
 import type { Row } from '../row.ts';
 
 export type Phase =
-  | 'nobody'
+  | 'baseline'
   | 'beatsAlone'
   | 'start'
   | 'idle'
@@ -41,9 +41,9 @@ const spelled = (counts: Counts): string =>
 const wireOf = ({ wire }: Account): number => wire.read + wire.written;
 
 export const clusterRows = ({ accounts, nodes, relabelled, processes }: Given): readonly Row[] => {
-  const { nobody, beatsAlone, start, idle, beats, change, relabel, deletion, restart } = accounts;
+  const { baseline, beatsAlone, start, idle, beats, change, relabel, deletion, restart } = accounts;
   const per = (value: number): number => value / nodes;
-  const beside = nobody.cpu.apiserver / nobody.seconds;
+  const beside = baseline.cpu.apiserver / baseline.seconds;
   /** Milliseconds of the API server's processor time for each node, without what it needs for itself. */
   const cpuOf = (account: Account): number => per((account.cpu.apiserver - beside * account.seconds) * 1000);
   const cpu = (account: Account): string =>
@@ -78,7 +78,7 @@ export const clusterRows = ({ accounts, nodes, relabelled, processes }: Given): 
       value: Number(percent(idle)),
       unit: '%',
       limit: 10,
-      how: `of one core; ${percent(nobody)} % in the ${Math.round(nobody.seconds)} s before any of them started. Its memory grew from ${nobody.residentMb.toFixed(0)} to ${idle.residentMb.toFixed(0)} MB, what it has not yet given back after their start included`,
+      how: `of one core; ${percent(baseline)} % in the ${Math.round(baseline.seconds)} s before any of them started. Its memory grew from ${baseline.residentMb.toFixed(0)} to ${idle.residentMb.toFixed(0)} MB, what it has not yet given back after their start included`,
     },
     {
       what: 'bytes to a node when its kubelet writes',

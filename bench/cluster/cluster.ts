@@ -42,7 +42,7 @@ const phases = (
     await sleep(1_000);
   };
   return {
-    nobody: () => sleep(15_000),
+    baseline: () => sleep(15_000),
     beatsAlone: beats,
     start: async (asked) => {
       await crowd.start();
@@ -90,7 +90,7 @@ const runPhases = async (
 };
 
 const said: Readonly<Record<Phase, string>> = {
-  nobody: 'the API server without them',
+  baseline: 'the API server without them',
   beatsAlone: 'what their kubelets write, without them',
   start: 'all start at once',
   idle: 'nothing happens',

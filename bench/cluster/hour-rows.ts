@@ -9,8 +9,8 @@ import { addWire, type Wire } from './wire.ts';
 
 export type GivenHour = {
   readonly nodes: number;
-  readonly nobody: Account;
-  /** One round of what kubelets write, with nobody who listens. */
+  readonly baseline: Account;
+  /** One round of what kubelets write, without a watch. */
   readonly beatsAlone: Account;
   readonly hour: Hour;
 };
@@ -25,7 +25,7 @@ const scaled = (wire: Wire, factor: number): Wire =>
     ]),
   );
 
-export const hourRows = ({ nodes, nobody, beatsAlone, hour }: GivenHour): readonly Row[] => {
+export const hourRows = ({ nodes, baseline, beatsAlone, hour }: GivenHour): readonly Row[] => {
   const { quiet, writes, renewals, renewed } = hour;
   const wanted = renewalsOfAnHour(nodes);
   const ofRenewals = renewed === 0 ? Number.NaN : wanted / renewed;
@@ -48,8 +48,8 @@ export const hourRows = ({ nodes, nobody, beatsAlone, hour }: GivenHour): readon
   const controllerWire = wireOver(({ controller }) => controller.wire);
   const rate = (total: number): number => total / hourSeconds;
   const alone = beatsAlone.cpu.apiserver * roundsOfAnHour;
-  const nobodyHour = (nobody.cpu.apiserver / nobody.seconds) * hourSeconds;
-  const cpu = over(({ all }) => all.cpu.apiserver) - alone - nobodyHour;
+  const baselineHour = (baseline.cpu.apiserver / baseline.seconds) * hourSeconds;
+  const cpu = over(({ all }) => all.cpu.apiserver) - alone - baselineHour;
   const controllerCpu = over(({ before, after }) => after.cpuSeconds - before.cpuSeconds);
   const written = [quiet, writes, renewals].reduce(
     (sum, { all }) =>
@@ -91,7 +91,7 @@ export const hourRows = ({ nodes, nobody, beatsAlone, hour }: GivenHour): readon
       value: (cpu / hourSeconds) * 100,
       unit: '%',
       limit: 25,
-      how: `of one core, beside what it needs for itself and for ${roundsOfAnHour * nodes} writes that nobody follows (${((beatsAlone.cpu.apiserver / nodes) * 1000).toFixed(1)} ms each; ${((writes.all.cpu.apiserver / nodes / roundsOfAnHour) * 1000).toFixed(1)} ms with us). It has ${renewals.all.residentMb.toFixed(0)} MB; ${nobody.residentMb.toFixed(0)} MB without nodes`,
+      how: `of one core, beside what it needs for itself and for ${roundsOfAnHour * nodes} writes that no watch follows (${((beatsAlone.cpu.apiserver / nodes) * 1000).toFixed(1)} ms each; ${((writes.all.cpu.apiserver / nodes / roundsOfAnHour) * 1000).toFixed(1)} ms with us). It has ${renewals.all.residentMb.toFixed(0)} MB; ${baseline.residentMb.toFixed(0)} MB without nodes`,
     },
     {
       what: 'an hour of nothing: processor time of the controller',

@@ -52,7 +52,7 @@ const tokenOf = async (cluster: Cluster): Promise<string> => {
   return (answer.json as { readonly status: { readonly token: string } }).status.token;
 };
 
-/** Its rights and no Pod: without controllers there is nobody who would make one. */
+/** Its permissions and no Pod: no controller runs that would create one. */
 export const grantController = async (cluster: Cluster): Promise<void> => {
   for (const file of ['manifests/namespace.yaml', 'controller/access.yaml', 'controller/lease-access.yaml'])
     await cluster.kubectl(['apply', '-f', join(root, 'bootstrap', file)]);

@@ -50,5 +50,5 @@ process.on('message', (order: Order) => {
     for (const { name, kubeconfig } of order.start)
       nodes.set(name, simulateNode(kubeconfig, order.manner, complain));
 });
-// Nobody is left who could want these nodes.
+// Its parent has ended: these nodes are not needed any more.
 process.once('disconnect', () => process.exit());

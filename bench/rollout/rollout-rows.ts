@@ -9,7 +9,7 @@ export type Rolled = { readonly account: FleetAccount; readonly course: Course }
 
 export type GivenRollouts = {
   readonly nodes: number;
-  readonly nobody: Account;
+  readonly baseline: Account;
   readonly started: FleetAccount;
   readonly first: Rolled;
   readonly second: Rolled;
@@ -38,10 +38,10 @@ const timesOf = (what: string, { course }: Rolled, given: GivenRollouts): readon
 ];
 
 const costsOf = (what: string, { account, course }: Rolled, given: GivenRollouts): readonly Row[] => {
-  const { nodes, nobody, maxUpdate, doomed } = given;
+  const { nodes, baseline, maxUpdate, doomed } = given;
   const { all, nodes: agents, controller, before, after } = account;
   const { verdict } = course;
-  const beside = nobody.cpu.apiserver / nobody.seconds;
+  const beside = baseline.cpu.apiserver / baseline.seconds;
   const per = (value: number): number => value / nodes;
   const ms = (seconds: number): string => per(seconds * 1000).toFixed(1);
   const allowed = atOnceAllowed(nodes, maxUpdate);

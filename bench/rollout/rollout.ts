@@ -114,7 +114,7 @@ const measureAll = async (site: Site, progress: Progress) => {
 export const measureRollout = async (nodes: number, progress: Progress): Promise<readonly Row[]> => {
   const limit = ['prlimit', '--pid', String(process.pid), `--nofile=${openFiles}`];
   if ((await attempt(limit)).code !== 0) progress('the number of open files could not be raised');
-  // Else it begins a new file after 100 MB, and whoever reads the first hears nothing any more.
+  // Otherwise it begins a new file after 100 MB, and a reader of the first one sees no more lines.
   const cluster = await startCluster({ progress, apiserver: ['--audit-log-maxsize=10000'] });
   try {
     const names = nodeNames(nodes);
@@ -126,7 +126,7 @@ export const measureRollout = async (nodes: number, progress: Progress): Promise
     const crowd = await prepareCrowd(cluster, names, processes, { restartMs });
     const alone = keepBooks(cluster, () => crowd.pids);
     progress(`${nodes} nodes: the API server without them, and what their kubelets write`);
-    const nobody = await alone.during(() => sleep(15_000));
+    const baseline = await alone.during(() => sleep(15_000));
     const beatsAlone = await alone.during(kubelets.beat);
     alone.close();
     const controller = await startController(cluster);
@@ -135,7 +135,7 @@ export const measureRollout = async (nodes: number, progress: Progress): Promise
     try {
       const site = { cluster, crowd, kubelets, controller, onlooker, books, names, progress };
       const measured = await measureAll(site, progress);
-      const given = { ...measured, nodes, nobody, beatsAlone, restartMs, maxUpdate };
+      const given = { ...measured, nodes, baseline, beatsAlone, restartMs, maxUpdate };
       return [...rolloutRows(given), ...hourRows(given)];
     } catch (error) {
       progress(`the nodes complain of ${await crowd.complaints().catch(String)}`);

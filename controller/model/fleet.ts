@@ -22,7 +22,7 @@ export type NodeFacts = {
   readonly machine: 'same' | 'rebooted' | 'replaced';
   /** rcm-node's annotation `state`; undefined: it never spoke on this machine. */
   readonly state: string | undefined;
-  /** What the node says of itself. Anybody who controls the node can write it: it is a message, and proves nothing. */
+  /** What the node says of itself. Any user with control of the node can write it: it is a message, and proves nothing. */
   readonly detail: NodeDetail | undefined;
   /** What the controller wrote: of what a node may do and has done, this alone counts. */
   readonly rollout: RolloutLabels;

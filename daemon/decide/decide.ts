@@ -84,12 +84,12 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
   });
 
   refuseLinked(change.files, before.files);
-  const fought = change.files
+  const conflict = change.files
     .map((file) => writeConflict(file, before, limits))
     .find((problem) => problem !== undefined);
   const budgeted = !rules.force && rules.unbudgeted !== true;
-  if (fought && budgeted) {
-    notes.push(fought);
+  if (conflict && budgeted) {
+    notes.push(conflict);
     return settled();
   }
   if (!baseline.held && !rules.force) {

@@ -1,4 +1,4 @@
-/** Acts 4 and 5: what somebody who comes to this node sees. */
+/** Acts 4 and 5: what an administrator on this node sees. */
 import { check } from '../disproved.ts';
 import { type Stage, show } from '../stage/stage.ts';
 import { handler } from '../stage/shim-files.ts';

@@ -1,4 +1,4 @@
-/** Act 6: another version of the artifact while a Pod runs. Nobody restarts anything. */
+/** Act 6: another version of the artifact while a Pod runs, without a restart. */
 import { importImage } from '../../testbed/artifacts/oci.ts';
 import { isRunning, removePod } from '../../testbed/node/pods.ts';
 import { check } from '../disproved.ts';
@@ -92,6 +92,6 @@ export const actUpdate = async (stage: Stage): Promise<void> => {
 
   await end(stage, old);
   check(await isRunning(node, young.pod.containerId), 'the new Pod still running', 'it ended');
-  screen.proven('Nobody needs the old version any more, so it is gone; the new Pod was not disturbed.');
+  screen.proven('The old version is not used any more, so it is gone; the new Pod was not disturbed.');
   await removePod(node, young.pod.id);
 };

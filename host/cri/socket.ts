@@ -108,7 +108,7 @@ const unreachable = (socket: string, method: string, error: Caught, lateMs: numb
 
 const why = (socket: string, method: string, error: Caught): Pick<Problem, 'message' | 'detail'> => {
   const said = oneLine(error?.details ?? '');
-  const known = nobodyThere(socket, error, said);
+  const known = notListening(socket, error, said);
   return known
     ? { message: known }
     : { message: answered(socket, method, error, said), ...detailOf({ detail: said }) };
@@ -128,10 +128,10 @@ export const endOfCall = (error: unknown): 'refused' | 'late' | 'silent' => {
 };
 
 /** The message of our own client: no other program has answered. */
-const nobodyThere = (socket: string, error: Caught, said: string): string | undefined => {
+const notListening = (socket: string, error: Caught, said: string): string | undefined => {
   if (error?.code !== status.UNAVAILABLE) return undefined;
   if (said.includes('ENOENT')) return `there is no socket ${socket}`;
-  if (said.includes('ECONNREFUSED')) return `nobody listens on ${socket}`;
+  if (said.includes('ECONNREFUSED')) return `no process listens on ${socket}`;
   return said.includes('EACCES') ? `we may not connect to ${socket}` : undefined;
 };
 

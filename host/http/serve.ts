@@ -143,7 +143,7 @@ export const servePages = async (
   server.on('clientError', (_, socket) => void socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const message = `nobody can be answered on ${listen}: ${error.code ?? error.message}`;
+      const message = `cannot listen on ${listen}: ${error.code ?? error.message}`;
       reject(new Failure({ code: 'cannot-listen', message }, error));
     });
     server.listen(

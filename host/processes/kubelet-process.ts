@@ -61,7 +61,7 @@ export const doubtOf = async (folder: string, root: string): Promise<string | un
   if (basename(program) !== 'kubelet') return `its program is ${program || 'not to be seen'}`;
   const facts = await stat(join(folder, 'exe')).catch(() => undefined);
   if (facts === undefined) return `its program ${program} is not to be seen`;
-  if ((facts.mode & 0o6000) !== 0) return `${program} is setuid, and its arguments may be anyone's`;
+  if ((facts.mode & 0o6000) !== 0) return `${program} is setuid, and any user may have chosen its arguments`;
   if (!isRoots(root, facts)) return `not only root can change ${program}`;
   try {
     mustBeRoots(root, program);

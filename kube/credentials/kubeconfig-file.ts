@@ -140,7 +140,7 @@ export const parseKubeconfig = (content: string, file: string): Access => {
   const user = named(config, 'users', 'user', context.user, file);
   if (cluster['insecure-skip-tls-verify'] === true) {
     const hint =
-      "Give the cluster's certificate-authority instead: whoever answers could make this node run anything.";
+      "Give the cluster's certificate-authority instead: any host that answers could make this node run anything.";
     throw bad(file, 'insecure-skip-tls-verify is not accepted', undefined, hint);
   }
   const server = text(cluster, 'server', file) ?? '';

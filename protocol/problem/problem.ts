@@ -95,7 +95,7 @@ export type Where = { readonly file: string; readonly line?: number; readonly co
 
 export type Problem = {
   readonly code: Code;
-  /** One sentence in our own words, without the place and without the hint: anyone may read it. */
+  /** One sentence in our own words, without the place and without the hint: every user may read it. */
   readonly message: string;
   /** What another program printed or answered. It may quote secrets, so only root sees it: the journal, `doctor`. */
   readonly detail?: string;

@@ -19,7 +19,7 @@ const nothing: Account = {
 };
 
 const calm: Record<Phase, Account> = {
-  nobody: nothing,
+  baseline: nothing,
   beatsAlone: nothing,
   start: nothing,
   idle: nothing,

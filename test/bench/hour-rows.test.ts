@@ -29,7 +29,7 @@ const rowsOf = (given: {
 }) =>
   hourRows({
     nodes: 900,
-    nobody: account,
+    baseline: account,
     beatsAlone: { ...account, cpu: { apiserver: 2, etcd: 0, crowd: 0 } },
     hour: {
       quiet: { ...quiet, all: { ...account, ...given.quiet } },

@@ -11,7 +11,7 @@ const account: Account = {
   ...{ wire: { read: 1e6, written: 1e6 }, watched: {}, events: {}, residentMb: 900 },
   cpu: { apiserver: 60, etcd: 5, crowd: 30 },
 };
-const nobody: Account = { ...account, cpu: { apiserver: 2, etcd: 0, crowd: 0 } };
+const baseline: Account = { ...account, cpu: { apiserver: 2, etcd: 0, crowd: 0 } };
 
 const part: Part = { asked: {}, total: 0, peak: 0, refused: {}, wire: {} };
 
@@ -36,7 +36,7 @@ const course: Course = {
 
 const rowsOf = (fleetMore: Partial<FleetAccount> = {}, courseMore: Partial<Course> = {}) =>
   rolloutRows({
-    ...{ nodes: 200, nobody, started: fleet, doomed: 1, restartMs: 8_000, maxUpdate: '10%' },
+    ...{ nodes: 200, baseline, started: fleet, doomed: 1, restartMs: 8_000, maxUpdate: '10%' },
     first: { account: fleet, course },
     second: { account: { ...fleet, ...fleetMore }, course: { ...course, ...courseMore } },
   });
@@ -45,7 +45,7 @@ const missed = (...given: Parameters<typeof rowsOf>): readonly string[] =>
     .filter(isMissed)
     .map(({ what }) => what);
 
-t.test('a rollout in which everyone waits for his turn keeps every limit', async (t) => {
+t.test('a rollout in which every node waits for its approval keeps every limit', async (t) => {
   t.same(missed(), []);
 });
 

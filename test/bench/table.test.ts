@@ -6,7 +6,7 @@ const rows: readonly Row[] = [
   { what: 'idle memory', value: 33.24, unit: 'MB', limit: 40, how: 'Pss_Anon' },
   { what: 'outage', value: 1.5, unit: 'ratio', limit: 1.2, how: 'a | b' },
   { what: 'change to served', value: 1.156, unit: 's', how: 'from the rename' },
-  { what: 'lost', value: Number.NaN, unit: 's', how: 'nobody knows' },
+  { what: 'lost', value: Number.NaN, unit: 's', how: 'not known' },
 ];
 
 t.test('the table says what was measured, what is allowed, and whether that fits', async (t) => {
@@ -28,7 +28,7 @@ t.test('as Markdown it is one table, whatever is in the text', async (t) => {
     '| idle memory | 33.2 MB | 40.0 MB | ok | Pss_Anon |',
     '| outage | 1.50 | 1.20 | OVER | a \\| b |',
     '| change to served | 1.16 s | – |  | from the rename |',
-    '| lost | ? s | – | not measured | nobody knows |',
+    '| lost | ? s | – | not measured | not known |',
     '',
   ]);
 });

@@ -47,7 +47,7 @@ t.test('what is missing is written, and remembered', async (t) => {
   t.same(wrote[config], [sha('a = 1')]);
 });
 
-t.test('what is as it shall be is ours, whoever wrote it', async (t) => {
+t.test('a file with the wanted content is ours, whichever program wrote it', async (t) => {
   const { changes, wrote } = given({ settings: { 'config.toml': 'a' }, files: { [config]: regular('a') } });
   t.same(changes, []);
   t.same(Object.keys(wrote).sort(), [config, unitPath].sort());
@@ -63,7 +63,7 @@ t.test('what we wrote is updated; both texts are ours until it is done', async (
   t.same(wrote[config], [sha('a'), sha('b')]);
 });
 
-t.test('what somebody wrote or changed stays, and is named', async (t) => {
+t.test('a foreign or changed file stays, and is named', async (t) => {
   for (const wrote of [{}, { [config]: [sha('a')] }]) {
     const { changes, notes } = given({
       settings: { 'config.toml': 'b' },

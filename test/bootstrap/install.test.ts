@@ -31,7 +31,7 @@ t.test('on a fresh node everything is placed, enabled, started, and waited for',
     t.match(node.said.at(-1), 'nothing to do');
   });
 
-  await t.test('a service that somebody stopped is started', async (t) => {
+  await t.test('a stopped service is started', async (t) => {
     node.unit = { ...node.unit, active: 'inactive' };
     t.same(await install(site, plainly), { kind: 'up' });
     t.equal(node.calls.at(-1), 'start rcm-node.service');

@@ -33,7 +33,7 @@ const main = join(import.meta.dirname, '../../cli/main.ts');
 const shipped = join(mkdtempSync(join(tmpdir(), 'rcm-bundle-')), 'rcm-node.cjs');
 const { text } = await bundle(join(import.meta.dirname, '../..'), 'cli/main.ts', version);
 writeFileSync(shipped, text);
-// One test runs it as nobody.
+// One test runs it as the user `nobody`.
 chmodSync(dirname(shipped), 0o755);
 t.teardown(() => rmSync(dirname(shipped), { recursive: true, force: true }));
 const isRoot = process.getuid?.() === 0;
@@ -41,7 +41,7 @@ const rootOnly = isRoot ? false : 'needs root: the command changes a host';
 
 type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
-/** Runs a program to its end. `drop`: nobody reads that stream from the start. */
+/** Runs a program to its end. `drop`: that stream is closed from the start. */
 const runAs = async (
   argv: readonly [string, ...string[]],
   options: SpawnOptions & { readonly drop?: 'stdout' | 'stderr' } = {},

@@ -255,7 +255,7 @@ t.test('a Lease that moves is a controller, and one that stands still is none', 
   answers.set(`GET ${leasePath}`, () => lease(time.now));
   await pass(10 * minute);
   t.equal(turns.controller(), 'alive', 'it came back');
-  t.equal(at('spin'), undefined, 'and whoever has not gone ahead waits for it');
+  t.equal(at('spin'), undefined, 'and a node that has not started waits for it');
 });
 
 t.test('an API server that was away is no controller that is gone', async (t) => {

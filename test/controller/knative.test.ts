@@ -41,12 +41,12 @@ t.test('the flag is set, what was there is kept beside it, and is put back', nee
 
 t.test('what is as it shall be is left alone', async (t) => {
   t.equal(knativePatch({ data: { [flag]: 'Enabled' } }, true), undefined);
-  t.equal(knativePatch({ data: { [flag]: 'enabled' } }, false), undefined, 'nobody knows what was there');
+  t.equal(knativePatch({ data: { [flag]: 'enabled' } }, false), undefined, 'the former value is not known');
   const ours = { annotations: { 'rcm.spinkube.dev/knative-former': '"disabled"' } };
   t.same(
     knativePatch({ metadata: ours, data: { [flag]: 'allowed' } }, false),
     { metadata: { annotations: { 'rcm.spinkube.dev/knative-former': null } } },
-    'what somebody wrote after us stays',
+    'what another writer set after us stays',
   );
   const damaged = { annotations: { 'rcm.spinkube.dev/knative-former': 'x' } };
   t.match(knativePatch({ metadata: damaged, data: { [flag]: 'enabled' } }, false), {

@@ -107,7 +107,7 @@ t.test('a signal while the API server does not answer ends it, too', needsOpenss
   t.equal(await ended, 0);
 });
 
-t.test('a port that somebody has is a failure with a way out', needsOpenssl, async (t) => {
+t.test('a port in use is a failure with a way out', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   for (const option of ['--listen', '--probes']) {
     const { ended, said } = run(t, fleet, option, `127.0.0.1:${fleet.server.port}`);

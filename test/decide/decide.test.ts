@@ -113,7 +113,7 @@ t.test('a refusal keeps served what is served and says so', async (t) => {
   const ledger: Ledger = { ...emptyLedger, handlers: { spin: installed } };
   const two = { ...wanted, handlers: [handler, { ...handler, name: 'new' }] };
   const cri = { ...(runtime.cri as CriFact & { kind: 'answers' }), handlers: ['runc', 'spin'] };
-  const silent = { kind: 'silent', why: 'nobody listens' } as const;
+  const silent = { kind: 'silent', why: 'no process listens' } as const;
   for (const [host, state] of [
     [hostOf({ ledger }, { version: '', cri }), 'served'],
     [hostOf({ ledger }, { version: '' }), 'pending'],

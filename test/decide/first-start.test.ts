@@ -29,7 +29,7 @@ const stepsOf = (change: Partial<UnitFacts>, more: Partial<Observed> = {}) => {
   const facts: RuntimeFacts = {
     ...runtime,
     unit: { ...unit, ...change },
-    cri: { kind: 'silent', why: 'nobody listens' },
+    cri: { kind: 'silent', why: 'no process listens' },
     config: Object.entries(files).map(([path, fact]) => configFile(path, fact)),
   };
   const before: Observed = { ...observed, runtime: facts, files, ledger, ...more };

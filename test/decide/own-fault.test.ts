@@ -41,7 +41,7 @@ const ask = (given: Given, trials: Observed['trials'] = []) => {
     ...runtime,
     version: given.version ?? '1.7.24',
     unit: { ...unit, ...(given.unit ?? crash) },
-    cri: { kind: 'silent', why: 'nobody listens' },
+    cri: { kind: 'silent', why: 'no process listens' },
     config: Object.entries(files).map(([path, fact]) => configFile(path, fact)),
   };
   const before: Observed = { ...observed, runtime: facts, files, ledger, trials, ...given.more };

@@ -39,7 +39,7 @@ const mounts = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mn
 
 for (const [how, ending, code] of [
   ['Ctrl-C', "process.kill(process.pid, 'SIGINT')", 130],
-  ['an error that nobody expected', "throw new Error('x')", 1],
+  ['an unexpected error', "throw new Error('x')", 1],
   ['its own end', '', 0],
 ] as const)
   t.test(

@@ -450,7 +450,7 @@ t.test(
     send(state.response!, 'MODIFIED', { ...thing('a', 11, 'x'), status: 'a heartbeat' });
     await until(() => reflector.version() === '11');
     await pause(20);
-    t.equal(seen.length, 1, 'nobody is told of what nobody keeps');
+    t.equal(seen.length, 1, 'an event of an unknown object is not reported');
     t.same(reflector.current().items?.[0], kept('a', '11', 'x'), 'but its version is known');
     send(state.response!, 'MODIFIED', thing('a', 12, 'y'));
     await until(() => seen.length === 2);

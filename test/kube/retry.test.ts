@@ -41,13 +41,16 @@ t.test('what waits for a person is asked for at leisure', async (t) => {
   t.same([paceOf('api-unreachable'), paceOf('api-busy'), paceOf('api-gone')], ['usual', 'usual', 'usual']);
 });
 
-t.test('a denial is doubted for some seconds: a server that has just started denies everybody', async (t) => {
-  const pauses = [1, 2, 3, 4].map((failures) => retryPause({ failures, pace: 'slow', random: 0 }));
-  t.same(pauses, [500, 1000, 2000, 4000], 'at the least');
-});
+t.test(
+  'a denial counts after some seconds only: a server that has just started denies all requests',
+  async (t) => {
+    const pauses = [1, 2, 3, 4].map((failures) => retryPause({ failures, pace: 'slow', random: 0 }));
+    t.same(pauses, [500, 1000, 2000, 4000], 'at the least');
+  },
+);
 
 t.test(
-  'what the server asks for is the least, and not the same for all; nobody is made to wait for a day',
+  'the pause is at least what the server asks for, is not the same for all, and is never a day',
   async (t) => {
     const pause = (retryAfterMs: number, random: number, failures = 1) =>
       retryPause({ failures, pace: 'usual', retryAfterMs, random });

@@ -68,7 +68,7 @@ t.test('status and bookkeeping of others are no reason to write the answer again
 });
 
 t.test(
-  'how far a rollout is concerns no node; that it stands still does, also when nobody is there to say so',
+  'how far a rollout is concerns no node; that it is stopped does, also without a controller',
   async (t) => {
     const of = (phase: string) => ({
       metadata: { name: 'spin' },

@@ -26,7 +26,7 @@ t.test(
 );
 
 t.test('a folder of the store is named by what is in it', async (t) => {
-  t.equal(storeKey({ ...shim, name: 'other' }), storeKey(shim), 'whoever uses it');
+  t.equal(storeKey({ ...shim, name: 'other' }), storeKey(shim), 'whatever its name');
   t.equal(storeKey({ ...shim, artifact: { url: 'https://example.com/a' } }), undefined);
   t.equal(storeKey({ ...shim, artifact: { url: 'https://example.com/a' } }, 'a'.repeat(64)), storeKey(shim));
   t.not(storeKey(shim, 'b'.repeat(64)), storeKey(shim));

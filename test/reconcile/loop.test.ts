@@ -95,7 +95,7 @@ t.test('a new shim file and a reload each start a tick', async (t) => {
   writeShim(node, 'wws-v1');
   await until(() => heard.some((line) => line.startsWith('Serving 2 of 2')));
   const { dumps } = node.fake.containerd;
-  node.write('/opt/rcm-node/nobody-watches-this', '');
+  node.write('/opt/rcm-node/not-watched', '');
   node.remove('/run/rcm-node/status.json');
   reload();
   await until(() => node.read('/run/rcm-node/status.json') !== undefined);
@@ -139,7 +139,7 @@ t.test('a tick that comes to no end is told, until one does again', async (t) =>
   broken.by = 'locked';
   reload();
   await until(() => heard.at(-1) === 'the disk does not answer');
-  t.equal(outcome(), 'converged', 'whoever has the lock reports himself');
+  t.equal(outcome(), 'converged', 'the holder of the lock reports');
   broken.by = 'internal';
   reload();
   await until(() => outcome() === 'failed');

@@ -115,7 +115,7 @@ for (const version of ['1.7.24', '2.1.4'])
       const gone = await node.uninstall();
       t.ok(gone.complete);
       const left = difference(before, foreign(treeOf(node.root)));
-      // Without the ledger nobody knows that the folder was not there before; it is empty, and it stays.
+      // Without the ledger it is not known that the folder is ours; it is empty, and it stays.
       t.strictSame(
         Object.keys(left).filter((path) => path !== '/etc/containerd/conf.d'),
         [],
@@ -164,7 +164,7 @@ t.test('a new version of a shim moves the link and restarts nothing', async (t) 
     node.read(`/opt/rcm-node/store/${keyOf('spin-v2-new')}/containerd-shim-spin-v2`),
     program('spin-v2-new'),
   );
-  t.strictSame(storeOf(node), [keyOf('spin-v2-new')], 'what nobody uses is gone in the same tick');
+  t.strictSame(storeOf(node), [keyOf('spin-v2-new')], 'what is unused is removed in the same tick');
 });
 
 t.test('the former version stays as long as a sandbox of before the switch lives', async (t) => {
@@ -302,20 +302,23 @@ t.test('after three restarts within an hour the next ones wait, longer each time
   t.ok(containerd.served().includes('f-v1'), 'a person may force it');
 });
 
-t.test('an artifact that cannot be had holds up nobody else, and is tried again after a pause', async (t) => {
-  const node = openNode(makeRoot(t), { version: '2.1.4' });
-  writeShim(node, 'spin-v2');
-  writeShim(node, 'wws-v1');
-  node.remove('/srv/artifacts/wws-v1');
-  const ticked = await node.once();
-  t.match(problemsOf(ticked.outcome), [{ handler: 'wws-v1' }]);
-  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
-  node.write('/srv/artifacts/wws-v1', program('wws-v1'));
-  await node.once();
-  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2'], 'it is not hammered');
-  await node.once({ now: true });
-  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws-v1'], 'a person may hurry it');
-});
+t.test(
+  'an artifact that cannot be downloaded delays no other handler, and is tried again after a pause',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    writeShim(node, 'spin-v2');
+    writeShim(node, 'wws-v1');
+    node.remove('/srv/artifacts/wws-v1');
+    const ticked = await node.once();
+    t.match(problemsOf(ticked.outcome), [{ handler: 'wws-v1' }]);
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+    node.write('/srv/artifacts/wws-v1', program('wws-v1'));
+    await node.once();
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2'], 'it is not hammered');
+    await node.once({ now: true });
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws-v1'], 'a person may hurry it');
+  },
+);
 
 t.test('two shims of one archive have a program each', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
@@ -562,7 +565,7 @@ t.test('a restart waits for containers that are being created, but not for ever'
   );
 });
 
-t.test('a plan that somebody looks at in the middle of a tick is no obstacle to it', async (t) => {
+t.test('`rcm-node plan` during a tick does not disturb the tick', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   writeShim(node, 'spin-v2');
   const { host } = node.fake;
@@ -648,7 +651,7 @@ const fetching = async (t: Test) => {
   return { node, slow };
 };
 
-t.test('what drifts while a download goes on is put right without waiting for it', async (t) => {
+t.test('drift during a download is repaired without waiting for it', async (t) => {
   const { node, slow } = await fetching(t);
   const link = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
   const seen: boolean[] = [];
@@ -750,7 +753,7 @@ for (const version of ['1.7.24', '2.1.4'])
       const bare = openNode(makeRoot(t), { version });
       bare.write('/etc/containerd/config.toml', `version = ${version.startsWith('1') ? 2 : 3}\n# theirs\n`);
       const node = await booted(t, version, how);
-      // What systemd tries again has been tried once by the time that anybody looks.
+      // What systemd tries again has been tried once by the next observation.
       node.fake.advance(6000);
       const ticked = await node.once();
       t.match(ticked.outcome, { kind: 'failed', undone: true });

@@ -294,7 +294,7 @@ t.test('what other programs print reaches root alone, whichever way it comes', a
         'rcm-node uninstall --json': JSON.stringify(forEveryone(reportOf(material, '', now))),
       };
       for (const [where, text] of Object.entries(everyone)) t.notMatch(text, secret, `${what}: ${where}`);
-      t.match(everyone.status, `"code": "${problem.code}"`, 'our own words are there');
+      t.match(everyone.status, `"code": "${problem.code}"`, 'our own message is there');
       t.equal(JSON.stringify(lines).includes(secret), !own, `${what}: the journal`);
       const doctor = printChecks([badCheck('x', problem)], paintFor(false, undefined));
       t.equal(doctor.includes(secret), !own, `${what}: doctor`);

@@ -121,7 +121,7 @@ t.test('a runtime that is found stopped during the undo is started', async (t) =
       ...host,
       systemd: {
         ...systemd,
-        // Somebody stops it: our job is cancelled, and nobody would start the runtime again.
+        // Another program stops it: our job is cancelled, and nothing would start the runtime again.
         restart: async (name, ms) => {
           if (containerd.jobs.length === 0) return systemd.restart(name, ms);
           containerd.jobs.push('restart, cancelled');
@@ -168,7 +168,7 @@ t.test('handlers of others that vanish with ours count as lost', async (t) => {
   t.ok(containerd.served().includes('kata'));
 });
 
-/** Somebody else acts right before the first call of a verb. */
+/** Another program acts right before the first call of a verb. */
 const meanwhile = (host: Host, verb: 'swap' | 'point', path: string, act: () => void): Host => {
   const state = { done: false };
   const hook = (at: string): void => {
@@ -192,7 +192,7 @@ const meanwhile = (host: Host, verb: 'swap' | 'point', path: string, act: () => 
   };
 };
 
-t.test('an edit by someone else between look and write is kept, and the plan is made anew', async (t) => {
+t.test('a foreign edit between observation and write is kept, and the plan is made again', async (t) => {
   for (const version of ['1.7.24', '2.1.4']) {
     const node = nodeOf(t, 'works', version);
     const first = version.startsWith('1') ? 'version = 2\n' : 'version = 3\n';
@@ -209,7 +209,7 @@ t.test('an edit by someone else between look and write is kept, and the plan is 
   }
 });
 
-t.test('an edit by someone else during the restart is kept when ours is taken back', async (t) => {
+t.test('a foreign edit during the restart is kept when ours is rolled back', async (t) => {
   const node = nodeOf(t, 'exits');
   node.write(main, 'version = 3\n');
   const { systemd } = node.fake.host;
@@ -312,7 +312,7 @@ t.test('a disk too full for the journal changes nothing', async (t) => {
   t.strictSame(node.fake.containerd.jobs, []);
 });
 
-t.test('someone else restarting the runtime during the proof is no failure', async (t) => {
+t.test('a restart of the runtime by another program during the proof is no failure', async (t) => {
   const node = nodeOf(t, 'works');
   const { clock } = node.fake.host;
   const state = { done: false };
@@ -406,25 +406,28 @@ t.test('an undo without a service manager goes on, restart included, once there 
 });
 
 for (const how of ['no-cri', 'drops'] as const)
-  t.test(`an undo (${how}) whose restart somebody cancelled is not taken for done`, async (t) => {
-    const node = nodeOf(t, how);
-    const { containerd, host } = node.fake;
-    const { systemd } = host;
-    if (!systemd) throw new Error('there is a service manager');
-    const cancels: Host = {
-      ...host,
-      systemd: {
-        ...systemd,
-        restart: async (name, ms) => (containerd.jobs.length > 0 ? 'canceled' : systemd.restart(name, ms)),
-      },
-    };
-    t.match((await node.once({}, cancels)).outcome, { kind: 'failed', undone: false });
-    await node.once();
-    t.strictSame(containerd.served(), ['runc']);
-    t.equal(containerd.jobs.length, 2);
-  });
+  t.test(
+    `an undo (${how}) whose restart was cancelled by another program is not taken for done`,
+    async (t) => {
+      const node = nodeOf(t, how);
+      const { containerd, host } = node.fake;
+      const { systemd } = host;
+      if (!systemd) throw new Error('there is a service manager');
+      const cancels: Host = {
+        ...host,
+        systemd: {
+          ...systemd,
+          restart: async (name, ms) => (containerd.jobs.length > 0 ? 'canceled' : systemd.restart(name, ms)),
+        },
+      };
+      t.match((await node.once({}, cancels)).outcome, { kind: 'failed', undone: false });
+      await node.once();
+      t.strictSame(containerd.served(), ['runc']);
+      t.equal(containerd.jobs.length, 2);
+    },
+  );
 
-t.test('what somebody put in the place of a link of ours survives plan and undo', async (t) => {
+t.test('a foreign file in the place of a link of ours survives plan and undo', async (t) => {
   const node = nodeOf(t, 'works');
   const path = '/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2';
   const { files } = node.fake.host;

@@ -145,7 +145,7 @@ t.test('an import that is gone already, or a drop-in, is no obstacle', async (t)
   }
 });
 
-t.test('somebody else’s file in the folder we made keeps the folder', async (t) => {
+t.test('a foreign file in a folder of ours keeps the folder', async (t) => {
   const node = await serving(t);
   node.write('/etc/containerd/conf.d/50-theirs.toml', 'version = 3\n');
   const { complete } = await node.uninstall();
@@ -192,7 +192,7 @@ t.test(
     });
     containerd.sandboxes = [{ id: 'a', handler: 'spin-v2' }];
     await node.uninstall({}, withService);
-    t.strictSame(asked, [], 'a service that nobody replaces goes on');
+    t.strictSame(asked, [], 'a service that is not replaced keeps running');
     containerd.sandboxes = [];
     t.ok((await node.uninstall({}, withService)).complete);
     t.strictSame(asked, ['disable rcm-node.service', 'stop rcm-node.service, after 0 restarts']);
@@ -291,7 +291,7 @@ t.test('the budgets that slow down a loop do not hold back who takes it out', as
     node.remove(dropIn);
     await node.once();
   }
-  t.equal(node.read(dropIn), undefined, 'nor does it fight any more');
+  t.equal(node.read(dropIn), undefined, 'and is not written again');
   const { complete } = await node.uninstall();
   t.ok(complete);
   t.strictSame(node.fake.containerd.served(), ['runc']);

@@ -262,7 +262,7 @@ t.test("the node's own policy holds for resources, and the message names the set
   t.match(
     problem(onDisk, { allowedHosts: ['example.org'] }),
     { code: 'policy-denied', message: /a file: location .*allowedHosts/ },
-    'a list of hosts would be no limit for whoever can put a file on this node',
+    'a list of hosts would be no limit for a user who can write a file on this node',
   );
 });
 

@@ -107,7 +107,7 @@ t.test('a file that the system refuses to read now is not taken for a damaged on
   const path = join(root, 'var/lib/rcm-node/ledger.json');
   const isRoot = process.getuid?.() === 0;
   chmodSync(path, 0);
-  // Root may read everything; for this look it is somebody else.
+  // Root may read everything; this read is done as another user.
   if (isRoot) process.seteuid?.(65_534);
   const refused = await code(loadState(host));
   if (isRoot) process.seteuid?.(0);

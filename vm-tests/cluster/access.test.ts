@@ -55,25 +55,28 @@ const bind = async (kind: 'role' | 'clusterrole', role: string, user: string): P
   return [`--as=${user}`];
 };
 
-t.test('who reads the cluster reads Shims; who is admin of all of it writes them; nobody else', async (t) => {
-  const reader = await bind('clusterrole', 'view', 'reader');
-  const editor = await bind('clusterrole', 'edit', 'editor');
-  const admin = await bind('clusterrole', 'admin', 'administrator');
-  const ofNamespace = await bind('role', 'admin', 'tenant');
-  const author = await bind('clusterrole', 'rcm-node-shims-editor', 'author');
-  // Roles are aggregated a moment after they were stored.
-  await cluster.waitFor('the roles are aggregated', () => may(admin, 'create', 'shims'));
-  const said = async (who: readonly string[]) => ({
-    read: await may(who, 'list', 'shims'),
-    write: await may(who, 'patch', 'shims'),
-    status: await may(who, 'patch', 'shims/status'),
-  });
-  t.same(await said(reader), { read: true, write: false, status: false });
-  t.same(await said(editor), { read: true, write: false, status: false });
-  t.same(await said(admin), { read: true, write: true, status: false });
-  t.same(await said(author), { read: true, write: true, status: false });
-  t.same(await said(ofNamespace), { read: false, write: false, status: false }, 'Shims have no namespace');
-});
+t.test(
+  'users who read the cluster read Shims, admins of the whole cluster write them, and no other user does',
+  async (t) => {
+    const reader = await bind('clusterrole', 'view', 'reader');
+    const editor = await bind('clusterrole', 'edit', 'editor');
+    const admin = await bind('clusterrole', 'admin', 'administrator');
+    const ofNamespace = await bind('role', 'admin', 'tenant');
+    const author = await bind('clusterrole', 'rcm-node-shims-editor', 'author');
+    // Roles are aggregated a moment after they were stored.
+    await cluster.waitFor('the roles are aggregated', () => may(admin, 'create', 'shims'));
+    const said = async (who: readonly string[]) => ({
+      read: await may(who, 'list', 'shims'),
+      write: await may(who, 'patch', 'shims'),
+      status: await may(who, 'patch', 'shims/status'),
+    });
+    t.same(await said(reader), { read: true, write: false, status: false });
+    t.same(await said(editor), { read: true, write: false, status: false });
+    t.same(await said(admin), { read: true, write: true, status: false });
+    t.same(await said(author), { read: true, write: true, status: false });
+    t.same(await said(ofNamespace), { read: false, write: false, status: false }, 'Shims have no namespace');
+  },
+);
 
 t.test('the controller and the nodes may do what they do, and no more', async (t) => {
   const account = 'system:serviceaccount:rcm-node:rcm-node-controller';

@@ -21,7 +21,7 @@ const cluster = await clusterFor(t);
 const folder = await mkdtemp(join(tmpdir(), 'api-'));
 t.teardown(() => rm(folder, { recursive: true }));
 
-// Nobody needs the machines here, only what they are called.
+// The machines are not needed here, only their names.
 for (const name of ['node-a', 'node-b']) {
   const body = { apiVersion: 'v1', kind: 'Node', metadata: { name } };
   await cluster.admin.request('POST', '/api/v1/nodes', { body });
@@ -94,7 +94,7 @@ t.test('the server says who we are, and what we may do', async (t) => {
   t.notOk((await mayI(api, { verb: 'list', group: 'runtime.spinkube.dev', resource: 'shims' })).allowed);
 });
 
-t.test('a node reads and annotates itself, and nobody else', async (t) => {
+t.test('a node reads and annotates itself, and no other node', async (t) => {
   await annotate('node-a', 'Ready');
   t.match(await api.request('GET', `${nodes}/node-a`), {
     metadata: { annotations: { 'rcm.spinkube.dev/state': 'Ready' } },
@@ -155,7 +155,7 @@ t.test(
       `lists for a restart: ${requests(nodes).filter(({ verb }) => verb === 'list').length - before}`,
     );
 
-    // What happens while nobody watches is then removed from etcd's history.
+    // What changes while no watch is open is then removed from etcd's history.
     await cluster.apiserver.stop();
     const flags = (await readFile(`/proc/${cluster.etcd.pid}/cmdline`, 'utf8')).split('\0');
     const etcd = flags.find((flag) => flag.startsWith('--advertise-client-urls='))?.split('=')[1] ?? '';

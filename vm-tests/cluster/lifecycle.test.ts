@@ -1,5 +1,5 @@
 /**
- * What a controller owes to a Shim from its first day to its last: a RuntimeClass that belongs to somebody else, another
+ * What a controller owes to a Shim from its first day to its last: a RuntimeClass of another owner, another
  * handler, nodes that leave, nodes that are down while it is deleted; and what a node cannot do for itself.
  */
 import t from 'tap';
@@ -72,7 +72,7 @@ const untilEvent = (shim: string, pattern: RegExp): Promise<string> =>
     (await eventsOf(cluster, shim)).find((line) => pattern.test(line)),
   );
 
-t.test('a RuntimeClass of somebody else stays as it is, and the Shim says what to do', async (t) => {
+t.test('a RuntimeClass of another owner stays as it is, and the Shim says what to do', async (t) => {
   await cluster.apply(runtimeClassYaml('spin-v2'));
   const before = await cluster.admin.request('GET', `${runtimeClasses}/spin-v2`);
   await cluster.apply(shimYaml('spin-v2', spin, { pool: 'wasm' }, { rolloutStrategy: both }));
@@ -86,7 +86,7 @@ t.test('a RuntimeClass of somebody else stays as it is, and the Shim says what t
   );
   await untilEvent('spin-v2', /^Warning .*RuntimeClassNotOurs/);
   await untilShim(cluster, 'spin-v2', 'is everywhere', isComplete);
-  lap('nodes serve it, whoever the class belongs to');
+  lap('nodes serve it, whichever owner the class has');
   const after = await cluster.admin.request('GET', `${runtimeClasses}/spin-v2`);
   t.equal(after.text, before.text, 'not one byte of it has changed');
 

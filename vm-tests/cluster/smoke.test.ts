@@ -76,7 +76,7 @@ t.test('a node may change itself, and no other node', async (t) => {
   );
 });
 
-t.test('the certificate of a node can be replaced, and one that has ended is nobody', async (t) => {
+t.test('the certificate of a node can be replaced, and an expired one is refused', async (t) => {
   const ended = cluster.mintNodeCertificate('node-a', { notAfter: new Date(Date.now() - 1000) });
   t.equal((await cluster.as(ended).request('GET', '/api/v1/nodes/node-a')).status, 401);
   await older.installCertificate(cluster.mintNodeCertificate('node-a'));

@@ -167,7 +167,7 @@ t.test('an API server that is away: nodes serve on, even a service that starts m
 t.test('a certificate that has ended, and a new one in its place', async (t) => {
   const ended = new Date(Date.now() - 1000);
   await b.installCertificate(cluster.mintNodeCertificate(b.name, { notAfter: ended }));
-  await restartAtOnce(); // whoever has a connection keeps it; the next one begins with the certificate of then
+  await restartAtOnce(); // open connections stay; the next one uses the certificate of that moment
   const report = await untilReport(
     b.host,
     'the API server refuses it',

@@ -58,7 +58,7 @@ const earlier = {
 const isServed = (): Promise<boolean> =>
   cluster.waitFor('shims are served', async () => (await cluster.admin.request('GET', shims)).status === 200);
 
-t.test('it takes the place of an earlier one, and what was stored stays and can be put right', async (t) => {
+t.test('it replaces an earlier definition, and stored Shims stay and can be corrected', async (t) => {
   await cluster.apply(JSON.stringify(earlier));
   await isServed();
   const plain = shim({ fetchStrategy: { anonHttp: { location: 'http://example.com/shim' } } }, 'from-before');

@@ -160,7 +160,7 @@ t.test('the RuntimeClass leads Pods to the nodes that are proven to serve it', a
   lap('a Pod runs on each');
 });
 
-t.test('another version of the binary, which restarts no runtime, waits for nobody', async (t) => {
+t.test('another version of the binary, which restarts no runtime, waits for no approval', async (t) => {
   const runtimes = await Promise.all(nodes.map(({ host }) => containerdPid(host)));
   record.sinceLast('spin-v2');
   const location = { location: locationOf(two), sha256: two.sha256 };
@@ -172,7 +172,7 @@ t.test('another version of the binary, which restarts no runtime, waits for nobo
     );
   await untilShim(cluster, 'spin-v2', 'is everywhere', isComplete);
   t.same(await Promise.all(nodes.map(({ host }) => containerdPid(host))), runtimes);
-  t.equal(mostInFlight(record.sinceLast('spin-v2')), 0, 'nobody was given a turn');
+  t.equal(mostInFlight(record.sinceLast('spin-v2')), 0, 'no node was approved');
   lap('the other version is everywhere');
 });
 

@@ -35,22 +35,26 @@ t.test('a RuntimeClass is made with its owner, and sends Pods to proven nodes', 
   t.same(fleet.writes(), [`POST ${paths.classes}`], 'once');
 });
 
-t.test('one that somebody else makes in the same moment is not taken over', needsOpenssl, async (t) => {
-  const fleet = await startFleet(t);
-  fleet.put(paths.shims, shim('spin'));
-  const state = { go: false };
-  const { views } = work(t, fleet, (view) => (state.go ? applies(view) : always));
-  await until(() => fleet.world.watches.size === 3);
-  fleet.hold();
-  fleet.put(paths.classes, { metadata: { name: 'class-spin' }, handler: 'theirs' });
-  state.go = true;
-  await until(() => fleet.writes().length > 1);
-  t.equal(views.at(-1)?.classes.length, 0);
-  t.match(fleet.get(paths.classes, 'class-spin'), {
-    handler: 'theirs',
-    metadata: { ownerReferences: undefined },
-  });
-});
+t.test(
+  'a RuntimeClass that another client creates at the same moment is not taken over',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    fleet.put(paths.shims, shim('spin'));
+    const state = { go: false };
+    const { views } = work(t, fleet, (view) => (state.go ? applies(view) : always));
+    await until(() => fleet.world.watches.size === 3);
+    fleet.hold();
+    fleet.put(paths.classes, { metadata: { name: 'class-spin' }, handler: 'theirs' });
+    state.go = true;
+    await until(() => fleet.writes().length > 1);
+    t.equal(views.at(-1)?.classes.length, 0);
+    t.match(fleet.get(paths.classes, 'class-spin'), {
+      handler: 'theirs',
+      metadata: { ownerReferences: undefined },
+    });
+  },
+);
 
 t.test(
   'one that is there is changed, or deleted, only as the one that was looked at',

@@ -69,7 +69,7 @@ t.test(
   },
 );
 
-t.test('where nothing is taken nobody is asked', needsOpenssl, async (t) => {
+t.test('without a handler to take over, no request is made', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const { log } = keepLog();
   const guard = makeCrdGuard(fleet.connect(), realClock, log);

@@ -10,7 +10,7 @@ const make = () => {
 };
 
 t.test(
-  'what somebody else changes back each time is written once a minute, and that is said once',
+  'an object that another client reverts each time is written once a minute, and that is reported once',
   async (t) => {
     const { writeConflicts, time, lines } = make();
     const count = { writes: 0 };
@@ -27,7 +27,7 @@ t.test(
   },
 );
 
-t.test('a rollout of many Shims is no fight, and others do not wait for one', async (t) => {
+t.test('a rollout of many Shims is no write conflict, and other objects do not wait for one', async (t) => {
   const { writeConflicts, time, lines } = make();
   for (let i = 0; i < 30; i++) writeConflicts.wrote('Node/a');
   t.ok(writeConflicts.notBefore('Node/a') <= time.now);

@@ -91,7 +91,7 @@ t.test('what is not asked for any more is forgotten', async (t) => {
   t.match(metrics.print(), /writes_waiting 0/);
 });
 
-t.test('what somebody else undoes each time is not written as fast as it is undone', async (t) => {
+t.test('what another client reverts each time is not written as fast as it is reverted', async (t) => {
   const { writes, time } = make();
   const count = { node: 0, status: 0 };
   for (let pass = 0; pass < 200; pass++) {

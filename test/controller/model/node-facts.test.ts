@@ -97,7 +97,7 @@ t.test('the keys are those that nodes write', async (t) => {
   t.equal(claimedPrefix, servedPrefix);
 });
 
-t.test('a state that is no word is none that anybody is told', async (t) => {
+t.test('an invalid state is not reported', async (t) => {
   const of = (state: string) =>
     nodeFacts({ metadata: { name: 'n', annotations: { 'rcm.spinkube.dev/state': state } } }).state;
   t.same([of('RolledBack'), of('x'.repeat(70_000)), of('a b')], ['RolledBack', 'Unknown', 'Unknown']);

@@ -36,7 +36,7 @@ t.test('Pods are counted page by page, those of several classes together', needs
 });
 
 t.test(
-  'it is counted at once, again after pauses that grow, and no more when nobody asks',
+  'Pods are counted at once, again after growing pauses, and no more when no Shim needs it',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);

@@ -28,7 +28,7 @@ t.test('what was made is there before the watch has it, and gone when that passe
   const overlay = makeOwnWrites(realClock);
   overlay.put(item('new', '20'));
   t.same(overlay.over([], '10'), [item('new', '20')]);
-  t.same(overlay.over([], '21'), [], 'somebody removed it');
+  t.same(overlay.over([], '21'), [], 'another client removed it');
   t.same(overlay.over([], '10'), []);
 });
 

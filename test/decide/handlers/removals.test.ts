@@ -72,9 +72,9 @@ t.test('the removal of a Shim waits for its Pods, and then for an approval', asy
   t.match(
     removalsIn(baseline(ofShim, { desired: ofCluster, present: {} })),
     [{ name: 'spin' }],
-    'and what somebody took away meanwhile is put back',
+    'and what another program removed meanwhile is restored',
   );
-  t.equal(removalsIn(baseline(ofShim))[0]?.gate, undefined, 'an uninstall waits for nobody');
+  t.equal(removalsIn(baseline(ofShim))[0]?.gate, undefined, 'an uninstall waits for no approval');
 });
 
 t.test(

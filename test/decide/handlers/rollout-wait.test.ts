@@ -106,7 +106,7 @@ t.test('a Lease is alive while its time moves, whatever time that is', async (t)
   t.equal(judgeLease(stands.look, iso(5000), 720_000, now).answer, 'alive');
 
   const skewed = judgeLease(undefined, iso(-60 * minute), 0, now);
-  t.equal(skewed.answer, undefined, 'old at first sight: nobody knows yet');
+  t.equal(skewed.answer, undefined, 'old when first seen: not known yet');
   t.equal(judgeLease(skewed.look, iso(-60 * minute), 120_000, now).answer, 'none', 'it stands still');
   t.equal(
     judgeLease(skewed.look, iso(-58 * minute), 120_000, now).answer,

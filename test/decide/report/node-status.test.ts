@@ -212,7 +212,7 @@ t.test(
     t.notOk(
       'spin-v2' in
         (patchOf(foreign, statusOf({ ...given, legacyLabels: false }, since))?.metadata.labels ?? {}),
-      'a value that we never write is somebody else’s',
+      'a value that rcm-node never writes belongs to another program',
     );
     for (const left of ['provisioned', 'pending', 'failed', 'uninstall'])
       t.match(

@@ -268,7 +268,7 @@ t.test('what cannot be reached is told apart', async (t) => {
     writeFileSync(socket, '');
     t.strictSame(await problem(connect(t, socket).status()), {
       code: 'runtime-unreachable',
-      message: `nobody listens on ${socket}`,
+      message: `no process listens on ${socket}`,
     });
   });
 

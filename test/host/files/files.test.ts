@@ -158,7 +158,7 @@ t.test('what a user may not read is unreadable, and not absent', async (t) => {
   chmodSync(join(root, 'closed'), 0o000);
   chmodSync(join(root, 'secret'), 0o000);
   const files = makeFiles(root);
-  // Root may read everything; for the length of these looks it is somebody else.
+  // Root may read everything; these reads are done as another user.
   if (uid === 0) process.seteuid?.(65_534);
   const looks = await Promise.all([files.look('/secret'), files.look('/closed/file')]);
   const names = await files.names('/closed').catch((error: unknown) => error);

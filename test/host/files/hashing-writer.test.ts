@@ -13,7 +13,7 @@ t.test('what is written is there with its digest and mode, whatever the umask is
   const before = process.umask(0o077);
   t.teardown(() => process.umask(before));
   const sink = await openHashingWriter(path);
-  t.equal(statSync(path).mode & 0o7777, 0o600, 'nobody can run it before it is whole');
+  t.equal(statSync(path).mode & 0o7777, 0o600, 'no user can run it before it is complete');
   await sink.write(Buffer.from('one '));
   await sink.write(Buffer.from('two'));
   t.same(await sink.finish(0o755), { sha256: digest('one two'), bytes: 7 });

@@ -172,7 +172,7 @@ t.test('a place where no file can be is told, and nothing is made elsewhere', as
 });
 
 t.test('a folder that cannot be written is told', async (t) => {
-  // Nobody, not even root, makes files in /proc.
+  // Not even root can make files in /proc.
   t.match(await problem(acquireLock('/proc/lock', { waitMs: 0 })), {
     code: 'cannot-write',
     message: /\/proc\/lock cannot be used/,

@@ -81,7 +81,7 @@ const isReadable = (path: string): boolean => {
 t.test(
   'a process that would not tell makes the answer incomplete',
   {
-    skip: process.getuid?.() === 0 ? false : 'needs root, to become somebody else',
+    skip: process.getuid?.() === 0 ? false : 'needs root, to become another user',
   },
   async (t) => {
     const folder = `${t.testdir({})}/`;
@@ -96,7 +96,7 @@ t.test(
 t.test('where every process tells, the answer is complete', async (t) => {
   const all = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
   if (!all.every((pid) => isReadable(`/proc/${pid}/maps`)))
-    return t.pass('complete', { skip: 'a process here tells nobody what it has mapped' });
+    return t.pass('complete', { skip: 'no process here shows what it has mapped' });
   t.ok((await mapped(`${t.testdir({})}/`)).complete);
 });
 

@@ -84,7 +84,7 @@ const drifts: readonly Drift[] = [
 
 for (const [what, on, act] of drifts)
   for (const row of on)
-    t.test(`when ${what} it is put right without a restart (${row.name})`, async (t) => {
+    t.test(`when ${what} it is repaired without a restart (${row.name})`, async (t) => {
       const node = await serving(t, row);
       const before = treeOf(node.root);
       act(node, row);
@@ -121,7 +121,7 @@ t.test('a foreign edit of the main file is none of our business and stays', asyn
   }
 });
 
-t.test('three repairs an hour, then it is a fight, and its other side is named', async (t) => {
+t.test('after three repairs in an hour it is a write conflict, and the other writer is named', async (t) => {
   const node = await serving(t, '2.1.4');
   const theirs = '# Managed by Puppet\nversion = 3\n';
   for (let round = 1; round <= 3; round++) {
@@ -130,8 +130,8 @@ t.test('three repairs an hour, then it is a fight, and its other side is named',
     node.fake.advance(5 * minute);
   }
   node.write(main, theirs);
-  const fought = await node.once();
-  t.match(fought.outcome, {
+  const conflict = await node.once();
+  t.match(conflict.outcome, {
     kind: 'degraded',
     problems: [{ code: 'write-conflict', where: { file: main }, message: /Managed by Puppet/ }],
   });
@@ -143,7 +143,7 @@ t.test('three repairs an hour, then it is a fight, and its other side is named',
   t.match(node.read(main), /rcm-node/);
 });
 
-t.test('a fight over one file is no reason to leave the links alone', async (t) => {
+t.test('a write conflict over one file does not stop the repair of links', async (t) => {
   const node = await serving(t, '2.1.4');
   for (let round = 1; round <= 4; round++) {
     node.remove(dropIn);
@@ -157,7 +157,7 @@ t.test('a fight over one file is no reason to leave the links alone', async (t) 
   });
 });
 
-t.test('a restart by someone else is taken as it is', async (t) => {
+t.test('a restart by another program is accepted', async (t) => {
   for (const row of rows) {
     const node = await serving(t, row);
     node.fake.containerd.restartByOther();
@@ -167,17 +167,20 @@ t.test('a restart by someone else is taken as it is', async (t) => {
   }
 });
 
-t.test('a restart by someone else that loaded an edit of ours is repaired with a restart', async (t) => {
-  for (const row of withDropIn) {
-    const node = await serving(t, row);
-    node.remove(row.ours);
-    node.fake.containerd.restartByOther();
-    t.notOk(node.fake.containerd.served().includes('spin-v2'));
-    t.equal((await node.once()).outcome.kind, 'converged');
-    t.equal(node.fake.containerd.jobs.length, 1);
-    t.ok(node.fake.containerd.served().includes('spin-v2'));
-  }
-});
+t.test(
+  'a restart by another program that loaded a changed file of ours is repaired with a restart',
+  async (t) => {
+    for (const row of withDropIn) {
+      const node = await serving(t, row);
+      node.remove(row.ours);
+      node.fake.containerd.restartByOther();
+      t.notOk(node.fake.containerd.served().includes('spin-v2'));
+      t.equal((await node.once()).outcome.kind, 'converged');
+      t.equal(node.fake.containerd.jobs.length, 1);
+      t.ok(node.fake.containerd.served().includes('spin-v2'));
+    }
+  },
+);
 
 t.test('a handler that vanished from CRI is brought back with one restart and its proof', async (t) => {
   for (const row of [oldest, crio]) {

@@ -80,7 +80,7 @@ for (const row of rows)
     t.equal((await node.once()).ledger.bad, null);
   });
 
-t.test('what comes later is served beside it, and makes nobody forget it', async (t) => {
+t.test('a later handler is served beside it, and the failed one stays known', async (t) => {
   const node = await failed(t);
   writeShim(node, 'd');
   await node.once();

@@ -172,7 +172,7 @@ t.test('a runtime that is down for another reason gets ours back, once, and is l
   t.strictSame(containerd.served(), ['runc', 'spin-v2']);
 });
 
-t.test('a runtime that somebody stopped, or that is silent while ours fits it, is left alone', async (t) => {
+t.test('a runtime that was stopped, or does not answer although ours fits it, is left alone', async (t) => {
   const node = await serving(t, '2.1.4', null);
   const { containerd } = node.fake;
   containerd.behaves = () => 'no-cri';

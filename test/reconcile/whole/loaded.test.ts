@@ -62,7 +62,7 @@ for (const version of both) {
     `what was written without a restart is loaded with the first tick that may (${version})`,
     async (t) => {
       const node = await serving(t, version, options('a = 1'));
-      // The host booted, say, and nobody looked since.
+      // As after a boot without a tick since.
       node.fake.containerd.restartByOther();
       writeShim(node, 'spin-v2', 'spin-v2', options('a = 2'));
       await node.once({ activate: false });

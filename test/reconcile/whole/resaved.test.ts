@@ -140,7 +140,7 @@ t.test('a drop-in that was printed anew is ours, also where the ledger is lost',
   servesStill(t, node);
 });
 
-t.test('a file that is printed anew again and again is no fight as long as ours is in it', async (t) => {
+t.test('a file that is printed again and again is no write conflict as long as ours is in it', async (t) => {
   const node = await serving(t, '1.7.24');
   for (let round = 1; round <= 6; round++) {
     node.write(main, printAnew(node.read(main)));

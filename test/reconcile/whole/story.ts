@@ -18,7 +18,7 @@ const endOf = (node: Node): Record<string, unknown> => {
     const still = text.replace(/(\d+ bytes) of [\d.]+"/g, '$1"');
     const ledger = JSON.parse(still.replaceAll(node.root, '').replace(volatile, '"$1": 0'));
     delete ledger.restarts;
-    // A plan whose journal was torn is made anew from what stands, and what serves already is started by nobody.
+    // A plan whose journal was torn is made anew from what stands, and a handler that is served already is not started.
     delete ledger.starts;
     for (const path of Object.keys(ledger.repairs)) ledger.repairs[path] = ledger.repairs[path].length;
     // What disproved it depends on when it was looked at.

@@ -86,7 +86,7 @@ t.test('it stays, with the file to change, although it is no longer asked for', 
   t.ok((await node.uninstall()).complete);
 });
 
-t.test('a default handler that nobody defines is refused, whatever else is asked for', async (t) => {
+t.test('an undefined default handler is refused, whatever else is asked for', async (t) => {
   const node = await serving(t);
   node.write(other, '[crio.runtime]\ndefault_runtime = "gone"\n');
   t.match((await node.plan()).decision.plan, {

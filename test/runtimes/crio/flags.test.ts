@@ -21,7 +21,7 @@ const opened = (t: Test, { argv = [], environment = [] }: Start, text = ''): Nod
 const deadly: Readonly<Record<string, Start>> = {
   'a monitor that is not there': { argv: ['--conmon', '/gone'] },
   'the same in the environment': { environment: ['CONTAINER_CONMON=/gone'] },
-  'a default handler that nobody defines': { argv: ['--default-runtime=kata'] },
+  'a default handler that is not defined': { argv: ['--default-runtime=kata'] },
   'a cgroup that its manager does not take': {
     argv: ['--cgroup-manager=cgroupfs', '--conmon-cgroup', 'x.slice'],
   },

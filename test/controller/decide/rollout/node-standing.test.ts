@@ -72,7 +72,7 @@ t.test('a turn that ran out while the node was ready is a failure, and is rememb
 });
 
 t.test(
-  'a node that became NotReady in its turn and stays away failed, unless somebody cordoned it',
+  'a node that became NotReady after its approval and stays so failed, unless it is cordoned',
   async (t) => {
     t.match(at(busy, { given: over, ready: false }), { kind: 'failed', code: 'node-lost' });
     t.match(at(busy, { given: over, ready: false, cordoned: true }), {
@@ -119,7 +119,7 @@ t.test('a turn for a former revision takes its place until the node speaks of th
   t.match(at(waiting, { given: former }), { kind: 'waiting', inFlight: false, keep: undefined });
 });
 
-t.test('a handler that somebody else has there is no failure of the rollout', async (t) => {
+t.test('a handler that another program owns on a node is no failure of the rollout', async (t) => {
   t.match(at({ s: 'served' }), { kind: 'claimed', code: 'local-file' });
   t.match(at({ s: 'served', n: 'other', r: 'x' }), { kind: 'claimed', code: 'other' });
   t.equal(

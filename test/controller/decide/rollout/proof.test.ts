@@ -41,7 +41,7 @@ t.test('where the kubelet lists handlers, it has to list this one', async (t) =>
 t.test('the mark goes with the proof', async (t) => {
   t.same(change({ s: 'failed', n: 'spin', p: 'x' }, marked), { [key]: null });
   t.same(change(undefined, marked), { [key]: null });
-  t.same(change(serving, marked, { handlers: new Set() }), { [key]: null }, 'nobody asks for it any more');
+  t.same(change(serving, marked, { handlers: new Set() }), { [key]: null }, 'no Shim asks for it any more');
   t.same(
     change(undefined, { ...marked, state: undefined, detail: undefined }),
     { [key]: null },

@@ -41,7 +41,7 @@ t.test('it rolls as long as a node is waited for that can be', async (t) => {
     since: '2027-01-15T08:00:00Z',
   });
   t.equal(of([standing('a', 'done')]).phase, 'Complete');
-  t.equal(of([]).phase, 'Complete', 'nobody is selected');
+  t.equal(of([]).phase, 'Complete', 'no node is selected');
   t.equal(
     of([standing('a', 'waiting', { ready: false }), standing('b', 'waiting', { cordoned: true })]).phase,
     'Complete',

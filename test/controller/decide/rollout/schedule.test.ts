@@ -62,7 +62,7 @@ t.test('a cordoned node is last, and the first only where there is no other', as
   t.same(turns([all[0]!, silent], { proven: false }), [], 'another will ask in a moment');
 });
 
-t.test('a node that is not ready gets no turn, and stands in nobody’s way', async (t) => {
+t.test('a node that is not ready gets no approval, and delays no other node', async (t) => {
   const away = standing('a', {}, { ready: false });
   t.same(turns([away, standing('b')], { proven: false }), ['b']);
   t.same(turns([away]), []);
@@ -85,7 +85,7 @@ t.test('nodes that restart for another Shim anyway go first', async (t) => {
   );
 });
 
-t.test('recreate is everybody who asks, at once', async (t) => {
+t.test('recreate approves all nodes that wait, at once', async (t) => {
   const all = [
     standing('a', {}, zone('z1')),
     standing('b', {}, zone('z2')),

@@ -34,7 +34,7 @@ t.test(
   },
 );
 
-t.test('a class of somebody else is left alone, with a way out', async (t) => {
+t.test('a RuntimeClass of another owner is left alone, with a way out', async (t) => {
   const foreign = of([aClass(spin, { owners: [], labels: {} })]);
   t.match(foreign, {
     kind: 'foreign',

@@ -83,7 +83,7 @@ t.test('what is left of Shims that are gone is cleaned, one at a time where that
 });
 
 t.test(
-  'a node on which Pods use what shall go gets its turn when they are gone, and holds nobody up',
+  'a node on which Pods use the removed handler is approved when they are gone, and delays no other',
   async (t) => {
     const shim = aShim('spin', { deleting: true });
     const used: HandlerDetail = { ...leaving('spin'), p: 'handler-in-use' };

@@ -3,7 +3,7 @@ import { isFailed } from '../../../../controller/decide/status/situation.ts';
 import type { NodeStanding } from '../../../../controller/decide/rollout/node-standing.ts';
 import { aNode } from '../../../../testbed/controller/facts.ts';
 
-t.test('a node failed, or somebody else has the handler there and it is not served', async (t) => {
+t.test('a node failed, or another program owns the handler there and it is not served', async (t) => {
   const of = (kind: NodeStanding['kind'], proven: boolean) =>
     isFailed(
       { isProven: () => proven },
