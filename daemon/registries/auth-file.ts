@@ -4,15 +4,9 @@
  */
 import { Failure } from '../../protocol/problem/problem.ts';
 import { fields, isFields, parseJson } from '../../protocol/json.ts';
-import type { Image } from './endpoint.ts';
+import type { Image } from '../../host/registry/endpoint.ts';
+import type { Credential } from '../../host/registry/access.ts';
 import { withDefaultName, withoutScheme } from './match.ts';
-
-export type Credential =
-  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
-  /** A refresh token of OAuth 2 (distribution, docs/spec/auth/oauth.md). */
-  | { readonly kind: 'identity-token'; readonly token: string }
-  /** Sent to the registry as it is. */
-  | { readonly kind: 'bearer'; readonly token: string };
 
 export type AuthFile = ReadonlyMap<string, Credential>;
 
@@ -32,20 +26,17 @@ const asText = (value: unknown): string | undefined =>
 const credentialOf = (entry: unknown): Credential | undefined => {
   const { auth, username, password, identitytoken, registrytoken } = fields(entry);
   const [bearer, identity] = [asText(registrytoken), asText(identitytoken)];
-  if (bearer !== undefined) return { kind: 'bearer', token: bearer };
-  if (identity !== undefined) return { kind: 'identity-token', token: identity };
+  if (bearer !== undefined) return { token: bearer };
+  if (identity !== undefined) return { identityToken: identity };
   const said = Buffer.from(asText(auth) ?? '', 'base64').toString('utf8');
   const colon = said.indexOf(':');
   if (colon > 0)
     return {
-      kind: 'basic',
       username: said.slice(0, colon),
       password: said.slice(colon + 1).replace(/\0+$/, ''),
     };
   const [user, secret] = [asText(username), asText(password)];
-  return user === undefined || secret === undefined
-    ? undefined
-    : { kind: 'basic', username: user, password: secret };
+  return user === undefined || secret === undefined ? undefined : { username: user, password: secret };
 };
 
 const isFilled = (value: unknown): boolean =>

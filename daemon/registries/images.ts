@@ -4,7 +4,7 @@
  * that nothing may come from elsewhere.
  */
 import { fileFault } from '../model/file-fault.ts';
-import type { Endpoint, Image } from './endpoint.ts';
+import type { Endpoint, Image } from '../../host/registry/endpoint.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { type Cursor, elements, required, rootOf, string } from '../toml/cursor.ts';

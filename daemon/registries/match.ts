@@ -4,7 +4,7 @@
  * host, each by its own pattern; and a path that begins with that of the pattern, wherever that ends.
  */
 import { globPattern } from '../../protocol/host-paths.ts';
-import type { Image } from './endpoint.ts';
+import type { Image } from '../../host/registry/endpoint.ts';
 
 type Split = { readonly parts: readonly string[]; readonly port: string; readonly path: string };
 

@@ -4,8 +4,8 @@
  */
 import { Failure } from '../../protocol/problem/problem.ts';
 import { fields, isFields, items, parseJson, text, texts } from '../../protocol/json.ts';
-import type { Credential } from './auth-file.ts';
-import type { Image } from './endpoint.ts';
+import type { Credential } from '../../host/registry/access.ts';
+import type { Image } from '../../host/registry/endpoint.ts';
 import { bestFirst, matches, withDefaultName, withoutScheme } from './match.ts';
 
 export type Provider = {
@@ -104,7 +104,7 @@ export const answerOf = (provider: Provider, stdout: string): Answer | undefined
   const known = Object.entries(fields(auth)).flatMap(([pattern, entry]) => {
     const { username, password } = fields(entry);
     return typeof username === 'string' && typeof password === 'string'
-      ? [[pattern, { kind: 'basic', username, password } as const] as const]
+      ? [[pattern, { username, password }] as const]
       : [];
   });
   return { auth: new Map(known), ...(ms > 0 ? { keep: { key, ms } } : {}) };

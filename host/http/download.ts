@@ -99,7 +99,8 @@ const tryAll = async (
   for (let attempt = 1; ; attempt++) {
     for (const place of hopeful) {
       try {
-        const own = place.caFile === undefined ? trust : await trustOf([...common, place.caFile]);
+        const { tls } = place;
+        const own = tls ? await trustOf([...common, ...tls.ca], tls.client) : trust;
         return await transfer(place, sha256, target, begun, options, own);
       } catch (error) {
         if (!(error instanceof Failure) || !OF_THE_PLACE.includes(error.problem.code)) throw error;

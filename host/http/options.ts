@@ -43,12 +43,21 @@ export type Access = {
   explain(status: number): { readonly message: string; readonly hint?: string } | undefined;
 };
 
+/** Files in PEM for one server; certificates to trust stand beside `extraCaFile`. A key may be in the certificate's own file. */
+export type Tls = {
+  readonly ca: readonly string[];
+  readonly client: readonly { readonly cert: string; readonly key?: string }[];
+  /** Its certificate is not looked at: only what has a digest may come from it. */
+  readonly unproven?: true;
+};
+
 /** One place of a download: its address, its last failure, and the wait that its server asked for. */
 export type Place = {
   readonly location: string;
   readonly access?: Access;
-  /** PEM; trusted for this place in addition to `extraCaFile`. */
-  readonly caFile?: string;
+  readonly tls?: Tls;
+  /** Sent with POST, as a form. */
+  readonly form?: URLSearchParams;
   failure?: Failure;
   askedMs: number;
 };

@@ -10,27 +10,51 @@ import { Failure } from '../../protocol/problem/problem.ts';
 import { pieces } from '../files/chunks.ts';
 import { cancelled, failed, notRead, refused, tooLarge } from './deadlines.ts';
 import { overHttp } from './exchange.ts';
-import type { DownloadOptions, Place } from './options.ts';
+import type { DownloadOptions, Place, Tls } from './options.ts';
+import { errnoOf } from '../files/hashing-writer.ts';
 import { begin, type Begun, forget, type Target } from './target.ts';
 
 export type Downloaded = { readonly sha256: string; readonly bytes: number };
 
-const certificatesOf = async (file: string): Promise<readonly string[]> => {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw failed(`the extra CA file ${file} cannot be read: ${error.code ?? error.message}`, error);
+const readPem = (file: string, what: string): Promise<string> =>
+  readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw failed(`the ${what} ${file} cannot be read: ${error.code ?? error.message}`, error);
   });
+
+const certificatesOf = async (file: string): Promise<readonly string[]> => {
+  const text = await readPem(file, 'extra CA file');
   const found = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
   if (found.length === 0) throw failed(`the extra CA file ${file} holds no certificate`);
   return found;
 };
 
+const pairOf = async ({ cert, key }: Tls['client'][number]): Promise<Pair> => ({
+  cert: await readPem(cert, 'client certificate'),
+  key: await readPem(key ?? cert, 'client key'),
+});
+
+type Pair = { readonly cert: string; readonly key: string };
+
 /** Built once per download, and only for https: reading a few hundred roots takes its time. */
-export const trustOf = async (files: readonly string[]): Promise<() => tls.SecureContext> => {
+export const trustOf = async (
+  files: readonly string[],
+  client: Tls['client'] = [],
+): Promise<() => tls.SecureContext> => {
+  const pairs = await Promise.all(client.map(pairOf));
   const extra = (await Promise.all(files.map(certificatesOf))).flat();
   const made: { context?: tls.SecureContext } = {};
   return () => {
     const roots = [...tls.getCACertificates('default'), ...tls.getCACertificates('system'), ...extra];
-    made.context ??= tls.createSecureContext({ ca: [...new Set(roots)] });
+    const own = { cert: pairs.map(({ cert }) => cert), key: pairs.map(({ key }) => key) };
+    try {
+      made.context ??= tls.createSecureContext({
+        ca: [...new Set(roots)],
+        ...(pairs.length > 0 ? own : {}),
+      });
+    } catch (error) {
+      // The words of OpenSSL quote no file.
+      throw failed(`the certificates for this server cannot be used: ${errnoOf(error)}`, error);
+    }
     return made.context;
   };
 };
@@ -95,8 +119,11 @@ export const transfer = async (
   const url = new URL(place.location);
   if (!['https:', 'http:', 'file:'].includes(url.protocol)) throw refused(`${url.protocol} is not supported`);
   if (url.protocol === 'http:' && options.allowHttp !== true) throw refused('plain http is not allowed');
-  if (url.protocol === 'http:' && sha256 === undefined && options.decidesNothing !== true)
-    throw refused('plain http proves nothing about the sender, and no sha256 is given');
+  if (sha256 === undefined && options.decidesNothing !== true) {
+    if (url.protocol === 'http:')
+      throw refused('plain http proves nothing about the sender, and no sha256 is given');
+    if (place.tls?.unproven) throw refused('its certificate is not looked at, and no sha256 is given');
+  }
   if (url.protocol === 'file:') await forget(begun);
   options.onProgress?.(begun.done, undefined);
   const hadBegun = begun.done > 0;

@@ -6,20 +6,20 @@ import { Failure } from '../../protocol/problem/problem.ts';
 import { fields, parseJson, text } from '../../protocol/json.ts';
 import { refused } from '../http/deadlines.ts';
 import { bring } from '../http/download.ts';
-import type { Access, DownloadOptions } from '../http/options.ts';
+import type { Access, DownloadOptions, Place, Tls } from '../http/options.ts';
 import { intoMemory } from '../http/target.ts';
+import type { Endpoint } from './endpoint.ts';
 import { type Challenge, parseChallenges, tokenAddress } from './challenge.ts';
 
 /** `token` is sent to the registry as it is; `identityToken` is exchanged for one, as `docker login` stores it for some registries. */
 export type Credential =
   | { readonly username: string; readonly password: string }
-  | { readonly token: string };
+  | { readonly token: string }
+  | { readonly identityToken: string };
 
 export type AccessTo = {
-  /** Where the API is: `https://HOST/v2`. */
-  readonly base: URL;
-  readonly repository: string;
-  /** For the host of `base`. */
+  readonly endpoint: Endpoint;
+  /** For the host of the endpoint. */
   readonly credential: () => Promise<Credential | undefined>;
   readonly http: DownloadOptions;
 };
@@ -33,11 +33,29 @@ const basicOf = (credential: Credential | undefined): string | undefined =>
     ? `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString('base64')}`
     : undefined;
 
+/** A refresh token is exchanged with POST; what the address asks for is in the form then (docs/spec/auth/oauth.md of distribution). */
+const tokenPlace = (
+  address: URL,
+  credential: Credential | undefined,
+): Pick<Place, 'location' | 'form'> & { readonly authorization?: string } => {
+  if (credential === undefined || !('identityToken' in credential)) {
+    const authorization = basicOf(credential);
+    return { location: address.href, ...(authorization === undefined ? {} : { authorization }) };
+  }
+  const form = new URLSearchParams(address.searchParams);
+  form.set('grant_type', 'refresh_token');
+  form.set('client_id', 'rcm-node');
+  form.set('refresh_token', credential.identityToken);
+  return { location: `${address.origin}${address.pathname}`, form };
+};
+
 const fetchToken = async (
   address: URL,
-  authorization: string | undefined,
+  credential: Credential | undefined,
+  tls: Tls,
   http: DownloadOptions,
 ): Promise<string> => {
+  const { authorization, ...place } = tokenPlace(address, credential);
   const got: { bytes?: Buffer } = {};
   const target = intoMemory((bytes) => {
     got.bytes = bytes;
@@ -50,14 +68,14 @@ const fetchToken = async (
         ? {
             message: `the registry gives no token (${status})`,
             hint:
-              authorization === undefined
+              credential === undefined
                 ? 'Give this node credentials for the registry, or correct the name of the repository: many registries answer so for one that does not exist.'
                 : 'Correct the credentials that this node has for the registry.',
           }
         : undefined,
   };
   const options = { ...http, maxBytes: maxTokenBytes, decidesNothing: true };
-  await bring([{ location: address.href, access, askedMs: 0 }], undefined, target, options);
+  await bring([{ ...place, tls, access, askedMs: 0 }], undefined, target, options);
   const answer = fields(parseJson(got.bytes?.toString() ?? ''));
   const token = text(answer.token) ?? text(answer.access_token) ?? '';
   if (!headerValue.test(token)) throw refused(`${address.host} answered without a token`);
@@ -65,17 +83,30 @@ const fetchToken = async (
 };
 
 /** What is known of a registry while its parts are fetched: a token is asked for once, and again when it has expired. */
-export const accessTo = ({ base, repository, credential, http }: AccessTo): Access => {
+export const accessTo = ({ endpoint, credential, http }: AccessTo): Access => {
+  const { repository, headers } = endpoint;
+  const base = new URL(endpoint.base);
   const known: { authorization?: string; refused?: string; had?: boolean } = {};
-  const isPlain = base.protocol === 'http:';
+  const isPlain = base.protocol === 'http:' || endpoint.unproven === true;
+  const fixed = Object.fromEntries(
+    Object.entries(headers).map(([name, values]) => [name.toLowerCase(), values.join(', ')]),
+  );
+  /** What the registry is reached with is for a server of tokens of the same name only. */
+  const tlsFor = (address: URL): Tls =>
+    address.origin === base.origin
+      ? { ca: endpoint.ca, client: endpoint.client, ...(endpoint.unproven ? { unproven: true } : {}) }
+      : { ca: endpoint.ca, client: [] };
   const bearer = async (challenge: Challenge, given: Credential | undefined): Promise<string | undefined> => {
     if (given !== undefined && 'token' in given) return `Bearer ${given.token}`;
     const address = tokenAddress(challenge, base, repository, (host) => http.allows?.(host) !== false);
     if ('wrong' in address) throw new Failure({ code: 'policy-denied', message: address.wrong });
-    return `Bearer ${await fetchToken(address, basicOf(given), http)}`;
+    return `Bearer ${await fetchToken(address, given, tlsFor(address), http)}`;
   };
   return {
-    headers: () => (known.authorization === undefined ? {} : { authorization: known.authorization }),
+    headers: () => ({
+      ...fixed,
+      ...(known.authorization === undefined ? {} : { authorization: known.authorization }),
+    }),
     challenged: async (header) => {
       const challenges = parseChallenges(header);
       const given = isPlain ? undefined : await credential();
@@ -101,7 +132,10 @@ const explain = (status: number, isPlain: boolean, hadCredential: boolean): Retu
   if (status !== 401 && status !== 403) return undefined;
   const message = `the registry refuses access (${status})`;
   if (isPlain)
-    return { message, hint: 'No credentials are sent without TLS: let the registry have a certificate.' };
+    return {
+      message,
+      hint: 'No credentials are sent without TLS, or to a server whose certificate is not looked at: give the registry a certificate, and its CA to this node.',
+    };
   return {
     message,
     hint: hadCredential

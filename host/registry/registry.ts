@@ -3,11 +3,13 @@
  * asked is for host/http; here is which addresses they have, and that each has its digest.
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md
  */
+import { pathToFileURL } from 'node:url';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { bring, type Downloaded } from '../http/download.ts';
 import type { Access, DownloadOptions, Place } from '../http/options.ts';
 import { intoFile, intoMemory, type Target } from '../http/target.ts';
 import { accessTo, type Credential } from './access.ts';
+import { apiHost, type Endpoint, type Image } from './endpoint.ts';
 import {
   type Descriptor,
   type Index,
@@ -17,25 +19,17 @@ import {
   parseManifest,
 } from './manifest.ts';
 
-export type { Credential };
-
-/** A server that answers for a registry: the registry itself, or a mirror that the node's administrator has set. */
-export type Endpoint = {
-  /** With the path before the names of repositories: `https://mirror.example.com:5000/v2`. */
-  readonly base: string;
-  /** It may say which digest a tag has; another one is asked by digest only. */
-  readonly resolves: boolean;
-  /** PEM, trusted in addition for this server. */
-  readonly caFile?: string;
-};
+export type { Credential, Endpoint };
 
 export type RegistryOptions = {
   /** As in the reference. */
   readonly host: string;
-  /** For the host of an endpoint. */
-  readonly credentialsFor: (host: string) => Promise<Credential | undefined>;
-  /** Asked before the registry itself. */
-  readonly mirrorsOf: (host: string) => readonly Endpoint[];
+  /** For a repository by the host of an endpoint: those of a registry are not shown to a mirror of it. */
+  readonly credentialsFor: (image: Image) => Promise<Credential | undefined>;
+  /** All that may be asked, in this order; the registry itself is one of them. */
+  readonly endpointsOf: (image: Image) => Promise<readonly Endpoint[]>;
+  /** A file that has this content, or seems to; absent: there is none. */
+  readonly localBlob?: (sha256: string) => Promise<string | undefined>;
   readonly http: DownloadOptions;
 };
 
@@ -56,56 +50,53 @@ export type Registry = {
   referrers(repository: string, digest: string, artifactType?: string): Promise<readonly Descriptor[]>;
 };
 
-/** Names that are no server: https://github.com/distribution/reference has the first. */
-const servers: ReadonlyMap<string, string> = new Map([
-  ['docker.io', 'registry-1.docker.io'],
-  ['index.docker.io', 'registry-1.docker.io'],
-]);
-
-export const ownEndpoint = (host: string): Endpoint => ({
-  base: `https://${servers.get(host) ?? host}/v2`,
-  resolves: true,
-});
-
 /** A signature, a config: what is read into memory. */
 const maxReadBytes = 4 * 1024 * 1024;
+
+/** By which credentials are given; that of Docker Hub is not that of its server. */
+const nameOf = (base: string): string => {
+  const { host } = new URL(base);
+  return host === apiHost('docker.io') ? 'docker.io' : host;
+};
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Failure && error.problem.code === 'download-refused';
 
 export const openRegistry = (options: RegistryOptions): Registry => {
-  const { host, http, credentialsFor } = options;
-  const mirrors = options.mirrorsOf(host);
-  const own = ownEndpoint(host);
-  // The administrator may give the registry itself, too: with another scheme, or with a CA.
-  const isGiven = mirrors.some(({ base }) => new URL(base).host === new URL(own.base).host);
-  const endpoints = isGiven ? mirrors : [...mirrors, own];
+  const { host, http, credentialsFor, endpointsOf, localBlob } = options;
+  const endpoints = new Map<string, Promise<readonly Endpoint[]>>();
   const accesses = new Map<string, Access>();
 
-  const access = (base: URL, repository: string) => {
-    const key = `${base.href} ${repository}`;
-    const given = { base, repository, credential: () => credentialsFor(base.host), http };
-    const known = accesses.get(key) ?? accessTo(given);
+  const access = (endpoint: Endpoint) => {
+    const { base, repository } = endpoint;
+    const key = `${base} ${repository}`;
+    const credential = () => credentialsFor({ host: nameOf(base), repository });
+    const known = accesses.get(key) ?? accessTo({ endpoint, credential, http });
     accesses.set(key, known);
     return known;
   };
 
-  const placesOf = (repository: string, path: string, needsResolve: boolean, accept?: string): Place[] =>
-    endpoints
-      .filter(({ resolves }) => resolves || !needsResolve)
-      .map(({ base, caFile }) => {
-        const url = new URL(`${base.replace(/\/$/, '')}/${repository}/${path}`);
+  const placesOf = async (
+    repository: string,
+    path: string,
+    needsResolve: boolean,
+    accept?: string,
+  ): Promise<Place[]> => {
+    const asked = endpoints.get(repository) ?? endpointsOf({ host, repository });
+    endpoints.set(repository, asked);
+    return (await asked)
+      .filter(({ resolves, pulls }) => (needsResolve ? resolves : pulls))
+      .map((endpoint): Place => {
+        const { base, mirrorOf, ca, client, unproven } = endpoint;
+        const url = new URL(`${base}/${endpoint.repository}/${path}`);
         // A mirror of several registries is told which one is meant by this parameter.
-        if (url.host !== new URL(own.base).host) url.searchParams.set('ns', host);
-        const given = access(new URL(base), repository);
+        if (mirrorOf !== undefined) url.searchParams.set('ns', mirrorOf);
+        const given = access(endpoint);
         const headers = () => ({ ...given.headers(), ...(accept === undefined ? {} : { accept }) });
-        return {
-          location: url.href,
-          askedMs: 0,
-          access: { ...given, headers },
-          ...(caFile === undefined ? {} : { caFile }),
-        };
+        const tls = { ca, client, ...(unproven ? { unproven } : {}) };
+        return { location: url.href, askedMs: 0, access: { ...given, headers }, tls };
       });
+  };
 
   const get = (
     places: Place[],
@@ -128,7 +119,10 @@ export const openRegistry = (options: RegistryOptions): Registry => {
   const fetchManifest: Registry['manifest'] = async (repository, which) => {
     const digest = 'digest' in which ? which.digest : undefined;
     const path = `manifests/${'digest' in which ? `sha256:${which.digest}` : which.tag}`;
-    const places = placesOf(repository, path, digest === undefined, manifestTypes.join(', '));
+    const places = [
+      ...(await localPlaces(digest)),
+      ...(await placesOf(repository, path, digest === undefined, manifestTypes.join(', '))),
+    ];
     const { sha256, bytes } = await inMemory((target) => get(places, digest, target, maxManifestBytes));
     return { digest: sha256, bytes, manifest: parseManifest(bytes) };
   };
@@ -141,8 +135,15 @@ export const openRegistry = (options: RegistryOptions): Registry => {
       });
   };
 
-  const ofBlob = (repository: string, { digest }: Pick<Descriptor, 'digest'>): Place[] =>
-    placesOf(repository, `blobs/sha256:${digest}`, false);
+  const localPlaces = async (digest: string | undefined): Promise<Place[]> => {
+    const path = digest === undefined ? undefined : await localBlob?.(digest);
+    return path === undefined ? [] : [{ location: pathToFileURL(path).href, askedMs: 0 }];
+  };
+
+  const ofBlob = async (repository: string, { digest }: Pick<Descriptor, 'digest'>): Promise<Place[]> => [
+    ...(await localPlaces(digest)),
+    ...(await placesOf(repository, `blobs/sha256:${digest}`, false)),
+  ];
 
   /** The limit was that of the manifest, and raising `maxArtifactBytes` would not help. */
   const moreThanSaid =
@@ -162,7 +163,7 @@ export const openRegistry = (options: RegistryOptions): Registry => {
     manifest: fetchManifest,
     blob: async (repository, blob, into) => {
       tooMuch(blob.size, http.maxBytes);
-      const got = await get(ofBlob(repository, blob), blob.digest, intoFile(into), blob.size).catch(
+      const got = await get(await ofBlob(repository, blob), blob.digest, intoFile(into), blob.size).catch(
         moreThanSaid(blob.size),
       );
       sized(blob, got);
@@ -170,9 +171,10 @@ export const openRegistry = (options: RegistryOptions): Registry => {
     },
     read: async (repository, blob) => {
       tooMuch(blob.size, maxReadBytes);
-      const { bytes } = await inMemory((target) =>
-        get(ofBlob(repository, blob), blob.digest, target, blob.size),
-      ).catch(moreThanSaid(blob.size));
+      const places = await ofBlob(repository, blob);
+      const { bytes } = await inMemory((target) => get(places, blob.digest, target, blob.size)).catch(
+        moreThanSaid(blob.size),
+      );
       sized(blob, { bytes: bytes.length });
       return bytes;
     },
@@ -182,7 +184,7 @@ export const openRegistry = (options: RegistryOptions): Registry => {
           (one) => artifactType === undefined || one.artifactType === artifactType,
         );
       try {
-        const places = placesOf(repository, `referrers/sha256:${digest}`, true);
+        const places = await placesOf(repository, `referrers/sha256:${digest}`, true);
         const { bytes } = await inMemory((target) =>
           get(places, undefined, target, maxManifestBytes, { decidesNothing: true }),
         );

@@ -17,14 +17,14 @@ t.test('the longest key that is the host, or host and begin of the name, counts'
     },
   });
   const found = (host: string, repository: string) => credentialIn(given, { host, repository });
-  t.same(found('a.example', 'x'), { kind: 'basic', username: 'host', password: '1:2' });
-  t.same(found('A.example', 'team'), { kind: 'basic', username: 'team', password: 'p' });
-  t.same(found('a.example', 'team/x'), { kind: 'basic', username: 'team', password: 'p' });
-  t.same(found('a.example', 'teams'), { kind: 'basic', username: 'host', password: '1:2' });
-  t.same(found('a.example', 'team/deep/x'), { kind: 'identity-token', token: 'refresh' });
-  t.same(found('a.example:5000', 'x'), { kind: 'bearer', token: 'ready' });
-  t.same(found('docker.io', 'library/x'), { kind: 'basic', username: 'hub', password: 'x' });
-  t.same(found('registry-1.docker.io', 'library/x'), { kind: 'basic', username: 'hub', password: 'x' });
+  t.same(found('a.example', 'x'), { username: 'host', password: '1:2' });
+  t.same(found('A.example', 'team'), { username: 'team', password: 'p' });
+  t.same(found('a.example', 'team/x'), { username: 'team', password: 'p' });
+  t.same(found('a.example', 'teams'), { username: 'host', password: '1:2' });
+  t.same(found('a.example', 'team/deep/x'), { identityToken: 'refresh' });
+  t.same(found('a.example:5000', 'x'), { token: 'ready' });
+  t.same(found('docker.io', 'library/x'), { username: 'hub', password: 'x' });
+  t.same(found('registry-1.docker.io', 'library/x'), { username: 'hub', password: 'x' });
   t.equal(found('b.example', 'a.example'), undefined);
 });
 

@@ -6,8 +6,9 @@ import type { Host } from '../../../host/host.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { fileFault } from '../../model/file-fault.ts';
 import type { Settings } from '../../model/settings.ts';
-import { type AuthFile, type Credential, credentialIn, parseAuthFile } from '../../registries/auth-file.ts';
-import type { Image } from '../../registries/endpoint.ts';
+import { type AuthFile, credentialIn, parseAuthFile } from '../../registries/auth-file.ts';
+import type { Credential } from '../../../host/registry/access.ts';
+import type { Image } from '../../../host/registry/endpoint.ts';
 import { askProviders, type Of } from './kubelet-providers.ts';
 
 const openToOthers = 0o077;

@@ -6,7 +6,7 @@
 import type { Files } from '../../../host/files/files.ts';
 import { problemOf, Failure } from '../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../host/facts.ts';
-import type { Endpoint, Image } from '../../registries/endpoint.ts';
+import type { Endpoint, Image } from '../../../host/registry/endpoint.ts';
 import type { RuntimeFacts } from '../../runtimes/facts.ts';
 import type { Folder } from '../../registries/images.ts';
 import { runtimeOf } from '../../runtimes/table.ts';

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import * as http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Test } from 'tap';
-import type { Endpoint, RegistryOptions } from '../../../host/registry/registry.ts';
+import type { Endpoint, Image } from '../../../host/registry/endpoint.ts';
+import type { RegistryOptions } from '../../../host/registry/registry.ts';
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -106,12 +107,20 @@ export const serveRegistry = async (t: Test, store: Store, lie: Lie = () => fals
   return { host, requests, paths: () => requests.map(({ path }) => path) };
 };
 
-export const plain = (host: string): Endpoint => ({ base: `http://${host}/v2`, resolves: true });
+export const plain = ({ host, repository }: Image): Endpoint => ({
+  base: `http://${host}/v2`,
+  repository,
+  resolves: true,
+  pulls: true,
+  ca: [],
+  client: [],
+  headers: {},
+});
 
 /** As a node that speaks to each registry over plain http. */
 export const optionsOf = (more: Partial<RegistryOptions['http']> = {}): Omit<RegistryOptions, 'host'> => ({
   credentialsFor: async () => undefined,
-  mirrorsOf: (host) => [plain(host)],
+  endpointsOf: async (image) => [plain(image)],
   http: {
     mirrors: [],
     maxBytes: 10_000_000,

@@ -103,10 +103,9 @@ t.test(
     write(file, JSON.stringify({ auths: { 'a.example/team': entry('me') } }), 0o600);
     write('/etc/providers.yaml', yaml());
     provider(answer('Image'));
-    t.same(await ask(image, file), { kind: 'basic', username: 'me', password: 'pässword:1' });
+    t.same(await ask(image, file), { username: 'me', password: 'pässword:1' });
     t.same(asked(), [''], 'no provider was asked');
     t.same(await ask({ ...image, repository: 'x' }, file), {
-      kind: 'basic',
       username: 'token',
       password: 'hush',
     });
@@ -131,7 +130,7 @@ t.test(
         where: { file },
       });
     t.match(await refused(0o660), { code: 'untrusted' });
-    t.match(await refused(0o600), { kind: 'basic' });
+    t.match(await refused(0o600), { username: 'me' });
     chmodSync(join(root, 'etc/rcm-node'), 0o777);
     t.match(await ask(image, file), { code: 'untrusted' }, 'its folder');
     t.match(await ask(image, '/etc/none.json'), {

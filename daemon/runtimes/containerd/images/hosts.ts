@@ -3,7 +3,13 @@
  * (containerd docs/hosts.md, core/remotes/docker/config/hosts.go).
  */
 import { resolvePath } from '../../../../protocol/host-paths.ts';
-import { apiHost, type Endpoint, type Image, original, plainAccess } from '../../../registries/endpoint.ts';
+import {
+  apiHost,
+  type Endpoint,
+  type Image,
+  original,
+  plainAccess,
+} from '../../../../host/registry/endpoint.ts';
 import { at, boolean, type Cursor, elements, entries, fail, string } from '../../../toml/cursor.ts';
 import { cursorOf, textOrTexts } from '../../../registries/images.ts';
 

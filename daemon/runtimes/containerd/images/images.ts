@@ -1,5 +1,5 @@
 /** From where containerd has images, and where it keeps them: a column of its row. */
-import { type Endpoint, type Image, original } from '../../../registries/endpoint.ts';
+import { type Endpoint, type Image, original } from '../../../../host/registry/endpoint.ts';
 import { certificatesIn, type Folders, type Images, type Of, readText } from '../../../registries/images.ts';
 import { endpointsIn, ofCertificates } from './hosts.ts';
 import { contentOf, foldersOf, listedIn } from './tables.ts';

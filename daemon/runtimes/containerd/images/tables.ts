@@ -2,7 +2,13 @@
  * What containerd's own configuration says of registries: the folders with hosts.toml, or, in the form that they replaced, lists of
  * addresses (containerd docs/cri/registry.md; internal/cri/server/images/image_pull.go, registryEndpoints).
  */
-import { apiHost, type Endpoint, type Image, original, plainAccess } from '../../../registries/endpoint.ts';
+import {
+  apiHost,
+  type Endpoint,
+  type Image,
+  original,
+  plainAccess,
+} from '../../../../host/registry/endpoint.ts';
 import { isTable, type Table, tableAt } from '../../../toml/compare.ts';
 import type { Of } from '../../../registries/images.ts';
 

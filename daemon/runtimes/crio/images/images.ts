@@ -2,7 +2,7 @@
  * From where CRI-O has images: a column of its row. What it pulled is kept unpacked (containers/storage): the bytes of a layer, of
  * which the digest is, are not on the disk any more, so that nothing of it is taken.
  */
-import type { Endpoint, Image } from '../../../registries/endpoint.ts';
+import type { Endpoint, Image } from '../../../../host/registry/endpoint.ts';
 import { certificatesIn, type Folders, type Images, readText } from '../../../registries/images.ts';
 import { endpointsFor, registriesIn, type Registry } from './registries.ts';
 

@@ -2,7 +2,13 @@
  * registries.conf: which registry stands for which part of the names of images, with its mirrors
  * (containers-registries.conf(5), containers-registries.conf.d(5); containers/image, pkg/sysregistriesv2).
  */
-import { apiHost, apiRepository, type Endpoint, type Image, original } from '../../../registries/endpoint.ts';
+import {
+  apiHost,
+  apiRepository,
+  type Endpoint,
+  type Image,
+  original,
+} from '../../../../host/registry/endpoint.ts';
 import { at, boolean, type Cursor, elements, fail, string, strings } from '../../../toml/cursor.ts';
 import { isTable } from '../../../toml/compare.ts';
 import { badFile, cursorOf } from '../../../registries/images.ts';

@@ -3,14 +3,14 @@
  * configuration puts before it. Every runtime has a format of its own for that; this is what they have in common.
  */
 
+import type { Tls } from '../http/options.ts';
+
 /** The name of an image without tag and digest; `host` has the port, if there is one. */
 export type Image = { readonly host: string; readonly repository: string };
 
-/** Files in PEM; without a key the certificate's own file has it. */
-type ClientPair = { readonly cert: string; readonly key?: string };
-
-export type Endpoint = {
-  /** The root of its API, with `/v2` where it has one, and without a slash at the end. */
+/** `unproven`: also one over plain http. */
+export type Endpoint = Tls & {
+  /** The root of its API, with `/v2` where it has one, and without a slash at the end; with `file:` a folder in the same form. */
   readonly base: string;
   /** The name there, which is not always that of the image. */
   readonly repository: string;
@@ -20,11 +20,6 @@ export type Endpoint = {
   readonly resolves: boolean;
   /** Whether content may be had from it. */
   readonly pulls: boolean;
-  /** Plain http, or a certificate that is not looked at. */
-  readonly unproven?: true;
-  /** Files in PEM, trusted here besides the other roots. */
-  readonly ca: readonly string[];
-  readonly client: readonly ClientPair[];
   readonly headers: Readonly<Record<string, readonly string[]>>;
 };
 
