@@ -64,11 +64,21 @@ const formerTurn = ({ shim, revision, hold }: NeededApproval): object => ({
   ...(hold === undefined ? {} : { hold: hold === 'self-scheduled' ? 'alone' : hold }),
 });
 
-const handler = ({ name, state, source, sha256, start, turn, problem: wrong }: HandlerReport): object => ({
+const handler = ({
+  name,
+  state,
+  source,
+  sha256,
+  signature,
+  start,
+  turn,
+  problem: wrong,
+}: HandlerReport): object => ({
   name,
   state,
   source,
   ...(sha256 === undefined ? {} : { sha256 }),
+  ...(signature === undefined ? {} : { signature }),
   ...(start === undefined ? {} : { start }),
   ...(turn === undefined ? {} : { rollout: rollout(turn), turn: formerTurn(turn) }),
   ...(wrong === undefined ? {} : { problem: problem(wrong) }),

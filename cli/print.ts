@@ -70,6 +70,9 @@ export const printReport = (
       lines.push(
         `  ${paint.dim(`${name} is listed by CRI, not started: ${start.why} (rcm-node verify ${name})`)}`,
       );
+  for (const { name, signature } of report.handlers)
+    if (signature)
+      lines.push(`  ${paint.dim(`${name} is signed by ${signature.signer}${proofWords(signature)}`)}`);
   // If there is also an error, the outcome has only the error.
   const waits = report.handlers.flatMap((one) => (one.problem && one.turn?.hold ? [one.problem] : []));
   const list = [
@@ -85,6 +88,11 @@ export const printReport = (
   if (report.restarts.last)
     lines.push('', paint.dim(`  last restart of the runtime by rcm-node ${ago(report.restarts.last, now)}`));
   return fitted(`${lines.join('\n')}\n`, columns);
+};
+
+const proofWords = ({ log, timestamp }: { readonly log: boolean; readonly timestamp: boolean }): string => {
+  const words = [...(log ? ['a transparency log'] : []), ...(timestamp ? ['a timestamp authority'] : [])];
+  return words.length === 0 ? '' : `, proven by ${words.join(' and ')}`;
 };
 
 const statePaint = (state: HandlerState, paint: Paint): Paint['good'] =>

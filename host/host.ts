@@ -8,6 +8,7 @@ import type { checkBinary } from './artifact/binary.ts';
 import { type Cri, connectCri } from './cri/cri.ts';
 import { type Files, makeFiles } from './files/files.ts';
 import type { download } from './http/download.ts';
+import type { verifySignature } from './signature/verify.ts';
 import type { KnownKubeconfig } from './processes/kubelet.ts';
 import { acquireLock } from './files/lock.ts';
 import type { Log } from './log.ts';
@@ -41,6 +42,7 @@ export type Host = {
   readonly cri: (socket: string) => Cri;
   readonly download: typeof download;
   readonly pick: typeof pick;
+  readonly verifySignature: typeof verifySignature;
   readonly checkBinary: typeof checkBinary;
   readonly mappedFiles: typeof mappedFiles;
   readonly pressure: typeof readPressure;
@@ -98,6 +100,7 @@ export const makeHost = (options: {
     // Loaded at the first fetch: a service with nothing to fetch keeps no HTTP client and no archive reader in memory.
     download: async (...given) => (await import('./http/download.ts')).download(...given),
     pick: async (...given) => (await import('./artifact/archive.ts')).pick(...given),
+    verifySignature: async (...given) => (await import('./signature/verify.ts')).verifySignature(...given),
     checkBinary: async (...given) => (await import('./artifact/binary.ts')).checkBinary(...given),
     mappedFiles,
     pressure: readPressure,

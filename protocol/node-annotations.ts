@@ -69,6 +69,10 @@ export type HandlerDetail = {
   readonly a?: string;
   /** The first digits of the artifact's digest. */
   readonly d?: string;
+  /** Who signed the artifact, where the node's policy requires a signature. */
+  readonly g?: string;
+  /** The first digits of the policy that this was proven by. */
+  readonly y?: string;
   /** The code of what is wrong. */
   readonly p?: string;
 };
@@ -112,6 +116,10 @@ export const isCode = (value: unknown): value is string =>
 const isRevision = (value: unknown): value is string =>
   typeof value === 'string' && /^(-|[0-9a-z]{1,64})$/.test(value);
 
+/** Of a signer: a fingerprint, or an identity and its issuer. */
+const isSigner = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= longestText && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(value);
+
 const isDigits = (value: unknown): value is string =>
   typeof value === 'string' && /^[0-9a-f]{1,64}$/.test(value);
 
@@ -151,7 +159,16 @@ export const parseDetail = (text: string | undefined): NodeDetail | undefined =>
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value.length <= longestText ? value : undefined;
 
-const fieldsOfEntry = { n: isName, r: isRevision, w: isRevision, a: isRevision, d: isDigits, p: isCode };
+const fieldsOfEntry = {
+  n: isName,
+  r: isRevision,
+  w: isRevision,
+  a: isRevision,
+  d: isDigits,
+  g: isSigner,
+  y: isDigits,
+  p: isCode,
+};
 
 const entryOf = (value: unknown): HandlerDetail | undefined => {
   if (!isFields(value) || !states.includes(value.s)) return undefined;

@@ -6,6 +6,7 @@ import type { Ledger } from '../model/ledger.ts';
 import type { FileFact, LinkFact, Machine } from '../../host/facts.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import type { RuntimeFacts, Trial } from '../runtimes/facts.ts';
+import type { SignatureProof } from '../model/signatures.ts';
 
 export type StoreFact =
   | {
@@ -15,6 +16,8 @@ export type StoreFact =
       readonly binary: string;
       /** It was never run: it was placed into another root. */
       readonly untried?: true;
+      /** Of the signatures of the artifact that it came from. */
+      readonly proofs?: readonly SignatureProof[];
     }
   | { readonly kind: 'damaged'; readonly why: string };
 

@@ -20,6 +20,8 @@ export type Artifact = {
   readonly url: string;
   /** 64 lower-case hex digits, of the file at `url`; absent only where the node's policy allows it. */
   readonly sha256?: string;
+  /** It must be signed: proven by one of these policies (`Signer.id`), which are of this prefix. */
+  readonly signed?: { readonly prefix: string; readonly any: readonly string[] };
 };
 
 /** The Shim of a handler and its revision: they decide when a change may be made, and are no part of the handler's meaning. */

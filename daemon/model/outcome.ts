@@ -27,6 +27,15 @@ const handler: s.Read<HandlerReport> = s.object<HandlerReport>({
   name: s.text(),
   state: s.one(...handlerStates),
   sha256: s.optional(s.digest),
+  signature: s.optional(
+    s.object<NonNullable<HandlerReport['signature']>>({
+      policy: s.digest,
+      prefix: s.text(),
+      signer: s.text(),
+      log: s.flag,
+      timestamp: s.flag,
+    }),
+  ),
   source: s.text(),
   start: s.optional(
     s.variant<Start, 'kind'>('kind', {
@@ -100,6 +109,7 @@ export const exitCodes = { settled: 0, failed: 1, usage: 2, refused: 3, pending:
 export const refusals: readonly Code[] = [
   ...(['bad-toml', 'bad-value', 'unknown-key', 'reserved-handler', 'handler-claimed'] as const),
   ...(['no-platform', 'unpinned', 'policy-denied', 'unreadable-source', 'untrusted'] as const),
+  ...(['signature-policy'] as const),
   ...(['owned-by-another', 'not-ours', 'unsupported-handler'] as const),
 ];
 

@@ -5,6 +5,7 @@
 import type { Handler } from './desired.ts';
 import type { Ledger } from './ledger.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
+import type { SignatureProof } from './signatures.ts';
 import type { Start } from './start.ts';
 import type { FileState } from '../../host/facts.ts';
 import type { HandlerState } from '../../protocol/node-annotations.ts';
@@ -86,6 +87,8 @@ export type HandlerReport = {
   readonly name: string;
   readonly state: HandlerState;
   readonly sha256?: string;
+  /** What was proven of the signature, where a policy requires one; `prefix`: of that policy. */
+  readonly signature?: SignatureProof & { readonly prefix: string };
   readonly source: string;
   /** Of what is served. */
   readonly start?: Start;

@@ -17,6 +17,7 @@ import {
 } from '../toml/cursor.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { parseToml } from '../toml/toml.ts';
+import { type SignaturePolicy, signaturePolicies } from './signatures.ts';
 
 export type Mirror = { readonly prefix: string; readonly replace: string };
 
@@ -33,6 +34,8 @@ export type Settings = {
   readonly idleTimeout: number;
   readonly attempts: number;
   readonly mirrors: readonly Mirror[];
+  /** Who must have signed what; without a policy that fits, nobody must. */
+  readonly signatures: readonly SignaturePolicy[];
   readonly proxy: { readonly http?: string; readonly https?: string; readonly no?: string };
   readonly extraCa: string | undefined;
   readonly registries: RegistrySettings;
@@ -87,6 +90,7 @@ export const defaultSettings: Settings = {
   idleTimeout: 30,
   attempts: 3,
   mirrors: [],
+  signatures: [],
   proxy: {},
   extraCa: undefined,
   registries: { credentials: undefined, providers: true },
@@ -132,6 +136,7 @@ export const parseSettings = (text: string, file: string): Settings => {
     idleTimeout: number('idleTimeout', 1, 3_600),
     attempts: number('attempts', 1, 20),
     mirrors: elements(at(root, 'mirrors')).map(mirror),
+    signatures: signaturePolicies(at(root, 'signatures')),
     proxy: proxy(at(root, 'proxy')),
     extraCa: string(at(root, 'extraCa'), /^\//, 'an absolute path is expected'),
     registries: registries(at(root, 'registries')),

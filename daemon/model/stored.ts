@@ -34,7 +34,13 @@ const where: s.Read<Where> = s.object<Where>({
 export const storedHandler: s.Read<Handler> = s.object<Handler>({
   name: handlerName,
   shim: s.text(fileName),
-  artifact: s.object<Artifact>({ url: s.text(/^(https?|file):/), sha256: s.optional(s.digest) }),
+  artifact: s.object<Artifact>({
+    url: s.text(/^(https?|file):/),
+    sha256: s.optional(s.digest),
+    signed: s.optional(
+      s.object<NonNullable<Artifact['signed']>>({ prefix: s.text(), any: s.list(s.digest) }),
+    ),
+  }),
   runtime: s.variant<RuntimeKind, 'type'>('type', {
     shim: { type: s.one('shim') },
     oci: { type: s.one('oci'), binary: s.text(fileName), libraries: s.list(s.text(fileName)) },

@@ -24,6 +24,7 @@ import { observe, tryOut } from './observe/observe.ts';
 import { gather, inForce } from './sources.ts';
 import { allowTakeover, standingConsent, type TakeoverRequest, withdraw } from './takeover/allow.ts';
 import { removeLeftovers } from './proof/start-proof.ts';
+import { loadSigners, signerProblems } from '../state/signers.ts';
 import { loadState, saveJournal, saveLedger } from '../state/state.ts';
 import { type Ended, transact } from './transaction.ts';
 import { withoutFailures, ifTouched, mustBeAsked, withStamps } from './try-again.ts';
@@ -70,16 +71,14 @@ export const consider = async (
   tick: Tick,
   rules: Rules,
 ): Promise<{ readonly desired: Desired; readonly before: Observed; readonly decision: Decision }> => {
-  const policy = {
-    machine: host.machine,
-    allowUnpinned: settings.allowUnpinned,
-    allowedHosts: settings.allowedHosts,
-  };
+  const signers = await loadSigners(host, settings);
+  const { allowUnpinned, allowedHosts } = settings;
+  const policy = { machine: host.machine, allowUnpinned, allowedHosts, signers };
   const clustered = settings.cluster.identity !== 'none';
   const asked = async (): Promise<Desired> => {
     const said = settings.closed ? inForce(ledger) : await gather(host, policy, ledger, clustered);
     const ca = await caProblem(host, settings);
-    const wrong = [settings.problem, ca].filter((one) => one !== undefined);
+    const wrong = [settings.problem, ca, ...signerProblems(signers)].filter((one) => one !== undefined);
     return wrong.length > 0 ? { ...said, problems: [...wrong, ...said.problems] } : said;
   };
   host.progress();

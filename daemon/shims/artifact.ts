@@ -3,6 +3,8 @@ import type { Artifact } from '../model/desired.ts';
 import type { Machine } from '../../host/facts.ts';
 import { at, type Cursor, elements, fail, printKey, required, string, table } from '../toml/cursor.ts';
 import { printUrl } from '../../protocol/problem/mask.ts';
+import type { Signer } from '../model/signatures.ts';
+import { signedBy } from './signed.ts';
 
 /** What the node itself allows, whatever a shim asks for. */
 export type Policy = {
@@ -11,6 +13,8 @@ export type Policy = {
   readonly allowUnpinned: boolean;
   /** Hosts that artifacts may come from; empty is any. `file:` locations are always allowed to local files. */
   readonly allowedHosts: readonly string[];
+  /** Who must have signed what; absent where a policy does not matter. */
+  readonly signers?: readonly Signer[];
 };
 
 /** runtime-class-manager takes an empty one for none, and so do the manifests that were written for it. */
@@ -70,7 +74,8 @@ export const artifactAt = (strategy: Cursor, machine: Machine): Cursor =>
 const pinned = (cursor: Cursor, policy: Policy): Artifact => {
   const url = location(at(cursor, 'location'), policy);
   const sum = string(at(cursor, 'sha256'), digest, digestSays);
-  if (sum) return { url, sha256: sum.replace(/^sha256:/i, '').toLowerCase() };
+  const signed = signedBy(at(cursor, 'location'), url, policy.signers ?? []);
+  if (sum) return { url, sha256: sum.replace(/^sha256:/i, '').toLowerCase(), ...signed };
   if (url.startsWith('http:'))
     fail(
       cursor,
@@ -87,7 +92,7 @@ const pinned = (cursor: Cursor, policy: Policy): Artifact => {
         ? `Add the sha256 of the file: sha256sum ${new URL(url).pathname}. To trust the first bytes that come, set allowUnpinned = true in /etc/rcm-node/config.toml.`
         : `Add the sha256 of the file: curl -fsSL ${printUrl(url)} | sha256sum. To trust the first bytes that come, set allowUnpinned = true in /etc/rcm-node/config.toml.`,
     );
-  return { url };
+  return { url, ...signed };
 };
 
 /** `example.com` is that host at any port, `example.com:8443` at this one; no list allows any. */

@@ -9,6 +9,12 @@ export const failed = (message: string, cause?: unknown): Failure =>
 export const refused = (message: string): Failure => new Failure({ code: 'download-refused', message });
 export const tooLarge = (what: string, maxBytes: number): Failure =>
   new Failure({ code: 'too-large', message: `${what}, and ${maxBytes} bytes are allowed` });
+/** Each place says that it does not have it, in contrast to a failure. S3 answers 403 for what is not there. */
+export const saysAbsent = (message: string): boolean =>
+  message
+    .split('; ')
+    .every((one) => /: (the server answered (403|404|410)|there is no such file)$/.test(one));
+
 /** For a file on this machine: no proxy and no mirror is involved. */
 export const notRead = ({ pathname }: URL, cause: unknown): Failure => {
   const errno = errnoOf(cause);

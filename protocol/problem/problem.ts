@@ -10,12 +10,14 @@ import { artifactCodes } from './problem-artifacts.ts';
 import { clusterCodes } from './problem-cluster.ts';
 import { formerCode } from './former-codes.ts';
 import { fileCodes } from './problem-files.ts';
+import { signatureCodes } from './problem-signatures.ts';
 import { changed, type Retry, soon } from './rows.ts';
 
 const back = 'The change was rolled back. For the reason: journalctl -u containerd (with CRI-O: -u crio).';
 
 export const codes = {
   ...artifactCodes,
+  ...signatureCodes,
   ...fileCodes,
   ...clusterCodes,
   // host

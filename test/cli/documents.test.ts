@@ -34,7 +34,14 @@ const problem: Problem = {
   detail,
 };
 const handlers = [
-  { name: 'spin', state: 'served', sha256: 'ab'.repeat(32), source: '/f', start: { kind: 'started' } },
+  {
+    name: 'spin',
+    state: 'served',
+    sha256: 'ab'.repeat(32),
+    signature: { signer: 'key sha256:ab', prefix: '', policy: 'cd'.repeat(32), log: false, timestamp: false },
+    source: '/f',
+    start: { kind: 'started' },
+  },
   {
     name: 'wws',
     state: 'pending',

@@ -58,6 +58,7 @@ providers = false
       idleTimeout: 11,
       attempts: 12,
       mirrors: [{ prefix: 'https://github.com/', replace: 'https://mirror.example/github/' }],
+      signatures: [],
       proxy: { http: 'http://user:secret@proxy:3128', https: 'http://proxy:3129', no: 'localhost,.internal' },
       extraCa: '/etc/ssl/extra.pem',
       registries: { credentials: '/etc/rcm-node/registries.json', providers: false },

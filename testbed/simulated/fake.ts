@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { pick } from '../../host/artifact/archive.ts';
+import { verifySignature } from '../../host/signature/verify.ts';
 import { checkBinary } from '../../host/artifact/binary.ts';
 import { makeFiles } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
@@ -76,6 +77,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       clock: clockOf(time, () => fake.slow > 0 && fake.slow-- > 0),
       download,
       pick,
+      verifySignature,
       checkBinary,
       tools: { run: async (argv) => runProgram(root, running, argv) },
       kubeconfig: async () => undefined,

@@ -13,6 +13,7 @@ import { stablePath } from '../../../protocol/host-paths.ts';
 import { removals } from './removals.ts';
 import { stateOfWritten } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
+import type { StoreFact } from '../observed.ts';
 import { failedTry } from './failed-revisions.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import type { HandlerState } from '../../../protocol/node-annotations.ts';
@@ -54,6 +55,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     return whole;
   };
   for (const handler of desired.handlers) {
+    let proof: HandlerReport['signature'];
     const report = (
       state: HandlerState,
       given: {
@@ -69,6 +71,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
         state,
         source: handler.where.file,
         ...(sha256 ? { sha256 } : {}),
+        ...(proof ? { signature: proof } : {}),
         ...(start ? { start } : {}),
         ...(problem ? { problem } : {}),
         ...(gate?.turn ? { turn: gate.turn } : {}),
@@ -85,10 +88,13 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     const key = storeKey(handler, sha256);
     const table = target.tableOf(handler, path);
     const stored = key === undefined ? undefined : before.store[key];
-    const ready = key !== undefined && before.store[key]?.kind === 'whole';
+    proof = proofOf(stored, handler);
+    const isProven = handler.artifact.signed === undefined || proof !== undefined;
+    // What is in service stays: a policy that changed is no reason to end what Pods use, as with allowedHosts.
+    const ready = key !== undefined && stored?.kind === 'whole' && isProven;
     // It came with the image and does not run on this host: every Pod that uses it would fail.
     const broken =
-      before.activate && stored?.kind === 'whole' && stored.untried
+      before.activate && stored?.kind === 'whole' && stored.untried && isProven
         ? attemptOf(baseline, handler)
         : undefined;
     if (broken) {
@@ -156,6 +162,16 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     else if (problem) keep(name);
   }
   return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited, leftOut };
+};
+
+/** What the present policy asks for, not one that was in force when it was placed. */
+const proofOf = (
+  stored: StoreFact | undefined,
+  { artifact: { signed } }: Handler,
+): HandlerReport['signature'] => {
+  const proofs = stored?.kind === 'whole' ? (stored.proofs ?? []) : [];
+  const found = signed && proofs.find(({ policy }) => signed.any.includes(policy));
+  return found && { ...found, prefix: signed.prefix };
 };
 
 /** The budget is one note of the node for all handlers. */

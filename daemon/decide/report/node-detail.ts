@@ -66,9 +66,16 @@ const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undef
     ...(revisionAsked === undefined || isSaid ? {} : { a: revisionAsked }),
     ...(one.turn?.hold === undefined ? {} : { w: one.turn.revision }),
     ...(one.sha256 ? { d: one.sha256.slice(0, 12) } : {}),
+    ...(one.signature ? signerOf(one.signature) : {}),
     ...(one.problem ? { p: one.problem.code } : {}),
   };
 };
+
+/** An identity may be long, and there is room for all handlers; `status --json` has it whole. */
+const signerOf = ({ signer, policy }: NonNullable<HandlerReport['signature']>) => ({
+  g: signer.slice(0, 120).trimEnd(),
+  y: policy.slice(0, 12),
+});
 
 /** The asked revision. For a Shim that cannot be parsed a former revision may be in service; the asked one failed. */
 const askedRevision = (

@@ -26,13 +26,16 @@ export type NodeStatus = {
 /** No status: what an uninstall leaves. */
 export const noStatus: NodeStatus = { annotations: {}, labels: {} };
 
-/** 16 hex digits of the meaning of a set of handlers, whatever their source and order. */
+/** 16 hex digits of the meaning of a set of handlers, whatever their source and order, and whatever this node requires of them. */
 export const hashOf = (handlers: readonly Handler[]): string =>
   digestOf(
     canonical(
       [...handlers]
         .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map(({ where: _where, order: _order, ...meaning }) => meaning),
+        .map(({ where: _where, order: _order, artifact: { signed: _signed, ...artifact }, ...meaning }) => ({
+          ...meaning,
+          artifact,
+        })),
     ),
   ).slice(0, 16);
 

@@ -10,6 +10,7 @@ import type { Host } from '../../../host/host.ts';
 import { binaryName, type Handler, storeKey } from '../../model/desired.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
+import type { SignatureProof } from '../../model/signatures.ts';
 import { allowsHost } from '../../shims/artifact.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
 import { labelPrograms } from './label.ts';
@@ -37,8 +38,22 @@ export const fetchArtifact = async (
   await makeIncoming(host);
   const { url } = handler.artifact;
   const path = `${incoming(url, sha256)}.artifact`;
+  await trustSources(host, settings, url, sha256);
+  const options = downloadOptions(host, settings, handler, stop);
+  const result = await host.download(url, sha256, host.files.real(path), options);
+  return { path, sha256: result.sha256 };
+};
+
+/** For the artifact and for its signatures. */
+export const downloadOptions = (
+  host: Host,
+  settings: Settings,
+  handler: Handler,
+  stop: AbortSignal | undefined,
+): DownloadOptions => {
+  const { url } = handler.artifact;
   const steps = { at: host.clock.elapsed() };
-  const options: DownloadOptions = {
+  return {
     mirrors: settings.mirrors,
     proxy: settings.proxy,
     ...(settings.extraCa === undefined ? {} : { extraCaFile: host.files.real(settings.extraCa) }),
@@ -67,9 +82,6 @@ export const fetchArtifact = async (
       );
     },
   };
-  await trustSources(host, settings, url, sha256);
-  const result = await host.download(url, sha256, host.files.real(path), options);
-  return { path, sha256: result.sha256 };
 };
 
 /**
@@ -103,6 +115,7 @@ export const placeArtifact = async (
   handler: Handler,
   fetched: Fetched,
   sharers: readonly Handler[],
+  proof?: SignatureProof,
 ): Promise<void> => {
   const key = storeKey(handler, fetched.sha256);
   if (key === undefined)
@@ -120,7 +133,7 @@ export const placeArtifact = async (
       host,
       Object.keys(manifest.files).map((name) => `${folder}/${name}`),
     );
-    await writeManifest(host, folder, manifest);
+    await writeManifest(host, folder, proof ? { ...manifest, proofs: [proof] } : manifest);
     // A damaged folder of this name is replaced: processes that run from it keep their files until they end.
     await host.files.removeTree(`${paths.store}/${key}`);
     await host.files.move(folder, `${paths.store}/${key}`);

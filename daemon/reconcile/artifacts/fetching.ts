@@ -11,8 +11,11 @@ import type { Ledger } from '../../model/ledger.ts';
 import type { Step } from '../../model/plan.ts';
 import { hintLead, hintOf, logFields, printProblem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
+import type { SignatureProof } from '../../model/signatures.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
-import { dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './artifacts.ts';
+import { downloadOptions, dropArtifact, type Fetched, fetchArtifact, placeArtifact } from './artifacts.ts';
+import { proveSigned } from './signatures.ts';
+import { addProof, inspect } from './store.ts';
 import { attempted, succeeded } from './unpacking.ts';
 
 const lookMs = 10_000;
@@ -93,6 +96,7 @@ const downloads = async (
     const fetched = await fetchAny(host, settings, group, fail, stop);
     if (!fetched) continue;
     const placed = new Set<string | undefined>();
+    const proven = new Map<string, Promise<SignatureProof | undefined>>();
     for (const handler of group.handlers) {
       if (stop?.aborted) break;
       const { sha256 } = fetched;
@@ -100,7 +104,16 @@ const downloads = async (
       const key = storeKey(handler, sha256);
       host.progress();
       try {
-        if (!placed.has(key)) await placeArtifact(host, settings, handler, fetched, group.handlers);
+        const proof = await once(proven, url, () =>
+          proveSigned(host, settings, handler, fetched, downloadOptions(host, settings, handler, stop)),
+        );
+        if (proof) host.log('info', `verified the signature: ${proof.signer}`, { handler: handler.name });
+        // What Pods may start from now is not replaced for a proof.
+        const isThere =
+          placed.has(key) ||
+          (proof && key !== undefined && (await inspect(host, key, true)).kind === 'whole');
+        if (!isThere) await placeArtifact(host, settings, handler, fetched, group.handlers, proof);
+        else if (proof && key !== undefined) await addProof(host, key, proof);
         placed.add(key);
         did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
         changes.push((ledger) => succeeded(ledger, handler.name));
@@ -116,6 +129,13 @@ const downloads = async (
     await dropArtifact(host, fetched).catch((error) => host.log('warn', problemOf(error).message));
   }
   return (ledger) => changes.reduce((sum, change) => change(sum), ledger);
+};
+
+/** The same location has the same signatures. */
+const once = <T>(known: Map<string, Promise<T>>, name: string, work: () => Promise<T>): Promise<T> => {
+  const found = known.get(name) ?? work();
+  known.set(name, found);
+  return found;
 };
 
 /** From the first location that works; if none does, each handler reports its own location. */

@@ -6,6 +6,7 @@ import { paths } from '../../../protocol/host-paths.ts';
 import type { Host } from '../../../host/host.ts';
 import type { StoreFact } from '../../decide/observed.ts';
 import { isFields, parseJson } from '../../../protocol/json.ts';
+import type { SignatureProof } from '../../model/signatures.ts';
 
 export type Manifest = {
   readonly version: 1;
@@ -19,12 +20,21 @@ export type Manifest = {
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
   /** It was placed into another root without a test run: the first start there runs it. */
   readonly untried?: true;
+  /** Of the signatures of the artifact: each is of the policy that it names. */
+  readonly proofs?: readonly SignatureProof[];
 };
 
 export const manifestName = 'manifest.json';
 
 /** The names that placing creates (artifacts.ts): any other name could lead out of the folder. */
 const isName = /^((lib|launch)\/)?[A-Za-z0-9][A-Za-z0-9._+-]*$/;
+
+const isProof = (value: unknown): boolean =>
+  isFields(value) &&
+  typeof value.policy === 'string' &&
+  typeof value.signer === 'string' &&
+  typeof value.log === 'boolean' &&
+  typeof value.timestamp === 'boolean';
 
 const isEntry = (value: unknown): boolean =>
   isFields(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
@@ -38,6 +48,8 @@ export const parseManifest = (text: string): Manifest | undefined => {
   if (!isFields(files) || !Object.hasOwn(files, binary) || !Object.values(files).every(isEntry))
     return undefined;
   if (!Object.keys(files).every((name) => isName.test(name))) return undefined;
+  const { proofs } = value;
+  if (proofs !== undefined && !(Array.isArray(proofs) && proofs.every(isProof))) return undefined;
   return value as Manifest;
 };
 
@@ -59,7 +71,21 @@ export const readManifest = async (host: Host, key: string): Promise<Manifest | 
 export const writeManifest = (host: Host, folder: string, manifest: Manifest): Promise<void> =>
   host.files.put(`${folder}/${manifestName}`, `${JSON.stringify(manifest, null, 1)}\n`, 0o644);
 
-const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFact> => {
+/** What else was proven of an artifact that is in the store. */
+export const addProof = async (host: Host, key: string, proof: SignatureProof): Promise<void> => {
+  const manifest = await readManifest(host, key);
+  if (!manifest) return;
+  const others = (manifest.proofs ?? []).filter(({ policy }) => policy !== proof.policy);
+  await writeManifest(host, `${paths.store}/${key}`, {
+    ...manifest,
+    proofs: [...others, proof].slice(-mostProofs),
+  });
+};
+
+/** Of policies that were in force one after the other. */
+const mostProofs = 16;
+
+export const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFact> => {
   const folder = `${paths.store}/${key}`;
   const manifest = await readManifest(host, key);
   if (!manifest) return { kind: 'damaged', why: 'its manifest is missing or damaged' };
@@ -72,6 +98,13 @@ const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFac
     if (deep && (await host.files.digest(`${folder}/${name}`)) !== wanted.sha256)
       return { kind: 'damaged', why: `${name} has another digest` };
   }
-  const { sha256, url, binary, untried } = manifest;
-  return { kind: 'whole', sha256, url, binary, ...(untried === true ? { untried } : {}) };
+  const { sha256, url, binary, untried, proofs } = manifest;
+  return {
+    kind: 'whole',
+    sha256,
+    url,
+    binary,
+    ...(untried === true ? { untried } : {}),
+    ...(proofs ? { proofs } : {}),
+  };
 };

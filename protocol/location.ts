@@ -1,0 +1,45 @@
+/**
+ * The location of an artifact as a policy compares it. One address can be written in many ways, and a policy that misses one of
+ * them is no policy: so different addresses may count as one here, and never one address as two.
+ */
+
+const decoded = (path: string): string =>
+  path.replace(/%[0-9a-f]{2}/gi, (escaped) => {
+    const code = Number.parseInt(escaped.slice(1), 16);
+    return code > 0x20 && code < 0x7f ? String.fromCharCode(code) : escaped;
+  });
+
+/** Without empty and dot segments; a backslash is a slash to some servers. */
+const plain = (path: string): string => {
+  const segments: string[] = [];
+  for (const segment of path.split(/[/\\]/)) {
+    if (segment === '..') segments.pop();
+    else if (segment !== '' && segment !== '.') segments.push(segment);
+  }
+  return segments.map((segment) => `/${segment}`).join('');
+};
+
+/**
+ * Without userinfo, query, fragment, default port and a slash at the end; in lower case, since hosts ignore case and so do some
+ * servers (the owner and the name of a repository on github.com); http counts as https. Undefined for what is no address.
+ */
+export const canonicalLocation = (location: string): string | undefined => {
+  const [, scheme, rest] = /^(https?|file|oci):(.*)$/is.exec(location) ?? [];
+  if (scheme === undefined) return undefined;
+  const isOci = scheme.toLowerCase() === 'oci';
+  // Of a scheme that it does not know, URL takes a host and a port as they are.
+  const text = isOci ? `https:${rest}` : location;
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, hostname, port, pathname } = new URL(text);
+  const name = protocol === 'file:' ? 'file' : isOci ? 'oci' : 'https';
+  const host = `${hostname.replace(/\.$/, '')}${port === '' ? '' : `:${port}`}`;
+  return `${name}://${host}${plain(decoded(pathname))}`.toLowerCase();
+};
+
+/** Both canonical. A prefix ends where a segment of the path ends, or before the tag or the digest of an image. */
+export const isBelow = (location: string, prefix: string): boolean => {
+  if (prefix === '') return true;
+  const next = location[prefix.length] ?? '';
+  const isEnd = location.startsWith('oci:') && prefix.indexOf('/', 6) > 0 ? ['', '/', ':', '@'] : ['', '/'];
+  return location.startsWith(prefix) && isEnd.includes(next);
+};
