@@ -52,9 +52,9 @@ const streamed = async ({ path, sha256 }: Artifact, signature: Buffer): Promise<
   if (!same(hash.digest(), digest))
     throw refuse('other-artifact', 'the artifact changed after its digest was verified');
   const isOurs = (other: Buffer): boolean => same(other, digest);
-  return {
+  const content = {
     signature,
-    compareSignature: (other) => same(other, signature),
+    compareSignature: (other: Buffer) => same(other, signature),
     compareDigest: isOurs,
     compareSignedDigest: isOurs,
     verifySignature: (key: KeyObject) => {
@@ -65,6 +65,7 @@ const streamed = async ({ path, sha256 }: Artifact, signature: Buffer): Promise<
       }
     },
   };
+  return content;
 };
 
 /** https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md */
