@@ -17,7 +17,7 @@ const event = (given: object): string =>
     ...given,
   })}\n`;
 
-t.test('the log is read as it grows, also where a line is only half there', async (t) => {
+t.test('the log is read while it grows, and an incomplete last line is kept for later', async (t) => {
   const file = join(t.testdir({}), 'audit.log');
   const line = event({});
   writeFileSync(file, line + line.slice(0, 50));
@@ -31,7 +31,7 @@ t.test('the log is read as it grows, also where a line is only half there', asyn
   t.equal(tail.read().length, 2);
 });
 
-t.test('a watch is one request, whether it was accepted or refused, and others are told apart', async (t) => {
+t.test('a watch is one request, whether it was accepted or refused', async (t) => {
   const watch = { verb: 'watch', objectRef: { resource: 'shims' } };
   const file = join(t.testdir({}), 'audit.log');
   writeFileSync(

@@ -66,7 +66,7 @@ t.test('what the server needs without any node is not counted as theirs', async 
   t.match(row?.how, /18\.0 ms of the API server's processor time for each node/, '3 s with, 1.2 s without');
 });
 
-t.test('a server that turned nodes away is named, unless it was restarting', async (t) => {
+t.test('a server that refused nodes is named, unless it was restarting', async (t) => {
   const refused = { '429': 3 };
   t.same(missed({ restart: { refused } }), []);
   const [row] = rowsOf({ change: { refused }, start: { refused: { '503': 1 } } }).filter(isMissed);

@@ -37,7 +37,7 @@ const node = (
   };
 };
 
-t.test('nodes are in their turn from the approval until they serve', async (t) => {
+t.test('nodes count as in flight from the approval until they serve', async (t) => {
   const referee = refereeOf(rollout);
   referee.see(node('one', { approved: revision }));
   referee.see(node('one', { approved: revision, serves: revision }));
@@ -50,27 +50,27 @@ t.test('nodes are in their turn from the approval until they serve', async (t) =
   });
 });
 
-t.test('more than one before the first has come through is seen', async (t) => {
+t.test('an approval before the first node has finished is reported', async (t) => {
   const referee = refereeOf(rollout);
   referee.see(node('one', { approved: revision }));
   referee.see(node('two', { approved: revision }));
   t.equal(referee.verdict().beforeFirst, 2);
 });
 
-t.test('an approval that ran out, or is of another revision, is no turn', async (t) => {
+t.test('an expired approval, or one of another revision, does not count', async (t) => {
   const referee = refereeOf(rollout);
   referee.see(node('one', { approved: revision, forMs: -1 }));
   referee.see(node('two', { approved: 'fedcba9876543210' }));
   t.match(referee.verdict(), { atOnce: 0, approved: 0 });
 });
 
-t.test('a node that goes ahead by itself is seen', async (t) => {
+t.test('a node that changes without an approval is reported', async (t) => {
   const referee = refereeOf(rollout);
   referee.see(node('one', { serves: revision }));
   t.equal(referee.verdict().unapproved, 1);
 });
 
-t.test('a node that failed is no longer in its turn', async (t) => {
+t.test('a failed node is no longer in flight', async (t) => {
   const referee = refereeOf(rollout);
   referee.see(node('one', { approved: revision, state: 'RolledBack' }));
   t.match(referee.verdict(), { atOnce: 0, failed: 1 });

@@ -50,7 +50,7 @@ t.test('a rollout in which every node waits for its approval keeps every limit',
 });
 
 t.test(
-  'one node too many at once, or before the first came through, or out of turn is one too many',
+  'one node too many at once, before the first has finished, or without an approval exceeds the limits',
   async (t) => {
     const { verdict } = course;
     for (const wrong of [{ atOnce: 21 }, { beforeFirst: 2 }, { zonesAtOnce: 2 }, { unapproved: 1 }])
@@ -81,7 +81,7 @@ t.test('what the API server needs for itself is not counted as a rollout’s', a
   t.equal(row?.value, ((60 - 2) / 200) * 1000);
 });
 
-t.test('bytes are told by verb and resource, the most first', async (t) => {
+t.test('bytes are listed by verb and resource, the largest first', async (t) => {
   const wire = {
     'GET leases': { requests: 200, sent: 1e4, received: 1e4 },
     'WATCH nodes': { requests: 0, sent: 0, received: 2e6 },

@@ -20,7 +20,7 @@ t.test('a count has to be exact: no restart where one is needed is as wrong as t
   t.ok(isMissed(row(2, 'count', 1)));
 });
 
-t.test('a figure without a limit is for information, unless it could not be had', async (t) => {
+t.test('a figure without a limit is informational, unless it was not measured', async (t) => {
   t.notOk(isMissed(row(1e9, 's')));
   t.ok(isMissed(row(Number.NaN, 's')));
   t.ok(isMissed(row(Number.NEGATIVE_INFINITY, 's')), 'the largest of no samples');
@@ -34,7 +34,7 @@ t.test('the median is the middle one, or the mean of the two in the middle', asy
   t.ok(Number.isNaN(median([])));
 });
 
-t.test('figures are spelt with the digits that mean something', async (t) => {
+t.test('figures are printed with their significant digits', async (t) => {
   t.equal(spell(1.156, 's'), '1.16 s');
   t.equal(spell(84.6, 'ms'), '85 ms');
   t.equal(spell(0.0604, '%'), '0.060 %');

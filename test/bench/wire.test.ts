@@ -44,7 +44,7 @@ t.test('bytes are counted for the request that they are of, also over one connec
   t.same(counted.watches(), [], 'none of these is a watch');
 });
 
-t.test('a watch that stands is told of, and counted as far as it came', async (t) => {
+t.test('an open watch is reported and counted up to now', async (t) => {
   const server = createServer((_asked, answer) => {
     answer.write('z'.repeat(5_000));
   }).listen(0, '127.0.0.1');

@@ -38,7 +38,7 @@ const given = (more: {
     unitPath,
   );
 
-t.test('what is missing is written, and remembered', async (t) => {
+t.test('a missing file is written, and recorded', async (t) => {
   const { changes, wrote } = given({ settings: { 'config.toml': 'a = 1', 'spin.toml': 'name = "spin"' } });
   t.match(changes, [
     { path: config, after: 'a = 1', mode: 0o600 },
@@ -53,7 +53,7 @@ t.test('a file with the wanted content is ours, whichever program wrote it', asy
   t.same(Object.keys(wrote).sort(), [config, unitPath].sort());
 });
 
-t.test('what we wrote is updated; both texts are ours until it is done', async (t) => {
+t.test('a file of ours is updated; both texts are ours until the update is done', async (t) => {
   const { changes, wrote } = given({
     settings: { 'config.toml': 'b' },
     files: { [config]: regular('a') },
@@ -76,12 +76,12 @@ t.test('a foreign or changed file stays, and is named', async (t) => {
   t.match(given({ files: { [unitPath]: regular('mine') } }).notes, [/systemctl edit/]);
 });
 
-t.test('the unit of a version that lies on the node is ours to replace', async (t) => {
+t.test('the unit of a version that is on the node is replaced', async (t) => {
   const { changes } = given({ files: { [unitPath]: regular('old') }, units: { '0.0.9': 'old' } });
   t.match(changes, [{ path: unitPath, after: 'unit' }]);
 });
 
-t.test('what is no longer in the ConfigMap goes if it is unchanged', async (t) => {
+t.test('a file that left the ConfigMap is removed if it is unchanged', async (t) => {
   const wrote = { [shimPath]: [sha('a')], [unitPath]: [sha('unit')] };
   const settings = { 'config.toml': 'x' };
   t.match(given({ settings, wrote, files: { [shimPath]: regular('a') } }).changes, [
@@ -93,14 +93,14 @@ t.test('what is no longer in the ConfigMap goes if it is unchanged', async (t) =
   t.match(changed.notes, [/no longer in the ConfigMap, and was changed/]);
 });
 
-t.test('no ConfigMap at all takes nothing away', async (t) => {
+t.test('without a ConfigMap nothing is removed', async (t) => {
   const wrote = { [shimPath]: [sha('a')] };
   const { changes, wrote: after } = given({ wrote, files: { [shimPath]: regular('a') } });
   t.same(changes, []);
   t.same(after[shimPath], [sha('a')]);
 });
 
-t.test('the namespace is told as it is now, and stays when it is not told', async (t) => {
+t.test('the namespace is written as it is now, and stays when it is not given', async (t) => {
   const at = '/etc/rcm-node/namespace';
   const { changes, wrote } = given({ namespace: 'other' });
   t.match(changes, [{ path: at, after: 'other\n', mode: 0o644 }]);

@@ -23,7 +23,7 @@ t.test('on a fresh node everything is placed, enabled, started, and waited for',
   t.same(node.calls, ['enable rcm-node.service', 'reload', 'start rcm-node.service']);
   t.match(node.said.at(-1), 'rcm-node.service is up: rcm-node 0.1.0');
 
-  await t.test('and again, nothing is', async (t) => {
+  await t.test('a second run changes nothing', async (t) => {
     const before = node.read(places.state);
     t.same(await install(site, plainly), { kind: 'up' });
     t.equal(node.calls.length, 3);
@@ -57,7 +57,7 @@ t.test('a newer image takes over, and the two last versions stay', async (t) => 
   t.equal(node.starts(), 3);
   t.match(state(node), { good: '0.3.0', former: '0.2.0', trying: null });
 
-  await t.test('an older image changes nothing, and says the way out', async (t) => {
+  await t.test('an older image changes nothing, and the message has the way out', async (t) => {
     const result = await install(node.site(node.payload('0.1.0')), plainly);
     t.match(result, {
       kind: 'refused',
@@ -67,7 +67,7 @@ t.test('a newer image takes over, and the two last versions stay', async (t) => 
     t.equal(node.runs(), '0.3.0 good');
   });
 
-  await t.test('unless it is asked to', async (t) => {
+  await t.test('an older image is installed on request', async (t) => {
     const asked = { downgrade: true, force: false };
     t.same(await install(node.site(node.payload('0.1.0')), asked), { kind: 'up' });
     t.equal(node.runs(), '0.1.0 good');
@@ -79,7 +79,7 @@ for (const [manner, what] of [
   ['refuses', 'does not start'],
   ['mute', 'never reports'],
 ] as const)
-  t.test(`a version that ${what} is taken back, and left alone for a while`, async (t) => {
+  t.test(`a version that ${what} is rolled back, and not tried again for a while`, async (t) => {
     const node = makeNode(t.testdir());
     await install(node.site(node.payload('0.1.0')), plainly);
     const bad = node.site(node.payload('0.2.0', manner));
@@ -103,7 +103,7 @@ for (const [manner, what] of [
       t.equal(node.starts(), 3);
     });
 
-    await t.test('after a while it is tried again, and then left alone for longer', async (t) => {
+    await t.test('after a while it is tried again, with a longer pause afterwards', async (t) => {
       await bad.clock.sleep(hour);
       await install(bad, plainly).catch(() => undefined);
       t.equal(node.starts(), 5);
@@ -116,7 +116,7 @@ for (const [manner, what] of [
       t.equal(node.starts(), 5);
     });
 
-    await t.test('a mended build of the same version takes over', async (t) => {
+    await t.test('a repaired build of the same version replaces it', async (t) => {
       t.same(await install(node.site(node.payload('0.2.0')), plainly), { kind: 'up' });
       t.equal(node.runs(), '0.2.0 good');
       t.equal(node.starts(), 6);
@@ -124,7 +124,7 @@ for (const [manner, what] of [
     });
   });
 
-t.test('a first version that does not come up leaves a service that is stopped', async (t) => {
+t.test('a first version that does not start leaves a stopped service', async (t) => {
   const node = makeNode(t.testdir());
   const bad = node.site(node.payload('0.1.0', 'refuses'));
   const problem = problemOf(await install(bad, plainly).catch((error) => error));
@@ -138,13 +138,13 @@ t.test('a first version that does not come up leaves a service that is stopped',
   t.equal(node.runs(), '0.1.0 good');
 });
 
-t.test('a first look that takes minutes is no failure', async (t) => {
+t.test('a first tick that takes minutes is no failure', async (t) => {
   const node = makeNode(t.testdir());
   t.same(await install(node.site(node.payload('0.1.0', 'busy')), plainly), { kind: 'up' });
   t.match(node.said.at(-1), /its first tick is not over/);
 });
 
-t.test('what was installed by hand is taken over, and is what a bad version goes back to', async (t) => {
+t.test('an installation by hand is taken over, and a failed version is rolled back to it', async (t) => {
   const node = makeNode(t.testdir());
   const site = node.site(node.payload('0.2.0', 'dies'));
   node.write(`${places.versions}/0.1.0/rcm-node`, '0.1.0 good');
@@ -168,7 +168,7 @@ t.test('a masked service is left alone', async (t) => {
   t.notOk(existsSync(join(node.root, places.versions)));
 });
 
-t.test('a memory that is damaged costs one restart at most', async (t) => {
+t.test('a damaged record costs one restart at most', async (t) => {
   const node = makeNode(t.testdir());
   const site = node.site(node.payload('0.1.0'));
   await install(site, plainly);

@@ -68,7 +68,7 @@ t.test('killed anywhere, an upgrade is finished by the next run, with one restar
   );
 });
 
-t.test('killed anywhere, a broken upgrade ends with the version before', async (t) => {
+t.test('killed anywhere, a broken upgrade ends with the former version', async (t) => {
   t.testdir({});
   await survive(
     t,

@@ -57,7 +57,7 @@ const stage = async (t: Test, systemd: boolean) => {
   return { host, said, run, scripted };
 };
 
-t.test('a node without systemd is refused in words that say so', async (t) => {
+t.test('a node without systemd is refused with a message that says so', async (t) => {
   const { run, host } = await stage(t, false);
   t.match(problemOf(await run().catch((error) => error)), {
     code: 'unsupported-host',
@@ -77,26 +77,23 @@ t.test('with a systemd', { skip: noBusHere }, async (t) => {
     });
   });
 
-  t.test(
-    'a host that is never served is refused before anything is placed, and can be cleaned',
-    async (t) => {
-      for (const [unit, name] of [
-        ['host-containerd.service', /^this is Bottlerocket: /],
-        ['cis-level1.service', /^this is Container-Optimized OS: /],
-      ] as const) {
-        const { run, host, scripted } = await stage(t, true);
-        scripted?.setUnit(unit, { LoadState: 'loaded', ActiveState: 'active' });
-        t.match(problemOf(await run().catch((error) => error)), {
-          code: 'unsupported-host',
-          message: name,
-          hint: /bootstrap=skip/,
-        });
-        t.notOk(existsSync(join(host, places.bin)), 'nothing was written');
-        scripted?.setUnit(uninstaller, { ActiveState: 'inactive' });
-        t.equal(await run({ uninstall: true }), 0);
-      }
-    },
-  );
+  t.test('an unsupported host is refused before anything is placed, and can be cleaned', async (t) => {
+    for (const [unit, name] of [
+      ['host-containerd.service', /^this is Bottlerocket: /],
+      ['cis-level1.service', /^this is Container-Optimized OS: /],
+    ] as const) {
+      const { run, host, scripted } = await stage(t, true);
+      scripted?.setUnit(unit, { LoadState: 'loaded', ActiveState: 'active' });
+      t.match(problemOf(await run().catch((error) => error)), {
+        code: 'unsupported-host',
+        message: name,
+        hint: /bootstrap=skip/,
+      });
+      t.notOk(existsSync(join(host, places.bin)), 'nothing was written');
+      scripted?.setUnit(uninstaller, { ActiveState: 'inactive' });
+      t.equal(await run({ uninstall: true }), 0);
+    }
+  });
 
   t.test('it places, starts over D-Bus, and waits for the report', async (t) => {
     const { run, host, said, scripted } = await stage(t, true);
@@ -124,7 +121,7 @@ t.test('with a systemd', { skip: noBusHere }, async (t) => {
     );
   });
 
-  t.test('it waits for another one at work on this node', async (t) => {
+  t.test('it waits for another bootstrap on this node', async (t) => {
     const { run, host, said } = await stage(t, true);
     const lock = await acquireLock(join(host, places.lock), { waitMs: 0 });
     const done = run();

@@ -12,12 +12,12 @@ t.test('a link counts when it leads to a version', async (t) => {
     t.equal(folderOfLink(other), null);
 });
 
-t.test('a program that lies alone has nothing to place', async (t) => {
+t.test('a program without its folder has nothing to place', async (t) => {
   const site = makeNode(t.testdir()).site(join(t.testdirName, 'nothing'));
   await t.rejects(readPayload(site), /there is no .*rcm-node\.service/);
 });
 
-t.test("of the ConfigMap's mount the keys are read, as files or as the kubelet's links", async (t) => {
+t.test("the keys of the ConfigMap's mount are read, as files or as the kubelet's links", async (t) => {
   const node = makeNode(
     t.testdir({
       config: {
@@ -40,27 +40,24 @@ t.test("of the ConfigMap's mount the keys are read, as files or as the kubelet's
   ]);
 });
 
-t.test(
-  'of the versions on the host, those that may be ours are read in full, and the units of all',
-  async (t) => {
-    const node = makeNode(t.testdir());
-    for (const [name, text] of [
-      ['rcm-node', '0.1.0 good'],
-      ['rcm-node.service', unitText('0.1.0')],
-      ['rcm-node-uninstall.service', '[Service]\n'],
-    ] as const)
-      node.write(`${places.versions}/0.1.0/${name}`, text);
-    node.write(`${places.versions}/0.0.9/rcm-node.service`, 'old');
-    node.write(`${places.versions}/.incoming-01/rcm-node.service`, 'half');
-    const site = node.site(node.payload('0.1.0'));
-    const seen = await look(site, await readPayload(site));
-    t.same(seen.folders, { '0.1.0': filesOf('0.1.0') });
-    t.same(seen.units, { '0.1.0': unitText('0.1.0'), '0.0.9': 'old' });
-    t.equal(seen.linked, null);
-  },
-);
+t.test('versions on the host that may be ours are read in full, and the units of all', async (t) => {
+  const node = makeNode(t.testdir());
+  for (const [name, text] of [
+    ['rcm-node', '0.1.0 good'],
+    ['rcm-node.service', unitText('0.1.0')],
+    ['rcm-node-uninstall.service', '[Service]\n'],
+  ] as const)
+    node.write(`${places.versions}/0.1.0/${name}`, text);
+  node.write(`${places.versions}/0.0.9/rcm-node.service`, 'old');
+  node.write(`${places.versions}/.incoming-01/rcm-node.service`, 'half');
+  const site = node.site(node.payload('0.1.0'));
+  const seen = await look(site, await readPayload(site));
+  t.same(seen.folders, { '0.1.0': filesOf('0.1.0') });
+  t.same(seen.units, { '0.1.0': unitText('0.1.0'), '0.0.9': 'old' });
+  t.equal(seen.linked, null);
+});
 
-t.test('a report that cannot be read is none', async (t) => {
+t.test('an unreadable report counts as none', async (t) => {
   const node = makeNode(t.testdir());
   const site = node.site(node.payload('0.1.0'));
   t.equal(await lastReport(site), undefined);

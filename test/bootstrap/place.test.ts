@@ -26,14 +26,14 @@ t.test('a folder has all of its files, the program executable', async (t) => {
   t.equal(mode('rcm-node.service'), 0o644);
 });
 
-t.test('bytes that are not those that were decided on get no name', async (t) => {
+t.test('a file whose bytes changed since the decision is not placed', async (t) => {
   const { site, names, payload, folder } = await stage(t);
   writeFileSync(join(folder, 'rcm-node'), 'something else');
   await t.rejects(placeFolder(site, payload, '0.1.0'), /rcm-node changed while it was copied/);
   t.same(names(), []);
 });
 
-t.test('one file is replaced by rename: who runs the old one keeps it', async (t) => {
+t.test('one file is replaced by rename: a process that runs the old one keeps it', async (t) => {
   const { node, site, payload } = await stage(t);
   await placeFolder(site, payload, '0.1.0');
   const path = join(node.root, places.versions, '0.1.0', 'rcm-node');
@@ -44,7 +44,7 @@ t.test('one file is replaced by rename: who runs the old one keeps it', async (t
   t.not(statSync(path).ino, ino);
 });
 
-t.test('what a killed run left is swept, and nothing else', async (t) => {
+t.test('leftovers of a killed run are removed, and nothing else', async (t) => {
   const { node, site, names, payload } = await stage(t);
   await placeFolder(site, payload, '0.1.0');
   mkdirSync(join(node.root, places.versions, '.incoming-0123'));

@@ -17,7 +17,7 @@ const seen = (more: Partial<Seen> = {}): Seen => ({
   ...more,
 });
 
-t.test('nothing is written before it is remembered, and the link moves when all lies ready', async (t) => {
+t.test('nothing is written before it is recorded, and the link moves last', async (t) => {
   const plan = decide(seen(), plainly);
   t.equal(plan.kind, 'steps');
   t.same(plan.kind === 'steps' && plan.steps.map((step) => step.kind), [
@@ -32,7 +32,7 @@ t.test('nothing is written before it is remembered, and the link moves when all 
   ]);
 });
 
-t.test('a version has its folder, and another build of it one beside', async (t) => {
+t.test('each version has a folder, and another build of it a second one', async (t) => {
   t.equal(folderFor(seen()), '0.2.0');
   t.equal(folderFor(seen({ folders: { '0.2.0': filesOf('0.2.0') } })), '0.2.0');
   const other = { 'rcm-node': 'other' };
@@ -43,7 +43,7 @@ t.test('a version has its folder, and another build of it one beside', async (t)
   t.equal(folderFor(damaged), '0.2.0', 'damage is no other build');
 });
 
-t.test('a build that failed is tried again ever more rarely, whatever the clock says', async (t) => {
+t.test('a failed build is tried again with growing pauses, whatever the clock says', async (t) => {
   const minutes = (attempts: number, at = epoch): number =>
     retryWait({ ...emptyState, failed: { id: { at, attempts, why: '' } } }, 'id', epoch) / 60_000;
   t.same(
@@ -55,7 +55,7 @@ t.test('a build that failed is tried again ever more rarely, whatever the clock 
   t.equal(retryWait(emptyState, 'id', epoch), 0);
 });
 
-t.test('a build that failed can be asked for at once', async (t) => {
+t.test('a failed build can be retried at once on request', async (t) => {
   const failed = { [buildId('0.2.0')]: { at: epoch, attempts: 3, why: 'it died' } };
   const state = { ...emptyState, failed };
   t.match(decide(seen({ state }), plainly), { kind: 'refused', problem: { code: 'known-bad' } });

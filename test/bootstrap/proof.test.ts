@@ -16,12 +16,12 @@ const unit: UnitFacts = {
 const wanted = { version: '0.2.0', invocation: 'one', staleAt: 'before' };
 const report = { agent: '0.2.0', at: 'now' };
 
-t.test('a report of the right version, once the service stands', async (t) => {
+t.test('a report of the right version by a running service is the proof', async (t) => {
   t.same(judgeStart({ unit, report, elapsed: stableMs - 1 }, wanted), { kind: 'wait' });
   t.same(judgeStart({ unit, report, elapsed: stableMs }, wanted), { kind: 'up' });
 });
 
-t.test('a report from before, or of another version, proves nothing', async (t) => {
+t.test('an earlier report, or one of another version, proves nothing', async (t) => {
   for (const other of [undefined, { ...report, at: 'before' }, { ...report, agent: '0.1.0' }]) {
     t.same(judgeStart({ unit, report: other, elapsed: reportMs - 1 }, wanted), { kind: 'wait' });
     t.match(judgeStart({ unit, report: other, elapsed: reportMs }, wanted), {
@@ -31,7 +31,7 @@ t.test('a report from before, or of another version, proves nothing', async (t) 
   }
 });
 
-t.test('a first look may take longer than a person waits', async (t) => {
+t.test('a first tick may take longer than a person waits', async (t) => {
   const busy = { ...unit, status: looking };
   t.match(judgeStart({ unit: busy, report: undefined, elapsed: reportMs }, wanted), {
     kind: 'up',
@@ -51,7 +51,7 @@ t.test('a service that ended, or that systemd started anew, is down', async (t) 
   });
 });
 
-t.test('exit codes are told in words', async (t) => {
+t.test('exit codes are explained in the message', async (t) => {
   const failed = { ...unit, active: 'failed', result: 'exit-code' };
   t.equal(howItEnded({ ...failed, exit: 1 }), 'it is failed, exit-code 1');
   t.match(howItEnded({ ...failed, exit: 127 }), /libstdc\+\+/);

@@ -13,7 +13,7 @@ const files = (node: Node): readonly string[] =>
     .filter((path) => !path.startsWith('/run/'))
     .sort();
 
-t.test('everything that was brought goes, and nothing else', async (t) => {
+t.test('everything that was placed is removed, and nothing else', async (t) => {
   const node = makeNode(t.testdir({ config: { 'config.toml': 'a = 1', 'spin.toml': 'x', '..data': 'y' } }));
   node.write('/etc/systemd/system/other.service', 'theirs');
   node.write('/etc/rcm-node/shims.d/mine.toml', 'a shim');
@@ -29,7 +29,7 @@ t.test('everything that was brought goes, and nothing else', async (t) => {
   t.same(files(node), ['/etc/rcm-node/shims.d/mine.toml', '/etc/systemd/system/other.service'], 'and again');
 });
 
-t.test('what was changed since stays, and is named', async (t) => {
+t.test('files that were changed since stay, and are named', async (t) => {
   const node = makeNode(t.testdir({ config: { 'config.toml': 'a = 1' } }));
   const site = node.site(node.payload('0.1.0'));
   await install(site, plainly);
@@ -39,7 +39,7 @@ t.test('what was changed since stays, and is named', async (t) => {
   t.match(node.said.join('\n'), /config\.toml is kept: it was changed/);
 });
 
-t.test('Pods that use a handler are waited for, and whatever fails is tried again', async (t) => {
+t.test('removal waits for Pods that use a handler, and retries what fails', async (t) => {
   const node = makeNode(t.testdir());
   const site = node.site(node.payload('0.1.0'));
   await install(site, plainly);
@@ -52,7 +52,7 @@ t.test('Pods that use a handler are waited for, and whatever fails is tried agai
   t.match(said, /not yet: the job ended as "failed".*journalctl -u rcm-node-uninstall/);
 });
 
-t.test('a service that never came up is stopped, and asked nothing', async (t) => {
+t.test('a service that never started properly is stopped, and not asked to uninstall', async (t) => {
   const node = makeNode(t.testdir());
   const site = node.site(node.payload('0.1.0', 'refuses'));
   await install(site, plainly).catch(() => undefined);

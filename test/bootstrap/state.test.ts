@@ -13,7 +13,7 @@ const full: State = {
   failed: { [digest]: { at: 1, attempts: 2, why: 'it died' } },
 };
 
-t.test('what was written is read again', async (t) => {
+t.test('what was written is read back', async (t) => {
   t.same(parseState(printState(full)), full);
 });
 
@@ -23,7 +23,7 @@ t.test('cut off anywhere, it is nothing rather than half', async (t) => {
     t.throws(() => parseState(text.slice(0, at)), damaged, `${at}`);
 });
 
-t.test('a wrong shape is nothing, and that of a newer version stops everything', async (t) => {
+t.test('an invalid state counts as none, and that of a newer version stops everything', async (t) => {
   for (const odd of [
     { ...full, good: 1 },
     { ...full, trying: {} },
@@ -42,7 +42,7 @@ t.test('a wrong shape is nothing, and that of a newer version stops everything',
   t.throws(() => parseState('{"version": 2}'), /version 2, and this rcm-node knows version 1/);
 });
 
-t.test('a build is named by all it holds, in whatever order', async (t) => {
+t.test('the digest of a build covers all its files, in any order', async (t) => {
   t.equal(idOf({ a: '1', b: '2' }), idOf({ b: '2', a: '1' }));
   t.not(idOf({ a: '1', b: '2' }), idOf({ a: '2', b: '1' }));
 });

@@ -34,7 +34,7 @@ t.test('the Pod’s token becomes the node’s, for root alone to read', async (
   t.notOk(node.said.join('\n').includes(mounted), 'a log holds no token');
 });
 
-t.test('what the service exchanged it for stays, and goes when it is of a former Node', async (t) => {
+t.test('the exchanged token stays, and is removed when it is of a former Node', async (t) => {
   const mounted = token(ofNode('u', { pod: { name: 'p', uid: 'x' } }));
   const { node, bring } = setUp(t, mounted);
   await bring();

@@ -14,7 +14,7 @@ t.test('every command stands by itself', async (t) => {
     t.match(parseCommand([name]), { kind: 'command', command: { name, ...plain } }, name);
 });
 
-t.test('options may stand before or behind the command, and be spelt both ways', async (t) => {
+t.test('options may come before or after the command, in both spellings', async (t) => {
   const command = { name: 'once', root: '/mnt', activate: false, json: true, force: true };
   for (const argv of [
     ['once', '--root', '/mnt', '--json', '--force'],
@@ -23,7 +23,7 @@ t.test('options may stand before or behind the command, and be spelt both ways',
     t.same(parseCommand(argv), { kind: 'command', command });
 });
 
-t.test('the runtime is left alone where it was asked for, and in every other root', async (t) => {
+t.test('the runtime is not restarted when told so, and never in another root', async (t) => {
   t.match(parseCommand(['once', '--no-activate']), { command: { root: '/', activate: false } });
   t.match(parseCommand(['plan', '--root', '/mnt']), { command: { root: '/mnt', activate: false } });
   t.match(parseCommand(['plan', '--root', '/']), { command: { root: '/', activate: true } });
@@ -71,7 +71,7 @@ t.test('the version is a command and an option', async (t) => {
   t.match(parseCommand(['version', '--json']), { command: { name: 'version', json: true } });
 });
 
-t.test('what cannot be meant is an error that says what is wrong', async (t) => {
+t.test('an invalid command line is an error that says what is wrong', async (t) => {
   t.equal(message(), 'a command is missing');
   t.equal(message('--json'), 'a command is missing');
   t.match(message('start'), /^"start" is not a command; did you mean "run"\?/);
@@ -88,7 +88,7 @@ t.test('what cannot be meant is an error that says what is wrong', async (t) => 
   t.match(message('once', '--version'), /^--version does not go with "once"/);
 });
 
-t.test('a word that is nearly right is answered with the right one', async (t) => {
+t.test('a misspelt word is answered with the right one', async (t) => {
   for (const [given, known] of [
     ['stauts', 'status'],
     ['Doctor', 'doctor'],
@@ -110,7 +110,7 @@ t.test('a word that is nearly right is answered with the right one', async (t) =
   t.notMatch(message('once', '--zzzzzzzz'), 'did you mean');
 });
 
-t.test('a command with verbs takes one of them, and what belongs to it', async (t) => {
+t.test('a command with verbs takes one of them, and its options', async (t) => {
   t.same(parseCommand(['shim', 'list']), {
     kind: 'command',
     command: { name: 'shim', verb: 'list', ...plain },
@@ -130,7 +130,7 @@ t.test('a command with verbs takes one of them, and what belongs to it', async (
   });
 });
 
-t.test('no word of JavaScript is a command', async (t) => {
+t.test('names of JavaScript properties are no commands', async (t) => {
   for (const word of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
     for (const argv of [[word], [word, '--help'], [word, '--json']])
       t.match(message(...argv), /is not a command/);

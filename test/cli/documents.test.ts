@@ -203,7 +203,7 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
   [['Error'], errorDocument('once', 1, { code: 'write-conflict', message: 'x' })],
 ];
 
-t.test('what was renamed stays in the documents by its former name', async (t) => {
+t.test('renamed fields stay in the JSON documents by their former names', async (t) => {
   t.match(errorDocument('once', 1, { code: 'write-conflict', message: 'x' }), {
     error: { code: 'write-conflict', formerCode: 'fight' },
   });
@@ -247,7 +247,7 @@ t.test('the check of documents sees what is wrong', async (t) => {
   t.same(faultsOf(all, { ...good, error: { code: 'c', message: 'm' } }), ['$.error.hint is missing']);
 });
 
-t.test('no document holds what others printed, a ledger, or a whole file of others', async (t) => {
+t.test('no document contains output of other programs, a ledger, or a whole foreign file', async (t) => {
   for (const [headings, value] of documents)
     t.notMatch(JSON.stringify(value), /hunter2|the-ledger|"(before|after|ledger)":/, headings.join());
 });

@@ -194,7 +194,7 @@ t.test('status shows the last tick, and its exit code is that of the tick', asyn
   t.same(faultsOf(['Every document', 'Report'], shown), []);
 });
 
-t.test('a status that is not there, or damaged, says so and what to do', async (t) => {
+t.test('a missing or damaged status is an error with a way out', async (t) => {
   const damaged = ['{', 'null', '{"version":2,"outcome":{"kind":"new"}}'];
   const roots = withStatus(t, ...damaged, '\ufffd'.repeat(3_000_000));
   const none = dirname(roots[0] ?? '');
@@ -235,7 +235,7 @@ t.test('colour is for terminals, unless NO_COLOR is set', async (t) => {
   t.notMatch((await runAs(['script', ...words], { env: { ...env, NO_COLOR: '1' } })).out, '\u001b[3');
 });
 
-t.test('a closed pipe is no error, and a full disk is one', async (t) => {
+t.test('a closed pipe is no error, but a full disk is', async (t) => {
   const [root = ''] = withStatus(t, JSON.stringify(report));
   const argv = [...bare, 'status', '--root', root] as const;
   const [unread, unheard] = await Promise.all([
@@ -249,7 +249,7 @@ t.test('a closed pipe is no error, and a full disk is one', async (t) => {
   t.match(full, { code: 1, err: /standard output cannot be written: ENOSPC/ });
 });
 
-t.test('what changes a host is for root', async (t) => {
+t.test('commands that change a host need root', async (t) => {
   // Not below this folder, which the other user may not see.
   const root = mkdtempSync(join(tmpdir(), 'rcm-main-'));
   chmodSync(root, 0o755);
@@ -270,7 +270,7 @@ t.test('what changes a host is for root', async (t) => {
   }
 });
 
-t.test('where no runtime is, nothing is done', { skip: rootOnly }, async (t) => {
+t.test('without a runtime nothing is done', { skip: rootOnly }, async (t) => {
   const root = t.testdir({ run: {}, var: { lib: {} }, opt: {} });
   const [planned, checked] = await runAll(['plan', '--root', root], ['doctor', '--root', root]);
   t.match(planned, {
@@ -293,7 +293,7 @@ t.test('where no runtime is, nothing is done', { skip: rootOnly }, async (t) => 
 });
 
 t.test(
-  'with settings that are wrong nothing is taken, their place is named, and an uninstall works',
+  'with invalid settings nothing is applied, their place is named, and an uninstall works',
   { skip: rootOnly },
   async (t) => {
     const root = image(t);
@@ -363,7 +363,7 @@ sha256 = "${createHash('sha256').update(shim).digest('hex')}"
   return root;
 };
 
-t.test('an image is prepared, looked at and left as it was', { skip: rootOnly }, async (t) => {
+t.test('an image is prepared and inspected, and uninstall restores it', { skip: rootOnly }, async (t) => {
   const root = image(t);
   const at = (path: string): string => join(root, path);
   const planned = await run('plan', '--root', root);
@@ -414,37 +414,41 @@ t.test('an image is prepared, looked at and left as it was', { skip: rootOnly },
     t.notOk(existsSync(at(path)), path);
 });
 
-t.test('an input that is wrong is told from a refusal, a failure and work', { skip: rootOnly }, async (t) => {
-  const root = image(t);
-  const at = (name: string): string => join(root, 'etc/rcm-node/shims.d', name);
-  const good = readFileSync(at('spin.toml'), 'utf8');
-  const other = good.replace('"spin"', '"other"');
-  const codes = async (): Promise<readonly (number | null)[]> => {
-    const planned = await run('plan', '--json', '--root', root);
-    t.same(faultsOf(['Every document', 'Plan'], JSON.parse(planned.out)), []);
-    t.equal(JSON.parse(planned.out).exitCode, planned.code);
-    const done = await run('once', '--json', '--root', root);
-    t.same(faultsOf(['Every document', 'Report'], JSON.parse(done.out)), []);
-    const told = await run('status', '--root', root);
-    return [planned.code, done.code, told.code];
-  };
-  writeFileSync(at('spin.toml'), 'name = ');
-  t.same(await codes(), [1, 3, 3], 'the only file is no TOML');
-  writeFileSync(at('spin.toml'), good.replace(/sha256 = .*/, ''));
-  writeFileSync(at('other.toml'), other.replace('"other"', '"runc"'));
-  t.same(await codes(), [1, 3, 3], 'no digest, and a name that is reserved');
-  writeFileSync(at('other.toml'), other.replace(/sha256 = .*/, `sha256 = "${'0'.repeat(64)}"`));
-  rmSync(at('spin.toml'));
-  t.same(await codes(), [4, 1, 1], 'a digest that is wrong is found by trying');
-  rmSync(at('other.toml'));
-  writeFileSync(at('spin.toml'), good);
-  writeFileSync(at('bad.toml'), 'nam = "x"');
-  t.same(await codes(), [1, 1, 1], 'one of two is wrong: there are changes all the same');
-  rmSync(at('bad.toml'));
-  t.same(await codes(), [0, 0, 0]);
-});
+t.test(
+  'exit codes differ for wrong input, a refusal, a failure and success',
+  { skip: rootOnly },
+  async (t) => {
+    const root = image(t);
+    const at = (name: string): string => join(root, 'etc/rcm-node/shims.d', name);
+    const good = readFileSync(at('spin.toml'), 'utf8');
+    const other = good.replace('"spin"', '"other"');
+    const codes = async (): Promise<readonly (number | null)[]> => {
+      const planned = await run('plan', '--json', '--root', root);
+      t.same(faultsOf(['Every document', 'Plan'], JSON.parse(planned.out)), []);
+      t.equal(JSON.parse(planned.out).exitCode, planned.code);
+      const done = await run('once', '--json', '--root', root);
+      t.same(faultsOf(['Every document', 'Report'], JSON.parse(done.out)), []);
+      const told = await run('status', '--root', root);
+      return [planned.code, done.code, told.code];
+    };
+    writeFileSync(at('spin.toml'), 'name = ');
+    t.same(await codes(), [1, 3, 3], 'the only file is no TOML');
+    writeFileSync(at('spin.toml'), good.replace(/sha256 = .*/, ''));
+    writeFileSync(at('other.toml'), other.replace('"other"', '"runc"'));
+    t.same(await codes(), [1, 3, 3], 'no digest, and a name that is reserved');
+    writeFileSync(at('other.toml'), other.replace(/sha256 = .*/, `sha256 = "${'0'.repeat(64)}"`));
+    rmSync(at('spin.toml'));
+    t.same(await codes(), [4, 1, 1], 'a digest that is wrong is found by trying');
+    rmSync(at('other.toml'));
+    writeFileSync(at('spin.toml'), good);
+    writeFileSync(at('bad.toml'), 'nam = "x"');
+    t.same(await codes(), [1, 1, 1], 'one of two is wrong: there are changes all the same');
+    rmSync(at('bad.toml'));
+    t.same(await codes(), [0, 0, 0]);
+  },
+);
 
-t.test('two runs on one host do not meet', { skip: rootOnly }, async (t) => {
+t.test('two runs on one host do not run at the same time', { skip: rootOnly }, async (t) => {
   const root = image(t);
   const [one, other] = await runAll(['once', '--root', root], ['once', '--root', root]);
   t.same([one?.code, other?.code], [0, 0]);

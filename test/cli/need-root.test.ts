@@ -15,7 +15,7 @@ const refusal = (
   return undefined;
 };
 
-t.test('what only looks says what it cannot read, and not that it changes the host', async (t) => {
+t.test('a read-only command names what it cannot read', async (t) => {
   for (const name of ['plan', 'doctor'] as const) {
     const problem = refusal(name);
     t.match(problem, { code: 'needs-root', message: /changes nothing, but reads .* uid 1000.*ledger/ });
@@ -25,14 +25,14 @@ t.test('what only looks says what it cannot read, and not that it changes the ho
   }
 });
 
-t.test('what changes a host or an image says which', async (t) => {
+t.test('a command that changes a host or an image says which', async (t) => {
   t.match(refusal('once')?.message, '"rcm-node once" changes this host');
   t.match(refusal('uninstall', '/mnt/image')?.message, 'changes /mnt/image');
   const problem = refusal('plan', '/mnt/image');
   t.match(problem && hintOf(problem), 'sudo rcm-node plan --root /mnt/image');
 });
 
-t.test('root may do all of it, and everyone what everyone may read', async (t) => {
+t.test('root may run every command, and other users read what is public', async (t) => {
   for (const name of ['run', 'once', 'plan', 'doctor', 'uninstall'] as const)
     t.equal(refusal(name, '/', 0), undefined, name);
   for (const name of ['status', 'version', 'bootstrap', 'controller'] as const)

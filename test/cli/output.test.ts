@@ -1,7 +1,7 @@
 import t from 'tap';
 import { json } from '../../cli/output.ts';
 
-t.test('what is printed as JSON is JSON, without credentials of addresses', async (t) => {
+t.test('JSON output is valid, without credentials in addresses', async (t) => {
   const written = t.capture(process.stdout, 'write');
   const value = { a: 'https:\n@host', b: ['https://u:hunter2@h/p?hunter2'], c: 2n ** 60n };
   json(value);

@@ -12,7 +12,7 @@ const paint = paintFor(false, undefined);
 const settled: Decision = { plan: { kind: 'settled' }, handlers: [], notes: [] };
 const nothing = { tables: [], remnants: [], left: [] };
 
-t.test('it says what was done, what waits and for what', async (t) => {
+t.test('it prints what was done, what waits and why', async (t) => {
   const node = leftNode(t, ['wws-v1']);
   const { host } = node.fake;
   const found = await lookForPredecessors(host, await loadSettings(host));

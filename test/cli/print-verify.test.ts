@@ -9,7 +9,7 @@ const failed = {
   problem: { code: 'not-started', message: 'a sandbox with it does not start', detail: 'exec format error' },
 } as const;
 
-t.test('each handler has its line, and what the runtime said stands below', async (t) => {
+t.test('each handler has its line, with the message of the runtime below', async (t) => {
   const text = printVerified({ a: started, b: listed, c: failed }, paintFor(false, undefined));
   t.match(
     text,

@@ -31,12 +31,12 @@ t.test('colour is for terminals, and NO_COLOR takes it away', async (t) => {
     t.equal(paint.good(paint.bad(paint.warn(paint.dim(paint.bold('x'))))), 'x');
 });
 
-t.test('a trouble is a line with its place, and a line with the way out', async (t) => {
+t.test('a problem is a line with its place, and a line with the way out', async (t) => {
   t.equal(printTrouble(problem, plain), `✗ /f:2: odd\n  ${codes['bad-toml'].hint}\n`);
   t.equal(printTrouble({ ...problem, hint: 'do this' }, plain), '✗ /f:2: odd\n  do this\n');
 });
 
-t.test('a host that is asked for nothing is told in two lines', async (t) => {
+t.test('a host without a desired state is two lines', async (t) => {
   t.equal(
     printReport(report, plain, now),
     '● Nothing is asked for on containerd 2.1.0\n  rcm-node 0.1.0, converged, 60 s ago\n',
@@ -97,7 +97,7 @@ t.test('every state and every outcome has a colour of its own kind', async (t) =
     t.equal(mark(bad), '\u001b[31m', bad.kind);
 });
 
-t.test('what was done, and when the runtime was last restarted, is told', async (t) => {
+t.test('what was done, and when the runtime was last restarted, is printed', async (t) => {
   const text = printReport(
     {
       ...report,
@@ -121,7 +121,7 @@ t.test('what was done, and when the runtime was last restarted, is told', async 
   );
 });
 
-t.test('checks have a mark each, and a hint where there is one', async (t) => {
+t.test('each check has a mark, and a hint where there is one', async (t) => {
   t.equal(
     printChecks(
       [
@@ -136,7 +136,7 @@ t.test('checks have a mark each, and a hint where there is one', async (t) => {
   );
 });
 
-t.test('an uninstall says what went, what stays and why', async (t) => {
+t.test('an uninstall prints what was removed, what stays and why', async (t) => {
   const ticked = {
     outcome: { kind: 'converged' },
     decision: { plan: { kind: 'settled' }, handlers: [], notes: [] },
@@ -204,7 +204,7 @@ t.test('a wait for an approval is printed beside other problems, and so is the c
   t.match(say('unknown'), /not known yet whether a controller runs/);
 });
 
-t.test('a report is to be read at 40 and at 80 columns, and paths stay whole', async (t) => {
+t.test('a report fits 40 and 80 columns, and paths stay whole', async (t) => {
   const source = '/etc/rcm-node/shims.d/spin-v2.toml';
   const handlers = [
     { name: 'spin-v2', state: 'served', sha256: 'ab'.repeat(32), source },
@@ -227,7 +227,7 @@ t.test('a report is to be read at 40 and at 80 columns, and paths stay whole', a
   t.equal(wide.split('\n').filter((line) => line.includes('so so')).length, 1, 'in a file no line is broken');
 });
 
-t.test('a terminal that is dumb gets no colour', async (t) => {
+t.test('a dumb terminal gets no colour', async (t) => {
   t.equal(paintFor(true, undefined, 'dumb').bad('x'), 'x');
   t.equal(paintFor(true, undefined, 'xterm').bad('x'), '\u001b[31mx\u001b[39m');
 });

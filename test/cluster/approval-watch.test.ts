@@ -103,7 +103,7 @@ const setUp = (t: Test) => {
   return { ...scripted, turns, seen, pass, settle, looks, at, lines, random, time, sleepers, placed };
 };
 
-t.test('the approval on the own Node is kept, each change of it once', async (t) => {
+t.test('the approval on the own Node is recorded, each change of it once', async (t) => {
   const { turns, seen } = setUp(t);
   t.equal(turns.kept(), undefined);
   const value = approval(5 * minute);
@@ -122,7 +122,7 @@ const year = 365 * 24 * 60 * minute;
 const leftOfOne = (turns: KnownApprovals | undefined, now: number): number =>
   Date.parse(turns?.approved?.spin?.until ?? '') - now;
 
-t.test('an approval that is over lets nothing go ahead, however far the clock is behind', async (t) => {
+t.test('an expired approval allows nothing, however far the clock is behind', async (t) => {
   const { turns, time } = setUp(t);
   time.ahead = -year;
   turns.seen(nodeOf({ [approvedKey]: approval(-minute) }));
@@ -131,7 +131,7 @@ t.test('an approval that is over lets nothing go ahead, however far the clock is
   t.equal(leftOfOne(turns.kept(), start + time.ahead), 15 * minute, 'nor is one longer than a turn');
 });
 
-t.test('an approval ends by a clock that never jumps', async (t) => {
+t.test('an approval expires by the monotonic clock', async (t) => {
   const { turns, time, pass } = setUp(t);
   turns.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
   await pass(16 * minute);
@@ -145,7 +145,7 @@ t.test('an approval ends by a clock that never jumps', async (t) => {
   t.equal(after.turns.kept()?.approved?.spin?.until, new Date(0).toISOString(), 'also after a start');
 });
 
-t.test('an approval ends while nothing happens on the Node', async (t) => {
+t.test('an approval expires while nothing happens on the Node', async (t) => {
   const { turns, seen, time } = setUp(t);
   turns.seen(nodeOf({ [approvedKey]: approval(1000) }));
   time.now = 1000;
@@ -161,7 +161,7 @@ t.test('the API server is not asked while no change needs an approval', async (t
   t.equal(turns.controller(), undefined);
 });
 
-t.test('the Lease is looked for in the namespace that this node was told', async (t) => {
+t.test('the Lease is read in the configured namespace', async (t) => {
   const { turns, api, pass, calls, answers, time, placed } = setUp(t);
   placed.fact = { kind: 'regular', real: '', text: 'other\n', digest: '', mode: 0o644, uid: 0, gid: 0 };
   answers.set(`GET ${leasePathIn('other')}`, () => lease(time.now));
@@ -171,25 +171,28 @@ t.test('the Lease is looked for in the namespace that this node was told', async
   t.equal(turns.controller(), 'alive');
 });
 
-t.test('a node that cannot tell where the Lease is does not go ahead, and says so', async (t) => {
-  for (const fact of [
-    { kind: 'unreadable', why: 'EACCES' },
-    { kind: 'foreign', what: 'a folder' },
-    { kind: 'regular', real: '', text: '', digest: '', mode: 0o644, uid: 0, gid: 0 },
-    { kind: 'regular', real: '', text: '../x', digest: '', mode: 0o644, uid: 0, gid: 0 },
-  ] as const) {
-    const { turns, api, pass, looks, at, lines, placed } = setUp(t);
-    placed.fact = fact;
-    turns.need([spin], 300_000, api);
-    await pass(20 * minute);
-    t.equal(looks(), 0);
-    t.equal(turns.controller(), 'unknown');
-    t.equal(at('spin'), undefined);
-    t.ok(lines.some((line) => line.includes('the namespace that rcm-node is in is not known')));
-  }
-});
+t.test(
+  'a node without a known namespace for the Lease does not start a change by itself, and says so',
+  async (t) => {
+    for (const fact of [
+      { kind: 'unreadable', why: 'EACCES' },
+      { kind: 'foreign', what: 'a folder' },
+      { kind: 'regular', real: '', text: '', digest: '', mode: 0o644, uid: 0, gid: 0 },
+      { kind: 'regular', real: '', text: '../x', digest: '', mode: 0o644, uid: 0, gid: 0 },
+    ] as const) {
+      const { turns, api, pass, looks, at, lines, placed } = setUp(t);
+      placed.fact = fact;
+      turns.need([spin], 300_000, api);
+      await pass(20 * minute);
+      t.equal(looks(), 0);
+      t.equal(turns.controller(), 'unknown');
+      t.equal(at('spin'), undefined);
+      t.ok(lines.some((line) => line.includes('the namespace that rcm-node is in is not known')));
+    }
+  },
+);
 
-t.test('without a controller all that waits gets one moment, within the spread', async (t) => {
+t.test('without a controller all pending changes get one moment, within the spread', async (t) => {
   const { turns, api, pass, at, lines, seen, calls } = setUp(t);
   turns.seen(nodeOf());
   turns.need([spin], 300_000, api);
@@ -210,7 +213,7 @@ t.test('without a controller all that waits gets one moment, within the spread',
   t.equal(turns.kept(), undefined);
 });
 
-t.test('a Lease that may not be read says as much as one that is not there', async (t) => {
+t.test('a Lease that may not be read counts as one that is missing', async (t) => {
   const { turns, api, pass, fail } = setUp(t);
   fail({ code: 'api-forbidden', message: 'no' });
   turns.need([spin], 300_000, api);
@@ -218,7 +221,7 @@ t.test('a Lease that may not be read says as much as one that is not there', asy
   t.equal(turns.controller(), 'none');
 });
 
-t.test('an API server that is away decides nothing, and is asked again', async (t) => {
+t.test('an unreachable API server decides nothing, and is asked again', async (t) => {
   const { turns, api, fail, pass, looks, answers } = setUp(t);
   fail({ code: 'api-unreachable', message: 'away' });
   turns.need([spin], 0, api);
@@ -236,7 +239,7 @@ t.test('an API server that is away decides nothing, and is asked again', async (
   t.equal(turns.controller(), 'alive', 'what was known stays');
 });
 
-t.test('a Lease that moves is a controller, and one that stands still is none', async (t) => {
+t.test('a renewed Lease is a live controller, and one that stays the same is none', async (t) => {
   const { turns, api, pass, looks, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now));
   turns.seen(nodeOf());
@@ -258,7 +261,7 @@ t.test('a Lease that moves is a controller, and one that stands still is none', 
   t.equal(at('spin'), undefined, 'and a node that has not started waits for it');
 });
 
-t.test('an API server that was away is no controller that is gone', async (t) => {
+t.test('after an outage of the API server the controller does not count as gone', async (t) => {
   const { turns, api, fail, pass, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now));
   turns.seen(nodeOf());
@@ -281,7 +284,7 @@ t.test('an API server that was away is no controller that is gone', async (t) =>
   t.equal(at('spin'), undefined);
 });
 
-t.test('a controller whose clock is far behind is one all the same', async (t) => {
+t.test('a controller whose clock is far behind counts as alive', async (t) => {
   const { turns, api, pass, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now - 20 * minute));
   turns.seen(nodeOf());
@@ -293,7 +296,7 @@ t.test('a controller whose clock is far behind is one all the same', async (t) =
   t.equal(turns.controller(), 'alive');
 });
 
-t.test('a Lease that was left over has nodes go ahead after a second look', async (t) => {
+t.test('with a stale Lease nodes act by themselves after a second read', async (t) => {
   const { turns, api, pass, answers, at, looks } = setUp(t);
   answers.set(`GET ${leasePath}`, lease(-60 * minute));
   turns.seen(nodeOf());
@@ -306,42 +309,39 @@ t.test('a Lease that was left over has nodes go ahead after a second look', asyn
   t.equal(looks(), 2);
 });
 
-t.test(
-  'where a controller was seen, an API server that denies for a moment says nothing of it',
-  async (t) => {
-    const { turns, api, fail, pass, answers, at, time } = setUp(t);
-    answers.set(`GET ${leasePath}`, () => lease(time.now));
-    turns.seen(nodeOf());
-    turns.need([spin], 300_000, api);
-    await pass(10_000);
-    fail({ code: 'api-forbidden', message: 'no' });
-    await pass(2 * minute);
-    t.equal(turns.controller(), 'alive');
-    fail(undefined);
-    await pass(2 * minute);
-    t.equal(turns.controller(), 'alive');
-    fail({ code: 'api-missing', message: 'no' });
-    await pass(20 * minute);
-    t.equal(turns.controller(), 'none', 'it stayed away');
-    t.ok(at('spin'));
+t.test('once a controller was seen, a short denial by the API server changes nothing', async (t) => {
+  const { turns, api, fail, pass, answers, at, time } = setUp(t);
+  answers.set(`GET ${leasePath}`, () => lease(time.now));
+  turns.seen(nodeOf());
+  turns.need([spin], 300_000, api);
+  await pass(10_000);
+  fail({ code: 'api-forbidden', message: 'no' });
+  await pass(2 * minute);
+  t.equal(turns.controller(), 'alive');
+  fail(undefined);
+  await pass(2 * minute);
+  t.equal(turns.controller(), 'alive');
+  fail({ code: 'api-missing', message: 'no' });
+  await pass(20 * minute);
+  t.equal(turns.controller(), 'none', 'it stayed away');
+  t.ok(at('spin'));
 
-    for (const metadata of [
-      { labels: { [approvedKey]: 'x' } },
-      { labels: { 'spinkube.node-restriction.kubernetes.io/wws': 'served' } },
-    ]) {
-      const after = setUp(t);
-      after.fail({ code: 'api-missing', message: 'no' });
-      after.turns.seen({ metadata: { name: 'n', ...metadata } });
-      after.turns.need([spin], 300_000, after.api);
-      await after.pass(10_000);
-      t.equal(after.turns.controller(), 'unknown', `${Object.keys(metadata)} tell of one`);
-      await after.pass(3 * minute);
-      t.equal(after.turns.controller(), 'none');
-    }
-  },
-);
+  for (const metadata of [
+    { labels: { [approvedKey]: 'x' } },
+    { labels: { 'spinkube.node-restriction.kubernetes.io/wws': 'served' } },
+  ]) {
+    const after = setUp(t);
+    after.fail({ code: 'api-missing', message: 'no' });
+    after.turns.seen({ metadata: { name: 'n', ...metadata } });
+    after.turns.need([spin], 300_000, after.api);
+    await after.pass(10_000);
+    t.equal(after.turns.controller(), 'unknown', `${Object.keys(metadata)} tell of one`);
+    await after.pass(3 * minute);
+    t.equal(after.turns.controller(), 'none');
+  }
+});
 
-t.test('a Node that was just made does not wait for others, nor does a spread of nothing', async (t) => {
+t.test('a new Node does not wait for others, and neither does a spread of zero', async (t) => {
   const fresh = setUp(t);
   fresh.turns.seen(nodeOf({}, '2027-01-15T07:55:00Z'));
   fresh.turns.need([spin], 300_000, fresh.api);
@@ -370,7 +370,7 @@ t.test('a Node that was just made does not wait for others, nor does a spread of
   t.equal(free.at('spin'), new Date(start + firstMs).toISOString(), 'drawn once');
 });
 
-t.test('the moment outlives a restart of the service, and is not drawn again', async (t) => {
+t.test('the moment survives a restart of the service, and is not drawn again', async (t) => {
   const before = setUp(t);
   before.turns.seen(nodeOf());
   before.turns.need([spin], 300_000, before.api);
@@ -389,7 +389,7 @@ t.test('the moment outlives a restart of the service, and is not drawn again', a
 });
 
 t.test(
-  'what is halted gets no moment: all nodes would have theirs behind them when it goes on',
+  'a halted rollout gets no moment: otherwise all nodes would start at once when it continues',
   async (t) => {
     const { turns, api, pass, at } = setUp(t);
     turns.seen(nodeOf());
@@ -411,7 +411,7 @@ t.test(
   },
 );
 
-t.test('the loop is woken when its moment comes', async (t) => {
+t.test('the loop wakes at the moment of the node', async (t) => {
   const { turns, api, pass, seen } = setUp(t);
   turns.seen(nodeOf());
   turns.need([spin], 20, api);
@@ -420,7 +420,7 @@ t.test('the loop is woken when its moment comes', async (t) => {
   t.equal(seen.wakes, 1);
 });
 
-t.test('a connection that is left is asked no more, and a new one is', async (t) => {
+t.test('a closed connection is not used any more, and the new one is', async (t) => {
   const { turns, api, looks, pass, sleepers } = setUp(t);
   turns.need([spin], 300_000, api);
   await pass(firstMs);
@@ -460,7 +460,7 @@ const hostOf = (t: Test) => {
 };
 
 t.test(
-  'a node says what waits, takes up what is approved in one restart, and says which revision it serves',
+  'a node reports what is pending, applies approved changes in one restart, and reports the revision that it serves',
   async (t) => {
     const { node, shim, say, approve, detailOf, restarts } = hostOf(t);
     const [one, two] = [shim('spin-v2', 'spin-v2'), shim('wws', 'wws')];
@@ -503,7 +503,7 @@ t.test(
   },
 );
 
-t.test('what was undone stays failed after its approval, until the Shim changes', async (t) => {
+t.test('a change that was rolled back stays failed after its approval, until the Shim changes', async (t) => {
   const { node, shim, say, approve, detailOf, restarts } = hostOf(t);
   node.fake.containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'exits' : 'works');
   const [one, two] = [shim('spin-v2', 'spin-v2'), shim('wws', 'wws')];
@@ -536,7 +536,7 @@ t.test('what was undone stays failed after its approval, until the Shim changes'
   t.equal(last.ledger.bad, null);
 });
 
-t.test('a Shim that this node has nothing for is told of all the same', async (t) => {
+t.test('a Shim without an entry for this node is still reported', async (t) => {
   const { node, shim, say, approve, detailOf } = hostOf(t);
   const one = shim('spin-v2', 'spin-v2');
   const platforms = [

@@ -28,7 +28,7 @@ const setUp = () => {
 };
 
 t.test(
-  'an approval is worth what is left of it by the clock of the server, and a turn at most',
+  'an approval is valid for what is left of it by the clock of the server, and for its lifetime at most',
   async (t) => {
     for (const ahead of [0, year, -year, 10 * minute, -10 * minute]) {
       const { time, seen, left } = setUp();
@@ -43,7 +43,7 @@ t.test(
   },
 );
 
-t.test('where the server’s clock is not known, it is worth a turn at most', async (t) => {
+t.test('where the server’s clock is unknown, it is valid for its lifetime at most', async (t) => {
   const { time, seen, left } = setUp();
   time.knows = false;
   time.ahead = -year;
@@ -51,7 +51,7 @@ t.test('where the server’s clock is not known, it is worth a turn at most', as
   t.equal(left(), 15 * minute);
 });
 
-t.test('it is over after its time, wherever the clock is set to meanwhile', async (t) => {
+t.test('it expires after its lifetime, wherever the clock is set to meanwhile', async (t) => {
   const { time, seen, keeper } = setUp();
   seen(15 * minute);
   for (const ahead of [-year, year, 0, -10 * minute]) {

@@ -20,7 +20,7 @@ const setUp = (t: Test) => {
   return { host, lines, seen, folder, read, make, file: make() };
 };
 
-t.test('the file holds the slices of both writers, whichever wrote last', async (t) => {
+t.test('the file has the parts of both writers, whichever wrote last', async (t) => {
   const { file, read, seen, make, folder } = setUp(t);
   file.setApprovals(turns);
   await file.write((last) => last);
@@ -39,7 +39,7 @@ t.test('the file holds the slices of both writers, whichever wrote last', async 
   t.same(next.asked(), ['spin']);
 });
 
-t.test('turns that were kept stay when the Shims are written after a start', async (t) => {
+t.test('recorded approvals stay when the Shims are written after a start', async (t) => {
   const { file, read, make } = setUp(t);
   file.setApprovals(turns);
   await file.write(() => ({ node: 'n', shims }));
@@ -49,7 +49,7 @@ t.test('turns that were kept stay when the Shims are written after a start', asy
   t.same(read(), { version: 1, node: 'n', shims: [], turns });
 });
 
-t.test('a tick that sweeps takes no temporary file of it away; the next start does', async (t) => {
+t.test('a tick removes no temporary file of it; the next start does', async (t) => {
   const { host, folder, make } = setUp(t);
   const name = '.rcm-node-0123456789ab';
   mkdirSync(join(folder, '.cluster'), { recursive: true });
@@ -61,7 +61,7 @@ t.test('a tick that sweeps takes no temporary file of it away; the next start do
   t.same(readdirSync(join(folder, '.cluster')), ['of-others']);
 });
 
-t.test('its temporary file lies in the folder that no tick sweeps', async (t) => {
+t.test('its temporary file is in a folder that no tick cleans', async (t) => {
   const { host } = setUp(t);
   const put: unknown[] = [];
   const files = { ...host.files, put: async (...given: unknown[]) => void put.push(given) };

@@ -11,7 +11,7 @@ const answer = (...shims: readonly ShimObject[]): ClusterCache => ({ version: 1,
 const none = new Set<string>();
 const names = (given: ClusterCache | undefined) => given?.shims.map((one) => one.metadata.name);
 
-t.test('until Node and Shims were seen, what was said last stands', async (t) => {
+t.test('until Node and Shims were seen, the last answer counts', async (t) => {
   const last = answer(shim('spin'));
   for (const seen of [
     { shims: undefined, labels: {} },
@@ -22,7 +22,7 @@ t.test('until Node and Shims were seen, what was said last stands', async (t) =>
   t.equal(confirmDeletion(undefined, 'n', { shims: undefined, labels: {} }, none).answer, undefined);
 });
 
-t.test('a Shim is asked for on the nodes that its selector selects, as their labels are now', async (t) => {
+t.test('a Shim is served on the nodes that its selector selects by their present labels', async (t) => {
   const shims = [shim('wws'), shim('spin', { on: 'yes' }), shim('other', { on: 'no' })];
   const { answer: first } = confirmDeletion(undefined, 'n', { shims, labels: { on: 'yes' } }, none);
   t.same(names(first), ['spin', 'wws'], 'sorted, so that the file does not change with the order of a list');
@@ -44,7 +44,7 @@ t.test('a Shim that is gone, or is being deleted, stays until its deletion is co
   }
 });
 
-t.test('an empty list is no order to remove everything', async (t) => {
+t.test('an empty list does not remove everything', async (t) => {
   const last = answer(shim('spin'), shim('wws'));
   const { answer: kept, doubted } = confirmDeletion(last, 'n', { shims: [], labels: {} }, none);
   t.same(
@@ -56,7 +56,7 @@ t.test('an empty list is no order to remove everything', async (t) => {
   );
 });
 
-t.test('a Shim made anew under its name replaces the doubted one', async (t) => {
+t.test('a Shim created again with its name replaces the one whose deletion was pending', async (t) => {
   const last = answer(shim('spin', { uid: '1' }));
   const { answer: now, doubted } = confirmDeletion(
     last,
@@ -67,11 +67,11 @@ t.test('a Shim made anew under its name replaces the doubted one', async (t) => 
   t.same([now?.shims[0]?.metadata.uid, doubted], ['2', []]);
 });
 
-t.test('another Node has nothing to keep of this one', async (t) => {
+t.test('another Node keeps nothing of this one', async (t) => {
   t.same(names(confirmDeletion(answer(shim('spin')), 'm', { shims: [], labels: {} }, none).answer), []);
 });
 
-t.test('a resource type is whole when Shims can be made', async (t) => {
+t.test('a resource type is complete when Shims can be created', async (t) => {
   const discovery = (...verbs: readonly string[]) => ({ resources: [{ name: 'shims', verbs }] });
   t.equal(isTypeWhole(discovery('create', 'list', 'watch')), true);
   t.equal(isTypeWhole(discovery('delete', 'list', 'watch')), false, 'its CRD is being deleted');

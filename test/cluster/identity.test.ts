@@ -38,7 +38,7 @@ const setUp = async (t: Test, identity: 'kubelet' | 'serviceaccount') => {
 };
 
 t.test(
-  'as the kubelet: its certificate is shown, and the name is what the server calls it',
+  'as the kubelet: its certificate is sent, and the name is the one that the server answers',
   needsOpenssl,
   async (t) => {
     const { found, open, server } = await setUp(t, 'kubelet');
@@ -50,7 +50,7 @@ t.test(
   },
 );
 
-t.test('credentials that are of no node are refused by name', needsOpenssl, async (t) => {
+t.test('credentials of no node are refused by name', needsOpenssl, async (t) => {
   const { found, open, world } = await setUp(t, 'kubelet');
   world.username = 'kubernetes-admin';
   const problem = problemOf(await found.nodeName(await open()).catch((error: unknown) => error));
@@ -58,7 +58,7 @@ t.test('credentials that are of no node are refused by name', needsOpenssl, asyn
 });
 
 t.test(
-  'as a service account: the token alone is shown, and one that is missing or over says who brings it',
+  'as a service account: only the token is sent, and for a missing or expired one the message says who brings it',
   needsOpenssl,
   async (t) => {
     const { found, open, file, server } = await setUp(t, 'serviceaccount');
@@ -83,7 +83,7 @@ t.test(
 );
 
 t.test(
-  'a Pod’s token is exchanged at once for one of the Node, and that is renewed with most of its life left',
+  'a Pod’s token is exchanged at once for one of the Node, which is renewed early',
   needsOpenssl,
   async (t) => {
     const { found, open, file, server, world } = await setUp(t, 'serviceaccount');
@@ -108,7 +108,7 @@ t.test(
   },
 );
 
-t.test('an answer without a token keeps the one there is, and is told once', needsOpenssl, async (t) => {
+t.test('an answer without a token keeps the present one, and is logged once', needsOpenssl, async (t) => {
   const { found, open, file, world, lines } = await setUp(t, 'serviceaccount');
   const old = token({ iat: soon(-900), exp: soon(100), 'kubernetes.io': bound() });
   writeFileSync(file, old);
@@ -119,7 +119,7 @@ t.test('an answer without a token keeps the one there is, and is told once', nee
   t.equal(readFileSync(file, 'utf8'), old);
 });
 
-t.test('where no kubelet is there is no identity, and with "none" none is looked for', async (t) => {
+t.test('without a kubelet there is no identity, and with "none" none is looked for', async (t) => {
   const { host } = hostOf(t.testdir({}));
   t.equal(
     await findIdentity(host, { identity: 'kubelet', kubeconfig: undefined, legacyLabels: false, spread: 0 }),

@@ -14,22 +14,25 @@ const told = (sights: readonly (readonly [ms: number, sight: Sight])[], wasThere
   });
 };
 
-t.test('a Lease that moves is a controller; one that stands still through an answer is none', async (t) => {
-  t.same(told([[0, renewed(0)]]), ['alive']);
-  const still = renewed(0);
-  t.same(
-    told([
-      [0, still],
-      [60_000, still],
-      [140_000, still],
-      [150_000, still],
-      [160_000, renewed(159_000)],
-    ]),
-    ['alive', 'doubtful', 'doubtful', 'none', 'alive'],
-  );
-});
+t.test(
+  'a renewed Lease is a live controller; one that stays the same during an answer is none',
+  async (t) => {
+    t.same(told([[0, renewed(0)]]), ['alive']);
+    const still = renewed(0);
+    t.same(
+      told([
+        [0, still],
+        [60_000, still],
+        [140_000, still],
+        [150_000, still],
+        [160_000, renewed(159_000)],
+      ]),
+      ['alive', 'doubtful', 'doubtful', 'none', 'alive'],
+    );
+  },
+);
 
-t.test('an API server that is away gives a controller its time again', async (t) => {
+t.test('an outage of the API server gives a controller its time again', async (t) => {
   const [still, silent, missing] = [renewed(0), { kind: 'silent' }, { kind: 'missing' }] as const;
   t.same(
     told([
@@ -55,7 +58,7 @@ t.test('an API server that is away gives a controller its time again', async (t)
   );
 });
 
-t.test('a Lease that is not there is believed at once where no controller was', async (t) => {
+t.test('a missing Lease counts at once where no controller was seen before', async (t) => {
   t.same(told([[0, { kind: 'missing' }]]), ['none']);
   t.same(told([[0, { kind: 'missing' }]], true), ['doubtful']);
 });

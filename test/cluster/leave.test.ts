@@ -4,7 +4,7 @@ import { leaveCluster } from '../../daemon/cluster/leave.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
 import { hostOf, startServer } from '../../testbed/simulated/cluster-server.ts';
 
-t.test('the Node is left without a mark of ours, and with those of others', needsOpenssl, async (t) => {
+t.test('the Node keeps only the annotations and labels of others', needsOpenssl, async (t) => {
   const { world, kubeconfig, root } = await startServer(t);
   const settings = { ...defaultSettings.cluster, kubeconfig };
   world.node = {
@@ -19,7 +19,7 @@ t.test('the Node is left without a mark of ours, and with those of others', need
   t.same(world.node.metadata.annotations, { other: 'x' });
 });
 
-t.test('what cannot be taken off is named, with the reason', needsOpenssl, async (t) => {
+t.test('a label that cannot be removed is named, with the reason', needsOpenssl, async (t) => {
   const { world, kubeconfig, root } = await startServer(t);
   const { host } = hostOf(root);
   world.forbidden = true;
@@ -30,6 +30,6 @@ t.test('what cannot be taken off is named, with the reason', needsOpenssl, async
   t.match(await leaveCluster(host, nowhere), [{ path: 'Node', why: /none\.conf/ }]);
 });
 
-t.test('a host without a cluster has none to leave', async (t) => {
+t.test('a host without a cluster has nothing to remove', async (t) => {
   t.same(await leaveCluster(hostOf(t.testdir({})).host, defaultSettings.cluster), []);
 });

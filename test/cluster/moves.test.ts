@@ -13,7 +13,7 @@ const alone: Standing = {
 };
 const joined: Standing = { ...alone, settings, hasSession: true };
 
-t.test('a node joins once, and looks at its cluster from then on', async (t) => {
+t.test('a node joins once, and watches its cluster from then on', async (t) => {
   t.same(movesOf(alone, settings, 0), ['leave', 'adopt', 'join']);
   t.same(movesOf({ ...alone, settings, isJoining: true }, settings, 0), []);
   t.same(movesOf({ ...alone, settings }, settings, 0), ['join'], 'a join that failed is tried again');
@@ -21,20 +21,23 @@ t.test('a node joins once, and looks at its cluster from then on', async (t) => 
   t.same(movesOf(joined, { ...settings }, 0), ['look'], 'an equal object is no change');
 });
 
-t.test('settings that cannot be read change nothing', async (t) => {
+t.test('unreadable settings change nothing', async (t) => {
   t.same(movesOf(alone, undefined, 0), []);
   t.same(movesOf(joined, undefined, 0), ['look']);
   t.same(movesOf({ ...alone, settings }, undefined, 0), ['join']);
 });
 
-t.test('other settings end the session first; without a cluster the marks on the Node go', async (t) => {
-  const other = { ...settings, server: 'https://other' } as ClusterSettings;
-  t.same(movesOf(joined, other, 0), ['leave', 'adopt', 'join']);
-  t.same(movesOf(joined, none, 0), ['leave', 'withdraw', 'adopt']);
-  t.same(movesOf({ ...alone, settings }, none, 0), ['leave', 'adopt'], 'no marks were written');
-  t.same(movesOf({ ...joined, isJoining: true }, other, 0), ['leave', 'adopt']);
-  t.same(movesOf({ ...alone, isClosed: true }, settings, 0), ['leave', 'adopt']);
-});
+t.test(
+  'changed settings end the session first; without a cluster our annotations and labels are removed',
+  async (t) => {
+    const other = { ...settings, server: 'https://other' } as ClusterSettings;
+    t.same(movesOf(joined, other, 0), ['leave', 'adopt', 'join']);
+    t.same(movesOf(joined, none, 0), ['leave', 'withdraw', 'adopt']);
+    t.same(movesOf({ ...alone, settings }, none, 0), ['leave', 'adopt'], 'no marks were written');
+    t.same(movesOf({ ...joined, isJoining: true }, other, 0), ['leave', 'adopt']);
+    t.same(movesOf({ ...alone, isClosed: true }, settings, 0), ['leave', 'adopt']);
+  },
+);
 
 t.test('five minutes without permission, and the identity is determined again', async (t) => {
   const since = deniedSince(undefined, 'api-unauthorized', 1_000);

@@ -6,12 +6,12 @@ import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 const at = (t: Test, etc: NonNullable<Parameters<Test['testdir']>[0]>): Promise<string> =>
   readNamespace(bareRoot(t.testdir({ etc: { 'rcm-node': etc } })).host);
 
-t.test('where nothing is said it is the usual one, and else what the file says', async (t) => {
+t.test('without a setting the default namespace is used, otherwise that of the file', async (t) => {
   t.equal(await at(t, {}), 'rcm-node');
   t.equal(await at(t, { namespace: 'other\n' }), 'other');
 });
 
-t.test('what says no namespace is not taken for the usual one', async (t) => {
+t.test('a file without a namespace is not read as the default one', async (t) => {
   for (const namespace of ['', 'a/b', '..', 'Other', 'x'.repeat(64), {}]) {
     const failure = await at(t, { namespace }).catch((error: unknown) => error);
     t.match((failure as Failure).problem, {

@@ -42,7 +42,7 @@ const setUp = async (t: Test, random = 0, identity = 'kubelet', files = {}) => {
   return { api, answers, report, server, fail, did, calls, time, settle };
 };
 
-t.test('a tick is told once, with an Event, and in steady state never again', async (t) => {
+t.test('a tick is written once, with an Event, and in steady state never again', async (t) => {
   const { report, server, did, calls, settle, time } = await setUp(t);
   report.tell(told(), false);
   t.equal(did('PATCH'), 0, 'what stands on the Node is not known yet');
@@ -63,7 +63,7 @@ t.test('a tick is told once, with an Event, and in steady state never again', as
   t.same([did('PATCH'), did('POST')], [1, 1]);
 });
 
-t.test('a transition waits until ten seconds are over, and then the last one is told', async (t) => {
+t.test('a transition is written after ten seconds, and only the last one', async (t) => {
   const { report, did, settle, time, server } = await setUp(t);
   report.seen(bare);
   report.tell(told(), false);
@@ -79,7 +79,7 @@ t.test('a transition waits until ten seconds are over, and then the last one is 
   t.equal(server.node.metadata.annotations?.[annotations.state], 'Degraded');
 });
 
-t.test('nodes that have the same to say at the same moment do not say it at once', async (t) => {
+t.test('nodes with the same report do not write it at the same moment', async (t) => {
   const { report, did, settle, time } = await setUp(t, 0.5);
   report.seen(bare);
   report.tell(told(), false);
@@ -91,7 +91,7 @@ t.test('nodes that have the same to say at the same moment do not say it at once
   t.equal(did('PATCH'), 1);
 });
 
-t.test('a runtime is lost, or back, on the Node once it has been so for ten seconds', async (t) => {
+t.test('a runtime counts as lost, or back, on the Node after ten seconds', async (t) => {
   const { report, did, settle, time, server } = await setUp(t);
   report.seen(bare);
   const well = told();
@@ -122,7 +122,7 @@ t.test('a runtime is lost, or back, on the Node once it has been so for ten seco
   t.equal(did('PATCH'), 3);
 });
 
-t.test('a Node that was deleted and made anew is told again', async (t) => {
+t.test('a Node that was deleted and created again is written again', async (t) => {
   const { report, did, settle, time } = await setUp(t);
   report.seen(bare);
   report.tell(told(), false);
@@ -133,7 +133,7 @@ t.test('a Node that was deleted and made anew is told again', async (t) => {
   t.equal(did('PATCH'), 2);
 });
 
-t.test('what the API server refuses is tried again later, not at once', async (t) => {
+t.test('a refused write is tried again later, not at once', async (t) => {
   const { report, fail, did, settle, time, server } = await setUp(t);
   fail({ code: 'api-busy', message: 'too many requests' });
   report.seen(bare);
@@ -149,7 +149,7 @@ t.test('what the API server refuses is tried again later, not at once', async (t
   t.equal(server.node.metadata.annotations?.[annotations.state], 'Ready');
 });
 
-t.test('an uninstall leaves the Node without a word of ours', async (t) => {
+t.test('an uninstall removes our annotations and labels from the Node', async (t) => {
   const { api, report, server, settle, did } = await setUp(t);
   server.node = { metadata: { ...bare.metadata, annotations: { other: 'x' } } };
   report.seen(server.node);
@@ -162,7 +162,7 @@ t.test('an uninstall leaves the Node without a word of ours', async (t) => {
   t.equal(did('PATCH'), before, 'there was nothing left to remove');
 });
 
-t.test('a service account, which may set labels of our prefix alone, tells of everything else', async (t) => {
+t.test('a service account, which may set only labels of our prefix, writes everything else', async (t) => {
   const { report, server, settle, calls, time } = await setUp(t, 0, 'serviceaccount');
   // As the kubelet, this node had set one of runtime-class-manager's.
   const before = {
@@ -183,7 +183,7 @@ t.test('a service account, which may set labels of our prefix alone, tells of ev
   t.equal(calls.length, patches);
 });
 
-t.test('an answer that is no Node is a failed try, and no end of the service', async (t) => {
+t.test('an answer that is no Node is a failed attempt, and does not end the service', async (t) => {
   const { report, answers, did, settle, time } = await setUp(t);
   answers.set('PATCH /api/v1/nodes/n', { kind: 'Status' });
   report.seen(bare);
@@ -195,18 +195,15 @@ t.test('an answer that is no Node is a failed try, and no end of the service', a
   t.equal(did('PATCH'), 2);
 });
 
-t.test(
-  'a node that begins to wait for its turn says so without an Event, and with one what came of it',
-  async (t) => {
-    const { report, server, did, settle, time } = await setUp(t);
-    report.seen(bare);
-    report.tell(told({ kind: 'waiting', for: [{ code: 'rollout-pending', message: 'x' }] }), false);
-    await settle();
-    t.equal(server.node.metadata.annotations?.[annotations.state], 'Waiting');
-    t.equal(did('POST'), 0);
-    time.now += 60_000;
-    report.tell(told(), false);
-    await settle();
-    t.same([did('PATCH'), did('POST')], [2, 1]);
-  },
-);
+t.test('a node that begins to wait for its approval writes no Event, and one for the result', async (t) => {
+  const { report, server, did, settle, time } = await setUp(t);
+  report.seen(bare);
+  report.tell(told({ kind: 'waiting', for: [{ code: 'rollout-pending', message: 'x' }] }), false);
+  await settle();
+  t.equal(server.node.metadata.annotations?.[annotations.state], 'Waiting');
+  t.equal(did('POST'), 0);
+  time.now += 60_000;
+  report.tell(told(), false);
+  await settle();
+  t.same([did('PATCH'), did('POST')], [2, 1]);
+});

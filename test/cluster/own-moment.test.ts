@@ -17,30 +17,30 @@ const both = (ms: number): Moments => ({
   wws: { revision: 'w1', at: at(ms) },
 });
 
-t.test('all that waits gets one moment, and one that comes later shares it', async (t) => {
+t.test('all pending changes get one moment, and a later one shares it', async (t) => {
   t.same(draw({}), { moments: both(100_000), added: ['spin', 'wws'], at: at(100_000) });
   const { moments, added } = draw({ spin: { revision: 'r1', at: at(7_000) } });
   t.same([moments, added], [both(7_000), ['wws']]);
 });
 
-t.test('a moment that is over stays, and is not shared', async (t) => {
+t.test('a past moment stays, and is not shared', async (t) => {
   const { moments } = draw({ spin: { revision: 'r1', at: at(-1) } });
   t.same([moments.spin?.at, moments.wws?.at], [at(-1), at(100_000)]);
 });
 
-t.test('another revision, and a moment beyond the spread, is drawn anew', async (t) => {
+t.test('for another revision, or a moment beyond the spread, a new one is drawn', async (t) => {
   t.same(draw({ spin: { revision: 'r0', at: at(7_000) } }).moments, both(100_000));
   t.same(draw(both(300_001)).moments, both(100_000));
   t.same(draw(both(300_000)).added, []);
 });
 
-t.test('with a controller there is none; before the first look what was drawn stays', async (t) => {
+t.test('with a controller there is no moment; before the first read the former one stays', async (t) => {
   t.same(draw(both(7_000), { controller: 'alive' }).moments, {});
   const { moments, added } = draw({ spin: { revision: 'r1', at: at(7_000) } }, { controller: undefined });
   t.same([moments, added], [{ spin: { revision: 'r1', at: at(7_000) } }, []]);
 });
 
-t.test('what is halted has no moment; the end of a Shim is named as that', async (t) => {
+t.test('a halted rollout has no moment; the end of a Shim is named as that', async (t) => {
   const needed: readonly NeededApproval[] = [
     { ...spin, hold: 'paused' },
     { ...wws, hold: 'stopped' },

@@ -72,7 +72,7 @@ const start = async (t: Test) => {
 };
 
 t.test(
-  'a Shim that selects this node is asked for, moved out by a label, and gone when it is deleted',
+  'a Shim is served when it selects this node, and removed by a label or a deletion',
   needsOpenssl,
   async (t) => {
     const { world, tell, cluster, settings, asked, woken } = await start(t);
@@ -101,7 +101,7 @@ t.test(
 );
 
 t.test(
-  'the Node is told what a tick came to, and nothing more when nothing changed',
+  'the result of a tick is written to the Node, and nothing when nothing changed',
   needsOpenssl,
   async (t) => {
     const { world, cluster, settings, server, woken } = await start(t);
@@ -134,7 +134,7 @@ t.test(
   },
 );
 
-t.test('an API server that forbids keeps what was asked for, and is named', needsOpenssl, async (t) => {
+t.test('a denial by the API server keeps the desired state, and is named', needsOpenssl, async (t) => {
   const { world, cluster, settings, asked, server, lines } = await start(t);
   world.shims = [{ metadata: { name: 'spin' }, spec: {} }];
   cluster.follow(settings);
@@ -164,7 +164,7 @@ t.test('a node that cannot reach its API server says so, and joins when it can',
   });
 });
 
-t.test('as long as the API server is away each tick can say so', needsOpenssl, async (t) => {
+t.test('during an outage of the API server each tick can report it', needsOpenssl, async (t) => {
   const { cluster, settings, kubeconfig, server, isWritten } = await start(t);
   const good = readFileSync(kubeconfig, 'utf8');
   writeFileSync(kubeconfig, good.replace(server.url, 'https://127.0.0.1:1'));
@@ -215,7 +215,7 @@ t.test(
 );
 
 t.test(
-  'a service that ends waits for no API server, not even for one that takes a call and says nothing',
+  'the end of the service does not wait for an API server, not even for one that never answers',
   needsOpenssl,
   async (t) => {
     const { cluster, settings, kubeconfig } = await start(t);
@@ -242,7 +242,7 @@ t.test(
 );
 
 t.test(
-  'a node that joined anew under another name is found by it, also without a restart of the service',
+  'a node that joined again with another name is found by it, without a restart of the service',
   needsOpenssl,
   async (t) => {
     const { world, cluster, settings, server, time, isWritten } = await start(t);
@@ -268,7 +268,7 @@ t.test(
 );
 
 t.test(
-  'what needs a turn has the Lease looked at, and an approval on the Node is obeyed from the disk',
+  'a change that needs an approval has the Lease read, and an approval on the Node is applied from the disk',
   needsOpenssl,
   async (t) => {
     const { world, tell, cluster, settings, host, isWritten, woken } = await start(t);

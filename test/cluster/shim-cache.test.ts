@@ -148,7 +148,7 @@ const setUp = (t: Test) => {
   };
 };
 
-t.test('a new Shim is asked for at once; what does not change is not written', async (t) => {
+t.test('a new Shim is applied at once; unchanged Shims are not written', async (t) => {
   const { show, asked, changes } = setUp(t);
   await show({ shims: [shim('spin')] });
   t.same([asked(), changes.count], [['spin'], 1]);
@@ -157,7 +157,7 @@ t.test('a new Shim is asked for at once; what does not change is not written', a
   t.equal(changes.count, 1);
 });
 
-t.test('a deleted Shim is gone once a fresh list says so too', async (t) => {
+t.test('a deleted Shim is removed once a fresh list confirms it', async (t) => {
   const { show, asked, pass, calls } = setUp(t);
   await show({ shims: [shim('spin'), shim('wws')] });
   await show({ shims: [shim('wws')] });
@@ -180,7 +180,7 @@ t.test('a list that is empty by mistake removes nothing', async (t) => {
 });
 
 t.test(
-  'a CRD that is deleted, with all its Shims, removes nothing; coming back filled it changes nothing',
+  'a deleted CRD, with all its Shims, removes nothing; nor does it when it comes back with them',
   async (t) => {
     const { show, asked, pass, answers, crdMissing } = setUp(t);
     await show({ shims: [shim('spin'), shim('wws')] });
@@ -209,23 +209,26 @@ t.test(
   },
 );
 
-t.test('an API server that does not answer leaves the doubt, and it is asked again', async (t) => {
-  const { show, asked, pass, answers, lines } = setUp(t);
-  await show({ shims: [shim('spin')] });
-  const fail = (): never => {
-    throw new Error('no route');
-  };
-  answers.set(`GET ${shimsPath}`, fail);
-  await show({ shims: [] });
-  await pass(600_000);
-  t.same(asked(), ['spin']);
-  t.same(lines, ['warn cannot confirm deletions: an unforeseen error (Error)'], 'and that is told once');
-  answers.set(`GET ${shimsPath}`, listOf([]));
-  await pass(1_200_000);
-  t.same(asked(), []);
-});
+t.test(
+  'without an answer of the API server a deletion stays unconfirmed, and is asked about again',
+  async (t) => {
+    const { show, asked, pass, answers, lines } = setUp(t);
+    await show({ shims: [shim('spin')] });
+    const fail = (): never => {
+      throw new Error('no route');
+    };
+    answers.set(`GET ${shimsPath}`, fail);
+    await show({ shims: [] });
+    await pass(600_000);
+    t.same(asked(), ['spin']);
+    t.same(lines, ['warn cannot confirm deletions: an unforeseen error (Error)'], 'and that is told once');
+    answers.set(`GET ${shimsPath}`, listOf([]));
+    await pass(1_200_000);
+    t.same(asked(), []);
+  },
+);
 
-t.test('what was believed survives a restart, and a damaged file is written anew', async (t) => {
+t.test('the confirmed state survives a restart, and a damaged file is written again', async (t) => {
   const { show, asked, again, file, pass } = setUp(t);
   await show({ shims: [shim('spin')] });
   await again();
@@ -247,7 +250,7 @@ t.test('what was believed survives a restart, and a damaged file is written anew
   t.equal(readFileSync(file, 'utf8'), '{"version":2}', 'that of a newer version is left alone');
 });
 
-t.test('a connection that was left no longer decides anything', async (t) => {
+t.test('a closed connection no longer decides anything', async (t) => {
   const { show, asked, pass } = setUp(t);
   await show({ shims: [shim('spin')] });
   await show({ shims: [] });
@@ -256,27 +259,30 @@ t.test('a connection that was left no longer decides anything', async (t) => {
   t.same(asked(), ['spin']);
 });
 
-t.test('nothing waits for a connection that was left, and the next one is doubted anew', async (t) => {
-  for (const later of [0, 60_000]) {
-    const { show, shown, asked, pass, answers, leave, waiting } = setUp(t);
-    await show({ shims: [shim('spin')] });
-    answers.set(`GET ${typePath}`, dying);
-    await show({ shims: [] });
-    await pass(later);
-    t.equal(waiting(), 1);
-    Object.assign(shown, { current: false });
-    await leave();
-    t.equal(waiting(), 0, 'a pause of minutes would keep a service that is told to end');
-    answers.set(`GET ${typePath}`, whole);
-    answers.set(`GET ${shimsPath}`, listOf([shim('spin')]));
-    await show({ current: true });
-    answers.set(`GET ${shimsPath}`, listOf([]));
-    await pass(700_000);
-    t.same(asked(), []);
-  }
-});
+t.test(
+  'nothing waits for a closed connection, and deletions on the next one are confirmed again',
+  async (t) => {
+    for (const later of [0, 60_000]) {
+      const { show, shown, asked, pass, answers, leave, waiting } = setUp(t);
+      await show({ shims: [shim('spin')] });
+      answers.set(`GET ${typePath}`, dying);
+      await show({ shims: [] });
+      await pass(later);
+      t.equal(waiting(), 1);
+      Object.assign(shown, { current: false });
+      await leave();
+      t.equal(waiting(), 0, 'a pause of minutes would keep a service that is told to end');
+      answers.set(`GET ${typePath}`, whole);
+      answers.set(`GET ${shimsPath}`, listOf([shim('spin')]));
+      await show({ current: true });
+      answers.set(`GET ${shimsPath}`, listOf([]));
+      await pass(700_000);
+      t.same(asked(), []);
+    }
+  },
+);
 
-t.test('what a disk that is full did not take is not taken for written', async (t) => {
+t.test('what a full disk did not accept is not recorded as written', async (t) => {
   const { show, asked, changes, hinder } = setUp(t);
   await show({ shims: [shim('spin')] });
   hinder(1);
@@ -286,32 +292,29 @@ t.test('what a disk that is full did not take is not taken for written', async (
   t.same(asked(), ['spin', 'wws']);
 });
 
-t.test(
-  'a service that is restarted while the type is away, or just back, gives its Shims their time',
-  async (t) => {
-    for (const [before, after] of [
-      [dying, whole],
-      [undefined, whole],
-      [whole, whole],
-    ]) {
-      const { show, asked, again, pass, answers } = setUp(t);
-      await show({ shims: [shim('spin')] });
-      if (before) answers.set(`GET ${typePath}`, before);
-      else answers.delete(`GET ${typePath}`);
-      if (before === whole) {
-        await show({ missing: true });
-        await show({ missing: false });
-      }
-      await show({ shims: [], missing: before === undefined });
-      await pass(30_000);
-      await again();
-      answers.set(`GET ${typePath}`, after);
-      answers.set(`GET ${shimsPath}`, listOf([]));
-      await show({ missing: false, shims: [] });
-      await pass(590_000);
-      t.same(asked(), ['spin']);
-      await pass(100_000);
-      t.same(asked(), [], 'and no more than that');
+t.test('after a restart during an outage of the type, its Shims are kept for a while', async (t) => {
+  for (const [before, after] of [
+    [dying, whole],
+    [undefined, whole],
+    [whole, whole],
+  ]) {
+    const { show, asked, again, pass, answers } = setUp(t);
+    await show({ shims: [shim('spin')] });
+    if (before) answers.set(`GET ${typePath}`, before);
+    else answers.delete(`GET ${typePath}`);
+    if (before === whole) {
+      await show({ missing: true });
+      await show({ missing: false });
     }
-  },
-);
+    await show({ shims: [], missing: before === undefined });
+    await pass(30_000);
+    await again();
+    answers.set(`GET ${typePath}`, after);
+    answers.set(`GET ${shimsPath}`, listOf([]));
+    await show({ missing: false, shims: [] });
+    await pass(590_000);
+    t.same(asked(), ['spin']);
+    await pass(100_000);
+    t.same(asked(), [], 'and no more than that');
+  }
+});

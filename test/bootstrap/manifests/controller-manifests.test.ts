@@ -20,7 +20,7 @@ const marker = (...verbs: readonly string[]) => ({
   verbs,
 });
 
-t.test('it has these rights, and no others', async (t) => {
+t.test('the controller has these permissions, and no others', async (t) => {
   const bindings = objects.filter(
     ({ kind, subjects }) =>
       kind.endsWith('RoleBinding') && JSON.stringify(subjects).includes(`"${controllerName}"`),
@@ -66,7 +66,7 @@ t.test('it has these rights, and no others', async (t) => {
 });
 
 t.test(
-  'what RBAC cannot tell apart, policies do, wherever it is installed, and they fail closed',
+  'policies limit what RBAC cannot, in every namespace, and deny when they cannot be read',
   async (t) => {
     for (const [resource, group, kind] of [
       ['nodes', '', 'nodes'],
@@ -114,7 +114,7 @@ t.test('its Pods are restricted, whatever the namespace would allow', async (t) 
   t.equal(spec.serviceAccountName, controllerName);
 });
 
-t.test('it runs on nodes whose startup taint it is to take off, and may change no other taint', async (t) => {
+t.test('it runs on nodes with the startup taint, and may change no other taint', async (t) => {
   const policy = one('ValidatingAdmissionPolicy', `${controllerName}-nodes`).spec as unknown as {
     readonly validations: readonly { readonly expression: string }[];
   };
@@ -131,7 +131,7 @@ t.test('it runs on nodes whose startup taint it is to take off, and may change n
   }
 });
 
-t.test('one of two works, and the other is elsewhere where there is an elsewhere', async (t) => {
+t.test('of two replicas one leads, and the other runs in another zone where there is one', async (t) => {
   const { spec } = one('Deployment');
   t.equal(spec.replicas, 2);
   t.match(spec.template.spec, {
@@ -143,58 +143,51 @@ t.test('one of two works, and the other is elsewhere where there is an elsewhere
   t.match(one('PodDisruptionBudget').spec, { maxUnavailable: 1, selector: spec.selector });
 });
 
-t.test(
-  'its Pods, its Service and its quota mean no Pod of the DaemonSet, nor the other way round',
-  async (t) => {
-    const { labels } = one('Deployment').spec.template.metadata;
-    t.same(one('Deployment').spec.selector.matchLabels, labels);
-    t.same(one('Service').spec.selector, labels);
-    const other = one('DaemonSet', 'rcm-node-bootstrap').spec;
-    t.not(other.selector.matchLabels['app.kubernetes.io/name'], labels['app.kubernetes.io/name']);
-    const quotas = objects
-      .filter(({ kind }) => kind === 'ResourceQuota')
-      .map(({ spec }) => JSON.stringify(spec));
-    for (const { priorityClassName } of [pod(), other.template.spec])
-      t.equal(quotas.filter((spec) => spec.includes(`"${priorityClassName}"`)).length, 1, priorityClassName);
-  },
-);
+t.test('its Service and its quota select no Pod of the DaemonSet, nor the reverse', async (t) => {
+  const { labels } = one('Deployment').spec.template.metadata;
+  t.same(one('Deployment').spec.selector.matchLabels, labels);
+  t.same(one('Service').spec.selector, labels);
+  const other = one('DaemonSet', 'rcm-node-bootstrap').spec;
+  t.not(other.selector.matchLabels['app.kubernetes.io/name'], labels['app.kubernetes.io/name']);
+  const quotas = objects
+    .filter(({ kind }) => kind === 'ResourceQuota')
+    .map(({ spec }) => JSON.stringify(spec));
+  for (const { priorityClassName } of [pod(), other.template.spec])
+    t.equal(quotas.filter((spec) => spec.includes(`"${priorityClassName}"`)).length, 1, priorityClassName);
+});
 
-t.test(
-  'its network policy comes on request, and lets in and out what it needs',
-  { skip: missing },
-  async (t) => {
-    t.notOk(
-      objects.some(({ kind }) => kind === 'NetworkPolicy'),
-      'without the component there is none',
-    );
-    const own = join(t.testdir({ own: {} }), 'own');
-    const [base, component] = ['.', 'network-policy'].map((name) => relative(own, join(folder, name)));
-    writeFileSync(
-      join(own, 'kustomization.yaml'),
-      `{namespace: other, resources: [${base}], components: [${component}]}\n`,
-    );
-    const { stdout, status } = spawnSync('kubectl', ['kustomize', own], { encoding: 'utf8' });
-    t.equal(status, 0);
-    const policy = objectOf(objectsOf(stdout), 'NetworkPolicy', controllerName);
-    t.equal(policy.metadata.namespace, 'other');
-    t.same(policy.spec, {
-      podSelector: one('Deployment').spec.selector,
-      policyTypes: ['Ingress', 'Egress'],
-      ingress: [
-        { ports: [{ protocol: 'TCP', port: 'probes' }] },
-        {
-          ports: [{ protocol: 'TCP', port: 'metrics' }],
-          from: [{ namespaceSelector: { matchLabels: { 'rcm.spinkube.dev/metrics': 'reader' } } }],
-        },
-      ],
-      egress: [{ ports: [443, 6443].map((port) => ({ protocol: 'TCP', port })) }],
-    });
-    const names = pod().containers[0].ports?.map(({ name }) => name);
-    for (const port of ['probes', 'metrics']) t.ok(names?.includes(port), port);
-  },
-);
+t.test('its network policy is optional, and allows what it needs', { skip: missing }, async (t) => {
+  t.notOk(
+    objects.some(({ kind }) => kind === 'NetworkPolicy'),
+    'without the component there is none',
+  );
+  const own = join(t.testdir({ own: {} }), 'own');
+  const [base, component] = ['.', 'network-policy'].map((name) => relative(own, join(folder, name)));
+  writeFileSync(
+    join(own, 'kustomization.yaml'),
+    `{namespace: other, resources: [${base}], components: [${component}]}\n`,
+  );
+  const { stdout, status } = spawnSync('kubectl', ['kustomize', own], { encoding: 'utf8' });
+  t.equal(status, 0);
+  const policy = objectOf(objectsOf(stdout), 'NetworkPolicy', controllerName);
+  t.equal(policy.metadata.namespace, 'other');
+  t.same(policy.spec, {
+    podSelector: one('Deployment').spec.selector,
+    policyTypes: ['Ingress', 'Egress'],
+    ingress: [
+      { ports: [{ protocol: 'TCP', port: 'probes' }] },
+      {
+        ports: [{ protocol: 'TCP', port: 'metrics' }],
+        from: [{ namespaceSelector: { matchLabels: { 'rcm.spinkube.dev/metrics': 'reader' } } }],
+      },
+    ],
+    egress: [{ ports: [443, 6443].map((port) => ({ protocol: 'TCP', port })) }],
+  });
+  const names = pod().containers[0].ports?.map(({ name }) => name);
+  for (const port of ['probes', 'metrics']) t.ok(names?.includes(port), port);
+});
 
-t.test('it runs the image of the nodes, and is asked on the port that it is told', async (t) => {
+t.test('it runs the image of the nodes, and is probed on its configured port', async (t) => {
   const [container] = pod().containers;
   t.equal(
     container.image,

@@ -58,7 +58,7 @@ const walk = (
   if (at.additionalProperties) walk(`${path}{}`, at.additionalProperties, visit, false);
 };
 
-t.test('it is the resource that users of runtime-class-manager know', async (t) => {
+t.test('the CRD accepts what users of runtime-class-manager write', async (t) => {
   t.equal(crd.metadata.name, 'shims.runtime.spinkube.dev');
   t.match(crd.spec, {
     group: 'runtime.spinkube.dev',
@@ -69,12 +69,12 @@ t.test('it is the resource that users of runtime-class-manager know', async (t) 
   t.equal(crd.spec.versions.length, 1);
 });
 
-t.test('it has the fields that a node reads, and no others', async (t) => {
+t.test('the CRD has the fields that a node reads, and no others', async (t) => {
   t.same(Object.keys(schema.properties?.spec?.properties ?? {}).sort(), [...fieldKeys].sort());
   t.notMatch(JSON.stringify(crd), 'preserve-unknown-fields');
 });
 
-t.test('each field explains itself, and is bounded', async (t) => {
+t.test('each field has a description and a limit', async (t) => {
   for (const part of ['spec', 'status'])
     walk(part, schema.properties?.[part] ?? {}, (path, at, isField) => {
       const isPlain = path.includes('conditions[]');
@@ -86,7 +86,7 @@ t.test('each field explains itself, and is bounded', async (t) => {
     });
 });
 
-t.test('what the schema refuses is refused by a node, too, where it means something to a node', async (t) => {
+t.test('a node refuses what the schema refuses, where the node reads it', async (t) => {
   t.equal(refusal(accepted, amd64), undefined);
   for (const { why, spec, node } of refused) {
     const found = refusal({ ...accepted, spec: { ...accepted.spec, ...spec } }, open(amd64));
@@ -129,7 +129,7 @@ t.test('each sample has a RuntimeClass and a Pod that belong to it', async (t) =
   );
 });
 
-t.test('every sample is taken by a node, or refused for a digest alone', async (t) => {
+t.test('a node accepts every sample, or refuses it for a missing digest only', async (t) => {
   for (const [name, path] of named('bootstrap/samples/shim-*.yaml')) {
     const shim = read(path);
     t.equal(refusal(shim, open(amd64)), undefined, name);
@@ -138,7 +138,7 @@ t.test('every sample is taken by a node, or refused for a digest alone', async (
   }
 });
 
-t.test('a sample works, or says what it lacks', async (t) => {
+t.test('a sample works, or names what is missing', async (t) => {
   const sample = (name: string) => read(`bootstrap/samples/shim-${name}.yaml`);
   for (const policy of [amd64, arm64]) {
     t.match(parseShimResource(sample('spin'), policy), {
@@ -176,7 +176,7 @@ const asked: Readonly<
   wws: ['wws', 'wws-v1', false, /wws-linux-aarch64/],
 };
 
-t.test('every manifest of runtime-class-manager means what it says there', async (t) => {
+t.test('every manifest of runtime-class-manager has the same meaning here', async (t) => {
   const manifests = named('test/fixtures/rcm/*.yaml');
   t.same(manifests.map(([name]) => name).sort(), Object.keys(asked).sort());
   for (const [name, path] of manifests) {

@@ -57,7 +57,7 @@ const taken = (t: Test, text: string, of: string): number => {
   return images.length;
 };
 
-t.test('what installs and what uninstalls take the images of the one place', { skip: missing }, async (t) => {
+t.test('installing and uninstalling use the images of the one place', { skip: missing }, async (t) => {
   const copy = settled(t);
   t.ok(complete.length >= 8, complete.join());
   const counts = complete.map((name) => [name, taken(t, kustomized(join(copy, name)), name)]);
@@ -76,7 +76,7 @@ t.test('what installs and what uninstalls take the images of the one place', { s
 });
 
 t.test(
-  'so they do with each component, in another namespace, and under other names',
+  'so they do with each component, in another namespace, and with other names',
   { skip: missing },
   async (t) => {
     const copy = settled(t);
@@ -101,7 +101,7 @@ t.test('so does the one file', async (t) => {
   t.equal(taken(t, render(settled(t)), 'bootstrap.yaml'), 3);
 });
 
-t.test('a kustomization of one’s own can name them instead', { skip: missing }, async (t) => {
+t.test('a kustomization of a user can name them instead', { skip: missing }, async (t) => {
   const copy = join(t.testdir({}), 'bootstrap');
   cpSync(folder, copy, { recursive: true });
   for (const name of ['uninstall', 'serviceaccount'])

@@ -41,11 +41,11 @@ const argumentsIn = (all: readonly Resource[]) =>
   objectOf(all, 'DaemonSet', 'rcm-node-bootstrap').spec.template.spec.initContainers?.[0].args;
 const isOfController = ({ metadata }: Resource): boolean => /^rcm-node-controller/.test(metadata.name);
 
-t.test('kubectl makes the same of the kustomization', { skip: missing }, async (t) => {
+t.test('kubectl renders the kustomization to the same text', { skip: missing }, async (t) => {
   t.same(kustomized('.'), objects);
 });
 
-t.test('nodes can be had without the controller', { skip: missing }, async (t) => {
+t.test('the nodes can be installed without the controller', { skip: missing }, async (t) => {
   // No controller writes a status there, so tools that read it must not wait for one.
   const awaited = /"default":\{"observedGeneration":0\},/;
   const [all, nodes] = [objects.filter((object) => !isOfController(object)), kustomized('nodes')];
@@ -55,7 +55,7 @@ t.test('nodes can be had without the controller', { skip: missing }, async (t) =
 });
 
 t.test(
-  'the uninstalling kustomization is the same DaemonSet, with another word',
+  'the uninstalling kustomization is the same DaemonSet with another command',
   { skip: missing },
   async (t) => {
     const other = kustomized('uninstall');
@@ -69,7 +69,7 @@ t.test(
 );
 
 t.test(
-  'with a token in the place of the kubelet’s identity all else is the same',
+  'with a token instead of the kubelet’s identity all else is the same',
   { skip: missing },
   async (t) => {
     const other = kustomized('serviceaccount');
@@ -88,7 +88,7 @@ t.test(
 );
 
 t.test(
-  'what limits a node’s token stays when the controller is taken away, as what it may do does',
+  'the limits and permissions of a node’s token stay when the controller is removed',
   { skip: missing },
   async (t) => {
     const controllers = new Set(kustomized('controller').map(({ kind, metadata }) => kind + metadata.name));
@@ -132,7 +132,7 @@ t.test('no container is privileged, has a capability, a token, or a namespace of
   }
 });
 
-t.test('the folders of the host are the few that bootstrap writes, and two that it reads', async (t) => {
+t.test('bootstrap mounts only the folders that it writes, and two that it reads', async (t) => {
   const spec = pod();
   const paths = new Map(spec.volumes?.map(({ name, hostPath }) => [name, hostPath?.path]));
   const mounts = spec.initContainers?.[0].volumeMounts ?? [];
@@ -146,14 +146,14 @@ t.test('the folders of the host are the few that bootstrap writes, and two that 
   t.notOk(spec.containers[0].volumeMounts, 'what stays sees nothing of the host');
 });
 
-t.test('it goes to every node that it is made for', async (t) => {
+t.test('the DaemonSet runs on every supported node', async (t) => {
   const spec = pod();
   t.same(spec.tolerations, [{ operator: 'Exists' }]);
   t.same(spec.nodeSelector, { 'kubernetes.io/os': 'linux' });
   t.equal(spec.priorityClassName, 'system-node-critical');
 });
 
-t.test('the extra rights of a node are to read Shims, and whether there is a controller', async (t) => {
+t.test('a node may additionally read Shims and the Lease of the controller', async (t) => {
   const bound = objects.filter(({ subjects }) => JSON.stringify(subjects ?? '').includes('system:nodes'));
   const rules = bound.flatMap(({ roleRef, metadata }) => {
     const role = one(roleRef?.kind ?? '', roleRef?.name ?? '');
@@ -171,7 +171,7 @@ t.test('the extra rights of a node are to read Shims, and whether there is a con
   ]);
 });
 
-t.test('Knative costs one word more, and one ConfigMap', { skip: missing }, async (t) => {
+t.test('Knative needs one more argument and one ConfigMap', { skip: missing }, async (t) => {
   const own = join(t.testdir({ own: {} }), 'own');
   const [resources, component] = ['.', 'knative'].map((name) => relative(own, join(folder, name)));
   writeFileSync(
@@ -200,7 +200,7 @@ t.test('Knative costs one word more, and one ConfigMap', { skip: missing }, asyn
   t.equal(other.length, objects.length + more.length);
 });
 
-t.test('nothing here grants everything of anything, or a Secret', async (t) => {
+t.test('no rule grants all verbs of a resource, or a Secret', async (t) => {
   const roles = (missing === false ? ['.', 'serviceaccount', 'policies', 'knative'] : [])
     .flatMap(kustomized)
     .concat(objects)
@@ -279,7 +279,7 @@ const referencesIn = (value: unknown): readonly Reference[] => {
 };
 
 t.test(
-  'in another namespace and under other names, what is named is what is there',
+  'in another namespace and with other names, every reference is updated',
   { skip: missing },
   async (t) => {
     const own = join(t.testdir({ own: {} }), 'own');
@@ -342,7 +342,7 @@ const always =
   /^(v1|apps\/v1|rbac\.authorization\.k8s\.io\/v1|policy\/v1|networking\.k8s\.io\/v1|apiextensions\.k8s\.io\/v1) /;
 
 t.test(
-  'what a version of Kubernetes has to serve is stated, and before 1.30 a component leaves it out',
+  'the required APIs are listed, and before 1.30 a component leaves them out',
   { skip: missing },
   async (t) => {
     const own = join(t.testdir({ own: {} }), 'own');
@@ -394,7 +394,7 @@ t.test(
   },
 );
 
-t.test('each node is told its namespace, whatever the arguments are', { skip: missing }, async (t) => {
+t.test('each node gets its namespace, whatever the arguments are', { skip: missing }, async (t) => {
   for (const name of ['.', 'serviceaccount', 'uninstall']) {
     const daemonSet = objectOf(kustomized(name), 'DaemonSet', 'rcm-node-bootstrap');
     t.match(daemonSet.spec.template.spec.initContainers?.[0], {
@@ -408,21 +408,18 @@ t.test('the image is of this version', async (t) => {
   t.equal(pod().initContainers?.[0].image, `rcm-node:${version}`);
 });
 
-t.test(
-  'the DaemonSet leaves out what the controller says can never run rcm-node, and nodes that are away',
-  async (t) => {
-    const { nodeSelector, affinity, terminationGracePeriodSeconds } = pod();
-    const [term, ...others] =
-      affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms ?? [];
-    t.same(others, []);
-    const expected = unable.flatMap((one) => {
-      const { key } = one;
-      if ('not' in one) return [{ key, operator: 'NotIn', values: one.not }];
-      if ('only' in one) return key === 'kubernetes.io/os' ? [] : [{ key, operator: 'In', values: one.only }];
-      return [{ key, operator: 'DoesNotExist' }];
-    });
-    t.same(term?.matchExpressions, [...expected, { key: awayKey, operator: 'DoesNotExist' }]);
-    t.same(nodeSelector, { 'kubernetes.io/os': 'linux' });
-    t.equal(terminationGracePeriodSeconds, 0, 'Pods of dead nodes do not stay');
-  },
-);
+t.test('the DaemonSet leaves out nodes that can never run rcm-node, and nodes that are away', async (t) => {
+  const { nodeSelector, affinity, terminationGracePeriodSeconds } = pod();
+  const [term, ...others] =
+    affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms ?? [];
+  t.same(others, []);
+  const expected = unable.flatMap((one) => {
+    const { key } = one;
+    if ('not' in one) return [{ key, operator: 'NotIn', values: one.not }];
+    if ('only' in one) return key === 'kubernetes.io/os' ? [] : [{ key, operator: 'In', values: one.only }];
+    return [{ key, operator: 'DoesNotExist' }];
+  });
+  t.same(term?.matchExpressions, [...expected, { key: awayKey, operator: 'DoesNotExist' }]);
+  t.same(nodeSelector, { 'kubernetes.io/os': 'linux' });
+  t.equal(terminationGracePeriodSeconds, 0, 'Pods of dead nodes do not stay');
+});

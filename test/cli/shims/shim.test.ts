@@ -29,7 +29,7 @@ t.test('the catalogue is the folder of samples', async (t) => {
   }
 });
 
-t.test('a sample that does not say what it is has no place in it', async (t) => {
+t.test('a sample without a description is left out', async (t) => {
   const text = '# What: x\n# Version: v1\n# State: odd\n';
   for (const wrong of ['', text, text.replace('# State: odd\n', '')])
     t.throws(
@@ -43,7 +43,7 @@ t.test('a sample that does not say what it is has no place in it', async (t) => 
 
 const policy = { allowUnpinned: true, allowedHosts: [] };
 
-t.test('each example means what its sample does, to TOML and to a node', async (t) => {
+t.test('each example has the meaning of its sample, as TOML and for a node', async (t) => {
   for (const sample of samples) {
     const { metadata, spec } = parse(sample.text) as {
       metadata: { name: string };
@@ -66,7 +66,7 @@ t.test('each example means what its sample does, to TOML and to a node', async (
   }
 });
 
-t.test('what a person needs to complete it comes along, and what is for clusters does not', async (t) => {
+t.test('notes for completing it are included, and notes for clusters are not', async (t) => {
   const wasmtime = exampleOf(of('wasmtime'));
   t.equal(wasmtime.match(/^# sha256 = "64 digits"$/gm)?.length, 2);
   t.match(wasmtime, '#     curl -L LOCATION | sha256sum\n');
@@ -102,7 +102,7 @@ t.test('forms that no sample has yet are written, or refused', async (t) => {
   t.throws(() => exampleOf({ name: 'x', text: 'spec: {}\n' }), /shim-x\.yaml is no Shim/);
 });
 
-t.test('a name that is not there is answered with the right one, or with all', async (t) => {
+t.test('an unknown name is answered with the right one, or with all', async (t) => {
   const command = {
     name: 'shim',
     verb: 'example',

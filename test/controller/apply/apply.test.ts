@@ -17,7 +17,7 @@ const applies = (view: View) => ({
     .map((one) => ({ kind: 'apply' as const, name: one.runtimeClass, shim: one })),
 });
 
-t.test('a RuntimeClass is made with its owner, and sends Pods to proven nodes', needsOpenssl, async (t) => {
+t.test('a RuntimeClass is created with its owner, and selects proven nodes', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.shims, shim('spin'));
   const { views } = work(t, fleet, applies);
@@ -57,7 +57,7 @@ t.test(
 );
 
 t.test(
-  'one that is there is changed, or deleted, only as the one that was looked at',
+  'an existing RuntimeClass is changed, or deleted, only in the version that was read',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -104,7 +104,7 @@ t.test(
   },
 );
 
-t.test('a class is replaced by one with another handler', needsOpenssl, async (t) => {
+t.test('a RuntimeClass is replaced by one with another handler', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.shims, shim('spin'));
   fleet.put(paths.classes, { metadata: { name: 'class-spin', uid: 'old' }, handler: 'former' });
@@ -119,7 +119,7 @@ t.test('a class is replaced by one with another handler', needsOpenssl, async (t
 });
 
 t.test(
-  'one that another program writes back each time is corrected three times, and said',
+  'one that another program reverts each time is corrected three times, and reported',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -169,34 +169,38 @@ const remembers = (name: string) => ({
   status: { ...statusOf(0), runtimeClass: printSettings(settings) },
 });
 
-t.test('a class that is made anew has what others set on the one before', needsOpenssl, async (t) => {
-  const fleet = await startFleet(t);
-  fleet.put(paths.shims, remembers('spin'));
-  work(t, fleet, (view) => ({ ...always, classes: decideFleet(view).classes }));
-  await until(() => fleet.all(paths.classes).length === 1);
-  t.match(fleet.get(paths.classes, 'class-spin'), {
-    metadata: { labels: { team: 'a', 'rcm.spinkube.dev/shim': 'spin' } },
-    overhead: settings.overhead,
-    scheduling: {
-      nodeSelector: { 'spinkube.node-restriction.kubernetes.io/spin': 'served' },
-      ...{ tolerations: [{ key: 'wasm' }] },
-    },
-  });
-  const one = fleet.get(paths.classes, 'class-spin')!;
-  const mine = { manager: 'rcm-node-controller', operation: 'Update', fieldsV1: { 'f:overhead': {} } };
-  const theirs = { manager: 'flux', operation: 'Apply', fieldsV1: {} };
-  fleet.put(paths.classes, {
-    ...one,
-    metadata: { ...one.metadata, managedFields: [mine, theirs] } as typeof one.metadata,
-  });
-  const managers = () => {
-    const { metadata } = fleet.get(paths.classes, 'class-spin') ?? one;
-    return (metadata as { managedFields?: readonly unknown[] }).managedFields?.length;
-  };
-  await until(() => managers() === 1);
-});
+t.test(
+  'a RuntimeClass that is created again has what others set on the former one',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    fleet.put(paths.shims, remembers('spin'));
+    work(t, fleet, (view) => ({ ...always, classes: decideFleet(view).classes }));
+    await until(() => fleet.all(paths.classes).length === 1);
+    t.match(fleet.get(paths.classes, 'class-spin'), {
+      metadata: { labels: { team: 'a', 'rcm.spinkube.dev/shim': 'spin' } },
+      overhead: settings.overhead,
+      scheduling: {
+        nodeSelector: { 'spinkube.node-restriction.kubernetes.io/spin': 'served' },
+        ...{ tolerations: [{ key: 'wasm' }] },
+      },
+    });
+    const one = fleet.get(paths.classes, 'class-spin')!;
+    const mine = { manager: 'rcm-node-controller', operation: 'Update', fieldsV1: { 'f:overhead': {} } };
+    const theirs = { manager: 'flux', operation: 'Apply', fieldsV1: {} };
+    fleet.put(paths.classes, {
+      ...one,
+      metadata: { ...one.metadata, managedFields: [mine, theirs] } as typeof one.metadata,
+    });
+    const managers = () => {
+      const { metadata } = fleet.get(paths.classes, 'class-spin') ?? one;
+      return (metadata as { managedFields?: readonly unknown[] }).managedFields?.length;
+    };
+    await until(() => managers() === 1);
+  },
+);
 
-t.test('what the API server does not take of it is left out, and that is said', needsOpenssl, async (t) => {
+t.test('what the API server does not accept of it is left out, and reported', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.shims, remembers('spin'));
   fleet.world.fail = ({ method, body }) =>
@@ -211,7 +215,7 @@ t.test('what the API server does not take of it is left out, and that is said', 
   });
 });
 
-t.test('a finalizer is put and taken, and one that came meanwhile stays', needsOpenssl, async (t) => {
+t.test('a finalizer is added and removed, and one of others stays', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const ours = 'rcm.spinkube.dev/finalizer';
   fleet.put(paths.shims, shim('spin'));
@@ -243,7 +247,7 @@ t.test('a finalizer is put and taken, and one that came meanwhile stays', needsO
   await until(() => views.at(-1)?.shims.length === 0);
 });
 
-t.test('a status is written when it changed, at once and then not often', needsOpenssl, async (t) => {
+t.test('a changed status is written at once, and then not often', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.shims, shim('spin'));
   for (let count = 0; count < 100; count++) fleet.put(paths.nodes, node(`n${count}`));
@@ -276,7 +280,7 @@ t.test('a status is written when it changed, at once and then not often', needsO
   t.equal(written(fleet, '/status').length, 2, 'and then the last one');
 });
 
-t.test('of a status what is not there any more is taken away', async (t) => {
+t.test('fields that left the status are removed', async (t) => {
   t.same(mergeOf(undefined, { a: 1 }), { a: 1 });
   t.same(
     mergeOf({ a: 1, rollout: { phase: 'Stopped', stoppedBy: ['n'] } }, { rollout: { phase: 'Rolling' } }),
@@ -289,7 +293,7 @@ t.test('of a status what is not there any more is taken away', async (t) => {
 });
 
 t.test(
-  'an API server that keeps another status than was written is not written to for ever',
+  'an API server that stores another status than was written is not written to for ever',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -312,7 +316,7 @@ t.test(
   },
 );
 
-t.test('what happens to a Shim is told on it', needsOpenssl, async (t) => {
+t.test('Events are written on the Shim', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.shims, shim('spin'));
   const { lines } = work(t, fleet, (view) => ({
@@ -345,7 +349,7 @@ t.test('what happens to a Shim is told on it', needsOpenssl, async (t) => {
 });
 
 t.test(
-  'a startup taint goes with the labels, and only while no other taint has come',
+  'a startup taint is removed together with the labels, and only while no other taint was added',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);

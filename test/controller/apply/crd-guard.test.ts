@@ -27,7 +27,7 @@ const taking: Decision = {
 };
 
 t.test(
-  'what takes is held back while the type is away or going, and for a while after',
+  'removals are delayed while the type is missing or being deleted, and for a while after',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -80,7 +80,7 @@ t.test('without a handler to take over, no request is made', needsOpenssl, async
 });
 
 t.test(
-  'a Shim that waits for its nodes is let go with its type, though nothing is taken',
+  'a Shim that waits for its nodes is released with its type, without removals',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -94,7 +94,7 @@ t.test(
   },
 );
 
-t.test('an answer that is none takes nothing', needsOpenssl, async (t) => {
+t.test('an invalid answer removes nothing', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.world.fail = () => 500;
   const { log } = keepLog();

@@ -15,7 +15,7 @@ const notice = (message: string): Notice => ({
   message,
 });
 
-t.test('each thing is told once, and so many things in a minute', needsOpenssl, async (t) => {
+t.test('each Event is written once, and only so many in a minute', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const time = { now: 0 };
   const clock = { ...realClock, elapsed: () => time.now };
@@ -38,7 +38,7 @@ t.test('each thing is told once, and so many things in a minute', needsOpenssl, 
   });
 });
 
-t.test('an Event that cannot be written is no trouble', needsOpenssl, async (t) => {
+t.test('an Event that cannot be written is no failure', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.world.fail = () => 403;
   const { log, lines } = keepLog();

@@ -23,7 +23,7 @@ const untilStill = async (seen: () => number, undo: () => void, enough: () => bo
 };
 
 t.test(
-  'a class that has settings and is deleted each time is made anew three times',
+  'a RuntimeClass with settings that is deleted each time is created again three times',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -54,7 +54,7 @@ t.test(
 );
 
 t.test(
-  'one that another program makes with another handler each time stands while ours waits',
+  'one that another program creates with another handler each time stands while ours waits',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -79,23 +79,19 @@ t.test(
   },
 );
 
-t.test(
-  'a finalizer that another program puts back each time is taken off slowly',
-  needsOpenssl,
-  async (t) => {
-    const fleet = await startFleet(t);
-    fleet.put(paths.shims, shim('spin', { finalizers: [finalizer] }));
-    const { views } = work(t, fleet, (view) => ({ ...always, finalizers: decideFleet(view).finalizers }));
-    const patches = () => written(fleet, '/shims/spin').length;
-    await untilStill(
-      () => views.length,
-      () => {
-        const one = fleet.get(paths.shims, 'spin')!;
-        if (one.metadata.finalizers?.length === 0)
-          fleet.put(paths.shims, { ...one, metadata: { ...one.metadata, finalizers: [finalizer] } });
-      },
-      () => patches() >= 4,
-    );
-    t.equal(patches(), 4);
-  },
-);
+t.test('a finalizer that another program adds again each time is removed slowly', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.shims, shim('spin', { finalizers: [finalizer] }));
+  const { views } = work(t, fleet, (view) => ({ ...always, finalizers: decideFleet(view).finalizers }));
+  const patches = () => written(fleet, '/shims/spin').length;
+  await untilStill(
+    () => views.length,
+    () => {
+      const one = fleet.get(paths.shims, 'spin')!;
+      if (one.metadata.finalizers?.length === 0)
+        fleet.put(paths.shims, { ...one, metadata: { ...one.metadata, finalizers: [finalizer] } });
+    },
+    () => patches() >= 4,
+  );
+  t.equal(patches(), 4);
+});

@@ -38,37 +38,40 @@ t.test('a rollout of many Shims is no write conflict, and other objects do not w
   t.equal(lines.length, 1);
 });
 
-t.test('the same written three times is changed back: then slowly, and it ends by itself', async (t) => {
-  const { writeConflicts, time, lines } = make();
-  const key = 'RuntimeClass/spin';
-  const state = { writes: 0 };
-  const passes = (minutes: number, isUndone: boolean) => {
-    state.writes = 0;
-    for (const end = time.now + minutes * 60_000; time.now < end; time.now += 3000) {
-      writeConflicts.tidy();
-      if (!isUndone || writeConflicts.notBefore(key, 'a') > time.now) continue;
-      writeConflicts.wrote(key, { what: 'a', by: 'flux' });
-      state.writes++;
-    }
-  };
-  passes(2, true);
-  t.equal(state.writes, 4, 'made once and corrected three times');
-  t.same([...writeConflicts.overwritten()], [[key, ['flux']]]);
-  t.match(lines, [{ level: 'warn', message: /RuntimeClass\/spin is repeatedly reverted by flux/ }]);
-  t.ok(writeConflicts.notBefore(key, 'b') <= time.now, 'what is asked for anew does not wait');
-  passes(60, true);
-  t.ok(state.writes >= 28 && state.writes <= 31, `${state.writes} in an hour`);
-  t.ok((writeConflicts.nextDue() ?? 0) - time.now <= 120_000);
-  passes(12, false);
-  t.equal(writeConflicts.overwritten().size, 1);
-  passes(4, false);
-  t.equal(writeConflicts.overwritten().size, 0);
-  t.equal(lines.length, 2);
-  passes(1, true);
-  t.ok(state.writes > 2, 'and counts anew');
-});
+t.test(
+  'after three equal writes that were reverted, writes slow down, and that ends by itself',
+  async (t) => {
+    const { writeConflicts, time, lines } = make();
+    const key = 'RuntimeClass/spin';
+    const state = { writes: 0 };
+    const passes = (minutes: number, isUndone: boolean) => {
+      state.writes = 0;
+      for (const end = time.now + minutes * 60_000; time.now < end; time.now += 3000) {
+        writeConflicts.tidy();
+        if (!isUndone || writeConflicts.notBefore(key, 'a') > time.now) continue;
+        writeConflicts.wrote(key, { what: 'a', by: 'flux' });
+        state.writes++;
+      }
+    };
+    passes(2, true);
+    t.equal(state.writes, 4, 'made once and corrected three times');
+    t.same([...writeConflicts.overwritten()], [[key, ['flux']]]);
+    t.match(lines, [{ level: 'warn', message: /RuntimeClass\/spin is repeatedly reverted by flux/ }]);
+    t.ok(writeConflicts.notBefore(key, 'b') <= time.now, 'what is asked for anew does not wait');
+    passes(60, true);
+    t.ok(state.writes >= 28 && state.writes <= 31, `${state.writes} in an hour`);
+    t.ok((writeConflicts.nextDue() ?? 0) - time.now <= 120_000);
+    passes(12, false);
+    t.equal(writeConflicts.overwritten().size, 1);
+    passes(4, false);
+    t.equal(writeConflicts.overwritten().size, 0);
+    t.equal(lines.length, 2);
+    passes(1, true);
+    t.ok(state.writes > 2, 'and counts anew');
+  },
+);
 
-t.test('one that is changed back every ten minutes is noticed, and one that changes is not', async (t) => {
+t.test('a revert every ten minutes is noticed, and other changes are not', async (t) => {
   const { writeConflicts, time } = make();
   for (const what of ['a', 'b', 'a', 'b', 'a', 'b', 'a']) writeConflicts.wrote('Node/a', { what });
   t.equal(writeConflicts.overwritten().size, 0, 'a handler that comes and goes');
@@ -79,7 +82,7 @@ t.test('one that is changed back every ten minutes is noticed, and one that chan
   t.same([...writeConflicts.overwritten()], [['RuntimeClass/spin', []]]);
 });
 
-t.test('what has been left alone for long is forgotten', async (t) => {
+t.test('an object that was not reverted for long is forgotten', async (t) => {
   const { writeConflicts, time } = make();
   for (let i = 0; i < 50; i++) writeConflicts.wrote('Node/a');
   time.now += 3_600_000;

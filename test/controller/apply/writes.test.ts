@@ -29,7 +29,7 @@ const fails = (error: Error) => async () => {
 };
 const works = async () => undefined;
 
-t.test('some at once, and about fifty in a second', async (t) => {
+t.test('some writes start at once, and about fifty in a second', async (t) => {
   const { writes, time } = make();
   const under = { way: 0, most: 0, all: 0 };
   await writes.each(Array.from({ length: 225 }), async () => {
@@ -45,7 +45,7 @@ t.test('some at once, and about fifty in a second', async (t) => {
   t.ok(time.now >= 4000, `${time.now} ms`);
 });
 
-t.test('what failed waits longer each time, by itself', async (t) => {
+t.test('a failed write waits longer each time, by itself', async (t) => {
   const { writes, time, lines } = make();
   for (const pause of [1000, 2000, 4000]) {
     t.notOk(await writes.attempt('Node/a', fails(refused(500))));
@@ -60,7 +60,7 @@ t.test('what failed waits longer each time, by itself', async (t) => {
   t.equal(writes.nextDue(), undefined);
 });
 
-t.test('a server that has enough is left alone by all', async (t) => {
+t.test('an overloaded server gets no writes at all for a while', async (t) => {
   const { writes, time } = make();
   t.notOk(await writes.attempt('Node/a', fails(refused(429, { retryAfterMs: 10_000 }))));
   t.notOk(writes.isDue('Node/b'));
@@ -70,7 +70,7 @@ t.test('a server that has enough is left alone by all', async (t) => {
   t.ok(writes.isDue('Node/b'));
 });
 
-t.test('what is cut off by the end is no failure', async (t) => {
+t.test('a write that the shutdown interrupts is no failure', async (t) => {
   const { writes, state, lines, metrics } = make();
   await writes.attempt('Node/a', async () => {
     state.stopped = true;
@@ -81,7 +81,7 @@ t.test('what is cut off by the end is no failure', async (t) => {
   t.notOk(await writes.attempt('Node/b', works));
 });
 
-t.test('what is not asked for any more is forgotten', async (t) => {
+t.test('a write that is not needed any more is forgotten', async (t) => {
   const { writes, time, metrics } = make();
   await writes.attempt('Node/a', fails(refused(500)));
   writes.tidy();
@@ -104,7 +104,7 @@ t.test('what another client reverts each time is not written as fast as it is re
   t.ok((writes.nextDue() ?? 0) > time.now);
 });
 
-t.test('what another program changes back is known by its name, and waits', async (t) => {
+t.test('a reverted object is known by its name, and waits', async (t) => {
   const { writes, time, metrics } = make();
   const spin = () => writes.attempt('RuntimeClass/spin', works, { what: 'x', by: 'helm' });
   for (let count = 0; count < 4; count++) t.ok(await spin());
@@ -118,7 +118,7 @@ t.test('what another program changes back is known by its name, and waits', asyn
   t.ok(await spin());
 });
 
-t.test('what is refused until a person acts is known by its name', async (t) => {
+t.test('a write that needs a person is known by its name', async (t) => {
   const { writes } = make();
   const denied = new ApiFailure('api-forbidden', 'a policy says no', { status: 403 });
   await writes.attempt('RuntimeClass/spin', fails(denied));

@@ -7,7 +7,7 @@ const key = 'away.spinkube.node-restriction.kubernetes.io/node';
 const lost = (ms: number, labels = {}) => aNode('n', {}, { ready: false, unreadySince: now - ms, labels });
 
 t.test(
-  'a node that is not ready for fifteen minutes is marked, and until then it is known when',
+  'a node that is not ready for fifteen minutes is marked, and the time of the next check is known',
   async (t) => {
     t.same(awayOf(lost(approvalMs), true, now), { labels: { [key]: 'not-ready' } });
     t.same(awayOf(lost(approvalMs - 1), true, now), { labels: {}, at: now + 1 });
@@ -15,12 +15,12 @@ t.test(
   },
 );
 
-t.test('the mark goes when the node is back', async (t) => {
+t.test('the mark is removed when the node is ready again', async (t) => {
   t.same(awayOf(aNode('n', {}, { labels: { [key]: 'not-ready' } }), true, now), { labels: { [key]: null } });
   t.same(awayOf(aNode('n'), true, now), { labels: {} });
 });
 
-t.test('where nothing is known, or what is left out anyway, there is no mark', async (t) => {
+t.test('a node of unknown state, or one that is left out anyway, has no mark', async (t) => {
   t.same(awayOf(aNode('n', {}, { ready: false }), true, now), { labels: {} });
   t.same(awayOf(lost(approvalMs, { type: 'virtual-kubelet' }), true, now), { labels: {} });
   t.same(
@@ -30,7 +30,7 @@ t.test('where nothing is known, or what is left out anyway, there is no mark', a
   );
 });
 
-t.test('where most nodes are lost in the same moment none is marked, and no mark goes', async (t) => {
+t.test('when most nodes are lost at the same moment none is marked, and no mark is removed', async (t) => {
   const [up, down] = [aNode('a'), lost(approvalMs)];
   t.same([isMinority([up, down]), isMinority([up, down, down]), isMinority([])], [true, false, true]);
   const virtual = { labels: { type: 'virtual-kubelet' } };

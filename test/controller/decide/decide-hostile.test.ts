@@ -163,26 +163,23 @@ const rollBeside = (rolling: object, unwritable: readonly string[]) => {
 };
 
 for (const rolling of [{ maxUpdate: 1 }, { maxUpdate: '10%', maxFailures: 1 }])
-  t.test(`a node that cannot be written keeps no place, with ${JSON.stringify(rolling)}`, async (t) => {
+  t.test(`a node that cannot be written delays no other node, with ${JSON.stringify(rolling)}`, async (t) => {
     t.equal(rollBeside(rolling, ['aaa']), 0);
   });
 
-t.test(
-  'two nodes of one owner, in a zone of their own, that forget by turns: all others are done',
-  async (t) => {
-    const { cluster, liar } = start({ maxUpdate: '10%' });
-    const second = cluster.addNode('aab', { labels: { [zoneKey]: 'aaa' } });
-    const revision = cluster.revision('spin');
-    const forget = (step: number): void => {
-      for (const node of [liar, second])
-        if (isIn(node) && step % 3 === 2) node.annotations = {};
-        else ask(cluster, node);
-    };
-    const done = ({ name, installed }: SimulatedNode) =>
-      name === 'aab' || installed.get('spin')?.revision === revision;
-    check(t, roll(cluster, forget, done, undefined, 600), 'forgetting');
-  },
-);
+t.test('two nodes in one zone that lose their state alternately: all others finish', async (t) => {
+  const { cluster, liar } = start({ maxUpdate: '10%' });
+  const second = cluster.addNode('aab', { labels: { [zoneKey]: 'aaa' } });
+  const revision = cluster.revision('spin');
+  const forget = (step: number): void => {
+    for (const node of [liar, second])
+      if (isIn(node) && step % 3 === 2) node.annotations = {};
+      else ask(cluster, node);
+  };
+  const done = ({ name, installed }: SimulatedNode) =>
+    name === 'aab' || installed.get('spin')?.revision === revision;
+  check(t, roll(cluster, forget, done, undefined, 600), 'forgetting');
+});
 
 /** Each node that gets its turn is `broken`; answers how many were, and what the Shim says. */
 const spread = (nodes: number, broken: (node: SimulatedNode) => void) => {
@@ -207,7 +204,7 @@ const spread = (nodes: number, broken: (node: SimulatedNode) => void) => {
   return { reached: reached.size, rollout: decideFleet(cluster.view()).statuses[0]!.status.rollout };
 };
 
-t.test('a change that silences one agent after the other stops after three', async (t) => {
+t.test('a change after which agents stop reporting stops after three nodes', async (t) => {
   const { reached, rollout } = spread(40, (node) => {
     node.agent = false;
   });
@@ -215,7 +212,7 @@ t.test('a change that silences one agent after the other stops after three', asy
   t.equal(reached, 3);
 });
 
-t.test('so does one after which nodes are away, and something cordons those', async (t) => {
+t.test('so does one after which nodes are NotReady and get cordoned', async (t) => {
   const { reached, rollout } = spread(40, (node) => {
     node.ready = false;
     node.cordoned = true;
@@ -224,7 +221,7 @@ t.test('so does one after which nodes are away, and something cordons those', as
   t.equal(reached, 3);
 });
 
-t.test('a node that fails to give up what is left of a Shim that is gone holds up no other', async (t) => {
+t.test('a node that fails to remove the rest of a deleted Shim delays no other', async (t) => {
   const cluster = new SimulatedCluster();
   for (let i = 0; i < 20; i++)
     cluster

@@ -31,7 +31,7 @@ t.test('a Lease that is absent, released or our own is free', async (t) => {
   }
 });
 
-t.test('a leader holds by both clocks, from when the renewal was asked for', async (t) => {
+t.test('a leader stays leader by both clocks, from when the renewal was requested', async (t) => {
   const leader = renewedAt(follower, { elapsed: 0, now: 1_000_000 });
   t.ok(holdsNow(leader, { elapsed: 9_999, now: 1_009_999 }, 10_000));
   t.notOk(holdsNow(leader, { elapsed: 10_000, now: 1_009_999 }, 10_000));
@@ -40,7 +40,7 @@ t.test('a leader holds by both clocks, from when the renewal was asked for', asy
   t.equal(leftOf(follower, { elapsed: 0, now: 0 }, 10_000), 0);
 });
 
-t.test('a leader that fails tries again soon, and those that wait do not ask together', async (t) => {
+t.test('a leader retries a failed renewal soon, and candidates do not ask at the same time', async (t) => {
   t.equal(pauseOf(true, false, 5_000, 0.7), 5_000);
   t.equal(pauseOf(true, true, 5_000, 0.7), 1_000);
   t.equal(pauseOf(false, true, 5_000, 0), 4_000);

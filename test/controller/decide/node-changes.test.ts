@@ -20,25 +20,28 @@ const share = (node: NodeFacts, given: boolean, keep: Approval | undefined): Sha
   },
 });
 
-t.test('what may be proven is what Shims and classes name, and anew only where a Shim selects', async (t) => {
-  t.same([...asked.handlers], ['spin', 'gone', 'former']);
-  const inPool = aNode('a', {}, { labels: { pool: 'a' } });
-  t.ok(asked.selects(inPool, 'spin'));
-  t.notOk(asked.selects(aNode('b'), 'spin'));
-  t.notOk(asked.selects(inPool, 'gone'), 'it is being deleted');
-  t.notOk(asked.selects(inPool, 'former'));
-  t.same(
-    [
-      asked.isRenamed('spin', 'spin-v1'),
-      asked.isRenamed('spin', 'spin'),
-      asked.isRenamed('gone', 'x'),
-      asked.isRenamed('y', 'x'),
-    ],
-    [true, false, false, false],
-  );
-});
+t.test(
+  'only what Shims and RuntimeClasses name may be proven, and newly only where a Shim selects',
+  async (t) => {
+    t.same([...asked.handlers], ['spin', 'gone', 'former']);
+    const inPool = aNode('a', {}, { labels: { pool: 'a' } });
+    t.ok(asked.selects(inPool, 'spin'));
+    t.notOk(asked.selects(aNode('b'), 'spin'));
+    t.notOk(asked.selects(inPool, 'gone'), 'it is being deleted');
+    t.notOk(asked.selects(inPool, 'former'));
+    t.same(
+      [
+        asked.isRenamed('spin', 'spin-v1'),
+        asked.isRenamed('spin', 'spin'),
+        asked.isRenamed('gone', 'x'),
+        asked.isRenamed('y', 'x'),
+      ],
+      [true, false, false, false],
+    );
+  },
+);
 
-t.test('a turn and a proof are one patch, and a node that is right gets none', async (t) => {
+t.test('an approval and a proof are one patch, and a node without changes gets none', async (t) => {
   const busy = aNode('a', { spin: { s: 'served', n: 'spin', r: 'r1', w: 'r2' } }, { labels: { pool: 'a' } });
   const right = aNode(
     'b',
@@ -60,7 +63,7 @@ t.test('a turn and a proof are one patch, and a node that is right gets none', a
   t.same(moments, [now + 900_000]);
 });
 
-t.test('the end of every turn is a moment to look again', async (t) => {
+t.test('the end of every approval schedules another evaluation', async (t) => {
   const going = { revision: 'r2', until: Date.parse(later) };
   const flying = aNode('a', {}, { given: { until: later, shims: { spin: 'r2' } } });
   const of = (kept: Approval | undefined) =>
@@ -71,13 +74,16 @@ t.test('the end of every turn is a moment to look again', async (t) => {
   t.same([of(undefined).nodes, of(undefined).moments], [[{ node: 'a', labels }], []], 'it is remembered');
 });
 
-t.test('what came of a turn for a former revision goes with the next write, or with its Shim', async (t) => {
-  const tried = { given: { tried: { spin: { revision: 'r1', outcome: 'done' } } } };
-  const node = aNode('a', {}, tried);
-  const of = (shares: readonly Share[], own = asked) =>
-    nodeChanges([node], new Map([[node, shares]]), own, new Map(), now).nodes.map(({ labels }) => labels);
-  const key_ = 'tried.spinkube.node-restriction.kubernetes.io/spin';
-  t.same(of([]), [], 'a new revision begins with no write for each node');
-  t.match(of([share(node, true, undefined)]), [{ [approved]: String, [key_]: null }]);
-  t.same(of([], askedOf([], [])), [{ [key_]: null }]);
-});
+t.test(
+  'the result of an approval of a former revision is removed with the next write, or with its Shim',
+  async (t) => {
+    const tried = { given: { tried: { spin: { revision: 'r1', outcome: 'done' } } } };
+    const node = aNode('a', {}, tried);
+    const of = (shares: readonly Share[], own = asked) =>
+      nodeChanges([node], new Map([[node, shares]]), own, new Map(), now).nodes.map(({ labels }) => labels);
+    const key_ = 'tried.spinkube.node-restriction.kubernetes.io/spin';
+    t.same(of([]), [], 'a new revision begins with no write for each node');
+    t.match(of([share(node, true, undefined)]), [{ [approved]: String, [key_]: null }]);
+    t.same(of([], askedOf([], [])), [{ [key_]: null }]);
+  },
+);

@@ -21,7 +21,7 @@ const wws = `${approvedPrefix}wws`;
 const end = now / 1000 + 900;
 const keep = { revision: 'r2', until: Date.parse(later) };
 
-t.test('the turns of several Shims are labels of their own, for fifteen minutes', async (t) => {
+t.test('approvals of several Shims are separate labels, for fifteen minutes', async (t) => {
   const { labels, ends, open } = approvalsAfter(
     [share('wws', true), share('spin', true, { want: '-' })],
     now,
@@ -36,14 +36,14 @@ t.test('the turns of several Shims are labels of their own, for fifteen minutes'
   );
 });
 
-t.test('what goes on keeps its end, beside what is new, and is not written again', async (t) => {
+t.test('an approval in progress keeps its end beside new ones, and is not written again', async (t) => {
   const { labels } = approvalsAfter([share('spin', false, { keep }), share('wws', true)], now);
   t.same(labels, { [spin]: `r2.${keep.until / 1000}`, [wws]: `r2.${end}` });
   t.same(approvalChanges({ [spin]: labels[spin]!, other: 'x' }, labels), { [wws]: labels[wws] });
   t.same(approvalChanges(labels, labels), {});
 });
 
-t.test('what came of a turn is kept, and what ended or cannot be read goes', async (t) => {
+t.test('the result of an approval is kept; an expired or unreadable approval is removed', async (t) => {
   const tried = { revision: 'r2', outcome: 'approval-expired' };
   const { labels, ends } = approvalsAfter([share('spin', false, { tried })], now);
   t.same([labels, ends], [{ [`${triedPrefix}spin`]: 'r2.approval-expired' }, []]);
@@ -54,12 +54,12 @@ t.test('what came of a turn is kept, and what ended or cannot be read goes', asy
   });
 });
 
-t.test('a Shim whose name is no label has its turns under a digest', async (t) => {
+t.test('a Shim whose name is no label has its approvals under a digest', async (t) => {
   const { labels } = approvalsAfter([share('a'.repeat(200), true)], now);
   t.match(Object.keys(labels), [/^approved\.[a-z.-]+\/sha256_[0-9a-f]{40}$/]);
 });
 
-t.test('a Node gets labels for so many Shims and no more', async (t) => {
+t.test('a Node gets labels for a limited number of Shims', async (t) => {
   const all = Array.from({ length: 1000 }, (_, index) => share(`made-up-${index}`, true));
   t.equal(Object.keys(approvalsAfter(all, now).labels).length, 128);
 });

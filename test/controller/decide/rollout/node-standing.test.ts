@@ -25,14 +25,14 @@ const at = (
   given: Partial<Concern> = {},
 ) => standingOf(aNode('n', entry ? { spin: entry } : {}, more), concern(given));
 
-t.test('a node is done when it serves the revision that is asked for, and no other', async (t) => {
+t.test('a node is done when it serves the requested revision, and no other', async (t) => {
   t.equal(at({ s: 'served', n: 'spin', r: 'r2' }).kind, 'done');
   t.equal(at(serving).kind, 'working', 'it has not heard of it yet');
   t.equal(at({ s: 'pending', n: 'spin', r: 'r2' }).kind, 'working');
   t.match(at({ s: 'served', n: 'spin', r: 'r2' }, { given: live }), { keep: undefined, inFlight: false });
 });
 
-t.test('a turn is asked for, given, and used up', async (t) => {
+t.test('an approval is requested, given, and used', async (t) => {
   t.match(at(waiting), { kind: 'waiting', asks: true, inFlight: false, keep: undefined });
   t.match(at(waiting, { given: live }), {
     kind: 'approved',
@@ -46,7 +46,7 @@ t.test('a turn is asked for, given, and used up', async (t) => {
   });
 });
 
-t.test('a turn that ran out while the node was ready is a failure, and is remembered', async (t) => {
+t.test('an approval that expired while the node was ready is a failure, and is recorded', async (t) => {
   t.match(at(waiting, { given: over }), {
     kind: 'failed',
     code: 'approval-expired',
@@ -84,7 +84,7 @@ t.test(
   },
 );
 
-t.test('a failure counts for the revision that it is about', async (t) => {
+t.test('a failure counts for its own revision only', async (t) => {
   t.match(at(failed), { kind: 'failed', code: 'digest-mismatch' });
   t.equal(at({ ...failed, a: 'r1' }).kind, 'working', 'it has not heard of the new one yet');
   const silent: HandlerDetail = { s: 'failed', n: 'spin', p: 'digest-mismatch' };
@@ -97,7 +97,7 @@ t.test('a failure counts for the revision that it is about', async (t) => {
   t.equal(at(silent, { given: live }, { settled: false }).kind, 'failed', 'nor when it had its turn for it');
 });
 
-t.test('a node that rolled back failed what had its turn, and not what still waits', async (t) => {
+t.test('a node that rolled back failed what was approved, and not what is still pending', async (t) => {
   t.match(at(busy, { given: live, state: 'RolledBack' }), {
     kind: 'failed',
     code: 'RolledBack',
@@ -109,15 +109,18 @@ t.test('a node that rolled back failed what had its turn, and not what still wai
   t.equal(at(busy, { state: 'Refused' }).kind, 'failed');
 });
 
-t.test('a turn for a former revision takes its place until the node speaks of the new one', async (t) => {
-  const former = { until: later, shims: { spin: 'r1' } };
-  t.match(at({ s: 'pending', n: 'spin', a: 'r1' }, { given: former }), {
-    kind: 'working',
-    inFlight: true,
-    keep: { revision: 'r1', until: Date.parse(later) },
-  });
-  t.match(at(waiting, { given: former }), { kind: 'waiting', inFlight: false, keep: undefined });
-});
+t.test(
+  'an approval of a former revision counts as in flight until the node reports the new one',
+  async (t) => {
+    const former = { until: later, shims: { spin: 'r1' } };
+    t.match(at({ s: 'pending', n: 'spin', a: 'r1' }, { given: former }), {
+      kind: 'working',
+      inFlight: true,
+      keep: { revision: 'r1', until: Date.parse(later) },
+    });
+    t.match(at(waiting, { given: former }), { kind: 'waiting', inFlight: false, keep: undefined });
+  },
+);
 
 t.test('a handler that another program owns on a node is no failure of the rollout', async (t) => {
   t.match(at({ s: 'served' }), { kind: 'claimed', code: 'local-file' });
@@ -129,7 +132,7 @@ t.test('a handler that another program owns on a node is no failure of the rollo
   );
 });
 
-t.test('a status that cannot be read is no answer', async (t) => {
+t.test('an unreadable status is no answer', async (t) => {
   t.equal(at(undefined, { detail: undefined }).kind, 'unreadable');
   const short = {
     v: 1,
@@ -144,7 +147,7 @@ t.test('a status that cannot be read is no answer', async (t) => {
   t.equal(at(undefined).kind, 'working');
 });
 
-t.test('a node that cannot read the Shim says so under the name of the Shim', async (t) => {
+t.test('a node that cannot read the Shim reports it with the name of the Shim', async (t) => {
   const entry: HandlerDetail = { s: 'refused', n: 'spin', a: 'r2', p: 'unpinned' };
   const given = concern({
     asked: { handler: 'spin-v2', revision: 'r2' },
@@ -153,7 +156,7 @@ t.test('a node that cannot read the Shim says so under the name of the Shim', as
   t.match(standingOf(aNode('n', { spin: entry }), given), { kind: 'failed', code: 'unpinned' });
 });
 
-t.test('what shall go asks for its turn, waits for Pods, and is done when nothing is left', async (t) => {
+t.test('a removal waits for its approval and for Pods, and is done when nothing is left', async (t) => {
   const leave = (entry: HandlerDetail, more: Parameters<typeof aNode>[2] = {}) => {
     const { asked: _asked, ...rest } = concern({ strays: [{ handler: 'spin', entry }] });
     return standingOf(aNode('n', { spin: entry }, more), rest);
@@ -178,7 +181,7 @@ t.test('what shall go asks for its turn, waits for Pods, and is done when nothin
   );
 });
 
-t.test('a handler that got another name: the node takes the new one up and the old one away', async (t) => {
+t.test('a renamed handler: the node serves the new one and removes the old one', async (t) => {
   const old: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', a: 'r2', w: 'r2' };
   const given = concern({
     asked: { handler: 'spin-v3', revision: 'r2' },
@@ -197,7 +200,7 @@ t.test('a handler that got another name: the node takes the new one up and the o
   });
 });
 
-t.test('a turn that a node had is remembered, whatever it says of itself afterwards', async (t) => {
+t.test('an approval that a node had is recorded, whatever the node reports afterwards', async (t) => {
   const done: HandlerDetail = { s: 'served', n: 'spin', r: 'r2' };
   const outcome = (given: Parameters<typeof aNode>[2], entry: HandlerDetail = done) => at(entry, given).tried;
   t.equal(outcome({}), undefined, 'it came to it without any');
@@ -217,27 +220,33 @@ t.test('a turn that a node had is remembered, whatever it says of itself afterwa
   });
 });
 
-t.test('an end that no controller of now gives is as far as a turn is long', async (t) => {
-  const year = { until: new Date(now + 365 * 24 * 3_600_000).toISOString(), shims: { spin: 'r2' } };
-  t.match(at(waiting, { given: year }), {
-    kind: 'approved',
-    keep: { revision: 'r2', until: now + 15 * 60_000 },
-  });
-  const near = now + 15 * 60_000 + 30_000;
-  t.match(
-    at(waiting, { given: { until: new Date(near).toISOString(), shims: { spin: 'r2' } } }),
-    { keep: { until: near } },
-    'two controllers may differ by a little',
-  );
-});
+t.test(
+  'an approval with an end that this controller would not give is cut to the usual lifetime',
+  async (t) => {
+    const year = { until: new Date(now + 365 * 24 * 3_600_000).toISOString(), shims: { spin: 'r2' } };
+    t.match(at(waiting, { given: year }), {
+      kind: 'approved',
+      keep: { revision: 'r2', until: now + 15 * 60_000 },
+    });
+    const near = now + 15 * 60_000 + 30_000;
+    t.match(
+      at(waiting, { given: { until: new Date(near).toISOString(), shims: { spin: 'r2' } } }),
+      { keep: { until: near } },
+      'two controllers may differ by a little',
+    );
+  },
+);
 
-t.test('a node does not speak in the controller’s own words', async (t) => {
+t.test('codes of the controller in a node’s report are ignored', async (t) => {
   for (const p of ['done', 'node-away', 'approval-withdrawn', 'node-lost'])
     t.equal(at({ ...failed, p }).code, 'approval-expired', p);
 });
 
-t.test('what a node says that it waits for is no revision that it gets', async (t) => {
-  const stray: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', w: 'x', a: 'x' };
-  const { asked: _asked, ...gone } = concern({ strays: [{ handler: 'spin', entry: stray }] });
-  t.match(standingOf(aNode('n', { spin: stray }), gone), { want: '-', asks: false });
-});
+t.test(
+  'a node is approved for the revision of the Shim, not for the one that it claims to wait for',
+  async (t) => {
+    const stray: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', w: 'x', a: 'x' };
+    const { asked: _asked, ...gone } = concern({ strays: [{ handler: 'spin', entry: stray }] });
+    t.match(standingOf(aNode('n', { spin: stray }), gone), { want: '-', asks: false });
+  },
+);

@@ -4,7 +4,7 @@ import { aNode, aShim } from '../../../../testbed/controller/facts.ts';
 
 const names = (given: readonly { readonly name: string }[]) => given.map(({ name }) => name);
 
-t.test('a Shim has to do with the nodes that it selects and where rcm-node speaks', async (t) => {
+t.test('a Shim is placed on the nodes that it selects and where rcm-node reports', async (t) => {
   const spin = aShim('spin', { nodeSelector: { pool: 'a' } });
   const nodes = [
     aNode('c', {}, { labels: { pool: 'a' } }),
@@ -16,7 +16,7 @@ t.test('a Shim has to do with the nodes that it selects and where rcm-node speak
   t.same([names(targets), names(mute), strays.size, selected], [['a', 'c'], ['m'], 0, 2]);
 });
 
-t.test('what a node has beside what is asked of it is found', async (t) => {
+t.test('handlers that a node has without being selected are found', async (t) => {
   const spin = aShim('spin', { nodeSelector: { pool: 'a' }, handler: 'spin-v3' });
   const gone = aShim('gone', { deleting: true });
   const entry = (n: string) => ({ s: 'served', n, r: 'r1' }) as const;
@@ -43,7 +43,7 @@ t.test('what a node has beside what is asked of it is found', async (t) => {
   t.same([...orphans.keys()], ['lost']);
 });
 
-t.test('a turn that a node had is of account while others have something of the Shim', async (t) => {
+t.test('an earlier approval counts while other nodes still have something of the Shim', async (t) => {
   const gone = aShim('gone', { deleting: true });
   const clean = aNode('a', {}, { given: { tried: { gone: { revision: '-', outcome: 'done' } } } });
   const holder = aNode('b', { gone: { s: 'removing', n: 'gone', r: 'r1' } });
@@ -52,7 +52,7 @@ t.test('a turn that a node had is of account while others have something of the 
   t.same(placementsOf([clean], [gone]).of.get(gone)!.traces, []);
 });
 
-t.test('what one node names has no other node looked at again', async (t) => {
+t.test('a change of one node does not evaluate other nodes again', async (t) => {
   const looks = { turns: 0 };
   const other = aNode('b');
   const { rollout: turns } = other;

@@ -23,7 +23,7 @@ const change = (
     new Set(Object.keys(node.given?.shims ?? {})),
   ).change;
 
-t.test('a node that serves the handler, in whatever revision, is marked', async (t) => {
+t.test('a node that serves the handler, in any revision, is marked as proven', async (t) => {
   t.same(change(serving), { [key]: 'served' });
   t.same(change({ s: 'pending', n: 'spin', r: 'r1', w: 'r2' }), { [key]: 'served' });
   t.equal(change(serving, marked), undefined);
@@ -32,13 +32,13 @@ t.test('a node that serves the handler, in whatever revision, is marked', async 
   t.same(change(serving, { labels: { [key]: 'odd' } }), { [key]: 'served' });
 });
 
-t.test('where the kubelet lists handlers, it has to list this one', async (t) => {
+t.test('where the kubelet lists handlers, the list must contain this one', async (t) => {
   t.equal(change(serving, { kubeletSees: ['', 'runc'] }), undefined);
   t.same(change(serving, { kubeletSees: ['', 'spin'] }), { [key]: 'served' });
   t.same(change(serving, { ...marked, kubeletSees: [] }), { [key]: null });
 });
 
-t.test('the mark goes with the proof', async (t) => {
+t.test('the mark is removed with the proof', async (t) => {
   t.same(change({ s: 'failed', n: 'spin', p: 'x' }, marked), { [key]: null });
   t.same(change(undefined, marked), { [key]: null });
   t.same(change(serving, marked, { handlers: new Set() }), { [key]: null }, 'no Shim asks for it any more');
@@ -49,7 +49,7 @@ t.test('the mark goes with the proof', async (t) => {
   );
 });
 
-t.test('what may go attracts no new Pods, and until then it serves on', async (t) => {
+t.test('a handler whose removal is approved attracts no new Pods, and serves until then', async (t) => {
   const leaving: HandlerDetail = { s: 'removing', n: 'spin', r: 'r1', w: '-' };
   t.equal(change(leaving, marked), undefined);
   t.same(change(leaving, { ...marked, given: { until: later, shims: { spin: '-' } } }), { [key]: null });
@@ -65,7 +65,7 @@ t.test('what may go attracts no new Pods, and until then it serves on', async (t
   );
 });
 
-t.test('a node that cannot tell keeps what was proven', async (t) => {
+t.test('a node with an unreadable report keeps its proof', async (t) => {
   const claimed = { [key]: 'served', 'shim.rcm.spinkube.dev/spin': 'served' };
   t.equal(change(undefined, { labels: claimed, detail: undefined }), undefined);
   const short = {
@@ -85,7 +85,7 @@ t.test('a node that cannot tell keeps what was proven', async (t) => {
   );
 });
 
-t.test('a node that no Shim selects causes no change by claiming a handler', async (t) => {
+t.test('a node that no Shim selects changes nothing by claiming a handler', async (t) => {
   t.equal(change(serving, {}, { selects: () => false }), undefined);
   t.equal(
     change(serving, marked, { selects: () => false }),
@@ -96,12 +96,12 @@ t.test('a node that no Shim selects causes no change by claiming a handler', asy
   t.equal(proofOf(aNode('n', many), asked, new Set()).change, undefined);
 });
 
-t.test('only what stands on the Node is shown as proven', async (t) => {
+t.test('only a label on the Node counts as proven', async (t) => {
   t.same(proofOf(aNode('n', { spin: serving }), asked, new Set()).shown, []);
   t.same(proofOf(aNode('n', { spin: serving }, marked), asked, new Set()).shown, ['spin']);
 });
 
-t.test('a proof is of this boot of this machine', async (t) => {
+t.test('a proof holds for this boot of this machine only', async (t) => {
   t.same(change(serving, { ...marked, machine: 'rebooted' }), { [key]: null });
   t.same(
     change(serving, { ...marked, machine: 'rebooted', kubeletSees: ['', 'spin'] }),

@@ -34,7 +34,7 @@ const stopped: RolloutState = { revision: 'r2', phase: 'Stopped', since, stopped
 const of = (standings: readonly NodeStanding[], over: Partial<ShimFacts> = {}, refused = false) =>
   rolloutOf({ shim: aShim('spin', over), standings, size: standings.length, refused, now });
 
-t.test('it rolls as long as a node is waited for that can be', async (t) => {
+t.test('a rollout is in progress while it waits for a node that can finish', async (t) => {
   t.match(of([standing('a', 'done'), standing('b', 'waiting')]), {
     phase: 'Rolling',
     revision: 'r2',
@@ -48,13 +48,13 @@ t.test('it rolls as long as a node is waited for that can be', async (t) => {
   );
 });
 
-t.test('a phase keeps its moment', async (t) => {
+t.test('a phase keeps the time of its start', async (t) => {
   const rollout: RolloutState = { revision: 'r2', phase: 'Rolling', since };
   t.equal(of([standing('b', 'waiting')], { status: statusWith(rollout) }).since, since);
   t.not(of([standing('b', 'waiting')], { status: statusWith({ ...rollout, revision: 'r1' }) }).since, since);
 });
 
-t.test('so many failures as are allowed stop it, and it names the nodes', async (t) => {
+t.test('reaching the allowed number of failures stops it, and it names the nodes', async (t) => {
   const many = Array.from({ length: 30 }, (_, index) => standing(`n${index}`, 'failed'));
   const halt = of(many, { strategy: { rolling: { maxFailures: 30 } } });
   t.match(halt, { phase: 'Stopped' });
@@ -74,7 +74,7 @@ t.test(
   },
 );
 
-t.test('stopped stays stopped until these nodes are well, gone, or ask anew', async (t) => {
+t.test('it stays stopped until these nodes are healthy, gone, or ask again', async (t) => {
   const status = statusWith(stopped);
   t.match(of([standing('a', 'waiting'), standing('b', 'failed')], { status }), { phase: 'Stopped', since });
   t.match(of([standing('a', 'waiting'), standing('b', 'working')], { status }), {
@@ -95,7 +95,7 @@ t.test('stopped stays stopped until these nodes are well, gone, or ask anew', as
   );
 });
 
-t.test('a new value of the annotation has it go on, and only more failures stop it again', async (t) => {
+t.test('a new value of the annotation continues it, and only more failures stop it again', async (t) => {
   const annotations = { 'rcm.spinkube.dev/resume': 'yes' };
   const status = statusWith(stopped);
   const on = of([standing('a', 'waiting'), standing('b', 'failed')], { status, annotations });
@@ -130,7 +130,7 @@ t.test('paused, refused and deleted', async (t) => {
   );
 });
 
-t.test('for two minutes nodes may still speak of the former revision', async (t) => {
+t.test('for two minutes nodes may still report the former revision', async (t) => {
   t.equal(settlesAt(aShim('spin'), now), now + 120_000);
   const at = (seconds: number, phase: RolloutState['phase'] = 'Rolling') =>
     settlesAt(
@@ -144,15 +144,18 @@ t.test('for two minutes nodes may still speak of the former revision', async (t)
   t.equal(at(60, 'Stopped'), undefined);
 });
 
-t.test('a node that let its turn pass in silence stops nothing; one that became NotReady does', async (t) => {
-  const of_ = (code: string) =>
-    of([{ ...standing('a', 'failed'), code }, standing('b', 'waiting')], {
-      strategy: { rolling: { maxFailures: 1 } },
-    }).phase;
-  t.same([of_('approval-expired'), of_('node-lost'), of_('not-served')], ['Rolling', 'Stopped', 'Stopped']);
-});
+t.test(
+  'a node that does not react to its approval does not stop the rollout; one that became NotReady does',
+  async (t) => {
+    const of_ = (code: string) =>
+      of([{ ...standing('a', 'failed'), code }, standing('b', 'waiting')], {
+        strategy: { rolling: { maxFailures: 1 } },
+      }).phase;
+    t.same([of_('approval-expired'), of_('node-lost'), of_('not-served')], ['Rolling', 'Stopped', 'Stopped']);
+  },
+);
 
-t.test('a time of a controller whose clock was ahead is written anew', async (t) => {
+t.test('a time written by a controller whose clock was ahead is written again', async (t) => {
   const ahead = { revision: 'r2', phase: 'Rolling', since: '2028-01-15T08:00:00Z' } as const;
   const next = of([standing('a', 'waiting')], { status: statusWith(ahead) });
   t.equal(Date.parse(next.since), now);

@@ -41,19 +41,19 @@ const turns = (standings: readonly NodeStanding[], over: Partial<Round> = {}) =>
     ...over,
   }).map(({ node }) => node.name);
 
-t.test('at most so many at a time, in the order of their names', async (t) => {
+t.test('at most so many nodes at a time, in the order of their names', async (t) => {
   const all = ['e', 'd', 'c', 'b', 'a'].map((name) => standing(name));
   t.same(turns(all), ['a', 'b', 'c']);
   t.same(turns([...all, flying('x'), flying('y')]), ['a']);
   t.same(turns([...all, flying('x'), flying('y'), flying('z')]), []);
 });
 
-t.test('the first one goes alone, until it came through', async (t) => {
+t.test('the first node changes alone, until it has finished', async (t) => {
   t.same(turns([standing('a'), standing('b')], { proven: false }), ['a']);
   t.same(turns([standing('b'), flying('a')], { proven: false }), []);
 });
 
-t.test('a cordoned node is last, and the first only where there is no other', async (t) => {
+t.test('a cordoned node is last, and first only where there is no other', async (t) => {
   const all = [standing('a', {}, { cordoned: true }), standing('b'), standing('c')];
   t.same(turns(all, { proven: false }), ['b']);
   t.same(turns(all), ['b', 'c', 'a']);
@@ -75,7 +75,7 @@ t.test('one zone after the other', async (t) => {
   t.same(turns([...all, flying('x', zone('z3'))]), [], 'the zone in flight ends first');
 });
 
-t.test('nodes that restart for another Shim anyway go first', async (t) => {
+t.test('nodes that restart for another Shim anyway are first', async (t) => {
   t.same(
     turns([standing('a'), standing('b')], {
       strategy: { rolling: { maxUpdate: 1 } },
@@ -96,7 +96,7 @@ t.test('recreate approves all nodes that wait, at once', async (t) => {
 });
 
 t.test(
-  'a turn that came to nothing is given again after all others, where it can end differently',
+  'an approval without effect is given again after all others, where the result can differ',
   async (t) => {
     const ranOut = failed('a', 'approval-expired');
     const bad = failed('b', 'digest-mismatch');
@@ -106,7 +106,7 @@ t.test(
   },
 );
 
-t.test('who had a turn gets another one after all who had none, also if it was no failure', async (t) => {
+t.test('a node that had an approval is after all that had none, even without a failure', async (t) => {
   const had = (name: string, outcome: string) => standing(name, { tried: { revision: 'r2', outcome } });
   for (const outcome of ['done', 'node-away', 'approval-withdrawn']) {
     t.same(turns([had('a', outcome), standing('b')], { proven: false }), ['b']);
@@ -114,13 +114,13 @@ t.test('who had a turn gets another one after all who had none, also if it was n
   }
 });
 
-t.test('a node that changes its zone in its turn opens no second one', async (t) => {
+t.test('a node that changes its zone while approved does not open a second zone', async (t) => {
   const all = [standing('a', {}, zone('z2')), standing('b', {}, zone('z1'))];
   const inFlight = [flying('x', zone('z1')), flying('y', zone('z1')), flying('liar', zone('z2'))];
   t.same(turns([...all, ...inFlight], { strategy: { rolling: { maxUpdate: 9 } } }), ['b']);
 });
 
-t.test('cordoned nodes wait for others that may still ask, but not for ever', async (t) => {
+t.test('cordoned nodes wait for others that may still need an approval, but not for ever', async (t) => {
   const cordoned = standing('a', {}, { cordoned: true });
   const silent = standing('b', { kind: 'working', asks: false });
   t.same(turns([cordoned, silent], { proven: false, patient: true }), []);
@@ -131,7 +131,7 @@ t.test('cordoned nodes wait for others that may still ask, but not for ever', as
 
 const server = { labels: { 'node-role.kubernetes.io/control-plane': '' } };
 
-t.test('control-plane nodes come after all others, one at a time', async (t) => {
+t.test('control-plane nodes are after all others, one at a time', async (t) => {
   const servers = ['a', 'b', 'c'].map((name) => standing(name, {}, server));
   t.same(
     turns([...servers, standing('x'), standing('y')]),

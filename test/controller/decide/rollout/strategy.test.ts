@@ -1,7 +1,7 @@
 import t from 'tap';
 import { failureBudget, isRolling, maxUpdate } from '../../../../controller/decide/rollout/strategy.ts';
 
-t.test('a percentage is of all nodes, rounded down, and never none', async (t) => {
+t.test('a percentage is of all nodes, rounded down, and at least one', async (t) => {
   const of = (value: number | string, size: number) => maxUpdate({ rolling: { maxUpdate: value } }, size);
   t.equal(of('10%', 3), 1);
   t.equal(of('10%', 0), 1);
@@ -12,7 +12,7 @@ t.test('a percentage is of all nodes, rounded down, and never none', async (t) =
   t.equal(of('4', 100), 4);
 });
 
-t.test('what says nothing, or nothing that can be understood, has the defaults', async (t) => {
+t.test('missing or invalid values have the defaults', async (t) => {
   t.equal(maxUpdate({}, 100), 10);
   t.equal(maxUpdate({ rolling: { maxUpdate: 'many' } }, 100), 10);
   t.equal(failureBudget({}, 100), 2);

@@ -3,7 +3,7 @@ import { unableBy } from '../../../../controller/decide/rollout/unable.ts';
 
 const linux = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' };
 
-t.test('a node that can run rcm-node is none of these', async (t) => {
+t.test('a node that can run rcm-node is not listed as unable', async (t) => {
   for (const labels of [
     {},
     linux,
@@ -16,7 +16,7 @@ t.test('a node that can run rcm-node is none of these', async (t) => {
 });
 
 t.test(
-  'another system, another architecture, a node that is none, and what a person leaves out are',
+  'another system, another architecture, a virtual node, and a node that a person left out are unable',
   async (t) => {
     for (const [key, value] of [
       ['kubernetes.io/os', 'windows'],

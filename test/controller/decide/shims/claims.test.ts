@@ -9,7 +9,7 @@ const of = (
   nodes: readonly NodeFacts[] = [aNode('a', {}, { labels: { pool: 'a' } })],
 ) => claimsOf({ now, nodes, shims, classes: [], use: new Map() }, placementsOf(nodes, shims));
 
-t.test('the older Shim has the name, and of two that are as old the first by name', async (t) => {
+t.test('the older Shim keeps the name, and of two that are as old the first by name', async (t) => {
   const a = aShim('a', { created: 2, runtimeClass: 'c', handler: 'h' });
   const b = aShim('b', { created: 1, runtimeClass: 'c', handler: 'h' });
   const claims = of([a, b]);
@@ -19,11 +19,14 @@ t.test('the older Shim has the name, and of two that are as old the first by nam
   t.equal(of([a, { ...b, created: 2 }]).classes.holder('c'), a);
 });
 
-t.test('one that is being deleted has no claim, and two that meet on no node have no quarrel', async (t) => {
-  const a = aShim('a', { created: 2, handler: 'h' });
-  t.equal(of([a, aShim('b', { created: 1, handler: 'h', deleting: true })]).rivalOf(a), undefined);
-  t.equal(
-    of([a, aShim('b', { created: 1, handler: 'h', nodeSelector: { pool: 'b' } })]).rivalOf(a),
-    undefined,
-  );
-});
+t.test(
+  'a Shim that is being deleted has no claim, and Shims without a common node do not conflict',
+  async (t) => {
+    const a = aShim('a', { created: 2, handler: 'h' });
+    t.equal(of([a, aShim('b', { created: 1, handler: 'h', deleting: true })]).rivalOf(a), undefined);
+    t.equal(
+      of([a, aShim('b', { created: 1, handler: 'h', nodeSelector: { pool: 'b' } })]).rivalOf(a),
+      undefined,
+    );
+  },
+);
