@@ -194,16 +194,27 @@ const registries = (cursor: Cursor): RegistrySettings => {
   };
 };
 
-const address = (cursor: Cursor): string => {
+const address = (cursor: Cursor, schemes = ['https', 'http', 'file']): string => {
   const text = required(cursor, string(cursor));
-  if (!/^(https?|file):/.test(text) || !URL.canParse(text))
-    fail(cursor, 'a URL with https:, http: or file: is expected');
+  const scheme = /^([a-z]+):/.exec(text)?.[1] ?? '';
+  if (!schemes.includes(scheme) || !URL.canParse(text))
+    fail(cursor, `a URL with ${schemes.map((one) => `${one}:`).join(', ')} is expected`);
   return text;
 };
 
+/** A prefix may be the scheme alone: everything of it is in the mirror. */
 const mirror = (cursor: Cursor): Mirror => {
   const row = required(cursor, table(cursor, ['prefix', 'replace']));
-  return { prefix: address(at(row, 'prefix')), replace: address(at(row, 'replace')) };
+  const schemes = ['https', 'http', 'file', 'oci'];
+  const [prefix, replace] = [at(row, 'prefix'), at(row, 'replace')];
+  const isScheme = typeof prefix.value === 'string' && /^(https?|oci):\/\/$/.test(prefix.value);
+  const mirrored = {
+    prefix: isScheme ? String(prefix.value) : address(prefix, schemes),
+    replace: address(replace, schemes),
+  };
+  if (mirrored.replace.startsWith('oci:') && !mirrored.prefix.startsWith('oci:'))
+    fail(replace, 'a registry is a mirror of registries only: "prefix" has to begin with oci:');
+  return mirrored;
 };
 
 const proxy = (cursor: Cursor): Settings['proxy'] => {

@@ -29,7 +29,7 @@ maxArtifactBytes = 1000
 downloadTimeout = 10
 idleTimeout = 11
 attempts = 12
-mirrors = [{ prefix = "https://github.com/", replace = "https://mirror.example/github/" }]
+mirrors = [{ prefix = "https://github.com/", replace = "https://mirror.example/github/" }, { prefix = "oci://", replace = "oci://mirror.example" }]
 extraCa = "/etc/ssl/extra.pem"
 quiet = 0
 stable = 7
@@ -57,7 +57,10 @@ providers = false
       downloadTimeout: 10,
       idleTimeout: 11,
       attempts: 12,
-      mirrors: [{ prefix: 'https://github.com/', replace: 'https://mirror.example/github/' }],
+      mirrors: [
+        { prefix: 'https://github.com/', replace: 'https://mirror.example/github/' },
+        { prefix: 'oci://', replace: 'oci://mirror.example' },
+      ],
       signatures: [],
       proxy: { http: 'http://user:secret@proxy:3128', https: 'http://proxy:3129', no: 'localhost,.internal' },
       extraCa: '/etc/ssl/extra.pem',
@@ -92,6 +95,9 @@ t.test('what is wrong is named with line and column, as a problem of the setting
     ['[runtime]\nunit = "../x.service"', 2, 1, /\.service unit/],
     ['[[mirrors]]\nprefix = "https://a/"', 1, 1, /"mirrors\[0\]\.replace" is missing/],
     ['[[mirrors]]\nprefix = "ftp://a/"\nreplace = "https://b/"', 2, 1, /a URL with/],
+    ['[[mirrors]]\nprefix = "https://a/"\nreplace = "oci://b"', 3, 1, /a mirror of registries only/],
+    ['[[mirrors]]\nprefix = "ftp://"\nreplace = "https://b"', 2, 1, /a URL with https:, http:, file:, oci:/],
+    ['[registries]\ncredentials = "registries.json"', 2, 1, /an absolute path/],
     ['[proxy]\nhttp = "proxy:3128"', 2, 1, /a URL with/],
     ['[proxy]\nhttps = "http://["', 2, 1, /a URL with/],
   ];
