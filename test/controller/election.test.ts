@@ -33,7 +33,7 @@ const holder = (fleet: FleetServer): unknown =>
   (fleet.get(paths.leases, 'lease')?.spec as { holderIdentity?: string } | undefined)?.holderIdentity;
 
 t.test(
-  'of two candidates one leads, and the other when that gave the Lease back',
+  'of two candidates one leads, and the other when the first released the Lease',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -55,24 +55,20 @@ t.test(
   },
 );
 
-t.test(
-  'a leader that was killed is followed, when it has stopped by its own clock',
-  needsOpenssl,
-  async (t) => {
-    const fleet = await startFleet(t);
-    const killed = stand(t, fleet, 'killed');
-    await until(() => killed.election.holds());
-    const other = stand(t, fleet, 'other');
-    await sleep(200);
-    t.same(other.seen, []);
-    killed.api.close();
-    await until(() => {
-      if (killed.election.holds()) t.notOk(other.election.holds(), 'never both');
-      return other.election.holds();
-    });
-    t.same(killed.seen, ['lead', 'lose']);
-  },
-);
+t.test('a killed leader is replaced after its Lease expired', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const killed = stand(t, fleet, 'killed');
+  await until(() => killed.election.holds());
+  const other = stand(t, fleet, 'other');
+  await sleep(200);
+  t.same(other.seen, []);
+  killed.api.close();
+  await until(() => {
+    if (killed.election.holds()) t.notOk(other.election.holds(), 'never both');
+    return other.election.holds();
+  });
+  t.same(killed.seen, ['lead', 'lose']);
+});
 
 t.test('without an API server the leader stops before another one may start', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
@@ -100,7 +96,7 @@ t.test('an answer that never comes is no renewal', needsOpenssl, async (t) => {
   fleet.world.delay = () => undefined;
 });
 
-t.test('a machine that slept does not lead when it wakes', needsOpenssl, async (t) => {
+t.test('a machine that was suspended does not lead when it continues', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const skew = { ms: 0 };
   const one = stand(t, fleet, 'one', short, { ...realClock, now: () => Date.now() + skew.ms });
@@ -153,7 +149,7 @@ t.test('a Lease that another holder took is not taken back', needsOpenssl, async
 });
 
 t.test(
-  'without the right, or without the namespace, it says so and goes on trying',
+  'without the permission, or without the namespace, it reports that and keeps trying',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);

@@ -13,7 +13,7 @@ const features = (data?: Record<string, string>) => ({
   ...(data ? { data } : {}),
 });
 
-t.test('the flag is set, what was there is kept beside it, and is put back', needsOpenssl, async (t) => {
+t.test('the flag is set, the former value is kept beside it, and is restored', needsOpenssl, async (t) => {
   for (const [found, back] of [
     [undefined, undefined],
     ['disabled', 'disabled'],
@@ -39,7 +39,7 @@ t.test('the flag is set, what was there is kept beside it, and is put back', nee
   }
 });
 
-t.test('what is as it shall be is left alone', async (t) => {
+t.test('a right value is not written', async (t) => {
   t.equal(knativePatch({ data: { [flag]: 'Enabled' } }, true), undefined);
   t.equal(knativePatch({ data: { [flag]: 'enabled' } }, false), undefined, 'the former value is not known');
   const ours = { annotations: { 'rcm.spinkube.dev/knative-former': '"disabled"' } };
@@ -54,7 +54,7 @@ t.test('what is as it shall be is left alone', async (t) => {
   });
 });
 
-t.test('who never asked for Knative hears nothing of it', needsOpenssl, async (t) => {
+t.test('without the Knative option nothing is logged about it', needsOpenssl, async (t) => {
   for (const status of [403, 404]) {
     const fleet = await startFleet(t);
     fleet.world.fail = () => status;
@@ -64,7 +64,7 @@ t.test('who never asked for Knative hears nothing of it', needsOpenssl, async (t
   }
 });
 
-t.test('who asked for it is told once why it cannot be, and gets it later', needsOpenssl, async (t) => {
+t.test('with the option, a failure is logged once, and the flag is set later', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const { log, lines } = keepLog();
   const stop = new AbortController();

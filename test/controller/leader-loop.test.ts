@@ -30,7 +30,7 @@ const twoAtOnce = (view: View) => ({
     .map(({ name }) => approve(name)),
 });
 
-t.test('nothing is decided before everything is known', needsOpenssl, async (t) => {
+t.test('nothing is decided before all objects are listed', needsOpenssl, async (t) => {
   for (const missing of [paths.nodes, paths.shims, paths.classes]) {
     const fleet = await startFleet(t);
     fleet.put(paths.nodes, node('a'));
@@ -56,28 +56,32 @@ t.test('a list in several pages is one', needsOpenssl, async (t) => {
   t.equal(views[0]?.nodes.length, 10);
 });
 
-t.test('a watch that lags approves no node twice, and no other node instead', needsOpenssl, async (t) => {
-  const fleet = await startFleet(t);
-  for (const name of ['a', 'b', 'c', 'd']) fleet.put(paths.nodes, node(name));
-  const state = { go: false };
-  const { views, lines } = work(t, fleet, (view) => (state.go ? twoAtOnce(view) : always));
-  await until(() => fleet.world.watches.size === 3);
-  const release = fleet.hold();
-  state.go = true;
-  await until(() => written(fleet, paths.nodes).length === 2);
-  const seen = views.length;
-  await until(() => views.length > seen + 5);
-  t.equal(written(fleet, paths.nodes).length, 2);
-  release();
-  const then = views.length;
-  await until(() => views.length > then + 3);
-  t.equal(written(fleet, paths.nodes).length, 2);
-  t.match(
-    lines.find(({ message }) => message === 'approved Shim spin on Node a'),
-    { level: 'info', fields: { node: 'a', shim: 'spin', revision: 'r1' } },
-    'and a person can read who was let',
-  );
-});
+t.test(
+  'with a delayed watch no node is approved twice, and no other node instead',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    for (const name of ['a', 'b', 'c', 'd']) fleet.put(paths.nodes, node(name));
+    const state = { go: false };
+    const { views, lines } = work(t, fleet, (view) => (state.go ? twoAtOnce(view) : always));
+    await until(() => fleet.world.watches.size === 3);
+    const release = fleet.hold();
+    state.go = true;
+    await until(() => written(fleet, paths.nodes).length === 2);
+    const seen = views.length;
+    await until(() => views.length > seen + 5);
+    t.equal(written(fleet, paths.nodes).length, 2);
+    release();
+    const then = views.length;
+    await until(() => views.length > then + 3);
+    t.equal(written(fleet, paths.nodes).length, 2);
+    t.match(
+      lines.find(({ message }) => message === 'approved Shim spin on Node a'),
+      { level: 'info', fields: { node: 'a', shim: 'spin', revision: 'r1' } },
+      'and a person can read who was let',
+    );
+  },
+);
 
 t.test('a failed write is tried again after its own pause, and delays no other', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
@@ -104,24 +108,20 @@ t.test('a failed write is tried again after its own pause, and delays no other',
   );
 });
 
-t.test(
-  'a server that is busy is left alone by all writes for as long as it asks',
-  needsOpenssl,
-  async (t) => {
-    const fleet = await startFleet(t);
-    for (let count = 0; count < 100; count++) fleet.put(paths.nodes, node(`n${count}`));
-    fleet.world.fail = ({ method }) => (method === 'PATCH' ? { status: 429, after: '3600' } : undefined);
-    const { views, metrics } = work(t, fleet, (view) => ({
-      ...always,
-      nodes: view.nodes.map(({ name }) => approve(name)),
-    }));
-    await until(() => views.length > 8);
-    t.ok(written(fleet, paths.nodes).length <= 8, 'those that were under way together');
-    t.match(metrics.print(), /rcm_controller_requests_total\{verb="PATCH",code="429"\} \d/);
-  },
-);
+t.test('a busy server gets no write for as long as it asks', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  for (let count = 0; count < 100; count++) fleet.put(paths.nodes, node(`n${count}`));
+  fleet.world.fail = ({ method }) => (method === 'PATCH' ? { status: 429, after: '3600' } : undefined);
+  const { views, metrics } = work(t, fleet, (view) => ({
+    ...always,
+    nodes: view.nodes.map(({ name }) => approve(name)),
+  }));
+  await until(() => views.length > 8);
+  t.ok(written(fleet, paths.nodes).length <= 8, 'those that were under way together');
+  t.match(metrics.print(), /rcm_controller_requests_total\{verb="PATCH",code="429"\} \d/);
+});
 
-t.test('a Node that is gone, or another of its name, needs nothing', needsOpenssl, async (t) => {
+t.test('a Node that is gone, or another with its name, needs nothing', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.nodes, node('a'));
   const { views } = work(t, fleet, (view) => ({
@@ -139,44 +139,40 @@ t.test('a Node that is gone, or another of its name, needs nothing', needsOpenss
   await until(() => views.at(-1)?.nodes[0]?.uid === 'uid-2');
 });
 
-t.test(
-  'no more is written when the Lease may be lost, nor when it is told to end',
-  needsOpenssl,
-  async (t) => {
-    const fleet = await startFleet(t);
-    for (let count = 0; count < 60; count++) fleet.put(paths.nodes, node(`n${count}`));
-    const state = { holds: true };
-    const clock = shortClock();
-    const { working, landed } = work(
-      t,
-      fleet,
-      (view) => ({
-        ...always,
-        nodes: view.nodes
-          .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
-          .map(({ name }) => approve(name)),
-      }),
-      { holds: () => state.holds, clock },
-    );
-    await until(() => written(fleet, paths.nodes).length > 10);
-    state.holds = false;
-    await landed();
-    const count = written(fleet, paths.nodes).length;
-    await sleep(200);
-    t.equal(written(fleet, paths.nodes).length, count);
-    t.ok(count < 60);
-    state.holds = true;
-    await until(() => written(fleet, paths.nodes).length > count + 5);
-    await working.stop(true);
-    const last = written(fleet, paths.nodes).length;
-    const done = fleet.all(paths.nodes).filter(({ metadata }) => metadata.labels).length;
-    await sleep(100);
-    t.equal(written(fleet, paths.nodes).length, last);
-    t.equal(done, last, 'and what was under way has ended well');
-  },
-);
+t.test('nothing is written when the Lease may be lost, or during the shutdown', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  for (let count = 0; count < 60; count++) fleet.put(paths.nodes, node(`n${count}`));
+  const state = { holds: true };
+  const clock = shortClock();
+  const { working, landed } = work(
+    t,
+    fleet,
+    (view) => ({
+      ...always,
+      nodes: view.nodes
+        .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
+        .map(({ name }) => approve(name)),
+    }),
+    { holds: () => state.holds, clock },
+  );
+  await until(() => written(fleet, paths.nodes).length > 10);
+  state.holds = false;
+  await landed();
+  const count = written(fleet, paths.nodes).length;
+  await sleep(200);
+  t.equal(written(fleet, paths.nodes).length, count);
+  t.ok(count < 60);
+  state.holds = true;
+  await until(() => written(fleet, paths.nodes).length > count + 5);
+  await working.stop(true);
+  const last = written(fleet, paths.nodes).length;
+  const done = fleet.all(paths.nodes).filter(({ metadata }) => metadata.labels).length;
+  await sleep(100);
+  t.equal(written(fleet, paths.nodes).length, last);
+  t.equal(done, last, 'and what was under way has ended well');
+});
 
-t.test('a Shim that cannot be looked up any more removes nothing from nodes', needsOpenssl, async (t) => {
+t.test('a Shim that cannot be read any more removes nothing from nodes', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.nodes, node('a'));
   fleet.put(paths.shims, shim('spin', { finalizers: ['rcm.spinkube.dev/finalizer'], uid: 's' }));
@@ -197,7 +193,7 @@ t.test('a Shim that cannot be looked up any more removes nothing from nodes', ne
   t.equal(lines.filter(({ message }) => /the CRD of Shims is absent/.test(message)).length, 1);
 });
 
-t.test('a decision that throws is told, and ends nothing', needsOpenssl, async (t) => {
+t.test('an exception in a decision is logged, and ends nothing', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const state = { bad: true };
   const { views, lines, metrics } = work(t, fleet, () => {
@@ -218,7 +214,7 @@ t.test('a decision that throws is told, and ends nothing', needsOpenssl, async (
   await until(() => views.length > seen);
 });
 
-t.test('what it does shows in the metrics', needsOpenssl, async (t) => {
+t.test('metrics count its work', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.nodes, node('a'));
   fleet.put(paths.shims, shim('spin'));
@@ -251,7 +247,7 @@ for (const [what, change] of [
   ['an approval', approve('a')],
   ['a proof', proof],
 ] as const)
-  t.test(`${what} lands on no Node that changed since it was decided`, needsOpenssl, async (t) => {
+  t.test(`${what} is not written on a Node that changed since the decision`, needsOpenssl, async (t) => {
     const fleet = await startFleet(t);
     fleet.put(paths.nodes, node('a'));
     const late = { go: (): void => undefined };
@@ -273,7 +269,7 @@ for (const [what, change] of [
     t.same(fleet.get(paths.nodes, 'a')?.metadata.labels, { decided: 'anew' });
   });
 
-t.test('the time is that of the API server, by which nodes check approvals', needsOpenssl, async (t) => {
+t.test('approvals have the time of the API server, which nodes use too', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const hour = 3_600_000;
   const { views } = work(t, fleet, () => always, {

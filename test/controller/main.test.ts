@@ -63,7 +63,7 @@ const nodeOf = (name: string, detail: object) => ({
 });
 
 t.test(
-  'from a Shim to a RuntimeClass and a first turn, and an end that gives the Lease back',
+  'from a Shim to a RuntimeClass and a first approval; the shutdown releases the Lease',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -98,7 +98,7 @@ t.test(
   },
 );
 
-t.test('a signal while the API server does not answer ends it, too', needsOpenssl, async (t) => {
+t.test('a signal ends it also while the API server does not answer', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.world.delay = () => new Promise(() => undefined);
   const { child, ended, lines } = run(t, fleet);

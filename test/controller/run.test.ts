@@ -42,7 +42,7 @@ const approveAll = (view: View): Decision => ({
 });
 
 t.test(
-  'of two controllers one works; killed in the middle of a wave, the other goes on',
+  'of two controllers one leads; when it is killed in the middle of a wave, the other continues',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -83,7 +83,7 @@ t.test('it is ready when it reaches the API, and says when it does not', needsOp
   t.equal((await ask('/readyz')).status, 200);
 });
 
-t.test('with the Lease lost it stops, and begins anew with it', needsOpenssl, async (t) => {
+t.test('when it loses the Lease it stops, and starts again with it', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.nodes, node('a'));
   const state = { passes: 0 };
@@ -107,7 +107,7 @@ t.test('with the Lease lost it stops, and begins anew with it', needsOpenssl, as
   );
 });
 
-t.test('Knative is served by the leader alone', needsOpenssl, async (t) => {
+t.test('only the leader sets the Knative flag', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.knative, { metadata: { name: 'config-features', namespace: 'knative-serving' } });
   await start(t, fleet, undefined, { knative: true });

@@ -18,7 +18,7 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const now = 1_700_000_000_000;
 
-t.test('three restarts an hour come at once, further ones wait longer and longer', async (t) => {
+t.test('three restarts an hour are immediate, further ones wait longer and longer', async (t) => {
   const times = (count: number): number[] => Array.from({ length: count }, () => now);
   t.same(
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100].map((count) => restartWait(times(count), now, 3) / minute),
@@ -33,7 +33,7 @@ t.test('the wait passes with time, and old restarts are forgotten', async (t) =>
   t.equal(restartWait([now - 2 * hour, now - 2 * hour, now - 2 * hour, now - 2 * hour], now, 3), 0);
 });
 
-t.test('how many come at once is a setting, and the pauses after them are the same', async (t) => {
+t.test('the number of immediate restarts is a setting, and the pauses after them are the same', async (t) => {
   const times = (count: number): number[] => Array.from({ length: count }, () => now);
   for (const atOnce of [1, 3, 60])
     t.same(
@@ -44,7 +44,7 @@ t.test('how many come at once is a setting, and the pauses after them are the sa
   t.equal(restartWait(times(59), now, 60), 0);
 });
 
-t.test('the moment of the next restart is told the same at every look until it comes', async (t) => {
+t.test('the time of the next restart is reported unchanged until it comes', async (t) => {
   for (const ages of [
     [50, 40, 0],
     [59.5, 50, 40, 30, 20, 10, 1, 0.5],
@@ -71,14 +71,14 @@ t.test('a clock that was set back delays by one period at most', async (t) => {
   t.equal(artifactWait({ count: 1, at: now + 48 * hour, problem }, now), 10 * second);
 });
 
-t.test('what is remembered is one day, what counts is one hour', async (t) => {
+t.test('restarts are recorded for a day, and count for an hour', async (t) => {
   const times = [now - 25 * hour, now - 23 * hour, now - 59 * minute, now];
   t.same(remember(times, now), times.slice(1));
   t.equal(lastHour(times, now), 2);
   t.equal(lastHour([], now), 0);
 });
 
-t.test('a download is tried again soon, then later; what only a change can help, once an hour', async (t) => {
+t.test('a download is retried soon, then later; what only a change can help, once an hour', async (t) => {
   const failed = { code: 'download-failed', message: '' } as const;
   const wrong = { code: 'digest-mismatch', message: '' } as const;
   const wait = (count: number, problem: typeof failed | typeof wrong) =>
@@ -91,7 +91,7 @@ t.test('a download is tried again soon, then later; what only a change can help,
   t.equal(artifactWait({ count: 1, at: now - hour, problem: wrong }, now), 0);
 });
 
-t.test('times are told in the unit that a person would choose', async (t) => {
+t.test('durations are printed in the unit', async (t) => {
   t.same([0, 1, 89_000, 90_000, 89 * minute, 90 * minute, 26 * hour].map(inWords), [
     '1 s',
     '1 s',
@@ -103,7 +103,7 @@ t.test('times are told in the unit that a person would choose', async (t) => {
   ]);
 });
 
-t.test('the next look comes within a fifth of its time, sooner while something is awaited', async (t) => {
+t.test('the next tick is within a fifth of its time, sooner while something is pending', async (t) => {
   t.equal(nextTick('steady', 60_000, 0), 48_000);
   t.equal(nextTick('steady', 60_000, 0.5), 60_000);
   t.ok(nextTick('steady', 60_000, 0.999) < 72_000);
@@ -117,7 +117,7 @@ t.test('the limits are those of the settings', async (t) => {
 });
 
 t.test(
-  'no honest download is longer than all its tries, and no honest silence than one of them',
+  'the deadline of a download covers all its attempts, and the limit of silence one of them',
   async (t) => {
     t.equal(longestDownload(900_000, 3), 6 * 960_000);
     t.equal(longestSilence(900_000), 1_200_000);

@@ -17,12 +17,12 @@ const before = (list: Ledger['retired'], more: Partial<Observed> = {}): Observed
 });
 const keys = new Set([used]);
 
-t.test('folders that a handler names are not touched', async (t) => {
+t.test('store folders that a handler uses are not removed', async (t) => {
   t.same(unreferenced(before({}), keys), [old]);
   t.same(collect(before({}), runtime, new Set([old, used])), []);
 });
 
-t.test('a folder that is in no ledger and mapped by no process is discarded', async (t) => {
+t.test('a store folder that is in no ledger and mapped by no process is removed', async (t) => {
   t.same(collect(before({}), runtime, keys), [
     { kind: 'discard', key: old },
     { kind: 'record', ledger: before({}).ledger },
@@ -30,7 +30,7 @@ t.test('a folder that is in no ledger and mapped by no process is discarded', as
   t.same(collect(before({}, { mapped: [old] }), runtime, keys), []);
 });
 
-t.test('what a link still leads to is in service, whatever the plan is', async (t) => {
+t.test('a store folder that a link points to is in use, whatever the plan is', async (t) => {
   // The restart that would switch the link has to wait, and no Pod runs at the moment.
   const links = {
     '/opt/rcm-node/shims/spin/containerd-shim-spin': {
@@ -41,7 +41,7 @@ t.test('what a link still leads to is in service, whatever the plan is', async (
   t.same(collect(before({}, { links }), runtime, keys), []);
 });
 
-t.test('a version that was replaced stays while one of the sandboxes from before lives', async (t) => {
+t.test('a replaced version stays while a sandbox from before exists', async (t) => {
   const at = (sandboxes: readonly string[] | null, ...alive: readonly string[]) =>
     collect(before(retired(sandboxes)), serving([], ...alive.map((id) => [id, 'spin'] as const)), keys);
   t.match(at(null, 's1', 's2'), [{ kind: 'record', ledger: { retired: retired(['s1', 's2']) } }]);
@@ -54,7 +54,7 @@ t.test('a version that was replaced stays while one of the sandboxes from before
   t.match(at(null), [{ kind: 'discard', key: old }, { kind: 'record' }]);
 });
 
-t.test('sandboxes of other handlers do not hold it, a mapped file does', async (t) => {
+t.test('sandboxes of other handlers do not keep it, but a mapped file does', async (t) => {
   const others = serving([], ['s1', 'other']);
   t.match(collect(before(retired(['s1'])), others, keys), [
     { kind: 'discard', key: old },
@@ -64,12 +64,12 @@ t.test('sandboxes of other handlers do not hold it, a mapped file does', async (
   t.same(collect(mapped, others, keys), []);
 });
 
-t.test('while CRI is silent, what is out of service may be in use', async (t) => {
+t.test('while CRI does not answer, an unused version may be in use', async (t) => {
   const silent = { ...runtime, cri: { kind: 'silent', why: 'x' } as const };
   t.same(collect(before(retired(['s1'])), silent, keys), []);
 });
 
-t.test('in an image nothing runs, so nothing holds it', async (t) => {
+t.test('in an image nothing runs, so an unused version is removed', async (t) => {
   const image = before(retired(['s1']), { activate: false });
   t.match(collect(image, runtime, keys), [
     { kind: 'discard', key: old },

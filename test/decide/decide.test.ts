@@ -60,7 +60,7 @@ t.test('a host without a desired state, and with nothing of ours, is settled', a
   t.strictSame(decided(hostOf(), nothing).plan, { kind: 'settled' });
 });
 
-t.test('the order of the steps is the one that may be interrupted anywhere', async (t) => {
+t.test('the steps are in an order that may be interrupted anywhere', async (t) => {
   const decision = decided(hostOf({ store: whole }));
   t.strictSame(kinds(decision), ['quiet', 'link', 'write', 'activate', 'prove', 'record']);
   t.match(decision.plan, { disrupts: true });
@@ -71,7 +71,7 @@ t.test('the order of the steps is the one that may be interrupted anywhere', asy
   );
 });
 
-t.test('nothing is decided before the runtime’s own parser was heard', async (t) => {
+t.test('nothing is written before the runtime’s own parser has read the new configuration', async (t) => {
   const first = decide(wanted, hostOf({ store: whole }), defaultLimits, rules);
   t.equal(first.plan.kind, 'trial');
   const other = {
@@ -82,14 +82,14 @@ t.test('nothing is decided before the runtime’s own parser was heard', async (
   t.equal(decide(wanted, hostOf({ store: whole, trials: [other] }), defaultLimits, rules).plan.kind, 'trial');
 });
 
-t.test('the same host gives the same decision, and leaves its arguments alone', async (t) => {
+t.test('the same input gives the same decision, and is not modified', async (t) => {
   const host = hostOf({ store: whole });
   const frozen = JSON.stringify(host);
   t.strictSame(decided(host), decided(host));
   t.equal(JSON.stringify(host), frozen);
 });
 
-t.test('a runtime that is not well is not touched', async (t) => {
+t.test('an unhealthy runtime is not touched', async (t) => {
   const silent: CriFact = { kind: 'silent', why: 'no socket' };
   const unready: CriFact = { ...(runtime.cri as CriFact & { kind: 'answers' }), ready: false, reason: 'cni' };
   const rows: readonly (readonly [Partial<RuntimeFacts>, string])[] = [
@@ -108,7 +108,7 @@ t.test('a runtime that is not well is not touched', async (t) => {
   t.not(decided(hostOf({ store: whole, activate: false }, { cri: silent })).plan.kind, 'refused');
 });
 
-t.test('a refusal keeps served what is served and says so', async (t) => {
+t.test('a refusal keeps served handlers, and says so', async (t) => {
   const installed = { handler, key: key('a'), sha256: key('a'), path: '/opt/x' };
   const ledger: Ledger = { ...emptyLedger, handlers: { spin: installed } };
   const two = { ...wanted, handlers: [handler, { ...handler, name: 'new' }] };
@@ -127,7 +127,7 @@ t.test('a refusal keeps served what is served and says so', async (t) => {
     ]);
 });
 
-t.test('a revision that failed is left alone until it, or the runtime, changes', async (t) => {
+t.test('a failed revision is not tried again until it, or the runtime, changes', async (t) => {
   const { plan } = decided(hostOf({ store: whole }));
   if (plan.kind !== 'steps') throw new Error(plan.kind);
   const bad = { revision: plan.revision, problem: { code: 'not-served', message: 'no' }, at: 0 } as const;
@@ -143,7 +143,7 @@ t.test('a revision that failed is left alone until it, or the runtime, changes',
   t.match(steps.at(-1), { kind: 'record', ledger: { bad: null } });
 });
 
-t.test('when the restart has to wait, artifacts do not', async (t) => {
+t.test('artifacts are placed while a restart has to wait', async (t) => {
   const ledger: Ledger = {
     ...emptyLedger,
     restarts: [observed.now, observed.now, observed.now, observed.now],
@@ -163,7 +163,7 @@ t.test('when the restart has to wait, artifacts do not', async (t) => {
   t.ok(kinds(decided(hostOf({ ledger }), wanted, { ...rules, force: true })).includes('activate'));
 });
 
-t.test('what was proven is not restarted for another spelling of the same', async (t) => {
+t.test('another spelling of proven content causes no restart', async (t) => {
   const path = '/opt/rcm-node/shims/spin/containerd-shim-spin-v2';
   const loaded = {
     invocation: unit.invocation,
@@ -181,7 +181,7 @@ t.test('what was proven is not restarted for another spelling of the same', asyn
 });
 
 t.test(
-  'the proof asks for what any restart would keep, and not for what no file defines any more',
+  'the proof requires handlers that any restart would keep, and not those that no file defines',
   async (t) => {
     const cri: CriFact = {
       ...(runtime.cri as CriFact & { kind: 'answers' }),
@@ -192,21 +192,27 @@ t.test(
   },
 );
 
-t.test('a main file with other names is refused where it would be edited, and only there', async (t) => {
-  const named = (text: string): Decision => {
-    const fact = regular(text);
-    if (fact.kind !== 'regular') throw new Error('a file');
-    const files = { [main]: { ...fact, links: 3 } };
-    return decided(hostOf({ store: whole, files }, { config: [configFile(main, fact)] }));
-  };
-  t.match(named('version = 3\n'), {
-    plan: { kind: 'refused', problem: { code: 'hard-linked', message: /3 names/, where: { file: '/real' } } },
-    handlers: [{ name: 'spin', state: 'refused' }],
-  });
-  t.equal(named(conf).plan.kind, 'steps', 'it imports the folder of our file already');
-});
+t.test(
+  'a main file with several hard links is refused where it would be edited, and only there',
+  async (t) => {
+    const named = (text: string): Decision => {
+      const fact = regular(text);
+      if (fact.kind !== 'regular') throw new Error('a file');
+      const files = { [main]: { ...fact, links: 3 } };
+      return decided(hostOf({ store: whole, files }, { config: [configFile(main, fact)] }));
+    };
+    t.match(named('version = 3\n'), {
+      plan: {
+        kind: 'refused',
+        problem: { code: 'hard-linked', message: /3 names/, where: { file: '/real' } },
+      },
+      handlers: [{ name: 'spin', state: 'refused' }],
+    });
+    t.equal(named(conf).plan.kind, 'steps', 'it imports the folder of our file already');
+  },
+);
 
-t.test('a foreign file at our place, a foreign link and a foreign owner are named', async (t) => {
+t.test('a foreign file in the place of ours, a foreign link and a foreign owner are named', async (t) => {
   const drop = '/etc/containerd/conf.d/zz-rcm-node.toml';
   t.match(decided(hostOf({ files: { [main]: regular(conf), [drop]: regular('# theirs') } })).plan, {
     kind: 'refused',

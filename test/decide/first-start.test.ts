@@ -37,7 +37,7 @@ const stepsOf = (change: Partial<UnitFacts>, more: Partial<Observed> = {}) => {
   return firstStart(baselineOf(nothing, before, rules), 'config', 'revision');
 };
 
-t.test('what stands is to be proven, and to be undone step by step', async (t) => {
+t.test('present files are proven, and rolled back step by step', async (t) => {
   t.match(stepsOf({ active: 'failed' }), [
     { kind: 'folder', path: '/etc/containerd/conf.d' },
     { kind: 'write', before: { kind: 'absent' }, after: { text: ours } },
@@ -49,7 +49,7 @@ t.test('what stands is to be proven, and to be undone step by step', async (t) =
 });
 
 t.test(
-  'a start that goes on, a stopped unit, and what was proven or disproven before are left alone',
+  'a start in progress, a stopped unit, and what was proven or disproven before are left alone',
   async (t) => {
     t.ok(stepsOf({}), 'active, and CRI does not answer');
     t.ok(stepsOf({ active: 'activating', restarts: 1 }), 'systemd tries again');

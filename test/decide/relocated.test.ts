@@ -28,7 +28,7 @@ const lookAt = (files: Readonly<Record<string, FileFact>>) => {
   return { before, former: relocatedOf(paths, before) };
 };
 
-t.test('an import is taken out before the drop-in it names, then the folders, and the rest stays', (t) => {
+t.test('an import is removed before the drop-in that it names, then the folders, and the rest stays', (t) => {
   const { before, former } = lookAt({ [main]: regular(wired), [drop]: regular('ours') });
   t.strictSame(former.problems, []);
   const steps = takeBack(former, before);
@@ -51,7 +51,7 @@ t.test('an import is taken out before the drop-in it names, then the folders, an
   t.end();
 });
 
-t.test('the drop-in of a unit goes before the main file that it names', (t) => {
+t.test('the drop-in of a unit is removed before the main file that it names', (t) => {
   const copy = '/etc/containerd/config.toml';
   const unit = '/etc/systemd/system/containerd.service.d/50-rcm-node.conf';
   const made: OwnedFile = { kind: 'created', digest: 'digest' };
@@ -71,7 +71,7 @@ t.test('the drop-in of a unit goes before the main file that it names', (t) => {
   t.end();
 });
 
-t.test('what holds nothing of ours any more is forgotten, without a step', (t) => {
+t.test('a file with nothing of ours is forgotten, without a step', (t) => {
   const { before, former } = lookAt({ [main]: regular('version = 3\n') });
   t.strictSame(former, { files: [], problems: [] });
   t.strictSame(takeBack(former, before), []);
@@ -79,7 +79,7 @@ t.test('what holds nothing of ours any more is forgotten, without a step', (t) =
   t.end();
 });
 
-t.test('a file that existed because of us alone goes, whatever generation it was made for', (t) => {
+t.test('a file that exists only because of us is removed, whatever generation it was made for', (t) => {
   for (const first of [header, formerHeader])
     for (const version of [2, 3]) {
       const { former } = lookAt({ [main]: regular(`${first}version = ${version}\n`) });
@@ -88,7 +88,7 @@ t.test('a file that existed because of us alone goes, whatever generation it was
   t.end();
 });
 
-t.test('what cannot be taken back is named with its reason, and kept in the ledger', (t) => {
+t.test('a file that cannot be restored is named with the reason, and stays in the ledger', (t) => {
   const facts: readonly (readonly [FileFact, RegExp])[] = [
     [{ kind: 'foreign', what: 'a folder' }, /this is a folder/],
     [{ kind: 'unreadable', why: 'EIO' }, /EIO/],
@@ -107,7 +107,7 @@ t.test('what cannot be taken back is named with its reason, and kept in the ledg
   t.end();
 });
 
-t.test('a folder belongs to the files below it, not to those of a like name', (t) => {
+t.test('a folder belongs to the files below it, not to those of a similar name', (t) => {
   t.strictSame(foldersOf(['/a', '/a/b', '/ab'], ['/a/x.toml']), ['/a']);
   t.end();
 });

@@ -14,20 +14,20 @@ const knowing = (loaded: Ledger['loaded'], more: Partial<Observed> = {}): Observ
 });
 const silent: RuntimeFacts = { ...runtime, cri: { kind: 'silent', why: 'x' } };
 
-t.test('a set of handlers is named by what it says, not by its spelling', async (t) => {
+t.test('a set of handlers is identified by its meaning, not by its spelling', async (t) => {
   t.equal(configId(none), 'none');
   t.equal(configId(new Map([['a', { x: 1, y: 2 }]])), configId(new Map([['a', { y: 2, x: 1 }]])));
   t.not(configId(tables), configId(new Map([['spin', { runtime_type: '/y' }]])));
   t.not(configId(tables), configId(new Map([['other', { runtime_type: '/x' }]])));
 });
 
-t.test('what is served is what CRI says', async (t) => {
+t.test('the served handlers are those of CRI', async (t) => {
   t.same(servedNow(serving(['runc', 'spin'])), ['runc', 'spin']);
   t.same(servedNow(serving('unknown')), []);
   t.same(servedNow(silent), []);
 });
 
-t.test('a proven invocation is restarted for another set of handlers only', async (t) => {
+t.test('a proven invocation is restarted only for another set of handlers', async (t) => {
   const before = knowing({ invocation: 'now', config: configId(tables) });
   const runs = serving(['runc', 'spin']);
   t.notOk(loadDue(before, runs, tables, false));
@@ -36,26 +36,26 @@ t.test('a proven invocation is restarted for another set of handlers only', asyn
   t.ok(loadDue(before, runs, none, false), 'a removed handler is loaded still');
 });
 
-t.test('an invocation that others started has read what stood on the disk', async (t) => {
+t.test('an invocation that others started has read the files of its start', async (t) => {
   const before = knowing({ invocation: 'earlier', config: configId(tables) });
   const runs = serving(['runc', 'spin']);
   t.notOk(loadDue(before, runs, tables, false));
   t.ok(loadDue(before, runs, tables, true), 'what is written now was not there when it started');
 });
 
-t.test('a handler that is not served is brought back, whatever is believed', async (t) => {
+t.test('a handler that is not served causes a restart, whatever the ledger says', async (t) => {
   const before = knowing({ invocation: 'now', config: configId(tables) });
   t.ok(loadDue(before, serving(['runc']), tables, false));
   t.notOk(loadDue(before, serving('unknown'), tables, false));
   t.notOk(loadDue(before, silent, tables, false));
 });
 
-t.test('where nothing runs as a unit, nothing is due', async (t) => {
+t.test('without a unit no restart is due', async (t) => {
   const { unit: _unit, ...rest } = runtime;
   t.notOk(loadDue(knowing(null), { ...rest, unit: undefined }, tables, true));
 });
 
-t.test('a boot or a restart by others that serves everything is taken as loaded', async (t) => {
+t.test('a boot or a foreign restart that serves everything counts as loaded', async (t) => {
   const before = knowing({ invocation: 'earlier', config: 'x' });
   const runs = serving(['runc', 'spin']);
   t.same(adopted(before, runs, tables, false), { invocation: unit.invocation, config: configId(tables) });
@@ -66,7 +66,7 @@ t.test('a boot or a restart by others that serves everything is taken as loaded'
   t.equal(adopted(knowing(null, { activate: false }), runs, tables, false), undefined);
 });
 
-t.test('a restart that has to wait stays due: this invocation has read what stood before', async (t) => {
+t.test('a restart that has to wait stays due: this invocation has read the former files', async (t) => {
   const runs = serving(['runc', 'spin']);
   const loaded = { invocation: 'earlier', config: 'x' };
   for (const activate of [true, false])

@@ -18,7 +18,7 @@ const linked = (links: Observed['links']): Observed => ({ ...observed, links });
 const path = '/etc/containerd/config.toml';
 const limits = { repairsPerHour: 3, quietSeconds: 0, restartsPerHour: 3 };
 
-t.test('a link is made before the restart, and taken away after it', async (t) => {
+t.test('a link is created before the restart, and removed after it', async (t) => {
   t.same(linkSteps(observed, [wants('a')]), {
     now: [{ kind: 'link', path: link, before: null, after: target('a') }],
     later: [],
@@ -40,7 +40,7 @@ t.test('an OCI runtime with libraries is reached through its launcher', async (t
   ]);
 });
 
-t.test('links that lead out of the store, or that a kept handler needs, stay', async (t) => {
+t.test('links that lead out of the store, or belong to a kept handler, stay', async (t) => {
   const foreign = linked({
     '/opt/rcm-node/shims/spin/a': { target: '/usr/bin/a' },
     '/opt/rcm-node/shims/spin/b': { target: null, foreign: 'a file or folder' },
@@ -50,7 +50,7 @@ t.test('links that lead out of the store, or that a kept handler needs, stay', a
   t.same(linkSteps(linked({ [link]: { target: target('a') } }), [kept]).later, []);
 });
 
-t.test('what a link leaves is out of service, unless something else uses it', async (t) => {
+t.test('the former target of a link is out of use, unless something else uses it', async (t) => {
   const leaves = [{ kind: 'link', path: link, before: target('a'), after: target('b') }] as const;
   t.same(retire(observed, leaves, new Set([key('b')])), {
     [key('a')]: { handler: 'spin', sandboxes: null },
@@ -81,17 +81,22 @@ t.test('a foreign file keeps its owner and mode, and its link', async (t) => {
   t.match(writeStep({ path, text: null }, regular('old')), { after: { kind: 'absent' } });
 });
 
-t.test('a file with other names is refused where it would be replaced, and not where it goes', async (t) => {
-  const fact = regular('old');
-  if (fact.kind !== 'regular') throw new Error('a file');
-  const facts = { [path]: { ...fact, links: 2 } };
-  t.throws(() => refuseLinked([{ path, text: 'new' }], facts), { message: /^\/real: the file has 2 names/ });
-  refuseLinked([{ path, text: null }], facts);
-  refuseLinked([{ path, text: 'new' }], { [path]: fact });
-  refuseLinked([{ path, text: 'new' }], {});
-});
+t.test(
+  'a file with several hard links is refused where it would be replaced, and not where it is removed',
+  async (t) => {
+    const fact = regular('old');
+    if (fact.kind !== 'regular') throw new Error('a file');
+    const facts = { [path]: { ...fact, links: 2 } };
+    t.throws(() => refuseLinked([{ path, text: 'new' }], facts), {
+      message: /^\/real: the file has 2 names/,
+    });
+    refuseLinked([{ path, text: null }], facts);
+    refuseLinked([{ path, text: 'new' }], { [path]: fact });
+    refuseLinked([{ path, text: 'new' }], {});
+  },
+);
 
-t.test('missing folders are made from the top, for files that come', async (t) => {
+t.test('missing folders are created from the top, for files that are written', async (t) => {
   const folders = { '/etc': true, '/etc/containerd': false, '/etc/containerd/conf.d': false };
   const before = { ...observed, folders };
   const drop = '/etc/containerd/conf.d/zz.toml';
@@ -126,7 +131,7 @@ t.test('repairs of our files are counted, changes of our own are not', async (t)
   t.same(repairs(changedBy('x', [now - 2 * day]), []), {}, 'after a day they are forgotten');
 });
 
-t.test('too many repairs are a write conflict, and the other writer is named by its own text', async (t) => {
+t.test('too many repairs are a write conflict, and the other writer is quoted', async (t) => {
   const times = [now - 3, now - 2, now - 1];
   const file = { path, text: 'y' };
   t.equal(writeConflict(file, changedBy('x', times.slice(1)), limits), undefined);

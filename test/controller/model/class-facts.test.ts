@@ -41,7 +41,7 @@ t.test('a RuntimeClass is its handler, its nodes and its owners', async (t) => {
   t.throws(() => classFacts(undefined), { message: /without a name/ });
 });
 
-t.test('the last writer of our fields is known by its name', async (t) => {
+t.test('the last writer of our fields is named', async (t) => {
   const selector = { 'f:scheduling': { 'f:nodeSelector': {} } };
   const label = { 'f:metadata': { 'f:labels': { 'f:app.kubernetes.io/managed-by': {} } } };
   const theirs = { 'f:metadata': { 'f:labels': { 'f:team': {} } }, 'f:overhead': {} };

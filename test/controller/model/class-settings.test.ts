@@ -24,7 +24,7 @@ t.test('the settings of others on a class are all but the controller’s own', a
   t.equal(settingsOf({}, { scheduling: { tolerations: many } }), undefined);
 });
 
-t.test('by what tools find and prune what they no longer want, no class is marked anew', async (t) => {
+t.test('labels by which tools prune objects are not set again on a new RuntimeClass', async (t) => {
   const metadata = {
     labels: { team: 'a', 'applyset.kubernetes.io/part-of': 'x', 'objectset.rio.cattle.io/hash': 'y' },
     annotations: { note: 'x', 'objectset.rio.cattle.io/applied': 'z', 'kapp.k14s.io/identity': 'w' },
@@ -34,7 +34,7 @@ t.test('by what tools find and prune what they no longer want, no class is marke
   t.same(readSettings(JSON.stringify(metadata)), kept, 'also from before');
 });
 
-t.test('what is remembered is read as it was written, and oddities are left out', async (t) => {
+t.test('the record is read back as written, and invalid parts are left out', async (t) => {
   const all = { labels: { team: 'a' }, annotations: { note: 'x' }, overhead, tolerations };
   t.same(readSettings(printSettings(all)), all);
   const odd = JSON.stringify({ labels: { ...ours, n: 3 }, tolerations: 'x', overhead: [] });
@@ -42,7 +42,7 @@ t.test('what is remembered is read as it was written, and oddities are left out'
     t.equal(readSettings(one), undefined);
 });
 
-t.test('a manager of ours alone holds nothing of others', async (t) => {
+t.test('fields of our own manager are no settings of others', async (t) => {
   const labels = { '.': {}, 'f:rcm.spinkube.dev/shim': {}, 'f:app.kubernetes.io/managed-by': {} };
   t.notOk(isSettingIn({ 'f:metadata': { 'f:labels': labels }, 'f:scheduling': { 'f:nodeSelector': {} } }));
   for (const one of [

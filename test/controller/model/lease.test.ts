@@ -8,7 +8,7 @@ const body = (holder: string, former?: ReturnType<typeof parseLease>) =>
     now: Date.parse('2026-01-02T03:04:05.678Z'),
   }) as { readonly metadata: object; readonly spec: object };
 
-t.test('a new Lease is its first holder’s', async (t) => {
+t.test('a new Lease belongs to its first holder', async (t) => {
   t.same(body('me'), {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',

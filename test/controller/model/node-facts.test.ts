@@ -12,7 +12,7 @@ const detail = {
   shims: { spin: { s: 'served', r: 'r1' } },
 };
 
-t.test('a Node is what the controller looks at, and nothing more', async (t) => {
+t.test('a Node is reduced to what the controller reads', async (t) => {
   const labels = {
     pool: 'a',
     'approved.spinkube.node-restriction.kubernetes.io/spin': 'r1.1800000000',
@@ -62,7 +62,7 @@ t.test('a Node is what the controller looks at, and nothing more', async (t) => 
   });
 });
 
-t.test('what is odd about a Node is left out', async (t) => {
+t.test('invalid parts of a Node are left out', async (t) => {
   const odd = nodeFacts({
     metadata: {
       name: 'a',
@@ -80,7 +80,7 @@ t.test('what is odd about a Node is left out', async (t) => {
   t.match(nodeFacts({ metadata: { name: 'b' } }), { uid: '', resourceVersion: '', ready: false });
 });
 
-t.test('an object without a name is refused with words', async (t) => {
+t.test('an object without a name is refused with a message', async (t) => {
   for (const object of [
     null,
     7,
@@ -104,7 +104,7 @@ t.test('an invalid state is not reported', async (t) => {
 });
 
 t.test(
-  'what was said of another machine, or before a reboot, is told apart by the ids that the kubelet writes',
+  'a report of another machine, or from before a reboot, is recognised by the ids that the kubelet writes',
   async (t) => {
     const of = (told: object, nodeInfo: unknown, labels = {}) =>
       nodeFacts({
@@ -150,7 +150,7 @@ t.test(
   },
 );
 
-t.test('since when a node is not ready is what its condition says, or how old it is', async (t) => {
+t.test('the time since which a node is not ready is that of its condition, or its age', async (t) => {
   const time = '2027-01-15T08:00:00Z';
   const of = (conditions: unknown) =>
     nodeFacts({ metadata: { name: 'n', creationTimestamp: time }, status: { conditions } }).unreadySince;
@@ -161,7 +161,7 @@ t.test('since when a node is not ready is what its condition says, or how old it
   t.equal(of([{ type: 'Ready', status: 'False', lastTransitionTime: 'soon' }]), undefined);
 });
 
-t.test('of taints, those that stay when the startup taint goes are kept, and only where it is', async (t) => {
+t.test('the remaining taints are recorded only where the startup taint is', async (t) => {
   const of = (...keys: string[]) =>
     nodeFacts({
       metadata: { name: 'a' },
@@ -181,7 +181,7 @@ t.test('of taints, those that stay when the startup taint goes are kept, and onl
   t.same(nodeFacts({ metadata: { name: 'a' }, spec: { taints: odd } }).starting?.others.length, 3);
 });
 
-t.test('a system that is never served is told from what the kubelet calls it', async (t) => {
+t.test('an unsupported system is recognised by what the kubelet reports', async (t) => {
   const of = (osImage: unknown) =>
     nodeFacts({ metadata: { name: 'a' }, status: { nodeInfo: { osImage } } }).unserved;
   t.equal(of('Talos (v1.9.0)'), 'Talos Linux');

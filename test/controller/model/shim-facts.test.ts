@@ -21,7 +21,7 @@ const metadata = {
   creationTimestamp: '2027-01-15T08:00:00Z',
 };
 
-t.test('a Shim is what it asks for, and its own last status', async (t) => {
+t.test('a Shim is its spec and its last status', async (t) => {
   const condition = {
     type: 'Available',
     status: 'True',
@@ -68,7 +68,7 @@ t.test('a Shim is what it asks for, and its own last status', async (t) => {
   t.equal(facts.revision, revisionOf({ metadata, spec } as never), 'the same as on nodes');
 });
 
-t.test('what is odd about a Shim is left out', async (t) => {
+t.test('invalid parts of a Shim are left out', async (t) => {
   const odd = shimFacts({
     metadata: {
       ...metadata,

@@ -9,7 +9,7 @@ t.test('a list of nodes stays short, however many there are', async (t) => {
   t.equal(someOf(['a', 'b', 'c'], 2), 'a, b and c', 'one more name is as short as saying so');
 });
 
-t.test('numbers, times and order read the same everywhere', async (t) => {
+t.test('numbers, times and order are the same everywhere', async (t) => {
   t.equal(countOf(1, 'node'), '1 node');
   t.equal(countOf(2, 'RuntimeClass'), '2 RuntimeClasses');
   t.equal(timeOf(0), '1970-01-01T00:00:00Z');
@@ -19,7 +19,7 @@ t.test('numbers, times and order read the same everywhere', async (t) => {
   );
 });
 
-t.test('a time that has not come yet was written by a clock that was wrong', async (t) => {
+t.test('a time in the future was written by a wrong clock', async (t) => {
   const now = Date.parse('2027-01-15T08:00:00Z');
   t.ok(isPast('2027-01-15T08:00:30Z', now));
   t.ok(isPast('1970-01-01T00:00:00Z', now));

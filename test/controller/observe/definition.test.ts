@@ -20,7 +20,7 @@ const foreign = {
 };
 
 t.test(
-  'a definition without a status is no deleted Shim: work goes on, and says so',
+  'under a definition without a status no Shim counts as deleted, and that is reported',
   needsOpenssl,
   async (t) => {
     const fleet = await startFleet(t);
@@ -88,7 +88,7 @@ t.test('the status is written once the definition has one again', needsOpenssl, 
   await until(() => metrics.print().includes('rcm_controller_shims_without_status 0'));
 });
 
-t.test('a 404 of a proxy takes no Shim, Node or RuntimeClass for gone', needsOpenssl, async (t) => {
+t.test('after a 404 of a proxy no Shim, Node or RuntimeClass counts as gone', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.shims, shim('spin'));
   const { views } = work(t, fleet, (view) => ({
@@ -103,7 +103,7 @@ t.test('a 404 of a proxy takes no Shim, Node or RuntimeClass for gone', needsOpe
   for (const { shims } of views) t.equal(shims.length, 1);
 });
 
-t.test('who keeps the definition is read from the marks of installers', async (t) => {
+t.test('the owner of the definition is read from the annotations of installers', async (t) => {
   const by = (metadata: object) => keeperOf({ metadata });
   t.equal(
     by({

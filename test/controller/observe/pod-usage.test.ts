@@ -72,7 +72,7 @@ t.test(
   },
 );
 
-t.test('another class that is asked for meanwhile does not wait', needsOpenssl, async (t) => {
+t.test('a request for another RuntimeClass meanwhile does not wait', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const { log } = keepLog();
   const counting = makePodUsage(fleet.connect(), realClock, log, () => undefined);
@@ -85,7 +85,7 @@ t.test('another class that is asked for meanwhile does not wait', needsOpenssl, 
   t.same([...counting.use().keys()].sort(), ['a', 'b'], 'long before the next count of the first');
 });
 
-t.test('a count that fails is no count', needsOpenssl, async (t) => {
+t.test('a failed count counts as unknown', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.pods, pod('p', 'a'));
   fleet.world.fail = ({ url }) => (url.searchParams.has('continue') ? 500 : undefined);

@@ -13,7 +13,7 @@ t.test('versions are numbers of any length', async (t) => {
   t.notOk(isNewer('abc', '1'), 'what is none says nothing');
 });
 
-t.test('what was written is shown until the watch has it, or something newer', async (t) => {
+t.test('a written object is used until the watch has it, or a newer one', async (t) => {
   const overlay = makeOwnWrites(realClock);
   const before = [item('a', '5'), item('b', '6')];
   t.equal(overlay.over(before, '6'), before, 'nothing was written');
@@ -24,15 +24,18 @@ t.test('what was written is shown until the watch has it, or something newer', a
   t.same(overlay.over(before, '6'), before, 'and then forgotten');
 });
 
-t.test('what was made is there before the watch has it, and gone when that passed it by', async (t) => {
-  const overlay = makeOwnWrites(realClock);
-  overlay.put(item('new', '20'));
-  t.same(overlay.over([], '10'), [item('new', '20')]);
-  t.same(overlay.over([], '21'), [], 'another client removed it');
-  t.same(overlay.over([], '10'), []);
-});
+t.test(
+  'a created object is there before the watch has it, and gone when the watch passed its version',
+  async (t) => {
+    const overlay = makeOwnWrites(realClock);
+    overlay.put(item('new', '20'));
+    t.same(overlay.over([], '10'), [item('new', '20')]);
+    t.same(overlay.over([], '21'), [], 'another client removed it');
+    t.same(overlay.over([], '10'), []);
+  },
+);
 
-t.test('what was deleted is gone before the watch says so, and another of its name is not', async (t) => {
+t.test('a deleted object is gone before the watch says so, and another with its name is not', async (t) => {
   const overlay = makeOwnWrites(realClock);
   overlay.gone(item('a', '5', 'old'));
   t.same(overlay.over([item('a', '5', 'old')], '5'), []);
@@ -42,7 +45,7 @@ t.test('what was deleted is gone before the watch says so, and another of its na
   t.same(overlay.over([item('a', '9', 'new')], '9'), [item('a', '9', 'new')]);
 });
 
-t.test('a server that was restored from a backup is believed in the end', async (t) => {
+t.test('the versions of a server that was restored from a backup are used in the end', async (t) => {
   const time = { now: 0 };
   const overlay = makeOwnWrites({ ...realClock, elapsed: () => time.now });
   overlay.put(item('a', '1000'));

@@ -27,7 +27,7 @@ t.test('every request is counted, by verb and answer', needsOpenssl, async (t) =
   t.equal(api.server, fleet.server.url);
 });
 
-t.test('who may no longer lead reads, and writes nothing', needsOpenssl, async (t) => {
+t.test('without the Lease it reads, and writes nothing', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const state = { holds: true };
   const api = fenced(fleet.connect(), () => state.holds);

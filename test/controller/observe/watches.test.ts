@@ -8,7 +8,7 @@ import { keepLog } from '../../../testbed/controller/kept-log.ts';
 import { until } from '../../../testbed/until.ts';
 import { node, shim } from '../../../testbed/controller/worker.ts';
 
-t.test('there is a view while all is known, followed and fresh', needsOpenssl, async (t) => {
+t.test('there is a view while all lists are complete, watched and recent', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.put(paths.nodes, node('a'));
   fleet.put(paths.shims, shim('spin'));
@@ -32,7 +32,7 @@ t.test('there is a view while all is known, followed and fresh', needsOpenssl, a
   t.match(watches.trouble(), { problem: undefined, wasKnown: true }, 'nor can be told of a clock set back');
 });
 
-t.test('one Node that nests what it writes keeps no other from being followed', needsOpenssl, async (t) => {
+t.test('a Node with deeply nested JSON does not stop the watch of others', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const status = `{"v":1,"agent":${'['.repeat(7_000)}${']'.repeat(7_000)},"shims":{}}`;
   const odd = { metadata: { name: 'a', annotations: { 'rcm.spinkube.dev/status': status } } };
@@ -53,7 +53,7 @@ t.test('one Node that nests what it writes keeps no other from being followed', 
   t.same(lines, []);
 });
 
-t.test('pages are asked for, and of a server’s memory nothing', needsOpenssl, async (t) => {
+t.test('lists are read in pages, and not from the cache of the server', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const watches = openWatches(
     fleet.connect(),

@@ -145,7 +145,7 @@ const recorded = (decision: Decision): Ledger['handlers'] => {
   return record?.kind === 'record' ? record.ledger.handlers : {};
 };
 
-t.test('a host in step is settled, with or without a controller', async (t) => {
+t.test('a host in the desired state is settled, with or without a controller', async (t) => {
   const one = handler(at('r2'));
   const decision = decided(serving([one]), desired([one]));
   t.strictSame(decision.plan, { kind: 'settled' });
@@ -170,7 +170,7 @@ t.test('a new handler waits for an approval, with its artifact placed meanwhile'
   t.match(recorded(go), { spin: { handler: { order: { revision: 'r2' } } } });
 });
 
-t.test('an approval of another revision moves nothing', async (t) => {
+t.test('an approval of another revision changes nothing', async (t) => {
   const decision = decided(serving([handler()]), desired([changed], approved('r1')));
   t.strictSame(decision.plan, { kind: 'settled' });
   t.match(decision.handlers, [{ state: 'pending', turn: { revision: 'r2', hold: 'queued' } }]);
@@ -245,7 +245,7 @@ t.test('a new artifact under the same name is applied at once, unless the scope 
   ]);
 });
 
-t.test('a revision that means the same here is written down, and nothing else', async (t) => {
+t.test('a revision with the same meaning here is recorded, and changes nothing else', async (t) => {
   const decision = decided(serving([handler()]), desired([handler(at('r2'))]));
   t.strictSame(kinds(decision), ['record']);
   t.match(decision.plan, { disrupts: false });
@@ -279,7 +279,7 @@ t.test('a Shim under another handler is one change with one approval', async (t)
   t.strictSame(Object.keys(recorded(go)), ['spin-v2']);
 });
 
-t.test('what one Shim may do takes along nothing of another', async (t) => {
+t.test('an approval of one Shim changes nothing of another', async (t) => {
   const other = handler({
     name: 'wws',
     shim: 'wws',
@@ -292,7 +292,7 @@ t.test('what one Shim may do takes along nothing of another', async (t) => {
   t.notOk(kinds(go).includes('discard'));
 });
 
-t.test('files of the node, what a person forces, and a node without a cluster never wait', async (t) => {
+t.test('local files, forced changes, and a node without a cluster never wait', async (t) => {
   const { order: _order, ...ofFile } = handler({ where: { file: '/etc/rcm-node/shims.d/spin.toml' } });
   const local = decided(bare({ store: wholeOf(ofFile) }), desired([ofFile]));
   t.ok(kinds(local).includes('activate'));
@@ -307,7 +307,7 @@ t.test('files of the node, what a person forces, and a node without a cluster ne
   t.ok(kinds(gone).includes('activate'), 'and leaves at once');
 });
 
-t.test('a handler that is there already is adopted without an approval', async (t) => {
+t.test('a handler that is present already is adopted without an approval', async (t) => {
   const before = serving([handler()]);
   const decision = decided(
     { ...before, ledger: { ...emptyLedger, files: before.ledger.files } },
@@ -317,7 +317,7 @@ t.test('a handler that is there already is adopted without an approval', async (
   t.match(recorded(decision), { spin: { handler: { order: { revision: 'r1' } } } });
 });
 
-t.test('what failed its proof here stays failed when its approval has run out', async (t) => {
+t.test('a failed change stays failed when its approval has expired', async (t) => {
   const before = serving([handler()]);
   const bad = {
     revision: 'x',

@@ -25,7 +25,7 @@ const triedWith = (before: Ledger, after: Ledger | undefined) => {
   return badOf({ plan, ledger: before }, { code: 'not-served', message: 'no' }, 7);
 };
 
-t.test('what a plan takes up and what it removes is what failed with it', async (t) => {
+t.test('all additions and removals of a failed plan count as failed', async (t) => {
   const before = ledgerOf({ a: of('a', 'a1'), b: of('b', 'b1'), c: of('c', 'c1'), d: handler });
   const after = ledgerOf({ a: of('a', 'a2'), b: of('b', 'b1'), e: of('e', 'e1'), f: handler });
   t.same(triedWith(before, after), {
@@ -36,17 +36,17 @@ t.test('what a plan takes up and what it removes is what failed with it', async 
   });
 });
 
-t.test('a Shim under another handler is not taken for one that is gone', async (t) => {
+t.test('a Shim with another handler does not count as gone', async (t) => {
   const tried = triedWith(ledgerOf({ old: of('a', 'a1') }), ledgerOf({ new: of('a', 'a2') })).tried;
   t.same(tried, { a: 'a2' });
 });
 
-t.test('a plan that concerns no Shim leaves no mark', async (t) => {
+t.test('a plan without a Shim records no failed revision', async (t) => {
   t.equal(triedWith(ledgerOf({}), ledgerOf({ d: handler })).tried, undefined);
   t.equal(triedWith(ledgerOf({}), undefined).tried, undefined);
 });
 
-t.test('tries count while a handler failed, waits for an approval, or is downloaded', async (t) => {
+t.test('attempts count while a handler failed, waits for an approval, or is downloaded', async (t) => {
   const of = (state: HandlerState, held = false): HandlerReport => ({
     name: 'a',
     state,
@@ -58,26 +58,23 @@ t.test('tries count while a handler failed, waits for an approval, or is downloa
   t.equal(isTried(true)(of('pending')), true);
 });
 
-t.test(
-  'a failed try is told at the place where it was asked for, and names a disk that is full',
-  async (t) => {
-    const file = '/opt/rcm-node/store/incoming/x';
-    const full = {
-      code: 'disk-full',
-      message: 'the file cannot be written: ENOSPC',
-      where: { file },
-    } as const;
-    const other = { code: 'download-failed', message: 'no answer', where: { file } } as const;
-    const attempt = (problem: typeof full | typeof other, count = 1) => ({
-      artifact: 'a',
-      count,
-      at: 0,
-      problem,
-    });
-    const place = { file: '/etc/rcm-node/shims.d/a.toml', line: 4, column: 1 };
-    const told = failedTry(attempt(full, 2), handler, place);
-    t.same(told.where, place);
-    t.equal(told.message, `${file}: the file cannot be written: ENOSPC (failed 2 times)`);
-    t.equal(failedTry(attempt(other), handler, undefined).message, 'no answer');
-  },
-);
+t.test('a failed attempt is reported with the file that asked for it, and names a full disk', async (t) => {
+  const file = '/opt/rcm-node/store/incoming/x';
+  const full = {
+    code: 'disk-full',
+    message: 'the file cannot be written: ENOSPC',
+    where: { file },
+  } as const;
+  const other = { code: 'download-failed', message: 'no answer', where: { file } } as const;
+  const attempt = (problem: typeof full | typeof other, count = 1) => ({
+    artifact: 'a',
+    count,
+    at: 0,
+    problem,
+  });
+  const place = { file: '/etc/rcm-node/shims.d/a.toml', line: 4, column: 1 };
+  const told = failedTry(attempt(full, 2), handler, place);
+  t.same(told.where, place);
+  t.equal(told.message, `${file}: the file cannot be written: ENOSPC (failed 2 times)`);
+  t.equal(failedTry(attempt(other), handler, undefined).message, 'no answer');
+});

@@ -55,7 +55,7 @@ t.test('a handler that is no longer asked for is removed, once no sandbox uses i
   ]);
 });
 
-t.test('what is asked for is not removed, nor what is gone already', async (t) => {
+t.test('a desired handler is not removed, nor one that is gone already', async (t) => {
   t.same(removalsIn(baseline(handler, { desired: { ...none, handlers: [handler] } })), []);
   t.same(removalsIn(baseline(handler, { present: {} })), []);
 });
@@ -78,7 +78,7 @@ t.test('the removal of a Shim waits for its Pods, and then for an approval', asy
 });
 
 t.test(
-  'one that the runtime does not start without asks for no approval: none would take it away',
+  'a handler that the runtime cannot start without asks for no approval: its removal is impossible',
   async (t) => {
     const problem = { code: 'default-handler-lost', message: '' } as const;
     const waiting = baseline(ofShim, { desired: ofCluster });

@@ -45,7 +45,7 @@ t.test('an approval of this revision allows the change, until it expires', async
   );
 });
 
-t.test('what is paused waits, with a controller and without one', async (t) => {
+t.test('a paused change waits, with a controller and without one', async (t) => {
   const shims = { spin: { revision: 'r1', paused: true, stopped: false } };
   const alone = { spin: { revision: 'r1', at: iso(-minute) } };
   t.equal(holdOf(facts({ shims, controller: alive })), 'paused');
@@ -54,14 +54,14 @@ t.test('what is paused waits, with a controller and without one', async (t) => {
   t.equal(holdOf(facts({ shims, approved })), undefined, 'what was approved before goes through');
 });
 
-t.test('a rollout that was stopped stays so when its controller is gone', async (t) => {
+t.test('a stopped rollout stays stopped when its controller is gone', async (t) => {
   const shims = { spin: { revision: 'r1', paused: false, stopped: true } };
   const alone = { spin: { revision: 'r1', at: iso(-minute) } };
   for (const controller of [alive, none, undefined])
     t.equal(holdOf(facts({ shims, controller, alone })), 'stopped');
 });
 
-t.test('without a controller a node goes ahead at its own moment, with that revision alone', async (t) => {
+t.test('without a controller a node starts at its own moment, with that revision only', async (t) => {
   const at = (ms: number, revision = 'r1') =>
     facts({ controller: none, alone: { spin: { revision, at: iso(ms) } } });
   t.equal(holdOf(facts({ controller: none })), 'self-scheduled', 'no moment yet');
@@ -74,7 +74,7 @@ t.test('without a controller a node goes ahead at its own moment, with that revi
   t.equal(holdOf({ ...at(-minute), controller: old }), 'unknown', 'who was off for long looks again first');
 });
 
-t.test('a Shim that does not select this node any more is awaited as gone', async (t) => {
+t.test('a Shim that does not select this node any more counts as a removal', async (t) => {
   t.equal(revisionHere(facts(), 'spin'), 'r1');
   t.equal(revisionHere(facts(), 'wws'), '-');
   t.equal(revisionHere(facts(), 'constructor'), '-');
@@ -94,7 +94,7 @@ t.test('the message of a wait names what is missing, and until when if that is k
   t.match(stopped.hint, /rcm\.spinkube\.dev\/resume/);
 });
 
-t.test('a Lease is alive while its time moves, whatever time that is', async (t) => {
+t.test('a Lease is alive while its time changes, whatever time that is', async (t) => {
   const first = judgeLease(undefined, iso(-1000), 0, now);
   t.equal(first.answer, 'alive', 'young at first sight');
   const moved = judgeLease(first.look, iso(5000), 600_000, now);
@@ -116,20 +116,20 @@ t.test('a Lease is alive while its time moves, whatever time that is', async (t)
   t.equal(judgeLease(undefined, '', 0, now).answer, undefined);
 });
 
-t.test('a Lease that is gone is believed at once only where no controller was ever seen', async (t) => {
+t.test('a deleted Lease counts at once only where no controller was ever seen', async (t) => {
   t.ok(isAbsent(false, 0, 0));
   t.notOk(isAbsent(true, 0, 89_000));
   t.ok(isAbsent(true, 0, 120_000));
 });
 
-t.test('looks at the Lease are few, and spread', async (t) => {
+t.test('reads of the Lease are rare, and spread', async (t) => {
   t.same([firstLook(0), firstLook(0.5)], [0, 2_500], 'as far apart as their reports');
   t.equal(nextLook(1, 0.9), 2 * minute);
   t.same([nextLook(2, 0), nextLook(3, 0.5), nextLook(9, 1)], [5 * minute, 10 * minute, 15 * minute]);
   t.same([lookAgain(0), lookAgain(1)], [15_000, 45_000]);
 });
 
-t.test('a Node is young by the clock of the server that made it, and by no other', async (t) => {
+t.test('a Node is new by the clock of the API server that created it, and by no other', async (t) => {
   const made = '2027-01-15T08:00:00Z';
   const at = (minutes: number): number => Date.parse(made) + minutes * 60_000;
   for (const minutes of [-0.5, 0, 9]) t.ok(isYoung(made, at(minutes)), `${minutes} min`);

@@ -4,7 +4,7 @@ import { diffsOf, maskedNote, printDiff } from '../../../daemon/decide/report/di
 
 const text = (content: string) => ({ kind: 'text', text: content, mode: 0o644, uid: 0, gid: 0 }) as const;
 
-t.test('the diff is one that patch(1) takes, over all files', async (t) => {
+t.test('patch(1) applies the diff, over all files', async (t) => {
   const diff = printDiff({
     kind: 'steps',
     revision: 'r',
@@ -45,7 +45,7 @@ t.test('the diff is one that patch(1) takes, over all files', async (t) => {
 });
 
 t.test(
-  'a diff near secrets of others shows none, says so, and keeps the line numbers of the file',
+  'a diff near foreign secrets shows none, says so, and keeps the line numbers of the file',
   async (t) => {
     const secrets =
       '[x]\ntoken = """\nhunter2\n"""\n[y]\nheader = { Authorization = ["hunter2"] }\npin = 4711 # hunter2\n';

@@ -43,13 +43,13 @@ const detailOf = (given: StatusInput): Readonly<Record<string, HandlerDetail>> =
 const held = { shim: 'spin', revision: 'r2', hold: 'queued' } as const;
 const pending: HandlerReport = { name: 'spin', state: 'pending', source: 'x', turn: held };
 
-t.test('a handler that waits says what it serves and what it waits for', async (t) => {
+t.test('a pending handler reports what it serves and what it waits for', async (t) => {
   t.same(detailOf(input([pending])), { spin: { s: 'pending', n: 'spin', r: 'r1', a: 'r2', w: 'r2' } });
   const given = { turn: { shim: 'spin', revision: 'r2' } };
   t.equal(detailOf(input([{ ...pending, ...given }])).spin?.w, undefined, 'not once it has its turn');
 });
 
-t.test('the revision in force is that of what the runtime serves', async (t) => {
+t.test('the reported revision is the one that the runtime serves', async (t) => {
   t.equal(detailOf(input([pending], { serves: ['runc'] })).spin?.r, undefined);
   t.equal(
     detailOf(input([pending], { serves: 'unknown' })).spin?.r,
@@ -59,7 +59,7 @@ t.test('the revision in force is that of what the runtime serves', async (t) => 
   t.equal(detailOf(input([pending], { installed: {} })).spin?.r, undefined);
 });
 
-t.test('a handler on its way out is still of its Shim', async (t) => {
+t.test('a handler that is being removed is still reported for its Shim', async (t) => {
   const removing: HandlerReport = { name: 'spin', state: 'removing', source: 'x' };
   const none = { approved: {}, controller: undefined, alone: {}, shims: {} };
   t.same(detailOf(input([removing], { desired: [], approvals: none })), {
@@ -67,7 +67,7 @@ t.test('a handler on its way out is still of its Shim', async (t) => {
   });
 });
 
-t.test('a handler of a local file is of no Shim', async (t) => {
+t.test('a handler of a local file belongs to no Shim', async (t) => {
   const served: HandlerReport = { name: 'spin', state: 'served', source: 'x' };
   t.same(detailOf(input([served], { desired: [handler], installed: { spin: { handler } } })), {
     spin: { s: 'served' },

@@ -52,7 +52,7 @@ const onNode = (given: StatusInput) => {
   };
 };
 
-t.test('a node that serves what it is asked for says so in words, hashes and labels', async (t) => {
+t.test('a node in the desired state reports it in text, hashes and labels', async (t) => {
   const { annotations: said, labels } = statusOf(input(), since);
   t.equal(said[annotations.state], 'Ready');
   t.match(said[annotations.reason], /^Converged: Serving 1 of 1 \(spin\) on containerd 2\.1\.9/);
@@ -70,7 +70,7 @@ t.test('a node that serves what it is asked for says so in words, hashes and lab
   t.same(labels, { 'shim.rcm.spinkube.dev/spin': 'served' });
 });
 
-t.test('a node says which machine it is, and which boot of it', async (t) => {
+t.test('a node reports its machine and its boot', async (t) => {
   const ids = { machine: 'ab12', boot: '0c8a7b9e' };
   const said = statusOf(input({ ids }), since).annotations[annotations.status] ?? '';
   t.match(JSON.parse(said), ids);
@@ -82,7 +82,7 @@ t.test('a node says which machine it is, and which boot of it', async (t) => {
   );
 });
 
-t.test('how it stands with its cluster is nothing that stays true on a Node', async (t) => {
+t.test('the state of the connection to the cluster is not written on the Node', async (t) => {
   for (const state of ['connecting', 'synced', 'stale'] as const) {
     const cluster = { identity: 'kubelet', node: 'n', server: 'x', state, confirmed: null } as const;
     const { annotations: said } = statusOf(input({ report: report({ cluster }) }), since);
@@ -94,14 +94,14 @@ t.test('in steady state nothing is written', async (t) => {
   t.equal(patchOf(onNode(input()), statusOf(input(), since)), undefined);
 });
 
-t.test('hashes are of the meaning: not of order, nor of who asked', async (t) => {
+t.test('hashes cover the meaning, not the order nor the source', async (t) => {
   const [a, b] = [handler('a'), handler('b')];
   t.equal(hashOf([a, b]), hashOf([b, { ...a, where: { file: '/etc/rcm-node/shims.d/a.toml' } }]));
   t.not(hashOf([a]), hashOf([{ ...a, artifact: { url: a.artifact.url, sha256: 'cd'.repeat(32) } }]));
 });
 
 t.test(
-  'a new version that is not in place yet shows as two hashes, and the old one goes on being served',
+  'a new version that is not in place yet shows as two hashes, and the old one stays served',
   async (t) => {
     const { annotations: said, labels } = statusOf(
       input({
@@ -120,7 +120,7 @@ t.test(
   },
 );
 
-t.test('what the runtime does not serve, or what is on its way out, attracts no Pods', async (t) => {
+t.test('a handler that the runtime does not serve, or that is being removed, attracts no Pods', async (t) => {
   t.same(statusOf(input({ serves: ['runc'] }), since).labels, {});
   t.same(
     statusOf(
@@ -132,7 +132,7 @@ t.test('what the runtime does not serve, or what is on its way out, attracts no 
   t.same(statusOf(input({ serves: 'unknown' }), since).labels, { 'shim.rcm.spinkube.dev/spin': 'served' });
 });
 
-t.test('each outcome has a word of its own', async (t) => {
+t.test('each outcome has its own state', async (t) => {
   const problem = { code: 'not-ready', message: 'x' } as const;
   const state = (outcome: Report['outcome']) =>
     statusOf(input({ report: report({ outcome }) }), since).annotations[annotations.state];
@@ -149,7 +149,7 @@ t.test('each outcome has a word of its own', async (t) => {
   );
 });
 
-t.test('only other words for the same reason are no transition', async (t) => {
+t.test('another text for the same reason is no transition', async (t) => {
   const failing = (message: string): StatusInput =>
     input({
       report: report({ outcome: { kind: 'waiting', for: [{ code: 'download-failed', message }] } }),
@@ -164,7 +164,7 @@ t.test('only other words for the same reason are no transition', async (t) => {
   });
 });
 
-t.test('since when is kept as long as the state is', async (t) => {
+t.test('the time of the state stays as long as the state', async (t) => {
   const node = onNode(input());
   t.equal(sinceOf(node, report({ at: '2028-01-01T00:00:00.000Z' })), since);
   t.equal(sinceOf({ name: 'n' }, report()), '2027-01-15T08:00:00.000Z');
@@ -176,7 +176,7 @@ t.test('since when is kept as long as the state is', async (t) => {
   t.equal(sinceOf(garbled, report({ at: '2028-01-01T00:00:00.000Z' })), '2028-01-01T00:00:00.000Z');
 });
 
-t.test('an uninstall takes our keys off, and no others', async (t) => {
+t.test('an uninstall removes our keys, and no others', async (t) => {
   const node = onNode(input({ legacyLabels: true }));
   const patch = patchOf(
     { ...node, annotations: { ...node.annotations, 'rcm.spinkube.dev/paused': 'x' } },
@@ -191,42 +191,38 @@ t.test('an uninstall takes our keys off, and no others', async (t) => {
   t.equal(patchOf({ name: 'n', labels: { zone: 'a' } }, noStatus), undefined);
 });
 
-t.test(
-  'labels in the manner of runtime-class-manager are set on demand, and removed by evidence',
-  async (t) => {
-    const given = input({
-      legacyLabels: true,
-      report: report({
-        handlers: [
-          { name: 'spin', state: 'served', source: 'x' },
-          { name: 'wws', state: 'failed', source: 'x' },
-        ],
-      }),
-      desired: [handler('spin', { shim: 'spin-v2' }), handler('wws')],
-    });
-    const { labels } = statusOf(given, since);
-    t.match(labels, { 'spin-v2': 'provisioned', wws: 'failed' });
-    const off = patchOf(onNode(given), statusOf({ ...given, legacyLabels: false }, since));
-    t.same(off?.metadata.labels, { 'spin-v2': null, wws: null });
-    const foreign = { ...onNode(given), labels: { 'spin-v2': 'by hand' } };
-    t.notOk(
-      'spin-v2' in
-        (patchOf(foreign, statusOf({ ...given, legacyLabels: false }, since))?.metadata.labels ?? {}),
-      'a value that rcm-node never writes belongs to another program',
+t.test('labels as runtime-class-manager sets them are set on request, and removed by evidence', async (t) => {
+  const given = input({
+    legacyLabels: true,
+    report: report({
+      handlers: [
+        { name: 'spin', state: 'served', source: 'x' },
+        { name: 'wws', state: 'failed', source: 'x' },
+      ],
+    }),
+    desired: [handler('spin', { shim: 'spin-v2' }), handler('wws')],
+  });
+  const { labels } = statusOf(given, since);
+  t.match(labels, { 'spin-v2': 'provisioned', wws: 'failed' });
+  const off = patchOf(onNode(given), statusOf({ ...given, legacyLabels: false }, since));
+  t.same(off?.metadata.labels, { 'spin-v2': null, wws: null });
+  const foreign = { ...onNode(given), labels: { 'spin-v2': 'by hand' } };
+  t.notOk(
+    'spin-v2' in
+      (patchOf(foreign, statusOf({ ...given, legacyLabels: false }, since))?.metadata.labels ?? {}),
+    'a value that rcm-node never writes belongs to another program',
+  );
+  for (const left of ['provisioned', 'pending', 'failed', 'uninstall'])
+    t.match(
+      patchOf({ name: 'n', labels: { 'spin-v2': left, wws: left } }, statusOf(given, since))?.metadata.labels,
+      left === 'provisioned' ? { wws: 'failed' } : { 'spin-v2': 'provisioned' },
+      `its own ${left} is replaced`,
     );
-    for (const left of ['provisioned', 'pending', 'failed', 'uninstall'])
-      t.match(
-        patchOf({ name: 'n', labels: { 'spin-v2': left, wws: left } }, statusOf(given, since))?.metadata
-          .labels,
-        left === 'provisioned' ? { wws: 'failed' } : { 'spin-v2': 'provisioned' },
-        `its own ${left} is replaced`,
-      );
-    const also = patchOf(foreign, statusOf(given, since));
-    t.same(also?.metadata.labels, { wws: 'failed', 'shim.rcm.spinkube.dev/spin': 'served' });
-  },
-);
+  const also = patchOf(foreign, statusOf(given, since));
+  t.same(also?.metadata.labels, { wws: 'failed', 'shim.rcm.spinkube.dev/spin': 'served' });
+});
 
-t.test('however many handlers there are, and however long the reason, the Node is not flooded', async (t) => {
+t.test('many handlers and long reasons do not exceed the limits of a Node', async (t) => {
   const many = Array.from({ length: 300 }, (_one, index) => `handler-number-${index}`);
   const { annotations: said } = statusOf(
     input({

@@ -28,7 +28,7 @@ const answers = (handlers: readonly string[] | 'unknown', ready = true): CriFact
 });
 const proof = { serve: ['spin'], keep: ['runc'], baseline: 2 };
 
-t.test('good is: CRI answers, all old handlers are there, and the new one', async (t) => {
+t.test('a proof needs CRI, all former handlers, and the new one', async (t) => {
   t.same(evaluateProof(proof, unit, answers(['runc', 'spin', 'other'])), { kind: 'good' });
   t.same(
     evaluateProof(proof, unit, answers('unknown')),
@@ -52,7 +52,7 @@ t.test('an active unit alone proves nothing', async (t) => {
   });
 });
 
-t.test('what cannot get better is disproven at once', async (t) => {
+t.test('a state that cannot improve fails at once', async (t) => {
   const bad = (one: Partial<UnitFacts>, cri: CriFact) => evaluateProof(proof, { ...unit, ...one }, cri);
   t.match(bad({ active: 'failed', result: 'exit-code' }, answers([])), {
     kind: 'disproven',
@@ -91,7 +91,7 @@ t.test('a settled tick without problems has converged', async (t) => {
   t.same(evaluate(decision({ notes: [problem('dangling-import')] }), [], undefined), { kind: 'converged' });
 });
 
-t.test('a failure and a refusal go before everything else', async (t) => {
+t.test('a failure and a refusal take precedence over everything else', async (t) => {
   const failed = { problem: problem('not-served'), undone: true };
   const refused = decision({ plan: { kind: 'refused', problem: problem('broken-config') } });
   t.same(evaluate(refused, [problem('bad-toml')], failed), { kind: 'failed', ...failed });
@@ -101,7 +101,7 @@ t.test('a failure and a refusal go before everything else', async (t) => {
   });
 });
 
-t.test('what is wrong with one shim degrades the node, and is named', async (t) => {
+t.test('a problem of one shim degrades the node, and is named', async (t) => {
   const one = problem('digest-mismatch');
   t.same(evaluate(decision({ handlers: [handler('failed', one)] }), [problem('bad-toml')], undefined), {
     kind: 'degraded',
@@ -119,7 +119,7 @@ t.test('what is wrong with one shim degrades the node, and is named', async (t) 
     });
 });
 
-t.test('what only takes time is waited for', async (t) => {
+t.test('a state that only needs time is waiting', async (t) => {
   const [used, turn] = [problem('handler-in-use'), problem('rollout-pending')];
   t.same(
     evaluate(

@@ -18,7 +18,7 @@ const asked = {
 };
 const change = { tables: new Map([['new', {}]]), files: [{ path: main, text: 'x' }], restart: true };
 
-t.test('a plan says what comes, what goes, and who had a hand in our files', async (t) => {
+t.test('a plan says what is added, what is removed, and which program changed our files', async (t) => {
   const changed = { ...observed, ledger, files: { [main]: regular('', 'another') } };
   t.strictSame(reasons(changed, asked, change, false), [
     'new: new',
@@ -30,14 +30,14 @@ t.test('a plan says what comes, what goes, and who had a hand in our files', asy
   ]);
 });
 
-t.test('a restart without a file to write says what it is good for', async (t) => {
+t.test('a restart without a file to write has a reason', async (t) => {
   const same = { ...change, tables: new Map([['old', {}]]), files: [] };
   t.strictSame(reasons({ ...observed, ledger }, { ...asked, wanted: [] }, same, false), [
     'the runtime does not serve the handlers of its configuration',
   ]);
 });
 
-t.test('where the configuration has to wait, only the artifacts are a reason', async (t) => {
+t.test('while the configuration has to wait, only artifacts are a reason', async (t) => {
   const artifacts = [{ kind: 'fetch', handler } as const];
   t.strictSame(reasons({ ...observed, ledger }, { ...asked, artifacts }, change, true), [
     'artifacts are missing from the store',

@@ -53,7 +53,7 @@ t.test('many handlers and hostile messages leave it one short line', async (t) =
   t.notMatch(headline({ ...report, outcome: { kind: 'refused', problem } }), /\p{Cc}/u);
 });
 
-t.test('every outcome tells its troubles', async (t) => {
+t.test('every outcome names its problems', async (t) => {
   t.same(troubles({ kind: 'converged' }), []);
   t.same(troubles({ kind: 'waiting', for: [a] }), [a]);
   t.same(troubles({ kind: 'degraded', problems: [a, b] }), [a, b]);
@@ -92,7 +92,7 @@ t.test('a family without values is left out', async (t) => {
   t.match(text, 'rcm_node_known_bad 0\n');
 });
 
-t.test('the line says how the node stands with its cluster, without a countdown', async (t) => {
+t.test('the line has the state of the cluster connection, without a countdown', async (t) => {
   const line = (state: 'connecting' | 'synced' | 'stale'): string =>
     headline({
       ...report,
@@ -103,7 +103,7 @@ t.test('the line says how the node stands with its cluster, without a countdown'
   t.match(line('stale'), /, on the last answer of the cluster$/);
 });
 
-t.test('"nothing is asked for" is not said where something that was asked for is wrong', async (t) => {
+t.test('"nothing is asked for" is not printed when a desired handler is invalid', async (t) => {
   const none = { ...report, handlers: [] };
   const wrong = { kind: 'degraded', problems: [a] } as const;
   t.match(

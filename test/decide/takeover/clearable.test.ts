@@ -27,24 +27,27 @@ const kwasmNode = (t: Test): Node => {
   return node;
 };
 
-t.test('a library, its links and the mark of an installer stay as long as one of its programs', async (t) => {
-  const node = kwasmNode(t);
-  await node.once({ takeover: { unused: false } });
-  t.equal(node.read(program('containerd-shim-spin-v1')), undefined);
-  t.equal(node.read('/usr/bin/containerd-shim-spin-v1'), undefined);
-  t.ok(node.read(program('crun')), 'a table still names it');
-  for (const path of [library, '/opt/kwasm/active']) t.not(node.read(path), undefined, path);
-  await node.once({ takeover: { unused: true } });
-  for (const path of [
-    program('crun'),
-    library,
-    '/opt/kwasm/active',
-    '/opt/kwasm',
-    '/usr/lib/libwasmedge.so.0',
-  ])
-    t.equal(node.read(path), undefined, path);
-  t.not(node.read('/usr/lib/placeholder'), undefined);
-});
+t.test(
+  'a library, its links and the marker of an installer stay as long as one of its programs',
+  async (t) => {
+    const node = kwasmNode(t);
+    await node.once({ takeover: { unused: false } });
+    t.equal(node.read(program('containerd-shim-spin-v1')), undefined);
+    t.equal(node.read('/usr/bin/containerd-shim-spin-v1'), undefined);
+    t.ok(node.read(program('crun')), 'a table still names it');
+    for (const path of [library, '/opt/kwasm/active']) t.not(node.read(path), undefined, path);
+    await node.once({ takeover: { unused: true } });
+    for (const path of [
+      program('crun'),
+      library,
+      '/opt/kwasm/active',
+      '/opt/kwasm',
+      '/usr/lib/libwasmedge.so.0',
+    ])
+      t.equal(node.read(path), undefined, path);
+    t.not(node.read('/usr/lib/placeholder'), undefined);
+  },
+);
 
 t.test('crun stays while a Pod uses its handler: no process maps it then', async (t) => {
   const node = kwasmNode(t);
@@ -62,7 +65,7 @@ t.test('crun stays while a Pod uses its handler: no process maps it then', async
   t.equal(node.read(library), undefined);
 });
 
-t.test('a library stays for a program that a person put beside those of the installer', async (t) => {
+t.test('a library stays for a program that a person placed beside those of the installer', async (t) => {
   const node = kwasmNode(t);
   node.write(program('my-crun'), 'a newer crun\n', 0o755);
   await node.once({ takeover: { unused: true } });

@@ -22,7 +22,7 @@ const takeover: Takeover = {
   done: [],
 };
 
-t.test('what was taken out is allowed once, and told by an uninstall', async (t) => {
+t.test('a takeover is allowed once, and reported by an uninstall', async (t) => {
   const next = withTaken(takeover, spin ? [spin] : []).takeover;
   t.strictSame(
     next?.tables.map(({ handler }) => handler),
@@ -50,7 +50,7 @@ t.test('a failure withdraws the consent to tables, and nothing else', async (t) 
   });
 });
 
-t.test('what a failed plan took out is remembered until a person asks for a retry', async (t) => {
+t.test('what a failed plan removed is recorded until a person asks for a retry', async (t) => {
   const before = { ...emptyLedger, takeover };
   const [first, second] = takeover.tables;
   const planned = { ...emptyLedger, ...withTaken(takeover, spin ? [spin] : []) };

@@ -14,7 +14,7 @@ t.test('a handler that no Shim asks for goes only with --unused', async (t) => {
   t.equal(node.fake.containerd.jobs.length, 2, 'it is loaded, too');
 });
 
-t.test('it stays while a Pod uses it, or may', async (t) => {
+t.test('it stays while a Pod uses it, or may use it', async (t) => {
   for (const handler of ['wws-v1', undefined]) {
     const node = leftNode(t, ['wws-v1']);
     node.fake.containerd.sandboxes = [{ id: 's', handler: handler as string }];

@@ -13,7 +13,7 @@ import { aClass, aShim } from '../../../../testbed/controller/facts.ts';
 const spin = aShim('spin');
 const proof = { 'spinkube.node-restriction.kubernetes.io/spin': 'served' };
 
-t.test('a class leads to proven nodes that its Shim selects, and the proof is never given up', async (t) => {
+t.test('a RuntimeClass selects proven nodes of its Shim, and the proof is always required', async (t) => {
   const pool = aShim('spin', { nodeSelector: { pool: 'wasm' } });
   t.same(selectorOf(pool), { pool: 'wasm', ...proof });
   const leads = (nodeSelector: Readonly<Record<string, string>>) =>
@@ -27,7 +27,7 @@ t.test('a class leads to proven nodes that its Shim selects, and the proof is ne
   t.same(selectorOf(odd), proof);
 });
 
-t.test('a class is ours by its owner, or by the label of a person', async (t) => {
+t.test('a RuntimeClass is ours by its owner, or by the label of a person', async (t) => {
   t.ok(isOurs(aClass(spin, { labels: {} }), spin));
   t.ok(isOurs(aClass(spin, { owners: [] }), spin));
   t.notOk(isOurs(aClass(spin, { owners: [], labels: {} }), spin));
@@ -36,7 +36,7 @@ t.test('a class is ours by its owner, or by the label of a person', async (t) =>
     t.notOk(isRight(aClass(spin, over), spin));
 });
 
-t.test('what others set on it is what stands there, or what stood there last', async (t) => {
+t.test('settings of others are those that are there, or those that were there last', async (t) => {
   const settings = { labels: { team: 'a' } };
   const status = {
     observedGeneration: 1,

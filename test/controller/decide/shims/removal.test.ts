@@ -6,7 +6,7 @@ import { aNode, aShim, before } from '../../../../testbed/controller/facts.ts';
 
 const finalizer = 'rcm.spinkube.dev/finalizer';
 
-t.test('a Shim has the finalizer only where its deletion shall wait, beside those of others', async (t) => {
+t.test('a Shim has the finalizer only if its deletion shall wait, beside those of others', async (t) => {
   const finalizers = ['other', finalizer];
   const annotations = { 'rcm.spinkube.dev/delete-waits-for-nodes': 'true' };
   t.equal(finalizerChange(aShim('spin'), true), undefined, 'nothing holds up an uninstall');
@@ -23,7 +23,7 @@ t.test('a Shim has the finalizer only where its deletion shall wait, beside thos
     );
 });
 
-t.test('it goes when all is clean, or when a person says so', async (t) => {
+t.test('it is released when all nodes are clean, or when a person says so', async (t) => {
   const gone = { deleting: true, finalizers: [finalizer, 'other'] };
   t.equal(finalizerChange(aShim('spin', gone), false), undefined);
   t.same(finalizerChange(aShim('spin', gone), true)?.finalizers, ['other']);
@@ -35,7 +35,7 @@ t.test('it goes when all is clean, or when a person says so', async (t) => {
 });
 
 t.test(
-  'who has something of it is every node that names it, and one that cannot tell but is marked',
+  'every node that reports it has something of it, and so has an unreadable one that is marked',
   async (t) => {
     const shim = aShim('spin', { deleting: true });
     const label = { 'shim.rcm.spinkube.dev/spin': 'served' };

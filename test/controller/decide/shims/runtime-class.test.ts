@@ -17,13 +17,13 @@ const given = (
 const of = (...all: Parameters<typeof given>) => classOf(spin, given(...all), now);
 const used = (pods: number, at = now): ClassUse => ({ at, pods, examples: ['default/web-1'] });
 
-t.test('a class that is not there is made, and one that is right is left', async (t) => {
+t.test('a missing RuntimeClass is created, and a right one stays as it is', async (t) => {
   t.match(of([]), { kind: 'missing', changes: [{ kind: 'apply', name: 'class-spin' }] });
   t.match(of([aClass(spin)]), { kind: 'stands', changes: [], count: [] });
 });
 
 t.test(
-  'what runtime-class-manager made of this Shim is ours, and so is what a person hands over',
+  'a RuntimeClass of runtime-class-manager for this Shim is ours, and so is one that a person hands over',
   async (t) => {
     t.match(of([aClass(spin, { labels: {}, nodeSelector: {} })]), {
       kind: 'stands',
@@ -49,15 +49,18 @@ t.test('a RuntimeClass of another owner is left alone, with a way out', async (t
   });
 });
 
-t.test('one of a former Shim is being collected, and one that is being deleted is waited for', async (t) => {
-  t.match(of([aClass(spin, { owners: [{ kind: 'Shim', name: 'spin', uid: 'former' }] })]), {
-    kind: 'collected',
-    changes: [],
-  });
-  t.match(of([aClass(spin, { deleting: true })]), { kind: 'missing', changes: [] });
-});
+t.test(
+  'one of a former Shim is garbage-collected, and one that is being deleted is waited for',
+  async (t) => {
+    t.match(of([aClass(spin, { owners: [{ kind: 'Shim', name: 'spin', uid: 'former' }] })]), {
+      kind: 'collected',
+      changes: [],
+    });
+    t.match(of([aClass(spin, { deleting: true })]), { kind: 'missing', changes: [] });
+  },
+);
 
-t.test('what no RuntimeClass can be called, or have as its handler, is not asked for', async (t) => {
+t.test('an invalid name or handler of a RuntimeClass is not requested', async (t) => {
   for (const [odd, message] of [
     [
       { runtimeClass: 'a..b' },
@@ -88,7 +91,7 @@ t.test('the older of two Shims has the name', async (t) => {
   });
 });
 
-t.test('another handler: the class is replaced when no Pod uses it', async (t) => {
+t.test('for another handler the RuntimeClass is replaced when no Pod uses it', async (t) => {
   const former = aClass(spin, { handler: 'spin-v1' });
   t.match(of([former]), { kind: 'uncounted', changes: [], count: ['class-spin'] });
   t.match(of([former], { 'class-spin': used(0) }), {
@@ -110,7 +113,7 @@ t.test('another handler: the class is replaced when no Pod uses it', async (t) =
 });
 
 t.test(
-  'what others set on a class is remembered before it is deleted, and the next one has it',
+  'settings of others are recorded before a RuntimeClass is deleted, and the next one has them',
   async (t) => {
     const settings = { labels: { team: 'a' }, overhead: { podFixed: { memory: '1Mi' } } };
     const former = aClass(spin, { handler: 'spin-v1', settings });
@@ -133,7 +136,7 @@ t.test(
   },
 );
 
-t.test('what stands under a former name goes when no Pod uses it', async (t) => {
+t.test('a RuntimeClass with a former name is deleted when no Pod uses it', async (t) => {
   const former = aClass(spin, { name: 'former', uid: 'f' });
   const both = [aClass(spin), former];
   t.match(of(both), { kind: 'stands', changes: [], count: ['former'] });
@@ -144,7 +147,7 @@ t.test('what stands under a former name goes when no Pod uses it', async (t) => 
   t.match(of(both, { former: used(0) }), { changes: [{ kind: 'delete', class: former }] });
 });
 
-t.test('a Shim that is deleted takes all of its classes along, and no other', async (t) => {
+t.test('a deleted Shim removes all its RuntimeClasses, and no other', async (t) => {
   const own = aClass(spin, { owners: [] });
   const former = aClass(spin, { name: 'former' });
   const theirs = aClass(spin, { name: 'theirs', owners: [] });
@@ -155,7 +158,7 @@ t.test('a Shim that is deleted takes all of its classes along, and no other', as
   t.same(classesOf(spin, given([aClass(spin, { owners: [], labels: {} })])), []);
 });
 
-t.test('where the API server refuses the class, that is said', async (t) => {
+t.test('a RuntimeClass that the API server refuses is reported', async (t) => {
   const refused = new Map([['class-spin', 'denied by the webhook x']]);
   const asked = (classes: readonly ClassFacts[]) => classOf(spin, { ...given(classes), refused }, now);
   t.match(asked([]), {

@@ -47,7 +47,7 @@ t.test('two Shims that both wait share one restart of a node', async (t) => {
   t.same(plan([nodes[0]!, nodes[1]!, flying], [aShim('spin'), aShim('wws')]).turns, ['c wws r2']);
 });
 
-t.test('nothing is given while it is paused, stopped, or its class cannot follow', async (t) => {
+t.test('nothing is approved while it is paused, stopped, or its RuntimeClass cannot follow', async (t) => {
   const nodes = [aNode('a', { spin: asking('spin') })];
   t.same(plan(nodes, [aShim('spin', { strategy: { paused: true } })]).turns, []);
   const bad = aNode('b', { spin: { s: 'failed', n: 'spin', a: 'r2', p: 'will-not-run' } });
@@ -56,26 +56,29 @@ t.test('nothing is given while it is paused, stopped, or its class cannot follow
   t.same(plan(nodes, [shim], [aClass(shim, { handler: 'former' })]).turns, []);
 });
 
-t.test('of a Shim that is deleted the class goes first, then one node, then the others', async (t) => {
-  const shim = aShim('spin', { deleting: true, strategy: { rolling: { maxUpdate: 2 } } });
-  const nodes = ['a', 'b', 'c'].map((name) => aNode(name, { spin: leaving('spin') }));
-  const first = plan(nodes, [shim], [aClass(shim)]);
-  t.same([first.turns, first.plans[0]?.changes], [[], [{ kind: 'delete', class: aClass(shim) }]]);
-  t.same(
-    plan(nodes, [shim], [aClass(shim, { deleting: true })]).plans[0]?.changes,
-    [],
-    'it is asked for once',
-  );
-  t.same(plan(nodes, [shim]).turns, ['a spin -']);
-  t.same(plan([...nodes, aNode('d')], [shim]).turns, ['a spin -', 'b spin -'], 'd came through it');
-});
+t.test(
+  'for a deleted Shim the RuntimeClass is removed first, then it from one node, then from the others',
+  async (t) => {
+    const shim = aShim('spin', { deleting: true, strategy: { rolling: { maxUpdate: 2 } } });
+    const nodes = ['a', 'b', 'c'].map((name) => aNode(name, { spin: leaving('spin') }));
+    const first = plan(nodes, [shim], [aClass(shim)]);
+    t.same([first.turns, first.plans[0]?.changes], [[], [{ kind: 'delete', class: aClass(shim) }]]);
+    t.same(
+      plan(nodes, [shim], [aClass(shim, { deleting: true })]).plans[0]?.changes,
+      [],
+      'it is asked for once',
+    );
+    t.same(plan(nodes, [shim]).turns, ['a spin -']);
+    t.same(plan([...nodes, aNode('d')], [shim]).turns, ['a spin -', 'b spin -'], 'd came through it');
+  },
+);
 
 t.test('nodes that left the selector are cleaned', async (t) => {
   const shim = aShim('spin', { nodeSelector: { pool: 'a' } });
   t.same(plan([aNode('b', { spin: leaving('spin') })], [shim]).turns, ['b spin -']);
 });
 
-t.test('what is left of Shims that are gone is cleaned, one at a time where that fails', async (t) => {
+t.test('the rest of deleted Shims is cleaned, one node at a time where that fails', async (t) => {
   const nodes = ['a', 'b'].map((name) => aNode(name, { old: leaving('old') }));
   t.same(plan(nodes, []).turns, ['a old -']);
   const bad = aNode('c', { old: { s: 'removing', n: 'old', r: 'r1', a: '-', p: 'known-bad' } });
@@ -103,7 +106,7 @@ t.test(
   },
 );
 
-t.test('of a Shim that is gone nothing is taken while its RuntimeClass stands', async (t) => {
+t.test('nothing of a deleted Shim is removed while its RuntimeClass exists', async (t) => {
   const nodes = [aNode('a', { spin: leaving('spin') })];
   const gone = aShim('spin');
   t.same(plan(nodes, [], [aClass(gone)]).turns, [], 'the garbage collector has not come yet');
@@ -115,7 +118,7 @@ t.test('of a Shim that is gone nothing is taken while its RuntimeClass stands', 
   t.same(plan(nodes, [], [aClass(aShim('other'))]).turns, ['a spin -']);
 });
 
-t.test('a node that failed to let go of a Shim that is gone, and asks again, is heard', async (t) => {
+t.test('a node that failed to remove a deleted Shim, and asks again, is approved', async (t) => {
   const tried = { spin: { revision: '-', outcome: 'known-bad' } };
   const nodes = (entry: HandlerDetail) => [aNode('a', { spin: entry }, { given: { tried } })];
   t.same(plan(nodes(leaving('spin')), []).turns, ['a spin -']);
@@ -125,7 +128,7 @@ t.test('a node that failed to let go of a Shim that is gone, and asks again, is 
   t.same(plan([...nodes(leaving('spin')), fresh], []).turns, ['b spin -'], 'after all that had no turn');
 });
 
-t.test('the first one is believed when its kubelet lists the handler too, or lists none', async (t) => {
+t.test('the first node counts when its kubelet lists the handler too, or lists none', async (t) => {
   const served = { spin: { s: 'served', n: 'spin', r: 'r2' } as const };
   const others = ['b', 'c'].map((name) => aNode(name, { spin: asking('spin') }));
   const shim = aShim('spin', { strategy: { rolling: { maxUpdate: 2 } } });
@@ -136,7 +139,7 @@ t.test('the first one is believed when its kubelet lists the handler too, or lis
   t.same(with_(undefined), ['b spin r2', 'c spin r2'], 'too old to tell');
 });
 
-t.test('a removal is believed so, too', async (t) => {
+t.test('a removal counts in the same way', async (t) => {
   const shim = aShim('spin', { deleting: true, strategy: { rolling: { maxUpdate: 2 } } });
   const others = ['b', 'c'].map((name) => aNode(name, { spin: leaving('spin') }));
   const with_ = (kubeletSees: readonly string[]) =>

@@ -30,7 +30,7 @@ const fresh = (
 ): NodeFacts => aNode('new', shims, { starting, labels: { [spin]: 'served' }, ...over });
 
 t.test(
-  'a label that the template set is neither taken off nor counted while the node is not proven',
+  'a label of the node template is neither removed nor counted while the node is not proven',
   async (t) => {
     const { change, statuses } = decide(fresh({ spin: waiting('spin') }));
     t.notOk(change?.taints, 'the taint stays');
@@ -41,7 +41,7 @@ t.test(
   },
 );
 
-t.test('the taint comes off in the write that makes the labels true, and other taints stay', async (t) => {
+t.test('the taint is removed in the write that makes the labels true, and other taints stay', async (t) => {
   const proven = decide(fresh({ spin: served('spin') }));
   t.match(proven.change, { taints: [other] });
   t.notOk(spin in (proven.change?.labels ?? {}));
@@ -55,12 +55,12 @@ t.test('the taint comes off in the write that makes the labels true, and other t
   });
 });
 
-t.test('without the taint, a label that is claimed is taken off at once', async (t) => {
+t.test('without the taint, a label without proof is removed at once', async (t) => {
   const { starting: _starting, ...bare } = fresh({ spin: waiting('spin') });
   t.match(decide(bare).change, { labels: { [spin]: null } });
 });
 
-t.test('a startup taint that keeps no Pod away holds nothing: its label goes, and so does it', async (t) => {
+t.test('a startup taint without effect protects nothing: its label is removed, and so is it', async (t) => {
   const soft = { metadata: { name: 'new' }, spec: { taints: [other, preferred] } };
   const node = fresh({ spin: waiting('spin') }, { starting: nodeFacts(soft).starting! });
   t.match(decide(node).change, { labels: { [spin]: null }, taints: [other] });
@@ -69,7 +69,7 @@ t.test('a startup taint that keeps no Pod away holds nothing: its label goes, an
   t.notOk(decide(held).change?.taints, 'another one with the same key does');
 });
 
-t.test('the kubelet has to say the same as the agent', async (t) => {
+t.test('the kubelet must report the same as rcm-node', async (t) => {
   const node = fresh({ spin: served('spin') }, { kubeletSees: ['', 'runc'] });
   t.equal(decide(node).change, undefined);
 });
@@ -88,7 +88,7 @@ t.test('all Shims that select the node are waited for', async (t) => {
   );
 });
 
-t.test('a Shim that failed there holds nothing back, and its label goes with the taint', async (t) => {
+t.test('a Shim that failed there delays nothing, and its label is removed with the taint', async (t) => {
   const shims = [aShim('spin'), aShim('wws')];
   const labels = { [spin]: 'served', [wws]: 'served' };
   t.match(decide(fresh({ spin: served('spin'), wws: failed('wws') }, { labels }), shims).change, {
@@ -98,7 +98,7 @@ t.test('a Shim that failed there holds nothing back, and its label goes with the
   t.match(decide(fresh({ spin: failed('spin') })).change, { labels: { [spin]: null }, taints: [other] });
 });
 
-t.test('a rollout that stands still holds a node back only where no other Shim serves', async (t) => {
+t.test('a halted rollout delays a node only where no other Shim serves', async (t) => {
   const paused = aShim('wws', { strategy: { paused: true } });
   const labels = { [spin]: 'served', [wws]: 'served' };
   const alone = fresh({ wws: waiting('wws') }, { labels: { [wws]: 'served' } });
@@ -107,14 +107,17 @@ t.test('a rollout that stands still holds a node back only where no other Shim s
   t.match(decide(beside, [aShim('spin'), paused]).change, { labels: { [wws]: null }, taints: [other] });
 });
 
-t.test('a node that no Shim selects is opened as soon as it is ready and whole', async (t) => {
-  t.match(decide(fresh({}, { labels: {} }), []).change, { taints: [other] });
-  t.match(decide(fresh({}), []).change, { labels: { [spin]: null }, taints: [other] });
-  t.match(decide(fresh({}), [aShim('spin', { deleting: true })]).change, { taints: [other] });
-  t.notOk(decide(fresh({}, { ready: false }), []).change?.taints);
-  const raw = { others: [], unfinished: true };
-  t.notOk(decide(fresh({}, { starting: raw }), []).change?.taints, 'its labels are still to come');
-});
+t.test(
+  'a node that no Shim selects loses the taint as soon as it is ready and its report is complete',
+  async (t) => {
+    t.match(decide(fresh({}, { labels: {} }), []).change, { taints: [other] });
+    t.match(decide(fresh({}), []).change, { labels: { [spin]: null }, taints: [other] });
+    t.match(decide(fresh({}), [aShim('spin', { deleting: true })]).change, { taints: [other] });
+    t.notOk(decide(fresh({}, { ready: false }), []).change?.taints);
+    const raw = { others: [], unfinished: true };
+    t.notOk(decide(fresh({}, { starting: raw }), []).change?.taints, 'its labels are still to come');
+  },
+);
 
 t.test('a node that cannot run rcm-node is not waited for', async (t) => {
   const labels = { 'kubernetes.io/os': 'windows', [spin]: 'served' };
@@ -122,6 +125,6 @@ t.test('a node that cannot run rcm-node is not waited for', async (t) => {
   t.match(change, { labels: { [spin]: null }, taints: [other] });
 });
 
-t.test('a node without the taint is held by nothing', async (t) => {
+t.test('a node without the taint is not delayed', async (t) => {
   t.notOk(isHeld(aNode('a'), [], () => false));
 });

@@ -72,7 +72,7 @@ t.test('Available says whether Pods that name the class can run', async (t) => {
   t.match(of([], { deleting: true }), { is: 'False', reason: 'Deleting' });
 });
 
-t.test('once Available, nodes that join take nothing from it', async (t) => {
+t.test('once Available, it stays so when nodes join', async (t) => {
   const fresh = [
     aNode('a', { spin: done }, marked),
     aNode('b', { spin: { s: 'pending', n: 'spin', w: 'r2' } }),
@@ -86,7 +86,7 @@ t.test('once Available, nodes that join take nothing from it', async (t) => {
   t.match(condition(statusOf(fresh, { status: was }), 'Available'), { is: 'True' });
 });
 
-t.test('Progressing names who is waited for, and why', async (t) => {
+t.test('Progressing names the nodes that it waits for, and why', async (t) => {
   const of = (...given: Parameters<typeof statusOf>) => condition(statusOf(...given), 'Progressing');
   const turn = { given: { until: later, shims: { spin: 'r2' } } };
   t.match(
@@ -144,7 +144,7 @@ t.test('nodes that left the selector are waited for, too', async (t) => {
   t.match(status, { nodes: 1, nodesReady: 1, nodesUpdated: 1, rollout: { phase: 'Complete' } });
 });
 
-t.test('a deletion says who is missing, and how to end it anyway', async (t) => {
+t.test('a deletion names the nodes that are missing, and how to end it anyway', async (t) => {
   const of = (...given: Parameters<typeof statusOf>) => condition(statusOf(...given), 'Progressing');
   const deleting = { deleting: true };
   const leaving: HandlerDetail = { s: 'removing', n: 'spin', r: 'r2', w: '-' };
@@ -197,7 +197,7 @@ t.test('Degraded names nodes and codes, ten at most', async (t) => {
   );
 });
 
-t.test('Conflict says who has the name', async (t) => {
+t.test('Conflict names the Shim that has the name', async (t) => {
   const of = (...given: Parameters<typeof statusOf>) => condition(statusOf(...given), 'Conflict');
   t.match(of([]), { is: 'False', reason: 'NoConflict' });
   const foreign = (shim: ShimFacts) => [aClass(shim, { owners: [], labels: {} })];
@@ -212,7 +212,7 @@ t.test('Conflict says who has the name', async (t) => {
   t.match(of([], {}, undefined, [elder]), { is: 'False' }, 'on no node do they meet');
 });
 
-t.test('a class that another program changes back again and again is said, with its name', async (t) => {
+t.test('a RuntimeClass that another program reverts repeatedly is reported, with its name', async (t) => {
   const overwritten = new Map([['class-spin', ['kustomize-controller']]]);
   const of = (
     classes: (shim: ShimFacts) => readonly ClassFacts[],
@@ -244,7 +244,7 @@ t.test('a class that another program changes back again and again is said, with 
   t.match(unknown, [{ message: /by another program, which the API server does not name, so/ }]);
 });
 
-t.test('a refused change of the handler gives no turns', async (t) => {
+t.test('a refused change of the handler approves no node', async (t) => {
   const shim = aShim('spin');
   const use = new Map([['class-spin', { at: now, pods: 1, examples: ['default/web'] }]]);
   const view = {
@@ -265,7 +265,7 @@ t.test('a refused change of the handler gives no turns', async (t) => {
   t.equal(status.rollout?.phase, 'Refused');
 });
 
-t.test('a Shim whose RuntimeClass no API server would take gives no turns', async (t) => {
+t.test('a Shim with an invalid RuntimeClass approves no node', async (t) => {
   const shim = aShim('spin', { runtimeClass: 'a..b' });
   const view = { now, nodes: [aNode('a', { spin: waiting })], shims: [shim], classes: [], use: new Map() };
   const { nodes, classes, statuses } = decideFleet(view);
@@ -298,7 +298,7 @@ t.test('the time of a condition changes with its status alone', async (t) => {
   t.same(new Set(second.conditions.map((one) => one.observedGeneration)), new Set([3]));
 });
 
-t.test('where the API server lets nothing be written on nodes, that is said, and of which', async (t) => {
+t.test('denied writes on nodes are reported, with the nodes', async (t) => {
   const shim = aShim('spin');
   const of = (deleting: boolean, entry: HandlerDetail) => {
     const own = { ...shim, deleting };

@@ -24,7 +24,7 @@ t.test('each reason is one sentence that names its nodes', async (t) => {
   );
 });
 
-t.test('a node with a system that is never served is named with it, and left out by its label', async (t) => {
+t.test('a node with an unsupported system is named with it, and left out by its label', async (t) => {
   const talos = aNode('talos', {}, { ...mute, unserved: 'Talos Linux' });
   t.equal(whyNotReporting(talos), 'silent', 'its own word decides nothing');
   const what = 'rcm-node does not run on talos (Talos Linux); leave them out: kubectl label node NODE';

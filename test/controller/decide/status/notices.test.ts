@@ -23,7 +23,7 @@ const status = (phase: RolloutState['phase'], said: readonly Said[] = [], revisi
 const told = (former: ShimStatus | undefined, next: ShimStatus) =>
   noticesOf(aShim('spin', { status: former }), next).map(({ type, reason }) => `${type} ${reason}`);
 
-t.test('a rollout is told from its start to its end, once', async (t) => {
+t.test('a rollout has an Event for its start and its end, once', async (t) => {
   t.same(told(undefined, status('Rolling')), ['Normal RolloutStarted']);
   t.same(told(status('Rolling'), status('Rolling')), []);
   t.same(told(status('Rolling'), status('Complete')), ['Normal RolloutComplete']);
@@ -37,14 +37,14 @@ t.test('a rollout is told from its start to its end, once', async (t) => {
   );
 });
 
-t.test('who stopped or paused it, and that it goes on, is told', async (t) => {
+t.test('a stop, a pause and a continuation have Events', async (t) => {
   t.same(told(status('Rolling'), status('Stopped')), ['Warning RolloutStopped']);
   t.same(told(status('Stopped'), status('Rolling')), ['Normal RolloutResumed']);
   t.same(told(status('Rolling'), status('Paused')), ['Normal RolloutPaused']);
   t.same(told(status('Rolling'), status('Refused')), []);
 });
 
-t.test('conditions are told when they turn', async (t) => {
+t.test('changed conditions have Events', async (t) => {
   const on: readonly Said[] = [
     ['Available', 'True', 'Served'],
     ['Degraded', 'True', 'NodesFailed'],
@@ -79,7 +79,7 @@ t.test('conditions are told when they turn', async (t) => {
   );
 });
 
-t.test('a deletion is told, and one that is forced', async (t) => {
+t.test('a deletion has an Event, and so has a forced one', async (t) => {
   const going: readonly Said[] = [
     ['Available', 'False', 'Deleting'],
     ['Progressing', 'True', 'Removing'],

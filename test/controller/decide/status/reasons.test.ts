@@ -13,7 +13,7 @@ const standing = (
   ...{ keep: undefined, tried: undefined, code },
 });
 
-t.test('what failed is named with its code, and what most have is explained', async (t) => {
+t.test('failures are named with their code, and the most frequent one is explained', async (t) => {
   const { who, hint } = failuresOf([
     standing('a', 'failed', 'too-large'),
     standing('b', 'failed', 'known-bad'),
@@ -30,7 +30,7 @@ t.test('what failed is named with its code, and what most have is explained', as
   t.equal(hintOfCode('toString'), undefined);
 });
 
-t.test('where nodes are is said in groups, what holds up longest first', async (t) => {
+t.test('nodes are listed in groups, the longest delay first', async (t) => {
   const all = [
     standing('a', 'waiting'),
     standing('b', 'approved'),
@@ -49,7 +49,7 @@ t.test('where nodes are is said in groups, what holds up longest first', async (
   );
 });
 
-t.test('a node of the control plane is told apart: it waits for all others', async (t) => {
+t.test('a control-plane node is named separately: it waits for all others', async (t) => {
   const server = standing('a', 'waiting', undefined, { labels: { 'node-role.kubernetes.io/etcd': '' } });
   t.equal(whereabouts([server]), 'in the control plane, one at a time after all others: a');
 });

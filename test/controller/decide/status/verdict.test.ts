@@ -30,7 +30,7 @@ const verdict = (
   return `${type} ${reason}`;
 };
 
-t.test('what is under way is waited for', async (t) => {
+t.test('tools wait for a change in progress', async (t) => {
   t.equal(verdict([aNode('a', { spin: waiting })]), 'Reconciling RollingOut');
   t.equal(verdict([aNode('a', { spin: done })]), 'Reconciling RollingOut', 'served, and not proven yet');
   t.equal(
@@ -51,13 +51,13 @@ t.test('what is under way is waited for', async (t) => {
   t.equal(verdict([serving], { deleting: true }), 'Reconciling Removing');
 });
 
-t.test('nodes that cannot be waited for keep no tool waiting', async (t) => {
+t.test('unavailable nodes keep no tool waiting', async (t) => {
   t.equal(verdict([serving]), 'Ready Served');
   for (const over of [{ cordoned: true }, { ready: false }])
     t.equal(verdict([serving, aNode('b', { spin: waiting }, over)]), 'Ready Served');
 });
 
-t.test('what it leaves is waited for, but not the Pods that use it there', async (t) => {
+t.test('tools wait for a removal, but not for Pods that use the handler', async (t) => {
   const nodeSelector = { pool: 'x' };
   const own = aNode('a', { spin: done }, { labels: { ...marked.labels, pool: 'x' } });
   const leaving: HandlerDetail = { s: 'pending', n: 'spin', r: 'r2', w: '-', a: '-' };
@@ -66,7 +66,7 @@ t.test('what it leaves is waited for, but not the Pods that use it there', async
   t.equal(verdict([own, aNode('b', { spin: used })], { nodeSelector }), 'Ready Served');
 });
 
-t.test('no node is waited for, unless the Shim says that there may be none', async (t) => {
+t.test('a Shim without nodes is waited for, unless it may have none', async (t) => {
   const annotations = { [noNodesKey]: 'true' };
   t.equal(verdict([]), 'Reconciling NoNodes');
   t.equal(verdict([], { annotations: { [noNodesKey]: 'yes' } }), 'Reconciling NoNodes');
@@ -76,13 +76,13 @@ t.test('no node is waited for, unless the Shim says that there may be none', asy
   t.equal(verdict([aNode('a', { spin: waiting })], { annotations }), 'Reconciling RollingOut');
 });
 
-t.test('a pause is waited for while it keeps something back', async (t) => {
+t.test('tools wait for a pause while it delays something', async (t) => {
   const strategy = { paused: true };
   t.equal(verdict([serving, aNode('b', { spin: waiting })], { strategy }), 'Reconciling Paused');
   t.equal(verdict([serving], { strategy }), 'Ready Served');
 });
 
-t.test('what a person has to act on is a failure', async (t) => {
+t.test('a state that needs a person is a failure', async (t) => {
   t.equal(verdict([serving, aNode('b', { spin: failed })]), 'Stalled Stopped');
   t.equal(verdict([aNode('a', { spin: { ...failed, p: 'no-platform' } })]), 'Stalled NodesFailed');
   t.equal(
@@ -95,7 +95,7 @@ t.test('what a person has to act on is a failure', async (t) => {
   );
 });
 
-t.test('failures below the budget are told by Degraded alone, whatever the type of rollout', async (t) => {
+t.test('failures below the budget show in Degraded only, whatever the type of rollout', async (t) => {
   const two = [serving, aNode('b', { spin: failed })];
   for (const type of ['rolling', 'recreate'] as const)
     t.equal(verdict(two, { strategy: { type, rolling: { maxFailures: 2 } } }), 'Ready Served');
