@@ -31,6 +31,8 @@ export const readForm = (file: SignatureFile, sha256: string): Bundle => {
     const { tlogEntries, timestampVerificationData } = bundle.verificationMaterial;
     if (tlogEntries.length + (timestampVerificationData?.rfc3161Timestamps.length ?? 0) > mostProofs)
       throw new Error('it has too many proofs');
+    const bodies = new Set(tlogEntries.map((entry) => entry.canonicalizedBody.toString('base64')));
+    if (bodies.size < tlogEntries.length) throw new Error('it has a proof twice');
     return bundle;
   } catch (error) {
     throw refuse('bad-signature', 'it cannot be read as a signature or a bundle of Sigstore', error);
