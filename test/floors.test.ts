@@ -143,7 +143,7 @@ function circles(edges: ReadonlyMap<string, readonly string[]>): readonly string
   return found;
 }
 
-t.test('there are files to look at, each in a known room', async (t) => {
+t.test('there are files, each in a known room', async (t) => {
   t.ok(files.length > 200, `${files.length} files`);
   t.same(
     files.filter(({ path }) => roomOf(path) < 0).map(({ path }) => path),
@@ -151,7 +151,7 @@ t.test('there are files to look at, each in a known room', async (t) => {
   );
 });
 
-t.test('the checks below see what they are looking for', async (t) => {
+t.test('the checks below find what they look for', async (t) => {
   const sample = [
     '// async',
     "const a = 'await'; const b = /async '/; const c = `process.exit $".concat('{Date.now()}`;'),
@@ -177,7 +177,7 @@ t.test('imports only point down', async (t) => {
   t.same(wrong, []);
 });
 
-t.test('no imports run in a circle, in tests and in what they share neither', async (t) => {
+t.test('there is no circle of imports, neither in production code nor in tests', async (t) => {
   t.same(
     circles(
       new Map([
@@ -315,7 +315,7 @@ const predictable = (path: string, text: string): readonly string[] => {
   );
 };
 
-t.test('no name in a folder that all users share can be foreseen, in code or in a document', async (t) => {
+t.test('no name in a shared folder is predictable, in code or in a document', async (t) => {
   for (const line of [
     '    mv /tmp/linux-x64 /opt/rcm-node',
     '    scp -r dist root@NODE:/tmp/',

@@ -13,14 +13,14 @@ t.test('each test file runs once, and most share a process', (t) => {
   t.end();
 });
 
-t.test('what changes its process has one of its own', (t) => {
+t.test('a test file that changes its process has a process of its own', (t) => {
   const files = groupsOf(root).map(({ file }) => file);
   t.ok(files.includes('test/host/files/files.test.ts'), 'it sets the umask');
   t.notOk(files.includes('test/shims/local-file.test.ts'));
   t.end();
 });
 
-t.test('what takes longest is begun first, and it is there', (t) => {
+t.test('the longest test files start first, and exist', (t) => {
   const root = t.testdir({});
   const two = ['vm-tests/kill.test.ts', 'vm-tests/cluster/trouble.test.ts'];
   const [option, ...files] = longestFirst(root, ['-j2', 'vm-tests/a.test.ts', ...two]);
@@ -34,7 +34,7 @@ t.test('what takes longest is begun first, and it is there', (t) => {
   t.end();
 });
 
-t.test('each of those that take longest is there', (t) => {
+t.test('each of the longest test files exists', (t) => {
   const there = globSync('vm-tests/**/*.test.ts', { cwd: root });
   t.same(
     longest.filter((one) => !there.some((file) => file.endsWith(`${one}.test.ts`))),

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseArguments } from '../../demo/arguments.ts';
 
-t.test('the demo runs without words, and keeps the node when told', async (t) => {
+t.test('the demo runs without arguments, and keeps the node on request', async (t) => {
   t.same(parseArguments([]), { kind: 'demo', keep: false });
   t.same(parseArguments(['--keep']), { kind: 'demo', keep: true });
 });
@@ -17,7 +17,7 @@ t.test('what is kept can be removed, and nothing else in the same run', async (t
   t.match(parseArguments(['--clean', '--remove', 'rcm-demo-12']), { kind: 'usage' });
 });
 
-t.test('words that are not known are told', async (t) => {
+t.test('unknown arguments are named', async (t) => {
   t.match(parseArguments(['--quick']), { kind: 'usage', message: /--quick/ });
   t.match(parseArguments(['--keep', '--remove', 'rcm-demo-1']), { kind: 'usage' });
 });

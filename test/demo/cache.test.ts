@@ -14,7 +14,7 @@ const alone = {
   skip: nodesOfOthers().length === 0 ? false : 'a node lives on this machine and needs the cache',
 };
 
-t.test('each folder that is there is told, with its size', async (t) => {
+t.test('each cache folder is listed, with its size', async (t) => {
   const folder = t.testdir(content);
   const kept = keptFiles(folder);
   t.same(
@@ -24,7 +24,7 @@ t.test('each folder that is there is told, with its size', async (t) => {
   t.ok((kept[0]?.bytes ?? 0) >= 100_000);
 });
 
-t.test('all of it goes, and nothing else', alone, async (t) => {
+t.test('the whole cache is removed, and nothing else', alone, async (t) => {
   const folder = t.testdir(content);
   t.match(cleanCache(folder), {
     removed: [{ path: join(folder, 'images') }, { path: join(folder, 'bundles') }],

@@ -16,7 +16,7 @@ const machine = (t: Test, limit: string) => {
   };
 };
 
-t.test('the limit is raised, said, and as it was afterwards', async (t) => {
+t.test('the limit is raised, reported, and restored afterwards', async (t) => {
   const { places, said, raise, limit } = machine(t, '128\n');
   raise();
   t.equal(limit(), '1024');
@@ -27,7 +27,7 @@ t.test('the limit is raised, said, and as it was afterwards', async (t) => {
   t.equal(restoreInotify(places), undefined, 'nothing is left to restore');
 });
 
-t.test('a limit that is high enough is neither changed nor said', async (t) => {
+t.test('a limit that is high enough is neither changed nor reported', async (t) => {
   const { places, said, raise, limit } = machine(t, '8192\n');
   raise();
   t.same(said, []);

@@ -7,7 +7,7 @@ t.test('kernels without cgroup.kill are too old', async (t) => {
     t.ok(kernelIsRecent(recent), recent);
 });
 
-t.test('of a failed download the telling lines are kept, and other failures are none', async (t) => {
+t.test('the relevant lines of a failed download are kept, and other failures are ignored', async (t) => {
   const said = "Get:1 trixie\nTemporary failure resolving 'deb.debian.org'\nReading package lists...";
   t.equal(networkTrouble(new Error(said)), "Temporary failure resolving 'deb.debian.org'");
   t.equal(networkTrouble(new Error('mount: permission denied')), '');

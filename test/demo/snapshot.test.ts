@@ -7,7 +7,7 @@ t.test('equal folders have no differences', async (t) => {
   t.same(differences(new Map([['/a', file('1')]]), new Map([['/a', file('1')]])), []);
 });
 
-t.test('bytes, mode, what is new and what is gone are told apart', async (t) => {
+t.test('changed bytes, changed modes, new and removed files are distinguished', async (t) => {
   const before = new Map([
     ['/bytes', file('1')],
     ['/gone', file('1')],

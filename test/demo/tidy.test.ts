@@ -12,7 +12,7 @@ const tidied = (folder: string): void => {
   });
 };
 
-t.test('what a killed demo left goes, and what only has such a name stays', async (t) => {
+t.test('leftovers of a killed demo are removed, and other things with such a name stay', async (t) => {
   const folder = t.testdir({ home: {}, shared: {}, theirs: { file: 'x' } });
   const shared = (name: string): string => join(folder, 'shared', name);
   // No process has such an id.
@@ -43,7 +43,7 @@ for (const [how, ending, code] of [
   ['its own end', '', 0],
 ] as const)
   t.test(
-    `after ${how} the limit of inotify instances is as it was found`,
+    `after ${how} the limit of inotify instances is restored`,
     { skip: mounts ? false : 'needs root, and mounts of its own' },
     async (t) => {
       const folder = t.testdir({ limit: '1024\n', note: '128\n', home: {}, empty: {} });

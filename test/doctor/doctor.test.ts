@@ -23,7 +23,7 @@ const about = (checks: readonly Check[], what: string) => checks.filter((check) 
 const bads = (checks: readonly Check[]) =>
   checks.filter((check) => check.verdict === 'bad').map((one) => one.what);
 
-t.test('on a host in order nothing is bad, and everything is named', async (t) => {
+t.test('on a healthy host no check fails, and every check is listed', async (t) => {
   const node = healthy(t);
   await node.once();
   const checks = await diagnose(node.fake.host, defaultSettings);
@@ -44,7 +44,7 @@ t.test('on a host in order nothing is bad, and everything is named', async (t) =
   );
 });
 
-t.test('what is wrong is bad, each with a way out, and does not hide the rest', async (t) => {
+t.test('each problem fails a check with a way out, and does not hide the rest', async (t) => {
   const node = healthy(t);
   await node.once();
   const store = node.fake.host.files;
@@ -60,7 +60,7 @@ t.test('what is wrong is bad, each with a way out, and does not hide the rest', 
   t.ok(about(checks, 'folder').length === 3);
 });
 
-t.test('a CRI-O that is not ready is named by its own unit', async (t) => {
+t.test('a CRI-O that is not ready is named with its own unit', async (t) => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   node.fake.containerd.behaves = () => 'not-ready';
   node.fake.containerd.restartByOther();
@@ -68,7 +68,7 @@ t.test('a CRI-O that is not ready is named by its own unit', async (t) => {
   t.match(check, { verdict: 'bad', hint: /status crio\.service; journalctl -u crio\.service/ });
 });
 
-t.test('a runtime that does not answer, or is not ready, is bad', async (t) => {
+t.test('a runtime that does not answer, or is not ready, fails a check', async (t) => {
   const node = healthy(t);
   node.fake.containerd.behaves = () => 'no-cri';
   node.fake.containerd.restartByOther();
@@ -82,7 +82,7 @@ t.test('a runtime that does not answer, or is not ready, is bad', async (t) => {
   t.match(about(checks, 'plan'), [{ verdict: 'bad' }], 'and the refusal is told as such');
 });
 
-t.test('damaged state is told and left where it is; a plan that was interrupted is told', async (t) => {
+t.test('damaged state is reported and not moved; an interrupted plan is reported', async (t) => {
   const node = healthy(t);
   const journal = {
     version: 1,
@@ -104,7 +104,7 @@ t.test('damaged state is told and left where it is; a plan that was interrupted 
   t.equal(about(newer, 'folder').length, 3, 'the rest is checked all the same');
 });
 
-t.test('the service is told as it is', async (t) => {
+t.test('the state of the service is reported', async (t) => {
   const node = healthy(t);
   const withService = (unit: Partial<UnitFacts>): Host => {
     const { systemd } = node.fake.host;
@@ -138,7 +138,7 @@ t.test('the service is told as it is', async (t) => {
   t.match(about(checks, 'runtime'), [{ verdict: 'unknown', says: /^not checked, because systemd/ }]);
 });
 
-t.test('another root without a runtime is told so', async (t) => {
+t.test('another root without a runtime is reported', async (t) => {
   const etc = { 'rcm-node': { 'config.toml': '' }, 'os-release': 'PRETTY_NAME="Image OS 9"\n' };
   const root = t.testdir({ etc, opt: {}, run: {}, var: { lib: {} } });
   const checks = await diagnose(bareRoot(root).host, defaultSettings);
@@ -158,7 +158,7 @@ t.test('another root without a runtime is told so', async (t) => {
   ]);
 });
 
-t.test('what others can write is named, with the way out', async (t) => {
+t.test('files that other users can write are named, with the way out', async (t) => {
   const node = healthy(t);
   await node.once();
   chmodSync(join(node.root, 'opt/rcm-node'), 0o777);
@@ -174,7 +174,7 @@ t.test('what others can write is named, with the way out', async (t) => {
   ]);
 });
 
-t.test('that systemd does not answer is one finding', async (t) => {
+t.test('a systemd that does not answer is one failed check', async (t) => {
   const node = healthy(t);
   const away = async (): Promise<never> => {
     throw new Failure({ code: 'systemd-unreachable', message: 'the system bus cannot be used' });

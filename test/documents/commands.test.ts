@@ -19,7 +19,7 @@ t.test('each block has one of these languages, and no command is indented in its
   for (const document of present) t.notMatch(proseOf(document), /\n\n {4}\S/, document);
 });
 
-t.test('what is said to run anywhere does', async (t) => {
+t.test('each block of sh runs and ends with its exit code', async (t) => {
   const bin = t.testdir({ tmp: {} });
   const program = `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'cli/main.ts')}' "$@"\n`;
   writeFileSync(join(bin, 'rcm-node'), program, { mode: 0o755 });
@@ -70,7 +70,7 @@ const faultsOf = (line: string): readonly string[] => [
   }),
 ];
 
-t.test('what is not run names scripts, files and options that there are', async (t) => {
+t.test('a block of console names existing scripts, files and options', async (t) => {
   const lines = of('console').flatMap((block) => {
     const commands = commandsOf(block);
     t.ok(commands.length > 0, `${block.at}: each command stands behind $ or #`);

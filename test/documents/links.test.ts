@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { documents, files, inlineCodeOf, present, proseOf, root, textOf } from './documents.ts';
 
-t.test('each test that a document names is there', async (t) => {
+t.test('each test that a document names exists', async (t) => {
   const tests = files.filter((path) => path.endsWith('.test.ts'));
   for (const document of documents)
     for (const [name] of textOf(document).matchAll(/[\w./-]+\.test\.ts/g)) {
@@ -25,7 +25,7 @@ const anchorsOf = (text: string): readonly string[] => [
   ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id),
 ];
 
-t.test('each link to a file or a heading leads there', async (t) => {
+t.test('each link to a file or a heading has its target', async (t) => {
   for (const document of documents)
     for (const [, target = ''] of proseOf(document).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
@@ -43,7 +43,7 @@ const isPath = (code: string): boolean =>
 /** Made by a build, by a run or by a user. */
 const isMade = (code: string): boolean => /^(dist|identity|node_modules)\//.test(code);
 
-t.test('each file and folder of the project that a document names is there', async (t) => {
+t.test('each file and folder of the project that a document names exists', async (t) => {
   const top = new Set(files.map((path) => path.split('/')[0]));
   let count = 0;
   for (const document of present)

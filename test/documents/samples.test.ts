@@ -5,7 +5,7 @@ import t from 'tap';
 import { exampleOf } from '../../cli/shims/example.ts';
 import { blocksOf, present, root, textOf } from './documents.ts';
 
-t.test('a block that stands for a file is that file', async (t) => {
+t.test('a block that is marked as a file is equal to that file', async (t) => {
   const copies = present.flatMap(blocksOf).filter(({ file }) => file !== undefined);
   t.ok(copies.length > 0);
   for (const { at, file = '', body } of copies) {

@@ -22,7 +22,7 @@ const isDead = async (pid: number): Promise<boolean> => {
   return stat === '' || /\) [ZX] /.test(stat);
 };
 
-t.test('output, exit code and both streams come back as they were', async (t) => {
+t.test('output, exit code and both streams are returned', async (t) => {
   t.same(await tools.run(sh('printf "a\\n\\n"; echo b >&2; exit 3'), { deadlineMs: 20_000 }), {
     kind: 'ran',
     code: 3,
@@ -62,13 +62,13 @@ t.test('standard input is what is given, or empty, and a program need not read i
   t.match(await tools.run(sh('sleep 100'), { deadlineMs: 200, input: much }), { timedOut: true });
 });
 
-t.test('it runs in / unless told otherwise', async (t) => {
+t.test('it runs in / by default', async (t) => {
   const folder = t.testdir();
   t.match(await tools.run(['pwd'], { deadlineMs: 20_000 }), { stdout: '/\n' });
   t.match(await tools.run(['pwd'], { deadlineMs: 20_000, cwd: folder }), { stdout: `${folder}\n` });
 });
 
-t.test('what cannot be started says why and does not throw', async (t) => {
+t.test('a program that cannot be started is a result with a reason', async (t) => {
   const folder = t.testdir();
   t.match(await tools.run(['/no/such/program'], { deadlineMs: 20_000 }), {
     kind: 'not-started',
@@ -93,7 +93,7 @@ t.test('a program that ignores SIGTERM is killed', async (t) => {
   t.match(result, { code: null, signal: 'SIGKILL', timedOut: true });
 });
 
-t.test('a child that left the session and holds the pipes does not keep us waiting', async (t) => {
+t.test('a child that left the session and holds the pipes open causes no wait', async (t) => {
   const folder = t.testdir();
   const note = join(folder, 'pid');
   const result = await tools.run(
@@ -118,7 +118,7 @@ t.test('a program that writes without end is stopped, and that is no success', a
   t.match(short, { kind: 'ran', code: null, stdout: '01234' });
 });
 
-t.test('a program that ends by a signal of its own is told from one that was stopped', async (t) => {
+t.test('the end by its own signal is distinguished from being stopped', async (t) => {
   const result = await tools.run(sh('kill -SEGV $$'), { deadlineMs: 20_000 });
   t.match(result, { code: null, signal: 'SIGSEGV', timedOut: false });
 });
@@ -170,7 +170,7 @@ t.test(
   },
 );
 
-t.test('the program of a process is run only where root alone can have written that very file', async (t) => {
+t.test('the program of a process is run only if only root can have written that file', async (t) => {
   const folder = t.testdir({});
   const copy = join(folder, 'sleep');
   await writeFile(copy, await readFile('/bin/sleep'));

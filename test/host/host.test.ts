@@ -1,7 +1,7 @@
 import t from 'tap';
 import { realClock } from '../../host/host.ts';
 
-t.test('what ends in time is within, however it ends, and what does not goes on', async (t) => {
+t.test('work that ends in time is reported as such, however it ends, and other work continues', async (t) => {
   const hour = 3_600_000;
   t.equal(await realClock.within(Promise.resolve(), hour), true);
   t.equal(await realClock.within(Promise.reject(new Error('it failed')), hour), true);
@@ -12,7 +12,7 @@ t.test('what ends in time is within, however it ends, and what does not goes on'
   t.equal(await work.promise, 'done');
 });
 
-t.test('a sleep ends early, and well, when its signal is given', async (t) => {
+t.test('a sleep ends early, without an error, when its signal is given', async (t) => {
   const stop = new AbortController();
   const slept = realClock.sleep(3_600_000, stop.signal);
   stop.abort();

@@ -29,7 +29,7 @@ t.test('elsewhere it has a time and no priority', async (t) => {
   t.match(JSON.parse(lines[0] ?? ''), { level: 'warn', message: 'x', time: /^\d{4}-\d\d-\d\dT/ });
 });
 
-t.test('what is below the level is not written', async (t) => {
+t.test('lines below the level are not written', async (t) => {
   const { lines, log } = collect(true, 'warn');
   log('debug', 'x');
   log('info', 'x');

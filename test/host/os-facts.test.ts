@@ -13,7 +13,7 @@ t.test('the machine is named as people name it', async (t) => {
   }
 });
 
-t.test('a tree is named by what it says of itself, and not by the machine that looks at it', async (t) => {
+t.test('a tree is named by its own os-release, and not by the machine that reads it', async (t) => {
   const of = (files: Parameters<typeof t.testdir>[0]) => {
     const root = t.testdir(files);
     return treeFacts(root, makeFiles(root));

@@ -15,7 +15,7 @@ t.test('a machine with enough of everything has enough', async (t) => {
   t.equal(tooLittle(rest), undefined, 'a kernel without PSI is no reason');
 });
 
-t.test('too little of one thing is enough to start nothing', async (t) => {
+t.test('a shortage of one resource denies a start', async (t) => {
   const cases: readonly (readonly [Partial<Pressure>, RegExp])[] = [
     [{ memory: { available: 255 * mebibyte, total: 1024 * mebibyte } }, /only 255 MiB of memory/],
     [{ memory: { available: 6400 * mebibyte, total: 131_072 * mebibyte } }, /only 6400 MiB of memory/],
@@ -28,7 +28,7 @@ t.test('too little of one thing is enough to start nothing', async (t) => {
   for (const [change, why] of cases) t.match(tooLittle({ ...healthy, ...change }), why);
 });
 
-t.test('what every kernel tells, and cannot be read here, denies', async (t) => {
+t.test('a missing fact that every kernel has denies', async (t) => {
   const { memory: _memory, ...noMemory } = healthy;
   const { disk: _disk, ...noDisk } = healthy;
   t.match(tooLittle(noMemory), /cannot be found out/);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { readPressure } from '../../host/pressure.ts';
 
-t.test('a real machine tells its memory, its tasks and its disk', async (t) => {
+t.test('memory, tasks and disk of a real machine are read', async (t) => {
   const now = await readPressure('/');
   t.ok((now.memory?.total ?? 0) > 1e8);
   t.ok((now.memory?.available ?? 0) > 0);
@@ -9,7 +9,7 @@ t.test('a real machine tells its memory, its tasks and its disk', async (t) => {
   t.ok((now.disk?.bytes ?? -1) >= 0 && (now.disk?.bytes ?? 2) <= 1);
 });
 
-t.test('what the kernel writes is read, and what it does not write is missing', async (t) => {
+t.test('existing files of the kernel are read, and missing ones are missing', async (t) => {
   const proc = t.testdir({
     meminfo: 'MemTotal:       16384 kB\nMemFree: 1 kB\nMemAvailable:    8192 kB\n',
     pressure: {

@@ -120,7 +120,7 @@ for (const [name, bytes] of [
   ['a tar padded to a whole record', Buffer.concat([good, Buffer.alloc(9 * 1024)])],
   ['a gzip tar padded with zeros', Buffer.concat([gzipSync(good), Buffer.alloc(512)])],
 ] as const) {
-  t.test(`${name} gives the shim and nothing else`, async (t) => {
+  t.test(`the shim is extracted from ${name}, and nothing else`, async (t) => {
     const { out, picked } = await run(t, bytes, spin);
     const sha256 = createHash('sha256').update(body).digest('hex');
     t.same(picked, [{ name: SPIN, path: join(out, SPIN), sha256, bytes: body.length }]);
@@ -130,7 +130,7 @@ for (const [name, bytes] of [
   });
 }
 
-t.test('a single program is taken as it is, compressed or not, under the wanted name', async (t) => {
+t.test('a single program is stored as it is, compressed or not, under the wanted name', async (t) => {
   const elf = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46]), Buffer.alloc(300, 1)]);
   for (const bytes of [elf, gzipSync(elf), zstdCompressSync(elf), Buffer.from('#!/bin/sh\n')]) {
     const { out } = await run(t, bytes, spin);
@@ -143,7 +143,7 @@ t.test('a single program is taken as it is, compressed or not, under the wanted 
   });
 });
 
-t.test('named files come in the order they were asked for, empty ones too', async (t) => {
+t.test('named files are extracted in the requested order, empty ones too', async (t) => {
   const bytes = tarOf(
     { path: 'lib/libx.so.1', body: 'x' },
     { path: 'bin/crun', body: 'crun' },
@@ -181,7 +181,7 @@ t.test('names longer than a header can hold are read from both kinds of extensio
   t.equal(readFileSync((await run(t, gnu, spin)).picked[0]?.path ?? '', 'utf8'), 'by gnu');
 });
 
-t.test('a shim of another name is taken when it is the only one', async (t) => {
+t.test('a shim with another name is extracted when it is the only one', async (t) => {
   const bytes = tarOf(
     { path: 'containerd-shim-slight-v0/', type: '5' },
     { path: 'containerd-shim-slight-v0/containerd-shim-slight-v1', body: 'slight' },
@@ -201,7 +201,7 @@ t.test('a shim of another name is taken when it is the only one', async (t) => {
 const slight = 'containerd-shim-slight-v1';
 const elf = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46]), Buffer.alloc(3000, 1)]);
 
-t.test('signatures, digests and lists of contents beside a shim do not make it several', async (t) => {
+t.test('signatures, digests and lists of contents do not count as shims', async (t) => {
   const beside = [
     '.sig',
     '.pem',
@@ -228,7 +228,7 @@ t.test('signatures, digests and lists of contents beside a shim do not make it s
   await fails(t, tarOf(...entries), /no "containerd-shim-spin-v2"; it holds/, { code: 'bad-archive' });
 });
 
-t.test('of several that are called like shims the one that begins as a program is taken', async (t) => {
+t.test('of several files with names of shims, the one that begins as a program is extracted', async (t) => {
   const odd = { path: `${slight}.in-some-format`, body: 'no program' };
   t.match((await run(t, tarOf(odd, { path: slight, body: elf }), spin)).picked, [{ name: slight }]);
   const script = { path: slight, body: '#!/bin/sh\n' };
@@ -243,7 +243,7 @@ t.test('of several that are called like shims the one that begins as a program i
   await fails(t, tarOf(...two), /several shims: "containerd-shim-slight-v1", "containerd-shim-b"$/);
 });
 
-t.test('links beside the only shim of another name neither help nor hinder', async (t) => {
+t.test('links beside the only shim do not matter', async (t) => {
   const real = { path: 'bin/containerd-shim-slight-v1', body: 'slight' };
   const link = { path: 'containerd-shim-slight', type: '2', linkpath: 'bin/containerd-shim-slight-v1' };
   const hard = { path: 'containerd-shim-hard', type: '1', linkpath: real.path };
@@ -257,12 +257,12 @@ t.test('links beside the only shim of another name neither help nor hinder', asy
   await fails(t, tarOf(link, outside), /leads out of the archive/);
 });
 
-t.test('setuid and setgid do not come along, and neither does a missing x', async (t) => {
+t.test('setuid, setgid and a missing x are not copied', async (t) => {
   const { picked } = await run(t, tarOf({ path: SPIN, body: 'x', mode: 0o6444 }), spin);
   t.equal(statSync(picked[0]?.path ?? '').mode & 0o7777, 0o755);
 });
 
-t.test('what is wanted and no regular file is refused, whatever kind it is', async (t) => {
+t.test('a wanted entry that is no regular file is refused, whatever kind it is', async (t) => {
   const target = '/etc/shadow';
   await fails(t, tarOf({ path: SPIN, type: '2', linkpath: target }), /not a regular file.*SymbolicLink/);
   await fails(t, tarOf({ path: 'x', body: 'x' }, { path: SPIN, type: '1', linkpath: 'x' }), /but Link/);
@@ -274,12 +274,12 @@ t.test('what is wanted and no regular file is refused, whatever kind it is', asy
   await fails(t, tarOf(only), /not a regular file.*SymbolicLink/);
 });
 
-t.test('a name that is there twice is refused, also as a link beside the file', async (t) => {
+t.test('a name that appears twice is refused, also as a link beside the file', async (t) => {
   await fails(t, tarOf({ path: SPIN, body: 'a' }, { path: `bin/${SPIN}`, body: 'b' }), /2 times/);
   await fails(t, tarOf({ path: SPIN, type: '2', linkpath: 'x' }, { path: SPIN, body: 'b' }), /2 times/);
 });
 
-t.test('paths that lead out are refused when wanted and passed over when not', async (t) => {
+t.test('paths that lead out of the archive are refused when wanted and skipped when not', async (t) => {
   await fails(t, tarOf({ path: `../../bin/${SPIN}`, body: 'x' }), /leads out of the archive/);
   await fails(t, tarOf({ path: `/usr/bin/${SPIN}`, body: 'x' }), /leads out of the archive/);
   await fails(t, tarOf({ path: '/x/containerd-shim-a', body: 'x' }), /leads out of the archive/);
@@ -292,14 +292,14 @@ t.test('paths that lead out are refused when wanted and passed over when not', a
   t.notOk(existsSync('/evil'));
 });
 
-t.test('a name that is missing is answered with those that are there', async (t) => {
+t.test('the message for a missing name lists the names that exist', async (t) => {
   const many = Array.from({ length: 20 }, (_, index) => ({ path: `file-${index}`, body: 'x' }));
   await fails(t, tarOf(...many), /no "containerd-shim-spin-v2"; it holds "file-0", .*"file-9"$/);
   await fails(t, tarOf({ path: 'a\u001b[31m', body: 'x' }), /it holds "a\\u001b\[31m"/);
   await fails(t, tarOf({ path: 'folder/', type: '5' }), /it holds nothing/);
 });
 
-t.test('of many names and long ones a message has a few, each cut', async (t) => {
+t.test('a message lists a few names only, each cut', async (t) => {
   const deep = 'n'.repeat(50_000);
   const long = (name: string) => {
     const path = ` path=${deep}/${name}\n`;
@@ -321,7 +321,7 @@ t.test('of many names and long ones a message has a few, each cut', async (t) =>
   );
 });
 
-t.test('what is cut off is refused and leaves nothing', async (t) => {
+t.test('a truncated archive is refused and leaves nothing', async (t) => {
   const code = 'bad-archive';
   await fails(t, gzipSync(good).subarray(0, -9), /cannot be read to its end/, { code });
   await fails(t, zstdCompressSync(good).subarray(0, -9), /cannot be read to its end/);
@@ -349,7 +349,7 @@ t.test('damage within is refused', async (t) => {
   await fails(t, tarOf({ path: SPIN, body: 'short', size: 100_000 }), /cut off/);
 });
 
-t.test('what is no archive is refused by what it is', async (t) => {
+t.test('a file that is no archive is refused by its kind', async (t) => {
   await fails(t, Buffer.alloc(0), /is empty/);
   await fails(t, gzipSync(Buffer.alloc(0)), /is empty/);
   await fails(t, Buffer.from([1, 2, 3]), /no tar archive, no ELF program and no script/);
@@ -368,7 +368,7 @@ t.test('what is no archive is refused by what it is', async (t) => {
   await fails(t, gzipSync(disguised), /compressed twice/);
 });
 
-t.test('bombs end at the limits', async (t) => {
+t.test('archive bombs stop at the limits', async (t) => {
   const bomb = tarOf({ path: SPIN, body: Buffer.alloc(5_000_000) });
   await fails(t, gzipSync(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
   await fails(t, zstdCompressSync(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
@@ -382,7 +382,7 @@ t.test('bombs end at the limits', async (t) => {
   await fails(t, tarOf(meta, { path: SPIN, body: 'x' }), /extended header that is too large/);
 });
 
-t.test('a size that is hidden in an extended header is read there', async (t) => {
+t.test('a size in an extended header is read', async (t) => {
   const smuggled = tarOf({ path: 'inner', body: 'x' }).subarray(0, 1024);
   const bytes = tarOf(
     { path: 'PaxHeader', type: 'x', body: '13 size=1024\n' },
@@ -392,7 +392,7 @@ t.test('a size that is hidden in an extended header is read there', async (t) =>
   t.match(picked, [{ name: SPIN, bytes: 1024 }]);
 });
 
-t.test('names that are no basenames are refused before anything is read', async (t) => {
+t.test('names with slashes are refused before anything is read', async (t) => {
   for (const name of ['../x', 'a/b', '', '..', 'nul\0']) {
     await fails(t, good, /cannot be taken out/, {
       wanted: { kind: 'named', names: [name] },
@@ -406,7 +406,7 @@ t.test('names that are no basenames are refused before anything is read', async 
   });
 });
 
-t.test('a file that is there already is neither replaced nor removed', async (t) => {
+t.test('an existing file is neither replaced nor removed', async (t) => {
   const folder = t.testdir({ out: { b: 'mine' }, victim: 'mine' });
   writeFileSync(join(folder, 'artifact'), tarOf({ path: 'a', body: 'x' }, { path: 'b', body: 'x' }));
   const wanted: Wanted = { kind: 'named', names: ['a', 'b'] };
@@ -422,7 +422,7 @@ t.test('a file that is there already is neither replaced nor removed', async (t)
   t.equal(readFileSync(join(folder, 'victim'), 'utf8'), 'mine');
 });
 
-t.test('an artifact or a folder that is not there is told', async (t) => {
+t.test('a missing artifact or folder is reported', async (t) => {
   const folder = t.testdir({ artifact: tarOf({ path: SPIN, body: 'x' }) });
   const none = pick(join(folder, 'none'), spin, folder, limits);
   t.match(await problemOf(none), { code: 'bad-archive', message: /ENOENT/ });

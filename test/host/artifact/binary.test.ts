@@ -61,11 +61,11 @@ const fails = async (
   }
 };
 
-t.test('the Node that runs this test has its libraries and says its version', async (t) => {
+t.test('the Node that runs this test has its libraries and prints its version', async (t) => {
   t.same(await checkBinary(check(process.execPath), tools), { version: process.version });
 });
 
-t.test('what was printed becomes one short line without control characters', async (t) => {
+t.test('printed text becomes one short line without control characters', async (t) => {
   const folder = t.testdir();
   const say = (name: string, body: string) => place(folder, name, `#!/bin/sh\n${body}\n`);
   const version = async (path: string) => (await checkBinary(check(path), tools)).version;
@@ -78,7 +78,7 @@ t.test('what was printed becomes one short line without control characters', asy
   t.equal((await checkBinary(given, tools)).version, 'yes');
 });
 
-t.test('a program for another machine is told by name, also among its libraries', async (t) => {
+t.test('a program for another architecture is named, also among its libraries', async (t) => {
   const folder = t.testdir();
   const bytes = makeElf(other === 'arm64' ? ARM64 : AMD64, () => []);
   const path = place(folder, 'shim', bytes);
@@ -135,7 +135,7 @@ t.test('a musl program on a glibc root lacks its loader, and on its own root not
   t.same(await checkBinary(check(path, prepare(root)), tools), { version: '' });
 });
 
-t.test('libraries are found where the loader would look', async (t) => {
+t.test('libraries are found in the folders of the loader', async (t) => {
   const root = t.testdir();
   place(root, 'usr/lib64/ld-linux-x86-64.so.2', library());
   symlinkSync('usr/lib64', join(root, 'lib64'));
@@ -165,7 +165,7 @@ t.test('libraries are found where the loader would look', async (t) => {
   await fails(t, check(path, prepare(root)), 'missing-library', /needs libenv\.so, which/);
 });
 
-t.test('libraries that came with the program count, wherever it lies, and their needs too', async (t) => {
+t.test('libraries beside the program count, wherever it is, and so do their needs', async (t) => {
   const folder = t.testdir({ root: {} });
   const root = join(folder, 'root');
   place(root, 'lib64/ld-linux-x86-64.so.2', library());
@@ -180,7 +180,7 @@ t.test('libraries that came with the program count, wherever it lies, and their 
   t.same(await checkBinary(check(origin, prepare(root)), tools), { version: '' });
 });
 
-t.test('a library of another machine, or what is none, is passed over as the loader does', async (t) => {
+t.test('a library of another architecture, or an invalid one, is skipped as the loader does', async (t) => {
   const root = t.testdir();
   place(root, 'lib64/ld-linux-x86-64.so.2', library());
   place(
@@ -195,7 +195,7 @@ t.test('a library of another machine, or what is none, is passed over as the loa
   t.same(await checkBinary(check(path, prepare(root)), tools), { version: '' });
 });
 
-t.test('a link of another root that leads to a library of this host finds nothing', async (t) => {
+t.test('a link in another root does not find a library of this host', async (t) => {
   const folder = t.testdir({ root: { lib64: {}, lib: {} } });
   const root = join(folder, 'root');
   place(root, 'lib64/ld-linux-x86-64.so.2', library());
@@ -204,7 +204,7 @@ t.test('a link of another root that leads to a library of this host finds nothin
   await fails(t, check(path, prepare(root)), 'missing-library', /needs libx\.so, which/);
 });
 
-t.test('libraries that need each other end', async (t) => {
+t.test('libraries that need each other do not loop', async (t) => {
   const root = t.testdir();
   place(root, 'lib/liba.so', library(['libb.so']));
   place(root, 'lib/libb.so', library(['liba.so']));
@@ -235,7 +235,7 @@ t.test('a program that cannot be started says why', async (t) => {
   await fails(t, check(place(folder, 'empty', '')), 'will-not-run', /neither a program nor a script/);
 });
 
-t.test('a program that names more than can be looked for in a moment is refused', async (t) => {
+t.test('a program with too many libraries is refused', async (t) => {
   const root = t.testdir();
   const names = (count: number, of = 'lib') =>
     Array.from({ length: count }, (_, index) => `${of}${index}.so`);
@@ -261,7 +261,7 @@ t.test('a program that names more than can be looked for in a moment is refused'
   await fails(t, check(wide, given), 'missing-library', /and \d+ more, which/);
 });
 
-t.test('a program that does not stop talking is stopped', async (t) => {
+t.test('a program that prints without end is stopped', async (t) => {
   const folder = t.testdir();
   const path = place(
     folder,
@@ -278,7 +278,7 @@ t.test('a damaged program is a bad artifact', async (t) => {
   await fails(t, check(path), 'bad-archive', /the ELF file is damaged/);
 });
 
-t.test('a real program that is cut in its middle does not pass', async (t) => {
+t.test('a truncated real program is refused', async (t) => {
   const folder = t.testdir();
   const path = join(folder, 'true');
   copyFileSync('/bin/true', path);

@@ -40,7 +40,7 @@ for (const size of [1, 511, 64 * 1024, piece - 1, piece, piece + 1, 4 * piece, 5
     ['noise', randomBytes(size)],
     ['zeros', Buffer.alloc(size)],
   ] as const)
-    t.test(`${size} bytes of ${kind} come out as they went in, whatever they were packed with`, async (t) => {
+    t.test(`${size} bytes of ${kind} are unpacked unchanged, whatever they were packed with`, async (t) => {
       const packed = {
         // Not to be taken for compressed by its first bytes.
         plain: Buffer.concat([Buffer.from('#!'), bytes]),
@@ -60,7 +60,7 @@ for (const size of [1, 511, 64 * 1024, piece - 1, piece, piece + 1, 4 * piece, 5
       }
     });
 
-t.test('a consumer that is slow sees no byte of the next piece', async (t) => {
+t.test('a slow consumer gets no byte of the next chunk early', async (t) => {
   const bytes = randomBytes(1_000_000);
   for (const file of [gzipSync(bytes), zstdCompressSync(bytes)]) {
     const hash = createHash('sha256');
@@ -72,7 +72,7 @@ t.test('a consumer that is slow sees no byte of the next piece', async (t) => {
   }
 });
 
-t.test('one that stops early leaves nothing behind that would read on', async (t) => {
+t.test('a consumer that stops early leaves no open reader', async (t) => {
   const bytes = randomBytes(3_000_000);
   for (const file of [gzipSync(bytes), zstdCompressSync(bytes), bytes]) {
     const handle = await opened(t, file);
@@ -96,7 +96,7 @@ t.test('more than is allowed is refused, and so is damage', async (t) => {
   }
 });
 
-t.test('zstd may look back as far as level 19 does, and no further', async (t) => {
+t.test('the window of zstd may be as large as that of level 19, and no larger', async (t) => {
   const bytes = Buffer.concat([randomBytes(9_000_000), Buffer.alloc(1000)]);
   const packed = (params: Record<number, number>) => zstdCompressSync(bytes, { params });
   const level19 = packed({ [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_windowLog]: 23 });
@@ -110,7 +110,7 @@ t.test('zstd may look back as far as level 19 does, and no further', async (t) =
   );
 });
 
-t.test('content is told by its first block, and by as little as there is', async (t) => {
+t.test('the kind of content is recognised by its first block, however short', async (t) => {
   const tar = Buffer.alloc(1024);
   tar.write('ustar', 257);
   t.equal(await contentOf(await opened(t, tar), 10_000), 'tar');

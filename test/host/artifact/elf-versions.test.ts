@@ -38,7 +38,7 @@ const defines = (): Buffer => {
 };
 
 t.test(
-  'needed versions are told by library, without what is only wanted; defined ones without its name',
+  'needed versions are listed by library, without weak ones; defined ones without its name',
   async (t) => {
     t.same(readVersions(tablesOf(needs(), 0)), {
       needed: [{ file: 'libc.so.6', names: ['GLIBC_2.2.5', 'GLIBC_2.38'] }],
@@ -47,7 +47,7 @@ t.test(
   },
 );
 
-t.test('tables that lead out of the file, or on and on, are refused', async (t) => {
+t.test('tables that lead out of the file, or loop, are refused', async (t) => {
   const broken = (bytes: Buffer, at: number, value: number): Buffer => {
     bytes.writeUInt32LE(value, at);
     return bytes;
@@ -66,43 +66,40 @@ t.test('tables that lead out of the file, or on and on, are refused', async (t) 
   t.throws(() => readVersions(tablesOf(endless, 0)), /ends nowhere/, 'entries that overlap are counted');
 });
 
-t.test(
-  'what is lacking is named with the newest that is there, the newest that is asked for first',
-  async (t) => {
-    const by = [
-      {
-        versions: {
-          needed: [{ file: 'libc.so.6', names: ['GLIBC_2.10', 'GLIBC_2.4', 'GLIBC_2.36', 'GLIBC_2.38'] }],
-        },
-      },
-    ];
-    const libc = {
+t.test('missing versions are named with the newest available one, the newest needed first', async (t) => {
+  const by = [
+    {
       versions: {
-        needed: [],
-        defined: ['GLIBC_2.2.5', 'GLIBC_2.4', 'GLIBC_2.35', 'GLIBC_2.10', 'GLIBC_PRIVATE'],
+        needed: [{ file: 'libc.so.6', names: ['GLIBC_2.10', 'GLIBC_2.4', 'GLIBC_2.36', 'GLIBC_2.38'] }],
       },
-    };
-    const { defined } = libc.versions;
-    t.same(lackingVersions(by, new Map([['libc.so.6', libc]])), [
-      { file: 'libc.so.6', name: 'GLIBC_2.38', defined },
-      { file: 'libc.so.6', name: 'GLIBC_2.36', defined },
-    ]);
-    t.equal(newestLike('GLIBC_2.38', defined), 'GLIBC_2.35');
-    t.same(
-      lackingVersions(by, new Map([['libc.so.6', {}]])),
-      [],
-      'a library without versions is asked for none',
-    );
-    t.same(lackingVersions(by, new Map()), []);
-    t.equal(
-      newestLike('GLIBCXX_3.4.32', ['GLIBCXX_3.4.9', 'GLIBCXX_3.4.30', 'CXXABI_1.3.14']),
-      'GLIBCXX_3.4.30',
-    );
-    t.equal(newestLike('odd', ['GLIBC_2.1']), undefined);
-  },
-);
+    },
+  ];
+  const libc = {
+    versions: {
+      needed: [],
+      defined: ['GLIBC_2.2.5', 'GLIBC_2.4', 'GLIBC_2.35', 'GLIBC_2.10', 'GLIBC_PRIVATE'],
+    },
+  };
+  const { defined } = libc.versions;
+  t.same(lackingVersions(by, new Map([['libc.so.6', libc]])), [
+    { file: 'libc.so.6', name: 'GLIBC_2.38', defined },
+    { file: 'libc.so.6', name: 'GLIBC_2.36', defined },
+  ]);
+  t.equal(newestLike('GLIBC_2.38', defined), 'GLIBC_2.35');
+  t.same(
+    lackingVersions(by, new Map([['libc.so.6', {}]])),
+    [],
+    'a library without versions is asked for none',
+  );
+  t.same(lackingVersions(by, new Map()), []);
+  t.equal(
+    newestLike('GLIBCXX_3.4.32', ['GLIBCXX_3.4.9', 'GLIBCXX_3.4.30', 'CXXABI_1.3.14']),
+    'GLIBCXX_3.4.30',
+  );
+  t.equal(newestLike('odd', ['GLIBC_2.1']), undefined);
+});
 
-t.test('thousands of names that are asked for and not there cost one look each', async (t) => {
+t.test('thousands of needed and missing names are looked up once each', async (t) => {
   let compared = 0;
   /** Counts every name that is read of the library. */
   const names = (from: number): string[] => Array.from({ length: 4096 }, (_, at) => `GLIBC_2.${from + at}`);
@@ -118,7 +115,7 @@ t.test('thousands of names that are asked for and not there cost one look each',
   t.ok(compared <= 4096, `${compared}`);
 });
 
-t.test('names that are long and many are not kept', async (t) => {
+t.test('many long names are not stored', async (t) => {
   const given = { ...tablesOf(needs(), 0), text: () => 'A'.repeat(30_000) };
   t.throws(() => readVersions(given), /too long/);
 });

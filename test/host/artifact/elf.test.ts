@@ -52,18 +52,21 @@ t.test('the Node that runs this test is read as the machine it runs on', async (
   t.ok(elf?.needed.some((soname) => soname.startsWith('libc.')));
 });
 
-t.test('a library for arm64 tells its loader, needs, soname and RUNPATH, which hides RPATH', async (t) => {
-  t.same(parseElf(reader(full()).read), {
-    bits: 64,
-    machine: 'arm64',
-    interpreter: '/lib/ld-linux-aarch64.so.1',
-    needed: ['libm.so.6', 'libc.so.6'],
-    runpath: ['$ORIGIN/lib', '/opt/lib'],
-    soname: 'libmine.so.1',
-  });
-});
+t.test(
+  'the loader, needs, soname and RUNPATH of a library for arm64 are read; RUNPATH hides RPATH',
+  async (t) => {
+    t.same(parseElf(reader(full()).read), {
+      bits: 64,
+      machine: 'arm64',
+      interpreter: '/lib/ld-linux-aarch64.so.1',
+      needed: ['libm.so.6', 'libc.so.6'],
+      runpath: ['$ORIGIN/lib', '/opt/lib'],
+      soname: 'libmine.so.1',
+    });
+  },
+);
 
-t.test('a bare header has no needs; other machines and 32 bits are told apart', async (t) => {
+t.test('a bare header has no needs; other architectures and 32 bits are distinguished', async (t) => {
   const header = Buffer.alloc(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   header.writeUInt16LE(183, 18);
@@ -179,7 +182,7 @@ t.test('more folders for libraries than a program has are refused', async (t) =>
   refused(t, of(129), /claims 129 folders for its libraries/);
 });
 
-t.test('no change of a single byte of the headers makes anything but an answer or a Failure', async (t) => {
+t.test('any change of one byte of the headers gives an answer or a Failure', async (t) => {
   const file = full();
   for (let at = 4; at < 1200; at++) {
     for (const value of [0, 0x7f, 0xff]) {
@@ -197,7 +200,7 @@ t.test('no change of a single byte of the headers makes anything but an answer o
   t.pass('all of them');
 });
 
-t.test('no place in the file is asked for that no file can have', (t) => {
+t.test('no impossible offset of the file is read', (t) => {
   for (const offset of [0xffff_ffff_ffff_ffffn, 0x1f_ffff_ffff_ffffn]) {
     const needed = { 'libc.so.6': ['GLIBC_2.38'] };
     const bytes = makeVersionedElf(AMD64, { libraries: ['libc.so.6'], needed }, '/lib64/ld.so');

@@ -4,7 +4,7 @@ import { foreignKind, isBeside, isProgram } from '../../../host/artifact/kind.ts
 const what = (head: string | Uint8Array): string | undefined =>
   foreignKind(typeof head === 'string' ? Buffer.from(head, 'latin1') : head)?.what;
 
-t.test('compressions and archives that are not read are known by their first bytes', async (t) => {
+t.test('unsupported compressions and archives are recognised by their first bytes', async (t) => {
   for (const [head, expected] of [
     ['\xfd7zXZ\0\0\x04', /xz/],
     ['BZh91AY&SY\x12', /bzip2/],
@@ -51,7 +51,7 @@ t.test(
   },
 );
 
-t.test('programs and what is not known are none of these', async (t) => {
+t.test('programs and unknown files are none of these', async (t) => {
   for (const head of ['', '\x7fELF\x02\x01\x01', '\0\0\0\0', '\x01\x02\x03']) t.equal(what(head), undefined);
   t.equal(isProgram(Buffer.from('\x7fELF')), true);
   t.equal(isProgram(Buffer.from('#!/bin/sh')), true);
@@ -60,7 +60,7 @@ t.test('programs and what is not known are none of these', async (t) => {
   t.ok(what(Buffer.alloc(4096, '<!--')), 'and a comment without an end takes no time');
 });
 
-t.test('what is published beside a shim is told from shims by its name', async (t) => {
+t.test('files published beside a shim are distinguished from shims by name', async (t) => {
   const shim = 'containerd-shim-spin-v2';
   for (const ending of [
     ...['.sig', '.asc', '.pem', '.crt', '.sha256', '.SHA512', '.sha256sum', '.minisig', '.sigstore.json'],

@@ -19,7 +19,7 @@ t.test('ld.so.conf is read with includes, globs, comments and old spellings, in 
   t.same(configuredFolders(root), ['/opt/a', '/opt/b', '/opt/c', '/a', '/b', '/opt/last']);
 });
 
-t.test('includes that go round, lead nowhere or name a folder end quietly', async (t) => {
+t.test('includes that loop, are missing or name a folder are ignored', async (t) => {
   const root = t.testdir({
     etc: {
       'ld.so.conf': 'include /etc/ld.so.conf\ninclude /none/*.conf\ninclude /etc/d/*\nrelative/path\n/a\n',
@@ -30,7 +30,7 @@ t.test('includes that go round, lead nowhere or name a folder end quietly', asyn
   t.same(configuredFolders(t.testdir({})), []);
 });
 
-t.test('musl has folders and names of its own', async (t) => {
+t.test('musl has its own folders and names', async (t) => {
   const root = t.testdir({ etc: { 'ld-musl-x86_64.path': '/x\n/y:/z\n' } });
   t.same(muslFolders(root, 'amd64'), ['/x', '/y', '/z']);
   t.same(muslFolders(root, 'arm64'), ['/lib', '/usr/local/lib', '/usr/lib']);

@@ -42,22 +42,19 @@ const needing = (...names: readonly string[]): Given => ({
   needed: { 'libc.so.6': names },
 });
 
-t.test(
-  'a program that was built for a newer libc than this root has is refused by the version',
-  async (t) => {
-    const root = rootOf(t);
-    t.equal(problem(root, needing('GLIBC_2.2.5', 'GLIBC_2.36')), undefined);
-    const refused = problem(root, needing('GLIBC_2.2.5', 'GLIBC_2.38', 'GLIBC_2.39'));
-    t.match(refused, {
-      code: 'missing-library',
-      message:
-        'shim needs GLIBC_2.39 of libc.so.6, GLIBC_2.38 of libc.so.6, which this node does not have (its libc.so.6 has GLIBC_2.36 at most)',
-    });
-    t.match(refused && hintOf(refused), /built for a newer system/);
-  },
-);
+t.test('a program built for a newer libc than that of this root is refused with the version', async (t) => {
+  const root = rootOf(t);
+  t.equal(problem(root, needing('GLIBC_2.2.5', 'GLIBC_2.36')), undefined);
+  const refused = problem(root, needing('GLIBC_2.2.5', 'GLIBC_2.38', 'GLIBC_2.39'));
+  t.match(refused, {
+    code: 'missing-library',
+    message:
+      'shim needs GLIBC_2.39 of libc.so.6, GLIBC_2.38 of libc.so.6, which this node does not have (its libc.so.6 has GLIBC_2.36 at most)',
+  });
+  t.match(refused && hintOf(refused), /built for a newer system/);
+});
 
-t.test('the versions that libraries and what came with it need count, and those of the loader', async (t) => {
+t.test('versions needed by its libraries count, and so do those of the loader', async (t) => {
   const root = rootOf(t);
   place(root, 'lib/x86_64-linux-gnu/libz.so.1', makeVersionedElf(AMD64, needing('GLIBC_2.40'), ''));
   t.match(problem(root, { libraries: ['libz.so.1'] }), { message: /needs GLIBC_2\.40 of libc\.so\.6/ });
@@ -75,7 +72,7 @@ t.test('the versions that libraries and what came with it need count, and those 
   });
 });
 
-t.test('a library without versions is asked for none, and musl asks for none at all', async (t) => {
+t.test('a library without versions needs none, and neither does musl', async (t) => {
   t.equal(problem(rootOf(t, {}), needing('GLIBC_2.99')), undefined);
   const root = t.testdir();
   place(root, MUSL, makeVersionedElf(AMD64, {}, ''));
@@ -86,7 +83,7 @@ t.test('a library without versions is asked for none, and musl asks for none at 
   );
 });
 
-t.test('a missing library is told before versions, and names from the file are cut', async (t) => {
+t.test('a missing library is reported before versions, and names from the file are cut', async (t) => {
   t.match(problem(rootOf(t), { ...needing('GLIBC_9'), libraries: ['libc.so.6', 'libno.so'] }), {
     message: /needs libno\.so, which/,
   });

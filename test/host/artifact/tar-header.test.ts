@@ -37,7 +37,7 @@ t.test('headers that the library tar writes are read as they were meant', async 
   t.match(readTarHeader(written({ path: 'x', type: 'File', size: large })), { size: large });
 });
 
-t.test('every kind of entry has its name, and what is none says nothing of the next', async (t) => {
+t.test('every kind of entry is named, and an invalid one ends the reading', async (t) => {
   const kinds = [...'0\x001234567SxXgLNK!'].map((kind) => readTarHeader(tarHeader('x', kind, 0)).type);
   t.same(kinds, [
     'File',
@@ -87,7 +87,7 @@ t.test('a prefix counts where the format has one', async (t) => {
   );
 });
 
-t.test('what is no sensible number is refused', async (t) => {
+t.test('an invalid number is refused', async (t) => {
   const sized = (text: string | Buffer) => () => {
     const block = tarHeader('x', '0', 0);
     Buffer.from(text).copy(block, 124);

@@ -50,7 +50,7 @@ t.test('what the library tar writes is read the same in pieces of any size', asy
   for (const size of [1, 100, 511, 512, 513, 4096, 100_000]) t.same(await walked(archive, size), wanted);
 });
 
-t.test('what stands before an entry is for that entry alone', async (t) => {
+t.test('an extended header applies to its entry only', async (t) => {
   const archive = Buffer.concat([
     tarEntry('g', 'g', paxRecord('path', 'everyone') + paxRecord('size', '1')),
     tarEntry('x', 'x', paxRecord('path', 'by pax') + paxRecord('size', '3')),
@@ -93,7 +93,7 @@ t.test('the map of a sparse file is passed over', async (t) => {
     ]);
 });
 
-t.test('an archive ends with two blocks of zeros, and with nothing else', async (t) => {
+t.test('only two blocks of zeros end an archive', async (t) => {
   const one = tarEntry('x', '0', 'x');
   t.equal((await walked(Buffer.concat([one, tarEnd, Buffer.alloc(5000)]))).length, 1);
   await fails(t, one, /end mark is missing/);
@@ -103,7 +103,7 @@ t.test('an archive ends with two blocks of zeros, and with nothing else', async 
   await fails(t, Buffer.concat([one.subarray(0, 600), tarEnd.subarray(0, 100)]), /end mark is missing/);
 });
 
-t.test('nothing is taken on trust: entries, extended headers and their sum have limits', async (t) => {
+t.test('entries, extended headers and their sum have limits', async (t) => {
   const many = (count: number, part: Buffer) =>
     Buffer.concat([...Array.from({ length: count }, () => part), tarEnd]);
   t.equal((await walked(many(100, tarEntry('x', '0')))).length, 100);
@@ -118,7 +118,7 @@ t.test('nothing is taken on trust: entries, extended headers and their sum have 
   );
 });
 
-t.test('a link says where it leads, in whichever header that stands', async (t) => {
+t.test('the target of a link is read from either header', async (t) => {
   const archive = Buffer.concat([
     tarEntry('x', 'x', paxRecord('linkpath', 'by pax')),
     tarEntry('one', '2'),

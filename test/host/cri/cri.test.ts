@@ -50,7 +50,7 @@ const problem = async (promise: Promise<unknown>) => {
 const says = (runtime: ScriptedCri, ...status: Parameters<typeof replies.status>) =>
   runtime.methods.set('Status', () => replies.status(...status));
 
-t.test('a healthy runtime tells its version, its readiness and its handlers', async (t) => {
+t.test('the version, readiness and handlers of a healthy runtime are read', async (t) => {
   const { runtime, cri } = await stage(t);
   t.strictSame(await cri.version(), { name: 'containerd', version: 'v2.1.9', api: 'v1' });
   t.strictSame(await cri.status(), {
@@ -61,7 +61,7 @@ t.test('a healthy runtime tells its version, its readiness and its handlers', as
   t.strictSame(runtime.calls, ['Version', 'Status'], 'and is not asked for its whole configuration');
 });
 
-t.test('a runtime that is not ready says why, on one line', async (t) => {
+t.test('a runtime that is not ready has a reason, on one line', async (t) => {
   const { runtime, cri } = await stage(t);
   const conditions = [
     ['RuntimeReady', false, 'RuntimeNotReady', 'shim\nis\u001b[31m gone'],
@@ -116,7 +116,7 @@ t.test('the handlers of containerd before 2.0 are read from its verbose status',
     });
 });
 
-t.test('a runtime that tells its handlers nowhere has unknown handlers, not none', async (t) => {
+t.test('a runtime that reports no handlers has unknown handlers, not none', async (t) => {
   const { runtime, cri } = await stage(t);
   says(runtime, healthy, []);
   t.equal((await cri.status()).handlers, 'unknown');
@@ -124,7 +124,7 @@ t.test('a runtime that tells its handlers nowhere has unknown handlers, not none
   t.equal((await cri.status()).handlers, 'unknown');
 });
 
-t.test('sandboxes are told with handler, readiness and exact time', async (t) => {
+t.test('sandboxes have handler, readiness and exact time', async (t) => {
   const { runtime, cri } = await stage(t);
   runtime.methods.set('ListPodSandbox', () =>
     replies.sandboxes([
@@ -154,7 +154,7 @@ t.test('sandboxes are told with handler, readiness and exact time', async (t) =>
   ]);
 });
 
-t.test('containers are told with their sandbox, and a state of tomorrow is unknown', async (t) => {
+t.test('containers have their sandbox, and an unknown state is unknown', async (t) => {
   const { runtime, cri } = await stage(t);
   runtime.methods.set('ListContainers', () =>
     replies.containers([0, 1, 2, 3, 9].map((state) => ({ id: `c${state}`, sandbox: 's', state }))),
@@ -167,44 +167,41 @@ t.test('containers are told with their sandbox, and a state of tomorrow is unkno
   );
 });
 
-t.test(
-  'a sandbox is ordered in the network of the host, under its handler, and removed for good',
-  async (t) => {
-    const { runtime, cri } = await stage(t);
-    runtime.methods.set('RunPodSandbox', () => message([1, 'id-1']));
-    runtime.methods.set('StopPodSandbox', { error: 'NOT_FOUND', text: 'as containerd 1.6 says it' });
-    const order = {
-      handler: 'spin',
-      namespace: 'rcm-node.proof',
-      name: 'spin',
-      uid: 'u-1',
-      labels: { 'rcm.spinkube.dev/proof': 'spin' },
-      cgroupParent: 'system.slice',
-    };
-    t.equal(await cri.startSandbox(order, 20_000), 'id-1');
-    await cri.removeSandbox('id-1', 20_000);
-    const wire = message(
-      [
-        1,
-        message(
-          [1, message([1, 'spin'], [2, 'u-1'], [3, 'rcm-node.proof'])],
-          [6, message([1, 'rcm.spinkube.dev/proof'], [2, 'spin'])],
-          // The network is the host's (NODE), pid and ipc are the sandbox's own (POD).
-          [8, message([1, 'system.slice'], [2, message([1, message([1, 2], [2, 0], [3, 0])])])],
-        ),
-      ],
-      [2, 'spin'],
-    );
-    const one = message([1, 'id-1']).toString('hex');
-    t.strictSame(runtime.calls, [
-      `RunPodSandbox ${wire.toString('hex')}`,
-      `StopPodSandbox ${one}`,
-      `RemovePodSandbox ${one}`,
-    ]);
-  },
-);
+t.test('a sandbox is created in the network of the host, with its handler, and removed', async (t) => {
+  const { runtime, cri } = await stage(t);
+  runtime.methods.set('RunPodSandbox', () => message([1, 'id-1']));
+  runtime.methods.set('StopPodSandbox', { error: 'NOT_FOUND', text: 'as containerd 1.6 says it' });
+  const order = {
+    handler: 'spin',
+    namespace: 'rcm-node.proof',
+    name: 'spin',
+    uid: 'u-1',
+    labels: { 'rcm.spinkube.dev/proof': 'spin' },
+    cgroupParent: 'system.slice',
+  };
+  t.equal(await cri.startSandbox(order, 20_000), 'id-1');
+  await cri.removeSandbox('id-1', 20_000);
+  const wire = message(
+    [
+      1,
+      message(
+        [1, message([1, 'spin'], [2, 'u-1'], [3, 'rcm-node.proof'])],
+        [6, message([1, 'rcm.spinkube.dev/proof'], [2, 'spin'])],
+        // The network is the host's (NODE), pid and ipc are the sandbox's own (POD).
+        [8, message([1, 'system.slice'], [2, message([1, message([1, 2], [2, 0], [3, 0])])])],
+      ),
+    ],
+    [2, 'spin'],
+  );
+  const one = message([1, 'id-1']).toString('hex');
+  t.strictSame(runtime.calls, [
+    `RunPodSandbox ${wire.toString('hex')}`,
+    `StopPodSandbox ${one}`,
+    `RemovePodSandbox ${one}`,
+  ]);
+});
 
-t.test('whether an image is there is asked of the image service, and nothing is pulled', async (t) => {
+t.test('the image service is asked whether an image is present, and nothing is pulled', async (t) => {
   const { runtime, cri } = await stage(t);
   t.equal(await cri.hasImage('registry.k8s.io/pause:3.10'), false);
   runtime.methods.set('ImageStatus', () => message([1, message([1, 'sha256:1'])]));
@@ -212,7 +209,7 @@ t.test('whether an image is there is asked of the image service, and nothing is 
   t.match(runtime.calls, [/^ImageStatus /, /^ImageStatus /]);
 });
 
-t.test('how a call ended is told apart: refused, late, or not heard of', async (t) => {
+t.test('the end of a call is distinguished: refused, late, or without an answer', async (t) => {
   const { runtime, cri } = await stage(t);
   const order = { handler: 'x', namespace: 'n', name: 'x', uid: 'u', labels: {}, cgroupParent: '' };
   const end = async (ms = 20_000) => endOfCall(await cri.startSandbox(order, ms).catch((error) => error));
@@ -234,7 +231,7 @@ t.test('how a call ended is told apart: refused, late, or not heard of', async (
   t.equal(endOfCall(new Error('a defect')), 'silent');
 });
 
-t.test('the configuration that is loaded is told as it is printed, or not at all', async (t) => {
+t.test('the loaded configuration is returned as printed, or not at all', async (t) => {
   const { runtime, cri } = await stage(t);
   const loaded = { sandboxImage: 'pause:1', containerd: { runtimes: {} } };
   says(runtime, healthy, ['runc'], { config: JSON.stringify(loaded) });
@@ -254,7 +251,7 @@ t.test('an answer of many megabytes is read whole', async (t) => {
   t.equal((await cri.sandboxes()).length, 2_500);
 });
 
-t.test('what cannot be reached is told apart', async (t) => {
+t.test('reasons for an unreachable runtime are distinguished', async (t) => {
   t.test('no socket', async (t) => {
     const socket = join(freshFolder(t), 'containerd.sock');
     t.strictSame(await problem(connect(t, socket).version()), {
@@ -281,7 +278,7 @@ t.test('what cannot be reached is told apart', async (t) => {
     });
   });
 
-  t.test('the CRI plugin is dead, in the words of containerd', async (t) => {
+  t.test('the CRI plugin is dead, with the message of containerd', async (t) => {
     const { runtime, cri } = await stage(t);
     const text = 'unknown service runtime.v1.RuntimeService';
     runtime.methods.set('Version', { error: 'UNIMPLEMENTED', text });
@@ -303,7 +300,7 @@ t.test('what cannot be reached is told apart', async (t) => {
     });
   });
 
-  t.test('something listens that never speaks', async (t) => {
+  t.test('a listener never answers', async (t) => {
     const socket = join(freshFolder(t), 'mute.sock');
     const open: Socket[] = [];
     const server = createServer((socket) => open.push(socket));
@@ -317,7 +314,7 @@ t.test('what cannot be reached is told apart', async (t) => {
     });
   });
 
-  t.test('something listens that speaks another protocol', async (t) => {
+  t.test('a listener speaks another protocol', async (t) => {
     const socket = join(freshFolder(t), 'http.sock');
     const server = createServer((socket) => {
       socket.on('error', () => {});
@@ -328,7 +325,7 @@ t.test('what cannot be reached is told apart', async (t) => {
     t.match(await problem(connect(t, socket, 2_000).status()), { code: 'runtime-unreachable' });
   });
 
-  t.test('it answers with bytes that are no reply', async (t) => {
+  t.test('it answers with invalid bytes', async (t) => {
     const { runtime, cri } = await stage(t);
     runtime.methods.set('Status', () => Buffer.from('ffffffffff', 'hex'));
     t.match(await problem(cri.status()), { code: 'runtime-unreachable', message: /refused Status/ });
@@ -344,7 +341,7 @@ t.test('what cannot be reached is told apart', async (t) => {
   });
 });
 
-t.test('after the runtime was restarted, the same client reaches it again', async (t) => {
+t.test('after a restart of the runtime the same client reaches it', async (t) => {
   const { runtime, cri } = await stage(t);
   await cri.version();
   await runtime.stop();
@@ -358,7 +355,7 @@ t.test('after the runtime was restarted, the same client reaches it again', asyn
   t.equal(version.version, 'v2.1.9');
 });
 
-t.test('a process that asked, and was not answered, ends by itself', async (t) => {
+t.test('a process with an unanswered call ends by itself', async (t) => {
   const { runtime } = await stage(t);
   runtime.methods.set('Status', 'hangs');
   const source = `

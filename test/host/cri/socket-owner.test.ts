@@ -44,7 +44,7 @@ t.test('a socket in a folder for all is refused', async (t) => {
 });
 
 t.test(
-  'a socket of our own passes, and one that is not there is left to the call',
+  'a socket of root is accepted, and a missing one is left to the call',
   { skip: notRoot },
   async (t) => {
     const path = await listen(t);
@@ -59,7 +59,7 @@ t.test('a socket that another user made is refused, with its owner', { skip: not
   t.match(refusal(path), { code: 'runtime-unreachable', message: `${path} belongs to uid ${another}` });
 });
 
-t.test('a runtime that another user plays is not asked', { skip: notRoot }, async (t) => {
+t.test('a runtime of another user is not asked', { skip: notRoot }, async (t) => {
   const runtime = await startCri();
   t.teardown(runtime.remove);
   const { host } = bareRoot('/');

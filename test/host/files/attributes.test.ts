@@ -45,7 +45,7 @@ t.test('a file has the attributes that it was given, whatever bytes they are', {
   );
 });
 
-t.test('another file gets them all, and loses what it had besides', { skip }, async (t) => {
+t.test('another file gets all of them, and loses its own', { skip }, async (t) => {
   const from = opened(t, 'from');
   const to = opened(t, 'to');
   for (const [name, value] of [
@@ -65,7 +65,7 @@ t.test('another file gets them all, and loses what it had besides', { skip }, as
   t.equal(attributesOf(to.path, to.fd).size, 0);
 });
 
-t.test('what cannot be read or written is refused by name', async (t) => {
+t.test('an attribute that cannot be read or written is refused by name', async (t) => {
   const { path, fd } = opened(t, 'refused');
   const closed = 1_000_000;
   t.same(
@@ -94,13 +94,13 @@ t.test('what cannot be read or written is refused by name', async (t) => {
   t.equal(attributesOf(path, fd).size, 0);
 });
 
-t.test('what the kernel alone may write is not asked for', async (t) => {
+t.test('attributes that only the kernel may write are not copied', async (t) => {
   const { path, fd } = opened(t, 'computed');
   giveAttributes(path, fd, new Map([['security.evm', Buffer.from('x')]]));
   t.pass();
 });
 
-t.test('a file without any is no obstacle, whatever file system it lies on', async (t) => {
+t.test('a file without attributes is accepted, on any file system', async (t) => {
   for (const path of ['/proc/self/status', '/sys/kernel/mm/transparent_hugepage/enabled', '/dev/null']) {
     const fd = openSync(path, 'r');
     t.ok(

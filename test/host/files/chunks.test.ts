@@ -16,7 +16,7 @@ const collected = async (path: string): Promise<readonly Buffer[]> => {
   }
 };
 
-t.test('a file comes whole and in order, whatever its size', async (t) => {
+t.test('a file is read completely and in order, whatever its size', async (t) => {
   const path = join(t.testdir(), 'file');
   for (const size of [0, 1, 64 * 1024, 64 * 1024 + 1, 300_000]) {
     const bytes = randomBytes(size);
@@ -25,24 +25,21 @@ t.test('a file comes whole and in order, whatever its size', async (t) => {
   }
 });
 
-t.test('an empty file has no pieces', async (t) => {
+t.test('an empty file has no chunks', async (t) => {
   const path = join(t.testdir({ file: '' }), 'file');
   t.same(await collected(path), []);
 });
 
-t.test(
-  'all pieces share one buffer, so that a large file takes no more memory than a small one',
-  async (t) => {
-    const path = join(t.testdir(), 'file');
-    await writeFile(path, randomBytes(300_000));
-    const handle = await open(path);
-    t.teardown(() => handle.close());
-    const buffers = new Set<ArrayBufferLike>();
-    for await (const piece of pieces(handle)) buffers.add(piece.buffer);
-    t.equal(buffers.size, 1);
-  },
-);
+t.test('all chunks share one buffer', async (t) => {
+  const path = join(t.testdir(), 'file');
+  await writeFile(path, randomBytes(300_000));
+  const handle = await open(path);
+  t.teardown(() => handle.close());
+  const buffers = new Set<ArrayBufferLike>();
+  for await (const piece of pieces(handle)) buffers.add(piece.buffer);
+  t.equal(buffers.size, 1);
+});
 
-t.test('a folder cannot be read in pieces, and says so', async (t) => {
+t.test('a folder cannot be read in chunks, and the error says so', async (t) => {
   await t.rejects(collected(t.testdir()), { code: 'EISDIR' });
 });

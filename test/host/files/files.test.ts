@@ -90,7 +90,7 @@ const mounted = async (
   }
 };
 
-t.test('a look tells what is there: text, its digest, its mode and where the bytes are', async (t) => {
+t.test('reading a file gives text, digest, mode and the real path', async (t) => {
   const root = t.testdir({ etc: { 'a.toml': 'ä = 1\n', folder: {} } });
   chmodSync(join(root, 'etc/a.toml'), 0o640);
   symlinkSync('/etc/a.toml', join(root, 'etc/link'));
@@ -119,13 +119,13 @@ t.test('a look tells what is there: text, its digest, its mode and where the byt
   });
 });
 
-t.test('a look at the host itself needs no other root', async (t) => {
+t.test('the host itself is read without another root', async (t) => {
   const root = t.testdir({ file: 'x' });
   const path = join(root, 'file');
   t.match(await makeFiles('/').look(path), { kind: 'regular', real: path, text: 'x' });
 });
 
-t.test('a look never takes for absent what it cannot see or use', async (t) => {
+t.test('a file that cannot be read is never reported as absent', async (t) => {
   const root = t.testdir({});
   const files = makeFiles(root);
   symlinkSync('/nowhere', join(root, 'dangling'));
@@ -153,7 +153,7 @@ t.test('a look never takes for absent what it cannot see or use', async (t) => {
   t.match(await makeFiles('/').look('/dev/null'), { kind: 'foreign', what: 'a device' });
 });
 
-t.test('what a user may not read is unreadable, and not absent', async (t) => {
+t.test('a file without read permission is unreadable, and not absent', async (t) => {
   const root = t.testdir({ closed: { file: 'x' }, secret: 'x' });
   chmodSync(join(root, 'closed'), 0o000);
   chmodSync(join(root, 'secret'), 0o000);
@@ -173,7 +173,7 @@ t.test('what a user may not read is unreadable, and not absent', async (t) => {
   });
 });
 
-t.test('a file is written only where none is', async (t) => {
+t.test('a new file is written only where none exists', async (t) => {
   const root = t.testdir({ etc: {} });
   const files = makeFiles(root);
   await files.swap('/etc/new', absent, text('a\n', 0o600));
@@ -184,7 +184,7 @@ t.test('a file is written only where none is', async (t) => {
   t.equal(readFileSync(join(root, 'etc/new'), 'utf8'), 'a\n');
 });
 
-t.test('a temporary file lies beside its target, or in the folder that is given for it', async (t) => {
+t.test('a temporary file is beside its target, or in the folder that is given for it', async (t) => {
   const root = t.testdir({ etc: {}, scratch: {} });
   const files = makeFiles(root);
   await files.put('/etc/file', 'a', 0o600, '/scratch');
@@ -209,7 +209,7 @@ t.test('a file that appears at the last moment is not overwritten', async (t) =>
   t.same(tree(root), ['etc', 'etc/new', 'theirs']);
 });
 
-t.test('a file is replaced or removed only while it is as it was', async (t) => {
+t.test('a file is replaced or removed only if it is unchanged since it was read', async (t) => {
   const root = t.testdir({ etc: { file: 'old\n' } });
   const files = makeFiles(root);
   t.equal(await code(files.swap('/etc/file', text('else\n'), text('new\n'))), 'changed-meanwhile');
@@ -225,7 +225,7 @@ t.test('a file is replaced or removed only while it is as it was', async (t) => 
   t.same(tree(root), ['etc']);
 });
 
-t.test('a reader of the old file keeps the old bytes', async (t) => {
+t.test('an open reader keeps the old bytes', async (t) => {
   const root = t.testdir({ file: 'old\n' });
   const reader = openSync(join(root, 'file'), 'r');
   await makeFiles(root).swap('/file', text('old\n'), text('new\n'));
@@ -234,7 +234,7 @@ t.test('a reader of the old file keeps the old bytes', async (t) => {
   t.equal(readFileSync(join(root, 'file'), 'utf8'), 'new\n');
 });
 
-t.test('a file with other names is not replaced under one of them, but by an undo', async (t) => {
+t.test('a file with several hard links is not replaced, except by an undo', async (t) => {
   const root = t.testdir({ file: 'old\n' });
   const files = makeFiles(root);
   linkSync(join(root, 'file'), join(root, 'other-name'));
@@ -261,7 +261,7 @@ t.test('a file with other names is not replaced under one of them, but by an und
   );
 });
 
-t.test('mode and owner are those of the file that is replaced, not of an earlier look', async (t) => {
+t.test('mode and owner are those of the replaced file at that moment', async (t) => {
   const root = t.testdir({ file: 'old\n' });
   const files = makeFiles(root);
   const modeNow = (): number => statSync(join(root, 'file')).mode & 0o7777;
@@ -324,7 +324,7 @@ t.test(
 );
 
 t.test(
-  'an attribute that cannot be kept is a reason to leave the file as it is',
+  'a file with an attribute that cannot be kept is not replaced',
   { skip: withoutAttributes || (uid === 0 ? false : 'needs root to set what others may not') },
   async (t) => {
     const root = mkdtempSync(join(tmpdir(), 'rcm-attributes-'));
@@ -366,7 +366,7 @@ t.test(
 );
 
 t.test(
-  'owner and mode are those that were asked for',
+  'owner and mode are as requested',
   {
     skip: uid === 0 ? false : 'needs root to give files away',
   },
@@ -379,7 +379,7 @@ t.test(
   },
 );
 
-t.test('a main file that is a link stays one: its target is replaced', async (t) => {
+t.test('a main file that is a link stays a link: its target is replaced', async (t) => {
   const root = t.testdir({ etc: {}, data: { 'config.toml': 'old\n' } });
   symlinkSync('../data/config.toml', join(root, 'etc/config.toml'));
   const files = makeFiles(root);
@@ -390,7 +390,7 @@ t.test('a main file that is a link stays one: its target is replaced', async (t)
   t.equal(readFileSync(join(root, 'data/config.toml'), 'utf8'), 'new\n');
 });
 
-t.test('nothing leaves another root, wherever its links lead', async (t) => {
+t.test('no access leaves another root, whatever its links point to', async (t) => {
   const base = t.testdir({ host: { keep: 'theirs', tree: { keep: 'theirs' } }, image: { inside: {} } });
   const host = join(base, 'host');
   const root = join(base, 'image');
@@ -452,7 +452,7 @@ t.test('a folder in place of a file is refused, and leaves nothing behind', asyn
   t.same(tree(root), before);
 });
 
-t.test('a link is pointed elsewhere in one rename, and its empty folder goes with it', async (t) => {
+t.test('a link is changed in one rename, and its empty folder is removed with it', async (t) => {
   const root = t.testdir({ opt: {} });
   const files = makeFiles(root);
   t.same(await files.linkAt('/opt/a/link'), { target: null });
@@ -469,7 +469,7 @@ t.test('a link is pointed elsewhere in one rename, and its empty folder goes wit
   t.same(await files.linkAt('/opt/file/below'), { target: null });
 });
 
-t.test('folders are made for everyone to search, and dropped only when empty', async (t) => {
+t.test('folders are created searchable for every user, and removed only when empty', async (t) => {
   const root = t.testdir({});
   const files = makeFiles(root);
   const mask = process.umask(0o077);
@@ -487,7 +487,7 @@ t.test('folders are made for everyone to search, and dropped only when empty', a
   await files.removeTree('/a/b');
 });
 
-t.test('a link or a file in the place of a folder that is dropped stays', async (t) => {
+t.test('a link or a file in the place of a folder to remove stays', async (t) => {
   const root = t.testdir({ file: 'x', folder: {} });
   const files = makeFiles(root);
   await files.point('/link', '/folder');
@@ -496,7 +496,7 @@ t.test('a link or a file in the place of a folder that is dropped stays', async 
   t.same(tree(root), before);
 });
 
-t.test('names, sizes and digests are of what is there, and null of what is not', async (t) => {
+t.test('names, sizes and digests of existing files are returned, and null for others', async (t) => {
   const root = t.testdir({ d: { b: 'b', a: 'aa', '.c': '' } });
   symlinkSync('/d/a', join(root, 'link'));
   const files = makeFiles(root);
@@ -514,7 +514,7 @@ t.test('names, sizes and digests are of what is there, and null of what is not',
   t.notOk(await files.isFolder('/loop'));
 });
 
-t.test('same content is the same text, or the same absence', async (t) => {
+t.test('files are equal if their text is equal, or if both are absent', async (t) => {
   const root = t.testdir({ file: 'a', folder: {} });
   const files = makeFiles(root);
   t.ok(sameContent(await files.look('/file'), text('a', 0o600)));
@@ -541,7 +541,7 @@ t.test(
   },
 );
 
-t.test('without inodes, the disk is full as well', { skip: unprivileged }, async (t) => {
+t.test('a lack of inodes counts as a full disk', { skip: unprivileged }, async (t) => {
   const root = t.testdir({ disk: {} });
   await mounted(join(root, 'disk'), ['-t', 'tmpfs', '-o', 'nr_inodes=2', 'tmpfs'], async () => {
     const files = makeFiles(root);
@@ -553,7 +553,7 @@ t.test('without inodes, the disk is full as well', { skip: unprivileged }, async
   });
 });
 
-t.test('a read-only file system is named as one', { skip: unprivileged }, async (t) => {
+t.test('a read-only file system has its own problem code', { skip: unprivileged }, async (t) => {
   const root = t.testdir({ disk: {} });
   await mounted(join(root, 'disk'), ['-t', 'tmpfs', '-o', 'ro', 'tmpfs'], async () => {
     const files = makeFiles(root);

@@ -8,7 +8,7 @@ import { problemOf } from '../../../protocol/problem/problem.ts';
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-t.test('what is written is there with its digest and mode, whatever the umask is', async (t) => {
+t.test('the written file has its digest and mode, whatever the umask', async (t) => {
   const path = join(t.testdir(), 'file');
   const before = process.umask(0o077);
   t.teardown(() => process.umask(before));
@@ -21,7 +21,7 @@ t.test('what is written is there with its digest and mode, whatever the umask is
   t.equal(statSync(path).mode & 0o7777, 0o755);
 });
 
-t.test('a discarded file is gone, and to discard it twice is no error', async (t) => {
+t.test('a discarded file is removed, and discarding it twice is no error', async (t) => {
   const path = join(t.testdir(), 'file');
   const sink = await openHashingWriter(path);
   await sink.write(Buffer.from('x'));
@@ -30,7 +30,7 @@ t.test('a discarded file is gone, and to discard it twice is no error', async (t
   t.notOk(existsSync(path));
 });
 
-t.test('nothing that is there is opened, neither a file nor what a link leads to', async (t) => {
+t.test('an existing file, or a link, is not opened', async (t) => {
   const folder = t.testdir({ file: 'mine' });
   symlinkSync('nowhere', join(folder, 'link'));
   for (const name of ['file', 'link']) {
@@ -42,7 +42,7 @@ t.test('nothing that is there is opened, neither a file nor what a link leads to
   t.notOk(existsSync(join(folder, 'nowhere')));
 });
 
-t.test('a leftover is removed, nothing is fine, and a folder is refused', async (t) => {
+t.test('a leftover is removed, a missing one is accepted, and a folder is refused', async (t) => {
   const folder = t.testdir({ file: 'x', folder: {} });
   await removeLeftover(join(folder, 'file'));
   await removeLeftover(join(folder, 'file'));
@@ -56,7 +56,7 @@ const unshare = ['unshare', '--user', '--map-root-user', '--mount'];
 const mayMount = spawnSync(unshare[0] ?? '', [...unshare.slice(1), 'true']).status === 0;
 
 t.test(
-  'a full disk and a read-only one are told apart',
+  'a full disk and a read-only one have different codes',
   { skip: mayMount ? false : 'no mounts of our own here' },
   async (t) => {
     const folder = t.testdir();

@@ -43,7 +43,7 @@ t.test('a file gets the label of another one where SELinux is on', { skip }, asy
   t.same(of('shim'), label);
 });
 
-t.test('a program without a label has none to give', async (t) => {
+t.test('without a label on the runtime’s program none is set', async (t) => {
   const { files, of, on } = setUp(t);
   on();
   await labelLike(files, '/shim', '/program');

@@ -89,7 +89,7 @@ t.test('the refusal names the holder and what it runs', async (t) => {
   t.match(message, /node.* --input-type=module -e\) holds \//, 'its first words, not all of them');
 });
 
-t.test('who waits gets the lock when the holder releases it', async (t) => {
+t.test('a waiting process gets the lock when the holder releases it', async (t) => {
   const path = lockPath(t);
   const { child, said } = start(t, path, 0);
   t.equal(await said, 'held');
@@ -98,7 +98,7 @@ t.test('who waits gets the lock when the holder releases it', async (t) => {
   await (await waiting).release();
 });
 
-t.test('a killed holder blocks no other process, whatever it was doing', async (t) => {
+t.test('a killed holder does not block other processes', async (t) => {
   const path = lockPath(t);
   for (let round = 0; round < 3; round += 1) {
     const { child, said } = start(t, path, 0);
@@ -118,7 +118,7 @@ t.test('of many that start at once, on a file with garbage in it, exactly one wi
   t.strictSame(said.toSorted(), ['held', 'locked', 'locked', 'locked', 'locked', 'locked']);
 });
 
-t.test('several that wait hold it one after the other', async (t) => {
+t.test('several waiting processes get it one after the other', async (t) => {
   const path = lockPath(t);
   const all = Array.from({ length: 3 }, () => start(t, path, 3_600_000));
   const left = new Set(all);
@@ -151,7 +151,7 @@ t.test('what an earlier program or a power cut left in the file is removed', asy
     });
 });
 
-t.test('a place where no file can be is told, and nothing is made elsewhere', async (t) => {
+t.test('an impossible path is reported, and nothing is created elsewhere', async (t) => {
   const path = lockPath(t);
   mkdirSync(path, { recursive: true });
   t.match(await problem(acquireLock(path, { waitMs: 0 })), {
@@ -171,7 +171,7 @@ t.test('a place where no file can be is told, and nothing is made elsewhere', as
   t.equal(readFileSync(file, 'utf8'), 'kept');
 });
 
-t.test('a folder that cannot be written is told', async (t) => {
+t.test('a folder that cannot be written is reported', async (t) => {
   // Not even root can make files in /proc.
   t.match(await problem(acquireLock('/proc/lock', { waitMs: 0 })), {
     code: 'cannot-write',
@@ -179,7 +179,7 @@ t.test('a folder that cannot be written is told', async (t) => {
   });
 });
 
-t.test('a read-only file system is told as such', async (t) => {
+t.test('a read-only file system is reported as such', async (t) => {
   const readOnly = readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' '))

@@ -8,7 +8,7 @@ const ask = (path: string, here: readonly string[], host: readonly string[]): st
   wayToWrite(path, (file) => `${(file.includes('self') ? here : host).join('\n')}\n`);
 
 t.test(
-  'a place that only the service may not write to is told apart from one that is read-only for all',
+  'a path that is read-only for the service only is distinguished from one that is read-only for all',
   async (t) => {
     const strict = [row('/', 'ro'), row('/etc/containerd', 'rw')];
     const open = [row('/', 'rw')];
@@ -24,14 +24,17 @@ t.test(
   },
 );
 
-t.test('the nearest mount counts, the last one on a point, and names with blanks are read', async (t) => {
-  const both = [row('/', 'rw'), row('/etc', 'rw'), row('/etc/a\\040b', 'ro'), row('/etc', 'ro')];
-  t.match(ask('/etc/a b/c', both, both), /^\/etc\/a b is/);
-  t.match(ask('/etc/ab', both, both), /^\/etc is mounted/);
-  t.equal(ask('/etcetera', both, both), undefined, 'it is writable, so this is not the reason');
-});
+t.test(
+  'the nearest mount counts, the last one of several on a point, and names with blanks are read',
+  async (t) => {
+    const both = [row('/', 'rw'), row('/etc', 'rw'), row('/etc/a\\040b', 'ro'), row('/etc', 'ro')];
+    t.match(ask('/etc/a b/c', both, both), /^\/etc\/a b is/);
+    t.match(ask('/etc/ab', both, both), /^\/etc is mounted/);
+    t.equal(ask('/etcetera', both, both), undefined, 'it is writable, so this is not the reason');
+  },
+);
 
-t.test('tables that tell nothing, or cannot be read, say nothing', async (t) => {
+t.test('empty or unreadable tables of mounts give no answer', async (t) => {
   t.equal(ask('/etc', [], []), undefined);
   t.equal(ask('/etc', ['x'], ['y - z']), undefined);
   t.equal(

@@ -4,7 +4,7 @@ import t from 'tap';
 import { placeIn, resolveIn } from '../../../host/files/root-path.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 
-t.test('links of an image lead within it, also those that lead to what is not there yet', async (t) => {
+t.test('links of an image are resolved within it, also to missing targets', async (t) => {
   const root = t.testdir({ var: { opt: {} }, etc: { file: 'x' } });
   symlinkSync('/var/opt', join(root, 'opt'));
   symlinkSync('var/missing', join(root, 'srv'));
@@ -19,7 +19,7 @@ t.test('links of an image lead within it, also those that lead to what is not th
   t.equal(placeIn(root, '/', true), root);
 });
 
-t.test('links that go round are an error, and no way out by their number', async (t) => {
+t.test('loops of links are an error', async (t) => {
   const root = t.testdir({});
   symlinkSync('loop', join(root, 'loop'));
   for (let index = 0; index < 60; index += 1)
@@ -58,7 +58,7 @@ t.test('links of another root are followed within it, and never out of it', asyn
   t.equal(resolveIn('/', '/proc/self/none'), undefined);
 });
 
-t.test('each question to the file system is told, so that it can be the last', async (t) => {
+t.test('each access to the file system is reported, so that it can be the last', async (t) => {
   const root = t.testdir({ a: { b: 'x' } });
   const asked = { count: 0 };
   const spend = () => {

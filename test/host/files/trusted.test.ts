@@ -32,15 +32,18 @@ const tree = (t: Test) => {
   };
 };
 
-t.test('what root alone can write passes, and so does what only root could make', async (t) => {
-  const { why, at } = tree(t);
-  for (const path of ['/etc/x/file', '/etc/x', '/', '/etc/x/none', '/none/at/all', '/etc/./x/../x/file'])
-    t.equal(why(path), undefined, path);
-  chmodSync(at('/etc/x/file'), 0o600);
-  t.equal(why('/etc/x/file'), undefined);
-});
+t.test(
+  'a path that only root can write is accepted, and so is one that only root could create',
+  async (t) => {
+    const { why, at } = tree(t);
+    for (const path of ['/etc/x/file', '/etc/x', '/', '/etc/x/none', '/none/at/all', '/etc/./x/../x/file'])
+      t.equal(why(path), undefined, path);
+    chmodSync(at('/etc/x/file'), 0o600);
+    t.equal(why('/etc/x/file'), undefined);
+  },
+);
 
-t.test('a file that group or others can write does not, and the reason names the way out', async (t) => {
+t.test('a file that group or others can write is refused, and the reason names the way out', async (t) => {
   const { why, at } = tree(t);
   for (const mode of [0o664, 0o646, 0o666, 0o620]) {
     chmodSync(at('/etc/x/file'), mode);
@@ -54,20 +57,23 @@ t.test('a file that group or others can write does not, and the reason names the
   }
 });
 
-t.test('nor does one below a folder that others can write, the sticky bit or not', async (t) => {
-  const { why, at } = tree(t);
-  for (const mode of [0o775, 0o777, 0o1777]) {
-    chmodSync(at('/etc'), mode);
-    t.match(why('/etc/x/file')?.message, /: \/etc has mode/);
-    t.match(why('/etc/x/none'), { code: 'untrusted' }, 'who can make it decides what it says');
-    t.match(why('/etc/none'), { code: 'untrusted' });
-  }
-  chmodSync(at('/etc'), 0o755);
-  chmodSync(at('/'), 0o777);
-  t.match(why('/etc/x/file')?.message, /: \/ has mode 0777/);
-});
+t.test(
+  'a file below a folder that others can write is refused, with or without the sticky bit',
+  async (t) => {
+    const { why, at } = tree(t);
+    for (const mode of [0o775, 0o777, 0o1777]) {
+      chmodSync(at('/etc'), mode);
+      t.match(why('/etc/x/file')?.message, /: \/etc has mode/);
+      t.match(why('/etc/x/none'), { code: 'untrusted' }, 'who can make it decides what it says');
+      t.match(why('/etc/none'), { code: 'untrusted' });
+    }
+    chmodSync(at('/etc'), 0o755);
+    chmodSync(at('/'), 0o777);
+    t.match(why('/etc/x/file')?.message, /: \/ has mode 0777/);
+  },
+);
 
-t.test('another owner is refused at each place of the way', { skip: asRoot }, async (t) => {
+t.test('another owner is refused at each part of the path', { skip: asRoot }, async (t) => {
   for (const path of ['/etc', '/etc/x', '/etc/x/file']) {
     const { why, at } = tree(t);
     chownSync(at(path), mallory, 0);
@@ -79,7 +85,7 @@ t.test('another owner is refused at each place of the way', { skip: asRoot }, as
 });
 
 t.test(
-  'links are followed, and what they lead through counts; their own owner does not',
+  'links are followed, and the folders on their path count; their own owner does not',
   { skip: asRoot },
   async (t) => {
     const { why, at, put } = tree(t);
@@ -106,29 +112,25 @@ t.test(
   },
 );
 
-t.test('an ACL that lets another write shows in the mode, whatever the group is', async (t) => {
+t.test('an ACL that lets another user write shows in the mode, whatever the group is', async (t) => {
   // acl(5): with a mask, the group's bits of the mode are the mask.
   t.notOk(isRoots('/', { uid: 0, mode: 0o100664 }));
   t.ok(isRoots('/', { uid: 0, mode: 0o100644 }));
 });
 
-t.test(
-  'in a tree that is prepared, its owner counts as root, and no other user',
-  { skip: asRoot },
-  async (t) => {
-    const { why, at } = tree(t);
-    for (const path of ['/', '/etc', '/etc/x', '/etc/x/file']) chownSync(at(path), mallory, mallory);
-    t.equal(why('/etc/x/file'), undefined);
-    chownSync(at('/etc/x/file'), 1001, 1001);
-    t.match(why('/etc/x/file')?.message, /belongs to uid 1001/);
-    chownSync(at('/etc/x/file'), 0, 0);
-    t.equal(why('/etc/x/file'), undefined);
-    chmodSync(at('/etc/x/file'), 0o666);
-    t.match(why('/etc/x/file'), { code: 'untrusted' }, 'the mode goes into the image as it is');
-  },
-);
+t.test('in a prepared tree its owner counts as root, and no other user does', { skip: asRoot }, async (t) => {
+  const { why, at } = tree(t);
+  for (const path of ['/', '/etc', '/etc/x', '/etc/x/file']) chownSync(at(path), mallory, mallory);
+  t.equal(why('/etc/x/file'), undefined);
+  chownSync(at('/etc/x/file'), 1001, 1001);
+  t.match(why('/etc/x/file')?.message, /belongs to uid 1001/);
+  chownSync(at('/etc/x/file'), 0, 0);
+  t.equal(why('/etc/x/file'), undefined);
+  chmodSync(at('/etc/x/file'), 0o666);
+  t.match(why('/etc/x/file'), { code: 'untrusted' }, 'the mode goes into the image as it is');
+});
 
-t.test('a name that a shell would take apart is quoted in the way out', async (t) => {
+t.test('a name with special characters for a shell is quoted in the way out', async (t) => {
   const { why, at, put } = tree(t);
   put("/etc/x/it's; reboot");
   chmodSync(at("/etc/x/it's; reboot"), 0o666);
@@ -136,7 +138,7 @@ t.test('a name that a shell would take apart is quoted in the way out', async (t
   t.equal(hintOf(problem!).split('then: ')[1], "chmod go-w '/etc/x/it'\\''s; reboot'");
 });
 
-t.test('what cannot be seen does not pass', { skip: asRoot }, async (t) => {
+t.test('a path that cannot be read is refused', { skip: asRoot }, async (t) => {
   const { why, at, root } = tree(t);
   chmodSync(at('/etc/x'), 0o700);
   const inner = join(root, 'etc/x/file');

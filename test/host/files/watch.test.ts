@@ -17,7 +17,7 @@ const start = (t: Test) => {
   return { watcher, seen, reported };
 };
 
-t.test('a change in a watched folder is told with its path', async (t) => {
+t.test('a change in a watched folder is reported with its path', async (t) => {
   const root = t.testdir({ a: {}, b: {} });
   const { watcher, seen, reported } = start(t);
   t.same(watcher.set([join(root, 'a')]), []);
@@ -43,7 +43,7 @@ t.test('our own temporary files start no tick', async (t) => {
   t.same([...new Set(seen)], [join(root, 'theirs')]);
 });
 
-t.test('what cannot be watched is said, and the rest is watched all the same', async (t) => {
+t.test('a folder that cannot be watched is reported, and the rest is watched', async (t) => {
   const root = t.testdir({ a: {} });
   const { watcher, reported } = start(t);
   t.same(watcher.set([join(root, 'none'), join(root, 'a')]), [join(root, 'none')]);
@@ -51,7 +51,7 @@ t.test('what cannot be watched is said, and the rest is watched all the same', a
   await reported(join(root, 'a', 'file'));
 });
 
-t.test('a folder that is removed and made again is watched again', async (t) => {
+t.test('a folder that is removed and created again is watched again', async (t) => {
   const root = t.testdir({ a: {} });
   const folder = join(root, 'a');
   const { watcher, reported } = start(t);
@@ -64,7 +64,7 @@ t.test('a folder that is removed and made again is watched again', async (t) => 
   await reported(join(folder, 'file'));
 });
 
-t.test('after the end nothing is told any more', async (t) => {
+t.test('after the end nothing is reported', async (t) => {
   const root = t.testdir({ a: {}, b: {} });
   const one = start(t);
   const other = start(t);

@@ -127,7 +127,7 @@ const fails = async (
   t.notOk(existsSync(into), 'and no file is left');
 };
 
-t.test('a file comes whole, private, with its digest, and progress is told', async (t) => {
+t.test('a file is downloaded completely, private, with its digest, and progress is reported', async (t) => {
   const { url, requests } = await serve(t, (_, response) => {
     response.setHeader('content-length', BODY.length).end(BODY);
   });
@@ -144,19 +144,16 @@ t.test('a file comes whole, private, with its digest, and progress is told', asy
   t.equal(requests[0]?.headers['accept-encoding'], 'identity');
 });
 
-t.test(
-  'what a killed run left behind is replaced, also a link, without touching what it leads to',
-  async (t) => {
-    const { url } = await serve(t, (_, response) => response.end(BODY));
-    const folder = t.testdir({ precious: 'precious' });
-    symlinkSync(join(folder, 'precious'), join(folder, 'artifact'));
-    await download(url, SHA, join(folder, 'artifact'), options);
-    t.equal(readFileSync(join(folder, 'precious'), 'utf8'), 'precious');
-    t.ok(readFileSync(join(folder, 'artifact')).equals(BODY));
-  },
-);
+t.test('leftovers of a killed run are replaced, also a link, whose target is not touched', async (t) => {
+  const { url } = await serve(t, (_, response) => response.end(BODY));
+  const folder = t.testdir({ precious: 'precious' });
+  symlinkSync(join(folder, 'precious'), join(folder, 'artifact'));
+  await download(url, SHA, join(folder, 'artifact'), options);
+  t.equal(readFileSync(join(folder, 'precious'), 'utf8'), 'precious');
+  t.ok(readFileSync(join(folder, 'artifact')).equals(BODY));
+});
 
-t.test('a body that is served as gzip arrives byte for byte as it was served', async (t) => {
+t.test('a body with content-encoding gzip is stored as it was served', async (t) => {
   const packed = gzipSync(BODY);
   const { url } = await serve(t, (_, response) => {
     response.setHeader('content-encoding', 'gzip').end(packed);
@@ -166,29 +163,26 @@ t.test('a body that is served as gzip arrives byte for byte as it was served', a
   t.ok(readFileSync(into).equals(packed));
 });
 
-t.test('another digest than asked for is a mismatch that names both', async (t) => {
+t.test('a wrong digest is a mismatch that names both', async (t) => {
   const { url } = await serve(t, (_, response) => response.end('something else'));
   const message = new RegExp(`expected sha256 ${SHA}, found ${digest(Buffer.from('something else'))}`);
   await fails(t, url, { ...options, attempts: 5 }, { code: 'digest-mismatch', message }, SHA);
 });
 
-t.test(
-  'a 404 with a page of HTML is refused at once, and its address is shown without secrets',
-  async (t) => {
-    const { port, requests } = await serve(t, (_, response) => {
-      response.writeHead(404, { 'content-type': 'text/html' }).end('<html>no</html>');
-    });
-    const location = `http://user:secret@127.0.0.1:${port}/a/shim.tar.gz?token=secret`;
-    const into = target(t);
-    const error = await download(location, SHA, into, { ...options, attempts: 5 }).catch((error) => error);
-    t.equal(error.problem.code, 'download-refused');
-    t.equal(error.problem.message, `http://127.0.0.1:${port}/a/shim.tar.gz: the server answered 404`);
-    t.equal(requests.length, 1, 'it was not asked again');
-    t.equal(requests[0]?.headers.authorization, `Basic ${Buffer.from('user:secret').toString('base64')}`);
-  },
-);
+t.test('a 404 with an HTML page is refused at once, and its address is shown without secrets', async (t) => {
+  const { port, requests } = await serve(t, (_, response) => {
+    response.writeHead(404, { 'content-type': 'text/html' }).end('<html>no</html>');
+  });
+  const location = `http://user:secret@127.0.0.1:${port}/a/shim.tar.gz?token=secret`;
+  const into = target(t);
+  const error = await download(location, SHA, into, { ...options, attempts: 5 }).catch((error) => error);
+  t.equal(error.problem.code, 'download-refused');
+  t.equal(error.problem.message, `http://127.0.0.1:${port}/a/shim.tar.gz: the server answered 404`);
+  t.equal(requests.length, 1, 'it was not asked again');
+  t.equal(requests[0]?.headers.authorization, `Basic ${Buffer.from('user:secret').toString('base64')}`);
+});
 
-t.test('a page that came in place of the file is named where its digest is refused', async (t) => {
+t.test('an HTML page in place of the file is named where its digest is refused', async (t) => {
   for (const [page, named] of [
     ['<!DOCTYPE html>\n<title>Sign in</title>', /expected sha256 .*, found .*; what came is an HTML page$/],
     ['version https://git-lfs.github.com/spec/v1\n', /what came is a git-lfs pointer/],
@@ -200,7 +194,7 @@ t.test('a page that came in place of the file is named where its digest is refus
   }
 });
 
-t.test('no message shows a secret, also without an answer', async (t) => {
+t.test('no message shows a secret, with or without an answer', async (t) => {
   const port = await listen(
     t,
     createServer((socket) => socket.destroy()),
@@ -211,7 +205,7 @@ t.test('no message shows a secret, also without an answer', async (t) => {
   t.notMatch(error.problem.message, /secret|token/);
 });
 
-t.test('a server that is ill twice and then well is believed the third time', async (t) => {
+t.test('a server that fails twice and then works is used', async (t) => {
   const { url, requests } = await serve(t, (_, response, count) => {
     if (count < 3) response.writeHead(500).end();
     else response.end(BODY);
@@ -245,7 +239,7 @@ t.test('pauses double with jitter, and Retry-After is kept', async (t) => {
   t.ok((times[2] ?? 0) - (times[1] ?? 0) >= 39, 'the third waited twice the first pause');
 });
 
-t.test('a transfer that is cut, by length or in the middle of chunks, is no file', async (t) => {
+t.test('a truncated transfer, by length or in the middle of chunks, is no file', async (t) => {
   const short = await serve(t, (_, response) => {
     response.writeHead(200, { 'content-length': BODY.length });
     response.write(BODY.subarray(0, 1000), () => response.destroy());
@@ -261,7 +255,7 @@ t.test('a transfer that is cut, by length or in the middle of chunks, is no file
   await fails(t, polite, options, { code: 'download-failed', message: /file: / });
 });
 
-t.test('a server that sends more than it announced, or chunks that are none, is not believed', async (t) => {
+t.test('a server that sends more than it announced, or invalid chunks, is refused', async (t) => {
   const more = await serveRaw(t, (socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfour and more'));
   });
@@ -291,7 +285,7 @@ t.test('a server that sends more than it announced, or chunks that are none, is 
   t.match(await download(good, digest(Buffer.from('four')), target(t), options), { bytes: 4 });
 });
 
-t.test('what is no HTTP is a failure that may pass', async (t) => {
+t.test('an answer that is no HTTP is a temporary failure', async (t) => {
   const url = await serveRaw(t, (socket) => {
     socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.6\r\n'));
   });
@@ -308,7 +302,7 @@ t.test('silence before and within an answer ends the transfer', async (t) => {
   await fails(t, stalls.url, given, { code: 'download-failed', message: /nothing came for 200 ms/ });
 });
 
-t.test('a server that drips one byte after the other is ended by the total time', async (t) => {
+t.test('a server that sends one byte after the other is stopped by the total time', async (t) => {
   const { url } = await serve(t, (_, response) => {
     const timer = setInterval(() => response.write('x'), 20);
     response.on('close', () => clearInterval(timer));
@@ -317,14 +311,17 @@ t.test('a server that drips one byte after the other is ended by the total time'
   await fails(t, url, { ...options, totalTimeoutMs: 400 }, { code: 'download-failed', message });
 });
 
-t.test('a server that takes the connection and never speaks TLS is ended by the connect time', async (t) => {
-  const port = await listen(t, createServer());
-  const message = /no connection within 200 ms/;
-  const given = { ...options, connectTimeoutMs: 200 };
-  await fails(t, `https://127.0.0.1:${port}/x`, given, { code: 'download-failed', message });
-});
+t.test(
+  'a server that accepts the connection and never speaks TLS is stopped by the connect time',
+  async (t) => {
+    const port = await listen(t, createServer());
+    const message = /no connection within 200 ms/;
+    const given = { ...options, connectTimeoutMs: 200 };
+    await fails(t, `https://127.0.0.1:${port}/x`, given, { code: 'download-failed', message });
+  },
+);
 
-t.test('too much is refused when it is announced, and when it comes unannounced', async (t) => {
+t.test('a body that is too large is refused when announced, and when it is not', async (t) => {
   const given = { ...options, maxBytes: 1000, attempts: 3 };
   const announced = await serve(t, (_, response) => {
     response.setHeader('content-length', 1001).end(Buffer.alloc(1001));
@@ -338,7 +335,7 @@ t.test('too much is refused when it is announced, and when it comes unannounced'
   await fails(t, silent.url, given, { code: 'too-large', message: /sends more.*1000/ });
 });
 
-t.test('redirects are followed five times and not more', async (t) => {
+t.test('at most five redirects are followed', async (t) => {
   const { url, requests } = await serve(t, (request, response) => {
     const left = Number(request.url?.slice(1));
     if (left === 0) response.end(BODY);
@@ -374,34 +371,31 @@ t.test('a redirect from https to http is refused even where http is allowed', tl
   t.equal(plain.requests.length, 0);
 });
 
-t.test(
-  'a redirect leads only where the node allows it, at each hop, and nothing is asked there before',
-  async (t) => {
-    const last = await serve(t, (_, response) => response.end(BODY));
-    const other = await serve(t, (_, response) => void response.writeHead(302, { location: last.url }).end());
-    const first = await serve(t, (request, response) => {
-      response.writeHead(302, { location: request.url === '/' ? '/again' : other.url }).end();
-    });
-    const only =
-      (...urls: readonly string[]) =>
-      (to: URL): boolean =>
-        urls.some((url) => new URL(url).host === to.host);
-    const denied = {
-      code: 'policy-denied',
-      message: /redirects to the host "127\.0\.0\.1".*\(allowedHosts\)/,
-    };
-    await fails(t, first.url, { ...options, allows: only(first.url) }, denied);
-    t.equal(first.requests.length, 2, 'to itself it may redirect');
-    t.equal(other.requests.length, 0);
-    await fails(t, first.url, { ...options, allows: only(other.url) }, denied);
-    t.equal(other.requests.length, 1);
-    t.equal(last.requests.length, 0);
-    for (const given of [options, { ...options, allows: only(other.url, last.url) }])
-      t.match(await download(first.url, SHA, target(t), given), { sha256: SHA });
-  },
-);
+t.test('each redirect must be allowed by the node, before anything is requested there', async (t) => {
+  const last = await serve(t, (_, response) => response.end(BODY));
+  const other = await serve(t, (_, response) => void response.writeHead(302, { location: last.url }).end());
+  const first = await serve(t, (request, response) => {
+    response.writeHead(302, { location: request.url === '/' ? '/again' : other.url }).end();
+  });
+  const only =
+    (...urls: readonly string[]) =>
+    (to: URL): boolean =>
+      urls.some((url) => new URL(url).host === to.host);
+  const denied = {
+    code: 'policy-denied',
+    message: /redirects to the host "127\.0\.0\.1".*\(allowedHosts\)/,
+  };
+  await fails(t, first.url, { ...options, allows: only(first.url) }, denied);
+  t.equal(first.requests.length, 2, 'to itself it may redirect');
+  t.equal(other.requests.length, 0);
+  await fails(t, first.url, { ...options, allows: only(other.url) }, denied);
+  t.equal(other.requests.length, 1);
+  t.equal(last.requests.length, 0);
+  for (const given of [options, { ...options, allows: only(other.url, last.url) }])
+    t.match(await download(first.url, SHA, target(t), given), { sha256: SHA });
+});
 
-t.test('without a digest nothing comes over plain http, also not from a mirror', async (t) => {
+t.test('without a digest nothing is downloaded over plain http, also not from a mirror', async (t) => {
   const { url, requests } = await serve(t, (_, response) => response.end(BODY));
   const message = /plain http proves nothing about the sender/;
   const folder = t.testdir({ shim: BODY });
@@ -419,7 +413,7 @@ t.test('without a digest nothing comes over plain http, also not from a mirror',
   t.equal(requests.length, 1, 'with a digest the mirror will do');
 });
 
-t.test('credentials stay with their origin when a redirect leads elsewhere', async (t) => {
+t.test('credentials are not sent to another origin after a redirect', async (t) => {
   const other = await serve(t, (_, response) => response.end(BODY));
   const first = await serve(t, (request, response) => {
     response.writeHead(302, { location: request.url === '/' ? '/again' : `${other.url}/x` }).end();
@@ -459,7 +453,7 @@ t.test(
   },
 );
 
-t.test('an extra CA file that is missing or holds none is named', async (t) => {
+t.test('an extra CA file that is missing or has no certificate is named', async (t) => {
   const code = 'download-failed';
   const missing = { ...options, extraCaFile: '/no/such.pem' };
   await fails(t, 'https://localhost:1/', missing, {
@@ -538,7 +532,7 @@ t.test('plain http goes through the proxy in absolute form', async (t) => {
   t.equal(proxy.seen.length, 1, 'an exempted address is asked directly');
 });
 
-t.test('a proxy that is silent, gone or no address is named', async (t) => {
+t.test('a proxy that is silent, unreachable or invalid is named', async (t) => {
   const silent = await listen(t, createServer());
   const gone = await new Promise<number>((resolve) => {
     const server = createServer();
@@ -560,7 +554,7 @@ t.test('a proxy that is silent, gone or no address is named', async (t) => {
 });
 
 t.test(
-  'the longest prefix that ends at a segment chooses the mirror, and the original comes after',
+  'the longest prefix that ends at a segment selects the mirror, and the original is last',
   async (t) => {
     const mirrors = [
       { prefix: 'https://github.com', replace: 'https://m1.example/gh/' },
@@ -576,7 +570,7 @@ t.test(
   },
 );
 
-t.test('a mirror is asked first; one that is ill, wrong or bad costs only itself', async (t) => {
+t.test('a mirror is asked first; a failing, wrong or invalid one delays only itself', async (t) => {
   const origin = await serve(t, (_, response) => response.end(BODY));
   const mirror = await serve(t, (request, response) => {
     if (request.url === '/good/x') response.end(BODY);
@@ -640,7 +634,7 @@ t.test('a file: address copies a regular file, through links, and nothing else',
   t.notOk(existsSync(into));
 });
 
-t.test('a file that cannot be made is a fault of this host, and no server is asked twice', async (t) => {
+t.test('a file that cannot be created is a fault of this host, and no server is asked twice', async (t) => {
   const { url, requests } = await serve(t, (_, response) => response.end(BODY));
   const folder = t.testdir({ taken: {} });
   const given = { ...options, attempts: 5 };
@@ -688,7 +682,7 @@ const serveParts = (
       response.write((response.statusCode === 200 ? BODY : rest).subarray(0, cut), () => response.destroy());
   });
 
-t.test('the rest of a file that broke off is asked for, and no byte twice', async (t) => {
+t.test('the rest of an interrupted download is requested, and no byte twice', async (t) => {
   const { url, requests } = await serveParts(t, [100_000, 50_000]);
   const into = target(t);
   t.same(await download(url, SHA, into, { ...options, attempts: 3 }), { sha256: SHA, bytes: BODY.length });
@@ -699,14 +693,14 @@ t.test('the rest of a file that broke off is asked for, and no byte twice', asyn
   t.same(await readFile(into), BODY);
 });
 
-t.test('a server that knows no parts sends all of it again', async (t) => {
+t.test('a server without range requests sends all of it again', async (t) => {
   const { url } = await serveParts(t, [100_000], (response) => {
     response.setHeader('content-length', BODY.length);
   });
   t.equal((await download(url, SHA, target(t), { ...options, attempts: 2 })).sha256, SHA);
 });
 
-t.test('parts that do not fit together, and parts that were not asked for, are begun anew', async (t) => {
+t.test('parts that do not fit together, or were not requested, start again', async (t) => {
   const forged: Handle = (request, response, count) => {
     if (count === 1) {
       response.setHeader('content-length', BODY.length);
@@ -737,7 +731,7 @@ t.test('parts that do not fit together, and parts that were not asked for, are b
 });
 
 t.test(
-  'without a digest nothing that broke off is kept, and the cap counts all parts',
+  'without a digest no interrupted download is kept, and the limit counts all parts',
   tlsTest,
   async (t) => {
     const { url, requests } = await serveTls(t, (_, response, count) => {

@@ -3,14 +3,14 @@ import { basicAuth, bypassesProxy, proxyFor } from '../../../host/http/proxy.ts'
 
 const exempt = (url: string, no: string): boolean => bypassesProxy(new URL(url), no);
 
-t.test('a name exempts itself and what is below it, not what merely ends alike', async (t) => {
+t.test('a name exempts itself and names below it, not names that end alike', async (t) => {
   t.ok(exempt('https://example.com/x', 'other.org, example.com'));
   t.ok(exempt('https://a.b.EXAMPLE.com/x', 'Example.com'));
   t.notOk(exempt('https://badexample.com/', 'example.com'));
   t.notOk(exempt('https://example.com.evil.org/', 'example.com'));
 });
 
-t.test('a leading dot or star exempts only what is below', async (t) => {
+t.test('a leading dot or star exempts only names below', async (t) => {
   t.ok(exempt('https://a.example.com/', '.example.com'));
   t.notOk(exempt('https://example.com/', '.example.com'));
   t.ok(exempt('https://a.example.com/', '*.example.com'));
@@ -41,7 +41,7 @@ t.test('a port narrows an entry', async (t) => {
   t.ok(exempt('http://10.0.0.1:8080/', '10.0.0.1:8080'));
 });
 
-t.test('the proxy is that of the scheme, with or without a scheme of its own', async (t) => {
+t.test('the proxy is that of the scheme, with or without a scheme in its address', async (t) => {
   const settings = { http: 'one:3128', https: 'https://two', no: 'direct.example' };
   t.equal(proxyFor(new URL('http://x/'), settings)?.href, 'http://one:3128/');
   t.equal(proxyFor(new URL('https://x/'), settings)?.href, 'https://two/');
@@ -51,7 +51,7 @@ t.test('the proxy is that of the scheme, with or without a scheme of its own', a
   t.equal(proxyFor(new URL('https://x/'), undefined), undefined);
 });
 
-t.test('a proxy that is no address is refused without showing it', async (t) => {
+t.test('an invalid address of a proxy is refused without showing it', async (t) => {
   for (const https of ['socks5://me:secret@x:1', 'http://me:secret@:0:0', '::secret::']) {
     t.throws(() => proxyFor(new URL('https://x/'), { https }), {
       message: 'the https proxy that is set is not an http:// or https:// address',

@@ -22,7 +22,7 @@ const raw = (port: number, text: string, from = '127.0.0.1'): Promise<string> =>
     socket.on('close', () => resolve(said));
   });
 
-t.test('pages are shown, and nothing else', async (t) => {
+t.test('only known pages are served', async (t) => {
   const served = await servePages('127.0.0.1:0', pages, probeBudget);
   t.teardown(() => served.close());
   const ask = (path: string, method = 'GET') => fetch(`http://127.0.0.1:${served.port}${path}`, { method });
@@ -42,7 +42,7 @@ t.test('pages are shown, and nothing else', async (t) => {
   t.equal(post.headers.get('allow'), 'GET, HEAD');
 });
 
-t.test('who sends what is no request, too much, or too slowly, is cut off', async (t) => {
+t.test('a client that sends no request, too much, or too slowly, is disconnected', async (t) => {
   const served = await servePages('127.0.0.1:0', pages, probeBudget);
   t.teardown(() => served.close());
   t.notMatch(await raw(served.port, 'nonsense\r\n\r\n'), / 200 /);
@@ -102,7 +102,7 @@ const flood = async (t: Test, port: number, from: string, count: number, anew = 
 const probe = async (port: number): Promise<boolean> =>
   / 200 /.test(await raw(port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'));
 
-t.test('clients that hold all they can get, on both ports, keep no probe waiting', async (t) => {
+t.test('clients that hold all connections, on both ports, do not delay a probe', async (t) => {
   const probes = await servePages(
     '127.0.0.1:0',
     { '/healthz': pages['/healthz'] },
@@ -125,7 +125,7 @@ t.test('clients that hold all they can get, on both ports, keep no probe waiting
   t.match(scrape, / 200 OK[\s\S]*\na 1\n/, 'nor Prometheus');
 });
 
-t.test('a client that asks too often is told so, and no other one', async (t) => {
+t.test('a client that asks too often gets 429, and no other one does', async (t) => {
   const served = await servePages('127.0.0.1:0', pages, { ...metricsBudget, requests: 3 });
   t.teardown(() => served.close());
   const ask = (from: string): Promise<string> =>

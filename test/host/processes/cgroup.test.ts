@@ -36,29 +36,32 @@ t.test('the cgroup that systemd keeps is read, in every layout', async (t) => {
   t.same(await cgroupsOf(unified, '71'), [], 'a process that is gone has none');
 });
 
-t.test('services of the system are told from sessions, users’ managers and containers', async (t) => {
-  for (const own of [
-    '/system.slice/kubelet.service',
-    '/kubelet.slice/kubelet.service',
-    '/system.slice/k0sworker.service/kubelet',
-  ])
-    t.ok(isSystemService(own), own);
-  for (const other of [
-    '',
-    '/',
-    '/kubelet',
-    '/init.scope',
-    '/user.slice/user-1000.slice/session-3.scope',
-    '/user.slice/user-1000.slice/user@1000.service/app.slice/kubelet.service',
-    '/kubepods.slice/kubepods-pod1.slice/cri-containerd-1.scope/system.slice/kubelet.service',
-    '/kubepods/burstable/pod1/2/system.slice/kubelet.service',
-    '/machine.slice/systemd-nspawn@x.service/payload/system.slice/kubelet.service',
-    '/system.slice/docker-1.scope/kubelet.service',
-  ])
-    t.notOk(isSystemService(other), other);
-});
+t.test(
+  'services of the system are distinguished from sessions, users’ managers and containers',
+  async (t) => {
+    for (const own of [
+      '/system.slice/kubelet.service',
+      '/kubelet.slice/kubelet.service',
+      '/system.slice/k0sworker.service/kubelet',
+    ])
+      t.ok(isSystemService(own), own);
+    for (const other of [
+      '',
+      '/',
+      '/kubelet',
+      '/init.scope',
+      '/user.slice/user-1000.slice/session-3.scope',
+      '/user.slice/user-1000.slice/user@1000.service/app.slice/kubelet.service',
+      '/kubepods.slice/kubepods-pod1.slice/cri-containerd-1.scope/system.slice/kubelet.service',
+      '/kubepods/burstable/pod1/2/system.slice/kubelet.service',
+      '/machine.slice/systemd-nspawn@x.service/payload/system.slice/kubelet.service',
+      '/system.slice/docker-1.scope/kubelet.service',
+    ])
+      t.notOk(isSystemService(other), other);
+  },
+);
 
-t.test('containers are told from what a user calls so', async (t) => {
+t.test('containers are distinguished from cgroups that a user names so', async (t) => {
   for (const own of [
     '/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/cri-containerd-2.scope',
     '/kubepods/besteffort/pod1/2',

@@ -27,7 +27,7 @@ t.test('the flag is read in both spellings, and not taken for another', async (t
 
 const argv = ['kubelet', '--kubeconfig=/x'];
 
-t.test('a kubelet is believed, also after its program was replaced under it', async (t) => {
+t.test('a kubelet is accepted, also after its program was replaced', async (t) => {
   const { root, proc } = fakeProc(t, {
     1: { argv: ['init'], cgroup: '/init.scope' },
     70: { argv },
@@ -39,7 +39,7 @@ t.test('a kubelet is believed, also after its program was replaced under it', as
   t.equal(await doubtOf(join(proc, '71'), root), undefined);
 });
 
-t.test('each thing that is not as the kubelet’s is a doubt of its own', async (t) => {
+t.test('each difference from a kubelet is a reason of its own', async (t) => {
   const cron = '/system.slice/cron.service';
   const { root, proc } = fakeProc(t, {
     70: { argv, exe: '/usr/bin/chfn', cgroup: cron },
@@ -70,7 +70,7 @@ t.test('each thing that is not as the kubelet’s is a doubt of its own', async 
 });
 
 t.test(
-  'a program that belongs to another is not believed, wherever it lies',
+  'a program of another user is refused, wherever it is',
   { skip: process.getuid?.() === 0 ? false : 'needs root, to give a file to another user' },
   async (t) => {
     const { root, proc } = fakeProc(t, { 70: { argv } });
@@ -79,7 +79,7 @@ t.test(
   },
 );
 
-t.test('every user id has to be root’s, and the root folder ours', async (t) => {
+t.test('every user id has to be root’s, and the root folder that of this host', async (t) => {
   const { root, proc, elsewhere } = fakeProc(t, { 70: { argv }, 71: { argv, uids: '0\t0\t0\t1000' } });
   t.ok(await isOfThisHost(join(proc, '70'), root));
   t.notOk(await isOfThisHost(join(proc, '71'), root));
@@ -87,14 +87,17 @@ t.test('every user id has to be root’s, and the root folder ours', async (t) =
   t.notOk(await isOfThisHost(join(proc, '99'), root));
 });
 
-t.test('a name or a program is worth a second look, and one process is told from the next', async (t) => {
-  const { root, proc } = fakeProc(t, {
-    70: { argv, exe: '/usr/bin/chfn' },
-    71: { argv: ['agent'] },
-    72: { argv: ['agent'], exe: '/agent' },
-  });
-  const looks = ['70', '71', '72', '99'].map((pid) => looksLikeKubelet(join(proc, pid), root));
-  t.same(await Promise.all(looks), [true, true, false, false]);
-  t.equal(await bornAt(join(proc, '70')), '7077');
-  t.equal(await bornAt(join(proc, '99')), '');
-});
+t.test(
+  'a process with the name or program of a kubelet is checked, and processes are distinguished',
+  async (t) => {
+    const { root, proc } = fakeProc(t, {
+      70: { argv, exe: '/usr/bin/chfn' },
+      71: { argv: ['agent'] },
+      72: { argv: ['agent'], exe: '/agent' },
+    });
+    const looks = ['70', '71', '72', '99'].map((pid) => looksLikeKubelet(join(proc, pid), root));
+    t.same(await Promise.all(looks), [true, true, false, false]);
+    t.equal(await bornAt(join(proc, '70')), '7077');
+    t.equal(await bornAt(join(proc, '99')), '');
+  },
+);

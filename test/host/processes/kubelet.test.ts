@@ -25,7 +25,7 @@ t.test('the kubelet that runs is found by its program', async (t) => {
   t.equal(await findKubeconfig(relative), '/etc/kubernetes/kubelet.conf');
 });
 
-t.test('the unit goes first, and its absence or a silent systemd is no obstacle', async (t) => {
+t.test('the unit is asked first, and its absence or a silent systemd is no obstacle', async (t) => {
   const given = host(t, {
     70: { argv: kubeadm },
     71: { argv: ['/wrapper', '--kubeconfig=/of/unit'], exe: '/wrapper' },
@@ -40,7 +40,7 @@ t.test('the unit goes first, and its absence or a silent systemd is no obstacle'
   t.equal(await findKubeconfig({ ...given, systemd: silent }), '/etc/kubernetes/kubelet.conf');
 });
 
-t.test('the main process of the unit counts only while it is that', async (t) => {
+t.test('the main process of the unit counts only while it still is that', async (t) => {
   const given = host(t, { 71: { argv: ['/wrapper', '--kubeconfig=/of/unit'], exe: '/wrapper' } });
   const answers = [71, 0];
   const dying = { unit: async () => ({ mainPid: answers.shift() ?? 0 }) };
@@ -53,7 +53,7 @@ t.test('the main process of the unit counts only while it is that', async (t) =>
   t.equal(await findKubeconfig({ ...users, systemd: { unit: async () => ({ mainPid: 71 }) } }), undefined);
 });
 
-t.test('a process that only looks like a kubelet is not believed, and said to be there', async (t) => {
+t.test('a process that only looks like a kubelet is refused, and reported', async (t) => {
   const argv = ['kubelet', '-w', '--kubeconfig', '-h', '/home/mallory/evil'];
   const given = host(t, { 70: { argv, exe: '/usr/bin/chfn', cwd: '/home/mallory' } });
   t.match(await findKubeconfig(given).catch((error: unknown) => error), {
@@ -68,7 +68,7 @@ t.test('a process that only looks like a kubelet is not believed, and said to be
   t.equal(await findKubeconfig(host(t, { 70: { argv, exe: '/usr/bin/chfn' } }, [file])), file);
 });
 
-t.test('what others can change is not believed either', async (t) => {
+t.test('a kubelet whose files other users can change is refused', async (t) => {
   const argv = ['kubelet', '--kubeconfig=/x'];
   const given = host(t, { 70: { argv, exe: '/opt/bin/kubelet' } });
   chmodSync(join(given.root, 'opt'), 0o777);
@@ -86,7 +86,7 @@ t.test('processes of other users and of containers are passed over', async (t) =
   t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'gone') } })), undefined);
 });
 
-t.test('where no kubelet runs on its own, the file that its distribution writes is taken', async (t) => {
+t.test('without a kubelet process the file that its distribution writes is used', async (t) => {
   const k3s = '/var/lib/rancher/k3s/agent/kubelet.kubeconfig';
   const given = host(t, { 70: { argv: ['/usr/local/bin/k3s', 'agent'], exe: '/usr/local/bin/k3s' } }, [k3s]);
   t.equal(await findKubeconfig(given), k3s);
@@ -100,7 +100,7 @@ t.test('where no kubelet runs on its own, the file that its distribution writes 
   t.equal(await findKubeconfig(host(t, {})), undefined);
 });
 
-t.test('two that could be meant are named, and none is chosen', async (t) => {
+t.test('two possible kubelets are named, and none is chosen', async (t) => {
   const both = host(t, {
     70: { argv: ['kubelet', '--kubeconfig=/a'] },
     71: { argv: ['kubelet', '--kubeconfig=/b'] },
@@ -119,6 +119,6 @@ t.test('two that could be meant are named, and none is chosen', async (t) => {
   });
 });
 
-t.test('this host can be looked at', async (t) => {
+t.test('this host can be read', async (t) => {
   await t.resolves(findKubeconfig({ root: t.testdir({}), known: kubeconfigs }));
 });

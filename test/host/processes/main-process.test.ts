@@ -16,7 +16,7 @@ const children = (proc: string, of: Readonly<Record<number, readonly number[]>>)
   }
 };
 
-t.test('the program that a shell started is found below it, and its own arguments are told', async (t) => {
+t.test('a program started by a shell is found below it, with its own arguments', async (t) => {
   const { proc, root } = fakeProc(t, {
     10: { argv: ['sh', '-c', 'containerd -c /x; true'], exe: '/bin/dash', cgroup: service },
     11: { argv: ['sleep', '1'], exe: '/bin/sleep', cgroup: service },
@@ -37,7 +37,7 @@ t.test('the program that a shell started is found below it, and its own argument
   });
 });
 
-t.test('a child of any thread is found, and shims beside it are not taken for it', async (t) => {
+t.test('a child of any thread is found, and shims are not mistaken for it', async (t) => {
   const unit = '/system.slice/k0sworker.service';
   const { proc, root } = fakeProc(t, {
     10: { argv: ['/usr/local/bin/k0s', 'worker'], exe: '/usr/local/bin/k0s', cgroup: unit },
@@ -59,7 +59,7 @@ t.test('a child of any thread is found, and shims beside it are not taken for it
 });
 
 t.test(
-  'one program under several names is found by its first argument, of the same program alone',
+  'a program with several names is found by its first argument, for the same program only',
   async (t) => {
     const unit = '/system.slice/k3s.service';
     const k3s = '/var/lib/rancher/k3s/data/abc/bin/k3s';
@@ -77,7 +77,7 @@ t.test(
   },
 );
 
-t.test('a process of a container, of another user or of another root is not taken for it', async (t) => {
+t.test('a process of a container, of another user or of another root does not count', async (t) => {
   const inside = { argv: ['containerd', '-c', '/evil'], exe: '/usr/bin/containerd' };
   const { proc, root, elsewhere } = fakeProc(t, {
     10: { argv: ['ctrd'], exe: '/opt/ctrd', cgroup: service },
@@ -94,7 +94,7 @@ t.test('a process of a container, of another user or of another root is not take
   t.match(await findRunning(10, isIt, other.proc, other.root), { pid: 10 });
 });
 
-t.test('a number that is of another user by now is none', async (t) => {
+t.test('a process id that belongs to another user by now does not count', async (t) => {
   const { proc, root } = fakeProc(t, {
     10: {
       argv: ['containerd', '-c', '/evil'],
@@ -106,7 +106,7 @@ t.test('a number that is of another user by now is none', async (t) => {
   t.equal(await findRunning(10, isIt, proc, root), undefined);
 });
 
-t.test('a process that is gone is none', async (t) => {
+t.test('a process that ended does not count', async (t) => {
   const { proc, root } = fakeProc(t, {});
   t.equal(await findRunning(77, isIt, proc, root), undefined);
 });
@@ -114,7 +114,7 @@ t.test('a process that is gone is none', async (t) => {
 const isRoot = process.getuid?.() === 0;
 
 t.test(
-  'a real one is read as it is',
+  'a real process is read',
   { skip: isRoot ? false : 'needs root: processes of other users are not read' },
   async (t) => {
     const child = spawn('sh', ['-c', 'sleep 60; true'], { env: { PATH: process.env.PATH, B: 'x y' } });

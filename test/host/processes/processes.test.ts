@@ -37,7 +37,7 @@ const run = async (t: Test, folder: string): Promise<string> => {
   return path;
 };
 
-t.test('a program that runs is found by the folder that it runs from, once', async (t) => {
+t.test('a running program is found by its folder, once', async (t) => {
   const folder = t.testdir({});
   const path = await run(t, folder);
   const { files } = await mapped(`${folder}/`);
@@ -63,7 +63,7 @@ t.test('a folder that nothing runs from has nothing mapped', async (t) => {
   t.same((await mapped('/none/at/all/')).files, []);
 });
 
-t.test('where the folder cannot be found out, the answer is incomplete', async (t) => {
+t.test('where the folder is not known, the answer is incomplete', async (t) => {
   const root = t.testdir({});
   symlinkSync('loop', join(root, 'loop'));
   t.notOk((await mapped(`${root}/loop/`)).complete);
@@ -79,7 +79,7 @@ const isReadable = (path: string): boolean => {
 };
 
 t.test(
-  'a process that would not tell makes the answer incomplete',
+  'an unreadable process makes the answer incomplete',
   {
     skip: process.getuid?.() === 0 ? false : 'needs root, to become another user',
   },
@@ -93,7 +93,7 @@ t.test(
   },
 );
 
-t.test('where every process tells, the answer is complete', async (t) => {
+t.test('where every process is readable, the answer is complete', async (t) => {
   const all = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
   if (!all.every((pid) => isReadable(`/proc/${pid}/maps`)))
     return t.pass('complete', { skip: 'no process here shows what it has mapped' });
@@ -116,7 +116,7 @@ const fakeProc = (t: Test, processes: readonly (readonly [uid: number, cgroup: s
   return proc;
 };
 
-t.test('only a path that begins with ours is ours, blanks and all', async (t) => {
+t.test('only a path that begins with our folder is ours, with blanks in it too', async (t) => {
   const store = '/none/opt/rcm-node/store/';
   const service = '/system.slice/containerd.service';
   const proc = fakeProc(t, [
@@ -128,19 +128,22 @@ t.test('only a path that begins with ours is ours, blanks and all', async (t) =>
   t.same((await mapped(store, proc)).files, [`${store}key/a b`]);
 });
 
-t.test('what an ordinary user maps keeps nothing; a container of any user does', async (t) => {
-  const store = '/none/store/';
-  const proc = fakeProc(t, [
-    [1000, '/user.slice/user-1000.slice/session-3.scope', `${store}session/x`],
-    [1000, '/user.slice/user-1000.slice/user@1000.service/kubepods/x', `${store}named/x`],
-    [1000, '/system.slice/cron.service', `${store}cron/x`],
-    [65_532, '/kubepods.slice/kubepods-pod1.slice/cri-containerd-2.scope', `${store}pod/x`],
-    [0, '/user.slice/user-0.slice/session-1.scope', `${store}root/x`],
-  ]);
-  t.same((await mapped(store, proc)).files, [`${store}pod/x`, `${store}root/x`]);
-});
+t.test(
+  'a mapping by an ordinary user does not keep a version; one by a container of any user does',
+  async (t) => {
+    const store = '/none/store/';
+    const proc = fakeProc(t, [
+      [1000, '/user.slice/user-1000.slice/session-3.scope', `${store}session/x`],
+      [1000, '/user.slice/user-1000.slice/user@1000.service/kubepods/x', `${store}named/x`],
+      [1000, '/system.slice/cron.service', `${store}cron/x`],
+      [65_532, '/kubepods.slice/kubepods-pod1.slice/cri-containerd-2.scope', `${store}pod/x`],
+      [0, '/user.slice/user-0.slice/session-1.scope', `${store}root/x`],
+    ]);
+    t.same((await mapped(store, proc)).files, [`${store}pod/x`, `${store}root/x`]);
+  },
+);
 
-t.test('the program of a process is run by its path, or by the very file that runs', async (t) => {
+t.test('the program of a process is run by its path, or by its very file', async (t) => {
   const root = t.testdir({ usr: { bin: { containerd: '', open: '' } }, proc: { 70: {}, 71: {}, 72: {} } });
   for (const path of ['', 'usr', 'usr/bin']) chmodSync(join(root, path), 0o755);
   chmodSync(join(root, 'usr/bin/containerd'), 0o755);
@@ -160,7 +163,7 @@ t.test('the program of a process is run by its path, or by the very file that ru
 });
 
 t.test(
-  'a number that another user’s process has by now is not run as root',
+  'a process id that another user’s process has by now is not run as root',
   { skip: process.getuid?.() === 0 ? false : 'needs root, to give a file to another user' },
   async (t) => {
     const root = t.testdir({ evil: '', proc: { 70: {} } });
