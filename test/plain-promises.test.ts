@@ -9,7 +9,7 @@ const ends = {
 };
 
 for (const [name, statement] of Object.entries(ends))
-  t.test(`a test that ${name} fails, and the error is told`, async (t) => {
+  t.test(`a test that ${name} fails, and the error is printed`, async (t) => {
     const text = `
       import t from 'tap';
       t.test('ends badly', async (t) => {

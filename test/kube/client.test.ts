@@ -38,43 +38,39 @@ const fails = async (t: Test, work: Promise<unknown>, code: string, message: Reg
 
 const nodePath = '/api/v1/nodes/a';
 
-t.test(
-  'a request goes to the server with what it was given, and the answer comes as JSON',
-  needsOpenssl,
-  async (t) => {
-    const server = await serve(t, (_, response) => json(response, { kind: 'Node' }));
-    const api = connected(t, withToken(`${server.url}/behind/`, ca));
-    t.equal(api.server, 'the API server', 'unknown before it was asked');
-    const query = { fieldSelector: 'metadata.name=a&b' };
-    t.same(await api.request('GET', nodePath, { query }), { kind: 'Node' });
-    t.equal(api.server, `${server.url}/behind/`);
-    const body = { metadata: { annotations: { a: 'ü' } } };
-    for (const patch of ['merge', 'json', 'apply'] as const)
-      await api.request('PATCH', nodePath, { patch, body });
-    await api.request('POST', '/api/v1/events', { body });
-    t.match(server.asked[0], {
-      method: 'GET',
-      headers: { accept: 'application/json', authorization: 'Bearer abc' },
-    });
-    t.match(server.asked[0]?.headers['user-agent'], /^rcm-node\//);
-    t.equal(server.asked[0]?.url.pathname, `/behind${nodePath}`);
-    t.equal(server.asked[0]?.url.searchParams.get('fieldSelector'), 'metadata.name=a&b');
-    t.same(
-      server.asked.slice(1).map(({ headers }) => headers['content-type']),
-      [
-        'application/merge-patch+json',
-        'application/json-patch+json',
-        'application/apply-patch+yaml',
-        'application/json',
-      ],
-    );
-    t.same(JSON.parse(server.asked[1]?.body ?? ''), body);
-    t.equal(server.connections, 1, 'over one connection');
-  },
-);
+t.test('a request has its headers and body, and the answer is parsed as JSON', needsOpenssl, async (t) => {
+  const server = await serve(t, (_, response) => json(response, { kind: 'Node' }));
+  const api = connected(t, withToken(`${server.url}/behind/`, ca));
+  t.equal(api.server, 'the API server', 'unknown before it was asked');
+  const query = { fieldSelector: 'metadata.name=a&b' };
+  t.same(await api.request('GET', nodePath, { query }), { kind: 'Node' });
+  t.equal(api.server, `${server.url}/behind/`);
+  const body = { metadata: { annotations: { a: 'ü' } } };
+  for (const patch of ['merge', 'json', 'apply'] as const)
+    await api.request('PATCH', nodePath, { patch, body });
+  await api.request('POST', '/api/v1/events', { body });
+  t.match(server.asked[0], {
+    method: 'GET',
+    headers: { accept: 'application/json', authorization: 'Bearer abc' },
+  });
+  t.match(server.asked[0]?.headers['user-agent'], /^rcm-node\//);
+  t.equal(server.asked[0]?.url.pathname, `/behind${nodePath}`);
+  t.equal(server.asked[0]?.url.searchParams.get('fieldSelector'), 'metadata.name=a&b');
+  t.same(
+    server.asked.slice(1).map(({ headers }) => headers['content-type']),
+    [
+      'application/merge-patch+json',
+      'application/json-patch+json',
+      'application/apply-patch+yaml',
+      'application/json',
+    ],
+  );
+  t.same(JSON.parse(server.asked[1]?.body ?? ''), body);
+  t.equal(server.connections, 1, 'over one connection');
+});
 
 t.test(
-  'of a Node only what is looked at is asked for: of one, of a list and of a watch',
+  'only the metadata of a Node is requested: of one, of a list and of a watch',
   needsOpenssl,
   async (t) => {
     const server = await serve(t, (_, response) => json(response, { kind: 'PartialObjectMetadata' }));
@@ -94,7 +90,7 @@ t.test(
 );
 
 t.test(
-  'a certificate of the kubelet is shown, and another one after it was renewed',
+  'the certificate of the kubelet is sent, and the new one after its renewal',
   needsOpenssl,
   async (t) => {
     const server = await serve(t, (_, response) => json(response, {}));
@@ -117,7 +113,7 @@ t.test(
   },
 );
 
-t.test('a 401 has the credentials read again, once', needsOpenssl, async (t) => {
+t.test('after a 401 the credentials are read again, once', needsOpenssl, async (t) => {
   const server = await serve(t, ({ headers }, response) =>
     headers.authorization === 'Bearer new' ? json(response, {}) : refuse(response, 401, 'Unauthorized'),
   );
@@ -139,14 +135,14 @@ t.test('a 401 has the credentials read again, once', needsOpenssl, async (t) => 
   t.equal(server.asked.length, asked + 2);
 });
 
-t.test('a 401 to a certificate that has ended says so', needsOpenssl, async (t) => {
+t.test('a 401 for an expired certificate says so', needsOpenssl, async (t) => {
   const server = await serve(t, (_, response) => refuse(response, 401, 'Unauthorized'));
   const pair = authority!.sign('/CN=system:node:a', { from: '20200101000000Z', to: '20210101000000Z' });
   const api = connected(t, { server: server.url, ca, client: { kind: 'certificate', ...pair } });
   await fails(t, api.request('GET', nodePath), 'api-unauthorized', /certificate ended at 2021-01-01/);
 });
 
-t.test('a token that is to be read again after a moment is', needsOpenssl, async (t) => {
+t.test('a token with a short lifetime is read again', needsOpenssl, async (t) => {
   const server = await serve(t, (_, response) => json(response, {}));
   const state = { count: 0 };
   const api = connectApi(async () => {
@@ -163,7 +159,7 @@ t.test('a token that is to be read again after a moment is', needsOpenssl, async
   t.equal(server.connections, 1, 'which needs no other connection');
 });
 
-t.test('what the server says in refusal is in the problem, on one line and cut', needsOpenssl, async (t) => {
+t.test('the message of a refusal is in the problem, on one line and cut', needsOpenssl, async (t) => {
   const server = await serve(t, ({ url }, response) => {
     const code = Number(url.pathname.slice(1));
     if (code === 302) response.writeHead(302, { location: 'https://elsewhere.example/' }).end();
@@ -199,7 +195,7 @@ t.test('what the server says in refusal is in the problem, on one line and cut',
   t.match(await fails(t, api.request('GET', '/504'), 'api-busy', /answered 504$/), { tooNew: true });
 });
 
-t.test('an answer that is no JSON, cut or too late is no answer', needsOpenssl, async (t) => {
+t.test('an answer that is no JSON, truncated or late is a failure', needsOpenssl, async (t) => {
   const server = await serve(t, ({ url }, response) => {
     if (url.pathname === '/html') response.end('<html>log in</html>');
     else if (url.pathname === '/cut')
@@ -220,7 +216,7 @@ t.test('an answer that is no JSON, cut or too late is no answer', needsOpenssl, 
   t.same(await ask('/fine'), {}, 'and the next request is none the worse');
 });
 
-t.test('a certificate that is not to be trusted is named for what it is', needsOpenssl, async (t) => {
+t.test('an untrusted certificate is named with the reason', needsOpenssl, async (t) => {
   const to = async (
     given: { names?: string; from?: string; to?: string },
     more: Partial<Credentials> = {},
@@ -252,14 +248,14 @@ t.test('a certificate that is not to be trusted is named for what it is', needsO
   await fails(t, to({}, { ca: 'junk' }), 'api-unreachable', message);
 });
 
-t.test('a key that is not of the certificate is no identity', needsOpenssl, async (t) => {
+t.test('a key of another certificate is no identity', needsOpenssl, async (t) => {
   const [one, other] = [authority!.sign('/CN=a'), authority!.sign('/CN=b')];
   const client = { kind: 'certificate', cert: one.cert, key: other.key } as const;
   const api = connected(t, { server: 'https://127.0.0.1:1', ca, client });
   await fails(t, api.request('GET', '/'), 'no-identity', /cannot be used/);
 });
 
-t.test('a server that is not there is named with its address', needsOpenssl, async (t) => {
+t.test('an unreachable server is named with its address', needsOpenssl, async (t) => {
   const free = createServer().listen(0, '127.0.0.1');
   await once(free, 'listening');
   const { port } = free.address() as AddressInfo;
@@ -270,7 +266,7 @@ t.test('a server that is not there is named with its address', needsOpenssl, asy
   await fails(t, api.watch('/', { query: {}, idleMs: 1000, onEvent: () => {} }), 'api-unreachable', message);
 });
 
-t.test('what reading the credentials throws is what the request throws', async (t) => {
+t.test('an error while reading the credentials is that of the request', async (t) => {
   const api = connectApi(async () => {
     throw new Failure({ code: 'no-identity', message: 'none here' });
   }, realClock);
@@ -309,43 +305,39 @@ t.test('a proxy is used where the kubeconfig names one', needsOpenssl, async (t)
 
 const line = (type: string, object: unknown): string => `${JSON.stringify({ type, object })}\n`;
 
-t.test(
-  'the events of a watch come as they were sent, however the network cuts them',
-  needsOpenssl,
-  async (t) => {
-    const events = [
-      line('ADDED', { name: 'größe 🙂' }),
-      line('BOOKMARK', { metadata: { resourceVersion: '7' } }),
-      line('NEW-KIND', {}),
-      line('MODIFIED', { text: 'x'.repeat(3_000_000) }),
-      line('DELETED', { name: 'ü' }),
-    ];
-    const server = await serve(t, async (_, response) => {
-      const bytes = Buffer.from(events.slice(0, 3).join(''));
-      for (const byte of bytes) {
-        response.write(Buffer.from([byte]));
-        if (byte > 127) await new Promise((resolve) => setImmediate(resolve));
-      }
-      response.end(events.slice(3).join(''));
-    });
-    const api = connected(t, withToken(server.url, ca));
-    const seen: WatchEvent[] = [];
-    const state = { opened: 0 };
-    const query = { allowWatchBookmarks: 'true' };
-    const onOpen = () => void state.opened++;
-    await api.watch('/x', { query, idleMs: 20_000, onOpen, onEvent: (event) => seen.push(event) });
-    t.same(
-      seen.map(({ type }) => type),
-      ['ADDED', 'BOOKMARK', 'MODIFIED', 'DELETED'],
-      'and what a later version may add is left out',
-    );
-    t.same(seen[0]?.object, { name: 'größe 🙂' });
-    t.equal(state.opened, 1);
-    t.equal(server.asked[0]?.url.search, '?allowWatchBookmarks=true&watch=true');
-  },
-);
+t.test('events of a watch are complete, however the network cuts them', needsOpenssl, async (t) => {
+  const events = [
+    line('ADDED', { name: 'größe 🙂' }),
+    line('BOOKMARK', { metadata: { resourceVersion: '7' } }),
+    line('NEW-KIND', {}),
+    line('MODIFIED', { text: 'x'.repeat(3_000_000) }),
+    line('DELETED', { name: 'ü' }),
+  ];
+  const server = await serve(t, async (_, response) => {
+    const bytes = Buffer.from(events.slice(0, 3).join(''));
+    for (const byte of bytes) {
+      response.write(Buffer.from([byte]));
+      if (byte > 127) await new Promise((resolve) => setImmediate(resolve));
+    }
+    response.end(events.slice(3).join(''));
+  });
+  const api = connected(t, withToken(server.url, ca));
+  const seen: WatchEvent[] = [];
+  const state = { opened: 0 };
+  const query = { allowWatchBookmarks: 'true' };
+  const onOpen = () => void state.opened++;
+  await api.watch('/x', { query, idleMs: 20_000, onOpen, onEvent: (event) => seen.push(event) });
+  t.same(
+    seen.map(({ type }) => type),
+    ['ADDED', 'BOOKMARK', 'MODIFIED', 'DELETED'],
+    'and what a later version may add is left out',
+  );
+  t.same(seen[0]?.object, { name: 'größe 🙂' });
+  t.equal(state.opened, 1);
+  t.equal(server.asked[0]?.url.search, '?allowWatchBookmarks=true&watch=true');
+});
 
-t.test('a watch that breaks says how', needsOpenssl, async (t) => {
+t.test('a broken watch has its reason', needsOpenssl, async (t) => {
   const server = await serve(t, ({ url }, response) => {
     const end = {
       '/gone': line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' }),
@@ -375,7 +367,7 @@ t.test('a watch that breaks says how', needsOpenssl, async (t) => {
   await fails(t, watch('/silent', 200), 'api-unreachable', /silent for 0.2 s/);
 });
 
-t.test('what breaks in the one who listens is not blamed on the network', needsOpenssl, async (t) => {
+t.test('an exception in a listener is not reported as a network failure', needsOpenssl, async (t) => {
   const server = await serve(t, (_, response) => void response.write(line('ADDED', {})));
   const api = connected(t, withToken(server.url, ca));
   const onEvent = () => {
@@ -385,7 +377,7 @@ t.test('what breaks in the one who listens is not blamed on the network', needsO
 });
 
 t.test(
-  'requests and watches end at once when they are given up, or everything is closed',
+  'requests and watches end at once when they are aborted, or everything is closed',
   needsOpenssl,
   async (t) => {
     const server = await serve(t, ({ url }, response) => {
@@ -410,7 +402,7 @@ t.test(
   },
 );
 
-t.test('the time of the server is told by its answers, and goes on from there', needsOpenssl, async (t) => {
+t.test('the time of the server is read from its answers, and runs on from there', needsOpenssl, async (t) => {
   const server = await serve(t, (_, response) => {
     response.setHeader('date', 'Fri, 15 Jan 2027 08:00:00 GMT');
     json(response, {});

@@ -100,7 +100,7 @@ const fault =
   (response) =>
     send(response, 'ERROR', { kind: 'Status', code, message: 'no' });
 
-t.test('it lists from the cache, watches from there, and follows what happens', needsOpenssl, async (t) => {
+t.test('it lists from the cache, watches from there, and applies events', needsOpenssl, async (t) => {
   const state: { response?: ServerResponse } = {};
   const managed = { ...thing('a', 5), metadata: { ...thing('a', 5).metadata, managedFields: [{}] } };
   const { reflector, names, queries, seen, server, clock } = await run(
@@ -178,7 +178,7 @@ t.test('a watch that ends is resumed where it was, without a list', needsOpenssl
   );
 });
 
-t.test('a version that is too old is listed anew, not older than what was seen', needsOpenssl, async (t) => {
+t.test('after an expired version it lists again, not older than what was seen', needsOpenssl, async (t) => {
   const { queries, counts, reflector, seen } = await run(
     t,
     [
@@ -227,7 +227,7 @@ t.test('no error is an empty list', needsOpenssl, async (t) => {
 });
 
 t.test(
-  'a definition that is removed, or a right that is taken, keeps the items and is asked for at leisure',
+  'a removed definition, or a removed permission, keeps the items and is retried slowly',
   needsOpenssl,
   async (t) => {
     for (const [code, problem] of [
@@ -270,7 +270,7 @@ t.test(
   },
 );
 
-t.test('a server that comes back with a denial is asked again at once', needsOpenssl, async (t) => {
+t.test('after an outage a denial is retried at once', needsOpenssl, async (t) => {
   const away = Array.from({ length: 8 }, () => refuses(500));
   const { clock, counts } = await run(t, [...away, refuses(403), lists(10)], [open]);
   await until(() => counts.watches === 1);
@@ -278,7 +278,7 @@ t.test('a server that comes back with a denial is asked again at once', needsOpe
   t.equal(clock.slept[9], 750);
 });
 
-t.test('what failed before a watch that stood for a while is no reason to wait', needsOpenssl, async (t) => {
+t.test('failures before a long watch cause no pause', needsOpenssl, async (t) => {
   for (const [stood, pause] of [
     [20_000, 500],
     [1000, 4000],
@@ -302,7 +302,7 @@ t.test('what failed before a watch that stood for a while is no reason to wait',
   }
 });
 
-t.test('a server that is busy is left alone for as long as it asks', needsOpenssl, async (t) => {
+t.test('a busy server is not asked for as long as it says', needsOpenssl, async (t) => {
   const { clock, counts } = await run(
     t,
     [(response) => void response.writeHead(429, { 'retry-after': '20' }).end('{}'), lists(10)],
@@ -312,7 +312,7 @@ t.test('a server that is busy is left alone for as long as it asks', needsOpenss
   t.equal(clock.slept[1], 25_000, 'and a little more, not the same for all');
 });
 
-t.test('a connection that is only half there is given up, and the watch resumed', needsOpenssl, async (t) => {
+t.test('a half-open connection is closed, and the watch resumed', needsOpenssl, async (t) => {
   const { counts, queries, seen } = await run(
     t,
     [lists(10)],
@@ -327,16 +327,12 @@ t.test('a connection that is only half there is given up, and the watch resumed'
   t.notOk(seen.some(({ problem }) => problem));
 });
 
-t.test(
-  'a server that takes watches and never sends anything is asked for a list',
-  needsOpenssl,
-  async (t) => {
-    const { counts, queries } = await run(t, [lists(10)], [open], { idleMs: 50 });
-    await until(() => counts.lists === 2);
-    t.equal(counts.watches, 2);
-    t.match(queries(false)[1], { resourceVersion: '10', resourceVersionMatch: 'NotOlderThan' });
-  },
-);
+t.test('a server whose watches never send anything is asked for a list', needsOpenssl, async (t) => {
+  const { counts, queries } = await run(t, [lists(10)], [open], { idleMs: 50 });
+  await until(() => counts.lists === 2);
+  t.equal(counts.watches, 2);
+  t.match(queries(false)[1], { resourceVersion: '10', resourceVersionMatch: 'NotOlderThan' });
+});
 
 t.test('a list in pieces is put together', needsOpenssl, async (t) => {
   const { counts, queries, names } = await run(
@@ -353,13 +349,13 @@ t.test('a list in pieces is put together', needsOpenssl, async (t) => {
   t.same(names(), ['a', 'b']);
 });
 
-t.test('a fleet that starts at once does not ask at once', needsOpenssl, async (t) => {
+t.test('nodes that start together do not ask at the same moment', needsOpenssl, async (t) => {
   const { clock, counts } = await run(t, [lists(10)], [open], { startJitterMs: 60_000, random: 0.25 });
   await until(() => counts.watches === 1);
   t.equal(clock.slept[0], 15_000);
 });
 
-t.test('where only metadata is of interest, nothing else is asked for', needsOpenssl, async (t) => {
+t.test('where only metadata is needed, nothing else is requested', needsOpenssl, async (t) => {
   const { server, counts } = await run(t, [lists(10)], [open], { metadataOnly: true });
   await until(() => counts.watches === 1);
   t.match(
@@ -368,7 +364,7 @@ t.test('where only metadata is of interest, nothing else is asked for', needsOpe
   );
 });
 
-t.test('stopped, it is silent and lets go of its connection', needsOpenssl, async (t) => {
+t.test('after a stop it is silent and closes its connection', needsOpenssl, async (t) => {
   const state = { closed: false };
   const { reflector, seen, counts } = await run(
     t,
@@ -390,7 +386,7 @@ t.test('stopped, it is silent and lets go of its connection', needsOpenssl, asyn
   t.same(counts, { lists: 1, watches: 1 });
 });
 
-t.test('stopped before it began, it never asks', needsOpenssl, async (t) => {
+t.test('stopped before the start, it never asks', needsOpenssl, async (t) => {
   const { reflector, server, clock } = await run(t, [lists(10)], [open], { startJitterMs: 1000 });
   reflector.stop();
   await clock.sleep(1);
@@ -399,7 +395,7 @@ t.test('stopped before it began, it never asks', needsOpenssl, async (t) => {
 });
 
 t.test(
-  'a list that is too long for one answer comes in pages, and of each object only what is kept stays',
+  'a long list is read in pages, and only the needed fields of each object are kept',
   needsOpenssl,
   async (t) => {
     const state: { response?: ServerResponse } = {};

@@ -17,16 +17,13 @@ const failed = (over: Partial<Failed> = {}): Failed => ({
 const watching = afterList(atStart, '10');
 const next = (before: Progress, over: Partial<Failed> = {}) => afterFailure(before, failed(over), 1).progress;
 
-t.test(
-  'a list that failed comes again, and one that went well is followed by a watch from there',
-  async (t) => {
-    t.equal(next(atStart).need, 'cached');
-    t.match(watching, { need: undefined, version: '10' });
-    t.equal(next(watching).need, undefined, 'a watch is resumed');
-  },
-);
+t.test('a failed list is repeated, and a successful one is followed by a watch', async (t) => {
+  t.equal(next(atStart).need, 'cached');
+  t.match(watching, { need: undefined, version: '10' });
+  t.equal(next(watching).need, undefined, 'a watch is resumed');
+});
 
-t.test('a version that a server does not have leads to a list, and is no trouble of a person', async (t) => {
+t.test('an unknown version leads to a list, and is no problem for a person', async (t) => {
   t.equal(next(watching, { code: 'api-gone', stoodMs: 5 }).need, 'newer');
   t.equal(next({ ...watching, need: 'newer' }, { code: 'api-gone' }).need, 'consistent');
   t.equal(next(watching, { tooNew: true }).need, 'consistent');
@@ -35,12 +32,12 @@ t.test('a version that a server does not have leads to a list, and is no trouble
   t.notOk(isTrouble(failed({ stoodMs: 1 })), 'nor is the end of a watch that stood');
 });
 
-t.test('a definition that is gone is looked for by a list', async (t) => {
+t.test('a missing definition is looked for by a list', async (t) => {
   t.equal(next(watching, { code: 'api-missing' }).need, 'newer');
   t.equal(next({ ...watching, version: undefined }, { code: 'api-missing' }).need, undefined);
 });
 
-t.test('two watches in a row on which nothing came are followed by a list', async (t) => {
+t.test('two watches in a row without an event are followed by a list', async (t) => {
   const once = next(watching, { stoodMs: 180_000 });
   t.equal(once.need, undefined);
   t.equal(next(once, { stoodMs: 180_000 }).need, 'newer');
@@ -48,7 +45,7 @@ t.test('two watches in a row on which nothing came are followed by a list', asyn
   t.equal(next(next(watching)).need, undefined, 'one that was not accepted says nothing');
 });
 
-t.test('pauses grow until something comes, or a watch stood for long', async (t) => {
+t.test('pauses grow until an event comes, or a watch lasted long', async (t) => {
   const pause = (before: Progress, over: Partial<Failed> = {}) =>
     afterFailure(before, failed(over), 1).pauseMs;
   const thrice = next(next(watching));
@@ -61,7 +58,7 @@ t.test('pauses grow until something comes, or a watch stood for long', async (t)
   t.equal(next(denied).denials, 0);
 });
 
-t.test('a watch that ended when it was to end is followed at once by another', async (t) => {
+t.test('a watch that ended in time is followed at once by another', async (t) => {
   t.same(afterWatch({ ...watching, denials: 3 }, true, 1_800_000, 1), { progress: watching, pauseMs: 0 });
   const early = afterWatch(watching, false, 100, 1);
   t.same([early.progress.failures, early.pauseMs], [1, 1000]);

@@ -4,16 +4,16 @@ import { idleLimitMs, paceOf, retryPause, startDelay, watchSeconds } from '../..
 const minute = 60_000;
 const almostOne = 1 - Number.EPSILON;
 
-t.test('watches end at another moment for each node, after half an hour to a whole one', async (t) => {
+t.test('watches end at a different time on each node, after half an hour to a whole one', async (t) => {
   t.equal(watchSeconds(0), 1800);
   t.equal(watchSeconds(almostOne), 3600);
 });
 
-t.test('a server is given three bookmarks of time', async (t) => {
+t.test('a watch counts as broken after three missing bookmarks', async (t) => {
   t.ok(idleLimitMs >= 3 * minute);
 });
 
-t.test('a fleet that starts at once asks over the whole spread', async (t) => {
+t.test('nodes that start together ask over the whole spread', async (t) => {
   t.same(
     [0, 0.5, almostOne].map((random) => startDelay(minute, random)),
     [0, 30_000, 60_000],
@@ -31,7 +31,7 @@ t.test('pauses grow from a second to five minutes, each anywhere below its limit
   t.ok(pause(0, almostOne) <= 1000);
 });
 
-t.test('what waits for a person is asked for at leisure', async (t) => {
+t.test('a request that waits for a person is repeated slowly', async (t) => {
   const pause = (failures: number, random: number) => retryPause({ failures, pace: 'slow', random });
   t.equal(pause(5, 0), minute / 2);
   t.equal(pause(5, almostOne), minute);

@@ -19,7 +19,7 @@ const answering = (answer: unknown) => {
 
 const user = (userInfo: unknown) => answering({ status: { userInfo } });
 
-t.test('the name of the node is what the server calls us', async (t) => {
+t.test('the name of the node is that of the SelfSubjectReview', async (t) => {
   const { api, asked } = user({ username: 'system:node:a.example', groups: ['system:nodes'] });
   t.same(await whoAmI(api), {
     username: 'system:node:a.example',
@@ -30,7 +30,7 @@ t.test('the name of the node is what the server calls us', async (t) => {
   ]);
 });
 
-t.test('a token that is bound to a node says which one', async (t) => {
+t.test('a token that is bound to a node names it', async (t) => {
   const username = 'system:serviceaccount:rcm-node:rcm-node';
   const extra = { 'authentication.kubernetes.io/node-name': ['a'] };
   t.match(await whoAmI(user({ username, extra }).api), { username, nodeName: 'a' });
@@ -40,7 +40,7 @@ t.test('a token that is bound to a node says which one', async (t) => {
   t.match(await whoAmI(user(undefined).api), { username: '', nodeName: undefined });
 });
 
-t.test('each verb is asked for by itself', async (t) => {
+t.test('each verb is reviewed separately', async (t) => {
   const attributes = { verb: 'list', group: 'runtime.spinkube.dev', resource: 'shims' };
   const yes = answering({ status: { allowed: true, reason: 'RBAC' } });
   t.same(await mayI(yes.api, attributes), { allowed: true, reason: 'RBAC' });
@@ -51,7 +51,7 @@ t.test('each verb is asked for by itself', async (t) => {
   t.same(await mayI(no.api, attributes, AbortSignal.timeout(60_000)), { allowed: false, reason: '' });
 });
 
-t.test('an answer that is no review is no answer', async (t) => {
+t.test('an invalid review is a failure', async (t) => {
   t.match(await whoAmI(answering({}).api).catch((error: unknown) => error), {
     problem: { code: 'api-unreachable' },
   });

@@ -24,7 +24,7 @@ t.test('damaged approvals count as unknown, and the Shims stay', async (t) => {
   t.same(parseClusterCache(text, file), answer);
 });
 
-t.test('half an answer, or one of a newer version, is none', async (t) => {
+t.test('a partial cache, or one of a newer version, counts as none', async (t) => {
   const code = (text: string) => {
     try {
       parseClusterCache(text, file);
@@ -48,7 +48,7 @@ t.test('half an answer, or one of a newer version, is none', async (t) => {
   t.same(code('{"version":2,"node":"n","shims":[]}'), ['state-newer', file]);
 });
 
-t.test('status and bookkeeping of others are no reason to write the answer again', async (t) => {
+t.test('changes of status and of foreign fields do not write the cache again', async (t) => {
   const given = {
     metadata: {
       name: 'spin',

@@ -17,15 +17,12 @@ const oci = (binary: string, ...libraries: readonly string[]): Handler => ({
   runtime: { type: 'oci', binary, libraries },
 });
 
-t.test(
-  'a shim is looked for by the name that containerd gives shims, an OCI runtime by its own',
-  async (t) => {
-    t.equal(binaryName(shim), 'containerd-shim-spin-v2');
-    t.equal(binaryName(oci('crun', 'libwasmedge.so.0')), 'crun');
-  },
-);
+t.test('a shim has the file name that containerd expects, an OCI runtime its own', async (t) => {
+  t.equal(binaryName(shim), 'containerd-shim-spin-v2');
+  t.equal(binaryName(oci('crun', 'libwasmedge.so.0')), 'crun');
+});
 
-t.test('a folder of the store is named by what is in it', async (t) => {
+t.test('a folder of the store is named by the digest of its content', async (t) => {
   t.equal(storeKey({ ...shim, name: 'other' }), storeKey(shim), 'whatever its name');
   t.equal(storeKey({ ...shim, artifact: { url: 'https://example.com/a' } }), undefined);
   t.equal(storeKey({ ...shim, artifact: { url: 'https://example.com/a' } }, 'a'.repeat(64)), storeKey(shim));
@@ -48,6 +45,6 @@ t.test('digests are sha256 in hex', async (t) => {
   t.equal(digestOf('ä'), digestOf(Buffer.from('ä')));
 });
 
-t.test('uninstall wants nothing, and is sure of it', async (t) => {
+t.test('uninstall has an explicitly empty desired state', async (t) => {
   t.same(nothing, { handlers: [], problems: [], lost: [] });
 });

@@ -44,14 +44,14 @@ t.test('what is written is read again', async (t) => {
   t.same(parseJournal(printState(journal), file), journal);
 });
 
-t.test('a journal of a newer version is told from a damaged one, so that it is left alone', async (t) => {
+t.test('a journal of a newer version is distinguished from a damaged one, and left alone', async (t) => {
   t.match(
     problem(() => parseJournal('{"version":2}', file)),
     { code: 'state-newer', message: /version 2/ },
   );
 });
 
-t.test('a journal of a wrong shape is damaged, also where the shape is wrong deep inside', async (t) => {
+t.test('a journal with an invalid field is damaged, at any depth', async (t) => {
   const plan = (step: unknown) => ({ plan: { ...journal.plan, steps: [step] } });
   const changes: readonly object[] = [
     { plan: null },

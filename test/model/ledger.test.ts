@@ -46,11 +46,11 @@ t.test('what is written is read again, 64-bit integers included', async (t) => {
   t.match(printState(emptyLedger), /\n$/);
 });
 
-t.test('a ledger of an earlier build that lacks a field is whole', async (t) => {
+t.test('a ledger of an earlier build without a new field is complete', async (t) => {
   t.same(parseLedger('{"version":1,"folders":["/x"]}', file), { ...emptyLedger, folders: ['/x'] });
 });
 
-t.test('a damaged ledger is never guessed at', async (t) => {
+t.test('a damaged ledger is never repaired by guesses', async (t) => {
   const whole = printState(ledger);
   for (const text of [
     '',
@@ -88,7 +88,7 @@ t.test('a damaged ledger is never guessed at', async (t) => {
   );
 });
 
-t.test('a file of a newer version is told from a damaged one, so that it is left alone', async (t) => {
+t.test('a file of a newer version is distinguished from a damaged one, and left alone', async (t) => {
   t.match(
     problem(() => parseLedger('{"version":2}', file)),
     { code: 'state-newer', message: /version 2/ },
@@ -102,7 +102,7 @@ t.test('a file of a newer version is told from a damaged one, so that it is left
     );
 });
 
-t.test('a path, a key, a name or a time that this program cannot have written is damage', async (t) => {
+t.test('a path, a key, a name or a time that this program never writes is damage', async (t) => {
   const spin = ledger.handlers.spin;
   const bad = { revision: digest, problem: { code: 'not-served', message: 'm' }, at: 1 };
   const changes: readonly object[] = [
@@ -136,7 +136,7 @@ t.test('a path, a key, a name or a time that this program cannot have written is
     );
 });
 
-t.test('what a later build of this version wrote is no damage', async (t) => {
+t.test('unknown fields of a later build are no damage', async (t) => {
   const later = {
     ...ledger,
     bad: { revision: digest, problem: { code: 'not-known-yet', message: 'm', more: 1 }, at: 1 },
@@ -149,10 +149,7 @@ t.test('what a later build of this version wrote is no damage', async (t) => {
   });
 });
 
-t.test(
-  'a digest that is none is told without the address it belongs to, which may hold a password',
-  async (t) => {
-    const text = printState({ ...ledger, trusted: { 'https://me:secret@example.com/x': 'x' } } as Ledger);
-    t.notMatch(problem(() => parseLedger(text, file)).message, /secret/);
-  },
-);
+t.test('an invalid digest is reported without its address, which may contain a password', async (t) => {
+  const text = printState({ ...ledger, trusted: { 'https://me:secret@example.com/x': 'x' } } as Ledger);
+  t.notMatch(problem(() => parseLedger(text, file)).message, /secret/);
+});

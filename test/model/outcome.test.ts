@@ -21,7 +21,7 @@ t.test('every outcome has its exit code', async (t) => {
   t.equal(codeOf({ kind: 'refused', problem: problem('broken-config') }), 3);
 });
 
-t.test('where all that was asked for is refused, and nothing was done, nothing failed', async (t) => {
+t.test('where all desired handlers are refused and nothing was done, nothing failed', async (t) => {
   const handler = (state: Report['handlers'][number]['state']) => ({ name: 'x', state, source: '/f' });
   const wrong = (...codes: readonly Problem['code'][]) =>
     ({ kind: 'degraded', problems: codes.map(problem) }) as const;

@@ -11,7 +11,7 @@ import { seen } from '../approvals.ts';
 
 const looked = '2027-01-15T08:00:00.000Z';
 
-t.test('what is kept of turns is read again as it was', async (t) => {
+t.test('recorded approvals are read back as written', async (t) => {
   const turns = {
     approved: { spin: { value: 'r1.1', until: looked } },
     controller: { answer: 'none', looked },
@@ -20,7 +20,7 @@ t.test('what is kept of turns is read again as it was', async (t) => {
   t.same(parseApprovals(JSON.parse(JSON.stringify(turns))), turns);
 });
 
-t.test('what is damaged counts as not known', async (t) => {
+t.test('a damaged record counts as unknown', async (t) => {
   for (const value of [undefined, null, 'x', [], {}, { approved: 1, controller: 'none', alone: [1] }])
     t.equal(parseApprovals(value), undefined);
   t.same(
@@ -34,7 +34,7 @@ t.test('what is damaged counts as not known', async (t) => {
   t.equal(parseApprovals({ controller: { answer: 'alive', looked: 'yesterday' } }), undefined);
 });
 
-t.test('where nothing is known nothing is kept', async (t) => {
+t.test('without approvals nothing is recorded', async (t) => {
   t.equal(trimApprovals({ approved: {}, controller: undefined, alone: {} }), undefined);
 });
 
@@ -61,7 +61,7 @@ t.test('an approval lasts from when it was first seen, and no longer than its li
   t.same(seeApprovals({}, { [`${approvedPrefix}spin`]: '{' }, now, 0), {});
 });
 
-t.test('its end is by the clock of the API server, whatever the node’s own says', async (t) => {
+t.test('its end is by the clock of the API server, whatever the clock of the node says', async (t) => {
   const year = 365 * 24 * 60 * minute;
   for (const ahead of [year, -year, 3 * minute, -3 * minute]) {
     const own = now + ahead;
@@ -72,7 +72,7 @@ t.test('its end is by the clock of the API server, whatever the node’s own say
   }
 });
 
-t.test('what is over stays over when the clock is set back', async (t) => {
+t.test('an expired approval stays expired when the clock is set back', async (t) => {
   const one = seen({ spin: 'r1' }, now).spin!;
   t.ok(leftOf(one, now - 30 * minute) <= 0);
   const spent = spendApprovals({ spin: one, wws: one }, new Set(['spin']));

@@ -27,7 +27,7 @@ const read = <T>(source: string, reader: Read<T>): unknown => {
   }
 };
 
-t.test('what fits is read, and what does not is told with its place', async (t) => {
+t.test('valid values are read, and invalid ones are reported with their place', async (t) => {
   t.equal(read('"a"', text(/a/)), 'a');
   t.equal(read('true', flag), true);
   t.match(read('1', flag), /"it" holds/);
@@ -44,7 +44,7 @@ t.test('what fits is read, and what does not is told with its place', async (t) 
   t.match(read('8640000000000001', time), /must be from/);
 });
 
-t.test('objects are told apart by a key, and a key that is not known is dropped', async (t) => {
+t.test('variants are distinguished by a key, and an unknown key is dropped', async (t) => {
   type Either = { kind: 'a'; x: number } | { kind: 'b'; y?: string };
   const either = variant<Either, 'kind'>('kind', {
     a: { kind: one('a'), x: whole(0, 9) },
@@ -56,18 +56,18 @@ t.test('objects are told apart by a key, and a key that is not known is dropped'
     t.type(read(odd, either), 'string', odd);
 });
 
-t.test('JSON of others is taken as it is, but not of any depth', async (t) => {
+t.test('foreign JSON is accepted unchanged, up to a depth', async (t) => {
   t.same(read('{"a":[1,{"b":null}]}', json(3)), { a: [1, { b: null }] });
   t.match(read('[[[[1]]]]', json(3)), /holds/);
 });
 
-t.test('a path begins at the root and makes no detour', async (t) => {
+t.test('a path is absolute and without `..`', async (t) => {
   for (const good of ['/a', '/a/b.c/..d', '/a//b', '/']) t.ok(isPath.test(good), good);
   for (const bad of ['', 'a', '/..', '/a/../b', '/a/.', '/a\0'])
     t.notOk(isPath.test(bad), JSON.stringify(bad));
 });
 
-t.test('a version that is newer is told from damage', async (t) => {
+t.test('a newer version is distinguished from damage', async (t) => {
   const codeOf = (source: string): string => {
     try {
       parseVersioned(source, file, () => 1);

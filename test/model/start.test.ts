@@ -2,7 +2,7 @@ import t from 'tap';
 import { isProof, proofLabel, proofNamespace, startId, startOf } from '../../daemon/model/start.ts';
 
 t.test(
-  'a sandbox is ours by a namespace that no Pod can have, and by what the kubelet never leaves out',
+  'a sandbox is ours by a namespace that no Pod can have, and by the missing labels of a kubelet',
   async (t) => {
     const labels = { [proofLabel]: 'spin' };
     t.equal(isProof({ namespace: proofNamespace, labels }), true);
@@ -20,7 +20,7 @@ t.test(
   },
 );
 
-t.test('what started holds for that artifact and that table alone', async (t) => {
+t.test('a proven start holds for that artifact and that table only', async (t) => {
   const id = startId('a', { runtime_type: '/x' });
   t.strictSame(startOf({ of: id }, id), { kind: 'started' });
   t.strictSame(startOf({ of: id, why: 'no image' }, id), { kind: 'listed', why: 'no image' });

@@ -18,7 +18,7 @@ const handler = {
   order: { shim: 'crun-wasm', revision: '0123456789abcdef', scope: 'all' },
 };
 
-t.test('a handler is read as it was written, and nothing odd in it is', async (t) => {
+t.test('a handler is read back as written, and invalid fields are refused', async (t) => {
   t.same(read(handler, storedHandler), handler);
   for (const change of [
     { name: '../x' },
@@ -39,7 +39,7 @@ t.test('a handler is read as it was written, and nothing odd in it is', async (t
     t.throws(() => read({ ...handler, ...change }, storedHandler), /\/x: /, JSON.stringify(change));
 });
 
-t.test('a problem of a later build is read as a defect, which this one has a hint for', async (t) => {
+t.test('an unknown code of a later build is read as `internal`, which has a hint', async (t) => {
   const problem = {
     code: 'not-served',
     message: 'm',
@@ -52,7 +52,7 @@ t.test('a problem of a later build is read as a defect, which this one has a hin
   t.throws(() => read({ code: '__proto__', message: 'm' }, storedProblem));
 });
 
-t.test('a problem that an older program wrote is read by the present name of its code', async (t) => {
+t.test('a code of an older program is read by its present name', async (t) => {
   t.equal(read({ code: 'fight', message: 'm' }, storedProblem).code, 'write-conflict');
   t.equal(read({ code: 'waits-for-turn', message: 'm' }, storedProblem).code, 'rollout-pending');
 });

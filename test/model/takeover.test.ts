@@ -23,11 +23,11 @@ const reread = (one: Takeover) => {
   return parseLedger(printState(ledger), '/l').takeover;
 };
 
-t.test('a consent is kept as it was given', async (t) => {
+t.test('a consent is recorded as given', async (t) => {
   t.strictSame(reread(takeover), takeover);
 });
 
-t.test('no ledger has root remove what no predecessor can have left', async (t) => {
+t.test('a ledger cannot make root remove files that no predecessor can have left', async (t) => {
   const bad: readonly Remnant[] = [
     { kind: 'program', path: '/usr/bin/containerd', is: 'x' },
     { kind: 'program', path: '/opt/kwasm/../../etc/passwd', is: 'x' },

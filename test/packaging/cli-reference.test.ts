@@ -3,12 +3,12 @@ import t from 'tap';
 import { type CommandName, commands, rowOf } from '../../cli/command-table.ts';
 import { begin, document, end, generated, render } from '../../packaging/cli-reference.ts';
 
-t.test('docs/cli.md is what the table of commands says', async (t) => {
+t.test('docs/cli.md is equal to the table of commands', async (t) => {
   const text = readFileSync(document, 'utf8');
   t.equal(text, render(text), 'stale: run `npx node packaging/cli-reference.ts`');
 });
 
-t.test('each command has a section with its options, and what is around the marks stays', async (t) => {
+t.test('each command has a section with its options, and text outside of the markers stays', async (t) => {
   const text = generated();
   for (const name of Object.keys(commands) as CommandName[]) {
     t.match(text, new RegExp(`^### rcm-node ${name}\\b`, 'm'));

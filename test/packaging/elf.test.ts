@@ -32,7 +32,7 @@ t.test('a stripped executable is smaller and runs', async (t) => {
   t.same([stdout.trim(), status], [process.version, 0]);
 });
 
-t.test('with all edits it still runs, and looks for libraries beside itself first', async (t) => {
+t.test('the edited executable runs, and searches libraries beside itself first', async (t) => {
   const edited = withRunPath(withFullLastPage(strip(node)), '$ORIGIN/beside:/nowhere/at/all');
   const folder = t.testdir();
   mkdirSync(join(folder, 'beside'));
@@ -49,6 +49,6 @@ t.test('a second run path is refused', async (t) => {
   t.throws(() => withRunPath(withRunPath(node, '$ORIGIN'), '$ORIGIN'), /run path already/);
 });
 
-t.test('a run path longer than the room in the file is refused', async (t) => {
+t.test('a run path longer than the space in the file is refused', async (t) => {
   t.throws(() => withRunPath(node, 'x'.repeat(100_000)), /no 100001 unused bytes/);
 });

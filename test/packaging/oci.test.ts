@@ -27,7 +27,7 @@ t.test('the same files give the same bytes', async (t) => {
   t.same(archive(await layoutOf(image)), archive(await layoutOf(image)));
 });
 
-t.test('the digest to name it by is that of the image of all platforms', async (t) => {
+t.test('the published digest is that of the image of all platforms', async (t) => {
   const layout = await layoutOf(image);
   const digest = digestOf(layout);
   const blob = layout.find(({ path }) => path === `blobs/${digest.replace(':', '/')}`);
@@ -35,7 +35,7 @@ t.test('the digest to name it by is that of the image of all platforms', async (
   t.throws(() => digestOf([]), /no index/);
 });
 
-t.test('every blob is named by its digest, and everything that is named is there', async (t) => {
+t.test('every blob is named by its digest, and every reference exists', async (t) => {
   const files = new Map((await layoutOf(image)).map(({ path, bytes }) => [path, bytes]));
   const json = (path: string) => JSON.parse(String(Buffer.from(files.get(path) ?? '')));
   const blob = ({ digest, size }: { digest: string; size: number }): string => {
@@ -80,12 +80,12 @@ t.test('every blob is named by its digest, and everything that is named is there
     for (const path of [Config, ...Layers]) t.ok(files.has(path), path);
 });
 
-t.test('the platforms share the layer of what they share', async (t) => {
+t.test('the platforms share the layer of common files', async (t) => {
   const layout = await layoutOf(image);
   t.equal(layout.filter(({ path }) => path.startsWith('blobs/')).length, 1 + 2 * 2 + 1 + 2);
 });
 
-t.test('a layer holds its files with their folders, owned by root, of no time', async (t) => {
+t.test('a layer has files with their folders, owned by root, without times', async (t) => {
   const path = join(t.testdir(), 'layer.tar');
   writeFileSync(path, archive([{ path: 'a/b/c', bytes: text('hello'), mode: 0o755 }]));
   const seen: unknown[] = [];

@@ -19,7 +19,7 @@ t.test('the configuration names a stable path, which leads into the store', asyn
   t.equal(keyOfTarget(storePath(key, 'crun', true)), key);
 });
 
-t.test('a link that leads anywhere else is not taken for ours', async (t) => {
+t.test('a link to any other target is not ours', async (t) => {
   for (const target of [
     `/opt/rcm-node/store/${key}`,
     `/opt/rcm-node/store/${key.toUpperCase()}/x`,
@@ -31,11 +31,11 @@ t.test('a link that leads anywhere else is not taken for ours', async (t) => {
     t.equal(keyOfTarget(target), undefined, target);
 });
 
-t.test('everything of ours that is not a setting lies in three folders', async (t) => {
+t.test('everything of ours except settings is in three folders', async (t) => {
   for (const path of Object.values(paths)) t.match(path, /^\/(etc|opt|var\/lib|run)\/rcm-node(\/|$)/, path);
 });
 
-t.test('a path is taken apart and put together', async (t) => {
+t.test('a path is split and joined', async (t) => {
   t.same([folderOf('/a/b'), fileOf('/a/b')], ['/a', 'b']);
   t.same([folderOf('/a'), fileOf('/a')], ['/', 'a']);
   t.equal(resolvePath('/etc/containerd', 'conf.d/*.toml'), '/etc/containerd/conf.d/*.toml');

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { nearest } from '../../protocol/nearest.ts';
 
-t.test('the nearest of the known words is found, and nothing that has little in common', async (t) => {
+t.test('the nearest known word is found, and no dissimilar one', async (t) => {
   t.equal(nearest('locaton', ['location', 'arch']), 'location');
   t.equal(nearest('STATUS', ['status', 'run']), 'status');
   t.equal(nearest('interval', ['mirrors']), undefined);

@@ -1,14 +1,14 @@
 import t from 'tap';
 import { parseDetail } from '../../protocol/node-annotations.ts';
 
-t.test('a detail of another version, or a damaged one, says nothing', async (t) => {
+t.test('a detail of another version, or a damaged one, counts as none', async (t) => {
   const text = JSON.stringify({ v: 1, agent: '1', shims: { spin: { s: 'served', r: 'r1' } } });
   t.match(parseDetail(text), { shims: { spin: { s: 'served', r: 'r1' } } });
   for (const other of [undefined, 'x', '{"v":2,"shims":{}}', '{"v":1}', '{"v":1,"shims":{"a":1}}'])
     t.equal(parseDetail(other), undefined);
 });
 
-t.test('what a node writes there is a name, a revision or a code, or is not believed', async (t) => {
+t.test('an invalid name, revision or code of a node is dropped', async (t) => {
   const long = 'x'.repeat(70_000);
   const print = (one: object, handler = 'spin') => JSON.stringify({ v: 1, shims: { [handler]: one } });
   const entry = { s: 'failed', n: 'spin', r: 'r1', w: '-', a: '0123456789abcdef', p: 'known-bad' };
@@ -28,7 +28,7 @@ t.test('what a node writes there is a name, a revision or a code, or is not beli
     t.same(parseDetail(print(entry, handler))?.shims ?? {}, {});
 });
 
-t.test('what is too long, too much or nested too deeply to be of a node is none of its words', async (t) => {
+t.test('a report that is too long or too deeply nested counts as none', async (t) => {
   const entry = { s: 'served', n: 'spin', r: 'r1' };
   const many = (count: number) =>
     JSON.stringify({
@@ -56,7 +56,7 @@ t.test('what is too long, too much or nested too deeply to be of a node is none 
   });
 });
 
-t.test('a code that an older agent wrote is read by its present name', async (t) => {
+t.test('a code of an older rcm-node is read by its present name', async (t) => {
   const of = (p: string) =>
     parseDetail(JSON.stringify({ v: 1, shims: { spin: { s: 'pending', p } } }))?.shims.spin?.p;
   t.equal(of('waits-for-turn'), 'rollout-pending');

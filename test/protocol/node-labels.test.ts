@@ -24,7 +24,7 @@ t.test('an approval is read as it was printed, and is a label’s value', async 
   t.equal(printApproval({ revision: 'r1', until: until + 999 }), `r1.${until / 1000}`, 'in whole seconds');
 });
 
-t.test('what is damaged approves nothing', async (t) => {
+t.test('a damaged approval approves nothing', async (t) => {
   for (const text of [
     undefined,
     '',
@@ -78,7 +78,7 @@ t.test(
   },
 );
 
-t.test('an outcome that an older controller wrote is read by its present name', async (t) => {
+t.test('an outcome of an older controller is read by its present name', async (t) => {
   t.same(parseTried('r2.turn-ran-out'), { revision: 'r2', outcome: 'approval-expired' });
   t.same(parseTried('r2.taken-back'), { revision: 'r2', outcome: 'approval-withdrawn' });
 });

@@ -77,7 +77,7 @@ const filtered = (isWanted: (envelope: Envelope) => boolean) => {
 const fromOne = ({ sender }: Envelope): boolean => sender === ':1.1';
 const settled = (): Promise<void> => new Promise((done) => setTimeout(done, 20));
 
-t.test('what is wanted comes through byte for byte, and nothing of the rest', async (t) => {
+t.test('wanted messages are passed byte for byte, and no others', async (t) => {
   const { stream, asked, got } = filtered(fromOne);
   const first = message({ body: Buffer.from('one') });
   const second = message({});
@@ -92,7 +92,7 @@ t.test('what is wanted comes through byte for byte, and nothing of the rest', as
   );
 });
 
-t.test('it does not matter in which pieces the bytes come', async (t) => {
+t.test('bytes may come in chunks of any size', async (t) => {
   const { stream, got } = filtered(fromOne);
   const wanted = message({ body: Buffer.from('0123456789') });
   const all = [wanted, message({ sender: ':1.22', body: Buffer.alloc(100) }), wanted];
@@ -104,7 +104,7 @@ t.test('it does not matter in which pieces the bytes come', async (t) => {
   t.strictSame(got, [wanted.header, wanted.rest, wanted.header, wanted.rest]);
 });
 
-t.test('either byte order is understood, and the type is told', async (t) => {
+t.test('either byte order is read, and so is the type', async (t) => {
   const { stream, asked } = filtered(() => false);
   stream.write(message({ big: true, type: 2, sender: ':1.77' }).whole);
   stream.write(message({ type: 3, sender: 'org.freedesktop.DBus' }).whole);
@@ -136,7 +136,7 @@ t.test('a message without a sender, or with fields that lead nowhere, has none',
   t.strictSame(got, [wanted.header, wanted.rest], 'and the next one is found');
 });
 
-t.test('an unwanted message is never held as a whole, however long its body or its fields', async (t) => {
+t.test('an unwanted message is never kept in memory, however long it is', async (t) => {
   const { stream, got } = filtered(fromOne);
   const wanted = message({ body: Buffer.from('small') });
   const long = 20 * 1024 * 1024;
@@ -157,7 +157,7 @@ t.test('an unwanted message is never held as a whole, however long its body or i
   t.strictSame(got, [wanted.header, wanted.rest]);
 });
 
-t.test('what is read byte by byte before the messages is left alone, and so is the end', async (t) => {
+t.test('the handshake before the messages is passed unchanged, and so is the end', async (t) => {
   const stream = new PassThrough();
   filterMessages(stream, fromOne);
   stream.write('OK\n');

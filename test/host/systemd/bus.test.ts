@@ -53,12 +53,12 @@ type Tap = { teardown(what: () => unknown): void };
 const ask = (address: string, callDeadlineMs = 20_000) =>
   withBus({ address, callDeadlineMs }, (bus) => bus.call(listNames));
 
-t.test('a bus that is not there is systemd-unreachable, and the address is told', async (t) => {
+t.test('a missing bus is systemd-unreachable, and the address is named', async (t) => {
   const address = `unix:path=${freshFolder(t)}/nothing`;
   t.match(await problem(ask(address)), { code: 'systemd-unreachable', message: /ENOENT.*nothing/ });
 });
 
-t.test('an address that is none is systemd-unreachable', async (t) => {
+t.test('an invalid address is systemd-unreachable', async (t) => {
   t.match(await problem(ask('carrier-pigeon:')), { code: 'systemd-unreachable' });
   t.match(await problem(ask('nonsense')), { code: 'systemd-unreachable' });
 });
@@ -85,7 +85,7 @@ t.test('a bus that refuses Hello does not end the process', async (t) => {
 });
 
 t.test('a real bus', { skip: noBusHere }, async (t) => {
-  t.test('answers, and an error reply is an answer too', async (t) => {
+  t.test('returns answers, also error replies', async (t) => {
     const bus = await startBus();
     t.teardown(bus.stop);
     const scripted = await ScriptedSystemd.start(bus.address);
@@ -97,7 +97,7 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
     t.match(answers[1], { kind: 'refusal', name: 'org.freedesktop.DBus.Error.UnknownMethod' });
   });
 
-  t.test('passes on what the owner of the name says, in its order, and no other sender', async (t) => {
+  t.test('passes on signals of the owner of the name, in order, and of no other sender', async (t) => {
     const bus = await startBus();
     t.teardown(bus.stop);
     const heard: string[] = [];
@@ -148,7 +148,7 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
     });
   });
 
-  t.test('that is frozen delays no call beyond the deadline', async (t) => {
+  t.test('delays no call beyond the deadline while it is frozen', async (t) => {
     const bus = await startBus();
     t.teardown(bus.stop);
     bus.freeze();

@@ -64,7 +64,7 @@ t.test('a status is one line of at most 300 characters and cannot set anything e
   t.equal(runs[2]?.argv[1], `--status=${'x'.repeat(300)}`);
 });
 
-t.test('a program that is missing or fails is told once, and breaks nothing', async (t) => {
+t.test('a missing or failing program is logged once, and breaks nothing', async (t) => {
   const told: unknown[] = [];
   const run: RunNotify = async () => Promise.reject(new Error('spawn systemd-notify ENOENT'));
   const notifier = makeNotifier({ NOTIFY_SOCKET: '/run/n' }, run, (error) => told.push(error));
@@ -76,7 +76,7 @@ t.test('a program that is missing or fails is told once, and breaks nothing', as
   await makeNotifier({ NOTIFY_SOCKET: '/run/n' }, run).ready('up');
 });
 
-t.test('the watchdog is ours only when it names us, and has a sensible time', async (t) => {
+t.test('the watchdog applies only when it names this process, with a valid time', async (t) => {
   const { run } = recorder();
   const ms = (env: Record<string, string>) =>
     makeNotifier({ NOTIFY_SOCKET: '/run/n', ...env }, run, undefined, 77).watchdogMs;
@@ -92,7 +92,7 @@ const here = (program: string): boolean => spawnSync(program, ['--version']).sta
 const missing = ['systemd-notify', 'python3'].filter((program) => !here(program));
 
 t.test(
-  'systemd-notify takes our words and sends what systemd understands',
+  'systemd-notify takes our messages and sends what systemd understands',
   // Node cannot listen for datagrams, so another program stands in for systemd.
   { skip: missing.length > 0 ? `not installed on this machine: ${missing.join(', ')}` : false },
   async (t) => {

@@ -37,13 +37,13 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
       t.equal(await systemd.restart('containerd.service', 60_000), result);
     });
 
-  t.test('an ending that systemd may invent tomorrow is a failure', async (t) => {
+  t.test('an unknown job result is a failure', async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.job = { kind: 'ends', result: 'exploded' };
     t.equal(await systemd.start('containerd.service', 60_000), 'failed');
   });
 
-  t.test('listens before it asks, and replaces queued jobs', async (t) => {
+  t.test('subscribes before it calls, and replaces queued jobs', async (t) => {
     const { scripted, systemd } = await stage(t);
     await systemd.restart('containerd.service', 60_000);
     await systemd.stop('containerd.service', 60_000);
@@ -67,7 +67,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     t.equal(await systemd.restart('containerd.service', 60_000), 'dependency');
   });
 
-  t.test('a job that systemd still knows has not ended, whatever was told of it', async (t) => {
+  t.test('a job that systemd still lists has not ended, whatever a signal says', async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.job = { kind: 'told-too-soon', result: 'done' };
     t.equal(await systemd.restart('containerd.service', 300), 'deadline');
@@ -95,13 +95,13 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     ],
     ['a oneshot that failed', 'start', 'failed', { ActiveState: 'failed', Result: 'exit-code' }, 'failed'],
   ] as const)
-    t.test(`the unit is asked too: ${what} is ${expected}, told ${result}`, async (t) => {
+    t.test(`the unit is read too: ${what} is ${expected}, with the job result ${result}`, async (t) => {
       const { scripted, systemd } = await stage(t);
       scripted.job = { kind: 'ends', result, leaves: unit };
       t.equal(await systemd[verb]('containerd.service', 60_000), expected);
     });
 
-  t.test('a restart that was told as done and left the old invocation running is canceled', async (t) => {
+  t.test('a restart reported as done that left the old invocation running is canceled', async (t) => {
     const { scripted, systemd } = await stage(t);
     const InvocationID = Buffer.alloc(16, 7);
     scripted.setUnit('containerd.service', { InvocationID });
@@ -109,7 +109,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     t.equal(await systemd.restart('containerd.service', 60_000), 'canceled');
   });
 
-  t.test('the end of another job is not taken for ours', async (t) => {
+  t.test('the end of another job is ignored', async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.setUnit('other.service');
     scripted.job = { kind: 'never' };
@@ -142,7 +142,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
   });
 
   t.test(
-    'a restart or start goes on after the deadline: its stop alone would leave the unit down',
+    'a restart or start continues after the deadline: cancelling it could leave the unit down',
     async (t) => {
       const { scripted, systemd } = await stage(t);
       scripted.job = { kind: 'never' };
@@ -152,7 +152,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     },
   );
 
-  t.test('a job that ends at the very deadline keeps its own ending', async (t) => {
+  t.test('a job that ends exactly at the deadline keeps its own result', async (t) => {
     const { scripted, systemd } = await stage(t);
     scripted.job = { kind: 'ends-when-cancelled', result: 'done' };
     t.equal(await systemd.stop('containerd.service', 100), 'done');
@@ -185,38 +185,35 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
     t.equal(await restart, 'systemd-unreachable');
   });
 
-  t.test(
-    "a job that systemd refuses says why by the name of the error, and to root in systemd's words",
-    async (t) => {
-      const { scripted, systemd } = await stage(t);
-      scripted.job = {
-        kind: 'refused',
-        error: 'org.freedesktop.systemd1.UnitMasked',
-        text: 'Unit containerd.service is masked.',
-      };
-      t.match(await problem(systemd.restart('containerd.service', 60_000)), {
-        code: 'unit-masked',
-        message: 'systemd refused to restart containerd.service: UnitMasked',
-        detail: 'Unit containerd.service is masked.',
-      });
-      scripted.job = {
-        kind: 'refused',
-        error: 'org.freedesktop.DBus.Error.AccessDenied',
-        text: 'Access denied',
-      };
-      t.match(await problem(systemd.restart('containerd.service', 60_000)), {
-        code: 'systemd-unreachable',
-        message: /: AccessDenied$/,
-        detail: 'Access denied',
-      });
-      scripted.job = { kind: 'ends', result: 'done' };
-      t.match(await problem(systemd.start('nope.service', 60_000)), {
-        code: 'activation-failed',
-        message: 'systemd refused to start nope.service: NoSuchUnit',
-        detail: /nope\.service not found/,
-      });
-    },
-  );
+  t.test("a refused job names the error, and root gets systemd's text", async (t) => {
+    const { scripted, systemd } = await stage(t);
+    scripted.job = {
+      kind: 'refused',
+      error: 'org.freedesktop.systemd1.UnitMasked',
+      text: 'Unit containerd.service is masked.',
+    };
+    t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+      code: 'unit-masked',
+      message: 'systemd refused to restart containerd.service: UnitMasked',
+      detail: 'Unit containerd.service is masked.',
+    });
+    scripted.job = {
+      kind: 'refused',
+      error: 'org.freedesktop.DBus.Error.AccessDenied',
+      text: 'Access denied',
+    };
+    t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+      code: 'systemd-unreachable',
+      message: /: AccessDenied$/,
+      detail: 'Access denied',
+    });
+    scripted.job = { kind: 'ends', result: 'done' };
+    t.match(await problem(systemd.start('nope.service', 60_000)), {
+      code: 'activation-failed',
+      message: 'systemd refused to start nope.service: NoSuchUnit',
+      detail: /nope\.service not found/,
+    });
+  });
 });
 
 t.test('another user on the bus', { skip: noBusHere }, async (t) => {
@@ -248,7 +245,7 @@ t.test('another user on the bus', { skip: noBusHere }, async (t) => {
     t.equal(await systemd.restart('containerd.service', 60_000), 'failed');
   });
 
-  t.test('cannot answer what systemd was asked, where a policy lets it try', async (t) => {
+  t.test('cannot answer for systemd, where a policy lets it try', async (t) => {
     const { systemd } = await attacked(t, (self, victim) => {
       for (let serial = 1; serial < 40; serial += 1) self.reply(victim, serial, 'o', ['/org/example/forged']);
     });
@@ -264,7 +261,7 @@ t.test('another user on the bus', { skip: noBusHere }, async (t) => {
 });
 
 t.test('the small operations', { skip: noBusHere }, async (t) => {
-  t.test('ask for what they are named after', async (t) => {
+  t.test('call the method of their name', async (t) => {
     const { scripted, systemd } = await stage(t);
     await systemd.enable('rcm-node.service');
     await systemd.disable('rcm-node.service');
@@ -281,7 +278,7 @@ t.test('the small operations', { skip: noBusHere }, async (t) => {
     t.match(await systemd.unit('containerd.service'), { load: 'loaded', active: 'active' });
   });
 
-  t.test('an unknown unit has nothing to reset, and any other refusal is told', async (t) => {
+  t.test('an unknown unit has nothing to reset, and any other refusal is an error', async (t) => {
     const { scripted, systemd } = await stage(t);
     await systemd.resetFailed('nope.service');
     scripted.refuse.set('EnableUnitFiles', 'org.freedesktop.DBus.Error.FileNotFound');
@@ -290,7 +287,7 @@ t.test('the small operations', { skip: noBusHere }, async (t) => {
     t.match(await problem(systemd.daemonReload()), { code: 'systemd-unreachable' });
   });
 
-  t.test('a process that used systemd, and failed to, ends by itself', async (t) => {
+  t.test('a process ends by itself after calls to systemd, failed or not', async (t) => {
     const { bus, scripted } = await stage(t);
     scripted.job = { kind: 'silent' };
     const source = `

@@ -25,7 +25,7 @@ const find = async (t: Test, files: Readonly<Record<string, string>>, wanted = n
   return found.kind === 'found' ? [found.name, ...found.files.map(({ path }) => path)] : found;
 };
 
-t.test('the first folder that has the unit has it', async (t) => {
+t.test('the first folder with the unit counts', async (t) => {
   const own = `${lib}/${name}`;
   t.same(await find(t, { [own]: 'a' }), [name, own]);
   const local = `/usr/local/lib/systemd/system/${name}`;
@@ -39,7 +39,7 @@ t.test('the first folder that has the unit has it', async (t) => {
   t.same(await find(t, {}), { kind: 'absent' });
 });
 
-t.test('a link to nowhere, or a file without a byte, masks it', async (t) => {
+t.test('a broken link, or an empty file, masks it', async (t) => {
   const own = { [`${lib}/${name}`]: 'a' };
   for (const text of ['-> /dev/null', '-> ../../../dev/null', ''])
     t.match(await find(t, { ...own, [`${etc}/${name}`]: text }), { kind: 'masked', path: `${etc}/${name}` });
@@ -47,7 +47,7 @@ t.test('a link to nowhere, or a file without a byte, masks it', async (t) => {
   t.match(gone, { code: 'unclear-start', message: /leads nowhere/, where: { file: `${etc}/${name}` } });
 });
 
-t.test('drop-ins come from all folders, by name, and the first of a name stands for it', async (t) => {
+t.test('drop-ins of all folders are read, by name, and the first of a name counts', async (t) => {
   const d = `${name}.d`;
   t.same(
     await find(t, {
@@ -81,7 +81,7 @@ t.test('drop-ins come from all folders, by name, and the first of a name stands 
   );
 });
 
-t.test('an alias leads to the unit, whose drop-ins go by all its names', async (t) => {
+t.test('an alias names the unit, whose drop-ins are read by all its names', async (t) => {
   const files = {
     [`${lib}/ctrd.service`]: 'a',
     [`${etc}/${name}`]: `-> ${lib}/ctrd.service`,
@@ -128,7 +128,7 @@ t.test('templates and names with dashes have drop-ins of their own', async (t) =
   ]);
 });
 
-t.test('what another user can write is refused, in each place', async (t) => {
+t.test('a file that another user can write is refused, in each place', async (t) => {
   const files = { [`${lib}/${name}`]: 'a', [`${etc}/${name}.d/a.conf`]: 'x' };
   for (const path of [etc, `${lib}/${name}`, `${etc}/${name}.d`, `${etc}/${name}.d/a.conf`]) {
     const root = rootOf(t, files);

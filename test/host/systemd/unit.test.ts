@@ -18,7 +18,7 @@ const stage = async (test: Test) => {
 };
 
 t.test('reading a unit', { skip: noBusHere }, async (t) => {
-  t.test('a service is told with its command line, environment and invocation', async (t) => {
+  t.test('the command line, environment and invocation of a service are read', async (t) => {
     const { scripted, use } = await stage(t);
     scripted.setUnit('containerd.service', {
       InvocationID: Buffer.from('00112233445566778899aabbccddeeff', 'hex'),
@@ -48,7 +48,7 @@ t.test('reading a unit', { skip: noBusHere }, async (t) => {
     });
   });
 
-  t.test('what decides how a command is started is told where it is set', async (t) => {
+  t.test('settings that change how a command is started are read with their place', async (t) => {
     const { scripted, use } = await stage(t);
     scripted.setUnit('containerd.service', {
       ExecStart: [['/usr/bin/containerd', '$OPTS']],
@@ -66,7 +66,7 @@ t.test('reading a unit', { skip: noBusHere }, async (t) => {
     });
   });
 
-  t.test('a unit that never ran and has no command is told as empty', async (t) => {
+  t.test('a unit that never ran and has no command is empty', async (t) => {
     const { scripted, use } = await stage(t);
     scripted.setUnit('new.service', { InvocationID: Buffer.alloc(0), ActiveState: 'inactive', MainPID: 0 });
     t.match(await use((bus) => readUnit(bus, 'new.service')), {
@@ -108,7 +108,7 @@ t.test('reading a unit', { skip: noBusHere }, async (t) => {
   });
 });
 
-t.test('a refusal is thrown with what was asked, and an answer is handed on', async (t) => {
+t.test('a refusal is thrown with the method, and an answer is returned', async (t) => {
   t.strictSame(accepted({ kind: 'answer', body: [1, 'two'] }, 'x'), [1, 'two']);
   const thrown = (name: string, text: string) => {
     try {
@@ -132,7 +132,7 @@ t.test('a refusal is thrown with what was asked, and an answer is handed on', as
   });
 });
 
-t.test('calls go to the manager, and variants are opened', async (t) => {
+t.test('calls are sent to the manager, and variants are unpacked', async (t) => {
   t.match(manager('Reload'), { path: '/org/freedesktop/systemd1', member: 'Reload', body: [] });
   t.equal(unwrap({ signature: 's', value: 'x' }), 'x');
   t.equal(unwrap(7), 7);
@@ -140,7 +140,7 @@ t.test('calls go to the manager, and variants are opened', async (t) => {
 });
 
 t.test(
-  'a systemd that leaves the bus for a moment is asked again, and one that stays away is told',
+  'a systemd that leaves the bus for a moment is asked again, and a longer absence is reported',
   async (t) => {
     const gone = { kind: 'refusal', name: 'org.freedesktop.DBus.Error.NoReply', text: '' } as const;
     const asked = { count: 0 };

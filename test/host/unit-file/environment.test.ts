@@ -40,14 +40,14 @@ M="open`;
   ]);
 });
 
-t.test('an assignment has a name', async (t) => {
+t.test('an assignment needs a name', async (t) => {
   t.same(assignmentOf('A=b=c'), ['A', 'b=c']);
   t.equal(assignmentOf('=b'), undefined);
   t.equal(assignmentOf('a-b=c'), undefined);
 });
 
 t.test(
-  'a variable as a word of its own becomes words, one in braces becomes text, and what is not set nothing',
+  'a variable that is an argument of its own is split, one in braces is not, and an unset one is empty',
   async (t) => {
     const environment = new Map([
       ['OPTS', ` -c "/etc/my dir/x.toml"  --log-level  debug\\ 1 `],

@@ -42,7 +42,7 @@ t.test('later files win, and an empty value takes a list back', async (t) => {
   t.same(read(`${plain}ExecSearchPath=/a:/b\n`).search, ['/a', '/b']);
 });
 
-t.test('what systemd refuses, or what cannot be known, is refused with its line', async (t) => {
+t.test('a line that systemd refuses, or that cannot be resolved, is refused with its number', async (t) => {
   t.match(refusal(plain, '[Service]\nExecStart=/opt/containerd\n'), {
     code: 'unclear-start',
     message: /more than one ExecStart=/,
@@ -55,7 +55,7 @@ t.test('what systemd refuses, or what cannot be known, is refused with its line'
   t.match(refusal(`${plain}EnvironmentFile=/etc/%m\n`), { message: /"\/etc\/%m"/ });
 });
 
-t.test('files of variables win over Environment=, and what is removed is gone', async (t) => {
+t.test('files of variables override Environment=, and removed variables are removed', async (t) => {
   const service = read(
     '[Service]\nExecStart=/c $OPTS -x $' +
       '{A}\nEnvironment=OPTS=-c\\x20/e A=1 B=2\nUnsetEnvironment=B A=0\nPassEnvironment=Z A\n',

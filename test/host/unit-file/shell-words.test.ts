@@ -53,7 +53,7 @@ t.test('simple commands are read with their quotes, variables and redirections',
   t.same(unset, ['N']);
 });
 
-t.test('what a shell decides while it runs is unclear', async (t) => {
+t.test('a command that depends on the run of the shell is unclear', async (t) => {
   for (const script of [
     ...[
       'a | b',

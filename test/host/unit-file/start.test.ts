@@ -12,7 +12,7 @@ const start = (...argv: readonly string[]): Start => ({
 const seen = (...argv: readonly string[]) => lookThrough(start(...argv), isRuntime);
 const program = (...argv: readonly string[]) => ({ kind: 'program', start: { program: argv[0], argv } });
 
-t.test('a program is itself', async (t) => {
+t.test('a plain command is the program itself', async (t) => {
   t.match(seen('/usr/bin/containerd', '-c', '/x'), program('/usr/bin/containerd', '-c', '/x'));
   t.match(seen('/opt/bin/other'), program('/opt/bin/other'));
   for (const name of ['containerd', '/opt/containerd', 'containerd-2.1.0', 'containerd-v2'])
@@ -21,7 +21,7 @@ t.test('a program is itself', async (t) => {
     t.notOk(isRuntime(name));
 });
 
-t.test('what stands before a program is looked through, with its options', async (t) => {
+t.test('wrappers before a program are skipped, with their options', async (t) => {
   for (const before of [
     ...['nice -n 5', 'nice -n5', 'nice -5', '/usr/bin/nice --adjustment=5', 'nice --adjustment 5'],
     ...['ionice -c 2 -n 0', 'ionice -c2 -n0 --', 'taskset 0xff', 'taskset -c 0-3', 'taskset -ac 0-3'],
@@ -78,7 +78,7 @@ t.test('sh -c is read, with its arguments, also within others', async (t) => {
   t.match(seen('sh', '-c', 'x | containerd'), { kind: 'unclear', why: /a shell command with "\|" in it/ });
 });
 
-t.test('a start script is read as its shell reads it', async (t) => {
+t.test('a start script is read as its shell does', async (t) => {
   const script = (text: string) => throughScript(text, start('/opt/start', '-l', 'debug'), isRuntime);
   t.match(
     script(
@@ -98,7 +98,7 @@ t.test('a start script is read as its shell reads it', async (t) => {
   t.match(script('#!/bin/bash -l\nexec containerd'), { kind: 'unclear' });
 });
 
-t.test('what is not known, or goes on for ever, is unclear', async (t) => {
+t.test('an unknown or endless chain of commands is unclear', async (t) => {
   t.match(seen('/usr/bin/unshare', '-m', 'containerd', '-c', '/x'), { kind: 'unclear', why: /unshare/ });
   t.match(seen('/usr/bin/unshare', '-m', 'sh', '-c', 'exec containerd -c /x'), {
     kind: 'unclear',

@@ -13,7 +13,7 @@ const argvOf = (value: string): unknown => {
   return commands.kind === 'broken' ? commands.why : commands.list.map(({ argv }) => argv);
 };
 
-t.test('lines go on behind a backslash, and comments are passed over, also in between', async (t) => {
+t.test('lines continue after a backslash, and comments are skipped, also in between', async (t) => {
   const text = `\ufeff# ExecStart=/no
 ; ExecStart=/no
 [Service]
@@ -44,7 +44,7 @@ slashes=stay
   t.same(assignmentsIn('[Service\nExecStart=/x')[0]?.section, '', 'a header that is not closed is none');
 });
 
-t.test('words have quotes, also in the middle, and escapes; what is none stays', async (t) => {
+t.test('arguments have quotes, also in the middle, and escapes; invalid escapes stay', async (t) => {
   for (const [text, words] of [
     ['a  b\tc', ['a', 'b', 'c']],
     [`"a b" 'c d' e"f g"h ''`, ['a b', 'c d', 'ef gh', '']],
@@ -58,7 +58,7 @@ t.test('words have quotes, also in the middle, and escapes; what is none stays',
 });
 
 t.test(
-  'a command has prefixes, several commands are parted by a bare semicolon, and a path is absolute',
+  'a command has prefixes, several commands are separated by a lone semicolon, and a path is absolute',
   async (t) => {
     t.match(commandsIn('-@!!/usr/bin/containerd name -c /x', same), {
       list: [{ program: '/usr/bin/containerd', argv: ['name', '-c', '/x'], expands: true }],
@@ -78,7 +78,7 @@ t.test(
   },
 );
 
-t.test('specifiers are those of the unit; what only the host knows is not known', async (t) => {
+t.test('specifiers of the unit are resolved; those that only the host knows are not', async (t) => {
   const known = specifiersOf('my-app@one-two.service');
   t.match(known, {
     n: 'my-app@one-two.service',

@@ -5,7 +5,7 @@ import { endingOf } from '../../../host/unit-file/through-shell.ts';
 const end = (script: string, positional: readonly string[] = ['sh']) =>
   endingOf(script, { environment: new Map([['OPTS', '-c /etc/x.toml']]), cwd: '/', positional }, isRuntime);
 
-t.test('the command that a script ends in is found, with what was set before it', async (t) => {
+t.test('the last command of a script is found, with the variables set before it', async (t) => {
   t.match(end('exec containerd $OPTS'), { words: ['containerd', '-c', '/etc/x.toml'], unset: [] });
   t.match(end('set -eu\nmodprobe overlay || true\nulimit -n 1048576\nexec /usr/bin/containerd'), {
     words: ['/usr/bin/containerd'],
@@ -29,13 +29,13 @@ t.test('the command that a script ends in is found, with what was set before it'
   t.match(end('mkdir -p /x && exec containerd -c /x'), { words: ['containerd', '-c', '/x'] });
 });
 
-t.test('a value for what is not set, or is empty, is taken as a shell takes it', async (t) => {
+t.test('defaults for unset or empty variables are used as a shell does', async (t) => {
   t.match(end(`: \${F:=/y}; exec containerd -c $F`), { words: ['containerd', '-c', '/y'] });
   t.match(end(`E=; exec containerd -c /x\${E-y}\${E:-z}`), { words: ['containerd', '-c', '/xz'] });
   t.match(end(`E=; : \${E=/y}; exec containerd -c /x$E`), { words: ['containerd', '-c', '/x'] });
 });
 
-t.test('of two commands that may start it none is taken for the one', async (t) => {
+t.test('of two commands that may start it none is chosen', async (t) => {
   for (const script of [
     '[ -f /a ] && exec containerd -c /a; exec containerd -c /b',
     '[ -f /a ] && containerd -c /a || containerd -c /b',
@@ -50,7 +50,7 @@ t.test('of two commands that may start it none is taken for the one', async (t) 
     t.match(end(script), { kind: 'unclear', why: /./ }, script);
 });
 
-t.test('what may be otherwise when it runs is unclear', async (t) => {
+t.test('a command that may differ at run time is unclear', async (t) => {
   for (const script of [
     ...[
       '. /etc/default/containerd; exec containerd $OPTS',

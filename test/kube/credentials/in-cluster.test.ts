@@ -9,7 +9,7 @@ import { json, makeAuthority, needsOpenssl, serveApi } from '../../../testbed/si
 
 const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '443' };
 
-t.test('a Pod speaks with the token that it has now', needsOpenssl, async (t) => {
+t.test('a Pod uses its present token', needsOpenssl, async (t) => {
   const authority = makeAuthority(t.testdir({}));
   const server = await serveApi(t, authority, (_, response) => json(response, {}));
   const mounted = t.testdir({ token: 'first\n', 'ca.crt': authority.ca });
@@ -59,7 +59,7 @@ t.test('outside of a Pod, and without its token, it says what to do', async (t) 
   t.match(hintOf((failure as Failure).problem), way);
 });
 
-t.test('a Pod knows its namespace, and what is none is an error', async (t) => {
+t.test('the namespace of a Pod is read, and an invalid one is an error', async (t) => {
   t.equal(podNamespace(t.testdir({ namespace: 'other\n' })), 'other');
   for (const mounted of [t.testdir({}), t.testdir({ namespace: '../x' }), t.testdir({ namespace: '' })])
     t.throws(() => podNamespace(mounted), /namespace/);

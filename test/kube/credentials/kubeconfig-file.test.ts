@@ -27,7 +27,7 @@ const server = 'server: https://10.0.0.1:6443';
 const token = 'token: abc';
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-t.test("a kubelet's certificate and CA are found, from where the kubeconfig lies", async (t) => {
+t.test('the certificate and CA of a kubelet are found, relative to the kubeconfig', async (t) => {
   const cluster = `${server}\ncertificate-authority: pki/ca.crt\ntls-server-name: kubernetes`;
   const user =
     'client-certificate: ../../var/lib/kubelet/current.pem\nclient-key: /var/lib/kubelet/current.pem';
@@ -43,7 +43,7 @@ t.test("a kubelet's certificate and CA are found, from where the kubeconfig lies
   });
 });
 
-t.test('what stands in the file goes before what it points to', async (t) => {
+t.test('inline data takes precedence over files', async (t) => {
   const cluster = `${server}\nproxy-url: http://proxy:3128\ncertificate-authority: /x\ncertificate-authority-data: ${base64('ca')}`;
   const user = `client-certificate-data: ${base64('cert')}\nclient-key-data: ${base64('key')}\ntoken: x`;
   t.same(parseKubeconfig(config(cluster, user), file), {
@@ -58,7 +58,7 @@ t.test('what stands in the file goes before what it points to', async (t) => {
   });
 });
 
-t.test('tokens are taken as they are, or from a file, which goes first', async (t) => {
+t.test('tokens are read inline, or from a file, which takes precedence', async (t) => {
   t.same(parseKubeconfig(config(server, token), file).user, {
     kind: 'token',
     token: { kind: 'inline', text: 'abc' },
@@ -72,7 +72,7 @@ t.test('tokens are taken as they are, or from a file, which goes first', async (
 const exec = (more: string): string =>
   `exec:\n  apiVersion: client.authentication.k8s.io/v1beta1\n${more.replace(/^/gm, '  ')}`;
 
-t.test('a plugin comes with its arguments and its environment', async (t) => {
+t.test('a plugin has its arguments', async (t) => {
   const more =
     'command: bin/plugin\nargs: [token, -i, 5]\nenv: [{name: A, value: b}]\nprovideClusterInfo: true\ninteractiveMode: Never';
   t.same(parseKubeconfig(config(server, exec(more)), file).user, {
@@ -90,7 +90,7 @@ t.test('a plugin comes with its arguments and its environment', async (t) => {
   });
 });
 
-t.test('a single context is taken where none is chosen, and JSON is YAML', async (t) => {
+t.test('a single context is used where none is chosen, and JSON is read as YAML', async (t) => {
   const value = {
     contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
     clusters: [{ name: 'c', cluster: { server: 'https://a' } }],
@@ -109,7 +109,7 @@ const refused = (text: string): Failure['problem'] => {
   throw new Error('it was accepted');
 };
 
-t.test('what cannot be used is refused by name', async (t) => {
+t.test('an unusable entry is refused by name', async (t) => {
   const cases: readonly (readonly [text: string, message: RegExp])[] = [
     ['', /no kubeconfig/],
     ['[]', /no kubeconfig/],

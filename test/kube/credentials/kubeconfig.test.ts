@@ -41,7 +41,7 @@ const fails = async (t: Test, work: Promise<unknown>, expected: object): Promise
 };
 
 t.test(
-  'a certificate that the kubelet renews under us is used for the next connection',
+  'a certificate that the kubelet renews meanwhile is used for the next connection',
   needsOpenssl,
   async (t) => {
     const folder = t.testdir({});
@@ -70,30 +70,26 @@ t.test(
   },
 );
 
-t.test(
-  'a certificate that the server refuses is read again, and shown over another connection',
-  needsOpenssl,
-  async (t) => {
-    const folder = t.testdir({});
-    const put = (node: string): void => {
-      const { cert, key } = authority!.sign(`/CN=${node}`);
-      writeFileSync(join(folder, 'x.pem'), cert + key);
-    };
-    put('old');
-    const server = await serveApi(t, authority!, ({ client }, response) => {
-      if (client === 'new') return json(response, {});
-      put('new');
-      refuse(response, 401, 'Unauthorized');
-    });
-    const user = { 'client-certificate': 'x.pem', 'client-key': 'x.pem' };
-    const ca = { 'certificate-authority-data': Buffer.from(authority!.ca).toString('base64') };
-    const file = write(folder, user, { server: server.url, ...ca });
-    const api = connectApi(kubeconfigCredentials(file, asGiven, tools, realClock), realClock);
-    t.teardown(api.close);
-    t.same(await api.request('GET', '/'), {});
-    t.equal(server.connections, 2);
-  },
-);
+t.test('a refused certificate is read again, and sent over another connection', needsOpenssl, async (t) => {
+  const folder = t.testdir({});
+  const put = (node: string): void => {
+    const { cert, key } = authority!.sign(`/CN=${node}`);
+    writeFileSync(join(folder, 'x.pem'), cert + key);
+  };
+  put('old');
+  const server = await serveApi(t, authority!, ({ client }, response) => {
+    if (client === 'new') return json(response, {});
+    put('new');
+    refuse(response, 401, 'Unauthorized');
+  });
+  const user = { 'client-certificate': 'x.pem', 'client-key': 'x.pem' };
+  const ca = { 'certificate-authority-data': Buffer.from(authority!.ca).toString('base64') };
+  const file = write(folder, user, { server: server.url, ...ca });
+  const api = connectApi(kubeconfigCredentials(file, asGiven, tools, realClock), realClock);
+  t.teardown(api.close);
+  t.same(await api.request('GET', '/'), {});
+  t.equal(server.connections, 2);
+});
 
 t.test(
   'certificate and key that do not belong together are read once more, then refused',
@@ -227,7 +223,7 @@ t.test('a plugin may give a certificate', async (t) => {
   });
 });
 
-t.test('a plugin that fails, hangs or answers nonsense is named, and what it said is not', async (t) => {
+t.test('a plugin that fails, hangs or gives an invalid answer is named, without its output', async (t) => {
   const secret = 'echo secret >&2';
   const cases: readonly (readonly [script: string, message: RegExp])[] = [
     [`${secret}; exit 3`, /failed with code 3/],
@@ -257,7 +253,7 @@ t.test('a plugin that fails, hangs or answers nonsense is named, and what it sai
   });
 });
 
-t.test('a plugin that others can write is not run, nor one that is not there', async (t) => {
+t.test('a plugin that other users can write is not run, nor a missing one', async (t) => {
   const given = plugin(t, says({ token: 'abc' }));
   const refusing: CredentialFiles = {
     ...asGiven,

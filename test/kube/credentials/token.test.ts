@@ -4,7 +4,7 @@ import { renewAt, replaces, tokenFacts, tokenPath, tokenRequest } from '../../..
 const token = (claims: unknown): string =>
   `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 
-t.test('a token bound to a Node says whose it is and how long it lives', async (t) => {
+t.test('a token that is bound to a Node has its name and its lifetime', async (t) => {
   const facts = tokenFacts(
     token({
       iat: 1000,
@@ -27,7 +27,7 @@ t.test('a token bound to a Node says whose it is and how long it lives', async (
   t.equal(renewAt(facts), 1_200_000, 'with four fifths of its life left');
 });
 
-t.test('a token that the bootstrap brought ends with its Pod, and is exchanged at once', async (t) => {
+t.test('a token of the bootstrap Pod ends with the Pod, and is exchanged at once', async (t) => {
   const facts = tokenFacts(
     token({
       iat: 1000,
@@ -39,7 +39,7 @@ t.test('a token that the bootstrap brought ends with its Pod, and is exchanged a
   t.equal(renewAt(facts), 1_000_000);
 });
 
-t.test('what is no token says nothing, and is never renewed', async (t) => {
+t.test('an invalid token has no claims, and is never renewed', async (t) => {
   for (const text of [
     '',
     'x',
@@ -55,7 +55,7 @@ t.test('what is no token says nothing, and is never renewed', async (t) => {
   }
 });
 
-t.test('a token is asked for this Node alone', async (t) => {
+t.test('a token is requested for this Node only', async (t) => {
   t.match(tokenRequest({ name: 'n', uid: 'u' }), {
     spec: { boundObjectRef: { apiVersion: 'v1', kind: 'Node', name: 'n', uid: 'u' } },
   });
@@ -63,7 +63,7 @@ t.test('a token is asked for this Node alone', async (t) => {
 });
 
 t.test(
-  'a brought token replaces none that is better: of this Node, of this account, with time left',
+  'a token of the bootstrap replaces no better one: of this Node, of this account, with time left',
   async (t) => {
     const facts = (over: object = {}, claims: object = {}) =>
       tokenFacts(

@@ -22,7 +22,7 @@ t.test('a code is read by its former name, and no present code has a former name
   }
 });
 
-t.test('the log has the former name of a code too, for alerts on it', async (t) => {
+t.test('the log has the former name of a code too, for existing alerts', async (t) => {
   t.same(logFields({ code: 'write-conflict', message: 'm' }), {
     code: 'write-conflict',
     formerCode: 'fight',

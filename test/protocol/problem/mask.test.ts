@@ -1,7 +1,7 @@
 import t from 'tap';
 import { maskUrls, printUrl } from '../../../protocol/problem/mask.ts';
 
-t.test('credentials and signatures go, the address stays', async (t) => {
+t.test('credentials and signatures are removed, the address stays', async (t) => {
   for (const [text, wanted] of [
     ['https://user:hunter2@example.com/a/b', 'https://example.com/a/b'],
     ['https://hunter2@example.com:8443/a', 'https://example.com:8443/a'],
@@ -23,7 +23,7 @@ t.test('credentials and signatures go, the address stays', async (t) => {
     t.equal(maskUrls(text), wanted);
 });
 
-t.test('what is no credential stays as it is', async (t) => {
+t.test('text without credentials stays unchanged', async (t) => {
   for (const text of [
     'https://example.com/a%20b/c.tar.gz',
     'file:///srv/artifacts/a@b',
@@ -34,7 +34,7 @@ t.test('what is no credential stays as it is', async (t) => {
     t.equal(maskUrls(text), text);
 });
 
-t.test('a long text takes no time to speak of', async (t) => {
+t.test('a long text takes hardly any time', async (t) => {
   const text = `${'a'.repeat(100_000)} ${'https://'.repeat(20_000)}`;
   t.equal(maskUrls(text), text);
   // Minutes, where each scheme is searched for its "@" to the end.
@@ -42,7 +42,7 @@ t.test('a long text takes no time to speak of', async (t) => {
   t.equal(maskUrls(quotes), quotes);
 });
 
-t.test('an address is printed without what may be secret', async (t) => {
+t.test('an address is printed without possible secrets', async (t) => {
   t.equal(printUrl('https://user:secret@example.com:8443/a/b?token=1#x'), 'https://example.com:8443/a/b');
   t.equal(printUrl('file:///srv/a'), 'file:///srv/a');
   t.equal(printUrl('nonsense with token'), '(no valid URL)');
