@@ -9,7 +9,8 @@ import { refuse } from './forms.ts';
 import { type Bundle, HashAlgorithm, type SignedEntity } from './library.ts';
 import { strictJson } from './strict-json.ts';
 
-export type Artifact = { readonly path: string; readonly sha256: string };
+/** A file, or bytes in memory: the manifest of an image. */
+export type Artifact = { readonly sha256: string } & ({ readonly path: string } | { readonly bytes: Buffer });
 
 type Content = SignedEntity['signature'];
 
@@ -41,11 +42,11 @@ export const contentOf = async (bundle: Bundle, artifact: Artifact, found: Conte
   return streamed(artifact, signature);
 };
 
-const streamed = async ({ path, sha256 }: Artifact, signature: Buffer): Promise<Content> => {
-  const digest = Buffer.from(sha256, 'hex');
+const streamed = async (artifact: Artifact, signature: Buffer): Promise<Content> => {
+  const digest = Buffer.from(artifact.sha256, 'hex');
   const verify = createVerify('sha256');
   const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) {
+  for await (const piece of 'path' in artifact ? createReadStream(artifact.path) : [artifact.bytes]) {
     verify.update(piece as Buffer);
     hash.update(piece as Buffer);
   }
@@ -66,6 +67,25 @@ const streamed = async ({ path, sha256 }: Artifact, signature: Buffer): Promise<
     },
   };
   return content;
+};
+
+/**
+ * What cosign signs for an image: JSON that names the digest of its manifest. Of which repository it was is not compared, as a
+ * mirror has it under another name.
+ * https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+ */
+export const payloadOf = (payload: Buffer, sha256: string): Artifact => {
+  let critical: Readonly<Record<string, unknown>>;
+  try {
+    critical = fields(fields(strictJson(payload.toString('utf8'))).critical);
+  } catch (error) {
+    throw refuse('bad-signature', 'its payload cannot be read', error);
+  }
+  if (critical.type !== 'cosign container image signature')
+    throw refuse('bad-signature', 'its payload is none of a signature of cosign');
+  if (fields(critical.image)['docker-manifest-digest'] !== `sha256:${sha256}`)
+    throw refuse('other-artifact', 'it is the signature of another image');
+  return { bytes: payload, sha256: createHash('sha256').update(payload).digest('hex') };
 };
 
 /** https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md */

@@ -10,7 +10,15 @@ import { strictJson } from './strict-json.ts';
 /** What was found beside an artifact. */
 export type SignatureFile =
   | { readonly kind: 'bundle'; readonly text: string }
-  | { readonly kind: 'signature'; readonly text: string; readonly certificate?: string };
+  | { readonly kind: 'signature'; readonly text: string; readonly certificate?: string }
+  /** Of cosign: the signature is of a payload that names the image. `certificate` is PEM, `rekor` JSON. */
+  | {
+      readonly kind: 'image';
+      readonly payload: Buffer;
+      readonly signature: string;
+      readonly certificate?: string;
+      readonly rekor?: string;
+    };
 
 export const refuse = (code: Code, message: string, detail?: unknown): Failure =>
   new Failure({
@@ -22,12 +30,10 @@ export const refuse = (code: Code, message: string, detail?: unknown): Failure =
 /** A signature has one entry of a log, rarely two. Each costs the verification of a signature. */
 const mostProofs = 8;
 
-/** `sha256`: of the artifact, which the older forms do not name. */
+/** `sha256`: of what is signed, which the older forms do not name. */
 export const readForm = (file: SignatureFile, sha256: string): Bundle => {
   try {
-    const bundle = bundleFromJSON(
-      file.kind === 'bundle' ? bundleOf(file.text, sha256) : pairOf(file, sha256),
-    );
+    const bundle = bundleFromJSON(jsonOf(file, sha256));
     const { tlogEntries, timestampVerificationData } = bundle.verificationMaterial;
     if (tlogEntries.length + (timestampVerificationData?.rfc3161Timestamps.length ?? 0) > mostProofs)
       throw new Error('it has too many proofs');
@@ -36,6 +42,19 @@ export const readForm = (file: SignatureFile, sha256: string): Bundle => {
     return bundle;
   } catch (error) {
     throw refuse('bad-signature', 'it cannot be read as a signature or a bundle of Sigstore', error);
+  }
+};
+
+const jsonOf = (file: SignatureFile, sha256: string): unknown => {
+  switch (file.kind) {
+    case 'bundle':
+      return bundleOf(file.text, sha256);
+    case 'signature':
+      return fromCosign({ base64Signature: file.text, cert: file.certificate }, sha256);
+    case 'image': {
+      const rekorBundle = file.rekor === undefined ? undefined : strictJson(file.rekor);
+      return fromCosign({ base64Signature: file.signature, cert: file.certificate, rekorBundle }, sha256);
+    }
   }
 };
 
@@ -63,11 +82,6 @@ const bundled = (
     signature,
   },
 });
-
-const pairOf = (
-  { text, certificate }: Extract<SignatureFile, { kind: 'signature' }>,
-  sha256: string,
-): unknown => bundled(base64(text), certificate === undefined ? undefined : derOf(certificate), [], sha256);
 
 /** What `cosign sign-blob --bundle` of version 2 writes: https://docs.sigstore.dev/cosign/verifying/verify/ */
 const fromCosign = (value: Readonly<Record<string, unknown>>, sha256: string): unknown => {

@@ -6,7 +6,7 @@ import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'no
 import { fields, parseJson } from '../../protocol/json.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { checkCertificate, checkIdentity, type Identity } from './certificate.ts';
-import { type Artifact, contentOf } from './content.ts';
+import { type Artifact, contentOf, payloadOf } from './content.ts';
 import { readForm, refuse, type SignatureFile } from './forms.ts';
 import { publicKeyOf } from './key.ts';
 import {
@@ -45,10 +45,11 @@ export const verifySignature = async (
   now: number,
 ): Promise<Proven> => {
   const { by } = requirement;
-  const bundle = readForm(file, artifact.sha256);
+  const signed = file.kind === 'image' ? payloadOf(file.payload, artifact.sha256) : artifact;
+  const bundle = readForm(file, signed.sha256);
   const key = by.kind === 'key' ? publicKeyOf(by.key) : undefined;
   const trust = trustOf(requirement.root, key);
-  const entity = await entityOf(bundle, artifact, requirement, trust);
+  const entity = await entityOf(bundle, signed, requirement, trust);
   const proven = {
     log: entity.tlogEntries.length > 0,
     timestamp: entity.timestamps.some(({ $case }) => $case === 'timestamp-authority'),

@@ -1,0 +1,108 @@
+/**
+ * The signatures of an image or artifact in a registry: bundles and signatures of cosign that refer to its manifest, and those under
+ * the tag that cosign makes of its digest. That something refers to a manifest proves nothing.
+ */
+import { Failure } from '../../protocol/problem/problem.ts';
+import type { Descriptor } from '../registry/manifest.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { SignatureFile } from './forms.ts';
+
+/** `sha256`: of the manifest or index that it should be of; `name`: for messages. */
+export type Attached = {
+  readonly name: string;
+  readonly sha256: string;
+  readonly file: () => Promise<SignatureFile>;
+};
+
+/** A user who may push can attach anything: each costs a request and the verification of a signature. */
+const most = 32;
+
+const bundleType = /^application\/vnd\.dev\.sigstore\.bundle(\.v0\.\d+\+json|\+json;version=0\.\d+)$/;
+const cosignTypes = [
+  'application/vnd.dev.cosign.artifact.sig.v1+json',
+  // Where a registry lacks the API of referrers, cosign 2.5 lists its bundles by the type of their configuration.
+  'application/vnd.oci.empty.v1+json',
+];
+const payloadType = 'application/vnd.dev.cosign.simplesigning.v1+json';
+
+/** https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md */
+const annotation = {
+  signature: 'dev.cosignproject.cosign/signature',
+  certificate: 'dev.sigstore.cosign/certificate',
+  rekor: 'dev.sigstore.cosign/bundle',
+};
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Failure && error.problem.code === 'download-refused';
+
+/** `maxBytes`: of one signature. */
+export const attachedTo = async (
+  registry: Registry,
+  repository: string,
+  digests: readonly string[],
+  maxBytes: number,
+): Promise<readonly Attached[]> => {
+  const found: Attached[] = [];
+  for (const sha256 of new Set(digests)) {
+    for (const one of await registry.referrers(repository, sha256)) {
+      if (found.length >= most) break;
+      const type = one.artifactType ?? '';
+      if (!bundleType.test(type) && !cosignTypes.includes(type)) continue;
+      found.push(...(await inManifest(registry, repository, { digest: one.digest }, sha256, maxBytes)));
+    }
+    found.push(...(await underTag(registry, repository, sha256, maxBytes)));
+  }
+  return found.slice(0, most);
+};
+
+const underTag = async (
+  registry: Registry,
+  repository: string,
+  sha256: string,
+  maxBytes: number,
+): Promise<readonly Attached[]> => {
+  try {
+    return await inManifest(registry, repository, { tag: `sha256-${sha256}.sig` }, sha256, maxBytes);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+};
+
+const inManifest = async (
+  registry: Registry,
+  repository: string,
+  which: { readonly digest: string } | { readonly tag: string },
+  sha256: string,
+  maxBytes: number,
+): Promise<readonly Attached[]> => {
+  const { manifest } = await registry.manifest(repository, which);
+  if (manifest.kind === 'index') return [];
+  const name = 'tag' in which ? which.tag : `sha256:${which.digest}`;
+  return manifest.layers
+    .filter(({ mediaType }) => bundleType.test(mediaType) || mediaType === payloadType)
+    .map((layer) => ({
+      name,
+      sha256,
+      file: async () => {
+        if (layer.size > maxBytes)
+          throw new Failure({
+            code: 'bad-signature',
+            message: `it is larger than ${maxBytes} bytes, and so is no signature`,
+          });
+        return fileOf(layer, await registry.read(repository, layer));
+      },
+    }));
+};
+
+const fileOf = ({ mediaType, annotations }: Descriptor, bytes: Buffer): SignatureFile => {
+  if (mediaType !== payloadType) return { kind: 'bundle', text: bytes.toString() };
+  const { [annotation.certificate]: certificate, [annotation.rekor]: rekor } = annotations;
+  return {
+    kind: 'image',
+    payload: bytes,
+    signature: annotations[annotation.signature] ?? '',
+    ...(certificate ? { certificate } : {}),
+    ...(rekor ? { rekor } : {}),
+  };
+};
