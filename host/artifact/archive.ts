@@ -9,19 +9,12 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isBeside, isProgram } from './kind.ts';
-import { Failure } from '../../protocol/problem/problem.ts';
-import { bad, contentOf, payload } from './compression.ts';
+import { choose, look, quoted, type Walk, type Wanted, wantedNames } from './choice.ts';
+import { bad, type Content, contentOf, payload } from './compression.ts';
 import { openHashingWriter, type HashingWriter, syncFolder, writeFailure } from '../files/hashing-writer.ts';
-import { type TarEntry, walkTar } from './tar.ts';
+import { walkTar } from './tar.ts';
 
-export type Wanted =
-  | { readonly kind: 'named'; readonly names: readonly string[] }
-  /**
-   * `containerd-shim-<name>`, else the only regular file named `containerd-shim-…`. Signatures, digests and similar files
-   * beside it are ignored; of several files, only those with the header of a program count.
-   */
-  | { readonly kind: 'shim'; readonly name: string };
+export type { Wanted };
 
 /** `name` is a basename, `path` where it is now; mode 0755, synced. */
 export type Picked = {
@@ -33,124 +26,6 @@ export type Picked = {
 
 /** `maxBytes` of everything after decompression, `maxEntries` of any kind. */
 export type Limits = { readonly maxBytes: number; readonly maxEntries: number };
-
-/** Limited to the length of a file name. */
-export const anyShim = /^containerd-shim-[A-Za-z0-9._+-]{1,200}$/;
-
-/** A name from an archive for messages: no control characters, not long. */
-const quoted = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
-
-export const wantedNames = (wanted: Wanted): readonly string[] => {
-  const names = wanted.kind === 'shim' ? [`containerd-shim-${wanted.name}`] : [...new Set(wanted.names)];
-  const wrong = names.find((name) => name === '' || name === '.' || name === '..' || /[/\0]/.test(name));
-  if (wrong !== undefined || names.length === 0) {
-    const message = `${wrong === undefined ? 'nothing' : quoted(wrong)} cannot be taken out of an artifact`;
-    throw new Failure({ code: 'bad-value', message });
-  }
-  return names;
-};
-
-const isUnsafe = (path: string): boolean => path.startsWith('/') || path.split('/').includes('..');
-
-/** What is kept of an entry. */
-type Seen = {
-  readonly name: string;
-  /** Which entry it is, counted from 1. */
-  readonly index: number;
-  /** Quoted, and cut. */
-  readonly path: string;
-  readonly type: TarEntry['type'];
-  readonly unsafe: boolean;
-};
-/** Candidate entries: the first few, and their number. */
-type Few = { readonly first: Seen[]; count: number };
-
-const fewAreEnough = 10;
-/** The number of first bytes that identify a program. */
-const magicBytes = 4;
-
-const none = (): Few => ({ first: [], count: 0 });
-
-const remember = (few: Few, seen: Seen): void => {
-  few.count += 1;
-  if (few.first.length < fewAreEnough) few.first.push(seen);
-};
-
-type Contents = {
-  /** By wanted name. */
-  readonly exact: ReadonlyMap<string, Few>;
-  /** Entries with the name of a shim: regular files, those of them that are programs, and neither files nor folders. */
-  readonly shims: { readonly files: Few; readonly programs: Few; readonly others: Few };
-  /** For a message, quoted. */
-  readonly there: readonly string[];
-};
-
-const look = async (
-  pieces: AsyncIterable<Buffer>,
-  wanted: Wanted,
-  names: readonly string[],
-  limits: Limits,
-): Promise<Contents> => {
-  const exact = new Map(names.map((name) => [name, none()]));
-  const shims = { files: none(), programs: none(), others: none() };
-  const there: string[] = [];
-  const at = { index: 0, seen: undefined as Seen | undefined, head: Buffer.alloc(0) };
-  await walkTar(pieces, limits.maxEntries, {
-    wants: ({ path, type }) => {
-      at.index += 1;
-      const name = basename(path);
-      const few = exact.get(name);
-      const isShim = wanted.kind === 'shim' && type !== 'Directory' && anyShim.test(name) && !isBeside(name);
-      if (there.length < fewAreEnough && type !== 'Directory') there.push(quoted(path));
-      if (!few && !isShim) return false;
-      const seen = { name, index: at.index, path: quoted(path), type, unsafe: isUnsafe(path) };
-      if (few) remember(few, seen);
-      if (isShim) remember(type === 'File' ? shims.files : shims.others, seen);
-      if (!isShim || type !== 'File') return false;
-      at.seen = seen;
-      at.head = Buffer.alloc(0);
-      return true;
-    },
-    data: async (_entry, piece) => {
-      if (!at.seen) return;
-      at.head = Buffer.concat([at.head, piece.subarray(0, magicBytes - at.head.length)]);
-      if (at.head.length < magicBytes) return;
-      if (isProgram(at.head)) remember(shims.programs, at.seen);
-      at.seen = undefined;
-    },
-  });
-  return { exact, shims, there };
-};
-
-/** Which entries to write; throws if the choice is ambiguous. */
-const choose = (wanted: Wanted, names: readonly string[], contents: Contents): readonly Seen[] => {
-  const { exact, shims, there } = contents;
-  // An archive often has its files in a folder of the same name, and links to them, so folders and links are no candidates;
-  // if there is no other entry, the message names the link.
-  const files = shims.files.count > 1 && shims.programs.count > 0 ? shims.programs : shims.files;
-  const others = files.count > 0 ? files : shims.others;
-  const only = others.first[0];
-  const hasNone = wanted.kind === 'shim' && names.every((name) => (exact.get(name)?.count ?? 0) === 0);
-  if (hasNone && others.count > 1) {
-    const list = others.first.map((seen) => seen.path).join(', ');
-    throw bad(`the archive has no ${quoted(names[0] ?? '')} but several shims: ${list}`);
-  }
-  const pools =
-    hasNone && only
-      ? [{ name: only.name, few: others }]
-      : names.map((name) => ({ name, few: exact.get(name) }));
-  return pools.map(({ name, few }) => {
-    const seen = few?.first[0];
-    if (few === undefined || seen === undefined) {
-      const list = there.length === 0 ? 'nothing' : there.join(', ');
-      throw bad(`the archive has no ${quoted(name)}; it holds ${list}`);
-    }
-    if (few.count > 1) throw bad(`the archive has ${quoted(name)} ${few.count} times`);
-    if (seen.type !== 'File') throw bad(`${seen.path} is not a regular file in the archive but ${seen.type}`);
-    if (seen.unsafe) throw bad(`${seen.path} has a path that leads out of the archive`);
-    return seen;
-  });
-};
 
 /** Writes files completely, or, after a failure, not at all. */
 export const makeFolder = (intoDir: string) => {
@@ -179,18 +54,17 @@ export const makeFolder = (intoDir: string) => {
   };
 };
 
-const pickFromTar = async (
-  handle: FileHandle,
+const pickFrom = async (
+  walk: Walk,
   wanted: Wanted,
   names: readonly string[],
-  limits: Limits,
   write: (name: string, chunk: Buffer) => Promise<void>,
 ): Promise<readonly string[]> => {
-  const contents = await look(payload(handle, limits.maxBytes), wanted, names, limits);
+  const contents = await look(walk, wanted, names);
   const chosen = choose(wanted, names, contents);
   const indexes = new Set(chosen.map(({ index }) => index));
   const at = { index: 0 };
-  await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, {
+  await walk({
     wants: () => {
       at.index += 1;
       return indexes.has(at.index);
@@ -200,9 +74,16 @@ const pickFromTar = async (
   return chosen.map(({ name }) => name);
 };
 
+/** For what is not a single program. */
+const walks: Readonly<Record<Exclude<Content, 'binary'>, (handle: FileHandle, limits: Limits) => Walk>> = {
+  tar: (handle, limits) => (visitor) => walkTar(payload(handle, limits.maxBytes), limits.maxEntries, visitor),
+  zip: (handle, limits) => async (visitor) =>
+    (await import('./formats/zip.ts')).walkZip(handle, limits, visitor),
+};
+
 /**
  * Writes the wanted files to `intoDir`, which exists, and gives them in the order they were asked for. A tar archive
- * (plain, gzip, zstd) is searched by basename; anything else has to be one program, and one file wanted.
+ * (plain, gzip, xz, zstd) or a zip archive is searched by basename; anything else has to be one program, and one file wanted.
  * Throws Failure `bad-archive`, `too-large`, `bad-value`, or one of the disk; then `intoDir` is as it was.
  */
 export const pick = async (
@@ -221,8 +102,8 @@ export const pick = async (
   try {
     if (!(await handle.stat()).isFile()) throw bad('the artifact is not a regular file');
     const content = await contentOf(handle, limits.maxBytes);
-    if (content === 'tar') {
-      const chosen = await pickFromTar(handle, wanted, names, limits, folder.write);
+    if (content !== 'binary') {
+      const chosen = await pickFrom(walks[content](handle, limits), wanted, names, folder.write);
       return await folder.finish(chosen);
     }
     const [name, ...more] = names;

@@ -6,7 +6,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
-import { anyShim, type Limits, makeFolder, type Picked, type Wanted, wantedNames } from './archive.ts';
+import { type Limits, makeFolder, type Picked } from './archive.ts';
+import { anyShim, type Wanted, wantedNames } from './choice.ts';
 import { bad, payload } from './compression.ts';
 import { isBeside } from './kind.ts';
 import {

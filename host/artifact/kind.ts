@@ -26,16 +26,20 @@ const page =
 
 /** Bytes as Latin-1 text, so that each is one character. The first row that matches wins. */
 const rows: readonly Row[] = [
-  { what: 'compressed with xz', hint: unpack('xz'), is: bytes('\xfd7zXZ\0') },
-  { what: 'compressed with bzip2', hint: unpack('bzip2'), is: (head) => /^BZh[1-9]1AY&SY/.test(head) },
+  {
+    what: 'compressed with bzip2',
+    // gVisor's releases since 20260824 are gvisor.tar.bz2 and gvisor.tar.zstd: https://gvisor.dev/docs/user_guide/install/
+    hint: `Take the archive that is compressed with zstd or gzip where there is one beside it, as gvisor.tar.zstd is. Otherwise p${unpack('bzip2').slice(1)}`,
+    is: (head) => /^BZh[1-9]1AY&SY/.test(head),
+  },
   { what: 'compressed with lz4', hint: unpack('lz4'), is: bytes('\x04"M\x18') },
   { what: 'compressed with lzip', hint: unpack('lzip'), is: bytes('LZIP\x01') },
   { what: 'compressed with lzma', hint: unpack('xz --format=lzma'), is: bytes('\x5d\0\0') },
   { what: 'compressed with compress (.Z)', hint: unpack('gzip'), is: bytes('\x1f\x9d') },
   {
-    what: 'a zip archive',
+    what: 'a part of a zip archive that is in several files',
     hint: repack('unzip ../FILE.zip'),
-    is: bytes('PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'),
+    is: bytes('PK\x07\x08'),
   },
   { what: 'a 7z archive', hint: repack('7z x ../FILE.7z'), is: bytes("7z\xbc\xaf'\x1c") },
   { what: 'a rar archive', hint: repack('unrar x ../FILE.rar'), is: bytes('Rar!\x1a\x07') },

@@ -6,13 +6,17 @@ import type { FileHandle } from 'node:fs/promises';
 
 const pieceBytes = 64 * 1024;
 
-/** From the file's start to its end. A piece is valid until the next one is requested. */
-export async function* pieces(handle: FileHandle): AsyncGenerator<Buffer> {
+/** `size` bytes from `begin` on, or what the file has of them. A piece is valid until the next one is requested. */
+export async function* pieces(
+  handle: FileHandle,
+  begin = 0,
+  size = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(pieceBytes);
-  for (let at = 0; ; ) {
-    const { bytesRead } = await handle.read(buffer, 0, pieceBytes, at);
+  for (let done = 0; done < size; ) {
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(pieceBytes, size - done), begin + done);
     if (bytesRead === 0) return;
-    at += bytesRead;
+    done += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
 }

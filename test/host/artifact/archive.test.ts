@@ -14,6 +14,7 @@ import { Header } from 'tar';
 import t, { type Test } from 'tap';
 import { type Limits, pick, type Wanted } from '../../../host/artifact/archive.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
+import { xzOf, zipOf } from '../../fixtures/artifacts/pack.ts';
 
 const limits: Limits = { maxBytes: 4_000_000, maxEntries: 100 };
 const SPIN = 'containerd-shim-spin-v2';
@@ -113,6 +114,16 @@ for (const [name, bytes] of [
   ['a plain tar', good],
   ['a gzip tar', gzipSync(good)],
   ['a zstd tar', zstdCompressSync(good)],
+  ['an xz tar', xzOf(good)],
+  [
+    'a zip archive',
+    zipOf([
+      { path: 'bin/', mode: 0o040755 },
+      { path: 'README.md', body: 'read' },
+      { path: `./bin/${SPIN}`, body },
+    ]),
+  ],
+  ['a zip archive that was made on Windows', zipOf([{ path: SPIN, body, streamed: true }])],
   [
     'a gzip tar of two members',
     Buffer.concat([gzipSync(good.subarray(0, 700)), gzipSync(good.subarray(700))]),
@@ -132,7 +143,7 @@ for (const [name, bytes] of [
 
 t.test('a single program is stored as it is, compressed or not, under the wanted name', async (t) => {
   const elf = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46]), Buffer.alloc(300, 1)]);
-  for (const bytes of [elf, gzipSync(elf), zstdCompressSync(elf), Buffer.from('#!/bin/sh\n')]) {
+  for (const bytes of [elf, gzipSync(elf), zstdCompressSync(elf), xzOf(elf), Buffer.from('#!/bin/sh\n')]) {
     const { out } = await run(t, bytes, spin);
     t.same(readdirSync(out), [SPIN]);
   }
@@ -352,15 +363,21 @@ t.test('damage within is refused', async (t) => {
 t.test('a file that is no archive is refused by its kind', async (t) => {
   await fails(t, Buffer.alloc(0), /is empty/);
   await fails(t, gzipSync(Buffer.alloc(0)), /is empty/);
-  await fails(t, Buffer.from([1, 2, 3]), /no tar archive, no ELF program and no script/);
+  await fails(t, Buffer.from([1, 2, 3]), /of no known kind; a tar archive/);
   await fails(t, Buffer.from('<html>not found</html>'), /is an HTML page; a tar archive/);
   await fails(t, gzipSync(Buffer.from('<!DOCTYPE html><title>Log in')), /is an HTML page/);
-  await fails(t, Buffer.from([0x50, 0x4b, 3, 4, 0, 0]), /is a zip archive/);
-  await fails(t, Buffer.from('fd377a585a000004', 'hex'), /is compressed with xz/);
+  await fails(
+    t,
+    Buffer.from([0x50, 0x4b, 3, 4, 0, 0]),
+    /the zip archive is damaged: its end mark is missing/,
+  );
+  await fails(t, Buffer.from('fd377a585a000004', 'hex'), /cannot be read to its end: the xz data is cut off/);
   await fails(t, Buffer.from('BZh91AY&SY'), /is compressed with bzip2/);
   await fails(t, Buffer.from('377abcaf271c0004', 'hex'), /is a 7z archive/);
   await fails(t, Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /is a git-lfs pointer/);
-  await fails(t, gzipSync(gzipSync(good)), /compressed twice/);
+  for (const inner of [gzipSync(good), xzOf(good), zipOf([{ path: SPIN }])])
+    for (const outer of [gzipSync(inner), zstdCompressSync(inner), xzOf(inner)])
+      await fails(t, outer, /compressed twice/);
   await fails(t, Buffer.from([0x1f, 0x8b]), /cannot be read to its end/);
   // A name that looks like gzip would make the parser decompress by itself, past every limit.
   const disguised = Buffer.from(good);
@@ -372,6 +389,9 @@ t.test('archive bombs stop at the limits', async (t) => {
   const bomb = tarOf({ path: SPIN, body: Buffer.alloc(5_000_000) });
   await fails(t, gzipSync(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
   await fails(t, zstdCompressSync(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
+  await fails(t, xzOf(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
+  const zipped = zipOf([{ path: SPIN, body: Buffer.alloc(5_000_000) }]);
+  await fails(t, zipped, /more than the 4000000 bytes/, { code: 'too-large' });
   const script = Buffer.concat([Buffer.from('#!'), Buffer.alloc(5_000_000)]);
   await fails(t, gzipSync(script), /more than the 4000000 bytes/, { code: 'too-large' });
   const many = tarOf(...Array.from({ length: 101 }, (_, index) => ({ path: `${index}` })));
