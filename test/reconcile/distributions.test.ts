@@ -36,7 +36,7 @@ t.test('there are distributions', async (t) => {
 });
 
 for (const name of names)
-  t.test(`on ${name}, handlers outlive a boot and an upgrade, and nothing is left of them`, async (t) => {
+  t.test(`on ${name}, handlers survive a boot and an upgrade, and uninstall leaves nothing`, async (t) => {
     const folder = join(casesFolder, name);
     const host = join(folder, 'host');
     const upgrade = join(folder, 'upgrade');
@@ -69,7 +69,7 @@ for (const name of names)
     t.same(difference(foreign(treeOf(never.root)), foreign(left)), {});
   });
 
-t.test('while k3s starts its containerd again, an uninstall takes nothing away', async (t) => {
+t.test('while k3s starts its containerd again, an uninstall removes nothing', async (t) => {
   const node = openCase(t, 'k3s-folder');
   t.equal((await node.once()).outcome.kind, 'converged');
   const before = treeOf(node.root);

@@ -14,7 +14,7 @@ const site = (t: Test) => {
   return node;
 };
 
-t.test('an extra CA that cannot be used is named with its line, and with what is there', async (t) => {
+t.test('an unusable extra CA is named with its line, and with what the file contains', async (t) => {
   const node = site(t);
   const look = () => caProblem(node.fake.host, settings);
   t.match(await look(), {
@@ -34,7 +34,7 @@ t.test('an extra CA that cannot be used is named with its line, and with what is
   t.equal(await caProblem(node.fake.host, defaultSettings), undefined);
 });
 
-t.test('plan, once and doctor say it', async (t) => {
+t.test('plan, once and doctor report it', async (t) => {
   const node = site(t);
   const says = /extraCa is .*there is no such file/;
   const checks = await diagnose(node.fake.host, settings);

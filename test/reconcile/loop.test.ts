@@ -79,7 +79,7 @@ const start = (
   };
 };
 
-t.test('it is ready before its first tick, says what it serves, and ends when it is asked to', async (t) => {
+t.test('it is ready before its first tick, reports what it serves, and ends on request', async (t) => {
   const { node, heard, end } = start(t);
   await until(() => heard.some((line) => line.startsWith('Serving 1 of 1 (spin-v2)')));
   await end();
@@ -103,28 +103,25 @@ t.test('a new shim file and a reload each start a tick', async (t) => {
   t.equal(node.fake.containerd.dumps, dumps, 'and a settled host is not judged again');
 });
 
-t.test(
-  'a start with settings that cannot be used takes nothing, asks no cluster, and says why',
-  async (t) => {
-    const { node, heard, followed, end } = start(t, undefined, undefined, 'alowedHosts = []\n');
-    const says = 'unknown key "alowedHosts"; no valid settings are known, so nothing new is installed';
-    await until(() => heard.some((line) => line.includes(`refused: /etc/rcm-node/config.toml:1:1: ${says}`)));
-    t.match(JSON.parse(node.read('/run/rcm-node/status.json') ?? ''), {
-      outcome: { kind: 'refused', problem: { code: 'bad-settings', where: { line: 1, column: 1 } } },
-    });
-    t.strictSame([...new Set(followed)], [undefined]);
-    t.strictSame(node.fake.containerd.served(), ['runc']);
-    node.write('/etc/rcm-node/config.toml', '[cluster]\nidentity = "none"\n');
-    await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
-    t.match(followed.at(-1), { identity: 'none' });
-    node.write('/etc/rcm-node/config.toml', 'alowedHosts = []\n');
-    await until(() => heard.some((line) => line.includes('; the last valid settings stay in force')));
-    t.match(followed.at(-1), { identity: 'none' });
-    await end();
-  },
-);
+t.test('a start with invalid settings applies nothing, contacts no cluster, and says why', async (t) => {
+  const { node, heard, followed, end } = start(t, undefined, undefined, 'alowedHosts = []\n');
+  const says = 'unknown key "alowedHosts"; no valid settings are known, so nothing new is installed';
+  await until(() => heard.some((line) => line.includes(`refused: /etc/rcm-node/config.toml:1:1: ${says}`)));
+  t.match(JSON.parse(node.read('/run/rcm-node/status.json') ?? ''), {
+    outcome: { kind: 'refused', problem: { code: 'bad-settings', where: { line: 1, column: 1 } } },
+  });
+  t.strictSame([...new Set(followed)], [undefined]);
+  t.strictSame(node.fake.containerd.served(), ['runc']);
+  node.write('/etc/rcm-node/config.toml', '[cluster]\nidentity = "none"\n');
+  await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
+  t.match(followed.at(-1), { identity: 'none' });
+  node.write('/etc/rcm-node/config.toml', 'alowedHosts = []\n');
+  await until(() => heard.some((line) => line.includes('; the last valid settings stay in force')));
+  t.match(followed.at(-1), { identity: 'none' });
+  await end();
+});
 
-t.test('a tick that comes to no end is told, until one does again', async (t) => {
+t.test('a tick that fails is reported until one succeeds', async (t) => {
   const broken = { by: undefined as 'internal' | 'locked' | undefined };
   const { node, heard, reload, end } = start(t, (host) => ({
     ...host,
@@ -149,7 +146,7 @@ t.test('a tick that comes to no end is told, until one does again', async (t) =>
   await end();
 });
 
-t.test('the watchdog is told nothing any more once a tick hangs for good', async (t) => {
+t.test('the watchdog gets no more messages once a tick hangs for good', async (t) => {
   const hung = Promise.withResolvers<never>();
   const hanging = { asked: false };
   const lock = (): Promise<never> => {
@@ -169,7 +166,7 @@ t.test('the watchdog is told nothing any more once a tick hangs for good', async
   await end();
 });
 
-t.test('to be stopped it does not wait for a download, nor counts it as failed', async (t) => {
+t.test('a stop does not wait for a download, and does not count it as failed', async (t) => {
   const asked = Promise.withResolvers<void>();
   const server = createServer(() => asked.resolve()).listen(0, '127.0.0.1');
   t.teardown(() => {
@@ -190,7 +187,7 @@ t.test('to be stopped it does not wait for a download, nor counts it as failed',
   t.strictSame(JSON.parse(node.read('/var/lib/rcm-node/ledger.json') ?? '').attempts, {});
 });
 
-t.test('a runtime that is lost and comes back is noticed without waiting for the next tick', async (t) => {
+t.test('a runtime that goes away and comes back is noticed without waiting for the next tick', async (t) => {
   const { node, heard, end } = start(t, undefined, undefined, 'interval = 86400\n');
   const { containerd } = node.fake;
   const handlers = () => JSON.parse(node.read('/run/rcm-node/status.json') ?? '{"handlers":[]}').handlers;
@@ -210,7 +207,7 @@ t.test('a runtime that is lost and comes back is noticed without waiting for the
   t.equal(containerd.jobs.length, jobs, 'and nothing was restarted for it');
 });
 
-t.test('a restart by others that is over at once is no loss', async (t) => {
+t.test('a short restart by others does not count as a loss', async (t) => {
   const { node, heard, end } = start(t, undefined, undefined, 'interval = 86400\n');
   await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
   const { containerd } = node.fake;

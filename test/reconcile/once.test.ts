@@ -52,7 +52,7 @@ const storeOf = (node: Node): readonly string[] =>
 
 for (const version of ['1.7.24', '2.1.4'])
   t.test(
-    `on ${version} a torn ledger is set aside, and what stands is ours again without a restart`,
+    `on ${version} a damaged ledger is set aside, and present files are ours again without a restart`,
     async (t) => {
       const node = await serving(t, ['spin-v2'], version);
       const whole = node.read(ledger) ?? '';
@@ -75,7 +75,7 @@ for (const version of ['1.7.24', '2.1.4'])
     },
   );
 
-t.test('a torn journal is set aside, and the plan is made anew from what stands', async (t) => {
+t.test('a damaged journal is set aside, and the plan is made again from the present state', async (t) => {
   const node = await serving(t);
   for (const text of ['', '{', '{"version":1}', '[]', '{"version":1,"at":0,"plan":{"steps":[]}}']) {
     node.write(journal, text, 0o600);
@@ -86,7 +86,7 @@ t.test('a torn journal is set aside, and the plan is made anew from what stands'
   t.strictSame(node.fake.containerd.jobs, []);
 });
 
-t.test('a ledger and a journal that are both torn still end well', async (t) => {
+t.test('a ledger and a journal that are both damaged still end well', async (t) => {
   const node = await serving(t);
   node.write(ledger, '{"version":1,"handlers":[]}', 0o600);
   node.write(journal, '{"ver', 0o600);
@@ -123,7 +123,7 @@ for (const version of ['1.7.24', '2.1.4'])
     },
   );
 
-t.test('state of a newer version stops every change, and is left as it is', async (t) => {
+t.test('state of a newer version stops every change, and is not modified', async (t) => {
   for (const path of [ledger, journal]) {
     const node = await serving(t);
     node.write(path, '{"version": 2, "new": true}', 0o600);
@@ -136,7 +136,7 @@ t.test('state of a newer version stops every change, and is left as it is', asyn
   }
 });
 
-t.test('a second run on the same host is told that the first holds the lock', async (t) => {
+t.test('a second run on the same host is refused while the first holds the lock', async (t) => {
   const node = await serving(t);
   node.fake.locked = true;
   t.match(await refusal(node.once()), { code: 'locked' });
@@ -167,7 +167,7 @@ t.test('a new version of a shim moves the link and restarts nothing', async (t) 
   t.strictSame(storeOf(node), [keyOf('spin-v2-new')], 'what is unused is removed in the same tick');
 });
 
-t.test('the former version stays as long as a sandbox of before the switch lives', async (t) => {
+t.test('the former version stays as long as a sandbox from before the switch exists', async (t) => {
   const node = await serving(t);
   const { containerd } = node.fake;
   containerd.sandboxes = [
@@ -187,7 +187,7 @@ t.test('the former version stays as long as a sandbox of before the switch lives
   t.equal(storeOf(node)[0], keyOf('spin-v2-new'));
 });
 
-t.test('the former version stays as long as a process has it mapped, or would not say', async (t) => {
+t.test('the former version stays as long as a process has it mapped, or cannot be read', async (t) => {
   const node = await serving(t);
   const old = `/opt/rcm-node/store/${keyOf('spin-v2')}`;
   node.fake.mapped = [`${old}/containerd-shim-spin-v2`];
@@ -253,7 +253,7 @@ t.test('a file that no longer parses keeps its handler, and the other files are 
   t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
 });
 
-t.test('of two claims on a handler the one in force keeps it, whatever the age of the files', async (t) => {
+t.test('of two claims on a handler the served one keeps it, whatever the age of the files', async (t) => {
   const node = await serving(t);
   node.write('/srv/artifacts/mine', program('mine'));
   node.write(
@@ -341,40 +341,37 @@ t.test('two shims of one archive have a program each', async (t) => {
   t.strictSame((await node.once()).did, []);
 });
 
-t.test(
-  'the only shim of an archive is served whatever it is called there, and several are no guess',
-  async (t) => {
-    const node = openNode(makeRoot(t), { version: '2.1.4' });
-    const archive = join(node.root, 'srv/artifacts/one.tar');
-    const pack = () => {
-      create({ file: archive, cwd: join(node.root, 'srv/one'), sync: true }, ['.']);
-      const digest = createHash('sha256').update(readFileSync(archive)).digest('hex');
-      node.write(
-        '/etc/rcm-node/shims.d/spin-v2.toml',
-        `name = "spin-v2"\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/one.tar"\nsha256 = "${digest}"\n`,
-      );
-    };
-    node.write('/srv/one/containerd-shim-spin-v9', program('spin-v9'), 0o755);
-    pack();
-    const ticked = await node.once();
-    t.equal(ticked.outcome.kind, 'converged');
-    const { target } = await node.fake.host.files.linkAt(ticked.ledger.handlers['spin-v2']?.path ?? '');
-    t.match(target, /\/containerd-shim-spin-v2$/, 'it has the name that is asked for');
-    t.equal(node.read(target ?? ''), program('spin-v9'));
-    t.strictSame((await node.once()).did, []);
+t.test('the only shim of an archive is served with any name, and several are refused', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const archive = join(node.root, 'srv/artifacts/one.tar');
+  const pack = () => {
+    create({ file: archive, cwd: join(node.root, 'srv/one'), sync: true }, ['.']);
+    const digest = createHash('sha256').update(readFileSync(archive)).digest('hex');
+    node.write(
+      '/etc/rcm-node/shims.d/spin-v2.toml',
+      `name = "spin-v2"\n[fetchStrategy.anonHttp]\nlocation = "file:///srv/artifacts/one.tar"\nsha256 = "${digest}"\n`,
+    );
+  };
+  node.write('/srv/one/containerd-shim-spin-v9', program('spin-v9'), 0o755);
+  pack();
+  const ticked = await node.once();
+  t.equal(ticked.outcome.kind, 'converged');
+  const { target } = await node.fake.host.files.linkAt(ticked.ledger.handlers['spin-v2']?.path ?? '');
+  t.match(target, /\/containerd-shim-spin-v2$/, 'it has the name that is asked for');
+  t.equal(node.read(target ?? ''), program('spin-v9'));
+  t.strictSame((await node.once()).did, []);
 
-    node.write('/srv/one/containerd-shim-spin-v8', program('spin-v8'), 0o755);
-    pack();
-    t.match(problemsOf((await node.once()).outcome), [
-      {
-        code: 'bad-archive',
-        message:
-          /several shims: .*containerd-shim-spin-v8.*containerd-shim-spin-v9|several shims: .*spin-v9.*spin-v8/,
-      },
-    ]);
-    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2'], 'the version in service stays');
-  },
-);
+  node.write('/srv/one/containerd-shim-spin-v8', program('spin-v8'), 0o755);
+  pack();
+  t.match(problemsOf((await node.once()).outcome), [
+    {
+      code: 'bad-archive',
+      message:
+        /several shims: .*containerd-shim-spin-v8.*containerd-shim-spin-v9|several shims: .*spin-v9.*spin-v8/,
+    },
+  ]);
+  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2'], 'the version in service stays');
+});
 
 /** A node whose next restart has to wait, with a shim that needs one. */
 const overBudget = async (t: Test): Promise<Node> => {
@@ -433,7 +430,7 @@ t.test('files and links are repaired while a restart has to wait', async (t) => 
 });
 
 t.test(
-  'what others loaded is corrected in the files, and loaded again when a restart may come',
+  'a foreign change that was loaded is corrected in the files, and loaded again when a restart is allowed',
   async (t) => {
     const node = await overBudget(t);
     const whole = node.read(drop) ?? '';
@@ -454,7 +451,7 @@ t.test(
   },
 );
 
-t.test('a revision that failed keeps no repair away, and stays known', async (t) => {
+t.test('a failed revision delays no repair, and stays recorded', async (t) => {
   const node = await serving(t, ['spin-v2']);
   node.fake.containerd.behaves = (handlers) => (handlers.includes('d') ? 'exits' : 'works');
   writeShim(node, 'd');
@@ -470,7 +467,7 @@ t.test('a revision that failed keeps no repair away, and stays known', async (t)
   t.strictSame(node.fake.containerd.jobs, []);
 });
 
-t.test('how many restarts come at once is a setting', async (t) => {
+t.test('the number of immediate restarts is a setting', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write('/etc/rcm-node/config.toml', 'restartsPerHour = 1\n');
   writeShim(node, 'a');
@@ -481,7 +478,7 @@ t.test('how many restarts come at once is a setting', async (t) => {
   t.equal((await node.once()).outcome.kind, 'converged');
 });
 
-t.test('what changed on the host during a long download is seen before the restart', async (t) => {
+t.test('a change of the host during a long download is seen before the restart', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const main = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n';
   const kata = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\nruntime_type = "io.containerd.kata.v2"\n`;
@@ -519,7 +516,7 @@ t.test('a program that does not run here is never named in the configuration', a
 });
 
 t.test(
-  'what is trusted on first use is written down, and something else at that address is not taken',
+  'a digest trusted on first use is recorded, and another file at that address is refused',
   async (t) => {
     const node = openNode(makeRoot(t), { version: '2.1.4' });
     node.write('/etc/rcm-node/config.toml', 'allowUnpinned = true\n');
@@ -539,7 +536,7 @@ t.test(
   },
 );
 
-t.test('without activation everything is put in place for the first start', async (t) => {
+t.test('without activation everything is prepared for the first start', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   writeShim(node, 'spin-v2');
   t.equal((await node.once({ activate: false })).outcome.kind, 'converged');
@@ -589,7 +586,7 @@ t.test('`rcm-node plan` during a tick does not disturb the tick', async (t) => {
   t.strictSame(await host.files.names(paths.trials), [], 'and neither leaves anything behind');
 });
 
-t.test('a trial that a killed plan left is swept an hour later, one that goes on is not', async (t) => {
+t.test('a trial of a killed plan is removed an hour later, one in progress is not', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const now = node.fake.host.clock.now();
   for (const at of [now - 3_600_000, now - 60_000, now + 7_200_000])
@@ -674,27 +671,24 @@ t.test('drift during a download is repaired without waiting for it', async (t) =
   t.strictSame(node.fake.containerd.served(), ['runc', 'slight-v1', 'spin-v2', 'wws-v1']);
 });
 
-t.test(
-  'a removal shares its restart with a download that is over soon, and does not wait for a long one',
-  async (t) => {
-    for (const [looks, restarts] of [
-      [5, 1],
-      [30, 2],
-    ] as const) {
-      const { node, slow } = await fetching(t);
-      const { containerd } = node.fake;
-      node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
-      node.fake.slow = looks;
-      const begun = node.fake.host.clock.elapsed();
-      const ticked = await node.once({}, slow);
-      t.equal(ticked.outcome.kind, 'converged');
-      t.strictSame(containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
-      t.equal(containerd.jobs.length, restarts, `${looks * 10} s`);
-      if (restarts === 2) t.ok(Number(containerd.jobs[0]?.split(' ')[1]) - begun < 100_000);
-      t.strictSame((await node.once()).did, []);
-    }
-  },
-);
+t.test('a removal shares its restart with a short download, and does not wait for a long one', async (t) => {
+  for (const [looks, restarts] of [
+    [5, 1],
+    [30, 2],
+  ] as const) {
+    const { node, slow } = await fetching(t);
+    const { containerd } = node.fake;
+    node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
+    node.fake.slow = looks;
+    const begun = node.fake.host.clock.elapsed();
+    const ticked = await node.once({}, slow);
+    t.equal(ticked.outcome.kind, 'converged');
+    t.strictSame(containerd.served(), ['runc', 'slight-v1', 'spin-v2']);
+    t.equal(containerd.jobs.length, restarts, `${looks * 10} s`);
+    if (restarts === 2) t.ok(Number(containerd.jobs[0]?.split(' ')[1]) - begun < 100_000);
+    t.strictSame((await node.once()).did, []);
+  }
+});
 
 t.test('a shim file added and one removed during a download are both applied', async (t) => {
   const { node, slow } = await fetching(t);
@@ -749,7 +743,7 @@ const configuration = (node: Node): Record<string, unknown> =>
 
 for (const version of ['1.7.24', '2.1.4'])
   for (const how of ['exits', 'fails', 'no-cri', 'not-ready'] as const)
-    t.test(`an image whose ${version} does not come up with ours (${how}) comes up without`, async (t) => {
+    t.test(`an image whose ${version} does not start with our part (${how}) starts without it`, async (t) => {
       const bare = openNode(makeRoot(t), { version });
       bare.write('/etc/containerd/config.toml', `version = ${version.startsWith('1') ? 2 : 3}\n# theirs\n`);
       const node = await booted(t, version, how);
@@ -770,7 +764,7 @@ for (const version of ['1.7.24', '2.1.4'])
       t.strictSame(Object.keys(configuration(node)), Object.keys(configuration(bare)));
     });
 
-t.test('a first start that takes its time, or was proven before, is not disturbed', async (t) => {
+t.test('a slow first start, or one that was proven before, is not disturbed', async (t) => {
   const slow = await booted(t, '2.1.4', { slow: 40_000 });
   t.match((await slow.once()).outcome, { kind: 'refused', problem: { message: /activating/ } });
   slow.fake.advance(40_000);
@@ -822,7 +816,7 @@ t.test('a shim added after the image was made is served once the first start is 
   t.equal(containerd.jobs.length, 1);
 });
 
-t.test('the looks beside a download do not read the whole store again', async (t) => {
+t.test('observations during a download do not read the whole store again', async (t) => {
   const reads: number[] = [];
   for (const looks of [1, 4]) {
     const { node, slow } = await fetching(t);
@@ -851,7 +845,7 @@ t.test('Shims of the cluster are served, unless the settings say that there is n
   t.same((await node.plan()).desired.handlers, []);
 });
 
-t.test('in folders of ours that others can write nothing is done, and what is served stays', async (t) => {
+t.test('nothing is done in folders of ours that others can write, and served handlers stay', async (t) => {
   const node = await serving(t);
   writeShim(node, 'wws');
   for (const path of ['/opt', '/opt/rcm-node', '/var/lib/rcm-node', '/run/rcm-node']) {

@@ -49,7 +49,7 @@ const problem = {
   where: { file: '/f', line: 2 },
 } as const;
 
-t.test('a report is what machines may rely on', async (t) => {
+t.test('the report has its documented fields', async (t) => {
   t.same(reportOf(ticked, '9.9.9', now), {
     version: 1,
     agent: '9.9.9',
@@ -83,33 +83,39 @@ t.test('an invalid shim stays visible, also while the whole node is refused', as
   t.same(reportOf(degraded, '', now).notes, [], 'and is said once');
 });
 
-t.test('a file that is not read is noted at every tick, logged once, and changes no exit code', async (t) => {
-  const node = openNode(makeRoot(t), { version: '2.1.0' });
-  node.write('/etc/containerd/config.toml', 'version = 3\n');
-  writeShim(node, 'spin');
-  await node.once();
-  const lines: string[] = [];
-  const host: Host = { ...node.fake.host, log: (_level, message) => lines.push(message) };
-  const logs = () => lines.filter((line) => line.includes('not read, because')).length;
-  node.write('/etc/rcm-node/shims.d/x.TOML', '');
-  const first = await node.once();
-  const said = await publish(host, first, undefined);
-  t.match(said, { outcome: { kind: 'converged' }, notes: [{ code: 'ignored-file', message: /: x\.TOML$/ }] });
-  t.match(printReport(said, paintFor(false, undefined), now), /^! \/etc\/rcm-node\/shims\.d: not read/m);
-  t.match(
-    printPlan((await node.plan()).decision, paintFor(false, undefined)),
-    /^Nothing to do.*\n! .*x\.TOML/,
-  );
-  t.equal(logs(), 1);
-  const again = await publish(host, await node.once(), said);
-  t.match(again.notes, [{ code: 'ignored-file' }]);
-  t.equal(logs(), 1, 'at the next tick nothing is new');
-  node.write('/etc/rcm-node/shims.d/y.yaml', '');
-  await publish(host, await node.once(), again);
-  t.equal(logs(), 2);
-});
+t.test(
+  'a file that is not read is reported at every tick, logged once, and changes no exit code',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.0' });
+    node.write('/etc/containerd/config.toml', 'version = 3\n');
+    writeShim(node, 'spin');
+    await node.once();
+    const lines: string[] = [];
+    const host: Host = { ...node.fake.host, log: (_level, message) => lines.push(message) };
+    const logs = () => lines.filter((line) => line.includes('not read, because')).length;
+    node.write('/etc/rcm-node/shims.d/x.TOML', '');
+    const first = await node.once();
+    const said = await publish(host, first, undefined);
+    t.match(said, {
+      outcome: { kind: 'converged' },
+      notes: [{ code: 'ignored-file', message: /: x\.TOML$/ }],
+    });
+    t.match(printReport(said, paintFor(false, undefined), now), /^! \/etc\/rcm-node\/shims\.d: not read/m);
+    t.match(
+      printPlan((await node.plan()).decision, paintFor(false, undefined)),
+      /^Nothing to do.*\n! .*x\.TOML/,
+    );
+    t.equal(logs(), 1);
+    const again = await publish(host, await node.once(), said);
+    t.match(again.notes, [{ code: 'ignored-file' }]);
+    t.equal(logs(), 1, 'at the next tick nothing is new');
+    node.write('/etc/rcm-node/shims.d/y.yaml', '');
+    await publish(host, await node.once(), again);
+    t.equal(logs(), 2);
+  },
+);
 
-t.test('what everyone may read holds no password and no token', async (t) => {
+t.test('public files contain no password and no token', async (t) => {
   const trusted = { 'https://user:hunter2@example.com/a?token=hunter2': 'ab' };
   const report = reportOf({ ...ticked, ledger: { ...observed.ledger, trusted } }, '', now);
   t.same(report.trusted, { 'https://example.com/a': 'ab' });
@@ -127,7 +133,7 @@ t.test('status and metrics are files for everyone to read', async (t) => {
     t.equal(statSync(join(folder, name)).mode & 0o777, 0o644, name);
 });
 
-t.test('the journal hears of transitions, and of them only', async (t) => {
+t.test('only transitions are logged', async (t) => {
   const { host, lines } = bareRoot(t.testdir({ run: { 'rcm-node': {} } }));
   const first = await publish(host, ticked, undefined);
   const second = await publish(host, ticked, first);
@@ -145,7 +151,7 @@ t.test('the journal hears of transitions, and of them only', async (t) => {
   t.equal(lines.at(-1), `info ${served}`, 'what was done is told even if nothing else changed');
 });
 
-t.test('a report that cannot be written is a warning, and the tick stands', async (t) => {
+t.test('a report that cannot be written is a warning, and does not fail the tick', async (t) => {
   const { host, lines } = bareRoot(t.testdir({}));
   const report = await publish(host, ticked, undefined);
   t.equal(report.outcome.kind, 'converged');
@@ -252,7 +258,7 @@ const failing = async (t: Test): Promise<Readonly<Record<string, Problem>>> => {
   );
 };
 
-t.test('what other programs print reaches root alone, whichever way it comes', async (t) => {
+t.test('output of other programs reaches root only, whichever way it takes', async (t) => {
   for (const [what, problem] of Object.entries(await failing(t))) {
     const own = /^our own|address/.test(what);
     for (const outcome of [
@@ -302,7 +308,7 @@ t.test('what other programs print reaches root alone, whichever way it comes', a
   }
 });
 
-t.test('a text that looks like an address and a line break is reported, and ends nothing', async (t) => {
+t.test('a text that looks like an address with a line break is reported, and nothing throws', async (t) => {
   const { host } = fakeHost({ root: makeRoot(t), version: '2.1.4' });
   const message = '"https:\n@host" is no name of an option';
   const report = await publish(

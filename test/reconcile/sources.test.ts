@@ -55,7 +55,7 @@ t.test('each .toml file is a handler, in the order of their names', async (t) =>
   t.same([problems, lost], [[], []]);
 });
 
-t.test('names that are not read are said once, all together, and are no fault', async (t) => {
+t.test('ignored names are logged once, all together, and are no failure', async (t) => {
   for (const name of ['x.TOML', 'x.yaml', 'x.toml.bak', 'x.Toml', 'spin', 'x.toml.dpkg-dist']) {
     const { host } = setUp(t, { 'a.toml': shim('spin'), [name]: shim('other'), '.a.toml.swp': '' });
     const desired = await gather(host, policy, emptyLedger);
@@ -77,7 +77,7 @@ t.test('names that are not read are said once, all together, and are no fault', 
   t.match((await gather(host, policy, emptyLedger)).notes, [{ message: /09\.yaml and 2 more$/ }]);
 });
 
-t.test('an empty folder wants nothing, and is believed', async (t) => {
+t.test('an empty folder is an empty desired state', async (t) => {
   const { host } = setUp(t, {});
   t.same(await gather(host, policy, serving(['a.toml', shim('spin')])), {
     handlers: [],
@@ -87,7 +87,7 @@ t.test('an empty folder wants nothing, and is believed', async (t) => {
   });
 });
 
-t.test('a folder that is gone or cannot be read keeps what is served', async (t) => {
+t.test('a missing or unreadable folder keeps what is served', async (t) => {
   const ledger = serving(['a.toml', shim('spin')]);
   const gone = bareRoot(t.testdir({})).host;
   t.same(
@@ -108,7 +108,7 @@ t.test('a folder that is gone or cannot be read keeps what is served', async (t)
   });
 });
 
-t.test('a file that broke keeps its last answer, and the others are not touched', async (t) => {
+t.test('a file that became invalid keeps its last content, and the others are not affected', async (t) => {
   const ledger = serving(['a.toml', shim('spin')], ['z.toml', shim('old')]);
   const { host } = setUp(t, { 'a.toml': 'name = ', 'b.toml': shim('wws'), 'c.toml': '' });
   const { handlers, problems, lost } = await gather(host, policy, ledger);
@@ -124,7 +124,7 @@ t.test('a file that broke keeps its last answer, and the others are not touched'
   t.same(lost, [`${folder}/a.toml`, `${folder}/c.toml`]);
 });
 
-t.test('whatever stands in the place of a file is told, and keeps its last answer', async (t) => {
+t.test('whatever is in the place of a file is reported, and the last content stays', async (t) => {
   const names = ['binary.toml', 'dangling.toml', 'folder.toml', 'huge.toml', 'pipe.toml'];
   const ledger = serving(...names.map((name, index) => [name, shim(`h${index}`)] as const));
   const { host, root } = setUp(t, { 'huge.toml': '#'.repeat(8 * 1024 * 1024 + 1) });
@@ -150,7 +150,7 @@ t.test('whatever stands in the place of a file is told, and keeps its last answe
     t.notMatch(hintOf(problem), 'root read', 'who may read it is not the point');
 });
 
-t.test('a file that may not be read keeps its last answer', async (t) => {
+t.test('an unreadable file keeps its last content', async (t) => {
   const { host, root } = setUp(t, { 'a.toml': shim('spin') });
   chmodSync(join(root, 'a.toml'), 0);
   const isRoot = process.getuid?.() === 0;
@@ -160,20 +160,23 @@ t.test('a file that may not be read keeps its last answer', async (t) => {
   t.match(answer, { handlers: [{ name: 'spin' }], problems: [{ message: 'EACCES' }] });
 });
 
-t.test('a file that others can write keeps its last answer, and says how to mend it', async (t) => {
-  const ledger = serving(['a.toml', shim('spin')]);
-  const { host, root } = setUp(t, { 'a.toml': shim('evil'), 'b.toml': shim('wws') });
-  chmodSync(join(root, 'a.toml'), 0o666);
-  const { handlers, problems, lost } = await gather(host, policy, ledger);
-  t.same(
-    handlers.map((one) => one.name),
-    ['spin', 'wws'],
-  );
-  const file = `${folder}/a.toml`;
-  t.match(problems, [{ code: 'untrusted', message: /it has mode 0666/, where: { file } }]);
-  t.match(problems[0] && hintOf(problems[0]), `chmod go-w ${file}`);
-  t.same(lost, [file]);
-});
+t.test(
+  'a file that others can write keeps its last content, and the message says how to fix it',
+  async (t) => {
+    const ledger = serving(['a.toml', shim('spin')]);
+    const { host, root } = setUp(t, { 'a.toml': shim('evil'), 'b.toml': shim('wws') });
+    chmodSync(join(root, 'a.toml'), 0o666);
+    const { handlers, problems, lost } = await gather(host, policy, ledger);
+    t.same(
+      handlers.map((one) => one.name),
+      ['spin', 'wws'],
+    );
+    const file = `${folder}/a.toml`;
+    t.match(problems, [{ code: 'untrusted', message: /it has mode 0666/, where: { file } }]);
+    t.match(problems[0] && hintOf(problems[0]), `chmod go-w ${file}`);
+    t.same(lost, [file]);
+  },
+);
 
 t.test('a folder that others can write keeps all that is served', async (t) => {
   const ledger = serving(['a.toml', shim('spin')]);
@@ -189,7 +192,7 @@ t.test('a folder that others can write keeps all that is served', async (t) => {
   t.match((await gather(host, policy, ledger)).lost, [folder], 'also where it is gone');
 });
 
-t.test('of two claims on one handler the older file wins, and the other is told', async (t) => {
+t.test('of two claims on one handler the older file wins, and the other is reported', async (t) => {
   const { host, root } = setUp(t, { 'a.toml': shim('spin', 'new'), 'b.toml': shim('spin', 'old') });
   utimesSync(join(root, 'b.toml'), 1000, 1000);
   const { handlers, problems } = await gather(host, policy, emptyLedger);
@@ -204,7 +207,7 @@ t.test('of two claims on one handler the older file wins, and the other is told'
   ]);
 });
 
-t.test('the claim in force wins, whatever its age, also while its file is broken', async (t) => {
+t.test('the served claim wins, whatever its age, also while its file is invalid', async (t) => {
   const ledger = serving(['b.toml', shim('spin', 'old')]);
   const { host, root } = setUp(t, { 'a.toml': shim('spin', 'new'), 'b.toml': shim('spin', 'old') });
   utimesSync(join(root, 'a.toml'), 1000, 1000);
@@ -244,7 +247,7 @@ const setUpCluster = (t: Test, files: Readonly<Record<string, string>>, ...shims
 const where = (desired: Awaited<ReturnType<typeof gather>>) =>
   desired.handlers.map((one) => [one.name, one.where.file]);
 
-t.test('what the cluster asks for and what local files ask for is served together', async (t) => {
+t.test('Shims of the cluster and local files are served together', async (t) => {
   const { host } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
   const desired = await gather(host, policy, emptyLedger);
   t.same(where(desired), [
@@ -330,50 +333,44 @@ t.test('of two Shims that claim one handler the older keeps it', async (t) => {
   t.match(desired.problems, [{ code: 'handler-claimed', where: { file: 'shims.runtime.spinkube.dev/a' } }]);
 });
 
-t.test(
-  'a Shim without a digest is refused with the name of the setting, and concerns no other',
-  async (t) => {
-    const anonymous = { fetchStrategy: { anonHttp: { location: 'https://example.com/x.tar.gz' } } };
-    const { host } = setUpCluster(t, {}, resource('bare', anonymous), resource('spin'));
-    const desired = await gather(host, policy, emptyLedger);
-    t.same(where(desired), [['spin', 'shims.runtime.spinkube.dev/spin']]);
-    const [problem] = desired.problems;
-    t.match(problem, { code: 'unpinned', where: { file: 'shims.runtime.spinkube.dev/bare' } });
-    t.match(problem && hintOf(problem), /allowUnpinned = true in \/etc\/rcm-node\/config\.toml/);
-    const allowed = await gather(host, { ...policy, allowUnpinned: true }, emptyLedger);
-    t.same([where(allowed).length, allowed.problems], [2, []]);
-  },
-);
+t.test('a Shim without a digest is refused with the name of the setting, and affects no other', async (t) => {
+  const anonymous = { fetchStrategy: { anonHttp: { location: 'https://example.com/x.tar.gz' } } };
+  const { host } = setUpCluster(t, {}, resource('bare', anonymous), resource('spin'));
+  const desired = await gather(host, policy, emptyLedger);
+  t.same(where(desired), [['spin', 'shims.runtime.spinkube.dev/spin']]);
+  const [problem] = desired.problems;
+  t.match(problem, { code: 'unpinned', where: { file: 'shims.runtime.spinkube.dev/bare' } });
+  t.match(problem && hintOf(problem), /allowUnpinned = true in \/etc\/rcm-node\/config\.toml/);
+  const allowed = await gather(host, { ...policy, allowUnpinned: true }, emptyLedger);
+  t.same([where(allowed).length, allowed.problems], [2, []]);
+});
 
-t.test(
-  'an answer of the cluster that is gone or damaged keeps what it gave, and the local files stand',
-  async (t) => {
-    const { host, root } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
-    const { handlers } = await gather(host, policy, emptyLedger);
-    const ledger = {
-      ...emptyLedger,
-      handlers: Object.fromEntries(
-        handlers.map((handler) => [handler.name, { handler, key: 'k', sha256: 'k', path: '/p' }]),
-      ),
-    };
-    const both = [
-      ['spin', 'shims.runtime.spinkube.dev/spin'],
-      ['wws', `${folder}/wws.toml`],
-    ];
-    for (const text of ['', '{"version":1}']) {
-      writeFileSync(join(root, stored), text);
-      const desired = await gather(host, policy, ledger);
-      t.same([where(desired), desired.lost], [both, [stored]]);
-      t.match(desired.problems, [{ code: 'state-damaged', where: { file: stored } }]);
-    }
-    rmSync(join(root, stored));
+t.test('a missing or damaged cache of the cluster keeps what it gave, and local files apply', async (t) => {
+  const { host, root } = setUpCluster(t, { 'wws.toml': shim('wws') }, resource('spin'));
+  const { handlers } = await gather(host, policy, emptyLedger);
+  const ledger = {
+    ...emptyLedger,
+    handlers: Object.fromEntries(
+      handlers.map((handler) => [handler.name, { handler, key: 'k', sha256: 'k', path: '/p' }]),
+    ),
+  };
+  const both = [
+    ['spin', 'shims.runtime.spinkube.dev/spin'],
+    ['wws', `${folder}/wws.toml`],
+  ];
+  for (const text of ['', '{"version":1}']) {
+    writeFileSync(join(root, stored), text);
     const desired = await gather(host, policy, ledger);
     t.same([where(desired), desired.lost], [both, [stored]]);
-    t.match(desired.problems, [{ code: 'unreadable-source' }]);
-  },
-);
+    t.match(desired.problems, [{ code: 'state-damaged', where: { file: stored } }]);
+  }
+  rmSync(join(root, stored));
+  const desired = await gather(host, policy, ledger);
+  t.same([where(desired), desired.lost], [both, [stored]]);
+  t.match(desired.problems, [{ code: 'unreadable-source' }]);
+});
 
-t.test('a Shim that the node cannot understand any more keeps what it gave', async (t) => {
+t.test('a Shim that became invalid keeps what it gave', async (t) => {
   const before = await gather(setUpCluster(t, {}, resource('spin')).host, policy, emptyLedger);
   const [handler] = before.handlers;
   if (!handler) throw new Error('the Shim is valid');
@@ -384,7 +381,7 @@ t.test('a Shim that the node cannot understand any more keeps what it gave', asy
   t.match(desired.problems, [{ code: 'bad-value', where: { file: 'shims.runtime.spinkube.dev/spin' } }]);
 });
 
-t.test('an answer of the cluster that others can write is not believed', async (t) => {
+t.test('a cache of the cluster that others can write is not used', async (t) => {
   const { host, root } = setUpCluster(t, {}, resource('spin'));
   chmodSync(join(root, stored), 0o646);
   t.match(await gather(host, policy, emptyLedger), {

@@ -59,7 +59,7 @@ for (const version of ['1.7.24', '2.1.4'])
       t.equal((await node.once()).ledger.bad, null);
     });
 
-t.test('a person may force what failed before', async (t) => {
+t.test('a person may force a change that failed before', async (t) => {
   const node = nodeOf(t, 'exits');
   await node.once();
   node.fake.containerd.behaves = () => 'works';
@@ -68,7 +68,7 @@ t.test('a person may force what failed before', async (t) => {
   t.equal((await node.once({ force: true })).outcome.kind, 'converged');
 });
 
-t.test('a forced try that fails again is not tried twice in the same tick', async (t) => {
+t.test('a forced attempt that fails again is not repeated in the same tick', async (t) => {
   const node = nodeOf(t, 'exits');
   await node.once({ force: true });
   t.equal(node.fake.containerd.jobs.length, 2);
@@ -96,7 +96,7 @@ t.test('in the worst case the runtime is healthy again 240 s after the first res
   }
 });
 
-t.test('a runtime that takes longer to stop than the restart may take is served again', async (t) => {
+t.test('a runtime that takes longer to stop than a restart may take is served again', async (t) => {
   for (const seconds of [61, 90, 110]) {
     const node = nodeOf(t, 'works');
     const { containerd } = node.fake;
@@ -137,21 +137,18 @@ t.test('a runtime that is found stopped during the undo is started', async (t) =
   }
 });
 
-t.test(
-  'a runtime that does not come back on its former configuration either is called by its name',
-  async (t) => {
-    const node = nodeOf(t, 'exits');
-    const { containerd } = node.fake;
-    const behaves: Start[] = ['exits', 'exits'];
-    containerd.behaves = () => behaves.shift() ?? 'works';
-    const before = foreign(treeOf(node.root));
-    const ticked = await node.once();
-    t.match(ticked.outcome, { kind: 'failed', problem: { code: 'undo-failed' } });
-    t.strictSame(difference(before, foreign(treeOf(node.root))), {});
-  },
-);
+t.test('a runtime that does not start on its former configuration either is reported as that', async (t) => {
+  const node = nodeOf(t, 'exits');
+  const { containerd } = node.fake;
+  const behaves: Start[] = ['exits', 'exits'];
+  containerd.behaves = () => behaves.shift() ?? 'works';
+  const before = foreign(treeOf(node.root));
+  const ticked = await node.once();
+  t.match(ticked.outcome, { kind: 'failed', problem: { code: 'undo-failed' } });
+  t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+});
 
-t.test('handlers of others that vanish with ours count as lost', async (t) => {
+t.test('foreign handlers that disappear with our change count as lost', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write(
     main,
@@ -239,58 +236,52 @@ t.test('a foreign edit during the restart is kept when ours is rolled back', asy
   t.equal(node.read(main), 'version = 3\n\n# theirs\n');
 });
 
-t.test(
-  'a name that the configuration gets during the restart does not keep the runtime broken',
-  async (t) => {
-    const node = nodeOf(t, 'exits');
+t.test('a hard link created during the restart does not keep the runtime broken', async (t) => {
+  const node = nodeOf(t, 'exits');
+  node.write(main, 'version = 3\n');
+  const { systemd } = node.fake.host;
+  if (!systemd) throw new Error('there is a service manager');
+  const copy = join(node.root, 'etc/backup.toml');
+  const host: Host = {
+    ...node.fake.host,
+    systemd: {
+      ...systemd,
+      restart: async (name, ms) => {
+        if (!existsSync(copy)) linkSync(join(node.root, main), copy);
+        return systemd.restart(name, ms);
+      },
+    },
+  };
+  const ticked = await node.once({}, host);
+  t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'activation-failed' } });
+  t.equal(node.read(main), 'version = 3\n');
+  t.strictSame(node.fake.containerd.served(), ['runc']);
+});
+
+t.test('a full disk in the middle rolls back, without a restart, and is no failed revision', async (t) => {
+  for (const victim of [main, '/etc/containerd/conf.d/zz-rcm-node.toml']) {
+    const node = nodeOf(t, 'works');
     node.write(main, 'version = 3\n');
-    const { systemd } = node.fake.host;
-    if (!systemd) throw new Error('there is a service manager');
-    const copy = join(node.root, 'etc/backup.toml');
+    const before = foreign(treeOf(node.root));
+    const { files } = node.fake.host;
     const host: Host = {
       ...node.fake.host,
-      systemd: {
-        ...systemd,
-        restart: async (name, ms) => {
-          if (!existsSync(copy)) linkSync(join(node.root, main), copy);
-          return systemd.restart(name, ms);
+      files: {
+        ...files,
+        swap: async (path, was, shall) => {
+          if (path === victim && shall.kind === 'text' && shall.text.includes('rcm-node'))
+            throw new Failure({ code: 'disk-full', message: 'no space', where: { file: path } });
+          return files.swap(path, was, shall);
         },
       },
     };
     const ticked = await node.once({}, host);
-    t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'activation-failed' } });
-    t.equal(node.read(main), 'version = 3\n');
-    t.strictSame(node.fake.containerd.served(), ['runc']);
-  },
-);
-
-t.test(
-  'a full disk in the middle undoes what was done, without a restart, and is no bad revision',
-  async (t) => {
-    for (const victim of [main, '/etc/containerd/conf.d/zz-rcm-node.toml']) {
-      const node = nodeOf(t, 'works');
-      node.write(main, 'version = 3\n');
-      const before = foreign(treeOf(node.root));
-      const { files } = node.fake.host;
-      const host: Host = {
-        ...node.fake.host,
-        files: {
-          ...files,
-          swap: async (path, was, shall) => {
-            if (path === victim && shall.kind === 'text' && shall.text.includes('rcm-node'))
-              throw new Failure({ code: 'disk-full', message: 'no space', where: { file: path } });
-            return files.swap(path, was, shall);
-          },
-        },
-      };
-      const ticked = await node.once({}, host);
-      t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'disk-full' } });
-      t.strictSame(node.fake.containerd.jobs, []);
-      t.strictSame(difference(before, foreign(treeOf(node.root))), {});
-      t.equal((await node.once()).outcome.kind, 'converged', 'with space it goes on');
-    }
-  },
-);
+    t.match(ticked.outcome, { kind: 'failed', undone: true, problem: { code: 'disk-full' } });
+    t.strictSame(node.fake.containerd.jobs, []);
+    t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+    t.equal((await node.once()).outcome.kind, 'converged', 'with space it goes on');
+  }
+});
 
 t.test('a disk too full for the journal changes nothing', async (t) => {
   const node = nodeOf(t, 'works');
@@ -336,7 +327,7 @@ t.test('a restart of the runtime by another program during the proof is no failu
   t.equal(node.fake.containerd.jobs.length, 1);
 });
 
-t.test('a service manager that cannot be reached stops everything before the first write', async (t) => {
+t.test('an unreachable service manager stops everything before the first write', async (t) => {
   const node = nodeOf(t, 'works');
   const { systemd } = node.fake.host;
   if (!systemd) throw new Error('there is a service manager');
@@ -387,23 +378,26 @@ t.test('a bus that is restarted during the proof is no failure of the runtime', 
   t.equal(node.fake.containerd.jobs.length, 1);
 });
 
-t.test('an undo without a service manager goes on, restart included, once there is one again', async (t) => {
-  const node = nodeOf(t, 'no-cri');
-  const { containerd } = node.fake;
-  const before = foreign(treeOf(node.root));
-  const lost = flaky(node, () => containerd.jobs.length > 0);
-  for (const tick of [1, 2]) {
-    const ticked = await node.once({}, lost);
-    t.match(ticked.outcome, { kind: 'failed', undone: false, problem: { code: 'undo-failed' } }, `${tick}`);
-    t.strictSame(difference(before, foreign(treeOf(node.root))), {}, 'the files are back at once');
-    t.equal(containerd.jobs.length, 1);
-  }
-  containerd.behaves = () => 'works';
-  t.match((await node.once()).outcome, { kind: 'converged' }, 'all is well now, whatever was begun before');
-  t.equal(containerd.jobs.length, 3, 'one restart back, and one more try of what nothing disproved');
-  t.strictSame(containerd.served(), ['runc', 'spin-v2']);
-  t.equal((await node.once()).outcome.kind, 'converged');
-});
+t.test(
+  'a rollback without a service manager continues, restart included, once there is one again',
+  async (t) => {
+    const node = nodeOf(t, 'no-cri');
+    const { containerd } = node.fake;
+    const before = foreign(treeOf(node.root));
+    const lost = flaky(node, () => containerd.jobs.length > 0);
+    for (const tick of [1, 2]) {
+      const ticked = await node.once({}, lost);
+      t.match(ticked.outcome, { kind: 'failed', undone: false, problem: { code: 'undo-failed' } }, `${tick}`);
+      t.strictSame(difference(before, foreign(treeOf(node.root))), {}, 'the files are back at once');
+      t.equal(containerd.jobs.length, 1);
+    }
+    containerd.behaves = () => 'works';
+    t.match((await node.once()).outcome, { kind: 'converged' }, 'all is well now, whatever was begun before');
+    t.equal(containerd.jobs.length, 3, 'one restart back, and one more try of what nothing disproved');
+    t.strictSame(containerd.served(), ['runc', 'spin-v2']);
+    t.equal((await node.once()).outcome.kind, 'converged');
+  },
+);
 
 for (const how of ['no-cri', 'drops'] as const)
   t.test(
@@ -449,7 +443,7 @@ t.test('a foreign file in the place of a link of ours survives plan and undo', a
   t.equal(node.read(path), 'theirs\n');
 });
 
-t.test('a file that cannot be read during the undo is not taken for one that others changed', async (t) => {
+t.test('a file that cannot be read during the rollback does not count as changed by others', async (t) => {
   const node = nodeOf(t, 'exits');
   const { containerd } = node.fake;
   const before = foreign(treeOf(node.root));
@@ -470,7 +464,7 @@ t.test('a file that cannot be read during the undo is not taken for one that oth
   t.strictSame(containerd.served(), ['runc']);
 });
 
-t.test('a disk that fills up during the restart does not keep the former configuration away', async (t) => {
+t.test('a disk that fills up during the restart does not prevent the former configuration', async (t) => {
   const node = nodeOf(t, 'exits');
   node.write(main, 'version = 3\n');
   const { systemd, files } = node.fake.host;

@@ -24,24 +24,27 @@ const rolledBack = async (t: Test): Promise<Node> => {
   return node;
 };
 
-t.test('each repeat says what the runtime said, where its journal is, and the ways out', async (t) => {
-  const node = await rolledBack(t);
-  const seen = new Set<string>();
-  for (const _ of [1, 2, 3]) {
-    node.fake.advance(10 * 60_000);
-    const { outcome } = await node.once();
-    if (outcome.kind !== 'degraded') return t.fail(outcome.kind);
-    const [problem] = outcome.problems;
-    seen.add(JSON.stringify(outcome.problems));
-    t.match(problem, { code: 'known-bad', detail: /no space for the socket/ });
-    t.match(problem?.hint, /journalctl -u containerd\.service --since "2027-01-15 08:00:0\d UTC"/);
-    t.match(problem?.hint, /rcm-node retry .*rcm-node once --force.*touched.*restarted or reloaded/);
-  }
-  t.equal(seen.size, 1, 'the same words each time');
-  t.strictSame(node.fake.containerd.jobs, []);
-});
+t.test(
+  'each report has the message of the runtime, the place of its journal, and the ways out',
+  async (t) => {
+    const node = await rolledBack(t);
+    const seen = new Set<string>();
+    for (const _ of [1, 2, 3]) {
+      node.fake.advance(10 * 60_000);
+      const { outcome } = await node.once();
+      if (outcome.kind !== 'degraded') return t.fail(outcome.kind);
+      const [problem] = outcome.problems;
+      seen.add(JSON.stringify(outcome.problems));
+      t.match(problem, { code: 'known-bad', detail: /no space for the socket/ });
+      t.match(problem?.hint, /journalctl -u containerd\.service --since "2027-01-15 08:00:0\d UTC"/);
+      t.match(problem?.hint, /rcm-node retry .*rcm-node once --force.*touched.*restarted or reloaded/);
+    }
+    t.equal(seen.size, 1, 'the same words each time');
+    t.strictSame(node.fake.containerd.jobs, []);
+  },
+);
 
-t.test('touching the file, and nothing less, has it tried again', async (t) => {
+t.test('a change of the file, and nothing less, causes a retry', async (t) => {
   const node = await rolledBack(t);
   await node.once();
   t.strictSame(node.fake.containerd.jobs, []);
@@ -50,7 +53,7 @@ t.test('touching the file, and nothing less, has it tried again', async (t) => {
   t.equal(node.fake.containerd.jobs.length, 1);
 });
 
-t.test('what is touched again and again while it fails is slowed down by the budget', async (t) => {
+t.test('repeated changes of a failing shim are limited by the budget', async (t) => {
   const node = await rolledBack(t);
   const { containerd } = node.fake;
   containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'fails' : 'works');
@@ -63,7 +66,7 @@ t.test('what is touched again and again while it fails is slowed down by the bud
   t.strictSame(containerd.served(), ['runc']);
 });
 
-t.test('retry and a reload try it again once, and a failure is kept again', async (t) => {
+t.test('retry and a reload try it again once, and a failure is recorded again', async (t) => {
   for (const retry of [true, 'spin-v2'] as const) {
     const node = await rolledBack(t);
     t.equal((await node.once({ retry })).outcome.kind, 'converged');
@@ -76,7 +79,7 @@ t.test('retry and a reload try it again once, and a failure is kept again', asyn
   }
 });
 
-t.test('retry of a name that nothing asks for changes nothing, and names those that are', async (t) => {
+t.test('retry of an unknown name changes nothing, and names the known ones', async (t) => {
   const node = await rolledBack(t);
   t.match(await node.once({ retry: 'spin' }).catch(problemOf), {
     code: 'bad-value',
@@ -85,29 +88,32 @@ t.test('retry of a name that nothing asks for changes nothing, and names those t
   t.ok(JSON.parse(node.read('/var/lib/rcm-node/ledger.json') ?? '{}').bad);
 });
 
-t.test("a person's start of the service is told from those of systemd, and from a boot", async (t) => {
-  const node = openNode(makeRoot(t), { version: '2.1.4' });
-  const { host } = node.fake;
-  const { systemd } = host;
-  if (!systemd) throw new Error('there is a service manager');
-  const invocation = 'a'.repeat(32);
-  const started = (restarts: number, given: string | undefined = invocation) =>
-    isStartedAgain(
-      {
-        ...host,
-        systemd: {
-          ...systemd,
-          unit: async (name) => ({ ...(await systemd.unit(name)), invocation, restarts }),
+t.test(
+  'a start of the service by a person is distinguished from starts by systemd, and from a boot',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    const { host } = node.fake;
+    const { systemd } = host;
+    if (!systemd) throw new Error('there is a service manager');
+    const invocation = 'a'.repeat(32);
+    const started = (restarts: number, given: string | undefined = invocation) =>
+      isStartedAgain(
+        {
+          ...host,
+          systemd: {
+            ...systemd,
+            unit: async (name) => ({ ...(await systemd.unit(name)), invocation, restarts }),
+          },
         },
-      },
-      given,
-    );
-  t.equal(await started(0), false, 'the first start of a boot');
-  t.equal(await started(1), false, 'systemd started it after a crash');
-  t.equal(await started(2), false);
-  t.equal(await started(0), true, 'systemctl restart');
-  t.equal(await started(0, 'b'.repeat(32)), false, 'this process is not the service');
-  t.equal(await isStartedAgain(host, undefined), false, 'nor is one of a shell');
-  node.remove('/run/rcm-node');
-  t.equal(await started(0), false, 'a boot clears /run');
-});
+        given,
+      );
+    t.equal(await started(0), false, 'the first start of a boot');
+    t.equal(await started(1), false, 'systemd started it after a crash');
+    t.equal(await started(2), false);
+    t.equal(await started(0), true, 'systemctl restart');
+    t.equal(await started(0, 'b'.repeat(32)), false, 'this process is not the service');
+    t.equal(await isStartedAgain(host, undefined), false, 'nor is one of a shell');
+    node.remove('/run/rcm-node');
+    t.equal(await started(0), false, 'a boot clears /run');
+  },
+);

@@ -23,7 +23,7 @@ const setUp = (t: Test, more: Partial<Settings> = {}) => {
   return { ...node, handler, fetch };
 };
 
-t.test('without a digest a file counts only where root alone can write it', async (t) => {
+t.test('without a digest a file is accepted only where only root can write it', async (t) => {
   const { root, fetch } = setUp(t);
   t.equal(await fetch(undefined), sha256(program('spin')));
   chmodSync(join(root, 'srv/artifacts/spin'), 0o777);
@@ -38,7 +38,7 @@ t.test('without a digest a file counts only where root alone can write it', asyn
   );
 });
 
-t.test('nor is a mirror’s file taken without one', async (t) => {
+t.test('and neither is a file of a mirror', async (t) => {
   const mirrors = [{ prefix: 'https://example.com', replace: 'file:///srv/mirror' }];
   const { write, handler, fetch } = setUp(t, { mirrors });
   write('/srv/mirror/spin', 'x', 0o666);
@@ -46,14 +46,11 @@ t.test('nor is a mirror’s file taken without one', async (t) => {
   t.match(await fetch(undefined, remote), { code: 'untrusted', where: { file: '/srv/mirror/spin' } });
 });
 
-t.test(
-  'a CA that others can write vouches for no server, not even for an artifact with a digest',
-  async (t) => {
-    const { write, fetch } = setUp(t, { extraCa: '/etc/ssl/own.pem' });
-    write('/etc/ssl/own.pem', 'x', 0o666);
-    t.match(await fetch(sha256(program('spin'))), { code: 'untrusted', where: { file: '/etc/ssl/own.pem' } });
-  },
-);
+t.test('a CA file that others can write is not used, not even for an artifact with a digest', async (t) => {
+  const { write, fetch } = setUp(t, { extraCa: '/etc/ssl/own.pem' });
+  write('/etc/ssl/own.pem', 'x', 0o666);
+  t.match(await fetch(sha256(program('spin'))), { code: 'untrusted', where: { file: '/etc/ssl/own.pem' } });
+});
 
 const text = program('spin');
 const shim = `name = "spin-v2"
@@ -62,7 +59,7 @@ location = "https://releases.example/spin"
 sha256 = "${sha256(text)}"
 `;
 
-t.test('a mirror of files, and an extra CA, are those of the root that is prepared', async (t) => {
+t.test('a mirror of files, and an extra CA, are read in the prepared root', async (t) => {
   // A folder that this machine has, and the root may have too.
   const outside = mkdtempSync(join(tmpdir(), 'rcm-node-mirror-'));
   t.teardown(() => rmSync(outside, { recursive: true, force: true }));

@@ -50,7 +50,7 @@ const counting = (node: Node) => {
 const failedOf = (outcome: Outcome) =>
   outcome.kind === 'degraded' ? outcome.problems.map(({ handler, code }) => [handler, code]) : outcome.kind;
 
-t.test('an artifact that five handlers want something of is downloaded once', async (t) => {
+t.test('an artifact that five handlers use is downloaded once', async (t) => {
   const { asked, at } = await serve(t);
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   for (const name of five) shim(node, name, `${at}/good`);
@@ -67,7 +67,7 @@ t.test('an artifact that five handlers want something of is downloaded once', as
   );
 });
 
-t.test('what two handlers take out of it alike is placed once', async (t) => {
+t.test('equal files for two handlers are placed once', async (t) => {
   const { asked, at } = await serve(t);
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const oci = '[runtime]\ntype = "oci"\nbinary = "crun"\n';
@@ -90,7 +90,7 @@ t.test(
   },
 );
 
-t.test('a download that fails is the failure of each handler, each with its own address', async (t) => {
+t.test('a failed download fails each handler, each with its own address', async (t) => {
   const { asked, at } = await serve(t);
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   for (const name of ['a', 'b']) shim(node, name, `${at}/gone`);
@@ -109,7 +109,7 @@ t.test('a download that fails is the failure of each handler, each with its own 
   t.strictSame(messages, ['gone', 'gone', 'lost']);
 });
 
-t.test('one handler that finds nothing in it does not spoil it for the others', async (t) => {
+t.test('a handler whose file is missing in it does not fail the others', async (t) => {
   const { asked, at } = await serve(t);
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   shim(

@@ -39,28 +39,25 @@ const manifest = (node: Node, name: string): string =>
   node.read(`/opt/rcm-node/store/${keyOf(name, `containerd-shim-${name}`)}/manifest.json`) ?? '';
 
 for (const version of ['1.7.24', '2.1.4'])
-  t.test(
-    `on ${version} the first start runs what came with the image once, and restarts nothing`,
-    async (t) => {
-      const node = await booted(t, (image) => writeShim(image, 'spin-v2'), version);
-      t.match(manifest(node, 'spin-v2'), /"untried": true/);
-      const runs: string[] = [];
-      const { host } = node.fake;
-      const counting: Host = {
-        ...host,
-        checkBinary: (check, tools) => {
-          runs.push(check.path);
-          return host.checkBinary(check, tools);
-        },
-      };
-      t.equal((await node.once({}, counting)).outcome.kind, 'converged');
-      t.notMatch(manifest(node, 'spin-v2'), 'untried');
-      t.equal((await node.once({}, counting)).outcome.kind, 'converged');
-      t.equal(runs.length, 1);
-      t.strictSame(node.fake.containerd.jobs, []);
-      t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
-    },
-  );
+  t.test(`on ${version} the first start runs the image’s programs once, and restarts nothing`, async (t) => {
+    const node = await booted(t, (image) => writeShim(image, 'spin-v2'), version);
+    t.match(manifest(node, 'spin-v2'), /"untried": true/);
+    const runs: string[] = [];
+    const { host } = node.fake;
+    const counting: Host = {
+      ...host,
+      checkBinary: (check, tools) => {
+        runs.push(check.path);
+        return host.checkBinary(check, tools);
+      },
+    };
+    t.equal((await node.once({}, counting)).outcome.kind, 'converged');
+    t.notMatch(manifest(node, 'spin-v2'), 'untried');
+    t.equal((await node.once({}, counting)).outcome.kind, 'converged');
+    t.equal(runs.length, 1);
+    t.strictSame(node.fake.containerd.jobs, []);
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+  });
 
 t.test('a shim that needs a newer glibc than the image has is not put into it', async (t) => {
   const image = openNode(makeRoot(t), { version: '2.1.4', runs: false });
@@ -97,30 +94,33 @@ t.test('a shim that needs a newer glibc than the image has is not put into it', 
   }
 });
 
-t.test('what does not run is taken out, the others stay, and it is not tried again and again', async (t) => {
-  const node = await booted(t, (image) => {
-    writeShim(image, 'spin-v2');
-    writeBrokenShim(image, 'wws-v1');
-  });
-  const first = await node.once();
-  t.match(first.outcome, {
-    kind: 'degraded',
-    problems: [{ code: 'will-not-run', handler: 'wws-v1', message: /does not run: it exited with 1/ }],
-  });
-  t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
-  t.equal(node.fake.containerd.jobs.length, 1, 'one restart');
-  for (let more = 0; more < 3; more++) t.equal((await node.once()).outcome.kind, 'degraded');
-  t.equal(node.fake.containerd.jobs.length, 1);
-  t.match((await node.once()).decision.handlers, [
-    { name: 'spin-v2', state: 'served' },
-    { name: 'wws-v1', state: 'failed' },
-  ]);
-  node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
-  t.equal((await node.once()).outcome.kind, 'converged');
-  t.ok((await node.uninstall()).complete);
-});
+t.test(
+  'a program that does not run is removed, the others stay, and it is not retried again and again',
+  async (t) => {
+    const node = await booted(t, (image) => {
+      writeShim(image, 'spin-v2');
+      writeBrokenShim(image, 'wws-v1');
+    });
+    const first = await node.once();
+    t.match(first.outcome, {
+      kind: 'degraded',
+      problems: [{ code: 'will-not-run', handler: 'wws-v1', message: /does not run: it exited with 1/ }],
+    });
+    t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+    t.equal(node.fake.containerd.jobs.length, 1, 'one restart');
+    for (let more = 0; more < 3; more++) t.equal((await node.once()).outcome.kind, 'degraded');
+    t.equal(node.fake.containerd.jobs.length, 1);
+    t.match((await node.once()).decision.handlers, [
+      { name: 'spin-v2', state: 'served' },
+      { name: 'wws-v1', state: 'failed' },
+    ]);
+    node.remove('/etc/rcm-node/shims.d/wws-v1.toml');
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.ok((await node.uninstall()).complete);
+  },
+);
 
-t.test('where it ends with the program, that was a try, and the next start does without it', async (t) => {
+t.test('a start that the program ends counts as an attempt, and the next start omits it', async (t) => {
   const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   const { host } = node.fake;
   const died = new Error('killed');
@@ -139,7 +139,7 @@ t.test('where it ends with the program, that was a try, and the next start does 
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2'], 'and tries it again after a pause');
 });
 
-t.test('a look changes nothing, and what was damaged meanwhile is fetched anew', async (t) => {
+t.test('plan changes nothing, and a damaged artifact is downloaded again', async (t) => {
   const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   t.equal((await node.plan()).decision.plan.kind === 'refused', false);
   t.match(manifest(node, 'spin-v2'), /untried/);
@@ -151,7 +151,7 @@ t.test('a look changes nothing, and what was damaged meanwhile is fetched anew',
   t.notMatch(manifest(node, 'spin-v2'), 'untried');
 });
 
-t.test('a want of memory says nothing of the program', async (t) => {
+t.test('a lack of memory is no failure of the program', async (t) => {
   const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   const { Failure } = await import('../../../protocol/problem/problem.ts');
   const { host } = node.fake;
@@ -164,7 +164,7 @@ t.test('a want of memory says nothing of the program', async (t) => {
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
 });
 
-t.test('what was taken out and does not run stays out, also when it is time to try it again', async (t) => {
+t.test('a removed program that does not run stays removed, also when it is due for a retry', async (t) => {
   const node = await booted(t, (image) => {
     writeShim(image, 'spin-v2');
     writeBrokenShim(image, 'wws-v1');
@@ -180,7 +180,7 @@ t.test('what was taken out and does not run stays out, also when it is time to t
   t.equal(containerd.jobs.length, restarts);
 });
 
-t.test('a store that cannot be written is no fault of the program that runs', async (t) => {
+t.test('a store that cannot be written is no failure of the program that runs', async (t) => {
   const node = await booted(t, (image) => writeShim(image, 'spin-v2'));
   const { host } = node.fake;
   const { Failure } = await import('../../../protocol/problem/problem.ts');

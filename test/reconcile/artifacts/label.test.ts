@@ -18,7 +18,7 @@ const skip = ((): string | false => {
   }
 })();
 
-t.test('programs get the label of the runtime, and one that cannot have it is told', { skip }, async (t) => {
+t.test('programs get the label of the runtime, and a failure to set it is reported', { skip }, async (t) => {
   const root = makeRoot(t);
   const { fake } = openNode(root, { version: '2.1.4' });
   mkdirSync(join(root, 'sys/fs/selinux'), { recursive: true });

@@ -21,7 +21,7 @@ const setUp = (t: Test, text = JSON.stringify(manifest)) => {
   return { host: bareRoot(root).host, folder: join(root, 'opt/rcm-node/store', key) };
 };
 
-t.test('a folder whose files are as its manifest says is whole', async (t) => {
+t.test('a folder whose files match its manifest is complete', async (t) => {
   const { host } = setUp(t);
   for (const deep of [false, true])
     t.same(await observeStore(host, deep), {
@@ -29,14 +29,14 @@ t.test('a folder whose files are as its manifest says is whole', async (t) => {
     });
 });
 
-t.test('no store is an empty one, and what is no digest is none of ours', async (t) => {
+t.test('a missing store is empty, and names that are no digest are not ours', async (t) => {
   t.same(await observeStore(bareRoot(t.testdir({})).host, true), {});
   const { host, folder } = setUp(t);
   for (const name of ['.incoming', 'notes.txt', 'A'.repeat(64)]) writeFileSync(join(folder, '..', name), 'x');
   t.same(Object.keys(await observeStore(host, true)), [key]);
 });
 
-t.test('damage is noticed: by size at once, by every byte in a deep look', async (t) => {
+t.test('damage is noticed: by size at once, by every byte in a full check', async (t) => {
   const { host, folder } = setUp(t);
   writeFileSync(join(folder, 'crun'), 'evil');
   t.match(await observeStore(host, false), { [key]: { kind: 'whole' } });
@@ -51,7 +51,7 @@ t.test('damage is noticed: by size at once, by every byte in a deep look', async
   t.match(await observeStore(host, false), { [key]: { kind: 'damaged', why: 'crun is gone' } });
 });
 
-t.test('without a manifest that holds water the folder is damaged, and nothing breaks', async (t) => {
+t.test('without a valid manifest the folder is damaged, and nothing throws', async (t) => {
   const broken = [
     '',
     '{',

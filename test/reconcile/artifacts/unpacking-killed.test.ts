@@ -9,7 +9,7 @@ const names = ['spin-v2', 'wws-v1'];
 const attemptsOf = (node: Node) => JSON.parse(node.read(paths.ledger) ?? '{}').attempts;
 
 t.test(
-  'wherever it is killed, one attempt is counted for every handler of the artifact, or none',
+  'wherever it is killed, at most one attempt is counted for every handler of the artifact',
   async (t) => {
     const open = (): Node => {
       const node = openNode(makeRoot(t), { version: '2.1.4' });

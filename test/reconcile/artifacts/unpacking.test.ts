@@ -67,7 +67,7 @@ t.test('an artifact that kills rcm-node is retried with backoff, and the others 
   t.strictSame(attemptsOf(node), {});
 });
 
-t.test('each time is counted, and a person who asks does not wait', async (t) => {
+t.test('each attempt is counted, and a request by a person does not wait', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   writeShim(node, 'spin-v2');
   killUnpacking(node);
@@ -80,7 +80,7 @@ t.test('each time is counted, and a person who asks does not wait', async (t) =>
   t.equal((await node.once({ now: true })).outcome.kind, 'converged');
 });
 
-t.test('a mark that cannot be understood counts for nothing and goes', async (t) => {
+t.test('an invalid marker is ignored and removed', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   for (const text of [
     '',
@@ -97,7 +97,7 @@ t.test('a mark that cannot be understood counts for nothing and goes', async (t)
   }
 });
 
-t.test('a damaged mark does not damage the ledger', async (t) => {
+t.test('a damaged marker does not damage the ledger', async (t) => {
   for (const mark of [
     { at: 1e300, artifacts: { x: 'y' } },
     { at: -1, artifacts: { x: 'y' } },

@@ -19,7 +19,7 @@ const read = async (t: Test, files: Readonly<Record<string, string>>, more?: (ro
   return { ...tree, paths: tree.config.map((one) => one.path) };
 };
 
-t.test('a main file that is not there is known as absent', async (t) => {
+t.test('a missing main file is absent', async (t) => {
   t.same(await read(t, {}), {
     config: [{ path: main, fact: { kind: 'absent' } }],
     dangling: [],
@@ -50,7 +50,7 @@ t.test('files are read breadth-first, lists in their order, globs by name', asyn
   t.same(dangling, []);
 });
 
-t.test('relative imports are meant from the file that has them', async (t) => {
+t.test('relative imports are resolved from their file', async (t) => {
   const { paths } = await read(t, {
     [main]: imports('conf.d/*.toml', './x.toml', '../y.toml'),
     '/etc/containerd/conf.d/a.toml': imports('sub/b.toml'),
@@ -67,7 +67,7 @@ t.test('relative imports are meant from the file that has them', async (t) => {
   ]);
 });
 
-t.test('a glob may stand in a folder name; without a "*" there is no glob at all', async (t) => {
+t.test('a glob may be in a folder name; without a "*" there is no glob at all', async (t) => {
   const { paths, dangling } = await read(t, {
     [main]: imports('/etc/*/x?.toml', '/etc/[d]/x1.toml'),
     '/etc/d/x1.toml': '',
@@ -88,7 +88,7 @@ t.test('cycles and repetitions are read once', async (t) => {
 });
 
 t.test(
-  'an import that names nothing is told with who has it; a glob that matches nothing is none',
+  'an import of a missing file is reported with the importing file; a glob without a match is not',
   async (t) => {
     const { paths, dangling } = await read(t, {
       [main]: imports('/none.toml', '/none/*.toml', '/a.toml'),
@@ -102,7 +102,7 @@ t.test(
   },
 );
 
-t.test('what is no file is part of the tree, so that a decision can name it', async (t) => {
+t.test('an import that is no regular file is part of the tree, so that a decision can name it', async (t) => {
   const { config } = await read(t, { [main]: imports('/etc/d/*.toml', '/link.toml') }, (root) => {
     mkdirSync(join(root, 'etc/d/folder.toml'), { recursive: true });
     symlinkSync('/nowhere', join(root, 'link.toml'));
@@ -123,7 +123,7 @@ t.test('a file that does not parse imports nothing, and stops nothing', async (t
   t.same(paths, [main, '/broken.toml', '/a.toml']);
 });
 
-t.test('imports that are no list of names are passed over', async (t) => {
+t.test('imports that are no list of names are skipped', async (t) => {
   t.same((await read(t, { [main]: 'imports = "/a.toml"\n', '/a.toml': '' })).paths, [main]);
   t.same((await read(t, { [main]: 'imports = [1, "/a.toml"]\n', '/a.toml': '' })).paths, [main, '/a.toml']);
 });
@@ -137,7 +137,7 @@ t.test('links of an image are followed within it', async (t) => {
   t.match(config, [{ path: main, fact: { real: '/data/config.toml' } }, { path: '/etc/containerd/x.toml' }]);
 });
 
-t.test('a runaway of imports comes to an end', async (t) => {
+t.test('an endless chain of imports has a limit', async (t) => {
   const many = Array.from({ length: 1200 }, (_unused, index) => `/many/${index}.toml`);
   const { config } = await read(
     t,

@@ -58,7 +58,7 @@ for (const [name, files] of [
   [undefined, { '/var/lib/rancher/k3s/agent/': '' }],
 ] as const)
   t.test(
-    `${name ?? 'a plain host'} is known by ${Object.keys(files).join(' and ') || 'nothing'}`,
+    `${name ?? 'a plain host'} is recognised by ${Object.keys(files).join(' and ') || 'nothing'}`,
     async (t) => {
       t.equal(await tree(t, files).who(), name);
     },
@@ -78,14 +78,14 @@ for (const [name, files] of [
     });
   });
 
-t.test('a container in which k3s is process 1 is k3d, or as good as that', async (t) => {
+t.test('a container in which k3s is process 1 counts as k3d', async (t) => {
   const { root, who } = tree(t, {});
   mkdirSync(join(root, 'proc/1'), { recursive: true });
   symlinkSync('/bin/k3s', join(root, 'proc/1/exe'));
   t.match(await who(), { code: 'unsupported-host', message: /k3d/ });
 });
 
-t.test('what two distributions left is refused, and the unit that a person names decides', async (t) => {
+t.test('traces of two distributions are refused, and the unit that a person names decides', async (t) => {
   const both = tree(t, {
     ...unit('k3s'),
     '/var/lib/rancher/k3s/agent/': '',
@@ -96,7 +96,7 @@ t.test('what two distributions left is refused, and the unit that a person names
   t.equal(await both.who('rke2-server.service'), 'RKE2');
 });
 
-t.test('what another user can have made shows nothing', async (t) => {
+t.test('files that another user can have made are no evidence', async (t) => {
   const { root, who } = tree(t, {
     ...unit('k3s'),
     '/var/lib/rancher/k3s/agent/': '',
@@ -109,7 +109,7 @@ t.test('what another user can have made shows nothing', async (t) => {
   t.equal(await who(), undefined);
 });
 
-t.test('evidence that cannot be read is no absence: nothing is known of this host', async (t) => {
+t.test('unreadable evidence is not absent: nothing is known of this host', async (t) => {
   for (const [file, files] of [
     ['/snap/microk8s/current/meta/snap.yaml', snap('strict')],
     ['/etc/os-release', { ...release('ID=cos\n'), '/usr/lib/os-release': 'ID=debian\n' }],

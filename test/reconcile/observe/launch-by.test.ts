@@ -53,7 +53,7 @@ const onHost = (
 const data = '/var/lib/rancher/k3s/data/abc/bin';
 const main = '/var/lib/rancher/k3s/agent/etc/containerd/config.toml';
 
-t.test('k3s has one program under several names, and its own -c is none of containerd', async (t) => {
+t.test('k3s has one program with several names, and its own -c is not that of containerd', async (t) => {
   const launch = await onHost(
     t,
     'k3s',
@@ -73,7 +73,7 @@ t.test('k3s has one program under several names, and its own -c is none of conta
 });
 
 t.test(
-  'an upgrade of k3s may have replaced the program that runs: then the one of the next start is asked',
+  'when an upgrade of k3s replaced the running program, the one of the next start is asked',
   async (t) => {
     const row = '/var/lib/rancher/k3s/data/current/bin/containerd';
     const launch = await onHost(
@@ -117,7 +117,7 @@ t.test('k0s has a containerd of its own, with its address on the command line', 
   });
 });
 
-t.test('a unit whose main process is containerd itself is seen as it is', async (t) => {
+t.test('a unit whose main process is containerd itself is read as it is', async (t) => {
   const binary = '/snap/microk8s/8000/bin/containerd';
   const config = '/var/snap/microk8s/8000/args/containerd.toml';
   const launch = await onHost(
@@ -144,7 +144,7 @@ t.test('without -c it reads the file of its distribution', async (t) => {
   t.match(launch, { config: { main: '/var/lib/rancher/rke2/agent/etc/containerd/config.toml' } });
 });
 
-t.test('while the unit has not started it yet, there is none', async (t) => {
+t.test('before the unit has started it, there is no runtime', async (t) => {
   const launch = await onHost(
     t,
     'k0s',
@@ -159,7 +159,7 @@ t.test('while the unit has not started it yet, there is none', async (t) => {
   });
 });
 
-t.test('where nothing runs, the row says where things are', async (t) => {
+t.test('where nothing runs, the paths are those of the row', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const { host } = node.fake;
   const stopped = { ...node.fake.containerd.unit, mainPid: 0 };

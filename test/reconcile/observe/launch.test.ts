@@ -99,46 +99,52 @@ for (const [what, files, expected] of [
     { binary: '/opt/bin/containerd', config: { main: '/etc/i.toml' } },
   ],
 ] as const)
-  t.test(`in an image, ${what} says which containerd it is and which file`, async (t) => {
+  t.test(`in an image, ${what} determines the containerd and its file`, async (t) => {
     t.match(await inImage(t, files).launch(), expected);
   });
 
-t.test('in an image, what cannot be followed is refused with its place, never guessed', async (t) => {
-  const refusals: readonly (readonly [Readonly<Record<string, string>>, object])[] = [
-    [
-      { [fragment]: '[Service]\nExecStart=/opt/start', '/opt/start': '#!/usr/bin/python3\n' },
-      {
-        code: 'unclear-start',
-        message: /by \/opt\/start, a script for \/usr\/bin\/python3: which configuration/,
-      },
-    ],
-    [{ [fragment]: '[Service]\nExecStart=/bin/sh -c ". /etc/x; containerd $O"' }, { code: 'unclear-start' }],
-    [{ [fragment]: '[Service]\nExecStart=/bin/sh -c "/opt/other"' }, { message: /ends in \/opt\/other/ }],
-    [
-      { [fragment]: '[Service]\nExecStart=/bin/ip netns exec a /usr/bin/containerd' },
-      { code: 'unclear-start' },
-    ],
-    [
-      { [fragment]: plain, [dropIn]: '[Service]\nExecStart=/opt/bin/containerd' },
-      { message: /more than one ExecStart=/, where: { file: dropIn, line: 2 } },
-    ],
-    [
-      { [fragment]: '[Service]\nExecStart=/opt/none/containerd' },
-      { code: 'no-runtime', message: /which is not there/ },
-    ],
-    [
-      { [fragment]: '[Service]\nEnvironmentFile=/etc/none\nExecStart=/usr/bin/containerd' },
-      { code: 'unclear-start', where: { file: '/etc/none' } },
-    ],
-    [
-      { [fragment]: plain, [`/etc/systemd/system/${unit}`]: '' },
-      { code: 'unit-masked', hint: /unmask/ },
-    ],
-  ];
-  for (const [files, expected] of refusals) t.match(await inImage(t, files).launch(), expected);
-});
+t.test(
+  'in an image, a start command that cannot be resolved is refused with its place, never guessed',
+  async (t) => {
+    const refusals: readonly (readonly [Readonly<Record<string, string>>, object])[] = [
+      [
+        { [fragment]: '[Service]\nExecStart=/opt/start', '/opt/start': '#!/usr/bin/python3\n' },
+        {
+          code: 'unclear-start',
+          message: /by \/opt\/start, a script for \/usr\/bin\/python3: which configuration/,
+        },
+      ],
+      [
+        { [fragment]: '[Service]\nExecStart=/bin/sh -c ". /etc/x; containerd $O"' },
+        { code: 'unclear-start' },
+      ],
+      [{ [fragment]: '[Service]\nExecStart=/bin/sh -c "/opt/other"' }, { message: /ends in \/opt\/other/ }],
+      [
+        { [fragment]: '[Service]\nExecStart=/bin/ip netns exec a /usr/bin/containerd' },
+        { code: 'unclear-start' },
+      ],
+      [
+        { [fragment]: plain, [dropIn]: '[Service]\nExecStart=/opt/bin/containerd' },
+        { message: /more than one ExecStart=/, where: { file: dropIn, line: 2 } },
+      ],
+      [
+        { [fragment]: '[Service]\nExecStart=/opt/none/containerd' },
+        { code: 'no-runtime', message: /which is not there/ },
+      ],
+      [
+        { [fragment]: '[Service]\nEnvironmentFile=/etc/none\nExecStart=/usr/bin/containerd' },
+        { code: 'unclear-start', where: { file: '/etc/none' } },
+      ],
+      [
+        { [fragment]: plain, [`/etc/systemd/system/${unit}`]: '' },
+        { code: 'unit-masked', hint: /unmask/ },
+      ],
+    ];
+    for (const [files, expected] of refusals) t.match(await inImage(t, files).launch(), expected);
+  },
+);
 
-t.test('in an image, what others can write is not believed, and what is assumed is said', async (t) => {
+t.test('in an image, files that others can write are not used, and assumptions are reported', async (t) => {
   const writable = inImage(t, { [fragment]: plain, [dropIn]: '[Service]\n' });
   chmodSync(join(writable.root, dropIn), 0o666);
   t.match(await writable.launch(), { code: 'untrusted', where: { file: dropIn } });
@@ -211,7 +217,7 @@ t.test('on a host, variables of ExecStart are replaced as systemd replaces them'
   });
 });
 
-t.test('on a host, the process tells what cannot be seen in the unit', async (t) => {
+t.test('on a host, the process has what the unit does not show', async (t) => {
   const unset = { execStart: ['/usr/bin/containerd', '$OPTS'] };
   t.match(await onHost(t, unset, { argv: ['/usr/bin/containerd', '-c', '/etc/p.toml'] }).launch(), {
     config: { main: '/etc/p.toml' },
@@ -230,20 +236,23 @@ t.test('on a host, the process tells what cannot be seen in the unit', async (t)
     });
 });
 
-t.test('on a host, a shell that waits is no runtime, and what cannot be followed is refused', async (t) => {
-  const script = { execStart: ['/bin/sh', '-c', '. /etc/x; exec containerd $O'], fragment };
-  const refused = { code: 'unclear-start', where: { file: fragment } };
-  t.match(await onHost(t, script).launch(), refused);
-  const waits = onHost(t, script, {
-    argv: ['/bin/sh', '-c', '. /etc/x; exec containerd $O'],
-    exe: '/usr/bin/dash',
-  });
-  waits.node.write('/usr/bin/dash', 'a shell', 0o755);
-  t.match(await waits.launch(), refused);
-  t.match(await onHost(t, { execStart: ['/opt/none/containerd'] }).launch(), { code: 'no-runtime' });
-});
+t.test(
+  'on a host, a waiting shell is no runtime, and a command that cannot be resolved is refused',
+  async (t) => {
+    const script = { execStart: ['/bin/sh', '-c', '. /etc/x; exec containerd $O'], fragment };
+    const refused = { code: 'unclear-start', where: { file: fragment } };
+    t.match(await onHost(t, script).launch(), refused);
+    const waits = onHost(t, script, {
+      argv: ['/bin/sh', '-c', '. /etc/x; exec containerd $O'],
+      exe: '/usr/bin/dash',
+    });
+    waits.node.write('/usr/bin/dash', 'a shell', 0o755);
+    t.match(await waits.launch(), refused);
+    t.match(await onHost(t, { execStart: ['/opt/none/containerd'] }).launch(), { code: 'no-runtime' });
+  },
+);
 
-t.test('on a host, what the unit says now goes before what the process was started with', async (t) => {
+t.test('on a host, the present unit takes precedence over the command line of the process', async (t) => {
   const facts = { execStart: ['/usr/bin/containerd', '-c', '/etc/new.toml'] };
   t.match(await onHost(t, facts, { argv: ['/usr/bin/containerd', '-c', '/etc/old.toml'] }).launch(), {
     config: { main: '/etc/new.toml' },

@@ -3,14 +3,14 @@ import { type Files, makeFiles } from '../../../host/files/files.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { namesIn } from '../../../daemon/reconcile/observe/names.ts';
 
-t.test('a folder that is not there, or is a file, holds nothing', async (t) => {
+t.test('a missing folder, or a file in its place, is empty', async (t) => {
   const files = makeFiles(t.testdir({ folder: { b: '', a: '' }, file: '' }));
   t.same(await namesIn(files, '/folder'), ['a', 'b']);
   t.same(await namesIn(files, '/none'), []);
   t.same(await namesIn(files, '/file'), []);
 });
 
-t.test('a folder that cannot be read is not taken for an empty one', async (t) => {
+t.test('an unreadable folder does not count as empty', async (t) => {
   const files = makeFiles(t.testdir({ folder: {} }));
   const failing: Files = {
     ...files,

@@ -31,7 +31,7 @@ const refusal = (look: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-t.test('a link that cannot be read stops the look: what it leads to would seem out of service', async (t) => {
+t.test('an unreadable link stops the observation: its target would seem unused', async (t) => {
   const { host, look } = withLink(t.testdir({}));
   t.match((await look()).links[link], { target: '../../store/x/containerd-shim-spin-v2' });
   const linkAt: Host['files']['linkAt'] = async () => ({ target: null, foreign: '?', errno: 'EIO' });
@@ -45,7 +45,7 @@ t.test('a link that cannot be read stops the look: what it leads to would seem o
   t.match(await refusal(look({ names })), { problem: { code: 'unreadable-source' } });
 });
 
-t.test('a file where a folder of links should be holds none', async (t) => {
+t.test('a file in the place of a folder of links has none', async (t) => {
   const root = t.testdir({ opt: { 'rcm-node': { shims: { note: 'left by a person' } } } });
   t.same((await withLink(root).look()).links[`${paths.links}/note`], undefined);
 });

@@ -12,7 +12,7 @@ const setUp = (t: Test) => {
   return { ...node, containerd, look: () => observeRuntime(host, defaultSettings) };
 };
 
-t.test('the file of the unit’s environment says where the configuration is', async (t) => {
+t.test('the environment file of the unit names the configuration', async (t) => {
   const { containerd, look, write } = setUp(t);
   const execStart = ['/usr/bin/containerd', '$OPTS'];
   containerd.unit = { ...containerd.unit, execStart, environmentFiles: ['-/etc/default/containerd'] };
@@ -21,7 +21,7 @@ t.test('the file of the unit’s environment says where the configuration is', a
   t.match(await look(), { configPath: '/etc/other.toml' });
 });
 
-t.test('one that others can write says nothing, and nothing is done', async (t) => {
+t.test('an environment file that others can write is not used, and nothing is done', async (t) => {
   const { containerd, look, write } = setUp(t);
   containerd.unit = { ...containerd.unit, environmentFiles: ['/etc/default/containerd'] };
   write('/etc/default/containerd', 'CONTAINERD_CONFIG=/home/mallory/x.toml\n', 0o666);
@@ -43,7 +43,7 @@ t.test('a program that others can write is not run as root', async (t) => {
   t.equal(fake.containerd.dumps, dumps);
 });
 
-t.test('a containerd that k3s started is seen with the folder that its rendered file imports', async (t) => {
+t.test('a containerd of k3s is read with the folder that its rendered file imports', async (t) => {
   const root = makeRoot(t);
   const folder = '/var/lib/rancher/k3s/agent/etc/containerd';
   const put = (path: string, text: string): void => {
@@ -80,7 +80,7 @@ t.test('a containerd that k3s started is seen with the folder that its rendered 
   t.match(await look(), missing('no-runtime'));
 });
 
-t.test('a host that is not served says so, whatever runs on it', async (t) => {
+t.test('an unsupported host is reported, whatever runs on it', async (t) => {
   const root = makeRoot(t);
   writeFileSync(join(root, 'etc/os-release'), 'ID=bottlerocket\n');
   const { fake } = openNode(root, { version: '1.7.24' });

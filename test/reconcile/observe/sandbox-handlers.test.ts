@@ -27,7 +27,7 @@ const scripted = (tell: (id: string) => unknown = () => 'spin') => {
   return { cri: { sandboxInfo } as unknown as Cri, asked, seen };
 };
 
-t.test('each sandbox is asked for once, and a few at a time', async (t) => {
+t.test('each sandbox is requested once, and a few at a time', async (t) => {
   const { host } = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' }).fake;
   const { cri, asked, seen } = scripted();
   const facts = await withHandlers(host, cri, crio, many(500));
@@ -43,7 +43,7 @@ t.test('each sandbox is asked for once, and a few at a time', async (t) => {
   t.strictSame(asked.slice(501), ['sandbox-2'], 'those that ended are forgotten');
 });
 
-t.test('one that nothing is told of may use any handler, and is asked for again', async (t) => {
+t.test('a sandbox without an answer may use any handler, and is requested again', async (t) => {
   const { host } = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' }).fake;
   const { cri, asked } = scripted(() => undefined);
   for (let look = 0; look < 2; look++)
@@ -51,7 +51,7 @@ t.test('one that nothing is told of may use any handler, and is asked for again'
   t.equal(asked.length, 2);
 });
 
-t.test('a runtime that is slow to tell does not hold up the tick', async (t) => {
+t.test('a slow runtime does not delay the tick', async (t) => {
   const node = openNode(makeRoot(t), { runtime: 'crio', version: '1.36.3' });
   const { cri, asked } = scripted(() => {
     node.fake.advance(6_000);
@@ -62,7 +62,7 @@ t.test('a runtime that is slow to tell does not hold up the tick', async (t) => 
   t.ok(facts.some(({ handler }) => handler === undefined));
 });
 
-t.test('the list of containerd has them, and nothing is asked', async (t) => {
+t.test('the list of containerd has the handlers, and nothing else is requested', async (t) => {
   const { host } = openNode(makeRoot(t), { version: '2.1.4' }).fake;
   const { cri, asked } = scripted();
   t.strictSame(await withHandlers(host, cri, containerd, [sandbox('a', 'wws'), sandbox('b')]), [

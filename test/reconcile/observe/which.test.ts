@@ -85,7 +85,7 @@ const [server, agent] = ['rke2-server.service', 'rke2-agent.service'];
 const unitFiles = (...names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [`/usr/lib/systemd/system/${name}`, '[Service]\n']));
 
-t.test('a distribution that brings its own is served by the unit of it that runs', async (t) => {
+t.test('for a distribution with its own containerd, its running unit is used', async (t) => {
   const files = { ...rke2, ...unitFiles(server, agent) };
   t.same(await ask(t, [`${server} idle`, agent, containerd], files), ['containerd', agent]);
   t.same(await ask(t, [server, `${agent} idle`], files), ['containerd', server]);
@@ -100,13 +100,13 @@ t.test('a distribution that brings its own is served by the unit of it that runs
     });
 });
 
-t.test('else the only one, and containerd is looked for where none is', async (t) => {
+t.test('otherwise the only runtime is used, and containerd is looked for where there is none', async (t) => {
   t.same(await ask(t, [crio]), ['crio', crio]);
   t.same(await ask(t, [containerd]), ['containerd', containerd]);
   t.same(await ask(t, []), ['containerd', containerd]);
 });
 
-t.test('of two it is the one behind the socket of the kubelet', async (t) => {
+t.test('of two runtimes the one at the socket of the kubelet is used', async (t) => {
   const both = [containerd, crio];
   const args = (socket: string) => `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix://${socket}"\n`;
   t.same(await ask(t, both, { [flags]: args('/var/run/crio/crio.sock') }), ['crio', crio]);
@@ -118,26 +118,26 @@ t.test('of two it is the one behind the socket of the kubelet', async (t) => {
   t.same(await ask(t, both, { '/var/lib/kubelet/config.yaml': yaml }), ['crio', crio]);
 });
 
-t.test('where the kubelet does not tell, one that is only installed does not count', async (t) => {
-  t.same(await ask(t, [containerd, `${crio} idle`]), ['containerd', containerd]);
-  t.same(await ask(t, [`${containerd} idle`, crio]), ['crio', crio]);
-});
+t.test(
+  'where the kubelet’s socket is unknown, a runtime that is only installed does not count',
+  async (t) => {
+    t.same(await ask(t, [containerd, `${crio} idle`]), ['containerd', containerd]);
+    t.same(await ask(t, [`${containerd} idle`, crio]), ['crio', crio]);
+  },
+);
 
-t.test('a comment in a file of the kubelet says nothing', async (t) => {
+t.test('a comment in a file of the kubelet is ignored', async (t) => {
   const file = { '/etc/default/kubelet': '# --container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
   t.same(await ask(t, [containerd, `${crio} idle`], file), ['containerd', containerd]);
 });
 
-t.test(
-  'while none of two runs, as at boot and in an upgrade, no other one is served than before',
-  async (t) => {
-    t.same(await ask(t, [`${containerd} idle`, `${crio} idle`]), ['containerd', containerd]);
-    const flags = { '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
-    t.same(await ask(t, [`${containerd} idle`, `${crio} idle`], flags), ['crio', crio]);
-  },
-);
+t.test('while none of two runs, as during a boot, no other one is used than before', async (t) => {
+  t.same(await ask(t, [`${containerd} idle`, `${crio} idle`]), ['containerd', containerd]);
+  const flags = { '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
+  t.same(await ask(t, [`${containerd} idle`, `${crio} idle`], flags), ['crio', crio]);
+});
 
-t.test('where the unit of the one that the kubelet uses is away, the other one is not served', async (t) => {
+t.test('where the unit of the kubelet’s runtime is missing, the other one is not used', async (t) => {
   const flags = {
     '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/containerd/containerd.sock\n',
   };
@@ -150,18 +150,15 @@ t.test('where the unit of the one that the kubelet uses is away, the other one i
   ]);
 });
 
-t.test(
-  'where the one that the kubelet uses is stopped and the other one runs, none is touched',
-  async (t) => {
-    const stopped = [containerd, `${crio} idle`];
-    const flags = { '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
-    t.match(await ask(t, stopped, flags).catch((error: unknown) => error), {
-      problem: { code: 'unclear-start', message: /name crio, which does not run/, hint: /runtime\.unit/ },
-    });
-  },
-);
+t.test('where the kubelet’s runtime is stopped and the other one runs, none is touched', async (t) => {
+  const stopped = [containerd, `${crio} idle`];
+  const flags = { '/etc/default/kubelet': '--container-runtime-endpoint=unix:///run/crio/crio.sock\n' };
+  t.match(await ask(t, stopped, flags).catch((error: unknown) => error), {
+    problem: { code: 'unclear-start', message: /name crio, which does not run/, hint: /runtime\.unit/ },
+  });
+});
 
-t.test('where that is not said, or said twice, none is touched, and the way out is named', async (t) => {
+t.test('where the socket is missing or ambiguous, none is touched, and the way out is named', async (t) => {
   const both = [containerd, crio];
   const refused = async (files = {}) =>
     t.match(await ask(t, both, files).catch((error: unknown) => error), {
@@ -179,7 +176,7 @@ const endpoint = '--container-runtime-endpoint';
 const crioSocket = 'unix:///var/run/crio/crio.sock';
 const left = { [flags]: `${endpoint}=unix:///run/containerd/containerd.sock` };
 
-t.test('the running kubelet counts before files that a former runtime left', async (t) => {
+t.test('the running kubelet takes precedence over files of a former runtime', async (t) => {
   const both = [containerd, crio];
   const by = (argv: readonly string[], files = {}, more: Partial<Kubelet> = {}) =>
     ask(t, both, { ...left, ...files }, undefined, (root) => ({ argv: ['kubelet', ...argv], root, ...more }));
@@ -219,20 +216,17 @@ t.test('the running kubelet counts before files that a former runtime left', asy
   t.same(await by(['--v=2']), ['containerd', containerd], 'else its files');
 });
 
-t.test(
-  'a kubelet that is away for a moment is not replaced by files that a former runtime left',
-  async (t) => {
-    const { again } = hostOf(t, [containerd, crio], left, undefined, (root) => ({
-      argv: ['kubelet', `${endpoint}=${crioSocket}`],
-      root,
-      later: [4242, 4242, 0, 0],
-    }));
-    t.same(await again(), ['crio', crio]);
-    t.same(await again(), ['crio', crio]);
-  },
-);
+t.test('a kubelet that is stopped for a moment is not replaced by files of a former runtime', async (t) => {
+  const { again } = hostOf(t, [containerd, crio], left, undefined, (root) => ({
+    argv: ['kubelet', `${endpoint}=${crioSocket}`],
+    root,
+    later: [4242, 4242, 0, 0],
+  }));
+  t.same(await again(), ['crio', crio]);
+  t.same(await again(), ['crio', crio]);
+});
 
-t.test('files say nothing where the running kubelet names a runtime that is none of these', async (t) => {
+t.test('files are ignored where the running kubelet names another runtime', async (t) => {
   const other = ask(t, [containerd, crio], left, undefined, (root) => ({
     argv: ['kubelet', `${endpoint}=unix:///run/cri-dockerd.sock`],
     root,

@@ -106,7 +106,7 @@ for (const on of ['k0s-merged', 'k0s-imports'])
     });
   }
 
-t.test('k0s: a start of k0s, and a drop-in of others, cost no start of ours', async (t) => {
+t.test('k0s: a start of k0s, and a foreign drop-in, cause no restart of ours', async (t) => {
   for (const on of ['k0s-merged', 'k0s-imports']) {
     const node = await installed(t, on);
     node.fake.containerd.restartByOther();
@@ -134,39 +134,36 @@ t.test(
   },
 );
 
-t.test(
-  'k0s: where nothing restarts containerd, the change is rolled back, and that is the end of it',
-  async (t) => {
-    const { root } = openCase(t, 'k0s-merged');
-    const { watches: _, ...meta } = metaOf('k0s-merged');
-    const node = openNode(root, meta);
-    const { host } = node.fake;
-    const state = { text: node.read(k0s), at: 0 };
-    // The fake has no changes of a folder that nothing watches.
-    const changedAt = async (): Promise<number> => {
-      if (node.read(k0s) !== state.text) Object.assign(state, { text: node.read(k0s), at: host.clock.now() });
-      return state.at;
-    };
-    const unwatched = withWatched({ ...host, files: { ...host.files, changedAt } });
-    const before = treeOf(root);
-    node.fake.advance(60_000);
-    t.match((await node.once({}, unwatched)).outcome, {
-      kind: 'failed',
-      undone: true,
-      problem: { code: 'activation-failed' },
-    });
-    t.strictSame(difference(foreign(before), foreign(treeOf(root))), {});
-    const from = host.clock.elapsed();
-    const { outcome, did } = await node.once({}, unwatched);
-    t.match(outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
-    t.strictSame(did, []);
-    t.equal(host.clock.elapsed(), from, 'no tick waits for it again');
-    t.strictSame(node.fake.containerd.jobs, []);
-  },
-);
+t.test('k0s: when nothing restarts containerd, the change is rolled back, and not tried again', async (t) => {
+  const { root } = openCase(t, 'k0s-merged');
+  const { watches: _, ...meta } = metaOf('k0s-merged');
+  const node = openNode(root, meta);
+  const { host } = node.fake;
+  const state = { text: node.read(k0s), at: 0 };
+  // The fake has no changes of a folder that nothing watches.
+  const changedAt = async (): Promise<number> => {
+    if (node.read(k0s) !== state.text) Object.assign(state, { text: node.read(k0s), at: host.clock.now() });
+    return state.at;
+  };
+  const unwatched = withWatched({ ...host, files: { ...host.files, changedAt } });
+  const before = treeOf(root);
+  node.fake.advance(60_000);
+  t.match((await node.once({}, unwatched)).outcome, {
+    kind: 'failed',
+    undone: true,
+    problem: { code: 'activation-failed' },
+  });
+  t.strictSame(difference(foreign(before), foreign(treeOf(root))), {});
+  const from = host.clock.elapsed();
+  const { outcome, did } = await node.once({}, unwatched);
+  t.match(outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
+  t.strictSame(did, []);
+  t.equal(host.clock.elapsed(), from, 'no tick waits for it again');
+  t.strictSame(node.fake.containerd.jobs, []);
+});
 
 for (const on of ['k3s-folder', 'k3s-template-v3', 'k3s-template-v2', 'k3s-template-new', 'rke2-folder'])
-  t.test(`${on}: an upgrade that changes the base costs no restart of ours`, async (t) => {
+  t.test(`${on}: an upgrade that changes the base causes no restart of ours`, async (t) => {
     const node = await installed(t, on);
     for (const version of [3, 2]) {
       const path = `${standIn}/base-v${version}.toml`;
@@ -217,7 +214,7 @@ t.test('a template that is read still is used after an upgrade to a k3s with a f
   t.strictSame(containerd.served(), ['runc']);
 });
 
-t.test('a template that others changed is not written before it was rendered', async (t) => {
+t.test('a template changed by others is not written before it was rendered', async (t) => {
   const node = openCase(t, 'k3s-template-v3');
   const { containerd } = node.fake;
   node.fake.advance(60_000);
@@ -235,7 +232,7 @@ t.test('a template that others changed is not written before it was rendered', a
 const passed = () => new Promise((resolve) => setTimeout(resolve, 20));
 const own = '{{ template "base" . }}\n[debug]\nlevel = "debug"\n';
 
-t.test('what the next start renders anew is not loaded by a restart of ours', async (t) => {
+t.test('a changed template is not loaded by a restart of ours', async (t) => {
   for (const [on, what, act] of [
     ['k3s-folder', 'a template beside the folder of drop-ins', (node: Node) => node.write(v3, own)],
     ['k3s-folder', 'a template of the other version', (node: Node) => node.write(v2, own)],
@@ -262,7 +259,7 @@ t.test('what the next start renders anew is not loaded by a restart of ours', as
   }
 });
 
-t.test('a template that is rendered in the place of the one with our block is waited for', async (t) => {
+t.test('a template that replaces the one with our block is waited for', async (t) => {
   const node = openCase(t, 'k3s-template-new');
   const { containerd } = node.fake;
   node.write(v2, own);
@@ -284,7 +281,7 @@ t.test('a template that is rendered in the place of the one with our block is wa
 });
 
 t.test(
-  'a handler that the distribution has by now too, and that breaks its rendering, is taken out',
+  'a handler that the distribution defines too, and that breaks its rendering, is removed',
   async (t) => {
     const node = await installed(t, 'k3s-template-v2');
     const { containerd } = node.fake;

@@ -38,7 +38,7 @@ const answering = (t: Test, ...looks: readonly Look[]) => {
   return { waited, state, lines: fake.lines };
 };
 
-t.test('two looks that agree, with no container being created, are quiet', async (t) => {
+t.test('two equal observations without a container being created are quiet', async (t) => {
   const { waited, state, lines } = answering(t, ['running', 'exited']);
   t.ok((await waited()) < 1000);
   t.equal(state.asked, 2);
@@ -58,13 +58,13 @@ t.test('a runtime that is too busy to answer is not quiet', async (t) => {
   t.same(lines, []);
 });
 
-t.test('what was seen before a silence is not held against what is seen after it', async (t) => {
+t.test('observations before and after a silence are not compared', async (t) => {
   const { waited, state } = answering(t, ['running'], 'slow', ['running'], ['running']);
   await waited();
   t.equal(state.asked, 4);
 });
 
-t.test('it waits for as long as `quiet` says and no longer, and tells why it goes on', async (t) => {
+t.test('it waits for the time of `quiet` at most, and says why it continues', async (t) => {
   const silent = answering(t, 'slow');
   const waited = await silent.waited(20);
   t.ok(waited >= 20_000 && waited < 30_000, `${waited} ms`);

@@ -13,7 +13,7 @@ const saying = (t: import('tap').Test, result: Partial<RunResult> | Error) => {
   return lastWords({ ...host, tools: { run } }, 'containerd.service', 0);
 };
 
-t.test('the last error is what it said, else its last line', async (t) => {
+t.test('the last error line is quoted, otherwise the last line', async (t) => {
   const stdout = 'level=error msg="first"\nlevel=fatal msg="the reason"\nlevel=info msg="bye"\n\n';
   t.equal(await saying(t, { stdout }), 'level=fatal msg="the reason"');
   t.equal(await saying(t, { stdout: 'one\ntwo\n' }), 'two');
@@ -24,7 +24,7 @@ t.test('the last error is what it said, else its last line', async (t) => {
   t.equal((await saying(t, { stdout: `level=error ${'x'.repeat(10_000)}` }))?.length, 300);
 });
 
-t.test('a journal that cannot be read is no words, and no failure', async (t) => {
+t.test('an unreadable journal gives no text, and is no failure', async (t) => {
   t.equal(await saying(t, { stdout: '' }), undefined);
   t.equal(await saying(t, { code: 1, stdout: 'x' }), undefined);
   t.equal(await saying(t, { kind: 'not-started', errno: 'ENOENT', message: '' }), undefined);

@@ -66,7 +66,7 @@ for (const version of ['1.7.24', '2.1.4'])
       },
     );
 
-t.test('what the node cannot do either is never held against a shim', async (t) => {
+t.test('a failure that every handler has on this node is no failure of a shim', async (t) => {
   for (const default_ of ['refused', 'late', 'kills'] as const) {
     const node = nodeOf(t);
     behaves(node, 'refused', default_);
@@ -77,7 +77,7 @@ t.test('what the node cannot do either is never held against a shim', async (t) 
   }
 });
 
-t.test('a failure that does not happen twice is none', async (t) => {
+t.test('a failure that does not repeat does not count', async (t) => {
   const node = nodeOf(t);
   const { containerd } = node.fake;
   containerd.starts = () => (containerd.sandboxJobs.length === 1 ? 'refused' : 'works');
@@ -89,7 +89,7 @@ t.test('a failure that does not happen twice is none', async (t) => {
   t.match(startOf(node), { why: undefined });
 });
 
-t.test('where the node has no means or no room nothing is started, and the texts say why', async (t) => {
+t.test('without resources on the node no sandbox is started, and the message says why', async (t) => {
   const cases: readonly (readonly [string, (node: Node) => void, RegExp])[] = [
     [
       'no image',
@@ -147,7 +147,7 @@ t.test('where the node has no means or no room nothing is started, and the texts
   }
 });
 
-t.test('a shim that cannot be in the network of the host is no bad one', async (t) => {
+t.test('a shim that cannot use the host network does not fail', async (t) => {
   const node = nodeOf(t);
   const { host } = node.fake;
   const cause = Object.assign(new Error('x'), { code: 2 });
@@ -169,34 +169,37 @@ t.test('a shim that cannot be in the network of the host is no bad one', async (
   t.match(startOf(node), { why: /its own network/ });
 });
 
-t.test('a new version that starts nothing is taken back without a restart, and left alone', async (t) => {
-  const node = nodeOf(t);
-  const { containerd } = node.fake;
-  await node.once();
-  const link = (): unknown => treeOf(node.root)['/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2'];
-  const former = link();
-  containerd.jobs.length = 0;
-  writeShim(node, 'spin-v2', 'spin-v2-new');
-  behaves(node, 'refused');
-  t.match((await node.once()).outcome, { kind: 'failed', undone: true, problem: { code: 'not-started' } });
-  t.strictSame(link(), former, 'the former version is served');
-  const asked = containerd.sandboxJobs.length;
-  for (const _ of [1, 2]) {
-    const again = await node.once();
-    t.match(again.outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
-    t.match(again.decision.handlers, [{ state: 'failed' }]);
-  }
-  t.equal(containerd.sandboxJobs.length, asked);
-  t.strictSame(containerd.jobs, [], 'no restart at all');
-  behaves(node, 'works');
-  writeShim(node, 'spin-v2', 'spin-v2-newer');
-  t.equal((await node.once()).outcome.kind, 'converged');
-  t.not(JSON.stringify(link()), JSON.stringify(former));
-  t.equal((await node.once()).ledger.bad, null);
-});
+t.test(
+  'a new version that starts nothing is rolled back without a restart, and not tried again',
+  async (t) => {
+    const node = nodeOf(t);
+    const { containerd } = node.fake;
+    await node.once();
+    const link = (): unknown => treeOf(node.root)['/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2'];
+    const former = link();
+    containerd.jobs.length = 0;
+    writeShim(node, 'spin-v2', 'spin-v2-new');
+    behaves(node, 'refused');
+    t.match((await node.once()).outcome, { kind: 'failed', undone: true, problem: { code: 'not-started' } });
+    t.strictSame(link(), former, 'the former version is served');
+    const asked = containerd.sandboxJobs.length;
+    for (const _ of [1, 2]) {
+      const again = await node.once();
+      t.match(again.outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
+      t.match(again.decision.handlers, [{ state: 'failed' }]);
+    }
+    t.equal(containerd.sandboxJobs.length, asked);
+    t.strictSame(containerd.jobs, [], 'no restart at all');
+    behaves(node, 'works');
+    writeShim(node, 'spin-v2', 'spin-v2-newer');
+    t.equal((await node.once()).outcome.kind, 'converged');
+    t.not(JSON.stringify(link()), JSON.stringify(former));
+    t.equal((await node.once()).ledger.bad, null);
+  },
+);
 
 t.test(
-  'what a killed run left is removed, is no use of its handler, and a Pod is never taken for it',
+  'sandboxes of a killed run are removed and count as no use, and a Pod is never mistaken for one',
   async (t) => {
     const node = nodeOf(t);
     const { containerd } = node.fake;
@@ -216,7 +219,7 @@ t.test(
   },
 );
 
-t.test('a sandbox that cannot be removed has started, and is tried to be removed again', async (t) => {
+t.test('a sandbox that cannot be removed counts as started, and its removal is retried', async (t) => {
   const node = nodeOf(t);
   const { containerd } = node.fake;
   behaves(node, 'stays');
@@ -256,7 +259,7 @@ t.test('in the worst case the runtime is healthy again 240 s after the first res
   }
 });
 
-t.test('a shim that starts slowly is served, and said to be listed', async (t) => {
+t.test('a slow shim is served, and reported as listed only', async (t) => {
   const node = nodeOf(t);
   behaves(node, 'late');
   t.equal((await node.once()).outcome.kind, 'converged');
@@ -264,7 +267,7 @@ t.test('a shim that starts slowly is served, and said to be listed', async (t) =
   t.match(startOf(node), { why: /started within \d+ s/ });
 });
 
-t.test('a sandbox that ends rcm-node, or the node, is started twice, and then is a failure', async (t) => {
+t.test('a sandbox that ends rcm-node, or the node, is tried twice, and then is a failure', async (t) => {
   const node = nodeOf(t);
   const { containerd } = node.fake;
   const died = new Error('killed');
@@ -297,7 +300,7 @@ t.test('a sandbox that ends rcm-node, or the node, is started twice, and then is
   t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] });
 });
 
-t.test('sandboxes that cannot be removed do not hold up a tick', async (t) => {
+t.test('sandboxes that cannot be removed do not delay a tick', async (t) => {
   const node = nodeOf(t);
   const { containerd, host } = node.fake;
   await node.once();
@@ -314,7 +317,7 @@ t.test('sandboxes that cannot be removed do not hold up a tick', async (t) => {
   t.ok(host.clock.elapsed() - from < 20_000);
 });
 
-t.test('a disk that gives no answer holds no proof up', async (t) => {
+t.test('a disk that does not answer delays no proof', async (t) => {
   const node = nodeOf(t);
   const { host } = node.fake;
   const never = Promise.withResolvers<never>();

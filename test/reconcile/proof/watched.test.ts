@@ -57,7 +57,7 @@ type SetUp = ReturnType<typeof setUp>;
 const restart = ({ host }: SetUp) => host.systemd?.restart(unit, 60_000);
 const key = async ({ host }: SetUp) => (await host.systemd?.unit(unit))?.invocation;
 
-t.test('the next process after a change is the restart, and nothing is asked of systemd', async (t) => {
+t.test('the next process after a change counts as the restart, and systemd is not called', async (t) => {
   const it = setUp(t);
   it.fake.advance(60_000);
   const before = await key(it);
@@ -70,7 +70,7 @@ t.test('the next process after a change is the restart, and nothing is asked of 
   t.match(await key(it), /^[0-9a-f]{64}$/);
 });
 
-t.test('a process from before the change is none, also when nothing comes of it', async (t) => {
+t.test('a process from before the change does not count, also when no other follows', async (t) => {
   const it = setUp(t);
   it.fake.advance(60_000);
   it.change();
@@ -78,17 +78,20 @@ t.test('a process from before the change is none, also when nothing comes of it'
   t.same(it.fake.containerd.jobs, []);
 });
 
-t.test('one that ended for another reason right after the change is followed by the watch’s', async (t) => {
-  const it = setUp(t);
-  it.fake.advance(60_000);
-  it.change();
-  it.after(1_000, it.start);
-  it.after(8_000, it.start);
-  t.equal(await restart(it), 'done');
-  t.ok(it.host.clock.elapsed() >= 68_000, 'it waited for the second one');
-});
+t.test(
+  'a process that ended for another reason right after the change is followed by that of the watch',
+  async (t) => {
+    const it = setUp(t);
+    it.fake.advance(60_000);
+    it.change();
+    it.after(1_000, it.start);
+    it.after(8_000, it.start);
+    t.equal(await restart(it), 'done');
+    t.ok(it.host.clock.elapsed() >= 68_000, 'it waited for the second one');
+  },
+);
 
-t.test('where k0s itself was started right after the change, its runtime is taken, later', async (t) => {
+t.test('when k0s itself was started right after the change, its runtime counts, later', async (t) => {
   const it = setUp(t);
   it.fake.advance(60_000);
   it.change();
@@ -97,7 +100,7 @@ t.test('where k0s itself was started right after the change, its runtime is take
   t.ok(it.host.clock.elapsed() >= 75_000);
 });
 
-t.test('a run that was killed between the change and its end finds the restart done', async (t) => {
+t.test('after a run that was killed between the change and its end the restart counts as done', async (t) => {
   const it = setUp(t);
   it.fake.advance(60_000);
   it.change();

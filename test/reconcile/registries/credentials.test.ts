@@ -179,7 +179,7 @@ t.test('an answer is kept for the image, the registry or everything, as long as 
   t.equal(await calls(answer('Global'), 3_601_000), 2, 'the default of the configuration');
 });
 
-t.test('what goes wrong with a provider is named, and nothing that it prints is told', async (t) => {
+t.test('a failing provider is named, without its output', async (t) => {
   const { root, write, ask, provider } = setUp(t);
   const wrong = async (says: RegExp, code = 'registry-credentials'): Promise<void> => {
     const problem = await ask();
@@ -210,14 +210,14 @@ t.test('what goes wrong with a provider is named, and nothing that it prints is 
   await wrong(/not only root can change it/, 'untrusted');
 });
 
-t.test('a kubelet without providers has none, whatever lies on the disk', async (t) => {
+t.test('a kubelet without providers has none, whatever files exist', async (t) => {
   const { write, ask, provider } = setUp(t, ['kubelet']);
   write('/etc/providers.yaml', yaml());
   provider(answer('Image'));
   t.equal(await ask(), undefined);
 });
 
-t.test('where the kubelet is a part of its distribution, its usual files count', async (t) => {
+t.test('for a kubelet inside its distribution, its usual files are read', async (t) => {
   const { root, write, fake } = setUp(t);
   const host = { ...fake.host, tools: makeTools() };
   const of = { distro: 'k3s', unit: fake.containerd.unit };
@@ -232,7 +232,7 @@ t.test('where the kubelet is a part of its distribution, its usual files count',
   t.match(await ask(), { username: 'token' });
 });
 
-t.test('of several providers the first that has some is used', async (t) => {
+t.test('of several providers the first with credentials is used', async (t) => {
   const { write, ask, provider } = setUp(t);
   const second = yaml('second').slice(yaml('second').indexOf('  - name'));
   write('/etc/providers.yaml', yaml('provider', second));

@@ -39,7 +39,7 @@ t.test('the files of the runtime that is served are read', async (t) => {
   t.same(await other.ask(), ['https://cache.test/v2', 'https://registry.example/v2']);
 });
 
-t.test('what cannot be read, or others can write, denies, and says for which registry', async (t) => {
+t.test('an unreadable file, or one that others can write, denies, and the registry is named', async (t) => {
   const { root, write, ask } = await setUp(t, 'containerd', certs);
   write(hosts, '[host."https://mirror.example"');
   t.match(await ask(), {
@@ -56,7 +56,7 @@ t.test('what cannot be read, or others can write, denies, and says for which reg
   t.same(await ask(), ['https://mirror.example/v2', 'https://registry.example/v2']);
 });
 
-t.test('what the runtime has already lies by its digest in its content store', async (t) => {
+t.test('an image that the runtime has is read by digest from its content store', async (t) => {
   const { root, write, blob } = await setUp(t, 'containerd', 'root = "/srv/c"\n');
   const digest = sha256('layer');
   const path = `/srv/c/io.containerd.content.v1.content/blobs/sha256/${digest}`;
@@ -68,7 +68,7 @@ t.test('what the runtime has already lies by its digest in its content store', a
   t.equal(await blob(digest), undefined, 'others could exchange it while it is read');
 });
 
-t.test('and where the runtime keeps only what it unpacked, nothing is taken', async (t) => {
+t.test('where the runtime keeps only unpacked layers, nothing is read', async (t) => {
   const { blob } = await setUp(t, 'crio');
   t.equal(await blob(sha256('layer')), undefined);
 });

@@ -13,33 +13,30 @@ t.test('without consent nothing of a predecessor is touched', async (t) => {
   t.strictSame(node.fake.containerd.jobs, []);
 });
 
-t.test(
-  'a takeover whose proof fails restores every byte, and is not tried again by the service',
-  async (t) => {
-    const node = leftNode(t);
-    const { containerd } = node.fake;
-    const before = containerd.served();
-    containerd.behaves = (handlers) =>
-      handlers.includes('spin-v2') && node.read(main) !== head + rcm('spin-v2') ? 'exits' : 'works';
-    const failed = await node.once({ takeover });
-    t.match(failed.outcome, { kind: 'failed', undone: true });
-    t.equal(node.read(main), head + rcm('spin-v2'), 'the bytes of the predecessor');
-    t.strictSame(containerd.served(), before, 'which serves again');
-    t.ok(node.read(oldProgram));
-    t.strictSame(failed.ledger.takeover?.tables ?? [], [], 'the consent is withdrawn');
-    const jobs = containerd.jobs.length;
-    node.fake.advance(3_600_000);
-    const next = await node.once();
-    t.match(next.outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another' }] });
-    t.equal(containerd.jobs.length, jobs);
-    containerd.behaves = () => 'works';
-    const again = await node.once({ takeover, retry: true });
-    t.equal(again.outcome.kind, 'converged', 'a person may ask for it again');
-    t.notMatch(node.read(main), 'RCM');
-  },
-);
+t.test('a takeover whose proof fails restores every byte, and is not retried by the service', async (t) => {
+  const node = leftNode(t);
+  const { containerd } = node.fake;
+  const before = containerd.served();
+  containerd.behaves = (handlers) =>
+    handlers.includes('spin-v2') && node.read(main) !== head + rcm('spin-v2') ? 'exits' : 'works';
+  const failed = await node.once({ takeover });
+  t.match(failed.outcome, { kind: 'failed', undone: true });
+  t.equal(node.read(main), head + rcm('spin-v2'), 'the bytes of the predecessor');
+  t.strictSame(containerd.served(), before, 'which serves again');
+  t.ok(node.read(oldProgram));
+  t.strictSame(failed.ledger.takeover?.tables ?? [], [], 'the consent is withdrawn');
+  const jobs = containerd.jobs.length;
+  node.fake.advance(3_600_000);
+  const next = await node.once();
+  t.match(next.outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another' }] });
+  t.equal(containerd.jobs.length, jobs);
+  containerd.behaves = () => 'works';
+  const again = await node.once({ takeover, retry: true });
+  t.equal(again.outcome.kind, 'converged', 'a person may ask for it again');
+  t.notMatch(node.read(main), 'RCM');
+});
 
-t.test('consent waits for the Shim, and is good for these bytes alone', async (t) => {
+t.test('consent waits for the Shim, and holds for these bytes only', async (t) => {
   const node = leftNode(t, ['wws-v1']);
   await node.once({ takeover });
   t.equal(node.read(main)?.includes('# RCM runtime config for wws-v1'), true, 'no Shim takes its place yet');
@@ -61,7 +58,7 @@ t.test('consent waits for the Shim, and is good for these bytes alone', async (t
   t.equal(node.fake.containerd.jobs.length, jobs, 'and nothing is restarted for it');
 });
 
-t.test('consent to a table that changes before it is taken out is void', async (t) => {
+t.test('consent to a table that changes before the takeover is void', async (t) => {
   const node = leftNode(t, ['wws-v1']);
   await node.once({ takeover });
   node.write(main, node.read(main)?.replace('wws-v1"\n', 'wws-v1"\nsnapshotter = "native"\n') ?? '');

@@ -14,7 +14,7 @@ const find = async ({ fake: { host } }: Node) => {
   return findPredecessors(host, runtime);
 };
 
-t.test('it tells tables, programs and records, and what runs', async (t) => {
+t.test('it lists tables, programs and records, and what runs', async (t) => {
   const node = leftNode(t);
   node.fake.mapped = [join(node.root, oldProgram)];
   const found = await find(node);
@@ -35,7 +35,7 @@ t.test('it tells tables, programs and records, and what runs', async (t) => {
 });
 
 t.test(
-  'a program that is not what the record says was replaced by others, and the record stays with it',
+  'a program that differs from its record was replaced by others, and the record stays with it',
   async (t) => {
     const node = leftNode(t, ['wws-v1']);
     const row = (shim: string, text: string): string =>
@@ -50,7 +50,7 @@ t.test(
   },
 );
 
-t.test("a copy of the file is named as the deployer's only beside its crun", async (t) => {
+t.test("a copy of the file counts as the deployer's only beside its crun", async (t) => {
   const node = leftNode(t);
   node.write(`${main}.bak`, head);
   t.strictSame((await find(node)).left, []);
@@ -61,7 +61,7 @@ t.test("a copy of the file is named as the deployer's only beside its crun", asy
   ]);
 });
 
-t.test('a damaged record says nothing', async (t) => {
+t.test('a damaged record is ignored', async (t) => {
   const node = leftNode(t);
   node.write('/opt/rcm/rcm-lock.json', '{"shims": {"x": [1, null], "y": {"path": 1}}');
   t.equal((await find(node)).remnants.length, 2);
@@ -95,7 +95,7 @@ t.test("shims that a table names without a path are kwasm's only with its link",
   t.match(remnants.at(-1), { remnant: { kind: 'link', is: '/opt/kwasm/bin/containerd-shim-spin-v1' } });
 });
 
-t.test('what may be of others is named', async (t) => {
+t.test('files that may belong to others are named', async (t) => {
   const node = leftNode(t);
   node.write('/usr/local/sbin/crun', 'some crun\n', 0o755);
   node.write('/opt/rcm/bin/notes.txt', 'mine\n');
@@ -103,21 +103,18 @@ t.test('what may be of others is named', async (t) => {
   t.strictSame(files, ['/opt/rcm/bin/notes.txt', '/usr/local/sbin/crun']);
 });
 
-t.test(
-  'names that no installer gives are left, and the state with them in it can be read again',
-  async (t) => {
-    const node = leftNode(t);
-    const link = (path: string, target: string): void => symlinkSync(target, join(node.root, path));
-    link('usr/bin/containerd-shim-spin-v2~', oldProgram);
-    link('usr/bin/containerd-shim-mine', '/opt/kwasm/bin/mine/containerd-shim-mine');
-    link('usr/bin/containerd-shim-up', '/opt/kwasm/bin/..');
-    const files = (await find(node)).remnants.map(({ remnant }) => remnant.path);
-    t.strictSame(files, [oldProgram, '/opt/rcm/rcm-lock.json']);
-    await node.once({ takeover });
-    const { outcome } = await node.once();
-    t.equal(outcome.kind, 'converged', 'no state is damaged');
-  },
-);
+t.test('names that no installer uses stay, and the state with them can be read again', async (t) => {
+  const node = leftNode(t);
+  const link = (path: string, target: string): void => symlinkSync(target, join(node.root, path));
+  link('usr/bin/containerd-shim-spin-v2~', oldProgram);
+  link('usr/bin/containerd-shim-mine', '/opt/kwasm/bin/mine/containerd-shim-mine');
+  link('usr/bin/containerd-shim-up', '/opt/kwasm/bin/..');
+  const files = (await find(node)).remnants.map(({ remnant }) => remnant.path);
+  t.strictSame(files, [oldProgram, '/opt/rcm/rcm-lock.json']);
+  await node.once({ takeover });
+  const { outcome } = await node.once();
+  t.equal(outcome.kind, 'converged', 'no state is damaged');
+});
 
 t.test('the first program in the PATH tells whose a table without a path is', async (t) => {
   const node = leftNode(t);

@@ -27,7 +27,7 @@ t.test('a program that a process runs stays, until it ends', async (t) => {
   t.equal(node.read('/opt/rcm/rcm-lock.json'), undefined);
 });
 
-t.test('a program that another one replaced since stays', async (t) => {
+t.test('a program that was replaced since stays', async (t) => {
   const node = leftNode(t);
   node.fake.mapped = [join(node.root, oldProgram)];
   await node.once({ takeover });
@@ -40,7 +40,7 @@ t.test('a program that another one replaced since stays', async (t) => {
   t.equal(node.read(oldProgram), 'another program\n');
 });
 
-t.test('programs are not looked for over a link into a folder of others', async (t) => {
+t.test('programs are not searched through a link into a foreign folder', async (t) => {
   const node = leftNode(t);
   node.write('/usr/bin/containerd-shim-runc-v2', 'of containerd\n', 0o755);
   node.remove('/opt/rcm/bin');
@@ -53,7 +53,7 @@ t.test('programs are not looked for over a link into a folder of others', async 
 });
 
 t.test(
-  'a program that runs is found where the kernel spells its path over a link, as on ostree',
+  'a running program is found where the kernel resolves its path through a link, as on ostree',
   async (t) => {
     // Parts of a host: only here its root is "/", where paths are not resolved.
     const host = {
@@ -65,7 +65,7 @@ t.test(
   },
 );
 
-t.test('what a person removed is no longer told of', async (t) => {
+t.test('what a person removed is no longer reported', async (t) => {
   const node = leftNode(t);
   node.fake.mapped = [join(node.root, oldProgram)];
   await node.once({ takeover });

@@ -44,7 +44,7 @@ t.test('without it, or between two looks at the store, nothing of it is touched'
   }
 });
 
-t.test('where no runtime is found the tick says so, as without it', async (t) => {
+t.test('where no runtime is found the tick reports it, as without the setting', async (t) => {
   const node = open(t, 'rcm-1.7', 'takeover = true\n');
   node.fake.containerd.unit = { ...node.fake.containerd.unit, load: 'not-found' };
   const ticked = await node.once();
@@ -52,25 +52,28 @@ t.test('where no runtime is found the tick says so, as without it', async (t) =>
   t.ok(statSync(join(node.root, 'opt/rcm')).isDirectory());
 });
 
-t.test('a takeover that failed its proof is not tried again for it, until a person asks', async (t) => {
-  const node = leftNode(t);
-  node.write('/etc/rcm-node/config.toml', 'takeover = true\n[cluster]\nidentity = "none"\n');
-  const { containerd } = node.fake;
-  containerd.behaves = () => (node.read(main)?.includes('RCM') ? 'works' : 'exits');
-  t.equal((await node.once()).outcome.kind, 'failed');
-  const jobs = containerd.jobs.length;
-  writeShim(node, 'other-v1');
-  for (const deep of [true, false, true, true]) {
-    node.fake.advance(3_600_000);
-    const { outcome, decision } = await node.once({ deep });
-    t.match(outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another', handler: 'spin-v2' }] });
-    t.match(decision.handlers, [
-      { name: 'other-v1', state: 'served' },
-      { name: 'spin-v2', state: 'refused' },
-    ]);
-  }
-  t.equal(containerd.jobs.length, jobs + 1, 'one restart for the other one');
-  containerd.behaves = () => 'works';
-  t.equal((await node.once({ retry: true })).outcome.kind, 'converged');
-  t.notMatch(node.read(main), 'RCM');
-});
+t.test(
+  'a takeover that failed its proof is not retried because of the setting, until a person asks',
+  async (t) => {
+    const node = leftNode(t);
+    node.write('/etc/rcm-node/config.toml', 'takeover = true\n[cluster]\nidentity = "none"\n');
+    const { containerd } = node.fake;
+    containerd.behaves = () => (node.read(main)?.includes('RCM') ? 'works' : 'exits');
+    t.equal((await node.once()).outcome.kind, 'failed');
+    const jobs = containerd.jobs.length;
+    writeShim(node, 'other-v1');
+    for (const deep of [true, false, true, true]) {
+      node.fake.advance(3_600_000);
+      const { outcome, decision } = await node.once({ deep });
+      t.match(outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another', handler: 'spin-v2' }] });
+      t.match(decision.handlers, [
+        { name: 'other-v1', state: 'served' },
+        { name: 'spin-v2', state: 'refused' },
+      ]);
+    }
+    t.equal(containerd.jobs.length, jobs + 1, 'one restart for the other one');
+    containerd.behaves = () => 'works';
+    t.equal((await node.once({ retry: true })).outcome.kind, 'converged');
+    t.notMatch(node.read(main), 'RCM');
+  },
+);
