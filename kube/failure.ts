@@ -1,6 +1,6 @@
 /** What the answers and errors of an API server mean: one place from a status or an error code to a Problem. */
 import { type Code, detailOf, Failure } from '../protocol/problem/problem.ts';
-import { fields, items } from '../protocol/json.ts';
+import { type Fields, fields, items, text } from '../protocol/json.ts';
 import { oneLine } from '../protocol/one-line.ts';
 
 /** A Failure of the Kubernetes API, with the fields that decide when to retry. */
@@ -51,22 +51,36 @@ const codeOf = (status: number): Code => {
 };
 
 /** A `Status` object of the API, or what a proxy answered in its place. */
+/** A person corrects a field. Its name is the definition's, while what is said of it may quote anything: that stays in `detail`. */
+const invalidFields = (status: number, { causes }: Fields): string => {
+  const named = items(causes)
+    .map((cause) => text(fields(cause).field) ?? '')
+    .filter((field) => /^[A-Za-z][\w.[\]/-]{0,119}$/.test(field));
+  return status === 422 && named.length > 0
+    ? `: it does not accept ${[...new Set(named)].slice(0, 4).join(', ')}`
+    : '';
+};
+
 export const statusFailure = (status: number, body: unknown, retryAfterMs?: number): ApiFailure => {
   const object = fields(body);
   const details = fields(object.details);
   const said = typeof object.message === 'string' ? object.message : typeof body === 'string' ? body : '';
   const seconds = details.retryAfterSeconds;
   const asked = retryAfterMs ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined);
-  return new ApiFailure(codeOf(status), `the API server answered ${status}`, {
-    status,
-    detail: oneLine(said),
-    ...(asked === undefined ? {} : { retryAfterMs: asked }),
-    tooNew: items(details.causes).some((cause) => fields(cause).reason === 'ResourceVersionTooLarge'),
-    missing:
-      status === 404 && object.reason === 'NotFound' && typeof details.name === 'string'
-        ? details.name
-        : undefined,
-  });
+  return new ApiFailure(
+    codeOf(status),
+    `the API server answered ${status}${invalidFields(status, details)}`,
+    {
+      status,
+      detail: oneLine(said),
+      ...(asked === undefined ? {} : { retryAfterMs: asked }),
+      tooNew: items(details.causes).some((cause) => fields(cause).reason === 'ResourceVersionTooLarge'),
+      missing:
+        status === 404 && object.reason === 'NotFound' && typeof details.name === 'string'
+          ? details.name
+          : undefined,
+    },
+  );
 };
 
 const notOurCa = "the API server's certificate is not signed by the CA that the kubeconfig names";

@@ -2,13 +2,14 @@
  * Carries out what is decided of RuntimeClasses. One that is not there is created, and not applied, so that one which
  * another program makes in the same moment is not taken over; one that is there is changed only if it still is that very one.
  */
-import { selectorOf } from '../decide/shims/class-content.ts';
+import { overwriterOf, replacedOn, selectorOf } from '../decide/shims/class-content.ts';
 import { ApiFailure } from '../../kube/client.ts';
 import { type LeaderContext, unlessGone } from './context.ts';
 import { classFacts } from '../model/class-facts.ts';
-import type { ClassSettings } from '../model/class-settings.ts';
+import { type ClassSettings, together } from '../model/class-settings.ts';
 import type { ClassChange, ClassFacts, ShimFacts, View } from '../model/fleet.ts';
 import { fieldManager, managedBy, shimKey } from '../model/keys.ts';
+import { someOf } from '../model/wording.ts';
 import { fields, items } from '../../protocol/json.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { paths } from '../observe/watches.ts';
@@ -17,41 +18,33 @@ type Apply = Extract<ClassChange, { kind: 'apply' }>;
 
 const pathOf = (name: string): string => `${paths.classes}/${encodeURIComponent(name)}`;
 
-/** No blockOwnerDeletion: it would need a right over the finalizers of Shims, and no deletion waits for it. */
-const bodyOf = (name: string, shim: ShimFacts, present: ClassFacts | undefined) => ({
-  apiVersion: 'node.k8s.io/v1',
-  kind: 'RuntimeClass',
-  metadata: {
-    name,
-    ...(present === undefined ? {} : { uid: present.uid, resourceVersion: present.resourceVersion }),
-    labels: { [managedBy.key]: managedBy.value, [shimKey]: shim.name },
-    ownerReferences: [
-      {
-        apiVersion: 'runtime.spinkube.dev/v1alpha1',
-        kind: 'Shim',
-        name: shim.name,
-        uid: shim.uid,
-        controller: true,
-      },
-    ],
-  },
-  handler: shim.handler,
-  scheduling: { nodeSelector: selectorOf(shim) },
-});
-
-/** What others set on its predecessor takes the place of nothing that is ours. */
-const wholeOf = (name: string, shim: ShimFacts, settings: ClassSettings): unknown => {
-  const { metadata, scheduling, ...rest } = bodyOf(name, shim, undefined);
-  const { labels, annotations, overhead, tolerations } = settings;
+/**
+ * `more`: what others set on its predecessor; it takes the place of nothing that is ours. No blockOwnerDeletion: it would need
+ * a right over the finalizers of Shims, and no deletion waits for it.
+ */
+const bodyOf = (name: string, shim: ShimFacts, present?: ClassFacts, more?: ClassSettings) => {
+  const { labels, annotations, overhead, tolerations } = together(shim.classSettings, more);
   return {
-    ...rest,
+    apiVersion: 'node.k8s.io/v1',
+    kind: 'RuntimeClass',
     metadata: {
-      ...metadata,
-      labels: { ...labels, ...metadata.labels },
+      name,
+      ...(present === undefined ? {} : { uid: present.uid, resourceVersion: present.resourceVersion }),
+      labels: { ...labels, [managedBy.key]: managedBy.value, [shimKey]: shim.name },
       ...(annotations === undefined ? {} : { annotations }),
+      ownerReferences: [
+        {
+          apiVersion: 'runtime.spinkube.dev/v1alpha1',
+          kind: 'Shim',
+          name: shim.name,
+          uid: shim.uid,
+          controller: true,
+        },
+      ],
     },
+    handler: shim.handler,
     ...(overhead === undefined ? {} : { overhead }),
-    scheduling: { ...scheduling, ...(tolerations === undefined ? {} : { tolerations }) },
+    scheduling: { nodeSelector: selectorOf(shim), ...(tolerations === undefined ? {} : { tolerations }) },
   };
 };
 
@@ -59,13 +52,13 @@ const make = async (context: LeaderContext, { name, shim, settings }: Apply): Pr
   const { api, events } = context;
   const post = (body: unknown): Promise<unknown> =>
     api.request('POST', paths.classes, { query: { fieldManager }, body });
-  if (settings === undefined) return post(bodyOf(name, shim, undefined));
+  if (settings === undefined) return post(bodyOf(name, shim));
   try {
-    return await post(wholeOf(name, shim, settings));
+    return await post(bodyOf(name, shim, undefined, settings));
   } catch (error) {
     // A rule of the cluster may refuse a new class with what it let pass on the former one: it would never be made again.
     if (!(error instanceof ApiFailure && error.status === 422)) throw error;
-    const made = await post(bodyOf(name, shim, undefined));
+    const made = await post(bodyOf(name, shim));
     const message = `The RuntimeClass ${name} was made anew without what had been set on it (${Object.keys(settings).join(', ')}), because the API server does not take that: ${error.message}`;
     events.tell([{ shim, type: 'Warning', reason: 'RuntimeClassReset', message }]);
     return made;
@@ -94,10 +87,18 @@ const correct = async (
 };
 
 const apply = async (context: LeaderContext, asked: Apply, present?: ClassFacts): Promise<void> => {
-  const { log, watches } = context;
+  const { log, watches, events } = context;
   const { name, shim } = asked;
-  const answer = present === undefined ? await make(context, asked) : await correct(context, asked, present);
-  watches.classes.put(classFacts(answer));
+  const before = present ?? classFacts(await make(context, asked));
+  const isWhole = present === undefined && !before.holdsSettings;
+  const after = isWhole ? before : classFacts(await correct(context, asked, before));
+  watches.classes.put(after);
+  const replaced = present && replacedOn(present, shim);
+  if (replaced) {
+    const by = replaced.who.length === 0 ? '' : `, set by ${someOf(replaced.who)}`;
+    const message = `On the RuntimeClass ${name}, spec.runtimeClass of this Shim took the place of what was there${by}: ${someOf(replaced.fields)}`;
+    events.tell([{ shim, type: 'Warning', reason: 'RuntimeClassSettingsReplaced', message }]);
+  }
   log('info', `${present === undefined ? 'created' : 'changed'} RuntimeClass ${name}`, {
     shim: shim.name,
     handler: shim.handler,
@@ -121,8 +122,7 @@ const remove = async (context: LeaderContext, one: ClassFacts): Promise<void> =>
 };
 
 /** What the Shim asks for anew is none of what was undone. */
-const whatOf = (name: string, shim: ShimFacts): string =>
-  canonical([shim.generation, bodyOf(name, shim, undefined)]);
+const whatOf = (name: string, shim: ShimFacts): string => canonical([shim.generation, bodyOf(name, shim)]);
 
 export const applyClasses = async (
   context: LeaderContext,
@@ -145,7 +145,7 @@ export const applyClasses = async (
     // To give up what it was made with is a part of making it, and no repair.
     const written = present?.holdsSettings
       ? undefined
-      : { what: whatOf(name, shim), by: present?.overwrittenBy };
+      : { what: whatOf(name, shim), by: present && overwriterOf(present, shim) };
     await context.writes.attempt(`RuntimeClass/${name}`, () => apply(context, change, present), written);
   }
 };

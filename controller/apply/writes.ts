@@ -65,7 +65,12 @@ export const makeWrites = (given: {
   const writeConflicts = makeWriteConflicts(clock, log);
   const waiting = new Map<
     string,
-    { readonly failures: number; readonly notBefore: number; readonly problem: Problem }
+    {
+      readonly what: string | undefined;
+      readonly failures: number;
+      readonly notBefore: number;
+      readonly problem: Problem;
+    }
   >();
   const state = { next: clock.elapsed(), pausedUntil: 0, inARow: 0, lastEnd: clock.elapsed() };
   /** Problems that were logged, until a write succeeds. */
@@ -77,9 +82,16 @@ export const makeWrites = (given: {
     if (state.next > now) await clock.sleep(state.next - now);
   };
 
-  const failed = (key: string, error: unknown): void => {
+  /** Of this content: a person who corrected what was refused does not wait for minutes. */
+  const waitingFor = (key: string, what: string | undefined) => {
+    const row = waiting.get(key);
+    const isOther = row?.what !== undefined && what !== undefined && row.what !== what;
+    return isOther ? undefined : row;
+  };
+
+  const failed = (key: string, error: unknown, what: string | undefined): void => {
     const problem = problemOf(error);
-    const failures = (waiting.get(key)?.failures ?? 0) + 1;
+    const failures = (waitingFor(key, what)?.failures ?? 0) + 1;
     const forAll = isForAll(error);
     state.inARow = forAll ? state.inARow + 1 : 0;
     const pause = retryPause({
@@ -88,11 +100,11 @@ export const makeWrites = (given: {
       retryAfterMs: error instanceof ApiFailure ? error.retryAfterMs : undefined,
       random: clock.random(),
     });
-    waiting.set(key, { failures, notBefore: clock.elapsed() + pause, problem });
+    waiting.set(key, { what, failures, notBefore: clock.elapsed() + pause, problem });
     if (forAll) state.pausedUntil = Math.max(state.pausedUntil, clock.elapsed() + pause);
     metrics.add('rcm_controller_errors_total', { code: problem.code });
-    const [what = ''] = key.split('/', 1);
-    const mark = `${what} ${problem.code}`;
+    const [kind = ''] = key.split('/', 1);
+    const mark = `${kind} ${problem.code}`;
     const known = told.has(mark);
     told.add(mark);
     const isRace = (['api-conflict', 'api-missing'] satisfies Code[] as Code[]).includes(problem.code);
@@ -102,7 +114,7 @@ export const makeWrites = (given: {
 
   const isDue = (key: string, what?: string): boolean =>
     clock.elapsed() >=
-    Math.max(state.pausedUntil, waiting.get(key)?.notBefore ?? 0, writeConflicts.notBefore(key, what));
+    Math.max(state.pausedUntil, waitingFor(key, what)?.notBefore ?? 0, writeConflicts.notBefore(key, what));
 
   return {
     isDue,
@@ -118,7 +130,7 @@ export const makeWrites = (given: {
         told.clear();
         return true;
       } catch (error) {
-        if (!stopped()) failed(key, error);
+        if (!stopped()) failed(key, error, written?.what);
         return false;
       } finally {
         state.lastEnd = clock.elapsed();

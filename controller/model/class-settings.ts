@@ -1,9 +1,11 @@
 /**
- * What other people and programs set on a RuntimeClass of ours. It is remembered in the status of the Shim, because a class
- * that is made anew begins without it: the handler of one that is there cannot be changed.
+ * Fields of a RuntimeClass of ours that are not always the controller's: those that its Shim asks for in `spec.runtimeClass`,
+ * and what other people and programs set on it. The latter is remembered in the status of the Shim, because a class that is
+ * made anew begins without it: the handler of one that is there cannot be changed.
  */
 import { managedBy, shimKey } from './keys.ts';
 import { canonical } from '../../protocol/digest.ts';
+import { isSameQuantity } from '../../protocol/quantity.ts';
 import type { Labels } from '../../protocol/shim-object.ts';
 import { type Fields, fields, items, labels, parseJson } from '../../protocol/json.ts';
 
@@ -16,9 +18,9 @@ export type ClassSettings = {
 };
 
 /** Each write of a Shim's status goes to every node, and annotations may be as long as 256 kB. The definition says so, too. */
-const longest = 16_384;
+export const longest = 16_384;
 
-const isOther = (key: string): boolean => key !== managedBy.key && key !== shimKey;
+export const isOther = (key: string): boolean => key !== managedBy.key && key !== shimKey;
 
 /**
  * By these, tools find what they made and no longer want, and ask for no owner: kubectl's ApplySets, k3s and Rancher, kapp, Config
@@ -34,17 +36,21 @@ const pruningMarks: readonly string[] = [
   'addonmanager.kubernetes.io/',
 ];
 
-const unmarked = (given: Labels): Labels =>
-  Object.fromEntries(
-    Object.entries(given).filter(([key]) => !pruningMarks.some((prefix) => key.startsWith(prefix))),
-  );
+const isPruningMark = (key: string): boolean => pruningMarks.some((prefix) => key.startsWith(prefix));
 
-const present = (given: ClassSettings): ClassSettings | undefined => {
+/** Of rcm-node, and of Kubernetes but for its recommended labels. */
+const reserved =
+  /^(([^/]*[.])?(rcm[.]spinkube[.]dev|k8s[.]io|kubernetes[.]io)\/)(?<!^app[.]kubernetes[.]io\/)/;
+
+const unmarked = (given: Labels): Labels =>
+  Object.fromEntries(Object.entries(given).filter(([key]) => !isPruningMark(key)));
+
+export const present = (given: ClassSettings): ClassSettings | undefined => {
   const entries = Object.entries(given).filter(([, value]) => Object.keys(value as object).length > 0);
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 };
 
-const parse = (value: unknown): ClassSettings | undefined => {
+export const parse = (value: unknown): ClassSettings | undefined => {
   const given = fields(value);
   return present({
     labels: unmarked(
@@ -62,23 +68,51 @@ export const printSettings = (settings: ClassSettings): string => canonical(sett
 export const readSettings = (text: string | undefined): ClassSettings | undefined =>
   parse(parseJson(text ?? ''));
 
-/** Of a RuntimeClass. What is too long goes without its annotations, then without its labels. */
-export const settingsOf = (metadata: Fields, spec: Fields): ClassSettings | undefined => {
-  const { labels, annotations } = metadata;
-  const least = { overhead: spec.overhead, tolerations: fields(spec.scheduling).tolerations };
-  return [{ ...least, labels, annotations }, { ...least, labels }, least]
-    .map(parse)
-    .find((one) => one === undefined || printSettings(one).length <= longest);
+/** Of `spec.runtimeClass` of a Shim. A quantity may be written as a number there, and is text in a RuntimeClass. */
+export const askedSettings = (given: Fields): ClassSettings | undefined => {
+  const amounts = Object.entries(fields(fields(given.overhead).podFixed)).map(([key, value]) => [
+    key,
+    typeof value === 'number' ? `${value}` : value,
+  ]);
+  return present({
+    labels: labels(given.labels),
+    overhead: amounts.length === 0 ? {} : { podFixed: Object.fromEntries(amounts) },
+    tolerations: items(fields(given.scheduling).tolerations),
+  });
 };
 
-/** Whether a field manager has any of them for its own. */
-export const isSettingIn = (fieldsV1: unknown): boolean => {
-  const { 'f:metadata': metadata, 'f:scheduling': scheduling, 'f:overhead': overhead } = fields(fieldsV1);
-  const { 'f:labels': own, 'f:annotations': annotations } = fields(metadata);
-  return (
-    overhead !== undefined ||
-    annotations !== undefined ||
-    fields(scheduling)['f:tolerations'] !== undefined ||
-    Object.keys(fields(own)).some((key) => key.startsWith('f:') && isOther(key.slice(2)))
+/** Names of reserved labels: rcm-node's, those of Kubernetes, and those by which a tool prunes. The definition of Shims has them, too. */
+export const reservedLabel = ({ labels: given = {} }: ClassSettings): string | undefined =>
+  Object.keys(given).find((key) => reserved.test(key) || !isOther(key) || isPruningMark(key));
+
+export const amountsOf = ({ overhead }: ClassSettings): Fields => fields(overhead?.podFixed);
+
+/** The API server leaves out what is empty. */
+const written = (tolerations: readonly unknown[] = []): string =>
+  canonical(
+    tolerations.map((one) =>
+      Object.fromEntries(Object.entries(fields(one)).filter(([, value]) => value !== '' && value !== null)),
+    ),
   );
+
+/** Of what a RuntimeClass has and what its Shim asks for. */
+export const isSame = (a: ClassSettings = {}, b: ClassSettings = {}): boolean => {
+  const [left, right] = [amountsOf(a), amountsOf(b)];
+  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
+  return (
+    canonical(a.labels ?? {}) === canonical(b.labels ?? {}) &&
+    [...keys].every((key) => isSameQuantity(`${left[key]}`, `${right[key]}`)) &&
+    written(a.tolerations) === written(b.tolerations)
+  );
+};
+
+/** Both; of one field, `first`. */
+export const together = (first: ClassSettings = {}, second: ClassSettings = {}): ClassSettings => {
+  const podFixed = { ...amountsOf(second), ...amountsOf(first) };
+  return {
+    ...second,
+    ...first,
+    ...(second.labels === undefined ? {} : { labels: { ...second.labels, ...first.labels } }),
+    ...(Object.keys(podFixed).length === 0 ? {} : { overhead: { ...second.overhead, podFixed } }),
+  };
 };

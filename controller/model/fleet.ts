@@ -1,5 +1,6 @@
 /** What the controller knows of the cluster, and what it wants done: values that the pure decision takes and gives. */
 import type { NodeDetail } from '../../protocol/node-annotations.ts';
+import type { Held } from './class-holders.ts';
 import type { ClassSettings } from './class-settings.ts';
 import type { Labels, RolloutState, RolloutStrategy } from '../../protocol/shim-object.ts';
 import type { RolloutLabels } from '../../protocol/node-labels.ts';
@@ -56,6 +57,8 @@ export type ShimFacts = {
   readonly revision: string;
   readonly handler: string;
   readonly runtimeClass: string;
+  /** What its RuntimeClass is to have besides name and handler. */
+  readonly classSettings: ClassSettings | undefined;
   readonly nodeSelector: Labels | undefined;
   readonly strategy: RolloutStrategy;
   readonly status: ShimStatus | undefined;
@@ -71,10 +74,14 @@ export type ClassFacts = {
   readonly nodeSelector: Labels;
   /** What others set on it. */
   readonly settings: ClassSettings | undefined;
+  /** What the controller set on it for its Shim. */
+  readonly applied: ClassSettings | undefined;
   /** These count as set by us, because we made it with them; not to stay so. */
   readonly holdsSettings: boolean;
-  /** Who set last what is ours of it, where that is another one. */
+  /** Who set last what is always ours of it, where that is another one. */
   readonly overwrittenBy: string | undefined;
+  /** Which settings others have on it, the last writer first. */
+  readonly setBy: readonly { readonly name: string; readonly held: Held }[];
   readonly owners: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
 };
 

@@ -1,4 +1,5 @@
 /** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
+import { askedSettings } from './class-settings.ts';
 import { revisionOf } from '../../daemon/shims/revision.ts';
 import { type Condition, conditionTypes, type ShimFacts, type ShimStatus } from './fleet.ts';
 import type { RolloutState, RolloutStrategy, ShimObject } from '../../protocol/shim-object.ts';
@@ -22,6 +23,7 @@ export const shimFacts = (object: unknown): ShimFacts => {
     revision: revisionOf({ metadata: { name: id.name }, spec } as ShimObject),
     handler: text(named.handler) ?? id.name,
     runtimeClass: text(named.name) ?? id.name,
+    classSettings: askedSettings(named),
     nodeSelector: spec.nodeSelector === undefined ? undefined : labels(spec.nodeSelector),
     strategy: strategyOf(fields(spec.rolloutStrategy)),
     status: status === undefined || status === null ? undefined : statusOf(fields(status)),

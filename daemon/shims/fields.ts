@@ -30,6 +30,9 @@ export const fieldKeys = [
   'containerAnnotations',
 ];
 
+/** But the first two these are for the controller, which writes them to the RuntimeClass: as `nodeSelector`, they mean nothing to a node. */
+const classKeys = ['name', 'handler', 'labels', 'overhead', 'scheduling'];
+
 /** Throws a Failure for the first thing that is wrong. `name`: where the shim's own name stands. */
 export const handlerOf = (fields: Cursor, name: Cursor, policy: Policy): Omit<Handler, 'where'> => {
   const shim = required(name, string(name, fileName, fileNameSays));
@@ -45,7 +48,7 @@ export const handlerOf = (fields: Cursor, name: Cursor, policy: Policy): Omit<Ha
 };
 
 const handlerName = (fields: Cursor, name: Cursor, shim: string): string => {
-  const runtimeClass = table(at(fields, 'runtimeClass'), ['name', 'handler']);
+  const runtimeClass = table(at(fields, 'runtimeClass'), classKeys);
   if (runtimeClass) string(at(runtimeClass, 'name'), className, classNameSays);
   const given = runtimeClass ? at(runtimeClass, 'handler') : undefined;
   const cursor = given?.value === undefined ? name : given;

@@ -195,6 +195,29 @@ t.test('the message of a refusal is in the problem, on one line and cut', needsO
   t.match(await fails(t, api.request('GET', '/504'), 'api-busy', /answered 504$/), { tooNew: true });
 });
 
+t.test(
+  'the message names invalid fields, and quotes nothing that is said of them',
+  needsOpenssl,
+  async (t) => {
+    const causes = [
+      'spec.a',
+      'overhead.limits[example.com/x]',
+      'spec.a',
+      'b "quoted"',
+      'x'.repeat(200),
+      undefined,
+    ];
+    const server = await serve(t, ({ url }, response) => {
+      const details = { causes: causes.map((field) => ({ field, message: 'Invalid value: "secret"' })) };
+      refuse(response, Number(url.pathname.slice(1)), 'Invalid value: "secret"', { details });
+    });
+    const api = connected(t, withToken(server.url, ca));
+    const said = /answered 422: it does not accept spec\.a, overhead\.limits\[example\.com\/x\]$/;
+    await fails(t, api.request('GET', '/422'), 'api-invalid', said);
+    await fails(t, api.request('GET', '/403'), 'api-forbidden', /answered 403$/);
+  },
+);
+
 t.test('an answer that is no JSON, truncated or late is a failure', needsOpenssl, async (t) => {
   const server = await serve(t, ({ url }, response) => {
     if (url.pathname === '/html') response.end('<html>log in</html>');

@@ -47,6 +47,19 @@ ${row('amd64')}`;
   });
 });
 
+t.test('settings of the RuntimeClass have no effect on a node, and a misspelt one is an error', async (t) => {
+  const name = 'runtimeClass.name = "a"\nruntimeClass.handler = "spin-v2"\n';
+  const more = `runtimeClass.labels.team = "a"
+runtimeClass.overhead.podFixed = { memory = "64Mi", cpu = 1 }
+runtimeClass.scheduling.tolerations = [{ key = "wasm", operator = "Exists" }]
+`;
+  t.same(parse(shim(name + more)), parse(shim(name)));
+  t.match(problem(shim(`${name}runtimeClass.overheads = {}`)), {
+    code: 'unknown-key',
+    hint: 'Did you mean "overhead"?',
+  });
+});
+
 t.test('a resource as runtime-class-manager users write it works unchanged', async (t) => {
   const text = `name = "wws-v1"
 nodeSelector = { wws = "true" }
@@ -120,10 +133,10 @@ t.test('an unknown key is named with line, column and the key that was meant', a
     where: where(6, 1),
     hint: 'Did you mean "sha256"?',
   });
-  t.match(problem(shim('runtimeClass = { name = "x", overhead = 1 }')), {
+  t.match(problem(shim('runtimeClass = { name = "x", priority = 1 }')), {
     code: 'unknown-key',
     where: where(2, 30),
-    hint: 'Known keys here: name, handler.',
+    hint: 'Known keys here: name, handler, labels, overhead, scheduling.',
   });
 });
 

@@ -27,7 +27,10 @@ t.test('who gets it, in which order, and under which name is no other revision',
   const another = {
     nodeSelector: { a: 'b' },
     rolloutStrategy: { paused: true },
-    runtimeClass: { name: 'b' },
+    runtimeClass: {
+      name: 'b',
+      ...{ labels: { a: 'b' }, overhead: { podFixed: { cpu: '1' } }, scheduling: { tolerations: [] } },
+    },
   };
   t.equal(of({ fetchStrategy, ...another }), one);
   for (const odd of [undefined, null, 'x', [], { runtimeClass: null }, { fetchStrategy: 1, runtime: [] }])

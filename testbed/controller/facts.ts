@@ -74,6 +74,7 @@ export const aShim = (name: string, over: Partial<ShimFacts> = {}): ShimFacts =>
   revision: 'r2',
   handler: name,
   runtimeClass: `class-${name}`,
+  classSettings: undefined,
   nodeSelector: undefined,
   strategy: {},
   status: undefined,
@@ -90,7 +91,9 @@ export const aClass = (shim: ShimFacts, over: Partial<ClassFacts> = {}): ClassFa
   nodeSelector: selectorOf(shim),
   owners: [{ kind: 'Shim', name: shim.name, uid: shim.uid }],
   settings: undefined,
+  applied: shim.classSettings,
   holdsSettings: false,
   overwrittenBy: undefined,
+  setBy: [],
   ...over,
 });

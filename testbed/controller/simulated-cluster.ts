@@ -2,6 +2,7 @@
  * A cluster in memory, as API objects, with nodes that do what rcm-node does. What is decided is written into it; what is
  * read out of it is read by the real parsers.
  */
+import { heldBy, partOf } from '../../controller/model/class-holders.ts';
 import type { ClassUse, Decision, View } from '../../controller/model/fleet.ts';
 import { shimKey, waitKey } from '../../controller/model/keys.ts';
 import { selectorOf } from '../../controller/decide/shims/class-content.ts';
@@ -133,7 +134,7 @@ export class SimulatedCluster {
       if (present?.uid === change.class.uid) this.classes.delete(change.class.name);
       return;
     }
-    const { name, shim } = change;
+    const { name, shim, settings } = change;
     const present = this.classes.get(name);
     if (present && present.handler !== shim.handler)
       throw new Error('the handler of a RuntimeClass is immutable');
@@ -144,6 +145,8 @@ export class SimulatedCluster {
       labels: { ...present?.labels, 'app.kubernetes.io/managed-by': 'rcm-node', [shimKey]: shim.name },
       nodeSelector: { ...selectorOf(shim) },
       owners: [{ kind: 'Shim', name: shim.name, uid: shim.uid }],
+      asked: shim.classSettings,
+      theirs: partOf((present ? present.theirs : settings) ?? {}, heldBy(shim.classSettings), 'rest'),
     });
   }
 

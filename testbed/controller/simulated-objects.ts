@@ -1,6 +1,9 @@
 /** The objects of a cluster in memory, and what the controller's parsers read of them. */
 import { classFacts } from '../../controller/model/class-facts.ts';
+import { heldBy } from '../../controller/model/class-holders.ts';
+import { type ClassSettings, together } from '../../controller/model/class-settings.ts';
 import type { ClassUse, View } from '../../controller/model/fleet.ts';
+import { fieldManager } from '../../controller/model/keys.ts';
 import { nodeFacts } from '../../controller/model/node-facts.ts';
 import { shimFacts } from '../../controller/model/shim-facts.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
@@ -27,6 +30,37 @@ export type SimulatedClass = {
   labels: Record<string, string>;
   nodeSelector: Record<string, string>;
   owners: { kind: string; name: string; uid: string }[];
+  /** What the controller applied for the Shim. */
+  asked?: ClassSettings | undefined;
+  /** What others set; no field of `asked`. */
+  theirs?: ClassSettings | undefined;
+};
+
+/** As an API server keeps who applied what. */
+const managedFieldsOf = (asked: ClassSettings | undefined): readonly object[] => {
+  const { labels, amounts, tolerations } = heldBy(asked);
+  const named = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [`f:${key}`, {}]));
+  const fieldsV1 = {
+    'f:metadata': { 'f:labels': named(labels) },
+    ...(amounts.length === 0 ? {} : { 'f:overhead': { 'f:podFixed': named(amounts) } }),
+    'f:scheduling': { 'f:nodeSelector': {}, ...(tolerations ? { 'f:tolerations': {} } : {}) },
+  };
+  return [{ manager: fieldManager, operation: 'Apply', fieldsV1 }];
+};
+
+const classObject = (one: SimulatedClass): object => {
+  const { name, uid, handler, owners, nodeSelector } = one;
+  const { labels, overhead, tolerations } = together(one.asked, one.theirs);
+  return {
+    metadata: {
+      ...{ name, uid, resourceVersion: '1' },
+      labels: { ...labels, ...one.labels },
+      ownerReferences: owners,
+      managedFields: managedFieldsOf(one.asked),
+    },
+    ...{ handler, overhead },
+    scheduling: { nodeSelector, tolerations },
+  };
 };
 
 export type SimulatedObjects = {
@@ -73,18 +107,6 @@ export const viewOf = ({ now, nodes, shims, classes, counted }: SimulatedObjects
       ...(shim.status === undefined ? {} : { status: structuredClone(shim.status) }),
     }),
   ),
-  classes: [...classes.values()].map((one) =>
-    classFacts({
-      metadata: {
-        name: one.name,
-        uid: one.uid,
-        resourceVersion: '1',
-        labels: one.labels,
-        ownerReferences: one.owners,
-      },
-      handler: one.handler,
-      scheduling: { nodeSelector: one.nodeSelector },
-    }),
-  ),
+  classes: [...classes.values()].map((one) => classFacts(classObject(one))),
   use: counted,
 });

@@ -159,6 +159,18 @@ t.test('what is left out gets a value, and what is odd but right is taken', asyn
       anonHttp: artifact,
     });
   await spec({ runtimeClass: { name: 'kata.example.com', handler: 'katana' } });
+  const full = {
+    ...{ name: 'x', handler: 'x', labels: { team: 'a', 'app.kubernetes.io/part-of': 'x' } },
+    overhead: { podFixed: { cpu: 1, memory: '.5Gi', 'hugepages-2Mi': '4Mi', 'example.com/fpga': '1e0' } },
+    scheduling: {
+      tolerations: [
+        { key: 'wasm', operator: 'Exists' },
+        { key: 'example.com/wasm', value: 'only', effect: 'NoSchedule' },
+        { key: 'wasm', operator: 'Equal', value: '', effect: 'NoExecute', tolerationSeconds: 0 },
+      ],
+    },
+  };
+  t.strictSame((await spec({ runtimeClass: full })).runtimeClass, full);
   // A release has entries for machines that are not built for here: nodes pass over them.
   const platforms = ['amd64', 'aarch64', 'riscv64', 's390x', 'ppc64le']
     .map((arch) => ({ os: 'linux', arch, location: 'file:///srv/shim' }))
@@ -181,7 +193,24 @@ t.test('the largest Shim that fits is not too expensive to judge', async (t) => 
         platforms: many(16, 32, 'arch').map((arch) => ({ os: 'o'.repeat(32), arch, location, sha256 })),
         anonHttp: { location, sha256 },
       },
-      runtimeClass: { name: 'n'.repeat(253), handler: 'h'.repeat(63) },
+      runtimeClass: {
+        name: 'n'.repeat(253),
+        handler: 'h'.repeat(63),
+        labels: Object.fromEntries(
+          many(32, 63, 'k').map((key) => [`${'d'.repeat(253)}/${key}`, 'v'.repeat(63)]),
+        ),
+        overhead: {
+          podFixed: Object.fromEntries(
+            many(16, 63, 'r').map((key) => [`${'d'.repeat(253)}/${key}`, '1'.repeat(32)]),
+          ),
+        },
+        scheduling: {
+          tolerations: many(16, 63, 't').map((key) => ({
+            key: `${'d'.repeat(253)}/${key}`,
+            ...{ operator: 'Equal', value: 'v'.repeat(63), effect: 'NoExecute', tolerationSeconds: 1 },
+          })),
+        },
+      },
       containerdRuntimeOptions: Object.fromEntries(many(64, 64, 'K').map((key) => [key, 'v'.repeat(1024)])),
       runtime: { type: 'oci', binary: 'b'.repeat(128), libraries: many(64, 128, 'lib') },
       podAnnotations: many(64, 253, 'a'),

@@ -1,6 +1,7 @@
 /** The content of the RuntimeClass of a Shim: its owner, and whether its fields are as wanted. */
 import { selects } from '../../../protocol/node-selector.ts';
-import { type ClassSettings, printSettings, readSettings } from '../../model/class-settings.ts';
+import { heldBy, partOf, sharedOf } from '../../model/class-holders.ts';
+import { type ClassSettings, isSame, printSettings, readSettings } from '../../model/class-settings.ts';
 import type { ClassFacts, ShimFacts } from '../../model/fleet.ts';
 import { managedBy, shimKey } from '../../model/keys.ts';
 import type { Labels } from '../../../protocol/shim-object.ts';
@@ -34,19 +35,45 @@ export const isRight = (one: ClassFacts, shim: ShimFacts): boolean =>
   one.labels[shimKey] === shim.name &&
   one.labels[managedBy.key] === managedBy.value &&
   !one.holdsSettings &&
+  isSame(one.applied, shim.classSettings) &&
   leadsRight(one, shim);
+
+/** What others set on it. One that was just made has what its Shim asks for from the same hand. */
+const othersOn = ({ settings, holdsSettings }: ClassFacts, { classSettings }: ShimFacts) =>
+  settings && holdsSettings ? partOf(settings, heldBy(classSettings), 'rest') : settings;
 
 /** What others set on it: as it stands, or, where it does not stand, as it stood last. */
 export const settingsFor = (
   shim: ShimFacts,
   present: ClassFacts | undefined,
   former: readonly ClassFacts[],
-): ClassSettings | undefined =>
-  present !== undefined && isOurs(present, shim)
-    ? present.settings
-    : (readSettings(shim.status?.runtimeClass) ??
-      former.find(({ name }) => name !== shim.runtimeClass)?.settings);
+): ClassSettings | undefined => {
+  if (present !== undefined && isOurs(present, shim)) return othersOn(present, shim);
+  const before = former.find(({ name }) => name !== shim.runtimeClass);
+  return readSettings(shim.status?.runtimeClass) ?? (before && othersOn(before, shim));
+};
 
 /** Whether what others set on it outlives it: a controller that is killed after the deletion knows nothing else. */
-export const isRemembered = ({ settings }: ClassFacts, { status }: ShimFacts): boolean =>
-  (settings && printSettings(settings)) === status?.runtimeClass;
+export const isRemembered = (one: ClassFacts, shim: ShimFacts): boolean => {
+  const settings = othersOn(one, shim);
+  return (settings && printSettings(settings)) === shim.status?.runtimeClass;
+};
+
+/** Who changed it last of what is ours of it. */
+export const overwriterOf = ({ overwrittenBy, setBy }: ClassFacts, shim: ShimFacts): string | undefined => {
+  const asked = heldBy(shim.classSettings);
+  return overwrittenBy ?? setBy.find(({ held }) => sharedOf(held, asked).length > 0)?.name;
+};
+
+/** Settings of others that those of its Shim take the place of. */
+export const replacedOn = (
+  { settings = {}, holdsSettings, setBy }: ClassFacts,
+  { classSettings = {} }: ShimFacts,
+) => {
+  const asked = heldBy(classSettings);
+  const taken = partOf(settings, asked, 'held');
+  const wanted = partOf(classSettings, heldBy(taken), 'held');
+  if (taken === undefined || holdsSettings || isSame(taken, wanted)) return undefined;
+  const who = setBy.filter(({ held }) => sharedOf(held, asked).length > 0).map(({ name }) => name);
+  return { fields: sharedOf(heldBy(taken), asked), who };
+};

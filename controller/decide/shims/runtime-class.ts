@@ -3,7 +3,7 @@ import type { ClassSettings } from '../../model/class-settings.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../../model/fleet.ts';
 import { shimKey } from '../../model/keys.ts';
 import { isOurs, isRemembered, isRight, leadsRight, settingsFor } from './class-content.ts';
-import { className, classNameSays, label, labelSays } from '../../../protocol/names.ts';
+import { invalidity, overwrittenBy, rejected } from './class-words.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
 /**
@@ -30,7 +30,7 @@ export type ClassStanding = {
     | 'uncounted';
   /** For people; absent where nothing is wrong. */
   readonly message?: string;
-  /** Why the API server rejects its creation: a person must act. */
+  /** Why the API server rejects its creation or its change: a person must act. */
   readonly refused?: string;
   /** Another program repeatedly reverts it: which one, and what to do. */
   readonly overwritten?: string;
@@ -70,16 +70,15 @@ export const classOf = (shim: ShimFacts, classes: Classes, now: number): ClassSt
   const present = classes.byName.get(shim.runtimeClass);
   const settings = settingsFor(shim, present, classes.byOwner.get(shim.uid) ?? []);
   const own = presentOf(shim, classes, settings, now);
-  const refused = own.kind === 'missing' ? classes.refused.get(shim.runtimeClass) : undefined;
+  const isWanted = own.kind === 'missing' || own.changes.length > 0;
+  const refused = isWanted ? classes.refused.get(shim.runtimeClass) : undefined;
   const overwriters =
     own.kind === 'stands' || own.kind === 'missing' ? classes.overwritten.get(shim.runtimeClass) : undefined;
   return {
     ...own,
     ...(settings === undefined ? {} : { settings }),
     ...(overwriters === undefined ? {} : { overwritten: overwrittenBy(shim.runtimeClass, overwriters) }),
-    ...(refused === undefined
-      ? {}
-      : { refused, message: `${own.message}, but the API server rejects it: ${refused}` }),
+    ...(refused === undefined ? {} : { refused, message: rejected(shim, own.message, refused) }),
     changes: [...own.changes, ...former.changes],
     count: [...own.count, ...former.count],
     ...(former.note === undefined ? {} : { note: former.note }),
@@ -129,20 +128,6 @@ const presentOf = (
           ...(leadsRight(present, shim) ? {} : { misleads: true }),
         };
   return replaced(present, shim, classes.use.get(name), now);
-};
-
-/** Values that an older or foreign CRD of Shims accepted. */
-const invalidity = ({ runtimeClass, handler }: ShimFacts): string | undefined => {
-  if (!className.test(runtimeClass))
-    return `no RuntimeClass can have the name ${JSON.stringify(runtimeClass.slice(0, 120))}: ${classNameSays}; give this Shim another spec.runtimeClass.name`;
-  return label.test(handler)
-    ? undefined
-    : `no RuntimeClass can have the handler ${JSON.stringify(handler.slice(0, 120))}: ${labelSays}; give this Shim another spec.runtimeClass.handler`;
-};
-
-const overwrittenBy = (name: string, who: readonly string[]): string => {
-  const by = who.length === 0 ? 'another program, which the API server does not name' : someOf(who);
-  return `the RuntimeClass ${name} is repeatedly reverted or deleted by ${by}, so it is corrected only every few minutes; remove the RuntimeClass from what that program applies, or give this Shim another spec.runtimeClass.name`;
 };
 
 const foreign = (

@@ -168,6 +168,7 @@ export const degraded = (situation: Situation): Said => {
 export const conflict = ({ shim, own, rival }: Situation): Said => {
   const reason = own && conflictReasons[own.kind];
   if (reason) return yes(reason, `${sentence(own.message ?? '')}.`);
+  if (own?.refused !== undefined) return yes('RuntimeClassRefused', `${sentence(own.message ?? '')}.`);
   if (own?.overwritten !== undefined) return yes('RuntimeClassOverwritten', `${sentence(own.overwritten)}.`);
   if (rival)
     return yes(

@@ -27,9 +27,8 @@ export const verdictOf = (situation: Situation, said: SaidOfAll): Verdict => {
 };
 
 const stalledBy = (situation: Situation, said: SaidOfAll): Said | undefined => {
-  const { shim, own, rollout, targets, leavers } = situation;
+  const { shim, rollout, targets, leavers } = situation;
   if (said.conflict.is) return said.conflict;
-  if (own?.refused !== undefined) return said.available;
   if (rollout.phase === 'Stopped') return said.progressing;
   if (said.available.reason === 'NodesFailed') return said.degraded.is ? said.degraded : said.available;
   // Also where none of these failures counts: nodes that serve the former revision will never serve this one.

@@ -107,9 +107,16 @@ t.test('each sample has a RuntimeClass and a Pod that belong to it', async (t) =
   for (const [name, path] of samples) {
     const shim = read(path);
     const sibling = (kind: string) => read(path.replace(name, name.replace('shim', kind)));
-    const { name: runtimeClassName, handler } = shim.spec.runtimeClass;
+    const { name: runtimeClassName, handler, labels, overhead, scheduling = {} } = shim.spec.runtimeClass;
+    const ofPerson = sibling('runtimeclass');
+    t.same(
+      [ofPerson.overhead, ofPerson.scheduling.tolerations],
+      [overhead, scheduling.tolerations],
+      `${name}: as the controller would make it`,
+    );
+    t.match(ofPerson.metadata.labels, labels ?? {}, name);
     t.match(
-      sibling('runtimeclass'),
+      ofPerson,
       {
         apiVersion: 'node.k8s.io/v1',
         kind: 'RuntimeClass',

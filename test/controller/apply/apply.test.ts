@@ -215,6 +215,70 @@ t.test('what the API server does not accept of it is left out, and reported', ne
   });
 });
 
+const asking = (name: string, memory: string) => {
+  const { spec, ...rest } = shim(name);
+  const asked = {
+    labels: { tier: 'x' },
+    overhead: { podFixed: { memory } },
+    scheduling: { tolerations: [{ key: 'wasm' }] },
+  };
+  return { ...rest, spec: { runtimeClass: { ...spec.runtimeClass, ...asked } } };
+};
+
+t.test(
+  'a new RuntimeClass has the settings of its Shim, and then those of others',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const { status } = { ...remembers('spin') };
+    fleet.put(paths.shims, { ...asking('spin', '64Mi'), status });
+    work(t, fleet, (view) => ({
+      ...always,
+      classes: view.classes.length === 0 ? decideFleet(view).classes : [],
+    }));
+    await until(() => fleet.all(paths.classes).length === 1);
+    const made = fleet.get(paths.classes, 'class-spin');
+    t.match(made, {
+      metadata: { labels: { team: 'a', tier: 'x', 'rcm.spinkube.dev/shim': 'spin' } },
+      overhead: { podFixed: { memory: '64Mi' } },
+      scheduling: { tolerations: [{ key: 'wasm' }] },
+    });
+  },
+);
+
+t.test(
+  'settings taken over from others are reported, and only those of the Shim are applied',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const given = fleet.put(paths.shims, asking('spin', '64Mi'));
+    const owner = { kind: 'Shim', name: 'spin', uid: given.metadata.uid };
+    const theirs = { 'f:overhead': { 'f:podFixed': { 'f:memory': {}, 'f:cpu': {} } } };
+    const metadata = {
+      ...{ name: 'class-spin', labels: { team: 'a' }, ownerReferences: [owner] },
+      managedFields: [{ manager: 'flux', operation: 'Apply', fieldsV1: theirs }],
+    };
+    const overhead = { podFixed: { memory: '1Gi', cpu: '1' } };
+    fleet.put(paths.classes, { ...{ metadata, overhead }, handler: 'spin' });
+    const state = { done: false };
+    work(t, fleet, (view) => {
+      const classes = state.done ? [] : decideFleet(view).classes;
+      state.done ||= classes.length > 0;
+      return { ...always, classes };
+    });
+    await until(() => fleet.all(paths.events).length === 1);
+    const body = JSON.parse(fleet.server.asked.find(({ method }) => method === 'PATCH')?.body ?? '{}');
+    t.same(body.overhead, { podFixed: { memory: '64Mi' } });
+    t.same(Object.keys(body.metadata.labels).sort(), [
+      ...['app.kubernetes.io/managed-by', 'rcm.spinkube.dev/shim', 'tier'],
+    ]);
+    t.match(fleet.all(paths.events)[0], {
+      reason: 'RuntimeClassSettingsReplaced',
+      message: /took the place of what was there, set by flux: overhead\.podFixed\.memory$/,
+    });
+  },
+);
+
 t.test('a finalizer is added and removed, and one of others stays', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   const ours = 'rcm.spinkube.dev/finalizer';

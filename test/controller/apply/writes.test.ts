@@ -126,3 +126,20 @@ t.test('a write that needs a person is known by its name', async (t) => {
   await writes.attempt('Node/a', fails(denied));
   t.same([...writes.refused('RuntimeClass')], [['spin', 'a policy says no']]);
 });
+
+t.test('a corrected write is tried at once, and the refused one waits', async (t) => {
+  const { writes, time } = make();
+  const invalid = new ApiFailure('api-invalid', 'no', { status: 422 });
+  const of = (what: string) => ({ what });
+  for (let count = 0; count < 6; count++) {
+    t.notOk(await writes.attempt('RuntimeClass/a', fails(invalid), of('odd')));
+    time.now += 300_000;
+  }
+  t.notOk(await writes.attempt('RuntimeClass/a', fails(invalid), of('odd')));
+  t.notOk(writes.isDue('RuntimeClass/a', 'odd'));
+  t.notOk(writes.isDue('RuntimeClass/a'), 'nor what is not known to be another');
+  t.ok(await writes.attempt('RuntimeClass/a', works, of('right')));
+  t.same([...writes.refused('RuntimeClass')], []);
+  t.notOk(await writes.attempt('Node/a', fails(invalid)));
+  t.notOk(writes.isDue('Node/a', 'anything'));
+});

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
 import { atWork } from '../../../controller/decide/rollout/control-plane.ts';
 import { maxUpdate } from '../../../controller/decide/rollout/strategy.ts';
+import { isSame } from '../../../controller/model/class-settings.ts';
 import type { Decision, View } from '../../../controller/model/fleet.ts';
 import { zoneKey } from '../../../controller/model/keys.ts';
 import { nodeFacts } from '../../../controller/model/node-facts.ts';
@@ -152,7 +153,7 @@ const happen = (cluster: SimulatedCluster, random: () => number): void => {
     case 13:
       if (shim) {
         const handler = `${shim.name}-${Math.floor(random() * 2)}`;
-        cluster.changeShim(shim.name, { runtimeClass: { name: `class-${shim.name}`, handler } });
+        cluster.changeShim(shim.name, { runtimeClass: { ...shim.spec.runtimeClass, handler } });
       }
       break;
     case 14:
@@ -167,9 +168,31 @@ const happen = (cluster: SimulatedCluster, random: () => number): void => {
     case 17:
       if (shim) cluster.changeShim(shim.name, { nodeSelector: random() < 0.5 ? { pool: 'a' } : {} });
       break;
+    case 18:
+    case 19:
+      if (shim) {
+        const { name, handler } = shim.spec.runtimeClass ?? {};
+        const runtimeClass = {
+          ...(name && { name }),
+          ...(handler && { handler }),
+          ...settingsAtRandom(random),
+        };
+        cluster.changeShim(shim.name, { runtimeClass });
+      }
+      break;
     default:
   }
 };
+
+/** Fields that others do not set here. */
+const settingsAtRandom = (random: () => number): object => ({
+  ...(random() < 0.5 ? { labels: { tier: pick(random, ['x', 'y']) } } : {}),
+  ...(random() < 0.5 ? { overhead: { podFixed: { memory: pick(random, ['1024Mi', '1Gi', '64Mi']) } } } : {}),
+  ...(random() < 0.5 ? { scheduling: { tolerations: [{ key: pick(random, ['a', 'b']) }] } } : {}),
+});
+
+/** What a person sets on a class of ours, and nothing takes away while its Shim is there. */
+const theirs = { labels: { team: 'a' }, overhead: { podFixed: { cpu: '1' } } };
 
 const strategyAtRandom = (random: () => number) => ({
   type: pick(random, ['rolling', 'rolling', 'rolling', 'recreate'] as const),
@@ -250,11 +273,17 @@ t.test(
       await t.test(`seed ${seed}`, async (t) => {
         const random = chance(seed);
         const cluster = start(random);
+        const kept = { shim: undefined as unknown };
         for (let step = 0; step < 60; step++) {
           happen(cluster, random);
           tickSome(cluster, random, 0.7);
           // One in four passes is the last one of its controller, killed between two writes.
           const lasts = random() < 0.25 ? random() : 1;
+          const own = cluster.classes.get('class-spin');
+          if (step === 20 && own?.owners.length) {
+            own.theirs = theirs;
+            kept.shim = cluster.shims.get('spin');
+          }
           pass(t, cluster, () => random() < lasts);
           cluster.now += 5_000 + Math.floor(random() * 60_000);
         }
@@ -267,6 +296,10 @@ t.test(
         }
         settle(t, cluster);
         const end = decideFleet(cluster.view());
+        for (const { name, classSettings, runtimeClass } of cluster.view().shims)
+          if (name !== 'theirs') t.ok(isSame(cluster.classes.get(runtimeClass)?.asked, classSettings), name);
+        if (kept.shim !== undefined && cluster.shims.get('spin') === kept.shim)
+          t.same(cluster.classes.get('class-spin')?.theirs, theirs, 'what a person set is still there');
         for (const { shim, status } of end.statuses) {
           const where = `${shim.name}: ${JSON.stringify(status, null, 1)}`;
           t.equal(status.rollout?.phase, 'Complete', where);

@@ -3,7 +3,7 @@ import { shimFacts } from '../../../controller/model/shim-facts.ts';
 import { revisionOf } from '../../../daemon/shims/revision.ts';
 
 const spec = {
-  runtimeClass: { name: 'wasmtime-spin-v2', handler: 'spin-v2' },
+  runtimeClass: { name: 'wasmtime-spin-v2', handler: 'spin-v2', overhead: { podFixed: { cpu: 1 } } },
   nodeSelector: { spin: 'true' },
   rolloutStrategy: {
     type: 'rolling',
@@ -64,6 +64,7 @@ t.test('a Shim is its spec and its last status', async (t) => {
     nodeSelector: { spin: 'true' },
   });
   t.same(facts.strategy, spec.rolloutStrategy);
+  t.same(facts.classSettings, { overhead: { podFixed: { cpu: '1' } } });
   t.same(facts.status, status, 'nothing is lost, or it would be written again and again');
   t.equal(facts.revision, revisionOf({ metadata, spec } as never), 'the same as on nodes');
 });

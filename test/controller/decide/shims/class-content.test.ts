@@ -4,6 +4,8 @@ import {
   isRemembered,
   isRight,
   leadsRight,
+  overwriterOf,
+  replacedOn,
   selectorOf,
   settingsFor,
 } from '../../../../controller/decide/shims/class-content.ts';
@@ -55,4 +57,53 @@ t.test('settings of others are those that are there, or those that were there la
   t.ok(isRemembered(aClass(spin), spin));
   t.ok(isRemembered(aClass(spin, { settings }), knows));
   t.notOk(isRemembered(aClass(spin, { settings }), spin));
+});
+
+const asked = { labels: { tier: 'x' }, overhead: { podFixed: { memory: '1024Mi' } } };
+const asking = aShim('spin', { classSettings: asked });
+
+t.test('a RuntimeClass is correct with exactly the settings of its Shim', async (t) => {
+  t.ok(isRight(aClass(asking), asking));
+  t.ok(isRight(aClass(asking, { applied: { ...asked, overhead: { podFixed: { memory: '1Gi' } } } }), asking));
+  t.notOk(isRight(aClass(spin), asking));
+  t.notOk(isRight(aClass(asking), spin), 'it was taken out of the Shim');
+  t.notOk(isRight(aClass(asking, { holdsSettings: true }), asking));
+});
+
+t.test("the record of others' settings has none of the Shim", async (t) => {
+  const made = { ...asked, labels: { tier: 'x', team: 'a' } };
+  const fresh = aClass(asking, { holdsSettings: true, settings: made });
+  t.same(settingsFor(asking, fresh, []), { labels: { team: 'a' } });
+  t.same(settingsFor(asking, undefined, [{ ...fresh, name: 'before' }]), { labels: { team: 'a' } });
+  const later = aClass(asking, { settings: made });
+  t.same(settingsFor(asking, later, []), made, 'but not what another manager set later');
+});
+
+const setBy = [
+  { name: 'flux', held: { labels: ['team'], amounts: [], tolerations: true } },
+  { name: 'kubectl-edit', held: { labels: [], amounts: ['memory'], tolerations: false } },
+];
+
+t.test('the manager that reverts fields of the Shim is named, and no other', async (t) => {
+  t.equal(overwriterOf(aClass(asking, { setBy }), asking), 'kubectl-edit');
+  t.equal(overwriterOf(aClass(asking, { setBy }), spin), undefined);
+  t.equal(overwriterOf(aClass(asking, { setBy, overwrittenBy: 'argocd' }), asking), 'argocd');
+});
+
+t.test('fields taken over from others are named', async (t) => {
+  const theirs = (memory: string) => ({
+    labels: { team: 'a' },
+    overhead: { podFixed: { memory, cpu: '1' } },
+  });
+  t.same(replacedOn(aClass(asking, { setBy, settings: theirs('1Mi') }), asking), {
+    fields: ['overhead.podFixed.memory'],
+    who: ['kubectl-edit'],
+  });
+  for (const [one, shim] of [
+    [aClass(asking, { setBy, settings: theirs('1Gi') }), asking],
+    [aClass(asking, { setBy, settings: theirs('1Mi') }), spin],
+    [aClass(asking, { settings: theirs('1Mi'), holdsSettings: true }), asking],
+    [aClass(asking), asking],
+  ] as const)
+    t.equal(replacedOn(one, shim), undefined);
 });

@@ -68,6 +68,10 @@ t.test('an invalid name or handler of a RuntimeClass is not requested', async (t
     ],
     [{ runtimeClass: 'a'.repeat(254) }, /at most 253/],
     [
+      { classSettings: { labels: { 'kapp.k14s.io/app': 'x' } } },
+      /^the label "kapp\.k14s\.io\/app" in spec\.runtimeClass\.labels is one of .*; take it out/,
+    ],
+    [
       { handler: 'spin.v2' },
       /^no RuntimeClass can have the handler "spin\.v2": .*another spec\.runtimeClass\.handler$/,
     ],
@@ -167,4 +171,17 @@ t.test('a RuntimeClass that the API server refuses is reported', async (t) => {
     changes: [{ kind: 'apply' }],
   });
   t.equal(asked([aClass(spin)]).message, undefined);
+  const stale = asked([aClass(spin, { nodeSelector: {} })]);
+  t.match(stale, {
+    kind: 'stands',
+    message: /^the RuntimeClass class-spin is to be changed, but the API server rejects it: denied by/,
+  });
+  t.notMatch(stale.message, /spec\.runtimeClass/, 'the Shim asks for nothing that could be wrong');
+  const asking = aShim('spin', { classSettings: { overhead: { podFixed: { memory: '1' } } } });
+  const half = classOf(asking, { ...given([aClass(spin)], {}, [asking]), refused }, now);
+  t.match(half, {
+    kind: 'stands',
+    refused: 'denied by the webhook x',
+    message: /x; if it names labels, overhead or .*, correct them in spec\.runtimeClass of this Shim$/,
+  });
 });

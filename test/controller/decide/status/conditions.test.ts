@@ -244,6 +244,29 @@ t.test('a RuntimeClass that another program reverts repeatedly is reported, with
   t.match(unknown, [{ message: /by another program, which the API server does not name, so/ }]);
 });
 
+t.test('a refused RuntimeClass is a conflict, and the present one stays available', async (t) => {
+  const over = { classSettings: { overhead: { podFixed: { memory: '1' } } } };
+  const of = (classes: (shim: ShimFacts) => readonly ClassFacts[]) => {
+    const refused = new Map([['class-spin', 'overhead.podFixed[memory]: Invalid value']]);
+    const status = statusOf([aNode('a', { spin: done }, marked)], over, classes, [], { refused });
+    return ['Conflict', 'Available', 'Stalled'].map((type) => condition(status, type));
+  };
+  const said = { is: 'True', reason: 'RuntimeClassRefused', message: /: Invalid value; .* of this Shim\.$/ };
+  t.match(
+    of((shim) => [aClass(shim, { applied: undefined })]),
+    [said, { is: 'True', reason: 'Served' }, said],
+  );
+  t.match(
+    of(() => []),
+    [said, { is: 'False', reason: 'RuntimeClassMissing' }, said],
+  );
+  t.match(
+    of((shim) => [aClass(shim)]),
+    [{ is: 'False' }, { is: 'True' }, { is: 'False' }],
+    'until it is right',
+  );
+});
+
 t.test('a refused change of the handler approves no node', async (t) => {
   const shim = aShim('spin');
   const use = new Map([['class-spin', { at: now, pods: 1, examples: ['default/web'] }]]);

@@ -91,7 +91,7 @@ t.test('a state that needs a person is a failure', async (t) => {
   );
   t.equal(
     verdict([serving], {}, () => [], new Map([['class-spin', 'a policy']])),
-    'Stalled RuntimeClassMissing',
+    'Stalled RuntimeClassRefused',
   );
 });
 
