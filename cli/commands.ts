@@ -11,7 +11,7 @@ import { Failure } from '../protocol/problem/problem.ts';
 import { openCluster } from '../daemon/cluster/session.ts';
 import { diagnose } from '../daemon/doctor/doctor.ts';
 import { loadSettings, openSettings } from '../daemon/state/load-settings.ts';
-import { loop } from '../daemon/reconcile/loop.ts';
+import { loop } from '../daemon/reconcile/service/loop.ts';
 import { consider, once, type Tick } from '../daemon/reconcile/once.ts';
 import { publish, reportOf } from '../daemon/reconcile/report.ts';
 import { readState } from '../daemon/state/state.ts';
@@ -21,6 +21,7 @@ import {
   lookForPredecessors,
   standingConsent,
 } from '../daemon/reconcile/takeover/allow.ts';
+import { runtimes } from '../daemon/runtimes/table.ts';
 import { exitCodeOfUninstall, uninstall } from '../daemon/reconcile/uninstall.ts';
 import { isStartedAgain } from '../daemon/reconcile/try-again.ts';
 import { verify } from '../daemon/reconcile/verify.ts';
@@ -98,6 +99,7 @@ export const work: Readonly<
         if (result.kind === 'not-started' || result.code !== 0) throw new Error('systemd-notify failed');
       }),
       cluster: (wake) => openCluster(host, wake),
+      runtimes: runtimes.map(({ usual }) => usual.unit),
       isStartedAgain: () => isStartedAgain(host, process.env.INVOCATION_ID),
       onReload: (wake) => process.on('SIGHUP', wake),
       onStop: (stop) => {

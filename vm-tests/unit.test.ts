@@ -5,6 +5,7 @@ import {
   bootWithRcmNode,
   census,
   censusDifference,
+  forgetRestarts,
   handlersOverCri,
   journalOf,
   rcmNode,
@@ -141,6 +142,48 @@ t.test('the service under its unit', async (t) => {
     await untilServing(node, ['slight-v1', 'spin-v2']);
     starts.at += 1;
     t.equal(await startsOf(node), starts.at, 'one restart, whether it came before the kill or after');
+  });
+
+  await t.test('a stop between the stop and the start of the runtime lets both end', async (t) => {
+    const dropIn = '/etc/systemd/system/containerd.service.d';
+    await node.writeFile(`${dropIn}/slow.conf`, '[Service]\nExecStopPost=/bin/sleep 4\n');
+    await node.run(['systemctl', 'daemon-reload']);
+    await node.run(['rm', shimFilePath('slight-v1')]);
+    await until(node, 'the runtime stopping', async () =>
+      (await node.run(['systemctl', 'show', '-p', 'SubState', node.unit])).includes('stop-post'),
+    );
+    const began = performance.now();
+    await node.run(['systemctl', 'stop', 'rcm-node'], { timeoutMs: 400_000 });
+    t.ok(performance.now() - began < 40_000, 'no job waits for the other one until a deadline');
+    t.match(await node.exec(['test', '-e', journalFile]), { code: 1 }, 'nothing is left half done');
+    t.same(await handlersOverCri(node), ['runc', 'spin-v2']);
+    starts.at += 1;
+    t.equal(await startsOf(node), starts.at, 'one restart, not rolled back');
+    await node.run(['rm', '-r', dropIn]);
+    await node.run(['systemctl', 'daemon-reload']);
+    await writeShim(node, 'slight-v1', second);
+    // This test starts it more often than its start limit allows.
+    await node.run(['systemctl', 'reset-failed', 'rcm-node']);
+    await forgetRestarts(node);
+    await untilServing(node, ['slight-v1', 'spin-v2']);
+  });
+
+  await t.test('a reboot in the middle of the proof: the next boot goes on', async (t) => {
+    const before = await startsOf(node);
+    await node.writeFile('/etc/rcm-node/config.toml', 'interval = 3600\nstable = 20\n');
+    await node.run(['rm', shimFilePath('slight-v1')]);
+    await node.run(['systemctl', 'reload', 'rcm-node']);
+    await until(node, 'the runtime restarted', async () => (await startsOf(node)) > before);
+    await waitForCri(node);
+    await node.reboot();
+    await untilServing(node, ['spin-v2'], 120_000);
+    const former = ['journalctl', '-b', '-1', '-u', 'rcm-node', '-n', '30', '--no-pager', '-o', 'cat'];
+    t.equal(await startsOf(node), 1, (await node.exec(former)).stdout);
+    t.notMatch(await journalOf(node), /known-bad|undo|roll/);
+    await node.writeFile('/etc/rcm-node/config.toml', 'interval = 3600\n');
+    await writeShim(node, 'slight-v1', second);
+    await node.run(['systemctl', 'reload', 'rcm-node']);
+    await untilServing(node, ['slight-v1', 'spin-v2']);
   });
 
   await t.test('after a reboot all is served, and only systemd started the runtime', async (t) => {

@@ -18,7 +18,7 @@ import {
 import type { Settings } from '../model/settings.ts';
 import { withFailedStart } from '../decide/handlers/failed-starts.ts';
 import { badOf } from '../decide/handlers/failed-revisions.ts';
-import { activate, prove } from './proof/activation.ts';
+import { activate, isStopping, prove } from './proof/activation.ts';
 import { lastWords } from './proof/last-words.ts';
 import { disproven } from '../decide/takeover/taken.ts';
 import { dropJournal, saveLedger } from '../state/state.ts';
@@ -36,6 +36,11 @@ const pastProof = (steps: readonly Step[], at: number): boolean =>
   steps
     .slice(at)
     .every((step) => ['link', 'record'].includes(step.kind) && (step.kind !== 'link' || step.after === null));
+
+const duringShutdown = (problem: Problem): Problem => ({
+  code: 'host-stopping',
+  message: `the host shuts down before the change is proven: ${problem.message}`,
+});
 
 /** Only the journal has the reason why a runtime did not start; answers of CRI have a detail already. */
 const withLastWords = async (
@@ -69,6 +74,9 @@ export const transact = async (
       await forward[step.kind](run, step as never);
     } catch (error) {
       const problem = await withLastWords(host, steps, began, problemOf(error));
+      // Neither rolled back nor remembered as bad: the next boot starts the runtime with the change, and proves it.
+      if ((step.kind === 'activate' || step.kind === 'prove') && (await isStopping(host.systemd)))
+        return { kind: 'stuck', ledger: run.ledger, problem: duringShutdown(problem) };
       host.log('error', printProblem(problem), { ...logFields(problem), step: step.kind });
       if (pastProof(steps, at)) return { kind: 'stuck', ledger: run.ledger, problem };
       run.journal = { ...run.journal, direction: 'undo', at, problem };

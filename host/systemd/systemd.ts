@@ -9,7 +9,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type BusCall, type BusOptions, type BusSignal, withBus } from './bus.ts';
 import { followUnit } from './unit-signals.ts';
-import { addMatch, accepted, manager, readUnit, systemdName, type UnitFacts, unwrap } from './unit.ts';
+import {
+  addMatch,
+  accepted,
+  manager,
+  readJob,
+  readUnit,
+  systemdName,
+  type UnitFacts,
+  unwrap,
+} from './unit.ts';
 
 export type { UnitFacts };
 
@@ -39,6 +48,10 @@ export type Systemd = {
   daemonReload(): Promise<void>;
   /** Calls `changed` whenever the unit may have changed, until the returned function is called. Never throws. */
   follow(name: string, changed: () => void): () => void;
+  /** Whether a job of this unit waits or runs: at boot, a unit that is not up yet has one. */
+  hasJob(name: string): Promise<boolean>;
+  /** Of the whole host, as systemd names it: `starting`, `running`, `degraded`, `stopping`, … */
+  state(): Promise<string>;
   /** As systemd prints it, e.g. `252.39-1~deb12u2`. */
   version(): Promise<string>;
   /** The architecture, as systemd names it: `x86-64`, `arm64`. */
@@ -62,11 +75,8 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
       const reply = await bus.call(call);
       if (reply.kind !== 'refusal' || reply.name !== harmless) accepted(reply, what);
     });
-  const property = (name: string): Promise<string> =>
-    withBus(base, async (bus) => {
-      const reply = await bus.call(managerProperty(name));
-      return String(unwrap(accepted(reply, `tell its ${name.toLowerCase()}`)[0]));
-    });
+  const property = (name: string, what = `tell its ${name.toLowerCase()}`): Promise<string> =>
+    withBus(base, async (bus) => String(unwrap(accepted(await bus.call(managerProperty(name)), what)[0])));
   const job = (verb: Verb) => (name: string, deadlineMs: number) =>
     runJob({ ...base, pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
 
@@ -80,6 +90,8 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     disable: (name) => once(`disable ${name}`, manager('DisableUnitFiles', 'asb', [[name], false])),
     daemonReload: () => once('reload the unit files', manager('Reload')),
     follow: (name, changed) => followUnit(base, name, changed),
+    hasJob: (name) => withBus(base, (bus) => readJob(bus, name)),
+    state: () => property('SystemState', 'tell the state of the host'),
     version: () => property('Version'),
     architecture: () => property('Architecture'),
   };

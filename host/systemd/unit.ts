@@ -34,19 +34,8 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
   if (loaded.kind === 'refusal' && unknownNames.has(loaded.name)) return { ...nothing, name };
   const path = text(accepted(loaded, `look at ${name}`)[0]);
 
-  const read = async (of: 'Unit' | 'Service', key: string): Promise<unknown> => {
-    const reply = await ask(bus, {
-      destination: systemdName,
-      path,
-      interface: 'org.freedesktop.DBus.Properties',
-      member: 'Get',
-      signature: 'ss',
-      body: [`org.freedesktop.systemd1.${of}`, key],
-    });
-    // A socket or a target has no Service properties, an old systemd lacks some: absent, not an error.
-    if (reply.kind === 'refusal' && absentNames.has(reply.name)) return undefined;
-    return unwrap(accepted(reply, `look at ${name}`)[0]);
-  };
+  const read = (of: 'Unit' | 'Service', key: string): Promise<unknown> =>
+    readProperty(bus, { name, path, of, key });
   const [load, active, sub, invocation, fragment] = await Promise.all(
     ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'FragmentPath'].map((key) => read('Unit', key)),
   );
@@ -96,6 +85,36 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
     ...(status === undefined ? {} : { status: text(status) }),
     ...(exit === undefined ? {} : { exit: count(exit) }),
   };
+};
+
+/** Throws Failure 'systemd-unreachable'; an unknown unit has no job. */
+export const readJob = async (bus: Bus, name: string): Promise<boolean> => {
+  const loaded = await ask(bus, manager('LoadUnit', 's', [name]));
+  if (loaded.kind === 'refusal' && unknownNames.has(loaded.name)) return false;
+  const path = text(accepted(loaded, `look at ${name}`)[0]);
+  // (uo): 0 when there is none.
+  return count(list(await readProperty(bus, { name, path, of: 'Unit', key: 'Job' }))[0]) !== 0;
+};
+
+type Property = {
+  readonly name: string;
+  readonly path: string;
+  readonly of: 'Unit' | 'Service';
+  readonly key: string;
+};
+
+const readProperty = async (bus: Bus, { name, path, of, key }: Property): Promise<unknown> => {
+  const reply = await ask(bus, {
+    destination: systemdName,
+    path,
+    interface: 'org.freedesktop.DBus.Properties',
+    member: 'Get',
+    signature: 'ss',
+    body: [`org.freedesktop.systemd1.${of}`, key],
+  });
+  // A socket or a target has no Service properties, an old systemd lacks some: absent, not an error.
+  if (reply.kind === 'refusal' && absentNames.has(reply.name)) return undefined;
+  return unwrap(accepted(reply, `look at ${name}`)[0]);
 };
 
 const nothing = {

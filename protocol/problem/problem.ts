@@ -86,6 +86,7 @@ export const codes = {
     'state-damaged': 'The damaged file was renamed; ownership is derived from the files on the disk.',
     locked: 'Another rcm-node process holds the lock on this host; wait for it, or stop it.',
     'handler-in-use': 'Pods use this handler; it is removed when they end. `--force` removes it now.',
+    'host-stopping': 'The host shuts down; the change continues at the next boot.',
     internal: 'This is a bug in rcm-node; please report it with the output of rcm-node doctor --json.',
   }),
 };

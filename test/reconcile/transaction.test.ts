@@ -59,6 +59,31 @@ for (const version of ['1.7.24', '2.1.4'])
       t.equal((await node.once()).ledger.bad, null);
     });
 
+for (const how of ['fails', 'hangs', 'stopped'] as const)
+  t.test(`a shutdown of the host, in which the restart is ${how}, proves nothing`, async (t) => {
+    const node = nodeOf(t, 'works');
+    const { containerd } = node.fake;
+    containerd.host = 'stopping';
+    containerd.behaves = () => {
+      if (how !== 'stopped') return how;
+      // After the restart, while it is proven.
+      setImmediate(containerd.stopByOther);
+      return 'works';
+    };
+    const ticked = await node.once();
+    t.match(ticked.outcome, { kind: 'failed', undone: false, problem: { code: 'host-stopping' } });
+    t.equal(ticked.ledger.bad, null, 'nothing is remembered against the revision');
+    t.match(JSON.parse(node.read('/var/lib/rcm-node/journal.json') ?? ''), { direction: 'forward' });
+    const jobs = containerd.jobs.length;
+
+    containerd.host = 'starting';
+    containerd.behaves = () => 'works';
+    containerd.restartByOther();
+    t.match((await node.once()).outcome, { kind: 'converged' });
+    t.strictSame(containerd.served(), ['runc', 'spin-v2']);
+    t.equal(containerd.jobs.length, jobs, 'the boot started it');
+  });
+
 t.test('a person may force a change that failed before', async (t) => {
   const node = nodeOf(t, 'exits');
   await node.once();

@@ -163,6 +163,8 @@ export const makeNode = (folder: string): Node => {
       const there = (await files.look(`${places.units}/${service}`)).kind === 'regular';
       node.unit = { ...node.unit, load: there ? 'loaded' : 'not-found' };
     },
+    hasJob: async () => false,
+    state: async () => 'running',
     version: async () => '257',
     architecture: async () => 'x86-64',
   };

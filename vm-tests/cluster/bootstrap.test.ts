@@ -182,12 +182,7 @@ t.test('a broken upgrade stops at the first node, which stays on what it had', a
 });
 
 t.test('deleted, the nodes keep the service', async (t) => {
-  await cluster.apply(
-    sample('shim-spin.yaml', {
-      '  # nodeSelector:': '  nodeSelector:',
-      '  #   spin: "true"': '    no: node',
-    }),
-  );
+  await cluster.apply(sample('shim-spin.yaml', { 'spec:': 'spec:\n  nodeSelector: {no: node}' }));
   await cluster.kubectl([
     ...['delete', '-k', await kustomization('bootstrap', tagOf(next))],
     ...['--wait=true', '--timeout=100s'],

@@ -76,6 +76,8 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
       await clock.sleep(1000);
       continue;
     }
+    if ((unit.active === 'inactive' || unit.active === 'deactivating') && (await isStopping(systemd)))
+      throw new Failure({ code: 'host-stopping', message: `the host shuts down, and ${gate.unit} with it` });
     baseline ??= unit.restarts;
     const { fact } = await askCri(host, socket);
     const verdict = evaluateProof({ serve: gate.serve, keep: gate.keep, baseline }, unit, fact);
@@ -93,6 +95,10 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
     message: `not proven within ${Math.round(gate.deadlineMs / 1000)} s: ${last.message}`,
   });
 };
+
+/** A shutdown of the host stops the runtime, and refuses our restarts: that says nothing about a change. */
+export const isStopping = async (systemd: Systemd | undefined): Promise<boolean> =>
+  (await systemd?.state().catch(() => '')) === 'stopping';
 
 /** A restart of the bus is no evidence about the runtime: the proof asks again within its deadline. */
 const lookAtUnit = async (systemd: Systemd, name: string): Promise<UnitFacts | Problem> => {

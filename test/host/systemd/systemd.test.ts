@@ -275,6 +275,12 @@ t.test('the small operations', { skip: noBusHere }, async (t) => {
     ]);
     t.equal(await systemd.version(), '252.39-1~deb12u2');
     t.equal(await systemd.architecture(), 'x86-64');
+    t.equal(await systemd.state(), 'starting');
+    scripted.setUnit('queued.service', { Job: [7, '/org/freedesktop/systemd1/job/7'] });
+    scripted.setUnit('calm.service', { Job: [0, '/'] });
+    t.equal(await systemd.hasJob('queued.service'), true);
+    t.equal(await systemd.hasJob('calm.service'), false);
+    t.equal(await systemd.hasJob('absent.service'), false);
     t.match(await systemd.unit('containerd.service'), { load: 'loaded', active: 'active' });
   });
 

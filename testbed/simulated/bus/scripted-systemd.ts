@@ -117,6 +117,7 @@ export class ScriptedSystemd {
 
   #get(message: Message, path: string, iface: string, key: string): undefined {
     if (key === 'Architecture') return this.#reply(message, 'v', [new Variant('s', 'x86-64')]);
+    if (key === 'SystemState') return this.#reply(message, 'v', [new Variant('s', 'starting')]);
     if (key === 'Version') return this.#reply(message, 'v', [new Variant('s', '252.39-1~deb12u2')]);
     const found = [...this.units].find(([name]) => pathOf(name) === path)?.[1];
     // systemd shows a unit that does not exist as an object like any other.

@@ -8,6 +8,7 @@ export type UnitProperties = {
   readonly SubState?: string;
   readonly InvocationID?: Buffer;
   readonly FragmentPath?: string;
+  readonly Job?: readonly [id: number, path: string];
   readonly NRestarts?: number;
   readonly MainPID?: number;
   readonly Result?: string;
@@ -25,6 +26,7 @@ export type UnitProperties = {
 
 const signatures: Readonly<Record<string, string>> = {
   InvocationID: 'ay',
+  Job: '(uo)',
   NRestarts: 'u',
   MainPID: 'u',
   ExecStart: 'a(sasbttttuii)',

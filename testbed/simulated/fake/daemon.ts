@@ -63,6 +63,8 @@ export type Containerd = {
   readonly sandboxJobs: string[];
   /** Whether the image of sandboxes is there. */
   pauseImage: boolean;
+  /** The state of the whole host, as systemd names it. */
+  host: string;
   /** Another program restarts it. */
   restartByOther(): void;
   /** Another program stops it. */

@@ -63,6 +63,7 @@ export const fakeProcess = (options: FakeOptions, time: VirtualTime, real: Files
     sandboxJobs: [],
     journal: '',
     pauseImage: true,
+    host: 'running',
     stopByOther: () => {
       time.cancelAll();
       state('inactive', 'dead');

@@ -72,6 +72,8 @@ export const fakeSystemd = (
       daemon.unit = { ...daemon.unit, environment: environmentNow() };
     },
     follow: (_name, changed) => follow(changed),
+    hasJob: async () => false,
+    state: async () => daemon.host,
     version: async () => '257',
     architecture: async () => 'x86-64',
   };

@@ -2,27 +2,30 @@
  * The service: one tick at a time, forever. A timer with jitter, file watches and SIGHUP start a tick. It has no knowledge of
  * shims.
  */
-import { nextTick } from '../decide/backoff.ts';
-import { folderOf, paths } from '../../protocol/host-paths.ts';
-import { headline, looking } from '../decide/report/summary.ts';
-import type { Host } from '../../host/host.ts';
-import type { Notifier } from '../../host/systemd/notify.ts';
-import { watchFolders } from '../../host/files/watch.ts';
-import { type Outcome, type Report, waitsOnlyForApproval } from '../model/outcome.ts';
-import type { RuntimeFacts } from '../runtimes/facts.ts';
-import { logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
-import type { Settings } from '../model/settings.ts';
-import type { Cluster } from '../cluster/session.ts';
-import type { Told } from '../cluster/node-writer.ts';
-import { once, type Tick, type Ticked } from './once.ts';
+import { nextTick } from '../../decide/backoff.ts';
+import { folderOf, paths } from '../../../protocol/host-paths.ts';
+import { headline, looking } from '../../decide/report/summary.ts';
+import type { Host } from '../../../host/host.ts';
+import type { Notifier } from '../../../host/systemd/notify.ts';
+import { watchFolders } from '../../../host/files/watch.ts';
+import { type Outcome, type Report, waitsOnlyForApproval } from '../../model/outcome.ts';
+import type { RuntimeFacts } from '../../runtimes/facts.ts';
+import { logFields, printProblem, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
+import type { Settings } from '../../model/settings.ts';
+import type { Cluster } from '../../cluster/session.ts';
+import type { Told } from '../../cluster/node-writer.ts';
+import { once, type Tick, type Ticked } from '../once.ts';
+import { waitForBoot } from './boot.ts';
 import { startWatchdog } from './watchdog.ts';
-import { publish, publishFailure, told } from './report.ts';
+import { publish, publishFailure, told } from '../report.ts';
 import { watchRuntime } from './runtime-watch.ts';
 
 export type Service = {
   /** The settings are read again at each tick. */
   readonly settings: () => Promise<Settings>;
   readonly notifier: Notifier;
+  /** Units that the boot may be about to start. */
+  readonly runtimes: readonly string[];
   /** Whether a person restarted the service. */
   readonly isStartedAgain: () => Promise<boolean>;
   readonly onReload: (wake: () => void) => void;
@@ -79,6 +82,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     said = line;
   };
   try {
+    await pulse.resting(() => waitForBoot(host, service.runtimes, () => state.stopping));
     while (!state.stopping) {
       state.pending = false;
       const settings = await service.settings();

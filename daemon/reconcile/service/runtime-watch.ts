@@ -2,8 +2,8 @@
  * Detects between ticks that the runtime stopped, came back, or was restarted, and starts a tick. A restart of less than two
  * seconds starts one tick, after it; a restart by a tick starts none.
  */
-import type { Host } from '../../host/host.ts';
-import type { RuntimeFacts } from '../runtimes/facts.ts';
+import type { Host } from '../../../host/host.ts';
+import type { RuntimeFacts } from '../../runtimes/facts.ts';
 
 export type RuntimeWatch = {
   /** A tick begins: changes until its end are its own work, or observed by it. */

@@ -2,10 +2,10 @@
  * The keep-alive for the watchdog of systemd. A timer alone would continue while a tick hangs, so it stops when there was no
  * progress for longer than any regular wait takes.
  */
-import { longestSilence } from '../decide/backoff.ts';
-import type { Host } from '../../host/host.ts';
-import type { Notifier } from '../../host/systemd/notify.ts';
-import { defaultSettings, type Settings } from '../model/settings.ts';
+import { longestSilence } from '../../decide/backoff.ts';
+import type { Host } from '../../../host/host.ts';
+import type { Notifier } from '../../../host/systemd/notify.ts';
+import { defaultSettings, type Settings } from '../../model/settings.ts';
 
 export type Watchdog = {
   /** The same host with a `progress` that feeds the watchdog. Only for the watched work. */

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { longestSilence } from '../../daemon/decide/backoff.ts';
-import type { Notifier } from '../../host/systemd/notify.ts';
-import { defaultSettings } from '../../daemon/model/settings.ts';
-import { startWatchdog } from '../../daemon/reconcile/watchdog.ts';
-import { makeRoot, openNode, program, shimFile } from '../../testbed/simulated/node.ts';
+import { longestSilence } from '../../../daemon/decide/backoff.ts';
+import type { Notifier } from '../../../host/systemd/notify.ts';
+import { defaultSettings } from '../../../daemon/model/settings.ts';
+import { startWatchdog } from '../../../daemon/reconcile/service/watchdog.ts';
+import { makeRoot, openNode, program, shimFile } from '../../../testbed/simulated/node.ts';
 
 const patience = longestSilence(defaultSettings.downloadTimeout * 1000);
 

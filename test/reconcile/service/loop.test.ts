@@ -4,14 +4,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { Host } from '../../host/host.ts';
-import type { Notifier } from '../../host/systemd/notify.ts';
-import { Failure } from '../../protocol/problem/problem.ts';
-import type { ClusterSettings } from '../../daemon/model/settings.ts';
-import { openSettings } from '../../daemon/state/load-settings.ts';
-import { loop } from '../../daemon/reconcile/loop.ts';
-import { makeRoot, type Node, openNode, writeShim } from '../../testbed/simulated/node.ts';
-import { until } from '../../testbed/until.ts';
+import type { Host } from '../../../host/host.ts';
+import type { Notifier } from '../../../host/systemd/notify.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import type { ClusterSettings } from '../../../daemon/model/settings.ts';
+import { openSettings } from '../../../daemon/state/load-settings.ts';
+import { loop } from '../../../daemon/reconcile/service/loop.ts';
+import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
+import { until } from '../../../testbed/until.ts';
 
 type Running = {
   readonly node: Node;
@@ -51,6 +51,7 @@ const start = (
   const ended = loop(change(node.fake.host), {
     settings: openSettings(node.fake.host),
     notifier,
+    runtimes: ['containerd.service', 'crio.service'],
     isStartedAgain: async () => startedAgain,
     cluster: () => ({
       follow: (given) => void followed.push(given),
