@@ -1,7 +1,6 @@
 /** Which entries of an archive are written, by name, and what is said when the choice is not clear. */
 import { basename } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
-import { bad } from './compression.ts';
 import { isBeside, isProgram } from './kind.ts';
 import type { TarEntry, TarVisitor } from './tar.ts';
 
@@ -43,6 +42,8 @@ type Seen = {
   /** Quoted, and cut. */
   readonly path: string;
   readonly type: TarEntry['type'];
+  /** Of a link: where it leads, quoted. */
+  readonly link?: string;
   readonly unsafe: boolean;
 };
 /** Candidate entries: the first few, and their number. */
@@ -64,24 +65,30 @@ export type Contents = {
   readonly exact: ReadonlyMap<string, Few>;
   /** Entries with the name of a shim: regular files, those of them that are programs, and neither files nor folders. */
   readonly shims: { readonly files: Few; readonly programs: Few; readonly others: Few };
-  /** For a message, quoted. */
-  readonly there: readonly string[];
+  /** Whatever is no folder, for a message. */
+  readonly there: Few;
 };
 
 export const look = async (walk: Walk, wanted: Wanted, names: readonly string[]): Promise<Contents> => {
   const exact = new Map(names.map((name) => [name, none()]));
   const shims = { files: none(), programs: none(), others: none() };
-  const there: string[] = [];
+  const there = none();
   const at = { index: 0, seen: undefined as Seen | undefined, head: Buffer.alloc(0) };
   await walk({
-    wants: ({ path, type }) => {
+    wants: ({ path, type, link }) => {
       at.index += 1;
       const name = basename(path);
       const few = exact.get(name);
       const isShim = wanted.kind === 'shim' && type !== 'Directory' && anyShim.test(name) && !isBeside(name);
-      if (there.length < fewAreEnough && type !== 'Directory') there.push(quoted(path));
-      if (!few && !isShim) return false;
-      const seen = { name, index: at.index, path: quoted(path), type, unsafe: isUnsafe(path) };
+      const seen: Seen = {
+        name,
+        index: at.index,
+        path: quoted(path),
+        type,
+        ...(link === undefined ? {} : { link: quoted(link) }),
+        unsafe: isUnsafe(path),
+      };
+      if (type !== 'Directory') remember(there, seen);
       if (few) remember(few, seen);
       if (isShim) remember(type === 'File' ? shims.files : shims.others, seen);
       if (!isShim || type !== 'File') return false;
@@ -100,6 +107,14 @@ export const look = async (walk: Walk, wanted: Wanted, names: readonly string[])
   return { exact, shims, there };
 };
 
+const bad = (message: string, hint?: string): Failure =>
+  new Failure({ code: 'bad-archive', message, ...(hint === undefined ? {} : { hint }) });
+
+const listOf = ({ first, count }: Few): string => {
+  const rest = count > first.length ? ` and ${count - first.length} more` : '';
+  return count === 0 ? 'nothing' : `${first.map(({ path }) => path).join(', ')}${rest}`;
+};
+
 /** Which entries to write; throws if the choice is ambiguous. */
 export const choose = (wanted: Wanted, names: readonly string[], contents: Contents): readonly Seen[] => {
   const { exact, shims, there } = contents;
@@ -110,8 +125,7 @@ export const choose = (wanted: Wanted, names: readonly string[], contents: Conte
   const only = others.first[0];
   const hasNone = wanted.kind === 'shim' && names.every((name) => (exact.get(name)?.count ?? 0) === 0);
   if (hasNone && others.count > 1) {
-    const list = others.first.map((seen) => seen.path).join(', ');
-    throw bad(`the archive has no ${quoted(names[0] ?? '')} but several shims: ${list}`);
+    throw bad(`the archive has no ${quoted(names[0] ?? '')} but several shims: ${listOf(others)}`);
   }
   const pools =
     hasNone && only
@@ -120,11 +134,18 @@ export const choose = (wanted: Wanted, names: readonly string[], contents: Conte
   return pools.map(({ name, few }) => {
     const seen = few?.first[0];
     if (few === undefined || seen === undefined) {
-      const list = there.length === 0 ? 'nothing' : there.join(', ');
-      throw bad(`the archive has no ${quoted(name)}; it holds ${list}`);
+      throw bad(`the archive has no ${quoted(name)}; it holds ${listOf(there)}`);
     }
-    if (few.count > 1) throw bad(`the archive has ${quoted(name)} ${few.count} times`);
-    if (seen.type !== 'File') throw bad(`${seen.path} is not a regular file in the archive but ${seen.type}`);
+    if (few.count > 1)
+      throw bad(
+        `the archive has ${quoted(name)} ${few.count} times: ${listOf(few)}`,
+        'Publish one that has it once.',
+      );
+    if (seen.type !== 'File') {
+      const target = seen.link === undefined ? '' : ` to ${seen.link}`;
+      const hint = 'Publish the file itself under that name: "tar -h" follows links when it packs.';
+      throw bad(`${seen.path} is not a regular file in the archive but ${seen.type}${target}`, hint);
+    }
     if (seen.unsafe) throw bad(`${seen.path} has a path that leads out of the archive`);
     return seen;
   });

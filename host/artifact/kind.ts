@@ -125,7 +125,7 @@ export const isProgram = (head: Uint8Array): boolean =>
   (head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46) ||
   (head[0] === 0x23 && head[1] === 0x21);
 
-/** Extensions of signatures, digests, attestations, lists of contents and texts, which releases add to the name of a file. */
+/** Extensions of signatures, digests, attestations, lists of contents, texts and packages, which releases add to the name of a file. */
 const afterDot = [
   'sig|sign|signature|asc|gpg|pgp|minisig|sigstore|bundle|att|attestation|provenance|slsa|cosign',
   'pem|crt|cer|cert|der|pub|key',
@@ -133,6 +133,7 @@ const afterDot = [
   'spdx|cdx|cyclonedx|sbom|intoto|in-toto|dsse|vex|openvex',
   'json|jsonl|xml|ya?ml|rdf|toml|txt|text|md|markdown|rst|adoc|html?|pdf|log|csv',
   'debug|dbg|dwp|dwo|sym|symbols|conf|service|bak|old|orig|1\\.gz|8\\.gz',
+  'tar|tgz|(?:tar\\.)?(?:gz|xz|zst|zstd|bz2)|zip|deb|rpm|apk',
 ].join('|');
 /** A shim's name may end in "-map" or "-1", so these are only words that no shim's name has. */
 const afterDash =
