@@ -40,13 +40,13 @@ t.test('a restart of the runtime never stops the service, and waits for no stop 
     for (const order of ['After', 'Before']) t.notOk(values(order).includes(unit), `${order}=${unit}`);
 });
 
-t.test('a tick of 240 seconds may end before a stop is given up', async (t) => {
+t.test('a stop waits for a tick of 240 seconds', async (t) => {
   t.ok(Number(values('TimeoutStopSec')[0]) > 240);
   t.same(values('KillMode'), ['mixed'], 'children of a tick are not shot with SIGTERM');
 });
 
 t.test(
-  'what the service has to write is writable, as folders, and status outlives the process',
+  'folders that the service has to write are writable, and the status outlives the process',
   async (t) => {
     const writable = values('ReadWritePaths');
     t.ok(writable.includes('/opt/rcm-node'));
@@ -60,7 +60,7 @@ t.test(
   },
 );
 
-t.test('nothing that makes V8 abort or hides the host is switched on', async (t) => {
+t.test('no option that aborts V8 or hides the host is set', async (t) => {
   for (const key of [
     'MemoryDenyWriteExecute',
     'PrivateNetwork',
@@ -78,7 +78,7 @@ t.test('nothing that makes V8 abort or hides the host is switched on', async (t)
   t.same(values('NotifyAccess'), ['all'], 'else systemd-notify, a child, is not heard');
 });
 
-t.test('what CAP_SYS_PTRACE would also allow is taken away again', async (t) => {
+t.test('other effects of CAP_SYS_PTRACE are blocked', async (t) => {
   const lines = values('SystemCallFilter').join(' ');
   const denied = lines.slice(lines.lastIndexOf('~')).replace('~', '').split(' ');
   for (const call of ['process_vm_readv', 'process_vm_writev', 'kcmp', 'userfaultfd'])
@@ -114,7 +114,7 @@ t.test('systemd knows every line of the unit', { skip: missing }, async (t) => {
   t.match(text, /^ExecStart=\/opt\/rcm-node\/bin\/rcm-node run$/m);
 });
 
-t.test('the documentation of both units is a file that the build puts beside the executable', async (t) => {
+t.test('the documentation of both units is a file that the build places beside the executable', async (t) => {
   const folder = join(path, '..', '..');
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
   for (const unit of ['rcm-node.service', 'rcm-node-uninstall.service']) {

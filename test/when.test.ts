@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { whenOf } from './when.ts';
 
-t.test('a file says in its first comment when it runs, and why not always', async (t) => {
+t.test('the first comment of a file says when it runs, and why not always', async (t) => {
   const root = t.testdir({
     'a.ts': "/** Many things. Every stop: it takes\n * a minute. SEED=1. */\nimport t from 'tap';\n",
     'b.ts': '/** What is old. Every night: builds a cluster. */\n',

@@ -137,61 +137,65 @@ const cases = [rows.trixie, rows.crio].flatMap((row) =>
 );
 
 for (const { row, what, trouble, skip } of cases)
-  t.test(`${what}: it is named, nothing is half done, and it passes`, { buffered: true, skip }, async (t) => {
-    const settings = 'interval = 5\nstable = 1\nquiet = 0\n';
-    const node = await row.boot({ progress, settings });
-    t.teardown(() => node.stop());
-    const before = await census(node);
-    const foreign = await handlersOverCri(node);
-    await trouble.prepare?.(node);
-    await node.run(['systemctl', 'start', 'rcm-node']);
-    await untilServing(node, []);
-    const started = await startsOf(node);
-    await trouble.comes(node);
-    const came = performance.now();
-    const troubled = await census(node);
-    await row.writeShim(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
-    const status = await until(node, 'the trouble reported', async () => {
-      const said = await rcmNode(node, 'status');
-      return trouble.says.test(said.stdout) && said;
-    });
-    t.not(status.code, 0);
-    if (trouble.hides !== undefined) {
-      const everyone = await sh(
-        node,
-        'cat /run/rcm-node/*.json /run/rcm-node/*.prom; systemctl show -p StatusText rcm-node; find /run/rcm-node -perm -o=r',
+  t.test(
+    `${what}: the problem is named, nothing is left half done, and it recovers`,
+    { buffered: true, skip },
+    async (t) => {
+      const settings = 'interval = 5\nstable = 1\nquiet = 0\n';
+      const node = await row.boot({ progress, settings });
+      t.teardown(() => node.stop());
+      const before = await census(node);
+      const foreign = await handlersOverCri(node);
+      await trouble.prepare?.(node);
+      await node.run(['systemctl', 'start', 'rcm-node']);
+      await untilServing(node, []);
+      const started = await startsOf(node);
+      await trouble.comes(node);
+      const came = performance.now();
+      const troubled = await census(node);
+      await row.writeShim(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
+      const status = await until(node, 'the trouble reported', async () => {
+        const said = await rcmNode(node, 'status');
+        return trouble.says.test(said.stdout) && said;
+      });
+      t.not(status.code, 0);
+      if (trouble.hides !== undefined) {
+        const everyone = await sh(
+          node,
+          'cat /run/rcm-node/*.json /run/rcm-node/*.prom; systemctl show -p StatusText rcm-node; find /run/rcm-node -perm -o=r',
+        );
+        t.notMatch(everyone + status.stdout + status.stderr, trouble.hides);
+        const doctor = await rcmNode(node, 'doctor');
+        t.match(doctor.stdout, trouble.hides, 'root can find out what the runtime says');
+        t.match(await journalOf(node, 'rcm-node', 1000), trouble.hides);
+      }
+      const changed = censusDifference(troubled, await census(node));
+      t.same(
+        changed.filter((line) => line.includes('/etc/')),
+        [],
+        'the configuration is as it was',
       );
-      t.notMatch(everyone + status.stdout + status.stderr, trouble.hides);
-      const doctor = await rcmNode(node, 'doctor');
-      t.match(doctor.stdout, trouble.hides, 'root can find out what the runtime says');
-      t.match(await journalOf(node, 'rcm-node', 1000), trouble.hides);
-    }
-    const changed = censusDifference(troubled, await census(node));
-    t.same(
-      changed.filter((line) => line.includes('/etc/')),
-      [],
-      'the configuration is as it was',
-    );
-    t.equal(await startsOf(node), started, 'the runtime was left alone');
+      t.equal(await startsOf(node), started, 'the runtime was left alone');
 
-    const errors = (await journalOf(node, 'rcm-node', 1000)).split('"level":"error"').length - 1;
-    const seconds = (performance.now() - came) / 1000;
-    t.ok(errors <= 5 + seconds / 2, `it does not try over and over: ${errors} times in ${seconds} s`);
+      const errors = (await journalOf(node, 'rcm-node', 1000)).split('"level":"error"').length - 1;
+      const seconds = (performance.now() - came) / 1000;
+      t.ok(errors <= 5 + seconds / 2, `it does not try over and over: ${errors} times in ${seconds} s`);
 
-    await trouble.goes(node);
-    await untilServing(node, ['spin-v2'], 120_000);
-    t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
-    t.equal(await startsOf(node), started + 1 + (trouble.starts ?? 0));
+      await trouble.goes(node);
+      await untilServing(node, ['spin-v2'], 120_000);
+      t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
+      t.equal(await startsOf(node), started + 1 + (trouble.starts ?? 0));
 
-    const said = await rcmNode(node, 'uninstall');
-    t.equal(said.code, 0, said.stdout + said.stderr);
-    await trouble.tidy?.(node);
-    t.same(censusDifference(before, await census(node)), []);
-  });
+      const said = await rcmNode(node, 'uninstall');
+      t.equal(said.code, 0, said.stdout + said.stderr);
+      await trouble.tidy?.(node);
+      t.same(censusDifference(before, await census(node)), []);
+    },
+  );
 
 for (const row of [rows.trixie, rows.crio])
   t.test(
-    `the runtime of ${row.name} takes longer to stop than a restart may: it runs again, on its former configuration`,
+    `the runtime of ${row.name} takes longer to stop than a restart may: it runs again, with its former configuration`,
     { buffered: true, skip: row === rows.crio && sameOn },
     async (t) => {
       const settings = 'interval = 5\nstable = 1\nquiet = 0\n';

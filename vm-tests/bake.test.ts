@@ -126,7 +126,7 @@ for (const suite of ['trixie', 'forky'] as const)
   });
 
 t.test(
-  'an image whose first boot does not serve comes up without what was put there',
+  'an image whose first boot fails its proof starts without the change',
   { buffered: true },
   async (t) => {
     const shim = await makeStandInShim('trixie', '1', progress);

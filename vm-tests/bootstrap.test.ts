@@ -65,7 +65,7 @@ const invocation = async (node: TestNode): Promise<string> =>
 const mounted = ['+ d 755 0:0 /opt/rcm-node '];
 
 for (const suite of ['bookworm', 'trixie', 'forky'] as const)
-  t.test(`${suite}: from an image to a service, and away again`, async (t) => {
+  t.test(`${suite}: from an image to a service, and its removal`, async (t) => {
     const image = await thisImage(progress);
     const node = await nodeWith(t, suite, [image]);
     const before = await census(node);
@@ -81,7 +81,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       t.match(await documentation(node), /^# rcm-node on this host\n/);
     });
 
-    await t.test('again, it finds nothing to do', async (t) => {
+    await t.test('a second run finds nothing to do', async (t) => {
       const at = await invocation(node);
       const said = await runBootstrap(node, image.name);
       t.match(said, { code: 0, log: /nothing to do/ });
@@ -129,7 +129,7 @@ t.test('a node that serves', async (t) => {
     wait: 'running',
   });
 
-  await t.test('a broken upgrade is taken back, and not tried again at once', async (t) => {
+  await t.test('a broken upgrade is rolled back, and not retried at once', async (t) => {
     const said = await runBootstrap(node, broken.name);
     t.equal(said.code, 1, said.log);
     t.match(said.log, /rcm-node 0\.2\.0 did not start: .*rolled back to the previous version, which runs/);
@@ -173,7 +173,7 @@ t.test('a node that serves', async (t) => {
     t.equal(await versionOf(node), 'rcm-node 0.1.0');
   });
 
-  await t.test('the runtime may restart under it', async (t) => {
+  await t.test('the runtime restarts while bootstrap runs', async (t) => {
     const run = await startBootstrap(node, next.name);
     await until(node, 'something placed', async () => /placing/.test(await run.log()));
     await restartContainerd(node);
@@ -181,13 +181,13 @@ t.test('a node that serves', async (t) => {
     t.equal(await versionOf(node), 'rcm-node 0.2.0');
   });
 
-  await t.test('all that time nothing else was restarted, and the Pod ran', async (t) => {
+  await t.test('during all this nothing else was restarted, and the Pod ran', async (t) => {
     t.equal(await startsOf(node), starts + 1, 'the one restart was the test itself');
     t.ok(await isRunning(node, pod.containerId));
     t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
   });
 
-  await t.test('an uninstall waits for the Pod, and says so', async (t) => {
+  await t.test('an uninstall waits for the Pod, and reports that', async (t) => {
     const run = await startBootstrap(node, next.name, ['--uninstall']);
     await until(node, 'waiting for the Pod', async () => /not yet: .*spin-v2/.test(await run.log()));
     t.ok(await isActive(node), 'until then the service looks after it');
@@ -219,7 +219,7 @@ t.test('a node that cannot be served says why', async (t) => {
     await node.run(['umount', '/opt/rcm-node']);
   });
 
-  await t.test('a full disk, and what is half written does not stay', async (t) => {
+  await t.test('on a full disk no partial file stays', async (t) => {
     await node.run(['mount', '-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', '/opt/rcm-node']);
     const said = await runBootstrap(node, image.name);
     t.match(said, { code: 1, log: /ENOSPC/ });

@@ -79,7 +79,7 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
     });
 
     const theirs = `# Managed by another program.\n${original}${row.addition}`;
-    await t.test('a whole new configuration by a configuration manager gets our part again', async (t) => {
+    await t.test('a new configuration by a configuration manager gets our part again', async (t) => {
       await node.writeFile(config, theirs);
       await node.run(['systemctl', 'restart', row.unit]);
       await until(node, 'served again', async () => {
@@ -125,33 +125,36 @@ for (const row of [rows.forky, rows.trixie, rows.crio])
       },
     );
 
-    await t.test('another program prints the configuration anew: ours is known by its meaning', async (t) => {
-      const kept = await node.readFile(config);
-      const starts = await startsOf(node);
-      // No comments, every key in its place, and each default beside what was set.
-      await node.writeFile(config, await node.run(row.print));
-      await node.run(['systemctl', 'restart', row.unit]);
-      await waitForCri(node);
-      t.match(await rcmNode(node, 'once', '--force'), { code: 0 });
-      await untilServing(node, ['spin-v2']);
-      t.match(await handlersOverCri(node), /spin-v2/);
-      t.match(
-        await node.exec([link, row.harmless]),
-        { code: 0 },
-        'the program is where the configuration says',
-      );
-      // CRI-O prints the monitor of its default handler, which ours has to follow: there we restart it once.
-      const most = starts + (row.runtime === 'crio' ? 2 : 1);
-      t.ok((await startsOf(node)) <= most, 'theirs was the only one');
-      const [status, text] = [await rcmNode(node, 'status'), await node.readFile(config)];
-      t.equal(status.code, 0);
-      if (!hasDropIn(row)) {
-        t.match(text, /# rcm-node begin\n[^#]*shims\/spin-v2[^#]*# rcm-node end\n$/, 'marked again');
-        t.equal(text.split(link).length, 2, 'and there once');
-      } else t.match(status.stdout, `${config}:`, 'in a file of others it is a copy, and named');
-      await node.writeFile(config, kept);
-      await untilServing(node, ['spin-v2']);
-    });
+    await t.test(
+      'another program rewrites the configuration: our part is recognised by its meaning',
+      async (t) => {
+        const kept = await node.readFile(config);
+        const starts = await startsOf(node);
+        // No comments, every key in its place, and each default beside what was set.
+        await node.writeFile(config, await node.run(row.print));
+        await node.run(['systemctl', 'restart', row.unit]);
+        await waitForCri(node);
+        t.match(await rcmNode(node, 'once', '--force'), { code: 0 });
+        await untilServing(node, ['spin-v2']);
+        t.match(await handlersOverCri(node), /spin-v2/);
+        t.match(
+          await node.exec([link, row.harmless]),
+          { code: 0 },
+          'the program is where the configuration says',
+        );
+        // CRI-O prints the monitor of its default handler, which ours has to follow: there we restart it once.
+        const most = starts + (row.runtime === 'crio' ? 2 : 1);
+        t.ok((await startsOf(node)) <= most, 'theirs was the only one');
+        const [status, text] = [await rcmNode(node, 'status'), await node.readFile(config)];
+        t.equal(status.code, 0);
+        if (!hasDropIn(row)) {
+          t.match(text, /# rcm-node begin\n[^#]*shims\/spin-v2[^#]*# rcm-node end\n$/, 'marked again');
+          t.equal(text.split(link).length, 2, 'and there once');
+        } else t.match(status.stdout, `${config}:`, 'in a file of others it is a copy, and named');
+        await node.writeFile(config, kept);
+        await untilServing(node, ['spin-v2']);
+      },
+    );
 
     await t.test('uninstall leaves the bytes that others wrote last', async (t) => {
       const now = await node.readFile(config);

@@ -20,7 +20,7 @@ const progress = (line: string): void => t.comment(line);
 const tree = '/srv/rcm-node';
 const user = 'mallory';
 
-t.test('a user of the node who forges signals of systemd', async (t) => {
+t.test('a user of the node forges signals of systemd', async (t) => {
   const shim = await makeStandInShim('trixie', '1', progress);
   const second = await makeStandInShim('trixie', '1', progress, 'slight-v1');
   const third = await makeStandInShim('trixie', '1', progress, 'lunatic-v1');
@@ -47,7 +47,7 @@ t.test('a user of the node who forges signals of systemd', async (t) => {
     (await node.run(['systemctl', 'show', '--value', '-p', 'NRestarts', 'rcm-node'])).trim();
   const starts = await startsOf(node);
 
-  await t.test('endings of jobs: the install is one restart, and holds', async (t) => {
+  await t.test('forged ends of jobs: the install is one restart, and stays', async (t) => {
     await forge('endings');
     await writeShim(node, 'spin-v2', shim);
     await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
@@ -57,7 +57,7 @@ t.test('a user of the node who forges signals of systemd', async (t) => {
     t.notMatch(await journalOf(node), /the job ended with/);
   });
 
-  await t.test('what the library cannot parse: the service goes on', async (t) => {
+  await t.test('messages that the library cannot parse: the service continues', async (t) => {
     await forge('unparsable');
     await writeShim(node, 'slight-v1', second);
     await untilServing(node, ['slight-v1', 'spin-v2']);
@@ -66,7 +66,7 @@ t.test('a user of the node who forges signals of systemd', async (t) => {
     t.equal(await died(), '0');
   });
 
-  await t.test('while systemd executes itself anew, and has another name on the bus', async (t) => {
+  await t.test('while systemd re-executes itself, and has another name on the bus', async (t) => {
     await forge('endings');
     await writeShim(node, 'lunatic-v1', third);
     await until(node, 'the restart asked for', async () =>

@@ -97,7 +97,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       t.equal(await attributes(), marked, 'its ACL and its attributes');
     });
 
-    await t.test('with CAP_SYS_PTRACE it can look into other processes, and write into none', async (t) => {
+    await t.test('with CAP_SYS_PTRACE it can read other processes, and write into none', async (t) => {
       const pid = await node.run(['systemctl', 'show', '--value', '-p', 'MainPID', 'rcm-node.service']);
       const within = ['nsenter', '-t', pid.trim(), '-m', 'sh', '-c'];
       t.match(await node.exec([...within, 'readlink /proc/$(pidof -s containerd)/exe']), {
@@ -107,7 +107,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
         t.match(await node.exec([...within, `: >> ${path}`]), { stderr: /Read-only file system/ }, path);
     });
 
-    await t.test('status, plan and doctor agree that all is well', async (t) => {
+    await t.test('status, plan and doctor report no problem', async (t) => {
       const status = await rcmNode(node, 'status');
       t.match(status, { code: 0, stderr: '' });
       for (const name of both) t.match(status.stdout, new RegExp(`${name} +served`));

@@ -62,7 +62,7 @@ t.test('a local user of the node', async (t) => {
   await node.run(['useradd', '--create-home', '--shell', '/bin/bash', 'mallory']);
   await node.run(['chpasswd'], { input: 'mallory:secret\n' });
 
-  await t.test('a setuid program that calls itself kubelet names no kubeconfig', async (t) => {
+  await t.test('a setuid program with the name kubelet gives no kubeconfig', async (t) => {
     await asMallory(
       node,
       `cd ${home} && cat > ./-h <<'END'\n${kubeconfig(`${home}/plugin`)}END\ncat > plugin <<'END'\n${plugin}END\nchmod 755 plugin`,

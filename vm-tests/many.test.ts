@@ -34,7 +34,7 @@ for (const suite of ['trixie', 'forky'] as const)
     await node.writeFile(`${stage}/half.toml`, shimFile('half').slice(0, 60));
     await node.writeFile(`${stage}/wrong.toml`, shimFile('wrong').replace(shim.sha256, 'ab'.repeat(32)));
 
-    await t.test('ten are served after one restart, and both bad ones are named', async (t) => {
+    await t.test('ten are served after one restart, and both invalid ones are named', async (t) => {
       await node.run(['sh', '-c', `mv ${stage}/*.toml /etc/rcm-node/shims.d/`]);
       const report = await untilReport(node, 'ten of them served', (one) => served(one).length === 10);
       t.same(served(report), names);
@@ -52,7 +52,7 @@ for (const suite of ['trixie', 'forky'] as const)
       t.equal(store.split('\n').filter((line) => line !== '').length, 1, 'one artifact is stored once');
     });
 
-    await t.test('the corrected ones follow with one more restart', async (t) => {
+    await t.test('the corrected ones are added with one more restart', async (t) => {
       for (const name of ['half', 'wrong']) await node.writeFile(`${stage}/${name}.toml`, shimFile(name));
       await node.run(['sh', '-c', `mv ${stage}/*.toml /etc/rcm-node/shims.d/`]);
       await untilServing(node, [...names, 'half', 'wrong']);
@@ -60,7 +60,7 @@ for (const suite of ['trixie', 'forky'] as const)
       t.match(await rcmNode(node, 'status'), { code: 0 });
     });
 
-    await t.test('uninstall takes all twelve away with one restart', async (t) => {
+    await t.test('uninstall removes all twelve with one restart', async (t) => {
       t.match(await rcmNode(node, 'uninstall'), { code: 0 });
       t.equal(await startsOf(node), started + 3);
       t.same(censusDifference(before, await census(node)), []);

@@ -166,14 +166,14 @@ for (const row of [rows.trixie, rows.forky, rows.crio])
       t.equal(await startsOf(node), after, 'the bad revision is not tried again');
     };
 
-    await t.test('the runtime does not start with our change: it is undone', async (t) => {
+    await t.test('the runtime does not start with our change: it is rolled back', async (t) => {
       await obstruct(node, doesNotStart(row));
       const shim = await row.artifact('spin-v2', '1', progress);
       await isTakenBack(t, 'spin-v2', shim, new RegExp(`${row.unit}.*failed`));
     });
 
     await t.test(
-      'it stays alone when the obstacle is gone, until a person restarts the service',
+      'it is not retried when the obstacle is gone, until a person restarts the service',
       async (t) => {
         await clear(node, doesNotStart(row));
         const started = await startsOf(node);
@@ -201,7 +201,7 @@ for (const row of [rows.trixie, rows.forky, rows.crio])
       },
     );
 
-    await t.test('the runtime starts without CRI with our change: it is undone', async (t) => {
+    await t.test('the runtime starts without CRI with our change: it is rolled back', async (t) => {
       await obstruct(node, startsWithoutCri(row));
       const shim = await row.artifact('slight-v1', '1', progress);
       await isTakenBack(t, 'slight-v1', shim, /CRI/);
@@ -213,7 +213,7 @@ for (const row of [rows.trixie, rows.forky, rows.crio])
     });
 
     await t.test(
-      'a shim that CRI lists and that starts nothing is undone; verify says what starts',
+      'a shim that CRI lists and that starts nothing is rolled back; verify says what starts',
       async (t) => {
         await forgetRestarts(node);
         await untilServing(node, ['spin-v2']);
@@ -259,7 +259,7 @@ for (const row of [rows.trixie, rows.forky, rows.crio])
     if (row === rows.forky)
       for (const text of [containerdConfiguration.trixie, null])
         await t.test(
-          `it goes back to 1.7 with ours for 2.1, ${text === null ? 'which is alone there' : 'beside a version 2 main file'}: it comes up, and serves`,
+          `it is downgraded to 1.7 with our part for 2.1, ${text === null ? 'which is alone there' : 'beside a version 2 main file'}: it starts, and serves`,
           async (t) => {
             await removePod(node, pod.id).catch(() => undefined);
             if (text === null) await node.run(['rm', config]);

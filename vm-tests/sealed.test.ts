@@ -23,7 +23,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
     t.match(await say('doctor'), { code: 1, stdout: /systemd: version \d\S* answers over D-Bus/ });
   });
 
-t.test('the executables of both architectures ask the C library for nothing younger than 2.28', async (t) => {
+t.test('the executables of both architectures need no glibc newer than 2.28', async (t) => {
   const dist = await builtDist(progress);
   for (const architecture of ['linux-x64', 'linux-arm64']) {
     const text = readFileSync(join(dist, architecture, 'rcm-node')).toString('latin1');

@@ -15,7 +15,7 @@ const progress = (line: string): void => t.comment(line);
 const versions = { bookworm: /^1\.6\./, trixie: /^1\.7\./, forky: /^2\./ } as const;
 
 for (const suite of ['bookworm', 'trixie', 'forky'] as const) {
-  t.test(`a ${suite} node boots without a failed unit, runs Pods and goes away`, async (t) => {
+  t.test(`a ${suite} node boots without a failed unit, runs Pods and is removed`, async (t) => {
     const began = performance.now();
     const lap = (what: string): void =>
       t.comment(`${what} after ${Math.round(performance.now() - began)} ms`);

@@ -50,7 +50,7 @@ t.test('the service under its unit', async (t) => {
     t.equal(await startsOf(node), starts.at);
   });
 
-  await t.test('systemd finds no fault with the unit, and its documentation is there', async (t) => {
+  await t.test('systemd verifies the unit, and its documentation exists', async (t) => {
     const unit = await property('FragmentPath');
     t.same(await node.exec(['systemd-analyze', 'verify', '--man=no', unit]), {
       code: 0,
@@ -61,7 +61,7 @@ t.test('the service under its unit', async (t) => {
     t.match(await node.readFile(documentation), /^# rcm-node on this host\n/);
   });
 
-  await t.test('stopped and started, restarted: nothing happens to the runtime', async (t) => {
+  await t.test('a stop, a start and a restart do not affect the runtime', async (t) => {
     const at = (await reportOf(node))?.at;
     const again = (report: Report): boolean => report.at !== at && report.outcome.kind === 'converged';
     await node.run(['systemctl', 'start', 'rcm-node']);
@@ -72,7 +72,7 @@ t.test('the service under its unit', async (t) => {
     t.equal(await startsOf(node), starts.at);
   });
 
-  await t.test('SIGHUP is a tick, and reads the settings anew', async (t) => {
+  await t.test('SIGHUP starts a tick, and reads the settings again', async (t) => {
     const at = (await reportOf(node))?.at;
     await node.run(['systemctl', 'reload', 'rcm-node']);
     await untilReport(node, 'a tick after the reload', (report) => report.at !== at);
@@ -88,7 +88,7 @@ t.test('the service under its unit', async (t) => {
     t.equal(await startsOf(node), starts.at);
   });
 
-  await t.test('a start with settings that broke keeps to the last good ones', async (t) => {
+  await t.test('a start with invalid settings uses the last valid ones', async (t) => {
     const allows = 'interval = 3600\nallowedHosts = ["good.example"]\n';
     await node.writeFile('/etc/rcm-node/config.toml', allows);
     await node.run(['systemctl', 'reload', 'rcm-node']);
@@ -113,7 +113,7 @@ t.test('the service under its unit', async (t) => {
     t.equal(await startsOf(node), starts.at);
   });
 
-  await t.test('a service that hangs is killed by the watchdog and goes on', async (t) => {
+  await t.test('a service that hangs is killed by the watchdog and continues', async (t) => {
     const dropIn = '/etc/systemd/system/rcm-node.service.d';
     await node.writeFile(`${dropIn}/soon.conf`, '[Service]\nWatchdogSec=4\nRestartSec=1\n');
     await node.run(['systemctl', 'daemon-reload']);
@@ -133,7 +133,7 @@ t.test('the service under its unit', async (t) => {
     await node.run(['systemctl', 'restart', 'rcm-node']);
   });
 
-  await t.test('a service that is killed in the middle of a tick goes on where it was', async (t) => {
+  await t.test('a service that is killed in the middle of a tick continues where it was', async (t) => {
     await writeShim(node, 'slight-v1', second);
     await until(node, 'the restart asked for', async () =>
       (await node.exec(['cat', journalFile])).stdout.includes('"forwardFrom"'),
@@ -194,7 +194,7 @@ t.test('the service under its unit', async (t) => {
     t.match(await rcmNode(node, 'plan'), { code: 0 });
   });
 
-  await t.test('after a power cut the same', async (t) => {
+  await t.test('after a power cut it is the same', async (t) => {
     await node.kill();
     await node.start();
     await untilServing(node, ['slight-v1', 'spin-v2']);

@@ -43,7 +43,7 @@ t.test('what is left is named with the reason; shims.d and the settings stay', a
   ]);
 });
 
-t.test('a configuration that got another name meanwhile stays until one of the two is gone', async (t) => {
+t.test('a configuration that got a hard link meanwhile stays until one of the two is removed', async (t) => {
   for (const version of ['1.7.24', '2.1.4']) {
     const node = await serving(t, version);
     const other = join(node.root, 'etc/backup.toml');
@@ -126,7 +126,7 @@ t.test('a store that a process has mapped stays, and is named', async (t) => {
   );
 });
 
-t.test('an import that is gone already, or a drop-in, is no obstacle', async (t) => {
+t.test('a missing import, or a missing drop-in, is no obstacle', async (t) => {
   for (const act of [
     (node: Node) => node.write(main, 'version = 3\n'),
     (node: Node) => node.remove(dropIn),
@@ -154,7 +154,7 @@ t.test('a foreign file in a folder of ours keeps the folder', async (t) => {
   t.equal(node.read(main), 'version = 3\n');
 });
 
-t.test('a runtime that does not come up without our handlers gets them back', async (t) => {
+t.test('a runtime that does not start without our handlers gets them back', async (t) => {
   const node = await serving(t);
   const { containerd } = node.fake;
   const before = foreign(treeOf(node.root));
@@ -177,32 +177,29 @@ const hostWithService = ({ fake: { host } }: Node, jobs: Partial<Systemd>): Host
   return { ...host, systemd: { ...systemd, unit, ...jobs } };
 };
 
-t.test(
-  'the service is disabled and stopped first, and not at all while there is something to wait for',
-  async (t) => {
-    const node = await serving(t);
-    const { containerd } = node.fake;
-    const asked: string[] = [];
-    const withService = hostWithService(node, {
-      disable: async (name) => void asked.push(`disable ${name}`),
-      stop: async (name) => {
-        asked.push(`stop ${name}, after ${containerd.jobs.length} restarts`);
-        return 'done';
-      },
-    });
-    containerd.sandboxes = [{ id: 'a', handler: 'spin-v2' }];
-    await node.uninstall({}, withService);
-    t.strictSame(asked, [], 'a service that is not replaced keeps running');
-    containerd.sandboxes = [];
-    t.ok((await node.uninstall({}, withService)).complete);
-    t.strictSame(asked, ['disable rcm-node.service', 'stop rcm-node.service, after 0 restarts']);
-    asked.length = 0;
-    await uninstall(withService, defaultSettings, { activate: false, force: false });
-    t.equal(asked.length, 2, 'also where the runtime is left alone: it would put everything back');
-  },
-);
+t.test('the service is disabled and stopped first, but not while the uninstall has to wait', async (t) => {
+  const node = await serving(t);
+  const { containerd } = node.fake;
+  const asked: string[] = [];
+  const withService = hostWithService(node, {
+    disable: async (name) => void asked.push(`disable ${name}`),
+    stop: async (name) => {
+      asked.push(`stop ${name}, after ${containerd.jobs.length} restarts`);
+      return 'done';
+    },
+  });
+  containerd.sandboxes = [{ id: 'a', handler: 'spin-v2' }];
+  await node.uninstall({}, withService);
+  t.strictSame(asked, [], 'a service that is not replaced keeps running');
+  containerd.sandboxes = [];
+  t.ok((await node.uninstall({}, withService)).complete);
+  t.strictSame(asked, ['disable rcm-node.service', 'stop rcm-node.service, after 0 restarts']);
+  asked.length = 0;
+  await uninstall(withService, defaultSettings, { activate: false, force: false });
+  t.equal(asked.length, 2, 'also where the runtime is left alone: it would put everything back');
+});
 
-t.test('a service that cannot be stopped would put everything back: nothing is taken away', async (t) => {
+t.test('a service that cannot be stopped would restore everything: nothing is removed', async (t) => {
   const node = await serving(t);
   const { containerd } = node.fake;
   const asked: string[] = [];
@@ -222,7 +219,7 @@ t.test('a service that cannot be stopped would put everything back: nothing is t
   t.same(asked, ['disable rcm-node.service', 'enable rcm-node.service']);
 });
 
-t.test('where not all can be taken away, the service looks after the rest again', async (t) => {
+t.test('where not everything can be removed, the service continues with the rest', async (t) => {
   const node = await serving(t);
   const { containerd, host } = node.fake;
   const { systemd } = host;
@@ -279,7 +276,7 @@ const chrootOf =
     return node.fake.host.tools.run([program, ...words], options);
   };
 
-t.test('the budgets that slow down a loop do not hold back who takes it out', async (t) => {
+t.test('budgets do not delay an uninstall', async (t) => {
   const node = await serving(t);
   for (const name of ['a-v1', 'b-v1', 'c-v1', 'd-v1']) {
     writeShim(node, name);
@@ -298,23 +295,27 @@ t.test('the budgets that slow down a loop do not hold back who takes it out', as
   t.equal(node.read(main), 'version = 3\n');
 });
 
-t.test('the marks on the own Node go too, and not with another root', needsOpenssl, async (t) => {
-  const { world, server, kubeconfig, root } = await startServer(t);
-  const settings = { ...defaultSettings, cluster: { ...defaultSettings.cluster, kubeconfig } };
-  world.node = {
-    metadata: { name: 'n', labels: { 'shim.rcm.spinkube.dev/spin-v2': 'served', zone: 'a' } },
-  };
-  const node = openNode(makeRoot(t), { version: '2.1.4' });
-  node.write(kubeconfig, readFileSync(join(root, kubeconfig), 'utf8'));
-  const { host } = node.fake;
-  const image: Host = { ...host, systemd: undefined, tools: { run: chrootOf(node) } };
-  t.ok((await uninstall(image, settings, { activate: false, force: false })).complete);
-  t.equal(server.asked.length, 0, 'who cleans an image on a node of a cluster does not mean that node');
-  t.ok((await uninstall(host, settings, { activate: true, force: false })).complete);
-  t.same(world.node.metadata.labels, { zone: 'a' });
-});
+t.test(
+  'annotations and labels on the own Node are removed too, and not with another root',
+  needsOpenssl,
+  async (t) => {
+    const { world, server, kubeconfig, root } = await startServer(t);
+    const settings = { ...defaultSettings, cluster: { ...defaultSettings.cluster, kubeconfig } };
+    world.node = {
+      metadata: { name: 'n', labels: { 'shim.rcm.spinkube.dev/spin-v2': 'served', zone: 'a' } },
+    };
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    node.write(kubeconfig, readFileSync(join(root, kubeconfig), 'utf8'));
+    const { host } = node.fake;
+    const image: Host = { ...host, systemd: undefined, tools: { run: chrootOf(node) } };
+    t.ok((await uninstall(image, settings, { activate: false, force: false })).complete);
+    t.equal(server.asked.length, 0, 'who cleans an image on a node of a cluster does not mean that node');
+    t.ok((await uninstall(host, settings, { activate: true, force: false })).complete);
+    t.same(world.node.metadata.labels, { zone: 'a' });
+  },
+);
 
-t.test('an API server that cannot be asked holds no uninstall back, and is named', async (t) => {
+t.test('an unreachable API server does not delay an uninstall, and is named', async (t) => {
   const node = await serving(t);
   const cluster = { ...defaultSettings.cluster, kubeconfig: '/none.conf' };
   const options = { activate: true, force: false };
@@ -326,7 +327,7 @@ t.test('an API server that cannot be asked holds no uninstall back, and is named
   );
 });
 
-t.test('who this node is to its cluster is not guessed: what stays on the Node is named', async (t) => {
+t.test('the name of the node is not guessed: what stays on the Node is named', async (t) => {
   const node = await serving(t);
   node.write('/var/lib/rcm-node/cluster.json', '{}');
   const kubeconfig = () => t.fail('it looks for an identity') as never;
@@ -355,7 +356,7 @@ const down: Readonly<Record<string, Partial<Node['fake']['containerd']['unit']>>
 for (const [how, unit] of Object.entries(down))
   for (const version of ['1.7.24', '2.1.4'])
     t.test(
-      `with containerd ${version} ${how} ours is taken back, and what is not proven is said`,
+      `with containerd ${version} ${how} our part is removed, and the message says that it is not proven`,
       async (t) => {
         const node = openNode(makeRoot(t), { version });
         const text = `version = ${version.startsWith('1') ? 2 : 3}\n`;
@@ -387,7 +388,7 @@ for (const [how, unit] of Object.entries(down))
       },
     );
 
-t.test('a host whose runtime is gone, or never had one, is cleaned', async (t) => {
+t.test('a host without a runtime is cleaned', async (t) => {
   for (const version of ['1.7.24', '2.1.4'])
     for (const act of [
       (node: Node) => stopRuntime(node, { load: 'not-found' }),
@@ -418,7 +419,7 @@ t.test('a host whose runtime is gone, or never had one, is cleaned', async (t) =
   t.equal(exitCodeOfUninstall(result), 0);
 });
 
-t.test('what others changed in the files of a runtime that is gone stays, and is named', async (t) => {
+t.test('foreign changes in the files of a removed runtime stay, and are named', async (t) => {
   const node = await serving(t);
   stopRuntime(node, { load: 'not-found' });
   node.write(dropIn, 'version = 3\n# theirs\n');
@@ -431,7 +432,7 @@ t.test('what others changed in the files of a runtime that is gone stays, and is
   t.equal(exitCodeOfUninstall(result), 1);
 });
 
-t.test('where the runtime and the state are gone, ours is known by what stands in the files', async (t) => {
+t.test('without the runtime and the state, our part is recognised by the text of the files', async (t) => {
   for (const version of ['1.7.24', '2.1.4']) {
     const node = await serving(t, version);
     stopRuntime(node, { load: 'not-found' });
@@ -445,7 +446,7 @@ t.test('where the runtime and the state are gone, ours is known by what stands i
   }
 });
 
-t.test('a file that a runtime would read again keeps the programs that it leads to', async (t) => {
+t.test('a file that a runtime would read again keeps the programs that it names', async (t) => {
   const copy = '/etc/containerd/conf.d/99-other.toml';
   const table = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin-v2]\nruntime_type = "/opt/rcm-node/shims/spin-v2/containerd-shim-spin-v2"\n`;
   for (const [text, why] of [
@@ -474,7 +475,7 @@ t.test('a file that a runtime would read again keeps the programs that it leads 
     }
 });
 
-t.test('a unit that the settings name wrongly is not taken for a runtime that is gone', async (t) => {
+t.test('a wrong unit in the settings does not count as a removed runtime', async (t) => {
   const node = await serving(t);
   node.write('/etc/rcm-node/config.toml', '[runtime]\nunit = "other.service"\n');
   const before = treeOf(node.root);
@@ -486,7 +487,7 @@ t.test('a unit that the settings name wrongly is not taken for a runtime that is
   t.strictSame(difference(before, treeOf(node.root)), {});
 });
 
-t.test('Pods that go on while the runtime is stopped keep everything, until it is forced', async (t) => {
+t.test('Pods that run while the runtime is stopped keep everything, until it is forced', async (t) => {
   const node = await serving(t);
   const before = treeOf(node.root);
   node.fake.mapped = Object.keys(before).filter((path) =>
@@ -509,36 +510,39 @@ t.test('Pods that go on while the runtime is stopped keep everything, until it i
   );
 });
 
-t.test('a container that only a program of ours can end keeps it, although no process runs it', async (t) => {
-  const oci = '[runtime]\ntype = "oci"\nbinary = "crun"\n';
-  for (const [file, state] of [
-    ['runtime', '/run/containerd'],
-    ['options.json', '/run/elsewhere'],
-  ] as const)
-    for (const load of ['loaded', 'not-found']) {
-      if (load === 'not-found' && state !== '/run/containerd') continue;
-      const node = openNode(makeRoot(t), { version: '2.1.4' });
-      node.write(main, `version = 3\nstate = "${state}"\n`);
-      node.fake.containerd.restartByOther();
-      writeShim(node, 'crun-wasm', 'crun-wasm', oci);
-      t.equal((await node.once()).outcome.kind, 'converged');
-      const bundle = `${state}/io.containerd.runtime.v2.task/k8s.io/abc`;
-      const path = '/opt/rcm-node/shims/crun-wasm/crun';
-      node.write(`${bundle}/${file}`, file === 'runtime' ? path : JSON.stringify({ binary_name: path }));
-      node.write(`${bundle}/init.pid`, '77');
-      node.write('/proc/77/status', '');
-      stopRuntime(node, { load });
-      t.match((await node.uninstall()).ticked.outcome, {
-        kind: 'waiting',
-        for: [{ code: 'handler-in-use', message: /can end \(crun-wasm\)/ }],
-      });
-      t.ok(readlinkSync(join(node.root, path)));
-      node.remove('/proc/77');
-      t.ok((await node.uninstall()).complete, 'what has ended needs nothing');
-    }
-});
+t.test(
+  'a container that needs a program of ours to be stopped keeps it, although no process runs it',
+  async (t) => {
+    const oci = '[runtime]\ntype = "oci"\nbinary = "crun"\n';
+    for (const [file, state] of [
+      ['runtime', '/run/containerd'],
+      ['options.json', '/run/elsewhere'],
+    ] as const)
+      for (const load of ['loaded', 'not-found']) {
+        if (load === 'not-found' && state !== '/run/containerd') continue;
+        const node = openNode(makeRoot(t), { version: '2.1.4' });
+        node.write(main, `version = 3\nstate = "${state}"\n`);
+        node.fake.containerd.restartByOther();
+        writeShim(node, 'crun-wasm', 'crun-wasm', oci);
+        t.equal((await node.once()).outcome.kind, 'converged');
+        const bundle = `${state}/io.containerd.runtime.v2.task/k8s.io/abc`;
+        const path = '/opt/rcm-node/shims/crun-wasm/crun';
+        node.write(`${bundle}/${file}`, file === 'runtime' ? path : JSON.stringify({ binary_name: path }));
+        node.write(`${bundle}/init.pid`, '77');
+        node.write('/proc/77/status', '');
+        stopRuntime(node, { load });
+        t.match((await node.uninstall()).ticked.outcome, {
+          kind: 'waiting',
+          for: [{ code: 'handler-in-use', message: /can end \(crun-wasm\)/ }],
+        });
+        t.ok(readlinkSync(join(node.root, path)));
+        node.remove('/proc/77');
+        t.ok((await node.uninstall()).complete, 'what has ended needs nothing');
+      }
+  },
+);
 
-t.test('a runtime that runs and does not answer is left as it is, until it is forced', async (t) => {
+t.test('a runtime that runs and does not answer is not touched, until it is forced', async (t) => {
   const node = await serving(t);
   const { containerd } = node.fake;
   containerd.loaded =
@@ -558,7 +562,7 @@ t.test('a runtime that runs and does not answer is left as it is, until it is fo
   );
 });
 
-t.test('the commands that finish it are for the root that was worked on', async (t) => {
+t.test('the printed commands apply to the given root', async (t) => {
   const node = await serving(t);
   node.write('/etc/rcm-node/config.toml', '# mine\n');
   node.write('/opt/rcm-node/bin/rcm-node', 'the program\n');
@@ -576,7 +580,7 @@ t.test('the commands that finish it are for the root that was worked on', async 
   t.match((await node.uninstall()).left.at(-1), { command: 'kubectl apply -k bootstrap/uninstall/' });
 });
 
-t.test('a plan that was interrupted is taken back where no runtime runs to finish it', async (t) => {
+t.test('an interrupted plan is rolled back where no runtime runs to finish it', async (t) => {
   for (const version of ['1.7.24', '2.1.4'])
     for (const unit of [{}, { load: 'not-found' }]) {
       const node = openNode(makeRoot(t), { version });
@@ -618,7 +622,7 @@ t.test('a plan that was interrupted is taken back where no runtime runs to finis
     }
 });
 
-t.test('a folder that a file system of others is mounted on stays, and leaves nothing to do', async (t) => {
+t.test('a folder with a foreign mount stays, and leaves nothing to do', async (t) => {
   const node = await serving(t);
   const { files } = node.fake.host;
   // As rmdir(2) answers EBUSY for a mount point, which is passed over.

@@ -4,7 +4,7 @@ import { defaultSettings } from '../../daemon/model/settings.ts';
 import { verify } from '../../daemon/reconcile/verify.ts';
 import { makeRoot, openNode, writeShim } from '../../testbed/simulated/node.ts';
 
-t.test('each handler is started and removed on demand, and the ledger knows what came of it', async (t) => {
+t.test('each handler is started and removed on request, and the ledger records the result', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const { containerd, host } = node.fake;
   writeShim(node, 'spin-v2');
@@ -32,7 +32,7 @@ t.test('each handler is started and removed on demand, and the ledger knows what
 });
 
 t.test(
-  'one handler is verified, also one of others, and an unknown one is named with those that are',
+  'one handler is verified, also a foreign one, and for an unknown one the known ones are named',
   async (t) => {
     const node = openNode(makeRoot(t), { version: '1.7.24' });
     writeShim(node, 'spin-v2');
@@ -47,7 +47,7 @@ t.test(
   },
 );
 
-t.test('where nothing is served nothing is tried, and a dead runtime is said to be one', async (t) => {
+t.test('without served handlers nothing is started, and a dead runtime is reported', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   t.strictSame(await verify(node.fake.host, defaultSettings, undefined), {});
   const dead = openNode(makeRoot(t), { version: '2.1.4', runs: false });

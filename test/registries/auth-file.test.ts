@@ -6,7 +6,7 @@ const file = '/etc/rcm-node/registries.json';
 const auth = (text: string) => Buffer.from(text).toString('base64');
 const parse = (value: unknown) => parseAuthFile(JSON.stringify(value), file);
 
-t.test('the longest key that is the host, or host and begin of the name, counts', async (t) => {
+t.test('the longest key that is the host, or the host and the beginning of the name, is used', async (t) => {
   const given = parse({
     auths: {
       'a.example': { auth: auth('host:1:2') },
@@ -28,7 +28,7 @@ t.test('the longest key that is the host, or host and begin of the name, counts'
   t.equal(found('b.example', 'a.example'), undefined);
 });
 
-t.test('what is not understood is refused, and no secret is told', async (t) => {
+t.test('an invalid file is refused, without its secrets', async (t) => {
   const table: readonly (readonly [string, RegExp])[] = [
     ['secret', /no JSON object/],
     ['{}', /no "auths"/],
@@ -52,6 +52,6 @@ t.test('what is not understood is refused, and no secret is told', async (t) => 
     }
 });
 
-t.test('empty helpers are none', async (t) => {
+t.test('empty helpers count as none', async (t) => {
   t.equal(parse({ auths: {}, credHelpers: {}, credsStore: '' }).size, 0);
 });

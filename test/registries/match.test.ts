@@ -2,7 +2,7 @@ import t from 'tap';
 import { bestFirst, matches, withDefaultName, withoutScheme } from '../../daemon/registries/match.ts';
 
 /** The kubelet's own examples and those of its tests, by their meaning. */
-t.test('hosts part by part, the same port, and the begin of the path', async (t) => {
+t.test('hosts match part by part, with the same port and the beginning of the path', async (t) => {
   const table: readonly (readonly [string, string, string, boolean])[] = [
     ['123456789.dkr.ecr.us-east-1.amazonaws.com', '123456789.dkr.ecr.us-east-1.amazonaws.com', 'a', true],
     ['*.azurecr.io', 'team.azurecr.io', 'a', true],
@@ -25,11 +25,11 @@ t.test('hosts part by part, the same port, and the begin of the path', async (t)
     t.equal(matches(pattern, { host, repository }), is, `${pattern} ${host}/${repository}`);
 });
 
-t.test('of several, the one that says more comes first', async (t) => {
+t.test('of several matches, the more specific one is first', async (t) => {
   t.same(bestFirst(['a.io', 'a.io/x/y', 'a.io/x', '*.io']), ['a.io/x/y', 'a.io/x', 'a.io', '*.io']);
 });
 
-t.test('a key may be an address, and Docker Hub has names of its own', async (t) => {
+t.test('a key may be a URL, and Docker Hub has its own names', async (t) => {
   const key = (text: string) => withDefaultName(withoutScheme(text));
   t.equal(key('https://index.docker.io/v1/'), 'docker.io');
   t.equal(key('https://a.example/v2/team/'), 'a.example/team');

@@ -34,7 +34,7 @@ const only = (given: object): Provider => {
   return provider;
 };
 
-t.test('a configuration is read as the kubelet has it', async (t) => {
+t.test('a configuration is read as the kubelet reads it', async (t) => {
   t.same(providersIn(config(one), file), [
     {
       name: 'ecr-credential-provider',
@@ -49,16 +49,19 @@ t.test('a configuration is read as the kubelet has it', async (t) => {
   t.notOk(isFor(only(one), image));
 });
 
-t.test('a provider that needs the token of a Pod is not asked, and one that can do without is', async (t) => {
-  const tokens = (requireServiceAccount: boolean) => ({
-    ...one,
-    tokenAttributes: { serviceAccountTokenAudience: 'a', requireServiceAccount },
-  });
-  t.equal(providersIn(config(tokens(true)), file).length, 0);
-  t.equal(providersIn(config(tokens(false)), file).length, 1);
-});
+t.test(
+  'a provider that needs the token of a Pod is not run, and one with an optional token is',
+  async (t) => {
+    const tokens = (requireServiceAccount: boolean) => ({
+      ...one,
+      tokenAttributes: { serviceAccountTokenAudience: 'a', requireServiceAccount },
+    });
+    t.equal(providersIn(config(tokens(true)), file).length, 0);
+    t.equal(providersIn(config(tokens(false)), file).length, 1);
+  },
+);
 
-t.test('what is no such configuration is refused with its file', async (t) => {
+t.test('an invalid configuration is refused with its file', async (t) => {
   const table: readonly (readonly [unknown, RegExp])[] = [
     [{}, /no CredentialProviderConfig/],
     ['text', /no CredentialProviderConfig/],
@@ -77,14 +80,14 @@ t.test('what is no such configuration is refused with its file', async (t) => {
     }
 });
 
-t.test('durations are those of Go', async (t) => {
+t.test('durations have the format of Go', async (t) => {
   t.same(['1h30m', '0s', '0', 0, '1.5s', '200ms', '', '5', 'x', undefined].map(durationMs), [
     ...[5_400_000, 0, 0, 0, 1500, 200],
     ...[undefined, undefined, undefined, undefined],
   ]);
 });
 
-t.test('the question names the image without tag and digest', async (t) => {
+t.test('the request names the image without tag and digest', async (t) => {
   t.same(JSON.parse(question(only(one), image)), {
     apiVersion: v1,
     kind: 'CredentialProviderRequest',
@@ -92,7 +95,7 @@ t.test('the question names the image without tag and digest', async (t) => {
   });
 });
 
-t.test('the answer is the entry that says most of the image, and how long it is kept', async (t) => {
+t.test('the most specific entry for the image is used, and kept as long as it says', async (t) => {
   const answer = answerOf(
     only(one),
     JSON.stringify({
@@ -127,7 +130,7 @@ t.test('with a duration of zero nothing is kept', async (t) => {
   t.same(answerOf(only(one), text), { auth: new Map() });
 });
 
-t.test('what is no answer is none', async (t) => {
+t.test('an invalid answer is a failure', async (t) => {
   const good = { kind: 'CredentialProviderResponse', apiVersion: v1, cacheKeyType: 'Image' };
   for (const text of [
     'password',

@@ -31,7 +31,7 @@ for (const { meta, dropIn, text, names } of hosts)
       t.notMatch(because, /secret|\.w\b/);
     });
 
-t.test('what is ours, however it was printed, is no addition', async (t) => {
+t.test('our part, however it was rewritten, is no addition', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   writeShim(node, 'w');
   await node.once();

@@ -23,7 +23,7 @@ const asked = (found: readonly Distro[], unit?: string): unknown => {
   }
 };
 
-t.test('the strongest row is the host, and none is a plain one', async (t) => {
+t.test('the strongest row is used, and without one the host is plain', async (t) => {
   t.equal(asked([]), undefined);
   t.equal(asked([row('kubeadm', 'installer')]), 'kubeadm');
   t.equal(asked([row('kubeadm', 'installer'), row('kind', 'distribution')]), 'kind');
@@ -45,7 +45,7 @@ t.test('the unit that a person names decides between rows of different units', a
   t.equal(asked([...both, row('kubeadm', 'installer')], 'containerd.service'), 'kubeadm');
 });
 
-t.test('a row that is refused is refused beside every other one, with reason and way out', async (t) => {
+t.test('an unsupported row is refused beside every other one, with reason and way out', async (t) => {
   for (const found of [
     [refused],
     [row('k3s', 'distribution'), refused],

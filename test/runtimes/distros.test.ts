@@ -20,7 +20,7 @@ t.test('units of two rows have no name in common, except where one is refused', 
     );
 });
 
-t.test('a kubeconfig that several rows share is looked for once', async (t) => {
+t.test('a kubeconfig of several rows is read once', async (t) => {
   const paths = kubeconfigs.map(({ kubeconfig }) => kubeconfig);
   t.equal(new Set(paths).size, paths.length);
   t.same(paths.sort(), [
@@ -33,16 +33,13 @@ t.test('a kubeconfig that several rows share is looked for once', async (t) => {
   ]);
 });
 
-t.test(
-  'by its unit a distribution says how the runtime is restarted, and how long that may take',
-  async (t) => {
-    t.equal(watchedBy('k0sworker.service'), '/etc/k0s/containerd.d');
-    for (const unit of ['containerd.service', 'k3s.service', 'crio.service'])
-      t.equal(watchedBy(unit), undefined);
-    t.equal(restartDeadline('containerd.service'), 60_000);
-    for (const unit of ['k3s.service', 'rke2-server.service']) {
-      const inAll = 2 * restartDeadline(unit) + 45_000 + 60_000;
-      t.ok(restartDeadline(unit) > 60_000 && inAll < 300_000, unit);
-    }
-  },
-);
+t.test('the unit of a distribution determines how the runtime is restarted, and for how long', async (t) => {
+  t.equal(watchedBy('k0sworker.service'), '/etc/k0s/containerd.d');
+  for (const unit of ['containerd.service', 'k3s.service', 'crio.service'])
+    t.equal(watchedBy(unit), undefined);
+  t.equal(restartDeadline('containerd.service'), 60_000);
+  for (const unit of ['k3s.service', 'rke2-server.service']) {
+    const inAll = 2 * restartDeadline(unit) + 45_000 + 60_000;
+    t.ok(restartDeadline(unit) > 60_000 && inAll < 300_000, unit);
+  }
+});

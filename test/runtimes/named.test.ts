@@ -6,22 +6,19 @@ import { key, regular, runtime, serving, unit } from '../../testbed/simulated/ba
 
 const link = '/opt/rcm-node/shims/spin/containerd-shim-spin';
 
-t.test(
-  'a table is ours when it leads to the program under its own name, and to nothing else of ours',
-  async (t) => {
-    t.ok(isOurs('spin', { runtime_type: link }));
-    t.ok(isOurs('spin', { runtime_type: `/opt//rcm-node/./shims/spin/x` }));
-    t.ok(isOurs('spin', { runtime_type: 'io.containerd.runc.v2', options: { BinaryName: link } }));
-    t.notOk(isOurs('alias', { runtime_type: link }));
-    t.notOk(isOurs('spin', { runtime_type: link, runtime_path: '/opt/rcm-node/shims/other/x' }));
-    t.notOk(isOurs('spin', { runtime_type: `${link}/../../other/x` }));
-    t.notOk(isOurs('spin', { runtime_type: `/opt/rcm-node/store/${key('a')}/x` }));
-    t.notOk(isOurs('spin', { runtime_type: 'io.containerd.runc.v2' }));
-    t.notOk(isOurs('spin', undefined));
-  },
-);
+t.test('a table is ours when it names the program of its own handler, and no other of ours', async (t) => {
+  t.ok(isOurs('spin', { runtime_type: link }));
+  t.ok(isOurs('spin', { runtime_type: `/opt//rcm-node/./shims/spin/x` }));
+  t.ok(isOurs('spin', { runtime_type: 'io.containerd.runc.v2', options: { BinaryName: link } }));
+  t.notOk(isOurs('alias', { runtime_type: link }));
+  t.notOk(isOurs('spin', { runtime_type: link, runtime_path: '/opt/rcm-node/shims/other/x' }));
+  t.notOk(isOurs('spin', { runtime_type: `${link}/../../other/x` }));
+  t.notOk(isOurs('spin', { runtime_type: `/opt/rcm-node/store/${key('a')}/x` }));
+  t.notOk(isOurs('spin', { runtime_type: 'io.containerd.runc.v2' }));
+  t.notOk(isOurs('spin', undefined));
+});
 
-t.test('whatever leads to us is named, wherever it stands; copies with their place', async (t) => {
+t.test('every table that names our programs is reported; copies with their place', async (t) => {
   const files = parseConfig([
     configFile(
       '/a.toml',
@@ -38,16 +35,13 @@ t.test('whatever leads to us is named, wherever it stands; copies with their pla
   ]);
 });
 
-t.test(
-  'what may be loaded is told by the handlers that are served, and unknown counts as loaded',
-  async (t) => {
-    const defined = new Set(['runc', 'kata']);
-    t.ok(mayBeLoaded(serving(['runc', 'spin']), link, defined));
-    t.notOk(mayBeLoaded(serving(['runc', 'kata']), link, defined));
-    t.ok(mayBeLoaded(serving(['runc', 'alias']), link, defined), 'no file says any more where it leads');
-    t.ok(mayBeLoaded(serving('unknown'), link, defined));
-    t.ok(mayBeLoaded({ ...runtime, cri: { kind: 'silent', why: '' } }, link, defined));
-    t.notOk(mayBeLoaded({ ...serving(['spin']), unit: undefined }, link, defined), 'another root');
-    t.notOk(mayBeLoaded({ ...serving(['spin']), unit: { ...unit, mainPid: 0 } }, link, defined));
-  },
-);
+t.test('loaded programs are determined by the served handlers, and unknown counts as loaded', async (t) => {
+  const defined = new Set(['runc', 'kata']);
+  t.ok(mayBeLoaded(serving(['runc', 'spin']), link, defined));
+  t.notOk(mayBeLoaded(serving(['runc', 'kata']), link, defined));
+  t.ok(mayBeLoaded(serving(['runc', 'alias']), link, defined), 'no file says any more where it leads');
+  t.ok(mayBeLoaded(serving('unknown'), link, defined));
+  t.ok(mayBeLoaded({ ...runtime, cri: { kind: 'silent', why: '' } }, link, defined));
+  t.notOk(mayBeLoaded({ ...serving(['spin']), unit: undefined }, link, defined), 'another root');
+  t.notOk(mayBeLoaded({ ...serving(['spin']), unit: { ...unit, mainPid: 0 } }, link, defined));
+});

@@ -15,7 +15,7 @@ const main = '/etc/containerd/config.toml';
 const parsed = (files: Readonly<Record<string, string>>) =>
   parseConfig(Object.entries(files).map(([path, text]) => configFile(path, regular(text))));
 
-t.test('files that cannot be read stop everything, by name; absent ones are none', async (t) => {
+t.test('unreadable files stop everything, by name; missing ones count as none', async (t) => {
   t.same(parseConfig([configFile(main, { kind: 'absent' })]), []);
   const kinds: readonly FileFact[] = [
     { kind: 'foreign', what: 'a folder' },
@@ -60,7 +60,7 @@ t.test('1.x has no owner for a handler below the name of a version that it does 
   );
 });
 
-t.test('what several files say is found in the last one', async (t) => {
+t.test('a value of several files is found in the last one', async (t) => {
   const files = parsed({ [main]: 'a = 1\n', '/b.toml': '\na = 2\n', '/c.toml': 'b = 1\n' });
   t.same(whereLast(files, ['a']), { file: '/b.toml', line: 2, column: 1 });
   t.equal(whereLast(files, ['c']), undefined);

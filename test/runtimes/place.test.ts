@@ -28,7 +28,7 @@ const templates = [`${folder}/config-v3.toml.tmpl`, `${folder}/config.toml.tmpl`
 const base = '{{ template "base" . }}\n';
 
 t.test(
-  'a rendered file that imports the folder is extended there, else by the template of its version',
+  'a rendered file that imports the folder gets a drop-in, otherwise the template of its version',
   async (t) => {
     for (const [version, dropIns, template] of [
       [3, 'config-v3.toml.d', 'config-v3.toml.tmpl'],
@@ -58,7 +58,7 @@ t.test(
 );
 
 t.test(
-  'before the first start nothing is known; a file that cannot be parsed may be broken by our own template',
+  'before the first start nothing is known; an invalid file may be caused by our own template',
   async (t) => {
     t.match(asked('k3s', main), { code: 'no-runtime', where: { file: main } });
     t.match(asked('k3s', main, 'version = 3\na = \n'), {
@@ -68,7 +68,7 @@ t.test(
   },
 );
 
-t.test('k0s merges its folder as long as the file is its own', async (t) => {
+t.test('k0s merges its folder while it manages the file', async (t) => {
   const path = '/etc/k0s/containerd.toml';
   t.same(asked('k0s', path, '# k0s_managed=true\nversion = 3\n'), {
     kind: 'folder',
@@ -85,7 +85,7 @@ t.test('k0s merges its folder as long as the file is its own', async (t) => {
   t.match(asked('k0s', path), { code: 'no-runtime' });
 });
 
-t.test('MicroK8s has a template that exists, and Flatcar a copy of its read-only file', async (t) => {
+t.test('MicroK8s has an existing template, and Flatcar a copy of its read-only file', async (t) => {
   t.match(asked('MicroK8s', '/x'), { kind: 'template', base: '' });
   t.match(asked('Flatcar', '/usr/share/containerd/config.toml'), { kind: 'override' });
   t.match(asked('Flatcar', '/etc/containerd/config.toml'), { kind: 'override' });

@@ -76,7 +76,7 @@ handler = "wws-v1"
   t.match(parse(text), { name: 'wws-v1', artifact: { url: 'https://example.com/wws.tar.gz', sha256: sum } });
 });
 
-t.test('each node takes the entry for its machine, by either name of the architecture', async (t) => {
+t.test('each node uses the entry for its architecture, by either name', async (t) => {
   const text = `name = "spin-v2"\n${row('arm64', undefined, 'https://example.com/arm')}${row('x86_64')}`;
   t.equal(parse(text).artifact.url, location);
   t.equal(parse(text, { machine: 'arm64' }).artifact.url, 'https://example.com/arm');
@@ -84,7 +84,7 @@ t.test('each node takes the entry for its machine, by either name of the archite
   t.equal(parse(other, { machine: 'arm64' }).artifact.url, 'https://example.com/1', 'the first that fits');
 });
 
-t.test('an entry for a system that is not built for here takes nothing from the others', async (t) => {
+t.test('an entry for another system does not affect the others', async (t) => {
   const foreign = [
     row('riscv64'),
     row('s390x'),
@@ -99,7 +99,7 @@ t.test('an entry for a system that is not built for here takes nothing from the 
   });
 });
 
-t.test('an OCI runtime names its binary and the libraries that come with it', async (t) => {
+t.test('an OCI runtime has its binary and the libraries beside it', async (t) => {
   const runtime = '[runtime]\ntype = "oci"\nbinary = "crun"\nlibraries = ["libwasmedge.so.0"]';
   t.match(parse(`name = "crun-wasm"\n${runtime}\n${row('amd64')}`).runtime, {
     type: 'oci',
@@ -120,7 +120,7 @@ t.test('an OCI runtime names its binary and the libraries that come with it', as
   for (const [top, message] of wrong) t.match(problem(shim(top)), { code: 'bad-value', message }, top);
 });
 
-t.test('an unknown key is named with line, column and the key that was meant', async (t) => {
+t.test('an unknown key is named with line, column and the nearest known key', async (t) => {
   t.match(problem(shim('runtimeclass = { handler = "x" }')), {
     code: 'unknown-key',
     message: 'unknown key "runtimeclass"',
@@ -167,7 +167,7 @@ t.test('a wrong type or a missing field is named with its place', async (t) => {
   t.match(problem(''), { code: 'bad-value', message: '"name" is missing', where: { file } });
 });
 
-t.test('what is no TOML is named with its place', async (t) => {
+t.test('invalid TOML is reported with its place', async (t) => {
   t.match(problem('name = "a"\nname = "b"'), { code: 'bad-toml', where: { file, line: 2 } });
   t.match(problem('name = '), { code: 'bad-toml', where: { file, line: 1 } });
   t.match(problem('apiVersion: runtime.spinkube.dev/v1alpha1'), {
@@ -176,7 +176,7 @@ t.test('what is no TOML is named with its place', async (t) => {
   });
 });
 
-t.test('the handler is the name, unless the runtime class gives another one', async (t) => {
+t.test('the handler is the name, unless the runtimeClass has another one', async (t) => {
   t.equal(parse(shim('')).name, 'spin-v2');
   t.equal(parse(shim('runtimeClass = { name = "x" }')).name, 'spin-v2');
   t.match(parse(shim('runtimeClass = { handler = "spin" }', 'Spin_2.0')), { name: 'spin', shim: 'Spin_2.0' });
@@ -184,7 +184,7 @@ t.test('the handler is the name, unless the runtime class gives another one', as
   t.equal(parse(shim('', `a${'b'.repeat(61)}c`)).name.length, 63);
 });
 
-t.test('a handler name that Kubernetes would refuse is refused here, at its place', async (t) => {
+t.test('an invalid name of a handler is refused with its place', async (t) => {
   for (const name of ['Spin', 'spin_v2', 'spin.v2', 'spin-', 'a'.repeat(64)])
     t.match(problem(shim('', name)), {
       code: 'bad-value',
@@ -247,7 +247,7 @@ t.test('without a digest a shim is refused with the way out, unless the node tru
   );
 });
 
-t.test('a digest that is none is refused, with its place', async (t) => {
+t.test('an invalid digest is refused, with its place', async (t) => {
   for (const bad of ['sha256:', 'abc', `${sum}0`, 'g'.repeat(64), `md5:${sum}`])
     t.match(problem(`name = "a"\n${row('amd64', `sha256 = "${bad}"`)}`), {
       code: 'bad-value',
@@ -256,7 +256,7 @@ t.test('a digest that is none is refused, with its place', async (t) => {
     });
 });
 
-t.test('a machine without an entry is told so, with the entries that there are', async (t) => {
+t.test('a missing entry for the architecture is reported, with the existing entries', async (t) => {
   const arm = `name = "a"\n${row('arm64')}`;
   t.match(problem(arm), {
     code: 'no-platform',
@@ -312,7 +312,7 @@ t.test('only hosts that the node allows may be asked, in every entry', async (t)
     t.equal(parse(from(url), { allowedHosts }).artifact.url, url);
 });
 
-t.test('what is plainly a boolean or an integer becomes one', async (t) => {
+t.test('a string that is a boolean or an integer becomes one', async (t) => {
   const options =
     '{ A = "true", B = "false", C = "0", D = "-12", E = "123456789012345", F = true, G = 7, H = 9223372036854775807 }';
   t.same(parse(shim(`containerdRuntimeOptions = ${options}`)).options, {
@@ -340,14 +340,14 @@ t.test('what is plainly a boolean or an integer becomes one', async (t) => {
   t.same(parse(shim(`containerdRuntimeOptions = ${texts}`)).options, expected, 'the rest stays text');
 });
 
-t.test('a file says floats and lists by their types, and a string in it stays one', async (t) => {
+t.test('a file has floats and lists by type, and a string in it stays one', async (t) => {
   const given = '{ A = 1.5, B = [1, 2.5, "true"], C = [["a"]], D = "[1]", E = "1.5" }';
   const { options } = parse(shim(`containerdRuntimeOptions = ${given}`));
   t.same(options, { A: 1.5, B: [1, 2.5, 'true'], C: [['a']], D: '[1]', E: '1.5' });
   t.same(parseToml(printTable(['t'], options), 'x'), { t: options }, 'and so they are written');
 });
 
-t.test('options that containerd knows keep the type that it demands', async (t) => {
+t.test('options known to containerd keep their required type', async (t) => {
   const parsed = parse(
     shim(
       'containerdRuntimeOptions = { Root = "123", BinaryName = "true", IoUid = "0", NoPivotRoot = "true" }',
@@ -385,7 +385,7 @@ t.test('options that cannot be written into a configuration are refused', async 
     t.match(says(`${key} = 1`), { code: 'bad-value', message: /no name of an option/ }, key);
 });
 
-t.test('nothing in an option or an annotation gets out of its quotes', async (t) => {
+t.test('no option or annotation can end its quotes', async (t) => {
   const evil = 'x" }, BinaryName = "/bin/sh';
   const text = shim(
     `containerdRuntimeOptions = { A = '${evil}', B = 'a\\', __proto__ = "x", C = '"]}#' }\npodAnnotations = ["a.b/*", "[a-z]?"]`,
@@ -402,7 +402,7 @@ t.test('nothing in an option or an annotation gets out of its quotes', async (t)
     });
 });
 
-t.test('addresses are printed without what may be secret', async (t) => {
+t.test('addresses are printed without possible secrets', async (t) => {
   const secret = 'https://user:hunter2@example.com/a?token=hunter2';
   for (const [more, policy] of [
     ['', {}],

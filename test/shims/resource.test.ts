@@ -32,7 +32,7 @@ const problem = (object: unknown, policy: Partial<Policy> = {}): Problem => {
   throw new Error(`expected a Failure for ${JSON.stringify(object)}`);
 };
 
-t.test('a resource becomes the handler that a file with the same fields becomes', async (t) => {
+t.test('a resource gives the same handler as a file with the same fields', async (t) => {
   const given = resource(
     spec({
       nodeSelector: { spin: 'true' },
@@ -68,7 +68,7 @@ sha256 = "${sum}"`,
   t.equal(handler.where.file, resourceFile('spin-v2'));
 });
 
-t.test('a single location is for every node, and a list wins over it', async (t) => {
+t.test('a single location applies to every node, and a list takes precedence', async (t) => {
   const anonHttp = { location: 'https://example.com/any', sha256: `sha256:${sum.toUpperCase()}` };
   const single = resource({ fetchStrategy: { type: 'anonymousHttp', anonHttp } });
   t.same(parseShimResource(single, strict).artifact, { url: anonHttp.location, sha256: sum });
@@ -82,7 +82,7 @@ t.test('an OCI runtime is described as in a file', async (t) => {
   t.same(parseShimResource(resource(spec({ runtime })), strict).runtime, runtime);
 });
 
-t.test('a string option may carry the quotes of TOML', async (t) => {
+t.test('a string option may contain the quotes of TOML', async (t) => {
   const options = (given: Record<string, string>) =>
     parseShimResource(resource(spec({ containerdRuntimeOptions: given })), strict).options;
   t.same(options({ BinaryName: '"/usr/bin/crun"', Root: "'/run/x'", A: '"' }), {
@@ -94,7 +94,7 @@ t.test('a string option may carry the quotes of TOML', async (t) => {
   t.same(options({ A: '"12"', B: '12' }), { A: '12', B: 12 }, 'what is quoted is a string');
 });
 
-t.test('an option is what runtime-class-manager would have written for it', async (t) => {
+t.test('an option has the value that runtime-class-manager would write', async (t) => {
   const options = (given: Record<string, unknown>) =>
     parseShimResource(resource(spec({ containerdRuntimeOptions: given })), strict).options;
   t.same(
@@ -152,7 +152,7 @@ t.test('an option is what runtime-class-manager would have written for it', asyn
     t.match(problem(resource(spec({ containerdRuntimeOptions: given }))), { code: 'bad-value', message });
 });
 
-t.test('an empty digest is none, as runtime-class-manager has it', async (t) => {
+t.test('an empty digest counts as none, as in runtime-class-manager', async (t) => {
   const from = (sha256: string, url = location) =>
     resource({ fetchStrategy: { anonHttp: { location: url, sha256 } } });
   t.match(problem(from('')), { code: 'unpinned', message: /no sha256 is given/ });
@@ -164,23 +164,20 @@ t.test('an empty digest is none, as runtime-class-manager has it', async (t) => 
   t.match(problem(from('sha256:')), { code: 'bad-value' });
 });
 
-t.test(
-  'of two entries for one machine the first counts, as it does with runtime-class-manager',
-  async (t) => {
-    const both = ['x86_64', 'amd64'].map((arch) => ({
-      os: 'linux',
-      arch,
-      location: `https://example.com/${arch}`,
-      sha256: sum,
-    }));
-    const of = (list: readonly object[]) =>
-      parseShimResource(resource({ fetchStrategy: { platforms: list } }), strict).artifact.url;
-    t.equal(of(both), 'https://example.com/x86_64');
-    t.equal(of([...both].reverse()), 'https://example.com/amd64');
-  },
-);
+t.test('of two entries for one architecture the first counts, as in runtime-class-manager', async (t) => {
+  const both = ['x86_64', 'amd64'].map((arch) => ({
+    os: 'linux',
+    arch,
+    location: `https://example.com/${arch}`,
+    sha256: sum,
+  }));
+  const of = (list: readonly object[]) =>
+    parseShimResource(resource({ fetchStrategy: { platforms: list } }), strict).artifact.url;
+  t.equal(of(both), 'https://example.com/x86_64');
+  t.equal(of([...both].reverse()), 'https://example.com/amd64');
+});
 
-t.test('keys that only a newer schema knows are passed over, and so is null', async (t) => {
+t.test('keys of a newer schema are ignored, and so is null', async (t) => {
   const newer = {
     ...resource({
       future: true,
@@ -198,7 +195,7 @@ t.test('keys that only a newer schema knows are passed over, and so is null', as
   t.match(parseShimResource(newer, strict), { name: 'spin-v2', artifact: { url: location } });
 });
 
-t.test('what is wrong is told by the name of the resource and the path of the field', async (t) => {
+t.test('an error has the name of the resource and the path of the field', async (t) => {
   const where = { file: 'shims.runtime.spinkube.dev/spin-v2' };
   const odd = [{ os: 'linux', arch: 'amd 64', location, sha256: sum }];
   t.same(problem(resource({ fetchStrategy: { platforms: odd } })), {
@@ -266,7 +263,7 @@ t.test("the node's own policy holds for resources, and the message names the set
   );
 });
 
-t.test('what is no resource at all is a problem and no crash', async (t) => {
+t.test('an invalid object is a problem and no crash', async (t) => {
   for (const given of [undefined, null, 'x', [], 7, {}, { metadata: 'x' }, { metadata: {} }, resource({}, 7)])
     t.match(problem(given), { code: 'bad-value', where: { file: 'shims.runtime.spinkube.dev/?' } });
   t.match(problem(resource(spec(), '../../etc')), { message: /^"metadata\.name" is .* file name/ });

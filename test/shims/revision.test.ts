@@ -14,7 +14,7 @@ const platform = (arch: string, more: object = {}) => ({
 });
 const on = (...platforms: object[]) => ({ fetchStrategy: { platforms } });
 
-t.test('a revision names what is asked of a node, in whatever order it was written', async (t) => {
+t.test('a revision covers what is asked of a node, in any order of keys', async (t) => {
   const one = of({ fetchStrategy, runtimeClass: { name: 'a', handler: 'spin' } });
   t.match(one, /^[0-9a-f]{16}$/);
   t.equal(of({ runtimeClass: { handler: 'spin', name: 'a' }, fetchStrategy }), one);
@@ -22,7 +22,7 @@ t.test('a revision names what is asked of a node, in whatever order it was writt
   t.not(of({ fetchStrategy: {}, runtimeClass: { name: 'a', handler: 'spin' } }), one);
 });
 
-t.test('who gets it, in which order, and under which name is no other revision', async (t) => {
+t.test('selector, strategy and name of the RuntimeClass do not change the revision', async (t) => {
   const one = of({ fetchStrategy, runtimeClass: { name: 'a' } });
   const another = {
     nodeSelector: { a: 'b' },
@@ -37,7 +37,7 @@ t.test('who gets it, in which order, and under which name is no other revision',
     t.match(of(odd), /^[0-9a-f]{16}$/);
 });
 
-t.test('the same said in other words is the same revision', async (t) => {
+t.test('equivalent specs have the same revision', async (t) => {
   const both = of(on(platform('amd64'), platform('arm64')));
   t.equal(of(on(platform('arm64'), platform('amd64'))), both, 'platforms in another order');
   t.equal(of(on(platform('x86_64'), platform('aarch64'))), both, 'architectures by their other names');
@@ -65,7 +65,7 @@ t.test('the same said in other words is the same revision', async (t) => {
   t.equal(option('"true"') === option(true), false, 'a string is no boolean');
 });
 
-t.test('what makes another table, or other bytes, is another revision', async (t) => {
+t.test('another table, or other bytes, are another revision', async (t) => {
   const one = of({ fetchStrategy, podAnnotations: ['a', 'b'] });
   const all = [
     one,
@@ -83,7 +83,7 @@ t.test('what makes another table, or other bytes, is another revision', async (t
 });
 
 // A version of this program that gives another answer here starts every rollout of every cluster anew.
-t.test('it is the same in every version of this program', async (t) => {
+t.test('a revision is the same in every version of this program', async (t) => {
   t.equal(of({ fetchStrategy }), '835875d658af59e5');
   t.equal(of(on(platform('amd64'), platform('arm64'))), '1384565eb29a23ee');
   const rest = {

@@ -76,7 +76,7 @@ const offline = (t: Test, host: Host): Host => ({
 });
 
 t.test(
-  'whatever becomes of the settings, no more is allowed than before, and what is served stays',
+  'however the settings change or fail, no more is allowed than before, and what is served stays',
   async (t) => {
     const node = await guarded(t);
     const { host, containerd } = node.fake;
@@ -134,7 +134,7 @@ t.test(
   },
 );
 
-t.test('without good settings nothing is taken away but by a person', async (t) => {
+t.test('without valid settings nothing is removed except by a person', async (t) => {
   const node = await guarded(t);
   node.write(file, 'alowedHosts = []\n');
   node.remove(kept);
@@ -147,7 +147,7 @@ t.test('without good settings nothing is taken away but by a person', async (t) 
 });
 
 t.test(
-  'a disk that fails, a file that may not be read, and a file of another owner are no absence',
+  'a failing disk, an unreadable file, and a file of another owner do not count as absent',
   async (t) => {
     const node = await guarded(t);
     for (const errno of ['EIO', 'EACCES', 'EMFILE'])
@@ -181,7 +181,7 @@ t.test(
   },
 );
 
-t.test('without a file the defaults apply, and what was kept before is forgotten', async (t) => {
+t.test('without a file the defaults apply, and the stored copy is forgotten', async (t) => {
   t.same(await loadSettings(bareRoot(t.testdir({})).host), defaultSettings);
   const node = await guarded(t);
   const settings = openSettings(node.fake.host);
@@ -193,7 +193,7 @@ t.test('without a file the defaults apply, and what was kept before is forgotten
   t.match(await settings(), { closed: true }, 'a person begins to write a policy: the defaults are not it');
 });
 
-t.test('what was understood is kept for root alone, once; what was not is never kept', async (t) => {
+t.test('valid settings are stored for root only, once; invalid ones never', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write(file, strict);
   t.match(await loadSettings(node.fake.host), { closed: false });
@@ -218,7 +218,7 @@ t.test('what was understood is kept for root alone, once; what was not is never 
 });
 
 t.test(
-  'what a newer version kept, and what was damaged, are not good settings; the unit is still known',
+  'stored settings of a newer version, or damaged ones, are not used; the unit is still known',
   async (t) => {
     const node = await guarded(t);
     for (const text of ['requireSignature = true\n[runtime]\nunit = "k3s.service"\n', 'unit', '']) {
@@ -233,29 +233,32 @@ t.test(
   },
 );
 
-t.test('on a full disk the settings apply, stay in force when they break, and that is told', async (t) => {
-  const node = await guarded(t);
-  const { host } = node.fake;
-  const files = {
-    ...host.files,
-    put: async (path: string) => {
-      throw new Failure({ code: 'disk-full', message: 'no space is left', where: { file: path } });
-    },
-  };
-  const settings = openSettings({ ...host, files });
-  node.write(file, 'allowedHosts = ["better.example"]\n');
-  t.match(await settings(), {
-    allowedHosts: ['better.example'],
-    problem: {
-      code: 'disk-full',
-      message: 'the settings cannot be kept for the next start: no space is left',
-    },
-  });
-  node.write(file, 'allowedHosts = [');
-  t.match(await settings(), { allowedHosts: ['better.example'], problem: { code: 'bad-settings' } });
-});
+t.test(
+  'on a full disk the settings apply, stay in force when the file becomes invalid, and that is reported',
+  async (t) => {
+    const node = await guarded(t);
+    const { host } = node.fake;
+    const files = {
+      ...host.files,
+      put: async (path: string) => {
+        throw new Failure({ code: 'disk-full', message: 'no space is left', where: { file: path } });
+      },
+    };
+    const settings = openSettings({ ...host, files });
+    node.write(file, 'allowedHosts = ["better.example"]\n');
+    t.match(await settings(), {
+      allowedHosts: ['better.example'],
+      problem: {
+        code: 'disk-full',
+        message: 'the settings cannot be kept for the next start: no space is left',
+      },
+    });
+    node.write(file, 'allowedHosts = [');
+    t.match(await settings(), { allowedHosts: ['better.example'], problem: { code: 'bad-settings' } });
+  },
+);
 
-t.test('an uninstall that does not know the unit takes nothing from another configuration', async (t) => {
+t.test('an uninstall with an unknown unit removes nothing from another configuration', async (t) => {
   const root = makeRoot(t);
   writeFileSync(join(root, 'srv/c.toml'), 'version = 3\n');
   const execStart = ['/usr/bin/containerd', '-c', '/srv/c.toml'];
@@ -271,7 +274,7 @@ t.test('an uninstall that does not know the unit takes nothing from another conf
   t.equal(node.read('/srv/conf.d/zz-rcm-node.toml'), drop);
 });
 
-t.test('settings that others can write, or take away, do not count', async (t) => {
+t.test('settings that others can write, or remove, do not count', async (t) => {
   const node = await guarded(t);
   node.write(file, 'allowUnpinned = true\n');
   chmodSync(join(node.root, file), 0o664);
@@ -296,7 +299,7 @@ t.test('settings that others can write, or take away, do not count', async (t) =
   });
 });
 
-t.test('settings that were kept count only where root alone can have written them', async (t) => {
+t.test('stored settings count only if only root can have written them', async (t) => {
   const node = await guarded(t);
   node.write(file, 'alowedHosts = []\n');
   t.match(await loadSettings(node.fake.host), { allowedHosts: ['good.example'] });

@@ -44,7 +44,7 @@ t.test('a host that was never touched has an empty ledger and no journal', async
   });
 });
 
-t.test('what is saved is loaded, and only root can read it', async (t) => {
+t.test('saved state is loaded again, and only root can read it', async (t) => {
   const root = t.testdir({});
   const { host } = bareRoot(root);
   await saveLedger(host, ledger);
@@ -58,7 +58,7 @@ t.test('what is saved is loaded, and only root can read it', async (t) => {
   t.same(readdirSync(folder), ['ledger.json']);
 });
 
-t.test('a damaged ledger is set aside, and that of an interrupted plan takes its place', async (t) => {
+t.test('a damaged ledger is set aside, and that of an interrupted plan replaces it', async (t) => {
   const { host, folder } = setUp(t, { 'ledger.json': '{"version":1', 'journal.json': printState(journal) });
   const state = await loadState(host);
   t.match(state, { ledger: { restarts: [7] }, journal: { direction: 'forward' } });
@@ -81,7 +81,7 @@ t.test('a command that only reads leaves a damaged file where it is', async (t) 
   t.same(readdirSync(folder), ['journal.json', 'ledger.json']);
 });
 
-t.test('what stands in the place of a file is set aside as well', async (t) => {
+t.test('anything in the place of a file is set aside as well', async (t) => {
   const { host, folder } = setUp(t);
   mkdirSync(join(folder, 'ledger.json'));
   symlinkSync('/none', join(folder, 'journal.json'));
@@ -100,7 +100,7 @@ t.test('a file of a newer version stops everything, and stays', async (t) => {
   t.equal(readFileSync(join(folder, 'ledger.json'), 'utf8'), '{"version":2}');
 });
 
-t.test('a file that the system refuses to read now is not taken for a damaged one', async (t) => {
+t.test('a temporary read error does not count as damage', async (t) => {
   const root = t.testdir({});
   const { host } = bareRoot(root);
   await saveLedger(host, ledger);
@@ -116,7 +116,7 @@ t.test('a file that the system refuses to read now is not taken for a damaged on
   t.same((await loadState(host)).ledger, ledger);
 });
 
-t.test('state that others can write is neither carried out nor set aside', async (t) => {
+t.test('state that others can write is neither used nor set aside', async (t) => {
   const { host, folder } = setUp(t, { 'journal.json': printState(journal) });
   chmodSync(join(folder, 'journal.json'), 0o666);
   t.equal(await code(loadState(host)), 'untrusted');
@@ -128,19 +128,16 @@ t.test('state that others can write is neither carried out nor set aside', async
   t.equal(typeof (await loadState(host)).journal, 'object');
 });
 
-t.test(
-  'an answer of the cluster that is damaged is set aside too, and one of a newer version stays',
-  async (t) => {
-    const { host, folder } = setUp(t, { 'cluster.json': '{"version":1,"node":"n","shims":[{}]}' });
-    t.match((await loadState(host)).problems, [{ code: 'state-damaged' }]);
-    t.match(readdirSync(folder), [/^cluster\.json\.damaged-/]);
-    writeFileSync(join(folder, 'cluster.json'), '{"version":2}');
-    t.same((await loadState(host)).problems, []);
-    t.equal(readFileSync(join(folder, 'cluster.json'), 'utf8'), '{"version":2}');
-  },
-);
+t.test('a damaged cache of the cluster is set aside too, and one of a newer version stays', async (t) => {
+  const { host, folder } = setUp(t, { 'cluster.json': '{"version":1,"node":"n","shims":[{}]}' });
+  t.match((await loadState(host)).problems, [{ code: 'state-damaged' }]);
+  t.match(readdirSync(folder), [/^cluster\.json\.damaged-/]);
+  writeFileSync(join(folder, 'cluster.json'), '{"version":2}');
+  t.same((await loadState(host)).problems, []);
+  t.equal(readFileSync(join(folder, 'cluster.json'), 'utf8'), '{"version":2}');
+});
 
-t.test('where nothing can be set aside, that is told as well, and the rest goes on', async (t) => {
+t.test('where nothing can be set aside, that is reported, and the rest continues', async (t) => {
   const { host, folder } = setUp(t, { 'ledger.json': '{' });
   const files = {
     ...host.files,
@@ -154,7 +151,7 @@ t.test('where nothing can be set aside, that is told as well, and the rest goes 
   t.same(readdirSync(folder), ['ledger.json']);
 });
 
-t.test('times that a wrong clock wrote into the future are kept as now, so that they pass', async (t) => {
+t.test('times in the future are replaced by now, so that they pass', async (t) => {
   const { host } = setUp(t);
   const future = Date.now() + 1e12;
   const problem = { code: 'download-failed', message: 'm' } as const;

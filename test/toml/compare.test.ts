@@ -32,7 +32,7 @@ t.test('documents are equal by meaning, not by spelling', async (t) => {
   for (const [a, b] of different) t.notOk(deepEqual(parse(a), parse(b)), `${a} | ${b}`);
 });
 
-t.test('differences are told at the leaf, and whole tables at their root', async (t) => {
+t.test('differences are listed by leaf, and whole tables by their root', async (t) => {
   const before = parse(
     'z = 1\nlist = ["a"]\n[t]\nsame = 1\nold = { x = 1 }\n[t.deep]\nn = 1\n[[rows]]\nid = 1\n[[rows]]\nid = 2',
   );
@@ -50,7 +50,7 @@ t.test('differences are told at the leaf, and whole tables at their root', async
   t.strictSame(differences(parse('a = nan'), parse('a = nan')), []);
 });
 
-t.test('keys named like parts of every object are keys like others', async (t) => {
+t.test('keys with names of JavaScript properties are ordinary keys', async (t) => {
   const before = parse('a = 1');
   const after = parse('a = 1\nconstructor = 1\ntoString = 2\n[__proto__]\nx = 1');
   t.strictSame(
@@ -59,7 +59,7 @@ t.test('keys named like parts of every object are keys like others', async (t) =
   );
 });
 
-t.test('a path is printed as TOML would write it', async (t) => {
+t.test('a path is printed as in TOML', async (t) => {
   t.equal(
     printPath(['plugins', 'io.containerd.grpc.v1.cri', 'containerd', 'x y"', 0, '']),
     'plugins."io.containerd.grpc.v1.cri".containerd."x y\\""[0].""',
@@ -67,7 +67,7 @@ t.test('a path is printed as TOML would write it', async (t) => {
   t.equal(printPath([]), '');
 });
 
-t.test('a table is printed with its values first and its tables under headers of their own', async (t) => {
+t.test('a table is printed with its values first and its sub-tables in headers of their own', async (t) => {
   const table = {
     options: { BinaryName: '/x', empty: {} },
     runtime_type: 'io.containerd.spin.v2',
@@ -90,7 +90,7 @@ t.test('a table is printed with its values first and its tables under headers of
   );
 });
 
-t.test('every value comes back as it went in', async (t) => {
+t.test('every value is read back as printed', async (t) => {
   const values = parse(
     'a = 1\nb = 1.5\nc = 1e300\nd = -0.0\ne = [inf, -inf, nan]\nf = 9007199254740993\ng = 1e17\nh = -5e-7\n' +
       'i = 1979-05-27\nj = 07:32:00\nk = 1979-05-27T07:32:00.5\nl = 1979-05-27T07:32:00-07:00\nm = [[], [true]]\n' +
@@ -99,7 +99,7 @@ t.test('every value comes back as it went in', async (t) => {
   t.ok(deepEqual(parse(printTable(['x'], values)).x, values), printTable(['x'], values));
 });
 
-t.test('no text can leave its quotes, be it a name or a value', async (t) => {
+t.test('no name and no value can end its quotes', async (t) => {
   const random = randomOf(7);
   const pieces = [
     '"',
@@ -133,7 +133,7 @@ t.test('no text can leave its quotes, be it a name or a value', async (t) => {
   t.equal(printString('a"b\\\u001b'), '"a\\"b\\\\\\u001B"');
 });
 
-t.test('what has no place in TOML, or in a table of ours, is refused', async (t) => {
+t.test('a value that TOML, or a table of ours, cannot have is refused', async (t) => {
   const refused: readonly (() => unknown)[] = [
     () => printTable(['x'], { a: null }),
     () => printTable(['x'], { a: () => 1 }),

@@ -74,7 +74,7 @@ t.test('addImport puts the glob into the list, or a line where it is a top-level
   }
 });
 
-t.test('a glob that is there in another spelling is left alone, and stays when we leave', async (t) => {
+t.test('an existing glob in another spelling is not changed, and stays after removal', async (t) => {
   for (const spelling of [`'${glob}'`, `"""${glob}"""`, ours.replace('/e', '\\u002fe')]) {
     const text = `imports = ["/a", ${spelling}]\n`;
     const { text: after, edit } = addImport(text, glob, file);
@@ -84,7 +84,7 @@ t.test('a glob that is there in another spelling is left alone, and stays when w
   }
 });
 
-t.test('a glob cannot break out of its quotes', async (t) => {
+t.test('a glob cannot end its quotes', async (t) => {
   const evil = '"]\nroot = "x\\\t\u007f\u0000🦀';
   const { text } = addImport('', evil, file);
   t.equal(text.split('\n').length, 2);
@@ -111,7 +111,7 @@ t.test('imports of another type are refused with their place', async (t) => {
   }
 });
 
-t.test('a file that is not TOML is refused as broken before us', async (t) => {
+t.test('a file that is not TOML is refused as broken by others', async (t) => {
   const text = 'a = 1\nb = = 2\n';
   const edits = [
     () => addImport(text, glob, file),
@@ -123,7 +123,7 @@ t.test('a file that is not TOML is refused as broken before us', async (t) => {
   for (const edit of edits) t.match(problemOf(edit), { code: 'broken-config', where: { file, line: 2 } });
 });
 
-t.test('removeImport takes only our element after foreign hands were in the list', async (t) => {
+t.test('removeImport removes only our element after foreign edits of the list', async (t) => {
   const cases: readonly (readonly [string, string])[] = [
     [`imports = [${ours}, "/x"]\n`, 'imports = ["/x"]\n'],
     [`imports = ["/a", ${ours}, "/x"]\n`, 'imports = ["/a", "/x"]\n'],
@@ -143,7 +143,7 @@ t.test('removeImport takes only our element after foreign hands were in the list
   }
 });
 
-t.test('a line of ours goes whole only when nothing of others is left in it', async (t) => {
+t.test('a line of ours is removed as a whole only when nothing of others is in it', async (t) => {
   const edit: ImportEdit = { kind: 'line' };
   const cases: readonly (readonly [string, string])[] = [
     [`version = 3\nimports=[ '${glob}', ]\n[a]\n`, 'version = 3\n[a]\n'],
@@ -158,7 +158,7 @@ t.test('a line of ours goes whole only when nothing of others is left in it', as
 });
 
 t.test(
-  'appendBlock ends the file with our block, in its line breaks, and removeBlock restores it',
+  'appendBlock adds our block at the end, with the line breaks of the file, and removeBlock restores it',
   async (t) => {
     const windows = block.replaceAll('\n', '\r\n');
     const open = block.replace('begin', 'begin (no newline before)');
@@ -228,7 +228,7 @@ t.test('a block that cannot be added names the line in its way', async (t) => {
   }
 });
 
-t.test('what others wrote around the block stays when it goes', async (t) => {
+t.test('foreign text around the block stays when it is removed', async (t) => {
   const open = block.replace('begin', 'begin (no newline before)');
   t.equal(removeBlock(`a = 1\n${open}[theirs]\n`, file), 'a = 1\n[theirs]\n');
   t.equal(removeBlock(`a = 1\n${block}[theirs]\n`, file), 'a = 1\n[theirs]\n');
@@ -286,7 +286,7 @@ const plain = (value: unknown): unknown => {
 const meaning = (text: string): Record<string, unknown> =>
   plain(parseToml(text, 'random')) as Record<string, unknown>;
 
-t.test('random documents: what goes in means what it should, and comes out to the byte', async (t) => {
+t.test('random documents: an added table has its meaning, and is removed to the byte', async (t) => {
   const kinds = new Set<string>();
   forRandomDocuments(many, ({ text }, random) => {
     const before = meaning(text);
@@ -316,7 +316,7 @@ t.test('random documents: what goes in means what it should, and comes out to th
   t.strictSame([...kinds].sort(), ['element', 'line'], 'both ways were taken');
 });
 
-t.test('a table is taken out of whatever form another program printed it in', async (t) => {
+t.test('a table is removed from any layout that another program printed', async (t) => {
   const wanted = ['p', 'r', 'x'];
   const cases: readonly (readonly [string, string])[] = [
     ['[p.r.y]\na = 1\n\n[p.r.x]\nb = 2\n\n[p.r.x.o]\nc = 3\n\n[z]\n', '[p.r.y]\na = 1\n\n[z]\n'],
@@ -339,7 +339,7 @@ t.test('a table is taken out of whatever form another program printed it in', as
   t.match(odd, { code: 'cannot-splice', where: { file } });
 });
 
-t.test('a table that is taken out of any document leaves what the document meant without it', async (t) => {
+t.test('a table that is removed from any document leaves the meaning of the rest', async (t) => {
   forRandomDocuments(300, ({ text }) => {
     const tables = '[rcm-own.x]\na = 1\n\n[rcm-own.x.options]\nb = { c = [1] }\n';
     const whole = text === '' || text.endsWith('\n') ? text + tables : `${text}\n${tables}`;

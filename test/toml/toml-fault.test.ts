@@ -11,7 +11,7 @@ const said = (text: string) => {
   throw new Error(`it was taken: ${text}`);
 };
 
-t.test('what is wrong is said as what was expected and what is there, in its line', async (t) => {
+t.test('an error has the expected and the present text, with its line', async (t) => {
   const cases = [
     ['name = "spin\nb = 1\n', 1, /has no closing quote/],
     ["name = 'spin\r\nb = 1\r\n", 1, /has no closing quote/],
@@ -39,7 +39,7 @@ t.test('what is wrong is said as what was expected and what is there, in its lin
   }
 });
 
-t.test('nothing of the text is repeated', async (t) => {
+t.test('the text of the file is not repeated', async (t) => {
   for (const text of [
     'password = hunter2\n',
     'password = "hunter2\n',

@@ -111,7 +111,7 @@ t.test('scan reads every layout of keys, values and headers', async (t) => {
   }
 });
 
-t.test('a statement ends before its line break, behind its remark', async (t) => {
+t.test('a statement ends before its line break, after its comment', async (t) => {
   const text = ' a = 1 # x\r\n[b] # y\nc = """\n"""  ';
   t.strictSame(
     scan(text).map(({ start, end }) => text.slice(start, end)),
@@ -119,7 +119,7 @@ t.test('a statement ends before its line break, behind its remark', async (t) =>
   );
 });
 
-t.test('on text that is not TOML, scan ends before the line it cannot read', async (t) => {
+t.test('on invalid TOML, scan ends before the line that it cannot read', async (t) => {
   t.strictSame(summary('a = 1\n{{ template "base" . }}\nb = 2'), ['a = 1']);
   t.strictSame(summary('a = 1\n[b\nc = 2'), ['a = 1']);
   t.strictSame(summary('a = 1\n"\\q" = 2'), ['a = 1']);
@@ -135,7 +135,7 @@ t.test('elementsOf gives each element and nothing around it', async (t) => {
   ]);
 });
 
-t.test('locate points at the statement that says it', async (t) => {
+t.test('locate points at the statement of a value', async (t) => {
   const text = [
     'version = 3', // 1
     'imports = ["/a",', // 2
@@ -241,7 +241,7 @@ const pathsOf = (value: unknown, path: TomlPath = []): readonly TomlPath[] => {
   return path.length === 0 ? below : [path, ...below];
 };
 
-t.test('random documents: the statements tell the whole document, and locate finds its keys', async (t) => {
+t.test('random documents: the statements cover the whole document, and locate finds its keys', async (t) => {
   let keys = 0;
   forRandomDocuments(many, ({ text, spellings }, random) => {
     const document = parseToml(text, 'random');

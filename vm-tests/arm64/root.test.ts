@@ -31,12 +31,12 @@ t.test('a root for arm64', { skip: await whyNot(await emulator(progress)) }, asy
   const inRoot = (path: string): string => join(root.path, path);
   const before = await root.census();
 
-  await t.test('the kernel runs its programs in there', async (t) => {
+  await t.test('the kernel runs programs for arm64 inside', async (t) => {
     t.match(await root.inside(['uname', '-m']), { code: 0, stdout: 'aarch64\n' });
   });
 
   const skip = /aarch64/.test(registered) && 'this machine has an emulator of its own for arm64';
-  await t.test('and nowhere else', { skip }, async (t) => {
+  await t.test('the kernel of this machine does not run them outside', { skip }, async (t) => {
     t.match(await attempt(['chroot', root.path, 'uname', '-m']), { code: 126, stderr: /Exec format error/ });
   });
 
@@ -65,7 +65,7 @@ t.test('a root for arm64', { skip: await whyNot(await emulator(progress)) }, asy
     t.match(dump, { code: 0, stdout: `runtime_type = "${link}"` }, 'as its own parser reads it');
   });
 
-  await t.test('its parser judges: with a file that it refuses, nothing is written', async (t) => {
+  await t.test('its parser checks: with a file that it refuses, nothing is written', async (t) => {
     const text = await readFile(inRoot(config), 'utf8');
     await writeFile(inRoot(config), `oom_score = "high"\n${text}`);
     const broken = await root.census();

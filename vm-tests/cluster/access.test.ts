@@ -78,7 +78,7 @@ t.test(
   },
 );
 
-t.test('the controller and the nodes may do what they do, and no more', async (t) => {
+t.test('the controller and the nodes have the permissions that they use, and no more', async (t) => {
   const account = 'system:serviceaccount:rcm-node:rcm-node-controller';
   const controller = [`--as=${account}`];
   const node = ['--as=system:node:node-a', '--as-group=system:nodes'];
@@ -201,11 +201,11 @@ const controllerIn = async (t: Test, namespace: string): Promise<void> => {
   await cluster.kubectl(['delete', 'node', 'marked']);
 };
 
-t.test('the controller’s token changes its own marks, and nothing that nodes run', (t) =>
+t.test('the controller’s token changes its own labels, and nothing that nodes run', (t) =>
   controllerIn(t, 'rcm-node'),
 );
 
-t.test('what the controller may not do others may, as far as they were given it', async (t) => {
+t.test('other users keep their permissions where the controller has none', async (t) => {
   await cluster.admin.request('POST', '/api/v1/nodes', { body: { metadata: { name: 'free' } } });
   const taint = { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } };
   const change = async (client: Client, body: object): Promise<number> =>
@@ -252,7 +252,7 @@ const applyIn = async (t: Test, namespace: string, bases: readonly string[]): Pr
   await cluster.kubectl(['apply', '-k', folder]);
 };
 
-t.test('installed in another namespace, the controller is held to the same', async (t) => {
+t.test('in another namespace, the same limits apply to the controller', async (t) => {
   await applyIn(t, 'other', [bootstrap]);
   await controllerIn(t, 'other');
   await cluster.kubectl(['apply', '-k', bootstrap]);
@@ -269,7 +269,7 @@ t.test('a kubelet cannot give its node the label by which Pods find it', async (
   t.equal((await label('shim.rcm.spinkube.dev/spin')).status, 200, 'while it may claim what it likes');
 });
 
-t.test('a node cannot approve itself, and one that lies keeps no other from its turn', async (t) => {
+t.test('a node cannot approve itself, and one with a false report delays no other', async (t) => {
   const shim = { metadata: { name: 'turns' }, spec: handler('turns') };
   const [liar, first, second] = ['aaa-liar', 'node-x', 'node-y'];
   const path = (name: string, rest = '') => `/api/v1/nodes/${name}${rest}`;
@@ -331,7 +331,7 @@ t.test('a node cannot approve itself, and one that lies keeps no other from its 
   await cluster.kubectl(['delete', 'shim', 'turns']);
 });
 
-t.test('the controller’s Pods are taken by a namespace that is restricted', async (t) => {
+t.test('a restricted namespace accepts the controller’s Pods', async (t) => {
   await cluster.kubectl(['create', 'namespace', 'strict']);
   await cluster.kubectl(['label', 'namespace', 'strict', 'pod-security.kubernetes.io/enforce=restricted']);
   const text = await cluster.kubectl([
@@ -362,7 +362,7 @@ t.test('the controller’s Pods are taken by a namespace that is restricted', as
   t.match(answer, { status: 201 });
 });
 
-t.test('a Shim from before the policy is there', async (t) => {
+t.test('a Shim exists before the policy', async (t) => {
   const said = await cluster.apply(
     JSON.stringify({
       apiVersion: 'runtime.spinkube.dev/v1alpha1',
@@ -394,7 +394,7 @@ const until = (what: string, spec: object, status: number) =>
     return answer.status === status && answer;
   });
 
-t.test('the policies as they come ask for a digest and for https', async (t) => {
+t.test('the default policies require a digest and https', async (t) => {
   const said = await cluster.tryKubectl(['apply', '-k', join(bootstrap, 'policies')]);
   t.equal(said.code, 0, said.stderr);
   t.notMatch(said.stderr, /warning/i);
@@ -424,27 +424,23 @@ t.test('the policies as they come ask for a digest and for https', async (t) => 
   t.notOk(status?.typeChecking?.expressionWarnings, 'and its expressions fit the type');
 });
 
-t.test(
-  'what was there before can be paused and deleted, but brings nothing else unless it is right',
-  async (t) => {
-    await cluster.kubectl(['label', 'shim', 'from-before', 'looked-at=true']);
-    const change = (spec: object) =>
-      cluster.admin.request('PATCH', `${shims}/from-before`, { body: { spec } });
-    t.equal((await change({ rolloutStrategy: { paused: true } })).status, 200, 'a rollout can be stopped');
-    const elsewhere = await change({
-      fetchStrategy: { anonHttp: { location: 'https://example.com/other' } },
-    });
-    t.equal(elsewhere.status, 422);
-    t.match(elsewhere.text, /no sha256 is given/);
-    t.equal((await change(from('https://example.com/shim'))).status, 200);
-    await cluster.kubectl(['delete', 'shim', 'from-before', '--wait=false']);
-    const freed = await cluster.admin.request('PATCH', `${shims}/from-before`, {
-      body: { metadata: { finalizers: null } },
-    });
-    t.equal(freed.status, 200, 'a finalizer can be taken off');
-    t.equal((await cluster.admin.request('GET', `${shims}/from-before`)).status, 404);
-  },
-);
+t.test('an earlier Shim can be paused and deleted, but gets nothing new unless it is valid', async (t) => {
+  await cluster.kubectl(['label', 'shim', 'from-before', 'looked-at=true']);
+  const change = (spec: object) => cluster.admin.request('PATCH', `${shims}/from-before`, { body: { spec } });
+  t.equal((await change({ rolloutStrategy: { paused: true } })).status, 200, 'a rollout can be stopped');
+  const elsewhere = await change({
+    fetchStrategy: { anonHttp: { location: 'https://example.com/other' } },
+  });
+  t.equal(elsewhere.status, 422);
+  t.match(elsewhere.text, /no sha256 is given/);
+  t.equal((await change(from('https://example.com/shim'))).status, 200);
+  await cluster.kubectl(['delete', 'shim', 'from-before', '--wait=false']);
+  const freed = await cluster.admin.request('PATCH', `${shims}/from-before`, {
+    body: { metadata: { finalizers: null } },
+  });
+  t.equal(freed.status, 200, 'a finalizer can be taken off');
+  t.equal((await cluster.admin.request('GET', `${shims}/from-before`)).status, 404);
+});
 
 t.test('a cluster reserves handlers', async (t) => {
   await settings({ reservedHandlers: 'gvisor\nsysbox firecracker*\n' });
@@ -459,7 +455,7 @@ t.test('a cluster reserves handlers', async (t) => {
     t.equal((await wouldCreate(handler(name))).status, 201, name);
 });
 
-t.test('entries are parted by whatever a person parts them by', async (t) => {
+t.test('entries are separated by blanks, commas or line breaks', async (t) => {
   for (const [between, last] of [
     [',', 'a'],
     ['\t', 'b'],
@@ -486,7 +482,7 @@ t.test('entries are parted by whatever a person parts them by', async (t) => {
     t.equal((await wouldCreate(from(url))).status, 201, url);
 });
 
-t.test('settings that cannot be read let nothing through, and the message names them', async (t) => {
+t.test('unreadable settings deny everything, and the message names them', async (t) => {
   const usual = { reservedHandlers: '', allowedHosts: '', allowHttp: 'false', allowUnpinned: 'false' };
   const odd: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
     [
@@ -524,7 +520,7 @@ t.test('settings that cannot be read let nothing through, and the message names 
   await settings(usual);
 });
 
-t.test('a cluster says where shims may come from', async (t) => {
+t.test('a cluster limits where shims may come from', async (t) => {
   await settings({ allowedHosts: 'Example.com mirror.example.com:8443 2001:db8::1' });
   const answer = await until('it is in force', from('https://elsewhere.example.com/shim'), 422);
   t.match(
@@ -545,7 +541,7 @@ t.test('a cluster says where shims may come from', async (t) => {
     t.equal((await wouldCreate(from(location))).status, status, location);
 });
 
-t.test('a cluster that wants less asks for less', async (t) => {
+t.test('a cluster can relax the policy', async (t) => {
   await settings({ allowHttp: 'true', allowUnpinned: 'true', allowedHosts: '', reservedHandlers: '' });
   await until('it is in force', from('https://elsewhere.example.com/shim', ''), 201);
   t.equal((await wouldCreate(from('http://example.com/shim'))).status, 201);
@@ -553,7 +549,7 @@ t.test('a cluster that wants less asks for less', async (t) => {
   t.match(neither.message, /an http location needs a sha256/, 'what is refused everywhere stays so');
 });
 
-t.test('without its settings nothing is let through, and Shims can still be deleted', async (t) => {
+t.test('without its settings everything is denied, and Shims can still be deleted', async (t) => {
   await cluster.kubectl([
     '-n',
     'rcm-node',
@@ -575,7 +571,7 @@ t.test('without its settings nothing is let through, and Shims can still be dele
   await cluster.kubectl(['delete', 'shims', '--all']);
 });
 
-t.test('in another namespace the policy goes by the settings that are there', async (t) => {
+t.test('in another namespace the policy reads the settings of that namespace', async (t) => {
   await applyIn(t, 'other', [join(bootstrap, 'policies')]);
   await until('they are found', from('https://example.com/shim'), 201);
   t.match(

@@ -88,7 +88,7 @@ const requests = (path: string) =>
     .audit()
     .filter(({ requestURI, userAgent }) => requestURI.startsWith(path) && userAgent?.startsWith('rcm-node/'));
 
-t.test('the server says who we are, and what we may do', async (t) => {
+t.test('the server reports our user name and our permissions', async (t) => {
   t.match(await whoAmI(api), { username: 'system:node:node-a', nodeName: 'node-a' });
   t.ok((await mayI(api, { verb: 'patch', resource: 'nodes', name: 'node-a' })).allowed);
   t.notOk((await mayI(api, { verb: 'list', group: 'runtime.spinkube.dev', resource: 'shims' })).allowed);
@@ -119,7 +119,7 @@ t.test('a node reads and annotates itself, and no other node', async (t) => {
   );
 });
 
-t.test('a watch has bookmarks, and ends when it was asked to', async (t) => {
+t.test('a watch has bookmarks, and ends at its timeout', async (t) => {
   const seen: WatchEvent[] = [];
   const query = { ...own, allowWatchBookmarks: 'true', timeoutSeconds: '6', resourceVersion: '0' };
   await api.watch(nodes, { query, idleMs: 60_000, onEvent: (event) => seen.push(event) });
@@ -127,61 +127,56 @@ t.test('a watch has bookmarks, and ends when it was asked to', async (t) => {
   t.equal(seen.at(-1)?.type, 'BOOKMARK', 'the server sends one before it ends');
 });
 
-t.test(
-  'the own Node is followed through restarts and compaction, and over a server that hangs',
-  async (t) => {
-    const { reflector, seen } = following<Node>(nodes, own, { idleMs: 100_000 });
-    t.teardown(() => reflector.stop());
-    const state = () => reflector.current().items?.[0]?.metadata.annotations?.['rcm.spinkube.dev/state'];
-    const sees = (value: string) =>
-      cluster.waitFor(`the reflector sees ${value}`, async () => state() === value);
-    await sees('Ready');
-    await annotate('node-a', 'Applying');
-    await sees('Applying');
-    t.equal(reflector.current().items?.length, 1);
+t.test('the own Node is watched through restarts and compaction, and a server that hangs', async (t) => {
+  const { reflector, seen } = following<Node>(nodes, own, { idleMs: 100_000 });
+  t.teardown(() => reflector.stop());
+  const state = () => reflector.current().items?.[0]?.metadata.annotations?.['rcm.spinkube.dev/state'];
+  const sees = (value: string) =>
+    cluster.waitFor(`the reflector sees ${value}`, async () => state() === value);
+  await sees('Ready');
+  await annotate('node-a', 'Applying');
+  await sees('Applying');
+  t.equal(reflector.current().items?.length, 1);
 
-    const before = requests(nodes).filter(({ verb }) => verb === 'list').length;
-    await cluster.apiserver.stop();
-    await cluster.waitFor(
-      'it says that the server is gone',
-      async () => reflector.current().problem?.code === 'api-unreachable',
-    );
-    t.equal(state(), 'Applying', 'and keeps what it knows');
-    await cluster.apiserver.start();
-    await cluster.waitFor('it is back', async () => reflector.current().problem === undefined);
-    await annotate('node-a', 'Verifying');
-    await sees('Verifying');
-    t.comment(
-      `lists for a restart: ${requests(nodes).filter(({ verb }) => verb === 'list').length - before}`,
-    );
+  const before = requests(nodes).filter(({ verb }) => verb === 'list').length;
+  await cluster.apiserver.stop();
+  await cluster.waitFor(
+    'it says that the server is gone',
+    async () => reflector.current().problem?.code === 'api-unreachable',
+  );
+  t.equal(state(), 'Applying', 'and keeps what it knows');
+  await cluster.apiserver.start();
+  await cluster.waitFor('it is back', async () => reflector.current().problem === undefined);
+  await annotate('node-a', 'Verifying');
+  await sees('Verifying');
+  t.comment(`lists for a restart: ${requests(nodes).filter(({ verb }) => verb === 'list').length - before}`);
 
-    // What changes while no watch is open is then removed from etcd's history.
-    await cluster.apiserver.stop();
-    const flags = (await readFile(`/proc/${cluster.etcd.pid}/cmdline`, 'utf8')).split('\0');
-    const etcd = flags.find((flag) => flag.startsWith('--advertise-client-urls='))?.split('=')[1] ?? '';
-    const ask = async (path: string, body: object): Promise<unknown> =>
-      (await fetch(`${etcd}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) })).json();
-    const key = Buffer.from('x').toString('base64');
-    for (let count = 0; count < 20; count++) await ask('kv/put', { key, value: key });
-    const { header } = (await ask('kv/range', { key })) as { header: { revision: string } };
-    await ask('kv/compaction', { revision: header.revision, physical: true });
-    await cluster.apiserver.start();
-    await cluster.waitFor('it is back', async () => reflector.current().problem === undefined);
-    await annotate('node-a', 'Waiting');
-    await sees('Waiting');
-    const old = { ...own, resourceVersion: '1' };
-    const watch = api.watch(nodes, { query: old, idleMs: 100_000, onEvent: () => {} });
-    t.equal((await refusal(watch)).code, 'api-gone', 'what was before is no longer to be had');
-    const lists = requests(nodes).filter(({ verb }) => verb === 'list');
-    t.comment(`lists: ${lists.map(({ requestURI }) => requestURI).join(' ')}`);
-    t.ok(
-      seen.every(({ items }) => items === undefined || items.length === 1),
-      'never was there no Node',
-    );
-  },
-);
+  // What changes while no watch is open is then removed from etcd's history.
+  await cluster.apiserver.stop();
+  const flags = (await readFile(`/proc/${cluster.etcd.pid}/cmdline`, 'utf8')).split('\0');
+  const etcd = flags.find((flag) => flag.startsWith('--advertise-client-urls='))?.split('=')[1] ?? '';
+  const ask = async (path: string, body: object): Promise<unknown> =>
+    (await fetch(`${etcd}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) })).json();
+  const key = Buffer.from('x').toString('base64');
+  for (let count = 0; count < 20; count++) await ask('kv/put', { key, value: key });
+  const { header } = (await ask('kv/range', { key })) as { header: { revision: string } };
+  await ask('kv/compaction', { revision: header.revision, physical: true });
+  await cluster.apiserver.start();
+  await cluster.waitFor('it is back', async () => reflector.current().problem === undefined);
+  await annotate('node-a', 'Waiting');
+  await sees('Waiting');
+  const old = { ...own, resourceVersion: '1' };
+  const watch = api.watch(nodes, { query: old, idleMs: 100_000, onEvent: () => {} });
+  t.equal((await refusal(watch)).code, 'api-gone', 'what was before is no longer to be had');
+  const lists = requests(nodes).filter(({ verb }) => verb === 'list');
+  t.comment(`lists: ${lists.map(({ requestURI }) => requestURI).join(' ')}`);
+  t.ok(
+    seen.every(({ items }) => items === undefined || items.length === 1),
+    'never was there no Node',
+  );
+});
 
-t.test('a server that stands still is noticed, and found again', async (t) => {
+t.test('a paused server is noticed, and used again', async (t) => {
   const { reflector } = following<Node>(nodes, own, { idleMs: 3000 });
   t.teardown(() => reflector.stop());
   await cluster.waitFor('it listed', async () => reflector.current().items !== undefined);
@@ -197,7 +192,7 @@ t.test('a server that stands still is noticed, and found again', async (t) => {
 });
 
 t.test(
-  'a certificate that ends on an open connection is replaced by what the kubelet put there',
+  'a certificate that expires on an open connection is replaced by the new one of the kubelet',
   async (t) => {
     const notAfter = new Date(Date.now() + 4000);
     await install(cluster.mintNodeCertificate('node-a', { notAfter }), 2);
@@ -227,7 +222,7 @@ const sample = JSON.stringify({
   },
 });
 
-t.test('Shims are followed when they may be, and a removed definition is said', async (t) => {
+t.test('Shims are watched once permitted, and a removed definition is reported', async (t) => {
   const { reflector, seen } = following(shims, {});
   t.teardown(() => reflector.stop());
   const problem = () => reflector.current().problem?.code;

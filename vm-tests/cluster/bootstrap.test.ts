@@ -132,14 +132,14 @@ t.test('and a controller, of which one works and one waits', async (t) => {
   t.equal(restarts, '0 0', 'neither was started twice');
 });
 
-t.test('a node that joins later gets it too', async (t) => {
+t.test('a node that joins later gets the service too', async (t) => {
   const late = await joinWithImages({ suite: 'bookworm', name: 'node-late' });
   await cluster.waitFor('the service on node-late', () => isActive(late));
   await rollout();
   t.equal(await versionOf(late), '0.1.0');
 });
 
-t.test('an upgrade reaches every node, although its Pods are killed on the way', async (t) => {
+t.test('an upgrade reaches every node, although its Pods are killed meanwhile', async (t) => {
   await apply(tagOf(next));
   const placing = await cluster.waitFor('a Pod that places the next version', async () => {
     for (const pod of await podNames()) if (/versions\/0\.2\.0$/m.test(await log(pod))) return pod;
@@ -151,7 +151,7 @@ t.test('an upgrade reaches every node, although its Pods are killed on the way',
   for (const node of nodes) t.equal(await startsOf(node.host), 1, `${node.name}: its runtime never noticed`);
 });
 
-t.test('a broken upgrade stops at the first node, which stays on what it had', async (t) => {
+t.test('a broken upgrade stops at the first node, which keeps the former version', async (t) => {
   const calm = await Promise.all(nodes.map(({ host }) => startsOf(host, service)));
   await apply('broken');
   const told = await cluster.waitFor('the failure told', async () => {
@@ -181,7 +181,7 @@ t.test('a broken upgrade stops at the first node, which stays on what it had', a
   await rollout();
 });
 
-t.test('deleted, the nodes keep the service', async (t) => {
+t.test('after the deletion of the objects the nodes keep the service', async (t) => {
   await cluster.apply(sample('shim-spin.yaml', { 'spec:': 'spec:\n  nodeSelector: {no: node}' }));
   await cluster.kubectl([
     ...['delete', '-k', await kustomization('bootstrap', tagOf(next))],
@@ -195,7 +195,7 @@ t.test('deleted, the nodes keep the service', async (t) => {
   for (const node of nodes) t.ok(await isActive(node), node.name);
 });
 
-t.test('the second kustomization takes it off every node, with the image that was set for all', async (t) => {
+t.test('the second kustomization removes it from every node, with the configured image', async (t) => {
   await apply(tagOf(next));
   await rollout();
   await apply(tagOf(next), 'bootstrap/uninstall');

@@ -45,31 +45,34 @@ const foreignDefinition = (): string => {
   return JSON.stringify(ours);
 };
 
-t.test('under a definition without a status Shims come and go, and it is said whose it is', async (t) => {
-  await cluster.apply(shim('before'));
-  await cluster.waitFor(
-    'the Shim has a status',
-    async () => (await getShim(cluster, 'before')).status?.rollout,
-  );
-  await cluster.apply(foreignDefinition());
-  await cluster.apply(shim('meanwhile'));
-  const event = await cluster.waitFor('it is said', async () =>
-    (await eventsOf(cluster, 'meanwhile')).find((line) => line.includes('NoStatus')),
-  );
-  t.match(event, /^Warning NoStatus: .*shims\.runtime\.spinkube\.dev.*the Helm release "rcm-system\/rcm"/);
-  t.match(await controller.metrics(), /^rcm_controller_shims_without_status 1$/m);
-  for (const name of ['before', 'meanwhile']) {
-    await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
-    t.ok(await cluster.waitFor(`${name} is gone`, () => shimIsGone(cluster, name), { timeoutMs: 30_000 }));
-  }
-  await cluster.apply(shim('after'));
-  await cluster.kubectl(['apply', '-f', crd]);
-  await cluster.waitFor(
-    'a status is written again',
-    async () => (await getShim(cluster, 'after')).status?.rollout,
-    {
-      timeoutMs: 150_000,
-    },
-  );
-  t.match(await controller.metrics(), /^rcm_controller_shims_without_status 0$/m);
-});
+t.test(
+  'under a definition without a status Shims are created and deleted, and its owner is reported',
+  async (t) => {
+    await cluster.apply(shim('before'));
+    await cluster.waitFor(
+      'the Shim has a status',
+      async () => (await getShim(cluster, 'before')).status?.rollout,
+    );
+    await cluster.apply(foreignDefinition());
+    await cluster.apply(shim('meanwhile'));
+    const event = await cluster.waitFor('it is said', async () =>
+      (await eventsOf(cluster, 'meanwhile')).find((line) => line.includes('NoStatus')),
+    );
+    t.match(event, /^Warning NoStatus: .*shims\.runtime\.spinkube\.dev.*the Helm release "rcm-system\/rcm"/);
+    t.match(await controller.metrics(), /^rcm_controller_shims_without_status 1$/m);
+    for (const name of ['before', 'meanwhile']) {
+      await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
+      t.ok(await cluster.waitFor(`${name} is gone`, () => shimIsGone(cluster, name), { timeoutMs: 30_000 }));
+    }
+    await cluster.apply(shim('after'));
+    await cluster.kubectl(['apply', '-f', crd]);
+    await cluster.waitFor(
+      'a status is written again',
+      async () => (await getShim(cluster, 'after')).status?.rollout,
+      {
+        timeoutMs: 150_000,
+      },
+    );
+    t.match(await controller.metrics(), /^rcm_controller_shims_without_status 0$/m);
+  },
+);

@@ -45,7 +45,7 @@ t.test('Ctrl-C leaves nothing of a cluster', async (t) => {
   t.same(await traces(), []);
 });
 
-t.test('what SIGKILL leaves of a cluster goes away with the next start', async (t) => {
+t.test('leftovers of a cluster after SIGKILL are removed by the next start', async (t) => {
   const { kill, traces } = await cluster();
   await kill('SIGKILL');
   t.ok((await traces()).length >= 6, 'a folder, a bridge and four programs');

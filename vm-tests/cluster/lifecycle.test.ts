@@ -188,7 +188,7 @@ t.test('another handler is refused while a Pod uses the class, and comes once no
   lap('the other handler is served');
 });
 
-t.test('a node that is down holds up no rollout', async (t) => {
+t.test('a stopped node delays no rollout', async (t) => {
   await rested();
   for (const name of ['slight-v1', 'forced-v1'])
     await cluster.apply(
@@ -217,7 +217,7 @@ t.test('a node that is down holds up no rollout', async (t) => {
   lap('node-a has it');
 });
 
-t.test('a Shim that shall wait is deleted while a node is down: it names the node', async (t) => {
+t.test('a Shim whose deletion waits is deleted while a node is down: it names the node', async (t) => {
   for (const name of ['slight-v1', 'forced-v1'])
     await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
   for (const name of ['slight-v1', 'forced-v1']) {
@@ -264,7 +264,7 @@ t.test('the node comes back, cleans up, and the Shim goes', async (t) => {
   lap('node-b is clean');
 });
 
-t.test('a node whose Node is deleted is waited for no longer', async (t) => {
+t.test('a node whose Node object is deleted is not waited for any longer', async (t) => {
   await forgetRestarts(a.host);
   await b.host.kill();
   await cluster.kubectl(['delete', 'shim', 'spin-v2', '--wait=false']);

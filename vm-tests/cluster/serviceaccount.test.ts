@@ -22,7 +22,7 @@ await importBootstrap(node.host);
 const facts = async () => tokenFacts((await node.host.readFile(tokenFile)).trim());
 
 t.test(
-  'the overlay brings a token, and the service exchanges it for one that is bound to the Node',
+  'the overlay provides a token, and the service exchanges it for one that is bound to the Node',
   async (t) => {
     await cluster.kubectl(['apply', '-k', join(bootstrapFolder, 'serviceaccount')]);
     await cluster.kubectl([
@@ -46,7 +46,7 @@ t.test(
   },
 );
 
-t.test('a Shim is served, and the Node is told, without the kubelet’s identity', async (t) => {
+t.test('a Shim is served, and the Node written, without the kubelet’s identity', async (t) => {
   await cluster.apply(shimYaml('spin-v2', shim));
   const marks = await untilReady(cluster, node, ['spin-v2']);
   t.match(JSON.parse(marks['rcm.spinkube.dev/status'] ?? ''), { identity: 'serviceaccount' });
@@ -62,7 +62,7 @@ t.test('a Shim is served, and the Node is told, without the kubelet’s identity
   t.match(doctor.stdout, /rights: all requests of rcm-node to the API server are allowed/);
 });
 
-t.test('the identity outlives the Pod that brought it', async (t) => {
+t.test('the identity survives the Pod that provided it', async (t) => {
   const before = (await facts()).expires;
   await cluster.kubectl(['-n', 'rcm-node', 'delete', 'daemonset', 'rcm-node-bootstrap']);
   await cluster.waitFor(

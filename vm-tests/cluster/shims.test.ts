@@ -107,7 +107,7 @@ t.test('from kubectl apply -k bootstrap/nodes/ to a Wasm Pod that has succeeded'
   t.equal(await restarts(b), 1);
 });
 
-t.test('kubectl shows what became of it', async (t) => {
+t.test('kubectl shows the result', async (t) => {
   const shims = await cluster.kubectl(['get', 'shims', '-o', 'wide']);
   t.match(shims, /^NAME +RUNTIMECLASS .* HANDLER /);
   t.match(shims, /^wasmedge +wasmedge .* wasmedge /m);
@@ -166,7 +166,7 @@ const late = (): ClusterNode => {
   return joined.late;
 };
 
-t.test('a node that joins tomorrow gets it all by itself', async (t) => {
+t.test('a node that joins later gets everything by itself', async (t) => {
   const node = await join('bookworm', 'node-late');
   joined.late = node;
   await untilReady(cluster, node, ['spin-v2']);
@@ -176,7 +176,7 @@ t.test('a node that joins tomorrow gets it all by itself', async (t) => {
   await untilPhase(cluster, 'on-late', 'Running');
 });
 
-t.test('a label moves a node into a Shim and out of it again', async (t) => {
+t.test('a label adds a node to a Shim and removes it', async (t) => {
   const before = await restarts(b);
   await cluster.apply(shimYaml('slight-v1', slight, { pool: 'edge' }));
   await cluster.kubectl(['label', 'node', b.name, 'pool=edge']);
@@ -190,7 +190,7 @@ t.test('a label moves a node into a Shim and out of it again', async (t) => {
   lap('node-b was in and out');
 });
 
-t.test('a new version comes in place under running Pods', async (t) => {
+t.test('a new version is installed under running Pods', async (t) => {
   const nodes = [a, b, late()];
   for (const node of [a, b])
     await cluster.apply(
@@ -223,7 +223,7 @@ t.test('a new version comes in place under running Pods', async (t) => {
   lap('the new version is everywhere');
 });
 
-t.test('a local file wins, and the Node names the loser', async (t) => {
+t.test('a local file wins, and the Node names the Shim that lost', async (t) => {
   await a.host.writeFile(shimFilePath('spin-v2'), shimToml('spin-v2', one));
   const marks = await untilMarked(
     cluster,
@@ -256,7 +256,7 @@ t.test('a local file wins, and the Node names the loser', async (t) => {
   lap('the Shim counts again');
 });
 
-t.test('a Shim that a Pod uses goes when the Pod is gone, elsewhere at once', async (t) => {
+t.test('a Shim that a Pod uses is removed when the Pod is gone, on other nodes at once', async (t) => {
   await cluster.kubectl(['delete', 'pod', 'on-node-a', 'on-node-b', 'on-new']);
   const deleted = performance.now();
   await cluster.kubectl(['delete', 'shim', 'spin-v2']);
@@ -280,7 +280,7 @@ t.test('a Shim that a Pod uses goes when the Pod is gone, elsewhere at once', as
   lap('the Shim is gone from all nodes');
 });
 
-t.test('labels as runtime-class-manager sets them come and go with the setting', async (t) => {
+t.test('labels as runtime-class-manager sets them follow the setting', async (t) => {
   const settings = '/etc/rcm-node/config.toml';
   const label = async () => (await a.object()).metadata.labels.wasmedge;
   await a.host.writeFile(settings, `${atOnce}legacyLabels = true\n`);
@@ -290,7 +290,7 @@ t.test('labels as runtime-class-manager sets them come and go with the setting',
   t.strictSame(servedByLabel(marksOf(await a.object())), ['wasmedge']);
 });
 
-t.test('in steady state a node asks nothing and writes nothing', async (t) => {
+t.test('in steady state a node sends no requests', async (t) => {
   for (const { host } of cluster.nodes)
     await host.writeFile('/etc/rcm-node/config.toml', `interval = 5\n${atOnce}`);
   const at = (await untilReport(a.host, 'a tick', () => true)).at;

@@ -105,7 +105,7 @@ current-context: a
   t.equal(await cluster.kubectl(withConfig, { input: config }), 'ok', 'by its address');
 });
 
-t.test('the API server tells what it was asked', async (t) => {
+t.test('the API server logs its requests', async (t) => {
   const rate = await rateDuring(cluster.admin, async () => {
     for (let asked = 0; asked < 20; asked += 1)
       await cluster.admin.get('/apis/node.k8s.io/v1/runtimeclasses');

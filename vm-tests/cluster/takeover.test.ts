@@ -82,7 +82,7 @@ const starts = new Map<ClusterNode, number>();
 let before: Readonly<Record<string, readonly object[]>> = {};
 let classUid = '';
 
-t.test('a cluster as runtime-class-manager leaves it, with a Pod that runs on each node', async (t) => {
+t.test('a cluster with runtime-class-manager has a Pod running on each node', async (t) => {
   // Its definition of Shims has no status of its own, and hardly a rule.
   const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
   await cluster.apply(
@@ -147,7 +147,7 @@ t.test('a cluster as runtime-class-manager leaves it, with a Pod that runs on ea
   );
 });
 
-t.test('the page is followed, and every node serves the handler from the store of rcm-node', async (t) => {
+t.test('after the steps of the page every node serves the handler from the store of rcm-node', async (t) => {
   await follow('kubectl -n NAMESPACE scale deployment DEPLOYMENT --replicas=0', {
     NAMESPACE: 'rcm',
     DEPLOYMENT: 'rcm',
@@ -178,7 +178,7 @@ t.test('no Pod stopped, and new ones run on the program of rcm-node', async (t) 
 });
 
 t.test(
-  'the RuntimeClass is the one of before, and the Shim can be deleted without runtime-class-manager',
+  'the RuntimeClass is the former one, and the Shim can be deleted without runtime-class-manager',
   async (t) => {
     const { metadata, handler } = await runtimeClass();
     t.equal(metadata.uid, classUid);
@@ -188,7 +188,7 @@ t.test(
   },
 );
 
-t.test('what it left goes by the page, once the last Pod on it has ended', async (t) => {
+t.test('its remains are removed by the steps of the page, once the last Pod on it has ended', async (t) => {
   for (const node of nodes) {
     await cluster.kubectl(['delete', 'pod', `old-${node.name}`, '--wait']);
     t.ok(page.includes('rcm-node takeover --apply'));

@@ -129,7 +129,7 @@ const restartAtOnce = async (): Promise<void> => {
   await cluster.apiserver.start();
 };
 
-t.test('an API server that is away: nodes serve on, even a service that starts meanwhile', async (t) => {
+t.test('without an API server nodes keep serving, even a service that starts meanwhile', async (t) => {
   await cluster.apiserver.stop();
   const stopped = performance.now();
   for (const node of [a, b, c]) {
@@ -164,7 +164,7 @@ t.test('an API server that is away: nodes serve on, even a service that starts m
   lap('the API server was away');
 });
 
-t.test('a certificate that has ended, and a new one in its place', async (t) => {
+t.test('an expired certificate, and its replacement', async (t) => {
   const ended = new Date(Date.now() - 1000);
   await b.installCertificate(cluster.mintNodeCertificate(b.name, { notAfter: ended }));
   await restartAtOnce(); // open connections stay; the next one uses the certificate of that moment
@@ -189,28 +189,31 @@ t.test('a certificate that has ended, and a new one in its place', async (t) => 
   lap('a certificate was replaced');
 });
 
-t.test('without the right to read Shims nodes serve on, and doctor names what is missing', async (t) => {
-  await cluster.kubectl(['delete', 'clusterrolebinding', 'rcm-node-shims']);
-  await restartAtOnce(); // open watches stay open; the next ones are refused
-  for (const node of [a, b, c])
-    await untilReport(node.host, 'the API server forbids it', isStale('api-forbidden'), patienceMs);
-  const doctor = await rcmNode(a.host, 'doctor');
-  t.equal(doctor.code, 1);
-  t.match(doctor.stdout, /not allowed: get shims, list shims, watch shims/);
-  t.match(doctor.stdout, /kubectl apply -k bootstrap\//);
-  t.comment(doctor.stdout);
-  t.comment((await rcmNode(a.host, 'status')).stdout);
-  await cluster.apply(shimYaml('spin-v2', four));
-  for (const node of [a, b, c]) await servesOn(t, node);
-  const granted = performance.now();
-  await cluster.kubectl(['apply', '-f', access]);
-  for (const node of [a, b, c]) await takesUp(cluster, node, four);
-  t.comment(`all nodes were in step ${Math.round(performance.now() - granted)} ms after the grant`);
-  t.equal((await rcmNode(a.host, 'doctor')).code, 0);
-  lap('the right was gone for a while');
-});
+t.test(
+  'without the permission to read Shims nodes keep serving, and doctor names what is missing',
+  async (t) => {
+    await cluster.kubectl(['delete', 'clusterrolebinding', 'rcm-node-shims']);
+    await restartAtOnce(); // open watches stay open; the next ones are refused
+    for (const node of [a, b, c])
+      await untilReport(node.host, 'the API server forbids it', isStale('api-forbidden'), patienceMs);
+    const doctor = await rcmNode(a.host, 'doctor');
+    t.equal(doctor.code, 1);
+    t.match(doctor.stdout, /not allowed: get shims, list shims, watch shims/);
+    t.match(doctor.stdout, /kubectl apply -k bootstrap\//);
+    t.comment(doctor.stdout);
+    t.comment((await rcmNode(a.host, 'status')).stdout);
+    await cluster.apply(shimYaml('spin-v2', four));
+    for (const node of [a, b, c]) await servesOn(t, node);
+    const granted = performance.now();
+    await cluster.kubectl(['apply', '-f', access]);
+    for (const node of [a, b, c]) await takesUp(cluster, node, four);
+    t.comment(`all nodes were in step ${Math.round(performance.now() - granted)} ms after the grant`);
+    t.equal((await rcmNode(a.host, 'doctor')).code, 0);
+    lap('the right was gone for a while');
+  },
+);
 
-t.test('a Node that was deleted and made anew is told all of it again', async (t) => {
+t.test('a Node that was deleted and created again is written completely', async (t) => {
   const { uid } = (await c.object()).metadata;
   await cluster.kubectl(['delete', 'node', c.name]);
   await sleep(10_000);
@@ -224,7 +227,7 @@ t.test('a Node that was deleted and made anew is told all of it again', async (t
 });
 
 t.test(
-  'the definition is deleted with all Shims: nodes serve on, also when it comes back empty',
+  'the definition is deleted with all Shims: nodes keep serving, also when it comes back empty',
   async (t) => {
     await cluster.apply(shimYaml('slight-v1', slight));
     for (const node of [a, b, c]) {
@@ -266,7 +269,7 @@ t.test(
   },
 );
 
-t.test('a server that keeps its connections open and says nothing', async (t) => {
+t.test('a server keeps its connections open and does not answer', async (t) => {
   const seen = await silence;
   t.match(seen.report.outcome.kind, 'converged');
   t.match(seen.status.stdout, /on the last answer of the cluster/);
@@ -277,7 +280,7 @@ t.test('a server that keeps its connections open and says nothing', async (t) =>
   await servesOn(t, s);
 });
 
-t.test('an uninstall takes every mark off the Node', async (t) => {
+t.test('an uninstall removes every annotation and label of ours from the Node', async (t) => {
   const labels = (await b.object()).metadata.labels;
   const said = await rcmNode(b.host, 'uninstall');
   t.equal(said.code, 0, said.stdout + said.stderr);

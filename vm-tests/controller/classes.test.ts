@@ -131,7 +131,7 @@ t.test('Pods of two Shims with one handler stay in their pools', async (t) => {
   await untilConditions(cluster, 'wide', 'Conflict=True HandlerClaimed');
 });
 
-t.test('a class follows the nodeSelector of its Shim, and is no other class for it', async (t) => {
+t.test('a RuntimeClass follows the nodeSelector of its Shim, and no other one changes', async (t) => {
   const { uid } = (await getClass('canary')).metadata;
   const until = (what: string, fits: (one: RuntimeClass) => boolean): Promise<RuntimeClass> =>
     cluster.waitFor(what, async () => {
@@ -149,7 +149,7 @@ t.test('a class follows the nodeSelector of its Shim, and is no other class for 
   t.same([moved.metadata.uid, upgraded.metadata.uid], [uid, uid]);
 });
 
-t.test('a class that Git writes back is corrected slowly, and its Shim says by whom', async (t) => {
+t.test('a RuntimeClass that Git reverts is corrected slowly, and its Shim names the writer', async (t) => {
   const flips = { count: 0 };
   const writeBack = async (): Promise<void> => {
     if ('from' in (await getClass('canary')).scheduling.nodeSelector) return;
@@ -174,7 +174,7 @@ t.test('a class that Git writes back is corrected slowly, and its Shim says by w
   t.match(told, /^Warning RuntimeClassOverwritten: .* by argocd-controller/);
 });
 
-t.test('so is one that is deleted each time', async (t) => {
+t.test('a RuntimeClass that is deleted each time is created again slowly', async (t) => {
   const uids = new Set<string>();
   await cluster.waitFor('it is said', async () => {
     const { status, json } = await cluster.admin.request('GET', `${classes}/stable`);
@@ -205,7 +205,7 @@ spec: { policyName: no-new-overhead, validationActions: [Deny] }
 `;
 
 t.test(
-  'what others set on a class survives another handler, another name, and a deletion by hand',
+  'settings of others on a RuntimeClass survive another handler, another name, and a deletion by hand',
   async (t) => {
     type Set = RuntimeClass & {
       readonly overhead?: object;

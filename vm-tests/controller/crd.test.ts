@@ -113,7 +113,7 @@ t.test('every manifest of runtime-class-manager and every sample is accepted as 
   }
 });
 
-t.test('each of these is refused, in words', async (t) => {
+t.test('each invalid Shim is refused, with a message', async (t) => {
   t.equal((await wouldCreate(accepted)).status, 201, 'while this one is not');
   for (const { why, spec, server } of refused) {
     const answer = await wouldCreate(shim(spec));
@@ -127,7 +127,7 @@ t.test('each of these is refused, in words', async (t) => {
   );
 });
 
-t.test('what is left out gets a value, and what is odd but right is taken', async (t) => {
+t.test('missing fields get defaults, and unusual valid values are accepted', async (t) => {
   const spec = async (given: Readonly<Record<string, unknown>>) => {
     const answer = await wouldCreate(shim(given));
     t.equal(answer.status, 201, answer.message);
@@ -178,7 +178,7 @@ t.test('what is left out gets a value, and what is odd but right is taken', asyn
   t.strictSame((await spec({ fetchStrategy: { platforms } })).fetchStrategy, { platforms });
 });
 
-t.test('the largest Shim that fits is not too expensive to judge', async (t) => {
+t.test('the largest possible Shim is within the cost limit of the rules', async (t) => {
   const many = (count: number, length: number, prefix: string) =>
     Array.from({ length: count }, (_, index) => `${prefix}${index}`.padEnd(length, 'x'));
   const location = `https://example.com/${'x'.repeat(2028)}`;
@@ -220,7 +220,7 @@ t.test('the largest Shim that fits is not too expensive to judge', async (t) => 
   t.equal(answer.status, 201, answer.message);
 });
 
-t.test('kubectl get shows what a person looks for, and status is written apart from spec', async (t) => {
+t.test('kubectl get shows the main columns, and status is written separately from spec', async (t) => {
   await cluster.kubectl(['apply', '-f', join(root, 'bootstrap/samples/shim-spin.yaml')]);
   await cluster.kubectl(['apply', '-f', join(root, 'test/fixtures/rcm/wws.yaml')]);
   const columns = async (...more: readonly string[]): Promise<readonly (readonly string[])[]> => {
@@ -288,7 +288,7 @@ t.test('kubectl get shows what a person looks for, and status is written apart f
   await cluster.kubectl(['delete', 'shims', '--all']);
 });
 
-t.test('kubectl explain teaches', async (t) => {
+t.test('kubectl explain describes the fields', async (t) => {
   const explain = async (field: string): Promise<string> =>
     (await cluster.kubectl(['explain', field])).replace(/\s+/g, ' ');
   t.match(await explain('shim'), /A Shim asks nodes to serve a runtime handler/);

@@ -70,7 +70,7 @@ const edition = (name: string): string =>
     },
   );
 
-t.test('kubectl apply -k bootstrap/ brings two replicas, and one of them leads', async (t) => {
+t.test('kubectl apply -k bootstrap/ starts two replicas, and one of them leads', async (t) => {
   await cluster.kubectl(['apply', '-k', bootstrapFolder]);
   await cluster.kubectl([...inOurs, 'rollout', 'status', deployment, '--timeout=110s']);
   await cluster.kubectl([...inOurs, 'rollout', 'status', 'daemonset/rcm-node-bootstrap', '--timeout=110s']);
@@ -81,7 +81,7 @@ t.test('kubectl apply -k bootstrap/ brings two replicas, and one of them leads',
   lap('two replicas are Ready');
 });
 
-t.test('a Shim alone is enough, from kubectl apply to a Pod that runs', async (t) => {
+t.test('a Shim is all that is needed, from kubectl apply to a Pod that runs', async (t) => {
   await cluster.apply(edition('first'));
   const wait = ['wait', '--for=condition=Available', 'shim/spin-v2', '--timeout=240s'];
   t.match(await cluster.kubectl(wait, { timeoutMs: 250_000 }), /spin-v2 condition met/);
@@ -101,7 +101,7 @@ t.test('a Shim alone is enough, from kubectl apply to a Pod that runs', async (t
   lap('a Pod runs on each node');
 });
 
-t.test('kubectl shows what a person asks', async (t) => {
+t.test('kubectl shows the state of the rollout', async (t) => {
   const table = await cluster.kubectl(['get', 'shims']);
   t.comment(table);
   t.match(table, /^NAME +RUNTIMECLASS/);
@@ -114,7 +114,7 @@ t.test('kubectl shows what a person asks', async (t) => {
   t.match(described, /Events:\n/);
 });
 
-t.test('the Pod that leads is killed, and the other one takes over', async (t) => {
+t.test('the leading Pod is killed, and the other one becomes leader', async (t) => {
   const former = await leaderPod();
   await cluster.kubectl([...inOurs, 'delete', 'pod', former, '--force', '--grace-period=0']);
   const at = performance.now();
@@ -126,7 +126,7 @@ t.test('the Pod that leads is killed, and the other one takes over', async (t) =
   lap('the other one has brought a change');
 });
 
-t.test('without a controller nodes act alone, each at its own time, and say so', async (t) => {
+t.test('without a controller nodes act by themselves, each at its own time, and say so', async (t) => {
   for (const { host } of nodes)
     await host.writeFile('/etc/rcm-node/config.toml', 'interval = 5\n[cluster]\nspread = 10\n');
   await cluster.kubectl([...inOurs, 'scale', deployment, '--replicas=0']);
@@ -156,7 +156,7 @@ t.test('without a controller nodes act alone, each at its own time, and say so',
   lap('the nodes have acted alone');
 });
 
-t.test('a controller that comes back finds what was done without it', async (t) => {
+t.test('a controller that comes back reads what was done without it', async (t) => {
   await cluster.kubectl([...inOurs, 'scale', deployment, '--replicas=2']);
   const shim = await untilShim(cluster, 'spin-v2', 'is everywhere', isComplete);
   t.match(shim.status, { nodes: 2, nodesUpdated: 2 });
@@ -164,7 +164,7 @@ t.test('a controller that comes back finds what was done without it', async (t) 
   lap('it knows');
 });
 
-t.test('the Shim is gone at once, and nodes are clean after it', async (t) => {
+t.test('the Shim is deleted at once, and nodes are cleaned afterwards', async (t) => {
   for (const { host } of nodes) await forgetRestarts(host);
   await cluster.kubectl(['delete', 'pods', '--all', '--wait=true']);
   await cluster.kubectl(['delete', 'shim', 'spin-v2', '--timeout=10s']);
@@ -175,7 +175,7 @@ t.test('the Shim is gone at once, and nodes are clean after it', async (t) => {
   lap('all is gone');
 });
 
-t.test('all of it is deleted at once: it ends, nodes serve on, and say why', async (t) => {
+t.test('everything is deleted at once: the deletion ends, nodes keep serving, and say why', async (t) => {
   for (const { host } of nodes) await forgetRestarts(host);
   await cluster.apply(edition('last'));
   await untilConditions(cluster, 'spin-v2', 'Ready=True Served');

@@ -174,7 +174,7 @@ const verdictIn = (shim: Shim): string =>
     .map(({ type, reason }) => `${type} ${reason}`)
     .join();
 
-t.test('while no controller has looked at a Shim, no tool takes it for done', async (t) => {
+t.test('until a controller has seen a Shim, no tool considers it ready', async (t) => {
   await cluster.apply(
     JSON.stringify({
       apiVersion: 'v1',
@@ -219,7 +219,7 @@ t.test('while no controller has looked at a Shim, no tool takes it for done', as
     });
 });
 
-t.test('each state is read for what it is', async (t) => {
+t.test('each state is read correctly', async (t) => {
   const nodes = Object.entries(states).flatMap(
     ([name, { nodes = [], leaver, ready = true, cordoned = false }]) =>
       [
@@ -263,25 +263,22 @@ t.test('each state is read for what it is', async (t) => {
   }
 });
 
-t.test(
-  'a handler that is in use with its former name is a failure, and done when it is let go',
-  async (t) => {
-    const pod = { name: 'user' };
-    await cluster.apply(
-      JSON.stringify({
-        ...{ apiVersion: 'v1', kind: 'Pod', metadata: pod },
-        spec: { runtimeClassName: 'paused-when-done', containers: [{ name: 'a', image: 'example.com/a' }] },
-      }),
-    );
-    await cluster.apply(JSON.stringify(shimOf('paused-when-done', states['paused-when-done']!, 'other')));
-    const inUse = await cluster.waitFor('it is refused', async () => {
-      const one = await judged('paused-when-done');
-      return one.status === 'Failed' && one;
-    });
-    t.match(inUse, { health: 'Degraded', message: /default\/user/ });
-    await cluster.kubectl(['delete', 'pod', 'user', '--force', '--grace-period=0']);
-  },
-);
+t.test('a handler in use with its former name is a failure, and ready when it is released', async (t) => {
+  const pod = { name: 'user' };
+  await cluster.apply(
+    JSON.stringify({
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: pod },
+      spec: { runtimeClassName: 'paused-when-done', containers: [{ name: 'a', image: 'example.com/a' }] },
+    }),
+  );
+  await cluster.apply(JSON.stringify(shimOf('paused-when-done', states['paused-when-done']!, 'other')));
+  const inUse = await cluster.waitFor('it is refused', async () => {
+    const one = await judged('paused-when-done');
+    return one.status === 'Failed' && one;
+  });
+  t.match(inUse, { health: 'Degraded', message: /default\/user/ });
+  await cluster.kubectl(['delete', 'pod', 'user', '--force', '--grace-period=0']);
+});
 
 t.test('when nothing changed nothing is written', async (t) => {
   const versions = async (): Promise<string> =>
@@ -298,7 +295,7 @@ t.test('when nothing changed nothing is written', async (t) => {
   t.equal(await versions(), settled);
 });
 
-t.test('what is changed and not yet looked at is waited for', async (t) => {
+t.test('tools wait for a change that the controller has not seen', async (t) => {
   await controller.kill();
   await cluster.apply(
     JSON.stringify(shimOf('served', { ...states.served!, spec: { podAnnotations: ['example.com/x'] } })),

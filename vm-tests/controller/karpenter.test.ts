@@ -89,7 +89,7 @@ t.test(
   },
 );
 
-t.test('it waits for a node that has the taint, as long as the label stays on it', { skip }, async (t) => {
+t.test('it waits for a node with the taint, as long as the label stays on it', { skip }, async (t) => {
   const waiting = await ask(launched({ ...unproven, [proof]: 'served' }, startupTaints));
   t.match(waiting, { launches: [], waits: ['first'], error: '' });
   const stripped = await ask(launched(unproven, startupTaints));
@@ -106,7 +106,7 @@ t.test('once the taint is off, the node serves the Pod, or another one is launch
   t.equal((await ask(launched(unproven, [], initialized))).launches.length, 1, 'where the Shim failed');
 });
 
-t.test('a taint that is not among startupTaints is none to wait for', { skip }, async (t) => {
+t.test('a taint that is not in startupTaints is not waited for', { skip }, async (t) => {
   const given = launched({ ...unproven, [proof]: 'served' }, startupTaints);
   const { startupTaints: _none, ...spec } = given.nodeClaim.spec;
   const { launches } = await ask({ ...given, nodeClaim: { ...given.nodeClaim, spec } });

@@ -24,7 +24,7 @@ const features = (data: Readonly<Record<string, string>>): string =>
     data: { 'tag-header-based-routing': 'disabled', ...data },
   });
 
-t.test('Knative may name RuntimeClasses while the controller is asked for it', async (t) => {
+t.test('Knative accepts RuntimeClasses while the controller has the option', async (t) => {
   const cluster = await clusterFor(t);
   await admitController(cluster);
   await cluster.kubectl(['create', 'namespace', 'knative-serving']);

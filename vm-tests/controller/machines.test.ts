@@ -81,7 +81,7 @@ const untilProof = (name: string, is: boolean): Promise<unknown> =>
     { timeoutMs: 60_000 },
   );
 
-t.test('a proof goes with the machine and with the boot that it was of', async (t) => {
+t.test('a proof ends with the machine and with the boot', async (t) => {
   const names = ['reimaged', 'rebooted', 'golden', 'older'];
   for (const name of names) {
     await cluster.apply(
@@ -174,7 +174,7 @@ const untilAll = (what: string, live: ReadonlySet<string>): Promise<unknown> =>
   );
 
 t.test(
-  'nodes that run no Pods of ours keep no others from an upgrade, nor an uninstall from its end',
+  'nodes without Pods of ours do not delay the upgrade of others, nor the end of an uninstall',
   async (t) => {
     const kinds: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       ...{ 'live-1': {}, 'live-2': {}, 'live-3': {}, 'dead-1': {}, 'dead-2': {} },

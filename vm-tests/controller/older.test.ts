@@ -23,7 +23,7 @@ const around = async (t: Test, resource: string): Promise<string> => {
   return folder;
 };
 
-t.test('before 1.30 the component lets the manifests be applied, and the controller works', async (t) => {
+t.test('before 1.30 the manifests can be applied with the component, and the controller works', async (t) => {
   // What is beta in this version and off, so that the policies can be judged by it, too.
   const cluster = await clusterFor(t, {
     version,

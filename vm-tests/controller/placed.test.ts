@@ -67,7 +67,7 @@ const reportsToDefault = async (t: Test, client: Client): Promise<void> => {
   t.match(elsewhere.text, /may write Events only in the namespace default/);
 };
 
-t.test('the controller works there, with the account that it has there', async (t) => {
+t.test('the controller works in another namespace, with the account that it has there', async (t) => {
   const controller = await controllerOf(cluster, 'controller', ['--knative'], { namespace, account });
   await controller.start();
   const spec = {
@@ -102,7 +102,7 @@ t.test('the controller works there, with the account that it has there', async (
   await controller.stop();
 });
 
-t.test('and is held to the same limits', async (t) => {
+t.test('the same limits apply to it', async (t) => {
   const client = await accountOf(cluster, namespace, account);
   await inForce(client);
   await post(cluster.admin, classes, {
@@ -135,7 +135,7 @@ t.test('and is held to the same limits', async (t) => {
   await reportsToDefault(t, client);
 });
 
-t.test('a node renews its token there, and is held to its own Node', async (t) => {
+t.test('a node renews its token there, and may change only its own Node', async (t) => {
   const agent = await accountOf(cluster, namespace, 'my-rcm-node-x', bound('node-a'));
   await inForce(agent);
   const tokens = `/api/v1/namespaces/${namespace}/serviceaccounts/my-rcm-node-x/token`;
@@ -155,7 +155,7 @@ t.test('a node renews its token there, and is held to its own Node', async (t) =
   await reportsToDefault(t, agent);
 });
 
-t.test('an account that no policy would limit cannot work as the controller, and is told why', async (t) => {
+t.test('an account without a policy cannot be the controller’s, and the message says why', async (t) => {
   const rules = (
     await cluster.admin.get<{ rules: { resources: string[] }[] }>(
       '/apis/rbac.authorization.k8s.io/v1/clusterroles/my-rcm-node-controller-x',

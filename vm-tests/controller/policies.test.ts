@@ -52,7 +52,7 @@ await cluster.waitFor('the policies are in force', async () => {
 const patch = (client: Client, node: string, metadata: object, more: object = {}) =>
   client.request('PATCH', `/api/v1/nodes/${node}`, { body: { metadata, ...more } });
 
-t.test('a node reads Shims, and tells its own Node what became of them', async (t) => {
+t.test('a node reads Shims, and writes the result on its own Node', async (t) => {
   // A new type answers 429 until the server has its cache.
   await cluster.waitFor('Shims can be read', async () => {
     return (await agent.request('GET', '/apis/runtime.spinkube.dev/v1alpha1/shims')).status === 200;
@@ -86,13 +86,13 @@ t.test('a node reads Shims, and tells its own Node what became of them', async (
   t.equal((await agent.request('POST', '/api/v1/namespaces/default/events', { body: event })).status, 201);
 });
 
-t.test('another Node is out of reach', async (t) => {
+t.test('another Node cannot be changed', async (t) => {
   const answer = await patch(agent, 'node-b', { annotations: { 'rcm.spinkube.dev/state': 'Ready' } });
   t.equal(answer.status, 403);
   t.match(answer.text, /only the Node that its token is bound to \(node-a\)/);
 });
 
-t.test('on its own Node everything but our keys is out of reach', async (t) => {
+t.test('on its own Node only our keys can be changed', async (t) => {
   const refused: readonly (readonly [object, object, RegExp])[] = [
     [{ labels: { 'node-role.kubernetes.io/control-plane': '' } }, {}, /only labels below shim\.rcm/],
     [{ labels: { zone: 'y' } }, {}, /only labels/],
@@ -118,7 +118,7 @@ t.test('on its own Node everything but our keys is out of reach', async (t) => {
   );
 });
 
-t.test('a node renews its own token, and makes none for another', async (t) => {
+t.test('a node renews its own token, and cannot create one for another', async (t) => {
   const renewed = await agent.request('POST', account, bound('node-a'));
   t.equal(renewed.status, 201);
   const next = cluster.as({ token: (renewed.json as TokenAnswer).status.token });
@@ -158,12 +158,12 @@ const staysSmall = async (t: Test, client: Client, tokens: string): Promise<void
   }
 };
 
-t.test('a token buys no longer life and no other audience than its own', (t) =>
+t.test('a token cannot be exchanged for a longer lifetime or another audience', (t) =>
   staysSmall(t, agent, account),
 );
 
 t.test(
-  'an API server with audiences of its own is named on the namespace, and then no other one is',
+  'other audiences of an API server are set on the namespace, and then no other one is accepted',
   async (t) => {
     const ask = async (...audiences: readonly string[]) =>
       (await agent.request('POST', account, request({ ...toNode('node-a'), audiences }))).status;
@@ -186,32 +186,29 @@ t.test(
   },
 );
 
-t.test('a token of this account that is bound to no Node is worth nothing here', async (t) => {
+t.test('a token of this account that is bound to no Node is refused', async (t) => {
   t.equal((await patch(unbound, 'node-a', { annotations: { 'rcm.spinkube.dev/state': 'x' } })).status, 403);
   t.equal((await unbound.request('POST', account, bound('node-a'))).status, 403);
 });
 
-t.test(
-  'where the controller is taken away, a token still writes Events in one namespace alone',
-  async (t) => {
-    await cluster.kubectl(['delete', '-k', join(overlay, '../controller')]);
-    const event = (namespace: string) => ({
-      body: {
-        metadata: { generateName: 'x', namespace },
-        involvedObject: { kind: 'Pod', name: 'x', namespace },
-        ...{ reason: 'X', message: 'x', type: 'Normal' },
-      },
-    });
-    const elsewhere = await agent.request(
-      'POST',
-      '/api/v1/namespaces/kube-system/events',
-      event('kube-system'),
-    );
-    t.equal(elsewhere.status, 403);
-    t.match(elsewhere.text, /may write Events only in the namespace default/);
-    t.equal((await agent.request('POST', '/api/v1/namespaces/default/events', event('default'))).status, 201);
-  },
-);
+t.test('without the controller, a token can still write Events in one namespace only', async (t) => {
+  await cluster.kubectl(['delete', '-k', join(overlay, '../controller')]);
+  const event = (namespace: string) => ({
+    body: {
+      metadata: { generateName: 'x', namespace },
+      involvedObject: { kind: 'Pod', name: 'x', namespace },
+      ...{ reason: 'X', message: 'x', type: 'Normal' },
+    },
+  });
+  const elsewhere = await agent.request(
+    'POST',
+    '/api/v1/namespaces/kube-system/events',
+    event('kube-system'),
+  );
+  t.equal(elsewhere.status, 403);
+  t.match(elsewhere.text, /may write Events only in the namespace default/);
+  t.equal((await agent.request('POST', '/api/v1/namespaces/default/events', event('default'))).status, 201);
+});
 
 t.test('a token ends with its Node', async (t) => {
   const client = await agentOf('node-b');
@@ -223,7 +220,7 @@ t.test('a token ends with its Node', async (t) => {
   t.equal((await agent.request('GET', '/api/v1/nodes/node-a')).status, 200);
 });
 
-t.test('installed in another namespace, a node’s token is held to the same', async (t) => {
+t.test('in another namespace, the same limits apply to a node’s token', async (t) => {
   const folder = join(t.testdir({ own: {} }), 'own');
   const base = relative(folder, overlay);
   await writeFile(join(folder, 'kustomization.yaml'), `{namespace: other, resources: [${base}]}\n`);

@@ -170,33 +170,30 @@ t.test('the documented NodePool carries the label that the RuntimeClass selects'
   t.equal(metadata.labels.pool, 'wasm', 'and what the Shim selects');
 });
 
-t.test(
-  'no Pod is bound to a new node before it serves; its label stays, and goes for true then',
-  async (t) => {
-    await launch('new', metadata.labels, [...template.startupTaints, other]);
-    await cluster.apply(pod('early', 'spin', 'new'));
-    await unschedulable('early', /untolerated taint/);
-    await speaks('new', { spin: 'waits' });
-    await cluster.waitFor('its turn comes', async () =>
-      Object.keys((await nodeOf('new')).metadata.labels).some((key) => key.startsWith('approved.')),
-    );
-    t.equal((await nodeOf('new')).metadata.labels[proof], 'served', 'Karpenter counts on it');
-    t.same(await keysOf('new'), [starting?.key, other.key]);
-    t.equal((await getShim(cluster, 'spin')).status?.nodesReady, 0);
-    await speaks('new', { spin: 'served' });
-    await cluster.waitFor(
-      'the Shim hears of it',
-      async () => (await getShim(cluster, 'spin')).status?.nodesUpdated === 1,
-    );
-    t.same(await keysOf('new'), [starting?.key, other.key], 'its kubelet does not say the same');
-    await reports('new', ['', 'wasmtime-spin-v2']);
-    await cluster.waitFor('the Pod is bound', () => isBound('early', 'new'));
-    t.same(await keysOf('new'), [other.key], 'the taint of others stays');
-    await cluster.waitFor('it counts', async () => (await getShim(cluster, 'spin')).status?.nodesReady === 1);
-  },
-);
+t.test('no Pod is bound to a new node before it serves; its label stays, and is true then', async (t) => {
+  await launch('new', metadata.labels, [...template.startupTaints, other]);
+  await cluster.apply(pod('early', 'spin', 'new'));
+  await unschedulable('early', /untolerated taint/);
+  await speaks('new', { spin: 'waits' });
+  await cluster.waitFor('its turn comes', async () =>
+    Object.keys((await nodeOf('new')).metadata.labels).some((key) => key.startsWith('approved.')),
+  );
+  t.equal((await nodeOf('new')).metadata.labels[proof], 'served', 'Karpenter counts on it');
+  t.same(await keysOf('new'), [starting?.key, other.key]);
+  t.equal((await getShim(cluster, 'spin')).status?.nodesReady, 0);
+  await speaks('new', { spin: 'served' });
+  await cluster.waitFor(
+    'the Shim hears of it',
+    async () => (await getShim(cluster, 'spin')).status?.nodesUpdated === 1,
+  );
+  t.same(await keysOf('new'), [starting?.key, other.key], 'its kubelet does not say the same');
+  await reports('new', ['', 'wasmtime-spin-v2']);
+  await cluster.waitFor('the Pod is bound', () => isBound('early', 'new'));
+  t.same(await keysOf('new'), [other.key], 'the taint of others stays');
+  await cluster.waitFor('it counts', async () => (await getShim(cluster, 'spin')).status?.nodesReady === 1);
+});
 
-t.test('a label that a template sets without the taint is taken off until it is true', async (t) => {
+t.test('a label that a template sets without the taint is removed until it is true', async (t) => {
   await launch('bare', metadata.labels, []);
   await cluster.waitFor('it is taken off', async () => !(proof in (await nodeOf('bare')).metadata.labels));
   await cluster.apply(pod('late', 'spin', 'bare'));
@@ -206,7 +203,7 @@ t.test('a label that a template sets without the taint is taken off until it is 
   t.ok(await cluster.waitFor('the Pod is bound', () => isBound('late', 'bare')));
 });
 
-t.test('a node that no Shim selects is opened at once, under either name of the taint', async (t) => {
+t.test('a node that no Shim selects loses the taint at once, by either name', async (t) => {
   await launch('plain', { pool: 'x' }, [{ key: clusterAutoscalers, effect: 'NoSchedule' }, other]);
   await cluster.waitFor('it is opened', async () => (await keysOf('plain')).join() === other.key);
   await launch('raw', { pool: 'x' }, [
@@ -222,7 +219,7 @@ t.test('a node that no Shim selects is opened at once, under either name of the 
   t.equal((await keysOf('raw')).length, 2, 'not before what launched it has written its labels');
 });
 
-t.test('a Shim that failed on a node is not served there, and holds no other back', async (t) => {
+t.test('a Shim that failed on a node is not served there, and delays no other', async (t) => {
   await cluster.apply(shim('wws', 'wws-v1'));
   const second = 'spinkube.node-restriction.kubernetes.io/wws-v1';
   await cluster.waitFor('it has a revision', async () => (await getShim(cluster, 'wws')).status?.rollout);
@@ -250,7 +247,7 @@ t.test('a Shim that failed on a node is not served there, and holds no other bac
   await cluster.waitFor('a Pod of what is served is bound', () => isBound('served', 'half'));
 });
 
-t.test('what kwasm asked for by an annotation, or of all nodes, is one line each', async (t) => {
+t.test('kwasm’s annotation, or its setting for all nodes, is one line each', async (t) => {
   const rows = readFileSync(join(root, 'docs', 'migration.md'), 'utf8');
   const [, command = '', selector = ''] =
     /`kubectl (label node NODE [^`]+)`, and in the Shim `nodeSelector: ([^`]+)`/.exec(rows) ?? [];
@@ -280,42 +277,39 @@ t.test('what kwasm asked for by an annotation, or of all nodes, is one line each
     await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
 });
 
-t.test(
-  "neither a kubelet nor a thief of the controller's token makes more of the taint than that",
-  async (t) => {
-    await launch('guarded', metadata.labels, [...template.startupTaints, other]);
-    await cluster.waitFor(
-      "Kubernetes' own taint of a Node that was not ready yet is gone",
-      async () => (await nodeOf('guarded')).spec.taints?.length === 2,
-    );
-    const patch = (client: typeof cluster.admin, spec: object) =>
-      client.request('PATCH', path('guarded'), { body: { spec } });
-    const kubelet = cluster.as(cluster.mintNodeCertificate('guarded'));
-    const byKubelet = await patch(kubelet, { taints: [other] });
-    t.equal(byKubelet.status, 403);
-    t.match(byKubelet.text, /taints/);
-    const thief = await accountOf(cluster, 'rcm-node', 'rcm-node-controller');
-    const refused: readonly (readonly [object, RegExp])[] = [
-      [{ taints: [starting] }, /no other taint/],
-      [{ taints: [] }, /no other taint/],
-      [{ taints: [starting, other, { key: 'new', effect: 'NoExecute' }] }, /no other taint/],
-      [{ taints: [other, { key: 'new', effect: 'NoExecute' }] }, /no other taint/],
-      [{ taints: [{ ...other, effect: 'NoExecute' }] }, /no other taint/],
-      [{ taints: [other], unschedulable: true }, /may not change the spec/],
-      [{ providerID: 'x' }, /may not change the spec/],
-    ];
-    for (const [spec, words] of refused) {
-      const answer = await patch(thief, spec);
-      t.equal(answer.status, 403, JSON.stringify(spec));
-      t.match(answer.text, words);
-    }
-    t.equal((await patch(thief, { taints: [other] })).status, 200, 'this is its work');
-    const warnings = await cluster.admin.get<{
-      status?: { typeChecking?: { expressionWarnings?: unknown } };
-    }>('/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/rcm-node-controller-nodes');
-    t.notOk(
-      warnings.status?.typeChecking?.expressionWarnings,
-      'Kubernetes has nothing to say against the policy',
-    );
-  },
-);
+t.test('neither a kubelet nor a stolen token of the controller can do more with the taint', async (t) => {
+  await launch('guarded', metadata.labels, [...template.startupTaints, other]);
+  await cluster.waitFor(
+    "Kubernetes' own taint of a Node that was not ready yet is gone",
+    async () => (await nodeOf('guarded')).spec.taints?.length === 2,
+  );
+  const patch = (client: typeof cluster.admin, spec: object) =>
+    client.request('PATCH', path('guarded'), { body: { spec } });
+  const kubelet = cluster.as(cluster.mintNodeCertificate('guarded'));
+  const byKubelet = await patch(kubelet, { taints: [other] });
+  t.equal(byKubelet.status, 403);
+  t.match(byKubelet.text, /taints/);
+  const thief = await accountOf(cluster, 'rcm-node', 'rcm-node-controller');
+  const refused: readonly (readonly [object, RegExp])[] = [
+    [{ taints: [starting] }, /no other taint/],
+    [{ taints: [] }, /no other taint/],
+    [{ taints: [starting, other, { key: 'new', effect: 'NoExecute' }] }, /no other taint/],
+    [{ taints: [other, { key: 'new', effect: 'NoExecute' }] }, /no other taint/],
+    [{ taints: [{ ...other, effect: 'NoExecute' }] }, /no other taint/],
+    [{ taints: [other], unschedulable: true }, /may not change the spec/],
+    [{ providerID: 'x' }, /may not change the spec/],
+  ];
+  for (const [spec, words] of refused) {
+    const answer = await patch(thief, spec);
+    t.equal(answer.status, 403, JSON.stringify(spec));
+    t.match(answer.text, words);
+  }
+  t.equal((await patch(thief, { taints: [other] })).status, 200, 'this is its work');
+  const warnings = await cluster.admin.get<{
+    status?: { typeChecking?: { expressionWarnings?: unknown } };
+  }>('/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/rcm-node-controller-nodes');
+  t.notOk(
+    warnings.status?.typeChecking?.expressionWarnings,
+    'Kubernetes has nothing to say against the policy',
+  );
+});

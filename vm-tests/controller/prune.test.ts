@@ -88,7 +88,7 @@ const orders: Readonly<Record<string, (controller: Controller) => Promise<void>>
 };
 
 for (const [order, begin] of Object.entries(orders))
-  t.test(`it ends by itself: ${order}`, async (t) => {
+  t.test(`the deletion ends by itself: ${order}`, async (t) => {
     const controller = await install();
     await untilCollected();
     await begin(controller);
@@ -103,24 +103,21 @@ for (const [order, begin] of Object.entries(orders))
     await controller.kill();
   });
 
-t.test(
-  'a Shim that asked for its deletion to wait is freed by the command that the document has',
-  async (t) => {
-    const annotations = { 'rcm.spinkube.dev/delete-waits-for-nodes': 'true' };
-    const controller = await install(shim('waits', { annotations }));
-    await cluster.waitFor('it is held', async () =>
-      (await getShim(cluster, 'waits')).metadata.finalizers?.includes(finalizer),
-    );
-    await controller.kill();
-    await cluster.kubectl(['delete', '-k', bootstrapFolder, '--wait=false']);
-    const left = await cluster.waitFor('it alone is left', async () => {
-      const names = (await cluster.kubectl(['get', 'shims', '-o', 'name'])).trim().split('\n');
-      return names.length === 1 && names;
-    });
-    t.same(left, ['shim.runtime.spinkube.dev/waits']);
-    for (const one of left)
-      await cluster.kubectl(['patch', one, '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
-    await remove();
-    t.notOk(await isThere('crd', 'shims.runtime.spinkube.dev'));
-  },
-);
+t.test('a Shim whose deletion waits is released by the documented command', async (t) => {
+  const annotations = { 'rcm.spinkube.dev/delete-waits-for-nodes': 'true' };
+  const controller = await install(shim('waits', { annotations }));
+  await cluster.waitFor('it is held', async () =>
+    (await getShim(cluster, 'waits')).metadata.finalizers?.includes(finalizer),
+  );
+  await controller.kill();
+  await cluster.kubectl(['delete', '-k', bootstrapFolder, '--wait=false']);
+  const left = await cluster.waitFor('it alone is left', async () => {
+    const names = (await cluster.kubectl(['get', 'shims', '-o', 'name'])).trim().split('\n');
+    return names.length === 1 && names;
+  });
+  t.same(left, ['shim.runtime.spinkube.dev/waits']);
+  for (const one of left)
+    await cluster.kubectl(['patch', one, '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
+  await remove();
+  t.notOk(await isThere('crd', 'shims.runtime.spinkube.dev'));
+});

@@ -133,7 +133,7 @@ t.test('a new Shim: one node first, then two at a time, zone by zone, the cordon
   await cluster.kubectl(['uncordon', a.name]);
 });
 
-t.test('the RuntimeClass leads Pods to the nodes that are proven to serve it', async (t) => {
+t.test('the RuntimeClass sends Pods to the proven nodes', async (t) => {
   type RuntimeClass = {
     readonly handler: string;
     readonly scheduling: object;
@@ -176,7 +176,7 @@ t.test('another version of the binary, which restarts no runtime, waits for no a
   lap('the other version is everywhere');
 });
 
-t.test('paused, no node gets its turn, and all serve on and say what they wait for', async (t) => {
+t.test('while paused, no node is approved, and all keep serving and say what they wait for', async (t) => {
   await apply('second', { maxUpdate: 1, paused: true });
   const shim = await untilConditions(cluster, 'spin-v2', 'Progressing=False Paused');
   for (const node of nodes)
@@ -192,32 +192,29 @@ t.test('paused, no node gets its turn, and all serve on and say what they wait f
   lap('all wait');
 });
 
-t.test(
-  'it goes on; the controller is killed in the middle, and the other one leads it to its end',
-  async (t) => {
-    const killed = leading.now;
-    t.notOk(await leading.next.leads(), 'the second does nothing while the first leads');
-    await apply('second', { maxUpdate: 1, paused: false });
-    await cluster.waitFor('one node has it and another one is at work', async () => {
-      const { inFlight = [] } = record.of('spin-v2').at(-1) ?? {};
-      const there = await whereIs('second');
-      return inFlight.length > 0 && there.some((name) => !inFlight.includes(name));
-    });
-    await killed.kill();
-    const at = performance.now();
-    await cluster.waitFor('the other one leads', () => leading.next.leads());
-    t.comment(`the other one leads ${Math.round(performance.now() - at)} ms after the kill`);
-    t.notSame(await whereIs('second'), all, 'and has something left to do');
-    await untilShim(cluster, 'spin-v2', 'is everywhere', isComplete);
-    t.same(await whereIs('second'), all);
-    t.equal(mostInFlight(record.sinceLast('spin-v2')), 1, 'never more than one at a time');
-    await killed.start();
-    leading.next = killed;
-    leading.now = (await killed.leads()) ? killed : leading.now;
-    for (const { name } of nodes) t.equal(await phaseOf(cluster, `on-${name}`), 'Running', name);
-    lap('it is everywhere, by two controllers');
-  },
-);
+t.test('it continues; the controller is killed in the middle, and the other one finishes it', async (t) => {
+  const killed = leading.now;
+  t.notOk(await leading.next.leads(), 'the second does nothing while the first leads');
+  await apply('second', { maxUpdate: 1, paused: false });
+  await cluster.waitFor('one node has it and another one is at work', async () => {
+    const { inFlight = [] } = record.of('spin-v2').at(-1) ?? {};
+    const there = await whereIs('second');
+    return inFlight.length > 0 && there.some((name) => !inFlight.includes(name));
+  });
+  await killed.kill();
+  const at = performance.now();
+  await cluster.waitFor('the other one leads', () => leading.next.leads());
+  t.comment(`the other one leads ${Math.round(performance.now() - at)} ms after the kill`);
+  t.notSame(await whereIs('second'), all, 'and has something left to do');
+  await untilShim(cluster, 'spin-v2', 'is everywhere', isComplete);
+  t.same(await whereIs('second'), all);
+  t.equal(mostInFlight(record.sinceLast('spin-v2')), 1, 'never more than one at a time');
+  await killed.start();
+  leading.next = killed;
+  leading.now = (await killed.leads()) ? killed : leading.now;
+  for (const { name } of nodes) t.equal(await phaseOf(cluster, `on-${name}`), 'Running', name);
+  lap('it is everywhere, by two controllers');
+});
 
 const rested = (): Promise<unknown> => Promise.all(nodes.map(({ host }) => forgetRestarts(host)));
 
@@ -227,7 +224,7 @@ const obstacle = {
   text: '[Service]\nExecStartPre=/bin/sh -c "! grep -rqsF third.example.com /etc/containerd"\n',
 };
 
-t.test('a node whose runtime does not start with it stops it; all others serve on', async (t) => {
+t.test('a node whose runtime does not start with the change stops it; all others keep serving', async (t) => {
   await rested();
   await b.host.writeFile(obstacle.path, obstacle.text);
   await b.host.run(['systemctl', 'daemon-reload']);
@@ -260,7 +257,7 @@ t.test('a node whose runtime does not start with it stops it; all others serve o
 });
 
 t.test(
-  'told to go on, it does with the others, and a better revision brings back the one that failed',
+  'continued by hand, it changes the others, and a fixed revision is applied to the failed one',
   async (t) => {
     await cluster.kubectl(['annotate', 'shim', 'spin-v2', 'rcm.spinkube.dev/resume=once']);
     await untilShim(cluster, 'spin-v2', 'is on three nodes', ({ status }) => status?.nodesUpdated === 3);
@@ -277,7 +274,7 @@ t.test(
   },
 );
 
-t.test('recreate: all that wait get their turn at once', async (t) => {
+t.test('recreate: all pending nodes are approved at once', async (t) => {
   await rested();
   record.sinceLast('spin-v2');
   await applyToAllWaiting('fifth', { type: 'recreate' });
@@ -288,7 +285,7 @@ t.test('recreate: all that wait get their turn at once', async (t) => {
   lap('all at once');
 });
 
-t.test('the rights that the manifests give are enough', async (t) => {
+t.test('the permissions of the manifests are enough', async (t) => {
   const asked = cluster
     .audit()
     .filter(({ user }) => user.username === 'system:serviceaccount:rcm-node:rcm-node-controller');

@@ -121,14 +121,14 @@ t.test('all shims of runtime-class-manager at once, from kubectl apply to Pods t
   for (const name of names) t.match(table, new RegExp(`^${name} `, 'm'));
 });
 
-t.test('what was trusted without a digest is said on the node', async (t) => {
+t.test('a Shim trusted without a digest is reported on the node', async (t) => {
   const said = await rcmNode(node.host, 'status', '--json');
   const { sha256 = '' } = standIns.get('spin-v2') ?? {};
   t.match(said.stdout, sha256);
   t.equal(mirror.served.length, first.length, 'and nothing was fetched twice');
 });
 
-t.test('an option of the handler gets where the shim reads it', async (t) => {
+t.test('an option of the handler reaches the shim', async (t) => {
   // Its stand-in is runc's shim, which takes no other shim's options: so no sandbox starts with it, and no Pod runs here.
   await settle('verifyExcept = ["spin-v2"]\n');
   await apply('spin-single-location.yaml');
@@ -139,7 +139,7 @@ t.test('an option of the handler gets where the shim reads it', async (t) => {
 });
 
 for (const file of ['spin-no-type.yaml', 'wasmtime-single-location.yaml'])
-  t.test(`${file} in the place of the one before, from kubectl apply to a Pod that has run`, async (t) => {
+  t.test(`${file} in place of the one before, from kubectl apply to a Pod that has run`, async (t) => {
     const { metadata, spec } = read(file);
     await forgetRestarts(node.host);
     await apply(file);
@@ -150,7 +150,7 @@ for (const file of ['spin-no-type.yaml', 'wasmtime-single-location.yaml'])
     lap(file);
   });
 
-t.test('with a digest, other bytes are fetched and refused, and what is served stays', async (t) => {
+t.test('with a digest, other bytes are downloaded and refused, and what is served stays', async (t) => {
   const before = mirror.served.length;
   for (const file of ['spin.yaml', 'spin-both-ways.yaml']) {
     await apply(file);
@@ -174,7 +174,7 @@ t.test('with a digest, other bytes are fetched and refused, and what is served s
   for (const path of fetched) t.match(path, /v0\.23\.0\/containerd-shim-spin-v2-linux-x86_64\.tar\.gz$/);
 });
 
-t.test('the one that its controller has touched goes, finalizer and all', async (t) => {
+t.test('a Shim with a finalizer of runtime-class-manager is deleted, finalizer included', async (t) => {
   await apply('as-stored.yaml');
   await cluster.waitFor(
     'its finalizer is taken off',

@@ -76,7 +76,7 @@ const gist = (said: string): RegExp => {
   return new RegExp(`^${said}$`);
 };
 
-t.test('WASI modules run, and fail, as those of the record did', { skip }, async (t) => {
+t.test('WASI modules run, and fail, as in the record', { skip }, async (t) => {
   const node = await bootCrioNode(progress);
   t.teardown(() => node.stop());
   const module = { 'hello.wasm': await wasmModule() };
@@ -103,7 +103,7 @@ t.test('WASI modules run, and fail, as those of the record did', { skip }, async
 /** Their texts were cut in the record; the daemon needs no processes to read them (test/testbed/crio/). */
 const cut = ['huge-comment-1MB', 'huge-1000-handlers'];
 
-t.test('sandboxes start, and fail, as those of the record did', { skip }, async (t) => {
+t.test('sandboxes start, and fail, as in the record', { skip }, async (t) => {
   const node = await bootCrioNode(progress);
   t.teardown(() => node.stop());
   for (const { name, files, daemon, reload } of cases().filter((one) => !cut.includes(one.name)))

@@ -78,14 +78,14 @@ t.test('a node with CRI-O from install to uninstall', { skip }, async (t) => {
     t.equal(await runs(), 'hello from wasm');
   });
 
-  await t.test('status, plan and doctor agree that all is well', async (t) => {
+  await t.test('status, plan and doctor report no problem', async (t) => {
     t.match(await rcmNode(node, 'status'), { code: 0, stderr: '', stdout: /wasm +served/ });
     t.match(await rcmNode(node, 'plan'), { code: 0 });
     const doctor = await rcmNode(node, 'doctor');
     t.equal(doctor.code, 0, doctor.stdout);
   });
 
-  await t.test('what others take out of the drop-in is put back', async (t) => {
+  await t.test('a part that others remove from the drop-in is restored', async (t) => {
     const ours = await node.readFile(dropIn);
     await node.writeFile(dropIn, '');
     await untilReport(node, 'the repair', (report) => report.did.length > 0);
@@ -95,7 +95,7 @@ t.test('a node with CRI-O from install to uninstall', { skip }, async (t) => {
   });
 
   await t.test(
-    'while a Pod uses it the handler stays, although the list of sandboxes names none',
+    'while a Pod uses it the handler stays, although the list of sandboxes has no handlers',
     async (t) => {
       const sandbox = await runSandbox(node, 'wasm', sandboxConfig(1));
       await node.run(['rm', shimFilePath('wasm')]);

@@ -187,7 +187,7 @@ const onHost = async (t: Test, row: Row) => {
 };
 
 for (const row of rows)
-  t.test(`${row.name}: what is judged is what is rendered`, async (t) => {
+  t.test(`${row.name}: the trial is equal to what is rendered`, async (t) => {
     const { folder, render, dump, look, write, put, inForce } = await onHost(t, row);
     await render();
     const first = await inForce();

@@ -65,7 +65,7 @@ for (const name of ['k3s', 'k3s-agent'] as const)
     await writesAnew(t, node, distros[name]);
   });
 
-t.test('k3s ends with containerd, and is started again', { skip }, async (t) => {
+t.test('k3s ends when containerd ends, and is started again', { skip }, async (t) => {
   const node = await booted(t, distros.k3s);
   const main = await show(node, 'MainPID');
   await node.run(['kill', '-HUP', await containerd(node)]);

@@ -90,7 +90,7 @@ t.jobs = 3;
 
 for (const distro of [distros.k3s, distros['k3s, newest'], distros.k0s, distros.microk8s])
   t.test(
-    `${distro.name}: what fails its proof is undone; a power cut loses nothing`,
+    `${distro.name}: a change that fails its proof is rolled back; a power cut loses nothing`,
     { buffered: true, skip: skipped(distro) },
     async (t) => {
       const node = await prepared(t, distro);

@@ -85,7 +85,7 @@ export const lifeOf = async (t: Test, platform: Platform, engine: Engine): Promi
   const started = await startsOf(node, platform.unit);
   t.notMatch(libraries, /wasmedge|wasmtime/, 'the node has no engine');
 
-  await t.test('it is served after one restart, and runs a WASI module', async (t) => {
+  await t.test('the handler is served after one restart, and runs a WASI module', async (t) => {
     await node.writeFile(shimFilePath(engine.name), engineToml(engine));
     await node.run(['systemctl', 'enable', '--now', 'rcm-node']);
     await untilServing(node, [engine.name]);
@@ -113,7 +113,7 @@ export const lifeOf = async (t: Test, platform: Platform, engine: Engine): Promi
     await removePod(node, pod.id);
   });
 
-  await t.test('an uninstall leaves nothing of it', async (t) => {
+  await t.test('an uninstall leaves nothing of the handler', async (t) => {
     const said = await rcmNode(node, 'uninstall');
     t.equal(said.code, 0, said.stdout + said.stderr);
     t.same(await handlersOverCri(node), foreign);

@@ -144,7 +144,7 @@ export const takeoverOf = async (t: Test, row: Row): Promise<void> => {
     }
   });
 
-  await t.test('what they left goes when its Pods have ended', async (t) => {
+  await t.test('their remains are removed when their Pods have ended', async (t) => {
     for (const [handler, { id }] of Object.entries(pods)) {
       const program = programs[handler] ?? '';
       t.ok(await exists(program), `a Pod runs on ${program}`);
@@ -164,7 +164,7 @@ export const takeoverOf = async (t: Test, row: Row): Promise<void> => {
   });
 
   await t.test(
-    'an uninstall leaves what was there before them, and says what does not come back',
+    'an uninstall leaves the files from before them, and names what is not restored',
     async (t) => {
       const { code, stdout, stderr } = await rcmNode(node, 'uninstall');
       t.equal(code, 0, stdout + stderr);

@@ -20,30 +20,33 @@ const listening = (watchdogMs?: number) => {
   return { heard, notifier };
 };
 
-t.test('it beats while the work moves, and no more once it stood still for too long', async (t) => {
-  const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
-  const { heard, notifier } = listening();
-  const pulse = startWatchdog(fake.host, notifier);
-  const after = (ms: number): number => {
-    fake.advance(ms);
-    heard.beats = 0;
-    pulse.beat();
-    return heard.beats;
-  };
-  t.equal(after(patience), 1, 'an honest wait');
-  t.equal(after(1), 0);
-  t.equal(after(1000), 0);
-  t.equal(fake.lines.filter((line) => /no progress for 1200 s/.test(line)).length, 1, 'said once');
-  pulse.host.progress();
-  t.equal(after(patience), 1, 'a step is a sign of life');
-  fake.host.progress();
-  t.equal(after(1), 0, 'but not what others do meanwhile');
-  pulse.host.clock.elapsed();
-  await pulse.host.files.look('/etc');
-  t.equal(after(1), 0, 'nor to ask, which a loop without an end does too');
-});
+t.test(
+  'the watchdog is fed while work progresses, and no more once it stood still for too long',
+  async (t) => {
+    const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
+    const { heard, notifier } = listening();
+    const pulse = startWatchdog(fake.host, notifier);
+    const after = (ms: number): number => {
+      fake.advance(ms);
+      heard.beats = 0;
+      pulse.beat();
+      return heard.beats;
+    };
+    t.equal(after(patience), 1, 'an honest wait');
+    t.equal(after(1), 0);
+    t.equal(after(1000), 0);
+    t.equal(fake.lines.filter((line) => /no progress for 1200 s/.test(line)).length, 1, 'said once');
+    pulse.host.progress();
+    t.equal(after(patience), 1, 'a step is a sign of life');
+    fake.host.progress();
+    t.equal(after(1), 0, 'but not what others do meanwhile');
+    pulse.host.clock.elapsed();
+    await pulse.host.files.look('/etc');
+    t.equal(after(1), 0, 'nor to ask, which a loop without an end does too');
+  },
+);
 
-t.test('whatever may take long in a tick comes after a sign of life of its own', async (t) => {
+t.test('each long operation of a tick begins with a sign of progress', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   const { host } = node.fake;
   const { systemd, files } = host;
@@ -75,7 +78,7 @@ t.test('whatever may take long in a tick comes after a sign of life of its own',
   }
 });
 
-t.test('to rest is no standstill, and a longer deadline of downloads is waited for', async (t) => {
+t.test('a pause is no standstill, and a longer deadline of downloads is accepted', async (t) => {
   const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
   const { heard, notifier } = listening();
   const pulse = startWatchdog(fake.host, notifier);
@@ -94,7 +97,7 @@ t.test('to rest is no standstill, and a longer deadline of downloads is waited f
   t.equal(heard.beats, 3);
 });
 
-t.test('where systemd waits for a sign it comes by itself, until it is stopped', async (t) => {
+t.test('during start and stop signs of progress are sent automatically, until it is stopped', async (t) => {
   const { fake } = openNode(makeRoot(t), { version: '2.1.4' });
   const third = Promise.withResolvers<void>();
   const { notifier } = listening(2);

@@ -109,7 +109,7 @@ for (const name of ['rcm-1.7', 'rcm-imported', 'kwasm-0.2', 'k3s-rcm', 'microk8s
     ),
   );
 
-t.test('a runtime that went back a generation is brought up again, killed or not', (t) =>
+t.test('a runtime that was downgraded starts again, killed or not', (t) =>
   survive(
     t,
     { open: plain(newest), prepare: wentBack, run: (node, host) => node.once({}, host), restarts: 2 },
@@ -117,15 +117,17 @@ t.test('a runtime that went back a generation is brought up again, killed or not
   ),
 );
 
-t.test('an uninstallation from a runtime that ours keeps down can be killed here and there', (t) =>
-  survive(
-    t,
-    { open: plain(newest), prepare: wentBack, run: (node, host) => node.uninstall({}, host), restarts: 1 },
-    (at) => at % 17 === 3,
-  ),
+t.test(
+  'an uninstallation from a runtime that our part prevents from starting can be killed here and there',
+  (t) =>
+    survive(
+      t,
+      { open: plain(newest), prepare: wentBack, run: (node, host) => node.uninstall({}, host), restarts: 1 },
+      (at) => at % 17 === 3,
+    ),
 );
 
-t.test('ours is marked again after another program printed the file anew, killed or not', (t) =>
+t.test('our part is marked again after another program rewrote the file, killed or not', (t) =>
   survive(
     t,
     {
@@ -166,23 +168,21 @@ for (const version of ['1.7.24', '2.1.4'])
   });
 
 for (const row of [newest, crio])
-  t.test(
-    `what an image brought along and ${row.name} does not start with can be taken back, killed or not`,
-    (t) =>
-      survive(
-        t,
-        {
-          open: plain(row),
-          prepare: async (node) => {
-            await node.once({ activate: false });
-            node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'fails' : 'works');
-            node.fake.containerd.restartByOther();
-          },
-          run: (node, host) => node.once({}, host),
-          restarts: 1,
+  t.test(`what an image contains and ${row.name} does not start with can be removed, killed or not`, (t) =>
+    survive(
+      t,
+      {
+        open: plain(row),
+        prepare: async (node) => {
+          await node.once({ activate: false });
+          node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'fails' : 'works');
+          node.fake.containerd.restartByOther();
         },
-        (at) => at % 5 === 0,
-      ),
+        run: (node, host) => node.once({}, host),
+        restarts: 1,
+      },
+      (at) => at % 5 === 0,
+    ),
   );
 
 const bads: readonly (readonly [what: string, how: Start])[] = [
@@ -247,7 +247,7 @@ const changes = {
 
 for (const row of [newest, crio])
   for (const how of ['works', 'exits'] as const)
-    t.test(`the change of a Shim in its turn on ${row.name}, which ${how}, can be killed on its way`, (t) =>
+    t.test(`an approved change of a Shim on ${row.name}, which ${how}, can be killed on its way`, (t) =>
       survive(
         t,
         {

@@ -168,7 +168,7 @@ const codeOf = (file: keyof typeof parsers, text: string): string | undefined =>
 };
 
 for (const [index, file] of (['ledger.json', 'journal.json', 'cluster.json'] as const).entries())
-  t.test(`an odd value in ${file} harms nothing, and uninstall still works`, async (t) => {
+  t.test(`an invalid value in ${file} does no harm, and uninstall still works`, async (t) => {
     const version = index === 1 ? '1.7.24' : '2.1.4';
     const prepared = await serving(t, version);
     if (file === 'ledger.json') enrich(prepared);

@@ -107,7 +107,7 @@ for (const [what, on, act] of drifts)
       t.equal(node.read(row.main), row.text);
     });
 
-t.test('a foreign edit of the main file is none of our business and stays', async (t) => {
+t.test('a foreign edit of the main file is not our change and stays', async (t) => {
   for (const version of both) {
     const node = await serving(t, version);
     const text = `${node.read(main)}\n[metrics]\naddress = "127.0.0.1:1338"\n`;
@@ -182,7 +182,7 @@ t.test(
   },
 );
 
-t.test('a handler that vanished from CRI is brought back with one restart and its proof', async (t) => {
+t.test('a handler that disappeared from CRI is served again after one restart and its proof', async (t) => {
   for (const row of [oldest, crio]) {
     const node = await serving(t, row);
     const { containerd } = node.fake;
@@ -195,7 +195,7 @@ t.test('a handler that vanished from CRI is brought back with one restart and it
   }
 });
 
-t.test('a handler that vanishes and does not come back costs one restart there and one back', async (t) => {
+t.test('a handler that disappears for good costs one restart and one for the rollback', async (t) => {
   for (const row of withDropIn) {
     const node = await serving(t, row);
     const { containerd } = node.fake;
@@ -211,7 +211,7 @@ t.test('a handler that vanishes and does not come back costs one restart there a
 });
 
 t.test(
-  'on CRI-O a whole configuration that was printed into the file of others is known by its meaning',
+  'on CRI-O a whole configuration that was printed into a foreign file is recognised by its meaning',
   async (t) => {
     const node = await serving(t, crio);
     const { containerd } = node.fake;
@@ -247,7 +247,7 @@ t.test('on CRI-O, too, three repairs an hour, then it is a write conflict', asyn
   t.strictSame(node.fake.containerd.jobs, []);
 });
 
-t.test('what others took out of their files is not held against our change', async (t) => {
+t.test('foreign tables that others removed do not fail our change', async (t) => {
   const node = await serving(t, '2.1.4');
   const theirs = '/etc/containerd/conf.d/nvidia-rcm-node.toml';
   node.write(
@@ -275,50 +275,47 @@ t.test('a removed drop-in is restored in the same tick in which a handler is rem
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
 });
 
-t.test(
-  'when the imports of the main file change, our drop-in moves along and leaves nothing behind',
-  async (t) => {
-    const lists = {
-      none: '',
-      site: 'imports = ["/etc/containerd/site/*.toml"]\n',
-      both: 'imports = ["/etc/containerd/early/*.toml", "/etc/containerd/site/*.toml"]\n',
-      confD: 'imports = ["/etc/containerd/conf.d/*.toml"]\n',
-    };
-    for (const [from, to] of [
-      ['site', 'none'],
-      ['none', 'site'],
-      ['site', 'both'],
-      ['both', 'site'],
-      ['none', 'confD'],
-      ['confD', 'none'],
-    ] as const) {
-      const node = openNode(makeRoot(t), { version: '2.1.4' });
-      node.write(main, `version = 3\n${lists[from]}`);
-      node.write('/etc/containerd/site/10-theirs.toml', 'version = 3\n');
-      node.write('/etc/containerd/early/10-theirs.toml', 'version = 3\n');
-      node.fake.containerd.restartByOther();
-      writeShim(node, 'spin-v2');
-      await node.once();
-      node.write(main, `version = 3\n${lists[to]}`);
-      const before = node.fake.containerd.jobs.length;
-      t.equal((await node.once()).outcome.kind, 'converged', `${from} to ${to}`);
-      t.equal(node.fake.containerd.jobs.length, before);
-      const drops = Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml'));
-      t.equal(drops.length, 1, drops.join(' '));
-      t.strictSame((await node.once()).did, []);
-      node.fake.containerd.restartByOther();
-      t.ok(node.fake.containerd.served().includes('spin-v2'));
-      t.ok((await node.uninstall()).complete);
-      t.equal(node.read(main), `version = 3\n${lists[to]}`);
-      t.strictSame(
-        Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml')),
-        [],
-      );
-    }
-  },
-);
+t.test('when the imports of the main file change, our drop-in moves and leaves nothing behind', async (t) => {
+  const lists = {
+    none: '',
+    site: 'imports = ["/etc/containerd/site/*.toml"]\n',
+    both: 'imports = ["/etc/containerd/early/*.toml", "/etc/containerd/site/*.toml"]\n',
+    confD: 'imports = ["/etc/containerd/conf.d/*.toml"]\n',
+  };
+  for (const [from, to] of [
+    ['site', 'none'],
+    ['none', 'site'],
+    ['site', 'both'],
+    ['both', 'site'],
+    ['none', 'confD'],
+    ['confD', 'none'],
+  ] as const) {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    node.write(main, `version = 3\n${lists[from]}`);
+    node.write('/etc/containerd/site/10-theirs.toml', 'version = 3\n');
+    node.write('/etc/containerd/early/10-theirs.toml', 'version = 3\n');
+    node.fake.containerd.restartByOther();
+    writeShim(node, 'spin-v2');
+    await node.once();
+    node.write(main, `version = 3\n${lists[to]}`);
+    const before = node.fake.containerd.jobs.length;
+    t.equal((await node.once()).outcome.kind, 'converged', `${from} to ${to}`);
+    t.equal(node.fake.containerd.jobs.length, before);
+    const drops = Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml'));
+    t.equal(drops.length, 1, drops.join(' '));
+    t.strictSame((await node.once()).did, []);
+    node.fake.containerd.restartByOther();
+    t.ok(node.fake.containerd.served().includes('spin-v2'));
+    t.ok((await node.uninstall()).complete);
+    t.equal(node.read(main), `version = 3\n${lists[to]}`);
+    t.strictSame(
+      Object.keys(treeOf(node.root)).filter((path) => path.endsWith('/zz-rcm-node.toml')),
+      [],
+    );
+  }
+});
 
-t.test('a runtime of another version is judged anew, without a restart', async (t) => {
+t.test('a runtime of another version is checked again, without a restart', async (t) => {
   const node = await serving(t, '2.1.4');
   const tree = treeOf(node.root);
   const upgraded = openNode(node.root, { version: '2.3.1' });
@@ -359,7 +356,7 @@ for (const version of both)
   for (const [how, options] of moves)
     for (const found of ['a file', 'nothing'])
       t.test(
-        `when ${how} of a ${version} that had ${found} leads elsewhere, ours moves along and the former place is as it was`,
+        `when ${how} of a ${version} that had ${found} changes, our part moves and the former place is restored`,
         async (t) => {
           const node = openNode(makeRoot(t), { version });
           const theirs = `# theirs\nversion = ${version.startsWith('1') ? 2 : 3}\n`;
@@ -397,7 +394,7 @@ for (const version of both)
         },
       );
 
-t.test('the former place is left alone until the new one serves', async (t) => {
+t.test('the former place stays unchanged until the new one serves', async (t) => {
   const node = await serving(t, '2.1.4');
   node.write(site, 'version = 3\n');
   const former = [node.read(main), node.read(dropIn)];
@@ -411,7 +408,7 @@ t.test('the former place is left alone until the new one serves', async (t) => {
   t.equal(node.read(dropIn), undefined);
 });
 
-t.test('what others changed at the former place stays, and is named', async (t) => {
+t.test('foreign changes at the former place stay, and are named', async (t) => {
   const node = await serving(t, '2.1.4');
   node.write(site, 'version = 3\n');
   const moved = openNode(node.root, { version: '2.1.4', execStart: ['/usr/bin/containerd', '-c', site] });

@@ -50,7 +50,7 @@ const failed = async (t: Test, row?: Row): Promise<Node> => {
 };
 
 for (const row of rows)
-  t.test(`on ${row.name} one shim that starts nothing holds up no other`, async (t) => {
+  t.test(`on ${row.name} a shim that starts nothing delays no other`, async (t) => {
     const node = await failed(t, row);
     t.strictSame(served(node), ['a', 'c', row.usual], 'with one more restart');
     t.equal(restarts(node), 3);
@@ -95,7 +95,7 @@ t.test('a later handler is served beside it, and the failed one stays known', as
   t.strictSame(Object.keys(failedStarts(node)), ['bad']);
 });
 
-t.test('its former version is served on, beside what came with the new one', async (t) => {
+t.test('its former version stays served, beside what was added with the new one', async (t) => {
   const node = nodeOf(t);
   refuse(node);
   writeShim(node, 'bad');
@@ -130,7 +130,7 @@ t.test('of two new versions the one that starts is served without any restart', 
   t.equal(restarts(node), 1);
 });
 
-t.test('a shim that gets another name is served under its former one while it does not start', async (t) => {
+t.test('a renamed shim is served with its former name while it does not start', async (t) => {
   const node = nodeOf(t);
   writeShim(node, 'spin');
   await node.once();
@@ -151,7 +151,7 @@ t.test('a shim that gets another name is served under its former one while it do
   t.strictSame(served(node), ['a', 'bad', 'runc']);
 });
 
-t.test('it is tried again when a person says so, or when it is another one', async (t) => {
+t.test('it is retried when a person asks, or when it changed', async (t) => {
   const ways: Readonly<Record<string, (node: Node) => Promise<unknown>>> = {
     'retry of the handler': (node) => node.once({ retry: 'bad' }),
     'a reload, or a start of the service': (node) => node.once({ retry: true }),
@@ -182,7 +182,7 @@ t.test('it is tried again when a person says so, or when it is another one', asy
   }
 });
 
-t.test('it is not tried again for another one, and one that fails again is left out again', async (t) => {
+t.test('it is not retried for another shim, and one that fails again is left out again', async (t) => {
   const node = await failed(t);
   await node.once();
   utimesSync(join(node.root, fileOf('a')), 1_900_000_000, 1_900_000_000);
@@ -200,7 +200,7 @@ t.test('it is not tried again for another one, and one that fails again is left 
   }
 });
 
-t.test('it is forgotten with what asks for it', async (t) => {
+t.test('it is forgotten together with its file', async (t) => {
   const node = await failed(t);
   node.remove(fileOf('bad'));
   t.equal((await node.once()).outcome.kind, 'converged');
@@ -208,7 +208,7 @@ t.test('it is forgotten with what asks for it', async (t) => {
   t.equal(restarts(node), 3);
 });
 
-t.test('what cannot be read for a while is not forgotten, and not tried again for that', async (t) => {
+t.test('a file that is unreadable for a while is not forgotten, nor retried for that', async (t) => {
   const node = await failed(t);
   const { mtimeMs } = statSync(join(node.root, fileOf('bad')));
   const untouched = (): void => utimesSync(join(node.root, fileOf('bad')), mtimeMs / 1000, mtimeMs / 1000);
@@ -221,7 +221,7 @@ t.test('what cannot be read for a while is not forgotten, and not tried again fo
   t.equal(restarts(node), 3);
 });
 
-t.test('two that start nothing cost one failed try, and the rest is served', async (t) => {
+t.test('two that start nothing cost one failed attempt, and the rest is served', async (t) => {
   const node = nodeOf(t);
   refuse(node, 'bad', 'worse');
   for (const name of ['a', 'bad', 'c', 'worse']) writeShim(node, name);
@@ -238,7 +238,7 @@ t.test('two that start nothing cost one failed try, and the rest is served', asy
 });
 
 t.test(
-  'one that ends rcm-node or the node by itself is left out; with others it is the whole plan',
+  'one that ends rcm-node or the node is left out; together with others the whole plan is',
   async (t) => {
     for (const names of [['bad'], ['a', 'bad']]) {
       const node = nodeOf(t);

@@ -90,7 +90,7 @@ const ways: Readonly<Record<string, Way>> = {
 };
 
 for (const [what, way] of Object.entries(ways))
-  t.test(`${what}: ours is taken out, the runtime comes up, and serves it again`, async (t) => {
+  t.test(`${what}: our part is removed, the runtime starts, and serves it again`, async (t) => {
     const node = await serving(t, way.from, way.main);
     const { containerd } = node.fake;
     exchange(node, way.to);
@@ -108,7 +108,7 @@ for (const [what, way] of Object.entries(ways))
 
 for (const force of [false, true])
   t.test(
-    `an uninstall${force ? ' by force' : ''} brings up what ours keeps down, in one restart`,
+    `an uninstall${force ? ' by force' : ''} starts a runtime that our part prevented from starting, in one restart`,
     async (t) => {
       for (const { from, to, main: text, down } of Object.values(ways).filter((one) => one.down)) {
         const node = await serving(t, from, text);
@@ -125,7 +125,7 @@ for (const force of [false, true])
     },
   );
 
-t.test('what others broke in our own text is taken out when the runtime ends for it', async (t) => {
+t.test('our text that others broke is removed when the runtime exits because of it', async (t) => {
   const node = await serving(t, '2.1.4', 'version = 3\n');
   const text = node.read(dropIn);
   for (const harm of ['[[[', text?.replace('version = 3', 'version = 9') ?? '']) {
@@ -139,7 +139,7 @@ t.test('what others broke in our own text is taken out when the runtime ends for
   }
 });
 
-t.test('where others keep it down as well, they are named and nothing is restarted', async (t) => {
+t.test('when foreign files prevent the start as well, they are named and nothing is restarted', async (t) => {
   const node = await serving(t, '2.1.4', 'version = 3\n');
   exchange(node, '1.7.24');
   const before = foreign(treeOf(node.root));
@@ -153,24 +153,27 @@ t.test('where others keep it down as well, they are named and nothing is restart
   t.equal((await node.once()).outcome.kind, 'converged', 'it goes on when they are out of the way');
 });
 
-t.test('a runtime that is down for another reason gets ours back, once, and is left alone', async (t) => {
-  const node = await serving(t, '2.1.4', null);
-  const { containerd } = node.fake;
-  containerd.behaves = () => 'exits';
-  exchange(node, '1.7.24');
-  const before = foreign(treeOf(node.root));
-  t.match((await node.once()).outcome, { kind: 'failed' });
-  t.strictSame(difference(before, foreign(treeOf(node.root))), {});
-  const { length } = containerd.jobs;
-  for (let tick = 0; tick < 5; tick++) {
-    node.fake.advance(60 * second);
-    t.match((await node.once()).outcome, { kind: 'refused', problem: { code: 'runtime-unreachable' } });
-  }
-  t.equal(containerd.jobs.length, length, 'no further restart');
-  containerd.behaves = () => 'works';
-  t.equal((await node.once({ force: true })).outcome.kind, 'converged', 'a person may try again');
-  t.strictSame(containerd.served(), ['runc', 'spin-v2']);
-});
+t.test(
+  'a runtime that fails for another reason gets our part back, once, and is not touched again',
+  async (t) => {
+    const node = await serving(t, '2.1.4', null);
+    const { containerd } = node.fake;
+    containerd.behaves = () => 'exits';
+    exchange(node, '1.7.24');
+    const before = foreign(treeOf(node.root));
+    t.match((await node.once()).outcome, { kind: 'failed' });
+    t.strictSame(difference(before, foreign(treeOf(node.root))), {});
+    const { length } = containerd.jobs;
+    for (let tick = 0; tick < 5; tick++) {
+      node.fake.advance(60 * second);
+      t.match((await node.once()).outcome, { kind: 'refused', problem: { code: 'runtime-unreachable' } });
+    }
+    t.equal(containerd.jobs.length, length, 'no further restart');
+    containerd.behaves = () => 'works';
+    t.equal((await node.once({ force: true })).outcome.kind, 'converged', 'a person may try again');
+    t.strictSame(containerd.served(), ['runc', 'spin-v2']);
+  },
+);
 
 t.test('a runtime that was stopped, or does not answer although ours fits it, is left alone', async (t) => {
   const node = await serving(t, '2.1.4', null);
@@ -193,28 +196,31 @@ const imageOf = (node: Node): Host => ({
   },
 });
 
-t.test('an image whose runtime goes back is prepared anew, or mends itself at its first start', async (t) => {
-  for (const again of [true, false])
-    for (const text of [null, `version = 2\n${runc}`]) {
-      const root = makeRoot(t);
-      const image = openNode(root, { version: '2.1.4', runs: false });
-      if (text !== null) image.write(main, text);
-      writeShim(image, 'spin-v2');
-      t.equal((await image.once({ activate: false }, imageOf(image))).outcome.kind, 'converged');
-      t.ok(image.read(dropIn));
-      image.fake.containerd.version = '1.7.24';
-      if (again) {
+t.test(
+  'an image whose runtime was downgraded is prepared again, or repairs itself at its first start',
+  async (t) => {
+    for (const again of [true, false])
+      for (const text of [null, `version = 2\n${runc}`]) {
+        const root = makeRoot(t);
+        const image = openNode(root, { version: '2.1.4', runs: false });
+        if (text !== null) image.write(main, text);
+        writeShim(image, 'spin-v2');
         t.equal((await image.once({ activate: false }, imageOf(image))).outcome.kind, 'converged');
-        t.equal(image.read(dropIn), undefined);
+        t.ok(image.read(dropIn));
+        image.fake.containerd.version = '1.7.24';
+        if (again) {
+          t.equal((await image.once({ activate: false }, imageOf(image))).outcome.kind, 'converged');
+          t.equal(image.read(dropIn), undefined);
+        }
+        const node = openNode(root, { version: '1.7.24' });
+        node.fake.advance(second);
+        t.equal(node.fake.containerd.served().includes('spin-v2'), again);
+        const ticked = await node.once();
+        t.equal(ticked.outcome.kind, 'converged', JSON.stringify(ticked.outcome));
+        t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
+        t.equal(node.fake.containerd.jobs.length, again ? 0 : 2);
+        t.ok((await node.uninstall()).complete);
+        t.equal(node.read(main), text ?? undefined);
       }
-      const node = openNode(root, { version: '1.7.24' });
-      node.fake.advance(second);
-      t.equal(node.fake.containerd.served().includes('spin-v2'), again);
-      const ticked = await node.once();
-      t.equal(ticked.outcome.kind, 'converged', JSON.stringify(ticked.outcome));
-      t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
-      t.equal(node.fake.containerd.jobs.length, again ? 0 : 2);
-      t.ok((await node.uninstall()).complete);
-      t.equal(node.read(main), text ?? undefined);
-    }
-});
+  },
+);

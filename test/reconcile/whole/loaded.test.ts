@@ -59,7 +59,7 @@ const meanwhile = (host: Host, path: string, act: () => void): Host => {
 
 for (const version of both) {
   t.test(
-    `what was written without a restart is loaded with the first tick that may (${version})`,
+    `a file written without a restart is loaded with the first tick that may restart (${version})`,
     async (t) => {
       const node = await serving(t, version, options('a = 1'));
       // As after a boot without a tick since.
@@ -75,7 +75,7 @@ for (const version of both) {
     },
   );
 
-  t.test(`what a shim is told in so many words is not what it is not told (${version})`, async (t) => {
+  t.test(`an explicit default option differs from a missing one (${version})`, async (t) => {
     for (const value of ['false', '0', '""', '[]']) {
       const node = await serving(t, version, options('a = 1'));
       node.fake.containerd.restartByOther();
@@ -86,7 +86,7 @@ for (const version of both) {
     }
   });
 
-  t.test(`a restart by others just before a repair has loaded what was repaired (${version})`, async (t) => {
+  t.test(`a foreign restart just before a repair has loaded the changed file (${version})`, async (t) => {
     const node = await serving(t, version, options('a = 1'));
     edit(node, ours(node), 'a = 1', 'a = 9');
     const host = meanwhile(node.fake.host, ours(node), () => node.fake.containerd.restartByOther());
@@ -123,7 +123,7 @@ for (const version of both) {
     t.strictSame((await node.once()).did, []);
   });
 
-  t.test(`what others replaced before a killed run goes on is not restarted for (${version})`, async (t) => {
+  t.test(`a foreign replacement before a killed run continues causes no restart (${version})`, async (t) => {
     const node = await killedInChange(t, version, 'resetFailed', 2);
     edit(node, ours(node), 'a = 2', 'a = 9');
     await node.once();
@@ -134,7 +134,7 @@ for (const version of both) {
     t.equal(restarts(node), 1);
   });
 
-  t.test(`killed after the proof, it records what was proven, and no later start (${version})`, async (t) => {
+  t.test(`killed after the proof, it records the proven start, and no later one (${version})`, async (t) => {
     const node = await killedInChange(t, version, 'put', 0);
     t.match(loadedOptions(node), { a: 2 });
     edit(node, ours(node), 'a = 2', 'a = 9');

@@ -80,7 +80,7 @@ const readOnly = async (node: Node, place: string, work: () => Promise<void>): P
 
 for (const [what, place] of Object.entries(places))
   t.test(
-    `${what} is read-only: undoing nothing succeeds, the path is named, the next run is good`,
+    `${what} is read-only: rolling back nothing succeeds, the path is named, the next run succeeds`,
     { skip },
     async (t) => {
       const node = nodeOf(t, place);
@@ -125,7 +125,7 @@ for (const [what, place] of Object.entries(places))
   );
 
 t.test(
-  'a disk that becomes read-only in the middle: what is left is undone by the next run, which is good',
+  'a disk becomes read-only in the middle: the next run rolls back the rest, and succeeds',
   async (t) => {
     const node = openNode(makeRoot(t), { version: '2.1.4' });
     node.write(main, 'version = 3\n');

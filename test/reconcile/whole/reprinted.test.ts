@@ -19,7 +19,7 @@ const serving = async (t: Test, version: string): Promise<Node> => {
 const restarts = (node: Node): number => node.fake.containerd.jobs.length;
 
 for (const version of both) {
-  t.test(`what failed is not tried again because others print the file anew (${version})`, async (t) => {
+  t.test(`a failed change is not retried because others rewrite the file (${version})`, async (t) => {
     const node = await serving(t, version);
     node.fake.containerd.behaves = (handlers) => (handlers.includes('wws-v1') ? 'exits' : 'works');
     writeShim(node, 'wws-v1');
@@ -34,7 +34,7 @@ for (const version of both) {
   });
 
   t.test(
-    `others that take ours out and restart the runtime again and again are named (${version})`,
+    `programs that repeatedly remove our part and restart the runtime are named (${version})`,
     async (t) => {
       const node = await serving(t, version);
       const theirs = `# Managed by Puppet\nversion = ${version.startsWith('1') ? 2 : 3}\n`;

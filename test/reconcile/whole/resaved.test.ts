@@ -76,7 +76,7 @@ const cases = Object.entries(resaves).flatMap(([what, resave]) =>
 );
 for (const { what, resave, loads } of cases)
   t.test(
-    `ours in a main file that was ${what}${loads ? ', and loaded,' : ''} is marked again, and served`,
+    `our part in a main file that was ${what}${loads ? ', and loaded,' : ''} is marked again, and served`,
     async (t) => {
       const node = await serving(t, '1.7.24');
       node.write(main, resave(node));
@@ -102,7 +102,7 @@ for (const { what, resave, loads } of cases)
     },
   );
 
-t.test('an uninstall finds what was printed anew, with the ledger or without it', async (t) => {
+t.test('an uninstall finds a rewritten file, with the ledger or without it', async (t) => {
   for (const forget of [false, true]) {
     const node = await serving(t, '1.7.24');
     node.write(main, printAnew(node.read(main)));
@@ -115,7 +115,7 @@ t.test('an uninstall finds what was printed anew, with the ledger or without it'
   }
 });
 
-t.test('a file that exists only because of us goes, however it was printed', async (t) => {
+t.test('a file that exists only because of us is removed, however it was rewritten', async (t) => {
   for (const version of ['1.7.24', '2.1.4'] as const) {
     const node = await serving(t, version, null);
     node.write(main, printAnew(node.read(main)));
@@ -127,7 +127,7 @@ t.test('a file that exists only because of us goes, however it was printed', asy
   }
 });
 
-t.test('a drop-in that was printed anew is ours, also where the ledger is lost', async (t) => {
+t.test('a rewritten drop-in is ours, also where the ledger is lost', async (t) => {
   const node = await serving(t, '2.1.4');
   const text = node.read(dropIn);
   node.write(dropIn, printAnew(text));
@@ -154,7 +154,7 @@ t.test('a file that is printed again and again is no write conflict as long as o
   t.ok((await node.uninstall()).complete);
 });
 
-t.test('a form that cannot be marked is served on as it is, and named', async (t) => {
+t.test('a form that cannot be marked stays served as it is, and is named', async (t) => {
   const node = await serving(t, '1.7.24');
   const text = `version = 2\nplugins = { "${v2}" = { containerd = { runtimes = { runc = { runtime_type = "io.containerd.runc.v2" }, spin-v2 = { runtime_type = "${link}" }, wws-v1 = { runtime_type = "${link.replaceAll('spin-v2', 'wws-v1')}" } } } } }\n`;
   node.write(main, text);
@@ -209,7 +209,7 @@ const copies: Readonly<Record<string, Copy>> = {
 };
 
 for (const [what, copy] of Object.entries(copies))
-  t.test(`ours in ${what} is a copy: named, served, and kept alive by an uninstall`, async (t) => {
+  t.test(`our table in ${what} is a copy: named, served, and kept working by an uninstall`, async (t) => {
     const node = await serving(t, copy.version, copy.main ?? foreignMain[copy.version]);
     const { containerd } = node.fake;
     const text = copy.text(node);
@@ -270,7 +270,7 @@ const servesStillLoaded = (t: Test, node: Node): void => {
   t.ok(existsSync(join(node.root, target)), 'what is loaded keeps its program until a restart');
 };
 
-t.test('a link stays while the runtime may have loaded what leads to it', async (t) => {
+t.test('a link stays while the runtime may have loaded a table that names it', async (t) => {
   const node = await serving(t, '2.1.4');
   const { containerd } = node.fake;
   node.remove('/etc/rcm-node/shims.d/spin-v2.toml');
@@ -284,7 +284,7 @@ t.test('a link stays while the runtime may have loaded what leads to it', async 
   t.match((await node.once()).decision.plan, { kind: 'settled' });
 });
 
-t.test('a handler of another name that leads to our program keeps it', async (t) => {
+t.test('a handler with another name for our program keeps it', async (t) => {
   const node = await serving(t, '2.1.4', `version = 3\nimports = ["${folder}/*.toml"]\n`);
   node.write(
     `${folder}/50-alias.toml`,
@@ -303,7 +303,7 @@ t.test('a handler of another name that leads to our program keeps it', async (t)
 });
 
 t.test(
-  'an older copy that would win is no copy any more: it is named, and what is served stays',
+  'an older copy that would take precedence is a conflict: it is named, and what is served stays',
   async (t) => {
     const node = await serving(t, '1.7.24', `imports = ["${folder}/*.toml"]\n${foreignMain['1.7.24']}`);
     node.write(`${folder}/99-nvidia.toml`, `version = 2\n${handlerTables(v2, all)}`);
@@ -316,7 +316,7 @@ t.test(
   },
 );
 
-t.test('an uninstall leaves no import of our drop-in that others made by its name', async (t) => {
+t.test('an uninstall leaves no foreign import of our drop-in by its name', async (t) => {
   const node = await serving(t, '2.1.4', `version = 3\nimports = ["${folder}/*.toml"]\n`);
   const text = node.read(main);
   node.write(main, `version = 3\nimports = ["${folder}/*.toml", "conf.d/zz-rcm-node.toml"]\n`);
@@ -348,7 +348,7 @@ t.test('a second drop-in of ours that others import by its name stays, as a copy
   servesStill(t, node);
 });
 
-t.test('a file of others that has the name of our drop-in elsewhere is imported on', async (t) => {
+t.test('a foreign file with the name of our drop-in in another folder stays imported', async (t) => {
   const other = '/srv/other/zz-rcm-node.toml';
   const text = `version = 3\nimports = ["${other}"]\n`;
   const node = openNode(makeRoot(t), { version: '2.1.4' });
@@ -362,7 +362,7 @@ t.test('a file of others that has the name of our drop-in elsewhere is imported 
   t.equal(node.read(main), text);
 });
 
-t.test('no link to our drop-in, and no link in its place, is left leading nowhere', async (t) => {
+t.test('no link to our drop-in, and no link in its place, is left broken', async (t) => {
   for (const down of [false, true])
     for (const [path, target, message] of [
       [`${folder}/00-other.toml`, 'zz-rcm-node.toml', /is a link to/],
@@ -387,7 +387,7 @@ t.test('no link to our drop-in, and no link in its place, is left leading nowher
     }
 });
 
-t.test('a handler that leads to our program over links of others keeps it', async (t) => {
+t.test('a handler that names our program through foreign links keeps it', async (t) => {
   const words = {
     'io.containerd.other.v1': ['/usr/local/bin/containerd-shim-other-v1', link],
     '/srv/other': ['/srv/other', `../opt/rcm-node/shims/../shims/spin-v2/${link.split('/').at(-1)}`],
@@ -416,7 +416,7 @@ t.test('a handler that leads to our program over links of others keeps it', asyn
     }
 });
 
-t.test('a table with settings of a person stays as it is, and so does its program', async (t) => {
+t.test('a table with settings of a person stays unchanged, and so does its program', async (t) => {
   const node = await serving(t, '1.7.24');
   const theirs = `# my own\n[plugins."${v2}".containerd.runtimes.spin-v2]\n  runtime_type = "${link}" # mine\n  base_runtime_spec = "/etc/mine.json"\n`;
   node.write(main, `${foreignMain['1.7.24']}${theirs}`);
@@ -438,7 +438,7 @@ t.test('a table with settings of a person stays as it is, and so does its progra
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2']);
 });
 
-t.test('remarks of a person on lines of ours stay', async (t) => {
+t.test('comments of a person on lines of ours stay', async (t) => {
   const node = await serving(t, '1.7.24');
   const text = node.read(main) ?? '';
   node.write(

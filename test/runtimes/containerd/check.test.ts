@@ -24,7 +24,7 @@ const judge = (
   expected = ours,
 ): Problem | undefined => verdict({ id: 'x', before, after }, expected, parsed(files), main);
 
-t.test('a configuration that differs by our handlers alone may be written', async (t) => {
+t.test('a configuration that differs by our handlers only may be written', async (t) => {
   const plain = dump();
   t.equal(judge(dumped(plain), dumped(dump(handler('spin')))), undefined);
   t.equal(
@@ -50,7 +50,7 @@ t.test('a configuration that differs by our handlers alone may be written', asyn
   t.equal(judge({ kind: 'impossible', why: 'x' }, { kind: 'impossible', why: 'x' }), undefined);
 });
 
-t.test('any other difference is refused by its key, and what it would be is for root', async (t) => {
+t.test('any other difference is refused with its key, and its value is for root', async (t) => {
   const changes: readonly (readonly [what: string, after: string, message: RegExp, detail?: string])[] = [
     [
       'a foreign handler goes',
@@ -77,7 +77,7 @@ t.test('any other difference is refused by its key, and what it would be is for 
   t.ok((long?.detail?.length ?? 0) < 300);
 });
 
-t.test('a refusal does not repeat what may be a secret of others', async (t) => {
+t.test('a refusal does not repeat a possible secret of others', async (t) => {
   const registry =
     '\n[plugins."io.containerd.grpc.v1.cri".registry.configs."r.io".auth]\npassword = "hunter2"\n';
   for (const lost of [registry, '\n[proxy]\naddress = "https://me:hunter2@proxy"\n']) {
@@ -94,22 +94,19 @@ t.test('a refusal does not repeat what may be a secret of others', async (t) => 
   t.equal(keyed?.message, 'the new configuration would change registry."…".a');
 });
 
-t.test(
-  'what a version or a default handler is called by others is repeated only where it is a word',
-  async (t) => {
-    const odd = judge(
-      dumped(dump()),
-      { kind: 'failed', why: 'x' },
-      { '/a': 'version = 2', '/b': 'version = {}' },
-    );
-    t.match(odd, {
-      code: 'version-mix',
-      message: /^it declares a version that is no number while \/a declares 2;/,
-    });
-  },
-);
+t.test('a foreign version or default handler is repeated only if it is a plain word', async (t) => {
+  const odd = judge(
+    dumped(dump()),
+    { kind: 'failed', why: 'x' },
+    { '/a': 'version = 2', '/b': 'version = {}' },
+  );
+  t.match(odd, {
+    code: 'version-mix',
+    message: /^it declares a version that is no number while \/a declares 2;/,
+  });
+});
 
-t.test('zero and absent are the same within a handler, and nowhere else', async (t) => {
+t.test('zero and absent are equal within a handler, and nowhere else', async (t) => {
   const runc = (lines: string): string => dump(lines + handler('spin'));
   t.equal(judge(dumped(dump()), dumped(runc('base_runtime_spec = ""\ncni_max_conf_num = 0\n'))), undefined);
   t.match(judge(dumped(dump()), dumped(dump(handler('spin'), 'oom_score = 0'))), {
@@ -117,7 +114,7 @@ t.test('zero and absent are the same within a handler, and nowhere else', async 
   });
 });
 
-t.test('a default handler that is lost is named with the line that asks for it', async (t) => {
+t.test('a lost default handler is named with the line that asks for it', async (t) => {
   const after = dump(handler('spin')).replace('= "runc"', '= "nvidia"');
   const files = { [main]: `version = 3\n\n[${cri}.containerd]\ndefault_runtime_name = "nvidia"\n` };
   const before = dump(`${handler('nvidia')}`).replace('= "runc"', '= "nvidia"');
@@ -166,13 +163,13 @@ t.test('files of several versions are named before their consequences', async (t
   );
 });
 
-t.test('a parser that refuses is quoted, for the file as it is or as it would be', async (t) => {
+t.test('a refusal of the parser is quoted, for the present or the new file', async (t) => {
   const failed: DumpFact = { kind: 'failed', why: 'line 3: bad' };
   t.match(judge(failed, failed), { code: 'broken-config', message: /present.*line 3: bad/ });
   t.match(judge(dumped(dump()), failed), { code: 'would-change-others', message: /new.*line 3: bad/ });
 });
 
-t.test('a large number that only 64 bits hold is the same number in the dump', async (t) => {
+t.test('a large 64-bit number is the same in the dump', async (t) => {
   const expected: Expectation = {
     tables: new Map([['spin', { runtime_type: '/x', n: 7n }]]),
     ours: new Set(['spin']),
@@ -181,7 +178,7 @@ t.test('a large number that only 64 bits hold is the same number in the dump', a
   t.equal(judge(dumped(dump()), dumped(after), undefined, expected), undefined);
 });
 
-t.test('what is wrong before we come is found without asking the runtime', async (t) => {
+t.test('an invalid present configuration is found without running the runtime’s parser', async (t) => {
   const files = parsed({
     [main]: 'imports = ["/gone.toml"]\n',
     '/b.toml': 'disabled_plugins = [\n "x",\n "io.containerd.grpc.v1.cri"]\n',
@@ -198,7 +195,7 @@ t.test('what is wrong before we come is found without asking the runtime', async
   );
 });
 
-t.test('a handler below the name of another version is named with the file that holds it', async (t) => {
+t.test('a handler in the table of another version is named with its file', async (t) => {
   const odd = '/etc/containerd/conf.d/50-nvidia.toml';
   const v2 = 'plugins."io.containerd.grpc.v1.cri"';
   const files = {
@@ -216,15 +213,18 @@ t.test('a handler below the name of another version is named with the file that 
   t.equal(judge(dumped(dump()), dumped(dump(handler('spin'))), files), undefined, 'where it does no harm');
 });
 
-t.test('a default handler that no file names was taken by the last that defines others', async (t) => {
-  const late = '/etc/containerd/conf.d/50-late.toml';
-  const files = {
-    [main]: `version = 3\n[${cri}.containerd.runtimes.runc]\nruntime_type = "x"\n`,
-    [late]: `version = 3\n\n[${cri}.containerd.runtimes.other]\nruntime_type = "x"\n`,
-  };
-  const lost = dump(handler('spin')).replace('runtimes.runc', 'runtimes.other');
-  t.match(judge(dumped(dump()), dumped(lost), files), {
-    code: 'default-handler-lost',
-    where: { file: late, line: 3 },
-  });
-});
+t.test(
+  'a default handler that no file names was replaced by the last file that defines others',
+  async (t) => {
+    const late = '/etc/containerd/conf.d/50-late.toml';
+    const files = {
+      [main]: `version = 3\n[${cri}.containerd.runtimes.runc]\nruntime_type = "x"\n`,
+      [late]: `version = 3\n\n[${cri}.containerd.runtimes.other]\nruntime_type = "x"\n`,
+    };
+    const lost = dump(handler('spin')).replace('runtimes.runc', 'runtimes.other');
+    t.match(judge(dumped(dump()), dumped(lost), files), {
+      code: 'default-handler-lost',
+      where: { file: late, line: 3 },
+    });
+  },
+);

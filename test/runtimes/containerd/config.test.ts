@@ -21,7 +21,7 @@ const v1 = '[plugins.cri.containerd.runtimes.spin]\nx = 1\n';
 const v2 = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.spin]\nx = 2\n';
 const v3 = '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin]\nx = 3\n';
 
-t.test('every schema that is known has its place for handlers, and no other has', async (t) => {
+t.test('every known schema has its table for handlers, and no other has', async (t) => {
   t.equal(newestSchema, 4);
   t.same(runtimesPath(1), ['plugins', 'cri', 'containerd', 'runtimes']);
   t.same(runtimesPath(2), ['plugins', 'io.containerd.grpc.v1.cri', 'containerd', 'runtimes']);
@@ -31,7 +31,7 @@ t.test('every schema that is known has its place for handlers, and no other has'
   t.equal(schemas.length, 5);
 });
 
-t.test('the schema of a file is what it declares, and 1 where it declares none', async (t) => {
+t.test('the schema of a file is the declared one, and 1 without a declaration', async (t) => {
   const table: readonly (readonly [string, number | undefined])[] = [
     ['', 1],
     ['version = 0', 1],
@@ -45,7 +45,7 @@ t.test('the schema of a file is what it declares, and 1 where it declares none',
   for (const [text, schema] of table) t.equal(declaredSchema(parse(text)), schema, text);
 });
 
-t.test('1.x and 2.x are wired each in their way; what comes after is not guessed at', async (t) => {
+t.test('1.x and 2.x have their own wiring; later versions are not guessed', async (t) => {
   t.match(generationOf('1.6.20'), { wiring: 'block', freshSchema: 2 });
   t.match(generationOf('1.7.24~ds1'), { wiring: 'block' });
   t.match(generationOf('2.3.0-beta.1'), { wiring: 'drop-in', freshSchema: 3 });
@@ -60,7 +60,7 @@ t.test('a table is found by its path, through tables only', async (t) => {
   for (const path of [['a', 'b', 'c'], ['d'], ['e'], ['x', 'y']]) t.equal(tableAt(doc, path), undefined);
 });
 
-t.test('a dump tells what is served, also where 2.0 forgot to migrate it', async (t) => {
+t.test('a dump lists the served handlers, also where 2.0 does not migrate it', async (t) => {
   t.match(viewOf(parse(v3)), { runtimes: { spin: { x: 3 } }, defaultName: 'runc' });
   t.match(viewOf(parse(v2)), { path: criPath(2), runtimes: { spin: { x: 2 } } });
   t.match(viewOf(parse(v1)), { path: criPath(1), runtimes: { spin: { x: 1 } } });
@@ -83,7 +83,7 @@ t.test('the file that defines a handler is found, for a table of any version', a
   t.same(handlersIn(parse('')), []);
 });
 
-t.test('CRI that is switched off is noticed by each of its names', async (t) => {
+t.test('a disabled CRI is noticed by each of its names', async (t) => {
   t.equal(disablesCri(parse('disabled_plugins = ["cri"]')), 0);
   t.equal(
     disablesCri(parse('disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.grpc.v1.cri"]')),

@@ -17,7 +17,7 @@ const options = {
 const runc = { runtime_type: 'io.containerd.runc.v2', options };
 const kata = { runtime_type: 'io.containerd.kata.v2', options: { ConfigPath: '/kata' } };
 
-t.test('what names a program of the default handler is not inherited', async (t) => {
+t.test('options that name a program of the default handler are not inherited', async (t) => {
   t.same(inheritable({ runc }, 'runc'), { SystemdCgroup: true, ShimCgroup: '/x' });
   t.same(inheritable({ runc: defaultRuntime.table }, 'runc'), {});
   t.same(inheritable({}, 'runc'), {});

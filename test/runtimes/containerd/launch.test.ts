@@ -6,7 +6,7 @@ import { withGiven } from '../../../daemon/runtimes/facts.ts';
 
 const parse = (text: string) => parseToml(text, '/etc/containerd/config.toml');
 
-t.test('the configuration is the one on the command line, in each spelling', async (t) => {
+t.test('the configuration is that of the command line, in each spelling', async (t) => {
   const of = (...words: readonly string[]) => configOf(['/usr/bin/containerd', ...words]).main;
   t.equal(of('-c', '/a'), '/a');
   t.equal(of('--config', '/a', '--root', '/b'), '/a');
@@ -20,7 +20,7 @@ t.test('the configuration is the one on the command line, in each spelling', asy
   t.equal(configOf(['x'], variable, variable).main, usual.configPath, 'containerd reads no variable');
 });
 
-t.test('what the command line says of sockets and folders counts before every file', async (t) => {
+t.test('sockets and folders of the command line take precedence over every file', async (t) => {
   const of = (...words: readonly string[]) => configOf(['/usr/bin/containerd', ...words]).given?.doc;
   t.same(of('-a', '/run/a.sock'), { grpc: { address: '/run/a.sock' } });
   t.same(of('--address=/run/a.sock', '--state', '/run/b'), {

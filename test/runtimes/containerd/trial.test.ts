@@ -53,7 +53,7 @@ t.test(
   },
 );
 
-t.test('a drop-in that is to be removed is not imported, even while it exists', async (t) => {
+t.test('a drop-in that will be removed is not imported, even while it exists', async (t) => {
   const facts = reading(main, drop);
   t.strictSame(staged('imports = ["conf.d/*.toml"]\n', facts, null), {
     imports: [],
@@ -72,7 +72,7 @@ t.test('a stale drop-in of ours is not imported either', async (t) => {
   ]);
 });
 
-t.test('everything but the list is staged to the byte', async (t) => {
+t.test('everything except the list is staged to the byte', async (t) => {
   const text = '# a\r\nimports = [\r\n  "conf.d/*.toml", # b\r\n]\r\n[x]\r\nimports = ["y"]\r\n';
   const trial = staged(text, reading(main));
   t.equal(
@@ -83,7 +83,7 @@ t.test('everything but the list is staged to the byte', async (t) => {
     t.equal(staged(same, reading(main)).text, same);
 });
 
-t.test('a main file that would not exist is the runtime’s built-in configuration', async (t) => {
+t.test('a missing main file stands for the runtime’s built-in configuration', async (t) => {
   const trial = trialOf(wiring(null, null), wiring('version = 3\n', '# ours'), runtime, '/run/own');
   t.strictSame(
     trial.before.map(({ text }) => text),
@@ -91,7 +91,7 @@ t.test('a main file that would not exist is the runtime’s built-in configurati
   );
 });
 
-t.test('a trial has another name as soon as its verdict could be another one', async (t) => {
+t.test('a trial has another name as soon as its result could differ', async (t) => {
   const facts = reading(main, '/a.toml');
   const id = trialOf(bare, wiring('a = 1', '# x'), facts, '/run/own').id;
   t.equal(trialOf(bare, wiring('a = 1', '# x'), facts, '/run/own').id, id);

@@ -19,7 +19,7 @@ const serving = async (t: Test): Promise<Node> => {
   return node;
 };
 
-t.test('it is served as before, with the monitor of the built-in handler', async (t) => {
+t.test('the default handler is served as before, with the monitor of the built-in handler', async (t) => {
   const node = await serving(t);
   const ours = node.read(dropIn);
   t.match(ours, /monitor_path = "\/usr\/bin\/conmon"/);
@@ -35,7 +35,7 @@ t.test('a drop-in that was lost is written again', async (t) => {
   t.equal(node.read(dropIn), ours);
 });
 
-t.test('a drop-in that was lost is written again for a CRI-O that ended because of that', async (t) => {
+t.test('a lost drop-in is written again for a CRI-O that exited because of that', async (t) => {
   const node = await serving(t);
   const ours = node.read(dropIn);
   node.remove(dropIn);
@@ -49,7 +49,7 @@ t.test('a drop-in that was lost is written again for a CRI-O that ended because 
   t.equal(node.read(dropIn), ours);
 });
 
-t.test('a drop-in that stays as it is, beside an older one that goes, stays ours', async (t) => {
+t.test('an unchanged drop-in beside an older one that is removed stays ours', async (t) => {
   const node = await serving(t);
   const { containerd } = node.fake;
   node.write('/etc/crio/crio.conf.d/old/zz-rcm-node.conf', node.read(dropIn) ?? '');
@@ -61,30 +61,33 @@ t.test('a drop-in that stays as it is, beside an older one that goes, stays ours
   t.match(last, { kind: 'record', ledger: { files: { [dropIn]: { kind: 'created' } } } });
 });
 
-t.test('a link that was lost is made again', async (t) => {
+t.test('a lost link is created again', async (t) => {
   const node = await serving(t);
   node.remove('/opt/rcm-node/shims/wasmedge');
   t.match(await node.once(), { outcome: { kind: 'converged' } });
 });
 
-t.test('it stays, with the file to change, although it is no longer asked for', async (t) => {
-  const node = await serving(t);
-  node.remove('/etc/rcm-node/shims.d/wasmedge.toml');
-  const why = { code: 'default-handler-lost', where: { file: other, line: 2 }, hint: /default_runtime/ };
-  t.match((await node.once()).decision.handlers, [{ name: 'wasmedge', state: 'removing', problem: why }]);
-  for (const force of [false, true])
-    t.match(await node.uninstall({ force }), {
-      complete: false,
-      ticked: { outcome: { kind: 'waiting', for: [why] } },
-    });
-  const ours = node.read(dropIn);
-  t.ok(ours);
-  node.remove(dropIn);
-  await node.once();
-  t.equal(node.read(dropIn), ours);
-  node.remove(other);
-  t.ok((await node.uninstall()).complete);
-});
+t.test(
+  'a handler that is the default one stays when it is removed, and the file to change is named',
+  async (t) => {
+    const node = await serving(t);
+    node.remove('/etc/rcm-node/shims.d/wasmedge.toml');
+    const why = { code: 'default-handler-lost', where: { file: other, line: 2 }, hint: /default_runtime/ };
+    t.match((await node.once()).decision.handlers, [{ name: 'wasmedge', state: 'removing', problem: why }]);
+    for (const force of [false, true])
+      t.match(await node.uninstall({ force }), {
+        complete: false,
+        ticked: { outcome: { kind: 'waiting', for: [why] } },
+      });
+    const ours = node.read(dropIn);
+    t.ok(ours);
+    node.remove(dropIn);
+    await node.once();
+    t.equal(node.read(dropIn), ours);
+    node.remove(other);
+    t.ok((await node.uninstall()).complete);
+  },
+);
 
 t.test('an undefined default handler is refused, whatever else is asked for', async (t) => {
   const node = await serving(t);

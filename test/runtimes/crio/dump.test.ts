@@ -26,18 +26,18 @@ for (const name of [
   '"a\\u0000\\rb"',
   '"\\u2028"',
 ])
-  t.test(`ours is served beside a handler with the name ${encodeURIComponent(name)}`, async (t) => {
+  t.test(`our handler is served beside one with the name ${encodeURIComponent(name)}`, async (t) => {
     const node = await beside(t, handler(name));
     t.match((await node.once()).outcome, { kind: 'converged' });
     t.equal((await node.uninstall()).complete, true);
   });
 
-t.test('and beside a path with quotes', async (t) => {
+t.test('our handler is served beside a path with quotes', async (t) => {
   const node = await beside(t, handler('other', `'/usr/bin/a"b\\c'`));
   t.match((await node.once()).outcome, { kind: 'converged' });
 });
 
-t.test('a name that no line can hold is refused with its place', async (t) => {
+t.test('a name with a line break is refused with its place', async (t) => {
   const node = await beside(t, handler('"a\\nb"'));
   t.match((await node.once()).outcome, {
     kind: 'refused',

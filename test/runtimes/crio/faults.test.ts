@@ -44,7 +44,7 @@ for (const [name, text] of Object.entries(deadly))
     t.match((await node.plan()).decision.plan, { kind: 'refused', problem: { code: 'broken-config' } });
   });
 
-t.test('a key that stands twice, in upper and lower case, is refused: either may count', async (t) => {
+t.test('a key that appears twice, in upper and lower case, is refused: either may count', async (t) => {
   const node = opened(t, of('crun', 'Runtime_Path = "/nope"'));
   t.match((await node.plan()).decision.plan, {
     kind: 'refused',
@@ -85,7 +85,7 @@ for (const [name, text] of Object.entries(harmless))
     t.match((await node.plan()).decision.plan, { kind: 'steps' });
   });
 
-t.test('an empty default_runtime in a later file is the one that is built in', async (t) => {
+t.test('an empty default_runtime in a later file is the built-in one', async (t) => {
   const node = opened(t, `${byDefault}${of('kata')}`);
   node.write(
     '/etc/crio/crio.conf.d/60.conf',

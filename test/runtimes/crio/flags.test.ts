@@ -82,7 +82,7 @@ t.test('with an empty -c the usual main file is not read', async (t) => {
   t.match((await node.once()).outcome, { kind: 'converged' });
 });
 
-t.test('a named main file that is not there is a fault, as CRI-O does not start without it', async (t) => {
+t.test('a missing main file of -c is an error, as CRI-O does not start without it', async (t) => {
   const node = opened(t, { argv: ['-c', '/etc/other.conf'] });
   t.match((await node.plan()).decision.plan, {
     kind: 'refused',
@@ -90,7 +90,7 @@ t.test('a named main file that is not there is a fault, as CRI-O does not start 
   });
 });
 
-t.test('a handler of a flag stands above ours', async (t) => {
+t.test('a handler of a flag takes precedence over ours', async (t) => {
   const node = opened(t, { argv: ['--runtimes=wasmedge:/usr/bin/crun:/run/x'] });
   t.match((await node.plan()).decision.handlers, [
     { name: 'wasmedge', state: 'refused', problem: { code: 'owned-by-another' } },
@@ -105,7 +105,7 @@ t.test('a --config-dir that is a file has no place for a drop-in', async (t) => 
   });
 });
 
-t.test('the folder of a variable is the one that is read', async (t) => {
+t.test('the folder of the environment variable is read', async (t) => {
   const node = opened(t, { environment: ['CONTAINER_CONFIG_DIR=/srv/crio.d'] });
   node.write('/srv/crio.d/10.conf', '');
   t.match(await observeRuntime(node.fake.host, defaultSettings), { configFolder: '/srv/crio.d' });
@@ -113,18 +113,21 @@ t.test('the folder of a variable is the one that is read', async (t) => {
   t.ok(node.read('/srv/crio.d/zz-rcm-node.conf'));
 });
 
-t.test('the command line counts before the environment, and the last of two flags', async (t) => {
-  const environment = new Map([
-    ['CONTAINER_LISTEN', '/run/a'],
-    ['CONTAINER_CONFIG', '/etc/a'],
-  ]);
-  const found = configOf(['crio', '-listen', '/run/b', '--listen=/run/c', '-c=/etc/b'], environment);
-  t.match(found, { main: '/etc/b', mainIs: 'needed', given: { words: ['--listen=/run/c'] } });
-  t.strictSame(dumpWords({ main: null, folder: '/d', given: found.given }), [
-    ...['--config', '', '--config-dir', '/d', '--listen=/run/c', 'config'],
-  ]);
-  t.match(configOf(['crio'], environment), {
-    main: '/etc/a',
-    given: { doc: { crio: { api: { listen: '/run/a' } } } },
-  });
-});
+t.test(
+  'the command line takes precedence over the environment, and the last of two flags counts',
+  async (t) => {
+    const environment = new Map([
+      ['CONTAINER_LISTEN', '/run/a'],
+      ['CONTAINER_CONFIG', '/etc/a'],
+    ]);
+    const found = configOf(['crio', '-listen', '/run/b', '--listen=/run/c', '-c=/etc/b'], environment);
+    t.match(found, { main: '/etc/b', mainIs: 'needed', given: { words: ['--listen=/run/c'] } });
+    t.strictSame(dumpWords({ main: null, folder: '/d', given: found.given }), [
+      ...['--config', '', '--config-dir', '/d', '--listen=/run/c', 'config'],
+    ]);
+    t.match(configOf(['crio'], environment), {
+      main: '/etc/a',
+      given: { doc: { crio: { api: { listen: '/run/a' } } } },
+    });
+  },
+);

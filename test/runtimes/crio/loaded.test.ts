@@ -13,17 +13,20 @@ t.test('an annotation of a Pod does not hide which handler its sandbox uses', as
   t.same(crio.bundlesOf([]).handlersIn(JSON.stringify({ annotations })), ['wasmedge']);
 });
 
-t.test('where the Pod has the key itself, CRI-O copied what its author chose: any handler', async (t) => {
-  const chosen = { 'io.kubernetes.cri-o.RuntimeHandler': 'crun' };
-  const info = { runtimeSpec: { annotations: chosen } };
-  for (const byPod of [
-    { ...none, labels: chosen },
-    { ...none, annotations: chosen },
-  ])
-    t.equal(crio.handlerOfSandbox?.(info, byPod), undefined);
-});
+t.test(
+  'where the Pod has the same annotation, its author chose the value: any handler may be used',
+  async (t) => {
+    const chosen = { 'io.kubernetes.cri-o.RuntimeHandler': 'crun' };
+    const info = { runtimeSpec: { annotations: chosen } };
+    for (const byPod of [
+      { ...none, labels: chosen },
+      { ...none, annotations: chosen },
+    ])
+      t.equal(crio.handlerOfSandbox?.(info, byPod), undefined);
+  },
+);
 
-t.test('a sandbox of which nothing is told may use any handler', async (t) => {
+t.test('a sandbox without information may use any handler', async (t) => {
   for (const info of [null, [], 'text', {}, { runtimeSpec: { annotations: null } }])
     t.equal(crio.handlerOfSandbox?.(info, none), undefined);
 });

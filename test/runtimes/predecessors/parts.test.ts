@@ -74,7 +74,7 @@ const written: readonly (readonly [what: string, before: string, text: string, f
   ];
 
 for (const [what, before, text, found] of written)
-  t.test(`what ${what} wrote is found, and taken out to the byte`, async (t) => {
+  t.test(`what ${what} wrote is found, and removed to the byte`, async (t) => {
     t.strictSame(names(before + text), found);
     t.strictSame(reasons(before + text), []);
     t.equal(cut(before + text), before, 'at the end of the file');
@@ -86,7 +86,7 @@ for (const [what, before, text, found] of written)
     t.equal(cut(windows), before.replaceAll('\n', '\r\n'), 'with the line breaks of Windows');
   });
 
-t.test('one of several tables can be taken out alone', async (t) => {
+t.test('one of several tables can be removed alone', async (t) => {
   const both = head(3) + rcm('spin-v2', { options: { SystemdCgroup: 'true' } }) + rcm('wws-v1');
   t.equal(cut(cut(both, (one) => one === 'spin-v2')), head(3));
   t.equal(
@@ -101,7 +101,7 @@ t.test('one of several tables can be taken out alone', async (t) => {
   t.equal(cut(cut(kwasm, (one) => one === 'lunatic')), head(2));
 });
 
-t.test('whatever is taken out first, nothing is left of several installers in the end', async (t) => {
+t.test('in any order of removal, nothing is left of several installers', async (t) => {
   const wholes = [
     kwasm3() + rcm('spin-v2', { key: v2 }),
     rcm('spin-v2', { key: v2 }) + kwasm3(),
@@ -125,7 +125,7 @@ t.test('whatever is taken out first, nothing is left of several installers in th
 });
 
 t.test(
-  'the line break before our block is that of others again when the text without one goes',
+  'the line break before our block belongs to others again when the text without one is removed',
   async (t) => {
     for (const lineBreak of ['\n', '\r\n']) {
       const before = head(2).replaceAll('\n', lineBreak);
@@ -142,14 +142,14 @@ t.test(
   },
 );
 
-t.test("the table of knawd's deployer is found in the file that it printed anew", async (t) => {
+t.test("the table of knawd's deployer is found in the file that it rewrote", async (t) => {
   const before = `version = 2\n\n[plugins]\n\n  [plugins."${v2}"]\n\n    [plugins."${v2}".containerd]\n\n      [plugins."${v2}".containerd.runtimes]\n`;
   const after = `\n        [plugins."${v2}".containerd.runtimes.runc]\n          runtime_type = "io.containerd.runc.v2"\n`;
   t.strictSame(names(before + knawd() + after), ["knawd's deployer: crun at 11"]);
   t.equal(cut(before + knawd() + after).replace('\n\n\n', '\n\n'), before + after);
 });
 
-t.test("the table of knawd's deployer for CRI-O is named, and never taken out", async (t) => {
+t.test("the table of knawd's deployer for CRI-O is named, and never removed", async (t) => {
   const table =
     '\n[crio.runtime.runtimes.crun]\nruntime_type = "oci"\nruntime_path = "/usr/local/sbin/crun"\nruntime_root = "/run/crun"\n';
   t.strictSame(names(table), []);
@@ -208,7 +208,7 @@ t.test('a table that names no program of a predecessor is not found', async (t) 
     t.strictSame(find(text), { parts: [], kept: [] }, text);
 });
 
-t.test('shims that are named without a path are the installer’s only by a link', async (t) => {
+t.test('shims without a path belong to the installer only by a link', async (t) => {
   const [, named] = find(head(2) + kwasm2()).parts;
   t.equal(named?.program, 'containerd-shim-spin-v1');
   t.strictSame(
@@ -222,7 +222,7 @@ t.test('shims that are named without a path are the installer’s only by a link
   t.equal(withPath?.predecessor.links, undefined);
 });
 
-t.test('the digest of a part tells its bytes apart, and not where they are', async (t) => {
+t.test('the digest of a part covers its bytes, and not its place', async (t) => {
   const digest = (text: string): string | undefined => find(text).parts[0]?.digest;
   const options = { options: { SystemdCgroup: 'true' } };
   t.equal(digest(head(3) + rcm('spin-v2', options)), digest(`${head(3)}${tail}${rcm('spin-v2', options)}\n`));

@@ -33,7 +33,7 @@ const consent = (path = file) => ({
   done: [],
 });
 
-t.test('only what a person allowed is replaceable, in this file, with these bytes', async (t) => {
+t.test('only allowed tables may be replaced, in this file, with these bytes', async (t) => {
   t.equal(replaceableIn(factsOf(text), {}, consent()).length, 1);
   t.equal(
     replaceableIn(factsOf(`${head}# more\n${rcm('spin-v2')}`), {}, consent()).length,
@@ -48,7 +48,7 @@ t.test('only what a person allowed is replaceable, in this file, with these byte
   t.strictSame(replaceableIn(factsOf(text, { place }), {}, consent()), [], 'here, too');
 });
 
-t.test('the host without them has the same other files', async (t) => {
+t.test('the host without predecessors has the same other files', async (t) => {
   const facts = factsOf(text);
   const other = factOf('x = 1\n');
   const cut = cutOut(facts, { [file]: factOf(text), '/o': other }, replaceableIn(facts, {}, consent()));

@@ -23,7 +23,7 @@ const unlike = (text: string, table: object): string | undefined => {
 const written = (options: Readonly<Record<string, string>> = {}) =>
   `version = 3\n${rcm('spin-v2', { options })}`;
 
-t.test('ours takes the place of a table only with the same settings', async (t) => {
+t.test('our table replaces one only with the same settings', async (t) => {
   t.equal(unlike(written(), {}), undefined);
   t.equal(unlike(written({ SystemdCgroup: 'true' }), { options: { SystemdCgroup: true } }), undefined);
   t.match(unlike(written({ SystemdCgroup: 'true' }), {}), /other settings than the Shim: options$/);
@@ -33,13 +33,13 @@ t.test('ours takes the place of a table only with the same settings', async (t) 
   t.match(unlike(written({ SystemdCgroup: 'false' }), {}), /options/);
 });
 
-t.test('what containerd does not read may differ', async (t) => {
+t.test('settings that containerd does not read may differ', async (t) => {
   const dead = `version = 3\n${rcm('spin-v2', { key: keyOf(2), options: { SystemdCgroup: 'true' } })}`;
   t.equal(unlike(dead, {}), undefined);
   t.match(unlike(dead.replace('version = 3', 'version = 2'), {}), /options/);
 });
 
-t.test('a file that containerd imports is read by the version of its own', async (t) => {
+t.test('an imported file is read by its own version', async (t) => {
   const fact = (text: string) =>
     ({ kind: 'regular', real: file, text, digest: digestOf(text), mode: 0o644, uid: 0, gid: 0 }) as const;
   const imported = configFile(

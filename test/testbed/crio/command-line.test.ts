@@ -35,7 +35,7 @@ const stage = (t: Test, files: Readonly<Record<string, string>>) => {
   };
 };
 
-t.test('a version without its own word needs no configuration; with it, it does', async (t) => {
+t.test('`version` needs a configuration, `--version` needs none', async (t) => {
   const crio = stage(t, broken);
   const short = await crio(['--version']);
   t.equal(short.code, 0);
@@ -46,7 +46,7 @@ t.test('a version without its own word needs no configuration; with it, it does'
   t.equal(JSON.parse((await whole(['version', '--json'])).out).version, '1.36.3');
 });
 
-t.test('a file that is named must be there, a folder need not', async (t) => {
+t.test('a named file must exist, a folder need not', async (t) => {
   const crio = stage(t, { '/x.conf': handler('x'), '/etc/crio/crio.conf.d/10': handler('ten') });
   t.match(await crio(['-c', '/gone.conf', 'config']), { code: 1, out: '' });
   t.match(await crio(['-c', '', 'config']), { code: 0, names: ['crun', 'ten'] });

@@ -202,7 +202,7 @@ for (const one of cases())
     }
   });
 
-t.test('a reload reaches the list of handlers, and not what starts Pods: only a restart does', async (t) => {
+t.test('a reload changes the list of handlers, and not what starts Pods: only a restart does', async (t) => {
   const of = (name: string) => cases().find((one) => one.name === name)?.reload?.[0];
   const added = of('reload-add');
   t.ok(added?.handlers.includes('extra'), 'listed');

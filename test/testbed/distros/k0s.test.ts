@@ -41,7 +41,7 @@ t.test('containerd imports the drop-ins', { skip }, async (t) => {
   t.same(handlersOf(table), []);
 });
 
-t.test('former versions merge those of CRI themselves', { skip }, async (t) => {
+t.test('former versions merge the drop-ins of CRI themselves', { skip }, async (t) => {
   const root = t.testdir({});
   const files = {
     'a.toml': dropIn,

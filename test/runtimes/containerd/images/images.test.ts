@@ -48,14 +48,14 @@ const hosts = (text: string) =>
 const plain = { repository: 'shims/spin', resolves: true, pulls: true, ca: [], client: [], headers: {} };
 const upstream = { base: 'https://registry.example:5000/v2', ...plain };
 
-t.test('without a word in the configuration the registry itself is asked', async (t) => {
+t.test('without configuration the registry itself is asked', async (t) => {
   t.same(ask(of('version = 2'), {}), [upstream]);
   t.same(ask(certs, {}), [upstream], 'no folder for it');
   t.same(images.next(of('version = 2'), image, new Map()), []);
 });
 
 t.test(
-  'the first folder that is there counts, with the port in both spellings, and at last the default',
+  'the first existing folder counts, with the port in both spellings, and last the default',
   async (t) => {
     t.same(images.next(certs, image, new Map()), [
       '/etc/certs/registry.example_5000_',
@@ -76,7 +76,7 @@ t.test(
   },
 );
 
-t.test('hosts are asked in the order of the file, and the server at last', async (t) => {
+t.test('hosts are asked in the order of the file, and the server last', async (t) => {
   const text = `
 server = "https://registry.example:5000"
 [host."https://one.example/path"]
@@ -118,7 +118,7 @@ server = "https://registry.example:5000"
   ]);
 });
 
-t.test('a host that anyone can stand in for tells no meaning of a tag', async (t) => {
+t.test('a host that any server can impersonate resolves no tag', async (t) => {
   t.match(hosts('[host."http://a.example:80"]\n[host."https://b.example"]\nskip_verify = true\n'), [
     { base: 'http://a.example/v2', resolves: false, pulls: true, unproven: true },
     { base: 'https://b.example/v2', resolves: false, pulls: true, unproven: true },
@@ -126,13 +126,13 @@ t.test('a host that anyone can stand in for tells no meaning of a tag', async (t
   ]);
 });
 
-t.test('Docker Hub has its API elsewhere, and its library', async (t) => {
+t.test('Docker Hub has another API host, and its library', async (t) => {
   const [endpoint] = ask(of('version = 2'), {}, { host: 'docker.io', repository: 'alpine' });
   t.match(endpoint, { base: 'https://registry-1.docker.io/v2', repository: 'library/alpine' });
   t.notOk(endpoint?.mirrorOf);
 });
 
-t.test('without hosts.toml, certificates count as docker has them', async (t) => {
+t.test('without hosts.toml, certificates are read as docker does', async (t) => {
   const files = { 'ca.crt': '', 'me.cert': '', 'me.key': '', 'alone.cert': '', 'README.md': '' };
   const there = '/etc/certs/registry.example:5000';
   t.same(ask(certs, { [there]: folder(files) }), [
@@ -144,7 +144,7 @@ t.test('without hosts.toml, certificates count as docker has them', async (t) =>
   ]);
 });
 
-t.test('what cannot be understood denies, and names the place', async (t) => {
+t.test('an invalid entry denies, and its place is named', async (t) => {
   const table: readonly (readonly [string, RegExp, number | undefined])[] = [
     ['server = ', /./, 1],
     ['[host."https://a.example"]\ncapabilities = ["fetch"]', /pull, resolve or push, and not "fetch"/, 2],
@@ -228,7 +228,7 @@ key_file = "/k.pem"
   );
 });
 
-t.test('content is where the root of containerd is', async (t) => {
+t.test('content is in the root of containerd', async (t) => {
   const rest = 'io.containerd.content.v1.content/blobs/sha256';
   t.equal(images.blobs?.(of('version = 2')), `/var/lib/containerd/${rest}`);
   t.equal(images.blobs?.(of('root = "/srv/c/"')), `/srv/c/${rest}`);

@@ -67,7 +67,7 @@ t.test('k3s: the trial reads the main file as it is, with the staged drop-in', a
   t.match(after[0]?.text, /^imports = \["\/run\/own\/after\/zz-rcm-node\.toml"\]$/m);
 });
 
-t.test('k3s: our tables from a template of before are ours, and not a copy of others', async (t) => {
+t.test('k3s: our tables from an earlier template are ours, and no foreign copy', async (t) => {
   const target = targetIn({ ...k3s, config: { [k3sMain]: k3sText(ourTable('spin'), imports) } });
   t.strictSame(target.copies, []);
   t.strictSame([...target.named], []);
@@ -77,7 +77,7 @@ t.test('k3s: our tables from a template of before are ours, and not a copy of ot
   t.notMatch(after[0]?.text, 'rcm-node/shims', 'the trial reads it without them');
 });
 
-t.test('k3s: a shim that k3s detected under our name is another owner', async (t) => {
+t.test('k3s: a shim that k3s detected with our name has another owner', async (t) => {
   const detected = `[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'spin']\nruntime_type = "io.containerd.spin.v2"\n`;
   const target = targetIn({ ...k3s, config: { [k3sMain]: k3sText(detected, imports) } });
   t.match(target.ownerOf('spin'), { file: k3sMain, line: 8 });
@@ -127,25 +127,28 @@ t.test('k0s: the trial imports the drop-in after the merged file', async (t) => 
   );
 });
 
-t.test('k0s: what it merged of ours is ours, and the trial reads the merged file without it', async (t) => {
-  const text = targetIn(k0s).wire(tables('spin')).files[0]?.text ?? '';
-  const target = targetIn({
-    ...k0s,
-    config: { ...k0s.config, [merged]: cri + ourTable('spin') },
-    files: { [k0sDrop]: text },
-  });
-  t.strictSame(target.copies, []);
-  t.strictSame([...target.named], []);
-  t.strictSame(target.defined, ['runc']);
-  t.strictSame(Object.keys(target.present), ['spin']);
-  t.equal(target.isMisread(), false);
-  const { before, after } = target.stage(target.wire(tables('spin')), '/run/own');
-  for (const staged of [before, after]) {
-    const changed = staged.find(({ path }) => path.endsWith('-containerd-cri.toml'));
-    t.equal(changed?.text, `${cri}\n`.replace(/\n\n$/, '\n'), 'the merged file without us');
-    t.match(staged[0]?.text, changed?.path);
-  }
-});
+t.test(
+  'k0s: its merged copy of our part is ours, and the trial reads the merged file without it',
+  async (t) => {
+    const text = targetIn(k0s).wire(tables('spin')).files[0]?.text ?? '';
+    const target = targetIn({
+      ...k0s,
+      config: { ...k0s.config, [merged]: cri + ourTable('spin') },
+      files: { [k0sDrop]: text },
+    });
+    t.strictSame(target.copies, []);
+    t.strictSame([...target.named], []);
+    t.strictSame(target.defined, ['runc']);
+    t.strictSame(Object.keys(target.present), ['spin']);
+    t.equal(target.isMisread(), false);
+    const { before, after } = target.stage(target.wire(tables('spin')), '/run/own');
+    for (const staged of [before, after]) {
+      const changed = staged.find(({ path }) => path.endsWith('-containerd-cri.toml'));
+      t.equal(changed?.text, `${cri}\n`.replace(/\n\n$/, '\n'), 'the merged file without us');
+      t.match(staged[0]?.text, changed?.path);
+    }
+  },
+);
 
 t.test('k0s: a newer one imports the folder itself, and is read as k3s is', async (t) => {
   const target = targetIn({
@@ -169,7 +172,7 @@ t.test('k0s: refused are a file that it does not manage, and another version', a
   );
 });
 
-t.test('a drop-in of another version, or with another table, is misread', async (t) => {
+t.test('a drop-in of another version, or with another table, is not read as ours', async (t) => {
   const text = targetIn(k3s).wire(tables('spin')).files[0]?.text ?? '';
   const isMisread = (drop_: string) => targetIn({ ...k3s, files: { [drop]: drop_ } }).isMisread();
   t.equal(isMisread(text), false);

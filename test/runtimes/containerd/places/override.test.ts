@@ -71,7 +71,7 @@ t.test('2.x: our main file imports the vendor’s, and the unit names ours', asy
   t.match(after[0]?.text, `imports = ["${original}"]`);
 });
 
-t.test('1.x: our main file is a copy with our block, and follows the vendor’s', async (t) => {
+t.test('1.x: our main file is a copy with our block, and is updated with the vendor’s', async (t) => {
   const copy = textOf(old, copyTo, 'spin');
   t.match(copy, v2);
   t.match(copy, '# rcm-node begin');
@@ -84,33 +84,36 @@ t.test('1.x: our main file is a copy with our block, and follows the vendor’s'
   t.match(before[0]?.text, 'oom_score = -998');
 });
 
-t.test('installed, nothing is to be done; without handlers both files go, the name first', async (t) => {
-  for (const [placed, version] of [
-    [flatcar, 3],
-    [old, 2],
-  ] as const) {
-    const there = installed(placed, 'spin');
-    const target = targetIn(there);
-    t.strictSame(Object.keys(target.present), ['spin'], `${version}`);
-    t.equal(target.isMisread(), false);
-    t.equal(target.ownerOf('spin'), undefined);
-    t.strictSame(target.copies, []);
-    t.strictSame([...target.named], []);
-    t.equal(textOf(there, unitDropIn, 'spin'), textOf(placed, unitDropIn, 'spin'));
-    const bare = target.wire(new Map());
-    t.strictSame(bare.files, [
-      { path: unitDropIn, text: null },
-      { path: copyTo, text: null },
-    ]);
-    const { before } = target.stage(bare, '/run/own');
-    t.strictSame(
-      before.map(({ text }) => text),
-      Object.values(placed.config),
-    );
-  }
-});
+t.test(
+  'after the installation nothing is to do; without handlers both files are removed, the one with the name first',
+  async (t) => {
+    for (const [placed, version] of [
+      [flatcar, 3],
+      [old, 2],
+    ] as const) {
+      const there = installed(placed, 'spin');
+      const target = targetIn(there);
+      t.strictSame(Object.keys(target.present), ['spin'], `${version}`);
+      t.equal(target.isMisread(), false);
+      t.equal(target.ownerOf('spin'), undefined);
+      t.strictSame(target.copies, []);
+      t.strictSame([...target.named], []);
+      t.equal(textOf(there, unitDropIn, 'spin'), textOf(placed, unitDropIn, 'spin'));
+      const bare = target.wire(new Map());
+      t.strictSame(bare.files, [
+        { path: unitDropIn, text: null },
+        { path: copyTo, text: null },
+      ]);
+      const { before } = target.stage(bare, '/run/own');
+      t.strictSame(
+        before.map(({ text }) => text),
+        Object.values(placed.config),
+      );
+    }
+  },
+);
 
-t.test('a main file that a person named is one like any other', async (t) => {
+t.test('a main file that a person configured is an ordinary main file', async (t) => {
   const own = '/etc/containerd/config.toml';
   const { files } = targetIn({ ...flatcar, main: own, config: { [own]: v3 } }).wire(tables('spin'));
   t.strictSame(
@@ -126,7 +129,7 @@ t.test('a main file that a person named is one like any other', async (t) => {
   );
 });
 
-t.test('files of others in the place of ours, and a vendor’s file that is gone, are refused', async (t) => {
+t.test('foreign files in the place of ours, and a missing vendor’s file, are refused', async (t) => {
   t.match(
     refusal(() => targetIn({ ...flatcar, files: { [copyTo]: v3 } })),
     { code: 'not-ours', where: { file: copyTo } },

@@ -44,7 +44,7 @@ const textOf = (placed: Placed, ...names: readonly string[]): string =>
   targetIn(placed).wire(tables(...names)).files[0]?.text ?? '';
 const bareOf = (placed: Placed): string | null | undefined => targetIn(placed).wire(new Map()).files[0]?.text;
 
-t.test('a new template is the base, our header, and our block; without handlers it is gone', async (t) => {
+t.test('a new template is the base, our header, and our block; without handlers it is removed', async (t) => {
   const text = textOf(k3s, 'spin');
   t.ok(text.startsWith(`${base}# Written by rcm-node`));
   t.match(text, /# rcm-node begin\n\[plugins\."io\.containerd\.cri\.v1\.runtime"[\s\S]*# rcm-node end\n$/);
@@ -55,7 +55,7 @@ t.test('a new template is the base, our header, and our block; without handlers 
   t.strictSame(Object.keys(targetIn(installed).present), ['spin']);
 });
 
-t.test('a template of a person stays as it is around our block, to the byte', async (t) => {
+t.test('a template of a person stays unchanged around our block, to the byte', async (t) => {
   for (const own of [theirs, `${theirs}\n`, theirs.replaceAll('\n', '\r\n'), '']) {
     const placed = { ...k3s, files: { [path]: own } };
     const text = textOf(placed, 'spin');
@@ -80,7 +80,7 @@ t.test('the trial reads the last rendering without us, and with our block behind
 });
 
 t.test(
-  'an action that takes a line break away glues a marker to the line before it, or behind it',
+  'a template action that trims a line break joins a marker with the line before or after it',
   async (t) => {
     const block = (text: string): string => text.slice(text.indexOf('# rcm-node begin'));
     const text = textOf(k3s, 'spin');
@@ -113,7 +113,7 @@ t.test('a block that was not rendered is refused, since a restart would change n
   t.notMatch(bareOf(placed), 'rcm-node', 'it can be uninstalled');
 });
 
-t.test('no engine changes our block', async (t) => {
+t.test('no template engine changes our block', async (t) => {
   const odd = new Map([
     ['spin', { runtime_type: '/opt/x', options: { a: '{{ .Password }}', b: `\${SNAP}{{{` } }],
   ]);
@@ -174,7 +174,7 @@ t.test('a table of ours outside of our block, and damaged markers, are refused',
   );
 });
 
-t.test('a rendering that broke because of our block is ours to repair; another fault is not', async (t) => {
+t.test('a rendering that is invalid because of our block is repaired; another fault is not', async (t) => {
   const text = textOf(k3s, 'spin');
   const detected = `[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'spin']\nruntime_type = "io.containerd.spin.v2"\n`;
   const twice = `${k3sText(detected)}${text.slice(text.indexOf('# rcm-node begin'))}`;
@@ -188,7 +188,7 @@ t.test('a rendering that broke because of our block is ours to repair; another f
   );
 });
 
-t.test('a name that is rendered to another version is not made', async (t) => {
+t.test('a template that is rendered to another version is not created', async (t) => {
   const old = { ...k3s, place: { kind: 'template', path: `${etc}/config.toml.tmpl`, base } } as const;
   t.match(
     refusal(() => targetIn(old).wire(tables('spin'))),
@@ -201,7 +201,7 @@ t.test('a name that is rendered to another version is not made', async (t) => {
   );
 });
 
-t.test('a template that is a copy of a rendered file is used, and said to be one', async (t) => {
+t.test('a template that is a copy of a rendered file is used, and reported as that', async (t) => {
   const copy = `${k3sText()}[grpc]\naddress = "/run/k3s/containerd/containerd.sock"\n`;
   const target = targetIn({ ...k3s, files: { [path]: copy } });
   t.strictSame(targetIn({ ...k3s, files: { [path]: '[debug]\nlevel = "info"\n' } }).notes, []);

@@ -11,7 +11,7 @@ import { formerHeader, header } from '../../../../daemon/runtimes/own-header.ts'
 
 const bare = (path: string, text: string): string | null => withoutUs(text, path, emptyLedger);
 
-t.test('a file of any kind is known by its name and its text, without the ledger', async (t) => {
+t.test('a file of any kind is recognised by its name and text, without the ledger', async (t) => {
   const theirs = '{{ template "base" . }}\n{{ if .X }}a = 1{{ end }}\n';
   const ours = '[a]\nb = 1\n';
   t.equal(bare('/x/config.toml.tmpl', withMarked(theirs, ours, '')), theirs);
@@ -35,11 +35,11 @@ t.test('a file of any kind is known by its name and its text, without the ledger
   t.equal(bare('/etc/containerd/config.toml', 'version = 3\n'), 'version = 3\n');
 });
 
-t.test('braces that an engine would read are escaped, and no others', async (t) => {
+t.test('braces that a template engine would read are escaped, and no others', async (t) => {
   t.equal(inert(`a = "{{x}} \${y} {z}"\n`), 'a = "{\\u007Bx}} $\\u007By} {z}"\n');
 });
 
-t.test('a template means its text, and what our block means', async (t) => {
+t.test('the meaning of a template is its text and the meaning of our block', async (t) => {
   const path = '/x/config.toml.tmpl';
   const of = (body: string, text = '{{ .X }}\n') => meaningOf(withMarked(text, body, ''), path);
   t.same(of('[a]\nb = 1\n'), of('[a]\n  b   = 1 # one\n'));

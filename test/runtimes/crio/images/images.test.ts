@@ -44,7 +44,7 @@ t.test('without a file the registry itself is asked', async (t) => {
   t.same(ask({}), [{ base: 'https://registry.example/v2', repository: 'team/shims/spin', ...plain }]);
 });
 
-t.test('mirrors of the longest prefix are asked in their order, and its location at last', async (t) => {
+t.test('mirrors of the longest prefix are asked in order, and its location last', async (t) => {
   const text = `
 [[registry]]
 prefix = "registry.example"
@@ -88,7 +88,7 @@ insecure = true
   ]);
 });
 
-t.test('a prefix may stand for all hosts below a domain', async (t) => {
+t.test('a prefix may cover all hosts below a domain', async (t) => {
   const text = `
 [[registry]]
 prefix = "*.example"
@@ -121,7 +121,7 @@ t.test('a later file replaces a registry of an earlier one, by its prefix', asyn
   );
 });
 
-t.test('mirror-by-digest-only is said for all mirrors at once', async (t) => {
+t.test('mirror-by-digest-only applies to all mirrors at once', async (t) => {
   const text = `
 [[registry]]
 location = "registry.example"
@@ -152,7 +152,7 @@ t.test('certificates of a host are taken from the first of its folders', async (
   t.match(ask(certs), [{ ca: ['/etc/containers/certs.d/registry.example/ca.crt'] }]);
 });
 
-t.test('what is blocked, and what cannot be understood, denies with the file', async (t) => {
+t.test('a blocked registry, and an invalid file, deny with the file', async (t) => {
   const table: readonly (readonly [string, RegExp])[] = [
     [
       '[[registry]]\nlocation = "registry.example"\nblocked = true',
@@ -188,6 +188,6 @@ t.test('version 1 names insecure registries', async (t) => {
   ]);
 });
 
-t.test('nothing is taken from what it pulled', async (t) => {
+t.test('nothing is read from its own image store', async (t) => {
   t.equal(images.blobs, undefined);
 });
