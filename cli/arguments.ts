@@ -15,18 +15,22 @@ import {
   sharedOptions,
 } from './command-table.ts';
 import { pairs, wrap } from './layout.ts';
-import { operandsOf } from './operands.ts';
+import { foreignOption, operandsOf } from './operands.ts';
 
 export type Command = {
   readonly name: Exclude<CommandName, 'help'>;
   /** The word behind the command, where it takes one. */
   readonly operand?: string;
+  /** The words behind it, where it takes a list of them. */
+  readonly operands?: readonly string[];
   /** The first word behind the command, where it takes one of several. */
   readonly verb?: string;
   readonly root: string;
   readonly activate: boolean;
   readonly json: boolean;
   readonly force: boolean;
+  /** Of `shim` alone. */
+  readonly mirror?: { readonly to?: string; readonly credentials?: string };
   /** Of `takeover` alone. */
   readonly takeover?: { readonly apply: boolean; readonly unused: boolean };
   /** Of `bootstrap` alone. */
@@ -192,13 +196,21 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
     );
   }
   const root = typeof values.root === 'string' ? values.root : '/';
-  if (root === '') return wrong('--root needs a folder');
-  const empty = ['kubeconfig', 'listen', 'probes', 'namespace'].find((option) => values[option] === '');
+  const foreign = foreignOption(operands.verb, Object.keys(values));
+  if (root === '' || foreign) return wrong(foreign ?? '--root needs a folder');
+  const empty = ['kubeconfig', 'listen', 'probes', 'namespace', 'to', 'credentials'].find(
+    (option) => values[option] === '',
+  );
   if (empty) return wrong(`--${empty} needs a value`);
   const text = (option: OptionName, absent: string): string => {
     const value = values[option];
     return typeof value === 'string' && value !== '' ? value : absent;
   };
+  const given = (names: readonly OptionName[]): Readonly<Record<string, string>> =>
+    Object.fromEntries(
+      names.flatMap((option) => (typeof values[option] === 'string' ? [[option, values[option]]] : [])),
+    );
+  const takeover = { apply: values.apply === true, unused: values.unused === true };
   return {
     kind: 'command',
     command: {
@@ -208,15 +220,14 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
       activate: values['no-activate'] !== true && root === '/',
       json: values.json === true,
       force: values.force === true,
-      ...(name === 'takeover'
-        ? { takeover: { apply: values.apply === true, unused: values.unused === true } }
-        : {}),
+      ...(name === 'takeover' ? { takeover } : {}),
+      ...(operands.verb === 'mirror' ? { mirror: given(['to', 'credentials']) } : {}),
       ...(name === 'bootstrap'
         ? {
             bootstrap: {
               host: text('host', '/host'),
               settings: text('settings', '/config'),
-              ...(typeof values.token === 'string' ? { token: values.token } : {}),
+              ...given(['token']),
               uninstall: values.uninstall === true,
               downgrade: values.downgrade === true,
               force: values.force === true,
@@ -226,10 +237,10 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
       ...(name === 'controller'
         ? {
             controller: {
-              ...(typeof values.kubeconfig === 'string' ? { kubeconfig: values.kubeconfig } : {}),
+              ...given(['kubeconfig']),
               listen: text('listen', ':8080'),
               probes: text('probes', ':8081'),
-              ...(typeof values.namespace === 'string' ? { namespace: values.namespace } : {}),
+              ...given(['namespace']),
               knative: values.knative === true,
             },
           }

@@ -29,6 +29,8 @@ export const options = {
   downgrade: { type: 'boolean' },
   apply: { type: 'boolean' },
   unused: { type: 'boolean' },
+  to: { type: 'string' },
+  credentials: { type: 'string' },
   kubeconfig: { type: 'string' },
   listen: { type: 'string' },
   probes: { type: 'string' },
@@ -58,7 +60,7 @@ export type VerbRow = { readonly summary: string; readonly operand?: string };
 export type CommandRow = {
   readonly summary: string;
   readonly options: Partial<Readonly<Record<OptionName, OptionRow>>>;
-  /** One word behind the command, by its name in help; absent: there is none. */
+  /** One word behind the command, by its name in help, or several with "..." at its end; absent: there is none. */
   readonly operand?: string;
   /** The first word behind the command is one of these, and each may have an operand of its own. */
   readonly verbs?: Readonly<Record<string, VerbRow>>;
@@ -175,11 +177,24 @@ export const commands = {
     exits: ['settled', 'failed'],
   },
   shim: {
-    summary: 'examples of shims, to copy into shims.d and to complete',
-    options: { json },
+    summary:
+      'examples of shims, to copy into shims.d and to complete; and a mirror for nodes without a network',
+    options: {
+      to: ['--to DIR', 'of mirror: the folder, which may hold a mirror already'],
+      credentials: [
+        '--credentials FILE',
+        'of mirror: for registries, as docker has them; for its owner alone',
+      ],
+      json,
+    },
     verbs: {
       list: { summary: 'the name, version, state and purpose of each' },
       example: { operand: 'NAME', summary: 'one of them, as a file for /etc/rcm-node/shims.d' },
+      mirror: {
+        operand: 'FILE...',
+        summary:
+          'copy everything that Shims need, for all machines, into the folder --to, verified; FILE is a file of shims.d, a Shim in YAML, or - for standard input',
+      },
     },
     exits: ['settled', 'failed'],
   },

@@ -18,6 +18,7 @@ import type { Started } from '../daemon/reconcile/proof/start-proof.ts';
 import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
 import type { NeededApproval } from '../daemon/model/rollout-wait.ts';
 import type { Command } from './arguments.ts';
+import type { Mirrored } from './mirror/mirror.ts';
 import type { Sample } from './shims/catalogue.ts';
 import { replacementOf } from './print-takeover.ts';
 
@@ -204,6 +205,23 @@ const sample = ({ name, what, version, state }: Sample): object => ({ name, what
 
 export const shimListDocument = (exitCode: number, samples: readonly Sample[]): object =>
   document('shim', exitCode, { shims: samples.map(sample) });
+
+export const shimMirrorDocument = (exitCode: number, { folder, lock, copied, mirrors }: Mirrored): object =>
+  document('shim', exitCode, {
+    mirror: {
+      folder,
+      lock,
+      locations: copied.map(({ location, did, entry, problem: wrong }) => ({
+        location,
+        did,
+        ...(entry
+          ? { sha256: entry.sha256, bytes: entry.bytes, path: entry.path, pinned: entry.pinned }
+          : {}),
+        ...(wrong ? { problem: problem(wrong) } : {}),
+      })),
+      mirrors,
+    },
+  });
 
 export const shimExampleDocument = (exitCode: number, given: Sample, toml: string): object =>
   document('shim', exitCode, { example: { ...sample(given), toml } });

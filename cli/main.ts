@@ -78,10 +78,10 @@ const controller = async (command: Command): Promise<number> => {
   return work(command.controller, { version, write: out, onStop });
 };
 
-/** Examples; without a Host, so that any user has them anywhere. */
+/** Examples and mirrors; without a Host, so that any user has them anywhere. */
 const shim = async (command: Command): Promise<number> => {
   const { shim: work } = await import('./shims/shim.ts');
-  const done = work(command);
+  const done = await work(command);
   return typeof done === 'string' ? usageError(done, command.json, command) : done;
 };
 

@@ -2,11 +2,17 @@
 import { nearest } from '../protocol/nearest.ts';
 import { type CommandName, operandOf, rowOf } from './command-table.ts';
 
+/** An option of one verb that stands behind another. */
+export const foreignOption = (verb: string | undefined, given: readonly string[]): string | undefined => {
+  const odd = given.find((option) => option === 'to' || option === 'credentials');
+  return odd === undefined || verb === 'mirror' ? undefined : `--${odd} goes with "shim mirror" only`;
+};
+
 /** The words behind a command, or what is wrong with them. */
 export const operandsOf = (
   name: CommandName,
   rest: readonly string[],
-): string | { readonly verb?: string; readonly operand?: string } => {
+): string | { readonly verb?: string; readonly operand?: string; readonly operands?: readonly string[] } => {
   const { verbs, operand: single } = rowOf(name);
   const [verb, ...behind] = verbs ? rest : [undefined, ...rest];
   if (verbs && (verb === undefined || !Object.hasOwn(verbs, verb))) {
@@ -18,9 +24,17 @@ export const operandsOf = (
   }
   const wanted = verb === undefined ? single : verbs?.[verb]?.operand;
   const [operand, ...more] = wanted ? behind : [undefined, ...behind];
-  if (more.length > 0) return `"${more[0]}" is one argument too many`;
+  const isList = wanted?.endsWith('...') === true;
+  if (more.length > 0 && !isList) return `"${more[0]}" is one argument too many`;
   const words = verb === undefined ? name : `${name} ${verb}`;
   if (wanted && !wanted.startsWith('[') && operand === undefined)
     return `"${words}" needs ${wanted}: rcm-node ${words} ${wanted}`;
-  return { ...(verb === undefined ? {} : { verb }), ...(operand === undefined ? {} : { operand }) };
+  return {
+    ...(verb === undefined ? {} : { verb }),
+    ...(isList
+      ? { operands: behind.filter((word) => word !== undefined) }
+      : operand === undefined
+        ? {}
+        : { operand }),
+  };
 };

@@ -1,4 +1,4 @@
-/** `rcm-node shim`: the samples of bootstrap/samples, for a node without them. Reads and writes nothing of the host. */
+/** `rcm-node shim`: the samples of bootstrap/samples, for a node without them. They need nothing of the host. */
 import { nearest } from '../../protocol/nearest.ts';
 import { exitCodes } from '../../daemon/model/outcome.ts';
 import { shimExampleDocument, shimListDocument } from '../documents.ts';
@@ -18,7 +18,9 @@ const list = (samples: readonly Sample[], asJson: boolean): void => {
 };
 
 /** The exit code; a text says what is wrong with the command line. */
-export const shim = ({ verb, operand = '', json: asJson }: Command): number | string => {
+export const shim = async (command: Command): Promise<number | string> => {
+  const { verb, operand = '', json: asJson } = command;
+  if (verb === 'mirror') return (await import('../mirror/command.ts')).mirrorCommand(command);
   const samples = catalogueOf(texts());
   if (verb === 'list') {
     list(samples, asJson);

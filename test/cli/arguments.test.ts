@@ -118,9 +118,21 @@ t.test('a command with verbs takes one of them, and its options', async (t) => {
   t.match(parseCommand(['shim', '--json', 'example', 'spin']), {
     command: { name: 'shim', verb: 'example', operand: 'spin', json: true },
   });
-  t.equal(message('shim'), '"shim" needs one of: list | example NAME');
+  t.equal(message('shim'), '"shim" needs one of: list | example NAME | mirror FILE...');
   t.equal(message('shim', 'lst'), '"shim" has no "lst"; did you mean "list"?');
-  t.equal(message('shim', 'toString'), '"shim" has no "toString"; it has: list | example NAME');
+  t.equal(
+    message('shim', 'toString'),
+    '"shim" has no "toString"; it has: list | example NAME | mirror FILE...',
+  );
+  t.match(parseCommand(['shim', 'mirror', '--to', 'm', 'a', 'b', '-']), {
+    command: { name: 'shim', verb: 'mirror', operands: ['a', 'b', '-'], mirror: { to: 'm' } },
+  });
+  t.equal(
+    message('shim', 'mirror', '--to', 'm'),
+    '"shim mirror" needs FILE...: rcm-node shim mirror FILE...',
+  );
+  t.equal(message('shim', 'mirror', '--to', '', 'x'), '--to needs a value');
+  t.equal(message('shim', 'list', '--to', 'm'), '--to goes with "shim mirror" only');
   t.equal(message('shim', 'example'), '"shim example" needs NAME: rcm-node shim example NAME');
   t.equal(message('shim', 'list', 'spin'), '"spin" is one argument too many');
   t.equal(message('shim', 'example', 'spin', 'wws'), '"wws" is one argument too many');

@@ -9,6 +9,7 @@ import {
   schema,
   shimExampleDocument,
   shimListDocument,
+  shimMirrorDocument,
   takeoverDocument,
   uninstallDocument,
   verifyDocument,
@@ -22,6 +23,7 @@ import type { Decision } from '../../daemon/model/plan.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { handler as wanted, key, observed } from '../../testbed/simulated/bare-host.ts';
 import { absent } from '../../host/facts.ts';
+import type { Mirrored } from '../../cli/mirror/mirror.ts';
 import type { Found } from '../../daemon/reconcile/takeover/find.ts';
 import { faultsOf, type Seen, tables } from './documented.ts';
 
@@ -32,6 +34,19 @@ const problem: Problem = {
   handler: 'spin',
   where: { file: '/f', line: 1, column: 2 },
   detail,
+};
+const mirrored: Mirrored = {
+  folder: '/srv/mirror',
+  lock: '/srv/mirror/rcm-node-mirror.json',
+  copied: [
+    {
+      location: 'https://a.example/x',
+      did: 'copied',
+      entry: { sha256: 'ab', bytes: 1, path: 'https/a.example/x', shims: ['x'], pinned: true, files: {} },
+    },
+    { location: 'oci://a.example/x', did: 'failed', problem },
+  ],
+  mirrors: [{ prefix: 'https://', replace: 'file:///srv/mirror/https' }],
 };
 const handlers = [
   {
@@ -196,6 +211,7 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
   [['Takeover'], takeoverDocument(0, found, { report })],
   [['Takeover'], takeoverDocument(4, found, { decision, files: diffsOf(plan) })],
   [['ShimList'], shimListDocument(0, [sample])],
+  [['ShimMirror'], shimMirrorDocument(0, mirrored)],
   [['ShimExample'], shimExampleDocument(0, sample, 'name = "spin-v2"\n')],
   [['Version'], versionDocument(0, '0.1.0', 'v26', 'x64')],
   [['Error'], errorDocument('plan', 1, problem)],

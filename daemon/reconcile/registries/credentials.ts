@@ -2,6 +2,7 @@
  * The credentials of this node for a registry: those of the file that config.toml names, else those that the kubelet's providers
  * give. A Shim never brings any. They go to the host whose name they are for, and to no mirror of it.
  */
+import type { Files } from '../../../host/files/files.ts';
 import type { Host } from '../../../host/host.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { fileFault } from '../../model/file-fault.ts';
@@ -14,7 +15,7 @@ import { askProviders, type Of } from './kubelet-providers.ts';
 const openToOthers = 0o077;
 
 /** With an ACL the bits of the group are its mask (acl(5)), so what other users may read by one counts, too. */
-const readAuthFile = async ({ files }: Host, path: string): Promise<AuthFile> => {
+export const readAuthFile = async (files: Pick<Files, 'lookTrusted'>, path: string): Promise<AuthFile> => {
   const fact = await files.lookTrusted(path);
   if (fact.kind !== 'regular')
     throw new Failure({ code: 'registry-credentials', ...fileFault(fact), where: { file: path } });
@@ -37,6 +38,6 @@ export const credentialsFor = async (
 ): Promise<Credential | undefined> => {
   const { credentials, providers } = registries;
   const ofFile =
-    credentials === undefined ? undefined : credentialIn(await readAuthFile(host, credentials), image);
+    credentials === undefined ? undefined : credentialIn(await readAuthFile(host.files, credentials), image);
   return ofFile ?? (providers ? askProviders(host, runtime, image) : undefined);
 };

@@ -111,7 +111,7 @@ t.test('an unknown name is answered with the right one, or with all', async (t) 
     json: false,
     force: false,
   } as const;
-  const answer = (operand: string) => String(shim({ ...command, operand }));
-  t.equal(answer('Wasmtme'), 'there is no example "Wasmtme"; did you mean "wasmtime"?');
-  t.match(answer('toString'), `examples are: ${samples.map(({ name }) => name).join(', ')}`);
+  const answer = async (operand: string) => String(await shim({ ...command, operand }));
+  t.equal(await answer('Wasmtme'), 'there is no example "Wasmtme"; did you mean "wasmtime"?');
+  t.match(await answer('toString'), `examples are: ${samples.map(({ name }) => name).join(', ')}`);
 });

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import * as http from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import t, { type Test } from 'tap';
+import { printMirrored } from '../../../cli/mirror/command.ts';
+import { mirror, type Mirroring } from '../../../cli/mirror/mirror.ts';
+import { download, placesFor } from '../../../host/http/download.ts';
+import { problemOf } from '../../../protocol/problem/problem.ts';
+import { optionsOf } from '../../host/registry/served.ts';
+
+const digestOf = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Files by path, over plain http: with a digest that is as good as https. */
+const serve = async (t: Test, files: Map<string, string>) => {
+  const asked: string[] = [];
+  const server = http.createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const body = files.get((request.url ?? '').replace(/\?.*/, ''));
+    response.writeHead(body === undefined ? 404 : 200).end(body);
+  });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+};
+
+const toml = (name: string, rows: Readonly<Record<string, readonly [string, string?]>>): string =>
+  `name = "${name}"\n${Object.entries(rows)
+    .map(
+      ([arch, [location, sha256]]) =>
+        `[[fetchStrategy.platforms]]\nos = "linux"\narch = "${arch}"\nlocation = "${location}"\n${sha256 === undefined ? '' : `sha256 = "${sha256}"\n`}`,
+    )
+    .join('')}`;
+
+const run = async (given: Partial<Mirroring> & Pick<Mirroring, 'to' | 'texts'>) => {
+  const lines: string[] = [];
+  const done = await mirror({ env: {}, say: (line) => void lines.push(line), ...given });
+  const lock = JSON.parse(readFileSync(done.lock, 'utf8'));
+  return { done, lines, lock, did: done.copied.map(({ did }) => did) };
+};
+
+t.test(
+  'files of all machines are copied with their signatures, and a second run asks no server',
+  async (t) => {
+    const files = new Map([
+      ['/v1/spin-amd64.tar.gz', 'amd64'],
+      ['/v1/spin-arm64.tar.gz', 'arm64'],
+      ['/v1/spin-amd64.tar.gz.sigstore.json', '{"a":1}'],
+    ]);
+    const { url, asked } = await serve(t, files);
+    const text = toml('spin', {
+      amd64: [`${url}/v1/spin-amd64.tar.gz`, digestOf('amd64')],
+      aarch64: [`${url}/v1/spin-arm64.tar.gz`, digestOf('arm64')],
+    });
+    const to = join(t.testdir(), 'mirror');
+    const texts = [{ name: 'spin.toml', text }];
+    const { done, did, lock, lines } = await run({ to, texts });
+    t.same(did, ['copied', 'copied']);
+    const path = `http/${new URL(url).host}/v1/spin-amd64.tar.gz`;
+    t.equal(readFileSync(join(to, path), 'utf8'), 'amd64');
+    t.match(lock.locations[`${url}/v1/spin-amd64.tar.gz`], {
+      sha256: digestOf('amd64'),
+      path,
+      shims: ['spin'],
+      pinned: true,
+      files: { [path]: digestOf('amd64'), [`${path}.sigstore.json`]: digestOf('{"a":1}') },
+    });
+    t.match(lines, [/^copied {4}http:/, /^copied {4}http:/]);
+    t.match(printMirrored(done), `prefix = "http://"\nreplace = "${pathToFileURL(join(to, 'http')).href}"`);
+    asked.length = 0;
+    const before = readFileSync(done.lock, 'utf8');
+    t.same((await run({ to, texts })).did, ['unchanged', 'unchanged']);
+    t.same(asked, []);
+    t.equal(readFileSync(done.lock, 'utf8'), before);
+    t.same(readdirSync(join(to, '.incoming')), []);
+  },
+);
+
+t.test('what is damaged or missing comes again, and what fails keeps nothing else', async (t) => {
+  const files = new Map([
+    ['/a', 'one'],
+    ['/b', 'two'],
+  ]);
+  const { url } = await serve(t, files);
+  const to = t.testdir();
+  const texts = ['a', 'b'].map((name) => ({
+    name: `${name}.toml`,
+    text: toml(name, { amd64: [`${url}/${name}`, digestOf(files.get(`/${name}`) ?? '')] }),
+  }));
+  await run({ to, texts });
+  const place = join(to, `http/${new URL(url).host}`);
+  writeFileSync(join(place, 'a'), 'others');
+  rmSync(join(place, 'b'));
+  files.set('/b', 'another');
+  const { did, done } = await run({ to, texts });
+  t.same(did, ['copied', 'failed']);
+  t.equal(readFileSync(join(place, 'a'), 'utf8'), 'one');
+  t.match(done.copied[1]?.problem, { code: 'digest-mismatch' });
+  t.notOk(existsSync(join(place, 'b')), 'nothing with another digest is kept');
+  t.match(printMirrored(done), /1 copied, 1 failed;.*\n.*\n {2}what to do: /);
+});
+
+t.test('Shims in YAML are found among other objects and in lists; one machine alone is enough', async (t) => {
+  const { url } = await serve(t, new Map([['/x', 'x']]));
+  const shim = (name: string) => ({
+    apiVersion: 'runtime.spinkube.dev/v1alpha1',
+    kind: 'Shim',
+    metadata: { name },
+    spec: {
+      fetchStrategy: {
+        platforms: [{ os: 'linux', arch: 'arm64', location: `${url}/x`, sha256: digestOf('x') }],
+      },
+    },
+  });
+  const others = {
+    apiVersion: 'node.k8s.io/v1',
+    kind: 'RuntimeClass',
+    metadata: { name: 'x' },
+    handler: 'x',
+  };
+  const text = [others, shim('one'), { apiVersion: 'v1', kind: 'List', items: [shim('two')] }]
+    .map((one) => JSON.stringify(one))
+    .join('\n---\n');
+  const { lock } = await run({ to: t.testdir(), texts: [{ name: '(standard input)', text }] });
+  t.same(lock.locations[`${url}/x`].shims, ['one', 'two']);
+});
+
+t.test('what is wrong with a Shim is told before anything is fetched', async (t) => {
+  const wrong = async (text: string, name = 'x.toml') =>
+    mirror({ to: t.testdir(), texts: [{ name, text }], env: {}, say: () => undefined }).then(
+      () => 'done',
+      problemOf,
+    );
+  t.match(await wrong('name = '), { code: 'bad-toml', where: { file: 'x.toml' } });
+  t.match(await wrong('a: [', 'x.yaml'), { code: 'bad-value', message: /parsed as YAML/ });
+  t.match(await wrong('kind: Pod', 'x.yaml'), { code: 'bad-value', message: /no Shim/ });
+  t.match(await wrong(toml('x', { riscv64: ['https://a.example/x'] })), { code: 'no-platform' });
+  t.match(await wrong(toml('x', { amd64: ['http://a.example/x'] })), { code: 'unpinned' });
+  const twice = toml('x', {
+    amd64: ['https://a.example/x?1', digestOf('1')],
+    arm64: ['https://a.example/x?2', digestOf('2')],
+  });
+  t.match(await wrong(twice), { code: 'bad-value', message: /would be one file/ });
+});
+
+t.test('no secret of an address is in the lock file or in a line', async (t) => {
+  const { url } = await serve(t, new Map([['/x', 'x']]));
+  const secret = `${url.replace('http://', 'http://me:hunter2@')}/x?sig=hunter2`;
+  const { lock, lines, done } = await run({
+    to: t.testdir(),
+    texts: [{ name: 'x.toml', text: toml('x', { amd64: [secret, digestOf('x')] }) }],
+  });
+  t.notMatch(JSON.stringify([lock, lines, done]), /hunter2/);
+  t.ok(lock.locations[`${url}/x`]);
+});
+
+t.test('a mirrored file is what a node without a network gets', async (t) => {
+  const { url } = await serve(t, new Map([['/v1/x.tar', 'bytes']]));
+  const to = t.testdir();
+  const texts = [{ name: 'x.toml', text: toml('x', { amd64: [`${url}/v1/x.tar`, digestOf('bytes')] }) }];
+  const { done } = await run({ to, texts });
+  t.match(placesFor(`${url}/v1/x.tar`, done.mirrors)[0], /^file:/);
+  const into = join(to, 'node');
+  await download(`${url}/v1/x.tar`, digestOf('bytes'), into, { ...optionsOf().http, mirrors: done.mirrors });
+  t.equal(readFileSync(into, 'utf8'), 'bytes');
+});
+
+t.test('a folder that holds something else is refused', async (t) => {
+  const to = t.testdir({ 'rcm-node-mirror.json': '{"version":9}' });
+  const texts = [{ name: 'x.toml', text: toml('x', { amd64: ['https://a.example/x', digestOf('x')] }) }];
+  const problem = await mirror({ to, texts, env: {}, say: () => undefined }).catch(problemOf);
+  t.match(problem, { code: 'bad-value', message: /no lock file of a mirror/ });
+});
