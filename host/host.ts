@@ -4,11 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { pick } from './artifact/archive.ts';
+import type { pickImage } from './artifact/image.ts';
 import type { checkBinary } from './artifact/binary.ts';
 import { type Cri, connectCri } from './cri/cri.ts';
 import { type Files, makeFiles } from './files/files.ts';
 import type { download } from './http/download.ts';
 import type { verifySignature } from './signature/verify.ts';
+import type { fetchContent } from './registry/content.ts';
 import type { KnownKubeconfig } from './processes/kubelet.ts';
 import { acquireLock } from './files/lock.ts';
 import type { Log } from './log.ts';
@@ -41,8 +43,10 @@ export type Host = {
   readonly systemd: Systemd | undefined;
   readonly cri: (socket: string) => Cri;
   readonly download: typeof download;
+  readonly fetchContent: typeof fetchContent;
   readonly pick: typeof pick;
   readonly verifySignature: typeof verifySignature;
+  readonly pickImage: typeof pickImage;
   readonly checkBinary: typeof checkBinary;
   readonly mappedFiles: typeof mappedFiles;
   readonly pressure: typeof readPressure;
@@ -99,6 +103,8 @@ export const makeHost = (options: {
     cri: (socket) => connectCri(socket, { deadlineMs: 5_000, trust: mustBeRootsSocket }),
     // Loaded at the first fetch: a service with nothing to fetch keeps no HTTP client and no archive reader in memory.
     download: async (...given) => (await import('./http/download.ts')).download(...given),
+    fetchContent: async (...given) => (await import('./registry/content.ts')).fetchContent(...given),
+    pickImage: async (...given) => (await import('./artifact/image.ts')).pickImage(...given),
     pick: async (...given) => (await import('./artifact/archive.ts')).pick(...given),
     verifySignature: async (...given) => (await import('./signature/verify.ts')).verifySignature(...given),
     checkBinary: async (...given) => (await import('./artifact/binary.ts')).checkBinary(...given),

@@ -18,10 +18,17 @@ export type RuntimeKind =
 
 export type Artifact = {
   readonly url: string;
-  /** 64 lower-case hex digits, of the file at `url`; absent only where the node's policy allows it. */
+  /**
+   * 64 lower-case hex digits: of the file at `url`, or of the manifest or index that an `oci:` one names; absent only where the
+   * node's policy allows it.
+   */
   readonly sha256?: string;
   /** It must be signed: proven by one of these policies (`Signer.id`), which are of this prefix. */
   readonly signed?: { readonly prefix: string; readonly any: readonly string[] };
+  /** Where the program is in an image; absent: it is found by its name. */
+  readonly path?: string;
+  /** Of the file that an `oci:` url leads to, checked in addition. */
+  readonly fileSha256?: string;
 };
 
 /** The Shim of a handler and its revision: they decide when a change may be made, and are no part of the handler's meaning. */
@@ -72,10 +79,13 @@ export const binaryName = (handler: Handler): string =>
 
 /**
  * The name of a handler's folder in the store: the digest of its artifact's digest and of what is taken out of it, since
- * one archive may hold several programs; undefined until the artifact's digest is known.
+ * one archive may hold several programs; undefined until the artifact's digest is known. A digest of a manifest is no digest of a
+ * file, so that of a registry has its fields apart.
  */
 export const storeKey = (handler: Handler, sha256 = handler.artifact.sha256): string | undefined => {
   if (sha256 === undefined) return undefined;
   const libraries = handler.runtime.type === 'oci' ? handler.runtime.libraries : [];
-  return digestOf(canonical([sha256, binaryName(handler), libraries]));
+  const { url, path, fileSha256 } = handler.artifact;
+  const inRegistry = url.startsWith('oci:') ? [{ path, fileSha256 }] : [];
+  return digestOf(canonical([sha256, binaryName(handler), libraries, ...inRegistry]));
 };

@@ -41,7 +41,7 @@ const owned = s.object({
 export type OwnedFile = s.Infer<typeof owned>;
 
 const isDigest = /^[0-9a-f]{64}$/;
-const isUrl = /^https?:|^file:/;
+const isUrl = /^https?:|^file:|^oci:/;
 
 const fields = s.object({
   version: s.one(1),

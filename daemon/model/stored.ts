@@ -35,11 +35,13 @@ export const storedHandler: s.Read<Handler> = s.object<Handler>({
   name: handlerName,
   shim: s.text(fileName),
   artifact: s.object<Artifact>({
-    url: s.text(/^(https?|file):/),
-    sha256: s.optional(s.digest),
     signed: s.optional(
       s.object<NonNullable<Artifact['signed']>>({ prefix: s.text(), any: s.list(s.digest) }),
     ),
+    url: s.text(/^(https?|file|oci):/),
+    sha256: s.optional(s.digest),
+    path: s.optional(s.path),
+    fileSha256: s.optional(s.digest),
   }),
   runtime: s.variant<RuntimeKind, 'type'>('type', {
     shim: { type: s.one('shim') },

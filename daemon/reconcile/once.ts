@@ -195,7 +195,8 @@ const locked = async (host: Host, settings: Settings, tick: Tick): Promise<Ticke
     if (plan.steps.some((step) => step.kind === 'fetch')) {
       // A download takes its time: what the host was before it is no ground to restart on. A digest that was just
       // learned, or an artifact that cannot be had, makes another plan of it too.
-      const learn = await fetchAll(host, settings, plan.steps, ledger, did, meanwhile, tick.stop);
+      const { before } = considered;
+      const learn = await fetchAll(host, settings, before, plan.steps, did, meanwhile, tick.stop);
       const learned = learn(ledger);
       if (learned !== ledger) await saveLedger(host, learned);
       ledger = learned;

@@ -10,7 +10,7 @@ import { fileFault } from '../model/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { Failure, type Problem, problemOf, type Where } from '../../protocol/problem/problem.ts';
 import { parseShim, placeOfArtifact } from '../shims/local-file.ts';
-import type { Policy } from '../shims/artifact.ts';
+import type { Policy } from '../shims/location.ts';
 import { parseShimResource, resourceFile, shimOfResource } from '../shims/resource.ts';
 import { revisionOf } from '../shims/revision.ts';
 import type { FileFact } from '../../host/facts.ts';

@@ -1,21 +1,11 @@
 /** Where a shim's bytes come from: which of the locations is for this node, and whether the node allows it. */
 import type { Artifact } from '../model/desired.ts';
 import type { Machine } from '../../host/facts.ts';
+import { ociScheme, parseReference, printReference } from '../../host/registry/reference.ts';
 import { at, type Cursor, elements, fail, printKey, required, string, table } from '../toml/cursor.ts';
+import { location, type Policy, reference } from './location.ts';
 import { printUrl } from '../../protocol/problem/mask.ts';
-import type { Signer } from '../model/signatures.ts';
 import { signedBy } from './signed.ts';
-
-/** What the node itself allows, whatever a shim asks for. */
-export type Policy = {
-  readonly machine: Machine;
-  /** Accept shims without a digest, and trust the first bytes that come. */
-  readonly allowUnpinned: boolean;
-  /** Hosts that artifacts may come from; empty is any. `file:` locations are always allowed to local files. */
-  readonly allowedHosts: readonly string[];
-  /** Who must have signed what; absent where a policy does not matter. */
-  readonly signers?: readonly Signer[];
-};
 
 /** runtime-class-manager takes an empty one for none, and so do the manifests that were written for it. */
 const digest = /^((sha256:)?[0-9a-f]{64})?$/i;
@@ -33,7 +23,7 @@ const platformName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
 const platformSays = 'the name of an operating system or an architecture is expected, like linux or amd64';
 
 export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
-  const strategy = required(strategyAt, table(strategyAt, ['type', 'anonHttp', 'platforms']));
+  const strategy = required(strategyAt, table(strategyAt, ['type', 'anonHttp', 'platforms', 'oci']));
   string(at(strategy, 'type'));
   const platformKeys = ['os', 'arch', 'location', 'sha256'];
   const platforms = elements(at(strategy, 'platforms')).map((cursor) => {
@@ -43,11 +33,15 @@ export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
     return { row, os, arch };
   });
   const anonymous = table(at(strategy, 'anonHttp'), ['location', 'sha256']);
+  const oci = table(at(strategy, 'oci'), ['image', 'path']);
+  if (oci && (platforms.length > 0 || anonymous))
+    fail(oci, `"${printKey(oci.path)}" goes with neither "platforms" nor "anonHttp": give one of the three`);
+  if (oci) return ofImage(oci, policy);
   if (platforms.length === 0) {
     if (anonymous) return pinned(anonymous, policy);
     return fail(
       strategy,
-      `"${printKey(strategy.path)}" has neither "platforms" nor "anonHttp"`,
+      `"${printKey(strategy.path)}" has none of "platforms", "oci" and "anonHttp"`,
       'no-platform',
     );
   }
@@ -69,13 +63,49 @@ export const artifact = (strategyAt: Cursor, policy: Policy): Artifact => {
 export const artifactAt = (strategy: Cursor, machine: Machine): Cursor =>
   elements(at(strategy, 'platforms')).find(
     (row) => at(row, 'os').value === 'linux' && machines.get(String(at(row, 'arch').value)) === machine,
-  ) ?? at(strategy, 'anonHttp');
+  ) ?? at(strategy, at(strategy, 'oci').value === undefined ? 'anonHttp' : 'oci');
+
+const imagePath = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+$/;
+const pathSays =
+  'the absolute path of a file in the image is expected, without ".", ".." and a "/" at its end';
+
+const ofImage = (oci: Cursor, policy: Policy): Artifact => {
+  const image = at(oci, 'image');
+  const text = required(image, string(image));
+  const url = printReference(reference(image, text.startsWith('oci://') ? text : `oci://${text}`, policy));
+  const path = string(at(oci, 'path'), imagePath, pathSays);
+  return { ...ofReference(image, url, policy), ...(path === undefined ? {} : { path }) };
+};
+
+/** The digest of what is in a registry stands in its name. */
+const ofReference = (cursor: Cursor, url: string, policy: Policy): Artifact => {
+  const found = parseReference(url);
+  const sha256 = 'wrong' in found ? undefined : found.digest;
+  if (sha256 === undefined && !policy.allowUnpinned) {
+    const name = url.slice('oci://'.length);
+    fail(
+      cursor,
+      `no digest is given in ${url}, and a tag may be moved`,
+      'unpinned',
+      `Add the digest: ${name}@sha256:…, as skopeo inspect --format '{{.Digest}}' docker://${name} or oras resolve ${name} prints it. To trust what the tag names first, set allowUnpinned = true in /etc/rcm-node/config.toml.`,
+    );
+  }
+  return {
+    url,
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...signedBy(cursor, url, policy.signers ?? []),
+  };
+};
 
 const pinned = (cursor: Cursor, policy: Policy): Artifact => {
   const url = location(at(cursor, 'location'), policy);
-  const sum = string(at(cursor, 'sha256'), digest, digestSays);
+  const sum = string(at(cursor, 'sha256'), digest, digestSays)
+    ?.replace(/^sha256:/i, '')
+    .toLowerCase();
+  if (url.startsWith(ociScheme))
+    return { ...ofReference(at(cursor, 'location'), url, policy), ...(sum ? { fileSha256: sum } : {}) };
   const signed = signedBy(at(cursor, 'location'), url, policy.signers ?? []);
-  if (sum) return { url, sha256: sum.replace(/^sha256:/i, '').toLowerCase(), ...signed };
+  if (sum) return { url, sha256: sum, ...signed };
   if (url.startsWith('http:'))
     fail(
       cursor,
@@ -93,49 +123,4 @@ const pinned = (cursor: Cursor, policy: Policy): Artifact => {
         : `Add the sha256 of the file: curl -fsSL ${printUrl(url)} | sha256sum. To trust the first bytes that come, set allowUnpinned = true in /etc/rcm-node/config.toml.`,
     );
   return { url, ...signed };
-};
-
-/** `example.com` is that host at any port, `example.com:8443` at this one; no list allows any. */
-export const allowsHost = ({ hostname, host }: URL, allowedHosts: readonly string[]): boolean => {
-  const allowed = allowedHosts.map((one) => one.toLowerCase());
-  return allowed.length === 0 || allowed.includes(hostname) || allowed.includes(host);
-};
-
-const location = (cursor: Cursor, policy: Policy): string => {
-  const url = required(cursor, string(cursor));
-  // URL passes over blanks and line breaks that others would take for a part of the scheme.
-  if (!URL.canParse(url) || !/^[a-z][a-z0-9+.-]*:/i.test(url)) fail(cursor, 'location is no absolute URL');
-  const { protocol, hostname, pathname } = new URL(url);
-  if (!['https:', 'http:', 'file:'].includes(protocol))
-    fail(cursor, `location has the scheme "${protocol}"; https:, http: and file: are known`);
-  if (protocol === 'file:' && hostname !== '')
-    fail(cursor, 'a file: location names no host; write file:///path');
-  if (protocol === 'file:' && !isFilePath(pathname))
-    fail(
-      cursor,
-      'location is no path of a file: "%" has to be written %25, and %2F and %00 cannot stand in it',
-    );
-  // What lies on the disk may come from anywhere, out of a Pod for instance: here only the node's own files may name it.
-  if (protocol === 'file:' && cursor.text === undefined && policy.allowedHosts.length > 0)
-    fail(
-      cursor,
-      'a file: location of a resource is not allowed on this node (allowedHosts)',
-      'policy-denied',
-    );
-  if (protocol !== 'file:' && !allowsHost(new URL(url), policy.allowedHosts))
-    fail(
-      cursor,
-      `artifacts from the host "${hostname}" are not allowed on this node (allowedHosts)`,
-      'policy-denied',
-    );
-  // From here on the scheme is compared as text.
-  return protocol + url.slice(protocol.length);
-};
-
-const isFilePath = (pathname: string): boolean => {
-  try {
-    return decodeURIComponent(pathname) !== '' && !/%(2f|00)/i.test(pathname);
-  } catch {
-    return false;
-  }
 };

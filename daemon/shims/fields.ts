@@ -4,7 +4,8 @@
  */
 import type { Handler, RuntimeKind } from '../model/desired.ts';
 import { at, type Cursor, fail, required, string, strings, table } from '../toml/cursor.ts';
-import { artifact, type Policy } from './artifact.ts';
+import { artifact } from './artifact.ts';
+import type { Policy } from './location.ts';
 import { annotation, className, classNameSays, fileName, label, labelSays } from '../../protocol/names.ts';
 import { options } from './options.ts';
 

@@ -2,7 +2,8 @@
 import type { Handler } from '../model/desired.ts';
 import type { Where } from '../../protocol/problem/problem.ts';
 import { at, rootOf, table, whereOf } from '../toml/cursor.ts';
-import { artifactAt, type Policy } from './artifact.ts';
+import { artifactAt } from './artifact.ts';
+import type { Policy } from './location.ts';
 import { fieldKeys, handlerOf } from './fields.ts';
 import { parseToml } from '../toml/toml.ts';
 
@@ -17,5 +18,6 @@ export const parseShim = (text: string, file: string, policy: Policy): Handler =
 export const placeOfArtifact = (text: string, file: string, { machine }: Policy): Where => {
   const row = artifactAt(at(rootOf(parseToml(text, file), file, text), 'fetchStrategy'), machine);
   const sum = at(row, 'sha256');
-  return whereOf(sum.value === undefined ? at(row, 'location') : sum);
+  const named = at(row, 'image').value === undefined ? at(row, 'location') : at(row, 'image');
+  return whereOf(sum.value === undefined ? named : sum);
 };

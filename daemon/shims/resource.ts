@@ -4,7 +4,7 @@
  */
 import type { Handler } from '../model/desired.ts';
 import { at, type Cursor, required, rootOf, string, table } from '../toml/cursor.ts';
-import type { Policy } from './artifact.ts';
+import type { Policy } from './location.ts';
 import { handlerOf } from './fields.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
 import { revisionOf } from './revision.ts';

@@ -62,6 +62,22 @@ const nameOf = (base: string): string => {
 const isMissing = (error: unknown): boolean =>
   error instanceof Failure && error.problem.code === 'download-refused';
 
+/** The files of the runtime, or the mirrors of config.toml, allow none. */
+const none = (host: string, needsResolve: boolean): Failure =>
+  new Failure(
+    needsResolve
+      ? {
+          code: 'download-refused',
+          message: `no server that this node asks for ${host} may say what a tag means: plain http, and a mirror that does not resolve, prove nothing about it`,
+          hint: 'Add the digest to the reference, after "@".',
+        }
+      : {
+          code: 'download-refused',
+          message: `this node takes no content of ${host}`,
+          hint: 'See what the files of the container runtime say of this registry.',
+        },
+  );
+
 export const openRegistry = (options: RegistryOptions): Registry => {
   const { host, http, credentialsFor, endpointsOf, localBlob } = options;
   const endpoints = new Map<string, Promise<readonly Endpoint[]>>();
@@ -84,18 +100,18 @@ export const openRegistry = (options: RegistryOptions): Registry => {
   ): Promise<Place[]> => {
     const asked = endpoints.get(repository) ?? endpointsOf({ host, repository });
     endpoints.set(repository, asked);
-    return (await asked)
-      .filter(({ resolves, pulls }) => (needsResolve ? resolves : pulls))
-      .map((endpoint): Place => {
-        const { base, mirrorOf, ca, client, unproven } = endpoint;
-        const url = new URL(`${base}/${endpoint.repository}/${path}`);
-        // A mirror of several registries is told which one is meant by this parameter.
-        if (mirrorOf !== undefined) url.searchParams.set('ns', mirrorOf);
-        const given = access(endpoint);
-        const headers = () => ({ ...given.headers(), ...(accept === undefined ? {} : { accept }) });
-        const tls = { ca, client, ...(unproven ? { unproven } : {}) };
-        return { location: url.href, askedMs: 0, access: { ...given, headers }, tls };
-      });
+    const able = (await asked).filter(({ resolves, pulls }) => (needsResolve ? resolves : pulls));
+    if (able.length === 0) throw none(host, needsResolve);
+    return able.map((endpoint): Place => {
+      const { base, mirrorOf, ca, client, unproven } = endpoint;
+      const url = new URL(`${base}/${endpoint.repository}/${path}`);
+      // A mirror of several registries is told which one is meant by this parameter.
+      if (mirrorOf !== undefined) url.searchParams.set('ns', mirrorOf);
+      const given = access(endpoint);
+      const headers = () => ({ ...given.headers(), ...(accept === undefined ? {} : { accept }) });
+      const tls = { ca, client, ...(unproven ? { unproven } : {}) };
+      return { location: url.href, askedMs: 0, access: { ...given, headers }, tls };
+    });
   };
 
   const get = (
@@ -184,7 +200,7 @@ export const openRegistry = (options: RegistryOptions): Registry => {
           (one) => artifactType === undefined || one.artifactType === artifactType,
         );
       try {
-        const places = await placesOf(repository, `referrers/sha256:${digest}`, true);
+        const places = await placesOf(repository, `referrers/sha256:${digest}`, false);
         const { bytes } = await inMemory((target) =>
           get(places, undefined, target, maxManifestBytes, { decidesNothing: true }),
         );

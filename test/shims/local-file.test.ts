@@ -3,7 +3,7 @@ import { printTable } from '../../daemon/toml/compare.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
 import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import { parseShim } from '../../daemon/shims/local-file.ts';
-import type { Policy } from '../../daemon/shims/artifact.ts';
+import type { Policy } from '../../daemon/shims/location.ts';
 import { parseToml } from '../../daemon/toml/toml.ts';
 
 const file = '/etc/rcm-node/shims.d/spin.toml';
@@ -409,4 +409,66 @@ t.test('addresses are printed without possible secrets', async (t) => {
     [undefined, { allowedHosts: ['b'] }],
   ] as const)
     t.notMatch(JSON.stringify(problem(`name = "a"\n${row('amd64', more, secret)}`, policy)), /hunter2/);
+});
+
+const image = `registry.example.com:5000/team/spin@sha256:${sum}`;
+
+t.test('an image or artifact of a registry is pinned by the digest in its name', async (t) => {
+  const inRow = (url: string, more = '') => `name = "a"\n${row('amd64', more, url)}`;
+  t.same(parse(inRow(`OCI://Registry.example.com:5000/team/spin:v1@sha256:${sum}`)).artifact, {
+    url: `oci://registry.example.com:5000/team/spin:v1@sha256:${sum}`,
+    sha256: sum,
+  });
+  const file = 'cd'.repeat(32);
+  t.match(parse(inRow(`oci://${image}`, `sha256 = "sha256:${file}"`)).artifact, {
+    sha256: sum,
+    fileSha256: file,
+  });
+  t.same(parse(`name = "a"\n[fetchStrategy.oci]\nimage = "${image}"\npath = "/assets/spin"\n`).artifact, {
+    url: `oci://${image}`,
+    sha256: sum,
+    path: '/assets/spin',
+  });
+  t.same(
+    parse(inRow('oci://registry.example.com/a:v1', `sha256 = "${file}"`), { allowUnpinned: true }).artifact,
+    { url: 'oci://registry.example.com/a:v1', fileSha256: file },
+  );
+  t.match(problem(inRow('oci://registry.example.com/a:v1', `sha256 = "${file}"`)), {
+    code: 'unpinned',
+    message: 'no digest is given in oci://registry.example.com/a:v1, and a tag may be moved',
+    where: where(5, 1),
+    hint: /skopeo inspect .* docker:\/\/registry\.example\.com\/a:v1 or oras resolve/,
+  });
+});
+
+t.test('what is no reference, and a registry that is not allowed, are told where they stand', async (t) => {
+  const of = (image: string, more = '') => `name = "a"\n[fetchStrategy.oci]\nimage = "${image}"\n${more}`;
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ['spin:v1', /after oci:\/\/ comes the host of the registry/],
+    ['team/spin', /the host of the registry in full, like registry\.example\.com/],
+    ['https://registry.example.com/spin', /after oci:\/\/ comes the host/],
+    ['user:secret@registry.example.com/spin', /after oci:\/\/ comes the host|credentials cannot stand in it/],
+    ['registry.example.com/Spin', /lower-case letters/],
+    ['registry.example.com/../spin', /lower-case letters/],
+    ['registry.example.com/spin@sha256:abc', /sha256: and 64 hexadecimal digits/],
+    [`registry.example.com/spin@sha512:${sum}`, /sha256: and 64 hexadecimal digits/],
+    ['registry.example.com/spin?x=1', /lower-case letters/],
+  ];
+  for (const [text, message] of wrong) {
+    const found = problem(of(text));
+    t.match(found, { code: 'bad-value', message, where: where(3, 1), hint: /^Write it in full/ }, text);
+    t.notMatch(found.message, /secret/);
+  }
+  for (const path of ['assets/spin', '/assets/../spin', '/assets/', '/', '/a/./b'])
+    t.match(problem(of(image, `path = "${path}"`)), {
+      code: 'bad-value',
+      message: /the absolute path of a file in the image/,
+    });
+  t.match(problem(of(image, row('amd64'))), { message: /goes with neither "platforms" nor "anonHttp"/ });
+  t.match(problem(of(image, 'sha256 = "x"')), { code: 'unknown-key' });
+  t.match(problem(of(image), { allowedHosts: ['example.com'] }), {
+    code: 'policy-denied',
+    message: /the host "registry\.example\.com" are not allowed/,
+  });
+  t.equal(parse(of(image), { allowedHosts: ['registry.example.com:5000'] }).artifact.sha256, sum);
 });

@@ -3,7 +3,7 @@ import type { Handler } from '../../daemon/model/desired.ts';
 import { revisionOf } from '../../daemon/shims/revision.ts';
 import { type Problem, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { parseShim } from '../../daemon/shims/local-file.ts';
-import type { Policy } from '../../daemon/shims/artifact.ts';
+import type { Policy } from '../../daemon/shims/location.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
 import { parseShimResource, resourceFile } from '../../daemon/shims/resource.ts';
 
@@ -185,7 +185,7 @@ t.test('keys of a newer schema are ignored, and so is null', async (t) => {
       podAnnotations: null,
       runtimeClass: { name: 'x', handler: null, overhead: {} },
       fetchStrategy: {
-        oci: {},
+        later: {},
         anonHttp: null,
         platforms: platforms.map((one) => ({ ...one, signature: 'x' })),
       },
@@ -219,7 +219,11 @@ t.test('an error has the name of the resource and the path of the field', async 
     [spec({ runtime: { type: 'oci' } }), 'bad-value', /^"spec\.runtime\.binary" is missing$/],
     [{}, 'bad-value', /^"spec\.fetchStrategy" is missing$/],
     [undefined, 'bad-value', /^"spec" is missing$/],
-    [{ fetchStrategy: {} }, 'no-platform', /^"spec\.fetchStrategy" has neither "platforms" nor "anonHttp"$/],
+    [
+      { fetchStrategy: {} },
+      'no-platform',
+      /^"spec\.fetchStrategy" has none of "platforms", "oci" and "anonHttp"$/,
+    ],
   ] as const)
     t.match(problem(resource(given)), { code, message, where });
   const arm = { fetchStrategy: { platforms: platforms.slice(0, 1) } };

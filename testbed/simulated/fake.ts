@@ -10,6 +10,8 @@ import { checkBinary } from '../../host/artifact/binary.ts';
 import { makeFiles } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
 import { download } from '../../host/http/download.ts';
+import { fetchContent } from '../../host/registry/content.ts';
+import { pickImage } from '../../host/artifact/image.ts';
 import type { Pressure } from '../../host/pressure-facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { filesAsRoot } from './bare-root.ts';
@@ -76,8 +78,10 @@ export const fakeHost = (options: FakeOptions): Fake => {
       cri: fakeCri(root, running, time, files.real),
       clock: clockOf(time, () => fake.slow > 0 && fake.slow-- > 0),
       download,
+      fetchContent,
       pick,
       verifySignature,
+      pickImage,
       checkBinary,
       tools: { run: async (argv) => runProgram(root, running, argv) },
       kubeconfig: async () => undefined,

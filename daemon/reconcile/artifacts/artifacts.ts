@@ -5,13 +5,14 @@
 import { lackOf } from '../../shims/engine.ts';
 import { fileURLToPath } from 'node:url';
 import { folderOf, paths } from '../../../protocol/host-paths.ts';
-import type { DownloadOptions } from '../../../host/http/download.ts';
+import type { DownloadOptions } from '../../../host/http/options.ts';
+import { bring, type Brought, type Content, type Registries, takeOut } from './ways.ts';
 import type { Host } from '../../../host/host.ts';
 import { binaryName, type Handler, storeKey } from '../../model/desired.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import type { SignatureProof } from '../../model/signatures.ts';
-import { allowsHost } from '../../shims/artifact.ts';
+import { allowsHost } from '../../shims/location.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
 import { labelPrograms } from './label.ts';
 import { type Manifest, writeManifest } from './store.ts';
@@ -19,18 +20,19 @@ import { digestOf } from '../../../protocol/digest.ts';
 import { marked } from './unpacking.ts';
 
 /** A verified download, until it is dropped. */
-export type Fetched = { readonly path: string; readonly sha256: string };
+export type Fetched = Brought & { readonly path: string };
 
 const incoming = (url: string, sha256: string | undefined): string =>
   `${paths.incoming}/${digestOf(url + (sha256 ?? '')).slice(0, 16)}`;
 
-/** The most entries in an archive; that of a shim has a few. */
-const maxEntries = 10_000;
+/** The most entries in an archive, where that of a shim has a few; and in the layers of an image, which may hold a distribution. */
+const maxEntries: Readonly<Record<Content['kind'], number>> = { file: 10_000, files: 10_000, image: 200_000 };
 
 /** `sha256`: the expected digest; `undefined` for trust on first use. */
 export const fetchArtifact = async (
   host: Host,
   settings: Settings,
+  registries: Registries,
   handler: Handler,
   sha256: string | undefined,
   stop?: AbortSignal,
@@ -40,8 +42,7 @@ export const fetchArtifact = async (
   const path = `${incoming(url, sha256)}.artifact`;
   await trustSources(host, settings, url, sha256);
   const options = downloadOptions(host, settings, handler, stop);
-  const result = await host.download(url, sha256, host.files.real(path), options);
-  return { path, sha256: result.sha256 };
+  return { path, ...(await bring(host, registries, url, sha256, path, options)) };
 };
 
 /** For the artifact and for its signatures. */
@@ -124,11 +125,8 @@ export const placeArtifact = async (
   await host.files.removeTree(folder);
   await host.files.makeFolder(folder);
   try {
-    const places = { folder, artifact: fetched.path };
     // In the store nothing is parsed any more, so no attempt must be counted.
-    const manifest = await marked(host, sharers, () =>
-      unpack(host, settings, handler, fetched.sha256, key, places),
-    );
+    const manifest = await marked(host, sharers, () => unpack(host, settings, handler, fetched, key, folder));
     await labelPrograms(
       host,
       Object.keys(manifest.files).map((name) => `${folder}/${name}`),
@@ -145,15 +143,13 @@ export const placeArtifact = async (
 export const dropArtifact = (host: Host, fetched: Fetched): Promise<void> =>
   host.files.removeTree(fetched.path);
 
-type Places = { readonly folder: string; readonly artifact: string };
-
 const unpack = async (
   host: Host,
   settings: Settings,
   handler: Handler,
-  sha256: string,
+  { sha256, content, path }: Fetched,
   key: string,
-  places: Places,
+  folder: string,
 ): Promise<Manifest> => {
   const { runtime } = handler;
   const binary = binaryName(handler);
@@ -162,29 +158,23 @@ const unpack = async (
     runtime.type === 'oci'
       ? { kind: 'named' as const, names: [binary, ...libraries] }
       : { kind: 'shim' as const, name: handler.shim };
-  const limits = { maxBytes: settings.maxArtifactBytes * 4, maxEntries };
-  const picked = await host.pick(
-    host.files.real(places.artifact),
-    wanted,
-    host.files.real(places.folder),
-    limits,
-  );
+  const limits = { maxBytes: settings.maxArtifactBytes * 4, maxEntries: maxEntries[content.kind] };
+  const picked = await takeOut(host, handler.artifact, content, path, wanted, folder, limits);
   const files: Record<string, { sha256: string; bytes: number }> = {};
   for (const file of picked) {
     const name = libraries.includes(file.name) ? `lib/${file.name}` : binary;
-    if (name !== file.name)
-      await host.files.move(`${places.folder}/${file.name}`, `${places.folder}/${name}`);
+    if (name !== file.name) await host.files.move(`${folder}/${file.name}`, `${folder}/${name}`);
     files[name] = { sha256: file.sha256, bytes: file.bytes };
   }
   const home = `${paths.store}/${key}`;
-  await tryProgram(host, handler, places.folder);
+  await tryProgram(host, handler, folder);
   const tried = host.systemd ? {} : ({ untried: true } as const);
   const base = { version: 1, url: printUrl(handler.artifact.url), sha256, ...tried } as const;
   if (libraries.length === 0) return { ...base, binary, files };
   const launcher = `launch/${binary}`;
   const text = launcherText(`${home}/${binary}`, `${home}/lib`);
-  await host.files.makeFolder(folderOf(`${places.folder}/${launcher}`));
-  await host.files.put(`${places.folder}/${launcher}`, text, 0o755);
+  await host.files.makeFolder(folderOf(`${folder}/${launcher}`));
+  await host.files.put(`${folder}/${launcher}`, text, 0o755);
   files[launcher] = { sha256: digestOf(text), bytes: Buffer.byteLength(text) };
   return { ...base, binary: launcher, files };
 };

@@ -6,6 +6,9 @@ import { longestDownload } from '../../decide/backoff.ts';
 import { askedAt } from '../../decide/handlers/failed-revisions.ts';
 import { artifactId } from '../../decide/handlers/handlers.ts';
 import type { Host } from '../../../host/host.ts';
+import type { Observed } from '../../decide/observed.ts';
+import { registriesOf } from '../registries/registries.ts';
+import type { Registries } from './ways.ts';
 import { type Handler, storeKey } from '../../model/desired.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Step } from '../../model/plan.ts';
@@ -31,8 +34,8 @@ type Change = (ledger: Ledger) => Ledger;
 export const fetchAll = async (
   host: Host,
   settings: Settings,
+  { runtime, ledger: before }: Pick<Observed, 'runtime' | 'ledger'>,
   steps: readonly Step[],
-  before: Ledger,
   did: string[],
   meanwhile: (restart: boolean) => Promise<void>,
   stop?: AbortSignal,
@@ -41,7 +44,7 @@ export const fetchAll = async (
   const since = clock.elapsed();
   const count = steps.filter((step) => step.kind === 'fetch').length;
   const longest = count * longestDownload(settings.downloadTimeout * 1000, settings.attempts);
-  const work = downloads(host, settings, steps, before, did, stop);
+  const work = downloads(host, settings, registriesOf(host, settings, runtime), steps, before, did, stop);
   try {
     while (!(await clock.within(work, lookMs))) {
       const spent = clock.elapsed() - since;
@@ -68,8 +71,10 @@ const groupsOf = (steps: readonly Step[], trusted: Ledger['trusted']): readonly 
     const { url } = handler.artifact;
     // After trust on first use the digest is required.
     const sha256 = handler.artifact.sha256 ?? trusted[url];
-    const known = groups.get(sha256 ?? url)?.handlers ?? [];
-    groups.set(sha256 ?? url, { sha256, handlers: [...known, handler] });
+    // The digest of a manifest is not that of a file, even where a location of another shim names the manifest as one.
+    const key = sha256 === undefined ? url : `${url.startsWith('oci:')} ${sha256}`;
+    const known = groups.get(key)?.handlers ?? [];
+    groups.set(key, { sha256, handlers: [...known, handler] });
   }
   return [...groups.values()];
 };
@@ -78,6 +83,7 @@ const groupsOf = (steps: readonly Step[], trusted: Ledger['trusted']): readonly 
 const downloads = async (
   host: Host,
   settings: Settings,
+  registries: Registries,
   steps: readonly Step[],
   before: Ledger,
   did: string[],
@@ -93,7 +99,7 @@ const downloads = async (
   };
   for (const group of groupsOf(steps, before.trusted)) {
     if (stop?.aborted) break;
-    const fetched = await fetchAny(host, settings, group, fail, stop);
+    const fetched = await fetchAny(host, settings, registries, group, fail, stop);
     if (!fetched) continue;
     const placed = new Set<string | undefined>();
     const proven = new Map<string, Promise<SignatureProof | undefined>>();
@@ -142,6 +148,7 @@ const once = <T>(known: Map<string, Promise<T>>, name: string, work: () => Promi
 const fetchAny = async (
   host: Host,
   settings: Settings,
+  registries: Registries,
   { sha256, handlers }: Group,
   fail: (handler: Handler, error: unknown) => void,
   stop: AbortSignal | undefined,
@@ -154,7 +161,7 @@ const fetchAny = async (
     const names = handlers.map(({ name }) => name).join(', ');
     host.log('info', `fetch ${printUrl(url)} for ${names}`, { handler: handler.name });
     try {
-      return await fetchArtifact(host, settings, handler, sha256, stop);
+      return await fetchArtifact(host, settings, registries, handler, sha256, stop);
     } catch (error) {
       // No fault of the address.
       if (stop?.aborted) return undefined;

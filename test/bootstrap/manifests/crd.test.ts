@@ -6,7 +6,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { shimKey } from '../../../controller/model/keys.ts';
 import { Failure, hintOf } from '../../../protocol/problem/problem.ts';
-import type { Policy } from '../../../daemon/shims/artifact.ts';
+import type { Policy } from '../../../daemon/shims/location.ts';
 import { fieldKeys } from '../../../daemon/shims/fields.ts';
 import { parseShimResource } from '../../../daemon/shims/resource.ts';
 import { accepted, refused } from '../../fixtures/shims/refused.ts';

@@ -6,7 +6,7 @@ import { catalogueOf } from '../../../cli/shims/catalogue.ts';
 import { exampleOf } from '../../../cli/shims/example.ts';
 import { shim } from '../../../cli/shims/shim.ts';
 import { readTexts, texts } from '../../../cli/shims/texts.ts';
-import type { Policy } from '../../../daemon/shims/artifact.ts';
+import type { Policy } from '../../../daemon/shims/location.ts';
 import { parseShim } from '../../../daemon/shims/local-file.ts';
 import { parseShimResource } from '../../../daemon/shims/resource.ts';
 import { parseToml } from '../../../daemon/toml/toml.ts';

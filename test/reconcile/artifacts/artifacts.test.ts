@@ -9,6 +9,8 @@ import { parseShim } from '../../../daemon/shims/local-file.ts';
 import { fetchArtifact } from '../../../daemon/reconcile/artifacts/artifacts.ts';
 import { makeRoot, openNode, program, sha256, shimFile } from '../../../testbed/simulated/node.ts';
 
+const noRegistries = { credentialsFor: async () => undefined, endpointsOf: async () => [] };
+
 const policy = { machine: 'amd64', allowUnpinned: true, allowedHosts: [] } as const;
 
 const setUp = (t: Test, more: Partial<Settings> = {}) => {
@@ -16,7 +18,7 @@ const setUp = (t: Test, more: Partial<Settings> = {}) => {
   node.write('/srv/artifacts/spin', program('spin'), 0o755);
   const handler = parseShim(shimFile('spin'), '/etc/rcm-node/shims.d/spin.toml', policy);
   const fetch = (digest: string | undefined, one: Handler = handler) =>
-    fetchArtifact(node.fake.host, { ...defaultSettings, ...more }, one, digest).then(
+    fetchArtifact(node.fake.host, { ...defaultSettings, ...more }, noRegistries, one, digest).then(
       (fetched) => fetched.sha256,
       problemOf,
     );

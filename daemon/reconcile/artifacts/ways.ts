@@ -1,0 +1,99 @@
+/**
+ * How what a location names comes to the disk, by the scheme of the location, and how the wanted files are taken out of it. To add
+ * a scheme: a row here, and its form in daemon/shims/location.ts.
+ */
+import type { Limits, Picked, Wanted } from '../../../host/artifact/archive.ts';
+import { chooseTitled, type Titled } from '../../../host/artifact/titled.ts';
+import type { Host } from '../../../host/host.ts';
+import type { DownloadOptions } from '../../../host/http/options.ts';
+import { parseReference } from '../../../host/registry/reference.ts';
+import type { RegistryOptions } from '../../../host/registry/registry.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import type { Artifact } from '../../model/desired.ts';
+
+/** What came, below the path that it was given; nothing of it was interpreted. */
+export type Content =
+  | { readonly kind: 'file' }
+  | { readonly kind: 'files'; readonly files: readonly Titled[] }
+  | { readonly kind: 'image'; readonly layers: readonly string[] };
+
+export type Brought = { readonly sha256: string; readonly content: Content };
+
+/** From where this node takes images, and by which credentials. */
+export type Registries = Omit<RegistryOptions, 'host' | 'http'>;
+
+type Way = (
+  host: Host,
+  registries: Registries,
+  location: string,
+  sha256: string | undefined,
+  path: string,
+  options: DownloadOptions,
+) => Promise<Brought>;
+
+const asFile: Way = async (host, _registries, location, sha256, path, options) => {
+  const result = await host.download(location, sha256, host.files.real(path), options);
+  return { sha256: result.sha256, content: { kind: 'file' } };
+};
+
+const fromRegistry: Way = async (host, registries, location, sha256, path, http) => {
+  const reference = parseReference(location);
+  if ('wrong' in reference) throw new Failure({ code: 'bad-value', message: reference.wrong });
+  await host.files.removeTree(path);
+  await host.files.makeFolder(path);
+  const { content, sha256: found } = await host.fetchContent(
+    reference,
+    sha256,
+    host.machine,
+    host.files.real(path),
+    { ...registries, http },
+  );
+  return { sha256: found, content };
+};
+
+const ways: Readonly<Record<string, Way>> = {
+  'https:': asFile,
+  'http:': asFile,
+  'file:': asFile,
+  'oci:': fromRegistry,
+};
+
+export const bring: Way = (host, registries, location, ...rest) => {
+  const way = ways[new URL(location).protocol];
+  if (!way) throw new Failure({ code: 'bad-value', message: 'the location has no known scheme' });
+  return way(host, registries, location, ...rest);
+};
+
+const mustBe = (expected: string | undefined, found: string | undefined): void => {
+  if (expected === undefined || expected === found) return;
+  throw new Failure({
+    code: 'digest-mismatch',
+    message: `expected sha256 ${expected} of the file, found ${found}`,
+    hint: 'The digest in the location is right, and names something else: correct sha256 in the shim, or remove it.',
+  });
+};
+
+/** Throws as `Host.pick`, and `digest-mismatch`. `path`: of the file or folder that came. */
+export const takeOut = async (
+  host: Host,
+  { path: inImage, fileSha256 }: Artifact,
+  content: Content,
+  path: string,
+  wanted: Wanted,
+  folder: string,
+  limits: Limits,
+): Promise<readonly Picked[]> => {
+  const into = host.files.real(folder);
+  if (content.kind === 'file') return host.pick(host.files.real(path), wanted, into, limits);
+  if (content.kind === 'image') {
+    const picked = await host.pickImage(content.layers, wanted, inImage, into, limits);
+    mustBe(fileSha256, picked[0]?.sha256);
+    return picked;
+  }
+  const choices = chooseTitled(content.files, wanted);
+  mustBe(fileSha256, choices[0]?.file.sha256);
+  const picked: Picked[] = [];
+  for (const choice of choices)
+    picked.push(...(await host.pick(choice.file.path, choice.wanted, into, limits)));
+  return picked;
+};

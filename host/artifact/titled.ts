@@ -1,0 +1,37 @@
+/**
+ * Which files of an artifact are wanted, each of which its publisher gave a title: the program itself, the program and its libraries,
+ * or the archive that has them. The title is text of others, and never becomes a path.
+ */
+import { anyShim, type Wanted, wantedNames } from './choice.ts';
+import { bad } from './compression.ts';
+import { isBeside } from './kind.ts';
+import { quoted } from './layers.ts';
+
+export type Titled = { readonly title: string; readonly path: string; readonly sha256: string };
+
+/** `wanted` is to be taken out of `file`. */
+export type Choice = { readonly file: Titled; readonly wanted: Wanted };
+
+const nameOf = ({ title }: Titled): string => title.slice(title.lastIndexOf('/') + 1);
+
+/** Throws `bad-archive` where no choice is the only one. The first is of the program. */
+export const chooseTitled = (files: readonly Titled[], wanted: Wanted): readonly Choice[] => {
+  const names = wantedNames(wanted);
+  const [first, ...more] = files;
+  if (first && more.length === 0) return [{ file: first, wanted }];
+  const byName = names.map((name) => files.filter((file) => nameOf(file) === name));
+  if (byName.every(({ length }) => length === 1))
+    return byName.flatMap(([file], at) =>
+      file ? [{ file, wanted: { kind: 'named', names: [names[at] ?? ''] } as const }] : [],
+    );
+  const serious = files.filter((file) => !isBeside(nameOf(file)));
+  const shims = wanted.kind === 'shim' ? serious.filter((file) => anyShim.test(nameOf(file))) : [];
+  for (const pool of [shims, serious]) {
+    const [only, ...others] = pool;
+    if (only && others.length === 0) return [{ file: only, wanted }];
+  }
+  const list = files.slice(0, 10).map(({ title }) => quoted(title));
+  throw bad(
+    `the artifact has ${files.length} files, and it is not clear which has ${names.map(quoted).join(', ')}: ${list.join(', ')}`,
+  );
+};
