@@ -16,8 +16,9 @@ export type Suite = 'bookworm' | 'trixie' | 'forky';
 /**
  * `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. `crio`: what CRI-O
  * needs beside itself, and what its stand-in does. `arm64`: like `containerd`, for that architecture. `qemu`: the emulator of it.
+ * `cosign`: cosign and a registry.
  */
-export type ImageKind = 'containerd' | 'minbase' | 'crun' | 'crio' | 'arm64' | 'qemu';
+export type ImageKind = 'containerd' | 'minbase' | 'crun' | 'crio' | 'arm64' | 'qemu' | 'cosign';
 
 const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
 
@@ -40,6 +41,8 @@ const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
       return [...packagesOf(suite, 'containerd'), ...essential, 'libstdc++6'];
     case 'qemu':
       return ['qemu-user'];
+    case 'cosign':
+      return ['cosign', 'docker-registry'];
     default:
       return kind satisfies never;
   }
@@ -70,6 +73,8 @@ const variantOf = (kind: ImageKind): readonly string[] => {
           (path) => `--dpkgopt=path-${path}`,
         ),
       ];
+    case 'cosign':
+      return [onlyFiles];
     default:
       return ['--variant=minbase'];
   }
