@@ -41,14 +41,15 @@ const fromRegistry: Way = async (host, registries, location, sha256, path, http)
   if ('wrong' in reference) throw new Failure({ code: 'bad-value', message: reference.wrong });
   await host.files.removeTree(path);
   await host.files.makeFolder(path);
-  const { content, sha256: found } = await host.fetchContent(
-    reference,
-    sha256,
-    host.machine,
-    host.files.real(path),
-    { ...registries, http },
-  );
-  return { sha256: found, content };
+  const real = host.files.real(path);
+  try {
+    const fetched = await host.fetchContent(reference, sha256, host.machine, real, { ...registries, http });
+    return { sha256: fetched.sha256, content: fetched.content };
+  } catch (error) {
+    // Layers that came before one that cannot be had.
+    await host.files.removeTree(path);
+    throw error;
+  }
 };
 
 const ways: Readonly<Record<string, Way>> = {

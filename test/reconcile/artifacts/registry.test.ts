@@ -86,6 +86,8 @@ t.test('a registry that lies about one shim changes nothing for another', async 
     { handler: 'a', code: 'digest-mismatch', message: /\/v2\/team\/shim\/blobs\/sha256:.*expected sha256/ },
   ]);
   t.strictSame(node.fake.containerd.served(), ['runc', 'b']);
+  const left = Object.keys(treeOf(node.root)).filter((path) => path.startsWith(`${paths.incoming}/`));
+  t.strictSame(left, [], 'nothing is left of what came before the lie');
 });
 
 t.test('the digest of the file is checked, too, where it is given', async (t) => {
