@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { parse } from 'yaml';
 import { usage } from '../../cli/arguments.ts';
 import { catalogueOf } from '../../cli/shims/catalogue.ts';
 import { exampleOf } from '../../cli/shims/example.ts';
@@ -447,6 +448,57 @@ t.test(
     t.same(await codes(), [0, 0, 0]);
   },
 );
+
+t.test('each example is planned and served once a digest is in it', { skip: rootOnly }, async (t) => {
+  const root = image(t);
+  const folder = join(root, 'etc/rcm-node/shims.d');
+  rmSync(join(folder, 'spin.toml'));
+  const samples = catalogueOf(readTexts(join(import.meta.dirname, '../../bootstrap/samples')));
+  const examples = await Promise.all(samples.map(({ name }) => run('shim', 'example', name)));
+  for (const [index, { name }] of samples.entries())
+    writeFileSync(join(folder, `${name}.toml`), examples[index]?.out ?? '');
+  type Plan = {
+    readonly handlers: readonly { readonly name: string; readonly problem?: unknown }[];
+    readonly problems: readonly { readonly code: string; readonly where: { readonly file: string } }[];
+  };
+  const planOf = (said: Ended): Plan => JSON.parse(said.out);
+  const asPrinted = planOf(await run('plan', '--json', '--root', root));
+  const hasDigest = ({ text }: { readonly text: string }) => /^ +sha256: [0-9a-f]{64}$/m.test(text);
+  t.same(
+    asPrinted.problems.map(({ code, where }) => `${code} ${where.file}`),
+    samples.filter((one) => !hasDigest(one)).map(({ name }) => `unpinned /etc/rcm-node/shims.d/${name}.toml`),
+    'as they are printed, they lack nothing but digests',
+  );
+  t.equal(asPrinted.handlers.length, samples.filter(hasDigest).length);
+
+  // In the place of each archive, one of programs that do nothing; a person would write its digest down just so.
+  for (const { name, text } of samples) {
+    const { metadata, spec } = parse(text) as {
+      readonly metadata: { readonly name: string };
+      readonly spec: {
+        readonly runtime?: { readonly binary: string; readonly libraries?: readonly string[] };
+      };
+    };
+    const { binary = `containerd-shim-${metadata.name}`, libraries = [] } = spec.runtime ?? {};
+    const tree = mkdtempSync(join(root, 'srv/tree-'));
+    for (const file of [binary, ...libraries]) writeFileSync(join(tree, file), '#!/bin/sh\n');
+    const archive = join(root, 'srv', `${name}.tar.gz`);
+    execFileSync('tar', ['-czf', archive, '-C', tree, '.']);
+    const sha256 = createHash('sha256').update(readFileSync(archive)).digest('hex');
+    const path = join(folder, `${name}.toml`);
+    const toml = readFileSync(path, 'utf8')
+      .replaceAll(/^location = "[^"]*"/gm, `location = "file:///srv/${name}.tar.gz"`)
+      .replaceAll(/^(?:# )?sha256 = ".*"$/gm, `sha256 = "${sha256}"`);
+    writeFileSync(path, toml);
+  }
+  const planned = await run('plan', '--json', '--root', root);
+  t.equal(planned.code, 4, planned.out);
+  t.same(planOf(planned).problems, []);
+  const done = await run('once', '--root', root);
+  t.equal(done.code, 0, done.err);
+  t.match(done.out, new RegExp(`Written, not loaded: ${samples.length} of ${samples.length} `));
+  t.match(await run('plan', '--root', root), { code: 0, out: /^Nothing to do/ });
+});
 
 t.test('two runs on one host do not run at the same time', { skip: rootOnly }, async (t) => {
   const root = image(t);
