@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
@@ -8,8 +8,10 @@ import t, { type Test } from 'tap';
 import { printMirrored } from '../../../cli/mirror/command.ts';
 import { mirror, type Mirroring } from '../../../cli/mirror/mirror.ts';
 import { download, placesFor } from '../../../host/http/download.ts';
+import { mirroredBy } from '../../../daemon/registries/mirrored.ts';
+import { fetchContent } from '../../../host/registry/content.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
-import { optionsOf } from '../../host/registry/served.ts';
+import { makeStore, optionsOf, plain, serveRegistry } from '../../host/registry/served.ts';
 
 const digestOf = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -160,6 +162,61 @@ t.test('no secret of an address is in the lock file or in a line', async (t) => 
   t.notMatch(JSON.stringify([lock, lines, done]), /hunter2/);
   t.ok(lock.locations[`${url}/x`]);
 });
+
+const setUpImages = async (t: Test) => {
+  const store = makeStore();
+  const layer = (text: string) => store.blob('application/vnd.oci.image.layer.v1.tar', Buffer.from(text));
+  const images = {
+    'linux/amd64': store.image([layer('base'), layer('amd')]),
+    'linux/arm64/v8': store.image([layer('base'), layer('arm')], 'arm64'),
+    'linux/s390x': store.image([layer('other')], 's390x'),
+  };
+  const top = store.index(images);
+  const one = await serveRegistry(t, store);
+  const image = { host: 'registry.example', repository: 'team/shim' };
+  const endpointsOf: Mirroring['endpointsOf'] = async ({ repository }) => [
+    plain({ host: one.host, repository }),
+  ];
+  return { store, images, top, one, image, endpointsOf };
+};
+
+t.test(
+  'an image is copied with what its machines need, and a node takes it from the folder alone',
+  async (t) => {
+    const { images, top, one, image, endpointsOf } = await setUpImages(t);
+    const location = `oci://registry.example/team/shim:v1@${top.digest}`;
+    const text = toml('spin', { amd64: [location], arm64: [location] });
+    const to = join(t.testdir(), 'mirror');
+    const texts = [{ name: 'spin.toml', text }];
+    const { lock, done, did } = await run({ to, texts, endpointsOf });
+    t.same(did, ['copied']);
+    const entry = lock.locations[location];
+    t.match(entry, { sha256: top.digest.slice(7), path: 'oci/registry.example/team/shim', pinned: true });
+    const has = (digest: string) => existsSync(join(to, `${entry.path}/manifests/${digest}`));
+    t.ok(has(top.digest) && has(images['linux/amd64'].digest) && has(images['linux/arm64/v8'].digest));
+    t.notOk(has(images['linux/s390x'].digest), 'no node is of that machine');
+    one.requests.length = 0;
+    t.same((await run({ to, texts, endpointsOf })).did, ['unchanged']);
+    t.same(one.paths(), []);
+
+    const found = mirroredBy(done.mirrors, image);
+    const endpoint = found?.kind === 'folder' ? found.endpoint : plain(image);
+    mkdirSync(join(to, '../node'));
+    const got = await fetchContent(
+      { ...image, digest: top.digest.slice(7) },
+      undefined,
+      'arm64',
+      join(to, '../node'),
+      { ...optionsOf(), endpointsOf: async () => [endpoint] },
+    );
+    const layers = got.content.kind === 'image' ? got.content.layers : [];
+    t.same(
+      layers.map((path) => readFileSync(path, 'utf8')),
+      ['base', 'arm'],
+    );
+    t.same(one.paths(), [], 'the registry was not asked');
+  },
+);
 
 t.test('a mirrored file is what a node without a network gets', async (t) => {
   const { url } = await serve(t, new Map([['/v1/x.tar', 'bytes']]));
