@@ -39,7 +39,9 @@ const conclude = (places: readonly Place[]): Failure => {
   const message = list
     .map(({ location, failure }) => `${printUrl(location)}: ${failure?.problem.message}`)
     .join('; ');
-  const { code = 'download-failed', hint } = main?.failure?.problem ?? {};
+  const { code = 'download-failed', hint: own } = main?.failure?.problem ?? {};
+  // Where the original cannot be reached at all, what a mirror refuses says more than how to try the original.
+  const hint = own ?? list.find(({ failure }) => failure?.problem.hint !== undefined)?.failure?.problem.hint;
   return new Failure({ code, message, ...(hint === undefined ? {} : { hint }) }, main?.failure);
 };
 

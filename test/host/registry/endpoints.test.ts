@@ -1,95 +1,16 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import * as https from 'node:https';
-import type { IncomingMessage } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
 import { pathToFileURL } from 'node:url';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import type { Endpoint, Image } from '../../../host/registry/endpoint.ts';
 import { type Credential, openRegistry, type RegistryOptions } from '../../../host/registry/registry.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
-import { makeStore, optionsOf, plain, serveRegistry, type Store } from './served.ts';
-
-const hasOpenssl = (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, 'openssl')));
-const tlsTest = { skip: hasOpenssl ? false : 'there is no openssl program to make certificates with' };
-
-/** A CA, a server's certificate of it, and one of a client. */
-const makeCertificates = (folder: string): void => {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-subj',
-    '/CN=test CA',
-    '-days',
-    '2',
-  );
-  writeFileSync(join(folder, 'ext'), 'subjectAltName=IP:127.0.0.1\n');
-  for (const name of ['server', 'client']) {
-    openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
-    openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-      ...['-out', `${name}.pem`, '-days', '2', '-extfile', 'ext'],
-    );
-  }
-};
+import { makeStore, optionsOf, plain, serveRegistry } from './served.ts';
+import { makeCertificates, serveTls, tlsTest } from './served-tls.ts';
 
 const folder = t.testdir();
-if (hasOpenssl) makeCertificates(folder);
+makeCertificates(folder);
 const file = (name: string): string => join(folder, name);
-
-type Answer = {
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-};
-type Seen = { readonly request: IncomingMessage; readonly body: string; readonly client: string | undefined };
-
-/** Over TLS; `before` answers instead of the store where it gives something. */
-const serveTls = async (
-  t: Test,
-  store: Store,
-  before: (seen: Seen) => Answer | undefined = () => undefined,
-) => {
-  const server = https.createServer(
-    {
-      key: readFileSync(file('server.key')),
-      cert: readFileSync(file('server.pem')),
-      ca: readFileSync(file('ca.pem')),
-      requestCert: true,
-      rejectUnauthorized: false,
-    },
-    async (request, response) => {
-      let body = '';
-      for await (const piece of request) body += String(piece);
-      const { CN } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
-      const answer = before({ request, body, client: CN as string | undefined });
-      if (answer) {
-        response.writeHead(answer.status ?? 200, answer.headers).end(answer.body);
-        return;
-      }
-      const name = /\/(?:manifests|blobs)\/([^?]+)/.exec(request.url ?? '')?.[1] ?? '';
-      const bytes = store.blobs.get((store.tags.get(name) ?? name).replace('sha256:', ''));
-      response.writeHead(bytes ? 200 : 404).end(bytes);
-    },
-  );
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => sockets.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-};
 
 const image = { host: 'registry.example', repository: 'team/shim' };
 
@@ -176,7 +97,7 @@ t.test('a folder in the form of the API is a registry, too', async (t) => {
 t.test('a CA and a certificate of ours are used for their server', tlsTest, async (t) => {
   const { store, blob } = content();
   const seen: (string | undefined)[] = [];
-  const host = await serveTls(t, store, ({ client }) => void seen.push(client));
+  const host = await serveTls(t, folder, store, ({ client }) => void seen.push(client));
   const readFrom = (more: Partial<Endpoint>) =>
     open([tlsEndpoint(host, more)])
       .read(image.repository, blob)
@@ -198,7 +119,7 @@ t.test(
   async (t) => {
     const { store, blob } = content();
     const sent: (string | undefined)[] = [];
-    const host = await serveTls(t, store, ({ request }) => {
+    const host = await serveTls(t, folder, store, ({ request }) => {
       sent.push(request.headers.authorization);
       return request.url?.startsWith('/v2/secret')
         ? { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }
@@ -223,7 +144,7 @@ t.test('each kind of credential is sent as the registry asks for it', tlsTest, a
   const { store, blob } = content();
   const asked: string[] = [];
   let mode = 'basic';
-  const host: string = await serveTls(t, store, ({ request, body }) => {
+  const host: string = await serveTls(t, folder, store, ({ request, body }) => {
     const { authorization = '' } = request.headers;
     if (request.url?.startsWith('/token')) {
       asked.push(`${request.method} ${request.url} ${authorization} ${body}`);
