@@ -72,7 +72,7 @@ const handler = ({
   sha256,
   signature,
   start,
-  turn,
+  approval,
   problem: wrong,
 }: HandlerReport): object => ({
   name,
@@ -81,7 +81,7 @@ const handler = ({
   ...(sha256 === undefined ? {} : { sha256 }),
   ...(signature === undefined ? {} : { signature }),
   ...(start === undefined ? {} : { start }),
-  ...(turn === undefined ? {} : { rollout: rollout(turn), turn: formerTurn(turn) }),
+  ...(approval === undefined ? {} : { rollout: rollout(approval), turn: formerTurn(approval) }),
   ...(wrong === undefined ? {} : { problem: problem(wrong) }),
 });
 

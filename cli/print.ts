@@ -74,7 +74,7 @@ export const printReport = (
     if (signature)
       lines.push(`  ${paint.dim(`${name} is signed by ${signature.signer}${proofWords(signature)}`)}`);
   // If there is also an error, the outcome has only the error.
-  const waits = report.handlers.flatMap((one) => (one.problem && one.turn?.hold ? [one.problem] : []));
+  const waits = report.handlers.flatMap((one) => (one.problem && one.approval?.hold ? [one.problem] : []));
   const list = [
     ...new Map(
       [...troubles(report.outcome), ...waits, ...report.notes].map((problem) => [
@@ -111,10 +111,10 @@ const approvalWords = {
 const clusterLine = (cluster: ClusterFacts, now: number): string => {
   const who = `cluster: ${cluster.node ? `node ${cluster.node}` : 'no name yet'}, as ${cluster.identity}${cluster.server ? `, ${cluster.server}` : ''}`;
   const heard = cluster.confirmed ? `last heard ${ago(cluster.confirmed, now)}` : 'not heard yet';
-  const turns = cluster.controller === undefined ? '' : approvalWords[cluster.controller];
+  const approvals = cluster.controller === undefined ? '' : approvalWords[cluster.controller];
   return cluster.state === 'synced'
-    ? `${who}, ${heard}${turns}`
-    : `${who}, ${cluster.state}, ${heard}${turns}`;
+    ? `${who}, ${heard}${approvals}`
+    : `${who}, ${cluster.state}, ${heard}${approvals}`;
 };
 
 const ago = (time: string, now: number): string => {

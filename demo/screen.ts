@@ -68,10 +68,10 @@ export const makeScreen = (stream: NodeJS.WriteStream, noColor: string | undefin
     const began = performance.now();
     const elapsed = (): number => performance.now() - began;
     let tail = '';
-    let turn = 0;
+    let frame = 0;
     const timer = setInterval(() => {
-      turn += 1;
-      const mark = spinner[turn % spinner.length] ?? '';
+      frame += 1;
+      const mark = spinner[frame % spinner.length] ?? '';
       draw(`  ${mark} ${what} ${paint.dim(`${duration(Math.floor(elapsed() / 100) * 100)}  ${tail}`)}`);
     }, 100);
     if (!terminal) clearInterval(timer);

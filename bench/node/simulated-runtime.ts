@@ -61,15 +61,15 @@ export const makeRuntime = (clock: Clock, { restartMs }: Manner): Runtime => {
         ...report,
         state: 'failed',
         problem,
-        turn: { shim: approval.shim, revision: approval.revision },
+        approval: { shim: approval.shim, revision: approval.revision },
       };
     }
-    if (approval.hold === undefined) return { ...report, state: 'pending', turn: approval };
+    if (approval.hold === undefined) return { ...report, state: 'pending', approval };
     return {
       ...report,
       state: 'pending',
       problem: waitsForApproval(approval, name, approvals),
-      turn: approval,
+      approval,
     };
   };
 

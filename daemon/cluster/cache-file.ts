@@ -42,7 +42,7 @@ export class CacheFile {
       const fact = await files.lookTrusted(paths.cluster);
       if (fact.kind !== 'regular') return undefined;
       this.#written = parseClusterCache(fact.text, paths.cluster);
-      this.#approvals = this.#written.turns;
+      this.#approvals = this.#written.approvals;
       return this.#written;
     } catch {
       // `gather` reports a damaged file, or one of another user; the first list of Shims replaces it.
@@ -73,7 +73,7 @@ export class CacheFile {
     const next: ClusterCache = {
       ...{ version: 1, node, shims },
       ...(away ? { away } : {}),
-      ...(this.#approvals === undefined ? {} : { turns: this.#approvals }),
+      ...(this.#approvals === undefined ? {} : { approvals: this.#approvals }),
     };
     if (canonical(next) === canonical(this.#written ?? null) && (await this.#stands())) return;
     const { files, clock, log } = this.#host;

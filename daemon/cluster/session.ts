@@ -108,7 +108,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
   const join = async (settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
     const known = await file.restore();
     if (known) answer.restore(known);
-    if (known?.turns) approvals.restore(known.turns);
+    if (known?.approvals) approvals.restore(known.approvals);
     const identity = await findIdentity(host, settings);
     const overtaken = (): boolean => state.closed || state.settings !== settings;
     if (overtaken()) return;
@@ -233,7 +233,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       // Otherwise a starting node would report "all is served" twice: before it knows the desired state, and after.
       if (!state.session?.heard) return;
       state.session.report.tell(told, state.settings?.legacyLabels ?? false);
-      const needed = told.report.handlers.flatMap((one) => (one.turn ? [one.turn] : []));
+      const needed = told.report.handlers.flatMap((one) => (one.approval ? [one.approval] : []));
       approvals.need(needed, (state.settings?.spread ?? 0) * 1000, state.session.view.api);
     },
     close: () => {

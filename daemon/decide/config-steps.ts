@@ -75,7 +75,7 @@ export const configSteps = (
   const failed = new Set(asked.reports.filter(isTried(baseline.rules.ready === true)).map((one) => one.name));
   // Otherwise a later successful change would retry it.
   const isStillBad = asked.reports.some(
-    (one) => one.turn && one.problem?.code === 'known-bad' && !asked.leftOut.has(one.name),
+    (one) => one.approval && one.problem?.code === 'known-bad' && !asked.leftOut.has(one.name),
   );
   const isTaken = (files.length > 0 || restart || links.now.length > 0) && baseline.held === undefined;
   const learned = change.due

@@ -24,7 +24,7 @@ const metadata: s.Read<Metadata> = s.object<Metadata>({
 /** As the API server sent it, unchecked: each reader of a field checks the field. */
 const asSent = s.optional(s.json(100)) as s.Read<never>;
 
-const answer = s.object({
+const fields = s.object({
   version: s.one(1),
   /** The Node of this cache: after a change of the Node's name, the cache does not apply. */
   node: name,
@@ -33,10 +33,12 @@ const answer = s.object({
   /** The CRD was missing until a short time ago: after a restart of rcm-node, an empty list must not count as a deletion. */
   away: s.optional(s.one(true)),
   /** What is known of approvals. */
-  turns: ({ value }): KnownApprovals | undefined => parseApprovals(value),
+  approvals: ({ value }): KnownApprovals | undefined => parseApprovals(value),
 });
 
-export type ClusterCache = s.Infer<typeof answer>;
+const answer = s.renamed('turns', 'approvals', fields);
+
+export type ClusterCache = s.Infer<typeof fields>;
 
 /** Throws `state-damaged` or `state-newer`. */
 export const parseClusterCache = (source: string, file: string): ClusterCache =>

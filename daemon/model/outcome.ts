@@ -23,7 +23,7 @@ const waitReason: s.Read<WaitReason> = (cursor) => {
   return (name === 'alone' ? 'self-scheduled' : name) as WaitReason;
 };
 
-const handler: s.Read<HandlerReport> = s.object<HandlerReport>({
+const fields = s.object<HandlerReport>({
   name: s.text(),
   state: s.one(...handlerStates),
   sha256: s.optional(s.digest),
@@ -44,7 +44,7 @@ const handler: s.Read<HandlerReport> = s.object<HandlerReport>({
     }),
   ),
   problem: s.optional(storedProblem),
-  turn: s.optional(
+  approval: s.optional(
     s.object<NeededApproval>({
       shim: s.text(),
       revision: s.text(),
@@ -52,6 +52,8 @@ const handler: s.Read<HandlerReport> = s.object<HandlerReport>({
     }),
   ),
 });
+
+const handler: s.Read<HandlerReport> = s.renamed('turn', 'approval', fields);
 
 /** The state of the node's connection to its cluster. */
 const clusterFacts = s.object({

@@ -94,7 +94,7 @@ export type HandlerReport = {
   readonly start?: Start;
   readonly problem?: Problem;
   /** Its change needs this approval. */
-  readonly turn?: NeededApproval;
+  readonly approval?: NeededApproval;
 };
 
 export type Decision = {

@@ -91,6 +91,17 @@ export const variant =
     return object(fields)(cursor) as unknown as T;
   };
 
+/** An object one of whose keys had the name `former` in an earlier release. */
+export const renamed =
+  <T>(former: string, name: string, read: Read<T>): Read<T> =>
+  (cursor) => {
+    const { value } = cursor;
+    if (typeof value !== 'object' || value === null || !(former in value) || name in value)
+      return read(cursor);
+    const { [former]: kept, ...rest } = value as Record<string, unknown>;
+    return read({ ...cursor, value: { ...rest, [name]: kept } });
+  };
+
 export const optional =
   <T>(read: Read<T>): Read<T | undefined> =>
   (cursor) =>

@@ -186,7 +186,7 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
   return { claims, problems, lost, approvals: approvalFactsOf(answer) };
 };
 
-const approvalFactsOf = ({ shims, turns: approvals }: ClusterCache): ApprovalFacts => ({
+const approvalFactsOf = ({ shims, approvals }: ClusterCache): ApprovalFacts => ({
   approved: approvals?.approved ?? {},
   controller: approvals?.controller,
   alone: approvals?.alone ?? {},

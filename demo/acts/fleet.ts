@@ -8,7 +8,7 @@ const size = 24;
 const atOnce = 6;
 const strategy = { rolloutStrategy: { type: 'rolling', rolling: { maxUpdate: '25%', maxFailures: 1 } } };
 
-/** Turns that were given together, or as soon as one of these was done. */
+/** Approvals that were given together, or as soon as one of these was done. */
 const wavesOf = (changes: readonly Change[]): readonly (readonly Change[])[] => {
   const waves: Change[][] = [];
   for (const change of changes) {

@@ -62,7 +62,7 @@ const handlers = [
     state: 'pending',
     source: '/g',
     problem,
-    turn: { shim: 'wws', revision: 'r', hold: 'queued' },
+    approval: { shim: 'wws', revision: 'r', hold: 'queued' },
   },
 ] as const;
 const report: Report = {
@@ -226,8 +226,8 @@ t.test('renamed fields stay in the JSON documents by their former names', async 
   t.match(doctorDocument(0, '1', [{ what: 'approvals', verdict: 'good', says: 'fine' }]), {
     checks: [{ what: 'approvals', formerWhat: 'turns' }],
   });
-  const turn = { shim: 'wws', revision: 'r', hold: 'self-scheduled' } as const;
-  t.match(reportDocument('status', 4, { ...report, handlers: [{ ...handlers[1], turn }] }), {
+  const approval = { shim: 'wws', revision: 'r', hold: 'self-scheduled' } as const;
+  t.match(reportDocument('status', 4, { ...report, handlers: [{ ...handlers[1], approval }] }), {
     handlers: [
       {
         rollout: { shim: 'wws', revision: 'r', waitReason: 'self-scheduled' },

@@ -188,12 +188,12 @@ t.test('a wait for an approval is printed beside other problems, and so is the c
     message: 'the Shim "spin" waits for approval',
     handler: 'spin',
   } as const;
-  const turn = { shim: 'spin', revision: 'r', hold: 'queued' } as const;
+  const approval = { shim: 'spin', revision: 'r', hold: 'queued' } as const;
   const cluster = { identity: 'kubelet', node: 'n', server: null, state: 'synced', confirmed: null } as const;
   const given: Report = {
     ...report,
     outcome: { kind: 'degraded', problems: [{ code: 'bad-toml', message: 'x' }] },
-    handlers: [{ name: 'spin', state: 'pending', source: 'x', problem, turn }],
+    handlers: [{ name: 'spin', state: 'pending', source: 'x', problem, approval }],
   };
   const say = (controller?: 'alive' | 'none' | 'unknown'): string =>
     printReport({ ...given, cluster: { ...cluster, ...(controller ? { controller } : {}) } }, plain, now);

@@ -59,7 +59,7 @@ const setUp = (t: Test) => {
       }),
   };
   const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 20; turn++) await breathe();
+    for (let pass = 0; pass < 20; pass++) await breathe();
   };
   const pass = async (ms: number): Promise<void> => {
     const end = time.now + ms;
@@ -89,7 +89,7 @@ const setUp = (t: Test) => {
     () => void seen.wakes++,
     () => start + time.now,
   );
-  const turns = {
+  const approvals = {
     ...watch,
     kept: () => seen.kept,
     restore: (last: KnownApprovals | undefined) => {
@@ -97,78 +97,82 @@ const setUp = (t: Test) => {
       watch.restore(last);
     },
   };
-  t.teardown(() => turns.leave());
+  t.teardown(() => approvals.leave());
   const looks = (): number => scripted.calls.length;
-  const at = (shim: string): string | undefined => turns.kept()?.alone?.[shim]?.at;
-  return { ...scripted, turns, seen, pass, settle, looks, at, lines, random, time, sleepers, placed };
+  const at = (shim: string): string | undefined => approvals.kept()?.alone?.[shim]?.at;
+  return { ...scripted, approvals, seen, pass, settle, looks, at, lines, random, time, sleepers, placed };
 };
 
 t.test('the approval on the own Node is recorded, each change of it once', async (t) => {
-  const { turns, seen } = setUp(t);
-  t.equal(turns.kept(), undefined);
+  const { approvals, seen } = setUp(t);
+  t.equal(approvals.kept(), undefined);
   const value = approval(5 * minute);
-  turns.seen(nodeOf({ [approvedKey]: value }));
-  turns.seen(nodeOf({ [approvedKey]: value, other: 'y' }));
-  t.same(turns.kept(), {
+  approvals.seen(nodeOf({ [approvedKey]: value }));
+  approvals.seen(nodeOf({ [approvedKey]: value, other: 'y' }));
+  t.same(approvals.kept(), {
     approved: { spin: { value, until: new Date(start + 5 * minute).toISOString() } },
   });
   t.equal(seen.changes, 1);
-  turns.seen(nodeOf());
-  t.equal(turns.kept(), undefined);
+  approvals.seen(nodeOf());
+  t.equal(approvals.kept(), undefined);
   t.equal(seen.changes, 2);
 });
 
 const year = 365 * 24 * 60 * minute;
-const leftOfOne = (turns: KnownApprovals | undefined, now: number): number =>
-  Date.parse(turns?.approved?.spin?.until ?? '') - now;
+const leftOfOne = (approvals: KnownApprovals | undefined, now: number): number =>
+  Date.parse(approvals?.approved?.spin?.until ?? '') - now;
 
 t.test('an expired approval allows nothing, however far the clock is behind', async (t) => {
-  const { turns, time } = setUp(t);
+  const { approvals, time } = setUp(t);
   time.ahead = -year;
-  turns.seen(nodeOf({ [approvedKey]: approval(-minute) }));
-  t.ok(leftOfOne(turns.kept(), start + time.ahead) <= 0, 'left over from a controller that is gone');
-  turns.seen(nodeOf({ [approvedKey]: approval(year) }));
-  t.equal(leftOfOne(turns.kept(), start + time.ahead), 15 * minute, 'nor is one longer than a turn');
+  approvals.seen(nodeOf({ [approvedKey]: approval(-minute) }));
+  t.ok(leftOfOne(approvals.kept(), start + time.ahead) <= 0, 'left over from a controller that is gone');
+  approvals.seen(nodeOf({ [approvedKey]: approval(year) }));
+  t.equal(
+    leftOfOne(approvals.kept(), start + time.ahead),
+    15 * minute,
+    'nor is one longer than its lifetime',
+  );
 });
 
 t.test('an approval expires by the monotonic clock', async (t) => {
-  const { turns, time, pass } = setUp(t);
-  turns.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
+  const { approvals, time, pass } = setUp(t);
+  approvals.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
   await pass(16 * minute);
   time.ahead = -60 * minute;
-  turns.seen(nodeOf({ [approvedKey]: approval(15 * minute), other: 'y' }));
-  t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
+  approvals.seen(nodeOf({ [approvedKey]: approval(15 * minute), other: 'y' }));
+  t.equal(approvals.kept()?.approved?.spin?.until, new Date(0).toISOString());
   const after = setUp(t);
   after.time.ahead = -60 * minute;
-  after.turns.restore(turns.kept());
-  after.turns.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
-  t.equal(after.turns.kept()?.approved?.spin?.until, new Date(0).toISOString(), 'also after a start');
+  after.approvals.restore(approvals.kept());
+  after.approvals.seen(nodeOf({ [approvedKey]: approval(15 * minute) }));
+  t.equal(after.approvals.kept()?.approved?.spin?.until, new Date(0).toISOString(), 'also after a start');
 });
 
 t.test('an approval expires while nothing happens on the Node', async (t) => {
-  const { turns, seen, time } = setUp(t);
-  turns.seen(nodeOf({ [approvedKey]: approval(1000) }));
+  const { approvals, seen, time } = setUp(t);
+  approvals.seen(nodeOf({ [approvedKey]: approval(1000) }));
   time.now = 1000;
   await until(() => seen.changes >= 2);
-  t.equal(turns.kept()?.approved?.spin?.until, new Date(0).toISOString());
+  t.equal(approvals.kept()?.approved?.spin?.until, new Date(0).toISOString());
 });
 
 t.test('the API server is not asked while no change needs an approval', async (t) => {
-  const { turns, looks, pass, api } = setUp(t);
-  turns.need([], 300_000, api);
+  const { approvals, looks, pass, api } = setUp(t);
+  approvals.need([], 300_000, api);
   await pass(60 * minute);
   t.equal(looks(), 0);
-  t.equal(turns.controller(), undefined);
+  t.equal(approvals.controller(), undefined);
 });
 
 t.test('the Lease is read in the configured namespace', async (t) => {
-  const { turns, api, pass, calls, answers, time, placed } = setUp(t);
+  const { approvals, api, pass, calls, answers, time, placed } = setUp(t);
   placed.fact = { kind: 'regular', real: '', text: 'other\n', digest: '', mode: 0o644, uid: 0, gid: 0 };
   answers.set(`GET ${leasePathIn('other')}`, () => lease(time.now));
-  turns.need([spin], 300_000, api);
+  approvals.need([spin], 300_000, api);
   await pass(firstMs);
   t.same(calls, [{ method: 'GET', path: leasePathIn('other') }]);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
 });
 
 t.test(
@@ -180,12 +184,12 @@ t.test(
       { kind: 'regular', real: '', text: '', digest: '', mode: 0o644, uid: 0, gid: 0 },
       { kind: 'regular', real: '', text: '../x', digest: '', mode: 0o644, uid: 0, gid: 0 },
     ] as const) {
-      const { turns, api, pass, looks, at, lines, placed } = setUp(t);
+      const { approvals, api, pass, looks, at, lines, placed } = setUp(t);
       placed.fact = fact;
-      turns.need([spin], 300_000, api);
+      approvals.need([spin], 300_000, api);
       await pass(20 * minute);
       t.equal(looks(), 0);
-      t.equal(turns.controller(), 'unknown');
+      t.equal(approvals.controller(), 'unknown');
       t.equal(at('spin'), undefined);
       t.ok(lines.some((line) => line.includes('the namespace that rcm-node is in is not known')));
     }
@@ -193,79 +197,79 @@ t.test(
 );
 
 t.test('without a controller all pending changes get one moment, within the spread', async (t) => {
-  const { turns, api, pass, at, lines, seen, calls } = setUp(t);
-  turns.seen(nodeOf());
-  turns.need([spin], 300_000, api);
-  t.equal(turns.controller(), 'unknown');
+  const { approvals, api, pass, at, lines, seen, calls } = setUp(t);
+  approvals.seen(nodeOf());
+  approvals.need([spin], 300_000, api);
+  t.equal(approvals.controller(), 'unknown');
   await pass(firstMs);
   t.same(calls, [{ method: 'GET', path: leasePath }]);
-  t.equal(turns.controller(), 'none');
+  t.equal(approvals.controller(), 'none');
   t.equal(at('spin'), new Date(start + firstMs + 150_000).toISOString());
   t.equal(seen.changes, 1);
-  turns.need([{ ...spin, hold: 'self-scheduled' }, wws], 300_000, api);
+  approvals.need([{ ...spin, hold: 'self-scheduled' }, wws], 300_000, api);
   t.equal(at('wws'), at('spin'), 'two changes stay one restart');
   t.ok(lines.some((line) => line.includes('scheduled the change for 2027-01-15T08:02:32')));
 
-  turns.need([{ ...spin, revision: 'r2', hold: 'self-scheduled' }], 300_000, api);
-  t.same(turns.kept()?.alone?.spin?.revision, 'r2');
+  approvals.need([{ ...spin, revision: 'r2', hold: 'self-scheduled' }], 300_000, api);
+  t.same(approvals.kept()?.alone?.spin?.revision, 'r2');
   t.equal(at('wws'), undefined, 'what no longer waits is forgotten');
-  turns.need([], 300_000, api);
-  t.equal(turns.kept(), undefined);
+  approvals.need([], 300_000, api);
+  t.equal(approvals.kept(), undefined);
 });
 
 t.test('a Lease that may not be read counts as one that is missing', async (t) => {
-  const { turns, api, pass, fail } = setUp(t);
+  const { approvals, api, pass, fail } = setUp(t);
   fail({ code: 'api-forbidden', message: 'no' });
-  turns.need([spin], 300_000, api);
+  approvals.need([spin], 300_000, api);
   await pass(firstMs);
-  t.equal(turns.controller(), 'none');
+  t.equal(approvals.controller(), 'none');
 });
 
 t.test('an unreachable API server decides nothing, and is asked again', async (t) => {
-  const { turns, api, fail, pass, looks, answers } = setUp(t);
+  const { approvals, api, fail, pass, looks, answers } = setUp(t);
   fail({ code: 'api-unreachable', message: 'away' });
-  turns.need([spin], 0, api);
+  approvals.need([spin], 0, api);
   await pass(firstMs);
-  t.equal(turns.controller(), 'unknown');
-  t.equal(turns.kept(), undefined);
+  t.equal(approvals.controller(), 'unknown');
+  t.equal(approvals.kept(), undefined);
   await pass(minute);
   t.equal(looks(), 3);
   fail(undefined);
   answers.set(`GET ${leasePath}`, lease(minute));
   await pass(minute);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
   fail({ code: 'api-busy', message: 'away' });
   await pass(10 * minute);
-  t.equal(turns.controller(), 'alive', 'what was known stays');
+  t.equal(approvals.controller(), 'alive', 'what was known stays');
 });
 
 t.test('a renewed Lease is a live controller, and one that stays the same is none', async (t) => {
-  const { turns, api, pass, looks, answers, at, time } = setUp(t);
+  const { approvals, api, pass, looks, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now));
-  turns.seen(nodeOf());
-  turns.need([spin], 300_000, api);
+  approvals.seen(nodeOf());
+  approvals.need([spin], 300_000, api);
   await pass(firstMs);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
   await pass(30 * minute);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
   t.equal(looks(), 4, 'at once, after 2 minutes, then every 10');
   answers.set(`GET ${leasePath}`, lease(30 * minute));
   await pass(10 * minute);
-  t.equal(turns.controller(), 'alive', 'a last look saw another time');
+  t.equal(approvals.controller(), 'alive', 'a last look saw another time');
   await pass(10 * minute);
-  t.equal(turns.controller(), 'none');
+  t.equal(approvals.controller(), 'none');
   t.ok(at('spin'));
   answers.set(`GET ${leasePath}`, () => lease(time.now));
   await pass(10 * minute);
-  t.equal(turns.controller(), 'alive', 'it came back');
+  t.equal(approvals.controller(), 'alive', 'it came back');
   t.equal(at('spin'), undefined, 'and a node that has not started waits for it');
 });
 
 t.test('after an outage of the API server the controller does not count as gone', async (t) => {
-  const { turns, api, fail, pass, answers, at, time } = setUp(t);
+  const { approvals, api, fail, pass, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now));
-  turns.seen(nodeOf());
-  turns.need([spin], 300_000, api);
+  approvals.seen(nodeOf());
+  approvals.need([spin], 300_000, api);
   await pass(4 * minute);
   const last = time.now;
   answers.set(`GET ${leasePath}`, lease(last));
@@ -274,56 +278,56 @@ t.test('after an outage of the API server the controller does not count as gone'
   fail(undefined);
   await pass(minute);
   t.equal(
-    turns.controller(),
+    approvals.controller(),
     'alive',
     'its Lease is as it was: the controller has not reached it yet, either',
   );
   answers.set(`GET ${leasePath}`, () => lease(time.now));
   await pass(20 * minute);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
   t.equal(at('spin'), undefined);
 });
 
 t.test('a controller whose clock is far behind counts as alive', async (t) => {
-  const { turns, api, pass, answers, at, time } = setUp(t);
+  const { approvals, api, pass, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now - 20 * minute));
-  turns.seen(nodeOf());
-  turns.need([spin], 300_000, api);
+  approvals.seen(nodeOf());
+  approvals.need([spin], 300_000, api);
   await pass(minute);
-  t.equal(turns.controller(), 'unknown', 'its Lease looks like one that was left over');
+  t.equal(approvals.controller(), 'unknown', 'its Lease looks like one that was left over');
   t.equal(at('spin'), undefined);
   await pass(3 * minute);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
 });
 
 t.test('with a stale Lease nodes act by themselves after a second read', async (t) => {
-  const { turns, api, pass, answers, at, looks } = setUp(t);
+  const { approvals, api, pass, answers, at, looks } = setUp(t);
   answers.set(`GET ${leasePath}`, lease(-60 * minute));
-  turns.seen(nodeOf());
-  turns.need([spin], 300_000, api);
+  approvals.seen(nodeOf());
+  approvals.need([spin], 300_000, api);
   await pass(minute);
-  t.equal(turns.controller(), 'unknown');
+  t.equal(approvals.controller(), 'unknown');
   await pass(90_000);
-  t.equal(turns.controller(), 'none');
+  t.equal(approvals.controller(), 'none');
   t.ok(at('spin'));
   t.equal(looks(), 2);
 });
 
 t.test('once a controller was seen, a short denial by the API server changes nothing', async (t) => {
-  const { turns, api, fail, pass, answers, at, time } = setUp(t);
+  const { approvals, api, fail, pass, answers, at, time } = setUp(t);
   answers.set(`GET ${leasePath}`, () => lease(time.now));
-  turns.seen(nodeOf());
-  turns.need([spin], 300_000, api);
+  approvals.seen(nodeOf());
+  approvals.need([spin], 300_000, api);
   await pass(10_000);
   fail({ code: 'api-forbidden', message: 'no' });
   await pass(2 * minute);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
   fail(undefined);
   await pass(2 * minute);
-  t.equal(turns.controller(), 'alive');
+  t.equal(approvals.controller(), 'alive');
   fail({ code: 'api-missing', message: 'no' });
   await pass(20 * minute);
-  t.equal(turns.controller(), 'none', 'it stayed away');
+  t.equal(approvals.controller(), 'none', 'it stayed away');
   t.ok(at('spin'));
 
   for (const metadata of [
@@ -332,26 +336,26 @@ t.test('once a controller was seen, a short denial by the API server changes not
   ]) {
     const after = setUp(t);
     after.fail({ code: 'api-missing', message: 'no' });
-    after.turns.seen({ metadata: { name: 'n', ...metadata } });
-    after.turns.need([spin], 300_000, after.api);
+    after.approvals.seen({ metadata: { name: 'n', ...metadata } });
+    after.approvals.need([spin], 300_000, after.api);
     await after.pass(10_000);
-    t.equal(after.turns.controller(), 'unknown', `${Object.keys(metadata)} tell of one`);
+    t.equal(after.approvals.controller(), 'unknown', `${Object.keys(metadata)} tell of one`);
     await after.pass(3 * minute);
-    t.equal(after.turns.controller(), 'none');
+    t.equal(after.approvals.controller(), 'none');
   }
 });
 
 t.test('a new Node does not wait for others, and neither does a spread of zero', async (t) => {
   const fresh = setUp(t);
-  fresh.turns.seen(nodeOf({}, '2027-01-15T07:55:00Z'));
-  fresh.turns.need([spin], 300_000, fresh.api);
+  fresh.approvals.seen(nodeOf({}, '2027-01-15T07:55:00Z'));
+  fresh.approvals.need([spin], 300_000, fresh.api);
   await fresh.pass(firstMs);
   t.equal(fresh.at('spin'), new Date(start + firstMs).toISOString());
   for (const ahead of [-year, year]) {
     const wrong = setUp(t);
     wrong.time.ahead = ahead;
-    wrong.turns.seen(nodeOf({}, ahead < 0 ? '2027-01-15T06:00:00Z' : '2027-01-15T07:55:00Z'));
-    wrong.turns.need([spin], 300_000, wrong.api);
+    wrong.approvals.seen(nodeOf({}, ahead < 0 ? '2027-01-15T06:00:00Z' : '2027-01-15T07:55:00Z'));
+    wrong.approvals.need([spin], 300_000, wrong.api);
     await wrong.pass(firstMs);
     const wait = ahead < 0 ? 150_000 : 0;
     t.equal(
@@ -361,39 +365,39 @@ t.test('a new Node does not wait for others, and neither does a spread of zero',
     );
   }
   const free = setUp(t);
-  free.turns.seen(nodeOf());
-  free.turns.need([spin], 0, free.api);
+  free.approvals.seen(nodeOf());
+  free.approvals.need([spin], 0, free.api);
   await free.pass(firstMs);
   t.equal(free.at('spin'), new Date(start + firstMs).toISOString());
   await free.pass(1000);
-  free.turns.need([spin], 0, free.api);
+  free.approvals.need([spin], 0, free.api);
   t.equal(free.at('spin'), new Date(start + firstMs).toISOString(), 'drawn once');
 });
 
 t.test('the moment survives a restart of the service, and is not drawn again', async (t) => {
   const before = setUp(t);
-  before.turns.seen(nodeOf());
-  before.turns.need([spin], 300_000, before.api);
+  before.approvals.seen(nodeOf());
+  before.approvals.need([spin], 300_000, before.api);
   await before.pass(firstMs);
-  const alone = before.turns.kept()?.alone;
+  const alone = before.approvals.kept()?.alone;
   const after = setUp(t);
   after.random.value = 0.9;
-  after.turns.restore(before.turns.kept());
-  t.same(after.turns.kept(), { alone }, 'whether there is a controller is looked at anew');
-  after.turns.seen(nodeOf());
-  after.turns.need([{ ...spin, hold: 'self-scheduled' }, wws], 300_000, undefined);
+  after.approvals.restore(before.approvals.kept());
+  t.same(after.approvals.kept(), { alone }, 'whether there is a controller is looked at anew');
+  after.approvals.seen(nodeOf());
+  after.approvals.need([{ ...spin, hold: 'self-scheduled' }, wws], 300_000, undefined);
   await after.pass(minute);
-  t.same(after.turns.kept(), { alone }, 'also without a connection, which has nothing drawn');
-  after.turns.need([{ ...spin, hold: 'self-scheduled' }], 60_000, undefined);
+  t.same(after.approvals.kept(), { alone }, 'also without a connection, which has nothing drawn');
+  after.approvals.need([{ ...spin, hold: 'self-scheduled' }], 60_000, undefined);
   t.equal(after.at('spin'), new Date(start + minute + 54_000).toISOString(), 'a shorter spread is obeyed');
 });
 
 t.test(
   'a halted rollout gets no moment: otherwise all nodes would start at once when it continues',
   async (t) => {
-    const { turns, api, pass, at } = setUp(t);
-    turns.seen(nodeOf());
-    turns.need(
+    const { approvals, api, pass, at } = setUp(t);
+    approvals.seen(nodeOf());
+    approvals.need(
       [
         { ...spin, hold: 'paused' },
         { ...wws, hold: 'stopped' },
@@ -402,33 +406,33 @@ t.test(
       api,
     );
     await pass(firstMs);
-    t.equal(turns.controller(), 'none');
+    t.equal(approvals.controller(), 'none');
     t.same([at('spin'), at('wws')], [undefined, undefined]);
-    turns.need([spin], 300_000, api);
+    approvals.need([spin], 300_000, api);
     t.ok(at('spin'));
-    turns.need([{ ...spin, hold: 'paused' }], 300_000, api);
+    approvals.need([{ ...spin, hold: 'paused' }], 300_000, api);
     t.equal(at('spin'), undefined);
   },
 );
 
 t.test('the loop wakes at the moment of the node', async (t) => {
-  const { turns, api, pass, seen } = setUp(t);
-  turns.seen(nodeOf());
-  turns.need([spin], 20, api);
+  const { approvals, api, pass, seen } = setUp(t);
+  approvals.seen(nodeOf());
+  approvals.need([spin], 20, api);
   await pass(firstMs);
   await until(() => seen.wakes > 0);
   t.equal(seen.wakes, 1);
 });
 
 t.test('a closed connection is not used any more, and the new one is', async (t) => {
-  const { turns, api, looks, pass, sleepers } = setUp(t);
-  turns.need([spin], 300_000, api);
+  const { approvals, api, looks, pass, sleepers } = setUp(t);
+  approvals.need([spin], 300_000, api);
   await pass(firstMs);
-  turns.leave();
+  approvals.leave();
   await pass(60 * minute);
   t.equal(looks(), 1);
   t.equal(sleepers.length, 0);
-  turns.need([spin], 300_000, api);
+  approvals.need([spin], 300_000, api);
   await pass(firstMs);
   t.equal(looks(), 2);
 });
@@ -442,8 +446,11 @@ const hostOf = (t: Test) => {
     const fetchStrategy = { anonHttp: { location, sha256: sha256(program(artifact)) } };
     return { metadata: { name }, spec: { fetchStrategy, ...more } } as ShimObject;
   };
-  const say = (shims: readonly ShimObject[], turns: KnownApprovals = {}): void =>
-    node.write('/var/lib/rcm-node/cluster.json', printClusterCache({ version: 1, node: 'n', shims, turns }));
+  const say = (shims: readonly ShimObject[], approvals: KnownApprovals = {}): void =>
+    node.write(
+      '/var/lib/rcm-node/cluster.json',
+      printClusterCache({ version: 1, node: 'n', shims, approvals }),
+    );
   const now = (): number => node.fake.host.clock.now();
   const approve = (...shims: readonly ShimObject[]): KnownApprovals => ({
     approved: approvedUntil(

@@ -7,7 +7,7 @@ import { sweep } from '../../daemon/reconcile/leftovers.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 
 const shims = [{ metadata: { name: 'spin' }, spec: {} }];
-const turns = { alone: { spin: { revision: 'r1', at: '2027-01-15T08:00:00.000Z' } } };
+const approvals = { alone: { spin: { revision: 'r1', at: '2027-01-15T08:00:00.000Z' } } };
 
 const setUp = (t: Test) => {
   const root = t.testdir({});
@@ -22,11 +22,11 @@ const setUp = (t: Test) => {
 
 t.test('the file has the parts of both writers, whichever wrote last', async (t) => {
   const { file, read, seen, make, folder } = setUp(t);
-  file.setApprovals(turns);
+  file.setApprovals(approvals);
   await file.write((last) => last);
   t.notOk(existsSync(folder), 'nothing is known yet of what is asked for');
   await file.write(() => ({ node: 'n', shims }));
-  t.same(read(), { version: 1, node: 'n', shims, turns });
+  t.same(read(), { version: 1, node: 'n', shims, approvals });
   file.setApprovals(undefined);
   await Promise.all([file.write((last) => last), file.write((last) => last && { ...last, away: true })]);
   t.same(read(), { version: 1, node: 'n', shims, away: true });
@@ -41,12 +41,12 @@ t.test('the file has the parts of both writers, whichever wrote last', async (t)
 
 t.test('recorded approvals stay when the Shims are written after a start', async (t) => {
   const { file, read, make } = setUp(t);
-  file.setApprovals(turns);
+  file.setApprovals(approvals);
   await file.write(() => ({ node: 'n', shims }));
   const next = make();
   await next.restore();
   await next.write((last) => last && { ...last, shims: [] });
-  t.same(read(), { version: 1, node: 'n', shims: [], turns });
+  t.same(read(), { version: 1, node: 'n', shims: [], approvals });
 });
 
 t.test('a tick removes no temporary file of it; the next start does', async (t) => {

@@ -111,7 +111,7 @@ t.test('a runtime counts as lost, or back, on the Node after ten seconds', async
     await say(lost, 6_000);
     await say(well, 6_000);
   }
-  t.equal(did('PATCH'), 1, 'what comes and goes is not written at each of its turns');
+  t.equal(did('PATCH'), 1, 'a state that changes back and forth is not written each time');
   await say(lost, 1_000);
   await say(lost, 10_000);
   t.equal(state(), 'Refused');

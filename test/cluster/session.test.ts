@@ -276,39 +276,42 @@ t.test(
     cluster.follow(settings);
     await until(() => cluster.facts()?.state === 'synced' && isWritten());
     const policy = { machine: 'amd64', allowUnpinned: false, allowedHosts: [] } as const;
-    const turns = async () => (await gather(host, policy, emptyLedger)).approvals;
-    t.match(await turns(), { approved: {}, controller: undefined });
-    t.equal(cluster.facts()?.controller, undefined, 'nothing needs a turn');
+    const approvals = async () => (await gather(host, policy, emptyLedger)).approvals;
+    t.match(await approvals(), { approved: {}, controller: undefined });
+    t.equal(cluster.facts()?.controller, undefined, 'no change needs an approval');
 
     const { report, ...rest } = told();
     const needed: HandlerReport = {
       name: 'spin',
       state: 'pending',
       source: 'x',
-      turn: { shim: 'spin', revision: 'r1', hold: 'unknown' },
+      approval: { shim: 'spin', revision: 'r1', hold: 'unknown' },
     };
     const before = woken.count;
     cluster.tell({ ...rest, report: { ...report, handlers: [needed] } });
     await until(() => cluster.facts()?.controller === 'none');
-    await until(async () => (await turns())?.alone.spin?.revision === 'r1');
+    await until(async () => (await approvals())?.alone.spin?.revision === 'r1');
     await until(() => woken.count > before);
 
     world.lease = { spec: { renewTime: new Date().toISOString() } };
     await until(() => cluster.facts()?.controller === 'alive');
-    await until(async () => (await turns())?.controller?.answer === 'alive');
-    t.same((await turns())?.alone, {}, 'a controller came, and has the say');
+    await until(async () => (await approvals())?.controller?.answer === 'alive');
+    t.same((await approvals())?.alone, {}, 'a controller came, and has the say');
 
     const approved = printApproval({ revision: 'r1', until: Date.parse('2099-01-01') });
     world.node = {
       metadata: { ...world.node.metadata, labels: { [`${approvedPrefix}spin`]: approved } },
     };
     tell(nodePath, 'MODIFIED', world.node);
-    await until(async () => (await turns())?.approved.spin?.value === approved);
-    const left = Date.parse((await turns())?.approved.spin?.until ?? '') - host.clock.now();
-    t.ok(left > 0 && left <= 15 * 60_000 + 1000, 'for as long as a turn lasts, by the clock of the server');
+    await until(async () => (await approvals())?.approved.spin?.value === approved);
+    const left = Date.parse((await approvals())?.approved.spin?.until ?? '') - host.clock.now();
+    t.ok(
+      left > 0 && left <= 15 * 60_000 + 1000,
+      'for the lifetime of an approval, by the clock of the server',
+    );
     cluster.tell({ ...rest, report: { ...report, handlers: [] } });
     await until(() => cluster.facts()?.controller === undefined);
     // It is written; a write that is under way would find its folder gone.
-    await until(async () => (await turns())?.controller === undefined);
+    await until(async () => (await approvals())?.controller === undefined);
   },
 );

@@ -69,7 +69,7 @@ const setUp = (t: Test) => {
   };
   /** Until nothing moves any more but by the clock. */
   const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 30; turn++) {
+    for (let pass = 0; pass < 30; pass++) {
       await breathe();
       while (disk.busy > 0) await breathe();
     }

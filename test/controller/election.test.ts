@@ -82,7 +82,7 @@ t.test('without an API server the leader stops before another one may start', ne
   fleet.world.fail = () => undefined;
   await other.election.stop();
   await until(() => one.election.holds());
-  t.same(one.seen, ['lead', 'lose', 'lead'], 'and goes on when it is its turn again');
+  t.same(one.seen, ['lead', 'lose', 'lead'], 'and continues when it leads again');
   t.equal(one.lines.filter(({ message }) => /cannot acquire/.test(message)).length, 1, 'said once');
 });
 

@@ -19,13 +19,13 @@ import {
 } from '../../testbed/controller/worker.ts';
 
 const approved = ({ nodes }: View) =>
-  nodes.filter(({ rollout: turns }) => Object.keys(turns.approved).length > 0);
+  nodes.filter(({ rollout: approvals }) => Object.keys(approvals.approved).length > 0);
 
 /** Two at a time, and none of them is ever done. */
 const twoAtOnce = (view: View) => ({
   ...always,
   nodes: view.nodes
-    .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
+    .filter(({ rollout: approvals }) => Object.keys(approvals.approved).length === 0)
     .slice(0, 2 - approved(view).length)
     .map(({ name }) => approve(name)),
 });
@@ -97,7 +97,7 @@ t.test('a failed write is tried again after its own pause, and delays no other',
   const { lines } = work(t, fleet, (view) => ({
     ...always,
     nodes: view.nodes
-      .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
+      .filter(({ rollout: approvals }) => Object.keys(approvals.approved).length === 0)
       .map(({ name }) => approve(name)),
   }));
   await until(() => fleet.all(paths.nodes).every(({ metadata }) => metadata.labels));
@@ -150,7 +150,7 @@ t.test('nothing is written when the Lease may be lost, or during the shutdown', 
     (view) => ({
       ...always,
       nodes: view.nodes
-        .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
+        .filter(({ rollout: approvals }) => Object.keys(approvals.approved).length === 0)
         .map(({ name }) => approve(name)),
     }),
     { holds: () => state.holds, clock },

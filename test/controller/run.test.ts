@@ -37,7 +37,7 @@ const start = async (
 const approveAll = (view: View): Decision => ({
   ...always,
   nodes: view.nodes
-    .filter(({ rollout: turns }) => Object.keys(turns.approved).length === 0)
+    .filter(({ rollout: approvals }) => Object.keys(approvals.approved).length === 0)
     .map(({ name }) => approve(name)),
 });
 

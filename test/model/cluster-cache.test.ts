@@ -11,16 +11,18 @@ const answer = {
 } as const;
 
 t.test('an answer survives the disk', async (t) => {
-  const turns = {
+  const approvals = {
     approved: { spin: { value: 'r.1', until: '2027-01-15T08:00:00.000Z' } },
     alone: { spin: { revision: 'r', at: '2027-01-15T08:00:00.000Z' } },
   };
-  for (const one of [answer, { ...answer, away: true } as const, { ...answer, turns }])
+  for (const one of [answer, { ...answer, away: true } as const, { ...answer, approvals }])
     t.same(parseClusterCache(printClusterCache(one), file), one);
+  const former = JSON.stringify({ ...answer, turns: approvals });
+  t.same(parseClusterCache(former, file), { ...answer, approvals }, 'as an earlier release wrote them');
 });
 
 t.test('damaged approvals count as unknown, and the Shims stay', async (t) => {
-  const text = JSON.stringify({ ...answer, turns: { approved: 1, controller: 'x' } });
+  const text = JSON.stringify({ ...answer, approvals: { approved: 1, controller: 'x' } });
   t.same(parseClusterCache(text, file), answer);
 });
 

@@ -37,23 +37,32 @@ t.test('where all desired handlers are refused and nothing was done, nothing fai
   t.equal(codeOf(wrong('bad-settings')), 1, 'nothing was asked for');
 });
 
-t.test('a node with another problem does not only wait for an approval', async (t) => {
-  const turn = problem('rollout-pending');
-  t.equal(waitsOnlyForApproval({ kind: 'waiting', for: [turn, turn] }), true);
-  t.equal(waitsOnlyForApproval({ kind: 'waiting', for: [turn, problem('restart-budget')] }), false);
-  t.equal(waitsOnlyForApproval({ kind: 'degraded', problems: [turn] }), false);
+t.test('a node with another problem does not only wait for an pending', async (t) => {
+  const pending = problem('rollout-pending');
+  t.equal(waitsOnlyForApproval({ kind: 'waiting', for: [pending, pending] }), true);
+  t.equal(waitsOnlyForApproval({ kind: 'waiting', for: [pending, problem('restart-budget')] }), false);
+  t.equal(waitsOnlyForApproval({ kind: 'degraded', problems: [pending] }), false);
 });
 
-t.test('a wait reason that an older service wrote is read by its present name', async (t) => {
-  const of = (hold: string) => {
-    const handlers = [
-      { name: 'spin', state: 'pending', source: 's', turn: { shim: 'spin', revision: 'r', hold } },
-    ];
-    const report = { version: 1, agent: '1', at: '2024-01-02T03:03:05.000Z', outcome: { kind: 'converged' } };
-    const rest = { runtime: null, notes: [], did: [], restarts: { lastHour: 0, last: null }, trusted: {} };
-    const text = JSON.stringify({ ...report, ...rest, handlers, cluster: null });
-    return parseReport(text, '/x').handlers[0]?.turn?.hold;
-  };
-  t.equal(of('alone'), 'self-scheduled');
-  t.equal(of('queued'), 'queued');
-});
+t.test(
+  'an approval and a wait reason that an older service wrote are read by their present names',
+  async (t) => {
+    const of = (hold: string, key = 'approval') => {
+      const handlers = [
+        { name: 'spin', state: 'pending', source: 's', [key]: { shim: 'spin', revision: 'r', hold } },
+      ];
+      const report = {
+        version: 1,
+        agent: '1',
+        at: '2024-01-02T03:03:05.000Z',
+        outcome: { kind: 'converged' },
+      };
+      const rest = { runtime: null, notes: [], did: [], restarts: { lastHour: 0, last: null }, trusted: {} };
+      const text = JSON.stringify({ ...report, ...rest, handlers, cluster: null });
+      return parseReport(text, '/x').handlers[0]?.approval?.hold;
+    };
+    t.equal(of('alone'), 'self-scheduled');
+    t.equal(of('queued'), 'queued');
+    t.equal(of('queued', 'turn'), 'queued');
+  },
+);

@@ -12,12 +12,12 @@ import { seen } from '../approvals.ts';
 const looked = '2027-01-15T08:00:00.000Z';
 
 t.test('recorded approvals are read back as written', async (t) => {
-  const turns = {
+  const approvals = {
     approved: { spin: { value: 'r1.1', until: looked } },
     controller: { answer: 'none', looked },
     alone: { spin: { revision: 'a', at: looked } },
   };
-  t.same(parseApprovals(JSON.parse(JSON.stringify(turns))), turns);
+  t.same(parseApprovals(JSON.parse(JSON.stringify(approvals))), approvals);
 });
 
 t.test('a damaged record counts as unknown', async (t) => {

@@ -287,7 +287,7 @@ t.test('approvals come with the Shims, and only from the cluster', async (t) => 
   const file = join(root, 'var/lib/rcm-node/cluster.json');
   const answer = JSON.parse(readFileSync(file, 'utf8')) as object;
   const approved = { spin: { value: 'r.1', until: '2027-01-15T08:00:00.000Z' } };
-  writeFileSync(file, JSON.stringify({ ...answer, turns: { approved } }));
+  writeFileSync(file, JSON.stringify({ ...answer, approvals: { approved } }));
   const { approvals, handlers } = await gather(host, policy, emptyLedger);
   t.match(approvals, {
     approved,

@@ -31,8 +31,8 @@ export const tickDaemon = async (
   host.fake.advance(Math.max(0, cluster.now - clock.now()));
   node.seen = seeApprovals(node.seen, node.labels, clock.now(), 0);
   const controller = { answer: 'alive', looked: new Date(clock.now()).toISOString() } as const;
-  const turns = { approved: node.seen, controller };
-  const cache = { version: 1, node: node.name, shims: shimsOf(cluster, node), turns } as const;
+  const approvals = { approved: node.seen, controller };
+  const cache = { version: 1, node: node.name, shims: shimsOf(cluster, node), approvals } as const;
   host.write('/var/lib/rcm-node/cluster.json', printClusterCache(cache), 0o600);
   const ticked = await host.once();
   const given = told(reportOf(ticked, '0.2.0', clock.now()), ticked);

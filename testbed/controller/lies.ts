@@ -6,7 +6,7 @@ import type { SimulatedNode } from './simulated-node.ts';
 
 type Lie = (cluster: SimulatedCluster, node: SimulatedNode, step: number) => void;
 
-/** As an honest node asks for its turn; `more` is said of it besides. */
+/** As an honest node waits for its approval; `more` is added to its report. */
 export const ask = (cluster: SimulatedCluster, node: SimulatedNode, more: object = {}): void => {
   const revision = cluster.shims.get('spin')?.deleting ? '-' : cluster.revision('spin');
   const entry = { s: revision === '-' ? 'removing' : 'pending', n: 'spin', a: revision, w: revision };
@@ -26,18 +26,18 @@ export const lies: Readonly<Record<string, Lie>> = {
     const shims = { spin: cluster.shims.has('spin') ? cluster.revision('spin') : '-' };
     node.annotations['rcm.spinkube.dev/approved'] = JSON.stringify({ v: 1, until: '2099-01-01', shims });
   },
-  'says by turns that it serves and that it waits': (cluster, node, step) =>
+  'reports alternately that it serves and that it waits': (cluster, node, step) =>
     step % 2 === 0 ? ask(cluster, node) : claimToServe(cluster, node),
-  'says so just before its turn ends': (cluster, node, step) =>
+  'reports so just before its approval expires': (cluster, node, step) =>
     step % 14 === 13 ? claimToServe(cluster, node) : ask(cluster, node),
-  'says by turns that Pods use it': (cluster, node, step) =>
+  'reports alternately that Pods use it': (cluster, node, step) =>
     step % 2 === 0 ? ask(cluster, node) : ask(cluster, node, { p: 'handler-in-use', w: undefined }),
-  'is cordoned and away when its turn ends, and back afterwards': (cluster, node, step) => {
+  'is cordoned and away when its approval expires, and back afterwards': (cluster, node, step) => {
     ask(cluster, node);
     node.cordoned = node.ready === false || step % 15 > 13;
     node.ready = step % 15 < 14;
   },
-  'goes from zone to zone in its turn': (cluster, node, step) => {
+  'changes its zone while it is approved': (cluster, node, step) => {
     ask(cluster, node);
     node.labels[zoneKey] = isIn(node) ? `z${step % 3}` : 'aaa';
   },
@@ -63,7 +63,7 @@ export const lies: Readonly<Record<string, Lie>> = {
     );
   },
   'says nothing any more': () => undefined,
-  'takes back all that it said just before its turn ends': (cluster, node, step) => {
+  'withdraws its report just before its approval expires': (cluster, node, step) => {
     if (step % 15 < 13) ask(cluster, node);
     else node.annotations = {};
   },

@@ -270,7 +270,7 @@ t.test('a kubelet cannot give its node the label by which Pods find it', async (
 });
 
 t.test('a node cannot approve itself, and one with a false report delays no other', async (t) => {
-  const shim = { metadata: { name: 'turns' }, spec: handler('turns') };
+  const shim = { metadata: { name: 'queue' }, spec: handler('queue') };
   const [liar, first, second] = ['aaa-liar', 'node-x', 'node-y'];
   const path = (name: string, rest = '') => `/api/v1/nodes/${name}${rest}`;
   const kubelet = (name: string) => cluster.as(cluster.mintNodeCertificate(name));
@@ -280,7 +280,7 @@ t.test('a node cannot approve itself, and one with a false report delays no othe
     change(name, {
       annotations: {
         'rcm.spinkube.dev/state': 'Waiting',
-        'rcm.spinkube.dev/status': JSON.stringify({ v: 1, ...more, shims: { turns: shims } }),
+        'rcm.spinkube.dev/status': JSON.stringify({ v: 1, ...more, shims: { queue: shims } }),
       },
     });
   for (const name of [liar, first, second]) {
@@ -294,11 +294,11 @@ t.test('a node cannot approve itself, and one with a false report delays no othe
   await controller.start();
   const revision = await cluster.waitFor('the Shim has a revision', async () => {
     const { status } = await cluster.admin.get<{ status?: { rollout?: { revision: string } } }>(
-      `${shims}/turns`,
+      `${shims}/queue`,
     );
     return status?.rollout?.revision;
   });
-  const key = `approved.${proofs}turns`;
+  const key = `approved.${proofs}queue`;
   const approvalOf = async (name: string): Promise<string | undefined> => {
     const node = await cluster.admin.get<{ metadata: { labels?: Record<string, string> } }>(path(name));
     return node.metadata.labels?.[key];
@@ -307,28 +307,28 @@ t.test('a node cannot approve itself, and one with a false report delays no othe
   for (const value of [forged, null])
     t.equal(await change(liar, { labels: { [key]: value } }), value ? 403 : 200);
   const until = '2099-01-01T00:00:00Z';
-  const former = JSON.stringify({ v: 1, until, shims: { turns: revision } });
+  const former = JSON.stringify({ v: 1, until, shims: { queue: revision } });
   t.equal(await change(liar, { annotations: { 'rcm.spinkube.dev/approved': former } }), 200);
-  const waits = { s: 'pending', n: 'turns', w: revision, a: revision, p: 'rollout-pending' };
+  const waits = { s: 'pending', n: 'queue', w: revision, a: revision, p: 'rollout-pending' };
   const nested = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
   for (const depth of [3_000, 7_000, 3_000])
-    t.equal(await say(liar, { s: 'pending', n: 'turns' }, { agent: nested(depth) }), 200);
+    t.equal(await say(liar, { s: 'pending', n: 'queue' }, { agent: nested(depth) }), 200);
 
   t.equal(await say(first, waits), 200);
-  await cluster.waitFor('an honest node has the first turn', () => approvalOf(first));
+  await cluster.waitFor('an honest node has the first approval', () => approvalOf(first));
   t.match(await approvalOf(first), new RegExp(`^${revision}\\.[0-9]{10}$`));
   t.equal(await approvalOf(liar), undefined);
   t.equal(await change(first, { labels: { [key]: forged } }), 403, 'it cannot put off the end');
   t.equal(await change(first, { labels: { [key]: null } }), 403, 'nor have it forgotten');
   t.equal(await say(second, waits), 200);
-  t.equal(await say(first, { s: 'served', n: 'turns', r: revision }), 200);
-  await cluster.waitFor('the next one has its turn', () => approvalOf(second));
+  t.equal(await say(first, { s: 'served', n: 'queue', r: revision }), 200);
+  await cluster.waitFor('the next one has its approval', () => approvalOf(second));
   t.equal(await approvalOf(first), undefined);
   t.notMatch(controller.log(), /internal|call stack/, 'the watch of all Nodes went on');
   await controller.kill();
   for (const name of [liar, first, second]) await cluster.kubectl(['delete', 'node', name]);
-  await cluster.kubectl(['patch', 'shim', 'turns', '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
-  await cluster.kubectl(['delete', 'shim', 'turns']);
+  await cluster.kubectl(['patch', 'shim', 'queue', '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
+  await cluster.kubectl(['delete', 'shim', 'queue']);
 });
 
 t.test('a restricted namespace accepts the controller’s Pods', async (t) => {

@@ -86,7 +86,7 @@ const reports = async (name: string, handlers: readonly string[]): Promise<void>
   const said = await cluster.admin.request('PATCH', `${path(name)}/status`, { body: { status } });
   if (said.status !== 200) throw new Error(said.text);
 };
-/** Its agent, of each Shim: it is served, waits for its turn, or failed. */
+/** Reported by its rcm-node for each Shim: served, waiting for approval, or failed. */
 const speaks = async (
   name: string,
   shims: Readonly<Record<string, 'served' | 'waits' | 'failed'>>,
@@ -175,7 +175,7 @@ t.test('no Pod is bound to a new node before it serves; its label stays, and is 
   await cluster.apply(pod('early', 'spin', 'new'));
   await unschedulable('early', /untolerated taint/);
   await speaks('new', { spin: 'waits' });
-  await cluster.waitFor('its turn comes', async () =>
+  await cluster.waitFor('it is approved', async () =>
     Object.keys((await nodeOf('new')).metadata.labels).some((key) => key.startsWith('approved.')),
   );
   t.equal((await nodeOf('new')).metadata.labels[proof], 'served', 'Karpenter counts on it');
@@ -232,7 +232,7 @@ t.test('a Shim that failed on a node is not served there, and delays no other', 
   );
   t.same(await keysOf('half'), [starting?.key]);
   await speaks('half', { spin: 'served', wws: 'failed' });
-  await cluster.waitFor('the turn, in which it could be tried again, is over', async () => {
+  await cluster.waitFor('the approval, with which it could be tried again, has expired', async () => {
     const keys = Object.keys((await nodeOf('half')).metadata.labels).filter((key) =>
       key.startsWith('approved.'),
     );

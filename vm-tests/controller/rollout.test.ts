@@ -92,11 +92,11 @@ const apply = async (edition: string, { maxUpdate = 1, type, paused }: Strategy 
     ),
   );
 };
-/** Held back until all ask for their turn: from then on the order is told by nothing but the strategy. */
+/** Paused until all wait for approval: from then on only the strategy decides the order. */
 const applyToAllWaiting = async (edition: string, strategy: Strategy): Promise<void> => {
   await apply(edition, { ...strategy, paused: true });
   for (const node of nodes)
-    await untilMarked(cluster, node, 'that it waits for its turn', (marks) =>
+    await untilMarked(cluster, node, 'that it waits for its approval', (marks) =>
       (marks['rcm.spinkube.dev/status'] ?? '').includes('"rollout-pending"'),
     );
   await apply(edition, { ...strategy, paused: false });
@@ -180,7 +180,7 @@ t.test('while paused, no node is approved, and all keep serving and say what the
   await apply('second', { maxUpdate: 1, paused: true });
   const shim = await untilConditions(cluster, 'spin-v2', 'Progressing=False Paused');
   for (const node of nodes)
-    await untilMarked(cluster, node, 'that it waits for its turn', (marks) =>
+    await untilMarked(cluster, node, 'that it waits for its approval', (marks) =>
       (marks['rcm.spinkube.dev/status'] ?? '').includes('"rollout-pending"'),
     );
   t.match(shim.status, { nodes: 4, nodesReady: 4, nodesFailed: 0 });

@@ -16,7 +16,7 @@ import { revisionHere, neededApproval, waitsForApproval } from './rollout-wait.t
 
 /** A change that needs an approval, or waits for another reason; with `held` it is not made now. */
 export type Approval = {
-  readonly turn?: NeededApproval;
+  readonly needed?: NeededApproval;
   readonly held?: Problem;
   /** Held because no sandbox started with it. */
   readonly leftOut?: true;
@@ -58,9 +58,9 @@ const neededFor = (
   { desired: { approvals } }: Baseline,
   order: Handler['order'],
   revision?: string,
-): Pick<Approval, 'turn'> =>
+): Pick<Approval, 'needed'> =>
   approvals && order
-    ? { turn: { shim: order.shim, revision: revision ?? revisionHere(approvals, order.shim) } }
+    ? { needed: { shim: order.shim, revision: revision ?? revisionHere(approvals, order.shim) } }
     : {};
 
 /** Of a handler that is no longer desired. `failing`: why a desired handler is left out, by its source. */
@@ -85,10 +85,10 @@ export const approvalOfRemoval = (
 const gate = (baseline: Baseline, name: string, shim: string, revision: string): Approval | undefined => {
   const { approvals } = baseline.desired;
   if (!approvals || baseline.rules.force) return undefined;
-  const turn = neededApproval(approvals, shim, revision, baseline.before.now);
+  const needed = neededApproval(approvals, shim, revision, baseline.before.now);
   const { bad } = baseline.before.ledger;
   // What has run out is the approval, not the failure: to wait for the next one would be to fail again.
   if (bad?.tried && Object.hasOwn(bad.tried, shim) && bad.tried[shim] === revision)
-    return { turn: { shim, revision }, held: leftAlone(baseline.before, bad, name) };
-  return turn.hold === undefined ? { turn } : { turn, held: waitsForApproval(turn, name, approvals) };
+    return { needed: { shim, revision }, held: leftAlone(baseline.before, bad, name) };
+  return needed.hold === undefined ? { needed } : { needed, held: waitsForApproval(needed, name, approvals) };
 };

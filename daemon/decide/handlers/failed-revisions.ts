@@ -44,7 +44,7 @@ const triedWith = ({ plan, ledger }: Pick<Journal, 'plan' | 'ledger'>): Pick<Bad
 export const isTried =
   (ready: boolean) =>
   (one: HandlerReport): boolean =>
-    one.state === 'failed' || one.turn?.hold !== undefined || (ready && one.state === 'pending');
+    one.state === 'failed' || one.approval?.hold !== undefined || (ready && one.state === 'pending');
 
 /** The revision of this change failed its proof and has not changed since. */
 export const knownBad = (before: Observed, asked: Selection, change: Change): Problem | undefined => {

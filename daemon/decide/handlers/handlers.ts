@@ -74,7 +74,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
         ...(proof ? { signature: proof } : {}),
         ...(start ? { start } : {}),
         ...(problem ? { problem } : {}),
-        ...(gate?.turn ? { turn: gate.turn } : {}),
+        ...(gate?.needed ? { approval: gate.needed } : {}),
       });
     };
     const path = stablePath(handler.name, binaryName(handler));
@@ -156,7 +156,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       state: 'removing',
       source,
       ...(problem ? { problem } : {}),
-      ...(gate?.turn ? { turn: gate.turn } : {}),
+      ...(gate?.needed ? { approval: gate.needed } : {}),
     });
     if (gate?.held || !(name in present)) hold(name);
     else if (problem) keep(name);

@@ -69,11 +69,11 @@ const says: Readonly<Record<WaitReason, { readonly why: string; readonly hint?: 
 };
 
 /** The text does not change while it waits: a message that changes at every tick would be logged at every tick. */
-export const waitsForApproval = (turn: NeededApproval, handler: string, facts: ApprovalFacts): Problem => {
-  const { why, hint } = says[turn.hold ?? 'unknown'];
-  const { shim, revision } = turn;
+export const waitsForApproval = (needed: NeededApproval, handler: string, facts: ApprovalFacts): Problem => {
+  const { why, hint } = says[needed.hold ?? 'unknown'];
+  const { shim, revision } = needed;
   const at =
-    turn.hold === 'self-scheduled' && Object.hasOwn(facts.alone, shim) ? facts.alone[shim] : undefined;
+    needed.hold === 'self-scheduled' && Object.hasOwn(facts.alone, shim) ? facts.alone[shim] : undefined;
   const when = at?.revision === revision ? ` at ${at.at.replace(/\.\d+Z$/, 'Z')}` : '';
   const what =
     revision === goneRevision

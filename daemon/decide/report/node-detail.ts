@@ -64,7 +64,7 @@ const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undef
     ...(shim === undefined ? {} : { n: shim }),
     ...(revision === undefined ? {} : { r: revision }),
     ...(revisionAsked === undefined || isSaid ? {} : { a: revisionAsked }),
-    ...(one.turn?.hold === undefined ? {} : { w: one.turn.revision }),
+    ...(one.approval?.hold === undefined ? {} : { w: one.approval.revision }),
     ...(one.sha256 ? { d: one.sha256.slice(0, 12) } : {}),
     ...(one.signature ? signerOf(one.signature) : {}),
     ...(one.problem ? { p: one.problem.code } : {}),

@@ -17,11 +17,11 @@ import { SimulatedCluster } from '../../../testbed/controller/simulated-cluster.
 /** npm run test:crash takes 200; one of them alone: SEED=17. */
 const runs = Number(process.env.SEEDS ?? 8);
 
-/** Who has an unexpired turn for this Shim that it has not done yet, by what the nodes said last. */
+/** Nodes with a valid approval for this Shim that is not done yet, by the last reports of the nodes. */
 const inFlight = (view: View, shim: string): readonly string[] =>
   view.nodes
-    .filter(({ rollout: turns, detail }) => {
-      const approval = ofShim(turns.approved, shim);
+    .filter(({ rollout: approvals, detail }) => {
+      const approval = ofShim(approvals.approved, shim);
       if (approval === undefined || approval.until <= view.now) return false;
       const given = approval.revision;
       const own = Object.values(detail?.shims ?? {}).filter(({ n }) => n === shim);
@@ -30,14 +30,14 @@ const inFlight = (view: View, shim: string): readonly string[] =>
       if (own.some(({ w }) => w !== undefined && w !== given)) return false;
       // It serves what it is asked for, whatever it was once given.
       if (own.some(({ s, r, a }) => s === 'served' && r === a)) return false;
-      // It asked for its turn, and has nothing of that Shim any more: it has spoken since.
+      // It waited for its approval, and has nothing of that Shim any more: it has reported since.
       if (own.length === 0) return false;
       return true;
     })
     .map(({ name }) => name);
 
-/** The turns that a decision gives which were not there before. */
-const newTurns = (
+/** The new approvals of a decision. */
+const newApprovals = (
   view: View,
   decision: Decision,
 ): readonly (readonly [node: string, shim: string, revision: string])[] => {
@@ -56,14 +56,14 @@ const newTurns = (
 };
 
 const check = (t: Test, view: View, decision: Decision, after: View): void => {
-  const turns = newTurns(view, decision);
+  const approvals = newApprovals(view, decision);
   const shims = new Map(view.shims.map((shim) => [shim.name, shim]));
   for (const { shim, status } of decision.statuses) {
-    const own = turns.filter(([, name]) => name === shim.name);
+    const own = approvals.filter(([, name]) => name === shim.name);
     const flying = inFlight(after, shim.name);
     const { phase } = status.rollout!;
     if (own.length === 0) continue;
-    if (phase !== 'Rolling' && phase !== 'Complete') t.fail(`${phase}, and ${shim.name} gives turns`);
+    if (phase !== 'Rolling' && phase !== 'Complete') t.fail(`${phase}, and ${shim.name} approves nodes`);
     if (shim.strategy.type === 'recreate') continue;
     const targets = view.nodes.filter(({ detail }) => detail !== undefined).length;
     const most = maxUpdate(shim.strategy, targets);
@@ -78,20 +78,20 @@ const check = (t: Test, view: View, decision: Decision, after: View): void => {
     const before = inFlight(view, shim.name);
     const zone = (name: string) => view.nodes.find((node) => node.name === name)?.labels[zoneKey] ?? '';
     const zones = new Set(own.map(([node]) => zone(node)));
-    if (zones.size > 1) t.fail(`turns in ${zones.size} zones at once`);
+    if (zones.size > 1) t.fail(`approvals in ${zones.size} zones at once`);
     if (before.length > 0 && ![...zones].every((one) => before.some((node) => zone(node) === one)))
-      t.fail(`a turn in another zone than that in flight: ${before.join(' ')}; ${own.join(' ')}`);
+      t.fail(`an approval in another zone than that in flight: ${before.join(' ')}; ${own.join(' ')}`);
   }
   const working = [...atWork(after.nodes, after.now)].map(({ name }) => name);
   if (working.length > 1) t.fail(`${working.join(' and ')} of the control plane change at once`);
-  for (const [node, shim, revision] of turns) {
+  for (const [node, shim, revision] of approvals) {
     const facts = view.nodes.find(({ name }) => name === node)!;
-    if (!facts.ready) t.fail(`${node} is not ready and gets a turn`);
+    if (!facts.ready) t.fail(`${node} is not ready and gets an approval`);
     const entries = Object.values(facts.detail?.shims ?? {});
     if (!entries.some(({ n, w }) => n === shim && w === revision))
       t.fail(`${node} did not ask for ${shim} ${revision}`);
     const own = shims.get(shim);
-    if (own?.strategy.paused && own.revision === revision) t.fail(`${shim} is paused, and gives turns`);
+    if (own?.strategy.paused && own.revision === revision) t.fail(`${shim} is paused, and approves nodes`);
   }
 };
 

@@ -12,7 +12,7 @@ import type { SimulatedNode } from '../../../testbed/controller/simulated-node.t
 
 const minute = 60_000;
 const stepMs = 60_000;
-/** A turn, and what a pass and a look of a node take. */
+/** The lifetime of an approval, and the durations of a pass and of a tick of a node. */
 const longestWait = 20 * minute;
 
 const start = (rolling: object): { cluster: SimulatedCluster; liar: SimulatedNode } => {
@@ -116,7 +116,7 @@ for (const [what, ahead] of [
     const silent = () => ask(cluster, liar);
     const revision = cluster.revision('spin');
     const done = ({ installed }: SimulatedNode) => installed.get('spin')?.revision === revision;
-    // Long enough for some to be done, and for a turn to be given that has not ended when the clock is right again.
+    // Long enough for some to be done, and for an approval that is still valid when the clock is right again.
     check(
       t,
       roll(cluster, silent, done, (step) => (step < 2 ? ahead : 0)),
@@ -181,7 +181,7 @@ t.test('two nodes in one zone that lose their state alternately: all others fini
   check(t, roll(cluster, forget, done, undefined, 600), 'forgetting');
 });
 
-/** Each node that gets its turn is `broken`; answers how many were, and what the Shim says. */
+/** Each approved node is `broken`; returns how many were, and the status of the Shim. */
 const spread = (nodes: number, broken: (node: SimulatedNode) => void) => {
   const cluster = new SimulatedCluster();
   for (let i = 0; i < nodes; i++) cluster.addNode(`n${String(i).padStart(2, '0')}`);

@@ -1,4 +1,4 @@
-/** What waits for its turn, by whole decisions: the tables in the configuration, the store, and what is said of it. */
+/** What waits for its approval, by whole decisions: the tables in the configuration, the store, and the report. */
 import t from 'tap';
 import { limitsOf } from '../../../daemon/decide/backoff.ts';
 import { defaultSettings } from '../../../daemon/model/settings.ts';
@@ -53,11 +53,11 @@ const facts = (over: Partial<ApprovalFacts> = {}): ApprovalFacts => ({
 const approved = (revision: string): Partial<ApprovalFacts> => ({
   approved: seen({ spin: revision }, observed.now + 60_000),
 });
-const desired = (handlers: readonly Handler[], turns: Partial<ApprovalFacts> = {}): Desired => ({
+const desired = (handlers: readonly Handler[], approvals: Partial<ApprovalFacts> = {}): Desired => ({
   handlers,
   problems: [],
   lost: [],
-  approvals: facts(turns),
+  approvals: facts(approvals),
 });
 
 const installedOf = (one: Handler): Installed => ({
@@ -149,7 +149,7 @@ t.test('a host in the desired state is settled, with or without a controller', a
   const one = handler(at('r2'));
   const decision = decided(serving([one]), desired([one]));
   t.strictSame(decision.plan, { kind: 'settled' });
-  t.match(decision.handlers, [{ name: 'spin', state: 'served', turn: undefined }]);
+  t.match(decision.handlers, [{ name: 'spin', state: 'served', approval: undefined }]);
 });
 
 t.test('a new handler waits for an approval, with its artifact placed meanwhile', async (t) => {
@@ -161,7 +161,7 @@ t.test('a new handler waits for an approval, with its artifact placed meanwhile'
     {
       state: 'pending',
       problem: { code: 'rollout-pending' },
-      turn: { shim: 'spin', revision: 'r2', hold: 'queued' },
+      approval: { shim: 'spin', revision: 'r2', hold: 'queued' },
     },
   ]);
   t.match(evaluate(decision, [], undefined), { kind: 'waiting', for: [{ code: 'rollout-pending' }] });
@@ -173,7 +173,7 @@ t.test('a new handler waits for an approval, with its artifact placed meanwhile'
 t.test('an approval of another revision changes nothing', async (t) => {
   const decision = decided(serving([handler()]), desired([changed], approved('r1')));
   t.strictSame(decision.plan, { kind: 'settled' });
-  t.match(decision.handlers, [{ state: 'pending', turn: { revision: 'r2', hold: 'queued' } }]);
+  t.match(decision.handlers, [{ state: 'pending', approval: { revision: 'r2', hold: 'queued' } }]);
 });
 
 t.test('a changed handler is served as it was until an approval', async (t) => {
@@ -210,7 +210,7 @@ t.test('a handler that waits is repaired when another program removes it', async
 
   const damaged = decided({ ...before, store: {} }, desired([changed]));
   const fetch = steps(damaged).filter((step) => step.kind === 'fetch');
-  t.match(fetch, [{ handler: { order: { revision: 'r1' } } }], 'and before what is not its turn yet');
+  t.match(fetch, [{ handler: { order: { revision: 'r1' } } }], 'and before what is not approved yet');
 
   const one = handler();
   const artifact = JSON.stringify([one.artifact, one.runtime]);
@@ -232,12 +232,12 @@ t.test('a new artifact under the same name is applied at once, unless the scope 
   const store = { ...before.store, ...wholeOf(update) };
   const go = decided({ ...before, store }, desired([update]));
   t.strictSame(kinds(go), ['link', 'prove', 'record']);
-  t.match(go.handlers, [{ state: 'served', turn: undefined }]);
+  t.match(go.handlers, [{ state: 'served', approval: undefined }]);
 
   const all = handler({ artifact, ...at('r2', 'all') });
   const held = decided({ ...before, store }, desired([all]));
   t.strictSame(held.plan, { kind: 'settled' });
-  t.match(held.handlers, [{ state: 'pending', turn: { revision: 'r2', hold: 'queued' } }]);
+  t.match(held.handlers, [{ state: 'pending', approval: { revision: 'r2', hold: 'queued' } }]);
   t.strictSame(kinds(decided({ ...before, store }, desired([all], approved('r2')))), [
     'link',
     'prove',
@@ -257,7 +257,7 @@ t.test('a removal waits too, and ends with its own approval', async (t) => {
   const held = decided(before, desired([], { shims: {} }));
   t.strictSame(held.plan, { kind: 'settled' });
   t.match(held.handlers, [
-    { name: 'spin', state: 'removing', problem: { code: 'rollout-pending' }, turn: { revision: '-' } },
+    { name: 'spin', state: 'removing', problem: { code: 'rollout-pending' }, approval: { revision: '-' } },
   ]);
   const go = decided(before, desired([], { shims: {}, ...approved('-') }));
   t.ok(kinds(go).includes('activate'));
@@ -271,7 +271,7 @@ t.test('a Shim under another handler is one change with one approval', async (t)
   const held = decided({ ...before, store }, desired([renamed]));
   t.strictSame(held.plan, { kind: 'settled' });
   t.strictSame(
-    held.handlers.map((one) => one.turn?.revision),
+    held.handlers.map((one) => one.approval?.revision),
     ['r2', 'r2'],
   );
   const go = decided({ ...before, store }, desired([renamed], approved('r2')));
@@ -288,7 +288,7 @@ t.test('an approval of one Shim changes nothing of another', async (t) => {
   const before = bare({ store: wholeOf(handler(at('r2')), other) });
   const go = decided(before, desired([handler(at('r2')), other], approved('r2')));
   t.strictSame(Object.keys(recorded(go)), ['spin']);
-  t.match(go.handlers, [{ name: 'spin' }, { name: 'wws', turn: { hold: 'queued' } }]);
+  t.match(go.handlers, [{ name: 'spin' }, { name: 'wws', approval: { hold: 'queued' } }]);
   t.notOk(kinds(go).includes('discard'));
 });
 
@@ -326,20 +326,20 @@ t.test('a failed change stays failed when its approval has expired', async (t) =
     tried: { spin: 'r2' },
   } as const;
   const failed = { ...before, ledger: { ...before.ledger, bad } };
-  for (const turns of [{}, approved('r2')]) {
-    const decision = decided(failed, desired([changed], turns));
+  for (const approvals of [{}, approved('r2')]) {
+    const decision = decided(failed, desired([changed], approvals));
     t.strictSame(decision.plan, { kind: 'settled' });
     t.match(decision.handlers, [
       {
         state: 'failed',
         problem: { code: 'known-bad', message: /not served: spin/ },
-        turn: { hold: undefined },
+        approval: { hold: undefined },
       },
     ]);
     t.match(evaluate(decision, [], undefined), { kind: 'degraded' });
   }
   const next = decided(failed, desired([handler({ ...at('r3'), options: { Root: '/run/z' } })]));
-  t.match(next.handlers, [{ state: 'pending', turn: { revision: 'r3', hold: 'queued' } }]);
+  t.match(next.handlers, [{ state: 'pending', approval: { revision: 'r3', hold: 'queued' } }]);
 
   const other = handler({
     name: 'wws',
@@ -366,6 +366,8 @@ t.test('an artifact that cannot be fetched is a failure before an approval, not 
   const artifact = JSON.stringify([update.artifact, update.runtime]);
   const attempts = { spin: { artifact, count: 1, at: observed.now, problem } };
   const decision = decided({ ...before, ledger: { ...before.ledger, attempts } }, desired([update]));
-  t.match(decision.handlers, [{ state: 'failed', problem: { code: 'digest-mismatch' }, turn: undefined }]);
+  t.match(decision.handlers, [
+    { state: 'failed', problem: { code: 'digest-mismatch' }, approval: undefined },
+  ]);
   t.strictSame(decision.plan, { kind: 'settled' }, 'and what is served stays');
 });

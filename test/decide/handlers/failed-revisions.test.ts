@@ -51,7 +51,7 @@ t.test('attempts count while a handler failed, waits for an approval, or is down
     name: 'a',
     state,
     source: 'x',
-    ...(held ? { turn: { shim: 'a', revision: 'r', hold: 'queued' } } : {}),
+    ...(held ? { approval: { shim: 'a', revision: 'r', hold: 'queued' } } : {}),
   });
   t.same([of('failed'), of('pending', true), of('removing', true)].map(isTried(false)), [true, true, true]);
   t.same([of('served'), of('pending')].map(isTried(false)), [false, false]);

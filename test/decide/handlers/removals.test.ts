@@ -62,7 +62,7 @@ t.test('a desired handler is not removed, nor one that is gone already', async (
 
 t.test('the removal of a Shim waits for its Pods, and then for an approval', async (t) => {
   const used = serving(['runc', 'spin'], ['one', 'spin']);
-  const gate = { turn: { shim: 'spin', revision: '-', hold: 'unknown' } };
+  const gate = { needed: { shim: 'spin', revision: '-', hold: 'unknown' } };
   t.match(removalsIn(baseline(ofShim, { desired: ofCluster, facts: used })), [
     { problem: { code: 'handler-in-use' }, gate },
   ]);
@@ -83,9 +83,9 @@ t.test(
     const problem = { code: 'default-handler-lost', message: '' } as const;
     const waiting = baseline(ofShim, { desired: ofCluster });
     const one = { ...waiting, target: { ...waiting.target, required: { name: 'spin', problem } } };
-    t.match(removalsIn(waiting), [{ gate: { turn: { shim: 'spin' } } }]);
+    t.match(removalsIn(waiting), [{ gate: { needed: { shim: 'spin' } } }]);
     const [found] = removalsIn(one);
     t.match(found, { problem, gate: { held: { code: 'rollout-pending' } } });
-    t.equal(found?.gate?.turn, undefined);
+    t.equal(found?.gate?.needed, undefined);
   },
 );

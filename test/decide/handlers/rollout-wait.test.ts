@@ -41,7 +41,7 @@ t.test('an approval of this revision allows the change, until it expires', async
   t.equal(
     holdOf(facts({ approved: approved(60 * minute), controller: alive })),
     'queued',
-    'no turn lasts so long: the clock was set back since it was seen',
+    'no approval lasts so long: the clock was set back since it was seen',
   );
 });
 

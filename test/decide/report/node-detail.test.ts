@@ -41,12 +41,12 @@ const input = (handlers: readonly HandlerReport[], over: Partial<StatusInput> = 
 const detailOf = (given: StatusInput): Readonly<Record<string, HandlerDetail>> =>
   parseDetail(detail(given, 'since'))?.shims ?? {};
 const held = { shim: 'spin', revision: 'r2', hold: 'queued' } as const;
-const pending: HandlerReport = { name: 'spin', state: 'pending', source: 'x', turn: held };
+const pending: HandlerReport = { name: 'spin', state: 'pending', source: 'x', approval: held };
 
 t.test('a pending handler reports what it serves and what it waits for', async (t) => {
   t.same(detailOf(input([pending])), { spin: { s: 'pending', n: 'spin', r: 'r1', a: 'r2', w: 'r2' } });
-  const given = { turn: { shim: 'spin', revision: 'r2' } };
-  t.equal(detailOf(input([{ ...pending, ...given }])).spin?.w, undefined, 'not once it has its turn');
+  const given = { approval: { shim: 'spin', revision: 'r2' } };
+  t.equal(detailOf(input([{ ...pending, ...given }])).spin?.w, undefined, 'not once it is approved');
 });
 
 t.test('the reported revision is the one that the runtime serves', async (t) => {

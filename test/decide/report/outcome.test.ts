@@ -120,7 +120,7 @@ t.test('a problem of one shim degrades the node, and is named', async (t) => {
 });
 
 t.test('a state that only needs time is waiting', async (t) => {
-  const [used, turn] = [problem('handler-in-use'), problem('rollout-pending')];
+  const [used, pending] = [problem('handler-in-use'), problem('rollout-pending')];
   t.same(
     evaluate(
       decision({
@@ -128,14 +128,14 @@ t.test('a state that only needs time is waiting', async (t) => {
           handler('removing', used),
           handler('removing'),
           handler('pending'),
-          handler('pending', turn),
+          handler('pending', pending),
         ],
         notes: [problem('restart-budget')],
       }),
       [],
       undefined,
     ),
-    { kind: 'waiting', for: [used, turn, problem('restart-budget')] },
+    { kind: 'waiting', for: [used, pending, problem('restart-budget')] },
   );
   const steps = { kind: 'steps', revision: 'r', steps: [], because: [], disrupts: false } as const;
   t.match(evaluate(decision({ plan: steps }), [], undefined), {

@@ -228,8 +228,11 @@ for (const row of [newest, crio])
 
 /** Shims of a cluster; `approved`: may be taken up now. */
 const ask = (node: Node, shims: readonly ShimObject[], approved: Readonly<Record<string, string>>): void => {
-  const turns = { approved: seen(approved, node.fake.host.clock.now() + 600_000) };
-  node.write('/var/lib/rcm-node/cluster.json', printClusterCache({ version: 1, node: 'n', shims, turns }));
+  const approvals = { approved: seen(approved, node.fake.host.clock.now() + 600_000) };
+  node.write(
+    '/var/lib/rcm-node/cluster.json',
+    printClusterCache({ version: 1, node: 'n', shims, approvals }),
+  );
 };
 const shim = (node: Node, name: string, more: object = {}): ShimObject => {
   node.write(`/srv/artifacts/${name}`, program(name), 0o755);

@@ -62,7 +62,7 @@ const serving = async (t: Test, version: string): Promise<Node> => {
   put(
     node,
     'cluster.json',
-    printClusterCache({ version: 1, node: 'n', shims: [shim], turns: { approved, controller, alone } }),
+    printClusterCache({ version: 1, node: 'n', shims: [shim], approvals: { approved, controller, alone } }),
   );
   await node.once();
   return node;

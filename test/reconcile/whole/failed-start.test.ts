@@ -282,8 +282,11 @@ t.test('of the Shims of a cluster the one that starts nothing has failed, and no
   };
   const ask = (shims: readonly ShimObject[], isApproved: boolean): void => {
     const rows = isApproved ? shims.map((one) => [one.metadata.name, revisionOf(one)] as const) : [];
-    const turns = { approved: seen(Object.fromEntries(rows), node.fake.host.clock.now() + 600_000) };
-    node.write('/var/lib/rcm-node/cluster.json', printClusterCache({ version: 1, node: 'n', shims, turns }));
+    const approvals = { approved: seen(Object.fromEntries(rows), node.fake.host.clock.now() + 600_000) };
+    node.write(
+      '/var/lib/rcm-node/cluster.json',
+      printClusterCache({ version: 1, node: 'n', shims, approvals }),
+    );
   };
   const [a, bad] = [shim('a'), shim('bad')];
   ask([a, bad], true);
@@ -297,10 +300,10 @@ t.test('of the Shims of a cluster the one that starts nothing has failed, and no
       name: 'bad',
       state: 'failed',
       problem: { code: 'known-bad' },
-      turn: { shim: 'bad', revision: revisionOf(bad) },
+      approval: { shim: 'bad', revision: revisionOf(bad) },
     },
   ]);
-  t.equal(again.decision.handlers[1]?.turn?.hold, undefined, 'an approval would not help it');
+  t.equal(again.decision.handlers[1]?.approval?.hold, undefined, 'an approval would not help it');
   const changed = shim('bad', { containerdRuntimeOptions: { Root: '/run/x' } });
   ask([a, changed], false);
   t.match((await node.once()).outcome, { kind: 'waiting', for: [{ code: 'rollout-pending' }] });
@@ -313,7 +316,12 @@ t.test('of the Shims of a cluster the one that starts nothing has failed, and no
   ask([renamed], false);
   t.match((await node.once()).decision.handlers, [
     { name: 'bad', state: 'failed' },
-    { name: 'a', state: 'removing', problem: { code: 'known-bad' }, turn: { revision: revisionOf(renamed) } },
+    {
+      name: 'a',
+      state: 'removing',
+      problem: { code: 'known-bad' },
+      approval: { revision: revisionOf(renamed) },
+    },
   ]);
   t.strictSame(served(node), ['a', 'runc']);
 });

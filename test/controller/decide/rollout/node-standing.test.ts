@@ -94,7 +94,7 @@ t.test('a failure counts for its own revision only', async (t) => {
     'an agent that does not say is not blamed at once',
   );
   t.equal(at(silent, {}, { settled: true }).kind, 'failed');
-  t.equal(at(silent, { given: live }, { settled: false }).kind, 'failed', 'nor when it had its turn for it');
+  t.equal(at(silent, { given: live }, { settled: false }).kind, 'failed', 'nor when it was approved for it');
 });
 
 t.test('a node that rolled back failed what was approved, and not what is still pending', async (t) => {
@@ -172,7 +172,7 @@ t.test('a removal waits for its approval and for Pods, and is done when nothing 
   t.match(
     leave(used, { given: gone }),
     { kind: 'in-use', keep: undefined, inFlight: true },
-    'a turn that it has is taken back, and counts until it is',
+    'its approval is withdrawn, and counts until then',
   );
   t.match(
     leave(used, { given: { ...gone, until: before } }),

@@ -53,19 +53,19 @@ t.test('an earlier approval counts while other nodes still have something of the
 });
 
 t.test('a change of one node does not evaluate other nodes again', async (t) => {
-  const looks = { turns: 0 };
+  let reads = 0;
   const other = aNode('b');
-  const { rollout: turns } = other;
+  const { rollout } = other;
   const get = () => {
-    looks.turns++;
-    return turns;
+    reads++;
+    return rollout;
   };
-  Object.defineProperty(other, 'turns', { get });
+  Object.defineProperty(other, 'rollout', { get });
   const named = Array.from({ length: 128 }, (_, index) => `${index}-`.padEnd(64, 'x'));
   const liar = aNode(
     'a',
     Object.fromEntries(named.map((n, index) => [`h${index}`, { s: 'removing', n, r: 'r1' } as const])),
   );
   t.equal(placementsOf([liar, other], []).orphans.size, 128);
-  t.ok(looks.turns <= 2, `it was looked at ${looks.turns} times`);
+  t.ok(reads > 0 && reads <= 2, `it was read ${reads} times`);
 });

@@ -88,11 +88,11 @@ t.test('once Available, it stays so when nodes join', async (t) => {
 
 t.test('Progressing names the nodes that it waits for, and why', async (t) => {
   const of = (...given: Parameters<typeof statusOf>) => condition(statusOf(...given), 'Progressing');
-  const turn = { given: { until: later, shims: { spin: 'r2' } } };
+  const approved = { given: { until: later, shims: { spin: 'r2' } } };
   t.match(
     of([
       aNode('a', { spin: done }),
-      aNode('b', { spin: waiting }, turn),
+      aNode('b', { spin: waiting }, approved),
       aNode('c', { spin: waiting }),
       aNode('d', { spin: waiting }, { ready: false }),
     ]),
