@@ -9,6 +9,7 @@ import type { checkBinary } from './artifact/binary.ts';
 import { type Cri, connectCri } from './cri/cri.ts';
 import { type Files, makeFiles } from './files/files.ts';
 import type { download } from './http/download.ts';
+import type { attachedSignatures } from './signature/attached.ts';
 import type { verifySignature } from './signature/verify.ts';
 import type { fetchContent } from './registry/content.ts';
 import type { KnownKubeconfig } from './processes/kubelet.ts';
@@ -46,6 +47,7 @@ export type Host = {
   readonly fetchContent: typeof fetchContent;
   readonly pick: typeof pick;
   readonly verifySignature: typeof verifySignature;
+  readonly attachedSignatures: typeof attachedSignatures;
   readonly pickImage: typeof pickImage;
   readonly checkBinary: typeof checkBinary;
   readonly mappedFiles: typeof mappedFiles;
@@ -107,6 +109,8 @@ export const makeHost = (options: {
     pickImage: async (...given) => (await import('./artifact/image.ts')).pickImage(...given),
     pick: async (...given) => (await import('./artifact/archive.ts')).pick(...given),
     verifySignature: async (...given) => (await import('./signature/verify.ts')).verifySignature(...given),
+    attachedSignatures: async (...given) =>
+      (await import('./signature/attached.ts')).attachedSignatures(...given),
     checkBinary: async (...given) => (await import('./artifact/binary.ts')).checkBinary(...given),
     mappedFiles,
     pressure: readPressure,

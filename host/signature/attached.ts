@@ -4,13 +4,15 @@
  */
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Descriptor } from '../registry/manifest.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Reference } from '../registry/reference.ts';
+import { openRegistry, type Registry, type RegistryOptions } from '../registry/registry.ts';
 import type { SignatureFile } from './forms.ts';
 
-/** `sha256`: of the manifest or index that it should be of; `name`: for messages. */
+/** `sha256` and `bytes`: of the manifest or index that it should be of; `name`: for messages. */
 export type Attached = {
   readonly name: string;
   readonly sha256: string;
+  readonly bytes: Buffer;
   readonly file: () => Promise<SignatureFile>;
 };
 
@@ -35,14 +37,33 @@ const annotation = {
 const isMissing = (error: unknown): boolean =>
   error instanceof Failure && error.problem.code === 'download-refused';
 
-/** `maxBytes`: of one signature. */
+/** Throws as `download`, and `bad-archive`. `maxBytes`: of one signature. */
+export const attachedSignatures = async (
+  { host, repository }: Reference,
+  digests: readonly string[],
+  maxBytes: number,
+  options: Omit<RegistryOptions, 'host'>,
+): Promise<readonly Attached[]> => {
+  const registry = openRegistry({
+    ...options,
+    host,
+    // A signature proves itself, so who brings it does not matter: also not who says what its tag means.
+    endpointsOf: async (image) =>
+      (await options.endpointsOf(image)).map((one) => ({ ...one, resolves: one.resolves || one.pulls })),
+    http: { ...options.http, decidesNothing: true },
+  });
+  return attachedTo(registry, repository, digests, maxBytes);
+};
+
+type Candidate = Omit<Attached, 'bytes'>;
+
 export const attachedTo = async (
   registry: Registry,
   repository: string,
   digests: readonly string[],
   maxBytes: number,
 ): Promise<readonly Attached[]> => {
-  const found: Attached[] = [];
+  const found: Candidate[] = [];
   for (const sha256 of new Set(digests)) {
     for (const one of await registry.referrers(repository, sha256)) {
       if (found.length >= most) break;
@@ -52,7 +73,11 @@ export const attachedTo = async (
     }
     found.push(...(await underTag(registry, repository, sha256, maxBytes)));
   }
-  return found.slice(0, most);
+  const known = new Map<string, Buffer>();
+  for (const { sha256 } of found)
+    if (!known.has(sha256))
+      known.set(sha256, (await registry.manifest(repository, { digest: sha256 })).bytes);
+  return found.slice(0, most).map((one) => ({ ...one, bytes: known.get(one.sha256) ?? Buffer.alloc(0) }));
 };
 
 const underTag = async (
@@ -60,7 +85,7 @@ const underTag = async (
   repository: string,
   sha256: string,
   maxBytes: number,
-): Promise<readonly Attached[]> => {
+): Promise<readonly Candidate[]> => {
   try {
     return await inManifest(registry, repository, { tag: `sha256-${sha256}.sig` }, sha256, maxBytes);
   } catch (error) {
@@ -75,7 +100,7 @@ const inManifest = async (
   which: { readonly digest: string } | { readonly tag: string },
   sha256: string,
   maxBytes: number,
-): Promise<readonly Attached[]> => {
+): Promise<readonly Candidate[]> => {
   const { manifest } = await registry.manifest(repository, which);
   if (manifest.kind === 'index') return [];
   const name = 'tag' in which ? which.tag : `sha256:${which.digest}`;

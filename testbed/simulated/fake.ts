@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { pick } from '../../host/artifact/archive.ts';
+import { attachedSignatures } from '../../host/signature/attached.ts';
 import { verifySignature } from '../../host/signature/verify.ts';
 import { checkBinary } from '../../host/artifact/binary.ts';
 import { makeFiles } from '../../host/files/files.ts';
@@ -81,6 +82,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       fetchContent,
       pick,
       verifySignature,
+      attachedSignatures,
       pickImage,
       checkBinary,
       tools: { run: async (argv) => runProgram(root, running, argv) },

@@ -111,7 +111,14 @@ const downloads = async (
       host.progress();
       try {
         const proof = await once(proven, url, () =>
-          proveSigned(host, settings, handler, fetched, downloadOptions(host, settings, handler, stop)),
+          proveSigned(
+            host,
+            settings,
+            registries,
+            url,
+            fetched,
+            downloadOptions(host, settings, handler, stop),
+          ),
         );
         if (proof) host.log('info', `verified the signature: ${proof.signer}`, { handler: handler.name });
         // What Pods may start from now is not replaced for a proof.
@@ -120,8 +127,9 @@ const downloads = async (
           (proof && key !== undefined && (await inspect(host, key, true)).kind === 'whole');
         if (!isThere) await placeArtifact(host, settings, handler, fetched, group.handlers, proof);
         else if (proof && key !== undefined) await addProof(host, key, proof);
+        const what = isThere && !placed.has(key) ? 'verified the signature of' : 'placed';
+        did.push(`${what} ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
         placed.add(key);
-        did.push(`placed ${handler.name} (sha256 ${sha256.slice(0, 12)}…)`);
         changes.push((ledger) => succeeded(ledger, handler.name));
         if (handler.artifact.sha256 !== undefined || before.trusted[url] === sha256) continue;
         changes.push((ledger) => ({ ...ledger, trusted: { ...ledger.trusted, [url]: sha256 } }));

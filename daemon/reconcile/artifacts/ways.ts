@@ -17,7 +17,8 @@ export type Content =
   | { readonly kind: 'files'; readonly files: readonly Titled[] }
   | { readonly kind: 'image'; readonly layers: readonly string[] };
 
-export type Brought = { readonly sha256: string; readonly content: Content };
+/** `manifest`: of an image, where what the location names is an index; signatures may be of either. */
+export type Brought = { readonly sha256: string; readonly manifest?: string; readonly content: Content };
 
 /** From where this node takes images, and by which credentials. */
 export type Registries = Omit<RegistryOptions, 'host' | 'http'>;
@@ -44,7 +45,7 @@ const fromRegistry: Way = async (host, registries, location, sha256, path, http)
   const real = host.files.real(path);
   try {
     const fetched = await host.fetchContent(reference, sha256, host.machine, real, { ...registries, http });
-    return { sha256: fetched.sha256, content: fetched.content };
+    return { sha256: fetched.sha256, manifest: fetched.manifest, content: fetched.content };
   } catch (error) {
     // Layers that came before one that cannot be had.
     await host.files.removeTree(path);
