@@ -2,6 +2,7 @@
 import type { NodeDetail } from '../../protocol/node-annotations.ts';
 import type { Held } from './class-holders.ts';
 import type { ClassSettings } from './class-settings.ts';
+import type { Problem } from '../../protocol/problem/problem.ts';
 import type { Labels, RolloutState, RolloutStrategy } from '../../protocol/shim-object.ts';
 import type { RolloutLabels } from '../../protocol/node-labels.ts';
 
@@ -55,6 +56,8 @@ export type ShimFacts = {
   readonly finalizers: readonly string[];
   readonly annotations: Labels;
   readonly revision: string;
+  /** Why no node takes it, by what it asks for alone. */
+  readonly fault?: Problem | undefined;
   readonly handler: string;
   readonly runtimeClass: string;
   /** What its RuntimeClass is to have besides name and handler. */

@@ -1,6 +1,6 @@
 /** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
 import { askedSettings } from './class-settings.ts';
-import { revisionOf } from '../../daemon/shims/revision.ts';
+import { faultOf, revisionOf } from '../../daemon/shims/revision.ts';
 import { type Condition, conditionTypes, type ShimFacts, type ShimStatus } from './fleet.ts';
 import type { RolloutState, RolloutStrategy, ShimObject } from '../../protocol/shim-object.ts';
 import { count, fields, type Fields, identity, items, labels, text, texts } from '../../protocol/json.ts';
@@ -13,6 +13,7 @@ export const shimFacts = (object: unknown): ShimFacts => {
   const id = identity(metadata);
   const created = Date.parse(text(metadata.creationTimestamp) ?? '');
   const named = fields(spec.runtimeClass);
+  const whole = { metadata: { name: id.name }, spec } as ShimObject;
   return {
     ...id,
     generation: count(metadata.generation),
@@ -20,7 +21,8 @@ export const shimFacts = (object: unknown): ShimFacts => {
     deleting: metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp !== null,
     finalizers: texts(metadata.finalizers),
     annotations: labels(metadata.annotations),
-    revision: revisionOf({ metadata: { name: id.name }, spec } as ShimObject),
+    revision: revisionOf(whole),
+    fault: faultOf(whole),
     handler: text(named.handler) ?? id.name,
     runtimeClass: text(named.name) ?? id.name,
     classSettings: askedSettings(named),

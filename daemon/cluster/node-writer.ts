@@ -4,9 +4,9 @@
  */
 import { annotations } from '../../protocol/node-annotations.ts';
 import {
+  eventText,
   type NodeStatus,
   noStatus,
-  onNode,
   patchOf,
   sinceOf,
   statusOf,
@@ -141,7 +141,7 @@ export const makeNodeWriter = async (
       about: { apiVersion: 'v1', kind: 'Node', name, ...(uid ? { uid } : {}) },
       type: isGood(reason) ? 'Normal' : 'Warning',
       reason: `Shims${reason}`,
-      message: onNode(input.report),
+      message: eventText(input.report),
       ...{ component: 'rcm-node', instance: name, host: name, now: clock.now() },
     }).catch((error: unknown) => host.log('debug', printProblem(problemOf(error))));
   };

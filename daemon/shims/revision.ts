@@ -3,7 +3,7 @@
  * tried and failed, goes by it, so another order of platforms or another case of a digest must not start either anew; and
  * neither must another version of this program, so fields that are not given stand for nothing in it.
  */
-import { Failure } from '../../protocol/problem/problem.ts';
+import { Failure, type Problem, recover } from '../../protocol/problem/problem.ts';
 import { at, rootOf } from '../toml/cursor.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { Machine } from '../../host/facts.ts';
@@ -21,12 +21,33 @@ const isEmpty = (value: unknown): boolean =>
 const given = (fields: Readonly<Record<string, unknown>>): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && !isEmpty(value)));
 
+/** As a node of this machine takes it whose settings allow everything. */
+const handlerFor = (machine: Machine, name: string, spec: unknown) => {
+  const root = rootOf({ spec, metadata: { name } }, '');
+  const policy = { machine, allowUnpinned: true, allowedHosts: [] };
+  return handlerOf(at(root, 'spec'), at(at(root, 'metadata'), 'name'), policy);
+};
+
+/** Why no node takes it, whatever the node's settings; of two reasons the one that is not about a single machine. */
+export const faultOf = ({ metadata, spec }: ShimObject): Problem | undefined => {
+  if (!spec) return undefined;
+  const faults = machines.flatMap((machine) =>
+    recover(
+      () => {
+        handlerFor(machine, metadata.name, spec);
+        return [];
+      },
+      (problem) => [problem],
+    ),
+  );
+  if (faults.length < machines.length) return undefined;
+  return faults.find(({ code }) => code !== 'no-platform') ?? faults[0];
+};
+
 /** What one machine is asked for, or `undefined` where nodes would refuse it. */
 const meaningFor = (machine: Machine, name: string, spec: unknown): object | undefined => {
-  const policy = { machine, allowUnpinned: true, allowedHosts: [] };
   try {
-    const root = rootOf({ spec, metadata: { name } }, '');
-    const handler = handlerOf(at(root, 'spec'), at(at(root, 'metadata'), 'name'), policy);
+    const handler = handlerFor(machine, name, spec);
     const { artifact, runtime, options, podAnnotations, containerAnnotations } = handler;
     return given({
       handler: handler.name,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { ShimObject } from '../../protocol/shim-object.ts';
-import { revisionOf } from '../../daemon/shims/revision.ts';
+import { faultOf, revisionOf } from '../../daemon/shims/revision.ts';
 
 const of = (spec: unknown): string => revisionOf({ metadata: { name: 'spin' }, spec } as ShimObject);
 const sha256 = 'ab'.repeat(32);
@@ -94,4 +94,14 @@ t.test('a revision is the same in every version of this program', async (t) => {
     runtime: { type: 'oci', binary: 'crun', libraries: ['libwasmedge.so.0'] },
   };
   t.equal(of({ fetchStrategy, ...rest }), 'da4f4ff741c3842b');
+});
+
+t.test('a Shim that no node takes has a fault, and one for some nodes has none', async (t) => {
+  const fault = (spec: unknown) => faultOf({ metadata: { name: 'spin' }, spec } as ShimObject);
+  t.equal(fault({ fetchStrategy: { anonHttp: { location: 'https://example.com/a' } } }), undefined);
+  t.equal(fault(on(platform('arm64'))), undefined);
+  t.match(fault(on(platform('riscv64'))), { code: 'no-platform' });
+  t.match(fault(on(platform('arm64', { sha256: 'x' }))), { code: 'bad-value', message: /\[0\]\.sha256/ });
+  t.match(fault({ fetchStrategy: { anonHttp: { location: 'ftp://a' } } }), { message: /anonHttp\.location/ });
+  for (const odd of [undefined, null]) t.equal(fault(odd), undefined);
 });

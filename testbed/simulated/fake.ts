@@ -28,6 +28,8 @@ export type Fake = {
   readonly host: Host;
   readonly containerd: Containerd;
   readonly lines: string[];
+  /** What else the log got with each line. */
+  readonly fields: unknown[];
   /** Store files that processes have mapped, below the root as seen from inside. */
   mapped: readonly string[];
   mappedComplete: boolean;
@@ -55,9 +57,11 @@ export const fakeHost = (options: FakeOptions): Fake => {
   watched?.forget();
   if (options.runs !== false && options.load !== 'masked') running.begin(0);
   const lines: string[] = [];
+  const fields: unknown[] = [];
   const fake: Fake = {
     containerd: daemon,
     lines,
+    fields,
     mapped: [],
     mappedComplete: true,
     locked: false,
@@ -98,8 +102,9 @@ export const fakeHost = (options: FakeOptions): Fake => {
           },
         };
       },
-      log: (level, message) => {
+      log: (level, message, more) => {
         lines.push(`${level}: ${message}`);
+        fields.push(more);
       },
       progress: () => undefined,
     },

@@ -106,7 +106,7 @@ export const makeRoot = (t: Test): string => {
 
 /** A program that a shim's location names; its text depends on its name alone, so that cases can carry its digest. */
 export const program = (name: string): string => `#!/bin/sh\n# ${name}\n`;
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+export const sha256 = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex');
 
 /** The folder of the store that a shim's program is in. */
 export const keyOf = (artifact: string, binary = 'containerd-shim-spin-v2'): string =>

@@ -113,7 +113,7 @@ const states: Readonly<Record<string, State>> = {
   'class-refused': {
     nodes: [served],
     spec: named('refused'),
-    expected: ['Failed', 'Degraded', 'Stalled RuntimeClassMissing'],
+    expected: ['Failed', 'Degraded', 'Stalled RuntimeClassRefused'],
   },
   'going-away': {
     metadata: { finalizers: ['example.com/held'] },

@@ -100,7 +100,10 @@ export const progressing = (situation: Situation): Said => {
       return no('Refused', `No node is approved for revision ${revision}: ${situation.own?.message ?? ''}.`);
     case 'Stopped': {
       const by = all.filter(({ node }) => rollout.stoppedBy?.includes(node.name));
-      const { who, hint } = failuresOf(by.filter(({ kind }) => kind === 'failed'));
+      const { who, hint } = failuresOf(
+        by.filter(({ kind }) => kind === 'failed'),
+        shim.fault,
+      );
       const names = who === '' ? someOf(rollout.stoppedBy ?? []) : who;
       return no(
         'Stopped',
@@ -155,10 +158,10 @@ const removing = (situation: Situation, far: string): Said => {
 };
 
 export const degraded = (situation: Situation): Said => {
-  const { targets, leavers } = situation;
+  const { shim, targets, leavers } = situation;
   const failed = [...targets, ...leavers].filter((one) => isFailed(situation, one));
   if (failed.length === 0) return no('AsExpected', 'No node failed.');
-  const { who, hint } = failuresOf(failed);
+  const { who, hint } = failuresOf(failed, shim.fault);
   return yes(
     'NodesFailed',
     `${countOf(failed.length, 'node')} failed: ${who}.${hint} For details: kubectl describe node NAME.`,

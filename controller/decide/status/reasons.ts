@@ -1,5 +1,5 @@
 /** Why nodes are not in the wanted state: names the nodes and says what to do. */
-import { codes } from '../../../protocol/problem/problem.ts';
+import { codes, hintOf, printProblem, type Problem } from '../../../protocol/problem/problem.ts';
 import { approvalMs } from '../../../protocol/node-labels.ts';
 import { isControlPlane } from '../rollout/control-plane.ts';
 import { lost, overridden, ranOut, type NodeStanding } from '../rollout/node-standing.ts';
@@ -26,14 +26,22 @@ export const hintOfCode = (code: string): string | undefined =>
 
 const names = (given: readonly NodeStanding[]): readonly string[] => given.map(({ node }) => node.name);
 
-/** "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. */
+/**
+ * "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. `fault`: what is wrong with
+ * the Shim itself. What a node says of a failure in its own words stays on that node, which anyone who controls it can write.
+ */
 export const failuresOf = (
   given: readonly NodeStanding[],
+  fault?: Problem,
 ): { readonly who: string; readonly hint: string } => {
   const counts = new Map<string, number>();
   for (const { code } of given) if (code !== undefined) counts.set(code, (counts.get(code) ?? 0) + 1);
   const [most] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-  const hint = most && hintOfCode(most[0]);
+  const known = most && hintOfCode(most[0]);
+  const isFault = fault !== undefined && fault.code === most?.[0];
+  const hint = isFault
+    ? `${printProblem({ code: fault.code, message: fault.message })}. ${hintOf(fault)}`
+    : known;
   return {
     who: someOf(given.map(({ node, code }) => `${node.name} (${code ?? 'unknown'})`)),
     hint: hint === undefined ? '' : ` ${most?.[0]}: ${hint}`,

@@ -3,6 +3,9 @@ import type { Handler } from '../../model/desired.ts';
 import type { Journal } from '../../model/journal.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Observed } from '../observed.ts';
+import { printUrl } from '../../../protocol/problem/mask.ts';
+import { artifactCodes } from '../../../protocol/problem/problem-artifacts.ts';
+import { signatureCodes } from '../../../protocol/problem/problem-signatures.ts';
 import { detailOf, type Problem, printWhere, type Where } from '../../../protocol/problem/problem.ts';
 import type { HandlerReport } from '../../model/plan.ts';
 import { goneRevision } from '../../../protocol/node-annotations.ts';
@@ -83,14 +86,23 @@ const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>):
 /** For a failed write the message keeps the path: it tells which disk is full or read-only. */
 const unwritten: readonly Problem['code'][] = ['disk-full', 'read-only', 'cannot-write'];
 
-/** The problem of an artifact, with the line of the file that asks for it. */
+const isOfArtifact = ({ code }: Problem): boolean =>
+  Object.hasOwn({ ...artifactCodes, ...signatureCodes }, code);
+
+const messageOf = (problem: Problem, { artifact, where }: Handler): string => {
+  const { message } = problem;
+  if (problem.where && unwritten.includes(problem.code)) return `${printWhere(problem.where)}: ${message}`;
+  // A resource has no lines, and may have a location for each platform.
+  const location = printUrl(artifact.url);
+  const isNamed = where.line !== undefined || message.includes(location);
+  return isNamed || !isOfArtifact(problem) ? message : `${location}: ${message}`;
+};
+
+/** The problem of an artifact, with the line of the file, or the location in the resource, that asks for it. */
 export const askedAt = (problem: Problem, handler: Handler, place?: Where): Problem => ({
   ...problem,
   handler: handler.name,
-  message:
-    problem.where && unwritten.includes(problem.code)
-      ? `${printWhere(problem.where)}: ${problem.message}`
-      : problem.message,
+  message: messageOf(problem, handler),
   // The copy of the artifact is removed before a person reads this.
   where: place ?? { file: handler.where.file },
 });

@@ -5,7 +5,7 @@
 import { fields, parseJson } from '../../../protocol/json.ts';
 import type { Handler } from '../../model/desired.ts';
 import type { Report } from '../../model/outcome.ts';
-import { printProblem } from '../../../protocol/problem/problem.ts';
+import { hintLead, hintOf, printProblem } from '../../../protocol/problem/problem.ts';
 import { annotations, servedPrefix } from '../../../protocol/node-annotations.ts';
 import { detail, type StatusInput } from './node-detail.ts';
 import { canonical, digestOf } from '../../../protocol/digest.ts';
@@ -57,6 +57,12 @@ export const stateOf = (report: Report): string => {
 
 /** Without the state of the cluster session: on the Node it would be out of date when it is read. */
 export const onNode = (report: Report): string => headline({ ...report, cluster: null });
+
+/** For an Event, which has room for what to do about the first problem. */
+export const eventText = (report: Report): string => {
+  const [first] = troubles(report.outcome);
+  return first ? `${onNode(report)}; ${hintLead}${hintOf(first)}` : onNode(report);
+};
 
 const camel = (code: string): string =>
   code.replace(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase());

@@ -78,3 +78,15 @@ t.test('a failed attempt is reported with the file that asked for it, and names 
   t.equal(told.message, `${file}: the file cannot be written: ENOSPC (failed 2 times)`);
   t.equal(failedTry(attempt(other), handler, undefined).message, 'no answer');
 });
+
+t.test('a failed attempt for a resource names the location, once and without credentials', async (t) => {
+  const of = (message: string, code: 'bad-archive' | 'internal' = 'bad-archive') => {
+    const artifact = { url: 'https://user:secret@example.com/shim?secret' };
+    const resource = { ...handler, artifact, where: { file: 'shims.runtime.spinkube.dev/a' } };
+    return failedTry({ artifact: 'a', count: 1, at: 0, problem: { code, message } }, resource, undefined)
+      .message;
+  };
+  t.equal(of('it is damaged'), 'https://example.com/shim: it is damaged');
+  t.equal(of('https://example.com/shim: no answer'), 'https://example.com/shim: no answer');
+  t.equal(of('it broke', 'internal'), 'it broke');
+});

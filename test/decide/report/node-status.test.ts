@@ -1,6 +1,13 @@
 import t from 'tap';
 import { annotations, parseDetail } from '../../../protocol/node-annotations.ts';
-import { hashOf, noStatus, patchOf, sinceOf, statusOf } from '../../../daemon/decide/report/node-status.ts';
+import {
+  eventText,
+  hashOf,
+  noStatus,
+  patchOf,
+  sinceOf,
+  statusOf,
+} from '../../../daemon/decide/report/node-status.ts';
 import type { Handler } from '../../../daemon/model/desired.ts';
 import type { StatusInput } from '../../../daemon/decide/report/node-detail.ts';
 import type { Report } from '../../../daemon/model/outcome.ts';
@@ -92,6 +99,13 @@ t.test('the state of the connection to the cluster is not written on the Node', 
 
 t.test('in steady state nothing is written', async (t) => {
   t.equal(patchOf(onNode(input()), statusOf(input(), since)), undefined);
+});
+
+t.test('an Event says what to do about the first problem', async (t) => {
+  t.equal(eventText(report()), 'Serving 1 of 1 (spin) on containerd 2.1.9');
+  const problem = { code: 'bad-archive', message: 'it is damaged', hint: 'Mend it.' } as const;
+  const outcome = { kind: 'degraded', problems: [problem, problem] } as const;
+  t.match(eventText(report({ outcome })), /degraded: it is damaged \(and 1 more\); what to do: Mend it\.$/);
 });
 
 t.test('hashes cover the meaning, not the order nor the source', async (t) => {

@@ -30,6 +30,17 @@ t.test('failures are named with their code, and the most frequent one is explain
   t.equal(hintOfCode('toString'), undefined);
 });
 
+t.test('a fault of the Shim itself is explained with its field', async (t) => {
+  const fault = {
+    code: 'bad-value',
+    message: 'spec.x: not from https://u:p@h/',
+    where: { file: 'f' },
+  } as const;
+  const of = (code: string) => failuresOf([standing('a', 'failed', code)], fault).hint;
+  t.match(of('bad-value'), /^ bad-value: spec\.x: not from https:\/\/h\/\. Correct the value/);
+  t.notMatch(of('download-failed'), 'spec.x', 'a node may have failed for another reason');
+});
+
 t.test('nodes are listed in groups, the longest delay first', async (t) => {
   const all = [
     standing('a', 'waiting'),
