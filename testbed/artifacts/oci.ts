@@ -83,26 +83,35 @@ export const helloOciImage = (then: 'wait' | 'end', architecture = 'amd64'): Oci
     { os: 'linux', architecture },
   );
 
-const wasiHello = `(module
+/** `poll_oneoff` with a clock of a minute, over and over: what ends it is the signal that its shim gets. */
+const wasiWaits = `
+    (i32.store (i32.const 80) (i32.const 1))
+    (i64.store (i32.const 88) (i64.const 60000000000))
+    (loop $again
+      (drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 160)))
+      (br $again))`;
+
+const wasiHello = (then: 'wait' | 'end'): string => `(module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
   (data (i32.const 8) "hello from wasm\\n")
   (func (export "_start")
     (i32.store (i32.const 0) (i32.const 8))
     (i32.store (i32.const 4) (i32.const 16))
-    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 24)))))`;
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 24)))${then === 'wait' ? wasiWaits : ''}))`;
 
-/** A WASI module that prints `hello from wasm` and ends. */
-export const wasmModule = async (): Promise<Uint8Array> => {
+/** A WASI module that prints `hello from wasm`, then ends at once, or waits until it is stopped. */
+export const wasmModule = async (then: 'wait' | 'end' = 'end'): Promise<Uint8Array> => {
   const assembler = await wabt();
-  const module = assembler.parseWat('hello.wat', wasiHello);
+  const module = assembler.parseWat('hello.wat', wasiHello(then));
   const bytes = module.toBinary({}).buffer;
   module.destroy();
   return bytes;
 };
 
-export const wasmOciImage = async (): Promise<OciImage> =>
-  ociImage('rcm-node.test/hello-wasm:1', { 'hello.wasm': await wasmModule() }, ['/hello.wasm']);
+export const wasmOciImage = async (then: 'wait' | 'end' = 'end'): Promise<OciImage> =>
+  ociImage(`rcm-node.test/wasm-${then}:1`, { 'hello.wasm': await wasmModule(then) }, ['/hello.wasm']);
 
 /** Puts the image where the kubelet's images are, and returns its name. */
 export const importImage = async (node: TestNode, image: OciImage): Promise<string> => {

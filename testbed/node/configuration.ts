@@ -83,6 +83,11 @@ case " $* " in
   echo "[$pid]"
   ;;
 *)
+  # The driver of cgroups that the configuration names has no effect.
+  for word; do
+    shift
+    if [ "$word" != --systemd-cgroup ]; then set -- "$@" "$word"; fi
+  done
   # Nor CAP_SYS_RESOURCE, without which no score can be lowered; containerd asks for that where no file forbids it.
   for word; do
     if [ "$before" = --bundle ]; then sed -i 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/' "$word/config.json"; fi

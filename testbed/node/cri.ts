@@ -20,7 +20,10 @@ const messages = {
   PodSandboxMetadata: { name: one('string', 1), uid: one('string', 2), namespace: one('string', 3) },
   NamespaceOption: { network: one('int32', 1), pid: one('int32', 2) },
   LinuxSandboxSecurityContext: { namespace_options: one('NamespaceOption', 1) },
-  LinuxPodSandboxConfig: { security_context: one('LinuxSandboxSecurityContext', 2) },
+  LinuxPodSandboxConfig: {
+    cgroup_parent: one('string', 1),
+    security_context: one('LinuxSandboxSecurityContext', 2),
+  },
   PodSandboxConfig: {
     metadata: one('PodSandboxMetadata', 1),
     log_directory: one('string', 3),

@@ -15,6 +15,8 @@ export type PodOptions = {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly podAnnotations?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
+  /** Of a kubelet with systemd as its driver of cgroups, a slice; without one, containerd chooses. */
+  readonly cgroupParent?: string;
   /** Return when the container has ended, or as soon as it has started. */
   readonly wait: 'exited' | 'running';
 };
@@ -26,6 +28,8 @@ export type Pod = {
   readonly exitCode: number | undefined;
   /** What the container wrote so far, without the CRI's prefixes. */
   readonly log: string;
+  /** Starts one more container in it, as a kubelet does when one has ended. */
+  readonly again: (options: Pick<PodOptions, 'image' | 'wait'>) => Promise<Omit<Pod, 'again'>>;
 };
 
 const exited = 2; // ContainerState CONTAINER_EXITED
@@ -71,54 +75,77 @@ export const removePod = async (on: TestNode, id: string): Promise<void> => {
   await callCri(on.criSocket, 'RemovePodSandbox', { pod_sandbox_id: id });
 };
 
+type Sandbox = {
+  readonly id: string;
+  readonly name: string;
+  readonly config: { readonly log_directory: string };
+};
+
+const runContainer = async (
+  on: TestNode,
+  { id, name, config }: Sandbox,
+  options: Pick<PodOptions, 'image' | 'command' | 'annotations' | 'wait'>,
+  attempt: number,
+): Promise<Omit<Pod, 'again'>> => {
+  const log = `main/${attempt}.log`;
+  const { container_id: containerId } = await callCri<{ container_id: string }>(
+    on.criSocket,
+    'CreateContainer',
+    {
+      pod_sandbox_id: id,
+      sandbox_config: config,
+      config: {
+        metadata: { name: 'main', attempt },
+        image: { image: options.image },
+        command: options.command ?? [],
+        annotations: options.annotations ?? {},
+        log_path: log,
+        linux: { security_context: { namespace_options: { network: node } } },
+      },
+    },
+  );
+  await callCri(on.criSocket, 'StartContainer', { container_id: containerId });
+  let status = await containerStatus(on, containerId);
+  for (let waited = 0; options.wait === 'exited' && status.state !== exited; waited += 50) {
+    if (waited > 60_000) throw new Error(`the container of ${name} does not end`);
+    await sleep(50);
+    status = await containerStatus(on, containerId);
+  }
+  return {
+    id,
+    containerId,
+    exitCode: status.state === exited ? status.exit_code : undefined,
+    log: plainLog(await on.readFile(`${config.log_directory}/${log}`)),
+  };
+};
+
 /** Runs a Pod of one container; on failure nothing of it is left, and the runtime's own error comes through. */
 export const runPod = async (on: TestNode, options: PodOptions): Promise<Pod> => {
   const uid = randomUUID();
   const name = `pod-${uid.slice(0, 8)}`;
-  const logs = `/var/log/pods/test_${name}_${uid}`;
-  const sandboxConfig = {
+  const config = {
     metadata: { name, uid, namespace: 'test' },
-    log_directory: logs,
+    log_directory: `/var/log/pods/test_${name}_${uid}`,
     annotations: options.podAnnotations ?? options.annotations ?? {},
-    linux: { security_context: { namespace_options: { network: node } } },
+    linux: {
+      ...(options.cgroupParent === undefined ? {} : { cgroup_parent: options.cgroupParent }),
+      security_context: { namespace_options: { network: node } },
+    },
   };
-  const sandbox = await callCri<{ pod_sandbox_id: string }>(on.criSocket, 'RunPodSandbox', {
-    config: sandboxConfig,
+  const { pod_sandbox_id: id } = await callCri<{ pod_sandbox_id: string }>(on.criSocket, 'RunPodSandbox', {
+    config,
     runtime_handler: options.handler,
   });
+  let attempts = 0;
+  const run = (more: Pick<PodOptions, 'image' | 'wait'>): Promise<Omit<Pod, 'again'>> => {
+    attempts += 1;
+    return runContainer(on, { id, name, config }, more, attempts - 1);
+  };
   try {
-    await on.run(['mkdir', '-p', `${logs}/main`]);
-    const { container_id: containerId } = await callCri<{ container_id: string }>(
-      on.criSocket,
-      'CreateContainer',
-      {
-        pod_sandbox_id: sandbox.pod_sandbox_id,
-        sandbox_config: sandboxConfig,
-        config: {
-          metadata: { name: 'main', attempt: 0 },
-          image: { image: options.image },
-          command: options.command ?? [],
-          annotations: options.annotations ?? {},
-          log_path: 'main/0.log',
-          linux: { security_context: { namespace_options: { network: node } } },
-        },
-      },
-    );
-    await callCri(on.criSocket, 'StartContainer', { container_id: containerId });
-    let status = await containerStatus(on, containerId);
-    for (let waited = 0; options.wait === 'exited' && status.state !== exited; waited += 50) {
-      if (waited > 60_000) throw new Error(`the container of ${name} does not end`);
-      await sleep(50);
-      status = await containerStatus(on, containerId);
-    }
-    return {
-      id: sandbox.pod_sandbox_id,
-      containerId,
-      exitCode: status.state === exited ? status.exit_code : undefined,
-      log: plainLog(await on.readFile(`${logs}/main/0.log`)),
-    };
+    await on.run(['mkdir', '-p', `${config.log_directory}/main`]);
+    return { ...(await run(options)), again: run };
   } catch (error) {
-    await removePod(on, sandbox.pod_sandbox_id).catch(() => undefined);
+    await removePod(on, id).catch(() => undefined);
     throw error;
   }
 };
