@@ -1,19 +1,10 @@
 import t from 'tap';
+import { thrownProblem } from '../../testbed/failure.ts';
 import { needRoot } from '../../cli/need-root.ts';
-import { Failure, hintOf } from '../../protocol/problem/problem.ts';
+import { hintOf } from '../../protocol/problem/problem.ts';
 
-const refusal = (
-  name: Parameters<typeof needRoot>[0]['name'],
-  root = '/',
-  uid: number | undefined = 1000,
-) => {
-  try {
-    needRoot({ name, root }, uid);
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-  }
-  return undefined;
-};
+const refusal = (name: Parameters<typeof needRoot>[0]['name'], root = '/', uid: number | undefined = 1000) =>
+  thrownProblem(() => needRoot({ name, root }, uid));
 
 t.test('a read-only command names what it cannot read', async (t) => {
   for (const name of ['plan', 'doctor'] as const) {

@@ -1,8 +1,9 @@
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { thrownProblem } from '../../../testbed/failure.ts';
 import { mustFind, readElf } from '../../../host/artifact/loader.ts';
-import { Failure, hintOf } from '../../../protocol/problem/problem.ts';
+import { hintOf } from '../../../protocol/problem/problem.ts';
 import { AMD64, makeVersionedElf } from '../../fixtures/artifacts/make-elf.ts';
 
 const GLIBC = '/lib64/ld-linux-x86-64.so.2';
@@ -29,13 +30,7 @@ const problem = (root: string, given: Given, loader = GLIBC, libraries: readonly
   const path = place(root, 'opt/shim', makeVersionedElf(AMD64, given, loader));
   const { elf } = readElf(path);
   if (!elf) throw new Error('no ELF');
-  try {
-    mustFind({ path, libraries, root, machine: 'amd64' }, elf);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-    throw error;
-  }
+  return thrownProblem(() => mustFind({ path, libraries, root, machine: 'amd64' }, elf));
 };
 const needing = (...names: readonly string[]): Given => ({
   libraries: ['libc.so.6'],

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import t, { type Test } from 'tap';
+import { rejectedProblem } from '../../../testbed/failure.ts';
 import { connectCri, endOfCall, loadService, openSocket } from '../../../host/cri/cri.ts';
 import { inRuntimeV1 } from '../../../host/cri/messages.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
 import {
   healthy,
   message,
@@ -36,15 +36,6 @@ const connect = (test: Test, socket: string, deadlineMs = 20_000) => {
   const cri = connectCri(socket, { deadlineMs });
   test.teardown(() => cri.close());
   return cri;
-};
-
-const problem = async (promise: Promise<unknown>) => {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
-  return error.problem;
 };
 
 const says = (runtime: ScriptedCri, ...status: Parameters<typeof replies.status>) =>
@@ -254,7 +245,7 @@ t.test('an answer of many megabytes is read whole', async (t) => {
 t.test('reasons for an unreachable runtime are distinguished', async (t) => {
   t.test('no socket', async (t) => {
     const socket = join(freshFolder(t), 'containerd.sock');
-    t.strictSame(await problem(connect(t, socket).version()), {
+    t.strictSame(await rejectedProblem(connect(t, socket).version()), {
       code: 'runtime-unreachable',
       message: `there is no socket ${socket}`,
     });
@@ -263,7 +254,7 @@ t.test('reasons for an unreachable runtime are distinguished', async (t) => {
   t.test('no process listens', async (t) => {
     const socket = join(freshFolder(t), 'containerd.sock');
     writeFileSync(socket, '');
-    t.strictSame(await problem(connect(t, socket).status()), {
+    t.strictSame(await rejectedProblem(connect(t, socket).status()), {
       code: 'runtime-unreachable',
       message: `no process listens on ${socket}`,
     });
@@ -272,7 +263,7 @@ t.test('reasons for an unreachable runtime are distinguished', async (t) => {
   t.test('the CRI plugin is dead', async (t) => {
     const runtime = await startCri({ service: null });
     t.teardown(runtime.remove);
-    t.match(await problem(connect(t, runtime.socket).status()), {
+    t.match(await rejectedProblem(connect(t, runtime.socket).status()), {
       code: 'runtime-unreachable',
       message: /answers but serves no CRI: its CRI plugin is disabled or failed to start/,
     });
@@ -282,19 +273,19 @@ t.test('reasons for an unreachable runtime are distinguished', async (t) => {
     const { runtime, cri } = await stage(t);
     const text = 'unknown service runtime.v1.RuntimeService';
     runtime.methods.set('Version', { error: 'UNIMPLEMENTED', text });
-    t.match(await problem(cri.version()), { message: /serves no CRI/, detail: text });
+    t.match(await rejectedProblem(cri.version()), { message: /serves no CRI/, detail: text });
   });
 
   t.test('an older CRI without the method', async (t) => {
     const { runtime, cri } = await stage(t);
     runtime.methods.set('Version', { error: 'UNIMPLEMENTED', text: 'unknown method Version' });
-    t.match(await problem(cri.version()), { message: /does not know Version/ });
+    t.match(await rejectedProblem(cri.version()), { message: /does not know Version/ });
   });
 
   t.test('it hangs', async (t) => {
     const { runtime, cri } = await stage(t, 200);
     runtime.methods.set('Status', 'hangs');
-    t.match(await problem(cri.status()), {
+    t.match(await rejectedProblem(cri.status()), {
       code: 'runtime-unreachable',
       message: /did not answer Status within 200 ms/,
     });
@@ -309,7 +300,7 @@ t.test('reasons for an unreachable runtime are distinguished', async (t) => {
       for (const one of open) one.destroy();
       server.close();
     });
-    t.match(await problem(connect(t, socket, 200).status()), {
+    t.match(await rejectedProblem(connect(t, socket, 200).status()), {
       message: /did not answer Status within 200 ms/,
     });
   });
@@ -322,19 +313,19 @@ t.test('reasons for an unreachable runtime are distinguished', async (t) => {
     });
     await new Promise<void>((done) => server.listen(socket, done));
     t.teardown(() => server.close());
-    t.match(await problem(connect(t, socket, 2_000).status()), { code: 'runtime-unreachable' });
+    t.match(await rejectedProblem(connect(t, socket, 2_000).status()), { code: 'runtime-unreachable' });
   });
 
   t.test('it answers with invalid bytes', async (t) => {
     const { runtime, cri } = await stage(t);
     runtime.methods.set('Status', () => Buffer.from('ffffffffff', 'hex'));
-    t.match(await problem(cri.status()), { code: 'runtime-unreachable', message: /refused Status/ });
+    t.match(await rejectedProblem(cri.status()), { code: 'runtime-unreachable', message: /refused Status/ });
   });
 
   t.test('it answers with an error of its own', async (t) => {
     const { runtime, cri } = await stage(t);
     runtime.methods.set('Version', { error: 'UNKNOWN', text: 'server is not initialized yet' });
-    t.match(await problem(cri.version()), {
+    t.match(await rejectedProblem(cri.version()), {
       message: /refused Version \(UNKNOWN\)$/,
       detail: 'server is not initialized yet',
     });
@@ -345,7 +336,7 @@ t.test('after a restart of the runtime the same client reaches it', async (t) =>
   const { runtime, cri } = await stage(t);
   await cri.version();
   await runtime.stop();
-  t.match(await problem(cri.version()), { code: 'runtime-unreachable' });
+  t.match(await rejectedProblem(cri.version()), { code: 'runtime-unreachable' });
   await runtime.start();
   let version = await cri.version().catch(() => undefined);
   while (version === undefined) {
@@ -389,7 +380,7 @@ t.test('further services can be declared and called on the same building blocks'
   });
   t.strictSame(runtime.calls, ['Version 0a027631']);
   t.throws(() => loadService(descriptor, 'runtime.v1.ImageService'), /no service runtime\.v1\.ImageService/);
-  t.match(await problem(socket.call(service, 'Nonsense', {})), { code: 'internal' });
+  t.match(await rejectedProblem(socket.call(service, 'Nonsense', {})), { code: 'internal' });
 });
 
 t.test('nothing is read from the disk at run time', async (t) => {

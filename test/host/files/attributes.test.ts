@@ -2,8 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { thrownProblem } from '../../../testbed/failure.ts';
 import { attributesOf, giveAttributes } from '../../../host/files/attributes.ts';
-import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 
 const folder = t.testdir({ probe: '' });
 const works = spawnSync('setfattr', ['-n', 'user.note', join(folder, 'probe')]).status === 0;
@@ -16,16 +16,6 @@ const opened = (t: Test, name: string): { readonly path: string; readonly fd: nu
   const fd = openSync(path, 'r+');
   t.teardown(() => closeSync(fd));
   return { path, fd };
-};
-
-const problemOf = (work: () => unknown): Problem => {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-    throw error;
-  }
-  throw new Error('expected a Failure');
 };
 
 t.test('a file has the attributes that it was given, whatever bytes they are', { skip }, async (t) => {
@@ -69,7 +59,7 @@ t.test('an attribute that cannot be read or written is refused by name', async (
   const { path, fd } = opened(t, 'refused');
   const closed = 1_000_000;
   t.same(
-    problemOf(() => attributesOf(path, closed)),
+    thrownProblem(() => attributesOf(path, closed)),
     {
       code: 'attribute-lost',
       message: 'the extended attributes of the file cannot be read: EBADF',
@@ -78,7 +68,7 @@ t.test('an attribute that cannot be read or written is refused by name', async (
   );
   const unknown = new Map([['nowhere.x', Buffer.from('x')]]);
   t.match(
-    problemOf(() => giveAttributes(path, fd, unknown)),
+    thrownProblem(() => giveAttributes(path, fd, unknown)),
     {
       code: 'attribute-lost',
       message: /^the file has an extended attribute nowhere\.x, and it cannot be kept: E/,
@@ -86,7 +76,7 @@ t.test('an attribute that cannot be read or written is refused by name', async (
   );
   const broken = new Map([['system.posix_acl_access', Buffer.from('x')]]);
   t.match(
-    problemOf(() => giveAttributes(path, fd, broken)),
+    thrownProblem(() => giveAttributes(path, fd, broken)),
     {
       message: /^the file has an ACL, and it cannot be kept: E/,
     },

@@ -23,9 +23,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { rejectedProblem } from '../../../testbed/failure.ts';
 import { type Files, makeFiles, sameContent } from '../../../host/files/files.ts';
 import { absent, type FileState } from '../../../host/facts.ts';
-import { Failure, hintOf, type Problem } from '../../../protocol/problem/problem.ts';
+import { Failure, hintOf } from '../../../protocol/problem/problem.ts';
 
 const uid = process.getuid?.() ?? 0;
 const gid = process.getgid?.() ?? 0;
@@ -53,16 +54,7 @@ const withoutAttributes = ((): string | false => {
 
 const text = (content: string, mode = 0o644): FileState => ({ kind: 'text', text: content, mode, uid, gid });
 
-const failure = async (work: Promise<unknown>): Promise<Problem> => {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
-  return error.problem;
-};
-
-const code = async (work: Promise<unknown>): Promise<string> => (await failure(work)).code;
+const code = async (work: Promise<unknown>): Promise<string> => (await rejectedProblem(work)).code;
 
 /** Owner, mode, ACL and extended attributes, as the tools of the packages acl and attr tell them. */
 const attributes = (root: string, ...paths: readonly string[]): string =>
@@ -239,7 +231,7 @@ t.test('a file with several hard links is not replaced, except by an undo', asyn
   const files = makeFiles(root);
   linkSync(join(root, 'file'), join(root, 'other-name'));
   t.match(await files.look('/file'), { kind: 'regular', links: 2 });
-  const refused = await failure(files.swap('/file', text('old\n'), text('new\n')));
+  const refused = await rejectedProblem(files.swap('/file', text('old\n'), text('new\n')));
   t.match(refused, { code: 'hard-linked', message: /2 names/, where: { file: '/file' } });
   t.match(hintOf(refused), 'cp -a /file /file.copy && mv /file.copy /file');
   t.equal(readFileSync(join(root, 'file'), 'utf8'), 'old\n');
@@ -346,7 +338,7 @@ t.test(
     // Like a service that lacks a capability.
     process.setegid?.(65_534);
     process.seteuid?.(65_534);
-    const problem = await failure(
+    const problem = await rejectedProblem(
       makeFiles(root)
         .swap('/file', state('old\n'), state('new\n'))
         .finally(() => {

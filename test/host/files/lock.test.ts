@@ -14,22 +14,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
+import { rejectedProblem } from '../../../testbed/failure.ts';
 import { acquireLock } from '../../../host/files/lock.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
 
 const lockPath = (test: Test): string => {
   const folder = mkdtempSync(join(tmpdir(), 'rcm-lock-'));
   test.teardown(() => rmSync(folder, { recursive: true, force: true }));
   return join(folder, 'run', 'lock');
-};
-
-const problem = async (promise: Promise<unknown>) => {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
-  return error.problem;
 };
 
 /** A process that says `held` when it has the lock, and keeps it until its stdin ends. */
@@ -60,12 +51,12 @@ const gone = async (child: ChildProcess): Promise<void> => {
 t.test('a lock is taken once, and again after its release', async (t) => {
   const path = lockPath(t);
   const first = await acquireLock(path, { waitMs: 0 });
-  t.match(await problem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
-  t.match(await problem(acquireLock(path, { waitMs: 120 })), { code: 'locked' });
+  t.match(await rejectedProblem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
+  t.match(await rejectedProblem(acquireLock(path, { waitMs: 120 })), { code: 'locked' });
   await first.release();
   await first.release();
   const second = await acquireLock(path, { waitMs: 0 });
-  t.match(await problem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
+  t.match(await rejectedProblem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
   await second.release();
   t.strictSame(readdirSync(join(path, '..')), ['lock'], 'nothing is left but the file');
   t.equal(readFileSync(path, 'utf8'), '');
@@ -74,7 +65,7 @@ t.test('a lock is taken once, and again after its release', async (t) => {
 t.test('a failed attempt in the same process does not let another process in', async (t) => {
   const path = lockPath(t);
   const lock = await acquireLock(path, { waitMs: 0 });
-  t.match(await problem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
+  t.match(await rejectedProblem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
   t.equal(await start(t, path, 0).said, 'locked');
   await lock.release();
 });
@@ -83,7 +74,7 @@ t.test('the refusal names the holder and what it runs', async (t) => {
   const path = lockPath(t);
   const { child, said } = start(t, path, 0);
   t.equal(await said, 'held');
-  const { code, message } = await problem(acquireLock(path, { waitMs: 0 }));
+  const { code, message } = await rejectedProblem(acquireLock(path, { waitMs: 0 }));
   t.equal(code, 'locked');
   t.match(message, `process ${child.pid} (`);
   t.match(message, /node.* --input-type=module -e\) holds \//, 'its first words, not all of them');
@@ -124,7 +115,7 @@ t.test('several waiting processes get it one after the other', async (t) => {
   const left = new Set(all);
   while (left.size > 0) {
     const next = await Promise.race([...left].map((one) => one.said.then(() => one)));
-    t.match(await problem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
+    t.match(await rejectedProblem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
     left.delete(next);
     next.child.stdin.end();
     await gone(next.child);
@@ -144,7 +135,7 @@ t.test('what an earlier program or a power cut left in the file is removed', asy
       mkdirSync(join(path, '..'));
       writeFileSync(path, bytes);
       const lock = await acquireLock(path, { waitMs: 0 });
-      t.match(await problem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
+      t.match(await rejectedProblem(acquireLock(path, { waitMs: 0 })), { code: 'locked' });
       t.equal(await start(t, path, 0).said, 'locked');
       await lock.release();
       t.equal(readFileSync(path, 'utf8'), '');
@@ -154,7 +145,7 @@ t.test('what an earlier program or a power cut left in the file is removed', asy
 t.test('an impossible path is reported, and nothing is created elsewhere', async (t) => {
   const path = lockPath(t);
   mkdirSync(path, { recursive: true });
-  t.match(await problem(acquireLock(path, { waitMs: 0 })), {
+  t.match(await rejectedProblem(acquireLock(path, { waitMs: 0 })), {
     code: 'cannot-write',
     message: /not a regular file/,
   });
@@ -162,18 +153,18 @@ t.test('an impossible path is reported, and nothing is created elsewhere', async
   const target = join(path, '..', 'elsewhere');
   const link = join(path, '..', 'link');
   symlinkSync(target, link);
-  t.match(await problem(acquireLock(link, { waitMs: 0 })), { code: 'cannot-write' });
+  t.match(await rejectedProblem(acquireLock(link, { waitMs: 0 })), { code: 'cannot-write' });
   t.notOk(existsSync(target));
 
   const file = join(path, '..', 'file');
   writeFileSync(file, 'kept');
-  t.match(await problem(acquireLock(join(file, 'lock'), { waitMs: 0 })), { code: 'cannot-write' });
+  t.match(await rejectedProblem(acquireLock(join(file, 'lock'), { waitMs: 0 })), { code: 'cannot-write' });
   t.equal(readFileSync(file, 'utf8'), 'kept');
 });
 
 t.test('a folder that cannot be written is reported', async (t) => {
   // Not even root can make files in /proc.
-  t.match(await problem(acquireLock('/proc/lock', { waitMs: 0 })), {
+  t.match(await rejectedProblem(acquireLock('/proc/lock', { waitMs: 0 })), {
     code: 'cannot-write',
     message: /\/proc\/lock cannot be used/,
   });
@@ -188,7 +179,7 @@ t.test('a read-only file system is reported as such', async (t) => {
     )?.[1];
   if (readOnly === undefined)
     return t.pass('no read-only file system is mounted here', { skip: 'none mounted' });
-  t.match(await problem(acquireLock(join(readOnly, 'rcm-lock'), { waitMs: 0 })), {
+  t.match(await rejectedProblem(acquireLock(join(readOnly, 'rcm-lock'), { waitMs: 0 })), {
     code: /read-only|cannot-write/,
   });
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -11,42 +11,20 @@ import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { type DownloadOptions, download, placesFor } from '../../../host/http/download.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
+import { makeAuthority, needsOpenssl } from '../../../testbed/simulated/api-server.ts';
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const BODY = Buffer.alloc(300_000, 'the bytes of a shim ');
 const SHA = digest(BODY);
 
-/** A CA and a certificate of it for localhost and *.example, made by the openssl program. */
+/** A CA and a certificate of it for localhost and *.example. */
 const makeCertificates = (folder: string) => {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-subj',
-    '/CN=test CA',
-    '-days',
-    '2',
-  );
-  openssl('req', ...key, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=localhost');
-  writeFileSync(join(folder, 'ext'), 'subjectAltName=DNS:localhost,DNS:artifacts.example,IP:127.0.0.1\n');
-  openssl(
-    ...['x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-    ...['-out', 'server.pem', '-days', '2', '-extfile', 'ext'],
-  );
-  const read = (name: string) => readFileSync(join(folder, name), 'utf8');
-  return { ca: join(folder, 'ca.pem'), key: read('server.key'), cert: read('server.pem') };
+  const names = 'DNS:localhost,DNS:artifacts.example,IP:127.0.0.1';
+  return { ca: join(folder, 'ca.pem'), ...makeAuthority(folder).sign('/CN=localhost', { names }) };
 };
 
-const hasOpenssl = (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, 'openssl')));
-const tlsTest = { skip: hasOpenssl ? false : 'there is no openssl program to make certificates with' };
 const shared = t.testdir({ junk: 'not a certificate' });
-const certificates = hasOpenssl ? makeCertificates(shared) : { ca: '', key: '', cert: '' };
+const certificates = needsOpenssl.skip ? { ca: '', key: '', cert: '' } : makeCertificates(shared);
 
 const listen = async (t: Test, server: Server): Promise<number> => {
   const sockets = new Set<Socket>();
@@ -361,7 +339,7 @@ t.test('redirects to nowhere, to a file and to other schemes are refused', async
   await fails(t, `${url}/data`, options, { code, message: /redirects from http to data/ });
 });
 
-t.test('a redirect from https to http is refused even where http is allowed', tlsTest, async (t) => {
+t.test('a redirect from https to http is refused even where http is allowed', needsOpenssl, async (t) => {
   const plain = await serve(t, (_, response) => response.end(BODY));
   const { url } = await serveTls(t, (_, response) => {
     response.writeHead(307, { location: plain.url }).end();
@@ -438,7 +416,7 @@ t.test('plain http is refused unless allowed, and other schemes always', async (
 
 t.test(
   'https needs a certificate that is trusted; the extra CA is added to the roots',
-  tlsTest,
+  needsOpenssl,
   async (t) => {
     const { url } = await serveTls(t, (_, response) => response.end(BODY));
     t.match(await download(url, SHA, target(t), withCa), { sha256: SHA });
@@ -497,27 +475,31 @@ const serveProxy = async (t: Test, auth?: string) => {
   return { host: `127.0.0.1:${await listen(t, server)}`, seen };
 };
 
-t.test('https goes through CONNECT, and TLS is with the server, not with the proxy', tlsTest, async (t) => {
-  const origin = await serveTls(t, (_, response) => response.end(BODY));
-  const proxy = await serveProxy(t, 'me:p@ss');
-  const location = `https://artifacts.example:${origin.port}/shim`;
-  const given = { ...withCa, proxy: { https: `http://me:p%40ss@${proxy.host}` } };
-  t.match(await download(location, SHA, target(t), given), { sha256: SHA });
-  t.equal(proxy.seen[0]?.line, `CONNECT artifacts.example:${origin.port}`);
-  t.equal(origin.requests[0]?.headers['proxy-authorization'], undefined);
+t.test(
+  'https goes through CONNECT, and TLS is with the server, not with the proxy',
+  needsOpenssl,
+  async (t) => {
+    const origin = await serveTls(t, (_, response) => response.end(BODY));
+    const proxy = await serveProxy(t, 'me:p@ss');
+    const location = `https://artifacts.example:${origin.port}/shim`;
+    const given = { ...withCa, proxy: { https: `http://me:p%40ss@${proxy.host}` } };
+    t.match(await download(location, SHA, target(t), given), { sha256: SHA });
+    t.equal(proxy.seen[0]?.line, `CONNECT artifacts.example:${origin.port}`);
+    t.equal(origin.requests[0]?.headers['proxy-authorization'], undefined);
 
-  const locked = { ...withCa, proxy: { https: `http://me:secret@${proxy.host}` } };
-  await fails(t, location, locked, {
-    code: 'download-failed',
-    message: /proxy 127.* answered 407 to CONNECT/,
-  });
-  const error = await download(location, SHA, target(t), locked).catch((error) => error);
-  t.notMatch(error.problem.message, /secret/);
+    const locked = { ...withCa, proxy: { https: `http://me:secret@${proxy.host}` } };
+    await fails(t, location, locked, {
+      code: 'download-failed',
+      message: /proxy 127.* answered 407 to CONNECT/,
+    });
+    const error = await download(location, SHA, target(t), locked).catch((error) => error);
+    t.notMatch(error.problem.message, /secret/);
 
-  const untrusted = { ...given, extraCaFile: undefined };
-  const { extraCaFile: _, ...without } = untrusted;
-  await fails(t, location, without, { code: 'download-failed', message: /certificate/ });
-});
+    const untrusted = { ...given, extraCaFile: undefined };
+    const { extraCaFile: _, ...without } = untrusted;
+    await fails(t, location, without, { code: 'download-failed', message: /certificate/ });
+  },
+);
 
 t.test('plain http goes through the proxy in absolute form', async (t) => {
   const origin = await serve(t, (_, response) => response.end(BODY));
@@ -731,7 +713,7 @@ t.test('parts that do not fit together, or were not requested, start again', asy
 
 t.test(
   'without a digest no interrupted download is kept, and the limit counts all parts',
-  tlsTest,
+  needsOpenssl,
   async (t) => {
     const { url, requests } = await serveTls(t, (_, response, count) => {
       response.setHeader('content-length', BODY.length);

@@ -1,42 +1,24 @@
 /** A registry over TLS, in this process, with a CA of its own; openssl makes the certificates. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { Test } from 'tap';
+import { makeAuthority, needsOpenssl } from '../../../testbed/simulated/api-server.ts';
 import type { Store } from './served.ts';
 
-const hasOpenssl = (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, 'openssl')));
-export const tlsTest = { skip: hasOpenssl ? false : 'there is no openssl program to make certificates with' };
+export const tlsTest = needsOpenssl;
 
 /** A CA, a server's certificate of it, and one of a client. */
 export const makeCertificates = (folder: string): void => {
-  if (!hasOpenssl) return;
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-subj',
-    '/CN=test CA',
-    '-days',
-    '2',
-  );
-  writeFileSync(join(folder, 'ext'), 'subjectAltName=IP:127.0.0.1\n');
+  if (needsOpenssl.skip) return;
+  const authority = makeAuthority(folder);
   for (const name of ['server', 'client']) {
-    openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
-    openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-      ...['-out', `${name}.pem`, '-days', '2', '-extfile', 'ext'],
-    );
+    const { cert, key } = authority.sign(`/CN=${name}`, { names: 'IP:127.0.0.1' });
+    writeFileSync(join(folder, `${name}.pem`), cert);
+    writeFileSync(join(folder, `${name}.key`), key);
   }
 };
 

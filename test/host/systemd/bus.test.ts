@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Message, NameFlag, sessionBus } from 'dbus-next';
 import t from 'tap';
+import { rejectedProblem } from '../../../testbed/failure.ts';
 import { type BusCall, type BusSignal, withBus } from '../../../host/systemd/bus.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
 import { noBusHere, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
 import { ScriptedSystemd } from '../../../testbed/simulated/bus/scripted-systemd.ts';
 
@@ -21,15 +21,6 @@ const listNames: BusCall = {
   path: '/org/freedesktop/DBus',
   interface: 'org.freedesktop.DBus',
   member: 'ListNames',
-};
-
-const problem = async (promise: Promise<unknown>) => {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
-  return error.problem;
 };
 
 /** A socket that is no bus: what it does with those who connect is up to the test. */
@@ -55,23 +46,26 @@ const ask = (address: string, callDeadlineMs = 20_000) =>
 
 t.test('a missing bus is systemd-unreachable, and the address is named', async (t) => {
   const address = `unix:path=${freshFolder(t)}/nothing`;
-  t.match(await problem(ask(address)), { code: 'systemd-unreachable', message: /ENOENT.*nothing/ });
+  t.match(await rejectedProblem(ask(address)), { code: 'systemd-unreachable', message: /ENOENT.*nothing/ });
 });
 
 t.test('an invalid address is systemd-unreachable', async (t) => {
-  t.match(await problem(ask('carrier-pigeon:')), { code: 'systemd-unreachable' });
-  t.match(await problem(ask('nonsense')), { code: 'systemd-unreachable' });
+  t.match(await rejectedProblem(ask('carrier-pigeon:')), { code: 'systemd-unreachable' });
+  t.match(await rejectedProblem(ask('nonsense')), { code: 'systemd-unreachable' });
 });
 
 t.test('a bus that closes at once, rejects us, or never speaks is systemd-unreachable', async (t) => {
   const closes = await fakeBus(t, (socket) => socket.end());
-  t.match(await problem(ask(closes)), { code: 'systemd-unreachable', message: /closed the connection/ });
+  t.match(await rejectedProblem(ask(closes)), {
+    code: 'systemd-unreachable',
+    message: /closed the connection/,
+  });
   const rejects = await fakeBus(t, (socket) =>
     socket.once('data', () => socket.write('REJECTED EXTERNAL\r\n')),
   );
-  t.match(await problem(ask(rejects)), { code: 'systemd-unreachable' });
+  t.match(await rejectedProblem(ask(rejects)), { code: 'systemd-unreachable' });
   const mute = await fakeBus(t, () => {});
-  t.match(await problem(ask(mute, 200)), { message: /no answer to ListNames within 200 ms/ });
+  t.match(await rejectedProblem(ask(mute, 200)), { message: /no answer to ListNames within 200 ms/ });
 });
 
 t.test('a bus that refuses Hello does not end the process', async (t) => {
@@ -81,7 +75,7 @@ t.test('a bus that refuses Hello does not end the process', async (t) => {
       if (data.includes('Hello')) socket.write(helloRefused);
     });
   });
-  t.match(await problem(ask(refuses)), { code: 'systemd-unreachable', message: /Too many of you/ });
+  t.match(await rejectedProblem(ask(refuses)), { code: 'systemd-unreachable', message: /Too many of you/ });
 });
 
 t.test('a real bus', { skip: noBusHere }, async (t) => {
@@ -139,12 +133,12 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
     await withBus({ address: bus.address, callDeadlineMs: 3_600_000 }, async (open) => {
       await open.call(listNames);
       bus.freeze();
-      const pending = problem(open.call(listNames));
+      const pending = rejectedProblem(open.call(listNames));
       const lost = open.lost.catch((error: unknown) => error);
       await bus.kill();
       t.match(await pending, { code: 'systemd-unreachable' });
       t.match(await lost, { problem: { code: 'systemd-unreachable' } });
-      t.match(await problem(open.call(listNames)), { code: 'systemd-unreachable' });
+      t.match(await rejectedProblem(open.call(listNames)), { code: 'systemd-unreachable' });
     });
   });
 
@@ -152,7 +146,10 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
     const bus = await startBus();
     t.teardown(bus.stop);
     bus.freeze();
-    t.match(await problem(ask(bus.address, 200)), { code: 'systemd-unreachable', message: /within 200 ms/ });
+    t.match(await rejectedProblem(ask(bus.address, 200)), {
+      code: 'systemd-unreachable',
+      message: /within 200 ms/,
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
+import { rejectedProblem } from '../../../testbed/failure.ts';
 import { makeSystemd, type Systemd } from '../../../host/systemd/systemd.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { noBusHere, type PrivateBus, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
@@ -20,14 +21,6 @@ const stage = async (test: Test, callDeadlineMs = 20_000): Promise<Stage> => {
 };
 
 const code = (error: unknown): unknown => (error instanceof Failure ? error.problem.code : error);
-const problem = async (promise: Promise<unknown>) => {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof Failure)) throw new Error('expected a Failure', { cause: error });
-  return error.problem;
-};
 
 t.test('jobs', { skip: noBusHere }, async (t) => {
   for (const result of ['done', 'failed', 'timeout', 'dependency', 'canceled', 'skipped'])
@@ -161,7 +154,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
   t.test('a bus that dies during the job is systemd-unreachable, long before the deadline', async (t) => {
     const { bus, scripted, systemd } = await stage(t);
     scripted.job = { kind: 'calls', what: () => void bus.kill() };
-    t.match(await problem(systemd.restart('containerd.service', 3_600_000)), {
+    t.match(await rejectedProblem(systemd.restart('containerd.service', 3_600_000)), {
       code: 'systemd-unreachable',
       message: /system bus/,
     });
@@ -170,7 +163,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
   t.test('a systemd that never answers the request is systemd-unreachable', async (t) => {
     const { scripted, systemd } = await stage(t, 300);
     scripted.job = { kind: 'silent' };
-    t.match(await problem(systemd.restart('containerd.service', 3_600_000)), {
+    t.match(await rejectedProblem(systemd.restart('containerd.service', 3_600_000)), {
       code: 'systemd-unreachable',
       message: /no answer to RestartUnit within 300 ms/,
     });
@@ -192,7 +185,7 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
       error: 'org.freedesktop.systemd1.UnitMasked',
       text: 'Unit containerd.service is masked.',
     };
-    t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+    t.match(await rejectedProblem(systemd.restart('containerd.service', 60_000)), {
       code: 'unit-masked',
       message: 'systemd refused to restart containerd.service: UnitMasked',
       detail: 'Unit containerd.service is masked.',
@@ -202,13 +195,13 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
       error: 'org.freedesktop.DBus.Error.AccessDenied',
       text: 'Access denied',
     };
-    t.match(await problem(systemd.restart('containerd.service', 60_000)), {
+    t.match(await rejectedProblem(systemd.restart('containerd.service', 60_000)), {
       code: 'systemd-unreachable',
       message: /: AccessDenied$/,
       detail: 'Access denied',
     });
     scripted.job = { kind: 'ends', result: 'done' };
-    t.match(await problem(systemd.start('nope.service', 60_000)), {
+    t.match(await rejectedProblem(systemd.start('nope.service', 60_000)), {
       code: 'activation-failed',
       message: 'systemd refused to start nope.service: NoSuchUnit',
       detail: /nope\.service not found/,
@@ -289,8 +282,8 @@ t.test('the small operations', { skip: noBusHere }, async (t) => {
     await systemd.resetFailed('nope.service');
     scripted.refuse.set('EnableUnitFiles', 'org.freedesktop.DBus.Error.FileNotFound');
     scripted.refuse.set('Reload', 'org.freedesktop.DBus.Error.AccessDenied');
-    t.match(await problem(systemd.enable('nope.service')), { code: 'activation-failed' });
-    t.match(await problem(systemd.daemonReload()), { code: 'systemd-unreachable' });
+    t.match(await rejectedProblem(systemd.enable('nope.service')), { code: 'activation-failed' });
+    t.match(await rejectedProblem(systemd.daemonReload()), { code: 'systemd-unreachable' });
   });
 
   t.test('a process ends by itself after calls to systemd, failed or not', async (t) => {

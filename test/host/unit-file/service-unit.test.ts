@@ -1,6 +1,6 @@
 import t from 'tap';
+import { thrownProblem } from '../../../testbed/failure.ts';
 import { readService, startOf } from '../../../host/unit-file/service-unit.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
 
 const main = '/usr/lib/systemd/system/containerd.service';
 const files = (...texts: readonly string[]) =>
@@ -9,14 +9,7 @@ const files = (...texts: readonly string[]) =>
     text,
   }));
 const read = (...texts: readonly string[]) => readService('containerd.service', files(...texts));
-const refusal = (...texts: readonly string[]) => {
-  try {
-    return read(...texts) && undefined;
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-    throw error;
-  }
-};
+const refusal = (...texts: readonly string[]) => thrownProblem(() => read(...texts));
 const plain =
   '[Unit]\nExecStart=/no\n[Service]\nExecStartPre=-/sbin/modprobe overlay\nExecStart=/usr/bin/containerd\n';
 

@@ -1,6 +1,6 @@
 import t from 'tap';
+import { thrownProblem } from '../../../testbed/failure.ts';
 import { parseKubeconfig } from '../../../kube/credentials/kubeconfig-file.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
 
 const file = '/etc/kubernetes/kubelet.conf';
 
@@ -99,15 +99,7 @@ t.test('a single context is used where none is chosen, and JSON is read as YAML'
   t.equal(parseKubeconfig(JSON.stringify(value), file).server, 'https://a');
 });
 
-const refused = (text: string): Failure['problem'] => {
-  try {
-    parseKubeconfig(text, file);
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-    throw error;
-  }
-  throw new Error('it was accepted');
-};
+const refused = (text: string) => thrownProblem(() => parseKubeconfig(text, file));
 
 t.test('an unusable entry is refused by name', async (t) => {
   const cases: readonly (readonly [text: string, message: RegExp])[] = [

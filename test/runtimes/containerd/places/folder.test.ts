@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
+import { thrownProblem } from '../../../../testbed/failure.ts';
 import {
   etc,
   k3sMain,
@@ -27,16 +27,6 @@ const k0s: Placed = {
   place: { kind: 'folder', folder: '/etc/k0s/containerd.d', readBy: 'distribution' },
   main: k0sMain,
   config: { [k0sMain]: `# k0s_managed=true\nimports = ['${merged}']\nversion = 3\n`, [merged]: cri },
-};
-
-const refusal = (act: () => unknown): Problem | undefined => {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-    throw error;
-  }
 };
 
 t.test('k3s: the one file is the drop-in, and the generated main file is not written', async (t) => {
@@ -89,23 +79,23 @@ t.test(
   'k3s: refused are a folder that nothing imports, containerd 1.x, and a main file that is not there',
   async (t) => {
     t.match(
-      refusal(() => targetIn({ ...k3s, config: { [k3sMain]: k3sText() } })),
+      thrownProblem(() => targetIn({ ...k3s, config: { [k3sMain]: k3sText() } })),
       { code: 'generated-file', message: /does not import/ },
     );
     t.match(
-      refusal(() => targetIn({ ...k3s, version: '1.7.24' })),
+      thrownProblem(() => targetIn({ ...k3s, version: '1.7.24' })),
       { code: 'unsupported-runtime' },
     );
     t.match(
-      refusal(() => targetIn({ ...k3s, config: { [k3sMain]: null } })),
+      thrownProblem(() => targetIn({ ...k3s, config: { [k3sMain]: null } })),
       { code: 'no-runtime', where: { file: k3sMain } },
     );
     t.match(
-      refusal(() => targetIn({ ...k3s, config: { [k3sMain]: 'a = ' } })),
+      thrownProblem(() => targetIn({ ...k3s, config: { [k3sMain]: 'a = ' } })),
       { code: 'broken-config' },
     );
     t.match(
-      refusal(() => targetIn({ ...k3s, config: { ...k3s.config, [drop]: '# theirs\n' } })),
+      thrownProblem(() => targetIn({ ...k3s, config: { ...k3s.config, [drop]: '# theirs\n' } })),
       { code: 'not-ours' },
     );
   },
@@ -162,12 +152,12 @@ t.test('k0s: a newer one imports the folder itself, and is read as k3s is', asyn
 t.test('k0s: refused are a file that it does not manage, and another version', async (t) => {
   const mine = { ...k0s.config, [k0sMain]: `version = 3\nimports = ['${merged}']\n` };
   t.match(
-    refusal(() => targetIn({ ...k0s, config: mine })),
+    thrownProblem(() => targetIn({ ...k0s, config: mine })),
     { code: 'generated-file', where: { file: k0sMain, line: 1 }, hint: /k0s_managed=true/ },
   );
   const old = { [k0sMain]: '# k0s_managed=true\nversion = 2\n' };
   t.match(
-    refusal(() => targetIn({ ...k0s, config: old })),
+    thrownProblem(() => targetIn({ ...k0s, config: old })),
     { code: 'unsupported-runtime' },
   );
 });

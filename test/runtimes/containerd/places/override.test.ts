@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
+import { thrownProblem } from '../../../../testbed/failure.ts';
 import { parseToml } from '../../../../daemon/toml/toml.ts';
 import { type Placed, tables, targetIn } from '../../../../testbed/simulated/runtimes/placed.ts';
 
@@ -24,15 +24,6 @@ const textOf = (placed: Placed, path: string, ...names: readonly string[]): stri
   targetIn(placed)
     .wire(tables(...names))
     .files.find((file) => file.path === path)?.text ?? '';
-const refusal = (act: () => unknown): Problem | undefined => {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-    throw error;
-  }
-};
 /** As it is after the unit was restarted. */
 const installed = (placed: Placed, ...names: readonly string[]): Placed => ({
   ...placed,
@@ -131,16 +122,16 @@ t.test('a main file that a person configured is an ordinary main file', async (t
 
 t.test('foreign files in the place of ours, and a missing vendor’s file, are refused', async (t) => {
   t.match(
-    refusal(() => targetIn({ ...flatcar, files: { [copyTo]: v3 } })),
+    thrownProblem(() => targetIn({ ...flatcar, files: { [copyTo]: v3 } })),
     { code: 'not-ours', where: { file: copyTo } },
   );
   t.match(
-    refusal(() => targetIn({ ...flatcar, files: { [unitDropIn]: '[Service]\n' } })),
+    thrownProblem(() => targetIn({ ...flatcar, files: { [unitDropIn]: '[Service]\n' } })),
     { code: 'not-ours' },
   );
   const { files: _, ...there } = installed(old, 'spin');
   t.match(
-    refusal(() => targetIn(there).wire(tables('spin'))),
+    thrownProblem(() => targetIn(there).wire(tables('spin'))),
     { code: 'broken-config', where: { file: original } },
   );
   t.ok(targetIn(there).isMisread());

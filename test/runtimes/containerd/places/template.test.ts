@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
+import { thrownProblem } from '../../../../testbed/failure.ts';
 import { digestOf } from '../../../../protocol/digest.ts';
 import { handler } from '../../../../testbed/simulated/bare-host.ts';
 import type { Handler } from '../../../../daemon/model/desired.ts';
@@ -24,15 +24,6 @@ const k3s: Placed = {
 };
 const theirs = '{{ template "base" . }}\n\n[debug]\n  level = "{{ .NodeConfig.Level }}"';
 
-const refusal = (act: () => unknown): Problem | undefined => {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Failure) return error.problem;
-    throw error;
-  }
-};
 /** We wrote it, and nothing has rendered it yet. */
 const byUs = (text: string): Placed => ({
   ...k3s,
@@ -105,7 +96,7 @@ t.test('a block that was not rendered is refused, since a restart would change n
   const hidden = text.replace('# rcm-node begin', '{{/*\n# rcm-node begin').concat('*/}}\n');
   const placed = { ...k3s, files: { [path]: hidden } };
   t.match(
-    refusal(() => targetIn(placed).wire(tables('spin'))),
+    thrownProblem(() => targetIn(placed).wire(tables('spin'))),
     { code: 'cannot-splice', where: { file: path, line: 6 } },
   );
   t.ok(textOf(byUs(hidden), 'spin'), 'before that it is not known');
@@ -131,7 +122,7 @@ t.test(
     const facts = { unrendered: path };
     const changed = { ...k3s, facts, files: { [path]: theirs } };
     t.match(
-      refusal(() => targetIn(changed).wire(tables('spin'))),
+      thrownProblem(() => targetIn(changed).wire(tables('spin'))),
       { code: 'unrendered-template', where: { file: path } },
     );
     t.equal(bareOf(changed), theirs, 'nothing is refused where nothing is written');
@@ -145,7 +136,7 @@ t.test(
     const rival = `${etc}/config.toml.tmpl`;
     const other = { ...changed, ledger, facts: { unrendered: rival } };
     t.match(
-      refusal(() => textOf(other, 'spin')),
+      thrownProblem(() => textOf(other, 'spin')),
       { code: 'unrendered-template', where: { file: rival } },
     );
   },
@@ -156,7 +147,7 @@ t.test('a table that the rendering has already is refused before it is there twi
   const target = targetIn({ ...k3s, config: { [k3sMain]: k3sText(detected) } });
   t.match(target.ownerOf('spin'), { file: k3sMain });
   t.match(
-    refusal(() => target.wire(tables('spin'))),
+    thrownProblem(() => target.wire(tables('spin'))),
     { code: 'cannot-splice' },
   );
 });
@@ -164,12 +155,12 @@ t.test('a table that the rendering has already is refused before it is there twi
 t.test('a table of ours outside of our block, and damaged markers, are refused', async (t) => {
   const pasted = `${theirs}\n${ourTable('spin')}`;
   t.match(
-    refusal(() => targetIn({ ...k3s, files: { [path]: pasted } })),
+    thrownProblem(() => targetIn({ ...k3s, files: { [path]: pasted } })),
     { code: 'cannot-splice', where: { file: path, line: 7 } },
   );
   const half = `${theirs}\n# rcm-node begin\n`;
   t.match(
-    refusal(() => targetIn({ ...k3s, files: { [path]: half } })),
+    thrownProblem(() => targetIn({ ...k3s, files: { [path]: half } })),
     { code: 'cannot-splice', where: { line: 5 } },
   );
 });
@@ -183,7 +174,7 @@ t.test('a rendering that is invalid because of our block is repaired; another fa
   t.strictSame(Object.keys(target.present), ['spin']);
   t.strictSame(target.wire(new Map()).files, [{ path, text: null }]);
   t.match(
-    refusal(() => targetIn({ ...k3s, config: { [k3sMain]: `x = \n${twice}` } })),
+    thrownProblem(() => targetIn({ ...k3s, config: { [k3sMain]: `x = \n${twice}` } })),
     { code: 'broken-config' },
   );
 });
@@ -191,7 +182,7 @@ t.test('a rendering that is invalid because of our block is repaired; another fa
 t.test('a template that is rendered to another version is not created', async (t) => {
   const old = { ...k3s, place: { kind: 'template', path: `${etc}/config.toml.tmpl`, base } } as const;
   t.match(
-    refusal(() => targetIn(old).wire(tables('spin'))),
+    thrownProblem(() => targetIn(old).wire(tables('spin'))),
     { code: 'version-mix' },
   );
   const v2 = k3sText().replace('version = 3', 'version = 2').replace('cri.v1.runtime', 'grpc.v1.cri');
@@ -220,7 +211,7 @@ t.test('MicroK8s: the template must be there, and needs no base', async (t) => {
     config: { [main]: text.replace(`\${RUNTIME_TYPE}`, 'io.containerd.runc.v2') },
   };
   t.match(
-    refusal(() => targetIn(placed)),
+    thrownProblem(() => targetIn(placed)),
     { code: 'generated-file', where: { file: template } },
   );
   const there = { ...placed, files: { [template]: text } };
