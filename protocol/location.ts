@@ -19,6 +19,12 @@ const plain = (path: string): string => {
   return segments.map((segment) => `/${segment}`).join('');
 };
 
+/** Docker Hub has several names, and "library" may be left out there. */
+const hub = /^(?:docker\.io|index\.docker\.io|registry-1\.docker\.io)$/;
+
+const imagePath = (host: string, path: string): string =>
+  hub.test(host) ? path.replace(/^\/library(?=\/|$)/i, '') : path;
+
 /**
  * Without userinfo, query, fragment, default port and a slash at the end; in lower case, since hosts ignore case and so do some
  * servers (the owner and the name of a repository on github.com); http counts as https. Undefined for what is no address.
@@ -32,8 +38,10 @@ export const canonicalLocation = (location: string): string | undefined => {
   if (!URL.canParse(text)) return undefined;
   const { protocol, hostname, port, pathname } = new URL(text);
   const name = protocol === 'file:' ? 'file' : isOci ? 'oci' : 'https';
-  const host = `${hostname.replace(/\.$/, '')}${port === '' ? '' : `:${port}`}`;
-  return `${name}://${host}${plain(decoded(pathname))}`.toLowerCase();
+  const bare = hostname.replace(/\.$/, '').toLowerCase();
+  const host = `${isOci && hub.test(bare) ? 'docker.io' : bare}${port === '' ? '' : `:${port}`}`;
+  const path = plain(decoded(pathname));
+  return `${name}://${host}${isOci ? imagePath(bare, path) : path}`.toLowerCase();
 };
 
 /** Both canonical. A prefix ends where a segment of the path ends, or before the tag or the digest of an image. */

@@ -231,3 +231,27 @@ t.test('a dumb terminal gets no colour', async (t) => {
   t.equal(paintFor(true, undefined, 'dumb').bad('x'), 'x');
   t.equal(paintFor(true, undefined, 'xterm').bad('x'), '\u001b[31mx\u001b[39m');
 });
+
+t.test('who signed an artifact is a line, with what others proved of it', async (t) => {
+  const signature = {
+    signer: 'key sha256:ab',
+    policy: 'cd'.repeat(32),
+    prefix: '',
+    log: false,
+    timestamp: false,
+  };
+  const of = (more: object): string =>
+    printReport(
+      {
+        ...report,
+        handlers: [{ name: 'spin', state: 'served', source: '/s', signature: { ...signature, ...more } }],
+      },
+      plain,
+      now,
+    );
+  t.match(of({}), /\n {2}spin is signed by key sha256:ab\n/);
+  t.match(
+    of({ log: true, timestamp: true }),
+    /by key sha256:ab, proven by a transparency log and a timestamp authority\n/,
+  );
+});

@@ -59,6 +59,15 @@ t.test('files and images', async (t) => {
   t.ok(isUnder('oci://registry.example:5000/acme/spin:v1', 'oci://registry.example:5000'));
 });
 
+t.test('Docker Hub has several names', async (t) => {
+  for (const host of ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'Docker.io:443'])
+    t.ok(isUnder(`oci://${host}/acme/spin:v1`, 'oci://docker.io/acme'), host);
+  for (const name of ['spin:v1', 'library/spin:v1', 'Library/spin:v1'])
+    for (const prefix of ['docker.io/spin', 'docker.io/library/spin', 'docker.io/library', 'docker.io'])
+      t.ok(isUnder(`oci://docker.io/${name}`, `oci://${prefix}`), `${name} ${prefix}`);
+  t.notOk(isUnder('oci://docker.io/spin:v1', 'oci://docker.io/spi'));
+});
+
 t.test('the empty prefix is of every location', async (t) => {
   for (const location of ['https://a/b', 'http://a/b', 'file:///a', 'oci://a/b:c'])
     t.ok(isUnder(location, ''));

@@ -93,3 +93,17 @@ t.test('a refused Shim is reported, unless another Shim has its handler', async 
     wws: { s: 'refused', n: 'wws', a: '-', p: 'no-platform' },
   });
 });
+
+t.test('a signature is its signer and the beginning of the policy', async (t) => {
+  const signature = {
+    signer: 'key sha256:ab',
+    policy: 'cd'.repeat(32),
+    prefix: '',
+    log: false,
+    timestamp: false,
+  };
+  const served: HandlerReport = { name: 'spin', state: 'served', source: 'x', signature };
+  t.match(detailOf(input([served])), { spin: { g: 'key sha256:ab', y: 'cdcdcdcdcdcd' } });
+  const long = { ...signature, signer: `${'i'.repeat(300)} (https://issuer.example)` };
+  t.equal(detailOf(input([{ ...served, signature: long }])).spin?.g, 'i'.repeat(120));
+});
