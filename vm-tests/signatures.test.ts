@@ -23,7 +23,8 @@ import {
   writeShim,
 } from '../testbed/node/service.ts';
 import { makeAuthority, pemOf } from '../testbed/signing/authority.ts';
-import { type Cosign, cosignIn, registryIn } from '../testbed/signing/cosign.ts';
+import { startRegistry } from '../testbed/registry/registry.ts';
+import { type Cosign, cosignIn } from '../testbed/signing/cosign.ts';
 import { makeLog } from '../testbed/signing/log.ts';
 import { serveSigning, tokenFor } from '../testbed/signing/services.ts';
 import { trustRootOf } from '../testbed/signing/trust-root.ts';
@@ -102,7 +103,7 @@ t.test('what cosign signs with a certificate, whose authority and log are stand-
 
 t.test('what cosign attaches to an image in a registry', async (t) => {
   const { folder, cosign } = await setUp(t);
-  const registry = await registryIn(folder, progress);
+  const registry = await startRegistry(join(folder, 'registry'), progress);
   t.teardown(() => registry.stop());
   const upload = async (tag: string): Promise<string> => {
     await cosign.run([

@@ -16,9 +16,9 @@ export type Suite = 'bookworm' | 'trixie' | 'forky';
 /**
  * `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. `crio`: what CRI-O
  * needs beside itself, and what its stand-in does. `arm64`: like `containerd`, for that architecture. `qemu`: the emulator of it.
- * `cosign`: cosign and a registry.
+ * `cosign`: cosign and a registry. `registry`: what pushes to one.
  */
-export type ImageKind = 'containerd' | 'minbase' | 'crun' | 'crio' | 'arm64' | 'qemu' | 'cosign';
+export type ImageKind = 'containerd' | 'minbase' | 'crun' | 'crio' | 'arm64' | 'qemu' | 'cosign' | 'registry';
 
 const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
 
@@ -43,6 +43,8 @@ const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
       return ['qemu-user'];
     case 'cosign':
       return ['cosign', 'docker-registry'];
+    case 'registry':
+      return ['oras', 'skopeo'];
     default:
       return kind satisfies never;
   }
@@ -74,6 +76,7 @@ const variantOf = (kind: ImageKind): readonly string[] => {
         ),
       ];
     case 'cosign':
+    case 'registry':
       return [onlyFiles];
     default:
       return ['--variant=minbase'];
