@@ -93,6 +93,7 @@ export const seeRefusal = async (t: Test, { spec, setUp }: Asked): Promise<Seen>
   host.write('/srv/artifacts/good', program('good'), 0o755);
   setUp?.(host);
   cluster.addShim('good', good);
+  cluster.now += 1_000;
   cluster.addShim('bad', { runtimeClass: { name: 'bad', handler: 'bad' }, ...spec });
   const { kept, tell, close, events } = await nodeKept(host);
   const shimEvents: string[] = [];
