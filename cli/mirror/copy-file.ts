@@ -1,4 +1,5 @@
 /** Copies a file that a location names, and the signatures that are published beside it. */
+import { signatureEndings } from '../../daemon/reconcile/artifacts/published.ts';
 import { saysAbsent } from '../../host/http/deadlines.ts';
 import { download, type DownloadOptions } from '../../host/http/download.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
@@ -6,8 +7,6 @@ import type { Folder } from './folder.ts';
 import type { Entry } from './lock-file.ts';
 import type { Needed } from './needed.ts';
 
-/** Names under which signatures are published: those that a node looks for (daemon/reconcile/artifacts/signatures.ts), with their certificates. */
-const endings = ['.sigstore.json', '.bundle', '.sig', '.crt', '.pem'];
 const maxSignatureBytes = 1024 * 1024;
 
 /** The query of an address may be its access key, and stays. */
@@ -48,7 +47,7 @@ export const copyFile = async (
   if (!isThere) await folder.put(path, (into) => download(location, expected, into, options));
   const sha256 = (await folder.digest(path)) ?? '';
   const signatures = await Promise.all(
-    endings.map((ending) => signature(folder, beside(location, ending), options)),
+    signatureEndings.map((ending) => signature(folder, beside(location, ending), options)),
   );
   const files = [[path, sha256] as const, ...signatures.filter((one) => one !== undefined)];
   const sizes = await Promise.all(files.map(([one]) => folder.size(one)));

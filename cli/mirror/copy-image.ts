@@ -5,6 +5,7 @@
 import { entryFor, type Descriptor, type Manifest } from '../../host/registry/manifest.ts';
 import type { Reference } from '../../host/registry/reference.ts';
 import type { FetchedManifest, Registry } from '../../host/registry/registry.ts';
+import { cosignTag, isMissing } from '../../host/signature/attached.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import type { Machine } from '../../host/facts.ts';
 import type { Folder } from './folder.ts';
@@ -20,6 +21,8 @@ const maxIndexes = 2;
 type Copier = {
   readonly folder: Folder;
   readonly registry: Registry;
+  /** The same, for signatures: they prove themselves, so their tags may be asked for over plain http, too. */
+  readonly signatures: Registry;
   readonly repository: string;
   /** Of the repository. */
   readonly path: string;
@@ -63,6 +66,21 @@ const copyAttached = async (copier: Copier, digest: string, depth: number): Prom
   }
 };
 
+/** What cosign puts under a tag of its own; nothing where it did not. */
+const copyCosigned = async (copier: Copier, digest: string): Promise<void> => {
+  const { folder, signatures, repository, files } = copier;
+  const tag = cosignTag(digest);
+  const fetched = await signatures.manifest(repository, { tag }).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  if (fetched?.manifest.kind !== 'manifest') return;
+  const path = `${copier.path}/manifests/${tag}`;
+  await folder.write(path, fetched.bytes.toString('utf8'));
+  files.set(path, fetched.digest);
+  await copyContent(copier, fetched.manifest);
+};
+
 /** A machine for which there is none is no fault: its Shim says so on such a node. */
 const entriesFor = (fetched: FetchedManifest, machines: readonly Machine[]): readonly Descriptor[] => {
   const { manifest } = fetched;
@@ -89,6 +107,7 @@ const copyTree = async (
 ): Promise<void> => {
   await keepManifest(copier, fetched);
   await copyAttached(copier, fetched.digest, 1);
+  await copyCosigned(copier, fetched.digest);
   if (fetched.manifest.kind === 'manifest') return copyContent(copier, fetched.manifest);
   for (const { digest } of entriesFor(fetched, machines))
     if (depth < maxIndexes)
@@ -104,13 +123,14 @@ const copyTree = async (
 export const copyImage = async (
   folder: Folder,
   registry: Registry,
+  signatures: Registry,
   { host, repository, tag }: Reference,
   { shims, machines }: Needed,
   expected: string | undefined,
   pinned: boolean,
 ): Promise<Entry> => {
   const path = `oci/${host}/${repository}`;
-  const copier: Copier = { folder, registry, repository, path, files: new Map() };
+  const copier: Copier = { folder, registry, signatures, repository, path, files: new Map() };
   const which = expected === undefined ? { tag: tag ?? 'latest' } : { digest: expected };
   const top = await registry.manifest(repository, which);
   await copyTree(copier, top, machines);

@@ -94,7 +94,7 @@ const copyOne = async (
   const reference = parseReference(location);
   if ('wrong' in reference) throw new Failure({ code: 'bad-value', message: reference.wrong });
   const { credentials } = mirroring;
-  const registry = openRegistry({
+  const registry = {
     host: reference.host,
     endpointsOf: mirroring.endpointsOf ?? (async (image) => [original(image)]),
     credentialsFor: async (image) =>
@@ -102,9 +102,18 @@ const copyOne = async (
         ? undefined
         : credentialIn(await readAuthFile(makeFiles('/'), resolve(credentials)), image),
     http,
-  });
+  } satisfies RegistryOptions;
+  const signatures = openRegistry({ ...registry, http: { ...http, decidesNothing: true } });
   const pin = reference.digest ?? sha256;
-  return copyImage(folder, registry, reference, needed, pin ?? expected, pin !== undefined);
+  return copyImage(
+    folder,
+    openRegistry(registry),
+    signatures,
+    reference,
+    needed,
+    pin ?? expected,
+    pin !== undefined,
+  );
 };
 
 const merged = (entry: Entry, shims: readonly string[]): Entry => ({

@@ -34,7 +34,10 @@ const annotation = {
   rekor: 'dev.sigstore.cosign/bundle',
 };
 
-const isMissing = (error: unknown): boolean =>
+/** The tag under which cosign puts the signatures of a manifest. */
+export const cosignTag = (sha256: string): string => `sha256-${sha256}.sig`;
+
+export const isMissing = (error: unknown): boolean =>
   error instanceof Failure && error.problem.code === 'download-refused';
 
 /** Throws as `download`, and `bad-archive`. `maxBytes`: of one signature. */
@@ -87,7 +90,7 @@ const underTag = async (
   maxBytes: number,
 ): Promise<readonly Candidate[]> => {
   try {
-    return await inManifest(registry, repository, { tag: `sha256-${sha256}.sig` }, sha256, maxBytes);
+    return await inManifest(registry, repository, { tag: cosignTag(sha256) }, sha256, maxBytes);
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;

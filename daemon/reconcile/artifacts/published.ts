@@ -53,6 +53,9 @@ const forms: Readonly<Record<string, (text: string, beside: Beside) => Promise<S
   },
 };
 
+/** Of files beside an artifact, for a mirror. */
+export const signatureEndings: readonly string[] = [...Object.keys(forms), '.crt', '.pem'];
+
 const inFiles: Source = {
   find: async (host, { url, fetched, options, wantsCertificate }) => {
     const artifact = { path: host.files.real(fetched.path), sha256: fetched.sha256 };

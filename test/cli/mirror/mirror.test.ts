@@ -10,6 +10,7 @@ import { mirror, type Mirroring } from '../../../cli/mirror/mirror.ts';
 import { download, placesFor } from '../../../host/http/download.ts';
 import { mirroredBy } from '../../../daemon/registries/mirrored.ts';
 import { fetchContent } from '../../../host/registry/content.ts';
+import { attachedSignatures } from '../../../host/signature/attached.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
 import { makeStore, optionsOf, plain, serveRegistry } from '../../host/registry/served.ts';
 
@@ -214,6 +215,30 @@ t.test(
       layers.map((path) => readFileSync(path, 'utf8')),
       ['base', 'arm'],
     );
+    t.same(one.paths(), [], 'the registry was not asked');
+  },
+);
+
+t.test(
+  'signatures that cosign puts under a tag are copied, and a node finds them in the folder',
+  async (t) => {
+    const { store, top, one, image, endpointsOf } = await setUpImages(t);
+    const sha256 = top.digest.slice('sha256:'.length);
+    const signature = store.image([
+      store.blob('application/vnd.dev.cosign.simplesigning.v1+json', Buffer.from('payload')),
+    ]);
+    store.tags.set(`sha256-${sha256}.sig`, signature.digest);
+    const location = `oci://registry.example/team/shim@${top.digest}`;
+    const texts = [{ name: 'spin.toml', text: toml('spin', { amd64: [location] }) }];
+    const { done } = await run({ to: join(t.testdir(), 'mirror'), texts, endpointsOf });
+    const found = mirroredBy(done.mirrors, image);
+    const endpoint = found?.kind === 'folder' ? found.endpoint : plain(image);
+    one.requests.length = 0;
+    const options = { ...optionsOf(), endpointsOf: async () => [endpoint] };
+    const attached = await attachedSignatures({ ...image, digest: sha256 }, [sha256], 1000, options);
+    t.match(await Promise.all(attached.map((each) => each.file())), [
+      { kind: 'image', payload: Buffer.from('payload') },
+    ]);
     t.same(one.paths(), [], 'the registry was not asked');
   },
 );
