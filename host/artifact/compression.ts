@@ -24,7 +24,7 @@ export type Content = 'tar' | 'zip' | 'binary';
 
 /** For messages. */
 const expected =
-  'a tar archive (plain, gzip, xz, zstd), a zip archive, an ELF program or a script is expected';
+  'a tar archive (plain, bzip2, gzip, xz, zstd), a zip archive, an ELF program or a script is expected';
 
 /** By content, not by name. Compression inside compression is refused: it would exceed the limits. */
 const judge = (head: Buffer): Content => {
@@ -68,6 +68,12 @@ const compressions: readonly Compression[] = [
     },
   },
   {
+    is: (head) => /^BZh[1-9](?:1A|.r)/s.test(Buffer.from(head).toString('latin1')),
+    open: async function* (source) {
+      yield* (await import('./formats/bzip2.ts')).bunzip2(source);
+    },
+  },
+  {
     is: (head) => startsWith(head, [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]),
     open: async function* (source) {
       yield* (await import('./formats/xz.ts')).unxz(source);
@@ -78,7 +84,7 @@ const compressionOf = (head: Uint8Array): Compression | undefined => compression
 
 const whyUnreadable = (error: unknown): string => {
   if (error instanceof Error && 'code' in error && error.code === 'ZSTD_error_frameParameter_windowTooLarge')
-    return `it is compressed with a window of more than ${2 ** windowLog} bytes (zstd --long or --ultra); level 19 needs no more`;
+    return `it is compressed with a window of more than ${2 ** windowLog} bytes (zstd --long or --ultra); level 19 needs no more, and so does any other compression that upstream publishes`;
   return error instanceof Error ? error.message : String(error);
 };
 

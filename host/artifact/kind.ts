@@ -26,12 +26,6 @@ const page =
 
 /** Bytes as Latin-1 text, so that each is one character. The first row that matches wins. */
 const rows: readonly Row[] = [
-  {
-    what: 'compressed with bzip2',
-    // gVisor's releases since 20260824 are gvisor.tar.bz2 and gvisor.tar.zstd: https://gvisor.dev/docs/user_guide/install/
-    hint: `Take the archive that is compressed with zstd or gzip where there is one beside it, as gvisor.tar.zstd is. Otherwise p${unpack('bzip2').slice(1)}`,
-    is: (head) => /^BZh[1-9]1AY&SY/.test(head),
-  },
   { what: 'compressed with lz4', hint: unpack('lz4'), is: bytes('\x04"M\x18') },
   { what: 'compressed with lzip', hint: unpack('lzip'), is: bytes('LZIP\x01') },
   { what: 'compressed with lzma', hint: unpack('xz --format=lzma'), is: bytes('\x5d\0\0') },

@@ -14,7 +14,7 @@ import { Header } from 'tar';
 import t, { type Test } from 'tap';
 import { type Limits, pick, type Wanted } from '../../../host/artifact/archive.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { xzOf, zipOf } from '../../fixtures/artifacts/pack.ts';
+import { bzip2Of, xzOf, zipOf } from '../../fixtures/artifacts/pack.ts';
 
 const limits: Limits = { maxBytes: 4_000_000, maxEntries: 100 };
 const SPIN = 'containerd-shim-spin-v2';
@@ -115,6 +115,7 @@ for (const [name, bytes] of [
   ['a gzip tar', gzipSync(good)],
   ['a zstd tar', zstdCompressSync(good)],
   ['an xz tar', xzOf(good)],
+  ['a bzip2 tar', bzip2Of(good)],
   [
     'a zip archive',
     zipOf([
@@ -143,7 +144,14 @@ for (const [name, bytes] of [
 
 t.test('a single program is stored as it is, compressed or not, under the wanted name', async (t) => {
   const elf = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46]), Buffer.alloc(300, 1)]);
-  for (const bytes of [elf, gzipSync(elf), zstdCompressSync(elf), xzOf(elf), Buffer.from('#!/bin/sh\n')]) {
+  for (const bytes of [
+    elf,
+    gzipSync(elf),
+    zstdCompressSync(elf),
+    xzOf(elf),
+    bzip2Of(elf),
+    Buffer.from('#!/bin/sh\n'),
+  ]) {
     const { out } = await run(t, bytes, spin);
     t.same(readdirSync(out), [SPIN]);
   }
@@ -382,10 +390,11 @@ t.test('a file that is no archive is refused by its kind', async (t) => {
     /the zip archive is damaged: its end mark is missing/,
   );
   await fails(t, Buffer.from('fd377a585a000004', 'hex'), /cannot be read to its end: the xz data is cut off/);
-  await fails(t, Buffer.from('BZh91AY&SY'), /is compressed with bzip2/);
+  await fails(t, Buffer.from('BZh91AY&SY'), /cannot be read to its end: the bzip2 data is cut off/);
+  await fails(t, Buffer.from('\x04"M\x18d', 'latin1'), /is compressed with lz4/);
   await fails(t, Buffer.from('377abcaf271c0004', 'hex'), /is a 7z archive/);
   await fails(t, Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /is a git-lfs pointer/);
-  for (const inner of [gzipSync(good), xzOf(good), zipOf([{ path: SPIN }])])
+  for (const inner of [gzipSync(good), xzOf(good), bzip2Of(good), zipOf([{ path: SPIN }])])
     for (const outer of [gzipSync(inner), zstdCompressSync(inner), xzOf(inner)])
       await fails(t, outer, /compressed twice/);
   await fails(t, Buffer.from([0x1f, 0x8b]), /cannot be read to its end/);
@@ -399,7 +408,8 @@ t.test('archive bombs stop at the limits', async (t) => {
   const bomb = tarOf({ path: SPIN, body: Buffer.alloc(5_000_000) });
   await fails(t, gzipSync(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
   await fails(t, zstdCompressSync(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
-  await fails(t, xzOf(bomb), /more than the 4000000 bytes/, { code: 'too-large' });
+  for (const packed of [xzOf(bomb), bzip2Of(bomb)])
+    await fails(t, packed, /more than the 4000000 bytes/, { code: 'too-large' });
   const zipped = zipOf([{ path: SPIN, body: Buffer.alloc(5_000_000) }]);
   await fails(t, zipped, /more than the 4000000 bytes/, { code: 'too-large' });
   const script = Buffer.concat([Buffer.from('#!'), Buffer.alloc(5_000_000)]);
