@@ -14,6 +14,9 @@ export type Choice = { readonly file: Titled; readonly wanted: Wanted };
 
 const nameOf = ({ title }: Titled): string => title.slice(title.lastIndexOf('/') + 1);
 
+/** In an archive a file of this name would be about another one; here it may be the archive. */
+const unpacked = (name: string): string => name.replace(/\.(?:tgz|zip|tar|(?:tar\.)?(?:gz|xz|zstd?))$/i, '');
+
 /** Throws `bad-archive` where no choice is the only one. The first is of the program. */
 export const chooseTitled = (files: readonly Titled[], wanted: Wanted): readonly Choice[] => {
   const names = wantedNames(wanted);
@@ -24,7 +27,7 @@ export const chooseTitled = (files: readonly Titled[], wanted: Wanted): readonly
     return byName.flatMap(([file], at) =>
       file ? [{ file, wanted: { kind: 'named', names: [names[at] ?? ''] } as const }] : [],
     );
-  const serious = files.filter((file) => !isBeside(nameOf(file)));
+  const serious = files.filter((file) => !isBeside(unpacked(nameOf(file))));
   const shims = wanted.kind === 'shim' ? serious.filter((file) => anyShim.test(nameOf(file))) : [];
   for (const pool of [shims, serious]) {
     const [only, ...others] = pool;
