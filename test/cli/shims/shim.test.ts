@@ -67,10 +67,10 @@ t.test('each example has the meaning of its sample, as TOML and for a node', asy
 });
 
 t.test('notes for completing it are included, and notes for clusters are not', async (t) => {
-  const wasmtime = exampleOf(of('wasmtime'));
-  t.equal(wasmtime.match(/^# sha256 = "64 digits"$/gm)?.length, 2);
-  t.match(wasmtime, '#     curl -L LOCATION | sha256sum\n');
-  t.match(wasmtime, /^# State: maintained$/m);
+  const lunatic = exampleOf(of('lunatic'));
+  t.equal(lunatic.match(/^# sha256 = "64 digits"$/gm)?.length, 2);
+  t.match(lunatic, '#     curl -L LOCATION | sha256sum\n');
+  t.match(lunatic, /^# State: retired$/m);
   t.match(exampleOf(of('crun-wasmedge')), /^location = ".*" # replace$/m);
   t.notMatch(exampleOf(of('spin')), 'nodeSelector');
   for (const sample of samples) {
