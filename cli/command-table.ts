@@ -180,7 +180,7 @@ export const commands = {
     summary:
       'examples of shims, to copy into shims.d and to complete; and a mirror for nodes without a network',
     options: {
-      to: ['--to DIR', 'of mirror: the folder, which may hold a mirror already'],
+      to: ['--to TARGET', 'of mirror: a folder, or oci://HOST/NAME; either may hold a mirror already'],
       credentials: [
         '--credentials FILE',
         'of mirror: for registries, as docker has them; for its owner alone',
@@ -193,7 +193,7 @@ export const commands = {
       mirror: {
         operand: 'FILE...',
         summary:
-          'copy everything that Shims need, for all machines, into the folder --to, verified; FILE is a file of shims.d, a Shim in YAML, or - for standard input',
+          'copy everything that Shims need, for all machines, into a folder or a registry, verified; FILE is a file of shims.d, a Shim in YAML, or - for standard input',
       },
     },
     exits: ['settled', 'failed'],

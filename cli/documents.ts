@@ -206,10 +206,10 @@ const sample = ({ name, what, version, state }: Sample): object => ({ name, what
 export const shimListDocument = (exitCode: number, samples: readonly Sample[]): object =>
   document('shim', exitCode, { shims: samples.map(sample) });
 
-export const shimMirrorDocument = (exitCode: number, { folder, lock, copied, mirrors }: Mirrored): object =>
+export const shimMirrorDocument = (exitCode: number, { to, lock, copied, mirrors }: Mirrored): object =>
   document('shim', exitCode, {
     mirror: {
-      folder,
+      to,
       lock,
       locations: copied.map(({ location, did, entry, problem: wrong }) => ({
         location,

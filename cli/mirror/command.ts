@@ -25,7 +25,7 @@ const read = async (name: string): Promise<Text> => {
 
 const say = (line: string): void => void process.stderr.write(maskUrls(`${line}\n`));
 
-export const printMirrored = ({ lock, copied, mirrors }: Mirrored): string => {
+export const printMirrored = ({ to, lock, copied, mirrors }: Mirrored): string => {
   const count = (did: string): number => copied.filter((one) => one.did === did).length;
   const counts = (['copied', 'unchanged', 'left', 'failed'] as const)
     .filter((did) => count(did) > 0)
@@ -49,7 +49,12 @@ export const printMirrored = ({ lock, copied, mirrors }: Mirrored): string => {
     ...failed,
     ...loose,
     ...(tables.length > 0
-      ? ['', 'For /etc/rcm-node/config.toml of nodes that have the folder at this place:', '', ...tables]
+      ? [
+          '',
+          `For /etc/rcm-node/config.toml of nodes${to.startsWith('oci:') ? '' : ' that have the folder at this place'}:`,
+          '',
+          ...tables,
+        ]
       : []),
   ].join('\n');
 };
@@ -60,7 +65,7 @@ export const mirrorCommand = async ({
   json: asJson,
 }: Command): Promise<number | string> => {
   const { to, credentials } = given;
-  if (to === undefined) return '"shim mirror" needs --to DIR';
+  if (to === undefined) return '"shim mirror" needs --to DIR or --to oci://HOST/NAME';
   const texts: Text[] = [];
   for (const name of operands) texts.push(await read(name));
   const done = await mirror({

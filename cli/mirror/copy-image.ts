@@ -26,6 +26,8 @@ type Copier = {
   readonly repository: string;
   /** Of the repository. */
   readonly path: string;
+  /** A registry takes an index only with everything that it names. */
+  readonly whole: boolean;
   /** What was copied, or was there already: path and sha256. */
   readonly files: Map<string, string>;
 };
@@ -82,9 +84,14 @@ const copyCosigned = async (copier: Copier, digest: string): Promise<void> => {
 };
 
 /** A machine for which there is none is no fault: its Shim says so on such a node. */
-const entriesFor = (fetched: FetchedManifest, machines: readonly Machine[]): readonly Descriptor[] => {
+const entriesFor = (
+  fetched: FetchedManifest,
+  machines: readonly Machine[],
+  whole: boolean,
+): readonly Descriptor[] => {
   const { manifest } = fetched;
   if (manifest.kind !== 'index') return [];
+  if (whole) return manifest.manifests;
   const failures: unknown[] = [];
   const found = machines.flatMap((machine): readonly Descriptor[] => {
     try {
@@ -109,7 +116,7 @@ const copyTree = async (
   await copyAttached(copier, fetched.digest, 1);
   await copyCosigned(copier, fetched.digest);
   if (fetched.manifest.kind === 'manifest') return copyContent(copier, fetched.manifest);
-  for (const { digest } of entriesFor(fetched, machines))
+  for (const { digest } of entriesFor(fetched, machines, copier.whole))
     if (depth < maxIndexes)
       await copyTree(
         copier,
@@ -128,9 +135,10 @@ export const copyImage = async (
   { shims, machines }: Needed,
   expected: string | undefined,
   pinned: boolean,
+  whole = false,
 ): Promise<Entry> => {
   const path = `oci/${host}/${repository}`;
-  const copier: Copier = { folder, registry, signatures, repository, path, files: new Map() };
+  const copier: Copier = { folder, registry, signatures, repository, path, whole, files: new Map() };
   const which = expected === undefined ? { tag: tag ?? 'latest' } : { digest: expected };
   const top = await registry.manifest(repository, which);
   await copyTree(copier, top, machines);

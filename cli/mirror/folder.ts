@@ -5,7 +5,7 @@
 import { chmod } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type Files, makeFiles } from '../../host/files/files.ts';
+import { makeFiles } from '../../host/files/files.ts';
 import { placesFor } from '../../host/http/download.ts';
 import { digestOf } from '../../protocol/digest.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
@@ -32,15 +32,19 @@ export type Folder = {
   readonly writeLock: (lock: LockFile) => Promise<void>;
 };
 
-export const openFolder = async (root: string, files: Files = makeFiles('/')): Promise<Folder> => {
+/** `incoming` false: nothing but the lock file is written. */
+export const openFolder = async (root: string, { incoming: writes = true } = {}): Promise<Folder> => {
+  const files = makeFiles('/');
   const mirrors = prefixes.map(([prefix, part]) => ({
     prefix,
     replace: pathToFileURL(join(root, part)).href,
   }));
   const incoming = join(root, '.incoming');
   // What an interrupted run left is no whole file.
-  await files.removeTree(incoming);
-  await files.makeFolder(incoming);
+  if (writes) {
+    await files.removeTree(incoming);
+    await files.makeFolder(incoming);
+  }
   const lockPath = join(root, lockName);
   const at = (path: string): string => join(root, path);
   return {

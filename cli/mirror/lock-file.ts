@@ -1,4 +1,4 @@
-/** The lock file of a mirror: what lies in the folder, where, and with which digest. */
+/** The lock file of a mirror: what lies there, where, and with which digest. */
 import { count, fields, parseJson, text, texts } from '../../protocol/json.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 
@@ -9,12 +9,12 @@ export type Entry = {
   readonly sha256: string;
   /** Of everything that was copied for it. */
   readonly bytes: number;
-  /** Where it lies in the folder: a file, or the folder of a repository. */
+  /** In a folder: a file, or the folder of a repository. In a registry: the repository. */
   readonly path: string;
   readonly shims: readonly string[];
   /** False: no Shim gave a digest; it is the one that came first. */
   readonly pinned: boolean;
-  /** Every file, below the folder of the mirror, with its sha256. */
+  /** Every file that was copied, as a folder has it, with its sha256. */
   readonly files: Readonly<Record<string, string>>;
 };
 

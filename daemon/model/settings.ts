@@ -208,13 +208,10 @@ const mirror = (cursor: Cursor): Mirror => {
   const schemes = ['https', 'http', 'file', 'oci'];
   const [prefix, replace] = [at(row, 'prefix'), at(row, 'replace')];
   const isScheme = typeof prefix.value === 'string' && /^(https?|oci):\/\/$/.test(prefix.value);
-  const mirrored = {
+  return {
     prefix: isScheme ? String(prefix.value) : address(prefix, schemes),
     replace: address(replace, schemes),
   };
-  if (mirrored.replace.startsWith('oci:') && !mirrored.prefix.startsWith('oci:'))
-    fail(replace, 'a registry is a mirror of registries only: "prefix" has to begin with oci:');
-  return mirrored;
 };
 
 const proxy = (cursor: Cursor): Settings['proxy'] => {

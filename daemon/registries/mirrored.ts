@@ -12,12 +12,22 @@ export type Mirrored =
 
 const everything = 'oci://';
 
+/** In the name of a repository there is no colon, which a host with a port has. */
+const named = (text: string): string => text.replaceAll(':', '-').toLowerCase();
+
 /** What stands behind the prefix; undefined: it is none of this text, or ends within a part of it. */
 const behind = (text: string, prefix: string): string | undefined => {
-  if (prefix === everything) return `/${text.slice(everything.length)}`;
+  if (/^[a-z]+:\/\/$/.test(prefix))
+    return text.startsWith(prefix) ? `/${text.slice(prefix.length)}` : undefined;
   const bare = prefix.replace(/\/+$/, '');
   const rest = text.slice(bare.length);
   return text.startsWith(bare) && (rest === '' || rest.startsWith('/')) ? rest : undefined;
+};
+
+/** A registry, and with what its names begin. */
+const imageAt = (replace: string): Image => {
+  const [host = '', ...parts] = replace.slice(everything.length).replace(/\/+$/, '').split('/');
+  return { host: host.toLowerCase(), repository: parts.join('/') };
 };
 
 const inFolder = (replace: string, rest: string): Endpoint => {
@@ -46,8 +56,22 @@ export const mirroredBy = (mirrors: readonly Mirror[], { host, repository }: Ima
   if (!best) return undefined;
   if (!best.replace.startsWith(everything))
     return { kind: 'folder', endpoint: inFolder(best.replace, best.rest) };
-  const [to = '', ...parts] = (best.replace.slice(everything.length).replace(/\/+$/, '') + best.rest).split(
-    '/',
-  );
-  return { kind: 'registry', image: { host: to.toLowerCase(), repository: parts.join('/') } };
+  const to = imageAt(best.replace);
+  return {
+    kind: 'registry',
+    image: { ...to, repository: (to.repository + named(best.rest)).replace(/^\//, '') },
+  };
+};
+
+/**
+ * The repository in which a registry has this file of a web server, under its sha256 as a tag: addresses are no names of
+ * repositories. Undefined: no registry is a mirror of it.
+ */
+export const fileMirror = (mirrors: readonly Mirror[], location: string): Image | undefined => {
+  const [best] = mirrors
+    .filter(({ prefix }) => /^https?:/.test(prefix) && behind(location, prefix) !== undefined)
+    .sort((a, b) => b.prefix.length - a.prefix.length);
+  if (!best?.replace.startsWith(everything)) return undefined;
+  const image = imageAt(best.replace);
+  return image.repository === '' ? { ...image, repository: 'files' } : image;
 };

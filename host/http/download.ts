@@ -20,6 +20,8 @@ export const placesFor = (location: string, mirrors: DownloadOptions['mirrors'])
   url.username = '';
   url.password = '';
   const best = mirrors
+    // A registry has files by their digest (daemon/reconcile/artifacts/ways.ts).
+    .filter(({ replace }) => !replace.startsWith('oci:'))
     .map(({ prefix, replace }) => ({
       prefix: (URL.canParse(prefix) ? new URL(prefix).href : prefix).replace(/\/$/, ''),
       replace: replace.replace(/\/$/, ''),

@@ -9,7 +9,7 @@ import { bring } from '../http/download.ts';
 import type { Access, DownloadOptions, Place, Tls } from '../http/options.ts';
 import { intoMemory } from '../http/target.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Challenge, parseChallenges, tokenAddress } from './challenge.ts';
+import { type Actions, type Challenge, parseChallenges, tokenAddress } from './challenge.ts';
 
 /** `token` is sent to the registry as it is; `identityToken` is exchanged for one, as `docker login` stores it for some registries. */
 export type Credential =
@@ -22,6 +22,8 @@ export type AccessTo = {
   /** For the host of the endpoint. */
   readonly credential: () => Promise<Credential | undefined>;
   readonly http: DownloadOptions;
+  /** Absent: `pull`. */
+  readonly actions?: Actions;
 };
 
 /** Registries give some kilobytes; headers of more are refused by most servers. */
@@ -83,7 +85,7 @@ const fetchToken = async (
 };
 
 /** What is known of a registry while its parts are fetched: a token is asked for once, and again when it has expired. */
-export const accessTo = ({ endpoint, credential, http }: AccessTo): Access => {
+export const accessTo = ({ endpoint, credential, http, actions }: AccessTo): Access => {
   const { repository, headers } = endpoint;
   const base = new URL(endpoint.base);
   const known: { authorization?: string; refused?: string; had?: boolean } = {};
@@ -98,7 +100,8 @@ export const accessTo = ({ endpoint, credential, http }: AccessTo): Access => {
       : { ca: endpoint.ca, client: [] };
   const bearer = async (challenge: Challenge, given: Credential | undefined): Promise<string | undefined> => {
     if (given !== undefined && 'token' in given) return `Bearer ${given.token}`;
-    const address = tokenAddress(challenge, base, repository, (host) => http.allows?.(host) !== false);
+    const allows = (host: URL): boolean => http.allows?.(host) !== false;
+    const address = tokenAddress(challenge, base, repository, allows, actions);
     if ('wrong' in address) throw new Failure({ code: 'policy-denied', message: address.wrong });
     return `Bearer ${await fetchToken(address, given, tlsFor(address), http)}`;
   };

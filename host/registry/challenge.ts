@@ -4,6 +4,8 @@
  * https://distribution.github.io/distribution/spec/auth/token/, RFC 9110 section 11.6.1
  */
 
+export type Actions = 'pull' | 'pull,push';
+
 export type Challenge = { readonly scheme: string; readonly params: Readonly<Record<string, string>> };
 
 /** A server that sends more is not read further: the expressions below are tried at each place. */
@@ -38,10 +40,10 @@ export const parseChallenges = (header: string): readonly Challenge[] => {
   return challenges;
 };
 
-/** Of what the registry says may be had, this program needs only to pull. */
-const scopeOf = (asked: string | undefined, repository: string): string => {
+/** Of what the registry says may be had, a node needs only to pull. */
+const scopeOf = (asked: string | undefined, repository: string, actions: Actions): string => {
   const name = /^repository:([a-z0-9._/-]{1,255}):/.exec(asked ?? '')?.[1];
-  return `repository:${name ?? repository}:pull`;
+  return `repository:${name ?? repository}:${actions}`;
 };
 
 /**
@@ -53,6 +55,7 @@ export const tokenAddress = (
   registry: URL,
   repository: string,
   allows: (host: URL) => boolean,
+  actions: Actions = 'pull',
 ): URL | { readonly wrong: string } => {
   const { realm = '', service, scope } = params;
   if (!URL.canParse(realm)) return { wrong: 'the registry names no address for its tokens' };
@@ -68,6 +71,6 @@ export const tokenAddress = (
     };
   url.hash = '';
   if (service !== undefined) url.searchParams.set('service', service);
-  url.searchParams.set('scope', scopeOf(scope, repository));
+  url.searchParams.set('scope', scopeOf(scope, repository, actions));
   return url;
 };

@@ -36,7 +36,7 @@ const problem: Problem = {
   detail,
 };
 const mirrored: Mirrored = {
-  folder: '/srv/mirror',
+  to: '/srv/mirror',
   lock: '/srv/mirror/rcm-node-mirror.json',
   copied: [
     {

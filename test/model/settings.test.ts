@@ -95,7 +95,6 @@ t.test('an error is named with line and column, as a problem of the settings', a
     ['[runtime]\nunit = "../x.service"', 2, 1, /\.service unit/],
     ['[[mirrors]]\nprefix = "https://a/"', 1, 1, /"mirrors\[0\]\.replace" is missing/],
     ['[[mirrors]]\nprefix = "ftp://a/"\nreplace = "https://b/"', 2, 1, /a URL with/],
-    ['[[mirrors]]\nprefix = "https://a/"\nreplace = "oci://b"', 3, 1, /a mirror of registries only/],
     ['[[mirrors]]\nprefix = "ftp://"\nreplace = "https://b"', 2, 1, /a URL with https:, http:, file:, oci:/],
     ['[registries]\ncredentials = "registries.json"', 2, 1, /an absolute path/],
     ['[proxy]\nhttp = "proxy:3128"', 2, 1, /a URL with/],

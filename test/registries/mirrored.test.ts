@@ -1,5 +1,5 @@
 import t from 'tap';
-import { mirroredBy } from '../../daemon/registries/mirrored.ts';
+import { fileMirror, mirroredBy } from '../../daemon/registries/mirrored.ts';
 import { placesFor } from '../../host/http/download.ts';
 
 const image = { host: 'ghcr.io', repository: 'spinframework/spin' };
@@ -48,4 +48,32 @@ t.test('every https location may be in one folder', async (t) => {
     'https://github.com/a/b.tar.gz',
   ]);
   t.same(placesFor('http://github.com/a', mirrors), ['http://github.com/a']);
+});
+
+t.test('a registry has the files of web servers in one repository', async (t) => {
+  const at = (prefix: string, replace: string) =>
+    fileMirror([{ prefix, replace }], 'https://github.com/A/b.tar.gz');
+  t.same(at('https://', 'oci://m.example:5000/mirror/https/'), {
+    host: 'm.example:5000',
+    repository: 'mirror/https',
+  });
+  t.same(at('https://github.com/A', 'oci://m.example'), { host: 'm.example', repository: 'files' });
+  t.equal(at('https://github.com/B', 'oci://m.example'), undefined);
+  t.equal(at('https://', 'https://m.example'), undefined);
+  const both = [
+    { prefix: 'https://', replace: 'oci://m.example/x' },
+    { prefix: 'https://github.com', replace: 'file:///srv/m' },
+  ];
+  t.equal(fileMirror(both, 'https://github.com/A/b'), undefined, 'the longest prefix counts');
+  t.same(placesFor('https://github.com/A/b', [{ prefix: 'https://', replace: 'oci://m.example/x' }]), [
+    'https://github.com/A/b',
+  ]);
+});
+
+t.test('a host with a port is a part of a name without a colon', async (t) => {
+  const found = mirroredBy([{ prefix: 'oci://', replace: 'oci://m.example:5000/x' }], {
+    host: 'a.example:8443',
+    repository: 'y',
+  });
+  t.match(found, { image: { host: 'm.example:5000', repository: 'x/a.example-8443/y' } });
 });

@@ -8,7 +8,8 @@ import type { Host } from '../../../host/host.ts';
 import type { DownloadOptions } from '../../../host/http/options.ts';
 import { parseReference } from '../../../host/registry/reference.ts';
 import type { RegistryOptions } from '../../../host/registry/registry.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
+import { Failure, problemOf } from '../../../protocol/problem/problem.ts';
+import { fileMirror } from '../../registries/mirrored.ts';
 import type { Artifact } from '../../model/desired.ts';
 
 /** What came, below the path that it was given; nothing of it was interpreted. */
@@ -32,7 +33,43 @@ type Way = (
   options: DownloadOptions,
 ) => Promise<Brought>;
 
-const asFile: Way = async (host, _registries, location, sha256, path, options) => {
+/** A mirror that is a registry; its artifact of one file is that file, and the Shim's digest decides. Undefined: it does not have it. */
+const fromMirror: (...given: Parameters<Way>) => Promise<Brought | undefined> = async (
+  host,
+  registries,
+  location,
+  sha256,
+  path,
+  http,
+) => {
+  const image = sha256 === undefined ? undefined : fileMirror(http.mirrors, location);
+  if (sha256 === undefined || image === undefined) return undefined;
+  const beside = `${path}.mirror`;
+  await host.files.removeTree(beside);
+  await host.files.makeFolder(beside);
+  try {
+    const reference = { ...image, tag: sha256 };
+    const folder = host.files.real(beside);
+    const { content } = await host.fetchContent(reference, undefined, host.machine, folder, {
+      ...registries,
+      http,
+    });
+    if (content.kind !== 'files' || content.files[0]?.sha256 !== sha256) return undefined;
+    await host.files.move(`${beside}/${sha256}`, path);
+    return { sha256, content: { kind: 'file' } };
+  } catch (error) {
+    // The original is asked next, as with every mirror.
+    host.log('warn', `a mirror: ${problemOf(error).message}`);
+    return undefined;
+  } finally {
+    await host.files.removeTree(beside);
+  }
+};
+
+const asFile: Way = async (...given) => {
+  const [host, , location, sha256, path, options] = given;
+  const mirrored = await fromMirror(...given);
+  if (mirrored) return mirrored;
   const result = await host.download(location, sha256, host.files.real(path), options);
   return { sha256: result.sha256, content: { kind: 'file' } };
 };

@@ -118,3 +118,31 @@ t.test('what the runtime pulled before is not fetched again', tlsTest, async (t)
   t.same(paths, []);
   t.ok(store.blobs.has(sha256(binary)));
 });
+
+t.test('a file of a web server comes from the registry that is its mirror', tlsTest, async (t) => {
+  const { node, store, paths, credentials, registry } = await setUp(t);
+  store.tags.set(sha256(binary), store.artifact({ 'containerd-shim-spin-v2': Buffer.from(binary) }).digest);
+  node.write(
+    '/etc/rcm-node/config.toml',
+    `attempts = 1\n[registries]\ncredentials = "${credentials}"\n[[mirrors]]\nprefix = "https://"\nreplace = "oci://registry.example/air/files"\n`,
+  );
+  // It says what a tag means, too.
+  node.write(
+    '/etc/certs.d/registry.example/hosts.toml',
+    `server = "https://${registry}"\nca = "ca.pem"\n[host."https://${registry}"]\nca = "ca.pem"\n`,
+  );
+  const shim = (digest: string): void =>
+    node.write(
+      '/etc/rcm-node/shims.d/spin.toml',
+      `name = "spin-v2"\n[fetchStrategy.anonHttp]\nlocation = "https://web.invalid/v1/spin"\nsha256 = "${digest}"\n`,
+    );
+  const other = sha256('other');
+  store.tags.set(other, store.artifact({ x: Buffer.from('not other') }).digest);
+  shim(other);
+  const failed = (await node.once()).outcome;
+  t.match(failed, { kind: 'degraded', problems: [{ message: /web\.invalid/ }] }, 'the digest decides');
+  shim(sha256(binary));
+  node.fake.advance(100_000_000);
+  t.match((await node.once({ now: true })).outcome, { kind: 'converged' });
+  t.ok(paths.some((path) => path.startsWith(`/v2/air/files/manifests/${sha256(binary)}`)));
+});
