@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { pick } from './artifact/archive.ts';
-import type { pickImage } from './artifact/image.ts';
+import type { pickImage } from './artifact/layers/image.ts';
 import type { checkBinary } from './artifact/binary.ts';
 import { type Cri, connectCri } from './cri/cri.ts';
 import { type Files, makeFiles } from './files/files.ts';
@@ -106,7 +106,7 @@ export const makeHost = (options: {
     // Loaded at the first fetch: a service with nothing to fetch keeps no HTTP client and no archive reader in memory.
     download: async (...given) => (await import('./http/download.ts')).download(...given),
     fetchContent: async (...given) => (await import('./registry/content.ts')).fetchContent(...given),
-    pickImage: async (...given) => (await import('./artifact/image.ts')).pickImage(...given),
+    pickImage: async (...given) => (await import('./artifact/layers/image.ts')).pickImage(...given),
     pick: async (...given) => (await import('./artifact/archive.ts')).pick(...given),
     verifySignature: async (...given) => (await import('./signature/verify.ts')).verifySignature(...given),
     attachedSignatures: async (...given) =>

@@ -38,7 +38,7 @@ const ROOMS: readonly (readonly [pattern: RegExp, purity?: 'pure'])[] = [
 
 /** Pure files that stand among effects, because what they read belongs there. */
 const PURE_BESIDE =
-  /^(host\/(unit-file\/|registry\/(reference|challenge|manifest)\.ts|artifact\/(elf|elf-versions|kind|layers|tar-header)\.ts|facts\.ts)|kube\/(retry|credentials\/(token|kubeconfig-file))\.ts)/;
+  /^(host\/(unit-file\/|registry\/(reference|challenge|manifest)\.ts|artifact\/(elf|elf-versions|kind|layers\/layers|tar-header)\.ts|facts\.ts)|kube\/(retry|credentials\/(token|kubeconfig-file))\.ts)/;
 
 /** More files than this in one folder mean that a noun is missing. */
 const MAXIMUM_FILES = 14;

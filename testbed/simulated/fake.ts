@@ -12,7 +12,7 @@ import { makeFiles } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
 import { download } from '../../host/http/download.ts';
 import { fetchContent } from '../../host/registry/content.ts';
-import { pickImage } from '../../host/artifact/image.ts';
+import { pickImage } from '../../host/artifact/layers/image.ts';
 import type { Pressure } from '../../host/pressure-facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { filesAsRoot } from './bare-root.ts';

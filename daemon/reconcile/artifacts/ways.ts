@@ -3,7 +3,7 @@
  * a scheme: a row here, and its form in daemon/shims/location.ts.
  */
 import type { Limits, Picked, Wanted } from '../../../host/artifact/archive.ts';
-import { chooseTitled, type Titled } from '../../../host/artifact/titled.ts';
+import { chooseTitled, type Titled } from '../../../host/artifact/layers/titled.ts';
 import type { Host } from '../../../host/host.ts';
 import type { DownloadOptions } from '../../../host/http/options.ts';
 import { parseReference } from '../../../host/registry/reference.ts';

@@ -2,9 +2,9 @@
  * Which files of an artifact are wanted, each of which its publisher gave a title: the program itself, the program and its libraries,
  * or the archive that has them. The title is text of others, and never becomes a path.
  */
-import { anyShim, type Wanted, wantedNames } from './choice.ts';
-import { bad } from './compression.ts';
-import { isBeside } from './kind.ts';
+import { anyShim, type Wanted, wantedNames } from '../choice.ts';
+import { bad } from '../compression.ts';
+import { isBeside } from '../kind.ts';
 import { quoted } from './layers.ts';
 
 export type Titled = { readonly title: string; readonly path: string; readonly sha256: string };

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
-import { chooseTitled } from '../../../host/artifact/titled.ts';
-import type { Wanted } from '../../../host/artifact/choice.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
+import { chooseTitled } from '../../../../host/artifact/layers/titled.ts';
+import type { Wanted } from '../../../../host/artifact/choice.ts';
+import { Failure } from '../../../../protocol/problem/problem.ts';
 
 const spin: Wanted = { kind: 'shim', name: 'spin-v2' };
 const files = (...titles: readonly string[]) =>

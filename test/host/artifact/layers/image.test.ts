@@ -2,10 +2,10 @@ import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import t, { type Test } from 'tap';
-import type { Wanted } from '../../../host/artifact/archive.ts';
-import { pickImage } from '../../../host/artifact/image.ts';
-import { Failure } from '../../../protocol/problem/problem.ts';
-import { paxRecord, tarEnd, tarEntry } from '../../fixtures/artifacts/hostile.ts';
+import type { Wanted } from '../../../../host/artifact/archive.ts';
+import { pickImage } from '../../../../host/artifact/layers/image.ts';
+import { Failure } from '../../../../protocol/problem/problem.ts';
+import { paxRecord, tarEnd, tarEntry } from '../../../fixtures/artifacts/hostile.ts';
 
 const shim = 'containerd-shim-spin-v2';
 const limits = { maxBytes: 1_000_000, maxEntries: 1000 };

@@ -5,11 +5,11 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Failure } from '../../protocol/problem/problem.ts';
-import { type Limits, makeFolder, type Picked } from './archive.ts';
-import { anyShim, type Wanted, wantedNames } from './choice.ts';
-import { bad, payload } from './compression.ts';
-import { isBeside } from './kind.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import { type Limits, makeFolder, type Picked } from '../archive.ts';
+import { anyShim, type Wanted, wantedNames } from '../choice.ts';
+import { bad, payload } from '../compression.ts';
+import { isBeside } from '../kind.ts';
 import {
   above,
   close,
@@ -21,7 +21,7 @@ import {
   targetOf,
   type View,
 } from './layers.ts';
-import { walkTar } from './tar.ts';
+import { walkTar } from '../tar.ts';
 
 /** As the kernel: https://man7.org/linux/man-pages/man7/path_resolution.7.html */
 const maxLinks = 40;

@@ -4,8 +4,8 @@
  * https://github.com/opencontainers/image-spec/blob/main/layer.md
  */
 import { posix } from 'node:path';
-import { Failure } from '../../protocol/problem/problem.ts';
-import type { EntryType } from './tar-header.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
+import type { EntryType } from '../tar-header.ts';
 
 /** Where something stands: which entry of which layer, each counted from 0. */
 export type Found = {
