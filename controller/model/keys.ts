@@ -43,10 +43,12 @@ export const startupTaints: readonly string[] = [
  * While a Node has one of these, others are still to write labels and taints on it.
  * https://kubernetes.io/docs/reference/labels-annotations-taints/#node-cloudprovider-kubernetes-io-uninitialized
  * https://karpenter.sh/docs/concepts/nodeclaims/ (registration)
+ * https://github.com/kubernetes-sigs/cluster-api/blob/main/docs/proposals/20220927-label-sync-between-machine-and-nodes.md
  */
 export const unfinishedTaints: readonly string[] = [
   'node.cloudprovider.kubernetes.io/uninitialized',
   'karpenter.sh/unregistered',
+  'node.cluster.x-k8s.io/uninitialized',
 ];
 
 export const fieldManager = 'rcm-node-controller';

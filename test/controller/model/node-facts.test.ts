@@ -175,7 +175,10 @@ t.test('the remaining taints are recorded only where the startup taint is', asyn
     others: [],
     unfinished: false,
   });
-  for (const key of ['karpenter.sh/unregistered', 'node.cloudprovider.kubernetes.io/uninitialized'])
+  for (const key of [
+    ...['karpenter.sh/unregistered', 'node.cloudprovider.kubernetes.io/uninitialized'],
+    'node.cluster.x-k8s.io/uninitialized',
+  ])
     t.match(of('rcm.spinkube.dev/starting', key), { unfinished: true });
   const odd = ['x', null, { key: 1 }, { key: 'rcm.spinkube.dev/starting' }];
   t.same(nodeFacts({ metadata: { name: 'a' }, spec: { taints: odd } }).starting?.others.length, 3);
