@@ -163,6 +163,12 @@ const guarded = <T>(work: () => T, kind?: 'key' | 'identity'): T => {
           ? refuse('wrong-key', 'it was not made with the key of the policy, or is of other bytes')
           : refuse('other-artifact', 'it was not made with its certificate, or is of other bytes');
       case 'CERTIFICATE_ERROR':
+        if (/\bSCTs?\b/.test(error.message))
+          throw refuse(
+            'untrusted-signer',
+            'its certificate is in no certificate log of the trust root',
+            error,
+          );
         throw refuse('untrusted-signer', 'its certificate is of no authority of the trust root', error);
       case 'TIMESTAMP_ERROR':
         throw refuse(

@@ -3,6 +3,7 @@
  * makes are real X.509 certificates with the extensions of Sigstore.
  */
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import type { CertificateLog } from './certificate-log.ts';
 import { bits, explicit, int, octets, oid, seq, set, time, tlv, utf8, yes } from './der.ts';
 
 /** https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md */
@@ -25,6 +26,8 @@ export type Wanted = {
   readonly from?: Date;
   readonly to?: Date;
   readonly usage?: keyof typeof usages;
+  /** It promises to list the certificate. */
+  readonly listedBy?: CertificateLog;
 };
 
 const spki = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
@@ -55,18 +58,23 @@ export const makeAuthority = (name = 'test authority') => {
     key: KeyObject,
     [from, to]: readonly [Date, Date],
     extensions: readonly Buffer[],
+    listedBy?: CertificateLog,
   ): Buffer => {
     const serial = Buffer.concat([Buffer.from([1]), randomBytes(8)]);
-    const body = seq(
-      explicit(0, int(2)),
-      int(serial),
-      ecdsaSha256,
-      nameOf(name),
-      seq(time(from), time(to)),
-      subject,
-      spki(key),
-      explicit(3, seq(...extensions)),
-    );
+    const bodyWith = (all: readonly Buffer[]): Buffer =>
+      seq(
+        explicit(0, int(2)),
+        int(serial),
+        ecdsaSha256,
+        nameOf(name),
+        seq(time(from), time(to)),
+        subject,
+        spki(key),
+        explicit(3, seq(...all)),
+      );
+    const promise = listedBy?.promise(spki(own.publicKey), bodyWith(extensions));
+    const list = promise ? [extension('1.3.6.1.4.1.11129.2.4.2', octets(promise))] : [];
+    const body = bodyWith([...extensions, ...list]);
     return seq(body, ecdsaSha256, bits(sign('sha256', body, own.privateKey)));
   };
   const decade: readonly [Date, Date] = [new Date('2020-01-01'), new Date('2040-01-01')];
@@ -91,6 +99,7 @@ export const makeAuthority = (name = 'test authority') => {
           ...(wanted.names ? [extension('2.5.29.17', seq(...wanted.names.map(altName)), true)] : []),
           ...issuerExtensions(wanted),
         ],
+        wanted.listedBy,
       ),
   };
 };

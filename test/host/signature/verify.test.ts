@@ -9,6 +9,7 @@ import { type Requirement, verifySignature } from '../../../host/signature/verif
 import { problemOf } from '../../../protocol/problem/problem.ts';
 import { makeAuthority, pemOf, type Wanted } from '../../../testbed/signing/authority.ts';
 import { bundleOf, oldBundleOf, type Signing, statementOf } from '../../../testbed/signing/bundle.ts';
+import { makeCertificateLog } from '../../../testbed/signing/certificate-log.ts';
 import { makeLog } from '../../../testbed/signing/log.ts';
 import { makeTimestamps } from '../../../testbed/signing/timestamp.ts';
 import { trustRootOf } from '../../../testbed/signing/trust-root.ts';
@@ -183,6 +184,20 @@ t.test('a certificate is of an authority of the trust root, and for signing code
   });
   const { certificate: _none, ...bare } = signing();
   t.match(await judge(bundleOf(bare)), { code: 'untrusted-signer', message: /certificate is required/ });
+});
+
+t.test('a certificate is in a certificate log, where the trust root has one', async (t) => {
+  const [certificateLog, theirs] = [makeCertificateLog(), makeCertificateLog()];
+  const listed = { root: trustRootOf({ authority, log, certificateLog }) };
+  const by = (more: Partial<Wanted>) => bundleOf(signing({ certificate: certificate(more) }));
+  t.match(await judge(by({ listedBy: certificateLog }), listed), { log: true });
+  for (const more of [{}, { listedBy: theirs }])
+    t.match(await judge(by(more), listed), { code: 'untrusted-signer', message: /no certificate log/ });
+  t.match(
+    await judge(by({ listedBy: theirs })),
+    { code: 'untrusted-signer' },
+    'a promise that cannot be judged',
+  );
 });
 
 t.test('a signature is of these bytes, by the key of its certificate', async (t) => {
