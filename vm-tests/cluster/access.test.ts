@@ -31,6 +31,7 @@ const wouldCreate = async (spec: object) => {
 const from = (location: string, sha256: string | undefined = digest) => ({
   fetchStrategy: { anonHttp: { location, ...(sha256 === '' ? {} : { sha256 }) } },
 });
+const inRegistry = (image: string) => ({ fetchStrategy: { oci: { image } } });
 const handler = (name: string) => ({
   ...from('https://example.com/shim'),
   runtimeClass: { name: 'spin', handler: name },
@@ -418,6 +419,18 @@ t.test('the default policies require a digest and https', async (t) => {
   const aside = { anonHttp: { location: 'https://example.com/shim' }, platforms: [amd] };
   t.equal((await wouldCreate({ fetchStrategy: aside })).status, 201, 'what does not count is not judged');
   t.equal((await wouldCreate(from('file:///srv/shim'))).status, 201, 'any host is one, and none');
+  const tag = await wouldCreate(from('oci://registry.example.com/shim:v1'));
+  t.match(
+    tag.message,
+    /no digest is given in oci:\/\/registry\.example\.com\/shim:v1: add @sha256:…/,
+    'a sha256 is of the file',
+  );
+  t.match(
+    (await wouldCreate(inRegistry('registry.example.com/shim:v1'))).message,
+    /no digest is given in oci:/,
+  );
+  t.equal((await wouldCreate(inRegistry(`registry.example.com/shim:v1@sha256:${digest}`))).status, 201);
+  t.equal((await wouldCreate(from(`oci://registry.example.com/shim@sha256:${digest}`, ''))).status, 201);
   const { status } = await cluster.admin.get<{
     status?: { typeChecking?: { expressionWarnings?: unknown } };
   }>('/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/rcm-node-shims');
@@ -537,8 +550,12 @@ t.test('a cluster limits where shims may come from', async (t) => {
     ['https://example.com@elsewhere.example.com/shim', 422],
     ['https://elsewhere.example.com/example.com', 422],
     ['file:///srv/shim', 422],
+    [`oci://EXAMPLE.com/shim@sha256:${digest}`, 201],
+    [`oci://mirror.example.com/shim@sha256:${digest}`, 422],
   ] as const)
     t.equal((await wouldCreate(from(location))).status, status, location);
+  t.equal((await wouldCreate(inRegistry(`mirror.example.com:8443/shim@sha256:${digest}`))).status, 201);
+  t.equal((await wouldCreate(inRegistry(`registry.example.com/shim@sha256:${digest}`))).status, 422);
 });
 
 t.test('a cluster can relax the policy', async (t) => {
