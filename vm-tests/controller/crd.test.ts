@@ -113,6 +113,44 @@ t.test('every manifest of runtime-class-manager and every sample is accepted as 
   }
 });
 
+t.test('every sample can be applied as a whole: Shim, RuntimeClass and Pod', async (t) => {
+  const names = globSync('bootstrap/samples/shim-*.yaml', { cwd: root }).map((path) =>
+    basename(path, '.yaml').slice('shim-'.length),
+  );
+  t.ok(names.length >= 14);
+  for (const name of names.sort()) {
+    const file = (kind: string) => join(root, 'bootstrap/samples', `${kind}-${name}.yaml`);
+    // The API server takes a Pod only with its RuntimeClass, so that comes first.
+    for (const kind of ['shim', 'runtimeclass', 'pod'])
+      for (const options of [['--dry-run=server', '--validate=strict'], []]) {
+        const said = await cluster.tryKubectl(['apply', ...options, '-f', file(kind)]);
+        t.equal(said.code, 0, `${kind} of ${name} ${options.join(' ')} ${said.stderr}`);
+        t.notMatch(said.stderr, /warning/i, `${kind} of ${name}`);
+      }
+    const { metadata, spec } = read(`bootstrap/samples/shim-${name}.yaml`);
+    const runtimeClass = spec.runtimeClass as { readonly name: string; readonly handler: string };
+    const pod = parse(readFileSync(file('pod'), 'utf8')) as { readonly metadata: { readonly name: string } };
+    const kept = await cluster.admin.get<{ spec: { runtimeClassName: string } }>(
+      `/api/v1/namespaces/default/pods/${pod.metadata.name}`,
+    );
+    t.equal(kept.spec.runtimeClassName, runtimeClass.name, `the Pod of ${name} asks for its class`);
+    const { handler } = await cluster.admin.get<{ handler: string }>(
+      `/apis/node.k8s.io/v1/runtimeclasses/${runtimeClass.name}`,
+    );
+    t.equal(handler, runtimeClass.handler, `which leads to the handler of the Shim ${metadata.name}`);
+    await cluster.kubectl([
+      'delete',
+      '--wait=false',
+      '--grace-period=0',
+      '-f',
+      file('pod'),
+      '-f',
+      file('runtimeclass'),
+    ]);
+    await cluster.kubectl(['delete', '--wait=false', '-f', file('shim')]);
+  }
+});
+
 t.test('each invalid Shim is refused, with a message', async (t) => {
   t.equal((await wouldCreate(accepted)).status, 201, 'while this one is not');
   for (const { why, spec, server } of refused) {
