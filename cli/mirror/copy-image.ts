@@ -6,11 +6,11 @@ import { entryFor, type Descriptor, type Manifest } from '../../host/registry/ma
 import type { Reference } from '../../host/registry/reference.ts';
 import type { FetchedManifest, Registry } from '../../host/registry/registry.ts';
 import { cosignTag, isMissing } from '../../host/signature/attached.ts';
-import { problemOf } from '../../protocol/problem/problem.ts';
 import type { Machine } from '../../host/facts.ts';
 import type { Folder } from './folder.ts';
 import type { Entry } from './lock-file.ts';
 import type { Needed } from './needed.ts';
+import { perMachine } from './per-machine.ts';
 
 /** What may be attached to what is attached; real ones are one deep. */
 const deepest = 2;
@@ -83,27 +83,14 @@ const copyCosigned = async (copier: Copier, digest: string): Promise<void> => {
   await copyContent(copier, fetched.manifest);
 };
 
-/** A machine for which there is none is no fault: its Shim says so on such a node. */
 const entriesFor = (
-  fetched: FetchedManifest,
+  { manifest }: FetchedManifest,
   machines: readonly Machine[],
   whole: boolean,
 ): readonly Descriptor[] => {
-  const { manifest } = fetched;
   if (manifest.kind !== 'index') return [];
   if (whole) return manifest.manifests;
-  const failures: unknown[] = [];
-  const found = machines.flatMap((machine): readonly Descriptor[] => {
-    try {
-      return [entryFor(manifest, machine)];
-    } catch (error) {
-      if (problemOf(error).code !== 'no-platform') throw error;
-      failures.push(error);
-      return [];
-    }
-  });
-  if (found.length === 0) throw failures[0];
-  return found;
+  return perMachine(machines, (machine) => entryFor(manifest, machine)).map(([, entry]) => entry);
 };
 
 const copyTree = async (

@@ -4,11 +4,12 @@
  */
 import { parseAllDocuments } from 'yaml';
 import { fields, isFields, items } from '../../protocol/json.ts';
-import { Failure, problemOf } from '../../protocol/problem/problem.ts';
+import { Failure } from '../../protocol/problem/problem.ts';
 import type { Handler } from '../../daemon/model/desired.ts';
 import { parseShim } from '../../daemon/shims/local-file.ts';
 import { parseShimResource } from '../../daemon/shims/resource.ts';
 import type { Machine } from '../../host/facts.ts';
+import { perMachine } from './per-machine.ts';
 
 export type Text = { readonly name: string; readonly text: string };
 
@@ -62,29 +63,15 @@ const parsersOf = (given: Text): readonly Parse[] => {
   return shims.map((shim) => (machine) => parseShimResource(shim, policyFor(machine)));
 };
 
-/** A Shim for one machine alone is for nodes of that one. Throws what is wrong with it, whatever the machine. */
-const handlersOf = (parse: Parse): readonly (readonly [Machine, Handler])[] => {
-  const failures: unknown[] = [];
-  const found = machines.flatMap((machine): readonly (readonly [Machine, Handler])[] => {
-    try {
-      return [[machine, parse(machine)]];
-    } catch (error) {
-      if (problemOf(error).code !== 'no-platform') throw error;
-      failures.push(error);
-      return [];
-    }
-  });
-  if (found.length === 0) throw failures[0];
-  return found;
-};
-
 const unique = <T>(values: readonly T[]): readonly T[] => [...new Set(values)].sort();
 
 /** Each location once. Throws the Failure of the first text that is wrong, and for one location with two digests. */
 export const neededBy = (texts: readonly Text[]): readonly Needed[] => {
   const all = new Map<string, Needed>();
   for (const text of texts)
-    for (const [machine, { name, artifact }] of parsersOf(text).flatMap(handlersOf)) {
+    for (const [machine, { name, artifact }] of parsersOf(text).flatMap((parse) =>
+      perMachine(machines, parse),
+    )) {
       const { url, sha256 } = artifact;
       const known = all.get(url);
       if (known?.sha256 !== undefined && sha256 !== undefined && known.sha256 !== sha256)
