@@ -114,9 +114,9 @@ export const elements = (cursor: Cursor): readonly Cursor[] => {
   return cursor.value.map((_value, index) => at(cursor, index));
 };
 
-/** An address in a field that expects none may contain a password. */
+/** An address in a field that expects none may contain a password, and a block of PEM may be a private key. */
 const quoted = (text: string): string =>
-  /[@?]|:\/\//.test(text) ? '(not shown)' : JSON.stringify(text.slice(0, 120));
+  /[@?]|:\/\/|-----BEGIN/.test(text) ? '(not shown)' : JSON.stringify(text.slice(0, 120));
 
 export const string = (cursor: Cursor, fits?: RegExp, says?: string): string | undefined => {
   if (cursor.value === undefined) return undefined;

@@ -136,12 +136,39 @@ const hides = (t: Test, seen: Seen): void => {
   }
 };
 
-t.test('a secret in settings that are wrong, with which a node takes nothing new', async (t) => {
-  const wrong = `[[mirrors]]\nprefix = "https://u:${secret}@h/"\nreplace = "x?${secret}"\n[proxy]\nhttp = 7\n`;
-  const seen = await seeRefusal(t, { spec: pinned(text), setUp: settings(wrong) });
-  t.match(seen.status, /\/etc\/rcm-node\/config\.toml:\d+:\d+/);
-  hides(t, seen);
-});
+/** With these a node takes nothing new: the other Shim waits, too. */
+const wrong = {
+  'a wrong value': `[[mirrors]]\nprefix = "https://u:${secret}@h/"\nreplace = "x?${secret}"\n[proxy]\nhttp = 7\n`,
+  'a line that is no TOML': `[proxy]\nhttp = "http://u:${secret}@127.0.0.1" ${secret}\n`,
+  'a text without its end': `[proxy]\nhttp = "http://u:${secret}@127.0.0.1\n`,
+  'a private key in the place of a public one': `[[signatures]]\nprefix = ""\nkey = """-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----\n"""\n`,
+};
+for (const [where, lines] of Object.entries(wrong))
+  t.test(`a secret in settings with ${where}`, async (t) => {
+    const seen = await seeRefusal(t, { spec: pinned(text), setUp: settings(lines) });
+    t.match(seen.status, /\/etc\/rcm-node\/config\.toml:\d+:\d+/);
+    hides(t, seen);
+  });
+
+const url = at('127.0.0.1:1', 'https');
+const local = {
+  'a location without a digest': `[fetchStrategy.anonHttp]\nlocation = "${url}"\n`,
+  'a line that is no TOML': `[fetchStrategy.anonHttp]\nlocation = "${url}" "${secret}"\n`,
+  'an unknown key': `"${url}" = 1\n`,
+  'a wrong type': `fetchStrategy = "${url}"\n`,
+};
+for (const [where, lines] of Object.entries(local))
+  t.test(`a secret in a local file with ${where}`, async (t) => {
+    const file = '/etc/rcm-node/shims.d/local.toml';
+    const setUp = (host: Node): void => {
+      settings(quick)(host);
+      host.write(file, `name = "local"\n${lines}`);
+    };
+    const seen = await seeRefusal(t, { spec: pinned(text), setUp });
+    t.match(seen.status, `${file}:`);
+    hides(t, seen);
+    t.same(seen.served, ['runc', 'bad', 'good'], 'the Shims are served');
+  });
 
 for (const [where, ask] of Object.entries(rows))
   t.test(`a secret in ${where}`, async (t) => {
