@@ -1,55 +1,15 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import type * as http from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { mirror } from '../../../cli/mirror/mirror.ts';
 import { fetchContent } from '../../../host/registry/content.ts';
 import { fileMirror, mirroredBy } from '../../../daemon/registries/mirrored.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
-import {
-  type Lie,
-  makeStore,
-  optionsOf,
-  plain,
-  serveRegistry,
-  type Store,
-} from '../../host/registry/served.ts';
+import { makeStore, optionsOf, plain, serveRegistry } from '../../host/registry/served.ts';
+import { takes } from '../../host/registry/served-pushes.ts';
 
 const digestOf = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** A stand-in for a registry to which one can push: the same checks as in the specification, and nothing else. */
-const takes = (store: Store, told: string[]): Lie => {
-  const end = (response: http.ServerResponse, status: number, headers = {}): true => {
-    response.writeHead(status, headers).end();
-    return true;
-  };
-  const known = (name: string): boolean =>
-    store.blobs.has((store.tags.get(name) ?? name).replace('sha256:', ''));
-  return (request, response) => {
-    const url = new URL(request.url ?? '', 'http://x');
-    const [, kind = '', name = ''] = /\/(manifests|blobs)\/([^/]+)$/.exec(url.pathname) ?? [];
-    if (request.method === 'HEAD') return end(response, known(name) ? 200 : 404);
-    if (request.method === 'POST') return end(response, 202, { location: `${url.pathname}upload?state=1` });
-    if (request.method !== 'PUT') return false;
-    const pieces: Buffer[] = [];
-    request.on('data', (piece: Buffer) => pieces.push(piece));
-    request.on('end', () => {
-      const bytes = Buffer.concat(pieces);
-      const digest = digestOf(bytes);
-      const wanted = url.searchParams.get('digest') ?? (name.startsWith('sha256:') ? name : undefined);
-      const inner =
-        kind === 'manifests' ? (JSON.parse(String(bytes)) as { manifests?: { digest: string }[] }) : {};
-      const missing = (inner.manifests ?? []).some((one) => !known(one.digest));
-      if ((wanted !== undefined && wanted !== `sha256:${digest}`) || missing) return end(response, 400);
-      store.blobs.set(digest, bytes);
-      if (kind === 'manifests' && !name.startsWith('sha256:')) store.tags.set(name, `sha256:${digest}`);
-      told.push(`${kind || 'upload'} ${url.pathname.replace(/\/(manifests|blobs)\/.*/, '')}`);
-      return end(response, 201);
-    });
-    return true;
-  };
-};
 
 const setUp = async (t: Test) => {
   const source = makeStore();
