@@ -102,7 +102,7 @@ export const accessTo = ({ endpoint, credential, http, actions }: AccessTo): Acc
     if (given !== undefined && 'token' in given) return `Bearer ${given.token}`;
     const allows = (host: URL): boolean => http.allows?.(host) !== false;
     const address = tokenAddress(challenge, base, repository, allows, actions);
-    if ('wrong' in address) throw new Failure({ code: 'policy-denied', message: address.wrong });
+    if ('wrong' in address) throw new Failure({ code: address.code, message: address.wrong });
     return `Bearer ${await fetchToken(address, given, tlsFor(address), http)}`;
   };
   return {

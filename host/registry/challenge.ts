@@ -56,18 +56,20 @@ export const tokenAddress = (
   repository: string,
   allows: (host: URL) => boolean,
   actions: Actions = 'pull',
-): URL | { readonly wrong: string } => {
+): URL | { readonly wrong: string; readonly code: 'policy-denied' | 'download-refused' } => {
   const { realm = '', service, scope } = params;
-  if (!URL.canParse(realm)) return { wrong: 'the registry names no address for its tokens' };
+  const unsafe = (wrong: string) => ({ wrong, code: 'download-refused' }) as const;
+  if (!URL.canParse(realm)) return unsafe('the registry names no address for its tokens');
   const url = new URL(realm);
   const isOwn = url.origin === registry.origin;
   if (url.protocol !== 'https:' && !isOwn)
-    return { wrong: `the registry wants tokens to be fetched from ${url.host} without TLS` };
+    return unsafe(`the registry wants tokens to be fetched from ${url.host} without TLS`);
   if (url.username !== '' || url.password !== '')
-    return { wrong: 'the registry names an address with a user for its tokens' };
+    return unsafe('the registry names an address with a user for its tokens');
   if (!isOwn && !allows(url))
     return {
       wrong: `the registry wants tokens to be fetched from "${url.hostname}", which is not allowed on this node (allowedHosts)`,
+      code: 'policy-denied',
     };
   url.hash = '';
   if (service !== undefined) url.searchParams.set('service', service);

@@ -79,6 +79,21 @@ const named = (reference: Reference, error: unknown): unknown => {
 };
 
 /**
+ * As long as one file may take with all its tries, so long may all parts of an image take together: the daemon reckons with that
+ * (`longestDownload`), and an image of many slow layers must not look like one that hangs.
+ */
+const together = (http: RegistryOptions['http']): RegistryOptions['http'] => {
+  const end = performance.now() + http.totalTimeoutMs * http.attempts;
+  return {
+    ...http,
+    // Read when a part begins.
+    get totalTimeoutMs() {
+      return Math.max(1, Math.min(http.totalTimeoutMs, Math.ceil(end - performance.now())));
+    },
+  };
+};
+
+/**
  * Into files in `folder`, which exists. `expected`: the digest that a tag had before. Throws the Failures of `download`,
  * `no-platform` and `bad-archive`.
  */
@@ -91,7 +106,7 @@ export const fetchContent = async (
 ): Promise<FetchedContent> => {
   const { repository } = reference;
   try {
-    const registry = openRegistry({ ...options, host: reference.host });
+    const registry = openRegistry({ ...options, http: together(options.http), host: reference.host });
     const { top, digest, manifest } = await manifestOf(registry, reference, expected, machine);
     const kind = kindOf(manifest);
     if (kind.kind === 'image') mustBeFor(machine, await registry.read(repository, manifest.config));

@@ -62,6 +62,14 @@ const nameOf = (base: string): string => {
 const isMissing = (error: unknown): boolean =>
   error instanceof Failure && error.problem.code === 'download-refused';
 
+/** The table's hint is about a file whose digest a person wrote down. */
+const otherBytes = (error: unknown): never => {
+  if (!(error instanceof Failure) || error.problem.code !== 'digest-mismatch') throw error;
+  const hint =
+    'The registry, a mirror or a proxy sends other bytes than it was asked for: ask who runs it, or use another mirror.';
+  throw new Failure({ ...error.problem, hint }, error);
+};
+
 /** The files of the runtime, or the mirrors of config.toml, allow none. */
 const none = (host: string, needsResolve: boolean): Failure =>
   new Failure(
@@ -120,7 +128,7 @@ export const openRegistry = (options: RegistryOptions): Registry => {
     target: Target,
     maxBytes: number,
     more: Partial<DownloadOptions> = {},
-  ): Promise<Downloaded> => bring(places, digest, target, { ...http, ...more, maxBytes });
+  ): Promise<Downloaded> => bring(places, digest, target, { ...http, ...more, maxBytes }).catch(otherBytes);
 
   const inMemory = async (work: (target: Target) => Promise<Downloaded>) => {
     const got: { bytes?: Buffer } = {};

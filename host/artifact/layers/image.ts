@@ -23,8 +23,8 @@ import {
 } from './layers.ts';
 import { walkTar } from '../tar.ts';
 
-/** As the kernel: https://man7.org/linux/man-pages/man7/path_resolution.7.html */
-const maxLinks = 40;
+/** Each costs a look at all layers; real images have one or two on the way to a file. */
+const maxLinks = 8;
 
 type Image = {
   readonly layers: readonly FileHandle[];
@@ -70,6 +70,10 @@ const scan = async (
 
 const noName = (): boolean => false;
 
+const namePath = 'Name the file: fetchStrategy.oci.path, with the image in fetchStrategy.oci.image.';
+const badChoice = (message: string, hint = namePath): Failure =>
+  new Failure({ code: 'bad-archive', message, hint });
+
 /** The regular file at a path, through links. */
 const resolve = async (image: Image, path: string): Promise<Found> => {
   let at = path;
@@ -85,8 +89,9 @@ const resolve = async (image: Image, path: string): Promise<Found> => {
     else {
       const link = above(at).flatMap((one) => view.get(one) ?? [])[0];
       if (!link)
-        throw bad(
+        throw badChoice(
           `the image has no file ${quoted(`/${path}`)}${at === path ? '' : `; it leads to ${quoted(`/${at}`)}`}`,
+          'Correct fetchStrategy.oci.path, or name an image that has the file.',
         );
       at = normal(`${targetOf(link)}/${at.slice(link.path.length)}`);
     }
@@ -99,10 +104,6 @@ const list = (found: readonly Found[]): string =>
     .slice(0, 10)
     .map(({ path }) => quoted(`/${path}`))
     .join(', ');
-
-const namePath = 'Name the file: fetchStrategy.oci.path, with the image in fetchStrategy.oci.image.';
-
-const badChoice = (message: string): Failure => new Failure({ code: 'bad-archive', message, hint: namePath });
 
 /** The one file of these; links count where there is no file. */
 const only = async (image: Image, name: string, found: readonly Found[]): Promise<Found> => {

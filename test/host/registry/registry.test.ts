@@ -184,6 +184,23 @@ t.test('a registry that stalls is given up, and one that stumbles is asked again
   t.match(ranges.at(-1)?.headers.range, /^bytes=[1-9]\d*-$/, 'and what came is not asked for again');
 });
 
+t.test('all parts of an image have as long as one file with all its tries', async (t) => {
+  const { store, fetch } = await setUp(t, (request, response) => {
+    if (!request.url?.includes('/blobs/')) return false;
+    const name = /sha256:([0-9a-f]+)/.exec(request.url)?.[1] ?? '';
+    setTimeout(() => response.end(store.blobs.get(name)), 150);
+    return true;
+  });
+  const many = store.artifact(
+    Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`${index}`, Buffer.from(`${index}`)])),
+  );
+  t.match(await fetch(many, { totalTimeoutMs: 500, attempts: 2 }), {
+    code: 'download-failed',
+    message: /it took longer than \d+ ms/,
+  });
+  t.equal(await fetch(many, { totalTimeoutMs: 30_000 }), 'files');
+});
+
 t.test('what a registry refuses is said with what to do', async (t) => {
   const missing = await setUp(t);
   t.match(await missing.fetch({ ...missing.artifact, digest: `sha256:${'0'.repeat(64)}` }), {
@@ -255,18 +272,22 @@ t.test('a server of tokens that is not safe is not asked', async (t) => {
   const elsewhere = await serveRegistry(t, makeStore(), (_, response) =>
     answer(response, 200, {}, '{"token":"x"}'),
   );
-  const realms: readonly (readonly [string, RegExp])[] = [
+  const realms: readonly (readonly [string, RegExp, code?: string])[] = [
     [`http://${elsewhere.host}/token`, /tokens to be fetched from 127\.0\.0\.1:\d+ without TLS/],
     ['https://user:pw@tokens.example/', /names an address with a user/],
-    ['https://tokens.example/', /fetched from "tokens\.example", which is not allowed on this node/],
+    [
+      'https://tokens.example/',
+      /fetched from "tokens\.example", which is not allowed on this node/,
+      'policy-denied',
+    ],
     ['token', /names no address for its tokens/],
   ];
-  for (const [realm, message] of realms) {
+  for (const [realm, message, code = 'download-refused'] of realms) {
     const { artifact, fetch } = await setUp(t, (_, response) =>
       answer(response, 401, { 'www-authenticate': `Bearer realm="${realm}"` }),
     );
     const problem = await fetch(artifact, { allows: () => false });
-    t.match(problem, { code: 'policy-denied', message }, realm);
+    t.match(problem, { code, message }, realm);
     t.notMatch(JSON.stringify(problem), /user:pw/);
   }
   t.equal(elsewhere.requests.length, 0);
