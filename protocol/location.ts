@@ -9,10 +9,11 @@ const decoded = (path: string): string =>
     return code > 0x20 && code < 0x7f ? String.fromCharCode(code) : escaped;
   });
 
-/** Without empty and dot segments; a backslash is a slash to some servers. */
+/** Without empty and dot segments. To some servers a backslash is a slash, and what follows a semicolon is no part of the name. */
 const plain = (path: string): string => {
   const segments: string[] = [];
-  for (const segment of path.split(/[/\\]/)) {
+  for (const part of path.split(/[/\\]/)) {
+    const segment = part.replace(/;.*$/s, '');
     if (segment === '..') segments.pop();
     else if (segment !== '' && segment !== '.') segments.push(segment);
   }
@@ -51,3 +52,7 @@ export const isBelow = (location: string, prefix: string): boolean => {
   const isEnd = location.startsWith('oci:') && prefix.indexOf('/', 6) > 0 ? ['', '/', ':', '@'] : ['', '/'];
   return location.startsWith(prefix) && isEnd.includes(next);
 };
+
+/** The forms in which servers may read it: some take an encoded slash for a part of a name. Empty for what is no address. */
+export const readingsOf = (location: string): readonly string[] =>
+  [location, location.replace(/%(?=2f|5c)/gi, '%25')].flatMap((text) => canonicalLocation(text) ?? []);

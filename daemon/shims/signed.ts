@@ -1,16 +1,16 @@
 /** Which of the node's policies says who must have signed an artifact: that of the longest prefix of its location. */
-import { canonicalLocation, isBelow } from '../../protocol/location.ts';
+import { isBelow, readingsOf } from '../../protocol/location.ts';
 import type { Artifact } from '../model/desired.ts';
 import { canonicalPrefix, type Signer } from '../model/signatures.ts';
 import { type Cursor, fail } from '../toml/cursor.ts';
 
 /** All policies of the longest prefix that fits: a signature by one of them is enough, so that keys can be exchanged. */
 export const signersFor = (location: string, signers: readonly Signer[]): readonly Signer[] => {
-  const canonical = canonicalLocation(location);
+  const readings = readingsOf(location);
   const rows = signers
     .map((signer) => ({ signer, prefix: canonicalPrefix(signer.policy) }))
     // An address that cannot be compared is of every policy.
-    .filter(({ prefix }) => canonical === undefined || isBelow(canonical, prefix));
+    .filter(({ prefix }) => readings.length === 0 || readings.some((one) => isBelow(one, prefix)));
   const longest = Math.max(...rows.map(({ prefix }) => prefix.length));
   return rows.filter(({ prefix }) => prefix.length === longest).map(({ signer }) => signer);
 };

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { canonicalLocation, isBelow } from '../../protocol/location.ts';
+import { canonicalLocation, isBelow, readingsOf } from '../../protocol/location.ts';
 
 const isUnder = (location: string, prefix: string): boolean => {
-  const [of, below] = [canonicalLocation(location), prefix === '' ? '' : canonicalLocation(prefix)];
-  return of !== undefined && below !== undefined && isBelow(of, below);
+  const below = prefix === '' ? '' : canonicalLocation(prefix);
+  return below !== undefined && readingsOf(location).some((one) => isBelow(one, below));
 };
 
 t.test('an address is the same one however it is written', async (t) => {
@@ -25,6 +25,9 @@ t.test('an address is the same one however it is written', async (t) => {
     'https://example.com\\acme\\spin',
     'https://example.com/acme%5Cspin',
     'https:example.com/acme/spin',
+    'https://example.com/acme;a=b/spin',
+    'https://example.com/acme%3Ba=b/spin',
+    'https://example.com/acme/..%2F..%5Cspin',
     'https://example.com/acme/spin?token=x#y',
   ])
     t.ok(isUnder(location, 'https://example.com/acme'), location);
