@@ -39,6 +39,14 @@ const inCommandLine = ({ argv, cwd, environment }: Running): Kubelet | undefined
   return { config: resolve(cwd, config), bin: resolve(cwd, bin), ...(environment ? { environment } : {}) };
 };
 
+/** A file, or, for younger kubelets, a folder of files. */
+const filesOf = async ({ files }: Host, path: string): Promise<readonly string[]> => {
+  if (!(await files.isFolder(path))) return [path];
+  await files.trust(path);
+  const names = ((await files.names(path)) ?? []).filter((name) => /\.(json|ya?ml)$/.test(name));
+  return names.map((name) => `${path}/${name}`);
+};
+
 /** Undefined: it has none. */
 const kubeletOf = async (host: Host, { distro, unit }: Of): Promise<Kubelet | undefined> => {
   for (const name of [kubeletUnit, ...(unit ? [unit.name] : [])]) {
@@ -112,7 +120,10 @@ export const askProviders = async (host: Host, of: Of, image: Image): Promise<Cr
   const kubelet = await kubeletOf(host, of);
   if (!kubelet) return undefined;
   const memory = memoryOf(host);
-  for (const provider of await readProviders(host, kubelet.config)) {
+  const providers: Provider[] = [];
+  for (const path of await filesOf(host, kubelet.config))
+    providers.push(...(await readProviders(host, path)));
+  for (const provider of providers) {
     if (!isFor(provider, image)) continue;
     const keyed = (key: 'Image' | 'Registry' | 'Global'): string =>
       JSON.stringify([kubelet.bin, provider, key, cacheKey(key, image)]);

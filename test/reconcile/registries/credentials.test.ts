@@ -240,3 +240,21 @@ t.test('of several providers the first with credentials is used', async (t) => {
   provider(answer('Image', { auth: { 'a.example': { username: 'second', password: 'p' } } }), '', 'second');
   t.match(await ask(), { username: 'second' });
 });
+
+t.test('the configuration may be a folder, whose files are read in the order of their names', async (t) => {
+  const { write, ask, provider } = setUp(t);
+  write('/etc/providers.yaml/20-b.yml', yaml());
+  write(
+    '/etc/providers.yaml/10-a.json',
+    JSON.stringify({
+      apiVersion: 'kubelet.config.k8s.io/v1',
+      kind: 'CredentialProviderConfig',
+      providers: [],
+    }),
+  );
+  write('/etc/providers.yaml/README', 'no configuration');
+  provider(answer('Image'));
+  t.match(await ask(), { username: 'token' });
+  write('/etc/providers.yaml/15.yaml', 'a: b');
+  t.match(await ask(), { code: 'registry-credentials', where: { file: '/etc/providers.yaml/15.yaml' } });
+});
