@@ -3,6 +3,7 @@
  * small the compressed file is.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { type ForeignKind, foreignKind, isProgram } from './kind.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
@@ -88,6 +89,8 @@ const whyUnreadable = (error: unknown): string => {
   return error instanceof Error ? error.message : String(error);
 };
 
+const breakBytes = 1024 ** 2;
+
 const headOf = async (handle: FileHandle): Promise<Buffer> => {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(6), 0, 6, 0);
   return buffer.subarray(0, bytesRead);
@@ -98,14 +101,20 @@ export async function* payload(handle: FileHandle, maxBytes: number): AsyncGener
   const compression = compressionOf(await headOf(handle));
   const file = pieces(handle);
   let total = 0;
+  let sinceBreak = 0;
   try {
     for await (const piece of compression?.open(file) ?? file) {
       total += piece.length;
+      sinceBreak += piece.length;
       if (total > maxBytes) {
         const message = `the artifact holds more than the ${maxBytes} bytes that are allowed`;
         throw new Failure({ code: 'too-large', message });
       }
       yield piece;
+      // What is decoded here may come from a few bytes: without a break, no timer would run for seconds, and the watchdog neither.
+      if (sinceBreak < breakBytes) continue;
+      sinceBreak = 0;
+      await setImmediate();
     }
   } catch (error) {
     if (error instanceof Failure) throw error;

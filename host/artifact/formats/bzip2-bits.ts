@@ -66,6 +66,7 @@ export const makeBits = (source: AsyncIterator<Buffer>) => {
     },
     isAtEnd: (): boolean => at === end && count === 0,
     fill: async (): Promise<void> => {
+      if (isDone || end - at >= inputBytes) return;
       buffer.copyWithin(0, at, end);
       end -= at;
       at = 0;

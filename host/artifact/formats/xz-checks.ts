@@ -23,8 +23,10 @@ const crc64Tables = (): readonly [low: Int32Array, high: Int32Array] => {
   return [low, high];
 };
 
-const makeCrc64 = (tables: ReturnType<typeof crc64Tables>): Check => {
-  const [lowOf, highOf] = tables;
+/** Made once: a file may have a stream in every 32 bytes. */
+const [lowOf, highOf] = crc64Tables();
+
+const makeCrc64 = (): Check => {
   let low = -1;
   let high = -1;
   return {
@@ -53,10 +55,7 @@ const makeCrc32 = (): Check => {
 export const checkOf = (id: number): (() => Check) => {
   if (id === 0) return () => ({ update: () => undefined, digest: () => Buffer.alloc(0) });
   if (id === 1) return makeCrc32;
-  if (id === 4) {
-    const tables = crc64Tables();
-    return () => makeCrc64(tables);
-  }
+  if (id === 4) return makeCrc64;
   if (id === 10)
     return () => {
       const hash = createHash('sha256');

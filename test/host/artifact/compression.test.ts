@@ -6,6 +6,7 @@ import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { contentOf, payload } from '../../../host/artifact/compression.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
+import { bzip2Of, xzOf } from '../../fixtures/artifacts/pack.ts';
 
 const opened = async (t: Test, bytes: Uint8Array): Promise<FileHandle> => {
   const path = join(t.testdir(), 'artifact');
@@ -81,6 +82,36 @@ t.test('a consumer that stops early leaves no open reader', async (t) => {
       break;
     }
     t.type(await handle.stat(), Object, 'and the file is still open');
+  }
+});
+
+t.test('other work goes on while much comes out of little', async (t) => {
+  const zeros = Buffer.alloc(50_000_000);
+  for (const [name, file] of [
+    ['bzip2', bzip2Of(zeros)],
+    ['xz', xzOf(zeros, '-1')],
+  ] as const) {
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    await read(await opened(t, file), zeros.length);
+    isDone = true;
+    t.ok(turns >= 20, `${name}: ${turns} turns of the event loop for ${file.length} bytes`);
+  }
+});
+
+t.test('a file of nothing but empty streams takes no time', async (t) => {
+  for (const empty of [bzip2Of(Buffer.alloc(0)), xzOf(Buffer.alloc(0)), gzipSync('')]) {
+    const began = performance.now();
+    t.equal(
+      await read(await opened(t, Buffer.concat(Array.from({ length: 30_000 }, () => empty)))),
+      sumOf(Buffer.alloc(0)),
+    );
+    t.comment(`${Math.round(performance.now() - began)} ms`);
   }
 });
 
