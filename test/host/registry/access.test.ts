@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
@@ -8,7 +9,9 @@ import { problemOf } from '../../../protocol/problem/problem.ts';
 import { makeStore, optionsOf, plain, serveRegistry } from './served.ts';
 import { makeCertificates, serveTls, tlsTest } from './served-tls.ts';
 
-const folder = t.testdir();
+// Files of one group share a process, and with it the folder of the test at the top.
+const folder = mkdtempSync(join(tmpdir(), 'rcm-node-test-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 makeCertificates(folder);
 const file = (name: string): string => join(folder, name);
 

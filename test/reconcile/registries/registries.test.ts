@@ -1,12 +1,15 @@
 /** A whole tick with a registry that wants a password, behind a mirror of the node's own configuration. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makeRoot, openNode, program, sha256 } from '../../../testbed/simulated/node.ts';
 import { makeStore } from '../../host/registry/served.ts';
 import { makeCertificates, serveTls, tlsTest } from '../../host/registry/served-tls.ts';
 
-const folder = t.testdir();
+// Files of one group share a process, and with it the folder of the test at the top.
+const folder = mkdtempSync(join(tmpdir(), 'rcm-node-test-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 makeCertificates(folder);
 
 const secret = 'hunter2-hunter2';
