@@ -1,4 +1,4 @@
-/** The demo's few words: argv in, what is wanted out. */
+/** The demo's few arguments: argv in, options out. */
 import { parseArgs } from 'node:util';
 
 export type Wanted =

@@ -1,6 +1,6 @@
 /** The figures of an hour in which nothing happens, put together from what it consists of. */
 import type { Account } from './account.ts';
-import { bytesOfWire, bytesSpelled, spelled } from '../rollout/fleet-words.ts';
+import { bytesOfWire, bytesSpelled, spelled } from '../rollout/fleet-text.ts';
 import type { FleetAccount } from '../rollout/fleet-account.ts';
 import type { Hour } from './hour.ts';
 import { renewalsOfAnHour, roundsOfAnHour } from './hour.ts';

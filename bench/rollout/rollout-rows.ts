@@ -1,6 +1,6 @@
 /** The figures of a rollout, from the accounts of two: of a Shim that is new, and of one whose change restarts runtimes. */
 import { type Account, sum } from '../cluster/account.ts';
-import { bytesOfWire, bytesSpelled, spelled } from './fleet-words.ts';
+import { bytesOfWire, bytesSpelled, spelled } from './fleet-text.ts';
 import type { FleetAccount } from './fleet-account.ts';
 import type { Course } from './one-rollout.ts';
 import type { Row } from '../row.ts';

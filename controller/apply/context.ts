@@ -18,7 +18,7 @@ export type LeaderContext = {
 };
 
 /**
- * What is not there any more needs no change. Only the API server's word about this very object counts: a proxy, or a type
+ * What is not there any more needs no change. Only an answer of the API server about this very object counts: a proxy, or a type
  * that is away for a moment, answers 404 as well.
  */
 export const unlessGone = async (name: string, work: Promise<void>, gone: () => void): Promise<void> => {

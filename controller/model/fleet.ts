@@ -30,7 +30,7 @@ export type NodeFacts = {
   readonly rollout: RolloutLabels;
   /** Absent: it has no startup taint. */
   readonly starting?: Starting;
-  /** The system of its kubelet, by its own word, where it is one that is never served. */
+  /** The system that its kubelet reports, where it is an unsupported one. */
   readonly unserved?: string;
 };
 

@@ -102,7 +102,7 @@ export const printPath = (path: TomlPath): string =>
 /** A long run of letters and digits: a token, and not a key that a person would choose. */
 const token = /(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{16}|[A-Za-z\d]{40}/;
 
-/** Whether a word of a foreign file may be in a message for everyone: not an address, and not a token. */
+/** Whether a text of a foreign file may be in a message for everyone: not an address, and not a token. */
 export const isPlain = (text: string): boolean => /^[\w.:-]{1,63}$/.test(text) && !token.test(text);
 
 /** For messages for everyone: even a key may be an address with a password in it. */

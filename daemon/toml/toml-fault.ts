@@ -1,6 +1,6 @@
 /**
  * What is wrong with a text that is no TOML, for the person who wrote it: what was expected there, and what is there.
- * The parser's own words speak of its rules. Nothing of the text is repeated: it may be a password.
+ * The parser's own message is about its rules. Nothing of the text is repeated: it may be a password.
  */
 
 /** By the parser's message; `here`: the text from the place that it names on. */

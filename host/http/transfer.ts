@@ -52,7 +52,7 @@ export const trustOf = async (
         ...(pairs.length > 0 ? own : {}),
       });
     } catch (error) {
-      // The words of OpenSSL quote no file.
+      // The message of OpenSSL quotes no file.
       throw failed(`the certificates for this server cannot be used: ${errnoOf(error)}`, error);
     }
     return made.context;

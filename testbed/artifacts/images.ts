@@ -83,7 +83,7 @@ const variantOf = (kind: ImageKind): readonly string[] => {
   }
 };
 
-/** What mmdebstrap is told; a change of these words is another image. */
+/** The arguments of mmdebstrap; another value is another image. */
 const recipe = (suite: Suite, kind: ImageKind): readonly string[] => [
   ...variantOf(kind),
   '--format=directory',

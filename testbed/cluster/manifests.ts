@@ -9,7 +9,7 @@ type Labels = Readonly<Record<string, string>>;
 
 export const bootstrapFolder = join(import.meta.dirname, '..', '..', 'bootstrap');
 
-/** A file of `bootstrap/samples`, with words replaced; each of them has to be there. */
+/** A file of `bootstrap/samples`, with texts replaced; each of them has to be there. */
 export const sample = (file: string, words: Readonly<Record<string, string>> = {}): string =>
   Object.entries(words).reduce(
     (text, [from, to]) => {

@@ -44,7 +44,7 @@ export const lies: Readonly<Record<string, Lie>> = {
   'says at once that it serves, and its kubelet does not': (cluster, node) => claimToServe(cluster, node),
   'says that it failed': (cluster, node) =>
     ask(cluster, node, { s: 'failed', w: undefined, p: 'digest-mismatch' }),
-  'says that it failed, in the controller’s own words': (cluster, node, step) =>
+  'reports a failure with a code of the controller': (cluster, node, step) =>
     step % 2 === 0 ? ask(cluster, node) : ask(cluster, node, { s: 'failed', w: undefined, p: 'node-away' }),
   'has a thousand Shims that are not there, others each time': (cluster, node, step) => {
     const many = Array.from({ length: 100 }, (_, index) => [

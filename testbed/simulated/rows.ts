@@ -13,7 +13,7 @@ export type Row = {
   readonly binary: (handler: string) => string;
   /** Its default handler. */
   readonly usual: string;
-  /** Of a handler's table, a word without which it is another one. */
+  /** A key of a handler's table without which it is another one. */
   readonly word: string;
 };
 

@@ -111,7 +111,7 @@ t.test('what the kubelet reports is part of the proof, where it reports', async 
   await cluster.kubectl(['label', 'node', b.name, 'pool-next=edge']);
   await cluster.apply(shimYaml('slight-v1', slight, { 'pool-next': 'edge' }));
   await untilReady(cluster, b, ['slight-v1', 'spin-v2']);
-  t.same(provenOn(await b.object()), ['spin-v2'], 'its word alone is no proof');
+  t.same(provenOn(await b.object()), ['spin-v2'], 'its own report is no proof');
   await b.host.run(['systemctl', 'kill', '--signal=SIGCONT', 'kubelet']);
   await untilProven(cluster, b, ['slight-v1', 'spin-v2']);
   lap('the kubelet has seen it too');

@@ -52,7 +52,7 @@ t.teardown(async () => {
     t.comment(`--- rcm-node on ${name}\n${await journalOf(host, 'rcm-node', 60)}`);
 });
 
-/** A command of the page, with the words that it leaves open. */
+/** A command of the page, with values for its placeholders. */
 const follow = async (command: string, words: Readonly<Record<string, string>> = {}): Promise<string> => {
   t.ok(page.includes(`$ ${command}`), `the page has: ${command}`);
   const filled = Object.entries(words).reduce((text, [from, to]) => text.replaceAll(from, to), command);

@@ -44,7 +44,7 @@ export const isProven = (node: NodeFacts, handler: string, asked: Asked, open: O
   const all = node.detail?.shims;
   const entry = all !== undefined && Object.hasOwn(all, handler) ? all[handler] : undefined;
   if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, handler, asked, open);
-  // It has more to say than there is room, or says it in words of another version: what was proven stays so.
+  // Its report was too long for the annotation, or is of another version: what was proven stays so.
   const isUntold = node.state !== undefined && (node.detail === undefined || node.detail.trunc === true);
   return (
     isUntold &&

@@ -11,7 +11,7 @@ import { failureBudget } from '../rollout/strategy.ts';
 
 export type Verdict = {
   readonly kind: 'ready' | 'reconciling' | 'stalled';
-  /** Why, in the words of the condition that decides. */
+  /** Why: the message of the condition that decides. */
   readonly by: Said;
 };
 

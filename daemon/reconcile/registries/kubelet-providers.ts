@@ -66,7 +66,7 @@ const readProviders = async ({ files }: Host, path: string): Promise<readonly Pr
   try {
     value = parse(fact.text, { logLevel: 'error' });
   } catch (error) {
-    // The words of the parser quote the file.
+    // The parser's message quotes the file.
     throw new Failure(
       { code: 'registry-credentials', message: 'it cannot be parsed as YAML', where: { file: path } },
       error,

@@ -3,7 +3,7 @@
  * that CRI-O 1.36.3 reads its configuration with: a line break counts as soon as it is read.
  */
 
-/** What cannot be read, in the words of that library. */
+/** What cannot be read, with the message of that library. */
 export class TomlError extends Error {
   override readonly name = 'TomlError';
 }

@@ -62,7 +62,7 @@ class Decoder {
         return this.#typed(key, items, value, 'slice').map((item) => this.#string(key, item));
       }
       case 'map':
-        // What is no table is dropped without a word.
+        // What is no table is dropped without a message.
         return value instanceof Map
           ? Object.fromEntries([...value].map(([name, one]) => [name, this.#string([...key, name], one)]))
           : undefined;
@@ -100,7 +100,7 @@ const putSection = (decoder: Decoder, key: readonly string[], table: Table, name
     const path = [...key, own];
     const found = known(keys, own);
     if (found?.kind === 'handlers') {
-      // A list of tables, or anything else that is no table, is dropped without a word.
+      // A list of tables, or anything else that is no table, is dropped without a message.
       if (value instanceof Map)
         for (const [handler, one] of value)
           config.handlers.set(handler, handlerOf(decoder, [...path, handler], one));

@@ -1,4 +1,4 @@
-/** Runs a program of the host that CRI-O asks something when it starts; an error is in the words of Go. */
+/** Runs a program of the host that CRI-O asks something when it starts; an error has the message of Go. */
 import { spawnSync } from 'node:child_process';
 import type { Files } from './files.ts';
 

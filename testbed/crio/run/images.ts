@@ -40,7 +40,7 @@ type Configuration = {
 export type Images = {
   readonly all: () => readonly Image[];
   readonly find: (name: string) => Image | undefined;
-  /** Throws CRI-O's words for an image that is not there. */
+  /** Throws CRI-O's message for a missing image. */
   readonly pull: (name: string) => Image;
   /** The tree that containers get a copy of. */
   readonly tree: (image: Image) => string;

@@ -14,7 +14,7 @@ export type Order = {
 
 export type Ended = { readonly exitCode: number };
 
-/** Errors are in CRI-O's words. */
+/** Errors have CRI-O's messages. */
 export type Monitor = {
   readonly create: (order: Order) => Promise<void>;
   readonly start: (order: Order) => Promise<void>;

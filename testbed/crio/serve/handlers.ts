@@ -99,7 +99,7 @@ export class Handlers {
     }
   }
 
-  /** '' is the default one. Throws CRI-O's words for one that is not there. */
+  /** '' is the default one. Throws CRI-O's message for a missing one. */
   find(name: string): Handler {
     const handlers = this.running.handlers;
     const found = handlers.get(name === '' ? defaultRuntime(this.running) : name);

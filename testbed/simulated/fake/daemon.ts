@@ -80,7 +80,7 @@ export type FakeOptions = {
   readonly execStart?: readonly string[];
   readonly environment?: readonly string[];
   readonly load?: string;
-  /** Of another program that starts the daemon as its child, with these words; `execStart` is that program's then. */
+  /** Of another program that starts the daemon as its child, with these arguments; `execStart` is that program's then. */
   readonly unit?: string;
   readonly child?: readonly string[];
   /** How that program makes the main file at each start. */

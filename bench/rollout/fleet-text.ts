@@ -1,4 +1,4 @@
-/** How the parts of an account are put into words. */
+/** How the parts of an account are printed. */
 import type { Counts } from '../cluster/account.ts';
 import type { Wire } from '../cluster/wire.ts';
 
