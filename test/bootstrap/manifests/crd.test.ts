@@ -153,8 +153,8 @@ t.test('a sample works, or names what is missing', async (t) => {
       shim: 'spin-v2',
       options: { SystemdCgroup: true },
     });
-    t.match(refusal(sample('wasmtime'), policy), { code: 'unpinned', hint: /allowUnpinned = true/ });
-    t.match(parseShimResource(sample('wasmtime'), open(policy)), { name: 'wasmtime-v1' });
+    t.match(refusal(sample('wasmedge'), policy), { code: 'unpinned', hint: /allowUnpinned = true/ });
+    t.match(parseShimResource(sample('wasmedge'), open(policy)), { name: 'wasmedge-v1' });
   }
   t.match(refusal(sample('crun-wasmedge'), amd64), { code: 'unpinned' });
   t.match(parseShimResource(sample('crun-wasmedge'), open(amd64)), {
