@@ -3,7 +3,7 @@
  * a scheme: a row here, and its form in daemon/shims/location.ts.
  */
 import type { Limits, Picked, Wanted } from '../../../host/artifact/archive.ts';
-import { chooseTitled, type Titled } from '../../../host/artifact/layers/titled.ts';
+import type { Titled } from '../../../host/artifact/layers/titled.ts';
 import type { Host } from '../../../host/host.ts';
 import type { DownloadOptions } from '../../../host/http/options.ts';
 import { parseReference } from '../../../host/registry/reference.ts';
@@ -129,6 +129,8 @@ export const takeOut = async (
     mustBe(fileSha256, picked[0]?.sha256);
     return picked;
   }
+  // As the readers of archives (host.ts): not in memory where nothing is fetched.
+  const { chooseTitled } = await import('../../../host/artifact/layers/titled.ts');
   const choices = chooseTitled(content.files, wanted);
   mustBe(fileSha256, choices[0]?.file.sha256);
   const picked: Picked[] = [];
