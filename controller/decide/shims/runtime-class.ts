@@ -3,7 +3,7 @@ import type { ClassSettings } from '../../model/class-settings.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../../model/fleet.ts';
 import { shimKey } from '../../model/keys.ts';
 import { isOurs, isRemembered, isRight, leadsRight, settingsFor } from './class-content.ts';
-import { invalidity, overwrittenBy, rejected } from './class-words.ts';
+import { invalidity, overwrittenBy, rejected } from './class-messages.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
 /**

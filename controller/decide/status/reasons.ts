@@ -28,7 +28,7 @@ const names = (given: readonly NodeStanding[]): readonly string[] => given.map((
 
 /**
  * "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. `fault`: what is wrong with
- * the Shim itself. What a node says of a failure in its own words stays on that node, which anyone who controls it can write.
+ * the Shim itself. The text that a node gives for a failure stays on that node, which anyone who controls it can write.
  */
 export const failuresOf = (
   given: readonly NodeStanding[],

@@ -105,11 +105,11 @@ const rows: readonly Row[] = [
   },
   {
     why: 'a policy whose key is missing',
-    asked: signature(signed(text), policy.replace('team', 'nobody')),
+    asked: signature(signed(text), policy.replace('team', 'missing')),
     code: 'signature-policy',
     says: /spec\.fetchStrategy\.anonHttp\.location/,
     first:
-      /\/etc\/rcm-node\/config\.toml:1:1: key is \/etc\/rcm-node\/keys\/nobody\.pub: there is no such file/,
+      /\/etc\/rcm-node\/config\.toml:1:1: key is \/etc\/rcm-node\/keys\/missing\.pub: there is no such file/,
   },
 ];
 

@@ -51,16 +51,16 @@ export const check = (t: Test, seen: Seen, { code, says, first }: Row): void => 
   const way = hintOf(problem);
   t.match(problem, { code }, 'status --json');
   const shimAndFault = new RegExp(`shims\\.runtime\\.spinkube\\.dev/bad: .*${says.source}`);
-  for (const [where, words] of [
+  for (const [where, said] of [
     ['status', seen.status],
     ['the log', seen.log],
   ] as const)
-    t.match(words, shimAndFault, where);
-  for (const [where, words] of [
+    t.match(said, shimAndFault, where);
+  for (const [where, said] of [
     ['an Event of the Node', seen.nodeEvents.at(-1)],
     ['the annotation', seen.annotations[annotations.reason]],
   ] as const)
-    t.match(words, first ?? shimAndFault, where);
+    t.match(said, first ?? shimAndFault, where);
   t.ok(seen.status.includes(way), `status has the way out: ${way}\n${seen.status}`);
   t.ok(seen.log.includes(way), 'the log has the way out');
   t.match(seen.nodeEvents.at(-1), way.slice(0, 100), 'an Event has the way out');

@@ -14,7 +14,7 @@ const secret = 'hunter2-hunter2';
 const basic = Buffer.from(`user:${secret}`).toString('base64');
 const forms = [secret, basic, encodeURIComponent(secret), Buffer.from(secret).toString('base64')];
 
-/** A server that fails with the secret in its words and its headers. */
+/** A server that fails with the secret in its answer and its headers. */
 const failing = async (t: Test, status = 500): Promise<string> => {
   const server = createServer((request, response) => {
     response
@@ -130,8 +130,8 @@ const rows: Readonly<Record<string, (t: Test) => Promise<Asked>>> = {
 };
 
 const hides = (t: Test, seen: Seen): void => {
-  for (const [what, words] of Object.entries(seen)) {
-    const all = typeof words === 'string' ? words : JSON.stringify(words);
+  for (const [what, said] of Object.entries(seen)) {
+    const all = typeof said === 'string' ? said : JSON.stringify(said);
     for (const form of forms) t.notOk(all.includes(form), `${what}: ${all.slice(0, 3000)}`);
   }
 };

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { invalidity, overwrittenBy, rejected } from '../../../../controller/decide/shims/class-words.ts';
+import { invalidity, overwrittenBy, rejected } from '../../../../controller/decide/shims/class-messages.ts';
 import { aShim } from '../../../../testbed/controller/facts.ts';
 
 const asking = aShim('spin', { classSettings: { overhead: { podFixed: { cpu: '1' } } } });
