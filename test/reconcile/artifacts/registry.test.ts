@@ -171,3 +171,18 @@ t.test('only registries that the node allows are asked', async (t) => {
   ]);
   t.equal(registry.requests.length, 0);
 });
+
+t.test('layers that a killed run left are neither used nor kept', async (t) => {
+  const { store, registry, node } = await open(t);
+  const image = store.image([store.blob(types.tar, tar({ 'a/containerd-shim-a': spin }))]);
+  shim(node, 'a', imageOf(registry.host, image.digest));
+  const url = `oci://${registry.host}/team/shim@${image.digest}`;
+  const name = sha256(`${url}${image.digest.slice('sha256:'.length)}`).slice(0, 16);
+  const [layer = ''] = [...store.blobs.keys()].slice(0, 1);
+  for (const folder of [`${name}.artifact`, 'other.artifact'])
+    node.write(`${paths.incoming}/${folder}/${layer}`, 'half of a layer');
+  t.equal((await node.once()).outcome.kind, 'converged');
+  await node.once();
+  const left = Object.keys(treeOf(node.root)).filter((path) => path.startsWith(`${paths.incoming}/`));
+  t.strictSame(left, []);
+});
