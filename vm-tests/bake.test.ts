@@ -5,8 +5,8 @@ import t from 'tap';
 import { type Artifact, writeArtifact } from '../testbed/artifacts/artifact.ts';
 import { attempt, run } from '../testbed/machine/command.ts';
 import { bundlesDir } from '../testbed/artifacts/images.ts';
-import { helloOciImage, importImage } from '../testbed/artifacts/oci.ts';
-import { removePod, runPod } from '../testbed/node/pods.ts';
+import { importImage, wasmOciImage } from '../testbed/artifacts/oci.ts';
+import { removePod } from '../testbed/node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -19,6 +19,8 @@ import {
   untilServing,
 } from '../testbed/node/service.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
+import { runWasmPod, wasmFiles, wasmToml } from '../testbed/wasm-shim/node.ts';
+import { makeWasmShim, wasmShimLine } from '../testbed/wasm-shim/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 
@@ -45,10 +47,10 @@ const brokenShim = (): Promise<Artifact> =>
 for (const suite of ['trixie', 'forky'] as const)
   t.test(`a ${suite} image is baked, booted and cleaned`, { buffered: true }, async (t) => {
     const isBroken = suite === 'forky';
-    const shim = await makeStandInShim(suite, '1', progress);
-    const node = await bootWithRcmNode(suite, { progress });
+    const shim = await makeWasmShim('1', progress);
+    const node = await bootWithRcmNode(suite, { progress, files: wasmFiles(suite) });
     t.teardown(() => node.stop());
-    await importImage(node, helloOciImage('end'));
+    const image = await importImage(node, await wasmOciImage());
     const foreign = await handlersOverCri(node);
     // Which file the runtime reads after its next start is told by a drop-in, a file of variables and a shell.
     for (const [path, text] of Object.entries(site)) await node.writeFile(path, text);
@@ -66,7 +68,7 @@ for (const suite of ['trixie', 'forky'] as const)
     await t.test('once --root writes everything into the tree and restarts nothing', async (t) => {
       await mkdir(join(root, 'srv/baked'), { recursive: true });
       await copyFile(shim.path, join(root, 'srv/baked', basename(shim.path)));
-      const shimFile = shimToml('spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
+      const shimFile = wasmToml(suite, 'spin-v2', shim).replace('/srv/artifacts/', '/srv/baked/');
       await writeFile(join(root, 'etc/rcm-node/shims.d/spin-v2.toml'), shimFile);
       if (isBroken) {
         const broken = await brokenShim();
@@ -109,12 +111,8 @@ for (const suite of ['trixie', 'forky'] as const)
       const main = (await node.run(['systemctl', 'show', '-P', 'MainPID', 'containerd'])).trim();
       const words = (await node.run(['cat', `/proc/${main}/cmdline`])).split('\0');
       t.same(words.slice(1, 3), ['-c', siteConfig], 'systemd reads the unit as rcm-node does');
-      const pod = await runPod(node, {
-        handler: 'spin-v2',
-        image: helloOciImage('end').name,
-        wait: 'exited',
-      });
-      t.match(pod, { exitCode: 0, log: 'hello from a static program\n' });
+      const pod = await runWasmPod(node, { handler: 'spin-v2', image, wait: 'exited' });
+      t.match(pod, { exitCode: 0, log: `${wasmShimLine('1')}hello from wasm\n` });
       await removePod(node, pod.id);
     });
 

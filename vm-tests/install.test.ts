@@ -1,8 +1,8 @@
 /** The life of a node in each suite: install, update under a running Pod, remove when the Pod is gone, uninstall. */
 import t from 'tap';
 import { run } from '../testbed/machine/command.ts';
-import { helloOciImage, importImage, wasmOciImage } from '../testbed/artifacts/oci.ts';
-import { isRunning, removePod, runPod } from '../testbed/node/pods.ts';
+import { importImage, wasmOciImage } from '../testbed/artifacts/oci.ts';
+import { isRunning, removePod } from '../testbed/node/pods.ts';
 import {
   bootWithRcmNode,
   census,
@@ -15,12 +15,12 @@ import {
   until,
   untilReport,
   untilServing,
-  writeShim,
   shimFilePath,
 } from '../testbed/node/service.ts';
-import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 import type { TestNode } from '../testbed/node/test-node.ts';
 import { makeWasmedgeBundle, type WasmedgeBundle } from '../testbed/artifacts/wasmedge.ts';
+import { runWasmPod, wasmFiles, writeWasmShim } from '../testbed/wasm-shim/node.ts';
+import { makeWasmShim, wasmShimLine } from '../testbed/wasm-shim/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 
@@ -40,9 +40,9 @@ const statusText = async (node: TestNode): Promise<string> =>
 
 for (const suite of ['bookworm', 'trixie', 'forky'] as const)
   t.test(`a ${suite} node from install to uninstall`, async (t) => {
-    const one = await makeStandInShim(suite, '1', progress);
-    const two = await makeStandInShim(suite, '2', progress);
-    const node = await bootWithRcmNode(suite, { progress });
+    const one = await makeWasmShim('1', progress);
+    const two = await makeWasmShim('2', progress);
+    const node = await bootWithRcmNode(suite, { progress, files: wasmFiles(suite) });
     t.teardown(() => node.stop());
     const wasm = suite === 'trixie';
     const second = wasm ? 'wasmedge' : 'slight-v1';
@@ -76,9 +76,9 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       const status = await rcmNode(node, 'status');
       t.equal(status.code, 1);
       t.match(status.stderr, 'has not run on this host');
-      await writeShim(node, 'spin-v2', one);
+      await writeWasmShim(node, 'spin-v2', one);
       if (wasm) await node.writeFile(shimFilePath(second), wasmedgeToml(await makeWasmedgeBundle(progress)));
-      else await writeShim(node, second, await makeStandInShim(suite, '1', progress, second));
+      else await writeWasmShim(node, second, await makeWasmShim('1', progress, second));
       const plan = await rcmNode(node, 'plan');
       t.equal(plan.code, 4, 'work to do is exit code 4');
       t.match(plan.stdout, /spin-v2/);
@@ -121,7 +121,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
 
     if (wasm)
       await t.test('the WasmEdge handler runs a WASI module', async (t) => {
-        const pod = await runPod(node, {
+        const pod = await runWasmPod(node, {
           handler: 'wasmedge',
           image: await importImage(node, await wasmOciImage()),
           annotations: { 'module.wasm.image/variant': 'compat' },
@@ -131,21 +131,25 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
         await removePod(node, pod.id);
       });
 
-    const image = await importImage(node, helloOciImage('wait'));
-    const old = await runPod(node, { handler: 'spin-v2', image, wait: 'running' });
+    const image = await importImage(node, await wasmOciImage('wait'));
+    const ending = await importImage(node, await wasmOciImage());
+    const old = await runWasmPod(node, { handler: 'spin-v2', image, wait: 'running' });
     const oldShim = await shimOf(node, old.id);
     const folderOf = (exe: string): string => exe.slice(0, exe.lastIndexOf('/'));
     const exists = async (path: string): Promise<boolean> =>
       (await node.exec(['test', '-e', path])).code === 0;
 
     await t.test('a new version needs no restart and leaves the running Pod alone', async (t) => {
-      t.equal(old.log, 'hello from a static program\n');
+      const first = await runWasmPod(node, { handler: 'spin-v2', image: ending, wait: 'exited' });
+      t.match(first, { exitCode: 0, log: `${wasmShimLine('1')}hello from wasm\n` });
+      await removePod(node, first.id);
       t.match(oldShim.exe, /^\/opt\/rcm-node\/store\/[0-9a-f]{64}\/containerd-shim-spin-v2$/);
-      await writeShim(node, 'spin-v2', two);
+      await writeWasmShim(node, 'spin-v2', two);
       await untilReport(node, 'the new version in place', (report) =>
         report.handlers.some((handler) => handler.sha256 === two.sha256 && handler.state === 'served'),
       );
-      const young = await runPod(node, { handler: 'spin-v2', image, wait: 'running' });
+      const young = await runWasmPod(node, { handler: 'spin-v2', image: ending, wait: 'exited' });
+      t.equal(young.log, `${wasmShimLine('2')}hello from wasm\n`);
       const youngShim = await shimOf(node, young.id);
       t.match(youngShim.exe, /^\/opt\/rcm-node\/store\//);
       t.not(folderOf(youngShim.exe), folderOf(oldShim.exe), 'a new Pod runs on the new version');

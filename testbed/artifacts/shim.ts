@@ -1,6 +1,8 @@
 /**
  * A stand-in for a Wasm shim: the suite's own containerd-shim-runc-v2 under another name. It runs ordinary
- * containers, which shows the wiring (path, table, restart, update) without a Wasm engine.
+ * containers, which shows the wiring (path, table, restart, update) without a Wasm engine. It is for tests that run no Pod with it, for
+ * Pods that must outlive a restart of containerd, as those of real Wasm shims do not, and for nodes on which these do not start
+ * (../wasm-shim/node.ts).
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * What earlier installers leave on a node, as data: text in containerd's file, programs, links, records. Shims are stand-ins (copies
- * of containerd-shim-runc-v2, which starts nothing where its table has options), and crun is Debian's, with WasmEdge; the text is
- * theirs, byte for byte (written.ts).
+ * of containerd-shim-runc-v2, which starts nothing where its table has options), because Pods of real ones end with containerd
+ * (vm-tests/shims/). crun is Debian's, with WasmEdge; the text is theirs, byte for byte (written.ts).
  */
 import type { Key } from '../../test/runtimes/predecessors/written.ts';
 import {
