@@ -39,6 +39,17 @@ type Source = {
 /** A bundle of Sigstore has a few kilobytes. */
 const maxBytes = 1024 * 1024;
 
+/** A server that sends a megabyte more slowly would hold up every other shim. */
+const totalTimeoutMs = 60_000;
+
+const forSignatures = (options: DownloadOptions): DownloadOptions => ({
+  ...options,
+  decidesNothing: true,
+  totalTimeoutMs: Math.min(options.totalTimeoutMs, totalTimeoutMs),
+  // Whatever fails is tried again, and where a mirror alone can be reached, each form that it lacks costs this.
+  attempts: Math.min(options.attempts, 2),
+});
+
 type Beside = (ending: string) => Promise<string | undefined>;
 
 const asBundle = async (text: string): Promise<SignatureFile> => ({ kind: 'bundle', text });
@@ -81,7 +92,7 @@ const inRegistry: Source = {
     const digests = [fetched.sha256, ...(fetched.manifest === undefined ? [] : [fetched.manifest])];
     const found = await host.attachedSignatures(reference, digests, maxBytes, {
       ...registries,
-      http: options,
+      http: forSignatures(options),
     });
     return found.map(({ name, file, sha256, bytes }) => ({ name, file, artifact: { sha256, bytes } }));
   },
@@ -121,11 +132,8 @@ const textAt = async (
   const path = `${paths.incoming}/${digestOf(location).slice(0, 16)}.signature`;
   try {
     await host.download(location, undefined, host.files.real(path), {
-      ...options,
+      ...forSignatures(options),
       maxBytes,
-      decidesNothing: true,
-      // Whatever fails is tried again, and where a mirror alone can be reached, each form that it lacks costs this.
-      attempts: Math.min(options.attempts, 2),
     });
     const fact = await host.files.look(path);
     if (fact.kind === 'regular') return fact.text;
