@@ -128,12 +128,12 @@ export const work: Readonly<
     });
     const { plan } = decision;
     const wrong = [...state.problems, ...desired.problems];
-    const judged = evaluate(decision, wrong, undefined);
+    const evaluated = evaluate(decision, wrong, undefined);
     // A build that depends on this exit code needs every input to be valid, whatever the state of the node.
     const code =
       wrong.length > 0
         ? exitCodes.failed
-        : exitCodeOf({ outcome: judged, handlers: decision.handlers, did: [] });
+        : exitCodeOf({ outcome: evaluated, handlers: decision.handlers, did: [] });
     const problems = wrong.filter((problem) => plan.kind !== 'refused' || plan.problem !== problem);
     if (command.json) json(planDocument(code, version, decision, problems, diffsOf(plan)));
     else out(printPlan({ ...decision, notes: [...problems, ...decision.notes] }, paint));

@@ -79,7 +79,7 @@ t.test('a local user of the node', async (t) => {
     ]);
     await until(node, 'chfn is root', () => kubeletOf(node, '0\\t0\\t0\\t0'));
     await node.run(['systemctl', 'start', 'rcm-node']);
-    const why = /process \d+ calls itself kubelet and is not believed: its program is \/usr\/bin\/chfn/;
+    const why = /process \d+ looks like a kubelet and is not accepted: its program is \/usr\/bin\/chfn/;
     await until(node, 'doctor says why', async () => why.test((await rcmNode(node, 'doctor')).stdout));
     t.notOk(await wasRun(node), 'doctor did not run the plugin of the user');
     await until(node, 'the service says why', async () => why.test(await journalOf(node)));

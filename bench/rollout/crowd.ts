@@ -29,7 +29,7 @@ export type Crowd = {
 /** A process answers after what it has to do before, and that may be to start some hundred nodes. */
 const answerWithinMs = 60_000;
 
-/** Credentials as a kubelet has them, a certificate each: the Node authorizer judges a thousand nodes, and not one. */
+/** Credentials as a kubelet has them, a certificate each: the Node authorizer checks a thousand nodes, and not one. */
 export const prepareCrowd = async (
   cluster: Cluster,
   names: readonly string[],

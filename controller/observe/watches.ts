@@ -44,7 +44,7 @@ export type Watches = {
 
 /** Several megabytes of whole Nodes in one answer; also what makes a list be of now, and not of some server's memory. */
 const limit = 500;
-/** A bookmark comes each minute: after two that are missing a watch is not believed, before it is given up. */
+/** A bookmark comes each minute: after two that are missing the watch counts as stale, before it is closed. */
 const staleMs = 150_000;
 /** Each object is told of once, and not every one of thousands. */
 const mostTold = 100;
@@ -81,8 +81,8 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
     return undefined;
   };
 
-  const items = <T>(reflector: Reflector<T>, overlay: OwnWrites<T>): readonly T[] =>
-    overlay.over(reflector.current().items ?? [], reflector.version());
+  const items = <T>(reflector: Reflector<T>, own: OwnWrites<T>): readonly T[] =>
+    own.over(reflector.current().items ?? [], reflector.version());
 
   return {
     ...overlays,

@@ -78,7 +78,7 @@ const policy = (cursor: Cursor): SignaturePolicy => {
   if (trustRoot === undefined && (by.kind === 'identity' || transparencyLog || timestamp))
     fail(
       row,
-      'trustRoot is missing: certificates, logs and timestamps are judged by that file, and nothing is fetched for it',
+      'trustRoot is missing: certificates, logs and timestamps are verified with that file, and nothing is fetched for it',
     );
   return { prefix, by, ...(trustRoot === undefined ? {} : { trustRoot }), transparencyLog, timestamp };
 };

@@ -28,7 +28,7 @@ const expected =
   'a tar archive (plain, bzip2, gzip, xz, zstd), a zip archive, an ELF program or a script is expected';
 
 /** By content, not by name. Compression inside compression is refused: it would exceed the limits. */
-const judge = (head: Buffer): Content => {
+const contentBy = (head: Buffer): Content => {
   if (head.length === 0) throw bad('the artifact is empty');
   if (compressionOf(head) || isZip(head)) throw bad('the artifact is compressed twice');
   if (head.length > 262 && head.toString('latin1', 257, 262) === 'ustar') return 'tar';
@@ -130,7 +130,7 @@ export const contentOf = async (handle: FileHandle, maxBytes: number): Promise<C
     head = Buffer.concat([head, piece.subarray(0, blockBytes - head.length)]);
     if (head.length === blockBytes) break;
   }
-  return judge(head);
+  return contentBy(head);
 };
 
 /** The kind of a file with the wrong digest, such as a login page: only for the message. */

@@ -69,7 +69,7 @@ const fromProcesses = async (root: string, proc: string): Promise<Processes> => 
     // The facts are of one process only if no other process got its pid meanwhile.
     if (path === undefined || born !== (await bornAt(folder))) continue;
     if (doubt === undefined) found.add(path);
-    else refused.push(`process ${pid} calls itself kubelet and is not believed: ${doubt}`);
+    else refused.push(`process ${pid} looks like a kubelet and is not accepted: ${doubt}`);
   }
   const [path, ...others] = found;
   if (others.length > 0) throw several('several kubelets run here', [...found]);
@@ -91,7 +91,7 @@ const fromKnown = async ({ root, known }: Looking): Promise<string | undefined> 
 
 /**
  * Its path as seen from inside of `root`; undefined when this host has no kubelet. Throws Failure `no-identity` when it is not clear which one is meant, and
- * where all that looks like one is a process that is not believed.
+ * where all that looks like one is a process that is not accepted.
  */
 export const findKubeconfig = async (given: Looking): Promise<string | undefined> => {
   const looking = { ...given, proc: 'proc' in given ? given.proc : '/proc' };

@@ -1,6 +1,6 @@
 /**
  * Where this node asks for an image, and what its runtime has of it already: the files that the row of the runtime names, read in
- * the order in which it names them. Only root may have written them: they decide which server is believed, and which
+ * the order in which it names them. Only root may have written them: they decide which server is trusted, and which
  * certificates vouch for it.
  */
 import type { Files } from '../../../host/files/files.ts';

@@ -66,7 +66,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   // Before the first tick: otherwise a change during that tick would wait for a whole interval.
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
   const runtime = watchRuntime(host, wake);
-  const pulse = startWatchdog(host, notifier);
+  const watchdog = startWatchdog(host, notifier);
   const cluster = service.cluster(wake);
   let previous: Report | undefined;
   let last: Told | undefined;
@@ -82,12 +82,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     said = line;
   };
   try {
-    await pulse.resting(() => waitForBoot(host, service.runtimes, () => state.stopping));
+    await watchdog.resting(() => waitForBoot(host, service.runtimes, () => state.stopping));
     while (!state.stopping) {
       state.pending = false;
       const settings = await service.settings();
       const { problem } = settings;
-      pulse.obey(settings);
+      watchdog.obey(settings);
       if (problem) host.log('warn', printProblem(problem), logFields(problem));
       // The identity of the node is not known then: neither start nor end a session.
       cluster.follow(settings.closed ? undefined : settings.cluster);
@@ -102,11 +102,11 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         ...(asked || again ? { retry: true as const } : {}),
       };
       again = false;
-      const ticked = await tickOrProblem(pulse.host, settings, how);
+      const ticked = await tickOrProblem(watchdog.host, settings, how);
       if (deep) swept = host.clock.elapsed();
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
-        previous = await publish(pulse.host, ticked, previous, cluster.facts());
+        previous = await publish(watchdog.host, ticked, previous, cluster.facts());
         last = told(previous, ticked);
         cluster.tell(last);
         phase = phaseOf(ticked.outcome);
@@ -120,7 +120,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         runtime.end(seen);
         // The holder of the lock works on this host, and reports.
         if (last && ticked.code !== 'locked') {
-          previous = await publishFailure(pulse.host, last.report, ticked);
+          previous = await publishFailure(watchdog.host, last.report, ticked);
           last = { ...last, report: previous };
           cluster.tell(last);
         }
@@ -132,12 +132,12 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         state.pending = state.reload || state.stopping;
       }
       const pause = nextTick(phase, settings.interval * 1000, host.clock.random());
-      await pulse.resting(() => rest(host, state, pause));
+      await watchdog.resting(() => rest(host, state, pause));
     }
     await notifier.stopping();
   } finally {
     cluster.close();
-    pulse.stop();
+    watchdog.stop();
     runtime.close();
     watcher.close();
   }

@@ -59,7 +59,7 @@ t.test('a process that only looks like a kubelet is refused, and reported', asyn
   t.match(await findKubeconfig(given).catch((error: unknown) => error), {
     problem: {
       code: 'no-identity',
-      message: /process 70 calls itself kubelet and is not believed: its program is \/usr\/bin\/chfn/,
+      message: /process 70 looks like a kubelet and is not accepted: its program is \/usr\/bin\/chfn/,
     },
   });
   const beside = host(t, { 70: { argv, exe: '/usr/bin/chfn' }, 71: { argv: kubeadm } });

@@ -1,6 +1,6 @@
 /**
  * Our block at the end of a template from which the distribution renders the main file at each start: k3s, RKE2, MicroK8s. The
- * template cannot be rendered here, so it is judged by the last rendering: our block is text that no engine changes, and the
+ * template cannot be rendered here, so it is checked against the last rendering: our block is text that no engine changes, and the
  * new main file is the present one without us, followed by the block.
  */
 import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
