@@ -73,7 +73,7 @@ t.test('a kubelet whose files other users can change is refused', async (t) => {
   const given = host(t, { 70: { argv, exe: '/opt/bin/kubelet' } });
   chmodSync(join(given.root, 'opt'), 0o777);
   t.match(await findKubeconfig(given).catch((error: unknown) => error), {
-    problem: { message: /not believed: .*\/opt has mode 0777/ },
+    problem: { message: /not accepted: .*\/opt has mode 0777/ },
   });
 });
 
