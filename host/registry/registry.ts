@@ -4,7 +4,7 @@
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md
  */
 import { pathToFileURL } from 'node:url';
-import { Failure } from '../../protocol/problem/problem.ts';
+import { Failure, problemOf } from '../../protocol/problem/problem.ts';
 import { bring, type Downloaded } from '../http/download.ts';
 import type { Access, DownloadOptions, Place } from '../http/options.ts';
 import { intoFile, intoMemory, type Target } from '../http/target.ts';
@@ -220,7 +220,8 @@ export const openRegistry = (options: RegistryOptions): Registry => {
       try {
         return fits((await fetchManifest(repository, { tag: `sha256-${digest}` })).manifest);
       } catch (error) {
-        if (isMissing(error)) return [];
+        // Without access it is not known that there is nothing.
+        if (isMissing(error) && !/refuses access/.test(problemOf(error).message)) return [];
         throw error;
       }
     },

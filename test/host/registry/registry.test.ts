@@ -327,6 +327,8 @@ t.test('what refers to a manifest is listed by the registry, or under a tag', as
   t.same(await ask(api), [signature.artifactType, sbom.artifactType]);
   t.same(await ask(api, sbom.artifactType), [sbom.artifactType]);
   t.same(await ask(() => false), [], 'neither of both');
+  const closed: Lie = (_, response) => answer(response, 401, { 'www-authenticate': 'Basic realm="x"' });
+  t.match(await ask(closed).catch(problemOf), { message: /refuses access \(401\)/ }, 'not known to be none');
   store.tags.set(`sha256-${hex(shim)}`, store.blob(types.index, list).digest);
   t.same(
     await ask(() => false),
