@@ -26,7 +26,7 @@ export type Account = {
   readonly watched: Counts;
   readonly events: Counts;
   /** Seconds of processor time. */
-  readonly cpu: { readonly apiserver: number; readonly etcd: number; readonly crowd: number };
+  readonly cpu: { readonly apiserver: number; readonly etcd: number; readonly fleet: number };
   readonly residentMb: number;
 };
 
@@ -82,14 +82,14 @@ export type Bookkeeper = {
   close(): void;
 };
 
-export const keepBooks = (cluster: Cluster, crowd: () => readonly number[]): Bookkeeper => {
+export const keepBooks = (cluster: Cluster, fleet: () => readonly number[]): Bookkeeper => {
   const tail = tailAudit(cluster.auditFile);
-  const ofCrowd = (what: (pid: number) => number): number => crowd().reduce((all, pid) => all + what(pid), 0);
+  const ofFleet = (what: (pid: number) => number): number => fleet().reduce((all, pid) => all + what(pid), 0);
   const look = () => ({
     etcd: processorSeconds(cluster.etcd.pid),
-    crowd: ofCrowd(processorSeconds),
-    read: ofCrowd((pid) => bytesOf(pid).read),
-    written: ofCrowd((pid) => bytesOf(pid).written),
+    fleet: ofFleet(processorSeconds),
+    read: ofFleet((pid) => bytesOf(pid).read),
+    written: ofFleet((pid) => bytesOf(pid).written),
   });
   return {
     during: async (work) => {
@@ -119,7 +119,7 @@ export const keepBooks = (cluster: Cluster, crowd: () => readonly number[]): Boo
         cpu: {
           apiserver: rate.processors * seconds,
           etcd: last.etcd - first.etcd,
-          crowd: last.crowd - first.crowd,
+          fleet: last.fleet - first.fleet,
         },
         wire: { read: last.read - first.read, written: last.written - first.written },
         residentMb: after.residentBytes / 1e6,

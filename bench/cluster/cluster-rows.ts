@@ -91,7 +91,7 @@ export const clusterRows = ({ accounts, nodes, relabelled, processes }: Given): 
       what: `${nodes} nodes that start at once: until all have reported`,
       value: start.last,
       unit: 's',
-      how: `spread over 10 s by themselves; ${cpu(start)}; ${processes} processes are the nodes, and had ${start.cpu.crowd.toFixed(0)} s of the two cores that they share with API server and etcd`,
+      how: `spread over 10 s by themselves; ${cpu(start)}; ${processes} processes are the nodes, and had ${start.cpu.fleet.toFixed(0)} s of the two cores that they share with API server and etcd`,
     },
     {
       what: 'requests of a node that starts',
@@ -118,7 +118,7 @@ export const clusterRows = ({ accounts, nodes, relabelled, processes }: Given): 
       what: 'change of one Shim, until the last node reported',
       value: change.last,
       unit: 's',
-      how: `nodes that serve at once whatever they are asked for; they report spread over 5 s, and what is more are these cores, of which they had ${change.cpu.crowd.toFixed(0)} s`,
+      how: `nodes that serve at once whatever they are asked for; they report spread over 5 s, and what is more are these cores, of which they had ${change.cpu.fleet.toFixed(0)} s`,
     },
     {
       what: 'requests of a node for a deletion of one Shim',

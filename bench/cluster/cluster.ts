@@ -9,7 +9,7 @@ import type { Progress } from '../../testbed/machine/command.ts';
 import { type Account, type Bookkeeper, keepBooks, untilQuiet } from './account.ts';
 import type { Asked } from './audit-tail.ts';
 import { clusterRows, type Phase } from './cluster-rows.ts';
-import { type Crowd, prepareCrowd } from '../rollout/crowd.ts';
+import { type Fleet, prepareFleet } from '../rollout/fleet.ts';
 import { type Kubelets, kubeletsOf } from './kubelets.ts';
 import { nodeNames } from '../rollout/node-object.ts';
 import { shimText } from '../rollout/shim-object.ts';
@@ -29,7 +29,7 @@ type Asking = () => readonly Asked[];
 /** One after the other; each begins when the one before has come to rest. */
 const phases = (
   cluster: Cluster,
-  crowd: Crowd,
+  fleet: Fleet,
   kubelets: Kubelets,
   names: readonly string[],
 ): Readonly<Record<Phase, (asked: Asking) => Promise<unknown>>> => {
@@ -45,7 +45,7 @@ const phases = (
     baseline: () => sleep(15_000),
     beatsAlone: beats,
     start: async (asked) => {
-      await crowd.start();
+      await fleet.start();
       return untilQuiet(asked, 'the start', (given) => isWatched(given) && hasReported(given));
     },
     idle: () => sleep(idleMs),
@@ -75,14 +75,14 @@ const phases = (
 
 const runPhases = async (
   cluster: Cluster,
-  crowd: Crowd,
+  fleet: Fleet,
   kubelets: Kubelets,
   books: Bookkeeper,
   names: readonly string[],
   progress: Progress,
 ): Promise<Readonly<Record<Phase, Account>>> => {
   const accounts: Partial<Record<Phase, Account>> = {};
-  for (const [name, work] of Object.entries(phases(cluster, crowd, kubelets, names))) {
+  for (const [name, work] of Object.entries(phases(cluster, fleet, kubelets, names))) {
     progress(`${names.length} nodes: ${said[name as Phase]}`);
     accounts[name as Phase] = await books.during(work);
   }
@@ -120,17 +120,17 @@ export const measureCluster = async (nodes: number, progress: Progress): Promise
     for (const name of ['one', 'two', 'three']) await cluster.apply(shimText(name));
     await cluster.apply(shimText('pooled', { nodeSelector: { 'example.com/pool': 'wasm' } }));
     await kubelets.register();
-    const crowd = await prepareCrowd(cluster, names, processes, {});
-    const books = keepBooks(cluster, () => crowd.pids);
+    const fleet = await prepareFleet(cluster, names, processes, {});
+    const books = keepBooks(cluster, () => fleet.pids);
     try {
-      const accounts = await runPhases(cluster, crowd, kubelets, books, names, progress);
+      const accounts = await runPhases(cluster, fleet, kubelets, books, names, progress);
       return clusterRows({ accounts, nodes, relabelled, processes });
     } catch (error) {
-      progress(`the nodes complain of ${await crowd.complaints().catch(String)}`);
+      progress(`the nodes complain of ${await fleet.complaints().catch(String)}`);
       throw error;
     } finally {
       books.close();
-      await crowd.stop();
+      await fleet.stop();
     }
   } finally {
     await cluster.stop();

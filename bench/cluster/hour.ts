@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress } from '../../testbed/machine/command.ts';
-import type { Crowd } from '../rollout/crowd.ts';
+import type { Fleet } from '../rollout/fleet.ts';
 import type { FleetAccount, FleetBooks } from '../rollout/fleet-account.ts';
 import type { Kubelets } from './kubelets.ts';
 
@@ -25,14 +25,14 @@ const renewalsPerSecond = 250;
 
 export const measureHour = async (
   site: {
-    readonly crowd: Crowd;
+    readonly fleet: Fleet;
     readonly kubelets: Kubelets;
     readonly books: FleetBooks;
     readonly names: readonly string[];
   },
   progress: Progress,
 ): Promise<Hour> => {
-  const { crowd, kubelets, books, names } = site;
+  const { fleet, kubelets, books, names } = site;
   const nodes = names.length;
   progress(`${nodes} nodes: a minute of nothing`);
   const quiet = await books.during(() => sleep(60_000));
@@ -46,7 +46,7 @@ export const measureHour = async (
   const count = 2 * nodes;
   let renewed = 0;
   const renewals = await books.during(async () => {
-    renewed = await crowd.renew(count, (count / renewalsPerSecond) * 1000);
+    renewed = await fleet.renew(count, (count / renewalsPerSecond) * 1000);
     await sleep(5_000);
   });
   return { quiet, writes, renewals, renewed };

@@ -5,7 +5,7 @@ import type { Cluster } from '../../testbed/cluster/cluster.ts';
 import { type Account, type Counts, keepBooks, peakOf, tally } from '../cluster/account.ts';
 import type { Asked } from '../cluster/audit-tail.ts';
 import type { ControllerProcess, ControllerSample } from './controller-process.ts';
-import type { Crowd } from './crowd.ts';
+import type { Fleet } from './fleet.ts';
 import { addWire, type Wire } from '../cluster/wire.ts';
 
 export type Part = {
@@ -47,15 +47,15 @@ const partOf = (requests: readonly Asked[], by: Asked['by'], wire: Wire): Part =
   };
 };
 
-export const keepFleetBooks = (cluster: Cluster, crowd: Crowd, controller: ControllerProcess): FleetBooks => {
-  const books = keepBooks(cluster, () => crowd.pids);
-  const look = async () => ({ crowd: await crowd.wire(), controller: await controller.sample() });
+export const keepFleetBooks = (cluster: Cluster, fleet: Fleet, controller: ControllerProcess): FleetBooks => {
+  const books = keepBooks(cluster, () => fleet.pids);
+  const look = async () => ({ fleet: await fleet.wire(), controller: await controller.sample() });
   return {
     during: async (work) => {
       const first = await look();
       const all = await books.during(work);
       const last = await look();
-      const wire = addWire([last.crowd, first.crowd], -1);
+      const wire = addWire([last.fleet, first.fleet], -1);
       const ofController = addWire([last.controller.wire, first.controller.wire], -1);
       return {
         all,

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { revisionOf } from '../../daemon/shims/revision.ts';
 import type { ConditionType } from '../../controller/model/fleet.ts';
 import type { Cluster } from '../../testbed/cluster/cluster.ts';
-import type { Onlooker, SeenShim } from './onlooker.ts';
+import type { Watcher, SeenShim } from './watcher.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
-import { refereeOf, type Verdict } from './referee.ts';
+import { recordOf, type Verdict } from './rollout-record.ts';
 
 /** Seconds from `kubectl apply`. */
 export type Course = {
@@ -26,9 +26,9 @@ const isTrue = ({ status }: SeenShim, type: ConditionType): boolean =>
 
 export const followRollout = async (
   cluster: Cluster,
-  onlooker: Onlooker,
+  watcher: Watcher,
   text: string,
-  given: { readonly forMs: number; readonly each: Onlooker['onNode'] },
+  given: { readonly forMs: number; readonly each: Watcher['onNode'] },
 ): Promise<Course> => {
   // As the API server will have it, with what it adds.
   const asked = JSON.parse(
@@ -37,7 +37,7 @@ export const followRollout = async (
   const revision = revisionOf(asked);
   const { name } = asked.metadata;
   const handler = asked.spec?.runtimeClass?.handler ?? name;
-  const referee = refereeOf({ shim: name, handler, revision });
+  const record = recordOf({ shim: name, handler, revision });
   const seen = {
     available: Number.NaN,
     complete: Number.NaN,
@@ -45,11 +45,11 @@ export const followRollout = async (
     was: false,
     last: undefined as SeenShim | undefined,
   };
-  onlooker.onNode = (node) => {
-    referee.see(node);
+  watcher.onNode = (node) => {
+    record.see(node);
     given.each?.(node);
   };
-  onlooker.onShim = (shim) => {
+  watcher.onShim = (shim) => {
     if (shim.metadata.name !== name) return;
     const now = performance.now();
     const is = isTrue(shim, 'Available');
@@ -66,11 +66,11 @@ export const followRollout = async (
   while (Number.isNaN(seen.complete + seen.available)) {
     if (performance.now() - from > given.forMs)
       throw new Error(
-        `the rollout was not complete within ${given.forMs / 1000} s: ${JSON.stringify(seen.last?.status)}; ${JSON.stringify(referee.verdict())}`,
+        `the rollout was not complete within ${given.forMs / 1000} s: ${JSON.stringify(seen.last?.status)}; ${JSON.stringify(record.verdict())}`,
       );
     await sleep(250);
   }
-  const verdict = referee.verdict();
+  const verdict = record.verdict();
   const after = (at: number): number => (at - from) / 1000;
   return {
     available: after(seen.available),

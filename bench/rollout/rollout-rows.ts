@@ -105,7 +105,7 @@ const costsOf = (what: string, { account, course }: Rolled, given: GivenRollouts
       what: `${what}: processor time of the API server, for each node`,
       value: per((all.cpu.apiserver - beside * all.seconds) * 1000),
       unit: 'ms',
-      how: `${all.cpu.apiserver.toFixed(0)} s in all, which is ${((all.cpu.apiserver / all.seconds) * 100).toFixed(0)} % of a core; etcd ${ms(all.cpu.etcd)} ms; all nodes together had ${all.cpu.crowd.toFixed(0)} s of the same cores. Afterwards the API server has ${all.residentMb.toFixed(0)} MB, etcd ${account.etcdMb.toFixed(0)} MB`,
+      how: `${all.cpu.apiserver.toFixed(0)} s in all, which is ${((all.cpu.apiserver / all.seconds) * 100).toFixed(0)} % of a core; etcd ${ms(all.cpu.etcd)} ms; all nodes together had ${all.cpu.fleet.toFixed(0)} s of the same cores. Afterwards the API server has ${all.residentMb.toFixed(0)} MB, etcd ${account.etcdMb.toFixed(0)} MB`,
     },
     {
       what: `${what}: processor time of the controller, for each node`,

@@ -11,14 +11,14 @@ import { keepBooks, untilQuiet } from '../cluster/account.ts';
 import type { Asked } from '../cluster/audit-tail.ts';
 import { prepareCluster } from '../cluster/cluster.ts';
 import { type ControllerProcess, grantController, startController } from './controller-process.ts';
-import { type Crowd, prepareCrowd } from './crowd.ts';
+import { type Fleet, prepareFleet } from './fleet.ts';
 import { type FleetBooks, keepFleetBooks } from './fleet-account.ts';
 import { measureHour } from '../cluster/hour.ts';
 import { hourRows } from '../cluster/hour-rows.ts';
 import { type Kubelets, kubeletsOf } from '../cluster/kubelets.ts';
 import { nodeNames } from './node-object.ts';
 import { type Course, followRollout } from './one-rollout.ts';
-import { lookOn, type Onlooker } from './onlooker.ts';
+import { watchCluster, type Watcher } from './watcher.ts';
 import { rolloutRows } from './rollout-rows.ts';
 import type { Row } from '../row.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
@@ -59,29 +59,29 @@ const heardBy =
 
 type Site = {
   readonly cluster: Cluster;
-  readonly crowd: Crowd;
+  readonly fleet: Fleet;
   readonly kubelets: Kubelets;
   readonly controller: ControllerProcess;
-  readonly onlooker: Onlooker;
+  readonly watcher: Watcher;
   readonly books: FleetBooks;
   readonly names: readonly string[];
   readonly progress: Progress;
 };
 
 const roll = async (site: Site, text: string) => {
-  const { cluster, onlooker, kubelets, books, names } = site;
+  const { cluster, watcher, kubelets, books, names } = site;
   // Twice what the controller's own pace allows, and what a slow machine needs.
   const forMs = 240_000 + names.length * 120;
   let course: Course | undefined;
   const account = await books.during(async () => {
-    course = await followRollout(cluster, onlooker, text, { forMs, each: heardBy(kubelets) });
+    course = await followRollout(cluster, watcher, text, { forMs, each: heardBy(kubelets) });
   });
   return { account, course: course! };
 };
 
-const start = async ({ crowd, names, books }: Site) =>
+const start = async ({ fleet, names, books }: Site) =>
   books.during(async (asked) => {
-    await crowd.start(startsPerSecond);
+    await fleet.start(startsPerSecond);
     // The controller's Lease is never quiet.
     const ofNodes = () => asked().filter(({ by }) => by === 'node');
     const isThere = (what: string, all: readonly Asked[]): boolean =>
@@ -102,7 +102,7 @@ const measureAll = async (site: Site, progress: Progress) => {
   progress(`${names.length} nodes: a Shim is made, and rolled out`);
   const first = await roll(site, specWith({ SystemdCgroup: 'true' }));
   const doomed = failing(names);
-  await site.crowd.fail(doomed);
+  await site.fleet.fail(doomed);
   progress(`${names.length} nodes: it is changed; on ${doomed.length} of them the runtime will not come up`);
   const second = await roll(site, specWith({ SystemdCgroup: 'false' }));
   // A last status may have been put off.
@@ -123,29 +123,29 @@ export const measureRollout = async (nodes: number, progress: Progress): Promise
     await grantController(cluster);
     progress(`registering ${nodes} Nodes`);
     await kubelets.register();
-    const crowd = await prepareCrowd(cluster, names, processes, { restartMs });
-    const alone = keepBooks(cluster, () => crowd.pids);
+    const fleet = await prepareFleet(cluster, names, processes, { restartMs });
+    const alone = keepBooks(cluster, () => fleet.pids);
     progress(`${nodes} nodes: the API server without them, and what their kubelets write`);
     const baseline = await alone.during(() => sleep(15_000));
     const beatsAlone = await alone.during(kubelets.beat);
     alone.close();
     const controller = await startController(cluster);
-    const onlooker = lookOn(cluster, (error) => progress(`not seen any more: ${String(error)}`));
-    const books = keepFleetBooks(cluster, crowd, controller);
+    const watcher = watchCluster(cluster, (error) => progress(`not seen any more: ${String(error)}`));
+    const books = keepFleetBooks(cluster, fleet, controller);
     try {
-      const site = { cluster, crowd, kubelets, controller, onlooker, books, names, progress };
+      const site = { cluster, fleet, kubelets, controller, watcher, books, names, progress };
       const measured = await measureAll(site, progress);
       const given = { ...measured, nodes, baseline, beatsAlone, restartMs, maxUpdate };
       return [...rolloutRows(given), ...hourRows(given)];
     } catch (error) {
-      progress(`the nodes complain of ${await crowd.complaints().catch(String)}`);
+      progress(`the nodes complain of ${await fleet.complaints().catch(String)}`);
       progress(`the controller said last: ${controller.log()}`);
       throw error;
     } finally {
-      onlooker.close();
+      watcher.close();
       books.close();
       await controller.stop();
-      await crowd.stop();
+      await fleet.stop();
     }
   } finally {
     await cluster.stop();

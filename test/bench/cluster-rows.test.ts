@@ -14,7 +14,7 @@ const nothing: Account = {
   wire: { read: 0, written: 0 },
   watched: { nodes: 1 },
   events: { nodes: 1 },
-  cpu: { apiserver: 1.2, etcd: 0, crowd: 0 },
+  cpu: { apiserver: 1.2, etcd: 0, fleet: 0 },
   residentMb: 300,
 };
 
@@ -59,7 +59,7 @@ t.test('what is asked is shared among the nodes, and over the time that it took'
 });
 
 t.test('what the server needs without any node is not counted as theirs', async (t) => {
-  const cpu = { apiserver: 3, etcd: 0, crowd: 9 };
+  const cpu = { apiserver: 3, etcd: 0, fleet: 9 };
   const [row] = rowsOf({ change: { cpu } }).filter(({ what }) =>
     what.startsWith('requests of a node for a change'),
   );

@@ -9,7 +9,7 @@ import { isMissed } from '../../bench/row.ts';
 const account: Account = {
   ...{ seconds: 60, asked: {}, total: 12, requests: [], refused: {}, peak: 0, last: 0 },
   ...{ wire: { read: 0, written: 0 }, watched: {}, events: {}, residentMb: 900 },
-  cpu: { apiserver: 1, etcd: 0, crowd: 0 },
+  cpu: { apiserver: 1, etcd: 0, fleet: 0 },
 };
 const wireOf = (received: number) => ({ 'WATCH nodes': { requests: 0, sent: 0, received } });
 const part: Part = { asked: {}, total: 0, peak: 0, refused: {}, wire: {} };
@@ -30,7 +30,7 @@ const rowsOf = (given: {
   hourRows({
     nodes: 900,
     baseline: account,
-    beatsAlone: { ...account, cpu: { apiserver: 2, etcd: 0, crowd: 0 } },
+    beatsAlone: { ...account, cpu: { apiserver: 2, etcd: 0, fleet: 0 } },
     hour: {
       quiet: { ...quiet, all: { ...account, ...given.quiet } },
       writes: { ...quiet, ...given.writes },

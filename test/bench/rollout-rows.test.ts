@@ -9,9 +9,9 @@ import { isMissed } from '../../bench/row.ts';
 const account: Account = {
   ...{ seconds: 100, asked: {}, total: 0, requests: [], refused: {}, peak: 0, last: 0 },
   ...{ wire: { read: 1e6, written: 1e6 }, watched: {}, events: {}, residentMb: 900 },
-  cpu: { apiserver: 60, etcd: 5, crowd: 30 },
+  cpu: { apiserver: 60, etcd: 5, fleet: 30 },
 };
-const baseline: Account = { ...account, cpu: { apiserver: 2, etcd: 0, crowd: 0 } };
+const baseline: Account = { ...account, cpu: { apiserver: 2, etcd: 0, fleet: 0 } };
 
 const part: Part = { asked: {}, total: 0, peak: 0, refused: {}, wire: {} };
 

@@ -6,7 +6,7 @@
 import t, { type Test } from 'tap';
 import { decideFleet } from '../../../controller/decide/decide.ts';
 import { zoneKey } from '../../../controller/model/keys.ts';
-import { ask, isIn, lies } from '../../../testbed/controller/lies.ts';
+import { ask, isIn, falseReports } from '../../../testbed/controller/false-reports.ts';
 import { SimulatedCluster } from '../../../testbed/controller/simulated-cluster.ts';
 import type { SimulatedNode } from '../../../testbed/controller/simulated-node.ts';
 
@@ -59,7 +59,7 @@ const check = (t: Test, { left, longest }: ReturnType<typeof roll>, what: string
   t.ok(longest <= longestWait, `${what}: they waited for ${longest / minute} minutes at most`);
 };
 
-for (const [what, lie] of Object.entries(lies))
+for (const [what, lie] of Object.entries(falseReports))
   t.test(`one of a hundred nodes ${what}`, async (t) => {
     const { cluster, liar } = start({ maxUpdate: '10%' });
     const lying = (step: number): void => lie(cluster, liar, step);

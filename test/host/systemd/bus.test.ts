@@ -109,13 +109,13 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
       };
       return { own, say };
     };
-    const [first, second, stranger] = [speaker(), speaker(), speaker()];
+    const [first, second, otherUser] = [speaker(), speaker(), speaker()];
     await first.own.requestName(peer, NameFlag.ALLOW_REPLACEMENT);
     await withBus({ address: bus.address, callDeadlineMs: 20_000, peer, onSignal }, async (open) => {
       const addMatch = { ...listNames, member: 'AddMatch', signature: 's', body: [`interface='${peer}'`] };
       await open.call(addMatch);
       await first.say('one');
-      await stranger.say('forged');
+      await otherUser.say('forged');
       await first.say('two');
       await second.own.requestName(peer, NameFlag.REPLACE_EXISTING);
       await first.say('late');

@@ -6,7 +6,7 @@ import { makeSystemd, type Systemd } from '../../../host/systemd/systemd.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { noBusHere, type PrivateBus, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
 import { ScriptedSystemd } from '../../../testbed/simulated/bus/scripted-systemd.ts';
-import { Stranger } from '../../../testbed/simulated/bus/stranger.ts';
+import { OtherUser } from '../../../testbed/simulated/bus/other-user.ts';
 import { until } from '../../../testbed/until.ts';
 
 type Stage = { readonly bus: PrivateBus; readonly scripted: ScriptedSystemd; readonly systemd: Systemd };
@@ -212,22 +212,22 @@ t.test('jobs', { skip: noBusHere }, async (t) => {
 t.test('another user on the bus', { skip: noBusHere }, async (t) => {
   /** The scripted systemd numbers its jobs from 701. */
   const jobs = Array.from({ length: 20 }, (_, at) => 700 + at);
-  const attacked = async (t: Test, attack: (self: Stranger, victim: string) => void) => {
+  const attacked = async (t: Test, attack: (self: OtherUser, victim: string) => void) => {
     const { bus, scripted, systemd } = await stage(t);
-    const stranger = await Stranger.start(bus.address, attack);
-    t.teardown(() => stranger.stop());
-    return { stranger, scripted, systemd };
+    const otherUser = await OtherUser.start(bus.address, attack);
+    t.teardown(() => otherUser.stop());
+    return { otherUser, scripted, systemd };
   };
 
   t.test('cannot end a job, not before it began and not while it runs', async (t) => {
-    const attack = (self: Stranger, victim: string): void => {
+    const attack = (self: OtherUser, victim: string): void => {
       for (const id of jobs) self.endJob(victim, id, 'failed');
     };
-    const { stranger, scripted, systemd } = await attacked(t, attack);
+    const { otherUser, scripted, systemd } = await attacked(t, attack);
     t.equal(await systemd.restart('containerd.service', 60_000), 'done');
-    scripted.job = { kind: 'calls', what: () => attack(stranger, String(stranger.victims.at(-1))) };
+    scripted.job = { kind: 'calls', what: () => attack(otherUser, String(otherUser.victims.at(-1))) };
     t.equal(await systemd.restart('containerd.service', 300), 'deadline');
-    t.equal(stranger.victims.length, 2);
+    t.equal(otherUser.victims.length, 2);
   });
 
   t.test('cannot make a restart that failed look done', async (t) => {
@@ -246,10 +246,10 @@ t.test('another user on the bus', { skip: noBusHere }, async (t) => {
   });
 
   t.test('cannot end our process with a message that does not parse', async (t) => {
-    const { stranger, systemd } = await attacked(t, (self, victim) => self.withoutItsFile(victim));
+    const { otherUser, systemd } = await attacked(t, (self, victim) => self.withoutItsFile(victim));
     t.match(await systemd.unit('containerd.service'), { load: 'loaded' });
     t.equal(await systemd.restart('containerd.service', 60_000), 'done');
-    t.equal(stranger.victims.length, 2);
+    t.equal(otherUser.victims.length, 2);
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import t from 'tap';
 import { decideFleet } from '../../../../controller/decide/decide.ts';
-import { lies } from '../../../../testbed/controller/lies.ts';
+import { falseReports } from '../../../../testbed/controller/false-reports.ts';
 import { SimulatedCluster } from '../../../../testbed/controller/simulated-cluster.ts';
 
 const stepMs = 60_000;
@@ -23,7 +23,7 @@ const mixed = (type: 'rolling' | 'recreate', isServer: boolean) => {
 
 for (const type of ['rolling', 'recreate'] as const)
   for (const isServer of [false, true])
-    for (const [what, lie] of Object.entries(lies))
+    for (const [what, lie] of Object.entries(falseReports))
       t.test(`${type}: a ${isServer ? 'control-plane node' : 'worker'} ${what}`, async (t) => {
         const { cluster, liar } = mixed(type, isServer);
         const honest = [...cluster.nodes.values()].filter((node) => node !== liar);

@@ -19,7 +19,7 @@ const claimToServe = (cluster: SimulatedCluster, node: SimulatedNode): void => {
 export const isIn = (node: SimulatedNode): boolean =>
   Object.keys(node.labels).some((key) => key.startsWith(approvedPrefix));
 
-export const lies: Readonly<Record<string, Lie>> = {
+export const falseReports: Readonly<Record<string, Lie>> = {
   'asks, and never does anything': (cluster, node) => ask(cluster, node),
   'writes the approval that nodes could once write, for ever': (cluster, node) => {
     ask(cluster, node);

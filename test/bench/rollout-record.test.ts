@@ -1,5 +1,5 @@
 import t from 'tap';
-import { refereeOf } from '../../bench/rollout/referee.ts';
+import { recordOf } from '../../bench/rollout/rollout-record.ts';
 import { annotations } from '../../protocol/node-annotations.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
 import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
@@ -38,40 +38,40 @@ const node = (
 };
 
 t.test('nodes count as in flight from the approval until they serve', async (t) => {
-  const referee = refereeOf(rollout);
-  referee.see(node('one', { approved: revision }));
-  referee.see(node('one', { approved: revision, serves: revision }));
-  referee.see(node('two', { approved: revision }));
-  referee.see(node('three', { approved: revision, zone: 'b' }));
-  referee.see(node('two', { serves: revision, proven: true }));
-  t.match(referee.verdict(), {
+  const record = recordOf(rollout);
+  record.see(node('one', { approved: revision }));
+  record.see(node('one', { approved: revision, serves: revision }));
+  record.see(node('two', { approved: revision }));
+  record.see(node('three', { approved: revision, zone: 'b' }));
+  record.see(node('two', { serves: revision, proven: true }));
+  t.match(record.verdict(), {
     ...{ atOnce: 2, beforeFirst: 1, zonesAtOnce: 2, unapproved: 0 },
     ...{ approved: 3, serving: 2, proven: 1, failed: 0 },
   });
 });
 
 t.test('an approval before the first node has finished is reported', async (t) => {
-  const referee = refereeOf(rollout);
-  referee.see(node('one', { approved: revision }));
-  referee.see(node('two', { approved: revision }));
-  t.equal(referee.verdict().beforeFirst, 2);
+  const record = recordOf(rollout);
+  record.see(node('one', { approved: revision }));
+  record.see(node('two', { approved: revision }));
+  t.equal(record.verdict().beforeFirst, 2);
 });
 
 t.test('an expired approval, or one of another revision, does not count', async (t) => {
-  const referee = refereeOf(rollout);
-  referee.see(node('one', { approved: revision, forMs: -1 }));
-  referee.see(node('two', { approved: 'fedcba9876543210' }));
-  t.match(referee.verdict(), { atOnce: 0, approved: 0 });
+  const record = recordOf(rollout);
+  record.see(node('one', { approved: revision, forMs: -1 }));
+  record.see(node('two', { approved: 'fedcba9876543210' }));
+  t.match(record.verdict(), { atOnce: 0, approved: 0 });
 });
 
 t.test('a node that changes without an approval is reported', async (t) => {
-  const referee = refereeOf(rollout);
-  referee.see(node('one', { serves: revision }));
-  t.equal(referee.verdict().unapproved, 1);
+  const record = recordOf(rollout);
+  record.see(node('one', { serves: revision }));
+  t.equal(record.verdict().unapproved, 1);
 });
 
 t.test('a failed node is no longer in flight', async (t) => {
-  const referee = refereeOf(rollout);
-  referee.see(node('one', { approved: revision, state: 'RolledBack' }));
-  t.match(referee.verdict(), { atOnce: 0, failed: 1 });
+  const record = recordOf(rollout);
+  record.see(node('one', { approved: revision, state: 'RolledBack' }));
+  t.match(record.verdict(), { atOnce: 0, failed: 1 });
 });

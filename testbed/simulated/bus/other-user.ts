@@ -7,7 +7,7 @@ import { Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';
 
 const systemd = '/org/freedesktop/systemd1';
 
-export class Stranger {
+export class OtherUser {
   /** Unique names that were sent to. */
   readonly victims: string[] = [];
   readonly #bus: MessageBus;
@@ -51,10 +51,10 @@ export class Stranger {
   }
 
   /** Attacks each connection that comes to the bus from now on, as soon as it has a name. */
-  static async start(address: string, attack: (self: Stranger, victim: string) => void): Promise<Stranger> {
+  static async start(address: string, attack: (self: OtherUser, victim: string) => void): Promise<OtherUser> {
     const bus = sessionBus({ busAddress: address.replace('unix:path=', 'unix:socket=') });
     bus.on('error', () => {});
-    const self = new Stranger(bus);
+    const self = new OtherUser(bus);
     bus.on('message', ({ type, member, body }: Message) => {
       const [name, before, after] = body;
       if (type !== MessageType.SIGNAL || member !== 'NameOwnerChanged') return;

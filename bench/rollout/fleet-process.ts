@@ -1,4 +1,4 @@
-/** One process full of simulated nodes. crowd.ts says which, and asks what they complain of when something goes wrong. */
+/** One process full of simulated nodes. fleet.ts says which, and asks what they complain of when something goes wrong. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Manner, type SimulatedNode, simulateNode } from './simulated-node.ts';
 import { countWire, type Wire } from '../cluster/wire.ts';

@@ -1,5 +1,5 @@
 /**
- * Judges a rollout by what stands on the Nodes at each moment: how many were approved at once, in how many zones, how many
+ * Measures a rollout by the labels and annotations of the Nodes at each moment: how many were approved at once, in how many zones, how many
  * before the first had come through, and when each served the new revision.
  */
 import { annotations } from '../../protocol/node-annotations.ts';
@@ -25,15 +25,15 @@ export type Verdict = {
   readonly lastProven: number;
 };
 
-export type Referee = { see(node: NodeObject): void; verdict(): Verdict };
+export type RolloutRecord = { see(node: NodeObject): void; verdict(): Verdict };
 
 const failedStates = ['RolledBack', 'Failed', 'Refused', 'Degraded'];
 
-export const refereeOf = (rollout: {
+export const recordOf = (rollout: {
   readonly shim: string;
   readonly handler: string;
   readonly revision: string;
-}): Referee => {
+}): RolloutRecord => {
   const { shim, handler, revision } = rollout;
   const approvedKey = `${approvedPrefix}${labelNameOf(shim)}`;
   /** Approved nodes that have not finished, and their zones. */

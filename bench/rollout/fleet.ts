@@ -1,4 +1,4 @@
-/** Many simulated nodes: their credentials, and the processes that they live in. */
+/** Many simulated nodes: their credentials, and the processes that run them. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../../testbed/cluster/cluster.ts';
 import { kubeconfig } from '../../testbed/kubernetes/kubeconfig.ts';
-import type { Complaints, Order } from './crowd-process.ts';
+import type { Complaints, Order } from './fleet-process.ts';
 import type { Manner } from './simulated-node.ts';
 import { addWire, type Wire } from '../cluster/wire.ts';
 
-export type Crowd = {
+export type Fleet = {
   readonly pids: readonly number[];
   /** All at the same moment, as after a power cut; or so many in a second. */
   start(perSecond?: number): Promise<void>;
@@ -30,12 +30,12 @@ export type Crowd = {
 const answerWithinMs = 60_000;
 
 /** Credentials as a kubelet has them, a certificate each: the Node authorizer checks a thousand nodes, and not one. */
-export const prepareCrowd = async (
+export const prepareFleet = async (
   cluster: Cluster,
   names: readonly string[],
   processes: number,
   manner: Manner,
-): Promise<Crowd> => {
+): Promise<Fleet> => {
   const folder = await mkdtemp(join(tmpdir(), 'rcm-node-bench-'));
   const nodes = names.map((name) => {
     const file = join(folder, name);
@@ -44,7 +44,7 @@ export const prepareCrowd = async (
     return { name, kubeconfig: file };
   });
   const children = Array.from({ length: processes }, () =>
-    fork(join(import.meta.dirname, 'crowd-process.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    fork(join(import.meta.dirname, 'fleet-process.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
   );
   const tell = (child: ChildProcess, order: Order): void => void child.send(order);
   /** One question at a time: answers carry no name. */

@@ -1,4 +1,4 @@
-/** Follows all Nodes and one Shim as a person with a watch would: every single change, in the order of etcd. */
+/** Watches all Nodes and one Shim: every single change, in the order of etcd. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectApi } from '../../kube/client.ts';
 import { realClock } from '../../host/host.ts';
@@ -11,7 +11,7 @@ export type SeenShim = {
   readonly status?: Partial<ShimStatus>;
 };
 
-export type Onlooker = {
+export type Watcher = {
   /** Set while something is to be looked at. */
   onNode: ((node: NodeObject) => void) | undefined;
   onShim: ((shim: SeenShim) => void) | undefined;
@@ -22,13 +22,13 @@ export type Onlooker = {
 const idleMs = 240_000;
 
 /** `missed`: from then on changes are not seen, so that nothing can be said of them. */
-export const lookOn = (cluster: Cluster, missed: (error: unknown) => void): Onlooker => {
+export const watchCluster = (cluster: Cluster, missed: (error: unknown) => void): Watcher => {
   const { server, authority } = cluster;
-  const identity = authority.issue({ commonName: 'onlooker', organizations: ['system:masters'] });
+  const identity = authority.issue({ commonName: 'watcher', organizations: ['system:masters'] });
   const client = { kind: 'certificate', cert: identity.certificate, key: identity.key } as const;
   const api = connectApi(async () => ({ server, ca: authority.certificate, client }), realClock);
   const state = { closed: false };
-  const onlooker: Onlooker = {
+  const watcher: Watcher = {
     onNode: undefined,
     onShim: undefined,
     close: () => {
@@ -56,9 +56,9 @@ export const lookOn = (cluster: Cluster, missed: (error: unknown) => void): Onlo
     };
     void watch();
   };
-  follow('/api/v1/nodes', 'metadata', (object) => onlooker.onNode?.(object as NodeObject));
+  follow('/api/v1/nodes', 'metadata', (object) => watcher.onNode?.(object as NodeObject));
   follow('/apis/runtime.spinkube.dev/v1alpha1/shims', undefined, (object) =>
-    onlooker.onShim?.(object as SeenShim),
+    watcher.onShim?.(object as SeenShim),
   );
-  return onlooker;
+  return watcher;
 };
