@@ -1,7 +1,7 @@
 /**
  * The decoder of bzip2. gVisor publishes its releases since 20260824 in two archives: one with zstd and a window of 128 MiB, which
  * is too much memory for a node's service (https://github.com/google/gvisor/blob/master/tools/zstd/compressor.c), and this one,
- * which needs 7 MB. Node has no bzip2, and npm has no library of it that is kept up.
+ * which needs 7 MB. Node has no bzip2, and so little code is no reason for one more dependency of a service that runs as root.
  *
  * Each block and the whole are verified by their checksums. Damaged input is an Error; nothing outside of the buffers is read, and
  * each loop ends by a number that is known before it begins.

@@ -1,7 +1,7 @@
 /**
- * The decoder of LZMA2, which is what xz archives hold. Node has none; the libraries of npm are either bindings that have to be
- * built for each machine, a WebAssembly program that nobody here can read, or decode into memory as a whole. A decoder that a
- * reviewer can read, whose memory is one window and whose output the check of the xz format proves, is the smaller risk.
+ * The decoder of LZMA2, which is what xz archives hold. Node has none. The libraries of npm that are used by many are bindings, which
+ * have to be there for each machine, or a WebAssembly program, which a reviewer cannot read. A decoder that can be read, whose memory is
+ * one window and whose output the check of the xz format proves, is the smaller risk for a service that runs as root.
  *
  * It knows no files and no promises: `chunk` decodes at most 2 MiB at once. Damaged input is an Error; it never reads outside of
  * its window, and it ends, because each step writes at least one byte of a size that is known before.
