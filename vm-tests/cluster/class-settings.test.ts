@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { addServingNode } from '../../testbed/cluster/serving-node.ts';
 import { admitController, controllerOf } from '../../testbed/cluster/controller.ts';
 import { conditionOf, eventsOf, getShim, untilConditions } from '../../testbed/cluster/shim-status.ts';
 
@@ -83,14 +84,13 @@ type Pod = {
     readonly tolerations: readonly Toleration[];
   };
 };
+const podFor = (runtimeClassName: string) => ({
+  metadata: { generateName: `${runtimeClassName}-` },
+  spec: { runtimeClassName, containers: [{ name: 'main', image: 'none' }] },
+});
 /** What admission makes of a Pod that names the class and nothing else. */
-const podOf = async (runtimeClassName: string): Promise<Pod['spec']> => {
-  const body = {
-    metadata: { generateName: `${runtimeClassName}-` },
-    spec: { runtimeClassName, containers: [{ name: 'main', image: 'none' }] },
-  };
-  return ((await must('POST', pods, body)) as Pod).spec;
-};
+const podOf = async (runtimeClassName: string): Promise<Pod['spec']> =>
+  ((await must('POST', pods, podFor(runtimeClassName))) as Pod).spec;
 
 t.test(
   'settings of a Shim, their change and their removal reach its RuntimeClass and new Pods',
@@ -149,9 +149,9 @@ t.test('a correct RuntimeClass is not written again', async (t) => {
 });
 
 t.test('the labels for the template of a pool are printed as docs/node-pools.md says', async (t) => {
-  const text = readFileSync(join(import.meta.dirname, '../../docs/node-pools.md'), 'utf8');
-  const [, words = ''] = /^\$ kubectl (get runtimeclass .*)$/m.exec(text) ?? [];
-  const table = await cluster.kubectl(words.split(' '));
+  const document = readFileSync(join(import.meta.dirname, '../../docs/node-pools.md'), 'utf8');
+  const [, command = ''] = /^\$ kubectl (get runtimeclass .*)$/m.exec(document) ?? [];
+  const table = await cluster.kubectl(command.split(' '));
   t.match(table, /^still +map\[pool:x spinkube\.node-restriction\.kubernetes\.io\/still:served\]$/m);
 });
 
@@ -197,12 +197,12 @@ t.test(
 );
 
 t.test('a manager that reverts settings of the Shim is named', async (t) => {
-  await addShim('fought', memory('64Mi'));
-  await untilClass('fought', 'it is made', (one) => memoryOf(one) === '64Mi');
+  await addShim('contested', memory('64Mi'));
+  await untilClass('contested', 'it is made', (one) => memoryOf(one) === '64Mi');
   const conflict = await cluster.waitFor('it is said', async () => {
-    if (memoryOf(await getClass('fought')) === '64Mi')
-      await must('PATCH', `${classes}/fought?fieldManager=kubectl-edit`, memory('1Gi'));
-    const one = conditionOf(await getShim(cluster, 'fought'), 'Conflict');
+    if (memoryOf(await getClass('contested')) === '64Mi')
+      await must('PATCH', `${classes}/contested?fieldManager=kubectl-edit`, memory('1Gi'));
+    const one = conditionOf(await getShim(cluster, 'contested'), 'Conflict');
     return one?.reason === 'RuntimeClassOverwritten' && one;
   });
   t.match(conflict.message, /by kubectl-edit, so/);
@@ -242,3 +242,36 @@ t.test('a rejected setting is reported with its field, and the RuntimeClass stay
     await untilConditions(cluster, name, 'Conflict=False NoConflict');
   }
 });
+
+t.test(
+  'the scheduler goes by them: a taint of the pool is tolerated, and the overhead needs room',
+  async (t) => {
+    const pool = { pool: 'dedicated' };
+    const ask = (name: string, settings: Settings) => {
+      const { spec, ...rest } = shimOf(name, settings);
+      return must('POST', shims, { ...rest, spec: { ...spec, nodeSelector: pool } });
+    };
+    await ask('roomy', { ...memory('1Gi'), ...tolerate('dedicated') });
+    const taints = [{ key: 'dedicated', value: 'wasm', effect: 'NoSchedule' }];
+    await addServingNode(cluster, 'node-dedicated', 'roomy', pool, taints);
+    await untilConditions(cluster, 'roomy', 'Available=True Served');
+    type Bound = {
+      readonly spec: { readonly nodeName?: string };
+      readonly status: { readonly conditions?: readonly { readonly message?: string }[] };
+    };
+    const bind = async (): Promise<string> => {
+      const { metadata } = (await must('POST', pods, podFor('roomy'))) as { metadata: { name: string } };
+      return cluster.waitFor('the scheduler looked at it', async () => {
+        const { spec, status } = await cluster.admin.get<Bound>(`${pods}/${metadata.name}`);
+        return spec.nodeName ?? status.conditions?.find(({ message }) => message)?.message;
+      });
+    };
+    t.equal(await bind(), 'node-dedicated');
+    await changeShim('roomy', { ...memory('16Gi'), ...tolerate('dedicated') });
+    await untilClass('roomy', 'it needs more room', (one) => memoryOf(one) === '16Gi');
+    t.match(await bind(), /Insufficient memory/);
+    await changeShim('roomy', memory('1Gi'));
+    await untilClass('roomy', 'it tolerates nothing', (one) => keysOf(one) === '');
+    t.match(await bind(), /untolerated taint/);
+  },
+);

@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { revisionOf } from '../../daemon/shims/revision.ts';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
+import { addServingNode } from '../../testbed/cluster/serving-node.ts';
 import { admitController, controllerOf } from '../../testbed/cluster/controller.ts';
 import {
   conditionOf,
@@ -14,7 +14,6 @@ import {
   provenOn,
   untilConditions,
 } from '../../testbed/cluster/shim-status.ts';
-import type { ShimObject } from '../../protocol/shim-object.ts';
 import type { NodeObject } from '../../testbed/cluster/join.ts';
 
 const cluster = await clusterFor(t);
@@ -54,44 +53,6 @@ const addShim = (name: string, handler: string, nodeSelector: Readonly<Record<st
     },
   });
 
-/** One that is ready and takes Pods, and whose agent says that it serves the Shim. */
-const addNode = async (name: string, labels: Readonly<Record<string, string>>, shim: string) => {
-  const asked = await cluster.admin.get<ShimObject>(`${shims}/${shim}`);
-  const revision = revisionOf(asked);
-  const handler = asked.spec?.runtimeClass?.handler ?? shim;
-  await must('POST', '/api/v1/nodes', {
-    metadata: {
-      name,
-      labels,
-      annotations: {
-        'rcm.spinkube.dev/state': 'Ready',
-        'rcm.spinkube.dev/status': JSON.stringify({
-          ...{
-            v: 1,
-            agent: '0',
-            runtime: 'containerd/2',
-            identity: 'kubelet',
-            since: '2026-01-01T00:00:00Z',
-          },
-          shims: { [handler]: { s: 'served', n: shim, a: revision, r: revision } },
-        }),
-      },
-    },
-  });
-  const room = { cpu: '4', memory: '8Gi', pods: '110' };
-  const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-  await must('PATCH', `/api/v1/nodes/${name}/status`, {
-    status: {
-      capacity: room,
-      allocatable: room,
-      conditions: [
-        { type: 'Ready', status: 'True', reason: 'Test', lastHeartbeatTime: now, lastTransitionTime: now },
-      ],
-    },
-  });
-  await must('PATCH', `/api/v1/nodes/${name}`, { spec: { taints: null } });
-};
-
 const node = (name: string): Promise<NodeObject> => cluster.admin.get(`/api/v1/nodes/${name}`);
 
 /** Where the scheduler sends so many Pods of a class; no kubelet runs them. */
@@ -116,9 +77,9 @@ const placesOf = async (runtimeClassName: string, count: number): Promise<Readon
 
 t.test('Pods of two Shims with one handler stay in their pools', async (t) => {
   await addShim('stable', 'spin', { track: 'stable' });
-  await addNode('node-stable', { track: 'stable' }, 'stable');
+  await addServingNode(cluster, 'node-stable', 'stable', { track: 'stable' });
   await addShim('canary', 'spin', { track: 'canary' });
-  await addNode('node-canary', { track: 'canary' }, 'canary');
+  await addServingNode(cluster, 'node-canary', 'canary', { track: 'canary' });
   for (const name of ['stable', 'canary']) {
     await cluster.waitFor(`node-${name} is proven`, async () =>
       provenOn(await node(`node-${name}`)).includes('spin'),
