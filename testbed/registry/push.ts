@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { prepareImage } from '../artifacts/images.ts';
 import { type Progress, run } from '../machine/command.ts';
-import { type Registry, user } from './registry.ts';
+import { type Registry, user, within } from './registry.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -23,7 +23,14 @@ export const toolsFor = async (registry: Registry, progress: Progress) => {
   const lib = join(tree, 'usr/lib/x86_64-linux-gnu');
   const tool = (name: string, words: readonly string[], cwd?: string): Promise<string> =>
     run(
-      [join(lib, 'ld-linux-x86-64.so.2'), '--library-path', lib, join(tree, 'usr/bin', name), ...words],
+      [
+        ...within(registry.leader),
+        join(lib, 'ld-linux-x86-64.so.2'),
+        '--library-path',
+        lib,
+        join(tree, 'usr/bin', name),
+        ...words,
+      ],
       cwd === undefined ? {} : { cwd },
     );
   const access = registry.ca

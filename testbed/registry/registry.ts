@@ -2,15 +2,16 @@
 import { spawn } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { prepareImage } from '../artifacts/images.ts';
-import type { Progress } from '../machine/command.ts';
+import { attempt, type Progress } from '../machine/command.ts';
 import { until } from '../until.ts';
 
 export type Registry = {
   /** Host and port. */
   readonly at: string;
+  readonly leader?: number;
   /** Its CA, where it has TLS. */
   readonly ca?: string;
   readonly stop: () => void;
@@ -28,15 +29,9 @@ const freePort = async (): Promise<number> => {
   return typeof address === 'object' && address !== null ? address.port : 0;
 };
 
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const end = (is: boolean) => () => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.once('connect', end(true)).once('error', end(false));
-  });
+/** Words before a program that make it one of the node's loopback, which is all the network that a node has. */
+export const within = (leader: number | undefined): readonly string[] =>
+  leader === undefined ? [] : ['nsenter', '-t', `${leader}`, '-n', '--'];
 
 /** A certificate for 127.0.0.1 that is its own CA. */
 const certify = (folder: string): { readonly certificate: string; readonly key: string } => {
@@ -52,11 +47,11 @@ const certify = (folder: string): { readonly certificate: string; readonly key: 
   return { certificate: join(folder, 'registry.pem'), key: join(folder, 'registry.key') };
 };
 
-/** `guarded`: with TLS, and for `user` alone. Its files are in `folder`. */
+/** `guarded`: with TLS, and for `user` alone. `leader`: of the node that it serves. Its files are in `folder`. */
 export const startRegistry = async (
   folder: string,
   progress: Progress,
-  { guarded = false }: { readonly guarded?: boolean } = {},
+  { guarded = false, leader }: { readonly guarded?: boolean; readonly leader?: number } = {},
 ): Promise<Registry> => {
   const program = join(await prepareImage('trixie', 'cosign', progress), 'usr/bin/docker-registry');
   await mkdir(folder, { recursive: true });
@@ -72,7 +67,14 @@ export const startRegistry = async (
   };
   const file = join(folder, 'registry.yml');
   await writeFile(file, JSON.stringify(settings));
-  const child = spawn(program, ['serve', file], { stdio: 'ignore' });
-  await until(() => answers(port));
-  return { at, ...(pair ? { ca: pair.certificate } : {}), stop: () => void child.kill() };
+  const [first = program, ...rest] = [...within(leader), program, 'serve', file];
+  const child = spawn(first, rest, { stdio: 'ignore' });
+  const knock = [...within(leader), 'bash', '-c', `: < /dev/tcp/127.0.0.1/${port}`];
+  await until(async () => (await attempt(knock)).code === 0);
+  return {
+    at,
+    ...(leader === undefined ? {} : { leader }),
+    ...(pair ? { ca: pair.certificate } : {}),
+    stop: () => void child.kill(),
+  };
 };
