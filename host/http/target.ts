@@ -22,19 +22,37 @@ export const intoFile = (path: string): Target => ({
   foreign: () => foreignAt(path),
 });
 
-/** `take` gets all bytes once they are complete. */
+/** No answer that is read into memory is expected to need more room at its begin. */
+const firstRoom = 16 * 1024;
+
+/**
+ * `take` gets all bytes once they are complete. They are kept in one buffer: a server may send each byte as a chunk of its own, and an
+ * object for each would take hundreds of times the memory that `maxBytes` allows.
+ */
 export const intoMemory = (take: (bytes: Buffer) => void): Target => ({
   open: async () => {
-    const pieces: Buffer[] = [];
+    let kept = Buffer.alloc(0);
+    let size = 0;
     return {
       path: '',
-      write: async (chunk) => void pieces.push(Buffer.from(chunk)),
-      finish: async () => {
-        const bytes = Buffer.concat(pieces);
-        take(bytes);
-        return { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length };
+      write: async (chunk) => {
+        if (size + chunk.length > kept.length) {
+          const larger = Buffer.allocUnsafeSlow(Math.max(firstRoom, 2 * (size + chunk.length)));
+          kept.copy(larger, 0, 0, size);
+          kept = larger;
+        }
+        kept.set(chunk, size);
+        size += chunk.length;
       },
-      discard: async () => void pieces.splice(0),
+      finish: async () => {
+        const bytes = kept.subarray(0, size);
+        take(bytes);
+        return { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: size };
+      },
+      discard: async () => {
+        kept = Buffer.alloc(0);
+        size = 0;
+      },
     };
   },
   foreign: async () => undefined,
