@@ -38,18 +38,42 @@ export type Deadlines = {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly totalTimeoutMs: number;
+  /** By performance.now(). */
+  readonly endsAt?: number;
   readonly signal?: AbortSignal;
 };
+
+/**
+ * As long as one file may take with all its tries, so long may all of several requests take: the daemon reckons with that
+ * (`longestDownload`), and a server that is slow with each of many small answers must not hold up all other work.
+ */
+export const together = <T extends Deadlines & { readonly attempts: number }>(options: T): T => ({
+  ...options,
+  endsAt: Math.min(
+    options.endsAt ?? Number.POSITIVE_INFINITY,
+    performance.now() + options.totalTimeoutMs * options.attempts,
+  ),
+});
+
+export const isOver = ({ endsAt }: Pick<Deadlines, 'endsAt'>): boolean =>
+  endsAt !== undefined && performance.now() >= endsAt;
 
 /** Aborts with a reason when a phase or the whole takes too long, or when the caller aborts. */
 export const makeWatch = (options: Deadlines) => {
   const controller = new AbortController();
   const stop = (error: Failure): void => controller.abort(error);
   const cancel = (): void => stop(cancelled());
-  const total = setTimeout(
-    () => stop(failed(`it took longer than ${options.totalTimeoutMs} ms`)),
-    options.totalTimeoutMs,
-  );
+  const left = (options.endsAt ?? Number.POSITIVE_INFINITY) - performance.now();
+  const total =
+    left < options.totalTimeoutMs
+      ? setTimeout(
+          () => stop(failed('its parts took longer together than one file may with all its attempts')),
+          Math.max(left, 1),
+        )
+      : setTimeout(
+          () => stop(failed(`it took longer than ${options.totalTimeoutMs} ms`)),
+          options.totalTimeoutMs,
+        );
   const phase: { timer?: NodeJS.Timeout } = {};
   options.signal?.addEventListener('abort', cancel, { once: true });
   if (options.signal?.aborted === true) cancel();

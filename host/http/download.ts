@@ -5,9 +5,11 @@
  * expected digest, synced to the disk, or a Failure and no file.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { SecureContext } from 'node:tls';
 import { type Code, Failure, retryOf } from '../../protocol/problem/problem.ts';
 import { printUrl } from '../../protocol/problem/mask.ts';
-import { type DownloadOptions, MAX_PAUSE_MS, type Place } from './options.ts';
+import { isOver } from './deadlines.ts';
+import { type DownloadOptions, MAX_PAUSE_MS, type Place, type Tls } from './options.ts';
 import { type Begun, forget, intoFile, type Target } from './target.ts';
 import { type Downloaded, transfer, trustOf } from './transfer.ts';
 
@@ -83,12 +85,22 @@ export const bring = async (
 ): Promise<Downloaded> => {
   const begun: Begun = { done: 0 };
   try {
-    return await tryAll(places, sha256, target, begun, options);
+    return await tryAll(places, sha256, target, begun, { trusts: new Map(), ...options });
   } catch (error) {
     await forget(begun);
     throw error;
   }
 };
+
+const trustFor = (options: DownloadOptions, { ca, client }: Tls): Promise<() => SecureContext> => {
+  const files = [...(options.extraCaFile === undefined ? [] : [options.extraCaFile]), ...ca];
+  const key = JSON.stringify([files, client]);
+  const trust = options.trusts?.get(key) ?? trustOf(files, client);
+  options.trusts?.set(key, trust);
+  return trust;
+};
+
+const plain: Tls = { ca: [], client: [] };
 
 const tryAll = async (
   places: readonly Place[],
@@ -97,19 +109,17 @@ const tryAll = async (
   begun: Begun,
   options: DownloadOptions,
 ): Promise<Downloaded> => {
-  const common = options.extraCaFile === undefined ? [] : [options.extraCaFile];
-  const trust = await trustOf(common);
+  await trustFor(options, plain);
   let hopeful = places;
   for (let attempt = 1; ; attempt++) {
     for (const place of hopeful) {
       try {
-        const { tls } = place;
-        const own = tls ? await trustOf([...common, ...tls.ca], tls.client) : trust;
-        return await transfer(place, sha256, target, begun, options, own);
+        const trust = await trustFor(options, place.tls ?? plain);
+        return await transfer(place, sha256, target, begun, options, trust);
       } catch (error) {
         if (!(error instanceof Failure) || !OF_THE_PLACE.includes(error.problem.code)) throw error;
         place.failure = error;
-        if (options.signal?.aborted === true) throw conclude(places);
+        if (options.signal?.aborted === true || isOver(options)) throw conclude(places);
       }
     }
     hopeful = hopeful.filter(

@@ -1,4 +1,5 @@
 /** What a download is given, and what is known of each place that it asks. */
+import type { SecureContext } from 'node:tls';
 import type { Failure } from '../../protocol/problem/problem.ts';
 import type { ProxySettings } from './proxy.ts';
 
@@ -17,6 +18,13 @@ export type DownloadOptions = {
   readonly totalTimeoutMs: number;
   /** Attempts for each of mirror and original. */
   readonly attempts: number;
+  /** By performance.now(): no transfer goes on, and no other attempt begins, after it. Of downloads that belong together (`together`). */
+  readonly endsAt?: number;
+  /**
+   * Filled by the downloads that have it in common: who is trusted, by the files that say so. A few hundred roots take a megabyte, outside
+   * of what V8 counts, and an image may have a thousand layers.
+   */
+  readonly trusts?: Map<string, Promise<() => SecureContext>>;
   /** Before the second attempt; doubled each time, with full jitter. */
   readonly backoffMs: number;
   /** Allows plain http, for an air-gapped network. A digest is as strong as with https; without a digest http is refused. */

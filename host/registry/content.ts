@@ -5,6 +5,7 @@
 import { Failure } from '../../protocol/problem/problem.ts';
 import { fields, parseJson } from '../../protocol/json.ts';
 import type { Machine } from '../facts.ts';
+import { together } from '../http/deadlines.ts';
 import { type Descriptor, entryFor, kindOf, type Manifest } from './manifest.ts';
 import { printReference, type Reference } from './reference.ts';
 import { openRegistry, type Registry, type RegistryOptions } from './registry.ts';
@@ -76,21 +77,6 @@ const named = (reference: Reference, error: unknown): unknown => {
   if (!(error instanceof Failure) || /:\/\//.test(error.problem.message)) return error;
   const message = `${printReference(reference)}: ${error.problem.message}`;
   return new Failure({ ...error.problem, message }, error);
-};
-
-/**
- * As long as one file may take with all its tries, so long may all parts of an image take together: the daemon reckons with that
- * (`longestDownload`), and an image of many slow layers must not look like one that hangs.
- */
-const together = (http: RegistryOptions['http']): RegistryOptions['http'] => {
-  const end = performance.now() + http.totalTimeoutMs * http.attempts;
-  return {
-    ...http,
-    // Read when a part begins.
-    get totalTimeoutMs() {
-      return Math.max(1, Math.min(http.totalTimeoutMs, Math.ceil(end - performance.now())));
-    },
-  };
 };
 
 /**

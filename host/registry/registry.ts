@@ -87,16 +87,17 @@ const none = (host: string, needsResolve: boolean): Failure =>
   );
 
 export const openRegistry = (options: RegistryOptions): Registry => {
-  const { host, http, credentialsFor, endpointsOf, localBlob } = options;
+  const { host, credentialsFor, endpointsOf, localBlob } = options;
+  const http: DownloadOptions = { ...options.http, trusts: new Map() };
   const endpoints = new Map<string, Promise<readonly Endpoint[]>>();
-  const accesses = new Map<string, Access>();
+  /** Not by the address: what was proven of a server with a certificate is no matter of the same one without. */
+  const accesses = new Map<Endpoint, Access>();
 
   const access = (endpoint: Endpoint) => {
     const { base, repository } = endpoint;
-    const key = `${base} ${repository}`;
     const credential = () => credentialsFor({ host: nameOf(base), repository });
-    const known = accesses.get(key) ?? accessTo({ endpoint, credential, http });
-    accesses.set(key, known);
+    const known = accesses.get(endpoint) ?? accessTo({ endpoint, credential, http });
+    accesses.set(endpoint, known);
     return known;
   };
 

@@ -3,6 +3,7 @@
  * the tag that cosign makes of its digest. That something refers to a manifest proves nothing.
  */
 import { Failure } from '../../protocol/problem/problem.ts';
+import { together } from '../http/deadlines.ts';
 import type { Descriptor } from '../registry/manifest.ts';
 import type { Reference } from '../registry/reference.ts';
 import { openRegistry, type Registry, type RegistryOptions } from '../registry/registry.ts';
@@ -53,7 +54,7 @@ export const attachedSignatures = async (
     // A signature proves itself, so who brings it does not matter: also not who says what its tag means.
     endpointsOf: async (image) =>
       (await options.endpointsOf(image)).map((one) => ({ ...one, resolves: one.resolves || one.pulls })),
-    http: { ...options.http, decidesNothing: true },
+    http: together({ ...options.http, decidesNothing: true }),
   });
   return attachedTo(registry, repository, digests, maxBytes);
 };
@@ -68,12 +69,12 @@ export const attachedTo = async (
 ): Promise<readonly Attached[]> => {
   const found: Candidate[] = [];
   for (const sha256 of new Set(digests)) {
-    for (const one of await registry.referrers(repository, sha256)) {
-      if (found.length >= most) break;
-      const type = one.artifactType ?? '';
-      if (!bundleType.test(type) && !cosignTypes.includes(type)) continue;
-      found.push(...(await inManifest(registry, repository, { digest: one.digest }, sha256, maxBytes)));
-    }
+    const referrers = (await registry.referrers(repository, sha256)).filter(
+      ({ artifactType = '' }) => bundleType.test(artifactType) || cosignTypes.includes(artifactType),
+    );
+    // One that turns out to have no signature costs its request, too.
+    for (const { digest } of referrers.slice(0, most))
+      found.push(...(await inManifest(registry, repository, { digest }, sha256, maxBytes)));
     found.push(...(await underTag(registry, repository, sha256, maxBytes)));
   }
   const known = new Map<string, Buffer>();

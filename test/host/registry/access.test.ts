@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import type { Endpoint, Image } from '../../../host/registry/endpoint.ts';
@@ -142,6 +144,45 @@ t.test(
     t.ok(sent.every((one) => one === undefined));
   },
 );
+
+t.test(
+  'what a proven server was given is not sent to the same address without a proof',
+  tlsTest,
+  async (t) => {
+    const { blob } = content();
+    const sent: (string | undefined)[] = [];
+    const host = await serveTls(t, folder, makeStore(), ({ request }) => {
+      const { authorization } = request.headers;
+      sent.push(authorization);
+      if (authorization !== undefined) return { status: 503 };
+      return { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } };
+    });
+    const registry = open([tlsEndpoint(host), tlsEndpoint(host, { ca: [], unproven: true })], {
+      credentialsFor: async () => ({ username: 'me', password: 'hush' }),
+    });
+    await t.rejects(registry.read(image.repository, blob));
+    t.same(sent, [undefined, 'Basic bWU6aHVzaA==', undefined]);
+  },
+);
+
+t.test('the roots are read once for all parts of an image', tlsTest, async (t) => {
+  const { store, blob } = content();
+  const host = await serveTls(t, folder, store);
+  const { createSecureContext } = tls;
+  let made = 0;
+  tls.createSecureContext = (options) => {
+    if (options?.ca !== undefined) made += 1;
+    return createSecureContext(options);
+  };
+  syncBuiltinESMExports();
+  t.teardown(() => {
+    tls.createSecureContext = createSecureContext;
+    syncBuiltinESMExports();
+  });
+  const registry = open([tlsEndpoint(host)]);
+  for (let count = 0; count < 5; count++) await registry.read(image.repository, blob);
+  t.equal(made, 1);
+});
 
 t.test('each kind of credential is sent as the registry asks for it', tlsTest, async (t) => {
   const { store, blob } = content();

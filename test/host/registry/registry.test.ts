@@ -196,9 +196,27 @@ t.test('all parts of an image have as long as one file with all its tries', asyn
   );
   t.match(await fetch(many, { totalTimeoutMs: 500, attempts: 2 }), {
     code: 'download-failed',
-    message: /it took longer than \d+ ms/,
+    message: /its parts took longer together/,
   });
   t.equal(await fetch(many, { totalTimeoutMs: 30_000 }), 'files');
+});
+
+t.test('servers that trickle have that time together, however many stand for one registry', async (t) => {
+  const { registry, fetch, artifact } = await setUp(t, (request, response) => {
+    if (!isBlob(request)) return false;
+    const timer = setInterval(() => response.write('x'), 20);
+    response.on('close', () => clearInterval(timer));
+    return true;
+  });
+  const { host } = registry;
+  const endpointsOf = async () =>
+    ['a', 'b', 'c', 'd'].map((repository) => plain({ host, repository: `${repository}/shim` }));
+  t.match(await fetch(artifact, { totalTimeoutMs: 300, attempts: 2 }, { endpointsOf }), {
+    code: 'download-failed',
+    message: /its parts took longer together/,
+  });
+  const asked = registry.paths().filter((path) => path.includes('/blobs/'));
+  t.ok(asked.length <= 3, `${asked.length} requests of up to 300 ms in 600 ms`);
 });
 
 t.test('what a registry refuses is said with what to do', async (t) => {

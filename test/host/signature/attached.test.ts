@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Registry } from '../../../host/registry/registry.ts';
 import type { Descriptor } from '../../../host/registry/manifest.ts';
-import { attachedTo } from '../../../host/signature/attached.ts';
+import { attachedSignatures, attachedTo } from '../../../host/signature/attached.ts';
 import { verifySignature } from '../../../host/signature/verify.ts';
 import { Failure, problemOf } from '../../../protocol/problem/problem.ts';
+import { makeStore, optionsOf, serveRegistry } from '../registry/served.ts';
 
 const golden = (name: string): Buffer =>
   readFileSync(join(import.meta.dirname, '../../fixtures/signatures', name));
@@ -133,4 +134,39 @@ t.test('other things that refer to it are not looked at, and not too many', asyn
     one: { artifactType: bundle.mediaType, layers: Array(500).fill({ ...bundle, bytes: Buffer.from('{}') }) },
   });
   t.equal((await attachedTo(many, 'acme/spin', [image], 100)).length, 32);
+});
+
+t.test('of referrers that have no signature in them not too many are asked for', async (t) => {
+  const asked: string[] = [];
+  const held = Object.fromEntries(
+    Array.from({ length: 500 }, (_all, index) => [
+      `junk-${index}`,
+      { artifactType: bundle.mediaType, layers: [] },
+    ]),
+  );
+  t.strictSame(await judge(registryWith(held, asked)), []);
+  t.equal(asked.length, 32 + 1);
+});
+
+t.test('a registry that is slow with each of many signatures has one deadline for all', async (t) => {
+  const store = makeStore();
+  const signed = store.artifact({ shim: Buffer.from('x') });
+  const manifests = Array.from({ length: 30 }, (_all, index) => ({
+    ...store.artifact({}, { annotations: { index: `${index}` } }),
+    artifactType: bundle.mediaType,
+  }));
+  const registry = await serveRegistry(t, store, (request, response) => {
+    if (request.url?.includes('/referrers/')) response.end(JSON.stringify({ schemaVersion: 2, manifests }));
+    else
+      setTimeout(() => response.end(store.blobs.get(/sha256:(\w+)/.exec(request.url ?? '')?.[1] ?? '')), 100);
+    return true;
+  });
+  const digest = signed.digest.slice('sha256:'.length);
+  const options = optionsOf({ totalTimeoutMs: 400, attempts: 1 });
+  const reference = { host: registry.host, repository: 'team/shim' };
+  t.match(await attachedSignatures(reference, [digest], 10_000, options).catch(problemOf), {
+    code: 'download-failed',
+    message: /its parts took longer together/,
+  });
+  t.ok(registry.requests.length < 8, `${registry.requests.length} requests of 100 ms in 400 ms`);
 });
