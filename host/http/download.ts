@@ -6,7 +6,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SecureContext } from 'node:tls';
-import { type Code, Failure, retryOf } from '../../protocol/problem/problem.ts';
+import { type Code, Failure, problemOf, retryOf } from '../../protocol/problem/problem.ts';
 import { printUrl } from '../../protocol/problem/mask.ts';
 import { isOver } from './deadlines.ts';
 import { type DownloadOptions, MAX_PAUSE_MS, type Place, type Tls } from './options.ts';
@@ -100,6 +100,28 @@ const trustFor = (options: DownloadOptions, { ca, client }: Tls): Promise<() => 
   return trust;
 };
 
+/**
+ * From one place. What came before may be of another, and a mirror that always sends the begin of something else must not keep the
+ * original from being used: what does not fit together is asked for again here, as a whole.
+ */
+const fromPlace = async (
+  place: Place,
+  sha256: string | undefined,
+  target: Target,
+  begun: Begun,
+  options: DownloadOptions,
+  trust: () => SecureContext,
+): Promise<Downloaded> => {
+  const hadBegun = begun.done > 0;
+  try {
+    return await transfer(place, sha256, target, begun, options, trust);
+  } catch (error) {
+    const isAnew = hadBegun && begun.done === 0 && problemOf(error).code === 'download-failed';
+    if (!isAnew || options.signal?.aborted === true || isOver(options)) throw error;
+    return transfer(place, sha256, target, begun, options, trust);
+  }
+};
+
 const plain: Tls = { ca: [], client: [] };
 
 const tryAll = async (
@@ -115,7 +137,7 @@ const tryAll = async (
     for (const place of hopeful) {
       try {
         const trust = await trustFor(options, place.tls ?? plain);
-        return await transfer(place, sha256, target, begun, options, trust);
+        return await fromPlace(place, sha256, target, begun, options, trust);
       } catch (error) {
         if (!(error instanceof Failure) || !OF_THE_PLACE.includes(error.problem.code)) throw error;
         place.failure = error;

@@ -712,6 +712,23 @@ t.test('parts that do not fit together, or were not requested, start again', asy
 });
 
 t.test(
+  'a mirror that always sends the begin of something else does not keep the original away',
+  async (t) => {
+    const mirror = await serve(t, (_, response) => {
+      response.setHeader('content-length', BODY.length);
+      response.write(Buffer.alloc(1000, 'other'), () => setTimeout(() => response.destroy(), 50));
+    });
+    const original = await serveParts(t, []);
+    const mirrors = [{ prefix: original.url, replace: mirror.url }];
+    for (const attempts of [1, 3]) {
+      const { sha256 } = await download(original.url, SHA, target(t), { ...options, mirrors, attempts });
+      t.equal(sha256, SHA);
+    }
+    t.equal(mirror.requests.length, 2);
+  },
+);
+
+t.test(
   'without a digest no interrupted download is kept, and the limit counts all parts',
   needsOpenssl,
   async (t) => {
