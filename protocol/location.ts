@@ -1,6 +1,6 @@
 /**
  * The location of an artifact as a policy compares it. One address can be written in many ways, and a policy that misses one of
- * them is no policy: so different addresses may count as one here, and never one address as two.
+ * them is no policy: so different addresses may count as one in the canonical form, and never one address as two.
  */
 
 const decoded = (path: string): string =>
@@ -45,7 +45,18 @@ export const canonicalLocation = (location: string): string | undefined => {
   return `${name}://${host}${isOci ? imagePath(bare, path) : path}`.toLowerCase();
 };
 
-/** Both canonical. A prefix ends where a segment of the path ends, or before the tag or the digest of an image. */
+/**
+ * As it is written, but for what no server tells apart. Different addresses are different here: what needs no signature must not
+ * grow by the readings of other servers. An image has one spelling.
+ */
+export const exactLocation = (location: string): string | undefined => {
+  const canonical = canonicalLocation(location);
+  if (canonical === undefined || canonical.startsWith('oci:')) return canonical;
+  const { protocol, hostname, port, pathname } = new URL(location);
+  return `${protocol}//${hostname.replace(/\.$/, '')}${port === '' ? '' : `:${port}`}${pathname.replace(/\/$/, '')}`;
+};
+
+/** Both of one form. A prefix ends where a segment of the path ends, or before the tag or the digest of an image. */
 export const isBelow = (location: string, prefix: string): boolean => {
   if (prefix === '') return true;
   const next = location[prefix.length] ?? '';

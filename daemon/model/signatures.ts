@@ -46,7 +46,7 @@ export type SignatureProof = {
   readonly timestamp: boolean;
 };
 
-export const canonicalPrefix = ({ prefix }: SignaturePolicy): string => canonicalLocation(prefix) ?? '';
+const canonicalPrefix = ({ prefix }: SignaturePolicy): string => canonicalLocation(prefix) ?? '';
 
 export const signaturePolicies = (cursor: Cursor): readonly SignaturePolicy[] => {
   const rows = elements(cursor);
@@ -69,7 +69,7 @@ const policy = (cursor: Cursor): SignaturePolicy => {
   if (prefix !== '' && !isPrefix(prefix))
     fail(
       at(row, 'prefix'),
-      'the beginning of a location is expected (https:, http:, file: or oci:), without user, query and "%", or "" for every location',
+      'the beginning of a location is expected (https:, http:, file: or oci:), without user, query, tag, digest and "%", or "" for every location',
     );
   const by = signer(row);
   const trustRoot = string(at(row, 'trustRoot'), /^\//, 'an absolute path is expected');
@@ -83,8 +83,10 @@ const policy = (cursor: Cursor): SignaturePolicy => {
   return { prefix, by, ...(trustRoot === undefined ? {} : { trustRoot }), transparencyLog, timestamp };
 };
 
+/** Beside a digest, the tag of an image is any text: a policy for a tag would be for what the author of a Shim writes there. */
 const isPrefix = (text: string): boolean =>
   canonicalLocation(text) !== undefined &&
+  !/^oci:\/\/[^/]*\/.*[:@]/i.test(text) &&
   /^[a-z]+:\/\/[^?#%]*$/i.test(text) &&
   !/^[^/]*\/\/[^/]*@/.test(text);
 

@@ -42,6 +42,8 @@ t.test('a policy that says less than it seems to is none', async (t) => {
     [row('key = "/k"', 'https://example.com/?a'), /beginning of a location/],
     [row('key = "/k"', 'https://example.com/%61'), /beginning of a location/],
     [row('key = "/k"', 'ftp://example.com/'), /beginning of a location/],
+    [row('unsigned = true', 'oci://example.com/acme/spin:v1'), /beginning of a location/],
+    [row('key = "/k"', `oci://example.com/acme/spin@sha256:${'a'.repeat(64)}`), /beginning of a location/],
     [row(''), /one of these is expected/],
     [row('unsigned = false'), /one of these is expected/],
     [row(`key = "/k"\n${identity}`), /one of these is expected/],
