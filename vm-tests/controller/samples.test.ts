@@ -1,6 +1,6 @@
 /**
  * The manifests that runtime-class-manager documents, as its users have them: applied without an edit, to a Pod that runs.
- * Their addresses lead to a mirror by the node's settings, where stand-ins lie: the releases themselves are not in reach.
+ * Their addresses lead to a mirror by the node's settings, where Wasm shims of ours lie: the releases themselves are not in reach.
  * So those with a digest show the other half: that bytes with another digest are fetched, and not run.
  */
 import { readFileSync } from 'node:fs';
@@ -8,9 +8,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
 import type { Artifact } from '../../testbed/artifacts/artifact.ts';
-import { helloOciImage } from '../../testbed/artifacts/oci.ts';
+import { wasmOciImage } from '../../testbed/artifacts/oci.ts';
 import { forgetRestarts, handlersOverCri, journalOf, rcmNode } from '../../testbed/node/service.ts';
-import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
 import { clusterFor } from '../../testbed/cluster/cluster.ts';
 import { admitController, controllerOf } from '../../testbed/cluster/controller.ts';
 import { serveMirror } from '../../testbed/kubernetes/mirror.ts';
@@ -24,6 +23,7 @@ import {
   untilShim,
 } from '../../testbed/cluster/shim-status.ts';
 import { podYaml, untilPhase } from '../../testbed/cluster/manifests.ts';
+import { makeWasmShim, wasmShimLine } from '../../testbed/wasm-shim/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 const began = performance.now();
@@ -36,7 +36,7 @@ type Manifest = {
 const fixtures = join(import.meta.dirname, '..', '..', 'test', 'fixtures', 'rcm');
 const read = (file: string): Manifest => parse(readFileSync(join(fixtures, file), 'utf8')) as Manifest;
 
-/** Release pages by what their files are called, and the shims that stand in for what they have. */
+/** Release pages by what their files are called, and the shims that are in the place of what they have. */
 const pages: readonly (readonly [pattern: RegExp, shim: string])[] = [
   [/\/containerd-shim-spin-v2-linux-\w+\.tar\.gz$/, 'spin-v2'],
   [/\/containerd-shim-wasmtime%2Fv0\.6\.0\/containerd-shim-wasmtime-\w+-linux-musl\.tar\.gz$/, 'wasmtime-v1'],
@@ -44,15 +44,15 @@ const pages: readonly (readonly [pattern: RegExp, shim: string])[] = [
   [/\/containerd-wasm-shims-v1-slight-linux-\w+\.tar\.gz$/, 'slight-v1'],
   [/\/containerd-wasm-shims-v1-wws-linux-\w+\.tar\.gz$/, 'wws-v1'],
 ];
-const standIns = new Map<string, Artifact>();
-for (const [, shim] of pages) standIns.set(shim, await makeStandInShim('trixie', '1', progress, shim));
+const ours = new Map<string, Artifact>();
+for (const [, shim] of pages) ours.set(shim, await makeWasmShim('1', progress, shim));
 
 const binds = await nodeBinds(progress);
 const cluster = await clusterFor(t);
 await admitController(cluster);
 const mirror = await serveMirror(cluster, (path) => {
   const [, shim = ''] = pages.find(([pattern]) => pattern.test(path)) ?? [];
-  return standIns.get(shim);
+  return ours.get(shim);
 });
 t.teardown(() => mirror.close());
 const labels = Object.fromEntries(
@@ -75,7 +75,7 @@ replace = "${mirror.address}"
 `,
   );
 await settle();
-await node.importImage(helloOciImage('end'));
+const image = await node.importImage(await wasmOciImage());
 const controller = await controllerOf(cluster, 'controller');
 await controller.start();
 t.teardown(async () => {
@@ -92,14 +92,15 @@ const runs = async (file: string): Promise<string> => {
   await cluster.apply(
     podYaml(pod, {
       runtimeClass: read(file).spec.runtimeClass.name,
-      image: helloOciImage('end').name,
+      image,
       on: node.name,
     }),
   );
   await untilPhase(cluster, pod, 'Succeeded');
   return cluster.kubectl(['logs', pod]);
 };
-const hello = 'hello from a static program\n';
+/** By a shim of this name. */
+const hello = (shim = 'spin-v2'): string => `${wasmShimLine('1', shim)}hello from wasm\n`;
 
 const first = ['spin-no-digest.yaml', 'wasmtime.yaml', 'lunatic.yaml', 'slight.yaml', 'wws.yaml'];
 
@@ -114,7 +115,8 @@ t.test('all shims of runtime-class-manager at once, from kubectl apply to Pods t
   for (const name of names) await untilShim(cluster, name, 'is everywhere', isComplete);
   t.same(provenOn(await node.object()), first.map((file) => read(file).spec.runtimeClass.handler).sort());
   const said = await Promise.all(first.map(runs));
-  for (const [index, text] of said.entries()) t.equal(text, hello, `the Pod of ${first[index]}`);
+  for (const [index, text] of said.entries())
+    t.equal(text, hello(names[index]), `the Pod of ${first[index]}`);
   lap('a Pod of each has run');
   const table = await cluster.kubectl(['get', 'shims']);
   t.comment(table);
@@ -123,18 +125,16 @@ t.test('all shims of runtime-class-manager at once, from kubectl apply to Pods t
 
 t.test('a Shim trusted without a digest is reported on the node', async (t) => {
   const said = await rcmNode(node.host, 'status', '--json');
-  const { sha256 = '' } = standIns.get('spin-v2') ?? {};
+  const { sha256 = '' } = ours.get('spin-v2') ?? {};
   t.match(said.stdout, sha256);
   t.equal(mirror.served.length, first.length, 'and nothing was fetched twice');
 });
 
 t.test('an option of the handler reaches the shim', async (t) => {
-  // Its stand-in is runc's shim, which takes no other shim's options: so no sandbox starts with it, and no Pod runs here.
-  await settle('verifyExcept = ["spin-v2"]\n');
   await apply('spin-single-location.yaml');
   await untilShim(cluster, 'spin-v2', 'is everywhere', isComplete);
   t.match(await node.host.run(['containerd', 'config', 'dump']), /SystemdCgroup = true/);
-  await settle();
+  t.equal(await runs('spin-single-location.yaml'), hello());
   lap('spin-single-location.yaml');
 });
 
@@ -146,7 +146,7 @@ for (const file of ['spin-no-type.yaml', 'wasmtime-single-location.yaml'])
     await untilShim(cluster, metadata.name, 'is everywhere', isComplete);
     await untilConditions(cluster, metadata.name, 'Available=True Served');
     t.ok((await handlersOverCri(node.host)).includes(spec.runtimeClass.handler));
-    t.equal(await runs(file), hello);
+    t.equal(await runs(file), hello(metadata.name));
     lap(file);
   });
 
@@ -166,7 +166,7 @@ t.test('with a digest, other bytes are downloaded and refused, and what is serve
     t.match(told, 'expected sha256 eec8df96fa3a4fe5dbc57ffb706461692c055299dd6d22dff9444863a2a12281, found ');
     t.match(told, mirror.address);
     t.comment(told);
-    t.equal(await runs(file), hello, 'what was served before is served on');
+    t.equal(await runs(file), hello(), 'what was served before is served on');
     lap(file);
   }
   const fetched = mirror.served.slice(before);
