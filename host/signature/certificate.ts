@@ -12,14 +12,27 @@ const issuerOids = { second: '1.3.6.1.4.1.57264.1.8', first: '1.3.6.1.4.1.57264.
 
 const shown = (text: string | undefined): string => JSON.stringify((text ?? 'nothing').slice(0, 200));
 
-/** `times`: when it must have been in force. `proven`: whether others than this host say so. */
-export const checkCertificate = (raw: Buffer, times: readonly Date[], proven: boolean): void => {
+/**
+ * Node looks for PEM in what it is given before it reads it as DER, and the library reads DER alone, with parts that belong to no
+ * certificate: so the names of one certificate could be compared, and the key of another one verify. In base64 there is no
+ * other text, and what is not the whole of the bytes is refused.
+ */
+const certificateOf = (raw: Buffer): X509Certificate => {
   let certificate: X509Certificate;
   try {
-    certificate = new X509Certificate(raw);
+    certificate = new X509Certificate(
+      `-----BEGIN CERTIFICATE-----\n${raw.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    );
   } catch (error) {
     throw refuse('bad-signature', 'its certificate cannot be read', error);
   }
+  if (certificate.raw.equals(raw)) return certificate;
+  throw refuse('bad-signature', 'its certificate has more in it than a certificate');
+};
+
+/** `times`: when it must have been in force. `proven`: whether others than this host say so. */
+export const checkCertificate = (raw: Buffer, times: readonly Date[], proven: boolean): void => {
+  const certificate = certificateOf(raw);
   if (!certificate.keyUsage?.includes(codeSigning))
     throw refuse('untrusted-signer', 'its certificate is not for the signing of code');
   const [from, to] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
@@ -39,7 +52,7 @@ export const checkCertificate = (raw: Buffer, times: readonly Date[], proven: bo
  * other be meant. A name in the certificate is no pattern.
  */
 export const checkIdentity = (raw: Buffer, signer: Signer, wanted: Identity): void => {
-  const { subjectAltName } = new X509Certificate(raw);
+  const { subjectAltName } = certificateOf(raw);
   const isPattern = wanted.identity.endsWith('/*');
   const start = isPattern ? wanted.identity.slice(0, -1) : wanted.identity;
   const fits = ['URI:', 'email:'].some((kind) => {

@@ -186,6 +186,27 @@ t.test('a certificate is of an authority of the trust root, and for signing code
   t.match(await judge(bundleOf(bare)), { code: 'untrusted-signer', message: /certificate is required/ });
 });
 
+t.test('a certificate of another one, as text in it, is not read instead of it', async (t) => {
+  const evil = 'https://github.com/evil/r/.github/workflows/release.yml@refs/tags/v1';
+  const text = Buffer.from(`\n${pemOf('CERTIFICATE', certificate())}`);
+  const wrapped = (tag: number, inner: Buffer): Buffer =>
+    Buffer.concat([Buffer.from([tag, 0x82, inner.length >> 8, inner.length & 0xff]), inner]);
+  const theirs = certificate({ names: [evil] });
+  t.equal(theirs[1], 0x82, 'its length has two bytes');
+  const more = wrapped(0x30, Buffer.concat([theirs.subarray(4), wrapped(0x04, text)]));
+  const { log: _none, ...unlogged } = signing();
+  for (const [name, one, code] of [
+    ['behind it', Buffer.concat([theirs, text]), 'bad-signature'],
+    ['as one more part of it', more, 'bad-signature'],
+    [
+      'in a name that an authority signed',
+      certificate({ names: [evil, `${evil}${text}`] }),
+      'wrong-identity',
+    ],
+  ] as const)
+    t.match(await judge(bundleOf({ ...unlogged, certificate: one }), open), { code }, name);
+});
+
 t.test('a certificate is in a certificate log, where the trust root has one', async (t) => {
   const [certificateLog, theirs] = [makeCertificateLog(), makeCertificateLog()];
   const listed = { root: trustRootOf({ authority, log, certificateLog }) };
