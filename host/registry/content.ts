@@ -3,9 +3,10 @@
  * is unpacked here.
  */
 import { Failure } from '../../protocol/problem/problem.ts';
-import { fields, parseJson } from '../../protocol/json.ts';
+import { fields } from '../../protocol/json.ts';
 import type { Machine } from '../facts.ts';
 import { together } from '../http/deadlines.ts';
+import { parseDocument } from './document.ts';
 import { type Descriptor, entryFor, kindOf, type Manifest } from './manifest.ts';
 import { printReference, type Reference } from './reference.ts';
 import { openRegistry, type Registry, type RegistryOptions } from './registry.ts';
@@ -53,7 +54,7 @@ const manifestOf = async (
 
 /** An image without an index is for one architecture, too. */
 const mustBeFor = (machine: Machine, config: Buffer): void => {
-  const { os, architecture } = fields(parseJson(config.toString()));
+  const { os, architecture } = fields(parseDocument(config));
   if (os === 'linux' && architecture === machine) return;
   const given = JSON.stringify(`${os}/${architecture}`.slice(0, 40));
   throw new Failure({

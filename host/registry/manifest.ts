@@ -2,9 +2,10 @@
  * Manifests and indexes: what a registry sent, with a digest that was checked, as a value; and what of it this node takes.
  * https://github.com/opencontainers/image-spec/blob/main/manifest.md, image-index.md
  */
-import { fields, isFields, items, labels, parseJson, text } from '../../protocol/json.ts';
+import { fields, isFields, items, labels, text } from '../../protocol/json.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Machine } from '../facts.ts';
+import { parseDocument } from './document.ts';
 
 export type Descriptor = {
   readonly mediaType: string;
@@ -78,7 +79,7 @@ const list = (value: unknown, what: string): readonly Descriptor[] => {
 
 /** Throws `bad-archive`. What is a manifest and an index at once is neither (CVE-2021-41190). */
 export const parseManifest = (bytes: Uint8Array): Manifest | Index => {
-  const value = parseJson(new TextDecoder().decode(bytes));
+  const value = parseDocument(bytes);
   if (!isFields(value)) throw bad('the registry sent no manifest: it is no JSON object');
   const isIndex = Array.isArray(value.manifests);
   const isManifest = Array.isArray(value.layers);
