@@ -39,14 +39,18 @@ export const openFolder = async (root: string, { incoming: writes = true } = {})
     prefix,
     replace: pathToFileURL(join(root, part)).href,
   }));
-  const incoming = join(root, '.incoming');
-  // What an interrupted run left is no whole file.
+  const incoming = join(root, '.rcm-node-mirror.incoming');
+  // What an interrupted run left is no whole file. The folder may be in use by others: so the names are of this program alone.
   if (writes) {
     await files.removeTree(incoming);
     await files.makeFolder(incoming);
   }
   const lockPath = join(root, lockName);
   const at = (path: string): string => join(root, path);
+  const makeWay = async (path: string): Promise<void> => {
+    // The mode of one that is there is for its owner to say.
+    if (!(await files.isFolder(dirname(at(path))))) await files.makeFolder(dirname(at(path)));
+  };
   return {
     root,
     pathOf: (location) => {
@@ -63,14 +67,14 @@ export const openFolder = async (root: string, { incoming: writes = true } = {})
     size: async (path) => (await files.stat(at(path)))?.bytes ?? 0,
     put: async (path, bring) => {
       const into = join(incoming, digestOf(path).slice(0, 32));
-      await files.makeFolder(dirname(at(path)));
+      await makeWay(path);
       await bring(into);
       // A web server of another user may serve it: nothing in it is secret.
       await chmod(into, 0o644);
       await files.move(into, at(path));
     },
     write: async (path, text) => {
-      await files.makeFolder(dirname(at(path)));
+      await makeWay(path);
       await files.put(at(path), text, 0o644);
     },
     readLock: async () => {

@@ -46,8 +46,10 @@ const mustBeApart = (folder: Folder, all: readonly Needed[]): void => {
 };
 
 const locked = async (root: string): Promise<() => Promise<void>> => {
-  await makeFiles('/').makeFolder(root);
-  const { release } = await acquireLock(join(root, '.lock'), { waitMs: 0 });
+  const files = makeFiles('/');
+  // The mode of one that is there is for its owner to say.
+  if (!(await files.isFolder(root))) await files.makeFolder(root);
+  const { release } = await acquireLock(join(root, '.rcm-node-mirror.lock'), { waitMs: 0 });
   return release;
 };
 

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import * as http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
@@ -82,9 +91,22 @@ t.test(
     t.same((await run({ to, texts })).did, ['unchanged', 'unchanged']);
     t.same(asked, []);
     t.equal(readFileSync(done.lock, 'utf8'), before);
-    t.same(readdirSync(join(to, '.incoming')), []);
+    t.same(readdirSync(join(to, '.rcm-node-mirror.incoming')), []);
   },
 );
+
+t.test('a folder that others use keeps its mode, and all that is in it', async (t) => {
+  const { url } = await serve(t, new Map([['/a', 'one']]));
+  const to = t.testdir({ '.incoming': { kept: 'x' }, '.lock': 'of another program', http: {} });
+  chmodSync(to, 0o1777);
+  chmodSync(join(to, 'http'), 0o700);
+  const text = toml('a', { amd64: [`${url}/a`, digestOf('one')] });
+  t.same((await run({ to, texts: [{ name: 'a.toml', text }] })).did, ['copied']);
+  t.equal(statSync(to).mode & 0o7777, 0o1777);
+  t.equal(statSync(join(to, 'http')).mode & 0o7777, 0o700);
+  t.equal(readFileSync(join(to, '.incoming/kept'), 'utf8'), 'x');
+  t.equal(readFileSync(join(to, '.lock'), 'utf8'), 'of another program');
+});
 
 t.test('what is damaged or missing comes again, and what fails keeps nothing else', async (t) => {
   const files = new Map([
