@@ -2,8 +2,7 @@
  * Verifies one signature of one artifact against what a policy requires. Nothing is fetched: keys, authorities and logs are those
  * that the policy gives. The cryptography is the library's (library.ts).
  */
-import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { fields, parseJson } from '../../protocol/json.ts';
+import { createHash, type KeyObject } from 'node:crypto';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { checkCertificate, checkIdentity, type Identity } from './certificate.ts';
 import { type Artifact, contentOf, payloadOf } from './content.ts';
@@ -20,6 +19,7 @@ import {
   VerificationError,
   Verifier,
 } from './library.ts';
+import { mustBeLogged } from './logged.ts';
 import { strictJson } from './strict-json.ts';
 
 export type Requirement = {
@@ -190,22 +190,3 @@ const certificateIn = ({ verificationMaterial: { content } }: Bundle): Buffer =>
     content.$case === 'x509CertificateChain' ? content.x509CertificateChain.certificates[0] : undefined;
   return Buffer.from(first?.rawBytes ?? []);
 };
-
-/** The library compares signature and digest, but not whose entry it is: another key may be found that verifies a signature. */
-const mustBeLogged = ({ tlogEntries }: SignedEntity, raw: Buffer): void => {
-  for (const { canonicalizedBody } of tlogEntries) {
-    const spec = fields(fields(parseJson(canonicalizedBody.toString('utf8'))).spec);
-    const { content } = fields(fields(spec.signature).publicKey);
-    if (typeof content !== 'string') continue;
-    const pem = Buffer.from(content, 'base64').toString('latin1');
-    if (!derOf(pem).equals(raw))
-      throw refuse('no-log-proof', 'the log has it with another key or certificate');
-  }
-};
-
-const derOf = (pem: string): Buffer =>
-  guarded(() =>
-    pem.includes('BEGIN CERTIFICATE')
-      ? new X509Certificate(pem).raw
-      : createPublicKey(pem).export({ type: 'spki', format: 'der' }),
-  );

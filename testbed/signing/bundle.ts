@@ -1,7 +1,7 @@
 /** Bundles of Sigstore as cosign would write them, with the stand-ins of this folder. */
 import { createHash, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { pemOf } from './authority.ts';
-import { type Entry, type Log, recordOf } from './log.ts';
+import { type Entry, envelopeRecordOf, type Log, recordOf, secondRecordOf } from './log.ts';
 
 export type Signing = {
   readonly bytes: Buffer;
@@ -14,23 +14,38 @@ export type Signing = {
   readonly timestamp?: (signature: Buffer) => Buffer;
   /** Without the promise of the log, which has its time. */
   readonly proofAlone?: boolean;
+  /** The entry is one of the second version of logs; `as` is DER in PEM there, too. */
+  readonly second?: boolean;
 };
 
 const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest();
 
-const madeOf = ({ bytes, key, certificate, log }: Signing) => {
-  const signature = sign('sha256', bytes, key);
-  const own = certificate
+const ownPem = ({ key, certificate }: Pick<Signing, 'key' | 'certificate'>): string =>
+  certificate
     ? pemOf('CERTIFICATE', certificate)
     : createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
-  const record = recordOf(signature.toString('base64'), sha256(bytes).toString('hex'), log?.as ?? own);
+
+const derOf = (pem: string): Buffer => Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
+
+const madeOf = ({ bytes, log, second, ...by }: Signing) => {
+  const signature = sign('sha256', bytes, by.key);
+  const pem = log?.as ?? ownPem(by);
+  const text = signature.toString('base64');
+  const record = second
+    ? secondRecordOf(text, sha256(bytes), derOf(pem))
+    : recordOf(text, sha256(bytes).toString('hex'), pem);
   return { signature, entry: log?.of.add(record, log.at) };
 };
 
-const entryOf = (entry: Entry, proofAlone: boolean | undefined): object => ({
+const kindVersionOf = ({ body }: Entry): object => {
+  const { kind, apiVersion } = JSON.parse(Buffer.from(body, 'base64').toString());
+  return { kind, version: apiVersion };
+};
+
+const entryOf = (entry: Entry, proofAlone?: boolean): object => ({
   logIndex: String(entry.logIndex),
   logId: { keyId: Buffer.from(entry.logID, 'hex').toString('base64') },
-  kindVersion: { kind: 'hashedrekord', version: '0.0.1' },
+  kindVersion: kindVersionOf(entry),
   integratedTime: String(entry.integratedTime),
   ...(proofAlone ? {} : { inclusionPromise: { signedEntryTimestamp: entry.promise } }),
   inclusionProof: {
@@ -92,23 +107,26 @@ export const oldBundleOf = (given: Signing): object => {
 /** A statement of in-toto in an envelope, signed with a certificate. */
 export const statementOf = (
   statement: object,
-  { key, certificate }: Pick<Signing, 'key' | 'certificate'>,
+  { key, certificate, log }: Pick<Signing, 'key' | 'certificate' | 'log'>,
 ): object => {
   const payload = Buffer.from(JSON.stringify(statement));
   const type = 'application/vnd.in-toto+json';
   const signed = Buffer.concat([Buffer.from(`DSSEv1 ${type.length} ${type} ${payload.length} `), payload]);
+  const sig = sign('sha256', signed, key).toString('base64');
+  const pem = log?.as ?? ownPem({ key, ...(certificate ? { certificate } : {}) });
+  const entry = log?.of.add(envelopeRecordOf(sig, payload, pem), log.at);
   return {
     mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
     verificationMaterial: {
       ...(certificate
         ? { certificate: { rawBytes: certificate.toString('base64') } }
         : { publicKey: { hint: '' } }),
-      tlogEntries: [],
+      tlogEntries: entry ? [entryOf(entry)] : [],
     },
     dsseEnvelope: {
       payload: payload.toString('base64'),
       payloadType: type,
-      signatures: [{ sig: sign('sha256', signed, key).toString('base64'), keyid: '' }],
+      signatures: [{ sig, keyid: '' }],
     },
   };
 };

@@ -60,3 +60,33 @@ export const recordOf = (signature: string, sha256: string, pem: string): string
       signature: { content: signature, publicKey: { content: Buffer.from(pem).toString('base64') } },
     },
   });
+
+/** The entry for a statement in an envelope. */
+export const envelopeRecordOf = (signature: string, payload: Buffer, pem: string): string =>
+  JSON.stringify({
+    apiVersion: '0.0.1',
+    kind: 'dsse',
+    spec: {
+      payloadHash: { algorithm: 'sha256', value: hash(payload).toString('hex') },
+      signatures: [{ signature, verifier: Buffer.from(pem).toString('base64') }],
+    },
+  });
+
+/** As a log of the second version has it, with DER. */
+export const secondRecordOf = (signature: string, sha256: Buffer, certificate: Buffer): string =>
+  JSON.stringify({
+    apiVersion: '0.0.2',
+    kind: 'hashedrekord',
+    spec: {
+      hashedRekordV002: {
+        data: { algorithm: 'SHA2_256', digest: sha256.toString('base64') },
+        signature: {
+          content: signature,
+          verifier: {
+            keyDetails: 'PKIX_ECDSA_P256_SHA_256',
+            x509Certificate: { rawBytes: certificate.toString('base64') },
+          },
+        },
+      },
+    },
+  });

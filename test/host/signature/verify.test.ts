@@ -261,6 +261,28 @@ t.test('a proof of a log is of this signature, by a log of the trust root', asyn
   t.match(await judge(moved), { code: 'no-log-proof' }, 'the log signed its time');
 });
 
+t.test('each kind of entry of a log has it with the key or the certificate that signed', async (t) => {
+  const statement = {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ name: 'x', digest: { sha256: artifact.sha256 } }],
+    predicateType: 'https://slsa.dev/provenance/v1',
+    predicate: {},
+  };
+  const as = pemOf('CERTIFICATE', certificate());
+  const other = { of: log, at: seconds, as };
+  for (const [kind, ours, theirs] of [
+    ['dsse 0.0.1', statementOf(statement, signing()), statementOf(statement, signing({ log: other }))],
+    [
+      'hashedrekord 0.0.2',
+      bundleOf(signing({ second: true })),
+      bundleOf(signing({ second: true, log: other })),
+    ],
+  ] as const) {
+    t.match(await judge(ours), { log: true }, kind);
+    t.match(await judge(theirs), { code: 'no-log-proof', message: /another key or certificate/ }, kind);
+  }
+});
+
 t.test('a key, with the proof of a log where the policy wants one', async (t) => {
   const by = { kind: 'key', key: publicKey.export({ type: 'spki', format: 'pem' }).toString() } as const;
   const { certificate: _none, ...bare } = signing();
@@ -298,7 +320,7 @@ t.test('a statement counts if it names the artifact and is a signature or a prov
     predicate: {},
     ...more,
   });
-  const by = signing();
+  const { log: _none, ...by } = signing();
   t.match(await judge(statementOf(statement(), by), open), { log: false });
   t.match(
     await judge(
