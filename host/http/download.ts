@@ -15,6 +15,22 @@ import { type Downloaded, transfer, trustOf } from './transfer.ts';
 
 export type { Downloaded, DownloadOptions };
 
+/**
+ * In a folder an encoded slash is a slash, as for the web servers that serve such a folder: tags of releases have some. Undefined for what
+ * can name no file there, or one outside of it.
+ */
+const inFolder = (folder: string, rest: string): string | undefined => {
+  const path = rest.replace(/[?#].*$/s, '').replace(/%2f/gi, '/');
+  try {
+    const parts = decodeURIComponent(path).split('/');
+    return parts.some((part) => part === '.' || part === '..' || part.includes('\0'))
+      ? undefined
+      : folder + path;
+  } catch {
+    return undefined;
+  }
+};
+
 /** The mirror first, then the original. Userinfo belongs to the original and is not shown to a mirror. */
 export const placesFor = (location: string, mirrors: DownloadOptions['mirrors']): readonly string[] => {
   if (!URL.canParse(location)) return [location];
@@ -32,7 +48,10 @@ export const placesFor = (location: string, mirrors: DownloadOptions['mirrors'])
       ({ prefix }) => url.href.startsWith(prefix) && ['', '/', '?'].includes(url.href[prefix.length] ?? ''),
     )
     .sort((a, b) => b.prefix.length - a.prefix.length)[0];
-  return best === undefined ? [location] : [best.replace + url.href.slice(best.prefix.length), location];
+  if (best === undefined) return [location];
+  const rest = url.href.slice(best.prefix.length);
+  const place = best.replace.startsWith('file:') ? inFolder(best.replace, rest) : best.replace + rest;
+  return place === undefined ? [location] : [place, location];
 };
 
 /** The failure of a download is the failure of a place: a temporary one if there is one, else that of the original. */

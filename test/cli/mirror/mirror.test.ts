@@ -95,6 +95,19 @@ t.test(
   },
 );
 
+t.test('a release whose tag has a slash is copied, and found by nodes', async (t) => {
+  const { url } = await serve(t, new Map([['/shim%2Fv1/x', 'one']]));
+  const to = join(t.testdir(), 'mirror');
+  const location = `${url}/shim%2Fv1/x`;
+  const text = toml('a', { amd64: [location, digestOf('one')] });
+  const { did, done } = await run({ to, texts: [{ name: 'a.toml', text }] });
+  t.same(did, ['copied']);
+  const options = { ...optionsOf().http, mirrors: done.mirrors };
+  const [place = ''] = placesFor(location, done.mirrors);
+  t.equal(readFileSync(new URL(place), 'utf8'), 'one');
+  t.equal((await download(location, digestOf('one'), join(to, 'out'), options)).sha256, digestOf('one'));
+});
+
 t.test('a folder that others use keeps its mode, and all that is in it', async (t) => {
   const { url } = await serve(t, new Map([['/a', 'one']]));
   const to = t.testdir({ '.incoming': { kept: 'x' }, '.lock': 'of another program', http: {} });

@@ -584,6 +584,32 @@ t.test('a mirror may be a folder', async (t) => {
   });
 });
 
+t.test('an encoded slash leads to no other folder, and no location keeps the original away', async (t) => {
+  const mirrors = [{ prefix: 'https://github.com', replace: 'file:///srv/mirror/github.com' }];
+  const first = (path: string) => placesFor(`https://github.com/${path}`, mirrors)[0];
+  t.equal(
+    first('releases/shim%2Fv1/x.tar.gz?y=z'),
+    'file:///srv/mirror/github.com/releases/shim/v1/x.tar.gz',
+  );
+  for (const path of [
+    '..%2f..%2Fetc/passwd',
+    'a/%2e%2e%2fb',
+    'a%2F..%2Fb',
+    'a%2f.%2fb',
+    'a%zz',
+    'a%00b',
+    '%ff',
+  ])
+    t.equal(first(path), `https://github.com/${path}`);
+  const here = [{ prefix: 'https://', replace: 'file:///srv/mirror/https' }];
+  t.same(placesFor('https://../x', here), ['https://../x']);
+  const { url } = await serve(t, (_, response) => response.end(BODY));
+  const folder = t.testdir({ shim: { v1: BODY } });
+  const given = { ...options, mirrors: [{ prefix: url, replace: pathToFileURL(folder).href }] };
+  for (const name of ['shim%2Fv1', 'shim%2Fv2', '%zz'])
+    t.equal((await download(`${url}/${name}`, SHA, join(folder, 'out'), given)).sha256, SHA, name);
+});
+
 t.test('a file: address copies a regular file, through links, and nothing else', async (t) => {
   const folder = t.testdir({ 'a file': BODY, empty: '' });
   symlinkSync('a file', join(folder, 'link'));
