@@ -64,7 +64,8 @@ export const verifySignature = async (
   if (entity.key.$case !== 'certificate')
     throw refuse('untrusted-signer', 'it was made with a key, and a certificate is required');
   const raw = certificateIn(bundle);
-  const times = timesOf(entity);
+  // Read when it is asked for.
+  const times = guarded(() => timesOf(entity));
   checkCertificate(raw, times.length > 0 ? times : [new Date(now)], times.length > 0);
   const signer = judge(times.length > 0 ? entity : at(entity, now), trust, by.kind);
   mustBeLogged(entity, raw);

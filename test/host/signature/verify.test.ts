@@ -165,9 +165,8 @@ t.test('a timestamp authority proves when it was signed', async (t) => {
   });
   const ofOther = (): Buffer => authorityOfTime.of(new Date(now))(Buffer.from('another signature'));
   t.match(await judge(bundleOf({ ...inTime, timestamp: ofOther }), timed), { code: 'no-timestamp' });
-  t.match(await judge(bundleOf({ ...inTime, timestamp: () => Buffer.from('none') }), timed), {
-    code: 'bad-signature',
-  });
+  for (const damaged of [Buffer.from('none'), Buffer.from([0x30, 0]), Buffer.from([0x30, 2, 0x30, 0])])
+    t.match(await judge(bundleOf({ ...inTime, timestamp: () => damaged }), timed), { code: 'bad-signature' });
 });
 
 t.test('a certificate is of an authority of the trust root, and for signing code', async (t) => {
@@ -373,4 +372,42 @@ t.test('an artifact that was exchanged after its digest was verified is refused'
     now,
   );
   t.match(await refused.catch(problemOf), { code: 'other-artifact', message: /changed after/ });
+});
+
+/** Each value of JSON replaced or left out, one at a time. */
+const damagedOnes = (value: unknown): readonly unknown[] => {
+  const others: readonly unknown[] = ['AAAA', 7, null, {}, undefined];
+  if (typeof value !== 'object' || value === null) return others;
+  const inner = Object.entries(value).flatMap(([key, one]) =>
+    damagedOnes(one).map((damaged) =>
+      Array.isArray(value)
+        ? value.map((each, index) => (String(index) === key ? damaged : each))
+        : { ...value, [key]: damaged },
+    ),
+  );
+  return [...others, ...inner];
+};
+
+t.test('a signature that is damaged anywhere is refused, and no fault of this program', async (t) => {
+  const authorityOfTime = makeTimestamps();
+  const given = { root: trustRootOf({ authority, log, timestamps: authorityOfTime.chain }) };
+  const statement = {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ digest: { sha256: artifact.sha256 } }],
+    predicateType: 'https://slsa.dev/provenance/v1',
+  };
+  const whole = [
+    bundleOf(signing({ timestamp: authorityOfTime.of(new Date(now)) })),
+    oldBundleOf(signing()),
+    statementOf(statement, signing()),
+  ];
+  const codes = new Set<string>();
+  for (const one of whole)
+    for (const damaged of damagedOnes(one)) {
+      const found = await judge({ kind: 'bundle', text: JSON.stringify(damaged) ?? '' }, given);
+      if ('code' in found && found.code === 'internal')
+        t.fail(`${JSON.stringify(damaged)}: ${found.message} ${found.detail}`);
+      codes.add('code' in found ? found.code : 'proven');
+    }
+  t.ok(codes.has('bad-signature') && codes.has('no-log-proof'), [...codes].join(' '));
 });
