@@ -2,7 +2,7 @@
  * The signatures of an image or artifact in a registry: bundles and signatures of cosign that refer to its manifest, and those under
  * the tag that cosign makes of its digest. That something refers to a manifest proves nothing.
  */
-import { Failure } from '../../protocol/problem/problem.ts';
+import { type Code, Failure } from '../../protocol/problem/problem.ts';
 import { together } from '../http/deadlines.ts';
 import type { Descriptor } from '../registry/manifest.ts';
 import type { Reference } from '../registry/reference.ts';
@@ -74,7 +74,7 @@ export const attachedTo = async (
     );
     // One that turns out to have no signature costs its request, too.
     for (const { digest } of referrers.slice(0, most))
-      found.push(...(await inManifest(registry, repository, { digest }, sha256, maxBytes)));
+      found.push(...(await inReferrer(registry, repository, digest, sha256, maxBytes)));
     found.push(...(await underTag(registry, repository, sha256, maxBytes)));
   }
   const known = new Map<string, Buffer>();
@@ -82,6 +82,24 @@ export const attachedTo = async (
     if (!known.has(sha256))
       known.set(sha256, (await registry.manifest(repository, { digest: sha256 })).bytes);
   return found.slice(0, most).map((one) => ({ ...one, bytes: known.get(one.sha256) ?? Buffer.alloc(0) }));
+};
+
+/** Of the one referrer: a user who may push can list what is not there, and a clean-up may leave the list. */
+const itsFault: readonly Code[] = ['download-refused', 'bad-archive', 'digest-mismatch', 'too-large'];
+
+const inReferrer = async (
+  registry: Registry,
+  repository: string,
+  digest: string,
+  sha256: string,
+  maxBytes: number,
+): Promise<readonly Candidate[]> => {
+  try {
+    return await inManifest(registry, repository, { digest }, sha256, maxBytes);
+  } catch (error) {
+    if (!(error instanceof Failure) || !itsFault.includes(error.problem.code)) throw error;
+    return [{ name: `sha256:${digest}`, sha256, file: () => Promise.reject(error) }];
+  }
 };
 
 const underTag = async (

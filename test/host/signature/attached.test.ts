@@ -148,6 +148,24 @@ t.test('of referrers that have no signature in them not too many are asked for',
   t.equal(asked.length, 32 + 1);
 });
 
+t.test('a referrer that cannot be had keeps no other signature from being found', async (t) => {
+  const signature = { layers: [{ ...payload, bytes: golden('image-payload') }] };
+  const registry = registryWith({ [`sha256-${image}.sig`]: signature });
+  const listed = { mediaType: '', digest: 'gone', size: 1, artifactType: bundle.mediaType, annotations: {} };
+  const found = await attachedTo(
+    { ...registry, referrers: async () => [listed] },
+    'acme/spin',
+    [image],
+    10_000,
+  );
+  t.strictSame(
+    found.map(({ name }) => name),
+    ['sha256:gone', `sha256-${image}.sig`],
+  );
+  t.match(await found[0]?.file().catch(problemOf), { code: 'download-refused' });
+  t.match(await found[1]?.file(), { kind: 'image' });
+});
+
 t.test('a registry that is slow with each of many signatures has one deadline for all', async (t) => {
   const store = makeStore();
   const signed = store.artifact({ shim: Buffer.from('x') });
