@@ -99,9 +99,11 @@ const unsort = (block: Uint32Array, size: number): void => {
   }
 };
 
+/** Made once for all blocks: a buffer for each would wait for the garbage collector, which counts little of it. */
+type Room = { readonly block: Uint32Array; readonly out: Buffer };
+
 /** The bytes of a block: after four that are the same comes the number of those that follow. */
-function* bytesOf(block: Uint32Array, size: number, origin: number, sum: number): Generator<Buffer> {
-  const out = Buffer.allocUnsafeSlow(outputBytes);
+function* bytesOf({ block, out }: Room, size: number, origin: number, sum: number): Generator<Buffer> {
   let crc = -1;
   let filled = 0;
   let entry = block[origin]!;
@@ -135,7 +137,7 @@ const word = (bits: Bits): number => (bits.take(16) << 16) | bits.take(16);
 const blockMark = 0x314159265359;
 const endMark = 0x177245385090;
 
-async function* readStream(bits: Bits, block: Uint32Array): AsyncGenerator<Buffer> {
+async function* readStream(bits: Bits, room: Room): AsyncGenerator<Buffer> {
   const level = bits.take(24) === 0x425a68 ? bits.take(8) - 0x30 : 0;
   if (level < 1 || level > 9) throw damaged('something follows its end');
   let combined = 0;
@@ -152,10 +154,10 @@ async function* readStream(bits: Bits, block: Uint32Array): AsyncGenerator<Buffe
     combined = ((combined << 1) | (combined >>> 31)) ^ sum;
     if (bits.take(1) === 1) throw damaged('a block is mixed as bzip2 before 0.9.5 did');
     const origin = bits.take(24);
-    const size = readBlock(bits, block, level * blockUnit);
+    const size = readBlock(bits, room.block, level * blockUnit);
     if (origin >= size) throw damaged('a block begins outside of itself');
-    unsort(block, size);
-    yield* bytesOf(block, size, origin, sum);
+    unsort(room.block, size);
+    yield* bytesOf(room, size, origin, sum);
   }
 }
 
@@ -163,11 +165,11 @@ async function* readStream(bits: Bits, block: Uint32Array): AsyncGenerator<Buffe
 export async function* bunzip2(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const pieces = source[Symbol.asyncIterator]();
   const bits = makeBits(pieces);
-  const block = new Uint32Array(9 * blockUnit);
+  const room = { block: new Uint32Array(9 * blockUnit), out: Buffer.allocUnsafeSlow(outputBytes) };
   try {
     do {
       await bits.fill();
-      yield* readStream(bits, block);
+      yield* readStream(bits, room);
       await bits.fill();
     } while (!bits.isAtEnd());
   } finally {
