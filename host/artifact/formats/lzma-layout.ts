@@ -14,7 +14,7 @@ export const special = slots + 4 * 64;
 export const align = special + 128;
 /** Two bits of choice, then 16 trees of 8, 16 trees of 8, and one of 256. */
 export const lengths = align + 16;
-export const lengthsSize = 2 + positions * 8 * 2 + 256;
+const lengthsSize = 2 + positions * 8 * 2 + 256;
 export const repLengths = lengths + lengthsSize;
 export const literals = repLengths + lengthsSize;
 export const literalSize = 0x300;

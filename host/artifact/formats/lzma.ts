@@ -10,7 +10,7 @@
 import * as layout from './lzma-layout.ts';
 
 /** The most that one chunk holds. */
-export const chunkBytes = 2 * 1024 * 1024;
+const chunkBytes = 2 * 1024 * 1024;
 
 export type Lzma = {
   /** For a new block: how far back it may refer. */

@@ -12,7 +12,7 @@ import { damaged, foreign, makeReader, mustBeZero, numberFrom, type Reader } fro
  * How far back an archive may refer; that much stays in memory. Level 7 needs no more, and level 6 is what xz takes by itself. With it, rcm-node
  * stays below the 64 MB that SECURITY.md promises for any archive.
  */
-export const dictionaryLimit = 16 * 1024 * 1024;
+const dictionaryLimit = 16 * 1024 * 1024;
 
 type BlockHeader = { readonly dictionary: number; readonly packed?: number; readonly size?: number };
 
