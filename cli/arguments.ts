@@ -15,7 +15,7 @@ import {
   sharedOptions,
 } from './command-table.ts';
 import { pairs, wrap } from './layout.ts';
-import { foreignOption, operandsOf } from './operands.ts';
+import { foreignOption, operandsOf, unknownCommand } from './operands.ts';
 
 export type Command = {
   readonly name: Exclude<CommandName, 'help'>;
@@ -42,7 +42,13 @@ export type Command = {
 export type Parsed =
   | { readonly kind: 'command'; readonly command: Command }
   | { readonly kind: 'help'; readonly text: string }
-  | { readonly kind: 'usage'; readonly message: string; readonly json: boolean };
+  | {
+      readonly kind: 'usage';
+      readonly message: string;
+      readonly json: boolean;
+      /** The command behind which something is wrong. */
+      readonly name?: Exclude<CommandName, 'help'>;
+    };
 
 /** Help is read on the narrowest terminal that is usual, and in files. */
 const columns = 80;
@@ -122,22 +128,6 @@ ${pairs(
 `;
 };
 
-/** What people type who know other programs. */
-const meant: Readonly<Record<string, CommandName>> = {
-  apply: 'once',
-  check: 'doctor',
-  diff: 'plan',
-  'dry-run': 'plan',
-  remove: 'uninstall',
-  show: 'status',
-  start: 'run',
-};
-
-const unknownCommand = (name: string): string => {
-  const known = Object.hasOwn(meant, name) ? meant[name] : nearest(name, Object.keys(commands));
-  return `"${name.slice(0, 120)}" is not a command; ${known ? `did you mean "${known}"?` : `commands are: ${Object.keys(commands).join(', ')}`}`;
-};
-
 /** `name`: of the command, when there is one; its own options come first. */
 const unknownOption = (option: string, name: string | undefined): string => {
   if (option === '--dry-run') return `there is no option "${option}"; "plan" says what "once" would do`;
@@ -160,7 +150,12 @@ const whatIsWrong = (error: unknown, argv: readonly string[]): string => {
 
 export const parseCommand = (argv: readonly string[]): Parsed => {
   const asJson = argv.includes('--json');
-  const wrong = (message: string): Parsed => ({ kind: 'usage', message, json: asJson });
+  const wrong = (message: string, of?: Exclude<CommandName, 'help'>): Parsed => ({
+    kind: 'usage',
+    message,
+    json: asJson,
+    ...(of ? { name: of } : {}),
+  });
   let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
@@ -187,21 +182,22 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
   if (values.help) return { kind: 'help', text: helpOf(name) };
   const row = rowOf(name);
   const operands = operandsOf(name, rest);
-  if (typeof operands === 'string') return wrong(operands);
+  if (typeof operands === 'string') return wrong(operands, name);
   const odd = Object.keys(values).find((option) => !Object.hasOwn(row.options, option));
   if (odd) {
     const own = Object.keys(row.options).map((option) => `--${option}`);
     return wrong(
       `--${odd} does not go with "${name}"${own.length > 0 ? `, which has ${own.join(', ')}` : ', which has no options'}`,
+      name,
     );
   }
   const root = typeof values.root === 'string' ? values.root : '/';
   const foreign = foreignOption(operands.verb, Object.keys(values));
-  if (root === '' || foreign) return wrong(foreign ?? '--root needs a folder');
+  if (root === '' || foreign) return wrong(foreign ?? '--root needs a folder', name);
   const empty = ['kubeconfig', 'listen', 'probes', 'namespace', 'to', 'credentials'].find(
     (option) => values[option] === '',
   );
-  if (empty) return wrong(`--${empty} needs a value`);
+  if (empty) return wrong(`--${empty} needs a value`, name);
   const text = (option: OptionName, absent: string): string => {
     const value = values[option];
     return typeof value === 'string' && value !== '' ? value : absent;

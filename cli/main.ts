@@ -96,12 +96,12 @@ const perform = async (command: Command): Promise<number> => {
   return work[command.name](command);
 };
 
-/** `command`: what was understood of the command line. */
-const usageError = (message: string, asJson: boolean, command?: Command): number => {
+/** `command`: what was understood of the command line; `name`: the command that it names, if more of it was not. */
+const usageError = (message: string, asJson: boolean, command?: Command, name = command?.name): number => {
   const problem: Problem = {
     code: 'bad-usage',
     message,
-    hint: command ? `See rcm-node help ${command.name}.` : 'See rcm-node help.',
+    hint: name ? `See rcm-node help ${name}.` : 'See rcm-node help.',
   };
   if (asJson) json(errorDocument(command?.name ?? null, exitCodes.usage, problem));
   else process.stderr.write(`rcm-node: ${message}\n${problem.hint}\n`);
@@ -114,7 +114,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
     out(parsed.text);
     return exitCodes.settled;
   }
-  if (parsed.kind === 'usage') return usageError(parsed.message, parsed.json);
+  if (parsed.kind === 'usage') return usageError(parsed.message, parsed.json, undefined, parsed.name);
   const { command } = parsed;
   // Otherwise a misspelt folder would be created and filled, and the command would succeed.
   if (!(await makeFiles('/').isFolder(resolve(command.root))))

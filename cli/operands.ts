@@ -1,6 +1,22 @@
-/** The words behind a command: a handler, or one of the verbs that `shim` has, with its own. */
+/** The command, and the words behind it: a handler, or one of the verbs that `shim` has, with its own. */
 import { nearest } from '../protocol/nearest.ts';
-import { type CommandName, operandOf, rowOf } from './command-table.ts';
+import { type CommandName, commands, operandOf, rowOf } from './command-table.ts';
+
+/** What people type who know other programs. */
+const meant: Readonly<Record<string, CommandName>> = {
+  apply: 'once',
+  check: 'doctor',
+  diff: 'plan',
+  'dry-run': 'plan',
+  remove: 'uninstall',
+  show: 'status',
+  start: 'run',
+};
+
+export const unknownCommand = (name: string): string => {
+  const known = Object.hasOwn(meant, name) ? meant[name] : nearest(name, Object.keys(commands));
+  return `"${name.slice(0, 120)}" is not a command; ${known ? `did you mean "${known}"?` : `commands are: ${Object.keys(commands).join(', ')}`}`;
+};
 
 /** An option of one verb that stands behind another. */
 export const foreignOption = (verb: string | undefined, given: readonly string[]): string | undefined => {

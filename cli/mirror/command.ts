@@ -8,7 +8,7 @@ import { maskUrls } from '../../protocol/problem/mask.ts';
 import type { Command } from '../arguments.ts';
 import { shimMirrorDocument } from '../documents.ts';
 import { json, out } from '../output.ts';
-import { type Mirrored, mirror } from './mirror.ts';
+import { failedLine, type Mirrored, mirror } from './mirror.ts';
 import type { Text } from './needed.ts';
 
 const read = async (name: string): Promise<Text> => {
@@ -16,8 +16,15 @@ const read = async (name: string): Promise<Text> => {
   try {
     return { name, text: await readFile(name, 'utf8') };
   } catch (error) {
+    const errno = errnoOf(error);
+    const message = errno === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${errno}`;
     throw new Failure(
-      { code: 'unreadable-source', message: `it cannot be read: ${errnoOf(error)}`, where: { file: name } },
+      {
+        code: 'unreadable-source',
+        message,
+        where: { file: name },
+        hint: 'Name files of shims.d or Shims in YAML that you can read, or - for standard input.',
+      },
       error,
     );
   }
@@ -31,7 +38,7 @@ export const printMirrored = ({ to, lock, copied, mirrors }: Mirrored): string =
     .filter((did) => count(did) > 0)
     .map((did) => `${count(did)} ${did}`);
   const failed = copied.flatMap(({ location, problem }) =>
-    problem ? [`${location}: ${problem.message}`, `  ${hintLead}${hintOf(problem)}`] : [],
+    problem ? [failedLine(location, problem), `  ${hintLead}${hintOf(problem)}`] : [],
   );
   const loose = copied.flatMap(({ location, entry }) =>
     entry && !entry.pinned

@@ -3,7 +3,7 @@
  * where it ended, and a second one for the same Shims copies nothing.
  */
 import { printUrl } from '../../protocol/problem/mask.ts';
-import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
+import { type Problem, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Entry, LockFile } from './lock-file.ts';
 import { type Needed, neededBy, type Text } from './needed.ts';
 import { megabytes, type Sources } from './sources.ts';
@@ -29,6 +29,12 @@ export type Mirrored = {
   readonly copied: readonly Copied[];
   /** What config.toml of the nodes has to say; of a folder, where it is at the same place there. */
   readonly mirrors: readonly Mirror[];
+};
+
+/** With the file at fault, which may be that of the credentials; the failure of a download names the location itself. */
+export const failedLine = (location: string, problem: Problem): string => {
+  const text = printProblem(problem);
+  return text.startsWith(`${location}: `) ? text : `${location}: ${text}`;
 };
 
 const merged = (entry: Entry, shims: readonly string[]): Entry => ({
@@ -70,7 +76,7 @@ export const mirror = async (mirroring: Mirroring): Promise<Mirrored> => {
         copied.push({ location: shown, did: isDone ? 'unchanged' : 'copied', entry });
       } catch (error) {
         const problem = problemOf(error);
-        say(`failed    ${shown}: ${problem.message}`);
+        say(`failed    ${failedLine(shown, problem)}`);
         copied.push({ location: shown, did: 'failed', problem });
       }
     }

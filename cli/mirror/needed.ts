@@ -59,6 +59,7 @@ const parsersOf = (given: Text): readonly Parse[] => {
       code: 'bad-value',
       message: 'it has no Shim of runtime.spinkube.dev',
       where: { file: given.name },
+      hint: 'Name files of shims.d (*.toml) or Shims in YAML; kubectl get shims -o yaml prints them.',
     });
   return shims.map((shim) => (machine) => parseShimResource(shim, policyFor(machine)));
 };

@@ -9,6 +9,7 @@ import {
   elements,
   fail,
   integer,
+  printKey,
   required,
   rootOf,
   string,
@@ -198,7 +199,11 @@ const address = (cursor: Cursor, schemes = ['https', 'http', 'file']): string =>
   const text = required(cursor, string(cursor));
   const scheme = /^([a-z]+):/.exec(text)?.[1] ?? '';
   if (!schemes.includes(scheme) || !URL.canParse(text))
-    fail(cursor, `a URL with ${schemes.map((one) => `${one}:`).join(', ')} is expected`);
+    // Not the value: it may hold a password.
+    fail(
+      cursor,
+      `"${printKey(cursor.path)}": a URL with ${schemes.map((one) => `${one}:`).join(', ')} is expected`,
+    );
   return text;
 };
 

@@ -4,7 +4,17 @@
  */
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { canonicalLocation } from '../../protocol/location.ts';
-import { at, boolean, type Cursor, elements, fail, required, string, table } from '../toml/cursor.ts';
+import {
+  at,
+  boolean,
+  type Cursor,
+  elements,
+  fail,
+  printKey,
+  required,
+  string,
+  table,
+} from '../toml/cursor.ts';
 
 export type SignaturePolicy = {
   /** As the file has it; the empty one is of every location. */
@@ -78,7 +88,7 @@ const policy = (cursor: Cursor): SignaturePolicy => {
   if (trustRoot === undefined && (by.kind === 'identity' || transparencyLog || timestamp))
     fail(
       row,
-      'trustRoot is missing: certificates, logs and timestamps are verified with that file, and nothing is fetched for it',
+      `"${printKey(row.path)}" needs trustRoot: certificates, logs and timestamps are verified with that file, and nothing is fetched for it`,
     );
   return { prefix, by, ...(trustRoot === undefined ? {} : { trustRoot }), transparencyLog, timestamp };
 };
@@ -108,7 +118,7 @@ const signer = (row: Cursor): SignaturePolicy['by'] => {
   );
   const isUnsigned = boolean(at(row, 'unsigned')) ?? false;
   if ([key !== undefined, identity !== undefined, isUnsigned].filter(Boolean).length !== 1)
-    fail(row, 'one of these is expected: key; identity and issuer; unsigned = true');
+    fail(row, `"${printKey(row.path)}" needs one of these: key; identity and issuer; unsigned = true`);
   if ((identity === undefined) !== (issuer === undefined))
     fail(row, 'identity and issuer belong together: without its issuer an identity says nothing');
   if (key !== undefined) return { kind: 'key', key: key.trim() };

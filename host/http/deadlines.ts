@@ -15,6 +15,23 @@ export const saysAbsent = (message: string): boolean =>
     .split('; ')
     .every((one) => /: (the server answered (403|404|410)|there is no such file)$/.test(one));
 
+/** Of OpenSSL, as Node names them: no authority that this process knows stands behind the certificate. */
+const unknownAuthority =
+  /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?|UNABLE_TO_VERIFY_LEAF_SIGNATURE)$/;
+
+/** From an error of a connection. Node's own text tells how to start Node, which an admin of a node cannot do. */
+export const unconnected = (message: string, cause: unknown): Failure =>
+  unknownAuthority.test(errnoOf(cause))
+    ? new Failure(
+        {
+          code: 'download-failed',
+          message: `this node trusts no authority of its certificate (${message.split(';')[0]})`,
+          hint: 'Name the PEM file of its CA in /etc/rcm-node/config.toml (extraCa), or add it to the CAs of this machine; for a registry, the CA that the container runtime has for it counts, too (docs/registries.md).',
+        },
+        cause,
+      )
+    : failed(message, cause);
+
 /** For a file on this machine: no proxy and no mirror is involved. */
 export const notRead = ({ pathname }: URL, cause: unknown): Failure => {
   const errno = errnoOf(cause);
@@ -85,7 +102,7 @@ export const makeWatch = (options: Deadlines) => {
     signal: controller.signal,
     connecting: () => arm(options.connectTimeoutMs, `no connection within ${options.connectTimeoutMs} ms`),
     alive: () => arm(options.idleTimeoutMs, `nothing came for ${options.idleTimeoutMs} ms`),
-    broken: (error: Error) => stop(failed(error.message, error)),
+    broken: (error: Error) => stop(unconnected(error.message, error)),
     /** The reason of an abort says more than the error that the abort caused. */
     explain: (error: unknown): unknown => (controller.signal.aborted ? controller.signal.reason : error),
     end: () => {

@@ -8,7 +8,7 @@ import * as tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { pieces } from '../files/chunks.ts';
-import { cancelled, failed, notRead, refused, tooLarge } from './deadlines.ts';
+import { cancelled, failed, notRead, refused, tooLarge, unconnected } from './deadlines.ts';
 import { overHttp } from './exchange.ts';
 import type { DownloadOptions, Place, Tls } from './options.ts';
 import { errnoOf } from '../files/hashing-writer.ts';
@@ -84,7 +84,7 @@ const failureOf = (error: unknown, url: URL, options: DownloadOptions): Failure 
   if (url.protocol === 'file:') return notRead(url, error);
   const message = error instanceof Error ? error.message : String(error);
   // node-fetch puts the whole address, with its query, in its messages; the cause has none.
-  return failed(/, reason: (.*)$/s.exec(message)?.[1] || message, error);
+  return unconnected(/, reason: (.*)$/s.exec(message)?.[1] || message, error);
 };
 
 const mustMatch = async (

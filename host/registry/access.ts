@@ -71,7 +71,7 @@ const fetchToken = async (
             message: `the registry gives no token (${status})`,
             hint:
               credential === undefined
-                ? 'Give this node credentials for the registry, or correct the name of the repository: many registries answer so for one that does not exist.'
+                ? 'Name a file of credentials in /etc/rcm-node/config.toml ([registries] credentials), or correct the name of the repository: many registries answer so for one that does not exist.'
                 : 'Correct the credentials that this node has for the registry.',
           }
         : undefined,
@@ -143,6 +143,6 @@ const explain = (status: number, isPlain: boolean, hadCredential: boolean): Retu
     message,
     hint: hadCredential
       ? 'The credentials that this node has for the registry are refused: correct them, or let them pull this repository.'
-      : 'Give this node credentials for the registry; none are known for this host.',
+      : 'Name a file of credentials in /etc/rcm-node/config.toml ([registries] credentials): this node has none for this host. See docs/registries.md.',
   };
 };

@@ -29,7 +29,7 @@ export const artifactCodes = {
       'Find out what is published there (curl -fsSL LOCATION | sha256sum): correct sha256 in the shim, or ask its publisher why the artifact changed.',
     'too-large': 'Raise maxArtifactBytes in /etc/rcm-node/config.toml if this size is right.',
     'bad-archive':
-      'Publish an archive that holds the named regular files (tar, tar.gz, tar.zst, or the binary itself).',
+      'Publish an archive that holds the named regular files (tar, also with bzip2, gzip, xz or zstd; zip; or the binary itself).',
     'wrong-machine': "Give the location of a build for this node's architecture.",
     'missing-library':
       'Install the libraries on the node, or include them in the artifact (runtime.libraries).',

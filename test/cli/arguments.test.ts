@@ -71,6 +71,17 @@ t.test('the version is a command and an option', async (t) => {
   t.match(parseCommand(['version', '--json']), { command: { name: 'version', json: true } });
 });
 
+t.test('what is wrong behind a command leads to the help of this command', async (t) => {
+  for (const argv of [
+    ['shim', 'lst'],
+    ['shim', 'example'],
+    ['plan', '--to', 'x'],
+    ['shim', 'list', '--to', 'x'],
+  ])
+    t.match(parseCommand(argv), { kind: 'usage', name: argv[0] }, argv.join(' '));
+  t.notOk('name' in parseCommand(['frobnicate']));
+});
+
 t.test('an invalid command line is an error that says what is wrong', async (t) => {
   t.equal(message(), 'a command is missing');
   t.equal(message('--json'), 'a command is missing');

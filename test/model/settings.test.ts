@@ -94,10 +94,10 @@ t.test('an error is named with line and column, as a problem of the settings', a
     ['\n[runtime]\nunit = "containerd"', 3, 1, /\.service unit/],
     ['[runtime]\nunit = "../x.service"', 2, 1, /\.service unit/],
     ['[[mirrors]]\nprefix = "https://a/"', 1, 1, /"mirrors\[0\]\.replace" is missing/],
-    ['[[mirrors]]\nprefix = "ftp://a/"\nreplace = "https://b/"', 2, 1, /a URL with/],
+    ['[[mirrors]]\nprefix = "ftp://a/"\nreplace = "https://b/"', 2, 1, /"mirrors\[0\]\.prefix": a URL with/],
     ['[[mirrors]]\nprefix = "ftp://"\nreplace = "https://b"', 2, 1, /a URL with https:, http:, file:, oci:/],
     ['[registries]\ncredentials = "registries.json"', 2, 1, /an absolute path/],
-    ['[proxy]\nhttp = "proxy:3128"', 2, 1, /a URL with/],
+    ['[proxy]\nhttp = "proxy:3128"', 2, 1, /^"proxy\.http": a URL with/],
     ['[proxy]\nhttps = "http://["', 2, 1, /a URL with/],
   ];
   for (const [text, line, column, message] of table)

@@ -83,15 +83,23 @@ const wayOut = (before: Observed, { at, problem }: Pick<Bad, 'at' | 'problem'>):
   return `For the error of the runtime: journalctl -u ${unit} --since "${since}". After you fixed the cause: rcm-node retry ${name}, or rcm-node once --force. It is also retried when its file in shims.d is touched, and when the service rcm-node is restarted or reloaded.`;
 };
 
-/** For a failed write the message keeps the path: it tells which disk is full or read-only. */
-const unwritten: readonly Problem['code'][] = ['disk-full', 'read-only', 'cannot-write'];
+/** Codes that are about another file than the one that asks: which disk is full, whose credentials or mirrors cannot be read. */
+const ofAnotherFile: readonly Problem['code'][] = [
+  'disk-full',
+  'read-only',
+  'cannot-write',
+  'registry-config',
+  'registry-credentials',
+  'untrusted',
+];
 
 const isOfArtifact = ({ code }: Problem): boolean =>
   Object.hasOwn({ ...artifactCodes, ...signatureCodes }, code);
 
 const messageOf = (problem: Problem, { artifact, where }: Handler): string => {
   const { message } = problem;
-  if (problem.where && unwritten.includes(problem.code)) return `${printWhere(problem.where)}: ${message}`;
+  if (problem.where && ofAnotherFile.includes(problem.code))
+    return `${printWhere(problem.where)}: ${message}`;
   // A resource has no lines, and may have a location for each platform.
   const location = printUrl(artifact.url);
   const isNamed = where.line !== undefined || message.includes(location);

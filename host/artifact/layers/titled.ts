@@ -3,7 +3,7 @@
  * or the archive that has them. The title is text of others, and never becomes a path.
  */
 import { anyShim, type Wanted, wantedNames } from '../choice.ts';
-import { bad } from '../compression.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
 import { isBeside } from '../kind.ts';
 import { quoted } from './layers.ts';
 
@@ -34,7 +34,9 @@ export const chooseTitled = (files: readonly Titled[], wanted: Wanted): readonly
     if (only && others.length === 0) return [{ file: only, wanted }];
   }
   const list = files.slice(0, 10).map(({ title }) => quoted(title));
-  throw bad(
-    `the artifact has ${files.length} files, and it is not clear which has ${names.map(quoted).join(', ')}: ${list.join(', ')}`,
-  );
+  throw new Failure({
+    code: 'bad-archive',
+    message: `the artifact has ${files.length} files, and it is not clear which has ${names.map(quoted).join(', ')}: ${list.join(', ')}`,
+    hint: `Push what is wanted under its name: oras push REFERENCE ${names.join(' ')}`,
+  });
 };

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
 import { printMirrored } from '../../../cli/mirror/command.ts';
-import { mirror, type Mirroring } from '../../../cli/mirror/mirror.ts';
+import { failedLine, mirror, type Mirroring } from '../../../cli/mirror/mirror.ts';
 import { download, placesFor } from '../../../host/http/download.ts';
 import { mirroredBy } from '../../../daemon/registries/mirrored.ts';
 import { fetchContent } from '../../../host/registry/content.ts';
@@ -142,7 +142,11 @@ t.test('what is damaged or missing comes again, and what fails keeps nothing els
   t.equal(readFileSync(join(place, 'a'), 'utf8'), 'one');
   t.match(done.copied[1]?.problem, { code: 'digest-mismatch' });
   t.notOk(existsSync(join(place, 'b')), 'nothing with another digest is kept');
-  t.match(printMirrored(done), /1 copied, 1 failed;.*\n.*\n {2}what to do: /);
+  t.match(
+    printMirrored(done),
+    /1 copied, 1 failed;.*\n(http:\S+): (?!\1).*\n {2}what to do: /,
+    'the location once',
+  );
 });
 
 t.test('Shims in YAML are found among other objects and in lists; one machine alone is enough', async (t) => {
@@ -294,4 +298,15 @@ t.test('a folder that holds something else is refused', async (t) => {
   const texts = [{ name: 'x.toml', text: toml('x', { amd64: ['https://a.example/x', digestOf('x')] }) }];
   const problem = await mirror({ to, texts, env: {}, say: () => undefined }).catch(problemOf);
   t.match(problem, { code: 'bad-value', message: /no lock file of a mirror/ });
+});
+
+t.test('a file at fault is named, be it that of the credentials or one without a Shim', async (t) => {
+  const file = '/root/config.json';
+  const problem = { code: 'registry-credentials', message: 'others may read it', where: { file } } as const;
+  t.equal(failedLine('oci://a.example/b', problem), `oci://a.example/b: ${file}: others may read it`);
+  const texts = [{ name: 'pod.yaml', text: 'kind: Pod\n' }];
+  t.match(await run({ to: t.testdir(), texts }).catch(problemOf), {
+    where: { file: 'pod.yaml' },
+    hint: /kubectl get shims/,
+  });
 });

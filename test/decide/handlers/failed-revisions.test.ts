@@ -4,6 +4,7 @@ import type { Handler } from '../../../daemon/model/desired.ts';
 import { emptyLedger, type Ledger } from '../../../daemon/model/ledger.ts';
 import type { HandlerReport, Step } from '../../../daemon/model/plan.ts';
 import type { HandlerState } from '../../../protocol/node-annotations.ts';
+import type { Problem } from '../../../protocol/problem/problem.ts';
 import { handler } from '../../../testbed/simulated/bare-host.ts';
 
 const of = (shim: string, revision: string): Handler => ({
@@ -58,26 +59,48 @@ t.test('attempts count while a handler failed, waits for an approval, or is down
   t.equal(isTried(true)(of('pending')), true);
 });
 
-t.test('a failed attempt is reported with the file that asked for it, and names a full disk', async (t) => {
-  const file = '/opt/rcm-node/store/incoming/x';
-  const full = {
-    code: 'disk-full',
-    message: 'the file cannot be written: ENOSPC',
-    where: { file },
-  } as const;
-  const other = { code: 'download-failed', message: 'no answer', where: { file } } as const;
-  const attempt = (problem: typeof full | typeof other, count = 1) => ({
-    artifact: 'a',
-    count,
-    at: 0,
-    problem,
-  });
-  const place = { file: '/etc/rcm-node/shims.d/a.toml', line: 4, column: 1 };
-  const told = failedTry(attempt(full, 2), handler, place);
-  t.same(told.where, place);
-  t.equal(told.message, `${file}: the file cannot be written: ENOSPC (failed 2 times)`);
-  t.equal(failedTry(attempt(other), handler, undefined).message, 'no answer');
-});
+t.test(
+  'a failed attempt is reported with the file that asked for it, and names a full disk and the credentials',
+  async (t) => {
+    const file = '/opt/rcm-node/store/incoming/x';
+    const full = {
+      code: 'disk-full',
+      message: 'the file cannot be written: ENOSPC',
+      where: { file },
+    } as const;
+    const other = { code: 'download-failed', message: 'no answer', where: { file } } as const;
+    const secrets = {
+      code: 'registry-credentials',
+      message: 'there is no such file',
+      where: { file: '/etc/rcm-node/registries.json' },
+    } as const;
+    const mirrors = {
+      code: 'registry-config',
+      message: 'unknown key',
+      where: { file: '/etc/containers/registries.conf', line: 3, column: 1 },
+    } as const;
+    const attempt = (problem: Problem, count = 1) => ({
+      artifact: 'a',
+      count,
+      at: 0,
+      problem,
+    });
+    const place = { file: '/etc/rcm-node/shims.d/a.toml', line: 4, column: 1 };
+    const told = failedTry(attempt(full, 2), handler, place);
+    t.same(told.where, place);
+    t.equal(told.message, `${file}: the file cannot be written: ENOSPC (failed 2 times)`);
+    t.equal(failedTry(attempt(other), handler, undefined).message, 'no answer');
+    // The Shim is not at fault, and the hint speaks of a file.
+    t.equal(
+      failedTry(attempt(secrets), handler, place).message,
+      '/etc/rcm-node/registries.json: there is no such file',
+    );
+    t.equal(
+      failedTry(attempt(mirrors), handler, place).message,
+      '/etc/containers/registries.conf:3:1: unknown key',
+    );
+  },
+);
 
 t.test('a failed attempt for a resource names the location, once and without credentials', async (t) => {
   const of = (message: string, code: 'bad-archive' | 'internal' = 'bad-archive') => {

@@ -86,7 +86,7 @@ const withCa: DownloadOptions = { ...options, allowHttp: false, extraCaFile: cer
 
 const target = (t: Test): string => join(t.testdir(), 'artifact');
 
-type Expected = { readonly code: string; readonly message: RegExp };
+type Expected = { readonly code: string; readonly message: RegExp; readonly hint?: RegExp };
 const fails = async (
   t: Test,
   location: string,
@@ -424,7 +424,11 @@ t.test(
       t,
       url,
       { ...options, allowHttp: false },
-      { code: 'download-failed', message: /certificate/ },
+      {
+        code: 'download-failed',
+        message: /this node trusts no authority of its certificate \([^;]+\)$/,
+        hint: /extraCa/,
+      },
     );
     const wrongName = url.replace('localhost', 'localhost.localdomain');
     await fails(t, wrongName, withCa, { code: 'download-failed', message: /localhost\.localdomain/ });

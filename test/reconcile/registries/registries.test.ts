@@ -85,7 +85,7 @@ t.test('without a password the message says so, and with a wrong one, too', tlsT
   const other = { auth: Buffer.from('node:wrong').toString('base64') };
   t.match(await wrong({ 'registry.example': other }), {
     message: /refuses access \(401\)/,
-    hint: /none are known/,
+    hint: /\[registries\] credentials\): this node has none for this host/,
   });
   t.match(await wrong({ [registry]: other }), { message: /refuses access \(401\)/, hint: /are refused/ });
 });

@@ -15,7 +15,11 @@ const refused = (t: Test, titles: readonly string[], message: RegExp, wanted: Wa
     t.fail(`took ${chosen(titles, wanted)}`);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    t.match(error.problem, { code: 'bad-archive', message });
+    t.match(error.problem, {
+      code: 'bad-archive',
+      message,
+      hint: /oras push REFERENCE (containerd-shim-|crun)/,
+    });
   }
 };
 
