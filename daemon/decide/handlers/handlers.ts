@@ -71,7 +71,8 @@ export const selectHandlers = (baseline: Baseline): Selection => {
         state,
         source: handler.where.file,
         ...(sha256 ? { sha256 } : {}),
-        ...(proof ? { signature: proof } : {}),
+        // It is of the artifact that is asked for: without its digest it would be taken for one of what is served.
+        ...(sha256 && proof ? { signature: proof } : {}),
         ...(start ? { start } : {}),
         ...(problem ? { problem } : {}),
         ...(gate?.needed ? { approval: gate.needed } : {}),

@@ -359,6 +359,30 @@ t.test('a failed change stays failed when its approval has expired', async (t) =
   t.match(evaluate(removal, [], undefined), { kind: 'degraded', problems: [{ code: 'known-bad' }] });
 });
 
+t.test(
+  'a signature is told with the digest that it is of, and not beside another version that is served',
+  async (t) => {
+    const before = serving([handler()]);
+    const proof = { policy: key('d'), signer: 'key sha256:x', log: false, timestamp: false };
+    const signed = { prefix: '', any: [proof.policy] };
+    const next = handler({
+      ...at('r2'),
+      artifact: { url: 'https://example.com/b', sha256: key('b'), signed },
+    });
+    const [[name, fact] = ['', undefined]] = Object.entries(wholeOf(next));
+    const store: Record<string, StoreFact> =
+      fact?.kind === 'whole' ? { ...before.store, [name]: { ...fact, proofs: [proof] } } : {};
+    const problem = { code: 'not-served', message: 'not served: spin' } as const;
+    const bad = { revision: 'x', problem, at: 0, tried: { spin: 'r2' } };
+    const options = { Root: '/run/x' };
+    for (const ledger of [before.ledger, { ...before.ledger, bad }]) {
+      const [report] = decided({ ...before, ledger, store }, desired([{ ...next, options }])).handlers;
+      t.match(report?.state, /pending|failed/);
+      t.equal(report?.sha256 === undefined, report?.signature === undefined, report?.state);
+    }
+  },
+);
+
 t.test('an artifact that cannot be fetched is a failure before an approval, not a wait', async (t) => {
   const problem = { code: 'digest-mismatch', message: 'no' } as const;
   const update = handler({ ...changed, artifact: { url: 'https://example.com/b', sha256: key('b') } });
