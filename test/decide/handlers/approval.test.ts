@@ -377,8 +377,8 @@ t.test(
     const options = { Root: '/run/x' };
     for (const ledger of [before.ledger, { ...before.ledger, bad }]) {
       const [report] = decided({ ...before, ledger, store }, desired([{ ...next, options }])).handlers;
-      t.match(report?.state, /pending|failed/);
-      t.equal(report?.sha256 === undefined, report?.signature === undefined, report?.state);
+      t.match(report, { state: /pending|failed/ });
+      t.equal(report?.sha256 === undefined, report?.signature === undefined, `${report?.state}`);
     }
   },
 );
