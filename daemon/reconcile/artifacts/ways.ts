@@ -134,7 +134,10 @@ export const takeOut = async (
   const choices = chooseTitled(content.files, wanted);
   mustBe(fileSha256, choices[0]?.file.sha256);
   const picked: Picked[] = [];
-  for (const choice of choices)
-    picked.push(...(await host.pick(choice.file.path, choice.wanted, into, limits)));
+  for (const choice of choices) {
+    // Each may be compressed: what one takes of the disk is not left for the next.
+    const maxBytes = picked.reduce((left, { bytes }) => left - bytes, limits.maxBytes);
+    picked.push(...(await host.pick(choice.file.path, choice.wanted, into, { ...limits, maxBytes })));
+  }
   return picked;
 };

@@ -172,6 +172,25 @@ t.test('only registries that the node allows are asked', async (t) => {
   t.equal(registry.requests.length, 0);
 });
 
+t.test('several compressed files have one limit together', async (t) => {
+  const { store, registry, node } = await open(t, undefined, 'maxArtifactBytes = 100000\n');
+  const large = (name: string) => gzipSync(`${spin}# ${name} ${'x'.repeat(150_000)}`);
+  const files = (names: readonly string[]) =>
+    store.artifact(Object.fromEntries(names.map((name) => [name, large(name)])));
+  const kind = (libraries: string): string =>
+    `runtime = { type = "oci", binary = "engine", libraries = [${libraries}] }\n`;
+  const { host } = registry;
+  shim(node, 'a', `${kind('"x.so", "y.so"')}${rowOf(host, files(['engine', 'x.so', 'y.so']).digest)}`);
+  t.match(problemsOf((await node.once()).outcome), [
+    { handler: 'a', code: 'too-large', message: /holds more than the/ },
+  ]);
+  shim(node, 'a', `${kind('"x.so"')}${rowOf(host, files(['engine', 'x.so']).digest)}`);
+  t.strictSame(
+    problemsOf((await node.once()).outcome).filter(({ code }) => code === 'too-large'),
+    [],
+  );
+});
+
 t.test('layers that a killed run left are neither used nor kept', async (t) => {
   const { store, registry, node } = await open(t);
   const image = store.image([store.blob(types.tar, tar({ 'a/containerd-shim-a': spin }))]);
