@@ -31,6 +31,12 @@ type Image = {
   readonly limits: Limits;
 };
 
+const tooMuch = (what: string, { maxBytes }: Limits): Failure =>
+  new Failure({
+    code: 'too-large',
+    message: `the ${what} hold more than the ${maxBytes} bytes that are allowed`,
+  });
+
 /** What the lowest `count` layers have of what is asked. */
 const scan = async (
   { layers, limits }: Image,
@@ -42,11 +48,7 @@ const scan = async (
   async function* counted(handle: FileHandle): AsyncGenerator<Buffer> {
     for await (const piece of payload(handle, limits.maxBytes)) {
       sum.bytes += piece.length;
-      if (sum.bytes > limits.maxBytes)
-        throw new Failure({
-          code: 'too-large',
-          message: `the layers hold more than the ${limits.maxBytes} bytes that are allowed`,
-        });
+      if (sum.bytes > limits.maxBytes) throw tooMuch('layers', limits);
       yield piece;
     }
   }
@@ -156,16 +158,25 @@ export const pickImage = async (
           ...(rest.length > 0 ? await byName(image, { kind: 'named', names: rest }, rest) : []),
         ];
   const folder = makeFolder(intoDir);
+  let written = 0;
+  const write = async (name: string, piece: Buffer): Promise<void> => {
+    written += piece.length;
+    if (written > limits.maxBytes) throw tooMuch('files that are wanted', limits);
+    await folder.write(name, piece);
+  };
   try {
     for (const [layer, handle] of handles.entries()) {
-      const here = new Map(
-        found.flatMap((one, at) => (one.layer === layer ? [[one.index, names[at] ?? first] as const] : [])),
-      );
+      // Several names may lead to one file.
+      const here = new Map<number, string[]>();
+      for (const [at, one] of found.entries())
+        if (one.layer === layer) here.set(one.index, [...(here.get(one.index) ?? []), names[at] ?? first]);
       if (here.size === 0) continue;
       let index = -1;
       await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, {
         wants: () => here.has(++index),
-        data: (_entry, piece) => folder.write(here.get(index) ?? first, piece),
+        data: async (_entry, piece) => {
+          for (const name of here.get(index) ?? []) await write(name, piece);
+        },
       });
     }
     return await folder.finish(names);

@@ -162,6 +162,25 @@ t.test('an OCI runtime comes with its libraries, which links may name', async (t
   await refused(t, layers, /"crun" 2 times/, { wanted });
 });
 
+t.test('several names may lead to one file, within the limit', async (t) => {
+  const body = 'x'.repeat(3000);
+  const wanted: Wanted = { kind: 'named', names: ['engine', 'liba.so', 'liba.so.1'] };
+  const layers = [
+    layer(file('bin/engine', 'engine'), file('lib/liba.so.1.0', body)),
+    layer(link('lib/liba.so', 'liba.so.1'), link('lib/liba.so.1', 'liba.so.1.0')),
+  ];
+  t.same(await picked(t, layers, { wanted }), { engine: 'engine', 'liba.so': body, 'liba.so.1': body });
+  const names = ['engine', ...Array.from({ length: 20 }, (_all, index) => `l${index}`)];
+  const links = layer(...names.slice(1).map((name) => link(`lib/${name}`, 'liba.so.1.0')));
+  t.match(
+    await picked(t, [...layers, links], {
+      wanted: { kind: 'named', names },
+      limits: { maxBytes: 50_000, maxEntries: 1000 },
+    }),
+    { code: 'too-large', message: /files that are wanted hold more than the 50000 bytes/ },
+  );
+});
+
 t.test('an image has limits of its own: bytes and entries of all layers together', async (t) => {
   const big = layer(file('a', 'x'.repeat(600_000)));
   t.match(await picked(t, [big, gzipSync(big), layer(file(shim, 'x'))]), { code: 'too-large' });
