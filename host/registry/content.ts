@@ -73,9 +73,9 @@ const mustFit = (layers: readonly Descriptor[], maxBytes: number): void => {
     });
 };
 
-/** `download` puts the address of each place into its message; a failure of the rest names the reference. */
+/** `download` puts the address of each place into its message, and a file of this node is named; a failure of the rest names the reference. */
 const named = (reference: Reference, error: unknown): unknown => {
-  if (!(error instanceof Failure) || /:\/\//.test(error.problem.message)) return error;
+  if (!(error instanceof Failure) || error.problem.where || /:\/\//.test(error.problem.message)) return error;
   const message = `${printReference(reference)}: ${error.problem.message}`;
   return new Failure({ ...error.problem, message }, error);
 };

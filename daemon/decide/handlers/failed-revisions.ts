@@ -97,9 +97,10 @@ const isOfArtifact = ({ code }: Problem): boolean =>
   Object.hasOwn({ ...artifactCodes, ...signatureCodes }, code);
 
 const messageOf = (problem: Problem, { artifact, where }: Handler): string => {
-  const { message } = problem;
-  if (problem.where && ofAnotherFile.includes(problem.code))
-    return `${printWhere(problem.where)}: ${message}`;
+  const message =
+    problem.where && ofAnotherFile.includes(problem.code)
+      ? `${printWhere(problem.where)}: ${problem.message}`
+      : problem.message;
   // A resource has no lines, and may have a location for each platform.
   const location = printUrl(artifact.url);
   const isNamed = where.line !== undefined || message.includes(location);

@@ -1,5 +1,5 @@
 /** A whole tick with a registry that wants a password, behind a mirror of the node's own configuration. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -74,21 +74,32 @@ t.test(
   },
 );
 
-t.test('without a password the message says so, and with a wrong one, too', tlsTest, async (t) => {
-  const { node, credentials, registry } = await setUp(t);
-  const wrong = async (auths: object): Promise<unknown> => {
-    node.write(credentials, JSON.stringify({ auths }), 0o600);
+t.test(
+  'without a password the message says so, and with a wrong one, or one for all to read, too',
+  tlsTest,
+  async (t) => {
+    const { node, credentials, registry } = await setUp(t);
+    const wrong = async (auths: object): Promise<unknown> => {
+      node.write(credentials, JSON.stringify({ auths }), 0o600);
+      node.fake.advance(100_000_000);
+      const { outcome } = await node.once({ now: true });
+      return 'problems' in outcome ? outcome.problems[0] : outcome;
+    };
+    const other = { auth: Buffer.from('node:wrong').toString('base64') };
+    t.match(await wrong({ 'registry.example': other }), {
+      message: /refuses access \(401\)/,
+      hint: /\[registries\] credentials\): this node has none for this host/,
+    });
+    t.match(await wrong({ [registry]: other }), { message: /refuses access \(401\)/, hint: /are refused/ });
+    chmodSync(join(node.root, credentials), 0o644);
     node.fake.advance(100_000_000);
     const { outcome } = await node.once({ now: true });
-    return 'problems' in outcome ? outcome.problems[0] : outcome;
-  };
-  const other = { auth: Buffer.from('node:wrong').toString('base64') };
-  t.match(await wrong({ 'registry.example': other }), {
-    message: /refuses access \(401\)/,
-    hint: /\[registries\] credentials\): this node has none for this host/,
-  });
-  t.match(await wrong({ [registry]: other }), { message: /refuses access \(401\)/, hint: /are refused/ });
-});
+    t.match('problems' in outcome && outcome.problems[0], {
+      message: `${credentials}: others than root may read it: it has mode 0644`,
+      hint: /chmod 600/,
+    });
+  },
+);
 
 t.test(
   'a file of mirrors that cannot be understood denies, and the next tick recovers',
@@ -101,7 +112,13 @@ t.test(
     const { outcome } = await node.once();
     t.match(outcome, {
       kind: 'degraded',
-      problems: [{ code: 'registry-config', handler: 'spin-v2', message: /images of registry\.example/ }],
+      problems: [
+        {
+          code: 'registry-config',
+          handler: 'spin-v2',
+          message: /\/etc\/certs\.d\/registry\.example\/hosts\.toml:\d+:\d+: .*images of registry\.example/,
+        },
+      ],
     });
     t.same(paths, []);
     node.write(hosts, good);
