@@ -12,6 +12,7 @@ import { Failure, type Problem, problemOf, type Where } from '../../protocol/pro
 import { parseShim, placeOfArtifact } from '../shims/local-file.ts';
 import type { Policy } from '../shims/location.ts';
 import { parseShimResource, resourceFile, shimOfResource } from '../shims/resource.ts';
+import { signedNow } from '../shims/signed.ts';
 import { revisionOf } from '../shims/revision.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { isHalted, type ShimObject } from '../../protocol/shim-object.ts';
@@ -71,11 +72,14 @@ export const inForce = (ledger: Ledger): Desired => ({
 const isResource = (file: string): boolean => shimOfResource(file) !== undefined;
 
 /** The installed handlers of a source that does not answer. */
-const keep = (source: Claim['source'], handlers: readonly Handler[]): readonly Claim[] =>
-  handlers.map((handler) => ({ handler, made: 0, source }));
+const keep = (
+  source: Claim['source'],
+  handlers: readonly Handler[],
+  { signers = [] }: Policy,
+): readonly Claim[] => handlers.map((handler) => ({ handler: signedNow(handler, signers), made: 0, source }));
 
 const localFiles = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
-  const kept = keep('local', installed);
+  const kept = keep('local', installed, policy);
   let names: readonly string[] | null;
   try {
     await host.files.trust(paths.shims);
@@ -135,7 +139,7 @@ const ignored = (names: readonly string[]): readonly Problem[] => {
 
 /** The last answer of the cluster, as the service keeps it on disk: commands read the same as the service. */
 const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
-  const kept = keep('cluster', installed);
+  const kept = keep('cluster', installed, policy);
   const lose = (problem: Problem): Said => ({
     claims: kept,
     problems: [problem],

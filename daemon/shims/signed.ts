@@ -1,6 +1,6 @@
 /** Which of the node's policies says who must have signed an artifact: that of the longest prefix of its location. */
 import { canonicalLocation, exactLocation, isBelow, readingsOf } from '../../protocol/location.ts';
-import type { Artifact } from '../model/desired.ts';
+import type { Artifact, Handler } from '../model/desired.ts';
 import type { Signer } from '../model/signatures.ts';
 import { type Cursor, fail } from '../toml/cursor.ts';
 
@@ -69,4 +69,18 @@ export const signedBy = (
     return fail(at, `this node cannot tell who must have signed it: ${message}`, 'signature-policy', hint);
   });
   return { signed: { prefix: first.policy.prefix, any } };
+};
+
+/**
+ * A handler of the ledger, for which no source speaks now, with what the present policies ask for. While one of them cannot be read
+ * nothing is asked, and so nothing told, of what is in service.
+ */
+export const signedNow = (handler: Handler, signers: readonly Signer[]): Handler => {
+  const { signed: _former, ...artifact } = handler.artifact;
+  const fitting = signersFor(artifact.url, signers);
+  const any = fitting.flatMap((one) => ('fault' in one ? [] : [one.id]));
+  const [first] = fitting;
+  const signed =
+    first && any.length === fitting.length ? { signed: { prefix: first.policy.prefix, any } } : {};
+  return { ...handler, artifact: { ...artifact, ...signed } };
 };

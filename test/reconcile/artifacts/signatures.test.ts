@@ -224,6 +224,25 @@ t.test('a policy that changed is held against what is in the store', async (t) =
   t.equal(manifest?.proofs?.length, 2);
 });
 
+t.test('a policy that changed is held against a shim whose file cannot be understood now, too', async (t) => {
+  const node = setUp(t);
+  node.write(`${artifact}.sig`, golden('spin-v2.sig'));
+  await node.once();
+  node.write('/etc/rcm-node/shims.d/spin-v2.toml', 'name = 1');
+  const kept = await node.once();
+  t.match(kept.decision.handlers, [{ state: 'served', signature: { signer: /^key/ } }]);
+
+  node.write(keyFile, pem(pairOf().publicKey));
+  const refused = await node.once();
+  t.match(refused.decision.handlers, [{ name: 'spin-v2', state: 'failed', problem: { code: 'wrong-key' } }]);
+  t.notOk(refused.decision.handlers[0]?.signature, 'nothing is told of a policy that is no more');
+  t.ok(node.fake.containerd.served().includes('spin-v2'));
+
+  node.remove(keyFile);
+  const unknown = await node.once();
+  t.match(unknown.decision.handlers, [{ name: 'spin-v2', state: 'served', signature: undefined }]);
+});
+
 t.test('a new version that is not signed leaves the old one in service', async (t) => {
   const node = setUp(t);
   node.write(`${artifact}.sig`, golden('spin-v2.sig'));
