@@ -11,6 +11,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { crc32, createInflateRaw } from 'node:zlib';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { pieces } from '../../files/chunks.ts';
+import { quoted } from '../choice.ts';
 import type { TarEntry as Entry, TarVisitor as Visitor } from '../tar.ts';
 import { pieceBytes, through } from './zlib.ts';
 
@@ -141,7 +142,7 @@ const dataAt = async (handle: FileHandle, member: Member, begin: number): Promis
     local.readUInt32LE(0) === 0x04034b50 &&
     local.readUInt16LE(26) === member.name.length &&
     local.subarray(localBytes).equals(member.name);
-  if (!isSame) throw damaged(`${JSON.stringify(member.path)} is not where its directory says`);
+  if (!isSame) throw damaged(`${quoted(member.path)} is not where its directory says`);
   const at = member.at + local.length + local.readUInt16LE(28);
   if (at + member.packed > begin) throw damaged('an entry is not before its directory');
   return at;
@@ -154,7 +155,7 @@ const readMember = async (
   take: (piece: Buffer) => Promise<void>,
 ): Promise<void> => {
   const { path, flags, method, packed, size } = member;
-  const name = JSON.stringify(path);
+  const name = quoted(path);
   if ((flags & encrypted) !== 0) throw refused(`has ${name} encrypted`);
   if (method !== stored && method !== deflated)
     throw refused(`has ${name} compressed with method ${method}, not with deflate`);

@@ -122,6 +122,11 @@ t.test(
     await refused(t, [{ ...file, flags: 1 }], /has "a\/b" encrypted/);
     await refused(t, [{ ...file, flags: 0x2000 }], /has "a\/b" encrypted/);
     await refused(t, [{ ...file, method: 93 }], /has "a\/b" compressed with method 93, not with deflate/);
+    await refused(
+      t,
+      [{ ...file, path: 'x'.repeat(60_000), flags: 1 }],
+      /^the zip archive has "x{100}…" encrypted$/,
+    );
     await refused(t, [file], /zip64/, { entries: 0xffff });
     await refused(t, [file], /zip64/, { size: 0xffffffff });
     await refused(t, [{ ...file, offset: 0xffffffff }], /zip64/);
