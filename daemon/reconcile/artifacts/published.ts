@@ -7,7 +7,7 @@ import { paths } from '../../../protocol/host-paths.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
 import { Failure, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Host } from '../../../host/host.ts';
-import { saysAbsent } from '../../../host/http/deadlines.ts';
+import { saysAbsent, together } from '../../../host/http/deadlines.ts';
 import type { DownloadOptions } from '../../../host/http/options.ts';
 import { parseReference } from '../../../host/registry/reference.ts';
 import type { Artifact } from '../../../host/signature/content.ts';
@@ -42,13 +42,15 @@ const maxBytes = 1024 * 1024;
 /** A server that sends a megabyte more slowly would hold up every other shim. */
 const totalTimeoutMs = 60_000;
 
-const forSignatures = (options: DownloadOptions): DownloadOptions => ({
-  ...options,
-  decidesNothing: true,
-  totalTimeoutMs: Math.min(options.totalTimeoutMs, totalTimeoutMs),
-  // Whatever fails is tried again, and where a mirror alone can be reached, each form that it lacks costs this.
-  attempts: Math.min(options.attempts, 2),
-});
+/** All requests for the signatures of one artifact have one deadline: there are up to five files, each at two places. */
+const forSignatures = (options: DownloadOptions): DownloadOptions =>
+  together({
+    ...options,
+    decidesNothing: true,
+    totalTimeoutMs: Math.min(options.totalTimeoutMs, totalTimeoutMs),
+    // Whatever fails is tried again, and where a mirror alone can be reached, each form that it lacks costs this.
+    attempts: Math.min(options.attempts, 2),
+  });
 
 type Beside = (ending: string) => Promise<string | undefined>;
 
@@ -70,7 +72,8 @@ export const signatureEndings: readonly string[] = [...Object.keys(forms), '.crt
 const inFiles: Source = {
   find: async (host, { url, fetched, options, wantsCertificate }) => {
     const artifact = { path: host.files.real(fetched.path), sha256: fetched.sha256 };
-    const fetch: Beside = (ending) => textAt(host, besides(url, ending), options);
+    const http = forSignatures(options);
+    const fetch: Beside = (ending) => textAt(host, besides(url, ending), http);
     // Where a mirror alone can be reached, it cannot be known that a file does not exist.
     const certificate: Beside = async (ending) => (wantsCertificate ? fetch(ending) : undefined);
     return Object.entries(forms).map(([ending, read]) => ({
@@ -132,7 +135,7 @@ const textAt = async (
   const path = `${paths.incoming}/${digestOf(location).slice(0, 16)}.signature`;
   try {
     await host.download(location, undefined, host.files.real(path), {
-      ...forSignatures(options),
+      ...options,
       maxBytes,
     });
     const fact = await host.files.look(path);

@@ -6,6 +6,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { Host } from '../../../host/host.ts';
+import type { DownloadOptions } from '../../../host/http/options.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { readManifest } from '../../../daemon/reconcile/artifacts/store.ts';
 import {
@@ -69,6 +71,26 @@ for (const name of ['spin-v2.sigstore.json', 'spin-v2.bundle', 'spin-v2.sig'])
     const { did } = await node.once();
     t.strictSame(did, [], 'and the proof is kept');
   });
+
+t.test('all requests for signatures of an artifact have one deadline', async (t) => {
+  const node = setUp(t);
+  const { host } = node.fake;
+  const asked: DownloadOptions[] = [];
+  const watched: Host = {
+    ...host,
+    download: async (location, sha, into, options) => {
+      if (location !== `file://${artifact}`) asked.push(options);
+      return host.download(location, sha, into, options);
+    },
+  };
+  const began = performance.now();
+  await node.once({}, watched);
+  t.equal(asked.length, 3, 'a bundle by two names, and a signature');
+  const [first] = asked;
+  t.equal(first?.maxBytes, 1024 * 1024);
+  t.ok(asked.every(({ endsAt }) => endsAt !== undefined && endsAt === first?.endsAt));
+  t.ok((first?.endsAt ?? Number.POSITIVE_INFINITY) - began < 180_000);
+});
 
 t.test('without a signature nothing of it is unpacked, and other shims go on', async (t) => {
   const node = setUp(t, policy(undefined, 'file:///srv/artifacts/spin-v2'));
