@@ -24,7 +24,8 @@ export const artifactCodes = {
   }),
   // artifacts
   ...changed({
-    'download-refused': 'Correct the location of the artifact.',
+    'download-refused':
+      'Correct the location of the artifact; where a registry refuses access (401, 403), correct the credentials of this node (docs/registries.md).',
     'digest-mismatch':
       'Find out what is published there (curl -fsSL LOCATION | sha256sum): correct sha256 in the shim, or ask its publisher why the artifact changed.',
     'too-large': 'Raise maxArtifactBytes in /etc/rcm-node/config.toml if this size is right.',
