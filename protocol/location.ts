@@ -64,6 +64,11 @@ export const isBelow = (location: string, prefix: string): boolean => {
   return location.startsWith(prefix) && isEnd.includes(next);
 };
 
+/** A proxy and the server behind it may each decode it. */
+const decodedAgain = (location: string): string => location.replace(/%(?:25)+(?=[0-9a-f]{2})/gi, '%');
+
 /** The forms in which servers may read it: some take an encoded slash for a part of a name. Empty for what is no address. */
 export const readingsOf = (location: string): readonly string[] =>
-  [location, location.replace(/%(?=2f|5c)/gi, '%25')].flatMap((text) => canonicalLocation(text) ?? []);
+  [location, location.replace(/%(?=2f|5c)/gi, '%25'), decodedAgain(location)].flatMap(
+    (text) => canonicalLocation(text) ?? [],
+  );

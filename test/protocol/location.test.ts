@@ -28,6 +28,8 @@ t.test('an address is the same one however it is written', async (t) => {
     'https://example.com/acme;a=b/spin',
     'https://example.com/acme%3Ba=b/spin',
     'https://example.com/acme/..%2F..%5Cspin',
+    'https://example.com/other/%252e%252e%252Facme/spin',
+    'https://example.com/%25252561cme/spin',
     'https://example.com/acme/spin?token=x#y',
   ])
     t.ok(isUnder(location, 'https://example.com/acme'), location);

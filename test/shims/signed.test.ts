@@ -34,6 +34,8 @@ t.test(
       'https://example.com/private/..%2Fpublic/spin',
       'https://example.com/private/..%5Cpublic/spin',
       'https://example.com/public/..%2Fprivate/spin',
+      'https://example.com/public/..;/private/spin',
+      'https://example.com/public/%252e%252e%252Fprivate/spin',
       'https://example.com/public-evil/spin',
       'https://example.com/%70ublic/spin',
     ])
