@@ -15,7 +15,7 @@ import {
   sharedOptions,
 } from './command-table.ts';
 import { pairs, wrap } from './layout.ts';
-import { foreignOption, operandsOf, unknownCommand } from './operands.ts';
+import { foreignOption, isVerbOf, operandsOf, unknownCommand } from './operands.ts';
 
 export type Command = {
   readonly name: Exclude<CommandName, 'help'>;
@@ -175,7 +175,8 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
   if (!isCommand(name)) return wrong(unknownCommand(name));
   if (name === 'help') {
     const [of, more] = rest;
-    if (more !== undefined) return wrong(`"${more}" is one argument too many`);
+    const isVerb = of !== undefined && more !== undefined && isCommand(of) && isVerbOf(of, more);
+    if (more !== undefined && !isVerb) return wrong(`"${more}" is one argument too many`);
     if (of === undefined || values.help) return { kind: 'help', text: usage };
     return isCommand(of) ? { kind: 'help', text: helpOf(of) } : wrong(unknownCommand(of));
   }

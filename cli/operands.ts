@@ -24,6 +24,9 @@ export const foreignOption = (verb: string | undefined, given: readonly string[]
   return odd === undefined || verb === 'mirror' ? undefined : `--${odd} goes with "shim mirror" only`;
 };
 
+export const isVerbOf = (name: CommandName, word: string): boolean =>
+  Object.hasOwn(rowOf(name).verbs ?? {}, word);
+
 /** The words behind a command, or what is wrong with them. */
 export const operandsOf = (
   name: CommandName,

@@ -80,6 +80,8 @@ t.test('what is wrong behind a command leads to the help of this command', async
   ])
     t.match(parseCommand(argv), { kind: 'usage', name: argv[0] }, argv.join(' '));
   t.notOk('name' in parseCommand(['frobnicate']));
+  t.match(parseCommand(['help', 'shim', 'example']), { kind: 'help', text: /^rcm-node shim: / });
+  t.equal(message('help', 'shim', 'lst'), '"lst" is one argument too many');
 });
 
 t.test('an invalid command line is an error that says what is wrong', async (t) => {
