@@ -22,8 +22,10 @@ export type TarVisitor = {
 
 /** No path of Linux has more than 4 kB, and no extended attribute more than 64. */
 const maxHeaderBytes = 128 * 1024;
-/** For all extended headers of an archive together: so much is read within a second. */
-const maxHeadersBytes = 8 * 1024 * 1024;
+/** Of all extended headers together; `bytes` is counted here. */
+export type Headers = { bytes: number; readonly most: number };
+/** Of one archive: so much is read within a second. */
+export const maxHeadersBytes = 8 * 1024 * 1024;
 
 const zeros = Buffer.alloc(blockBytes);
 const isZero = (bytes: Buffer): boolean => bytes.equals(zeros.subarray(0, bytes.length));
@@ -49,8 +51,9 @@ export const walkTar = async (
   pieces: AsyncIterable<Buffer>,
   maxEntries: number,
   visitor: TarVisitor,
+  headers: Headers = { bytes: 0, most: maxHeadersBytes },
 ): Promise<void> => {
-  const state = { entries: 0, headersBytes: 0, zeros: 0, holes: false };
+  const state = { entries: 0, zeros: 0, holes: false };
   const carried = { bytes: Buffer.alloc(blockBytes), length: 0 };
   let next: PaxRecords = {};
   let body: Body | undefined;
@@ -62,11 +65,11 @@ export const walkTar = async (
     const padded = (left: number): number => Math.ceil(left / blockBytes) * blockBytes;
     if (type === 'skipped') return { left: 0, padded: padded(size) };
     if (type === 'long-name' || type === 'long-link' || type === 'records') {
-      state.headersBytes += size;
+      headers.bytes += size;
       if (size > maxHeaderBytes)
         throw bad(`the archive has an extended header that is too large, more than ${maxHeaderBytes} bytes`);
-      if (state.headersBytes > maxHeadersBytes)
-        throw bad(`the archive has more than ${maxHeadersBytes} bytes of extended headers`);
+      if (headers.bytes > headers.most)
+        throw bad(`the archive has more than ${headers.most} bytes of extended headers`);
       return { left: size, padded: padded(size), into: { type, bytes: Buffer.alloc(size), at: 0 } };
     }
     const { path = header.path, link = header.link, size: told, sparse } = next;

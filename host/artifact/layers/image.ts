@@ -21,15 +21,24 @@ import {
   targetOf,
   type View,
 } from './layers.ts';
-import { walkTar } from '../tar.ts';
+import { type Headers, maxHeadersBytes, type TarVisitor, walkTar } from '../tar.ts';
 
 /** Each costs a look at all layers; real images have one or two on the way to a file. */
 const maxLinks = 8;
 
+/** For all names together: each link to a file costs a look. */
+const maxLooks = 100;
+/** How many times `maxBytes` may be read for all looks: an image of that size has only few. */
+const maxReads = 8;
+
 type Image = {
   readonly layers: readonly FileHandle[];
   readonly limits: Limits;
+  readonly spent: { looks: number; bytes: number };
 };
+
+/** The entries of a layer may need some; those of a hundred layers do not need a hundred times as many. */
+const headersOfImage = (): Headers => ({ bytes: 0, most: 8 * maxHeadersBytes });
 
 const tooMuch = (what: string, { maxBytes }: Limits): Failure =>
   new Failure({
@@ -37,31 +46,44 @@ const tooMuch = (what: string, { maxBytes }: Limits): Failure =>
     message: `the ${what} hold more than the ${maxBytes} bytes that are allowed`,
   });
 
+const tooManyLinks = (): Failure =>
+  new Failure({
+    code: 'bad-archive',
+    message: 'the files that are wanted are behind too many links in the image',
+    hint: 'Give the names of the files themselves, or an image that has them under the names that are wanted.',
+  });
+
 /** What the lowest `count` layers have of what is asked. */
 const scan = async (
-  { layers, limits }: Image,
+  { layers, limits, spent }: Image,
   question: Question,
   count = layers.length,
 ): Promise<ReadonlyMap<string, Found>> => {
   const view: View = { lower: new Map(), own: new Map() };
   const sum = { bytes: 0, entries: 0 };
+  const headers = headersOfImage();
+  spent.looks += 1;
+  if (spent.looks > maxLooks) throw tooManyLinks();
   async function* counted(handle: FileHandle): AsyncGenerator<Buffer> {
     for await (const piece of payload(handle, limits.maxBytes)) {
       sum.bytes += piece.length;
+      spent.bytes += piece.length;
       if (sum.bytes > limits.maxBytes) throw tooMuch('layers', limits);
+      if (spent.bytes > maxReads * limits.maxBytes) throw tooManyLinks();
       yield piece;
     }
   }
   for (const [layer, handle] of layers.slice(0, count).entries()) {
     let index = -1;
-    await walkTar(counted(handle), limits.maxEntries, {
+    const visitor: TarVisitor = {
       wants: ({ path, type, link = '' }) => {
         index += 1;
         see(view, question, { path, type, link, layer, index });
         return false;
       },
       data: async () => undefined,
-    });
+    };
+    await walkTar(counted(handle), limits.maxEntries, visitor, headers);
     sum.entries += index + 1;
     if (sum.entries > limits.maxEntries)
       throw bad(`the image has more than ${limits.maxEntries} entries in its layers`);
@@ -149,7 +171,7 @@ export const pickImage = async (
   const handles: FileHandle[] = [];
   for (const layer of layers)
     handles.push(stack.use(await open(layer, constants.O_RDONLY | constants.O_NOFOLLOW)));
-  const image: Image = { layers: handles, limits };
+  const image: Image = { layers: handles, limits, spent: { looks: 0, bytes: 0 } };
   const found =
     path === undefined
       ? await byName(image, wanted, names)
@@ -172,12 +194,13 @@ export const pickImage = async (
         if (one.layer === layer) here.set(one.index, [...(here.get(one.index) ?? []), names[at] ?? first]);
       if (here.size === 0) continue;
       let index = -1;
-      await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, {
+      const visitor: TarVisitor = {
         wants: () => here.has(++index),
         data: async (_entry, piece) => {
           for (const name of here.get(index) ?? []) await write(name, piece);
         },
-      });
+      };
+      await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, visitor, headersOfImage());
     }
     return await folder.finish(names);
   } catch (error) {

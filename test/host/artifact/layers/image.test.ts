@@ -163,22 +163,40 @@ t.test('an OCI runtime comes with its libraries, which links may name', async (t
 });
 
 t.test('several names may lead to one file, within the limit', async (t) => {
-  const body = 'x'.repeat(3000);
+  const body = 'x'.repeat(40_000);
   const wanted: Wanted = { kind: 'named', names: ['engine', 'liba.so', 'liba.so.1'] };
   const layers = [
     layer(file('bin/engine', 'engine'), file('lib/liba.so.1.0', body)),
     layer(link('lib/liba.so', 'liba.so.1'), link('lib/liba.so.1', 'liba.so.1.0')),
   ];
   t.same(await picked(t, layers, { wanted }), { engine: 'engine', 'liba.so': body, 'liba.so.1': body });
-  const names = ['engine', ...Array.from({ length: 20 }, (_all, index) => `l${index}`)];
+  const names = ['engine', ...Array.from({ length: 3 }, (_all, index) => `l${index}`)];
   const links = layer(...names.slice(1).map((name) => link(`lib/${name}`, 'liba.so.1.0')));
   t.match(
     await picked(t, [...layers, links], {
       wanted: { kind: 'named', names },
-      limits: { maxBytes: 50_000, maxEntries: 1000 },
+      limits: { maxBytes: 100_000, maxEntries: 1000 },
     }),
-    { code: 'too-large', message: /files that are wanted hold more than the 50000 bytes/ },
+    { code: 'too-large', message: /files that are wanted hold more than the 100000 bytes/ },
   );
+});
+
+t.test('neither headers in many layers nor links of many names make it a long search', async (t) => {
+  const header = tarEntry('x', 'x', paxRecord('path', `${'a/'.repeat(60_000)}b`));
+  const one = gzipSync(layer(...Array(66).fill(Buffer.concat([header, file('f', '')]))));
+  const large = { maxBytes: 200_000_000, maxEntries: 10_000 };
+  await refused(t, Array(9).fill(one), /more than 67108864 bytes of extended headers/, { limits: large });
+  const names = Array.from({ length: 30 }, (_all, index) => `l${index}`);
+  const chain = (name: string): Buffer =>
+    Buffer.concat([link(name, `${name}.1`), link(`${name}.1`, `${name}.2`), link(`${name}.2`, `${name}.3`)]);
+  const links = layer(...names.flatMap((name) => [chain(name), file(`${name}.3`, name)]));
+  const wanted: Wanted = { kind: 'named', names };
+  await refused(t, [links], /behind too many links/, { wanted, limits: large });
+  const fewer: Wanted = { kind: 'named', names: names.slice(0, 20) };
+  t.match(await picked(t, [links], { wanted: fewer, limits: large }), { l0: 'l0', l19: 'l19' });
+  const body = file('z', 'x'.repeat(500_000));
+  const few: Wanted = { kind: 'named', names: names.slice(0, 6) };
+  await refused(t, [layer(body), links], /behind too many links/, { wanted: few });
 });
 
 t.test('an image has limits of its own: bytes and entries of all layers together', async (t) => {
