@@ -20,11 +20,17 @@ const plain = (path: string): string => {
   return segments.map((segment) => `/${segment}`).join('');
 };
 
-/** Docker Hub has several names, and "library" may be left out there. */
+/** Docker Hub has several names. */
 const hub = /^(?:docker\.io|index\.docker\.io|registry-1\.docker\.io)$/;
 
-const imagePath = (host: string, path: string): string =>
-  hub.test(host) ? path.replace(/^\/library(?=\/|$)/i, '') : path;
+/**
+ * There "library" may be left out of a name with two parts. Not of a prefix, which would be one of all images then; and not of a
+ * name with three.
+ */
+const namesOf = (location: string): readonly string[] => {
+  const name = /^oci:\/\/docker\.io\/(?:library\/)?([^/]+)$/.exec(location)?.[1];
+  return name === undefined ? [location] : ['', 'library/'].map((one) => `oci://docker.io/${one}${name}`);
+};
 
 /**
  * Without userinfo, query, fragment, default port and a slash at the end; in lower case, since hosts ignore case and so do some
@@ -41,8 +47,7 @@ export const canonicalLocation = (location: string): string | undefined => {
   const name = protocol === 'file:' ? 'file' : isOci ? 'oci' : 'https';
   const bare = hostname.replace(/\.$/, '').toLowerCase();
   const host = `${isOci && hub.test(bare) ? 'docker.io' : bare}${port === '' ? '' : `:${port}`}`;
-  const path = plain(decoded(pathname));
-  return `${name}://${host}${isOci ? imagePath(bare, path) : path}`.toLowerCase();
+  return `${name}://${host}${plain(decoded(pathname))}`.toLowerCase();
 };
 
 /**
@@ -59,9 +64,10 @@ export const exactLocation = (location: string): string | undefined => {
 /** Both of one form. A prefix ends where a segment of the path ends, or before the tag or the digest of an image. */
 export const isBelow = (location: string, prefix: string): boolean => {
   if (prefix === '') return true;
-  const next = location[prefix.length] ?? '';
   const isEnd = location.startsWith('oci:') && prefix.indexOf('/', 6) > 0 ? ['', '/', ':', '@'] : ['', '/'];
-  return location.startsWith(prefix) && isEnd.includes(next);
+  return namesOf(location).some(
+    (name) => name.startsWith(prefix) && isEnd.includes(name[prefix.length] ?? ''),
+  );
 };
 
 /** A proxy and the server behind it may each decode it. */

@@ -71,6 +71,8 @@ t.test('Docker Hub has several names', async (t) => {
     for (const prefix of ['docker.io/spin', 'docker.io/library/spin', 'docker.io/library', 'docker.io'])
       t.ok(isUnder(`oci://docker.io/${name}`, `oci://${prefix}`), `${name} ${prefix}`);
   t.notOk(isUnder('oci://docker.io/spin:v1', 'oci://docker.io/spi'));
+  t.notOk(isUnder('oci://docker.io/acme/spin:v1', 'oci://docker.io/library'));
+  t.notOk(isUnder('oci://docker.io/library/acme/spin:v1', 'oci://docker.io/acme'));
 });
 
 t.test('the empty prefix is of every location', async (t) => {

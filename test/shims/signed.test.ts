@@ -79,4 +79,10 @@ t.test('images', async (t) => {
   ])
     t.strictSame(counted(location, signers), [], location);
   t.strictSame(counted('oci://docker.io/acme2/spin:v1', signers), ['']);
+
+  const official = [signed(''), exempt('oci://docker.io/library/')];
+  for (const location of ['oci://docker.io/spin:v1', 'oci://registry-1.docker.io/library/spin:v1'])
+    t.strictSame(counted(location, official), [], location);
+  for (const name of ['evil/spin:v1', 'evil/library/spin', 'library-evil/spin'])
+    t.strictSame(counted(`oci://docker.io/${name}`, official), [''], name);
 });
