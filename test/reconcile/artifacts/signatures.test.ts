@@ -168,6 +168,19 @@ t.test('a policy for every location is of every location', async (t) => {
   t.match(await problemsOf(node), [{ code: 'unsigned', message: /every location/ }]);
 });
 
+t.test('a location that may be of two policies is refused, with the way out', async (t) => {
+  const node = setUp(t, `${policy(undefined, '')}${policy(undefined, 'file:///srv/Artifacts/')}`);
+  node.write(`${artifact}.sig`, golden('spin-v2.sig'));
+  t.match(await problemsOf(node), [
+    {
+      code: 'signature-policy',
+      message: /several prefixes would be meant: "", "file:\/\/\/srv\/Artifacts\/"/,
+      hint: /^Write the location as the prefix/,
+      where: { file: '/etc/rcm-node/shims.d/spin-v2.toml' },
+    },
+  ]);
+});
+
 t.test('the key may stand in the settings', async (t) => {
   const node = setUp(t, policy(`key = """\n${golden('cosign.pub')}"""`));
   node.write(`${artifact}.sig`, golden('spin-v2.sig'));
