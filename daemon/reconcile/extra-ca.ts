@@ -1,10 +1,11 @@
-/** Checks the extra CA of the settings early: without it every download fails. */
+/** Checks the files that the settings name early: the extra CA, without which every download fails, and that of credentials. */
 import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
 import { fileFault } from '../model/file-fault.ts';
 import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { locate } from '../toml/toml.ts';
+import { credentialsProblem } from './registries/named-credentials.ts';
 
 /** With the line of the settings that names the CA. */
 export const caProblem = async (host: Host, { extraCa }: Settings): Promise<Problem | undefined> => {
@@ -31,3 +32,11 @@ const faultOf = async (host: Host, path: string): Promise<string | undefined> =>
     return problemOf(error).message;
   }
 };
+
+export const fileProblems = async (
+  host: Host,
+  settings: Settings,
+): Promise<readonly (Problem | undefined)[]> => [
+  await caProblem(host, settings),
+  await credentialsProblem(host, settings),
+];

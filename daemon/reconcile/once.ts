@@ -18,7 +18,7 @@ import { Failure, type Problem, problemOf } from '../../protocol/problem/problem
 import type { Settings } from '../model/settings.ts';
 import { fetchAll } from './artifacts/fetching.ts';
 import { tryUntried } from './artifacts/first-run.ts';
-import { caProblem } from './extra-ca.ts';
+import { fileProblems } from './extra-ca.ts';
 import { startless, sweep } from './leftovers.ts';
 import { observe, tryOut } from './observe/observe.ts';
 import { gather, inForce } from './sources.ts';
@@ -77,8 +77,8 @@ export const consider = async (
   const clustered = settings.cluster.identity !== 'none';
   const asked = async (): Promise<Desired> => {
     const said = settings.closed ? inForce(ledger) : await gather(host, policy, ledger, clustered);
-    const ca = await caProblem(host, settings);
-    const wrong = [settings.problem, ca, ...signerProblems(signers)].filter((one) => one !== undefined);
+    const files = await fileProblems(host, settings);
+    const wrong = [settings.problem, ...files, ...signerProblems(signers)].filter((one) => one !== undefined);
     return wrong.length > 0 ? { ...said, problems: [...wrong, ...said.problems] } : said;
   };
   host.progress();

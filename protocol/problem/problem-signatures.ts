@@ -11,7 +11,7 @@ export const signatureCodes = {
   }),
   ...changed({
     unsigned:
-      'Have the artifact signed (cosign sign-blob --bundle NAME.sigstore.json NAME, and publish both), or change [[signatures]] in /etc/rcm-node/config.toml.',
+      'Have it signed (a file: cosign sign-blob --bundle NAME.sigstore.json NAME, and publish both; an image: cosign sign REFERENCE@sha256:DIGEST), or change [[signatures]] in /etc/rcm-node/config.toml.',
     'bad-signature': 'Have the artifact signed again by a current cosign, or ask its publisher.',
     'other-artifact':
       'The signature was made for other bytes: publish the signature of this artifact, or correct location and sha256.',

@@ -57,7 +57,9 @@ t.test('a node serves a shim of an image in a registry', async (t) => {
 
   await ask(await installer('v1'));
   await node.run(['systemctl', 'start', 'rcm-node']);
-  await untilReport(node, 'a refusal without credentials', ({ outcome }) => outcome.kind === 'degraded');
+  await untilReport(node, 'a refusal without credentials', ({ handlers }) =>
+    handlers.some(({ problem }) => problem?.code === 'registry-credentials'),
+  );
 
   const auth = Buffer.from(`${user.name}:${user.password}`).toString('base64');
   await node.writeFile('/etc/rcm-node/registries.json', JSON.stringify({ auths: { [at]: { auth } } }), 0o600);
