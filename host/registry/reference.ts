@@ -27,7 +27,8 @@ export const parseReference = (location: string): Reference | { readonly wrong: 
   const name = slash === -1 ? '' : before.slice(slash + 1);
   const [server, path] = [before.slice(0, Math.max(slash, 0)).toLowerCase(), tagged.exec(name)?.groups];
   if (more.length > 0 || digest?.includes('/')) return { wrong: 'credentials cannot stand in it' };
-  if (!host.test(server) || server.length > 253)
+  // A port above 65535, or a last part in digits without being an address: no URL can be made of it.
+  if (!host.test(server) || server.length > 253 || !URL.canParse(`https://${server}`))
     return { wrong: 'after oci:// comes the host of the registry' };
   // A word without a dot and a port would be a part of the name for other tools, which put a registry of their own before it.
   if (!/[.:]/.test(server) && server !== 'localhost')

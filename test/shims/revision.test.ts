@@ -105,3 +105,23 @@ t.test('a Shim that no node takes has a fault, and one for some nodes has none',
   t.match(fault({ fetchStrategy: { anonHttp: { location: 'ftp://a' } } }), { message: /anonHttp\.location/ });
   for (const odd of [undefined, null]) t.equal(fault(odd), undefined);
 });
+
+t.test('a registry whose name is no address of any server is a fault of the Shim', async (t) => {
+  const hosts = [
+    'h.example:99999',
+    '1.2.3.256',
+    '1.2.3.4.5',
+    'a.1',
+    'a.0xffffffffff',
+    '[:::::]:5',
+    '[1.2.3.4]',
+  ];
+  for (const host of hosts)
+    for (const spec of [
+      { fetchStrategy: { oci: { image: `${host}/spin@sha256:${sha256}` } } },
+      { fetchStrategy: { anonHttp: { location: `oci://${host}/spin@sha256:${sha256}` } } },
+    ]) {
+      t.match(of(spec), /^[0-9a-f]{16}$/, host);
+      t.match(faultOf({ metadata: { name: 'spin' }, spec } as ShimObject), { code: 'bad-value' }, host);
+    }
+});
