@@ -3,7 +3,7 @@
  * tried and failed, goes by it, so another order of platforms or another case of a digest must not start either anew; and
  * neither must another version of this program, so fields that are not given stand for nothing in it.
  */
-import { Failure, type Problem, recover } from '../../protocol/problem/problem.ts';
+import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import { at, rootOf } from '../toml/cursor.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { Machine } from '../../host/facts.ts';
@@ -31,15 +31,15 @@ const handlerFor = (machine: Machine, name: string, spec: unknown) => {
 /** Why no node takes it, whatever the node's settings; of two reasons the one that is not about a single machine. */
 export const faultOf = ({ metadata, spec }: ShimObject): Problem | undefined => {
   if (!spec) return undefined;
-  const faults = machines.flatMap((machine) =>
-    recover(
-      () => {
-        handlerFor(machine, metadata.name, spec);
-        return [];
-      },
-      (problem) => [problem],
-    ),
-  );
+  const faults = machines.flatMap((machine) => {
+    try {
+      handlerFor(machine, metadata.name, spec);
+      return [];
+    } catch (error) {
+      // Also a defect of this program: thrown, it would stop the work for all other Shims.
+      return [problemOf(error)];
+    }
+  });
   if (faults.length < machines.length) return undefined;
   return faults.find(({ code }) => code !== 'no-platform') ?? faults[0];
 };
@@ -58,9 +58,8 @@ const meaningFor = (machine: Machine, name: string, spec: unknown): object | und
       podAnnotations,
       containerAnnotations,
     });
-  } catch (error) {
-    if (error instanceof Failure) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 };
 

@@ -125,3 +125,18 @@ t.test('a registry whose name is no address of any server is a fault of the Shim
       t.match(faultOf({ metadata: { name: 'spin' }, spec } as ShimObject), { code: 'bad-value' }, host);
     }
 });
+
+t.test('a defect of this program that one Shim meets is a fault of that Shim alone', async (t) => {
+  const meets = (times: number): ShimObject => {
+    const state = { reads: 0 };
+    const spec = {
+      get fetchStrategy(): object {
+        if (state.reads++ < times) throw new TypeError('a defect');
+        return fetchStrategy;
+      },
+    };
+    return { metadata: { name: 'spin' }, spec } as ShimObject;
+  };
+  t.match(faultOf(meets(2)), { code: 'internal', detail: 'a defect' });
+  t.match(revisionOf(meets(2)), /^[0-9a-f]{16}$/, 'of what is written, as of any Shim that no node takes');
+});
