@@ -4,7 +4,7 @@
  */
 
 export type Reference = {
-  /** With its port, lower-case, as it is written: the name by which credentials and mirrors are found. */
+  /** With its port, if that is not 443: one name for each server, by which credentials, mirrors and policies are found. */
   readonly host: string;
   readonly repository: string;
   readonly tag?: string;
@@ -13,6 +13,20 @@ export type Reference = {
 };
 
 export const ociScheme = 'oci:';
+
+/** A word without a dot and a port would be a part of the name for other tools, which put a registry of their own before it. */
+const isFull = (server: string): boolean => /[.:]/.test(server) || server === 'localhost';
+
+/**
+ * As it is asked. A port above 65535, or a last part in digits without being an address: no URL can be made of it, which the expression
+ * does not tell.
+ */
+const asked = (server: string): string | undefined => {
+  const address = `https://${server}`;
+  if (!host.test(server) || server.length > 253 || !URL.canParse(address)) return undefined;
+  const found = new URL(address).host;
+  return isFull(server) && !isFull(found) ? `${found}:443` : found;
+};
 
 const host =
   /^(?:(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
@@ -25,13 +39,11 @@ export const parseReference = (location: string): Reference | { readonly wrong: 
   const [before = '', digest, ...more] = location.slice('oci://'.length).split('@');
   const slash = before.indexOf('/');
   const name = slash === -1 ? '' : before.slice(slash + 1);
-  const [server, path] = [before.slice(0, Math.max(slash, 0)).toLowerCase(), tagged.exec(name)?.groups];
+  const path = tagged.exec(name)?.groups;
+  const server = asked(before.slice(0, Math.max(slash, 0)).toLowerCase());
   if (more.length > 0 || digest?.includes('/')) return { wrong: 'credentials cannot stand in it' };
-  // A port above 65535, or a last part in digits without being an address: no URL can be made of it.
-  if (!host.test(server) || server.length > 253 || !URL.canParse(`https://${server}`))
-    return { wrong: 'after oci:// comes the host of the registry' };
-  // A word without a dot and a port would be a part of the name for other tools, which put a registry of their own before it.
-  if (!/[.:]/.test(server) && server !== 'localhost')
+  if (server === undefined) return { wrong: 'after oci:// comes the host of the registry' };
+  if (!isFull(server))
     return { wrong: 'after oci:// comes the host of the registry in full, like registry.example.com' };
   if (path?.name === undefined || path.name.length > 255 || !repository.test(path.name))
     return { wrong: 'the name of the repository has lower-case letters, digits, ".", "_", "-" and "/"' };

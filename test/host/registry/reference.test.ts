@@ -24,6 +24,17 @@ t.test('a reference is read in each of its forms, and written again', async (t) 
     t.equal(printReference(reference), text);
   }
   t.equal(named('oci://Registry.Example.COM:5000/a').host, 'registry.example.com:5000', 'hosts ignore case');
+  // Credentials, mirrors and policies are found by it.
+  for (const [text, host] of [
+    ['registry.example.com:443', 'registry.example.com'],
+    ['registry.example.com:0443', 'registry.example.com'],
+    ['192.0.2.01', '192.0.2.1'],
+    ['[2001:DB8:0::1]:443', '[2001:db8::1]'],
+    ['registry:443', 'registry:443'],
+  ] as const) {
+    t.equal(named(`oci://${text}/a`).host, host, 'one name for each server');
+    t.equal(named(printReference(named(`oci://${text}/a`))).host, host);
+  }
 });
 
 t.test('what is none says why, and quotes nothing', async (t) => {
@@ -36,6 +47,10 @@ t.test('what is none says why, and quotes nothing', async (t) => {
     ['oci://-a.example/a', /the host of the registry/],
     ['oci://a..example/a', /the host of the registry/],
     ['oci://a.example:123456/a', /the host of the registry/],
+    ['oci://a.example:65536/a', /the host of the registry/],
+    ['oci://999.1.1.1/a', /the host of the registry/],
+    ['oci://a.example.09/a', /the host of the registry/],
+    ['oci://[:::]/a', /the host of the registry/],
     [`oci://${'a'.repeat(250)}.example/a`, /the host of the registry/],
     ['oci://library/a', /in full/],
     ['oci://a.example/', /the name of the repository/],
