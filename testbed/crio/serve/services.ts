@@ -1,5 +1,6 @@
 /** The answers of CRI-O 1.36.3, call by call, as far as they are recorded and Pods need them. */
 import type { Image, Images } from '../run/images.ts';
+import type { Ended } from '../run/monitor.ts';
 import type { Pods } from '../run/pods.ts';
 import type { Container, Sandbox } from '../run/records.ts';
 import { version } from '../version.ts';
@@ -45,17 +46,18 @@ export const servicesOf = (
     // CRI-O does not tell it.
     runtime_handler: '',
   });
-  const stateOf = (container: Container): number => {
+  /** `ended` is read once for an answer: a container may end between two reads, and would have ended with 0. */
+  const stateOf = (container: Container, ended: Ended | undefined): number => {
     if (container.startedAt === 0) return states.created;
-    return pods.endedOf(container.process) === undefined ? states.running : states.exited;
+    return ended === undefined ? states.running : states.exited;
   };
-  const containerOf = (container: Container): object => ({
+  const containerOf = (container: Container, ended = pods.endedOf(container.process)): object => ({
     id: container.id,
     pod_sandbox_id: container.sandbox,
     metadata: container.config.metadata,
     image: container.config.image,
     image_ref: container.imageId,
-    state: stateOf(container),
+    state: stateOf(container, ended),
     created_at: String(container.createdAt),
     labels: container.config.labels,
     annotations: container.config.annotations,
@@ -133,7 +135,7 @@ export const servicesOf = (
         const code = ended?.exitCode ?? 0;
         return {
           status: {
-            ...containerOf(container),
+            ...containerOf(container, ended),
             started_at: String(container.startedAt),
             finished_at: ended === undefined ? '0' : String(Date.now() * 1_000_000),
             exit_code: code,
@@ -149,7 +151,7 @@ export const servicesOf = (
           .filter(({ id }) => filter === null || filter.id === '' || filter.id === id)
           .filter(({ sandbox }) => !filter?.pod_sandbox_id || filter.pod_sandbox_id === sandbox)
           .filter(({ config }) => matches(config.labels, filter?.label_selector ?? {}))
-          .map(containerOf),
+          .map((container) => containerOf(container)),
       }),
     },
     ImageService: {
