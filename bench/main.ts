@@ -88,7 +88,7 @@ const benchNode = async (): Promise<readonly Row[]> => {
   const nodes: TestNode[] = [];
   // Settings as they are by default.
   const boot = async (): Promise<TestNode> => {
-    const node = await bootWithRcmNode(suite, { progress, settings: '' });
+    const node = await bootWithRcmNode(suite, { progress, settings: '# the defaults\n' });
     nodes.push(node);
     return node;
   };
