@@ -1,6 +1,6 @@
 /**
  * Whether two quantities of Kubernetes are one amount: an API server gives 0.5 back as 500m and 1024Mi as 1Gi, and what is
- * compared as text would be written for ever. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+ * compared as text would be written at each look. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
  */
 
 const form =

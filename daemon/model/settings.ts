@@ -35,7 +35,7 @@ export type Settings = {
   readonly idleTimeout: number;
   readonly attempts: number;
   readonly mirrors: readonly Mirror[];
-  /** Who must have signed what; without a policy that fits, nobody must. */
+  /** Who must have signed what; a location that no policy fits needs no signature. */
   readonly signatures: readonly SignaturePolicy[];
   readonly proxy: { readonly http?: string; readonly https?: string; readonly no?: string };
   readonly extraCa: string | undefined;

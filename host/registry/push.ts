@@ -1,5 +1,5 @@
 /**
- * Puts blobs and manifests into a repository of a registry, which has each of them once: what is there is not sent again.
+ * Puts blobs and manifests into a repository of a registry, which keeps each of them once: one that it has is not sent again.
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push
  */
 import { createReadStream } from 'node:fs';

@@ -21,7 +21,7 @@ export const overwrittenBy = (name: string, who: readonly string[]): string => {
   return `the RuntimeClass ${name} is repeatedly reverted or deleted by ${by}, so it is corrected only every few minutes; remove the RuntimeClass from what that program applies, or give this Shim another spec.runtimeClass.name`;
 };
 
-/** `change`: what is to be done with it, where it is not the usual change. */
+/** `change`: what fails, where it is not the usual change. */
 export const rejected = (
   { runtimeClass, classSettings }: ShimFacts,
   change: string | undefined,

@@ -48,7 +48,7 @@ const forSignatures = (options: DownloadOptions): DownloadOptions =>
     ...options,
     decidesNothing: true,
     totalTimeoutMs: Math.min(options.totalTimeoutMs, totalTimeoutMs),
-    // Whatever fails is tried again, and where a mirror alone can be reached, each form that it lacks costs this.
+    // Each failure is tried again: where only a mirror can be reached, each form that it lacks costs all attempts.
     attempts: Math.min(options.attempts, 2),
   });
 

@@ -9,7 +9,7 @@ const longestMs = 60_000;
 const pollMs = 500;
 const booting: ReadonlySet<string> = new Set(['initializing', 'starting']);
 
-/** Waits while the host boots and a job of one of these units waits or runs, at most a minute. `stops`: the wait is to end. */
+/** Waits while the host boots and a job of one of these units waits or runs, at most a minute. `stops`: true ends the wait. */
 export const waitForBoot = async (
   { systemd, clock, log }: Host,
   units: readonly string[],

@@ -9,7 +9,7 @@ import { quoted } from './layers.ts';
 
 export type Titled = { readonly title: string; readonly path: string; readonly sha256: string };
 
-/** `wanted` is to be taken out of `file`. */
+/** `wanted`: what to take out of `file`. */
 export type Choice = { readonly file: Titled; readonly wanted: Wanted };
 
 const nameOf = ({ title }: Titled): string => title.slice(title.lastIndexOf('/') + 1);

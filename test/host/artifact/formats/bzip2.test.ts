@@ -4,25 +4,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { bunzip2 } from '../../../../host/artifact/formats/bzip2.ts';
-import { bzip2Of, mutated, randomFrom } from '../../../fixtures/artifacts/pack.ts';
+import { bzip2Of, inPieces, mutated, randomFrom, readBy } from '../../../fixtures/artifacts/pack.ts';
 
-async function* inPieces(bytes: Buffer, size = 64 * 1024): AsyncGenerator<Buffer> {
-  // As the pieces of a file: all are one buffer.
-  const buffer = Buffer.alloc(size);
-  for (let at = 0; at < bytes.length; at += size)
-    yield buffer.subarray(0, bytes.copy(buffer, 0, at, at + size));
-}
-
-const read = async (bytes: Buffer, size?: number, most = Number.POSITIVE_INFINITY): Promise<Buffer> => {
-  const parts: Buffer[] = [];
-  let total = 0;
-  for await (const piece of bunzip2(inPieces(bytes, size))) {
-    total += piece.length;
-    if (total > most) throw new Error('more than is allowed');
-    parts.push(Buffer.from(piece));
-  }
-  return Buffer.concat(parts);
-};
+const read = readBy(bunzip2);
 const sumOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 const program = readFileSync(process.execPath).subarray(0, 1_000_000);

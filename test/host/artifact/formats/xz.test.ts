@@ -5,25 +5,9 @@ import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { crc32 } from 'node:zlib';
 import { unxz } from '../../../../host/artifact/formats/xz.ts';
-import { mutated, randomFrom, xzOf } from '../../../fixtures/artifacts/pack.ts';
+import { inPieces, mutated, randomFrom, readBy, xzOf } from '../../../fixtures/artifacts/pack.ts';
 
-async function* inPieces(bytes: Buffer, size = 64 * 1024): AsyncGenerator<Buffer> {
-  // As the pieces of a file: all are one buffer.
-  const buffer = Buffer.alloc(size);
-  for (let at = 0; at < bytes.length; at += size)
-    yield buffer.subarray(0, bytes.copy(buffer, 0, at, at + size));
-}
-
-const read = async (bytes: Buffer, size?: number, most = Number.POSITIVE_INFINITY): Promise<Buffer> => {
-  const parts: Buffer[] = [];
-  let total = 0;
-  for await (const piece of unxz(inPieces(bytes, size))) {
-    total += piece.length;
-    if (total > most) throw new Error('more than is allowed');
-    parts.push(Buffer.from(piece));
-  }
-  return Buffer.concat(parts);
-};
+const read = readBy(unxz);
 const same = (t: Test, found: Buffer, expected: Buffer, what: string): void =>
   void t.equal(
     createHash('sha256').update(found).digest('hex'),
