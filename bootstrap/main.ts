@@ -56,7 +56,7 @@ export const bootstrap = async (
     if (command.token !== undefined) await bringToken(site, command.token);
     const installed = await install(site, command);
     if (installed.kind === 'up') return exitCodes.settled;
-    given.say(`error: ${printProblem(installed.problem)}`);
+    given.say(`error: ${printProblem(installed.problem)} (${installed.problem.code})`);
     given.say(`  ${hintOf(installed.problem)}`);
     return exitCodes.refused;
   } finally {

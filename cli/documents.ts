@@ -151,12 +151,13 @@ export const verifyDocument = (exitCode: number, results: Readonly<Record<string
 export const doctorDocument = (exitCode: number, agent: string, checks: readonly Check[]): object =>
   document('doctor', exitCode, {
     agent,
-    checks: checks.map(({ what, verdict, says, hint }) => ({
+    checks: checks.map(({ what, verdict, says, hint, code }) => ({
       what,
       ...(what === 'approvals' ? { formerWhat: 'turns' } : {}),
       verdict,
       says,
       ...(hint === undefined ? {} : { hint }),
+      ...(code === undefined ? {} : { code }),
     })),
   });
 

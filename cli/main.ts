@@ -104,7 +104,7 @@ const usageError = (message: string, asJson: boolean, command?: Command, name = 
     hint: name ? `See rcm-node help ${name}.` : 'See rcm-node help.',
   };
   if (asJson) json(errorDocument(command?.name ?? null, exitCodes.usage, problem));
-  else process.stderr.write(`rcm-node: ${message}\n${problem.hint}\n`);
+  else process.stderr.write(`rcm-node: ${message} (${problem.code})\n${problem.hint}\n`);
   return exitCodes.usage;
 };
 

@@ -5,7 +5,7 @@ import type { Check } from '../daemon/doctor/check.ts';
 import { finishing } from '../daemon/reconcile/remains.ts';
 import type { Uninstalled } from '../daemon/reconcile/uninstall.ts';
 import type { ClusterFacts, Report } from '../daemon/model/outcome.ts';
-import { hintOf, type Problem, printDetail, printProblem } from '../protocol/problem/problem.ts';
+import { type Code, hintOf, type Problem, printDetail, printProblem } from '../protocol/problem/problem.ts';
 import type { HandlerState } from '../protocol/node-annotations.ts';
 import { noteCodes } from '../protocol/problem/problem-files.ts';
 
@@ -29,8 +29,11 @@ export const paintFor = (terminal: boolean, noColor: string | undefined, term?: 
 /** Printed, but no error. */
 export const isNote = (problem: Problem): boolean => noteCodes.has(problem.code);
 
+/** With the code, which a person can look up: docs/troubleshooting.md has a section of each. */
 export const printTrouble = (problem: Problem, paint: Paint): string =>
-  `${isNote(problem) ? paint.warn('!') : paint.bad('✗')} ${printProblem(problem)}\n${printed(printDetail(problem), paint)}  ${paint.dim(hintOf(problem))}\n`;
+  `${isNote(problem) ? paint.warn('!') : paint.bad('✗')} ${printProblem(problem)} ${coded(problem.code, paint)}\n${printed(printDetail(problem), paint)}  ${paint.dim(hintOf(problem))}\n`;
+
+const coded = (code: Code, paint: Paint): string => paint.dim(`(${code})`);
 
 /** What another program printed: none of it is in what everyone may read. */
 const printed = (detail: string | undefined, paint: Paint): string =>
@@ -134,7 +137,7 @@ export const printChecks = (checks: readonly Check[], paint: Paint): string => {
   return checks
     .map(
       (check) =>
-        `${marks[check.verdict]} ${check.what}: ${check.says}\n${printed(check.detail, paint)}${check.hint ? `  ${paint.dim(check.hint)}\n` : ''}`,
+        `${marks[check.verdict]} ${check.what}: ${check.says}${check.code ? ` ${coded(check.code, paint)}` : ''}\n${printed(check.detail, paint)}${check.hint ? `  ${paint.dim(check.hint)}\n` : ''}`,
     )
     .join('');
 };

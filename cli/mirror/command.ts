@@ -38,7 +38,7 @@ export const printMirrored = ({ to, lock, copied, mirrors }: Mirrored): string =
     .filter((did) => count(did) > 0)
     .map((did) => `${count(did)} ${did}`);
   const failed = copied.flatMap(({ location, problem }) =>
-    problem ? [failedLine(location, problem), `  ${hintLead}${hintOf(problem)}`] : [],
+    problem ? [`${failedLine(location, problem)} (${problem.code})`, `  ${hintLead}${hintOf(problem)}`] : [],
   );
   const loose = copied.flatMap(({ location, entry }) =>
     entry && !entry.pinned

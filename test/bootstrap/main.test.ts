@@ -117,7 +117,7 @@ t.test('with a systemd', { skip: noBusHere }, async (t) => {
     t.equal(await run(), 3);
     t.match(
       said.join('\n'),
-      /error: rcm-node 0\.1\.0 did not start on this node \(attempt 1\)[\s\S]*--force/,
+      /error: rcm-node 0\.1\.0 did not start on this node \(attempt 1\).* \([a-z-]+\)\n[\s\S]*--force/,
     );
   });
 

@@ -179,7 +179,7 @@ const documents: readonly (readonly [headings: readonly string[], value: object]
     ['Doctor'],
     doctorDocument(1, '0.1.0', [
       { what: 'host', verdict: 'good', says: 'fine' },
-      { what: 'CRI', verdict: 'bad', says: 'silent', detail, hint: 'look' },
+      { what: 'CRI', verdict: 'bad', says: 'silent', detail, hint: 'look', code: 'runtime-unreachable' },
       { what: 'approvals', verdict: 'good', says: 'fine' },
     ]),
   ],

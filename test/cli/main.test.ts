@@ -105,7 +105,7 @@ t.test('a wrong command line says what is wrong, on standard error, with exit co
   for (const [index, [words, message]] of cases.entries()) {
     t.match(
       ended[index],
-      { code: 2, out: '', err: /^rcm-node: .*\nSee rcm-node help( \w+)?\.\n$/ },
+      { code: 2, out: '', err: /^rcm-node: .* \(bad-usage\)\nSee rcm-node help( \w+)?\.\n$/ },
       words.join(' '),
     );
     t.match(ended[index]?.err, message);
@@ -165,7 +165,7 @@ t.test('the executable has the samples in it, and prints each as a local file', 
   t.match(misspelt, {
     code: 2,
     out: '',
-    err: /there is no example "spn"; did you mean "spin"\?\n.*help shim/,
+    err: /there is no example "spn"; did you mean "spin"\? \(bad-usage\)\n.*help shim/,
   });
   t.match(unknown, { code: 2, out: /"bad-usage"/, err: '' });
   if (isMeasured) await measureAll(['shim', 'list'], ['shim', 'example', 'spin']);

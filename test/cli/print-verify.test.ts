@@ -13,7 +13,7 @@ t.test('each handler has its line, with the message of the runtime below', async
   const text = printVerified({ a: started, b: listed, c: failed }, paintFor(false, undefined));
   t.match(
     text,
-    /a: a sandbox starts with it\n.*b: listed by CRI, not started: no image\n.*does not start\n.*exec format error/s,
+    /a: a sandbox starts with it\n.*b: listed by CRI, not started: no image\n.*does not start \(not-started\)\n.*exec format error/s,
   );
   t.match(printVerified({}, paintFor(false, undefined)), /no handler/);
 });

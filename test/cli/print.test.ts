@@ -2,7 +2,7 @@ import t from 'tap';
 import { paintFor, printChecks, printReport, printTrouble, printUninstalled } from '../../cli/print.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
 import type { Report } from '../../daemon/model/outcome.ts';
-import { codes } from '../../protocol/problem/problem.ts';
+import { type Code, codes } from '../../protocol/problem/problem.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import { observed } from '../../testbed/simulated/bare-host.ts';
 
@@ -32,8 +32,15 @@ t.test('colour is for terminals, and NO_COLOR takes it away', async (t) => {
 });
 
 t.test('a problem is a line with its place, and a line with the way out', async (t) => {
-  t.equal(printTrouble(problem, plain), `✗ /f:2: odd\n  ${codes['bad-toml'].hint}\n`);
-  t.equal(printTrouble({ ...problem, hint: 'do this' }, plain), '✗ /f:2: odd\n  do this\n');
+  t.equal(printTrouble(problem, plain), `✗ /f:2: odd (bad-toml)\n  ${codes['bad-toml'].hint}\n`);
+  t.equal(printTrouble({ ...problem, hint: 'do this' }, plain), '✗ /f:2: odd (bad-toml)\n  do this\n');
+});
+
+t.test('each problem is printed with its code', async (t) => {
+  for (const code of Object.keys(codes) as Code[]) {
+    const line = printTrouble({ code, message: 'odd' }, plain).split('\n')[0];
+    t.match(line, new RegExp(`^[✗!] odd \\(${code}\\)$`));
+  }
 });
 
 t.test('a host without a desired state is two lines', async (t) => {
@@ -63,7 +70,7 @@ t.test(
   a-very-long-handler-name  removing  -             /s/b.toml
   x                         failed    -             /s/c.toml
 
-✗ /f:2: odd
+✗ /f:2: odd (bad-toml)
   ${codes['bad-toml'].hint}
 `,
       'a problem that is told twice is printed once',
@@ -127,12 +134,12 @@ t.test('each check has a mark, and a hint where there is one', async (t) => {
       [
         { what: 'host', verdict: 'good', says: 'fine' },
         { what: 'disk', verdict: 'warn', says: 'full', hint: 'free some' },
-        { what: 'CRI', verdict: 'bad', says: 'silent' },
+        { what: 'CRI', verdict: 'bad', says: 'silent', code: 'runtime-unreachable' },
         { what: 'service', verdict: 'unknown', says: 'who knows' },
       ],
       plain,
     ),
-    '✓ host: fine\n! disk: full\n  free some\n✗ CRI: silent\n? service: who knows\n',
+    '✓ host: fine\n! disk: full\n  free some\n✗ CRI: silent (runtime-unreachable)\n? service: who knows\n',
   );
 });
 
@@ -178,7 +185,9 @@ To finish:
   const waits = { ...ticked, outcome: { kind: 'waiting', for: [problem] } } as const;
   t.match(
     printUninstalled({ ...rest, ticked: waits, complete: false }, plain),
-    new RegExp(`^✓ remove /etc/x\n✗ /f:2: odd\n  ${codes['bad-toml'].hint}\nNot everything was removed; run`),
+    new RegExp(
+      `^✓ remove /etc/x\n✗ /f:2: odd \\(bad-toml\\)\n  ${codes['bad-toml'].hint}\nNot everything was removed; run`,
+    ),
   );
 });
 

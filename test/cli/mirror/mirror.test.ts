@@ -144,7 +144,7 @@ t.test('what is damaged or missing comes again, and what fails keeps nothing els
   t.notOk(existsSync(join(place, 'b')), 'nothing with another digest is kept');
   t.match(
     printMirrored(done),
-    /1 copied, 1 failed;.*\n(http:\S+): (?!\1).*\n {2}what to do: /,
+    /1 copied, 1 failed;.*\n(http:\S+): (?!\1).* \(digest-mismatch\)\n {2}what to do: /,
     'the location once',
   );
 });
