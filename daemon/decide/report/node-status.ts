@@ -64,7 +64,8 @@ export const eventText = (report: Report): string => {
   return first ? `${onNode(report)}; ${hintLead}${hintOf(first)}` : onNode(report);
 };
 
-const camel = (code: string): string =>
+/** As Kubernetes writes reasons. */
+export const camel = (code: string): string =>
   code.replace(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase());
 
 const reasonOf = (report: Report): string => {
