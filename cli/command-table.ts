@@ -198,6 +198,16 @@ export const commands = {
     },
     exits: ['settled', 'failed'],
   },
+  completion: {
+    summary: 'print the completion of this program for a shell',
+    options: {},
+    verbs: {
+      bash: { summary: 'for ~/.bashrc: source <(rcm-node completion bash)' },
+      zsh: { summary: 'for ~/.zshrc, after compinit: source <(rcm-node completion zsh)' },
+      fish: { summary: 'for ~/.config/fish/config.fish: rcm-node completion fish | source' },
+    },
+    exits: ['settled'],
+  },
   version: { summary: 'print the version', options: { json }, exits: ['settled'] },
   help: {
     summary: 'print this text, or that of one command',

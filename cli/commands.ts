@@ -84,7 +84,7 @@ const tickOnce = async (command: Command, name: 'once' | 'retry', tick: Tick): P
 
 export const work: Readonly<
   Record<
-    Exclude<Command['name'], 'version' | 'status' | 'shim' | 'bootstrap' | 'controller'>,
+    Exclude<Command['name'], 'version' | 'status' | 'shim' | 'completion' | 'bootstrap' | 'controller'>,
     (command: Command) => Promise<number>
   >
 > = {

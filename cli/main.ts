@@ -85,11 +85,19 @@ const shim = async (command: Command): Promise<number> => {
   return typeof done === 'string' ? usageError(done, command.json, command) : done;
 };
 
+const completion = async ({ verb }: Command): Promise<number> => {
+  const { isShell, shells } = await import('./completion/shells.ts');
+  if (!isShell(verb)) throw new Error('completion without its shell');
+  out(shells[verb]());
+  return exitCodes.settled;
+};
+
 const perform = async (command: Command): Promise<number> => {
   needRoot(command, process.getuid?.());
   if (command.name === 'version') return printVersion(command.json);
   if (command.name === 'status') return status(command);
   if (command.name === 'shim') return shim(command);
+  if (command.name === 'completion') return completion(command);
   if (command.name === 'bootstrap') return bootstrap(command);
   if (command.name === 'controller') return controller(command);
   const { work } = await import('./commands.ts');

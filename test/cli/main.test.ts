@@ -19,6 +19,7 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import { usage } from '../../cli/arguments.ts';
+import { type Shell, shells } from '../../cli/completion/shells.ts';
 import { catalogueOf } from '../../cli/shims/catalogue.ts';
 import { exampleOf } from '../../cli/shims/example.ts';
 import { readTexts } from '../../cli/shims/texts.ts';
@@ -90,6 +91,13 @@ t.test('help and version go to standard output', async (t) => {
   t.equal(json?.code, 0);
   const { version: node, arch } = process;
   t.same(JSON.parse(json?.out ?? ''), { schema: 1, command: 'version', exitCode: 0, version, node, arch });
+});
+
+t.test('the executable prints the completions of each shell', async (t) => {
+  const names = Object.keys(shells) as readonly Shell[];
+  const ended = await runAll(...names.map((name) => ['completion', name]));
+  for (const [index, name] of names.entries())
+    t.same(ended[index], { code: 0, out: shells[name](), err: '' }, name);
 });
 
 t.test('a wrong command line says what is wrong, on standard error, with exit code 2', async (t) => {
