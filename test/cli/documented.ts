@@ -1,25 +1,5 @@
 /** docs/json.md as a schema: what its tables say of a document, held against one. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-type Field = { readonly name: string; readonly isOptional: boolean; readonly type: string };
-
-const text = readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8');
-
-/** By the heading above each table. */
-export const tables: ReadonlyMap<string, readonly Field[]> = new Map(
-  text
-    .split(/^## /m)
-    .slice(1)
-    .map((section): [string, readonly Field[]] => [
-      section.split('\n', 1)[0] ?? '',
-      [...section.matchAll(/^\| `(\w+)(\?)?` \| ([^|]+?) \|/gm)].map(([, name = '', mark, type = '']) => ({
-        name,
-        isOptional: mark === '?',
-        type,
-      })),
-    ]),
-);
+import { tables } from '../../packaging/documents/json-tables.ts';
 
 export type Seen = Set<string>;
 

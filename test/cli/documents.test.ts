@@ -15,6 +15,7 @@ import {
   verifyDocument,
   versionDocument,
 } from '../../cli/documents.ts';
+import { commands, rowOf } from '../../cli/command-table.ts';
 import { diffsOf } from '../../daemon/decide/report/diffs.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import { emptyLedger } from '../../daemon/model/ledger.ts';
@@ -25,7 +26,10 @@ import { handler as wanted, key, observed } from '../../testbed/simulated/bare-h
 import { absent } from '../../host/facts.ts';
 import type { Mirrored } from '../../cli/mirror/mirror.ts';
 import type { Found } from '../../daemon/reconcile/takeover/find.ts';
-import { faultsOf, type Seen, tables } from './documented.ts';
+import { documents as documented, tables } from '../../packaging/documents/json-tables.ts';
+import { outputSchema } from '../../packaging/documents/output-schema.ts';
+import { validate, withoutValidator } from '../../testbed/json-schema.ts';
+import { faultsOf, type Seen } from './documented.ts';
 
 const detail = 'auth = "hunter2"';
 const problem: Problem = {
@@ -272,4 +276,42 @@ t.test('the version of the schema is in each document, and in its description', 
   const text = readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8');
   t.match(text, `It is ${schema}.`);
   for (const [, value] of documents) t.match(value, { schema, exitCode: Number });
+});
+
+t.test('every document is valid by the JSON Schema of the output', { skip: withoutValidator }, async (t) => {
+  const values = documents.map(([, value]) => JSON.parse(JSON.stringify(value)));
+  t.same(
+    validate(outputSchema(), values).flatMap((faults, index) =>
+      faults.length > 0 ? [[values[index], faults]] : [],
+    ),
+    [],
+  );
+});
+
+t.test(
+  'the JSON Schema refuses what is wrong, and takes what a later version adds',
+  { skip: withoutValidator },
+  async (t) => {
+    const good = JSON.parse(JSON.stringify(reportDocument('status', 1, report)));
+    const bare = { schema: 1, command: 'status', exitCode: 0 };
+    const wrong = [
+      { ...good, schema: 2 },
+      { ...good, exitCode: '0' },
+      { ...good, command: 'version' },
+      { ...good, handlers: [{ name: 'spin' }] },
+      { ...good, cluster: { ...good.cluster, identity: 'root' } },
+      bare,
+      { ...bare, command: null },
+    ];
+    for (const [index, faults] of validate(outputSchema(), wrong).entries())
+      t.not(faults.length, 0, JSON.stringify(wrong[index]));
+    const later = { ...good, more: 1, handlers: [{ ...good.handlers[0], state: 'new', more: 1 }] };
+    t.same(validate(outputSchema(), [good, later]), [[], []]);
+  },
+);
+
+t.test('docs/json.md has the document of each command with --json', async (t) => {
+  const described = documented.flatMap((one) => one.commands);
+  for (const name of Object.keys(commands) as (keyof typeof commands)[])
+    t.equal(described.includes(name), 'json' in rowOf(name).options, name);
 });

@@ -24,6 +24,8 @@ import { catalogueOf } from '../../cli/shims/catalogue.ts';
 import { exampleOf } from '../../cli/shims/example.ts';
 import { readTexts } from '../../cli/shims/texts.ts';
 import { faultsOf } from './documented.ts';
+import { outputSchema } from '../../packaging/documents/output-schema.ts';
+import { validate, withoutValidator } from '../../testbed/json-schema.ts';
 import { version } from '../../protocol/version.ts';
 import { bundle } from '../../packaging/bundle.ts';
 
@@ -42,6 +44,9 @@ const isRoot = process.getuid?.() === 0;
 const rootOnly = isRoot ? false : 'needs root: the command changes a host';
 
 type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
+
+/** Every document that a run printed. */
+const printed: { readonly words: readonly string[]; readonly document: unknown }[] = [];
 
 /** Runs a program to its end. `drop`: that stream is closed from the start. */
 const runAs = async (
@@ -63,6 +68,8 @@ const runAs = async (
     child.on('error', reject);
     child.on('close', (status, signal) => (signal ? reject(new Error(signal)) : resolve(status)));
   });
+  if (words.includes('--json') && drop === undefined && said.stdout !== '')
+    printed.push({ words, document: JSON.parse(said.stdout) });
   return { code, out: said.stdout, err: said.stderr };
 };
 
@@ -520,3 +527,16 @@ t.test('two runs on one host do not run at the same time', { skip: rootOnly }, a
     'one of them found it done',
   );
 });
+
+t.test(
+  'every document that was printed above is valid by the JSON Schema',
+  { skip: withoutValidator },
+  async (t) => {
+    const faults = validate(
+      outputSchema(),
+      printed.map(({ document }) => document),
+    );
+    for (const [index, { words }] of printed.entries()) t.same(faults[index], [], words.join(' '));
+    t.ok(printed.length > 10, `${printed.length} documents`);
+  },
+);
