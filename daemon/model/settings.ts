@@ -2,23 +2,20 @@
  * /etc/rcm-node/config.toml: settings, and the node's own policy, which no cluster may widen. Text in, complete
  * `Settings` out, or a Failure with file, line and column.
  */
+import { type Cursor, fail, printKey, required, rootOf, string } from '../toml/cursor.ts';
 import {
-  at,
-  boolean,
-  type Cursor,
-  elements,
-  fail,
-  integer,
-  printKey,
-  required,
-  rootOf,
-  string,
-  strings,
-  table,
-} from '../toml/cursor.ts';
+  anyString,
+  booleanField,
+  type Field,
+  integerField,
+  listField,
+  oneOf,
+  stringField,
+  tableField,
+} from '../toml/field.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { parseToml } from '../toml/toml.ts';
-import { type SignaturePolicy, signaturePolicies } from './signatures.ts';
+import { type SignaturePolicy, signatureField } from './signatures.ts';
 
 export type Mirror = { readonly prefix: string; readonly replace: string };
 
@@ -110,52 +107,86 @@ export const defaultSettings: Settings = {
 
 const unitName = /^[A-Za-z0-9:_.@-]{1,200}\.service$/;
 
+const path = stringField(/^\//, 'an absolute path is expected');
+
+const address = (schemes = ['https', 'http', 'file']): Field<string> => ({
+  read: (cursor) => (cursor.value === undefined ? undefined : urlAt(cursor, schemes)),
+  schema: { type: 'string', pattern: `^(${schemes.join('|')}):` },
+});
+
+const urlAt = (cursor: Cursor, schemes: readonly string[]): string => {
+  const text = required(cursor, string(cursor));
+  const scheme = /^([a-z]+):/.exec(text)?.[1] ?? '';
+  if (!schemes.includes(scheme) || !URL.canParse(text))
+    // Not the value: it may hold a password.
+    fail(
+      cursor,
+      `"${printKey(cursor.path)}": a URL with ${schemes.map((one) => `${one}:`).join(', ')} is expected`,
+    );
+  return text;
+};
+
+const mirrorAddress = address(['https', 'http', 'file', 'oci']);
+
+/** It may be the scheme alone: everything of it is in the mirror. */
+const prefix: Field<string> = {
+  read: (cursor) =>
+    typeof cursor.value === 'string' && /^(https?|oci):\/\/$/.test(cursor.value)
+      ? cursor.value
+      : mirrorAddress.read(cursor),
+  schema: mirrorAddress.schema,
+};
+
 /** The keys of the file: each setting by its name, except the unit, which is in the table of the runtime. */
-const keys = Object.keys(defaultSettings)
-  .filter((key) => key !== 'closed')
-  .map((key) => (key === 'unit' ? 'runtime' : key));
+export const settingsFile = tableField({
+  interval: integerField(5, 86_400),
+  sweep: integerField(60, 604_800),
+  allowUnpinned: booleanField,
+  allowedHosts: listField(stringField(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'a host name is expected')),
+  maxArtifactBytes: integerField(1, 1024 ** 4),
+  downloadTimeout: integerField(1, 86_400),
+  idleTimeout: integerField(1, 3_600),
+  attempts: integerField(1, 20),
+  mirrors: listField(tableField({ prefix, replace: mirrorAddress }, ['prefix', 'replace'])),
+  signatures: signatureField,
+  proxy: tableField({ http: address(), https: address(), no: anyString }),
+  extraCa: path,
+  registries: tableField({ credentials: path, providers: booleanField }),
+  runtime: tableField({ unit: stringField(unitName, 'the name of a .service unit is expected') }),
+  quiet: integerField(0, 600),
+  stable: integerField(1, 40),
+  repairsPerHour: integerField(0, 1000),
+  // With 0 the first change would wait for a pause that no restart had begun.
+  restartsPerHour: integerField(1, 60),
+  verifyExcept: listField(
+    stringField(/^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/, 'the name of a handler is expected, or "*"'),
+  ),
+  takeover: booleanField,
+  logLevel: oneOf(['debug', 'info', 'warn', 'error']),
+  cluster: tableField({
+    identity: oneOf(['kubelet', 'serviceaccount', 'none']),
+    kubeconfig: path,
+    legacyLabels: booleanField,
+    spread: integerField(0, 86_400),
+  }),
+});
+
+/** What the file gives, and the default of what it does not. */
+const over = <T extends object>(defaults: T, given: object | undefined): T => ({
+  ...defaults,
+  ...Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)),
+});
 
 export const parseSettings = (text: string, file: string): Settings => {
   const root = rootOf(parseToml(text, file, 'bad-settings'), file, text, 'bad-settings');
-  table(root, keys);
-  const number = (key: keyof Settings, least: number, most: number): number =>
-    integer(at(root, key), least, most) ?? (defaultSettings[key] as number);
-  const runtime = table(at(root, 'runtime'), ['unit']);
-  const level = string(
-    at(root, 'logLevel'),
-    /^(debug|info|warn|error)$/,
-    '"debug", "info", "warn" or "error" is expected',
-  );
-  const unit = runtime && string(at(runtime, 'unit'), unitName, 'the name of a .service unit is expected');
+  const { runtime, registries, cluster, proxy, ...given } = required(root, settingsFile.read(root));
+  const { http, https, no } = proxy ?? {};
   return {
-    interval: number('interval', 5, 86_400),
-    sweep: number('sweep', 60, 604_800),
-    allowUnpinned: boolean(at(root, 'allowUnpinned')) ?? false,
-    allowedHosts: strings(at(root, 'allowedHosts'), /^[A-Za-z0-9.:[\]-]{1,253}$/, 'a host name is expected'),
-    maxArtifactBytes: number('maxArtifactBytes', 1, 1024 ** 4),
-    downloadTimeout: number('downloadTimeout', 1, 86_400),
-    idleTimeout: number('idleTimeout', 1, 3_600),
-    attempts: number('attempts', 1, 20),
-    mirrors: elements(at(root, 'mirrors')).map(mirror),
-    signatures: signaturePolicies(at(root, 'signatures')),
-    proxy: proxy(at(root, 'proxy')),
-    extraCa: string(at(root, 'extraCa'), /^\//, 'an absolute path is expected'),
-    registries: registries(at(root, 'registries')),
-    unit,
-    quiet: number('quiet', 0, 600),
-    stable: number('stable', 1, 40),
-    repairsPerHour: number('repairsPerHour', 0, 1000),
-    // With 0 the first change would wait for a pause that no restart had begun.
-    restartsPerHour: number('restartsPerHour', 1, 60),
-    verifyExcept: strings(
-      at(root, 'verifyExcept'),
-      /^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/,
-      'the name of a handler is expected, or "*"',
-    ),
-    takeover: boolean(at(root, 'takeover')) ?? false,
-    logLevel: (level as Settings['logLevel'] | undefined) ?? 'info',
-    cluster: cluster(at(root, 'cluster')),
-    closed: false,
+    ...over(defaultSettings, given),
+    proxy: { ...(http ? { http } : {}), ...(https ? { https } : {}), ...(no ? { no } : {}) },
+    registries: over(defaultSettings.registries, registries),
+    cluster: over(defaultSettings.cluster, cluster),
+    unit: runtime?.unit,
   };
 };
 
@@ -168,63 +199,4 @@ export const unitIn = (text: string): string | undefined => {
   } catch {
     return undefined;
   }
-};
-
-const cluster = (cursor: Cursor): ClusterSettings => {
-  const row = table(cursor, ['identity', 'kubeconfig', 'legacyLabels', 'spread']);
-  if (!row) return defaultSettings.cluster;
-  const identity = string(
-    at(row, 'identity'),
-    /^(kubelet|serviceaccount|none)$/,
-    '"kubelet", "serviceaccount" or "none" is expected',
-  );
-  return {
-    identity: (identity as ClusterSettings['identity'] | undefined) ?? 'kubelet',
-    kubeconfig: string(at(row, 'kubeconfig'), /^\//, 'an absolute path is expected'),
-    legacyLabels: boolean(at(row, 'legacyLabels')) ?? false,
-    spread: integer(at(row, 'spread'), 0, 86_400) ?? defaultSettings.cluster.spread,
-  };
-};
-
-const registries = (cursor: Cursor): RegistrySettings => {
-  const row = table(cursor, ['credentials', 'providers']);
-  if (!row) return defaultSettings.registries;
-  return {
-    credentials: string(at(row, 'credentials'), /^\//, 'an absolute path is expected'),
-    providers: boolean(at(row, 'providers')) ?? true,
-  };
-};
-
-const address = (cursor: Cursor, schemes = ['https', 'http', 'file']): string => {
-  const text = required(cursor, string(cursor));
-  const scheme = /^([a-z]+):/.exec(text)?.[1] ?? '';
-  if (!schemes.includes(scheme) || !URL.canParse(text))
-    // Not the value: it may hold a password.
-    fail(
-      cursor,
-      `"${printKey(cursor.path)}": a URL with ${schemes.map((one) => `${one}:`).join(', ')} is expected`,
-    );
-  return text;
-};
-
-/** A prefix may be the scheme alone: everything of it is in the mirror. */
-const mirror = (cursor: Cursor): Mirror => {
-  const row = required(cursor, table(cursor, ['prefix', 'replace']));
-  const schemes = ['https', 'http', 'file', 'oci'];
-  const [prefix, replace] = [at(row, 'prefix'), at(row, 'replace')];
-  const isScheme = typeof prefix.value === 'string' && /^(https?|oci):\/\/$/.test(prefix.value);
-  return {
-    prefix: isScheme ? String(prefix.value) : address(prefix, schemes),
-    replace: address(replace, schemes),
-  };
-};
-
-const proxy = (cursor: Cursor): Settings['proxy'] => {
-  const row = table(cursor, ['http', 'https', 'no']);
-  if (!row) return {};
-  const [http, https] = [at(row, 'http'), at(row, 'https')].map((one) =>
-    one.value === undefined ? undefined : address(one),
-  );
-  const no = string(at(row, 'no'));
-  return { ...(http ? { http } : {}), ...(https ? { https } : {}), ...(no ? { no } : {}) };
 };

@@ -4,17 +4,8 @@
  */
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { canonicalLocation } from '../../protocol/location.ts';
-import {
-  at,
-  boolean,
-  type Cursor,
-  elements,
-  fail,
-  printKey,
-  required,
-  string,
-  table,
-} from '../toml/cursor.ts';
+import { at, type Cursor, elements, fail, printKey, required } from '../toml/cursor.ts';
+import { anyString, booleanField, type Field, stringField, tableField } from '../toml/field.ts';
 
 export type SignaturePolicy = {
   /** As the file has it; the empty one is of every location. */
@@ -58,7 +49,29 @@ export type SignatureProof = {
 
 const canonicalPrefix = ({ prefix }: SignaturePolicy): string => canonicalLocation(prefix) ?? '';
 
-export const signaturePolicies = (cursor: Cursor): readonly SignaturePolicy[] => {
+const row = tableField(
+  {
+    prefix: anyString,
+    key: stringField(
+      /^(\/|\s*-----BEGIN PUBLIC KEY-----)/,
+      'an absolute path or a public key in PEM is expected',
+    ),
+    identity: stringField(
+      /^[\x21-\x29\x2b-\x7e]+(\/\*)?$/,
+      'an identity is expected as certificates have it; "*" may stand alone after the last "/"',
+    ),
+    issuer: stringField(/^[\x21-\x7e]+$/, 'the address of the issuer of the identity is expected'),
+    trustRoot: stringField(/^\//, 'an absolute path is expected'),
+    transparencyLog: booleanField,
+    timestamp: booleanField,
+    unsigned: booleanField,
+  },
+  ['prefix'],
+);
+
+type Row = NonNullable<ReturnType<typeof row.read>>;
+
+const signaturePolicies = (cursor: Cursor): readonly SignaturePolicy[] => {
   const rows = elements(cursor);
   const policies = rows.map(policy);
   const exempt = policies.findIndex(
@@ -66,29 +79,30 @@ export const signaturePolicies = (cursor: Cursor): readonly SignaturePolicy[] =>
       one.by.kind === 'unsigned' &&
       policies.some((other, at) => at !== index && canonicalPrefix(other) === canonicalPrefix(one)),
   );
-  const row = rows[exempt];
-  if (row) fail(row, `another policy requires a signature for the same prefix`);
+  const place = rows[exempt];
+  if (place) fail(place, `another policy requires a signature for the same prefix`);
   return policies;
 };
 
-const keys = ['prefix', 'key', 'identity', 'issuer', 'trustRoot', 'transparencyLog', 'timestamp', 'unsigned'];
+export const signatureField: Field<readonly SignaturePolicy[]> = {
+  read: (cursor) => (cursor.value === undefined ? undefined : signaturePolicies(cursor)),
+  schema: { type: 'array', items: row.schema },
+};
 
 const policy = (cursor: Cursor): SignaturePolicy => {
-  const row = required(cursor, table(cursor, keys));
-  const prefix = required(at(row, 'prefix'), string(at(row, 'prefix')));
+  const given = required(cursor, row.read(cursor));
+  const { prefix = '', trustRoot, timestamp = false } = given;
   if (prefix !== '' && !isPrefix(prefix))
     fail(
-      at(row, 'prefix'),
+      at(cursor, 'prefix'),
       'the beginning of a location is expected (https:, http:, file: or oci:), without user, query, tag, digest and "%", or "" for every location',
     );
-  const by = signer(row);
-  const trustRoot = string(at(row, 'trustRoot'), /^\//, 'an absolute path is expected');
-  const transparencyLog = boolean(at(row, 'transparencyLog')) ?? by.kind === 'identity';
-  const timestamp = boolean(at(row, 'timestamp')) ?? false;
+  const by = signer(cursor, given);
+  const { transparencyLog = by.kind === 'identity' } = given;
   if (trustRoot === undefined && (by.kind === 'identity' || transparencyLog || timestamp))
     fail(
-      row,
-      `"${printKey(row.path)}" needs trustRoot: certificates, logs and timestamps are verified with that file, and nothing is fetched for it`,
+      cursor,
+      `"${printKey(cursor.path)}" needs trustRoot: certificates, logs and timestamps are verified with that file, and nothing is fetched for it`,
     );
   return { prefix, by, ...(trustRoot === undefined ? {} : { trustRoot }), transparencyLog, timestamp };
 };
@@ -100,27 +114,11 @@ const isPrefix = (text: string): boolean =>
   /^[a-z]+:\/\/[^?#%]*$/i.test(text) &&
   !/^[^/]*\/\/[^/]*@/.test(text);
 
-const signer = (row: Cursor): SignaturePolicy['by'] => {
-  const key = string(
-    at(row, 'key'),
-    /^(\/|\s*-----BEGIN PUBLIC KEY-----)/,
-    'an absolute path or a public key in PEM is expected',
-  );
-  const identity = string(
-    at(row, 'identity'),
-    /^[\x21-\x29\x2b-\x7e]+(\/\*)?$/,
-    'an identity is expected as certificates have it; "*" may stand alone after the last "/"',
-  );
-  const issuer = string(
-    at(row, 'issuer'),
-    /^[\x21-\x7e]+$/,
-    'the address of the issuer of the identity is expected',
-  );
-  const isUnsigned = boolean(at(row, 'unsigned')) ?? false;
-  if ([key !== undefined, identity !== undefined, isUnsigned].filter(Boolean).length !== 1)
-    fail(row, `"${printKey(row.path)}" needs one of these: key; identity and issuer; unsigned = true`);
+const signer = (cursor: Cursor, { key, identity, issuer, unsigned = false }: Row): SignaturePolicy['by'] => {
+  if ([key !== undefined, identity !== undefined, unsigned].filter(Boolean).length !== 1)
+    fail(cursor, `"${printKey(cursor.path)}" needs one of these: key; identity and issuer; unsigned = true`);
   if ((identity === undefined) !== (issuer === undefined))
-    fail(row, 'identity and issuer belong together: without its issuer an identity says nothing');
+    fail(cursor, 'identity and issuer belong together: without its issuer an identity says nothing');
   if (key !== undefined) return { kind: 'key', key: key.trim() };
   if (identity !== undefined && issuer !== undefined) return { kind: 'identity', identity, issuer };
   return { kind: 'unsigned' };
