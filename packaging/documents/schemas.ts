@@ -2,11 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { outputSchema, type Schema } from './output-schema.ts';
+import { configSchema, shimSchema } from './toml-schemas.ts';
 
 export const folder = join(import.meta.dirname, '..', '..', 'docs', 'schema');
 
 export const schemas: Readonly<Record<string, () => Schema>> = {
+  'config.schema.json': configSchema,
   'output.schema.json': outputSchema,
+  'shim.schema.json': shimSchema,
 };
 
 export const render = (schema: Schema): string => `${JSON.stringify(schema, null, 2)}\n`;
