@@ -16,6 +16,7 @@ import {
 } from './command-table.ts';
 import { pairs, wrap } from './layout.ts';
 import { foreignOption, isVerbOf, operandsOf, unknownCommand } from './operands.ts';
+import { examples, hostFiles, purpose } from './overview.ts';
 
 export type Command = {
   readonly name: Exclude<CommandName, 'help'>;
@@ -57,7 +58,7 @@ const exitRows = (Object.keys(exitMeanings) as (keyof typeof exitMeanings)[]).ma
   (name) => [String(exitCodes[name]), exitMeanings[name]] as const,
 );
 
-export const usage = `rcm-node: makes this node's container runtime serve the handlers it is asked for
+export const usage = `rcm-node: ${purpose}
 
 Usage: rcm-node COMMAND [OPTIONS]
 
@@ -81,24 +82,10 @@ Exit codes:
 ${pairs(exitRows, columns)}
 
 Files:
-${pairs(
-  [
-    ['/etc/rcm-node/shims.d/*.toml', 'the shims to install, one per file'],
-    ['/etc/rcm-node/config.toml', 'settings and policy of this node'],
-    ['/run/rcm-node/status.json', 'the outcome of the last tick'],
-  ],
-  columns,
-)}
+${pairs(hostFiles, columns)}
 
 Examples:
-${pairs(
-  [
-    ['rcm-node help plan', 'what one command does'],
-    ['rcm-node plan', 'what would be changed here, and why'],
-    ['rcm-node doctor', 'what is wrong here, and how to correct it'],
-  ],
-  columns,
-)}
+${pairs(examples, columns)}
 `;
 
 const helpOf = (name: CommandName): string => {

@@ -1,4 +1,4 @@
-/** The table of docs/settings.md as data: what it says of each setting goes into the JSON Schema and the man page. */
+/** The tables of docs/settings.md and docs/signatures.md as data: what they say of each setting goes into the JSON Schema and the man page. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -14,19 +14,35 @@ export type SettingRow = {
   readonly meaning: string;
 };
 
-const text = readFileSync(join(import.meta.dirname, '../../docs/settings.md'), 'utf8');
+const textOf = (name: string): string => readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8');
+
+const keysIn = (names: string): readonly string[] =>
+  [...names.matchAll(/`(\w+)`/g)].flatMap(([, key]) => key ?? []);
+
+const cell = '((?:`[^`|]+`(?:, | )?)+)';
+
+/** The keys of `[[signatures]]` have a document of their own, whose first table they are. */
+const signatureRows = (): readonly SettingRow[] => {
+  const [, table = ''] = textOf('signatures.md').split('| key | meaning |\n', 2);
+  const [rows = ''] = table.split('\n\n', 1);
+  return [...rows.matchAll(new RegExp(`^\\| ${cell}\\| (.*?) \\|$`, 'gm'))].map(
+    ([, names = '', meaning = '']) => ({
+      table: 'signatures',
+      isList: true,
+      keys: keysIn(names),
+      defaults: '',
+      meaning,
+    }),
+  );
+};
 
 export const settingRows: readonly SettingRow[] = [
-  ...text.matchAll(/^\| ((?:`[^`|]+`(?:, | )?)+)\|([^|]*)\| (.*?) \|$/gm),
-].map(([, names = '', defaults = '', meaning = '']) => {
+  ...textOf('settings.md').matchAll(new RegExp(`^\\| ${cell}\\|([^|]*)\\| (.*?) \\|$`, 'gm')),
+].flatMap(([, names = '', defaults = '', meaning = '']): readonly SettingRow[] => {
   const [, open, table] = /^`(\[+)(\w+)\]/.exec(names) ?? [];
-  return {
-    ...(table === undefined ? {} : { table }),
-    isList: open === '[[',
-    keys: [...names.matchAll(/`(\w+)`/g)].flatMap(([, key]) => key ?? []),
-    defaults: defaults.trim(),
-    meaning,
-  };
+  const row = { isList: open === '[[', keys: keysIn(names), defaults: defaults.trim(), meaning };
+  if (table === undefined) return [row];
+  return [{ ...row, table }, ...(table === 'signatures' ? signatureRows() : [])];
 });
 
 /** Markdown without its marks: a link is its text. */
