@@ -20,6 +20,8 @@ const said = (argv: readonly [string, ...string[]], cwd: string): string => {
   const { status, stdout, stderr } = spawnSync(program, words, {
     cwd,
     encoding: 'utf8',
+    // A shell that waits for a completion that does not come would wait for ever.
+    timeout: 120_000,
     env: { PATH: process.env.PATH ?? '', HOME: cwd, TERM: 'dumb', LC_ALL: 'C.UTF-8' },
   });
   if (status !== 0) throw new Error(`${program}: ${status} ${stderr}`);
