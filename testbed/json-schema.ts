@@ -13,15 +13,18 @@ judge = Draft202012Validator(given["schema"])
 print(json.dumps([["/".join(map(str, e.absolute_path)) + ": " + e.message[:400] for e in judge.iter_errors(v)] for v in given["values"]]))
 `;
 
+/** Another Python may come first in the path, without what Debian has for its own. */
+const python = ['python3', '/usr/bin/python3'].find(
+  (one) => spawnSync(one, ['-c', 'from jsonschema import Draft202012Validator']).status === 0,
+);
+
 /** Why nothing can be validated here; false: it can. */
 export const withoutValidator: string | false =
-  spawnSync('python3', ['-c', 'from jsonschema import Draft202012Validator']).status === 0
-    ? false
-    : 'jsonschema 4 of Python is not installed';
+  python === undefined ? 'jsonschema 4 of Python is not installed' : false;
 
 /** The faults of each value. */
 export const validate = (schema: object, values: readonly unknown[]): readonly (readonly string[])[] => {
-  const { status, stdout, stderr } = spawnSync('python3', ['-c', script], {
+  const { status, stdout, stderr } = spawnSync(python ?? 'python3', ['-c', script], {
     input: JSON.stringify({ schema, values }),
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
