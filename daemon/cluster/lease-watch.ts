@@ -14,7 +14,7 @@ import {
 import type { Api } from '../../kube/client.ts';
 import type { Host } from '../../host/host.ts';
 import { fields, text } from '../../protocol/json.ts';
-import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
+import { logFields, printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { leasePathIn, readNamespace } from './namespace.ts';
 
 /** The results of the reads so far. */
@@ -111,7 +111,8 @@ export class LeaseWatch {
       const problem = problemOf(error);
       if (problem.code === 'api-missing' || problem.code === 'api-forbidden') return { kind: 'missing' };
       const level = problem.code === 'bad-settings' ? 'warn' : 'debug';
-      if (!signal.aborted) this.#host.log(level, `the Lease of the controller: ${printProblem(problem)}`);
+      if (!signal.aborted)
+        this.#host.log(level, `the Lease of the controller: ${printProblem(problem)}`, logFields(problem));
       return { kind: 'silent' };
     }
   }

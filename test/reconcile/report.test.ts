@@ -143,7 +143,7 @@ t.test('only transitions are logged', async (t) => {
   const third = await publish(host, bad, second);
   await publish(host, bad, third);
   t.same(lines.slice(1), [
-    `warn ${served}; degraded: /f:2: spin: odd; what to do: Correct the file, then check it with rcm-node plan; other shims are not affected.`,
+    `warn ${served}; degraded: /f:2: spin: odd (bad-toml); what to do: Correct the file, then check it with rcm-node plan; other shims are not affected.`,
   ]);
   await publish(host, { ...bad, outcome: { kind: 'waiting', for: [{ ...problem }] } }, third);
   t.match(lines.at(-1), /^info /, 'waiting is no reason to worry');

@@ -15,7 +15,7 @@ export const headline = (report: Report): string => {
   const [first] = troubles(report.outcome);
   const more = troubles(report.outcome).length - 1;
   const tail = first
-    ? `; ${report.outcome.kind}: ${printProblem(first)}${more > 0 ? ` (and ${more} more)` : ''}`
+    ? `; ${report.outcome.kind}: ${printProblem(first)} (${first.code})${more > 0 ? ` (and ${more} more)` : ''}`
     : '';
   return `${what} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
 };

@@ -105,7 +105,10 @@ t.test('an Event says what to do about the first problem', async (t) => {
   t.equal(eventText(report()), 'Serving 1 of 1 (spin) on containerd 2.1.9');
   const problem = { code: 'bad-archive', message: 'it is damaged', hint: 'Mend it.' } as const;
   const outcome = { kind: 'degraded', problems: [problem, problem] } as const;
-  t.match(eventText(report({ outcome })), /degraded: it is damaged \(and 1 more\); what to do: Mend it\.$/);
+  t.match(
+    eventText(report({ outcome })),
+    /degraded: it is damaged \(bad-archive\) \(and 1 more\); what to do: Mend it\.$/,
+  );
 });
 
 t.test('hashes cover the meaning, not the order nor the source', async (t) => {

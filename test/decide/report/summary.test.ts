@@ -30,7 +30,7 @@ t.test('one line says what is served, on what, and what is wrong', async (t) => 
   const handlers = [handler('spin', 'removing'), handler('wws', 'pending'), handler('x', 'failed')];
   t.equal(
     headline({ ...report, handlers, outcome: waiting }),
-    'Serving 1 of 3 (spin) on containerd 2.1.0; waiting: /f:2: odd',
+    'Serving 1 of 3 (spin) on containerd 2.1.0; waiting: /f:2: odd (bad-toml)',
   );
   t.equal(
     headline({
@@ -39,7 +39,7 @@ t.test('one line says what is served, on what, and what is wrong', async (t) => 
       runtime: null,
       outcome: { kind: 'degraded', problems: [a, b] },
     }),
-    'Serving 0 of 1 on no runtime; degraded: /f:2: odd (and 1 more)',
+    'Serving 0 of 1 on no runtime; degraded: /f:2: odd (bad-toml) (and 1 more)',
   );
 });
 
@@ -108,7 +108,7 @@ t.test('"nothing is asked for" is not printed when a desired handler is invalid'
   const wrong = { kind: 'degraded', problems: [a] } as const;
   t.match(
     headline({ ...none, outcome: wrong }),
-    /^Serving nothing on containerd 2\.1\.0; degraded: \/f:2: odd$/,
+    /^Serving nothing on containerd 2\.1\.0; degraded: \/f:2: odd \(bad-toml\)$/,
   );
   const dead = { code: 'no-runtime', message: 'no containerd' } as const;
   const refused = { kind: 'refused', problem: dead } as const;
