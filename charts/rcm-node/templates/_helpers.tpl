@@ -55,7 +55,7 @@
 
 {{- /* The data of the ConfigMap; empty where there is none. */}}
 {{- define "rcm-node.settings" -}}
-{{- $data := deepCopy .Values.files }}
+{{- $data := deepCopy (.Values.files | default dict) }}
 {{- with include "rcm-node.config" . }}{{ $_ := set $data "config.toml" . }}{{ end }}
 {{- if $data }}{{ toYaml $data }}{{ end }}
 {{- end }}
