@@ -262,7 +262,13 @@ t.test('it says why it makes nothing of wrong values', { skip }, async (t) => {
   }
 });
 
-t.test('helm lint finds nothing', { skip }, async (t) => {
-  const { stdout, status } = spawnSync(helm ?? '', ['lint', '--strict', chart], { encoding: 'utf8' });
+t.test('helm lint finds nothing, and the package renders as the folder does', { skip }, async (t) => {
+  const run = (...argv: readonly string[]) => spawnSync(helm ?? '', argv, { encoding: 'utf8' });
+  const { stdout, status } = run('lint', '--strict', chart);
   t.equal(status, 0, stdout);
+  const folder = t.testdir({});
+  const said = run('package', chart, '--destination', folder);
+  const path = / to: (.*)/.exec(said.stdout)?.[1] ?? '';
+  t.match(path, /rcm-node-\d+\.\d+\.\d+\.tgz$/);
+  t.equal(run('template', 'rcm-node', path).stdout, run('template', 'rcm-node', chart).stdout);
 });
