@@ -91,7 +91,13 @@ export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remai
     const why = 'a Pod of the DaemonSet rcm-node-bootstrap placed this program, and takes it away, too';
     return [...rows, { path: program, why, command: 'kubectl apply -k bootstrap/uninstall/' }];
   }
-  const hasUnit = (await files.stat(unit)) !== undefined;
+  if (await files.isFolder(`${program}/versions/package`)) {
+    // Removed by hand, the next upgrade of the package would bring it back, and its database would not know.
+    const isDebian = Boolean(await files.stat('/var/lib/dpkg/info/rcm-node.list'));
+    const why = 'a package of this host brought this program';
+    return [...rows, { path: program, why, command: `${isDebian ? 'apt-get purge' : 'dnf remove'} rcm-node` }];
+  }
+  const hasUnit = Boolean(await files.stat(unit));
   const hasLink = (await files.linkAt(link)).target !== null;
   const all = [program, ...(hasUnit ? [unit] : []), ...(hasLink ? [link] : [])];
   const empty = ` && rmdir --ignore-fail-on-non-empty ${files.real(paths.home)}`;

@@ -576,6 +576,12 @@ t.test('the printed commands apply to the given root', async (t) => {
       'rm -r ROOT/opt/rcm-node/bin ROOT/etc/systemd/system/rcm-node.service && rmdir --ignore-fail-on-non-empty ROOT/opt/rcm-node && systemctl daemon-reload',
     ],
   );
+  rmSync(join(node.root, 'etc/systemd/system/rcm-node.service'));
+  t.match((await node.uninstall()).left.at(-1), { command: /^rm -r \S+bin && rmdir \S+ \S+rcm-node$/ });
+  node.write('/opt/rcm-node/bin/versions/package/rcm-node', 'the program\n');
+  t.match((await node.uninstall()).left.at(-1), { command: 'dnf remove rcm-node' });
+  node.write('/var/lib/dpkg/info/rcm-node.list', '');
+  t.match((await node.uninstall()).left.at(-1), { command: 'apt-get purge rcm-node' });
   node.write('/opt/rcm-node/bin/bootstrap.json', '{}');
   t.match((await node.uninstall()).left.at(-1), { command: 'kubectl apply -k bootstrap/uninstall/' });
 });
