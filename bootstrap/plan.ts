@@ -75,8 +75,12 @@ export const fallback = (seen: Seen): string | null =>
   // Without a state file, a version that was installed by hand and is running counts as proven.
   seen.state.good ?? (seen.service.active === 'active' && seen.state.trying === null ? seen.linked : null);
 
+/** The folder of a package has the same name in every version; its unit names the version. */
 const versionOf = (seen: Seen, folder: string): string =>
-  seen.state.builds[folder]?.version ?? /^\d+\.\d+\.\d+/.exec(folder)?.[0] ?? '0.0.0';
+  seen.state.builds[folder]?.version ??
+  /^\d+\.\d+\.\d+/.exec(folder)?.[0] ??
+  /^Documentation=.*\/versions\/(\d+\.\d+\.\d+)/m.exec(seen.units[folder] ?? '')?.[1] ??
+  '0.0.0';
 
 export const decide = (seen: Seen, asked: Asked): Plan => {
   const { payload, state } = seen;

@@ -61,3 +61,16 @@ t.test('a failed build can be retried at once on request', async (t) => {
   t.match(decide(seen({ state }), plainly), { kind: 'refused', problem: { code: 'known-bad' } });
   t.match(decide(seen({ state }), { downgrade: false, force: true }), { kind: 'steps' });
 });
+
+t.test('a program of a package counts by the version that its unit names', async (t) => {
+  const unit = 'Documentation=file:///opt/rcm-node/bin/versions/0.3.0/README.md\n';
+  const service = { ...unknownUnit, load: 'loaded', active: 'active' } as const;
+  const given = { linked: 'package', units: { package: unit }, service };
+  t.match(decide(seen(given), plainly), {
+    kind: 'refused',
+    problem: { message: /this node has rcm-node 0\.3\.0, and this image is 0\.2\.0/ },
+  });
+  const older = { ...given, units: { package: unit.replace('0.3', '0.1') } };
+  const plan = decide(seen(older), plainly);
+  t.match(plan.kind === 'steps' && plan.steps.at(0), { change: { good: 'package' } });
+});
