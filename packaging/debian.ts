@@ -20,7 +20,7 @@ type Package = {
 
 const gcc = { source: 'g/gcc-12', version: '12.2.0-14+deb12u1' };
 
-const PACKAGES = {
+export const PACKAGES = {
   libatomic1: {
     ...gcc,
     sha256: {

@@ -15,7 +15,7 @@ export type Architecture = 'x64' | 'arm64';
 export const ARCHITECTURES: readonly Architecture[] = ['x64', 'arm64'];
 
 /** Equal to `npm view node-linux-<architecture>@<version> dist.integrity`; moves together with package.json. */
-const NODE = {
+export const NODE = {
   version: '26.10.0',
   integrity: {
     x64: 'sha512-OmAztarr1gK4PD+sNyoku4N5Q40d8eqMuLjNa/zRvxF33aCsVKVIQLs4V5HYPWSWWlMiTdkmbZE/6Phigma0hw==',

@@ -47,8 +47,13 @@ const head = `# Written by packaging/manifests.ts from the files that bootstrap/
 # bootstrap/images/kustomization.yaml; then run it again. (Or change the three images in this file.)
 `;
 
-export function render(folder: string): string {
-  const { images = [] } = kustomization(join(folder, 'images'));
+/** With `own`, the image of rcm-node is that one, and not the one of bootstrap/images. */
+export function render(folder: string, own?: { readonly newName: string; readonly digest: string }): string {
+  const { images: all = [] } = kustomization(join(folder, 'images'));
+  const images =
+    own === undefined
+      ? all
+      : all.map((image) => (image.name === 'rcm-node' ? { name: image.name, ...own } : image));
   const texts = resourcesOf(folder).map((text) => withImages(text, images));
   return [head, ...texts].map((text) => text.replace(/\n*$/, '\n')).join('---\n');
 }

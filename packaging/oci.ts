@@ -34,8 +34,14 @@ const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n
 
 const BLOCK = 512;
 
-const entry = (path: string, type: 'File' | 'Directory', mode: number, size: number): Buffer => {
-  const header = new Header({ path, type, mode, size, uid: 0, gid: 0, mtime: new Date(0) });
+const entry = (
+  path: string,
+  type: 'File' | 'Directory',
+  mode: number,
+  size: number,
+  seconds: number,
+): Buffer => {
+  const header = new Header({ path, type, mode, size, uid: 0, gid: 0, mtime: new Date(seconds * 1000) });
   const block = Buffer.alloc(BLOCK);
   if (header.encode(block, 0)) throw new Error(`the path is too long for a plain tar header: ${path}`);
   return block;
@@ -47,14 +53,14 @@ const foldersOf = (path: string): readonly string[] =>
     .slice(0, -1)
     .map((_, index, parts) => `${parts.slice(0, index + 1).join('/')}/`);
 
-/** An uncompressed archive of `files` and of the folders they lie in. */
-export function archive(files: readonly ImageFile[]): Buffer {
+/** An uncompressed archive of `files` and of the folders they lie in; all have the same time, in seconds since 1970. */
+export function archive(files: readonly ImageFile[], seconds = 0): Buffer {
   const folders = [...new Set(files.flatMap(({ path }) => foldersOf(path)))].sort();
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
   return Buffer.concat([
-    ...folders.map((path) => entry(path, 'Directory', 0o755, 0)),
+    ...folders.map((path) => entry(path, 'Directory', 0o755, 0, seconds)),
     ...sorted.flatMap(({ path, bytes, mode }) => [
-      entry(path, 'File', mode, bytes.length),
+      entry(path, 'File', mode, bytes.length, seconds),
       bytes,
       Buffer.alloc((BLOCK - (bytes.length % BLOCK)) % BLOCK),
     ]),
@@ -77,7 +83,7 @@ export async function layoutOf(image: Image): Promise<readonly ImageFile[]> {
 
   const built = await Promise.all(
     image.platforms.map(async ({ architecture, layers }) => {
-      const tars = layers.map(archive);
+      const tars = layers.map((files) => archive(files));
       const packed = await Promise.all(tars.map((one) => promisify(gzip)(one, { level: 6 })));
       const config = blob(
         'application/vnd.oci.image.config.v1+json',

@@ -1,0 +1,137 @@
+#!/bin/sh
+# Installs rcm-node on this host, or below another root, from the folder in which this script lies.
+#
+#     ./install.sh                   verify, place, enable and start
+#     ./install.sh --no-start        verify, place and enable
+#     ./install.sh --root DIR        the same for a mounted image; nothing is started
+#     ./install.sh --force           also where another program placed the one in use
+#
+# Everything is verified before anything is written. A new version is written aside under a name that cannot be foretold and
+# renamed in one step; the former version stays beside it. Settings and units of others are kept.
+set -eu
+umask 022
+LC_ALL=C
+export LC_ALL
+
+version=@VERSION@
+machine=@MACHINE@
+root= starts=yes force=no
+
+fail() {
+  printf 'install.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+while [ $# -gt 0 ]; do
+  case $1 in
+  --root)
+    [ $# -ge 2 ] || fail '--root needs a folder'
+    root=$2
+    shift
+    ;;
+  --root=*) root=${1#--root=} ;;
+  --no-start) starts=no ;;
+  --force) force=yes ;;
+  --help | -h)
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+  *) fail "unknown argument $1; see --help" ;;
+  esac
+  shift
+done
+
+cd "$(dirname "$0")"
+[ "$(id -u)" = 0 ] || fail 'it has to run as root'
+if [ -n "$root" ]; then
+  [ -d "$root" ] || fail "$root is not a folder"
+  root=$(cd "$root" && pwd -P)
+  [ "$root" != / ] || root=
+fi
+if [ -n "$root" ]; then
+  starts=no
+elif [ "$(uname -m)" != $machine ]; then
+  fail "this archive is for $machine, and this host is $(uname -m)"
+fi
+
+# Of each file by its digest, and no file that has none.
+sha256sum --check --strict --quiet SHA256SUMS || fail 'a file is not as it was released: fetch the archive again'
+for path in payload/*; do
+  grep -q "  $path\$" SHA256SUMS || fail "$path is not part of the release: fetch the archive again"
+done
+
+bin=$root/opt/rcm-node/bin
+link=$bin/rcm-node
+for path in opt opt/rcm-node opt/rcm-node/bin opt/rcm-node/bin/versions etc etc/rcm-node etc/rcm-node/shims.d etc/systemd etc/systemd/system; do
+  # With --root, a link of the image would lead to this host.
+  if [ -n "$root" ] && [ -L "$root/$path" ]; then fail "$root/$path is a link, which could lead to this host"; fi
+done
+if [ $force = no ]; then
+  if [ -e "$bin/bootstrap.json" ]; then
+    fail 'a Pod of the DaemonSet rcm-node-bootstrap placed the program on this host, and upgrades it; with --force it is replaced until that Pod starts again'
+  fi
+  if [ "$(readlink "$link" || true)" = versions/package/rcm-node ]; then
+    fail 'a package (apt, dnf) installed rcm-node on this host: upgrade that, or remove it first'
+  fi
+fi
+
+mkdir -p "$bin/versions" "$root/etc/rcm-node/shims.d" "$root/etc/systemd/system"
+incoming=
+trap '[ -z "$incoming" ] || rm -rf "$incoming"' EXIT
+trap 'exit 1' HUP INT TERM
+
+folder=$bin/versions/$version
+if [ -d "$folder" ]; then
+  for path in payload/*; do
+    cmp -s "$path" "$folder/${path#payload/}" ||
+      fail "$folder is another build of $version: remove it, if it is not in use"
+  done
+else
+  incoming=$(mktemp -d "$bin/versions/.incoming-XXXXXXXXXX")
+  cp payload/* "$incoming/"
+  chmod 0644 "$incoming"/*
+  chmod 0755 "$incoming" "$incoming/rcm-node"
+  sync
+  mv -T "$incoming" "$folder"
+  incoming=
+fi
+
+# The unit is replaced where it is one of a version that is here; a changed one is kept.
+unit=$root/etc/systemd/system/rcm-node.service
+write=no
+if [ ! -e "$unit" ] && [ ! -L "$unit" ]; then write=yes; fi
+for shipped in "$bin"/versions/*/rcm-node.service; do
+  if cmp -s "$shipped" "$unit"; then write=yes; fi
+done
+if [ $write = yes ]; then
+  incoming=$(mktemp "$root/etc/systemd/system/.rcm-node-XXXXXXXXXX")
+  cat payload/rcm-node.service >"$incoming"
+  chmod 0644 "$incoming"
+  mv -fT "$incoming" "$unit"
+  incoming=
+else
+  echo "install.sh: $unit was changed on this host: it is kept" >&2
+fi
+
+aside=$(mktemp -d "$bin/.link-XXXXXXXXXX")
+incoming=$aside
+ln -s "versions/$version/rcm-node" "$aside/rcm-node"
+mv -fT "$aside/rcm-node" "$link"
+rmdir "$aside"
+incoming=
+
+if command -v systemctl >/dev/null; then
+  if [ -n "$root" ]; then
+    systemctl --root="$root" --quiet enable rcm-node.service
+  else
+    systemctl --quiet enable rcm-node.service
+    if [ $starts = yes ] && [ -d /run/systemd/system ]; then
+      systemctl daemon-reload
+      # The service alone: the container runtime is not restarted.
+      systemctl restart rcm-node.service || fail 'rcm-node.service did not start: systemctl status rcm-node'
+    fi
+  fi
+else
+  echo 'install.sh: there is no systemctl here: enable rcm-node.service yourself' >&2
+fi
+echo "rcm-node $version is in $folder; /opt/rcm-node/bin/rcm-node help"

@@ -1,0 +1,35 @@
+# Debian runs it when the files are in place: at an install, an upgrade, a downgrade, and after a removal that failed.
+case $1 in
+configure | abort-remove | abort-deconfigure) ;;
+*) exit 0 ;;
+esac
+
+# An install after a removal has a former version, too ($2), and finds the service stopped by the removal.
+starts=no
+if [ -z "${2:-}" ] || [ -d "$bin/removed" ]; then starts=yes; fi
+rm -rf "$bin/removed"
+
+if is_ours; then
+  take_link
+  ours=yes
+else
+  say_others
+  ours=no
+fi
+
+# A unit that an administrator disabled stays disabled.
+if deb-systemd-helper --quiet was-enabled $unit; then
+  deb-systemd-helper enable $unit >/dev/null || true
+else
+  deb-systemd-helper update-state $unit >/dev/null || true
+fi
+
+if is_running_systemd; then
+  systemctl --system daemon-reload >/dev/null || true
+  # The runtime is never restarted here: the service finds everything as it left it.
+  if [ $starts = yes ]; then
+    deb-systemd-invoke start $unit >/dev/null || say_failed
+  elif [ $ours = yes ] && systemctl --quiet is-active $unit; then
+    deb-systemd-invoke restart $unit >/dev/null || say_failed
+  fi
+fi

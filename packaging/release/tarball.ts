@@ -1,0 +1,59 @@
+/** The archive for hosts without a package manager: what a host gets, its digests, and install.sh. */
+import { createHash } from 'node:crypto';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Architecture } from '../downloads.ts';
+import { archive, type ImageFile } from '../oci.ts';
+
+const names = { x64: 'amd64', arm64: 'arm64' } as const;
+const machines = { x64: 'x86_64', arm64: 'aarch64' } as const;
+
+export const tarballName = (version: string, architecture: Architecture): string =>
+  `rcm-node-${version}-linux-${names[architecture]}.tar.gz`;
+
+export type Tarball = {
+  readonly root: string;
+  readonly built: string;
+  readonly architecture: Architecture;
+  readonly version: string;
+  readonly time: number;
+};
+
+/** What anyone may add: pages of the manual, completions. install.sh places none of them. */
+const extras = ['packaging/man/*.[1-8]', 'packaging/completions/*'];
+
+export const filesOf = ({ root, built, architecture, version }: Tarball): readonly ImageFile[] => {
+  const payload = readdirSync(built)
+    .sort()
+    .map((name) => ({
+      path: `payload/${name}`,
+      bytes: readFileSync(join(built, name)),
+      mode: name === 'rcm-node' ? 0o755 : 0o644,
+    }));
+  const sums = payload.map(
+    ({ path, bytes }) => `${createHash('sha256').update(bytes).digest('hex')}  ${path}\n`,
+  );
+  const script = readFileSync(join(import.meta.dirname, 'install.sh'), 'utf8')
+    .replace('@VERSION@', version)
+    .replace('@MACHINE@', machines[architecture]);
+  const more = extras
+    .flatMap((pattern) => globSync(pattern, { cwd: root }).sort())
+    .map((path) => ({
+      path: `extras/${basename(path)}`,
+      bytes: readFileSync(join(root, path)),
+      mode: 0o644,
+    }));
+  return [
+    { path: 'install.sh', bytes: Buffer.from(script), mode: 0o755 },
+    { path: 'SHA256SUMS', bytes: Buffer.from(sums.join('')), mode: 0o644 },
+    ...payload,
+    ...more,
+  ];
+};
+
+export const tarball = (given: Tarball): Buffer => {
+  const folder = tarballName(given.version, given.architecture).replace(/\.tar\.gz$/, '');
+  const files = filesOf(given).map((file) => ({ ...file, path: `${folder}/${file.path}` }));
+  return gzipSync(archive(files, given.time), { level: 6 });
+};
