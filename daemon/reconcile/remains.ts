@@ -95,7 +95,10 @@ export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remai
     // Removed by hand, the next upgrade of the package would bring it back, and its database would not know.
     const isDebian = Boolean(await files.stat('/var/lib/dpkg/info/rcm-node.list'));
     const why = 'a package of this host brought this program';
-    return [...rows, { path: program, why, command: `${isDebian ? 'apt-get purge' : 'dnf remove'} rcm-node` }];
+    return [
+      ...rows,
+      { path: program, why, command: `${isDebian ? 'apt-get purge' : 'dnf remove'} rcm-node` },
+    ];
   }
   const hasUnit = Boolean(await files.stat(unit));
   const hasLink = (await files.linkAt(link)).target !== null;

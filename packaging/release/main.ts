@@ -1,6 +1,6 @@
 /**
  * `npm run release`: dist/release/, out of what the build makes. `--built` takes dist/ as it is, `--version` another version,
- * `--dist` another folder, `--only` one architecture, `--image` where the image will be: REGISTRY/rcm-node. docs/release.md has all of it.
+ * `--dist` another folder, `--only` one architecture, `--image` where the image will be: REGISTRY/rcm-node. packaging/README.md has all of it.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

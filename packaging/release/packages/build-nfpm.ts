@@ -40,3 +40,5 @@ export const provideNfpm = async (progress: Progress): Promise<string> => {
   });
   return join(finished, 'nfpm');
 };
+
+if (import.meta.main) await provideNfpm(console.log);

@@ -3,11 +3,12 @@
  * host and the owner are given, so that the same files give the same bytes.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from '../../downloads.ts';
 import { contentsOf, type Entry } from './contents.ts';
 import { type Packager, scriptsOf } from './scripts.ts';
+import { withoutFolders } from './shared-folders.ts';
 
 export type Package = {
   readonly root: string;
@@ -96,5 +97,7 @@ export const pack = (
   const argv = ['package', '--config', config, '--packager', packager, '--target', join(folder, name)];
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, SOURCE_DATE_EPOCH: `${given.time}` };
   execFileSync(nfpm, argv, { env, stdio: 'pipe' });
+  if (packager === 'deb')
+    writeFileSync(join(folder, name), withoutFolders(readFileSync(join(folder, name)), ['./opt/']));
   return name;
 };

@@ -3,7 +3,15 @@
  * were called; real nodes are in vm-tests/packages.test.ts.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Moment, type Packager, scriptsOf } from '../../../packaging/release/packages/scripts.ts';
@@ -52,7 +60,11 @@ const makeHost = (t: Test, options: { readonly systemd?: boolean; readonly activ
       const here = text.replace(/(?<=[\s"'=])\/(opt|etc|var|run)\//g, `${join(root, 'root')}/$1/`);
       const calls = join(root, 'calls');
       writeFileSync(calls, '');
-      const env = { PATH: `${join(root, 'tools')}:${process.env.PATH}`, CALLS: calls, CODE: process.env.CODE };
+      const env = {
+        PATH: `${join(root, 'tools')}:${process.env.PATH}`,
+        CALLS: calls,
+        CODE: process.env.CODE,
+      };
       const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', here, 'script', ...argv], {
         encoding: 'utf8',
         env,
@@ -153,6 +165,21 @@ t.test('Debian: a removal stops the service, and a purge uninstalls with the for
   t.equal(purged.status, 0, purged.said);
   t.same(purged.calls, ['uninstall uninstall', '# the settings', 'helper purge rcm-node.service']);
   for (const name of ['opt/rcm-node', 'etc/rcm-node']) t.notOk(existsSync(host.path(name)), name);
+});
+
+t.test('Debian: a purge in an image where nothing was served asks no system bus', async (t) => {
+  for (const served of [false, true]) {
+    const host = makeHost(t, { systemd: false });
+    host.link(own);
+    if (served) mkdirSync(host.path('var/lib/rcm-node'), { recursive: true });
+    host.run('deb', 'preremove', 'remove');
+    rmSync(host.path('opt/rcm-node/bin/versions/package'), { recursive: true });
+    host.write('etc/rcm-node/config.toml', '');
+    const { status, calls } = host.run('deb', 'postremove', 'purge');
+    t.equal(status, 0);
+    t.equal(calls.includes('uninstall uninstall'), served);
+    t.notOk(existsSync(host.path('opt/rcm-node')));
+  }
 });
 
 t.test('Debian: files of the administrator stay at a purge, and are named', async (t) => {

@@ -12,16 +12,16 @@ if [ -x "$bin/removed/rcm-node" ]; then
     restored=yes
   fi
   code=0
-  # What it prints ends with commands that remove this program: here that is done below.
-  if is_running_systemd; then
+  said=
+  # An image in which the service never ran holds nothing of ours, and there the system bus cannot be asked.
+  if is_running_systemd || [ -d /var/lib/rcm-node ]; then
     said=$("$bin/removed/rcm-node" uninstall 2>&1) || code=$?
-  else
-    said=$("$bin/removed/rcm-node" uninstall --root / --no-activate 2>&1) || code=$?
   fi
   if [ $restored = yes ]; then rm -f $settings; fi
   if [ $code -ne 0 ]; then
     printf '%s\n' "$said" >&2
     echo "rcm-node: not everything could be removed (exit code $code); when the cause is gone, again: apt purge rcm-node" >&2
+    if ! is_running_systemd; then echo "rcm-node: in an image, first, from outside: rcm-node uninstall --root DIR" >&2; fi
     exit 1
   fi
   rm -rf "$bin/removed" /run/rcm-node
