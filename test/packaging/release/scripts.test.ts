@@ -1,6 +1,6 @@
 /**
  * What dpkg and rpm run, on a folder in place of the root. systemctl and Debian's deb-systemd-* are stand-ins that record how they
- * were called; real nodes are in vm-tests/packages.test.ts.
+ * were called; real nodes are in vm-tests/packages/life.test.ts.
  */
 import { spawnSync } from 'node:child_process';
 import {

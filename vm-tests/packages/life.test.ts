@@ -3,12 +3,12 @@
  * for a handler and never for the package, and after the purge every byte is as before.
  */
 import t from 'tap';
-import { importImage, wasmOciImage } from '../testbed/artifacts/oci.ts';
-import { nextImage, nextVersion } from '../testbed/artifacts/own-images.ts';
+import { importImage, wasmOciImage } from '../../testbed/artifacts/oci.ts';
+import { nextImage, nextVersion } from '../../testbed/artifacts/own-images.ts';
 import { dirname } from 'node:path';
-import { configMapAt, importArchive, runBootstrap } from '../testbed/node/bootstrap-pod.ts';
-import { bootNode } from '../testbed/node/node.ts';
-import { isRunning, removePod } from '../testbed/node/pods.ts';
+import { configMapAt, importArchive, runBootstrap } from '../../testbed/node/bootstrap-pod.ts';
+import { bootNode } from '../../testbed/node/node.ts';
+import { isRunning, removePod } from '../../testbed/node/pods.ts';
 import {
   artifactBinds,
   census,
@@ -18,11 +18,11 @@ import {
   shimFilePath,
   startsOf,
   untilServing,
-} from '../testbed/node/service.ts';
-import type { TestNode } from '../testbed/node/test-node.ts';
-import { debOf, type OwnPackage } from '../testbed/packages/own-packages.ts';
-import { runWasmPod, wasmFiles, writeWasmShim } from '../testbed/wasm-shim/node.ts';
-import { makeWasmShim } from '../testbed/wasm-shim/shim.ts';
+} from '../../testbed/node/service.ts';
+import type { TestNode } from '../../testbed/node/test-node.ts';
+import { debOf, type OwnPackage } from '../../testbed/packages/own-packages.ts';
+import { runWasmPod, wasmFiles, writeWasmShim } from '../../testbed/wasm-shim/node.ts';
+import { makeWasmShim } from '../../testbed/wasm-shim/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
 const service = 'rcm-node.service';
