@@ -3,8 +3,7 @@
  * `--dist` another folder, `--only` one architecture, `--image` where the image will be: REGISTRY/rcm-node. packaging/README.md has all of it.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../bundle.ts';
@@ -39,6 +38,18 @@ if (values.built !== true) {
 const source = sourceOf(root, process.env);
 if (source.changed) console.log('warning: files differ from the commit; provenance says so (sourceChanged)');
 const folder = join(dist, 'release');
+
+/** Pages of the manual, completions and schemas, by the program that writes them. */
+const shared = (): string | undefined => {
+  const program = join(root, 'packaging', 'documents', 'share.ts');
+  if (!existsSync(program)) return undefined;
+  const share = join(dist, 'share');
+  rmSync(share, { recursive: true, force: true });
+  const env = { ...process.env, SOURCE_DATE_EPOCH: `${source.time}` };
+  execFileSync(process.execPath, [program, share], { stdio: 'inherit', env });
+  return share;
+};
+
 const { inputs } = await bundle(root, 'cli/main.ts', version);
 const names = makeRelease({
   root,
@@ -46,6 +57,7 @@ const names = makeRelease({
   folder,
   version,
   architectures: ARCHITECTURES.filter((one) => values.only === undefined || one === values.only),
+  share: shared(),
   nfpm,
   inputs: Object.keys(inputs),
   source,

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,14 +9,13 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { globSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { PACKAGES } from '../debian.ts';
 import { type Architecture, NODE } from '../downloads.ts';
 import { render } from '../manifests.ts';
-import { archive, digestOf } from '../oci.ts';
-import { gzipSync } from 'node:zlib';
+import { digestOf } from '../oci.ts';
+import { writeChart } from './chart.ts';
 import { unit, unitOfPackage } from './packages/contents.ts';
 import { pack } from './packages/nfpm.ts';
 import type { Source } from './source.ts';
@@ -32,6 +30,8 @@ export type Release = {
   readonly folder: string;
   readonly version: string;
   readonly architectures: readonly Architecture[];
+  /** Files for /usr/share: pages of the manual, completions. */
+  readonly share: string | undefined;
   /** Undefined leaves deb and rpm out. */
   readonly nfpm: string | undefined;
   /** Files of the bundle. */
@@ -75,34 +75,15 @@ const insideOf = (
   ),
 });
 
-/** Files that Helm reads as a package: a chart that is there is packed under its own version. */
-const chart = ({ root, folder, source }: Release): readonly string[] => {
-  const from = join(root, 'charts', 'rcm-node');
-  if (!existsSync(join(from, 'Chart.yaml'))) return [];
-  const version = /^version:\s*["']?([^"'\s]+)/m.exec(readFileSync(join(from, 'Chart.yaml'), 'utf8'))?.[1];
-  if (version === undefined) throw new Error('charts/rcm-node/Chart.yaml states no version');
-  const files = globSync('**/*', { cwd: from, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({
-      path: `rcm-node/${relative(from, path)}`,
-      bytes: readFileSync(path),
-      mode: 0o644,
-    }));
-  const name = `rcm-node-${version}.tgz`;
-  writeFileSync(join(folder, name), gzipSync(archive(files, source.time)));
-  return [name];
-};
-
 /** For one architecture: the archive, deb, rpm, each with what is inside. */
 const forArchitecture = (release: Release, architecture: Architecture, work: string): readonly string[] => {
-  const { root, dist, folder, version, source, maintainer, nfpm } = release;
+  const { root, dist, folder, version, source, maintainer, nfpm, share } = release;
   const built = join(dist, `linux-${architecture}`);
   const unitFile = join(work, `${architecture}.service`);
   writeFileSync(unitFile, unitOfPackage(readFileSync(join(built, unit), 'utf8')));
   const name = tarballName(version, architecture);
-  writeFileSync(join(folder, name), tarball({ root, built, architecture, version, time: source.time }));
-  const given = { root, built, unitFile, architecture, version, time: source.time, maintainer };
+  writeFileSync(join(folder, name), tarball({ built, architecture, version, time: source.time, share }));
+  const given = { root, built, unitFile, share, architecture, version, time: source.time, maintainer };
   const packages =
     nfpm === undefined ? [] : (['deb', 'rpm'] as const).map((one) => pack(nfpm, given, one, folder, work));
   return [name, ...packages];
@@ -137,7 +118,7 @@ export const makeRelease = (release: Release): readonly string[] => {
       ...withSbom(image, architectures, true),
       'bootstrap.yaml',
       'IMAGE',
-      ...chart(release),
+      ...writeChart(root, folder, source.time, own),
     ];
     const subjects = made.map((name) => ({ name, sha256: sha256(join(folder, name)) }));
     const statement = provenanceOf(

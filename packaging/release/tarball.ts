@@ -1,10 +1,11 @@
 /** The archive for hosts without a package manager: what a host gets, its digests, and install.sh. */
 import { createHash } from 'node:crypto';
-import { globSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Architecture } from '../downloads.ts';
 import { archive, type ImageFile } from '../oci.ts';
+import { filesBelow } from './packages/contents.ts';
 
 const names = { x64: 'amd64', arm64: 'arm64' } as const;
 const machines = { x64: 'x86_64', arm64: 'aarch64' } as const;
@@ -13,17 +14,20 @@ export const tarballName = (version: string, architecture: Architecture): string
   `rcm-node-${version}-linux-${names[architecture]}.tar.gz`;
 
 export type Tarball = {
-  readonly root: string;
   readonly built: string;
   readonly architecture: Architecture;
   readonly version: string;
   readonly time: number;
+  /** What belongs below /usr/share or /usr/local/share; install.sh places none of it. */
+  readonly share: string | undefined;
 };
 
-/** What anyone may add: pages of the manual, completions. install.sh places none of them. */
-const extras = ['packaging/man/*.[1-8]', 'packaging/completions/*'];
-
-export const filesOf = ({ root, built, architecture, version }: Tarball): readonly ImageFile[] => {
+export const filesOf = ({
+  built,
+  architecture,
+  version,
+  share,
+}: Omit<Tarball, 'time'>): readonly ImageFile[] => {
   const payload = readdirSync(built)
     .sort()
     .map((name) => ({
@@ -37,13 +41,11 @@ export const filesOf = ({ root, built, architecture, version }: Tarball): readon
   const script = readFileSync(join(import.meta.dirname, 'install.sh'), 'utf8')
     .replace('@VERSION@', version)
     .replace('@MACHINE@', machines[architecture]);
-  const more = extras
-    .flatMap((pattern) => globSync(pattern, { cwd: root }).sort())
-    .map((path) => ({
-      path: `extras/${basename(path)}`,
-      bytes: readFileSync(join(root, path)),
-      mode: 0o644,
-    }));
+  const more = (share === undefined ? [] : filesBelow(share)).map((path) => ({
+    path: `share/${path}`,
+    bytes: readFileSync(join(share ?? '', path)),
+    mode: 0o644,
+  }));
   return [
     { path: 'install.sh', bytes: Buffer.from(script), mode: 0o755 },
     { path: 'SHA256SUMS', bytes: Buffer.from(sums.join('')), mode: 0o644 },

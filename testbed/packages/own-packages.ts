@@ -29,6 +29,7 @@ export const debOf = async (version: string, progress: Progress): Promise<OwnPac
       root,
       built,
       unitFile,
+      share: undefined,
       architecture: 'x64',
       version,
       time: 0,

@@ -3,7 +3,7 @@
  * bootstrap or of install.sh takes: what a package manager owns, no other program replaces or removes.
  */
 import { existsSync, globSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join, relative } from 'node:path';
 
 export type Entry = { readonly to: string; readonly mode: number } & (
   | { readonly kind: 'file' | 'settings'; readonly from: string }
@@ -27,16 +27,36 @@ const payload = [
   'LICENSE',
 ];
 
-/** Files that are there when they were written: name by pattern, and the folder they go to. */
-const optional: readonly (readonly [pattern: string, to: (name: string) => string])[] = [
-  ['packaging/man/*.[1-8]', (name) => `/usr/share/man/man${name.at(-1)}/${name}`],
-  ['packaging/completions/rcm-node.bash', () => '/usr/share/bash-completion/completions/rcm-node'],
-  ['packaging/completions/_rcm-node', () => '/usr/share/zsh/vendor-completions/_rcm-node'],
-  ['packaging/completions/rcm-node.fish', () => '/usr/share/fish/vendor_completions.d/rcm-node.fish'],
+/** rpm removes no folder that it does not list. */
+const folders = [
+  '/etc/rcm-node',
+  '/etc/rcm-node/shims.d',
+  '/opt/rcm-node',
+  '/opt/rcm-node/bin',
+  '/opt/rcm-node/bin/versions',
+  packageFolder,
+  '/usr/share/doc/rcm-node',
+  '/usr/share/doc/rcm-node/docs',
 ];
 
-/** `built` is dist/linux-<architecture>/; `unitFile` is the unit as the package has it. */
-export const contentsOf = (root: string, built: string, unitFile: string): readonly Entry[] => {
+/** Paths from `folder`, in order. */
+export const filesBelow = (folder: string): readonly string[] =>
+  globSync('**/*', { cwd: folder, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+
+export type Given = {
+  readonly root: string;
+  /** dist/linux-<architecture>/ */
+  readonly built: string;
+  /** The unit as the package has it. */
+  readonly unitFile: string;
+  /** What goes below /usr/share as it is: pages of the manual, completions, schemas. */
+  readonly share: string | undefined;
+};
+
+export const contentsOf = ({ root, built, unitFile, share }: Given): readonly Entry[] => {
   const missing = payload.filter((name) => !existsSync(join(built, name)));
   if (missing.length > 0) throw new Error(`${built} lacks ${missing.join(', ')}: run npm run build`);
   const file = (from: string, to: string): Entry => ({ kind: 'file', from, to, mode: 0o644 });
@@ -47,8 +67,7 @@ export const contentsOf = (root: string, built: string, unitFile: string): reado
     })),
     { kind: 'link', to: '/usr/bin/rcm-node', target: '/opt/rcm-node/bin/rcm-node', mode: 0o777 },
     file(unitFile, `/usr/lib/systemd/system/${unit}`),
-    { kind: 'folder', to: '/etc/rcm-node', mode: 0o755 },
-    { kind: 'folder', to: '/etc/rcm-node/shims.d', mode: 0o755 },
+    ...folders.map((to) => ({ kind: 'folder', to, mode: 0o755 }) as const),
     // It may hold a proxy's password.
     {
       kind: 'settings',
@@ -62,10 +81,8 @@ export const contentsOf = (root: string, built: string, unitFile: string): reado
     ...globSync('docs/*.md', { cwd: root })
       .sort()
       .map((path) => file(join(root, path), `/usr/share/doc/rcm-node/${path}`)),
-    ...optional.flatMap(([pattern, to]) =>
-      globSync(pattern, { cwd: root })
-        .sort()
-        .map((path) => file(join(root, path), to(basename(path)))),
+    ...(share === undefined ? [] : filesBelow(share)).map((path) =>
+      file(join(share ?? '', path), `/usr/share/${path}`),
     ),
   ];
 };

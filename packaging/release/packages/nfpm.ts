@@ -6,14 +6,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from '../../downloads.ts';
-import { contentsOf, type Entry } from './contents.ts';
+import { contentsOf, type Entry, type Given } from './contents.ts';
 import { type Packager, scriptsOf } from './scripts.ts';
 import { withoutFolders } from './shared-folders.ts';
 
-export type Package = {
-  readonly root: string;
-  readonly built: string;
-  readonly unitFile: string;
+export type Package = Given & {
   readonly architecture: Architecture;
   readonly version: string;
   readonly time: number;
@@ -47,6 +44,12 @@ const contentOf = (entry: Entry, time: string): object => {
   return { src: entry.from, dst, ...type, file_info };
 };
 
+/** Debian looks for completions of zsh in a folder of its own; all others in that of zsh. */
+const placed = (entry: Entry, packager: Packager): Entry =>
+  packager === 'deb'
+    ? entry
+    : { ...entry, to: entry.to.replace('/zsh/vendor-completions/', '/zsh/site-functions/') };
+
 /** What nfpm reads. It is YAML, and JSON is YAML. */
 export const configOf = (
   given: Package,
@@ -70,7 +73,7 @@ verifies each change over CRI, and rolls back a change that fails this proof.`,
     license: 'Apache-2.0',
     mtime,
     depends: needs[packager],
-    contents: contentsOf(given.root, given.built, given.unitFile).map((entry) => contentOf(entry, mtime)),
+    contents: contentsOf(given).map((entry) => contentOf(placed(entry, packager), mtime)),
     scripts,
     deb: { compression: 'gzip' },
     rpm: { compression: 'gzip', buildhost: 'localhost', group: 'System Environment/Daemons' },

@@ -16,8 +16,6 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { filesOf } from '../../../packaging/release/tarball.ts';
 
-const project = join(import.meta.dirname, '..', '..', '..');
-
 const makeArchive = (folder: string, version: string, program: string): void => {
   const built = join(folder, `built-${version}`);
   mkdirSync(built);
@@ -27,13 +25,7 @@ const makeArchive = (folder: string, version: string, program: string): void => 
     ['rcm-node.service', `[Unit]\nDescription=${version}\n`],
   ] as const)
     writeFileSync(join(built, name), text);
-  for (const { path, bytes, mode } of filesOf({
-    root: project,
-    built,
-    architecture: 'x64',
-    version,
-    time: 0,
-  })) {
+  for (const { path, bytes, mode } of filesOf({ built, architecture: 'x64', version, share: undefined })) {
     const to = join(folder, version, path);
     mkdirSync(dirname(to), { recursive: true });
     writeFileSync(to, bytes, { mode });

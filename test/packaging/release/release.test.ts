@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { archive, layoutOf } from '../../../packaging/oci.ts';
 import { keptNfpm } from '../../../packaging/release/packages/build-nfpm.ts';
+import { withImage, writeChart } from '../../../packaging/release/chart.ts';
 import { makeRelease, type Release } from '../../../packaging/release/release.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
@@ -43,12 +44,17 @@ const released = async (t: Test, more: Partial<Release> = {}) => {
   const folder = t.testdir({ dist: {} });
   const dist = join(folder, 'dist');
   await makeDist(dist);
+  for (const name of ['man/man8/rcm-node.8', 'zsh/vendor-completions/_rcm-node']) {
+    mkdirSync(dirname(join(folder, 'share', name)), { recursive: true });
+    writeFileSync(join(folder, 'share', name), name);
+  }
   const names = makeRelease({
     root,
     dist,
     folder: join(folder, 'release'),
     version,
     architectures: ['x64', 'arm64'],
+    share: join(folder, 'share'),
     nfpm,
     inputs: ['cli/main.ts', 'node_modules/yaml/dist/index.js'],
     source: { commit: 'a'.repeat(40), time: 1_700_000_000, changed: false },
@@ -207,6 +213,25 @@ t.test('an rpm is one, and holds no name of this machine', { skip: noNfpm }, asy
   t.equal(bytes.readUInt32BE(0), 0xedabeedb);
   t.ok(bytes.includes('localhost'));
   t.notOk(bytes.includes(root));
+});
+
+t.test('a chart names the image of the release, and is left out where there is none', async (t) => {
+  const image = { newName: 'registry.example.com/rcm-node', digest: `sha256:${'b'.repeat(64)}` };
+  const values =
+    'image:\n  repository: rcm-node\n  tag: ""\n  digest: ""\npause:\n  repository: other\n  digest: ""\n';
+  const text = withImage(values, image);
+  t.equal(text, values.replace('rcm-node', image.newName).replace('digest: ""', `digest: ${image.digest}`));
+  t.throws(() => withImage(text, image), /no image\.repository/);
+  const root = t.testdir({
+    none: {},
+    with: {
+      charts: { 'rcm-node': { 'Chart.yaml': 'name: rcm-node\nversion: 1.2.3\n', 'values.yaml': values } },
+    },
+  });
+  t.same(writeChart(join(root, 'none'), root, 0, image), []);
+  t.same(writeChart(join(root, 'with'), root, 0, image), ['rcm-node-1.2.3.tgz']);
+  const listed = execFileSync('tar', ['-tzf', join(root, 'rcm-node-1.2.3.tgz')], { encoding: 'utf8' });
+  t.same(listed.split('\n').filter(Boolean), ['rcm-node/', 'rcm-node/Chart.yaml', 'rcm-node/values.yaml']);
 });
 
 t.test('without nfpm the rest is made', async (t) => {
