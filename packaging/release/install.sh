@@ -91,7 +91,7 @@ else
   cp payload/* "$incoming/"
   chmod 0644 "$incoming"/*
   chmod 0755 "$incoming" "$incoming/rcm-node"
-  sync
+  sync "$incoming"/* "$incoming"
   mv -T "$incoming" "$folder"
   incoming=
 fi

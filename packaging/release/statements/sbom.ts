@@ -6,7 +6,14 @@ import { createHash } from 'node:crypto';
 
 export type Locked = {
   readonly packages: Readonly<
-    Record<string, { readonly version?: string; readonly integrity?: string; readonly license?: string }>
+    Record<
+      string,
+      {
+        readonly version?: string;
+        readonly integrity?: string;
+        readonly license?: string | readonly string[];
+      }
+    >
   >;
 };
 
@@ -41,6 +48,14 @@ const hashOf = (integrity: string): object => {
 const npmAddress = (name: string, version: string): string =>
   `pkg:npm/${name.replace('@', '%40')}@${version}`;
 
+/** An expression of SPDX where npm has one; old packages have other texts, and lists. What states none has its text in THIRD-PARTY-LICENSES. */
+const licensesOf = (license: string | readonly string[] | undefined): object => {
+  if (license === undefined) return {};
+  if (typeof license === 'string' && /^[A-Za-z0-9.+() -]+$/.test(license))
+    return { licenses: [{ expression: license }] };
+  return { licenses: [license].flat().map((name) => ({ license: { name } })) };
+};
+
 const npmComponent = (folder: string, lock: Locked): Component => {
   const found = lock.packages[folder];
   if (found?.version === undefined || found.integrity === undefined)
@@ -54,8 +69,7 @@ const npmComponent = (folder: string, lock: Locked): Component => {
     version: found.version,
     purl,
     hashes: [hashOf(found.integrity)],
-    // An expression of SPDX, as npm has it. What states none has its text in THIRD-PARTY-LICENSES.
-    ...(found.license === undefined ? {} : { licenses: [{ expression: found.license }] }),
+    ...licensesOf(found.license),
   };
 };
 

@@ -71,4 +71,17 @@ t.test('a package in the bundle without a digest in the lock is refused', async 
   t.match(sbomOf(artifact, { ...inside, lock: { packages } }, 0), {
     components: [{ purl: 'pkg:npm/%40scope/name@2.0.0', hashes: [{ alg: 'SHA-512', content: 'ab' }] }],
   });
+  for (const [license, wanted] of [
+    ['(MIT OR CC0-1.0)', [{ expression: '(MIT OR CC0-1.0)' }]],
+    ['MIT/X11', [{ license: { name: 'MIT/X11' } }]],
+    [
+      ['MIT', 'Apache2'],
+      [{ license: { name: 'MIT' } }, { license: { name: 'Apache2' } }],
+    ],
+  ] as const) {
+    const odd = { 'node_modules/@scope/name': { version: '2.0.0', integrity, license } };
+    t.match(sbomOf(artifact, { ...inside, lock: { packages: odd } }, 0), {
+      components: [{ licenses: wanted }],
+    });
+  }
 });
