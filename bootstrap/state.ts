@@ -20,7 +20,7 @@ export const service = 'rcm-node.service';
 export const uninstaller = 'rcm-node-uninstall.service';
 export const program = 'rcm-node';
 
-export const printState = (state: State): string => `${JSON.stringify(state, null, 1)}\n`;
+export const printState = (state: State): string => s.printVersioned(state);
 
 /** The name of a folder below `versions`, or of a file in one: whole folders are removed by it. */
 const plain = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,254}$/;

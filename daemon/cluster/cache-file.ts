@@ -19,6 +19,8 @@ export class CacheFile {
   readonly #host: Host;
   readonly #changed: () => void;
   #written: ClusterCache | undefined;
+  /** As it was read or written: another release prints another text of the same content. */
+  #text = '';
   #approvals: KnownApprovals | undefined;
   #restored = false;
   /** Why the last write failed. */
@@ -42,6 +44,7 @@ export class CacheFile {
       const fact = await files.lookTrusted(paths.cluster);
       if (fact.kind !== 'regular') return undefined;
       this.#written = parseClusterCache(fact.text, paths.cluster);
+      this.#text = fact.text;
       this.#approvals = this.#written.approvals;
       return this.#written;
     } catch {
@@ -83,8 +86,10 @@ export class CacheFile {
       const trouble = await clusterTrouble(this.#host);
       if (trouble?.code === 'state-newer') throw new Failure(trouble);
       if (trouble) await setAside(files, paths.cluster, clock.now());
-      await files.put(paths.cluster, printClusterCache(next), 0o600, paths.clusterScratch);
+      const text = printClusterCache(next);
+      await files.put(paths.cluster, text, 0o600, paths.clusterScratch);
       this.#written = next;
+      this.#text = text;
       this.#unwritten = '';
       this.#changed();
     } catch (error) {
@@ -98,8 +103,6 @@ export class CacheFile {
   async #stands(): Promise<boolean> {
     const fact = await this.#host.files.look(paths.cluster);
     if (fact.kind === 'unreadable' && fact.errno !== undefined) return true;
-    return (
-      fact.kind === 'regular' && this.#written !== undefined && fact.text === printClusterCache(this.#written)
-    );
+    return fact.kind === 'regular' && this.#written !== undefined && fact.text === this.#text;
   }
 }

@@ -68,4 +68,4 @@ export const trimShim = ({ metadata, spec, status }: ShimObject): ShimObject => 
     : {}),
 });
 
-export const printClusterCache = (answer: ClusterCache): string => `${JSON.stringify(answer, null, 1)}\n`;
+export const printClusterCache = (answer: ClusterCache): string => s.printVersioned(answer);

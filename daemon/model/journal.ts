@@ -2,7 +2,7 @@
  * The plan that is being applied, in /var/lib/rcm-node/journal.json. It is applied as root, so each step must be one that
  * this program can have planned.
  */
-import { reviveIntegers, storedLedger } from './ledger.ts';
+import { storedLedger } from './ledger.ts';
 import type { Plan, Step } from './plan.ts';
 import * as s from './schema.ts';
 import { fail } from '../toml/cursor.ts';
@@ -100,4 +100,4 @@ const storedJournal: s.Read<Journal> = (cursor) => {
 
 /** Throws `state-damaged` or `state-newer`. */
 export const parseJournal = (source: string, file: string): Journal =>
-  s.parseVersioned(source, file, storedJournal, reviveIntegers);
+  s.parseVersioned(source, file, storedJournal, s.reviveIntegers);

@@ -117,18 +117,8 @@ export const storedLedger: s.Read<Ledger> = (cursor) => {
   return ledger;
 };
 
-/** Options may hold 64-bit integers, which JSON cannot: they are stored as `{"$int":"…"}`. */
-export const reviveIntegers = (_key: string, value: unknown): unknown => {
-  if (typeof value !== 'object' || value === null || !('$int' in value)) return value;
-  return typeof value.$int === 'string' && Object.keys(value).length === 1 ? BigInt(value.$int) : value;
-};
-
-const replace = (_key: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? { $int: value.toString() } : value;
-
-export const printState = (value: { readonly version: 1 }): string =>
-  `${JSON.stringify(value, replace, 1)}\n`;
+export const printState: (value: { readonly version: 1 }) => string = s.printVersioned;
 
 /** Throws `state-damaged` or `state-newer`. */
 export const parseLedger = (source: string, file: string): Ledger =>
-  s.parseVersioned(source, file, storedLedger, reviveIntegers);
+  s.parseVersioned(source, file, storedLedger, s.reviveIntegers);

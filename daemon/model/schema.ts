@@ -2,9 +2,12 @@
  * Reading JSON that this program wrote itself: every inner value is checked before anything acts on it, because a path, a key
  * or a time in it decides what root writes, removes or waits for. The compiler refuses a
  * reader that forgets a field of a type that is written out. A key that is not known is dropped: a later build of the same version may have
- * written it. A new kind of value, or a key that must not be lost, needs a new version number.
+ * written it, so a key that must not be lost needs a new version number. A new kind of value needs none: the file says which release
+ * wrote it, and what an older one cannot read of a newer one's file is no damage.
  */
-import { Failure, type Problem } from '../../protocol/problem/problem.ts';
+import { Failure, type Problem, problemOf } from '../../protocol/problem/problem.ts';
+import { version as ours } from '../../protocol/version.ts';
+import { isOlder } from '../../protocol/versions.ts';
 import {
   at,
   type Cursor,
@@ -164,5 +167,32 @@ export const parseVersioned = <T>(
       message: `the file has version ${version}, and this rcm-node knows version 1`,
       where: { file },
     });
-  return read(rootOf(value, file, undefined, 'state-damaged'));
+  try {
+    return read(rootOf(value, file, undefined, 'state-damaged'));
+  } catch (error) {
+    const writer = writerOf(value);
+    if (writer === undefined || !isOlder(ours, writer)) throw error;
+    // Set aside as damaged, the evidence of what is ours would be lost for the release that can read it.
+    const message = `rcm-node ${writer} wrote the file, and this is ${ours}, which cannot read all of it: ${problemOf(error).message}`;
+    throw new Failure({ code: 'state-newer', message, where: { file } }, error);
+  }
+};
+
+/** The release that wrote a file of the state; files of the first release do not say it. */
+const writerOf = (value: unknown): string | undefined => {
+  const { agent } = value as { readonly agent?: unknown };
+  return typeof agent === 'string' && /^\d[0-9A-Za-z.+-]{0,63}$/.test(agent) ? agent : undefined;
+};
+
+const replace = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? { $int: value.toString() } : value;
+
+/** With the release that writes it. */
+export const printVersioned = ({ version, ...value }: { readonly version: 1 }): string =>
+  `${JSON.stringify({ version, agent: ours, ...value }, replace, 1)}\n`;
+
+/** Options may hold 64-bit integers, which JSON cannot: they are stored as `{"$int":"…"}`. */
+export const reviveIntegers = (_key: string, value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null || !('$int' in value)) return value;
+  return typeof value.$int === 'string' && Object.keys(value).length === 1 ? BigInt(value.$int) : value;
 };

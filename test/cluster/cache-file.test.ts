@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CacheFile } from '../../daemon/cluster/cache-file.ts';
-import type { ClusterCache } from '../../daemon/model/cluster-cache.ts';
+import { type ClusterCache, parseClusterCache } from '../../daemon/model/cluster-cache.ts';
 import { sweep } from '../../daemon/reconcile/leftovers.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 
@@ -15,7 +15,8 @@ const setUp = (t: Test) => {
   const seen = { changes: 0 };
   const changed = (): void => void seen.changes++;
   const folder = join(root, 'var/lib/rcm-node');
-  const read = (): ClusterCache => JSON.parse(readFileSync(join(folder, 'cluster.json'), 'utf8'));
+  const path = join(folder, 'cluster.json');
+  const read = (): ClusterCache => parseClusterCache(readFileSync(path, 'utf8'), path);
   const make = (): CacheFile => new CacheFile(host, changed);
   return { host, lines, seen, folder, read, make, file: make() };
 };
@@ -47,6 +48,19 @@ t.test('recorded approvals stay when the Shims are written after a start', async
   await next.restore();
   await next.write((last) => last && { ...last, shims: [] });
   t.same(read(), { version: 1, node: 'n', shims: [], approvals });
+});
+
+t.test('what another release wrote is not written again for its name', async (t) => {
+  const { file, folder, make, seen } = setUp(t);
+  await file.write(() => ({ node: 'n', shims }));
+  const path = join(folder, 'cluster.json');
+  const former = readFileSync(path, 'utf8').replace(/"agent": "[^"]*"/, '"agent": "0.0.1"');
+  writeFileSync(path, former, { mode: 0o600 });
+  const next = make();
+  await next.restore();
+  await next.write((last) => last);
+  t.equal(readFileSync(path, 'utf8'), former);
+  t.equal(seen.changes, 1);
 });
 
 t.test('a tick removes no temporary file of it; the next start does', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { problemOf } from '../../protocol/problem/problem.ts';
+import { version } from '../../protocol/version.ts';
 import {
   flag,
   isPath,
@@ -10,6 +11,7 @@ import {
   one,
   optional,
   parseVersioned,
+  printVersioned,
   type Read,
   record,
   text,
@@ -80,4 +82,31 @@ t.test('a newer version is distinguished from damage', async (t) => {
   t.equal(codeOf('{"version":2}'), 'state-newer');
   for (const odd of ['', '{', 'null', '[]', '{}', '{"version":"2"}', '{"version":1e999}', '{"version":1.5}'])
     t.equal(codeOf(odd), 'state-damaged', odd);
+});
+
+t.test('what an older release cannot read in the file of a newer one is no damage', async (t) => {
+  const problemIn = (agent: unknown, it = '"new"') => {
+    try {
+      const source = `{"version":1,"agent":${JSON.stringify(agent)},"it":${it}}`;
+      parseVersioned(source, file, object<{ it: unknown }>({ it: one('a') }));
+      return undefined;
+    } catch (error) {
+      return problemOf(error);
+    }
+  };
+  t.match(problemIn('99.2.0'), {
+    code: 'state-newer',
+    message:
+      /^rcm-node 99\.2\.0 wrote the file, and this is .*"it" holds what rcm-node does not write there$/,
+    where: { file },
+  });
+  t.equal(problemIn('99.2.0', '"a"'), undefined, 'what it can read it reads');
+  for (const agent of [undefined, null, 7, version, '', 'x', '\u001b[31m9', `9${'9'.repeat(99)}`])
+    t.equal(problemIn(agent)?.code, 'state-damaged', JSON.stringify(agent));
+});
+
+t.test('a file of the state says which release wrote it', async (t) => {
+  const text = printVersioned({ version: 1, it: 2n } as { version: 1 });
+  t.same(JSON.parse(text), { version: 1, agent: version, it: { $int: '2' } });
+  t.match(text, /\n$/);
 });

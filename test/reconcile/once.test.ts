@@ -136,6 +136,32 @@ t.test('state of a newer version stops every change, and is not modified', async
   }
 });
 
+t.test(
+  'state that a newer release wrote, with what this one does not know, is no damaged state',
+  async (t) => {
+    const edits: readonly (readonly [path: string, edit: (text: string) => string])[] = [
+      [ledger, (text) => text.replace('"file:///srv', '"ipfs:///srv')],
+      [ledger, (text) => text.replace('"type": "shim"', '"type": "component"')],
+      [ledger, (text) => text.replace(/"kind": "(created|edited)"/, '"kind": "rendered"')],
+    ];
+    for (const [path, edit] of edits) {
+      const node = await serving(t);
+      const former = node.read(path) ?? '';
+      const newer = edit(former.replace(/"agent": "[^"]*"/, '"agent": "99.2.0"'));
+      node.write(path, newer, 0o600);
+      writeShim(node, 'wws-v1');
+      const before = treeOf(node.root);
+      t.match(await refusal(node.once()), { code: 'state-newer', message: /^rcm-node 99\.2\.0 / });
+      t.match(await refusal(node.uninstall()), { code: 'state-newer' });
+      t.strictSame(difference(before, treeOf(node.root)), {}, 'nothing is written, set aside or restarted');
+      t.strictSame(node.fake.containerd.jobs, []);
+      t.ok(node.fake.containerd.served().includes('spin-v2'));
+      node.write(path, former, 0o600);
+      t.equal((await node.once()).outcome.kind, 'converged', 'the newer release goes on');
+    }
+  },
+);
+
 t.test('a second run on the same host is refused while the first holds the lock', async (t) => {
   const node = await serving(t);
   node.fake.locked = true;
