@@ -8,6 +8,7 @@ import { metricsBudget, type Page, probeBudget, servePages } from '../host/http/
 import { elect, type Timing } from './election.ts';
 import { followKnative } from './knative.ts';
 import { makeMetrics } from './observe/metrics.ts';
+import { forgetFleet } from './observe/metrics-fleet.ts';
 import type { Decision, View } from './model/fleet.ts';
 import { controllerName } from './model/keys.ts';
 import { counted, fenced } from './observe/requests.ts';
@@ -73,7 +74,8 @@ export const startController = async (given: {
     const { work, ending } = state.work ?? {};
     state.work = undefined;
     ending?.abort();
-    if (work !== undefined) state.ended = Promise.all([state.ended, work.stop(graceful)]);
+    if (work !== undefined)
+      state.ended = Promise.all([state.ended, work.stop(graceful)]).then(() => forgetFleet(metrics));
     await state.ended;
   };
 

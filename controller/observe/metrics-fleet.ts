@@ -1,7 +1,28 @@
 /** What the metrics say of the fleet. */
 import { whyNotReporting } from '../decide/status/not-reporting.ts';
-import type { Metrics } from './metrics.ts';
+import type { MetricName, Metrics } from './metrics.ts';
 import type { Decision, View } from '../model/fleet.ts';
+
+/** What only a leader knows. */
+const ofLeader: readonly MetricName[] = [
+  'rcm_controller_pass_running_seconds',
+  'rcm_controller_nodes',
+  'rcm_controller_nodes_not_reporting',
+  'rcm_controller_nodes_unheard',
+  'rcm_controller_shims',
+  'rcm_controller_shim_nodes',
+  'rcm_controller_shims_without_status',
+  'rcm_controller_rollout',
+  'rcm_controller_rollouts_stopped',
+  'rcm_controller_watch_age_seconds',
+  'rcm_controller_writes_waiting',
+  'rcm_controller_overwritten',
+];
+
+/** For one that leads no more: an alert on what it saw last would never end. */
+export const forgetFleet = (metrics: Metrics): void => {
+  for (const name of ofLeader) metrics.clear(name);
+};
 
 export const measureFleet = (metrics: Metrics, view: View, { statuses }: Decision): void => {
   metrics.set('rcm_controller_nodes', view.nodes.length);
@@ -13,7 +34,10 @@ export const measureFleet = (metrics: Metrics, view: View, { statuses }: Decisio
   }
   metrics.set('rcm_controller_shims', view.shims.length);
   metrics.clear('rcm_controller_shim_nodes');
+  metrics.clear('rcm_controller_rollout');
   for (const { shim, status } of statuses) {
+    const { phase } = status.rollout ?? {};
+    if (phase !== undefined) metrics.set('rcm_controller_rollout', 1, { shim: shim.name, phase });
     const states = {
       target: status.nodes,
       ready: status.nodesReady,

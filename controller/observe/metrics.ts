@@ -1,7 +1,7 @@
-/** The controller's figures for Prometheus. */
+/** The controller's figures for Prometheus. docs/metrics.md is written from this table. */
 import { type Labels, printLabels, printMetric } from '../../protocol/prometheus.ts';
 
-const table = {
+export const controllerMetrics = {
   rcm_controller_leader: ['gauge', 'Whether this controller is the leader.'],
   rcm_controller_passes_total: ['counter', 'Reconciliation passes.'],
   rcm_controller_pass_seconds_total: ['counter', 'Duration of reconciliation passes, writes included.'],
@@ -25,6 +25,10 @@ const table = {
     'gauge',
     'Whether the CRD of Shims in this cluster has no status subresource, because another installer owns it.',
   ],
+  rcm_controller_rollout: [
+    'gauge',
+    'Rollouts by their present phase: Rolling, Paused, Stopped, Refused, Complete.',
+  ],
   rcm_controller_rollouts_stopped: ['gauge', 'Shims whose rollout stopped because nodes failed.'],
   rcm_controller_requests_total: ['counter', 'Requests to the API server by verb and status code.'],
   rcm_controller_errors_total: ['counter', 'Errors by code.'],
@@ -37,7 +41,7 @@ const table = {
   process_resident_memory_bytes: ['gauge', 'Memory of this process.'],
 } as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;
 
-export type MetricName = keyof typeof table;
+export type MetricName = keyof typeof controllerMetrics;
 
 export type Metrics = {
   add(name: MetricName, labels?: Labels, by?: number): void;
@@ -58,7 +62,7 @@ export const makeMetrics = (): Metrics => {
     set: (name, value, labels = {}) => void row(name).set(printLabels(labels), value),
     clear: (name) => void rows.delete(name),
     print: () =>
-      Object.entries(table)
+      Object.entries(controllerMetrics)
         .map(([name, [type, help]]) => printMetric(name, type, help, rows.get(name as MetricName) ?? []))
         .join(''),
   };

@@ -1,8 +1,10 @@
 /** Reports of a tick: status.json and metrics for machines, the journal for history, the systemd status for people. */
 import { paths } from '../../protocol/host-paths.ts';
 import { lastHour } from '../decide/backoff.ts';
-import { headline, metrics, troubles } from '../decide/report/summary.ts';
+import { metrics } from '../decide/report/metrics.ts';
+import { headline, troubles } from '../decide/report/summary.ts';
 import type { Host } from '../../host/host.ts';
+import type { Ledger } from '../model/ledger.ts';
 import type { ClusterFacts, Report } from '../model/outcome.ts';
 import {
   hintLead,
@@ -74,18 +76,32 @@ export const told = (report: Report, { before, desired, ledger }: Ticked): Told 
 /** The masked report for status.json, the Node, Events and the systemd status; only the journal has the details. */
 export const forEveryone = (report: Report): Report => JSON.parse(publicJson(report)) as Report;
 
-const putStatus = (host: Host, report: Report): Promise<void> =>
-  host.files.put(paths.status, `${publicJson(report)}\n`, 0o644);
+/** The last tick that had a result. */
+export type Published = { readonly report: Report; readonly ledger: Ledger };
+
+/** A failed write must not fail a successful tick: it is only logged. */
+const putReports = async (host: Host, report: Report, ledger: Ledger): Promise<void> => {
+  try {
+    await host.files.put(paths.status, `${publicJson(report)}\n`, 0o644);
+    await host.files.put(paths.metrics, metrics(report, ledger), 0o644);
+  } catch (error) {
+    host.log('warn', problemOf(error).message, logFields(problemOf(error)));
+  }
+};
 
 /** A tick that failed without a result: handlers are unchanged, but the previous outcome is no longer true. */
-export const publishFailure = async (host: Host, previous: Report, problem: Problem): Promise<Report> => {
+export const publishFailure = async (
+  host: Host,
+  { report: previous, ledger }: Published,
+  problem: Problem,
+): Promise<Report> => {
   const outcome = { kind: 'failed', problem, undone: false } as const;
   const report = forEveryone({ ...previous, at: iso(host.clock.now()), outcome, did: [] });
-  await putStatus(host, report).catch((error: unknown) => host.log('warn', problemOf(error).message));
+  await putReports(host, report, ledger);
   return report;
 };
 
-/** Writes the reports. A failed write must not fail a successful tick: it is only logged. */
+/** Writes the reports. */
 export const publish = async (
   host: Host,
   ticked: Ticked,
@@ -94,12 +110,7 @@ export const publish = async (
 ): Promise<Report> => {
   const whole = reportOf(ticked, version, host.clock.now(), cluster);
   const report = forEveryone(whole);
-  try {
-    await putStatus(host, report);
-    await host.files.put(paths.metrics, metrics(report, ticked.ledger), 0o644);
-  } catch (error) {
-    host.log('warn', problemOf(error).message, logFields(problemOf(error)));
-  }
+  await putReports(host, report, ticked.ledger);
   // Only transitions: a journal that repeats a line every minute hides what matters.
   const line = headline(report);
   if (previous === undefined || headline(previous) !== line || report.did.length > 0) {

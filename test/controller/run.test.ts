@@ -91,14 +91,19 @@ t.test('when it loses the Lease it stops, and starts again with it', needsOpenss
     state.passes++;
     return always;
   };
-  const { controller, lines } = await start(t, fleet, decide, { timing: short });
+  const { controller, lines, ask } = await start(t, fleet, decide, { timing: short });
   await until(() => state.passes > 0);
+  const ofFleet = /^rcm_controller_(nodes|shims|rollouts_stopped|overwritten)\b.* \d+$/m;
+  await until(async () => ofFleet.test((await ask('/metrics')).text) || sleep(600, false));
   fleet.world.fail = ({ method }) => (method === 'PUT' ? 0 : undefined);
   await until(() => !controller.leads());
   await until(() => fleet.world.watches.size === 0);
   const before = state.passes;
   await sleep(100);
   t.ok(state.passes <= before + 1);
+  const { text } = await ask('/metrics');
+  t.match(text, /^rcm_controller_leader 0$/m);
+  t.notMatch(text, ofFleet, 'what it knew as a leader is no longer true');
   fleet.world.fail = () => undefined;
   await until(() => controller.leads() && fleet.world.watches.size === 3);
   t.match(

@@ -1,8 +1,6 @@
-/** A tick in one line, for `systemctl status`, and as metrics for machines. */
-import type { Ledger } from '../../model/ledger.ts';
+/** A tick in one line, for `systemctl status`. */
 import { type Outcome, refusals, type Report } from '../../model/outcome.ts';
 import { type Problem, printProblem } from '../../../protocol/problem/problem.ts';
-import { type Labels, printLabels, printMetric } from '../../../protocol/prometheus.ts';
 
 /** The status of the service during its first tick; bootstrap checks for it. */
 export const looking = 'Looking at this host';
@@ -65,56 +63,4 @@ export const troubles = (outcome: Outcome): readonly Problem[] => {
     case 'refused':
       return [outcome.problem];
   }
-};
-
-/** Text for the textfile collector of node_exporter. */
-export const metrics = (report: Report, ledger: Ledger): string => {
-  const { agent, outcome, runtime, handlers } = report;
-  const states = ['converged', 'waiting', 'degraded', 'failed', 'refused'] as const;
-  const versions = { agent, runtime: runtime?.name ?? '', runtime_version: runtime?.version ?? '' };
-  const isBad = ledger.bad !== null || Object.keys(ledger.failedStarts).length > 0;
-  const rows: readonly (readonly [string, string, readonly (readonly [Labels, number])[]])[] = [
-    [
-      'rcm_node_state',
-      'Outcome of the last tick.',
-      states.map((state) => [{ state }, Number(outcome.kind === state)]),
-    ],
-    ['rcm_node_info', 'Versions.', [[versions, 1]]],
-    [
-      'rcm_node_handler',
-      'Handlers by state.',
-      handlers.map(({ name, state }) => [{ handler: name, state }, 1]),
-    ],
-    [
-      'rcm_node_runtime_restarts_day',
-      'Restarts of the runtime by rcm-node within a day.',
-      [[{}, ledger.restarts.length]],
-    ],
-    [
-      'rcm_node_known_bad',
-      'Whether a revision or a handler failed its proof and is not retried.',
-      [[{}, Number(isBad)]],
-    ],
-    [
-      'rcm_node_repairs_day',
-      'Repairs within a day of files that another program changed.',
-      [[{}, Object.values(ledger.repairs).flat().length]],
-    ],
-    [
-      'rcm_node_last_tick_timestamp_seconds',
-      'When the last tick ended.',
-      [[{}, Math.floor(Date.parse(report.at) / 1000)]],
-    ],
-  ];
-  return rows
-    .filter(([, , values]) => values.length > 0)
-    .map(([name, help, values]) =>
-      printMetric(
-        name,
-        'gauge',
-        help,
-        values.map(([labels, value]) => [printLabels(labels), value]),
-      ),
-    )
-    .join('');
 };

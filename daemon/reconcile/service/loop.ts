@@ -17,7 +17,7 @@ import type { Told } from '../../cluster/node-writer.ts';
 import { once, type Tick, type Ticked } from '../once.ts';
 import { waitForBoot } from './boot.ts';
 import { startWatchdog } from './watchdog.ts';
-import { publish, publishFailure, told } from '../report.ts';
+import { publish, type Published, publishFailure, told } from '../report.ts';
 import { watchRuntime } from './runtime-watch.ts';
 
 export type Service = {
@@ -69,7 +69,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   const watchdog = startWatchdog(host, notifier);
   const cluster = service.cluster(wake);
   let previous: Report | undefined;
-  let last: Told | undefined;
+  let last: (Told & Published) | undefined;
   let seen: RuntimeFacts | undefined;
   let swept = Number.NEGATIVE_INFINITY;
   // Ready before the first tick: it may download for minutes, and the boot must not wait for it.
@@ -107,7 +107,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
       let phase: 'steady' | 'waiting' | 'failed' = 'failed';
       if ('outcome' in ticked) {
         previous = await publish(watchdog.host, ticked, previous, cluster.facts());
-        last = told(previous, ticked);
+        last = { ...told(previous, ticked), ledger: ticked.ledger };
         cluster.tell(last);
         phase = phaseOf(ticked.outcome);
         seen = ticked.before.runtime.name === 'none' ? undefined : ticked.before.runtime;
@@ -120,7 +120,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         runtime.end(seen);
         // The holder of the lock works on this host, and reports.
         if (last && ticked.code !== 'locked') {
-          previous = await publishFailure(watchdog.host, last.report, ticked);
+          previous = await publishFailure(watchdog.host, last, ticked);
           last = { ...last, report: previous };
           cluster.tell(last);
         }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { makeMetrics } from '../../../controller/observe/metrics.ts';
-import { measureFleet } from '../../../controller/observe/metrics-fleet.ts';
+import { forgetFleet, measureFleet } from '../../../controller/observe/metrics-fleet.ts';
 import { aNode } from '../../../testbed/controller/facts.ts';
 
 t.test(
@@ -19,3 +19,25 @@ t.test(
     }
   },
 );
+
+t.test('each Shim has the phase of its rollout, and no other; who leads no more knows none', async (t) => {
+  const metrics = makeMetrics();
+  const measure = (phase: string): void =>
+    measureFleet(
+      metrics,
+      { nodes: [], shims: [] } as never,
+      { statuses: [{ shim: { name: 'spin' }, status: { rollout: { phase } } }] } as never,
+    );
+  measure('Rolling');
+  measure('Stopped');
+  const rows = () => metrics.print().match(/^rcm_controller_rollout\{.*$/gm);
+  t.same(rows(), ['rcm_controller_rollout{shim="spin",phase="Stopped"} 1']);
+  t.match(metrics.print(), /^rcm_controller_rollouts_stopped 1$/m);
+  metrics.set('rcm_controller_leader', 0);
+  forgetFleet(metrics);
+  t.same(
+    metrics.print().match(/^rcm_.*$/gm),
+    ['rcm_controller_leader 0'],
+    'nothing but what is true of each controller',
+  );
+});

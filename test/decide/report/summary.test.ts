@@ -1,6 +1,5 @@
 import t from 'tap';
-import { headline, metrics, troubles } from '../../../daemon/decide/report/summary.ts';
-import { emptyLedger } from '../../../daemon/model/ledger.ts';
+import { headline, troubles } from '../../../daemon/decide/report/summary.ts';
 import type { HandlerState } from '../../../protocol/node-annotations.ts';
 import type { Report } from '../../../daemon/model/outcome.ts';
 
@@ -59,37 +58,6 @@ t.test('every outcome names its problems', async (t) => {
   t.same(troubles({ kind: 'degraded', problems: [a, b] }), [a, b]);
   t.same(troubles({ kind: 'failed', problem: b, undone: true }), [b]);
   t.same(troubles({ kind: 'refused', problem: a }), [a]);
-});
-
-t.test('metrics are in the exposition format, each family with its help and type', async (t) => {
-  const ledger = {
-    ...emptyLedger,
-    restarts: [1, 2],
-    repairs: { '/a': [1], '/b': [1, 2] },
-    bad: { revision: 'r', problem: a, at: 1 },
-  };
-  const text = metrics({ ...report, agent: 'a"b\\c\nd' }, ledger);
-  t.match(text, 'rcm_node_state{state="converged"} 1\nrcm_node_state{state="waiting"} 0\n');
-  t.match(text, 'rcm_node_info{agent="a\\"b\\\\c\\nd",runtime="containerd",runtime_version="2.1.0"} 1\n');
-  t.match(text, 'rcm_node_handler{handler="spin",state="served"} 1\n');
-  t.match(text, 'rcm_node_runtime_restarts_day 2\n');
-  t.match(text, 'rcm_node_known_bad 1\n');
-  const failedStarts = { spin: { of: 'r', problem: a, at: 1 } };
-  t.match(metrics(report, { ...emptyLedger, failedStarts }), 'rcm_node_known_bad 1\n');
-  t.match(text, 'rcm_node_repairs_day 3\n');
-  t.match(text, 'rcm_node_last_tick_timestamp_seconds 1704164645\n');
-  for (const line of text.trimEnd().split('\n'))
-    t.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="([^"\\]|\\.)*",?)+\})? -?\d+)$/, line);
-  t.match(text, /\n$/);
-  const families = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
-  t.equal(new Set(families).size, families.length);
-});
-
-t.test('a family without values is left out', async (t) => {
-  const text = metrics({ ...report, handlers: [], runtime: null }, emptyLedger);
-  t.notMatch(text, 'rcm_node_handler');
-  t.match(text, 'runtime="",runtime_version=""');
-  t.match(text, 'rcm_node_known_bad 0\n');
 });
 
 t.test('the line has the state of the cluster connection, without a countdown', async (t) => {

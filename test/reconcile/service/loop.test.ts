@@ -141,6 +141,9 @@ t.test('a tick that fails is reported until one succeeds', async (t) => {
   broken.by = 'internal';
   reload();
   await until(() => outcome() === 'failed');
+  const metrics = (): string => node.read('/run/rcm-node/metrics.prom') ?? '';
+  await until(() => metrics().includes('rcm_node_state{state="failed"} 1'));
+  t.match(metrics(), 'rcm_node_problems{code="internal"} 1\n');
   broken.by = undefined;
   reload();
   await until(() => outcome() === 'converged');
