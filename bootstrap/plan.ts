@@ -7,7 +7,7 @@ import type { Problem } from '../protocol/problem/problem.ts';
 import { type FileChange, fileChanges, type SeenFiles } from './files.ts';
 import { type Build, type Digests, idOf, places, type State, service } from './state.ts';
 import type { UnitFacts } from '../host/facts.ts';
-import { isOlder } from '../protocol/versions.ts';
+import { isOlder } from '../protocol/version.ts';
 
 export type Payload = Build & { readonly unit: string };
 

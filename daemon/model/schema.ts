@@ -6,8 +6,7 @@
  * wrote it, and what an older one cannot read of a newer one's file is no damage.
  */
 import { Failure, type Problem, problemOf } from '../../protocol/problem/problem.ts';
-import { version as ours } from '../../protocol/version.ts';
-import { isOlder } from '../../protocol/versions.ts';
+import { isOlder, version as ours } from '../../protocol/version.ts';
 import {
   at,
   type Cursor,

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isOlder, skewOf } from '../../protocol/versions.ts';
+import { isOlder, skewOf } from '../../protocol/version.ts';
 
 t.test('versions are ordered as semantic versions', async (t) => {
   const order = ['0.1.0', '0.1.1-rc.2', '0.1.1-rc.10', '0.1.1', '0.2.0', '0.10.0', '1.0.0-alpha', '1.0.0'];
