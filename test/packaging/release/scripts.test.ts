@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -83,6 +84,21 @@ const linked = (host: Host): string | undefined =>
 const own = 'versions/package/rcm-node';
 const others = 'versions/0.9.0/rcm-node';
 
+/** As dpkg does: its own files go, and then the settings. */
+const takeFiles = (host: Host): void => {
+  rmSync(host.path('opt/rcm-node/bin/versions/package'), { recursive: true });
+  rmSync(host.path('etc/rcm-node/config.toml'), { force: true });
+};
+
+const withCode = <T>(code: string, run: () => T): T => {
+  process.env.CODE = code;
+  try {
+    return run();
+  } finally {
+    process.env.CODE = '0';
+  }
+};
+
 t.test('Debian: an install enables and starts, an upgrade restarts what runs', async (t) => {
   const host = makeHost(t);
   const first = host.run('deb', 'postinstall', 'configure');
@@ -151,12 +167,8 @@ t.test('Debian: a removal stops the service, and a purge uninstalls with the for
     t.notOk(existsSync(again.path('opt/rcm-node/bin/removed')));
   });
 
-  // As dpkg does: its own files go, and then the settings.
-  rmSync(host.path('opt/rcm-node/bin/versions/package'), { recursive: true });
-  rmSync(host.path('etc/rcm-node/config.toml'));
-  process.env.CODE = '4';
-  const waits = host.run('deb', 'postremove', 'purge');
-  process.env.CODE = '0';
+  takeFiles(host);
+  const waits = withCode('4', () => host.run('deb', 'postremove', 'purge'));
   t.equal(waits.status, 1, 'a handler in use keeps the package known to dpkg');
   t.match(waits.said, /exit code 4.*again: apt purge rcm-node/);
   t.notOk(existsSync(host.path('etc/rcm-node/config.toml')));
@@ -167,13 +179,98 @@ t.test('Debian: a removal stops the service, and a purge uninstalls with the for
   for (const name of ['opt/rcm-node', 'etc/rcm-node']) t.notOk(existsSync(host.path(name)), name);
 });
 
+/** Removed, and a purge of it failed. */
+const failedPurge = (t: Test): Host => {
+  const host = makeHost(t);
+  host.link(own);
+  host.write('etc/rcm-node/config.toml', 'policy = true\n');
+  mkdirSync(host.path('var/lib/rcm-node'), { recursive: true });
+  host.run('deb', 'preremove', 'remove');
+  takeFiles(host);
+  t.equal(withCode('4', () => host.run('deb', 'postremove', 'purge')).status, 1);
+  return host;
+};
+
+t.test('Debian: an install after a purge that failed has the settings from before', async (t) => {
+  for (const [brought, kept] of [
+    ['# comments only\n\n# of the package\n', 'policy = true\n'],
+    ['written = "since"\n', 'written = "since"\n'],
+  ] as const) {
+    const host = failedPurge(t);
+    host.write('etc/rcm-node/config.toml', brought);
+    t.equal(host.run('deb', 'postinstall', 'configure', '0.1.0').status, 0);
+    t.equal(readFileSync(host.path('etc/rcm-node/config.toml'), 'utf8'), kept);
+    t.same(readdirSync(host.path('etc/rcm-node')), ['config.toml']);
+  }
+});
+
+t.test(
+  'Debian: a purge that is repeated uses settings that were written since, and keeps them',
+  async (t) => {
+    const host = failedPurge(t);
+    host.write('etc/rcm-node/config.toml', 'written = "since"\n');
+    const { status, calls } = host.run('deb', 'postremove', 'purge');
+    t.equal(status, 0);
+    t.ok(calls.includes('written = "since"'));
+    t.equal(readFileSync(host.path('etc/rcm-node/config.toml'), 'utf8'), 'written = "since"\n');
+  },
+);
+
+t.test('Debian: a purge is done where only a stopped runtime has to be started', async (t) => {
+  const host = failedPurge(t);
+  rmSync(host.path('var/lib/rcm-node'), { recursive: true });
+  t.equal(withCode('4', () => host.run('deb', 'postremove', 'purge')).status, 0);
+  t.notOk(existsSync(host.path('opt/rcm-node')));
+  const store = failedPurge(t);
+  rmSync(store.path('var/lib/rcm-node'), { recursive: true });
+  store.write('opt/rcm-node/store/key/shim', 'in use');
+  t.equal(withCode('4', () => store.run('deb', 'postremove', 'purge')).status, 1);
+});
+
+t.test('Debian: a program that cannot be run any more fails the purge, and says how to go on', async (t) => {
+  const host = failedPurge(t);
+  rmSync(host.path('opt/rcm-node/bin/removed/rcm-node'));
+  host.write('opt/rcm-node/bin/removed/rcm-node', 'no program', 0o644);
+  t.match(host.run('deb', 'postremove', 'purge'), { status: 1, said: /noexec/ });
+});
+
+t.test('Debian: what was unpacked and never configured is removed without its prerm', async (t) => {
+  const host = makeHost(t);
+  host.link(own);
+  mkdirSync(host.path('var/lib/rcm-node'), { recursive: true });
+  takeFiles(host);
+  const removed = host.run('deb', 'postremove', 'remove');
+  t.same(removed.calls, ['systemctl stop rcm-node.service', 'systemctl --system daemon-reload']);
+  t.throws(() => readlinkSync(host.path('opt/rcm-node/bin/rcm-node')));
+  t.match(host.run('deb', 'postremove', 'purge'), { status: 1, said: /install the package again/ });
+  rmSync(host.path('var/lib/rcm-node'), { recursive: true });
+  t.equal(host.run('deb', 'postremove', 'purge').status, 0);
+  t.notOk(existsSync(host.path('opt/rcm-node')));
+});
+
+t.test('Debian: a purge leaves what a cluster took over after the removal', async (t) => {
+  const host = makeHost(t);
+  host.link(own);
+  mkdirSync(host.path('var/lib/rcm-node'), { recursive: true });
+  host.run('deb', 'preremove', 'remove');
+  takeFiles(host);
+  host.write('opt/rcm-node/bin/versions/0.9.0/rcm-node', 'of the cluster', 0o755);
+  host.link(others);
+  const { status, said, calls } = host.run('deb', 'postremove', 'purge');
+  t.equal(status, 0);
+  t.match(said, /stays in use/);
+  t.same(calls, []);
+  t.notOk(existsSync(host.path('opt/rcm-node/bin/removed')));
+  t.ok(existsSync(host.path('var/lib/rcm-node')));
+});
+
 t.test('Debian: a purge in an image where nothing was served asks no system bus', async (t) => {
   for (const served of [false, true]) {
     const host = makeHost(t, { systemd: false });
     host.link(own);
     if (served) mkdirSync(host.path('var/lib/rcm-node'), { recursive: true });
     host.run('deb', 'preremove', 'remove');
-    rmSync(host.path('opt/rcm-node/bin/versions/package'), { recursive: true });
+    takeFiles(host);
     host.write('etc/rcm-node/config.toml', '');
     const { status, calls } = host.run('deb', 'postremove', 'purge');
     t.equal(status, 0);
@@ -214,8 +311,8 @@ t.test('rpm: install, upgrade, removal', async (t) => {
   ]);
   t.same(host.run('rpm', 'preremove', '1').calls, [], 'the former version of an upgrade');
   t.same(host.run('rpm', 'preremove', '0').calls, [
-    'systemctl --no-reload disable rcm-node.service',
     'systemctl stop rcm-node.service',
+    'systemctl --no-reload disable rcm-node.service',
   ]);
   t.equal(linked(host), undefined);
 });

@@ -7,6 +7,13 @@ esac
 # An install after a removal has a former version, too ($2), and finds the service stopped by the removal.
 starts=no
 if [ -z "${2:-}" ] || [ -d "$bin/removed" ]; then starts=yes; fi
+# A purge that failed has removed the settings, and dpkg brings those of the package, which are comments: without the policy of
+# this node the service could take what it was told to refuse.
+if [ -e "$bin/removed/purging" ] && [ -f "$bin/removed/config.toml" ] && ! grep -q '^[^#]' $settings; then
+  cp -p "$bin/removed/config.toml" $settings.package
+  mv -fT $settings.package $settings
+  echo "rcm-node: $settings is as it was before the purge that failed" >&2
+fi
 rm -rf "$bin/removed"
 
 if is_ours; then

@@ -20,7 +20,7 @@ if [ "$1" = remove ]; then
   for name in rcm-node libatomic.so.1; do
     ln "$bin/versions/package/$name" "$bin/removed/$name" || cp -p "$bin/versions/package/$name" "$bin/removed/$name"
   done
-  if [ -f /etc/rcm-node/config.toml ]; then cp -p /etc/rcm-node/config.toml "$bin/removed/config.toml"; fi
+  if [ -f $settings ]; then cp -p $settings "$bin/removed/config.toml"; fi
   if [ -d /var/lib/rcm-node ]; then
     echo "rcm-node: handlers stay served, and nothing watches over them any more; apt purge rcm-node removes them" >&2
   fi

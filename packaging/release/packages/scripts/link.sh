@@ -7,6 +7,7 @@ bin=/opt/rcm-node/bin
 link=$bin/rcm-node
 own=versions/package/rcm-node
 unit=rcm-node.service
+settings=/etc/rcm-node/config.toml
 
 is_ours() {
   if [ -L "$link" ]; then
@@ -32,7 +33,7 @@ is_running_systemd() {
 }
 
 say_others() {
-  echo "rcm-node: $link leads to $(readlink "$link"), which this package did not bring: that version stays in use" >&2
+  echo "rcm-node: $link leads to $(readlink "$link" || echo no other file), which this package did not bring: that version stays in use" >&2
 }
 
 say_failed() {
