@@ -6,8 +6,9 @@
 #     ./install.sh --root DIR        the same for a mounted image; nothing is started
 #     ./install.sh --force           also where another program placed the one in use
 #
-# Everything is verified before anything is written. A new version is written aside under a name that cannot be foretold and
-# renamed in one step; the former version stays beside it. Settings and units of others are kept.
+# Everything is verified before anything is written, and the copy again. A new version is written aside under a name that cannot
+# be foretold and renamed in one step; the former version stays beside it. Settings and units of others are kept. A run that was
+# killed leaves what was there before; the next one removes what it had written aside.
 set -eu
 umask 022
 LC_ALL=C
@@ -15,7 +16,7 @@ export LC_ALL
 
 version=@VERSION@
 machine=@MACHINE@
-root= starts=yes force=no
+root="" starts=yes force=no
 
 fail() {
   printf 'install.sh: %s\n' "$*" >&2
@@ -33,7 +34,7 @@ while [ $# -gt 0 ]; do
   --no-start) starts=no ;;
   --force) force=yes ;;
   --help | -h)
-    sed -n '2,10s/^# \{0,1\}//p' "$0"
+    sed -n '2,11s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
   *) fail "unknown argument $1; see --help" ;;
@@ -41,28 +42,35 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-cd "$(dirname "$0")"
 [ "$(id -u)" = 0 ] || fail 'it has to run as root'
 if [ -n "$root" ]; then
   [ -d "$root" ] || fail "$root is not a folder"
-  root=$(cd "$root" && pwd -P)
+  root=$(CDPATH='' cd -- "$root" && pwd -P)
   [ "$root" != / ] || root=
 fi
+CDPATH='' cd -- "$(dirname -- "$0")"
 if [ -n "$root" ]; then
   starts=no
 elif [ "$(uname -m)" != $machine ]; then
   fail "this archive is for $machine, and this host is $(uname -m)"
 fi
 
-# Of each file by its digest, and no file that has none.
-sha256sum --check --strict --quiet SHA256SUMS || fail 'a file is not as it was released: fetch the archive again'
+# Of each file by its digest, and no file that has none. The digests are read once: what is copied is compared with the same ones.
+sums=$(cat SHA256SUMS)
+printf '%s\n' "$sums" | sha256sum --check --strict --quiet - || fail 'a file is not as it was released: fetch the archive again'
 for path in payload/*; do
-  grep -q "  $path\$" SHA256SUMS || fail "$path is not part of the release: fetch the archive again"
+  printf '%s\n' "$sums" | cut -c67- | grep -qxF -- "$path" || fail "$path is not part of the release: fetch the archive again"
 done
+
+# Another C library, or /opt mounted noexec: seen before the version in use changes. Another root may be of another machine.
+runs_here() {
+  [ -z "$root" ] || return 0
+  "$1" version >/dev/null || fail "$1 does not run on this host, and the version in use was not changed; is /opt mounted noexec, or glibc older than 2.28?"
+}
 
 bin=$root/opt/rcm-node/bin
 link=$bin/rcm-node
-for path in opt opt/rcm-node opt/rcm-node/bin opt/rcm-node/bin/versions etc etc/rcm-node etc/rcm-node/shims.d etc/systemd etc/systemd/system; do
+for path in opt opt/rcm-node opt/rcm-node/bin opt/rcm-node/bin/versions opt/rcm-node/bin/versions/$version etc etc/rcm-node etc/rcm-node/shims.d etc/systemd etc/systemd/system; do
   # With --root, a link of the image would lead to this host.
   if [ -n "$root" ] && [ -L "$root/$path" ]; then fail "$root/$path is a link, which could lead to this host"; fi
 done
@@ -75,7 +83,15 @@ if [ $force = no ]; then
   fi
 fi
 
-mkdir -p "$bin/versions" "$root/etc/rcm-node/shims.d" "$root/etc/systemd/system"
+units=$root/etc/systemd/system
+mkdir -p "$bin/versions" "$root/etc/rcm-node/shims.d" "$units"
+# Of two at once, one would remove what the other has just written. The lock is on the folder itself, and leaves no file.
+if command -v flock >/dev/null; then
+  exec 9<"$bin"
+  flock -n 9 || fail 'another install.sh is running'
+  # Names of mktemp below, and of no other program.
+  rm -rf "$bin/versions/.incoming-"?????????? "$bin/.link-"?????????? "$units/.rcm-node-"??????????
+fi
 incoming=
 trap '[ -z "$incoming" ] || rm -rf "$incoming"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -86,26 +102,31 @@ if [ -d "$folder" ]; then
     cmp -s "$path" "$folder/${path#payload/}" ||
       fail "$folder is another build of $version: remove it, if it is not in use"
   done
+  runs_here "$folder/rcm-node"
 else
   incoming=$(mktemp -d "$bin/versions/.incoming-XXXXXXXXXX")
   cp payload/* "$incoming/"
+  printf '%s\n' "$sums" | sed -n 's|^\([0-9a-f]*  \)payload/|\1|p' | (cd "$incoming" && sha256sum --check --strict --quiet -) ||
+    fail 'a file changed while it was copied'
   chmod 0644 "$incoming"/*
   chmod 0755 "$incoming" "$incoming/rcm-node"
+  runs_here "$incoming/rcm-node"
   sync "$incoming"/* "$incoming"
   mv -T "$incoming" "$folder"
+  sync "$bin/versions"
   incoming=
 fi
 
 # The unit is replaced where it is one of a version that is here; a changed one is kept.
-unit=$root/etc/systemd/system/rcm-node.service
+unit=$units/rcm-node.service
 write=no
 if [ ! -e "$unit" ] && [ ! -L "$unit" ]; then write=yes; fi
 for shipped in "$bin"/versions/*/rcm-node.service; do
   if cmp -s "$shipped" "$unit"; then write=yes; fi
 done
 if [ $write = yes ]; then
-  incoming=$(mktemp "$root/etc/systemd/system/.rcm-node-XXXXXXXXXX")
-  cat payload/rcm-node.service >"$incoming"
+  incoming=$(mktemp "$units/.rcm-node-XXXXXXXXXX")
+  cat "$folder/rcm-node.service" >"$incoming"
   chmod 0644 "$incoming"
   mv -fT "$incoming" "$unit"
   incoming=
@@ -113,12 +134,14 @@ else
   echo "install.sh: $unit was changed on this host: it is kept" >&2
 fi
 
+former=$(readlink "$link" || true)
 aside=$(mktemp -d "$bin/.link-XXXXXXXXXX")
 incoming=$aside
 ln -s "versions/$version/rcm-node" "$aside/rcm-node"
 mv -fT "$aside/rcm-node" "$link"
 rmdir "$aside"
 incoming=
+sync "$bin"
 
 if command -v systemctl >/dev/null; then
   if [ -n "$root" ]; then
@@ -128,7 +151,8 @@ if command -v systemctl >/dev/null; then
     if [ $starts = yes ] && [ -d /run/systemd/system ]; then
       systemctl daemon-reload
       # The service alone: the container runtime is not restarted.
-      systemctl restart rcm-node.service || fail 'rcm-node.service did not start: systemctl status rcm-node'
+      systemctl restart rcm-node.service ||
+        fail "rcm-node.service did not start, and the handlers of this node stay served: systemctl status rcm-node; before, $link led to ${former:-no program}"
     fi
   fi
 else

@@ -35,9 +35,6 @@ export const filesOf = ({
       bytes: readFileSync(join(built, name)),
       mode: name === 'rcm-node' ? 0o755 : 0o644,
     }));
-  const sums = payload.map(
-    ({ path, bytes }) => `${createHash('sha256').update(bytes).digest('hex')}  ${path}\n`,
-  );
   const script = readFileSync(join(import.meta.dirname, 'install.sh'), 'utf8')
     .replace('@VERSION@', version)
     .replace('@MACHINE@', machines[architecture]);
@@ -46,6 +43,9 @@ export const filesOf = ({
     bytes: readFileSync(join(share ?? '', path)),
     mode: 0o644,
   }));
+  const sums = [...payload, ...more].map(
+    ({ path, bytes }) => `${createHash('sha256').update(bytes).digest('hex')}  ${path}\n`,
+  );
   return [
     { path: 'install.sh', bytes: Buffer.from(script), mode: 0o755 },
     { path: 'SHA256SUMS', bytes: Buffer.from(sums.join('')), mode: 0o644 },

@@ -83,6 +83,8 @@ t.test('a changed, a missing and an additional file are refused before anything 
   for (const [name, text] of [
     ['payload/rcm-node', 'changed'],
     ['payload/more', 'additional'],
+    ['payload/rcm-nod.', 'additional, and as a pattern the name of another'],
+    ['SHA256SUMS', ''],
   ] as const) {
     const { folder, root, install } = setUp(t);
     writeFileSync(join(folder, '0.1.0', name), text);
@@ -128,6 +130,63 @@ t.test('a link in an image leads nowhere', async (t) => {
   t.match(install('0.1.0'), { status: 1, said: /is a link/ });
   t.same(readdirSync(join(folder, 'elsewhere')), []);
   t.notOk(existsSync(join(root, 'etc/rcm-node')));
+});
+
+t.test('the folder of --root is looked for from where the person is', async (t) => {
+  const { folder, install, link } = setUp(t);
+  const { status, stderr } = spawnSync('0.1.0/install.sh', ['--root', 'root'], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { PATH: `${join(folder, 'tools')}:${process.env.PATH}`, CDPATH: join(folder, '0.2.0') },
+  });
+  t.equal(status, 0, stderr);
+  t.equal(readFileSync(link, 'utf8'), 'first');
+  t.match(install('0.2.0', '--root', `${folder}/none`), { status: 1, said: /none is not a folder/ });
+});
+
+t.test('what is copied is verified, too: an archive in a folder of others could change', async (t) => {
+  const { folder, root, install } = setUp(t);
+  const archive = join(folder, '0.1.0');
+  const change = `echo changed >'${archive}/payload/rcm-node'`;
+  writeFileSync(
+    join(folder, 'tools', 'mktemp'),
+    `#!/bin/sh\n${change}\nPATH=/usr/bin:/bin exec mktemp "$@"\n`,
+    {
+      mode: 0o755,
+    },
+  );
+  t.match(install('0.1.0'), { status: 1, said: /changed while it was copied/ });
+  t.same(readdirSync(join(root, 'opt/rcm-node/bin')), ['versions']);
+  t.same(readdirSync(join(root, 'opt/rcm-node/bin/versions')), []);
+  t.same(readdirSync(join(root, 'etc/systemd/system')), []);
+});
+
+t.test('killed at each command, it leaves a version that is whole, and the next run finishes', async (t) => {
+  for (const [name, nth] of [
+    ['cp', 1],
+    ['chmod', 1],
+    ['sync', 1],
+    ['mv', 1],
+    ['mv', 2],
+    ['mv', 3],
+    ['rmdir', 1],
+  ] as const) {
+    const { folder, root, install, link } = setUp(t);
+    t.equal(install('0.1.0').status, 0);
+    const count = join(folder, 'count');
+    writeFileSync(count, '');
+    const text = `#!/bin/sh\necho >>'${count}'\n[ $(wc -l <'${count}') != ${nth} ] || kill -KILL $PPID\nPATH=/usr/bin:/bin exec ${name} "$@"\n`;
+    writeFileSync(join(folder, 'tools', name), text, { mode: 0o755 });
+    t.equal(install('0.2.0').status, null, `${name} ${nth}: killed`);
+    t.match(readFileSync(link, 'utf8'), /^(first|second)$/, `${name} ${nth}`);
+    const again = install('0.2.0');
+    t.equal(again.status, 0, again.said);
+    t.equal(readFileSync(link, 'utf8'), 'second');
+    t.match(readFileSync(join(root, 'etc/systemd/system/rcm-node.service'), 'utf8'), '0.2.0');
+    t.same(readdirSync(join(root, 'opt/rcm-node/bin')).sort(), ['rcm-node', 'versions'], `${name} ${nth}`);
+    t.same(readdirSync(join(root, 'opt/rcm-node/bin/versions')).sort(), ['0.1.0', '0.2.0']);
+    t.same(readdirSync(join(root, 'etc/systemd/system')), ['rcm-node.service']);
+  }
 });
 
 t.test('without root, or with an unknown argument, it says so', async (t) => {
