@@ -36,10 +36,11 @@ export const sharedFiles = (date: Date): Readonly<Record<string, string>> => ({
   ),
 });
 
-if (import.meta.main) {
-  const folder = process.argv[2] ?? join(root, 'dist', 'share');
-  for (const [path, text] of Object.entries(sharedFiles(day()))) {
+export const writeShared = (folder: string, date: Date): void => {
+  for (const [path, text] of Object.entries(sharedFiles(date))) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
-}
+};
+
+if (import.meta.main) writeShared(process.argv[2] ?? join(root, 'dist', 'share'), day());

@@ -3,10 +3,11 @@
  * `--dist` another folder, `--only` one architecture, `--image` where the image will be: REGISTRY/rcm-node. packaging/README.md has all of it.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../bundle.ts';
+import { writeShared } from '../documents/share.ts';
 import { ARCHITECTURES } from '../downloads.ts';
 import { provideNfpm } from './packages/build-nfpm.ts';
 import { makeRelease } from './release.ts';
@@ -39,16 +40,10 @@ const source = sourceOf(root, process.env);
 if (source.changed) console.log('warning: files differ from the commit; provenance says so (sourceChanged)');
 const folder = join(dist, 'release');
 
-/** Pages of the manual, completions and schemas, by the program that writes them. */
-const shared = (): string | undefined => {
-  const program = join(root, 'packaging', 'documents', 'share.ts');
-  if (!existsSync(program)) return undefined;
-  const share = join(dist, 'share');
-  rmSync(share, { recursive: true, force: true });
-  const env = { ...process.env, SOURCE_DATE_EPOCH: `${source.time}` };
-  execFileSync(process.execPath, [program, share], { stdio: 'inherit', env });
-  return share;
-};
+/** Man pages, completions and schemas; of an earlier release there could be others. */
+const share = join(dist, 'share');
+rmSync(share, { recursive: true, force: true });
+writeShared(share, new Date(source.time * 1000));
 
 const { inputs } = await bundle(root, 'cli/main.ts', version);
 const names = makeRelease({
@@ -57,7 +52,7 @@ const names = makeRelease({
   folder,
   version,
   architectures: ARCHITECTURES.filter((one) => values.only === undefined || one === values.only),
-  share: shared(),
+  share,
   nfpm,
   inputs: Object.keys(inputs),
   source,

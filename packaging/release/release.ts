@@ -30,8 +30,8 @@ export type Release = {
   readonly folder: string;
   readonly version: string;
   readonly architectures: readonly Architecture[];
-  /** Files for /usr/share: pages of the manual, completions. */
-  readonly share: string | undefined;
+  /** Files for /usr/share: man pages, completions, schemas. */
+  readonly share: string;
   /** Undefined leaves deb and rpm out. */
   readonly nfpm: string | undefined;
   /** Files of the bundle. */

@@ -19,7 +19,7 @@ export type Tarball = {
   readonly version: string;
   readonly time: number;
   /** What belongs below /usr/share or /usr/local/share; install.sh places none of it. */
-  readonly share: string | undefined;
+  readonly share: string;
 };
 
 export const filesOf = ({
@@ -38,9 +38,9 @@ export const filesOf = ({
   const script = readFileSync(join(import.meta.dirname, 'install.sh'), 'utf8')
     .replace('@VERSION@', version)
     .replace('@MACHINE@', machines[architecture]);
-  const more = (share === undefined ? [] : filesBelow(share)).map((path) => ({
+  const more = filesBelow(share).map((path) => ({
     path: `share/${path}`,
-    bytes: readFileSync(join(share ?? '', path)),
+    bytes: readFileSync(join(share, path)),
     mode: 0o644,
   }));
   const sums = [...payload, ...more].map(

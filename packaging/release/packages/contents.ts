@@ -39,6 +39,18 @@ const folders = [
   '/usr/share/doc/rcm-node/docs',
 ];
 
+/** Of others in every host. */
+const others = new Set(['man', 'man/man5', 'man/man8']);
+
+/** Folders below /usr/share in which the package alone may have files. */
+const foldersOf = (paths: readonly string[]): readonly string[] => {
+  const all = paths.flatMap((path) => {
+    const parts = path.split('/').slice(0, -1);
+    return parts.map((_, at) => parts.slice(0, at + 1).join('/'));
+  });
+  return [...new Set(all)].filter((path) => !others.has(path)).map((path) => `/usr/share/${path}`);
+};
+
 /** Paths from `folder`, in order. */
 export const filesBelow = (folder: string): readonly string[] =>
   globSync('**/*', { cwd: folder, withFileTypes: true })
@@ -52,13 +64,14 @@ export type Given = {
   readonly built: string;
   /** The unit as the package has it. */
   readonly unitFile: string;
-  /** What goes below /usr/share as it is: pages of the manual, completions, schemas. */
-  readonly share: string | undefined;
+  /** What goes below /usr/share as it is: man pages, completions, schemas. */
+  readonly share: string;
 };
 
 export const contentsOf = ({ root, built, unitFile, share }: Given): readonly Entry[] => {
   const missing = payload.filter((name) => !existsSync(join(built, name)));
   if (missing.length > 0) throw new Error(`${built} lacks ${missing.join(', ')}: run npm run build`);
+  const shared = filesBelow(share);
   const file = (from: string, to: string): Entry => ({ kind: 'file', from, to, mode: 0o644 });
   return [
     ...payload.map((name) => ({
@@ -67,7 +80,7 @@ export const contentsOf = ({ root, built, unitFile, share }: Given): readonly En
     })),
     { kind: 'link', to: '/usr/bin/rcm-node', target: '/opt/rcm-node/bin/rcm-node', mode: 0o777 },
     file(unitFile, `/usr/lib/systemd/system/${unit}`),
-    ...folders.map((to) => ({ kind: 'folder', to, mode: 0o755 }) as const),
+    ...[...folders, ...foldersOf(shared)].map((to) => ({ kind: 'folder', to, mode: 0o755 }) as const),
     // It may hold a proxy's password.
     {
       kind: 'settings',
@@ -81,9 +94,7 @@ export const contentsOf = ({ root, built, unitFile, share }: Given): readonly En
     ...globSync('docs/*.md', { cwd: root })
       .sort()
       .map((path) => file(join(root, path), `/usr/share/doc/rcm-node/${path}`)),
-    ...(share === undefined ? [] : filesBelow(share)).map((path) =>
-      file(join(share ?? '', path), `/usr/share/${path}`),
-    ),
+    ...shared.map((path) => file(join(share, path), `/usr/share/${path}`)),
   ];
 };
 

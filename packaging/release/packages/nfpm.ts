@@ -48,7 +48,7 @@ const contentOf = (entry: Entry, time: string): object => {
 const placed = (entry: Entry, packager: Packager): Entry =>
   packager === 'deb'
     ? entry
-    : { ...entry, to: entry.to.replace('/zsh/vendor-completions/', '/zsh/site-functions/') };
+    : { ...entry, to: entry.to.replace('/zsh/vendor-completions', '/zsh/site-functions') };
 
 /** What nfpm reads. It is YAML, and JSON is YAML. */
 export const configOf = (

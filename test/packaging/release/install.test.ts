@@ -18,14 +18,16 @@ import { filesOf } from '../../../packaging/release/tarball.ts';
 
 const makeArchive = (folder: string, version: string, program: string): void => {
   const built = join(folder, `built-${version}`);
-  mkdirSync(built);
+  const share = join(folder, `share-${version}`);
+  for (const one of [built, share]) mkdirSync(one);
+  writeFileSync(join(share, 'page'), 'page');
   for (const [name, text] of [
     ['rcm-node', program],
     ['libatomic.so.1', 'library'],
     ['rcm-node.service', `[Unit]\nDescription=${version}\n`],
   ] as const)
     writeFileSync(join(built, name), text);
-  for (const { path, bytes, mode } of filesOf({ built, architecture: 'x64', version, share: undefined })) {
+  for (const { path, bytes, mode } of filesOf({ built, architecture: 'x64', version, share })) {
     const to = join(folder, version, path);
     mkdirSync(dirname(to), { recursive: true });
     writeFileSync(to, bytes, { mode });

@@ -7,8 +7,10 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { sharedFiles, writeShared } from '../../../packaging/documents/share.ts';
 import { archive, layoutOf } from '../../../packaging/oci.ts';
 import { keptNfpm } from '../../../packaging/release/packages/build-nfpm.ts';
+import { configOf, nameOf } from '../../../packaging/release/packages/nfpm.ts';
 import { withImage, writeChart } from '../../../packaging/release/chart.ts';
 import { makeRelease, type Release } from '../../../packaging/release/release.ts';
 
@@ -44,10 +46,7 @@ const released = async (t: Test, more: Partial<Release> = {}) => {
   const folder = t.testdir({ dist: {} });
   const dist = join(folder, 'dist');
   await makeDist(dist);
-  for (const name of ['man/man8/rcm-node.8', 'zsh/vendor-completions/_rcm-node']) {
-    mkdirSync(dirname(join(folder, 'share', name)), { recursive: true });
-    writeFileSync(join(folder, 'share', name), name);
-  }
+  writeShared(join(folder, 'share'), new Date(0));
   const names = makeRelease({
     root,
     dist,
@@ -162,6 +161,8 @@ t.test('an archive has the payload, its digests and the script, all from root', 
   for (const name of ['install.sh', 'SHA256SUMS', 'payload/rcm-node', 'payload/libatomic.so.1'])
     t.ok(listed.includes(` ${at}/${name}\n`), name);
   t.match(listed, new RegExp(`^-rwxr-xr-x .* ${at}/install.sh$`, 'm'));
+  for (const path of Object.keys(sharedFiles(new Date(0))))
+    t.ok(listed.includes(` ${at}/share/${path}\n`), path);
 });
 
 const noNfpm = nfpm === undefined && 'nfpm was not built here yet: npm run release builds it';
@@ -186,6 +187,11 @@ t.test(
     const has = (pattern: RegExp): boolean => lines.some((line) => pattern.test(line));
     t.ok(has(/^-rwxr-xr-x .* \.\/opt\/rcm-node\/bin\/versions\/package\/rcm-node$/));
     t.ok(has(/^-rw------- .* \.\/etc\/rcm-node\/config\.toml$/));
+    for (const path of Object.keys(sharedFiles(new Date(0))))
+      t.ok(
+        lines.some((line) => line.endsWith(` ./usr/share/${path}`)),
+        path,
+      );
     t.ok(has(/ \.\/usr\/bin\/rcm-node -> \/opt\/rcm-node\/bin\/rcm-node$/));
     t.notOk(
       has(/ \.\/opt\/rcm-node\/bin\/rcm-node$/),
@@ -202,7 +208,6 @@ t.test(
 
 t.test('a version before a release sorts before it', { skip: noNfpm || noDpkg }, async (t) => {
   t.equal(spawnSync('dpkg', ['--compare-versions', '1.2.3~rc.1', 'lt', '1.2.3']).status, 0);
-  const { nameOf } = await import('../../../packaging/release/packages/nfpm.ts');
   t.equal(nameOf('deb', '1.2.3-rc.1', 'x64'), 'rcm-node_1.2.3~rc.1_amd64.deb');
   t.equal(nameOf('rpm', '1.2.3-rc.1', 'x64'), 'rcm-node-1.2.3~rc.1-1.x86_64.rpm');
 });
@@ -214,6 +219,39 @@ t.test('an rpm is one, and holds no name of this machine', { skip: noNfpm }, asy
   t.ok(bytes.includes('localhost'));
   t.notOk(bytes.includes(root));
 });
+
+t.test(
+  'an rpm owns the folders of its documents, and has completions where zsh looks by default',
+  async (t) => {
+    const { folder } = await released(t, { nfpm: undefined });
+    const dist = join(folder, '..', 'dist');
+    const given = {
+      root,
+      built: join(dist, 'linux-x64'),
+      unitFile: join(root, 'systemd/rcm-node.service'),
+      share: join(folder, '..', 'share'),
+      architecture: 'x64',
+      version,
+      time: 0,
+      maintainer: 'a',
+    } as const;
+    const targets = (packager: 'deb' | 'rpm') =>
+      (configOf(given, packager, {}) as { contents: readonly { dst: string; type?: string }[] }).contents.map(
+        ({ dst, type }) => (type === 'dir' ? `${dst}/` : dst),
+      );
+    const rpm = targets('rpm');
+    for (const path of [
+      'zsh/site-functions/_rcm-node',
+      'zsh/site-functions/',
+      'fish/vendor_completions.d/rcm-node.fish',
+      'bash-completion/completions/',
+      'rcm-node/schema/',
+    ])
+      t.ok(rpm.includes(`/usr/share/${path}`), path);
+    t.notOk(rpm.includes('/usr/share/man/'), 'it is of others');
+    t.ok(targets('deb').includes('/usr/share/zsh/vendor-completions/_rcm-node'));
+  },
+);
 
 t.test('a chart names the image of the release, and is left out where there is none', async (t) => {
   const image = { newName: 'registry.example.com/rcm-node', digest: `sha256:${'b'.repeat(64)}` };
