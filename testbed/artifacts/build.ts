@@ -9,7 +9,16 @@ import { type Progress, run } from '../machine/command.ts';
 import { cacheDir } from './images.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const sources = ['daemon/**/*.ts', 'bootstrap/*.ts', 'packaging/*.ts', 'systemd/*.service', 'package.json'];
+const programs = ['cli', 'bootstrap', 'controller', 'daemon', 'kube', 'host', 'protocol'].map(
+  (one) => `${one}/**/*.ts`,
+);
+const sources = [
+  ...programs,
+  'packaging/*.ts',
+  'packaging/on-the-host.md',
+  'systemd/*.service',
+  'package.json',
+];
 
 const isFresh = (dist: string): boolean => {
   // Written last, so it is there, and young, only when the whole build succeeded.
