@@ -12,6 +12,7 @@ import { makeCrdGuard } from './apply/crd-guard.ts';
 import { makePodUsage } from './observe/pod-usage.ts';
 import type { LeaderContext } from './apply/context.ts';
 import type { Metrics } from './observe/metrics.ts';
+import { unsupportedNodes } from './decide/status/skew.ts';
 import { measureFleet } from './observe/metrics-fleet.ts';
 import type { Decision, View } from './model/fleet.ts';
 import { fenced } from './observe/requests.ts';
@@ -66,6 +67,7 @@ export const startLeaderLoop = (given: {
     failures: 0,
     decideMs: 0,
     trouble: '',
+    unsupported: '',
   };
   const wake = (): void => {
     state.woken = true;
@@ -94,6 +96,13 @@ export const startLeaderLoop = (given: {
     state.trouble = mark;
   };
 
+  const noteUnsupported = ({ nodes }: View): void => {
+    const unsupported = unsupportedNodes(nodes);
+    if (unsupported !== state.unsupported && unsupported !== '') log('warn', unsupported);
+    if (unsupported === '' && state.unsupported !== '') log('info', 'no node has an unsupported rcm-node');
+    state.unsupported = unsupported;
+  };
+
   /** Milliseconds until the next one, unless something happens. */
   const pass = async (): Promise<number> => {
     const trouble = watches.trouble();
@@ -113,6 +122,7 @@ export const startLeaderLoop = (given: {
     };
     if (state.trouble !== '') log('info', 'watching Nodes, Shims and RuntimeClasses');
     state.trouble = '';
+    noteUnsupported(view);
     const began = clock.elapsed();
     const decided = decide(view);
     state.decideMs = clock.elapsed() - began;

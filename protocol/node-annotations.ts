@@ -125,6 +125,22 @@ const isDigits = (value: unknown): value is string =>
 
 const states: readonly unknown[] = handlerStates;
 
+/** A state that a newer release has: nothing is known of the handler then, and nothing is proven or failed by it. */
+const stateOf = (value: unknown): HandlerState | undefined => {
+  if (states.includes(value)) return value as HandlerState;
+  return typeof value === 'string' && /^[a-z][a-z-]{0,31}$/.test(value) ? 'unknown' : undefined;
+};
+
+/** The version of the status annotation that this release writes and reads. */
+const statusVersion = 1;
+
+/** Whether the status annotation has a later version, of which nothing can be read here. */
+export const isLaterStatus = (text: string | undefined): boolean => {
+  if (text === undefined || text.length > longestStatus) return false;
+  const { v } = fields(parseJson(text));
+  return typeof v === 'number' && Number.isInteger(v) && v > statusVersion;
+};
+
 /**
  * Undefined for what is absent, damaged, longer than any node writes, or of a version that this one does not know. Only
  * known fields are copied: what else is there may be nested so deeply that comparing or printing it overflows the stack.
@@ -132,7 +148,7 @@ const states: readonly unknown[] = handlerStates;
 export const parseDetail = (text: string | undefined): NodeDetail | undefined => {
   if (text === undefined || text.length > longestStatus) return undefined;
   const value = fields(parseJson(text));
-  if (value.v !== 1 || !isFields(value.shims)) return undefined;
+  if (value.v !== statusVersion || !isFields(value.shims)) return undefined;
   const all = Object.entries(value.shims);
   if (all.length > mostHandlers) return undefined;
   const shims: Record<string, HandlerDetail> = {};
@@ -144,7 +160,7 @@ export const parseDetail = (text: string | undefined): NodeDetail | undefined =>
   }
   const [machine, boot] = [textOf(value.machine), textOf(value.boot)];
   return {
-    v: 1,
+    v: statusVersion,
     agent: textOf(value.agent) ?? '',
     runtime: textOf(value.runtime) ?? null,
     identity: textOf(value.identity) ?? '',
@@ -171,8 +187,9 @@ const fieldsOfEntry = {
 };
 
 const entryOf = (value: unknown): HandlerDetail | undefined => {
-  if (!isFields(value) || !states.includes(value.s)) return undefined;
-  const entry: Record<string, unknown> = { s: value.s };
+  const state = isFields(value) ? stateOf(value.s) : undefined;
+  if (!isFields(value) || state === undefined) return undefined;
+  const entry: Record<string, unknown> = { s: state };
   for (const [key, fits] of Object.entries(fieldsOfEntry)) {
     const given = value[key];
     if (fits(given)) entry[key] = key === 'p' ? presentCode(given) : given;

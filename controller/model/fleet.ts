@@ -3,6 +3,7 @@ import type { NodeDetail } from '../../protocol/node-annotations.ts';
 import type { Held } from './class-holders.ts';
 import type { ClassSettings } from './class-settings.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
+import type { Skew } from '../../protocol/version.ts';
 import type { Labels, RolloutState, RolloutStrategy } from '../../protocol/shim-object.ts';
 import type { RolloutLabels } from '../../protocol/node-labels.ts';
 
@@ -26,6 +27,8 @@ export type NodeFacts = {
   readonly state: string | undefined;
   /** What the node says of itself. Any user with control of the node can write it: it is a message, and proves nothing. */
   readonly detail: NodeDetail | undefined;
+  /** How the release that it says it has differs from the controller's; absent where they are of one minor version. */
+  readonly skew?: Skew;
   /** What the controller wrote: of what a node may do and has done, this alone counts. */
   readonly rollout: RolloutLabels;
   /** Absent: it has no startup taint. */
@@ -56,6 +59,8 @@ export type ShimFacts = {
   readonly finalizers: readonly string[];
   readonly annotations: Labels;
   readonly revision: string;
+  /** What it is called by a node that cannot read it, because its release is older. */
+  readonly unreadRevision?: string;
   /** Why no node takes it, by what it asks for alone. */
   readonly fault?: Problem | undefined;
   readonly handler: string;

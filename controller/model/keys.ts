@@ -57,6 +57,7 @@ export const fieldManager = 'rcm-node-controller';
 export const nodeKeys = {
   state: annotations.state,
   status: annotations.status,
+  agent: annotations.agent,
 } as const;
 
 /** Label on a Node that is not ready for long: the DaemonSet leaves it out until it is back. No kubelet may set it. */

@@ -1,13 +1,15 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
-import { isCode, type MachineIds, parseDetail } from '../../protocol/node-annotations.ts';
+import { isCode, isLaterStatus, type MachineIds, parseDetail } from '../../protocol/node-annotations.ts';
 import { refusedSystem } from '../../daemon/runtimes/refused.ts';
 import { parseRolloutLabels } from '../../protocol/node-labels.ts';
 import type { NodeFacts, Starting } from './fleet.ts';
+import type { Labels } from '../../protocol/shim-object.ts';
+import { type Skew, skewOf, version } from '../../protocol/version.ts';
 import { nodeKeys, startupTaints, unfinishedTaints } from './keys.ts';
 import { type Fields, fields, identity, items, labels, text, texts } from '../../protocol/json.ts';
 
-/** Throws `bad-value` for an object without a name. */
-export const nodeFacts = (object: unknown): NodeFacts => {
+/** Throws `bad-value` for an object without a name. `own`: the release of the controller. */
+export const nodeFacts = (object: unknown, own = version): NodeFacts => {
   const { metadata: given, spec, status } = fields(object);
   const metadata = fields(given);
   const annotations = labels(metadata.annotations);
@@ -23,12 +25,13 @@ export const nodeFacts = (object: unknown): NodeFacts => {
   // A machine that was made anew has nothing of what the former one said; what it said last stays on the Node until an agent speaks.
   const isHeard = machine !== 'replaced';
   const state = isHeard ? annotations[nodeKeys.state] : undefined;
-  const own = labels(metadata.labels);
+  const marks = labels(metadata.labels);
   const starting = startingOf(items(fields(spec).taints));
+  const skew = isHeard ? skewIn(annotations, own) : undefined;
   const unserved = refusedSystem(text(fields(nodeInfo).osImage) ?? '');
   return {
     ...identity(metadata),
-    labels: own,
+    labels: marks,
     ready: isReady,
     unreadySince: isReady || Number.isNaN(since) ? undefined : since,
     cordoned: fields(spec).unschedulable === true,
@@ -38,11 +41,16 @@ export const nodeFacts = (object: unknown): NodeFacts => {
     machine,
     state: state === undefined || isCode(state) ? state : 'Unknown',
     detail: isHeard ? detail : undefined,
-    rollout: parseRolloutLabels(own),
+    rollout: parseRolloutLabels(marks),
+    ...(skew === undefined ? {} : { skew }),
     ...(starting === undefined ? {} : { starting }),
     ...(unserved === undefined ? {} : { unserved }),
   };
 };
+
+/** A node can write anything here: it changes what is said of this node, and nothing else. */
+const skewIn = (annotations: Labels, own: string): Skew | undefined =>
+  isLaterStatus(annotations[nodeKeys.status]) ? 'too-new' : skewOf(annotations[nodeKeys.agent] ?? '', own);
 
 /**
  * Compared are the two ids that an agent reads from the same files as its kubelet. Both, because machines made of one image

@@ -1,6 +1,6 @@
 /** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
 import { askedSettings } from './class-settings.ts';
-import { faultOf, revisionOf } from '../../daemon/shims/revision.ts';
+import { faultOf, revisionOf, unreadRevisionOf } from '../../daemon/shims/revision.ts';
 import { type Condition, conditionTypes, type ShimFacts, type ShimStatus } from './fleet.ts';
 import type { RolloutState, RolloutStrategy, ShimObject } from '../../protocol/shim-object.ts';
 import { count, fields, type Fields, identity, items, labels, text, texts } from '../../protocol/json.ts';
@@ -22,6 +22,7 @@ export const shimFacts = (object: unknown): ShimFacts => {
     finalizers: texts(metadata.finalizers),
     annotations: labels(metadata.annotations),
     revision: revisionOf(whole),
+    unreadRevision: unreadRevisionOf(whole),
     fault: faultOf(whole),
     handler: text(named.handler) ?? id.name,
     runtimeClass: text(named.name) ?? id.name,

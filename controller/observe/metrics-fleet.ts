@@ -1,6 +1,7 @@
 /** What the metrics say of the fleet. */
 import { whyNotReporting } from '../decide/status/not-reporting.ts';
 import type { MetricName, Metrics } from './metrics.ts';
+import { skews } from '../../protocol/version.ts';
 import type { Decision, View } from '../model/fleet.ts';
 
 /** What only a leader knows. */
@@ -9,6 +10,7 @@ const ofLeader: readonly MetricName[] = [
   'rcm_controller_nodes',
   'rcm_controller_nodes_not_reporting',
   'rcm_controller_nodes_unheard',
+  'rcm_controller_nodes_version_skew',
   'rcm_controller_shims',
   'rcm_controller_shim_nodes',
   'rcm_controller_shims_without_status',
@@ -31,6 +33,10 @@ export const measureFleet = (metrics: Metrics, view: View, { statuses }: Decisio
   for (const name of ['rcm_controller_nodes_not_reporting', 'rcm_controller_nodes_unheard'] as const) {
     metrics.clear(name);
     for (const why of new Set(silent)) metrics.set(name, silent.filter((one) => one === why).length, { why });
+  }
+  for (const skew of skews) {
+    const count = view.nodes.filter((node) => node.skew === skew).length;
+    metrics.set('rcm_controller_nodes_version_skew', count, { skew });
   }
   metrics.set('rcm_controller_shims', view.shims.length);
   metrics.clear('rcm_controller_shim_nodes');

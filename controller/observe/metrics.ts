@@ -16,6 +16,10 @@ export const controllerMetrics = {
     'Nodes on which rcm-node has not reported, by why: unable, replaced, not-ready, silent.',
   ],
   rcm_controller_nodes_unheard: ['gauge', 'The former name of rcm_controller_nodes_not_reporting.'],
+  rcm_controller_nodes_version_skew: [
+    'gauge',
+    'Nodes whose rcm-node has another minor version, by skew: older, newer; unsupported: too-old, too-new.',
+  ],
   rcm_controller_shims: ['gauge', 'Shims of the cluster.'],
   rcm_controller_shim_nodes: [
     'gauge',

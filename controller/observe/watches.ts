@@ -60,7 +60,7 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
   };
   const common = { limit, startJitterMs: 0, onChange, onOdd };
   const reflectors = {
-    nodes: reflect<NodeFacts>(api, clock, { ...common, path: paths.nodes, keep: nodeFacts }),
+    nodes: reflect<NodeFacts>(api, clock, { ...common, path: paths.nodes, keep: (one) => nodeFacts(one) }),
     shims: reflect<ShimFacts>(api, clock, { ...common, path: paths.shims, keep: shimFacts }),
     classes: reflect<ClassFacts>(api, clock, { ...common, path: paths.classes, keep: classFacts }),
   };

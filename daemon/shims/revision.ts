@@ -74,6 +74,11 @@ const asWritten = (spec: ShimObject['spec']): object =>
     }),
   );
 
+const shortDigest = (value: unknown): string => digestOf(canonical(value)).slice(0, 16);
+
+/** The revision that a node gives a Shim of which it can take nothing, as an older release does with a value that is new. */
+export const unreadRevisionOf = ({ spec }: ShimObject): string => shortDigest(asWritten(spec));
+
 /**
  * 16 hex digits of what a Shim asks of any node: the same for the controller and for nodes of all architectures, and for
  * a Shim that was deleted and made again as it was. Takes objects of any shape, and never throws for one.
@@ -84,5 +89,5 @@ export const revisionOf = ({ metadata, spec }: ShimObject): string => {
     return meaning === undefined ? [] : [[machine, meaning] as const];
   });
   const value = meanings.length === 0 ? asWritten(spec) : Object.fromEntries(meanings);
-  return digestOf(canonical(value)).slice(0, 16);
+  return shortDigest(value);
 };

@@ -279,3 +279,22 @@ t.test('approvals have the time of the API server, which nodes use too', needsOp
   const late = Date.now() - (views[0]?.now ?? 0);
   t.ok(late < hour / 2, `${late} ms behind it`);
 });
+
+t.test(
+  'a node whose release is not supported is logged, once, and when it is over',
+  needsOpenssl,
+  async (t) => {
+    const fleet = await startFleet(t);
+    const annotations = { 'rcm.spinkube.dev/status': '{"v":2}' };
+    const plain = node('a') as { metadata: object };
+    fleet.put(paths.nodes, { ...plain, metadata: { ...plain.metadata, annotations } } as never);
+    const { lines, views } = work(t, fleet, () => nothing);
+    const said = (part: string) => lines.filter(({ message }) => message.includes(part)).length;
+    await until(() => said('1 node with an rcm-node that is too new for this controller') === 1);
+    fleet.put(paths.shims, shim('spin'));
+    await until(() => views.at(-1)?.shims.length === 1);
+    fleet.put(paths.nodes, node('a'));
+    await until(() => said('no node has an unsupported rcm-node') === 1);
+    t.equal(said('too new'), 1);
+  },
+);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseDetail } from '../../protocol/node-annotations.ts';
+import { isLaterStatus, parseDetail } from '../../protocol/node-annotations.ts';
 
 t.test('a detail of another version, or a damaged one, counts as none', async (t) => {
   const text = JSON.stringify({ v: 1, agent: '1', shims: { spin: { s: 'served', r: 'r1' } } });
@@ -14,7 +14,7 @@ t.test('an invalid name, revision or code of a node is dropped', async (t) => {
   const entry = { s: 'failed', n: 'spin', r: 'r1', w: '-', a: '0123456789abcdef', p: 'known-bad' };
   t.match(parseDetail(print(entry)), { shims: { spin: entry } });
   for (const odd of [
-    { s: 'odd' },
+    { s: 'Not a word' },
     { n: long },
     { n: 'A B' },
     { r: long },
@@ -62,4 +62,29 @@ t.test('a code of an older rcm-node is read by its present name', async (t) => {
   t.equal(of('waits-for-turn'), 'rollout-pending');
   t.equal(of('fight'), 'write-conflict');
   t.equal(of('not-served'), 'not-served');
+});
+
+t.test('a report of a newer release is read as far as it is known here', async (t) => {
+  const spin = { s: 'served', n: 'spin', r: 'r1', z: { new: 1 } };
+  const wws = { s: 'half-served', n: 'wws', r: 'r1', p: 'a-new-code' };
+  const text = JSON.stringify({ v: 1, agent: '99.1.0', runtime: null, added: [1], shims: { spin, wws } });
+  t.same(parseDetail(text)?.shims, {
+    spin: { s: 'served', n: 'spin', r: 'r1' },
+    wws: { s: 'unknown', n: 'wws', r: 'r1', p: 'a-new-code' },
+  });
+  t.equal(isLaterStatus(text), false);
+});
+
+t.test('a report of a later version is known as one, and damage is not', async (t) => {
+  t.equal(isLaterStatus('{"v":2,"anything":[]}'), true);
+  for (const text of [
+    undefined,
+    '',
+    '{',
+    '{"v":1}',
+    '{"v":"2"}',
+    '{"v":1.5}',
+    `{"v":2,"x":"${'x'.repeat(20_000)}"}`,
+  ])
+    t.equal(isLaterStatus(text), false, `${text}`.slice(0, 20));
 });

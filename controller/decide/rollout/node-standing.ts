@@ -47,7 +47,12 @@ export type NodeStanding = {
 export type Concern = {
   readonly shim: string;
   /** Absent: the node must remove it. */
-  readonly asked?: { readonly handler: string; readonly revision: string };
+  readonly asked?: {
+    readonly handler: string;
+    readonly revision: string;
+    /** What a node reports that refused it unread. */
+    readonly unread?: string | undefined;
+  };
   readonly strays: readonly Stray[];
   /**
    * The revision is known for so long that every failure must be about it. Needed for agents that do not report the revision
@@ -177,13 +182,14 @@ const isBroken = (
   { state }: NodeFacts,
   { s, w, a, p }: HandlerDetail,
   hadTurn: boolean,
-  { settled }: Concern,
+  { settled, asked }: Concern,
   want: string,
 ): boolean => {
   // A runtime that does not answer is no evidence about the Shim.
   if (w !== undefined || s === 'served' || s === 'written' || s === 'unknown') return false;
   // A node that has not seen the new revision reports on the former one: that failure does not count here.
-  const isThis = a === undefined ? hadTurn || settled : a === want;
+  const isUnread = s === 'refused' && a === asked?.unread;
+  const isThis = a === undefined ? hadTurn || settled : a === want || isUnread;
   if (!isThis) return false;
   if (s === 'failed' || s === 'refused' || p === 'known-bad') return true;
   // RolledBack concerns the approved change. A node in state Failed or Refused makes no change at all.

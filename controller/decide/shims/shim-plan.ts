@@ -47,9 +47,9 @@ const concernOf = (
   shim: ShimFacts,
   { living, now }: Pick<Given, 'living' | 'now'>,
 ): Omit<Concern, 'strays'> => {
-  const { name, deleting, handler, revision } = shim;
+  const { name, deleting, handler, revision, unreadRevision: unread } = shim;
   const settled = settlesAt(shim, now) === undefined;
-  return { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision } }) };
+  return { shim: name, settled, living, now, ...(deleting ? {} : { asked: { handler, revision, unread } }) };
 };
 
 /**

@@ -3,6 +3,7 @@ import { codes, hintOf, printProblem, type Problem } from '../../../protocol/pro
 import { approvalMs } from '../../../protocol/node-labels.ts';
 import { isControlPlane } from '../rollout/control-plane.ts';
 import { lost, overridden, ranOut, type NodeStanding } from '../rollout/node-standing.ts';
+import { tooNew, tooOld } from './skew.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
 /** Of codes that only the controller knows; the others are in the table of problems. */
@@ -52,6 +53,9 @@ type Group = { readonly what: string; readonly of: (one: NodeStanding) => boolea
 
 const isAway = ({ node }: NodeStanding): boolean => !node.ready;
 
+/** Its report does not say that it is done, failed, or waits: that may be due to its release. */
+const isSilent = ({ kind }: NodeStanding): boolean => kind === 'working' || kind === 'unreadable';
+
 /** The first that fits counts. */
 const groups: readonly Group[] = [
   { what: 'still used by Pods', of: ({ kind }) => kind === 'in-use' },
@@ -64,6 +68,12 @@ const groups: readonly Group[] = [
     of: ({ node, kind }) => kind === 'waiting' && isControlPlane(node),
   },
   { what: 'waiting for approval', of: ({ kind }) => kind === 'waiting' },
+  { what: `${tooNew}, and not done`, of: (one) => isSilent(one) && one.node.skew === 'too-new' },
+  { what: `${tooOld}, and not done`, of: (one) => isSilent(one) && one.node.skew === 'too-old' },
+  {
+    what: 'preparing it with an older rcm-node, which may not know all of the Shim',
+    of: ({ kind, node }) => kind === 'working' && node.skew === 'older',
+  },
   { what: 'preparing it, or not reporting', of: ({ kind }) => kind === 'working' },
   { what: 'with an unreadable status', of: ({ kind }) => kind === 'unreadable' },
   { what: 'whose handler has another owner', of: ({ kind }) => kind === 'claimed' },

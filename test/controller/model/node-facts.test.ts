@@ -93,7 +93,8 @@ t.test('an object without a name is refused with a message', async (t) => {
 });
 
 t.test('the keys are those that nodes write', async (t) => {
-  t.same(nodeKeys, { state: annotations.state, status: annotations.status });
+  const { state, status, agent } = annotations;
+  t.same(nodeKeys, { state, status, agent });
   t.equal(claimedPrefix, servedPrefix);
 });
 
@@ -191,4 +192,17 @@ t.test('an unsupported system is recognised by what the kubelet reports', async 
   t.equal(of('Bottlerocket OS 1.47.0 (aws-k8s-1.34)'), 'Bottlerocket');
   t.equal(of('Container-Optimized OS from Google'), 'Container-Optimized OS');
   for (const other of ['Debian GNU/Linux 13 (trixie)', '', undefined, 7]) t.equal(of(other), undefined);
+});
+
+t.test('a node of another release is known by its own report', async (t) => {
+  const skewIn = (agent: string, status = JSON.stringify(detail)) => {
+    const annotations = { [nodeKeys.agent]: agent, [nodeKeys.status]: status };
+    return nodeFacts({ metadata: { name: 'a', annotations } }, '0.4.0').skew;
+  };
+  t.same(
+    ['0.4.7', '0.3.0', '0.5.0', '0.2.0', '0.6.0', 'odd'].map((agent) => skewIn(agent)),
+    [undefined, 'older', 'newer', 'too-old', 'too-new', undefined],
+  );
+  t.equal(skewIn('0.4.0', '{"v":2}'), 'too-new', 'a status of a later version cannot be read');
+  t.equal(nodeFacts({ metadata: { name: 'a' } }, '0.4.0').skew, undefined, 'one that never reported');
 });

@@ -41,3 +41,14 @@ t.test('each Shim has the phase of its rollout, and no other; who leads no more 
     'nothing but what is true of each controller',
   );
 });
+
+t.test(
+  'nodes of another minor version are counted, and what is supported is told from what is not',
+  async (t) => {
+    const metrics = makeMetrics();
+    const nodes = [aNode('a'), aNode('b', {}, { skew: 'older' }), aNode('c', {}, { skew: 'too-new' })];
+    measureFleet(metrics, { nodes, shims: [] } as never, { statuses: [] } as never);
+    for (const [skew, count] of Object.entries({ older: 1, newer: 0, 'too-old': 0, 'too-new': 1 }))
+      t.match(metrics.print(), `rcm_controller_nodes_version_skew{skew="${skew}"} ${count}\n`);
+  },
+);

@@ -250,3 +250,15 @@ t.test(
     t.match(standingOf(aNode('n', { spin: stray }), gone), { want: '-', asks: false });
   },
 );
+
+t.test(
+  'an older node that can read nothing of the Shim refuses this revision, and no former one',
+  async (t) => {
+    const entry = (a: string): HandlerDetail => ({ s: 'refused', n: 'spin', a, p: 'bad-value' });
+    const given = concern({ asked: { handler: 'spin', revision: 'r2', unread: 'u2' } });
+    t.match(standingOf(aNode('n', { spin: entry('u2') }), given), { kind: 'failed', code: 'bad-value' });
+    t.equal(standingOf(aNode('n', { spin: entry('u1') }), given).kind, 'working');
+    const busyOn: HandlerDetail = { s: 'pending', n: 'spin', a: 'u2' };
+    t.equal(standingOf(aNode('n', { spin: busyOn }), given).kind, 'working');
+  },
+);

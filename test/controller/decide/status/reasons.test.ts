@@ -79,3 +79,17 @@ t.test('no message names more than ten nodes', async (t) => {
   t.match(text, /failed: f-0, f-1 and 38 more/);
   t.match(text, /preparing it, or not reporting: 40 nodes/);
 });
+
+t.test('of a node that is not done, the release is named where it may be the reason', async (t) => {
+  const all = [
+    standing('a', 'working', undefined, { skew: 'older' }),
+    standing('b', 'working', undefined, { skew: 'too-old' }),
+    standing('c', 'unreadable', undefined, { skew: 'too-new' }),
+    standing('d', 'working', undefined, { skew: 'newer' }),
+    standing('e', 'waiting', undefined, { skew: 'too-old' }),
+  ];
+  t.equal(
+    whereabouts(all),
+    'waiting for approval: e; with an rcm-node that is too new for this controller, and not done: c; with an rcm-node that is too old for this controller, and not done: b; preparing it with an older rcm-node, which may not know all of the Shim: a; preparing it, or not reporting: d',
+  );
+});
