@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { shells } from '../../cli/completion/shells.ts';
 import { commandPage } from './man-commands.ts';
 import { settingsPage, shimsPage } from './man-files.ts';
@@ -36,10 +37,18 @@ export const sharedFiles = (date: Date): Readonly<Record<string, string>> => ({
   ),
 });
 
+/** Man pages compressed, as packages have them: https://www.debian.org/doc/debian-policy/ch-docs.html#manual-pages. */
+export const writtenFiles = (date: Date): Readonly<Record<string, Buffer>> =>
+  Object.fromEntries(
+    Object.entries(sharedFiles(date)).map(([path, text]) =>
+      path.startsWith('man/') ? [`${path}.gz`, gzipSync(text, { level: 9 })] : [path, Buffer.from(text)],
+    ),
+  );
+
 export const writeShared = (folder: string, date: Date): void => {
-  for (const [path, text] of Object.entries(sharedFiles(date))) {
+  for (const [path, bytes] of Object.entries(writtenFiles(date))) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
+    writeFileSync(join(folder, path), bytes);
   }
 };
 

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import t from 'tap';
-import { sharedFiles } from '../../../packaging/documents/share.ts';
+import { sharedFiles, writtenFiles } from '../../../packaging/documents/share.ts';
 
 const script = join(import.meta.dirname, '../../../packaging/documents/share.ts');
 
@@ -13,10 +14,12 @@ t.test('the script writes man pages, completions and schemas, of one date the sa
   const written = globSync('**/*', { cwd: folder, withFileTypes: true })
     .filter((one) => one.isFile())
     .map((one) => join(one.parentPath, one.name).slice(folder.length + 1));
-  const files = sharedFiles(new Date('2026-01-02T03:04:05Z'));
-  t.same(written.toSorted(), Object.keys(files).toSorted());
-  for (const [path, text] of Object.entries(files))
-    t.equal(readFileSync(join(folder, path), 'utf8'), text, path);
+  const date = new Date('2026-01-02T03:04:05Z');
+  const [files, bytes] = [sharedFiles(date), writtenFiles(date)];
+  t.same(written.toSorted(), Object.keys(bytes).toSorted());
+  for (const [path, one] of Object.entries(bytes)) t.ok(readFileSync(join(folder, path)).equals(one), path);
+  const zipped = readFileSync(join(folder, 'man/man8/rcm-node.8.gz'));
+  t.equal(gunzipSync(zipped).toString(), files['man/man8/rcm-node.8']);
   t.match(files['man/man8/rcm-node.8'], '.Dd January 2, 2026');
   t.match(files['zsh/vendor-completions/_rcm-node'], /^#compdef rcm-node\n/);
 });

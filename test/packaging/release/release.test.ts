@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { sharedFiles, writeShared } from '../../../packaging/documents/share.ts';
+import { writtenFiles, writeShared } from '../../../packaging/documents/share.ts';
 import { archive, layoutOf } from '../../../packaging/oci.ts';
 import { keptNfpm } from '../../../packaging/release/packages/build-nfpm.ts';
 import { configOf, nameOf } from '../../../packaging/release/packages/nfpm.ts';
@@ -161,7 +161,7 @@ t.test('an archive has the payload, its digests and the script, all from root', 
   for (const name of ['install.sh', 'SHA256SUMS', 'payload/rcm-node', 'payload/libatomic.so.1'])
     t.ok(listed.includes(` ${at}/${name}\n`), name);
   t.match(listed, new RegExp(`^-rwxr-xr-x .* ${at}/install.sh$`, 'm'));
-  for (const path of Object.keys(sharedFiles(new Date(0))))
+  for (const path of Object.keys(writtenFiles(new Date(0))))
     t.ok(listed.includes(` ${at}/share/${path}\n`), path);
 });
 
@@ -187,7 +187,7 @@ t.test(
     const has = (pattern: RegExp): boolean => lines.some((line) => pattern.test(line));
     t.ok(has(/^-rwxr-xr-x .* \.\/opt\/rcm-node\/bin\/versions\/package\/rcm-node$/));
     t.ok(has(/^-rw------- .* \.\/etc\/rcm-node\/config\.toml$/));
-    for (const path of Object.keys(sharedFiles(new Date(0))))
+    for (const path of Object.keys(writtenFiles(new Date(0))))
       t.ok(
         lines.some((line) => line.endsWith(` ./usr/share/${path}`)),
         path,
