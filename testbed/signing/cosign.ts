@@ -8,8 +8,11 @@ export type Cosign = {
   readonly run: (words: readonly string[], env?: Readonly<Record<string, string>>) => Promise<string>;
 };
 
+export const cosignProgram = async (progress: Progress): Promise<string> =>
+  join(await prepareImage('trixie', 'cosign', progress), 'usr/bin/cosign');
+
 export const cosignIn = async (folder: string, progress: Progress): Promise<Cosign> => {
-  const program = join(await prepareImage('trixie', 'cosign', progress), 'usr/bin/cosign');
+  const program = await cosignProgram(progress);
   return {
     run: (words, env = {}) =>
       run([program, ...words], { cwd: folder, env: { COSIGN_PASSWORD: '', COSIGN_YES: 'true', ...env } }),
