@@ -238,11 +238,15 @@ t.test('Debian: what was unpacked and never configured is removed without its pr
   const host = makeHost(t);
   host.link(own);
   mkdirSync(host.path('var/lib/rcm-node'), { recursive: true });
-  takeFiles(host);
+  host.write('etc/rcm-node/config.toml', 'policy = true\n');
+  rmSync(host.path('opt/rcm-node/bin/versions/package'), { recursive: true });
   const removed = host.run('deb', 'postremove', 'remove');
+  rmSync(host.path('etc/rcm-node/config.toml'));
   t.same(removed.calls, ['systemctl stop rcm-node.service', 'systemctl --system daemon-reload']);
   t.throws(() => readlinkSync(host.path('opt/rcm-node/bin/rcm-node')));
   t.match(host.run('deb', 'postremove', 'purge'), { status: 1, said: /install the package again/ });
+  t.equal(readFileSync(host.path('opt/rcm-node/bin/removed/config.toml'), 'utf8'), 'policy = true\n');
+  t.ok(existsSync(host.path('opt/rcm-node/bin/removed/purging')));
   rmSync(host.path('var/lib/rcm-node'), { recursive: true });
   t.equal(host.run('deb', 'postremove', 'purge').status, 0);
   t.notOk(existsSync(host.path('opt/rcm-node')));

@@ -6,6 +6,7 @@ if [ "$1" = remove ]; then
   # Of a version that was unpacked and never configured dpkg runs no prerm: the link leads nowhere now, and the service runs on.
   if [ -L "$link" ] && is_ours; then
     if is_running_systemd; then systemctl stop $unit >/dev/null || true; fi
+    keep_settings
     drop_link
   fi
   if is_running_systemd; then systemctl --system daemon-reload >/dev/null || true; fi
@@ -20,7 +21,6 @@ has_remains() {
 if [ -e "$link" ]; then
   # Placed after the removal, or before the install: what is served belongs to it.
   say_others
-  rm -rf "$removed"
 elif [ -e "$removed/rcm-node" ]; then
   : >"$removed/purging"
   # dpkg has removed the settings. They say which runtime and which cluster: without them an uninstall could miss both.
@@ -49,11 +49,13 @@ elif [ -e "$removed/rcm-node" ]; then
     if ! is_running_systemd; then echo "rcm-node: in an image, first, from outside: rcm-node uninstall --root DIR" >&2; fi
     exit 1
   fi
-  rm -rf "$removed" /run/rcm-node
+  rm -rf /run/rcm-node
 elif has_remains; then
+  if [ -d "$removed" ]; then : >"$removed/purging"; fi
   echo "rcm-node: $state says what this node serves, and the program that could remove it is gone: install the package again, and purge it then" >&2
   exit 1
 fi
+rm -rf "$removed"
 
 if command -v deb-systemd-helper >/dev/null && [ ! -e "$link" ]; then deb-systemd-helper purge $unit >/dev/null || true; fi
 for folder in "$bin/versions" "$bin" /opt/rcm-node /etc/rcm-node/shims.d /etc/rcm-node; do

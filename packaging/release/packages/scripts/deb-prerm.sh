@@ -16,11 +16,10 @@ if [ "$1" = remove ]; then
   # What purge needs, which comes when the files of the package, and its settings, are gone. Links to the same
   # bytes: they take no space until the package's own names are removed.
   rm -rf "$bin/removed"
-  mkdir -m 0700 "$bin/removed"
+  keep_settings
   for name in rcm-node libatomic.so.1; do
     ln "$bin/versions/package/$name" "$bin/removed/$name" || cp -p "$bin/versions/package/$name" "$bin/removed/$name"
   done
-  if [ -f $settings ]; then cp -p $settings "$bin/removed/config.toml"; fi
   if [ -d /var/lib/rcm-node ]; then
     echo "rcm-node: handlers stay served, and nothing watches over them any more; apt purge rcm-node removes them" >&2
   fi

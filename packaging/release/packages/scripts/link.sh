@@ -28,6 +28,12 @@ drop_link() {
   rm -f "$link"
 }
 
+# For the purge, and for an install after one that failed. The settings may hold a proxy's password.
+keep_settings() {
+  [ -d "$bin/removed" ] || mkdir -m 0700 "$bin/removed"
+  if [ -f $settings ]; then cp -p $settings "$bin/removed/config.toml"; fi
+}
+
 is_running_systemd() {
   [ -d /run/systemd/system ]
 }
