@@ -1,25 +1,14 @@
 /** What the metrics say of the fleet. */
 import { whyNotReporting } from '../decide/status/not-reporting.ts';
-import type { MetricName, Metrics } from './metrics.ts';
+import { controllerMetrics, type MetricName, type Metrics } from './metrics.ts';
 import { skews } from '../../protocol/version.ts';
 import type { Decision, View } from '../model/fleet.ts';
 
-/** What only a leader knows. */
-const ofLeader: readonly MetricName[] = [
-  'rcm_controller_pass_running_seconds',
-  'rcm_controller_nodes',
-  'rcm_controller_nodes_not_reporting',
-  'rcm_controller_nodes_unheard',
-  'rcm_controller_nodes_version_skew',
-  'rcm_controller_shims',
-  'rcm_controller_shim_nodes',
-  'rcm_controller_shims_without_status',
-  'rcm_controller_rollout',
-  'rcm_controller_rollouts_stopped',
-  'rcm_controller_watch_age_seconds',
-  'rcm_controller_writes_waiting',
-  'rcm_controller_overwritten',
-];
+/** What is true of each controller; all other gauges are about what only a leader knows. */
+const ofEach: readonly string[] = ['rcm_controller_leader', 'process_resident_memory_bytes'];
+const ofLeader = (Object.keys(controllerMetrics) as MetricName[]).filter(
+  (name) => controllerMetrics[name][0] === 'gauge' && !ofEach.includes(name),
+);
 
 /** For one that leads no more: an alert on what it saw last would never end. */
 export const forgetFleet = (metrics: Metrics): void => {

@@ -19,12 +19,25 @@ export type Template = {
   readonly when?: string;
   /** The name under which other templates include it. */
   readonly define?: string;
+  /** It has {{ that Prometheus or Grafana read, and not Helm. */
+  readonly literal?: true;
   readonly edits?: readonly Edit[];
 };
 
 const ofController = '.Values.controller.enabled';
 /** ValidatingAdmissionPolicy is served from 1.30 on: before, RBAC alone limits the controller, as in kubernetes-1.28/. */
 const withPolicies = '(include "rcm-node.hasPolicies" .)';
+const rules = '.Values.monitoring.rules';
+/** Behind the labels of the manifest, where these are all that there is. */
+const labels = (values: string): Edit =>
+  replace(
+    /( {4}app\.kubernetes\.io\/name: .*\n)((?: {4}.*\n)*)/,
+    `$1    {{- with ${values}.labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+`,
+  );
+const runbooks = replace(/runbook_url: docs\//g, `runbook_url: {{ ${rules}.documents | trimSuffix "/" }}/`);
 const tokens = 'and (eq .Values.identity "serviceaccount") (not .uninstall)';
 
 export const templates: Readonly<Record<string, Template>> = {
@@ -194,6 +207,25 @@ spec:
 `,
       ),
     ],
+  },
+  'monitoring/nodes-rules.yaml': {
+    when: `${rules}.enabled`,
+    literal: true,
+    edits: [labels(rules), runbooks],
+  },
+  'monitoring/controller-rules.yaml': {
+    when: `and ${ofController} ${rules}.enabled`,
+    literal: true,
+    edits: [labels(rules), runbooks],
+  },
+  'monitoring/controller-monitor.yaml': {
+    when: `and ${ofController} .Values.monitoring.serviceMonitor.enabled`,
+    edits: [labels('.Values.monitoring.serviceMonitor')],
+  },
+  'monitoring/dashboard.yaml': {
+    when: '.Values.monitoring.dashboard.enabled',
+    literal: true,
+    edits: [labels('.Values.monitoring.dashboard')],
   },
   'serviceaccount/identity.yaml': { when: 'eq .Values.identity "serviceaccount"' },
   'serviceaccount/policies.yaml': { when: 'eq .Values.identity "serviceaccount"' },

@@ -8,11 +8,15 @@ import { dirname, join } from 'node:path';
 import { namespace } from './edits.ts';
 import { templates } from './templates.ts';
 
+/** What Helm prints as it is. */
+const quoted = (text: string): string => text.replaceAll('{{', '{{ "{{" }}');
+
 export function templateOf(bootstrap: string, path: string): string {
-  const { when, define, edits = [] } = templates[path] ?? {};
+  const { when, define, literal, edits = [] } = templates[path] ?? {};
   const source = readFileSync(join(bootstrap, path), 'utf8').replace(/\n*$/, '\n');
-  if (source.includes('{{')) throw new Error(`bootstrap/${path} has {{, which Helm would take for its own`);
-  const text = edits.reduce((before, edit) => edit(before), namespace(source));
+  if (source.includes('{{') && !literal)
+    throw new Error(`bootstrap/${path} has {{, which Helm would take for its own`);
+  const text = edits.reduce((before, edit) => edit(before), namespace(quoted(source)));
   const head = `{{- /* Written by packaging/chart/write.ts from bootstrap/${path}: change that one, and run it again. */}}\n`;
   if (define !== undefined) return `${head}{{- define "${define}" }}\n${text}{{- end }}\n`;
   return head + (when === undefined ? text : `{{- if ${when} }}\n${text}{{- end }}\n`);

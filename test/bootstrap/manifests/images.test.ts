@@ -80,7 +80,7 @@ t.test(
   { skip: missing },
   async (t) => {
     const copy = settled(t);
-    t.same(components, ['knative', 'kubernetes-1.28', 'network-policy']);
+    t.same(components, ['knative', 'kubernetes-1.28', 'monitoring', 'network-policy']);
     const all = { resources: ['../bootstrap'], components: components.map((name) => `../bootstrap/${name}`) };
     t.equal(taken(t, around(copy, 'components', all), 'with components'), 3);
     for (const name of ['nodes', 'serviceaccount', 'uninstall']) {

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import t, { type Test } from 'tap';
 import { parse, stringify } from 'yaml';
+import { operatorRules } from '../../../packaging/monitoring/rules.ts';
 import { builtHelm } from '../../../testbed/kubernetes/helm.ts';
 import { objectOf, objectsOf, type Resource } from '../../bootstrap/manifests/objects.ts';
 
@@ -68,6 +69,16 @@ const images = [
   { name: 'rcm-node', newName: 'registry.example.com:5000/group/rcm-node', digest },
   { name: 'registry.k8s.io/pause', newName: 'mirror.example.com/pause' },
 ];
+const monitored = {
+  serviceMonitor: { enabled: true },
+  rules: { enabled: true },
+  dashboard: { enabled: true },
+};
+/** As docs/monitoring.md has it. */
+const withoutController = ['PrometheusRule', 'ServiceMonitor'].map((kind) => ({
+  target: { kind, labelSelector: 'app.kubernetes.io/name=rcm-node-controller' },
+  patch: `$patch: delete\napiVersion: monitoring.coreos.com/v1\nkind: ${kind}\nmetadata:\n  name: any\n`,
+}));
 const variants: Readonly<Record<string, readonly [Values, Kustomization & Values, Place?]>> = {
   'the defaults': [{}, { resources: ['.'] }],
   'nodes only': [{ controller: { enabled: false } }, { resources: ['nodes'] }],
@@ -77,15 +88,23 @@ const variants: Readonly<Record<string, readonly [Values, Kustomization & Values
     { knative: { enabled: true }, networkPolicy: { enabled: true } },
     { resources: ['.'], components: ['knative', 'network-policy'] },
   ],
+  'alerts and a dashboard': [{ monitoring: monitored }, { resources: ['.'], components: ['monitoring'] }],
+  'alerts and a dashboard for nodes only': [
+    {
+      controller: { enabled: false },
+      monitoring: { ...monitored, serviceMonitor: { enabled: false } },
+    },
+    { resources: ['nodes'], components: ['monitoring'], patches: withoutController },
+  ],
   'all at once, in another namespace': [
     {
-      ...{ identity: 'serviceaccount', policies: { enabled: true } },
+      ...{ identity: 'serviceaccount', policies: { enabled: true }, monitoring: monitored },
       ...{ knative: { enabled: true }, networkPolicy: { enabled: true } },
     },
     {
       namespace: 'other',
       resources: ['serviceaccount', 'policies'],
-      components: ['knative', 'network-policy'],
+      components: ['knative', 'network-policy', 'monitoring'],
     },
     { namespace: 'other' },
   ],
@@ -188,6 +207,32 @@ t.test(
 );
 
 t.test(
+  'alerts lead to where the documents are, and have the labels that others select by',
+  { skip },
+  async (t) => {
+    const labels = { release: 'mine' };
+    const documents = 'https://git.example.com/rcm-node/docs';
+    const all = rendered(t, {
+      monitoring: {
+        serviceMonitor: { enabled: true, labels },
+        rules: { enabled: true, labels, documents: `${documents}/` },
+        dashboard: { enabled: true, labels: { grafana_dashboard: null, folder: 'nodes' } },
+      },
+    });
+    for (const name of ['nodes', 'controller'] as const) {
+      const made = objectOf(all, 'PrometheusRule', `rcm-node-${name}`);
+      t.match(made.metadata, { labels });
+      t.same(made.spec, parse(operatorRules(name, documents)).spec);
+    }
+    t.match(objectOf(all, 'ServiceMonitor', 'rcm-node-controller').metadata, { labels });
+    t.same((objectOf(all, 'ConfigMap', 'rcm-node-dashboard').metadata as { labels?: unknown }).labels, {
+      'app.kubernetes.io/name': 'rcm-node',
+      folder: 'nodes',
+    });
+  },
+);
+
+t.test(
   'settings are one text with the identity, and start new Pods when they change',
   { skip },
   async (t) => {
@@ -251,6 +296,12 @@ t.test('it says why it makes nothing of wrong values', { skip }, async (t) => {
       '1.36.0',
       /set the value identity: serviceaccount, too/,
     ],
+    [
+      { controller: { enabled: false }, monitoring: { serviceMonitor: { enabled: true } } },
+      '1.36.0',
+      /monitoring\.serviceMonitor\.enabled is about the controller/,
+    ],
+    [{ monitoring: { rules: { documents: '{{ x }}' } } }, '1.36.0', /documents/],
     [{ controler: {} }, '1.36.0', /additional properties 'controler' not allowed/],
     [{ image: { digest: 'latest' } }, '1.36.0', /does not match pattern/],
     [{ files: { 'config.toml': 'a = 1' } }, '1.36.0', /files/],
