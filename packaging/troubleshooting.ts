@@ -12,6 +12,7 @@ import { fileCodes, noteCodes } from '../protocol/problem/problem-files.ts';
 import { signatureCodes } from '../protocol/problem/problem-signatures.ts';
 import { type Code, codes } from '../protocol/problem/problem.ts';
 import type { Retry } from '../protocol/problem/rows.ts';
+import { meanings } from './documents/meanings.ts';
 
 export const document = join(import.meta.dirname, '..', 'docs', 'troubleshooting.md');
 
@@ -35,8 +36,8 @@ const grouped: ReadonlySet<string> = new Set(groups.flatMap(([, names]) => names
 const others = Object.keys(codes).filter((code) => !grouped.has(code));
 
 const again: Readonly<Record<Retry, string>> = {
-  soon: 'It is tried again with growing pauses, without any change.',
-  changed: 'It is tried again when what it is about has changed.',
+  soon: 'rcm-node retries it by itself, with growing pauses.',
+  changed: 'rcm-node retries it when the Shim, the file or the host has changed.',
 };
 
 /** What stands outside of backticks, where \`<\`, \`*\` and \`_\` would be read as Markdown. */
@@ -54,7 +55,7 @@ const sectionOf = (code: Code): string => {
     `On the Node: \`${camel(code)}\`.`,
     ...(former === undefined ? [] : [`In former versions: \`${former}\`.`]),
   ];
-  return `### ${code}\n\n${escaped(hint)}\n\n${says.join(' ')}`;
+  return `### ${code}\n\n${escaped(meanings[code])}\n\n**What to do.** ${escaped(hint)}\n\n${says.join(' ')}`;
 };
 
 export const render = (): string => {
