@@ -17,6 +17,9 @@ t.test('a test file that changes its process has a process of its own', (t) => {
   const files = groupsOf(root).map(({ file }) => file);
   t.ok(files.includes('test/host/files/files.test.ts'), 'it sets the umask');
   t.notOk(files.includes('test/shims/local-file.test.ts'));
+  for (const file of ['kube/reflector', 'kube/client', 'reconcile/artifacts/label', 'host/files/label'])
+    t.ok(files.includes(`test/${file}.test.ts`), `${file} has a folder for all its tests`);
+  t.notOk(files.includes('test/host/artifact/archive.test.ts'), 'its folders are those of single tests');
   t.end();
 });
 

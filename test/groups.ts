@@ -9,6 +9,12 @@ import { type When, whenOf } from './when.ts';
 /** What changes or measures its process, or ends with it, needs one of its own. */
 const needsOwn =
   /\bprocess\.(env|chdir|exit|exitCode|umask|on|kill|argv|memoryUsage)\b|mockImport|^t\.(plan|teardown|after|before)/m;
+/** A folder for all tests of a file: tap empties it when the next file of the same process asks for one. */
+const holdsFolder = (text: string): boolean =>
+  text.split(/\n(?=[a-z])/i).some((statement) => {
+    const [before = '', ...rest] = statement.split('t.testdir(');
+    return rest.length > 0 && before.startsWith('const ') && !/\bt: |\(t\)|\bt =>/.test(before);
+  });
 /** Long groups must not run on alone while a processor is free. */
 const most = 16;
 
@@ -21,7 +27,10 @@ export function groupsOf(root: string, tier: When['tier'] = 'always'): readonly 
   const all = globSync('test/**/*.test.ts', { cwd: root })
     .filter((file) => whenOf(root, file).tier === tier)
     .sort();
-  const alone = all.filter((file) => needsOwn.test(readFileSync(join(root, file), 'utf8')));
+  const alone = all.filter((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    return needsOwn.test(text) || holdsFolder(text);
+  });
   const shared = all.filter((file) => !alone.includes(file));
   const count = Math.ceil(shared.length / most);
   // Files of one folder take about the same time: dealt out like this, so do the groups.
