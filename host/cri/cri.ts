@@ -1,14 +1,15 @@
 /** All CRI calls of this program: the state of the container runtime, and the sandboxes of a proof. */
-import { criTypes, inRuntimeV1, type Reply } from './messages.ts';
-import { loadService, openSocket, type SocketOptions } from './socket.ts';
+import { criTypes, type Reply } from './messages.ts';
+import { loadService } from './protobuf.ts';
+import { openSocket, type SocketOptions } from './socket.ts';
 import { fields, isFields, member, parseJson } from '../../protocol/json.ts';
 import { oneLine } from '../../protocol/one-line.ts';
 
-export { type CriSocket, endOfCall, loadService, openSocket } from './socket.ts';
+export { loadService } from './protobuf.ts';
+export { type CriSocket, endOfCall, openSocket } from './socket.ts';
 
-/** Made once: the coders of its messages are compiled at first use, which takes longer than a tick's four calls. */
-const runtimeService = loadService(inRuntimeV1(criTypes), 'runtime.v1.RuntimeService');
-const imageService = loadService(inRuntimeV1(criTypes), 'runtime.v1.ImageService');
+const runtimeService = loadService(criTypes, 'runtime.v1.RuntimeService');
+const imageService = loadService(criTypes, 'runtime.v1.ImageService');
 
 export type CriStatus = {
   readonly runtimeReady: boolean;

@@ -6,25 +6,7 @@
  * To add a message: name it as the CRI does, keep the snake_case field names, and give the number of each field.
  */
 
-type Field = {
-  readonly type: string;
-  readonly id: number;
-  readonly rule?: 'repeated';
-  readonly keyType?: string;
-};
-type Message = { readonly fields: Readonly<Record<string, Field>> };
-type Enum = { readonly values: Readonly<Record<string, number>> };
-type Service = {
-  readonly methods: Readonly<Record<string, { readonly requestType: string; readonly responseType: string }>>;
-};
-export type ProtoType = Message | Enum | Service;
-
-/** Messages, enums and services by name, put into the package `runtime.v1` as `loadService` takes it. */
-export const inRuntimeV1 = (types: Readonly<Record<string, ProtoType>>) => ({
-  // Without it the decoder takes proto2, where absent and zero differ.
-  edition: 'proto3',
-  nested: { runtime: { nested: { v1: { nested: types } } } },
-});
+import type { Enum, Field, Message, ProtoTypes } from './protobuf.ts';
 
 export const criTypes = {
   RuntimeService: {
@@ -143,7 +125,7 @@ export const criTypes = {
   ContainerState: {
     values: { CONTAINER_CREATED: 0, CONTAINER_RUNNING: 1, CONTAINER_EXITED: 2, CONTAINER_UNKNOWN: 3 },
   },
-} as const satisfies Readonly<Record<string, ProtoType>>;
+} as const satisfies ProtoTypes;
 
 type Types = typeof criTypes;
 

@@ -1,4 +1,5 @@
 /** Pods on the stand-in, as a kubelet runs them: with a pause container, or, as most are, without. */
+import { CallError } from '../../host/cri/grpc.ts';
 import { containerStatus, plainLog, removePod } from '../node/pods.ts';
 import { callCri } from '../node/cri.ts';
 import type { TestNode } from '../node/test-node.ts';
@@ -31,8 +32,10 @@ export const runSandbox = async (node: TestNode, handler: string, config: object
 
 /** As crictl prints it. */
 export const words = (error: unknown): string => {
-  const cause = error instanceof Error ? (error.cause as { code?: number; details?: string }) : {};
-  return cause?.code === 2 ? `error: code = Unknown desc = ${cause.details}` : 'error: TIMEOUT';
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  return cause instanceof CallError && cause.status === 'UNKNOWN'
+    ? `error: code = Unknown desc = ${cause.message}`
+    : 'error: TIMEOUT';
 };
 
 /** What the one container of a Pod wrote, or how it failed. */

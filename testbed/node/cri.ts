@@ -116,10 +116,7 @@ const methods = {
 
 const types = Object.fromEntries(Object.entries(messages).map(([name, fields]) => [name, { fields }]));
 
-const service = loadService(
-  { nested: { runtime: { nested: { v1: { nested: { ...types, RuntimeService: { methods } } } } } } },
-  'runtime.v1.RuntimeService',
-);
+const service = loadService({ ...types, RuntimeService: { methods } }, 'runtime.v1.RuntimeService');
 
 /** One call on a connection of its own, because containerd restarts under these tests. Rejects with a Failure. */
 export const callCri = async <Answer>(

@@ -8,7 +8,6 @@ import { build } from 'esbuild';
 import t, { type Test } from 'tap';
 import { rejectedProblem } from '../../../testbed/failure.ts';
 import { connectCri, endOfCall, loadService, openSocket } from '../../../host/cri/cri.ts';
-import { inRuntimeV1 } from '../../../host/cri/messages.ts';
 import {
   healthy,
   message,
@@ -366,11 +365,11 @@ t.test('a process with an unanswered call ends by itself', async (t) => {
 t.test('further services can be declared and called on the same building blocks', async (t) => {
   const runtime = await startCri();
   t.teardown(runtime.remove);
-  const descriptor = inRuntimeV1({
+  const descriptor = {
     RuntimeService: { methods: { Version: { requestType: 'Ask', responseType: 'Told' } } },
     Ask: { fields: { version: { type: 'string', id: 1 } } },
     Told: { fields: { runtime_version: { type: 'string', id: 3 }, absent: { type: 'int64', id: 90 } } },
-  });
+  };
   const service = loadService(descriptor, 'runtime.v1.RuntimeService');
   const socket = openSocket(runtime.socket, { deadlineMs: 20_000 });
   t.teardown(() => socket.close());

@@ -11,6 +11,7 @@ import t, { type Test } from 'tap';
 import { connectCri } from '../../../host/cri/cri.ts';
 import { ociImage } from '../../../testbed/artifacts/oci.ts';
 import { programOf } from '../../../testbed/crio/cli.ts';
+import { words } from '../../../testbed/crio/pods.ts';
 import {
   type Case,
   cases,
@@ -141,8 +142,7 @@ const runOne = async (socket: string, handler: string, wanted: string): Promise<
     await callCri(socket, 'RunPodSandbox', request, wanted === 'error: TIMEOUT' ? 300 : 20_000);
     return 'ok';
   } catch (error) {
-    const cause = error instanceof Error ? (error.cause as { code?: number; details?: string }) : {};
-    return cause.code === 2 ? `error: code = Unknown desc = ${cause.details}` : 'error: TIMEOUT';
+    return words(error);
   }
 };
 

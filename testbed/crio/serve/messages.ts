@@ -187,7 +187,4 @@ const services = {
 
 const types = Object.fromEntries(Object.entries(messages).map(([name, fields]) => [name, { fields }]));
 
-export const descriptor = {
-  edition: 'proto3',
-  nested: { runtime: { nested: { v1: { nested: { ...types, ...services } } } } },
-};
+export const descriptor = { ...types, ...services };
