@@ -113,11 +113,15 @@ export const makeRelease = (release: Release): readonly string[] => {
     const own = { newName: release.image ?? 'rcm-node', digest };
     writeFileSync(join(folder, 'bootstrap.yaml'), render(join(root, 'bootstrap'), own));
     writeFileSync(join(folder, 'IMAGE'), `${own.newName}@${digest}\n`);
+    // For a Prometheus and a Grafana that no cluster sets up.
+    const monitoring = ['rcm-node.rules.yaml', 'rcm-node.dashboard.json'];
+    for (const name of monitoring) copyFileSync(join(root, 'packaging/monitoring', name), join(folder, name));
     const made = [
       ...perArchitecture,
       ...withSbom(image, architectures, true),
       'bootstrap.yaml',
       'IMAGE',
+      ...monitoring,
       ...writeChart(root, folder, source.time, own),
     ];
     const subjects = made.map((name) => ({ name, sha256: sha256(join(folder, name)) }));

@@ -1,15 +1,11 @@
-/** What promtool says of metrics; for tests that run where it is built. */
+/** What promtool says; for tests that run where it is built. */
 import { spawnSync } from 'node:child_process';
-import { builtPromtool } from './promtool.ts';
+import { built, missing } from './programs.ts';
 
-const program = builtPromtool();
-
-/** For tests: the reason why they do not run. */
-export const skip =
-  program === undefined && 'promtool is not built here: npx node testbed/prometheus/promtool.ts builds it';
+export const skip = missing('promtool');
 
 export const promtool = (argv: readonly string[], input = ''): { code: number | null; said: string } => {
-  const { status, stdout, stderr } = spawnSync(program ?? '', argv, { input, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(built('promtool') ?? '', argv, { input, encoding: 'utf8' });
   return { code: status, said: stdout + stderr };
 };
 

@@ -275,5 +275,6 @@ t.test('a chart names the image of the release, and is left out where there is n
 t.test('without nfpm the rest is made', async (t) => {
   const { names } = await released(t, { nfpm: undefined });
   t.notOk(names.some((name) => /\.(deb|rpm)$/.test(name)));
-  t.ok(names.includes('bootstrap.yaml'));
+  for (const name of ['bootstrap.yaml', 'rcm-node.rules.yaml', 'rcm-node.dashboard.json'])
+    t.ok(names.includes(name), name);
 });
