@@ -101,7 +101,7 @@ const proofWords = ({ log, timestamp }: { readonly log: boolean; readonly timest
 const statePaint = (state: HandlerState, paint: Paint): Paint['good'] =>
   state === 'served'
     ? paint.good
-    : state === 'pending' || state === 'removing' || state === 'written'
+    : ['pending', 'removing', 'written', 'prepared'].includes(state)
       ? paint.warn
       : paint.bad;
 

@@ -18,5 +18,19 @@ export const classNameSays =
 
 export const fileName = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 
+export const fileNameSays = 'a file name without folders is expected (letters, digits, ".", "_", "+", "-")';
+
 // The runtime matches these with path.Match against the annotations' keys.
 export const annotation = /^[A-Za-z0-9_./*?[\]-]{1,253}$/;
+
+export const annotationSays = 'an annotation key or a pattern of one is expected';
+
+/** Names of the runtime itself, or of installers that would overwrite our handlers. */
+const reserved = [
+  /^(runc|crun|youki|runsc|default|untrusted)$/,
+  /^(kata|nvidia)(-|$)/,
+  // The one label that every JavaScript object answers to, whether or not it holds a handler of this name.
+  /^constructor$/,
+];
+
+export const isReserved = (handler: string): boolean => reserved.some((pattern) => pattern.test(handler));

@@ -44,6 +44,8 @@ export const goneRevision = '-';
 
 export const handlerStates = [
   'served',
+  /** It is in the configuration, and the runtime lists it, but no shim is there for it: a Pod cannot use it yet. */
+  'prepared',
   /** It is in the configuration, which no runtime has loaded: an image, another root, files alone. */
   'written',
   /** It was installed, but the runtime, which alone knows whether it serves the handler, does not answer. */

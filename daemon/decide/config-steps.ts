@@ -1,5 +1,5 @@
 /** The steps that change links and configuration to the desired state, with the restart, its proof, and the new ledger. */
-import type { Installed, Ledger } from '../model/ledger.ts';
+import type { Installed, Ledger, Placed } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import type { RuntimeFacts, Trial } from '../runtimes/facts.ts';
 import type { Step } from '../model/plan.ts';
@@ -13,6 +13,7 @@ import type { Baseline } from './baseline.ts';
 import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './steps.ts';
 import { isTried } from './handlers/failed-revisions.ts';
 import { canonical } from '../../protocol/digest.ts';
+import { folderOf, paths } from '../../protocol/host-paths.ts';
 import type { Selection } from './handlers/selection.ts';
 import { withTaken } from './takeover/taken.ts';
 import { writeStep } from './write-step.ts';
@@ -30,10 +31,13 @@ export const configSteps = (
   const { files, tables } = change;
   const restart = change.restart && baseline.held === undefined;
   const defined = new Set([...tables.keys(), ...target.defined]);
+  const alone = asked.wanted.flatMap(({ name, prepared }) => (prepared ? [`${paths.links}/${name}`] : []));
   const links = linkSteps(
     before,
     asked.wanted,
-    (path) => target.named.has(path) || (!restart && mayBeLoaded(runtime, path, defined)),
+    (path) =>
+      target.named.has(path) ||
+      (!restart && !alone.includes(folderOf(path)) && mayBeLoaded(runtime, path, defined)),
   );
   const folders = missingFolders(before, files);
   const former = kept(baseline.former, ledger);
@@ -81,9 +85,11 @@ export const configSteps = (
   const learned = change.due
     ? owing(before, runtime, new Map(Object.entries(target.present)))
     : adopted(before, runtime, tables, false);
+  const { prepared: _former, ...known } = ledger;
   const record: Ledger = {
-    ...ledger,
+    ...known,
     handlers: Object.fromEntries(installed),
+    ...placedIn(ledger, asked),
     files: Object.fromEntries([...former, ...owned]),
     folders: tables.size === 0 ? staying : [...ledger.folders, ...folders],
     // The executor fills in the invocation that the proof saw.
@@ -101,6 +107,15 @@ export const configSteps = (
   return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
     ? [...steps, { kind: 'record', ledger: record }]
     : [];
+};
+
+/** A table that was prepared stays one while it is in the configuration, also while a shim has it. */
+const placedIn = ({ prepared = {} }: Ledger, { wanted }: Selection): Pick<Ledger, 'prepared'> => {
+  const rows = wanted.flatMap((one): [string, Placed][] => {
+    const placed = one.prepared ?? prepared[one.name];
+    return placed ? [[one.name, placed]] : [];
+  });
+  return rows.length === 0 ? {} : { prepared: Object.fromEntries(rows) };
 };
 
 /**

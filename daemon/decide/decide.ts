@@ -23,7 +23,9 @@ import { clearable, leftover } from './takeover/clearable.ts';
 import { writeConflict } from './steps.ts';
 import { knownBad } from './handlers/failed-revisions.ts';
 import { selectHandlers } from './handlers/handlers.ts';
+import { mayPrepare, notYet } from './handlers/prepared.ts';
 import { refuseLinked } from './write-step.ts';
+import { canonical } from '../../protocol/digest.ts';
 import type { Selection } from './handlers/selection.ts';
 
 export const decide = (desired: Desired, before: Observed, limits: Limits, rules: Rules): Decision => {
@@ -55,12 +57,15 @@ export const refused = (problem: Problem, desired: Desired, before: Observed): D
   notes: [],
 });
 
-const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decision => {
+const decideIn = (baseline: Baseline, least: Selection, limits: Limits): Decision => {
   const { before, target, rules } = baseline;
   const { ledger } = before;
-  const fault = baseline.runtimeProblem && ownFault(baseline, asked.reports);
+  const fault = baseline.runtimeProblem && ownFault(baseline, least.reports);
   if (fault) return { ...fault, notes: baseline.former.problems };
-  const change = changeOf(baseline, asked, limits);
+  const needed = changeOf(baseline, least, limits);
+  const isMoment = !baseline.runtimeProblem && mayPrepare(baseline, needed.restart);
+  const asked = isMoment ? selectHandlers(baseline, 'exact') : least;
+  const change = isMoment && !isSame(asked, least) ? changeOf(baseline, asked, limits) : needed;
   if (baseline.runtimeProblem) {
     const standing = change.files.length === 0 ? change.tables : new Map(Object.entries(target.present));
     const revision = change.revision();
@@ -76,7 +81,12 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
     };
   }
   const touches = change.files.length > 0 || change.restart;
-  const notes: Problem[] = [...baseline.former.problems, ...target.copies, ...(target.notes ?? [])];
+  const notes: Problem[] = [
+    ...baseline.former.problems,
+    ...target.copies,
+    ...(target.notes ?? []),
+    ...notYet(asked.reports, !isMoment),
+  ];
   const settled = (handlers: readonly HandlerReport[] = asked.reports): Decision => ({
     plan: { kind: 'settled' },
     handlers,
@@ -120,6 +130,11 @@ const decideIn = (baseline: Baseline, asked: Selection, limits: Limits): Decisio
       });
   }
   return plan(baseline, asked, change, isIdle, trial, limits, notes);
+};
+
+const isSame = (a: Selection, b: Selection): boolean => {
+  const [one, other] = [a, b].map(({ wanted }) => canonical(wanted.map(({ name, table }) => [name, table])));
+  return one === other;
 };
 
 /** Handlers that would change keep the state of the ledger; changes without a restart continue. */

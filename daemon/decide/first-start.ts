@@ -19,7 +19,7 @@ const cameDown = ({ unit }: RuntimeFacts): boolean =>
 
 /** The ledger has installed handlers, and no invocation that loaded them. */
 const isUnproven = ({ ledger, activate }: Observed): boolean =>
-  activate && ledger.loaded === null && Object.keys(ledger.handlers).length > 0;
+  activate && ledger.loaded === null && Object.keys({ ...ledger.handlers, ...ledger.prepared }).length > 0;
 
 /**
  * Steps that are done up to the proof; `undefined` if this is not a first start. `config`: the digest of the configuration in

@@ -2,7 +2,7 @@
  * Files that we wrote and that the runtime no longer reads (its `-c` changed, or an import was removed). Our content in them is
  * removed when the new location serves; content that others changed since is kept and reported.
  */
-import { fileFault } from '../model/file-fault.ts';
+import { fileFault } from '../toml/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';

@@ -1,5 +1,6 @@
 /** From a change to its steps, in the one order that may be interrupted at any step. */
 import type { Ledger } from '../model/ledger.ts';
+import { binaryName } from '../model/desired.ts';
 import type { Observed } from './observed.ts';
 import type { Step } from '../model/plan.ts';
 import { lastHour, remember, type Limits } from './backoff.ts';
@@ -21,7 +22,8 @@ export const linkSteps = (
 ): { readonly now: readonly LinkStep[]; readonly later: readonly LinkStep[] } => {
   const now: LinkStep[] = [];
   const kept = new Set<string>();
-  for (const { name, installed } of wanted) {
+  for (const { name, installed, prepared } of wanted) {
+    if (prepared) continue;
     if (!installed) {
       for (const path of Object.keys(before.links)) if (folderOf(path).endsWith(`/${name}`)) kept.add(path);
       continue;
@@ -30,7 +32,7 @@ export const linkSteps = (
     const { runtime } = installed.handler;
     const target = storePath(
       installed.key,
-      fileOf(installed.path),
+      binaryName(installed.handler),
       runtime.type === 'oci' && runtime.libraries.length > 0,
     );
     const was = before.links[installed.path]?.target ?? null;

@@ -3,10 +3,8 @@
  */
 import type { Problem, Where } from '../../protocol/problem/problem.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
+import type { OptionValue } from '../toml/options.ts';
 import type { ApprovalFacts } from './rollout-wait.ts';
-
-/** Values that can stand in a runtime's options table. */
-export type OptionValue = string | number | bigint | boolean | readonly OptionValue[];
 
 /**
  * `shim`: a program that the runtime starts for each Pod, named in the configuration by its absolute path.
@@ -53,6 +51,12 @@ export type Handler = {
   readonly order?: ShimRevision;
 };
 
+/**
+ * A handler that is in the configuration before a shim asks for it: what its table is made of, without an artifact. Its stable path
+ * leads nowhere, until a link of it serves a shim that asks for an equal table.
+ */
+export type Prepared = Omit<Handler, 'artifact' | 'order'>;
+
 /** One answer of one source. A lost source keeps the handlers of its last answer: empty is not delete. */
 export type Desired = {
   readonly handlers: readonly Handler[];
@@ -68,13 +72,15 @@ export type Desired = {
   readonly places?: Readonly<Record<string, Where>>;
   /** Absent without a cluster: no change waits for approval then. */
   readonly approvals?: ApprovalFacts;
+  /** What the settings prepare. Absent: nothing may stay, as with an uninstall. */
+  readonly prepare?: readonly Prepared[];
 };
 
 /** Nothing is wanted, and that is certain (uninstall). */
 export const nothing: Desired = { handlers: [], problems: [], lost: [] };
 
 /** What is fetched and how it is unpacked; equal selections of one artifact share one folder of the store. */
-export const binaryName = (handler: Handler): string =>
+export const binaryName = (handler: Pick<Handler, 'shim' | 'runtime'>): string =>
   handler.runtime.type === 'oci' ? handler.runtime.binary : `containerd-shim-${handler.shim}`;
 
 /**

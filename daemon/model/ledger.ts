@@ -2,12 +2,20 @@
  * What rcm-node did to this host, as evidence: it changes or removes only what is listed here and unchanged since.
  * Kept in /var/lib/rcm-node/ledger.json. model/journal.ts has the plan that is being carried out.
  */
-import { binaryName } from './desired.ts';
 import * as s from './schema.ts';
 import { fail, required, table } from '../toml/cursor.ts';
 import { fileName, label } from '../../protocol/names.ts';
 import { storedTakeover } from './takeover.ts';
-import { failedStart, keptStart, revision, short, storedHandler, storedProblem } from './stored.ts';
+import {
+  failedStart,
+  keptStart,
+  revision,
+  short,
+  storedHandler,
+  storedPrepared,
+  storedProblem,
+} from './stored.ts';
+import { folderOf, paths } from '../../protocol/host-paths.ts';
 
 const installedFields = s.object({
   handler: storedHandler,
@@ -19,13 +27,23 @@ const installedFields = s.object({
 
 export type Installed = s.Infer<typeof installedFields>;
 
-const installed: s.Read<Installed> = (cursor) => {
-  const read = installedFields(cursor);
-  const { handler } = read;
-  if (read.path !== `/opt/rcm-node/shims/${handler.name}/${binaryName(handler)}`)
-    fail(cursor, `the path of "${handler.name}" is not where its link belongs`);
-  return read;
-};
+/** The program may have another file name in the store: a handler that was prepared keeps the path of its table. */
+const linked =
+  <T extends Pick<Installed, 'path'> & { readonly handler: Pick<Installed['handler'], 'name'> }>(
+    read: s.Read<T>,
+  ): s.Read<T> =>
+  (cursor) => {
+    const one = read(cursor);
+    const { name } = one.handler;
+    if (folderOf(one.path) !== `${paths.links}/${name}`)
+      fail(cursor, `the path of "${name}" is not where its link belongs`);
+    return one;
+  };
+
+const placed = s.object({ handler: storedPrepared, path: s.path });
+
+/** A handler that was prepared: its table, and where its link belongs. */
+export type Placed = s.Infer<typeof placed>;
 
 const owned = s.object({
   /** `created`: rcm-node wrote the whole file. `edited`: only the marked block or the import in it. */
@@ -45,7 +63,7 @@ const isUrl = /^https?:|^file:|^oci:/;
 
 const fields = s.object({
   version: s.one(1),
-  handlers: s.record(label, installed),
+  handlers: s.record(label, linked(installedFields)),
   files: s.record(s.isPath, owned),
   /** Folders that were not there before, deepest last. */
   folders: s.list(s.path),
@@ -86,6 +104,11 @@ const fields = s.object({
       problem: storedProblem,
     }),
   ),
+  /**
+   * By handler, the tables that stand in the configuration without a shim that asks for them, or did when one came: their links keep
+   * their paths. An older version drops it, and takes these tables out.
+   */
+  prepared: s.optional(s.record(label, linked(placed))),
   /** Absent unless a person asked for it on this node. An older version drops it, and so takes over nothing. */
   takeover: s.optional(storedTakeover),
 });
@@ -112,7 +135,7 @@ export const emptyLedger: Ledger = {
 export const storedLedger: s.Read<Ledger> = (cursor) => {
   const { value } = required(cursor, table(cursor, []));
   const ledger = fields({ ...cursor, value: { ...emptyLedger, ...(value as object) } });
-  for (const [name, { handler }] of Object.entries(ledger.handlers))
+  for (const [name, { handler }] of Object.entries({ ...ledger.prepared, ...ledger.handlers }))
     if (handler.name !== name) fail(cursor, `the handler "${name}" stands under the name of another`);
   return ledger;
 };

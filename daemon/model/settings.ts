@@ -15,6 +15,8 @@ import {
 } from '../toml/field.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import { parseToml } from '../toml/toml.ts';
+import type { Prepared } from './desired.ts';
+import { prepareField } from './prepared.ts';
 import { type SignaturePolicy, signatureField } from './signatures.ts';
 
 export type Mirror = { readonly prefix: string; readonly replace: string };
@@ -38,6 +40,8 @@ export type Settings = {
   readonly extraCa: string | undefined;
   readonly registries: RegistrySettings;
   readonly unit: string | undefined;
+  /** Handlers to put into the configuration before a shim asks for them. */
+  readonly prepare: readonly Prepared[];
   /** Seconds to wait for a moment without a container being created. */
   readonly quiet: number;
   /** Seconds that the runtime has to stay healthy to count as proven. */
@@ -93,6 +97,7 @@ export const defaultSettings: Settings = {
   extraCa: undefined,
   registries: { credentials: undefined, providers: true },
   unit: undefined,
+  prepare: [],
   quiet: 30,
   // Longer than the RestartSec=5 of a runtime's unit; otherwise a crash loop could pass the proof.
   stable: 6,
@@ -137,7 +142,7 @@ const prefix: Field<string> = {
   schema: mirrorAddress.schema,
 };
 
-/** The keys of the file: each setting by its name, except the unit, which is in the table of the runtime. */
+/** The keys of the file: each setting by its name, except those of the runtime, which are in its table. */
 export const settingsFile = tableField({
   interval: integerField(5, 86_400),
   sweep: integerField(60, 604_800),
@@ -152,7 +157,10 @@ export const settingsFile = tableField({
   proxy: tableField({ http: address(), https: address(), no: anyString }),
   extraCa: path,
   registries: tableField({ credentials: path, providers: booleanField }),
-  runtime: tableField({ unit: stringField(unitName, 'the name of a .service unit is expected') }),
+  runtime: tableField({
+    unit: stringField(unitName, 'the name of a .service unit is expected'),
+    prepare: prepareField,
+  }),
   quiet: integerField(0, 600),
   stable: integerField(1, 40),
   repairsPerHour: integerField(0, 1000),
@@ -187,6 +195,7 @@ export const parseSettings = (text: string, file: string): Settings => {
     registries: over(defaultSettings.registries, registries),
     cluster: over(defaultSettings.cluster, cluster),
     unit: runtime?.unit,
+    prepare: runtime?.prepare ?? [],
   };
 };
 

@@ -1,10 +1,11 @@
 /** A handler and a problem, in the form of the stored state and of status.json. */
-import type { Artifact, Handler, OptionValue, ShimRevision, RuntimeKind } from './desired.ts';
+import type { Artifact, Handler, Prepared, ShimRevision, RuntimeKind } from './desired.ts';
 import { type Code, codes, type Problem, type Where } from '../../protocol/problem/problem.ts';
 import { presentCode } from '../../protocol/problem/former-codes.ts';
 import * as s from './schema.ts';
 import type { FailedStart, KeptStart } from './start.ts';
 import { annotation, fileName, label } from '../../protocol/names.ts';
+import type { OptionValue } from '../toml/options.ts';
 import { maxDepth } from '../toml/toml-text.ts';
 
 /** The length of the longest path in Linux, and of a log line. */
@@ -31,9 +32,23 @@ const where: s.Read<Where> = s.object<Where>({
   column: s.optional(s.whole(1, Number.MAX_SAFE_INTEGER)),
 });
 
-export const storedHandler: s.Read<Handler> = s.object<Handler>({
+const tableFields: s.Fields<Prepared> = {
   name: handlerName,
   shim: s.text(fileName),
+  runtime: s.variant<RuntimeKind, 'type'>('type', {
+    shim: { type: s.one('shim') },
+    oci: { type: s.one('oci'), binary: s.text(fileName), libraries: s.list(s.text(fileName)) },
+  }),
+  options: s.record(/^[A-Za-z0-9_]{1,64}$/, option),
+  podAnnotations: s.list(s.text(annotation)),
+  containerAnnotations: s.list(s.text(annotation)),
+  where,
+};
+
+export const storedPrepared: s.Read<Prepared> = s.object<Prepared>(tableFields);
+
+export const storedHandler: s.Read<Handler> = s.object<Handler>({
+  ...tableFields,
   artifact: s.object<Artifact>({
     signed: s.optional(
       s.object<NonNullable<Artifact['signed']>>({ prefix: s.text(), any: s.list(s.digest) }),
@@ -43,14 +58,6 @@ export const storedHandler: s.Read<Handler> = s.object<Handler>({
     path: s.optional(s.path),
     fileSha256: s.optional(s.digest),
   }),
-  runtime: s.variant<RuntimeKind, 'type'>('type', {
-    shim: { type: s.one('shim') },
-    oci: { type: s.one('oci'), binary: s.text(fileName), libraries: s.list(s.text(fileName)) },
-  }),
-  options: s.record(/^[A-Za-z0-9_]{1,64}$/, option),
-  podAnnotations: s.list(s.text(annotation)),
-  containerAnnotations: s.list(s.text(annotation)),
-  where,
   order: s.optional(
     s.object<ShimRevision>({ shim: s.text(fileName), revision, scope: s.one('restarts', 'all') }),
   ),

@@ -1,7 +1,7 @@
 /** Checks the files that the settings name early: the extra CA, without which every download fails, and that of credentials. */
 import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
-import { fileFault } from '../model/file-fault.ts';
+import { fileFault } from '../toml/file-fault.ts';
 import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { locate } from '../toml/toml.ts';

@@ -76,7 +76,8 @@ export const consider = async (
   const policy = { machine: host.machine, allowUnpinned, allowedHosts, signers };
   const clustered = settings.cluster.identity !== 'none';
   const asked = async (): Promise<Desired> => {
-    const said = settings.closed ? inForce(ledger) : await gather(host, policy, ledger, clustered);
+    const given = settings.closed ? inForce(ledger) : await gather(host, policy, ledger, clustered);
+    const said = { ...given, prepare: settings.prepare };
     const files = await fileProblems(host, settings);
     const wrong = [settings.problem, ...files, ...signerProblems(signers)].filter((one) => one !== undefined);
     return wrong.length > 0 ? { ...said, problems: [...wrong, ...said.problems] } : said;

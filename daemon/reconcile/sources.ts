@@ -6,7 +6,7 @@ import { paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
 import { type ClusterCache, parseClusterCache } from '../model/cluster-cache.ts';
 import type { Desired, Handler } from '../model/desired.ts';
-import { fileFault } from '../model/file-fault.ts';
+import { fileFault } from '../toml/file-fault.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { Failure, type Problem, problemOf, type Where } from '../../protocol/problem/problem.ts';
 import { parseShim, placeOfArtifact } from '../shims/local-file.ts';

@@ -34,6 +34,12 @@ export const verify = (
         message: `CRI lists no handler "${only}"; it lists ${served.join(', ') || 'none'}`,
         hint: 'rcm-node status lists the handlers, and what each waits for.',
       });
+    if (only !== undefined && !(only in ledger.handlers) && ledger.prepared?.[only])
+      throw new Failure({
+        code: 'not-served',
+        message: `"${only}" is prepared, and no shim is there for it yet`,
+        hint: 'A file in shims.d or a Shim that asks for it is served without a restart.',
+      });
     const names = only === undefined ? Object.keys(ledger.handlers) : [only];
     const given = only === undefined ? settings : { ...settings, verifyExcept: [] };
     const results: Record<string, Started> = {};

@@ -3,7 +3,7 @@
  * (runtime.ts). What cannot be read or understood throws, and nothing is fetched: what a node's owner wrote there is often
  * that nothing may come from elsewhere.
  */
-import { fileFault } from '../model/file-fault.ts';
+import { fileFault } from '../toml/file-fault.ts';
 import type { Endpoint, Image } from '../../host/registry/endpoint.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { Failure } from '../../protocol/problem/problem.ts';

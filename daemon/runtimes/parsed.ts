@@ -1,5 +1,5 @@
 /** The parsed files of the runtime's configuration, and positions in them. */
-import { fileFault } from '../model/file-fault.ts';
+import { fileFault } from '../toml/file-fault.ts';
 import type { ConfigFile } from './facts.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { Failure, recover, type Where } from '../../protocol/problem/problem.ts';

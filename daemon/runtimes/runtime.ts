@@ -4,7 +4,7 @@
  */
 import type { Where, Problem } from '../../protocol/problem/problem.ts';
 import type { FileFact } from '../../host/facts.ts';
-import type { Handler } from '../model/desired.ts';
+import type { Prepared } from '../model/desired.ts';
 import type { Ledger, OwnedFile } from '../model/ledger.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
@@ -161,9 +161,11 @@ export type Target = {
   /** Whether our text has a form that this version, with this main file, reads differently or not at all. */
   readonly isMisread: () => boolean;
   /** Why this runtime cannot serve such a handler at all. */
-  readonly refusalOf?: (handler: Handler) => Problem | undefined;
+  readonly refusalOf?: (handler: Prepared) => Problem | undefined;
+  /** It leaves out a handler whose program is missing when it starts. */
+  readonly needsProgram?: true;
   /** The table of a handler, with its program at `path`. */
-  readonly tableOf: (handler: Handler, path: string) => Table;
+  readonly tableOf: (handler: Prepared, path: string) => Table;
   /** Where others define this handler; a copy of our table does not count, as our program serves it too. */
   readonly ownerOf: (name: string) => Where | undefined;
   /** What to do about such an owner, where more is known than that there is one. */

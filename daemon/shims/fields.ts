@@ -6,19 +6,18 @@ import type { Handler, RuntimeKind } from '../model/desired.ts';
 import { at, type Cursor, fail, required, string, strings, table } from '../toml/cursor.ts';
 import { artifact } from './artifact.ts';
 import type { Policy } from './location.ts';
-import { annotation, className, classNameSays, fileName, label, labelSays } from '../../protocol/names.ts';
-import { options } from './options.ts';
-
-const fileNameSays = 'a file name without folders is expected (letters, digits, ".", "_", "+", "-")';
-const annotationSays = 'an annotation key or a pattern of one is expected';
-
-/** Names of the runtime itself, or of installers that would overwrite our handlers. */
-const reserved = [
-  /^(runc|crun|youki|runsc|default|untrusted)$/,
-  /^(kata|nvidia)(-|$)/,
-  // The one label that every JavaScript object answers to, whether or not it holds a handler of this name.
-  /^constructor$/,
-];
+import {
+  annotation,
+  annotationSays,
+  className,
+  classNameSays,
+  fileName,
+  fileNameSays,
+  isReserved,
+  label,
+  labelSays,
+} from '../../protocol/names.ts';
+import { options } from '../toml/options.ts';
 
 export const fieldKeys = [
   'nodeSelector',
@@ -56,8 +55,7 @@ const handlerName = (fields: Cursor, name: Cursor, shim: string): string => {
   const handler = given?.value === undefined ? shim : required(given, string(given));
   if (!label.test(handler))
     fail(cursor, `the handler name ${JSON.stringify(handler.slice(0, 120))} is not valid: ${labelSays}`);
-  if (reserved.some((pattern) => pattern.test(handler)))
-    fail(cursor, `the handler name "${handler}" is reserved`, 'reserved-handler');
+  if (isReserved(handler)) fail(cursor, `the handler name "${handler}" is reserved`, 'reserved-handler');
   return handler;
 };
 

@@ -5,7 +5,7 @@
  */
 import { fileOf, folderOf, paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
-import { fileFault } from '../model/file-fault.ts';
+import { fileFault } from '../toml/file-fault.ts';
 import { Failure, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { defaultSettings, parseSettings, type Settings, unitIn } from '../model/settings.ts';

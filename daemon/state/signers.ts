@@ -5,7 +5,7 @@ import { isFields, parseJson } from '../../protocol/json.ts';
 import { Failure, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Host } from '../../host/host.ts';
 import { publicKeyOf } from '../../host/signature/key.ts';
-import { fileFault } from '../model/file-fault.ts';
+import { fileFault } from '../toml/file-fault.ts';
 import type { Settings } from '../model/settings.ts';
 import type { SignaturePolicy, Signer } from '../model/signatures.ts';
 import { locate } from '../toml/toml.ts';

@@ -57,6 +57,8 @@ const files = {
   'unclear-start':
     'The unit starts the runtime by a script, and it cannot be told which configuration it reads.',
   'assumed-start': 'No unit of a runtime is installed yet. What is usual is assumed.',
+  'not-prepared':
+    'Handlers of `[runtime] prepare` are not in the configuration yet: that needs a restart of the runtime, and nothing else does.',
   leftover: 'A former installer left files or tables on this node.',
   'ignored-file': 'A file in a folder of rcm-node is not read, because of its name.',
   'frozen-template':

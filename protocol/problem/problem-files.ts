@@ -7,6 +7,7 @@ export const noteCodes: ReadonlySet<string> = new Set([
   'copied',
   'frozen-template',
   'leftover',
+  'not-prepared',
 ]);
 
 export const fileCodes = {
@@ -19,6 +20,8 @@ export const fileCodes = {
       'Start the runtime by ExecStart= itself, or by "exec containerd" (with CRI-O: "exec crio") as the last command of a shell, and name its configuration there (-c FILE); see systemctl cat of the unit.',
     'assumed-start':
       'Install the unit of the runtime before, or name it: [runtime] unit in /etc/rcm-node/config.toml.',
+    'not-prepared':
+      'Nothing has to be done. To have it now: rcm-node once when no Pod runs on this node, or add a handler that is not prepared.',
     leftover: 'Look at it with rcm-node takeover, and remove it with rcm-node takeover --apply.',
     'ignored-file':
       'Only names that end in .toml are read here. Rename what is meant to be read; move everything else to another folder.',

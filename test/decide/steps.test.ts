@@ -35,9 +35,7 @@ t.test('a link is created before the restart, and removed after it', async (t) =
 
 t.test('an OCI runtime with libraries is reached through its launcher', async (t) => {
   const runtime = { type: 'oci', binary: 'crun', libraries: ['libwasmedge.so.0'] } as const;
-  t.match(linkSteps(observed, [wants('a', { runtime })]).now, [
-    { after: /\/launch\/containerd-shim-spin-v2$/ },
-  ]);
+  t.match(linkSteps(observed, [wants('a', { runtime })]).now, [{ after: /\/launch\/crun$/ }]);
 });
 
 t.test('links that lead out of the store, or belong to a kept handler, stay', async (t) => {

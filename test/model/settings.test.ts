@@ -66,6 +66,7 @@ providers = false
       extraCa: '/etc/ssl/extra.pem',
       registries: { credentials: '/etc/rcm-node/registries.json', providers: false },
       unit: 'snap.microk8s.daemon-containerd.service',
+      prepare: [],
       quiet: 0,
       stable: 7,
       repairsPerHour: 0,

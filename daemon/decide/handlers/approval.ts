@@ -11,6 +11,8 @@ import { servedNow } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
 import type { Table } from '../../toml/compare.ts';
 import { leftAlone } from './failed-revisions.ts';
+import { standingTable, staysPrepared } from './prepared.ts';
+import { keyOfTarget } from '../../../protocol/host-paths.ts';
 import { canonical } from '../../../protocol/digest.ts';
 import { revisionHere, neededApproval, waitsForApproval } from './rollout-wait.ts';
 
@@ -32,22 +34,27 @@ export const tableInForce = ({ before, target }: Baseline, name: string): Table 
 export const approvalOf = (
   baseline: Baseline,
   handler: Handler,
-  asked: { readonly table: Table; readonly key: string | undefined },
+  asked: { readonly table: Table; readonly key: string | undefined; readonly path: string },
 ): Approval | undefined => {
   const { order, name } = handler;
   const failed =
     asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
   if (failed) return { ...neededFor(baseline, order, order?.revision), held: failed, leftOut: true };
-  const installed = baseline.before.ledger.handlers[name];
-  const isSame = [tableInForce(baseline, name), baseline.target.present[name]].some(
+  const isSame = [standingTable(baseline, name), baseline.target.present[name]].some(
     (table) => table !== undefined && canonical(table) === canonical(asked.table),
   );
-  const isMoved = installed !== undefined && installed.key !== asked.key;
+  const isMoved = keyInForce(baseline, name, asked.path) !== asked.key;
   const own =
     !order || (isSame && !(order.scope === 'all' && isMoved))
       ? undefined
       : gate(baseline, name, order.shim, order.revision);
   return isSame && !(isMoved && baseline.held?.code === 'known-bad') ? own : heldWith(baseline, name, own);
+};
+
+/** The artifact that serves it now; a handler that was only prepared has none. */
+const keyInForce = ({ before }: Baseline, name: string, path: string): string | undefined => {
+  const target = before.links[path]?.target ?? null;
+  return before.ledger.handlers[name]?.key ?? (target === null ? undefined : keyOfTarget(target));
 };
 
 const heldWith = ({ held }: Baseline, name: string, own: Approval | undefined): Approval | undefined =>
@@ -76,7 +83,12 @@ export const approvalOfRemoval = (
   const failed = installed && failing.get(installed.where.file);
   if (failed) return { ...neededFor(baseline, order), held: { ...failed, handler: name } };
   // The Shim may have another handler now: both are one change with one approval.
-  const own = order && approvals && gate(baseline, name, order.shim, revisionHere(approvals, order.shim));
+  const isGated = order?.scope === 'all' || !staysPrepared(baseline, name);
+  const own =
+    order && approvals && isGated
+      ? gate(baseline, name, order.shim, revisionHere(approvals, order.shim))
+      : undefined;
+  if (!isGated) return own;
   // Foreign content in our text that the runtime never loaded is removed without a restart.
   const isInForce = name in baseline.before.ledger.handlers || servedNow(baseline.runtime).includes(name);
   return isInForce ? heldWith(baseline, name, own) : own;

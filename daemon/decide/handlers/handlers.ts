@@ -2,14 +2,15 @@
  * Which handlers the configuration must define, and what is missing for each: the desired handlers, minus those that are not
  * available or wait for an approval, plus those that may not be removed yet.
  */
-import { binaryName, type Handler, storeKey } from '../../model/desired.ts';
+import { type Handler, storeKey } from '../../model/desired.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { HandlerReport, Step } from '../../model/plan.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { type Start, startId, startOf } from '../../model/start.ts';
 import { artifactWait } from '../backoff.ts';
 import { type Approval, approvalOf, tableInForce } from './approval.ts';
-import { stablePath } from '../../../protocol/host-paths.ts';
+import { ownershipConflict } from './ownership.ts';
+import { pathOf, preparedRows, type Preparing, staysPrepared } from './prepared.ts';
 import { removals } from './removals.ts';
 import { stateOfWritten } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
@@ -19,7 +20,7 @@ import { canonical } from '../../../protocol/digest.ts';
 import type { HandlerState } from '../../../protocol/node-annotations.ts';
 import type { Wanted, Selection } from './selection.ts';
 
-export const selectHandlers = (baseline: Baseline): Selection => {
+export const selectHandlers = (baseline: Baseline, how: Preparing = 'standing'): Selection => {
   const { desired, before, target } = baseline;
   const { present } = target;
   const wanted: Wanted[] = [];
@@ -78,7 +79,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
         ...(gate?.needed ? { approval: gate.needed } : {}),
       });
     };
-    const path = stablePath(handler.name, binaryName(handler));
+    const path = pathOf(baseline, handler);
     const foreign = target.refusalOf?.(handler) ?? ownershipConflict(baseline, handler, path);
     if (foreign) {
       report('refused', { problem: foreign });
@@ -103,7 +104,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       report('failed', { problem: { ...broken.problem, handler: handler.name, message } });
       continue;
     }
-    const gate = approvalOf(baseline, handler, { table, key });
+    const gate = approvalOf(baseline, handler, { table, key, path });
     if (gate?.held && gate.leftOut) {
       leftOut.add(handler.name);
       failing.set(handler.where.file, gate.held);
@@ -138,7 +139,7 @@ export const selectHandlers = (baseline: Baseline): Selection => {
       if (key !== undefined) awaited.push(key);
       continue;
     }
-    const state = ready ? stateIn(baseline, handler.name) : 'pending';
+    const state = ready ? stateIn(baseline, handler.name, path) : 'pending';
     const id = startId(key, table);
     const start = state === 'served' ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
     report(state, { gate, ...start, ...(sha256 ? { sha256 } : {}) });
@@ -152,6 +153,8 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     });
   }
   for (const { name, source, gate, problem } of removals(baseline, failing)) {
+    // Its table stays, and leads nowhere.
+    if (!gate?.held && !problem && staysPrepared(baseline, name)) continue;
     reports.push({
       name,
       state: 'removing',
@@ -161,6 +164,12 @@ export const selectHandlers = (baseline: Baseline): Selection => {
     });
     if (gate?.held || !(name in present)) hold(name);
     else if (problem) keep(name);
+  }
+  const taken = new Set(wanted.map(({ name }) => name));
+  for (const row of preparedRows(baseline, taken, how)) {
+    // Where a shim asks for it, the report is about the shim.
+    if (reports.every(({ name }) => name !== row.report.name)) reports.push(row.report);
+    if (row.wanted) wanted.push(row.wanted);
   }
   return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited, leftOut };
 };
@@ -179,32 +188,6 @@ const proofOf = (
 const said = (held: Problem): { readonly problem?: Problem } =>
   held.code === 'restart-budget' ? {} : { problem: held };
 
-/** Another program owns the name, or the path of its binary. */
-const ownershipConflict = (baseline: Baseline, handler: Handler, path: string): Problem | undefined => {
-  const { name } = handler;
-  const owner = baseline.target.ownerOf(name);
-  if (owner) {
-    const hint = baseline.target.hintOfOwner?.(name);
-    return {
-      code: 'owned-by-another',
-      message: `the handler "${name}" is defined here already`,
-      where: owner,
-      handler: name,
-      ...(hint === undefined ? {} : { hint }),
-    };
-  }
-  const unlike = baseline.target.unlike?.(name, baseline.target.tableOf(handler, path));
-  if (unlike) return unlike;
-  const link = baseline.before.links[path];
-  if (link?.foreign === undefined) return undefined;
-  return {
-    code: 'not-ours',
-    message: `${path} is ${link.foreign}, which rcm-node did not put there`,
-    where: { file: path },
-    handler: name,
-  };
-};
-
 /** Identifies an attempt, so that a changed location, digest or selection is tried at once. */
 export const artifactId = (handler: Handler): string => JSON.stringify([handler.artifact, handler.runtime]);
 
@@ -216,5 +199,8 @@ const attemptOf = ({ before, rules }: Baseline, handler: Handler): Ledger['attem
   return counts && artifactWait(attempt, before.now) > 0 ? attempt : undefined;
 };
 
-const stateIn = ({ runtime, before, target }: Baseline, name: string): HandlerState =>
-  name in target.present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';
+/** Without its link, the table leads nowhere: the list of CRI has its name all the same. */
+const stateIn = ({ runtime, before, target }: Baseline, name: string, path: string): HandlerState =>
+  name in target.present && (before.links[path]?.target ?? null) !== null
+    ? stateOfWritten(runtime.cri, name, before.activate)
+    : 'pending';

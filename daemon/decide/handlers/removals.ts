@@ -3,6 +3,7 @@ import { mayUse, type RuntimeFacts } from '../../runtimes/facts.ts';
 import { detailOf, type Problem } from '../../../protocol/problem/problem.ts';
 import { type Approval, approvalOfRemoval } from './approval.ts';
 import type { Baseline } from '../baseline.ts';
+import { isRowAlone } from './prepared.ts';
 
 export type Removal = {
   readonly name: string;
@@ -18,7 +19,7 @@ export const removals = (baseline: Baseline, failing: ReadonlyMap<string, Proble
   const desired = new Set(baseline.desired.handlers.map((handler) => handler.name));
   const known = new Set([...Object.keys(present), ...Object.keys(before.ledger.handlers)]);
   return [...known].flatMap((name): Removal[] => {
-    if (desired.has(name)) return [];
+    if (desired.has(name) || isRowAlone(baseline, name)) return [];
     const gate = approvalOfRemoval(baseline, name, failing);
     const source = before.ledger.handlers[name]?.handler.where.file ?? '(no longer asked for)';
     const { required } = baseline.target;

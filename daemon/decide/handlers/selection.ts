@@ -1,5 +1,5 @@
 /** The selected handlers of a decision: those that the configuration must define now. */
-import type { Installed } from '../../model/ledger.ts';
+import type { Installed, Placed } from '../../model/ledger.ts';
 import type { HandlerReport, Step } from '../../model/plan.ts';
 import type { Table } from '../../toml/compare.ts';
 
@@ -8,6 +8,8 @@ export type Wanted = {
   readonly table: Table;
   /** Absent when the handler is kept as its present text. */
   readonly installed?: Installed;
+  /** It is there without a shim: its link leads nowhere. */
+  readonly prepared?: Placed;
   /** Of a new or changed handler: its digest, for the proof that a sandbox starts with it. */
   readonly start?: string;
 };

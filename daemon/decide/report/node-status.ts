@@ -114,6 +114,7 @@ export const statusOf = (given: StatusInput, since: string): NodeStatus => {
 const legacyLabels = (report: Report, desired: readonly Handler[]): Labels => {
   const words = {
     served: 'provisioned',
+    prepared: 'pending',
     written: 'pending',
     unknown: 'pending',
     pending: 'pending',

@@ -1,7 +1,7 @@
 /** The reasons for a plan, for people. */
 import type { Observed } from '../observed.ts';
 import type { Change } from '../change.ts';
-import type { Selection } from '../handlers/selection.ts';
+import type { Selection, Wanted } from '../handlers/selection.ts';
 import { additionsIn } from '../../runtimes/additions.ts';
 import type { Wiring } from '../../runtimes/runtime.ts';
 import { runtimeOfFile } from '../../runtimes/table.ts';
@@ -17,11 +17,18 @@ export const reasons = (
   const list: string[] = [];
   if (asked.artifacts.length > 0) list.push('artifacts are missing from the store');
   if (held) return list;
-  const known = new Set(Object.keys(before.ledger.handlers));
-  const added = asked.wanted.filter((one) => !known.has(one.name)).map((one) => one.name);
+  const { handlers, prepared = {} } = before.ledger;
+  const known = new Set(Object.keys(handlers));
+  const names = (which: (one: Wanted) => boolean): readonly string[] =>
+    asked.wanted.filter(which).map((one) => one.name);
+  const added = names((one) => !known.has(one.name) && !one.prepared);
+  const rows = names((one) => one.prepared !== undefined && !known.has(one.name) && !(one.name in prepared));
+  const alone = names((one) => one.prepared !== undefined && known.has(one.name));
   const gone = [...known].filter((name) => !change.tables.has(name));
   if (added.length > 0) list.push(`new: ${added.join(', ')}`);
   if (gone.length > 0) list.push(`no longer asked for: ${gone.join(', ')}`);
+  if (rows.length > 0) list.push(`prepared for later: ${rows.join(', ')}`);
+  if (alone.length > 0) list.push(`no longer asked for, and prepared still: ${alone.join(', ')}`);
   if (change.wiring?.beside) list.push(change.wiring.beside);
   for (const { file, part } of change.wiring?.taken?.tables ?? [])
     list.push(

@@ -1,4 +1,6 @@
 /** A tick in one line, for `systemctl status`. */
+import type { HandlerReport } from '../../model/plan.ts';
+import { paths } from '../../../protocol/host-paths.ts';
 import { type Outcome, refusals, type Report } from '../../model/outcome.ts';
 import { type Problem, printProblem } from '../../../protocol/problem/problem.ts';
 
@@ -7,19 +9,26 @@ export const looking = 'Looking at this host';
 
 /** The most important facts first: what is served, by which runtime, and what is pending or wrong. */
 export const headline = (report: Report): string => {
-  const total = report.handlers.length;
+  const total = report.handlers.filter(isForShim).length;
+  const ready = report.handlers.filter((one) => one.state === 'prepared').length;
   const runtime = report.runtime ? `${report.runtime.name} ${report.runtime.version}` : 'no runtime';
   const what = total > 0 ? standing(report) : isAsked(report) ? 'Serving nothing' : 'Nothing is asked for';
+  const also = ready > 0 ? `, ${ready} prepared` : '';
   const [first] = troubles(report.outcome);
   const more = troubles(report.outcome).length - 1;
   const tail = first
     ? `; ${report.outcome.kind}: ${printProblem(first)} (${first.code})${more > 0 ? ` (and ${more} more)` : ''}`
     : '';
-  return `${what} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
+  return `${what}${also} on ${runtime}${clusterWords[report.cluster?.state ?? 'none']}${tail}`;
 };
 
+/** What is prepared, or to be prepared, is asked for by no shim. */
+const isForShim = ({ state, source }: HandlerReport): boolean =>
+  state !== 'prepared' && source !== paths.settings;
+
 /** Only what the runtime reports is called served. */
-const standing = ({ handlers }: Report): string => {
+const standing = (report: Report): string => {
+  const handlers = report.handlers.filter(isForShim);
   const total = handlers.length;
   const of = (...states: readonly string[]): readonly string[] =>
     handlers.filter((one) => states.includes(one.state)).map((one) => one.name);

@@ -5,7 +5,7 @@
 import type { Files } from '../../../host/files/files.ts';
 import type { Host } from '../../../host/host.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { fileFault } from '../../model/file-fault.ts';
+import { fileFault } from '../../toml/file-fault.ts';
 import type { Settings } from '../../model/settings.ts';
 import { type AuthFile, credentialIn, parseAuthFile } from '../../registries/auth-file.ts';
 import type { Credential } from '../../../host/registry/access.ts';

@@ -7,7 +7,7 @@ import { resolve } from 'node:path/posix';
 import type { Host } from '../../../host/host.ts';
 import type { Running } from '../../../host/processes/main-process.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { fileFault } from '../../model/file-fault.ts';
+import { fileFault } from '../../toml/file-fault.ts';
 import type { Credential } from '../../../host/registry/access.ts';
 import type { Image } from '../../../host/registry/endpoint.ts';
 import {

@@ -2,7 +2,7 @@
  * containerd, every generation: the place and content of a handler's table, and the meaning of the parser's output.
  * Facts: containerd docs/cri/config.md and cmd/containerd/server/config/config.go of the release tags.
  */
-import type { Handler } from '../../model/desired.ts';
+import type { Prepared } from '../../model/desired.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { leadsToOwn } from '../named.ts';
 import type { Defined } from '../parsed.ts';
@@ -160,7 +160,7 @@ export const isOurs = (name: string, table: unknown): boolean =>
  * under the runc shim and inherits the default handler's options: with another cgroup driver than the kubelet's, Pods
  * would start and end repeatedly, and 2.x derives the kubelet's driver from the first runc-typed handler.
  */
-export const handlerTable = (handler: Handler, path: string, inherited: Table): Table => {
+export const handlerTable = (handler: Prepared, path: string, inherited: Table): Table => {
   const annotations = {
     ...(handler.podAnnotations.length > 0 ? { pod_annotations: handler.podAnnotations } : {}),
     ...(handler.containerAnnotations.length > 0

@@ -1,7 +1,7 @@
 /** One way in which the runtime gets to read our text: what it has to tell, and what all ways share. */
 import type { FileFact } from '../../../host/facts.ts';
 import { Failure, type Problem, recover } from '../../../protocol/problem/problem.ts';
-import type { Handler } from '../../model/desired.ts';
+import type { Prepared } from '../../model/desired.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import { type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
@@ -35,7 +35,7 @@ export type Way = {
   /** What to do about another owner of a handler, where more is known than that there is one. */
   readonly hintOfOwner?: (name: string) => string | undefined;
   /** Why this handler cannot be written here. */
-  readonly refusalOf?: (handler: Handler) => Problem | undefined;
+  readonly refusalOf?: (handler: Prepared) => Problem | undefined;
   readonly notes?: readonly Problem[];
 };
 

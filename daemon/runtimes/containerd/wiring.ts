@@ -3,7 +3,7 @@
  * (containerd 2.x), or a marked block in the main file (1.x). Foreign text is edited in place, never printed again. For no
  * handlers the result is the host as it was without rcm-node.
  */
-import { fileFault } from '../../model/file-fault.ts';
+import { fileFault } from '../../toml/file-fault.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';

@@ -3,7 +3,7 @@
  * recorded from CRI-O 1.36.3; test/fixtures/crio/ has them with their source.
  */
 import { ociStates } from '../../../protocol/host-paths.ts';
-import type { Handler } from '../../model/desired.ts';
+import type { Prepared } from '../../model/desired.ts';
 import { isTable, type Table, tableAt } from '../../toml/compare.ts';
 import { leadsToOwn } from '../named.ts';
 import type { Defined, Parsed } from '../parsed.ts';
@@ -70,7 +70,7 @@ export const isOurs = (name: string, table: unknown): boolean =>
   Object.keys(meaningful(table) as Table).every((key) => written.has(key)) &&
   leadsToOwn(name, table);
 
-export const annotationsOf = ({ podAnnotations, containerAnnotations }: Handler): readonly string[] => [
+export const annotationsOf = ({ podAnnotations, containerAnnotations }: Prepared): readonly string[] => [
   ...new Set([...podAnnotations, ...containerAnnotations]),
 ];
 
@@ -78,7 +78,7 @@ export const annotationsOf = ({ podAnnotations, containerAnnotations }: Handler)
  * A handler's table. It has its own state folder, since two programs may not be able to read each other's state. Images for
  * `wasi/wasm` have another platform than the node, and the same program runs them.
  */
-export const handlerTable = (handler: Handler, path: string, inherited: Table): Table => {
+export const handlerTable = (handler: Prepared, path: string, inherited: Table): Table => {
   const allowed = annotationsOf(handler).flatMap((pattern) => allowedFor(pattern) ?? []);
   return {
     runtime_path: path,

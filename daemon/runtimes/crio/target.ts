@@ -2,7 +2,7 @@
 import type { FileFact } from '../../../host/facts.ts';
 import { digestOf } from '../../../protocol/digest.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
-import type { Handler } from '../../model/desired.ts';
+import type { Prepared } from '../../model/desired.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
 import { printTable, tableAt } from '../../toml/compare.ts';
 import { placeOfStart, type RuntimeFacts } from '../facts.ts';
@@ -69,6 +69,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
     present,
     isMisread: () => false,
     refusalOf,
+    needsProgram: true,
     tableOf: (handler, path) => handlerTable(handler, path, inherited),
     ownerOf: (name) =>
       ownerIn(foreign, name, (doc) =>
@@ -131,7 +132,7 @@ const folderOfDropIns = ({ config, configFolder, configPath }: RuntimeFacts): st
   });
 };
 
-const refusalOf = (handler: Handler): Problem | undefined => {
+const refusalOf = (handler: Prepared): Problem | undefined => {
   if (handler.runtime.type === 'shim')
     return {
       code: 'unsupported-handler',

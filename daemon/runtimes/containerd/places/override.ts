@@ -4,7 +4,7 @@
  * replace our tables by those of the imported file: there it is a copy, written anew when the vendor's file changes.
  */
 import { Failure } from '../../../../protocol/problem/problem.ts';
-import { fileFault } from '../../../model/file-fault.ts';
+import { fileFault } from '../../../toml/file-fault.ts';
 import { printString } from '../../../toml/compare.ts';
 import { appendBlock, findBlock } from '../../../toml/splice.ts';
 import type { ConfigPlace } from '../../facts.ts';

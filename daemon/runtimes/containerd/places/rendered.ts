@@ -3,7 +3,7 @@
  * comments, so our tables in it are found by their meaning.
  */
 import { Failure, recover } from '../../../../protocol/problem/problem.ts';
-import { fileFault } from '../../../model/file-fault.ts';
+import { fileFault } from '../../../toml/file-fault.ts';
 import { tableAt } from '../../../toml/compare.ts';
 import { findBlock } from '../../../toml/splice.ts';
 import type { Parsed } from '../../parsed.ts';

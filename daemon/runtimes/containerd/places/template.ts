@@ -5,7 +5,7 @@
  */
 import { Failure, type Problem } from '../../../../protocol/problem/problem.ts';
 import type { FileFact } from '../../../../host/facts.ts';
-import { fileFault } from '../../../model/file-fault.ts';
+import { fileFault } from '../../../toml/file-fault.ts';
 import { digestOf } from '../../../../protocol/digest.ts';
 import { marks } from '../../../toml/splice-block.ts';
 import { appendBlock } from '../../../toml/splice.ts';

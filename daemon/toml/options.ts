@@ -1,9 +1,11 @@
 /** The options of a shim: what a resource carries as text, and a file as values of TOML, in the types that runtimes demand. */
-import type { OptionValue } from '../model/desired.ts';
 import { recover } from '../../protocol/problem/problem.ts';
-import { type Cursor, elements, entries, fail, printKey, required, string } from '../toml/cursor.ts';
-import { parseToml } from '../toml/toml.ts';
-import { maxDepth } from '../toml/toml-text.ts';
+import { type Cursor, elements, entries, fail, printKey, required, string } from './cursor.ts';
+import { parseToml } from './toml.ts';
+import { maxDepth } from './toml-text.ts';
+
+/** Values that can stand in a runtime's options table. */
+export type OptionValue = string | number | bigint | boolean | readonly OptionValue[];
 
 /**
  * What options are decoded into: the values of these must have these types, whatever they look like (the messages

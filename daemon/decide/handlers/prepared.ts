@@ -1,0 +1,152 @@
+/**
+ * Prepared handlers: rows of the configuration without an artifact. A shim that asks for an equal table is served by its link alone.
+ * They are written, changed and removed only where the runtime is restarted for another reason, or where no Pod would notice: a
+ * handler that nobody uses yet is no reason for a restart.
+ */
+import { binaryName, type Prepared } from '../../model/desired.ts';
+import type { Placed } from '../../model/ledger.ts';
+import type { HandlerReport } from '../../model/plan.ts';
+import type { Problem } from '../../../protocol/problem/problem.ts';
+import { fileOf, paths, stablePath } from '../../../protocol/host-paths.ts';
+import type { Table } from '../../toml/compare.ts';
+import type { Baseline } from '../baseline.ts';
+import { stateOfWritten } from '../restart.ts';
+import { ownershipConflict } from './ownership.ts';
+import type { Wanted } from './selection.ts';
+
+/** `exact`: as the settings ask for now. Otherwise as the configuration has them, so that nothing has to be restarted. */
+export type Preparing = 'exact' | 'standing';
+
+const entryOf = ({ desired }: Baseline, name: string): Prepared | undefined =>
+  desired.prepare?.find((one) => one.name === name);
+
+/** An OCI runtime is called by its own name, which it may act by; the name of a shim's file is of no meaning. */
+const fits = (handler: Pick<Prepared, 'runtime'>, path: string): boolean =>
+  handler.runtime.type === 'oci'
+    ? fileOf(path) === handler.runtime.binary
+    : fileOf(path).startsWith('containerd-shim-');
+
+/** Where the link of a handler belongs: where the table leads that was prepared for it, whatever its shim is called. */
+export const pathOf = (baseline: Baseline, handler: Pick<Prepared, 'name' | 'shim' | 'runtime'>): string => {
+  const { name } = handler;
+  const { ledger } = baseline.before;
+  const entry = entryOf(baseline, name);
+  const known = [
+    ledger.prepared?.[name]?.path,
+    ...(entry ? [ledger.handlers[name]?.path, stablePath(name, binaryName(entry))] : []),
+  ];
+  const usual = stablePath(name, binaryName(handler));
+  return known.find((path) => path !== undefined && fits(handler, path)) ?? usual;
+};
+
+/** Whether its table stays, without a restart, when no shim asks for it any more. */
+export const staysPrepared = (baseline: Baseline, name: string): boolean =>
+  baseline.desired.prepare !== undefined &&
+  (entryOf(baseline, name) !== undefined || baseline.before.ledger.prepared?.[name] !== undefined);
+
+/** What is in the configuration by the ledger; its table, with the present options, also after others changed our text. */
+const standing = ({ before: { ledger } }: Baseline, name: string): Placed | undefined => {
+  const known = ledger.handlers[name] ?? ledger.prepared?.[name];
+  if (!known) return undefined;
+  const { name: _name, shim, runtime, options, podAnnotations, containerAnnotations, where } = known.handler;
+  const handler = { name, shim, runtime, options, podAnnotations, containerAnnotations, where };
+  return { handler, path: known.path };
+};
+
+/** Without a link it has no program, and no Pod can use it. */
+export const isRowAlone = (baseline: Baseline, name: string): boolean =>
+  !(name in baseline.before.ledger.handlers) && staysPrepared(baseline, name);
+
+export const standingTable = (baseline: Baseline, name: string): Table | undefined => {
+  const placed = standing(baseline, name);
+  return placed && baseline.target.tableOf(placed.handler, placed.path);
+};
+
+export type PreparedRow = { readonly report: HandlerReport; readonly wanted?: Wanted };
+
+/** Of each handler that is prepared now or by the settings; those in `taken` are in the configuration for a shim. */
+export const preparedRows = (
+  baseline: Baseline,
+  taken: ReadonlySet<string>,
+  how: Preparing,
+): readonly PreparedRow[] => {
+  const { prepare } = baseline.desired;
+  if (prepare === undefined) return [];
+  const asked = prepare.filter(({ name }) => !taken.has(name));
+  const left = how === 'exact' ? [] : Object.keys(baseline.before.ledger.prepared ?? {});
+  const names = new Set(prepare.map(({ name }) => name));
+  return [
+    ...asked.map((entry) => rowOf(baseline, entry, how)),
+    ...left.flatMap((name) => {
+      const placed = names.has(name) || taken.has(name) ? undefined : standing(baseline, name);
+      return placed ? [written(baseline, placed)] : [];
+    }),
+  ];
+};
+
+const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow => {
+  const { name } = entry;
+  const path = pathOf(baseline, entry);
+  const problem = refusal(baseline, entry, path);
+  if (problem) return { report: { name, state: 'refused', source: paths.settings, problem } };
+  const placed = how === 'standing' ? standing(baseline, name) : undefined;
+  if (placed) return written(baseline, placed);
+  return how === 'exact' || name in baseline.target.present
+    ? written(baseline, { handler: entry, path })
+    : { report: { name, state: 'pending', source: paths.settings } };
+};
+
+const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | undefined => {
+  const { target } = baseline;
+  const found = target.refusalOf?.(entry) ?? ownershipConflict(baseline, entry, path);
+  if (found) return { ...found, where: found.where ?? entry.where };
+  if (target.needsProgram)
+    return {
+      code: 'unsupported-handler',
+      handler: entry.name,
+      message: 'CRI-O leaves out a handler whose program is not there, so none can be prepared',
+      where: entry.where,
+    };
+  // Its Pods would lose the program that serves them.
+  const theirs = target.replaceable?.find(({ part }) => part.handler === entry.name);
+  return (
+    theirs && {
+      code: 'owned-by-another',
+      message: `the handler "${entry.name}" is defined here already; only a shim that asks for it can take it over`,
+      where: { file: theirs.file },
+      handler: entry.name,
+    }
+  );
+};
+
+const written = ({ runtime, before, target }: Baseline, { handler, path }: Placed): PreparedRow => {
+  const { name } = handler;
+  const seen = name in target.present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';
+  return {
+    report: { name, state: seen === 'served' ? 'prepared' : seen, source: handler.where.file },
+    wanted: { name, table: target.tableOf(handler, path), prepared: { handler, path } },
+  };
+};
+
+/** With `standing` something is missing or too much, and now is the moment: the restart is due anyway, or nothing runs. */
+export const mayPrepare = ({ desired, before, runtime, held }: Baseline, restart: boolean): boolean => {
+  const any = (desired.prepare?.length ?? 0) + Object.keys(before.ledger.prepared ?? {}).length > 0;
+  const { cri } = runtime;
+  const isEmpty = cri.kind === 'answers' && cri.sandboxes.length === 0;
+  return any && desired.prepare !== undefined && !held && (restart || !before.activate || isEmpty);
+};
+
+/** One note for all of them: it is no fault, and may stay for long. */
+export const notYet = (reports: readonly HandlerReport[], isWaiting: boolean): readonly Problem[] => {
+  const names = reports.flatMap(({ name, state, source, problem }) =>
+    state === 'pending' && source === paths.settings && !problem ? [name] : [],
+  );
+  if (names.length === 0 || !isWaiting) return [];
+  return [
+    {
+      code: 'not-prepared',
+      message: `to be prepared with the next change that restarts the runtime, or when no Pod runs here: ${names.join(', ')}`,
+      where: { file: paths.settings },
+    },
+  ];
+};

@@ -1,0 +1,182 @@
+/** Prepared handlers: a shim for one is served by its link alone, without a restart. */
+import t from 'tap';
+import { writeShim } from '../../../testbed/simulated/node.ts';
+import { foreign, timeless, treeOf } from '../../../testbed/simulated/tree.ts';
+import {
+  both,
+  isLinked,
+  newest,
+  nodeOf,
+  prepared,
+  prepares,
+  remove,
+  restarts,
+  settings,
+  statesOf,
+} from './setup.ts';
+
+for (const row of both) {
+  t.test(`${row.name} is not restarted for what is only prepared, while Pods run`, async (t) => {
+    const node = nodeOf(t, row);
+    prepares(node, 'spin', 'slot-1');
+    const ticked = await node.once();
+    t.strictSame(statesOf(ticked), { spin: 'pending', 'slot-1': 'pending' });
+    t.strictSame(ticked.did, []);
+    t.equal(ticked.outcome.kind, 'converged', 'nothing has to be done');
+    t.match(ticked.decision.notes, [{ code: 'not-prepared', message: /: spin, slot-1$/ }]);
+    t.equal(restarts(node), 0);
+
+    writeShim(node, 'first');
+    const next = await node.once();
+    t.strictSame(statesOf(next), { first: 'served', spin: 'prepared', 'slot-1': 'prepared' });
+    t.equal(restarts(node), 1, 'the first change takes it along');
+    t.strictSame(next.decision.notes, []);
+    t.strictSame((await node.once()).did, []);
+  });
+
+  t.test(`${row.name} is restarted for it where no Pod runs`, async (t) => {
+    const node = nodeOf(t, row);
+    node.fake.containerd.sandboxes = [];
+    prepares(node, 'spin');
+    t.strictSame(statesOf(await node.once()), { spin: 'prepared' });
+    t.equal(restarts(node), 1);
+    t.strictSame((await node.once()).did, []);
+  });
+
+  t.test(
+    `a shim for a prepared handler of ${row.name} is served without a restart, and removed`,
+    async (t) => {
+      const node = await prepared(t, row, 'spin', 'slot-1');
+      const before = treeOf(node.root);
+      writeShim(node, 'spin');
+      const ticked = await node.once();
+      t.strictSame(statesOf(ticked), { first: 'served', spin: 'served', 'slot-1': 'prepared' });
+      t.match(
+        ticked.did.join('; '),
+        /placed spin .*; point spin to [0-9a-f]{12}; prove that a sandbox with spin starts$/,
+      );
+      t.match(
+        ticked.decision.handlers.find(({ name }) => name === 'spin'),
+        { start: { kind: 'started' } },
+      );
+      t.strictSame((await node.once()).did, []);
+
+      node.fake.containerd.sandboxes = [{ id: 'wasm', handler: 'spin' }];
+      remove(node, 'spin');
+      t.match((await node.once()).outcome, { kind: 'waiting', for: [{ code: 'handler-in-use' }] });
+      node.fake.containerd.sandboxes = [{ id: 'pod', handler: 'runc' }];
+      const gone = await node.once();
+      t.strictSame(statesOf(gone), { first: 'served', spin: 'prepared', 'slot-1': 'prepared' });
+      t.notOk(isLinked(node, 'spin'));
+      t.match(gone.did.join('; '), /remove the link .*discard [0-9a-f]{12}/);
+      t.equal(restarts(node), 0);
+      const after = treeOf(node.root);
+      for (const path of [row.ours, row.main])
+        t.same(after[path], before[path], `${path} was not written, not even as it was`);
+    },
+  );
+
+  t.test(`a shim of any name is served by the slot of ${row.name} that it names`, async (t) => {
+    const node = await prepared(t, row, 'slot-1');
+    const text = node.read(row.ours);
+    writeShim(node, 'wasmtime', 'wasmtime', '[runtimeClass]\nhandler = "slot-1"\n');
+    t.match(statesOf(await node.once()), { 'slot-1': 'served' });
+    prepares(node);
+    t.strictSame((await node.once()).did, [], 'what serves a shim stays as it is');
+    remove(node, 'wasmtime');
+    t.match(statesOf(await node.once()), { 'slot-1': 'prepared' }, 'until the next restart');
+    t.equal(node.read(row.ours), text);
+    t.equal(restarts(node), 0);
+    writeShim(node, 'second');
+    t.strictSame(statesOf(await node.once()), { first: 'served', second: 'served' });
+    t.equal(restarts(node), 1);
+    t.notMatch(node.read(row.ours), /slot-1/);
+  });
+
+  t.test(
+    `a shim with which no sandbox of ${row.name} starts loses its link, without a restart`,
+    async (t) => {
+      const node = await prepared(t, row, 'spin');
+      node.fake.containerd.starts = (name) => (name === 'spin' ? 'refused' : 'works');
+      writeShim(node, 'spin');
+      t.match((await node.once()).outcome, { kind: 'failed', undone: true, problem: { handler: 'spin' } });
+      t.notOk(isLinked(node, 'spin'));
+      t.match(statesOf(await node.once()), { first: 'served', spin: 'failed' });
+      node.fake.containerd.starts = () => 'works';
+      writeShim(node, 'spin', 'spin-new');
+      t.match(statesOf(await node.once()), { spin: 'served' });
+      t.equal(restarts(node), 0);
+    },
+  );
+
+  t.test(`a shim with another table than the prepared one of ${row.name} needs a restart`, async (t) => {
+    const node = await prepared(t, row, 'spin');
+    writeShim(node, 'spin', 'spin', '[containerdRuntimeOptions]\nMemory = "1Gi"\n');
+    t.match(statesOf(await node.once()), { spin: 'served' });
+    t.equal(restarts(node), 1);
+    remove(node, 'spin');
+    t.match(statesOf(await node.once()), { spin: 'prepared' });
+    t.equal(restarts(node), 1, 'its table stays until the next restart');
+    t.match(node.read(row.ours), /1Gi/);
+    writeShim(node, 'second');
+    await node.once();
+    t.notMatch(node.read(row.ours), /1Gi/);
+    t.equal(restarts(node), 2);
+  });
+
+  t.test(
+    `others cannot take a prepared handler of ${row.name} away, and an uninstall leaves nothing`,
+    async (t) => {
+      const node = nodeOf(t, row);
+      const before = timeless(foreign(treeOf(node.root)));
+      prepares(node, 'spin');
+      writeShim(node, 'first');
+      await node.once();
+      const text = node.read(row.ours);
+      node.write(row.ours, (text ?? '').replace(/\n[^\n]*runtimes\.spin\]\n[^\n]*\n/, '\n'));
+      t.notMatch(node.read(row.ours), /spin/);
+      await node.once();
+      t.equal(node.read(row.ours), text, 'it is repaired');
+      t.equal(restarts(node), 1);
+      const { complete } = await node.uninstall();
+      t.ok(complete);
+      t.equal(restarts(node), 2);
+      for (const path of [settings, '/etc/rcm-node/shims.d/first.toml', '/srv/artifacts/first'])
+        node.remove(path);
+      const left = timeless(foreign(treeOf(node.root)));
+      for (const [path, what] of Object.entries(before)) t.same(left[path], what, path);
+      t.strictSame([...node.fake.containerd.served()], [row.usual]);
+    },
+  );
+
+  t.test(`a lost ledger of ${row.name} is derived from the configuration, without a restart`, async (t) => {
+    const node = await prepared(t, row, 'spin', 'slot-1');
+    writeShim(node, 'spin');
+    await node.once();
+    node.remove('/var/lib/rcm-node/ledger.json');
+    t.match(statesOf(await node.once()), { first: 'served', spin: 'served', 'slot-1': 'prepared' });
+    t.equal(restarts(node), 0);
+  });
+}
+
+t.test('what is prepared is in the configuration of an image', async (t) => {
+  const node = nodeOf(t, newest);
+  prepares(node, 'spin');
+  t.strictSame(statesOf(await node.once({ activate: false })), { spin: 'written' });
+  t.match(node.read(newest.ours), /runtimes\.spin\]/);
+  node.fake.containerd.restartByOther();
+  t.strictSame(statesOf(await node.once()), { spin: 'prepared' });
+  t.equal(restarts(node), 0);
+});
+
+t.test('a handler of others is not prepared', async (t) => {
+  const node = nodeOf(t, newest);
+  const table = 'plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin';
+  node.write(newest.main, `${newest.text}\n[${table}]\nruntime_type = "io.containerd.spin.v2"\n`);
+  node.fake.containerd.restartByOther();
+  prepares(node, 'spin');
+  writeShim(node, 'first');
+  const ticked = await node.once();
+  t.strictSame(statesOf(ticked), { first: 'served', spin: 'refused' });
+  t.match(ticked.outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another', handler: 'spin' }] });
+});

@@ -1,0 +1,129 @@
+/**
+ * Prepared handlers on real nodes: they come with the first change, and a shim for one is served, updated, rolled back and removed
+ * in the same invocation of the runtime.
+ */
+import t, { type Test } from 'tap';
+import { helloOciImage } from '../../testbed/artifacts/oci.ts';
+import { linkOf, rows } from '../../testbed/node/rows.ts';
+import { isRunning, removePod, runPod } from '../../testbed/node/pods.ts';
+import {
+  census,
+  censusDifference,
+  handlersOverCri,
+  rcmNode,
+  startsOf,
+  untilReport,
+  untilServing,
+} from '../../testbed/node/service.ts';
+import type { TestNode } from '../../testbed/node/test-node.ts';
+import type { Report } from '../../daemon/model/outcome.ts';
+
+const progress = (line: string): void => t.comment(line);
+
+const stateOf = ({ handlers }: Report, name: string): string | undefined =>
+  handlers.find((one) => one.name === name)?.state;
+
+const invocationOf = async (node: TestNode): Promise<string> =>
+  (await node.run(['systemctl', 'show', node.unit, '-p', 'InvocationID', '-p', 'MainPID'])).trim();
+
+/** What a Pod is told that names the handler. */
+const refusalOf = (node: TestNode, handler: string, image: string): Promise<string> =>
+  runPod(node, { handler, image, wait: 'exited' }).then(
+    () => 'it ran',
+    (error: unknown) => String(error),
+  );
+
+const chosen = [rows.trixie, rows.forky] as const;
+
+for (const row of chosen)
+  t.test(`prepared handlers on ${row.name}`, async (t) => {
+    const entries = ['spin-v2', 'slot-1'];
+    const node = await row.boot({
+      progress,
+      settings: `interval = 5\n[runtime]\nprepare = ${JSON.stringify(entries)}\n`,
+    });
+    t.teardown(() => node.stop());
+    const image = await row.image(node, helloOciImage('end'));
+    const lasting = await row.image(node, helloOciImage('wait'));
+    const foreign = await handlersOverCri(node);
+    const before = await census(node);
+    // What is only prepared waits while a Pod runs.
+    const pod = await runPod(node, { handler: '', image: lasting, wait: 'running' });
+    const podRuns = async (t: Test, handler: string): Promise<void> => {
+      const one = await runPod(node, { handler, image, wait: 'exited' });
+      t.equal(one.exitCode, 0, one.log);
+      await removePod(node, one.id);
+    };
+
+    await node.run(['systemctl', 'start', 'rcm-node']);
+    await t.test('the first change takes them along, in one restart', async (t) => {
+      const started = await startsOf(node);
+      const waiting = await untilReport(node, 'nothing to do', ({ outcome }) => outcome.kind === 'converged');
+      t.match(waiting.notes, [{ code: 'not-prepared' }]);
+      t.equal(await startsOf(node), started, 'they alone are no reason for a restart');
+      await row.writeShim(node, 'first-v1', await row.artifact('first-v1', '1', progress));
+      const report = await untilServing(node, ['first-v1']);
+      t.equal(stateOf(report, 'spin-v2'), 'prepared');
+      t.equal(stateOf(report, 'slot-1'), 'prepared');
+      t.equal(await startsOf(node), started + 1);
+      t.strictSame(await handlersOverCri(node), [...foreign, 'first-v1', ...entries].sort());
+      t.match((await rcmNode(node, 'status')).stdout, /Serving 1 of 1 \(first-v1\), 2 prepared/);
+      t.match(await rcmNode(node, 'verify'), { code: 0 });
+      t.match(await rcmNode(node, 'verify', 'spin-v2'), {
+        code: 1,
+        stderr: /"spin-v2" is prepared, and no shim/,
+      });
+      t.ok(await isRunning(node, pod.containerId));
+    });
+
+    const loaded = await invocationOf(node);
+    const text = await node.readFile(row.ours);
+
+    await t.test('a Pod that names a prepared handler is told why it does not start', async (t) => {
+      const said = await refusalOf(node, 'spin-v2', image);
+      t.comment(said);
+      t.match(said, linkOf(row, 'spin-v2'));
+    });
+
+    await t.test('its shim is served without a restart, and runs a Pod', async (t) => {
+      const began = performance.now();
+      await row.writeShim(node, 'spin-v2', await row.artifact('spin-v2', '1', progress));
+      const report = await untilServing(node, ['first-v1', 'spin-v2']);
+      t.comment(`from the file to served: ${Math.round(performance.now() - began)} ms`);
+      t.strictSame(report.handlers.find(({ name }) => name === 'spin-v2')?.start, { kind: 'started' });
+      await podRuns(t, 'spin-v2');
+      t.equal(await invocationOf(node), loaded, 'the same process of the runtime');
+    });
+
+    await t.test('another version, and one that starts nothing, need none either', async (t) => {
+      const other = await row.artifact('spin-v2', '2', progress);
+      await row.writeShim(node, 'spin-v2', other);
+      await untilReport(node, 'the other version', ({ handlers }) =>
+        handlers.some(
+          ({ name, sha256, state }) => name === 'spin-v2' && sha256 === other.sha256 && state === 'served',
+        ),
+      );
+      await podRuns(t, 'spin-v2');
+      await row.writeShim(node, 'slot-1', await row.idle('slot-1'));
+      await untilReport(node, 'a rollback', (report) => stateOf(report, 'slot-1') === 'failed');
+      t.not((await node.exec(['test', '-L', linkOf(row, 'slot-1')])).code, 0, 'its link is gone');
+      await node.run(['rm', '/etc/rcm-node/shims.d/slot-1.toml']);
+      await untilReport(node, 'a free slot', (report) => stateOf(report, 'slot-1') === 'prepared');
+      t.equal(await invocationOf(node), loaded);
+    });
+
+    await t.test('its removal leaves it prepared', async (t) => {
+      await node.run(['rm', '/etc/rcm-node/shims.d/spin-v2.toml']);
+      const report = await untilServing(node, ['first-v1']);
+      t.equal(stateOf(report, 'spin-v2'), 'prepared');
+      t.match(await refusalOf(node, 'spin-v2', image), linkOf(row, 'spin-v2'));
+      t.equal(await invocationOf(node), loaded);
+      t.equal(await node.readFile(row.ours), text, 'nothing was written');
+    });
+
+    await t.test('an uninstall leaves every byte as it was', async (t) => {
+      t.match(await rcmNode(node, 'uninstall'), { code: 0 });
+      t.same(censusDifference(before, await census(node)), []);
+      t.same(await handlersOverCri(node), foreign);
+    });
+  });
