@@ -69,7 +69,7 @@ export const longest = [
   'controller/rollout',
   'cluster/bootstrap',
   'controller/samples',
-  'controller/prune',
+  'gitops/prune',
   'vm-tests/rollback',
   'vm-tests/kill',
   'vm-tests/install',

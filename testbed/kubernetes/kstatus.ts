@@ -1,6 +1,6 @@
 /**
  * What Flux, Helm and Argo CD make of an object: the library that the first two wait with, and the health check for the last
- * one that docs/gitops.md has, in a small Go program that is built once (kstatus/main.go).
+ * one that docs/gitops/argo-cd.md has, in a small Go program that is built once (kstatus/main.go).
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -22,7 +22,7 @@ export type Judged = {
 };
 
 const sources = join(import.meta.dirname, 'kstatus');
-const document = join(import.meta.dirname, '../../docs/gitops.md');
+const document = join(import.meta.dirname, '../../docs/gitops/argo-cd.md');
 
 const build = async (progress: Progress): Promise<string> => {
   const files = ['main.go', 'go.mod', 'go.sum'];

@@ -1,6 +1,6 @@
 /**
  * What tools that wait for a Shim make of it, in every state that the controller can report: Flux and Helm by kstatus, Argo CD
- * by the health check in docs/gitops.md. Nodes are objects alone; the API server and the controller are real.
+ * by the health check in docs/gitops/argo-cd.md. Nodes are objects alone; the API server and the controller are real.
  */
 import { dirname } from 'node:path';
 import t from 'tap';
