@@ -39,12 +39,19 @@ export const linkSteps = (
     if (was !== target) now.push({ kind: 'link', path: installed.path, before: was, after: target });
   }
   const later = Object.entries(before.links).flatMap(([path, { target }]): LinkStep[] =>
-    kept.has(path) || target === null || keyOfTarget(target) === undefined || isNamed(path)
+    kept.has(path) ||
+    target === null ||
+    keyOfTarget(target) === undefined ||
+    (isNamed(path) && !isHalf(path, kept))
       ? []
       : [{ kind: 'link', path, before: target, after: null }],
   );
   return { now, later };
 };
+
+/** The other name of a link that a killed run was about to replace (`point` in host/files/files.ts): nothing can name it. */
+const isHalf = (path: string, kept: ReadonlySet<string>): boolean =>
+  /\.[0-9a-f]{12}$/.test(path) && kept.has(path.slice(0, -13));
 
 /** Store folders that lose their link: out of service, but possibly still in use. */
 export const retire = (

@@ -48,6 +48,14 @@ t.test('links that lead out of the store, or belong to a kept handler, stay', as
   t.same(linkSteps(linked({ [link]: { target: target('a') } }), [kept]).later, []);
 });
 
+t.test('what a killed run left beside a link is removed, whatever the runtime has loaded', async (t) => {
+  const half = `${link}.0123456789ab`;
+  const before = linked({ [link]: { target: target('a') }, [half]: { target: target('b') } });
+  t.strictSame(linkSteps(before, [wants('a')], () => true).later, [
+    { kind: 'link', path: half, before: target('b'), after: null },
+  ]);
+});
+
 t.test('the former target of a link is out of use, unless something else uses it', async (t) => {
   const leaves = [{ kind: 'link', path: link, before: target('a'), after: target('b') }] as const;
   t.same(retire(observed, leaves, new Set([key('b')])), {

@@ -3,7 +3,7 @@
  * What an effect was in the middle of stays as a power cut would leave it.
  */
 import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Host } from '../../../host/host.ts';
 import type { Fake } from '../../../testbed/simulated/fake.ts';
 
@@ -40,7 +40,9 @@ const halfOf = (host: Host, name: string, args: readonly unknown[]): (() => void
         ? undefined
         : () => {
             try {
-              symlinkSync(String(args[1]), `${real(args[0])}.0123456789ab`);
+              // Beside the link, wherever that leads.
+              const path = String(args[0]);
+              symlinkSync(String(args[1]), `${join(real(dirname(path)), basename(path))}.0123456789ab`);
             } catch {
               // The folder is not there yet: then nothing of it is.
             }
