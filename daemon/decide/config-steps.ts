@@ -15,6 +15,7 @@ import { isTried } from './handlers/failed-revisions.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { folderOf, paths } from '../../protocol/host-paths.ts';
 import type { Selection } from './handlers/selection.ts';
+import { standInKey } from './handlers/stand-in.ts';
 import { withTaken } from './takeover/taken.ts';
 import { writeStep } from './write-step.ts';
 
@@ -38,7 +39,9 @@ export const configSteps = (
     (path) =>
       target.named.has(path) ||
       (!restart && !alone.includes(folderOf(path)) && mayBeLoaded(runtime, path, defined)),
+    target.needsProgram,
   );
+  const isMissing = target.needsProgram && alone.length > 0 && before.store[standInKey]?.kind !== 'whole';
   const folders = missingFolders(before, files);
   const former = kept(baseline.former, ledger);
   const staying = foldersOf(
@@ -49,6 +52,7 @@ export const configSteps = (
   const unit = runtime.unit?.name ?? '';
   const start = startsOf(before, runtime, asked, restart ? undefined : links.now);
   const steps: Step[] = [
+    ...(isMissing ? [{ kind: 'stand-in' } as const] : []),
     ...(restart && limits.quietSeconds > 0 ? [{ kind: 'quiet', seconds: limits.quietSeconds } as const] : []),
     ...links.now,
     ...folders.map((path) => ({ kind: 'folder', path }) as const),

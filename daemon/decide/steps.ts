@@ -7,23 +7,32 @@ import { lastHour, remember, type Limits } from './backoff.ts';
 import { folderOf, keyOfTarget, storePath, fileOf } from '../../protocol/host-paths.ts';
 import type { Problem } from '../../protocol/problem/problem.ts';
 import type { Wanted } from './handlers/selection.ts';
+import { standInKey, standInLink } from './handlers/stand-in.ts';
 import type { WantedFile } from '../runtimes/runtime.ts';
 
 export type LinkStep = Extract<Step, { kind: 'link' }>;
 
 /**
  * `now`: before the restart, so that the configuration never names a missing path. `later`: after it, and only links that
- * neither the files nor the loaded configuration name.
+ * neither the files nor the loaded configuration name. `standIn`: a prepared handler needs a program, too.
  */
 export const linkSteps = (
   before: Observed,
   wanted: readonly Wanted[],
   isNamed: (path: string) => boolean = () => false,
+  standIn = false,
 ): { readonly now: readonly LinkStep[]; readonly later: readonly LinkStep[] } => {
   const now: LinkStep[] = [];
   const kept = new Set<string>();
   for (const { name, installed, prepared } of wanted) {
-    if (prepared) continue;
+    if (prepared && !standIn) continue;
+    if (prepared) {
+      const { path } = prepared;
+      kept.add(path);
+      const was = before.links[path]?.target ?? null;
+      if (was !== standInLink) now.push({ kind: 'link', path, before: was, after: standInLink });
+      continue;
+    }
     if (!installed) {
       for (const path of Object.keys(before.links)) if (folderOf(path).endsWith(`/${name}`)) kept.add(path);
       continue;
@@ -61,7 +70,7 @@ export const retire = (
 ): Ledger['retired'] => {
   const left = links.flatMap((link) => {
     const key = link.before === null ? undefined : keyOfTarget(link.before);
-    return key === undefined
+    return key === undefined || key === standInKey
       ? []
       : [[key, { handler: fileOf(folderOf(link.path)), sandboxes: null }] as const];
   });

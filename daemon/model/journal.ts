@@ -47,6 +47,7 @@ const step: s.Read<Step> = s.variant<Step, 'kind'>('kind', {
     former: names,
     start: s.optional(s.record(label, s.digest)),
   },
+  'stand-in': { kind: s.one('stand-in') },
   discard: { kind: s.one('discard'), key: s.digest },
   clear: { kind: s.one('clear'), remnant: storedRemnant },
   record: { kind: s.one('record'), ledger: storedLedger },

@@ -48,6 +48,8 @@ export type Step =
        */
       readonly start?: Readonly<Record<string, string>>;
     }
+  /** Put the program into the store that prepared handlers have where a runtime leaves out one without a program. */
+  | { readonly kind: 'stand-in' }
   /** Remove a folder of the store that nothing uses any more. */
   | { readonly kind: 'discard'; readonly key: string }
   /** Remove what a predecessor left, if it still is what was found. */

@@ -12,6 +12,7 @@ import { proveStarts } from './proof/start-proof.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { whichRuntime } from './observe/which.ts';
 import { clearRemnant } from './takeover/remnants.ts';
+import { placeStandIn } from './artifacts/stand-in.ts';
 import { saveJournal, saveLedger } from '../state/state.ts';
 
 /** Restart and rollback take 165 s at most, so starting sandboxes may take ten more, however long the proof before took. */
@@ -96,6 +97,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
     // Report all of them together: one after the other would take two restarts each.
     if (bad[0]) throw new Failure({ ...bad[0], ...detailOf(...bad) });
   },
+  'stand-in': ({ host }) => placeStandIn(host),
   discard: ({ host }, step) => host.files.removeTree(`${paths.store}/${step.key}`),
   clear: ({ host }, step) => clearRemnant(host, step.remnant),
   record: async (run, step) => {

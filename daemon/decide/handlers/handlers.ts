@@ -9,6 +9,7 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { type Start, startId, startOf } from '../../model/start.ts';
 import { artifactWait } from '../backoff.ts';
 import { type Approval, approvalOf, tableInForce } from './approval.ts';
+import { leadsToShim } from './stand-in.ts';
 import { ownershipConflict } from './ownership.ts';
 import { pathOf, preparedRows, type Preparing, staysPrepared } from './prepared.ts';
 import { removals } from './removals.ts';
@@ -201,6 +202,6 @@ const attemptOf = ({ before, rules }: Baseline, handler: Handler): Ledger['attem
 
 /** Without its link, the table leads nowhere: the list of CRI has its name all the same. */
 const stateIn = ({ runtime, before, target }: Baseline, name: string, path: string): HandlerState =>
-  name in target.present && (before.links[path]?.target ?? null) !== null
+  name in target.present && leadsToShim(before.links[path]?.target)
     ? stateOfWritten(runtime.cri, name, before.activate)
     : 'pending';

@@ -100,13 +100,6 @@ const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | u
   const { target } = baseline;
   const found = target.refusalOf?.(entry) ?? ownershipConflict(baseline, entry, path);
   if (found) return { ...found, where: found.where ?? entry.where };
-  if (target.needsProgram)
-    return {
-      code: 'unsupported-handler',
-      handler: entry.name,
-      message: 'CRI-O leaves out a handler whose program is not there, so none can be prepared',
-      where: entry.where,
-    };
   // Its Pods would lose the program that serves them.
   const theirs = target.replaceable?.find(({ part }) => part.handler === entry.name);
   return (

@@ -34,6 +34,8 @@ export const sentence = (step: Step): string | undefined => {
       return step.serve.length === 0
         ? 'prove that the runtime is healthy'
         : `prove that ${step.serve.join(', ')} ${step.serve.length === 1 ? 'is' : 'are'} served`;
+    case 'stand-in':
+      return 'put the program into the store that says why no Pod starts with a prepared handler';
     case 'discard':
       return `discard ${short(step.key)} from the store`;
     case 'clear':

@@ -1,13 +1,14 @@
 /** What is done for prepared handlers, killed at any effect. Every stop: many whole ticks. */
 import t, { type Test } from 'tap';
 import { type Node, writeShim } from '../../../testbed/simulated/node.ts';
+import { rows } from '../../../testbed/simulated/rows.ts';
 import { survive } from '../whole/story.ts';
-import { both, nodeOf, prepares, remove } from './setup.ts';
+import { nodeOf, prepares, remove } from './setup.ts';
 
 // Other processes share the machine; a slow one is no failure.
 t.setTimeout(process.env.CRASH ? 1_800_000 : 300_000);
 
-for (const [index, row] of both.entries()) {
+for (const [index, row] of rows.entries()) {
   const open = (t: Test): Node => {
     const node = nodeOf(t, row);
     prepares(node, 'spin', 'slot-1');

@@ -1,32 +1,39 @@
 /** Nodes whose configuration has prepared handlers, for the tests beside it. */
-import { lstatSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { standInLink } from '../../../daemon/decide/handlers/stand-in.ts';
 import type { Ticked } from '../../../daemon/reconcile/once.ts';
 import { type Row, rows } from '../../../testbed/simulated/rows.ts';
 import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 
-export const [oldest, newest] = rows as readonly [Row, Row, Row];
-export const both = [oldest, newest];
+export const [oldest, newest, crio] = rows as readonly [Row, Row, Row];
 
 export const settings = '/etc/rcm-node/config.toml';
+/** CRI-O serves OCI runtimes only. */
+const entryOf = ({ runtime }: Node, handler: string): string =>
+  runtime === 'crio'
+    ? `{ handler = "${handler}", runtime = { type = "oci", binary = "crun" } }`
+    : JSON.stringify(handler);
 export const prepares = (node: Node, ...names: readonly string[]): void =>
-  node.write(settings, `[runtime]\nprepare = ${JSON.stringify(names)}\n`);
-export const linkOf = (name: string): string => `/opt/rcm-node/shims/${name}/containerd-shim-${name}`;
-/** It leads to a path of the host, which is none of the machine that the test runs on. */
-export const isLinked = (node: Node, name: string): boolean =>
-  lstatSync(join(node.root, linkOf(name)), { throwIfNoEntry: false }) !== undefined;
+  node.write(settings, `[runtime]\nprepare = [${names.map((name) => entryOf(node, name)).join(', ')}]\n`);
+/** Whether a program of a shim is there. The link leads to a path of the host, which is none of the machine that the test runs on. */
+export const isLinked = (node: Node, name: string): boolean => {
+  const binary = node.runtime === 'crio' ? 'crun' : `containerd-shim-${name}`;
+  const path = join(node.root, `/opt/rcm-node/shims/${name}/${binary}`);
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined && readlinkSync(path) !== standInLink;
+};
 export const statesOf = ({ decision }: Ticked): Readonly<Record<string, string>> =>
   Object.fromEntries(decision.handlers.map(({ name, state }) => [name, state]));
 export const restarts = (node: Node): number => node.fake.containerd.jobs.length;
 export const remove = (node: Node, name: string): void => node.remove(`/etc/rcm-node/shims.d/${name}.toml`);
 
 /** Pods run here; and a handler without its program starts none. */
-export const nodeOf = (t: Test, { meta, main, text }: Row): Node => {
+export const nodeOf = (t: Test, { meta, main, text, usual }: Row): Node => {
   const node = openNode(makeRoot(t), meta);
   node.write(main, text);
   node.fake.containerd.restartByOther();
-  node.fake.containerd.sandboxes = [{ id: 'pod', handler: 'runc' }];
+  node.fake.containerd.sandboxes = [{ id: 'pod', handler: usual }];
   node.fake.containerd.starts = (name) => (name === '' || isLinked(node, name) ? 'works' : 'refused');
   node.fake.containerd.jobs.length = 0;
   return node;
