@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import wabt from 'wabt';
 import { pauseImage } from '../node/configuration.ts';
 import { program } from './program.ts';
-import type { TestNode } from '../node/test-node.ts';
+import type { AnyNode } from '../node/test-node.ts';
 import { tarOf } from './tarball.ts';
 
 export type OciImage = { readonly name: string; readonly layout: Uint8Array };
@@ -114,7 +114,7 @@ export const wasmOciImage = async (then: 'wait' | 'end' = 'end'): Promise<OciIma
   ociImage(`rcm-node.test/wasm-${then}:1`, { 'hello.wasm': await wasmModule(then) }, ['/hello.wasm']);
 
 /** Puts the image where the kubelet's images are, and returns its name. */
-export const importImage = async (node: TestNode, image: OciImage): Promise<string> => {
+export const importImage = async (node: AnyNode, image: OciImage): Promise<string> => {
   await node.run(['ctr', '-n', 'k8s.io', 'images', 'import', '-'], { input: image.layout });
   return image.name;
 };

@@ -1,8 +1,7 @@
 /** One boot of a root file system by systemd-nspawn, in cgroups of its own, and the process that is its PID 1. */
-import { spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Estate, freshCgroups } from './estate.ts';
+import { readFileSync } from 'node:fs';
+import type { Estate } from './estate.ts';
+import { spawnIn } from './spawn.ts';
 
 export type Machine = { readonly leader: number; ended(): Promise<void> };
 
@@ -32,17 +31,9 @@ const isLeader = (pid: number): boolean => {
 };
 
 export const launch = async (name: string, estate: Estate, boot: Boot): Promise<Machine> => {
-  freshCgroups(estate);
-  const console = openSync(estate.console, 'a');
-  const nspawn = spawn(
-    'sh',
+  const nspawn = spawnIn(
+    estate,
     [
-      '-c',
-      // The node has cgroups of its own, so that two nodes do not share one and all of it can be killed at once.
-      'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"',
-      'sh',
-      ...estate.cgroups,
-      '--',
       ...boot.launcher,
       'systemd-nspawn',
       '--quiet',
@@ -60,26 +51,8 @@ export const launch = async (name: string, estate: Estate, boot: Boot): Promise<
       '--link-journal=no',
       ...boot.options,
     ],
-    {
-      detached: true,
-      stdio: ['ignore', console, console],
-      env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
-    },
+    { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
   );
-  nspawn.on('error', () => undefined);
-  // A forgotten node does not keep the process alive; so waiting for its end needs a timer, not an event.
-  nspawn.unref();
-  const ended = async (): Promise<void> => {
-    for (let waited = 0; nspawn.exitCode === null && nspawn.signalCode === null; waited += 20) {
-      if (waited > 100_000) throw new Error(`node ${name} does not shut down`);
-      await sleep(20);
-    }
-  };
-  for (;;) {
-    const leader = children(nspawn.pid ?? 0).find(isLeader);
-    if (leader !== undefined) return { leader, ended };
-    if (nspawn.exitCode !== null || nspawn.pid === undefined)
-      throw new Error(`node ${name} did not boot: ${readFileSync(estate.console, 'utf8').slice(-2000)}`);
-    await sleep(20);
-  }
+  const leader = await nspawn.until(() => children(nspawn.pid).find(isLeader));
+  return { leader, ended: nspawn.ended };
 };

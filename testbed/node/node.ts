@@ -12,14 +12,23 @@ import { attempt, type Progress } from '../machine/command.ts';
 import { mountCopy } from '../machine/copy.ts';
 import { launch, type Machine } from '../machine/nspawn.ts';
 import { maskedUnits, nodeFiles } from './configuration.ts';
-import { claim, estateOf, forget, killAll, raze, razeAtExit, razeLeftovers } from '../machine/estate.ts';
+import {
+  claim,
+  type Estate,
+  estateOf,
+  forget,
+  killAll,
+  raze,
+  razeAtExit,
+  razeLeftovers,
+} from '../machine/estate.ts';
 import { type ImageKind, prepareImage, type Suite } from '../artifacts/images.ts';
 import type { TestNode } from './test-node.ts';
 import { importImage, pauseOciImage } from '../artifacts/oci.ts';
 
 export type NodeOptions = {
   readonly suite: Suite;
-  readonly kind?: Exclude<ImageKind, 'crun' | 'qemu'>;
+  readonly kind?: Exclude<ImageKind, 'crun' | 'qemu' | 'vm' | 'vm-tools'>;
   /** Words before systemd-nspawn; those that run programs of another architecture are in emulation/. */
   readonly launcher?: (root: string) => readonly string[];
   readonly name?: string;
@@ -30,6 +39,8 @@ export type NodeOptions = {
   readonly files?: Readonly<Record<string, string>>;
   /** Where another containerd than that of Debian's package is; the package's service and configuration are not there then. */
   readonly place?: Place;
+  /** Puts its root in place, furnished already; a copy of the image of its suite unless told. */
+  readonly mount?: (estate: Estate) => Promise<void>;
   /** An interface `host0` that is a port of this bridge. What address it has is up to `files`. */
   readonly bridge?: string;
 };
@@ -59,12 +70,13 @@ const poweroffSignal = 38; // SIGRTMIN+4, see systemd(1)
 const rebootSignal = 39; // SIGRTMIN+5
 
 /** stdin to the file $1 with mode $2, by rename: a running program can be replaced, a reader sees no half. */
-const placeFile =
+export const placeFile =
   'mkdir -p -- "$(dirname -- "$1")" && cat > "$1.new" && chmod "$2" "$1.new" && mv -fT -- "$1.new" "$1"';
 
 let booted = 0;
 
-const furnish = async (root: string, files: Readonly<Record<string, string>>): Promise<void> => {
+/** Writes files below a root; what begins with `#!` is executable. */
+export const furnish = async (root: string, files: Readonly<Record<string, string>>): Promise<void> => {
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
@@ -78,25 +90,27 @@ const furnish = async (root: string, files: Readonly<Record<string, string>>): P
 /** Boots a node and returns when its systemd has started everything. */
 export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
   const progress = options.progress ?? (() => undefined);
-  const tree = await prepareImage(options.suite, options.kind ?? 'containerd', progress);
   for (const left of razeLeftovers()) progress(`removed ${left}, left behind by a killed run`);
   booted += 1;
   const name = options.name ?? `rcm-${options.suite}-${process.pid}-${booted}`;
   const estate = estateOf(name);
   razeAtExit(name);
   claim(estate);
-  await mountCopy(estate, tree);
   const { place = debian } = options;
   const isOfPackage = place === debian && hasContainerd(options);
-  if (place !== debian)
-    for (const path of ofPackage) await rm(join(estate.root, path), { recursive: true, force: true });
-  await furnish(estate.root, {
-    // An id of its own; without one systemd takes the boot for the machine's first and presets all units.
-    '/etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
-    '/etc/hostname': `${name}\n`,
-    ...(isOfPackage ? nodeFiles(options.suite) : {}),
-    ...options.files,
-  });
+  const fromImage = async (): Promise<void> => {
+    await mountCopy(estate, await prepareImage(options.suite, options.kind ?? 'containerd', progress));
+    if (place !== debian)
+      for (const path of ofPackage) await rm(join(estate.root, path), { recursive: true, force: true });
+    await furnish(estate.root, {
+      // An id of its own; without one systemd takes the boot for the machine's first and presets all units.
+      '/etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
+      '/etc/hostname': `${name}\n`,
+      ...(isOfPackage ? nodeFiles(options.suite) : {}),
+      ...options.files,
+    });
+  };
+  await (options.mount ?? fromImage)(estate);
 
   const nspawnOptions = [
     ...(options.bridge === undefined ? [] : [`--network-bridge=${options.bridge}`]),

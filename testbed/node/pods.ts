@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TestNode } from './test-node.ts';
+import type { AnyNode } from './test-node.ts';
 import { callCri } from './cri.ts';
 
 export type PodOptions = {
@@ -45,7 +45,7 @@ export const plainLog = (text: string): string =>
 
 type Status = { readonly state: number; readonly exit_code: number };
 
-export const containerStatus = async (on: TestNode, containerId: string): Promise<Status> =>
+export const containerStatus = async (on: AnyNode, containerId: string): Promise<Status> =>
   (
     await callCri<{ status: Status }>(on.criSocket, 'ContainerStatus', {
       container_id: containerId,
@@ -53,7 +53,7 @@ export const containerStatus = async (on: TestNode, containerId: string): Promis
   ).status;
 
 /** Waits until containerd answers CRI: it calls itself started a moment before it does. */
-export const waitForCri = async (on: TestNode, ms = 30_000): Promise<void> => {
+export const waitForCri = async (on: AnyNode, ms = 30_000): Promise<void> => {
   for (let waited = 0; ; waited += 50) {
     try {
       await callCri(on.criSocket, 'Status', {}, 5_000);
@@ -66,11 +66,11 @@ export const waitForCri = async (on: TestNode, ms = 30_000): Promise<void> => {
 };
 
 /** False when the container has ended; an error when the runtime does not know it, or does not answer. */
-export const isRunning = async (on: TestNode, containerId: string): Promise<boolean> =>
+export const isRunning = async (on: AnyNode, containerId: string): Promise<boolean> =>
   (await containerStatus(on, containerId)).state === 1;
 
 /** Removes the Pod with its container, running or not. */
-export const removePod = async (on: TestNode, id: string): Promise<void> => {
+export const removePod = async (on: AnyNode, id: string): Promise<void> => {
   await callCri(on.criSocket, 'StopPodSandbox', { pod_sandbox_id: id });
   await callCri(on.criSocket, 'RemovePodSandbox', { pod_sandbox_id: id });
 };
@@ -82,7 +82,7 @@ type Sandbox = {
 };
 
 const runContainer = async (
-  on: TestNode,
+  on: AnyNode,
   { id, name, config }: Sandbox,
   options: Pick<PodOptions, 'image' | 'command' | 'annotations' | 'wait'>,
   attempt: number,
@@ -120,7 +120,7 @@ const runContainer = async (
 };
 
 /** Runs a Pod of one container; on failure nothing of it is left, and the runtime's own error comes through. */
-export const runPod = async (on: TestNode, options: PodOptions): Promise<Pod> => {
+export const runPod = async (on: AnyNode, options: PodOptions): Promise<Pod> => {
   const uid = randomUUID();
   const name = `pod-${uid.slice(0, 8)}`;
   const config = {

@@ -2,7 +2,6 @@
  * rcm-node on a node, as its admin uses it: the command line, the journal, the files under /etc. What waits here polls,
  * and shows the node's journal when it waited in vain.
  */
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectCri } from '../../host/cri/cri.ts';
 import type { Report } from '../../daemon/model/outcome.ts';
@@ -11,7 +10,7 @@ import { builtExecutable } from '../artifacts/build.ts';
 import { type Progress, run, type Said } from '../machine/command.ts';
 import { bundlesDir, type Suite } from '../artifacts/images.ts';
 import { executable, installRcmNode } from './install.ts';
-import type { TestNode } from './test-node.ts';
+import type { AnyNode, TestNode } from './test-node.ts';
 import { bootNode, type NodeOptions } from './node.ts';
 
 const artifactsAt = '/srv/artifacts';
@@ -59,28 +58,28 @@ sha256 = "${artifact.sha256}"
 
 export const shimFilePath = (name: string): string => `/etc/rcm-node/shims.d/${name}.toml`;
 
-export const writeShim = (node: TestNode, name: string, artifact: Artifact): Promise<void> =>
+export const writeShim = (node: AnyNode, name: string, artifact: Artifact): Promise<void> =>
   node.writeFile(shimFilePath(name), shimToml(name, artifact));
 
 /** Runs `rcm-node` in the node; never rejects for an exit code. */
-export const rcmNode = (node: TestNode, ...argv: readonly string[]): Promise<Said> =>
+export const rcmNode = (node: AnyNode, ...argv: readonly string[]): Promise<Said> =>
   node.exec([executable, ...argv], { timeoutMs: 300_000 });
 
 /** What the service said of its last tick; undefined before the first. */
-export const reportOf = async (node: TestNode): Promise<Report | undefined> => {
-  const text = await readFile(node.hostPath('/run/rcm-node/status.json'), 'utf8').catch(() => '');
+export const reportOf = async (node: AnyNode): Promise<Report | undefined> => {
+  const text = (await node.exec(['cat', '/run/rcm-node/status.json'])).stdout;
   return text.includes('"outcome"') ? (JSON.parse(text) as Report) : undefined;
 };
 
 /** The newest lines of a unit's journal; containerd's can have thousands of characters. */
-export const journalOf = async (node: TestNode, unit = 'rcm-node', lines = 60): Promise<string> => {
+export const journalOf = async (node: AnyNode, unit = 'rcm-node', lines = 60): Promise<string> => {
   const argv = ['journalctl', '-b', '-u', unit, '--no-pager', '-o', 'short-precise', '-n', `${lines}`];
   return (await node.exec(argv)).stdout.replace(/^(.{600}).+$/gm, '$1…');
 };
 
 /** Polls until `look` returns something other than undefined or false. */
 export const until = async <T>(
-  node: TestNode,
+  node: AnyNode,
   what: string,
   look: () => Promise<T | undefined | false>,
   ms = 60_000,
@@ -101,7 +100,7 @@ export const until = async <T>(
 
 /** Waits for a tick of the service whose report fits. */
 export const untilReport = (
-  node: TestNode,
+  node: AnyNode,
   what: string,
   fits: (report: Report) => boolean,
   ms?: number,
@@ -120,7 +119,7 @@ export const served = (report: Report): readonly string[] =>
   report.handlers.filter((one) => one.state === 'served').map((one) => one.name);
 
 /** Waits until the service serves exactly these, with nothing left to do. */
-export const untilServing = (node: TestNode, names: readonly string[], ms?: number): Promise<Report> =>
+export const untilServing = (node: AnyNode, names: readonly string[], ms?: number): Promise<Report> =>
   untilReport(
     node,
     `serving ${names.join(', ') || 'nothing'}`,
@@ -129,7 +128,7 @@ export const untilServing = (node: TestNode, names: readonly string[], ms?: numb
   );
 
 /** Asked from outside over CRI; sorted, the default handler's empty name left out. */
-export const handlersOverCri = async (node: TestNode): Promise<readonly string[]> => {
+export const handlersOverCri = async (node: AnyNode): Promise<readonly string[]> => {
   const cri = connectCri(node.criSocket, { deadlineMs: 10_000 });
   try {
     const { handlers } = await cri.status();
@@ -143,7 +142,7 @@ export const handlersOverCri = async (node: TestNode): Promise<readonly string[]
 /** SD_MESSAGE_UNIT_STARTING: one for every start that systemd tried in this boot, by whomever it was asked for. */
 const starting = '7d4958e842da4a758f6c1cdc7b36dcc5';
 
-export const startsOf = async (node: TestNode, unit = node.unit): Promise<number> => {
+export const startsOf = async (node: AnyNode, unit = node.unit): Promise<number> => {
   // What systemd says travels to the journal by a socket.
   await node.run(['journalctl', '--sync']);
   const said = await node.exec([

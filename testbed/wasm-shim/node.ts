@@ -8,7 +8,7 @@ import type { Suite } from '../artifacts/images.ts';
 import { containerdConfiguration } from '../node/configuration.ts';
 import { type Pod, type PodOptions, runPod } from '../node/pods.ts';
 import { shimFilePath, shimToml } from '../node/service.ts';
-import type { TestNode } from '../node/test-node.ts';
+import type { AnyNode } from '../node/test-node.ts';
 
 /** A line of a local file. */
 export const systemdCgroup = 'containerdRuntimeOptions = { SystemdCgroup = "true" }\n';
@@ -40,7 +40,7 @@ export const wasmToml = (
   `${options}runtimeClass = { name = "${handler}", handler = "${handler}" }\n${shimToml(name, artifact)}`;
 
 export const writeWasmShim = (
-  node: TestNode,
+  node: AnyNode,
   name: string,
   artifact: Artifact,
   more: { readonly handler?: string; readonly options?: string } = {},
@@ -48,7 +48,7 @@ export const writeWasmShim = (
   node.writeFile(shimFilePath(more.handler ?? name), wasmToml(node.suite, name, artifact, more));
 
 /** As the kubelet of such a node does. */
-export const runWasmPod = (node: TestNode, options: PodOptions): Promise<Pod> => {
+export const runWasmPod = (node: AnyNode, options: PodOptions): Promise<Pod> => {
   const { cgroupParent } = means[node.suite];
   return runPod(node, { ...(cgroupParent === undefined ? {} : { cgroupParent }), ...options });
 };
