@@ -1,0 +1,93 @@
+/**
+ * Commands in a virtual machine, by qemu's guest agent and a serial port of its own: the machine needs no network and no password.
+ * https://www.qemu.org/docs/master/interop/qemu-ga-ref.html
+ */
+import { createConnection, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CommandOptions, Said } from '../machine/command.ts';
+
+export type Agent = {
+  /** Runs a program as root; never rejects for an exit code. */
+  exec(
+    argv: readonly string[],
+    options?: Pick<CommandOptions, 'input' | 'env' | 'timeoutMs' | 'cwd'>,
+  ): Promise<Said>;
+  close(): void;
+};
+
+type Ended = {
+  readonly exited: boolean;
+  readonly exitcode?: number;
+  readonly signal?: number;
+  readonly 'out-data'?: string;
+  readonly 'err-data'?: string;
+};
+
+const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const base64 = (content: string | Uint8Array): string => Buffer.from(content).toString('base64');
+const text = (data = ''): string => Buffer.from(data, 'base64').toString();
+
+/** Returns at once: what is asked before the machine is up is answered when it is. */
+export const connectAgent = (socketPath: string): Agent => {
+  const socket: Socket = createConnection(socketPath);
+  const waiting: PromiseWithResolvers<unknown>[] = [];
+  let rest = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk: string) => {
+    const lines = `${rest}${chunk}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const said = JSON.parse(line) as {
+        readonly return?: unknown;
+        readonly error?: { readonly desc: string };
+      };
+      const asked = waiting.shift();
+      if (said.error) asked?.reject(new Error(`the guest agent: ${said.error.desc}`));
+      else asked?.resolve(said.return);
+    }
+  });
+  const lost = (why = 'the virtual machine has ended'): void => {
+    for (const asked of waiting.splice(0)) asked.reject(new Error(why));
+  };
+  socket.on('error', (error) => lost(error.message));
+  socket.on('close', () => lost());
+  // It answers in the order of the questions.
+  const ask = <Answer>(execute: string, given: object): Promise<Answer> => {
+    if (socket.destroyed) return Promise.reject(new Error('the virtual machine has ended'));
+    const asked = Promise.withResolvers<unknown>();
+    waiting.push(asked);
+    socket.write(`${JSON.stringify({ execute, arguments: given })}\n`);
+    return asked.promise as Promise<Answer>;
+  };
+  const exec: Agent['exec'] = async (argv, { input = '', env = {}, timeoutMs = 600_000, cwd } = {}) => {
+    const until = performance.now() + timeoutMs;
+    const variables = Object.entries({ HOME: '/root', LANG: 'C.UTF-8', ...env });
+    const { pid } = await ask<{ readonly pid: number }>('guest-exec', {
+      path: '/usr/bin/env',
+      arg: [
+        ...(cwd === undefined ? [] : [`--chdir=${cwd}`]),
+        path,
+        ...variables.map(([name, value]) => `${name}=${value}`),
+        ...argv,
+      ],
+      'input-data': base64(input),
+      'capture-output': true,
+    });
+    for (let pause = 20; ; pause = Math.min(500, pause * 2)) {
+      const ended = await ask<Ended>('guest-exec-status', { pid });
+      if (ended.exited) {
+        const { exitcode = 128 + (ended.signal ?? 0) } = ended;
+        return { code: exitcode, stdout: text(ended['out-data']), stderr: text(ended['err-data']) };
+      }
+      if (performance.now() > until)
+        return {
+          code: 137,
+          stdout: '',
+          stderr: `no end after ${timeoutMs} ms; it still runs: ${argv.join(' ')}`,
+        };
+      await sleep(pause);
+    }
+  };
+  return { exec, close: () => socket.destroy() };
+};
