@@ -21,7 +21,8 @@ const head = `<!-- Written by \`npx node packaging/troubleshooting.ts\` from the
 # Troubleshooting by code
 
 Each problem has a code. Commands, \`systemctl status\` and Events of the Node have it behind the message, in parentheses; \`--json\` and the log have
-it as \`code\`; the annotation \`rcm.spinkube.dev/reason\` of the Node begins with it in CamelCase. The message says what was found, and where.
+it as \`code\`, and so has the metric \`rcm_node_problems\` ([alerts](alerts.md)); the annotation
+\`rcm.spinkube.dev/reason\` of the Node begins with it in CamelCase. The message says what was found, and where.
 \`rcm-node doctor\` finds most problems of a node at once. A message may have a way out that is more exact than the one below.
 `;
 

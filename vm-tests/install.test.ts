@@ -18,6 +18,7 @@ import {
   shimFilePath,
 } from '../testbed/node/service.ts';
 import type { TestNode } from '../testbed/node/test-node.ts';
+import { faultsOf, skip } from '../testbed/prometheus/check.ts';
 import { makeWasmedgeBundle, type WasmedgeBundle } from '../testbed/artifacts/wasmedge.ts';
 import { runWasmPod, wasmFiles, writeWasmShim } from '../testbed/wasm-shim/node.ts';
 import { makeWasmShim, wasmShimLine } from '../testbed/wasm-shim/shim.ts';
@@ -95,6 +96,13 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as const)
       const said = await node.run(['stat', '-c', '%U:%G %a', '/etc/containerd/config.toml']);
       t.equal(said.trim(), 'root:adm 640', 'the changed file keeps owner and mode');
       t.equal(await attributes(), marked, 'its ACL and its attributes');
+    });
+
+    await t.test('its metrics are for node_exporter to read, which is not root', { skip }, async (t) => {
+      const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+      const metrics = await node.run([...asNobody, 'cat', '/run/rcm-node/metrics.prom']);
+      t.match(metrics, 'rcm_node_handler{handler="spin-v2",state="served"} 1\n');
+      t.equal(faultsOf(metrics), '');
     });
 
     await t.test('with CAP_SYS_PTRACE it can read other processes, and write into none', async (t) => {
