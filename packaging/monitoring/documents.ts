@@ -36,9 +36,9 @@ export const metricsDocument = (): string =>
   `${[
     mark,
     '# Metrics',
-    `How they get to Prometheus: [monitoring.md](monitoring.md). Names and labels are part of what [a version promises](../CHANGELOG.md).`,
+    `How they get to Prometheus: [monitoring.md](monitoring.md).`,
     '## Of a node',
-    'Tables: `daemon/decide/report/metrics.ts`. All are gauges. A metric without a value is left out.',
+    'Table: `daemon/decide/report/metrics.ts`. All are gauges. A metric without a value is left out.',
     table(
       ['metric', 'meaning'],
       Object.entries(nodeMetrics).map(([name, { help }]) => [`\`${name}\``, help]),
