@@ -32,6 +32,8 @@ export type Command = {
   readonly force: boolean;
   /** Of `shim` alone. */
   readonly mirror?: { readonly to?: string; readonly credentials?: string };
+  /** Of `plan` alone. */
+  readonly deep?: boolean;
   /** Of `takeover` alone. */
   readonly takeover?: { readonly apply: boolean; readonly unused: boolean };
   /** Of `bootstrap` alone. */
@@ -204,6 +206,7 @@ export const parseCommand = (argv: readonly string[]): Parsed => {
       activate: values['no-activate'] !== true && root === '/',
       json: values.json === true,
       force: values.force === true,
+      ...(values.deep === true ? { deep: true } : {}),
       ...(name === 'takeover' ? { takeover } : {}),
       ...(operands.verb === 'mirror' ? { mirror: given(['to', 'credentials']) } : {}),
       ...(name === 'bootstrap'

@@ -22,6 +22,7 @@ export const options = {
   'no-activate': { type: 'boolean' },
   json: { type: 'boolean' },
   force: { type: 'boolean' },
+  deep: { type: 'boolean' },
   host: { type: 'string' },
   settings: { type: 'string' },
   token: { type: 'string' },
@@ -90,7 +91,13 @@ export const commands = {
   },
   plan: {
     summary: 'print what `once` would do, in sentences and as a diff; change nothing',
-    options: changing,
+    options: {
+      ...changing,
+      deep: [
+        '--deep',
+        'verify every byte of the store too, as `once` does and the service does once a `sweep`',
+      ],
+    },
     root: { reads: 'the ledger in /var/lib/rcm-node and the configuration of the runtime' },
     exits: ['settled', 'failed', 'refused', 'pending'],
   },

@@ -122,7 +122,9 @@ export const work: Readonly<
     const state = await readState(host);
     const consent = standingConsent(settings, tickOf(command));
     const ledger = consent ? await consented(host, settings, state.ledger, consent) : state.ledger;
-    const { decision, desired } = await consider(host, settings, ledger, tickOf(command), {
+    // A person waits: reading the whole store takes most of the time of a plan, and the service does it once a sweep.
+    const tick = { ...tickOf(command), deep: command.deep === true };
+    const { decision, desired } = await consider(host, settings, ledger, tick, {
       force: command.force,
       since: host.clock.now(),
     });

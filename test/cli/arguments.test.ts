@@ -29,6 +29,8 @@ t.test('the runtime is not restarted when told so, and never in another root', a
   t.match(parseCommand(['once', '--no-activate']), { command: { root: '/', activate: false } });
   t.match(parseCommand(['plan', '--root', '/mnt']), { command: { root: '/mnt', activate: false } });
   t.match(parseCommand(['plan', '--root', '/']), { command: { root: '/', activate: true } });
+  t.match(parseCommand(['plan', '--deep']), { command: { name: 'plan', deep: true } });
+  t.match(message('once', '--deep'), /^--deep does not go with "once"/);
 });
 
 t.test('help is there for all and for one', async (t) => {

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -413,6 +414,16 @@ t.test('an image is prepared and inspected, and uninstall restores it', { skip: 
   const [shown, settled] = await runAll(['status', '--root', root], ['plan', '--root', root]);
   t.match(shown, { code: 0, out: /spin +written/ });
   t.match(settled, { code: 0, out: 'Nothing to do: the host is in the desired state.\n' });
+
+  const store = at('data/opt/rcm-node/store');
+  const key = readdirSync(store).find((name) => !name.startsWith('.')) ?? '';
+  const binary = join(store, key, 'containerd-shim-spin');
+  const bytes = readFileSync(binary);
+  writeFileSync(binary, Buffer.from(bytes.map((byte) => byte ^ 1)));
+  const [quick, deep] = await runAll(['plan', '--root', root], ['plan', '--deep', '--root', root]);
+  t.match(quick, { code: 0 }, 'the size is as it was, and nothing else is looked at');
+  t.match(deep, { code: 4, out: 'for spin' });
+  writeFileSync(binary, bytes);
 
   writeFileSync(at('etc/rcm-node/shims.d/bad.toml'), 'name = ');
   const [again, planned2] = [await run('once', '--json', '--root', root), await run('plan', '--root', root)];
