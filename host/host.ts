@@ -17,6 +17,7 @@ import { acquireLock } from './files/lock.ts';
 import type { Log } from './log.ts';
 import { readPressure } from './pressure.ts';
 import { mappedFiles } from './processes/processes.ts';
+import { releaseMemory } from './memory.ts';
 import { mustBeRootsSocket } from './cri/socket-owner.ts';
 import { makeSystemd, type Systemd } from './systemd/systemd.ts';
 import type { Machine } from './facts.ts';
@@ -54,6 +55,7 @@ export type Host = {
   readonly pressure: typeof readPressure;
   /** Of this node's kubelet; undefined if there is none. Throws `no-identity` if several are possible. */
   readonly kubeconfig: (known: readonly KnownKubeconfig[]) => Promise<string | undefined>;
+  readonly releaseMemory: typeof releaseMemory;
   readonly lock: typeof acquireLock;
   readonly clock: Clock;
   readonly log: Log;
@@ -114,6 +116,7 @@ export const makeHost = (options: {
     checkBinary: async (...given) => (await import('./artifact/binary.ts')).checkBinary(...given),
     mappedFiles,
     pressure: readPressure,
+    releaseMemory,
     lock: acquireLock,
     clock: realClock,
     log: options.log,

@@ -30,6 +30,12 @@ const units = ['rcm-node.service', 'rcm-node-uninstall.service'];
 /** What `Documentation=` of the units names, in the folder of the same version. */
 const documentation = 'README.md';
 
+/**
+ * A young generation that may not grow: it would fill with what one tick leaves behind, and stay that large. And collections when the
+ * service has done its work (host/memory.ts).
+ */
+const v8Flags = ['--max-semi-space-size=1', '--expose-gc'];
+
 type Manifest = { readonly version: string; readonly devDependencies: { readonly node: string } };
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
@@ -72,16 +78,15 @@ function singleExecutable(architecture: Architecture, node: Buffer, text: string
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
       useCodeCache,
-      // A young generation that may not grow: it would fill with what one tick leaves behind, and stay that large.
       // That node:ffi (host/files/attributes.ts) is experimental is known here, and nothing that an admin could act on.
-      execArgv: ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'],
+      execArgv: [...v8Flags, '--disable-warning=ExperimentalWarning'],
       // A host's NODE_OPTIONS is meant for other programs.
       execArgvExtension: 'none',
     };
     writeFileSync(join(work, 'sea.json'), JSON.stringify(config));
     execFileSync(process.execPath, [FIXED_SEED, '--build-sea', 'sea.json'], { stdio: 'pipe', cwd: work });
     const made = readFileSync(join(work, 'rcm-node'));
-    writeFileSync(output, useCodeCache ? forAnySeed(made) : made, { mode: 0o755 });
+    writeFileSync(output, useCodeCache ? forAnySeed(made, v8Flags) : made, { mode: 0o755 });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -4,7 +4,7 @@
  * Compiled code lists strings in the order of their hashes, and V8 seeds those anew in every process. With
  * `--hash-seed` the order is fixed, but the flag goes into the hash of flags that V8 compares before it trusts the
  * code, and the program must not run with a known seed (hash flooding). So: compile with a fixed seed, then put in
- * the hash of flags of an ordinary process. Loading does not depend on the seed: it differs at every start anyway.
+ * the hash of flags of a process as the executable starts it. Loading does not depend on the seed: it differs at every start anyway.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -25,18 +25,21 @@ function header(flags: readonly string[]): Buffer {
   );
 }
 
-/** `executable`, built with FIXED_SEED by this Node, as though built without. Throws when that cannot be told. */
-export function forAnySeed(executable: Buffer): Buffer {
+/**
+ * `executable`, built with FIXED_SEED by this Node, as though built by a process with the `flags` that it starts with. Throws when
+ * that cannot be told.
+ */
+export function forAnySeed(executable: Buffer, flags: readonly string[]): Buffer {
   const seeded = header([FIXED_SEED]);
-  const plain = header([]);
+  const plain = header(flags);
   const places: number[] = [];
   for (
     let at = executable.indexOf(seeded.subarray(0, 8));
     at !== -1;
     at = executable.indexOf(seeded.subarray(0, 8), at + 1)
   ) {
-    const flags = executable.subarray(at + FLAGS_START, at + FLAGS_END);
-    if (flags.equals(seeded.subarray(FLAGS_START, FLAGS_END))) places.push(at + FLAGS_START);
+    const hash = executable.subarray(at + FLAGS_START, at + FLAGS_END);
+    if (hash.equals(seeded.subarray(FLAGS_START, FLAGS_END))) places.push(at + FLAGS_START);
   }
   const place = places[0];
   if (place === undefined || places.length > 1)

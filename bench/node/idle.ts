@@ -11,7 +11,7 @@ const warmUp = 10;
 const counted = 10;
 const intervalMs = 60_000;
 
-const memoryLimitMb = 40;
+const memoryLimitMb = 28;
 const processorLimit = 0.1;
 
 type Ticked = { readonly memory: number; readonly perTickMs: number };

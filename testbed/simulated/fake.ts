@@ -82,6 +82,8 @@ export const fakeHost = (options: FakeOptions): Fake => {
       systemd: fakeSystemd(running, time, files.real),
       cri: fakeCri(root, running, time, files.real),
       clock: clockOf(time, () => fake.slow > 0 && fake.slow-- > 0),
+      // Of the test's own process, which is not to be measured.
+      releaseMemory: () => undefined,
       download,
       fetchContent,
       pick,

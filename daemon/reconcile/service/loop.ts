@@ -16,6 +16,7 @@ import type { Cluster } from '../../cluster/session.ts';
 import type { Told } from '../../cluster/node-writer.ts';
 import { once, type Tick, type Ticked } from '../once.ts';
 import { waitForBoot } from './boot.ts';
+import { startTidying } from './memory.ts';
 import { startWatchdog } from './watchdog.ts';
 import { publish, type Published, publishFailure, told } from '../report.ts';
 import { watchRuntime } from './runtime-watch.ts';
@@ -67,6 +68,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
   const runtime = watchRuntime(host, wake);
   const watchdog = startWatchdog(host, notifier);
+  const tidy = startTidying(host);
   const cluster = service.cluster(wake);
   let previous: Report | undefined;
   let last: (Told & Published) | undefined;
@@ -125,6 +127,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
           cluster.tell(last);
         }
       }
+      tidy();
       if (state.stopping) break;
       if (phase === 'failed') {
         // The writes and rollbacks of a failed tick also trigger the watches: following them would fail in a loop.
