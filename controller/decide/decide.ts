@@ -8,6 +8,7 @@ import { placementsOf } from './rollout/placement.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
 import { finalizerChange, holdersOf } from './shims/removal.ts';
 import { settlesAt } from './rollout/rollout.ts';
+import { slotIn, slotsOf } from './shims/slots.ts';
 import { startsOf } from './shims/starting.ts';
 import { statusOf } from './status/status.ts';
 import { byName } from '../model/wording.ts';
@@ -17,7 +18,8 @@ export const decideFleet = (view: View): Decision => {
   const nodes = [...view.nodes].sort(byName);
   const shims = [...view.shims].sort(byName);
   const all = placementsOf(nodes, shims);
-  const { classes, rivalOf } = claimsOf(view, all);
+  const slots = slotsOf(shims, all);
+  const { classes, rivalOf } = claimsOf(view, all, slots);
   const living = new Set(shims.filter(({ deleting }) => !deleting).map(({ name }) => name));
   const held = view.held ?? new Set();
   const working = new Set(atWork(nodes, now));
@@ -45,6 +47,7 @@ export const decideFleet = (view: View): Decision => {
         isProven: (node) => shown?.has(node) === true,
         unmarked: view.unmarked ?? new Map(),
         rival: rivalOf(shim),
+        slot: slotIn(shim, slots),
       },
       now,
     );

@@ -66,7 +66,10 @@ const remembered = (
 
 /** What may be proven at all, and where it may be proven anew. */
 export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly string[]): Asked => {
-  const byHandler = Map.groupBy(shims, ({ handler }) => handler);
+  const byHandler = Map.groupBy(
+    shims.filter(({ handler }) => handler !== ''),
+    ({ handler }) => handler,
+  );
   const living = new Map(
     shims.filter(({ deleting }) => !deleting).map(({ name, handler }) => [name, handler]),
   );

@@ -63,7 +63,10 @@ export type ShimFacts = {
   readonly unreadRevision?: string;
   /** Why no node takes it, by what it asks for alone. */
   readonly fault?: Problem | undefined;
+  /** Empty: it asks for a slot, and has none. */
   readonly handler: string;
+  /** It asks for a prepared handler; `special`: with options or annotations, or for another kind, which no slot has. */
+  readonly seeks?: 'plain' | 'special';
   readonly runtimeClass: string;
   /** What its RuntimeClass is to have besides name and handler. */
   readonly classSettings: ClassSettings | undefined;
@@ -145,6 +148,8 @@ export type ShimStatus = {
   /** Nodes that cannot serve it. */
   readonly nodesFailed: number;
   readonly rollout?: RolloutState;
+  /** The prepared handler that it was given, for its life. */
+  readonly slot?: string;
   /** What others set on its RuntimeClass, for one that is made anew: model/class-settings.ts prints and reads it. */
   readonly runtimeClass?: string;
   readonly conditions: readonly Condition[];

@@ -2,7 +2,14 @@
 import { askedSettings } from './class-settings.ts';
 import { faultOf, revisionOf, unreadRevisionOf } from '../../daemon/shims/revision.ts';
 import { type Condition, conditionTypes, type ShimFacts, type ShimStatus } from './fleet.ts';
-import type { RolloutState, RolloutStrategy, ShimObject } from '../../protocol/shim-object.ts';
+import {
+  isSlot,
+  type RolloutState,
+  type RolloutStrategy,
+  type ShimObject,
+  slotOf,
+  wantsSlot,
+} from '../../protocol/shim-object.ts';
 import { count, fields, type Fields, identity, items, labels, text, texts } from '../../protocol/json.ts';
 
 /** Throws `bad-value` for an object without a name. */
@@ -14,6 +21,7 @@ export const shimFacts = (object: unknown): ShimFacts => {
   const created = Date.parse(text(metadata.creationTimestamp) ?? '');
   const named = fields(spec.runtimeClass);
   const whole = { metadata: { name: id.name }, spec } as ShimObject;
+  const isSeeking = wantsSlot(whole);
   return {
     ...id,
     generation: count(metadata.generation),
@@ -24,7 +32,8 @@ export const shimFacts = (object: unknown): ShimFacts => {
     revision: revisionOf(whole),
     unreadRevision: unreadRevisionOf(whole),
     fault: faultOf(whole),
-    handler: text(named.handler) ?? id.name,
+    ...(isSeeking ? { seeks: isPlain(spec) ? ('plain' as const) : ('special' as const) } : {}),
+    handler: isSeeking ? (slotOf({ status: fields(status) }) ?? '') : (text(named.handler) ?? id.name),
     runtimeClass: text(named.name) ?? id.name,
     classSettings: askedSettings(named),
     nodeSelector: spec.nodeSelector === undefined ? undefined : labels(spec.nodeSelector),
@@ -32,6 +41,17 @@ export const shimFacts = (object: unknown): ShimFacts => {
     status: status === undefined || status === null ? undefined : statusOf(fields(status)),
   };
 };
+
+/** Slots are prepared for shims with nothing of their own. */
+const isPlain = ({
+  runtime,
+  containerdRuntimeOptions,
+  podAnnotations,
+  containerAnnotations,
+}: Fields): boolean =>
+  (text(fields(runtime).type) ?? 'shim') === 'shim' &&
+  Object.keys(fields(containerdRuntimeOptions)).length === 0 &&
+  [...items(podAnnotations), ...items(containerAnnotations)].length === 0;
 
 const strategyOf = ({ type, rolling, paused, scope }: Fields): RolloutStrategy => {
   const { maxUpdate, maxFailures } = fields(rolling);
@@ -43,7 +63,7 @@ const strategyOf = ({ type, rolling, paused, scope }: Fields): RolloutStrategy =
     ...(type === 'recreate' || type === 'rolling' ? { type } : {}),
     ...(Object.keys(limits).length > 0 ? { rolling: limits } : {}),
     ...(paused === true ? { paused } : {}),
-    ...(scope === 'all' ? { scope } : {}),
+    ...(scope === 'all' || scope === 'no-restart' ? { scope } : {}),
   };
 };
 
@@ -60,6 +80,7 @@ const statusOf = (given: Fields): ShimStatus => {
     nodesUpdated: count(given.nodesUpdated),
     nodesFailed: count(given.nodesFailed),
     ...(rollout ? { rollout } : {}),
+    ...(isSlot(given.slot) ? { slot: given.slot } : {}),
     ...(runtimeClass === undefined ? {} : { runtimeClass }),
     conditions: items(given.conditions).flatMap(conditionOf),
   };

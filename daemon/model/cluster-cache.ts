@@ -3,7 +3,7 @@
  * unavailable or that starts before its network. Also: which fields of a Node and a Shim are kept.
  */
 import * as s from './schema.ts';
-import { isHalted, type Metadata, type ShimObject } from '../../protocol/shim-object.ts';
+import { isHalted, type Metadata, type ShimObject, slotOf, wantsSlot } from '../../protocol/shim-object.ts';
 import { parseApprovals, type KnownApprovals } from './rollout-wait.ts';
 
 const name = s.text(/^[^\0/]{1,253}$/);
@@ -46,7 +46,7 @@ export const parseClusterCache = (source: string, file: string): ClusterCache =>
 
 /**
  * Drops fields the node ignores, so cluster.json is not rewritten on every controller update. A stopped rollout is kept:
- * the stop must outlive the controller.
+ * the stop must outlive the controller. So is the handler that the controller gave it.
  */
 export const trimShim = ({ metadata, spec, status }: ShimObject): ShimObject => ({
   metadata: {
@@ -55,17 +55,20 @@ export const trimShim = ({ metadata, spec, status }: ShimObject): ShimObject => 
     ...(metadata.creationTimestamp === undefined ? {} : { creationTimestamp: metadata.creationTimestamp }),
   },
   ...(spec === undefined ? {} : { spec }),
-  ...(status?.rollout && isHalted({ metadata, status })
-    ? {
-        status: {
-          rollout: {
-            revision: status.rollout.revision,
-            phase: status.rollout.phase,
-            since: status.rollout.since,
-          },
-        },
-      }
-    : {}),
+  ...statusOf({ metadata, spec, status } as ShimObject),
 });
+
+const statusOf = ({ metadata, spec, status }: ShimObject): Pick<ShimObject, 'status'> => {
+  const { rollout } = status ?? {};
+  const slot = wantsSlot({ ...(spec === undefined ? {} : { spec }) })
+    ? slotOf({ ...(status ? { status } : {}) })
+    : undefined;
+  const halted =
+    rollout && status && isHalted({ metadata, status })
+      ? { rollout: { revision: rollout.revision, phase: rollout.phase, since: rollout.since } }
+      : {};
+  const kept = { ...halted, ...(slot === undefined ? {} : { slot }) };
+  return Object.keys(kept).length === 0 ? {} : { status: kept };
+};
 
 export const printClusterCache = (answer: ClusterCache): string => s.printVersioned(answer);

@@ -3,6 +3,7 @@
  */
 import type { Problem, Where } from '../../protocol/problem/problem.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
+import type { Scope } from '../../protocol/shim-object.ts';
 import type { OptionValue } from '../toml/options.ts';
 import type { ApprovalFacts } from './rollout-wait.ts';
 
@@ -33,7 +34,7 @@ export type Artifact = {
 export type ShimRevision = {
   readonly shim: string;
   readonly revision: string;
-  readonly scope: 'restarts' | 'all';
+  readonly scope: Scope;
 };
 
 export type Handler = {

@@ -59,7 +59,11 @@ export const storedHandler: s.Read<Handler> = s.object<Handler>({
     fileSha256: s.optional(s.digest),
   }),
   order: s.optional(
-    s.object<ShimRevision>({ shim: s.text(fileName), revision, scope: s.one('restarts', 'all') }),
+    s.object<ShimRevision>({
+      shim: s.text(fileName),
+      revision,
+      scope: s.one('restarts', 'all', 'no-restart'),
+    }),
   ),
 });
 

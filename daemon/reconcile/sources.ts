@@ -15,7 +15,7 @@ import { parseShimResource, resourceFile, shimOfResource } from '../shims/resour
 import { signedNow } from '../shims/signed.ts';
 import { revisionOf } from '../shims/revision.ts';
 import type { FileFact } from '../../host/facts.ts';
-import { isHalted, type ShimObject } from '../../protocol/shim-object.ts';
+import { isHalted, type ShimObject, slotOf, wantsSlot } from '../../protocol/shim-object.ts';
 import type { ApprovalFacts } from '../model/rollout-wait.ts';
 
 type Claim = {
@@ -176,18 +176,29 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
   const claims: Claim[] = [];
   const problems: Problem[] = [];
   const lost: string[] = [];
+  const notes: Problem[] = [];
   for (const shim of answer.shims) {
+    const file = resourceFile(shim.metadata.name);
+    if (wantsSlot(shim) && slotOf(shim) === undefined) {
+      // Its status may be lost: what is served stays.
+      claims.push(...kept.filter((one) => one.handler.where.file === file));
+      notes.push({
+        code: 'no-slot',
+        message: 'it waits until the controller gives it a prepared handler',
+        where: { file },
+      });
+      continue;
+    }
     const made = Date.parse(shim.metadata.creationTimestamp ?? '') || 0;
     try {
       claims.push({ handler: parseShimResource(shim, policy), made, source: 'cluster' });
     } catch (error) {
-      const file = resourceFile(shim.metadata.name);
       problems.push(problemOf(error));
       lost.push(file);
       claims.push(...kept.filter((one) => one.handler.where.file === file));
     }
   }
-  return { claims, problems, lost, approvals: approvalFactsOf(answer) };
+  return { claims, problems, notes, lost, approvals: approvalFactsOf(answer) };
 };
 
 const approvalFactsOf = ({ shims, approvals }: ClusterCache): ApprovalFacts => ({

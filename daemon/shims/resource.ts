@@ -6,7 +6,7 @@ import type { Handler } from '../model/desired.ts';
 import { at, type Cursor, required, rootOf, string, table } from '../toml/cursor.ts';
 import type { Policy } from './location.ts';
 import { handlerOf } from './fields.ts';
-import type { ShimObject } from '../../protocol/shim-object.ts';
+import { type ShimObject, slotOf, wantsSlot } from '../../protocol/shim-object.ts';
 import { revisionOf } from './revision.ts';
 
 /** Stands in place of the path that a local file has. */
@@ -30,10 +30,13 @@ export const parseShimResource = (object: unknown, policy: Policy): Handler => {
   const root = namedRoot(object);
   const spec = at(root, 'spec');
   const fields = required(spec, table(spec, []));
-  const handler = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy);
   const { metadata, spec: whole } = object as ShimObject;
+  const slot = wantsSlot(object as ShimObject) ? slotOf(object as ShimObject) : undefined;
+  const asked = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy);
+  const handler = slot === undefined ? asked : { ...asked, name: slot };
   // Without a schema a Shim may contain anything; a strategy that cannot be read counts as absent.
-  const scope = whole?.rolloutStrategy?.scope === 'all' ? 'all' : 'restarts';
+  const given = whole?.rolloutStrategy?.scope;
+  const scope = given === 'all' || given === 'no-restart' ? given : 'restarts';
   return {
     ...handler,
     where: { file: root.file },

@@ -76,6 +76,10 @@ const files = {
 const cluster = {
   'api-invalid': 'The API server refused what was written to it as invalid.',
   'bad-kubeconfig': 'The kubeconfig cannot be read, or has no usable server or credentials.',
+  'needs-restart':
+    'The Shim says `scope: no-restart`, and its handler is not prepared on this node with the same options and annotations.',
+  'no-slot':
+    'The Shim says `scope: no-restart` and names no handler, and the controller has given it none yet.',
   'cannot-listen': 'The controller cannot open its port for metrics or probes.',
   'api-unreachable': 'The API server does not answer.',
   'api-unauthorized': 'The API server does not know the credentials.',

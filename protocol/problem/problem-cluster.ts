@@ -6,6 +6,10 @@ export const clusterCodes = {
       'The API server rejects requests of this version of rcm-node; update the older of the two.',
     'bad-kubeconfig':
       'Correct the kubeconfig, or name another one as cluster.kubeconfig in /etc/rcm-node/config.toml.',
+    'needs-restart':
+      'Prepare the handler on this node ([runtime] prepare in /etc/rcm-node/config.toml), or let the Shim restart runtimes: rolloutStrategy.scope: restarts.',
+    'no-slot':
+      'The conditions of the Shim (kubectl describe shim) say what is missing: a controller, or a handler slot-… that is prepared and free on all selected nodes.',
     'cannot-listen':
       'Another program uses this port, or this machine does not have the address: give another one with --listen or --probes.',
   }),

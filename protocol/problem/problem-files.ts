@@ -8,6 +8,7 @@ export const noteCodes: ReadonlySet<string> = new Set([
   'frozen-template',
   'leftover',
   'not-prepared',
+  'no-slot',
 ]);
 
 export const fileCodes = {

@@ -85,3 +85,12 @@ t.test(
       });
   },
 );
+
+t.test('the slot of a Shim that asks for one is kept', async (t) => {
+  const metadata = { name: 'spin' };
+  const spec = { rolloutStrategy: { scope: 'no-restart' as const } };
+  const status = { slot: 'slot-1', nodes: 3 };
+  t.same(trimShim({ metadata, spec, status }), { metadata, spec, status: { slot: 'slot-1' } });
+  t.same(trimShim({ metadata, spec: {}, status }), { metadata, spec: {} });
+  t.same(trimShim({ metadata, spec, status: { slot: 'runc' } }), { metadata, spec });
+});

@@ -273,6 +273,25 @@ t.test(
   },
 );
 
+t.test('a Shim that asks for a slot waits for it without a problem, and has its name then', async (t) => {
+  const asks = resource('spin', { rolloutStrategy: { scope: 'no-restart' } });
+  const waiting = await gather(setUpCluster(t, {}, asks).host, policy, emptyLedger);
+  t.same([waiting.handlers, waiting.problems, waiting.lost], [[], [], []]);
+  t.match(waiting.notes, [{ code: 'no-slot', where: { file: 'shims.runtime.spinkube.dev/spin' } }]);
+  const given = { ...asks, status: { slot: 'slot-2' } };
+  const desired = await gather(setUpCluster(t, {}, given).host, policy, emptyLedger);
+  t.match(desired.handlers, [{ name: 'slot-2', shim: 'spin', order: { scope: 'no-restart' } }]);
+  const [handler] = desired.handlers;
+  if (!handler) return t.fail('there is a handler');
+  const path = '/opt/rcm-node/shims/slot-2/containerd-shim-slot-2';
+  const installed = { handler, key: 'a'.repeat(64), sha256: 'b'.repeat(64), path };
+  const lost = await gather(setUpCluster(t, {}, asks).host, policy, {
+    ...emptyLedger,
+    handlers: { 'slot-2': installed },
+  });
+  t.match(lost.handlers, [{ name: 'slot-2' }], 'a status that is lost takes nothing out of service');
+});
+
 t.test('approvals come with the Shims, and only from the cluster', async (t) => {
   const stopped = resource('spin');
   const revision = revisionOf(stopped as ShimObject);

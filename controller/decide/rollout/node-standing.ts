@@ -81,7 +81,9 @@ export const overridden = 'local-file';
 export const standingOf = (node: NodeFacts, concern: Concern): NodeStanding => {
   const { shim, asked, now } = concern;
   const all = node.detail?.shims;
-  const found = asked && all && Object.hasOwn(all, asked.handler) ? all[asked.handler] : undefined;
+  const entry = asked && all && Object.hasOwn(all, asked.handler) ? all[asked.handler] : undefined;
+  // No one owns a handler that is only prepared.
+  const found = entry?.s === 'prepared' ? undefined : entry;
   // A node that cannot read the Shim reports that under the name of the Shim.
   const refusal = concern.strays.find(({ entry }) => entry.s === 'refused' && entry.r === undefined)?.entry;
   const main = asked && (found?.n === shim ? found : refusal);

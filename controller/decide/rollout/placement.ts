@@ -58,7 +58,9 @@ export const placementsOf = (nodes: readonly NodeFacts[], shims: readonly ShimFa
         shim.deleting &&
         node.state !== undefined &&
         !entries.some(([, { n }]) => n === shim.name) &&
-        node.kubeletSees?.includes(shim.handler) !== true
+        // A prepared handler stays in the list of the kubelet.
+        (node.detail?.shims[shim.handler]?.s === 'prepared' ||
+          node.kubeletSees?.includes(shim.handler) !== true)
       )
         open.clean++;
     }

@@ -2,6 +2,7 @@
 import type { ClassFacts, ShimFacts, View } from '../../model/fleet.ts';
 import type { Placements } from '../rollout/placement.ts';
 import type { Classes } from './runtime-class.ts';
+import type { Slots } from './slots.ts';
 import { byName } from '../../model/wording.ts';
 
 export type Claims = {
@@ -19,7 +20,7 @@ const byOwner = (classes: readonly ClassFacts[]): Map<string, ClassFacts[]> => {
   return groups;
 };
 
-export const claimsOf = (view: View, { of }: Pick<Placements, 'of'>): Claims => {
+export const claimsOf = (view: View, { of }: Pick<Placements, 'of'>, slots: Slots = new Map()): Claims => {
   const living = view.shims.filter(({ deleting }) => !deleting).sort(byAge);
   const byClass = Map.groupBy(living, ({ runtimeClass }) => runtimeClass);
   const byHandler = Map.groupBy(living, ({ handler }) => handler);
@@ -35,10 +36,12 @@ export const claimsOf = (view: View, { of }: Pick<Placements, 'of'>): Claims => 
       use: view.use,
       refused: view.refused ?? new Map(),
       overwritten: view.overwritten ?? new Map(),
+      slots,
       holder: (name) => byClass.get(name)?.[0],
       shimOfUid: (uid) => byUid.get(uid),
     },
     rivalOf: (shim) => {
+      if (shim.handler === '') return undefined;
       const group = byHandler.get(shim.handler) ?? [];
       const older = group.slice(0, Math.max(0, group.indexOf(shim)));
       return older.find((one) => share(one, shim));

@@ -3,6 +3,7 @@ import type { ClassSettings } from '../../model/class-settings.ts';
 import type { ClassChange, ClassFacts, ClassUse, ShimFacts } from '../../model/fleet.ts';
 import { shimKey } from '../../model/keys.ts';
 import { isOurs, isRemembered, isRight, leadsRight, settingsFor } from './class-content.ts';
+import type { Slots } from './slots.ts';
 import { invalidity, overwrittenBy, rejected } from './class-messages.ts';
 import { countOf, someOf } from '../../model/wording.ts';
 
@@ -22,6 +23,8 @@ export type ClassStanding = {
     | 'claimed'
     /** The API server rejects its name or its handler. */
     | 'invalid'
+    /** No prepared handler is free for its Shim, which asks for one. */
+    | 'slotless'
     /** It belongs to a deleted Shim, and is garbage-collected. */
     | 'collected'
     /** Pods use it with its former handler. */
@@ -55,6 +58,8 @@ export type Classes = {
   readonly overwritten: ReadonlyMap<string, readonly string[]>;
   /** The Shim that has the name. */
   readonly holder: (name: string) => ShimFacts | undefined;
+  /** Of Shims that have no slot yet. */
+  readonly slots: Slots;
   readonly shimOfUid: (uid: string) => ShimFacts | undefined;
 };
 
@@ -93,6 +98,11 @@ const presentOf = (
 ): ClassStanding => {
   const name = shim.runtimeClass;
   const rest = { changes: [], count: [] };
+  const slot = classes.slots.get(shim);
+  if (slot)
+    return 'given' in slot
+      ? { ...rest, kind: 'missing', message: `the prepared handler ${slot.given} is given to it` }
+      : { ...rest, kind: 'slotless', message: slot.why };
   const invalid = invalidity(shim);
   if (invalid !== undefined) return { ...rest, kind: 'invalid', message: invalid };
   const holder = classes.holder(name);

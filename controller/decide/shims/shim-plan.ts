@@ -41,7 +41,7 @@ export type ShimPlan = {
 };
 
 /** No Pod could ask for what nodes would change to. */
-const refusing: readonly (ClassStanding['kind'] | undefined)[] = ['in-use', 'invalid'];
+const refusing: readonly (ClassStanding['kind'] | undefined)[] = ['in-use', 'invalid', 'slotless'];
 
 const concernOf = (
   shim: ShimFacts,

@@ -22,6 +22,7 @@ const conflictReasons: Partial<Record<ClassStanding['kind'], string>> = {
   claimed: 'RuntimeClassClaimed',
   invalid: 'RuntimeClassInvalid',
   'in-use': 'HandlerInUse',
+  slotless: 'NoSlotFree',
 };
 
 export const available = (situation: Situation): Said => {

@@ -11,6 +11,8 @@ export type Situation = Omit<ShimPlan, 'changes'> & {
   readonly unmarked: ReadonlyMap<string, string>;
   /** An older Shim asks for the same handler on some of the same nodes. */
   readonly rival: ShimFacts | undefined;
+  /** The prepared handler that it has, or is given now. */
+  readonly slot?: string | undefined;
 };
 
 /** Also where another source owns the handler and the node does not serve it: no rollout can correct that. */

@@ -48,6 +48,7 @@ export const statusOf = (situation: Situation, now: number): ShimStatus => {
     nodesUpdated: targets.filter(({ serves }) => serves).length,
     nodesFailed: targets.filter((one) => isFailed(situation, one)).length,
     rollout,
+    ...(situation.slot === undefined ? {} : { slot: situation.slot }),
     ...(situation.own?.settings === undefined ? {} : { runtimeClass: printSettings(situation.own.settings) }),
     conditions: [
       conditionOf(shim, 'Available', said.available, now),

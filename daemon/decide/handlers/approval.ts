@@ -43,6 +43,8 @@ export const approvalOf = (
   const isSame = [standingTable(baseline, name), baseline.target.present[name]].some(
     (table) => table !== undefined && canonical(table) === canonical(asked.table),
   );
+  if (order?.scope === 'no-restart' && !isSame && !baseline.rules.force)
+    return { ...neededFor(baseline, order, order.revision), held: needsRestart(name) };
   const isMoved = keyInForce(baseline, name, asked.path) !== asked.key;
   const own =
     !order || (isSame && !(order.scope === 'all' && isMoved))
@@ -50,6 +52,12 @@ export const approvalOf = (
       : gate(baseline, name, order.shim, order.revision);
   return isSame && !(isMoved && baseline.held?.code === 'known-bad') ? own : heldWith(baseline, name, own);
 };
+
+const needsRestart = (name: string): Problem => ({
+  code: 'needs-restart',
+  handler: name,
+  message: `its Shim says that no runtime may be restarted for it (scope: no-restart), and "${name}" is not prepared here with the same options and annotations`,
+});
 
 /** The artifact that serves it now; a handler that was only prepared has none. */
 const keyInForce = ({ before }: Baseline, name: string, path: string): string | undefined => {

@@ -111,8 +111,9 @@ export const selectHandlers = (baseline: Baseline, how: Preparing = 'standing'):
       failing.set(handler.where.file, gate.held);
     }
     // A handler that cannot be restored now is not replaced by one that is held.
-    if (gate?.held && (!hold(handler.name) || gate.held.code === 'known-bad')) {
-      report(gate.held.code === 'known-bad' ? 'failed' : 'pending', { ...said(gate.held), gate });
+    const isFinal = gate?.held?.code === 'known-bad' || gate?.held?.code === 'needs-restart';
+    if (gate?.held && (!hold(handler.name) || isFinal)) {
+      report(isFinal ? 'failed' : 'pending', { ...said(gate.held), gate });
       // A retry by a person does not download the artifact again.
       if (key !== undefined) awaited.push(key);
       continue;

@@ -6,6 +6,7 @@ import type { ApprovalFacts } from '../../model/rollout-wait.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { shimOfResource } from '../../shims/resource.ts';
 import type { HandlerDetail, MachineIds, NodeDetail } from '../../../protocol/node-annotations.ts';
+import { paths } from '../../../protocol/host-paths.ts';
 import { revisionHere } from '../handlers/rollout-wait.ts';
 
 export type StatusInput = {
@@ -31,7 +32,9 @@ const statusBytes = 8192;
 export const detail = (given: StatusInput, since: string): string => {
   const { report } = given;
   const asked = new Map(given.desired.map((handler) => [handler.name, handler]));
-  const all = new Map(report.handlers.map((one) => [one.name, detailOf(given, one, asked.get(one.name))]));
+  // What is only to be prepared has nothing to do with the cluster yet.
+  const said = report.handlers.filter((one) => one.state !== 'pending' || one.source !== paths.settings);
+  const all = new Map(said.map((one) => [one.name, detailOf(given, one, asked.get(one.name))]));
   for (const [name, one] of refusals(given, all)) all.set(name, one);
   const shims = [...all];
   const print = (count: number): string =>

@@ -92,3 +92,17 @@ t.test('invalid parts of a Shim are left out', async (t) => {
   t.match(shimFacts({ metadata, spec: { runtimeClass: null } }), { handler: 'spin' });
   t.throws(() => shimFacts({}), { message: /without a name/ });
 });
+
+t.test('a Shim that must restart nothing, and names no handler, asks for a slot', async (t) => {
+  const asks = { rolloutStrategy: { scope: 'no-restart' } };
+  const of = (given: object, status: object = {}) => shimFacts({ metadata, spec: given, status });
+  t.match(of(asks), { handler: '', seeks: 'plain', strategy: { scope: 'no-restart' } });
+  t.match(of(asks, { slot: 'slot-1' }), { handler: 'slot-1', status: { slot: 'slot-1' } });
+  t.match(of(asks, { slot: 'runc' }), { handler: '' });
+  t.match(of({ ...asks, podAnnotations: ['a/*'] }), { seeks: 'special' });
+  t.match(of({ ...asks, runtime: { type: 'oci', binary: 'crun' } }), { seeks: 'special' });
+  const named = of({ ...asks, runtimeClass: { name: 'x', handler: 'spin-v2' } }, { slot: 'slot-1' });
+  t.match(named, { handler: 'spin-v2' });
+  t.equal(named.seeks, undefined);
+  t.equal(revisionOf({ metadata, spec: asks } as never), revisionOf({ metadata, spec: {} } as never));
+});

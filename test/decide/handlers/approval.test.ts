@@ -38,7 +38,7 @@ const handler = (over: Partial<Handler> = {}): Handler => ({
   order: { shim: 'spin', revision: 'r1', scope: 'restarts' },
   ...over,
 });
-const at = (revision: string, scope: 'restarts' | 'all' = 'restarts') => ({
+const at = (revision: string, scope: 'restarts' | 'all' | 'no-restart' = 'restarts') => ({
   order: { shim: 'spin', revision, scope } as const,
 });
 const changed = handler({ ...at('r2'), options: { Root: '/run/x' } });
@@ -395,3 +395,46 @@ t.test('an artifact that cannot be fetched is a failure before an approval, not 
   ]);
   t.strictSame(decision.plan, { kind: 'settled' }, 'and what is served stays');
 });
+
+t.test('a shim for a prepared handler needs no approval, unless its scope is all', async (t) => {
+  const prepared = {
+    name: 'spin',
+    shim: 'spin',
+    runtime: { type: 'shim' },
+    options: {},
+    podAnnotations: [],
+  } as const;
+  const prepare = [{ ...prepared, containerAnnotations: [], where: { file: '/etc/rcm-node/config.toml' } }];
+  const there = serving([handler(at('r1'))], { links: {} });
+  const path = '/opt/rcm-node/shims/spin/containerd-shim-spin';
+  const [row] = prepare;
+  const ledger = {
+    ...there.ledger,
+    handlers: {},
+    ...(row ? { prepared: { spin: { handler: row, path } } } : {}),
+  };
+  const before = { ...there, ledger };
+  for (const [scope, held] of [
+    ['restarts', false],
+    ['no-restart', false],
+    ['all', true],
+  ] as const) {
+    const asked = { ...desired([handler(at('r2', scope))]), prepare };
+    const plan = steps(decided(before, asked)).map(({ kind }) => kind);
+    t.equal(plan.includes('link'), !held, scope);
+    t.notOk(plan.includes('activate'), scope);
+  }
+});
+
+t.test(
+  'a Shim that must restart nothing fails where its handler is not prepared, and stays as it was',
+  async (t) => {
+    const fresh = decided(bare({ store: wholeOf(handler()) }), desired([handler(at('r2', 'no-restart'))]));
+    t.strictSame(steps(fresh), []);
+    t.match(fresh.handlers, [{ name: 'spin', state: 'failed', problem: { code: 'needs-restart' } }]);
+    const other = handler({ ...at('r2', 'no-restart'), options: { Root: '/run/x' } });
+    const kept = decided(serving([handler(at('r1'))]), desired([other], approved('r2')));
+    t.strictSame(steps(kept), [], 'no approval changes that');
+    t.match(kept.handlers, [{ problem: { code: 'needs-restart' } }]);
+  },
+);

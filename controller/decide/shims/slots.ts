@@ -1,0 +1,70 @@
+/**
+ * Prepared handlers for Shims that ask for one (`scope: no-restart`, and no handler): the first that is prepared and free on all
+ * selected nodes. A Shim keeps it in its status for as long as it lives: Pods have its name in their RuntimeClass.
+ */
+import { isSlot } from '../../../protocol/shim-object.ts';
+import type { NodeFacts, ShimFacts } from '../../model/fleet.ts';
+import { byName, countOf, someOf } from '../../model/wording.ts';
+import type { Placement, Placements } from '../rollout/placement.ts';
+
+export type Slots = ReadonlyMap<ShimFacts, { readonly given: string } | { readonly why: string }>;
+
+const preparedOn = ({ detail }: NodeFacts): readonly string[] =>
+  Object.entries(detail?.shims ?? {}).flatMap(([name, { s }]) =>
+    s === 'prepared' && isSlot(name) ? [name] : [],
+  );
+
+/** slot-2 goes before slot-10. */
+const inOrder = (a: string, b: string): number => a.length - b.length || (a < b ? -1 : 1);
+
+/** What nodes serve it by, where its status was lost. */
+const formerOf = ({ name }: ShimFacts, { strays }: Placement): string | undefined =>
+  [...strays.values()].flat().find(({ handler, entry }) => entry.n === name && isSlot(handler))?.handler;
+
+/** Of the Shims that have none. */
+export const slotsOf = (shims: readonly ShimFacts[], { of }: Pick<Placements, 'of'>): Slots => {
+  const taken = new Set(shims.map(({ handler }) => handler));
+  const slots = new Map<ShimFacts, { readonly given: string } | { readonly why: string }>();
+  const seeking = shims.filter(({ seeks, handler, deleting }) => seeks && handler === '' && !deleting);
+  for (const shim of [...seeking].sort((a, b) => a.created - b.created || byName(a, b))) {
+    const found = slotFor(shim, of.get(shim)!, taken);
+    if ('given' in found) taken.add(found.given);
+    slots.set(shim, found);
+  }
+  return slots;
+};
+
+const slotFor = (
+  shim: ShimFacts,
+  placement: Placement,
+  taken: ReadonlySet<string>,
+): { readonly given: string } | { readonly why: string } => {
+  const { targets } = placement;
+  if (shim.seeks === 'special')
+    return {
+      why: 'no prepared handler slot-… is for a Shim with options, annotations or runtime.type: oci; name a handler that is prepared for it in spec.runtimeClass.handler, or take scope: no-restart out',
+    };
+  const former = formerOf(shim, placement);
+  if (former !== undefined && !taken.has(former)) return { given: former };
+  const [first, ...others] = targets.map((node) => ({ node, free: new Set(preparedOn(node)) }));
+  if (!first) return { why: 'no selected node reports yet, so it is not known which handlers are prepared' };
+  const common = [...first.free].filter((name) => others.every(({ free }) => free.has(name)));
+  const [given] = common.filter((name) => !taken.has(name)).sort(inOrder);
+  if (given !== undefined) return { given };
+  const without = targets.filter((node) => preparedOn(node).every((name) => taken.has(name)));
+  const where =
+    without.length === 0
+      ? `none is free on all of ${countOf(targets.length, 'selected node')}`
+      : `none is free on ${someOf(without.map(({ name }) => name))}`;
+  return {
+    why: `no prepared handler is free for it: ${where}; add names that begin with slot- to [runtime] prepare in the settings of the nodes, delete a Shim that has one, or take scope: no-restart out`,
+  };
+};
+
+/** For its status: as long as it asks for one. */
+export const slotIn = (shim: ShimFacts, slots: Slots): string | undefined => {
+  if (!shim.seeks) return undefined;
+  if (shim.handler !== '') return shim.handler;
+  const found = slots.get(shim);
+  return found && 'given' in found ? found.given : undefined;
+};

@@ -1,0 +1,93 @@
+import t from 'tap';
+import { decideFleet } from '../../../../controller/decide/decide.ts';
+import { slotsOf } from '../../../../controller/decide/shims/slots.ts';
+import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
+import type { NodeFacts, ShimFacts } from '../../../../controller/model/fleet.ts';
+import type { HandlerDetail } from '../../../../protocol/node-annotations.ts';
+import { aNode, aShim, now } from '../../../../testbed/controller/facts.ts';
+
+const prepared = (...names: readonly string[]): Readonly<Record<string, HandlerDetail>> =>
+  Object.fromEntries(names.map((name) => [name, { s: 'prepared' }]));
+const seeking = (name: string, over: Partial<ShimFacts> = {}): ShimFacts =>
+  aShim(name, { seeks: 'plain', handler: '', strategy: { scope: 'no-restart' }, ...over });
+const slots = (shims: readonly ShimFacts[], nodes: readonly NodeFacts[]) =>
+  Object.fromEntries(
+    [...slotsOf(shims, placementsOf(nodes, shims))].map(([{ name }, one]) => [
+      name,
+      'given' in one ? one.given : one.why,
+    ]),
+  );
+
+t.test('a Shim gets the first slot that is prepared on all selected nodes', async (t) => {
+  const shim = seeking('spin', { nodeSelector: { pool: 'a' } });
+  const inPool = { labels: { pool: 'a' } };
+  const nodes = [
+    aNode('a', prepared('slot-1', 'slot-2', 'slot-10', 'spin-v2'), inPool),
+    aNode('b', prepared('slot-10', 'slot-2', 'slot-3'), inPool),
+    aNode('c', {}),
+    aNode('d', {}, { ...inPool, state: undefined }),
+  ];
+  t.strictSame(slots([shim], nodes), { spin: 'slot-2' }, 'a node that does not report is not asked');
+  t.strictSame(slots([shim, aShim('other', { handler: 'slot-2' })], nodes), { spin: 'slot-10' });
+});
+
+t.test('older Shims come first, and one that is given is free for no other', async (t) => {
+  const nodes = [aNode('a', prepared('slot-1', 'slot-2'))];
+  const shims = [seeking('a'), seeking('b', { created: now - 2_000_000 }), seeking('c', { created: now })];
+  t.match(slots(shims, nodes), {
+    b: 'slot-1',
+    a: 'slot-2',
+    c: /none is free on a; add names that begin with slot-/,
+  });
+  t.strictSame(slots([seeking('gone', { deleting: true })], nodes), {});
+});
+
+t.test('it says why there is none', async (t) => {
+  const special = seeking('spin', { seeks: 'special' });
+  t.match(slots([special], [aNode('a', prepared('slot-1'))]), { spin: /options, annotations/ });
+  t.match(slots([seeking('spin')], []), { spin: /no selected node reports yet/ });
+  const apart = [aNode('a', prepared('slot-1')), aNode('b', prepared('slot-2'))];
+  t.match(slots([seeking('spin')], apart), { spin: /none is free on all of 2 selected nodes/ });
+  t.match(slots([seeking('spin')], [aNode('a', prepared('spin-v2'))]), { spin: /none is free on a;/ });
+});
+
+t.test('where the status was lost, the slot by which nodes serve it is given again', async (t) => {
+  const nodes = [aNode('a', { ...prepared('slot-1'), 'slot-2': { s: 'served', n: 'spin', r: 'r2' } })];
+  t.strictSame(slots([seeking('spin')], nodes), { spin: 'slot-2' });
+});
+
+t.test('the slot is in the status before anything else is done with it', async (t) => {
+  const view = { now, classes: [], use: new Map() };
+  const nodes = [aNode('a', prepared('slot-1'))];
+  const shim = seeking('spin', { runtimeClass: 'spin' });
+  const first = decideFleet({ ...view, nodes, shims: [shim] });
+  t.strictSame(first.classes, []);
+  t.equal(first.statuses[0]?.status.slot, 'slot-1');
+  const held = { ...shim, handler: 'slot-1', status: first.statuses[0]!.status };
+  const next = decideFleet({ ...view, nodes, shims: [held] });
+  t.match(next.classes, [{ kind: 'apply', name: 'spin', shim: { handler: 'slot-1' } }]);
+  t.equal(next.statuses[0]?.status.slot, 'slot-1', 'for its life');
+  t.equal(next.statuses[0]?.status.nodesFailed, 0, 'a prepared handler is owned by no one');
+});
+
+t.test('without a slot there is no RuntimeClass, and no node fails', async (t) => {
+  const { classes, statuses } = decideFleet({
+    now,
+    classes: [],
+    use: new Map(),
+    nodes: [aNode('a', {})],
+    shims: [seeking('spin')],
+  });
+  t.strictSame(classes, []);
+  const { conditions, slot, nodesFailed } = statuses[0]!.status;
+  t.equal(slot, undefined);
+  t.equal(nodesFailed, 0);
+  t.match(
+    conditions.filter(({ type }) => type === 'Conflict' || type === 'Available' || type === 'Stalled'),
+    [
+      { type: 'Available', status: 'False', reason: 'NoSlotFree' },
+      { type: 'Conflict', status: 'True', reason: 'NoSlotFree', message: /slot-/ },
+      { type: 'Stalled', status: 'True' },
+    ],
+  );
+});
