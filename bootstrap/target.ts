@@ -4,7 +4,7 @@
  */
 import { type Files, makeFiles } from '../host/files/files.ts';
 import type { Clock } from '../host/host.ts';
-import { makeSystemd, type Systemd } from '../host/systemd/systemd.ts';
+import { makeSystemd, type Systemd, usualSockets } from '../host/systemd/systemd.ts';
 import { Failure } from '../protocol/problem/problem.ts';
 import { refusal } from '../daemon/runtimes/distro.ts';
 import { refused } from '../daemon/runtimes/refused.ts';
@@ -29,11 +29,13 @@ export const makeTarget = (
   options: Omit<Target, 'host' | 'systemd' | 'own'> & { readonly host: string },
 ): Target => {
   const host = makeFiles(options.host);
-  const socket = host.real('/run/dbus/system_bus_socket');
   return {
     ...options,
     host,
-    systemd: makeSystemd({ address: `unix:path=${socket}`, callDeadlineMs: 30_000 }),
+    systemd: makeSystemd({
+      sockets: { bus: host.real(usualSockets.bus), systemd: host.real(usualSockets.systemd) },
+      callDeadlineMs: 30_000,
+    }),
     own: makeFiles('/'),
   };
 };
@@ -58,7 +60,7 @@ export const checkSite = async (site: Target, arch: string): Promise<void> => {
       {
         code: 'unsupported-host',
         message: `the systemd of this node cannot be asked over D-Bus (/run/dbus/system_bus_socket): ${error instanceof Error ? error.message : error}`,
-        hint: 'rcm-node is a systemd service. A node without systemd, as of k3d and Talos Linux, cannot run it: exclude it with a nodeSelector. With systemd, check the Pod: it needs the mount of /run/dbus, AppArmor Unconfined and the SELinux type spc_t.',
+        hint: 'rcm-node is a systemd service. A node without systemd, as of k3d and Talos Linux, cannot run it: exclude it with a nodeSelector. With systemd, check the Pod: it needs the mounts of /run/dbus and /run/systemd, AppArmor Unconfined and the SELinux type spc_t.',
       },
       error,
     );

@@ -12,6 +12,8 @@
  * So messages of two senders only are accepted: the bus itself, and the owner of `peer` at that moment. This includes
  * replies. dbus-daemon refuses a reply from a process that was not called (`send_requested_reply` in dbus-daemon(1);
  * system.conf allows returns and errors only with it), but a local change of its policy must not make us trust one.
+ *
+ * Where no bus is installed, the connection is to systemd's own socket (`direct`), with the same calls and answers.
  */
 import type { Socket } from 'node:net';
 import { type DBusError, Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';
@@ -47,6 +49,11 @@ export type Bus = {
 
 export type BusOptions = {
   readonly address: string;
+  /**
+   * The socket is the service's own: no bus is between, so there are no names, no rules for signals (each one is sent), and no
+   * messages of others.
+   */
+  readonly direct?: boolean;
   readonly callDeadlineMs: number;
   /** The name of the called service; without one, only messages of the bus itself are accepted. */
   readonly peer?: string;
@@ -75,22 +82,27 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
     socket,
     ({ type, sender }: Envelope) =>
       type !== MessageType.METHOD_CALL &&
-      sender !== undefined &&
-      (sender === driver || sender === owner.name),
+      (options.direct || (sender !== undefined && (sender === driver || sender === owner.name))),
   );
   bus.on('message', (message: Message) => {
     if (message.type === MessageType.SIGNAL && message.sender !== driver) options.onSignal?.(message);
     if (message.type === MessageType.SIGNAL && message.sender === driver) follow(message, options, owner);
     // Hello is always the first call; its refusal is hidden from the library (see above) and stored here.
     if (message.type === MessageType.ERROR && Number(message.replySerial) === 1) {
-      gone.reject(unreachable(`the system bus refused us: ${String(message.body[0] ?? message.errorName)}`));
+      if (!options.direct)
+        gone.reject(
+          unreachable(`the system bus refused us: ${String(message.body[0] ?? message.errorName)}`),
+        );
       message.replySerial = '';
     }
   });
 
-  const call = (asked: BusCall): Promise<BusAnswer> => answer(bus, asked, options, gone.promise, unreachable);
+  const call = async (asked: BusCall): Promise<BusAnswer> =>
+    options.direct && asked.destination === driver
+      ? { kind: 'answer', body: [] }
+      : answer(bus, asked, options, gone.promise, unreachable);
   try {
-    if (options.peer !== undefined) {
+    if (options.peer !== undefined && !options.direct) {
       await call(driverCall('AddMatch', ownerChanges(options.peer)));
       const found = await call(driverCall('GetNameOwner', options.peer));
       // No owner: the following calls get the bus's error.

@@ -6,6 +6,7 @@
  *
  * Interface: https://www.freedesktop.org/software/systemd/man/latest/org.freedesktop.systemd1.html
  */
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type BusCall, type BusOptions, type BusSignal, withBus } from './bus.ts';
 import { followUnit } from './unit-signals.ts';
@@ -59,29 +60,52 @@ export type Systemd = {
 };
 
 export type SystemdOptions = {
-  /** A D-Bus address; `unix:path=/run/dbus/system_bus_socket` when absent. */
+  /** A D-Bus address. */
   readonly address?: string;
+  /** Where the sockets are, if no address is given; those of this host when absent. */
+  readonly sockets?: Sockets;
   /** For one call; a job has its own deadline. */
   readonly callDeadlineMs: number;
   /** How often a running job is looked at in case its signal was lost; 1000 when absent. */
   readonly pollMs?: number;
 };
 
+export type Sockets = {
+  readonly bus: string;
+  /** systemd's own, which it has for root where no bus is installed, as on nodes of kind, or none runs. */
+  readonly systemd: string;
+};
+
+export const usualSockets: Sockets = {
+  bus: '/run/dbus/system_bus_socket',
+  systemd: '/run/systemd/private',
+};
+
+/** The bus wherever there is one: most programs use it, and its policy is the admin's. Asked anew each time, as it can be installed. */
+const connectionTo = ({ bus, systemd }: Sockets): Pick<BusOptions, 'address' | 'direct'> =>
+  existsSync(bus) || !existsSync(systemd)
+    ? { address: `unix:path=${bus}` }
+    : { address: `unix:path=${systemd}`, direct: true };
+
 export const makeSystemd = (options: SystemdOptions): Systemd => {
-  const address = options.address ?? 'unix:path=/run/dbus/system_bus_socket';
-  const base = { address, callDeadlineMs: options.callDeadlineMs, peer: systemdName };
+  const { address, sockets = usualSockets } = options;
+  const base = (): Omit<BusOptions, 'onSignal'> => ({
+    ...(address === undefined ? connectionTo(sockets) : { address }),
+    callDeadlineMs: options.callDeadlineMs,
+    peer: systemdName,
+  });
   const once = (what: string, call: BusCall, harmless?: string): Promise<void> =>
-    withBus(base, async (bus) => {
+    withBus(base(), async (bus) => {
       const reply = await bus.call(call);
       if (reply.kind !== 'refusal' || reply.name !== harmless) accepted(reply, what);
     });
   const property = (name: string, what = `tell its ${name.toLowerCase()}`): Promise<string> =>
-    withBus(base, async (bus) => String(unwrap(accepted(await bus.call(managerProperty(name)), what)[0])));
+    withBus(base(), async (bus) => String(unwrap(accepted(await bus.call(managerProperty(name)), what)[0])));
   const job = (verb: Verb) => (name: string, deadlineMs: number) =>
-    runJob({ ...base, pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
+    runJob({ ...base(), pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
 
   return {
-    unit: (name) => withBus(base, (bus) => readUnit(bus, name)),
+    unit: (name) => withBus(base(), (bus) => readUnit(bus, name)),
     restart: job('restart'),
     start: job('start'),
     stop: job('stop'),
@@ -90,7 +114,7 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     disable: (name) => once(`disable ${name}`, manager('DisableUnitFiles', 'asb', [[name], false])),
     daemonReload: () => once('reload the unit files', manager('Reload')),
     follow: (name, changed) => followUnit(base, name, changed),
-    hasJob: (name) => withBus(base, (bus) => readJob(bus, name)),
+    hasJob: (name) => withBus(base(), (bus) => readJob(bus, name)),
     state: () => property('SystemState', 'tell the state of the host'),
     version: () => property('Version'),
     architecture: () => property('Architecture'),

@@ -11,24 +11,28 @@ const longestMs = 30_000;
 
 /** Returns the function that ends it. Never throws: without a bus, nothing is reported. */
 export const followUnit = (
-  base: Omit<BusOptions, 'onSignal'>,
+  base: () => Omit<BusOptions, 'onSignal'>,
   name: string,
   changed: () => void,
 ): (() => void) => {
   const stop = new AbortController();
   const ended = Promise.withResolvers<void>();
   stop.signal.addEventListener('abort', () => ended.resolve());
-  const onSignal = ({ interface: from, member }: BusSignal): void => {
+  const followed = { path: '' };
+  // Without a bus, the signals of all units arrive.
+  const onSignal = ({ interface: from, member, path }: BusSignal): void => {
+    if (path !== followed.path) return;
     if (from === 'org.freedesktop.DBus.Properties' && member === 'PropertiesChanged') changed();
   };
   const follow = async (): Promise<void> => {
     for (let pause = shortestMs; !stop.signal.aborted; pause = Math.min(pause * 2, longestMs)) {
-      await withBus({ ...base, onSignal }, async (bus) => {
+      await withBus({ ...base(), onSignal }, async (bus) => {
         const what = `follow ${name}`;
         accepted(await bus.call(manager('Subscribe')), what);
         const path = String(accepted(await bus.call(manager('LoadUnit', 's', [name])), what)[0]);
         // systemd escapes every character that is no letter or digit; an unescaped quote would end the rule.
         if (!/^[/\w]+$/.test(path)) return;
+        followed.path = path;
         accepted(await bus.call(matchChanges(path)), what);
         pause = shortestMs;
         changed();

@@ -35,7 +35,7 @@ export const codes = {
     'no-runtime':
       'Install and start containerd or CRI-O (unit containerd.service or crio.service), or set runtime.unit in /etc/rcm-node/config.toml.',
     'systemd-unreachable':
-      'Check that dbus.socket is active; nothing is changed while systemd cannot be asked.',
+      'Check that dbus.socket is active. Without D-Bus, as on nodes of kind, systemd is asked at /run/systemd/private. Nothing is changed while systemd cannot be asked.',
     'runtime-unreachable':
       'Check the runtime: systemctl status containerd; journalctl -u containerd (with CRI-O: crio).',
   }),

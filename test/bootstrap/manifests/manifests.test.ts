@@ -132,14 +132,14 @@ t.test('no container is privileged, has a capability, a token, or a namespace of
   }
 });
 
-t.test('bootstrap mounts only the folders that it writes, and two that it reads', async (t) => {
+t.test('bootstrap mounts only the folders that it writes, and three that it reads', async (t) => {
   const spec = pod();
   const paths = new Map(spec.volumes?.map(({ name, hostPath }) => [name, hostPath?.path]));
   const mounts = spec.initContainers?.[0].volumeMounts ?? [];
   const writable = mounts.filter(({ readOnly }) => !readOnly).map(({ name }) => paths.get(name));
   const readable = mounts.filter(({ readOnly }) => readOnly).map(({ name }) => paths.get(name));
   t.same(writable, ['/opt/rcm-node', '/etc/rcm-node', '/etc/systemd/system']);
-  t.same(readable, ['/run/rcm-node', '/run/dbus', undefined], 'and the ConfigMap');
+  t.same(readable, ['/run/rcm-node', '/run/dbus', '/run/systemd', undefined], 'and the ConfigMap');
   for (const { name, mountPath } of mounts)
     if (paths.get(name) !== undefined)
       t.equal(mountPath, `/host${paths.get(name)}`, 'below --host as on the host');

@@ -68,11 +68,38 @@ t.test('a bus that closes at once, rejects us, or never speaks is systemd-unreac
   t.match(await rejectedProblem(ask(mute, 200)), { message: /no answer to ListNames within 200 ms/ });
 });
 
+t.test('a socket of the service itself needs no Hello, no name and no rule', async (t) => {
+  const unknown = messageOf(
+    3,
+    { 4: ['s', 'org.freedesktop.DBus.Error.UnknownObject'], 5: ['u', 1] },
+    'no bus',
+  );
+  const signal = messageOf(4, { 1: ['o', '/one'], 2: ['s', 'org.example'], 3: ['s', 'Said'] }, 'one');
+  const address = await fakeBus(t, (socket) => {
+    socket.on('data', (data) => {
+      if (data.includes('AUTH')) return void socket.write('OK 0123456789abcdef0123456789abcdef\r\n');
+      if (data.includes('Hello')) socket.write(unknown);
+      if (data.includes('AddMatch') || data.includes('GetNameOwner')) socket.destroy();
+      if (data.includes('Ask'))
+        socket.write(Buffer.concat([signal, messageOf(2, { 5: ['u', 2] }, 'answer')]));
+    });
+  });
+  const heard: string[] = [];
+  const onSignal = ({ member, body }: BusSignal) => void heard.push(`${member} ${body[0]}`);
+  const options = { address, direct: true, peer: 'org.example.Peer', callDeadlineMs: 20_000, onSignal };
+  await withBus(options, async (bus) => {
+    t.strictSame(await bus.call({ ...listNames, member: 'AddMatch' }), { kind: 'answer', body: [] });
+    const call = { destination: 'org.example.Peer', path: '/one', interface: 'org.example', member: 'Ask' };
+    t.strictSame(await bus.call(call), { kind: 'answer', body: ['answer'] });
+  });
+  t.strictSame(heard, ['Said one']);
+});
+
 t.test('a bus that refuses Hello does not end the process', async (t) => {
   const refuses = await fakeBus(t, (socket) => {
     socket.on('data', (data) => {
       if (data.includes('AUTH')) return void socket.write('OK 0123456789abcdef0123456789abcdef\r\n');
-      if (data.includes('Hello')) socket.write(helloRefused);
+      if (data.includes('Hello')) socket.write(helloRefused());
     });
   });
   t.match(await rejectedProblem(ask(refuses)), { code: 'systemd-unreachable', message: /Too many of you/ });
@@ -153,8 +180,10 @@ t.test('a real bus', { skip: noBusHere }, async (t) => {
   });
 });
 
-/** An ERROR message in reply to serial 1, byte by byte: little endian, with one string as its body. */
-const helloRefused = (() => {
+type Fields = Readonly<Record<number, readonly [type: string, value: string | number]>>;
+
+/** A message, byte by byte: little endian, with one string as its body. */
+function messageOf(type: number, given: Fields, text: string): Buffer {
   const pad = (bytes: Buffer, to: number) =>
     Buffer.concat([bytes, Buffer.alloc((to - (bytes.length % to)) % to)]);
   const u32 = (value: number) => {
@@ -165,19 +194,25 @@ const helloRefused = (() => {
   const string = (text: string) => Buffer.concat([u32(text.length), Buffer.from(`${text}\0`)]);
   const field = (code: number, type: string, value: Buffer) =>
     Buffer.concat([Buffer.from([code, 1]), Buffer.from(`${type}\0`), value]);
-  const body = string('Too many of you');
+  const body = string(text);
   const fields = Buffer.concat([
-    pad(field(4, 's', string('org.freedesktop.DBus.Error.LimitsExceeded')), 8),
-    pad(field(5, 'u', u32(1)), 8),
-    pad(field(7, 's', string('org.freedesktop.DBus')), 8),
+    ...Object.entries(given).map(([code, [type, value]]) =>
+      pad(field(Number(code), type, typeof value === 'number' ? u32(value) : string(value)), 8),
+    ),
     field(8, 'g', Buffer.from('\u0001s\0')),
   ]);
   return Buffer.concat([
-    Buffer.from([0x6c, 3, 1, 1]),
+    Buffer.from([0x6c, type, 1, 1]),
     u32(body.length),
     u32(1),
     u32(fields.length),
     pad(fields, 8),
     body,
   ]);
-})();
+}
+
+/** An ERROR message in reply to serial 1. */
+function helloRefused(): Buffer {
+  const name = 'org.freedesktop.DBus.Error.LimitsExceeded';
+  return messageOf(3, { 4: ['s', name], 5: ['u', 1], 7: ['s', 'org.freedesktop.DBus'] }, 'Too many of you');
+}

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { rejectedProblem } from '../../../testbed/failure.ts';
 import { makeSystemd, type Systemd } from '../../../host/systemd/systemd.ts';
@@ -303,4 +305,16 @@ t.test('the small operations', { skip: noBusHere }, async (t) => {
     t.strictSame(await once(child, 'close'), [0, null]);
     t.equal(said.join(''), 'active systemd-unreachable\n');
   });
+});
+
+t.test('without a bus, systemd is asked at its own socket; with one, there', async (t) => {
+  const folder = t.testdir({});
+  const sockets = { bus: join(folder, 'bus'), systemd: join(folder, 'own') };
+  const asked = async (): Promise<string> =>
+    (await rejectedProblem(makeSystemd({ sockets, callDeadlineMs: 1_000 }).version())).message;
+  t.match(await asked(), `unix:path=${sockets.bus}`, 'neither is there: what is missing is the bus');
+  writeFileSync(sockets.systemd, '');
+  t.match(await asked(), `unix:path=${sockets.systemd}`);
+  writeFileSync(sockets.bus, '');
+  t.match(await asked(), `unix:path=${sockets.bus}`);
 });

@@ -141,6 +141,9 @@ spec:
             - name: dbus
               mountPath: /host/run/dbus
               readOnly: true
+            - name: systemd
+              mountPath: /host/run/systemd
+              readOnly: true
             - name: settings
               mountPath: /config
               readOnly: true
@@ -195,6 +198,11 @@ spec:
         - name: dbus
           hostPath:
             path: /run/dbus
+            type: DirectoryOrCreate
+        # The same without D-Bus, as on nodes of kind: systemd's own socket.
+        - name: systemd
+          hostPath:
+            path: /run/systemd
             type: DirectoryOrCreate
         # Optional: config.toml is the node's settings, every other *.toml a file in shims.d (docs/install.md).
         - name: settings
