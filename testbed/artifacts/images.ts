@@ -28,9 +28,33 @@ export type ImageKind =
   | 'cosign'
   | 'registry'
   | 'vm'
-  | 'vm-tools';
+  | 'vm-tools'
+  | 'kind';
 
 const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
+
+/** `images/base/Dockerfile` of sigs.k8s.io/kind; vm-tests/distros/kind.test.ts compares them. */
+export const kindPackages: readonly string[] = [
+  ...['systemd', 'conntrack', 'iptables', 'nftables', 'iproute2', 'ethtool', 'util-linux', 'mount', 'kmod'],
+  ...['libseccomp2', 'pigz', 'fuse-overlayfs', 'nfs-common', 'open-iscsi', 'e2fsprogs'],
+  ...['bash', 'ca-certificates', 'curl', 'jq', 'procps'],
+];
+
+/** Where an image of kind has the packages with which people add D-Bus to it. */
+export const dbusPackages = '/srv/dbus';
+
+/** What that Dockerfile takes out of systemd's own folders. */
+const kindUnwanted = [
+  ...['sysinit.target.wants/systemd-tmpfiles-setup.service', 'multi-user.target.wants/*'],
+  ...['local-fs.target.wants/*', 'sockets.target.wants/*udev*', 'sockets.target.wants/*initctl*'],
+  'basic.target.wants/*',
+];
+
+const kindHooks = [
+  `rm -f ${kindUnwanted.map((path) => `"$1"/usr/lib/systemd/system/${path}`).join(' ')} "$1"/etc/systemd/system/*.wants/*`,
+  'echo ReadKMsg=no >> "$1/etc/systemd/journald.conf"',
+  `mkdir -p "$1${dbusPackages}/partial" && chroot "$1" apt-get --yes --download-only --no-install-recommends -o Dir::Cache::archives=${dbusPackages} install dbus`,
+];
 
 const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
   switch (kind) {
@@ -63,6 +87,9 @@ const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
       ];
     case 'vm-tools':
       return ['qemu-system-x86', 'qemu-utils', 'genisoimage'];
+    case 'kind':
+      // kind has a runc of its own; here crun is behind it (node/configuration.ts).
+      return [...kindPackages, 'crun'];
     default:
       return kind satisfies never;
   }
@@ -107,6 +134,8 @@ const variantOf = (kind: ImageKind): readonly string[] => {
       ].join(' && ');
       return ['--variant=minbase', `--essential-hook=${hook}`];
     }
+    case 'kind':
+      return ['--variant=minbase', ...kindHooks.map((hook) => `--customize-hook=${hook}`)];
     default:
       return ['--variant=minbase'];
   }

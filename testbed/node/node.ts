@@ -64,7 +64,7 @@ const ofPackage = [
 ];
 
 const hasContainerd = ({ kind = 'containerd' }: NodeOptions): boolean =>
-  kind === 'containerd' || kind === 'arm64';
+  kind === 'containerd' || kind === 'arm64' || kind === 'kind';
 
 const poweroffSignal = 38; // SIGRTMIN+4, see systemd(1)
 const rebootSignal = 39; // SIGRTMIN+5
@@ -97,7 +97,7 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
   razeAtExit(name);
   claim(estate);
   const { place = debian } = options;
-  const isOfPackage = place === debian && hasContainerd(options);
+  const isOfPackage = place === debian && hasContainerd(options) && options.kind !== 'kind';
   const fromImage = async (): Promise<void> => {
     await mountCopy(estate, await prepareImage(options.suite, options.kind ?? 'containerd', progress));
     if (place !== debian)
