@@ -19,30 +19,13 @@ import {
   startsOf,
   untilServing,
 } from '../../testbed/node/service.ts';
-import type { TestNode } from '../../testbed/node/test-node.ts';
-import { debOf, type OwnPackage } from '../../testbed/packages/own-packages.ts';
+import { dpkg, installDeb, pidOf, service, stateOf, versionOf } from '../../testbed/packages/on-node.ts';
+import { debOf, packageBinds } from '../../testbed/packages/own-packages.ts';
 import { runWasmPod, wasmFiles, writeWasmShim } from '../../testbed/wasm-shim/node.ts';
 import { makeWasmShim } from '../../testbed/wasm-shim/shim.ts';
 
 const progress = (line: string): void => t.comment(line);
-const service = 'rcm-node.service';
 const settings = 'interval = 5\n';
-
-const packageBinds = (debs: readonly OwnPackage[]) =>
-  Object.fromEntries(
-    debs.map(({ version, folder }) => [`/srv/packages/${version}`, { from: folder, readOnly: true }]),
-  );
-
-const dpkg = (node: TestNode, ...argv: readonly string[]) =>
-  node.exec(['env', 'DEBIAN_FRONTEND=noninteractive', 'dpkg', ...argv], { timeoutMs: 600_000 });
-const install = (node: TestNode, { version, name }: OwnPackage) =>
-  dpkg(node, '-i', `/srv/packages/${version}/${name}`);
-const stateOf = async (node: TestNode, what: 'is-active' | 'is-enabled'): Promise<string> =>
-  (await node.exec(['systemctl', what, service])).stdout.trim();
-const versionOf = async (node: TestNode): Promise<string> =>
-  (await node.run(['/usr/bin/rcm-node', 'version'])).trim();
-const pidOf = (node: TestNode): Promise<string> =>
-  node.run(['systemctl', 'show', '--value', '-p', 'MainPID', service]);
 
 for (const suite of ['bookworm', 'trixie'] as const)
   t.test(`${suite}: a package from its install to its purge`, async (t) => {
@@ -65,7 +48,7 @@ for (const suite of ['bookworm', 'trixie'] as const)
     } as const;
 
     await t.test('install: the service is enabled and runs', async (t) => {
-      const said = await install(node, first);
+      const said = await installDeb(node, first);
       t.equal(said.code, 0, said.stdout + said.stderr);
       t.equal(await stateOf(node, 'is-active'), 'active');
       t.equal(await stateOf(node, 'is-enabled'), 'enabled');
@@ -85,7 +68,7 @@ for (const suite of ['bookworm', 'trixie'] as const)
     ] as const)
       await t.test(`${what}: another version of the service, and nothing else`, async (t) => {
         const pid = await pidOf(node);
-        const said = await install(node, deb);
+        const said = await installDeb(node, deb);
         t.equal(said.code, 0, said.stdout + said.stderr);
         t.equal(await versionOf(node), `rcm-node ${deb.version}`);
         t.not(await pidOf(node), pid);
@@ -97,7 +80,7 @@ for (const suite of ['bookworm', 'trixie'] as const)
 
     await t.test('a service that was stopped and disabled stays so at an upgrade', async (t) => {
       await node.run(['systemctl', 'disable', '--now', service]);
-      t.match(await install(node, next), { code: 0 });
+      t.match(await installDeb(node, next), { code: 0 });
       t.equal(await stateOf(node, 'is-active'), 'inactive');
       t.equal(await stateOf(node, 'is-enabled'), 'disabled');
       await node.run(['systemctl', 'enable', '--now', service]);
@@ -120,7 +103,7 @@ for (const suite of ['bookworm', 'trixie'] as const)
     );
 
     await t.test('an install after it finds everything as it was', async (t) => {
-      t.match(await install(node, next), { code: 0 });
+      t.match(await installDeb(node, next), { code: 0 });
       t.equal(await stateOf(node, 'is-active'), 'active');
       t.equal(await node.readFile('/etc/rcm-node/config.toml'), settings, 'settings are kept by a removal');
       await untilServing(node, ['spin-v2']);
@@ -165,7 +148,7 @@ t.test('a node on which a cluster takes over what a package brought', async (t) 
   });
   t.teardown(() => node.stop());
   await importArchive(node, `/srv/image/${image.archive.slice(folder.length + 1)}`);
-  t.match(await install(node, first), { code: 0 });
+  t.match(await installDeb(node, first), { code: 0 });
   await node.writeFile(`${configMapAt}/config.toml`, settings);
   const said = await runBootstrap(node, image.name);
   t.equal(said.code, 0, said.log);
@@ -173,7 +156,7 @@ t.test('a node on which a cluster takes over what a package brought', async (t) 
   t.equal(await versionOf(node), `rcm-node ${nextVersion}`);
 
   const pid = await pidOf(node);
-  const again = await install(node, first);
+  const again = await installDeb(node, first);
   t.equal(again.code, 0, again.stderr);
   t.match(again.stderr, /that version stays in use/);
   t.equal(await versionOf(node), `rcm-node ${nextVersion}`);
