@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
+import { CallError } from '../../../host/cri/grpc.ts';
 import type { SandboxStart } from '../../../testbed/simulated/fake/daemon.ts';
 import { makeRoot, type Node, openNode, writeShim } from '../../../testbed/simulated/node.ts';
 import { difference, foreign, treeOf } from '../../../testbed/simulated/tree.ts';
@@ -150,7 +151,7 @@ t.test('without resources on the node no sandbox is started, and the message say
 t.test('a shim that cannot use the host network does not fail', async (t) => {
   const node = nodeOf(t);
   const { host } = node.fake;
-  const cause = Object.assign(new Error('x'), { code: 2 });
+  const cause = new CallError('UNKNOWN', 'x');
   const { Failure } = await import('../../../protocol/problem/problem.ts');
   const detail = 'failed to create shim task: Host networking requested, not supported by runtime';
   const ticked = await node.once(

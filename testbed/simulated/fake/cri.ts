@@ -1,5 +1,6 @@
 /** CRI of the fake container runtime: what it serves, and sandboxes that start as the test says. */
 import type { Cri } from '../../../host/cri/cri.ts';
+import { CallError } from '../../../host/cri/grpc.ts';
 import type { Files } from '../../../host/files/files.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Loaded } from '../runtimes/loaded.ts';
@@ -112,10 +113,12 @@ export const fakeCri = (
 
 /** As the real client reports it; the text is that of containerd 2.1.9 for a shim that is `exit 0`. */
 const callFailed = (how: 'refused' | 'drags' | 'late' | 'kills', handler: string): Failure => {
-  const code = { refused: 2, drags: 2, late: 1, kills: 14 }[how];
+  const status = ({ refused: 'UNKNOWN', drags: 'UNKNOWN', late: 'CANCELLED', kills: 'UNAVAILABLE' } as const)[
+    how
+  ];
   const detail = `failed to start sandbox: failed to start shim: start failed: dial unix: connect: connection refused`;
   return new Failure(
     { code: 'runtime-unreachable', message: `the runtime refused RunPodSandbox of ${handler}`, detail },
-    Object.assign(new Error(detail), { code }),
+    new CallError(status, detail, { late: how === 'late' }),
   );
 };
