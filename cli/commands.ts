@@ -1,6 +1,8 @@
-/** The commands that work on the host. They load what is large, so `status` and `version` do not import this file. */
+/**
+ * The commands that work on the host. They load what is large, so `status` and `version` do not import this file. What the service
+ * does not need is loaded by the command that does.
+ */
 import { resolve } from 'node:path';
-import { diffsOf } from '../daemon/decide/report/diffs.ts';
 import { evaluate } from '../daemon/decide/report/outcome.ts';
 import { type Host, makeHost } from '../host/host.ts';
 import { makeLog, silent } from '../host/log.ts';
@@ -9,7 +11,6 @@ import { maskUrls } from '../protocol/problem/mask.ts';
 import { exitCodeOf, exitCodes } from '../daemon/model/outcome.ts';
 import { Failure } from '../protocol/problem/problem.ts';
 import { openCluster } from '../daemon/cluster/session.ts';
-import { diagnose } from '../daemon/doctor/doctor.ts';
 import { loadSettings, openSettings } from '../daemon/state/load-settings.ts';
 import { loop } from '../daemon/reconcile/service/loop.ts';
 import { consider, once, type Tick } from '../daemon/reconcile/once.ts';
@@ -24,7 +25,6 @@ import {
 import { runtimes } from '../daemon/runtimes/table.ts';
 import { exitCodeOfUninstall, uninstall } from '../daemon/reconcile/uninstall.ts';
 import { isStartedAgain } from '../daemon/reconcile/try-again.ts';
-import { verify } from '../daemon/reconcile/verify.ts';
 import { withWatched } from '../daemon/reconcile/proof/watched.ts';
 import { version } from '../protocol/version.ts';
 import type { Command } from './arguments.ts';
@@ -38,7 +38,6 @@ import {
 } from './documents.ts';
 import { fitted } from './layout.ts';
 import { columns, json, out, paint } from './output.ts';
-import { printPlan } from './print-plan.ts';
 import { planCode, printFound, printTakenOver, takeoverCode } from './print-takeover.ts';
 import { printVerified, verifiedCode } from './print-verify.ts';
 import type { Machine } from '../host/facts.ts';
@@ -60,6 +59,11 @@ const progress: Host['log'] = (level, message, fields) => {
   const text = `${level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : ''}${message}${detail}\n`;
   process.stderr.write(maskUrls(text));
 };
+
+const printing = async () => ({
+  ...(await import('../daemon/decide/report/diffs.ts')),
+  ...(await import('./print-plan.ts')),
+});
 
 const hostFor = (command: Command, log = silent as Host['log']): Host =>
   withWatched(makeHost({ root: resolve(command.root), machine: machine(), log }));
@@ -129,6 +133,7 @@ export const work: Readonly<
       since: host.clock.now(),
     });
     const { plan } = decision;
+    const { diffsOf, printPlan } = await printing();
     const wrong = [...state.problems, ...desired.problems];
     const evaluated = evaluate(decision, wrong, undefined);
     // A build that depends on this exit code needs every input to be valid, whatever the state of the node.
@@ -143,6 +148,7 @@ export const work: Readonly<
   },
   verify: async (command) => {
     const host = hostFor(command, progress);
+    const { verify } = await import('../daemon/reconcile/verify.ts');
     const results = await verify(host, await loadSettings(host), command.operand);
     const code = verifiedCode(results);
     if (command.json) json(verifyDocument(code, results));
@@ -151,6 +157,7 @@ export const work: Readonly<
   },
   doctor: async (command) => {
     const host = hostFor(command);
+    const { diagnose } = await import('../daemon/doctor/doctor.ts');
     const checks = await diagnose(host, await loadSettings(host));
     const code = checks.some((check) => check.verdict === 'bad') ? exitCodes.failed : exitCodes.settled;
     if (command.json) json(doctorDocument(code, version, checks));
@@ -176,6 +183,7 @@ export const work: Readonly<
     const rules = { force: command.force, since: host.clock.now(), clear: true };
     const { decision } = await consider(host, settings, ledger, tickOf(command), rules);
     const code = planCode(found, decision);
+    const { diffsOf, printPlan } = await printing();
     if (command.json) json(takeoverDocument(code, found, { decision, files: diffsOf(decision.plan) }));
     else out(fitted(`${printFound(found, decision, paint)}${printPlan(decision, paint)}`, columns));
     return code;
