@@ -2,10 +2,10 @@
 import type { Host } from '../../../host/host.ts';
 
 /**
- * A collection costs half as much as a tick, and a settled tick leaves 2 MB behind: at each tick it would cost too much processor
- * time, at each tenth too much memory (bench/node/idle.ts measures both).
+ * A collection takes up to half of the processor time of a tick, and a settled tick leaves 2 to 3 MB behind: at each tick it would cost
+ * too much time, at each third too much memory (bench/node/idle.ts measures both).
  */
-const every = 3;
+const every = 2;
 
 /** Called after each tick; the first leaves behind what the start did. */
 export const startTidying = ({ releaseMemory }: Pick<Host, 'releaseMemory'>): (() => void) => {
