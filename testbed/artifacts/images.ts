@@ -17,6 +17,7 @@ export type Suite = 'bookworm' | 'trixie' | 'forky';
  * `minbase`: systemd and D-Bus, no container runtime. `crun`: where Debian's crun and its libraries come from. `crio`: what CRI-O
  * needs beside itself, and what its stand-in does. `arm64`: like `containerd`, for that architecture. `qemu`: the emulator of it.
  * `cosign`: cosign and a registry. `registry`: what pushes to one. `vm`: with a kernel, for a virtual machine. `vm-tools`: what runs one.
+ * `shells`: like `containerd`, with rpm, man and the shells that complete.
  */
 export type ImageKind =
   | 'containerd'
@@ -29,7 +30,8 @@ export type ImageKind =
   | 'registry'
   | 'vm'
   | 'vm-tools'
-  | 'kind';
+  | 'kind'
+  | 'shells';
 
 const base = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'procps', 'kmod'];
 
@@ -90,6 +92,11 @@ const packagesOf = (suite: Suite, kind: ImageKind): readonly string[] => {
     case 'kind':
       // kind has a runc of its own; here crun is behind it (node/configuration.ts).
       return [...kindPackages, 'crun'];
+    case 'shells':
+      return [
+        ...packagesOf(suite, 'containerd'),
+        ...['rpm', 'man-db', 'mandoc', 'bash-completion', 'zsh', 'fish'],
+      ];
     default:
       return kind satisfies never;
   }

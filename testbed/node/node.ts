@@ -64,7 +64,7 @@ const ofPackage = [
 ];
 
 const hasContainerd = ({ kind = 'containerd' }: NodeOptions): boolean =>
-  kind === 'containerd' || kind === 'arm64' || kind === 'kind';
+  ['containerd', 'arm64', 'kind', 'shells'].includes(kind);
 
 const poweroffSignal = 38; // SIGRTMIN+4, see systemd(1)
 const rebootSignal = 39; // SIGRTMIN+5
