@@ -13,7 +13,8 @@ import { Failure } from '../protocol/problem/problem.ts';
 import { openCluster } from '../daemon/cluster/session.ts';
 import { loadSettings, openSettings } from '../daemon/state/load-settings.ts';
 import { loop } from '../daemon/reconcile/service/loop.ts';
-import { consider, once, type Tick } from '../daemon/reconcile/once.ts';
+import { consider, type Tick } from '../daemon/reconcile/consider.ts';
+import { once } from '../daemon/reconcile/once.ts';
 import { publish, reportOf } from '../daemon/reconcile/report.ts';
 import { readState } from '../daemon/state/state.ts';
 import {

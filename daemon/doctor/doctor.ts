@@ -8,7 +8,7 @@ import { noteCodes } from '../../protocol/problem/problem-files.ts';
 import type { Settings } from '../model/settings.ts';
 import { bad, type Check, good } from './check.ts';
 import { clusterChecks } from './cluster-checks.ts';
-import { consider } from '../reconcile/once.ts';
+import { consider } from '../reconcile/consider.ts';
 import { readState } from '../state/state.ts';
 import { runtimeOf } from '../runtimes/table.ts';
 

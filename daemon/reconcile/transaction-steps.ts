@@ -7,7 +7,7 @@ import type { Ledger } from '../model/ledger.ts';
 import type { Step, StepKind } from '../model/plan.ts';
 import { detailOf, Failure, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
-import { mustActivate, prove, quiet } from './proof/activation.ts';
+import { type FirstLook, mustActivate, prove, quiet } from './proof/activation.ts';
 import { proveStarts } from './proof/start-proof.ts';
 import type { UnitFacts } from '../../host/facts.ts';
 import { whichRuntime } from './observe/which.ts';
@@ -21,7 +21,14 @@ const proofMs = 45_000;
 /** A sandbox may crash the whole node at each start: after this many starts it has failed. A single one may be a power failure. */
 const mostBegun = 2;
 
-export type Run = { readonly host: Host; readonly settings: Settings; journal: Journal; ledger: Ledger };
+export type Run = {
+  readonly host: Host;
+  readonly settings: Settings;
+  journal: Journal;
+  ledger: Ledger;
+  /** Of the containers, before the plan was carried out. */
+  readonly first?: Promise<FirstLook> | undefined;
+};
 
 export const note = async (run: Run, change: Partial<Journal>): Promise<void> => {
   const next = { ...run.journal, ...change };
@@ -43,7 +50,7 @@ const nothing = async (): Promise<void> => undefined;
 export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) => Promise<void> } = {
   fetch: nothing,
   place: nothing,
-  quiet: ({ host, journal }, step) => quiet(host, journal.socket, step.seconds),
+  quiet: ({ host, journal, first }, step) => quiet(host, journal.socket, step.seconds, first),
   folder: ({ host }, step) => host.files.makeFolder(step.path),
   unfolder: ({ host }, step) => host.files.dropFolder(step.path),
   write: async ({ host }, step) => {

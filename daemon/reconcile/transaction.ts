@@ -18,7 +18,7 @@ import {
 import type { Settings } from '../model/settings.ts';
 import { withFailedStart } from '../decide/handlers/failed-starts.ts';
 import { badOf } from '../decide/handlers/failed-revisions.ts';
-import { activate, isStopping, prove } from './proof/activation.ts';
+import { activate, type FirstLook, isStopping, prove } from './proof/activation.ts';
 import { lastWords } from './proof/last-words.ts';
 import { disproven } from '../decide/takeover/taken.ts';
 import { dropJournal, saveLedger } from '../state/state.ts';
@@ -60,8 +60,9 @@ export const transact = async (
   settings: Settings,
   journal: Journal,
   ledger: Ledger,
+  first?: Promise<FirstLook>,
 ): Promise<Ended> => {
-  const run: Run = { host, settings, journal, ledger };
+  const run: Run = { host, settings, journal, ledger, first };
   if (journal.direction === 'undo') return undo(run);
   const { steps } = journal.plan;
   const began = host.clock.now();

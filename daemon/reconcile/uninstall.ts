@@ -13,7 +13,8 @@ import { runtimes, unitOf } from '../runtimes/table.ts';
 import { observeBundles } from './observe/bundles.ts';
 import { leaveCluster } from '../cluster/leave.ts';
 import { observeMapped } from './observe/observe.ts';
-import { consider, once, type Tick, type Ticked } from './once.ts';
+import { consider, type Tick } from './consider.ts';
+import { once, type Ticked } from './once.ts';
 import {
   afterTakeover,
   byDesign,

@@ -4,7 +4,8 @@ import type { Host } from '../../host/host.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { type KeptStart, startId } from '../model/start.ts';
-import { alone, consider } from './once.ts';
+import { consider } from './consider.ts';
+import { alone } from './once.ts';
 import { type Started, startEach } from './proof/start-proof.ts';
 import { loadState, saveLedger } from '../state/state.ts';
 

@@ -14,6 +14,13 @@ import { errnoOf } from './hashing-writer.ts';
 import type { FileFact, LinkFact } from '../facts.ts';
 import { isRoots, mustBeRoots, untrusted } from './trusted.ts';
 
+export type FileStat = {
+  readonly bytes: number;
+  readonly modified: number;
+  readonly changed: number;
+  readonly inode: number;
+};
+
 export type Reads = {
   look(path: string): Promise<FileFact>;
   /** As `look`, for what decides what runs as root. Throws `untrusted` unless root alone can have written it. */
@@ -24,9 +31,7 @@ export type Reads = {
   names(path: string): Promise<readonly string[] | null>;
   isFolder(path: string): Promise<boolean>;
   /** Of a regular file; `null` when there is none. Times in epoch milliseconds; `changed` is the kernel's, also for owner, mode and name. */
-  stat(
-    path: string,
-  ): Promise<{ readonly bytes: number; readonly modified: number; readonly changed: number } | null>;
+  stat(path: string): Promise<FileStat | null>;
   /** When a name in the folder was last added, removed or replaced, in epoch milliseconds; `null` when there is no such folder. */
   changedAt(folder: string): Promise<number | null>;
   /** sha256 of a file of any size; `null` when it cannot be read. */
@@ -169,7 +174,8 @@ export const makeReads = (root: string): Reads => {
     stat: async (path) => {
       const file = resolveIn(root, path);
       const facts = file === undefined ? undefined : await lstat(file).catch(() => undefined);
-      return facts?.isFile() ? { bytes: facts.size, modified: facts.mtimeMs, changed: facts.ctimeMs } : null;
+      if (!facts?.isFile()) return null;
+      return { bytes: facts.size, modified: facts.mtimeMs, changed: facts.ctimeMs, inode: facts.ino };
     },
     changedAt: async (path) => {
       const folder = resolveIn(root, path);

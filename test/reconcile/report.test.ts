@@ -17,7 +17,7 @@ import { detailOf, type Problem, printProblem, problemOf } from '../../protocol/
 import { parseSettings } from '../../daemon/model/settings.ts';
 import { parseToml } from '../../daemon/toml/toml.ts';
 import { bad as badCheck } from '../../daemon/doctor/check.ts';
-import { tryOut } from '../../daemon/reconcile/observe/observe.ts';
+import { tryOut } from '../../daemon/reconcile/trial.ts';
 import { nothing } from '../../daemon/model/desired.ts';
 import type { Ticked } from '../../daemon/reconcile/once.ts';
 import { forEveryone, publish, reportOf, told } from '../../daemon/reconcile/report.ts';

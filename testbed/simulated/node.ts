@@ -20,7 +20,8 @@ import { parse } from 'smol-toml';
 import type { Test } from 'tap';
 import type { Host } from '../../host/host.ts';
 import { loadSettings, openSettings } from '../../daemon/state/load-settings.ts';
-import { consider, once, type Tick, type Ticked } from '../../daemon/reconcile/once.ts';
+import { type Burst, consider, type Tick } from '../../daemon/reconcile/consider.ts';
+import { once, type Ticked } from '../../daemon/reconcile/once.ts';
 import { withWatched } from '../../daemon/reconcile/proof/watched.ts';
 import { loadState } from '../../daemon/state/state.ts';
 import { uninstall, type Uninstalled } from '../../daemon/reconcile/uninstall.ts';
@@ -86,6 +87,23 @@ export const openNode = (root: string, meta: Meta): Node => {
     },
     uninstall: async (options = {}, host = fake.host) =>
       uninstall(host, await loadSettings(fake.host), { activate: true, force: options.force ?? false }),
+  };
+};
+
+/** As the service has it, for a tick that begins with the first of several changes; `more` are the others. */
+export const burstOf = (
+  node: Node,
+  host: Host = node.fake.host,
+  more: () => void = () => undefined,
+): Burst => {
+  const until = host.clock.elapsed() + 300;
+  return {
+    until,
+    end: async () => {
+      more();
+      await host.clock.sleep(Math.max(0, until - host.clock.elapsed()));
+      return openSettings(host)();
+    },
   };
 };
 

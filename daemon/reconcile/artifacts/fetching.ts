@@ -27,24 +27,39 @@ const sharedMs = 60_000;
 
 type Change = (ledger: Ledger) => Ledger;
 
-/**
- * Returns the results of the downloads for the ledger. `meanwhile` is called repeatedly until they end; `restart`: changes that
- * are ready have waited long enough for a restart of their own.
- */
-export const fetchAll = async (
+/** Begins the downloads. `attend` waits for their results. */
+export const beginFetch = (
   host: Host,
   settings: Settings,
   { runtime, ledger: before }: Pick<Observed, 'runtime' | 'ledger'>,
   steps: readonly Step[],
   did: string[],
-  meanwhile: (restart: boolean) => Promise<void>,
   stop?: AbortSignal,
-): Promise<Change> => {
-  const { clock } = host;
-  const since = clock.elapsed();
+): Fetching => {
   const count = steps.filter((step) => step.kind === 'fetch').length;
   const longest = count * longestDownload(settings.downloadTimeout * 1000, settings.attempts);
   const work = downloads(host, settings, registriesOf(host, settings, runtime), steps, before, did, stop);
+  // It is attended to later.
+  work.catch(() => undefined);
+  return { since: host.clock.elapsed(), longest, work };
+};
+
+/** `work`: the results, for the ledger. */
+export type Fetching = {
+  readonly since: number;
+  readonly longest: number;
+  readonly work: Promise<Change>;
+};
+
+/**
+ * Returns the results for the ledger. `meanwhile` is called repeatedly until they end; `restart`: changes that are ready have
+ * waited long enough for a restart of their own.
+ */
+export const attend = async (
+  { clock }: Host,
+  { since, longest, work }: Fetching,
+  meanwhile: (restart: boolean) => Promise<void>,
+): Promise<Change> => {
   try {
     while (!(await clock.within(work, lookMs))) {
       const spent = clock.elapsed() - since;

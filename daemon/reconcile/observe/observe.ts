@@ -5,9 +5,8 @@ import { folderOf, paths } from '../../../protocol/host-paths.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Observed } from '../../decide/observed.ts';
-import type { ConfigFile, DumpFact, RuntimeFacts, Trial } from '../../runtimes/facts.ts';
-import type { Plan, Staged } from '../../model/plan.ts';
-import { detailOf, Failure } from '../../../protocol/problem/problem.ts';
+import type { ConfigFile, RuntimeFacts } from '../../runtimes/facts.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
 import { configFile } from '../../runtimes/parsed.ts';
 import { unitDropIns } from '../../runtimes/distros.ts';
@@ -16,7 +15,7 @@ import { aliasesIn } from './aliases.ts';
 import { readTree } from './config-files.ts';
 import { namesIn } from './names.ts';
 import { filesOfPlace, withRendering } from './place.ts';
-import { inRoot, observeRuntime } from './runtime.ts';
+import { observeRuntime } from './runtime.ts';
 import type { FileFact, LinkFact } from '../../../host/facts.ts';
 import { observeStore } from '../artifacts/store.ts';
 import { observeRemnants } from '../takeover/remnants.ts';
@@ -157,58 +156,3 @@ export const observeMapped = async (host: Host): Promise<readonly string[]> => {
   const all = complete || !host.systemd ? [] : ((await host.files.names(paths.store)) ?? []);
   return [...new Set([...all, ...files.flatMap((file) => /\/store\/([^/]+)\//.exec(file)?.[1] ?? [])])];
 };
-
-/** Checks staged files with the parser of the runtime, and removes them afterwards. */
-export const tryOut = async (
-  host: Host,
-  runtime: RuntimeFacts,
-  trial: Extract<Plan, { kind: 'trial' }>,
-  scratch: string,
-): Promise<Trial> => {
-  try {
-    return {
-      id: trial.id,
-      before: nameless(await dump(host, runtime, trial.before, trial.words.before), scratch),
-      after: nameless(await dump(host, runtime, trial.after, trial.words.after), scratch),
-    };
-  } finally {
-    await host.files.removeTree(scratch);
-  }
-};
-
-/** The folder name changes each time: a message with it would change at every tick. */
-const nameless = (fact: DumpFact, scratch: string): DumpFact =>
-  fact.kind !== 'dumped' && fact.detail !== undefined
-    ? { ...fact, detail: fact.detail.replaceAll(`${scratch}/`, '') }
-    : fact;
-
-const dump = async (
-  host: Host,
-  runtime: RuntimeFacts,
-  staged: readonly Staged[],
-  words: readonly string[],
-): Promise<DumpFact> => {
-  for (const file of staged) {
-    if (file.text === null) continue;
-    await host.files.makeFolder(folderOf(file.path));
-    // 0600: a copy of a foreign configuration may have registry credentials.
-    await host.files.put(file.path, file.text, 0o600);
-  }
-  const result = await host.tools.run(inRoot(host, [runtime.binary, ...words]), {
-    deadlineMs: 20_000,
-    maxOutputBytes: 16 * 1024 * 1024,
-  });
-  if (result.kind === 'not-started')
-    return {
-      kind: host.systemd ? 'failed' : 'impossible',
-      why: `${runtime.binary} cannot be run: ${result.errno}`,
-    };
-  if (result.code === 0) return { kind: 'dumped', text: result.stdout };
-  const how = result.code === null ? `was ended by ${result.signal}` : `ended with code ${result.code}`;
-  // chroot(1) exits with 125 when it may not, 126 when the program cannot be run and 127 when there is none.
-  const isChroot = !host.systemd && result.code !== null && result.code >= 125 && result.code <= 127;
-  const why = result.timedOut ? 'it did not answer in time' : `${isChroot ? 'chroot' : 'it'} ${how}`;
-  return { kind: isChroot ? 'impossible' : 'failed', why, ...detailOf({ detail: lastLine(result.stderr) }) };
-};
-
-const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.slice(0, 400) ?? '';

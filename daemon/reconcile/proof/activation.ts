@@ -123,11 +123,19 @@ const revive = async (systemd: Systemd, name: string, deadlineMs: number): Promi
  * Waits until no container is being created: a restart during StartContainer leaves the container in "created" forever. Two
  * reads must agree. A runtime that does not answer is not quiet: it is slowest when it creates most, and a connected kubelet may
  * still use a runtime whose socket is gone. After `seconds` the restart continues with a warning, because a container may be
- * stuck in "created" already, and a hanging runtime needs the restart.
+ * stuck in "created" already, and a hanging runtime needs the restart. `first`: a read that was taken before other work.
  */
-export const quiet = async (host: Host, socket: string, seconds: number): Promise<void> => {
+export const quiet = async (
+  host: Host,
+  socket: string,
+  seconds: number,
+  first?: Promise<FirstLook>,
+): Promise<void> => {
   const end = host.clock.elapsed() + seconds * 1000;
-  let seen: string | undefined;
+  const before = await first;
+  let seen = before?.socket === socket && before.look.kind === 'answers' ? before.look.all : undefined;
+  if (before && seen !== undefined)
+    await host.clock.sleep(Math.max(0, before.at + betweenMs - host.clock.elapsed()));
   let why = '';
   while (host.clock.elapsed() < end) {
     host.progress();
@@ -138,9 +146,21 @@ export const quiet = async (host: Host, socket: string, seconds: number): Promis
       look.kind === 'answers'
         ? 'containers are being created'
         : `cannot find out whether containers are being created: ${look.why}`;
-    await host.clock.sleep(300);
+    await host.clock.sleep(betweenMs);
   }
   host.log('warn', `restarting after ${seconds} s without a quiet moment: ${why}`);
+};
+
+/** Between two reads that must agree. */
+const betweenMs = 300;
+
+/** `at`: of the host's monotonic clock. */
+export type FirstLook = { readonly socket: string; readonly at: number; readonly look: Containers };
+
+/** For `quiet`, at the begin of a tick. Never throws. */
+export const lookFirst = async (host: Host, socket: string): Promise<FirstLook> => {
+  const look = await lookAtContainers(host, socket);
+  return { socket, at: host.clock.elapsed(), look };
 };
 
 type Containers =
@@ -150,8 +170,7 @@ type Containers =
 const lookAtContainers = async (host: Host, socket: string): Promise<Containers> => {
   const cri = host.cri(host.files.real(socket));
   try {
-    const containers = await cri.containers();
-    const sandboxes = await cri.sandboxes();
+    const [containers, sandboxes] = await Promise.all([cri.containers(), cri.sandboxes()]);
     const ids = [...containers.map((one) => one.id), ...sandboxes.map((one) => one.id)].sort();
     const creating = containers.filter((one) => one.state === 'created').length;
     return { kind: 'answers', creating, all: ids.join() };

@@ -14,7 +14,8 @@ import { logFields, printProblem, type Problem, problemOf } from '../../../proto
 import type { Settings } from '../../model/settings.ts';
 import type { Cluster } from '../../cluster/session.ts';
 import type { Told } from '../../cluster/node-writer.ts';
-import { once, type Tick, type Ticked } from '../once.ts';
+import type { Burst, Tick } from '../consider.ts';
+import { once, type Ticked } from '../once.ts';
 import { waitForBoot } from './boot.ts';
 import { startTidying } from './memory.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -48,11 +49,15 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     woken: undefined as undefined | (() => void),
     pending: false,
     settle: settleMs,
+    early: false,
   };
-  const wake = (): void => {
+  /** `early`: of a source of handlers alone, for which a tick can begin before the burst has ended (begin.ts). */
+  const wake = (early = false): void => {
+    state.early = early && (state.early || !state.pending);
     state.pending = true;
     state.woken?.();
   };
+  const wakeBy = (path: string): void => wake(folderOf(path) === host.files.real(paths.shims));
   onReload(() => {
     state.reload = true;
     wake();
@@ -63,13 +68,13 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     stop.abort();
     wake();
   });
-  const watcher = watchFolders(wake);
+  const watcher = watchFolders(wakeBy);
   // Before the first tick: otherwise a change during that tick would wait for a whole interval.
   watcher.set([folderOf(paths.settings), paths.shims].map(host.files.real));
-  const runtime = watchRuntime(host, wake);
+  const runtime = watchRuntime(host, () => wake());
   const watchdog = startWatchdog(host, notifier);
   const tidy = startTidying(host);
-  const cluster = service.cluster(wake);
+  const cluster = service.cluster(() => wake(true));
   let previous: Report | undefined;
   let last: (Told & Published) | undefined;
   let seen: RuntimeFacts | undefined;
@@ -85,14 +90,30 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   };
   try {
     await watchdog.resting(() => waitForBoot(host, service.runtimes, () => state.stopping));
-    while (!state.stopping) {
-      state.pending = false;
+    /** Of a tick, or of the burst in which it began: all that changed before is seen after this. */
+    const read = async (): Promise<Settings> => {
+      state.pending = state.reload || state.stopping;
       const settings = await service.settings();
       const { problem } = settings;
       watchdog.obey(settings);
       if (problem) host.log('warn', printProblem(problem), logFields(problem));
       // The identity of the node is not known then: neither start nor end a session.
       cluster.follow(settings.closed ? undefined : settings.cluster);
+      return settings;
+    };
+    let settings: Settings | undefined;
+    const burstUntil = (until: number): Burst => ({
+      until,
+      end: async () => {
+        await host.clock.sleep(Math.max(0, until - host.clock.elapsed()), stop.signal);
+        settings = await read();
+        return settings;
+      },
+    });
+    let until: number | undefined;
+    while (!state.stopping) {
+      const burst = settings && until !== undefined ? burstUntil(until) : undefined;
+      settings = settings && burst ? settings : await read();
       const deep = host.clock.elapsed() - swept >= settings.sweep * 1000;
       const asked = state.reload;
       state.reload = false;
@@ -102,6 +123,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         now: asked,
         stop: stop.signal,
         ...(asked || again ? { retry: true as const } : {}),
+        ...(burst ? { burst } : {}),
       };
       again = false;
       const ticked = await tickOrProblem(watchdog.host, settings, how);
@@ -135,7 +157,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
         state.pending = state.reload || state.stopping;
       }
       const pause = nextTick(phase, settings.interval * 1000, host.clock.random());
-      await watchdog.resting(() => rest(host, state, pause));
+      until = await watchdog.resting(() => rest(host, state, pause));
     }
     await notifier.stopping();
   } finally {
@@ -161,7 +183,7 @@ const phases = {
 const tickOrProblem = async (
   host: Host,
   settings: Settings,
-  how: Pick<Tick, 'deep' | 'now' | 'stop' | 'retry'>,
+  how: Pick<Tick, 'deep' | 'now' | 'stop' | 'retry' | 'burst'>,
 ): Promise<Ticked | Problem> => {
   try {
     return await once(host, settings, { ...how, activate: host.systemd !== undefined, force: false });
@@ -170,9 +192,17 @@ const tickOrProblem = async (
   }
 };
 
-type Waking = { woken: undefined | (() => void); pending: boolean; stopping: boolean; settle: number };
+type Waking = {
+  woken: undefined | (() => void);
+  pending: boolean;
+  stopping: boolean;
+  settle: number;
+  /** A tick can begin before the burst has ended. */
+  early: boolean;
+};
 
-const rest = async (host: Host, state: Waking, ms: number): Promise<void> => {
+/** Returns when the burst ends, by the monotonic clock, where a tick begins before. */
+const rest = async (host: Host, state: Waking, ms: number): Promise<number | undefined> => {
   const since = host.clock.elapsed();
   if (!state.pending) {
     const timer = { id: undefined as NodeJS.Timeout | undefined };
@@ -184,10 +214,12 @@ const rest = async (host: Host, state: Waking, ms: number): Promise<void> => {
     state.woken = undefined;
   }
   // Wait for the end of a burst, and for the events of our own writes, before the next tick.
-  if (!state.pending || state.stopping) return;
+  if (!state.pending || state.stopping) return undefined;
   const calm = host.clock.elapsed() - since >= longestSettleMs;
   state.settle = calm ? settleMs : Math.min(state.settle * 2, longestSettleMs);
+  if (state.early) return host.clock.elapsed() + state.settle;
   await host.clock.sleep(state.settle);
+  return undefined;
 };
 
 /** Files that others edit, and files that rcm-node repairs. */

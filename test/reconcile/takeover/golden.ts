@@ -2,7 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { sentences } from '../../../daemon/decide/report/sentences.ts';
 import { printProblem, type Problem } from '../../../protocol/problem/problem.ts';
-import type { consider, Ticked } from '../../../daemon/reconcile/once.ts';
+import type { consider } from '../../../daemon/reconcile/consider.ts';
+import type { Ticked } from '../../../daemon/reconcile/once.ts';
 import type { Node } from '../../../testbed/simulated/node.ts';
 import { difference, type Tree, treeOf } from '../../../testbed/simulated/tree.ts';
 

@@ -9,7 +9,7 @@ import { parse } from 'smol-toml';
 import t from 'tap';
 import { printFound } from '../../../cli/print-takeover.ts';
 import { paintFor } from '../../../cli/print.ts';
-import { consider } from '../../../daemon/reconcile/once.ts';
+import { consider } from '../../../daemon/reconcile/consider.ts';
 import { allowed, lookForPredecessors } from '../../../daemon/reconcile/takeover/allow.ts';
 import { loadSettings } from '../../../daemon/state/load-settings.ts';
 import { loadState } from '../../../daemon/state/state.ts';

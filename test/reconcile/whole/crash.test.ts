@@ -5,7 +5,7 @@
  */
 import { readdirSync } from 'node:fs';
 import t from 'tap';
-import { casesFolder, openCase } from '../../../testbed/simulated/node.ts';
+import { burstOf, casesFolder, openCase } from '../../../testbed/simulated/node.ts';
 import { type Story, survive } from './story.ts';
 
 /** A small host is killed at every point; of the others a sample (more with CRASH in the environment, see story.ts), beginning elsewhere for each. */
@@ -29,3 +29,17 @@ for (const [index, name] of names.entries()) {
     await survive(t, story, all ? () => true : (at) => at % every === index % every);
   });
 }
+
+/** What is done before the end of a burst, and what is remembered of it, is no more than what a killed run may leave. */
+for (const [index, name] of ['2.1-absent', '1.7-plain', 'crio-packaged'].entries())
+  t.test(`a tick on ${name} that begins before the end of a burst can be killed anywhere`, (t) =>
+    survive(
+      t,
+      {
+        open: (t) => openCase(t, name),
+        run: (node, host) => node.once({ burst: burstOf(node, host) }, host),
+        restarts: 1,
+      },
+      index === 0 ? () => true : (at) => at % 17 === index,
+    ),
+  );

@@ -1,0 +1,107 @@
+/**
+ * What a tick does while the changes that woke it may not be complete yet: it looks, has the configuration read by the runtime's own
+ * parser, and brings artifacts whose digest is known. None of that changes the runtime or its configuration, and what goes wrong
+ * may be of a file that is half written: it is not reported, and the tick looks again when the burst has ended.
+ */
+import type { Rules } from '../decide/baseline.ts';
+import type { Host } from '../../host/host.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { Settings } from '../model/settings.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
+import { type State, saveLedger } from '../state/state.ts';
+import { beginFetch, type Fetching } from './artifacts/fetching.ts';
+import { type Burst, type Considered, consider, type Tick } from './consider.ts';
+import { type FirstLook, lookFirst } from './proof/activation.ts';
+import type { Tried } from './trial.ts';
+
+/** What the tick goes on with. */
+export type Begun = {
+  readonly settings: Settings;
+  readonly ledger: Ledger;
+  readonly tried: Tried;
+  readonly first: Promise<FirstLook> | undefined;
+  /** Downloads that go on. The lock must be held until they end. */
+  readonly fetching?: Fetching | undefined;
+};
+
+const rules: Rules = { force: false, since: undefined };
+
+/** Returns at once where there is no burst. Only for the holder of the lock. */
+export const begin = async (
+  host: Host,
+  settings: Settings,
+  tick: Tick,
+  { ledger: before, journal }: State,
+  did: string[],
+): Promise<Begun> => {
+  const tried: Tried = new Map();
+  const nothing = { settings, ledger: before, tried, first: undefined };
+  const { burst } = tick;
+  if (!burst) return nothing;
+  // An interrupted plan comes first.
+  if (journal) return { ...nothing, settings: await burst.end() };
+  let first: Begun['first'];
+  let fetching: Fetching | undefined;
+  let ledger = before;
+  try {
+    const considered = await consider(host, settings, before, { ...tick, deep: false }, rules, tried);
+    first = lookAhead(host, considered);
+    fetching = bring(host, settings, considered, burst, did, tick.stop);
+    const left = burst.until - host.clock.elapsed();
+    if (fetching && left > 0 && (await host.clock.within(fetching.work, left))) {
+      ledger = withoutNew(before, (await fetching.work)(before));
+      if (ledger !== before) await saveLedger(host, ledger);
+      fetching = undefined;
+    }
+  } catch (error) {
+    host.log('debug', `before the end of the burst: ${problemOf(error).message}`);
+    await fetching?.work.catch(() => undefined);
+    fetching = undefined;
+  }
+  try {
+    return { settings: await burst.end(), ledger, tried, first, fetching };
+  } catch (error) {
+    await fetching?.work.catch(() => undefined);
+    throw error;
+  }
+};
+
+/** The first of the two looks that must agree before a restart, where one may come. */
+export const lookAhead = (
+  host: Host,
+  { before: { runtime }, decision: { plan } }: Considered,
+): Promise<FirstLook> | undefined => {
+  if (plan.kind !== 'steps' || runtime.name === 'none' || !runtime.unit) return undefined;
+  const mayRestart = plan.disrupts || plan.steps.some(({ kind }) => kind === 'fetch');
+  return mayRestart ? lookFirst(host, runtime.socket) : undefined;
+};
+
+/** Without a digest nothing is taken before it is certain that none will be written into the file. */
+const bring = (
+  host: Host,
+  settings: Settings,
+  { before, decision: { plan } }: Considered,
+  { until }: Burst,
+  did: string[],
+  stop: AbortSignal | undefined,
+): Fetching | undefined => {
+  const wanted = (plan.kind === 'steps' ? plan.steps : []).filter(
+    (step) => step.kind === 'fetch' && step.handler.artifact.sha256 !== undefined,
+  );
+  if (wanted.length === 0) return undefined;
+  const log: Host['log'] = (level, ...line) => {
+    const isOver = host.clock.elapsed() >= until;
+    if (isOver || level === 'info' || level === 'debug') host.log(level, ...line);
+  };
+  return beginFetch({ ...host, log }, settings, before, wanted, did, stop);
+};
+
+/** Without the failures that are new: they are tried again. */
+const withoutNew = (before: Ledger, after: Ledger): Ledger => {
+  if (after === before) return before;
+  const attempts = Object.keys(after.attempts).flatMap((name) => {
+    const known = before.attempts[name];
+    return known ? [[name, known] as const] : [];
+  });
+  return { ...after, attempts: Object.fromEntries(attempts) };
+};
