@@ -2,14 +2,16 @@
  * Extracts named regular files from an artifact whose digest was verified before. An archive cannot choose a path, a mode,
  * an owner or a link.
  *
- * The artifact is read twice: first to its end, to list it and to check that it is complete, then to write the wanted
- * files. So a broken archive writes nothing, and a shim is chosen among all names. Only the few names that a choice or a
- * message needs are kept, and they are cut: a small file may hold gigabytes of names.
+ * The artifact is read once, to its end: a shim is chosen among all names, and a broken archive leaves nothing. So each
+ * file that may be chosen is written, under a name that is not of the archive, and the others are removed before one gets
+ * its own name. Only the few names that a choice or a message needs are kept, and they are cut: a small file may hold
+ * gigabytes of names.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { choose, look, quoted, type Walk, type Wanted, wantedNames } from './choice.ts';
+import { type FileHandle, link, open, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../protocol/problem/problem.ts';
+import { choose, type Keep, look, quoted, type Walk, type Wanted, wantedNames } from './choice.ts';
 import { bad, type Content, contentOf, payload } from './compression.ts';
 import { openHashingWriter, type HashingWriter, syncFolder, writeFailure } from '../files/hashing-writer.ts';
 import { walkTar } from './tar.ts';
@@ -27,51 +29,43 @@ export type Picked = {
 /** `maxBytes` of everything after decompression, `maxEntries` of any kind. */
 export type Limits = { readonly maxBytes: number; readonly maxEntries: number };
 
-/** Writes files completely, or, after a failure, not at all. */
+/** Writes files completely, or, after a failure, not at all; `id`: of a file, until it gets its name. */
 export const makeFolder = (intoDir: string) => {
   const sinks = new Map<string, HashingWriter>();
+  const named: string[] = [];
+  const failed = (path: string) => (error: unknown) => {
+    throw error instanceof Failure ? error : writeFailure(path, error);
+  };
   return {
-    write: async (name: string, chunk: Buffer): Promise<void> => {
-      const sink = sinks.get(name) ?? (await openHashingWriter(join(intoDir, name)));
-      sinks.set(name, sink);
+    write: async (id: string, chunk: Buffer): Promise<void> => {
+      const sink = sinks.get(id) ?? (await openHashingWriter(join(intoDir, `.${id}`)));
+      sinks.set(id, sink);
       await sink.write(chunk);
     },
-    finish: async (names: readonly string[]): Promise<readonly Picked[]> => {
+    /** Those that are not named are removed first. */
+    finish: async (files: readonly { readonly id: string; readonly name: string }[]) => {
+      const ids = new Set(files.map(({ id }) => id));
+      for (const [id, sink] of sinks) if (!ids.has(id)) await sink.discard();
       const picked: Picked[] = [];
-      for (const name of names) {
-        const sink = sinks.get(name);
+      for (const { id, name } of files) {
+        const sink = sinks.get(id);
         if (sink === undefined) throw bad(`${quoted(name)} went missing while the archive was read`);
-        picked.push({ name, path: sink.path, ...(await sink.finish(0o755)) });
+        const path = join(intoDir, name);
+        const facts = await sink.finish(0o755);
+        // link(2) fails where there is a file; rename would replace it.
+        await link(sink.path, path).catch(failed(path));
+        named.push(path);
+        await unlink(sink.path).catch(failed(path));
+        picked.push({ name, path, ...facts });
       }
-      await syncFolder(intoDir).catch((error: unknown) => {
-        throw writeFailure(intoDir, error);
-      });
+      await syncFolder(intoDir).catch(failed(intoDir));
       return picked;
     },
     discard: async (): Promise<void> => {
       for (const sink of sinks.values()) await sink.discard();
+      for (const path of named) await unlink(path).catch(() => undefined);
     },
   };
-};
-
-const pickFrom = async (
-  walk: Walk,
-  wanted: Wanted,
-  names: readonly string[],
-  write: (name: string, chunk: Buffer) => Promise<void>,
-): Promise<readonly string[]> => {
-  const contents = await look(walk, wanted, names);
-  const chosen = choose(wanted, names, contents);
-  const indexes = new Set(chosen.map(({ index }) => index));
-  const at = { index: 0 };
-  await walk({
-    wants: () => {
-      at.index += 1;
-      return indexes.has(at.index);
-    },
-    data: ({ path }, piece) => write(basename(path), piece),
-  });
-  return chosen.map(({ name }) => name);
 };
 
 /** For what is not a single program. */
@@ -103,15 +97,17 @@ export const pick = async (
     if (!(await handle.stat()).isFile()) throw bad('the artifact is not a regular file');
     const content = await contentOf(handle, limits.maxBytes);
     if (content !== 'binary') {
-      const chosen = await pickFrom(walks[content](handle, limits), wanted, names, folder.write);
-      return await folder.finish(chosen);
+      const keep: Keep = (index, piece) => folder.write(`${index}`, piece);
+      const contents = await look(walks[content](handle, limits), wanted, names, keep);
+      const chosen = choose(wanted, names, contents);
+      return await folder.finish(chosen.map(({ index, name }) => ({ id: `${index}`, name })));
     }
     const [name, ...more] = names;
     if (name === undefined || more.length > 0) {
       throw bad(`the artifact is a single program, and ${names.length} files are wanted of it`);
     }
-    for await (const chunk of payload(handle, limits.maxBytes)) await folder.write(name, chunk);
-    return await folder.finish([name]);
+    for await (const chunk of payload(handle, limits.maxBytes)) await folder.write('program', chunk);
+    return await folder.finish([{ id: 'program', name }]);
   } catch (error) {
     await folder.discard();
     throw error;

@@ -69,11 +69,20 @@ export type Contents = {
   readonly there: Few;
 };
 
-export const look = async (walk: Walk, wanted: Wanted, names: readonly string[]): Promise<Contents> => {
+/** Where the content of an entry goes that may be chosen; `index` as in `Seen`. Called at least once for each. */
+export type Keep = (index: number, piece: Buffer) => Promise<void>;
+
+/** One walk: of each list, only the first entry can be chosen (`choose`), so the contents of these are kept, whatever follows. */
+export const look = async (
+  walk: Walk,
+  wanted: Wanted,
+  names: readonly string[],
+  keep: Keep,
+): Promise<Contents> => {
   const exact = new Map(names.map((name) => [name, none()]));
   const shims = { files: none(), programs: none(), others: none() };
   const there = none();
-  const at = { index: 0, seen: undefined as Seen | undefined, head: Buffer.alloc(0) };
+  const at = { index: 0, kept: false, shim: undefined as Seen | undefined, head: Buffer.alloc(0) };
   await walk({
     wants: ({ path, type, link }) => {
       at.index += 1;
@@ -91,17 +100,25 @@ export const look = async (walk: Walk, wanted: Wanted, names: readonly string[])
       if (type !== 'Directory') remember(there, seen);
       if (few) remember(few, seen);
       if (isShim) remember(type === 'File' ? shims.files : shims.others, seen);
-      if (!isShim || type !== 'File') return false;
-      at.seen = seen;
+      if (type !== 'File') return false;
+      at.kept = few?.first[0] === seen || shims.files.first[0] === seen;
+      at.shim = isShim ? seen : undefined;
       at.head = Buffer.alloc(0);
-      return true;
+      return at.kept || isShim;
     },
     data: async (_entry, piece) => {
-      if (!at.seen) return;
-      at.head = Buffer.concat([at.head, piece.subarray(0, magicBytes - at.head.length)]);
-      if (at.head.length < magicBytes) return;
-      if (isProgram(at.head)) remember(shims.programs, at.seen);
-      at.seen = undefined;
+      const before = at.head;
+      if (at.shim && before.length < magicBytes) {
+        at.head = Buffer.concat([before, piece.subarray(0, magicBytes - before.length)]);
+        if (at.head.length === magicBytes && isProgram(at.head)) {
+          remember(shims.programs, at.shim);
+          if (!at.kept && shims.programs.first[0] === at.shim) {
+            at.kept = true;
+            await keep(at.index, before);
+          }
+        }
+      }
+      if (at.kept) await keep(at.index, piece);
     },
   });
   return { exact, shims, there };

@@ -202,7 +202,7 @@ export const pickImage = async (
       };
       await walkTar(payload(handle, limits.maxBytes), limits.maxEntries, visitor, headersOfImage());
     }
-    return await folder.finish(names);
+    return await folder.finish(names.map((name) => ({ id: name, name })));
   } catch (error) {
     await folder.discard();
     throw error;
