@@ -35,5 +35,7 @@ export const startless = (journal: Journal | undefined): Journal | undefined => 
   if (!journal?.plan.disrupts) return journal;
   const { forwardFrom: _forward, undoFrom: _undo, ...rest } = journal;
   const problem = { code: 'no-runtime', message: 'the runtime does not run' } as const;
-  return { ...rest, direction: 'undo', problem: journal.problem ?? problem };
+  // Steps that can be done again are not noted one by one: any of them may have been done.
+  const at = journal.direction === 'undo' ? journal.at : journal.plan.steps.length - 1;
+  return { ...rest, at, direction: 'undo', problem: journal.problem ?? problem };
 };

@@ -1,6 +1,6 @@
 /** How each step of a plan is applied and rolled back. Both are idempotent. */
 import { folderOf, isUnitFile, paths } from '../../protocol/host-paths.ts';
-import { sameContent } from '../../host/files/files.ts';
+import { sameContent, type Synced } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';
@@ -34,6 +34,25 @@ export const note = async (run: Run, change: Partial<Journal>): Promise<void> =>
   const next = { ...run.journal, ...change };
   await saveJournal(run.host, next);
   run.journal = next;
+};
+
+/**
+ * Steps that a killed run may begin again, from the first: a second time they find what they did, or nothing to do. A note on the
+ * disk before each would only be waited for.
+ */
+const again: ReadonlySet<StepKind> = new Set<StepKind>([
+  'fetch',
+  'place',
+  'quiet',
+  'folder',
+  'link',
+  'write',
+]);
+
+/** Before a step. */
+export const reach = async (run: Run, at: number, kind: StepKind): Promise<void> => {
+  if (again.has(kind)) run.journal = { ...run.journal, at };
+  else await note(run, { at });
 };
 
 /** During a rollback the journal helps a later resume; a full disk must not stop the rollback. */
@@ -75,7 +94,7 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
     if (run.journal.forwardFrom === undefined) await mustStand(run);
     await mustActivate(run.host, step.unit, run.journal.forwardFrom, {
       intend: async (invocation) => {
-        await countRestart(run);
+        await countRestart(run, 'with the next');
         await note(run, { forwardFrom: invocation });
       },
     });
@@ -162,9 +181,9 @@ const currentUnit = async (host: Host, settings: Settings): Promise<UnitFacts | 
   host.systemd?.unit((await whichRuntime(host, settings)).unit);
 
 /** Counted before the restart: a kill in between must not bypass the budget. */
-export const countRestart = async (run: Run): Promise<void> => {
+export const countRestart = async (run: Run, synced?: Synced): Promise<void> => {
   run.ledger = { ...run.ledger, restarts: [...run.ledger.restarts, run.host.clock.now()] };
-  await saveLedger(run.host, run.ledger);
+  await saveLedger(run.host, run.ledger, synced);
 };
 
 /**

@@ -22,7 +22,7 @@ import { activate, type FirstLook, isStopping, prove } from './proof/activation.
 import { lastWords } from './proof/last-words.ts';
 import { disproven } from '../decide/takeover/taken.ts';
 import { dropJournal, saveLedger } from '../state/state.ts';
-import { backward, countRestart, forward, note, type Run, trace } from './transaction-steps.ts';
+import { backward, countRestart, forward, reach, type Run, trace } from './transaction-steps.ts';
 
 export type Ended =
   | { readonly kind: 'done'; readonly ledger: Ledger }
@@ -71,7 +71,7 @@ export const transact = async (
     if (step === undefined) break;
     host.progress();
     try {
-      await note(run, { at });
+      await reach(run, at, step.kind);
       await forward[step.kind](run, step as never);
     } catch (error) {
       const problem = await withLastWords(host, steps, began, problemOf(error));

@@ -5,6 +5,7 @@
 import { paths } from '../../protocol/host-paths.ts';
 import { notLater } from '../decide/backoff.ts';
 import { asides, setAside } from '../../host/files/aside.ts';
+import type { Synced } from '../../host/files/files.ts';
 import type { Host } from '../../host/host.ts';
 import { parseClusterCache } from '../model/cluster-cache.ts';
 import { type Journal, parseJournal } from '../model/journal.ts';
@@ -120,8 +121,9 @@ const notesOf = async (host: Host): Promise<readonly Problem[]> => {
 /** What is kept in the state's folder, but for the token, which others bring. */
 export const persisted: readonly string[] = [paths.ledger, paths.journal, paths.cluster];
 
-export const saveLedger = (host: Host, ledger: Ledger): Promise<void> =>
-  put(host, paths.ledger, printState(ledger));
+/** `synced`: the journal is saved next, in the same folder. */
+export const saveLedger = (host: Host, ledger: Ledger, synced?: Synced): Promise<void> =>
+  put(host, paths.ledger, printState(ledger), synced);
 export const saveJournal = (host: Host, journal: Journal): Promise<void> =>
   put(host, paths.journal, printState(journal));
 
@@ -129,8 +131,8 @@ export const dropJournal = async (host: Host): Promise<void> => {
   await host.files.swap(paths.journal, stateOf(await host.files.look(paths.journal)), absent);
 };
 
-const put = async (host: Host, path: string, text: string): Promise<void> => {
+const put = async (host: Host, path: string, text: string, synced?: Synced): Promise<void> => {
   if (!(await host.files.isFolder(paths.state))) await host.files.makeFolder(paths.state);
   // 0600: the journal holds foreign configuration, which may carry registry credentials.
-  await host.files.put(path, text, 0o600);
+  await host.files.put(path, text, 0o600, undefined, synced);
 };

@@ -27,7 +27,7 @@ export type Files = Reads & {
    */
   swap(path: string, before: FileState, after: FileState, purpose?: 'undo'): Promise<void>;
   /** Writes a file that belongs to rcm-node alone. `scratch`: the folder of the temporary file, if not the file's own folder. */
-  put(path: string, text: string, mode: number, scratch?: string): Promise<void>;
+  put(path: string, text: string, mode: number, scratch?: string, synced?: Synced): Promise<void>;
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
   point(path: string, target: string | null): Promise<void>;
   makeFolder(path: string): Promise<void>;
@@ -39,6 +39,9 @@ export type Files = Reads & {
   /** `path` as a path for this process: links are followed, and never lead out of the root. */
   real(path: string): string;
 };
+
+/** The folder is synced with the next file that is put into it: one sync for both. Until then a power cut may undo both. */
+export type Synced = 'with the next';
 
 type Text = Extract<FileState, { kind: 'text' }>;
 
@@ -183,7 +186,7 @@ export const makeFiles = (root: string): Files => {
       });
     });
 
-  const put: Files['put'] = (path, text, mode, scratch) =>
+  const put: Files['put'] = (path, text, mode, scratch, synced) =>
     guard(path, async () => {
       const uid = process.getuid?.() ?? 0;
       const gid = process.getgid?.() ?? 0;
@@ -195,7 +198,7 @@ export const makeFiles = (root: string): Files => {
         await unlink(temp).catch(() => undefined);
         throw error;
       }
-      await syncFolder(dirname(own(path)));
+      if (synced === undefined) await syncFolder(dirname(own(path)));
     });
 
   const point = (path: string, target: string | null): Promise<void> =>

@@ -11,8 +11,8 @@ import { wayToWrite } from './mounts.ts';
 export type HashingWriter = {
   readonly path: string;
   write(chunk: Uint8Array): Promise<void>;
-  /** Sets the mode, whatever the umask is, syncs and closes. */
-  finish(mode: number): Promise<{ readonly sha256: string; readonly bytes: number }>;
+  /** Sets the mode, whatever the umask is, syncs and closes. `passing`: it need not survive a power failure. */
+  finish(mode: number, passing?: boolean): Promise<{ readonly sha256: string; readonly bytes: number }>;
   /** Closes and removes the file; never throws. */
   discard(): Promise<void>;
 };
@@ -57,11 +57,11 @@ export const openHashingWriter = async (path: string): Promise<HashingWriter> =>
         throw writeFailure(path, error);
       });
     },
-    finish: async (mode) => {
+    finish: async (mode, passing = false) => {
       try {
         await handle.chmod(mode);
         // Some file systems report a full disk only here.
-        await handle.sync();
+        if (!passing) await handle.sync();
         await handle.close();
       } catch (error) {
         throw writeFailure(path, error);

@@ -39,6 +39,8 @@ export type DownloadOptions = {
   /** Called with each piece that arrives, and with 0 when a transfer begins. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
   readonly signal?: AbortSignal;
+  /** The file is removed after use: it need not survive a power failure. */
+  readonly passing?: boolean;
 };
 
 /** What a server wants besides a plain request, and what its answers mean: a registry has tokens. */

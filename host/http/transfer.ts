@@ -135,7 +135,7 @@ export const transfer = async (
       ? fromFile(url, begun, target, options)
       : overHttp(place, url, begun, target, options, trust));
     isComplete = true;
-    const result = await (await begin(begun, target)).finish(0o600);
+    const result = await (await begin(begun, target)).finish(0o600, options.passing);
     await mustMatch(result.sha256, sha256, target, hadBegun);
     return result;
   } catch (error) {

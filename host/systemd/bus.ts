@@ -45,6 +45,8 @@ export type Bus = {
   readonly call: (call: BusCall) => Promise<BusAnswer>;
   /** Rejects with the same Failure as soon as the bus is lost; never resolves. */
   readonly lost: Promise<never>;
+  /** Whether the connection keeps the process alive; it does until told otherwise. */
+  readonly hold: (holds: boolean) => void;
 };
 
 export type BusOptions = {
@@ -108,7 +110,8 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
       // No owner: the following calls get the bus's error.
       if (found.kind === 'answer' && !owner.told) owner.name = String(found.body[0]);
     }
-    return await use({ lost: gone.promise, call });
+    const hold = (holds: boolean): void => void (holds ? socket.ref() : socket.unref());
+    return await use({ lost: gone.promise, call, hold });
   } finally {
     // Written bytes are already in the kernel, so a call whose answer is not awaited is still sent.
     socket.destroy();

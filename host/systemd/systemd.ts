@@ -1,6 +1,6 @@
 /**
- * systemd for the service: the facts of a unit, and jobs on units, with their results. One connection per
- * operation; see bus.ts for why.
+ * systemd for the service: the facts of a unit, and jobs on units, with their results. A job has a connection of its own;
+ * see bus.ts for why. The other operations can be repeated, and share one.
  *
  * ReloadUnit and KillUnit are left out on purpose: a container runtime may end on SIGHUP.
  *
@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type BusCall, type BusOptions, type BusSignal, withBus } from './bus.ts';
+import { sharedBus } from './shared-bus.ts';
 import { followUnit } from './unit-signals.ts';
 import {
   addMatch,
@@ -94,18 +95,19 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     callDeadlineMs: options.callDeadlineMs,
     peer: systemdName,
   });
+  const shared = sharedBus(base);
   const once = (what: string, call: BusCall, harmless?: string): Promise<void> =>
-    withBus(base(), async (bus) => {
+    shared(async (bus) => {
       const reply = await bus.call(call);
       if (reply.kind !== 'refusal' || reply.name !== harmless) accepted(reply, what);
     });
   const property = (name: string, what = `tell its ${name.toLowerCase()}`): Promise<string> =>
-    withBus(base(), async (bus) => String(unwrap(accepted(await bus.call(managerProperty(name)), what)[0])));
+    shared(async (bus) => String(unwrap(accepted(await bus.call(managerProperty(name)), what)[0])));
   const job = (verb: Verb) => (name: string, deadlineMs: number) =>
     runJob({ ...base(), pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
 
   return {
-    unit: (name) => withBus(base(), (bus) => readUnit(bus, name)),
+    unit: (name) => shared((bus) => readUnit(bus, name)),
     restart: job('restart'),
     start: job('start'),
     stop: job('stop'),
@@ -114,7 +116,7 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     disable: (name) => once(`disable ${name}`, manager('DisableUnitFiles', 'asb', [[name], false])),
     daemonReload: () => once('reload the unit files', manager('Reload')),
     follow: (name, changed) => followUnit(base, name, changed),
-    hasJob: (name) => withBus(base(), (bus) => readJob(bus, name)),
+    hasJob: (name) => shared((bus) => readJob(bus, name)),
     state: () => property('SystemState', 'tell the state of the host'),
     version: () => property('Version'),
     architecture: () => property('Architecture'),

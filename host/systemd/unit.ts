@@ -36,27 +36,19 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
 
   const read = (of: 'Unit' | 'Service', key: string): Promise<unknown> =>
     readProperty(bus, { name, path, of, key });
-  const [load, active, sub, invocation, fragment] = await Promise.all(
-    ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'FragmentPath'].map((key) => read('Unit', key)),
-  );
-  const [restarts, mainPid, execStart, environment, environmentFiles, result, status, exit] =
-    await Promise.all(
-      [
-        'NRestarts',
-        'MainPID',
-        'ExecStart',
-        'Environment',
-        'EnvironmentFiles',
-        'Result',
-        'StatusText',
-        'ExecMainStatus',
-      ].map((key) => read('Service', key)),
-    );
-  const [execStartEx, folder, passed, removed] = await Promise.all(
-    ['ExecStartEx', 'WorkingDirectory', 'PassEnvironment', 'UnsetEnvironment'].map((key) =>
-      read('Service', key),
-    ),
-  );
+  const all = (of: Property['of'], keys: readonly string[]) => Promise.all(keys.map((key) => read(of, key)));
+  const [
+    [load, active, sub, invocation, fragment],
+    [restarts, mainPid, execStart, environment, environmentFiles, result, status, exit],
+    [execStartEx, folder, passed, removed],
+  ] = await Promise.all([
+    all('Unit', ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'FragmentPath']),
+    all('Service', [
+      ...['NRestarts', 'MainPID', 'ExecStart', 'Environment', 'EnvironmentFiles'],
+      ...['Result', 'StatusText', 'ExecMainStatus'],
+    ]),
+    all('Service', ['ExecStartEx', 'WorkingDirectory', 'PassEnvironment', 'UnsetEnvironment']),
+  ]);
   // a(sasbttttuii): path, argv, …; a oneshot may have several; the last one is used.
   const command = list(list(execStart).at(-1));
   const argv = list(command[1]).map(text);

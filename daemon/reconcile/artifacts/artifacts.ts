@@ -70,6 +70,8 @@ export const downloadOptions = (
     allowHttp: true,
     allows: (to) => allowsHost(to, settings.allowedHosts),
     random: host.clock.random,
+    // The folder of what comes in is emptied at the next start.
+    passing: true,
     ...(stop ? { signal: stop } : {}),
     onProgress: (done, total) => {
       host.progress();
