@@ -10,6 +10,7 @@ import type { Settings } from '../model/settings.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import { type State, saveLedger } from '../state/state.ts';
 import { beginFetch, type Fetching } from './artifacts/fetching.ts';
+import { countInterrupted } from './artifacts/unpacking.ts';
 import { type Burst, type Considered, consider, type Tick } from './consider.ts';
 import { type FirstLook, lookFirst } from './proof/activation.ts';
 import type { Tried } from './trial.ts';
@@ -26,20 +27,22 @@ export type Begun = {
 
 const rules: Rules = { force: false, since: undefined };
 
-/** Returns at once where there is no burst. Only for the holder of the lock. */
+/** Does none of it where there is no burst. Only for the holder of the lock. */
 export const begin = async (
   host: Host,
   settings: Settings,
   tick: Tick,
-  { ledger: before, journal }: State,
+  state: State,
   did: string[],
 ): Promise<Begun> => {
   const tried: Tried = new Map();
-  const nothing = { settings, ledger: before, tried, first: undefined };
   const { burst } = tick;
-  if (!burst) return nothing;
   // An interrupted plan comes first.
-  if (journal) return { ...nothing, settings: await burst.end() };
+  if (state.journal)
+    return { settings: (await burst?.end()) ?? settings, ledger: state.ledger, tried, first: undefined };
+  // From now on an artifact may be unpacked, whose marker would be taken for that of a killed run.
+  const before = await countInterrupted(host, state.ledger);
+  if (!burst) return { settings, ledger: before, tried, first: undefined };
   let first: Begun['first'];
   let fetching: Fetching | undefined;
   let ledger = before;

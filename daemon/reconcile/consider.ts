@@ -72,8 +72,8 @@ export const consider = async (
     return wrong.length > 0 ? { ...said, problems: [...wrong, ...said.problems] } : said;
   };
   host.progress();
-  const desired = tick.desired ?? (await asked());
-  let before = await observe(host, settings, ledger, tick);
+  const [desired, seen] = await Promise.all([tick.desired ?? asked(), observe(host, settings, ledger, tick)]);
+  let before = seen;
   // Without valid settings even repairs would follow settings that no person chose. An uninstall follows the ledger.
   if (settings.closed && settings.problem && !tick.desired)
     return { desired, before, decision: refused(settings.problem, desired, before) };

@@ -103,8 +103,9 @@ const goOn = async (
     if (journal.direction === 'undo' && ended.kind === 'undone' && !isDisproven(ended.ledger, journal))
       ledger = ended.ledger;
     else take(ended);
+    ledger = await countInterrupted(host, ledger);
   }
-  ledger = await ifTouched(host, await countInterrupted(host, ledger));
+  ledger = await ifTouched(host, ledger);
   if (tick.retry !== undefined)
     ledger = withoutFailures(ledger, tick.retry === true ? undefined : tick.retry);
   const takeover = tick.takeover ?? standingConsent(settings, tick);

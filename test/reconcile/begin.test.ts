@@ -104,9 +104,9 @@ t.test('a download that outlasts the burst goes on, and repairs are made beside 
   writeShim(node, 'wws-v1');
   const link = '/opt/rcm-node/shims/spin-v2';
   const gate = Promise.withResolvers<void>();
-  const download: Host['download'] = async (...given) => {
+  const pick: Host['pick'] = async (...given) => {
     await gate.promise;
-    return node.fake.host.download(...given);
+    return node.fake.host.pick(...given);
   };
   node.fake.slow = 2;
   let looks = 0;
@@ -121,10 +121,11 @@ t.test('a download that outlasts the burst goes on, and repairs are made beside 
     return node.fake.host.clock.within(...given);
   };
   const { clock } = node.fake.host;
-  const host = { ...node.fake.host, download, clock: { ...clock, within } };
+  const host = { ...node.fake.host, pick, clock: { ...clock, within } };
   const { outcome } = await node.once({ burst: burstOf(node) }, host);
   t.equal(outcome.kind, 'converged');
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws-v1']);
+  t.strictSame(alarms(node), [], 'its marker is not taken for that of a killed run');
   t.ok(linked, 'the link was made again during the download');
 });
 

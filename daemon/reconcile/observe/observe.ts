@@ -32,10 +32,13 @@ export const observe = async (
   ledger: Ledger,
   looking: Looking,
 ): Promise<Observed> => {
-  const seen = await observeRuntime(host, settings);
+  const [seen, store, links, files] = await Promise.all([
+    observeRuntime(host, settings),
+    observeStore(host, looking.deep),
+    observeLinks(host),
+    observeOwned(host, ledger),
+  ]);
   const runtime = seen.name === 'none' ? seen : await withRendering(host.files, seen);
-  const store = await observeStore(host, looking.deep);
-  const links = await observeLinks(host);
   const keys = new Set(Object.values(ledger.handlers).map((one) => one.key));
   const base = {
     now: host.clock.now(),
@@ -53,7 +56,6 @@ export const observe = async (
     mapped: [],
   };
   const mapped = unreferenced(base, keys).length > 0 ? await observeMapped(host) : [];
-  const files = await observeOwned(host, ledger);
   const left = ledger.takeover?.remnants ?? [];
   const remnants = left.length > 0 ? { remnants: await observeRemnants(host, left) } : {};
   if (runtime.name === 'none') return { ...base, mapped, files, remnant: await observeRemnant(host, ledger) };

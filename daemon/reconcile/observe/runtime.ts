@@ -104,9 +104,11 @@ export const askCri = async (
 ): Promise<{ readonly fact: CriFact; readonly version: string }> => {
   const cri = host.cri(host.files.real(socket));
   try {
-    const { version } = await cri.version();
-    const status = await cri.status();
-    const sandboxes = await cri.sandboxes();
+    const [{ version }, status, sandboxes] = await Promise.all([
+      cri.version(),
+      cri.status(),
+      cri.sandboxes(),
+    ]);
     const fact: CriFact = {
       kind: 'answers',
       ready: status.runtimeReady,

@@ -63,8 +63,8 @@ const plainly = async (host: Host, { unit }: Settings): Promise<Chosen> => {
   }
   const there: Runtime[] = [];
   const running: Runtime[] = [];
-  for (const row of runtimes) {
-    const state = await stateOn(host, row);
+  const states = await Promise.all(runtimes.map(async (row) => ({ row, state: await stateOn(host, row) })));
+  for (const { row, state } of states) {
     if (state !== 'absent') there.push(row);
     if (state === 'running') running.push(row);
   }
