@@ -118,7 +118,7 @@ const decideIn = (baseline: Baseline, least: Selection, limits: Limits): Decisio
   if (!isIdle && touches) {
     const asking = target.stage(change.wiring, before.scratch);
     trial = before.trials.find((one) => one.id === asking.id);
-    if (!trial) return { plan: asking, handlers: asked.reports, notes };
+    if (!trial) return { plan: { ...asking, artifacts: asked.artifacts }, handlers: asked.reports, notes };
     const problem = target.check(trial, change.tables, change.gone);
     if (problem) throw new Failure(problem);
     if (trial.after.kind === 'impossible')

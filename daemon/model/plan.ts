@@ -70,6 +70,8 @@ export type Plan =
       /** Without us, as on a host without rcm-node; the main file first. */
       readonly before: readonly Staged[];
       readonly after: readonly Staged[];
+      /** Artifacts that the change needs, whatever the trial says. */
+      readonly artifacts?: readonly Step[];
       /** The arguments with which the runtime's binary prints the meaning of these files. */
       readonly words: { readonly before: readonly string[]; readonly after: readonly string[] };
     }

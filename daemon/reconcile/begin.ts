@@ -6,12 +6,14 @@
 import type { Rules } from '../decide/baseline.ts';
 import type { Host } from '../../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
+import type { Observed } from '../decide/observed.ts';
+import type { Step } from '../model/plan.ts';
 import type { Settings } from '../model/settings.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import { type State, saveLedger } from '../state/state.ts';
 import { beginFetch, type Fetching } from './artifacts/fetching.ts';
 import { countInterrupted } from './artifacts/unpacking.ts';
-import { type Burst, type Considered, consider, type Tick } from './consider.ts';
+import { type Ahead, type Burst, type Considered, consider, type Tick } from './consider.ts';
 import { type FirstLook, lookFirst } from './proof/activation.ts';
 import type { Tried } from './trial.ts';
 
@@ -43,23 +45,27 @@ export const begin = async (
   // From now on an artifact may be unpacked, whose marker would be taken for that of a killed run.
   const before = await countInterrupted(host, state.ledger);
   if (!burst) return { settings, ledger: before, tried, first: undefined };
-  let first: Begun['first'];
+  let first = burst.socket === undefined ? undefined : lookFirst(host, burst.socket);
   let fetching: Fetching | undefined;
   let ledger = before;
   try {
-    const considered = await consider(host, settings, before, { ...tick, deep: false }, rules, tried);
-    first = lookAhead(host, considered);
-    fetching = bring(host, settings, considered, burst, did, tick.stop);
+    host.log('debug', 'looking, before the end of the burst');
+    const ahead: Ahead = (seen, artifacts) => {
+      fetching = bring(host, settings, seen, artifacts, burst, did, tick.stop);
+    };
+    const considered = await consider(host, settings, before, { ...tick, deep: false }, rules, tried, ahead);
+    const { plan } = considered.decision;
+    first ??= lookAhead(host, considered);
+    if (!fetching && plan.kind === 'steps') ahead(considered.before, plan.steps);
     const left = burst.until - host.clock.elapsed();
     if (fetching && left > 0 && (await host.clock.within(fetching.work, left))) {
       ledger = withoutNew(before, (await fetching.work)(before));
       if (ledger !== before) await saveLedger(host, ledger);
       fetching = undefined;
+      host.log('debug', 'prepared');
     }
   } catch (error) {
     host.log('debug', `before the end of the burst: ${problemOf(error).message}`);
-    await fetching?.work.catch(() => undefined);
-    fetching = undefined;
   }
   try {
     return { settings: await burst.end(), ledger, tried, first, fetching };
@@ -83,12 +89,13 @@ export const lookAhead = (
 const bring = (
   host: Host,
   settings: Settings,
-  { before, decision: { plan } }: Considered,
+  before: Observed,
+  artifacts: readonly Step[],
   { until }: Burst,
   did: string[],
   stop: AbortSignal | undefined,
 ): Fetching | undefined => {
-  const wanted = (plan.kind === 'steps' ? plan.steps : []).filter(
+  const wanted = artifacts.filter(
     (step) => step.kind === 'fetch' && step.handler.artifact.sha256 !== undefined,
   );
   if (wanted.length === 0) return undefined;

@@ -6,7 +6,7 @@ import type { Observed } from '../decide/observed.ts';
 import type { Host } from '../../host/host.ts';
 import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { Decision } from '../model/plan.ts';
+import type { Decision, Step } from '../model/plan.ts';
 import type { Settings } from '../model/settings.ts';
 import type { Trial } from '../runtimes/facts.ts';
 import { loadSigners, signerProblems } from '../state/signers.ts';
@@ -41,6 +41,8 @@ export type Tick = {
 export type Burst = {
   /** By the host's monotonic clock. */
   readonly until: number;
+  /** Of the runtime, as the last tick saw it. */
+  readonly socket: string | undefined;
   /** Returns the settings that are in force then. */
   readonly end: () => Promise<Settings>;
 };
@@ -51,6 +53,9 @@ export type Considered = {
   readonly decision: Decision;
 };
 
+/** Before a trial, which takes its time: what it does not decide about can begin. */
+export type Ahead = (before: Observed, artifacts: readonly Step[]) => void;
+
 /** Its only effect is the staged copies of a trial. `tried`: trials of earlier looks of the same tick. */
 export const consider = async (
   host: Host,
@@ -59,6 +64,7 @@ export const consider = async (
   tick: Tick,
   rules: Rules,
   tried: Tried = new Map(),
+  ahead?: Ahead,
 ): Promise<Considered> => {
   const signers = await loadSigners(host, settings);
   const { allowUnpinned, allowedHosts } = settings;
@@ -86,6 +92,7 @@ export const consider = async (
     const { plan } = decision;
     const isNew = plan.kind === 'trial' && trials.every((one) => one.id !== plan.id);
     if (!isNew || before.runtime.name === 'none') return { desired, before, decision };
+    if (trials.length === 0) ahead?.(before, plan.artifacts ?? []);
     trials.push(await tryOnce(host, before.runtime, plan, before.scratch, tried));
     before = { ...before, trials };
   }

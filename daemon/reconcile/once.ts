@@ -143,6 +143,7 @@ const goOn = async (
     ledger = learned;
   };
   if (fetching) await download(fetching);
+  host.log('debug', 'looking');
   let considered = await look(tick, rules);
   first ??= lookAhead(host, considered);
   if (tick.retry !== undefined) await mustBeAsked(host, tick.retry, considered.decision.handlers, ledger);

@@ -1,6 +1,7 @@
 /** How each step of a plan is applied and rolled back. Both are idempotent. */
 import { folderOf, isUnitFile, paths } from '../../protocol/host-paths.ts';
-import { sameContent, type Synced } from '../../host/files/files.ts';
+import { sameContent } from '../../host/files/files.ts';
+import type { Synced } from '../../host/files/hashing-writer.ts';
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
 import type { Ledger } from '../model/ledger.ts';

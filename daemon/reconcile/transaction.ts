@@ -70,6 +70,7 @@ export const transact = async (
     const step = steps[at];
     if (step === undefined) break;
     host.progress();
+    host.log('debug', `step ${at + 1} of ${steps.length}: ${step.kind}`);
     try {
       await reach(run, at, step.kind);
       await forward[step.kind](run, step as never);

@@ -5,7 +5,7 @@
 import { paths } from '../../protocol/host-paths.ts';
 import { notLater } from '../decide/backoff.ts';
 import { asides, setAside } from '../../host/files/aside.ts';
-import type { Synced } from '../../host/files/files.ts';
+import type { Synced } from '../../host/files/hashing-writer.ts';
 import type { Host } from '../../host/host.ts';
 import { parseClusterCache } from '../model/cluster-cache.ts';
 import { type Journal, parseJournal } from '../model/journal.ts';

@@ -15,7 +15,7 @@ import { aboveDropIns } from './above.ts';
 import { makeReads, type Reads } from './read.ts';
 import { placeIn } from './root-path.ts';
 import { type FileFact, type FileState, hardLinked } from '../facts.ts';
-import { errnoOf, syncFolder, writeFailure } from './hashing-writer.ts';
+import { errnoOf, syncFolder, type Synced, writeFailure } from './hashing-writer.ts';
 
 /** All paths begin with "/" and are relative to the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
 export type Files = Reads & {
@@ -39,9 +39,6 @@ export type Files = Reads & {
   /** `path` as a path for this process: links are followed, and never lead out of the root. */
   real(path: string): string;
 };
-
-/** The folder is synced with the next file that is put into it: one sync for both. Until then a power cut may undo both. */
-export type Synced = 'with the next';
 
 type Text = Extract<FileState, { kind: 'text' }>;
 

@@ -87,3 +87,6 @@ export const syncFolder = async (path: string): Promise<void> => {
   await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   await handle.sync();
 };
+
+/** The folder is synced with the next file that is put into it: one sync for both. Until then a power cut may undo both. */
+export type Synced = 'with the next';

@@ -22,13 +22,15 @@ t.test('before the end of a burst all is prepared, and nothing is changed', asyn
   writeShim(node, 'spin-v2');
   const before = node.read(main);
   const { dumps } = node.fake.containerd;
-  const burst = burstOf(node, undefined, () => {
+  const end = burstOf(node, undefined, () => {
     t.ok(node.read(`/opt/rcm-node/store/${keyOf('spin-v2')}/manifest.json`), 'the artifact is in the store');
     t.equal(node.fake.containerd.dumps, dumps + 2, 'the configuration was tried out');
     t.equal(node.read(main), before, 'the configuration is as before');
     t.notOk(node.read('/var/lib/rcm-node/journal.json'), 'no plan has begun');
     t.strictSame(node.fake.containerd.jobs, []);
   });
+  // As the last tick saw it.
+  const burst = { ...end, socket: '/run/containerd/containerd.sock' };
   const from = node.fake.host.clock.elapsed();
   let containers: number | undefined;
   const cri: Host['cri'] = (socket) => ({

@@ -99,6 +99,7 @@ export const burstOf = (
   const until = host.clock.elapsed() + 300;
   return {
     until,
+    socket: undefined,
     end: async () => {
       more();
       await host.clock.sleep(Math.max(0, until - host.clock.elapsed()));

@@ -104,6 +104,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
     let settings: Settings | undefined;
     const burstUntil = (until: number): Burst => ({
       until,
+      socket: seen?.socket,
       end: async () => {
         await host.clock.sleep(Math.max(0, until - host.clock.elapsed()), stop.signal);
         settings = await read();
