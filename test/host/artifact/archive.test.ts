@@ -263,23 +263,26 @@ t.test('of several files with names of shims, the one that begins as a program i
   await fails(t, tarOf(...two), /several shims: "containerd-shim-slight-v1", "containerd-shim-b"$/);
 });
 
-t.test('what was written and not chosen is not there afterwards, wherever the chosen one stands', async (t) => {
-  const chosen = { path: SPIN, body: elf };
-  const others = [
-    { path: 'containerd-shim-a', body: 'no program' },
-    { path: 'containerd-shim-b', body: elf },
-    { path: 'containerd-shim-c', body: elf },
-  ];
-  for (const list of [
-    [...others, chosen],
-    [chosen, ...others],
-  ]) {
-    const { out, picked } = await run(t, gzipSync(tarOf(...list)), spin);
-    t.match(picked, [{ name: SPIN, bytes: elf.length }]);
-    t.same(readdirSync(out), [SPIN]);
-    t.ok(readFileSync(join(out, SPIN)).equals(elf));
-  }
-});
+t.test(
+  'what was written and not chosen is not there afterwards, wherever the chosen one stands',
+  async (t) => {
+    const chosen = { path: SPIN, body: elf };
+    const others = [
+      { path: 'containerd-shim-a', body: 'no program' },
+      { path: 'containerd-shim-b', body: elf },
+      { path: 'containerd-shim-c', body: elf },
+    ];
+    for (const list of [
+      [...others, chosen],
+      [chosen, ...others],
+    ]) {
+      const { out, picked } = await run(t, gzipSync(tarOf(...list)), spin);
+      t.match(picked, [{ name: SPIN, bytes: elf.length }]);
+      t.same(readdirSync(out), [SPIN]);
+      t.ok(readFileSync(join(out, SPIN)).equals(elf));
+    }
+  },
+);
 
 t.test('links beside the only shim do not matter', async (t) => {
   const real = { path: 'bin/containerd-shim-slight-v1', body: 'slight' };
