@@ -2,7 +2,7 @@
  * `npm run bench`: the figures of docs/benchmarks.md, all of one run on this machine, and whether each is within its
  * limit. Exit codes: 0 all are, 1 one is not (or could not be had), 2 the bench cannot run here.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Progress } from '../testbed/machine/command.ts';
@@ -18,13 +18,15 @@ import { measureOutage } from './node/outage.ts';
 import { isMissed, type Row } from './row.ts';
 import { measureRollout } from './rollout/rollout.ts';
 import { measureStart } from './node/start.ts';
+import { measureTimeline } from './node/timeline.ts';
+import { executable } from '../testbed/node/install.ts';
 import type { TestNode } from '../testbed/node/test-node.ts';
 import { printMarkdown, printTable } from './table.ts';
 
 const usage = `npm run bench [-- OPTIONS]
 
 Measures what rcm-node costs a node, on two throwaway Debian 13 nodes (systemd, containerd 1.7), and what it costs a
-cluster, with simulated nodes against a real API server and etcd: six and five minutes. Rollouts are by the real
+cluster, with simulated nodes against a real API server and etcd: nine and five minutes. Rollouts are by the real
 controller; they and an hour of nothing take twenty minutes.
 
   --only PART  node, cluster or rollout
@@ -72,6 +74,11 @@ const onNodes = async (
   // The proof's healthy seconds come after the outage that is measured here, and there are several to wait for.
   await node.writeFile('/etc/rcm-node/config.toml', 'stable = 1\n');
   rows.push(...(await measureOutage(node, shims.first)));
+  progress('timeline of a change, also on a disk that is kept busy; this takes three minutes');
+  rmSync(node.hostPath('/etc/rcm-node/shims.d'), { recursive: true });
+  await node.run(['mkdir', '/etc/rcm-node/shims.d']);
+  await node.run([executable, 'once', '--force']);
+  rows.push(...(await measureTimeline(node, shims)));
   return rows;
 };
 

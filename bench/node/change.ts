@@ -10,7 +10,7 @@ import { drop, reportIn, servedBy, until } from './site.ts';
 export type Shims = { readonly first: Artifact; readonly second: Artifact };
 
 /** A change that comes right after another waits a little longer, lest it belong to the same burst; a lone one is meant. */
-const apart = (): Promise<void> => sleep(6_000);
+const apart = (): Promise<void> => sleep(12_000);
 
 const isProven = async (
   node: TestNode,
@@ -67,6 +67,7 @@ export const measureChange = async (node: TestNode, shims: Shims): Promise<reado
       what: 'change to served',
       value: served / 1000,
       unit: 's',
+      limit: 0.5,
       how: `${how}; until CRI tells of the handler`,
     },
     {
