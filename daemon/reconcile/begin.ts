@@ -51,7 +51,7 @@ export const begin = async (
   try {
     host.log('debug', 'looking, before the end of the burst');
     const ahead: Ahead = (seen, artifacts) => {
-      fetching = bring(host, settings, seen, artifacts, burst, did, tick.stop);
+      fetching ??= bring(host, settings, seen, artifacts, burst, did, tick.stop);
     };
     const considered = await consider(host, settings, before, { ...tick, deep: false }, rules, tried, ahead);
     const { plan } = considered.decision;

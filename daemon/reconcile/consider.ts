@@ -8,13 +8,12 @@ import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Decision, Step } from '../model/plan.ts';
 import type { Settings } from '../model/settings.ts';
-import type { Trial } from '../runtimes/facts.ts';
 import { loadSigners, signerProblems } from '../state/signers.ts';
 import { fileProblems } from './extra-ca.ts';
 import { observe } from './observe/observe.ts';
 import { gather, inForce } from './sources.ts';
 import type { TakeoverRequest } from './takeover/allow.ts';
-import { tryOnce, type Tried } from './trial.ts';
+import { remembered, tryOnce, type Tried } from './trial.ts';
 
 export type Tick = {
   readonly activate: boolean;
@@ -83,7 +82,8 @@ export const consider = async (
   // Without valid settings even repairs would follow settings that no person chose. An uninstall follows the ledger.
   if (settings.closed && settings.problem && !tick.desired)
     return { desired, before, decision: refused(settings.problem, desired, before) };
-  const trials: Trial[] = [];
+  const trials = await remembered(host, before.runtime, tried);
+  before = { ...before, trials };
   for (;;) {
     host.progress();
     const decided = decide(desired, before, limitsOf(settings), rules);
@@ -92,8 +92,8 @@ export const consider = async (
     const { plan } = decision;
     const isNew = plan.kind === 'trial' && trials.every((one) => one.id !== plan.id);
     if (!isNew || before.runtime.name === 'none') return { desired, before, decision };
-    if (trials.length === 0) ahead?.(before, plan.artifacts ?? []);
+    ahead?.(before, plan.artifacts ?? []);
     trials.push(await tryOnce(host, before.runtime, plan, before.scratch, tried));
-    before = { ...before, trials };
+    before = { ...before, trials: [...trials] };
   }
 };

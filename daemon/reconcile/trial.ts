@@ -2,6 +2,7 @@
 import { folderOf } from '../../protocol/host-paths.ts';
 import { detailOf } from '../../protocol/problem/problem.ts';
 import type { Host } from '../../host/host.ts';
+import type { Observed } from '../decide/observed.ts';
 import type { Plan, Staged } from '../model/plan.ts';
 import type { DumpFact, RuntimeFacts, Trial } from '../runtimes/facts.ts';
 import { inRoot } from './observe/runtime.ts';
@@ -28,31 +29,40 @@ export const tryOut = async (
   }
 };
 
-/** Trials by what they depend on: all bytes that were read (`id`), and the program that read them. */
-export type Tried = Map<string, Trial>;
+/** Of one tick. */
+export type Tried = Map<string, { readonly program: string; readonly trial: Trial }>;
 
 /** Of the program's file, which the kernel changes at each write; undefined where it cannot be told. */
-const identityOf = async ({ files }: Host, { binary }: RuntimeFacts): Promise<string | undefined> => {
+const identityOf = async ({ files }: Host, binary: string): Promise<string | undefined> => {
   const facts = await files.stat(binary);
   return facts ? Object.values(facts).join(' ') : undefined;
 };
 
-/** An answer of the same program to the same bytes. A failure is not remembered: it may be of the moment. */
+/** Answers of the same program; `id` of each stands for all bytes that it read. */
+export const remembered = async (
+  host: Host,
+  runtime: Observed['runtime'],
+  tried: Tried,
+): Promise<Trial[]> => {
+  const program =
+    runtime.name === 'none' || tried.size === 0 ? undefined : await identityOf(host, runtime.binary);
+  return [...tried.values()].flatMap((one) => (one.program === program ? [one.trial] : []));
+};
+
+/** A failure is not remembered: it may be of the moment. */
 export const tryOnce = async (
   host: Host,
   runtime: RuntimeFacts,
-  trial: Extract<Plan, { kind: 'trial' }>,
+  plan: Extract<Plan, { kind: 'trial' }>,
   scratch: string,
   tried: Tried,
 ): Promise<Trial> => {
-  const program = await identityOf(host, runtime);
-  const key = `${trial.id} ${program}`;
-  const known = program === undefined ? undefined : tried.get(key);
-  if (known) return known;
-  const found = await tryOut(host, runtime, trial, scratch);
-  const isSame = program !== undefined && (await identityOf(host, runtime)) === program;
-  if (isSame && found.before.kind === 'dumped' && found.after.kind === 'dumped') tried.set(key, found);
-  return found;
+  const program = await identityOf(host, runtime.binary);
+  const trial = await tryOut(host, runtime, plan, scratch);
+  const isSame = program !== undefined && (await identityOf(host, runtime.binary)) === program;
+  if (isSame && trial.before.kind === 'dumped' && trial.after.kind === 'dumped')
+    tried.set(trial.id, { program, trial });
+  return trial;
 };
 
 /** The folder name changes each time: a message with it would change at every tick. */
