@@ -48,6 +48,8 @@ const again: ReadonlySet<StepKind> = new Set<StepKind>([
   'folder',
   'link',
   'write',
+  // It makes a note of its own, right before the restart.
+  'activate',
 ]);
 
 /** Before a step. */

@@ -8,7 +8,7 @@
  * gigabytes of names.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, link, open, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { choose, type Keep, look, quoted, type Walk, type Wanted, wantedNames } from './choice.ts';
@@ -28,6 +28,12 @@ export type Picked = {
 
 /** `maxBytes` of everything after decompression, `maxEntries` of any kind. */
 export type Limits = { readonly maxBytes: number; readonly maxEntries: number };
+
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  );
 
 /** Writes files completely, or, after a failure, not at all; `id`: of a file, until it gets its name. */
 export const makeFolder = (intoDir: string) => {
@@ -52,10 +58,9 @@ export const makeFolder = (intoDir: string) => {
         if (sink === undefined) throw bad(`${quoted(name)} went missing while the archive was read`);
         const path = join(intoDir, name);
         const facts = await sink.finish(0o755);
-        // link(2) fails where there is a file; rename would replace it.
-        await link(sink.path, path).catch(failed(path));
+        if (await isThere(path)) throw writeFailure(path, Object.assign(new Error(), { code: 'EEXIST' }));
+        await rename(sink.path, path).catch(failed(path));
         named.push(path);
-        await unlink(sink.path).catch(failed(path));
         picked.push({ name, path, ...facts });
       }
       await syncFolder(intoDir).catch(failed(intoDir));
