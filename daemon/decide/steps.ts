@@ -34,7 +34,8 @@ export const linkSteps = (
       continue;
     }
     if (!installed) {
-      for (const path of Object.keys(before.links)) if (folderOf(path).endsWith(`/${name}`)) kept.add(path);
+      const own = new Set(Object.keys(before.links).filter((path) => folderOf(path).endsWith(`/${name}`)));
+      for (const path of own) if (!isHalf(path, own)) kept.add(path);
       continue;
     }
     kept.add(installed.path);
