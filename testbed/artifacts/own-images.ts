@@ -26,23 +26,33 @@ export const nextImage = async (progress: Progress): Promise<OwnImage> => {
   return { name: `rcm-node:${nextVersion}`, archive: join(dist, 'image', `rcm-node-${nextVersion}.tar`) };
 };
 
-/** The next version with another unit, named `rcm-node:<tag>`: what a release looks like that went wrong. */
+/** An image named `rcm-node:<tag>` of a folder that a host gets, for this machine alone. */
+export const imageFrom = async (
+  folder: string,
+  tag: string,
+  change: (folder: string) => Promise<void> = async () => {},
+): Promise<OwnImage> => {
+  const dist = join(ownCache, tag);
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(dist, { recursive: true });
+  const copy = join(dist, 'linux-x64');
+  await cp(folder, copy, { recursive: true });
+  await change(copy);
+  const { files } = await writeImage(dist, tag, ['x64']);
+  const archive = join(dist, `${tag}.tar`);
+  await rename(files[0] ?? '', archive);
+  await rm(copy, { recursive: true });
+  await rm(join(dist, 'image'), { recursive: true });
+  return { name: `rcm-node:${tag}`, archive };
+};
+
+/** The next version with another unit: what a release looks like that went wrong. */
 export const nextImageWith = async (
   tag: string,
   unit: (text: string) => string,
   progress: Progress,
-): Promise<OwnImage> => {
-  const from = await builtVersion(nextVersion, progress);
-  const dist = join(ownCache, tag);
-  await rm(dist, { recursive: true, force: true });
-  await mkdir(dist, { recursive: true });
-  await cp(join(from, 'linux-x64'), join(dist, 'linux-x64'), { recursive: true });
-  const path = join(dist, 'linux-x64', 'rcm-node.service');
-  await writeFile(path, unit(await readFile(path, 'utf8')));
-  const { files } = await writeImage(dist, tag, ['x64']);
-  const archive = join(dist, `${tag}.tar`);
-  await rename(files[0] ?? '', archive);
-  await rm(join(dist, 'linux-x64'), { recursive: true });
-  await rm(join(dist, 'image'), { recursive: true });
-  return { name: `rcm-node:${tag}`, archive };
-};
+): Promise<OwnImage> =>
+  imageFrom(join(await builtVersion(nextVersion, progress), 'linux-x64'), tag, async (folder) => {
+    const path = join(folder, 'rcm-node.service');
+    await writeFile(path, unit(await readFile(path, 'utf8')));
+  });

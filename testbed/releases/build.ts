@@ -2,16 +2,27 @@
  * The executable of a row, built by its own sources and kept below the cache by its commit: as `npm run build` made it
  * then, for this machine alone.
  */
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { kept } from '../artifacts/kept.ts';
-import { type Progress, run } from '../machine/command.ts';
+import { cacheDir } from '../artifacts/images.ts';
+import { attempt, type Progress, run } from '../machine/command.ts';
 import type { Release } from './table.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
 const nameOf = ({ commit }: Release): string => `releases/${commit.slice(0, 12)}`;
+
+/** Why it cannot be had here; false where it can. */
+export const lacksRelease = async (release: Release): Promise<string | false> => {
+  if (existsSync(join(cacheDir(), nameOf(release)))) return false;
+  const { code } = await attempt(['git', '-C', root, 'cat-file', '-e', `${release.commit}^{commit}`]);
+  return code === 0
+    ? false
+    : `this clone has no commit ${release.commit.slice(0, 12)} to build ${release.name} from`;
+};
 
 /** A folder with `rcm-node`, the library beside it, and its units. */
 export const builtRelease = (release: Release, progress: Progress): Promise<string> =>

@@ -1,6 +1,6 @@
 /**
  * The builds whose state, reports and programs today's code has to get along with: every release, and builds that nodes may
- * have without one. `npx node testbed/releases/record.ts NAME` records what a row writes into an image, in test/fixtures/releases/NAME; cutting a release
+ * have without one. `npx node testbed/releases/record.ts NAME` records what a row writes, into test/fixtures/releases/NAME; cutting a release
  * adds a row.
  */
 
@@ -29,5 +29,8 @@ export const releases: readonly Release[] = [
     differs: '',
   },
 ];
+
+/** Those that this tree takes over from. */
+export const formerReleases: readonly Release[] = releases.filter(({ differs }) => differs !== '');
 
 export const recordsFolder = 'test/fixtures/releases';
