@@ -97,7 +97,9 @@ export const forward: { readonly [K in StepKind]: (run: Run, step: StepOf<K>) =>
     if (run.journal.forwardFrom === undefined) await mustStand(run);
     await mustActivate(run.host, step.unit, run.journal.forwardFrom, {
       intend: async (invocation) => {
-        await countRestart(run, 'with the next');
+        // The note comes before the restart is asked for: what was counted without it was not done.
+        if (run.journal.forwardFrom !== undefined || !isCounted(run))
+          await countRestart(run, 'with the next');
         await note(run, { forwardFrom: invocation });
       },
     });
@@ -182,6 +184,10 @@ const loadedBy = async (
 
 const currentUnit = async (host: Host, settings: Settings): Promise<UnitFacts | undefined> =>
   host.systemd?.unit((await whichRuntime(host, settings)).unit);
+
+/** Whether a restart of this plan was counted, by a run that was killed since. */
+const isCounted = ({ ledger, journal }: Run): boolean =>
+  ledger.restarts.some((at) => !journal.ledger.restarts.includes(at));
 
 /** Counted before the restart: a kill in between must not bypass the budget. */
 export const countRestart = async (run: Run, synced?: Synced): Promise<void> => {

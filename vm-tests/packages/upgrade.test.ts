@@ -5,13 +5,13 @@
  */
 import { dirname } from 'node:path';
 import t from 'tap';
-import { helloOciImage, importImage } from '../testbed/artifacts/oci.ts';
-import { imageFrom, nextImage, nextVersion } from '../testbed/artifacts/own-images.ts';
-import { makeStandInShim } from '../testbed/artifacts/shim.ts';
-import { configMapAt, importArchive, runBootstrap } from '../testbed/node/bootstrap-pod.ts';
-import { executable } from '../testbed/node/install.ts';
-import { bootNode } from '../testbed/node/node.ts';
-import { isRunning, removePod, runPod } from '../testbed/node/pods.ts';
+import { helloOciImage, importImage } from '../../testbed/artifacts/oci.ts';
+import { imageFrom, nextImage, nextVersion } from '../../testbed/artifacts/own-images.ts';
+import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
+import { configMapAt, importArchive, runBootstrap } from '../../testbed/node/bootstrap-pod.ts';
+import { executable } from '../../testbed/node/install.ts';
+import { bootNode } from '../../testbed/node/node.ts';
+import { isRunning, removePod, runPod } from '../../testbed/node/pods.ts';
 import {
   artifactBinds,
   census,
@@ -22,10 +22,10 @@ import {
   startsOf,
   untilServing,
   writeShim,
-} from '../testbed/node/service.ts';
-import { runKilledAfter } from '../testbed/node/strace.ts';
-import { builtRelease, lacksRelease } from '../testbed/releases/build.ts';
-import { formerReleases } from '../testbed/releases/table.ts';
+} from '../../testbed/node/service.ts';
+import { runKilledAfter } from '../../testbed/node/strace.ts';
+import { builtRelease, lacksRelease } from '../../testbed/releases/build.ts';
+import { formerReleases } from '../../testbed/releases/table.ts';
 
 const progress = (line: string): void => t.comment(line);
 const ledgerPath = '/var/lib/rcm-node/ledger.json';
