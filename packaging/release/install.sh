@@ -150,6 +150,8 @@ if command -v systemctl >/dev/null; then
     systemctl --quiet enable rcm-node.service
     if [ $starts = yes ] && [ -d /run/systemd/system ]; then
       systemctl daemon-reload
+      # systemd counts each start, and refuses the ninth within ten minutes, which is for a service that ends again and again.
+      systemctl reset-failed rcm-node.service 2>/dev/null || true
       # The service alone: the container runtime is not restarted.
       systemctl restart rcm-node.service ||
         fail "rcm-node.service did not start, and the handlers of this node stay served: systemctl status rcm-node; before, $link led to ${former:-no program}"

@@ -68,7 +68,8 @@ const runAll = async (t: Test, node: TestNode, run: Readonly<Record<string, stri
 
 /** The record has the error of crictl around that of CRI-O, and the gist of what crun says. */
 const gist = (said: string): RegExp => {
-  if (said.endsWith('Exec format error')) return /^exit 1: .*exec format error/i;
+  // crun tells it where it starts the program, or by the output of the program: which of the two is first varies.
+  if (said.endsWith('Exec format error')) return /^(exit 1: .*)?.*exec format error/i;
   if (said.includes('WasmEdge cannot load')) return /^exit 1: .*(wasmedge|load)/is;
   if (said.includes('sandbox was stopped'))
     return /desc = CreateContainer failed as the sandbox was stopped: /;

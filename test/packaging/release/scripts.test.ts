@@ -32,14 +32,21 @@ type Host = {
 };
 
 /** A host on which the files of the package lie, with systemd unless told. */
-const makeHost = (t: Test, options: { readonly systemd?: boolean; readonly active?: boolean } = {}): Host => {
+const makeHost = (
+  t: Test,
+  options: { readonly systemd?: boolean; readonly active?: boolean; readonly failed?: boolean } = {},
+): Host => {
   const root = t.testdir({ root: {}, tools: {}, calls: '' });
   const path = (name: string): string => join(root, 'root', name);
   const write: Host['write'] = (name, text, mode = 0o644) => {
     mkdirSync(dirname(path(name)), { recursive: true });
     writeFileSync(path(name), text, { mode });
   };
-  const isActive = options.active === false ? 'case "$*" in *is-active*) exit 3;; esac\n' : '';
+  const denied = [
+    ...(options.active === false || options.failed ? ['is-active'] : []),
+    ...(options.failed ? [] : ['is-failed']),
+  ];
+  const isActive = denied.map((word) => `case "$*" in *${word}*) exit 3;; esac\n`).join('');
   const tools = {
     systemctl: recorder('systemctl', isActive),
     'deb-systemd-helper': recorder('helper'),
@@ -306,12 +313,15 @@ t.test('rpm: install, upgrade, removal', async (t) => {
   t.same(host.run('rpm', 'postinstall', '1').calls, [
     'systemctl --no-reload enable rcm-node.service',
     'systemctl daemon-reload',
+    'systemctl reset-failed rcm-node.service',
     'systemctl start rcm-node.service',
   ]);
   t.equal(linked(host), own);
   t.same(host.run('rpm', 'postinstall', '2').calls, [
     'systemctl daemon-reload',
-    'systemctl try-restart rcm-node.service',
+    'systemctl --quiet is-active rcm-node.service',
+    'systemctl reset-failed rcm-node.service',
+    'systemctl restart rcm-node.service',
   ]);
   t.same(host.run('rpm', 'preremove', '1').calls, [], 'the former version of an upgrade');
   t.same(host.run('rpm', 'preremove', '0').calls, [
@@ -319,4 +329,23 @@ t.test('rpm: install, upgrade, removal', async (t) => {
     'systemctl --no-reload disable rcm-node.service',
   ]);
   t.equal(linked(host), undefined);
+});
+
+t.test('a service that failed is started with the new version; one that was stopped is not', async (t) => {
+  const moments = [
+    ['deb', ['postinstall', 'configure', '0.1.0'], 'invoke restart rcm-node.service'],
+    ['rpm', ['postinstall', '2'], 'systemctl restart rcm-node.service'],
+  ] as const;
+  for (const [packager, argv, restart] of moments) {
+    const [moment, ...rest] = argv;
+    for (const failed of [true, false]) {
+      const host = makeHost(t, { active: false, failed });
+      host.link(own);
+      const { calls } = host.run(packager, moment, ...rest);
+      // Else systemd could refuse the start: it counts those before.
+      const reset = calls.indexOf('systemctl reset-failed rcm-node.service');
+      t.equal(calls.indexOf(restart) > reset && reset >= 0, failed, `${packager}: ${calls.join(', ')}`);
+      t.equal(calls.includes(restart), failed, packager);
+    }
+  }
 });

@@ -35,8 +35,10 @@ if is_running_systemd; then
   systemctl --system daemon-reload >/dev/null || true
   # The runtime is never restarted here: the service finds everything as it left it.
   if [ $starts = yes ]; then
+    forget_starts
     deb-systemd-invoke start $unit >/dev/null || say_failed
-  elif [ $ours = yes ] && systemctl --quiet is-active $unit; then
+  elif [ $ours = yes ] && is_running_or_failed; then
+    forget_starts
     deb-systemd-invoke restart $unit >/dev/null || say_failed
   fi
 fi

@@ -38,6 +38,16 @@ is_running_systemd() {
   [ -d /run/systemd/system ]
 }
 
+# No administrator stopped a service that failed: a new version may mend it, so it is started.
+is_running_or_failed() {
+  systemctl --quiet is-active $unit || systemctl --quiet is-failed $unit
+}
+
+# systemd counts each start, and refuses the ninth within ten minutes: that is for a service that ends again and again, not for packages.
+forget_starts() {
+  systemctl reset-failed $unit >/dev/null 2>&1 || true
+}
+
 say_others() {
   echo "rcm-node: $link leads to $(readlink "$link" || echo no other file), which this package did not bring: that version stays in use" >&2
 }

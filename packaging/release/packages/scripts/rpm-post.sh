@@ -12,8 +12,10 @@ if is_running_systemd; then
   systemctl daemon-reload >/dev/null || true
   # The runtime is never restarted here: the service finds everything as it left it.
   if [ "$1" -eq 1 ]; then
+    forget_starts
     systemctl start $unit >/dev/null || say_failed
-  elif [ $ours = yes ]; then
-    systemctl try-restart $unit >/dev/null || say_failed
+  elif [ $ours = yes ] && is_running_or_failed; then
+    forget_starts
+    systemctl restart $unit >/dev/null || say_failed
   fi
 fi
