@@ -5,7 +5,13 @@ import type { Binaries } from '../kubernetes/binaries.ts';
 import { type Client, clientFor } from './client.ts';
 import type { ControlPlane } from '../kubernetes/control-plane.ts';
 import { kubeletKubeconfig } from '../kubernetes/kubeconfig.ts';
-import { currentCertificate, kubeletFiles, kubeletProgram, pkiFolder } from '../kubernetes/kubelet.ts';
+import {
+  currentCertificate,
+  kubeletFiles,
+  kubeletProgram,
+  pkiFolder,
+  setUpFiles,
+} from '../kubernetes/kubelet.ts';
 import type { ClusterNetwork } from '../kubernetes/network.ts';
 import type { TestNode } from '../node/test-node.ts';
 import type { Certificate } from '../kubernetes/pki.ts';
@@ -36,10 +42,24 @@ export type NodeObject = {
   };
 };
 
+/** Brings a node into the cluster in the place of the testbed: `files` are there before its first boot, and `join` runs after it. */
+export type Installer = {
+  files(node: {
+    readonly name: string;
+    readonly address: string;
+    readonly labels: Readonly<Record<string, string>>;
+  }): Readonly<Record<string, string>>;
+  readonly binds: NonNullable<NodeOptions['binds']>;
+  join(host: TestNode): Promise<void>;
+};
+
 export type JoinOptions = Pick<NodeOptions, 'suite' | 'binds' | 'files' | 'progress'> & {
   /** Of the Node object; the machine has another hostname, as on many clouds. */
   readonly name?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly installer?: Installer;
+  /** Boots another node than Debian's: that of kind. */
+  readonly boot?: (options: NodeOptions) => Promise<TestNode>;
 };
 
 export type ClusterNode = {
@@ -79,20 +99,21 @@ export const joinNode = async (
   const name = options.name ?? `${options.suite}-${number}`;
   const { address } = network.node(number);
   const ca = plane.authority.certificate;
-  const host = await bootNode({
+  const { installer, labels = {}, boot = bootNode } = options;
+  const settings = { name, number, labels, network, ca };
+  const host = await boot({
     suite: options.suite,
     ...(options.progress ? { progress: options.progress } : {}),
     bridge: network.bridge,
-    binds: { [kubeletProgram]: { from: binaries.path('kubelet'), readOnly: true }, ...options.binds },
+    binds: {
+      [kubeletProgram]: { from: binaries.path('kubelet'), readOnly: true },
+      ...installer?.binds,
+      ...options.binds,
+    },
     files: {
-      ...kubeletFiles({
-        name,
-        number,
-        labels: options.labels ?? {},
-        network,
-        ca,
-        kubeconfig: kubeletKubeconfig(plane.server, ca, currentCertificate),
-      }),
+      ...(installer === undefined
+        ? kubeletFiles({ ...settings, kubeconfig: kubeletKubeconfig(plane.server, ca, currentCertificate) })
+        : { ...setUpFiles(network, number), ...installer.files({ name, address, labels }) }),
       ...options.files,
     },
   });
@@ -117,7 +138,9 @@ export const joinNode = async (
     installCertificate,
   };
   await network.routePods(number);
-  await installCertificate(first);
-  await host.run(['systemctl', 'start', 'kubelet']);
+  if (installer === undefined) {
+    await installCertificate(first);
+    await host.run(['systemctl', 'start', 'kubelet']);
+  } else await installer.join(host);
   return node;
 };

@@ -4,7 +4,7 @@
  * runc, which is a wrapper here (node/configuration.ts), since a test node has no cgroup controllers; containerd, built from source in the
  * version that the Dockerfile names; Debian's plugins of CNI; and no entrypoint runs before systemd, as it repairs what Docker does to a container.
  */
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { containerdBinds } from '../artifacts/containerd.ts';
@@ -74,6 +74,20 @@ echo kind > /kind/product_name
 cat /proc/sys/kernel/random/uuid > /kind/product_uuid
 mkdir -p /etc/kubernetes/manifests`;
 
+const behindRunc = '/usr/local/lib/runc-without-cgroups';
+
+/** crun makes a root read-only before it runs the hook of kind, which writes there; runc does it afterwards. */
+const runc = `#!/bin/sh -e
+for word; do
+  if [ "$before" = --bundle ]; then
+    jq -c 'if .root.readonly then del(.hooks) else . end' "$word/config.json" > "$word/config.new"
+    mv "$word/config.new" "$word/config.json"
+  fi
+  before=$word
+done
+exec ${behindRunc} "$@"
+`;
+
 const sandboxImage = 'registry.k8s.io/pause:3.10';
 
 export type KindOptions = Pick<NodeOptions, 'binds' | 'files' | 'bridge'> & {
@@ -104,9 +118,8 @@ export const bootKindNode = async (options: KindOptions): Promise<TestNode> => {
   });
   try {
     placeFiles(image.files, node.root);
-    mkdirSync(join(node.root, 'usr/local/sbin'), { recursive: true });
-    writeFileSync(join(node.root, 'usr/local/sbin/runc'), runcWrapper);
-    chmodSync(join(node.root, 'usr/local/sbin/runc'), 0o755);
+    for (const [path, text] of Object.entries({ '/usr/local/sbin/runc': runc, [behindRunc]: runcWrapper }))
+      await node.writeFile(path, text, 0o755);
     await node.run(['bash', '-eu', '-o', 'pipefail', '-c', `${modes}${kindFolder(kubernetes)}${baseSpec}`]);
     await node.run(['systemctl', 'daemon-reload']);
     for (const unit of ['undo-mount-hacks', 'containerd', 'kubelet'])

@@ -118,12 +118,11 @@ export const kubernetesBinaries = async (progress: Progress): Promise<Binaries> 
   return { path: (program) => join(finished, program) };
 };
 
-/** The API server of another version, v1.28.15 for instance. */
-export const apiserverOf = async (version: string, progress: Progress): Promise<string> => {
-  const name = 'kube-apiserver';
+/** One program alone, kept beside the others. */
+const single = async (name: string, version: string, progress: Progress): Promise<string> => {
   const finished = await kept(
     `kubernetes/${name}-${version}`,
-    `the API server of ${version}, about ten minutes`,
+    `${name} ${version}, up to ten minutes`,
     progress,
     async (folder) => {
       const go = await prepare(folder, version, progress);
@@ -133,3 +132,11 @@ export const apiserverOf = async (version: string, progress: Progress): Promise<
   );
   return join(finished, name);
 };
+
+/** The API server of another version, v1.28.15 for instance. */
+export const apiserverOf = (version: string, progress: Progress): Promise<string> =>
+  single('kube-apiserver', version, progress);
+
+/** Of the same version as the other programs, from which most of its packages are compiled already. */
+export const kubeadm = (progress: Progress): Promise<string> =>
+  single('kubeadm', kubernetesVersion, progress);

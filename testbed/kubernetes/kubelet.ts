@@ -33,6 +33,8 @@ for setting in ${kernelSettings.join(' ')}; do
 done
 `;
 
+const setUpService = 'set-up-test-node.service';
+
 const setUpUnit = `[Unit]
 Description=Network and kernel settings of a test node
 DefaultDependencies=no
@@ -48,7 +50,7 @@ const kubeletUnit = (flags: readonly string[]): string => `[Unit]
 Description=kubelet: The Kubernetes Node Agent
 Documentation=https://kubernetes.io/docs/
 Wants=containerd.service
-After=containerd.service set-up-test-node.service
+After=containerd.service ${setUpService}
 ConditionPathExists=${currentCertificate}
 StartLimitIntervalSec=0
 [Service]
@@ -58,7 +60,7 @@ RestartSec=1
 `;
 
 /** Also what a node without cgroup controllers needs; the rest is as on any node. */
-const kubeletConfiguration = `apiVersion: kubelet.config.k8s.io/v1beta1
+export const kubeletConfiguration = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication:
   anonymous:
@@ -111,9 +113,20 @@ export type KubeletSettings = {
   readonly kubeconfig: string;
 };
 
+/** Path to text: network and kernel settings, without a kubelet. */
+export const setUpFiles = (network: ClusterNetwork, number: number): Readonly<Record<string, string>> => {
+  const { address, pods } = network.node(number);
+  return {
+    '/usr/local/sbin/set-up-test-node': setUp(address, network.address),
+    [`/etc/systemd/system/${setUpService}`]: setUpUnit,
+    '/etc/systemd/system/multi-user.target.d/set-up.conf': `[Unit]\nWants=${setUpService}\n`,
+    '/etc/cni/net.d/10-node.conflist': podNetwork(pods),
+  };
+};
+
 /** Path to text. */
 export const kubeletFiles = (settings: KubeletSettings): Readonly<Record<string, string>> => {
-  const { address, pods } = settings.network.node(settings.number);
+  const { address } = settings.network.node(settings.number);
   const labels = Object.entries(settings.labels).map(([key, value]) => `${key}=${value}`);
   const flags = [
     `--kubeconfig=${kubeletConf}`,
@@ -123,12 +136,9 @@ export const kubeletFiles = (settings: KubeletSettings): Readonly<Record<string,
     ...(labels.length > 0 ? [`--node-labels=${labels.join(',')}`] : []),
   ];
   return {
-    '/usr/local/sbin/set-up-test-node': setUp(address, settings.network.address),
-    '/etc/systemd/system/set-up-test-node.service': setUpUnit,
+    ...setUpFiles(settings.network, settings.number),
     '/etc/systemd/system/kubelet.service': kubeletUnit(flags),
-    '/etc/systemd/system/multi-user.target.d/cluster.conf':
-      '[Unit]\nWants=set-up-test-node.service kubelet.service\n',
-    '/etc/cni/net.d/10-node.conflist': podNetwork(pods),
+    '/etc/systemd/system/multi-user.target.d/cluster.conf': '[Unit]\nWants=kubelet.service\n',
     '/etc/kubernetes/pki/ca.crt': settings.ca,
     [kubeletConf]: settings.kubeconfig,
     '/var/lib/kubelet/config.yaml': kubeletConfiguration,
