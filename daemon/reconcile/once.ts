@@ -98,7 +98,7 @@ const goOn = async (
     const what = `went on with ${journal.direction === 'forward' ? 'a plan' : 'an undo'} that was interrupted`;
     host.log('warn', what, { revision: journal.plan.revision });
     did.push(what);
-    const ended = await transact(host, settings, journal, ledger);
+    const ended = await transact(host, settings, journal, ledger, { resumed: true });
     // The interrupted change of an earlier run is rolled back. It is no failure of the proof: the next rounds try it again.
     if (journal.direction === 'undo' && ended.kind === 'undone' && !isDisproven(ended.ledger, journal))
       ledger = ended.ledger;
@@ -206,7 +206,7 @@ const apply = async (
   } catch (error) {
     return { kind: 'stuck', ledger, problem: problemOf(error) };
   }
-  const ended = await transact(host, settings, journal, ledger, first);
+  const ended = await transact(host, settings, journal, ledger, { first });
   if (ended.kind === 'done') did.push(...sentences(plan.steps));
   return ended;
 };

@@ -58,6 +58,12 @@ export const reach = async (run: Run, at: number, kind: StepKind): Promise<void>
   else await note(run, { at });
 };
 
+/** The last step that a killed run may have begun, by the note that it left. */
+export const lastBegun = ({ plan: { steps }, at }: Journal): number => {
+  const noted = steps.findIndex(({ kind }, index) => index > at && !again.has(kind));
+  return noted < 0 ? steps.length - 1 : noted - 1;
+};
+
 /** During a rollback the journal helps a later resume; a full disk must not stop the rollback. */
 export const trace = async (run: Run, change: Partial<Journal>): Promise<void> => {
   run.journal = { ...run.journal, ...change };

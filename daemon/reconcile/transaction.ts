@@ -22,7 +22,7 @@ import { activate, type FirstLook, isStopping, prove } from './proof/activation.
 import { lastWords } from './proof/last-words.ts';
 import { disproven } from '../decide/takeover/taken.ts';
 import { dropJournal, saveLedger } from '../state/state.ts';
-import { backward, countRestart, forward, reach, type Run, trace } from './transaction-steps.ts';
+import { backward, countRestart, forward, lastBegun, reach, type Run, trace } from './transaction-steps.ts';
 
 export type Ended =
   | { readonly kind: 'done'; readonly ledger: Ledger }
@@ -55,16 +55,24 @@ const withLastWords = async (
   return { ...problem, ...detailOf({ detail: await lastWords(host, unit, since) }) };
 };
 
+type How = {
+  readonly first?: Promise<FirstLook> | undefined;
+  /** A killed run began the plan. */
+  readonly resumed?: boolean;
+};
+
 export const transact = async (
   host: Host,
   settings: Settings,
   journal: Journal,
   ledger: Ledger,
-  first?: Promise<FirstLook>,
+  { first, resumed = false }: How = {},
 ): Promise<Ended> => {
   const run: Run = { host, settings, journal, ledger, first };
   if (journal.direction === 'undo') return undo(run);
   const { steps } = journal.plan;
+  // What a killed run did is rolled back too where one of its first steps cannot be done again.
+  const done = resumed ? lastBegun(journal) : 0;
   const began = host.clock.now();
   for (let at = journal.at; at < steps.length; at++) {
     const step = steps[at];
@@ -81,7 +89,7 @@ export const transact = async (
         return { kind: 'stuck', ledger: run.ledger, problem: duringShutdown(problem) };
       host.log('error', printProblem(problem), { ...logFields(problem), step: step.kind });
       if (pastProof(steps, at)) return { kind: 'stuck', ledger: run.ledger, problem };
-      run.journal = { ...run.journal, direction: 'undo', at, problem };
+      run.journal = { ...run.journal, direction: 'undo', at: Math.max(at, done), problem };
       return undo(run);
     }
   }
