@@ -18,7 +18,7 @@ export const decideFleet = (view: View): Decision => {
   const nodes = [...view.nodes].sort(byName);
   const shims = [...view.shims].sort(byName);
   const all = placementsOf(nodes, shims);
-  const slots = slotsOf(shims, all);
+  const slots = slotsOf(shims, all, view.classes);
   const { classes, rivalOf } = claimsOf(view, all, slots);
   const living = new Set(shims.filter(({ deleting }) => !deleting).map(({ name }) => name));
   const held = view.held ?? new Set();

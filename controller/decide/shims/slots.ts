@@ -3,31 +3,45 @@
  * selected nodes. A Shim keeps it in its status for as long as it lives: Pods have its name in their RuntimeClass.
  */
 import { isSlot } from '../../../protocol/shim-object.ts';
-import type { NodeFacts, ShimFacts } from '../../model/fleet.ts';
+import type { ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { byName, countOf, someOf } from '../../model/wording.ts';
 import type { Placement, Placements } from '../rollout/placement.ts';
+import { isOurs } from './class-content.ts';
 
 export type Slots = ReadonlyMap<ShimFacts, { readonly given: string } | { readonly why: string }>;
 
-const preparedOn = ({ detail }: NodeFacts): readonly string[] =>
-  Object.entries(detail?.shims ?? {}).flatMap(([name, { s }]) =>
-    s === 'prepared' && isSlot(name) ? [name] : [],
+/** For this Shim: also those by which the node serves it. */
+const preparedOn = ({ detail }: NodeFacts, shim: ShimFacts): readonly string[] =>
+  Object.entries(detail?.shims ?? {}).flatMap(([name, { s, n, r }]) =>
+    (s === 'prepared' || (n === shim.name && r !== undefined)) && isSlot(name) ? [name] : [],
   );
 
 /** slot-2 goes before slot-10. */
 const inOrder = (a: string, b: string): number => a.length - b.length || (a < b ? -1 : 1);
 
-/** What nodes serve it by, where its status was lost. */
-const formerOf = ({ name }: ShimFacts, { strays }: Placement): string | undefined =>
-  [...strays.values()].flat().find(({ handler, entry }) => entry.n === name && isSlot(handler))?.handler;
+/** What its Pods ask for, where its status was lost. No node decides this alone: it could name a slot that the others lack. */
+const formerOf = (shim: ShimFacts, classes: readonly ClassFacts[]): string | undefined =>
+  classes.find((one) => isSlot(one.handler) && isOurs(one, shim))?.handler;
 
 /** Of the Shims that have none. */
-export const slotsOf = (shims: readonly ShimFacts[], { of }: Pick<Placements, 'of'>): Slots => {
+export const slotsOf = (
+  shims: readonly ShimFacts[],
+  { of }: Pick<Placements, 'of'>,
+  classes: readonly ClassFacts[],
+): Slots => {
   const taken = new Set(shims.map(({ handler }) => handler));
   const slots = new Map<ShimFacts, { readonly given: string } | { readonly why: string }>();
-  const seeking = shims.filter(({ seeks, handler, deleting }) => seeks && handler === '' && !deleting);
-  for (const shim of [...seeking].sort((a, b) => a.created - b.created || byName(a, b))) {
-    const found = slotFor(shim, of.get(shim)!, taken);
+  const seeking = shims
+    .filter(({ seeks, handler, deleting }) => seeks && handler === '' && !deleting)
+    .map((shim) => ({ shim, former: formerOf(shim, classes) }))
+    .sort(
+      (a, b) =>
+        Number(a.former === undefined) - Number(b.former === undefined) ||
+        a.shim.created - b.shim.created ||
+        byName(a.shim, b.shim),
+    );
+  for (const { shim, former } of seeking) {
+    const found = slotFor(shim, of.get(shim)!, taken, former);
     if ('given' in found) taken.add(found.given);
     slots.set(shim, found);
   }
@@ -36,22 +50,23 @@ export const slotsOf = (shims: readonly ShimFacts[], { of }: Pick<Placements, 'o
 
 const slotFor = (
   shim: ShimFacts,
-  placement: Placement,
+  { targets, strays }: Placement,
   taken: ReadonlySet<string>,
+  former: string | undefined,
 ): { readonly given: string } | { readonly why: string } => {
-  const { targets } = placement;
   if (shim.seeks === 'special')
     return {
       why: 'no prepared handler slot-… is for a Shim with options, annotations or runtime.type: oci; name a handler that is prepared for it in spec.runtimeClass.handler, or take scope: no-restart out',
     };
-  const former = formerOf(shim, placement);
   if (former !== undefined && !taken.has(former)) return { given: former };
-  const [first, ...others] = targets.map((node) => ({ node, free: new Set(preparedOn(node)) }));
+  const [first, ...others] = targets.map((node) => ({ node, free: new Set(preparedOn(node, shim)) }));
   if (!first) return { why: 'no selected node reports yet, so it is not known which handlers are prepared' };
   const common = [...first.free].filter((name) => others.every(({ free }) => free.has(name)));
-  const [given] = common.filter((name) => !taken.has(name)).sort(inOrder);
+  const free = common.filter((name) => !taken.has(name)).sort(inOrder);
+  const served = new Set([...strays.values()].flat().map(({ handler }) => handler));
+  const given = free.find((name) => served.has(name)) ?? free[0];
   if (given !== undefined) return { given };
-  const without = targets.filter((node) => preparedOn(node).every((name) => taken.has(name)));
+  const without = targets.filter((node) => preparedOn(node, shim).every((name) => taken.has(name)));
   const where =
     without.length === 0
       ? `none is free on all of ${countOf(targets.length, 'selected node')}`

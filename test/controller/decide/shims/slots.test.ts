@@ -2,17 +2,21 @@ import t from 'tap';
 import { decideFleet } from '../../../../controller/decide/decide.ts';
 import { slotsOf } from '../../../../controller/decide/shims/slots.ts';
 import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
-import type { NodeFacts, ShimFacts } from '../../../../controller/model/fleet.ts';
+import type { ClassFacts, NodeFacts, ShimFacts } from '../../../../controller/model/fleet.ts';
 import type { HandlerDetail } from '../../../../protocol/node-annotations.ts';
-import { aNode, aShim, now } from '../../../../testbed/controller/facts.ts';
+import { aClass, aNode, aShim, now } from '../../../../testbed/controller/facts.ts';
 
 const prepared = (...names: readonly string[]): Readonly<Record<string, HandlerDetail>> =>
   Object.fromEntries(names.map((name) => [name, { s: 'prepared' }]));
 const seeking = (name: string, over: Partial<ShimFacts> = {}): ShimFacts =>
   aShim(name, { seeks: 'plain', handler: '', strategy: { scope: 'no-restart' }, ...over });
-const slots = (shims: readonly ShimFacts[], nodes: readonly NodeFacts[]) =>
+const slots = (
+  shims: readonly ShimFacts[],
+  nodes: readonly NodeFacts[],
+  classes: readonly ClassFacts[] = [],
+) =>
   Object.fromEntries(
-    [...slotsOf(shims, placementsOf(nodes, shims))].map(([{ name }, one]) => [
+    [...slotsOf(shims, placementsOf(nodes, shims), classes)].map(([{ name }, one]) => [
       name,
       'given' in one ? one.given : one.why,
     ]),
@@ -54,6 +58,36 @@ t.test('it says why there is none', async (t) => {
 t.test('where the status was lost, the slot by which nodes serve it is given again', async (t) => {
   const nodes = [aNode('a', { ...prepared('slot-1'), 'slot-2': { s: 'served', n: 'spin', r: 'r2' } })];
   t.strictSame(slots([seeking('spin')], nodes), { spin: 'slot-2' });
+  const others = [...nodes, aNode('b', prepared('slot-1', 'slot-2'))];
+  t.strictSame(slots([seeking('spin')], others), { spin: 'slot-2' });
+});
+
+t.test('where the status was lost, the RuntimeClass decides: Pods ask for its handler', async (t) => {
+  const shim = seeking('spin');
+  const given = aClass({ ...shim, handler: 'slot-3' });
+  const nodes = [aNode('a', { ...prepared('slot-1'), 'slot-3': { s: 'served', n: 'spin', r: 'r2' } })];
+  const more = [...nodes, aNode('new', {})];
+  t.strictSame(slots([shim], more, [given]), { spin: 'slot-3' }, 'also where a node has joined since');
+  const theirs = aClass({ ...shim, handler: 'slot-4' }, { owners: [], labels: {} });
+  t.strictSame(slots([shim], nodes, [theirs]), { spin: 'slot-3' }, 'one of others says nothing');
+  const other = aShim('other', { handler: 'slot-3' });
+  t.strictSame(slots([shim, other], nodes, [given]), { spin: 'slot-1' }, 'another Shim has it');
+  const older = seeking('older', { created: now - 2_000_000 });
+  const rebuilt = [aNode('a', prepared('slot-3', 'slot-10'))];
+  t.strictSame(slots([older, shim], rebuilt, [given]), { spin: 'slot-3', older: 'slot-10' });
+});
+
+t.test('a node that lies has no Shim get a slot that is not there on the others', async (t) => {
+  const lies = { 'slot-9': { s: 'served', n: 'spin', r: 'r2' } } as const;
+  const honest = [aNode('a', prepared('slot-1')), aNode('b', prepared('slot-1'))];
+  t.strictSame(slots([seeking('spin')], [...honest, aNode('evil', { ...prepared('slot-1'), ...lies })]), {
+    spin: 'slot-1',
+  });
+  const inPool = { labels: { pool: 'a' } };
+  const apart = [aNode('a', prepared('slot-1'), inPool), aNode('evil', lies)];
+  const shim = seeking('spin', { nodeSelector: { pool: 'a' } });
+  t.strictSame(slots([shim], apart), { spin: 'slot-1' }, 'nor one that it does not select');
+  t.match(slots([seeking('spin')], [...honest, aNode('evil', lies)]), { spin: /none is free/ });
 });
 
 t.test('the slot is in the status before anything else is done with it', async (t) => {
