@@ -68,6 +68,7 @@ export const told = (report: Report, { before, desired, ledger }: Ticked): Told 
     problems: desired.problems,
     approvals: desired.approvals,
     installed: ledger.handlers,
+    prepared: ledger.prepared,
     // A runtime that does not answer confirms no handler.
     serves: cri === undefined || cri.kind === 'silent' ? [] : cri.handlers,
   };

@@ -1,5 +1,5 @@
 /** The JSON of a node's status annotation: for each handler its state, its Shim, and the revision that waits for approval. */
-import type { Handler } from '../../model/desired.ts';
+import type { Handler, Prepared } from '../../model/desired.ts';
 import type { Report } from '../../model/outcome.ts';
 import type { HandlerReport } from '../../model/plan.ts';
 import type { ApprovalFacts } from '../../model/rollout-wait.ts';
@@ -7,6 +7,7 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { shimOfResource } from '../../shims/resource.ts';
 import type { HandlerDetail, MachineIds, NodeDetail } from '../../../protocol/node-annotations.ts';
 import { paths } from '../../../protocol/host-paths.ts';
+import { isSlot } from '../../../protocol/shim-object.ts';
 import { revisionHere } from '../handlers/rollout-wait.ts';
 
 export type StatusInput = {
@@ -17,6 +18,8 @@ export type StatusInput = {
   readonly approvals?: ApprovalFacts | undefined;
   /** Installed handlers of the ledger. */
   readonly installed: Readonly<Record<string, { readonly handler: Handler }>>;
+  /** Prepared handlers of the ledger. */
+  readonly prepared?: Readonly<Record<string, { readonly handler: Prepared }>> | undefined;
   /** Handlers that the runtime lists; `unknown` where it does not list handlers. */
   readonly serves: readonly string[] | 'unknown';
   readonly identity: string;
@@ -33,7 +36,9 @@ export const detail = (given: StatusInput, since: string): string => {
   const { report } = given;
   const asked = new Map(given.desired.map((handler) => [handler.name, handler]));
   // What is only to be prepared has nothing to do with the cluster yet.
-  const said = report.handlers.filter((one) => one.state !== 'pending' || one.source !== paths.settings);
+  const said = report.handlers.filter(
+    (one) => (one.state !== 'pending' || one.source !== paths.settings) && !isOddSlot(given, one),
+  );
   const all = new Map(said.map((one) => [one.name, detailOf(given, one, asked.get(one.name))]));
   for (const [name, one] of refusals(given, all)) all.set(name, one);
   const shims = [...all];
@@ -53,6 +58,19 @@ export const detail = (given: StatusInput, since: string): string => {
     if (Buffer.byteLength(text) <= statusBytes) return text;
   }
   return print(0);
+};
+
+/**
+ * The controller gives slots to Shims with nothing of their own. Where its table is another one, as a Shim that named the slot leaves
+ * it until the next restart, such a Shim could not be served.
+ */
+const isOddSlot = ({ prepared = {} }: StatusInput, { name, state }: HandlerReport): boolean => {
+  if (state !== 'prepared' || !isSlot(name)) return false;
+  const { runtime, options, podAnnotations, containerAnnotations } = prepared[name]?.handler ?? {};
+  return (
+    runtime?.type === 'oci' ||
+    [...Object.keys(options ?? {}), ...(podAnnotations ?? []), ...(containerAnnotations ?? [])].length > 0
+  );
 };
 
 const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undefined): HandlerDetail => {

@@ -107,3 +107,19 @@ t.test('a signature is its signer and the beginning of the policy', async (t) =>
   const long = { ...signature, signer: `${'i'.repeat(300)} (https://issuer.example)` };
   t.equal(detailOf(input([{ ...served, signature: long }])).spin?.g, 'i'.repeat(120));
 });
+
+t.test('a slot is told where a Shim with nothing of its own can be served by it', async (t) => {
+  const slots = ['slot-1', 'slot-2', 'slot-3', 'slot-4', 'spin-v2'];
+  const handlers = slots.map((name) => ({ name, state: 'prepared', source: 'x' }) as const);
+  const row = (over: Partial<Handler> = {}) => ({ handler: { ...handler, options: {}, ...over } });
+  const options = { Memory: '1Gi' };
+  const prepared = {
+    'slot-1': row(),
+    'slot-2': row({ options }),
+    'slot-3': row({ podAnnotations: ['run.oci.*'] }),
+    'slot-4': row({ runtime: { type: 'oci', binary: 'crun', libraries: [] } }),
+    'spin-v2': row({ options }),
+  };
+  t.strictSame(Object.keys(detailOf(input(handlers, { prepared }))), ['slot-1', 'spin-v2']);
+  t.strictSame(detailOf(input(handlers.slice(0, 1))), { 'slot-1': { s: 'prepared' } });
+});
