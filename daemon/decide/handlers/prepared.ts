@@ -8,6 +8,7 @@ import type { Placed } from '../../model/ledger.ts';
 import type { HandlerReport } from '../../model/plan.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { fileOf, paths, stablePath } from '../../../protocol/host-paths.ts';
+import { canonical } from '../../../protocol/digest.ts';
 import type { Table } from '../../toml/compare.ts';
 import type { Baseline } from '../baseline.ts';
 import { stateOfWritten } from '../restart.ts';
@@ -89,11 +90,17 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
   const path = pathOf(baseline, entry);
   const problem = refusal(baseline, entry, path);
   if (problem) return { report: { name, state: 'refused', source: paths.settings, problem } };
-  const placed = how === 'standing' ? standing(baseline, name) : undefined;
+  if (how === 'exact') return written(baseline, { handler: entry, path });
+  const placed = standing(baseline, name);
   if (placed) return written(baseline, placed);
-  return how === 'exact' || name in baseline.target.present
-    ? written(baseline, { handler: entry, path })
-    : { report: { name, state: 'pending', source: paths.settings } };
+  const pending: HandlerReport = { name, state: 'pending', source: paths.settings };
+  const table = baseline.target.present[name];
+  if (!table) return { report: pending };
+  // The ledger is lost: what stands there may be what the settings asked for before.
+  const asked = written(baseline, { handler: entry, path });
+  return canonical(asked.wanted?.table) === canonical(table)
+    ? asked
+    : { report: pending, wanted: { name, table } };
 };
 
 const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | undefined => {

@@ -186,3 +186,23 @@ t.test('a handler of others is not prepared', async (t) => {
   t.strictSame(statesOf(ticked), { first: 'served', spin: 'refused' });
   t.match(ticked.outcome, { kind: 'degraded', problems: [{ code: 'owned-by-another', handler: 'spin' }] });
 });
+
+t.test('an entry that changed restarts nothing under Pods, also where the ledger is lost', async (t) => {
+  const node = await prepared(t, newest, 'slot-1');
+  const text = node.read(newest.ours);
+  node.write(
+    settings,
+    '[runtime]\nprepare = [{ handler = "slot-1", containerdRuntimeOptions = { Memory = "1Gi" } }]\n',
+  );
+  for (const lost of [false, true]) {
+    if (lost) node.remove('/var/lib/rcm-node/ledger.json');
+    await node.once();
+    await node.once();
+    t.equal(restarts(node), 0);
+    t.equal(node.read(newest.ours), text);
+  }
+  writeShim(node, 'second');
+  t.match(statesOf(await node.once()), { 'slot-1': 'prepared', second: 'served' });
+  t.match(node.read(newest.ours), /1Gi/);
+  t.equal(restarts(node), 1);
+});
