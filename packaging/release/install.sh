@@ -70,9 +70,22 @@ runs_here() {
 
 bin=$root/opt/rcm-node/bin
 link=$bin/rcm-node
-for path in opt opt/rcm-node opt/rcm-node/bin opt/rcm-node/bin/versions opt/rcm-node/bin/versions/$version etc etc/rcm-node etc/rcm-node/shims.d etc/systemd etc/systemd/system; do
+# A user who may write one of these folders could replace what root is to run. In an image, its owner counts as root.
+owner=0
+[ -z "$root" ] || owner=$(stat -c %u "$root")
+for path in "" opt opt/rcm-node opt/rcm-node/bin opt/rcm-node/bin/versions opt/rcm-node/bin/versions/$version etc etc/rcm-node etc/rcm-node/shims.d etc/systemd etc/systemd/system; do
   # With --root, a link of the image would lead to this host.
   if [ -n "$root" ] && [ -L "$root/$path" ]; then fail "$root/$path is a link, which could lead to this host"; fi
+  [ -e "$root/$path" ] || continue
+  case $(stat -L -c '%u %A' "$root/$path") in
+  *\ ?????w* | *\ ????????w*) fail "others than root may write $root/$path: see what they wrote there, then chmod go-w $root/$path" ;;
+  "0 "* | "$owner "*) ;;
+  *) fail "$root/$path belongs to another user: see what is there, then chown root:root $root/$path" ;;
+  esac
+done
+# systemctl makes links in these folders, and follows links to them out of an image.
+for path in "$root"/etc/systemd/system/*.wants "$root"/etc/systemd/system/*.requires "$root"/etc/systemd/system/*.upholds; do
+  if [ -n "$root" ] && [ -L "$path" ]; then fail "$path is a link, which could lead to this host"; fi
 done
 if [ $force = no ]; then
   if [ -e "$bin/bootstrap.json" ]; then

@@ -4,6 +4,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -132,6 +134,40 @@ t.test('a link in an image leads nowhere', async (t) => {
   t.match(install('0.1.0'), { status: 1, said: /is a link/ });
   t.same(readdirSync(join(folder, 'elsewhere')), []);
   t.notOk(existsSync(join(root, 'etc/rcm-node')));
+});
+
+t.test('nor does one in which systemctl would make a link', async (t) => {
+  for (const name of ['multi-user.target.wants', 'other.service.requires']) {
+    const { folder, root, install } = setUp(t);
+    symlinkSync(folder, join(root, 'etc/systemd/system', name));
+    const said = install('0.1.0');
+    t.match(said, { status: 1, said: new RegExp(`${name} is a link`) });
+    t.notMatch(said.calls, 'systemctl');
+    t.same(readdirSync(join(root, 'opt')), []);
+  }
+});
+
+t.test('a folder that others may write, or that is of another user, gets no program', async (t) => {
+  const { root, install } = setUp(t);
+  mkdirSync(join(root, 'opt/rcm-node'));
+  for (const [path, mode] of [
+    ['opt', 0o1777],
+    ['opt/rcm-node', 0o775],
+    ['etc/systemd', 0o757],
+  ] as const) {
+    chmodSync(join(root, path), mode);
+    t.match(install('0.1.0'), {
+      status: 1,
+      said: new RegExp(`others than root may write \\S+/${path}: .*chmod`),
+    });
+    chmodSync(join(root, path), 0o755);
+  }
+  if (process.geteuid?.() === 0) {
+    chownSync(join(root, 'opt/rcm-node'), 1000, 1000);
+    t.match(install('0.1.0'), { status: 1, said: /rcm-node belongs to another user: .*chown/ });
+    chownSync(root, 1000, 1000);
+    t.equal(install('0.1.0').status, 0, 'an image that an ordinary user built');
+  } else t.equal(install('0.1.0').status, 0);
 });
 
 t.test('the folder of --root is looked for from where the person is', async (t) => {
