@@ -3,6 +3,8 @@
  * user-data with stand-ins for systemctl, curl and package managers. A real machine is in vm-tests/vm/.
  */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -105,7 +107,7 @@ t.test('the package is verified and installed, and the kubelet is let go at the 
   t.equal(status, 0, stderr);
   t.match(calls, [
     /^curl .*https:.*\.deb$/,
-    /^apt-get install -y -o Dpkg::Options::=--force-confold \.\/rcm-node_0\.1\.0_amd64\.deb$/,
+    /^apt-get install -y -o DPkg::Lock::Timeout=\d+ -o Dpkg::Options::=--force-confold \.\/rcm-node_0\.1\.0_amd64\.deb$/,
     'systemctl enable rcm-node-before-kubelet.service',
     'systemctl start rcm-node-before-kubelet.service',
     'rcm-node status',
@@ -121,6 +123,27 @@ t.test('other bytes than asked for are not installed, and the kubelet starts all
   const { status, calls } = run();
   t.not(status, 0, 'cloud-init reports it');
   t.notOk(calls.some((call) => call.startsWith('apt-get')));
+  t.match(calls.at(-1), 'start --no-block kubelet.service');
+});
+
+const skip = !existsSync('/usr/bin/curl') && 'curl is not installed';
+
+t.test('a server that accepts and says nothing does not hold the kubelet', { skip }, async (t) => {
+  const server = createServer(() => undefined).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  // The real curl, with a shorter patience: the system accepts connections while this process waits for it.
+  const { status, stderr, calls } = runOn(t, install, (script) =>
+    script
+      .replace(/https:\/\/\S+\//, `http://127.0.0.1:${port}/`)
+      .replace(
+        /(timeout 600) curl (.*) --speed-time 60 --retry 5/,
+        '$1 /usr/bin/curl $2 --speed-time 1 --retry 1',
+      ),
+  ).run();
+  t.not(status, 0);
+  t.match(stderr, /too slow/);
   t.match(calls.at(-1), 'start --no-block kubelet.service');
 });
 
