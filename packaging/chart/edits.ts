@@ -33,25 +33,23 @@ export const forAccount = (text: string, otherwise: string): Edit =>
 
 export const account = `  - kind: ServiceAccount
     name: rcm-node
-    namespace: {{ include "rcm-node.namespace" . }}`;
+    namespace: {{ include "rcm-node.namespace" . | quote }}`;
 
 export const flowSchema = replace(
   'flowcontrol.apiserver.k8s.io/v1',
   'flowcontrol.apiserver.k8s.io/{{ include "rcm-node.flowSchema" . }}',
 );
+/** One map: a key that stands there twice is an error for some readers of YAML, and the last one counts for others. */
 export const nodeSelector = (values: string): Edit =>
   replace(
     '      nodeSelector:\n        kubernetes.io/os: linux\n',
     `      nodeSelector:
-        kubernetes.io/os: linux
-        {{- with .Values.${values}.nodeSelector }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- toYaml (merge (dict "kubernetes.io/os" "linux") (.Values.${values}.nodeSelector | default dict)) | nindent 8 }}
 `,
   );
 export const ownImage = replace(
   /( +)image: rcm-node\n/g,
-  `$1image: {{ include "rcm-node.image" . }}
+  `$1image: {{ include "rcm-node.image" . | quote }}
 $1{{- with .Values.image.pullPolicy }}
 $1imagePullPolicy: {{ . }}
 $1{{- end }}
@@ -67,4 +65,4 @@ export const pullSecrets = replace(
 `,
 );
 export const namespace = (text: string): string =>
-  text.replace(/namespace: rcm-node$/gm, 'namespace: {{ include "rcm-node.namespace" . }}');
+  text.replace(/namespace: rcm-node$/gm, 'namespace: {{ include "rcm-node.namespace" . | quote }}');

@@ -32,7 +32,7 @@ const rules = '.Values.monitoring.rules';
 const labels = (values: string): Edit =>
   replace(
     /( {4}app\.kubernetes\.io\/name: .*\n)((?: {4}.*\n)*)/,
-    `$1    {{- with ${values}.labels }}
+    `$1    {{- with omit (${values}.labels | default dict) "app.kubernetes.io/name" }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 `,
@@ -63,7 +63,7 @@ spec:
     edits: [
       replace(
         'kind: Namespace\nmetadata:\n  name: rcm-node\n',
-        'kind: Namespace\nmetadata:\n  name: {{ include "rcm-node.namespace" . }}\n',
+        'kind: Namespace\nmetadata:\n  name: {{ include "rcm-node.namespace" . | quote }}\n',
       ),
       document('Namespace', '.Values.namespace.create'),
     ],
@@ -84,7 +84,10 @@ spec:
         '      tolerations:\n        {{- toYaml .Values.nodes.tolerations | nindent 8 }}\n',
       ),
       replace('          args: [bootstrap]\n', '          args: {{ include "rcm-node.arguments" . }}\n'),
-      replace(/image: registry\.k8s\.io\/pause(?=:)/g, 'image: {{ .Values.pause.repository }}'),
+      replace(
+        /image: registry\.k8s\.io\/pause(:\S+)/g,
+        'image: {{ printf "%s$1" .Values.pause.repository | quote }}',
+      ),
       replace(
         'serviceAccountName: rcm-node-bootstrap',
         `serviceAccountName: {{ if ${tokens} }}rcm-node{{ else }}rcm-node-bootstrap{{ end }}`,
@@ -144,7 +147,7 @@ spec:
     edits: [
       forAccount(
         '    - subjects:\n        - kind: Group\n          group:\n            name: system:nodes',
-        '    - subjects:\n        - kind: ServiceAccount\n          serviceAccount:\n            name: rcm-node\n            namespace: {{ include "rcm-node.namespace" . }}',
+        '    - subjects:\n        - kind: ServiceAccount\n          serviceAccount:\n            name: rcm-node\n            namespace: {{ include "rcm-node.namespace" . | quote }}',
       ),
       flowSchema,
       document('ClusterRole', 'ne .Values.identity "serviceaccount"'),

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import t, { type Test } from 'tap';
-import { parse, stringify } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { operatorRules } from '../../../packaging/monitoring/rules.ts';
 import { builtHelm } from '../../../testbed/kubernetes/helm.ts';
 import { objectOf, objectsOf, type Resource } from '../../bootstrap/manifests/objects.ts';
@@ -273,6 +273,48 @@ t.test('a list of Shims is a Shim each, as it is written', { skip }, async (t) =
   );
   t.match(settings, {
     data: { reservedHandlers: 'a b*', allowedHosts: 'x.y', allowHttp: 'true', allowUnpinned: 'false' },
+  });
+});
+
+t.test('a value stays a text, and one value, whatever is in it', { skip }, async (t) => {
+  const odd = 'a: b # c"\n        command: [sh]';
+  const { fetchStrategy, runtimeClass } = { fetchStrategy: {}, runtimeClass: {} };
+  const nodeSelector = { 'kubernetes.io/os': 'linux', pool: 'wasm' };
+  const labels = { 'app.kubernetes.io/name': 'other', a: 'b' };
+  const values = {
+    pause: { repository: odd },
+    shims: ['1e3', 'null', '0.10'].map((name) => ({ name, spec: { fetchStrategy, runtimeClass } })),
+    uninstall: { onDelete: { enabled: true, image: odd } },
+    nodes: { nodeSelector },
+    controller: { nodeSelector },
+    monitoring: { serviceMonitor: { enabled: true, labels } },
+  };
+  const { stdout, stderr } = templated(t, values, { namespace: '123' });
+  // Stricter than Helm: a key that stands there twice is an error.
+  const documents = parseAllDocuments(stdout);
+  t.same(
+    documents.flatMap(({ errors }) => errors),
+    [],
+  );
+  const all = documents.map((one) => one.toJS({}) as Resource | null).filter((one) => one !== null);
+  t.ok(all.length > 10, stderr);
+  t.same(
+    all.filter(({ kind }) => kind === 'Shim').map(({ metadata }) => metadata.name),
+    ['1e3', 'null', '0.10'],
+  );
+  for (const { metadata } of all)
+    t.equal((metadata as { namespace?: unknown }).namespace ?? '123', '123', metadata.name);
+  const nodes = objectOf(all, 'DaemonSet', 'rcm-node-bootstrap').spec.template.spec;
+  t.match(nodes, {
+    nodeSelector,
+    containers: [{ image: `${odd}:3.10@sha256:${/[0-9a-f]{64}/.exec(stdout)}` }],
+  });
+  t.match(objectOf(all, 'Job', 'rcm-node-uninstall').spec.template.spec, {
+    initContainers: [{ image: odd }],
+    containers: [{ image: odd }],
+  });
+  t.match(objectOf(all, 'ServiceMonitor', 'rcm-node-controller').metadata, {
+    labels: { 'app.kubernetes.io/name': 'rcm-node-controller', a: 'b' },
   });
 });
 

@@ -6,7 +6,7 @@ apiVersion: apps/v1
 kind: DaemonSet
 metadata:
   name: rcm-node-bootstrap
-  namespace: {{ include "rcm-node.namespace" . }}
+  namespace: {{ include "rcm-node.namespace" . | quote }}
   labels:
     app.kubernetes.io/name: rcm-node
 spec:
@@ -43,10 +43,7 @@ spec:
       tolerations:
         {{- toYaml .Values.nodes.tolerations | nindent 8 }}
       nodeSelector:
-        kubernetes.io/os: linux
-        {{- with .Values.nodes.nodeSelector }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- toYaml (merge (dict "kubernetes.io/os" "linux") (.Values.nodes.nodeSelector | default dict)) | nindent 8 }}
       affinity:
         nodeAffinity:
           requiredDuringSchedulingIgnoredDuringExecution:
@@ -100,7 +97,7 @@ spec:
           type: spc_t
       initContainers:
         - name: bootstrap
-          image: {{ include "rcm-node.image" . }}
+          image: {{ include "rcm-node.image" . | quote }}
           {{- with .Values.image.pullPolicy }}
           imagePullPolicy: {{ . }}
           {{- end }}
@@ -158,7 +155,7 @@ spec:
         - name: pause
           # By its digest, so that no registry says what runs here. It is that of the index for all platforms; a Dockerfile of
           # the Cilium authors (FROM registry.k8s.io/pause:3.10@sha256:…) and Rancher's mirrored-pause have the same one.
-          image: {{ .Values.pause.repository }}:3.10@sha256:ee6521f290b2168b6e0935a181d4cff9be1ac3f505666ef0e3c98fae8199917a
+          image: {{ printf "%s:3.10@sha256:ee6521f290b2168b6e0935a181d4cff9be1ac3f505666ef0e3c98fae8199917a" .Values.pause.repository | quote }}
           securityContext:
             runAsUser: 65535
             runAsGroup: 65535
