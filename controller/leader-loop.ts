@@ -12,7 +12,7 @@ import { makeCrdGuard } from './apply/crd-guard.ts';
 import { makePodUsage } from './observe/pod-usage.ts';
 import type { LeaderContext } from './apply/context.ts';
 import type { Metrics } from './observe/metrics.ts';
-import { unsupportedNodes } from './decide/status/skew.ts';
+import { type Told, toTell, unsupportedNodes, untold } from './decide/status/skew.ts';
 import { measureFleet } from './observe/metrics-fleet.ts';
 import type { Decision, View } from './model/fleet.ts';
 import { fenced } from './observe/requests.ts';
@@ -67,7 +67,7 @@ export const startLeaderLoop = (given: {
     failures: 0,
     decideMs: 0,
     trouble: '',
-    unsupported: '',
+    told: untold as Told,
   };
   const wake = (): void => {
     state.woken = true;
@@ -97,10 +97,11 @@ export const startLeaderLoop = (given: {
   };
 
   const noteUnsupported = ({ nodes }: View): void => {
-    const unsupported = unsupportedNodes(nodes);
-    if (unsupported !== state.unsupported && unsupported !== '') log('warn', unsupported);
-    if (unsupported === '' && state.unsupported !== '') log('info', 'no node has an unsupported rcm-node');
-    state.unsupported = unsupported;
+    const told = toTell(state.told, unsupportedNodes(nodes), clock.elapsed());
+    if (told === undefined) return;
+    state.told = told;
+    if (told.text === '') log('info', 'no node has an unsupported rcm-node');
+    else log('warn', told.text);
   };
 
   /** Milliseconds until the next one, unless something happens. */

@@ -38,7 +38,7 @@ export const controllerMetrics = {
   rcm_controller_errors_total: ['counter', 'Errors by code.'],
   rcm_controller_watch_age_seconds: [
     'gauge',
-    'Time since the last event of a watch; up to a minute is normal.',
+    'Time since the last event of a watch, or since the leader asks for a first one; up to a minute is normal.',
   ],
   rcm_controller_writes_waiting: ['gauge', 'Failed writes that wait for a retry.'],
   rcm_controller_overwritten: ['gauge', 'Nodes and RuntimeClasses that another program repeatedly reverts.'],

@@ -50,6 +50,7 @@ const staleMs = 150_000;
 const mostTold = 100;
 
 export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => void): Watches => {
+  const opened = clock.elapsed();
   const told = new Set<string>();
   const onOdd = (key: string, problem: Problem): void => {
     if (told.size > mostTold || told.has(key)) return;
@@ -100,10 +101,9 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
     measure: (metrics) => {
       for (const [what, reflector] of each) {
         const { confirmed } = reflector.current();
-        if (confirmed !== undefined)
-          metrics.set('rcm_controller_watch_age_seconds', (clock.now() - confirmed) / 1000, {
-            resource: what,
-          });
+        // Without a value where there never was an answer, no alert would tell of a role or a definition that is missing.
+        const age = confirmed === undefined ? clock.elapsed() - opened : Math.abs(clock.now() - confirmed);
+        metrics.set('rcm_controller_watch_age_seconds', age / 1000, { resource: what });
       }
     },
     stop: () => {

@@ -47,7 +47,8 @@ clusters needs these rules for each cluster. Otherwise it is a bug: please repor
     summary:
       'The controller of rcm-node has heard nothing about {{ $labels.resource }} for {{ $value | humanizeDuration }}.',
     description: 'It decides on what it heard last; a minute without an event is normal, minutes are not.',
-    runbook: `${logs} says whether it can watch them. Usual causes are an API server that is overloaded, a proxy that cuts long connections, and a role that is missing.`,
+    runbook: `${logs} says whether it can watch them. Usual causes are an API server that is overloaded, a proxy that cuts long connections, and a role or
+the definition of Shims that is missing.`,
   },
   RcmControllerErrors: {
     severity: 'warning',

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { makeMetrics } from '../../../controller/observe/metrics.ts';
 import { openWatches } from '../../../controller/observe/watches.ts';
 import { realClock } from '../../../host/host.ts';
 import { needsOpenssl } from '../../../testbed/simulated/api-server.ts';
@@ -30,6 +31,25 @@ t.test('there is a view while all lists are complete, watched and recent', needs
   t.equal(watches.view(new Map()), undefined);
   skew.ms = -200_000;
   t.match(watches.trouble(), { problem: undefined, wasKnown: true }, 'nor can be told of a clock set back');
+});
+
+t.test('what was never heard of has an age, too: an alert has to fire', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.world.fail = ({ url }) => (url.pathname === paths.shims ? 403 : undefined);
+  const ahead = { ms: 0 };
+  const clock = { ...realClock, elapsed: () => realClock.elapsed() + ahead.ms };
+  const watches = openWatches(
+    fleet.connect(),
+    clock,
+    () => undefined,
+    () => undefined,
+  );
+  t.teardown(() => watches.stop());
+  await until(() => watches.trouble()?.problem !== undefined);
+  ahead.ms = 400_000;
+  const metrics = makeMetrics();
+  watches.measure(metrics);
+  t.match(metrics.print(), /rcm_controller_watch_age_seconds\{resource="shims"\} 40\d/);
 });
 
 t.test('a Node with deeply nested JSON does not stop the watch of others', needsOpenssl, async (t) => {
