@@ -132,6 +132,7 @@ export const startLeaderLoop = (given: {
     counting.want(decided.count);
     const more = await apply(context, statuses, await guard.weigh(decided, view), view);
     writes.tidy();
+    metrics.add('rcm_controller_passes_total');
     if (more) return 0;
     const elapsed = clock.elapsed();
     const due = [writes.nextDue(), statuses.nextDue()].filter((at) => at !== undefined);
@@ -158,7 +159,6 @@ export const startLeaderLoop = (given: {
       return Math.min(1000 * 2 ** state.failures, idleMs);
     } finally {
       state.passing = undefined;
-      metrics.add('rcm_controller_passes_total');
       metrics.add('rcm_controller_pass_seconds_total', {}, (clock.elapsed() - began) / 1000);
     }
   };
@@ -174,6 +174,8 @@ export const startLeaderLoop = (given: {
       if (state.woken) await clock.sleep(settleMs, stopping.signal);
     }
   };
+  // There before the first pass: an alert finds no standstill of what is missing.
+  metrics.add('rcm_controller_passes_total', {}, 0);
   const running = run();
 
   const stuckMs = (): number =>

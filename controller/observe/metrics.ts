@@ -3,7 +3,7 @@ import { type Labels, printLabels, printMetric } from '../../protocol/prometheus
 
 export const controllerMetrics = {
   rcm_controller_leader: ['gauge', 'Whether this controller is the leader.'],
-  rcm_controller_passes_total: ['counter', 'Reconciliation passes.'],
+  rcm_controller_passes_total: ['counter', 'Reconciliation passes that reached their end.'],
   rcm_controller_pass_seconds_total: ['counter', 'Duration of reconciliation passes, writes included.'],
   rcm_controller_decide_seconds_total: [
     'counter',

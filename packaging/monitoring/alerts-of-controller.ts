@@ -38,7 +38,8 @@ clusters needs these rules for each cluster. Otherwise it is a bug: please repor
     for: '10m',
     summary: 'The leading controller of rcm-node does nothing.',
     description: 'It looks at all Shims at least every five minutes; for half an hour it has not.',
-    runbook: `The kubelet restarts a controller that hangs, so this is rare. ${logs}, then delete the Pod: the other one takes over.`,
+    runbook: `It cannot read what it decides on, or each pass ends with an error: ${logs} has the reason. A role or the definition of Shims may be missing
+(\`kubectl apply -k bootstrap/\`). One that hangs is restarted by the kubelet. Otherwise it is a bug: please report it.`,
   },
   RcmControllerWatchStale: {
     severity: 'warning',

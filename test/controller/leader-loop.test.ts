@@ -47,6 +47,30 @@ t.test('nothing is decided before all objects are listed', needsOpenssl, async (
   }
 });
 
+t.test(
+  'only a pass that reaches its end counts: an alert has to find a standstill',
+  needsOpenssl,
+  async (t) => {
+    const passes = (printed: string) => Number(/^rcm_controller_passes_total (\d+)$/m.exec(printed)?.[1]);
+    const suspended = await startFleet(t);
+    suspended.world.fail = ({ url }) => (url.pathname === paths.shims ? 403 : undefined);
+    const { lines, metrics } = work(t, suspended, () => nothing);
+    t.equal(passes(metrics.print()), 0, 'from the start');
+    await until(() => lines.some(({ message }) => message.includes('reconciliation is suspended')));
+    t.equal(passes(metrics.print()), 0);
+    const failing = await startFleet(t);
+    const state = { fails: true };
+    const other = work(t, failing, () => {
+      if (state.fails) throw new Error('a defect');
+      return nothing;
+    });
+    await until(() => other.lines.some(({ message }) => message.includes('reconciliation failed')));
+    t.equal(passes(other.metrics.print()), 0);
+    state.fails = false;
+    await until(() => passes(other.metrics.print()) > 0);
+  },
+);
+
 t.test('a list in several pages is one', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
   fleet.world.pageSize = 3;
