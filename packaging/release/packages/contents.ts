@@ -35,12 +35,10 @@ const folders = [
   '/opt/rcm-node/bin',
   '/opt/rcm-node/bin/versions',
   packageFolder,
-  '/usr/share/doc/rcm-node',
-  '/usr/share/doc/rcm-node/docs',
 ];
 
 /** Of others in every host. */
-const others = new Set(['man', 'man/man5', 'man/man8']);
+const others = new Set(['doc', 'man', 'man/man5', 'man/man8']);
 
 /** Folders below /usr/share in which the package alone may have files. */
 const foldersOf = (paths: readonly string[]): readonly string[] => {
@@ -50,6 +48,14 @@ const foldersOf = (paths: readonly string[]): readonly string[] => {
   });
   return [...new Set(all)].filter((path) => !others.has(path)).map((path) => `/usr/share/${path}`);
 };
+
+/** README.md leads to each of them, and they lead to each other. */
+const documentsIn = (root: string): readonly string[] => [
+  'README.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  ...filesBelow(join(root, 'docs')).map((path) => `docs/${path}`),
+];
 
 /** Paths from `folder`, in order. */
 export const filesBelow = (folder: string): readonly string[] =>
@@ -72,6 +78,8 @@ export const contentsOf = ({ root, built, unitFile, share }: Given): readonly En
   const missing = payload.filter((name) => !existsSync(join(built, name)));
   if (missing.length > 0) throw new Error(`${built} lacks ${missing.join(', ')}: run npm run build`);
   const shared = filesBelow(share);
+  const documents = documentsIn(root).map((path) => ({ from: path, to: `doc/rcm-node/${path}` }));
+  const owned = [...shared, ...documents.map(({ to }) => to)];
   const file = (from: string, to: string): Entry => ({ kind: 'file', from, to, mode: 0o644 });
   return [
     ...payload.map((name) => ({
@@ -80,7 +88,7 @@ export const contentsOf = ({ root, built, unitFile, share }: Given): readonly En
     })),
     { kind: 'link', to: '/usr/bin/rcm-node', target: '/opt/rcm-node/bin/rcm-node', mode: 0o777 },
     file(unitFile, `/usr/lib/systemd/system/${unit}`),
-    ...[...folders, ...foldersOf(shared)].map((to) => ({ kind: 'folder', to, mode: 0o755 }) as const),
+    ...[...folders, ...foldersOf(owned)].map((to) => ({ kind: 'folder', to, mode: 0o755 }) as const),
     // It may hold a proxy's password.
     {
       kind: 'settings',
@@ -89,11 +97,7 @@ export const contentsOf = ({ root, built, unitFile, share }: Given): readonly En
       mode: 0o600,
     },
     file(join(root, 'LICENSE'), '/usr/share/doc/rcm-node/copyright'),
-    file(join(root, 'README.md'), '/usr/share/doc/rcm-node/README.md'),
-    file(join(root, 'CHANGELOG.md'), '/usr/share/doc/rcm-node/CHANGELOG.md'),
-    ...globSync('docs/*.md', { cwd: root })
-      .sort()
-      .map((path) => file(join(root, path), `/usr/share/doc/rcm-node/${path}`)),
+    ...documents.map(({ from, to }) => file(join(root, from), `/usr/share/${to}`)),
     ...shared.map((path) => file(join(share, path), `/usr/share/${path}`)),
   ];
 };

@@ -220,36 +220,63 @@ t.test('an rpm is one, and holds no name of this machine', { skip: noNfpm }, asy
   t.notOk(bytes.includes(root));
 });
 
+/** What a package of this machine would put where. */
+const contentsFor = async (t: Test, packager: 'deb' | 'rpm') => {
+  const { folder } = await released(t, { nfpm: undefined });
+  const given = {
+    root,
+    built: join(folder, '..', 'dist', 'linux-x64'),
+    unitFile: join(root, 'systemd/rcm-node.service'),
+    share: join(folder, '..', 'share'),
+    architecture: 'x64',
+    version,
+    time: 0,
+    maintainer: 'a',
+  } as const;
+  const { contents } = configOf(given, packager, {}) as {
+    contents: readonly { dst: string; src?: string; type?: string }[];
+  };
+  return contents;
+};
+
+t.test('a document of a package leads to documents that are in it, too', async (t) => {
+  const contents = await contentsFor(t, 'deb');
+  const targets = new Set(contents.map(({ dst }) => dst));
+  let count = 0;
+  for (const { dst, src = '' } of contents.filter((one) => one.dst.endsWith('.md'))) {
+    if (!dst.startsWith('/usr/share/doc/')) continue;
+    for (const [, link = ''] of readFileSync(src, 'utf8').matchAll(/\]\(([^)#\s:]+)(?:#[^)]*)?\)/g)) {
+      const to = join(dirname(dst), link);
+      // Sources are in no package.
+      if (!/^\/usr\/share\/doc\/rcm-node\/(docs\/|[A-Z]+\.md$)/.test(to) || to.endsWith('CONTRIBUTING.md'))
+        continue;
+      count += 1;
+      t.ok(targets.has(to), `${dst}: ${link}`);
+    }
+  }
+  t.ok(count > 100, `${count} links`);
+});
+
 t.test(
   'an rpm owns the folders of its documents, and has completions where zsh looks by default',
   async (t) => {
-    const { folder } = await released(t, { nfpm: undefined });
-    const dist = join(folder, '..', 'dist');
-    const given = {
-      root,
-      built: join(dist, 'linux-x64'),
-      unitFile: join(root, 'systemd/rcm-node.service'),
-      share: join(folder, '..', 'share'),
-      architecture: 'x64',
-      version,
-      time: 0,
-      maintainer: 'a',
-    } as const;
-    const targets = (packager: 'deb' | 'rpm') =>
-      (configOf(given, packager, {}) as { contents: readonly { dst: string; type?: string }[] }).contents.map(
-        ({ dst, type }) => (type === 'dir' ? `${dst}/` : dst),
-      );
-    const rpm = targets('rpm');
+    const targets = async (packager: 'deb' | 'rpm') =>
+      (await contentsFor(t, packager)).map(({ dst, type }) => (type === 'dir' ? `${dst}/` : dst));
+    const rpm = await targets('rpm');
     for (const path of [
       'zsh/site-functions/_rcm-node',
       'zsh/site-functions/',
       'fish/vendor_completions.d/rcm-node.fish',
       'bash-completion/completions/',
       'rcm-node/schema/',
+      'doc/rcm-node/',
+      'doc/rcm-node/docs/gitops/',
+      'doc/rcm-node/docs/recipes/kubeadm.md',
     ])
       t.ok(rpm.includes(`/usr/share/${path}`), path);
-    t.notOk(rpm.includes('/usr/share/man/'), 'it is of others');
-    t.ok(targets('deb').includes('/usr/share/zsh/vendor-completions/_rcm-node'));
+    for (const path of ['man/', 'doc/']) t.notOk(rpm.includes(`/usr/share/${path}`), `${path} is of others`);
+    t.equal(new Set(rpm).size, rpm.length, 'each once');
+    t.ok((await targets('deb')).includes('/usr/share/zsh/vendor-completions/_rcm-node'));
   },
 );
 
