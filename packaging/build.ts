@@ -14,11 +14,11 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { architecturesOf, distOf, fromArguments } from './arguments.ts';
 import { bundle } from './bundle.ts';
 import { FIXED_SEED, forAnySeed } from './codecache.ts';
 import { libatomicFor } from './debian.ts';
-import { ARCHITECTURES, type Architecture, nodeFor } from './downloads.ts';
+import { type Architecture, nodeFor } from './downloads.ts';
 import { architecture as architectureOf, strip, withFullLastPage, withRunPath } from './elf.ts';
 import { writeImage } from './image.ts';
 import { licenses } from './licenses.ts';
@@ -40,16 +40,26 @@ type Manifest = { readonly version: string; readonly devDependencies: { readonly
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
 
-/** Without arguments all of it, into dist/; tests want another version elsewhere, for the machine they run on. */
-const { values, positionals } = parseArgs({
-  options: { version: { type: 'string' }, dist: { type: 'string' }, only: { type: 'string' } },
-  allowPositionals: true,
-});
-/** Another entry than the daemon's serves to try the packaging itself. */
-const entry = positionals[0] ?? 'cli/main.ts';
-const dist = values.dist ?? join(root, 'dist');
-const version = values.version ?? manifest.version;
-const architectures = ARCHITECTURES.filter((one) => values.only === undefined || one === values.only);
+const usage = `npm run build [-- OPTIONS]
+
+Makes the executables and the image in dist/, which is emptied first: packaging/README.md.
+
+  --only x64|arm64   one architecture
+  --version VERSION  another version than that of package.json
+  --dist DIR         another folder than dist/
+`;
+
+/** Another entry than the daemon's, as an argument, serves to try the packaging itself. */
+const { architectures, dist, entry, version } = fromArguments(
+  usage,
+  { version: { type: 'string' }, dist: { type: 'string' }, only: { type: 'string' } },
+  ({ values, positionals }) => ({
+    architectures: architecturesOf(values.only),
+    dist: values.dist === undefined ? join(root, 'dist') : distOf(values.dist),
+    entry: positionals[0] ?? 'cli/main.ts',
+    version: values.version ?? manifest.version,
+  }),
+);
 
 /**
  * Where the loader looks for our libraries: beside the executable; and, because it ignores `$ORIGIN` when SELinux

@@ -4,13 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import { fromArguments } from '../arguments.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 const ignition = { 'flatcar 1.1.0': '3.4.0', 'fcos 1.5.0': '3.4.0' } as const;
 
 const only = (what: string, given: unknown, known: readonly string[]): Fields => {
-  const unknown = Object.keys(given as Fields).filter((name) => !known.includes(name));
+  if (typeof given !== 'object' || given === null) throw new Error(`${what} is no table: use butane`);
+  const unknown = Object.keys(given).filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new Error(`${what} has ${unknown.join(', ')}: use butane`);
   return given as Fields;
 };
@@ -39,7 +41,8 @@ export const render = (text: string): Fields => {
     'systemd',
   ]);
   const meant = ignition[`${variant} ${version}` as keyof typeof ignition];
-  if (meant === undefined) throw new Error(`${variant} ${version}: use butane`);
+  if (meant === undefined)
+    throw new Error(`${variant ?? 'no variant'} ${version ?? 'without a version'}: use butane`);
   const { directories, files } = only('storage', storage, ['directories', 'files']);
   return {
     ignition: { version: meant },
@@ -55,5 +58,25 @@ export const render = (text: string): Fields => {
   };
 };
 
+const usage = `npx node packaging/ignition/render.ts FILE
+
+Prints Ignition's JSON of a Butane file, if it has the fields of those in packaging/ignition/ only.
+`;
+
+const renderFile = (path: string | undefined): Fields => {
+  if (path === undefined) throw new Error('FILE is missing');
+  try {
+    return render(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+};
+
 if (import.meta.main)
-  console.log(JSON.stringify(render(readFileSync(process.argv[2] ?? '', 'utf8')), undefined, 2));
+  console.log(
+    JSON.stringify(
+      fromArguments(usage, {}, ({ positionals: [path] }) => renderFile(path)),
+      undefined,
+      2,
+    ),
+  );

@@ -1,14 +1,10 @@
 /**
  * `node packaging/monitoring/write.ts`: what is made of the alerts, the metrics and the dashboard. The rules once for a Prometheus of your own
  * and once for the operator, the dashboard once as a file and once for Grafana's sidecar, and their documents.
- *
- *     write.ts --documents https://git.example.com/rcm-node/blob/main/docs --to FOLDER
- *
- * writes the rules into a folder, with links that lead there.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { fromArguments } from '../arguments.ts';
 import { configMap, dashboardJson } from './dashboard.ts';
 import { alertsDocument, metricsDocument } from './documents.ts';
 import { operatorRules, plainRules } from './rules.ts';
@@ -24,12 +20,23 @@ export const written: Readonly<Record<string, () => string>> = {
   'docs/metrics.md': metricsDocument,
 };
 
+const usage = `npx node packaging/monitoring/write.ts [--documents URL --to DIR]
+
+Writes the alerts, the dashboard and their documents in this tree. With both options it writes the rules into DIR, with links that begin
+with URL, for instance https://git.example.com/rcm-node/blob/main/docs
+`;
+
 if (import.meta.main) {
-  const { documents, to } = parseArgs({
-    options: { documents: { type: 'string' }, to: { type: 'string' } },
-  }).values;
-  if ((documents === undefined) !== (to === undefined))
-    throw new Error('--documents and --to belong together');
+  const { documents, to } = fromArguments(
+    usage,
+    { documents: { type: 'string' }, to: { type: 'string' } },
+    ({ values, positionals }) => {
+      if (positionals.length > 0) throw new Error(`${positionals.join(' ')}: it takes options only`);
+      if ((values.documents === undefined) !== (values.to === undefined))
+        throw new Error('--documents and --to belong together');
+      return values;
+    },
+  );
   const root = join(import.meta.dirname, '../..');
   const texts =
     documents === undefined || to === undefined
