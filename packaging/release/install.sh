@@ -56,6 +56,7 @@ elif [ "$(uname -m)" != $machine ]; then
 fi
 
 # Of each file by its digest, and no file that has none. The digests are read once: what is copied is compared with the same ones.
+[ -f SHA256SUMS ] || fail "$PWD/SHA256SUMS is missing: unpack the whole archive, and run install.sh where it lies"
 sums=$(cat SHA256SUMS)
 printf '%s\n' "$sums" | sha256sum --check --strict --quiet - || fail 'a file is not as it was released: fetch the archive again'
 for path in payload/*; do
@@ -113,7 +114,7 @@ folder=$bin/versions/$version
 if [ -d "$folder" ]; then
   for path in payload/*; do
     cmp -s "$path" "$folder/${path#payload/}" ||
-      fail "$folder is another build of $version: remove it, if it is not in use"
+      fail "$folder is another build of $version: remove it, unless $link leads there; then only another version can replace it"
   done
   runs_here "$folder/rcm-node"
 else
@@ -173,4 +174,4 @@ if command -v systemctl >/dev/null; then
 else
   echo 'install.sh: there is no systemctl here: enable rcm-node.service yourself' >&2
 fi
-echo "rcm-node $version is in $folder; /opt/rcm-node/bin/rcm-node help"
+echo "rcm-node $version is in $folder; $link help"

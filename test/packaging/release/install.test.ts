@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -98,6 +99,15 @@ t.test('a changed, a missing and an additional file are refused before anything 
     t.same(readdirSync(join(root, 'opt')), []);
     t.notMatch(said.calls, 'systemctl');
   }
+});
+
+t.test('a script without its archive says what is missing', async (t) => {
+  const { folder, root, install } = setUp(t);
+  rmSync(join(folder, '0.1.0', 'SHA256SUMS'));
+  const { status, said } = install('0.1.0');
+  t.equal(status, 1);
+  t.match(said, /^install\.sh: \S+\/0\.1\.0\/SHA256SUMS is missing: unpack the whole archive/);
+  t.same(readdirSync(join(root, 'opt')), []);
 });
 
 t.test('a program that another program placed is left alone unless it is asked for', async (t) => {
