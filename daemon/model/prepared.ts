@@ -8,7 +8,8 @@ import {
   label,
   labelSays,
 } from '../../protocol/names.ts';
-import { at, type Cursor, elements, fail, required } from '../toml/cursor.ts';
+import { isTable } from '../toml/compare.ts';
+import { at, type Cursor, elements, fail, required, wrong } from '../toml/cursor.ts';
 import { type Field, listField, oneOf, stringField, tableField } from '../toml/field.ts';
 import { options } from '../toml/options.ts';
 import type { Prepared, RuntimeKind } from './desired.ts';
@@ -36,9 +37,10 @@ const row = tableField(
   ['handler'],
 );
 
-/** A name alone is a shim with the options that this node has by itself. */
+/** A name alone is a shim without options and annotations. */
 const entry = (cursor: Cursor): Prepared => {
   const isName = typeof cursor.value === 'string';
+  if (!isName && !isTable(cursor.value)) wrong(cursor, 'the name of a handler or a table');
   const given = isName ? undefined : required(cursor, row.read(cursor));
   const named = isName ? cursor : at(cursor, 'handler');
   const name = required(named, given?.handler ?? handlerField.read(named));

@@ -74,7 +74,7 @@ export const fail = (cursor: Cursor, message: string, code: Code = cursor.code, 
   });
 };
 
-const wrong = (cursor: Cursor, wanted: string): never =>
+export const wrong = (cursor: Cursor, wanted: string): never =>
   fail(cursor, `"${printKey(cursor.path)}" must be ${wanted}, not ${nameOf(cursor.value)}`);
 
 export const at = (cursor: Cursor, key: string | number): Cursor => ({

@@ -2,8 +2,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { parse } from 'yaml';
 import { exampleOf } from '../../cli/shims/example.ts';
-import { blocksOf, present, root, textOf } from './documents.ts';
+import type { Prepared } from '../../daemon/model/desired.ts';
+import { parseSettings } from '../../daemon/model/settings.ts';
+import { parseShimResource } from '../../daemon/shims/resource.ts';
+import { blocksOf, files, present, root, textOf } from './documents.ts';
 
 t.test('a block that is marked as a file is equal to that file', async (t) => {
   const copies = present.flatMap(blocksOf).filter(({ file }) => file !== undefined);
@@ -29,4 +33,30 @@ t.test('the local file is the example that the program prints', async (t) => {
     exampleOf({ name: 'spin', text }),
     `npx node cli/main.ts shim example spin > ${local}`,
   );
+});
+
+/** Of what a table is made, in which a prepared handler and a Shim must be equal. */
+const tableOf = ({ runtime, options, podAnnotations, containerAnnotations }: Prepared) => ({
+  type: runtime.type,
+  binary: runtime.type === 'oci' && runtime.binary,
+  options,
+  podAnnotations,
+  containerAnnotations,
+});
+
+t.test('a handler that a document prepares has the table of the sample with this handler', async (t) => {
+  const samples = files
+    .filter((path) => /^bootstrap\/samples\/shim-.*\.yaml$/.test(path))
+    .map((path) =>
+      parseShimResource(parse(textOf(path)), { machine: 'amd64', allowUnpinned: true, allowedHosts: [] }),
+    );
+  let count = 0;
+  for (const { at, body } of present.flatMap(blocksOf).filter((one) => /^prepare = /m.test(one.body)))
+    for (const entry of parseSettings(body, at).prepare) {
+      const sample = samples.find(({ name }) => name === entry.name);
+      if (sample === undefined) continue;
+      count += 1;
+      t.strictSame(tableOf(entry), tableOf(sample), `${at}: ${entry.name}`);
+    }
+  t.ok(count > 1, `${count} handlers`);
 });

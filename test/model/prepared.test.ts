@@ -14,7 +14,7 @@ const problem = (list: string) => {
 
 const plain = { options: {}, podAnnotations: [], containerAnnotations: [], where: { file: '/config.toml' } };
 
-t.test('a name is a shim with the options of the node', async (t) => {
+t.test('a name is a shim without options', async (t) => {
   t.strictSame(parse('["spin-v2", "slot-1"]'), [
     { name: 'spin-v2', shim: 'spin-v2', runtime: { type: 'shim' }, ...plain },
     { name: 'slot-1', shim: 'slot-1', runtime: { type: 'shim' }, ...plain },
@@ -50,7 +50,8 @@ t.test('a mistake is named with its line', async (t) => {
     ['["Spin"]', /"runtime\.prepare\[0\]" is "Spin", but a handler name has/],
     ['["runc"]', /the handler name "runc" is reserved/],
     ['["a", "a"]', /the handler "a" is prepared twice/],
-    ['[1]', /must be a table, not a number/],
+    ['[1]', /"runtime\.prepare\[0\]" must be the name of a handler or a table, not a number/],
+    ['[[]]', /must be the name of a handler or a table, not an array/],
     ['[{}]', /"runtime\.prepare\[0\]\.handler" is missing/],
     [
       '[{ handler = "a", runtime = { type = "oci" } }]',
