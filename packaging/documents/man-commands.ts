@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type CommandName, commands, exitMeanings, type OptionRow, rowOf } from '../../cli/command-table.ts';
 import { examples, hostFiles, purpose } from '../../cli/overview.ts';
 import { exitCodes } from '../../daemon/model/outcome.ts';
-import { argument, asSentence, type Page, prose, tagged } from './mdoc.ts';
+import { argument, asSentence, type Page, prose, tagged, whereDocuments } from './mdoc.ts';
 
 const names = Object.keys(commands) as readonly CommandName[];
 
@@ -91,7 +91,7 @@ export const commandPage = (): Page => {
         ),
       ],
       ['EXAMPLES', tagged(examples.map(([line, what]) => [`Li ${argument(line)}`, prose(asSentence(what))]))],
-      ['SEE ALSO', '.Xr rcm-node.toml 5 ,\n.Xr shims.d 5'],
+      ['SEE ALSO', '.Xr rcm-node.toml 5 ,\n.Xr shims.d 5', whereDocuments],
     ],
   };
 };

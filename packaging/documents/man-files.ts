@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { paths } from '../../protocol/host-paths.ts';
-import { argument, asSentence, literal, type Page, paragraphs, prose, tagged } from './mdoc.ts';
+import {
+  argument,
+  asSentence,
+  display,
+  type Page,
+  paragraphs,
+  prose,
+  tagged,
+  whereDocuments,
+} from './mdoc.ts';
 import type { Schema } from './output-schema.ts';
 import { settingRows } from './settings-table.ts';
 import { configSchema, shimSchema } from './toml-schemas.ts';
@@ -18,15 +27,22 @@ const under = (path: string, heading: string): string => {
   return found.slice(found.indexOf('\n'));
 };
 
+/** Under their own headings, which a setting names. */
+const sectionsOf = (path: string): readonly (readonly [string, ...string[]])[] =>
+  [...textOf(path).matchAll(/^## (.+)$/gm)].map(
+    ([, heading = '']) => [heading.toUpperCase(), ...paragraphs(under(path, heading))] as const,
+  );
+
 const propertiesOf = (schema: Schema | undefined): Readonly<Record<string, Schema>> =>
   (schema?.properties ?? {}) as Readonly<Record<string, Schema>>;
 
 /** What a value may be, in words. */
-const kindOf = ({ type, enum: values, minimum, maximum, items }: Schema): string => {
+const kindOf = ({ type, enum: values, minimum, maximum, items, anyOf }: Schema): string => {
   if (Array.isArray(values)) return values.join(', ');
+  if (Array.isArray(anyOf)) return anyOf.map((one: Schema) => kindOf(one)).join(' or ');
   if (type === 'integer' && minimum !== undefined) return `integer from ${minimum} to ${maximum}`;
   if (type === 'boolean') return 'true or false';
-  if (type === 'array') return `list of ${kindOf(items as Schema)}s`;
+  if (type === 'array') return `list of ${kindOf(items as Schema).replaceAll(' or ', 's or ')}s`;
   return type === 'object' ? 'table' : typeof type === 'string' ? type : 'value';
 };
 
@@ -60,11 +76,8 @@ export const settingsPage = (): Page => ({
       ...paragraphs(under('docs/settings.md', '').replace(/`\/etc[^`]*`/, `\`${paths.settings}\``)),
     ],
     ['SETTINGS', settings()],
-    [
-      'A FILE THAT CANNOT BE READ',
-      ...paragraphs(under('docs/settings.md', 'When config.toml cannot be read')),
-    ],
-    ['SEE ALSO', '.Xr shims.d 5 ,\n.Xr rcm-node 8'],
+    ...sectionsOf('docs/settings.md'),
+    ['SEE ALSO', '.Xr shims.d 5 ,\n.Xr rcm-node 8', whereDocuments],
   ],
 });
 
@@ -89,14 +102,7 @@ export const shimsPage = (): Page => ({
     ['SYNOPSIS', `.Pa ${paths.shims}/*.toml`],
     ['DESCRIPTION', ...paragraphs(under('docs/shim-reference.md', 'Local files'))],
     ['KEYS', 'All of these but name and fetchStrategy are optional.', tagged(fieldsOf(shimSchema(), ''))],
-    [
-      'EXAMPLES',
-      [
-        '.Bd -literal',
-        ...textOf('bootstrap/samples/local-spin-v2.toml').trimEnd().split('\n').map(literal),
-        '.Ed',
-      ].join('\n'),
-    ],
-    ['SEE ALSO', '.Xr rcm-node.toml 5 ,\n.Xr rcm-node 8'],
+    ['EXAMPLES', display(textOf('bootstrap/samples/local-spin-v2.toml'))],
+    ['SEE ALSO', '.Xr rcm-node.toml 5 ,\n.Xr rcm-node 8', whereDocuments],
   ],
 });

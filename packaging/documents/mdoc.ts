@@ -14,9 +14,14 @@ export const argument = (text: string): string => {
   return /[\s,;:()[\]?!|]/.test(safe) || safe === '' ? `"${safe}"` : safe.replace(/^(?=[A-Z][a-z]$)/, '\\&');
 };
 
-const inline = (markdown: string): string =>
+/** Of a link its text, and the document that it leads to. What it leads to in the same document is a section of the page, by the same name. */
+const linked = (markdown: string): string =>
   markdown
-    .replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
+    .replace(/\[([^\]]+)\]\(([^):#]+\.md)(#[^)]*)?\)/g, '$1 (`docs/$2`)')
+    .replace(/\[([^\]]+)\]\([^)]*\)/g, '$1');
+
+const inline = (markdown: string): string =>
+  linked(markdown)
     .split(/(`[^`]+`|\*\*[^*]+\*\*)/)
     .map((part) => {
       if (part.startsWith('`')) return `\\fB${literal(part.slice(1, -1))}\\fP`;
@@ -56,28 +61,33 @@ export const asSentence = (text: string): string => {
   return /[.?!]$/.test(whole) ? whole : `${whole}.`;
 };
 
-/** Paragraphs and lists of Markdown, without headings and tables. */
+const bullets = (list: string): string => {
+  const items = list.split(/^- /m).slice(1);
+  return ['.Bl -bullet', ...items.flatMap((item) => ['.It', prose(item)]), '.El'].join('\n');
+};
+
+/** As it is; spaces before a comment would lead out of a terminal. */
+export const display = (text: string): string =>
+  ['.Bd -literal', ...text.trimEnd().split('\n').map(literal), '.Ed'].join('\n');
+
+/** Paragraphs, lists and blocks of Markdown, without headings and tables. A block has no empty lines. */
 export const paragraphs = (markdown: string): readonly string[] =>
   markdown
     .trim()
     .split(/\n{2,}/)
-    .filter((part) => !/^(#|\||<!--|```)/.test(part))
-    .map((part) =>
-      part.startsWith('- ')
-        ? [
-            '.Bl -bullet',
-            ...part
-              .split(/^- /m)
-              .slice(1)
-              .flatMap((item) => ['.It', prose(item)]),
-            '.El',
-          ].join('\n')
-        : prose(part),
-    );
+    .filter((part) => !/^(#|\||<!--)/.test(part))
+    .map((part) => {
+      if (part.startsWith('```'))
+        return display(part.replace(/^```.*\n|\n?```$/g, '').replace(/ +#/g, '  #'));
+      return part.startsWith('- ') ? bullets(part) : prose(part);
+    });
 
 /** Rows of a term and its text, which may hold macros of its own. */
 export const tagged = (rows: readonly (readonly [term: string, text: string])[]): string =>
   ['.Bl -tag -width Ds', ...rows.flatMap(([term, text]) => [`.It ${term}`, text]), '.El'].join('\n');
+
+/** Packages put them there; they are in no archive. */
+export const whereDocuments = prose('A document `docs/NAME.md` is in `/usr/share/doc/rcm-node/`.');
 
 export type Page = {
   readonly name: string;

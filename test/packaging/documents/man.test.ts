@@ -65,6 +65,15 @@ t.test(
         t.match(settings, ` ${table === undefined ? '' : isList ? `[[${table}]] ` : `[${table}] `}${key} (`);
     t.match(settings, ' [[signatures]] trustRoot (string) The path of a trusted_root.json of Sigstore');
     t.match(settings, ' interval (integer from 5 to 86400) Seconds between ticks. Default: 60. ');
+    t.match(settings, ' [runtime] prepare (list of strings or tables) ');
+    t.match(
+      settings,
+      ' PREPARED HANDLERS A new handler restarts the runtime',
+      'what a setting names is there',
+    );
+    t.match(settings, '[runtime] prepare = [ { handler = "spin-v2",');
+    t.match(settings, ' THE RESTART BUDGET ');
+    t.match(settings, ' the one of the distribution (docs/distributions.md);');
     const shims = shown(textOf('shims.d.5'));
     const noEffect = ['nodeSelector', 'rolloutStrategy'];
     for (const key of ['name', ...fieldKeys])
@@ -78,7 +87,13 @@ t.test('what mdoc would read as its own is text', async (t) => {
   t.equal(argument('Fl'), '\\&Fl');
   t.equal(argument('[[mirrors]] x'), '"[[mirrors]] x"');
   t.equal(argument('say "x"'), '"say \\(dqx\\(dq"');
-  t.equal(prose('a `-x \\n` b. [See it](x.md)!'), 'a \\fB\\-x \\en\\fP b.\nSee it!');
+  t.equal(prose('a `-x \\n` b. [See it](#x)!'), 'a \\fB\\-x \\en\\fP b.\nSee it!');
+  t.equal(
+    prose('see [`x`](y.md#z), [w](https://w.md)'),
+    'see \\fBx\\fP (\\fBdocs/y.md\\fP), w',
+    'where it leads',
+  );
+  t.same(paragraphs('```toml\na = 1     # b\n.c\n```'), ['.Bd -literal\na = 1  # b\n\\&.c\n.Ed']);
   t.match(prose('.toml files'), /^\\&\.toml/);
   t.same(paragraphs('# H\n\none\n\n| a |\n\n- x\n- y'), ['one', '.Bl -bullet\n.It\nx\n.It\ny\n.El']);
   const page = { name: 'x', section: 5, about: 'y', sections: [] } as const;
