@@ -1,5 +1,5 @@
 /** The result of an uninstall: what was removed, what stays and why, and the commands that finish it; for people and --json. */
-import { folderOf, paths } from '../../protocol/host-paths.ts';
+import { fileOf, folderOf, paths } from '../../protocol/host-paths.ts';
 import type { Host } from '../../host/host.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
@@ -21,6 +21,8 @@ export type Unproven = { readonly why: string; readonly command?: string };
 const program = `${paths.home}/bin`;
 const link = '/usr/local/bin/rcm-node';
 const unit = '/etc/systemd/system/rcm-node.service';
+/** Where there is no systemd to disable the unit: in an image. */
+const enabled = '/etc/systemd/system/multi-user.target.wants/rcm-node.service';
 const again = ({ root }: Host): string =>
   root === '/' ? 'rcm-node uninstall' : `rcm-node uninstall --root ${root}`;
 
@@ -101,11 +103,14 @@ export const byDesign = async ({ files, systemd }: Host): Promise<readonly Remai
     ];
   }
   const hasUnit = Boolean(await files.stat(unit));
-  const hasLink = (await files.linkAt(link)).target !== null;
-  const all = [program, ...(hasUnit ? [unit] : []), ...(hasLink ? [link] : [])];
+  // By their own names: rm of where they lead would fail, or remove something else.
+  const named = (path: string): string => `${files.real(folderOf(path))}/${fileOf(path)}`;
+  const links: string[] = [];
+  for (const path of [enabled, link]) if ((await files.linkAt(path)).target !== null) links.push(named(path));
+  const all = [files.real(program), ...(hasUnit ? [named(unit)] : []), ...links];
   const empty = ` && rmdir --ignore-fail-on-non-empty ${files.real(paths.home)}`;
   const reload = empty + (hasUnit && systemd ? ' && systemctl daemon-reload' : '');
-  const rest = `rm -r ${all.map((path) => files.real(path)).join(' ')}${reload}`;
+  const rest = `rm -r ${all.join(' ')}${reload}`;
   return [...rows, { path: program, why: 'this program runs from there', command: rest }];
 };
 

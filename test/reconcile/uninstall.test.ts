@@ -1,5 +1,5 @@
-import { existsSync, linkSync, readFileSync, rmSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, linkSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { paths } from '../../protocol/host-paths.ts';
 import { exitCodeOfUninstall, uninstall } from '../../daemon/reconcile/uninstall.ts';
@@ -576,6 +576,19 @@ t.test('the printed commands apply to the given root', async (t) => {
       'rm -r ROOT/opt/rcm-node/bin ROOT/etc/systemd/system/rcm-node.service && rmdir --ignore-fail-on-non-empty ROOT/opt/rcm-node && systemctl daemon-reload',
     ],
   );
+  const links = ['etc/systemd/system/multi-user.target.wants/rcm-node.service', 'usr/local/bin/rcm-node'].map(
+    (path) => join(node.root, path),
+  );
+  for (const path of links) {
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync('/opt/rcm-node/bin/rcm-node', path);
+  }
+  t.match(
+    (await node.uninstall()).left.at(-1)?.command,
+    ` ${links.join(' ')} && rmdir `,
+    'links by their own names: the one of the service is there in an image, which has no systemd to disable it',
+  );
+  for (const path of links) rmSync(path);
   rmSync(join(node.root, 'etc/systemd/system/rcm-node.service'));
   t.match((await node.uninstall()).left.at(-1), { command: /^rm -r \S+bin && rmdir \S+ \S+rcm-node$/ });
   node.write('/opt/rcm-node/bin/versions/package/rcm-node', 'the program\n');
