@@ -1,6 +1,6 @@
 /** What Helm makes of the chart: with each set of values the objects of a kustomization, and a reason where it makes none. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import t, { type Test } from 'tap';
 import { parse, parseAllDocuments, stringify } from 'yaml';
@@ -353,6 +353,34 @@ t.test('it says why it makes nothing of wrong values', { skip }, async (t) => {
     t.equal(status, 1, String(words));
     t.match(stderr, words);
   }
+});
+
+t.test('its notes name an image without a registry, which no other node has', { skip }, async (t) => {
+  const folder = t.testdir({});
+  cpSync(chart, folder, { recursive: true });
+  // `helm template` prints no notes, and `helm install` asks an API server.
+  renameSync(join(folder, 'templates/NOTES.txt'), join(folder, 'NOTES.txt'));
+  writeFileSync(join(folder, 'templates/notes.yaml'), 'note: {{ tpl (.Files.Get "NOTES.txt") . | quote }}\n');
+  const notesWith = (...argv: readonly string[]): string => {
+    const only = [
+      'template',
+      'rcm-node',
+      folder,
+      '--show-only',
+      'templates/notes.yaml',
+      '--kube-version',
+      '1.36.0',
+    ];
+    const { stdout, stderr, status } = spawnSync(helm ?? '', [...only, ...argv], { encoding: 'utf8' });
+    t.equal(status, 0, stderr);
+    return parse(stdout).note;
+  };
+  t.match(
+    notesWith(),
+    /^rcm-node \S+ is being placed on the nodes:.*image\.repository is rcm-node, without a registry/s,
+  );
+  t.notMatch(notesWith('--set', 'image.repository=registry.example.com/rcm-node'), 'without a registry');
+  t.match(notesWith('--set', 'uninstall.enabled=true'), /^The DaemonSet takes rcm-node off every node\./);
 });
 
 t.test('helm lint finds nothing, and the package renders as the folder does', { skip }, async (t) => {
