@@ -10,7 +10,8 @@ const artifacts = {
   'unknown-key':
     'A file has a key that this version does not know. It is refused because a spelling mistake would otherwise be ignored.',
   'reserved-handler': 'The handler has a name that the runtime, or another installer, uses itself.',
-  'handler-claimed': 'Two shims ask for the same handler, and their sources have the same precedence.',
+  'handler-claimed':
+    'Two shims ask for the same handler. A local file has precedence over a Shim; of two files or two Shims the one in force keeps it.',
   'no-platform': 'The Shim has artifacts for other processors or systems, and none for this node.',
   unpinned: 'The Shim has no digest, and this node demands one.',
   'policy-denied': 'The policy of this node does not allow the location, the handler or the source.',

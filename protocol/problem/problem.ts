@@ -24,7 +24,7 @@ export const codes = {
   ...changed({
     'needs-root': 'Run it as root, with sudo for instance.',
     'bad-usage': 'See rcm-node help.',
-    'unsupported-host': 'This host cannot be served; see "Limitations" in the README.',
+    'unsupported-host': 'This host cannot be served; docs/distributions.md says why, and the way out.',
     'unsupported-runtime':
       'This version of the runtime or of its configuration is not known; update rcm-node.',
     'unsupported-handler':
