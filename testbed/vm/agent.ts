@@ -31,8 +31,9 @@ const text = (data = ''): string => Buffer.from(data, 'base64').toString();
 /** Returns at once: what is asked before the machine is up is answered when it is. */
 export const connectAgent = (socketPath: string): Agent => {
   const socket: Socket = createConnection(socketPath);
-  const waiting: PromiseWithResolvers<unknown>[] = [];
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let rest = '';
+  let last = 0;
   socket.setEncoding('utf8');
   socket.on('data', (chunk: string) => {
     const lines = `${rest}${chunk}`.split('\n');
@@ -41,23 +42,27 @@ export const connectAgent = (socketPath: string): Agent => {
       const said = JSON.parse(line) as {
         readonly return?: unknown;
         readonly error?: { readonly desc: string };
+        readonly id?: number;
       };
-      const asked = waiting.shift();
+      // By its number: after a start of the agent there can be an answer that belongs to no question.
+      const asked = waiting.get(said.id ?? 0);
+      waiting.delete(said.id ?? 0);
       if (said.error) asked?.reject(new Error(`the guest agent: ${said.error.desc}`));
       else asked?.resolve(said.return);
     }
   });
   const lost = (why = 'the virtual machine has ended'): void => {
-    for (const asked of waiting.splice(0)) asked.reject(new Error(why));
+    for (const asked of waiting.values()) asked.reject(new Error(why));
+    waiting.clear();
   };
   socket.on('error', (error) => lost(error.message));
   socket.on('close', () => lost());
-  // It answers in the order of the questions.
   const ask = <Answer>(execute: string, given: object): Promise<Answer> => {
     if (socket.destroyed) return Promise.reject(new Error('the virtual machine has ended'));
     const asked = Promise.withResolvers<unknown>();
-    waiting.push(asked);
-    socket.write(`${JSON.stringify({ execute, arguments: given })}\n`);
+    last += 1;
+    waiting.set(last, asked);
+    socket.write(`${JSON.stringify({ execute, arguments: given, id: last })}\n`);
     return asked.promise as Promise<Answer>;
   };
   const exec: Agent['exec'] = async (argv, { input = '', env = {}, timeoutMs = 600_000, cwd } = {}) => {

@@ -11,7 +11,7 @@ import { makeStandInShim } from '../../testbed/artifacts/shim.ts';
 import { configMapAt, importArchive, runBootstrap } from '../../testbed/node/bootstrap-pod.ts';
 import { executable } from '../../testbed/node/install.ts';
 import { bootNode } from '../../testbed/node/node.ts';
-import { isRunning, removePod, runPod } from '../../testbed/node/pods.ts';
+import { isRunning, removePod, runPod, waitForCri } from '../../testbed/node/pods.ts';
 import {
   artifactBinds,
   census,
@@ -85,6 +85,8 @@ for (const release of formerReleases)
       const cut = await runKilledAfter(node, `restarting ${node.unit}`, 0, 'rcm-node', [executable, 'once']);
       t.equal(cut.code, 137, cut.stderr);
       t.match(await node.readFile('/var/lib/rcm-node/journal.json'), /"direction": "forward"/);
+      // It may have asked for the restart before it was killed.
+      await waitForCri(node);
       const said = await runBootstrap(node, next.name);
       t.equal(said.code, 0, said.log);
       await untilServing(node, ['spin-v2', 'wws-v1']);
