@@ -32,7 +32,7 @@ export type Tick = {
   readonly takeover?: TakeoverRequest;
   /** Aborted when the service stops: a download ends, and no new step begins. */
   readonly stop?: AbortSignal;
-  /** Absent: what is asked for is complete. */
+  /** Absent: the desired state is complete. */
   readonly burst?: Burst;
 };
 

@@ -81,7 +81,7 @@ for path in "" opt opt/rcm-node opt/rcm-node/bin opt/rcm-node/bin/versions opt/r
   case $(stat -L -c '%u %A' "$root/$path") in
   *\ ?????w* | *\ ????????w*) fail "others than root may write $root/$path: see what they wrote there, then chmod go-w $root/$path" ;;
   "0 "* | "$owner "*) ;;
-  *) fail "$root/$path belongs to another user: see what is there, then chown root:root $root/$path" ;;
+  *) fail "$root/$path belongs to another user: look into it, then chown root:root $root/$path" ;;
   esac
 done
 # systemctl makes links in these folders, and follows links to them out of an image.

@@ -55,18 +55,12 @@ const tokenOf = async (cluster: Cluster, { namespace, account }: Place): Promise
   return (answer.json as { status: { token: string } }).status.token;
 };
 
-const fromSources = [process.execPath, join(root, 'cli', 'main.ts')];
-
-/**
- * Not started yet; `name` tells it from others in the logs, `more` are arguments beside those of the Deployment, `program` is
- * another rcm-node than these sources.
- */
+/** Not started yet; `name` tells it from others in the logs, `more` are arguments beside those of the Deployment. */
 export const controllerOf = async (
   cluster: Cluster,
   name: string,
   more: readonly string[] = [],
   place = usual,
-  program = fromSources,
 ): Promise<Controller> => {
   const file = join(dirname(cluster.kubeconfig), `${name}.conf`);
   const token = await tokenOf(cluster, place);
@@ -78,7 +72,7 @@ export const controllerOf = async (
   const process_ = cluster.program({
     name,
     argv: [
-      ...[...program, 'controller'],
+      ...[process.execPath, join(root, 'cli', 'main.ts'), 'controller'],
       ...['--kubeconfig', file, '--listen', listen, '--probes', probes],
       ...['--namespace', place.namespace],
       ...more,

@@ -1,7 +1,7 @@
 /**
  * Prepared handlers: rows of the configuration without an artifact. A shim that asks for an equal table is served by its link alone.
  * They are written, changed and removed only where the runtime is restarted for another reason, or where no Pod would notice: a
- * handler that nobody uses yet is no reason for a restart.
+ * handler that no Pod uses yet is no reason for a restart.
  */
 import { binaryName, type Prepared } from '../../model/desired.ts';
 import type { Placed } from '../../model/ledger.ts';

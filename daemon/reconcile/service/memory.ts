@@ -1,4 +1,4 @@
-/** Between ticks the service is to be small: what ticks leave behind goes back to the host. */
+/** Between ticks the service has to be small: memory that ticks leave behind goes back to the host. */
 import type { Host } from '../../../host/host.ts';
 
 /**

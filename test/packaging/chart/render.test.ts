@@ -276,7 +276,7 @@ t.test('a list of Shims is a Shim each, as it is written', { skip }, async (t) =
   });
 });
 
-t.test('a value stays a text, and one value, whatever is in it', { skip }, async (t) => {
+t.test('a value with any characters stays one text', { skip }, async (t) => {
   const odd = 'a: b # c"\n        command: [sh]';
   const { fetchStrategy, runtimeClass } = { fetchStrategy: {}, runtimeClass: {} };
   const nodeSelector = { 'kubernetes.io/os': 'linux', pool: 'wasm' };
