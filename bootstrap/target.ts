@@ -59,7 +59,7 @@ export const checkSite = async (site: Target, arch: string): Promise<void> => {
     throw new Failure(
       {
         code: 'unsupported-host',
-        message: `the systemd of this node cannot be asked over D-Bus (/run/dbus/system_bus_socket): ${error instanceof Error ? error.message : error}`,
+        message: `the systemd of this node cannot be asked, neither over D-Bus (/run/dbus/system_bus_socket) nor, where that is missing, at /run/systemd/private: ${error instanceof Error ? error.message : error}`,
         hint: 'rcm-node is a systemd service. A node without systemd, as of k3d and Talos Linux, cannot run it: exclude it with a nodeSelector. With systemd, check the Pod: it needs the mounts of /run/dbus and /run/systemd, AppArmor Unconfined and the SELinux type spc_t.',
       },
       error,

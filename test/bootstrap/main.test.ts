@@ -61,7 +61,7 @@ t.test('a node without systemd is refused with a message that says so', async (t
   const { run, host } = await stage(t, false);
   t.match(problemOf(await run().catch((error) => error)), {
     code: 'unsupported-host',
-    message: /systemd of this node cannot be asked over D-Bus/,
+    message: /systemd of this node cannot be asked, neither over D-Bus/,
     hint: /k3d.*nodeSelector/,
   });
   t.notOk(existsSync(join(host, places.bin)), 'nothing was written');
