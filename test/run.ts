@@ -13,8 +13,8 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { judgeCoverage } from './coverage.ts';
-import { grouped, longestFirst } from './groups.ts';
-import { collector } from './tally.ts';
+import { grouped, longestFirst, membersOf } from './groups.ts';
+import { collector } from './report/tally.ts';
 import { whenOf } from './when.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -68,7 +68,10 @@ process.umask(0o022);
 buildPlugins();
 rmSync(join(root, '.tap', 'report'), { recursive: true, force: true });
 
-const results = collector();
+const results = collector((file) => {
+  const members = existsSync(join(root, file)) ? membersOf(root, file) : [];
+  return members.length === 1 ? (members[0] ?? file) : file;
+});
 // tap leaves one processor free, which is half of a small machine; many tests wait for timers, so one more has work.
 const jobs = given.some((argument) => /^(-j|--jobs)/.test(argument))
   ? []

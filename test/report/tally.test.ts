@@ -95,3 +95,17 @@ t.test('a line that is not an event is shown as it is', async (t) => {
   t.equal(line('hello'), 'hello');
   t.equal(line('["half'), '["half');
 });
+
+t.test('a file that was run in place of another has the name of that one', async (t) => {
+  const { line, tally } = collector((file) => (file === 'first-00-a.test.ts' ? 'a.test.ts' : file));
+  const shown = [
+    ['start', { name: 'TAP Tests', level: 0 }],
+    ['start', { name: 'first-00-a.test.ts', fullname: 'first-00-a.test.ts', level: 1 }],
+    ['start', { name: 'b', level: 2 }],
+    ['fail', { ok: false, name: 'x', level: 2, fullname: 'first-00-a.test.ts > b > x' }],
+    ['end', { name: 'b', fullname: 'first-00-a.test.ts > b', level: 2, ok: false }],
+    ['end', { name: 'first-00-a.test.ts', fullname: 'first-00-a.test.ts', level: 1, ok: false, time: 5 }],
+  ].map((event) => line(JSON.stringify(event)));
+  t.same(shown.at(-1), 'FAIL a.test.ts: 0 passed, 1 FAILED (5 ms)');
+  t.match(tally().failures, [{ name: 'a.test.ts > b' }]);
+});

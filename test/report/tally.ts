@@ -46,9 +46,9 @@ function detailOf(diag: Event['diag']): string {
 
 /**
  * A collector. `line` takes one line of tap's standard output and answers a line to show at once, or undefined;
- * `tally` is what has been seen so far.
+ * `tally` is what has been seen so far. `renamed` is the file that a reader knows for one that was run in its place.
  */
-export function collector(): {
+export function collector(renamed: (file: string) => string = (file) => file): {
   readonly line: (text: string) => string | undefined;
   readonly tally: () => Tally;
 } {
@@ -58,6 +58,16 @@ export function collector(): {
   let passed = 0;
   let complete = false;
   let fileStart = { passed: 0, failed: 0, skipped: 0 };
+
+  /** The event with the name of the file that is read in place of the one that was run. */
+  const called = (event: Event): Event => {
+    const [file = '', ...rest] = event.fullname?.split(' > ') ?? [];
+    return {
+      ...event,
+      ...(event.level === 1 && event.name !== undefined && { name: renamed(event.name) }),
+      ...(event.fullname !== undefined && { fullname: [renamed(file), ...rest].join(' > ') }),
+    };
+  };
 
   /** Without a reason it is a failure: that is also how tap calls a test that asserts nothing. */
   const note = (name: string, reason: string | true | undefined): void => {
@@ -106,7 +116,8 @@ export function collector(): {
   const line = (text: string): string | undefined => {
     const parsed = parse(text);
     if (parsed === undefined) return text === '' ? undefined : text;
-    const [kind, event] = parsed;
+    const [kind, as] = parsed;
+    const event = called(as);
     const parent = open.at(-1);
     if (kind === 'start') {
       if (parent !== undefined) parent.children += 1;
