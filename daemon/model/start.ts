@@ -39,6 +39,9 @@ export const proofLabel = 'rcm.spinkube.dev/proof';
 /** The kubelet sets this on every sandbox of a Pod, whatever labels the Pod has. */
 const kubeletLabel = 'io.kubernetes.pod.uid';
 
+/** The labels by which `isProof` decides. */
+export const proofKeys = [proofLabel, kubeletLabel] as const;
+
 export const isProof = (sandbox: {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -64,6 +64,8 @@ export type Runtime = {
   };
   /** The handler of a sandbox, from its verbose CRI status; absent if the list of sandboxes has it. */
   readonly handlerOfSandbox?: (info: unknown, byPod: ByPod) => string | undefined;
+  /** The labels and annotations by which `handlerOfSandbox` decides. */
+  readonly handlerKeys?: readonly string[];
   /** The image of sandboxes in a printed configuration. */
   readonly pauseImage: (dump: string) => string | undefined;
   /** From where it has images, and where it keeps them. */

@@ -51,7 +51,8 @@ export type ContainerFact = {
 export type Cri = {
   version(): Promise<{ readonly name: string; readonly version: string; readonly api: string }>;
   status(): Promise<CriStatus>;
-  sandboxes(): Promise<readonly Sandbox[]>;
+  /** `keys`: of labels and annotations, only these are kept, however many Pods have. */
+  sandboxes(keys?: readonly string[]): Promise<readonly Sandbox[]>;
   /** The runtime's own verbose information about a sandbox: any form; null if there is none. */
   sandboxInfo(id: string): Promise<unknown>;
   containers(): Promise<readonly ContainerFact[]>;
@@ -70,8 +71,11 @@ export type Cri = {
 export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
   const socket = openSocket(socketPath, options);
   const { methods } = criTypes.RuntimeService;
-  const ask = <Method extends keyof typeof methods>(method: Method, request: object, deadlineMs?: number) =>
-    socket.call<Reply<(typeof methods)[Method]['responseType']>>(runtimeService, method, request, deadlineMs);
+  const ask = <Method extends keyof typeof methods>(
+    method: Method,
+    request: object,
+    ...how: readonly [deadlineMs?: number, keys?: readonly string[]]
+  ) => socket.call<Reply<(typeof methods)[Method]['responseType']>>(runtimeService, method, request, ...how);
 
   return {
     version: async () => {
@@ -95,8 +99,8 @@ export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
               handlersOf((await ask('Status', { verbose: true })).info.config),
       };
     },
-    sandboxes: async () =>
-      (await ask('ListPodSandbox', {})).items.map((item) => ({
+    sandboxes: async (keys) =>
+      (await ask('ListPodSandbox', {}, undefined, keys)).items.map((item) => ({
         id: item.id,
         handler: item.runtime_handler,
         ready: item.state === 'SANDBOX_READY',

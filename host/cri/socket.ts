@@ -2,15 +2,22 @@
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { oneLine } from '../../protocol/one-line.ts';
 import { CallError, callUnary, openSession } from './grpc.ts';
-import type { ServiceMethods } from './protobuf.ts';
+import { type ServiceMethods, TooManyParts } from './protobuf.ts';
 
 export type CriSocket = {
   /**
    * One unary call. The reply has the shape that the descriptor declares: every field is there, int64 is decimal
    * text, an enum is the name of its value, a missing message is null.
-   * `deadlineMs` replaces that of the socket for this call. Throws Failure 'runtime-unreachable'.
+   * `deadlineMs` replaces that of the socket for this call; `keys`: of maps in the reply, only these are kept. Throws Failure
+   * 'runtime-unreachable'.
    */
-  call<Reply>(service: ServiceMethods, method: string, request: object, deadlineMs?: number): Promise<Reply>;
+  call<Reply>(
+    service: ServiceMethods,
+    method: string,
+    request: object,
+    deadlineMs?: number,
+    keys?: readonly string[],
+  ): Promise<Reply>;
   close(): void;
 };
 
@@ -40,6 +47,7 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
       method: string,
       request: object,
       deadlineMs = options.deadlineMs,
+      keys?: readonly string[],
     ) => {
       const definition = service[method];
       if (definition === undefined)
@@ -49,7 +57,7 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
       try {
         const reply = await callUnary(connected(), definition.path, bytes, deadlineMs);
         // The decoder fills every declared field, so a reply has the shape of its descriptor.
-        return read(() => definition.responseDeserialize(reply)) as Reply;
+        return read(() => definition.responseDeserialize(reply, keys)) as Reply;
       } catch (error) {
         throw unreachable(socketPath, method, error, deadlineMs);
       }
@@ -61,7 +69,8 @@ const read = <T>(decode: () => T): T => {
   try {
     return decode();
   } catch (error) {
-    throw new CallError('INTERNAL', error instanceof Error ? error.message : '', { cause: error });
+    const status = error instanceof TooManyParts ? 'RESOURCE_EXHAUSTED' : 'INTERNAL';
+    throw new CallError(status, error instanceof Error ? error.message : '', { cause: error });
   }
 };
 

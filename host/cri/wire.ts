@@ -3,7 +3,13 @@
  * https://protobuf.dev/programming-guides/encoding/
  */
 
-export type Reader = { readonly bytes: Buffer; at: number };
+/** Of a whole reply: how much more of it may be decoded. */
+export type Limits = {
+  left: number;
+  /** Of maps, only these keys are kept; absent: all. */
+  readonly keys?: readonly string[] | undefined;
+};
+export type Reader = { readonly bytes: Buffer; at: number; readonly limits: Limits };
 
 const byte = (reader: Reader): number => {
   const value = reader.bytes[reader.at];

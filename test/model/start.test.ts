@@ -1,5 +1,12 @@
 import t from 'tap';
-import { isProof, proofLabel, proofNamespace, startId, startOf } from '../../daemon/model/start.ts';
+import {
+  isProof,
+  proofKeys,
+  proofLabel,
+  proofNamespace,
+  startId,
+  startOf,
+} from '../../daemon/model/start.ts';
 
 t.test(
   'a sandbox is ours by a namespace that no Pod can have, and by the missing labels of a kubelet',
@@ -12,6 +19,7 @@ t.test(
       isProof({ namespace: proofNamespace, labels: { ...labels, 'io.kubernetes.pod.uid': 'x' } }),
       false,
     );
+    t.strictSame(proofKeys, [proofLabel, 'io.kubernetes.pod.uid'], 'only these are asked for');
     t.notMatch(
       proofNamespace,
       /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,

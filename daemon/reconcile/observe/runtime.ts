@@ -13,7 +13,7 @@ import { placeOf } from '../../runtimes/place.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { detailOf, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Settings } from '../../model/settings.ts';
-import { isProof } from '../../model/start.ts';
+import { isProof, proofKeys } from '../../model/start.ts';
 import { readTree } from './config-files.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { type Launch, launchOf } from './launch.ts';
@@ -100,14 +100,14 @@ const none = (message: string): Observed['runtime'] => ({
 export const askCri = async (
   host: Host,
   socket: string,
-  row: Pick<Runtime, 'handlerOfSandbox'> = {},
+  row: Pick<Runtime, 'handlerOfSandbox' | 'handlerKeys'> = {},
 ): Promise<{ readonly fact: CriFact; readonly version: string }> => {
   const cri = host.cri(host.files.real(socket));
   try {
     const [{ version }, status, sandboxes] = await Promise.all([
       cri.version(),
       cri.status(),
-      cri.sandboxes(),
+      cri.sandboxes([...proofKeys, ...(row.handlerKeys ?? [])]),
     ]);
     const fact: CriFact = {
       kind: 'answers',

@@ -170,7 +170,7 @@ type Containers =
 const lookAtContainers = async (host: Host, socket: string): Promise<Containers> => {
   const cri = host.cri(host.files.real(socket));
   try {
-    const [containers, sandboxes] = await Promise.all([cri.containers(), cri.sandboxes()]);
+    const [containers, sandboxes] = await Promise.all([cri.containers(), cri.sandboxes([])]);
     const ids = [...containers.map((one) => one.id), ...sandboxes.map((one) => one.id)].sort();
     const creating = containers.filter((one) => one.state === 'created').length;
     return { kind: 'answers', creating, all: ids.join() };

@@ -11,7 +11,14 @@ import type { Observed } from '../../decide/observed.ts';
 import { detailOf, Failure, logFields, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { Settings } from '../../model/settings.ts';
-import { isProof, type KeptStart, proofLabel, proofNamespace, type Start } from '../../model/start.ts';
+import {
+  isProof,
+  type KeptStart,
+  proofKeys,
+  proofLabel,
+  proofNamespace,
+  type Start,
+} from '../../model/start.ts';
 import { abilityOf } from './start-means.ts';
 
 /** Deadlines for all sandboxes, and for one. */
@@ -165,7 +172,7 @@ const removeOne = async (host: Host, cri: Cri, id: string, level: Level): Promis
 
 /** The next tick removes sandboxes that are left. */
 const removeProofs = async (host: Host, cri: Cri, end: number): Promise<void> => {
-  const found = await cri.sandboxes().catch(() => []);
+  const found = await cri.sandboxes(proofKeys).catch(() => []);
   for (const one of found)
     if (isProof(one) && host.clock.elapsed() < end) await removeOne(host, cri, one.id, 'warn');
 };

@@ -88,6 +88,7 @@ export const needed: Runtime['needed'] = (config) => {
 
 /** CRI-O keeps the handler of a sandbox in its annotations, and lets annotations and labels of the Pod replace it. */
 const handlerKey = 'io.kubernetes.cri-o.RuntimeHandler';
+export const handlerKeys = [handlerKey] as const;
 
 /** By the exact key: beside it stand annotations that Pods chose. */
 const handlerIn = (spec: unknown): string | undefined => {

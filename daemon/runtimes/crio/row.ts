@@ -8,6 +8,7 @@ import { images } from './images/images.ts';
 import { configOf, dumpWords, isProgram, usual, usualFolder } from './launch.ts';
 import {
   bundlesOf,
+  handlerKeys,
   handlerOfSandbox,
   needed,
   pauseImage,
@@ -32,6 +33,7 @@ export const crio: Runtime = {
   dumpWords,
   sandboxesIn,
   handlerOfSandbox,
+  handlerKeys,
   pauseImage,
   images,
   dropIn: {

@@ -144,6 +144,14 @@ t.test('sandboxes have handler, readiness and exact time', async (t) => {
   ]);
 });
 
+t.test('of labels and annotations, only those that are asked for are kept', async (t) => {
+  const { runtime, cri } = await stage(t);
+  runtime.methods.set('ListPodSandbox', () => replies.sandboxes([{ id: 'a' }]));
+  t.match(await cri.sandboxes(['annotation', 'none']), [{ id: 'a', annotations: { annotation: 'text' } }]);
+  t.match(await cri.sandboxes(['label']), [{ labels: { label: 'value' } }]);
+  t.strictSame((await cri.sandboxes([]))[0]?.labels, {});
+});
+
 t.test('containers have their sandbox, and an unknown state is unknown', async (t) => {
   const { runtime, cri } = await stage(t);
   runtime.methods.set('ListContainers', () =>

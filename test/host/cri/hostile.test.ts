@@ -135,6 +135,13 @@ t.test('an answer without end is left at its limit, and the connection serves on
   t.match(await cri.version(), { name: 'containerd' });
 });
 
+t.test('an answer of a few megabytes with millions of empty messages is too large', async (t) => {
+  const empty = Buffer.alloc(4_200_000, Buffer.from([0x0a, 0]));
+  const cri = await answering(t, reply(framed(empty), fine));
+  const error: unknown = await cri.sandboxes().catch((caught: unknown) => caught);
+  t.match(problemOf(error), { message: /the answer to ListPodSandbox on .* is too large/ });
+});
+
 t.test('an answer by single bytes ends at the deadline', async (t) => {
   const cri = await answering(
     t,

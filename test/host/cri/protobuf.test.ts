@@ -1,5 +1,5 @@
 import t from 'tap';
-import { loadService } from '../../../host/cri/protobuf.ts';
+import { loadService, mostParts, TooManyParts } from '../../../host/cri/protobuf.ts';
 import { message } from '../../../testbed/simulated/scripted-cri.ts';
 
 const types = {
@@ -107,4 +107,38 @@ t.test('bytes that are no such message are an error at whatever length they end'
     ['a group', 'fb3e', /unknown wire type 3/],
   ] as const)
     t.throws(() => read(Buffer.from(hex, 'hex')), { message: says }, what);
+});
+
+t.test(
+  'a reply of empty parts is refused before it takes memory, and one of thousands is read',
+  async (t) => {
+    const repeat = (part: Buffer, times: number): Buffer => Buffer.alloc(part.length * times, part);
+    for (const [what, part] of [
+      ['messages', message([10, Buffer.alloc(0)])],
+      ['strings', message([9, ''])],
+      ['one message, again and again', message([8, Buffer.alloc(0)])],
+      ['labels', message([1000, Buffer.alloc(0)])],
+    ] as const) {
+      const before = process.memoryUsage().heapUsed;
+      // 4 MB and more.
+      t.throws(() => read(repeat(part, 2_100_000)), TooManyParts, what);
+      t.ok(process.memoryUsage().heapUsed - before < 200e6, `${what}: bounded memory`);
+      t.doesNotThrow(() => read(repeat(part, mostParts - 1)), what);
+    }
+  },
+);
+
+t.test('of labels, only those that are asked for are kept, however many a Pod has', async (t) => {
+  const label = (key: string) => message([1000, message([1, key], [2, `of ${key}`])]);
+  const many = Array.from({ length: mostParts + 10 }, (_, at) => label(`${at}`));
+  const bytes = Buffer.concat([label('a'), ...many, label('b'), label('__proto__')]);
+  const { labels } = read(bytes, ['b', 'c', '__proto__']) as { labels: object };
+  t.strictSame(Object.entries(labels), [
+    ['b', 'of b'],
+    ['__proto__', 'of __proto__'],
+  ]);
+  t.throws(() => read(bytes), TooManyParts);
+  t.throws(() => read(Buffer.concat([label('a'), Buffer.from([0xc2, 0x3e, 2, 0x0a, 9])]), []), {
+    message: /longer than its message/,
+  });
 });

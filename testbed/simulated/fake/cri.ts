@@ -39,7 +39,7 @@ export const fakeCri = (
           handlers: daemon.served(),
         };
       },
-      sandboxes: async () => {
+      sandboxes: async (keys) => {
         alive();
         return daemon.sandboxes.map((one) => ({
           ...one,
@@ -48,8 +48,8 @@ export const fakeCri = (
           ready: true,
           namespace: one.namespace ?? 'default',
           name: one.id,
-          labels: one.labels ?? { 'io.kubernetes.pod.uid': one.id },
-          annotations: one.annotations ?? {},
+          labels: only(one.labels ?? { 'io.kubernetes.pod.uid': one.id }, keys),
+          annotations: only(one.annotations ?? {}, keys),
         }));
       },
       sandboxInfo: async (id) => {
@@ -110,6 +110,10 @@ export const fakeCri = (
     };
   };
 };
+
+/** Of a map, as the real client keeps it. */
+const only = (all: Readonly<Record<string, string>>, keys: readonly string[] | undefined) =>
+  Object.fromEntries(Object.entries(all).filter(([key]) => keys?.includes(key) !== false));
 
 /** As the real client reports it; the text is that of containerd 2.1.9 for a shim that is `exit 0`. */
 const callFailed = (how: 'refused' | 'drags' | 'late' | 'kills', handler: string): Failure => {
