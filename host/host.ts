@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { pick } from './artifact/archive.ts';
 import type { pickImage } from './artifact/layers/image.ts';
 import type { checkBinary } from './artifact/binary.ts';
-import { type Cri, connectCri } from './cri/cri.ts';
+import type { Cri } from './cri/cri.ts';
+import { sharedCri } from './cri/shared-cri.ts';
 import { type Files, makeFiles } from './files/files.ts';
 import type { download } from './http/download.ts';
 import type { attachedSignatures } from './signature/attached.ts';
@@ -14,6 +15,7 @@ import type { verifySignature } from './signature/verify.ts';
 import type { fetchContent } from './registry/content.ts';
 import type { KnownKubeconfig } from './processes/kubelet.ts';
 import { acquireLock } from './files/lock.ts';
+import { watchFolders } from './files/watch.ts';
 import type { Log } from './log.ts';
 import { readPressure } from './pressure.ts';
 import { mappedFiles } from './processes/processes.ts';
@@ -57,6 +59,7 @@ export type Host = {
   readonly kubeconfig: (known: readonly KnownKubeconfig[]) => Promise<string | undefined>;
   readonly releaseMemory: typeof releaseMemory;
   readonly lock: typeof acquireLock;
+  readonly watch: typeof watchFolders;
   readonly clock: Clock;
   readonly log: Log;
   /** Reports progress: once per step, and for each piece of long work. The watchdog may depend on it. */
@@ -104,7 +107,7 @@ export const makeHost = (options: {
         systemd,
         proc: systemd ? '/proc' : undefined,
       }),
-    cri: (socket) => connectCri(socket, { deadlineMs: 5_000, trust: mustBeRootsSocket }),
+    cri: sharedCri({ deadlineMs: 5_000, trust: mustBeRootsSocket }),
     // Loaded at the first fetch: a service with nothing to fetch keeps no HTTP client and no archive reader in memory.
     download: async (...given) => (await import('./http/download.ts')).download(...given),
     fetchContent: async (...given) => (await import('./registry/content.ts')).fetchContent(...given),
@@ -118,6 +121,7 @@ export const makeHost = (options: {
     pressure: readPressure,
     releaseMemory,
     lock: acquireLock,
+    watch: watchFolders,
     clock: realClock,
     log: options.log,
     progress: () => undefined,

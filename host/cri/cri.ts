@@ -1,7 +1,7 @@
 /** All CRI calls of this program: the state of the container runtime, and the sandboxes of a proof. */
 import { criTypes, type Reply } from './messages.ts';
 import { loadService } from './protobuf.ts';
-import { openSocket, type SocketOptions } from './socket.ts';
+import { type CriSocket, openSocket, type SocketOptions } from './socket.ts';
 import { fields, isFields, member, parseJson } from '../../protocol/json.ts';
 import { oneLine } from '../../protocol/one-line.ts';
 
@@ -68,8 +68,10 @@ export type Cri = {
 };
 
 /** Connects at the first call, and again after a restart of the runtime. */
-export const connectCri = (socketPath: string, options: SocketOptions): Cri => {
-  const socket = openSocket(socketPath, options);
+export const connectCri = (socketPath: string, options: SocketOptions): Cri =>
+  clientOn(openSocket(socketPath, options));
+
+export const clientOn = (socket: CriSocket): Cri => {
   const { methods } = criTypes.RuntimeService;
   const ask = <Method extends keyof typeof methods>(
     method: Method,

@@ -1,4 +1,5 @@
 /** Calls on the CRI socket, whatever the service: tests on real nodes declare and make calls of their own with it. */
+import { statSync } from 'node:fs';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { oneLine } from '../../protocol/one-line.ts';
 import { CallError, callUnary, openSession } from './grpc.ts';
@@ -25,22 +26,51 @@ export type SocketOptions = {
   readonly deadlineMs: number;
   /** Asked before each call, since the connection may be a new one; throws a Failure for a socket that is not trusted. */
   readonly trust?: (socketPath: string) => void;
+  /** Methods that do no harm if they run twice: what an earlier runtime left of the connection may be noticed only by the call. */
+  readonly repeated?: ReadonlySet<string>;
+};
+
+type Session = { readonly http: ReturnType<typeof openSession>; readonly of: string };
+
+/** Of the file: a runtime that starts makes it anew. Without the file, or with another one, an open connection says nothing of what others reach. */
+const identityOf = (socketPath: string): string => {
+  const facts = statSync(socketPath, { throwIfNoEntry: false });
+  return facts ? `${facts.dev} ${facts.ino} ${facts.ctimeMs}` : 'none';
 };
 
 export const openSocket = (socketPath: string, options: SocketOptions): CriSocket => {
-  const state = { session: undefined as ReturnType<typeof openSession> | undefined, closed: false };
+  const state = { session: undefined as Session | undefined, closed: false };
+  /** The open one, if it leads to where a new one would. */
+  const known = (): Session | undefined => {
+    const { session } = state;
+    if (!session || session.http.closed || session.http.destroyed) return undefined;
+    if (session.of === identityOf(socketPath)) return session;
+    session.http.close();
+    return undefined;
+  };
   // A connection that a restart of the runtime has ended is replaced at the next call, without a pause.
-  const connected = (): ReturnType<typeof openSession> => {
+  const connected = (): Session => {
     if (state.closed) throw new CallError('UNAVAILABLE', 'this client was closed');
-    if (!state.session || state.session.closed || state.session.destroyed)
-      state.session = openSession(socketPath);
+    state.session = known() ?? { of: identityOf(socketPath), http: openSession(socketPath) };
     return state.session;
+  };
+  const ask = async (method: string, path: string, bytes: Buffer, deadlineMs: number): Promise<Buffer> => {
+    const before = state.session;
+    const session = connected();
+    try {
+      return await callUnary(session.http, path, bytes, deadlineMs);
+    } catch (error) {
+      const isLost = error instanceof CallError && error.status === 'UNAVAILABLE';
+      if (!isLost || session !== before || options.repeated?.has(method) !== true) throw error;
+      if (state.session === session) state.session = undefined;
+      return callUnary(connected().http, path, bytes, deadlineMs);
+    }
   };
 
   return {
     close: () => {
       state.closed = true;
-      state.session?.destroy();
+      state.session?.http.destroy();
     },
     call: async <Reply>(
       service: ServiceMethods,
@@ -55,7 +85,7 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
       options.trust?.(socketPath);
       const bytes = definition.requestSerialize(request);
       try {
-        const reply = await callUnary(connected(), definition.path, bytes, deadlineMs);
+        const reply = await ask(method, definition.path, bytes, deadlineMs);
         // The decoder fills every declared field, so a reply has the shape of its descriptor.
         return read(() => definition.responseDeserialize(reply, keys)) as Reply;
       } catch (error) {

@@ -5,8 +5,8 @@
 import { Failure } from '../../protocol/problem/problem.ts';
 import { type Bus, type BusOptions, withBus } from './bus.ts';
 
-/** Longer than the pauses of a tick, shorter than that between two ticks: a process at rest has no connection. */
-const idleMs = 500;
+/** Longer than the pauses of a tick, which are half a second in a proof; shorter than that between two ticks: a process at rest has no connection. */
+const idleMs = 1_000;
 
 type Session = {
   readonly bus: Promise<Bus>;

@@ -104,6 +104,8 @@ export const fakeHost = (options: FakeOptions): Fake => {
           },
         };
       },
+      // Its time passes only in sleep: no event can end one.
+      watch: () => ({ set: (folders) => folders, close: () => undefined }),
       log: (level, message, more) => {
         lines.push(`${level}: ${message}`);
         fields.push(more);

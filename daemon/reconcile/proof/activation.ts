@@ -7,6 +7,7 @@ import type { Settings } from '../../model/settings.ts';
 import { restartDeadline, watchedBy } from '../../runtimes/distros.ts';
 import type { UnitFacts } from '../../../host/facts.ts';
 import { askCri } from '../observe/runtime.ts';
+import { type SocketWait, waitBySocket } from './socket-wait.ts';
 
 /**
  * Restarts the unit unless that has happened: `from` is the invocation when the restart was first planned, possibly by a killed
@@ -52,6 +53,21 @@ export type Gate = {
 
 /** Returns the invocation that was healthy with all handlers for `settings.stable` seconds; throws if none was. */
 export const prove = async (host: Host, settings: Settings, socket: string, gate: Gate): Promise<string> => {
+  const wait = waitBySocket(host, socket);
+  try {
+    return await proveWith(host, settings, socket, gate, wait);
+  } finally {
+    wait.close();
+  }
+};
+
+const proveWith = async (
+  host: Host,
+  settings: Settings,
+  socket: string,
+  gate: Gate,
+  wait: SocketWait,
+): Promise<string> => {
   const { systemd, clock } = host;
   if (!systemd) throw new Failure({ code: 'internal', message: 'there is no service manager in this root' });
   const end = clock.elapsed() + gate.deadlineMs;
@@ -88,7 +104,7 @@ export const prove = async (host: Host, settings: Settings, socket: string, gate
     } else if (steady?.invocation !== unit.invocation)
       steady = { invocation: unit.invocation, since: clock.elapsed() };
     else if (clock.elapsed() - steady.since >= settings.stable * 1000) return unit.invocation;
-    await clock.sleep(steady ? 500 : 200);
+    await (steady ? clock.sleep(500) : wait.pause());
   }
   throw new Failure({
     ...last,

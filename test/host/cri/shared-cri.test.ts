@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { renameSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { sharedCri } from '../../../host/cri/shared-cri.ts';
+import { rejectedProblem } from '../../../testbed/failure.ts';
+import { message, startCri } from '../../../testbed/simulated/scripted-cri.ts';
+
+/** Counts connections that servers of this process accept. */
+const counting = (t: Test): { accepted: number } => {
+  const state = { accepted: 0 };
+  const count = (): void => {
+    state.accepted += 1;
+  };
+  subscribe('net.server.socket', count);
+  t.teardown(() => unsubscribe('net.server.socket', count));
+  return state;
+};
+
+const stage = async (t: Test) => {
+  const runtime = await startCri();
+  t.teardown(runtime.remove);
+  const connect = sharedCri({ deadlineMs: 20_000 });
+  const version = async (): Promise<string> => {
+    const cri = connect(runtime.socket);
+    try {
+      return (await cri.version()).version;
+    } finally {
+      cri.close();
+    }
+  };
+  return { runtime, connect, version, state: counting(t) };
+};
+
+t.test('clients share a connection', async (t) => {
+  const { runtime, connect, version, state } = await stage(t);
+  const [one, other] = [connect(runtime.socket), connect(runtime.socket)];
+  await Promise.all([one.version(), other.sandboxes(), one.containers()]);
+  one.close();
+  one.close();
+  await other.version();
+  other.close();
+  await version();
+  t.equal(state.accepted, 1, 'at the same time, and one after the other');
+  await sleep(1_500);
+  await version();
+  t.equal(state.accepted, 2, 'a rest closes it');
+});
+
+t.test('a runtime that was started again has a new connection, and no call fails', async (t) => {
+  const { runtime, version, state } = await stage(t);
+  await version();
+  await runtime.stop();
+  await runtime.start();
+  t.equal(await version(), 'v2.1.9', 'what is left of the old one is not believed');
+  t.equal(state.accepted, 2);
+  await runtime.stop();
+  t.match(await rejectedProblem(version()), { code: 'runtime-unreachable' });
+});
+
+t.test('a process that took over the socket is asked, while the former runtime still answers', async (t) => {
+  const { runtime, version } = await stage(t);
+  await version();
+  const other = await startCri();
+  t.teardown(other.remove);
+  other.methods.set('Version', () => message([1, '0.1.0'], [2, 'containerd'], [3, 'v2.2.0'], [4, 'v1']));
+  renameSync(other.socket, runtime.socket);
+  t.equal(await version(), 'v2.2.0');
+});
+
+t.test('a call during which the runtime ends is made again, but for the start of a sandbox', async (t) => {
+  const { runtime, connect, state } = await stage(t);
+  const cri = connect(runtime.socket);
+  t.teardown(() => cri.close());
+  await cri.version();
+  const ends = async (): Promise<void> => {
+    await runtime.stop();
+    runtime.methods.set('ListContainers', () => message());
+    runtime.methods.set('RunPodSandbox', () => message([1, 'second']));
+    await runtime.start();
+  };
+  const dying = async (method: string, act: () => Promise<unknown>): Promise<unknown> => {
+    const { calls } = runtime;
+    const before = calls.length;
+    runtime.methods.set(method, 'hangs');
+    const answer = act();
+    answer.catch(() => undefined);
+    while (calls.length === before) await sleep(5);
+    await ends();
+    return answer;
+  };
+  t.strictSame(await dying('ListContainers', () => cri.containers()), []);
+  const order = { handler: 'spin', namespace: 'n', name: 'n', uid: 'u', labels: {}, cgroupParent: '' };
+  await t.rejects(dying('RunPodSandbox', () => cri.startSandbox(order, 20_000)));
+  t.equal(runtime.calls.filter((call) => call.startsWith('RunPodSandbox')).length, 1);
+  t.equal(state.accepted, 2);
+});
+
+t.test('a connection that stays open keeps no process alive', async (t) => {
+  const { runtime } = await stage(t);
+  const source = `
+    const { sharedCri } = await import(${JSON.stringify(import.meta.resolve('../../../host/cri/shared-cri.ts'))});
+    const cri = sharedCri({ deadlineMs: 20_000 })(${JSON.stringify(runtime.socket)});
+    console.log((await cri.version()).version);
+    const from = performance.now();
+    process.on('exit', () => console.log(performance.now() - from < 700 ? 'at once' : 'late'));
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (part: Buffer) => {
+    said += part.toString();
+  });
+  await once(child, 'close');
+  t.equal(said, 'v2.1.9\nat once\n');
+});
