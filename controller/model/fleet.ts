@@ -26,7 +26,7 @@ export type NodeFacts = {
   /** rcm-node's annotation `state`; undefined: it never spoke on this machine. */
   readonly state: string | undefined;
   /** What the node says of itself. Any user with control of the node can write it: it is a message, and proves nothing. */
-  readonly detail: NodeDetail | undefined;
+  readonly detail: NodeReport | undefined;
   /** How the release that it says it has differs from the controller's; absent where they are of one minor version. */
   readonly skew?: Skew;
   /** What the controller wrote: of what a node may do and has done, this alone counts. */
@@ -36,6 +36,9 @@ export type NodeFacts = {
   /** The system that its kubelet reports, where it is an unsupported one. */
   readonly unserved?: string;
 };
+
+/** Of a node's status annotation. */
+export type NodeReport = Pick<NodeDetail, 'shims' | 'trunc'>;
 
 /** A node with a startup taint: its node template set it, and no Pod that does not tolerate it is bound to the node. */
 export type Starting = {

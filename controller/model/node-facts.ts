@@ -1,8 +1,14 @@
 /** One Node as the API server gives it: what the controller looks at, and nothing of the rest. */
-import { isCode, isLaterStatus, type MachineIds, parseDetail } from '../../protocol/node-annotations.ts';
+import {
+  isCode,
+  isLaterStatus,
+  type MachineIds,
+  type NodeDetail,
+  parseDetail,
+} from '../../protocol/node-annotations.ts';
 import { refusedSystem } from '../../daemon/runtimes/refused.ts';
 import { parseRolloutLabels } from '../../protocol/node-labels.ts';
-import type { NodeFacts, Starting } from './fleet.ts';
+import type { NodeFacts, NodeReport, Starting } from './fleet.ts';
 import type { Labels } from '../../protocol/shim-object.ts';
 import { type Skew, skewOf, version } from '../../protocol/version.ts';
 import { nodeKeys, startupTaints, unfinishedTaints } from './keys.ts';
@@ -40,13 +46,19 @@ export const nodeFacts = (object: unknown, own = version): NodeFacts => {
       : undefined,
     machine,
     state: state === undefined || isCode(state) ? state : 'Unknown',
-    detail: isHeard ? detail : undefined,
+    detail: isHeard && detail ? reportIn(detail) : undefined,
     rollout: parseRolloutLabels(marks),
     ...(skew === undefined ? {} : { skew }),
     ...(starting === undefined ? {} : { starting }),
     ...(unserved === undefined ? {} : { unserved }),
   };
 };
+
+/** What decisions read of it. The rest is as long, and would be kept for each of thousands of Nodes. */
+const reportIn = ({ trunc, shims }: NodeDetail): NodeReport => ({
+  ...(trunc === undefined ? {} : { trunc }),
+  shims,
+});
 
 /** A node can write anything here: it changes what is said of this node, and nothing else. */
 const skewIn = (annotations: Labels, own: string): Skew | undefined =>

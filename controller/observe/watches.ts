@@ -14,6 +14,7 @@ import { nodeFacts } from '../model/node-facts.ts';
 import { shimFacts } from '../model/shim-facts.ts';
 import { shimsPath } from '../../protocol/shim-object.ts';
 import { makeOwnWrites, type OwnWrites } from './read-your-writes.ts';
+import { makeSharedValues } from './shared-values.ts';
 
 export const paths = {
   nodes: '/api/v1/nodes',
@@ -42,8 +43,11 @@ export type Watches = {
   stop(): void;
 };
 
-/** Several megabytes of whole Nodes in one answer; also what makes a list be of now, and not of some server's memory. */
-const limit = 500;
+/**
+ * What makes a list be of now, and not of some server's memory. And most of the memory that a start takes: the bytes of a page, its
+ * text and its objects are there at once, for Nodes of 10 to 40 kB. docs/scale.md has what 500 took.
+ */
+const limit = 250;
 /** A bookmark comes each minute: after two that are missing the watch counts as stale, before it is closed. */
 const staleMs = 150_000;
 /** Each object is told of once, and not every one of thousands. */
@@ -59,9 +63,14 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
       code: problem.code,
     });
   };
+  const shared = makeSharedValues();
   const common = { limit, startJitterMs: 0, onChange, onOdd };
   const reflectors = {
-    nodes: reflect<NodeFacts>(api, clock, { ...common, path: paths.nodes, keep: (one) => nodeFacts(one) }),
+    nodes: reflect<NodeFacts>(api, clock, {
+      ...common,
+      path: paths.nodes,
+      keep: (one) => shared.node(nodeFacts(one)),
+    }),
     shims: reflect<ShimFacts>(api, clock, { ...common, path: paths.shims, keep: shimFacts }),
     classes: reflect<ClassFacts>(api, clock, { ...common, path: paths.classes, keep: classFacts }),
   };

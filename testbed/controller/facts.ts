@@ -57,7 +57,7 @@ export const aNode = (
     kubeletSees: undefined,
     machine: 'same',
     state: 'Ready',
-    detail: { v: 1, agent: '1', runtime: null, identity: 'kubelet', since: before, shims },
+    detail: { shims },
     ...rest,
   };
 };

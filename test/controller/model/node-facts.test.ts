@@ -54,7 +54,7 @@ t.test('a Node is reduced to what the controller reads', async (t) => {
     kubeletSees: ['', 'spin'],
     machine: 'same',
     state: 'Ready',
-    detail,
+    detail: { shims: detail.shims },
     rollout: {
       approved: { spin: { revision: 'r1', until: 1_800_000_000_000 } },
       tried: { wws: { revision: 'r1', outcome: 'done' } },

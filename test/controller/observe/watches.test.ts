@@ -85,5 +85,26 @@ t.test('lists are read in pages, and not from the cache of the server', needsOpe
   await until(() => watches.trouble() === undefined);
   const lists = fleet.server.asked.filter(({ url }) => !url.searchParams.has('watch'));
   t.equal(lists.length, 3);
-  for (const { url } of lists) t.same(Object.fromEntries(url.searchParams), { limit: '500' });
+  for (const { url } of lists) t.same(Object.fromEntries(url.searchParams), { limit: '250' });
+});
+
+t.test('of what Nodes have in common there is one copy', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  const status = JSON.stringify({ v: 1, shims: { spin: { s: 'served', n: 'spin', r: 'r1' } } });
+  for (const name of ['a', 'b'])
+    fleet.put(paths.nodes, {
+      kind: 'Node',
+      metadata: { name, annotations: { 'rcm.spinkube.dev/status': status } },
+    });
+  const watches = openWatches(
+    fleet.connect(),
+    realClock,
+    () => undefined,
+    () => undefined,
+  );
+  t.teardown(() => watches.stop());
+  await until(() => watches.trouble() === undefined);
+  const [one, other] = watches.view(new Map())?.nodes ?? [];
+  t.match(one?.detail, { shims: { spin: { r: 'r1' } } });
+  t.equal(one?.detail, other?.detail);
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { placementsOf } from '../../../../controller/decide/rollout/placement.ts';
 import { finalizerChange, holdersOf, isForced } from '../../../../controller/decide/shims/removal.ts';
 import type { NodeFacts } from '../../../../controller/model/fleet.ts';
-import { aNode, aShim, before } from '../../../../testbed/controller/facts.ts';
+import { aNode, aShim } from '../../../../testbed/controller/facts.ts';
 
 const finalizer = 'rcm.spinkube.dev/finalizer';
 
@@ -49,7 +49,7 @@ t.test(
         {},
         {
           labels: label,
-          detail: { v: 1, agent: '', runtime: null, identity: '', since: before, trunc: true, shims: {} },
+          detail: { trunc: true, shims: {} },
         },
       ),
       aNode('f', {}, { detail: undefined }),
