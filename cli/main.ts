@@ -7,6 +7,7 @@ import { columns, json, out, paint } from './output.ts';
 import { paintFor, printReport, printTrouble } from './print.ts';
 import { paths } from '../protocol/host-paths.ts';
 import { makeFiles } from '../host/files/files.ts';
+import { keepPoolAwake } from '../host/thread-pool.ts';
 import { exitCodeOf, exitCodes, parseReport, type Report } from '../daemon/model/outcome.ts';
 import { Failure, type Problem, problemOf } from '../protocol/problem/problem.ts';
 import { version } from '../protocol/version.ts';
@@ -146,6 +147,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
 
 // Node calls its main thread "node-MainThread"; with this, ps, top and systemctl status show the program's name.
 process.title = 'rcm-node';
+keepPoolAwake();
 // A closed pipe (`rcm-node plan | head`) is no error, and a full disk is one. The service continues without its log.
 process.stdout.on('error', (error) => {
   const isClosed = 'code' in error && error.code === 'EPIPE';

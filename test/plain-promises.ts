@@ -5,12 +5,14 @@
  */
 import asyncHooks, { type AsyncHook } from 'node:async_hooks';
 import { syncBuiltinESMExports } from 'node:module';
+import { keepPoolAwake } from '../host/thread-pool.ts';
 
 asyncHooks.createHook = () => {
   const none: AsyncHook = { enable: () => none, disable: () => none };
   return none;
 };
 syncBuiltinESMExports();
+keepPoolAwake(); // As the program does it: a lost wakeup of the C library would hold up a test for good.
 process.setSourceMapsEnabled(false); // there are none: types are only erased
 // tap's own report of such an end says only which test it was in.
 process.on('uncaughtExceptionMonitor', (error) => console.error(error));

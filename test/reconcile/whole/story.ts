@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 import type { Host } from '../../../host/host.ts';
 import { type Death, deathsOf, runMortal } from '../artifacts/killed.ts';
 import type { Node } from '../../../testbed/simulated/node.ts';
+import { within } from '../../../testbed/deadline.ts';
 import { timeless, treeOf } from '../../../testbed/simulated/tree.ts';
 
 const volatile = /"(at|invocation|forwardFrom|undoFrom)": ("[0-9a-f]*"|\d+)/g;
@@ -71,14 +72,24 @@ export const survive = async (
   for (const death of deathsOf(effects).filter(
     (_one, at) => dies(at) || (each !== undefined && at % each === 0),
   )) {
-    const node = await begin(t, story);
-    await runMortal(node.fake, death, (host) => story.run(node, host));
-    // An artifact that it died with is not tried again at once.
-    node.fake.advance(60_000);
-    await story.run(node, node.fake.host);
+    const name = tell(death, effects[death.at]?.name ?? '');
+    const steps = { said: ['it is prepared'], lines: [] as readonly string[] };
+    const retold = async (): Promise<Node> => {
+      const node = await begin(t, story);
+      steps.lines = node.fake.lines;
+      steps.said.push('it runs until it is killed');
+      await runMortal(node.fake, death, (host) => story.run(node, host));
+      // An artifact that it died with is not tried again at once.
+      node.fake.advance(60_000);
+      steps.said.push('it runs to its end');
+      await story.run(node, node.fake.host);
+      return node;
+    };
+    const node = await within(retold(), 300_000, () =>
+      [`killed ${name}: ${steps.said.join(', ')}`, ...steps.lines.slice(-10)].join('\n'),
+    );
     const found = endOf(node);
     const { jobs } = node.fake.containerd;
-    const name = tell(death, effects[death.at]?.name ?? '');
     // The order of keys says only in which order things were tried.
     if (!isDeepStrictEqual(found, wanted)) {
       t.strictSame(found, wanted, `killed ${name}, it ends in the same state`);
