@@ -14,6 +14,7 @@ import { type Change, changeOf, isReadAtOnce } from './change.ts';
 import { firstStart } from './first-start.ts';
 import { takeBack } from './relocated.ts';
 import { keysOf } from '../runtimes/named.ts';
+import { podsMayEnd } from './report/pods-may-end.ts';
 import { ownFault } from './own-fault.ts';
 import { orphaned } from './orphaned.ts';
 import { reasons } from './report/reasons.ts';
@@ -175,6 +176,7 @@ const plan = (
   const keys = new Set([...named, ...asked.awaited, ...keysOf(baseline.target.named)]);
   const steps: Step[] = [...asked.artifacts];
   if (!held) steps.push(...configSteps(baseline, asked, change, trial, keys, limits));
+  const ended = podsMayEnd(baseline, steps);
   const answer = (list: readonly Step[], because: readonly string[]): Decision => ({
     plan: {
       kind: 'steps',
@@ -184,7 +186,7 @@ const plan = (
       disrupts: list.some((step) => step.kind === 'activate'),
     },
     handlers: asked.reports,
-    notes,
+    notes: ended ? [...notes, ended] : notes,
   });
   if (steps.length > 0) return answer(steps, reasons(before, asked, change, held));
   // The restart still waits: until then the new location serves nothing.

@@ -168,6 +168,8 @@ export type Target = {
   readonly needsProgram?: true;
   /** The table of a handler, with its program at `path`. */
   readonly tableOf: (handler: Prepared, path: string) => Table;
+  /** When it starts it ends the Pods of shims that do not tell it their processes. */
+  readonly restartsEndShims?: true;
   /** Where others define this handler; a copy of our table does not count, as our program serves it too. */
   readonly ownerOf: (name: string) => Where | undefined;
   /** What to do about such an owner, where more is known than that there is one. */

@@ -123,6 +123,8 @@ const node = {
   'not-started': 'The runtime lists the handler, and a sandbox with it does not start.',
   'known-bad': 'This change failed its proof before.',
   'undo-failed': 'A change was rolled back, and the runtime is not healthy afterwards either.',
+  'pods-may-end':
+    'A restart of containerd is planned while Pods run whose shims may not survive it: from version 1.7 on, containerd gives up a shim that does not tell its processes, as those made with runwasi.',
   'write-conflict': 'A file was written by rcm-node several times, and changed by another program each time.',
   'restart-budget': 'The runtime was restarted as often in the last hour as the settings allow.',
   'state-newer': 'The state on this node has a format that this version does not know.',

@@ -9,6 +9,7 @@ export const noteCodes: ReadonlySet<string> = new Set([
   'leftover',
   'not-prepared',
   'no-slot',
+  'pods-may-end',
 ]);
 
 export const fileCodes = {

@@ -68,6 +68,8 @@ export const codes = {
     'known-bad': 'This revision failed its proof before, and is not tried again until it changes.',
     'undo-failed':
       'The runtime is not healthy with its previous configuration either: journalctl -u containerd (with CRI-O: -u crio); rcm-node doctor.',
+    'pods-may-end':
+      'If it cannot be borne now, drain the node first. A prepared handler needs no restart: [runtime] prepare. docs/guarantees.md, "Restarts and Wasm shims".',
     'write-conflict': 'Another program keeps changing this file: stop that program, or stop rcm-node.',
   }),
   ...soon({

@@ -12,6 +12,7 @@ import type { Observed } from '../../daemon/decide/observed.ts';
 import type { CriFact, RuntimeFacts } from '../../daemon/runtimes/facts.ts';
 import type { Decision, Step } from '../../daemon/model/plan.ts';
 import { handler, key, observed, regular, runtime, unit } from '../../testbed/simulated/bare-host.ts';
+import { asksShims } from '../../daemon/runtimes/containerd/config.ts';
 import { configFile } from '../../daemon/runtimes/parsed.ts';
 
 const defaultLimits = limitsOf(defaultSettings);
@@ -232,4 +233,26 @@ t.test('a foreign file in the place of ours, a foreign link and a foreign owner 
       { state: 'refused', problem: { code: 'owned-by-another', where: { file: '/x.toml', line: 1 } } },
     ],
   });
+});
+
+t.test('a restart that may end running Pods is announced with their number', async (t) => {
+  const running = (facts: Partial<RuntimeFacts> = {}): readonly string[] => {
+    const sandboxes = ['a', 'b', 'c'].map((id) => ({ id, handler: id === 'c' ? 'runc' : 'spin' }));
+    const cri = { ...runtime.cri, sandboxes } as CriFact;
+    return decided(hostOf({ store: whole }, { cri, ...facts })).notes.map(({ message }) => message);
+  };
+  const told = [
+    'the restart of containerd.service may end running Pods (spin: 2), which the kubelet then starts anew',
+  ];
+  t.strictSame(running(), told, 'those of runc are not among them');
+  t.strictSame(running({ cri: runtime.cri }), []);
+  t.strictSame(running({ unit: undefined }), [], 'where nothing is restarted nothing ends');
+  t.strictSame(['1.6.20', '1.7.0-beta.1', '1.7.24', '2.0.0', '2.3.7', 'x'].map(asksShims), [
+    false,
+    true,
+    true,
+    true,
+    true,
+    false,
+  ]);
 });

@@ -24,17 +24,25 @@ export const newestSchema = schemas.length - 1;
 /**
  * How our text is read. 1.x replaces a whole plugin table by that of the last imported file, so a drop-in would remove all
  * other CRI settings: there our handlers are in the main file. 2.x merges deeply. `reads`: 1.x looks a plugin up by its
- * name in the declared version and ignores the names of other versions; 2.x migrates the older ones.
+ * name in the declared version and ignores the names of other versions; 2.x migrates the older ones. `asksShims`: from which minor
+ * version on it asks each shim for its processes when it starts, and ends the Pods of one that does not answer:
+ * https://github.com/containerd/runwasi/issues/207
  */
 export const generations = [
-  { major: 1, wiring: 'block', freshSchema: 2, reads: 'declared' },
-  { major: 2, wiring: 'drop-in', freshSchema: 3, reads: 'any' },
+  { major: 1, wiring: 'block', freshSchema: 2, reads: 'declared', asksShims: 7 },
+  { major: 2, wiring: 'drop-in', freshSchema: 3, reads: 'any', asksShims: 0 },
 ] as const;
 
 export type Generation = (typeof generations)[number];
 
 export const generationOf = (version: string): Generation | undefined =>
   generations.find((row) => row.major === Number.parseInt(version, 10));
+
+export const asksShims = (version: string): boolean => {
+  const minor = Number.parseInt(version.split('.')[1] ?? '', 10);
+  const row = generationOf(version);
+  return row !== undefined && !(minor < row.asksShims);
+};
 
 /** The version a file declares; `undefined` when it declares something that is no version. */
 export const declaredSchema = (doc: Table): number | undefined => {

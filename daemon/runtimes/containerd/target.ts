@@ -10,6 +10,7 @@ import { chosenOf, unlikeOf, wireWithout, withoutTables } from '../predecessors/
 import type { Runtime, Target } from '../runtime.ts';
 import { faultOf, verdict } from './check.ts';
 import {
+  asksShims,
   defaultRuntime,
   type Generation,
   generationOf,
@@ -47,6 +48,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
       ownerIn(others, name, (doc) =>
         handlersRead(doc, generation, place).filter((one) => !isOurs(name, tableAt(doc, one.path))),
       ),
+    ...(asksShims(facts.version) ? { restartsEndShims: true } : {}),
     replaceable,
     unlike: (name, table) => unlikeOf(replaceable, facts.config, name, table),
     wire: (tables, gone) => {
