@@ -6,10 +6,11 @@ import { resolve } from 'node:path';
 import { evaluate } from '../daemon/decide/report/outcome.ts';
 import { type Host, makeHost } from '../host/host.ts';
 import { makeLog, silent } from '../host/log.ts';
+import { sendDatagram } from '../host/systemd/datagram.ts';
 import { makeNotifier } from '../host/systemd/notify.ts';
 import { maskUrls } from '../protocol/problem/mask.ts';
 import { exitCodeOf, exitCodes } from '../daemon/model/outcome.ts';
-import { Failure } from '../protocol/problem/problem.ts';
+import { Failure, problemOf } from '../protocol/problem/problem.ts';
 import { openCluster } from '../daemon/cluster/session.ts';
 import { loadSettings, openSettings } from '../daemon/state/load-settings.ts';
 import { loop } from '../daemon/reconcile/service/loop.ts';
@@ -99,10 +100,9 @@ export const work: Readonly<
     const host = hostFor(command, makeLog({ journal, level: logLevel, write: out }));
     await loop(host, {
       settings: openSettings(host),
-      notifier: makeNotifier(process.env, async (argv, env) => {
-        const result = await host.tools.run(argv, { deadlineMs: 5_000, env });
-        if (result.kind === 'not-started' || result.code !== 0) throw new Error('systemd-notify failed');
-      }),
+      notifier: makeNotifier(process.env, sendDatagram, (error) =>
+        host.log('warn', `systemd is told nothing: ${problemOf(error).message}`),
+      ),
       cluster: (wake) => openCluster(host, wake),
       runtimes: runtimes.map(({ usual }) => usual.unit),
       isStartedAgain: () => isStartedAgain(host, process.env.INVOCATION_ID),

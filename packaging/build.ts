@@ -88,7 +88,7 @@ function singleExecutable(architecture: Architecture, node: Buffer, text: string
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
       useCodeCache,
-      // That node:ffi (host/files/attributes.ts) is experimental is known here, and nothing that an admin could act on.
+      // That node:ffi (host/libc.ts) is experimental is known here, and nothing that an admin could act on.
       execArgv: [...v8Flags, '--disable-warning=ExperimentalWarning'],
       // A host's NODE_OPTIONS is meant for other programs.
       execArgvExtension: 'none',

@@ -2,30 +2,17 @@
  * Extended attributes of open files. To the kernel an ACL, a security label and a user's attribute are all of this kind,
  * and a file that replaces another one must have them too.
  *
- * Node has no call for them, and no program that can read them is on every host: so libc is called, by node:ffi. That
- * is experimental, and the Node that we ship is one version, with which this is tested. The only file that imports it.
+ * Node has no call for them, and no program that can read them is on every host: so libc is called.
  */
 import { existsSync } from 'node:fs';
-import { dlopen, getInt32 } from 'node:ffi';
-import { getSystemErrorName } from 'node:util';
 import { Failure } from '../../protocol/problem/problem.ts';
+import { lastError, libc } from '../libc.ts';
 
 /** By name, as latin1: a name is bytes. */
 export type Attributes = ReadonlyMap<string, Buffer>;
 
 /** The kernel's limit for one value, and for the list of names: XATTR_SIZE_MAX, XATTR_LIST_MAX in linux/limits.h. */
 const maxBytes = 65_536;
-
-const libc = dlopen(null, {
-  flistxattr: { arguments: ['i32', 'buffer', 'u64'], return: 'i64' },
-  fgetxattr: { arguments: ['i32', 'buffer', 'buffer', 'u64'], return: 'i64' },
-  fsetxattr: { arguments: ['i32', 'buffer', 'buffer', 'u64', 'i32'], return: 'i32' },
-  fremovexattr: { arguments: ['i32', 'buffer'], return: 'i32' },
-  __errno_location: { arguments: [], return: 'pointer' },
-}).functions;
-
-/** The errno of the last call; a call in between would overwrite it. */
-const lastError = (): string => getSystemErrorName(-getInt32(libc.__errno_location()));
 
 const cString = (name: string): Buffer => Buffer.from(`${name}\0`, 'latin1');
 

@@ -1,11 +1,24 @@
 /**
  * Reads below a root. Each result is a fact, never a guess. "absent" means that the kernel says so, because a decision
  * takes "absent" for "rcm-node may create this file".
+ *
+ * Small files and folders are read without a worker thread: a tick looks at hundreds, and to hand each call over and back takes
+ * several times the processor time of the call itself.
  */
 import { isUtf8 } from 'node:buffer';
-import { createHash } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { createHash, hash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { pieces } from './chunks.ts';
@@ -86,18 +99,31 @@ const notText = (bytes: Buffer, path: string): FileFact => {
   };
 };
 
+/** Without an exception for what is not there, which takes longer than the call. Throws for what cannot be seen. */
+const lstatOf = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
+
+const seenAt = (path: string): Stats | undefined => {
+  try {
+    return lstatOf(path);
+  } catch {
+    return undefined;
+  }
+};
+
+const isLinkAt = (path: string): boolean => seenAt(path)?.isSymbolicLink() === true;
+
 export const makeReads = (root: string): Reads => {
   const own = (path: string): string => placeIn(root, path, false);
   const real = (path: string): string => placeIn(root, path, true);
 
   /** Absent only where the kernel says so: what cannot be seen may be there all the same. */
-  const missing = async (path: string): Promise<FileFact> => {
+  const missing = (path: string): FileFact => {
     try {
       // A link that leads nowhere is not "absent": writing there would replace the link of another owner.
-      return (await lstat(own(path))).isSymbolicLink()
+      return lstatOf(own(path))?.isSymbolicLink()
         ? {
             kind: 'foreign',
-            what: `a symbolic link that leads nowhere (to ${await readlink(own(path))})`,
+            what: `a symbolic link that leads nowhere (to ${readlinkSync(own(path))})`,
             hint: `Point the link to a file that is there, or remove it: ls -l ${path}`,
           }
         : { kind: 'absent' };
@@ -106,15 +132,10 @@ export const makeReads = (root: string): Reads => {
     }
   };
 
-  const look = async (path: string): Promise<FileFact> => {
-    const resolved = resolveIn(root, path);
-    if (resolved === undefined) return missing(path);
+  const read = (resolved: string, path: string): FileFact => {
+    const fd = openSync(resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     try {
-      await using handle = await open(
-        resolved,
-        constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
-      );
-      const facts = await handle.stat();
+      const facts = fstatSync(fd);
       if (!facts.isFile()) return notFile(facts, path);
       if (facts.size > maxBytes)
         return {
@@ -122,22 +143,29 @@ export const makeReads = (root: string): Reads => {
           why: `at most ${maxBytes} bytes are read of a configuration, and it has ${facts.size}`,
           hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
         };
-      const bytes = await handle.readFile();
-      const text = bytes.toString('utf8');
-      if (!Buffer.from(text, 'utf8').equals(bytes)) return notText(bytes, path);
-      const isLink =
-        resolved !== join(root, path) && (await lstat(own(path)).catch(() => undefined))?.isSymbolicLink();
+      const bytes = readFileSync(fd);
+      if (!isUtf8(bytes)) return notText(bytes, path);
+      const isLink = resolved !== join(root, path) && isLinkAt(own(path));
       return {
         kind: 'regular',
         real: resolved === join(root, path) ? path : `/${resolved.slice(root.length).replace(/^\/+/, '')}`,
-        text,
-        digest: createHash('sha256').update(bytes).digest('hex'),
+        text: bytes.toString('utf8'),
+        digest: hash('sha256', bytes),
         mode: facts.mode & 0o7777,
         uid: facts.uid,
         gid: facts.gid,
         ...(facts.nlink > 1 ? { links: facts.nlink } : {}),
         ...(isLink ? { isLink } : {}),
       };
+    } finally {
+      closeSync(fd);
+    }
+  };
+
+  const look = async (path: string): Promise<FileFact> => {
+    const resolved = resolveIn(root, path);
+    try {
+      return resolved === undefined ? missing(path) : read(resolved, path);
     } catch (error) {
       return unseen(error);
     }
@@ -157,7 +185,7 @@ export const makeReads = (root: string): Reads => {
     },
     names: async (path) => {
       try {
-        return (await readdir(real(path))).sort();
+        return readdirSync(real(path)).sort();
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return null;
         const why = error instanceof Failure ? error.problem.message : errnoOf(error);
@@ -169,17 +197,17 @@ export const makeReads = (root: string): Reads => {
     },
     isFolder: async (path) => {
       const folder = resolveIn(root, path);
-      return folder !== undefined && (await lstat(folder).catch(() => undefined))?.isDirectory() === true;
+      return folder !== undefined && seenAt(folder)?.isDirectory() === true;
     },
     stat: async (path) => {
       const file = resolveIn(root, path);
-      const facts = file === undefined ? undefined : await lstat(file).catch(() => undefined);
+      const facts = file === undefined ? undefined : seenAt(file);
       if (!facts?.isFile()) return null;
       return { bytes: facts.size, modified: facts.mtimeMs, changed: facts.ctimeMs, inode: facts.ino };
     },
     changedAt: async (path) => {
       const folder = resolveIn(root, path);
-      const facts = folder === undefined ? undefined : await lstat(folder).catch(() => undefined);
+      const facts = folder === undefined ? undefined : seenAt(folder);
       return facts?.isDirectory() ? facts.mtimeMs : null;
     },
     digest: async (path) => {
@@ -188,7 +216,7 @@ export const makeReads = (root: string): Reads => {
     },
     linkAt: async (path) => {
       try {
-        return { target: await readlink(own(path)) };
+        return { target: readlinkSync(own(path)) };
       } catch (error) {
         const errno = errnoOf(error);
         if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ESRCH') return { target: null };

@@ -2,8 +2,8 @@
  * The cgroup in which systemd or the container runtime put a process: the process cannot choose it, unlike its name. Paths
  * are relative to systemd's own cgroup, because this host may be a container that sees the cgroups above its own.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
+import { textAt } from './proc.ts';
 
 /** cgroup v2, and the hierarchy of v1 that systemd keeps beside it or instead of it (cgroups(7)). */
 const hierarchies = [/^0::(\/.*)$/m, /^\d+:name=systemd:(\/.*)$/m];
@@ -13,9 +13,7 @@ const hierarchies = [/^0::(\/.*)$/m, /^\d+:name=systemd:(\/.*)$/m];
  * Empty if the cgroups cannot be read.
  */
 export const cgroupsOf = async (proc: string, pid: string): Promise<readonly string[]> => {
-  const [first, own] = await Promise.all(
-    ['1', pid].map((one) => readFile(join(proc, one, 'cgroup'), 'utf8').catch(() => '')),
-  );
+  const [first, own] = ['1', pid].map((one) => textAt(join(proc, one, 'cgroup')));
   return hierarchies.flatMap((hierarchy) => {
     const base = (hierarchy.exec(first ?? '')?.[1] ?? '').replace(/\/(init\.scope)?$/, '');
     const cgroup = hierarchy.exec(own ?? '')?.[1] ?? '/';

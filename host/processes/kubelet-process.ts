@@ -5,14 +5,14 @@
  * program is called kubelet, is not setuid and can be changed by root alone, and the cgroup is that of a system
  * service.
  */
-import { readFile, readlink, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path/posix';
 import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
 import { cgroupsOf, isSystemService } from './cgroup.ts';
 import { isRoots, mustBeRoots } from '../files/trusted.ts';
+import { factsAt, linkAt, textAt } from './proc.ts';
 
-const textOf = (folder: string, name: string): Promise<string> =>
-  readFile(join(folder, name), 'utf8').catch(() => '');
+const textOf = (folder: string, name: string): string => textAt(join(folder, name));
 
 /** The value of `--kubeconfig`, in both spellings; the last one wins, as in the kubelet. */
 export const kubeconfigFlag = (argv: readonly string[]): string | undefined =>
@@ -24,24 +24,24 @@ export const kubeconfigFlag = (argv: readonly string[]): string | undefined =>
     .findLast((value) => value !== undefined && value !== '');
 
 const argvOf = async (folder: string): Promise<readonly string[]> =>
-  (await textOf(folder, 'cmdline')).split('\0').slice(0, -1);
+  textOf(folder, 'cmdline').split('\0').slice(0, -1);
 
 /** The file in its command line, as seen from inside of its root folder. */
 export const kubeconfigOf = async (folder: string): Promise<string | undefined> => {
   const flag = kubeconfigFlag(await argvOf(folder));
-  return flag && resolve(await readlink(join(folder, 'cwd')).catch(() => '/'), flag);
+  return flag && resolve(linkAt(join(folder, 'cwd'), '/'), flag);
 };
 
 /** Its real, effective, saved and file system user id is 0, and its root folder is the one of this process. */
 export const isOfThisHost = async (folder: string, root: string): Promise<boolean> => {
-  if (!/^Uid:\s+0\s+0\s+0\s+0$/m.test(await textOf(folder, 'status'))) return false;
-  const [own, its] = await Promise.all([stat(root), stat(join(folder, 'root', '.')).catch(() => undefined)]);
+  if (!/^Uid:\s+0\s+0\s+0\s+0$/m.test(textOf(folder, 'status'))) return false;
+  const [own, its] = [statSync(root), factsAt(join(folder, 'root', '.'))];
   return its !== undefined && own.dev === its.dev && own.ino === its.ino;
 };
 
 /** The program that it runs, as seen from inside of `root`; the kernel adds this to a file that was replaced. */
 const programOf = async (folder: string, root: string): Promise<string> => {
-  const path = (await readlink(join(folder, 'exe')).catch(() => '')).replace(/ \(deleted\)$/, '');
+  const path = linkAt(join(folder, 'exe'), '').replace(/ \(deleted\)$/, '');
   return root !== '/' && path.startsWith(`${root}/`) ? path.slice(root.length) : path;
 };
 
@@ -53,13 +53,13 @@ export const looksLikeKubelet = async (folder: string, root: string): Promise<bo
 
 /** Its start time in the kernel's ticks (proc_pid_stat(5)): a later process with the same pid has another one. */
 export const bornAt = async (folder: string): Promise<string> =>
-  (await textOf(folder, 'stat')).split(')').at(-1)?.split(' ')[20] ?? '';
+  textOf(folder, 'stat').split(')').at(-1)?.split(' ')[20] ?? '';
 
 /** Why a process of root does not count as the kubelet; undefined: it does. */
 export const doubtOf = async (folder: string, root: string): Promise<string | undefined> => {
   const program = await programOf(folder, root);
   if (basename(program) !== 'kubelet') return `its program is ${program || 'not to be seen'}`;
-  const facts = await stat(join(folder, 'exe')).catch(() => undefined);
+  const facts = factsAt(join(folder, 'exe'));
   if (facts === undefined) return `its program ${program} is not to be seen`;
   if ((facts.mode & 0o6000) !== 0) return `${program} is setuid, and any user may have chosen its arguments`;
   if (!isRoots(root, facts)) return `not only root can change ${program}`;

@@ -3,10 +3,11 @@
  * started it; and its real arguments and environment. Only a process of the service is used: in its cgroup, of root, in
  * this root folder, and a descendant of the main process. No process of a container is all of this.
  */
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path/posix';
 import { cgroupsOf } from './cgroup.ts';
 import { bornAt, isOfThisHost } from './kubelet-process.ts';
+import { linkAt, namesAt, textAt, textOrNone } from './proc.ts';
 
 export type Running = {
   readonly pid: number;
@@ -23,19 +24,19 @@ export type Running = {
 /** A main process has few descendants besides the program that it starts. */
 const mostProcesses = 64;
 
-const programOf = async (proc: string, pid: number): Promise<string> =>
-  basename((await readlink(join(proc, `${pid}`, 'exe')).catch(() => '')).replace(/ \(deleted\)$/, ''));
+const programOf = (proc: string, pid: number): string =>
+  basename(linkAt(join(proc, `${pid}`, 'exe'), '').replace(/ \(deleted\)$/, ''));
 
-const argvOf = async (proc: string, pid: number): Promise<readonly string[]> =>
-  (await readFile(join(proc, `${pid}`, 'cmdline'), 'utf8').catch(() => '')).replace(/\0$/, '').split('\0');
+const argvOf = (proc: string, pid: number): readonly string[] =>
+  textAt(join(proc, `${pid}`, 'cmdline'))
+    .replace(/\0$/, '')
+    .split('\0');
 
 /** Each thread has children of its own (proc_pid_task(5)), and a program in Go starts others from any of its threads. */
-const childrenOf = async (proc: string, pid: number): Promise<readonly number[]> => {
+const childrenOf = (proc: string, pid: number): readonly number[] => {
   const tasks = join(proc, `${pid}`, 'task');
-  const threads = await readdir(tasks).catch(() => []);
-  const lists = await Promise.all(
-    threads.map((thread) => readFile(join(tasks, thread, 'children'), 'utf8').catch(() => undefined)),
-  );
+  const threads = namesAt(tasks);
+  const lists = threads.map((thread) => textOrNone(join(tasks, thread, 'children')));
   if (threads.length > 0 && lists.every((list) => list === undefined)) return byParent(proc, pid);
   return lists
     .flatMap((list) => (list ?? '').split(' '))
@@ -45,11 +46,11 @@ const childrenOf = async (proc: string, pid: number): Promise<readonly number[]>
 };
 
 /** A kernel without CONFIG_PROC_CHILDREN has no such lists. */
-const byParent = async (proc: string, parent: number): Promise<readonly number[]> => {
+const byParent = (proc: string, parent: number): readonly number[] => {
   const found: number[] = [];
-  for (const name of await readdir(proc)) {
+  for (const name of readdirSync(proc)) {
     if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(join(proc, name, 'stat'), 'utf8').catch(() => '');
+    const stat = textAt(join(proc, name, 'stat'));
     if (Number(stat.split(')').at(-1)?.split(' ')[2]) === parent) found.push(Number(name));
   }
   return found.sort((a, b) => a - b);
@@ -62,7 +63,7 @@ const find = async (
   isIt: (program: string) => boolean,
 ): Promise<number> => {
   const home = (await cgroupsOf(proc, `${main}`)).join();
-  const own = await programOf(proc, main);
+  const own = programOf(proc, main);
   const queue = [main];
   for (let at = 0; at < queue.length && at < mostProcesses; at++) {
     const pid = queue[at] ?? main;
@@ -70,11 +71,11 @@ const find = async (
       pid === main ||
       ((await cgroupsOf(proc, `${pid}`)).join() === home && (await isOfThisHost(join(proc, `${pid}`), root)));
     if (!isOwn) continue;
-    const program = await programOf(proc, pid);
+    const program = programOf(proc, pid);
     if (isIt(program)) return pid;
     // One program under several names, as k3s: its own first argument says which one this process is.
-    if (pid !== main && program === own && isIt(basename((await argvOf(proc, pid))[0] ?? ''))) return pid;
-    queue.push(...(await childrenOf(proc, pid)));
+    if (pid !== main && program === own && isIt(basename(argvOf(proc, pid)[0] ?? ''))) return pid;
+    queue.push(...childrenOf(proc, pid));
   }
   return main;
 };
@@ -100,12 +101,10 @@ export const findRunning = async (
   const pid = await find(proc, main, root, isIt);
   const folder = join(proc, `${pid}`);
   const born = await bornAt(folder);
-  const [argv, environ, cwd] = await Promise.all([
-    argvOf(proc, pid),
-    readFile(join(folder, 'environ'), 'utf8').catch(() => undefined),
-    readlink(join(folder, 'cwd')).catch(() => '/'),
-  ]);
-  const name = await programOf(proc, pid);
+  const argv = argvOf(proc, pid);
+  const environ = textOrNone(join(folder, 'environ'));
+  const cwd = linkAt(join(folder, 'cwd'), '/');
+  const name = programOf(proc, pid);
   const isSame = (await isOfThisHost(folder, root)) && (await bornAt(folder)) === born;
   if (argv.join('') === '' || !isSame) return undefined;
   return {
@@ -123,7 +122,7 @@ const ticksPerSecond = 100;
 
 /** When a process was started, in epoch milliseconds, by the present time of the clock; exact to a second. */
 export const startedAt = async (born: string, proc = '/proc'): Promise<number | undefined> => {
-  const boot = /^btime (\d+)$/m.exec(await readFile(join(proc, 'stat'), 'utf8').catch(() => ''))?.[1];
+  const boot = /^btime (\d+)$/m.exec(textAt(join(proc, 'stat')))?.[1];
   return boot === undefined || born === ''
     ? undefined
     : (Number(boot) + Number(born) / ticksPerSecond) * 1000;

@@ -1,16 +1,12 @@
 /**
- * Readiness, status and watchdog for systemd, through the program systemd-notify: Node has no AF_UNIX datagrams, so
- * it cannot write to $NOTIFY_SOCKET itself. The unit needs `NotifyAccess=all`, since the message comes from a child.
- *
- * Only options of systemd-notify in systemd 252 are used (`--stopping` came later), and never `--no-block`: it has to stay
- * until systemd has read the message, or systemd cannot tell whose child it was. A status is one line: a line break would
+ * Readiness, status and watchdog for systemd: sd_notify(3), one datagram to $NOTIFY_SOCKET. A status is one line: a line break would
  * start another assignment.
  */
 import { oneLine } from '../../protocol/one-line.ts';
 
 /**
  * No function here rejects: a failed report must not end the service. The first failure is passed to
- * `onFailure`, the others are dropped, because the reason (no such program, no permission) does not change.
+ * `onFailure`, the others are dropped, because the reason (no such socket, no permission) does not change.
  */
 export type Notifier = {
   ready(status: string): Promise<void>;
@@ -21,28 +17,22 @@ export type Notifier = {
   readonly watchdogMs: number | undefined;
 };
 
-export type RunNotify = (argv: readonly [string, ...string[]], env: Record<string, string>) => Promise<void>;
+/** Rejects when it fails. */
+export type Send = (socket: string, text: string) => Promise<void>;
 
-/**
- * Does nothing when `env` has no NOTIFY_SOCKET. `run` starts a program with exactly that environment and rejects
- * when it fails; `pid`: the watchdog is for this process only if WATCHDOG_PID names it.
- */
+/** Does nothing when `env` has no NOTIFY_SOCKET. `pid`: the watchdog is for this process only if WATCHDOG_PID names it. */
 export const makeNotifier = (
   env: Readonly<Record<string, string | undefined>>,
-  run: RunNotify,
+  send: Send,
   onFailure: (error: unknown) => void = () => {},
   pid: number = process.pid,
 ): Notifier => {
   const socket = env.NOTIFY_SOCKET;
-  const passed = {
-    NOTIFY_SOCKET: socket ?? '',
-    PATH: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  };
   const failures: unknown[] = [];
-  const tell = async (...words: readonly string[]): Promise<void> => {
+  const tell = async (...lines: readonly string[]): Promise<void> => {
     if (socket === undefined || socket === '') return;
     try {
-      await run(['systemd-notify', ...words], passed);
+      await send(socket, lines.join('\n'));
     } catch (error) {
       if (failures.length > 0) return;
       failures.push(error);
@@ -50,8 +40,8 @@ export const makeNotifier = (
     }
   };
   return {
-    ready: (status) => tell('--ready', `--status=${oneLine(status)}`),
-    status: (text) => tell(`--status=${oneLine(text)}`),
+    ready: (status) => tell('READY=1', `STATUS=${oneLine(status)}`),
+    status: (text) => tell(`STATUS=${oneLine(text)}`),
     stopping: () => tell('STOPPING=1'),
     watchdog: () => tell('WATCHDOG=1'),
     watchdogMs: socket === undefined || socket === '' ? undefined : watchdogMs(env, pid),

@@ -83,7 +83,7 @@ export const loop = async (host: Host, service: Service): Promise<void> => {
   await notifier.ready(looking);
   let said = '';
   let again = await service.isStartedAgain().catch(() => false);
-  // Each status starts a process (systemd-notify): send only a new one.
+  // systemd tells its listeners of each: send only a new one.
   const say = async (line: string): Promise<void> => {
     if (line !== said) await notifier.status(line);
     said = line;

@@ -2,16 +2,20 @@
 import type { Host } from '../../../host/host.ts';
 
 /**
- * A collection takes up to half of the processor time of a tick, and a settled tick leaves 2 to 3 MB behind: at each tick it would cost
- * too much time, at each third too much memory (bench/node/idle.ts measures both).
+ * A collection takes as much processor time as a tick, and a settled tick leaves less than a megabyte behind: after each tick it would
+ * cost too much time (bench/node/idle.ts measures both).
  */
-const every = 2;
+const mostBytes = 2_500_000;
 
 /** Called after each tick; the first leaves behind what the start did. */
-export const startTidying = ({ releaseMemory }: Pick<Host, 'releaseMemory'>): (() => void) => {
-  const state = { ticks: 0 };
+export const startTidying = ({
+  releaseMemory,
+  usedMemory,
+}: Pick<Host, 'releaseMemory' | 'usedMemory'>): (() => void) => {
+  const state = { bytes: 0 };
   return () => {
-    if (state.ticks % every === 0) releaseMemory();
-    state.ticks += 1;
+    if (usedMemory() - state.bytes < mostBytes) return;
+    releaseMemory();
+    state.bytes = usedMemory();
   };
 };
