@@ -50,7 +50,9 @@ export const makeStatusWriter = (context: LeaderContext): StatusWriter => {
   const state = { due: undefined as number | undefined };
 
   const write = async (shim: ShimFacts, status: ShimStatus, sent: string): Promise<void> => {
-    const body = { status: mergeOf(shim.status, status) };
+    // With its version: what another controller gave it meanwhile, a slot for its life, is not overwritten.
+    const { resourceVersion } = watches.shims.latest(shim);
+    const body = { metadata: { resourceVersion }, status: mergeOf(shim.status, status) };
     const path = `${paths.shims}/${encodeURIComponent(shim.name)}/status`;
     const after = shimFacts(await api.request('PATCH', path, { patch: 'merge', body }));
     watches.shims.put(after);

@@ -8,15 +8,17 @@ import { placementsOf } from './rollout/placement.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
 import { finalizerChange, holdersOf } from './shims/removal.ts';
 import { settlesAt } from './rollout/rollout.ts';
+import { withoutDoubles } from './shims/slot-doubles.ts';
 import { slotIn, slotsOf } from './shims/slots.ts';
 import { startsOf } from './shims/starting.ts';
 import { statusOf } from './status/status.ts';
 import { byName } from '../model/wording.ts';
 
-export const decideFleet = (view: View): Decision => {
-  const { now } = view;
-  const nodes = [...view.nodes].sort(byName);
-  const shims = [...view.shims].sort(byName);
+export const decideFleet = (seen: View): Decision => {
+  const { now } = seen;
+  const nodes = [...seen.nodes].sort(byName);
+  const shims = withoutDoubles([...seen.shims].sort(byName), nodes, seen.classes);
+  const view = { ...seen, shims };
   const all = placementsOf(nodes, shims);
   const slots = slotsOf(shims, all, view.classes);
   const { classes, rivalOf } = claimsOf(view, all, slots);

@@ -33,11 +33,19 @@ export const fieldKeys = [
 /** But the first two these are for the controller, which writes them to the RuntimeClass: as `nodeSelector`, they mean nothing to a node. */
 const classKeys = ['name', 'handler', 'labels', 'overhead', 'scheduling'];
 
-/** Throws a Failure for the first thing that is wrong. `name`: where the shim's own name stands. */
-export const handlerOf = (fields: Cursor, name: Cursor, policy: Policy): Omit<Handler, 'where'> => {
+/**
+ * Throws a Failure for the first thing that is wrong. `name`: where the shim's own name stands; `slot`: the handler that it was given,
+ * so that its own name need be none of a handler.
+ */
+export const handlerOf = (
+  fields: Cursor,
+  name: Cursor,
+  policy: Policy,
+  slot?: string,
+): Omit<Handler, 'where'> => {
   const shim = required(name, string(name, fileName, fileNameSays));
   return {
-    name: handlerName(fields, name, shim),
+    name: handlerName(fields, name, shim, slot),
     shim,
     artifact: artifact(at(fields, 'fetchStrategy'), policy),
     runtime: runtimeKind(at(fields, 'runtime')),
@@ -47,9 +55,10 @@ export const handlerOf = (fields: Cursor, name: Cursor, policy: Policy): Omit<Ha
   };
 };
 
-const handlerName = (fields: Cursor, name: Cursor, shim: string): string => {
+const handlerName = (fields: Cursor, name: Cursor, shim: string, slot: string | undefined): string => {
   const runtimeClass = table(at(fields, 'runtimeClass'), classKeys);
   if (runtimeClass) string(at(runtimeClass, 'name'), className, classNameSays);
+  if (slot !== undefined) return slot;
   const given = runtimeClass ? at(runtimeClass, 'handler') : undefined;
   const cursor = given?.value === undefined ? name : given;
   const handler = given?.value === undefined ? shim : required(given, string(given));

@@ -32,8 +32,7 @@ export const parseShimResource = (object: unknown, policy: Policy): Handler => {
   const fields = required(spec, table(spec, []));
   const { metadata, spec: whole } = object as ShimObject;
   const slot = wantsSlot(object as ShimObject) ? slotOf(object as ShimObject) : undefined;
-  const asked = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy);
-  const handler = slot === undefined ? asked : { ...asked, name: slot };
+  const handler = handlerOf(fields, at(at(root, 'metadata'), 'name'), policy, slot);
   // Without a schema a Shim may contain anything; a strategy that cannot be read counts as absent.
   const given = whole?.rolloutStrategy?.scope;
   const scope = given === 'all' || given === 'no-restart' ? given : 'restarts';

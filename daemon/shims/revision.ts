@@ -7,7 +7,7 @@ import { type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import { at, rootOf } from '../toml/cursor.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { Machine } from '../../host/facts.ts';
-import type { ShimObject } from '../../protocol/shim-object.ts';
+import { type ShimObject, wantsSlot } from '../../protocol/shim-object.ts';
 import { handlerOf } from './fields.ts';
 
 const machines: readonly Machine[] = ['amd64', 'arm64'];
@@ -22,10 +22,12 @@ const given = (fields: Readonly<Record<string, unknown>>): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && !isEmpty(value)));
 
 /** As a node of this machine takes it whose settings allow everything. */
-const handlerFor = (machine: Machine, name: string, spec: unknown) => {
+/** The slot that one has is no part of its revision, and the name that stands for it there is none of a handler. */
+const handlerFor = (machine: Machine, name: string, spec: ShimObject['spec']) => {
   const root = rootOf({ spec, metadata: { name } }, '');
   const policy = { machine, allowUnpinned: true, allowedHosts: [] };
-  return handlerOf(at(root, 'spec'), at(at(root, 'metadata'), 'name'), policy);
+  const slot = spec && wantsSlot({ spec }) ? name : undefined;
+  return handlerOf(at(root, 'spec'), at(at(root, 'metadata'), 'name'), policy, slot);
 };
 
 /** Why no node takes it, whatever the node's settings; of two reasons the one that is not about a single machine. */
@@ -45,7 +47,7 @@ export const faultOf = ({ metadata, spec }: ShimObject): Problem | undefined => 
 };
 
 /** What one machine is asked for, or `undefined` where nodes would refuse it. */
-const meaningFor = (machine: Machine, name: string, spec: unknown): object | undefined => {
+const meaningFor = (machine: Machine, name: string, spec: ShimObject['spec']): object | undefined => {
   try {
     const handler = handlerFor(machine, name, spec);
     const { artifact, runtime, options, podAnnotations, containerAnnotations } = handler;

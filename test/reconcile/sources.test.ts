@@ -290,6 +290,14 @@ t.test('a Shim that asks for a slot waits for it without a problem, and has its 
     handlers: { 'slot-2': installed },
   });
   t.match(lost.handlers, [{ name: 'slot-2' }], 'a status that is lost takes nothing out of service');
+  for (const name of ['spin.v2', 'runc']) {
+    const odd = {
+      ...resource(name, { rolloutStrategy: { scope: 'no-restart' } }),
+      status: { slot: 'slot-2' },
+    };
+    const { handlers, problems } = await gather(setUpCluster(t, {}, odd).host, policy, emptyLedger);
+    t.match([handlers, problems], [[{ name: 'slot-2', shim: name }], []], 'its own name is no handler here');
+  }
 });
 
 t.test('approvals come with the Shims, and only from the cluster', async (t) => {

@@ -140,3 +140,16 @@ t.test('a defect of this program that one Shim meets is a fault of that Shim alo
   t.match(faultOf(meets(2)), { code: 'internal', detail: 'a defect' });
   t.match(revisionOf(meets(2)), /^[0-9a-f]{16}$/, 'of what is written, as of any Shim that no node takes');
 });
+
+t.test('the name of a Shim that asks for a slot need be none of a handler', async (t) => {
+  const spec = { fetchStrategy, rolloutStrategy: { scope: 'no-restart' } };
+  const named = (name: string, more: object = {}): ShimObject =>
+    ({ metadata: { name }, spec: { ...spec, ...more } }) as ShimObject;
+  for (const name of ['spin.v2', 'kata-spin']) {
+    t.equal(faultOf(named(name)), undefined);
+    t.match(faultOf(named(name, { rolloutStrategy: {} })), { message: /is (not valid|reserved)/ });
+    t.not(revisionOf(named(name)), revisionOf(named('spin')));
+  }
+  t.equal(revisionOf(named('spin')), of({ fetchStrategy }), 'and the scope is no part of the revision');
+  t.match(faultOf(named('spin', { runtimeClass: { name: 'a..b' } })), { message: /name of a RuntimeClass/ });
+});

@@ -51,10 +51,10 @@ export const actAtOnce = async (node: TestNode): Promise<void> => {
   await node.writeFile('/etc/rcm-node/config.toml', atOnce);
 };
 
-/** The service without the DaemonSet, which has tests of its own. */
-export const startRcmNode = async (node: ClusterNode, progress: Progress): Promise<void> => {
+/** The service without the DaemonSet, which has tests of its own; `more` are lines of its settings. */
+export const startRcmNode = async (node: ClusterNode, progress: Progress, more = ''): Promise<void> => {
   await installRcmNode(node.host, { from: await builtExecutable(progress) });
-  await node.host.writeFile('/etc/rcm-node/config.toml', `interval = 5\n${atOnce}`);
+  await node.host.writeFile('/etc/rcm-node/config.toml', `interval = 5\n${atOnce}${more}`);
   await node.host.run(['mkdir', '-p', '/etc/rcm-node/shims.d']);
   await node.host.run(['systemctl', 'enable', '--now', 'rcm-node']);
 };

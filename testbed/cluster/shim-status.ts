@@ -29,6 +29,7 @@ export type Shim = {
       readonly phase: string;
       readonly stoppedBy?: readonly string[];
     };
+    readonly slot?: string;
     readonly runtimeClass?: string;
     readonly conditions?: readonly Condition[];
   };

@@ -197,6 +197,13 @@ t.test('missing fields get defaults, and unusual valid values are accepted', asy
       anonHttp: artifact,
     });
   await spec({ runtimeClass: { name: 'kata.example.com', handler: 'katana' } });
+  const rolloutStrategy = { scope: 'no-restart' };
+  for (const runtimeClass of [undefined, {}, { name: 'spin' }, { handler: 'spin' }])
+    t.strictSame(
+      (await spec({ rolloutStrategy, runtimeClass })).runtimeClass,
+      runtimeClass,
+      'the controller gives a slot',
+    );
   const full = {
     ...{ name: 'x', handler: 'x', labels: { team: 'a', 'app.kubernetes.io/part-of': 'x' } },
     overhead: { podFixed: { cpu: 1, memory: '.5Gi', 'hugepages-2Mi': '4Mi', 'example.com/fpga': '1e0' } },
@@ -282,6 +289,7 @@ t.test('kubectl get shows the main columns, and status is written separately fro
       ...{ revision: 'a'.repeat(16), phase: 'Stopped', since, forgiven: 1, resumed: 'again, 10:15' },
       stoppedBy: Array.from({ length: 10 }, (_, index) => `${index}.${'n'.repeat(250)}`),
     },
+    slot: 'slot-1',
     conditions: [
       condition('Available', 'True', 'Served'),
       condition('Progressing', 'False', 'Stopped'),
@@ -302,9 +310,9 @@ t.test('kubectl get shows the main columns, and status is written separately fro
     ...['spin-v2', 'wasmtime-spin-v2', '27', '20', '30', 'True', 'Stopped'],
   ]);
   const [wide, ...rows] = await columns('-o', 'wide');
-  t.same(wide?.slice(-5), ['FAILED', 'REASON', 'HANDLER', 'LOCATION', 'AGE']);
-  t.same(rows[0]?.slice(7, 10), ['2', 'Served', 'spin-v2']);
-  t.match(rows[0]?.[10], /containerd-shim-spin-v2-linux-(x86_64|aarch64)\.tar\.gz$/);
+  t.same(wide?.slice(-6), ['FAILED', 'REASON', 'HANDLER', 'SLOT', 'LOCATION', 'AGE']);
+  t.same(rows[0]?.slice(7, 11), ['2', 'Served', 'spin-v2', 'slot-1']);
+  t.match(rows[0]?.[11], /containerd-shim-spin-v2-linux-(x86_64|aarch64)\.tar\.gz$/);
   t.match(rows[1]?.join(' '), /wws-linux-aarch64\.tar\.gz/, 'also where there is a single location');
   const awaited = await cluster.kubectl([
     'wait',
@@ -336,7 +344,10 @@ t.test('kubectl explain describes the fields', async (t) => {
     await explain('shim.spec.fetchStrategy.platforms.sha256'),
     /as `curl -L LOCATION \| sha256sum` prints them\. A node refuses an artifact without one unless/,
   );
-  t.match(await explain('shim.spec.runtimeClass'), /handler <string> -required-/);
+  t.match(
+    await explain('shim.spec.runtimeClass.handler'),
+    /then the controller gives the Shim a prepared handler/,
+  );
   t.match(await explain('shim.spec.rolloutStrategy.rolling.maxUpdate'), /a number, or a percentage/);
   t.match(
     await explain('shim.spec.rolloutStrategy'),

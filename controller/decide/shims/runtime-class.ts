@@ -6,6 +6,7 @@ import { isOurs, isRemembered, isRight, leadsRight, settingsFor } from './class-
 import type { Slots } from './slots.ts';
 import { invalidity, overwrittenBy, rejected } from './class-messages.ts';
 import { countOf, someOf } from '../../model/wording.ts';
+import { lostClass } from './slot-doubles.ts';
 
 /**
  * For so long a count of zero Pods is valid. Counting the Pods of a large cluster takes minutes; a Pod that starts meanwhile
@@ -60,6 +61,7 @@ export type Classes = {
   readonly holder: (name: string) => ShimFacts | undefined;
   /** Of Shims that have no slot yet. */
   readonly slots: Slots;
+  readonly holderOf: (handler: string) => ShimFacts | undefined;
   readonly shimOfUid: (uid: string) => ShimFacts | undefined;
 };
 
@@ -98,11 +100,11 @@ const presentOf = (
 ): ClassStanding => {
   const name = shim.runtimeClass;
   const rest = { changes: [], count: [] };
+  const present = classes.byName.get(name);
+  const own = lostClass(shim, present, present && classes.holderOf(present.handler));
   const slot = classes.slots.get(shim);
   if (slot)
-    return 'given' in slot
-      ? { ...rest, kind: 'missing', message: `the prepared handler ${slot.given} is given to it` }
-      : { ...rest, kind: 'slotless', message: slot.why };
+    return { ...rest, ...own, kind: slot.given === undefined ? 'slotless' : 'missing', message: slot.why };
   const invalid = invalidity(shim);
   if (invalid !== undefined) return { ...rest, kind: 'invalid', message: invalid };
   const holder = classes.holder(name);
@@ -112,7 +114,6 @@ const presentOf = (
       kind: 'claimed',
       message: `the older Shim ${holder.name} owns the RuntimeClass ${name}; give one of the two another spec.runtimeClass.name, or delete one`,
     };
-  const present = classes.byName.get(name);
   const apply: ClassChange = { kind: 'apply', name, shim, ...(settings === undefined ? {} : { settings }) };
   if (!present)
     return {
@@ -137,6 +138,13 @@ const presentOf = (
           changes: [apply],
           ...(leadsRight(present, shim) ? {} : { misleads: true }),
         };
+  if (own)
+    return {
+      ...rest,
+      ...own,
+      kind: 'missing',
+      message: `the handler ${present.handler} of the RuntimeClass ${name} is another Shim's, so it is created again with ${shim.handler}`,
+    };
   return replaced(present, shim, classes.use.get(name), now);
 };
 

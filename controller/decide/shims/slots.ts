@@ -8,7 +8,10 @@ import { byName, countOf, someOf } from '../../model/wording.ts';
 import type { Placement, Placements } from '../rollout/placement.ts';
 import { isOurs } from './class-content.ts';
 
-export type Slots = ReadonlyMap<ShimFacts, { readonly given: string } | { readonly why: string }>;
+/** `why` is for people. */
+type Found = { readonly given?: string; readonly why: string };
+
+export type Slots = ReadonlyMap<ShimFacts, Found>;
 
 /** For this Shim: also those by which the node serves it. */
 const preparedOn = ({ detail }: NodeFacts, shim: ShimFacts): readonly string[] =>
@@ -30,7 +33,7 @@ export const slotsOf = (
   classes: readonly ClassFacts[],
 ): Slots => {
   const taken = new Set(shims.map(({ handler }) => handler));
-  const slots = new Map<ShimFacts, { readonly given: string } | { readonly why: string }>();
+  const slots = new Map<ShimFacts, Found>();
   const seeking = shims
     .filter(({ seeks, handler, deleting }) => seeks && handler === '' && !deleting)
     .map((shim) => ({ shim, former: formerOf(shim, classes) }))
@@ -41,31 +44,41 @@ export const slotsOf = (
         byName(a.shim, b.shim),
     );
   for (const { shim, former } of seeking) {
-    const found = slotFor(shim, of.get(shim)!, taken, former);
-    if ('given' in found) taken.add(found.given);
-    slots.set(shim, found);
+    const { given, why } = slotFor(shim, of.get(shim)!, taken, former);
+    if (given !== undefined) taken.add(given);
+    const lost = lostBy(shim, former, shims);
+    slots.set(shim, { ...(given === undefined ? {} : { given }), why: `${lost}${why}` });
   }
   return slots;
 };
+
+/** slot-doubles.ts left it without the slot that it had. */
+const lostBy = (shim: ShimFacts, former: string | undefined, shims: readonly ShimFacts[]): string => {
+  const lost = shim.status?.slot ?? former;
+  const keeper = lost === undefined ? undefined : shims.find(({ handler }) => handler === lost);
+  return keeper ? `the handler ${lost} in its status is that of the Shim ${keeper.name}, and ` : '';
+};
+
+const given = (slot: string): Found => ({ given: slot, why: `the prepared handler ${slot} is given to it` });
 
 const slotFor = (
   shim: ShimFacts,
   { targets, strays }: Placement,
   taken: ReadonlySet<string>,
   former: string | undefined,
-): { readonly given: string } | { readonly why: string } => {
+): Found => {
   if (shim.seeks === 'special')
     return {
       why: 'no prepared handler slot-… is for a Shim with options, annotations or runtime.type: oci; name a handler that is prepared for it in spec.runtimeClass.handler, or take scope: no-restart out',
     };
-  if (former !== undefined && !taken.has(former)) return { given: former };
+  if (former !== undefined && !taken.has(former)) return given(former);
   const [first, ...others] = targets.map((node) => ({ node, free: new Set(preparedOn(node, shim)) }));
   if (!first) return { why: 'no selected node reports yet, so it is not known which handlers are prepared' };
   const common = [...first.free].filter((name) => others.every(({ free }) => free.has(name)));
   const free = common.filter((name) => !taken.has(name)).sort(inOrder);
   const served = new Set([...strays.values()].flat().map(({ handler }) => handler));
-  const given = free.find((name) => served.has(name)) ?? free[0];
-  if (given !== undefined) return { given };
+  const best = free.find((name) => served.has(name)) ?? free[0];
+  if (best !== undefined) return given(best);
   const without = targets.filter((node) => preparedOn(node, shim).every((name) => taken.has(name)));
   const where =
     without.length === 0
@@ -80,6 +93,5 @@ const slotFor = (
 export const slotIn = (shim: ShimFacts, slots: Slots): string | undefined => {
   if (!shim.seeks) return undefined;
   if (shim.handler !== '') return shim.handler;
-  const found = slots.get(shim);
-  return found && 'given' in found ? found.given : undefined;
+  return slots.get(shim)?.given;
 };

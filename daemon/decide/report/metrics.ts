@@ -31,7 +31,7 @@ export const nodeMetrics = {
     ],
   },
   rcm_node_handler: {
-    help: 'Handlers by their present state: served, written, unknown, pending, removing, failed, refused.',
+    help: 'Handlers by their present state: served, prepared, written, unknown, pending, removing, failed, refused.',
     of: ({ handlers }) => handlers.map(({ name, state }) => [{ handler: name, state }, 1]),
   },
   rcm_node_problems: {

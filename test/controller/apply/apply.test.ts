@@ -344,6 +344,28 @@ t.test('a changed status is written at once, and then not often', needsOpenssl, 
   t.equal(written(fleet, '/status').length, 2, 'and then the last one');
 });
 
+t.test('a slot that another controller gave meanwhile is not overwritten', needsOpenssl, async (t) => {
+  const fleet = await startFleet(t);
+  fleet.put(paths.shims, shim('spin'));
+  const state = { go: false };
+  const { views } = work(t, fleet, (view) => ({
+    ...always,
+    statuses: state.go
+      ? view.shims.map((one) => ({ shim: one, status: statusOf(1, { slot: one.status?.slot ?? 'slot-1' }) }))
+      : [],
+  }));
+  await until(() => fleet.world.watches.size === 3);
+  const release = fleet.hold();
+  fleet.put(paths.shims, { ...shim('spin'), status: statusOf(0, { slot: 'slot-2' }) });
+  state.go = true;
+  await until(() => written(fleet, '/status').length > 0);
+  t.match(fleet.get(paths.shims, 'spin')?.status, { slot: 'slot-2', nodes: 0 });
+  release();
+  await until(() => (fleet.get(paths.shims, 'spin')?.status as ShimStatus | undefined)?.nodes === 1);
+  t.match(fleet.get(paths.shims, 'spin')?.status, { slot: 'slot-2' });
+  t.equal(views.at(-1)?.shims[0]?.status?.slot, 'slot-2');
+});
+
 t.test('fields that left the status are removed', async (t) => {
   t.same(mergeOf(undefined, { a: 1 }), { a: 1 });
   t.same(

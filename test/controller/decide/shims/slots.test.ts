@@ -16,9 +16,9 @@ const slots = (
   classes: readonly ClassFacts[] = [],
 ) =>
   Object.fromEntries(
-    [...slotsOf(shims, placementsOf(nodes, shims), classes)].map(([{ name }, one]) => [
+    [...slotsOf(shims, placementsOf(nodes, shims), classes)].map(([{ name }, { given, why }]) => [
       name,
-      'given' in one ? one.given : one.why,
+      given ?? why,
     ]),
   );
 
