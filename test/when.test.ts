@@ -1,4 +1,4 @@
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { whenOf } from './when.ts';
@@ -23,4 +23,21 @@ t.test('most tests run always, and every one that does not has a reason', async 
   const rare = all.filter(({ tier }) => tier !== 'always');
   t.ok(rare.length > 0 && rare.length < all.length / 10, `${rare.length} of ${all.length}`);
   for (const { file, why } of rare) t.not(why, '', file);
+});
+
+t.test('every test on nodes and in clusters is in one of the commands that .ci/run has', async (t) => {
+  const root = join(import.meta.dirname, '..');
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const patterns = ['test:vm', 'test:cluster'].flatMap(
+    (name) => (scripts[name] ?? '').match(/vm-tests\/\S+/g) ?? [],
+  );
+  const run = globSync(patterns, { cwd: root });
+  t.ok(run.length > 0);
+  const all = globSync('vm-tests/**/*.test.ts', { cwd: root });
+  t.strictSame(
+    all.filter((file) => !run.includes(file)),
+    [],
+  );
 });

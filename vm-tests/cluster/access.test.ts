@@ -466,6 +466,8 @@ t.test('a cluster reserves handlers', async (t) => {
     t.equal((await wouldCreate(handler(name))).status, 422, name);
   for (const name of ['gvisor-2', 'sys', 'spin'])
     t.equal((await wouldCreate(handler(name))).status, 201, name);
+  const asks = { runtimeClass: undefined, rolloutStrategy: { scope: 'no-restart' } };
+  t.equal((await wouldCreate(asks)).status, 201, 'one that asks for a slot names none');
 });
 
 t.test('entries are separated by blanks, commas or line breaks', async (t) => {

@@ -43,7 +43,8 @@ const cluster = await clusterFor(t);
 await admitController(cluster);
 const controller = await controllerOf(cluster, 'controller');
 const [node] = await Promise.all([
-  cluster.joinNode({ suite: 'trixie', name: 'node-a', binds, labels: { pool: 'a' } }),
+  // Its containerd tells the kubelet which handlers it has; that of trixie does not.
+  cluster.joinNode({ suite: 'forky', name: 'node-a', binds, labels: { pool: 'a' } }),
   controller.start(),
 ]);
 const waiting = helloOciImage('wait');

@@ -1,6 +1,7 @@
 /** What a decision needs of CRI-O's configuration: its text without ours, our part, and what forbids a change. */
 import type { FileFact } from '../../../host/facts.ts';
 import { digestOf } from '../../../protocol/digest.ts';
+import { paths } from '../../../protocol/host-paths.ts';
 import { Failure, type Problem } from '../../../protocol/problem/problem.ts';
 import type { Prepared } from '../../model/desired.ts';
 import type { Ledger, OwnedFile } from '../../model/ledger.ts';
@@ -140,7 +141,10 @@ const refusalOf = (handler: Prepared): Problem | undefined => {
       message:
         'it is a shim of containerd, and CRI-O runs OCI runtimes: with its type "vm" such a shim starts, and never answers',
       where: handler.where,
-      hint: 'Use an OCI runtime with an engine: crun with WasmEdge or wasmtime, or youki (type = "oci").',
+      hint:
+        handler.where.file === paths.settings
+          ? `CRI-O needs to know which program it will be: { handler = "${handler.name}", runtime = { type = "oci", binary = "crun" } }, with the name of the program in the archive of the shim; or take the entry out.`
+          : 'Use an OCI runtime with an engine: crun with WasmEdge or wasmtime, or youki (type = "oci").',
     };
   const unknown = annotationsOf(handler).find((pattern) => allowedFor(pattern) === undefined);
   if (unknown === undefined) return undefined;

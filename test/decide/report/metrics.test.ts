@@ -15,6 +15,7 @@ const report: Report = {
   handlers: [
     { name: 'spin', state: 'served', source: '/f' },
     { name: 'wws', state: 'failed', source: '/f' },
+    { name: 'slot-1', state: 'prepared', source: '/s' },
   ],
   notes: [{ ...problem }, { code: 'restart-budget', message: 'later' }],
   did: [],
@@ -36,6 +37,7 @@ t.test('a tick is metrics in the text format, each family with its help and type
     'rcm_node_state{state="degraded"} 1',
     'rcm_node_info{agent="a\\"b\\\\c\\nd",runtime="containerd",runtime_version="2.1.0"} 1',
     'rcm_node_handler{handler="spin",state="served"} 1',
+    'rcm_node_handler{handler="slot-1",state="prepared"} 1',
     'rcm_node_cluster{state="synced"} 0',
     'rcm_node_cluster{state="stale"} 1',
     'rcm_node_cluster_confirmed_timestamp_seconds 1704164640',

@@ -256,3 +256,19 @@ t.test('many handlers and long reasons do not exceed the limits of a Node', asyn
   const reason = said[annotations.reason] ?? '';
   t.ok(Buffer.byteLength(reason) <= 512 && reason.endsWith('ü…'), 'cut between characters');
 });
+
+t.test('a prepared handler is served by no label, although the runtime lists it', async (t) => {
+  const handlers = [{ name: 'slot-1', state: 'prepared', source: '/etc/rcm-node/config.toml' }] as const;
+  const given = input({
+    report: report({ handlers }),
+    desired: [],
+    installed: {},
+    serves: ['runc', 'slot-1'],
+  });
+  for (const serves of [given.serves, 'unknown'] as const) {
+    const { labels, annotations: said } = statusOf({ ...given, serves, legacyLabels: true }, since);
+    t.strictSame(labels, {});
+    t.match(JSON.parse(said[annotations.status] ?? ''), { shims: { 'slot-1': { s: 'prepared' } } });
+    t.match(said[annotations.reason], /^Converged: Nothing is asked for, 1 prepared/);
+  }
+});

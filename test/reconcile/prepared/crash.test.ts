@@ -27,6 +27,16 @@ for (const [index, row] of rows.entries()) {
       run: (node: Node, host: Node['fake']['host']) => node.once({}, host),
       restarts: 0,
     },
+    update: {
+      open,
+      prepare: async (node: Node) => {
+        await asks(node);
+        await node.once();
+        writeShim(node, 'spin', 'spin-new');
+      },
+      run: (node: Node, host: Node['fake']['host']) => node.once({}, host),
+      restarts: 0,
+    },
     rollback: {
       open,
       prepare: async (node: Node) => {

@@ -1,5 +1,8 @@
 /** Prepared handlers: a shim for one is served by its link alone, without a restart. */
+import { readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
+import { standInLink } from '../../../daemon/decide/handlers/stand-in.ts';
 import { writeShim } from '../../../testbed/simulated/node.ts';
 import { rows } from '../../../testbed/simulated/rows.ts';
 import { foreign, timeless, treeOf } from '../../../testbed/simulated/tree.ts';
@@ -172,6 +175,53 @@ t.test('what is prepared is in the configuration of an image', async (t) => {
   t.match(node.read(newest.ours), /runtimes\.spin\]/);
   node.fake.containerd.restartByOther();
   t.strictSame(statesOf(await node.once()), { spin: 'prepared' });
+  t.equal(restarts(node), 0);
+});
+
+t.test('CRI-O has to know which program a prepared handler will be', async (t) => {
+  const node = nodeOf(t, crio);
+  node.write(settings, '[runtime]\nprepare = ["slot-1"]\n');
+  writeShim(node, 'first');
+  const ticked = await node.once();
+  t.strictSame(statesOf(ticked), { first: 'served', 'slot-1': 'refused' });
+  t.match(ticked.outcome, {
+    kind: 'degraded',
+    problems: [
+      {
+        code: 'unsupported-handler',
+        handler: 'slot-1',
+        where: { file: settings },
+        hint: /\{ handler = "slot-1", runtime = \{ type = "oci", binary = "crun" \} \}, with the name of the program/,
+      },
+    ],
+  });
+  t.notMatch(node.read(crio.ours), /slot-1/);
+});
+
+t.test('variants of one shim are handlers of their own, each served without a restart', async (t) => {
+  const node = nodeOf(t, newest);
+  const systemd = '{ handler = "spin-systemd", containerdRuntimeOptions = { SystemdCgroup = true } }';
+  node.write(settings, `[runtime]\nprepare = ["spin", ${systemd}]\n`);
+  writeShim(node, 'first');
+  await node.once();
+  t.equal(restarts(node), 1);
+  writeShim(node, 'spin');
+  // As a Shim writes it, whose options are all text.
+  writeShim(node, 'spin-systemd', 'spin-systemd', '[containerdRuntimeOptions]\nSystemdCgroup = "true"\n');
+  t.match(statesOf(await node.once()), { spin: 'served', 'spin-systemd': 'served' });
+  t.equal(restarts(node), 1);
+  // On the entry without the option it is another table.
+  writeShim(node, 'spin', 'spin', '[containerdRuntimeOptions]\nSystemdCgroup = true\n');
+  await node.once();
+  t.equal(restarts(node), 2);
+});
+
+t.test('a program that says why no Pod starts is put back where its link was taken away', async (t) => {
+  const node = await prepared(t, crio, 'spin');
+  const link = '/opt/rcm-node/shims/spin/crun';
+  node.remove(link);
+  await node.once();
+  t.equal(readlinkSync(join(node.root, link)), standInLink);
   t.equal(restarts(node), 0);
 });
 

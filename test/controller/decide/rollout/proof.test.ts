@@ -38,6 +38,12 @@ t.test('where the kubelet lists handlers, the list must contain this one', async
   t.same(change(serving, { ...marked, kubeletSees: [] }), { [key]: null });
 });
 
+t.test('what is only prepared is not proven by the list of the kubelet', async (t) => {
+  const sees = { kubeletSees: ['', 'spin'] };
+  t.equal(change({ s: 'prepared' }, sees), undefined);
+  t.same(change({ s: 'prepared' }, { ...sees, ...marked }), { [key]: null });
+});
+
 t.test('the mark is removed with the proof', async (t) => {
   t.same(change({ s: 'failed', n: 'spin', p: 'x' }, marked), { [key]: null });
   t.same(change(undefined, marked), { [key]: null });
