@@ -207,7 +207,8 @@ export const measureDecision = (): readonly Row[] => {
       what: `decide, all ${handlerCount} new`,
       value: median(first),
       unit: 'ms',
-      how: 'wiring, splicing, and judging what the runtime would understand before and after; median of 7',
+      limit: 200,
+      how: 'before and after a trial: wiring, splicing, and judging what the runtime would understand before and after; median of 7',
     },
   ];
 };

@@ -6,6 +6,7 @@ import { deepEqual } from '../toml/compare.ts';
 import type { RuntimeFacts } from '../runtimes/facts.ts';
 import { watchedBy } from '../runtimes/distros.ts';
 import type { Tables, Target, WantedFile, Wiring } from '../runtimes/runtime.ts';
+import { docIn } from '../runtimes/parsed.ts';
 import { runtimeOf } from '../runtimes/table.ts';
 import { unusedOf } from './takeover/unused.ts';
 import { writeConflict } from './steps.ts';
@@ -42,6 +43,11 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
   );
   refuseNeeded(target, wiring.files);
   const keys = asked.wanted.map((one) => one.installed?.key ?? null);
+  const revisionOf = (): string => {
+    const texts = [...wiring.files, ...(wiring.taken?.files ?? [])].map((file) => identity(runtime, file));
+    return digestOf(canonical([...texts, runtime.version, keys]));
+  };
+  const known = { revision: undefined as string | undefined };
   const changes = files.some((file) => !meansTheSame(before, runtime, file));
   const due =
     loadDue(before, runtime, tables, changes) ||
@@ -55,8 +61,8 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
     gone,
     restart: due && before.activate,
     revision: () => {
-      const texts = [...wiring.files, ...(wiring.taken?.files ?? [])].map((file) => identity(runtime, file));
-      return digestOf(canonical([...texts, runtime.version, keys]));
+      known.revision ??= revisionOf();
+      return known.revision;
     },
   };
 };
@@ -81,7 +87,7 @@ const meansTheSame = (before: Observed, runtime: RuntimeFacts, file: WantedFile)
 
 const meaningOf = (runtime: RuntimeFacts, text: string, path: string): unknown =>
   recover(
-    () => runtimeOf(runtime).meaningOf(text, path),
+    () => runtimeOf(runtime).meaningOf(text, path, docIn(runtime.config, path, text)),
     () => undefined,
   );
 

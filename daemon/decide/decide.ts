@@ -117,9 +117,12 @@ const decideIn = (baseline: Baseline, least: Selection, limits: Limits): Decisio
   const isIdle = baseline.held !== undefined && change.restart && !mayWrite;
   let trial: Trial | undefined;
   if (!isIdle && touches) {
-    const asking = target.stage(change.wiring, before.scratch);
-    trial = before.trials.find((one) => one.id === asking.id);
-    if (!trial) return { plan: { ...asking, artifacts: asked.artifacts }, handlers: asked.reports, notes };
+    const id = target.trialId(change.wiring);
+    trial = before.trials.find((one) => one.id === id);
+    if (!trial) {
+      const asking = target.stage(change.wiring, before.scratch);
+      return { plan: { ...asking, artifacts: asked.artifacts }, handlers: asked.reports, notes };
+    }
     const problem = target.check(trial, change.tables, change.gone);
     if (problem) throw new Failure(problem);
     if (trial.after.kind === 'impossible')

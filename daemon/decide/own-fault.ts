@@ -63,9 +63,9 @@ export const ownFault = (
   const handlers = reports.map(({ problem, ...one }) =>
     problem && one.state !== 'removing' ? { ...one, problem } : one,
   );
-  const asking = target.stage(bare, before.scratch);
-  const trial = before.trials.find((one) => one.id === asking.id);
-  if (!trial) return { plan: asking, handlers };
+  const id = target.trialId(bare);
+  const trial = before.trials.find((one) => one.id === id);
+  if (!trial) return { plan: target.stage(bare, before.scratch), handlers };
   // If the configuration has a fault without our content, a restart does not help: report it.
   const problem = target.check(trial, least);
   if (problem) throw new Failure(problem);

@@ -96,7 +96,7 @@ export const survivors = (
 ): { readonly keep: readonly string[]; readonly former: readonly string[] } => {
   const served = servedNow(runtime);
   const [without, shall] = [trial?.before, trial?.after].map((dump) =>
-    dump?.kind === 'dumped' ? runtimeOf(runtime).servedBy(dump.text) : undefined,
+    dump?.kind === 'dumped' ? runtimeOf(runtime).servedBy(dump) : undefined,
   );
   return {
     keep: served.filter((name) => !(name in present) && shall?.has(name) !== false),

@@ -1,6 +1,6 @@
-/** The parsed files of the runtime's configuration, and positions in them. */
+/** The parsed files of the runtime's configuration, positions in them, and what its own parser printed. */
 import { fileFault } from '../toml/file-fault.ts';
-import type { ConfigFile } from './facts.ts';
+import type { ConfigFile, DumpFact } from './facts.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { Failure, recover, type Where } from '../../protocol/problem/problem.ts';
 import { type Table, valueAt } from '../toml/compare.ts';
@@ -34,6 +34,10 @@ export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
     return [{ path, text: fact.text, doc }];
   });
 
+/** Of a text that the file has already; undefined: it has to be parsed. */
+export const docIn = (files: readonly ConfigFile[], path: string, text: string): Table | undefined =>
+  files.find((one) => one.path === path && one.fact.kind === 'regular' && one.fact.text === text)?.doc;
+
 export const whereIn = (file: Parsed, path: TomlPath): Where => ({
   file: file.path,
   ...locate(file.text, path),
@@ -56,4 +60,16 @@ export const ownerIn = (
 export const whereLast = (files: readonly Parsed[], path: readonly string[]): Where | undefined => {
   const file = files.findLast((one) => path.length > 0 && valueAt(one.doc, path) !== undefined);
   return file && whereIn(file, path);
+};
+
+export type Dumped = Extract<DumpFact, { kind: 'dumped' }>;
+
+/** What was printed is judged, and then read for what it serves: parsed once, as long as a decision holds it. */
+export const readOnce = <T extends object>(read: (text: string) => T): ((dump: Dumped) => T) => {
+  const known = new WeakMap<Dumped, T>();
+  return (dump) => {
+    const found = known.get(dump) ?? read(dump.text);
+    known.set(dump, found);
+    return found;
+  };
 };

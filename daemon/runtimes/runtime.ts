@@ -10,7 +10,7 @@ import type { Plan } from '../model/plan.ts';
 import type { Table } from '../toml/compare.ts';
 import type { ConfigFile, ConfigSource, Given, Needed, RuntimeFacts, RuntimeName, Trial } from './facts.ts';
 import type { Images } from '../registries/images.ts';
-import type { Defined } from './parsed.ts';
+import type { Defined, Dumped } from './parsed.ts';
 import type { Replaceable } from './predecessors/replace.ts';
 import type { Plain } from './shown.ts';
 
@@ -78,10 +78,13 @@ export type Runtime = {
   readonly handlersIn: (doc: Table) => readonly Defined[];
   /** The text of a file without anything of ours; `null` if the file exists only because of us. */
   readonly withoutUs: (text: string, path: string, ledger: Ledger) => string | null;
-  /** The meaning of a file for the runtime, to compare two texts. Throws if it cannot be parsed. */
-  readonly meaningOf: (text: string, path: string) => unknown;
+  /**
+   * The meaning of a file for the runtime, to compare two texts. Throws if it cannot be parsed. `doc`: the content of the text,
+   * where it was parsed already.
+   */
+  readonly meaningOf: (text: string, path: string, doc?: Table) => unknown;
   /** The handlers in a configuration that the runtime's parser printed; undefined if they cannot be determined. */
-  readonly servedBy: (dump: string) => ReadonlySet<string> | undefined;
+  readonly servedBy: (dump: Dumped) => ReadonlySet<string> | undefined;
   /** Throws the Failure that forbids every change: an unknown version, a fault in the configuration, a file of another owner. */
   readonly target: (facts: RuntimeFacts, files: Readonly<Record<string, FileFact>>, ledger: Ledger) => Target;
 };
@@ -184,6 +187,8 @@ export type Target = {
   readonly required?: { readonly name: string; readonly problem: Problem };
   /** Why a file of ours cannot be removed: another file names it, and the runtime would not start without it. */
   readonly whyNeeded: (path: string) => Problem | undefined;
+  /** Stands for all bytes that a trial reads: one with this id need not be staged. */
+  readonly trialId: (wanted: Wiring) => string;
   /** The files of a trial, in another folder: without us, and with the change. Its id does not depend on the folder. */
   readonly stage: (wanted: Wiring, scratch: string) => Extract<Plan, { kind: 'trial' }>;
   /** Why these tables must not be written, by the runtime's own parser; undefined: only our handlers differ. */

@@ -38,7 +38,7 @@ const importsOf = (text: string, document: Table, file: string) => {
   if (odd >= 0)
     throw refuse(text, file, ['imports', odd], '`imports` holds something else than a text in quotes');
   const isImports = ({ path }: Statement): boolean => path.length === 1 && path[0] === 'imports';
-  const statement = scan(text).find(isImports);
+  const statement = scan(text, 'top').find(isImports);
   if (statement?.kind !== 'pair')
     throw refuse(text, file, ['imports'], '`imports` is not written as one statement');
   return { globs: imports as readonly string[], statement, elements: elementsOf(text, statement.valueStart) };
@@ -83,7 +83,8 @@ const withLine = (text: string, glob: string): string => {
 };
 
 /**
- * Adds the glob to the top-level `imports`; a glob that is there in any spelling leaves the text as it is.
+ * Adds the glob to the top-level `imports`; a glob that is there in any spelling leaves the text as it is. `known`: what the text
+ * means, where it was read already.
  *
  * @throws Failure `cannot-splice` (with line and column when `imports` is not a list of strings), `broken-config`.
  */
@@ -91,8 +92,9 @@ export const addImport = (
   text: string,
   glob: string,
   file: string,
+  known?: Table,
 ): { readonly text: string; readonly edit: ImportEdit } => {
-  const before = parseToml(text, file, 'broken-config');
+  const before = known ?? parseToml(text, file, 'broken-config');
   const list = importsOf(text, before, file);
   if (!list) return { text: prove(withLine(text, glob), before, [glob], file), edit: { kind: 'line' } };
   if (list.globs.includes(glob)) return { text, edit: { kind: 'present' } };

@@ -135,10 +135,10 @@ const readHeader = (text: string, at: number, root: Branch): Header | undefined 
 };
 
 /**
- * Every statement of the text, in order. Never throws: on text that is not TOML it ends before the first line that it
- * cannot read.
+ * Every statement of the text, in order; `top`: those before the first table alone. Never throws: on text that is not TOML it ends
+ * before the first line that it cannot read.
  */
-export const scan = (text: string): readonly Statement[] => {
+export const scan = (text: string, top?: 'top'): readonly Statement[] => {
   const statements: Statement[] = [];
   const root: Branch = { children: undefined, count: 0 };
   let table: TomlPath = [];
@@ -146,7 +146,7 @@ export const scan = (text: string): readonly Statement[] => {
   while (at < text.length) {
     let end: number;
     if (text.charCodeAt(at) === 0x5b) {
-      const header = readHeader(text, at, root);
+      const header = top ? undefined : readHeader(text, at, root);
       if (!header) break;
       table = header.path;
       end = header.end;

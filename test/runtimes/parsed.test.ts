@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ownerIn, parseConfig, whereLast, configFile } from '../../daemon/runtimes/parsed.ts';
+import { ownerIn, parseConfig, whereLast, configFile, readOnce } from '../../daemon/runtimes/parsed.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import {
   generations,
@@ -65,4 +65,21 @@ t.test('a value of several files is found in the last one', async (t) => {
   t.same(whereLast(files, ['a']), { file: '/b.toml', line: 2, column: 1 });
   t.equal(whereLast(files, ['c']), undefined);
   t.equal(whereLast(files, []), undefined);
+});
+
+t.test('what was printed is read once for each time that it was printed', (t) => {
+  const texts: string[] = [];
+  const read = readOnce((text) => {
+    texts.push(text);
+    if (text === 'bad') throw new Error('it cannot be read');
+    return { text };
+  });
+  const dump = { kind: 'dumped', text: 'one' } as const;
+  t.equal(read(dump), read(dump));
+  t.strictSame(texts, ['one']);
+  read({ ...dump });
+  t.strictSame(texts, ['one', 'one'], 'another trial is another answer, whatever it says');
+  const bad = { kind: 'dumped', text: 'bad' } as const;
+  for (let at = 0; at < 2; at += 1) t.throws(() => read(bad), { message: 'it cannot be read' });
+  t.end();
 });

@@ -17,7 +17,7 @@ import {
   type Table,
 } from '../../toml/compare.ts';
 import { shownValue } from '../shown.ts';
-import { ownerIn, type Parsed, whereIn, whereLast } from '../parsed.ts';
+import { ownerIn, type Parsed, readOnce, whereIn, whereLast } from '../parsed.ts';
 import { plain } from './plain.ts';
 import type { Tables } from '../runtime.ts';
 
@@ -29,6 +29,8 @@ export type Expectation = {
   /** Tables of predecessors that go: also where the runtime does not read them, and prints them as they stand. */
   readonly taken?: readonly (readonly string[])[];
 };
+
+export const dumpOf = readOnce((text) => parseToml(text, 'containerd config dump', 'broken-config'));
 
 /** Faults of the present configuration, before any change; they are found without the runtime's parser. */
 export const faultOf = (
@@ -91,8 +93,7 @@ const refusal = (
       ...detailOf(trial.after),
       where: { file: mainPath },
     };
-  const before = parseToml(trial.before.text, 'containerd config dump', 'broken-config');
-  const after = parseToml(trial.after.text, 'containerd config dump', 'broken-config');
+  const [before, after] = [dumpOf(trial.before), dumpOf(trial.after)];
   return (
     defaultLost(viewOf(before), viewOf(after), files, mainPath) ??
     notServed(after, expected, files, mainPath) ??

@@ -1,6 +1,6 @@
 /** containerd, as everything outside this folder sees it. */
-import { parseToml } from '../../toml/toml.ts';
 import type { Runtime } from '../runtime.ts';
+import { dumpOf } from './check.ts';
 import { handlersIn, viewOf } from './config.ts';
 import { configOf, dumpWords, isProgram, usual } from './launch.ts';
 import { images } from './images/images.ts';
@@ -37,7 +37,7 @@ export const containerd: Runtime = {
   withoutUs,
   meaningOf,
   servedBy: (dump) => {
-    const view = viewOf(parseToml(dump, 'containerd config dump', 'broken-config'));
+    const view = viewOf(dumpOf(dump));
     return view && new Set(Object.keys(view.runtimes));
   },
   target: targetOf,

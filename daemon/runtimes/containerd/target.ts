@@ -20,7 +20,7 @@ import {
   isOurs,
 } from './config.ts';
 import { inherited } from './inherited.ts';
-import { trialOf } from './trial.ts';
+import { trialId, trialOf } from './trial.ts';
 import { wayOf } from './places/ways.ts';
 import { isOurDropIn, leadsTo } from './wiring-drop-in.ts';
 
@@ -56,6 +56,7 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
       return chosen.length === 0 ? way.wire(tables) : wireWithout(site, chosen, tables);
     },
     whyNeeded: (path) => whyNeeded(facts, foreign, path),
+    trialId: (wanted) => trialId(way.wire(new Map()), wanted, facts),
     stage: (wanted, scratch) => trialOf(way.wire(new Map()), wanted, facts, scratch),
     check: (trial, tables, gone) => {
       const chosen = chosenOf(replaceable, tables, gone);

@@ -4,6 +4,7 @@
  */
 import type { RuntimeFacts } from '../facts.ts';
 import type { Plan, Staged } from '../../model/plan.ts';
+import type { Table } from '../../toml/compare.ts';
 import { elementsOf, parseToml, scan } from '../../toml/toml.ts';
 import { fileOf, globPattern } from '../../../protocol/host-paths.ts';
 import { type Parsed, parseConfig } from '../parsed.ts';
@@ -12,18 +13,23 @@ import { canonical, digestOf } from '../../../protocol/digest.ts';
 import { dumpWords } from './launch.ts';
 import { importsOf } from './wiring-drop-in.ts';
 
-/** `bare`: the wiring without any handler, as on a host without rcm-node. `id` does not depend on the folder. */
+/** Stands for all bytes that the trial reads. It does not depend on the folder. */
+export const trialId = (bare: Wiring, wanted: Wiring, runtime: RuntimeFacts): string => {
+  const others = runtime.config.map(({ path, fact }) => [
+    path,
+    fact.kind === 'regular' ? fact.digest : fact.kind,
+  ]);
+  return digestOf(canonical([bare, wanted, runtime.version, others])).slice(0, 16);
+};
+
+/** `bare`: the wiring without any handler, as on a host without rcm-node. */
 export const trialOf = (
   bare: Wiring,
   wanted: Wiring,
   runtime: RuntimeFacts,
   scratch: string,
 ): Extract<Plan, { kind: 'trial' }> => {
-  const others = runtime.config.map(({ path, fact }) => [
-    path,
-    fact.kind === 'regular' ? fact.digest : fact.kind,
-  ]);
-  const id = digestOf(canonical([bare, wanted, runtime.version, others])).slice(0, 16);
+  const id = trialId(bare, wanted, runtime);
   const before = stage(bare, runtime, `${scratch}/before`);
   const after = stage(wanted, runtime, `${scratch}/after`);
   return {
@@ -66,15 +72,14 @@ const stage = (wiring: Wiring, runtime: RuntimeFacts, folder: string): readonly 
   const staged: Staged[] = [
     {
       path: `${folder}/config.toml`,
-      text: main.text === null ? null : retarget(parsedOf(main.path, main.text), known, places),
+      text: main.text === null ? null : retarget({ path: main.path, text: main.text }, known, places),
     },
   ];
   for (const [path, place] of places) {
     if (place === null) continue;
     const other = others.get(path);
-    const text = texts.get(path);
-    const file = text === undefined || text === null ? other : parsedOf(path, text);
-    staged.push({ path: place, text: file ? retarget(file, known, places) : '' });
+    const text = texts.get(path) ?? other?.text;
+    staged.push({ path: place, text: text === undefined ? '' : retarget({ path, text }, known, places) });
   }
   return staged;
 };
@@ -83,7 +88,7 @@ type Places = ReadonlyMap<string, string | null>;
 
 /** The files from which imports lead to one that is staged or left out, over any number of files. */
 const leadBack = (others: readonly Parsed[], known: readonly string[], places: Places): readonly string[] => {
-  const imports = others.map((file) => ({ path: file.path, list: importedBy(file, known) }));
+  const imports = others.map(({ doc, path }) => ({ path, list: importedBy(doc, path, known) }));
   const found = new Set(places.keys());
   const back: string[] = [];
   for (let before = -1; before < back.length; ) {
@@ -98,27 +103,26 @@ const leadBack = (others: readonly Parsed[], known: readonly string[], places: P
 };
 
 /** What a file imports, by absolute path, in the runtime's order; a glob is what is known to match it. */
-const importedBy = ({ doc, path }: Parsed, known: readonly string[]): readonly string[] =>
+const importedBy = (doc: Table, path: string, known: readonly string[]): readonly string[] =>
   importsOf(doc, path).flatMap((full) => {
     if (!full.includes('*')) return [full];
     const pattern = globPattern(full);
     return known.filter((file) => pattern.test(file)).sort();
   });
 
-const parsedOf = (path: string, text: string): Parsed => ({
-  path,
-  text,
-  doc: parseToml(text, path, 'broken-config'),
-});
-
-const retarget = (file: Parsed, known: readonly string[], places: Places): string => {
-  const { text } = file;
-  const pair = scan(text).find(
+/** Of a large file only this list is parsed: the whole of it is, by the wiring and by the runtime. */
+const retarget = (
+  { path, text }: Pick<Parsed, 'path' | 'text'>,
+  known: readonly string[],
+  places: Places,
+): string => {
+  const pair = scan(text, 'top').find(
     (one) => one.kind === 'pair' && one.path.length === 1 && one.path[0] === 'imports',
   );
   if (pair?.kind !== 'pair') return text;
   if (elementsOf(text, pair.valueStart).length === 0) return text;
-  const list = importedBy(file, known).flatMap((file) => {
+  const doc = parseToml(text.slice(pair.start, pair.valueEnd), path, 'broken-config');
+  const list = importedBy(doc, path, known).flatMap((file) => {
     const place = places.get(file);
     return place === undefined ? [file] : place === null ? [] : [place];
   });

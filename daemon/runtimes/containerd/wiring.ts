@@ -167,7 +167,7 @@ export const wire = (layout: Layout, tables: Tables): Wiring => {
   const spliced =
     unblocked && importsOf(unblocked.doc, path).includes(glob)
       ? { text: unblocked.text, edit: ledger.files[path]?.edit }
-      : addImport(from, glob, path);
+      : addImport(from, glob, path, base?.doc);
   return { files: [mainOwned(spliced.text, spliced.edit), dropIn], stale };
 };
 

@@ -35,7 +35,7 @@ export const verdict = (
       ...detailOf(trial.after),
       where: { file: main },
     };
-  const [was, is] = [trial.before.text, trial.after.text];
+  const [was, is] = [trial.before, trial.after];
   return recover(
     () => {
       const [before, after] = [dumpOf(was), dumpOf(is)];

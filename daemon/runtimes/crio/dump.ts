@@ -2,7 +2,7 @@
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { isTable, printString, type Table, tableAt } from '../../toml/compare.ts';
 import { parseToml } from '../../toml/toml.ts';
-import { type Parsed, whereIn } from '../parsed.ts';
+import { type Parsed, readOnce, whereIn } from '../parsed.ts';
 import type { Tables } from '../runtime.ts';
 import { runtimesPath } from './config.ts';
 
@@ -23,7 +23,7 @@ const header = (kind: string, name: string, inner = ''): string =>
 const strays = new Set(['hostnetwork_disable_selinux', 'disable_hostport_mapping', 'timezone']);
 
 /** Separates the handler tables from the rest. `crio config` prints them as comments when all of them are the built-in ones. */
-export const dumpOf = (text: string): { readonly handlers: Tables; readonly rest: Table } => {
+export const dumpOf = readOnce((text): { readonly handlers: Tables; readonly rest: Table } => {
   const doc = parseToml(quoted(text), 'crio config', 'broken-config');
   const runtime = tableAt(doc, ['crio', 'runtime']) ?? {};
   const tables = tableAt(doc, runtimesPath) ?? {};
@@ -42,7 +42,7 @@ export const dumpOf = (text: string): { readonly handlers: Tables; readonly rest
     handlers,
     rest: { ...doc, crio: { ...tableAt(doc, ['crio']), runtime: { ...others, ...loose } } },
   };
-};
+});
 
 /** For a dump that is no TOML: the first line of a file with a name or a value that a template cannot print. */
 export const unprintable = (files: readonly Parsed[]): Problem | undefined => {

@@ -45,7 +45,7 @@ export const crio: Runtime = {
   plain,
   handlersIn,
   withoutUs: (text) => text,
-  meaningOf: (text, path) => meaningful(parseToml(text, path)),
+  meaningOf: (text, path, doc) => meaningful(doc ?? parseToml(text, path)),
   servedBy: (dump) => {
     const { handlers } = dumpOf(dump);
     return new Set(handlers.size === 0 ? [builtIn] : handlers.keys());

@@ -26,7 +26,7 @@ import { dropInPath, isOurDropIn, mayBeDropIn, meaningOf } from './drop-in.ts';
 import { inheritedFrom, requiredOf } from './default-handler.ts';
 import { faultOf, twiceFault } from './faults.ts';
 import { lowered } from './lowered.ts';
-import { trialOf } from './trial.ts';
+import { trialId, trialOf } from './trial.ts';
 
 /** The oldest minor version that starts although it cannot serve a handler, and leaves only that one out. */
 const oldest = 21;
@@ -62,6 +62,8 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
     if (required && !tables.has(required.name)) throw new Failure(ofStart(facts, required.problem));
     return print(tables);
   };
+  // CRI-O prints nothing where its default handler is missing.
+  const least = (wanted: Wiring): Wiring => print(required ? only(required.name, wanted) : new Map());
   return {
     paths: [drop, ...stale],
     copies: copiesIn(foreign, handlersIn, facts.aliases),
@@ -79,11 +81,8 @@ export const targetOf: Runtime['target'] = (facts, files, ledger): Target => {
     wire,
     ...(required ? { required } : {}),
     whyNeeded: (path) => whyNeeded(facts, foreign, path),
-    stage: (wanted, scratch) => {
-      // CRI-O prints nothing where its default handler is missing.
-      const least = print(required ? only(required.name, wanted) : new Map());
-      return trialOf(facts, drop, stale, least, wanted, scratch);
-    },
+    trialId: (wanted) => trialId(facts, least(wanted), wanted),
+    stage: (wanted, scratch) => trialOf(facts, drop, stale, least(wanted), wanted, scratch),
     check: (trial, tables) =>
       verdict(trial, tables, new Set([...tables.keys(), ...Object.keys(present)]), foreign, drop),
   };

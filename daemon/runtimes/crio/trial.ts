@@ -5,6 +5,15 @@ import type { RuntimeFacts } from '../facts.ts';
 import type { Wiring } from '../runtime.ts';
 import { dumpWords } from './launch.ts';
 
+/** Stands for all bytes that the trial reads. */
+export const trialId = (facts: RuntimeFacts, bare: Wiring, wanted: Wiring): string => {
+  const others = facts.config.map(({ path, fact }) => [
+    path,
+    fact.kind === 'regular' ? fact.digest : fact.kind,
+  ]);
+  return digestOf(canonical([bare, wanted, facts.version, facts.given?.words ?? [], others])).slice(0, 16);
+};
+
 /** The same files in another folder, which the daemon does not read. */
 export const trialOf = (
   facts: RuntimeFacts,
@@ -15,14 +24,6 @@ export const trialOf = (
   scratch: string,
 ): Extract<Plan, { kind: 'trial' }> => {
   const from = facts.configFolder ?? '';
-  const others = facts.config.map(({ path, fact }) => [
-    path,
-    fact.kind === 'regular' ? fact.digest : fact.kind,
-  ]);
-  const id = digestOf(canonical([bare, wanted, facts.version, facts.given?.words ?? [], others])).slice(
-    0,
-    16,
-  );
   const stage = (wiring: Wiring, at: string): readonly Staged[] => {
     const main = facts.config.find(({ path }) => path === facts.configPath);
     const rest = facts.config.filter(
@@ -44,7 +45,7 @@ export const trialOf = (
   const before = stage(bare, `${scratch}/before`);
   const after = stage(wanted, `${scratch}/after`);
   return {
-    ...{ kind: 'trial', id, before, after },
+    ...{ kind: 'trial', id: trialId(facts, bare, wanted), before, after },
     words: { before: words(before, `${scratch}/before`), after: words(after, `${scratch}/after`) },
   };
 };

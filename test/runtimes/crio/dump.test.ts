@@ -47,14 +47,15 @@ t.test('a name with a line break is refused with its place', async (t) => {
 });
 
 t.test('names of workloads have the same form', async (t) => {
-  const { rest } = dumpOf(`[crio]
+  const text = `[crio]
 [crio.runtime]
 conmon = "/a"b\\c"
 [crio.runtime.workloads.target.workload.openshift.io/management]
 activation_annotation = "x"
 [crio.runtime.workloads.target.workload.openshift.io/management.resources]
 cpuset = "0-1"
-`);
+`;
+  const { rest } = dumpOf({ kind: 'dumped', text });
   t.match(rest, {
     crio: {
       runtime: {

@@ -13,7 +13,7 @@ export const withoutUs: Runtime['withoutUs'] = (text, path, ledger) => {
 };
 
 /** Of a template our block has a meaning; the rest is what it is. */
-export const meaningOf: Runtime['meaningOf'] = (text, path) =>
+export const meaningOf: Runtime['meaningOf'] = (text, path, doc) =>
   isTemplate(path)
     ? { text: withoutMarked(text, path), block: meaningful(parseToml(markedIn(text, path) ?? '', path)) }
-    : meaningful(parseToml(text, path));
+    : meaningful(doc ?? parseToml(text, path));
