@@ -47,6 +47,8 @@ export type Tools = {
 
 const TERM_GRACE_MS = 500;
 const PIPE_GRACE_MS = 250;
+/** A process with much memory takes its time to end. */
+const LAST_GRACE_MS = 5_000;
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The folders in which a program with a bare name is searched. */
@@ -154,9 +156,13 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
       later(PIPE_GRACE_MS, closePipes);
     });
   };
+  /** Resolves when it is waited for no more. */
+  const left = Promise.withResolvers<undefined>();
   const closePipes = (): void => {
     child.stdout?.destroy();
     child.stderr?.destroy();
+    // One that waits for a device or a file system which does not answer cannot be killed; a tick must not wait with it.
+    later(LAST_GRACE_MS, () => left.resolve(undefined));
   };
 
   const state: { timedOut: boolean; flooded: boolean; exit?: [number | null, NodeJS.Signals | null] } = {
@@ -189,9 +195,11 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
     stop();
   });
 
-  const result = await child;
+  const result = await Promise.race([child, left.promise]);
   for (const timer of timers) clearTimeout(timer);
-  if (state.exit === undefined && result.exitCode === undefined && result.signal === undefined) {
+  const isLeft = result === undefined && state.exit === undefined;
+  if (isLeft) child.unref();
+  if (result && state.exit === undefined && result.exitCode === undefined && result.signal === undefined) {
     const cause = result.cause;
     const shortage = short(file, cause);
     if (shortage) throw shortage;
@@ -203,10 +211,11 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
     };
   }
   if (state.timedOut || state.flooded) killGroup(child.pid, 'SIGKILL');
-  const [exitCode, exitSignal] = state.exit ?? [result.exitCode ?? null, result.signal ?? null];
+  const [exitCode, exitSignal] = state.exit ?? [result?.exitCode ?? null, result?.signal ?? null];
   // It may have succeeded before the signal reached it; with partial output that is no success.
   const [code, signal] = state.flooded ? [null, exitSignal ?? 'SIGTERM'] : [exitCode, exitSignal];
-  const note = state.flooded ? `\n(stopped: it wrote more than ${limit} bytes)` : '';
+  const flood = state.flooded ? `\n(stopped: it wrote more than ${limit} bytes)` : '';
+  const note = isLeft ? `${flood}\n(it cannot be killed: process ${child.pid} was left)` : flood;
   return {
     kind: 'ran',
     code,

@@ -93,6 +93,22 @@ t.test('a program that ignores SIGTERM is killed', async (t) => {
   t.match(result, { code: null, signal: 'SIGKILL', timedOut: true });
 });
 
+t.test('a program that cannot be killed is left, and the wait for it ends', async (t) => {
+  // Stands in for a process that waits for a device: signals do nothing.
+  const { kill } = process;
+  const pids: number[] = [];
+  process.kill = (pid) => {
+    pids.push(pid);
+    return true;
+  };
+  t.teardown(() => {
+    process.kill = kill;
+    for (const pid of new Set(pids)) kill(pid, 'SIGKILL');
+  });
+  const result = await tools.run(sh('echo begun; exec sleep 600'), { deadlineMs: 1000 });
+  t.match(result, { kind: 'ran', code: null, stdout: 'begun\n', stderr: /was left/, timedOut: true });
+});
+
 t.test('a child that left the session and holds the pipes open causes no wait', async (t) => {
   const folder = t.testdir();
   const note = join(folder, 'pid');
