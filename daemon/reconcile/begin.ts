@@ -11,7 +11,10 @@ import type { Step } from '../model/plan.ts';
 import type { Settings } from '../model/settings.ts';
 import { problemOf } from '../../protocol/problem/problem.ts';
 import { type State, saveLedger } from '../state/state.ts';
+import { canonical } from '../../protocol/digest.ts';
+import { paths } from '../../protocol/host-paths.ts';
 import { beginFetch, type Fetching } from './artifacts/fetching.ts';
+import { observeStore } from './artifacts/store.ts';
 import { countInterrupted } from './artifacts/unpacking.ts';
 import { type Ahead, type Burst, type Considered, consider, type Tick } from './consider.ts';
 import { type FirstLook, lookFirst } from './proof/activation.ts';
@@ -48,10 +51,14 @@ export const begin = async (
   let first = burst.socket === undefined ? undefined : lookFirst(host, burst.socket);
   let fetching: Fetching | undefined;
   let ledger = before;
+  let known: Observed['store'] | undefined;
+  const end = new AbortController();
+  const stop = AbortSignal.any([end.signal, ...(tick.stop ? [tick.stop] : [])]);
   try {
     host.log('debug', 'looking, before the end of the burst');
     const ahead: Ahead = (seen, artifacts) => {
-      fetching ??= bring(host, settings, seen, artifacts, burst, did, tick.stop);
+      known ??= seen.store;
+      fetching ??= bring(host, settings, seen, artifacts, burst, did, stop);
     };
     const considered = await consider(host, settings, before, { ...tick, deep: false }, rules, tried, ahead);
     const { plan } = considered.decision;
@@ -68,11 +75,35 @@ export const begin = async (
     host.log('debug', `before the end of the burst: ${problemOf(error).message}`);
   }
   try {
-    return { settings: await burst.end(), ledger, tried, first, fetching };
+    const now = await burst.end();
+    if (!known || sourcesOf(now) === sourcesOf(settings))
+      return { settings: now, ledger, tried, first, fetching };
+    end.abort();
+    await fetching?.work.catch(() => undefined);
+    await dropNew(host, known);
+    did.length = 0;
+    return { settings: now, ledger, tried, first };
   } catch (error) {
     await fetching?.work.catch(() => undefined);
     throw error;
   }
+};
+
+/** By which an artifact is fetched, or refused. */
+const sourcesOf = (settings: Settings): string => {
+  const { allowUnpinned, allowedHosts, maxArtifactBytes, mirrors, signatures } = settings;
+  const { proxy, extraCa = null, registries, closed } = settings;
+  const { credentials = null, providers } = registries;
+  return canonical([
+    ...[allowUnpinned, allowedHosts, maxArtifactBytes, mirrors, signatures],
+    ...[proxy, extraCa, credentials, providers, closed],
+  ]);
+};
+
+/** What came by settings that are in force no more is judged by those that are: it is fetched again. Nothing leads to it yet. */
+const dropNew = async (host: Host, known: Observed['store']): Promise<void> => {
+  for (const key of Object.keys(await observeStore(host, false)))
+    if (!(key in known)) await host.files.removeTree(`${paths.store}/${key}`);
 };
 
 /** The first of the two looks that must agree before a restart, where one may come. */

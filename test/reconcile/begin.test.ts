@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import type { Host } from '../../host/host.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
@@ -98,6 +99,61 @@ t.test('settings that change in the burst count', async (t) => {
   t.match(outcome, { problems: [{ code: 'unpinned' }] });
   t.strictSame(node.fake.containerd.served(), ['runc']);
 });
+
+const publicKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString();
+const lessThanItHas = `maxArtifactBytes = ${program('spin-v2').length - 1}\n`;
+const asksForSignatures =
+  '[[signatures]]\nprefix = "file:///"\nkey = "/etc/rcm-node/cosign.pub"\ntransparencyLog = false\n';
+
+for (const [what, settings, code] of [
+  ['are too strict for it', lessThanItHas, 'too-large'],
+  ['ask for a signature', asksForSignatures, 'unsigned'],
+] as const)
+  t.test(
+    `an artifact that came in the burst is not used where the settings at its end ${what}`,
+    async (t) => {
+      const node = openNode(makeRoot(t), { version: '2.1.4' });
+      node.write('/etc/rcm-node/cosign.pub', publicKey);
+      writeShim(node, 'spin-v2');
+      const place = `/opt/rcm-node/store/${keyOf('spin-v2')}`;
+      const more = () => {
+        t.ok(node.read(`${place}/manifest.json`), 'it came under the former ones');
+        node.write('/etc/rcm-node/config.toml', settings);
+      };
+      const { outcome, did } = await node.once({ burst: burstOf(node, undefined, more) });
+      t.match(outcome, { kind: 'degraded', problems: [{ code }] });
+      t.strictSame(node.fake.containerd.served(), ['runc']);
+      t.equal(node.read(`${place}/manifest.json`), undefined);
+      t.strictSame(did, []);
+    },
+  );
+
+t.test(
+  'a download under settings that changed in the burst ends, and begins again under the others',
+  async (t) => {
+    const node = openNode(makeRoot(t), { version: '2.1.4' });
+    writeShim(node, 'spin-v2');
+    const proxies: unknown[] = [];
+    const download: Host['download'] = async (...given) => {
+      const { proxy, signal } = given[3];
+      proxies.push(proxy?.https);
+      if (proxies.length > 1) return node.fake.host.download(...given);
+      const ended = Promise.withResolvers<never>();
+      signal?.addEventListener('abort', () => ended.reject(new Error('it was ended')));
+      return ended.promise;
+    };
+    // It is not there by the end of the burst.
+    node.fake.slow = 1;
+    const more = () => node.write('/etc/rcm-node/config.toml', '[proxy]\nhttps = "http://proxy.test:1"\n');
+    const host = { ...node.fake.host, download };
+    const { outcome } = await node.once({ burst: burstOf(node, host, more) }, host);
+    t.equal(outcome.kind, 'converged');
+    t.strictSame(proxies, [undefined, 'http://proxy.test:1']);
+    t.strictSame(ledgerOf(node).attempts, {}, 'what was ended did not fail');
+  },
+);
 
 t.test('a download that outlasts the burst goes on, and repairs are made beside it', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
