@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { prepareImage } from '../artifacts/images.ts';
 import type { Progress } from '../machine/command.ts';
 
-export type Tool = 'qemu-system-x86_64' | 'qemu-img' | 'qemu-io' | 'genisoimage';
+export type Tool = 'qemu-system-x86_64' | 'qemu-img' | 'qemu-io' | 'qemu-storage-daemon' | 'genisoimage';
 
 /** The first words of a command line. */
 export type Tools = (tool: Tool) => readonly string[];

@@ -13,6 +13,8 @@ export type Write = {
   readonly from?: number;
   /** The disk had to hold everything before it: the machine waited for that. */
   readonly flush: boolean;
+  /** The disk had to hold this one. */
+  readonly forced: boolean;
 };
 
 const magic = 0x6a736677736872n;
@@ -46,15 +48,58 @@ export const writesOf = (log: string): readonly Write[] => {
         Number(head.readBigUInt64LE(offset)),
       );
       const length = sectors * sector;
-      const flush = (kind & (flags.flush | flags.fua)) !== 0;
+      const [flush, forced] = [(kind & flags.flush) !== 0, (kind & flags.fua) !== 0];
       const forgets = (kind & flags.discard) !== 0;
-      writes.push({ at: at * sector, length, flush, ...(forgets ? {} : { from: position + sector }) });
+      writes.push({
+        at: at * sector,
+        length,
+        flush,
+        forced,
+        ...(forgets ? {} : { from: position + sector }),
+      });
       position += sector + (forgets ? 0 : length);
     }
     return writes;
   } finally {
     closeSync(file);
   }
+};
+
+/** A disk writes so much of it as a whole, or not at all. */
+const block = 4096;
+
+const blocksOf = (write: Write): readonly Write[] => {
+  const blocks: Write[] = [];
+  for (let done = 0; done < write.length; ) {
+    const length = Math.min(block - ((write.at + done) % block), write.length - done);
+    const from = write.from === undefined ? {} : { from: write.from + done };
+    blocks.push({ ...write, at: write.at + done, length, ...from });
+    done += length;
+  }
+  return blocks;
+};
+
+/** What a power cut leaves of the writes before it. */
+export type Cut = {
+  /** So many were on the disk, since the machine had waited for them. */
+  readonly held: number;
+  /** Writes after these that the disk had made. */
+  readonly rest: readonly Write[];
+};
+
+/** After the first `count` writes of a disk without a cache. */
+export const plainCut = (writes: readonly Write[], count: number): Cut => {
+  const held = Math.max(
+    0,
+    writes.findLastIndex(({ flush }, at) => flush && at < count),
+  );
+  return { held, rest: writes.slice(held, count) };
+};
+
+/** As well, but of each block in its cache the disk asks `keeps` whether it was written: it writes them in any order. */
+export const cachedCut = (writes: readonly Write[], count: number, keeps: () => boolean): Cut => {
+  const { held, rest } = plainCut(writes, count);
+  return { held, rest: rest.flatMap(blocksOf).filter(({ forced }) => forced || keeps()) };
 };
 
 /** Makes these writes on an image, which was as the disk before the first of them. */
