@@ -17,7 +17,7 @@ export { ApiFailure, type Credentials, type Given, type WatchEvent };
 
 export type WatchGiven = {
   readonly query: Readonly<Record<string, string>>;
-  readonly as?: 'metadata' | undefined;
+  readonly as?: 'metadata' | 'unmanaged' | undefined;
   readonly idleMs: number;
   /** The server accepted the watch: from now on it sends every change. */
   onOpen?(): void;

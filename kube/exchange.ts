@@ -12,7 +12,7 @@ export type Given = {
   readonly body?: unknown;
   /** The patch type of `body`. */
   readonly patch?: keyof typeof patchTypes;
-  /** Asks for the metadata alone, of one object or of each in a list: a tenth of a Node. */
+  /** Asks for less than the whole, of one object or of each in a list: the metadata alone is a tenth of a Node. */
   readonly as?: keyof typeof forms | undefined;
   /** Default: 30 s. */
   readonly deadlineMs?: number;
@@ -33,7 +33,15 @@ const metadataOnly = (kind: string): string =>
 const forms = {
   metadata: metadataOnly('PartialObjectMetadata'),
   metadataList: metadataOnly('PartialObjectMetadataList'),
+  /**
+   * API servers up to 1.37 ignore the parameter; it is to be known behind a feature gate first.
+   * https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/5958-client-opt-out-managedfields
+   */
+  unmanaged: 'application/json;drop=metadata.managedFields,application/json',
 } as const;
+
+/** What a reflector asks for, and how it asks for a list of these. */
+export const listForms = { metadata: 'metadataList', unmanaged: 'unmanaged' } as const;
 
 const longestAnswer = 32 * 1024 * 1024;
 /** An error message is cut anyway, so a long HTML page of a proxy is not read to its end. */

@@ -1,5 +1,6 @@
 /** The list that a reflector begins with: its resourceVersion, and its pages. */
 import type { Api } from './client.ts';
+import { listForms } from './exchange.ts';
 import { type KubeObject, pageOf, putKept } from './objects.ts';
 
 /**
@@ -12,7 +13,7 @@ export type Need = 'cached' | 'newer' | 'consistent';
 type What = {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  readonly metadataOnly?: boolean;
+  readonly form?: keyof typeof listForms | undefined;
   readonly limit?: number;
 };
 
@@ -26,7 +27,7 @@ const versionsFor = (need: Need, known: string | undefined, limit: number | unde
 /** Keeps of each page only what `keep` takes, before the next page is read. */
 export const listAll = async <T>(
   api: Api,
-  { path, query: asked, metadataOnly, limit }: What,
+  { path, query: asked, form, limit }: What,
   given: {
     readonly need: Need;
     /** The version that was seen last. */
@@ -37,7 +38,7 @@ export const listAll = async <T>(
   },
 ): Promise<{ readonly items: Map<string, T>; readonly version: string }> => {
   const items = new Map<string, T>();
-  const as = metadataOnly ? 'metadataList' : undefined;
+  const as = form && listForms[form];
   let query: Readonly<Record<string, string>> = {
     ...asked,
     ...versionsFor(given.need, given.known, limit),

@@ -44,8 +44,8 @@ export const reflect = <T>(
   what: {
     readonly path: string;
     readonly query?: Readonly<Record<string, string>>;
-    /** Only the metadata of the objects is used. */
-    readonly metadataOnly?: boolean;
+    /** Only the metadata of the objects is used; or all but `managedFields`, which servers may send all the same. */
+    readonly form?: 'metadata' | 'unmanaged' | undefined;
     /** Page size of lists, which then come from etcd: for lists that are too large for one answer. */
     readonly limit?: number;
     /** What is stored of an object. If this part is equal, except for the version, it is no change. Absent: the whole object. */
@@ -130,7 +130,7 @@ export const reflect = <T>(
       setProblem(undefined);
     };
     const idleMs = what.idleMs ?? idleLimitMs;
-    const as = what.metadataOnly ? 'metadata' : undefined;
+    const as = what.form;
     await api.watch(what.path, { query, as, idleMs, onOpen, onEvent, signal });
     const stoodMs = stood() ?? 0;
     const isDue = stoodMs >= seconds * 1000 - toleranceMs;

@@ -38,7 +38,9 @@ export const applyNodes = async (
     const write = async (): Promise<void> => {
       const path = `${paths.nodes}/${encodeURIComponent(change.node)}`;
       const body = { metadata, ...(taints === undefined ? {} : { spec: { taints } }) };
-      watches.nodes.put(nodeFacts(await api.request('PATCH', path, { patch: 'merge', body })));
+      watches.nodes.put(
+        nodeFacts(await api.request('PATCH', path, { patch: 'merge', as: 'unmanaged', body })),
+      );
       if (taints !== undefined)
         log('info', `removed the startup taint of Node ${change.node}`, { node: change.node });
       for (const [shim, revision] of given)

@@ -69,6 +69,7 @@ export const openWatches = (api: Api, clock: Clock, log: Log, onChange: () => vo
     nodes: reflect<NodeFacts>(api, clock, {
       ...common,
       path: paths.nodes,
+      form: 'unmanaged',
       keep: (one) => shared.node(nodeFacts(one)),
     }),
     shims: reflect<ShimFacts>(api, clock, { ...common, path: paths.shims, keep: shimFacts }),

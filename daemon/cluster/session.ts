@@ -149,7 +149,7 @@ export const openCluster = (host: Host, wake: () => void): Cluster => {
       path: '/api/v1/nodes',
       query: { fieldSelector: `metadata.name=${node}` },
       // The kubelet writes all images and conditions of the Node every five minutes.
-      metadataOnly: true,
+      form: 'metadata',
       startJitterMs: 0,
       onChange,
     });

@@ -86,6 +86,11 @@ t.test('lists are read in pages, and not from the cache of the server', needsOpe
   const lists = fleet.server.asked.filter(({ url }) => !url.searchParams.has('watch'));
   t.equal(lists.length, 3);
   for (const { url } of lists) t.same(Object.fromEntries(url.searchParams), { limit: '250' });
+  // RuntimeClasses come with them: model/class-facts.ts reads there who has set what.
+  const without = fleet.server.asked.filter(({ headers }) =>
+    headers.accept?.includes('drop=metadata.managedFields'),
+  );
+  t.same([...new Set(without.map(({ url }) => url.pathname))], [paths.nodes]);
 });
 
 t.test('of what Nodes have in common there is one copy', needsOpenssl, async (t) => {
