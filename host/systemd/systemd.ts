@@ -18,6 +18,7 @@ import {
   readJob,
   readUnit,
   systemdName,
+  type Remembered,
   type UnitFacts,
   unwrap,
 } from './unit.ts';
@@ -96,6 +97,7 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     peer: systemdName,
   });
   const shared = sharedBus(base);
+  const remembered: Remembered = new Map();
   const once = (what: string, call: BusCall, harmless?: string): Promise<void> =>
     shared(async (bus) => {
       const reply = await bus.call(call);
@@ -107,7 +109,7 @@ export const makeSystemd = (options: SystemdOptions): Systemd => {
     runJob({ ...base(), pollMs: options.pollMs ?? 1000 }, verb, name, deadlineMs);
 
   return {
-    unit: (name) => shared((bus) => readUnit(bus, name)),
+    unit: (name) => shared((bus) => readUnit(bus, name, remembered)),
     restart: job('restart'),
     start: job('start'),
     stop: job('stop'),

@@ -28,40 +28,82 @@ const ask = async (bus: Bus, call: BusCall): Promise<BusAnswer> => {
   }
 };
 
+/** What the unit files say, as systemd has loaded them. */
+type Declared = Pick<
+  UnitFacts,
+  | 'execStart'
+  | 'program'
+  | 'verbatim'
+  | 'cwd'
+  | 'passed'
+  | 'removed'
+  | 'environment'
+  | 'environmentFiles'
+  | 'fragment'
+>;
+
+/**
+ * By the name of a unit: what its files said, and when. systemd loads a unit that is up again only together with all others, at a time that it
+ * tells (`UnitsLoadTimestamp`; older ones than 249 do not, and are asked each time); one that is not up, at any time.
+ */
+export type Remembered = Map<string, { readonly of: string; readonly declared: Declared }>;
+
 /** Throws Failure 'systemd-unreachable'; an unknown or invalid name has `load: 'not-found'`. */
-export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
+export const readUnit = async (
+  bus: Bus,
+  name: string,
+  remembered: Remembered = new Map(),
+): Promise<UnitFacts> => {
   const loaded = await ask(bus, manager('LoadUnit', 's', [name]));
   if (loaded.kind === 'refusal' && unknownNames.has(loaded.name)) return { ...nothing, name };
   const path = text(accepted(loaded, `look at ${name}`)[0]);
-
-  const read = (of: 'Unit' | 'Service', key: string): Promise<unknown> =>
-    readProperty(bus, { name, path, of, key });
-  const all = (of: Property['of'], keys: readonly string[]) => Promise.all(keys.map((key) => read(of, key)));
-  const [
-    [load, active, sub, invocation, fragment],
-    [restarts, mainPid, execStart, environment, environmentFiles, result, status, exit],
-    [execStartEx, folder, passed, removed],
-  ] = await Promise.all([
-    all('Unit', ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'FragmentPath']),
-    all('Service', [
-      ...['NRestarts', 'MainPID', 'ExecStart', 'Environment', 'EnvironmentFiles'],
-      ...['Result', 'StatusText', 'ExecMainStatus'],
-    ]),
-    all('Service', ['ExecStartEx', 'WorkingDirectory', 'PassEnvironment', 'UnsetEnvironment']),
+  const all: Read = (of, keys) => Promise.all(keys.map((key) => readProperty(bus, { name, path, of, key })));
+  const [load, active] = await all('Unit', ['LoadState', 'ActiveState']);
+  // One whose files were removed may still be up.
+  if (load === 'not-found' && active === 'inactive') return { ...nothing, name };
+  const [[sub, id], [restarts, mainPid, result, status, exit], [at]] = await Promise.all([
+    all('Unit', ['SubState', 'InvocationID']),
+    all('Service', ['NRestarts', 'MainPID', 'Result', 'StatusText', 'ExecMainStatus']),
+    all('Manager', ['UnitsLoadTimestampMonotonic']),
   ]);
+  const invocation = Buffer.isBuffer(id) ? id.toString('hex') : '';
+  const isKept = active === 'active' && invocation !== '' && at !== undefined;
+  const of = [path, load, invocation, at].join(' ');
+  const known = isKept ? remembered.get(name) : undefined;
+  // Read after the time: what is newer than the time that it is kept with is read again.
+  const declared = known?.of === of ? known.declared : await readDeclared(all);
+  if (isKept) remembered.set(name, { of, declared });
+  else remembered.delete(name);
+  return {
+    name,
+    load: text(load),
+    active: text(active),
+    sub: text(sub),
+    invocation,
+    restarts: count(restarts),
+    mainPid: count(mainPid),
+    ...declared,
+    result: text(result),
+    ...(status === undefined ? {} : { status: text(status) }),
+    ...(exit === undefined ? {} : { exit: count(exit) }),
+  };
+};
+
+type Read = (of: Property['of'], keys: readonly string[]) => Promise<readonly unknown[]>;
+
+const readDeclared = async (all: Read): Promise<Declared> => {
+  const [[fragment], [execStart, environment, environmentFiles], [execStartEx, folder, passed, removed]] =
+    await Promise.all([
+      all('Unit', ['FragmentPath']),
+      all('Service', ['ExecStart', 'Environment', 'EnvironmentFiles']),
+      all('Service', ['ExecStartEx', 'WorkingDirectory', 'PassEnvironment', 'UnsetEnvironment']),
+    ]);
   // a(sasbttttuii): path, argv, …; a oneshot may have several; the last one is used.
   const command = list(list(execStart).at(-1));
   const argv = list(command[1]).map(text);
   const program = text(command[0]);
   const cwd = text(folder).replace(/^!/, '');
   return {
-    name,
-    load: text(load),
-    active: text(active),
-    sub: text(sub),
-    invocation: Buffer.isBuffer(invocation) ? invocation.toString('hex') : '',
-    restarts: count(restarts),
-    mainPid: count(mainPid),
     execStart: argv,
     ...(program === '' || program === argv[0] ? {} : { program }),
     // a(sasasttttuii): path, argv, flags, …
@@ -73,9 +115,6 @@ export const readUnit = async (bus: Bus, name: string): Promise<UnitFacts> => {
     // a(sb): path, whether it may be missing.
     environmentFiles: list(environmentFiles).map((file) => text(list(file)[0])),
     fragment: text(fragment),
-    result: text(result),
-    ...(status === undefined ? {} : { status: text(status) }),
-    ...(exit === undefined ? {} : { exit: count(exit) }),
   };
 };
 
@@ -91,14 +130,14 @@ export const readJob = async (bus: Bus, name: string): Promise<boolean> => {
 type Property = {
   readonly name: string;
   readonly path: string;
-  readonly of: 'Unit' | 'Service';
+  readonly of: 'Unit' | 'Service' | 'Manager';
   readonly key: string;
 };
 
 const readProperty = async (bus: Bus, { name, path, of, key }: Property): Promise<unknown> => {
   const reply = await ask(bus, {
     destination: systemdName,
-    path,
+    path: of === 'Manager' ? managerPath : path,
     interface: 'org.freedesktop.DBus.Properties',
     member: 'Get',
     signature: 'ss',
@@ -131,10 +170,12 @@ const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? val
 export const unwrap = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'value' in value ? value.value : value;
 
+const managerPath = '/org/freedesktop/systemd1';
+
 /** A call of systemd's Manager object. */
 export const manager = (member: string, signature = '', body: readonly unknown[] = []): BusCall => ({
   destination: systemdName,
-  path: '/org/freedesktop/systemd1',
+  path: managerPath,
   interface: 'org.freedesktop.systemd1.Manager',
   member,
   signature,

@@ -26,7 +26,7 @@ export const observeRuntime = async (host: Host, settings: Settings): Promise<Ob
   let unit: UnitFacts | undefined;
   try {
     chosen = await whichRuntime(host, settings);
-    unit = await host.systemd?.unit(chosen.unit);
+    unit = chosen.facts ?? (await host.systemd?.unit(chosen.unit));
   } catch (error) {
     return { name: 'none', problem: problemOf(error) };
   }

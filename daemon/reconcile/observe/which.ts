@@ -2,6 +2,7 @@
  * Which container runtime of this host is served: the one whose unit a person names, the one that its distribution starts, the
  * only one, or the one of the kubelet.
  */
+import type { UnitFacts } from '../../../host/facts.ts';
 import type { Host } from '../../../host/host.ts';
 import { findUnit } from '../../../host/systemd/unit-search.ts';
 import { fileOf } from '../../../protocol/host-paths.ts';
@@ -18,6 +19,8 @@ export type Chosen = {
   readonly unit: string;
   /** Absent: a plain host. */
   readonly distro?: Served;
+  /** Absent: the unit was not looked at for the choice. */
+  readonly facts?: UnitFacts | undefined;
 };
 
 /** Where a kubelet has the socket of its runtime: as its own configuration, and as kubeadm and packages write its flags. */
@@ -65,9 +68,14 @@ const plainly = async (host: Host, { unit }: Settings): Promise<Chosen> => {
   const running: Runtime[] = [];
   const states = await Promise.all(runtimes.map(async (row) => ({ row, state: await stateOn(host, row) })));
   for (const { row, state } of states) {
-    if (state !== 'absent') there.push(row);
-    if (state === 'running') running.push(row);
+    if (state.kind !== 'absent') there.push(row);
+    if (state.kind === 'running') running.push(row);
   }
+  const usually = (row: Runtime): Chosen => ({
+    row,
+    unit: row.usual.unit,
+    facts: states.find((one) => one.row === row)?.state.facts,
+  });
   if (there.every((row) => row === usualRuntime)) return usually(usualRuntime);
   const named = await ofKubelet(host);
   const here = named.filter((one) => there.includes(one));
@@ -101,14 +109,15 @@ const withoutKubelet = (
   return host.systemd && there.includes(usualRuntime) ? [usualRuntime] : there;
 };
 
-const usually = (row: Runtime): Chosen => ({ row, unit: row.usual.unit });
+type State = { readonly kind: 'absent' | 'idle' | 'running'; readonly facts?: UnitFacts };
 
 /** One that failed, or is being started again, counts as running. */
-const stateOn = async (host: Host, { usual }: Runtime): Promise<'absent' | 'idle' | 'running'> => {
-  if (!host.systemd) return (await findUnit(host.files, usual.unit)).kind === 'absent' ? 'absent' : 'idle';
-  const { load, active } = await host.systemd.unit(usual.unit);
-  if (load === 'not-found') return 'absent';
-  return active === 'inactive' ? 'idle' : 'running';
+const stateOn = async (host: Host, { usual }: Runtime): Promise<State> => {
+  if (!host.systemd)
+    return { kind: (await findUnit(host.files, usual.unit)).kind === 'absent' ? 'absent' : 'idle' };
+  const facts = await host.systemd.unit(usual.unit);
+  if (facts.load === 'not-found') return { kind: 'absent', facts };
+  return { kind: facts.active === 'inactive' ? 'idle' : 'running', facts };
 };
 
 /** The running one knows best, also where it names none of these; a file may be left from before a change of the runtime. */

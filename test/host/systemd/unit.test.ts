@@ -1,6 +1,13 @@
 import t, { type Test } from 'tap';
 import { type Bus, withBus } from '../../../host/systemd/bus.ts';
-import { accepted, manager, readUnit, systemdName, unwrap } from '../../../host/systemd/unit.ts';
+import {
+  accepted,
+  manager,
+  type Remembered,
+  readUnit,
+  systemdName,
+  unwrap,
+} from '../../../host/systemd/unit.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
 import { noBusHere, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
 import { ScriptedSystemd } from '../../../testbed/simulated/bus/scripted-systemd.ts';
@@ -64,6 +71,51 @@ t.test('reading a unit', { skip: noBusHere }, async (t) => {
       passed: ['A'],
       removed: ['B=1'],
     });
+  });
+
+  t.test('what the files of a running unit say is read again when they were loaded again', async (t) => {
+    const { scripted, use } = await stage(t);
+    const InvocationID = Buffer.alloc(16, 1);
+    const set = (program: string, more = {}) =>
+      scripted.setUnit('containerd.service', { InvocationID, ExecStart: [[program]], ...more });
+    const remembered: Remembered = new Map();
+    const read = async () => {
+      scripted.calls.length = 0;
+      const { execStart, mainPid } = await use((bus) => readUnit(bus, 'containerd.service', remembered));
+      const isAsked = scripted.calls.some((call) => call.endsWith(' ExecStart'));
+      return `${execStart.join()} ${mainPid}${isAsked ? ', asked' : ''}`;
+    };
+    set('/bin/first');
+    scripted.loadedAt = 1_000n;
+    t.equal(await read(), '/bin/first 42, asked');
+    set('/bin/first', { MainPID: 43 });
+    t.equal(await read(), '/bin/first 43');
+    set('/bin/second');
+    scripted.loadedAt = 1_001n;
+    t.equal(await read(), '/bin/second 42, asked', 'after a daemon-reload');
+    t.equal(await read(), '/bin/second 42');
+    set('/bin/third', { InvocationID: Buffer.alloc(16, 2) });
+    t.equal(await read(), '/bin/third 42, asked', 'after a restart');
+    set('/bin/third', { InvocationID: Buffer.alloc(16, 2), ActiveState: 'inactive' });
+    t.equal(await read(), '/bin/third 42, asked', 'one that is down may be loaded again at any time');
+    t.equal(await read(), '/bin/third 42, asked');
+    set('/bin/third');
+    scripted.loadedAt = undefined;
+    t.equal(await read(), '/bin/third 42, asked', 'of a systemd that does not tell when it loaded it');
+    t.equal(await read(), '/bin/third 42, asked');
+  });
+
+  t.test('a unit that is not there takes three calls', async (t) => {
+    const { scripted, use } = await stage(t);
+    t.match(await use((bus) => readUnit(bus, 'none.service')), { load: 'not-found', active: 'inactive' });
+    t.equal(scripted.calls.length, 3, scripted.calls.join('; '));
+  });
+
+  t.test('a unit whose files were removed is read whole while it is up', async (t) => {
+    const { scripted, use } = await stage(t);
+    scripted.setUnit('containerd.service', { LoadState: 'not-found', ExecStart: [['/bin/it']] });
+    const facts = await use((bus) => readUnit(bus, 'containerd.service'));
+    t.match(facts, { load: 'not-found', active: 'active', execStart: ['/bin/it'], mainPid: 42 });
   });
 
   t.test('a unit that never ran and has no command is empty', async (t) => {

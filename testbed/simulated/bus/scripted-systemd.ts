@@ -36,6 +36,8 @@ export class ScriptedSystemd {
   job: JobScript = { kind: 'ends', result: 'done' };
   /** Method name -> D-Bus error name, for calls that are to be refused. */
   readonly refuse = new Map<string, string>();
+  /** When it loaded its unit files; undefined: it is too old to tell. */
+  loadedAt: bigint | undefined;
   readonly #bus: MessageBus;
   readonly #jobs = new Map<number, string>();
   #lastJob = 700;
@@ -119,6 +121,8 @@ export class ScriptedSystemd {
     if (key === 'Architecture') return this.#reply(message, 'v', [new Variant('s', 'x86-64')]);
     if (key === 'SystemState') return this.#reply(message, 'v', [new Variant('s', 'starting')]);
     if (key === 'Version') return this.#reply(message, 'v', [new Variant('s', '252.39-1~deb12u2')]);
+    if (key === 'UnitsLoadTimestampMonotonic' && this.loadedAt !== undefined)
+      return this.#reply(message, 'v', [new Variant('t', this.loadedAt)]);
     const found = [...this.units].find(([name]) => pathOf(name) === path)?.[1];
     // systemd shows a unit that does not exist as an object like any other.
     const unit: UnitProperties = found ?? {
