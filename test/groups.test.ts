@@ -1,4 +1,4 @@
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { groupsOf, longest, longestFirst, membersOf } from './groups.ts';
@@ -43,5 +43,17 @@ t.test('each of the longest test files exists', (t) => {
     longest.filter((one) => !there.some((file) => file.endsWith(`${one}.test.ts`))),
     [],
   );
+  t.end();
+});
+
+t.test('each test file of real nodes and clusters is in one of the commands that run them', (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const run = `${scripts['test:vm']} ${scripts['test:cluster']}`
+    .split(' ')
+    .filter((word) => word.endsWith('.test.ts'))
+    .flatMap((pattern) => globSync(pattern, { cwd: root }));
+  t.same(run.sort(), globSync('vm-tests/**/*.test.ts', { cwd: root }).sort());
   t.end();
 });

@@ -6,9 +6,9 @@ import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { type When, whenOf } from './when.ts';
 
-/** What changes or measures its process, or ends with it, needs one of its own. */
+/** What changes or measures its process, or ends with it, needs one of its own; to read the environment changes nothing. */
 const needsOwn =
-  /\bprocess\.(env|chdir|exit|exitCode|umask|on|kill|argv|memoryUsage)\b|mockImport|^t\.(plan|teardown|after|before)/m;
+  /\bprocess\.(chdir|exitCode|umask|on|memoryUsage)\b|\bprocess\.exit\(|\bprocess\.kill\(process\b|(?<!\.\.\.)\bprocess\.env(\.\w+|\[[^\]]+\])? (=|\?\?=) |\bdelete process\.env\b|mockImport|^t\.(plan|before|afterEach)/m;
 /** A folder for all tests of a file: tap empties it when the next file of the same process asks for one. */
 const holdsFolder = (text: string): boolean =>
   text.split(/\n(?=[a-z])/i).some((statement) => {
@@ -60,20 +60,34 @@ export const membersOf = (root: string, file: string): readonly string[] =>
     ? [...readFileSync(join(root, file), 'utf8').matchAll(/'..\/..\/(.*)'/g)].map(([, member = '']) => member)
     : [file];
 
-/** Those of real nodes and clusters that take minutes: begun first, so that the last one does not run on alone. */
+/** Those of real nodes and clusters that take minutes, longest first: begun before the others, so that the last one does not run on alone. */
 export const longest = [
   'cluster/trouble',
+  'controller/deployment',
   'cluster/lifecycle',
   'cluster/shims',
-  'controller/deployment',
   'controller/rollout',
-  'cluster/bootstrap',
+  'recipes/kubeadm',
   'controller/samples',
   'gitops/prune',
+  'cluster/bootstrap',
+  'cluster/field',
+  'cluster/api',
   'vm-tests/rollback',
-  'vm-tests/kill',
-  'vm-tests/install',
+  'vm-tests/drift',
   'vm-tests/bad-luck',
+  'prepared/node',
+  'vm-tests/kill',
+  'packages/life',
+  'vm-tests/bootstrap',
+  'vm-tests/install',
+  'distros/trouble',
+  'vm/cloud-init',
+  'vm-tests/unit',
+  'containerd/newest',
+  'vm/bake',
+  'shims/wasm',
+  'takeover/every-stop',
 ];
 
 /** tap runs files in the order of their names, so that a file that is to begin first has a name for it. */

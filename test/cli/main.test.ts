@@ -74,8 +74,10 @@ const runAs = async (
   return { code, out: said.stdout, err: said.stderr };
 };
 
+/** As the executable is built (packaging/build.ts): Node has a warning for what it calls experimental. */
+const node = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
 /** Without tap's hooks, which double the time of a start. */
-const bare = ['env', '--unset=NODE_OPTIONS', process.execPath, shipped] as const;
+const bare = ['env', '--unset=NODE_OPTIONS', ...node, shipped] as const;
 const run = (...words: readonly string[]): Promise<Ended> => runAs([...bare, ...words]);
 /** Several runs at once: most of their time is Node's start. */
 const runAll = (...list: readonly (readonly string[])[]): Promise<readonly Ended[]> =>
@@ -84,7 +86,7 @@ const runAll = (...list: readonly (readonly string[])[]): Promise<readonly Ended
 const isMeasured = process.env._TAPJS_PROCESSINFO_COVERAGE_ !== '0';
 /** Where coverage is measured, with the hooks: one run of each kind is enough for it. */
 const measureAll = (...list: readonly (readonly string[])[]): Promise<readonly Ended[]> =>
-  isMeasured ? Promise.all(list.map((words) => runAs([process.execPath, main, ...words]))) : runAll(...list);
+  isMeasured ? Promise.all(list.map((words) => runAs([...node, main, ...words]))) : runAll(...list);
 
 t.test('help and version go to standard output', async (t) => {
   const [help, one, plain, json] = await measureAll(

@@ -4,7 +4,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -15,7 +14,8 @@ import { Header } from 'tar';
 import t, { type Test } from 'tap';
 import { type Limits, pick, type Wanted } from '../../../host/artifact/archive.ts';
 import { Failure } from '../../../protocol/problem/problem.ts';
-import { bzip2Of, mutated, randomFrom, xzOf, zipOf } from '../../fixtures/artifacts/pack.ts';
+import { damagedArchives } from '../../fixtures/artifacts/damage.ts';
+import { bzip2Of, xzOf, zipOf } from '../../fixtures/artifacts/pack.ts';
 
 const limits: Limits = { maxBytes: 4_000_000, maxEntries: 100 };
 const SPIN = 'containerd-shim-spin-v2';
@@ -444,38 +444,9 @@ t.test('archive bombs stop at the limits', async (t) => {
   await fails(t, tarOf(meta, { path: SPIN, body: 'x' }), /extended header that is too large/);
 });
 
-t.test('damage of any kind, in any format, is a Failure, and leaves nothing behind', async (t) => {
-  const small = tarOf(
-    { path: 'README', body: 'read' },
-    { path: SPIN, body: Buffer.alloc(3000, 'some bytes ') },
-  );
-  const bases = [
-    small,
-    gzipSync(small),
-    zstdCompressSync(small),
-    xzOf(small),
-    bzip2Of(small),
-    zipOf([
-      { path: 'README', body: 'read' },
-      { path: SPIN, body: Buffer.alloc(3000, 'some bytes ') },
-    ]),
-  ];
-  const random = randomFrom(7);
-  const folder = t.testdir({ out: {} });
-  const out = join(folder, 'out');
-  const counts = { taken: 0, refused: 0 };
-  for (let round = 0; round < 1200; round++) {
-    writeFileSync(join(folder, 'artifact'), mutated(bases[round % bases.length]!, random));
-    // It throws whatever is no Failure.
-    const problem = await problemOf(pick(join(folder, 'artifact'), spin, out, limits));
-    counts[problem ? 'refused' : 'taken'] += 1;
-    const left = readdirSync(out);
-    if (problem && left.length > 0) t.fail(`round ${round} left ${left}`);
-    for (const name of left) rmSync(join(out, name));
-  }
-  t.comment(JSON.stringify(counts));
-  t.ok(counts.refused > 500);
-});
+t.test('damage of any kind, in any format, is a Failure, and leaves nothing behind', (t) =>
+  damagedArchives(t, 240),
+);
 
 t.test('a size in an extended header is read', async (t) => {
   const smuggled = tarOf({ path: 'inner', body: 'x' }).subarray(0, 1024);

@@ -20,9 +20,9 @@ const samples = {
   nothing: Buffer.alloc(0),
   'one byte': Buffer.from('x'),
   'a program': program,
-  zeros: Buffer.alloc(5_000_000),
+  zeros: Buffer.alloc(2_500_000),
   noise: randomBytes(300_000),
-  'noise, again and again': Buffer.concat(Array.from({ length: 40 }, () => program.subarray(0, 100_003))),
+  'noise, again and again': Buffer.concat(Array.from({ length: 16 }, () => program.subarray(0, 100_003))),
 };
 
 for (const options of [
