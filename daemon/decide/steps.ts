@@ -24,8 +24,13 @@ export const linkSteps = (
 ): { readonly now: readonly LinkStep[]; readonly later: readonly LinkStep[] } => {
   const now: LinkStep[] = [];
   const kept = new Set<string>();
+  const bare = new Set<string>();
   for (const { name, installed, prepared } of wanted) {
-    if (prepared && !standIn) continue;
+    if (prepared && !standIn) {
+      // Where it leads elsewhere, Pods would run with a program of others, and the handler would be called prepared.
+      bare.add(prepared.path);
+      continue;
+    }
     if (prepared) {
       const { path } = prepared;
       kept.add(path);
@@ -51,7 +56,7 @@ export const linkSteps = (
   const later = Object.entries(before.links).flatMap(([path, { target }]): LinkStep[] =>
     kept.has(path) ||
     target === null ||
-    keyOfTarget(target) === undefined ||
+    (keyOfTarget(target) === undefined && !bare.has(path)) ||
     (isNamed(path) && !isHalf(path, kept))
       ? []
       : [{ kind: 'link', path, before: target, after: null }],

@@ -1,5 +1,5 @@
 /** Prepared handlers: a shim for one is served by its link alone, without a restart. */
-import { readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { standInLink } from '../../../daemon/decide/handlers/stand-in.ts';
@@ -11,6 +11,7 @@ import {
   isLinked,
   newest,
   nodeOf,
+  oldest,
   prepared,
   prepares,
   remove,
@@ -214,6 +215,21 @@ t.test('variants of one shim are handlers of their own, each served without a re
   writeShim(node, 'spin', 'spin', '[containerdRuntimeOptions]\nSystemdCgroup = true\n');
   await node.once();
   t.equal(restarts(node), 2);
+});
+
+t.test('a link that others put where a prepared handler has none is removed', async (t) => {
+  for (const row of [oldest, newest]) {
+    const node = await prepared(t, row, 'spin');
+    const link = '/opt/rcm-node/shims/spin/containerd-shim-spin';
+    mkdirSync(join(node.root, '/opt/rcm-node/shims/spin'), { recursive: true });
+    symlinkSync('/bin/sh', join(node.root, link));
+    const ticked = await node.once();
+    t.match(ticked.did.join('; '), /^remove the link .*\/shims\/spin\/containerd-shim-spin/);
+    t.match(statesOf(ticked), { spin: 'prepared' });
+    t.notOk(existsSync(join(node.root, link)));
+    t.strictSame((await node.once()).did, []);
+    t.equal(restarts(node), 0);
+  }
 });
 
 t.test('a program that says why no Pod starts is put back where its link was taken away', async (t) => {
