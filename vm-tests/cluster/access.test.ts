@@ -466,8 +466,9 @@ t.test('a cluster reserves handlers', async (t) => {
     t.equal((await wouldCreate(handler(name))).status, 422, name);
   for (const name of ['gvisor-2', 'sys', 'spin'])
     t.equal((await wouldCreate(handler(name))).status, 201, name);
-  const asks = { runtimeClass: undefined, rolloutStrategy: { scope: 'no-restart' } };
-  t.equal((await wouldCreate(asks)).status, 201, 'one that asks for a slot names none');
+  const noRestart = { runtimeClass: undefined, rolloutStrategy: { scope: 'no-restart' } };
+  const asked = await wouldCreate({ ...from('https://example.com/shim'), ...noRestart });
+  t.equal(asked.status, 201, `one that asks for a slot names none: ${asked.message}`);
 });
 
 t.test('entries are separated by blanks, commas or line breaks', async (t) => {
