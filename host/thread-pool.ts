@@ -1,8 +1,9 @@
 /**
- * Asks the threads that do file work again and again. A condition variable of glibc may lose a wakeup
- * (https://sourceware.org/bugzilla/show_bug.cgi?id=25847; glibc 2.36 of Debian 12 has no change for it): then a request waits in the
- * queue while all threads of libuv's pool sleep, its promise never settles, and a tick hangs in the middle of a change, whose
- * rollback would come twenty minutes later (the watchdog). Any later request wakes a thread, which takes what waits.
+ * Asks the threads that do file work again and again. A condition variable of glibc may lose a wakeup, when a thread is preempted
+ * between two instructions of its wait (https://sourceware.org/bugzilla/show_bug.cgi?id=25847; the glibc 2.36 of Debian 12 has that code:
+ * a delay of 2 ms there stops Node within some hundred requests, one a few instructions later never does). Then a request waits
+ * in the queue while all threads of libuv's pool sleep, its promise never settles, and a tick hangs in the middle of a change,
+ * which its watchdog would roll back twenty minutes later. The next request or two wake a thread, which takes what waits.
  */
 import { stat } from 'node:fs';
 
