@@ -68,7 +68,7 @@ export const measureOutage = async (node: TestNode, artifact: Artifact): Promise
       what: 'CRI outage of a restart by rcm-node, against a bare one',
       value: median(ours) / median(bare),
       unit: 'ratio',
-      limit: 1.2,
+      limit: 1.1,
       how: `medians of ${rounds}, alternating: ${Math.round(median(ours))} ms by rcm-node, ${Math.round(median(bare))} ms by systemctl restart containerd; a call on a new connection every ${pollMs} ms, from outside the node`,
     },
   ];

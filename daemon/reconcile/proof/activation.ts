@@ -173,10 +173,12 @@ const betweenMs = 300;
 /** `at`: of the host's monotonic clock. */
 export type FirstLook = { readonly socket: string; readonly at: number; readonly look: Containers };
 
-/** For `quiet`, at the begin of a tick. Never throws. */
-export const lookFirst = async (host: Host, socket: string): Promise<FirstLook> => {
-  const look = await lookAtContainers(host, socket);
-  return { socket, at: host.clock.elapsed(), look };
+/** For `quiet`, at the begin of a tick. */
+export const lookFirst = (host: Host, socket: string): Promise<FirstLook> => {
+  const looked = lookAtContainers(host, socket).then((look) => ({ socket, at: host.clock.elapsed(), look }));
+  // It is attended to later, or not at all.
+  looked.catch(() => undefined);
+  return looked;
 };
 
 type Containers =

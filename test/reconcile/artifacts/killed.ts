@@ -1,6 +1,7 @@
 /**
  * A host that dies: the run that uses it is killed at one effect and can do nothing more, not even in its catch blocks.
- * What an effect was in the middle of stays as a power cut would leave it.
+ * What an effect was in the middle of stays as a power cut would leave it. A file that is not synced before the next one is, after
+ * a power cut, as it was before it was written: as after a death before it.
  */
 import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -50,7 +51,11 @@ const halfOf = (host: Host, name: string, args: readonly unknown[]): (() => void
     case 'download':
       return () => writeFileSync(String(args[2]), 'half of it');
     case 'pick':
-      return () => writeFileSync(join(String(args[2]), 'half'), 'half of it');
+      // Files that may be chosen have no name of the archive, and one has got its name already.
+      return () => {
+        for (const name of ['.1', '.2', 'containerd-shim-half'])
+          writeFileSync(join(String(args[2]), name), 'half of it');
+      };
     case 'removeTree': {
       return () => {
         try {

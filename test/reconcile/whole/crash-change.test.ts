@@ -10,6 +10,7 @@ import { revisionOf } from '../../../daemon/shims/revision.ts';
 import { seen } from '../../approvals.ts';
 import { type Row, rows } from '../../../testbed/simulated/rows.ts';
 import {
+  burstOf,
   makeRoot,
   type Node,
   openCase,
@@ -87,6 +88,53 @@ for (const [index, row] of rows.entries()) {
     ),
   );
 }
+
+/** What is done before the end of a burst, beside what is in service already. `more`: what else changes in the burst. */
+const bursts: readonly {
+  readonly what: string;
+  readonly change: (node: Node) => void;
+  readonly more?: (node: Node) => void;
+  readonly restarts: number;
+}[] = [
+  {
+    what: 'an update and an addition',
+    change: (node) => {
+      writeShim(node, 'spin-v2', 'spin-v2-new');
+      writeShim(node, 'lunatic-v1');
+    },
+    restarts: 2,
+  },
+  {
+    what: 'a removal that is taken back',
+    change: (node) => node.remove('/etc/rcm-node/shims.d/wws-v1.toml'),
+    more: (node) => writeShim(node, 'wws-v1'),
+    restarts: 0,
+  },
+  {
+    what: 'an addition under settings that change',
+    change: (node) => writeShim(node, 'lunatic-v1'),
+    more: (node) => node.write('/etc/rcm-node/config.toml', 'maxArtifactBytes = 1000000\n'),
+    restarts: 1,
+  },
+];
+
+for (const [index, row] of [newest, crio].entries())
+  for (const { what, change, more, restarts } of bursts)
+    t.test(`${what} in a burst on ${row.name} can be killed here and there`, (t) =>
+      survive(
+        t,
+        {
+          open: plain(row),
+          prepare: async (node) => {
+            await node.once();
+            change(node);
+          },
+          run: (node, host) => node.once({ burst: burstOf(node, host, () => more?.(node)) }, host),
+          restarts,
+        },
+        (at) => at % 7 === index,
+      ),
+    );
 
 /** Served by 2.1, and down since its program is 1.7. */
 const wentBack = async (node: Node): Promise<void> => {
